@@ -1,0 +1,553 @@
+/* netc.h: the types that pass between the stages of the compiler, and every
+ * function that crosses a file, grouped by file in pipeline order:
+ *
+ *   .net text --front--> AST --graph--> typed graph --graph--> training graph
+ *             --plan--> plan --write--> C
+ *
+ * Data flows one way, down this page: no stage calls an earlier one back.
+ *
+ * Ownership: everything the compiler allocates comes from one arena that lives
+ * until the process ends, so no structure here is ever freed by hand and any
+ * pointer may be kept.  Names are interned: equal names are equal pointers.
+ * Sizes of tensors are int64_t and every product of them is checked.
+ */
+#ifndef NETC_H
+#define NETC_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define NETC_VERSION "0.1.0"
+
+#define PRINTF(format_at, arguments_at) __attribute__((format(printf, format_at, arguments_at)))
+
+/* ------------------------------------------------------------- util.c */
+
+void *arena_allocate(size_t bytes);             /* zeroed; out of memory ends the program with exit 3 */
+#define NEW(T) ((T *)arena_allocate(sizeof(T)))
+#define NEW_ARRAY(T, n) ((T *)arena_allocate_array((n), sizeof(T)))
+void *arena_allocate_array(size_t count, size_t size);  /* the product is checked */
+
+const char *intern(const char *chars);
+const char *intern_range(const char *chars, size_t length);
+const char *format(const char *template, ...) PRINTF(1, 2);     /* interned */
+
+/* A growing array: LIST(Node *) nodes;  push(&nodes, node);  nodes.items[i] */
+#define LIST(T) struct { T *items; int count, capacity; }
+#define push(list, value) \
+    (list_reserve((void **)&(list)->items, &(list)->count, &(list)->capacity, sizeof *(list)->items), \
+     (list)->items[(list)->count++] = (value))
+void list_reserve(void **items, int *count, int *capacity, size_t size);
+
+/* A growing text. */
+typedef struct Text { char *chars; size_t length, capacity; } Text;
+void text_add(Text *text, const char *template, ...) PRINTF(2, 3);
+void text_add_range(Text *text, const char *chars, size_t length);
+const char *text_chars(const Text *text);       /* never NULL */
+
+/* Levenshtein distance with transpositions, for "did you mean". */
+int edit_distance(const char *a, const char *b);
+
+/* A file's bytes, NUL-terminated, or NULL with errno set.  At most `limit`
+ * bytes: a longer file gives NULL and EFBIG. */
+char *read_whole_file(const char *path, size_t limit, size_t *length);
+
+/* Writes to a temporary name beside `path`, then renames, so `path` is either
+ * the old file or the whole new one.  "-" is standard output.  Reports a
+ * failure itself (code "write") and gives false. */
+bool write_whole_file(const char *path, const char *chars, size_t length);
+
+/* Our own bug: names this file and line and ends the program with exit 3. */
+#define unreachable() internal_error(__FILE__, __LINE__, "unreachable")
+#define require(condition) ((condition) ? (void)0 : internal_error(__FILE__, __LINE__, #condition))
+_Noreturn void internal_error(const char *file, int line, const char *what);
+
+/* ------------------------------------------------------------- diag.c */
+/* The only place that prints a message about the user's program. */
+
+typedef struct Source {
+    const char *path;           /* as the user wrote it */
+    const char *chars;          /* NUL-terminated */
+    size_t length;
+    int order;                  /* the order in which files were read */
+} Source;
+
+/* Lines and columns count from 1; columns are bytes; the end is exclusive. */
+typedef struct Span {
+    const Source *source;       /* NULL: no place (a command-line fault) */
+    int line, column, end_line, end_column;
+} Span;
+
+Span span_between(Span first, Span last);       /* from first's start to last's end */
+
+typedef enum Severity { SEVERITY_ERROR, SEVERITY_WARNING } Severity;
+typedef struct Diagnostic Diagnostic;
+
+/* Starts a message.  `code` is a word listed in diagnostics.def.  Messages are
+ * kept and printed in source order by diag_flush().  The same code at the same
+ * span twice is one message: the second is returned but never shown. */
+Diagnostic *diag(Severity severity, const char *code, Span primary, const char *message, ...) PRINTF(4, 5);
+/* The text beside the primary carets. */
+void diag_caption(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
+/* A secondary span with a text beside its dashes. */
+void diag_label(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
+/* "= note: ..." and, with a place of its own, "note: ... --> file:line". */
+void diag_note(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
+void diag_note_at(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
+/* "= help: ..." */
+void diag_help(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
+/* The same, with the edit that does it: replace `at` by `replacement`.  An
+ * empty span (end = start) inserts. */
+void diag_fix(Diagnostic *d, Span at, const char *replacement, const char *text, ...) PRINTF(4, 5);
+
+typedef struct DiagOptions {
+    enum { DIAG_HUMAN, DIAG_SHORT, DIAG_JSON, DIAG_SARIF } style;
+    enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } colour;
+    int max_errors;             /* 0: no limit */
+} DiagOptions;
+extern DiagOptions diag_options;
+
+int diag_error_count(void);
+/* Prints what was reported since the last flush, to stderr (json and sarif: stdout). */
+void diag_flush(void);
+/* The page of `netc explain CODE`; false when there is no such code. */
+bool diag_explain(const char *code, FILE *out);
+void diag_list_codes(FILE *out);
+
+/* The nearest of `candidates` (NULL-terminated) within a third of `word`'s
+ * length, or NULL. */
+const char *nearest(const char *word, const char *const *candidates);
+
+/* ----------------------------------------------- front/: text to AST */
+/* lex.l, parse.y, ast.c.  Syntax only: a name is not looked up, a value not
+ * computed.  Actions only construct. */
+
+typedef struct Expr Expr;
+typedef struct Body Body;
+
+typedef struct Arg {            /* name = value; name NULL when positional */
+    const char *name;
+    Span name_span;
+    Expr *value;
+} Arg;
+typedef LIST(Arg) ArgList;
+typedef LIST(Expr *) ExprList;
+
+typedef enum ExprKind {
+    EXPR_INT,           /* integer */
+    EXPR_FLOAT,         /* real */
+    EXPR_BOOL,          /* integer 0 or 1 */
+    EXPR_PATH,          /* word: a name or a dotted path, unquoted */
+    EXPR_TEXT,          /* items: quoted text; each is EXPR_CHARS or a value to print */
+    EXPR_CHARS,         /* word: literal characters inside EXPR_TEXT */
+    EXPR_CALL,          /* word(arguments) */
+    EXPR_INDEX,         /* word[left] */
+    EXPR_LIST,          /* items */
+    EXPR_UNARY,         /* operator left; operator is EXPR_NEGATE or EXPR_NOT */
+    EXPR_BINARY,        /* left operator right */
+    EXPR_CONDITIONAL,   /* left if condition else right */
+    EXPR_ANY,           /* _ in a shape */
+    EXPR_ERROR          /* stands where a syntax error was reported */
+} ExprKind;
+
+typedef enum ExprOperator {
+    EXPR_NEGATE, EXPR_NOT,
+    EXPR_ADD, EXPR_SUBTRACT, EXPR_MULTIPLY, EXPR_DIVIDE, EXPR_FLOOR_DIVIDE, EXPR_MODULO,
+    EXPR_EQUAL, EXPR_NOT_EQUAL, EXPR_LESS, EXPR_LESS_EQUAL, EXPR_GREATER, EXPR_GREATER_EQUAL,
+    EXPR_AND, EXPR_OR
+} ExprOperator;
+
+struct Expr {
+    ExprKind kind;
+    ExprOperator operator;
+    Span span;
+    int64_t integer;
+    double real;
+    const char *word;
+    Span word_span;             /* EXPR_CALL, EXPR_INDEX: the name alone */
+    bool parenthesised;         /* EXPR_CALL: written with ( ), even empty */
+    ArgList arguments;
+    ExprList items;
+    Expr *left, *right, *condition;
+};
+
+typedef enum StmtKind {
+    STMT_LET,       /* let variable = value */
+    STMT_INPUT,     /* input shape */
+    STMT_CALL,      /* call [body] */
+    STMT_FROM,      /* from name */
+    STMT_BRANCH,    /* branch body */
+    STMT_SKIP,      /* skip [if value] body [shortcut other] */
+    STMT_DENSE,     /* dense value [as variable] body */
+    STMT_REPEAT,    /* repeat value [as variable] body */
+    STMT_IF         /* if value body [else other]; "else if" is a body of one STMT_IF */
+} StmtKind;
+
+typedef struct ShapeExpr { Span span; ExprList dims; } ShapeExpr;
+
+typedef struct Stmt {
+    StmtKind kind;
+    Span span;                  /* the whole statement; for one with a body, up to its "{" */
+    Span keyword;               /* its first word */
+    Expr *call;                 /* STMT_CALL: an EXPR_CALL (parenthesised false for a bare name) */
+    Expr *value;
+    Expr *from;                 /* STMT_FROM: EXPR_PATH or EXPR_TEXT */
+    Body *body, *other;
+    const char *variable;
+    Span variable_span;
+    Expr *as;                   /* EXPR_PATH or EXPR_TEXT, or NULL */
+    ShapeExpr *shape;           /* after "->"; STMT_INPUT: the input's shape; or NULL */
+} Stmt;
+
+struct Body {
+    Span open, close;           /* the braces */
+    LIST(Stmt *) stmts;
+};
+
+typedef struct Param { const char *name; Span span; Expr *value; } Param;     /* value NULL: required */
+
+typedef struct BlockDef {
+    const char *name;
+    Span name_span, span;       /* span: the signature, "block" to before "{" */
+    LIST(Param) params;
+    ShapeExpr *in, *out;        /* NULL when not written */
+    Body *body;
+    bool library;               /* comes from a used file */
+} BlockDef;
+
+typedef struct NetworkDef { const char *name; Span name_span; Body *body; } NetworkDef;
+
+typedef struct SettingDef { const char *name; Span name_span, span; ArgList arguments; } SettingDef;
+typedef struct TrainDef { Span span; LIST(SettingDef) settings; } TrainDef;
+
+typedef struct UseDef { const char *path; Span span; } UseDef;
+
+/* A file and all it uses, each file read once.  Block names are unique (a
+ * second one was reported).  network and train belong to the first file. */
+typedef struct Program {
+    const Source *source;       /* the file named on the command line */
+    LIST(const Source *) sources;
+    LIST(UseDef) uses;
+    LIST(BlockDef *) blocks;
+    NetworkDef *network;        /* NULL: a library */
+    TrainDef *train;            /* NULL: none */
+} Program;
+
+/* Reads and parses.  NULL when nothing could be read; otherwise a program, with
+ * diag_error_count() > 0 when there were syntax errors. */
+Program *parse_program(const char *path);
+void dump_ast(const Program *program, FILE *out);
+
+/* ---------------------------------------- ops/: what each operator is */
+
+typedef struct Operator Operator;
+typedef struct Node Node;
+typedef struct Tensor Tensor;
+typedef struct Parameter Parameter;
+typedef struct Graph Graph;
+typedef struct Kernel Kernel;
+
+/* One image's shape: [channels, height, width] or [features].  The batch is
+ * implicit.  A rank-1 shape has dim[1] = dim[2] = 1. */
+typedef struct Shape { int rank; int64_t dim[3]; } Shape;
+Shape shape_of(int rank, int64_t d0, int64_t d1, int64_t d2);
+bool shape_equal(Shape a, Shape b);
+int64_t shape_elements(Shape shape);            /* fits: checked when the graph was built */
+const char *shape_text(Shape shape);            /* "[10, 24, 24]" */
+
+typedef enum ArgKind {
+    ARG_INT,        /* integer[0] */
+    ARG_PAIR,       /* integer[0] rows (y), integer[1] columns (x); one number means both */
+    ARG_QUAD,       /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
+    ARG_REAL,       /* real */
+    ARG_BOOL,       /* integer[0] */
+    ARG_WORD        /* word, one of `words` */
+} ArgKind;
+
+typedef struct ArgSpec {
+    const char *name;           /* NULL ends a table */
+    ArgKind kind;
+    bool positional;            /* may be given without its name, in table order */
+    bool assertion;             /* in_channels=: checked against the input, never sets anything */
+    const char *otherwise;      /* the default as a user would write it; "=kernel_size": as that
+                                   argument; "none": absent, given stays false; NULL: required */
+    double minimum, maximum;    /* inclusive; both 0: any */
+    const char *const *words;   /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
+    const char *doc;            /* one sentence */
+} ArgSpec;
+
+typedef struct ArgValue {
+    bool given;                 /* written by the user */
+    Span span;                  /* the value; the whole call when it was not written */
+    int64_t integer[4];
+    double real;
+    const char *word;           /* interned, or NULL */
+} ArgValue;
+
+enum {                          /* Operator.traits */
+    OP_JOINS          = 1 << 0, /* takes two or more tensors: op {branch…} and op(name, …) */
+    OP_LOSS           = 1 << 1, /* ends a training graph; has no output tensor */
+    OP_VIEW           = 1 << 2, /* the output is the input's memory under another shape (flatten) */
+    OP_CONCATENATES   = 1 << 3, /* the inputs are consecutive slices of the output */
+    OP_SUMS           = 1 << 4, /* every input's gradient is the output's (add) */
+    OP_IN_PLACE       = 1 << 5, /* y may overwrite x[0]; dx may overwrite dy: element by element */
+    OP_TRAINING_ONLY  = 1 << 6, /* the identity in evaluation (dropout) */
+    OP_STATISTICS     = 1 << 7  /* training's forward pass needs sums over the whole batch: a
+                                   statistics kernel runs first, see Operator.statistics */
+};
+
+enum {                          /* what a backward kernel reads besides dy and the parameters */
+    READS_X = 1 << 0,           /* the forward inputs */
+    READS_Y = 1 << 1,           /* the forward output */
+    READS_AUX = 1 << 2,         /* what forward noted in aux */
+    READS_STATISTICS = 1 << 3,  /* every grain's statistics */
+    READS_PARAMETER_GRADIENTS = 1 << 4  /* every grain's gradients of this node's own parameters */
+};
+
+struct Operator {
+    const char *name;
+    const char *summary;        /* one line: what it computes */
+    const char *shape_rule;     /* "[c, h, w] -> [out_channels, …]" */
+    const char *formula;
+    const char *reference;      /* the paper or page the formula comes from */
+    const ArgSpec *args;        /* NULL: none */
+    unsigned traits;
+    unsigned input_gradient_reads;      /* READS_… of backward_input */
+    unsigned parameter_gradient_reads;  /* READS_… of backward_parameters */
+
+    /* Sets node->out_shape, node->aux_shape, node->statistics and adds the
+     * parameters.  node's inputs and args are set.  Reports and gives false
+     * when the inputs do not fit. */
+    bool (*infer)(Node *node);
+    /* Per image, forward.  NULL: none worth counting. */
+    int64_t (*multiply_adds)(const Node *node);
+    /* Writes the body of a specialised kernel for kernel->stage, or gives false
+     * to have the reference kernel called.  NULL: always the reference. */
+    bool (*emit)(Kernel *kernel);
+};
+
+/* The table ops.def expands to, NULL-terminated, in its order. */
+extern const Operator *const operators[];
+const Operator *find_operator(const char *name);        /* NULL: none */
+int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
+void explain_operator(const Operator *op, FILE *out);   /* `netc explain conv2d` */
+void list_operators(FILE *out);
+
+/* For infer(): faults at the node, with its instance path and one note per
+ * level of instantiation already added, and the chain of steps that made its
+ * input available through node_derivation(). */
+Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
+/* Labels the last `most` steps that led to `tensor` with their shapes. */
+void node_derivation(Diagnostic *d, const Tensor *tensor, int most);
+/* The input must be [channels, height, width] (rank 3) or [features] (rank 1). */
+bool node_needs_rank(const Node *node, int rank);
+
+typedef enum InitKind {
+    INIT_CONSTANT,              /* a */
+    INIT_UNIFORM,               /* a … b */
+    INIT_NORMAL                 /* mean a, deviation b */
+} InitKind;
+typedef struct Init { InitKind kind; double a, b; } Init;
+
+typedef enum ParameterKind {
+    PARAMETER_TRAINED,          /* has a gradient */
+    PARAMETER_BUFFER,           /* state the forward pass updates (running_mean) */
+    PARAMETER_COUNTER           /* int64, +1 each training step (num_batches_tracked); rank 0 */
+} ParameterKind;
+
+struct Parameter {
+    const char *name;           /* "weight" */
+    const char *path;           /* "incep1.branch1x1.weight": PyTorch's state_dict key */
+    ParameterKind kind;
+    int rank;
+    int64_t dim[4];
+    int64_t elements;
+    int64_t fan_in, fan_out;
+    Init init;
+    Node *node;
+    int64_t offset;             /* in elements, in its kind's arena; set by the planner */
+};
+
+/* Adds a parameter to node, in state_dict order. */
+Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
+                          int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out);
+Parameter *find_parameter(const Node *node, const char *name);          /* NULL: none */
+
+/* ------------------------------- graph/: AST to typed graph, gradients */
+
+/* Which block or loop turn a node came from, innermost first. */
+typedef struct Instance {
+    const struct Instance *outer;
+    const char *what;           /* "block InceptionA", "repeat", "dense" */
+    const char *path;           /* "incep1" for a block */
+    int64_t turn;               /* loop turns from 0; -1 for a block */
+    Span span;                  /* the statement that instantiated it */
+} Instance;
+
+typedef enum Stage {
+    STAGE_FORWARD,
+    STAGE_STATISTICS,           /* before FORWARD, in training, for OP_STATISTICS */
+    STAGE_BACKWARD_INPUT,       /* gradient of inputs[which] */
+    STAGE_BACKWARD_PARAMETERS,  /* gradients of the node's parameters */
+    STAGE_ACCUMULATE,           /* out += inputs[0]: joins gradients that meet (no operator) */
+    STAGE_COPY                  /* out = inputs[0] (no operator) */
+} Stage;
+
+typedef enum TensorRole {
+    TENSOR_INPUT,               /* the loaded images */
+    TENSOR_ACTIVATION,
+    TENSOR_AUX,
+    TENSOR_STATISTICS,          /* one value per element and grain, no lanes */
+    TENSOR_GRADIENT
+} TensorRole;
+
+struct Tensor {
+    int id;                     /* index in graph->tensors */
+    TensorRole role;
+    const char *name;           /* "conv1", "d conv1"; for dumps and comments */
+    Shape shape;
+    Node *producer;             /* the forward node; NULL for the network's input */
+    Tensor *of;                 /* TENSOR_GRADIENT: the activation */
+
+    /* A view occupies [offset, offset + elements) of `base`; a base is its own. */
+    Tensor *base;
+    int64_t offset;             /* in elements per lane */
+
+    /* Set by the planner, on bases only; on views through base. */
+    enum { SPACE_NONE, SPACE_INPUT, SPACE_SCRATCH, SPACE_KEPT } space;
+    int64_t place;              /* in elements (lanes included) from the start of the space */
+    int first, last;            /* schedule positions between which it is live */
+};
+
+struct Node {
+    int id;
+    Stage stage;
+    const Operator *op;         /* NULL for ACCUMULATE and COPY */
+    const char *path;           /* "incep1.branch1x1", or "relu_2": unique among forward nodes */
+    Span span;                  /* the statement */
+    const Instance *instance;   /* NULL: directly in the network */
+    ArgValue *args;             /* in the order of op->args; shared by all stages */
+    LIST(Tensor *) inputs;      /* forward inputs */
+    Tensor *out;                /* forward output */
+    Tensor *aux;                /* NULL: none */
+    Tensor *statistics;         /* NULL: none */
+    LIST(Parameter *) parameters;
+    Shape out_shape;            /* set by infer() */
+    Shape aux_shape;            /* rank 0: none; set by infer() */
+    int64_t statistics_size;    /* values per grain; 0: none; set by infer() */
+
+    /* Backward stages: the forward node, whose fields above they share. */
+    Node *forward;
+    Tensor *dy;                 /* gradient of out */
+    Tensor *dx;                 /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
+    Tensor *from;               /* ACCUMULATE, COPY: what it reads */
+    int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
+    bool accumulate;            /* adds to dx instead of setting it */
+    int phase;                  /* set by the planner */
+};
+
+/* A resolved setting of the train section: "optimizer" = word "sgd",
+ * "optimizer.lr" = number 0.01, "normalize.mean" = list.  The runtime looks
+ * them up by path, and --set overrides numbers. */
+typedef struct Setting {
+    const char *path;
+    enum { SETTING_NUMBER, SETTING_WORD, SETTING_LIST } kind;
+    double number;
+    const char *word;
+    LIST(double) list;
+    Span span;
+} Setting;
+
+struct Graph {
+    const char *name;
+    const Program *program;
+    LIST(Tensor *) tensors;
+    LIST(Node *) nodes;         /* forward in order of expansion, the loss last, then backward */
+    LIST(Parameter *) parameters;       /* in state_dict order */
+    Tensor *input;
+    Span input_span;
+    Tensor *output;             /* the logits: the last forward output */
+    Node *loss;                 /* NULL without a train section */
+    LIST(Setting) settings;     /* empty without a train section */
+    Span train_span;
+};
+
+/* build.c: expands blocks and infers every shape in one walk.  NULL when the
+ * program has errors (all reported) or no network. */
+Graph *build_graph(const Program *program);
+/* Checks a library's blocks for names and arguments. */
+void check_library(const Program *program);
+/* training.c: resolves the train section against its table into
+ * graph->settings and adds the loss node. */
+void resolve_training(Graph *graph);
+const Setting *find_setting(const Graph *graph, const char *path);      /* NULL: none */
+
+/* For build.c and the passes. */
+Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
+Node *new_node(Graph *graph, Stage stage, const Operator *op);
+
+/* gradient.c: appends backward nodes.  Requires a loss. */
+void add_gradients(Graph *graph);
+/* verify.c: stops with an internal error when the graph breaks an invariant. */
+void verify_graph(const Graph *graph);
+/* dump.c */
+void dump_graph(const Graph *graph, FILE *out);
+
+/* ------------------------------------------- plan/: when and where */
+
+typedef struct Target {
+    const char *name;           /* "native", "x86-64-v3", … */
+    const char *cflags;         /* "-march=native" */
+    int vector_bytes;           /* 64, 32 or 16 */
+    int registers;              /* vector registers: 32 or 16 */
+} Target;
+
+typedef struct CompileOptions {
+    Target target;
+    bool f64;
+    bool reference;             /* --kernels=reference */
+    const char *cc;
+} CompileOptions;
+
+/* One way through the network: for training or for inference. */
+typedef struct Plan {
+    const Graph *graph;
+    bool training;
+    LIST(Node *) schedule;      /* in execution order, phases ascending */
+    int phases;
+    int64_t scratch_elements;   /* per thread, lanes included */
+    int64_t kept_elements;      /* per grain, lanes included */
+    int64_t lower_bound;        /* elements: the largest sum of live tensors at any step */
+    int lanes;
+} Plan;
+
+/* schedule.c, memory.c */
+Plan *make_plan(Graph *graph, bool training, int lanes);
+void dump_plan(const Plan *plan, FILE *out);
+bool find_target(const char *name, Target *target);     /* false: unknown, reported */
+
+/* --------------------------------------------------- write/: the C */
+
+/* A kernel being written: its body goes to `body`, line by line. */
+struct Kernel {
+    const Node *node;
+    Stage stage;
+    Text body;
+    int lanes;
+    int registers;              /* of the target, for tile choice */
+    int indent;
+};
+void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);       /* indented, with a newline */
+
+/* emit.c: the whole C file. */
+void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
+                  const CompileOptions *options, Text *out);
+/* summary.c, dot.c */
+void write_summary(const Graph *graph, const CompileOptions *options, FILE *out);
+void write_summary_json(const Graph *graph, const CompileOptions *options, FILE *out);
+void write_dot(const Graph *graph, Text *out);
+
+#endif

@@ -1,0 +1,197 @@
+/* net_runtime.h: what the C that netc emits includes, and what a program
+ * written by hand includes to call a compiled model.
+ *
+ * The emitted file defines one constant NetModel: names, shapes, sizes of the
+ * arenas, and a few functions, one per phase of a step.  This library does the
+ * rest: data, shuffling, the training loop, optimizers, evaluation,
+ * checkpoints, progress, the log and the command line.
+ *
+ * Layout.  A grain is `lanes` images, the width of a hardware vector.  Every
+ * activation is stored batch-innermost, [channels][height][width][lanes], so
+ * any operator is a full-width vector operation whatever its channels or
+ * window.  A batch of n images is ceil(n / lanes) grains; lanes of the last
+ * grain beyond n hold no image, and their loss gradient is exactly zero.
+ *
+ * Determinism.  Everything that sums over the batch keeps one partial result
+ * per grain, and adds them in one fixed order; the number of threads decides
+ * only who computes a grain, so it never changes a bit of a result.
+ */
+#ifndef NET_RUNTIME_H
+#define NET_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The element type.  The library is built once for each; a model says which it
+ * was compiled for, and opening it with the other library is an error. */
+#ifndef NET_REAL
+#define NET_REAL float
+#endif
+typedef NET_REAL real;
+
+#define NET_ALIGNMENT 64        /* bytes: every arena, and every tensor in one, starts at a multiple */
+
+/* ------------------------------------------------ one step of a program */
+
+typedef struct NetStep {
+    const real *weights;        /* every trained parameter, PyTorch's layouts, one arena */
+    real *buffers;              /* running statistics */
+    real *gradients;            /* [grains][gradient_stride]: each grain's own, overwritten */
+    int64_t gradient_stride;    /* elements */
+    const real *input;          /* [grains][input elements][lanes], normalised */
+    const int32_t *targets;     /* [grains * lanes]: the class; 0 in lanes without an image */
+    const real *active;         /* [grains][lanes]: 1 where the lane holds an image, else 0 */
+    real *kept;                 /* [grains][kept_elements]: tensors that outlive a phase */
+    real *loss;                 /* [grains][lanes]: each image's loss; 0 in lanes without an image */
+    int64_t grains;
+    int64_t images;             /* in this batch: the loss is their mean */
+    uint64_t seed;              /* of the run: with `step` and the image's place it decides dropout */
+    uint64_t step;              /* counts training steps from 0 */
+} NetStep;
+
+/* A phase: work that needs no barrier inside.  `grain` runs once per grain
+ * with the thread's own scratch arena; then `owned`, if any, runs once per unit
+ * in [0, owned_units), each unit reading all grains and owning what it writes.
+ * All threads meet after each phase. */
+typedef void NetWork(const NetStep *step, real *scratch, int64_t unit);
+typedef struct NetPhase {
+    NetWork *grain;
+    NetWork *owned;
+    int64_t owned_units;
+} NetPhase;
+
+typedef struct NetProgram {
+    const NetPhase *phases;
+    int phase_count;
+    int64_t scratch_elements;   /* per thread */
+    int64_t kept_elements;      /* per grain */
+    int64_t logits;             /* where, in a grain's kept tensors, [classes][lanes] are */
+} NetProgram;
+
+/* -------------------------------------------------------------- a model */
+
+typedef struct NetShape { int rank; int64_t c, h, w; } NetShape;        /* [c] has h = w = 1 */
+
+typedef enum NetParameterKind { NET_TRAINED, NET_BUFFER, NET_COUNTER } NetParameterKind;
+typedef enum NetInitKind { NET_CONSTANT, NET_UNIFORM, NET_NORMAL } NetInitKind;
+
+typedef struct NetParameter {
+    const char *path;           /* PyTorch's state_dict key */
+    NetParameterKind kind;
+    int rank;
+    int64_t dim[4];
+    int64_t offset, elements;   /* in its kind's arena; a counter's offset is its index */
+    NetInitKind init;
+    double a, b;                /* constant a; uniform in a … b; normal of mean a, deviation b */
+} NetParameter;
+
+typedef struct NetLayer {
+    const char *path, *operator;
+    NetShape in, out;
+    int64_t parameters, multiply_adds;  /* multiply-adds per image, forward */
+    int line;                   /* in the .net file */
+} NetLayer;
+
+typedef struct NetSetting {     /* of the train section: "optimizer.lr" = 0.01 */
+    const char *path;
+    const char *word;           /* NULL: numbers */
+    int count;
+    const double *numbers;
+} NetSetting;
+
+typedef struct NetModel {
+    const char *name;
+    const char *source;         /* the .net file */
+    const char *target;         /* "native", "x86-64-v3", … */
+    const char *kernels;        /* "specialised" or "reference" */
+    int real_bytes;             /* sizeof(real) it was compiled with */
+    int lanes;
+    NetShape input;
+    int64_t classes;            /* elements of the logits */
+    const NetParameter *parameters;     /* in state_dict order */
+    int parameter_count;
+    int64_t trained, buffers, counters; /* elements of the three arenas */
+    const NetLayer *layers;
+    int layer_count;
+    NetProgram training;        /* phase_count 0: no train section */
+    NetProgram inference;
+    const NetSetting *settings; /* empty: no train section */
+    int setting_count;
+} NetModel;
+
+/* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */
+int net_main(const NetModel *model, int argc, char **argv);
+
+/* --------------------------------------------- calling a model from C */
+
+typedef struct NetError { char text[512]; } NetError;   /* one sentence, no newline */
+
+typedef struct NetSession NetSession;
+
+/* A model ready to run with `threads` threads on batches of up to `batch`
+ * images, its parameters initialised from `seed`.  NULL and *error on failure. */
+NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error);
+void net_close(NetSession *session);
+
+/* Reads or writes safetensors with PyTorch's names and layouts. */
+bool net_load(NetSession *session, const char *path, NetError *error);
+bool net_save(const NetSession *session, const char *path, NetError *error);
+
+/* Logits of `count` images: `pixels` is [count][c][h][w], already normalised;
+ * `logits` is [count][classes].  Any count; the session's batch at a time. */
+void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits);
+
+/* --------------------------------------------- calls of reference kernels */
+
+/* An operator's argument by name, as the .net file resolved it. */
+typedef struct NetAttribute { const char *name; double value[4]; const char *word; } NetAttribute;
+
+#define NET_MAX_PARAMETERS 8
+
+/* Everything a reference kernel may need; each reads what its operator is
+ * defined by and ignores the rest.  Pointers to one grain's tensors. */
+typedef struct NetCall {
+    int lanes;
+    const NetAttribute *attributes;     /* ends with name NULL */
+    bool training;
+
+    int inputs;                         /* forward inputs */
+    const real *const *x;               /* [inputs]; NULL entries in a backward call that reads none */
+    const NetShape *x_shape;
+    real *y;  NetShape y_shape;         /* the forward output; backward: read only, or NULL */
+    real *aux;                          /* what forward notes for backward, or NULL */
+    real *statistics;                   /* grain 0's; grain g's are statistics + g * statistics_stride */
+    int64_t statistics_stride;
+
+    const real *dy;                     /* backward: gradient of y */
+    real *dx;                           /* backward_input: gradient of x[which] */
+    int which;
+    bool accumulate;                    /* dx += instead of dx = */
+
+    int parameters;
+    real *parameter[NET_MAX_PARAMETERS];        /* trained or buffer, in state order; a counter's is NULL */
+    real *dparameter[NET_MAX_PARAMETERS];       /* this grain's gradient; NULL for buffers.  Set, not added to */
+    int64_t gradient_stride;            /* the same parameter's gradient of grain g + 1 lies this far on */
+
+    const NetStep *step;
+    int64_t grain;
+    const real *active;                 /* [lanes] of this grain */
+    uint64_t salt;                      /* differs between the network's nodes: a seed for dropout */
+} NetCall;
+
+/* Named net_<operator>_forward, _statistics, _backward_input and
+ * _backward_parameters: one file per operator in runtime/kernels/. */
+typedef void NetKernel(const NetCall *call);
+
+/* value[index] of the attribute `name`; stops the program when it is missing,
+ * which only a fault in an operator's table can cause. */
+double net_attribute(const NetCall *call, const char *name, int index);
+const char *net_attribute_word(const NetCall *call, const char *name);  /* NULL: none */
+
+/* A number in [0, 1) from its counter: the same for the same four words on
+ * every machine (Salmon et al. 2011, "Parallel random numbers: as easy as
+ * 1, 2, 3": Philox4x32-10). */
+double net_random(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
+
+#endif
