@@ -412,14 +412,12 @@ struct Tensor {
     Node *producer;             /* the forward node; NULL for the network's input */
     Tensor *of;                 /* TENSOR_GRADIENT: the activation */
 
-    /* A view occupies [offset, offset + elements) of `base`; a base is its own. */
+    /* A view occupies [offset, offset + elements) of `base`, which may itself
+     * be a view; a tensor of its own is its own base.  The builder sets these
+     * for OP_VIEW, the gradient pass for gradients that are slices of others;
+     * where memory is shared beyond that is the planner's choice (Placement). */
     Tensor *base;
     int64_t offset;             /* in elements per lane */
-
-    /* Set by the planner, on bases only; on views through base. */
-    enum { SPACE_NONE, SPACE_INPUT, SPACE_SCRATCH, SPACE_KEPT } space;
-    int64_t place;              /* in elements (lanes included) from the start of the space */
-    int first, last;            /* schedule positions between which it is live */
 };
 
 struct Node {
@@ -446,7 +444,6 @@ struct Node {
     Tensor *from;               /* ACCUMULATE, COPY: what it reads */
     int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;            /* adds to dx instead of setting it */
-    int phase;                  /* set by the planner */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -512,19 +509,49 @@ typedef struct CompileOptions {
     const char *cc;
 } CompileOptions;
 
+/* Where a tensor lies.  Counted in vectors of `lanes` elements. */
+typedef enum Space {
+    SPACE_NONE,                 /* never touched by this plan */
+    SPACE_INPUT,                /* the step's input */
+    SPACE_SCRATCH,              /* the thread's arena: dies within a phase */
+    SPACE_KEPT                  /* the grain's arena: outlives a phase, or is read by other grains */
+} Space;
+typedef struct Placement {
+    Tensor *root;               /* the tensor whose memory it shares; itself, mostly */
+    int64_t offset;             /* within root */
+    Space space;
+    int64_t place;              /* from the start of the space, offset included */
+    int first, last;            /* roots: schedule positions between which it is live */
+} Placement;
+
+/* What a node touches.  The one list that phases, lifetimes and verification
+ * are all computed from. */
+typedef struct Access { Tensor *tensor; bool write; bool all_grains; } Access;
+typedef LIST(Access) AccessList;
+
 /* One way through the network: for training or for inference. */
 typedef struct Plan {
     const Graph *graph;
     bool training;
-    LIST(Node *) schedule;      /* in execution order, phases ascending */
+    int lanes;
+    LIST(Node *) schedule;      /* in execution order */
+    LIST(int) phase_of;         /* by position in schedule, ascending */
     int phases;
+    Placement *places;          /* by tensor id */
     int64_t scratch_elements;   /* per thread, lanes included */
     int64_t kept_elements;      /* per grain, lanes included */
-    int64_t lower_bound;        /* elements: the largest sum of live tensors at any step */
-    int lanes;
+    int64_t lower_bound;        /* elements: the most that is live at once in either arena, added */
+    Tensor *logits;             /* SPACE_KEPT */
 } Plan;
 
-/* schedule.c, memory.c */
+/* schedule.c: which nodes run, in which order and phase. */
+void node_accesses(const Node *node, bool training, AccessList *accesses);
+bool plan_skips(const Plan *plan, const Node *node);    /* a view here: nothing runs */
+void make_schedule(Plan *plan);
+/* memory.c: where every tensor lies. */
+void place_tensors(Plan *plan);
+int64_t tensor_vectors(const Tensor *tensor, int lanes);
+/* plan.c: both, in order. */
 Plan *make_plan(Graph *graph, bool training, int lanes);
 void dump_plan(const Plan *plan, FILE *out);
 bool find_target(const char *name, Target *target);     /* false: unknown, reported */
