@@ -1,0 +1,62 @@
+"""Options, fixtures and the closing line.
+
+`--golden` (make golden) rewrites the expectations that differ instead of
+failing, so that a diff shows what changed.
+"""
+import os
+from pathlib import Path
+
+import pytest
+
+import harness
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="rewrite the expected texts from what is printed now")
+
+
+def pytest_configure(config):
+    if not harness.NETC.exists():
+        raise pytest.UsageError("build/netc is missing: run make first")
+
+
+@pytest.fixture
+def golden(request):
+    """golden(path, text): text must be the file's content."""
+    rewrite = request.config.getoption("--golden")
+
+    def compare(path, actual):
+        path = Path(path)
+        if rewrite and (not path.exists() or path.read_text() != actual):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(actual)
+        assert path.exists(), f"{path} does not exist: `make golden` writes it"
+        assert actual == path.read_text()
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The folder of MNIST's four files; the test is skipped when they are not here."""
+    for folder in (os.environ.get("MNIST_DIR"), harness.ROOT / "data" / "mnist"):
+        if folder and list(Path(folder).glob("train-images*")):
+            return Path(folder).resolve()
+    pytest.skip("MNIST is not in data/mnist: run make mnist")
+
+
+# ------------------------------------------------------- the closing line
+
+
+def pytest_unconfigure(config):
+    """After everything pytest prints, in the process that ran the others."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    counts = {name: len([report for report in reports if getattr(report, "count_towards_summary", True)])
+              for name, reports in reporter.stats.items()}
+    line = f"{counts.get('passed', 0)} passed, {counts.get('failed', 0) + counts.get('error', 0)} failed"
+    if counts.get("skipped"):
+        line += f", {counts['skipped']} skipped"
+    reporter.ensure_newline()
+    reporter.write_line(line)
