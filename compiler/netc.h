@@ -418,6 +418,7 @@ struct Tensor {
      * where memory is shared beyond that is the planner's choice (Placement). */
     Tensor *base;
     int64_t offset;             /* in elements per lane */
+    Tensor *next_view;          /* gradients: a base's views, chained */
 };
 
 struct Node {
@@ -552,6 +553,7 @@ void make_schedule(Plan *plan);
 void place_tensors(Plan *plan);
 int64_t tensor_vectors(const Tensor *tensor, int lanes);
 /* plan.c: both, in order. */
+const char *stage_name(Stage stage);            /* "backward_input" */
 Plan *make_plan(Graph *graph, bool training, int lanes);
 void dump_plan(const Plan *plan, FILE *out);
 bool find_target(const char *name, Target *target);     /* false: unknown, reported */
@@ -573,8 +575,34 @@ void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);       
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
                   const CompileOptions *options, Text *out);
 /* summary.c, dot.c */
-void write_summary(const Graph *graph, const CompileOptions *options, FILE *out);
-void write_summary_json(const Graph *graph, const CompileOptions *options, FILE *out);
+void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out);
+void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out);
 void write_dot(const Graph *graph, Text *out);
+/* tools.c: other programs run on what was written.  Each reports its failure
+ * and leaves `output` as it was. */
+bool compile_program(const Text *c, const char *name, const char *output, const CompileOptions *options);
+bool render_svg(const Text *dot, const char *output);   /* output "-": standard output */
+
+/* ---------------------------------------------------------- options.c */
+
+typedef enum Command {
+    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_EXPLAIN
+} Command;
+
+typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_GRAPH, DUMP_GRADIENT, DUMP_PLAN } Dump;
+
+typedef struct Options {
+    Command command;
+    Dump dump;
+    LIST(const char *) operands;
+    const char *output;         /* "-": standard output */
+    bool json, svg;
+    CompileOptions compile;
+} Options;
+
+/* Reads the command line and sets diag_options.  --help and --version print and
+ * end the program with 0; misuse says what is wrong and ends it with 2. */
+Options read_options(int argc, char **argv);
+_Noreturn void misuse(const Options *options, const char *message, ...) PRINTF(2, 3);
 
 #endif

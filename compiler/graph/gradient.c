@@ -1,0 +1,204 @@
+/* Reverse-mode differentiation, as a graph-to-graph pass: walks the forward
+ * nodes backwards and appends, for each, the nodes that compute its gradients.
+ *
+ * Requires a graph with a loss.  Appends BACKWARD_INPUT, BACKWARD_PARAMETERS,
+ * ACCUMULATE and COPY nodes and the gradient tensors they use; leaves the
+ * forward part as it was.
+ *
+ * What needs care is where gradients meet.  A tensor that several nodes read
+ * receives one contribution from each; the first sets its gradient, the others
+ * add to it.  Some contributions cost nothing, because they are the gradient of
+ * another tensor or a slice of it: `add` hands its own gradient to every input,
+ * `concat` a slice to each, `flatten` the same memory in another shape.  Those
+ * become views.  A view may later be added to in place only when everyone else
+ * who shares the memory has already been differentiated; otherwise it is copied
+ * first.  So a skip connection and a dense block differentiate without one
+ * copy, and any other graph stays right.
+ */
+#include "netc.h"
+
+typedef struct Pass {
+    Graph *graph;
+    int forward_nodes;
+    const Node *current;        /* the forward node being differentiated */
+    Tensor **gradient;          /* by activation id; NULL: none yet */
+    bool *needed;               /* by activation id: some parameter lies behind it */
+} Pass;
+
+static bool has_trained_parameters(const Node *node)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
+            return true;
+    return false;
+}
+
+/* A gradient is worth computing only where a trained parameter lies behind it;
+ * so a first layer computes none for the images. */
+static void find_needed(Pass *pass)
+{
+    for (int i = 0; i < pass->forward_nodes; i++) {
+        const Node *node = pass->graph->nodes.items[i];
+        bool needed = has_trained_parameters(node);
+        for (int k = 0; k < node->inputs.count; k++)
+            needed |= pass->needed[node->inputs.items[k]->id];
+        if (node->out)
+            pass->needed[node->out->id] = needed;
+    }
+}
+
+static Tensor *root_of(Tensor *tensor, int64_t *offset)
+{
+    *offset = 0;
+    for (; tensor->base != tensor; tensor = tensor->base)
+        *offset += tensor->offset;
+    return tensor;
+}
+
+static Tensor *new_gradient(Pass *pass, Tensor *of)
+{
+    Tensor *gradient = new_tensor(pass->graph, TENSOR_GRADIENT, format("d %s", of->name), of->shape);
+    gradient->of = of;
+    return gradient;
+}
+
+static Tensor *new_view(Pass *pass, Tensor *of, Tensor *base, int64_t offset)
+{
+    Tensor *view = new_gradient(pass, of);
+    view->base = base;
+    view->offset = offset;
+    int64_t ignored;
+    Tensor *root = root_of(base, &ignored);
+    view->next_view = root->next_view;
+    root->next_view = view;
+    return view;
+}
+
+static bool overlap(Tensor *a, Tensor *b)
+{
+    int64_t a_from, b_from;
+    root_of(a, &a_from);
+    root_of(b, &b_from);
+    return a_from < b_from + shape_elements(b->shape) && b_from < a_from + shape_elements(a->shape);
+}
+
+/* True when `gradient` may be overwritten by the current node: whoever shares
+ * its memory has been differentiated already and will not look again.  `dy` is
+ * the one tensor the current node itself may read while it writes, element by
+ * element; NULL when it may not. */
+static bool may_overwrite(const Pass *pass, Tensor *gradient, const Tensor *dy)
+{
+    int64_t ignored;
+    for (Tensor *sharer = root_of(gradient, &ignored); sharer; sharer = sharer->next_view) {
+        if (sharer == gradient || sharer == dy || !overlap(sharer, gradient))
+            continue;
+        const Node *producer = sharer->of->producer;
+        if (!producer || producer->id <= pass->current->id)
+            return false;
+    }
+    return true;
+}
+
+static Node *append(Pass *pass, Stage stage)
+{
+    const Node *forward = pass->current;
+    Node *node = new_node(pass->graph, stage, stage == STAGE_ACCUMULATE || stage == STAGE_COPY ? NULL : forward->op);
+    int id = node->id;
+    *node = *forward;
+    node->id = id;
+    node->stage = stage;
+    node->forward = (Node *)forward;
+    if (stage == STAGE_ACCUMULATE || stage == STAGE_COPY)
+        node->op = NULL;
+    return node;
+}
+
+static void append_move(Pass *pass, Stage stage, Tensor *to, Tensor *from)
+{
+    Node *node = append(pass, stage);
+    node->dx = to;
+    node->from = from;
+}
+
+/* The gradient of `of`, which has contributions already, as memory that the
+ * current node may add to. */
+static Tensor *writable_gradient(Pass *pass, Tensor *of, const Tensor *dy)
+{
+    Tensor *gradient = pass->gradient[of->id];
+    if (may_overwrite(pass, gradient, dy))
+        return gradient;
+    Tensor *own = new_gradient(pass, of);
+    append_move(pass, STAGE_COPY, own, gradient);
+    return pass->gradient[of->id] = own;
+}
+
+/* The contribution to `input` is the slice of dy that starts at `offset`. */
+static void contribute_view(Pass *pass, Tensor *input, Tensor *dy, int64_t offset)
+{
+    if (!pass->needed[input->id])
+        return;
+    Tensor *view = new_view(pass, input, dy, offset);
+    if (!pass->gradient[input->id])
+        pass->gradient[input->id] = view;
+    else
+        append_move(pass, STAGE_ACCUMULATE, writable_gradient(pass, input, view), view);
+}
+
+/* The contribution to inputs[which] is computed by a kernel. */
+static void contribute_kernel(Pass *pass, int which, Tensor *dy)
+{
+    const Node *forward = pass->current;
+    Tensor *input = forward->inputs.items[which];
+    if (!pass->needed[input->id])
+        return;
+    bool elementwise = forward->op->traits & OP_IN_PLACE;
+    bool accumulate = pass->gradient[input->id];
+    if (accumulate)
+        writable_gradient(pass, input, elementwise ? dy : NULL);
+    else if (elementwise && dy && may_overwrite(pass, dy, NULL))
+        pass->gradient[input->id] = new_view(pass, input, dy, 0);
+    else
+        pass->gradient[input->id] = new_gradient(pass, input);
+
+    Node *node = append(pass, STAGE_BACKWARD_INPUT);
+    node->which = which;
+    node->dy = dy;
+    node->dx = pass->gradient[input->id];
+    node->accumulate = accumulate;
+}
+
+static void differentiate(Pass *pass, const Node *node)
+{
+    pass->current = node;
+    Tensor *dy = node->out ? pass->gradient[node->out->id] : NULL;
+    if (!dy && !(node->op->traits & OP_LOSS))
+        return;                 /* nothing downstream depends on it */
+
+    if (node->op->traits & (OP_VIEW | OP_SUMS | OP_CONCATENATES)) {
+        int64_t offset = 0;
+        for (int i = 0; i < node->inputs.count; i++) {
+            contribute_view(pass, node->inputs.items[i], dy, offset);
+            if (node->op->traits & OP_CONCATENATES)
+                offset += shape_elements(node->inputs.items[i]->shape);
+        }
+        return;
+    }
+    if (has_trained_parameters(node) || (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS))
+        append(pass, STAGE_BACKWARD_PARAMETERS)->dy = dy;
+    for (int i = 0; i < node->inputs.count; i++)
+        contribute_kernel(pass, i, dy);
+}
+
+void add_gradients(Graph *graph)
+{
+    require(graph->loss);
+    Pass pass = {
+        .graph = graph,
+        .forward_nodes = graph->nodes.count,
+        .gradient = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
+        .needed = NEW_ARRAY(bool, (size_t)graph->tensors.count),
+    };
+    find_needed(&pass);
+    for (int i = pass.forward_nodes - 1; i >= 0; i--)
+        differentiate(&pass, graph->nodes.items[i]);
+}

@@ -1,0 +1,313 @@
+/* Where every tensor lies.
+ *
+ * Requires plan->schedule.  Makes plan->places and the sizes of the arenas.
+ *
+ * Three steps.  Share: tensors that are views, that a concat can have written
+ * straight into its output, or that an element-by-element operator can
+ * overwrite, become parts of one root.  Span: each root gets the positions
+ * between which it is live, and its arena: a tensor that dies within a phase
+ * lies in the thread's scratch, which stays in a core's cache from grain to
+ * grain; one that outlives a phase, or that other grains read, is kept per
+ * grain.  Place: largest first, each at the lowest offset where nothing that
+ * lives at the same time lies.
+ */
+#include "netc.h"
+
+#include <stdlib.h>
+
+typedef LIST(Tensor *) TensorList;
+
+typedef struct Sharing {
+    Plan *plan;
+    Tensor **link;              /* by tensor id: what it is part of; itself for a root */
+    int64_t *shift;             /* by tensor id: where in link, in vectors */
+    TensorList *members;        /* by root id: all that lie in it, itself included */
+    int *first, *last;          /* by tensor id: positions of the first and last access; -1 none */
+    bool *kept;                 /* by tensor id: its root must be kept */
+} Sharing;
+
+int64_t tensor_vectors(const Tensor *tensor, int lanes)
+{
+    int64_t elements = shape_elements(tensor->shape);
+    return tensor->role == TENSOR_STATISTICS ? (elements + lanes - 1) / lanes : elements;
+}
+
+/* ---------------------------------------------------------------- share */
+
+static Tensor *root_of(const Sharing *sharing, Tensor *tensor, int64_t *offset)
+{
+    *offset = 0;
+    for (; sharing->link[tensor->id] != tensor; tensor = sharing->link[tensor->id])
+        *offset += sharing->shift[tensor->id];
+    return tensor;
+}
+
+static int64_t size_of(const Sharing *sharing, const Tensor *tensor)
+{
+    return tensor_vectors(tensor, sharing->plan->lanes);
+}
+
+static void link_root(Sharing *sharing, Tensor *root, Tensor *to, int64_t offset)
+{
+    int64_t at;
+    Tensor *new_root = root_of(sharing, to, &at);
+    sharing->link[root->id] = new_root;
+    sharing->shift[root->id] = at + offset;
+    for (int i = 0; i < sharing->members[root->id].count; i++)
+        push(&sharing->members[new_root->id], sharing->members[root->id].items[i]);
+}
+
+/* Makes `tensor` the part of `whole` that starts at `offset`, if it can be moved:
+ * it fills its own root, and that is not the input or `whole` itself. */
+static bool make_part(Sharing *sharing, Tensor *tensor, Tensor *whole, int64_t offset)
+{
+    int64_t at, ignored;
+    Tensor *root = root_of(sharing, tensor, &at);
+    if (at != 0 || size_of(sharing, root) != size_of(sharing, tensor)
+        || root == sharing->plan->graph->input || root == root_of(sharing, whole, &ignored))
+        return false;
+    link_root(sharing, root, whole, offset);
+    return true;
+}
+
+/* A node that does not run hands its input on. */
+static void share_views(Sharing *sharing)
+{
+    const Graph *graph = sharing->plan->graph;
+    for (int i = 0; i < graph->tensors.count; i++) {
+        Tensor *tensor = graph->tensors.items[i];
+        if (tensor->base != tensor)
+            link_root(sharing, tensor, tensor->base, tensor->offset);
+        else if (tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(sharing->plan, tensor->producer))
+            link_root(sharing, tensor, tensor->producer->inputs.items[0], 0);
+    }
+}
+
+static void share_slices(Sharing *sharing, const Node *concat)
+{
+    int64_t offset = 0;
+    for (int i = 0; i < concat->inputs.count; i++) {
+        make_part(sharing, concat->inputs.items[i], concat->out, offset);
+        offset += size_of(sharing, concat->inputs.items[i]);
+    }
+}
+
+/* True when nobody looks at `tensor`'s memory after `position`. */
+static bool is_dead_after(const Sharing *sharing, Tensor *tensor, int position)
+{
+    int64_t from, at;
+    Tensor *root = root_of(sharing, tensor, &from);
+    if (root == sharing->plan->graph->input)
+        return false;
+    const TensorList *members = &sharing->members[root->id];
+    for (int i = 0; i < members->count; i++) {
+        root_of(sharing, members->items[i], &at);
+        bool overlaps = at < from + size_of(sharing, tensor) && from < at + size_of(sharing, members->items[i]);
+        if (overlaps && sharing->last[members->items[i]->id] > position)
+            return false;
+    }
+    return true;
+}
+
+static void share_in_place(Sharing *sharing, const Node *node, int position)
+{
+    Tensor *input = node->inputs.items[0];
+    if (!is_dead_after(sharing, input, position))
+        return;
+    if (!make_part(sharing, node->out, input, 0))
+        make_part(sharing, input, node->out, 0);
+}
+
+static void note_accesses(Sharing *sharing)
+{
+    const Plan *plan = sharing->plan;
+    for (int position = 0; position < plan->schedule.count; position++) {
+        AccessList accesses = { 0 };
+        node_accesses(plan->schedule.items[position], plan->training, &accesses);
+        for (int i = 0; i < accesses.count; i++) {
+            int id = accesses.items[i].tensor->id;
+            if (sharing->first[id] < 0)
+                sharing->first[id] = position;
+            int until = position;
+            if (accesses.items[i].all_grains) {
+                /* Other threads may still read it until all have met. */
+                while (until + 1 < plan->schedule.count && plan->phase_of.items[until + 1] == plan->phase_of.items[position])
+                    until++;
+                sharing->kept[id] = true;
+            }
+            if (until > sharing->last[id])
+                sharing->last[id] = until;
+        }
+    }
+    sharing->last[plan->logits->id] = plan->schedule.count;
+    sharing->kept[plan->logits->id] = true;
+}
+
+static void share(Sharing *sharing)
+{
+    const Plan *plan = sharing->plan;
+    share_views(sharing);
+    for (int i = 0; i < plan->schedule.count; i++) {
+        const Node *node = plan->schedule.items[i];
+        if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
+            share_slices(sharing, node);
+    }
+    for (int i = 0; i < plan->schedule.count; i++) {
+        const Node *node = plan->schedule.items[i];
+        if (node->stage == STAGE_FORWARD && (node->op->traits & OP_IN_PLACE) && !plan_skips(plan, node))
+            share_in_place(sharing, node, i);
+    }
+}
+
+/* ----------------------------------------------------------------- span */
+
+/* A root's life is its members'; it is kept when one of them must be, or when
+ * it lives in more than one phase. */
+static void span_root(const Sharing *sharing, Tensor *root)
+{
+    const Plan *plan = sharing->plan;
+    Placement *place = &sharing->plan->places[root->id];
+    *place = (Placement){ .root = root, .first = -1, .last = -1 };
+    bool kept = false;
+    for (int i = 0; i < sharing->members[root->id].count; i++) {
+        int id = sharing->members[root->id].items[i]->id;
+        if (sharing->first[id] >= 0 && (place->first < 0 || sharing->first[id] < place->first))
+            place->first = sharing->first[id];
+        if (sharing->last[id] > place->last)
+            place->last = sharing->last[id];
+        kept |= sharing->kept[id];
+    }
+    if (root == plan->graph->input) {
+        place->space = SPACE_INPUT;
+        return;
+    }
+    if (place->first < 0)
+        return;
+    kept |= place->last >= plan->schedule.count
+            || plan->phase_of.items[place->first] != plan->phase_of.items[place->last];
+    place->space = kept ? SPACE_KEPT : SPACE_SCRATCH;
+}
+
+/* ---------------------------------------------------------------- place */
+
+typedef struct Block { Placement *place; int64_t size; } Block;
+typedef LIST(Block) BlockList;
+
+static int larger_first(const void *a, const void *b)
+{
+    const Block *x = a, *y = b;
+    if (x->size != y->size)
+        return x->size < y->size ? 1 : -1;
+    return x->place->root->id - y->place->root->id;
+}
+
+static int lower_first(const void *a, const void *b)
+{
+    const Block *x = a, *y = b;
+    return (x->place->place > y->place->place) - (x->place->place < y->place->place);
+}
+
+/* The lowest offset at which `size` vectors fit between `neighbours`, which are
+ * sorted by offset. */
+static int64_t lowest_gap(const BlockList *neighbours, int64_t size)
+{
+    int64_t at = 0;
+    for (int i = 0; i < neighbours->count; i++) {
+        const Block *block = &neighbours->items[i];
+        if (block->place->place - at >= size)
+            break;
+        if (block->place->place + block->size > at)
+            at = block->place->place + block->size;
+    }
+    return at;
+}
+
+/* Places all blocks of one arena; gives its size in vectors. */
+static int64_t place_blocks(BlockList *blocks)
+{
+    int64_t end = 0;
+    qsort(blocks->items, (size_t)blocks->count, sizeof *blocks->items, larger_first);
+    for (int i = 0; i < blocks->count; i++) {
+        Block *block = &blocks->items[i];
+        BlockList neighbours = { 0 };
+        for (int k = 0; k < i; k++) {
+            const Block *other = &blocks->items[k];
+            if (other->place->first <= block->place->last && block->place->first <= other->place->last)
+                push(&neighbours, *other);
+        }
+        if (neighbours.count)
+            qsort(neighbours.items, (size_t)neighbours.count, sizeof *neighbours.items, lower_first);
+        block->place->place = lowest_gap(&neighbours, block->size);
+        if (block->place->place + block->size > end)
+            end = block->place->place + block->size;
+    }
+    return end;
+}
+
+/* The most that is live at once: no placement can do with less. */
+static int64_t most_live(const BlockList *blocks, int positions)
+{
+    int64_t *change = NEW_ARRAY(int64_t, (size_t)positions + 2);
+    for (int i = 0; i < blocks->count; i++) {
+        change[blocks->items[i].place->first] += blocks->items[i].size;
+        change[blocks->items[i].place->last + 1] -= blocks->items[i].size;
+    }
+    int64_t live = 0, most = 0;
+    for (int i = 0; i <= positions; i++) {
+        live += change[i];
+        most = live > most ? live : most;
+    }
+    return most;
+}
+
+static void place_roots(const Sharing *sharing)
+{
+    Plan *plan = sharing->plan;
+    BlockList scratch = { 0 }, kept = { 0 };
+    for (int i = 0; i < plan->graph->tensors.count; i++) {
+        Tensor *tensor = plan->graph->tensors.items[i];
+        Block block = { &plan->places[i], size_of(sharing, tensor) };
+        if (sharing->link[i] == tensor && block.place->space == SPACE_SCRATCH)
+            push(&scratch, block);
+        if (sharing->link[i] == tensor && block.place->space == SPACE_KEPT)
+            push(&kept, block);
+    }
+    int64_t lower_bound = most_live(&scratch, plan->schedule.count) + most_live(&kept, plan->schedule.count);
+    plan->scratch_elements = place_blocks(&scratch) * plan->lanes;
+    plan->kept_elements = place_blocks(&kept) * plan->lanes;
+    plan->lower_bound = lower_bound * plan->lanes;
+}
+
+void place_tensors(Plan *plan)
+{
+    size_t count = (size_t)plan->graph->tensors.count;
+    Sharing sharing = {
+        .plan = plan,
+        .link = NEW_ARRAY(Tensor *, count),
+        .shift = NEW_ARRAY(int64_t, count),
+        .members = NEW_ARRAY(TensorList, count),
+        .first = NEW_ARRAY(int, count),
+        .last = NEW_ARRAY(int, count),
+        .kept = NEW_ARRAY(bool, count),
+    };
+    plan->places = NEW_ARRAY(Placement, count);
+    for (size_t i = 0; i < count; i++) {
+        Tensor *tensor = plan->graph->tensors.items[i];
+        sharing.link[i] = tensor;
+        push(&sharing.members[i], tensor);
+        sharing.first[i] = sharing.last[i] = -1;
+    }
+    note_accesses(&sharing);
+    share(&sharing);
+    for (size_t i = 0; i < count; i++)
+        if (sharing.link[i] == plan->graph->tensors.items[i])
+            span_root(&sharing, plan->graph->tensors.items[i]);
+    place_roots(&sharing);
+    for (size_t i = 0; i < count; i++) {
+        int64_t offset;
+        Tensor *root = root_of(&sharing, plan->graph->tensors.items[i], &offset);
+        Placement placed = plan->places[root->id];
+        if (root->id != (int)i)
+            plan->places[i] = (Placement){ root, offset, placed.space, placed.place + offset, placed.first, placed.last };
+    }
+}

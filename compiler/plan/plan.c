@@ -1,0 +1,110 @@
+/* The plan of one program, training or inference: its schedule, then its
+ * memory; and the targets that kernels are written for. */
+#include "netc.h"
+
+#include <string.h>
+
+Plan *make_plan(Graph *graph, bool training, int lanes)
+{
+    Plan *plan = NEW(Plan);
+    plan->graph = graph;
+    plan->training = training;
+    plan->lanes = lanes;
+    make_schedule(plan);
+    place_tensors(plan);
+    return plan;
+}
+
+static const char *space_name(Space space)
+{
+    switch (space) {
+    case SPACE_NONE: return "none";
+    case SPACE_INPUT: return "input";
+    case SPACE_SCRATCH: return "scratch";
+    case SPACE_KEPT: return "kept";
+    }
+    unreachable();
+}
+
+const char *stage_name(Stage stage)
+{
+    switch (stage) {
+    case STAGE_FORWARD: return "forward";
+    case STAGE_STATISTICS: return "statistics";
+    case STAGE_BACKWARD_INPUT: return "backward_input";
+    case STAGE_BACKWARD_PARAMETERS: return "backward_parameters";
+    case STAGE_ACCUMULATE: return "accumulate";
+    case STAGE_COPY: return "copy";
+    }
+    unreachable();
+}
+
+static void dump_access(const Plan *plan, const Access *access, FILE *out)
+{
+    const Placement *place = &plan->places[access->tensor->id];
+    fprintf(out, " %s%s %s%s", access->write ? "->" : "", access->tensor->name,
+            space_name(place->space), access->all_grains ? "*" : "");
+    if (place->space == SPACE_SCRATCH || place->space == SPACE_KEPT)
+        fprintf(out, "+%lld", (long long)place->place);
+}
+
+void dump_plan(const Plan *plan, FILE *out)
+{
+    fprintf(out, "%s: %d phase%s, lanes %d, scratch %lld, kept %lld, lower bound %lld\n",
+            plan->training ? "training" : "inference", plan->phases, plan->phases == 1 ? "" : "s", plan->lanes,
+            (long long)plan->scratch_elements, (long long)plan->kept_elements, (long long)plan->lower_bound);
+    for (int i = 0; i < plan->schedule.count; i++) {
+        const Node *node = plan->schedule.items[i];
+        if (i == 0 || plan->phase_of.items[i] != plan->phase_of.items[i - 1])
+            fprintf(out, "phase %d\n", plan->phase_of.items[i]);
+        fprintf(out, "  %s %s%s:", stage_name(node->stage), node->path, plan_skips(plan, node) ? " (view)" : "");
+        AccessList accesses = { 0 };
+        node_accesses(node, plan->training, &accesses);
+        for (int k = 0; k < accesses.count; k++)
+            dump_access(plan, &accesses.items[k], out);
+        fputc('\n', out);
+    }
+}
+
+/* x86-64-v4 has AVX-512, v3 AVX2 with FMA, v2 and below 16-byte SSE; the
+ * portable target says nothing of the machine and lets the C compiler lower
+ * 16-byte vectors to what there is. */
+static const Target targets[] = {
+    { "x86-64-v4", "-march=x86-64-v4", 64, 32 },
+    { "x86-64-v3", "-march=x86-64-v3", 32, 16 },
+    { "x86-64-v2", "-march=x86-64-v2", 16, 16 },
+    { "x86-64",    "-march=x86-64",    16, 16 },
+    { "portable",  "",                 16, 16 },
+};
+
+static Target native_target(void)
+{
+    Target native = { "native", "-march=native", 16, 16 };
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        native.vector_bytes = 64;
+        native.registers = 32;
+    } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        native.vector_bytes = 32;
+    }
+#elif defined(__aarch64__)
+    native.registers = 32;
+#endif
+    return native;
+}
+
+bool find_target(const char *name, Target *target)
+{
+    if (strcmp(name, "native") == 0) {
+        *target = native_target();
+        return true;
+    }
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        if (strcmp(name, targets[i].name) == 0) {
+            *target = targets[i];
+            return true;
+        }
+    Diagnostic *d = diag(SEVERITY_ERROR, "usage", (Span){ 0 }, "unknown target `%s`", name);
+    diag_help(d, "the targets are native, x86-64-v4, x86-64-v3, x86-64-v2, x86-64 and portable");
+    return false;
+}
