@@ -1,0 +1,179 @@
+/* main.c: the commands, and the way from a .net file to a trainer.  Each
+ * function here calls the stages in order; what they pass is in netc.h.
+ *
+ * Exit: 0 all is well, 1 the program was wrong and was told why, 2 the command
+ * was, 3 netc itself is.
+ */
+#include "netc.h"
+
+#include <string.h>
+
+typedef struct Plans { Plan *training, *inference; } Plans;     /* training NULL: no train section */
+
+/* .net text to a checked network with its gradients.  NULL: a library, or errors. */
+static Graph *read_network(const char *path)
+{
+    Program *program = parse_program(path);
+    if (!program)
+        return NULL;
+    if (!program->network) {
+        check_library(program);
+        return NULL;
+    }
+    Graph *graph = build_graph(program);
+    if (!graph)
+        return NULL;
+    resolve_training(graph);
+    if (diag_error_count())
+        return NULL;
+    verify_graph(graph);
+    if (graph->loss) {
+        add_gradients(graph);
+        verify_graph(graph);
+    }
+    return graph;
+}
+
+/* For the commands that can do nothing with a library. */
+static Graph *read_network_only(const char *path)
+{
+    Graph *graph = read_network(path);
+    if (!graph && !diag_error_count())
+        diag_help(diag(SEVERITY_ERROR, "no-network", (Span){ 0 }, "%s has no network: it is a library", path),
+                  "`netc check` checks a library's blocks; another file takes them with `use`");
+    return graph;
+}
+
+static Plans make_plans(Graph *graph, const CompileOptions *options)
+{
+    int lanes = options->target.vector_bytes / (options->f64 ? 8 : 4);
+    Plans plans = { .inference = make_plan(graph, false, lanes) };
+    if (graph->loss)
+        plans.training = make_plan(graph, true, lanes);
+    return plans;
+}
+
+static void emit_network(Graph *graph, const CompileOptions *options, Text *c)
+{
+    Plans plans = make_plans(graph, options);
+    emit_program(graph, plans.training, plans.inference, options, c);
+}
+
+/* ------------------------------------------------------------ commands */
+
+static void check(const Options *options)
+{
+    for (int i = 0; i < options->operands.count; i++)
+        read_network(options->operands.items[i]);
+}
+
+static void build(const Options *options)
+{
+    Graph *graph = read_network_only(options->operands.items[0]);
+    if (!graph)
+        return;
+    Text c = { 0 };
+    emit_network(graph, &options->compile, &c);
+    compile_program(&c, graph->name, options->output, &options->compile);
+}
+
+static void emit(const Options *options)
+{
+    Graph *graph = read_network_only(options->operands.items[0]);
+    if (!graph)
+        return;
+    Text c = { 0 };
+    emit_network(graph, &options->compile, &c);
+    write_whole_file(options->output ? options->output : "-", text_chars(&c), c.length);
+}
+
+static void summary(const Options *options)
+{
+    Graph *graph = read_network_only(options->operands.items[0]);
+    if (!graph)
+        return;
+    Plans plans = make_plans(graph, &options->compile);
+    const Plan *plan = plans.training ? plans.training : plans.inference;
+    (options->json ? write_summary_json : write_summary)(graph, plan, &options->compile, stdout);
+}
+
+static void draw(const Options *options)
+{
+    Graph *graph = read_network_only(options->operands.items[0]);
+    if (!graph)
+        return;
+    Text dot = { 0 };
+    write_dot(graph, &dot);
+    const char *output = options->output ? options->output : "-";
+    if (options->svg)
+        render_svg(&dot, output);
+    else
+        write_whole_file(output, text_chars(&dot), dot.length);
+}
+
+static void explain(const Options *options)
+{
+    if (options->operands.count == 0) {
+        printf("operators:\n");
+        list_operators(stdout);
+        printf("\nerrors:\n");
+        diag_list_codes(stdout);
+        return;
+    }
+    const char *word = options->operands.items[0];
+    const Operator *op = find_operator(word);
+    if (op)
+        explain_operator(op, stdout);
+    else if (!diag_explain(word, stdout))
+        misuse(options, "'%s' is neither an operator nor an error's code; `netc explain` lists them", word);
+}
+
+/* One stage as text: what the golden tests compare. */
+static void dump(const Options *options)
+{
+    const char *path = options->operands.items[0];
+    if (options->dump == DUMP_AST) {
+        Program *program = parse_program(path);
+        if (program && !diag_error_count())
+            dump_ast(program, stdout);
+        return;
+    }
+    if (options->dump == DUMP_GRAPH) {
+        Program *program = parse_program(path);
+        Graph *graph = program && program->network ? build_graph(program) : NULL;
+        if (graph)
+            resolve_training(graph);
+        if (graph && !diag_error_count())
+            dump_graph(graph, stdout);
+        return;
+    }
+    Graph *graph = read_network_only(path);
+    if (!graph)
+        return;
+    if (options->dump == DUMP_GRADIENT) {
+        dump_graph(graph, stdout);
+        return;
+    }
+    Plans plans = make_plans(graph, &options->compile);
+    if (plans.training)
+        dump_plan(plans.training, stdout);
+    dump_plan(plans.inference, stdout);
+}
+
+int main(int argc, char **argv)
+{
+    Options options = read_options(argc, argv);
+    if (options.dump)
+        dump(&options);
+    else
+        switch (options.command) {
+        case COMMAND_CHECK: check(&options); break;
+        case COMMAND_BUILD: build(&options); break;
+        case COMMAND_EMIT: emit(&options); break;
+        case COMMAND_SUMMARY: summary(&options); break;
+        case COMMAND_GRAPH: draw(&options); break;
+        case COMMAND_EXPLAIN: explain(&options); break;
+        }
+    diag_flush();
+    return diag_error_count() ? 1 : 0;
+}
