@@ -1,0 +1,32 @@
+/* adaptive_avg_pool2d.c: means over windows whose size follows from the wanted
+ * output, so that one network takes images of any size.
+ */
+#include "ops.h"
+
+enum { OUTPUT_SIZE };
+
+static const ArgSpec args[] = {
+    [OUTPUT_SIZE] = {"output_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
+                     .doc = "Rows and columns of the output; 1 is global average pooling."},
+    {0}
+};
+
+static bool infer(Node *node)
+{
+    if (!node_needs_rank(node, 3))
+        return false;
+    const int64_t *size = node->args[OUTPUT_SIZE].integer;
+    node->out_shape = shape_of(3, input_shape(node).dim[0], size[0], size[1]);
+    return true;
+}
+
+const Operator operator_adaptive_avg_pool2d = {
+    .name = "adaptive_avg_pool2d",
+    .summary = "Means over windows chosen so that the output has the size asked for.",
+    .shape_rule = "[c, h, w] -> [c, rows, columns] with [rows, columns] = output_size",
+    .formula = "y[c, i, j] = mean of x[c, p, q] for p in floor(i*h/rows) to ceil((i+1)*h/rows) - 1\n"
+               "             and q in floor(j*w/columns) to ceil((j+1)*w/columns) - 1",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html",
+    .args = args,
+    .infer = infer,
+};

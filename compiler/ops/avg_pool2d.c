@@ -1,0 +1,46 @@
+/* avg_pool2d.c: the mean of each window. */
+#include "window.h"
+
+enum { KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE, COUNT_INCLUDE_PAD, DIVISOR_OVERRIDE };
+
+static const ArgSpec args[] = {
+    [KERNEL_SIZE]       = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
+                           .doc = "Size of the window."},
+    [STRIDE]            = {"stride", ARG_PAIR, .otherwise = "=kernel_size", .minimum = 1, .maximum = LARGEST,
+                           .doc = "Step of the window."},
+    [PADDING]           = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST,
+                           .doc = "Rows and columns of zeros added at both ends, at most half of kernel_size."},
+    [CEIL_MODE]         = {"ceil_mode", ARG_BOOL, .otherwise = "false",
+                           .doc = "Rounds the output size up: a last window may hang over the end."},
+    [COUNT_INCLUDE_PAD] = {"count_include_pad", ARG_BOOL, .otherwise = "true",
+                           .doc = "Whether zeros of the padding count in the mean."},
+    [DIVISOR_OVERRIDE]  = {"divisor_override", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = LARGEST,
+                           .doc = "Divides every window's sum by this instead."},
+    {0}
+};
+
+static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, -1, CEIL_MODE};
+
+static bool infer(Node *node)
+{
+    if (!node_needs_rank(node, 3))
+        return false;
+    Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
+    int64_t rows, columns;
+    if (!padding_at_most_half(node, window_args) || !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
+        return false;
+    node->out_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
+    return true;
+}
+
+const Operator operator_avg_pool2d = {
+    .name = "avg_pool2d",
+    .summary = "The mean of each window.",
+    .shape_rule = "[c, h, w] -> [c, rows, columns]\n"
+                  "rows = floor((h + 2*padding - kernel_size)/stride) + 1; columns from w likewise",
+    .formula = "y[c, i, j] = sum over p, q of x[c, i*stride + p - padding, j*stride + q - padding] / count\n"
+               "count is the window's area within the padded input; without count_include_pad, within the input",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html",
+    .args = args,
+    .infer = infer,
+};

@@ -1,0 +1,112 @@
+/* concat.c: tensors joined along their channels.  In the batch-innermost layout
+ * the inputs are consecutive slices of the output, so the branches write there
+ * directly and nothing is copied.
+ */
+#include "ops.h"
+
+static const char *const axis_names[] = {"channels", "height", "width"};
+
+/* The first axis after the channels on which two shapes differ; 0 when only
+ * their ranks do, -1 when they fit. */
+static int differing_axis(Shape a, Shape b)
+{
+    if (a.rank != b.rank)
+        return 0;
+    for (int axis = 1; axis < a.rank; axis++)
+        if (a.dim[axis] != b.dim[axis])
+            return axis;
+    return -1;
+}
+
+/* The input most others agree with, by majority vote (Boyer and Moore 1981);
+ * the one that differs from it is the likelier fault. */
+static int commonest_input(const Node *node)
+{
+    int candidate = 0, votes = 0;
+    for (int i = 0; i < node->inputs.count; i++) {
+        if (votes == 0)
+            candidate = i;
+        bool agrees = differing_axis(node->inputs.items[i]->shape, node->inputs.items[candidate]->shape) < 0;
+        votes += agrees ? 1 : -1;
+    }
+    return votes > 0 ? candidate : 0;
+}
+
+/* Whether a window of stride 1 without padding took just what `out` lacks of
+ * `wanted`, so that padding by half of it puts it back. */
+static bool padding_restores(const Node *node, Shape wanted, Shape out)
+{
+    int padding = operator_arg(node->op, "padding"), stride = operator_arg(node->op, "stride");
+    if (padding < 0 || stride < 0)
+        return false;
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t taken = input_shape(node).dim[1 + axis] - node->out_shape.dim[1 + axis];
+        if (node->args[stride].integer[axis] != 1 || node->args[padding].integer[axis] != 0 ||
+            node->args[padding].word == intern("same") || taken % 2 != 0 ||
+            taken != wanted.dim[1 + axis] - out.dim[1 + axis])
+            return false;
+    }
+    return true;
+}
+
+/* Walks back from the branch that came out smaller to the layer at fault. */
+static void suggest_padding(Diagnostic *d, const Tensor *branch, Shape wanted)
+{
+    const Node *node = branch->producer;
+    for (; node != NULL && !(node->op->traits & OP_JOINS) && node->out_shape.rank == 3;
+         node = node->inputs.items[0]->producer) {
+        if (differing_axis(node->out_shape, wanted) < 0 || !padding_restores(node, wanted, branch->shape))
+            continue;
+        int64_t rows = (wanted.dim[1] - branch->shape.dim[1]) / 2, columns = (wanted.dim[2] - branch->shape.dim[2]) / 2;
+        const char *padding = rows == columns ? format("%lld", (long long)rows)
+                                              : format("[%lld, %lld]", (long long)rows, (long long)columns);
+        diag_help(d, "padding=%s in %s on line %d keeps the size", padding, node->op->name, node->span.line);
+        return;
+    }
+}
+
+static void report_mismatch(const Node *node, int common, int odd, int axis)
+{
+    const Tensor *wanted = node->inputs.items[common], *branch = node->inputs.items[odd];
+    const char *differs = axis > 0 ? format("%s %lld, not %lld", axis_names[axis], (long long)branch->shape.dim[axis],
+                                            (long long)wanted->shape.dim[axis])
+                                   : "another rank";
+    Diagnostic *d = node_error(node, "concat-mismatch", node->span, "concat: %s is %s, %s is %s: %s",
+                               branch_name(odd), shape_text(branch->shape), branch_name(common),
+                               shape_text(wanted->shape), differs);
+    diag_caption(d, "all axes but the channels must be equal");
+    label_branches(d, node);
+    if (axis > 0)
+        suggest_padding(d, branch, wanted->shape);
+}
+
+static bool infer(Node *node)
+{
+    int common = commonest_input(node);
+    Shape wanted = node->inputs.items[common]->shape;
+    int64_t channels = 0;
+    for (int i = 0; i < node->inputs.count; i++) {
+        Shape shape = node->inputs.items[i]->shape;
+        int axis = differing_axis(shape, wanted);
+        if (axis >= 0) {
+            report_mismatch(node, common, i, axis);
+            return false;
+        }
+        if (__builtin_add_overflow(channels, shape.dim[0], &channels)) {
+            node_error(node, "too-large", node->span, "concat: the channels of the branches add up to too many");
+            return false;
+        }
+    }
+    node->out_shape = shape_of(wanted.rank, channels, wanted.dim[1], wanted.dim[2]);
+    return true;
+}
+
+const Operator operator_concat = {
+    .name = "concat",
+    .summary = "Two or more tensors joined along their channels.",
+    .shape_rule = "[c1, h, w], [c2, h, w], ... -> [c1 + c2 + ..., h, w]; or [n1], [n2], ... -> [n1 + n2 + ...]",
+    .formula = "y = x1, then x2, ...",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.cat.html",
+    .traits = OP_JOINS | OP_CONCATENATES,
+    .infer = infer,
+};

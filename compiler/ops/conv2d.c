@@ -1,0 +1,162 @@
+/* conv2d.c: two-dimensional convolution (cross-correlation, as every framework
+ * means it) with all the arguments of PyTorch's nn.Conv2d.
+ *
+ *   x      [in, h, w]
+ *   weight [out, in/groups, kernel rows, kernel columns]
+ *   bias   [out]
+ */
+#include "window.h"
+
+#include <math.h>
+
+enum {
+    OUT_CHANNELS, KERNEL_SIZE, STRIDE, PADDING, DILATION, GROUPS, BIAS, PADDING_MODE, IN_CHANNELS
+};
+
+static const char *const padding_words[] = {"same", "valid", NULL};
+static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "circular", NULL};
+
+static const ArgSpec args[] = {
+    [OUT_CHANNELS] = {"out_channels", ARG_INT, .positional = true, .minimum = 1, .maximum = LARGEST,
+                      .doc = "Channels of the output: the number of filters."},
+    [KERNEL_SIZE]  = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
+                      .doc = "Size of the window."},
+    [STRIDE]       = {"stride", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                      .doc = "Step of the window."},
+    [PADDING]      = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST, .words = padding_words,
+                      .doc = "Rows and columns added at both ends; same keeps the size at stride 1."},
+    [DILATION]     = {"dilation", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                      .doc = "Distance between the window's taps."},
+    [GROUPS]       = {"groups", ARG_INT, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                      .doc = "Parts the channels are split into, each convolved on its own."},
+    [BIAS]         = {"bias", ARG_BOOL, .otherwise = "true",
+                      .doc = "Whether a learned value is added to each output channel."},
+    [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes,
+                      .doc = "What the padding holds."},
+    [IN_CHANNELS]  = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
+                      .maximum = LARGEST, .doc = "Asserts the input's channels."},
+    {0}
+};
+
+static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, DILATION, -1};
+
+/* "1, 2, 4, 8": what divides both, for the message; the first twelve. */
+static const char *common_divisors(int64_t a, int64_t b)
+{
+    Text text = {0};
+    int shown = 0;
+    for (int64_t n = 1; n <= a && n <= b && n <= 65536 && shown < 12; n++)
+        if (a % n == 0 && b % n == 0)
+            text_add(&text, "%s%lld", shown++ > 0 ? ", " : "", (long long)n);
+    return text_chars(&text);
+}
+
+static bool groups_divide(const Node *node)
+{
+    int64_t in = input_shape(node).dim[0], out = node->args[OUT_CHANNELS].integer[0];
+    int64_t groups = node->args[GROUPS].integer[0];
+    if (in % groups == 0 && out % groups == 0)
+        return true;
+    bool input = in % groups != 0;
+    Diagnostic *d = node_error(node, "groups", node->args[GROUPS].span,
+                               "conv2d: groups=%lld does not divide the %lld %s channels", (long long)groups,
+                               (long long)(input ? in : out), input ? "input" : "output");
+    diag_caption(d, "must divide %lld and %lld", (long long)in, (long long)out);
+    diag_note(d, "valid values: %s", common_divisors(in, out));
+    node_derivation(d, node->inputs.items[0], 2);
+    return false;
+}
+
+/* padding=same needs stride 1: PyTorch refuses the rest, for no padding keeps
+ * the size then. */
+static bool same_has_stride_1(const Node *node)
+{
+    const ArgValue *stride = &node->args[STRIDE];
+    if (node->args[PADDING].word != intern("same") || (stride->integer[0] == 1 && stride->integer[1] == 1))
+        return true;
+    Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
+                               "conv2d: padding=same needs stride 1");
+    diag_label(d, stride->span, "stride %lld by %lld", (long long)stride->integer[0], (long long)stride->integer[1]);
+    diag_help(d, "with a stride, padding=(kernel_size-1)//2 gives ceil(size/stride) for odd kernels");
+    return false;
+}
+
+/* A reflection reaches at most to the far edge and circular padding goes round
+ * at most once; copies of the edge have no limit. */
+static bool padding_mode_fits(const Node *node, const Window window[2])
+{
+    const char *mode = node->args[PADDING_MODE].word;
+    bool reflect = mode == intern("reflect"), circular = mode == intern("circular");
+    if (!reflect && !circular)
+        return true;
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t size = input_shape(node).dim[1 + axis], most = reflect ? size - 1 : size;
+        if (window[axis].before <= most && window[axis].after <= most)
+            continue;
+        Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
+                                   "conv2d: %s padding of %lld needs an input of at least %lld %s, not %lld",
+                                   mode, (long long)window[axis].after, (long long)(window[axis].after + reflect),
+                                   axis == 0 ? "rows" : "columns", (long long)size);
+        diag_caption(d, "0 to %lld", (long long)most);
+        node_derivation(d, node->inputs.items[0], 4);
+        return false;
+    }
+    return true;
+}
+
+/* PyTorch's default: kaiming_uniform(a=sqrt(5)), which is uniform in
+ * ±1/sqrt(fan_in), and the same bound for the bias. */
+static bool add_parameters(Node *node)
+{
+    int64_t out = node->args[OUT_CHANNELS].integer[0];
+    int64_t rows = node->args[KERNEL_SIZE].integer[0], columns = node->args[KERNEL_SIZE].integer[1];
+    int64_t dim[] = {out, input_shape(node).dim[0] / node->args[GROUPS].integer[0], rows, columns};
+    if (!parameter_fits(node, "weight", 4, dim))
+        return false;
+    int64_t fan_in = dim[1] * rows * columns, fan_out = out * rows * columns;
+    double bound = 1 / sqrt((double)fan_in);
+    Init init = {INIT_UNIFORM, -bound, bound};
+    node_parameter(node, "weight", PARAMETER_TRAINED, init, 4, dim, fan_in, fan_out);
+    if (node->args[BIAS].integer[0])
+        node_parameter(node, "bias", PARAMETER_TRAINED, init, 1, &out, fan_in, fan_out);
+    return true;
+}
+
+static bool infer(Node *node)
+{
+    if (!node_needs_rank(node, 3))
+        return false;
+    Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
+    int64_t rows, columns;
+    if (!assertion_holds(node, IN_CHANNELS, input_shape(node).dim[0]) || !groups_divide(node) ||
+        !same_has_stride_1(node) || !padding_mode_fits(node, window) ||
+        !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
+        return false;
+    node->out_shape = shape_of(3, node->args[OUT_CHANNELS].integer[0], rows, columns);
+    return add_parameters(node);
+}
+
+/* One per output value and tap.  Taps that fall on the padding count. */
+static int64_t multiply_adds(const Node *node)
+{
+    int64_t per_group = input_shape(node).dim[0] / node->args[GROUPS].integer[0];
+    int64_t factors[] = {node->out_shape.dim[0], node->out_shape.dim[1], node->out_shape.dim[2], per_group,
+                         node->args[KERNEL_SIZE].integer[0], node->args[KERNEL_SIZE].integer[1]};
+    return saturating_product(6, factors);
+}
+
+const Operator operator_conv2d = {
+    .name = "conv2d",
+    .summary = "Two-dimensional convolution: each output channel is a window of weights slid over the input.",
+    .shape_rule = "[c, h, w] -> [out_channels, rows, columns]\n"
+                  "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1; columns from w likewise",
+    .formula = "y[o, i, j] = bias[o] + sum over n, p, q of\n"
+               "             weight[o, n, p, q] * x[n, i*stride + p*dilation - padding, j*stride + q*dilation - padding]\n"
+               "n runs over the c/groups channels of o's group; weight and bias start uniform in\n"
+               "-1/sqrt(fan_in) to 1/sqrt(fan_in), fan_in = c/groups * kernel rows * kernel columns",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html",
+    .args = args,
+    .parameter_gradient_reads = READS_X,
+    .infer = infer,
+    .multiply_adds = multiply_adds,
+};

@@ -1,0 +1,42 @@
+/* ops.h: what the files of this folder share.  Each operator's own file holds
+ * all the compiler knows of it and ends in its descriptor, operator_<name>;
+ * ops.def lists them.  Windows (convolution, pooling) have window.h besides.
+ */
+#ifndef OPS_H
+#define OPS_H
+
+#include "netc.h"
+
+#define OPERATOR(name) extern const Operator operator_##name;
+#include "ops.def"
+#undef OPERATOR
+
+/* The largest whole number an argument may be.  With it, no sum of a size, two
+ * paddings and a dilated window leaves int64_t, so only products are checked. */
+#define LARGEST 2147483647.0
+
+static inline Shape input_shape(const Node *node)
+{
+    return node->inputs.items[0]->shape;
+}
+
+/* The output has the input's shape. */
+bool infer_same_shape(Node *node);
+
+/* An assertion such as in_channels=88 against what the input really has.
+ * Reports and gives false when they differ; an absent one agrees. */
+bool assertion_holds(const Node *node, int arg, int64_t actual);
+
+/* The factors' product, or INT64_MAX when it does not fit: for counts that are
+ * only shown, and for sizes that node_size_fits() then refuses. */
+int64_t saturating_product(int count, const int64_t *factors);
+
+/* A parameter of `elements` values must fit memory; reports when it cannot. */
+bool parameter_fits(const Node *node, const char *name, int rank, const int64_t *dim);
+
+/* "branch 2": how messages name a joining operator's input. */
+const char *branch_name(int input);
+/* Labels what made each branch with the branch's shape. */
+void label_branches(Diagnostic *d, const Node *node);
+
+#endif

@@ -1,0 +1,105 @@
+/* window.c: sliding windows, for conv2d and the pools.  The output size is
+ * PyTorch's: floor((in + before + after - extent) / stride) + 1, or in ceil
+ * mode ceil(…) + 1 less a last window that would start beyond the input.
+ * https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
+ */
+#include "window.h"
+
+static int64_t arg_or(const Node *node, int arg, int axis, int64_t otherwise)
+{
+    return arg < 0 ? otherwise : node->args[arg].integer[axis];
+}
+
+/* padding=same keeps the size at stride 1: of an odd total the larger half goes
+ * after, as in PyTorch.  padding=valid is none. */
+static void set_padding(Window *window, const Node *node, int arg, int axis)
+{
+    const char *word = node->args[arg].word;
+    if (word == NULL) {
+        window->before = window->after = node->args[arg].integer[axis];
+    } else if (word == intern("same")) {
+        int64_t total = window_extent(*window) - 1;
+        window->before = total / 2;
+        window->after = total - window->before;
+    }
+}
+
+Window node_window(const Node *node, WindowArgs args, int axis)
+{
+    Window window = {
+        .kernel = node->args[args.kernel_size].integer[axis],
+        .stride = node->args[args.stride].integer[axis],
+        .dilation = arg_or(node, args.dilation, axis, 1),
+        .ceil_mode = arg_or(node, args.ceil_mode, 0, 0) != 0,
+    };
+    set_padding(&window, node, args.padding, axis);
+    return window;
+}
+
+int64_t window_extent(Window window)
+{
+    return window.dilation * (window.kernel - 1) + 1;
+}
+
+int64_t window_places(Window window, int64_t input)
+{
+    int64_t slack = input + window.before + window.after - window_extent(window);
+    if (window.ceil_mode)
+        slack += window.stride - 1;
+    if (slack < 0)
+        return 0;
+    int64_t places = slack / window.stride + 1;
+    if (window.ceil_mode && (places - 1) * window.stride >= input + window.before)
+        places--;
+    return places;
+}
+
+/* "4 + 2*1 = 6 rows" says where the padded size comes from. */
+static void report_too_large(const Node *node, Window window, int64_t input, int axis, int kernel_arg)
+{
+    const char *along = axis == 0 ? "rows" : "columns";
+    int64_t padded = input + window.before + window.after;
+    Diagnostic *d = node_error(node, "window-too-large", node->args[kernel_arg].span,
+                               "%s: padded input %lld is smaller than the window %lld",
+                               node->op->name, (long long)padded, (long long)window_extent(window));
+    if (window.dilation > 1)
+        diag_caption(d, "%lld taps, dilation %lld: spans %lld %s", (long long)window.kernel,
+                     (long long)window.dilation, (long long)window_extent(window), along);
+    else
+        diag_caption(d, "%lld %s", (long long)window.kernel, along);
+    diag_note(d, "the input %s has %lld %s, padded by %lld and %lld",
+              shape_text(input_shape(node)), (long long)input, along,
+              (long long)window.before, (long long)window.after);
+    node_derivation(d, node->inputs.items[0], 4);
+}
+
+bool infer_places(const Node *node, const Window window[2], int kernel_arg, int64_t *rows, int64_t *columns)
+{
+    Shape in = input_shape(node);
+    int64_t places[2];
+    for (int axis = 0; axis < 2; axis++) {
+        places[axis] = window_places(window[axis], in.dim[1 + axis]);
+        if (places[axis] < 1) {
+            report_too_large(node, window[axis], in.dim[1 + axis], axis, kernel_arg);
+            return false;
+        }
+    }
+    *rows = places[0];
+    *columns = places[1];
+    return true;
+}
+
+bool padding_at_most_half(const Node *node, WindowArgs args)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        Window window = node_window(node, args, axis);
+        if (window.before <= window.kernel / 2)
+            continue;
+        Diagnostic *d = node_error(node, "argument-range", node->args[args.padding].span,
+                                   "%s: padding %lld is more than half of kernel_size %lld", node->op->name,
+                                   (long long)window.before, (long long)window.kernel);
+        diag_caption(d, "0 to %lld", (long long)(window.kernel / 2));
+        return false;
+    }
+    return true;
+}
