@@ -465,6 +465,7 @@ struct Graph {
     LIST(Tensor *) tensors;
     LIST(Node *) nodes;         /* forward in order of expansion, the loss last, then backward */
     LIST(Parameter *) parameters;       /* in state_dict order */
+    int64_t trained_elements, buffer_elements, counters;        /* sizes of their arenas; set by place_parameters */
     Tensor *input;
     Span input_span;
     Tensor *output;             /* the logits: the last forward output */
@@ -549,7 +550,8 @@ typedef struct Plan {
 void node_accesses(const Node *node, bool training, AccessList *accesses);
 bool plan_skips(const Plan *plan, const Node *node);    /* a view here: nothing runs */
 void make_schedule(Plan *plan);
-/* memory.c: where every tensor lies. */
+/* memory.c: where every tensor and every parameter lies. */
+void place_parameters(Graph *graph);
 void place_tensors(Plan *plan);
 int64_t tensor_vectors(const Tensor *tensor, int lanes);
 /* plan.c: both, in order. */

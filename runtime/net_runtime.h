@@ -189,6 +189,18 @@ typedef void NetKernel(const NetCall *call);
 double net_attribute(const NetCall *call, const char *name, int index);
 const char *net_attribute_word(const NetCall *call, const char *name);  /* NULL: none */
 
+/* to[i] = from[i] and to[i] += from[i]: where tensors meet that no operator joins. */
+static inline void net_copy(real *to, const real *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = from[i];
+}
+static inline void net_accumulate(real *to, const real *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] += from[i];
+}
+
 /* A number in [0, 1) from its counter: the same for the same four words on
  * every machine (Salmon et al. 2011, "Parallel random numbers: as easy as
  * 1, 2, 3": Philox4x32-10). */

@@ -15,6 +15,31 @@
 
 #include <stdlib.h>
 
+/* Every parameter starts a cache line. */
+enum { PARAMETER_ALIGNMENT = 16 };
+
+void place_parameters(Graph *graph)
+{
+    graph->trained_elements = graph->buffer_elements = graph->counters = 0;
+    for (int i = 0; i < graph->parameters.count; i++) {
+        Parameter *parameter = graph->parameters.items[i];
+        int64_t aligned = (parameter->elements + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
+        switch (parameter->kind) {
+        case PARAMETER_TRAINED:
+            parameter->offset = graph->trained_elements;
+            graph->trained_elements += aligned;
+            break;
+        case PARAMETER_BUFFER:
+            parameter->offset = graph->buffer_elements;
+            graph->buffer_elements += aligned;
+            break;
+        case PARAMETER_COUNTER:
+            parameter->offset = graph->counters++;
+            break;
+        }
+    }
+}
+
 typedef LIST(Tensor *) TensorList;
 
 typedef struct Sharing {

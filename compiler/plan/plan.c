@@ -10,6 +10,7 @@ Plan *make_plan(Graph *graph, bool training, int lanes)
     plan->graph = graph;
     plan->training = training;
     plan->lanes = lanes;
+    place_parameters(graph);
     make_schedule(plan);
     place_tensors(plan);
     return plan;

@@ -1,0 +1,175 @@
+/* The C of a network: one file that is meant to be read.
+ *
+ * Head (what the network is), one function per distinct kernel, one function
+ * per phase that calls them in order, then the tables and the constant
+ * NetModel.  Everything that depends on a shape is a number by now: the text
+ * has no decisions left to make.
+ */
+#include "emit.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+const char *identifier(const char *path)
+{
+    Text text = { 0 };
+    if (isdigit((unsigned char)path[0]))
+        text_add(&text, "layer");
+    for (const char *c = path; *c; c++)
+        text_add(&text, "%c", isalnum((unsigned char)*c) ? *c : '_');
+    return intern(text_chars(&text));
+}
+
+const char *number_text(double value)
+{
+    if (isinf(value))
+        return value < 0 ? "-__builtin_inf()" : "__builtin_inf()";
+    return format("%.17g", value);
+}
+
+const char *place_text(const Plan *plan, const Tensor *tensor)
+{
+    const Placement *place = &plan->places[tensor->id];
+    switch (place->space) {
+    case SPACE_NONE: return "0";
+    case SPACE_INPUT: return place->place ? format("input + %lld", (long long)place->place) : "input";
+    case SPACE_SCRATCH: return format("scratch + %lld", (long long)place->place);
+    case SPACE_KEPT: return format("kept + %lld", (long long)place->place);
+    }
+    unreachable();
+}
+
+/* ----------------------------------------------------------------- head */
+
+static void emit_head(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    int64_t parameters = 0;
+    for (int i = 0; i < graph->parameters.count; i++)
+        if (graph->parameters.items[i]->kind == PARAMETER_TRAINED)
+            parameters += graph->parameters.items[i]->elements;
+    text_add(emitter->out,
+             "/* %s: %s -> %s, %lld parameters.\n"
+             " * Compiled by netc %s from %s: change that file, not this one.\n"
+             " *\n"
+             " * Activations are [channels][height][width][LANES], one image per lane; a\n"
+             " * `vec` is one such row of lanes, and every offset below counts vecs.\n"
+             " */\n",
+             graph->name, shape_text(graph->input->shape), shape_text(graph->output->shape), (long long)parameters,
+             NETC_VERSION, graph->program->source->path);
+    text_add(emitter->out,
+             "#ifndef NET_REAL\n"
+             "#define NET_REAL %s\n"
+             "#endif\n"
+             "#include \"net_runtime.h\"\n\n"
+             "#define LANES %d\n"
+             "typedef real vec __attribute__((vector_size(LANES * sizeof(real)), may_alias));\n\n",
+             emitter->options->f64 ? "double" : "float", emitter->lanes);
+}
+
+/* --------------------------------------------------------------- phases */
+
+static void emit_move(Text *calls, const char *function, const char *to, const char *from, int64_t vectors, const char *what)
+{
+    text_add(calls, "    %s((real *)(%s), (const real *)(%s), %lldL * LANES);   /* %s */\n", function, to, from, (long long)vectors, what);
+}
+
+/* Inputs that could not be written straight into the output are copied. */
+static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
+{
+    const Plan *plan = emitter->plan;
+    const Placement *out = &plan->places[node->out->id];
+    int64_t at = out->place;
+    for (int i = 0; i < node->inputs.count; i++) {
+        const Tensor *input = node->inputs.items[i];
+        const Placement *place = &plan->places[input->id];
+        if (place->root != out->root || place->place != at)
+            emit_move(calls, "net_copy",
+                      format("%s + %lld", out->space == SPACE_KEPT ? "kept" : "scratch", (long long)at),
+                      place_text(plan, input), shape_elements(input->shape), format("%s into %s", input->name, node->path));
+        at += shape_elements(input->shape);
+    }
+}
+
+static void emit_call(Emitter *emitter, Text *calls, const Node *node)
+{
+    OperandList operands = { 0 };
+    kernel_operands(emitter, node, &operands);
+    text_add(calls, "    %s(s, g", emit_kernel(emitter, node, &operands));
+    for (int i = 0; i < operands.count; i++)
+        text_add(calls, ",\n        %s /* %s: %s */", operands.items[i].address, operands.items[i].name, operands.items[i].what);
+    text_add(calls, ");\n");
+}
+
+static void emit_node(Emitter *emitter, Text *calls, const Node *node)
+{
+    const Plan *plan = emitter->plan;
+    if (plan_skips(plan, node))
+        return;
+    if (node->stage == STAGE_ACCUMULATE || node->stage == STAGE_COPY)
+        emit_move(calls, node->stage == STAGE_COPY ? "net_copy" : "net_accumulate", place_text(plan, node->dx),
+                  place_text(plan, node->from), shape_elements(node->dx->shape), format("%s from %s", node->dx->name, node->from->name));
+    else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
+        emit_concat(emitter, calls, node);
+    else
+        emit_call(emitter, calls, node);
+}
+
+static const char *program_name(const Plan *plan)
+{
+    return plan->training ? "training" : "inference";
+}
+
+/* The locals a phase declares: those its calls use. */
+static void emit_locals(Emitter *emitter, const char *calls)
+{
+    const Plan *plan = emitter->plan;
+    if (strstr(calls, " scratch + ") || strstr(calls, "(scratch + "))
+        text_add(emitter->out, "    vec *scratch = (vec *)arena;\n");
+    else
+        text_add(emitter->out, "    (void)arena;\n");
+    if (strstr(calls, " kept + ") || strstr(calls, "(kept + "))
+        text_add(emitter->out, "    vec *kept = (vec *)s->kept + g * %lld;\n", (long long)(plan->kept_elements / plan->lanes));
+    if (strstr(calls, " input") || strstr(calls, "(input"))
+        text_add(emitter->out, "    const vec *input = (const vec *)s->input + g * %lld;\n",
+                 (long long)shape_elements(plan->graph->input->shape));
+    if (strstr(calls, " weights + "))
+        text_add(emitter->out, "    const real *weights = s->weights;\n");
+    if (strstr(calls, " gradients + "))
+        text_add(emitter->out, "    real *gradients = s->gradients + g * s->gradient_stride;\n");
+}
+
+static void emit_phase(Emitter *emitter, int phase)
+{
+    const Plan *plan = emitter->plan;
+    Text calls = { 0 };
+    for (int i = 0; i < plan->schedule.count; i++)
+        if (plan->phase_of.items[i] == phase)
+            emit_node(emitter, &calls, plan->schedule.items[i]);
+    text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", program_name(plan), phase + 1, plan->phases);
+    text_add(emitter->out, "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n", program_name(plan), phase + 1);
+    emit_locals(emitter, text_chars(&calls));
+    text_add(emitter->out, "\n%s}\n\n", text_chars(&calls));
+}
+
+static void emit_phases(Emitter *emitter, const Plan *plan)
+{
+    emitter->plan = plan;
+    for (int phase = 0; phase < plan->phases; phase++)
+        emit_phase(emitter, phase);
+    text_add(emitter->out, "static const NetPhase %s[] = {\n", program_name(plan));
+    for (int phase = 0; phase < plan->phases; phase++)
+        text_add(emitter->out, "    { .grain = %s_%d },\n", program_name(plan), phase + 1);
+    text_add(emitter->out, "};\n\n");
+}
+
+void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const CompileOptions *options, Text *out)
+{
+    Emitter emitter = { .graph = graph, .options = options, .lanes = inference->lanes, .out = out };
+    emit_head(&emitter);
+    if (training)
+        emit_phases(&emitter, training);
+    emit_phases(&emitter, inference);
+    emit_model(&emitter, training, inference);
+}

@@ -1,0 +1,44 @@
+/* emit.h: what the files that write the C share.
+ *
+ *   emit.c     the file: its head, the phases, main
+ *   kernel.c   one function per node: its operands, its body
+ *   model.c    the tables: parameters, layers, settings, the NetModel
+ */
+#ifndef EMIT_H
+#define EMIT_H
+
+#include "netc.h"
+
+/* One pointer that a kernel takes: how it is declared, and what is passed. */
+typedef struct Operand {
+    const char *type;           /* "const vec *" */
+    const char *name;           /* "x" */
+    const char *address;        /* "scratch + 92160" */
+    const char *what;           /* "conv1 [10, 24, 24]", for the comment; NULL: none */
+} Operand;
+typedef LIST(Operand) OperandList;
+
+typedef struct Function { const char *name, *text; } Function;
+
+typedef struct Emitter {
+    const Graph *graph;
+    const Plan *plan;           /* the one being written */
+    const CompileOptions *options;
+    int lanes;
+    Text *out;
+    LIST(Function) functions;   /* written so far; equal text is written once */
+} Emitter;
+
+/* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
+const char *identifier(const char *path);
+/* A double as C reads it back exactly. */
+const char *number_text(double value);
+const char *place_text(const Plan *plan, const Tensor *tensor);
+
+/* kernel.c: writes node's function unless an equal one exists; gives its name. */
+const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands);
+void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands);
+/* model.c */
+void emit_model(Emitter *emitter, const Plan *training, const Plan *inference);
+
+#endif

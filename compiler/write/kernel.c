@@ -1,0 +1,288 @@
+/* One C function per node: its operands, and a body that is either the
+ * operator's own specialised text or a call of the runtime's reference kernel.
+ *
+ * Both kinds have the same signature, so a phase reads the same either way and
+ * any node may fall back.  A function's text names no layer, so two layers of
+ * the same shape share one.
+ */
+#include "emit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void kernel_line(Kernel *kernel, const char *template, ...)
+{
+    va_list arguments;
+    va_start(arguments, template);
+    char *line;
+    int length = vasprintf(&line, template, arguments);
+    va_end(arguments);
+    require(length >= 0);
+    bool is_close = line[0] == '}';
+    if (is_close)
+        kernel->indent--;
+    text_add(&kernel->body, "%*s", 4 * (kernel->indent + 1), "");
+    text_add_range(&kernel->body, line, (size_t)length);
+    text_add(&kernel->body, "\n");
+    if (length > 0 && line[length - 1] == '{')
+        kernel->indent++;
+    free(line);
+}
+
+/* ------------------------------------------------------------- operands */
+
+static void add_operand(OperandList *operands, const char *type, const char *name, const char *address, const char *what)
+{
+    push(operands, ((Operand){ type, name, address, what }));
+}
+
+static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *tensor)
+{
+    if (tensor)
+        add_operand(operands, type, name, place_text(emitter->plan, tensor),
+                    format("%s %s", tensor->name, shape_text(tensor->shape)));
+}
+
+static void add_inputs(const Emitter *emitter, OperandList *operands, const Node *node)
+{
+    for (int i = 0; i < node->inputs.count; i++)
+        add_tensor(emitter, operands, "const vec *", node->inputs.count == 1 ? "x" : format("x%d", i), node->inputs.items[i]);
+}
+
+/* Grain 0's: a kernel finds the other grains' a fixed stride on. */
+static void add_statistics(const Emitter *emitter, OperandList *operands, const Node *node)
+{
+    if (node->statistics)
+        add_operand(operands, "real *", "statistics",
+                    format("(real *)((vec *)s->kept + %lld)", (long long)emitter->plan->places[node->statistics->id].place),
+                    node->statistics->name);
+}
+
+static void add_parameters(OperandList *operands, const Node *node)
+{
+    for (int i = 0; i < node->parameters.count; i++) {
+        const Parameter *parameter = node->parameters.items[i];
+        bool trained = parameter->kind == PARAMETER_TRAINED;
+        if (parameter->kind == PARAMETER_COUNTER)
+            continue;
+        add_operand(operands, trained ? "const real *" : "real *", parameter->name,
+                    format("%s + %lld", trained ? "weights" : "s->buffers", (long long)parameter->offset), parameter->path);
+    }
+}
+
+static void add_parameter_gradients(OperandList *operands, const Node *node)
+{
+    for (int i = 0; i < node->parameters.count; i++) {
+        const Parameter *parameter = node->parameters.items[i];
+        if (parameter->kind == PARAMETER_TRAINED)
+            add_operand(operands, "real *", format("d%s", parameter->name),
+                        format("gradients + %lld", (long long)parameter->offset), format("d %s", parameter->path));
+    }
+}
+
+static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node, unsigned reads)
+{
+    add_tensor(emitter, operands, "const vec *", "dy", node->dy);
+    if (reads & READS_X)
+        add_inputs(emitter, operands, node);
+    if (reads & READS_Y)
+        add_tensor(emitter, operands, "const vec *", "y", node->out);
+    if (reads & READS_AUX)
+        add_tensor(emitter, operands, "const vec *", "aux", node->aux);
+    if (reads & (READS_STATISTICS | READS_PARAMETER_GRADIENTS))
+        add_statistics(emitter, operands, node);
+    add_parameters(operands, node);
+}
+
+void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands)
+{
+    bool training = emitter->plan->training;
+    switch (node->stage) {
+    case STAGE_FORWARD:
+        add_tensor(emitter, operands, "vec *", "y", node->out);
+        add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL);
+        add_inputs(emitter, operands, node);
+        if (training)
+            add_statistics(emitter, operands, node);
+        add_parameters(operands, node);
+        break;
+    case STAGE_STATISTICS:
+        add_statistics(emitter, operands, node);
+        add_inputs(emitter, operands, node);
+        break;
+    case STAGE_BACKWARD_INPUT:
+        add_tensor(emitter, operands, "vec *", "dx", node->dx);
+        add_backward_reads(emitter, operands, node, node->op->input_gradient_reads);
+        if (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS)
+            add_parameter_gradients(operands, node);
+        break;
+    case STAGE_BACKWARD_PARAMETERS:
+        add_parameter_gradients(operands, node);
+        add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
+        break;
+    case STAGE_ACCUMULATE:
+    case STAGE_COPY:
+        unreachable();          /* the phase moves them itself */
+    }
+}
+
+/* ------------------------------------------------------- reference body */
+
+static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgValue *value)
+{
+    if (spec->assertion)
+        return;
+    const char *word = value->word ? format("\"%s\"", value->word) : "0";
+    if (spec->kind == ARG_REAL)
+        kernel_line(kernel, "    { \"%s\", { %s }, %s },", spec->name, number_text(value->real), word);
+    else
+        kernel_line(kernel, "    { \"%s\", { %lld, %lld, %lld, %lld }, %s },", spec->name, (long long)value->integer[0],
+                    (long long)value->integer[1], (long long)value->integer[2], (long long)value->integer[3], word);
+}
+
+static const char *shape_literal(Shape shape)
+{
+    return format("{ %d, %lld, %lld, %lld }", shape.rank, (long long)shape.dim[0], (long long)shape.dim[1], (long long)shape.dim[2]);
+}
+
+static bool has_operand(const OperandList *operands, const char *name)
+{
+    for (int i = 0; i < operands->count; i++)
+        if (strcmp(operands->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void reference_tables(Kernel *kernel, const OperandList *operands)
+{
+    const Node *node = kernel->node;
+    kernel_line(kernel, "static const NetAttribute attributes[] = {");
+    for (int i = 0; node->op->args && node->op->args[i].name; i++)
+        reference_attribute(kernel, &node->op->args[i], &node->args[i]);
+    kernel_line(kernel, "    { 0 },");
+    kernel_line(kernel, "};");
+    kernel_line(kernel, "static const NetShape x_shape[] = {");
+    for (int i = 0; i < node->inputs.count; i++)
+        kernel_line(kernel, "    %s,", shape_literal(node->inputs.items[i]->shape));
+    kernel_line(kernel, "};");
+    kernel_line(kernel, "const real *x_[] = {");
+    for (int i = 0; i < node->inputs.count; i++) {
+        const char *name = node->inputs.count == 1 ? "x" : format("x%d", i);
+        kernel_line(kernel, "    %s%s,", has_operand(operands, name) ? "(const real *)" : "", has_operand(operands, name) ? name : "0");
+    }
+    kernel_line(kernel, "};");
+}
+
+static void reference_pointer(Kernel *kernel, const OperandList *operands, const char *name)
+{
+    if (has_operand(operands, name))
+        kernel_line(kernel, ".%s = (real *)%s,", name, name);
+}
+
+static void reference_parameters(Kernel *kernel, const OperandList *operands)
+{
+    const Node *node = kernel->node;
+    Text values = { 0 }, gradients = { 0 };
+    for (int i = 0; i < node->parameters.count; i++) {
+        const char *name = node->parameters.items[i]->name;
+        if (has_operand(operands, name))
+            text_add(&values, " (real *)%s,", name);
+        else
+            text_add(&values, " 0,");
+        if (has_operand(operands, format("d%s", name)))
+            text_add(&gradients, " d%s,", name);
+        else
+            text_add(&gradients, " 0,");
+    }
+    kernel_line(kernel, ".parameters = %d,", node->parameters.count);
+    if (node->parameters.count) {
+        kernel_line(kernel, ".parameter = {%s },", text_chars(&values));
+        kernel_line(kernel, ".dparameter = {%s },", text_chars(&gradients));
+    }
+}
+
+static void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands)
+{
+    static const char *const pointers[] = { "y", "aux", "statistics", "dy", "dx", NULL };
+    const Node *node = kernel->node;
+    reference_tables(kernel, operands);
+    kernel_line(kernel, "net_%s_%s(&(NetCall){", node->op->name, stage_name(node->stage));
+    kernel->indent++;
+    kernel_line(kernel, ".lanes = LANES, .attributes = attributes, .training = %s,", emitter->plan->training ? "true" : "false");
+    kernel_line(kernel, ".inputs = %d, .x = x_, .x_shape = x_shape,", node->inputs.count);
+    if (node->out)
+        kernel_line(kernel, ".y_shape = %s,", shape_literal(node->out->shape));
+    for (int i = 0; pointers[i]; i++)
+        reference_pointer(kernel, operands, pointers[i]);
+    if (has_operand(operands, "statistics"))
+        kernel_line(kernel, ".statistics_stride = %lld,", (long long)emitter->plan->kept_elements);
+    if (node->stage == STAGE_BACKWARD_INPUT)
+        kernel_line(kernel, ".which = %d, .accumulate = %s,", node->which, node->accumulate ? "true" : "false");
+    reference_parameters(kernel, operands);
+    kernel_line(kernel, ".gradient_stride = s->gradient_stride,");
+    kernel_line(kernel, ".step = s, .grain = g, .active = s->active + g * LANES, .salt = %d,",
+                (node->forward ? node->forward->id : node->id) + 1);
+    kernel->indent--;
+    kernel_line(kernel, "});");
+}
+
+/* ------------------------------------------------------------- function */
+
+static const char *signature(const OperandList *operands)
+{
+    Text text = { 0 };
+    text_add(&text, "(const NetStep *s, int64_t g");
+    for (int i = 0; i < operands->count; i++)
+        text_add(&text, ", %s%s", operands->items[i].type, operands->items[i].name);
+    text_add(&text, ")");
+    return text_chars(&text);
+}
+
+static bool name_taken(const Emitter *emitter, const char *name)
+{
+    for (int i = 0; i < emitter->functions.count; i++)
+        if (emitter->functions.items[i].name == name)
+            return true;
+    return false;
+}
+
+/* incep1_branch1x1_forward; where inference needs another, …_forward_2. */
+static const char *function_name(const Emitter *emitter, const Node *node)
+{
+    const char *base = format("%s_%s", identifier(node->path), stage_name(node->stage));
+    const char *name = base;
+    for (int i = 2; name_taken(emitter, name); i++)
+        name = format("%s_%d", base, i);
+    return name;
+}
+
+static void write_function(Emitter *emitter, const Node *node, const char *name, const char *text, bool reference)
+{
+    text_add(emitter->out, "/* %s: %s", node->path, node->op->name);
+    if (node->inputs.count)
+        text_add(emitter->out, " %s", shape_text(node->inputs.items[0]->shape));
+    if (node->out)
+        text_add(emitter->out, " -> %s", shape_text(node->out->shape));
+    text_add(emitter->out, "   %s:%d */\n", node->span.source ? node->span.source->path : "?", node->span.line);
+    if (reference)
+        text_add(emitter->out, "NetKernel net_%s_%s;\n", node->op->name, stage_name(node->stage));
+    text_add(emitter->out, "static void %s%s\n", name, text);
+}
+
+const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands)
+{
+    Kernel kernel = {
+        .node = node, .stage = node->stage, .lanes = emitter->lanes, .registers = emitter->options->target.registers,
+    };
+    bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
+    if (reference)
+        emit_reference(emitter, &kernel, operands);
+    const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
+    for (int i = 0; i < emitter->functions.count; i++)
+        if (emitter->functions.items[i].text == text)
+            return emitter->functions.items[i].name;
+    const char *name = function_name(emitter, node);
+    push(&emitter->functions, ((Function){ name, text }));
+    write_function(emitter, node, name, text, reference);
+    return name;
+}

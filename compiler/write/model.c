@@ -1,0 +1,151 @@
+/* The tables at the end of the emitted file: every parameter with its path,
+ * place and initialisation, every layer, every setting, and the constant
+ * NetModel that points to them and to the phases. */
+#include "emit.h"
+
+#include <string.h>
+
+static const char *quoted(const char *chars)
+{
+    Text text = { 0 };
+    text_add(&text, "\"");
+    for (const char *c = chars; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            text_add(&text, "\\%c", *c);
+        else if ((unsigned char)*c < ' ' || (unsigned char)*c == 127)
+            text_add(&text, "\\%03o", (unsigned char)*c);
+        else
+            text_add(&text, "%c", *c);
+    }
+    text_add(&text, "\"");
+    return text_chars(&text);
+}
+
+static const char *shape_fields(Shape shape)
+{
+    return format("{ %d, %lld, %lld, %lld }", shape.rank, (long long)shape.dim[0], (long long)shape.dim[1], (long long)shape.dim[2]);
+}
+
+static const char *kind_name(ParameterKind kind)
+{
+    switch (kind) {
+    case PARAMETER_TRAINED: return "NET_TRAINED";
+    case PARAMETER_BUFFER: return "NET_BUFFER";
+    case PARAMETER_COUNTER: return "NET_COUNTER";
+    }
+    unreachable();
+}
+
+static const char *init_name(InitKind kind)
+{
+    switch (kind) {
+    case INIT_CONSTANT: return "NET_CONSTANT";
+    case INIT_UNIFORM: return "NET_UNIFORM";
+    case INIT_NORMAL: return "NET_NORMAL";
+    }
+    unreachable();
+}
+
+static void emit_parameters(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    if (!graph->parameters.count)
+        return;
+    text_add(emitter->out, "static const NetParameter parameters[] = {\n");
+    for (int i = 0; i < graph->parameters.count; i++) {
+        const Parameter *p = graph->parameters.items[i];
+        text_add(emitter->out, "    { %s, %s, %d, { %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s },\n", quoted(p->path),
+                 kind_name(p->kind), p->rank, (long long)p->dim[0], (long long)p->dim[1], (long long)p->dim[2],
+                 (long long)p->dim[3], (long long)p->offset, (long long)p->elements, init_name(p->init.kind),
+                 number_text(p->init.a), number_text(p->init.b));
+    }
+    text_add(emitter->out, "};\n\n");
+}
+
+static int64_t trained_elements(const Node *node)
+{
+    int64_t elements = 0;
+    for (int i = 0; i < node->parameters.count; i++)
+        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
+            elements += node->parameters.items[i]->elements;
+    return elements;
+}
+
+static int emit_layers(Emitter *emitter)
+{
+    int count = 0;
+    text_add(emitter->out, "static const NetLayer layers[] = {\n");
+    for (int i = 0; i < emitter->graph->nodes.count; i++) {
+        const Node *node = emitter->graph->nodes.items[i];
+        if (node->stage != STAGE_FORWARD || !node->out)
+            continue;
+        text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d },\n", quoted(node->path), quoted(node->op->name),
+                 shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape), (long long)trained_elements(node),
+                 (long long)(node->op->multiply_adds ? node->op->multiply_adds(node) : 0), node->span.line);
+        count++;
+    }
+    text_add(emitter->out, "    { 0 },\n};\n\n");
+    return count;
+}
+
+static void emit_setting(Emitter *emitter, const Setting *setting)
+{
+    switch (setting->kind) {
+    case SETTING_NUMBER:
+        text_add(emitter->out, "    { %s, 0, 1, (const double[]){ %s } },\n", quoted(setting->path), number_text(setting->number));
+        break;
+    case SETTING_WORD:
+        text_add(emitter->out, "    { %s, %s, 0, 0 },\n", quoted(setting->path), quoted(setting->word));
+        break;
+    case SETTING_LIST:
+        text_add(emitter->out, "    { %s, 0, %d, (const double[]){", quoted(setting->path), setting->list.count);
+        for (int i = 0; i < setting->list.count; i++)
+            text_add(emitter->out, " %s,", number_text(setting->list.items[i]));
+        text_add(emitter->out, " } },\n");
+        break;
+    }
+}
+
+static void emit_settings(Emitter *emitter)
+{
+    if (!emitter->graph->settings.count)
+        return;
+    text_add(emitter->out, "static const NetSetting settings[] = {\n");
+    for (int i = 0; i < emitter->graph->settings.count; i++)
+        emit_setting(emitter, &emitter->graph->settings.items[i]);
+    text_add(emitter->out, "};\n\n");
+}
+
+static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
+{
+    text_add(emitter->out, "    .%s = { %s, %d, %lld, %lld, %lld },\n", name, name, plan->phases, (long long)plan->scratch_elements,
+             (long long)plan->kept_elements, (long long)(plan->places[plan->logits->id].place * plan->lanes));
+}
+
+void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
+{
+    const Graph *graph = emitter->graph;
+    emit_parameters(emitter);
+    int layers = emit_layers(emitter);
+    emit_settings(emitter);
+    text_add(emitter->out, "const NetModel %s_model = {\n", identifier(graph->name));
+    text_add(emitter->out, "    .name = %s,\n    .source = %s,\n", quoted(graph->name), quoted(graph->program->source->path));
+    text_add(emitter->out, "    .target = %s,\n    .kernels = \"%s\",\n", quoted(emitter->options->target.name),
+             emitter->options->reference ? "reference" : "specialised");
+    text_add(emitter->out, "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .classes = %lld,\n",
+             shape_fields(graph->input->shape), (long long)shape_elements(graph->output->shape));
+    if (graph->parameters.count)
+        text_add(emitter->out, "    .parameters = parameters,\n    .parameter_count = %d,\n", graph->parameters.count);
+    text_add(emitter->out, "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n", (long long)graph->trained_elements,
+             (long long)graph->buffer_elements, (long long)graph->counters);
+    text_add(emitter->out, "    .layers = layers,\n    .layer_count = %d,\n", layers);
+    if (training)
+        emit_program_fields(emitter, "training", training);
+    emit_program_fields(emitter, "inference", inference);
+    if (graph->settings.count)
+        text_add(emitter->out, "    .settings = settings,\n    .setting_count = %d,\n", graph->settings.count);
+    text_add(emitter->out, "};\n\n"
+                           "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
+                           "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, argv);\n}\n#endif\n",
+             identifier(graph->name));
+}
