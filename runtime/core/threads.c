@@ -1,0 +1,249 @@
+/* threads.c: a pool of threads that run one function together and meet at
+ * barriers.
+ *
+ * A training step has a handful of barriers a millisecond or so apart, too
+ * close for a sleep and a wake each time and too far to burn a processor.  So
+ * a wait spins for some tens of microseconds and then sleeps in the kernel
+ * (a futex on Linux, a condition variable elsewhere).  With more threads than
+ * processors a spinner would hold up the thread it waits for: then none spins.
+ */
+#include "runtime.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+enum { SPINS = 1500 };          /* of one pause each: 20 to 80 microseconds */
+
+/* A number that threads wait on to change. */
+typedef struct Gate {
+    _Alignas(NET_ALIGNMENT) atomic_uint value;
+    atomic_int sleepers;        /* so that opening an unwatched gate costs no system call */
+#ifndef __linux__
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+#endif
+} Gate;
+
+struct NetPool {
+    Gate start;                 /* counts runs */
+    Gate meeting;               /* counts barriers passed */
+    _Alignas(NET_ALIGNMENT) atomic_int arrived;
+    int threads, spins, created;
+    void (*work)(void *context, int thread);    /* NULL: the threads end */
+    void *context;
+    struct Member { NetPool *pool; int thread; pthread_t handle; } *members;
+};
+
+static void pause_briefly(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#elif defined __aarch64__
+    __asm__ volatile("yield");
+#endif
+}
+
+/* -------------------------------------------------------------- gates */
+
+#ifdef __linux__
+
+static void gate_initialise(Gate *gate)
+{
+    atomic_init(&gate->value, 0);
+    atomic_init(&gate->sleepers, 0);
+}
+
+static void gate_destroy(Gate *gate) { (void)gate; }
+
+static void gate_sleep(Gate *gate, unsigned old)
+{
+    while (atomic_load(&gate->value) == old)
+        syscall(SYS_futex, &gate->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
+}
+
+static void gate_wake(Gate *gate)
+{
+    syscall(SYS_futex, &gate->value, FUTEX_WAKE_PRIVATE, 1 << 30, NULL, NULL, 0);
+}
+
+#else
+
+static void gate_initialise(Gate *gate)
+{
+    atomic_init(&gate->value, 0);
+    atomic_init(&gate->sleepers, 0);
+    pthread_mutex_init(&gate->mutex, NULL);
+    pthread_cond_init(&gate->changed, NULL);
+}
+
+static void gate_destroy(Gate *gate)
+{
+    pthread_mutex_destroy(&gate->mutex);
+    pthread_cond_destroy(&gate->changed);
+}
+
+static void gate_sleep(Gate *gate, unsigned old)
+{
+    pthread_mutex_lock(&gate->mutex);
+    while (atomic_load(&gate->value) == old)
+        pthread_cond_wait(&gate->changed, &gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static void gate_wake(Gate *gate)
+{
+    pthread_mutex_lock(&gate->mutex);
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+#endif
+
+/* Returns when the value is no longer `old`.  A sleeper says so before it looks
+ * at the value for the last time, and gate_open looks for sleepers after it has
+ * changed it, both in one total order: one of the two always sees the other. */
+static void gate_wait(Gate *gate, unsigned old, int spins)
+{
+    for (int i = 0; i < spins; i++) {
+        if (atomic_load_explicit(&gate->value, memory_order_acquire) != old)
+            return;
+        pause_briefly();
+    }
+    atomic_fetch_add(&gate->sleepers, 1);
+    gate_sleep(gate, old);
+    atomic_fetch_sub(&gate->sleepers, 1);
+}
+
+static void gate_open(Gate *gate)
+{
+    atomic_fetch_add(&gate->value, 1);
+    if (atomic_load(&gate->sleepers) > 0)
+        gate_wake(gate);
+}
+
+/* ----------------------------------------------------------- the pool */
+
+/* The last to arrive opens the gate for the others.  It clears the count
+ * first: nobody can arrive at the next barrier before the gate opens. */
+void net_pool_barrier(NetPool *pool)
+{
+    if (pool->threads == 1)
+        return;
+    unsigned meeting = atomic_load_explicit(&pool->meeting.value, memory_order_relaxed);
+    if (atomic_fetch_add(&pool->arrived, 1) == pool->threads - 1) {
+        atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
+        gate_open(&pool->meeting);
+    } else {
+        gate_wait(&pool->meeting, meeting, pool->spins);
+    }
+}
+
+static void *member_main(void *argument)
+{
+    struct Member *member = argument;
+    NetPool *pool = member->pool;
+    for (unsigned run = 0;; run++) {
+        gate_wait(&pool->start, run, pool->spins);
+        if (!pool->work)
+            return NULL;
+        pool->work(pool->context, member->thread);
+        net_pool_barrier(pool);
+    }
+}
+
+static int usable_processors(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* Signals are for the main thread: the others are born with all of them blocked. */
+static int create_member(struct Member *member)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int reason = pthread_create(&member->handle, NULL, member_main, member);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return reason;
+}
+
+static bool create_members(NetPool *pool, NetError *error)
+{
+    for (int thread = 1; thread < pool->threads; thread++) {
+        struct Member *member = &pool->members[thread];
+        *member = (struct Member){.pool = pool, .thread = thread};
+        int reason = create_member(member);
+        if (reason)
+            return net_fail(error, "cannot start thread %d of %d: %s", thread + 1, pool->threads, strerror(reason));
+        pool->created++;
+    }
+    return true;
+}
+
+NetPool *net_pool_open(int threads, NetError *error)
+{
+    if (threads < 1) {
+        net_fail(error, "%d threads: at least one is needed", threads);
+        return NULL;
+    }
+    NetPool *pool = net_allocate(1, sizeof *pool, error);
+    struct Member *members = pool ? net_allocate((size_t)threads, sizeof *members, error) : NULL;
+    if (!members) {
+        free(pool);
+        return NULL;
+    }
+    gate_initialise(&pool->start);
+    gate_initialise(&pool->meeting);
+    atomic_init(&pool->arrived, 0);
+    pool->threads = threads;
+    pool->members = members;
+    pool->spins = threads <= usable_processors() ? SPINS : 0;
+    if (!create_members(pool, error)) {
+        net_pool_close(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+void net_pool_close(NetPool *pool)
+{
+    if (!pool)
+        return;
+    pool->work = NULL;
+    gate_open(&pool->start);
+    for (int thread = 1; thread <= pool->created; thread++)
+        pthread_join(pool->members[thread].handle, NULL);
+    gate_destroy(&pool->start);
+    gate_destroy(&pool->meeting);
+    free(pool->members);
+    free(pool);
+}
+
+int net_pool_threads(const NetPool *pool)
+{
+    return pool->threads;
+}
+
+void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *context)
+{
+    pool->work = work;
+    pool->context = context;
+    if (pool->threads > 1)
+        gate_open(&pool->start);
+    work(context, 0);
+    net_pool_barrier(pool);
+}

@@ -1,0 +1,107 @@
+/* vectors.c: loops worth vectorising that no network shapes.
+ *
+ * Results are the same bits whatever instructions the compiler picks: sums
+ * follow a fixed tree, and pixel * scale + shift rounds twice, never fused.
+ */
+#include "runtime.h"
+
+#include <string.h>
+
+/* gcc does not fuse under -std=c11, and does not know the pragma. */
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+enum {
+    STRETCH = 1024,     /* elements: a stretch of four slots stays in the first-level cache */
+    STEP = 16,          /* elements: a fixed count, so that the loop over it is vectorised at -O2 */
+};
+
+static void add(real *restrict sum, const real *restrict term, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + STEP <= count; i += STEP)
+        for (int j = 0; j < STEP; j++)
+            sum[i + j] += term[i + j];
+    for (; i < count; i++)
+        sum[i] += term[i];
+}
+
+/* Neighbours first, then pairs of pairs: ((0+1)+(2+3))+(4+5) for six slots.
+ * Leaves partial sums in the slots above 0. */
+void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_t to)
+{
+    for (int64_t start = from; start < to; start += STRETCH) {
+        int64_t length = to - start < STRETCH ? to - start : STRETCH;
+        for (int64_t reach = 1; reach < count; reach *= 2)
+            for (int64_t slot = 0; slot + reach < count; slot += 2 * reach)
+                add(slots + slot * stride + start, slots + (slot + reach) * stride + start, length);
+    }
+}
+
+/* ------------------------------------------------------ images to lanes */
+
+enum { TILE = 16 };     /* elements and lanes of a square that is turned at once */
+
+/* turned[element][lane] from images[lane][element]. */
+static inline __attribute__((always_inline)) void
+turn_tile(uint8_t turned[TILE][TILE], const uint8_t *const *images, int lanes, int64_t from, int elements)
+{
+    for (int lane = 0; lane < lanes; lane++) {
+        const uint8_t *image = images[lane];
+        for (int e = 0; e < elements; e++)
+            turned[e][lane] = image ? image[from + e] : 0;
+    }
+}
+
+/* scale and shift are [lanes]: 0 in lanes without an image, so that their
+ * output is 0 and not the shift. */
+static inline __attribute__((always_inline)) void
+load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
+           const real *restrict scale, const real *restrict shift)
+{
+    uint8_t turned[TILE][TILE];
+    for (int64_t i = 0; i < count; i += TILE) {
+        int elements = count - i < TILE ? (int)(count - i) : TILE;
+        if (elements == TILE)
+            turn_tile(turned, images, lanes, from + i, TILE);
+        else
+            turn_tile(turned, images, lanes, from + i, elements);
+        for (int e = 0; e < elements; e++)
+            for (int lane = 0; lane < lanes; lane++)
+                out[(i + e) * out_lanes + lane] = (real)turned[e][lane] * scale[lane] + shift[lane];
+    }
+}
+
+/* Up to TILE lanes of every channel. */
+static void load_lanes(real *out, int out_lanes, const uint8_t *const *images, int lanes, NetShape shape,
+                       const real *scale, const real *shift)
+{
+    int64_t plane = shape.h * shape.w;
+    real lane_scale[TILE], lane_shift[TILE];
+    for (int64_t c = 0; c < shape.c; c++) {
+        for (int lane = 0; lane < lanes; lane++) {
+            lane_scale[lane] = images[lane] ? scale[c] : 0;
+            lane_shift[lane] = images[lane] ? shift[c] : 0;
+        }
+        real *to = out + c * plane * out_lanes;
+        /* The widths of real hardware, as constants the compiler can unroll. */
+        if (lanes == 16)
+            load_plane(to, out_lanes, images, 16, c * plane, plane, lane_scale, lane_shift);
+        else if (lanes == 8)
+            load_plane(to, out_lanes, images, 8, c * plane, plane, lane_scale, lane_shift);
+        else if (lanes == 4)
+            load_plane(to, out_lanes, images, 4, c * plane, plane, lane_scale, lane_shift);
+        else
+            load_plane(to, out_lanes, images, lanes, c * plane, plane, lane_scale, lane_shift);
+    }
+}
+
+void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
+                    const real *scale, const real *shift)
+{
+    for (int first = 0; first < lanes; first += TILE) {
+        int some = lanes - first < TILE ? lanes - first : TILE;
+        load_lanes(out + first, lanes, images + first, some, shape, scale, shift);
+    }
+}
