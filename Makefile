@@ -3,10 +3,13 @@
 # make test     installs what is missing, builds, runs every test
 # make mnist    the four IDX files, in data/mnist/
 # make golden   rewrites the tests' expectations, for a diff to review
+# make install  puts netc and its library under PREFIX
 
 CC      = gcc
 CFLAGS  = -O2 -g
 BUILD   = build
+PREFIX  = /usr/local
+PYTHON  = /usr/bin/python3
 
 WARN    = -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -MMD -MP
 COMPILER_SOURCES = $(wildcard compiler/*.c compiler/*/*.c)
@@ -46,9 +49,51 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -DNET_REAL=double -Iruntime -c -o $@ $<
 
+# Debian packages, only those that are missing; sudo only when not root.
+TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev
+TO_FETCH = curl ca-certificates
+TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz
+APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
+present  = $(shell dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | sed -n 's/ installed$$//p')
+missing  = $(filter-out $(call present,$(1)),$(1))
+install  = @$(if $(call missing,$(1)),if ! command -v apt-get >/dev/null; then echo "no apt-get here; needed: $(1)"; \
+	else $(APT) install --no-install-recommends $(call missing,$(1)) || \
+	{ $(APT) update && $(APT) install --no-install-recommends $(call missing,$(1)); }; fi,:)
+AGAIN    = $(MAKE) --no-print-directory
+
+deps:
+	$(call install,$(TO_BUILD))
+
+mnist:
+	runtime/data/mnist.sh data/mnist
+
+demo:
+	$(call install,$(TO_BUILD) $(TO_FETCH))
+	@$(AGAIN) -j$$(nproc) all
+	@$(AGAIN) mnist && data=data/mnist || \
+	{ data=synthetic; echo "MNIST cannot be had here: training on digits drawn by the trainer itself"; }; \
+	set -ex; \
+	$(BUILD)/netc build models/resnet.net -o $(BUILD)/resnet; \
+	$(BUILD)/resnet train --data $$data --epochs 1 --save $(BUILD)/resnet.safetensors; \
+	$(BUILD)/resnet predict --data $$data --count 3 --weights $(BUILD)/resnet.safetensors
+
+test:
+	$(call install,$(TO_BUILD) $(TO_FETCH) $(TO_TEST))
+	@$(AGAIN) -j$$(nproc) all
+	@$(AGAIN) mnist || echo "no MNIST here: the tests that need it are skipped"
+	@$(PYTHON) -m pytest -q -n $$(nproc) tests
+
+golden: all
+	$(PYTHON) -m pytest -q -n $$(nproc) tests --golden
+
+install: all
+	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net_runtime.h
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all clean
+.PHONY: all deps mnist demo test golden install clean
 .DELETE_ON_ERROR:
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)
