@@ -1,0 +1,338 @@
+/* util.c: memory, names, growing texts and files.
+ *
+ * The compiler runs once and ends, so everything is carved from one arena and
+ * nothing is freed: no ownership to get wrong, and any pointer may be kept.
+ * Blocks are chained so that a leak checker sees them as reachable.  Names are
+ * interned in a hash table, which makes comparing them a pointer comparison
+ * everywhere else.
+ */
+#include "netc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_INTERNAL = 3 };
+
+/* ---- memory */
+
+typedef struct Block {
+    struct Block *previous;
+    size_t used, size;
+    _Alignas(16) char bytes[];
+} Block;
+
+enum { BLOCK_BYTES = 256 * 1024, ALIGNMENT = 16 };
+
+static Block *arena;
+
+static _Noreturn void out_of_memory(size_t bytes)
+{
+    fprintf(stderr, "netc: out of memory (%zu bytes wanted)\n", bytes);
+    exit(EXIT_INTERNAL);
+}
+
+static void add_block(size_t bytes)
+{
+    size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+    Block *block = calloc(1, sizeof *block + size);
+    if (!block)
+        out_of_memory(bytes);
+    block->size = size;
+    block->previous = arena;
+    arena = block;
+}
+
+void *arena_allocate(size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2)
+        out_of_memory(bytes);
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (!arena || arena->size - arena->used < bytes)
+        add_block(bytes);
+    void *memory = arena->bytes + arena->used;
+    arena->used += bytes;
+    return memory;
+}
+
+void *arena_allocate_array(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        out_of_memory(SIZE_MAX);
+    return arena_allocate(bytes);
+}
+
+void list_reserve(void **items, int *count, int *capacity, size_t size)
+{
+    if (*count < *capacity)
+        return;
+    int larger;
+    if (__builtin_mul_overflow(*capacity, 2, &larger))
+        out_of_memory(SIZE_MAX);
+    larger = larger ? larger : 4;
+    void *moved = arena_allocate_array((size_t)larger, size);
+    if (*count)
+        memcpy(moved, *items, (size_t)*count * size);
+    *items = moved;
+    *capacity = larger;
+}
+
+/* ---- names: an open-addressed table of pointers, at most half full */
+
+static const char **names;
+static size_t name_slots, name_count;
+
+static uint64_t hash_bytes(const char *chars, size_t length)        /* FNV-1a */
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)chars[i]) * 1099511628211u;
+    return hash;
+}
+
+/* The slot that holds these characters, or the empty one where they belong. */
+static const char **find_slot(const char *chars, size_t length)
+{
+    size_t at = hash_bytes(chars, length) & (name_slots - 1);
+    while (names[at] && (strncmp(names[at], chars, length) || names[at][length]))
+        at = (at + 1) & (name_slots - 1);
+    return &names[at];
+}
+
+static void grow_names(void)
+{
+    const char **old = names;
+    size_t old_slots = name_slots;
+    name_slots = old_slots ? old_slots * 2 : 1024;
+    names = arena_allocate_array(name_slots, sizeof *names);
+    for (size_t i = 0; i < old_slots; i++)
+        if (old[i])
+            *find_slot(old[i], strlen(old[i])) = old[i];
+}
+
+const char *intern_range(const char *chars, size_t length)
+{
+    if (name_count * 2 >= name_slots)
+        grow_names();
+    length = strnlen(chars, length);
+    const char **slot = find_slot(chars, length);
+    if (!*slot) {
+        char *copy = arena_allocate(length + 1);
+        memcpy(copy, chars, length);
+        *slot = copy;
+        name_count++;
+    }
+    return *slot;
+}
+
+const char *intern(const char *chars)
+{
+    return intern_range(chars, strlen(chars));
+}
+
+const char *format(const char *template, ...)
+{
+    char *chars = NULL;
+    va_list arguments;
+    va_start(arguments, template);
+    int length = vasprintf(&chars, template, arguments);
+    va_end(arguments);
+    if (length < 0)
+        out_of_memory(strlen(template));
+    const char *name = intern_range(chars, (size_t)length);
+    free(chars);
+    return name;
+}
+
+/* ---- texts */
+
+/* Makes room for `more` characters and the final NUL. */
+static void text_reserve(Text *text, size_t more)
+{
+    size_t needed;
+    if (__builtin_add_overflow(text->length, more, &needed) || needed > SIZE_MAX / 4)
+        out_of_memory(SIZE_MAX);
+    if (needed < text->capacity)
+        return;
+    size_t larger = needed * 2 + 64;
+    char *moved = arena_allocate(larger);
+    if (text->length)
+        memcpy(moved, text->chars, text->length);
+    text->chars = moved;
+    text->capacity = larger;
+}
+
+void text_add(Text *text, const char *template, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, template);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, template, arguments);
+    va_end(arguments);
+    if (length < 0)
+        out_of_memory(strlen(template));
+    text_reserve(text, (size_t)length);
+    vsnprintf(text->chars + text->length, (size_t)length + 1, template, again);
+    va_end(again);
+    text->length += (size_t)length;
+}
+
+void text_add_range(Text *text, const char *chars, size_t length)
+{
+    text_reserve(text, length);
+    if (length)
+        memcpy(text->chars + text->length, chars, length);
+    text->length += length;
+    text->chars[text->length] = '\0';
+}
+
+const char *text_chars(const Text *text)
+{
+    return text->chars ? text->chars : "";
+}
+
+/* ---- distances */
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Damerau's distance in its restricted form (no character is moved twice),
+ * by three rolling rows of the usual table. */
+int edit_distance(const char *a, const char *b)
+{
+    int height = (int)strnlen(a, 256), width = (int)strnlen(b, 256);
+    int rows[3][257];
+    for (int column = 0; column <= width; column++)
+        rows[0][column] = column;
+    for (int row = 1; row <= height; row++) {
+        int *now = rows[row % 3], *last = rows[(row + 2) % 3], *before = rows[(row + 1) % 3];
+        now[0] = row;
+        for (int column = 1; column <= width; column++) {
+            int cost = a[row - 1] != b[column - 1];
+            now[column] = smaller(last[column - 1] + cost, smaller(last[column], now[column - 1]) + 1);
+            if (row > 1 && column > 1 && a[row - 1] == b[column - 2] && a[row - 2] == b[column - 1])
+                now[column] = smaller(now[column], before[column - 2] + 1);
+        }
+    }
+    return rows[height % 3][width];
+}
+
+/* ---- files */
+
+static char *read_stream(FILE *file, size_t limit, size_t *length)
+{
+    Text text = {0};
+    char buffer[16384];
+    size_t got;
+    while ((got = fread(buffer, 1, sizeof buffer, file)) > 0) {
+        if (got > limit - text.length) {
+            errno = EFBIG;
+            return NULL;
+        }
+        text_add_range(&text, buffer, got);
+    }
+    if (ferror(file))
+        return NULL;
+    text_add_range(&text, "", 0);
+    *length = text.length;
+    return text.chars;
+}
+
+char *read_whole_file(const char *path, size_t limit, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return NULL;
+    char *chars = read_stream(file, limit, length);
+    int error = errno;
+    fclose(file);
+    errno = error;
+    return chars;
+}
+
+static bool write_failed(const char *path)
+{
+    int error = errno;
+    diag(SEVERITY_ERROR, "write", (Span){0}, "cannot write %s: %s", path, strerror(error));
+    return false;
+}
+
+/* Writes and closes; false, with errno set, when any of it fails. */
+static bool write_stream(FILE *file, const char *chars, size_t length)
+{
+    bool written = fwrite(chars, 1, length, file) == length;
+    int error = errno;
+    bool closed = fclose(file) == 0;
+    if (!written)
+        errno = error;
+    return written && closed;
+}
+
+/* Standard output, a device or a pipe has no old contents to protect. */
+static bool write_directly(const char *path, const char *chars, size_t length)
+{
+    FILE *file = strcmp(path, "-") ? fopen(path, "wb") : fdopen(dup(STDOUT_FILENO), "wb");
+    fflush(stdout);
+    return (file && write_stream(file, chars, length)) || write_failed(path);
+}
+
+/* A new file gets what the umask leaves, an old one keeps its permissions. */
+static mode_t wanted_mode(const struct stat *old)
+{
+    if (old)
+        return old->st_mode & 07777;
+    mode_t mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+}
+
+static bool write_and_rename(const char *path, const struct stat *old, const char *chars, size_t length)
+{
+    Text text = {0};
+    text_add(&text, "%s.XXXXXX", path);
+    char *temporary = text.chars;
+    int descriptor = mkstemp(temporary);
+    if (descriptor < 0)
+        return write_failed(path);
+    fchmod(descriptor, wanted_mode(old));
+    FILE *file = fdopen(descriptor, "wb");
+    if (file && write_stream(file, chars, length) && rename(temporary, path) == 0)
+        return true;
+    int error = errno;
+    unlink(temporary);
+    errno = error;
+    return write_failed(path);
+}
+
+bool write_whole_file(const char *path, const char *chars, size_t length)
+{
+    struct stat old;
+    if (strcmp(path, "-") == 0)
+        return write_directly(path, chars, length);
+    if (stat(path, &old) != 0)
+        return write_and_rename(path, NULL, chars, length);
+    if (S_ISDIR(old.st_mode)) {
+        errno = EISDIR;
+        return write_failed(path);
+    }
+    if (!S_ISREG(old.st_mode))
+        return write_directly(path, chars, length);
+    /* A symbolic link stays one: the file it names is replaced. */
+    char *target = realpath(path, NULL);
+    bool written = write_and_rename(target ? target : path, &old, chars, length);
+    free(target);
+    return written;
+}
+
+_Noreturn void internal_error(const char *file, int line, const char *what)
+{
+    fflush(stdout);
+    fprintf(stderr, "netc: internal error at %s:%d: %s\n"
+                    "This is a fault in netc, not in your program.\n", file, line, what);
+    exit(EXIT_INTERNAL);
+}
