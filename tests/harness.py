@@ -150,3 +150,29 @@ def read_log(path):
 
 def have(program):
     return shutil.which(program) is not None
+
+
+# ------------------------------------------------------------ fixed weights
+
+
+def drawn_state(shapes, seed):
+    """Initial weights for a state_dict of {name: shape}, the same wherever they
+    are drawn, so that no fixture has to store them.  Uniform in ±1/sqrt(fan_in)
+    for layers; norms get scales and shifts that differ from 1 and 0, so that a
+    mistake in them shows."""
+    random = np.random.RandomState(seed)
+    state = {}
+    for name in sorted(shapes):
+        shape, (owner, _, kind) = tuple(shapes[name]), name.rpartition(".")
+        weight = tuple(shapes.get(f"{owner}.weight", ()))
+        norm = f"{owner}.running_mean" in shapes
+        if kind == "num_batches_tracked":
+            state[name] = np.zeros((), "<i8")
+        elif kind in ("running_mean", "running_var"):
+            state[name] = np.full(shape, kind == "running_var", "<f4")
+        elif norm:
+            state[name] = ((kind == "weight") + 0.25 * random.uniform(-1, 1, shape)).astype("<f4")
+        else:
+            bound = 1 / np.sqrt(np.prod(weight[1:]))
+            state[name] = random.uniform(-bound, bound, shape).astype("<f4")
+    return {name: state[name] for name in shapes}
