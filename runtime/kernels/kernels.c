@@ -1,0 +1,92 @@
+/* kernels.c: the loops and look-ups that the reference kernels share. */
+#include "kernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const NetAttribute *find_attribute(const NetCall *call, const char *name)
+{
+    for (const NetAttribute *attribute = call->attributes; attribute->name != NULL; attribute++)
+        if (strcmp(attribute->name, name) == 0)
+            return attribute;
+    fprintf(stderr, "internal error: a kernel was called without its attribute %s\n", name);
+    abort();
+}
+
+double net_attribute(const NetCall *call, const char *name, int index)
+{
+    return find_attribute(call, name)->value[index];
+}
+
+const char *net_attribute_word(const NetCall *call, const char *name)
+{
+    return find_attribute(call, name)->word;
+}
+
+void net_start_gradient(const NetCall *call)
+{
+    int64_t values = shape_values(call->x_shape[call->which]) * call->lanes;
+    if (!call->accumulate)
+        memset(call->dx, 0, (size_t)values * sizeof(real));
+}
+
+void net_add_scaled(real *y, const real *x, real w, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        y[i] += w * x[i];
+}
+
+/* Sixteen running sums, joined pairwise: independent chains for the processor,
+ * and a smaller rounding error than one long chain. */
+enum { CHAINS = 16 };
+
+static real join_chains(real *chain)
+{
+    for (int half = CHAINS / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            chain[i] += chain[i + half];
+    return chain[0];
+}
+
+real net_dot(const real *a, const real *b, int64_t count)
+{
+    real chain[CHAINS] = {0};
+    int64_t whole = count - count % CHAINS;
+    for (int64_t i = 0; i < whole; i += CHAINS)
+        for (int k = 0; k < CHAINS; k++)
+            chain[k] += a[i + k] * b[i + k];
+    for (int64_t i = whole; i < count; i++)
+        chain[i - whole] += a[i] * b[i];
+    return join_chains(chain);
+}
+
+real net_sum(const real *values, int64_t count)
+{
+    real chain[CHAINS] = {0};
+    for (int64_t i = 0; i < count; i++)
+        chain[i % CHAINS] += values[i];
+    return join_chains(chain);
+}
+
+/* padding=same is dilation * (kernel - 1) in all, the smaller half in front. */
+static int64_t padding_before(const NetCall *call, int axis, int64_t extent)
+{
+    const char *word = net_attribute_word(call, "padding");
+    if (word == NULL)
+        return (int64_t)net_attribute(call, "padding", axis);
+    return strcmp(word, "same") == 0 ? (extent - 1) / 2 : 0;
+}
+
+Axis net_window_axis(const NetCall *call, int axis, bool dilates)
+{
+    Axis window = {
+        .in = axis == 0 ? call->x_shape[0].h : call->x_shape[0].w,
+        .out = axis == 0 ? call->y_shape.h : call->y_shape.w,
+        .kernel = (int64_t)net_attribute(call, "kernel_size", axis),
+        .stride = (int64_t)net_attribute(call, "stride", axis),
+        .dilation = dilates ? (int64_t)net_attribute(call, "dilation", axis) : 1,
+    };
+    window.before = padding_before(call, axis, window.dilation * (window.kernel - 1) + 1);
+    return window;
+}

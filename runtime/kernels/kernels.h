@@ -1,0 +1,63 @@
+/* kernels.h: what the reference kernels share.
+ *
+ * Every file here computes one operator the plain way, straight from its
+ * definition: the oracle that specialised kernels are compared with, and the
+ * kernels of `netc build --kernels=reference`.  They trust their arguments:
+ * the compiler has checked every shape.
+ *
+ * A tensor of one grain is [c][h][w][lanes], so a value of every image in the
+ * grain lies in `lanes` consecutive elements, and the innermost loop, over the
+ * lanes, needs no thought about the operator.
+ */
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include "net_runtime.h"
+
+static inline int64_t shape_values(NetShape shape)
+{
+    return shape.c * shape.h * shape.w;
+}
+
+/* dx[i] becomes, or is increased by, `gradient`.  For kernels that give each
+ * element its whole gradient at once; dx may then be dy's memory. */
+static inline void give_gradient(const NetCall *call, int64_t i, real gradient)
+{
+    call->dx[i] = call->accumulate ? call->dx[i] + gradient : gradient;
+}
+
+/* For kernels that add up dx piece by piece: zeros it, unless it already holds
+ * another node's contribution. */
+void net_start_gradient(const NetCall *call);
+
+/* y[i] += w * x[i] */
+void net_add_scaled(real *y, const real *x, real w, int64_t count);
+
+/* The sum of a[i] * b[i], in an order that depends on `count` alone. */
+real net_dot(const real *a, const real *b, int64_t count);
+
+/* The sum of the values. */
+real net_sum(const real *values, int64_t count);
+
+/* One axis of a convolution's or pool's window, from the call's attributes.
+ * Operators without dilation get 1. */
+typedef struct Axis {
+    int64_t in, out;            /* sizes of x and y along it */
+    int64_t kernel, stride, dilation;
+    int64_t before;             /* padding in front; what is behind follows from `out` */
+} Axis;
+Axis net_window_axis(const NetCall *call, int axis, bool dilates);  /* axis 0: rows, 1: columns */
+
+/* ---------------------------------------------------------- avg_pool2d.c */
+/* Means over windows, shared by avg_pool2d and adaptive_avg_pool2d, which
+ * differ in where a window starts and ends and in what divides its sum. */
+
+/* What a window reads along one axis, [from, to), and how long it counts as. */
+typedef struct Extent { int64_t from, to, counted; } Extent;
+typedef Extent FindExtent(const NetCall *call, int axis, int64_t place);
+
+/* divisor 0: the counted rows times the counted columns. */
+void net_average_forward(const NetCall *call, FindExtent *find_extent, double divisor);
+void net_average_backward(const NetCall *call, FindExtent *find_extent, double divisor);
+
+#endif
