@@ -566,6 +566,7 @@ bool find_target(const char *name, Target *target);     /* false: unknown, repor
 struct Kernel {
     const Node *node;
     Stage stage;
+    bool training;              /* the plan's: whether forward notes aux */
     Text body;
     int lanes;
     int registers;              /* of the target, for tile choice */

@@ -5,7 +5,7 @@
  *   weight [out, in/groups, kernel rows, kernel columns]
  *   bias   [out]
  */
-#include "window.h"
+#include "conv2d.h"
 
 #include <math.h>
 
@@ -39,6 +39,16 @@ static const ArgSpec args[] = {
 };
 
 static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, DILATION, -1};
+
+Window conv2d_window(const Node *node, int axis)
+{
+    return node_window(node, window_args, axis);
+}
+
+bool conv2d_pads_with_zeros(const Node *node)
+{
+    return node->args[PADDING_MODE].word == intern("zeros");
+}
 
 /* "1, 2, 4, 8": what divides both, for the message; the first twelve. */
 static const char *common_divisors(int64_t a, int64_t b)
@@ -159,4 +169,5 @@ const Operator operator_conv2d = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
+    .emit = emit_conv2d,
 };

@@ -4,7 +4,7 @@
  *   weight [out, in]
  *   bias   [out]
  */
-#include "ops.h"
+#include "tiles.h"
 
 #include <math.h>
 
@@ -44,6 +44,99 @@ static int64_t multiply_adds(const Node *node)
     return saturating_product(2, factors);
 }
 
+/* A matrix product is a gather of one position. */
+static Gather gather(const Node *node)
+{
+    int64_t in = input_shape(node).dim[0], out = node->out->shape.dim[0];
+    Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
+    return (Gather){
+        .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
+        .groups = 1, .tiled = out, .summed = in, .rows = one, .columns = one,
+        .group_step = in * out, .tiled_step = in, .summed_step = 1,
+    };
+}
+
+static Gather input_gather(const Node *node)
+{
+    Gather backward = gather(node);
+    backward.in = "dy";
+    backward.out = "dx";
+    backward.bias = NULL;
+    backward.accumulate = node->accumulate;
+    backward.tiled = input_shape(node).dim[0];
+    backward.summed = node->out->shape.dim[0];
+    backward.tiled_step = 1;
+    backward.summed_step = input_shape(node).dim[0];
+    return backward;
+}
+
+enum { ROWS_AT_ONCE = 4 };      /* independent sums, to fill the multiply-add pipes */
+
+static void gradient_rows(Kernel *kernel, int64_t in, int64_t from, int64_t to, int rows, const char *store)
+{
+    if (from >= to)
+        return;
+    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %d) {", (long long)from, (long long)to, rows);
+    kernel_line(kernel, "const real *d = (const real *)(dy + o);");
+    for (int r = 0; r < rows; r++)
+        kernel_line(kernel, "vec a%d = t[0] * d[%d];", r, r * kernel->lanes);
+    for (int lane = 1; lane < kernel->lanes; lane++)
+        for (int r = 0; r < rows; r++)
+            kernel_line(kernel, "a%d += t[%d] * d[%d];", r, lane, r * kernel->lanes + lane);
+    kernel_line(kernel, "real *to = dweight + o * %lldL + i;", (long long)in);
+    for (int r = 0; r < rows; r++)
+        kernel_line(kernel, store, (long long)(r * in), r);
+    kernel_line(kernel, "}");
+}
+
+static void gradient_columns(Kernel *kernel, int64_t in, int64_t out, const char *store)
+{
+    int64_t whole = out / ROWS_AT_ONCE * ROWS_AT_ONCE;
+    gradient_rows(kernel, in, 0, whole, ROWS_AT_ONCE, store);
+    gradient_rows(kernel, in, whole, out, 1, store);
+}
+
+/* dweight[o, i] sums over lanes, so x is turned round, block by block: then a
+ * vector holds consecutive i of one image, and a row of dweight is `lanes`
+ * multiply-adds and a store. */
+static void emit_parameter_gradient(Kernel *kernel, int64_t in, int64_t out)
+{
+    int64_t whole = in / kernel->lanes * kernel->lanes;
+    kernel_line(kernel, "vec t[LANES];");
+    if (whole) {
+        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", (long long)whole);
+        kernel_line(kernel, "transpose(t, x + i);");
+        gradient_columns(kernel, in, out, "*(loose_vec *)(to + %lldL) = a%d;");
+        kernel_line(kernel, "}");
+    }
+    if (whole < in) {
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int i = %lld;", (long long)whole);
+        kernel_line(kernel, "vec last[LANES] = { { 0 } };");
+        kernel_line(kernel, "net_copy((real *)last, (const real *)(x + i), %lld * LANES);", (long long)(in - whole));
+        kernel_line(kernel, "transpose(t, last);");
+        gradient_columns(kernel, in, out, format("net_copy(to + %%lldL, (const real *)&a%%d, %lld);", (long long)(in - whole)));
+        kernel_line(kernel, "}");
+    }
+}
+
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    if (kernel->stage == STAGE_FORWARD) {
+        Gather forward = gather(node);
+        emit_gather(kernel, &forward);
+    } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
+        Gather backward = input_gather(node);
+        emit_gather(kernel, &backward);
+    } else {
+        emit_parameter_gradient(kernel, input_shape(node).dim[0], node->out->shape.dim[0]);
+        if (find_parameter(node, "bias"))
+            emit_bias_gradient(kernel, node->out->shape.dim[0], 1);
+    }
+    return true;
+}
+
 const Operator operator_linear = {
     .name = "linear",
     .summary = "Fully connected layer: every output is a weighted sum of every input.",
@@ -55,4 +148,5 @@ const Operator operator_linear = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
+    .emit = emit,
 };

@@ -47,6 +47,94 @@ static bool infer(Node *node)
     return true;
 }
 
+/* The usual pools, whose windows lie side by side and inside the input, are
+ * written out; others call the reference. */
+static bool windows_tile(const Node *node)
+{
+    Window rows = node_window(node, window_args, 0), columns = node_window(node, window_args, 1);
+    Shape in = input_shape(node), out = node->out->shape;
+    return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0 && columns.before == 0
+           && rows.dilation == 1 && columns.dilation == 1 && rows.kernel * columns.kernel <= 16
+           && out.dim[1] * rows.kernel <= in.dim[1] && out.dim[2] * columns.kernel <= in.dim[2];
+}
+
+/* Inside: `window` is the first element of a window of x's shape, `p` counts outputs. */
+static void open_windows(Kernel *kernel, const char *window)
+{
+    const ArgValue *size = kernel->node->args;
+    Shape in = input_shape(kernel->node), out = kernel->node->out->shape;
+    kernel_line(kernel, "for (int p = 0, c = 0; c < %lld; c++) {", (long long)out.dim[0]);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)out.dim[1]);
+    kernel_line(kernel, "for (int column = 0; column < %lld; column++, p++) {", (long long)out.dim[2]);
+    kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lld + column * %lld;", window, (long long)in.dim[1],
+                (long long)size[KERNEL_SIZE].integer[0], (long long)in.dim[2], (long long)size[KERNEL_SIZE].integer[1]);
+}
+
+static void close_windows(Kernel *kernel)
+{
+    for (int i = 0; i < 3; i++)
+        kernel_line(kernel, "}");
+}
+
+/* The comparison is false for NaN on either side, so it asks whether the best
+ * so far stays: a NaN then wins, as in PyTorch, and ties go to the earlier tap. */
+static void emit_forward(Kernel *kernel, int64_t rows, int64_t columns, bool notes)
+{
+    int64_t width = input_shape(kernel->node).dim[2];
+    open_windows(kernel, "const vec *v = x");
+    kernel_line(kernel, "vec best = v[0], value;");
+    kernel_line(kernel, "mask stays;");
+    if (notes)
+        kernel_line(kernel, "vec which = { 0 };");
+    for (int64_t tap = 1; tap < rows * columns; tap++) {
+        kernel_line(kernel, "value = v[%lld];", (long long)(tap / columns * width + tap % columns));
+        kernel_line(kernel, "stays = (best >= value) | (best != best);");
+        kernel_line(kernel, "best = choose(stays, best, value);");
+        if (notes)
+            kernel_line(kernel, "which = choose(stays, which, (vec){ 0 } + (real)%lld);", (long long)tap);
+    }
+    kernel_line(kernel, "y[p] = best;");
+    if (notes)
+        kernel_line(kernel, "aux[p] = which;");
+    close_windows(kernel);
+}
+
+/* Elements no window covers have no gradient. */
+static void clear_uncovered(Kernel *kernel, int64_t rows, int64_t columns)
+{
+    const Node *node = kernel->node;
+    Shape in = input_shape(node), out = node->out->shape;
+    if (!node->accumulate && (out.dim[1] * rows < in.dim[1] || out.dim[2] * columns < in.dim[2])) {
+        kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(in));
+        kernel_line(kernel, "    dx[i] = (vec){ 0 };");
+    }
+}
+
+static void emit_backward(Kernel *kernel, int64_t rows, int64_t columns)
+{
+    int64_t width = input_shape(kernel->node).dim[2];
+    clear_uncovered(kernel, rows, columns);
+    open_windows(kernel, "vec *v = dx");
+    kernel_line(kernel, "const vec d = dy[p], which = aux[p];");
+    for (int64_t tap = 0; tap < rows * columns; tap++)
+        kernel_line(kernel, "v[%lld] %s (vec)((mask)d & (which == (vec){ 0 } + (real)%lld));", (long long)(tap / columns * width + tap % columns),
+                    kernel->node->accumulate ? "+=" : "=", (long long)tap);
+    close_windows(kernel);
+}
+
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    const ArgValue *size = &node->args[KERNEL_SIZE];
+    if (!windows_tile(node))
+        return false;
+    if (kernel->stage == STAGE_FORWARD)
+        emit_forward(kernel, size->integer[0], size->integer[1], kernel->training);
+    else
+        emit_backward(kernel, size->integer[0], size->integer[1]);
+    return true;
+}
+
 const Operator operator_max_pool2d = {
     .name = "max_pool2d",
     .summary = "The largest value of each window; its gradient goes to the first largest in scan order.",
@@ -57,4 +145,5 @@ const Operator operator_max_pool2d = {
     .args = args,
     .input_gradient_reads = READS_AUX,
     .infer = infer,
+    .emit = emit,
 };

@@ -1,6 +1,18 @@
 /* relu.c: the rectifier. */
 #include "ops.h"
 
+/* y < 0 is false for NaN, which therefore passes, as in PyTorch. */
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(node->out->shape));
+    if (kernel->stage == STAGE_FORWARD)
+        kernel_line(kernel, "    y[i] = choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i]);");
+    else
+        kernel_line(kernel, "    dx[i] %s choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 });", node->accumulate ? "+=" : "=");
+    return true;
+}
+
 const Operator operator_relu = {
     .name = "relu",
     .summary = "Rectified linear unit: negative values become 0.",
@@ -10,4 +22,5 @@ const Operator operator_relu = {
     .traits = OP_IN_PLACE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
+    .emit = emit,
 };

@@ -68,6 +68,67 @@ static void emit_head(Emitter *emitter)
              emitter->options->f64 ? "double" : "float", emitter->lanes);
 }
 
+/* "8, 9, …": the lanes of a shuffle. */
+static void lane_list(Text *text, int lanes, int (*lane)(int lanes, int i, int step), int step)
+{
+    for (int i = 0; i < lanes; i++)
+        text_add(text, "%s%d", i ? ", " : "", lane(lanes, i, step));
+}
+
+static int rotated(int lanes, int i, int step)
+{
+    return (i + step) % lanes;
+}
+
+/* Lanes of the low (step 0) or high (step 1) halves of two rows, in turn. */
+static int interleaved(int lanes, int i, int step)
+{
+    return i / 2 + (i % 2 ? lanes : 0) + (step ? lanes / 2 : 0);
+}
+
+/* The sum of a row's lanes, in one fixed tree. */
+static void emit_sum_lanes(Emitter *emitter)
+{
+    text_add(emitter->out, "static inline real sum_lanes(vec v)\n{\n");
+    for (int step = emitter->lanes / 2; step; step /= 2) {
+        text_add(emitter->out, "    v += __builtin_shufflevector(v, v, ");
+        lane_list(emitter->out, emitter->lanes, rotated, step);
+        text_add(emitter->out, ");\n");
+    }
+    text_add(emitter->out, "    return v[0];\n}\n\n");
+}
+
+/* Row i of `from` becomes lane i of every row of `to`: interleaving rows that
+ * lie half the rows apart, log2(lanes) times, turns rows into lanes. */
+static void emit_transpose(Emitter *emitter)
+{
+    int lanes = emitter->lanes, round = 0;
+    text_add(emitter->out, "static inline void transpose(vec *to, const vec *from)\n{\n");
+    for (int step = lanes; step > 1; step /= 2, round++)
+        for (int i = 0; i < lanes; i++) {
+            const char *row = round ? format("r%d_", round) : "from[";
+            const char *end = round ? "" : "]";
+            if (step == 2)
+                text_add(emitter->out, "    to[%d] = ", i);
+            else
+                text_add(emitter->out, "    const vec r%d_%d = ", round + 1, i);
+            text_add(emitter->out, "__builtin_shufflevector(%s%d%s, %s%d%s, ", row, i / 2, end, row, i / 2 + lanes / 2, end);
+            lane_list(emitter->out, lanes, interleaved, i % 2);
+            text_add(emitter->out, ");\n");
+        }
+    text_add(emitter->out, "}\n\n");
+}
+
+static void emit_helpers(Emitter *emitter)
+{
+    text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
+                           "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n"
+                           "static inline vec choose(mask m, vec yes, vec no)\n{\n"
+                           "    return (vec)(((mask)yes & m) | ((mask)no & ~m));\n}\n\n");
+    emit_sum_lanes(emitter);
+    emit_transpose(emitter);
+}
+
 /* --------------------------------------------------------------- phases */
 
 static void emit_move(Text *calls, const char *function, const char *to, const char *from, int64_t vectors, const char *what)
@@ -168,6 +229,8 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
 {
     Emitter emitter = { .graph = graph, .options = options, .lanes = inference->lanes, .out = out };
     emit_head(&emitter);
+    if (!options->reference)
+        emit_helpers(&emitter);
     if (training)
         emit_phases(&emitter, training);
     emit_phases(&emitter, inference);

@@ -1,0 +1,11 @@
+/* conv2d.h: what conv2d.c (what the operator is) tells conv2d_emit.c (its kernels). */
+#ifndef CONV2D_H
+#define CONV2D_H
+
+#include "window.h"
+
+Window conv2d_window(const Node *node, int axis);
+bool conv2d_pads_with_zeros(const Node *node);
+bool emit_conv2d(Kernel *kernel);
+
+#endif

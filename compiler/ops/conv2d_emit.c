@@ -1,0 +1,93 @@
+/* conv2d_emit.c: conv2d's specialised kernels, all three from the tiles of
+ * tiles.h.  The input gradient is the forward gather run backwards: positions
+ * are the input's, sources the output's, and weight's two channel axes change
+ * places.
+ */
+#include "tiles.h"
+#include "conv2d.h"
+
+static Axis forward_axis(const Node *node, int axis)
+{
+    Window window = conv2d_window(node, axis);
+    return (Axis){
+        .sources = input_shape(node).dim[1 + axis],
+        .positions = node->out->shape.dim[1 + axis],
+        .taps = window.kernel,
+        .stride = window.stride,
+        .dilation = window.dilation,
+        .before = window.before,
+    };
+}
+
+/* A 1×1 window at stride 1 is a matrix product: all positions are one row. */
+static void flatten_rows(Gather *gather)
+{
+    Axis *rows = &gather->rows, *columns = &gather->columns;
+    bool pointwise = rows->taps == 1 && columns->taps == 1 && rows->stride == 1 && columns->stride == 1
+                     && rows->before == 0 && columns->before == 0 && rows->sources == rows->positions
+                     && columns->sources == columns->positions;
+    if (!pointwise)
+        return;
+    columns->sources = columns->positions = rows->sources * columns->sources;
+    rows->sources = rows->positions = 1;
+}
+
+static Gather forward_gather(const Node *node)
+{
+    const Parameter *weight = find_parameter(node, "weight");
+    int64_t groups = input_shape(node).dim[0] / weight->dim[1];
+    Gather gather = {
+        .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
+        .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1],
+        .rows = forward_axis(node, 0), .columns = forward_axis(node, 1),
+        .group_step = weight->dim[0] / groups * weight->dim[1] * weight->dim[2] * weight->dim[3],
+        .tiled_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
+        .summed_step = weight->dim[2] * weight->dim[3],
+    };
+    flatten_rows(&gather);
+    return gather;
+}
+
+static Axis reversed(Axis axis)
+{
+    int64_t sources = axis.sources;
+    axis.sources = axis.positions;
+    axis.positions = sources;
+    axis.backward = true;
+    return axis;
+}
+
+static Gather input_gather(const Gather *forward, bool accumulate)
+{
+    Gather gather = *forward;
+    gather.in = "dy";
+    gather.out = "dx";
+    gather.bias = NULL;
+    gather.accumulate = accumulate;
+    gather.tiled = forward->summed;
+    gather.summed = forward->tiled;
+    gather.tiled_step = forward->summed_step;
+    gather.summed_step = forward->tiled_step;
+    gather.rows = reversed(forward->rows);
+    gather.columns = reversed(forward->columns);
+    return gather;
+}
+
+bool emit_conv2d(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    if (!conv2d_pads_with_zeros(node))
+        return false;
+    Gather forward = forward_gather(node);
+    if (kernel->stage == STAGE_FORWARD) {
+        emit_gather(kernel, &forward);
+    } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
+        Gather backward = input_gather(&forward, node->accumulate);
+        emit_gather(kernel, &backward);
+    } else {
+        emit_weight_gradient(kernel, &forward);
+        if (forward.bias)
+            emit_bias_gradient(kernel, node->out->shape.dim[0], node->out->shape.dim[1] * node->out->shape.dim[2]);
+    }
+    return true;
+}

@@ -1,0 +1,428 @@
+/* tiles.c: see tiles.h.
+ *
+ * The text of a tile is exact: a tap that falls into the padding is not
+ * written at all.  Along columns every position is known, so such taps vanish
+ * when the text is made; tiles whose taps lie alike are one loop over the same
+ * text, so only the tiles at the two edges are written out on their own, and a
+ * wide row costs no more text than a narrow one.  Along rows the range of taps
+ * is bounded once per row.
+ */
+#include "tiles.h"
+
+enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14, GRADIENT_COLUMNS = 4 };
+
+int64_t axis_source(const Axis *axis, int64_t position, int64_t tap)
+{
+    int64_t source;
+    if (axis->backward) {
+        int64_t reached = position + axis->before - tap * axis->dilation;
+        if (reached < 0 || reached % axis->stride != 0)
+            return -1;
+        source = reached / axis->stride;
+    } else {
+        source = position * axis->stride + tap * axis->dilation - axis->before;
+    }
+    return source >= 0 && source < axis->sources ? source : -1;
+}
+
+/* ------------------------------------------------------ choosing a tile */
+
+/* Cycles of one tap of one tile, in half cycles: a core does two multiply-adds
+ * and two loads per cycle, and needs eight independent sums in flight. */
+static int64_t tap_cost(int64_t channels, int64_t columns)
+{
+    int64_t sums = channels * columns, loads = channels + columns;
+    int64_t cost = sums > loads ? sums : loads;
+    return cost > 8 ? cost : 8;
+}
+
+static int64_t split_cost(int64_t channels, int64_t columns, int64_t tile_channels, int64_t tile_columns)
+{
+    int64_t cost = 0;
+    for (int64_t c = 0; c < channels; c += tile_channels)
+        for (int64_t x = 0; x < columns; x += tile_columns) {
+            int64_t tc = channels - c < tile_channels ? channels - c : tile_channels;
+            int64_t tx = columns - x < tile_columns ? columns - x : tile_columns;
+            cost += tap_cost(tc, tx);
+        }
+    return cost;
+}
+
+typedef struct Tile { int64_t channels, columns; } Tile;
+
+/* A representative stretch stands for a very long axis, so the search is short. */
+static int64_t sample(int64_t n)
+{
+    return n <= 112 ? n : 112;
+}
+
+/* The tile whose accumulators, one operand of each tap and a little more fit
+ * the registers, at the least cost. */
+static Tile choose_tile(const Gather *gather, int registers)
+{
+    int64_t step = gather->columns.backward ? gather->columns.stride : 1;
+    Tile best = { 1, step };
+    int64_t best_cost = INT64_MAX;
+    for (int64_t tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
+        for (int64_t tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
+            if (tc * tx + (tc < tx ? tc : tx) + 2 > registers)
+                continue;
+            int64_t cost = split_cost(sample(gather->tiled), sample(gather->columns.positions), tc, tx);
+            if (cost < best_cost) {
+                best_cost = cost;
+                best = (Tile){ tc, tx };
+            }
+        }
+    return best;
+}
+
+/* -------------------------------------------------------- runs of tiles */
+
+/* Tiles of `width` columns from `start`, `count` of them, whose taps lie alike
+ * relative to their first source. */
+typedef struct Run { int64_t start, width, count; } Run;
+typedef LIST(Run) RunList;
+
+static int64_t first_source(const Axis *axis, int64_t column)
+{
+    return axis->backward ? column / axis->stride : column * axis->stride;
+}
+
+static bool alike(const Axis *axis, int64_t a, int64_t b, int64_t width)
+{
+    for (int64_t x = 0; x < width; x++)
+        for (int64_t tap = 0; tap < axis->taps; tap++) {
+            int64_t from_a = axis_source(axis, a + x, tap), from_b = axis_source(axis, b + x, tap);
+            if ((from_a < 0) != (from_b < 0))
+                return false;
+            if (from_a >= 0 && from_a - first_source(axis, a) != from_b - first_source(axis, b))
+                return false;
+        }
+    return true;
+}
+
+static void split_columns(const Axis *axis, int64_t width, RunList *runs)
+{
+    for (int64_t x = 0; x < axis->positions; x += width) {
+        int64_t left = axis->positions - x;
+        Run run = { x, left < width ? left : width, 1 };
+        Run *last = runs->count ? &runs->items[runs->count - 1] : NULL;
+        if (last && last->width == run.width && alike(axis, last->start, x, run.width))
+            last->count++;
+        else
+            push(runs, run);
+    }
+}
+
+/* Opens the loop (or the plain braces) over a run; inside, `column` is the
+ * tile's first column and `source` the source element it starts from. */
+static void open_run(Kernel *kernel, const Axis *axis, Run run)
+{
+    if (run.count > 1)
+        kernel_line(kernel, "for (int column = %lld; column < %lld; column += %lld) {", (long long)run.start,
+                    (long long)(run.start + run.count * run.width), (long long)run.width);
+    else
+        kernel_line(kernel, "{");
+    if (run.count == 1)
+        kernel_line(kernel, "const int column = %lld;", (long long)run.start);
+    if (axis->backward)
+        kernel_line(kernel, "const int source = column / %lld;", (long long)axis->stride);
+    else
+        kernel_line(kernel, "const int source = column * %lld;", (long long)axis->stride);
+}
+
+/* ------------------------------------------------------------ rows' taps */
+
+static bool every_tap_lies_inside(const Axis *axis)
+{
+    for (int64_t tap = 0; tap < axis->taps; tap++)
+        if (axis_source(axis, 0, tap) < 0 || axis_source(axis, axis->positions - 1, tap) < 0)
+            return false;
+    return !axis->backward || axis->stride == 1;
+}
+
+/* Opens the loop over a row's taps; inside, `tap` and `line`, the source row. */
+static void open_row_taps(Kernel *kernel, const Axis *axis)
+{
+    long long stride = axis->stride, dilation = axis->dilation, before = axis->before, sources = axis->sources;
+    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)axis->taps);
+    if (!axis->backward) {
+        kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", stride, dilation, before);
+        if (!every_tap_lies_inside(axis))
+            kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
+    } else if (stride == 1) {
+        kernel_line(kernel, "const int line = row + %lld - tap * %lld;", before, dilation);
+        if (!every_tap_lies_inside(axis))
+            kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
+    } else {
+        kernel_line(kernel, "const int reached = row + %lld - tap * %lld, line = reached / %lld;", before, dilation, stride);
+        kernel_line(kernel, "if (reached < 0 || reached %% %lld != 0 || line >= %lld)", stride, sources);
+    }
+    if (!every_tap_lies_inside(axis))
+        kernel_line(kernel, "    continue;");
+}
+
+/* --------------------------------------------------------------- gather */
+
+typedef struct GatherText {
+    Kernel *kernel;
+    const Gather *gather;
+    int64_t in_plane, out_plane;
+    RunList runs;
+} GatherText;
+
+static void gather_start(const GatherText *text, int64_t channels, int64_t width)
+{
+    const Gather *gather = text->gather;
+    for (int64_t t = 0; t < channels; t++)
+        for (int64_t x = 0; x < width; x++) {
+            if (gather->accumulate)
+                kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", (long long)t, (long long)x,
+                            (long long)(t * text->out_plane + x));
+            else if (gather->bias)
+                kernel_line(text->kernel, "vec a%lld_%lld = (vec){ 0 } + b[%lld];", (long long)t, (long long)x, (long long)t);
+            else
+                kernel_line(text->kernel, "vec a%lld_%lld = { 0 };", (long long)t, (long long)x);
+        }
+}
+
+static void gather_taps(const GatherText *text, int64_t channels, Run run)
+{
+    const Gather *gather = text->gather;
+    const Axis *columns = &gather->columns;
+    for (int64_t tap = 0; tap < columns->taps; tap++)
+        for (int64_t x = 0; x < run.width; x++) {
+            int64_t source = axis_source(columns, run.start + x, tap);
+            for (int64_t t = 0; source >= 0 && t < channels; t++)
+                kernel_line(text->kernel, "a%lld_%lld += v[%lld] * w[%lld];", (long long)t, (long long)x,
+                            (long long)(source - first_source(columns, run.start)), (long long)(t * gather->tiled_step + tap));
+        }
+}
+
+static void gather_store(const GatherText *text, int64_t channels, int64_t width)
+{
+    for (int64_t t = 0; t < channels; t++)
+        for (int64_t x = 0; x < width; x++)
+            kernel_line(text->kernel, "to[%lld] = a%lld_%lld;", (long long)(t * text->out_plane + x), (long long)t, (long long)x);
+}
+
+static void gather_tile(const GatherText *text, int64_t channels, Run run)
+{
+    const Gather *gather = text->gather;
+    Kernel *kernel = text->kernel;
+    open_run(kernel, &gather->columns, run);
+    kernel_line(kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
+                (long long)gather->columns.positions);
+    gather_start(text, channels, run.width);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
+    open_row_taps(kernel, &gather->rows);
+    kernel_line(kernel, "const vec *v = in + n * %lld + line * %lld + source;", (long long)text->in_plane,
+                (long long)gather->columns.sources);
+    kernel_line(kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", (long long)gather->tiled_step,
+                (long long)gather->summed_step, (long long)gather->columns.taps);
+    gather_taps(text, channels, run);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    gather_store(text, channels, run.width);
+    kernel_line(kernel, "}");
+}
+
+/* All rows and columns of the tiles of `channels` channels from `from` to `to`. */
+static void gather_channels(const GatherText *text, int64_t channels, int64_t from, int64_t to)
+{
+    Kernel *kernel = text->kernel;
+    if (from >= to)
+        return;
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", (long long)from, (long long)to, (long long)channels);
+    if (text->gather->bias)
+        kernel_line(kernel, "const real *b = biases + t;");
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)text->gather->rows.positions);
+    for (int i = 0; i < text->runs.count; i++)
+        gather_tile(text, channels, text->runs.items[i]);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+static void open_groups(Kernel *kernel, int64_t groups)
+{
+    kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", (long long)groups);
+}
+
+void emit_gather(Kernel *kernel, const Gather *gather)
+{
+    GatherText text = {
+        .kernel = kernel,
+        .gather = gather,
+        .in_plane = gather->rows.sources * gather->columns.sources,
+        .out_plane = gather->rows.positions * gather->columns.positions,
+    };
+    Tile tile = choose_tile(gather, kernel->registers);
+    split_columns(&gather->columns, tile.columns, &text.runs);
+
+    open_groups(kernel, gather->groups);
+    kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (long long)(gather->summed * text.in_plane));
+    kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out, (long long)(gather->tiled * text.out_plane));
+    kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
+    if (gather->bias)
+        kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
+    int64_t whole = gather->tiled / tile.channels * tile.channels;
+    gather_channels(&text, tile.channels, 0, whole);
+    gather_channels(&text, gather->tiled - whole, whole, gather->tiled);
+    kernel_line(kernel, "}");
+}
+
+/* ------------------------------------------------------ weight gradient */
+
+typedef struct GradientText {
+    Kernel *kernel;
+    const Gather *forward;
+    int64_t x_plane, y_plane;
+    int64_t first_tap, taps;    /* the columns' taps that this pass sums */
+    RunList runs;
+} GradientText;
+
+static int64_t gradient_cost(int64_t outs, int64_t ins, int64_t taps)
+{
+    int64_t sums = outs * ins * taps, loads = outs + ins * taps;
+    int64_t cost = sums > loads ? sums : loads;
+    return cost > 8 ? cost : 8;
+}
+
+/* Channels of out and of in per tile. */
+static Tile choose_gradient_tile(const Gather *forward, int64_t taps, int registers)
+{
+    Tile best = { 1, 1 };
+    double best_cost = 1e300;
+    for (int64_t outs = 1; outs <= forward->tiled && outs <= MAX_TILE_CHANNELS; outs++)
+        for (int64_t ins = 1; ins <= forward->summed && ins <= MAX_TILE_CHANNELS; ins++) {
+            if (outs * ins * taps + (outs < ins * taps ? outs : ins * taps) + 2 > registers)
+                continue;
+            int64_t tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            double cost = (double)tiles * (double)gradient_cost(outs, ins, taps);
+            if (cost < best_cost) {
+                best_cost = cost;
+                best = (Tile){ outs, ins };
+            }
+        }
+    return best;
+}
+
+static void gradient_products(const GradientText *text, Tile tile, Run run)
+{
+    const Axis *columns = &text->forward->columns;
+    for (int64_t x = 0; x < run.width; x++)
+        for (int64_t k = 0; k < text->taps; k++) {
+            int64_t source = axis_source(columns, run.start + x, text->first_tap + k);
+            if (source < 0)
+                continue;
+            source -= first_source(columns, run.start);
+            for (int64_t o = 0; o < tile.channels; o++)
+                for (int64_t i = 0; i < tile.columns; i++)
+                    kernel_line(text->kernel, "a%lld_%lld_%lld += d[%lld] * v[%lld];", (long long)o, (long long)i, (long long)k,
+                                (long long)(o * text->y_plane + x), (long long)(i * text->x_plane + source));
+        }
+}
+
+static void gradient_rows(const GradientText *text, Tile tile)
+{
+    Kernel *kernel = text->kernel;
+    const Gather *forward = text->forward;
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)forward->rows.positions);
+    kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", (long long)forward->rows.stride,
+                (long long)forward->rows.dilation, (long long)forward->rows.before);
+    kernel_line(kernel, "if (line < 0 || line >= %lld)", (long long)forward->rows.sources);
+    kernel_line(kernel, "    continue;");
+    for (int i = 0; i < text->runs.count; i++) {
+        open_run(kernel, &forward->columns, text->runs.items[i]);
+        kernel_line(kernel, "const vec *d = from + o * %lld + row * %lld + column;", (long long)text->y_plane,
+                    (long long)forward->columns.positions);
+        kernel_line(kernel, "const vec *v = in + i * %lld + line * %lld + source;", (long long)text->x_plane,
+                    (long long)forward->columns.sources);
+        gradient_products(text, tile, text->runs.items[i]);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+static void gradient_tile(const GradientText *text, Tile tile)
+{
+    Kernel *kernel = text->kernel;
+    const Gather *forward = text->forward;
+    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)forward->rows.taps);
+    for (int64_t o = 0; o < tile.channels; o++)
+        for (int64_t i = 0; i < tile.columns; i++)
+            for (int64_t k = 0; k < text->taps; k++)
+                kernel_line(kernel, "vec a%lld_%lld_%lld = { 0 };", (long long)o, (long long)i, (long long)k);
+    gradient_rows(text, tile);
+    kernel_line(kernel, "real *to = gradients + o * %lldL + i * %lldL + tap * %lld + %lld;", (long long)forward->tiled_step,
+                (long long)forward->summed_step, (long long)forward->columns.taps, (long long)text->first_tap);
+    for (int64_t o = 0; o < tile.channels; o++)
+        for (int64_t i = 0; i < tile.columns; i++)
+            for (int64_t k = 0; k < text->taps; k++)
+                kernel_line(kernel, "to[%lld] = sum_lanes(a%lld_%lld_%lld);",
+                            (long long)(o * forward->tiled_step + i * forward->summed_step + k), (long long)o, (long long)i, (long long)k);
+    kernel_line(kernel, "}");
+}
+
+/* Tiles of outs × ins over the whole ranges, the narrower last ones on their own. */
+static void gradient_channels(const GradientText *text, Tile tile)
+{
+    const Gather *forward = text->forward;
+    int64_t whole_outs = forward->tiled / tile.channels * tile.channels;
+    int64_t whole_ins = forward->summed / tile.columns * tile.columns;
+    Run outs[] = { { 0, tile.channels, whole_outs }, { whole_outs, forward->tiled - whole_outs, forward->tiled } };
+    Run ins[] = { { 0, tile.columns, whole_ins }, { whole_ins, forward->summed - whole_ins, forward->summed } };
+    for (int a = 0; a < 2; a++)
+        for (int b = 0; b < 2; b++) {
+            if (outs[a].start >= outs[a].count || ins[b].start >= ins[b].count)
+                continue;
+            kernel_line(text->kernel, "for (int o = %lld; o < %lld; o += %lld) {", (long long)outs[a].start,
+                        (long long)outs[a].count, (long long)outs[a].width);
+            kernel_line(text->kernel, "for (int i = %lld; i < %lld; i += %lld) {", (long long)ins[b].start,
+                        (long long)ins[b].count, (long long)ins[b].width);
+            gradient_tile(text, (Tile){ outs[a].width, ins[b].width });
+            kernel_line(text->kernel, "}");
+            kernel_line(text->kernel, "}");
+        }
+}
+
+void emit_weight_gradient(Kernel *kernel, const Gather *forward)
+{
+    GradientText text = {
+        .kernel = kernel,
+        .forward = forward,
+        .x_plane = forward->rows.sources * forward->columns.sources,
+        .y_plane = forward->rows.positions * forward->columns.positions,
+    };
+    int64_t most_taps = kernel->registers / 2;
+    split_columns(&forward->columns, GRADIENT_COLUMNS, &text.runs);
+
+    open_groups(kernel, forward->groups);
+    kernel_line(kernel, "const vec *in = x + group * %lldL;", (long long)(forward->summed * text.x_plane));
+    kernel_line(kernel, "const vec *from = dy + group * %lldL;", (long long)(forward->tiled * text.y_plane));
+    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", (long long)forward->group_step);
+    for (text.first_tap = 0; text.first_tap < forward->columns.taps; text.first_tap += text.taps) {
+        int64_t left = forward->columns.taps - text.first_tap;
+        text.taps = left < most_taps ? left : most_taps;
+        gradient_channels(&text, choose_gradient_tile(forward, text.taps, kernel->registers));
+    }
+    kernel_line(kernel, "}");
+}
+
+void emit_bias_gradient(Kernel *kernel, int64_t channels, int64_t positions)
+{
+    long long whole = positions / 4 * 4;
+    kernel_line(kernel, "for (int o = 0; o < %lld; o++) {", (long long)channels);
+    kernel_line(kernel, "const vec *d = dy + o * %lld;", (long long)positions);
+    kernel_line(kernel, "vec a0 = { 0 }, a1 = { 0 }, a2 = { 0 }, a3 = { 0 };");
+    if (whole) {
+        kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", whole);
+        for (int i = 0; i < 4; i++)
+            kernel_line(kernel, "a%d += d[p + %d];", i, i);
+        kernel_line(kernel, "}");
+    }
+    for (long long p = whole; p < positions; p++)
+        kernel_line(kernel, "a%lld += d[%lld];", p - whole, p);
+    kernel_line(kernel, "dbias[o] = sum_lanes((a0 + a1) + (a2 + a3));");
+    kernel_line(kernel, "}");
+}

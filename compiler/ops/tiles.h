@@ -1,0 +1,43 @@
+/* tiles.h: the multiply-add kernels of conv2d and linear, written out as
+ * straight-line text with one named accumulator per output.
+ *
+ * Measurements decide this form (a loop nest over an accumulator array runs at
+ * a third of the speed): a tile of channels × positions is held in registers
+ * while the sum runs, so every loaded value is used several times, and the C
+ * compiler has nothing left to guess.
+ */
+#ifndef TILES_H
+#define TILES_H
+
+#include "ops.h"
+
+/* One axis of a gather: positions to compute, taps to sum over, and which
+ * source element each tap of each position reads. */
+typedef struct Axis {
+    int64_t sources, positions, taps;
+    int64_t stride, dilation, before;
+    bool backward;              /* positions are the window's inputs, sources its outputs */
+} Axis;
+
+/* The source a tap reads, or -1 when it falls outside. */
+int64_t axis_source(const Axis *axis, int64_t position, int64_t tap);
+
+/* out[t, p] (+)= bias[t] + sum over n, k of weight[t, n, k] * in[n, source(p, k)],
+ * in each group. */
+typedef struct Gather {
+    const char *in, *out;       /* operands of the kernel: "x", "y" */
+    const char *bias;           /* NULL: none */
+    bool accumulate;
+    int64_t groups, tiled, summed;      /* channels per group: of out, of in */
+    Axis rows, columns;
+    int64_t group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
+} Gather;
+
+void emit_gather(Kernel *kernel, const Gather *gather);
+
+/* dweight[o, i, k] = sum over positions p and lanes of dy[o, p] * x[i, source(p, k)],
+ * where `forward` is the layer's forward gather; and dbias, when the layer has one. */
+void emit_weight_gradient(Kernel *kernel, const Gather *forward);
+void emit_bias_gradient(Kernel *kernel, int64_t channels, int64_t positions);
+
+#endif
