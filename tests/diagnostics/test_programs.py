@@ -1,0 +1,54 @@
+"""Wrong programs and what is said about them.  programs/NAME.net opens with
+what must be said, whatever the wording:
+
+    # expects LINE: word word …
+
+one line per error: the line its primary span is on, and words the message must
+hold (_ stands for a space).  programs/NAME.txt is the whole text, rewritten by
+`make golden`.
+"""
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import netc
+
+HERE = Path(__file__).resolve().parent
+PROGRAMS = sorted((HERE / "programs").glob("*.net"))
+EXPECTS = re.compile(r"^# expects (\d+):(.*)$", re.M)
+
+every_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+
+
+def told(program, style):
+    """Run in the programs' folder: messages name the file as it was given."""
+    result = netc("check", f"--diagnostics={style}", program.name, cwd=program.parent, expect=1)
+    return result.stderr if style in ("human", "short") else result.stdout
+
+
+@every_program
+def test_text(program, golden):
+    golden(program.with_suffix(".txt"), told(program, "human"))
+
+
+@every_program
+def test_every_fault_is_told_where_it_is(program):
+    expected = EXPECTS.findall(program.read_text())
+    assert expected, "the program does not say what it expects"
+    lines = [int(line) for line in re.findall(r":(\d+):\d+: error", told(program, "short"))]
+    assert lines == [int(line) for line, _ in expected]
+    text = told(program, "human")
+    for _, words in expected:
+        for word in words.split():
+            assert word.replace("_", " ") in text
+
+
+@every_program
+def test_json_and_sarif_say_the_same(program):
+    lines = [int(line) for line, _ in EXPECTS.findall(program.read_text())]
+    json.loads(told(program, "json"))
+    results = json.loads(told(program, "sarif"))["runs"][0]["results"]
+    regions = [result["locations"][0]["physicalLocation"]["region"] for result in results]
+    assert [region["startLine"] for region in regions] == lines
