@@ -1,0 +1,22 @@
+"""The sources themselves: clean under clang as they are under gcc, which the
+build has shown already."""
+import pytest
+
+from harness import BUILD, ROOT, have, run
+
+FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+
+
+def sources(folder):
+    return sorted((ROOT / folder).rglob("*.c"))
+
+
+@pytest.mark.skipif(not have("clang"), reason="clang is not installed")
+def test_the_compiler_is_clean_under_clang():
+    run("clang", *FLAGS, "-Icompiler", "-I", BUILD / "compiler" / "front", *sources("compiler"))
+
+
+@pytest.mark.skipif(not have("clang"), reason="clang is not installed")
+@pytest.mark.parametrize("real", ["float", "double"])
+def test_the_runtime_is_clean_under_clang(real):
+    run("clang", *FLAGS, f"-DNET_REAL={real}", "-Iruntime", *sources("runtime"))
