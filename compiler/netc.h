@@ -567,6 +567,7 @@ struct Kernel {
     const Node *node;
     Stage stage;
     bool training;              /* the plan's: whether forward notes aux */
+    int64_t kept_elements;      /* the plan's: from one grain's statistics to the next's */
     Text body;
     int lanes;
     int registers;              /* of the target, for tile choice */

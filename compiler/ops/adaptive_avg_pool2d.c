@@ -1,7 +1,7 @@
 /* adaptive_avg_pool2d.c: means over windows whose size follows from the wanted
  * output, so that one network takes images of any size.
  */
-#include "ops.h"
+#include "tiles.h"
 
 enum { OUTPUT_SIZE };
 
@@ -20,6 +20,24 @@ static bool infer(Node *node)
     return true;
 }
 
+static Axis forward_axis(const Node *node, int axis)
+{
+    int64_t in = input_shape(node).dim[1 + axis], out = node->out->shape.dim[1 + axis];
+    return (Axis){.sources = in, .positions = out, .taps = in / out, .stride = in / out, .dilation = 1};
+}
+
+/* Where the output's size divides the input's, the windows are all alike. */
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    Shape in = input_shape(node), out = node->out->shape;
+    if (in.dim[1] % out.dim[1] != 0 || in.dim[2] % out.dim[2] != 0)
+        return false;
+    double count = (double)(in.dim[1] / out.dim[1]) * (double)(in.dim[2] / out.dim[2]);
+    emit_mean(kernel, forward_axis(node, 0), forward_axis(node, 1), 1 / count);
+    return true;
+}
+
 const Operator operator_adaptive_avg_pool2d = {
     .name = "adaptive_avg_pool2d",
     .summary = "Means over windows chosen so that the output has the size asked for.",
@@ -29,4 +47,5 @@ const Operator operator_adaptive_avg_pool2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html",
     .args = args,
     .infer = infer,
+    .emit = emit,
 };

@@ -35,12 +35,24 @@ static bool infer(Node *node)
     return true;
 }
 
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    Text sum = {0};
+    for (int i = 0; i < node->inputs.count; i++)
+        text_add(&sum, i ? " + x%d[i]" : "x%d[i]", i);
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(node->out->shape));
+    kernel_line(kernel, "    y[i] = %s;", text_chars(&sum));
+    return true;
+}
+
 const Operator operator_add = {
     .name = "add",
     .summary = "The sum of two or more tensors of equal shapes.",
     .shape_rule = "[c, h, w], [c, h, w], ... -> [c, h, w]; or [n], [n], ... -> [n]",
     .formula = "y = x1 + x2 + ...",
     .reference = "https://pytorch.org/docs/stable/generated/torch.add.html",
-    .traits = OP_JOINS | OP_SUMS,
+    .traits = OP_JOINS | OP_SUMS | OP_IN_PLACE,
     .infer = infer,
+    .emit = emit,
 };

@@ -1,4 +1,5 @@
 /* avg_pool2d.c: the mean of each window. */
+#include "tiles.h"
 #include "window.h"
 
 enum { KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE, COUNT_INCLUDE_PAD, DIVISOR_OVERRIDE };
@@ -33,6 +34,40 @@ static bool infer(Node *node)
     return true;
 }
 
+static Axis forward_axis(const Node *node, int axis)
+{
+    Window window = node_window(node, window_args, axis);
+    return (Axis){
+        .sources = input_shape(node).dim[1 + axis], .positions = node->out->shape.dim[1 + axis], .taps = window.kernel,
+        .stride = window.stride, .dilation = 1, .before = window.before,
+    };
+}
+
+/* Every window divides by the same number: none hangs over the padded input,
+ * and the padding counts or there is none. */
+static bool same_divisor(const Node *node)
+{
+    bool same = true;
+    for (int axis = 0; axis < 2; axis++) {
+        Window window = node_window(node, window_args, axis);
+        int64_t end = (node->out->shape.dim[1 + axis] - 1) * window.stride + window.kernel;
+        same &= end <= input_shape(node).dim[1 + axis] + 2 * window.before;
+        same &= window.before == 0 || node->args[COUNT_INCLUDE_PAD].integer[0];
+    }
+    return same || node->args[DIVISOR_OVERRIDE].given;
+}
+
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    const ArgValue *divisor = &node->args[DIVISOR_OVERRIDE], *size = &node->args[KERNEL_SIZE];
+    if (!same_divisor(node))
+        return false;
+    double count = divisor->given ? (double)divisor->integer[0] : (double)size->integer[0] * (double)size->integer[1];
+    emit_mean(kernel, forward_axis(node, 0), forward_axis(node, 1), 1 / count);
+    return true;
+}
+
 const Operator operator_avg_pool2d = {
     .name = "avg_pool2d",
     .summary = "The mean of each window.",
@@ -43,4 +78,5 @@ const Operator operator_avg_pool2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html",
     .args = args,
     .infer = infer,
+    .emit = emit,
 };

@@ -71,6 +71,170 @@ static bool infer(Node *node)
     return true;
 }
 
+/* ------------------------------------------------------------- kernels
+ * The same stages as the reference, a row of lanes at a time; each sums over
+ * four independent rows, so that additions do not wait for one another. */
+
+static int64_t plane_of(const Node *node)
+{
+    return input_shape(node).dim[1] * input_shape(node).dim[2];
+}
+
+/* Opens the loop over channels: `v` is x's plane, and `d` dy's where there is one. */
+static void open_channels(Kernel *kernel, bool gradient)
+{
+    long long plane = plane_of(kernel->node);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)input_shape(kernel->node).dim[0]);
+    kernel_line(kernel, "const vec *v = x + c * %lldL;", plane);
+    if (gradient)
+        kernel_line(kernel, "const vec *d = dy + c * %lldL;", plane);
+}
+
+/* Sums `term`, an expression of i, over the plane into the row `name`. */
+static void sum_plane(Kernel *kernel, const char *name, const char *term)
+{
+    int64_t plane = plane_of(kernel->node), whole = plane / 4 * 4;
+    kernel_line(kernel, "vec %s[4] = { 0 };", name);
+    if (whole) {
+        kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", (long long)whole);
+        for (int k = 0; k < 4; k++)
+            kernel_line(kernel, "{ const int i = p + %d; %s[%d] += %s; }", k, name, k, term);
+        kernel_line(kernel, "}");
+    }
+    for (int64_t i = whole; i < plane; i++)
+        kernel_line(kernel, "{ const int i = %lld; %s[0] += %s; }", (long long)i, name, term);
+}
+
+/* "sum over the lanes that hold an image". */
+static const char *total(const char *name)
+{
+    return format("sum_lanes(choose(active, (%s[0] + %s[1]) + (%s[2] + %s[3]), (vec){ 0 }))", name, name, name, name);
+}
+
+static void declare_active(Kernel *kernel)
+{
+    kernel_line(kernel, "const mask active = *(const vec *)(s->active + g * LANES) > (vec){ 0 };");
+}
+
+/* The batch's mean and variance from the grains': Chan, Golub and LeVeque 1979. */
+static void combine_moments(Kernel *kernel)
+{
+    kernel_line(kernel, "real mean = 0, m2 = 0, count = 0;");
+    kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
+    kernel_line(kernel, "const real *part = statistics + q * %lldL + 2 * c;", (long long)kernel->kept_elements);
+    kernel_line(kernel, "const int64_t left = s->images - q * LANES;");
+    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", (long long)plane_of(kernel->node));
+    kernel_line(kernel, "const real delta = part[0] - mean, share = values / (count + values);");
+    kernel_line(kernel, "mean += delta * share;");
+    kernel_line(kernel, "m2 += part[1] + delta * delta * count * share;");
+    kernel_line(kernel, "count += values;");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "const real variance = m2 / count;");
+}
+
+static void declare_deviation(Kernel *kernel)
+{
+    kernel_line(kernel, "const real inverse = (real)(1 / __builtin_sqrt((double)variance + %.17g));", kernel->node->args[EPS].real);
+}
+
+static void emit_statistics(Kernel *kernel)
+{
+    declare_active(kernel);
+    kernel_line(kernel, "const int64_t left = s->images - g * LANES;");
+    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", (long long)plane_of(kernel->node));
+    kernel_line(kernel, "real *own = statistics + g * %lldL;", (long long)kernel->kept_elements);
+    open_channels(kernel, false);
+    sum_plane(kernel, "a", "v[i]");
+    kernel_line(kernel, "const real mean = %s / values;", total("a"));
+    sum_plane(kernel, "b", "(v[i] - mean) * (v[i] - mean)");
+    kernel_line(kernel, "own[2 * c] = mean;");
+    kernel_line(kernel, "own[2 * c + 1] = %s;", total("b"));
+    kernel_line(kernel, "}");
+}
+
+/* One grain updates the running averages, with the unbiased variance. */
+static void emit_running(Kernel *kernel)
+{
+    double momentum = kernel->node->args[MOMENTUM].real;
+    kernel_line(kernel, "if (g == 0) {");
+    kernel_line(kernel, "running_mean[c] = (1 - (real)%.17g) * running_mean[c] + (real)%.17g * mean;", momentum, momentum);
+    kernel_line(kernel, "if (count > 1)");
+    kernel_line(kernel, "    running_var[c] = (1 - (real)%.17g) * running_var[c] + (real)%.17g * variance * (count / (count - 1));",
+                momentum, momentum);
+    kernel_line(kernel, "}");
+}
+
+static void emit_forward(Kernel *kernel)
+{
+    bool affine = kernel->node->args[AFFINE].integer[0];
+    open_channels(kernel, false);
+    if (kernel->training) {
+        combine_moments(kernel);
+        emit_running(kernel);
+    } else {
+        kernel_line(kernel, "const real mean = running_mean[c], variance = running_var[c];");
+    }
+    declare_deviation(kernel);
+    kernel_line(kernel, "const real scale = inverse%s;", affine ? " * weight[c]" : "");
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane_of(kernel->node));
+    kernel_line(kernel, "    y[c * %lldL + i] = (v[i] - mean) * scale%s;", (long long)plane_of(kernel->node), affine ? " + bias[c]" : "");
+    kernel_line(kernel, "}");
+}
+
+static void emit_sums(Kernel *kernel)
+{
+    declare_active(kernel);
+    kernel_line(kernel, "real *own = statistics + g * %lldL + %lld;", (long long)kernel->kept_elements,
+                (long long)(2 * input_shape(kernel->node).dim[0]));
+    open_channels(kernel, true);
+    combine_moments(kernel);
+    declare_deviation(kernel);
+    sum_plane(kernel, "a", "d[i]");
+    sum_plane(kernel, "b", "d[i] * (v[i] - mean)");
+    kernel_line(kernel, "own[2 * c] = %s;", total("a"));
+    kernel_line(kernel, "own[2 * c + 1] = inverse * %s;", total("b"));
+    if (kernel->node->args[AFFINE].integer[0]) {
+        kernel_line(kernel, "dbias[c] = own[2 * c];");
+        kernel_line(kernel, "dweight[c] = own[2 * c + 1];");
+    }
+    kernel_line(kernel, "}");
+}
+
+static void emit_input_gradient(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    declare_active(kernel);
+    open_channels(kernel, true);
+    combine_moments(kernel);
+    declare_deviation(kernel);
+    kernel_line(kernel, "real sum_d = 0, sum_dx = 0;");
+    kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
+    kernel_line(kernel, "const real *part = statistics + q * %lldL + %lld + 2 * c;", (long long)kernel->kept_elements,
+                (long long)(2 * input_shape(node).dim[0]));
+    kernel_line(kernel, "sum_d += part[0];");
+    kernel_line(kernel, "sum_dx += part[1];");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "const real mean_d = sum_d / count, slope = inverse * (sum_dx / count);");
+    kernel_line(kernel, "const real scale = inverse%s;", node->args[AFFINE].integer[0] ? " * weight[c]" : "");
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane_of(node));
+    kernel_line(kernel, "    dx[c * %lldL + i] %s choose(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 });",
+                (long long)plane_of(node), node->accumulate ? "+=" : "=");
+    kernel_line(kernel, "}");
+}
+
+static bool emit(Kernel *kernel)
+{
+    switch (kernel->stage) {
+    case STAGE_STATISTICS: emit_statistics(kernel); return true;
+    case STAGE_FORWARD: emit_forward(kernel); return true;
+    case STAGE_BACKWARD_PARAMETERS: emit_sums(kernel); return true;
+    case STAGE_BACKWARD_INPUT: emit_input_gradient(kernel); return true;
+    case STAGE_ACCUMULATE:
+    case STAGE_COPY: return false;
+    }
+    return false;
+}
+
 const Operator operator_batch_norm2d = {
     .name = "batch_norm2d",
     .summary = "Batch normalisation: each channel to mean 0 and variance 1, then scaled and shifted.",
@@ -86,4 +250,5 @@ const Operator operator_batch_norm2d = {
     .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,
+    .emit = emit,
 };

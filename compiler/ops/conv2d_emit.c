@@ -1,8 +1,5 @@
 /* conv2d_emit.c: conv2d's specialised kernels, all three from the tiles of
- * tiles.h.  The input gradient is the forward gather run backwards: positions
- * are the input's, sources the output's, and weight's two channel axes change
- * places.
- */
+ * tiles.h. */
 #include "tiles.h"
 #include "conv2d.h"
 
@@ -48,31 +45,6 @@ static Gather forward_gather(const Node *node)
     return gather;
 }
 
-static Axis reversed(Axis axis)
-{
-    int64_t sources = axis.sources;
-    axis.sources = axis.positions;
-    axis.positions = sources;
-    axis.backward = true;
-    return axis;
-}
-
-static Gather input_gather(const Gather *forward, bool accumulate)
-{
-    Gather gather = *forward;
-    gather.in = "dy";
-    gather.out = "dx";
-    gather.bias = NULL;
-    gather.accumulate = accumulate;
-    gather.tiled = forward->summed;
-    gather.summed = forward->tiled;
-    gather.tiled_step = forward->summed_step;
-    gather.summed_step = forward->tiled_step;
-    gather.rows = reversed(forward->rows);
-    gather.columns = reversed(forward->columns);
-    return gather;
-}
-
 bool emit_conv2d(Kernel *kernel)
 {
     const Node *node = kernel->node;
@@ -82,7 +54,7 @@ bool emit_conv2d(Kernel *kernel)
     if (kernel->stage == STAGE_FORWARD) {
         emit_gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
-        Gather backward = input_gather(&forward, node->accumulate);
+        Gather backward = reversed_gather(&forward, node->accumulate);
         emit_gather(kernel, &backward);
     } else {
         emit_weight_gradient(kernel, &forward);

@@ -56,20 +56,6 @@ static Gather gather(const Node *node)
     };
 }
 
-static Gather input_gather(const Node *node)
-{
-    Gather backward = gather(node);
-    backward.in = "dy";
-    backward.out = "dx";
-    backward.bias = NULL;
-    backward.accumulate = node->accumulate;
-    backward.tiled = input_shape(node).dim[0];
-    backward.summed = node->out->shape.dim[0];
-    backward.tiled_step = 1;
-    backward.summed_step = input_shape(node).dim[0];
-    return backward;
-}
-
 enum { ROWS_AT_ONCE = 4 };      /* independent sums, to fill the multiply-add pipes */
 
 static void gradient_rows(Kernel *kernel, int64_t in, int64_t from, int64_t to, int rows, const char *store)
@@ -123,11 +109,11 @@ static void emit_parameter_gradient(Kernel *kernel, int64_t in, int64_t out)
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
+    Gather forward = gather(node);
     if (kernel->stage == STAGE_FORWARD) {
-        Gather forward = gather(node);
         emit_gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
-        Gather backward = input_gather(node);
+        Gather backward = reversed_gather(&forward, node->accumulate);
         emit_gather(kernel, &backward);
     } else {
         emit_parameter_gradient(kernel, input_shape(node).dim[0], node->out->shape.dim[0]);

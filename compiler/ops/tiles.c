@@ -164,6 +164,15 @@ static void open_row_taps(Kernel *kernel, const Axis *axis)
 
 /* --------------------------------------------------------------- gather */
 
+static Axis reversed(Axis axis)
+{
+    int64_t sources = axis.sources;
+    axis.sources = axis.positions;
+    axis.positions = sources;
+    axis.backward = true;
+    return axis;
+}
+
 typedef struct GatherText {
     Kernel *kernel;
     const Gather *gather;
@@ -176,7 +185,7 @@ static void gather_start(const GatherText *text, int64_t channels, int64_t width
     const Gather *gather = text->gather;
     for (int64_t t = 0; t < channels; t++)
         for (int64_t x = 0; x < width; x++) {
-            if (gather->accumulate)
+            if (gather->accumulate && !gather->unweighted)
                 kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", (long long)t, (long long)x,
                             (long long)(t * text->out_plane + x));
             else if (gather->bias)
@@ -193,17 +202,35 @@ static void gather_taps(const GatherText *text, int64_t channels, Run run)
     for (int64_t tap = 0; tap < columns->taps; tap++)
         for (int64_t x = 0; x < run.width; x++) {
             int64_t source = axis_source(columns, run.start + x, tap);
+            long long at = source - first_source(columns, run.start);
             for (int64_t t = 0; source >= 0 && t < channels; t++)
-                kernel_line(text->kernel, "a%lld_%lld += v[%lld] * w[%lld];", (long long)t, (long long)x,
-                            (long long)(source - first_source(columns, run.start)), (long long)(t * gather->tiled_step + tap));
+                if (gather->unweighted)
+                    kernel_line(text->kernel, "a%lld_%lld += v[%lld];", (long long)t, (long long)x, at);
+                else
+                    kernel_line(text->kernel, "a%lld_%lld += v[%lld] * w[%lld];", (long long)t, (long long)x, at,
+                                (long long)(t * gather->tiled_step + tap));
         }
 }
 
 static void gather_store(const GatherText *text, int64_t channels, int64_t width)
 {
+    const Gather *gather = text->gather;
+    const char *scale = gather->unweighted ? format(" * (real)%.17g", gather->scale) : "";
+    const char *becomes = gather->unweighted && gather->accumulate ? "+=" : "=";
     for (int64_t t = 0; t < channels; t++)
         for (int64_t x = 0; x < width; x++)
-            kernel_line(text->kernel, "to[%lld] = a%lld_%lld;", (long long)(t * text->out_plane + x), (long long)t, (long long)x);
+            kernel_line(text->kernel, "to[%lld] %s a%lld_%lld%s;", (long long)(t * text->out_plane + x), becomes,
+                        (long long)t, (long long)x, scale);
+}
+
+static void gather_row(const GatherText *text)
+{
+    const Gather *gather = text->gather;
+    kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;", (long long)text->in_plane,
+                (long long)gather->columns.sources);
+    if (!gather->unweighted)
+        kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", (long long)gather->tiled_step,
+                    (long long)gather->summed_step, (long long)gather->columns.taps);
 }
 
 static void gather_tile(const GatherText *text, int64_t channels, Run run)
@@ -216,10 +243,7 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     gather_start(text, channels, run.width);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
     open_row_taps(kernel, &gather->rows);
-    kernel_line(kernel, "const vec *v = in + n * %lld + line * %lld + source;", (long long)text->in_plane,
-                (long long)gather->columns.sources);
-    kernel_line(kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", (long long)gather->tiled_step,
-                (long long)gather->summed_step, (long long)gather->columns.taps);
+    gather_row(text);
     gather_taps(text, channels, run);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
@@ -248,6 +272,22 @@ static void open_groups(Kernel *kernel, int64_t groups)
     kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", (long long)groups);
 }
 
+Gather reversed_gather(const Gather *forward, bool accumulate)
+{
+    Gather gather = *forward;
+    gather.in = "dy";
+    gather.out = "dx";
+    gather.bias = NULL;
+    gather.accumulate = accumulate;
+    gather.tiled = forward->summed;
+    gather.summed = forward->tiled;
+    gather.tiled_step = forward->summed_step;
+    gather.summed_step = forward->tiled_step;
+    gather.rows = reversed(forward->rows);
+    gather.columns = reversed(forward->columns);
+    return gather;
+}
+
 void emit_gather(Kernel *kernel, const Gather *gather)
 {
     GatherText text = {
@@ -262,13 +302,24 @@ void emit_gather(Kernel *kernel, const Gather *gather)
     open_groups(kernel, gather->groups);
     kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (long long)(gather->summed * text.in_plane));
     kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out, (long long)(gather->tiled * text.out_plane));
-    kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
+    if (!gather->unweighted)
+        kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
     if (gather->bias)
         kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
     int64_t whole = gather->tiled / tile.channels * tile.channels;
     gather_channels(&text, tile.channels, 0, whole);
     gather_channels(&text, gather->tiled - whole, whole, gather->tiled);
     kernel_line(kernel, "}");
+}
+
+void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
+{
+    Gather forward = {
+        .in = "x", .out = "y", .unweighted = true, .scale = scale, .groups = input_shape(kernel->node).dim[0],
+        .tiled = 1, .summed = 1, .rows = rows, .columns = columns,
+    };
+    Gather backward = reversed_gather(&forward, kernel->node->accumulate);
+    emit_gather(kernel, kernel->stage == STAGE_FORWARD ? &forward : &backward);
 }
 
 /* ------------------------------------------------------ weight gradient */

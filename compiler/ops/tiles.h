@@ -23,17 +23,26 @@ typedef struct Axis {
 int64_t axis_source(const Axis *axis, int64_t position, int64_t tap);
 
 /* out[t, p] (+)= bias[t] + sum over n, k of weight[t, n, k] * in[n, source(p, k)],
- * in each group. */
+ * in each group; or, unweighted, scale * sum over k of in[p's own channel, source(p, k)]:
+ * a mean over windows, each channel a group of one. */
 typedef struct Gather {
     const char *in, *out;       /* operands of the kernel: "x", "y" */
     const char *bias;           /* NULL: none */
     bool accumulate;
+    bool unweighted;
+    double scale;               /* unweighted only */
     int64_t groups, tiled, summed;      /* channels per group: of out, of in */
     Axis rows, columns;
     int64_t group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
 } Gather;
 
 void emit_gather(Kernel *kernel, const Gather *gather);
+/* The gather that computes the gradient of `forward`'s input: positions are the
+ * input's, sources the output's, and weight's two channel axes change places. */
+Gather reversed_gather(const Gather *forward, bool accumulate);
+
+/* Both stages of a mean over windows, whose forward axes these are. */
+void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale);
 
 /* dweight[o, i, k] = sum over positions p and lanes of dy[o, p] * x[i, source(p, k)],
  * where `forward` is the layer's forward gather; and dbias, when the layer has one. */

@@ -272,7 +272,8 @@ static void write_function(Emitter *emitter, const Node *node, const char *name,
 const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands)
 {
     Kernel kernel = {
-        .node = node, .stage = node->stage, .training = emitter->plan->training, .lanes = emitter->lanes,
+        .node = node, .stage = node->stage, .training = emitter->plan->training,
+        .kept_elements = emitter->plan->kept_elements, .lanes = emitter->lanes,
         .registers = emitter->options->target.registers,
     };
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
