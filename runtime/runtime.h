@@ -70,6 +70,9 @@ typedef struct NetData { NetImages train, test; char what[256]; } NetData;      
  * its logits: a difference is an error that says both.  `seed` is of synthetic. */
 bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed, NetError *error);
 void net_data_close(NetData *data);
+/* The image that an input is shown: itself, or of a flat input [n] the most
+ * nearly square grey image with n pixels (784: 28 x 28). */
+NetShape net_image_shape(NetShape input);
 
 /* data/idx.c: one pair of IDX files, gzipped or not (zlib reads both).
  * http://yann.lecun.com/exdb/mnist/ */
@@ -85,29 +88,192 @@ bool net_read_png(uint8_t *pixels, NetShape shape, const char *path, NetError *e
 
 /* -------------------------------------------------------------- train/ */
 
+enum { NET_WORD = 64, NET_RANGE_UNIT = 16 };    /* bytes of a short text; elements that a thread's range is a multiple of */
+
+/* train/settings.c: the train section's settings by path, as the command line
+ * and a resumed checkpoint change them. */
+typedef struct NetValue {
+    const char *path;
+    const char *word;           /* NULL: numbers */
+    int count;
+    double *numbers;
+    bool given;                 /* on the command line */
+} NetValue;
+typedef struct NetSettings { NetValue *values; int count; } NetSettings;
+bool net_settings_open(NetSettings *settings, const NetModel *model, NetError *error);
+void net_settings_close(NetSettings *settings);
+/* The value of a path, or `fallback` where the network has no such setting. */
+double net_setting(const NetSettings *settings, const char *path, double fallback);
+const char *net_setting_word(const NetSettings *settings, const char *path, const char *fallback);
+const NetValue *net_setting_find(const NetSettings *settings, const char *path);        /* NULL: none */
+/* From text: a number, or a list with commas, within the range the path allows.
+ * `option` is what the user wrote and what a message names. */
+bool net_setting_set(NetSettings *settings, const char *path, const char *text, const char *option, NetError *error);
+/* A whole number or a decimal one, all of `text`, in the range; false and the range otherwise. */
+bool net_parse_number(double *number, const char *text, bool whole, double least, double most,
+                      const char *option, NetError *error);
+
+/* train/schedules.c: the learning rate of a step. */
+typedef struct NetSchedule {
+    const struct NetScheduleKind *kind;
+    double lr, eta_min, warmup, t_max;
+    bool by_step;
+} NetSchedule;
+bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch, NetError *error);
+double net_schedule_lr(const NetSchedule *schedule, int64_t step, int64_t epoch);      /* both from 0 */
+
+/* train/optimizers.c: a new optimizer is one function and one entry of its table. */
+enum { NET_MAX_SLOTS = 2 };
+typedef struct NetRates {
+    double lr, momentum, dampening, weight_decay, beta1, beta2, eps;
+    bool nesterov;
+    int64_t updates;            /* with this one, so 1 the first time */
+} NetRates;
+typedef struct NetOptimizer {
+    const struct NetOptimizerKind *kind;
+    NetRates rates;
+    real *state[NET_MAX_SLOTS]; /* each as long as the weights; NULL: not used with these rates */
+} NetOptimizer;
+bool net_optimizer_open(NetOptimizer *optimizer, const NetSettings *settings, int64_t trained, NetError *error);
+void net_optimizer_close(NetOptimizer *optimizer);
+const char *net_optimizer_name(const NetOptimizer *optimizer);
+const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot);        /* "momentum_buffer" */
+/* weights[from … to) by the mean gradient; the bounds are multiples of NET_RANGE_UNIT. */
+void net_optimizer_update(const NetOptimizer *optimizer, real *weights, const real *gradient, int64_t from, int64_t to);
+
+/* train/initial.c: each parameter from its own stream of random numbers. */
+void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters, uint64_t seed);
+
 /* train/session.c */
 struct NetSession {
     const NetModel *model;
     NetPool *pool;
+    bool training;              /* has gradients, and room for the training program */
     int64_t batch, max_grains;
     real *weights, *buffers, *gradients, *kept, *input, *loss, *active;
     int64_t *counters;
     int32_t *targets;
+    int32_t *predicted;         /* [max_grains * lanes]: the class with the largest logit */
+    real *scale, *shift;        /* [channels]: of the normalisation */
     real **scratch;             /* [threads] */
     int64_t gradient_stride;
-    NetStep step;
+    uint64_t seed, steps;       /* training steps done */
 };
-/* One pass over a batch: loads `count` images by index from `images`, runs the
- * program; training also leaves the mean gradient in session->gradients[0 …
- * trained).  Gives the mean loss and counts right answers. */
+NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, bool training,
+                             NetError *error);
+/* Sets scale and shift from normalize.mean and normalize.std, one number or one per channel. */
+bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
+
+/* Which images a pass takes: order[first], …, or first, … where order is NULL. */
+typedef struct NetBatch {
+    const NetImages *images;
+    const float *pixels;        /* instead: [count][c][h][w], normalised, without labels */
+    const int32_t *order;
+    int64_t first, count;
+} NetBatch;
+/* The mean loss over the batch and how many were right. */
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;
+/* One training step: the mean gradient is left in session->gradients[0 …
+ * trained), and `optimizer`, unless NULL, moves the weights. */
+NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer);
+/* One pass of the inference program; the loss is the cross-entropy of the
+ * logits, without label smoothing. */
+NetResult net_test_batch(NetSession *session, const NetBatch *batch);
+/* The logit of image i of the last batch. */
+double net_logit(const NetSession *session, const NetProgram *program, int64_t image, int64_t class);
+/* Probabilities of image i, [classes]. */
+void net_probabilities(const NetSession *session, int64_t image, double *probabilities);
+/* All of a split; confusion, unless NULL, is [classes][classes]: true, predicted. */
+NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
 
 /* train/safetensors.c: https://huggingface.co/docs/safetensors (the format).
  * Tensors by name; F32, F64, F16 and BF16 convert to real on reading. */
 typedef struct NetNamed { const char *name; const char *dtype; int rank; int64_t dim[4]; void *values; int64_t elements; } NetNamed;
+/* metadata is key, value, key, value, …, NULL; or NULL. */
 bool net_write_safetensors(const char *path, const NetNamed *tensors, int count, const char *const *metadata, NetError *error);
+/* A whole file, read and checked: every tensor lies inside it, none overlaps another. */
+typedef struct NetTensorFile {
+    const char *path;
+    uint8_t *bytes;
+    int64_t data;               /* offset of the tensors' bytes */
+    struct cJSON *header;
+    NetNamed *tensors;          /* values point into bytes, as the file has them */
+    int count;
+} NetTensorFile;
+bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error);
+void net_tensors_close(NetTensorFile *file);
+const NetNamed *net_tensors_find(const NetTensorFile *file, const char *name);  /* NULL: none */
+const char *net_tensors_metadata(const NetTensorFile *file, const char *key);   /* NULL: none */
+/* Converts to real, or a whole number to int64. */
+bool net_tensor_reals(const NetNamed *tensor, real *to, const char *path, NetError *error);
+bool net_tensor_count(const NetNamed *tensor, int64_t *to, const char *path, NetError *error);
 
-/* train/ has more of its own: see each file's opening paragraph and add its
- * prototypes here. */
+/* train/weights.c: a network's state under PyTorch's names, and the optimizer's
+ * as optimizer.<slot>.<name>. */
+bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetError *error);
+bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
+                       const char *const *metadata, NetError *error);
+bool net_gradients_write(const NetSession *session, const char *path, NetError *error);
+const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10, 1, 5, 5]" in NET_WORD bytes */
+
+/* train/checkpoint.c: weights, optimizer state and progress in one file. */
+typedef struct NetProgress {    /* of a run */
+    int64_t epoch;              /* from 0: the one under way */
+    int64_t position;           /* images of it that are done */
+    int64_t step;               /* training steps done */
+    double loss_sum;            /* over those images */
+    int64_t correct;
+    bool shuffle;
+    int64_t train_images;
+} NetProgress;
+bool net_checkpoint_write(const char *path, const NetSession *session, const NetOptimizer *optimizer,
+                          const NetSettings *settings, const NetProgress *progress, NetError *error);
+/* Progress and settings from the metadata; what was given on the command line
+ * stays, except what a run cannot change on its way. */
+bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetError *error);
+
+/* train/log.c: JSON lines, each on the disk's side as soon as it happens. */
+typedef struct NetEpoch { int64_t epoch; double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second; } NetEpoch;
+typedef struct NetLog { FILE *file; const char *path; } NetLog; /* file NULL: no log */
+bool net_log_open(NetLog *log, const char *path, bool append, NetError *error);
+bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr, NetError *error);
+bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error);
+bool net_log_close(NetLog *log, NetError *error);
+
+/* train/meter.c: what a run shows of itself: a live line on a terminal, a plain
+ * line now and then elsewhere. */
+typedef struct NetMeter {
+    FILE *live;                 /* NULL: not a terminal */
+    bool quiet, shown;          /* shown: a live line is on the screen */
+    double start, last;         /* seconds */
+    int64_t start_images;       /* done when the clock started */
+    int64_t epochs, images;     /* of the run; of an epoch */
+} NetMeter;
+double net_seconds(void);       /* a clock that never goes back */
+void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
+void net_meter_epoch(NetMeter *meter, int64_t done);    /* an epoch begins with `done` images behind it */
+void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy);
+void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
+void net_meter_clear(NetMeter *meter);
+
+/* train/loop.c */
+typedef struct NetRun {
+    const char *save, *checkpoint, *gradients, *log;    /* paths, or NULL */
+    bool quiet, resumed;
+    int64_t max_steps;          /* -1: no limit */
+} NetRun;
+typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
+NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
+                 NetProgress *progress, const NetRun *run, NetError *error);
+
+/* train/art.c: an image drawn in a terminal's characters. */
+void net_draw_image(FILE *out, const uint8_t *pixels, NetShape shape);
+
+/* train/bench.c, train/gradcheck.c, train/info.c: one command each. */
+bool net_bench(const NetModel *model, const NetSettings *settings, int threads, int64_t steps, FILE *out, NetError *error);
+typedef struct NetGradcheck { int threads; int64_t samples; bool random_init; const char *weights; } NetGradcheck;
+/* False with a sentence when a gradient is wrong or could not be checked. */
+bool net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options, FILE *out, NetError *error);
+void net_info(const NetModel *model, FILE *out);
 
 #endif

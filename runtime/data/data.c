@@ -1,0 +1,261 @@
+/* data.c: finds the images that a run asked for and checks that they are ones
+ * the network can take, so that everything after it can trust shapes and labels.
+ *
+ * A source is "synthetic", the name of a known set, or a directory.  A named
+ * set is looked for in $NET_DATA/NAME and in data/NAME.  What a directory holds
+ * is told from its files' names.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct KnownSet {
+    const char *name;
+    const char *folder;         /* as its archive unpacks, where that differs */
+    int classes;
+    const char *remedy;
+} KnownSet;
+
+static const KnownSet known_sets[] = {
+    {"mnist", NULL, 10, "run `make mnist`"},
+    {"fashion_mnist", NULL, 10, "put its four IDX files there"},
+    {"kmnist", NULL, 10, "put its four IDX files there"},
+    {"cifar10", "cifar-10-batches-bin", 10, "unpack cifar-10-binary.tar.gz there"},
+};
+
+static const KnownSet *find_known(const char *source)
+{
+    for (size_t i = 0; i < sizeof known_sets / sizeof *known_sets; i++)
+        if (strcmp(known_sets[i].name, source) == 0)
+            return &known_sets[i];
+    return NULL;
+}
+
+static char *join_path(const char *folder, const char *name, const char *ending)
+{
+    char *path;
+    return asprintf(&path, "%s/%s%s", folder, name, ending) < 0 ? NULL : path;
+}
+
+/* ------------------------------------------------------- in a directory */
+
+enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS, IDX_FILES };
+static const char *const idx_names[IDX_FILES][2] = {
+    {"train-images-idx3-ubyte", "train-images.idx3-ubyte"},
+    {"train-labels-idx1-ubyte", "train-labels.idx1-ubyte"},
+    {"t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"},
+    {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"},
+};
+
+enum { CIFAR_BATCHES = 5, CIFAR_FILES = CIFAR_BATCHES + 1 };
+static const char *const cifar_names[CIFAR_FILES] = {
+    "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin",
+};
+
+/* The path of one IDX file in whichever spelling is there, or NULL. */
+static char *find_idx(const char *folder, int which)
+{
+    static const char *const endings[] = {"", ".gz"};
+    for (int spelling = 0; spelling < 2; spelling++) {
+        for (int ending = 0; ending < 2; ending++) {
+            char *path = join_path(folder, idx_names[which][spelling], endings[ending]);
+            if (path && access(path, F_OK) == 0)
+                return path;
+            free(path);
+        }
+    }
+    return NULL;
+}
+
+/* How many of the four are there; paths[] is for the caller to free. */
+static int find_idx_files(char *paths[IDX_FILES], const char *folder)
+{
+    int found = 0;
+    for (int i = 0; i < IDX_FILES; i++) {
+        paths[i] = find_idx(folder, i);
+        found += paths[i] != NULL;
+    }
+    return found;
+}
+
+static bool read_idx_files(NetData *data, char *paths[IDX_FILES], const char *folder, NetError *error)
+{
+    for (int i = 0; i < IDX_FILES; i++)
+        if (!paths[i])
+            return net_fail(error, "%s has no %s, nor %s.gz, beside its other IDX files", folder, idx_names[i][0], idx_names[i][0]);
+    return net_read_idx(&data->train, paths[TRAIN_IMAGES], paths[TRAIN_LABELS], error)
+        && net_read_idx(&data->test, paths[TEST_IMAGES], paths[TEST_LABELS], error);
+}
+
+static bool has_cifar(const char *folder)
+{
+    char *first = join_path(folder, cifar_names[0], "");
+    bool has = first && access(first, F_OK) == 0;
+    free(first);
+    return has;
+}
+
+static bool read_cifar_files(NetData *data, const char *folder, NetError *error)
+{
+    char *paths[CIFAR_FILES] = {0};
+    bool read = true;
+    for (int i = 0; i < CIFAR_FILES; i++) {
+        paths[i] = join_path(folder, cifar_names[i], "");
+        read = read && paths[i];
+    }
+    if (!read)
+        net_fail(error, "out of memory");
+    const char *const *batches = (const char *const *)paths;
+    read = read && net_read_cifar10(&data->train, batches, CIFAR_BATCHES, error)
+        && net_read_cifar10(&data->test, batches + CIFAR_BATCHES, 1, error);
+    for (int i = 0; i < CIFAR_FILES; i++)
+        free(paths[i]);
+    return read;
+}
+
+typedef enum Found { FOUND_NOTHING, FOUND_DATA, FOUND_FAULT } Found;
+
+static Found read_folder(NetData *data, const char *folder, NetError *error)
+{
+    char *paths[IDX_FILES];
+    bool read;
+    if (find_idx_files(paths, folder) > 0)
+        read = read_idx_files(data, paths, folder, error);
+    else if (has_cifar(folder))
+        read = read_cifar_files(data, folder, error);
+    else
+        return FOUND_NOTHING;
+    for (int i = 0; i < IDX_FILES; i++)
+        free(paths[i]);
+    return read ? FOUND_DATA : FOUND_FAULT;
+}
+
+/* ------------------------------------------------------------ by source */
+
+static bool read_named(NetData *data, const KnownSet *set, NetError *error)
+{
+    const char *roots[] = {getenv("NET_DATA"), "data"};
+    const char *folders[] = {set->name, set->folder};
+    for (int i = 0; i < 4; i++) {
+        const char *root = roots[i / 2], *name = folders[i % 2];
+        char *folder = root && name ? join_path(root, name, "") : NULL;
+        Found found = folder ? read_folder(data, folder, error) : FOUND_NOTHING;
+        if (found == FOUND_DATA)
+            snprintf(data->what, sizeof data->what, "%s in %s", set->name, folder);
+        free(folder);
+        if (found != FOUND_NOTHING)
+            return found == FOUND_DATA;
+    }
+    return net_fail(error, "no %s in data/%s%s%s%s%s: %s, or use --data synthetic", set->name, set->name,
+                    roots[0] ? " or " : "", roots[0] ? roots[0] : "", roots[0] ? "/" : "", roots[0] ? set->name : "",
+                    set->remedy);
+}
+
+static bool read_directory(NetData *data, const char *source, NetError *error)
+{
+    if (access(source, F_OK) != 0)
+        return net_fail(error, "there is no directory %s; data is a directory, mnist, fashion_mnist, kmnist, cifar10 or synthetic", source);
+    switch (read_folder(data, source, error)) {
+    case FOUND_DATA:
+        snprintf(data->what, sizeof data->what, "%s", source);
+        return true;
+    case FOUND_FAULT:
+        return false;
+    case FOUND_NOTHING:
+        break;
+    }
+    return net_fail(error, "%s has neither IDX files (train-images-idx3-ubyte[.gz], …) nor CIFAR-10's (data_batch_1.bin, …)", source);
+}
+
+/* MNIST's sizes, less where images are so large that they would fill memory. */
+static bool draw(NetData *data, NetShape shape, int64_t classes, uint64_t seed, NetError *error)
+{
+    static const int64_t train_bytes = 170000000, test_bytes = 30000000;
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(shape.c, shape.h, &bytes) || __builtin_mul_overflow(bytes, shape.w, &bytes))
+        return net_fail(error, "an image of %lldx%lldx%lld is too large to draw",
+                        (long long)shape.c, (long long)shape.h, (long long)shape.w);
+    int64_t train = train_bytes / bytes + 1, test = test_bytes / bytes + 1;
+    if (train > 60000)
+        train = 60000;
+    if (test > 10000)
+        test = 10000;
+    snprintf(data->what, sizeof data->what, "synthetic digits");
+    return net_draw_synthetic(&data->train, train, shape, classes, seed, 0, error)
+        && net_draw_synthetic(&data->test, test, shape, classes, seed, 1, error);
+}
+
+/* ------------------------------------------------------------- checking */
+
+static bool check_shape(const NetData *data, const NetImages *images, NetShape want, NetError *error)
+{
+    NetShape is = images->shape, image = net_image_shape(want);
+    if (is.c == image.c && is.h == image.h && is.w == image.w)
+        return true;
+    char takes[80];
+    if (want.rank == 1)
+        snprintf(takes, sizeof takes, "%lld values", (long long)want.c);
+    else
+        snprintf(takes, sizeof takes, "%lldx%lldx%lld", (long long)want.c, (long long)want.h, (long long)want.w);
+    return net_fail(error, "%s has %lldx%lldx%lld images, the network takes %s",
+                    data->what, (long long)is.c, (long long)is.h, (long long)is.w, takes);
+}
+
+static bool check_labels(const NetData *data, const NetImages *images, const char *split, int64_t classes, NetError *error)
+{
+    for (int64_t i = 0; images->classes > classes && i < images->count; i++)
+        if (images->labels[i] >= classes)
+            return net_fail(error, "%s labels %s image %lld as class %d, and the network has %lld classes, from 0",
+                            data->what, split, (long long)i, images->labels[i], (long long)classes);
+    return true;
+}
+
+/* `classes_known`: how many classes the set is known to have; 0 when only its
+ * labels tell, which need not show every class. */
+static bool check(NetData *data, NetShape want, int64_t classes, int classes_known, NetError *error)
+{
+    if (classes_known && classes_known != classes)
+        return net_fail(error, "%s has %d classes, the network gives %lld", data->what, classes_known, (long long)classes);
+    if (!check_shape(data, &data->train, want, error) || !check_shape(data, &data->test, want, error)
+        || !check_labels(data, &data->train, "training", classes, error)
+        || !check_labels(data, &data->test, "test", classes, error))
+        return false;
+    data->train.shape = data->test.shape = want;
+    return true;
+}
+
+NetShape net_image_shape(NetShape input)
+{
+    if (input.rank != 1)
+        return input;
+    int64_t h = 1;
+    for (int64_t side = 1; side <= input.c / side; side++)
+        if (input.c % side == 0)
+            h = side;
+    return (NetShape){.rank = 3, .c = 1, .h = h, .w = input.c / h};
+}
+
+bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed, NetError *error)
+{
+    *data = (NetData){0};
+    const KnownSet *known = find_known(source);
+    bool drawn = strcmp(source, "synthetic") == 0;
+    bool opened = drawn ? draw(data, net_image_shape(want), classes, seed, error)
+                : known ? read_named(data, known, error)
+                        : read_directory(data, source, error);
+    opened = opened && check(data, want, classes, known ? known->classes : 0, error);
+    if (!opened)
+        net_data_close(data);
+    return opened;
+}
+
+void net_data_close(NetData *data)
+{
+    free(data->train.pixels);
+    free(data->train.labels);
+    free(data->test.pixels);
+    free(data->test.labels);
+    *data = (NetData){0};
+}

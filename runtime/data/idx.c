@@ -1,0 +1,182 @@
+/* idx.c: MNIST's format, http://yann.lecun.com/exdb/mnist/: four bytes of magic
+ * (0, 0, the type, the number of dimensions), the dimensions as big-endian
+ * 32-bit numbers, then the values.  zlib reads gzipped and plain files alike.
+ *
+ * A header is a claim: memory grows as bytes arrive, so a false one costs no
+ * more than the file is long, and a file must end exactly where it says.
+ */
+#include "runtime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { UNSIGNED_BYTES = 0x08, FIRST_PIECE = 1 << 20 };
+static const int64_t most_bytes = (int64_t)1 << 31;
+
+typedef struct Reader {
+    gzFile file;
+    const char *path;
+    int64_t offset;             /* in the unpacked content */
+    NetError *error;
+} Reader;
+
+static bool open_reader(Reader *reader, const char *path, NetError *error)
+{
+    errno = 0;
+    *reader = (Reader){.file = gzopen(path, "rb"), .path = path, .error = error};
+    if (!reader->file)
+        return net_fail(error, "cannot read %s: %s", path, errno ? strerror(errno) : "out of memory");
+    gzbuffer(reader->file, 1 << 17);
+    return true;
+}
+
+/* Why a read gave fewer bytes than were due; `due` is the content's full length. */
+static bool read_failed(const Reader *reader, int64_t due)
+{
+    int code;
+    const char *message = gzerror(reader->file, &code);
+    long long at = reader->offset;
+    if (code == Z_ERRNO)
+        return net_fail(reader->error, "cannot read %s at byte %lld: %s", reader->path, at, strerror(errno));
+    if (code == Z_BUF_ERROR)
+        return net_fail(reader->error, "%s is cut off: its gzip data ends after %lld unpacked bytes", reader->path, at);
+    if (code != Z_OK && code != Z_STREAM_END)
+        return net_fail(reader->error, "%s has damaged gzip data after %lld unpacked bytes (%s)", reader->path, at, message);
+    return net_fail(reader->error, "%s ends at byte %lld of the %lld its header calls for", reader->path, at, (long long)due);
+}
+
+static bool read_bytes(Reader *reader, uint8_t *bytes, int64_t count, int64_t due)
+{
+    while (count > 0) {
+        int got = gzread(reader->file, bytes, count < 1 << 30 ? (unsigned)count : 1u << 30);
+        if (got > 0) {
+            reader->offset += got;
+            bytes += got;
+            count -= got;
+        }
+        int code;
+        gzerror(reader->file, &code);
+        if (got <= 0 || (count > 0 && code != Z_OK && code != Z_STREAM_END))
+            return read_failed(reader, due);
+    }
+    return true;
+}
+
+/* All `count` bytes in a buffer that doubles as they arrive; NULL on failure. */
+static uint8_t *read_growing(Reader *reader, int64_t count)
+{
+    int64_t due = reader->offset + count, have = 0, room = 0;
+    uint8_t *bytes = NULL;
+    do {
+        room = room ? 2 * room : FIRST_PIECE;
+        if (room > count)
+            room = count;
+        uint8_t *larger = realloc(bytes, (size_t)room);
+        if (!larger)
+            net_fail(reader->error, "out of memory: %s needs %.1f MB", reader->path, (double)count / 1e6);
+        if (!larger || !read_bytes(reader, larger + have, room - have, due)) {
+            free(larger ? larger : bytes);
+            return NULL;
+        }
+        bytes = larger;
+        have = room;
+    } while (have < count);
+    return bytes;
+}
+
+/* Nothing may follow.  Reading to the end also makes zlib compare the checksum. */
+static bool read_end(Reader *reader)
+{
+    uint8_t extra;
+    int got = gzread(reader->file, &extra, 1);
+    if (got > 0)
+        return net_fail(reader->error, "%s goes on after byte %lld, where its header says it ends",
+                        reader->path, (long long)reader->offset);
+    int code;
+    gzerror(reader->file, &code);
+    if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
+        return read_failed(reader, reader->offset);
+    return true;
+}
+
+/* ---------------------------------------------------------- the header */
+
+static bool check_magic(const Reader *reader, const uint8_t *magic, int dimensions)
+{
+    if (magic[0] != 0 || magic[1] != 0)
+        return net_fail(reader->error, "%s is not an IDX file: it starts with bytes %02x %02x, not 00 00",
+                        reader->path, magic[0], magic[1]);
+    if (magic[2] != UNSIGNED_BYTES)
+        return net_fail(reader->error, "%s holds values of type 0x%02x (byte 2); only unsigned bytes, 0x08, are read",
+                        reader->path, magic[2]);
+    if (magic[3] != dimensions)
+        return net_fail(reader->error, "%s has %d dimensions (byte 3), where %s have %d",
+                        reader->path, magic[3], dimensions == 1 ? "labels" : "images", dimensions);
+    return true;
+}
+
+static bool read_header(Reader *reader, int dimensions, int64_t *size)
+{
+    uint8_t header[16] = {0};
+    int64_t length = 4 + 4 * dimensions, bytes = 1;
+    if (!read_bytes(reader, header, 4, length) || !check_magic(reader, header, dimensions)
+        || !read_bytes(reader, header + 4, length - 4, length))
+        return false;
+    for (int i = 0; i < dimensions; i++) {
+        const uint8_t *at = header + 4 + 4 * i;
+        size[i] = (int64_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
+        if (size[i] == 0)
+            return net_fail(reader->error, "%s says that dimension %d (byte %d) is 0", reader->path, i + 1, 4 + 4 * i);
+        if (__builtin_mul_overflow(bytes, size[i], &bytes) || bytes > most_bytes)
+            return net_fail(reader->error, "%s says that dimension %d (byte %d) is %lld: more than the %lld MB that are read",
+                            reader->path, i + 1, 4 + 4 * i, (long long)size[i], (long long)(most_bytes >> 20));
+    }
+    return true;
+}
+
+/* One file's values; size[] gets its dimensions. */
+static uint8_t *read_file(const char *path, int dimensions, int64_t *size, NetError *error)
+{
+    Reader reader;
+    if (!open_reader(&reader, path, error))
+        return NULL;
+    uint8_t *values = NULL;
+    if (read_header(&reader, dimensions, size)) {
+        int64_t count = 1;
+        for (int i = 0; i < dimensions; i++)
+            count *= size[i];
+        values = read_growing(&reader, count);
+        if (values && !read_end(&reader)) {
+            free(values);
+            values = NULL;
+        }
+    }
+    gzclose(reader.file);
+    return values;
+}
+
+bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path, NetError *error)
+{
+    int64_t size[3], labels;
+    *images = (NetImages){0};
+    images->pixels = read_file(images_path, 3, size, error);
+    images->labels = images->pixels ? read_file(labels_path, 1, &labels, error) : NULL;
+    bool read = images->labels != NULL;
+    if (read && labels != size[0])
+        read = net_fail(error, "%s has %lld images and %s has %lld labels",
+                        images_path, (long long)size[0], labels_path, (long long)labels);
+    if (!read) {
+        free(images->pixels);
+        free(images->labels);
+        *images = (NetImages){0};
+        return false;
+    }
+    images->count = labels;
+    images->shape = (NetShape){.rank = 3, .c = 1, .h = size[1], .w = size[2]};
+    for (int64_t i = 0; i < labels; i++)
+        if (images->labels[i] >= images->classes)
+            images->classes = images->labels[i] + 1;
+    return true;
+}
