@@ -30,8 +30,8 @@ static inline void give_gradient(const NetCall *call, int64_t i, real gradient)
  * another node's contribution. */
 void net_start_gradient(const NetCall *call);
 
-/* y[i] += w * x[i] */
-void net_add_scaled(real *y, const real *x, real w, int64_t count);
+/* y[i] += w * x[i]; y and x do not overlap. */
+void net_add_scaled(real *restrict y, const real *restrict x, real w, int64_t count);
 
 /* The sum of a[i] * b[i], in an order that depends on `count` alone. */
 real net_dot(const real *a, const real *b, int64_t count);
