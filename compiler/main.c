@@ -11,7 +11,7 @@
 typedef struct Plans { Plan *training, *inference; } Plans;     /* training NULL: no train section */
 
 /* .net text to a checked network with its gradients.  NULL: a library, or errors. */
-static Graph *read_network(const char *path)
+static Graph *read_network(const char *path, const CompileOptions *options)
 {
     Program *program = parse_program(path);
     if (!program)
@@ -28,16 +28,16 @@ static Graph *read_network(const char *path)
         return NULL;
     verify_graph(graph);
     if (graph->loss) {
-        add_gradients(graph);
+        add_gradients(graph, !options->reference);
         verify_graph(graph);
     }
     return graph;
 }
 
 /* For the commands that can do nothing with a library. */
-static Graph *read_network_only(const char *path)
+static Graph *read_network_only(const char *path, const CompileOptions *options)
 {
-    Graph *graph = read_network(path);
+    Graph *graph = read_network(path, options);
     if (!graph && !diag_error_count())
         diag_help(diag(SEVERITY_ERROR, "no-network", (Span){ 0 }, "%s has no network: it is a library", path),
                   "`netc check` checks a library's blocks; another file takes them with `use`");
@@ -64,12 +64,12 @@ static void emit_network(Graph *graph, const CompileOptions *options, Text *c)
 static void check(const Options *options)
 {
     for (int i = 0; i < options->operands.count; i++)
-        read_network(options->operands.items[i]);
+        read_network(options->operands.items[i], &options->compile);
 }
 
 static void build(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
     if (!graph)
         return;
     Text c = { 0 };
@@ -79,7 +79,7 @@ static void build(const Options *options)
 
 static void emit(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
     if (!graph)
         return;
     Text c = { 0 };
@@ -89,7 +89,7 @@ static void emit(const Options *options)
 
 static void summary(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
     if (!graph)
         return;
     Plans plans = make_plans(graph, &options->compile);
@@ -99,7 +99,7 @@ static void summary(const Options *options)
 
 static void draw(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
     if (!graph)
         return;
     Text dot = { 0 };
@@ -147,7 +147,7 @@ static void dump(const Options *options)
             dump_graph(graph, stdout);
         return;
     }
-    Graph *graph = read_network_only(path);
+    Graph *graph = read_network_only(path, &options->compile);
     if (!graph)
         return;
     if (options->dump == DUMP_GRADIENT) {

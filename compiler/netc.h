@@ -324,6 +324,12 @@ struct Operator {
     bool (*infer)(Node *node);
     /* Per image, forward.  NULL: none worth counting. */
     int64_t (*multiply_adds)(const Node *node);
+    /* True when the gradient of node's parameters is better summed over the whole
+     * batch at once than grain by grain: many parameters, each used once per
+     * image, whose copies per grain would cost more than the sums.  Its
+     * backward_parameters kernel then runs per unit, after every grain, with
+     * grain 0's x and dy; it sets kernel->units.  NULL: never. */
+    bool (*whole_batch)(const Node *node);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -369,6 +375,7 @@ struct Parameter {
     Init init;
     Node *node;
     int64_t offset;             /* in elements, in its kind's arena; set by the planner */
+    bool whole_batch;           /* its gradient is one sum, not one per grain; set by gradient.c */
 };
 
 /* Adds a parameter to node, in state_dict order. */
@@ -445,6 +452,7 @@ struct Node {
     Tensor *from;               /* ACCUMULATE, COPY: what it reads */
     int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;            /* adds to dx instead of setting it */
+    bool whole_batch;           /* BACKWARD_PARAMETERS: one sum over all grains, by units */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -488,8 +496,9 @@ const Setting *find_setting(const Graph *graph, const char *path);      /* NULL:
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
 
-/* gradient.c: appends backward nodes.  Requires a loss. */
-void add_gradients(Graph *graph);
+/* gradient.c: appends backward nodes.  Requires a loss.  `whole_batch` allows
+ * Operator.whole_batch: the reference kernels know grains only. */
+void add_gradients(Graph *graph, bool whole_batch);
 /* verify.c: stops with an internal error when the graph breaks an invariant. */
 void verify_graph(const Graph *graph);
 /* dump.c */
@@ -568,6 +577,8 @@ struct Kernel {
     Stage stage;
     bool training;              /* the plan's: whether forward notes aux */
     int64_t kept_elements;      /* the plan's: from one grain's statistics to the next's */
+    int64_t x_stride, dy_stride;        /* whole_batch: vectors from one grain's to the next's */
+    int64_t units;              /* whole_batch: set by emit; the kernel's `g` is a unit */
     Text body;
     int lanes;
     int registers;              /* of the target, for tile choice */

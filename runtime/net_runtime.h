@@ -84,6 +84,7 @@ typedef struct NetParameter {
     int64_t offset, elements;   /* in its kind's arena; a counter's offset is its index */
     NetInitKind init;
     double a, b;                /* constant a; uniform in a … b; normal of mean a, deviation b */
+    bool whole_batch;           /* grain 0's gradient is the whole batch's: nothing to add up */
 } NetParameter;
 
 typedef struct NetLayer {

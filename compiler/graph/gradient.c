@@ -23,6 +23,8 @@ typedef struct Pass {
     const Node *current;        /* the forward node being differentiated */
     Tensor **gradient;          /* by activation id; NULL: none yet */
     bool *needed;               /* by activation id: some parameter lies behind it */
+    bool whole_batch;
+    LIST(Node *) late;          /* whole-batch nodes, which run after all others */
 } Pass;
 
 static bool has_trained_parameters(const Node *node)
@@ -85,11 +87,15 @@ static bool overlap(Tensor *a, Tensor *b)
 /* True when `gradient` may be overwritten by the current node: whoever shares
  * its memory has been differentiated already and will not look again.  `dy` is
  * the one tensor the current node itself may read while it writes, element by
- * element; NULL when it may not. */
+ * element; NULL when it may not.  What a late node reads is never overwritten. */
 static bool may_overwrite(const Pass *pass, Tensor *gradient, const Tensor *dy)
 {
     int64_t ignored;
-    for (Tensor *sharer = root_of(gradient, &ignored); sharer; sharer = sharer->next_view) {
+    Tensor *root = root_of(gradient, &ignored);
+    for (int i = 0; i < pass->late.count; i++)
+        if (root_of(pass->late.items[i]->dy, &ignored) == root && overlap(pass->late.items[i]->dy, gradient))
+            return false;
+    for (Tensor *sharer = root; sharer; sharer = sharer->next_view) {
         if (sharer == gradient || sharer == dy || !overlap(sharer, gradient))
             continue;
         const Node *producer = sharer->of->producer;
@@ -99,10 +105,10 @@ static bool may_overwrite(const Pass *pass, Tensor *gradient, const Tensor *dy)
     return true;
 }
 
-static Node *append(Pass *pass, Stage stage)
+/* A node of `stage` that shares `forward`'s fields. */
+static Node *append_for(Pass *pass, const Node *forward, Stage stage)
 {
-    const Node *forward = pass->current;
-    Node *node = new_node(pass->graph, stage, stage == STAGE_ACCUMULATE || stage == STAGE_COPY ? NULL : forward->op);
+    Node *node = new_node(pass->graph, stage, NULL);
     int id = node->id;
     *node = *forward;
     node->id = id;
@@ -111,6 +117,11 @@ static Node *append(Pass *pass, Stage stage)
     if (stage == STAGE_ACCUMULATE || stage == STAGE_COPY)
         node->op = NULL;
     return node;
+}
+
+static Node *append(Pass *pass, Stage stage)
+{
+    return append_for(pass, pass->current, stage);
 }
 
 static void append_move(Pass *pass, Stage stage, Tensor *to, Tensor *from)
@@ -167,6 +178,31 @@ static void contribute_kernel(Pass *pass, int which, Tensor *dy)
     node->accumulate = accumulate;
 }
 
+/* Parameter gradients, now or, for a sum over the whole batch, at the end. */
+static void contribute_parameters(Pass *pass, const Node *forward, Tensor *dy)
+{
+    if (!has_trained_parameters(forward) && !(forward->op->input_gradient_reads & READS_PARAMETER_GRADIENTS))
+        return;
+    if (!pass->whole_batch || !forward->op->whole_batch || !forward->op->whole_batch(forward)) {
+        append(pass, STAGE_BACKWARD_PARAMETERS)->dy = dy;
+        return;
+    }
+    Node *late = NEW(Node);
+    *late = (Node){ .forward = (Node *)forward, .dy = dy };
+    push(&pass->late, late);
+}
+
+static void append_late(Pass *pass)
+{
+    for (int i = 0; i < pass->late.count; i++) {
+        Node *node = append_for(pass, pass->late.items[i]->forward, STAGE_BACKWARD_PARAMETERS);
+        node->dy = pass->late.items[i]->dy;
+        node->whole_batch = true;
+        for (int k = 0; k < node->parameters.count; k++)
+            node->parameters.items[k]->whole_batch = true;
+    }
+}
+
 static void differentiate(Pass *pass, const Node *node)
 {
     pass->current = node;
@@ -183,13 +219,12 @@ static void differentiate(Pass *pass, const Node *node)
         }
         return;
     }
-    if (has_trained_parameters(node) || (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS))
-        append(pass, STAGE_BACKWARD_PARAMETERS)->dy = dy;
+    contribute_parameters(pass, node, dy);
     for (int i = 0; i < node->inputs.count; i++)
         contribute_kernel(pass, i, dy);
 }
 
-void add_gradients(Graph *graph)
+void add_gradients(Graph *graph, bool whole_batch)
 {
     require(graph->loss);
     Pass pass = {
@@ -197,8 +232,10 @@ void add_gradients(Graph *graph)
         .forward_nodes = graph->nodes.count,
         .gradient = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
         .needed = NEW_ARRAY(bool, (size_t)graph->tensors.count),
+        .whole_batch = whole_batch,
     };
     find_needed(&pass);
     for (int i = pass.forward_nodes - 1; i >= 0; i--)
         differentiate(&pass, graph->nodes.items[i]);
+    append_late(&pass);
 }

@@ -19,9 +19,9 @@ static void add_access(AccessList *accesses, Tensor *tensor, bool write, bool al
 
 static void backward_reads(const Node *node, unsigned reads, AccessList *accesses)
 {
-    add_access(accesses, node->dy, false, false);
+    add_access(accesses, node->dy, false, node->whole_batch);
     for (int i = 0; (reads & READS_X) && i < node->inputs.count; i++)
-        add_access(accesses, node->inputs.items[i], false, false);
+        add_access(accesses, node->inputs.items[i], false, node->whole_batch);
     if (reads & READS_Y)
         add_access(accesses, node->out, false, false);
     if (reads & READS_AUX)

@@ -153,14 +153,17 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
     }
 }
 
-static void emit_call(Emitter *emitter, Text *calls, const Node *node)
+/* A call; gives the units of a sum over the whole batch. */
+static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node, const char *indent)
 {
     OperandList operands = { 0 };
+    int64_t units;
     kernel_operands(emitter, node, &operands);
-    text_add(calls, "    %s(s, g", emit_kernel(emitter, node, &operands));
+    text_add(calls, "%s%s(s, g", indent, emit_kernel(emitter, node, &operands, &units));
     for (int i = 0; i < operands.count; i++)
-        text_add(calls, ",\n        %s /* %s: %s */", operands.items[i].address, operands.items[i].name, operands.items[i].what);
+        text_add(calls, ",\n%s    %s /* %s: %s */", indent, operands.items[i].address, operands.items[i].name, operands.items[i].what);
     text_add(calls, ");\n");
+    return units;
 }
 
 static void emit_node(Emitter *emitter, Text *calls, const Node *node)
@@ -174,7 +177,7 @@ static void emit_node(Emitter *emitter, Text *calls, const Node *node)
     else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
         emit_concat(emitter, calls, node);
     else
-        emit_call(emitter, calls, node);
+        emit_call(emitter, calls, node, "    ");
 }
 
 static const char *program_name(const Plan *plan)
@@ -201,28 +204,56 @@ static void emit_locals(Emitter *emitter, const char *calls)
         text_add(emitter->out, "    real *gradients = s->gradients + g * s->gradient_stride;\n");
 }
 
-static void emit_phase(Emitter *emitter, int phase)
+static void emit_grain_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;
     Text calls = { 0 };
     for (int i = 0; i < plan->schedule.count; i++)
-        if (plan->phase_of.items[i] == phase)
+        if (plan->phase_of.items[i] == phase && !plan->schedule.items[i]->whole_batch)
             emit_node(emitter, &calls, plan->schedule.items[i]);
+    if (!calls.length && phase > 0)
+        return;
     text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", program_name(plan), phase + 1, plan->phases);
     text_add(emitter->out, "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n", program_name(plan), phase + 1);
     emit_locals(emitter, text_chars(&calls));
     text_add(emitter->out, "\n%s}\n\n", text_chars(&calls));
+    text_add(&emitter->phases, ".grain = %s_%d, ", program_name(plan), phase + 1);
+}
+
+/* Sums over the whole batch: each node's units follow the last one's. */
+static void emit_owned_phase(Emitter *emitter, int phase)
+{
+    const Plan *plan = emitter->plan;
+    Text calls = { 0 };
+    int64_t units = 0;
+    for (int i = 0; i < plan->schedule.count; i++) {
+        if (plan->phase_of.items[i] != phase || !plan->schedule.items[i]->whole_batch)
+            continue;
+        Text call = { 0 };
+        int64_t own = emit_call(emitter, &call, plan->schedule.items[i], "        ");
+        text_add(&calls, "    if (unit >= %lld && unit < %lld) {\n        const int64_t g = unit - %lld;\n%s    }\n", (long long)units,
+                 (long long)(units + own), (long long)units, text_chars(&call));
+        units += own;
+    }
+    if (!units)
+        return;
+    text_add(emitter->out, "/* %s, phase %d of %d: one unit of what sums over all grains. */\n", program_name(plan), phase + 1, plan->phases);
+    text_add(emitter->out, "static void %s_%d_owned(const NetStep *s, real *arena, int64_t unit)\n{\n    (void)arena;\n%s}\n\n",
+             program_name(plan), phase + 1, text_chars(&calls));
+    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_units = %lld ", program_name(plan), phase + 1, (long long)units);
 }
 
 static void emit_phases(Emitter *emitter, const Plan *plan)
 {
     emitter->plan = plan;
-    for (int phase = 0; phase < plan->phases; phase++)
-        emit_phase(emitter, phase);
-    text_add(emitter->out, "static const NetPhase %s[] = {\n", program_name(plan));
-    for (int phase = 0; phase < plan->phases; phase++)
-        text_add(emitter->out, "    { .grain = %s_%d },\n", program_name(plan), phase + 1);
-    text_add(emitter->out, "};\n\n");
+    emitter->phases = (Text){ 0 };
+    for (int phase = 0; phase < plan->phases; phase++) {
+        text_add(&emitter->phases, "    { ");
+        emit_grain_phase(emitter, phase);
+        emit_owned_phase(emitter, phase);
+        text_add(&emitter->phases, "},\n");
+    }
+    text_add(emitter->out, "static const NetPhase %s[] = {\n%s};\n\n", program_name(plan), text_chars(&emitter->phases));
 }
 
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const CompileOptions *options, Text *out)

@@ -27,6 +27,7 @@ typedef struct Emitter {
     int lanes;
     Text *out;
     LIST(Function) functions;   /* written so far; equal text is written once */
+    Text phases;                /* the table of phases, as they are written */
 } Emitter;
 
 /* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
@@ -35,8 +36,9 @@ const char *identifier(const char *path);
 const char *number_text(double value);
 const char *place_text(const Plan *plan, const Tensor *tensor);
 
-/* kernel.c: writes node's function unless an equal one exists; gives its name. */
-const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands);
+/* kernel.c: writes node's function unless an equal one exists; gives its name,
+ * and in *units how many units it has when it sums over the whole batch. */
+const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands, int64_t *units);
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands);
 /* model.c */
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference);

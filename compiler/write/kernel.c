@@ -36,6 +36,13 @@ static void add_operand(OperandList *operands, const char *type, const char *nam
     push(operands, ((Operand){ type, name, address, what }));
 }
 
+/* Grain 0's, for a kernel that reads every grain's. */
+static const char *first_grain_text(const Plan *plan, const Tensor *tensor)
+{
+    const Placement *place = &plan->places[tensor->id];
+    return format("(const vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept", (long long)place->place);
+}
+
 static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *tensor)
 {
     if (tensor)
@@ -74,10 +81,18 @@ static void add_parameter_gradients(OperandList *operands, const Node *node)
 {
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
+        const char *gradients = node->whole_batch ? "s->gradients" : "gradients";
         if (parameter->kind == PARAMETER_TRAINED)
             add_operand(operands, "real *", format("d%s", parameter->name),
-                        format("gradients + %lld", (long long)parameter->offset), format("d %s", parameter->path));
+                        format("%s + %lld", gradients, (long long)parameter->offset), format("d %s", parameter->path));
     }
+}
+
+static void add_whole_batch_reads(const Emitter *emitter, OperandList *operands, const Node *node)
+{
+    const Tensor *x = node->inputs.items[0];
+    add_operand(operands, "const vec *", "dy", first_grain_text(emitter->plan, node->dy), node->dy->name);
+    add_operand(operands, "const vec *", "x", first_grain_text(emitter->plan, x), x->name);
 }
 
 static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node, unsigned reads)
@@ -118,7 +133,10 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
         break;
     case STAGE_BACKWARD_PARAMETERS:
         add_parameter_gradients(operands, node);
-        add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
+        if (node->whole_batch)
+            add_whole_batch_reads(emitter, operands, node);
+        else
+            add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
         break;
     case STAGE_ACCUMULATE:
     case STAGE_COPY:
@@ -269,14 +287,26 @@ static void write_function(Emitter *emitter, const Node *node, const char *name,
     text_add(emitter->out, "static void %s%s\n", name, text);
 }
 
-const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands)
+/* From one grain's tensor to the next's, in vectors. */
+static int64_t grain_stride(const Plan *plan, const Tensor *tensor)
+{
+    if (!tensor)
+        return 0;
+    return plan->places[tensor->id].space == SPACE_INPUT ? shape_elements(plan->graph->input->shape) : plan->kept_elements / plan->lanes;
+}
+
+const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands, int64_t *units)
 {
     Kernel kernel = {
+        .x_stride = grain_stride(emitter->plan, node->inputs.items[0]),
+        .dy_stride = grain_stride(emitter->plan, node->dy),
         .node = node, .stage = node->stage, .training = emitter->plan->training,
         .kept_elements = emitter->plan->kept_elements, .lanes = emitter->lanes,
         .registers = emitter->options->target.registers,
     };
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
+    require(!reference || !node->whole_batch);
+    *units = kernel.units;
     if (reference)
         emit_reference(emitter, &kernel, operands);
     const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
