@@ -1,0 +1,191 @@
+/* settings.c: the numbers and words that a run is made with.
+ *
+ * They come from the network's train section, resolved by the compiler; a
+ * resumed checkpoint replaces numbers, and the command line replaces both.  All
+ * three go by path ("optimizer.momentum"), and every number that enters is
+ * checked against the one table of ranges here.
+ */
+#include "runtime.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Rule { const char *path; bool whole; double least, most; } Rule;
+
+static const double EXACT = 9007199254740992.0;         /* 2^53: whole numbers up to here are doubles */
+
+static const Rule rules[] = {
+    { "batch", true, 1, 65536 },
+    { "epochs", true, 0, 1000000 },
+    { "seed", true, 0, EXACT },
+    { "optimizer.lr", false, 0, 1000 },
+    { "optimizer.momentum", false, 0, 1 },
+    { "optimizer.dampening", false, 0, 1 },
+    { "optimizer.weight_decay", false, 0, 1000 },
+    { "optimizer.nesterov", true, 0, 1 },
+    { "optimizer.beta1", false, 0, 0.9999999 },
+    { "optimizer.beta2", false, 0, 0.9999999 },
+    { "optimizer.eps", false, 0, 1 },
+    { "schedule.T_max", true, 1, 1e12 },
+    { "schedule.warmup", true, 0, 1e12 },
+    { "schedule.eta_min", false, 0, 1000 },
+    { "normalize.mean", false, -1e6, 1e6 },
+    { "normalize.std", false, 1e-6, 1e6 },
+};
+
+static const Rule *find_rule(const char *path)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (strcmp(rules[i].path, path) == 0)
+            return &rules[i];
+    return NULL;
+}
+
+/* ------------------------------------------------------------- numbers */
+
+bool net_parse_number(double *number, const char *text, bool whole, double least, double most,
+                      const char *option, NetError *error)
+{
+    char *end;
+    bool begins = (*text >= '0' && *text <= '9') || *text == '-' || *text == '+' || *text == '.';
+    double value = begins ? strtod(text, &end) : 0;
+    if (begins && end != text && !*end && value >= least && value <= most && (!whole || value == floor(value))) {
+        *number = value;
+        return true;
+    }
+    return net_fail(error, "%s %s: %s from %.10g to %.16g is expected", option, *text ? text : "''",
+                    whole ? "a whole number" : "a number", least, most);
+}
+
+/* ------------------------------------------------------------ a store */
+
+static bool add_value(NetSettings *settings, const NetSetting *from, NetError *error)
+{
+    NetValue *value = &settings->values[settings->count];
+    *value = (NetValue){.path = from->path, .word = from->word, .count = from->count};
+    if (from->count > 0) {
+        value->numbers = net_allocate((size_t)from->count, sizeof *value->numbers, error);
+        if (!value->numbers)
+            return false;
+        memcpy(value->numbers, from->numbers, (size_t)from->count * sizeof *value->numbers);
+    }
+    settings->count++;
+    return true;
+}
+
+/* A program without a train section still has batches to test with and a seed. */
+static const NetSetting defaults[] = {
+    { "batch", NULL, 1, (const double[]){ 64 } },
+    { "epochs", NULL, 1, (const double[]){ 1 } },
+    { "seed", NULL, 1, (const double[]){ 1 } },
+    { "normalize.mean", NULL, 1, (const double[]){ 0 } },
+    { "normalize.std", NULL, 1, (const double[]){ 1 } },
+};
+enum { DEFAULTS = sizeof defaults / sizeof *defaults };
+
+bool net_settings_open(NetSettings *settings, const NetModel *model, NetError *error)
+{
+    *settings = (NetSettings){0};
+    settings->values = net_allocate((size_t)model->setting_count + DEFAULTS, sizeof *settings->values, error);
+    bool good = settings->values != NULL;
+    for (int i = 0; good && i < model->setting_count; i++)
+        good = add_value(settings, &model->settings[i], error);
+    for (int i = 0; good && i < DEFAULTS; i++)
+        if (!net_setting_find(settings, defaults[i].path))
+            good = add_value(settings, &defaults[i], error);
+    if (!good)
+        net_settings_close(settings);
+    return good;
+}
+
+void net_settings_close(NetSettings *settings)
+{
+    for (int i = 0; i < settings->count; i++)
+        free(settings->values[i].numbers);
+    free(settings->values);
+    *settings = (NetSettings){0};
+}
+
+const NetValue *net_setting_find(const NetSettings *settings, const char *path)
+{
+    for (int i = 0; i < settings->count; i++)
+        if (strcmp(settings->values[i].path, path) == 0)
+            return &settings->values[i];
+    return NULL;
+}
+
+double net_setting(const NetSettings *settings, const char *path, double fallback)
+{
+    const NetValue *value = net_setting_find(settings, path);
+    return value && value->count > 0 ? value->numbers[0] : fallback;
+}
+
+const char *net_setting_word(const NetSettings *settings, const char *path, const char *fallback)
+{
+    const NetValue *value = net_setting_find(settings, path);
+    return value && value->word ? value->word : fallback;
+}
+
+/* ------------------------------------------------------------- changes */
+
+/* A number that the trainer reads; the loss's own are compiled into its kernels. */
+static bool changeable(const NetValue *value)
+{
+    return value->count > 0 && find_rule(value->path);
+}
+
+static bool fail_unknown(const NetSettings *settings, const char *path, NetError *error)
+{
+    char known[400] = "";
+    for (int i = 0; i < settings->count; i++) {
+        size_t used = strlen(known);
+        if (changeable(&settings->values[i]))
+            snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", settings->values[i].path);
+    }
+    return net_fail(error, "unknown setting %.60s; this network's are %s", path, known);
+}
+
+/* "0.5,0.5,0.5": as many numbers as the value has. */
+static bool set_list(NetValue *value, const Rule *rule, const char *text, const char *option, NetError *error)
+{
+    char *copy = strdup(text), *rest = copy;
+    if (!copy)
+        return net_fail(error, "out of memory");
+    double *numbers = net_allocate((size_t)value->count, sizeof *numbers, error);
+    bool good = numbers != NULL;
+    int count = 0;
+    for (char *part; good && (part = strsep(&rest, ",")); count++) {
+        double number;
+        good = net_parse_number(&number, part, rule->whole, rule->least, rule->most, option, error);
+        if (good && count < value->count)
+            numbers[count] = number;
+    }
+    if (good && count != value->count)
+        good = net_fail(error, "%s %.60s: %d number%s expected, not %d", option, text, value->count,
+                        value->count == 1 ? " is" : "s with commas between are", count);
+    free(copy);
+    if (!good) {
+        free(numbers);
+        return false;
+    }
+    free(value->numbers);
+    value->numbers = numbers;
+    return true;
+}
+
+bool net_setting_set(NetSettings *settings, const char *path, const char *text, const char *option, NetError *error)
+{
+    NetValue *value = (NetValue *)net_setting_find(settings, path);
+    if (!value)
+        return fail_unknown(settings, path, error);
+    if (value->word)
+        return net_fail(error, "%s is the word %s, not a number: change it in the .net file", path, value->word);
+    if (!changeable(value))
+        return net_fail(error, "%s is compiled into this program: change it in the .net file", path);
+    if (!set_list(value, find_rule(path), text, option, error))
+        return false;
+    value->given = true;
+    return true;
+}
