@@ -88,7 +88,12 @@ bool net_read_png(uint8_t *pixels, NetShape shape, const char *path, NetError *e
 
 /* -------------------------------------------------------------- train/ */
 
-enum { NET_WORD = 64, NET_RANGE_UNIT = 16 };    /* bytes of a short text; elements that a thread's range is a multiple of */
+enum {
+    NET_RANGE_UNIT = 16,        /* elements: a thread's range of the weights is a multiple */
+    NET_MOST_LANES = 64,
+    NET_MOST_RANK = 8,          /* of a tensor in a file */
+    NET_SHAPE_TEXT = 192,       /* bytes that any shape's text fits in */
+};
 
 /* train/settings.c: the train section's settings by path, as the command line
  * and a resumed checkpoint change them. */
@@ -186,35 +191,43 @@ void net_probabilities(const NetSession *session, int64_t image, double *probabi
 /* All of a split; confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
 
-/* train/safetensors.c: https://huggingface.co/docs/safetensors (the format).
- * Tensors by name; F32, F64, F16 and BF16 convert to real on reading. */
-typedef struct NetNamed { const char *name; const char *dtype; int rank; int64_t dim[4]; void *values; int64_t elements; } NetNamed;
+/* train/safetensors.c: https://huggingface.co/docs/safetensors (the format). */
+typedef struct NetNamed { const char *name; const char *dtype; int rank; int64_t dim[4]; const void *values; int64_t elements; } NetNamed;
 /* metadata is key, value, key, value, …, NULL; or NULL. */
 bool net_write_safetensors(const char *path, const NetNamed *tensors, int count, const char *const *metadata, NetError *error);
-/* A whole file, read and checked: every tensor lies inside it, none overlaps another. */
+/* A file whose header was read and checked: every tensor lies inside it, and no
+ * two overlap.  Values are read when asked for. */
+typedef struct NetStored {
+    const char *name;
+    const struct NetDtype *dtype;
+    int rank;
+    int64_t dim[NET_MOST_RANK], elements;
+    int64_t begin, end;         /* bytes, from the start of the data */
+} NetStored;
 typedef struct NetTensorFile {
     const char *path;
-    uint8_t *bytes;
-    int64_t data;               /* offset of the tensors' bytes */
+    FILE *file;
+    int64_t bytes, data;        /* the file's length; where its tensors begin */
     struct cJSON *header;
-    NetNamed *tensors;          /* values point into bytes, as the file has them */
+    NetStored *tensors;         /* in the order of their bytes */
     int count;
 } NetTensorFile;
 bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error);
 void net_tensors_close(NetTensorFile *file);
-const NetNamed *net_tensors_find(const NetTensorFile *file, const char *name);  /* NULL: none */
-const char *net_tensors_metadata(const NetTensorFile *file, const char *key);   /* NULL: none */
-/* Converts to real, or a whole number to int64. */
-bool net_tensor_reals(const NetNamed *tensor, real *to, const char *path, NetError *error);
-bool net_tensor_count(const NetNamed *tensor, int64_t *to, const char *path, NetError *error);
+const NetStored *net_tensors_find(const NetTensorFile *file, const char *name);         /* NULL: none */
+const char *net_tensors_metadata(const NetTensorFile *file, const char *key);           /* NULL: none */
+/* All of a tensor: F64, F32, F16 and BF16 as real, I64 as it is. */
+bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error);
+bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error);
+const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10, 1, 5, 5]" */
 
 /* train/weights.c: a network's state under PyTorch's names, and the optimizer's
- * as optimizer.<slot>.<name>. */
+ * as optimizer.<slot>.<name>.  Reading changes nothing unless all of it is good;
+ * a NULL optimizer leaves its state alone. */
 bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetError *error);
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
                        const char *const *metadata, NetError *error);
 bool net_gradients_write(const NetSession *session, const char *path, NetError *error);
-const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10, 1, 5, 5]" in NET_WORD bytes */
 
 /* train/checkpoint.c: weights, optimizer state and progress in one file. */
 typedef struct NetProgress {    /* of a run */

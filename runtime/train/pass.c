@@ -1,0 +1,250 @@
+/* pass.c: one batch through a program, forward and, in training, backward and
+ * the update.
+ *
+ * Each thread takes a contiguous run of grains and keeps it through all phases,
+ * so what it loads and computes is in its own cache.  The loss is added in the
+ * order of the images and gradients in net_reduce's tree, so the number of
+ * threads is not in any result.
+ */
+#include "runtime.h"
+
+#include <math.h>
+
+typedef struct Pass {
+    NetSession *session;
+    const NetProgram *program;
+    const NetBatch *batch;
+    const NetOptimizer *optimizer;
+    bool training;
+    NetStep step;
+} Pass;
+
+typedef struct Range { int64_t from, to; } Range;
+
+/* Thread's share of `count` things, contiguous. */
+static Range share(int64_t count, int thread, int threads)
+{
+    return (Range){ count * thread / threads, count * (thread + 1) / threads };
+}
+
+static int64_t image_index(const NetBatch *batch, int64_t image)
+{
+    return batch->order ? batch->order[batch->first + image] : batch->first + image;
+}
+
+/* ------------------------------------------------------------- loading */
+
+/* [count][elements] floats to [elements][lanes]. */
+static void load_floats(real *input, const NetBatch *batch, int64_t image, int lanes, int64_t elements)
+{
+    for (int lane = 0; lane < lanes; lane++) {
+        bool there = image + lane < batch->count;
+        const float *from = there ? batch->pixels + image_index(batch, image + lane) * elements : NULL;
+        for (int64_t e = 0; e < elements; e++)
+            input[e * lanes + lane] = there ? (real)from[e] : 0;
+    }
+}
+
+static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t elements)
+{
+    const NetModel *model = pass->session->model;
+    const NetBatch *batch = pass->batch;
+    const uint8_t *images[NET_MOST_LANES];
+    for (int lane = 0; lane < model->lanes; lane++)
+        images[lane] = image + lane < batch->count
+            ? batch->images->pixels + image_index(batch, image + lane) * elements : NULL;
+    net_load_grain(input, images, model->lanes, model->input, pass->session->scale, pass->session->shift);
+}
+
+static void load(const Pass *pass, int64_t grain)
+{
+    const NetModel *model = pass->session->model;
+    const NetBatch *batch = pass->batch;
+    int64_t elements = model->input.c * model->input.h * model->input.w, image = grain * model->lanes;
+    real *input = pass->session->input + grain * elements * model->lanes;
+    if (batch->pixels)
+        load_floats(input, batch, image, model->lanes, elements);
+    else
+        load_bytes(pass, input, image, elements);
+    for (int lane = 0; lane < model->lanes; lane++) {
+        bool there = image + lane < batch->count;
+        pass->session->active[image + lane] = there;
+        pass->session->targets[image + lane] =
+            there && batch->images ? batch->images->labels[image_index(batch, image + lane)] : 0;
+    }
+}
+
+/* ------------------------------------------------------------- judging */
+
+static const real *logits_of(const NetSession *session, const NetProgram *program, int64_t image)
+{
+    int lanes = session->model->lanes;
+    return session->kept + image / lanes * program->kept_elements + program->logits + image % lanes;
+}
+
+double net_logit(const NetSession *session, const NetProgram *program, int64_t image, int64_t class)
+{
+    return (double)logits_of(session, program, image)[class * session->model->lanes];
+}
+
+/* The first of the largest. */
+static int32_t largest_logit(const Pass *pass, int64_t image)
+{
+    int32_t best = 0;
+    for (int32_t class = 1; class < pass->session->model->classes; class++)
+        if (net_logit(pass->session, pass->program, image, class) > net_logit(pass->session, pass->program, image, best))
+            best = class;
+    return best;
+}
+
+/* log sum exp(logits) - largest, the largest subtracted so that exp cannot overflow. */
+static double log_sum(const NetSession *session, int64_t image, double most)
+{
+    double sum = 0;
+    for (int64_t class = 0; class < session->model->classes; class++)
+        sum += exp(net_logit(session, &session->model->inference, image, class) - most);
+    return log(sum);
+}
+
+static void judge(const Pass *pass, int64_t grain)
+{
+    NetSession *session = pass->session;
+    int lanes = session->model->lanes;
+    for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++) {
+        int32_t best = session->predicted[image] = largest_logit(pass, image);
+        if (pass->training || !pass->batch->images)
+            continue;
+        double most = net_logit(session, pass->program, image, best);
+        double right = net_logit(session, pass->program, image, session->targets[image]);
+        session->loss[image] = (real)(log_sum(session, image, most) + most - right);
+    }
+}
+
+void net_probabilities(const NetSession *session, int64_t image, double *probabilities)
+{
+    const NetProgram *program = &session->model->inference;
+    double most = net_logit(session, program, image, session->predicted[image]);
+    double total = log_sum(session, image, most);
+    for (int64_t class = 0; class < session->model->classes; class++)
+        probabilities[class] = exp(net_logit(session, program, image, class) - most - total);
+}
+
+/* ------------------------------------------------------------- running */
+
+static void run_phase(const Pass *pass, int index, int thread)
+{
+    const NetPhase *phase = &pass->program->phases[index];
+    NetSession *session = pass->session;
+    int threads = net_pool_threads(session->pool);
+    Range grains = share(pass->step.grains, thread, threads), units = share(phase->owned_units, thread, threads);
+    for (int64_t grain = grains.from; grain < grains.to; grain++) {
+        if (index == 0)
+            load(pass, grain);
+        if (phase->grain)
+            phase->grain(&pass->step, session->scratch[thread], grain);
+    }
+    if (phase->owned) {
+        net_pool_barrier(session->pool);
+        for (int64_t unit = units.from; unit < units.to; unit++)
+            phase->owned(&pass->step, session->scratch[thread], unit);
+    }
+    net_pool_barrier(session->pool);
+}
+
+/* Adds up the grains' gradients in [from, to).  What a phase summed over the
+ * whole batch already is in grain 0's, and no other grain's is to be read. */
+static void reduce(const Pass *pass, Range range)
+{
+    const NetModel *model = pass->session->model;
+    int64_t at = range.from;
+    for (int i = 0; i <= model->parameter_count && at < range.to; i++) {
+        const NetParameter *parameter = i < model->parameter_count ? &model->parameters[i] : NULL;
+        if (parameter && (parameter->kind != NET_TRAINED || !parameter->whole_batch))
+            continue;
+        int64_t end = parameter && parameter->offset < range.to ? parameter->offset : range.to;
+        if (end > at)
+            net_reduce(pass->session->gradients, pass->step.gradient_stride, pass->step.grains, at, end);
+        if (parameter && parameter->offset + parameter->elements > at)
+            at = parameter->offset + parameter->elements;
+    }
+}
+
+static void run(void *context, int thread)
+{
+    const Pass *pass = context;
+    NetSession *session = pass->session;
+    int threads = net_pool_threads(session->pool);
+    for (int phase = 0; phase < pass->program->phase_count; phase++)
+        run_phase(pass, phase, thread);
+    Range grains = share(pass->step.grains, thread, threads);
+    for (int64_t grain = grains.from; grain < grains.to; grain++)
+        judge(pass, grain);
+    if (!pass->training)
+        return;
+    Range units = share(session->gradient_stride / NET_RANGE_UNIT, thread, threads);
+    Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
+    reduce(pass, elements);
+    if (pass->optimizer)
+        net_optimizer_update(pass->optimizer, session->weights, session->gradients, elements.from, elements.to);
+}
+
+static NetResult add_up(const NetSession *session, const NetBatch *batch)
+{
+    NetResult result = {.images = batch->count};
+    for (int64_t image = 0; image < batch->count; image++) {
+        result.loss += (double)session->loss[image];
+        result.correct += session->predicted[image] == session->targets[image];
+    }
+    result.loss /= (double)batch->count;
+    return result;
+}
+
+static NetResult run_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer, bool training)
+{
+    const NetModel *model = session->model;
+    Pass pass = {
+        .session = session, .batch = batch, .optimizer = optimizer, .training = training,
+        .program = training ? &model->training : &model->inference,
+        .step = {
+            .weights = session->weights, .buffers = session->buffers, .gradients = session->gradients,
+            .gradient_stride = session->gradient_stride, .input = session->input, .targets = session->targets,
+            .active = session->active, .kept = session->kept, .loss = session->loss,
+            .grains = (batch->count + model->lanes - 1) / model->lanes, .images = batch->count,
+            .seed = session->seed, .step = session->steps,
+        },
+    };
+    net_pool_run(session->pool, run, &pass);
+    return add_up(session, batch);
+}
+
+NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer)
+{
+    NetResult result = run_batch(session, batch, optimizer, true);
+    if (optimizer) {
+        session->steps++;
+        for (int64_t i = 0; i < session->model->counters; i++)
+            session->counters[i]++;
+    }
+    return result;
+}
+
+NetResult net_test_batch(NetSession *session, const NetBatch *batch)
+{
+    return run_batch(session, batch, NULL, false);
+}
+
+NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
+{
+    NetResult whole = {.images = images->count};
+    for (int64_t first = 0; first < images->count; first += session->batch) {
+        int64_t count = images->count - first < session->batch ? images->count - first : session->batch;
+        NetResult part = net_test_batch(session, &(NetBatch){.images = images, .first = first, .count = count});
+        whole.loss += part.loss * (double)count;
+        whole.correct += part.correct;
+        for (int64_t i = 0; confusion && i < count; i++)
+            confusion[session->targets[i] * session->model->classes + session->predicted[i]]++;
+    }
+    if (images->count > 0)
+        whole.loss /= (double)images->count;
+    return whole;
+}

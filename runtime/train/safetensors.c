@@ -1,0 +1,466 @@
+/* safetensors.c: tensors by name in a file that PyTorch, and everything else,
+ * reads and writes (https://huggingface.co/docs/safetensors).
+ *
+ *   8 bytes         n, the header's length, little-endian
+ *   n bytes         JSON: {"name": {"dtype", "shape", "data_offsets": [begin, end]}, …}
+ *   the rest        the tensors' bytes, end to end
+ *
+ * A file is somebody else's and is never believed: what the header says is
+ * checked against the file's own length before any of it is used, and values
+ * are read piece by piece, so a lie cannot make us allocate or read astray.
+ */
+#include "runtime.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const int64_t MOST_HEADER = 100000000;           /* bytes: the format's own limit */
+static const double EXACT = 9007199254740992.0;         /* 2^53: whole numbers up to here are doubles */
+
+typedef struct NetDtype {
+    const char *name;
+    int bytes;
+    double (*read)(const uint8_t *from);        /* NULL: not a type for weights */
+} NetDtype;
+
+/* ---------------------------------------------------------------- types */
+
+static uint64_t little_endian(const uint8_t *from, int bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value |= (uint64_t)from[i] << (8 * i);
+    return value;
+}
+
+static double read_f64(const uint8_t *from)
+{
+    uint64_t bits = little_endian(from, 8);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static double float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
+}
+
+static double read_f32(const uint8_t *from)
+{
+    return float_of((uint32_t)little_endian(from, 4));
+}
+
+/* The upper half of a float32. */
+static double read_bf16(const uint8_t *from)
+{
+    return float_of((uint32_t)little_endian(from, 2) << 16);
+}
+
+/* IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. */
+static double read_f16(const uint8_t *from)
+{
+    int bits = (int)little_endian(from, 2);
+    int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    double size = exponent == 31 ? (fraction ? NAN : INFINITY)
+        : exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return bits >> 15 ? -size : size;
+}
+
+static const NetDtype dtypes[] = {
+    { "F64", 8, read_f64 }, { "F32", 4, read_f32 }, { "F16", 2, read_f16 }, { "BF16", 2, read_bf16 },
+    { "I64", 8, NULL }, { "I32", 4, NULL }, { "I16", 2, NULL }, { "I8", 1, NULL },
+    { "U64", 8, NULL }, { "U32", 4, NULL }, { "U16", 2, NULL }, { "U8", 1, NULL },
+    { "BOOL", 1, NULL }, { "F8_E4M3", 1, NULL }, { "F8_E5M2", 1, NULL },
+};
+
+static const NetDtype *find_dtype(const char *name)
+{
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+        if (strcmp(dtypes[i].name, name) == 0)
+            return &dtypes[i];
+    return NULL;
+}
+
+const char *net_shape_text(char *text, int rank, const int64_t *dim)
+{
+    int used = snprintf(text, NET_SHAPE_TEXT, "[");
+    for (int i = 0; i < rank; i++)
+        used += snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "%s%lld", i ? ", " : "", (long long)dim[i]);
+    snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "]");
+    return text;
+}
+
+/* ------------------------------------------------------ reading a header */
+
+/* Unicode 15, table 3-7: well-formed UTF-8.  The sequence's length, 0: none begins here. */
+static int utf8_length(const uint8_t *at, int64_t left)
+{
+    uint8_t lead = at[0];
+    if (lead < 0x80)
+        return 1;
+    int length = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    if (length == 0 || length > left)
+        return 0;
+    for (int i = 1; i < length; i++)
+        if ((at[i] & 0xC0) != 0x80)
+            return 0;
+    bool overlong = (lead == 0xE0 && at[1] < 0xA0) || (lead == 0xF0 && at[1] < 0x90);
+    bool outside = (lead == 0xED && at[1] > 0x9F) || (lead == 0xF4 && at[1] > 0x8F);
+    return overlong || outside ? 0 : length;
+}
+
+static bool check_utf8(const char *path, const char *text, int64_t length, NetError *error)
+{
+    for (int64_t at = 0; at < length;) {
+        int step = utf8_length((const uint8_t *)text + at, length - at);
+        if (step == 0)
+            return net_fail(error, "%s: the header is not UTF-8 at byte %lld", path, (long long)(8 + at));
+        at += step;
+    }
+    return true;
+}
+
+/* A whole number from 0 that a double holds exactly. */
+static bool whole(const cJSON *item, int64_t *number)
+{
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= EXACT)
+        || item->valuedouble != floor(item->valuedouble))
+        return false;
+    *number = (int64_t)item->valuedouble;
+    return true;
+}
+
+static bool read_shape(NetTensorFile *file, const cJSON *entry, NetStored *tensor, NetError *error)
+{
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(entry, "shape"), *dim;
+    if (!cJSON_IsArray(shape))
+        return net_fail(error, "%s: %.100s: shape is missing or is no array", file->path, tensor->name);
+    tensor->elements = 1;
+    cJSON_ArrayForEach(dim, shape) {
+        if (tensor->rank == NET_MOST_RANK)
+            return net_fail(error, "%s: %.100s: more than %d dimensions", file->path, tensor->name, NET_MOST_RANK);
+        int64_t *size = &tensor->dim[tensor->rank++];
+        if (!whole(dim, size))
+            return net_fail(error, "%s: %.100s: shape has something else than whole numbers from 0", file->path, tensor->name);
+        if (__builtin_mul_overflow(tensor->elements, *size, &tensor->elements))
+            return net_fail(error, "%s: %.100s: the shape's product is too large", file->path, tensor->name);
+    }
+    return true;
+}
+
+static bool read_offsets(NetTensorFile *file, const cJSON *entry, NetStored *tensor, NetError *error)
+{
+    const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(entry, "data_offsets");
+    const cJSON *begin = cJSON_IsArray(offsets) ? offsets->child : NULL, *end = begin ? begin->next : NULL;
+    if (!begin || !end || end->next || !whole(begin, &tensor->begin) || !whole(end, &tensor->end))
+        return net_fail(error, "%s: %.100s: data_offsets is not two whole numbers from 0", file->path, tensor->name);
+    int64_t bytes, room = file->bytes - file->data;
+    if (tensor->end > room)
+        return net_fail(error, "%s: %.100s: data_offsets end at %lld and there are %lld bytes of data", file->path,
+                        tensor->name, (long long)tensor->end, (long long)room);
+    if (__builtin_mul_overflow(tensor->elements, tensor->dtype->bytes, &bytes) || tensor->end - tensor->begin != bytes) {
+        char shape[NET_SHAPE_TEXT];
+        return net_fail(error, "%s: %.100s: data_offsets span %lld bytes, which is not %s of %s", file->path, tensor->name,
+                        (long long)(tensor->end - tensor->begin), net_shape_text(shape, tensor->rank, tensor->dim),
+                        tensor->dtype->name);
+    }
+    return true;
+}
+
+static bool read_entry(NetTensorFile *file, const cJSON *entry, NetStored *tensor, NetError *error)
+{
+    *tensor = (NetStored){.name = entry->string};
+    if (!cJSON_IsObject(entry))
+        return net_fail(error, "%s: %.100s: not an object with dtype, shape and data_offsets", file->path, entry->string);
+    const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(entry, "dtype");
+    if (!cJSON_IsString(dtype))
+        return net_fail(error, "%s: %.100s: dtype is missing or is no text", file->path, tensor->name);
+    tensor->dtype = find_dtype(dtype->valuestring);
+    if (!tensor->dtype)
+        return net_fail(error, "%s: %.100s: unknown dtype %.20s", file->path, tensor->name, dtype->valuestring);
+    return read_shape(file, entry, tensor, error) && read_offsets(file, entry, tensor, error);
+}
+
+static bool check_metadata(const NetTensorFile *file, const cJSON *metadata, NetError *error)
+{
+    const cJSON *item;
+    if (!cJSON_IsObject(metadata))
+        return net_fail(error, "%s: __metadata__ is not an object", file->path);
+    cJSON_ArrayForEach(item, metadata)
+        if (!cJSON_IsString(item))
+            return net_fail(error, "%s: __metadata__: %.100s is not text", file->path, item->string);
+    return true;
+}
+
+static bool read_entries(NetTensorFile *file, NetError *error)
+{
+    file->tensors = net_allocate((size_t)cJSON_GetArraySize(file->header), sizeof *file->tensors, error);
+    if (!file->tensors)
+        return false;
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, file->header) {
+        if (strcmp(entry->string, "__metadata__") == 0) {
+            if (!check_metadata(file, entry, error))
+                return false;
+        } else if (!read_entry(file, entry, &file->tensors[file->count++], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const NetStored *)a)->name, ((const NetStored *)b)->name);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const NetStored *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+
+static bool check_names(NetTensorFile *file, NetError *error)
+{
+    qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, by_name);
+    for (int i = 1; i < file->count; i++)
+        if (strcmp(file->tensors[i].name, file->tensors[i - 1].name) == 0)
+            return net_fail(error, "%s: %.100s is there twice", file->path, file->tensors[i].name);
+    return true;
+}
+
+/* The tensors fill the data from end to end. */
+static bool check_places(NetTensorFile *file, NetError *error)
+{
+    int64_t at = 0;
+    qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, by_place);
+    for (int i = 0; i < file->count; i++) {
+        const NetStored *tensor = &file->tensors[i];
+        if (tensor->begin != at)
+            return net_fail(error, "%s: %.100s begins at byte %lld of the data, %s the tensor before it ends at %lld",
+                            file->path, tensor->name, (long long)tensor->begin,
+                            tensor->begin < at ? "inside:" : "after a gap:", (long long)at);
+        at = tensor->end;
+    }
+    if (at != file->bytes - file->data)
+        return net_fail(error, "%s: %lld bytes follow the last tensor", file->path,
+                        (long long)(file->bytes - file->data - at));
+    return true;
+}
+
+static bool parse_header(NetTensorFile *file, const char *text, int64_t length, NetError *error)
+{
+    if (!check_utf8(file->path, text, length, error))
+        return false;
+    const char *end = NULL;
+    file->header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, false);
+    if (!file->header)
+        return net_fail(error, "%s: the header is not JSON at byte %lld", file->path, (long long)(8 + (end ? end - text : 0)));
+    while (end < text + length && *end == ' ')
+        end++;
+    if (end != text + length)
+        return net_fail(error, "%s: something follows the header's JSON at byte %lld", file->path, (long long)(8 + (end - text)));
+    if (!cJSON_IsObject(file->header))
+        return net_fail(error, "%s: the header is not a JSON object", file->path);
+    return read_entries(file, error) && check_names(file, error) && check_places(file, error);
+}
+
+static bool read_length(NetTensorFile *file, int64_t *length, NetError *error)
+{
+    uint8_t bytes[8];
+    if (file->bytes < 8 || fread(bytes, 1, 8, file->file) != 8)
+        return net_fail(error, "%s: %lld bytes are no safetensors file, which begins with 8 of its header's length",
+                        file->path, (long long)file->bytes);
+    uint64_t stated = little_endian(bytes, 8);
+    if (stated > (uint64_t)MOST_HEADER)
+        return net_fail(error, "%s: not a safetensors file: the first 8 bytes say %llu bytes of header, %lld at most are possible",
+                        file->path, (unsigned long long)stated, (long long)MOST_HEADER);
+    *length = (int64_t)stated;
+    if (*length > file->bytes - 8)
+        return net_fail(error, "%s: cut short: the header says it has %lld bytes and the file has %lld", file->path,
+                        (long long)*length, (long long)file->bytes);
+    file->data = 8 + *length;
+    return true;
+}
+
+static bool read_header(NetTensorFile *file, NetError *error)
+{
+    int64_t length;
+    if (!read_length(file, &length, error))
+        return false;
+    char *text = net_allocate((size_t)length + 1, 1, error);
+    if (!text)
+        return false;
+    bool good = fread(text, 1, (size_t)length, file->file) == (size_t)length
+        ? parse_header(file, text, length, error)
+        : net_fail(error, "%s: cannot read the header's %lld bytes", file->path, (long long)length);
+    free(text);
+    return good;
+}
+
+bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error)
+{
+    *file = (NetTensorFile){.path = path};
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return net_fail(error, "cannot read %s: %m", path);
+    if (!S_ISREG(status.st_mode))
+        return net_fail(error, "cannot read %s: it is not a file", path);
+    file->bytes = status.st_size;
+    file->file = fopen(path, "rb");
+    if (!file->file)
+        return net_fail(error, "cannot read %s: %m", path);
+    if (read_header(file, error))
+        return true;
+    net_tensors_close(file);
+    return false;
+}
+
+void net_tensors_close(NetTensorFile *file)
+{
+    if (file->file)
+        fclose(file->file);
+    cJSON_Delete(file->header);
+    free(file->tensors);
+    *file = (NetTensorFile){0};
+}
+
+const NetStored *net_tensors_find(const NetTensorFile *file, const char *name)
+{
+    for (int i = 0; i < file->count; i++)
+        if (strcmp(file->tensors[i].name, name) == 0)
+            return &file->tensors[i];
+    return NULL;
+}
+
+const char *net_tensors_metadata(const NetTensorFile *file, const char *key)
+{
+    const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__");
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(metadata, key));
+}
+
+/* ---------------------------------------------------------- values */
+
+enum { PIECE = 1 << 16 };       /* bytes read at a time: a multiple of every type's size */
+
+typedef void Take(void *to, int64_t at, const uint8_t *from, const NetDtype *dtype);
+
+static void take_real(void *to, int64_t at, const uint8_t *from, const NetDtype *dtype)
+{
+    ((real *)to)[at] = (real)dtype->read(from);
+}
+
+static void take_whole(void *to, int64_t at, const uint8_t *from, const NetDtype *dtype)
+{
+    ((int64_t *)to)[at] = (int64_t)little_endian(from, dtype->bytes);
+}
+
+static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take *take, void *to, NetError *error)
+{
+    uint8_t piece[PIECE];
+    int size = tensor->dtype->bytes;
+    bool good = fseeko(file->file, file->data + tensor->begin, SEEK_SET) == 0;
+    for (int64_t done = 0; good && done < tensor->elements;) {
+        int64_t some = tensor->elements - done < PIECE / size ? tensor->elements - done : PIECE / size;
+        good = fread(piece, (size_t)size, (size_t)some, file->file) == (size_t)some;
+        for (int64_t i = 0; good && i < some; i++)
+            take(to, done + i, piece + i * size, tensor->dtype);
+        done += some;
+    }
+    return good || net_fail(error, "%s: cannot read the %lld bytes of %.100s", file->path,
+                            (long long)(tensor->end - tensor->begin), tensor->name);
+}
+
+bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error)
+{
+    if (!tensor->dtype->read)
+        return net_fail(error, "%s: %.100s is %s, and weights are F32, F64, F16 or BF16", file->path, tensor->name,
+                        tensor->dtype->name);
+    return read_values(file, tensor, take_real, to, error);
+}
+
+bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error)
+{
+    if (strcmp(tensor->dtype->name, "I64") != 0)
+        return net_fail(error, "%s: %.100s is %s, and counts are I64", file->path, tensor->name, tensor->dtype->name);
+    return read_values(file, tensor, take_whole, to, error);
+}
+
+/* --------------------------------------------------------------- writing */
+
+static int64_t bytes_of(const NetNamed *tensor)
+{
+    return tensor->elements * find_dtype(tensor->dtype)->bytes;
+}
+
+static bool describe(cJSON *header, const NetNamed *tensor, int64_t begin)
+{
+    cJSON *entry = cJSON_AddObjectToObject(header, tensor->name);
+    cJSON *dtype = cJSON_AddStringToObject(entry, "dtype", tensor->dtype);
+    cJSON *shape = cJSON_AddArrayToObject(entry, "shape");
+    bool good = dtype && shape;
+    for (int i = 0; good && i < tensor->rank; i++)
+        good = cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)tensor->dim[i]));
+    cJSON *offsets = cJSON_AddArrayToObject(entry, "data_offsets");
+    return good && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)begin))
+        && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)(begin + bytes_of(tensor))));
+}
+
+static char *header_text(const NetNamed *tensors, int count, const char *const *metadata)
+{
+    cJSON *header = cJSON_CreateObject();
+    bool good = header != NULL;
+    if (good && metadata && *metadata) {
+        cJSON *object = cJSON_AddObjectToObject(header, "__metadata__");
+        for (; good && *metadata; metadata += 2)
+            good = cJSON_AddStringToObject(object, metadata[0], metadata[1]) != NULL;
+    }
+    int64_t begin = 0;
+    for (int i = 0; good && i < count; i++) {
+        good = describe(header, &tensors[i], begin);
+        begin += bytes_of(&tensors[i]);
+    }
+    char *text = good ? cJSON_PrintUnformatted(header) : NULL;
+    cJSON_Delete(header);
+    return text;
+}
+
+/* Values as they lie in memory: the machines this runs on are little-endian, as
+ * the format is. */
+static bool write_all(FILE *file, const char *header, const NetNamed *tensors, int count)
+{
+    size_t length = strlen(header), padded = (length + 7) / 8 * 8;
+    uint8_t prefix[8];
+    for (int i = 0; i < 8; i++)
+        prefix[i] = (uint8_t)((uint64_t)padded >> (8 * i));
+    bool good = fwrite(prefix, 1, 8, file) == 8
+        && fprintf(file, "%s%*s", header, (int)(padded - length), "") == (int)padded;
+    for (int i = 0; good && i < count; i++)
+        good = fwrite(tensors[i].values, 1, (size_t)bytes_of(&tensors[i]), file) == (size_t)bytes_of(&tensors[i]);
+    return good;
+}
+
+bool net_write_safetensors(const char *path, const NetNamed *tensors, int count, const char *const *metadata, NetError *error)
+{
+    NetOutput output;
+    char *header = header_text(tensors, count, metadata);
+    if (!header)
+        return net_fail(error, "out of memory");
+    bool good = net_create(&output, path, error);
+    if (good && !write_all(output.file, header, tensors, count)) {
+        good = net_fail(error, "cannot write %s: %m", path);
+        net_discard(&output);
+    } else if (good) {
+        good = net_commit(&output, error);
+    }
+    free(header);
+    return good;
+}

@@ -1,0 +1,194 @@
+/* session.c: a model with its memory and its threads.
+ *
+ * Everything a run touches is allocated here, once, in a few arenas sized from
+ * the model's constants; a step allocates nothing.  Gradients exist only in a
+ * session opened for training.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* rows * columns elements of real. */
+static real *allocate_arena(int64_t rows, int64_t columns, NetError *error)
+{
+    int64_t elements;
+    if (rows < 0 || columns < 0 || __builtin_mul_overflow(rows, columns, &elements)) {
+        net_fail(error, "%lld arenas of %lld elements are more memory than an address can reach",
+                 (long long)rows, (long long)columns);
+        return NULL;
+    }
+    return net_allocate((size_t)elements, sizeof(real), error);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool allocate_images(NetSession *session, NetError *error)
+{
+    const NetModel *model = session->model;
+    int64_t grains = session->max_grains, lanes = model->lanes;
+    int64_t pixels = model->input.c * model->input.h * model->input.w;
+    int64_t kept = model->inference.kept_elements;
+    if (session->training)
+        kept = larger(kept, model->training.kept_elements);
+    session->kept = allocate_arena(grains, kept, error);
+    session->input = allocate_arena(grains, pixels * lanes, error);
+    session->loss = allocate_arena(grains, lanes, error);
+    session->active = allocate_arena(grains, lanes, error);
+    session->targets = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
+    session->predicted = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
+    session->scale = allocate_arena(1, model->input.c, error);
+    session->shift = allocate_arena(1, model->input.c, error);
+    return session->kept && session->input && session->loss && session->active && session->targets
+        && session->predicted && session->scale && session->shift;
+}
+
+static bool allocate_parameters(NetSession *session, NetError *error)
+{
+    const NetModel *model = session->model;
+    int64_t stride = (model->trained + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT * NET_RANGE_UNIT;
+    session->gradient_stride = stride;
+    session->weights = allocate_arena(1, stride, error);
+    session->buffers = allocate_arena(1, model->buffers, error);
+    session->counters = net_allocate((size_t)model->counters, sizeof(int64_t), error);
+    if (session->training)
+        session->gradients = allocate_arena(session->max_grains, stride, error);
+    return session->weights && session->buffers && session->counters && (session->gradients || !session->training);
+}
+
+static bool allocate_scratch(NetSession *session, NetError *error)
+{
+    const NetModel *model = session->model;
+    int threads = net_pool_threads(session->pool);
+    int64_t elements = model->inference.scratch_elements;
+    if (session->training)
+        elements = larger(elements, model->training.scratch_elements);
+    session->scratch = net_allocate((size_t)threads, sizeof *session->scratch, error);
+    for (int thread = 0; session->scratch && thread < threads; thread++) {
+        session->scratch[thread] = allocate_arena(1, elements, error);
+        if (!session->scratch[thread])
+            return false;
+    }
+    return session->scratch != NULL;
+}
+
+static bool check_model(const NetModel *model, int64_t batch, NetError *error)
+{
+    if (model->real_bytes != (int)sizeof(real))
+        return net_fail(error, "%s was compiled for %d-byte numbers and is linked with the library for %zu-byte ones",
+                        model->name, model->real_bytes, sizeof(real));
+    if (model->lanes < 1 || model->lanes > NET_MOST_LANES)
+        return net_fail(error, "%s has grains of %d images; this library takes 1 to %d", model->name, model->lanes, NET_MOST_LANES);
+    if (batch < 1 || batch > INT32_MAX)
+        return net_fail(error, "a batch of %lld images: 1 to %d are possible", (long long)batch, INT32_MAX);
+    return true;
+}
+
+NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, bool training,
+                             NetError *error)
+{
+    if (!check_model(model, batch, error))
+        return NULL;
+    NetSession *session = net_allocate(1, sizeof *session, error);
+    if (!session)
+        return NULL;
+    *session = (NetSession){
+        .model = model, .training = training, .batch = batch, .seed = seed,
+        .max_grains = (batch + model->lanes - 1) / model->lanes,
+    };
+    session->pool = net_pool_open(threads, error);
+    if (!session->pool || !allocate_images(session, error) || !allocate_parameters(session, error)
+        || !allocate_scratch(session, error)) {
+        net_close(session);
+        return NULL;
+    }
+    for (int64_t c = 0; c < model->input.c; c++)
+        session->scale[c] = (real)(1.0 / 255);
+    net_initialise(model, session->weights, session->buffers, session->counters, seed);
+    return session;
+}
+
+NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error)
+{
+    return net_session_open(model, threads, batch, seed, false, error);
+}
+
+void net_close(NetSession *session)
+{
+    if (!session)
+        return;
+    if (session->scratch)
+        for (int thread = 0; thread < net_pool_threads(session->pool); thread++)
+            free(session->scratch[thread]);
+    void *arenas[] = {
+        session->scratch, session->weights, session->buffers, session->counters, session->gradients, session->kept,
+        session->input, session->loss, session->active, session->targets, session->predicted, session->scale, session->shift,
+    };
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
+        free(arenas[i]);
+    net_pool_close(session->pool);
+    free(session);
+}
+
+/* ------------------------------------------------------- normalisation */
+
+/* The value of a channel: one number is every channel's. */
+static double of_channel(const NetValue *value, int64_t channel)
+{
+    return value->numbers[value->count == 1 ? 0 : channel];
+}
+
+static bool check_channels(const NetValue *value, int64_t channels, NetError *error)
+{
+    if (value && value->count != 1 && value->count != channels)
+        return net_fail(error, "%s has %d numbers and the network's input %lld channels", value->path, value->count,
+                        (long long)channels);
+    return true;
+}
+
+bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error)
+{
+    int64_t channels = session->model->input.c;
+    const NetValue *mean = net_setting_find(settings, "normalize.mean");
+    const NetValue *std = net_setting_find(settings, "normalize.std");
+    if (!check_channels(mean, channels, error) || !check_channels(std, channels, error))
+        return false;
+    for (int64_t c = 0; c < channels; c++) {
+        double deviation = std && std->count > 0 ? of_channel(std, c) : 1;
+        session->scale[c] = (real)(1 / (255 * deviation));
+        session->shift[c] = (real)(mean && mean->count > 0 ? -of_channel(mean, c) / deviation : 0);
+    }
+    return true;
+}
+
+/* ----------------------------------------------------------- from C */
+
+bool net_load(NetSession *session, const char *path, NetError *error)
+{
+    NetTensorFile file;
+    if (!net_tensors_open(&file, path, error))
+        return false;
+    bool good = net_weights_read(session, NULL, &file, error);
+    net_tensors_close(&file);
+    return good;
+}
+
+bool net_save(const NetSession *session, const char *path, NetError *error)
+{
+    return net_weights_write(session, NULL, path, NULL, error);
+}
+
+void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits)
+{
+    const NetModel *model = session->model;
+    for (int64_t first = 0; first < count; first += session->batch) {
+        int64_t some = count - first < session->batch ? count - first : session->batch;
+        net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some});
+        for (int64_t image = 0; image < some; image++)
+            for (int64_t c = 0; c < model->classes; c++)
+                logits[(first + image) * model->classes + c] = (float)net_logit(session, &model->inference, image, c);
+    }
+}

@@ -1,0 +1,214 @@
+/* weights.c: a network's state by PyTorch's names, to and from a file.
+ *
+ * A file is compared with the whole network before any value moves, so a file
+ * of another network changes nothing; the message names the first difference
+ * and says how many more there are.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Names of the optimizer's tensors begin so: "optimizer.momentum_buffer.conv1.weight". */
+static const char OPTIMIZER[] = "optimizer.";
+
+static const char *real_dtype(void)
+{
+    return sizeof(real) == sizeof(float) ? "F32" : "F64";
+}
+
+static char *slot_name(const NetOptimizer *optimizer, int slot, const char *path)
+{
+    char *name;
+    return asprintf(&name, "%s%s.%s", OPTIMIZER, net_optimizer_slot(optimizer, slot), path) < 0 ? NULL : name;
+}
+
+/* ------------------------------------------------------------ comparing */
+
+typedef struct Differences { int count; NetError first; } Differences;
+
+static void note(Differences *differences, const NetError *found)
+{
+    if (differences->count++ == 0)
+        differences->first = *found;
+}
+
+static bool same_shape(const NetStored *tensor, const NetParameter *parameter)
+{
+    if (parameter->kind == NET_COUNTER)
+        return tensor->elements == 1;
+    return tensor->rank == parameter->rank
+        && memcmp(tensor->dim, parameter->dim, (size_t)parameter->rank * sizeof *tensor->dim) == 0;
+}
+
+/* PyTorch before 0.4.1 wrote no num_batches_tracked. */
+static void compare(const NetTensorFile *file, const char *name, const NetParameter *parameter, Differences *differences)
+{
+    const NetStored *tensor = net_tensors_find(file, name);
+    char here[NET_SHAPE_TEXT], there[NET_SHAPE_TEXT];
+    NetError error;
+    net_shape_text(here, parameter->rank, parameter->dim);
+    if (!tensor && parameter->kind == NET_COUNTER)
+        return;
+    if (!tensor)
+        net_fail(&error, "%s has no %.100s, which is %s in this network", file->path, name, here);
+    else if (!same_shape(tensor, parameter))
+        net_fail(&error, "%s: %.100s is %s, and %s in this network", file->path, name,
+                 net_shape_text(there, tensor->rank, tensor->dim), here);
+    else
+        return;
+    note(differences, &error);
+}
+
+static bool in_network(const NetModel *model, const char *name)
+{
+    for (int i = 0; i < model->parameter_count; i++)
+        if (strcmp(model->parameters[i].path, name) == 0)
+            return true;
+    return false;
+}
+
+static void compare_extra(const NetTensorFile *file, const NetModel *model, Differences *differences)
+{
+    for (int i = 0; i < file->count; i++) {
+        const NetStored *tensor = &file->tensors[i];
+        char shape[NET_SHAPE_TEXT];
+        NetError error;
+        if (strncmp(tensor->name, OPTIMIZER, sizeof OPTIMIZER - 1) == 0 || in_network(model, tensor->name))
+            continue;
+        net_fail(&error, "%s has %.100s, %s, which this network has not", file->path, tensor->name,
+                 net_shape_text(shape, tensor->rank, tensor->dim));
+        note(differences, &error);
+    }
+}
+
+static bool report(const Differences *differences, NetError *error)
+{
+    if (differences->count == 0)
+        return true;
+    *error = differences->first;
+    size_t used = strlen(error->text);
+    if (differences->count > 1)
+        snprintf(error->text + used, sizeof error->text - used, " (and %d more %s)", differences->count - 1,
+                 differences->count == 2 ? "difference" : "differences");
+    return false;
+}
+
+static bool compare_network(const NetTensorFile *file, const NetModel *model, NetError *error)
+{
+    Differences differences = {0};
+    for (int i = 0; i < model->parameter_count; i++)
+        compare(file, model->parameters[i].path, &model->parameters[i], &differences);
+    compare_extra(file, model, &differences);
+    return report(&differences, error);
+}
+
+/* -------------------------------------------------------------- reading */
+
+static real *values_of(const NetSession *session, const NetParameter *parameter)
+{
+    return (parameter->kind == NET_TRAINED ? session->weights : session->buffers) + parameter->offset;
+}
+
+static bool read_parameter(NetSession *session, const NetParameter *parameter, const NetTensorFile *file, NetError *error)
+{
+    const NetStored *tensor = net_tensors_find(file, parameter->path);
+    if (parameter->kind != NET_COUNTER)
+        return net_tensor_reals(file, tensor, values_of(session, parameter), error);
+    return !tensor || net_tensor_wholes(file, tensor, &session->counters[parameter->offset], error);
+}
+
+static bool read_slot(NetOptimizer *optimizer, int slot, const NetParameter *parameter, const NetTensorFile *file, NetError *error)
+{
+    char *name = slot_name(optimizer, slot, parameter->path);
+    if (!name)
+        return net_fail(error, "out of memory");
+    Differences differences = {0};
+    compare(file, name, parameter, &differences);
+    bool good = report(&differences, error)
+        && net_tensor_reals(file, net_tensors_find(file, name), optimizer->state[slot] + parameter->offset, error);
+    free(name);
+    return good;
+}
+
+bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetError *error)
+{
+    const NetModel *model = session->model;
+    bool good = compare_network(file, model, error);
+    for (int slot = 0; good && optimizer && slot < NET_MAX_SLOTS; slot++)
+        for (int i = 0; good && optimizer->state[slot] && i < model->parameter_count; i++)
+            if (model->parameters[i].kind == NET_TRAINED)
+                good = read_slot(optimizer, slot, &model->parameters[i], file, error);
+    for (int i = 0; good && i < model->parameter_count; i++)
+        good = read_parameter(session, &model->parameters[i], file, error);
+    return good;
+}
+
+/* -------------------------------------------------------------- writing */
+
+static NetNamed named(const char *name, const NetParameter *parameter, const void *values)
+{
+    NetNamed tensor = {
+        .name = name, .dtype = parameter->kind == NET_COUNTER ? "I64" : real_dtype(), .rank = parameter->rank,
+        .values = values, .elements = parameter->elements,
+    };
+    memcpy(tensor.dim, parameter->dim, sizeof tensor.dim);
+    if (parameter->kind == NET_COUNTER) {
+        tensor.rank = 0;
+        tensor.elements = 1;
+    }
+    return tensor;
+}
+
+static bool add_slots(NetNamed *tensors, int *count, const NetModel *model, const NetOptimizer *optimizer)
+{
+    for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
+        for (int i = 0; optimizer->state[slot] && i < model->parameter_count; i++) {
+            const NetParameter *parameter = &model->parameters[i];
+            if (parameter->kind != NET_TRAINED)
+                continue;
+            char *name = slot_name(optimizer, slot, parameter->path);
+            if (!name)
+                return false;
+            tensors[(*count)++] = named(name, parameter, optimizer->state[slot] + parameter->offset);
+        }
+    return true;
+}
+
+bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
+                       const char *const *metadata, NetError *error)
+{
+    const NetModel *model = session->model;
+    NetNamed *tensors = net_allocate((size_t)model->parameter_count * (1 + NET_MAX_SLOTS), sizeof *tensors, error);
+    if (!tensors)
+        return false;
+    int count = 0;
+    for (int i = 0; i < model->parameter_count; i++) {
+        const NetParameter *parameter = &model->parameters[i];
+        const void *values = parameter->kind == NET_COUNTER ? (const void *)&session->counters[parameter->offset]
+                                                            : values_of(session, parameter);
+        tensors[count++] = named(parameter->path, parameter, values);
+    }
+    bool good = !optimizer || add_slots(tensors, &count, model, optimizer) || net_fail(error, "out of memory");
+    good = good && net_write_safetensors(path, tensors, count, metadata, error);
+    for (int i = model->parameter_count; i < count; i++)
+        free((char *)tensors[i].name);
+    free(tensors);
+    return good;
+}
+
+bool net_gradients_write(const NetSession *session, const char *path, NetError *error)
+{
+    const NetModel *model = session->model;
+    NetNamed *tensors = net_allocate((size_t)model->parameter_count, sizeof *tensors, error);
+    if (!tensors)
+        return false;
+    int count = 0;
+    for (int i = 0; i < model->parameter_count; i++)
+        if (model->parameters[i].kind == NET_TRAINED)
+            tensors[count++] = named(model->parameters[i].path, &model->parameters[i],
+                                     session->gradients + model->parameters[i].offset);
+    bool good = net_write_safetensors(path, tensors, count, NULL, error);
+    free(tensors);
+    return good;
+}
