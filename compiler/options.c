@@ -15,7 +15,7 @@ typedef struct CommandSpec {
 } CommandSpec;
 
 static const CommandSpec commands[] = {
-    [COMMAND_CHECK]   = { "check", "FILE…", "checks every shape, name and setting; silent when all is well", 1, 1 << 20 },
+    [COMMAND_CHECK]   = { "check", "FILE...", "checks every shape, name and setting; silent when all is well", 1, 1 << 20 },
     [COMMAND_BUILD]   = { "build", "FILE -o TRAINER", "compiles a network into a program that trains, tests and runs it", 1, 1 },
     [COMMAND_EMIT]    = { "emit", "FILE", "writes the C that build would compile", 1, 1 },
     [COMMAND_SUMMARY] = { "summary", "FILE", "prints each layer's shapes, parameters and multiply-adds", 1, 1 },
@@ -77,7 +77,7 @@ static void print_option(const OptionSpec *spec)
 static void print_command_help(Command command)
 {
     const CommandSpec *spec = &commands[command];
-    printf("usage: netc %s [OPTION…] %s\n\n%s\n\noptions:\n", spec->name, spec->operands, spec->summary);
+    printf("usage: netc %s [OPTION...] %s\n\n%s\n\noptions:\n", spec->name, spec->operands, spec->summary);
     for (int i = 0; i < OPTIONS; i++)
         if (option_specs[i].commands & 1u << command)
             print_option(&option_specs[i]);
@@ -86,7 +86,7 @@ static void print_command_help(Command command)
 static void print_help(void)
 {
     printf("netc compiles network descriptions into C programs that train them\n\n"
-           "usage: netc COMMAND [OPTION…] [FILE…]\n\n");
+           "usage: netc COMMAND [OPTION...] [FILE...]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-8s %-16s %s\n", commands[i].name,
                strcmp(commands[i].operands, "[OPERATOR|CODE]") ? commands[i].operands : "[WORD]", commands[i].summary);
