@@ -27,18 +27,20 @@ int64_t axis_source(const Axis *axis, int64_t position, int64_t tap)
 
 /* ------------------------------------------------------ choosing a tile */
 
-/* Cycles of one tap of one tile, in half cycles: a core does two multiply-adds
- * and two loads per cycle, and needs eight independent sums in flight. */
-static int64_t tap_cost(int64_t channels, int64_t columns)
+/* Cost of one tap of one tile, in half cycles: a core does two multiply-adds
+ * and two loads per cycle, and needs about ten independent sums in flight.
+ * A row of lanes is a cache line, so a loaded position costs more than a
+ * weight: half a step; and a step goes to running the loop. */
+static double tap_cost(int64_t channels, int64_t columns)
 {
     int64_t sums = channels * columns, loads = channels + columns;
     int64_t cost = sums > loads ? sums : loads;
-    return cost > 8 ? cost : 8;
+    return (double)(cost > 10 ? cost : 10) + 0.5 * (double)columns + 1;
 }
 
-static int64_t split_cost(int64_t channels, int64_t columns, int64_t tile_channels, int64_t tile_columns)
+static double split_cost(int64_t channels, int64_t columns, int64_t tile_channels, int64_t tile_columns)
 {
-    int64_t cost = 0;
+    double cost = 0;
     for (int64_t c = 0; c < channels; c += tile_channels)
         for (int64_t x = 0; x < columns; x += tile_columns) {
             int64_t tc = channels - c < tile_channels ? channels - c : tile_channels;
@@ -62,12 +64,12 @@ static Tile choose_tile(const Gather *gather, int registers)
 {
     int64_t step = gather->columns.backward ? gather->columns.stride : 1;
     Tile best = { 1, step };
-    int64_t best_cost = INT64_MAX;
+    double best_cost = 1e300;
     for (int64_t tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
         for (int64_t tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
             if (tc * tx + (tc < tx ? tc : tx) + 2 > registers)
                 continue;
-            int64_t cost = split_cost(sample(gather->tiled), sample(gather->columns.positions), tc, tx);
+            double cost = split_cost(sample(gather->tiled), sample(gather->columns.positions), tc, tx);
             if (cost < best_cost) {
                 best_cost = cost;
                 best = (Tile){ tc, tx };
@@ -332,11 +334,11 @@ typedef struct GradientText {
     RunList runs;
 } GradientText;
 
-static int64_t gradient_cost(int64_t outs, int64_t ins, int64_t taps)
+static double gradient_cost(int64_t outs, int64_t ins, int64_t taps)
 {
     int64_t sums = outs * ins * taps, loads = outs + ins * taps;
     int64_t cost = sums > loads ? sums : loads;
-    return cost > 8 ? cost : 8;
+    return (double)(cost > 10 ? cost : 10) + 0.5 * (double)(outs + ins) + 1;
 }
 
 /* Channels of out and of in per tile. */
@@ -349,7 +351,7 @@ static Tile choose_gradient_tile(const Gather *forward, int64_t taps, int regist
             if (outs * ins * taps + (outs < ins * taps ? outs : ins * taps) + 2 > registers)
                 continue;
             int64_t tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
-            double cost = (double)tiles * (double)gradient_cost(outs, ins, taps);
+            double cost = (double)tiles * gradient_cost(outs, ins, taps);
             if (cost < best_cost) {
                 best_cost = cost;
                 best = (Tile){ outs, ins };
@@ -395,6 +397,29 @@ static void gradient_rows(const GradientText *text, Tile tile)
     kernel_line(kernel, "}");
 }
 
+/* Adds up the accumulators' lanes, a vector of them at a time. */
+static void gradient_store(const GradientText *text, Tile tile)
+{
+    Kernel *kernel = text->kernel;
+    int64_t sums = tile.channels * tile.columns * text->taps, taps = text->taps;
+    for (int64_t first = 0; first < sums; first += kernel->lanes) {
+        Text rows = { 0 };
+        for (int64_t n = first; n < first + kernel->lanes; n++) {
+            int64_t o = n / (tile.columns * taps), i = n / taps % tile.columns;
+            if (n < sums)
+                text_add(&rows, "%sa%lld_%lld_%lld", n > first ? ", " : "", (long long)o, (long long)i, (long long)(n % taps));
+            else
+                text_add(&rows, ", (vec){ 0 }");
+        }
+        kernel_line(kernel, "const vec s%lld = sum_rows(%s);", (long long)first, text_chars(&rows));
+        for (int64_t n = first; n < first + kernel->lanes && n < sums; n++) {
+            int64_t o = n / (tile.columns * taps), i = n / taps % tile.columns;
+            kernel_line(kernel, "to[%lld] = s%lld[%lld];", (long long)(o * text->forward->tiled_step + i * text->forward->summed_step + n % taps),
+                        (long long)first, (long long)(n - first));
+        }
+    }
+}
+
 static void gradient_tile(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
@@ -407,11 +432,7 @@ static void gradient_tile(const GradientText *text, Tile tile)
     gradient_rows(text, tile);
     kernel_line(kernel, "real *to = gradients + o * %lldL + i * %lldL + tap * %lld + %lld;", (long long)forward->tiled_step,
                 (long long)forward->summed_step, (long long)forward->columns.taps, (long long)text->first_tap);
-    for (int64_t o = 0; o < tile.channels; o++)
-        for (int64_t i = 0; i < tile.columns; i++)
-            for (int64_t k = 0; k < text->taps; k++)
-                kernel_line(kernel, "to[%lld] = sum_lanes(a%lld_%lld_%lld);",
-                            (long long)(o * forward->tiled_step + i * forward->summed_step + k), (long long)o, (long long)i, (long long)k);
+    gradient_store(text, tile);
     kernel_line(kernel, "}");
 }
 

@@ -98,6 +98,28 @@ static void emit_sum_lanes(Emitter *emitter)
     text_add(emitter->out, "    return v[0];\n}\n\n");
 }
 
+/* Lane i of the result is the sum of row i's lanes: the transposition below,
+ * adding as it goes. */
+static void emit_sum_rows(Emitter *emitter)
+{
+    int lanes = emitter->lanes, round = 0;
+    text_add(emitter->out, "static inline __attribute__((always_inline)) vec sum_rows(");
+    for (int i = 0; i < lanes; i++)
+        text_add(emitter->out, "%svec r0_%d", i ? ", " : "", i);
+    text_add(emitter->out, ")\n{\n");
+    for (int rows = lanes; rows > 1; rows /= 2, round++)
+        for (int i = 0; i < rows / 2; i++) {
+            text_add(emitter->out, "    const vec r%d_%d = ", round + 1, i);
+            for (int half = 0; half < 2; half++) {
+                text_add(emitter->out, "%s__builtin_shufflevector(r%d_%d, r%d_%d, ", half ? "\n        + " : "", round, i, round, i + rows / 2);
+                lane_list(emitter->out, lanes, interleaved, half);
+                text_add(emitter->out, ")");
+            }
+            text_add(emitter->out, ";\n");
+        }
+    text_add(emitter->out, "    return r%d_0;\n}\n\n", round);
+}
+
 /* Row i of `from` becomes lane i of every row of `to`: interleaving rows that
  * lie half the rows apart, log2(lanes) times, turns rows into lanes. */
 static void emit_transpose(Emitter *emitter)
@@ -126,6 +148,7 @@ static void emit_helpers(Emitter *emitter)
                            "static inline vec choose(mask m, vec yes, vec no)\n{\n"
                            "    return (vec)(((mask)yes & m) | ((mask)no & ~m));\n}\n\n");
     emit_sum_lanes(emitter);
+    emit_sum_rows(emitter);
     emit_transpose(emitter);
 }
 
