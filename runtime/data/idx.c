@@ -32,18 +32,26 @@ static bool open_reader(Reader *reader, const char *path, NetError *error)
     return true;
 }
 
+/* zlib's reasons begin with the path, which our sentence has already. */
+static const char *zlib_reason(const Reader *reader, int *code)
+{
+    const char *message = gzerror(reader->file, code), *colon = strrchr(message, ':');
+    return colon ? colon + 2 : message;
+}
+
 /* Why a read gave fewer bytes than were due; `due` is the content's full length. */
 static bool read_failed(const Reader *reader, int64_t due)
 {
     int code;
-    const char *message = gzerror(reader->file, &code);
-    long long at = reader->offset;
+    const char *reason = zlib_reason(reader, &code);
+    long long at = reader->offset, packed_at = gzoffset(reader->file);
     if (code == Z_ERRNO)
-        return net_fail(reader->error, "cannot read %s at byte %lld: %s", reader->path, at, strerror(errno));
+        return net_fail(reader->error, "cannot read %s at byte %lld: %s", reader->path, packed_at, strerror(errno));
     if (code == Z_BUF_ERROR)
-        return net_fail(reader->error, "%s is cut off: its gzip data ends after %lld unpacked bytes", reader->path, at);
+        return net_fail(reader->error, "%s is cut off: its gzip data goes on where the file ends, at byte %lld",
+                        reader->path, packed_at);
     if (code != Z_OK && code != Z_STREAM_END)
-        return net_fail(reader->error, "%s has damaged gzip data after %lld unpacked bytes (%s)", reader->path, at, message);
+        return net_fail(reader->error, "%s has damaged gzip data near byte %lld: %s", reader->path, packed_at, reason);
     return net_fail(reader->error, "%s ends at byte %lld of the %lld its header calls for", reader->path, at, (long long)due);
 }
 
@@ -130,8 +138,8 @@ static bool read_header(Reader *reader, int dimensions, int64_t *size)
         if (size[i] == 0)
             return net_fail(reader->error, "%s says that dimension %d (byte %d) is 0", reader->path, i + 1, 4 + 4 * i);
         if (__builtin_mul_overflow(bytes, size[i], &bytes) || bytes > most_bytes)
-            return net_fail(reader->error, "%s says that dimension %d (byte %d) is %lld: more than the %lld MB that are read",
-                            reader->path, i + 1, 4 + 4 * i, (long long)size[i], (long long)(most_bytes >> 20));
+            return net_fail(reader->error, "%s calls for more than the %lld MB that are read: dimension %d (byte %d) is %lld",
+                            reader->path, (long long)(most_bytes >> 20), i + 1, 4 + 4 * i, (long long)size[i]);
     }
     return true;
 }

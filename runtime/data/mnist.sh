@@ -115,7 +115,7 @@ if valid "$dir"; then
     echo "mnist: $dir has it already"
     exit 0
 fi
-mkdir -p "$dir" && work=$(mktemp -d "$dir/.fetch.XXXXXX") || {
+mkdir -p "$dir" 2>/dev/null && work=$(mktemp -d "$dir/.fetch.XXXXXX" 2>/dev/null) || {
     echo "mnist: cannot write to $dir" >&2
     exit 1
 }
