@@ -72,9 +72,12 @@ const Operator operator_avg_pool2d = {
     .name = "avg_pool2d",
     .summary = "The mean of each window.",
     .shape_rule = "[c, h, w] -> [c, rows, columns]\n"
-                  "rows = floor((h + 2*padding - kernel_size)/stride) + 1; columns from w likewise",
-    .formula = "y[c, i, j] = sum over p, q of x[c, i*stride + p - padding, j*stride + q - padding] / count\n"
-               "count is the window's area within the padded input; without count_include_pad, within the input",
+                  "rows = floor((h + 2*padding - kernel_size)/stride) + 1\n"
+                  "columns follow from w in the same way; ceil_mode rounds up",
+    .formula = "y[c, i, j] = sum over p, q of\n"
+               "             x[c, i*stride + p - padding, j*stride + q - padding] / count\n"
+               "count is the window's area within the padded input, or without count_include_pad\n"
+               "within the input",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html",
     .args = args,
     .infer = infer,

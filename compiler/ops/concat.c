@@ -104,7 +104,8 @@ static bool infer(Node *node)
 const Operator operator_concat = {
     .name = "concat",
     .summary = "Two or more tensors joined along their channels.",
-    .shape_rule = "[c1, h, w], [c2, h, w], ... -> [c1 + c2 + ..., h, w]; or [n1], [n2], ... -> [n1 + n2 + ...]",
+    .shape_rule = "[c1, h, w], [c2, h, w], ... -> [c1 + c2 + ..., h, w]\n"
+                  "[n1], [n2], ... -> [n1 + n2 + ...]",
     .formula = "y = x1, then x2, ...",
     .reference = "https://pytorch.org/docs/stable/generated/torch.cat.html",
     .traits = OP_JOINS | OP_CONCATENATES,

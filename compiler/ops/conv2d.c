@@ -116,20 +116,18 @@ static bool padding_mode_fits(const Node *node, const Window window[2])
 
 /* PyTorch's default: kaiming_uniform(a=sqrt(5)), which is uniform in
  * ±1/sqrt(fan_in), and the same bound for the bias. */
-static bool add_parameters(Node *node)
+static void add_parameters(Node *node)
 {
     int64_t out = node->args[OUT_CHANNELS].integer[0];
     int64_t rows = node->args[KERNEL_SIZE].integer[0], columns = node->args[KERNEL_SIZE].integer[1];
     int64_t dim[] = {out, input_shape(node).dim[0] / node->args[GROUPS].integer[0], rows, columns};
-    if (!parameter_fits(node, "weight", 4, dim))
-        return false;
-    int64_t fan_in = dim[1] * rows * columns, fan_out = out * rows * columns;
+    int64_t fan_in = saturating_product(3, &dim[1]);
+    int64_t fan_out = saturating_product(3, (int64_t[]){out, rows, columns});
     double bound = 1 / sqrt((double)fan_in);
     Init init = {INIT_UNIFORM, -bound, bound};
     node_parameter(node, "weight", PARAMETER_TRAINED, init, 4, dim, fan_in, fan_out);
     if (node->args[BIAS].integer[0])
         node_parameter(node, "bias", PARAMETER_TRAINED, init, 1, &out, fan_in, fan_out);
-    return true;
 }
 
 static bool infer(Node *node)
@@ -143,7 +141,8 @@ static bool infer(Node *node)
         !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, node->args[OUT_CHANNELS].integer[0], rows, columns);
-    return add_parameters(node);
+    add_parameters(node);
+    return true;
 }
 
 /* One per output value and tap.  Taps that fall on the padding count. */
@@ -159,11 +158,13 @@ const Operator operator_conv2d = {
     .name = "conv2d",
     .summary = "Two-dimensional convolution: each output channel is a window of weights slid over the input.",
     .shape_rule = "[c, h, w] -> [out_channels, rows, columns]\n"
-                  "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1; columns from w likewise",
-    .formula = "y[o, i, j] = bias[o] + sum over n, p, q of\n"
-               "             weight[o, n, p, q] * x[n, i*stride + p*dilation - padding, j*stride + q*dilation - padding]\n"
-               "n runs over the c/groups channels of o's group; weight and bias start uniform in\n"
-               "-1/sqrt(fan_in) to 1/sqrt(fan_in), fan_in = c/groups * kernel rows * kernel columns",
+                  "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1\n"
+                  "columns follow from w in the same way",
+    .formula = "y[o, i, j] = bias[o] + sum over n, p, q of weight[o, n, p, q] *\n"
+               "             x[n, i*stride + p*dilation - padding, j*stride + q*dilation - padding]\n"
+               "n runs over the c/groups channels of o's group\n"
+               "weight and bias start uniform in -1/sqrt(fan_in) to 1/sqrt(fan_in), where\n"
+               "fan_in = c/groups * kernel rows * kernel columns",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html",
     .args = args,
     .parameter_gradient_reads = READS_X,

@@ -139,8 +139,10 @@ const Operator operator_max_pool2d = {
     .name = "max_pool2d",
     .summary = "The largest value of each window; its gradient goes to the first largest in scan order.",
     .shape_rule = "[c, h, w] -> [c, rows, columns]\n"
-                  "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1; columns from w likewise",
-    .formula = "y[c, i, j] = max over p, q of x[c, i*stride + p*dilation - padding, j*stride + q*dilation - padding]",
+                  "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1\n"
+                  "columns follow from w in the same way; ceil_mode rounds up",
+    .formula = "y[c, i, j] = max over p, q of\n"
+               "             x[c, i*stride + p*dilation - padding, j*stride + q*dilation - padding]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html",
     .args = args,
     .input_gradient_reads = READS_AUX,

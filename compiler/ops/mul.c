@@ -43,7 +43,8 @@ static bool infer(Node *node)
 const Operator operator_mul = {
     .name = "mul",
     .summary = "The product of two or more tensors, element by element.",
-    .shape_rule = "[c, h, w], [c, h, w], ... -> [c, h, w]; [c, 1, 1] with [c, h, w] -> [c, h, w]; [n], [n], ... -> [n]",
+    .shape_rule = "[c, h, w], [c, h, w], ... -> [c, h, w]; or [n], [n], ... -> [n]\n"
+                  "an input may be [c, 1, 1]: it scales the others' channels",
     .formula = "y = x1 * x2 * ...",
     .reference = "https://pytorch.org/docs/stable/generated/torch.mul.html",
     .traits = OP_JOINS,

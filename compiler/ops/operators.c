@@ -61,18 +61,6 @@ int64_t saturating_product(int count, const int64_t *factors)
     return product;
 }
 
-bool parameter_fits(const Node *node, const char *name, int rank, const int64_t *dim)
-{
-    if (saturating_product(rank, dim) <= INT64_MAX / 64)
-        return true;
-    Text sizes = {0};
-    for (int i = 0; i < rank; i++)
-        text_add(&sizes, "%s%lld", i > 0 ? " * " : "", (long long)dim[i]);
-    node_error(node, "too-large", node->span, "%s's %s would have %s values, too many to address",
-               node->op->name, name, text_chars(&sizes));
-    return false;
-}
-
 const char *branch_name(int input)
 {
     return format("branch %d", input + 1);
@@ -101,11 +89,13 @@ static int longest_name(const ArgSpec *args)
     return longest;
 }
 
-/* "stride=1"; an argument without a default, or absent by default, is its name. */
+/* "stride=1"; a required argument is its name, one absent by default "[name]". */
 static const char *signature_entry(const ArgSpec *arg)
 {
     if (arg->otherwise == NULL)
         return arg->name;
+    if (strcmp(arg->otherwise, "none") == 0)
+        return format("[%s]", arg->name);
     const char *otherwise = arg->otherwise[0] == '=' ? arg->otherwise + 1 : arg->otherwise;
     return format("%s=%s", arg->name, otherwise);
 }

@@ -28,11 +28,8 @@ bool infer_same_shape(Node *node);
 bool assertion_holds(const Node *node, int arg, int64_t actual);
 
 /* The factors' product, or INT64_MAX when it does not fit: for counts that are
- * only shown, and for sizes that node_size_fits() then refuses. */
+ * only shown, and for fans of parameters that node_parameter() refuses. */
 int64_t saturating_product(int count, const int64_t *factors);
-
-/* A parameter of `elements` values must fit memory; reports when it cannot. */
-bool parameter_fits(const Node *node, const char *name, int rank, const int64_t *dim);
 
 /* "branch 2": how messages name a joining operator's input. */
 const char *branch_name(int input);
