@@ -1,0 +1,499 @@
+/* arguments.c: arguments against the table of what takes them.
+ *
+ * Operators and settings describe their arguments as ArgSpec tables; here a
+ * written list becomes one ArgValue per entry, defaults filled in, and every
+ * way of getting that wrong gets its message.  Blocks' parameters are untyped,
+ * so they are bound as they come.
+ */
+#include "build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --------------------------------------------------- tables, as messages */
+
+static int find_spec(const ArgSpec *specs, const char *name)
+{
+    for (int i = 0; specs != NULL && specs[i].name != NULL; i++)
+        if (strcmp(specs[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static int count_specs(const ArgSpec *specs)
+{
+    int count = 0;
+    while (specs != NULL && specs[count].name != NULL)
+        count++;
+    return count;
+}
+
+const char *signature_text(const char *subject, const ArgSpec *specs)
+{
+    Text text = {0};
+    for (int i = 0; specs != NULL && specs[i].name != NULL; i++) {
+        const char *otherwise = specs[i].otherwise;
+        text_add(&text, "%s%s", i > 0 ? ", " : "", specs[i].name);
+        if (otherwise != NULL && strcmp(otherwise, "none") != 0)
+            text_add(&text, "=%s", otherwise + (otherwise[0] == '='));
+    }
+    return format("%s(%s)", subject, text_chars(&text));
+}
+
+static const char *words_text(const char *const *words)
+{
+    Text text = {0};
+    for (int i = 0; words[i] != NULL; i++)
+        text_add(&text, "%s%s", i > 0 ? ", " : "", words[i]);
+    return intern(text_chars(&text));
+}
+
+/* "at least 1", "0 to 1" */
+static const char *range_text(const ArgSpec *spec)
+{
+    if (spec->maximum >= (double)MAX_ELEMENTS)
+        return format("at least %.10g", spec->minimum);
+    if (spec->minimum <= -(double)MAX_ELEMENTS)
+        return format("at most %.10g", spec->maximum);
+    return format("%.10g to %.10g", spec->minimum, spec->maximum);
+}
+
+/* --------------------------------------------------------- one argument */
+
+typedef struct Conversion {     /* of one value to its table's kind */
+    Builder *b;
+    const char *subject;
+    const ArgSpec *spec;
+    Span span;
+} Conversion;
+
+static bool out_of_range(const Conversion *c, const Value *value)
+{
+    Diagnostic *d = build_error(c->b, "argument-range", c->span, "`%s` of %s must be %s, not %s", c->spec->name,
+                                c->subject, range_text(c->spec), value_text(value));
+    diag_caption(d, "%s", range_text(c->spec));
+    if (c->spec->doc != NULL)
+        diag_note(d, "`%s`: %s", c->spec->name, c->spec->doc);
+    return false;
+}
+
+/* Where a table has no range, its whole numbers still fit an int. */
+static bool in_range(const Conversion *c, const Value *value)
+{
+    const ArgSpec *spec = c->spec;
+    double number = value->kind == VALUE_INT ? (double)value->integer : value->real;
+    if (spec->minimum != 0 || spec->maximum != 0)
+        return (number >= spec->minimum && number <= spec->maximum) || out_of_range(c, value);
+    if (value->kind == VALUE_REAL || (number >= -(double)MAX_ELEMENTS && number <= (double)MAX_ELEMENTS))
+        return true;
+    build_error(c->b, "argument-range", c->span, "`%s` of %s: %s is too large", spec->name, c->subject, value_text(value));
+    return false;
+}
+
+static const char *wanted_text(const ArgSpec *spec)
+{
+    const char *words = spec->words != NULL ? format(", or one of: %s", words_text(spec->words)) : "";
+    switch (spec->kind) {
+    case ARG_INT:  return "a whole number";
+    case ARG_PAIR: return format("a whole number or a pair [rows, columns]%s", words);
+    case ARG_QUAD: return "a whole number or [left, right, top, bottom]";
+    case ARG_REAL: return "a number";
+    case ARG_BOOL: return "true or false";
+    case ARG_WORD: return format("one of: %s", words_text(spec->words));
+    }
+    unreachable();
+}
+
+/* A misspelt word of the table, a name that nothing has, or another kind. */
+static bool wrong_value(const Conversion *c, const Value *value)
+{
+    if (value->kind == VALUE_UNKNOWN)
+        return false;
+    if (value->kind == VALUE_WORD && c->spec->words == NULL) {
+        Diagnostic *d = build_error(c->b, "unknown-name", c->span, "nothing is named `%s` here", value->word);
+        diag_caption(d, "`%s` of %s is %s", c->spec->name, c->subject, wanted_text(c->spec));
+        LIST(const char *) names = {0};
+        for (const Binding *binding = c->b->frame->bindings; binding != NULL; binding = binding->previous)
+            push(&names, binding->name);
+        push(&names, NULL);
+        const char *near = nearest(value->word, names.items);
+        if (near != NULL)
+            diag_fix(d, c->span, near, "`%s` is", near);
+        return false;
+    }
+    const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension" : "argument-type";
+    Diagnostic *d = build_error(c->b, code, c->span, "`%s` of %s is %s; this is %s", c->spec->name, c->subject,
+                                wanted_text(c->spec), value_text(value));
+    const char *near = value->kind == VALUE_WORD ? nearest(value->word, c->spec->words) : NULL;
+    if (near != NULL)
+        diag_fix(d, c->span, near, "the nearest is %s", near);
+    return false;
+}
+
+static bool convert_int(const Conversion *c, const Value *value, int64_t *integer)
+{
+    if (value->kind != VALUE_INT)
+        return wrong_value(c, value);
+    *integer = value->integer;
+    return in_range(c, value);
+}
+
+static bool convert_real(const Conversion *c, const Value *value, ArgValue *out)
+{
+    if (value->kind != VALUE_INT && value->kind != VALUE_REAL)
+        return wrong_value(c, value);
+    out->real = value->kind == VALUE_INT ? (double)value->integer : value->real;
+    return in_range(c, value);
+}
+
+/* An operator's name may be a word too: nonlinearity=relu. */
+static bool convert_word(const Conversion *c, const Value *value, ArgValue *out)
+{
+    bool wordy = value->kind == VALUE_WORD || value->kind == VALUE_TEXT || value->kind == VALUE_APPLIES;
+    for (int i = 0; wordy && c->spec->words != NULL && c->spec->words[i] != NULL; i++)
+        if (strcmp(c->spec->words[i], value->word) == 0) {
+            out->word = intern(value->word);
+            return true;
+        }
+    return wrong_value(c, value);
+}
+
+/* One number for all, or a list of exactly `count`. */
+static bool convert_window(const Conversion *c, const Value *value, int count, ArgValue *out)
+{
+    if (c->spec->words != NULL && (value->kind == VALUE_WORD || value->kind == VALUE_TEXT))
+        return convert_word(c, value, out);
+    if (value->kind == VALUE_LIST && value->list->values.count != count)
+        return wrong_value(c, value);
+    for (int i = 0; i < count; i++) {
+        const Value *item = value->kind == VALUE_LIST ? &value->list->values.items[i] : value;
+        if (!convert_int(c, item, &out->integer[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool convert(const Conversion *c, const Value *value, ArgValue *out)
+{
+    switch (c->spec->kind) {
+    case ARG_INT:  return convert_int(c, value, &out->integer[0]);
+    case ARG_PAIR: return convert_window(c, value, 2, out);
+    case ARG_QUAD: return convert_window(c, value, 4, out);
+    case ARG_REAL: return convert_real(c, value, out);
+    case ARG_WORD: return convert_word(c, value, out);
+    case ARG_BOOL:
+        out->integer[0] = value->integer;
+        return value->kind == VALUE_BOOL || wrong_value(c, value);
+    }
+    unreachable();
+}
+
+/* ------------------------------------------------------------- defaults */
+
+/* Parses "1", "1e-5", "true", "zeros", "=kernel_size" (of args, filled in
+ * before) and "none". */
+static void set_default(const ArgSpec *specs, ArgValue *args, int i)
+{
+    const char *text = specs[i].otherwise;
+    ArgValue *value = &args[i];
+    if (strcmp(text, "none") == 0)
+        return;
+    if (text[0] == '=') {
+        Span span = value->span;
+        *value = args[find_spec(specs, text + 1)];
+        value->given = false;
+        value->span = span;
+        return;
+    }
+    char *end;
+    value->real = strtod(text, &end);
+    if (*end != '\0') {
+        value->integer[0] = strcmp(text, "true") == 0;
+        value->word = intern(text);
+        return;
+    }
+    for (int k = 0; k < 4; k++)
+        value->integer[k] = (int64_t)value->real;
+}
+
+/* A default that copies another argument comes after those that do not. */
+static void set_defaults(const ArgSpec *specs, ArgValue *args)
+{
+    for (int copies = 0; copies < 2; copies++)
+        for (int i = 0; specs[i].name != NULL; i++)
+            if (!args[i].given && specs[i].otherwise != NULL && (specs[i].otherwise[0] == '=') == copies)
+                set_default(specs, args, i);
+}
+
+static bool same_value(const ArgSpec *spec, const ArgValue *a, const ArgValue *b)
+{
+    switch (spec->kind) {
+    case ARG_INT:
+    case ARG_BOOL: return a->integer[0] == b->integer[0];
+    case ARG_PAIR: return a->word == b->word && a->integer[0] == b->integer[0] && a->integer[1] == b->integer[1];
+    case ARG_QUAD: return memcmp(a->integer, b->integer, sizeof a->integer) == 0;
+    case ARG_REAL: return a->real == b->real;
+    case ARG_WORD: return a->word == b->word;
+    }
+    unreachable();
+}
+
+bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i)
+{
+    if (!args[i].given)
+        return specs[i].otherwise != NULL;
+    if (specs[i].otherwise == NULL || strcmp(specs[i].otherwise, "none") == 0)
+        return false;
+    ArgValue *otherwise = NEW_ARRAY(ArgValue, (size_t)count_specs(specs));
+    memcpy(otherwise, args, (size_t)count_specs(specs) * sizeof *args);
+    otherwise[i] = (ArgValue){0};
+    set_default(specs, otherwise, i);
+    return same_value(&specs[i], &args[i], &otherwise[i]);
+}
+
+const char *argument_text(const ArgSpec *spec, const ArgValue *value)
+{
+    const int64_t *n = value->integer;
+    switch (spec->kind) {
+    case ARG_INT:  return format("%lld", (long long)n[0]);
+    case ARG_BOOL: return n[0] ? "true" : "false";
+    case ARG_REAL: return format("%.10g", value->real);
+    case ARG_WORD: return value->word;
+    case ARG_PAIR:
+        if (value->word != NULL)
+            return value->word;
+        return n[0] == n[1] ? format("%lld", (long long)n[0]) : format("[%lld, %lld]", (long long)n[0], (long long)n[1]);
+    case ARG_QUAD:
+        return format("[%lld, %lld, %lld, %lld]", (long long)n[0], (long long)n[1], (long long)n[2], (long long)n[3]);
+    }
+    unreachable();
+}
+
+/* ------------------------------------------------------- the whole list */
+
+static void report_unknown_argument(Builder *b, const char *subject, const ArgSpec *specs, const Argument *arg)
+{
+    LIST(const char *) names = {0};
+    for (int i = 0; specs != NULL && specs[i].name != NULL; i++)
+        push(&names, specs[i].name);
+    push(&names, NULL);
+    Diagnostic *d = build_error(b, "unknown-argument", arg->name_span, "%s has no argument `%s`", subject, arg->name);
+    const char *near = nearest(arg->name, names.items), *other = other_argument_name(arg->name);
+    if (near == NULL && other != NULL && find_spec(specs, other) >= 0)
+        near = other;
+    if (near != NULL)
+        diag_fix(d, arg->name_span, near, "it is `%s` here", near);
+    if (names.count > 1)
+        diag_note(d, "arguments of %s: %s", subject, words_text(names.items));
+    else
+        diag_note(d, "%s takes no arguments", subject);
+}
+
+static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, Span at)
+{
+    int count = 0;
+    Text names = {0};
+    for (int i = 0; specs != NULL && specs[i].name != NULL; i++)
+        if (specs[i].positional)
+            text_add(&names, "%s%s", count++ > 0 ? ", " : "", specs[i].name);
+    if (count_specs(specs) == 0) {
+        build_error(b, "too-many-arguments", at, "%s takes no arguments", subject);
+        return;
+    }
+    Diagnostic *d = build_error(b, "too-many-arguments", at, "this argument of %s needs its name", subject);
+    if (count > 0)
+        diag_note(d, "without a name: %s", text_chars(&names));
+    diag_help(d, "%s", signature_text(subject, specs));
+}
+
+static int next_positional(const ArgSpec *specs, int after)
+{
+    for (int i = after; specs != NULL && specs[i].name != NULL; i++)
+        if (specs[i].positional)
+            return i;
+    return -1;
+}
+
+static bool report_repeated(Builder *b, const char *subject, const char *name, Span at, Span first)
+{
+    Diagnostic *d = build_error(b, "duplicate-argument", at, "`%s` of %s is given twice", name, subject);
+    diag_label(d, first, "the first");
+    return false;
+}
+
+static bool report_order(Builder *b, const char *subject, Span at)
+{
+    build_error(b, "too-many-arguments", at, "%s: an argument without a name comes after one with a name", subject);
+    return false;
+}
+
+static bool place_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, ArgValue *values)
+{
+    int positional = 0;
+    bool good = true, named = false;
+    for (int k = 0; k < args->count; k++) {
+        const Argument *arg = &args->items[k];
+        int i = arg->name != NULL ? find_spec(specs, arg->name) : next_positional(specs, positional);
+        if (arg->name == NULL && named)
+            return report_order(b, subject, arg->span);
+        if (i < 0) {
+            if (arg->name != NULL)
+                report_unknown_argument(b, subject, specs, arg);
+            else
+                report_too_many(b, subject, specs, arg->span);
+            good = false;
+            continue;
+        }
+        named |= arg->name != NULL;
+        positional = arg->name == NULL ? i + 1 : positional;
+        if (values[i].given) {
+            good = report_repeated(b, subject, specs[i].name, arg->name != NULL ? arg->name_span : arg->span, values[i].span);
+            continue;
+        }
+        values[i].given = true;
+        values[i].span = arg->span;
+        Conversion conversion = {b, subject, &specs[i], arg->span};
+        good &= convert(&conversion, &arg->value, &values[i]);
+    }
+    return good;
+}
+
+/* Not said when another argument is at fault: it may be the one, misspelt. */
+static bool report_missing(Builder *b, const char *subject, const ArgSpec *specs, const ArgValue *values, Span call)
+{
+    Text names = {0};
+    for (int i = 0; specs[i].name != NULL; i++)
+        if (!values[i].given && specs[i].otherwise == NULL)
+            text_add(&names, "%s`%s`", names.length > 0 ? " and " : "", specs[i].name);
+    if (names.length == 0)
+        return true;
+    Diagnostic *d = build_error(b, "missing-argument", call, "%s needs %s", subject, text_chars(&names));
+    diag_help(d, "%s", signature_text(subject, specs));
+    return false;
+}
+
+ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call)
+{
+    static const ArgSpec none[] = {{0}};
+    specs = specs != NULL ? specs : none;
+    ArgValue *values = NEW_ARRAY(ArgValue, (size_t)count_specs(specs) + 1);
+    for (int i = 0; specs[i].name != NULL; i++)
+        values[i].span = call;
+    if (!place_arguments(b, subject, specs, args, values) || !report_missing(b, subject, specs, values, call))
+        return NULL;
+    set_defaults(specs, values);
+    return values;
+}
+
+/* ---------------------------------------------------- blocks' parameters */
+
+static int find_param(const BlockDef *def, const char *name)
+{
+    for (int i = 0; i < def->params.count; i++)
+        if (def->params.items[i].name == name)
+            return i;
+    return -1;
+}
+
+static const char *param_names(const BlockDef *def)
+{
+    Text text = {0};
+    for (int i = 0; i < def->params.count; i++)
+        text_add(&text, "%s%s", i > 0 ? ", " : "", def->params.items[i].name);
+    return def->params.count > 0 ? intern(text_chars(&text)) : "none";
+}
+
+static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument *arg)
+{
+    LIST(const char *) names = {0};
+    for (int i = 0; i < def->params.count; i++)
+        push(&names, def->params.items[i].name);
+    push(&names, NULL);
+    Diagnostic *d = arg->name != NULL
+        ? build_error(b, "unknown-argument", arg->name_span, "block %s has no parameter `%s`", def->name, arg->name)
+        : build_error(b, "too-many-arguments", arg->span, "block %s takes %d argument%s", def->name, def->params.count,
+                      def->params.count == 1 ? "" : "s");
+    const char *near = arg->name != NULL ? nearest(arg->name, names.items) : NULL;
+    if (near != NULL)
+        diag_fix(d, arg->name_span, near, "it is `%s` here", near);
+    diag_note(d, "parameters of %s: %s", def->name, param_names(def));
+    diag_label(d, def->span, "defined here");
+    return false;
+}
+
+/* A word may be passed on to an operator whose table lists it. */
+static bool listed_word(const char *word)
+{
+    for (int k = 0; operators[k] != NULL; k++)
+        for (int i = 0; operators[k]->args != NULL && operators[k]->args[i].name != NULL; i++) {
+            const char *const *words = operators[k]->args[i].words;
+            for (int j = 0; words != NULL && words[j] != NULL; j++)
+                if (strcmp(words[j], word) == 0)
+                    return true;
+        }
+    return false;
+}
+
+static Value passed_value(Builder *b, const char *subject, const char *param, const Argument *arg)
+{
+    if (arg->value.kind != VALUE_WORD || listed_word(arg->value.word))
+        return arg->value;
+    ArgSpec any = {.name = param, .kind = ARG_REAL};
+    Conversion conversion = {b, subject, &any, arg->span};
+    ArgValue ignored;
+    convert(&conversion, &arg->value, &ignored);
+    return (Value){.kind = VALUE_UNKNOWN};
+}
+
+typedef struct Given { const Argument *arg; Value value; } Given;
+
+static bool place_params(Builder *b, const BlockDef *def, const Arguments *args, Given *given)
+{
+    int positional = 0;
+    bool good = true, named = false;
+    for (int k = 0; k < args->count; k++) {
+        const Argument *arg = &args->items[k];
+        if (arg->name == NULL && named)
+            return report_order(b, def->name, arg->span);
+        named |= arg->name != NULL;
+        int i = arg->name != NULL ? find_param(def, arg->name) : positional++;
+        if (i < 0 || i >= def->params.count) {
+            good = report_unknown_param(b, def, arg);
+        } else if (given[i].arg != NULL) {
+            good = report_repeated(b, def->name, def->params.items[i].name,
+                                   arg->name != NULL ? arg->name_span : arg->span, given[i].arg->span);
+        } else {
+            given[i] = (Given){arg, passed_value(b, def->name, def->params.items[i].name, arg)};
+            good &= arg->value.kind != VALUE_WORD || given[i].value.kind == VALUE_WORD;
+        }
+    }
+    return good;
+}
+
+static bool report_missing_param(Builder *b, const BlockDef *def, const Given *given, Span call)
+{
+    Text names = {0};
+    for (int i = 0; i < def->params.count; i++)
+        if (given[i].arg == NULL && def->params.items[i].value == NULL)
+            text_add(&names, "%s`%s`", names.length > 0 ? " and " : "", def->params.items[i].name);
+    if (names.length == 0)
+        return true;
+    Diagnostic *d = build_error(b, "missing-argument", call, "block %s needs %s", def->name, text_chars(&names));
+    diag_label(d, def->span, "defined here");
+    return false;
+}
+
+/* The arguments' faults are the caller's; a default's are the block's. */
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller)
+{
+    Given *given = NEW_ARRAY(Given, (size_t)def->params.count + 1);
+    const Instance *here = b->instance;
+    b->instance = caller;
+    bool good = place_params(b, def, args, given) && report_missing_param(b, def, given, call);
+    b->instance = here;
+    for (int i = 0; good && i < def->params.count; i++) {
+        const Param *param = &def->params.items[i];
+        bind_value(b, param->name, param->span, given[i].arg != NULL ? given[i].value : evaluate(b, param->value));
+    }
+    return good;
+}

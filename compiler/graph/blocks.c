@@ -1,0 +1,253 @@
+/* blocks.c: uses of blocks.  A block is expanded anew at every use, with that
+ * use's concrete shapes, so its body is checked as plainly as the network's;
+ * one that is never expanded is walked once with everything unknown.
+ */
+#include "build.h"
+
+#include <string.h>
+
+/* ------------------------------------------- blocks that use themselves */
+
+enum { MOST_CHAIN = 500 };      /* a longer chain exceeds MAX_LEVELS wherever it is used */
+
+typedef struct Chain {          /* the blocks being visited, and where each mentions the next */
+    Builder *b;
+    BlockState *states[MOST_CHAIN];
+    Span mentions[MOST_CHAIN];
+    int count, expression_depth;
+} Chain;
+
+static void report_cycle(Chain *chain, int first)
+{
+    Text cycle = {0};
+    for (int i = first; i < chain->count; i++)
+        text_add(&cycle, "%s -> ", chain->states[i]->def->name);
+    const char *name = chain->states[first]->def->name;
+    Diagnostic *d = diag(SEVERITY_ERROR, "recursive-block", chain->mentions[first], "block %s uses itself: %s%s",
+                         name, text_chars(&cycle), name);
+    for (int i = first; i < chain->count; i++) {
+        const char *next = chain->states[i + 1 < chain->count ? i + 1 : first]->def->name;
+        chain->states[i]->cyclic = true;
+        if (i == first)
+            diag_caption(d, "%s uses %s", chain->states[i]->def->name, next);
+        else
+            diag_label(d, chain->mentions[i], "%s uses %s", chain->states[i]->def->name, next);
+    }
+}
+
+static void visit_block(Chain *chain, BlockState *state);
+
+/* A word of the block on top of the chain: perhaps another block's name. */
+static void visit_word(Chain *chain, const char *word, Span span)
+{
+    BlockState *state = map_get(&chain->b->blocks, word);
+    const BlockDef *def = chain->states[chain->count - 1]->def;
+    if (state == NULL)
+        return;
+    for (int i = 0; i < def->params.count; i++)
+        if (def->params.items[i].name == word)
+            return;
+    chain->mentions[chain->count - 1] = span;
+    if (state->visit == UNVISITED)
+        visit_block(chain, state);
+    for (int i = 0; state->visit == VISITING && i < chain->count; i++)
+        if (chain->states[i] == state && !state->cyclic)
+            report_cycle(chain, i);
+}
+
+static void visit_expr(Chain *chain, const Expr *expr)
+{
+    if (expr == NULL || chain->expression_depth > MAX_EXPRESSION_DEPTH)
+        return;
+    chain->expression_depth++;
+    if (expr->kind == EXPR_PATH || expr->kind == EXPR_CALL)
+        visit_word(chain, expr->word, expr->kind == EXPR_CALL ? expr->word_span : expr->span);
+    for (int i = 0; i < expr->arguments.count; i++)
+        visit_expr(chain, expr->arguments.items[i].value);
+    for (int i = 0; i < expr->items.count; i++)
+        visit_expr(chain, expr->items.items[i]);
+    visit_expr(chain, expr->left);
+    visit_expr(chain, expr->right);
+    visit_expr(chain, expr->condition);
+    chain->expression_depth--;
+}
+
+static void visit_body(Chain *chain, const Body *body, int level)
+{
+    if (body == NULL || level > 4 * MAX_LEVELS)
+        return;
+    for (int i = 0; i < body->stmts.count; i++) {
+        const Stmt *stmt = body->stmts.items[i];
+        visit_expr(chain, stmt->call);
+        visit_expr(chain, stmt->value);
+        visit_body(chain, stmt->body, level + 1);
+        visit_body(chain, stmt->other, level + 1);
+    }
+}
+
+static void visit_block(Chain *chain, BlockState *state)
+{
+    if (chain->count == MOST_CHAIN)
+        return;
+    int depth = chain->expression_depth;
+    chain->expression_depth = 0;
+    state->visit = VISITING;
+    chain->states[chain->count++] = state;
+    for (int i = 0; i < state->def->params.count; i++)
+        visit_expr(chain, state->def->params.items[i].value);
+    visit_body(chain, state->def->body, 0);
+    chain->count--;
+    state->visit = VISITED;
+    chain->expression_depth = depth;
+}
+
+void enter_blocks(Builder *b)
+{
+    for (int i = 0; i < b->program->blocks.count; i++) {
+        BlockState *state = NEW(BlockState);
+        state->def = b->program->blocks.items[i];
+        map_set(&b->blocks, state->def->name, state);
+    }
+    Chain *chain = NEW(Chain);
+    chain->b = b;
+    for (int i = 0; i < b->program->blocks.count; i++) {
+        BlockState *state = map_get(&b->blocks, b->program->blocks.items[i]->name);
+        if (state->visit == UNVISITED)
+            visit_block(chain, state);
+    }
+}
+
+/* ----------------------------------------------------------- signatures */
+
+static bool binds_name(const Builder *b, const Expr *dim)
+{
+    return dim->kind == EXPR_PATH && strchr(dim->word, '.') == NULL && find_value(b, dim->word) == NULL;
+}
+
+int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, int64_t *wanted)
+{
+    bool same_rank = tensor != NULL && tensor->shape.rank == shape->dims.count;
+    int differs = tensor == NULL ? -2 : same_rank ? -1 : 0;
+    *wanted = shape->dims.count;
+    for (int axis = 0; axis < shape->dims.count; axis++) {
+        const Expr *dim = shape->dims.items[axis];
+        Value actual = same_rank ? int_value(tensor->shape.dim[axis]) : (Value){.kind = VALUE_UNKNOWN};
+        int64_t number;
+        if (dim->kind == EXPR_ANY)
+            continue;
+        if (binds && binds_name(b, dim)) {
+            bind_value(b, dim->word, dim->span, actual);
+        } else if (!whole_number(b, dim, "a dimension is a whole number", &number)) {
+            differs = -2;
+        } else if (same_rank && differs == -1 && number != actual.integer) {
+            differs = axis;
+            *wanted = number;
+        }
+    }
+    return differs;
+}
+
+static const char *const axis_names[] = {"channels", "height", "width"};
+
+/* "axis channels is 10, not 16" */
+static const char *difference(const ShapeExpr *shape, Shape actual, int axis, int64_t wanted)
+{
+    if (actual.rank != shape->dims.count)
+        return format("it has %d axes, not %d", actual.rank, shape->dims.count);
+    return format("%s %lld, not %lld", actual.rank == 1 ? "features" : axis_names[axis], (long long)actual.dim[axis],
+                  (long long)wanted);
+}
+
+/* The input's fault is the caller's. */
+static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span span)
+{
+    int64_t wanted;
+    int axis = def->in != NULL ? match_shape(b, def->in, x, true, &wanted) : -1;
+    if (axis < 0)
+        return axis == -1;
+    const Instance *here = b->instance;
+    b->instance = here->outer;
+    Diagnostic *d = build_error(b, "shape-mismatch", span, "block %s takes %s, but its input is %s: %s", def->name,
+                                span_text(def->in->span), shape_text(x->shape), difference(def->in, x->shape, axis, wanted));
+    diag_label(d, def->span, "the signature");
+    add_derivation(d, x, 3, b->instance);
+    b->instance = here;
+    return false;
+}
+
+static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
+{
+    int64_t wanted;
+    int axis = def->out != NULL ? match_shape(b, def->out, y, false, &wanted) : -1;
+    if (axis < 0)
+        return axis == -1;
+    bool ranked = y->shape.rank == def->out->dims.count;
+    Diagnostic *d = build_error(b, "shape-mismatch", ranked ? def->out->dims.items[axis]->span : def->out->span,
+                                "block %s gives %s, but its signature says %s: %s", def->name, shape_text(y->shape),
+                                span_text(def->out->span), difference(def->out, y->shape, axis, wanted));
+    if (ranked)
+        diag_caption(d, "this is %lld", (long long)wanted);
+    add_derivation(d, y, 4, b->instance);
+    return false;
+}
+
+/* ----------------------------------------------------------------- uses */
+
+static Tensor *walk_block(Builder *b, const BlockDef *def, Tensor *x, Span span)
+{
+    if (!match_input(b, def, x, span))
+        return NULL;
+    Tensor *y = walk_statements(b, def->body, x);
+    return y != NULL && match_output(b, def, y) ? y : NULL;
+}
+
+/* With an unknown input only the arguments are looked at: the body is checked
+ * by another use, or as an unused block's. */
+Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path, Span span, Tensor *x)
+{
+    BlockState *state = map_get(&b->blocks, def->name);
+    if (state->cyclic || !expand(b, span))
+        return NULL;
+    Frame *caller = b->frame;
+    Instance *instance = NEW(Instance);
+    *instance = (Instance){b->instance, format("block %s", def->name), path, -1, span};
+    b->frame = new_frame(path);
+    b->instance = instance;
+    open_scope(b);
+    bool bound = bind_parameters(b, def, args, span, instance->outer);
+    state->used |= bound && x != NULL;
+    Tensor *y = bound && x != NULL ? walk_block(b, def, x, span) : NULL;
+    b->frame = caller;
+    b->instance = instance->outer;
+    return y;
+}
+
+/* ----------------------------------------------------------- unused ones */
+
+static void check_unused(Builder *b, const BlockDef *def)
+{
+    int64_t wanted;
+    b->frame = new_frame("");
+    b->paths = (Map){0};
+    open_scope(b);
+    for (int i = 0; i < def->params.count; i++) {
+        const Param *param = &def->params.items[i];
+        if (param->value != NULL)
+            evaluate(b, param->value);
+        bind_value(b, param->name, param->span, (Value){.kind = VALUE_UNKNOWN});
+    }
+    if (def->in != NULL)
+        match_shape(b, def->in, NULL, true, &wanted);
+    walk_statements(b, def->body, NULL);
+    if (def->out != NULL)
+        match_shape(b, def->out, NULL, false, &wanted);
+}
+
+void check_unused_blocks(Builder *b)
+{
+    for (int i = 0; i < b->program->blocks.count && !b->stopped; i++) {
+        const BlockState *state = map_get(&b->blocks, b->program->blocks.items[i]->name);
+        if (!state->used && !state->cyclic)
+            check_unused(b, state->def);
+    }
+}

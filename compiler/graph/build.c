@@ -1,0 +1,669 @@
+/* build.c: from the AST to the typed graph, in one walk.
+ *
+ * The walk carries the current tensor from statement to statement, expands
+ * blocks, loops and ifs as it meets them, and lets every operator infer its
+ * shape at once, so each fault is found where it is with all that led to it at
+ * hand.  There is no separate type: a shape is checked because it is computed.
+ *
+ * Requires: a parsed program.  Makes: the forward nodes in order of expansion,
+ * the parameters in the order of PyTorch's state_dict, the train section's
+ * settings and loss.  After a fault the walk goes on with an unknown tensor
+ * (NULL), so names and arguments are still checked downstream, and nothing else.
+ */
+#include "build.h"
+
+#include <stdarg.h>
+
+/* --------------------------------------------------------------- limits */
+
+void stop(Builder *b, Span span, const char *message, ...)
+{
+    char text[512];
+    va_list values;
+    va_start(values, message);
+    vsnprintf(text, sizeof text, message, values);
+    va_end(values);
+    if (!b->stopped)
+        build_error(b, "too-large", span, "%s", text);
+    b->stopped = true;
+}
+
+bool expand(Builder *b, Span span)
+{
+    if (++b->expansions > MAX_EXPANSIONS)
+        stop(b, span, "more than %d turns of loops and uses of blocks", MAX_EXPANSIONS);
+    return !b->stopped;
+}
+
+/* --------------------------------------------------------------- layers */
+
+/* False, reported, when one of the node's tensors is larger than any can be. */
+static bool size_fits(const Node *node, const char *what, Shape shape)
+{
+    int64_t elements;
+    int culprit;
+    if (shape.rank == 0 || count_elements(shape.rank, shape.dim, &elements, &culprit))
+        return true;
+    Diagnostic *d = node_error(node, "too-large", node->span, "%s of %s is too large: %s values per image", what,
+                               node->path, product_text(shape.rank, shape.dim));
+    diag_caption(d, "the factor %lld exceeds %lld values", (long long)shape.dim[culprit], (long long)MAX_ELEMENTS);
+    node_derivation(d, node->inputs.items[0], 3);
+    return false;
+}
+
+static bool sizes_fit(const Node *node)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (node->parameters.items[i]->elements == 0)
+            return false;
+    return size_fits(node, "the output", node->out_shape) && size_fits(node, "the working memory", node->aux_shape) &&
+           size_fits(node, "the statistics", shape_of(node->statistics_size > 0, node->statistics_size, 1, 1));
+}
+
+/* A view is its input's memory under another shape. */
+static void add_output(Graph *graph, Node *node)
+{
+    const Tensor *input = node->inputs.items[0];
+    node->out = new_tensor(graph, TENSOR_ACTIVATION, node->path, node->out_shape);
+    node->out->producer = node;
+    if (node->op->traits & OP_VIEW) {
+        node->out->base = input->base;
+        node->out->offset = input->offset;
+    }
+    if (node->aux_shape.rank > 0) {
+        node->aux = new_tensor(graph, TENSOR_AUX, format("%s aux", node->path), node->aux_shape);
+        node->aux->producer = node;
+    }
+    if (node->statistics_size > 0) {
+        node->statistics = new_tensor(graph, TENSOR_STATISTICS, format("%s statistics", node->path),
+                                      shape_of(1, node->statistics_size, 1, 1));
+        node->statistics->producer = node;
+    }
+}
+
+static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs, int count,
+                        const char *path, Span span)
+{
+    if (++b->layers > MAX_LAYERS) {
+        stop(b, span, "the network has more than %d layers", MAX_LAYERS);
+        return NULL;
+    }
+    Node *node = new_node(b->graph, STAGE_FORWARD, op);
+    node->path = path;
+    node->span = span;
+    node->instance = b->instance;
+    node->args = args;
+    for (int i = 0; i < count; i++)
+        push(&node->inputs, inputs[i]);
+    if (!op->infer(node) || !sizes_fit(node))
+        return NULL;
+    for (int i = 0; i < node->parameters.count; i++)
+        push(&b->graph->parameters, node->parameters.items[i]);
+    add_output(b->graph, node);
+    return node->out;
+}
+
+/* ---------------------------------------------------------------- bodies */
+
+static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x);
+static Tensor *finish_stmt(Builder *b, const Stmt *stmt, Name name, Tensor *y);
+
+Tensor *walk_statements(Builder *b, const Body *body, Tensor *x)
+{
+    if (++b->levels > MAX_LEVELS)
+        stop(b, body->open, "blocks and braces are nested more than %d levels deep", MAX_LEVELS);
+    for (int i = 0; i < body->stmts.count && !b->stopped; i++)
+        x = walk_stmt(b, body->stmts.items[i], x);
+    b->levels--;
+    return b->stopped ? NULL : x;
+}
+
+static Tensor *walk_body(Builder *b, const Body *body, Tensor *x)
+{
+    int outer = open_scope(b);
+    Tensor *y = walk_statements(b, body, x);
+    close_scope(b, outer);
+    return y;
+}
+
+/* A body that may not happen, for its names and arguments. */
+static void walk_guess(Builder *b, const Body *body)
+{
+    b->guesses++;
+    walk_body(b, body, NULL);
+    b->guesses--;
+    b->frame->uncertain = true;
+}
+
+/* ----------------------------------------------------------------- joins */
+
+static Join *open_join(Builder *b)
+{
+    Join *join = NEW(Join);
+    *join = (Join){b->frame->join, b->serial, b->serial};
+    b->frame->join = join;
+    return join;
+}
+
+static void close_join(Builder *b)
+{
+    b->frame->join = b->frame->join->outer;
+}
+
+typedef struct Inputs { LIST(Tensor *) tensors; bool known; } Inputs;
+
+static void add_input(Inputs *inputs, Tensor *tensor)
+{
+    push(&inputs->tensors, tensor);
+    inputs->known &= tensor != NULL;
+}
+
+static void walk_branch(Builder *b, const Stmt *stmt, Tensor *x, Inputs *inputs)
+{
+    add_input(inputs, finish_stmt(b, stmt, (Name){0}, walk_body(b, stmt->body, x)));
+}
+
+static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *x, Inputs *inputs)
+{
+    Join *join = open_join(b);
+    int outer = open_scope(b);
+    for (int i = 0; i < stmt->body->stmts.count && !b->stopped; i++) {
+        const Stmt *branch = stmt->body->stmts.items[i];
+        join->branch_start = b->serial;
+        if (branch->kind == STMT_BRANCH) {
+            walk_branch(b, branch, x, inputs);
+        } else if (branch->kind == STMT_LET) {
+            walk_stmt(b, branch, x);
+        } else {
+            Diagnostic *d = build_error(b, "misplaced-statement", branch->span, "the braces of %s hold branches", op);
+            diag_help(d, "`branch { … }` around it");
+            inputs->known = false;
+        }
+    }
+    close_scope(b, outer);
+    close_join(b);
+}
+
+static Tensor *joined_tensor(Builder *b, const char *op, const Argument *arg)
+{
+    const TensorName *named = arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
+    if (arg->value.kind == VALUE_TENSOR || arg->value.kind == VALUE_UNKNOWN)
+        return arg->value.tensor;
+    if (named != NULL)
+        return named->tensor;
+    if (arg->value.kind == VALUE_WORD || arg->value.kind == VALUE_TEXT)
+        report_unknown_tensor(b, arg->value.word, arg->span);
+    else
+        build_error(b, "argument-type", arg->span, "%s joins tensors; this is %s", op, value_text(&arg->value));
+    return NULL;
+}
+
+/* op { branch … } or op(name, …): the names are tensors, what is left are arguments. */
+static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const Arguments *args, Tensor *x, Name *name)
+{
+    Inputs inputs = {.known = x != NULL || stmt->body != NULL};
+    Arguments rest = {0};
+    if (stmt->body != NULL)
+        walk_branches(b, stmt, op->name, x, &inputs);
+    else
+        add_input(&inputs, x);
+    Span first_name = {0};
+    for (int i = 0; i < args->count; i++) {
+        if (args->items[i].name != NULL) {
+            push(&rest, args->items[i]);
+            continue;
+        }
+        first_name = first_name.source == NULL ? args->items[i].span : first_name;
+        add_input(&inputs, joined_tensor(b, op->name, &args->items[i]));
+    }
+    *name = take_name(b, stmt->as, op->name, stmt->call->span);
+    ArgValue *values = resolve_arguments(b, op->name, op->args, &rest, stmt->call->span);
+    if (stmt->body != NULL && first_name.source != NULL) {
+        Diagnostic *d = build_error(b, "misplaced-statement", first_name, "%s joins branches or named tensors, not both", op->name);
+        diag_help(d, "`branch { from name }` is a branch of a named tensor");
+        return NULL;
+    }
+    if (inputs.known && inputs.tensors.count < 2) {
+        Diagnostic *d = build_error(b, "missing-argument", stmt->call->span, "%s joins two or more tensors", op->name);
+        diag_help(d, "%s { branch { … } branch { … } }, or %s(name, …) with the current tensor first", op->name, op->name);
+        return NULL;
+    }
+    if (!inputs.known || values == NULL || b->stopped)
+        return NULL;
+    return add_node(b, op, values, inputs.tensors.items, inputs.tensors.count, name->path, stmt->call->span);
+}
+
+/* ----------------------------------------------------------------- skips */
+
+static Tensor *join_pair(Builder *b, const char *op_name, Tensor *first, Tensor *second, const char *path, Span span)
+{
+    const Operator *op = find_operator(op_name);
+    Arguments none = {0};
+    Tensor *pair[] = {first, second};
+    return add_node(b, op, resolve_arguments(b, op->name, op->args, &none, span), pair, 2, path, span);
+}
+
+/* The output size of a 1x1 convolution of this stride. */
+static int64_t strided(int64_t size, int64_t stride)
+{
+    return (size - 1) / stride + 1;
+}
+
+/* A 1x1 convolution that takes x to the body's shape, where one does. */
+static void suggest_shortcut(Diagnostic *d, Shape x, Shape body)
+{
+    if (x.rank != 3 || body.rank != 3)
+        return;
+    for (int64_t stride = 1; stride <= 16; stride++) {
+        if (strided(x.dim[1], stride) != body.dim[1] || strided(x.dim[2], stride) != body.dim[2])
+            continue;
+        const char *step = stride > 1 ? format(", stride=%lld", (long long)stride) : "";
+        diag_help(d, "`shortcut { conv2d(%lld, 1%s) }` after the body makes %s of %s", (long long)body.dim[0], step,
+                  shape_text(body), shape_text(x));
+        return;
+    }
+}
+
+static const char *axis_difference(Shape a, Shape b)
+{
+    static const char *const names[] = {"channels", "height", "width"};
+    Text text = {0};
+    if (a.rank != b.rank)
+        return "different ranks";
+    for (int axis = 0; axis < a.rank; axis++)
+        if (a.dim[axis] != b.dim[axis])
+            text_add(&text, "%s%s %lld and %lld", text.length > 0 ? ", " : "", a.rank == 1 ? "features" : names[axis],
+                     (long long)a.dim[axis], (long long)b.dim[axis]);
+    return text_chars(&text);
+}
+
+static Tensor *report_skip(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor *body, const Tensor *other)
+{
+    const char *way = stmt->other != NULL ? "shortcut" : "skip";
+    Diagnostic *d = build_error(b, "add-mismatch", stmt->span, "the body gives %s, but the %s %s: they cannot be added",
+                                shape_text(body->shape), way, shape_text(other->shape));
+    diag_caption(d, "%s", axis_difference(body->shape, other->shape));
+    add_derivation(d, body, 3, b->instance);
+    if (stmt->other == NULL)
+        suggest_shortcut(d, x->shape, body->shape);
+    return NULL;
+}
+
+/* "skip" ["if" value] body ["shortcut" body] */
+static Tensor *walk_skip(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
+{
+    int wanted = stmt->value != NULL ? truth(b, stmt->value, "`skip if` takes true or false") : 1;
+    if (wanted == 0)
+        return walk_body(b, stmt->body, x);
+    Join *join = open_join(b);
+    Tensor *body = walk_body(b, stmt->body, x), *other = x;
+    join->branch_start = b->serial;
+    if (stmt->other != NULL)
+        other = walk_body(b, stmt->other, x);
+    close_join(b);
+    if (wanted < 0)
+        return NULL;
+    *name = take_name(b, stmt->as, "add", stmt->span);
+    if (body == NULL || other == NULL)
+        return NULL;
+    if (!shape_equal(body->shape, other->shape))
+        return report_skip(b, stmt, x, body, other);
+    return join_pair(b, "add", body, other, name->path, stmt->span);
+}
+
+/* ----------------------------------------------------------------- loops */
+
+static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
+{
+    Shape a = x->shape, y = body->shape;
+    if (a.rank == y.rank && a.dim[1] == y.dim[1] && a.dim[2] == y.dim[2])
+        return join_pair(b, "concat", x, body, take_name(b, NULL, "concat", stmt->span).path, stmt->span);
+    Diagnostic *d = build_error(b, "concat-mismatch", stmt->span, "the body of dense gives %s, which cannot be joined to %s",
+                                shape_text(y), shape_text(a));
+    diag_caption(d, "all axes but the channels must be equal");
+    add_derivation(d, body, 4, b->instance);
+    return NULL;
+}
+
+static Tensor *walk_turn(Builder *b, const Stmt *stmt, Tensor *x, int64_t k, Value variable)
+{
+    Instance *instance = NEW(Instance);
+    Turn *turn = NEW(Turn);
+    bool dense = stmt->kind == STMT_DENSE;
+    *instance = (Instance){b->instance, dense ? "dense" : "repeat", NULL, k, stmt->span};
+    *turn = (Turn){b->frame->turn, k, false};
+    b->instance = instance;
+    b->frame->turn = turn;
+    int outer = open_scope(b);
+    if (stmt->variable != NULL)
+        bind_value(b, stmt->variable, stmt->variable_span, variable);
+    Tensor *y = walk_body(b, stmt->body, x);
+    close_scope(b, outer);
+    turn->over = true;
+    b->frame->turn = turn->outer;
+    if (dense && x != NULL && y != NULL)
+        y = join_dense(b, stmt, x, y);
+    b->instance = instance->outer;
+    return y;
+}
+
+static Tensor *walk_loop(Builder *b, const Stmt *stmt, Tensor *x)
+{
+    const char *word = stmt->kind == STMT_DENSE ? "dense" : "repeat";
+    int64_t count;
+    if (!whole_number(b, stmt->value, format("%s takes a whole number of turns", word), &count)) {
+        b->guesses++;
+        walk_turn(b, stmt, NULL, 0, (Value){.kind = VALUE_UNKNOWN});
+        b->guesses--;
+        b->frame->uncertain = true;
+        return NULL;
+    }
+    if (count < 0 || count > MAX_LAYERS) {
+        Diagnostic *d = build_error(b, count < 0 ? "argument-range" : "too-large", stmt->value->span,
+                                    "%s cannot take %lld turns", word, (long long)count);
+        diag_caption(d, "0 to %d", MAX_LAYERS);
+        b->frame->uncertain = true;
+        return NULL;
+    }
+    for (int64_t k = 0; k < count && expand(b, stmt->span); k++)
+        x = walk_turn(b, stmt, x, k, int_value(k));
+    return x;
+}
+
+/* -------------------------------------------------------------------- if */
+
+/* `else if` is an else of one if; taken as one level however long the chain. */
+static const Stmt *else_if(const Body *body)
+{
+    const Stmt *stmt = body != NULL && body->stmts.count == 1 ? body->stmts.items[0] : NULL;
+    return stmt != NULL && stmt->kind == STMT_IF && stmt->as == NULL && stmt->shape == NULL ? stmt : NULL;
+}
+
+/* "if" value body {"else" "if" value body} ["else" body] */
+static Tensor *walk_if(Builder *b, const Stmt *stmt, Tensor *x)
+{
+    bool guess = false;
+    for (;;) {
+        int taken = truth(b, stmt->value, "`if` takes true or false");
+        guess |= taken < 0;
+        if (guess)
+            walk_guess(b, stmt->body);
+        else if (taken)
+            return walk_body(b, stmt->body, x);
+        const Stmt *next = else_if(stmt->other);
+        if (next == NULL)
+            break;
+        stmt = next;
+    }
+    if (guess && stmt->other != NULL)
+        walk_guess(b, stmt->other);
+    if (guess)
+        return NULL;
+    return stmt->other != NULL ? walk_body(b, stmt->other, x) : x;
+}
+
+/* ----------------------------------------------------------------- calls */
+
+static bool refuse_body(Builder *b, const Stmt *stmt, const char *what)
+{
+    if (stmt->body == NULL)
+        return false;
+    Diagnostic *d = build_error(b, "misplaced-statement", stmt->body->open, "%s takes no { }", what);
+    diag_help(d, "only joining operators do: concat, add, mul");
+    return true;
+}
+
+static Tensor *report_loss(Builder *b, const Stmt *stmt, const Operator *op)
+{
+    Diagnostic *d = build_error(b, "misplaced-statement", stmt->call->span, "%s is a loss, not a layer", op->name);
+    diag_help(d, "write `loss %s` in the train section", op->name);
+    return NULL;
+}
+
+/* NAME ["(" [arg {"," arg}] ")"] [body] */
+static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
+{
+    const Expr *call = stmt->call;
+    Value callee = find_callee(b, call);
+    const Arguments *args = evaluate_arguments(b, &call->arguments);
+    if (callee.kind != VALUE_APPLIES) {
+        b->frame->uncertain |= stmt->body != NULL;
+        return NULL;
+    }
+    args = joined_arguments(callee.bound, args);
+    if (callee.op != NULL && (callee.op->traits & OP_JOINS))
+        return walk_join(b, stmt, callee.op, args, x, name);
+    if (callee.op != NULL && (callee.op->traits & OP_LOSS))
+        return report_loss(b, stmt, callee.op);
+    *name = take_name(b, stmt->as, callee.word, call->span);
+    bool refused = refuse_body(b, stmt, callee.word);
+    if (callee.block != NULL)
+        return use_block(b, callee.block, args, name->path, call->span, refused ? NULL : x);
+    ArgValue *values = resolve_arguments(b, callee.op->name, callee.op->args, args, call->span);
+    if (values == NULL || x == NULL || refused)
+        return NULL;
+    return add_node(b, callee.op, values, &x, 1, name->path, call->span);
+}
+
+/* ----------------------------------------------------------------- input */
+
+static bool input_dims(Builder *b, const ShapeExpr *shape, int64_t *dims)
+{
+    bool good = true;
+    if (shape->dims.count != 1 && shape->dims.count != 3) {
+        build_error(b, "shape-rank", shape->span, "an input is [channels, height, width] or [features], not %d numbers",
+                    shape->dims.count);
+        return false;
+    }
+    for (int i = 0; i < shape->dims.count; i++) {
+        const Expr *dim = shape->dims.items[i];
+        if (!whole_number(b, dim, "a dimension is a whole number", &dims[i])) {
+            good = false;
+        } else if (dims[i] < 1) {
+            build_error(b, "not-a-dimension", dim->span, "a dimension is at least 1, not %lld", (long long)dims[i]);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
+{
+    int64_t dims[3] = {1, 1, 1}, elements;
+    int culprit, rank = stmt->shape->dims.count;
+    if (!input_dims(b, stmt->shape, dims))
+        return NULL;
+    if (!count_elements(rank, dims, &elements, &culprit)) {
+        Diagnostic *d = build_error(b, "too-large", stmt->shape->dims.items[culprit]->span,
+                                    "the input is too large: %s values per image", product_text(rank, dims));
+        diag_caption(d, "%s%sthe factor %lld exceeds %lld values", culprit > 0 ? product_text(culprit, dims) : "",
+                     culprit > 0 ? " fit, " : "", (long long)dims[culprit], (long long)MAX_ELEMENTS);
+        return NULL;
+    }
+    b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_of(rank, dims[0], dims[1], dims[2]));
+    return b->graph->input;
+}
+
+/* "input" shape ["as" name] */
+static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x)
+{
+    if (b->frame != b->network || b->levels > 1) {
+        Diagnostic *d = build_error(b, "misplaced-statement", stmt->span, "`input` stands at the beginning of a network");
+        if (b->frame != b->network)
+            diag_help(d, "a block's input is in its signature: block NAME [c, h, w] { … }");
+        return x;
+    }
+    if (b->graph->input_span.source != NULL) {
+        diag_label(build_error(b, "misplaced-statement", stmt->span, "a network has one input"), b->graph->input_span,
+                   "the first");
+        return x;
+    }
+    b->input_seen = true;
+    b->graph->input_span = stmt->shape->span;
+    return add_input_tensor(b, stmt);
+}
+
+static void report_no_input(Builder *b, Span at)
+{
+    Diagnostic *d = build_error(b, "no-input", at, "a network begins with its input");
+    diag_help(d, "`input [1, 28, 28]`: channels, height, width");
+    b->input_seen = true;
+}
+
+/* ------------------------------------------------------------ statements */
+
+static const char *statement_subject(const Stmt *stmt)
+{
+    return stmt->kind == STMT_CALL ? stmt->call->word : span_text(stmt->keyword);
+}
+
+/* "[512]", "[_, 4, 4]": what was asserted, computed. */
+static const char *asserted_text(Builder *b, const ShapeExpr *shape)
+{
+    Text text = {0};
+    for (int i = 0; i < shape->dims.count; i++) {
+        int64_t number;
+        const char *before = i > 0 ? ", " : "";
+        if (shape->dims.items[i]->kind == EXPR_ANY)
+            text_add(&text, "%s_", before);
+        else if (whole_number(b, shape->dims.items[i], "", &number))
+            text_add(&text, "%s%lld", before, (long long)number);
+    }
+    return format("[%s]", text_chars(&text));
+}
+
+/* Like add_derivation, from before the statement that made `tensor`. */
+static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Tensor *tensor)
+{
+    const Node *node = tensor->producer;
+    bool this_statement = node != NULL && node->instance == b->instance && stmt->kind == STMT_CALL &&
+                          node->span.line == stmt->call->span.line && node->span.column == stmt->call->span.column;
+    add_derivation(d, this_statement ? node->inputs.items[0] : tensor, 4, b->instance);
+}
+
+static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int64_t wanted)
+{
+    bool rows = y->shape.rank == 1 && stmt->shape->dims.count == 1;
+    const char *subject = statement_subject(stmt), *arithmetic = flatten_arithmetic(y);
+    Diagnostic *d = rows
+        ? build_error(b, "shape-assert", stmt->shape->span, "%s gives %lld values, not %lld", subject,
+                      (long long)y->shape.dim[0], (long long)wanted)
+        : build_error(b, "shape-assert", stmt->shape->span, "%s gives %s, not %s", subject, shape_text(y->shape),
+                      asserted_text(b, stmt->shape));
+    if (arithmetic != NULL)
+        diag_caption(d, "%s", arithmetic);
+    else
+        diag_caption(d, "is %s", shape_text(y->shape));
+    derive_before(b, d, stmt, y);
+    if (rows)
+        suggest_channels(d, y, wanted);
+}
+
+/* "->" shape */
+static Tensor *check_shape(Builder *b, const Stmt *stmt, Tensor *y)
+{
+    int64_t wanted;
+    int axis = match_shape(b, stmt->shape, y, false, &wanted);
+    if (axis >= 0)
+        report_shape(b, stmt, y, wanted);
+    return axis == -1 ? y : NULL;
+}
+
+static Tensor *walk_let(Builder *b, const Stmt *stmt, Tensor *x)
+{
+    Value value = evaluate(b, stmt->value);
+    if (value.kind == VALUE_WORD) {
+        build_error(b, "unknown-name", stmt->value->span, "nothing is named `%s` here", value.word);
+        value = (Value){.kind = VALUE_UNKNOWN};
+    }
+    bind_value(b, stmt->variable, stmt->variable_span, value);
+    return x;
+}
+
+static Tensor *walk_stray_branch(Builder *b, const Stmt *stmt)
+{
+    Diagnostic *d = build_error(b, "misplaced-statement", stmt->keyword, "a branch stands in the braces of a joining operator");
+    diag_help(d, "concat { branch { … } branch { … } }");
+    walk_body(b, stmt->body, NULL);
+    return NULL;
+}
+
+static Tensor *walk_kind(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
+{
+    switch (stmt->kind) {
+    case STMT_LET:    return walk_let(b, stmt, x);
+    case STMT_INPUT:  return walk_input(b, stmt, x);
+    case STMT_CALL:   return walk_call(b, stmt, x, name);
+    case STMT_FROM:   return named_tensor(b, stmt->from);
+    case STMT_BRANCH: return walk_stray_branch(b, stmt);
+    case STMT_SKIP:   return walk_skip(b, stmt, x, name);
+    case STMT_DENSE:
+    case STMT_REPEAT: return walk_loop(b, stmt, x);
+    case STMT_IF:     return walk_if(b, stmt, x);
+    }
+    unreachable();
+}
+
+/* ["as" name] ["->" shape]; what no layer took as its name is named here:
+ * `repeat … as tail`, `input … as x`. */
+static Tensor *finish_stmt(Builder *b, const Stmt *stmt, Name name, Tensor *y)
+{
+    if (name.path == NULL && stmt->as != NULL)
+        name = take_name(b, stmt->as, statement_subject(stmt), stmt->span);
+    if (stmt->shape != NULL && stmt->kind != STMT_INPUT)
+        y = check_shape(b, stmt, y);
+    declare_tensor(b, &name, y);
+    return y;
+}
+
+static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
+{
+    Name name = {0};
+    if (++b->steps > MAX_STEPS) {
+        stop(b, stmt->span, "the network takes more than %d steps to expand", MAX_STEPS);
+        return NULL;
+    }
+    if (!b->input_seen && b->frame == b->network && stmt->kind != STMT_LET && stmt->kind != STMT_INPUT)
+        report_no_input(b, stmt->span);
+    Tensor *y = walk_kind(b, stmt, x, &name);
+    return finish_stmt(b, stmt, name, y);
+}
+
+/* --------------------------------------------------------------- program */
+
+static void walk_network(Builder *b, const NetworkDef *network)
+{
+    b->network = b->frame = new_frame("");
+    open_scope(b);
+    b->graph->output = walk_statements(b, network->body, NULL);
+    if (!b->input_seen)
+        report_no_input(b, network->name_span);
+    else if (b->graph->output != NULL && b->graph->output == b->graph->input)
+        build_error(b, "no-network", network->name_span, "network %s has no layers", network->name);
+}
+
+Graph *build_graph(const Program *program)
+{
+    if (program->network == NULL)
+        return NULL;
+    Graph *graph = NEW(Graph);
+    graph->name = program->network->name;
+    graph->program = program;
+    Builder b = {.program = program, .graph = graph};
+    enter_blocks(&b);
+    walk_network(&b, program->network);
+    check_unused_blocks(&b);
+    resolve_training(graph);
+    return diag_error_count() > 0 ? NULL : graph;
+}
+
+void check_library(const Program *program)
+{
+    Graph *graph = NEW(Graph);
+    graph->program = program;
+    Builder b = {.program = program, .graph = graph};
+    enter_blocks(&b);
+    check_unused_blocks(&b);
+    if (program->train != NULL)
+        diag(SEVERITY_ERROR, "no-network", program->train->span, "a train section without a network");
+}

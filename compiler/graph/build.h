@@ -1,0 +1,236 @@
+/* build.h: what the files that build the graph share.  Private to graph/.
+ *
+ *   build.c      the walk: statements, joins, loops, layers
+ *   blocks.c     uses of blocks: recursion, signatures, unused ones
+ *   names.c      scopes: values, tensors' names and paths
+ *   values.c     compile-time values
+ *   arguments.c  arguments against an operator's or a setting's table
+ *   hints.c      where a fault came from, and what would mend it
+ *   training.c   the train section
+ *
+ * A thing that could not be known, because its own fault was reported already
+ * or because a block is only being checked, is unknown: a NULL tensor, a
+ * VALUE_UNKNOWN.  Whatever depends on it is unknown too, and silent.
+ */
+#ifndef BUILD_H
+#define BUILD_H
+
+#include "netc.h"
+
+enum {
+    MAX_LAYERS = 100000,
+    MAX_LEVELS = 64,            /* of braces within braces, blocks' own included */
+    MAX_EXPANSIONS = 200000,    /* turns of loops and uses of blocks: those may hold no layer */
+    MAX_STEPS = 4000000,        /* statements walked */
+    MAX_EXPRESSION_DEPTH = 200
+};
+
+/* One image's values in a tensor, and one parameter's: an int's worth, so that
+ * bytes of a batch, and multiply-adds of any pair of them, fit int64. */
+#define MAX_ELEMENTS INT64_C(2147483647)
+
+/* From interned names to pointers. */
+typedef struct Map {
+    struct MapSlot { const char *key; void *value; } *slots;
+    int count, capacity;
+} Map;
+void *map_get(const Map *map, const char *key);         /* NULL: absent */
+void map_set(Map *map, const char *key, void *value);
+
+/* ------------------------------------------------------------- values */
+
+typedef enum ValueKind {
+    VALUE_UNKNOWN, VALUE_INT, VALUE_REAL, VALUE_BOOL, VALUE_LIST,
+    VALUE_WORD,                 /* a bare word that names nothing: perhaps one a table lists */
+    VALUE_TEXT,                 /* quoted */
+    VALUE_APPLIES,              /* an operator or a block, with the arguments it was given so far */
+    VALUE_TENSOR
+} ValueKind;
+
+typedef struct Value Value;
+typedef struct Argument Argument;
+typedef LIST(Argument) Arguments;
+
+struct Value {
+    ValueKind kind;
+    int64_t integer;            /* VALUE_INT; VALUE_BOOL: 0 or 1 */
+    double real;
+    const char *word;           /* VALUE_WORD, VALUE_TEXT; VALUE_APPLIES: the name */
+    const Operator *op;         /* VALUE_APPLIES: this or block */
+    const BlockDef *block;
+    const Arguments *bound;
+    const struct ValueList *list;
+    Tensor *tensor;             /* VALUE_TENSOR; NULL: unknown */
+};
+
+typedef struct ValueList { LIST(Value) values; } ValueList;
+
+struct Argument {
+    const char *name;           /* NULL: positional */
+    Span name_span, span;       /* span: the value's */
+    Value value;
+};
+
+/* -------------------------------------------------------------- scopes */
+
+typedef struct Binding {        /* a let, parameter, dimension or loop variable */
+    const char *name;
+    Value value;
+    Span span;
+    int scope;                  /* which pair of braces */
+    struct Binding *hides;      /* of the same name, further out */
+    struct Binding *previous;   /* the binding made before this one */
+} Binding;
+
+typedef struct Turn {           /* of a repeat or dense that is being walked */
+    struct Turn *outer;
+    int64_t number;
+    bool over;
+} Turn;
+
+typedef struct Join {           /* whose branches are being walked */
+    struct Join *outer;
+    int start, branch_start;    /* serial numbers: of the first branch, of this one */
+} Join;
+
+typedef struct TensorName {     /* one way in which a tensor can be named */
+    Tensor *tensor;             /* NULL: unknown */
+    Span span;
+    int serial;
+    Turn *turn;                 /* usable within this turn; NULL: to the end of the block */
+    struct TensorName *older;   /* of the same name */
+} TensorName;
+
+typedef struct Frame {          /* the network, or one use of a block: a scope of names */
+    const char *prefix;         /* "" or "incep1" */
+    Map values;                 /* Binding, innermost */
+    Binding *bindings;          /* newest */
+    int scope;
+    Map tensors;                /* TensorName, newest */
+    LIST(const char *) tensor_names;    /* in order of definition, for the nearest one */
+    Map counters;               /* of unnamed layers, by operator */
+    Turn *turn;
+    Join *join;
+    bool uncertain;             /* some tensors' names could not be computed */
+} Frame;
+
+typedef struct Builder {
+    const Program *program;
+    Graph *graph;
+    Map blocks;                 /* BlockState */
+    Map paths;                  /* every full path's Place */
+    Frame *frame;
+    const Instance *instance;
+    int levels, expression_depth, serial, scopes;
+    int64_t layers, expansions, steps;
+    int guesses;                /* > 0: in a side or turn that may not happen */
+    Frame *network;             /* the network's own scope */
+    bool input_seen;            /* or its absence reported */
+    bool stopped;               /* a limit was reached: nothing more is walked */
+} Builder;
+
+typedef struct BlockState {
+    const BlockDef *def;
+    bool used;
+    bool cyclic;                /* reported: never expanded */
+    enum { UNVISITED, VISITING, VISITED } visit;
+} BlockState;
+
+/* A statement's name.  path NULL: none was taken. */
+typedef struct Name {
+    const char *path;           /* full */
+    const char *local;          /* as `from` says it, less the turns; NULL: unnamed */
+    bool listed;                /* an unquoted name: gets `.k` in a loop */
+    Span span;
+} Name;
+
+/* --------------------------------------------------------------- build.c */
+
+Tensor *walk_statements(Builder *b, const Body *body, Tensor *x);
+/* Counts one use or turn, and reports when that makes too many. */
+bool expand(Builder *b, Span span);
+/* Ends the walk. */
+void stop(Builder *b, Span span, const char *message, ...) PRINTF(3, 4);
+
+/* -------------------------------------------------------------- blocks.c */
+
+/* Enters the program's blocks; reports those that use themselves. */
+void enter_blocks(Builder *b);
+Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path, Span span, Tensor *x);
+/* Names and arguments of the blocks that were never expanded. */
+void check_unused_blocks(Builder *b);
+/* Each dimension against the tensor's: binds unknown bare names when `binds`.
+ * Gives the first axis that differs, -1: none, -2: not known; *wanted is what
+ * the axis should have been. */
+int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, int64_t *wanted);
+
+/* --------------------------------------------------------------- names.c */
+
+Frame *new_frame(const char *prefix);
+int open_scope(Builder *b);                     /* gives what close_scope takes back */
+void close_scope(Builder *b, int outer);
+/* Reports a name bound twice in one pair of braces. */
+void bind_value(Builder *b, const char *name, Span span, Value value);
+const Value *find_value(const Builder *b, const char *name);
+
+/* The name that `as` gives, or a number for an unnamed `kind`; reports one that
+ * is taken, and gives a free one so that the walk can go on. */
+Name take_name(Builder *b, const Expr *as, const char *kind, Span span);
+void declare_tensor(Builder *b, const Name *name, Tensor *tensor);
+const TensorName *find_tensor(Builder *b, const char *name);    /* NULL: not visible here */
+void report_unknown_tensor(Builder *b, const char *name, Span at);
+/* What `from` and a join's arguments name; *known false: there is none (reported). */
+Tensor *named_tensor(Builder *b, const Expr *name);
+
+/* -------------------------------------------------------------- values.c */
+
+Value evaluate(Builder *b, const Expr *expr);
+Value int_value(int64_t integer);
+Arguments *evaluate_arguments(Builder *b, const ArgList *args);
+Arguments *joined_arguments(const Arguments *first, const Arguments *second);
+const char *value_text(const Value *value);     /* as a message says it: "2.5", "the tensor inc" */
+const char *value_kind(const Value *value);     /* "a number" */
+/* A whole number, of which `what` speaks; false: reported, or unknown. */
+bool whole_number(Builder *b, const Expr *expr, const char *what, int64_t *number);
+/* A condition; -1: unknown (reported where there is a fault). */
+int truth(Builder *b, const Expr *expr, const char *what);
+/* The block or operator that a bare word or call names; VALUE_UNKNOWN: reported. */
+Value find_callee(Builder *b, const Expr *call);
+
+/* ----------------------------------------------------------- arguments.c */
+
+/* Values in the order of `specs` (NULL: none), or NULL when one is wrong
+ * (reported) or unknown.  `subject` is what takes them: "conv2d". */
+ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call);
+/* Whether args[i] is what it would be had nobody written it. */
+bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
+const char *argument_text(const ArgSpec *spec, const ArgValue *value);
+/* Binds a block's parameters in b->frame (the block's own). */
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller);
+/* "conv2d(out_channels, kernel_size, stride=1, …)" */
+const char *signature_text(const char *subject, const ArgSpec *specs);
+
+/* --------------------------------------------------------------- hints.c */
+
+/* A fault where the walk is: with a note for each level it is in. */
+Diagnostic *build_error(const Builder *b, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
+void add_instance_notes(Diagnostic *d, const Instance *instance);
+/* Like node_derivation, as seen from `level`: a block used there is one step. */
+void add_derivation(Diagnostic *d, const Tensor *tensor, int most, const Instance *level);
+/* The nearest operator or block, for a word that is neither. */
+void suggest_callee(const Builder *b, Diagnostic *d, const char *word, Span at);
+const char *other_argument_name(const char *word);      /* "filters": "out_channels"; or NULL */
+/* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
+const char *flatten_arithmetic(const Tensor *tensor);
+/* The characters of a span of one line, or "". */
+const char *span_text(Span span);
+/* When a convolution before the flatten could have given `wanted` features. */
+void suggest_channels(Diagnostic *d, const Tensor *flat, int64_t wanted);
+
+/* --------------------------------------------------------------- graph.c */
+
+/* The elements of dims[0 … rank), or false and which factor was too much. */
+bool count_elements(int rank, const int64_t *dims, int64_t *elements, int *culprit);
+const char *product_text(int rank, const int64_t *dims);        /* "20 * 4 * 4" */
+
+#endif

@@ -1,0 +1,123 @@
+/* dump.c: the graph as text, one line per node, stable from run to run: what
+ * `netc --dump=graph` and `--dump=gradient` print and the golden tests compare.
+ */
+#include "build.h"
+
+static void dump_tensor(const char *before, const Tensor *tensor, FILE *out)
+{
+    fprintf(out, "%s%s %s", before, tensor->name, shape_text(tensor->shape));
+    if (tensor->base != tensor)
+        fprintf(out, " in %s at %lld", tensor->base->name, (long long)tensor->offset);
+}
+
+/* The arguments that are not what they would be unwritten. */
+static void dump_arguments(const Node *node, FILE *out)
+{
+    const ArgSpec *specs = node->op->args;
+    const char *separator = "(";
+    for (int i = 0; specs != NULL && specs[i].name != NULL; i++) {
+        if (argument_is_default(specs, node->args, i))
+            continue;
+        fprintf(out, "%s%s=%s", separator, specs[i].name, argument_text(&specs[i], &node->args[i]));
+        separator = ", ";
+    }
+    fprintf(out, "%s", separator[0] == ',' ? ")" : "");
+}
+
+static void dump_init(const Parameter *parameter, FILE *out)
+{
+    switch (parameter->kind) {
+    case PARAMETER_TRAINED: fprintf(out, "trained "); break;
+    case PARAMETER_BUFFER:  fprintf(out, "buffer "); break;
+    case PARAMETER_COUNTER: fprintf(out, "counter "); break;
+    }
+    switch (parameter->init.kind) {
+    case INIT_CONSTANT: fprintf(out, "%.6g\n", parameter->init.a); break;
+    case INIT_UNIFORM:  fprintf(out, "uniform %.6g to %.6g\n", parameter->init.a, parameter->init.b); break;
+    case INIT_NORMAL:   fprintf(out, "normal %.6g, %.6g\n", parameter->init.a, parameter->init.b); break;
+    }
+}
+
+static void dump_parameters(const Node *node, FILE *out)
+{
+    for (int i = 0; i < node->parameters.count; i++) {
+        const Parameter *parameter = node->parameters.items[i];
+        fprintf(out, "        %s [", parameter->path);
+        for (int k = 0; k < parameter->rank; k++)
+            fprintf(out, "%s%lld", k > 0 ? ", " : "", (long long)parameter->dim[k]);
+        fprintf(out, "] ");
+        dump_init(parameter, out);
+    }
+}
+
+static void dump_forward(const Node *node, FILE *out)
+{
+    dump_arguments(node, out);
+    for (int i = 0; i < node->inputs.count; i++)
+        fprintf(out, "%s%s", i > 0 ? ", " : " of ", node->inputs.items[i]->name);
+    if (node->out != NULL)
+        dump_tensor(" -> ", node->out, out);
+    if (node->aux != NULL)
+        dump_tensor("; ", node->aux, out);
+    if (node->statistics != NULL)
+        dump_tensor("; ", node->statistics, out);
+    fprintf(out, "\n");
+    dump_parameters(node, out);
+}
+
+static void dump_backward(const Node *node, FILE *out)
+{
+    if (node->stage == STAGE_BACKWARD_INPUT)
+        fprintf(out, " input %d", node->which);
+    if (node->dy != NULL)
+        dump_tensor(" of ", node->dy, out);
+    if (node->from != NULL)
+        dump_tensor(" of ", node->from, out);
+    if (node->dx != NULL)
+        dump_tensor(node->accumulate ? " added to " : " -> ", node->dx, out);
+    fprintf(out, "\n");
+}
+
+static void dump_node(const Node *node, FILE *out)
+{
+    fprintf(out, "%4d  %s", node->id, stage_name(node->stage));
+    if (node->op != NULL)
+        fprintf(out, " %s", node->op->name);
+    if (node->path != NULL && node->out == NULL)
+        fprintf(out, " %s", node->path);
+    if (node->stage == STAGE_FORWARD)
+        dump_forward(node, out);
+    else
+        dump_backward(node, out);
+}
+
+static void dump_setting(const Setting *setting, FILE *out)
+{
+    fprintf(out, "  %s", setting->path);
+    switch (setting->kind) {
+    case SETTING_NUMBER:
+        fprintf(out, " %.10g", setting->number);
+        break;
+    case SETTING_WORD:
+        fprintf(out, " %s", setting->word);
+        break;
+    case SETTING_LIST:
+        for (int i = 0; i < setting->list.count; i++)
+            fprintf(out, " %.10g", setting->list.items[i]);
+        break;
+    }
+    fprintf(out, "\n");
+}
+
+void dump_graph(const Graph *graph, FILE *out)
+{
+    fprintf(out, "graph %s: ", graph->name);
+    dump_tensor("", graph->input, out);
+    fprintf(out, " -> %s %s\n", graph->output->name, shape_text(graph->output->shape));
+    for (int i = 0; i < graph->nodes.count; i++)
+        dump_node(graph->nodes.items[i], out);
+    if (graph->settings.count > 0)
+        fprintf(out, "train\n");
+    for (int i = 0; i < graph->settings.count; i++)
+        dump_setting(&graph->settings.items[i], out);
+}

@@ -1,0 +1,91 @@
+/* graph.c: shapes, and the making of the graph's parts.  The builder makes the
+ * forward part and the passes after it append to it, all through these.
+ */
+#include "build.h"
+
+#include <string.h>
+
+Shape shape_of(int rank, int64_t d0, int64_t d1, int64_t d2)
+{
+    return (Shape){rank, {d0, rank == 1 ? 1 : d1, rank == 1 ? 1 : d2}};
+}
+
+bool shape_equal(Shape a, Shape b)
+{
+    return a.rank == b.rank && a.dim[0] == b.dim[0] && a.dim[1] == b.dim[1] && a.dim[2] == b.dim[2];
+}
+
+int64_t shape_elements(Shape shape)
+{
+    return shape.dim[0] * shape.dim[1] * shape.dim[2];
+}
+
+const char *shape_text(Shape shape)
+{
+    Text text = {0};
+    for (int axis = 0; axis < shape.rank; axis++)
+        text_add(&text, "%s%lld", axis > 0 ? ", " : "[", (long long)shape.dim[axis]);
+    return format("%s]", text_chars(&text));
+}
+
+bool count_elements(int rank, const int64_t *dims, int64_t *elements, int *culprit)
+{
+    *elements = 1;
+    for (*culprit = 0; *culprit < rank; ++*culprit)
+        if (__builtin_mul_overflow(*elements, dims[*culprit], elements) || *elements > MAX_ELEMENTS)
+            return false;
+    return true;
+}
+
+const char *product_text(int rank, const int64_t *dims)
+{
+    Text text = {0};
+    for (int i = 0; i < rank; i++)
+        text_add(&text, "%s%lld", i > 0 ? " * " : "", (long long)dims[i]);
+    return intern(text_chars(&text));
+}
+
+Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
+{
+    Tensor *tensor = NEW(Tensor);
+    *tensor = (Tensor){.id = graph->tensors.count, .role = role, .name = name, .shape = shape, .base = tensor};
+    push(&graph->tensors, tensor);
+    return tensor;
+}
+
+Node *new_node(Graph *graph, Stage stage, const Operator *op)
+{
+    Node *node = NEW(Node);
+    *node = (Node){.id = graph->nodes.count, .stage = stage, .op = op};
+    push(&graph->nodes, node);
+    return node;
+}
+
+/* A parameter too large to address is marked by elements = 0: the builder
+ * drops its node. */
+Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
+                          int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out)
+{
+    Parameter *parameter = NEW(Parameter);
+    *parameter = (Parameter){.name = intern(name), .path = format("%s.%s", node->path, name), .kind = kind,
+                             .rank = rank, .fan_in = fan_in, .fan_out = fan_out, .init = init, .node = node};
+    for (int i = 0; i < rank; i++)
+        parameter->dim[i] = dim[i];
+    push(&node->parameters, parameter);
+    int culprit;
+    if (count_elements(rank, dim, &parameter->elements, &culprit))
+        return parameter;
+    Diagnostic *d = node_error(node, "too-large", node->span, "%s of %s is too large: %s values",
+                               name, node->path, product_text(rank, dim));
+    diag_caption(d, "the factor %lld exceeds %lld values", (long long)dim[culprit], (long long)MAX_ELEMENTS);
+    parameter->elements = 0;
+    return parameter;
+}
+
+Parameter *find_parameter(const Node *node, const char *name)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (strcmp(node->parameters.items[i]->name, name) == 0)
+            return node->parameters.items[i];
+    return NULL;
+}

@@ -1,0 +1,302 @@
+/* names.c: what a word means where it stands.
+ *
+ * A use of a block opens a Frame.  In it, values (let, parameters, dimensions,
+ * loop variables) belong to their pair of braces; tensors' names last to the
+ * end of the frame.  Two rules limit those: a name from a sibling branch is
+ * hidden while the branch is walked, and within a turn of a loop a bare name is
+ * that turn's.  Every name gets a serial number as it is defined, so the first
+ * rule is an interval; the second is a pointer to the turn and whether it is
+ * over.
+ */
+#include "build.h"
+
+#include <ctype.h>
+#include <stdint.h>
+
+/* ------------------------------------------------- a table of pointers */
+
+static struct MapSlot *find_slot(const Map *map, const char *key)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
+    int mask = map->capacity - 1, at = (int)(hash >> 40) & mask;
+    while (map->slots[at].key != NULL && map->slots[at].key != key)
+        at = (at + 1) & mask;
+    return &map->slots[at];
+}
+
+static void grow(Map *map)
+{
+    Map larger = {.count = map->count, .capacity = map->capacity > 0 ? 2 * map->capacity : 8};
+    larger.slots = NEW_ARRAY(struct MapSlot, (size_t)larger.capacity);
+    for (int i = 0; i < map->capacity; i++)
+        if (map->slots[i].key != NULL)
+            *find_slot(&larger, map->slots[i].key) = map->slots[i];
+    *map = larger;
+}
+
+void *map_get(const Map *map, const char *key)
+{
+    return map->capacity > 0 ? find_slot(map, key)->value : NULL;
+}
+
+void map_set(Map *map, const char *key, void *value)
+{
+    if (2 * map->count >= map->capacity)
+        grow(map);
+    struct MapSlot *slot = find_slot(map, key);
+    map->count += slot->key == NULL;
+    *slot = (struct MapSlot){key, value};
+}
+
+/* --------------------------------------------------------------- values */
+
+Frame *new_frame(const char *prefix)
+{
+    Frame *frame = NEW(Frame);
+    frame->prefix = prefix;
+    return frame;
+}
+
+int open_scope(Builder *b)
+{
+    int outer = b->frame->scope;
+    b->frame->scope = ++b->scopes;
+    return outer;
+}
+
+void close_scope(Builder *b, int outer)
+{
+    Frame *frame = b->frame;
+    for (; frame->bindings != NULL && frame->bindings->scope == frame->scope; frame->bindings = frame->bindings->previous)
+        map_set(&frame->values, frame->bindings->name, frame->bindings->hides);
+    frame->scope = outer;
+}
+
+void bind_value(Builder *b, const char *name, Span span, Value value)
+{
+    Frame *frame = b->frame;
+    Binding *hidden = map_get(&frame->values, name), *binding = NEW(Binding);
+    if (hidden != NULL && hidden->scope == frame->scope) {
+        Diagnostic *d = build_error(b, "duplicate-name", span, "`%s` has a value here already", name);
+        diag_label(d, hidden->span, "the first");
+        return;
+    }
+    *binding = (Binding){name, value, span, frame->scope, hidden, frame->bindings};
+    frame->bindings = binding;
+    map_set(&frame->values, name, binding);
+}
+
+const Value *find_value(const Builder *b, const char *name)
+{
+    const Binding *binding = map_get(&b->frame->values, name);
+    return binding != NULL ? &binding->value : NULL;
+}
+
+/* ---------------------------------------------------------------- paths */
+
+typedef struct Place { Span span; bool guessed; } Place;
+
+static const char *full_path(const Builder *b, const char *local)
+{
+    return b->frame->prefix[0] != '\0' ? format("%s.%s", b->frame->prefix, local) : local;
+}
+
+/* "name" in turn 2 of a loop in turn 0 of another: "name.0.2". */
+static const char *numbered(const char *name, const Turn *turn)
+{
+    return turn == NULL ? name : format("%s.%lld", numbered(name, turn->outer), (long long)turn->number);
+}
+
+static void claim(Builder *b, const char *path, Span span)
+{
+    Place *place = NEW(Place);
+    *place = (Place){span, b->guesses > 0};
+    map_set(&b->paths, path, place);
+}
+
+static bool same_span(Span a, Span b)
+{
+    return a.source == b.source && a.line == b.line && a.column == b.column;
+}
+
+static void report_duplicate(const Builder *b, const char *path, Span span, const Place *first)
+{
+    Diagnostic *d = build_error(b, "duplicate-name", span, "two layers are named %s: their weights would collide", path);
+    if (same_span(span, first->span)) {
+        diag_caption(d, "twice, in different turns or uses");
+        if (b->frame->turn != NULL)
+            diag_help(d, "number it by the turn, as in \"name{i}\"; unquoted, `as name` is a list: name.0, name.1");
+        return;
+    }
+    diag_caption(d, "the second");
+    diag_label(d, first->span, "the first");
+}
+
+/* conv2d_1, conv2d_2, …: the next that nobody has taken. */
+static const char *unnamed_path(Builder *b, const char *kind, Span span)
+{
+    const char *path;
+    kind = intern(kind);
+    intptr_t number = (intptr_t)map_get(&b->frame->counters, kind);
+    do
+        path = full_path(b, format("%s_%lld", kind, (long long)++number));
+    while (map_get(&b->paths, path) != NULL);
+    map_set(&b->frame->counters, kind, (void *)number);
+    claim(b, path, span);
+    return path;
+}
+
+/* Quoted text may be any dotted path; unquoted it is one by the grammar. */
+static bool is_path(const char *text)
+{
+    for (const char *at = text;; at++) {
+        if (!isalnum((unsigned char)*at) && *at != '_')
+            return false;
+        while (isalnum((unsigned char)*at) || *at == '_')
+            at++;
+        if (*at != '.')
+            return *at == '\0';
+    }
+}
+
+/* What `as` or `from` spells, or NULL: unknown, or no path (reported). */
+static const char *spelled(Builder *b, const Expr *name)
+{
+    if (name->kind == EXPR_PATH)
+        return name->word;
+    Value text = name->kind == EXPR_TEXT ? evaluate(b, name) : (Value){0};
+    if (text.kind != VALUE_TEXT)
+        return NULL;
+    if (is_path(text.word))
+        return text.word;
+    Diagnostic *d = build_error(b, "value-type", name->span, "\"%s\" is no name", text.word);
+    diag_help(d, "a name is letters, digits and underscores, in parts joined by single dots");
+    return NULL;
+}
+
+Name take_name(Builder *b, const Expr *as, const char *kind, Span span)
+{
+    Name name = {.span = as != NULL ? as->span : span};
+    if (as == NULL) {
+        name.path = unnamed_path(b, kind, span);
+        return name;
+    }
+    name.local = spelled(b, as);
+    name.listed = as->kind == EXPR_PATH;
+    if (name.local == NULL) {
+        b->frame->uncertain = true;
+        name.path = unnamed_path(b, kind, span);
+        return name;
+    }
+    name.path = full_path(b, name.listed ? numbered(name.local, b->frame->turn) : name.local);
+    const Place *first = map_get(&b->paths, name.path);
+    if (first == NULL) {
+        claim(b, name.path, name.span);
+        return name;
+    }
+    if (b->guesses == 0 && !first->guessed)
+        report_duplicate(b, name.path, name.span, first);
+    name.path = unnamed_path(b, kind, span);
+    return name;
+}
+
+/* -------------------------------------------------------------- tensors */
+
+static void add_alias(Builder *b, const char *alias, Turn *turn, Span span, Tensor *tensor)
+{
+    TensorName *name = NEW(TensorName);
+    *name = (TensorName){tensor, span, b->serial, turn, map_get(&b->frame->tensors, alias)};
+    map_set(&b->frame->tensors, alias, name);
+    if (name->older == NULL)
+        push(&b->frame->tensor_names, alias);
+}
+
+/* In turn 1 of turn 0, `conv` is usable in the inner turn, `conv.1` in the
+ * outer, `conv.0.1` to the end of the block. */
+void declare_tensor(Builder *b, const Name *name, Tensor *tensor)
+{
+    if (name->local == NULL)
+        return;
+    b->serial++;
+    if (!name->listed) {
+        add_alias(b, name->local, NULL, name->span, tensor);
+        return;
+    }
+    const char *suffix = "";
+    for (Turn *turn = b->frame->turn; turn != NULL; turn = turn->outer) {
+        add_alias(b, format("%s%s", name->local, suffix), turn, name->span, tensor);
+        suffix = format(".%lld%s", (long long)turn->number, suffix);
+    }
+    add_alias(b, format("%s%s", name->local, suffix), NULL, name->span, tensor);
+}
+
+/* Defined in a branch beside the one that is being walked. */
+static bool in_sibling(const Frame *frame, const TensorName *name)
+{
+    for (const Join *join = frame->join; join != NULL; join = join->outer)
+        if (name->serial > join->start && name->serial <= join->branch_start)
+            return true;
+    return false;
+}
+
+/* A turn that is over never comes back, so its names are dropped on the way:
+ * looking for one does not pass by thousands.  The oldest stays, for messages. */
+const TensorName *find_tensor(Builder *b, const char *name)
+{
+    TensorName *found = map_get(&b->frame->tensors, name);
+    for (; found != NULL && found->older != NULL && found->turn != NULL && found->turn->over; found = found->older)
+        map_set(&b->frame->tensors, name, found->older);
+    while (found != NULL && ((found->turn != NULL && found->turn->over) || in_sibling(b->frame, found)))
+        found = found->older;
+    return found;
+}
+
+static const char *nearest_tensor(Builder *b, const char *name)
+{
+    enum { LATEST = 300 };      /* enough to find a slip of the pen among */
+    LIST(const char *) visible = {0};
+    int count = b->frame->tensor_names.count;
+    for (int i = count > LATEST ? count - LATEST : 0; i < count; i++)
+        if (find_tensor(b, b->frame->tensor_names.items[i]) != NULL)
+            push(&visible, b->frame->tensor_names.items[i]);
+    push(&visible, NULL);
+    return nearest(name, visible.items);
+}
+
+void report_unknown_tensor(Builder *b, const char *name, Span at)
+{
+    if (b->frame->uncertain)
+        return;
+    Diagnostic *d = build_error(b, "unknown-name", at, "no tensor is named %s here", name);
+    const TensorName *hidden = map_get(&b->frame->tensors, name);
+    if (hidden != NULL && hidden->turn != NULL && hidden->turn->over) {
+        diag_label(d, hidden->span, "in a loop, this is a list");
+        diag_help(d, "after the loop, write %s.0 for the first turn's", name);
+    } else if (hidden != NULL) {
+        diag_label(d, hidden->span, "this one is in a sibling branch: branches do not see each other");
+    } else {
+        const char *near = nearest_tensor(b, name);
+        if (near != NULL)
+            diag_fix(d, at, near, "%s is named here", near);
+    }
+}
+
+Tensor *named_tensor(Builder *b, const Expr *name)
+{
+    const char *word = spelled(b, name);
+    if (word == NULL)
+        return NULL;
+    const Value *value = name->kind == EXPR_PATH ? find_value(b, word) : NULL;
+    if (value != NULL && value->kind == VALUE_TENSOR)
+        return value->tensor;
+    if (value != NULL && value->kind == VALUE_UNKNOWN)
+        return NULL;
+    const TensorName *found = find_tensor(b, word);
+    if (found != NULL)
+        return found->tensor;
+    if (value != NULL)
+        build_error(b, "argument-type", name->span, "`%s` is %s, not a tensor", word, value_text(value));
+    else
+        report_unknown_tensor(b, word, name->span);
+    return NULL;
+}
