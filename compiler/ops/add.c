@@ -1,23 +1,6 @@
 /* add.c: the sum of two or more tensors of one shape: residual connections. */
 #include "ops.h"
 
-/* A residual block that strides or widens needs a projection on its short
- * path; the first input is the shorter way.
- * He et al. 2015, section 3.3: https://arxiv.org/abs/1512.03385 */
-static void suggest_shortcut(Diagnostic *d, Shape from, Shape to)
-{
-    if (from.rank != 3 || to.rank != 3)
-        return;
-    int64_t stride = (from.dim[1] + to.dim[1] - 1) / to.dim[1];
-    bool strides = (from.dim[1] - 1) / stride + 1 == to.dim[1] && (from.dim[2] - 1) / stride + 1 == to.dim[2];
-    if (strides && stride > 1)
-        diag_help(d, "`shortcut { conv2d(%lld, 1, stride=%lld) }` makes %s of %s", (long long)to.dim[0],
-                  (long long)stride, shape_text(to), shape_text(from));
-    else if (strides)
-        diag_help(d, "`shortcut { conv2d(%lld, 1) }` makes %s of %s", (long long)to.dim[0],
-                  shape_text(to), shape_text(from));
-}
-
 static bool infer(Node *node)
 {
     Shape first = input_shape(node);
@@ -29,7 +12,6 @@ static bool infer(Node *node)
         Diagnostic *d = node_error(node, "add-mismatch", node->span, "add needs equal shapes: %s is %s, %s is %s",
                                    branch_name(0), shape_text(first), branch_name(i), shape_text(other));
         label_branches(d, node);
-        suggest_shortcut(d, first, other);
         return false;
     }
     return true;
