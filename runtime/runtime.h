@@ -110,6 +110,7 @@ void net_settings_close(NetSettings *settings);
 /* The value of a path, or `fallback` where the network has no such setting. */
 double net_setting(const NetSettings *settings, const char *path, double fallback);
 const char *net_setting_word(const NetSettings *settings, const char *path, const char *fallback);
+bool net_setting_changeable(const NetValue *value);     /* not compiled into the program */
 const NetValue *net_setting_find(const NetSettings *settings, const char *path);        /* NULL: none */
 /* From text: a number, or a list with commas, within the range the path allows.
  * `option` is what the user wrote and what a message names. */
@@ -152,6 +153,7 @@ void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t
 /* train/session.c */
 struct NetSession {
     const NetModel *model;
+    NetShape image;             /* what the data hold: the input, or the image it is the values of */
     NetPool *pool;
     bool training;              /* has gradients, and room for the training program */
     int64_t batch, max_grains;
@@ -216,7 +218,9 @@ bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error);
 void net_tensors_close(NetTensorFile *file);
 const NetStored *net_tensors_find(const NetTensorFile *file, const char *name);         /* NULL: none */
 const char *net_tensors_metadata(const NetTensorFile *file, const char *key);           /* NULL: none */
-/* All of a tensor: F64, F32, F16 and BF16 as real, I64 as it is. */
+/* Whether its values can be had: F64, F32, F16 and BF16 as real, I64 as a whole number. */
+bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole, NetError *error);
+/* All of a tensor that was checked. */
 bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error);
 bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error);
 const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10, 1, 5, 5]" */

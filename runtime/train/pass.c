@@ -53,7 +53,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     for (int lane = 0; lane < model->lanes; lane++)
         images[lane] = image + lane < batch->count
             ? batch->images->pixels + image_index(batch, image + lane) * elements : NULL;
-    net_load_grain(input, images, model->lanes, model->input, pass->session->scale, pass->session->shift);
+    net_load_grain(input, images, model->lanes, pass->session->image, pass->session->scale, pass->session->shift);
 }
 
 static void load(const Pass *pass, int64_t grain)

@@ -379,18 +379,22 @@ static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take
                             (long long)(tensor->end - tensor->begin), tensor->name);
 }
 
+bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole, NetError *error)
+{
+    bool counts = strcmp(tensor->dtype->name, "I64") == 0;
+    if (whole ? counts : tensor->dtype->read != NULL)
+        return true;
+    return net_fail(error, "%s: %.100s is %s, and %s", file->path, tensor->name, tensor->dtype->name,
+                    whole ? "counts are I64" : "weights are F32, F64, F16 or BF16");
+}
+
 bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error)
 {
-    if (!tensor->dtype->read)
-        return net_fail(error, "%s: %.100s is %s, and weights are F32, F64, F16 or BF16", file->path, tensor->name,
-                        tensor->dtype->name);
     return read_values(file, tensor, take_real, to, error);
 }
 
 bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error)
 {
-    if (strcmp(tensor->dtype->name, "I64") != 0)
-        return net_fail(error, "%s: %.100s is %s, and counts are I64", file->path, tensor->name, tensor->dtype->name);
     return read_values(file, tensor, take_whole, to, error);
 }
 

@@ -40,8 +40,8 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->active = allocate_arena(grains, lanes, error);
     session->targets = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
     session->predicted = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
-    session->scale = allocate_arena(1, model->input.c, error);
-    session->shift = allocate_arena(1, model->input.c, error);
+    session->scale = allocate_arena(1, session->image.c, error);
+    session->shift = allocate_arena(1, session->image.c, error);
     return session->kept && session->input && session->loss && session->active && session->targets
         && session->predicted && session->scale && session->shift;
 }
@@ -96,7 +96,7 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
     if (!session)
         return NULL;
     *session = (NetSession){
-        .model = model, .training = training, .batch = batch, .seed = seed,
+        .model = model, .image = net_image_shape(model->input), .training = training, .batch = batch, .seed = seed,
         .max_grains = (batch + model->lanes - 1) / model->lanes,
     };
     session->pool = net_pool_open(threads, error);
@@ -105,7 +105,7 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
         net_close(session);
         return NULL;
     }
-    for (int64_t c = 0; c < model->input.c; c++)
+    for (int64_t c = 0; c < session->image.c; c++)
         session->scale[c] = (real)(1.0 / 255);
     net_initialise(model, session->weights, session->buffers, session->counters, seed);
     return session;
@@ -144,14 +144,14 @@ static double of_channel(const NetValue *value, int64_t channel)
 static bool check_channels(const NetValue *value, int64_t channels, NetError *error)
 {
     if (value && value->count != 1 && value->count != channels)
-        return net_fail(error, "%s has %d numbers and the network's input %lld channels", value->path, value->count,
+        return net_fail(error, "%s has %d numbers and an image %lld channels", value->path, value->count,
                         (long long)channels);
     return true;
 }
 
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error)
 {
-    int64_t channels = session->model->input.c;
+    int64_t channels = session->image.c;
     const NetValue *mean = net_setting_find(settings, "normalize.mean");
     const NetValue *std = net_setting_find(settings, "normalize.std");
     if (!check_channels(mean, channels, error) || !check_channels(std, channels, error))

@@ -131,7 +131,7 @@ const char *net_setting_word(const NetSettings *settings, const char *path, cons
 /* ------------------------------------------------------------- changes */
 
 /* A number that the trainer reads; the loss's own are compiled into its kernels. */
-static bool changeable(const NetValue *value)
+bool net_setting_changeable(const NetValue *value)
 {
     return value->count > 0 && find_rule(value->path);
 }
@@ -141,7 +141,7 @@ static bool fail_unknown(const NetSettings *settings, const char *path, NetError
     char known[400] = "";
     for (int i = 0; i < settings->count; i++) {
         size_t used = strlen(known);
-        if (changeable(&settings->values[i]))
+        if (net_setting_changeable(&settings->values[i]))
             snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", settings->values[i].path);
     }
     return net_fail(error, "unknown setting %.60s; this network's are %s", path, known);
@@ -182,7 +182,7 @@ bool net_setting_set(NetSettings *settings, const char *path, const char *text, 
         return fail_unknown(settings, path, error);
     if (value->word)
         return net_fail(error, "%s is the word %s, not a number: change it in the .net file", path, value->word);
-    if (!changeable(value))
+    if (!net_setting_changeable(value))
         return net_fail(error, "%s is compiled into this program: change it in the .net file", path);
     if (!set_list(value, find_rule(path), text, option, error))
         return false;

@@ -55,7 +55,7 @@ static void compare(const NetTensorFile *file, const char *name, const NetParame
     else if (!same_shape(tensor, parameter))
         net_fail(&error, "%s: %.100s is %s, and %s in this network", file->path, name,
                  net_shape_text(there, tensor->rank, tensor->dim), here);
-    else
+    else if (net_tensor_check(file, tensor, parameter->kind == NET_COUNTER, &error))
         return;
     note(differences, &error);
 }

@@ -1,0 +1,621 @@
+/* main.c: the trainer's command line.
+ *
+ * Its table of contents is the table of commands at the end.  What the words of
+ * a command line mean is decided here and nowhere else, and this is the only
+ * file of the library that prints a message or chooses an exit status: 0 done,
+ * 1 a failure, 2 misuse, 130 interrupted.
+ */
+#include "runtime.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 130 };
+
+static const char VERSION[] = "0.1.0";
+
+enum { MOST_DEFAULT_THREADS = 64, MOST_THREADS = 1024, TOP = 3, CONFUSIONS = 5 };
+
+/* What the command line asks for. */
+typedef struct Request {
+    const NetModel *model;
+    NetSettings settings;
+    const char *data, *weights, *init, *resume;
+    NetRun run;
+    NetGradcheck gradcheck;
+    double threads, max_steps, steps, count, samples;
+    bool no_shuffle;
+    char **operands;
+    int operand_count;
+} Request;
+
+typedef struct Command {
+    const char *name, *operands, *summary;
+    unsigned bit;
+    int (*run)(Request *request);
+} Command;
+
+static int complain(int status, const char *template, ...) PRINTF(2, 3);
+static int complain(int status, const char *template, ...)
+{
+    va_list arguments;
+    va_start(arguments, template);
+    fflush(stdout);
+    fprintf(stderr, "%s: error: ", program_invocation_short_name);
+    vfprintf(stderr, template, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return status;
+}
+
+static int fail(const NetError *error)
+{
+    return complain(FAILED, "%s", error->text);
+}
+
+/* -------------------------------------------------------------- options */
+
+enum { TRAIN = 1, TEST = 2, PREDICT = 4, BENCH = 8, GRADCHECK = 16, INFO = 32, ANY = 63 };
+
+typedef enum Kind {
+    FLAG,       /* sets the bool at `place` */
+    WORD,       /* sets the const char * at `place` */
+    NUMBER,     /* sets the double at `place`: a whole number from `least` to `most` */
+    SETTING,    /* sets `setting` */
+    PAIR,       /* path=value: sets any setting */
+    HELP, SHOW_VERSION
+} Kind;
+
+typedef struct Option {
+    const char *name, *value, *help;
+    unsigned commands;
+    Kind kind;
+    size_t place;               /* in Request */
+    double least, most;
+    const char *setting;
+} Option;
+
+#define AT(field) .place = offsetof(Request, field)
+
+static const Option options[] = {
+    { "data", "DIR|synthetic", "the images; without it, the network's own setting", TRAIN | TEST | PREDICT, WORD, AT(data) },
+    { "weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK, WORD, AT(weights) },
+    { "epochs", "N", "how often to go through the training images", TRAIN, SETTING, .setting = "epochs" },
+    { "batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK, SETTING, .setting = "batch" },
+    { "lr", "X", "the learning rate", TRAIN, SETTING, .setting = "optimizer.lr" },
+    { "seed", "N", "of the first weights, the shuffles and dropout", TRAIN | TEST | PREDICT | BENCH | GRADCHECK, SETTING,
+      .setting = "seed" },
+    { "threads", "N", "how many; no result depends on it", TRAIN | TEST | PREDICT | BENCH | GRADCHECK, NUMBER, AT(threads),
+      1, MOST_THREADS },
+    { "max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15 },
+    { "no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle) },
+    { "init", "F", "start from these weights", TRAIN, WORD, AT(init) },
+    { "save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save) },
+    { "checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD, AT(run.checkpoint) },
+    { "resume", "F", "go on from a checkpoint", TRAIN, WORD, AT(resume) },
+    { "log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log) },
+    { "save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD, AT(run.gradients) },
+    { "quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet) },
+    { "steps", "N", "steps in a repeat", BENCH, NUMBER, AT(steps), 1, 1e9 },
+    { "count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6 },
+    { "samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9 },
+    { "random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG, AT(gradcheck.random_init) },
+    { "set", "PATH=VALUE", "change a number of the train section, as optimizer.momentum=0.9",
+      TRAIN | TEST | PREDICT | BENCH | GRADCHECK, .kind = PAIR },
+    { "help", NULL, "say this", ANY, .kind = HELP },
+    { "version", NULL, "say the version", ANY, .kind = SHOW_VERSION },
+};
+enum { OPTIONS = sizeof options / sizeof *options };
+
+static void print_options(unsigned bit)
+{
+    printf("\noptions:\n");
+    for (int i = 0; i < OPTIONS; i++) {
+        char left[64];
+        if (!(options[i].commands & bit))
+            continue;
+        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
+                 options[i].value ? options[i].value : "");
+        printf("  %-22s  %s\n", left, options[i].help);
+    }
+}
+
+static void print_help(const Request *request, const Command *command)
+{
+    printf("usage: %s %s [options]%s%s\n%s\n", program_invocation_short_name, command->name,
+           *command->operands ? " " : "", command->operands, command->summary);
+    print_options(command->bit);
+    bool first = true;
+    for (int i = 0; i < request->settings.count && command->bit == TRAIN; i++)
+        if (net_setting_changeable(&request->settings.values[i])) {
+            printf("%s%s", first ? "\nsettings: " : ", ", request->settings.values[i].path);
+            first = false;
+        }
+    if (!first)
+        printf("\n");
+}
+
+/* ---------------------------------------------------- near names */
+
+enum { LONGEST = 31 };
+
+static int least_of(int a, int b, int c)
+{
+    int least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Levenshtein's: letters to insert, remove or replace. */
+static int distance(const char *a, const char *b)
+{
+    int row[LONGEST + 1], length = (int)strlen(b);
+    if (strlen(a) > LONGEST || length > LONGEST)
+        return LONGEST;
+    for (int j = 0; j <= length; j++)
+        row[j] = j;
+    for (int i = 0; a[i]; i++) {
+        int diagonal = row[0];
+        row[0] = i + 1;
+        for (int j = 0; j < length; j++) {
+            int above = row[j + 1];
+            row[j + 1] = least_of(above + 1, row[j] + 1, diagonal + (a[i] != b[j]));
+            diagonal = above;
+        }
+    }
+    return row[length];
+}
+
+/* The nearer of the two, when it is within a third of the word's length. */
+static const char *nearer(const char *word, const char *best, const char *candidate)
+{
+    int limit = (int)(strlen(word) + 2) / 3, found = distance(word, candidate);
+    return found <= limit && (!best || found < distance(word, best)) ? candidate : best;
+}
+
+static int unknown_option(const Command *command, const char *word)
+{
+    const char *best = NULL, *end = strchrnul(word, '=');
+    char name[LONGEST + 1];
+    snprintf(name, sizeof name, "%.*s", (int)(end - word), word);
+    for (int i = 0; i < OPTIONS && strncmp(name, "--", 2) == 0; i++)
+        if (options[i].commands & command->bit)
+            best = nearer(name + 2, best, options[i].name);
+    if (best)
+        return complain(MISUSE, "%s has no option %s; is --%s meant?", command->name, name, best);
+    return complain(MISUSE, "%s has no option %s; %s %s --help lists what it has", command->name, name,
+                    program_invocation_short_name, command->name);
+}
+
+/* ------------------------------------------------------------- reading */
+
+static bool set_pair(Request *request, const char *pair, NetError *error)
+{
+    const char *equals = strchr(pair, '=');
+    char path[NET_SHAPE_TEXT], option[NET_SHAPE_TEXT];
+    if (!equals)
+        return net_fail(error, "--set %.100s: PATH=VALUE is expected, as optimizer.momentum=0.9", pair);
+    snprintf(path, sizeof path, "%.*s", (int)(equals - pair), pair);
+    snprintf(option, sizeof option, "--set %.150s", path);
+    return net_setting_set(&request->settings, path, equals + 1, option, error);
+}
+
+static bool apply(Request *request, const Option *option, const char *value, NetError *error)
+{
+    char name[LONGEST + 1];
+    void *place = (char *)request + option->place;
+    snprintf(name, sizeof name, "--%s", option->name);
+    switch (option->kind) {
+    case FLAG: *(bool *)place = true; return true;
+    case WORD: *(const char **)place = value; return true;
+    case NUMBER: return net_parse_number(place, value, true, option->least, option->most, name, error);
+    case SETTING: return net_setting_set(&request->settings, option->setting, value, name, error);
+    case PAIR: return set_pair(request, value, error);
+    case HELP: case SHOW_VERSION: return true;
+    }
+    __builtin_unreachable();
+}
+
+/* getopt's own table of the command's options; val is our index, from 1. */
+static void list_options(struct option *list, const Command *command)
+{
+    for (int i = 0; i < OPTIONS; i++)
+        if (options[i].commands & command->bit)
+            *list++ = (struct option){ options[i].name, options[i].value ? required_argument : no_argument, NULL, i + 1 };
+    *list = (struct option){0};
+}
+
+static void print_version(const NetModel *model)
+{
+    printf("%s %s, compiled from %s for %s\n", model->name, VERSION, model->source, model->target);
+}
+
+/* -1: go on; else the exit status. */
+static int read_options(Request *request, const Command *command, int argc, char **argv)
+{
+    struct option list[OPTIONS + 1];
+    list_options(list, command);
+    optind = 1;
+    for (int found; (found = getopt_long(argc, argv, ":", list, NULL)) != -1;) {
+        NetError error;
+        if (found == ':')
+            return complain(MISUSE, "%s needs a value: %s", argv[optind - 1], options[optopt - 1].value);
+        if (found == '?' && optopt > 0 && optopt <= OPTIONS && strncmp(argv[optind - 1], "--", 2) == 0)
+            return complain(MISUSE, "--%s takes no value", options[optopt - 1].name);
+        if (found == '?')
+            return unknown_option(command, argv[optind - 1]);
+        const Option *option = &options[found - 1];
+        if (option->kind == HELP) {
+            print_help(request, command);
+            return DONE;
+        }
+        if (option->kind == SHOW_VERSION) {
+            print_version(request->model);
+            return DONE;
+        }
+        if (!apply(request, option, optarg, &error))
+            return complain(MISUSE, "%s", error.text);
+    }
+    request->operands = argv + optind;
+    request->operand_count = argc - optind;
+    if (request->operand_count > 0 && !*command->operands)
+        return complain(MISUSE, "%s takes options only, and %s is none", command->name, request->operands[0]);
+    return -1;
+}
+
+/* ------------------------------------------------------ what commands share */
+
+static int default_threads(void)
+{
+    cpu_set_t set;
+    int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return processors < MOST_DEFAULT_THREADS ? processors : MOST_DEFAULT_THREADS;
+}
+
+static const char *data_source(const Request *request)
+{
+    return request->data ? request->data : net_setting_word(&request->settings, "data", "synthetic");
+}
+
+static uint64_t seed_of(const Request *request)
+{
+    return (uint64_t)net_setting(&request->settings, "seed", 1);
+}
+
+static bool open_data(const Request *request, NetData *data, NetError *error)
+{
+    return net_data_open(data, data_source(request), request->model->input, request->model->classes, seed_of(request), error);
+}
+
+static NetSession *open_session(const Request *request, bool training, NetError *error)
+{
+    int64_t batch = (int64_t)net_setting(&request->settings, "batch", 64);
+    NetSession *session = net_session_open(request->model, (int)request->threads, batch, seed_of(request), training, error);
+    if (session && !net_session_normalise(session, &request->settings, error)) {
+        net_close(session);
+        return NULL;
+    }
+    return session;
+}
+
+static NetSession *open_trained(const Request *request, NetError *error)
+{
+    NetSession *session = open_session(request, false, error);
+    if (session && !net_load(session, request->weights, error)) {
+        net_close(session);
+        return NULL;
+    }
+    return session;
+}
+
+/* ---------------------------------------------------------------- train */
+
+static void announce(const Request *request, const NetData *data, const NetProgress *progress)
+{
+    int64_t parameters = 0;
+    for (int i = 0; i < request->model->parameter_count; i++)
+        if (request->model->parameters[i].kind == NET_TRAINED)
+            parameters += request->model->parameters[i].elements;
+    printf("%s: %lld parameters, %s, %lld training and %lld test images, %d thread%s\n", request->model->name,
+           (long long)parameters, data->what, (long long)data->train.count, (long long)data->test.count,
+           (int)request->threads, request->threads == 1 ? "" : "s");
+    if (request->resume)
+        printf("resumed from %s after %lld steps\n", request->resume, (long long)progress->step);
+    fflush(stdout);
+}
+
+/* With the checkpoint's settings taken: everything else is opened with them. */
+static bool train_with(Request *request, const NetTensorFile *checkpoint, NetProgress *progress, NetEnd *end, NetError *error)
+{
+    NetData data = {0};
+    NetOptimizer optimizer = {0};
+    NetSession *session = NULL;
+    bool good = open_data(request, &data, error)
+        && (session = open_session(request, true, error))
+        && net_optimizer_open(&optimizer, &request->settings, request->model->trained, error)
+        && (!request->init || net_load(session, request->init, error))
+        && (!checkpoint || net_weights_read(session, &optimizer, checkpoint, error));
+    if (good && !request->run.quiet)
+        announce(request, &data, progress);
+    if (good)
+        *end = net_train(session, &optimizer, &request->settings, &data, progress, &request->run, error);
+    net_optimizer_close(&optimizer);
+    net_close(session);
+    net_data_close(&data);
+    return good && *end != NET_FAILED;
+}
+
+static bool resume(Request *request, NetTensorFile *checkpoint, NetProgress *progress, NetError *error)
+{
+    if (!net_tensors_open(checkpoint, request->resume, error))
+        return false;
+    if (!net_checkpoint_progress(checkpoint, &request->settings, progress, error))
+        return false;
+    request->run.resumed = true;
+    if (request->no_shuffle && progress->shuffle)
+        return net_fail(error, "%s is of a run that shuffled its images, and --no-shuffle was asked for", request->resume);
+    return true;
+}
+
+static int run_train(Request *request)
+{
+    NetError error;
+    NetEnd end = NET_FAILED;
+    NetTensorFile checkpoint = {0};
+    NetProgress progress = {.shuffle = !request->no_shuffle};
+    if (request->init && request->resume)
+        return complain(MISUSE, "--init and --resume both say where to start: give one");
+    request->run.max_steps = (int64_t)request->max_steps;
+    bool good = (!request->resume || resume(request, &checkpoint, &progress, &error))
+        && train_with(request, request->resume ? &checkpoint : NULL, &progress, &end, &error);
+    net_tensors_close(&checkpoint);
+    if (!good)
+        return fail(&error);
+    return end == NET_INTERRUPTED ? INTERRUPTED : DONE;
+}
+
+/* ----------------------------------------------------------------- test */
+
+/* The commonest mistakes, each once: its count is cleared when it is printed. */
+static void print_confusions(int64_t *confusion, int64_t classes)
+{
+    for (int turn = 0; turn < CONFUSIONS; turn++) {
+        int64_t best = 0;
+        for (int64_t i = 1; i < classes * classes; i++)
+            if (i % (classes + 1) != 0 && (confusion[i] > confusion[best] || best == 0))
+                best = i;
+        if (best == 0 || confusion[best] == 0)
+            return;
+        printf("%s%lld taken for %lld: %lld", turn ? ", " : "most often ", (long long)(best / classes),
+               (long long)(best % classes), (long long)confusion[best]);
+        confusion[best] = 0;
+    }
+}
+
+static bool test(Request *request, NetSession *session, const NetData *data, NetError *error)
+{
+    int64_t classes = request->model->classes;
+    int64_t *confusion = net_allocate((size_t)(classes * classes), sizeof *confusion, error);
+    if (!confusion)
+        return false;
+    NetResult result = net_test_split(session, &data->test, confusion);
+    printf("test loss %.6f, accuracy %.2f %% (%lld of %lld)\n", result.loss,
+           100.0 * (double)result.correct / (double)result.images, (long long)result.correct, (long long)result.images);
+    print_confusions(confusion, classes);
+    if (result.correct < result.images)
+        printf("\n");
+    free(confusion);
+    return true;
+}
+
+static int run_test(Request *request)
+{
+    NetError error;
+    NetData data = {0};
+    NetSession *session = NULL;
+    if (!request->weights)
+        return complain(MISUSE, "test needs --weights F: what to test");
+    bool good = (session = open_trained(request, &error)) && open_data(request, &data, &error)
+        && test(request, session, &data, &error);
+    net_close(session);
+    net_data_close(&data);
+    return good ? DONE : fail(&error);
+}
+
+/* -------------------------------------------------------------- predict */
+
+/* The classes of the largest probabilities, largest first. */
+static int find_top(const double *probabilities, int64_t classes, int64_t *top)
+{
+    int count = 0;
+    for (; count < TOP && count < classes; count++) {
+        int64_t best = -1;
+        for (int64_t class = 0; class < classes; class++) {
+            bool taken = false;
+            for (int i = 0; i < count; i++)
+                taken |= top[i] == class;
+            if (!taken && (best < 0 || probabilities[class] > probabilities[best]))
+                best = class;
+        }
+        top[count] = best;
+    }
+    return count;
+}
+
+/* label -1: not known. */
+static void print_prediction(const double *probabilities, int64_t classes, const char *title, int label)
+{
+    int64_t top[TOP];
+    int count = find_top(probabilities, classes, top);
+    printf("%s: %lld, %.1f %%", title, (long long)top[0], 100 * probabilities[top[0]]);
+    if (label >= 0)
+        printf(" (%s: %d)", label == top[0] ? "right" : "wrong", label);
+    printf("\n");
+    for (int i = 0; i < count; i++)
+        printf("%s%lld %.1f %%", i ? ", " : "  ", (long long)top[i], 100 * probabilities[top[i]]);
+    printf("\n");
+}
+
+static bool predict(NetSession *session, const NetImages *images, char **names, bool labelled, NetError *error)
+{
+    int64_t pixels = session->image.c * session->image.h * session->image.w;
+    double *probabilities = net_allocate((size_t)session->model->classes, sizeof *probabilities, error);
+    if (!probabilities)
+        return false;
+    for (int64_t i = 0; i < images->count; i++) {
+        char title[64];
+        snprintf(title, sizeof title, "test image %lld", (long long)i);
+        net_test_batch(session, &(NetBatch){.images = images, .first = i, .count = 1});
+        net_probabilities(session, 0, probabilities);
+        net_draw_image(stdout, images->pixels + i * pixels, session->image);
+        print_prediction(probabilities, session->model->classes, names ? names[i] : title, labelled ? images->labels[i] : -1);
+    }
+    free(probabilities);
+    return true;
+}
+
+static bool predict_files(Request *request, NetSession *session, NetError *error)
+{
+    int64_t pixels = session->image.c * session->image.h * session->image.w;
+    NetImages images = {.count = request->operand_count, .shape = session->image, .classes = (int)request->model->classes};
+    images.pixels = net_allocate((size_t)images.count, (size_t)pixels, error);
+    images.labels = net_allocate((size_t)images.count, 1, error);
+    bool good = images.pixels && images.labels;
+    for (int i = 0; good && i < request->operand_count; i++)
+        good = net_read_png(images.pixels + i * pixels, session->image, request->operands[i], error);
+    good = good && predict(session, &images, request->operands, false, error);
+    free(images.pixels);
+    free(images.labels);
+    return good;
+}
+
+static bool predict_data(Request *request, NetSession *session, NetError *error)
+{
+    NetData data;
+    if (!open_data(request, &data, error))
+        return false;
+    NetImages some = data.test;
+    if (some.count > (int64_t)request->count)
+        some.count = (int64_t)request->count;
+    bool good = predict(session, &some, NULL, true, error);
+    net_data_close(&data);
+    return good;
+}
+
+static int run_predict(Request *request)
+{
+    NetError error;
+    if (!request->weights)
+        return complain(MISUSE, "predict needs --weights F: what to predict with");
+    if (request->operand_count == 0 && !request->data)
+        return complain(MISUSE, "predict needs images: PNG files, or --data for some test images");
+    if (request->operand_count > 0 && request->data)
+        return complain(MISUSE, "predict takes PNG files or --data, not both");
+    NetSession *session = open_trained(request, &error);
+    bool good = session && (request->data ? predict_data : predict_files)(request, session, &error);
+    net_close(session);
+    return good ? DONE : fail(&error);
+}
+
+/* ------------------------------------------------ bench, gradcheck, info */
+
+static int run_bench(Request *request)
+{
+    NetError error;
+    bool good = net_bench(request->model, &request->settings, (int)request->threads, (int64_t)request->steps, stdout, &error);
+    return good ? DONE : fail(&error);
+}
+
+static int run_gradcheck(Request *request)
+{
+    NetError error;
+    if (sizeof(real) != sizeof(double))
+        return complain(MISUSE, "gradients are checked in float64: build the network with --dtype=f64");
+    if (request->model->training.phase_count == 0)
+        return complain(MISUSE, "%s has no train section, so it has no gradients", request->model->name);
+    request->gradcheck.threads = (int)request->threads;
+    request->gradcheck.samples = (int64_t)request->samples;
+    request->gradcheck.weights = request->weights;
+    return net_gradcheck(request->model, &request->settings, &request->gradcheck, stdout, &error) ? DONE : fail(&error);
+}
+
+static int run_info(Request *request)
+{
+    net_info(request->model, stdout);
+    return DONE;
+}
+
+/* ------------------------------------------------------------- commands */
+
+static const Command commands[] = {
+    { "train", "", "Trains the network and shows how it goes.", TRAIN, run_train },
+    { "test", "", "Loss and accuracy on the test images.", TEST, run_test },
+    { "predict", "[IMAGE.png ...]", "Says what images show, and draws them.", PREDICT, run_predict },
+    { "bench", "", "Measures how many images a second the network trains on and answers for.", BENCH, run_bench },
+    { "gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK, run_gradcheck },
+    { "info", "", "What was compiled: layers, sizes and settings.", INFO, run_info },
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int print_usage(const NetModel *model)
+{
+    printf("usage: %s COMMAND [options]\n%s, compiled from %s\n\ncommands:\n", program_invocation_short_name, model->name,
+           model->source);
+    for (int i = 0; i < COMMANDS; i++)
+        printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
+    printf("\n%s COMMAND --help lists a command's options.\n", program_invocation_short_name);
+    return DONE;
+}
+
+static const Command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *word)
+{
+    const char *best = NULL;
+    for (int i = 0; i < COMMANDS; i++)
+        best = nearer(word, best, commands[i].name);
+    if (best)
+        return complain(MISUSE, "there is no command %s; is %s meant?", word, best);
+    return complain(MISUSE, "there is no command %s; %s --help lists the commands", word, program_invocation_short_name);
+}
+
+static int run_command(const NetModel *model, const Command *command, int argc, char **argv)
+{
+    NetError error;
+    Request request = {.model = model, .threads = default_threads(), .max_steps = -1, .steps = 50, .count = 5, .samples = 32};
+    if (command->bit == TRAIN && model->training.phase_count == 0)
+        return complain(MISUSE, "%s has no train section, so there is no train command: add one to %s", model->name, model->source);
+    if (!net_settings_open(&request.settings, model, &error))
+        return fail(&error);
+    int status = read_options(&request, command, argc, argv);
+    if (status < 0)
+        status = command->run(&request);
+    net_settings_close(&request.settings);
+    if (status == DONE && (fflush(stdout) != 0 || ferror(stdout)))
+        status = complain(FAILED, "cannot write to standard output: %s", strerror(errno));
+    return status;
+}
+
+int net_main(const NetModel *model, int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : NULL;
+    if (!word)
+        return complain(MISUSE, "a command is needed: %s --help lists them", program_invocation_short_name);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return print_usage(model);
+    if (strcmp(word, "--version") == 0) {
+        print_version(model);
+        return DONE;
+    }
+    const Command *command = find_command(word);
+    return command ? run_command(model, command, argc - 1, argv + 1) : unknown_command(word);
+}

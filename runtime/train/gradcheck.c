@@ -1,0 +1,196 @@
+/* gradcheck.c: every gradient against central differences.
+ *
+ * The loss of one batch, its last grain only partly filled, is differentiated
+ * numerically in a sample of every parameter's elements and compared with what
+ * the training program computed.  The step's number stays the same, so dropout
+ * drops the same values each time.  Where the two one-sided slopes disagree the
+ * loss has a kink between them (a relu or a maximum changes sides) and says
+ * nothing of the gradient; such elements are left out and counted.
+ */
+#include "runtime.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double EPS = 1e-6;                 /* the step of the differences */
+static const double ATOL = 1e-5, RTOL = 1e-3;
+static const double MOST_EXCLUDED = 0.1;        /* of all elements: more prove nothing */
+static const double NOISE = 0.2;                /* --random-init: deviation added to every parameter */
+
+typedef struct Tally { int64_t checked, excluded, wrong; double worst; } Tally;
+
+typedef struct Check {
+    NetSession *session;
+    NetBatch batch;
+    real *gradient;             /* [trained]: of the training program */
+    double loss;                /* at the weights as they are */
+    const NetGradcheck *options;
+    uint64_t seed;
+    FILE *out;
+    NetError first;             /* the first wrong gradient */
+} Check;
+
+static double loss_at(const Check *check, int64_t at, double move)
+{
+    real *weight = &check->session->weights[at], before = *weight;
+    *weight = (real)((double)before + move);
+    double loss = net_train_batch(check->session, &check->batch, NULL).loss;
+    *weight = before;
+    return loss;
+}
+
+static bool close_to(double a, double b)
+{
+    return fabs(a - b) <= ATOL + RTOL * fmax(fabs(a), fabs(b));
+}
+
+/* False at a kink.  A tenth of the step may fit between two of them. */
+static bool numeric_gradient(const Check *check, int64_t at, double *gradient)
+{
+    for (double eps = EPS; eps > EPS / 20; eps /= 10) {
+        double above = loss_at(check, at, eps), below = loss_at(check, at, -eps);
+        *gradient = (above - below) / (2 * eps);
+        if (close_to((above - check->loss) / eps, (check->loss - below) / eps))
+            return true;
+    }
+    return false;
+}
+
+static void check_element(Check *check, const NetParameter *parameter, int64_t element, Tally *tally)
+{
+    double numeric, ours = (double)check->gradient[parameter->offset + element];
+    if (!numeric_gradient(check, parameter->offset + element, &numeric)) {
+        tally->excluded++;
+        return;
+    }
+    tally->checked++;
+    tally->worst = fmax(tally->worst, fabs(numeric - ours));
+    if (close_to(ours, numeric))
+        return;
+    tally->wrong++;
+    if (!check->first.text[0])
+        net_fail(&check->first, "the gradient of %.100s[%lld] is %.9g and differences give %.9g", parameter->path,
+                 (long long)element, ours, numeric);
+}
+
+/* All elements of a small parameter; of a large one, one from each of `samples`
+ * equal stretches. */
+static Tally check_parameter(Check *check, const NetParameter *parameter)
+{
+    Tally tally = {0};
+    uint64_t salt = net_hash(parameter->path);
+    int64_t samples = check->options->samples;
+    if (samples > parameter->elements)
+        samples = parameter->elements;
+    for (int64_t i = 0; i < samples; i++) {
+        int64_t from = i * parameter->elements / samples, to = (i + 1) * parameter->elements / samples;
+        int64_t element = from + (int64_t)(net_random(check->seed, 1, salt, (uint64_t)i) * (double)(to - from));
+        check_element(check, parameter, element, &tally);
+    }
+    return tally;
+}
+
+static void print_row(const Check *check, const NetParameter *parameter, const Tally *tally)
+{
+    char shape[NET_SHAPE_TEXT];
+    fprintf(check->out, "%-36s %-18s %8lld %9lld %12.3g  %s\n", parameter->path,
+            net_shape_text(shape, parameter->rank, parameter->dim), (long long)tally->checked, (long long)tally->excluded,
+            tally->worst, tally->wrong ? "WRONG" : "ok");
+}
+
+static bool conclude(const Check *check, const Tally *sum, NetError *error)
+{
+    int64_t all = sum->checked + sum->excluded;
+    fprintf(check->out, "%lld checked, %lld excluded at kinks, %lld wrong (atol %g, rtol %g)\n", (long long)sum->checked,
+            (long long)sum->excluded, (long long)sum->wrong, ATOL, RTOL);
+    if (sum->wrong > 0) {
+        *error = check->first;
+        return false;
+    }
+    if ((double)sum->excluded > MOST_EXCLUDED * (double)all)
+        return net_fail(error, "%lld of %lld elements lie at kinks, more than %g %%: nothing is proved; try another --seed",
+                        (long long)sum->excluded, (long long)all, 100 * MOST_EXCLUDED);
+    return true;
+}
+
+static bool check_all(Check *check, NetError *error)
+{
+    const NetModel *model = check->session->model;
+    Tally sum = {0};
+    fprintf(check->out, "%-36s %-18s %8s %9s %12s\n", "parameter", "shape", "checked", "excluded", "worst");
+    for (int i = 0; i < model->parameter_count; i++) {
+        if (model->parameters[i].kind != NET_TRAINED)
+            continue;
+        Tally tally = check_parameter(check, &model->parameters[i]);
+        print_row(check, &model->parameters[i], &tally);
+        sum.checked += tally.checked;
+        sum.excluded += tally.excluded;
+        sum.wrong += tally.wrong;
+    }
+    return conclude(check, &sum, error);
+}
+
+/* ------------------------------------------------------------- a batch */
+
+/* Noise: every pixel matters, and no two windows have the same maximum. */
+static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, uint64_t seed, NetError *error)
+{
+    int64_t elements = model->input.c * model->input.h * model->input.w;
+    *images = (NetImages){.count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
+    images->pixels = net_allocate((size_t)(count * elements), 1, error);
+    images->labels = net_allocate((size_t)count, 1, error);
+    if (!images->pixels || !images->labels)
+        return false;
+    int64_t classes = model->classes < 256 ? model->classes : 256;
+    for (int64_t i = 0; i < count * elements; i++)
+        images->pixels[i] = (uint8_t)(256 * net_random(seed, 0, net_hash("pixels"), (uint64_t)i));
+    for (int64_t i = 0; i < count; i++)
+        images->labels[i] = (uint8_t)((double)classes * net_random(seed, 0, net_hash("labels"), (uint64_t)i));
+    return true;
+}
+
+/* So that no bias is zero and no scale one, where an error would not show. */
+static void add_noise(NetSession *session, uint64_t seed)
+{
+    for (int i = 0; i < session->model->parameter_count; i++) {
+        const NetParameter *parameter = &session->model->parameters[i];
+        for (int64_t e = 0; parameter->kind == NET_TRAINED && e < parameter->elements; e++)
+            session->weights[parameter->offset + e] +=
+                (real)(NOISE * net_random_normal(seed, 2, net_hash(parameter->path), (uint64_t)e));
+    }
+}
+
+static bool prepare(Check *check, const NetSettings *settings, NetError *error)
+{
+    NetSession *session = check->session;
+    const NetModel *model = session->model;
+    if (!net_session_normalise(session, settings, error))
+        return false;
+    if (check->options->weights && !net_load(session, check->options->weights, error))
+        return false;
+    if (check->options->random_init)
+        add_noise(session, check->seed);
+    check->gradient = net_allocate((size_t)model->trained, sizeof *check->gradient, error);
+    if (!check->gradient)
+        return false;
+    check->loss = net_train_batch(session, &check->batch, NULL).loss;
+    memcpy(check->gradient, session->gradients, (size_t)model->trained * sizeof *check->gradient);
+    return isfinite(check->loss) || net_fail(error, "the loss is %f: no gradient to check", check->loss);
+}
+
+bool net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options, FILE *out, NetError *error)
+{
+    int64_t batch = (int64_t)net_setting(settings, "batch", 1);
+    Check check = {.options = options, .seed = (uint64_t)net_setting(settings, "seed", 1), .out = out};
+    NetImages images = {0};
+    check.session = net_session_open(model, options->threads, batch, check.seed, true, error);
+    check.batch = (NetBatch){.images = &images, .count = batch};
+    bool good = check.session && draw_noise(&images, model, batch, check.seed, error)
+        && prepare(&check, settings, error) && check_all(&check, error);
+    free(images.pixels);
+    free(images.labels);
+    free(check.gradient);
+    net_close(check.session);
+    return good;
+}

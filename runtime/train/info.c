@@ -1,0 +1,71 @@
+/* info.c: what a compiled network says of itself. */
+#include "runtime.h"
+
+#include <string.h>
+
+static const char *shape_text(char *text, NetShape shape)
+{
+    return net_shape_text(text, shape.rank, (const int64_t[]){ shape.c, shape.h, shape.w });
+}
+
+static void print_layers(const NetModel *model, FILE *out)
+{
+    char in[NET_SHAPE_TEXT], after[NET_SHAPE_TEXT];
+    int width = (int)strlen("layer");
+    for (int i = 0; i < model->layer_count; i++)
+        if ((int)strlen(model->layers[i].path) > width)
+            width = (int)strlen(model->layers[i].path);
+    fprintf(out, "\n%-*s  %-20s %-18s %-18s %12s %14s\n", width, "layer", "operator", "in", "out", "parameters", "multiply-adds");
+    for (int i = 0; i < model->layer_count; i++) {
+        const NetLayer *layer = &model->layers[i];
+        fprintf(out, "%-*s  %-20s %-18s %-18s %12lld %14lld\n", width, layer->path, layer->operator,
+                shape_text(in, layer->in), shape_text(after, layer->out), (long long)layer->parameters,
+                (long long)layer->multiply_adds);
+    }
+}
+
+static void print_totals(const NetModel *model, FILE *out)
+{
+    int64_t parameters = 0, multiply_adds = 0;
+    for (int i = 0; i < model->parameter_count; i++)
+        if (model->parameters[i].kind == NET_TRAINED)
+            parameters += model->parameters[i].elements;
+    for (int i = 0; i < model->layer_count; i++)
+        multiply_adds += model->layers[i].multiply_adds;
+    fprintf(out, "\nparameters      %lld\nmultiply-adds   %lld per image\n", (long long)parameters, (long long)multiply_adds);
+}
+
+static void print_arena(FILE *out, const char *name, const NetProgram *program)
+{
+    if (program->phase_count > 0)
+        fprintf(out, "%-15s %d phase%s; %lld bytes of scratch per thread, %lld kept per grain\n", name, program->phase_count,
+                program->phase_count == 1 ? "" : "s", (long long)(program->scratch_elements * (int64_t)sizeof(real)),
+                (long long)(program->kept_elements * (int64_t)sizeof(real)));
+}
+
+static void print_settings(const NetModel *model, FILE *out)
+{
+    if (model->setting_count > 0)
+        fprintf(out, "\n");
+    for (int i = 0; i < model->setting_count; i++) {
+        const NetSetting *setting = &model->settings[i];
+        fprintf(out, "%-23s %s", setting->path, setting->word ? setting->word : "");
+        for (int n = 0; n < setting->count; n++)
+            fprintf(out, "%s%.10g", n ? ", " : "", setting->numbers[n]);
+        fprintf(out, "\n");
+    }
+}
+
+void net_info(const NetModel *model, FILE *out)
+{
+    char input[NET_SHAPE_TEXT];
+    fprintf(out, "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
+            "grain           %d images\ninput           %s\nclasses         %lld\n",
+            model->name, model->source, model->target, model->kernels, model->real_bytes == 4 ? "float32" : "float64",
+            model->lanes, shape_text(input, model->input), (long long)model->classes);
+    print_layers(model, out);
+    print_totals(model, out);
+    print_arena(out, "training", &model->training);
+    print_arena(out, "inference", &model->inference);
+    print_settings(model, out);
+}

@@ -1,0 +1,190 @@
+/* loop.c: epochs of steps, and what happens between them.
+ *
+ * The place in the run is one NetProgress, which a checkpoint keeps; everything
+ * else (the order of the images, the learning rate, dropout's masks) follows
+ * from it and the seed, so a resumed run is the run that was never stopped.
+ */
+#include "runtime.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+
+typedef struct Loop {
+    NetSession *session;
+    NetOptimizer *optimizer;
+    const NetSettings *settings;
+    const NetData *data;
+    NetProgress *progress;
+    const NetRun *run;
+    NetSchedule schedule;
+    NetLog log;
+    NetMeter meter;
+    int32_t *order;             /* of this epoch; NULL: as in the file */
+    int64_t epochs;
+} Loop;
+
+/* ---------------------------------------------------------- interruption */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* The first Ctrl-C ends the run after its step; a second one kills. */
+static void catch_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    interrupted = 0;
+    sigaction(SIGINT, &action, NULL);
+}
+
+static bool at_limit(const Loop *loop)
+{
+    return loop->run->max_steps >= 0 && loop->progress->step >= loop->run->max_steps;
+}
+
+/* ---------------------------------------------------------------- a step */
+
+static bool step(Loop *loop, NetError *error)
+{
+    NetProgress *progress = loop->progress;
+    int64_t left = progress->train_images - progress->position, batch = loop->session->batch;
+    NetBatch images = {
+        .images = &loop->data->train, .order = loop->order, .first = progress->position,
+        .count = left < batch ? left : batch,
+    };
+    NetRates *rates = &loop->optimizer->rates;
+    rates->lr = net_schedule_lr(&loop->schedule, progress->step, progress->epoch);
+    rates->updates = progress->step + 1;
+    NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
+    progress->step++;
+    progress->position += images.count;
+    progress->loss_sum += result.loss * (double)images.count;
+    progress->correct += result.correct;
+    if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, rates->lr, error))
+        return false;
+    if (!isfinite(result.loss))
+        return net_fail(error, "the loss is %f at step %lld (epoch %lld): the run is stopped; a smaller --lr may help",
+                        result.loss, (long long)progress->step, (long long)progress->epoch + 1);
+    net_meter_step(&loop->meter, progress->epoch, progress->position, progress->loss_sum / (double)progress->position,
+                   (double)progress->correct / (double)progress->position);
+    return true;
+}
+
+/* -------------------------------------------------------------- an epoch */
+
+static bool write_checkpoint(const Loop *loop, NetError *error)
+{
+    return !loop->run->checkpoint
+        || net_checkpoint_write(loop->run->checkpoint, loop->session, loop->optimizer, loop->settings, loop->progress, error);
+}
+
+static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *error)
+{
+    NetProgress *progress = loop->progress;
+    NetResult test = net_test_split(loop->session, &loop->data->test, NULL);
+    NetEpoch epoch = {
+        .epoch = progress->epoch + 1,
+        .train_loss = progress->loss_sum / (double)progress->train_images,
+        .test_loss = test.loss,
+        .test_accuracy = test.images > 0 ? (double)test.correct / (double)test.images : 0,
+        .seconds = seconds,
+        .images_per_second = seconds > 0 ? (double)images / seconds : 0,
+    };
+    net_meter_summary(&loop->meter, &epoch);
+    progress->epoch++;
+    progress->position = progress->correct = 0;
+    progress->loss_sum = 0;
+    return net_log_epoch(&loop->log, &epoch, error) && write_checkpoint(loop, error);
+}
+
+/* From wherever the progress stands to the epoch's end, or to where the run stops. */
+static bool run_epoch(Loop *loop, NetError *error)
+{
+    NetProgress *progress = loop->progress;
+    double start = net_seconds();
+    int64_t first = progress->position;
+    if (loop->order)
+        net_shuffle(loop->order, progress->train_images, loop->session->seed, (uint64_t)progress->epoch);
+    net_meter_epoch(&loop->meter, first);
+    while (progress->position < progress->train_images && !interrupted && !at_limit(loop))
+        if (!step(loop, error))
+            return false;
+    if (progress->position < progress->train_images)
+        return true;
+    return finish_epoch(loop, net_seconds() - start, progress->train_images - first, error);
+}
+
+/* ----------------------------------------------------------------- a run */
+
+/* A run of hours must not find out at its end that it cannot write. */
+static bool can_write(const char *path, NetError *error)
+{
+    NetOutput output;
+    if (!path)
+        return true;
+    if (!net_create(&output, path, error))
+        return false;
+    net_discard(&output);
+    return true;
+}
+
+static bool prepare(Loop *loop, NetError *error)
+{
+    const NetRun *run = loop->run;
+    NetProgress *progress = loop->progress;
+    int64_t images = loop->data->train.count, batch = loop->session->batch;
+    if (images < 1)
+        return net_fail(error, "%s has no images to train on", loop->data->what);
+    if (run->resumed && progress->train_images != images)
+        return net_fail(error, "the run was on %lld training images, and %s has %lld", (long long)progress->train_images,
+                        loop->data->what, (long long)images);
+    progress->train_images = images;
+    loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
+    if (progress->shuffle) {
+        loop->order = net_allocate((size_t)images, sizeof *loop->order, error);
+        if (!loop->order)
+            return false;
+    }
+    net_meter_open(&loop->meter, run->quiet, loop->epochs, images);
+    return net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch, error)
+        && can_write(run->save, error) && can_write(run->checkpoint, error) && can_write(run->gradients, error)
+        && net_log_open(&loop->log, run->log, run->resumed, error);
+}
+
+static bool save(const Loop *loop, NetError *error)
+{
+    const NetRun *run = loop->run;
+    return write_checkpoint(loop, error) && (!run->save || net_save(loop->session, run->save, error))
+        && (!run->gradients || net_gradients_write(loop->session, run->gradients, error));
+}
+
+static bool run_epochs(Loop *loop, NetError *error)
+{
+    while (loop->progress->epoch < loop->epochs && !interrupted && !at_limit(loop))
+        if (!run_epoch(loop, error))
+            return false;
+    return save(loop, error);
+}
+
+NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
+                 NetProgress *progress, const NetRun *run, NetError *error)
+{
+    Loop loop = {
+        .session = session, .optimizer = optimizer, .settings = settings, .data = data, .progress = progress, .run = run,
+    };
+    catch_interrupt();
+    session->steps = (uint64_t)progress->step;
+    bool good = prepare(&loop, error) && run_epochs(&loop, error);
+    net_meter_clear(&loop.meter);
+    free(loop.order);
+    NetError ignored;
+    good = net_log_close(&loop.log, good ? error : &ignored) && good;
+    signal(SIGINT, SIG_DFL);
+    return !good ? NET_FAILED : interrupted ? NET_INTERRUPTED : NET_FINISHED;
+}

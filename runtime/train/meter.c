@@ -1,0 +1,154 @@
+/* meter.c: what a run shows of itself.
+ *
+ * On a terminal one line lives and is drawn over, ten times a second; elsewhere
+ * a plain line is written every few seconds, which a file or a pipe can keep.
+ * An epoch's line stays either way.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double LIVE_INTERVAL = 0.1, PLAIN_INTERVAL = 5;    /* seconds */
+
+enum { WIDTH = 80, MOST_BAR = 30, LEAST_BAR = 6, LINE = 256 };  /* columns, and bytes of a line */
+
+double net_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static FILE *find_terminal(void)
+{
+    const char *term = getenv("TERM");
+    if (term && strcmp(term, "dumb") == 0)
+        return NULL;
+    return isatty(STDERR_FILENO) ? stderr : isatty(STDOUT_FILENO) ? stdout : NULL;
+}
+
+static int window_width(FILE *terminal)
+{
+    struct winsize size;
+    return ioctl(fileno(terminal), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : WIDTH;
+}
+
+void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images)
+{
+    *meter = (NetMeter){.live = quiet ? NULL : find_terminal(), .quiet = quiet, .epochs = epochs, .images = images};
+}
+
+void net_meter_epoch(NetMeter *meter, int64_t done)
+{
+    meter->start = meter->last = net_seconds();
+    meter->start_images = done;
+}
+
+/* 12345.6 as "12,345". */
+static const char *thousands(char text[32], double value)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%.0f", value < 1e15 ? value : 0), used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            text[used++] = ',';
+        text[used++] = digits[i];
+    }
+    text[used] = 0;
+    return text;
+}
+
+/* "1:02:03", or "2:03" below an hour. */
+static const char *clock_text(char text[32], double seconds)
+{
+    long long whole = seconds < 3.6e8 ? (long long)(seconds + 0.5) : 0;
+    if (whole >= 3600)
+        snprintf(text, 32, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+    else
+        snprintf(text, 32, "%lld:%02lld", whole / 60, whole % 60);
+    return text;
+}
+
+/* A bar of `width` columns, each `full`, or `empty` with what is left to do. */
+static void draw_bar(FILE *out, int width, double part)
+{
+    int full = (int)(part * width + 0.5);
+    fputs(" [", out);
+    for (int i = 0; i < width; i++)
+        fputc(i < full ? '#' : '.', out);
+    fputc(']', out);
+}
+
+static double images_per_second(const NetMeter *meter, int64_t done, double now)
+{
+    double elapsed = now - meter->start;
+    return elapsed > 0 ? (double)(done - meter->start_images) / elapsed : 0;
+}
+
+/* What goes before and after the bar. */
+typedef struct Line { char head[LINE], tail[LINE]; double part; } Line;
+
+static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy, double now)
+{
+    Line line = {.part = meter->images > 0 ? (double)done / (double)meter->images : 1};
+    char rate_text[32], left_text[32];
+    double rate = images_per_second(meter, done, now);
+    double left = (double)((meter->epochs - epoch) * meter->images - done);
+    snprintf(line.head, LINE, "epoch %lld/%lld", (long long)epoch + 1, (long long)meter->epochs);
+    snprintf(line.tail, LINE, " %3.0f %%  loss %.4f  accuracy %.2f %%  %s images/s  ETA %s", 100 * line.part, loss,
+             100 * accuracy, thousands(rate_text, rate), clock_text(left_text, rate > 0 ? left / rate : 0));
+    return line;
+}
+
+/* The last column stays empty: some terminals wrap when it is written. */
+static void draw_live(NetMeter *meter, const Line *line)
+{
+    int room = window_width(meter->live) - 1 - (int)(strlen(line->head) + strlen(line->tail)) - 3;
+    fprintf(meter->live, "\r%.*s", window_width(meter->live) - 1, line->head);
+    if (room >= LEAST_BAR)
+        draw_bar(meter->live, room < MOST_BAR ? room : MOST_BAR, line->part);
+    int left = window_width(meter->live) - 1 - (int)strlen(line->head);
+    fprintf(meter->live, "%.*s\033[K", left > 0 ? left : 0, line->tail);
+    fflush(meter->live);
+    meter->shown = true;
+}
+
+void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy)
+{
+    double now = net_seconds();
+    if (meter->quiet || now - meter->last < (meter->live ? LIVE_INTERVAL : PLAIN_INTERVAL))
+        return;
+    meter->last = now;
+    Line line = describe(meter, epoch, done, loss, accuracy, now);
+    if (meter->live) {
+        draw_live(meter, &line);
+    } else {
+        printf("%s %s\n", line.head, line.tail);
+        fflush(stdout);
+    }
+}
+
+void net_meter_clear(NetMeter *meter)
+{
+    if (meter->shown) {
+        fputs("\r\033[K", meter->live);
+        fflush(meter->live);
+    }
+    meter->shown = false;
+}
+
+void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
+{
+    char rate[32];
+    if (meter->quiet)
+        return;
+    net_meter_clear(meter);
+    printf("epoch %lld/%lld  train loss %.4f  test loss %.4f  test accuracy %.2f %%  %.1f s  %s images/s\n",
+           (long long)epoch->epoch, (long long)meter->epochs, epoch->train_loss, epoch->test_loss,
+           100 * epoch->test_accuracy, epoch->seconds, thousands(rate, epoch->images_per_second));
+    fflush(stdout);
+}
