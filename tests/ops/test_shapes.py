@@ -1,0 +1,65 @@
+"""The shape rules of the windowed operators against PyTorch's formula, over
+random arguments; and every operator's page."""
+import json
+
+import numpy as np
+import pytest
+
+from cases import avg_pool2d, conv2d, max_pool2d
+from harness import ROOT, netc
+
+NETWORKS_EACH = 4
+LAYERS_EACH = 12
+
+
+def argument(name, value):
+    if isinstance(value, bool):
+        return f"{name}={str(value).lower()}"
+    return f"{name}={list(value) if isinstance(value, (list, tuple)) else value}"
+
+
+def layer(call, attributes):
+    """One branch: the operator on an input of the case's shape, with the shape asserted."""
+    arguments = {name: value for name, value in attributes.items() if not (name == "divisor_override" and value == 0)}
+    if call.op == "conv2d":
+        arguments["out_channels"] = call.out_shape[0]
+    words = ", ".join(argument(*item) for item in arguments.items())
+    return f"network n {{\n    input {list(call.in_shapes[0])}\n    {call.op}({words}) -> {list(call.out_shape)}\n}}\n"
+
+
+@pytest.mark.parametrize("case", [conv2d, max_pool2d, avg_pool2d], ids=lambda case: case.__name__)
+@pytest.mark.parametrize("seed", range(NETWORKS_EACH))
+def test_windows_have_the_documented_size(case, seed, tmp_path):
+    random = np.random.default_rng([seed, *case.__name__.encode()])
+    paths = []
+    for i in range(LAYERS_EACH):
+        path = tmp_path / f"layer{i}.net"
+        path.write_text(layer(*case(random)))
+        paths.append(path)
+    netc("check", *paths)
+
+
+def test_parameters_and_multiply_adds(tmp_path):
+    (tmp_path / "n.net").write_text("network n {\n    input [4, 9, 9]\n    conv2d(6, [3, 2], groups=2) as conv\n"
+                                    "    batch_norm2d as norm\n    flatten\n    linear(5, bias=false) as fc\n}\n")
+    summary = json.loads(netc("summary", "--json", tmp_path / "n.net").stdout)
+    assert [(entry["name"], entry["shape"]) for entry in summary["state"]] == [
+        ("conv.weight", [6, 2, 3, 2]), ("conv.bias", [6]), ("norm.weight", [6]), ("norm.bias", [6]),
+        ("norm.running_mean", [6]), ("norm.running_var", [6]), ("norm.num_batches_tracked", []),
+        ("fc.weight", [5, 336])]
+    assert summary["multiply_adds"] == 6 * 7 * 8 * 2 * 3 * 2 + 5 * 336
+
+
+def operator_names():
+    lines = (ROOT / "compiler" / "ops" / "ops.def").read_text().splitlines()
+    return [line[len("OPERATOR("):-1] for line in lines if line.startswith("OPERATOR(")]
+
+
+@pytest.mark.parametrize("name", operator_names())
+def test_every_operator_has_a_page(name):
+    page = netc("explain", name).stdout
+    assert page.startswith(name)
+    for heading in ("\nshape ", "\nformula ", "\nreference "):
+        assert heading in page
+    assert max(map(len, page.splitlines())) <= 100
+    assert f"  {name} " in netc("explain").stdout
