@@ -1,0 +1,77 @@
+/* Reads data as a trainer would and prints what came of it: exit 0 and a
+ * summary, or exit 1 and the error's sentence. */
+#include "runtime.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t checksum(const uint8_t *bytes, int64_t count)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (int64_t i = 0; i < count; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001B3u;
+    return hash;
+}
+
+static void print_split(const char *name, const NetImages *images)
+{
+    int64_t bytes = images->count * images->shape.c * images->shape.h * images->shape.w;
+    printf("%s %" PRId64 " %016" PRIx64 " %016" PRIx64 "\n", name, images->count,
+           checksum(images->pixels, bytes), checksum(images->labels, images->count));
+}
+
+static bool open_data(char **words, NetShape shape, NetError *error)
+{
+    NetData data;
+    if (!net_data_open(&data, words[0], shape, atoi(words[4]), strtoull(words[5], NULL, 10), error))
+        return false;
+    printf("%s\n", data.what);
+    print_split("train", &data.train);
+    print_split("test", &data.test);
+    net_data_close(&data);
+    return true;
+}
+
+/* Raw pixels, labels of a few synthetic images, for the test to look at. */
+static bool draw(char **words, NetShape shape, NetError *error)
+{
+    NetImages images;
+    int64_t count = atoi(words[6]);
+    if (!net_draw_synthetic(&images, count, shape, atoi(words[4]), strtoull(words[5], NULL, 10), 0, error))
+        return false;
+    FILE *file = fopen(words[0], "wb");
+    bool written = file && fwrite(images.pixels, (size_t)(shape.c * shape.h * shape.w), (size_t)count, file) == (size_t)count
+        && fwrite(images.labels, 1, (size_t)count, file) == (size_t)count && fclose(file) == 0;
+    free(images.pixels);
+    free(images.labels);
+    return written || net_fail(error, "cannot write %s", words[0]);
+}
+
+static bool read_png(char **words, NetShape shape, NetError *error)
+{
+    int64_t count = shape.c * shape.h * shape.w;
+    uint8_t *pixels = net_allocate((size_t)count, 1, error);
+    bool read = pixels && net_read_png(pixels, shape, words[0], error);
+    for (int64_t i = 0; read && i < count; i++)
+        printf("%d ", pixels[i]);
+    free(pixels);
+    return read;
+}
+
+/* driver open|draw|png PATH C H W [CLASSES SEED [COUNT]]; H and W 0: a flat input */
+int main(int count, char **words)
+{
+    NetError error;
+    if (count < 6)
+        return 2;
+    NetShape shape = {3, atoi(words[3]), atoi(words[4]), atoi(words[5])};
+    if (shape.h == 0)
+        shape = (NetShape){1, shape.c, 1, 1};
+    bool done = strcmp(words[1], "png") == 0 ? read_png(words + 2, shape, &error)
+        : strcmp(words[1], "draw") == 0      ? draw(words + 2, shape, &error)
+                                             : open_data(words + 2, shape, &error);
+    if (!done)
+        printf("%s\n", error.text);
+    return !done;
+}

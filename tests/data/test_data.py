@@ -1,0 +1,343 @@
+"""Data sets as files that tell the truth and files that do not: every false one
+is one sentence that names the file, and never a crash (the driver is built with
+the address and undefined-behaviour sanitizers)."""
+import gzip
+import os
+import shutil
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import ROOT, c_program, run
+
+SANITIZE = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+SOURCES = "data", "core"        # the sanitized driver compiles them itself
+
+
+@pytest.fixture(scope="module")
+def driver():
+    text = (Path(__file__).parent / "driver.c").read_text()
+    sources = [str(path) for part in SOURCES for path in sorted((ROOT / "runtime" / part).glob("*.c"))]
+    return c_program(text, *SANITIZE, *sources)
+
+
+def refuse(driver, *arguments):
+    """The one sentence of a refusal."""
+    printed = run(driver, *arguments, expect=1)
+    assert printed.stderr == "" and printed.stdout.count("\n") == 1, printed.stdout + printed.stderr
+    return printed.stdout.strip()
+
+
+# ---------------------------------------------------------------------- IDX
+
+
+def idx(array, magic=None, sizes=None):
+    sizes = array.shape if sizes is None else sizes
+    return (magic or bytes([0, 0, 8, array.ndim])) + struct.pack(f">{len(sizes)}I", *sizes) + array.tobytes()
+
+
+IMAGES = (np.arange(5 * 4 * 6) * 7 % 256).astype("u1").reshape(5, 4, 6)
+LABELS = np.array([0, 1, 2, 3, 9], "u1")
+
+
+def idx_folder(folder, images=None, labels=None, ending="", pack=bytes, name="train-images-idx3-ubyte"):
+    """A folder of four good files, but for a training file given as bytes."""
+    folder.mkdir(exist_ok=True)
+    for split in "train", "t10k":
+        for kind, good, given in ("images-idx3", IMAGES, images), ("labels-idx1", LABELS, labels):
+            content = given if split == "train" and given is not None else pack(idx(good))
+            (folder / f"{split}-{kind}-ubyte{ending}").write_bytes(content)
+    return folder
+
+
+def opened(folder, classes=10, shape=(1, 4, 6)):
+    return "open", folder, *shape, classes, 1
+
+
+def test_plain_gzipped_and_dotted_files_are_the_same_data(driver, tmp_path):
+    plain = run(driver, *opened(idx_folder(tmp_path / "plain"))).stdout.splitlines()
+    packed = run(driver, *opened(idx_folder(tmp_path / "gz", ending=".gz", pack=gzip.compress))).stdout.splitlines()
+    dotted = idx_folder(tmp_path / "dotted")
+    for path in list(dotted.iterdir()):
+        path.rename(dotted / path.name.replace("-idx", ".idx"))
+    assert plain[1:] == packed[1:] == run(driver, *opened(dotted)).stdout.splitlines()[1:]
+    assert plain[1].startswith("train 5 ")
+
+
+def test_a_flat_input_takes_the_images_it_is_a_flattening_of(driver, tmp_path):
+    folder = idx_folder(tmp_path / "flat")
+    assert "train 5" in run(driver, *opened(folder, shape=(24, 0, 0))).stdout
+    assert refuse(driver, *opened(folder, shape=(25, 0, 0))) == f"{folder} has 1x4x6 images, the network takes 25 values"
+
+
+WRONG_IMAGES = {
+    "empty": (b"", "ends at byte 0 of the 16 its header calls for"),
+    "short header": (idx(IMAGES)[:9], "ends at byte 9 of the 16 its header calls for"),
+    "short": (idx(IMAGES)[:-1], "ends at byte 135 of the 136 its header calls for"),
+    "long": (idx(IMAGES) + b"!", "goes on after byte 136, where its header says it ends"),
+    "magic": (idx(IMAGES, magic=b"PK\0\3"), "is not an IDX file: it starts with bytes 50 4b, not 00 00"),
+    "floats": (idx(IMAGES, magic=b"\0\0\x0d\3"), "holds values of type 0x0d (byte 2); only unsigned bytes, 0x08, are read"),
+    "labels": (idx(LABELS), "has 1 dimensions (byte 3), where images have 3"),
+    "zero": (idx(IMAGES, sizes=(5, 0, 6)), "says that dimension 2 (byte 8) is 0"),
+    "vast": (idx(IMAGES, sizes=(0xffffffff,) * 3),
+             "calls for more than the 2048 MB that are read: dimension 1 (byte 4) is 4294967295"),
+    "boastful": (idx(IMAGES, sizes=(70_000_000, 4, 6)), "ends at byte 136 of the 1680000016 its header calls for"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_IMAGES)
+def test_a_false_file_is_one_sentence(driver, tmp_path, case):
+    content, sentence = WRONG_IMAGES[case]
+    folder = idx_folder(tmp_path / "d", images=content)
+    assert refuse(driver, *opened(folder)) == f"{folder}/train-images-idx3-ubyte {sentence}"
+
+
+@pytest.mark.parametrize("case", ["short", "boastful", "long"])
+def test_so_is_a_false_file_that_is_gzipped(driver, tmp_path, case):
+    content, sentence = WRONG_IMAGES[case]
+    folder = idx_folder(tmp_path / "d", images=gzip.compress(content), ending=".gz", pack=gzip.compress)
+    assert refuse(driver, *opened(folder)) == f"{folder}/train-images-idx3-ubyte.gz {sentence}"
+
+
+def test_damaged_gzip_data(driver, tmp_path):
+    good = gzip.compress(idx(IMAGES))
+    damaged = good[:-8] + bytes([good[-8] ^ 1]) + good[-7:]
+    for content, sentence in (good[:60], "is cut off"), (damaged, "has damaged gzip data near byte"):
+        folder = idx_folder(tmp_path / "d", images=content, ending=".gz", pack=gzip.compress)
+        assert sentence in refuse(driver, *opened(folder))
+
+
+def test_a_claim_alone_takes_no_memory(driver, tmp_path):
+    """1.7 GB are claimed, 136 bytes are there; the process may have 300 MB more than it starts with."""
+    folder = idx_folder(tmp_path / "d", images=WRONG_IMAGES["boastful"][0])
+    plain = c_program((Path(__file__).parent / "driver.c").read_text())
+    limited = subprocess.run(["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", plain, *map(str, opened(folder))],
+                             capture_output=True, text=True)
+    assert "ends at byte 136" in limited.stdout, limited
+
+
+def test_every_cut_and_every_bit_of_a_header(driver, tmp_path):
+    good = idx(LABELS)
+    for cut in range(len(good)):
+        refuse(driver, *opened(idx_folder(tmp_path / "d", labels=good[:cut])))
+    for bit in range(8 * 8):
+        wrong = bytearray(good)
+        wrong[bit // 8] ^= 1 << bit % 8
+        refuse(driver, *opened(idx_folder(tmp_path / "d", labels=bytes(wrong))))
+
+
+def test_images_and_labels_must_be_as_many(driver, tmp_path):
+    folder = idx_folder(tmp_path / "d", labels=idx(LABELS[:4]))
+    assert refuse(driver, *opened(folder)) == \
+        f"{folder}/train-images-idx3-ubyte has 5 images and {folder}/train-labels-idx1-ubyte has 4 labels"
+
+
+def test_a_label_the_network_has_no_class_for(driver, tmp_path):
+    folder = idx_folder(tmp_path / "d")
+    assert refuse(driver, *opened(folder, classes=9)) == \
+        f"{folder} labels training image 4 as class 9, and the network has 9 classes, from 0"
+
+
+def test_images_of_another_shape(driver, tmp_path):
+    folder = idx_folder(tmp_path / "d")
+    assert refuse(driver, *opened(folder, shape=(3, 32, 32))) == f"{folder} has 1x4x6 images, the network takes 3x32x32"
+
+
+def test_one_file_of_the_four_missing(driver, tmp_path):
+    folder = idx_folder(tmp_path / "d")
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    assert "has no t10k-labels-idx1-ubyte" in refuse(driver, *opened(folder))
+
+
+def test_nothing_there(driver, tmp_path):
+    assert refuse(driver, *opened(tmp_path / "none")).startswith(f"there is no directory {tmp_path}/none")
+    assert refuse(driver, *opened(tmp_path)).startswith(f"{tmp_path} has neither IDX files")
+    printed = run(driver, *opened("mnist"), cwd=tmp_path, env={"NET_DATA": str(tmp_path)}, expect=1).stdout
+    assert printed == f"no mnist in data/mnist or {tmp_path}/mnist: run `make mnist`, or use --data synthetic\n"
+
+
+def test_named_sets_are_looked_for_in_net_data(driver, tmp_path):
+    idx_folder(tmp_path / "kmnist")
+    named = lambda classes: ("open", "kmnist", 1, 4, 6, classes, 1)
+    found = run(driver, *named(10), env={"NET_DATA": str(tmp_path)}).stdout
+    assert found.startswith(f"kmnist in {tmp_path}/kmnist\n")
+    wrong = run(driver, *named(100), env={"NET_DATA": str(tmp_path)}, expect=1).stdout
+    assert wrong == f"kmnist in {tmp_path}/kmnist has 10 classes, the network gives 100\n"
+
+
+def test_mnist_itself(driver, mnist):
+    assert "train 60000 " in run(driver, *opened(mnist, shape=(1, 28, 28))).stdout
+
+
+# ------------------------------------------------------------------ CIFAR-10
+
+
+def cifar_folder(folder, first=None):
+    folder.mkdir(exist_ok=True)
+    records = (np.arange(4 * 3073) // 7 % 256).astype("u1").reshape(4, 3073)
+    records[:, 0] = [3, 1, 4, 9]
+    for name in [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]:
+        (folder / name).write_bytes(records.tobytes())
+    if first is not None:
+        (folder / "data_batch_1.bin").write_bytes(first(bytearray(records.tobytes())))
+    return folder
+
+
+def test_cifar10(driver, tmp_path):
+    printed = run(driver, *opened(cifar_folder(tmp_path / "c"), shape=(3, 32, 32))).stdout
+    assert "train 20 " in printed and "test 4 " in printed
+
+
+def label_of_record_2(content):
+    content[2 * 3073] = 10
+    return content
+
+
+@pytest.mark.parametrize("change, sentence", ids="cut label empty".split(), argvalues=[
+    (lambda content: content[:5000],
+     "ends at byte 5000, inside record 1 (records are 3073 bytes and this one starts at byte 3073)"),
+    (label_of_record_2, "gives record 2 (byte 6146) the label 10, above 9"),
+    (lambda content: b"", "is empty"),
+])
+def test_false_cifar10(driver, tmp_path, change, sentence):
+    folder = cifar_folder(tmp_path / "c", change)
+    assert refuse(driver, *opened(folder, shape=(3, 32, 32))) == f"{folder}/data_batch_1.bin {sentence}"
+
+
+def test_a_missing_cifar10_batch(driver, tmp_path):
+    folder = cifar_folder(tmp_path / "c")
+    (folder / "data_batch_4.bin").unlink()
+    assert "data_batch_4.bin: No such file" in refuse(driver, *opened(folder, shape=(3, 32, 32)))
+
+
+# ---------------------------------------------------------------------- PNG
+
+
+def png(pixels, colour):
+    """A PNG of [h, w] or [h, w, channels] bytes; colour is its type: 0 grey, 2 RGB, 6 RGBA."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    h, w = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, colour, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def read_png(driver, tmp_path, content, *shape):
+    (tmp_path / "x.png").write_bytes(content)
+    return np.array(run(driver, "png", tmp_path / "x.png", *shape).stdout.split(), int).reshape(shape)
+
+
+GREY = (np.arange(12 * 8) * 5 % 256).astype("u1").reshape(12, 8)
+
+
+def test_png_of_the_networks_size_is_unchanged(driver, tmp_path):
+    assert (read_png(driver, tmp_path, png(GREY, 0), 1, 12, 8)[0] == GREY).all()
+
+
+def test_png_in_colour_and_channels_first(driver, tmp_path):
+    pixels = np.stack([GREY, 255 - GREY, GREY // 2], 2)
+    assert (read_png(driver, tmp_path, png(pixels, 2), 3, 12, 8) == pixels.transpose(2, 0, 1)).all()
+
+
+def test_png_is_averaged_down_and_spread_up(driver, tmp_path):
+    halved = GREY.reshape(6, 2, 4, 2).mean((1, 3))
+    assert np.abs(read_png(driver, tmp_path, png(GREY, 0), 1, 6, 4)[0] - halved).max() <= 0.5
+    assert (read_png(driver, tmp_path, png(GREY, 0), 1, 24, 16)[0] == GREY.repeat(2, 0).repeat(2, 1)).all()
+    uneven = read_png(driver, tmp_path, png(GREY, 0), 1, 5, 7)
+    assert abs(uneven.mean() - GREY.mean()) < 1
+
+
+def test_transparent_pixels_are_white(driver, tmp_path):
+    assert (read_png(driver, tmp_path, png(np.zeros((2, 2, 4), "u1"), 6), 3, 2, 2) == 255).all()
+
+
+@pytest.mark.parametrize("content, sentence", ids="empty other cut flipped header".split(), argvalues=[
+    (b"", "is not a PNG file"),
+    (b"\xff\xd8\xff\xe0 a JPEG", "is not a PNG file"),
+    (png(GREY, 0)[:40], "is cut off: it ends at byte 40, before its image does"),
+    (png(GREY, 0).replace(b"IDAT\x78", b"IDAT\x79"), "is a damaged PNG, near byte"),
+    (png(GREY, 0)[:16] + struct.pack(">II", 60000, 60000) + png(GREY, 0)[24:], "is a damaged PNG, near byte"),
+])
+def test_a_false_png(driver, tmp_path, content, sentence):
+    (tmp_path / "x.png").write_bytes(content)
+    assert sentence in refuse(driver, "png", tmp_path / "x.png", 1, 12, 8)
+
+
+def test_a_vast_png_is_refused_by_its_size(driver, tmp_path):
+    vast = bytearray(png(GREY, 0))
+    vast[16:24] = struct.pack(">II", 60000, 60000)
+    vast[29:33] = struct.pack(">I", zlib.crc32(vast[12:29]))
+    (tmp_path / "x.png").write_bytes(vast)
+    assert "60000 x 60000 pixels: more than the 64 million" in refuse(driver, "png", tmp_path / "x.png", 1, 12, 8)
+
+
+def test_a_png_for_a_network_of_other_channels(driver, tmp_path):
+    (tmp_path / "x.png").write_bytes(png(GREY, 0))
+    assert "takes 2 channels" in refuse(driver, "png", tmp_path / "x.png", 2, 12, 8)
+
+
+# ---------------------------------------------------------- synthetic digits
+
+
+def draw(driver, tmp_path, shape, classes=10, seed=1, count=400):
+    run(driver, "draw", tmp_path / "drawn", *shape, classes, seed, count)
+    content = np.frombuffer((tmp_path / "drawn").read_bytes(), "u1")
+    return content[:-count].reshape(count, *shape), content[-count:]
+
+
+def test_synthetic_images_depend_on_seed_and_number_only(driver, tmp_path):
+    pixels, labels = draw(driver, tmp_path, (1, 28, 28))
+    fewer, fewer_labels = draw(driver, tmp_path, (1, 28, 28), count=30)
+    others, _ = draw(driver, tmp_path, (1, 28, 28), seed=2)
+    assert (fewer == pixels[:30]).all() and (fewer_labels == labels[:30]).all()
+    assert (others != pixels).any()
+    assert len({image.tobytes() for image in pixels}) == len(pixels)
+
+
+@pytest.mark.parametrize("shape, classes", [((1, 28, 28), 10), ((3, 32, 32), 100), ((2, 9, 40), 3), ((1, 4, 4), 10),
+                                            ((1, 1, 7), 2), ((3, 20, 20), 1000), ((1, 28, 28), 1)])
+def test_synthetic_images_of_any_shape_and_any_number_of_classes(driver, tmp_path, shape, classes):
+    pixels, labels = draw(driver, tmp_path, shape, classes)
+    assert labels.max() < classes
+    assert len(set(labels)) > min(classes, 256) * 0.7
+    assert pixels.std() > 20
+
+
+def test_synthetic_digits_can_be_told_apart(driver, tmp_path):
+    """By the nearest of 3000 others: well above chance, where a network gets 99 %."""
+    pixels, labels = draw(driver, tmp_path, (1, 28, 28), count=3200)
+    flat = pixels.reshape(len(pixels), -1).astype("f4")
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    nearest = labels[:3000][(flat[3000:] @ flat[:3000].T).argmax(1)]
+    assert (nearest == labels[3000:]).mean() > 0.8
+
+
+# ----------------------------------------------------------------- mnist.sh
+
+
+def get_mnist(folder, expect=0, **environment):
+    return run("sh", ROOT / "runtime" / "data" / "mnist.sh", folder, env=environment, expect=expect)
+
+
+def test_make_mnist_takes_the_folder_it_is_told_and_only_once(mnist, tmp_path):
+    folder = tmp_path / "to"
+    assert get_mnist(folder, MNIST_DIR=str(mnist)).stdout == f"mnist: {folder}, from {mnist}\n"
+    assert sorted(os.listdir(folder)) == ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+                                          "train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
+    assert get_mnist(folder, MNIST_DIR="/nowhere").stdout == f"mnist: {folder} has it already\n"
+
+
+def test_make_mnist_without_any_source_says_so_and_leaves_nothing(tmp_path):
+    """With the shell's tools only: no way to reach a network or a package."""
+    tools, folder, false = tmp_path / "tools", tmp_path / "to", idx_folder(tmp_path / "false")
+    tools.mkdir()
+    for tool in "sh mkdir mv rm cat cut gzip sha256sum find head dirname mktemp".split():
+        (tools / tool).symlink_to(shutil.which(tool))
+    printed = get_mnist(folder, expect=1, MNIST_DIR=str(false), PATH=str(tools))
+    assert printed.stdout == "" and printed.stderr.startswith("mnist: no source answered")
+    assert os.listdir(folder) == []
