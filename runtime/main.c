@@ -448,7 +448,7 @@ static int find_top(const double *probabilities, int64_t classes, int64_t *top)
 /* label -1: not known. */
 static void print_prediction(const double *probabilities, int64_t classes, const char *title, int label)
 {
-    int64_t top[TOP];
+    int64_t top[TOP] = {0};
     int count = find_top(probabilities, classes, top);
     printf("%s: %lld, %.1f %%", title, (long long)top[0], 100 * probabilities[top[0]]);
     if (label >= 0)

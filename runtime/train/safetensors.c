@@ -293,7 +293,7 @@ static bool read_length(NetTensorFile *file, int64_t *length, NetError *error)
 
 static bool read_header(NetTensorFile *file, NetError *error)
 {
-    int64_t length;
+    int64_t length = 0;
     if (!read_length(file, &length, error))
         return false;
     char *text = net_allocate((size_t)length + 1, 1, error);
