@@ -69,7 +69,7 @@ bool net_checkpoint_write(const char *path, const NetSession *session, const Net
     add(&metadata, strdup("optimizer"), strdup(net_optimizer_name(optimizer)));
     add_progress(&metadata, progress);
     for (int i = 0; i < settings->count; i++)
-        if (settings->values[i].count > 0)
+        if (net_setting_changeable(&settings->values[i]))
             add_setting(&metadata, &settings->values[i]);
     bool good = !metadata.failed || net_fail(error, "out of memory");
     good = good && net_weights_write(session, optimizer, path, (const char *const *)metadata.words, error);
@@ -149,7 +149,7 @@ bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, N
         return net_fail(error, "%s is of a run with the optimizer %.40s, and this network's is %s", file->path,
                         optimizer ? optimizer : "unknown", ours);
     for (int i = 0; i < settings->count; i++)
-        if (settings->values[i].count > 0 && net_setting_changeable(&settings->values[i])
+        if (net_setting_changeable(&settings->values[i])
             && !take_setting(file, settings, &settings->values[i], error))
             return false;
     return true;

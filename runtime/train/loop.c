@@ -69,8 +69,8 @@ static bool step(Loop *loop, NetError *error)
     if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, rates->lr, error))
         return false;
     if (!isfinite(result.loss))
-        return net_fail(error, "the loss is %f at step %lld (epoch %lld): the run is stopped; a smaller --lr may help",
-                        result.loss, (long long)progress->step, (long long)progress->epoch + 1);
+        return net_fail(error, "the loss is %s at step %lld (epoch %lld): the run is stopped; a smaller --lr may help",
+                        isnan(result.loss) ? "nan" : "infinite", (long long)progress->step, (long long)progress->epoch + 1);
     net_meter_step(&loop->meter, progress->epoch, progress->position, progress->loss_sum / (double)progress->position,
                    (double)progress->correct / (double)progress->position);
     return true;

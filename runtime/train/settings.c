@@ -49,9 +49,9 @@ bool net_parse_number(double *number, const char *text, bool whole, double least
                       const char *option, NetError *error)
 {
     char *end;
-    bool begins = (*text >= '0' && *text <= '9') || *text == '-' || *text == '+' || *text == '.';
-    double value = begins ? strtod(text, &end) : 0;
-    if (begins && end != text && !*end && value >= least && value <= most && (!whole || value == floor(value))) {
+    bool decimal = text[strspn(text, "0123456789.eE+-")] == 0;  /* strtod knows hexadecimal, infinity and nan too */
+    double value = decimal ? strtod(text, &end) : 0;
+    if (decimal && end != text && !*end && value >= least && value <= most && (!whole || value == floor(value))) {
         *number = value;
         return true;
     }
