@@ -216,6 +216,7 @@ typedef struct BlockDef {
     ShapeExpr *in, *out;        /* NULL when not written */
     Body *body;
     bool library;               /* comes from a used file */
+    bool broken;                /* its signature had a syntax error: what it makes of a tensor is unknown */
 } BlockDef;
 
 typedef struct NetworkDef { const char *name; Span name_span; Body *body; } NetworkDef;
@@ -604,11 +605,11 @@ typedef enum Command {
     COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_EXPLAIN
 } Command;
 
-typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_GRAPH, DUMP_GRADIENT, DUMP_PLAN } Dump;
+typedef enum DumpStage { DUMP_NONE, DUMP_AST, DUMP_GRAPH, DUMP_GRADIENT, DUMP_PLAN } DumpStage;
 
 typedef struct Options {
     Command command;
-    Dump dump;
+    DumpStage dump;
     LIST(const char *) operands;
     const char *output;         /* "-": standard output */
     bool json, svg;

@@ -152,7 +152,7 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_CC: options->compile.cc = word; break;
     case OPTION_JSON: options->json = true; break;
     case OPTION_SVG: options->svg = true; break;
-    case OPTION_DUMP: options->dump = (Dump)(DUMP_AST + choose(options, spec, word)); break;
+    case OPTION_DUMP: options->dump = (DumpStage)(DUMP_AST + choose(options, spec, word)); break;
     case OPTION_DIAGNOSTICS: diag_options.style = choose(options, spec, word); break;
     case OPTION_COLOUR: diag_options.colour = choose(options, spec, word); break;
     case OPTION_MAX_ERRORS: diag_options.max_errors = read_count(options, spec, word); break;
