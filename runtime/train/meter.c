@@ -141,14 +141,17 @@ void net_meter_clear(NetMeter *meter)
     meter->shown = false;
 }
 
+/* A narrow terminal is spared the speed: a wrapped line is no line. */
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 {
-    char rate[32];
+    char rate[32], speed[64];
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    printf("epoch %lld/%lld  train loss %.4f  test loss %.4f  test accuracy %.2f %%  %.1f s  %s images/s\n",
-           (long long)epoch->epoch, (long long)meter->epochs, epoch->train_loss, epoch->test_loss,
-           100 * epoch->test_accuracy, epoch->seconds, thousands(rate, epoch->images_per_second));
+    int used = printf("epoch %lld/%lld  train loss %.4f  test loss %.4f  test accuracy %.2f %%", (long long)epoch->epoch,
+                      (long long)meter->epochs, epoch->train_loss, epoch->test_loss, 100 * epoch->test_accuracy);
+    int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds, thousands(rate, epoch->images_per_second));
+    bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
+    printf("%s\n", fits ? speed : "");
     fflush(stdout);
 }
