@@ -48,9 +48,11 @@ static const char *words_text(const char *const *words)
     return intern(text_chars(&text));
 }
 
-/* "at least 1", "0 to 1" */
+/* "at least 1", "0 to 9", "a probability, 0 to 1" */
 static const char *range_text(const ArgSpec *spec)
 {
+    if (spec->doc != NULL && spec->maximum == 1 && strncmp(spec->doc, "Probability", strlen("Probability")) == 0)
+        return "a probability, 0 to 1";
     if (spec->maximum >= (double)MAX_ELEMENTS)
         return format("at least %.10g", spec->minimum);
     if (spec->minimum <= -(double)MAX_ELEMENTS)
@@ -110,15 +112,8 @@ static bool wrong_value(const Conversion *c, const Value *value)
     if (value->kind == VALUE_UNKNOWN)
         return false;
     if (value->kind == VALUE_WORD && c->spec->words == NULL) {
-        Diagnostic *d = build_error(c->b, "unknown-name", c->span, "nothing is named `%s` here", value->word);
+        Diagnostic *d = report_unknown_word(c->b, value->word, c->span);
         diag_caption(d, "`%s` of %s is %s", c->spec->name, c->subject, wanted_text(c->spec));
-        LIST(const char *) names = {0};
-        for (const Binding *binding = c->b->frame->bindings; binding != NULL; binding = binding->previous)
-            push(&names, binding->name);
-        push(&names, NULL);
-        const char *near = nearest(value->word, names.items);
-        if (near != NULL)
-            diag_fix(d, c->span, near, "`%s` is", near);
         return false;
     }
     const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension" : "argument-type";
@@ -434,14 +429,11 @@ static bool listed_word(const char *word)
     return false;
 }
 
-static Value passed_value(Builder *b, const char *subject, const char *param, const Argument *arg)
+static Value passed_value(Builder *b, const Argument *arg)
 {
     if (arg->value.kind != VALUE_WORD || listed_word(arg->value.word))
         return arg->value;
-    ArgSpec any = {.name = param, .kind = ARG_REAL};
-    Conversion conversion = {b, subject, &any, arg->span};
-    ArgValue ignored;
-    convert(&conversion, &arg->value, &ignored);
+    report_unknown_word(b, arg->value.word, arg->span);
     return (Value){.kind = VALUE_UNKNOWN};
 }
 
@@ -463,7 +455,7 @@ static bool place_params(Builder *b, const BlockDef *def, const Arguments *args,
             good = report_repeated(b, def->name, def->params.items[i].name,
                                    arg->name != NULL ? arg->name_span : arg->span, given[i].arg->span);
         } else {
-            given[i] = (Given){arg, passed_value(b, def->name, def->params.items[i].name, arg)};
+            given[i] = (Given){arg, passed_value(b, arg)};
             good &= arg->value.kind != VALUE_WORD || given[i].value.kind == VALUE_WORD;
         }
     }
@@ -483,6 +475,12 @@ static bool report_missing_param(Builder *b, const BlockDef *def, const Given *g
     return false;
 }
 
+Value default_value(Builder *b, const Param *param)
+{
+    Argument arg = {NULL, param->span, param->value->span, evaluate(b, param->value)};
+    return passed_value(b, &arg);
+}
+
 /* The arguments' faults are the caller's; a default's are the block's. */
 bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller)
 {
@@ -493,7 +491,7 @@ bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Spa
     b->instance = here;
     for (int i = 0; good && i < def->params.count; i++) {
         const Param *param = &def->params.items[i];
-        bind_value(b, param->name, param->span, given[i].arg != NULL ? given[i].value : evaluate(b, param->value));
+        bind_value(b, param->name, param->span, given[i].arg != NULL ? given[i].value : default_value(b, param));
     }
     return good;
 }

@@ -233,7 +233,7 @@ static void check_unused(Builder *b, const BlockDef *def)
     for (int i = 0; i < def->params.count; i++) {
         const Param *param = &def->params.items[i];
         if (param->value != NULL)
-            evaluate(b, param->value);
+            default_value(b, param);
         bind_value(b, param->name, param->span, (Value){.kind = VALUE_UNKNOWN});
     }
     if (def->in != NULL)

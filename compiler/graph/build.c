@@ -13,6 +13,7 @@
 #include "build.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 /* --------------------------------------------------------------- limits */
 
@@ -420,6 +421,26 @@ static Tensor *report_loss(Builder *b, const Stmt *stmt, const Operator *op)
     return NULL;
 }
 
+/* An unknown input whose channels are asserted (in_channels=88) is known well
+ * enough for the faults that have nothing to do with its size: groups that do
+ * not divide.  The node is not the graph's. */
+static void check_asserted(const Builder *b, const Operator *op, ArgValue *args, const char *path, Span span)
+{
+    enum { AMPLE = 1 << 15 };   /* rows and columns, for any window */
+    Graph nowhere = {0};
+    for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++) {
+        if (!op->args[i].assertion || !args[i].given || strcmp(op->args[i].name, "in_channels") != 0)
+            continue;
+        Node *node = new_node(&nowhere, STAGE_FORWARD, op);
+        node->path = path;
+        node->span = span;
+        node->instance = b->instance;
+        node->args = args;
+        push(&node->inputs, new_tensor(&nowhere, TENSOR_ACTIVATION, "input", shape_of(3, args[i].integer[0], AMPLE, AMPLE)));
+        op->infer(node);
+    }
+}
+
 /* NAME ["(" [arg {"," arg}] ")"] [body] */
 static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 {
@@ -440,6 +461,8 @@ static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     if (callee.block != NULL)
         return use_block(b, callee.block, args, name->path, call->span, refused ? NULL : x);
     ArgValue *values = resolve_arguments(b, callee.op->name, callee.op->args, args, call->span);
+    if (values != NULL && x == NULL)
+        check_asserted(b, callee.op, values, name->path, call->span);
     if (values == NULL || x == NULL || refused)
         return NULL;
     return add_node(b, callee.op, values, &x, 1, name->path, call->span);
@@ -476,8 +499,8 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
     if (!count_elements(rank, dims, &elements, &culprit)) {
         Diagnostic *d = build_error(b, "too-large", stmt->shape->dims.items[culprit]->span,
                                     "the input is too large: %s values per image", product_text(rank, dims));
-        diag_caption(d, "%s%sthe factor %lld exceeds %lld values", culprit > 0 ? product_text(culprit, dims) : "",
-                     culprit > 0 ? " fit, " : "", (long long)dims[culprit], (long long)MAX_ELEMENTS);
+        diag_caption(d, "%s * this %lld exceeds %lld values", culprit > 0 ? product_text(culprit, dims) : "1",
+                     (long long)dims[culprit], (long long)MAX_ELEMENTS);
         return NULL;
     }
     b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_of(rank, dims[0], dims[1], dims[2]));
@@ -538,7 +561,7 @@ static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Ten
     const Node *node = tensor->producer;
     bool this_statement = node != NULL && node->instance == b->instance && stmt->kind == STMT_CALL &&
                           node->span.line == stmt->call->span.line && node->span.column == stmt->call->span.column;
-    add_derivation(d, this_statement ? node->inputs.items[0] : tensor, 4, b->instance);
+    add_derivation(d, this_statement ? node->inputs.items[0] : tensor, 2, b->instance);
 }
 
 static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int64_t wanted)
@@ -573,7 +596,7 @@ static Tensor *walk_let(Builder *b, const Stmt *stmt, Tensor *x)
 {
     Value value = evaluate(b, stmt->value);
     if (value.kind == VALUE_WORD) {
-        build_error(b, "unknown-name", stmt->value->span, "nothing is named `%s` here", value.word);
+        report_unknown_word(b, value.word, stmt->value->span);
         value = (Value){.kind = VALUE_UNKNOWN};
     }
     bind_value(b, stmt->variable, stmt->variable_span, value);

@@ -22,7 +22,7 @@ enum {
     MAX_LEVELS = 64,            /* of braces within braces, blocks' own included */
     MAX_EXPANSIONS = 200000,    /* turns of loops and uses of blocks: those may hold no layer */
     MAX_STEPS = 4000000,        /* statements walked */
-    MAX_EXPRESSION_DEPTH = 200
+    MAX_EXPRESSION_DEPTH = 1500     /* beyond what the parser lets one statement hold */
 };
 
 /* One image's values in a tensor, and one parameter's: an int's worth, so that
@@ -178,8 +178,10 @@ const Value *find_value(const Builder *b, const char *name);
 Name take_name(Builder *b, const Expr *as, const char *kind, Span span);
 void declare_tensor(Builder *b, const Name *name, Tensor *tensor);
 const TensorName *find_tensor(Builder *b, const char *name);    /* NULL: not visible here */
+/* A bare word where a value is wanted. */
+Diagnostic *report_unknown_word(Builder *b, const char *word, Span at);
 void report_unknown_tensor(Builder *b, const char *name, Span at);
-/* What `from` and a join's arguments name; *known false: there is none (reported). */
+/* What `from` names; NULL: unknown, or nothing (reported). */
 Tensor *named_tensor(Builder *b, const Expr *name);
 
 /* -------------------------------------------------------------- values.c */
@@ -207,6 +209,7 @@ bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
 const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 /* Binds a block's parameters in b->frame (the block's own). */
 bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller);
+Value default_value(Builder *b, const Param *param);
 /* "conv2d(out_channels, kernel_size, stride=1, …)" */
 const char *signature_text(const char *subject, const ArgSpec *specs);
 

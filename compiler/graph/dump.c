@@ -83,7 +83,7 @@ static void dump_node(const Node *node, FILE *out)
     fprintf(out, "%4d  %s", node->id, stage_name(node->stage));
     if (node->op != NULL)
         fprintf(out, " %s", node->op->name);
-    if (node->path != NULL && node->out == NULL)
+    if (node->path != NULL && (node->stage != STAGE_FORWARD || node->out == NULL))
         fprintf(out, " %s", node->path);
     if (node->stage == STAGE_FORWARD)
         dump_forward(node, out);

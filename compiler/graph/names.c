@@ -251,16 +251,39 @@ const TensorName *find_tensor(Builder *b, const char *name)
     return found;
 }
 
-static const char *nearest_tensor(Builder *b, const char *name)
+typedef LIST(const char *) Words;
+
+static void add_tensor_names(Builder *b, Words *words)
 {
     enum { LATEST = 300 };      /* enough to find a slip of the pen among */
-    LIST(const char *) visible = {0};
     int count = b->frame->tensor_names.count;
     for (int i = count > LATEST ? count - LATEST : 0; i < count; i++)
         if (find_tensor(b, b->frame->tensor_names.items[i]) != NULL)
-            push(&visible, b->frame->tensor_names.items[i]);
-    push(&visible, NULL);
-    return nearest(name, visible.items);
+            push(words, b->frame->tensor_names.items[i]);
+}
+
+static void suggest_word(Diagnostic *d, const char *word, Span at, Words *words)
+{
+    push(words, NULL);
+    const char *near = nearest(word, words->items);
+    if (near != NULL)
+        diag_fix(d, at, near, "the nearest is %s", near);
+}
+
+/* Values first, then tensors, then what can be applied. */
+Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
+{
+    Words words = {0};
+    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
+        push(&words, binding->name);
+    add_tensor_names(b, &words);
+    for (int i = 0; i < b->program->blocks.count; i++)
+        push(&words, b->program->blocks.items[i]->name);
+    for (int i = 0; operators[i] != NULL; i++)
+        push(&words, operators[i]->name);
+    Diagnostic *d = build_error(b, "unknown-name", at, "nothing is named `%s` here", word);
+    suggest_word(d, word, at, &words);
+    return d;
 }
 
 void report_unknown_tensor(Builder *b, const char *name, Span at)
@@ -275,9 +298,9 @@ void report_unknown_tensor(Builder *b, const char *name, Span at)
     } else if (hidden != NULL) {
         diag_label(d, hidden->span, "this one is in a sibling branch: branches do not see each other");
     } else {
-        const char *near = nearest_tensor(b, name);
-        if (near != NULL)
-            diag_fix(d, at, near, "%s is named here", near);
+        Words words = {0};
+        add_tensor_names(b, &words);
+        suggest_word(d, name, at, &words);
     }
 }
 

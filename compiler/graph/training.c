@@ -418,8 +418,9 @@ static const char *loss_path(const Graph *graph)
 
 static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Span span)
 {
+    const char *path = loss_path(t->graph);
     Node *node = new_node(t->graph, STAGE_FORWARD, op);
-    node->path = loss_path(t->graph);
+    node->path = path;
     node->span = span;
     node->args = args;
     push(&node->inputs, t->graph->output);

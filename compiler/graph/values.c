@@ -71,19 +71,6 @@ const char *value_text(const Value *value)
     unreachable();
 }
 
-/* A bare word where a value is computed: it names nothing. */
-static void report_unknown_word(Builder *b, const char *word, Span at)
-{
-    LIST(const char *) names = {0};
-    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
-        push(&names, binding->name);
-    push(&names, NULL);
-    Diagnostic *d = build_error(b, "unknown-name", at, "nothing is named `%s` here", word);
-    const char *near = nearest(word, names.items);
-    if (near != NULL)
-        diag_fix(d, at, near, "`%s` is", near);
-}
-
 /* Says what was wanted of a value of another kind. */
 static Value wrong_kind(Builder *b, Span at, Value value, const char *wanted)
 {
