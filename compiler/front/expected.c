@@ -1,0 +1,154 @@
+/* expected.c: a syntax error in plain words: what was expected, after what, and
+ * what stands there instead.
+ *
+ * The parser's list of acceptable words is long and of no use to a reader
+ * (every operator may follow every value), so it is reduced to what a person
+ * would name.  A few slips that everyone makes get a sentence of their own.
+ */
+#include "front/front.h"
+#include "parse.h"
+
+#include <string.h>
+
+static const Token *following(const Layout *layout)
+{
+    return &layout->tokens->items[layout->at];
+}
+
+static const char *quoted(const Token *token)
+{
+    return token->kind == END ? "the end of the file" : format("`%s`", token_text(token));
+}
+
+/* The last word, as a reader sees it. */
+static const char *found(const Layout *layout)
+{
+    const Token *token = layout->last;
+    if (token->kind != SEP)
+        return quoted(token);
+    const Token *next = following(layout);
+    return next->first_on_line && next->kind != END ? "the end of the line" : quoted(next);
+}
+
+static bool names_sign(const Expected *expected, const char *sign)
+{
+    for (int i = 0; i < expected->signs.count; i++)
+        if (strcmp(expected->signs.items[i], sign) == 0)
+            return true;
+    return false;
+}
+
+/* "`,`, `)` or `else`" of the signs that are worth naming. */
+static const char *listed_signs(const Expected *expected)
+{
+    static const char *const worth[] = {"else", ",", ")", "]", "{", "}", NULL};
+    static const char *const otherwise[] = {"=", "(", "[", NULL};
+    const char *named[16];
+    int count = 0;
+    for (int i = 0; worth[i]; i++)
+        if (names_sign(expected, worth[i]))
+            named[count++] = worth[i];
+    for (int i = 0; !count && otherwise[i]; i++)
+        if (names_sign(expected, otherwise[i]))
+            named[count++] = otherwise[i];
+    Text text = {0};
+    for (int i = 0; i < count; i++)
+        text_add(&text, "%s`%s`", !i ? "" : i < count - 1 ? ", " : " or ", named[i]);
+    return text_chars(&text);
+}
+
+static const char *wanted(const Expected *expected)
+{
+    if (expected->section)
+        return "`block`, `network`, `train` or `use`";
+    if (expected->statement)
+        return "a statement or `}`";
+    if (expected->value)
+        return names_sign(expected, ")") || names_sign(expected, "]") ? "a value or the closing parenthesis" : "a value";
+    if (expected->name)
+        return expected->separator ? "a setting or `}`" : "a name";
+    if (expected->text)
+        return "a path in double quotes";
+    if (expected->separator)
+        return "the end of the statement";
+    return listed_signs(expected);
+}
+
+static bool is_place_for(int kind)
+{
+    return kind == LBRACE || kind == SEP || kind == RBRACE;
+}
+
+/* The place to look at: where the statement broke off rather than the line
+ * below it, of which nothing is wrong. */
+static Span place(const Layout *layout)
+{
+    Span at = layout->last->span;
+    if (!layout->last->first_on_line || !layout->before || is_place_for(layout->before->kind))
+        return at;
+    at = layout->before->span;
+    at.line = at.end_line;
+    at.column = at.end_column;
+    return at;
+}
+
+static void explain_parenthesis(Diagnostic *d, const Layout *layout, const Expected *expected)
+{
+    const Token *open = layout->last->kind == SEP ? layout->unclosed : NULL;
+    if (!open && (layout->last->first_on_line || layout->last->kind == LBRACE) && layout->parentheses.count)
+        open = layout->parentheses.items[layout->parentheses.count - 1];
+    if (open && (names_sign(expected, ")") || names_sign(expected, "]")))
+        diag_label(d, open->span, "this `%s` is not closed", token_text(open));
+}
+
+static void explain_assignment(Diagnostic *d, const Layout *layout)
+{
+    if (layout->before->kind == NAME && layout->before == layout->levels[layout->braces.count].statement)
+        diag_help(d, "`let %s = …` defines a value; `as` names a tensor; a setting is written without `=`",
+                  layout->before->word);
+}
+
+static void explain_section(Diagnostic *d, const Layout *layout)
+{
+    static const char *const words[] = {"block", "network", "train", "use", NULL};
+    const Token *token = layout->last;
+    const char *meant = token->kind == NAME ? nearest(token->word, words) : NULL;
+    if (meant)
+        diag_fix(d, token->span, meant, "did you mean `%s`?", meant);
+    else if (layout->top_close)
+        diag_label(d, layout->top_close->span, "this `}` ends what stands above");
+}
+
+static void explain(Diagnostic *d, const Layout *layout, const Expected *expected)
+{
+    const Token *token = layout->last;
+    explain_parenthesis(d, layout, expected);
+    if (expected->section)
+        explain_section(d, layout);
+    else if (token->kind >= USE && token->kind <= ANY && expected->name && !expected->statement)
+        diag_note(d, "`%s` is a word of the language and cannot be a name here", token->word);
+    else if ((token->kind == INT || token->kind == FLOAT) && expected->name && expected->text)
+        diag_help(d, "a name that begins with a digit is quoted: \"%s\"", token_text(token));
+    else if (token->kind == ASSIGN && expected->separator)
+        explain_assignment(d, layout);
+}
+
+/* Words that the scanner refused were reported there. */
+static bool is_reported(const Layout *layout)
+{
+    return layout->stopped || layout->last->kind == BAD;
+}
+
+void report_syntax_error(Parser *parser, const Expected *expected)
+{
+    Layout *layout = &parser->layout;
+    if (!is_reported(layout)) {
+        bool begins = !layout->before || is_place_for(layout->before->kind);
+        const char *after = begins ? "" : format(" after `%s`", token_text(layout->before));
+        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,
+                             found(layout));
+        explain(d, layout, expected);
+    }
+    parser->errors++;
+    layout_skip_statement(layout);
+}

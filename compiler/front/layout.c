@@ -1,0 +1,298 @@
+/* layout.c: where statements end and braces close.
+ *
+ * A newline ends a statement except within parentheses, after a word that
+ * cannot end one and before a word that only continues one.  One word of
+ * look-ahead decides it here, because a grammar that sees newlines has
+ * conflicts before `shortcut`, `else` and `->`.  The parser gets exactly one
+ * SEP after every statement and section, and none elsewhere.
+ *
+ * Two more things are decided here because only the layout shows them.  Where
+ * braces do not balance, the section's indentation tells which was left open,
+ * and it is closed there, with one message, so that the rest is understood as
+ * it was meant.  And where the parser finds an error, the rest of that
+ * statement is skipped, but not a body in braces, in which more may be wrong.
+ */
+#include "front/front.h"
+#include "parse.h"
+
+static const Token *peek(const Layout *layout)
+{
+    return &layout->tokens->items[layout->at];
+}
+
+static bool is_section_word(const Token *token)
+{
+    return token->kind == BLOCK || token->kind == NETWORK || token->kind == TRAIN || token->kind == USE;
+}
+
+static bool is_word_of_grammar(int kind)
+{
+    return kind >= USE && kind <= ANY;
+}
+
+static bool begins_section(const Layout *layout, const Token *token)
+{
+    if (token->kind == END)
+        return true;
+    bool is_argument = token < &layout->tokens->items[layout->tokens->count - 1] && token[1].kind == ASSIGN;
+    return is_section_word(token) && token->first_on_line && token->span.column == 1 && !is_argument;
+}
+
+/* ---- braces */
+
+static const Token *innermost(const TokenStack *stack)
+{
+    return stack->count ? stack->items[stack->count - 1] : NULL;
+}
+
+static const struct Level *level_of(const Layout *layout)
+{
+    return &layout->levels[layout->braces.count];
+}
+
+/* How many braces this section opens and does not close. */
+static int count_missing(const Layout *layout)
+{
+    int missing = 0;
+    const Token *token = peek(layout);
+    do
+        missing += (token->kind == LBRACE) - (token->kind == RBRACE);
+    while (token++->kind != END && !begins_section(layout, token));
+    return missing;
+}
+
+/* Whether, of a section that lacks a }, this word shows that it belongs further
+ * out than the innermost brace. */
+static bool is_outside(const Layout *layout, const Token *token)
+{
+    const Token *brace = innermost(&layout->braces);
+    if (layout->missing <= 0 || !brace || !token->first_on_line || token->kind == LBRACE)
+        return false;
+    int indent = level_of(layout)->line->span.column, column = token->span.column;
+    return token->kind == RBRACE ? column < indent : column <= indent;
+}
+
+static void report_unclosed(const Layout *layout, const Token *token, int count)
+{
+    const Token *brace = innermost(&layout->braces);
+    Diagnostic *d = diag(SEVERITY_ERROR, "unclosed-brace", brace->span, "this `{` is not closed");
+    if (token->kind == END)
+        diag_caption(d, "no `}` closes it before the end of the file");
+    else
+        diag_caption(d, "no `}` closes it before line %d", token->span.line);
+    if (count > 1)
+        diag_note(d, "%d braces are open there", count);
+}
+
+static Token *made_up(int kind, const Token *after, const Token *before)
+{
+    Token *token = NEW(Token);
+    *token = after ? *after : *before;
+    token->kind = kind;
+    token->first_on_line = false;
+    if (after) {
+        token->span.line = token->span.end_line;
+        token->span.column = token->span.end_column;
+    } else {
+        token->span.end_column = token->span.column;
+    }
+    return token;
+}
+
+/* ---- statements */
+
+/* After these a newline cannot end a statement. */
+static bool goes_on_after(int kind)
+{
+    return kind == LPAREN || kind == LBRACKET || kind == COMMA || kind == ASSIGN || kind == ARROW
+        || (kind >= EQUAL && kind <= MODULO) || kind == AND || kind == OR || kind == NOT;
+}
+
+/* Nor before these. */
+static bool goes_on_before(int kind)
+{
+    return kind == RPAREN || kind == RBRACKET || kind == LBRACE || kind == ARROW || kind == AS || kind == ELSE
+        || kind == SHORTCUT;
+}
+
+/* Whether the statement ends between the last word and this one. */
+static bool statement_ends(const Layout *layout, const Token *token)
+{
+    int level = layout->braces.count, column = level_of(layout)->statement->span.column;
+    bool broken = level_of(layout)->broken;
+    if (layout->separated)
+        return false;
+    if (token->kind == SEMICOLON || token->kind == END || (token->kind == RBRACE && level))
+        return level || !broken || token->kind == END;
+    if (!level)                 /* sections go on until the next one */
+        return broken ? begins_section(layout, token) : is_section_word(token);
+    if (layout->last && layout->last->kind == RBRACE && !broken)
+        return !goes_on_before(token->kind) || token->kind == LBRACE;
+    if (!token->first_on_line)
+        return false;
+    if (layout->parentheses.count)
+        return broken && token->span.column <= column && !goes_on_before(token->kind);
+    return (broken || !goes_on_after(layout->last->kind)) && !goes_on_before(token->kind);
+}
+
+static const Token *give(Layout *layout, const Token *token)
+{
+    layout->before = layout->last;
+    layout->last = token;
+    return token;
+}
+
+static const Token *end_statement(Layout *layout, const Token *token)
+{
+    layout->levels[layout->braces.count].broken = false;
+    layout->unclosed = innermost(&layout->parentheses);
+    layout->parentheses.count = 0;
+    layout->operators = 0;
+    layout->separated = true;
+    return give(layout, made_up(SEP, layout->last, token));
+}
+
+/* ---- limits */
+
+static const Token *stop(Layout *layout, const Token *token, const char *what, int limit)
+{
+    if (!layout->stopped)
+        diag(SEVERITY_ERROR, "too-large", token->span, "more than %d %s", limit, what);
+    layout->stopped = true;
+    return give(layout, made_up(END, token, NULL));
+}
+
+static bool is_operator(int kind)
+{
+    return (kind >= EQUAL && kind <= MODULO) || kind == AND || kind == OR || kind == NOT || kind == IF;
+}
+
+/* Keeps count of what is open; gives what is exceeded, if anything is. */
+static const Token *follow(Layout *layout, const Token *token)
+{
+    if (token->kind == LBRACE) {
+        if (layout->braces.count == MAX_BRACES)
+            return stop(layout, token, "braces within each other", MAX_BRACES);
+        push(&layout->braces, token);
+        layout->levels[layout->braces.count] = (struct Level){ .statement = token, .line = layout->line };
+        layout->parentheses.count = 0;
+        layout->separated = true;
+    } else if (token->kind == RBRACE && layout->braces.count) {
+        layout->braces.count--;
+        layout->separated = false;
+        layout->top_close = layout->braces.count ? layout->top_close : token;
+    } else if (token->kind == LPAREN || token->kind == LBRACKET) {
+        if (layout->parentheses.count == MAX_PARENTHESES)
+            return stop(layout, token, "parentheses within each other", MAX_PARENTHESES);
+        push(&layout->parentheses, token);
+    } else if (token->kind == RPAREN || token->kind == RBRACKET) {
+        layout->parentheses.count -= layout->parentheses.count > 0;
+    } else if (is_operator(token->kind) && ++layout->operators > MAX_OPERATORS) {
+        return stop(layout, token, "operators in one statement", MAX_OPERATORS);
+    }
+    return NULL;
+}
+
+/* ---- words */
+
+/* A word of the language is a plain name after `as`, `from` and `network`, and
+ * as an argument's name. */
+static const Token *as_name(const Layout *layout, const Token *token)
+{
+    if (!is_word_of_grammar(token->kind))
+        return token;
+    int last = layout->last && !layout->separated && !token->first_on_line ? layout->last->kind : SEP;
+    bool named = last == AS || last == FROM || last == NETWORK;
+    if (!named && token[1].kind != ASSIGN)
+        return token;
+    Token *name = NEW(Token);
+    *name = *token;
+    name->kind = NAME;
+    return name;
+}
+
+static const Token *take(Layout *layout, const Token *token)
+{
+    layout->line = token->first_on_line ? token : layout->line;
+    const Token *beyond = follow(layout, token);
+    if (beyond)
+        return beyond;
+    layout->at += token->kind != END;
+    token = as_name(layout, token);
+    if (token->kind != LBRACE && token->kind != RBRACE) {
+        if (layout->separated)
+            layout->levels[layout->braces.count].statement = token;
+        layout->separated = false;
+    }
+    return give(layout, token);
+}
+
+/* Passes over a word of a broken statement. */
+static void skip_word(Layout *layout, const Token *token)
+{
+    layout->line = token->first_on_line ? token : layout->line;
+    if (token->kind == LPAREN || token->kind == LBRACKET)
+        push(&layout->parentheses, token);
+    if (token->kind == RPAREN || token->kind == RBRACKET)
+        layout->parentheses.count -= layout->parentheses.count > 0;
+    layout->at++;
+}
+
+/* A } for a brace that was left open. */
+static const Token *close_brace(Layout *layout, const Token *token)
+{
+    bool at_end = begins_section(layout, token);
+    if (!at_end || layout->missing > 0 || !layout->erred)
+        report_unclosed(layout, token, at_end ? layout->braces.count : 1);
+    layout->missing = at_end ? 0 : layout->missing - 1;
+    layout->erred = true;
+    layout->braces.count--;
+    layout->separated = false;
+    layout->top_close = layout->braces.count ? layout->top_close : token;
+    return give(layout, made_up(RBRACE, layout->last, token));
+}
+
+void layout_start(Layout *layout, const TokenList *tokens)
+{
+    *layout = (Layout){ .tokens = tokens, .separated = true };
+    layout->line = layout->levels[0].statement = peek(layout);
+}
+
+const Token *layout_next(Layout *layout)
+{
+    for (;;) {
+        const Token *token = peek(layout);
+        if (layout->stopped)
+            return give(layout, made_up(END, token, NULL));
+        if (!layout->braces.count && begins_section(layout, token) && token->kind != END)
+            layout->missing = count_missing(layout);
+        bool closes = layout->braces.count && (begins_section(layout, token) || is_outside(layout, token));
+        if (closes && layout->separated)
+            return close_brace(layout, token);
+        if (closes || statement_ends(layout, token))
+            return end_statement(layout, token);
+        if (token->kind == SEMICOLON)
+            layout->at++;
+        else if (level_of(layout)->broken && token->kind != LBRACE && token->kind != END)
+            skip_word(layout, token);
+        else
+            return take(layout, token);
+    }
+}
+
+void layout_skip_statement(Layout *layout)
+{
+    const Token *wrong = layout->last;
+    int level = layout->braces.count - (wrong->kind == LBRACE && layout->braces.count);
+    if (wrong->kind == SEP || wrong->kind == END)
+        return;
+    layout->levels[level].broken = true;
+    layout->erred = true;
+    /* The first word of a line that is not indented more than this statement
+     * begins the next one: it was this one's end that was missing. */
+    const Token *statement = layout->levels[level].statement;
+    bool begins_next = wrong->first_on_line && wrong != statement && wrong->kind != LBRACE
+        && wrong->span.column <= statement->span.column;
+    if (begins_next)
+        layout->at--;
+}

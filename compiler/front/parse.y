@@ -1,0 +1,389 @@
+/* parse.y: the grammar.  Actions only construct: no name is looked up and no
+ * value computed.  layout.c has already put a SEP after every statement and
+ * section, so newlines and semicolons are not seen here.
+ *
+ * Operators are names like any other.  A body may follow any call; whether the
+ * operator takes one is decided where operators are known.
+ *
+ * After an error the layout skips the rest of the statement, except bodies in
+ * braces: "broken" stands for what was skipped, and the bodies are parsed, so
+ * that errors within them are found too.
+ */
+%code requires {
+#include "front/front.h"
+}
+
+%define api.pure full
+%define parse.error custom
+%define parse.lac full
+%locations
+%define api.location.type {Span}
+%param {Parser *parser}
+%expect 0
+
+%union {
+    const Token *token;
+    Expr *expr;
+    ExprOperator operator;
+    ExprList exprs;
+    Arg arg;
+    ArgList args;
+    ShapeExpr *shape;
+    Stmt *stmt;
+    Body *body;
+    Param param;
+    ParamList params;
+    SettingDef setting;
+    TrainDef *train;
+}
+
+%code {
+static int yylex(YYSTYPE *value, Span *at, Parser *parser);
+static void yyerror(const Span *at, Parser *parser, const char *message);
+static Span rule_span(const Span *parts, int count);
+static ExprList with_first(Expr *first, const ExprList *others);
+static bool too_many_errors(const Parser *parser, Span at);
+
+#define YYMAXDEPTH 10000
+#define YYLLOC_DEFAULT(Current, Rhs, N) ((Current) = rule_span(&(Rhs)[0], (N)))
+}
+
+%token END 0 "the end of the file"
+%token SEP SEMICOLON BAD
+%token <token> NAME PATH INT FLOAT BAD_VALUE CHARS TEXT_BEGIN
+%token TEXT_END TEXT_OPEN TEXT_CLOSE "}"
+
+/* USE to ANY: the language's words (layout.c relies on the order). */
+%token <token> USE "use" BLOCK "block" NETWORK "network" TRAIN "train" LET "let" INPUT "input" AS "as" FROM "from"
+%token <token> BRANCH "branch" SKIP "skip" SHORTCUT "shortcut" DENSE "dense" REPEAT "repeat" IF "if" ELSE "else"
+%token <token> TRUE "true" FALSE "false" AND "and" OR "or" NOT "not" ANY "_"
+
+%token <token> LBRACE "{" RBRACE
+%token LPAREN "(" RPAREN ")" LBRACKET "[" RBRACKET "]" COMMA "," ARROW "->" ASSIGN "="
+
+/* EQUAL to MODULO: the operators that are signs. */
+%token EQUAL "==" NOT_EQUAL "!=" LESS "<" LESS_EQUAL "<=" GREATER ">" GREATER_EQUAL ">="
+%token PLUS "+" MINUS "-" TIMES "*" DIVIDE "/" FLOOR_DIVIDE "//" MODULO "%"
+
+%type <expr> value or and not comparison sum product unary prim text name as index dim condition
+%type <operator> compare plus times
+%type <exprs> parts values list dims
+%type <arg> arg
+%type <args> args arguments
+%type <shape> shape asserted
+%type <stmt> stmt tensor if call
+%type <body> body stmts
+%type <param> param
+%type <params> params parameters
+%type <setting> setting
+%type <train> settings
+%type <token> loop counter
+
+%%
+
+/* ---- file = { use | block | network | train } */
+
+file: sections
+    ;
+sections: %empty
+    | sections section SEP              { yyerrok; }
+    | sections broken SEP               { yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+    ;
+section: "use" text                     { define_use(parser, $2, @$); }
+    | block
+    | "network" NAME body               { define_network(parser, $2, $3); }
+    | "train" "{" settings RBRACE       { $3->span = @1; define_train(parser, $3); }
+    ;
+
+/* What an error left of a section or statement.  The bodies are parsed for
+ * their errors only. */
+broken: error
+    | broken body
+    ;
+
+/* ---- block = "block" NAME ["(" [param {"," param} [","]] ")"] [shape ["->" shape]] body */
+
+block: "block" NAME parameters body
+        { define_block(parser, new_block($2, &$3, NULL, NULL, $4, span_between(@1, @3))); }
+    | "block" NAME parameters shape body
+        { define_block(parser, new_block($2, &$3, $4, NULL, $5, span_between(@1, @4))); }
+    | "block" NAME parameters shape "->" shape body
+        { define_block(parser, new_block($2, &$3, $4, $6, $7, span_between(@1, @6))); }
+    | "block" NAME error                { define_block(parser, broken_block($2, NEW(Body), span_between(@1, @2))); }
+    | "block" NAME error body           { define_block(parser, broken_block($2, $4, span_between(@1, @2))); }
+    ;
+parameters: %empty                      { $$ = (ParamList){0}; }
+    | "(" ")"                           { $$ = (ParamList){0}; }
+    | "(" params ")"                    { $$ = $2; }
+    | "(" params "," ")"                { $$ = $2; }
+    ;
+params: param                           { $$ = (ParamList){0}; push(&$$, $1); }
+    | params "," param                  { $$ = $1; push(&$$, $3); }
+    ;
+param: NAME                             { $$ = (Param){$1->word, @1, NULL}; }
+    | NAME "=" value                    { $$ = (Param){$1->word, @1, $3}; }
+    ;
+
+/* ---- train = "train" "{" { NAME [arg {"," arg}] SEP } "}" */
+
+settings: %empty                        { $$ = NEW(TrainDef); }
+    | settings setting SEP              { $$ = $1; push(&$$->settings, $2); yyerrok; }
+    | settings broken SEP               { $$ = $1; yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+    ;
+setting: NAME                           { $$ = (SettingDef){$1->word, @1, @$, {0}}; }
+    | NAME arguments                    { $$ = (SettingDef){$1->word, @1, @$, $2}; }
+    ;
+
+/* ---- body = "{" { stmt SEP } "}" */
+
+body: open stmts RBRACE                 { $$ = $2; $$->open = @1; $$->close = @3; }
+    ;
+open: "{"                               { yyerrok; }
+    ;
+stmts: %empty                           { $$ = NEW(Body); }
+    | stmts stmt SEP                    { $$ = $1; push(&$$->stmts, $2); yyerrok; }
+    | stmts broken SEP
+        { $$ = $1; push(&$$->stmts, broken_stmt(@2)); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+    ;
+
+/* ---- stmt = "let" NAME "=" value | "input" shape ["as" name] | tensor ["as" name] ["->" shape] */
+
+stmt: "let" NAME "=" value
+        { $$ = new_stmt(STMT_LET, @1, @$); $$->variable = $2->word; $$->variable_span = @2; $$->value = $4; }
+    | "input" shape as                  { $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3; }
+    | tensor as asserted
+        {
+            $$ = $1;
+            $$->as = $2;
+            $$->shape = $3;
+            if (!$$->body)
+                $$->span = @$;
+        }
+    ;
+as: %empty                              { $$ = NULL; }
+    | "as" name                         { $$ = $2; }
+    ;
+asserted: %empty                        { $$ = NULL; }
+    | "->" shape                        { $$ = $2; }
+    ;
+
+tensor: call
+    | call body                         { $$ = $1; $$->body = $2; }
+    | "from" name                       { $$ = new_stmt(STMT_FROM, @1, @$); $$->from = $2; }
+    | "branch" body                     { $$ = new_stmt(STMT_BRANCH, @1, @1); $$->body = $2; }
+    | "skip" condition body
+        { $$ = new_stmt(STMT_SKIP, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; }
+    | "skip" condition body "shortcut" body
+        { $$ = new_stmt(STMT_SKIP, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; $$->other = $5; }
+    | loop value counter body
+        {
+            $$ = new_stmt($1->kind == DENSE ? STMT_DENSE : STMT_REPEAT, @1, span_between(@1, @3));
+            $$->value = $2;
+            $$->variable = $3 ? $3->word : NULL;
+            $$->variable_span = $3 ? $3->span : (Span){0};
+            $$->body = $4;
+        }
+    | if
+    ;
+condition: %empty                       { $$ = NULL; }
+    | "if" value                        { $$ = $2; }
+    ;
+loop: "dense" | "repeat"
+    ;
+counter: %empty                         { $$ = NULL; }
+    | "as" NAME                         { $$ = $2; }
+    ;
+if: "if" value body
+        { $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; }
+    | "if" value body "else" body
+        { $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; $$->other = $5; }
+    | "if" value body "else" if
+        { $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; $$->other = single_body($5); }
+    ;
+call: NAME                              { $$ = new_stmt(STMT_CALL, @1, @$); $$->call = call_expr($1, NULL, @$); }
+    | NAME "(" args ")"                 { $$ = new_stmt(STMT_CALL, @1, @$); $$->call = call_expr($1, &$3, @$); }
+    ;
+
+/* ---- arg = value | NAME "=" value */
+
+args: %empty                            { $$ = (ArgList){0}; }
+    | arguments
+    | arguments ","                     { $$ = $1; }
+    ;
+arguments: arg                          { $$ = (ArgList){0}; push(&$$, $1); }
+    | arguments "," arg                 { $$ = $1; push(&$$, $3); }
+    ;
+arg: value                              { $$ = (Arg){NULL, {0}, $1}; }
+    | NAME "=" value                    { $$ = (Arg){$1->word, @1, $3}; }
+    ;
+
+/* ---- name = NAME | PATH | text;  text = '"' { CHARS | "{" value "}" } '"' */
+
+name: NAME                              { $$ = word_expr($1, EXPR_PATH); }
+    | PATH                              { $$ = word_expr($1, EXPR_PATH); }
+    | text
+    ;
+text: TEXT_BEGIN parts TEXT_END         { $$ = items_expr(EXPR_TEXT, &$2, @$); }
+    | BAD_VALUE                         { $$ = new_expr(EXPR_ERROR, @$); }
+    ;
+parts: %empty                           { $$ = (ExprList){0}; }
+    | parts CHARS                       { $$ = $1; push(&$$, word_expr($2, EXPR_CHARS)); }
+    | parts TEXT_OPEN value TEXT_CLOSE  { $$ = $1; push(&$$, $3); }
+    ;
+
+/* ---- shape = "[" (value | "_") {"," (value | "_")} "]" */
+
+shape: "[" dims "]"                     { $$ = new_shape(&$2, @$); }
+    ;
+dims: dim                               { $$ = (ExprList){0}; push(&$$, $1); }
+    | dims "," dim                      { $$ = $1; push(&$$, $3); }
+    ;
+dim: value
+    | "_"                               { $$ = new_expr(EXPR_ANY, @$); }
+    ;
+
+/* ---- value = or ["if" or "else" value] */
+
+value: or
+    | or "if" or "else" value           { $$ = conditional_expr($1, $3, $5, @$); }
+    ;
+or: and
+    | or "or" and                       { $$ = binary_expr(EXPR_OR, $1, $3, @$); }
+    ;
+and: not
+    | and "and" not                     { $$ = binary_expr(EXPR_AND, $1, $3, @$); }
+    ;
+not: comparison
+    | "not" not                         { $$ = unary_expr(EXPR_NOT, $2, @$); }
+    ;
+comparison: sum
+    | sum compare sum                   { $$ = binary_expr($2, $1, $3, @$); }
+    ;
+compare: "=="                           { $$ = EXPR_EQUAL; }
+    | "!="                              { $$ = EXPR_NOT_EQUAL; }
+    | "<"                               { $$ = EXPR_LESS; }
+    | "<="                              { $$ = EXPR_LESS_EQUAL; }
+    | ">"                               { $$ = EXPR_GREATER; }
+    | ">="                              { $$ = EXPR_GREATER_EQUAL; }
+    ;
+sum: product
+    | sum plus product                  { $$ = binary_expr($2, $1, $3, @$); }
+    ;
+plus: "+"                               { $$ = EXPR_ADD; }
+    | "-"                               { $$ = EXPR_SUBTRACT; }
+    ;
+product: unary
+    | product times unary               { $$ = binary_expr($2, $1, $3, @$); }
+    ;
+times: "*"                              { $$ = EXPR_MULTIPLY; }
+    | "/"                               { $$ = EXPR_DIVIDE; }
+    | "//"                              { $$ = EXPR_FLOOR_DIVIDE; }
+    | "%"                               { $$ = EXPR_MODULO; }
+    ;
+unary: prim
+    | "-" unary                         { $$ = unary_expr(EXPR_NEGATE, $2, @$); }
+    ;
+prim: INT                               { $$ = number_expr($1, EXPR_INT); }
+    | FLOAT                             { $$ = number_expr($1, EXPR_FLOAT); }
+    | "true"                            { $$ = bool_expr($1, true); }
+    | "false"                           { $$ = bool_expr($1, false); }
+    | name
+    | NAME "(" args ")"                 { $$ = call_expr($1, &$3, @$); }
+    | NAME index                        { $$ = index_expr($1, $2, @$); }
+    | "(" value ")"                     { $$ = $2; $$->span = @$; }
+    | "(" value "," list ")"            { ExprList items = with_first($2, &$4); $$ = items_expr(EXPR_LIST, &items, @$); }
+    | "[" list "]"                      { $$ = items_expr(EXPR_LIST, &$2, @$); }
+    ;
+index: "[" value "]"                    { $$ = $2; }
+    ;
+list: %empty                            { $$ = (ExprList){0}; }
+    | values
+    | values ","                        { $$ = $1; }
+    ;
+values: value                           { $$ = (ExprList){0}; push(&$$, $1); }
+    | values "," value                  { $$ = $1; push(&$$, $3); }
+    ;
+
+%%
+
+static int yylex(YYSTYPE *value, Span *at, Parser *parser)
+{
+    const Token *token = layout_next(&parser->layout);
+    value->token = token;
+    *at = token->span;
+    return token->kind;
+}
+
+/* A rule's place is from its first part to its last; an empty one's is just
+ * after what stands before it. */
+static Span rule_span(const Span *parts, int count)
+{
+    if (count)
+        return span_between(parts[1], parts[count]);
+    Span empty = parts[0];
+    empty.line = empty.end_line;
+    empty.column = empty.end_column;
+    return empty;
+}
+
+static ExprList with_first(Expr *first, const ExprList *others)
+{
+    ExprList items = {0};
+    push(&items, first);
+    for (int i = 0; i < others->count; i++)
+        push(&items, others->items[i]);
+    return items;
+}
+
+/* ---- errors */
+
+static void expect(Expected *expected, yysymbol_kind_t symbol)
+{
+    switch ((int)symbol) {
+    case YYSYMBOL_INT:          expected->value = true; break;
+    case YYSYMBOL_NAME:         expected->name = true; break;
+    case YYSYMBOL_TEXT_BEGIN:   expected->text = true; break;
+    case YYSYMBOL_LET:          expected->statement = true; break;
+    case YYSYMBOL_BLOCK:        expected->section = true; break;
+    case YYSYMBOL_SEP:          expected->separator = true; break;
+    case YYSYMBOL_PLUS:         expected->operator = true; break;
+    case YYSYMBOL_LPAREN: case YYSYMBOL_RPAREN: case YYSYMBOL_LBRACKET: case YYSYMBOL_RBRACKET: case YYSYMBOL_COMMA:
+    case YYSYMBOL_LBRACE: case YYSYMBOL_TEXT_CLOSE: case YYSYMBOL_ASSIGN: case YYSYMBOL_ELSE:
+        push(&expected->signs, yysymbol_name(symbol));
+        break;
+    }
+}
+
+static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser)
+{
+    yysymbol_kind_t symbols[YYNTOKENS];
+    int count = yypcontext_expected_tokens(context, symbols, YYNTOKENS);
+    Expected expected = {0};
+    for (int i = 0; i < count; i++)
+        expect(&expected, symbols[i]);
+    report_syntax_error(parser, &expected);
+    return 0;
+}
+
+/* Called by bison for the one fault that is not a syntax error: its stack is
+ * full. */
+static void yyerror(const Span *at, Parser *parser, const char *message)
+{
+    (void)message;
+    if (!parser->layout.stopped)
+        diag(SEVERITY_ERROR, "too-large", *at, "values or statements nest too deeply here");
+    parser->layout.stopped = true;
+}
+
+static bool too_many_errors(const Parser *parser, Span at)
+{
+    if (parser->errors < MAX_SYNTAX_ERRORS)
+        return false;
+    diag(SEVERITY_ERROR, "syntax", at, "too many errors: the file is not read further");
+    return true;
+}
+
+void parse_source(Parser *parser)
+{
+    yyparse(parser);
+}

@@ -1,0 +1,183 @@
+/* source.c: reads a file and all it uses, each once, into one program.
+ *
+ * Files wait in a list rather than being read where `use` stands, so that no
+ * chain of files, however long or circular, nests anything.  A file's identity
+ * is its resolved path; what messages show is the path as it was written.
+ */
+#include "front/front.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Loading {
+    Program *program;
+    LIST(const char *) known;   /* resolved paths */
+} Loading;
+
+/* ---- sections are defined once */
+
+static void already_defined(Span second, Span first, const char *message)
+{
+    Diagnostic *d = diag(SEVERITY_ERROR, "duplicate-block", second, "%s", message);
+    diag_label(d, first, "first defined here");
+}
+
+void define_use(Parser *parser, const Expr *path, Span span)
+{
+    Text text = {0};
+    for (int i = 0; i < path->items.count; i++) {
+        if (path->items.items[i]->kind != EXPR_CHARS) {
+            diag(SEVERITY_ERROR, "syntax", path->items.items[i]->span, "a file's path holds no value in braces");
+            return;
+        }
+        text_add(&text, "%s", path->items.items[i]->word);
+    }
+    if (path->kind != EXPR_ERROR)
+        push(&parser->program->uses, ((UseDef){intern(text_chars(&text)), span}));
+}
+
+void define_block(Parser *parser, BlockDef *block)
+{
+    block->library = parser->library;
+    push(&parser->program->blocks, block);
+}
+
+void define_network(Parser *parser, const Token *name, Body *body)
+{
+    NetworkDef *network = parser->program->network;
+    if (parser->library)
+        return;
+    if (network) {
+        already_defined(name->span, network->name_span, "a second network in one file");
+        return;
+    }
+    parser->program->network = NEW(NetworkDef);
+    *parser->program->network = (NetworkDef){name->word, name->span, body};
+}
+
+void define_train(Parser *parser, TrainDef *train)
+{
+    if (parser->library)
+        return;
+    if (parser->program->train)
+        already_defined(train->span, parser->program->train->span, "a second train section in one file");
+    else
+        parser->program->train = train;
+}
+
+static int compare_blocks(const void *left, const void *right)
+{
+    const BlockDef *a = *(BlockDef *const *)left, *b = *(BlockDef *const *)right;
+    int order = strcmp(a->name, b->name);
+    if (!order)
+        order = a->span.source->order - b->span.source->order;
+    if (!order)
+        order = a->span.line - b->span.line;
+    return order ? order : a->span.column - b->span.column;
+}
+
+/* Sorts a copy, so that a library of many blocks is no quadratic matter. */
+static void check_block_names(const Program *program)
+{
+    int count = program->blocks.count;
+    BlockDef **sorted = NEW_ARRAY(BlockDef *, (size_t)count);
+    for (int i = 0; i < count; i++)
+        sorted[i] = program->blocks.items[i];
+    if (count)
+        qsort(sorted, (size_t)count, sizeof *sorted, compare_blocks);
+    const BlockDef *first = count ? sorted[0] : NULL;
+    for (int i = 1; i < count; i++) {
+        if (sorted[i]->name == first->name)
+            already_defined(sorted[i]->name_span, first->name_span, format("a second block named %s", first->name));
+        else
+            first = sorted[i];
+    }
+}
+
+/* ---- files */
+
+static void parse_file(Program *program, const Source *source)
+{
+    TokenList tokens = {0};
+    Parser parser = { .program = program, .source = source, .library = source != program->source };
+    if (!scan_source(source, &tokens))
+        return;
+    layout_start(&parser.layout, &tokens);
+    parse_source(&parser);
+}
+
+/* NULL, with errno set, when it cannot be read. */
+static const Source *read_source(const char *path)
+{
+    static int order;
+    size_t length;
+    char *chars = read_whole_file(path, MAX_FILE_BYTES, &length);
+    if (!chars)
+        return NULL;
+    Source *source = NEW(Source);
+    *source = (Source){intern(path), chars, length, order++};
+    return source;
+}
+
+static const char *resolved(const char *path)
+{
+    char *real = realpath(path, NULL);
+    const char *name = intern(real ? real : path);
+    free(real);
+    return name;
+}
+
+static bool is_known(Loading *loading, const char *path)
+{
+    const char *identity = resolved(path);
+    for (int i = 0; i < loading->known.count; i++)
+        if (loading->known.items[i] == identity)
+            return true;
+    push(&loading->known, identity);
+    return false;
+}
+
+static const char *why_unreadable(void)
+{
+    return errno == EFBIG ? format("larger than %d MiB", MAX_FILE_BYTES >> 20) : strerror(errno);
+}
+
+/* A path relative to the file that says it. */
+static const char *beside(const char *file, const char *path)
+{
+    const char *slash = strrchr(file, '/');
+    return *path == '/' || !slash ? path : format("%.*s%s", (int)(slash - file) + 1, file, path);
+}
+
+static void follow_use(Loading *loading, UseDef use)
+{
+    const char *path = beside(use.span.source->path, use.path);
+    if (is_known(loading, path))
+        return;
+    const Source *source = read_source(path);
+    if (!source) {
+        diag(SEVERITY_ERROR, "use", use.span, "cannot read %s: %s", *path ? path : "\"\"", why_unreadable());
+        return;
+    }
+    push(&loading->program->sources, source);
+    parse_file(loading->program, source);
+}
+
+Program *parse_program(const char *path)
+{
+    const Source *source = read_source(path);
+    if (!source) {
+        diag(SEVERITY_ERROR, "read", (Span){0}, "cannot read %s: %s", path, why_unreadable());
+        return NULL;
+    }
+    Loading loading = { .program = NEW(Program) };
+    loading.program->source = source;
+    push(&loading.program->sources, source);
+    is_known(&loading, path);
+    parse_file(loading.program, source);
+    for (int i = 0; i < loading.program->uses.count; i++)
+        follow_use(&loading, loading.program->uses.items[i]);
+    check_block_names(loading.program);
+    return loading.program;
+}
