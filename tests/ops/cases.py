@@ -3,7 +3,7 @@ allows: odd sizes, strides, dilation, groups, padding modes, ceil mode, batches
 that leave lanes empty."""
 import numpy as np
 
-from kernels import Call
+from ops.kernels import Call
 
 
 def places(size, kernel, stride, padding, dilation=1, ceil_mode=False):

@@ -3,8 +3,8 @@ float64, over random shapes and arguments."""
 import numpy as np
 import pytest
 
-from cases import CASES, inputs
-from kernels import Call
+from ops.cases import CASES, inputs
+from ops.kernels import Call
 
 EPSILON = 1e-6
 ATOL, RTOL = 1e-5, 1e-3

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cases import avg_pool2d, conv2d, max_pool2d
+from ops.cases import avg_pool2d, conv2d, max_pool2d
 from harness import ROOT, netc
 
 NETWORKS_EACH = 4
