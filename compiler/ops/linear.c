@@ -123,7 +123,7 @@ static void batch_rows(Kernel *kernel, int64_t in, int64_t from, int64_t to, int
     kernel_line(kernel, "real *to = dweight + o * %lldL + i;", (long long)in);
     for (int r = 0; r < rows; r++)
         for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "vec a%d_%d = first ? *(const loose_vec *)(to + %lldL) : (vec){ 0 };", r, half,
+            kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(to + %lldL) : (vec){ 0 };", r, half,
                         (long long)(r * in + half * kernel->lanes));
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
     kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
