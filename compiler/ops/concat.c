@@ -65,15 +65,27 @@ static void suggest_padding(Diagnostic *d, const Tensor *branch, Shape wanted)
     }
 }
 
+/* "branch 1 is [16, 12, 12]", or when all but one agree, "the others are
+ * [_, 12, 12]". */
+static const char *wanted_text(const Node *node, int common, int odd)
+{
+    Shape wanted = node->inputs.items[common]->shape;
+    bool all = node->inputs.count > 2;
+    for (int i = 0; i < node->inputs.count; i++)
+        all = all && (i == odd || differing_axis(node->inputs.items[i]->shape, wanted) < 0);
+    if (all && wanted.rank == 3)
+        return format("the others are [_, %lld, %lld]", (long long)wanted.dim[1], (long long)wanted.dim[2]);
+    return format("%s is %s", branch_name(common), shape_text(wanted));
+}
+
 static void report_mismatch(const Node *node, int common, int odd, int axis)
 {
     const Tensor *wanted = node->inputs.items[common], *branch = node->inputs.items[odd];
     const char *differs = axis > 0 ? format("%s %lld, not %lld", axis_names[axis], (long long)branch->shape.dim[axis],
                                             (long long)wanted->shape.dim[axis])
                                    : "another rank";
-    Diagnostic *d = node_error(node, "concat-mismatch", node->span, "concat: %s is %s, %s is %s: %s",
-                               branch_name(odd), shape_text(branch->shape), branch_name(common),
-                               shape_text(wanted->shape), differs);
+    Diagnostic *d = node_error(node, "concat-mismatch", node->span, "concat: %s is %s, %s: %s", branch_name(odd),
+                               shape_text(branch->shape), wanted_text(node, common, odd), differs);
     diag_caption(d, "all axes but the channels must be equal");
     label_branches(d, node);
     if (axis > 0)
