@@ -124,6 +124,8 @@ bool net_optimizer_open(NetOptimizer *optimizer, const NetSettings *settings, in
             optimizer->kind = &kinds[i];
     if (!optimizer->kind)
         return net_fail(error, "this library has no optimizer named %s", name);
+    if (optimizer->rates.nesterov && (optimizer->rates.momentum <= 0 || optimizer->rates.dampening != 0))
+        return net_fail(error, "optimizer.nesterov needs a momentum above 0 and a dampening of 0");
     for (int slot = 0; slot < optimizer->kind->slot_count(&optimizer->rates); slot++) {
         optimizer->state[slot] = net_allocate((size_t)trained + NET_RANGE_UNIT, sizeof(real), error);
         if (!optimizer->state[slot]) {
