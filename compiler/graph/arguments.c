@@ -69,10 +69,16 @@ typedef struct Conversion {     /* of one value to its table's kind */
     Span span;
 } Conversion;
 
+/* "`p` of dropout"; of `batch 64`, plainly "`batch`". */
+static const char *argument_name(const Conversion *c)
+{
+    return strcmp(c->spec->name, c->subject) == 0 ? format("`%s`", c->subject) : format("`%s` of %s", c->spec->name, c->subject);
+}
+
 static bool out_of_range(const Conversion *c, const Value *value)
 {
-    Diagnostic *d = build_error(c->b, "argument-range", c->span, "`%s` of %s must be %s, not %s", c->spec->name,
-                                c->subject, range_text(c->spec), value_text(value));
+    Diagnostic *d = build_error(c->b, "argument-range", c->span, "%s must be %s, not %s", argument_name(c),
+                                range_text(c->spec), value_text(value));
     diag_caption(d, "%s", range_text(c->spec));
     if (c->spec->doc != NULL)
         diag_note(d, "`%s`: %s", c->spec->name, c->spec->doc);
@@ -88,7 +94,7 @@ static bool in_range(const Conversion *c, const Value *value)
         return (number >= spec->minimum && number <= spec->maximum) || out_of_range(c, value);
     if (value->kind == VALUE_REAL || (number >= -(double)MAX_ELEMENTS && number <= (double)MAX_ELEMENTS))
         return true;
-    build_error(c->b, "argument-range", c->span, "`%s` of %s: %s is too large", spec->name, c->subject, value_text(value));
+    build_error(c->b, "argument-range", c->span, "%s: %s is too large", argument_name(c), value_text(value));
     return false;
 }
 
@@ -113,12 +119,14 @@ static bool wrong_value(const Conversion *c, const Value *value)
         return false;
     if (value->kind == VALUE_WORD && c->spec->words == NULL) {
         Diagnostic *d = report_unknown_word(c->b, value->word, c->span);
-        diag_caption(d, "`%s` of %s is %s", c->spec->name, c->subject, wanted_text(c->spec));
+        diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
         return false;
     }
     const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension" : "argument-type";
-    Diagnostic *d = build_error(c->b, code, c->span, "`%s` of %s is %s; this is %s", c->spec->name, c->subject,
-                                wanted_text(c->spec), value_text(value));
+    Diagnostic *d = build_error(c->b, code, c->span, "%s is %s; this is %s", argument_name(c), wanted_text(c->spec),
+                                value_text(value));
+    if (value->kind == VALUE_REAL && strchr(span_text(c->span), '/') != NULL)
+        diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
     const char *near = value->kind == VALUE_WORD ? nearest(value->word, c->spec->words) : NULL;
     if (near != NULL)
         diag_fix(d, c->span, near, "the nearest is %s", near);

@@ -153,7 +153,7 @@ static const char *const axis_names[] = {"channels", "height", "width"};
 static const char *difference(const ShapeExpr *shape, Shape actual, int axis, int64_t wanted)
 {
     if (actual.rank != shape->dims.count)
-        return format("it has %d axes, not %d", actual.rank, shape->dims.count);
+        return format("%d %s, not %d", actual.rank, actual.rank == 1 ? "axis" : "axes", shape->dims.count);
     return format("%s %lld, not %lld", actual.rank == 1 ? "features" : axis_names[axis], (long long)actual.dim[axis],
                   (long long)wanted);
 }

@@ -47,7 +47,7 @@ static bool size_fits(const Node *node, const char *what, Shape shape)
         return true;
     Diagnostic *d = node_error(node, "too-large", node->span, "%s of %s is too large: %s values per image", what,
                                node->path, product_text(shape.rank, shape.dim));
-    diag_caption(d, "the factor %lld exceeds %lld values", (long long)shape.dim[culprit], (long long)MAX_ELEMENTS);
+    caption_factor(d, shape.dim, culprit);
     node_derivation(d, node->inputs.items[0], 3);
     return false;
 }
@@ -499,8 +499,7 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
     if (!count_elements(rank, dims, &elements, &culprit)) {
         Diagnostic *d = build_error(b, "too-large", stmt->shape->dims.items[culprit]->span,
                                     "the input is too large: %s values per image", product_text(rank, dims));
-        diag_caption(d, "%s * this %lld exceeds %lld values", culprit > 0 ? product_text(culprit, dims) : "1",
-                     (long long)dims[culprit], (long long)MAX_ELEMENTS);
+        caption_factor(d, dims, culprit);
         return NULL;
     }
     b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_of(rank, dims[0], dims[1], dims[2]));
@@ -661,7 +660,7 @@ static void walk_network(Builder *b, const NetworkDef *network)
     b->graph->output = walk_statements(b, network->body, NULL);
     if (!b->input_seen)
         report_no_input(b, network->name_span);
-    else if (b->graph->output != NULL && b->graph->output == b->graph->input)
+    else if (b->graph->output == b->graph->input && diag_error_count() == 0)
         build_error(b, "no-network", network->name_span, "network %s has no layers", network->name);
 }
 

@@ -234,6 +234,8 @@ void suggest_channels(Diagnostic *d, const Tensor *flat, int64_t wanted);
 
 /* The elements of dims[0 … rank), or false and which factor was too much. */
 bool count_elements(int rank, const int64_t *dims, int64_t *elements, int *culprit);
+/* "65536 * this 65536 exceeds …" beside the carets. */
+void caption_factor(Diagnostic *d, const int64_t *dims, int culprit);
 const char *product_text(int rank, const int64_t *dims);        /* "20 * 4 * 4" */
 
 #endif

@@ -45,6 +45,12 @@ const char *product_text(int rank, const int64_t *dims)
     return intern(text_chars(&text));
 }
 
+void caption_factor(Diagnostic *d, const int64_t *dims, int culprit)
+{
+    const char *before = culprit > 0 ? format("%s * ", product_text(culprit, dims)) : "";
+    diag_caption(d, "%sthis %lld exceeds %lld values", before, (long long)dims[culprit], (long long)MAX_ELEMENTS);
+}
+
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
 {
     Tensor *tensor = NEW(Tensor);
@@ -77,7 +83,7 @@ Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init
         return parameter;
     Diagnostic *d = node_error(node, "too-large", node->span, "%s of %s is too large: %s values",
                                name, node->path, product_text(rank, dim));
-    diag_caption(d, "the factor %lld exceeds %lld values", (long long)dim[culprit], (long long)MAX_ELEMENTS);
+    caption_factor(d, dim, culprit);
     parameter->elements = 0;
     return parameter;
 }

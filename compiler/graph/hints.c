@@ -12,7 +12,7 @@
 
 void add_instance_notes(Diagnostic *d, const Instance *instance)
 {
-    enum { MOST = 8 };
+    enum { MOST = 6 };
     for (int level = 0; instance != NULL && level < MOST; instance = instance->outer, level++)
         if (instance->turn < 0)
             diag_note_at(d, instance->span, "in this use of %s as %s", instance->what, instance->path);
@@ -138,9 +138,11 @@ bool node_needs_rank(const Node *node, int rank)
                      (long long)input->shape.dim[0])
         : node_error(node, "shape-rank", node->span, "%s needs %s, but has an image %s", node->op->name, wanted,
                      shape_text(input->shape));
-    const Node *changer = rank == 3 ? rank_changer(input) : input->producer;
+    const Node *changer = rank == 3 ? rank_changer(input) : NULL;
     if (changer != NULL)
         diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape), shape_text(changer->out_shape));
+    if (rank == 1 && input->producer != NULL)
+        diag_label(d, input->producer->span, "gives %s", shape_text(input->shape));
     if (rank == 1)
         diag_help(d, "`flatten` before it makes [%lld]", (long long)shape_elements(input->shape));
     return false;

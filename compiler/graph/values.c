@@ -405,6 +405,8 @@ static Value list_value(Builder *b, const Expr *expr)
 
 Value find_callee(Builder *b, const Expr *call)
 {
+    if (call->kind == EXPR_ERROR)
+        return unknown;
     const Value *bound = find_value(b, call->word);
     if (bound != NULL && bound->kind != VALUE_APPLIES && bound->kind != VALUE_UNKNOWN) {
         Diagnostic *d = build_error(b, "value-type", call->word_span, "`%s` is %s: neither an operator nor a block",
