@@ -64,7 +64,7 @@ static const char *wanted(const Expected *expected)
     if (expected->statement)
         return "a statement or `}`";
     if (expected->value)
-        return names_sign(expected, ")") || names_sign(expected, "]") ? "a value or the closing parenthesis" : "a value";
+        return names_sign(expected, ")") ? "a value or `)`" : names_sign(expected, "]") ? "a value or `]`" : "a value";
     if (expected->name)
         return expected->separator ? "a setting or `}`" : "a name";
     if (expected->text)
@@ -101,11 +101,15 @@ static void explain_parenthesis(Diagnostic *d, const Layout *layout, const Expec
         diag_label(d, open->span, "this `%s` is not closed", token_text(open));
 }
 
-static void explain_assignment(Diagnostic *d, const Layout *layout)
+static void explain_assignment(Diagnostic *d, const Layout *layout, const Expected *expected)
 {
-    if (layout->before->kind == NAME && layout->before == layout->levels[layout->braces.count].statement)
-        diag_help(d, "`let %s = …` defines a value; `as` names a tensor; a setting is written without `=`",
-                  layout->before->word);
+    const Token *name = layout->before;
+    if (name->kind != NAME || name != layout->levels[layout->braces.count].statement)
+        return;
+    if (expected->value)
+        diag_help(d, "a setting is its name and its value, without `=`");
+    else
+        diag_help(d, "`let %s = …` defines a value; `… as %s` names a tensor", name->word, name->word);
 }
 
 static void explain_section(Diagnostic *d, const Layout *layout)
@@ -130,7 +134,7 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
     else if ((token->kind == INT || token->kind == FLOAT) && expected->name && expected->text)
         diag_help(d, "a name that begins with a digit is quoted: \"%s\"", token_text(token));
     else if (token->kind == ASSIGN && expected->separator)
-        explain_assignment(d, layout);
+        explain_assignment(d, layout, expected);
 }
 
 /* Words that the scanner refused were reported there. */
@@ -143,6 +147,10 @@ void report_syntax_error(Parser *parser, const Expected *expected)
 {
     Layout *layout = &parser->layout;
     if (!is_reported(layout)) {
+        /* Outside braces only a section can follow a section. */
+        Expected widened = *expected;
+        widened.section |= !layout->braces.count && expected->separator;
+        expected = &widened;
         bool begins = !layout->before || is_place_for(layout->before->kind);
         const char *after = begins ? "" : format(" after `%s`", token_text(layout->before));
         Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,

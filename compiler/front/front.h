@@ -51,6 +51,7 @@ typedef struct Layout {
     struct Level {              /* one per open brace, and [0] outside all */
         const Token *statement; /* its first word */
         const Token *line;      /* the first word of the line its { is on */
+        bool flat;              /* not indented: columns tell nothing */
         bool broken;            /* the statement had an error, its rest is skipped */
     } levels[MAX_BRACES + 1];
     int missing;                /* how many } this section lacks */

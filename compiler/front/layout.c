@@ -69,6 +69,9 @@ static bool is_outside(const Layout *layout, const Token *token)
     if (layout->missing <= 0 || !brace || !token->first_on_line || token->kind == LBRACE)
         return false;
     int indent = level_of(layout)->line->span.column, column = token->span.column;
+    bool first = level_of(layout)->statement == brace;
+    if (token->kind != RBRACE && (first || level_of(layout)->flat))
+        return false;
     return token->kind == RBRACE ? column < indent : column <= indent;
 }
 
@@ -203,12 +206,23 @@ static const Token *as_name(const Layout *layout, const Token *token)
         return token;
     int last = layout->last && !layout->separated && !token->first_on_line ? layout->last->kind : SEP;
     bool named = last == AS || last == FROM || last == NETWORK;
-    if (!named && token[1].kind != ASSIGN)
+    if (!named && (token->kind == LET || token[1].kind != ASSIGN))
         return token;
     Token *name = NEW(Token);
     *name = *token;
     name->kind = NAME;
     return name;
+}
+
+static void begin_statement(Layout *layout, const Token *token)
+{
+    struct Level *level = &layout->levels[layout->braces.count];
+    if (!layout->separated)
+        return;
+    if (level->statement == innermost(&layout->braces))
+        level->flat = token->first_on_line && token->span.column <= level->line->span.column;
+    level->statement = token;
+    layout->separated = false;
 }
 
 static const Token *take(Layout *layout, const Token *token)
@@ -220,9 +234,7 @@ static const Token *take(Layout *layout, const Token *token)
     layout->at += token->kind != END;
     token = as_name(layout, token);
     if (token->kind != LBRACE && token->kind != RBRACE) {
-        if (layout->separated)
-            layout->levels[layout->braces.count].statement = token;
-        layout->separated = false;
+        begin_statement(layout, token);
     }
     return give(layout, token);
 }
@@ -248,7 +260,7 @@ static const Token *close_brace(Layout *layout, const Token *token)
     layout->erred = true;
     layout->braces.count--;
     layout->separated = false;
-    layout->top_close = layout->braces.count ? layout->top_close : token;
+    layout->top_close = layout->braces.count ? layout->top_close : NULL;
     return give(layout, made_up(RBRACE, layout->last, token));
 }
 
