@@ -48,15 +48,13 @@ static const char *words_text(const char *const *words)
     return intern(text_chars(&text));
 }
 
-/* "at least 1", "0 to 9", "a probability, 0 to 1" */
-static const char *range_text(const ArgSpec *spec)
+/* "at least 1", "0 to 9", "a probability, 0 to 1": why `number` is refused. */
+static const char *range_text(const ArgSpec *spec, double number)
 {
     if (spec->doc != NULL && spec->maximum == 1 && strncmp(spec->doc, "Probability", strlen("Probability")) == 0)
         return "a probability, 0 to 1";
-    if (spec->maximum >= (double)MAX_ELEMENTS)
+    if (spec->maximum >= (double)MAX_ELEMENTS && number < spec->minimum)
         return format("at least %.10g", spec->minimum);
-    if (spec->minimum <= -(double)MAX_ELEMENTS)
-        return format("at most %.10g", spec->maximum);
     return format("%.10g to %.10g", spec->minimum, spec->maximum);
 }
 
@@ -75,11 +73,12 @@ static const char *argument_name(const Conversion *c)
     return strcmp(c->spec->name, c->subject) == 0 ? format("`%s`", c->subject) : format("`%s` of %s", c->spec->name, c->subject);
 }
 
-static bool out_of_range(const Conversion *c, const Value *value)
+static bool out_of_range(const Conversion *c, const Value *value, double number)
 {
+    const char *range = range_text(c->spec, number);
     Diagnostic *d = build_error(c->b, "argument-range", c->span, "%s must be %s, not %s", argument_name(c),
-                                range_text(c->spec), value_text(value));
-    diag_caption(d, "%s", range_text(c->spec));
+                                range, value_text(value));
+    diag_caption(d, "%s", range);
     if (c->spec->doc != NULL)
         diag_note(d, "`%s`: %s", c->spec->name, c->spec->doc);
     return false;
@@ -91,7 +90,7 @@ static bool in_range(const Conversion *c, const Value *value)
     const ArgSpec *spec = c->spec;
     double number = value->kind == VALUE_INT ? (double)value->integer : value->real;
     if (spec->minimum != 0 || spec->maximum != 0)
-        return (number >= spec->minimum && number <= spec->maximum) || out_of_range(c, value);
+        return (number >= spec->minimum && number <= spec->maximum) || out_of_range(c, value, number);
     if (value->kind == VALUE_REAL || (number >= -(double)MAX_ELEMENTS && number <= (double)MAX_ELEMENTS))
         return true;
     build_error(c->b, "argument-range", c->span, "%s: %s is too large", argument_name(c), value_text(value));
@@ -370,6 +369,10 @@ static bool report_missing(Builder *b, const char *subject, const ArgSpec *specs
             text_add(&names, "%s`%s`", names.length > 0 ? " and " : "", specs[i].name);
     if (names.length == 0)
         return true;
+    if (strcmp(specs[0].name, subject) == 0) {          /* `batch 64` */
+        build_error(b, "missing-argument", call, "`%s` needs a number", subject);
+        return false;
+    }
     Diagnostic *d = build_error(b, "missing-argument", call, "%s needs %s", subject, text_chars(&names));
     diag_help(d, "%s", signature_text(subject, specs));
     return false;

@@ -149,8 +149,7 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
 
 static const char *const axis_names[] = {"channels", "height", "width"};
 
-/* "axis channels is 10, not 16" */
-static const char *difference(const ShapeExpr *shape, Shape actual, int axis, int64_t wanted)
+const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, int64_t wanted)
 {
     if (actual.rank != shape->dims.count)
         return format("%d %s, not %d", actual.rank, actual.rank == 1 ? "axis" : "axes", shape->dims.count);
@@ -168,7 +167,7 @@ static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span s
     const Instance *here = b->instance;
     b->instance = here->outer;
     Diagnostic *d = build_error(b, "shape-mismatch", span, "block %s takes %s, but its input is %s: %s", def->name,
-                                span_text(def->in->span), shape_text(x->shape), difference(def->in, x->shape, axis, wanted));
+                                span_text(def->in->span), shape_text(x->shape), shape_difference(def->in, x->shape, axis, wanted));
     diag_label(d, def->span, "the signature");
     add_derivation(d, x, 3, b->instance);
     b->instance = here;
@@ -184,7 +183,7 @@ static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
     bool ranked = y->shape.rank == def->out->dims.count;
     Diagnostic *d = build_error(b, "shape-mismatch", ranked ? def->out->dims.items[axis]->span : def->out->span,
                                 "block %s gives %s, but its signature says %s: %s", def->name, shape_text(y->shape),
-                                span_text(def->out->span), difference(def->out, y->shape, axis, wanted));
+                                span_text(def->out->span), shape_difference(def->out, y->shape, axis, wanted));
     if (ranked)
         diag_caption(d, "this is %lld", (long long)wanted);
     add_derivation(d, y, 4, b->instance);

@@ -563,7 +563,7 @@ static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Ten
     add_derivation(d, this_statement ? node->inputs.items[0] : tensor, 2, b->instance);
 }
 
-static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int64_t wanted)
+static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis, int64_t wanted)
 {
     bool rows = y->shape.rank == 1 && stmt->shape->dims.count == 1;
     const char *subject = statement_subject(stmt), *arithmetic = flatten_arithmetic(y);
@@ -575,7 +575,7 @@ static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int64_t 
     if (arithmetic != NULL)
         diag_caption(d, "%s", arithmetic);
     else
-        diag_caption(d, "is %s", shape_text(y->shape));
+        diag_caption(d, "%s", shape_difference(stmt->shape, y->shape, axis, wanted));
     derive_before(b, d, stmt, y);
     if (rows)
         suggest_channels(d, y, wanted);
@@ -587,7 +587,7 @@ static Tensor *check_shape(Builder *b, const Stmt *stmt, Tensor *y)
     int64_t wanted;
     int axis = match_shape(b, stmt->shape, y, false, &wanted);
     if (axis >= 0)
-        report_shape(b, stmt, y, wanted);
+        report_shape(b, stmt, y, axis, wanted);
     return axis == -1 ? y : NULL;
 }
 

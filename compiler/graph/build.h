@@ -22,6 +22,7 @@ enum {
     MAX_LEVELS = 64,            /* of braces within braces, blocks' own included */
     MAX_EXPANSIONS = 200000,    /* turns of loops and uses of blocks: those may hold no layer */
     MAX_STEPS = 4000000,        /* statements walked */
+    MAX_SUGGESTIONS = 500,      /* searches for the nearest name: a fault in a loop is found every turn */
     MAX_EXPRESSION_DEPTH = 1500     /* beyond what the parser lets one statement hold */
 };
 
@@ -122,7 +123,7 @@ typedef struct Builder {
     Frame *frame;
     const Instance *instance;
     int levels, expression_depth, serial, scopes;
-    int64_t layers, expansions, steps;
+    int64_t layers, expansions, steps, suggestions;
     int guesses;                /* > 0: in a side or turn that may not happen */
     Frame *network;             /* the network's own scope */
     bool input_seen;            /* or its absence reported */
@@ -159,6 +160,8 @@ void enter_blocks(Builder *b);
 Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path, Span span, Tensor *x);
 /* Names and arguments of the blocks that were never expanded. */
 void check_unused_blocks(Builder *b);
+/* "height 10, not 12" */
+const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, int64_t wanted);
 /* Each dimension against the tensor's: binds unknown bare names when `binds`.
  * Gives the first axis that differs, -1: none, -2: not known; *wanted is what
  * the axis should have been. */
@@ -221,7 +224,7 @@ void add_instance_notes(Diagnostic *d, const Instance *instance);
 /* Like node_derivation, as seen from `level`: a block used there is one step. */
 void add_derivation(Diagnostic *d, const Tensor *tensor, int most, const Instance *level);
 /* The nearest operator or block, for a word that is neither. */
-void suggest_callee(const Builder *b, Diagnostic *d, const char *word, Span at);
+void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at);
 const char *other_argument_name(const char *word);      /* "filters": "out_channels"; or NULL */
 /* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
 const char *flatten_arithmetic(const Tensor *tensor);

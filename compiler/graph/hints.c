@@ -202,8 +202,10 @@ static const Operator *other_spelling(const char *word)
     return NULL;
 }
 
-void suggest_callee(const Builder *b, Diagnostic *d, const char *word, Span at)
+void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
 {
+    if (b->suggestions++ > MAX_SUGGESTIONS)
+        return;
     const Operator *op = other_spelling(word);
     if (op != NULL) {
         diag_fix(d, at, op->name, "it is %s here", op->name);

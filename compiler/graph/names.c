@@ -274,6 +274,9 @@ static void suggest_word(Diagnostic *d, const char *word, Span at, Words *words)
 Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
 {
     Words words = {0};
+    Diagnostic *d = build_error(b, "unknown-name", at, "nothing is named `%s` here", word);
+    if (b->suggestions++ > MAX_SUGGESTIONS)
+        return d;
     for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
         push(&words, binding->name);
     add_tensor_names(b, &words);
@@ -281,7 +284,6 @@ Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
         push(&words, b->program->blocks.items[i]->name);
     for (int i = 0; operators[i] != NULL; i++)
         push(&words, operators[i]->name);
-    Diagnostic *d = build_error(b, "unknown-name", at, "nothing is named `%s` here", word);
     suggest_word(d, word, at, &words);
     return d;
 }
@@ -297,7 +299,7 @@ void report_unknown_tensor(Builder *b, const char *name, Span at)
         diag_help(d, "after the loop, write %s.0 for the first turn's", name);
     } else if (hidden != NULL) {
         diag_label(d, hidden->span, "this one is in a sibling branch: branches do not see each other");
-    } else {
+    } else if (b->suggestions++ < MAX_SUGGESTIONS) {
         Words words = {0};
         add_tensor_names(b, &words);
         suggest_word(d, name, at, &words);
