@@ -1,0 +1,20 @@
+"""Every network's gradients against differences of its loss, in float64."""
+import pytest
+
+from harness import MODELS, run, trainer
+
+NETWORKS = sorted(path.stem for path in MODELS.glob("*.net"))
+BATCH = 11                      # more than one grain, the last one ragged
+SAMPLES = 4                     # elements of each parameter: each costs two forward passes
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_gradients(network, kernels):
+    program = trainer(MODELS / f"{network}.net", "--dtype=f64", f"--kernels={kernels}")
+    told = run(program, "gradcheck", "--batch", BATCH, "--samples", SAMPLES, "--random-init").stdout
+    assert " 0 wrong " in told
+
+
+def test_float32_says_what_to_do():
+    assert "--dtype=f64" in run(trainer(MODELS / "cnn.net"), "gradcheck", expect=2).stderr

@@ -1,0 +1,244 @@
+"""Training as a whole: the same bits for any number of threads and after any
+interruption, what the log says, and what a run refuses."""
+import math
+import signal
+import struct
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from harness import have, read_log, read_safetensors, run, trainer, write_safetensors
+
+IMAGES, TESTS, BATCH = 200, 50, 48      # the last batch of an epoch has 8 images
+STEPS = math.ceil(IMAGES / BATCH)
+
+# Batch norm for phases, counters and buffers; dropout for random masks; a last
+# layer of a width that is no multiple of any vector.
+NET = """network small {
+    input [1, 12, 12]
+    conv2d(6, 3) as conv1
+    batch_norm2d as bn1
+    relu
+    max_pool2d(2)
+    dropout(0.2)
+    flatten
+    linear(10) as fc
+}
+train {
+    data      "digits"
+    normalize mean=0.5, std=0.25
+    loss      cross_entropy
+    optimizer %s
+    batch     48
+    epochs    3
+    schedule  %s
+}
+"""
+
+
+def small(optimizer="sgd(lr=0.1, momentum=0.9)", schedule="constant", *options):
+    return trainer(NET % (optimizer, schedule), *options)
+
+
+def write_idx(path, array):
+    path.write_bytes(struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes())
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    numbers = np.random.default_rng(1)
+    for name, count in ("train", IMAGES), ("t10k", TESTS):
+        write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, 12, 12), "u1"))
+        write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, 10, count, "u1"))
+    return folder
+
+
+def train(program, data, *options, expect=0):
+    return run(program, "train", "--data", data, "--quiet", *options, expect=expect)
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+def test_threads_change_nothing(kernels, data, tmp_path):
+    program = small("adam(lr=0.01)", "constant", f"--kernels={kernels}")
+    for threads in 1, 2, 3, 7:
+        train(program, data, "--threads", threads, "--save", tmp_path / f"w{threads}", "--checkpoint", tmp_path / f"c{threads}")
+        for name in "w", "c":
+            assert (tmp_path / f"{name}{threads}").read_bytes() == (tmp_path / f"{name}1").read_bytes()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd(lr=0.1, momentum=0.9, weight_decay=0.001)", "sgd(lr=0.1)", "adam(lr=0.01)"])
+@pytest.mark.parametrize("stop", [1, STEPS, STEPS + 2])
+def test_a_resumed_run_is_the_run(optimizer, stop, data, tmp_path):
+    program = small(optimizer, "cosine, warmup=2, by=step")
+    whole, parts = [("--save", tmp_path / name, "--log", tmp_path / f"{name}.log") for name in ("whole", "parts")]
+    train(program, data, "--batch", 40, "--lr", 0.05, "--seed", 3, *whole)
+    train(program, data, "--batch", 40, "--lr", 0.05, "--seed", 3, "--max-steps", stop, "--checkpoint", tmp_path / "c", *parts)
+    train(program, data, "--resume", tmp_path / "c", *parts)
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+    timeless = [[{key: value for key, value in event.items() if key not in ("seconds", "images_per_second")}
+                 for event in read_log(tmp_path / name)] for name in ("whole.log", "parts.log")]
+    assert timeless[0] == timeless[1]
+
+
+def test_resume_refuses_another_run(data, tmp_path):
+    program = small()
+    train(program, data, "--max-steps", 2, "--checkpoint", tmp_path / "c", "--save", tmp_path / "w")
+    told = train(program, data, "--resume", tmp_path / "c", "--batch", 10, expect=1).stderr
+    assert "batch 48" in told
+    assert "shuffled" in train(program, data, "--resume", tmp_path / "c", "--no-shuffle", expect=1).stderr
+    assert "is no checkpoint" in train(program, data, "--resume", tmp_path / "w", expect=1).stderr
+    assert "optimizer sgd" in train(small("adam"), data, "--resume", tmp_path / "c", expect=1).stderr
+    other = trainer((NET % ("sgd(lr=0.1, momentum=0.9)", "constant")).replace("conv2d(6,", "conv2d(7,"))
+    assert "conv1.weight is [6, 1, 3, 3], and [7, 1, 3, 3] in this network" in \
+        train(other, data, "--resume", tmp_path / "c", expect=1).stderr
+
+
+def test_a_checkpoint_serves_as_weights(data, tmp_path):
+    program = small()
+    train(program, data, "--epochs", 1, "--checkpoint", tmp_path / "c", "--save", tmp_path / "w")
+    tests = [run(program, "test", "--data", data, "--weights", tmp_path / name).stdout for name in "cw"]
+    assert tests[0] == tests[1]
+    train(program, data, "--epochs", 0, "--init", tmp_path / "c", "--save", tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "w").read_bytes()
+
+
+def test_the_log(data, tmp_path):
+    train(small(), data, "--epochs", 2, "--log", tmp_path / "log", "--save", tmp_path / "w")
+    events = read_log(tmp_path / "log")
+    assert [event["event"] for event in events] == 2 * ([*STEPS * ["step"], "epoch"])
+    steps = [event for event in events if event["event"] == "step"]
+    assert [event["step"] for event in steps] == list(range(1, 2 * STEPS + 1))
+    assert all(set(event) == {"event", "epoch", "step", "loss", "lr"} and event["lr"] == 0.1 for event in steps)
+    last = events[-1]
+    assert set(last) == {"event", "epoch", "train_loss", "test_loss", "test_accuracy", "seconds", "images_per_second"}
+    sizes = [BATCH] * (STEPS - 1) + [IMAGES % BATCH]
+    mean = np.average([event["loss"] for event in steps[STEPS:]], weights=sizes)
+    assert last["train_loss"] == pytest.approx(mean, rel=1e-12)
+    assert read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"] == 2 * STEPS
+    assert struct.unpack("<Q", (tmp_path / "w").read_bytes()[:8])[0] % 8 == 0
+
+
+def test_a_run_cut_by_steps_has_no_epoch(data, tmp_path):
+    train(small(), data, "--max-steps", STEPS - 1, "--log", tmp_path / "log")
+    assert [event["event"] for event in read_log(tmp_path / "log")] == (STEPS - 1) * ["step"]
+
+
+def test_shuffling(data, tmp_path):
+    losses = {}
+    for name, options in ("plain", ["--no-shuffle"]), ("one", ["--seed", 1]), ("again", ["--seed", 1]), ("two", ["--seed", 2]):
+        train(small(), data, "--epochs", 1, "--log", tmp_path / name, *options)
+        losses[name] = [event["loss"] for event in read_log(tmp_path / name) if event["event"] == "step"]
+    assert losses["one"] == losses["again"] != losses["two"]
+    assert losses["plain"] != losses["one"]
+
+
+def rates(program, data, tmp_path, *options):
+    train(program, data, "--log", tmp_path / "log", *options)
+    return [event["lr"] for event in read_log(tmp_path / "log") if event["event"] == "step"]
+
+
+def test_cosine_by_epoch_is_pytorchs(data, tmp_path):
+    lr = rates(small("sgd(lr=0.1)", "cosine, eta_min=0.01"), data, tmp_path, "--epochs", 4)
+    wanted = [0.01 + 0.09 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in range(4)]
+    assert lr == pytest.approx(np.repeat(wanted, STEPS))
+
+
+def test_warmup_by_step(data, tmp_path):
+    lr = rates(small("sgd(lr=0.1)", "cosine, warmup=5, by=step"), data, tmp_path)
+    wanted = [0.1 * min(1, (step + 1) / 5) if step < 5 else 0.05 * (1 + math.cos(math.pi * (step - 5) / (3 * STEPS - 5)))
+              for step in range(3 * STEPS)]
+    assert lr == pytest.approx(wanted)
+
+
+def test_an_interrupted_run_keeps_what_it_did(data, tmp_path):
+    program = small()
+    command = [program, "train", "--data", data, "--quiet", "--epochs", "1000000", "--checkpoint", tmp_path / "c",
+               "--save", tmp_path / "w", "--log", tmp_path / "log"]
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
+        until = time.monotonic() + 60
+        while not ((tmp_path / "log").exists() and (tmp_path / "log").stat().st_size > 2000):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    steps = sum(event["event"] == "step" for event in read_log(tmp_path / "log"))
+    assert read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"] == steps
+    run(program, "train", "--data", data, "--quiet", "--resume", tmp_path / "c", "--max-steps", steps + 1)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(data, tmp_path):
+    result = train(small("sgd(lr=1000)"), data, "--save", tmp_path / "w", "--epochs", 100, "--set", "optimizer.momentum=1",
+                   expect=1)
+    assert "the loss is " in result.stderr and " at step " in result.stderr
+    assert not (tmp_path / "w").exists()
+
+
+def test_an_unwritable_output_is_told_before_training(data, tmp_path):
+    for option in "--save", "--checkpoint", "--log", "--save-gradients":
+        result = train(small(), data, "--epochs", 1000000, option, tmp_path / "missing" / "file", expect=1)
+        assert "cannot write" in result.stderr and "missing/file" in result.stderr
+
+
+@pytest.mark.skipif(not have("bash"), reason="needs bash's ulimit")
+def test_a_full_disk_keeps_the_old_file(data, tmp_path):
+    program = small()
+    train(program, data, "--max-steps", 1, "--save", tmp_path / "w")
+    before = (tmp_path / "w").read_bytes()
+    limited = f'trap "" XFSZ; ulimit -f 1; exec {program} train --data {data} --quiet --max-steps 2 --save {tmp_path}/w'
+    assert "cannot write" in run("bash", "-c", limited, expect=1).stderr
+    assert (tmp_path / "w").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
+
+
+@pytest.mark.parametrize("options, told", [
+    (["--lr", "abc"], "a number from 0 to 1000"), (["--lr", "nan"], "a number"), (["--lr", "0.1x"], "a number"),
+    (["--lr", "0x10"], "a number"), (["--batch", "0"], "a whole number from 1 to 65536"), (["--batch", "1.5"], "a whole number"),
+    (["--epochs", "-1"], "a whole number from 0"), (["--threads", "0"], "a whole number from 1"), (["--seed", ""], "''"),
+    (["--bacth", "3"], "is --batch meant?"), (["--quiet=1"], "takes no value"), (["--epochs"], "needs a value"),
+    (["stray"], "stray is none"), (["--set", "optimizer.momentun=1"], "unknown setting optimizer.momentun"),
+    (["--set", "lr"], "PATH=VALUE"), (["--set", "optimizer=1"], "is the word sgd"),
+    (["--set", "loss.label_smoothing=0.1"], "compiled into"), (["--set", "normalize.mean=1,2"], "1 number is expected"),
+    (["--init", "a", "--resume", "b"], "--init and --resume"),
+])
+def test_misuse(options, told):
+    result = run(small(), "train", *options, expect=2)
+    assert told in result.stderr and result.stderr.count("\n") == 1 and ": error: " in result.stderr
+
+
+def test_no_train_section():
+    program = trainer("network bare {\n    input [4]\n    linear(2) as fc\n}\n")
+    assert "no train section" in run(program, "train", expect=2).stderr
+    assert "linear" in run(program, "info").stdout
+
+
+def test_every_command_has_help():
+    assert all(name in run(small(), "--help").stdout for name in ("train", "test", "predict", "bench", "gradcheck", "info"))
+    for name in "train", "test", "predict", "bench", "gradcheck", "info":
+        assert "usage: " in run(small(), name, "--help").stdout
+    assert "is predict meant?" in run(small(), "predit", expect=2).stderr
+
+
+def test_bench_and_predict(data, tmp_path):
+    assert "images/s" in run(small(), "bench", "--steps", 2, "--threads", 1).stdout
+    train(small(), data, "--max-steps", 1, "--save", tmp_path / "w")
+    told = run(small(), "predict", "--weights", tmp_path / "w", "--data", data, "--count", 2).stdout
+    assert told.count("test image") == 2 and "%" in told
+
+
+def test_weights_without_counters_and_in_half_precision(data, tmp_path):
+    program = small()
+    train(program, data, "--epochs", 1, "--save", tmp_path / "w")
+    weights = read_safetensors(tmp_path / "w")
+    del weights["bn1.num_batches_tracked"]
+    wide = {name: tensor.astype("f8") for name, tensor in weights.items()}
+    write_safetensors(tmp_path / "wide", wide)
+    tests = [run(program, "test", "--data", data, "--weights", tmp_path / name).stdout for name in ("w", "wide")]
+    assert tests[0] == tests[1]
+    half = {name: tensor.astype("f2") for name, tensor in weights.items()}
+    write_safetensors(tmp_path / "half", half)
+    train(program, data, "--epochs", 0, "--init", tmp_path / "half", "--save", tmp_path / "again")
+    again = read_safetensors(tmp_path / "again")
+    assert all((again[name] == tensor.astype("f4")).all() for name, tensor in half.items())
