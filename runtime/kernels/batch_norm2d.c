@@ -9,7 +9,8 @@
  *   [2*C + 2*c], [2*C + 2*c + 1] its sums of dy and of dy * normalised x
  *
  * Lanes without an image take no part: not in the sums, and their gradient is
- * zero.
+ * zero.  Sums over a plane run in double, as PyTorch's do: thousands of float
+ * additions, one after the other, would cost two digits.
  */
 #include "kernels.h"
 
@@ -38,20 +39,18 @@ static int64_t grain_count(const NetCall *call, int64_t grain)
 }
 
 /* The sum over the grain's images of (x - about)^power, power 1 or 2. */
-static real channel_sum(const NetCall *call, int64_t channel, real about, int power)
+static double channel_sum(const NetCall *call, int64_t channel, double about, int power)
 {
     int64_t plane = plane_of(call);
     const real *x = call->x[0] + channel * plane * call->lanes;
-    real total = 0;
+    double total = 0;
     for (int lane = 0; lane < call->lanes; lane++) {
-        real lane_total = 0;
         if (!is_active(call, call->grain, lane))
             continue;
         for (int64_t i = 0; i < plane; i++) {
-            real distance = x[i * call->lanes + lane] - about;
-            lane_total += power == 1 ? distance : distance * distance;
+            double distance = (double)x[i * call->lanes + lane] - about;
+            total += power == 1 ? distance : distance * distance;
         }
-        total += lane_total;
     }
     return total;
 }
@@ -63,9 +62,9 @@ void net_batch_norm2d_statistics(const NetCall *call)
     real *own = call->statistics + call->grain * call->statistics_stride;
     int64_t count = grain_count(call, call->grain);
     for (int64_t c = 0; c < call->x_shape[0].c; c++) {
-        real mean = count > 0 ? channel_sum(call, c, 0, 1) / (real)count : 0;
-        own[2 * c] = mean;
-        own[2 * c + 1] = channel_sum(call, c, mean, 2);
+        double mean = count > 0 ? channel_sum(call, c, 0, 1) / (double)count : 0;
+        own[2 * c] = (real)mean;
+        own[2 * c + 1] = (real)channel_sum(call, c, (double)own[2 * c], 2);
     }
 }
 
@@ -143,23 +142,20 @@ void net_batch_norm2d_forward(const NetCall *call)
 }
 
 /* A grain's sums of dy and dy * normalised x over one channel. */
-typedef struct Sums { real dy, dy_normal; } Sums;
+typedef struct Sums { double dy, dy_normal; } Sums;
 
 static Sums channel_sums(const NetCall *call, int64_t channel, real mean, real scale)
 {
     int64_t plane = plane_of(call), at = channel * plane * call->lanes;
     Sums sums = {0, 0};
     for (int lane = 0; lane < call->lanes; lane++) {
-        Sums own = {0, 0};
         if (!is_active(call, call->grain, lane))
             continue;
         for (int64_t i = 0; i < plane; i++) {
             int64_t k = at + i * call->lanes + lane;
-            own.dy += call->dy[k];
-            own.dy_normal += call->dy[k] * (call->x[0][k] - mean) * scale;
+            sums.dy += (double)call->dy[k];
+            sums.dy_normal += (double)call->dy[k] * (double)((call->x[0][k] - mean) * scale);
         }
-        sums.dy += own.dy;
-        sums.dy_normal += own.dy_normal;
     }
     return sums;
 }
@@ -173,11 +169,11 @@ void net_batch_norm2d_backward_parameters(const NetCall *call)
     for (int64_t c = 0; c < channels; c++) {
         Moments moments = batch_moments(call, c);
         Sums sums = channel_sums(call, c, moments.mean, inverse_deviation(call, moments));
-        own[2 * c] = sums.dy;
-        own[2 * c + 1] = sums.dy_normal;
+        own[2 * c] = (real)sums.dy;
+        own[2 * c + 1] = (real)sums.dy_normal;
         if (first_buffer(call) > 0) {
-            call->dparameter[0][c] = sums.dy_normal;
-            call->dparameter[1][c] = sums.dy;
+            call->dparameter[0][c] = own[2 * c + 1];
+            call->dparameter[1][c] = own[2 * c];
         }
     }
 }
@@ -187,8 +183,8 @@ static Sums batch_sums(const NetCall *call, int64_t channel)
     Sums sums = {0, 0};
     for (int64_t grain = 0; grain < call->step->grains; grain++) {
         const real *part = call->statistics + grain * call->statistics_stride + 2 * call->x_shape[0].c;
-        sums.dy += part[2 * channel];
-        sums.dy_normal += part[2 * channel + 1];
+        sums.dy += (double)part[2 * channel];
+        sums.dy_normal += (double)part[2 * channel + 1];
     }
     return sums;
 }
@@ -202,7 +198,8 @@ void net_batch_norm2d_backward_input(const NetCall *call)
         Moments moments = batch_moments(call, c);
         Sums sums = batch_sums(call, c);
         real scale = inverse_deviation(call, moments), weight = weight_of(call, c);
-        real mean_dy = sums.dy / (real)moments.count, mean_dy_normal = sums.dy_normal / (real)moments.count;
+        real mean_dy = (real)(sums.dy / (double)moments.count);
+        real mean_dy_normal = (real)(sums.dy_normal / (double)moments.count);
         for (int64_t i = 0; i < values; i++) {
             int64_t k = c * values + i;
             real normal = (call->x[0][k] - moments.mean) * scale;
