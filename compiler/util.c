@@ -167,17 +167,15 @@ static void text_reserve(Text *text, size_t more)
 
 void text_add(Text *text, const char *template, ...)
 {
-    va_list arguments, again;
+    char *chars = NULL;
+    va_list arguments;
     va_start(arguments, template);
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, template, arguments);
+    int length = vasprintf(&chars, template, arguments);
     va_end(arguments);
     if (length < 0)
         out_of_memory(strlen(template));
-    text_reserve(text, (size_t)length);
-    vsnprintf(text->chars + text->length, (size_t)length + 1, template, again);
-    va_end(again);
-    text->length += (size_t)length;
+    text_add_range(text, chars, (size_t)length);
+    free(chars);
 }
 
 void text_add_range(Text *text, const char *chars, size_t length)

@@ -105,10 +105,12 @@ Stmt *new_stmt(StmtKind kind, Span keyword, Span span)
     return stmt;
 }
 
-Stmt *broken_stmt(Span span)
+Stmt *broken_stmt(Expr *as, Span span)
 {
     Stmt *stmt = new_stmt(STMT_CALL, span, span);
+    stmt->as = as;
     stmt->call = new_expr(EXPR_ERROR, span);
+    stmt->call->word = intern("statement");     /* what a name made up for it would say */
     return stmt;
 }
 
@@ -116,7 +118,7 @@ Body *single_body(Stmt *stmt)
 {
     Body *body = NEW(Body);
     body->open = stmt->keyword;
-    body->close = stmt->other ? stmt->other->close : stmt->body->close;
+    body->close = stmt->other ? stmt->other->close : stmt->body ? stmt->body->close : stmt->span;
     push(&body->stmts, stmt);
     return body;
 }

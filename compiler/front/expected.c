@@ -17,7 +17,9 @@ static const Token *following(const Layout *layout)
 
 static const char *quoted(const Token *token)
 {
-    return token->kind == END ? "the end of the file" : format("`%s`", token_text(token));
+    if (token->kind == END)
+        return "the end of the file";
+    return token->kind == TEXT_END ? "the quoted text" : format("`%s`", token_text(token));
 }
 
 /* The last word, as a reader sees it. */
@@ -140,7 +142,7 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
 /* Words that the scanner refused were reported there. */
 static bool is_reported(const Layout *layout)
 {
-    return layout->stopped || layout->last->kind == BAD;
+    return layout->stopped || layout->last->kind == BAD || layout->last->kind == BAD_VALUE;
 }
 
 void report_syntax_error(Parser *parser, const Expected *expected)
@@ -152,7 +154,7 @@ void report_syntax_error(Parser *parser, const Expected *expected)
         widened.section |= !layout->braces.count && expected->separator;
         expected = &widened;
         bool begins = !layout->before || is_place_for(layout->before->kind);
-        const char *after = begins ? "" : format(" after `%s`", token_text(layout->before));
+        const char *after = begins ? "" : format(" after %s", quoted(layout->before));
         Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,
                              found(layout));
         explain(d, layout, expected);

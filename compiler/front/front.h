@@ -19,6 +19,7 @@
 enum {
     MAX_FILE_BYTES = 16 << 20,
     MAX_TOKENS = 1 << 20,
+    MAX_WORD_BYTES = 4096,      /* so that a message may quote one */
     MAX_BRACES = 200,           /* within each other; the language allows 64, counted in graph/ */
     MAX_PARENTHESES = 200,
     MAX_OPERATORS = 1000,       /* in one statement: bounds the depth of a value's tree */
@@ -109,8 +110,8 @@ Expr *index_expr(const Token *name, Expr *index, Span span);
 Expr *items_expr(ExprKind kind, const ExprList *items, Span span);
 ShapeExpr *new_shape(const ExprList *dims, Span span);
 Stmt *new_stmt(StmtKind kind, Span keyword, Span span);
-Stmt *broken_stmt(Span span);                   /* stands for one with a syntax error */
-Body *single_body(Stmt *stmt);                  /* of "else if" */
+Stmt *broken_stmt(Expr *as, Span span);         /* stands for one with a syntax error; as may be NULL */
+Body *single_body(Stmt *stmt);                  /* of "else if", of a broken branch */
 BlockDef *new_block(const Token *name, const ParamList *params, ShapeExpr *in, ShapeExpr *out, Body *body, Span span);
 BlockDef *broken_block(const Token *name, Body *body, Span span);      /* its signature had a syntax error */
 

@@ -239,6 +239,20 @@ static const Token *take(Layout *layout, const Token *token)
     return give(layout, token);
 }
 
+/* A broken statement's `as name`, which is worth knowing. */
+static bool names_broken(const Layout *layout, const Token *token)
+{
+    return layout->braces.count && token->kind == AS && !token[1].first_on_line && token[2].kind != LBRACE
+        && (token[1].kind == NAME || token[1].kind == PATH);
+}
+
+static const Token *take_name(Layout *layout, const Token *token)
+{
+    const Token *as = layout->last && layout->last->kind == BROKEN_AS ? layout->last : NULL;
+    layout->at++;
+    return give(layout, as ? token : made_up(BROKEN_AS, NULL, token));
+}
+
 /* Passes over a word of a broken statement. */
 static void skip_word(Layout *layout, const Token *token)
 {
@@ -285,6 +299,8 @@ const Token *layout_next(Layout *layout)
             return end_statement(layout, token);
         if (token->kind == SEMICOLON)
             layout->at++;
+        else if (level_of(layout)->broken && (names_broken(layout, token) || layout->last->kind == BROKEN_AS))
+            return take_name(layout, token);
         else if (level_of(layout)->broken && token->kind != LBRACE && token->kind != END)
             skip_word(layout, token);
         else
@@ -300,11 +316,13 @@ void layout_skip_statement(Layout *layout)
         return;
     layout->levels[level].broken = true;
     layout->erred = true;
+    if (wrong->kind == AS)      /* looked at once more, as part of what is skipped */
+        layout->at--;
     /* The first word of a line that is not indented more than this statement
      * begins the next one: it was this one's end that was missing. */
     const Token *statement = layout->levels[level].statement;
     bool begins_next = wrong->first_on_line && wrong != statement && wrong->kind != LBRACE
         && wrong->span.column <= statement->span.column;
-    if (begins_next)
+    if (begins_next && wrong->kind != AS)
         layout->at--;
 }

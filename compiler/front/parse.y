@@ -42,6 +42,7 @@ static int yylex(YYSTYPE *value, Span *at, Parser *parser);
 static void yyerror(const Span *at, Parser *parser, const char *message);
 static Span rule_span(const Span *parts, int count);
 static ExprList with_first(Expr *first, const ExprList *others);
+static ArgList broken_arguments(Span span);
 static bool too_many_errors(const Parser *parser, Span at);
 
 #define YYMAXDEPTH 10000
@@ -49,7 +50,7 @@ static bool too_many_errors(const Parser *parser, Span at);
 }
 
 %token END 0 "the end of the file"
-%token SEP SEMICOLON BAD
+%token SEP SEMICOLON BAD BROKEN_AS
 %token <token> NAME PATH INT FLOAT BAD_VALUE CHARS TEXT_BEGIN
 %token TEXT_END TEXT_OPEN TEXT_CLOSE "}"
 
@@ -65,7 +66,7 @@ static bool too_many_errors(const Parser *parser, Span at);
 %token EQUAL "==" NOT_EQUAL "!=" LESS "<" LESS_EQUAL "<=" GREATER ">" GREATER_EQUAL ">="
 %token PLUS "+" MINUS "-" TIMES "*" DIVIDE "/" FLOOR_DIVIDE "//" MODULO "%"
 
-%type <expr> value or and not comparison sum product unary prim text name as index dim condition
+%type <expr> broken value or and not comparison sum product unary prim text name as index dim condition
 %type <operator> compare plus times
 %type <exprs> parts values list dims
 %type <arg> arg
@@ -96,9 +97,12 @@ section: "use" text                     { define_use(parser, $2, @$); }
     ;
 
 /* What an error left of a section or statement.  The bodies are parsed for
- * their errors only. */
-broken: error
+ * their errors only.  Its value is the name it gives, so that uses of that name
+ * are not errors too. */
+broken: error                           { $$ = NULL; }
     | broken body
+    | broken BROKEN_AS NAME             { $$ = word_expr($3, EXPR_PATH); }
+    | broken BROKEN_AS PATH             { $$ = word_expr($3, EXPR_PATH); }
     ;
 
 /* ---- block = "block" NAME ["(" [param {"," param} [","]] ")"] [shape ["->" shape]] body */
@@ -132,6 +136,7 @@ settings: %empty                        { $$ = NEW(TrainDef); }
     ;
 setting: NAME                           { $$ = (SettingDef){$1->word, @1, @$, {0}}; }
     | NAME arguments                    { $$ = (SettingDef){$1->word, @1, @$, $2}; }
+    | NAME broken                       { $$ = (SettingDef){$1->word, @1, @1, broken_arguments(@2)}; }
     ;
 
 /* ---- body = "{" { stmt SEP } "}" */
@@ -143,13 +148,20 @@ open: "{"                               { yyerrok; }
 stmts: %empty                           { $$ = NEW(Body); }
     | stmts stmt SEP                    { $$ = $1; push(&$$->stmts, $2); yyerrok; }
     | stmts broken SEP
-        { $$ = $1; push(&$$->stmts, broken_stmt(@2)); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+        { $$ = $1; push(&$$->stmts, broken_stmt($2, @2)); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
     ;
 
 /* ---- stmt = "let" NAME "=" value | "input" shape ["as" name] | tensor ["as" name] ["->" shape] */
 
 stmt: "let" NAME "=" value
         { $$ = new_stmt(STMT_LET, @1, @$); $$->variable = $2->word; $$->variable_span = @2; $$->value = $4; }
+    | "let" NAME "=" broken
+        {
+            $$ = new_stmt(STMT_LET, @1, @$);
+            $$->variable = $2->word;
+            $$->variable_span = @2;
+            $$->value = new_expr(EXPR_ERROR, @4);
+        }
     | "input" shape as                  { $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3; }
     | tensor as asserted
         {
@@ -171,6 +183,8 @@ tensor: call
     | call body                         { $$ = $1; $$->body = $2; }
     | "from" name                       { $$ = new_stmt(STMT_FROM, @1, @$); $$->from = $2; }
     | "branch" body                     { $$ = new_stmt(STMT_BRANCH, @1, @1); $$->body = $2; }
+    | "branch" broken
+        { $$ = new_stmt(STMT_BRANCH, @1, @1); $$->body = single_body(broken_stmt($2, @2)); }
     | "skip" condition body
         { $$ = new_stmt(STMT_SKIP, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; }
     | "skip" condition body "shortcut" body
@@ -333,6 +347,13 @@ static ExprList with_first(Expr *first, const ExprList *others)
     for (int i = 0; i < others->count; i++)
         push(&items, others->items[i]);
     return items;
+}
+
+static ArgList broken_arguments(Span span)
+{
+    ArgList arguments = {0};
+    push(&arguments, ((Arg){NULL, {0}, new_expr(EXPR_ERROR, span)}));
+    return arguments;
 }
 
 /* ---- errors */
