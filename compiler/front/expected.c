@@ -145,20 +145,22 @@ static bool is_reported(const Layout *layout)
     return layout->stopped || layout->last->kind == BAD || layout->last->kind == BAD_VALUE;
 }
 
+static void report(const Layout *layout, const Expected *expected)
+{
+    bool begins = !layout->before || is_place_for(layout->before->kind);
+    const char *after = begins ? "" : format(" after %s", quoted(layout->before));
+    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,
+                         found(layout));
+    explain(d, layout, expected);
+}
+
 void report_syntax_error(Parser *parser, const Expected *expected)
 {
     Layout *layout = &parser->layout;
-    if (!is_reported(layout)) {
-        /* Outside braces only a section can follow a section. */
-        Expected widened = *expected;
-        widened.section |= !layout->braces.count && expected->separator;
-        expected = &widened;
-        bool begins = !layout->before || is_place_for(layout->before->kind);
-        const char *after = begins ? "" : format(" after %s", quoted(layout->before));
-        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,
-                             found(layout));
-        explain(d, layout, expected);
-    }
+    Expected widened = *expected;
+    widened.section |= !layout->braces.count && expected->separator;    /* outside braces only sections follow */
+    if (!is_reported(layout))
+        report(layout, &widened);
     parser->errors++;
-    layout_skip_statement(layout);
+    layout_skip_statement(layout, names_sign(expected, "{"));
 }

@@ -55,7 +55,8 @@ typedef struct Layout {
         bool flat;              /* not indented: columns tell nothing */
         bool broken;            /* the statement had an error, its rest is skipped */
     } levels[MAX_BRACES + 1];
-    int missing;                /* how many } this section lacks */
+    int missing;                /* how many } this section lacks; negative: how many { */
+    bool owes_brace;            /* a { is made up next */
     int operators;              /* in this statement */
     bool separated;             /* no statement has begun since the last SEP or { */
     bool erred;                 /* layout_skip_statement() was called */
@@ -78,8 +79,9 @@ const char *token_text(const Token *token);
 /* layout.c */
 void layout_start(Layout *layout, const TokenList *tokens);
 const Token *layout_next(Layout *layout);
-/* The parser did not accept the last word: the rest of its statement is skipped. */
-void layout_skip_statement(Layout *layout);
+/* The parser did not accept the last word: the rest of its statement is skipped,
+ * or begins with a made-up { when one would have been accepted and is missing. */
+void layout_skip_statement(Layout *layout, bool brace_expected);
 
 /* parse.y.  Adds what the file defines to parser->program. */
 void parse_source(Parser *parser);

@@ -7,9 +7,9 @@
  * SEP after every statement and section, and none elsewhere.
  *
  * Two more things are decided here because only the layout shows them.  Where
- * braces do not balance, the section's indentation tells which was left open,
- * and it is closed there, with one message, so that the rest is understood as
- * it was meant.  And where the parser finds an error, the rest of that
+ * a section's braces do not balance, its indentation tells which one is missing
+ * or too many; that is mended, with one message, so that the rest is understood
+ * as it was meant.  And where the parser finds an error, the rest of that
  * statement is skipped, but not a body in braces, in which more may be wrong.
  */
 #include "front/front.h"
@@ -196,6 +196,54 @@ static const Token *follow(Layout *layout, const Token *token)
     return NULL;
 }
 
+/* ---- braces that balance mends */
+
+/* A { that follows no statement. */
+static bool is_stray_open(const Layout *layout, const Token *token)
+{
+    return layout->missing > 0 && token->kind == LBRACE && layout->braces.count && layout->separated;
+}
+
+/* A } within a line that closes what an earlier line opened. */
+static bool is_stray_close(const Layout *layout, const Token *token)
+{
+    return layout->missing < 0 && token->kind == RBRACE && layout->braces.count && !token->first_on_line
+        && innermost(&layout->braces)->span.line < token->span.line;
+}
+
+static void pass_stray(Layout *layout, const Token *token)
+{
+    bool opens = token->kind == LBRACE;
+    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, opens ? "one `{` too many" : "one `}` too many");
+    diag_fix(d, token->span, "", "remove it");
+    layout->missing += opens ? -1 : 1;
+    layout->erred = true;
+    layout->at++;
+}
+
+/* A line that is indented more than the statement or section heading above it,
+ * without a { between. */
+static bool lacks_brace(const Layout *layout, const Token *token)
+{
+    const Token *statement = level_of(layout)->statement;
+    return layout->missing < 0 && token->first_on_line && token->kind != LBRACE && token->kind != LBRACKET
+        && token->kind != RBRACE && token->kind != END && !layout->separated && !level_of(layout)->broken
+        && !layout->parentheses.count && layout->last->kind != RBRACE && !goes_on_before(token->kind)
+        && !goes_on_after(layout->last->kind) && token->span.column > statement->span.column;
+}
+
+static const Token *open_brace(Layout *layout, const Token *token)
+{
+    const Token *brace = made_up(LBRACE, layout->last, token);
+    if (!layout->owes_brace)
+        diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`", token_text(layout->last));
+    layout->owes_brace = false;
+    layout->missing++;
+    layout->erred = true;
+    const Token *beyond = follow(layout, brace);
+    return beyond ? beyond : give(layout, brace);
+}
+
 /* ---- words */
 
 /* A word of the language is a plain name after `as`, `from` and `network`, and
@@ -293,6 +341,12 @@ const Token *layout_next(Layout *layout)
         if (!layout->braces.count && begins_section(layout, token) && token->kind != END)
             layout->missing = count_missing(layout);
         bool closes = layout->braces.count && (begins_section(layout, token) || is_outside(layout, token));
+        if (layout->owes_brace || lacks_brace(layout, token))
+            return open_brace(layout, token);
+        if (is_stray_open(layout, token) || is_stray_close(layout, token)) {
+            pass_stray(layout, token);
+            continue;
+        }
         if (closes && layout->separated)
             return close_brace(layout, token);
         if (closes || statement_ends(layout, token))
@@ -308,7 +362,7 @@ const Token *layout_next(Layout *layout)
     }
 }
 
-void layout_skip_statement(Layout *layout)
+void layout_skip_statement(Layout *layout, bool brace_expected)
 {
     const Token *wrong = layout->last;
     int level = layout->braces.count - (wrong->kind == LBRACE && layout->braces.count);
@@ -316,6 +370,11 @@ void layout_skip_statement(Layout *layout)
         return;
     layout->levels[level].broken = true;
     layout->erred = true;
+    if (brace_expected && layout->missing < 0) {
+        layout->owes_brace = true;
+        layout->at--;
+        return;
+    }
     if (wrong->kind == AS)      /* looked at once more, as part of what is skipped */
         layout->at--;
     /* The first word of a line that is not indented more than this statement

@@ -38,6 +38,8 @@
 }
 
 %code {
+static Stmt *broken_let(const Token *name, Span span);
+static Stmt *broken_input(Span keyword, Span span);
 static int yylex(YYSTYPE *value, Span *at, Parser *parser);
 static void yyerror(const Span *at, Parser *parser, const char *message);
 static Span rule_span(const Span *parts, int count);
@@ -155,14 +157,10 @@ stmts: %empty                           { $$ = NEW(Body); }
 
 stmt: "let" NAME "=" value
         { $$ = new_stmt(STMT_LET, @1, @$); $$->variable = $2->word; $$->variable_span = @2; $$->value = $4; }
-    | "let" NAME "=" broken
-        {
-            $$ = new_stmt(STMT_LET, @1, @$);
-            $$->variable = $2->word;
-            $$->variable_span = @2;
-            $$->value = new_expr(EXPR_ERROR, @4);
-        }
+    | "let" NAME "=" broken             { $$ = broken_let($2, @$); }
+    | "let" NAME broken                 { $$ = broken_let($2, @$); }
     | "input" shape as                  { $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3; }
+    | "input" broken                    { $$ = broken_input(@1, @$); }
     | tensor as asserted
         {
             $$ = $1;
@@ -347,6 +345,24 @@ static ExprList with_first(Expr *first, const ExprList *others)
     for (int i = 0; i < others->count; i++)
         push(&items, others->items[i]);
     return items;
+}
+
+static Stmt *broken_let(const Token *name, Span span)
+{
+    Stmt *stmt = new_stmt(STMT_LET, span, span);
+    stmt->variable = name->word;
+    stmt->variable_span = name->span;
+    stmt->value = new_expr(EXPR_ERROR, span);
+    return stmt;
+}
+
+static Stmt *broken_input(Span keyword, Span span)
+{
+    Stmt *stmt = new_stmt(STMT_INPUT, keyword, span);
+    ExprList dims = {0};
+    push(&dims, new_expr(EXPR_ERROR, span));
+    stmt->shape = new_shape(&dims, span);
+    return stmt;
 }
 
 static ArgList broken_arguments(Span span)
