@@ -141,15 +141,24 @@ static void emit_transpose(Emitter *emitter)
     text_add(emitter->out, "}\n\n");
 }
 
-static void emit_helpers(Emitter *emitter)
+/* All bits of `yes` where m has them, of `no` elsewhere. */
+static void emit_choose(Emitter *emitter)
 {
-    text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
-                           "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n"
-                           "static inline vec choose(mask m, vec yes, vec no)\n{\n"
+    text_add(emitter->out, "static inline vec choose(mask m, vec yes, vec no)\n{\n"
                            "    return (vec)(((mask)yes & m) | ((mask)no & ~m));\n}\n\n");
-    emit_sum_lanes(emitter);
-    emit_sum_rows(emitter);
-    emit_transpose(emitter);
+}
+
+/* The small functions that kernels call, each written only when one does. */
+static void emit_helpers(Emitter *emitter, const char *body)
+{
+    static const struct { const char *call; void (*emit)(Emitter *); } helpers[] = {
+        { "choose(", emit_choose }, { "sum_lanes(", emit_sum_lanes }, { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
+    };
+    text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
+                           "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n");
+    for (size_t i = 0; i < sizeof helpers / sizeof helpers[0]; i++)
+        if (strstr(body, helpers[i].call))
+            helpers[i].emit(emitter);
 }
 
 /* --------------------------------------------------------------- phases */
@@ -182,9 +191,14 @@ static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node, const 
     OperandList operands = { 0 };
     int64_t units;
     kernel_operands(emitter, node, &operands);
-    text_add(calls, "%s%s(s, g", indent, emit_kernel(emitter, node, &operands, &units));
-    for (int i = 0; i < operands.count; i++)
-        text_add(calls, ",\n%s    %s /* %s: %s */", indent, operands.items[i].address, operands.items[i].name, operands.items[i].what);
+    text_add(calls, "%s%s(", indent, emit_kernel(emitter, node, &operands, &units));
+    for (int i = 0; i < operands.count; i++) {
+        const Operand *operand = &operands.items[i];
+        if (operand->what)
+            text_add(calls, "%s\n%s    %s /* %s: %s */", i ? "," : "", indent, operand->address, operand->name, operand->what);
+        else
+            text_add(calls, "%s%s", i ? ", " : "", operand->address);
+    }
     text_add(calls, ");\n");
     return units;
 }
@@ -281,12 +295,16 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
 
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const CompileOptions *options, Text *out)
 {
-    Emitter emitter = { .graph = graph, .options = options, .lanes = inference->lanes, .out = out };
-    emit_head(&emitter);
-    if (!options->reference)
-        emit_helpers(&emitter);
+    Text body = { 0 };
+    Emitter emitter = { .graph = graph, .options = options, .lanes = inference->lanes, .out = &body };
     if (training)
         emit_phases(&emitter, training);
     emit_phases(&emitter, inference);
     emit_model(&emitter, training, inference);
+
+    emitter.out = out;
+    emit_head(&emitter);
+    if (!options->reference)
+        emit_helpers(&emitter, text_chars(&body));
+    text_add_range(out, text_chars(&body), body.length);
 }

@@ -37,8 +37,9 @@ const char *number_text(double value);
 const char *place_text(const Plan *plan, const Tensor *tensor);
 
 /* kernel.c: writes node's function unless an equal one exists; gives its name,
- * and in *units how many units it has when it sums over the whole batch. */
-const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands, int64_t *units);
+ * and in *units how many units it has when it sums over the whole batch.  Drops
+ * the operands that the function does not use. */
+const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, int64_t *units);
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands);
 /* model.c */
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference);

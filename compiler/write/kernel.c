@@ -7,6 +7,7 @@
  */
 #include "emit.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,8 @@ static void add_backward_reads(const Emitter *emitter, OperandList *operands, co
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands)
 {
     bool training = emitter->plan->training;
+    add_operand(operands, "const NetStep *", "s", "s", NULL);
+    add_operand(operands, "int64_t ", "g", "g", NULL);
     switch (node->stage) {
     case STAGE_FORWARD:
         add_tensor(emitter, operands, "vec *", "y", node->out);
@@ -249,11 +252,33 @@ static void emit_reference(const Emitter *emitter, Kernel *kernel, const Operand
 static const char *signature(const OperandList *operands)
 {
     Text text = { 0 };
-    text_add(&text, "(const NetStep *s, int64_t g");
+    text_add(&text, "(");
     for (int i = 0; i < operands->count; i++)
-        text_add(&text, ", %s%s", operands->items[i].type, operands->items[i].name);
+        text_add(&text, "%s%s%s", i ? ", " : "", operands->items[i].type, operands->items[i].name);
     text_add(&text, ")");
     return text_chars(&text);
+}
+
+/* True when `name` stands in `text` as a word of its own, not as a field's. */
+static bool mentions(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
+        char before = at == text ? ' ' : at[-1], after = at[length];
+        if (!isalnum((unsigned char)before) && before != '_' && before != '.' && !isalnum((unsigned char)after) && after != '_')
+            return true;
+    }
+    return false;
+}
+
+/* A kernel takes what its body uses and no more. */
+static void drop_unused(OperandList *operands, const char *body)
+{
+    int kept = 0;
+    for (int i = 0; i < operands->count; i++)
+        if (mentions(body, operands->items[i].name))
+            operands->items[kept++] = operands->items[i];
+    operands->count = kept;
 }
 
 static bool name_taken(const Emitter *emitter, const char *name)
@@ -295,7 +320,7 @@ static int64_t grain_stride(const Plan *plan, const Tensor *tensor)
     return plan->places[tensor->id].space == SPACE_INPUT ? shape_elements(plan->graph->input->shape) : plan->kept_elements / plan->lanes;
 }
 
-const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *operands, int64_t *units)
+const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, int64_t *units)
 {
     Kernel kernel = {
         .x_stride = grain_stride(emitter->plan, node->inputs.items[0]),
@@ -309,6 +334,7 @@ const char *emit_kernel(Emitter *emitter, const Node *node, const OperandList *o
     *units = kernel.units;
     if (reference)
         emit_reference(emitter, &kernel, operands);
+    drop_unused(operands, text_chars(&kernel.body));
     const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
     for (int i = 0; i < emitter->functions.count; i++)
         if (emitter->functions.items[i].text == text)
