@@ -66,7 +66,6 @@ typedef struct Layout {
 typedef struct Parser {
     Layout layout;
     Program *program;
-    const Source *source;
     bool library;               /* a used file: its network and train sections are not ours */
     int errors;                 /* syntax errors reported */
 } Parser;

@@ -100,7 +100,7 @@ static void check_block_names(const Program *program)
 static void parse_file(Program *program, const Source *source)
 {
     TokenList tokens = {0};
-    Parser parser = { .program = program, .source = source, .library = source != program->source };
+    Parser parser = { .program = program, .library = source != program->source };
     if (!scan_source(source, &tokens))
         return;
     layout_start(&parser.layout, &tokens);
