@@ -1,6 +1,7 @@
 # make          builds build/netc and the runtime library
 # make demo     the whole way: install, build, MNIST, train, predict
 # make test     installs what is missing, builds, runs every test
+# make test-slow  every large model built and trained for some steps: minutes
 # make mnist    the four IDX files, in data/mnist/
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
@@ -81,10 +82,13 @@ test:
 	$(call install,$(TO_BUILD) $(TO_FETCH) $(TO_TEST))
 	@$(AGAIN) -j$$(nproc) all
 	@$(AGAIN) mnist || echo "no MNIST here: the tests that need it are skipped"
-	@$(PYTHON) -m pytest -q -n $$(nproc) tests
+	@$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests
+
+test-slow: all
+	@$(PYTHON) -m pytest -q -n $$(nproc) tests/slow
 
 golden: all
-	$(PYTHON) -m pytest -q -n $$(nproc) tests --golden
+	$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests --golden
 
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
@@ -94,6 +98,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test golden install clean
+.PHONY: all deps mnist demo test test-slow golden install clean
 .DELETE_ON_ERROR:
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 NETC = BUILD / "netc"
 MODELS = ROOT / "models"
+TUTORIALS = ["cnn", "densenet", "inception", "lenet5", "mlp", "resnet"]        # those for MNIST: seconds, not minutes
 TRAINERS = BUILD / "tests"
 
 TIMEOUT = 300                   # seconds; no test waits longer on one command
