@@ -2,6 +2,7 @@
 # make demo     the whole way: install, build, MNIST, train, predict
 # make test     installs what is missing, builds, runs every test
 # make mnist    the four IDX files, in data/mnist/
+# make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
 
@@ -86,6 +87,11 @@ test:
 golden: all
 	$(PYTHON) -m pytest -q -n $$(nproc) tests --golden
 
+N    = 2000
+FROM = 1
+fuzz-networks: all
+	FUZZ_NETWORKS=$(N) FUZZ_FROM=$(FROM) $(PYTHON) -m pytest -q -n $$(nproc) tests/fuzz
+
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
@@ -94,6 +100,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test golden install clean
+.PHONY: all deps mnist demo test fuzz-networks golden install clean
 .DELETE_ON_ERROR:
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)
