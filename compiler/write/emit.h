@@ -32,6 +32,8 @@ typedef struct Emitter {
 
 /* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
 const char *identifier(const char *path);
+/* A file's path as a comment can hold it: what would end the comment or its line is a '?'. */
+const char *comment_text(const char *path);
 /* A double as C reads it back exactly. */
 const char *number_text(double value);
 const char *place_text(const Plan *plan, const Tensor *tensor);
