@@ -377,6 +377,8 @@ struct Parameter {
     Node *node;
     int64_t offset;             /* in elements, in its kind's arena; set by the planner */
     bool whole_batch;           /* its gradient is one sum, not one per grain; set by gradient.c */
+    bool frozen;                /* no optimizer moves it; set by the train section, as is */
+    int group;                  /* which `group` setting is its own, from 1; 0: none */
 };
 
 /* Adds a parameter to node, in state_dict order. */

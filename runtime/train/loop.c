@@ -58,15 +58,13 @@ static bool step(Loop *loop, NetError *error)
         .images = &loop->data->train, .order = loop->order, .first = progress->position,
         .count = left < batch ? left : batch,
     };
-    NetRates *rates = &loop->optimizer->rates;
-    rates->lr = net_schedule_lr(&loop->schedule, progress->step, progress->epoch);
-    rates->updates = progress->step + 1;
+    net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
     progress->step++;
     progress->position += images.count;
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
-    if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, rates->lr, error))
+    if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, loop->optimizer->groups[0].lr, error))
         return false;
     if (!isfinite(result.loss))
         return net_fail(error, "the loss is %s at step %lld (epoch %lld): the run is stopped; a smaller --lr may help",

@@ -169,6 +169,22 @@ static void reduce(const Pass *pass, Range range)
     }
 }
 
+/* Clipping by the norm needs the whole gradient: the threads meet before it is
+ * measured, and again before it is changed. */
+static void update(const Pass *pass, Range range, int thread)
+{
+    NetSession *session = pass->session;
+    const NetOptimizer *optimizer = pass->optimizer;
+    if (optimizer->clip.squares) {
+        Range pieces = share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
+        net_pool_barrier(session->pool);
+        net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
+        net_pool_barrier(session->pool);
+    }
+    net_clip_apply(&optimizer->clip, session->gradients, range.from, range.to);
+    net_optimizer_update(optimizer, session->weights, session->gradients, range.from, range.to);
+}
+
 static void run(void *context, int thread)
 {
     const Pass *pass = context;
@@ -185,7 +201,7 @@ static void run(void *context, int thread)
     Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
     reduce(pass, elements);
     if (pass->optimizer)
-        net_optimizer_update(pass->optimizer, session->weights, session->gradients, elements.from, elements.to);
+        update(pass, elements, thread);
 }
 
 static NetResult add_up(const NetSession *session, const NetBatch *batch)
