@@ -28,7 +28,8 @@ $(BUILD)/netc: $(COMPILER_OBJECTS)
 $(BUILD)/libnet_f32.a: $(RUNTIME_F32)
 $(BUILD)/libnet_f64.a: $(RUNTIME_F64)
 $(BUILD)/libnet_%.a:
-	rm -f $@ && ar rcs $@ $^
+	@rm -f $@
+	@ar rcs $@ $^
 
 # Generated code stays in build/ and answers to fewer warnings than ours.
 $(BUILD)/compiler/front/parse.c: compiler/front/parse.y
@@ -52,7 +53,7 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 
 # Debian packages, only those that are missing; sudo only when not root.
 TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev
-TO_FETCH = curl ca-certificates
+TO_FETCH = curl ca-certificates python3-pip
 TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
 present  = $(shell dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | sed -n 's/ installed$$//p')
@@ -66,7 +67,7 @@ deps:
 	$(call install,$(TO_BUILD))
 
 mnist:
-	runtime/data/mnist.sh data/mnist
+	@runtime/data/mnist.sh data/mnist
 
 demo:
 	$(call install,$(TO_BUILD) $(TO_FETCH))
