@@ -205,12 +205,39 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
 /* Sets scale and shift from normalize.mean and normalize.std, one number or one per channel. */
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
 
+/* data/augment.c: what is done at random to each training image. */
+typedef struct NetRange { double low, high; } NetRange;
+typedef struct NetAugmentStep {
+    const struct NetAugmentKind *kind;
+    uint64_t salt;
+    double p, translate_x, translate_y;
+    NetRange degrees, scale, shear_x, shear_y;
+    int64_t pad_y, pad_x, side;
+    bool bilinear;
+} NetAugmentStep;
+enum { NET_MOST_AUGMENT_STEPS = 8 };
+typedef struct NetAugment {
+    NetAugmentStep steps[NET_MOST_AUGMENT_STEPS];
+    int count;                  /* 0: images stay as they are */
+    NetShape shape;             /* of an image */
+    int lanes;
+    uint8_t *grey;              /* [channels]: the mean of the normalisation */
+    uint8_t *room;              /* [threads][lanes + 1][elements] */
+    uint64_t seed, epoch;
+} NetAugment;
+bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes, int threads, uint64_t seed,
+                      NetError *error);
+void net_augment_close(NetAugment *augment);
+/* The image, or what was made of it in the thread's room for this lane. */
+const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index, int thread, int lane);
+
 /* Which images a pass takes: order[first], …, or first, … where order is NULL. */
 typedef struct NetBatch {
     const NetImages *images;
     const float *pixels;        /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
+    const NetAugment *augment;  /* NULL: images as they are */
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;

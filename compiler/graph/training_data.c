@@ -154,7 +154,7 @@ static const ArgSpec random_affine_args[] = {
 };
 static const ListRule random_affine_lists[] = {{"degrees", 1, 2}, {"translate", 2, 2}, {"scale", 2, 2}, {"shear", 1, 4}, {0}};
 static const ArgSpec cutout_args[] = {
-    {"size", ARG_INT, .positional = true, .minimum = 1, .maximum = ANY_SIZE, .doc = "The side of the square that is made the mean's grey."},
+    {"size", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536, .doc = "The side of the square that is made the mean's grey."},
     {0}
 };
 

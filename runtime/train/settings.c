@@ -52,6 +52,13 @@ static const Rule rules[] = {
     { "schedule.div_factor", false, 1e-6, 1e12 },
     { "schedule.final_div_factor", false, 1e-6, 1e12 },
     { "schedule.three_phase", true, 0, 1 },
+    { "augment.random_crop.padding", true, 0, 65536 },
+    { "augment.horizontal_flip.p", false, 0, 1 },
+    { "augment.random_affine.degrees", false, -360, 360 },
+    { "augment.random_affine.translate", false, 0, 1 },
+    { "augment.random_affine.scale", false, 1e-3, 1000 },
+    { "augment.random_affine.shear", false, -89, 89 },
+    { "augment.cutout.size", true, 1, 65536 },
     { "normalize.mean", false, -1e6, 1e6 },
     { "normalize.std", false, 1e-6, 1e6 },
 };
