@@ -241,6 +241,7 @@ typedef struct Program {
  * diag_error_count() > 0 when there were syntax errors. */
 Program *parse_program(const char *path);
 void dump_ast(const Program *program, FILE *out);
+const char *expr_operator_text(ExprOperator operator);          /* "//" */
 
 /* ---------------------------------------- ops/: what each operator is */
 
@@ -385,6 +386,7 @@ struct Parameter {
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
                           int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out);
 Parameter *find_parameter(const Node *node, const char *name);          /* NULL: none */
+int64_t trained_elements(const Node *node);     /* of all its trained parameters */
 
 /* ------------------------------- graph/: AST to typed graph, gradients */
 

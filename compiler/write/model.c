@@ -63,15 +63,6 @@ static void emit_parameters(Emitter *emitter)
     text_add(emitter->out, "};\n\n");
 }
 
-static int64_t trained_elements(const Node *node)
-{
-    int64_t elements = 0;
-    for (int i = 0; i < node->parameters.count; i++)
-        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
-            elements += node->parameters.items[i]->elements;
-    return elements;
-}
-
 static int emit_layers(Emitter *emitter)
 {
     int count = 0;
