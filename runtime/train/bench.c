@@ -81,7 +81,7 @@ bool net_bench(const NetModel *model, const NetSettings *settings, int threads, 
     bench.session = net_session_open(model, threads, batch, seed, model->training.phase_count > 0, error);
     bool good = bench.session
         && net_session_normalise(bench.session, settings, error)
-        && net_optimizer_open(&bench.optimizer, settings, model->trained, error)
+        && net_optimizer_open(&bench.optimizer, model, settings, error)
         && net_draw_synthetic(&bench.images, count, bench.session->image, model->classes, seed, 0, error);
     bench.optimizer.rates.updates = 2;
     if (good)
