@@ -53,7 +53,7 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 	$(CC) $(CFLAGS) $(WARN) -DNET_REAL=double -Iruntime -c -o $@ $<
 
 # Debian packages, only those that are missing; sudo only when not root.
-TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev
+TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev
 TO_FETCH = curl ca-certificates python3-pip
 TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
