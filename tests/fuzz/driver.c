@@ -53,7 +53,7 @@ static bool open_build(Build *build, const NetModel *model, int threads, int64_t
     if (!net_settings_open(&build->settings, model, error))
         return false;
     build->session = net_session_open(model, threads, batch, seed, true, error);
-    return build->session && net_optimizer_open(&build->optimizer, &build->settings, model->trained, error);
+    return build->session && net_optimizer_open(&build->optimizer, model, &build->settings, error);
 }
 
 static void close_build(Build *build)
