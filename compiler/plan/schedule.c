@@ -71,7 +71,7 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
 typedef struct Scheduler {
     Plan *plan;
     bool *live;                 /* by tensor id: something that runs reads it */
-    int *written;               /* by tensor id: the phase that last wrote it, or -1 */
+    int *written;               /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
     int phase;
 } Scheduler;
 
@@ -110,11 +110,19 @@ static bool runs(const Scheduler *scheduler, const Node *node)
 
 /* --------------------------------------------------------------- phases */
 
+/* The tensor whose memory it is: a slice of a gradient is written with the whole. */
+static const Tensor *memory_of(const Tensor *tensor)
+{
+    while (tensor->base != tensor)
+        tensor = tensor->base;
+    return tensor;
+}
+
 static bool waits_for_all_grains(const Scheduler *scheduler, const AccessList *accesses)
 {
     for (int i = 0; i < accesses->count; i++) {
         const Access *access = &accesses->items[i];
-        if (access->all_grains && scheduler->written[access->tensor->id] == scheduler->phase)
+        if (access->all_grains && scheduler->written[memory_of(access->tensor)->id] == scheduler->phase)
             return true;
     }
     return false;
@@ -129,7 +137,7 @@ static void schedule_node(Scheduler *scheduler, Node *node)
         scheduler->phase++;
     for (int i = 0; i < accesses.count; i++)
         if (accesses.items[i].write)
-            scheduler->written[accesses.items[i].tensor->id] = scheduler->phase;
+            scheduler->written[memory_of(accesses.items[i].tensor)->id] = scheduler->phase;
     push(&plan->schedule, node);
     push(&plan->phase_of, scheduler->phase);
 }
