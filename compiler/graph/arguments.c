@@ -341,7 +341,7 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         if (i < 0) {
             if (arg->name != NULL)
                 report_unknown_argument(b, subject, specs, arg);
-            else
+            else if (arg->value.kind != VALUE_UNKNOWN)      /* else its own fault was told */
                 report_too_many(b, subject, specs, arg->span);
             good = false;
             continue;

@@ -201,11 +201,12 @@ static Tensor *walk_block(Builder *b, const BlockDef *def, Tensor *x, Span span)
 }
 
 /* With an unknown input only the arguments are looked at: the body is checked
- * by another use, or as an unused block's. */
+ * by another use, or as an unused block's.  A signature that could not be read
+ * was told once; what it would have made is unknown. */
 Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path, Span span, Tensor *x)
 {
     BlockState *state = map_get(&b->blocks, def->name);
-    if (state->cyclic || !expand(b, span))
+    if (state->cyclic || def->broken || !expand(b, span))
         return NULL;
     Frame *caller = b->frame;
     Instance *instance = NEW(Instance);
@@ -246,7 +247,7 @@ void check_unused_blocks(Builder *b)
 {
     for (int i = 0; i < b->program->blocks.count && !b->stopped; i++) {
         const BlockState *state = map_get(&b->blocks, b->program->blocks.items[i]->name);
-        if (!state->used && !state->cyclic)
+        if (!state->used && !state->cyclic && !state->def->broken)
             check_unused(b, state->def);
     }
 }

@@ -13,7 +13,7 @@ const Operator *const operators[] = {
     NULL
 };
 
-/* Some twenty entries: a search by table order is as fast as a hash. */
+/* Some thirty entries: a search by table order is as fast as a hash. */
 const Operator *find_operator(const char *name)
 {
     for (int i = 0; operators[i] != NULL; i++)
@@ -30,11 +30,22 @@ int operator_arg(const Operator *op, const char *name)
     return -1;
 }
 
-/* ------------------------------------------- shared by infer functions */
+/* ----------------------------------------- shared by the operators */
 
 bool infer_same_shape(Node *node)
 {
     node->out_shape = input_shape(node);
+    return true;
+}
+
+bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient)
+{
+    const Node *node = kernel->node;
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(node->out->shape));
+    if (kernel->stage == STAGE_FORWARD)
+        kernel_line(kernel, "    y[i] = %s;", value);
+    else
+        kernel_line(kernel, "    dx[i] %s %s;", node->accumulate ? "+=" : "=", gradient);
     return true;
 }
 
@@ -144,7 +155,8 @@ static const char *kind_text(ArgKind kind)
 
 static void add_range(Text *text, const ArgSpec *arg)
 {
-    if (arg->minimum == 0 && arg->maximum == 0)
+    bool any = (arg->minimum == 0 && arg->maximum == 0) || arg->minimum <= -LARGEST;
+    if (any)
         return;
     if (arg->maximum >= LARGEST)
         text_add(text, ", at least %g", arg->minimum);

@@ -4,13 +4,7 @@
 /* y < 0 is false for NaN, which therefore passes, as in PyTorch. */
 static bool emit(Kernel *kernel)
 {
-    const Node *node = kernel->node;
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(node->out->shape));
-    if (kernel->stage == STAGE_FORWARD)
-        kernel_line(kernel, "    y[i] = choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i]);");
-    else
-        kernel_line(kernel, "    dx[i] %s choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 });", node->accumulate ? "+=" : "=");
-    return true;
+    return emit_pointwise(kernel, "choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i])", "choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 })");
 }
 
 const Operator operator_relu = {

@@ -21,6 +21,14 @@ const char *identifier(const char *path)
     return intern(text_chars(&text));
 }
 
+const char *comment_text(const char *path)
+{
+    Text text = { 0 };
+    for (const char *c = path; *c; c++)
+        text_add(&text, "%c", iscntrl((unsigned char)*c) || (c > path && c[-1] == '*' && *c == '/') ? '?' : *c);
+    return intern(text_chars(&text));
+}
+
 const char *number_text(double value)
 {
     if (isinf(value))
@@ -57,7 +65,7 @@ static void emit_head(Emitter *emitter)
              " * `vec` is one such row of lanes, and every offset below counts vecs.\n"
              " */\n",
              graph->name, shape_text(graph->input->shape), shape_text(graph->output->shape), (long long)parameters,
-             NETC_VERSION, graph->program->source->path);
+             NETC_VERSION, comment_text(graph->program->source->path));
     text_add(emitter->out,
              "#ifndef NET_REAL\n"
              "#define NET_REAL %s\n"

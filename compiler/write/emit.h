@@ -36,6 +36,8 @@ typedef struct Emitter {
 const char *identifier(const char *path);
 /* Text as a C string. */
 const char *quoted(const char *chars);
+/* A file's path as a comment can hold it: what would end the comment or its line is a '?'. */
+const char *comment_text(const char *path);
 /* A double as C reads it back exactly. */
 const char *number_text(double value);
 const char *place_text(const Plan *plan, const Tensor *tensor);

@@ -306,7 +306,7 @@ static void write_function(Emitter *emitter, const Node *node, const char *name,
         text_add(emitter->out, " %s", shape_text(node->inputs.items[0]->shape));
     if (node->out)
         text_add(emitter->out, " -> %s", shape_text(node->out->shape));
-    text_add(emitter->out, "   %s:%d */\n", node->span.source ? node->span.source->path : "?", node->span.line);
+    text_add(emitter->out, "   %s:%d */\n", node->span.source ? comment_text(node->span.source->path) : "?", node->span.line);
     if (reference)
         text_add(emitter->out, "NetKernel net_%s_%s;\n", node->op->name, stage_name(node->stage));
     text_add(emitter->out, "static void %s%s\n", name, text);

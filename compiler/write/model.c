@@ -10,7 +10,7 @@ const char *quoted(const char *chars)
     Text text = { 0 };
     text_add(&text, "\"");
     for (const char *c = chars; *c; c++) {
-        if (*c == '"' || *c == '\\')
+        if (*c == '"' || *c == '\\' || *c == '?')    /* ??) would be a trigraph */
             text_add(&text, "\\%c", *c);
         else if ((unsigned char)*c < ' ' || (unsigned char)*c == 127)
             text_add(&text, "\\%03o", (unsigned char)*c);

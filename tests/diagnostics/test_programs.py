@@ -4,11 +4,12 @@ what must be said, whatever the wording:
     # expects LINE: word word …
 
 one line per error: the line its primary span is on, and words the message must
-hold (_ stands for a space).  programs/NAME.txt is the whole text, rewritten by
+hold, quoted as for a shell.  programs/NAME.txt is the whole text, rewritten by
 `make golden`.
 """
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,8 @@ def test_every_fault_is_told_where_it_is(program):
     assert lines == [int(line) for line, _ in expected]
     text = told(program, "human")
     for _, words in expected:
-        for word in words.split():
-            assert word.replace("_", " ") in text
+        for word in shlex.split(words):
+            assert word in text
 
 
 @every_program

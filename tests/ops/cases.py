@@ -119,6 +119,60 @@ def elementwise(op, **attributes):
     return case
 
 
+def activation(op, **choices):
+    """An element by element operator whose arguments are drawn from lists."""
+    def case(random, **options):
+        shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
+        attributes = {name: values[random.integers(len(values))] for name, values in choices.items()}
+        return Call(op, attributes, [shape], shape, **images_and_lanes(random), **options), attributes
+    case.__name__ = op
+    return case
+
+
+def over_channels(op):
+    def case(random, **options):
+        shape = (int(random.integers(1, 7)), *pair(random, 1, 4))
+        return Call(op, {}, [shape], shape, **images_and_lanes(random), **options), {}
+    case.__name__ = op
+    return case
+
+
+def zero_pad2d(random, **options):
+    size = pair(random, 1, 5)
+    while True:
+        left, right, top, bottom = (int(n) for n in random.integers(-2, 4, size=4))
+        out = [size[0] + top + bottom, size[1] + left + right]
+        if min(out) >= 1:
+            break
+    channels, a = int(random.integers(1, 4)), dict(padding=[left, right, top, bottom])
+    return Call("zero_pad2d", a, [(channels, *size)], (channels, *out), **images_and_lanes(random), **options), a
+
+
+def upsample(random, **options):
+    size, channels = pair(random, 1, 5), int(random.integers(1, 4))
+    if random.integers(2):
+        a = dict(scale_factor=pair(random, 1, 3), mode="nearest")
+        out = [n * k for n, k in zip(size, a["scale_factor"])]
+    else:
+        a = dict(size=pair(random, 1, 9), mode="nearest")
+        out = a["size"]
+    return Call("upsample", a, [(channels, *size)], (channels, *out), **images_and_lanes(random), **options), a
+
+
+def layer_norm2d(random, **options):
+    shape = (int(random.integers(2, 7)), *pair(random, 1, 4))
+    a = dict(eps=float(random.choice([1e-6, 1e-2])), affine=bool(random.integers(2)))
+    affine = [random.normal(size=shape[0]) for _ in range(2)] if a["affine"] else []
+    return Call("layer_norm2d", a, [shape], shape, parameters=affine, trained=len(affine),
+                **images_and_lanes(random), **options), a
+
+
+def layer_scale(random, **options):
+    shape, a = (int(random.integers(1, 4)), *pair(random, 1, 4)), dict(init=1e-6)
+    return Call("layer_scale", a, [shape], shape, parameters=[random.normal(size=(shape[0], 1, 1))], trained=1,
+                **images_and_lanes(random), **options), a
+
+
 def mul(random, **options):
     shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
     shapes = [shape] + [shape if random.integers(2) else (shape[0], 1, 1) for _ in range(int(random.integers(1, 3)))]
@@ -133,11 +187,28 @@ def cross_entropy(random, **options):
                 **batch, **options), a
 
 
+def mse(random, **options):
+    classes, batch = int(random.integers(2, 12)), images_and_lanes(random)
+    return Call("mse", {}, [(classes,)], None, targets=random.integers(classes, size=batch["images"]),
+                **batch, **options), {}
+
+
 CASES = [conv2d, linear, max_pool2d, avg_pool2d, adaptive_avg_pool2d, batch_norm2d, elementwise("dropout", p=0.4),
-         elementwise("relu"), elementwise("tanh"), elementwise("sigmoid"), mul, cross_entropy]
+         elementwise("relu"), elementwise("tanh"), elementwise("sigmoid"), mul, cross_entropy, mse,
+         activation("relu6"), activation("leaky_relu", negative_slope=[0.01, 0.0, 0.3, -0.5]),
+         activation("elu", alpha=[1.0, 0.3, -0.5]), activation("gelu", approximate=["none", "tanh"]),
+         activation("silu"), activation("hardswish"), over_channels("softmax"), over_channels("log_softmax"),
+         zero_pad2d, upsample, layer_norm2d, layer_scale]
+
+
+KINKS = {"relu6": [0, 6], "hardswish": [-3, 3]}
 
 
 def inputs(random, call):
-    """Images away from relu's kink; a tie in a max pool has probability zero."""
-    drawn = [random.normal(size=(call.images, *shape)) for shape in call.in_shapes]
-    return [np.where(np.abs(x) < 1e-3, 1e-2, x) for x in drawn]
+    """Images away from the activations' kinks, but on both sides of each; a tie
+    in a max pool has probability zero."""
+    kinks = KINKS.get(call.op, [0])
+    drawn = [random.normal(scale=max(1, kinks[-1]), size=(call.images, *shape)) for shape in call.in_shapes]
+    for kink in kinks:
+        drawn = [np.where(np.abs(x - kink) < 1e-3, kink + 1e-2, x) for x in drawn]
+    return drawn

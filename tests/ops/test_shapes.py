@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ops.cases import avg_pool2d, conv2d, max_pool2d
+from ops.cases import avg_pool2d, conv2d, max_pool2d, upsample, zero_pad2d
 from harness import ROOT, netc
 
 NETWORKS_EACH = 4
@@ -27,7 +27,7 @@ def layer(call, attributes):
     return f"network n {{\n    input {list(call.in_shapes[0])}\n    {call.op}({words}) -> {list(call.out_shape)}\n}}\n"
 
 
-@pytest.mark.parametrize("case", [conv2d, max_pool2d, avg_pool2d], ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [conv2d, max_pool2d, avg_pool2d, upsample, zero_pad2d], ids=lambda case: case.__name__)
 @pytest.mark.parametrize("seed", range(NETWORKS_EACH))
 def test_windows_have_the_documented_size(case, seed, tmp_path):
     random = np.random.default_rng([seed, *case.__name__.encode()])

@@ -1,11 +1,13 @@
 """Training against PyTorch, number by number: the fixtures hold what PyTorch
 2.13 computed from the same weights and images (make_fixtures.py says how)."""
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pathlib import Path
 from harness import MODELS, drawn_state, netc, read_log, read_safetensors, run, trainer, write_safetensors
 
 HERE = Path(__file__).resolve().parent
@@ -15,10 +17,15 @@ LOSS_RTOL = 1e-5                # over the first 10 steps
 GRADIENT_RTOL = 1e-4            # of a tensor's norm, after one step
 WEIGHT_ATOL = 1e-4              # after 20 steps
 
-NETWORKS = ["mlp", "cnn", "inception", "resnet", "densenet"]
-KERNELS = ["specialised", "reference"]
-every_network = pytest.mark.parametrize("network", NETWORKS)
-both_kernels = pytest.mark.parametrize("kernels", KERNELS)
+# (network, dtype): densenet's numbers are PyTorch's in float64 (make_fixtures.py
+# says why), so it meets the bounds in float64, and in float32 these, which are
+# as far as PyTorch's own float32 is from them.
+NETWORKS = [("mlp", "f32"), ("cnn", "f32"), ("inception", "f32"), ("resnet", "f32"), ("densenet", "f64"), ("densenet", "f32")]
+GRADIENT_RTOL_OF = {("densenet", "f32"): 1e-3}
+WEIGHT_ATOL_OF = {("densenet", "f32"): 4e-3}
+
+every_network = pytest.mark.parametrize("network, dtype", NETWORKS)
+both_kernels = pytest.mark.parametrize("kernels", ["specialised", "reference"])
 
 
 def initial_weights(network, folder):
@@ -28,9 +35,9 @@ def initial_weights(network, folder):
     return path
 
 
-def train(network, kernels, folder, *options):
+def train(network, dtype, kernels, folder, *options):
     """One unshuffled epoch over the fixtures' images: 20 steps, the last of 32 images."""
-    program = trainer(MODELS / f"{network}.net", f"--kernels={kernels}")
+    program = trainer(MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}")
     run(program, "train", "--data", HERE / "data", "--no-shuffle", "--epochs", 1, "--quiet",
         "--init", initial_weights(network, folder), *options)
 
@@ -47,8 +54,8 @@ def relative(actual, wanted):
 
 @every_network
 @both_kernels
-def test_losses_and_weights(network, kernels, tmp_path):
-    train(network, kernels, tmp_path, "--save", tmp_path / "w", "--log", tmp_path / "log")
+def test_losses_and_weights(network, dtype, kernels, tmp_path):
+    train(network, dtype, kernels, tmp_path, "--save", tmp_path / "w", "--log", tmp_path / "log")
     events = read_log(tmp_path / "log")
     losses = [event["loss"] for event in events if event["event"] == "step"]
     wanted = expected(network)
@@ -62,35 +69,45 @@ def test_losses_and_weights(network, kernels, tmp_path):
     saved = read_safetensors(tmp_path / "w")
     assert list(saved) == list(final)
     for name, tensor in final.items():
-        assert saved[name].shape == tensor.shape and saved[name].dtype == tensor.dtype, name
-        assert np.abs(saved[name] - tensor).max() <= WEIGHT_ATOL, name
+        assert saved[name].shape == tensor.shape, name
+        assert dtype == "f64" or saved[name].dtype == tensor.dtype, name
+        assert np.abs(saved[name] - tensor).max() <= WEIGHT_ATOL_OF.get((network, dtype), WEIGHT_ATOL), name
 
 
 @every_network
 @both_kernels
-def test_gradients(network, kernels, tmp_path):
-    train(network, kernels, tmp_path, "--max-steps", 1, "--save-gradients", tmp_path / "g")
+def test_gradients(network, dtype, kernels, tmp_path):
+    train(network, dtype, kernels, tmp_path, "--max-steps", 1, "--save-gradients", tmp_path / "g")
     wanted = read_safetensors(HERE / f"{network}.gradient.safetensors")
     gradients = read_safetensors(tmp_path / "g")
     assert set(gradients) == set(wanted)
     for name, tensor in wanted.items():
         assert gradients[name].shape == tensor.shape, name
-        assert relative(gradients[name], tensor) <= GRADIENT_RTOL, name
+        assert relative(gradients[name], tensor) <= GRADIENT_RTOL_OF.get((network, dtype), GRADIENT_RTOL), name
+
+
+# Loading is PyTorch's own: strict, so every name and shape must agree.  Then it
+# saves again, for the values to be compared here.
+LOAD_INTO_PYTORCH = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import make_fixtures
+from safetensors.torch import load_file, save_file
+model = make_fixtures.NETWORKS[sys.argv[2]]()
+model.load_state_dict(load_file(sys.argv[3]))
+save_file(model.state_dict(), sys.argv[4])
+"""
 
 
 @pytest.mark.parametrize("network", ["cnn", "densenet"])
 def test_saved_weights_load_into_pytorch(network, tmp_path):
-    torch = pytest.importorskip("torch")
-    from safetensors.torch import load_file
-    import importlib.util
-    spec = importlib.util.spec_from_file_location("make_fixtures", HERE / "make_fixtures.py")
-    fixtures = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fixtures)
-
-    train(network, "specialised", tmp_path, "--save", tmp_path / "w.safetensors")
-    model = fixtures.NETWORKS[network]()
-    model.load_state_dict(load_file(tmp_path / "w.safetensors"))        # strict: every name, every shape
-    final = read_safetensors(HERE / f"{network}.final.safetensors")
-    for name, tensor in model.state_dict().items():
-        assert tensor.dtype == torch.from_numpy(np.array(final[name])).dtype
-        assert np.abs(tensor.numpy() - final[name]).max() <= WEIGHT_ATOL, name
+    """Needs a Python with PyTorch and safetensors, python3 or $TORCH_PYTHON."""
+    python = os.environ.get("TORCH_PYTHON", "python3")
+    if subprocess.run([python, "-c", "import torch, safetensors.torch"], capture_output=True).returncode:
+        pytest.skip("PyTorch is not installed")
+    train(network, "f32", "specialised", tmp_path, "--save", tmp_path / "w.safetensors")
+    run(python, "-c", LOAD_INTO_PYTORCH, HERE, network, tmp_path / "w.safetensors", tmp_path / "back.safetensors")
+    saved, back = (read_safetensors(tmp_path / f"{name}.safetensors") for name in ("w", "back"))
+    assert set(saved) == set(back)
+    for name, array in saved.items():
+        assert back[name].dtype == array.dtype and (back[name] == array).all(), name

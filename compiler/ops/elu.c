@@ -1,0 +1,36 @@
+/* elu.c: the exponential linear unit.  Below 0 its derivative is y + alpha, so
+ * the backward pass needs no exponential.
+ */
+#include "ops.h"
+
+enum { ALPHA };
+
+static const ArgSpec args[] = {
+    [ALPHA] = {"alpha", ARG_REAL, .positional = true, .otherwise = "1.0",
+               .doc = "What very negative values tend to, negated."},
+    {0}
+};
+
+/* The exponential is the runtime's; only the gradient is written out. */
+static bool emit(Kernel *kernel)
+{
+    if (kernel->stage == STAGE_FORWARD)
+        return false;
+    return emit_pointwise(kernel, NULL, format("choose(x[i] <= (vec){ 0 }, dy[i] * (y[i] + (real)%.17g), dy[i])",
+                                               kernel->node->args[ALPHA].real));
+}
+
+const Operator operator_elu = {
+    .name = "elu",
+    .summary = "Exponential linear unit: the input above 0, below it an exponential that tends to -alpha.",
+    .shape_rule = "any shape, unchanged",
+    .formula = "y = x where x > 0, else alpha*(exp(x) - 1)\n"
+               "dy/dx = 1 where x > 0, else alpha*exp(x)",
+    .reference = "Clevert et al. 2015, https://arxiv.org/abs/1511.07289\n"
+                 "https://pytorch.org/docs/stable/generated/torch.nn.ELU.html",
+    .args = args,
+    .traits = OP_IN_PLACE,
+    .input_gradient_reads = READS_X | READS_Y,
+    .infer = infer_same_shape,
+    .emit = emit,
+};

@@ -1,0 +1,32 @@
+/* leaky_relu.c: the rectifier with a slope below 0.  The slope may be negative,
+ * so the side is asked of x: y's sign does not tell it.
+ */
+#include "ops.h"
+
+enum { NEGATIVE_SLOPE };
+
+static const ArgSpec args[] = {
+    [NEGATIVE_SLOPE] = {"negative_slope", ARG_REAL, .positional = true, .otherwise = "0.01",
+                        .doc = "What values below 0 are multiplied by."},
+    {0}
+};
+
+static bool emit(Kernel *kernel)
+{
+    double slope = kernel->node->args[NEGATIVE_SLOPE].real;
+    return emit_pointwise(kernel, format("choose(x[i] > (vec){ 0 }, x[i], x[i] * (real)%.17g)", slope),
+                          format("choose(x[i] > (vec){ 0 }, dy[i], dy[i] * (real)%.17g)", slope));
+}
+
+const Operator operator_leaky_relu = {
+    .name = "leaky_relu",
+    .summary = "Rectified linear unit that lets a part of negative values through.",
+    .shape_rule = "any shape, unchanged",
+    .formula = "y = x where x > 0, else negative_slope*x; the gradient at 0 is negative_slope",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.LeakyReLU.html",
+    .args = args,
+    .traits = OP_IN_PLACE,
+    .input_gradient_reads = READS_X,
+    .infer = infer_same_shape,
+    .emit = emit,
+};

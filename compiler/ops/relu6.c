@@ -1,0 +1,21 @@
+/* relu6.c: the rectifier, cut off at 6, as in MobileNet. */
+#include "ops.h"
+
+/* Comparisons are false for NaN, which therefore passes, as in PyTorch. */
+static bool emit(Kernel *kernel)
+{
+    return emit_pointwise(kernel, "choose(x[i] > (vec){ 0 } + (real)6, (vec){ 0 } + (real)6, choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i]))",
+                          "choose((y[i] <= (vec){ 0 }) | (y[i] >= (vec){ 0 } + (real)6), (vec){ 0 }, dy[i])");
+}
+
+const Operator operator_relu6 = {
+    .name = "relu6",
+    .summary = "Rectified linear unit that stops at 6.",
+    .shape_rule = "any shape, unchanged",
+    .formula = "y = min(max(x, 0), 6); the gradient at 0 and 6 is 0",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.ReLU6.html",
+    .traits = OP_IN_PLACE,
+    .input_gradient_reads = READS_Y,
+    .infer = infer_same_shape,
+    .emit = emit,
+};

@@ -1,0 +1,69 @@
+"""Operators written out for a network's shapes against their reference kernels:
+the same network, compiled both ways in float64, ends three steps with the same
+weights."""
+import numpy as np
+import pytest
+
+from harness import read_safetensors, run, trainer
+
+TOLERANCE = 1e-9
+TRAIN = """
+train {
+    data synthetic
+    loss %s
+    optimizer sgd(lr=0.05, momentum=0.9)
+    batch 13
+    epochs 1
+}
+"""
+
+# Between two convolutions, on [4, 10, 9]; alone and, in a skip, adding to another's gradient.
+STATEMENTS = [
+    "relu6", "leaky_relu(0.2)", "leaky_relu(-0.5)", "elu", "elu(0.3)", "gelu", "gelu(approximate=tanh)", "silu",
+    "hardswish", "softmax", "log_softmax", "layer_norm2d", "layer_norm2d(affine=false)", "layer_scale(0.5)",
+    "zero_pad2d([1, 2, 0, 3]);  zero_pad2d([-1, -2, 0, -3])", "zero_pad2d([-1, 2, 3, -2]);  zero_pad2d([1, -2, -3, 2])",
+    "upsample([2, 3]);  max_pool2d([2, 3])", "upsample(size=[13, 9]);  conv2d(4, [4, 1]) as narrow",
+    "conv2d(4, 3, padding=1, groups=4) as depthwise", "conv2d(8, [3, 5], padding=[1, 2], groups=4) as wide;  conv2d(4, 1) as back",
+    "max_pool2d(3, stride=1, padding=1)", "max_pool2d(2, stride=1, dilation=2, padding=1)",
+    "avg_pool2d(3, stride=1, padding=1, count_include_pad=false)",
+    "max_pool2d(2, ceil_mode=true);  upsample(size=[10, 9])", "avg_pool2d([3, 2], ceil_mode=true);  upsample(size=[10, 9])",
+]
+
+
+AT_ONCE = 5                     # statements in a network: each is built twice
+
+
+def network(statements, loss="cross_entropy"):
+    layers = "".join(f"    {statement}\n    skip {{ conv2d(4, 1) as inner{i};  {statement.replace(' as ', ' as second_')} }}\n"
+                     for i, statement in enumerate(statements))
+    return f"""network n {{
+    input [1, 28, 28]
+    avg_pool2d(2)
+    conv2d(4, [5, 6], bias=false) as first    -> [4, 10, 9]
+{layers}    conv2d(6, 3, stride=2) as last
+    flatten
+    linear(10) as fc
+}}
+""" + TRAIN % loss
+
+
+def weights_after(text, kernels, tmp_path):
+    made = tmp_path / f"{kernels}.safetensors"
+    run(trainer(text, "--dtype=f64", f"--kernels={kernels}"), "train", "--quiet", "--max-steps", 3, "--threads", 2, "--save", made)
+    return read_safetensors(made)
+
+
+def same_both_ways(text, tmp_path):
+    reference, specialised = (weights_after(text, kernels, tmp_path) for kernels in ("reference", "specialised"))
+    for name, expected in reference.items():
+        np.testing.assert_allclose(specialised[name], expected, TOLERANCE, TOLERANCE, err_msg=name)
+
+
+@pytest.mark.parametrize("first", range(0, len(STATEMENTS), AT_ONCE))
+def test_written_out_as_reference(first, tmp_path):
+    same_both_ways(network(STATEMENTS[first:first + AT_ONCE]), tmp_path)
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy(label_smoothing=0.3)"])
+def test_losses(loss, tmp_path):
+    same_both_ways(network(["relu"], loss), tmp_path)
