@@ -2,6 +2,7 @@
 # make demo     the whole way: install, build, MNIST, train, predict
 # make test     installs what is missing, builds, runs every test
 # make mnist    the four IDX files, in data/mnist/
+# make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
 
@@ -27,7 +28,8 @@ $(BUILD)/netc: $(COMPILER_OBJECTS)
 $(BUILD)/libnet_f32.a: $(RUNTIME_F32)
 $(BUILD)/libnet_f64.a: $(RUNTIME_F64)
 $(BUILD)/libnet_%.a:
-	rm -f $@ && ar rcs $@ $^
+	@rm -f $@
+	@ar rcs $@ $^
 
 # Generated code stays in build/ and answers to fewer warnings than ours.
 $(BUILD)/compiler/front/parse.c: compiler/front/parse.y
@@ -51,7 +53,7 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 
 # Debian packages, only those that are missing; sudo only when not root.
 TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev
-TO_FETCH = curl ca-certificates
+TO_FETCH = curl ca-certificates python3-pip
 TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
 present  = $(shell dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | sed -n 's/ installed$$//p')
@@ -65,7 +67,7 @@ deps:
 	$(call install,$(TO_BUILD))
 
 mnist:
-	runtime/data/mnist.sh data/mnist
+	@runtime/data/mnist.sh data/mnist
 
 demo:
 	$(call install,$(TO_BUILD) $(TO_FETCH))
@@ -86,6 +88,11 @@ test:
 golden: all
 	$(PYTHON) -m pytest -q -n $$(nproc) tests --golden
 
+N    = 2000
+FROM = 1
+fuzz-networks: all
+	FUZZ_NETWORKS=$(N) FUZZ_FROM=$(FROM) $(PYTHON) -m pytest -q -n $$(nproc) tests/fuzz
+
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
@@ -94,6 +101,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test golden install clean
+.PHONY: all deps mnist demo test fuzz-networks golden install clean
 .DELETE_ON_ERROR:
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

@@ -241,6 +241,7 @@ typedef struct Program {
  * diag_error_count() > 0 when there were syntax errors. */
 Program *parse_program(const char *path);
 void dump_ast(const Program *program, FILE *out);
+const char *expr_operator_text(ExprOperator operator);          /* "//" */
 
 /* ---------------------------------------- ops/: what each operator is */
 
@@ -377,12 +378,15 @@ struct Parameter {
     Node *node;
     int64_t offset;             /* in elements, in its kind's arena; set by the planner */
     bool whole_batch;           /* its gradient is one sum, not one per grain; set by gradient.c */
+    bool frozen;                /* no optimizer moves it; set by the train section, as is */
+    int group;                  /* which `group` setting is its own, from 1; 0: none */
 };
 
 /* Adds a parameter to node, in state_dict order. */
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
                           int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out);
 Parameter *find_parameter(const Node *node, const char *name);          /* NULL: none */
+int64_t trained_elements(const Node *node);     /* of all its trained parameters */
 
 /* ------------------------------- graph/: AST to typed graph, gradients */
 

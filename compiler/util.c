@@ -133,15 +133,23 @@ const char *intern(const char *chars)
     return intern_range(chars, strlen(chars));
 }
 
-const char *format(const char *template, ...)
+/* The printed text, to free(), and its length. */
+static char *print(const char *template, va_list arguments, int *length)
 {
     char *chars = NULL;
+    *length = vasprintf(&chars, template, arguments);
+    if (*length < 0)
+        out_of_memory(strlen(template));
+    return chars;
+}
+
+const char *format(const char *template, ...)
+{
+    int length;
     va_list arguments;
     va_start(arguments, template);
-    int length = vasprintf(&chars, template, arguments);
+    char *chars = print(template, arguments, &length);
     va_end(arguments);
-    if (length < 0)
-        out_of_memory(strlen(template));
     const char *name = intern_range(chars, (size_t)length);
     free(chars);
     return name;
@@ -167,13 +175,11 @@ static void text_reserve(Text *text, size_t more)
 
 void text_add(Text *text, const char *template, ...)
 {
-    char *chars = NULL;
+    int length;
     va_list arguments;
     va_start(arguments, template);
-    int length = vasprintf(&chars, template, arguments);
+    char *chars = print(template, arguments, &length);
     va_end(arguments);
-    if (length < 0)
-        out_of_memory(strlen(template));
     text_add_range(text, chars, (size_t)length);
     free(chars);
 }

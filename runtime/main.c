@@ -338,7 +338,7 @@ static bool train_with(Request *request, const NetTensorFile *checkpoint, NetPro
     NetSession *session = NULL;
     bool good = open_data(request, &data, error)
         && (session = open_session(request, true, error))
-        && net_optimizer_open(&optimizer, &request->settings, request->model->trained, error)
+        && net_optimizer_open(&optimizer, request->model, &request->settings, error)
         && (!request->init || net_load(session, request->init, error))
         && (!checkpoint || net_weights_read(session, &optimizer, checkpoint, error));
     if (good && !request->run.quiet)

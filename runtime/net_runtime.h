@@ -102,6 +102,8 @@ typedef struct NetParameter {
     NetInitKind init;
     double a, b;                /* constant a; uniform in a … b; normal of mean a, deviation b */
     bool whole_batch;           /* grain 0's gradient is the whole batch's: nothing to add up */
+    bool frozen;                /* no optimizer moves it */
+    int group;                  /* its settings are group.N.lr and group.N.weight_decay; 0: in none */
 } NetParameter;
 
 typedef struct NetLayer {

@@ -120,32 +120,66 @@ bool net_parse_number(double *number, const char *text, bool whole, double least
                       const char *option, NetError *error);
 
 /* train/schedules.c: the learning rate of a step. */
+typedef struct NetCycle {       /* of one_cycle */
+    double total, max_lr, pct_start, div_factor, final_div_factor, base_momentum, max_momentum;
+    bool linear, three_phase, cycle_momentum;
+} NetCycle;
 typedef struct NetSchedule {
     const struct NetScheduleKind *kind;
-    double lr, eta_min, warmup, t_max;
+    double eta_min, warmup, t_max, gamma, step_size;
+    const double *milestones;   /* in the settings */
+    int milestone_count;
+    NetCycle cycle;
     bool by_step;
 } NetSchedule;
 bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch, NetError *error);
-double net_schedule_lr(const NetSchedule *schedule, int64_t step, int64_t epoch);      /* both from 0 */
+/* Of parameters whose own learning rate is `lr`; step and epoch from 0. */
+double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int64_t epoch);
+/* Of schedules that also move the momentum; -1: not this one. */
+double net_schedule_momentum(const NetSchedule *schedule, int64_t step, int64_t epoch);
+double net_schedule_most_momentum(const NetSettings *settings);
+
+/* train/clip.c */
+typedef struct NetClip {
+    double norm, value;         /* negative: none */
+    double *squares;            /* [pieces]: sums of the gradient's squares */
+    int64_t pieces;
+} NetClip;
 
 /* train/optimizers.c: a new optimizer is one function and one entry of its table. */
-enum { NET_MAX_SLOTS = 2 };
+enum { NET_MAX_SLOTS = 3 };
 typedef struct NetRates {
-    double lr, momentum, dampening, weight_decay, beta1, beta2, eps;
-    bool nesterov;
+    double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
+    bool nesterov, amsgrad, centered;
     int64_t updates;            /* with this one, so 1 the first time */
 } NetRates;
+typedef struct NetGroup { double base_lr, lr, weight_decay; } NetGroup;        /* lr: of this step */
+typedef struct NetStretch { int64_t from, to; int group; } NetStretch;         /* of the weights: of one group */
 typedef struct NetOptimizer {
     const struct NetOptimizerKind *kind;
-    NetRates rates;
+    NetRates rates;             /* but for lr and weight_decay, which are the groups' */
+    NetGroup *groups;           /* the first: of the parameters in no group */
+    int group_count;
+    NetStretch *stretches;      /* ascending; what is in none is frozen */
+    int stretch_count;
     real *state[NET_MAX_SLOTS]; /* each as long as the weights; NULL: not used with these rates */
+    NetClip clip;
 } NetOptimizer;
-bool net_optimizer_open(NetOptimizer *optimizer, const NetSettings *settings, int64_t trained, NetError *error);
+bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings, NetError *error);
 void net_optimizer_close(NetOptimizer *optimizer);
 const char *net_optimizer_name(const NetOptimizer *optimizer);
 const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot);        /* "momentum_buffer" */
-/* weights[from … to) by the mean gradient; the bounds are multiples of NET_RANGE_UNIT. */
+/* The rates of a step, from 0. */
+void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step, int64_t epoch);
+/* weights[from … to) by the mean gradient. */
 void net_optimizer_update(const NetOptimizer *optimizer, real *weights, const real *gradient, int64_t from, int64_t to);
+
+/* Gradients within bounds: where there is a norm, all pieces are measured
+ * before any of the gradient is changed. */
+bool net_clip_open(NetClip *clip, const NetSettings *settings, int64_t trained, NetError *error);
+void net_clip_close(NetClip *clip);
+void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first, int64_t end);        /* pieces */
+void net_clip_apply(const NetClip *clip, real *gradient, int64_t from, int64_t to);
 
 /* train/initial.c: each parameter from its own stream of random numbers. */
 void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters, uint64_t seed);
@@ -175,12 +209,39 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
 /* Sets scale and shift from normalize.mean and normalize.std, one number or one per channel. */
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
 
+/* data/augment.c: what is done at random to each training image. */
+typedef struct NetRange { double low, high; } NetRange;
+typedef struct NetAugmentStep {
+    const struct NetAugmentKind *kind;
+    uint64_t salt;
+    double p, translate_x, translate_y;
+    NetRange degrees, scale, shear_x, shear_y;
+    int64_t pad_y, pad_x, side;
+    bool bilinear;
+} NetAugmentStep;
+enum { NET_MOST_AUGMENT_STEPS = 8 };
+typedef struct NetAugment {
+    NetAugmentStep steps[NET_MOST_AUGMENT_STEPS];
+    int count;                  /* 0: images stay as they are */
+    NetShape shape;             /* of an image */
+    int lanes;
+    uint8_t *grey;              /* [channels]: the mean of the normalisation */
+    uint8_t *room;              /* [threads][lanes + 1][elements] */
+    uint64_t seed, epoch;
+} NetAugment;
+bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes, int threads, uint64_t seed,
+                      NetError *error);
+void net_augment_close(NetAugment *augment);
+/* The image, or what was made of it in the thread's room for this lane. */
+const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index, int thread, int lane);
+
 /* Which images a pass takes: order[first], …, or first, … where order is NULL. */
 typedef struct NetBatch {
     const NetImages *images;
     const float *pixels;        /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
+    const NetAugment *augment;  /* NULL: images as they are */
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;

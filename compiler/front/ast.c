@@ -171,7 +171,7 @@ static Outline deeper(const Outline *dump)
     return (Outline){dump->out, dump->depth + 1};
 }
 
-static const char *operator_sign(ExprOperator operator)
+const char *expr_operator_text(ExprOperator operator)
 {
     switch (operator) {
     case EXPR_NEGATE:        return "-";
@@ -258,11 +258,11 @@ static void dump_expr(const Outline *dump, const Expr *expr)
         dump_items(&inner, &expr->items);
         break;
     case EXPR_UNARY:
-        line(dump, expr->span, "unary %s", operator_sign(expr->operator));
+        line(dump, expr->span, "unary %s", expr_operator_text(expr->operator));
         dump_expr(&inner, expr->left);
         break;
     case EXPR_BINARY:
-        line(dump, expr->span, "binary %s", operator_sign(expr->operator));
+        line(dump, expr->span, "binary %s", expr_operator_text(expr->operator));
         dump_expr(&inner, expr->left);
         dump_expr(&inner, expr->right);
         break;

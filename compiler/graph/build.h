@@ -6,7 +6,7 @@
  *   values.c     compile-time values
  *   arguments.c  arguments against an operator's or a setting's table
  *   hints.c      where a fault came from, and what would mend it
- *   training.c   the train section
+ *   training*.c  the train section; training.h is theirs
  *
  * A thing that could not be known, because its own fault was reported already
  * or because a block is only being checked, is unknown: a NULL tensor, a

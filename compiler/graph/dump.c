@@ -32,10 +32,13 @@ static void dump_init(const Parameter *parameter, FILE *out)
     case PARAMETER_COUNTER: fprintf(out, "counter "); break;
     }
     switch (parameter->init.kind) {
-    case INIT_CONSTANT: fprintf(out, "%.6g\n", parameter->init.a); break;
-    case INIT_UNIFORM:  fprintf(out, "uniform %.6g to %.6g\n", parameter->init.a, parameter->init.b); break;
-    case INIT_NORMAL:   fprintf(out, "normal %.6g, %.6g\n", parameter->init.a, parameter->init.b); break;
+    case INIT_CONSTANT: fprintf(out, "%.6g", parameter->init.a); break;
+    case INIT_UNIFORM:  fprintf(out, "uniform %.6g to %.6g", parameter->init.a, parameter->init.b); break;
+    case INIT_NORMAL:   fprintf(out, "normal %.6g, %.6g", parameter->init.a, parameter->init.b); break;
     }
+    if (parameter->group > 0)
+        fprintf(out, ", group %d", parameter->group);
+    fprintf(out, "%s\n", parameter->frozen ? ", frozen" : "");
 }
 
 static void dump_parameters(const Node *node, FILE *out)

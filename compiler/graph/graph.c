@@ -95,3 +95,12 @@ Parameter *find_parameter(const Node *node, const char *name)
             return node->parameters.items[i];
     return NULL;
 }
+
+int64_t trained_elements(const Node *node)
+{
+    int64_t elements = 0;
+    for (int i = 0; i < node->parameters.count; i++)
+        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
+            elements += node->parameters.items[i]->elements;
+    return elements;
+}

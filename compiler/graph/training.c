@@ -3,24 +3,13 @@
  * Every setting has a row in `settings`, every optimizer and schedule a row in
  * its own table with its arguments; a new one is one row.  What the user wrote
  * is resolved, defaults filled in, into a flat list by path ("optimizer.lr"),
- * which the runtime reads and its command line overrides.  The data set's
- * shape and classes, where they are known, are checked against the network.
+ * which the runtime reads and its command line overrides.
  */
-#include "build.h"
+#include "training.h"
 
 #include <string.h>
 
-#define ANY_SIZE 2147483647.0
-
-typedef struct Training {
-    Builder *b;
-    Graph *graph;
-    const TrainDef *train;
-} Training;
-
 /* ----------------------------------------------------------- the tables */
-
-typedef struct Choice { const char *name; const ArgSpec *args; } Choice;
 
 static const ArgSpec sgd_args[] = {
     {"lr", ARG_REAL, .maximum = 1000, .doc = "Learning rate."},
@@ -37,30 +26,96 @@ static const ArgSpec adam_args[] = {
     {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999, .doc = "Decay of the squared gradient's running mean."},
     {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
     {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "Times the weight, added to its gradient."},
+    {"amsgrad", ARG_BOOL, .otherwise = "false", .doc = "Whether to divide by the largest squared gradient's mean so far."},
     {0}
 };
 
-static const Choice optimizers[] = {{"sgd", sgd_args}, {"adam", adam_args}, {0}};
+static const ArgSpec adamw_args[] = {
+    {"lr", ARG_REAL, .otherwise = "1e-3", .maximum = 1000, .doc = "Learning rate."},
+    {"beta1", ARG_REAL, .otherwise = "0.9", .maximum = 0.9999999, .doc = "Decay of the gradient's running mean."},
+    {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999, .doc = "Decay of the squared gradient's running mean."},
+    {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
+    {"weight_decay", ARG_REAL, .otherwise = "1e-2", .maximum = 1000, .doc = "Times lr and the weight, taken off the weight."},
+    {"amsgrad", ARG_BOOL, .otherwise = "false", .doc = "Whether to divide by the largest squared gradient's mean so far."},
+    {0}
+};
+
+static const ArgSpec rmsprop_args[] = {
+    {"lr", ARG_REAL, .otherwise = "1e-2", .maximum = 1000, .doc = "Learning rate."},
+    {"alpha", ARG_REAL, .otherwise = "0.99", .maximum = 0.9999999, .doc = "Decay of the squared gradient's running mean."},
+    {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
+    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "Times the weight, added to its gradient."},
+    {"momentum", ARG_REAL, .otherwise = "0", .maximum = 1, .doc = "Weight of the move of the step before."},
+    {"centered", ARG_BOOL, .otherwise = "false", .doc = "Whether to divide by the gradient's deviation, not its size."},
+    {0}
+};
+
+static const Choice optimizers[] = {
+    {"sgd", sgd_args, NULL}, {"adam", adam_args, NULL}, {"adamw", adamw_args, NULL}, {"rmsprop", rmsprop_args, NULL}, {0}
+};
 
 static const char *const units[] = {"epoch", "step", NULL};
+static const char *const anneals[] = {"cos", "linear", NULL};
 
-static const ArgSpec constant_args[] = {
-    {"warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE, .doc = "Epochs or steps over which the rate rises from 0."},
-    {"by", ARG_WORD, .otherwise = "epoch", .words = units, .doc = "What the schedule counts."},
+#define WARMUP {"warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE, .doc = "Epochs or steps over which the rate rises from 0."}
+#define BY {"by", ARG_WORD, .otherwise = "epoch", .words = units, .doc = "What the schedule counts."}
+
+static const ArgSpec constant_args[] = {WARMUP, BY, {0}};
+
+static const ArgSpec step_args[] = {
+    WARMUP, BY,
+    {"step_size", ARG_INT, .positional = true, .minimum = 1, .maximum = ANY_SIZE, .doc = "Epochs or steps between two drops."},
+    {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000, .doc = "What the rate is multiplied by."},
+    {0}
+};
+
+static const ArgSpec multi_step_args[] = {
+    WARMUP, BY,
+    {"milestones", ARG_INT, .positional = true, .maximum = ANY_SIZE, .doc = "The epochs or steps at which the rate drops."},
+    {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000, .doc = "What the rate is multiplied by."},
+    {0}
+};
+static const ListRule multi_step_lists[] = {{"milestones", 1, 1000}, {0}};
+
+static const ArgSpec exponential_args[] = {
+    WARMUP, BY,
+    {"gamma", ARG_REAL, .positional = true, .maximum = 1000, .doc = "What the rate is multiplied by every epoch or step."},
     {0}
 };
 
 static const ArgSpec cosine_args[] = {
-    {"warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE, .doc = "Epochs or steps over which the rate rises from 0."},
-    {"by", ARG_WORD, .otherwise = "epoch", .words = units, .doc = "What the schedule counts."},
+    WARMUP, BY,
     {"T_max", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE,
-     .doc = "Epochs or steps to the lowest rate; the whole training when not given."},
+     .doc = "Epochs or steps from the warmup to the lowest rate; to the end when not given."},
     {"eta_min", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "The lowest rate."},
     {0}
 };
 
-static const Choice schedules[] = {{"constant", constant_args}, {"cosine", cosine_args}, {0}};
+static const ArgSpec one_cycle_args[] = {
+    {"max_lr", ARG_REAL, .positional = true, .maximum = 1000, .doc = "The highest rate; the optimizer's own is not used."},
+    {"total_steps", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE, .doc = "Of the cycle; all when not given."},
+    {"pct_start", ARG_REAL, .otherwise = "0.3", .maximum = 1, .doc = "Part of the cycle in which the rate rises."},
+    {"anneal_strategy", ARG_WORD, .otherwise = "cos", .words = anneals, .doc = "The form of its rise and fall."},
+    {"cycle_momentum", ARG_BOOL, .otherwise = "true", .doc = "Whether momentum, or beta1, falls as the rate rises."},
+    {"base_momentum", ARG_REAL, .otherwise = "0.85", .maximum = 0.9999999, .doc = "The lowest momentum."},
+    {"max_momentum", ARG_REAL, .otherwise = "0.95", .maximum = 0.9999999, .doc = "The highest momentum."},
+    {"div_factor", ARG_REAL, .otherwise = "25", .minimum = 1e-6, .maximum = 1e12, .doc = "max_lr over the first rate."},
+    {"final_div_factor", ARG_REAL, .otherwise = "1e4", .minimum = 1e-6, .maximum = 1e12, .doc = "The first rate over the last."},
+    {"three_phase", ARG_BOOL, .otherwise = "false", .doc = "Whether the rate falls to the first before it falls to the last."},
+    {"by", ARG_WORD, .otherwise = "step", .words = units, .doc = "What the schedule counts."},
+    {0}
+};
 
+static const Choice schedules[] = {
+    {"constant", constant_args, NULL}, {"step", step_args, NULL}, {"multi_step", multi_step_args, multi_step_lists},
+    {"exponential", exponential_args, NULL}, {"cosine", cosine_args, NULL}, {"one_cycle", one_cycle_args, NULL}, {0}
+};
+
+static const ArgSpec clip_args[] = {
+    {"norm", ARG_REAL, .otherwise = "none", .maximum = 1e12, .doc = "The most that all gradients' common norm may be."},
+    {"value", ARG_REAL, .otherwise = "none", .maximum = 1e12, .doc = "The most that any one gradient may be, either way."},
+    {0}
+};
 static const ArgSpec batch_args[] = {
     {"batch", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536, .doc = "Images per step."}, {0}
 };
@@ -69,11 +124,6 @@ static const ArgSpec epochs_args[] = {
 };
 static const ArgSpec seed_args[] = {
     {"seed", ARG_INT, .positional = true, .otherwise = "1", .maximum = ANY_SIZE, .doc = "Of every random number."}, {0}
-};
-
-static const struct DataSet { const char *name; int64_t dim[3], classes; } data_sets[] = {
-    {"mnist", {1, 28, 28}, 10}, {"fashion_mnist", {1, 28, 28}, 10}, {"kmnist", {1, 28, 28}, 10},
-    {"synthetic", {1, 28, 28}, 10}, {"cifar10", {3, 32, 32}, 10}, {0}
 };
 
 /* ------------------------------------------------------------- settings */
@@ -86,35 +136,127 @@ const Setting *find_setting(const Graph *graph, const char *path)
     return NULL;
 }
 
-static void add_number(Training *t, const char *path, double number, Span span)
+void add_number(Training *t, const char *path, double number, Span span)
 {
     Setting setting = {.path = path, .kind = SETTING_NUMBER, .number = number, .span = span};
     push(&t->graph->settings, setting);
 }
 
-static void add_word(Training *t, const char *path, const char *word, Span span)
+void add_word(Training *t, const char *path, const char *word, Span span)
 {
     Setting setting = {.path = path, .kind = SETTING_WORD, .word = word, .span = span};
     push(&t->graph->settings, setting);
 }
 
-/* Every argument under "prefix.name"; one that is absent by default, not at all. */
-static void add_arguments(Training *t, const char *prefix, const ArgSpec *specs, const ArgValue *values)
+const Argument *find_named(const Arguments *args, const char *name)
 {
+    for (int i = 0; i < args->count; i++)
+        if (args->items[i].name == intern(name))
+            return &args->items[i];
+    return NULL;
+}
+
+/* ---------------------------------------------------- arguments as lists */
+
+static const ListRule *find_list(const Choice *choice, const char *name)
+{
+    for (const ListRule *rule = choice->lists; rule != NULL && rule->name != NULL; rule++)
+        if (strcmp(rule->name, name) == 0)
+            return rule;
+    return NULL;
+}
+
+/* A list's place in the table, which knows single values only, is taken by its
+ * first; an empty list stays, and is told to be no number. */
+static const Arguments *without_lists(const Choice *choice, const Arguments *args)
+{
+    Arguments *single = NEW(Arguments);
+    for (int i = 0; i < args->count; i++) {
+        Argument arg = args->items[i];
+        bool list = arg.value.kind == VALUE_LIST && arg.value.list->values.count > 0;
+        if (list && (arg.name == NULL || find_list(choice, arg.name) != NULL))
+            arg.value = arg.value.list->values.items[0];
+        push(single, arg);
+    }
+    return single;
+}
+
+/* The argument that a resolved value came from. */
+static const Argument *written_argument(const Arguments *args, const ArgValue *value)
+{
+    for (int i = 0; i < args->count; i++)
+        if (args->items[i].span.line == value->span.line && args->items[i].span.column == value->span.column)
+            return &args->items[i];
+    return NULL;
+}
+
+/* One number, or a list of so many. */
+static bool add_list(Training *t, const char *subject, const char *path, const ArgSpec *spec, const ListRule *rule,
+                     const Argument *arg)
+{
+    bool list = arg->value.kind == VALUE_LIST;
+    int count = list ? arg->value.list->values.count : 1;
+    Setting setting = {.path = path, .kind = SETTING_LIST, .span = arg->span};
+    if (count < rule->least || count > rule->most) {
+        build_error(t->b, "argument-type", arg->span, "`%s` of %s takes %d%s number%s, not %d", spec->name, subject, rule->least,
+                    rule->most > rule->least ? format(" to %d", rule->most) : "", rule->most > 1 ? "s" : "", count);
+        return false;
+    }
+    ArgSpec specs[] = {*spec, {0}};
+    specs[0].positional = true;
+    for (int i = 0; i < count; i++) {
+        Arguments one = {0};
+        Argument item = {NULL, arg->name_span, arg->span, list ? arg->value.list->values.items[i] : arg->value};
+        push(&one, item);
+        const ArgValue *number = resolve_arguments(t->b, subject, specs, &one, arg->span);
+        if (number == NULL)
+            return false;
+        push(&setting.list, spec->kind == ARG_REAL ? number->real : (double)number->integer[0]);
+    }
+    push(&t->graph->settings, setting);
+    return true;
+}
+
+/* ------------------------------------------------------------- choices */
+
+static void add_pair(Training *t, const char *path, const ArgValue *value)
+{
+    Setting setting = {.path = path, .kind = SETTING_LIST, .span = value->span};
+    push(&setting.list, (double)value->integer[0]);
+    push(&setting.list, (double)value->integer[1]);
+    push(&t->graph->settings, setting);
+}
+
+/* Every argument under "prefix.name"; one that is absent by default, not at all. */
+static bool add_arguments(Training *t, const char *prefix, const Choice *choice, const ArgValue *values, const Arguments *args)
+{
+    const ArgSpec *specs = choice->args;
+    bool good = true;
     for (int i = 0; specs != NULL && specs[i].name != NULL; i++) {
         const ArgValue *value = &values[i];
         const char *path = format("%s.%s", prefix, specs[i].name);
+        const ListRule *rule = find_list(choice, specs[i].name);
         if (!value->given && strcmp(specs[i].otherwise, "none") == 0)
             continue;
-        if (value->word != NULL && specs[i].kind != ARG_BOOL)
+        if (rule != NULL && value->given)
+            good &= add_list(t, choice->name, path, &specs[i], rule, written_argument(args, value));
+        else if (specs[i].kind == ARG_PAIR)
+            add_pair(t, path, value);
+        else if (value->word != NULL && specs[i].kind != ARG_BOOL)
             add_word(t, path, value->word, value->span);
         else
             add_number(t, path, specs[i].kind == ARG_REAL ? value->real : (double)value->integer[0], value->span);
     }
+    return good;
 }
 
-/* The word or text that a setting begins with: `data mnist`, `optimizer sgd(…)`. */
-static const Expr *first_word(Training *t, const SettingDef *def, const char *what)
+const ArgValue *add_choice(Training *t, const char *prefix, const Choice *choice, const Arguments *args, Span span)
+{
+    const ArgValue *values = resolve_arguments(t->b, choice->name, choice->args, without_lists(choice, args), span);
+    return values != NULL && add_arguments(t, prefix, choice, values, args) ? values : NULL;
+}
+
+const Expr *first_word(Training *t, const SettingDef *def, const char *what)
 {
     const Arg *first = def->arguments.count > 0 ? &def->arguments.items[0] : NULL;
     const Expr *word = first != NULL && first->name == NULL ? first->value : NULL;
@@ -154,7 +296,7 @@ static const Arguments *split_betas(const Arguments *args)
     return split;
 }
 
-static const Choice *find_choice(Training *t, const char *setting, const Choice *choices, const Expr *word)
+const Choice *find_choice(Training *t, const char *setting, const Choice *choices, const Expr *word)
 {
     LIST(const char *) names = {0};
     Text list = {0};
@@ -182,13 +324,8 @@ static const ArgValue *resolve_choice(Training *t, const SettingDef *def, const 
     const Choice *choice = word != NULL ? find_choice(t, def->name, choices, word) : NULL;
     if (choice == NULL)
         return NULL;
-    const Arguments *args = split_betas(choice_arguments(t, def, word));
-    const ArgValue *values = resolve_arguments(t->b, choice->name, choice->args, args, word->span);
-    if (values == NULL)
-        return NULL;
     add_word(t, def->name, intern(choice->name), word->span);
-    add_arguments(t, def->name, choice->args, values);
-    return values;
+    return add_choice(t, def->name, choice, split_betas(choice_arguments(t, def, word)), word->span);
 }
 
 static double setting_number(const Training *t, const char *path)
@@ -210,7 +347,16 @@ static void resolve_optimizer(Training *t, const SettingDef *def)
 
 static void resolve_schedule(Training *t, const SettingDef *def)
 {
-    resolve_choice(t, def, schedules, "a schedule: constant, cosine");
+    resolve_choice(t, def, schedules, "a schedule: cosine, step(30)");
+}
+
+static void resolve_clip(Training *t, const SettingDef *def)
+{
+    static const Choice clip = {"clip", clip_args, NULL};
+    const ArgValue *values = add_choice(t, "clip", &clip, evaluate_arguments(t->b, &def->arguments), def->span);
+    if (values != NULL && values[0].given == values[1].given)
+        build_error(t->b, values[0].given ? "duplicate-argument" : "missing-argument", def->span,
+                    "`clip` takes norm= or value=, %s", values[0].given ? "not both" : "and has neither");
 }
 
 /* `batch 64`: one argument, called as the setting. */
@@ -236,165 +382,6 @@ static void resolve_seed(Training *t, const SettingDef *def)
     resolve_number(t, def, seed_args);
 }
 
-/* ----------------------------------------------------------------- data */
-
-static const struct DataSet *find_data_set(const char *name)
-{
-    for (int i = 0; data_sets[i].name != NULL; i++)
-        if (strcmp(data_sets[i].name, name) == 0)
-            return &data_sets[i];
-    return NULL;
-}
-
-static void report_unknown_data(Training *t, const Expr *word)
-{
-    LIST(const char *) names = {0};
-    Text list = {0};
-    for (int i = 0; data_sets[i].name != NULL; i++) {
-        push(&names, data_sets[i].name);
-        text_add(&list, "%s%s", i > 0 ? ", " : "", data_sets[i].name);
-    }
-    push(&names, NULL);
-    Diagnostic *d = build_error(t->b, "unknown-name", word->span, "no data set is named %s", word->word);
-    const char *near = nearest(word->word, names.items);
-    if (near != NULL)
-        diag_fix(d, word->span, near, "the nearest is %s", near);
-    diag_note(d, "known are: %s; a folder is written \"folder\"", text_chars(&list));
-}
-
-static void check_input(Training *t, const struct DataSet *set, Span at)
-{
-    const Tensor *input = t->graph->input;
-    Shape shape = shape_of(3, set->dim[0], set->dim[1], set->dim[2]);
-    if (input == NULL || shape_equal(input->shape, shape))
-        return;
-    Diagnostic *d = build_error(t->b, "shape-mismatch", t->graph->input_span, "the network's input is %s, but %s has images %s",
-                                shape_text(input->shape), set->name, shape_text(shape));
-    diag_label(d, at, "%s", shape_text(shape));
-}
-
-/* The last layer with weights whose output the logits are: the one to mend. */
-static const Node *final_layer(const Graph *graph)
-{
-    const Node *last = graph->output->producer;
-    for (const Node *node = last; node != NULL; node = node->inputs.items[0]->producer) {
-        if (!shape_equal(node->out_shape, graph->output->shape))
-            break;
-        if (node->parameters.count > 0)
-            return node;
-    }
-    return last;
-}
-
-static void check_classes(Training *t, const struct DataSet *set, Span at)
-{
-    const Tensor *output = t->graph->output;
-    if (output == NULL || output->shape.rank != 1 || output->shape.dim[0] == set->classes || output->producer == NULL)
-        return;
-    const Node *layer = final_layer(t->graph);
-    Diagnostic *d = node_error(layer, "classes-mismatch", layer->span, "%s gives %lld values, but %s has %lld classes",
-                               layer->path, (long long)output->shape.dim[0], set->name, (long long)set->classes);
-    diag_caption(d, "%lld values, one per class", (long long)output->shape.dim[0]);
-    diag_label(d, at, "%lld classes", (long long)set->classes);
-}
-
-static void resolve_data(Training *t, const SettingDef *def)
-{
-    const Expr *word = first_word(t, def, "a data set's name, or \"folder\"");
-    if (word == NULL)
-        return;
-    if (def->arguments.count > 1 || word->kind == EXPR_CALL) {
-        build_error(t->b, "too-many-arguments", def->span, "`data` takes one name");
-        return;
-    }
-    if (word->kind == EXPR_TEXT) {
-        Value text = evaluate(t->b, word);
-        if (text.kind == VALUE_TEXT && text.word[0] == '\0')
-            build_error(t->b, "value-type", word->span, "the folder's name is empty");
-        else if (text.kind == VALUE_TEXT)
-            add_word(t, "data", text.word, word->span);
-        return;
-    }
-    const struct DataSet *set = find_data_set(word->word);
-    if (set == NULL) {
-        report_unknown_data(t, word);
-        return;
-    }
-    add_word(t, "data", word->word, word->span);
-    check_input(t, set, word->span);
-    check_classes(t, set, word->span);
-}
-
-/* ------------------------------------------------------------ normalize */
-
-/* One number, or a list of one per channel. */
-static bool read_numbers(Training *t, const Argument *arg, double minimum, Setting *setting)
-{
-    bool list = arg->value.kind == VALUE_LIST;
-    int count = list ? arg->value.list->values.count : 1;
-    for (int i = 0; i < count; i++) {
-        const Value *value = list ? &arg->value.list->values.items[i] : &arg->value;
-        ArgSpec spec = {arg->name, ARG_REAL, .positional = true, .minimum = minimum, .maximum = 1e6};
-        ArgSpec specs[] = {spec, {0}};
-        Arguments one = {0};
-        Argument item = {NULL, arg->name_span, arg->span, *value};
-        push(&one, item);
-        const ArgValue *number = resolve_arguments(t->b, "normalize", specs, &one, arg->span);
-        if (number == NULL)
-            return false;
-        push(&setting->list, number->real);
-    }
-    return true;
-}
-
-static bool fits_channels(Training *t, const Argument *arg, int count)
-{
-    const Tensor *input = t->graph->input;
-    if (count == 1 || input == NULL || input->shape.dim[0] == count)
-        return true;
-    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channels",
-                                arg->name, count, (long long)input->shape.dim[0]);
-    diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
-    return false;
-}
-
-static const Argument *find_named(const Arguments *args, const char *name)
-{
-    for (int i = 0; i < args->count; i++)
-        if (args->items[i].name == intern(name))
-            return &args->items[i];
-    return NULL;
-}
-
-static void resolve_moment(Training *t, const Arguments *args, const char *name, double minimum)
-{
-    const Argument *arg = find_named(args, name);
-    if (arg == NULL)
-        return;
-    Setting setting = {.path = format("normalize.%s", name), .kind = SETTING_LIST, .span = arg->span};
-    if (read_numbers(t, arg, minimum, &setting) && fits_channels(t, arg, setting.list.count))
-        push(&t->graph->settings, setting);
-}
-
-/* Its arguments may be lists, which no table kind is; a table with the same
- * names still says what is missing, unknown or given twice. */
-static void resolve_normalize(Training *t, const SettingDef *def)
-{
-    static const ArgSpec specs[] = {{"mean", ARG_REAL, .doc = NULL}, {"std", ARG_REAL, .doc = NULL}, {0}};
-    const Arguments *args = evaluate_arguments(t->b, &def->arguments);
-    Arguments names = {0};
-    for (int i = 0; i < args->count; i++) {
-        Argument name = args->items[i];
-        if (name.value.kind == VALUE_LIST)
-            name.value = int_value(0);
-        push(&names, name);
-    }
-    if (resolve_arguments(t->b, "normalize", specs, &names, def->span) == NULL)
-        return;
-    resolve_moment(t, args, "mean", -1e6);
-    resolve_moment(t, args, "std", 1e-6);
-}
-
 /* ----------------------------------------------------------------- loss */
 
 static const Operator *find_loss(Training *t, const Expr *word)
@@ -402,7 +389,7 @@ static const Operator *find_loss(Training *t, const Expr *word)
     LIST(Choice) losses = {0};
     for (int i = 0; operators[i] != NULL; i++)
         if (operators[i]->traits & OP_LOSS)
-            push(&losses, ((Choice){operators[i]->name, operators[i]->args}));
+            push(&losses, ((Choice){operators[i]->name, operators[i]->args, NULL}));
     push(&losses, (Choice){0});
     const Choice *choice = find_choice(t, "loss", losses.items, word);
     return choice != NULL ? find_operator(choice->name) : NULL;
@@ -434,11 +421,13 @@ static void resolve_loss(Training *t, const SettingDef *def)
     const Operator *op = word != NULL ? find_loss(t, word) : NULL;
     if (op == NULL)
         return;
-    ArgValue *values = resolve_arguments(t->b, op->name, op->args, choice_arguments(t, def, word), word->span);
+    const Arguments *args = choice_arguments(t, def, word);
+    ArgValue *values = resolve_arguments(t->b, op->name, op->args, args, word->span);
     if (values == NULL)
         return;
+    Choice choice = {op->name, op->args, NULL};
     add_word(t, "loss", intern(op->name), word->span);
-    add_arguments(t, "loss", op->args, values);
+    add_arguments(t, "loss", &choice, values, args);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
         add_loss_node(t, op, values, word->span);
 }
@@ -447,17 +436,22 @@ static void resolve_loss(Training *t, const SettingDef *def)
 
 static const struct SettingRow {
     const char *name;
-    bool required;
+    enum { ONCE, REQUIRED, OFTEN } times;
     void (*resolve)(Training *t, const SettingDef *def);
 } rows[] = {
-    {"data", true, resolve_data},
-    {"normalize", false, resolve_normalize},
-    {"loss", true, resolve_loss},
-    {"optimizer", true, resolve_optimizer},
-    {"schedule", false, resolve_schedule},
-    {"batch", true, resolve_batch},
-    {"epochs", true, resolve_epochs},
-    {"seed", false, resolve_seed},
+    {"data", REQUIRED, resolve_data},
+    {"normalize", ONCE, resolve_normalize},
+    {"augment", ONCE, resolve_augment},
+    {"loss", REQUIRED, resolve_loss},
+    {"optimizer", REQUIRED, resolve_optimizer},
+    {"schedule", ONCE, resolve_schedule},
+    {"clip", ONCE, resolve_clip},
+    {"init", OFTEN, resolve_init},
+    {"freeze", OFTEN, resolve_freeze},
+    {"group", OFTEN, resolve_group},
+    {"batch", REQUIRED, resolve_batch},
+    {"epochs", REQUIRED, resolve_epochs},
+    {"seed", ONCE, resolve_seed},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -490,10 +484,23 @@ static void report_missing(Training *t, const SettingDef *const *given, int unkn
     Text list = {0};
     int missing = 0;
     for (int i = 0; i < ROWS; i++)
-        if (rows[i].required && given[i] == NULL)
+        if (rows[i].times == REQUIRED && given[i] == NULL)
             text_add(&list, "%s%s", missing++ > 0 ? ", " : "", rows[i].name);
     if (missing > unknown)
         build_error(t->b, "missing-setting", t->train->span, "the train section lacks %s", text_chars(&list));
+}
+
+/* one_cycle sets every rate itself. */
+static void check_rates(Training *t)
+{
+    const Setting *cycle = find_setting(t->graph, "schedule.max_lr");
+    for (int group = 1; cycle != NULL && group <= t->groups; group++) {
+        const Setting *lr = find_setting(t->graph, format("group.%d.lr", group));
+        if (lr == NULL)
+            continue;
+        Diagnostic *d = build_error(t->b, "argument-range", lr->span, "one_cycle sets the rate of every parameter: this group's has no effect");
+        diag_label(d, cycle->span, "the rate");
+    }
 }
 
 static void resolve_section(Training *t)
@@ -506,7 +513,7 @@ static void resolve_section(Training *t)
         if (row < 0) {
             report_unknown_setting(t, def);
             unknown++;
-        } else if (given[row] != NULL) {
+        } else if (given[row] != NULL && rows[row].times != OFTEN) {
             Diagnostic *d = build_error(t->b, "duplicate-setting", def->span, "`%s` is set twice", def->name);
             diag_label(d, given[row]->span, "the first");
         } else {
@@ -518,10 +525,12 @@ static void resolve_section(Training *t)
     if (given[find_row("schedule")] == NULL) {
         Arguments none = {0};
         add_word(t, "schedule", intern("constant"), t->train->span);
-        add_arguments(t, "schedule", constant_args, resolve_arguments(t->b, "constant", constant_args, &none, t->train->span));
+        add_choice(t, "schedule", &schedules[0], &none, t->train->span);
     }
     if (given[find_row("seed")] == NULL)
         add_number(t, "seed", 1, t->train->span);
+    check_rates(t);
+    check_frozen(t);
 }
 
 /* The builder calls this too, so that its faults are told together with the
@@ -533,6 +542,6 @@ void resolve_training(Graph *graph)
         return;
     graph->train_span = train->span;
     Builder b = {.program = graph->program, .graph = graph, .frame = new_frame("")};
-    Training t = {&b, graph, train};
+    Training t = {.b = &b, .graph = graph, .train = train, .unfrozen = -1};
     resolve_section(&t);
 }

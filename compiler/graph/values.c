@@ -83,29 +83,6 @@ static Value wrong_kind(Builder *b, Span at, Value value, const char *wanted)
 
 /* ----------------------------------------------------------- arithmetic */
 
-static const char *operator_text(ExprOperator operator)
-{
-    switch (operator) {
-    case EXPR_NEGATE:
-    case EXPR_SUBTRACT:      return "-";
-    case EXPR_NOT:           return "not";
-    case EXPR_ADD:           return "+";
-    case EXPR_MULTIPLY:      return "*";
-    case EXPR_DIVIDE:        return "/";
-    case EXPR_FLOOR_DIVIDE:  return "//";
-    case EXPR_MODULO:        return "%";
-    case EXPR_EQUAL:         return "==";
-    case EXPR_NOT_EQUAL:     return "!=";
-    case EXPR_LESS:          return "<";
-    case EXPR_LESS_EQUAL:    return "<=";
-    case EXPR_GREATER:       return ">";
-    case EXPR_GREATER_EQUAL: return ">=";
-    case EXPR_AND:           return "and";
-    case EXPR_OR:            return "or";
-    }
-    unreachable();
-}
-
 static Value overflow(Builder *b, const Expr *expr)
 {
     Diagnostic *d = build_error(b, "number", expr->span, "this value does not fit 64 bits");
@@ -171,7 +148,7 @@ static Value real_arithmetic(Builder *b, const Expr *expr, double left, double r
 
 static Value arithmetic(Builder *b, const Expr *expr, Value left, Value right)
 {
-    const char *wanted = format("`%s` takes numbers", operator_text(expr->operator));
+    const char *wanted = format("`%s` takes numbers", expr_operator_text(expr->operator));
     if (!is_number(left))
         return wrong_kind(b, expr->left->span, left, wanted);
     if (!is_number(right))
@@ -196,7 +173,7 @@ static int compare_numbers(Value left, Value right)
 
 static Value order(Builder *b, const Expr *expr, Value left, Value right)
 {
-    const char *wanted = format("`%s` compares numbers", operator_text(expr->operator));
+    const char *wanted = format("`%s` compares numbers", expr_operator_text(expr->operator));
     if (!is_number(left))
         return wrong_kind(b, expr->left->span, left, wanted);
     if (!is_number(right))
@@ -231,12 +208,12 @@ static Value equality(Builder *b, const Expr *expr, Value left, Value right)
 /* `and` and `or` look at their right side only when it decides. */
 static Value connective(Builder *b, const Expr *expr)
 {
-    int left = truth(b, expr->left, format("`%s` takes true or false", operator_text(expr->operator)));
+    int left = truth(b, expr->left, format("`%s` takes true or false", expr_operator_text(expr->operator)));
     if (left < 0)
         return unknown;
     if (left == (expr->operator == EXPR_OR))
         return bool_value(left);
-    int right = truth(b, expr->right, format("`%s` takes true or false", operator_text(expr->operator)));
+    int right = truth(b, expr->right, format("`%s` takes true or false", expr_operator_text(expr->operator)));
     return right < 0 ? unknown : bool_value(right);
 }
 

@@ -54,21 +54,13 @@ static void emit_parameters(Emitter *emitter)
     text_add(emitter->out, "static const NetParameter parameters[] = {\n");
     for (int i = 0; i < graph->parameters.count; i++) {
         const Parameter *p = graph->parameters.items[i];
-        text_add(emitter->out, "    { %s, %s, %d, { %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s },\n", quoted(p->path),
+        text_add(emitter->out, "    { %s, %s, %d, { %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, %s, %d },\n", quoted(p->path),
                  kind_name(p->kind), p->rank, (long long)p->dim[0], (long long)p->dim[1], (long long)p->dim[2],
                  (long long)p->dim[3], (long long)p->offset, (long long)p->elements, init_name(p->init.kind),
-                 number_text(p->init.a), number_text(p->init.b), p->whole_batch ? "true" : "false");
+                 number_text(p->init.a), number_text(p->init.b), p->whole_batch ? "true" : "false",
+                 p->frozen ? "true" : "false", p->group);
     }
     text_add(emitter->out, "};\n\n");
-}
-
-static int64_t trained_elements(const Node *node)
-{
-    int64_t elements = 0;
-    for (int i = 0; i < node->parameters.count; i++)
-        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
-            elements += node->parameters.items[i]->elements;
-    return elements;
 }
 
 static int emit_layers(Emitter *emitter)

@@ -19,15 +19,6 @@ static bool is_layer(const Node *node)
     return node->stage == STAGE_FORWARD && !(node->op->traits & OP_LOSS);
 }
 
-static int64_t trained_elements(const Node *node)
-{
-    int64_t elements = 0;
-    for (int i = 0; i < node->parameters.count; i++)
-        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
-            elements += node->parameters.items[i]->elements;
-    return elements;
-}
-
 static int64_t multiply_adds(const Node *node)
 {
     return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;

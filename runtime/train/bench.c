@@ -230,7 +230,7 @@ bool net_bench(const NetModel *model, const NetSettings *settings, const NetBenc
     Bench bench = { .model = model, .settings = settings, .options = options };
     count_work(&bench);
     bool good = open_images(&bench, error)
-        && net_optimizer_open(&bench.optimizer, settings, model->trained, error);
+        && net_optimizer_open(&bench.optimizer, model, settings, error);
     bench.optimizer.rates.updates = 2;  /* not the first: momentum has its state */
     good = good && measure_all(&bench, error);
     if (good && options->json)

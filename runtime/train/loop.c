@@ -18,6 +18,7 @@ typedef struct Loop {
     NetProgress *progress;
     const NetRun *run;
     NetSchedule schedule;
+    NetAugment augment;
     NetLog log;
     NetMeter meter;
     int32_t *order;             /* of this epoch; NULL: as in the file */
@@ -56,17 +57,15 @@ static bool step(Loop *loop, NetError *error)
     int64_t left = progress->train_images - progress->position, batch = loop->session->batch;
     NetBatch images = {
         .images = &loop->data->train, .order = loop->order, .first = progress->position,
-        .count = left < batch ? left : batch,
+        .count = left < batch ? left : batch, .augment = loop->augment.count > 0 ? &loop->augment : NULL,
     };
-    NetRates *rates = &loop->optimizer->rates;
-    rates->lr = net_schedule_lr(&loop->schedule, progress->step, progress->epoch);
-    rates->updates = progress->step + 1;
+    net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
     progress->step++;
     progress->position += images.count;
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
-    if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, rates->lr, error))
+    if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, loop->optimizer->groups[0].lr, error))
         return false;
     if (!isfinite(result.loss))
         return net_fail(error, "the loss is %s at step %lld (epoch %lld): the run is stopped; a smaller --lr may help",
@@ -109,6 +108,7 @@ static bool run_epoch(Loop *loop, NetError *error)
     NetProgress *progress = loop->progress;
     double start = net_seconds();
     int64_t first = progress->position;
+    loop->augment.epoch = (uint64_t)progress->epoch;
     if (loop->order)
         net_shuffle(loop->order, progress->train_images, loop->session->seed, (uint64_t)progress->epoch);
     net_meter_epoch(&loop->meter, first);
@@ -152,7 +152,10 @@ static bool prepare(Loop *loop, NetError *error)
             return false;
     }
     net_meter_open(&loop->meter, run->quiet, loop->epochs, images);
-    return net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch, error)
+    const NetSession *session = loop->session;
+    return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
+                            net_pool_threads(session->pool), session->seed, error)
+        && net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch, error)
         && can_write(run->save, error) && can_write(run->checkpoint, error) && can_write(run->gradients, error)
         && net_log_open(&loop->log, run->log, run->resumed, error);
 }
@@ -183,6 +186,7 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
     bool good = prepare(&loop, error) && run_epochs(&loop, error);
     net_meter_clear(&loop.meter);
     free(loop.order);
+    net_augment_close(&loop.augment);
     NetError ignored;
     good = net_log_close(&loop.log, good ? error : &ignored) && good;
     signal(SIGINT, SIG_DFL);

@@ -45,18 +45,25 @@ static void load_floats(real *input, const NetBatch *batch, int64_t image, int l
     }
 }
 
-static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t elements)
+/* Image number `index`, as it is or as augmented for this lane. */
+static const uint8_t *find_image(const NetBatch *batch, int64_t index, int64_t elements, int thread, int lane)
+{
+    const uint8_t *image = batch->images->pixels + index * elements;
+    return batch->augment ? net_augment_image(batch->augment, image, index, thread, lane) : image;
+}
+
+static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t elements, int thread)
 {
     const NetModel *model = pass->session->model;
     const NetBatch *batch = pass->batch;
     const uint8_t *images[NET_MOST_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
         images[lane] = image + lane < batch->count
-            ? batch->images->pixels + image_index(batch, image + lane) * elements : NULL;
+            ? find_image(batch, image_index(batch, image + lane), elements, thread, lane) : NULL;
     net_load_grain(input, images, model->lanes, pass->session->image, pass->session->scale, pass->session->shift);
 }
 
-static void load(const Pass *pass, int64_t grain)
+static void load(const Pass *pass, int64_t grain, int thread)
 {
     const NetModel *model = pass->session->model;
     const NetBatch *batch = pass->batch;
@@ -65,7 +72,7 @@ static void load(const Pass *pass, int64_t grain)
     if (batch->pixels)
         load_floats(input, batch, image, model->lanes, elements);
     else
-        load_bytes(pass, input, image, elements);
+        load_bytes(pass, input, image, elements, thread);
     for (int lane = 0; lane < model->lanes; lane++) {
         bool there = image + lane < batch->count;
         pass->session->active[image + lane] = there;
@@ -145,7 +152,7 @@ static void run_phase(const Pass *pass, int index, int thread)
     Range grains = share(pass->step.grains, thread, threads), units = share(phase->owned_units, thread, threads);
     for (int64_t grain = grains.from; grain < grains.to; grain++) {
         if (index == 0)
-            load(pass, grain);
+            load(pass, grain, thread);
         start_clock(pass);
         if (phase->grain)
             phase->grain(&pass->step, session->scratch[thread], grain);
@@ -177,6 +184,22 @@ static void reduce(const Pass *pass, Range range)
     }
 }
 
+/* Clipping by the norm needs the whole gradient: the threads meet before it is
+ * measured, and again before it is changed. */
+static void update(const Pass *pass, Range range, int thread)
+{
+    NetSession *session = pass->session;
+    const NetOptimizer *optimizer = pass->optimizer;
+    if (optimizer->clip.squares) {
+        Range pieces = share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
+        net_pool_barrier(session->pool);
+        net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
+        net_pool_barrier(session->pool);
+    }
+    net_clip_apply(&optimizer->clip, session->gradients, range.from, range.to);
+    net_optimizer_update(optimizer, session->weights, session->gradients, range.from, range.to);
+}
+
 static void run(void *context, int thread)
 {
     const Pass *pass = context;
@@ -193,7 +216,7 @@ static void run(void *context, int thread)
     Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
     reduce(pass, elements);
     if (pass->optimizer)
-        net_optimizer_update(pass->optimizer, session->weights, session->gradients, elements.from, elements.to);
+        update(pass, elements, thread);
 }
 
 static NetResult add_up(const NetSession *session, const NetBatch *batch)

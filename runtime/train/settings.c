@@ -8,10 +8,12 @@
 #include "runtime.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* In a path, * stands for a number. */
 typedef struct Rule { const char *path; bool whole; double least, most; } Rule;
 
 static const double EXACT = 9007199254740992.0;         /* 2^53: whole numbers up to here are doubles */
@@ -27,10 +29,36 @@ static const Rule rules[] = {
     { "optimizer.nesterov", true, 0, 1 },
     { "optimizer.beta1", false, 0, 0.9999999 },
     { "optimizer.beta2", false, 0, 0.9999999 },
+    { "optimizer.alpha", false, 0, 0.9999999 },
     { "optimizer.eps", false, 0, 1 },
+    { "optimizer.amsgrad", true, 0, 1 },
+    { "optimizer.centered", true, 0, 1 },
+    { "group.*.lr", false, 0, 1000 },
+    { "group.*.weight_decay", false, 0, 1000 },
+    { "clip.norm", false, 0, 1e12 },
+    { "clip.value", false, 0, 1e12 },
     { "schedule.T_max", true, 1, 1e12 },
     { "schedule.warmup", true, 0, 1e12 },
     { "schedule.eta_min", false, 0, 1000 },
+    { "schedule.step_size", true, 1, 1e12 },
+    { "schedule.gamma", false, 0, 1000 },
+    { "schedule.milestones", true, 0, 1e12 },
+    { "schedule.max_lr", false, 0, 1000 },
+    { "schedule.total_steps", true, 1, 1e12 },
+    { "schedule.pct_start", false, 0, 1 },
+    { "schedule.cycle_momentum", true, 0, 1 },
+    { "schedule.base_momentum", false, 0, 0.9999999 },
+    { "schedule.max_momentum", false, 0, 0.9999999 },
+    { "schedule.div_factor", false, 1e-6, 1e12 },
+    { "schedule.final_div_factor", false, 1e-6, 1e12 },
+    { "schedule.three_phase", true, 0, 1 },
+    { "augment.random_crop.padding", true, 0, 65536 },
+    { "augment.horizontal_flip.p", false, 0, 1 },
+    { "augment.random_affine.degrees", false, -360, 360 },
+    { "augment.random_affine.translate", false, 0, 1 },
+    { "augment.random_affine.scale", false, 1e-3, 1000 },
+    { "augment.random_affine.shear", false, -89, 89 },
+    { "augment.cutout.size", true, 1, 65536 },
     { "normalize.mean", false, -1e6, 1e6 },
     { "normalize.std", false, 1e-6, 1e6 },
 };
@@ -38,7 +66,7 @@ static const Rule rules[] = {
 static const Rule *find_rule(const char *path)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (strcmp(rules[i].path, path) == 0)
+        if (fnmatch(rules[i].path, path, 0) == 0)
             return &rules[i];
     return NULL;
 }

@@ -1,0 +1,248 @@
+/* training_data.c: where the images come from, and what is done to them before
+ * the network sees them.  The shape and classes of a known data set are checked
+ * against the network's.
+ */
+#include "training.h"
+
+#include <string.h>
+
+/* Zeros: any. */
+static const struct DataSet { const char *name; int64_t dim[3], classes; } data_sets[] = {
+    {"mnist", {1, 28, 28}, 10}, {"fashion_mnist", {1, 28, 28}, 10}, {"kmnist", {1, 28, 28}, 10},
+    {"cifar10", {3, 32, 32}, 10}, {"cifar100", {3, 32, 32}, 100}, {"synthetic", {0, 0, 0}, 0}, {0}
+};
+
+/* ----------------------------------------------------------------- data */
+
+static const struct DataSet *find_data_set(const char *name)
+{
+    for (int i = 0; data_sets[i].name != NULL; i++)
+        if (strcmp(data_sets[i].name, name) == 0)
+            return &data_sets[i];
+    return NULL;
+}
+
+static void report_unknown_data(Training *t, const Expr *word)
+{
+    LIST(const char *) names = {0};
+    Text list = {0};
+    for (int i = 0; data_sets[i].name != NULL; i++) {
+        push(&names, data_sets[i].name);
+        text_add(&list, "%s%s", i > 0 ? ", " : "", data_sets[i].name);
+    }
+    push(&names, NULL);
+    Diagnostic *d = build_error(t->b, "unknown-name", word->span, "no data set is named %s", word->word);
+    const char *near = nearest(word->word, names.items);
+    if (near != NULL)
+        diag_fix(d, word->span, near, "the nearest is %s", near);
+    diag_note(d, "known are: %s; a folder is written \"folder\"", text_chars(&list));
+}
+
+static void check_input(Training *t, const struct DataSet *set, Span at)
+{
+    const Tensor *input = t->graph->input;
+    Shape shape = shape_of(3, set->dim[0], set->dim[1], set->dim[2]);
+    if (input == NULL || shape_equal(input->shape, shape) || set->dim[0] == 0)
+        return;
+    Diagnostic *d = build_error(t->b, "shape-mismatch", t->graph->input_span, "the network's input is %s, but %s has images %s",
+                                shape_text(input->shape), set->name, shape_text(shape));
+    diag_label(d, at, "%s", shape_text(shape));
+}
+
+/* The last layer with weights whose output the logits are: the one to mend. */
+static const Node *final_layer(const Graph *graph)
+{
+    const Node *last = graph->output->producer;
+    for (const Node *node = last; node != NULL; node = node->inputs.items[0]->producer) {
+        if (!shape_equal(node->out_shape, graph->output->shape))
+            break;
+        if (node->parameters.count > 0)
+            return node;
+    }
+    return last;
+}
+
+static void check_classes(Training *t, const struct DataSet *set, Span at)
+{
+    const Tensor *output = t->graph->output;
+    if (output == NULL || output->shape.rank != 1 || output->shape.dim[0] == set->classes || set->classes == 0 || output->producer == NULL)
+        return;
+    const Node *layer = final_layer(t->graph);
+    Diagnostic *d = node_error(layer, "classes-mismatch", layer->span, "%s gives %lld values, but %s has %lld classes",
+                               layer->path, (long long)output->shape.dim[0], set->name, (long long)set->classes);
+    diag_caption(d, "%lld values, one per class", (long long)output->shape.dim[0]);
+    diag_label(d, at, "%lld classes", (long long)set->classes);
+}
+
+void resolve_data(Training *t, const SettingDef *def)
+{
+    const Expr *word = first_word(t, def, "a data set's name, or \"folder\"");
+    if (word == NULL)
+        return;
+    if (def->arguments.count > 1 || word->kind == EXPR_CALL) {
+        build_error(t->b, "too-many-arguments", def->span, "`data` takes one name");
+        return;
+    }
+    if (word->kind == EXPR_TEXT) {
+        Value text = evaluate(t->b, word);
+        if (text.kind == VALUE_TEXT && text.word[0] == '\0')
+            build_error(t->b, "value-type", word->span, "the folder's name is empty");
+        else if (text.kind == VALUE_TEXT)
+            add_word(t, "data", text.word, word->span);
+        return;
+    }
+    const struct DataSet *set = find_data_set(word->word);
+    if (set == NULL) {
+        report_unknown_data(t, word);
+        return;
+    }
+    add_word(t, "data", word->word, word->span);
+    check_input(t, set, word->span);
+    check_classes(t, set, word->span);
+}
+
+/* ------------------------------------------------------------ normalize */
+
+static const ArgSpec normalize_args[] = {
+    {"mean", ARG_REAL, .minimum = -1e6, .maximum = 1e6, .doc = NULL},
+    {"std", ARG_REAL, .minimum = 1e-6, .maximum = 1e6, .doc = NULL},
+    {0}
+};
+static const ListRule normalize_lists[] = {{"mean", 1, 65536}, {"std", 1, 65536}, {0}};
+
+static void check_channels(Training *t, const Arguments *args, const char *name)
+{
+    const Tensor *input = t->graph->input;
+    const Argument *arg = find_named(args, name);
+    int count = arg != NULL && arg->value.kind == VALUE_LIST ? arg->value.list->values.count : 1;
+    if (count <= 1 || input == NULL || input->shape.dim[0] == count)
+        return;
+    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channels",
+                                name, count, (long long)input->shape.dim[0]);
+    diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+}
+
+void resolve_normalize(Training *t, const SettingDef *def)
+{
+    static const Choice normalize = {"normalize", normalize_args, normalize_lists};
+    const Arguments *args = evaluate_arguments(t->b, &def->arguments);
+    add_choice(t, "normalize", &normalize, args, def->span);
+    check_channels(t, args, "mean");
+    check_channels(t, args, "std");
+}
+
+/* -------------------------------------------------------------- augment */
+
+static const char *const interpolations[] = {"nearest", "bilinear", NULL};
+
+static const ArgSpec random_crop_args[] = {
+    {"size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = ANY_SIZE, .doc = "The network's height and width."},
+    {"padding", ARG_PAIR, .otherwise = "0", .maximum = 65536, .doc = "Black rows and columns added on every side before."},
+    {0}
+};
+static const ArgSpec horizontal_flip_args[] = {
+    {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1, .doc = "Probability that left and right change places."},
+    {0}
+};
+static const ArgSpec random_affine_args[] = {
+    {"degrees", ARG_REAL, .positional = true, .minimum = -360, .maximum = 360, .doc = "Turned by at most this, or between two."},
+    {"translate", ARG_REAL, .otherwise = "none", .maximum = 1, .doc = "At most so much of the width and of the height."},
+    {"scale", ARG_REAL, .otherwise = "none", .minimum = 1e-3, .maximum = 1000, .doc = "Between these two."},
+    {"shear", ARG_REAL, .otherwise = "none", .minimum = -89, .maximum = 89, .doc = "Degrees along x: at most, or between two; then along y."},
+    {"interpolation", ARG_WORD, .otherwise = "nearest", .words = interpolations, .doc = "Of the pixels between pixels."},
+    {0}
+};
+static const ListRule random_affine_lists[] = {{"degrees", 1, 2}, {"translate", 2, 2}, {"scale", 2, 2}, {"shear", 1, 4}, {0}};
+static const ArgSpec cutout_args[] = {
+    {"size", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536, .doc = "The side of the square that is made the mean's grey."},
+    {0}
+};
+
+static const Choice augmentations[] = {
+    {"random_crop", random_crop_args, NULL}, {"horizontal_flip", horizontal_flip_args, NULL},
+    {"random_affine", random_affine_args, random_affine_lists}, {"cutout", cutout_args, NULL}, {0}
+};
+
+/* The data are of the network's size already: a crop is of a padded image. */
+static void check_crop(Training *t)
+{
+    const Setting *size = find_setting(t->graph, "augment.random_crop.size");
+    const Tensor *input = t->graph->input;
+    if (size == NULL || input == NULL)
+        return;
+    int64_t h = (int64_t)size->list.items[0], w = (int64_t)size->list.items[1];
+    if (input->shape.dim[1] == h && input->shape.dim[2] == w)
+        return;
+    Diagnostic *d = build_error(t->b, "shape-mismatch", size->span, "random_crop gives %lldx%lld images, but the network's input is %s",
+                                (long long)h, (long long)w, shape_text(input->shape));
+    diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+}
+
+/* Those that may be [low, high] must not be the other way round. */
+static void check_order(Training *t, const char *path)
+{
+    const Setting *setting = find_setting(t->graph, path);
+    for (int i = 0; setting != NULL && i + 1 < setting->list.count; i += 2)
+        if (setting->list.items[i] > setting->list.items[i + 1])
+            build_error(t->b, "argument-range", setting->span, "%.10g is above %.10g: the lower comes first",
+                        setting->list.items[i], setting->list.items[i + 1]);
+}
+
+/* A single number x means -x to x. */
+static void check_single(Training *t, const char *path)
+{
+    const Setting *setting = find_setting(t->graph, path);
+    if (setting == NULL)
+        return;
+    if (setting->list.count == 1 && setting->list.items[0] < 0)
+        build_error(t->b, "argument-range", setting->span, "%.10g: one number is the most either way, so at least 0",
+                    setting->list.items[0]);
+    if (setting->list.count == 3)
+        build_error(t->b, "argument-type", setting->span, "one, two or four numbers are expected, not 3");
+}
+
+static void resolve_step(Training *t, const Expr *word)
+{
+    if (word->kind == EXPR_ERROR)
+        return;
+    bool named = word->kind == EXPR_PATH || word->kind == EXPR_CALL;
+    if (!named)
+        build_error(t->b, "value-type", word->span, "`augment` takes calls, as random_crop(28, padding=2)");
+    const Choice *choice = named ? find_choice(t, "augmentation", augmentations, word) : NULL;
+    if (choice == NULL)
+        return;
+    const char *path = format("augment.%s", choice->name);
+    const Setting *first = find_setting(t->graph, path);
+    if (first != NULL) {
+        Diagnostic *d = build_error(t->b, "duplicate-setting", word->span, "%s is given twice", choice->name);
+        diag_label(d, first->span, "the first");
+        return;
+    }
+    add_word(t, path, intern(choice->name), word->span);
+    add_choice(t, path, choice, evaluate_arguments(t->b, &word->arguments), word->span);
+}
+
+void resolve_augment(Training *t, const SettingDef *def)
+{
+    const Tensor *input = t->graph->input;
+    if (first_word(t, def, "what is done: random_crop(28, padding=2), horizontal_flip") == NULL)
+        return;
+    if (input != NULL && input->shape.rank != 3) {
+        Diagnostic *d = build_error(t->b, "shape-mismatch", def->span, "`augment` needs images [channels, height, width]");
+        diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+        return;
+    }
+    for (int i = 0; i < def->arguments.count; i++) {
+        const Arg *arg = &def->arguments.items[i];
+        if (arg->name != NULL)
+            build_error(t->b, "unknown-argument", arg->name_span, "`augment` has no argument `%s`", arg->name);
+        else
+            resolve_step(t, arg->value);
+    }
+    check_crop(t);
+    static const char *const ranges[] = {"augment.random_affine.degrees", "augment.random_affine.scale", "augment.random_affine.shear"};
+    for (int i = 0; i < 3; i++) {
+        check_order(t, ranges[i]);
+        check_single(t, ranges[i]);
+    }
+}

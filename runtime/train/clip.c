@@ -1,0 +1,72 @@
+/* clip.c: gradients kept within bounds before they move the weights.
+ *
+ * The norm is over every parameter that is trained, taken as one vector.  Its
+ * squares are added within pieces of a fixed length, and the pieces in order,
+ * so the sum is the same bits whoever adds which piece.
+ */
+#include "runtime.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { PIECE = 4096 };          /* elements */
+
+static const double EPS = 1e-6; /* torch.nn.utils.clip_grad_norm_ adds it to the norm */
+
+bool net_clip_open(NetClip *clip, const NetSettings *settings, int64_t trained, NetError *error)
+{
+    *clip = (NetClip){
+        .norm = net_setting(settings, "clip.norm", -1), .value = net_setting(settings, "clip.value", -1),
+    };
+    if (clip->norm < 0)
+        return true;
+    clip->pieces = (trained + PIECE - 1) / PIECE;
+    clip->squares = net_allocate((size_t)clip->pieces, sizeof *clip->squares, error);
+    return clip->squares != NULL;
+}
+
+void net_clip_close(NetClip *clip)
+{
+    free(clip->squares);
+    *clip = (NetClip){0};
+}
+
+static double sum_squares(const NetOptimizer *optimizer, const real *gradient, int64_t from, int64_t to)
+{
+    double sum = 0;
+    for (int i = 0; i < optimizer->stretch_count; i++) {
+        const NetStretch *stretch = &optimizer->stretches[i];
+        int64_t end = stretch->to < to ? stretch->to : to;
+        for (int64_t at = stretch->from > from ? stretch->from : from; at < end; at++)
+            sum += (double)gradient[at] * (double)gradient[at];
+    }
+    return sum;
+}
+
+void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first, int64_t end)
+{
+    for (int64_t piece = first; piece < end; piece++)
+        optimizer->clip.squares[piece] = sum_squares(optimizer, gradient, piece * PIECE, (piece + 1) * PIECE);
+}
+
+/* torch.nn.utils.clip_grad_norm_'s factor. */
+static double factor(const NetClip *clip)
+{
+    double sum = 0;
+    for (int64_t piece = 0; piece < clip->pieces; piece++)
+        sum += clip->squares[piece];
+    double scale = clip->norm / (sqrt(sum) + EPS);
+    return scale > 1 ? 1 : scale;
+}
+
+void net_clip_apply(const NetClip *clip, real *gradient, int64_t from, int64_t to)
+{
+    const real most = (real)clip->value, scale = clip->norm >= 0 ? (real)factor(clip) : 1;
+    if (scale != 1)
+        for (int64_t i = from; i < to; i++)
+            gradient[i] *= scale;
+    /* Written so that a NaN stays one. */
+    if (clip->value >= 0)
+        for (int64_t i = from; i < to; i++)
+            gradient[i] = gradient[i] > most ? most : gradient[i] < -most ? -most : gradient[i];
+}

@@ -1,0 +1,267 @@
+/* Runs several builds of each network of a table side by side and says where
+ * they differ: the specialised kernels on one and on three threads, which must
+ * agree to the last bit; the reference kernels; and other targets.  All start
+ * from the same weights, take the same ragged batches, and are compared after
+ * every step in losses, gradients, weights and running statistics.  Then every
+ * gradient is checked against differences.
+ *
+ * Linked with a table (written by the test) of the models and with the f64
+ * runtime.  Prints one line per network: its name and "ok", or what is wrong.
+ */
+#include "runtime.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS = 3, MOST_BUILDS = 6, SAMPLES = 2 };
+
+/* Sums of a few thousand products in another order, through a few layers; a norm
+ * of a channel that hardly varies multiplies what rounding left by up to 300. */
+static const double TOLERANCE = 1e-9, NORMED_TOLERANCE = 1e-7;
+/* Adam divides a gradient that is nothing but rounding by its own size. */
+static const double UPDATED_TOLERANCE = 1e-6;
+
+/* Added to every first parameter: a norm's bias of zero would put the next relu
+ * on its kink wherever a channel is constant. */
+static const double NOISE = 0.2;
+
+typedef struct Entry { const char *name; int builds; const NetModel *models[MOST_BUILDS]; } Entry;
+extern const Entry networks[];
+
+typedef struct Build { const NetModel *model; NetSession *session; NetSettings settings; NetOptimizer optimizer; } Build;
+
+static int wrong;
+
+static bool told(const Entry *entry, const char *template, ...) PRINTF(2, 3);
+static bool told(const Entry *entry, const char *template, ...)
+{
+    va_list arguments;
+    va_start(arguments, template);
+    printf("%s: ", entry->name);
+    vprintf(template, arguments);
+    printf("\n");
+    va_end(arguments);
+    wrong++;
+    return false;
+}
+
+static bool open_build(Build *build, const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error)
+{
+    build->model = model;
+    if (!net_settings_open(&build->settings, model, error))
+        return false;
+    build->session = net_session_open(model, threads, batch, seed, true, error);
+    return build->session && net_optimizer_open(&build->optimizer, model, &build->settings, error);
+}
+
+static void close_build(Build *build)
+{
+    net_optimizer_close(&build->optimizer);
+    net_close(build->session);
+    net_settings_close(&build->settings);
+}
+
+/* The largest difference between two arrays, relative to their largest value. */
+static double difference(const real *a, const real *b, int64_t count)
+{
+    double most = 0, size = 1e-3;
+    for (int64_t i = 0; i < count; i++) {
+        double apart = fabs((double)a[i] - (double)b[i]);
+        most = apart > most || isnan(apart) ? apart : most;
+        size = fmax(size, fabs((double)a[i]));
+    }
+    return most / size;
+}
+
+static bool has_layer(const NetModel *model, const char *operator)
+{
+    for (int i = 0; i < model->layer_count; i++)
+        if (strcmp(model->layers[i].operator, operator) == 0)
+            return true;
+    return false;
+}
+
+static bool same(const Entry *entry, const Build *one, const Build *other, bool exact, const char *what, int step,
+                 const real *a, const real *b, int64_t count)
+{
+    if (exact && memcmp(a, b, (size_t)count * sizeof(real)) == 0)
+        return true;
+    double apart = difference(a, b, count);
+    double most = strstr(what, "value") ? UPDATED_TOLERANCE : has_layer(one->model, "batch_norm2d") ? NORMED_TOLERANCE : TOLERANCE;
+    if (!exact && apart <= most)
+        return true;
+    return told(entry, "%s after step %d: %s %s on %d thread%s and %s %s on %d differ by %.3g", what, step + 1, one->model->target,
+                one->model->kernels, net_pool_threads(one->session->pool), net_pool_threads(one->session->pool) > 1 ? "s" : "",
+                other->model->target, other->model->kernels, net_pool_threads(other->session->pool), apart);
+}
+
+/* Parameter by parameter, so that a small one does not hide behind a large one. */
+static bool same_parameters(const Entry *entry, const Build *one, const Build *other, bool exact, const char *what, int step)
+{
+    const NetModel *model = one->model;
+    for (int i = 0; i < model->parameter_count; i++) {
+        const NetParameter *parameter = &model->parameters[i];
+        bool buffer = parameter->kind == NET_BUFFER, gradient = strcmp(what, "gradient") == 0;
+        if (parameter->kind == NET_COUNTER || (buffer && gradient))
+            continue;
+        const real *a = buffer ? one->session->buffers : gradient ? one->session->gradients : one->session->weights;
+        const real *b = buffer ? other->session->buffers : gradient ? other->session->gradients : other->session->weights;
+        char label[256];
+        snprintf(label, sizeof label, "the %s of %s", what, parameter->path);
+        if (!same(entry, one, other, exact, label, step, a + parameter->offset, b + parameter->offset, parameter->elements))
+            return false;
+    }
+    return true;
+}
+
+static bool compare(const Entry *entry, const Build *one, const Build *other, const double *losses, bool exact, int step, int64_t images)
+{
+    return same(entry, one, other, exact, "the loss", step, losses, losses + 1, 1)
+        && same(entry, one, other, exact, "an image's loss", step, one->session->loss, other->session->loss, images)
+        && same_parameters(entry, one, other, exact, "gradient", step);
+}
+
+/* All builds take one step from the same weights. */
+static bool take_step(const Entry *entry, Build *builds, int count, const NetBatch *batch, int step)
+{
+    double losses[2];
+    for (int i = 0; i < count; i++) {
+        builds[i].optimizer.rates.updates = step + 1;
+        losses[i > 0] = net_train_batch(builds[i].session, batch, &builds[i].optimizer).loss;
+        if (!isfinite(losses[i > 0]))
+            return told(entry, "the loss of step %d is %g", step + 1, losses[i > 0]);
+        bool exact = i == 1;
+        if (i > 0 && (!compare(entry, &builds[0], &builds[i], losses, exact, step, batch->count)
+                      || !same_parameters(entry, &builds[0], &builds[i], exact, "value", step)))
+            return false;
+    }
+    /* Rounding grows from step to step; the next step is compared on its own. */
+    for (int i = 1; i < count; i++) {
+        memcpy(builds[i].session->weights, builds[0].session->weights, (size_t)builds[0].model->trained * sizeof(real));
+        memcpy(builds[i].session->buffers, builds[0].session->buffers, (size_t)builds[0].model->buffers * sizeof(real));
+    }
+    return true;
+}
+
+/* Neither batch norm, dropout nor smoothing: training and inference, which are
+ * planned apart, compute the same. */
+static bool evaluates_as_it_trains(const Build *build)
+{
+    return !has_layer(build->model, "batch_norm2d") && !has_layer(build->model, "dropout")
+        && net_setting(&build->settings, "loss.label_smoothing", 0) == 0
+        && strcmp(net_setting_word(&build->settings, "loss", "cross_entropy"), "cross_entropy") == 0;
+}
+
+static bool take_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch)
+{
+    double losses[2];
+    for (int i = 0; i < count; i++) {
+        losses[i > 0] = net_test_batch(builds[i].session, batch).loss;
+        if (i > 0 && !same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses, losses + 1, 1))
+            return false;
+    }
+    if (!evaluates_as_it_trains(&builds[0]))
+        return true;
+    losses[1] = net_train_batch(builds[0].session, batch, NULL).loss;
+    return same(entry, &builds[0], &builds[0], false, "the loss in training and in inference", STEPS, losses, losses + 1, 1);
+}
+
+static bool draw(NetImages *images, const NetModel *model, int64_t count, uint64_t seed, NetError *error)
+{
+    int64_t elements = model->input.c * model->input.h * model->input.w;
+    *images = (NetImages){ .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes };
+    images->pixels = net_allocate((size_t)(count * elements), 1, error);
+    images->labels = net_allocate((size_t)count, 1, error);
+    if (!images->pixels || !images->labels)
+        return false;
+    for (int64_t i = 0; i < count * elements; i++)
+        images->pixels[i] = (uint8_t)(256 * net_random(seed, 0, 1, (uint64_t)i));
+    for (int64_t i = 0; i < count; i++)
+        images->labels[i] = (uint8_t)((double)model->classes * net_random(seed, 0, 2, (uint64_t)i));
+    return true;
+}
+
+static void add_noise(Build *builds, int count, uint64_t seed)
+{
+    const NetModel *model = builds[0].model;
+    for (int p = 0; p < model->parameter_count; p++) {
+        const NetParameter *parameter = &model->parameters[p];
+        for (int64_t e = 0; parameter->kind == NET_TRAINED && e < parameter->elements; e++) {
+            int64_t at = parameter->offset + e;
+            builds[0].session->weights[at] += NOISE * net_random_normal(seed, 3, 0, (uint64_t)at);
+            for (int i = 1; i < count; i++)
+                builds[i].session->weights[at] = builds[0].session->weights[at];
+        }
+    }
+}
+
+static bool run_builds(const Entry *entry, Build *builds, int count, int64_t batch, uint64_t seed)
+{
+    NetImages images = { 0 };
+    NetError error;
+    bool good = draw(&images, builds[0].model, STEPS * batch, seed, &error);
+    add_noise(builds, count, seed);
+    for (int step = 0; good && step < STEPS; step++) {
+        int64_t taken = step == 1 ? batch / 2 + 1 : batch;      /* the second is shorter */
+        good = take_step(entry, builds, count, &(NetBatch){ .images = &images, .first = step * batch, .count = taken }, step);
+    }
+    good = good && take_tests(entry, builds, count, &(NetBatch){ .images = &images, .count = batch });
+    free(images.pixels);
+    free(images.labels);
+    return good;
+}
+
+/* A batch most of whose samples lie at kinks proves nothing: another is drawn. */
+static bool check_gradients(const Entry *entry, Build *build, FILE *nowhere)
+{
+    NetError error;
+    NetGradcheck options = { .threads = 1, .samples = SAMPLES, .random_init = true };
+    for (int attempt = 0; attempt < 4; attempt++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", attempt + 1);
+        if (attempt > 0 && !net_setting_set(&build->settings, "seed", number, "--seed", &error))
+            break;
+        if (net_gradcheck(build->model, &build->settings, &options, nowhere, &error))
+            return true;
+        if (!strstr(error.text, "kinks"))
+            return told(entry, "%s", error.text);
+    }
+    return told(entry, "%s", error.text);
+}
+
+static bool run_network(const Entry *entry, FILE *nowhere)
+{
+    Build builds[MOST_BUILDS + 1] = { 0 };
+    NetError error;
+    NetSettings settings;
+    const NetModel *first = entry->models[0];
+    if (!net_settings_open(&settings, first, &error))
+        return told(entry, "%s", error.text);
+    int64_t batch = (int64_t)net_setting(&settings, "batch", 1);
+    uint64_t seed = (uint64_t)net_setting(&settings, "seed", 1);
+    net_settings_close(&settings);
+
+    int count = entry->builds + 1;
+    bool good = true;
+    for (int i = 0; good && i < count; i++)     /* the first model twice: one thread, and three */
+        if (!open_build(&builds[i], i < 2 ? first : entry->models[i - 1], i == 0 ? 1 : i == 1 ? 3 : 2, batch, seed, &error))
+            good = told(entry, "%s", error.text);
+    good = good && run_builds(entry, builds, count, batch, seed) && check_gradients(entry, &builds[0], nowhere);
+    for (int i = 0; i < count; i++)
+        close_build(&builds[i]);
+    return good;
+}
+
+int main(void)
+{
+    FILE *nowhere = fopen("/dev/null", "w");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (const Entry *entry = networks; nowhere && entry->name; entry++) {
+        printf("%s begins\n", entry->name);
+        if (run_network(entry, nowhere))
+            printf("%s ok\n", entry->name);
+    }
+    return wrong > 0;
+}

@@ -1,0 +1,537 @@
+"""Random valid networks: network(seed, operators) is the text of a .net file.
+
+A network is grown from the top: each step draws an operator or a structure
+(branches, a skip, a dense block, a repeat, a block of its own, a named tensor
+picked up later) that fits the current shape.  Where two ways must meet, the one
+that came out differently is brought back by a 1×1 convolution and an adaptive
+pool, so any body can stand in any structure.  A share of the steps are traps:
+small graphs in which a tensor is shared, overwritten or joined in the way that
+in-place memory gets wrong first.
+
+Everything is small: a few channels, images of a few pixels.  What matters is
+odd sizes and odd company, not amount of arithmetic.
+"""
+import random
+
+MOST_CHANNELS, MOST_SIDE = 12, 13
+MOST_ELEMENTS = 1200            # of one tensor
+CLASSES = 5
+
+
+def window_places(size, kernel, stride, padding, dilation, ceil_mode=False):
+    """Output size of a window along one axis; 0 when it does not fit."""
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    if room < 0:
+        return 0
+    places = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (places - 1) * stride >= size + padding:
+        places -= 1
+    return places
+
+
+def call(name, *positional, **named):
+    words = [text(value) for value in positional] + [f"{key}={text(value)}" for key, value in named.items()]
+    return f"{name}({', '.join(words)})" if words else name
+
+
+def text(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(text, value)) + "]"
+    return str(value)
+
+
+class Scope:
+    """A block or the network: the tensors whose names are visible in it."""
+
+    def __init__(self):
+        self.tensors = []       # (name, shape)
+
+
+class Writer:
+    def __init__(self, seed, operators):
+        self.random = random.Random(seed)
+        self.operators = operators
+        self.blocks = []        # texts
+        self.names = 0
+        self.budget = self.random.choice((3, 6, 9, 14))
+
+    # ------------------------------------------------------------- drawing
+
+    def chance(self, p):
+        return self.random.random() < p
+
+    def pick(self, *values):
+        return self.random.choice(values)
+
+    def name(self, prefix="t"):
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    def channels(self):
+        return self.random.randint(1, MOST_CHANNELS)
+
+    # ----------------------------------------------------------- operators
+    # Each gives (statement, shape), or None where it does not fit.
+
+    def simple(self, shape, name, *positional, **named):
+        return (call(name, *positional, **named), shape) if name in self.operators else None
+
+    def window(self, shape, most_padding=lambda kernel: kernel):
+        """(kernel, stride, padding, dilation) per axis."""
+        axes = []
+        for size in shape[1:]:
+            kernel = self.pick(1, 2, 2, 3, 3, 3, 4, 5, self.random.randint(1, size))
+            axes.append((kernel, self.pick(1, 1, 1, 2, 2, 3, 4), self.random.randint(0, most_padding(kernel)),
+                         self.pick(1, 1, 1, 2, 3)))
+        if self.chance(0.6):
+            axes[1] = axes[0]
+        return axes
+
+    def pairs(self, axes):
+        return [pair[0] if pair[0] == pair[1] else list(pair) for pair in zip(*axes)]
+
+    def conv2d(self, shape):
+        c = shape[0]
+        axes = self.window(shape, lambda kernel: kernel + 1)
+        mode = self.pick(*["zeros"] * 6, "reflect", "replicate", "circular")
+        groups = self.pick(1, 1, 1, c, *[g for g in range(1, c + 1) if c % g == 0])
+        out = groups * self.random.randint(1, max(1, MOST_CHANNELS // groups))
+        if mode == "reflect" and any(p >= size for (_, _, p, _), size in zip(axes, shape[1:])):
+            mode = "zeros"
+        if mode == "circular" and any(p > size for (_, _, p, _), size in zip(axes, shape[1:])):
+            mode = "zeros"
+        kernel, stride, padding, dilation = self.pairs(axes)
+        named = {}
+        if self.chance(0.15):
+            stride, axes = 1, [(k, 1, 0, d) for k, _, _, d in axes]
+            padding, places = "same", list(shape[1:])
+            if mode == "reflect" and any(d * (k - 1) >= 2 * size for (k, _, _, d), size in zip(axes, shape[1:])):
+                mode = "zeros"
+            if mode == "circular" and any(d * (k - 1) > 2 * size for (k, _, _, d), size in zip(axes, shape[1:])):
+                mode = "zeros"
+            if mode != "zeros" and any(d * (k - 1) // 2 + 1 >= size for (k, _, _, d), size in zip(axes, shape[1:])):
+                mode = "zeros"
+        else:
+            places = [window_places(size, *axis) for size, axis in zip(shape[1:], axes)]
+        if stride != 1:
+            named["stride"] = stride
+        if padding != 0:
+            named["padding"] = padding
+        if dilation != 1:
+            named["dilation"] = dilation
+        if groups != 1:
+            named["groups"] = groups
+        if mode != "zeros" and padding != 0:
+            named["padding_mode"] = mode
+        if self.chance(0.3):
+            named["bias"] = False
+        if self.chance(0.1):
+            named["in_channels"] = c
+        return call("conv2d", out, kernel, **named), (out, *places)
+
+    def pool(self, shape, name):
+        axes = self.window(shape, lambda kernel: kernel // 2)
+        if name == "avg_pool2d":
+            axes = [(k, s, p, 1) for k, s, p, _ in axes]
+        if self.chance(0.4):
+            axes = [(k, k, 0, 1) for k, _, _, _ in axes]
+        ceil_mode = self.chance(0.25)
+        places = [window_places(size, *axis, ceil_mode) for size, axis in zip(shape[1:], axes)]
+        kernel, stride, padding, dilation = self.pairs(axes)
+        named = {key: value for key, value, default in (("stride", stride, kernel), ("padding", padding, 0),
+                                                        ("dilation", dilation, 1)) if value != default}
+        if ceil_mode:
+            named["ceil_mode"] = True
+        if name == "avg_pool2d" and self.chance(0.3):
+            named["count_include_pad"] = False
+        if name == "avg_pool2d" and self.chance(0.1):
+            named["divisor_override"] = self.random.randint(1, 7)
+        return call(name, kernel, **named), (shape[0], *places)
+
+    def max_pool2d(self, shape):
+        return self.pool(shape, "max_pool2d")
+
+    def avg_pool2d(self, shape):
+        return self.pool(shape, "avg_pool2d")
+
+    def adaptive_avg_pool2d(self, shape):
+        size = [self.random.randint(1, side + 2) for side in shape[1:]]
+        if self.chance(0.3):
+            size = [1, 1]
+        return call("adaptive_avg_pool2d", size[0] if size[0] == size[1] else size), (shape[0], *size)
+
+    def batch_norm2d(self, shape):
+        named = {}
+        if self.chance(0.15):
+            named["affine"] = False
+        if self.chance(0.15):
+            named["eps"] = 0.01
+        if self.chance(0.15):
+            named["momentum"] = 0.3
+        return call("batch_norm2d", **named), shape
+
+    def dropout(self, shape):
+        return call("dropout", *([] if self.chance(0.3) else [self.pick(0, 0.1, 0.4, 0.8)])), shape
+
+    def zero_pad2d(self, shape):
+        left, right, top, bottom = (self.pick(-1, 0, 0, 1, 2, 3) for _ in range(4))
+        return call("zero_pad2d", [left, right, top, bottom]), (shape[0], shape[1] + top + bottom, shape[2] + left + right)
+
+    def upsample(self, shape):
+        rows, columns = self.random.randint(1, 3), self.random.randint(1, 3)
+        factor = rows if rows == columns else [rows, columns]
+        if self.chance(0.3):
+            size = [side + self.random.randint(0, 5) for side in shape[1:]]
+            return call("upsample", size=size), (shape[0], *size)
+        return call("upsample", factor), (shape[0], shape[1] * rows, shape[2] * columns)
+
+    def layer_norm2d(self, shape):
+        return call("layer_norm2d", **({"affine": False} if self.chance(0.2) else {"eps": 0.01} if self.chance(0.3) else {})), shape
+
+    def layer_scale(self, shape):
+        return call("layer_scale", *([] if self.chance(0.3) else [0.5])), shape
+
+    def leaky_relu(self, shape):
+        return call("leaky_relu", *([] if self.chance(0.5) else [0.2])), shape
+
+    def elu(self, shape):
+        return call("elu", *([] if self.chance(0.5) else [0.7])), shape
+
+    def gelu(self, shape):
+        return call("gelu", **({"approximate": self.pick("none", "tanh")} if self.chance(0.5) else {})), shape
+
+    def flatten(self, shape):
+        count = shape[0] * shape[1] * shape[2]
+        return "flatten", (count,)
+
+    def linear(self, shape):
+        wide = shape[0] >= 64 and self.chance(0.4)
+        out = 16384 // shape[0] + self.random.randint(0, 9) if wide else self.random.randint(1, 40)
+        named = {"bias": False} if self.chance(0.2) else {}
+        if self.chance(0.1):
+            named["in_features"] = shape[0]
+        return call("linear", min(out, 270), **named), (min(out, 270),)
+
+    # How each operator of `netc explain` is drawn.  A new operator needs a row:
+    # the test that reads this table fails until it has one.
+    DRAWN_BY = {
+        "conv2d": (conv2d, 3, 6), "max_pool2d": (max_pool2d, 3, 2), "avg_pool2d": (avg_pool2d, 3, 2),
+        "adaptive_avg_pool2d": (adaptive_avg_pool2d, 3, 1), "batch_norm2d": (batch_norm2d, 3, 2),
+        "zero_pad2d": (zero_pad2d, 3, 1), "upsample": (upsample, 3, 1),
+        "layer_norm2d": (layer_norm2d, 3, 1), "layer_scale": (layer_scale, 3, 1),
+        "dropout": (dropout, 0, 1), "leaky_relu": (leaky_relu, 0, 1), "elu": (elu, 0, 1), "gelu": (gelu, 0, 1),
+        "identity": (None, 0, 1), "relu": (None, 0, 2), "tanh": (None, 0, 1), "sigmoid": (None, 0, 1),
+        "relu6": (None, 0, 1), "silu": (None, 0, 1), "hardswish": (None, 0, 1),
+        "softmax": (None, 0, 1), "log_softmax": (None, 0, 1),
+        "linear": (linear, 1, 3),
+    }
+    # Joins and what ends a chain are written by the structures below.
+    STRUCTURAL = {"flatten", "add", "mul", "concat", "cross_entropy", "mse"}
+    # y[i] depends on x[i] alone (and on the other inputs' i): y may lie where x lies.
+    ELEMENTWISE = {"dropout", "leaky_relu", "elu", "gelu", "identity", "relu", "tanh", "sigmoid", "relu6", "silu",
+                   "hardswish", "add", "mul", "layer_scale", "flatten"}
+
+    def operator(self, shape):
+        """One statement that fits `shape` and gives a tensor that is not too large."""
+        rank = len(shape)
+        rows = [(name, draw, weight) for name, (draw, needs, weight) in self.DRAWN_BY.items()
+                if name in self.operators and needs in (0, rank)]
+        for _ in range(30):
+            (name, draw, _), = self.random.choices(rows, [weight for _, _, weight in rows])
+            statement, out = draw(self, shape) if draw else (name, shape)
+            if all(size > 0 for size in out) and self.fits(out):
+                return statement, out
+        return "relu", shape
+
+    @staticmethod
+    def fits(shape):
+        elements = 1
+        for size in shape:
+            elements *= size
+        return elements <= MOST_ELEMENTS
+
+    def activation(self):
+        return self.random.choice([name for name in ("relu", "relu", "tanh", "sigmoid", "silu", "leaky_relu", "hardswish", "gelu")
+                                   if name in self.operators])
+
+    # ---------------------------------------------------------- structures
+
+    def repair(self, lines, shape, wanted):
+        """Statements that bring `shape` to `wanted`, appended to `lines`."""
+        if len(shape) == 1:
+            if shape != wanted:
+                lines.append(call("linear", wanted[0]))
+            return
+        if shape[0] != wanted[0]:
+            lines.append(call("conv2d", wanted[0], 1, **({"bias": False} if self.chance(0.5) else {})))
+        if shape[1:] != wanted[1:]:
+            lines.append(call("adaptive_avg_pool2d", list(wanted[1:])))
+
+    def body(self, scope, shape, depth, wanted=None, steps=None):
+        """Indented statements and their shape; brought to `wanted` if given."""
+        lines = []
+        for _ in range(self.random.randint(0, 3) if steps is None else steps):
+            shape = self.step(scope, lines, shape, depth, flat=False)
+        if wanted is not None:
+            self.repair(lines, shape, wanted)
+            shape = wanted
+        return lines, shape
+
+    @staticmethod
+    def braces(head, lines, tail=""):
+        if not lines:
+            return [f"{head} {{ }}{tail}"]
+        return [f"{head} {{"] + ["    " + line for line in lines] + [f"}}{tail}"]
+
+    def inner(self, scope):
+        """A scope whose names are forgotten again: what is inside is not visible outside."""
+        inner = Scope()
+        inner.tensors = list(scope.tensors)
+        return inner
+
+    def join(self, scope, lines, shape, depth):
+        """concat, add or mul of two to four branches."""
+        kind = self.pick("concat", "concat", "add", "add", "mul")
+        count = self.random.randint(2, 4)
+        wanted = None if kind == "concat" else shape if self.chance(0.7) else (self.channels(), *shape[1:])
+        if len(shape) == 1 and wanted is not None:
+            wanted = shape
+        statements, channels, sides = [], 0, None
+        for i in range(count):
+            inner = self.inner(scope)
+            start, head = shape, []
+            others = [entry for entry in scope.tensors if len(entry[1]) == len(shape)]
+            if others and self.chance(0.25):
+                name, start = self.random.choice(others)
+                head = [f"from {name}"]
+            rest, out = self.body(inner, start, depth + 1, wanted)
+            if kind == "concat" and len(shape) == 3:
+                sides = sides or out[1:]
+                self.repair(rest, out, (out[0], *sides))
+                out = (out[0], *sides)
+            channels += out[0]
+            statements += self.braces("branch", head + rest)
+        if kind != "concat":
+            out = wanted
+        else:
+            out = (channels, *sides) if sides else (channels,)
+        lines += self.braces(kind, statements)
+        return out
+
+    def squeeze(self, scope, lines, shape, depth):
+        """Squeeze-and-excitation: the one broadcast."""
+        excite = [call("adaptive_avg_pool2d", 1), call("conv2d", shape[0], 1), self.activation()]
+        first, second = self.braces("branch", []), self.braces("branch", excite)
+        lines += self.braces("mul", first + second if self.chance(0.7) else second + first)
+        return shape
+
+    def skip(self, scope, lines, shape, depth):
+        inner = self.inner(scope)
+        if self.chance(0.35) and len(shape) == 3:
+            rest, out = self.body(inner, shape, depth + 1)
+            shortcut = []
+            self.repair(shortcut, shape, out)
+            if self.chance(0.3):
+                shortcut.append("batch_norm2d")
+            made = self.braces("skip", rest)
+            made[-1] += " shortcut {" + ("" if shortcut else " }")
+            lines += made + (["    " + line for line in shortcut] + ["}"] if shortcut else [])
+            return out
+        rest, _ = self.body(inner, shape, depth + 1, shape)
+        head = self.pick("skip", "skip", "skip", "skip if 3 < 2", "skip if true")
+        lines += self.braces(head, rest)
+        return shape
+
+    def dense(self, scope, lines, shape, depth):
+        turns, growth = self.random.randint(1, 3), self.random.randint(1, 3)
+        inner = []
+        if len(shape) == 3:
+            if self.chance(0.5):
+                inner += ["batch_norm2d"]
+            if self.chance(0.7):
+                inner += ["relu"]
+            inner += [call("conv2d", growth, self.pick(1, 3), padding="same")]
+        else:
+            inner += [call("linear", growth)]
+        if self.chance(0.3):
+            inner += [self.activation()]
+        out = (shape[0] + turns * growth, *shape[1:])
+        if not self.fits(out):
+            return shape
+        lines += self.braces(f"dense {turns}", inner)
+        return out
+
+    def repeat(self, scope, lines, shape, depth):
+        rest, _ = self.body(self.inner(scope), shape, depth + 1, shape)
+        lines += self.braces(f"repeat {self.random.randint(0, 3)}" + (" as i" if self.chance(0.3) else ""), rest)
+        return shape
+
+    def block(self, scope, lines, shape, depth):
+        """A block of its own, used once or twice."""
+        name = self.name("Block")
+        if len(shape) == 3:
+            rest, out = self.body(Scope(), shape, depth + 1, shape if self.chance(0.5) else None)
+            into, give = "[c, h, w]", "[c, h, w]" if out == shape else f"[{out[0]}, {out[1]}, {out[2]}]"
+            signature = f" {into}" + (f" -> {give}" if self.chance(0.6) else "")
+            middle = [call("conv2d", "width", 1), self.activation(), call("conv2d", out[0], 1)]
+        else:
+            rest, out = self.body(Scope(), shape, depth + 1, shape)
+            signature, middle = " [n] -> [n]" if self.chance(0.6) else " [n]", [call("linear", "width"), call("linear", out[0])]
+        inner = rest + (middle if self.chance(0.5) else [])
+        param = "(width=2)" if len(inner) > len(rest) else ""
+        self.blocks += self.braces(f"block {name}{param}{signature}", inner) + [""]
+        lines.append(f"{name}({self.random.randint(1, 4)})" if param and self.chance(0.6) else name)
+        if out == shape and self.chance(0.4):
+            lines.append(name)
+        return out
+
+    def named(self, scope, lines, shape, depth):
+        """Names the current tensor, or joins one that was named before."""
+        same = [name for name, other in scope.tensors if other == shape]
+        near = [(name, other) for name, other in scope.tensors if other[1:] == shape[1:] and len(other) == len(shape)]
+        if same and self.chance(0.6):
+            lines.append(call(self.pick("add", "add", "mul"), *self.random.sample(same, min(len(same), self.pick(1, 1, 2)))))
+            return shape
+        if near and self.chance(0.6):
+            name, other = self.random.choice(near)
+            out = (shape[0] + other[0], *shape[1:])
+            if self.fits(out):
+                lines.append(call("concat", name))
+                return out
+        name = self.name()
+        statement, out = self.operator(shape)
+        lines.append(f"{statement} as {name}")
+        scope.tensors.append((name, out))
+        return out
+
+    def detour(self, scope, lines, shape, depth):
+        """Goes back to an earlier tensor, and joins what was left behind later."""
+        others = [entry for entry in scope.tensors if len(entry[1]) == len(shape)]
+        if not others:
+            return self.named(scope, lines, shape, depth)
+        name, start = self.random.choice(others)
+        left = self.name()
+        lines += [f"identity as {left}", f"from {name}"]
+        rest, out = self.body(self.inner(scope), start, depth + 1, shape)
+        lines += rest + [f"{self.pick('add', 'concat')}({left})"]
+        return shape if lines[-1].startswith("add") else (2 * shape[0], *shape[1:])
+
+    # --------------------------------------------------------------- traps
+
+    def trap(self, scope, lines, shape, depth):
+        c, spatial = shape[0], len(shape) == 3
+        act, again, left = self.activation(), self.activation(), self.name()
+        weigh = call("conv2d", c, 3, padding=1) if spatial else call("linear", c)
+        norm = ["batch_norm2d"] if spatial else ["dropout(0.3)"]
+        join = self.pick("add", "mul", "concat")
+        double = (2 * c, *shape[1:]) if join == "concat" else shape
+        wide, same = (2 * c, *shape[1:]), self.braces
+        traps = [
+            # Of a tensor both raw and through an element-by-element operator, in both orders.
+            (same(join, same("branch", []) + same("branch", [act])), double),
+            (same(join, same("branch", [act]) + same("branch", [])), double),
+            ([f"{weigh} as {left}", act, f"{join}({left})"], double),
+            ([f"{act} as {left}", again, weigh, f"{join}({left})"], double),
+            # Twice the same tensor.
+            ([f"{act} as {left}", f"{join}({left})"], double),
+            ([f"{weigh} as {left}", f"concat({left})"], wide),
+            ([f"{weigh} as {left}", f"add({left}, {left})"], shape),
+            ([f"{weigh} as {left}", f"mul({left})", act], shape),
+            # One tensor in two concats.
+            ([f"{weigh} as {left}"] + same("concat", same("branch", []) + same("branch", [act]))
+             + [act] + [f"concat({left})"], (3 * c, *shape[1:])),
+            # A view in a skip: the body is the tensor itself, or only looks like work.
+            (same("skip", []), shape),
+            (same("skip", ["identity", "dropout(0)"]), shape),
+            (same("skip", [act, "dropout"]), shape),
+            ([act] + same("skip", [again]), shape),
+            (same("skip", same("skip", [act])), shape),
+            # Several norms of one tensor, and one of a concat.
+            (same(join, same("branch", norm + [act]) + same("branch", norm)), double),
+            (same("concat", same("branch", []) + same("branch", [weigh])) + norm, wide),
+            (same("concat", same("branch", norm) + same("branch", norm)) + [act], wide),
+            # A concat of concats, one with itself inside.
+            (same("concat", same("branch", same("concat", same("branch", [act]) + same("branch", []))) + same("branch", [weigh])),
+             (3 * c, *shape[1:])),
+            # A chain of operators that may all share one memory.
+            ([act, "dropout(0.2)", again, "identity", "dropout"], shape),
+            (["identity", f"identity as {left}", act, f"add({left})"], shape),
+        ]
+        made, out = self.random.choice([entry for entry in traps if self.fits(entry[1])] or [([act], shape)])
+        lines += made
+        return out
+
+    def pooled_trap(self, scope, lines, shape, depth):
+        """What a pool looks at is overwritten, or overwrites."""
+        left = self.name()
+        pool = self.pick("max_pool2d(3, stride=1, padding=1)", "avg_pool2d(3, stride=1, padding=1)")
+        lines += [f"{self.activation()} as {left}", pool, self.activation(), f"{self.pick('add', 'mul')}({left})"]
+        return shape
+
+    # ------------------------------------------------------------ the whole
+
+    def step(self, scope, lines, shape, depth, flat=True):
+        if self.budget <= 0:
+            return shape
+        self.budget -= 1
+        structures = [(self.named, 3), (self.trap, 3), (self.detour, 1)]
+        if depth < 3:
+            structures += [(self.join, 3), (self.skip, 3), (self.dense, 1), (self.repeat, 1), (self.block, 2)]
+        if len(shape) == 3:
+            structures += [(self.squeeze, 1), (self.pooled_trap, 1)]
+        if self.chance(0.5):
+            (made,) = self.random.choices([way for way, _ in structures], [weight for _, weight in structures])
+            before = len(lines)
+            out = made(scope, lines, shape, depth)
+            if any("mul" in line for line in lines[before:]):   # products of products leave every range
+                lines.append(self.pick("tanh", "sigmoid"))
+            if not self.fits(out):
+                lines.append(call("conv2d", 2, 1) if len(out) == 3 else call("linear", 8))
+                out = (2, *out[1:]) if len(out) == 3 else (8,)
+            if len(out) == 3 and len(lines) > before and self.chance(0.1):
+                lines[-1] += f" -> [{out[0]}, _, {out[2]}]"
+            return out
+        statement, out = self.operator(shape)
+        lines.append(statement)
+        return out
+
+    def input_shape(self):
+        if self.chance(0.1):
+            return (self.random.randint(1, 90),)
+        shape = (self.random.randint(1, 4), self.random.randint(1, MOST_SIDE), self.random.randint(1, MOST_SIDE))
+        return (shape[0], shape[1], shape[1]) if self.chance(0.4) else shape
+
+    def train(self):
+        optimizer = self.pick("sgd(lr=0.002)", "sgd(lr=0.002, momentum=0.9)", "sgd(lr=0.002, momentum=0.5, nesterov=true)",
+                              "sgd(lr=0.001, momentum=0.5, dampening=0.2, weight_decay=0.01)", "adam(lr=0.002)",
+                              "adam(lr=0.002, weight_decay=0.01)")
+        loss = "cross_entropy" + (f"(label_smoothing={self.pick(0.1, 0.3)})" if self.chance(0.3) else "")
+        if "mse" in self.operators and self.chance(0.15):
+            loss = "mse"
+        return ["train {", '    data      "images"', f"    loss      {loss}", f"    optimizer {optimizer}",
+                f"    batch     {self.pick(3, 9, 16, 21)}", "    epochs    1", f"    seed      {self.random.randint(1, 99)}", "}"]
+
+    def network(self, name):
+        scope, lines = Scope(), []
+        shape = self.input_shape()
+        lines.append(f"input {text(shape)}")
+        while self.budget > 0:
+            shape = self.step(scope, lines, shape, 0)
+        if len(shape) == 3:
+            if self.chance(0.25):
+                lines.append(call("adaptive_avg_pool2d", 1))
+                shape = (shape[0], 1, 1)
+            statement, shape = self.flatten(shape)
+            lines.append(statement)
+            self.budget = self.random.randint(0, 3)
+            scope = Scope()
+            while self.budget > 0:
+                shape = self.step(scope, lines, shape, 0)
+        lines.append(call("linear", CLASSES))
+        return "\n".join(self.blocks + self.braces(f"network {name}", lines) + [""] + self.train()) + "\n"
+
+
+def network(seed, operators):
+    return Writer(seed, operators).network(f"n{seed}")

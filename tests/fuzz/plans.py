@@ -1,0 +1,333 @@
+"""Checks a plan without knowing how the compiler made it.
+
+The schedule that `netc check --dump=plan` prints is executed on paper: a cell
+of memory holds a number that stands for the value that was written there, each
+node writes a number mixed from all the numbers it reads, and sums add up.  The
+same numbers are computed a second time straight from the definition, forward
+from the graph, backward by adding up what every reader of a tensor contributes
+to its gradient, with memory of its own for each tensor.  So a tensor that is
+overwritten too early, a missing or doubled contribution, a wrong slice of a
+concat or a sum that starts before all grains are done all end as a number that
+differs.
+
+Two grains run one after the other through each phase, in one scratch arena
+that starts as rubbish: what the first leaves there or in its kept arena must
+not matter to the second, and what one needs of the other must be there.
+"""
+import re
+
+import numpy as np
+
+from fuzz.networks import Writer
+
+GRAINS = 2
+VIEWS = {"flatten", "identity"}
+EVALUATES_AS_IDENTITY = {"dropout"}
+
+NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
+TENSOR = r"(\S.*?) (\[[\d, ]*\])"
+LINE = re.compile(r"^  (\w+) (\S+?)( \(view\))?:(.*)$")
+ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics)?) (none|input|scratch|kept)(\*)?(?:\+(\d+))?")
+
+
+class Wrong(AssertionError):
+    pass
+
+
+def expect(condition, *words):
+    if not condition:
+        raise Wrong(" ".join(map(str, words)))
+
+
+# ------------------------------------------------------------------- reading
+
+
+class Node:
+    def __init__(self, op, path, inputs, out):
+        self.op, self.path, self.inputs, self.out = op, path, inputs, out
+
+
+def elements(shape):
+    return int(np.prod([int(size) for size in shape.strip("[]").split(",")]))
+
+
+def read_graph(text):
+    """Forward nodes in order, and every tensor's elements by name."""
+    head = re.match(rf"graph \S+: {TENSOR} -> (\S+) ", text)
+    sizes, nodes, trained = {head[1]: elements(head[2])}, [], set()
+    for line in text.splitlines():
+        found = NODE.match(line)
+        if not found:
+            if re.match(r"^        \S+ \[.*\] trained", line):
+                trained.add(nodes[-1].path)
+            continue
+        op, rest = found.groups()
+        if " -> " not in rest:          # the loss: its path, then its argument list
+            nodes.append(Node(op, "loss", [rest.split(" of ")[-1].strip()], None))
+            continue
+        before, after = rest.rsplit(" -> ", 1)
+        for part in after.split("; "):
+            name, shape = re.match(TENSOR, part).groups()
+            sizes[name] = elements(shape)
+        out = re.match(TENSOR, after.split("; ")[0])[1]
+        nodes.append(Node(op, out, before.rsplit(" of ", 1)[1].split(", "), out))
+    return nodes, sizes, head[1], head[3], trained
+
+
+class Access:
+    def __init__(self, write, name, space, everyone, place):
+        self.write, self.name, self.space, self.everyone, self.place = write, name, space, everyone, place
+
+
+class Step:
+    def __init__(self, phase, stage, path, skipped, accesses):
+        self.phase, self.stage, self.path, self.skipped = phase, stage, path, skipped
+        self.reads = [access for access in accesses if not access.write]
+        self.writes = [access for access in accesses if access.write]
+
+
+def read_plan(text):
+    head = re.match(r"(training|inference): \d+ phases?, lanes (\d+), scratch (\d+), kept (\d+)", text)
+    training, lanes = head[1] == "training", int(head[2])
+    steps, phase = [], 0
+    for line in text.splitlines()[1:]:
+        if line.startswith("phase "):
+            phase = int(line.split()[1])
+            continue
+        stage, path, view, rest = LINE.match(line).groups()
+        accesses = [Access(bool(write), name, space, bool(everyone), int(place or 0))
+                    for write, name, space, everyone, place in ACCESS.findall(rest)]
+        expect("".join(f" {'->' * a.write}{a.name} {a.space}{'*' * a.everyone}" for a in accesses)
+               == re.sub(r"\+\d+", "", rest), "not understood:", line)
+        steps.append(Step(phase, stage, path, bool(view), accesses))
+    return training, lanes, int(head[3]) // lanes, int(head[4]) // lanes, steps
+
+
+# --------------------------------------------------------------- the numbers
+
+
+def mix(key, *arrays, count):
+    """`count` numbers that depend on the key and on every number read."""
+    state = hash((key, *(array.tobytes() for array in arrays))) & (2**64 - 1)
+    with np.errstate(over="ignore"):
+        numbers = (np.arange(1, count + 1, dtype=np.uint64) + np.uint64(state)) * np.uint64(0x9E3779B97F4A7C15)
+        return (numbers ^ (numbers >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+
+
+class Checker:
+    def __init__(self, graph, plan):
+        self.nodes, self.sizes, self.input, self.output, self.trained = read_graph(graph)
+        self.training, self.lanes, self.scratch_size, self.kept_size, self.steps = read_plan(plan)
+        self.by_path = {node.path: node for node in self.nodes}
+        self.sizes["logits"] = self.sizes[self.output]
+        self.number_inputs()
+        self.ideals = [self.ideal(grain) for grain in range(GRAINS)]
+
+    def hands_on(self, node):
+        """The output is the input: nothing runs."""
+        return node.op in VIEWS or (not self.training and node.op in EVALUATES_AS_IDENTITY)
+
+    def size(self, name):
+        """In vectors: statistics are single values, `lanes` of them to a vector."""
+        plain = name[2:] if name.startswith("d ") else name
+        count = self.sizes[plain]
+        return -(-count // self.lanes) if plain.endswith(" statistics") else count
+
+    def number_inputs(self):
+        """step.which: the how-manieth kernel of its path and stage."""
+        seen = {}
+        for step in self.steps:
+            key = (step.stage, step.path)
+            step.which = seen[key] = seen.get(key, -1) + 1
+
+    # ------------------------------------------------ straight from the graph
+
+    def ideal(self, grain):
+        """{name: numbers}: "x", "x aux", "x statistics", "d x", and "d x statistics" of the backward sums.
+
+        What a kernel reads of other grains is not mixed in: whether it is there is checked on its own.
+        """
+        values = {self.input: mix(("input", grain), count=self.sizes[self.input])}
+        steps = {}
+        for step in self.steps:
+            steps.setdefault(step.path, []).append(step)
+        for node in self.nodes:
+            if node.out is None:
+                continue
+            if self.hands_on(node):
+                values[node.out] = values[node.inputs[0]]
+            elif node.op == "concat":
+                values[node.out] = np.concatenate([values[name] for name in node.inputs])
+            else:
+                for step in steps.get(node.path, []):
+                    if step.stage in ("statistics", "forward"):
+                        for write in step.writes:
+                            values[write.name] = self.kernel(step, write, grain, values)
+                if node.out not in values:      # nobody needs it
+                    values[node.out] = mix(("dead", node.out), count=self.sizes[node.out])
+        values["logits"] = values[self.output]
+        if self.training:
+            self.ideal_gradients(grain, values, steps)
+        return values
+
+    def kernel(self, step, write, grain, values):
+        reads = [values[read.name] for read in step.reads if not self.is_sum(step, read)]
+        return mix((step.stage, step.path, step.which, write.name, grain), *reads, count=self.size(write.name))
+
+    @staticmethod
+    def is_sum(step, read):
+        """What is added to: the gradient that the step also writes."""
+        return step.stage == "backward_input" and any(write.name == read.name for write in step.writes)
+
+    def contribute(self, values, name, numbers):
+        with np.errstate(over="ignore"):
+            values["d " + name] = values["d " + name] + numbers if "d " + name in values else numbers
+
+    def ideal_gradients(self, grain, values, steps):
+        needed = {}
+        for node in self.nodes:
+            if node.out:
+                needed[node.out] = node.path in self.trained or any(needed.get(name, False) for name in node.inputs)
+        for node in reversed(self.nodes):
+            if node.out and "d " + node.out not in values:
+                continue
+            dy = values["d " + node.out] if node.out else None
+            wanted = [name for name in node.inputs if needed.get(name, False)]
+            if node.op in VIEWS or node.op == "add":
+                for name in wanted:
+                    self.contribute(values, name, dy)
+                continue
+            if node.op == "concat":
+                at = 0
+                for name in node.inputs:
+                    if needed.get(name, False):
+                        self.contribute(values, name, dy[at:at + self.sizes[name]])
+                    at += self.sizes[name]
+                continue
+            kernels = [step for step in steps.get(node.path, []) if step.stage == "backward_input"]
+            expect([step.writes[0].name for step in kernels] == ["d " + name for name in wanted],
+                   f"{node.path}: gradients of {wanted} are wanted,", [step.writes[0].name for step in kernels], "computed")
+            sums = [step for step in steps.get(node.path, []) if step.stage == "backward_parameters"]
+            expect(len(sums) == 1 if node.path in self.trained else len(sums) <= 1,
+                   f"{node.path} has {len(sums)} sums of its parameters' gradients")
+            for step in sums:
+                for write in step.writes:
+                    values["beside " + write.name] = self.kernel(step, write, grain, values)
+            for step, name in zip(kernels, wanted):
+                self.contribute(values, name, self.kernel(step, step.writes[0], grain, values))
+
+    # ---------------------------------------------------- as the plan has it
+
+    def run(self):
+        rng = np.random.default_rng(0)
+        self.kept = [rng.integers(0, 2**63, self.kept_size, np.uint64) for _ in range(GRAINS)]
+        self.beside = [kept.copy() for kept in self.kept]
+        for phase in range(self.steps[-1].phase + 1 if self.steps else 0):
+            for grain in range(GRAINS):
+                self.scratch = rng.integers(0, 2**63, self.scratch_size, np.uint64)
+                for step in self.steps:
+                    if step.phase == phase and not step.skipped:
+                        self.execute(step, grain)
+        for grain in range(GRAINS):
+            self.check_logits(grain)
+
+    def cells(self, access, grain, beside=False):
+        size = self.size(access.name)
+        if access.space == "input":
+            return self.ideals[grain][self.input][access.place:access.place + size]
+        memory = self.scratch if access.space == "scratch" else self.beside[grain] if beside else self.kept[grain]
+        expect(access.space != "none" and access.place + size <= len(memory), access.name, "lies outside its arena")
+        return memory[access.place:access.place + size]
+
+    def check_read(self, step, read, grain):
+        everyone = range(GRAINS) if read.everyone else [grain]
+        for other in everyone:
+            found = self.cells(read, other)
+            expect(np.array_equal(found, self.ideals[other][read.name]),
+                   f"{step.stage} {step.path} of grain {grain} reads {read.name} of grain {other}: not what it should be")
+            beside = "beside " + read.name
+            if step.stage == "backward_input" and read.everyone and beside in self.ideals[other]:
+                expect(np.array_equal(self.cells(read, other, beside=True), self.ideals[other][beside]),
+                       f"{step.path}'s sums over the batch are not what they should be")
+
+    def store(self, write, grain, numbers):
+        self.cells(write, grain)[:] = numbers
+        if write.space == "kept":
+            self.cells(write, grain, beside=True)[:] = numbers
+
+    def execute(self, step, grain):
+        if step.stage in ("accumulate", "copy"):
+            self.move(step, grain)
+            return
+        node = self.by_path[step.path]
+        if node.op == "concat":
+            self.concat(step, grain)
+            return
+        sums = [read for read in step.reads if self.is_sum(step, read)]
+        for read in step.reads:
+            if read not in sums:
+                self.check_read(step, read, grain)
+        for write in step.writes:
+            self.check_apart(step, node, write)
+            numbers = self.kernel(step, write, grain, self.ideals[grain])
+            if step.stage == "backward_parameters":
+                self.cells(write, grain, beside=True)[:] = numbers
+                continue
+            with np.errstate(over="ignore"):
+                self.store(write, grain, numbers + self.cells(write, grain) if sums else numbers)
+
+    def check_apart(self, step, node, write):
+        """A kernel writes where it reads only element by element."""
+        begin, end = write.place, write.place + self.size(write.name)
+        for read in step.reads:
+            if read.space != write.space or self.is_sum(step, read) or step.stage == "backward_parameters":
+                continue
+            apart = read.place + self.size(read.name) <= begin or end <= read.place
+            level = node.op in Writer.ELEMENTWISE and read.place == begin and self.size(read.name) == self.size(write.name)
+            expect(apart or level, f"{step.stage} {step.path} writes {write.name} over {read.name}, which it reads")
+        for other in step.writes:
+            if other is not write and other.space == write.space:
+                expect(other.place + self.size(other.name) <= begin or end <= other.place,
+                       f"{step.path} writes {write.name} and {other.name} to one place")
+
+    def concat(self, step, grain):
+        for read in step.reads:
+            self.check_read(step, read, grain)
+        out, at = step.writes[0], 0
+        for read in step.reads:         # those that lie there already are not copied, the others in order
+            numbers = self.cells(read, grain).copy()
+            size = self.size(read.name)
+            if read.space != out.space or read.place != out.place + at:
+                self.cells(out, grain)[at:at + size] = numbers
+                if out.space == "kept":
+                    self.cells(out, grain, beside=True)[at:at + size] = numbers
+            at += size
+        expect(np.array_equal(self.cells(out, grain), self.ideals[grain][out.name]), f"{out.name} is not its inputs joined")
+
+    def move(self, step, grain):
+        source, target = step.reads[-1], step.writes[0]
+        numbers = self.cells(source, grain).copy()
+        if step.stage == "accumulate":
+            with np.errstate(over="ignore"):
+                numbers = numbers + self.cells(target, grain)
+        if source.space == target.space:
+            size = self.size(source.name)
+            apart = source.place + size <= target.place or target.place + size <= source.place
+            expect(apart or source.place == target.place, f"{step.stage} of {source.name} to {target.name}: they overlap in part")
+        self.store(target, grain, numbers)
+
+    def check_logits(self, grain):
+        """The output survives the step."""
+        last = [access for step in self.steps for access in step.reads + step.writes if access.name in ("logits", self.output)]
+        place = next((access for access in last if access.name == "logits"), last[-1] if last else None)
+        if place is None or place.space != "kept":
+            return              # the output is a view whose place the plan does not print
+        expect(np.array_equal(self.cells(place, grain), self.ideals[grain][self.output]), "the logits are overwritten")
+
+
+def check(graph, plan):
+    """Raises Wrong when a step of the plan would read what it should not."""
+    programs = re.split(r"^(?=training:|inference:)", plan, flags=re.M)[1:]
+    expect(programs, "no plan in", plan)
+    for program in programs:
+        Checker(graph, program).run()
