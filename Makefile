@@ -1,6 +1,7 @@
 # make          builds build/netc and the runtime library
 # make demo     the whole way: install, build, MNIST, train, predict
 # make test     installs what is missing, builds, runs every test
+# make test-slow  every large model built and trained for some steps: minutes
 # make mnist    the four IDX files, in data/mnist/
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make golden   rewrites the tests' expectations, for a diff to review
@@ -52,7 +53,7 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 	$(CC) $(CFLAGS) $(WARN) -DNET_REAL=double -Iruntime -c -o $@ $<
 
 # Debian packages, only those that are missing; sudo only when not root.
-TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev
+TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev
 TO_FETCH = curl ca-certificates python3-pip
 TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
@@ -83,10 +84,13 @@ test:
 	$(call install,$(TO_BUILD) $(TO_FETCH) $(TO_TEST))
 	@$(AGAIN) -j$$(nproc) all
 	@$(AGAIN) mnist || echo "no MNIST here: the tests that need it are skipped"
-	@$(PYTHON) -m pytest -q -n $$(nproc) tests
+	@$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests
+
+test-slow: all
+	@$(PYTHON) -m pytest -q -n $$(nproc) tests/slow
 
 golden: all
-	$(PYTHON) -m pytest -q -n $$(nproc) tests --golden
+	$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests --golden
 
 N    = 2000
 FROM = 1
@@ -101,6 +105,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test fuzz-networks golden install clean
+.PHONY: all deps mnist demo test test-slow fuzz-networks golden install clean
 .DELETE_ON_ERROR:
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

@@ -448,21 +448,37 @@ static int find_top(const double *probabilities, int64_t classes, int64_t *top)
     return count;
 }
 
-/* label -1: not known. */
-static void print_prediction(const double *probabilities, int64_t classes, const char *title, int label)
+/* Its name where the data give one, else its number. */
+static const char *class_name(char text[NET_SHAPE_TEXT], const char *names, int64_t class)
 {
+    for (int64_t i = 0; names && i < class; i++) {
+        names = strchr(names, '\n');
+        names = names ? names + 1 : NULL;
+    }
+    if (names)
+        snprintf(text, NET_SHAPE_TEXT, "%.*s", (int)strcspn(names, "\n"), names);
+    else
+        snprintf(text, NET_SHAPE_TEXT, "%lld", (long long)class);
+    return text;
+}
+
+/* label -1: not known. */
+static void print_prediction(const double *probabilities, int64_t classes, const char *class_names, const char *title, int label)
+{
+    char name[NET_SHAPE_TEXT];
     int64_t top[TOP] = {0};
     int count = find_top(probabilities, classes, top);
-    printf("%s: %lld, %.1f %%", title, (long long)top[0], 100 * probabilities[top[0]]);
+    printf("%s: %s, %.1f %%", title, class_name(name, class_names, top[0]), 100 * probabilities[top[0]]);
     if (label >= 0)
-        printf(" (%s: %d)", label == top[0] ? "right" : "wrong", label);
+        printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(name, class_names, label));
     printf("\n");
     for (int i = 0; i < count; i++)
-        printf("%s%lld %.1f %%", i ? ", " : "  ", (long long)top[i], 100 * probabilities[top[i]]);
+        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(name, class_names, top[i]), 100 * probabilities[top[i]]);
     printf("\n");
 }
 
-static bool predict(NetSession *session, const NetImages *images, char **names, bool labelled, NetError *error)
+/* names: of the image files; NULL: labelled test images. */
+static bool predict(NetSession *session, const NetImages *images, char **names, const char *class_names, NetError *error)
 {
     int64_t pixels = session->image.c * session->image.h * session->image.w;
     double *probabilities = net_allocate((size_t)session->model->classes, sizeof *probabilities, error);
@@ -474,7 +490,8 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
         net_test_batch(session, &(NetBatch){.images = images, .first = i, .count = 1});
         net_probabilities(session, 0, probabilities);
         net_draw_image(stdout, images->pixels + i * pixels, session->image);
-        print_prediction(probabilities, session->model->classes, names ? names[i] : title, labelled ? images->labels[i] : -1);
+        print_prediction(probabilities, session->model->classes, class_names, names ? names[i] : title,
+                         names ? -1 : images->labels[i]);
     }
     free(probabilities);
     return true;
@@ -488,8 +505,8 @@ static bool predict_files(Request *request, NetSession *session, NetError *error
     images.labels = net_allocate((size_t)images.count, 1, error);
     bool good = images.pixels && images.labels;
     for (int i = 0; good && i < request->operand_count; i++)
-        good = net_read_png(images.pixels + i * pixels, session->image, request->operands[i], error);
-    good = good && predict(session, &images, request->operands, false, error);
+        good = net_read_image(images.pixels + i * pixels, session->image, request->operands[i], error);
+    good = good && predict(session, &images, request->operands, NULL, error);
     free(images.pixels);
     free(images.labels);
     return good;
@@ -503,7 +520,7 @@ static bool predict_data(Request *request, NetSession *session, NetError *error)
     NetImages some = data.test;
     if (some.count > (int64_t)request->count)
         some.count = (int64_t)request->count;
-    bool good = predict(session, &some, NULL, true, error);
+    bool good = predict(session, &some, NULL, data.class_names, error);
     net_data_close(&data);
     return good;
 }
@@ -514,9 +531,9 @@ static int run_predict(Request *request)
     if (!request->weights)
         return complain(MISUSE, "predict needs --weights F: what to predict with");
     if (request->operand_count == 0 && !request->data)
-        return complain(MISUSE, "predict needs images: PNG files, or --data for some test images");
+        return complain(MISUSE, "predict needs images: PNG or JPEG files, or --data for some test images");
     if (request->operand_count > 0 && request->data)
-        return complain(MISUSE, "predict takes PNG files or --data, not both");
+        return complain(MISUSE, "predict takes image files or --data, not both");
     NetSession *session = open_trained(request, &error);
     bool good = session && (request->data ? predict_data : predict_files)(request, session, &error);
     net_close(session);
@@ -559,7 +576,7 @@ static int run_info(Request *request)
 static const Command commands[] = {
     { "train", "", "Trains the network and shows how it goes.", TRAIN, run_train },
     { "test", "", "Loss and accuracy on the test images.", TEST, run_test },
-    { "predict", "[IMAGE.png ...]", "Says what images show, and draws them.", PREDICT, run_predict },
+    { "predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict },
     { "bench", "", "Measures how many images a second the network trains on and answers for.", BENCH, run_bench },
     { "gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK, run_gradcheck },
     { "info", "", "What was compiled: layers, sizes and settings.", INFO, run_info },

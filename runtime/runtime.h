@@ -63,10 +63,14 @@ typedef struct NetImages {      /* one split */
     uint8_t *labels;            /* [count] */
 } NetImages;
 
-typedef struct NetData { NetImages train, test; char what[256]; } NetData;      /* what: "mnist in data/mnist" */
+typedef struct NetData {
+    NetImages train, test;
+    char what[256];             /* "mnist in data/mnist" */
+    char *class_names;          /* a line each; NULL: not known */
+} NetData;
 
-/* data/data.c: finds what `source` is: a directory with the IDX files or the
- * CIFAR-10 binaries, or "synthetic".  `want` is the network's input, `classes`
+/* data/data.c: finds what `source` is: a directory with the IDX files, the
+ * CIFAR binaries or images by class, a known set's name, or "synthetic".  `want` is the network's input, `classes`
  * its logits: a difference is an error that says both.  `seed` is of synthetic. */
 bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed, NetError *error);
 void net_data_close(NetData *data);
@@ -77,14 +81,21 @@ NetShape net_image_shape(NetShape input);
 /* data/idx.c: one pair of IDX files, gzipped or not (zlib reads both).
  * http://yann.lecun.com/exdb/mnist/ */
 bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path, NetError *error);
-/* data/cifar.c: CIFAR-10's binary batches. https://www.cs.toronto.edu/~kriz/cifar.html */
-bool net_read_cifar10(NetImages *images, const char *const *paths, int path_count, NetError *error);
+/* data/cifar.c: CIFAR-10's and -100's binary batches. https://www.cs.toronto.edu/~kriz/cifar.html */
+bool net_read_cifar(NetImages *images, int classes, const char *const *paths, int path_count, NetError *error);
+/* data/folder.c: train/CLASS/… and test/CLASS/…, every image made to `shape`. */
+bool net_is_image_folder(const char *root);
+bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
 /* data/synthetic.c: digits drawn as strokes under random affine maps and noise;
  * image i of a split depends only on seed, split and i. */
 bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes, uint64_t seed, int split, NetError *error);
-/* data/png.c: an image file as [c][h][w] in the network's shape: grey or RGB as
- * it has channels, resized by area averaging to its size. */
-bool net_read_png(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
+/* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
+ * RGB as it has channels, stretched to its size by area averaging. */
+bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
+bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error);
+/* data/png.c, data/jpeg.c: [height][width][channels]; free() it.  NULL: *error says why. */
+uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error);
+uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error);
 
 /* -------------------------------------------------------------- train/ */
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 NETC = BUILD / "netc"
 MODELS = ROOT / "models"
+TUTORIALS = ["cnn", "densenet", "inception", "lenet5", "mlp", "resnet"]        # those for MNIST: seconds, not minutes
 TRAINERS = BUILD / "tests"
 
 TIMEOUT = 300                   # seconds; no test waits longer on one command
@@ -101,7 +102,7 @@ def c_program(text, *flags, real="f32"):
             source.write_text(text)
             run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
                 f"-DNET_REAL={'float' if real == 'f32' else 'double'}", "-I", ROOT / "runtime", *flags,
-                source, "-o", made, BUILD / f"libnet_{real}.a", "-lcjson", "-lz", "-lpng", "-lm", "-lpthread")
+                source, "-o", made, BUILD / f"libnet_{real}.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread")
     return made
 
 

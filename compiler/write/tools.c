@@ -173,7 +173,7 @@ static Words compiler_words(const char *source, const char *made, const Runtime 
     push(&words, "-o");
     push(&words, made);
     push(&words, runtime->library);
-    add_words(&words, "-lcjson -lz -lpng -lm -lpthread");
+    add_words(&words, "-lcjson -lz -lpng -ljpeg -lm -lpthread");
     push(&words, NULL);
     return words;
 }

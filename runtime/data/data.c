@@ -16,13 +16,17 @@ typedef struct KnownSet {
     const char *folder;         /* as its archive unpacks, where that differs */
     int classes;
     const char *remedy;
+    const char *class_names;    /* NULL: their numbers say it */
 } KnownSet;
 
 static const KnownSet known_sets[] = {
-    {"mnist", NULL, 10, "run `make mnist`"},
-    {"fashion_mnist", NULL, 10, "put its four IDX files there"},
-    {"kmnist", NULL, 10, "put its four IDX files there"},
-    {"cifar10", "cifar-10-batches-bin", 10, "unpack cifar-10-binary.tar.gz there"},
+    {"mnist", NULL, 10, "run `make mnist`", NULL},
+    {"fashion_mnist", NULL, 10, "put its four IDX files there",
+     "T-shirt/top\nTrouser\nPullover\nDress\nCoat\nSandal\nShirt\nSneaker\nBag\nAnkle boot"},
+    {"kmnist", NULL, 10, "put its four IDX files there", "o\nki\nsu\ntsu\nna\nha\nma\nya\nre\nwo"},
+    {"cifar10", "cifar-10-batches-bin", 10, "unpack cifar-10-binary.tar.gz there",
+     "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck"},
+    {"cifar100", "cifar-100-binary", 100, "unpack cifar-100-binary.tar.gz there", NULL},
 };
 
 static const KnownSet *find_known(const char *source)
@@ -49,9 +53,13 @@ static const char *const idx_names[IDX_FILES][2] = {
     {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"},
 };
 
-enum { CIFAR_BATCHES = 5, CIFAR_FILES = CIFAR_BATCHES + 1 };
-static const char *const cifar_names[CIFAR_FILES] = {
-    "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin",
+enum { MOST_CIFAR_FILES = 6 };
+static const struct CifarSet {
+    int classes, count;         /* of files: the last is of test images */
+    const char *files[MOST_CIFAR_FILES];
+} cifar_sets[] = {
+    {10, 6, {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"}},
+    {100, 2, {"train.bin", "test.bin"}},
 };
 
 /* The path of one IDX file in whichever spelling is there, or NULL. */
@@ -89,42 +97,50 @@ static bool read_idx_files(NetData *data, char *paths[IDX_FILES], const char *fo
         && net_read_idx(&data->test, paths[TEST_IMAGES], paths[TEST_LABELS], error);
 }
 
-static bool has_cifar(const char *folder)
+/* The set whose first file is there, or NULL. */
+static const struct CifarSet *find_cifar(const char *folder)
 {
-    char *first = join_path(folder, cifar_names[0], "");
-    bool has = first && access(first, F_OK) == 0;
-    free(first);
-    return has;
+    for (size_t i = 0; i < sizeof cifar_sets / sizeof *cifar_sets; i++) {
+        char *first = join_path(folder, cifar_sets[i].files[0], "");
+        bool has = first && access(first, F_OK) == 0;
+        free(first);
+        if (has)
+            return &cifar_sets[i];
+    }
+    return NULL;
 }
 
-static bool read_cifar_files(NetData *data, const char *folder, NetError *error)
+static bool read_cifar_files(NetData *data, const struct CifarSet *set, const char *folder, NetError *error)
 {
-    char *paths[CIFAR_FILES] = {0};
+    char *paths[MOST_CIFAR_FILES] = {0};
     bool read = true;
-    for (int i = 0; i < CIFAR_FILES; i++) {
-        paths[i] = join_path(folder, cifar_names[i], "");
+    for (int i = 0; i < set->count; i++) {
+        paths[i] = join_path(folder, set->files[i], "");
         read = read && paths[i];
     }
     if (!read)
         net_fail(error, "out of memory");
     const char *const *batches = (const char *const *)paths;
-    read = read && net_read_cifar10(&data->train, batches, CIFAR_BATCHES, error)
-        && net_read_cifar10(&data->test, batches + CIFAR_BATCHES, 1, error);
-    for (int i = 0; i < CIFAR_FILES; i++)
+    read = read && net_read_cifar(&data->train, set->classes, batches, set->count - 1, error)
+        && net_read_cifar(&data->test, set->classes, batches + set->count - 1, 1, error);
+    for (int i = 0; i < set->count; i++)
         free(paths[i]);
     return read;
 }
 
 typedef enum Found { FOUND_NOTHING, FOUND_DATA, FOUND_FAULT } Found;
 
-static Found read_folder(NetData *data, const char *folder, NetError *error)
+static Found read_folder(NetData *data, const char *folder, NetShape want, NetError *error)
 {
+    const struct CifarSet *cifar = find_cifar(folder);
     char *paths[IDX_FILES];
     bool read;
     if (find_idx_files(paths, folder) > 0)
         read = read_idx_files(data, paths, folder, error);
-    else if (has_cifar(folder))
-        read = read_cifar_files(data, folder, error);
+    else if (cifar)
+        read = read_cifar_files(data, cifar, folder, error);
+    else if (net_is_image_folder(folder))
+        read = net_read_image_folder(data, folder, net_image_shape(want), error);
     else
         return FOUND_NOTHING;
     for (int i = 0; i < IDX_FILES; i++)
@@ -134,16 +150,18 @@ static Found read_folder(NetData *data, const char *folder, NetError *error)
 
 /* ------------------------------------------------------------ by source */
 
-static bool read_named(NetData *data, const KnownSet *set, NetError *error)
+static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetError *error)
 {
     const char *roots[] = {getenv("NET_DATA"), "data"};
     const char *folders[] = {set->name, set->folder};
     for (int i = 0; i < 4; i++) {
         const char *root = roots[i / 2], *name = folders[i % 2];
         char *folder = root && name ? join_path(root, name, "") : NULL;
-        Found found = folder ? read_folder(data, folder, error) : FOUND_NOTHING;
+        Found found = folder ? read_folder(data, folder, want, error) : FOUND_NOTHING;
         if (found == FOUND_DATA)
             snprintf(data->what, sizeof data->what, "%s in %s", set->name, folder);
+        if (found == FOUND_DATA && set->class_names)
+            data->class_names = strdup(set->class_names);
         free(folder);
         if (found != FOUND_NOTHING)
             return found == FOUND_DATA;
@@ -153,11 +171,11 @@ static bool read_named(NetData *data, const KnownSet *set, NetError *error)
                     set->remedy);
 }
 
-static bool read_directory(NetData *data, const char *source, NetError *error)
+static bool read_directory(NetData *data, const char *source, NetShape want, NetError *error)
 {
     if (access(source, F_OK) != 0)
-        return net_fail(error, "there is no directory %s; data is a directory, mnist, fashion_mnist, kmnist, cifar10 or synthetic", source);
-    switch (read_folder(data, source, error)) {
+        return net_fail(error, "there is no directory %s; data is a directory, mnist, fashion_mnist, kmnist, cifar10, cifar100 or synthetic", source);
+    switch (read_folder(data, source, want, error)) {
     case FOUND_DATA:
         snprintf(data->what, sizeof data->what, "%s", source);
         return true;
@@ -166,7 +184,8 @@ static bool read_directory(NetData *data, const char *source, NetError *error)
     case FOUND_NOTHING:
         break;
     }
-    return net_fail(error, "%s has neither IDX files (train-images-idx3-ubyte[.gz], …) nor CIFAR-10's (data_batch_1.bin, …)", source);
+    return net_fail(error, "%s has neither IDX files (train-images-idx3-ubyte[.gz], …) nor CIFAR's (data_batch_1.bin or train.bin, …), "
+                    "nor folders train/CLASS and test/CLASS of images", source);
 }
 
 /* MNIST's sizes, less where images are so large that they would fill memory. */
@@ -243,9 +262,9 @@ bool net_data_open(NetData *data, const char *source, NetShape want, int64_t cla
     const KnownSet *known = find_known(source);
     bool drawn = strcmp(source, "synthetic") == 0;
     bool opened = drawn ? draw(data, net_image_shape(want), classes, seed, error)
-                : known ? read_named(data, known, error)
-                        : read_directory(data, source, error);
-    opened = opened && check(data, want, classes, known ? known->classes : 0, error);
+                : known ? read_named(data, known, want, error)
+                        : read_directory(data, source, want, error);
+    opened = opened && check(data, want, classes, known ? known->classes : data->class_names ? data->train.classes : 0, error);
     if (!opened)
         net_data_close(data);
     return opened;
@@ -257,5 +276,6 @@ void net_data_close(NetData *data)
     free(data->train.labels);
     free(data->test.pixels);
     free(data->test.labels);
+    free(data->class_names);
     *data = (NetData){0};
 }

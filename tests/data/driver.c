@@ -52,7 +52,7 @@ static bool read_png(char **words, NetShape shape, NetError *error)
 {
     int64_t count = shape.c * shape.h * shape.w;
     uint8_t *pixels = net_allocate((size_t)count, 1, error);
-    bool read = pixels && net_read_png(pixels, shape, words[0], error);
+    bool read = pixels && net_read_image(pixels, shape, words[0], error);
     for (int64_t i = 0; read && i < count; i++)
         printf("%d ", pixels[i]);
     free(pixels);

@@ -257,8 +257,8 @@ def test_transparent_pixels_are_white(driver, tmp_path):
 
 
 @pytest.mark.parametrize("content, sentence", ids="empty other cut flipped header".split(), argvalues=[
-    (b"", "is not a PNG file"),
-    (b"\xff\xd8\xff\xe0 a JPEG", "is not a PNG file"),
+    (b"", "is neither a PNG nor a JPEG file"),
+    (b"\xff\xd8\xff\xe0 no JPEG", "is a damaged JPEG, near byte"),
     (png(GREY, 0)[:40], "is cut off: it ends at byte 40, before its image does"),
     (png(GREY, 0).replace(b"IDAT\x78", b"IDAT\x79"), "is a damaged PNG, near byte"),
     (png(GREY, 0)[:16] + struct.pack(">II", 60000, 60000) + png(GREY, 0)[24:], "is a damaged PNG, near byte"),
@@ -341,3 +341,102 @@ def test_make_mnist_without_any_source_says_so_and_leaves_nothing(tmp_path):
     printed = get_mnist(folder, expect=1, MNIST_DIR=str(false), PATH=str(tools))
     assert printed.stdout == "" and printed.stderr.startswith("mnist: no source answered")
     assert os.listdir(folder) == []
+
+
+def test_every_cut_and_every_bit_of_a_png(driver, tmp_path):
+    """Refused, or read: a changed bit may be a colour, or unused."""
+    good, path = png(GREY, 0), tmp_path / "x.png"
+    for cut in range(0, len(good) - 12, 3):
+        path.write_bytes(good[:cut])
+        refuse(driver, "png", path, 1, 12, 8)
+    for bit in range(33 * 8):
+        path.write_bytes(good[:bit // 8] + bytes([good[bit // 8] ^ 1 << bit % 8]) + good[bit // 8 + 1:])
+        run(driver, "png", path, 1, 12, 8, expect=None)
+
+
+# ---------------------------------------------------------- CIFAR-100, folders
+
+
+def test_cifar100_takes_the_fine_labels(driver, tmp_path):
+    records = (np.arange(3 * 3074) // 7 % 256).astype("u1").reshape(3, 3074)
+    records[:, 0], records[:, 1] = [1, 2, 3], [99, 0, 57]
+    for name in "train.bin", "test.bin":
+        (tmp_path / name).write_bytes(records.tobytes())
+    assert "train 3 " in run(driver, *opened(tmp_path, 100, (3, 32, 32))).stdout
+    records[1, 1] = 100
+    (tmp_path / "train.bin").write_bytes(records.tobytes())
+    assert refuse(driver, *opened(tmp_path, 100, (3, 32, 32))) == \
+        f"{tmp_path}/train.bin gives record 1 (byte 3074) the label 100, above 99"
+
+
+def image_folder(root):
+    for split in "train", "test":
+        for number, name in enumerate(["zebra", "ant", "cow"]):
+            (root / split / name).mkdir(parents=True)
+            for i in range(2):
+                (root / split / name / f"{i}.png").write_bytes(png(GREY // (number + i + 1), 0))
+    return root
+
+
+def test_a_folder_by_class(driver, tmp_path):
+    lines = run(driver, *opened(image_folder(tmp_path / "f"), 3, (1, 6, 4))).stdout.splitlines()
+    assert lines[1].startswith("train 6 ") and lines[2].startswith("test 6 ")
+    assert lines[1].split()[3] == f"{fnv(bytes([0, 0, 1, 1, 2, 2])):016x}"
+
+
+def fnv(content):
+    value = 0xCBF29CE484222325
+    for byte in content:
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return value
+
+
+def break_image(root):
+    (root / "train" / "cow" / "1.png").write_bytes(png(GREY, 0)[:40])
+
+
+def only(root, *names):
+    for split in "train", "test":
+        for path in (root / split).iterdir():
+            if path.name not in names:
+                shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("change, sentence", ids="broken none one empty extra name".split(), argvalues=[
+    (break_image, "train/cow/1.png is cut off"),
+    (lambda root: only(root), "train has no folders: each class is a folder of images in it"),
+    (lambda root: only(root, "ant"), "train has one class, ant: there is nothing to tell apart"),
+    (lambda root: [path.unlink() for path in (root / "test" / "ant").iterdir()], "test/ant has no images"),
+    (lambda root: (root / "test" / "yak").mkdir(), "test has a class yak, which the training images have not"),
+    (lambda root: (root / "train" / "ant" / "list.txt").write_text(""), "list.txt is not named as an image"),
+])
+def test_a_false_folder(driver, tmp_path, change, sentence):
+    change(image_folder(tmp_path / "f"))
+    assert sentence in refuse(driver, *opened(tmp_path / "f", 3, (1, 6, 4)))
+
+
+def test_a_folders_classes_are_the_networks(driver, tmp_path):
+    folder = image_folder(tmp_path / "f")
+    assert refuse(driver, *opened(folder, 5, (1, 6, 4))) == f"{folder} has 3 classes, the network gives 5"
+
+
+JPEG = bytes.fromhex(
+    "ffd8ffe000104a46494600010100000100010000ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912130f"
+    "141d1a1f1e1d1a1c1c20242e2720222c231c1c2837292c30313434341f27393d38323c2e333432ffc0000b08000800080101"
+    "1100ffc40014000100000000000000000000000000000005ffc40014100100000000000000000000000000000000ffda0008"
+    "010100003f000dffd9")      # 8 x 8, grey, all 100
+
+
+def test_jpeg(driver, tmp_path):
+    assert np.abs(read_png(driver, tmp_path, JPEG, 1, 8, 8) - 100).max() <= 2
+    assert np.abs(read_png(driver, tmp_path, JPEG, 3, 4, 4) - 100).max() <= 2
+
+
+def test_every_cut_and_every_bit_of_a_jpeg(driver, tmp_path):
+    path = tmp_path / "x.png"
+    for cut in range(0, len(JPEG) - 2, 5):
+        path.write_bytes(JPEG[:cut])
+        refuse(driver, "png", path, 1, 8, 8)
+    for bit in range(0, len(JPEG) * 8, 7):
+        path.write_bytes(JPEG[:bit // 8] + bytes([JPEG[bit // 8] ^ 1 << bit % 8]) + JPEG[bit // 8 + 1:])
+        run(driver, "png", path, 1, 8, 8, expect=None)

@@ -101,7 +101,7 @@ def link(folder, driver, kinds):
     program = folder / "compare"
     objects = [folder / f"{seed}.{kind}.o" for seed in kinds for kind in kinds[seed]]
     run("gcc", *C_FLAGS, driver, folder / "table.c", *objects, "-o", program,
-        BUILD / "libnet_f64.a", "-lcjson", "-lz", "-lpng", "-lm", "-lpthread")
+        BUILD / "libnet_f64.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread")
     return program
 
 

@@ -1,9 +1,13 @@
-"""The networks in models/: their sizes, and names equal to PyTorch's."""
+"""The networks in models/: their sizes, their names equal to PyTorch's, and
+that they learn."""
 import json
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from harness import MODELS, ROOT, netc, read_safetensors
+from harness import MODELS, ROOT, TUTORIALS, netc, read_log, read_safetensors, run, trainer
 
 # Trained parameters, and what each flatten gives.
 SIZES = {
@@ -13,7 +17,21 @@ SIZES = {
     "resnet": (41514, [512]),
     "densenet": (46210, [84]),
     "lenet5": (61706, [120]),
+    "resnet18": (11689512, [512]),
+    "resnet18_cifar": (11173962, [512]),
+    "resnet50": (25557032, [2048]),
+    "vgg11_cifar": (9231114, [512]),
+    "vgg16": (138357544, [25088]),
+    "googlenet": (6624904, [1024]),
+    "mobilenet_v2": (3504872, [1280]),
+    "efficientnet_b0": (5288548, [1280]),
+    "densenet121": (7978856, [1024]),
+    "convnext_tiny": (28589128, [768]),
+    "unet": (17263042, []),
 }
+
+IMAGES = 16                     # as many as a batch: every step sees the same ones
+STEPS = 12
 
 
 def summary(model):
@@ -40,9 +58,60 @@ def test_state_is_pytorchs_state_dict(model):
     assert [types[entry["dtype"]] for entry in state] == [str(array.dtype) for array in final.values()]
 
 
-@pytest.mark.parametrize("model", SIZES)
-def test_every_model_has_the_tutorials_settings(model):
+# NAME.params is torchvision's state_dict of that model: a line per tensor, its name and shape.
+@pytest.mark.parametrize("listing", sorted(Path(__file__).parent.glob("*.params")), ids=lambda path: path.stem)
+def test_state_is_torchvisions(listing):
+    state = summary(listing.stem)["state"]
+    assert [f"{entry['name']} {entry['shape']}" for entry in state] == listing.read_text().splitlines()
+
+
+@pytest.mark.parametrize("model", TUTORIALS)
+def test_every_tutorial_model_has_the_tutorials_settings(model):
     text = (MODELS / f"{model}.net").read_text()
     for line in ("data      mnist", "normalize mean=0.1307, std=0.3081", "optimizer sgd(lr=0.01, momentum=0.5)",
                  "batch     64", "epochs    10"):
         assert line in text
+
+
+# ------------------------------------------------------------- learning
+
+
+def to_learn(model, lr):
+    """The model on CIFAR-10's images, with a train section of its own; U-Net's
+    mask is averaged to logits."""
+    text = re.sub(r"\ntrain \{.*\n\}\n", "", (MODELS / f"{model}.net").read_text(), flags=re.S)
+    network = text.index("\nnetwork ")
+    body = re.sub(r" *-> \[[0-9 ,]*\]", "", text[network:])     # shapes of the full size
+    body = re.sub(r"input \[(\d+), \d+, \d+\]", r"input [\1, 32, 32]", body).replace("linear(1000)", "linear(10)")
+    if model == "unet":
+        body = body.replace("conv2d(2, 1) as outc.conv", "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten")
+    return text[:network] + body + (f"\ntrain {{\n    data cifar10\n    loss cross_entropy\n    optimizer sgd(lr={lr}, momentum=0.9)\n"
+                                    f"    batch {IMAGES}\n    epochs {STEPS}\n}}\n")
+
+
+def draw_cifar10(folder):
+    """Random images in CIFAR-10's files: a label and 3 × 32 × 32 bytes each."""
+    random = np.random.default_rng(1)
+    folder.mkdir()
+    for name in [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]:
+        count = IMAGES // 5 + (name < f"data_batch_{IMAGES % 5 + 1}")
+        records = random.integers(256, size=(count, 1 + 3 * 32 * 32), dtype=np.uint8)
+        records[:, 0] %= 10
+        (folder / name).write_bytes(records.tobytes())
+    return folder
+
+
+def losses(text, data, tmp_path, *options, steps=STEPS):
+    log = tmp_path / "log.jsonl"
+    run(trainer(text, *options), "train", "--data", data, "--max-steps", steps, "--quiet", "--log", log)
+    return [event["loss"] for event in read_log(log) if event["event"] == "step"]
+
+
+def falls(told):
+    third = len(told) // 3
+    return sum(told[-third:]) < sum(told[:third])
+
+
+@pytest.mark.parametrize("model", TUTORIALS)
+def test_tutorial_models_learn(model, tmp_path):
+    assert falls(losses((MODELS / f"{model}.net").read_text(), "synthetic", tmp_path, steps=60))

@@ -3,14 +3,13 @@ reference kernels have their own differences in tests/ops; a whole network on
 them takes minutes, so one small one stands for it here."""
 import pytest
 
-from harness import MODELS, run, trainer
+from harness import MODELS, TUTORIALS, run, trainer
 
-NETWORKS = sorted(path.stem for path in MODELS.glob("*.net"))
 BATCH = 11                      # more than one grain, the last one ragged
 SAMPLES = 4                     # elements of each parameter: each costs two forward passes
 
 
-@pytest.mark.parametrize("network, kernels", [*((name, "specialised") for name in NETWORKS), ("lenet5", "reference")])
+@pytest.mark.parametrize("network, kernels", [*((name, "specialised") for name in TUTORIALS), ("lenet5", "reference")])
 def test_gradients(network, kernels):
     program = trainer(MODELS / f"{network}.net", "--dtype=f64", f"--kernels={kernels}")
     told = run(program, "gradcheck", "--batch", BATCH, "--samples", SAMPLES, "--random-init").stdout

@@ -1,0 +1,225 @@
+/* folder.c: a folder of image files by class: train/CLASS/… and test/CLASS/….
+ *
+ * The classes are train's folders in the order of their names' bytes, which is
+ * the order on every machine; test may lack some of them but has no others.
+ */
+#include "runtime.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { MOST_CLASSES = 256 };    /* labels are bytes */
+static const int64_t most_bytes = (int64_t)1 << 31;
+
+typedef struct Names { char **items; int64_t count, capacity; } Names;
+
+static void free_names(Names *names)
+{
+    for (int64_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+    *names = (Names){0};
+}
+
+static bool add_name(Names *names, const char *name, NetError *error)
+{
+    if (names->count == names->capacity) {
+        int64_t capacity = names->capacity ? 2 * names->capacity : 64;
+        char **items = realloc(names->items, (size_t)capacity * sizeof *items);
+        if (!items)
+            return net_fail(error, "out of memory");
+        names->items = items;
+        names->capacity = capacity;
+    }
+    names->items[names->count] = strdup(name);
+    return names->items[names->count] ? (names->count++, true) : net_fail(error, "out of memory");
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static char *join(const char *folder, const char *name)
+{
+    char *path;
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+static bool is_folder(const char *folder, const char *name)
+{
+    struct stat status;
+    char *path = join(folder, name);
+    bool is = path && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    free(path);
+    return is;
+}
+
+static bool has_control(const char *name)
+{
+    for (; *name; name++)
+        if ((unsigned char)*name < ' ' || *name == 127)
+            return true;
+    return false;
+}
+
+/* The folders in `folder`, or the other files, sorted; hidden ones are none. */
+static bool list(Names *names, const char *folder, bool folders, NetError *error)
+{
+    DIR *directory = opendir(folder);
+    if (!directory)
+        return net_fail(error, "cannot read %s: %s", folder, strerror(errno));
+    bool good = true;
+    for (struct dirent *entry; good && (entry = readdir(directory));) {
+        if (entry->d_name[0] == '.' || is_folder(folder, entry->d_name) != folders)
+            continue;
+        if (folders && has_control(entry->d_name))
+            good = net_fail(error, "a folder in %s has a control character in its name", folder);
+        good = good && add_name(names, entry->d_name, error);
+    }
+    closedir(directory);
+    if (good && names->count > 0)
+        qsort(names->items, (size_t)names->count, sizeof *names->items, by_bytes);
+    return good;
+}
+
+static bool is_image(const char *name)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg"};
+    const char *dot = strrchr(name, '.');
+    for (int i = 0; dot && i < 3; i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The class's images: their paths in `paths`, their labels in images->labels. */
+static bool list_class(Names *paths, const char *folder, NetError *error)
+{
+    Names files = {0};
+    bool good = list(&files, folder, false, error);
+    if (good && files.count == 0)
+        good = net_fail(error, "%s has no images", folder);
+    for (int64_t i = 0; good && i < files.count; i++) {
+        char *path = join(folder, files.items[i]);
+        if (!path)
+            good = net_fail(error, "out of memory");
+        else if (!is_image(path))
+            good = net_fail(error, "%s is not named as an image: .png, .jpg or .jpeg", path);
+        good = good && add_name(paths, path, error);
+        free(path);
+    }
+    free_names(&files);
+    return good;
+}
+
+static bool check_split(const Names *split, const Names *classes, const char *folder, NetError *error)
+{
+    if (split->count == 0)
+        return net_fail(error, "%s has no folders: each class is a folder of images in it", folder);
+    for (int64_t i = 0; i < split->count; i++)
+        if (!bsearch(&split->items[i], classes->items, (size_t)classes->count, sizeof *classes->items, by_bytes))
+            return net_fail(error, "%s has a class %s, which the training images have not", folder, split->items[i]);
+    return true;
+}
+
+/* Where each class of the split ends among the paths; a class it lacks ends
+ * where the one before it does. */
+static bool list_split(Names *paths, int64_t *ends, const char *folder, const Names *classes, NetError *error)
+{
+    Names split = {0};
+    bool good = list(&split, folder, true, error) && check_split(&split, classes, folder, error);
+    for (int64_t i = 0; good && i < classes->count; i++) {
+        char *path = join(folder, classes->items[i]);
+        bool there = bsearch(&classes->items[i], split.items, (size_t)split.count, sizeof *split.items, by_bytes) != NULL;
+        good = path ? !there || list_class(paths, path, error) : net_fail(error, "out of memory");
+        ends[i] = paths->count;
+        free(path);
+    }
+    free_names(&split);
+    return good;
+}
+
+static bool read_images(NetImages *images, const Names *paths, const int64_t *ends, NetShape shape, const char *folder,
+                        NetError *error)
+{
+    int64_t pixels = shape.c * shape.h * shape.w, class = 0;
+    if (paths->count > most_bytes / pixels)
+        return net_fail(error, "the %lld images of %s are more than the %lld MB that are read", (long long)paths->count, folder,
+                        (long long)(most_bytes >> 20));
+    images->shape = shape;
+    images->labels = net_allocate((size_t)paths->count, 1, error);
+    images->pixels = images->labels ? net_allocate((size_t)paths->count, (size_t)pixels, error) : NULL;
+    if (!images->pixels)
+        return false;
+    for (; images->count < paths->count; images->count++) {
+        while (images->count >= ends[class])
+            class++;
+        images->labels[images->count] = (uint8_t)class;
+        if (!net_read_image(images->pixels + images->count * pixels, shape, paths->items[images->count], error))
+            return false;
+    }
+    return true;
+}
+
+static bool read_split(NetImages *images, const char *root, const char *split, const Names *classes, NetShape shape, NetError *error)
+{
+    Names paths = {0};
+    int64_t ends[MOST_CLASSES];
+    char *folder = join(root, split);
+    bool good = folder || net_fail(error, "out of memory");
+    good = good && list_split(&paths, ends, folder, classes, error) && read_images(images, &paths, ends, shape, folder, error);
+    images->classes = (int)classes->count;
+    free_names(&paths);
+    free(folder);
+    return good;
+}
+
+static bool check_classes(const Names *classes, const char *root, NetError *error)
+{
+    if (classes->count == 0)
+        return net_fail(error, "%s/train has no folders: each class is a folder of images in it", root);
+    if (classes->count == 1)
+        return net_fail(error, "%s/train has one class, %s: there is nothing to tell apart", root, classes->items[0]);
+    if (classes->count > MOST_CLASSES)
+        return net_fail(error, "%s/train has %lld classes: at most %d are read", root, (long long)classes->count, MOST_CLASSES);
+    return true;
+}
+
+/* "cat\ndog" */
+static char *join_lines(const Names *names)
+{
+    size_t length = 1;
+    for (int64_t i = 0; i < names->count; i++)
+        length += strlen(names->items[i]) + 1;
+    char *text = calloc(1, length), *end = text;
+    for (int64_t i = 0; text && i < names->count; i++)
+        end = stpcpy(i > 0 ? stpcpy(end, "\n") : end, names->items[i]);
+    return text;
+}
+
+bool net_is_image_folder(const char *root)
+{
+    return is_folder(root, "train") && is_folder(root, "test");
+}
+
+bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error)
+{
+    Names classes = {0};
+    char *train = join(root, "train");
+    bool good = (train || net_fail(error, "out of memory")) && list(&classes, train, true, error)
+        && check_classes(&classes, root, error)
+        && read_split(&data->train, root, "train", &classes, shape, error)
+        && read_split(&data->test, root, "test", &classes, shape, error);
+    if (good) {
+        data->class_names = join_lines(&classes);
+        good = data->class_names || net_fail(error, "out of memory");
+    }
+    free_names(&classes);
+    free(train);
+    return good;
+}

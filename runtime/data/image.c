@@ -1,0 +1,95 @@
+/* image.c: an image file made to the network's measure: grey or RGB by its
+ * channels, and stretched to its height and width by area averaging (each output
+ * pixel is the mean of the part of the input it covers), which neither skips
+ * pixels nor invents edges.
+ */
+#include "runtime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIGNATURE = 8 };
+
+typedef struct Picture {
+    int64_t height, width;
+    uint8_t *pixels;            /* [height][width][channels] */
+} Picture;
+
+bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error)
+{
+    static const int64_t most_pixels = (int64_t)64 << 20;
+    if (width * height <= most_pixels)
+        return true;
+    return net_fail(error, "%s is %lld x %lld pixels: more than the %lld million that are read", path, (long long)width,
+                    (long long)height, (long long)(most_pixels >> 20));
+}
+
+/* How much of source pixel `at` output pixel `to` covers, when one output pixel
+ * is `scale` source pixels wide. */
+static double overlap(int64_t at, int64_t to, double scale)
+{
+    double low = (double)to * scale, high = (double)(to + 1) * scale;
+    double start = low > (double)at ? low : (double)at;
+    double end = high < (double)(at + 1) ? high : (double)(at + 1);
+    return end > start ? end - start : 0;
+}
+
+static uint8_t average(const Picture *picture, NetShape shape, int64_t c, int64_t y, int64_t x)
+{
+    double down = (double)picture->height / (double)shape.h, across = (double)picture->width / (double)shape.w;
+    double sum = 0, area = 0;
+    for (int64_t v = (int64_t)((double)y * down); v < picture->height && (double)v < (double)(y + 1) * down; v++) {
+        for (int64_t u = (int64_t)((double)x * across); u < picture->width && (double)u < (double)(x + 1) * across; u++) {
+            double weight = overlap(v, y, down) * overlap(u, x, across);
+            sum += weight * picture->pixels[(v * picture->width + u) * shape.c + c];
+            area += weight;
+        }
+    }
+    return area > 0 ? (uint8_t)(sum / area + 0.5) : 0;
+}
+
+static void resize(uint8_t *pixels, NetShape shape, const Picture *picture)
+{
+    for (int64_t c = 0; c < shape.c; c++)
+        for (int64_t y = 0; y < shape.h; y++)
+            for (int64_t x = 0; x < shape.w; x++)
+                *pixels++ = average(picture, shape, c, y, x);
+}
+
+/* What the file is, told by how it begins. */
+static bool decode(Picture *picture, FILE *file, int channels, const char *path, NetError *error)
+{
+    static const uint8_t png[SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}, jpeg[] = {0xff, 0xd8, 0xff};
+    uint8_t start[SIGNATURE] = {0};
+    errno = 0;
+    size_t got = fread(start, 1, SIGNATURE, file);
+    if (ferror(file))
+        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
+    rewind(file);
+    if (got == SIGNATURE && memcmp(start, png, SIGNATURE) == 0)
+        picture->pixels = net_decode_png(file, channels, &picture->height, &picture->width, path, error);
+    else if (memcmp(start, jpeg, sizeof jpeg) == 0)
+        picture->pixels = net_decode_jpeg(file, channels, &picture->height, &picture->width, path, error);
+    else
+        return net_fail(error, "%s is neither a PNG nor a JPEG file", path);
+    return picture->pixels != NULL;
+}
+
+bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error)
+{
+    shape = net_image_shape(shape);
+    if (shape.c != 1 && shape.c != 3)
+        return net_fail(error, "%s cannot be shown to a network that takes %lld channels: an image file has 1 or 3",
+                        path, (long long)shape.c);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
+    Picture picture = {0};
+    bool read = decode(&picture, file, (int)shape.c, path, error);
+    if (read)
+        resize(pixels, shape, &picture);
+    free(picture.pixels);
+    fclose(file);
+    return read;
+}

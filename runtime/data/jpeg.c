@@ -1,0 +1,77 @@
+/* jpeg.c: JPEG files, by libjpeg.  The library goes on after damage and only
+ * warns; here a warning is a fault, so that no half-grey image is learned from.
+ */
+#include "runtime.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <jpeglib.h>            /* uses FILE and size_t */
+
+typedef struct Decoder {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr manager;
+    jmp_buf stop;
+    char told[JMSG_LENGTH_MAX];
+    uint8_t *pixels;            /* [height][width][channels] */
+} Decoder;
+
+static void stop(j_common_ptr jpeg)
+{
+    Decoder *decoder = jpeg->client_data;
+    jpeg->err->format_message(jpeg, decoder->told);
+    longjmp(decoder->stop, 1);
+}
+
+/* Levels below 0 are warnings of damage; the others say what is going on. */
+static void warn(j_common_ptr jpeg, int level)
+{
+    if (level < 0)
+        stop(jpeg);
+}
+
+static bool decode(Decoder *decoder, FILE *file, int channels, const char *path, NetError *error)
+{
+    struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+    if (setjmp(decoder->stop))
+        return net_fail(error, "%s is a damaged JPEG, near byte %ld: %s", path, ftell(file), decoder->told);
+    jpeg_create_decompress(jpeg);
+    jpeg_stdio_src(jpeg, file);
+    jpeg_read_header(jpeg, TRUE);
+    if (!net_check_image_size(jpeg->image_width, jpeg->image_height, path, error))
+        return false;
+    jpeg->out_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_start_decompress(jpeg);
+    size_t row = (size_t)jpeg->output_width * (size_t)channels;
+    decoder->pixels = net_allocate(jpeg->output_height, row, error);
+    if (!decoder->pixels)
+        return false;
+    while (jpeg->output_scanline < jpeg->output_height) {
+        JSAMPROW to = decoder->pixels + jpeg->output_scanline * row;
+        jpeg_read_scanlines(jpeg, &to, 1);
+    }
+    jpeg_finish_decompress(jpeg);
+    return true;
+}
+
+uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error)
+{
+    Decoder *decoder = net_allocate(1, sizeof *decoder, error);
+    if (!decoder)
+        return NULL;
+    decoder->jpeg.err = jpeg_std_error(&decoder->manager);
+    decoder->jpeg.client_data = decoder;
+    decoder->manager.error_exit = stop;
+    decoder->manager.emit_message = warn;
+    bool good = decode(decoder, file, channels, path, error);
+    uint8_t *pixels = decoder->pixels;
+    *height = decoder->jpeg.output_height;
+    *width = decoder->jpeg.output_width;
+    jpeg_destroy_decompress(&decoder->jpeg);
+    free(decoder);
+    if (!good) {
+        free(pixels);
+        return NULL;
+    }
+    return pixels;
+}

@@ -1,0 +1,22 @@
+"""Every large model builds with either kernels, takes steps on drawn images and
+its loss falls: on the same few images, so that it must.  Minutes: `make test-slow` runs this folder, `make test` not."""
+import pytest
+
+from harness import TUTORIALS
+from models.test_models import SIZES, draw_cifar10, falls, losses, to_learn
+
+# Learning rates; batch normalisation bears the larger ones.
+RATES = {"vgg16": 0.01, "resnet18": 0.02, "resnet50": 0.02, "googlenet": 0.02, "mobilenet_v2": 0.02,
+         "efficientnet_b0": 0.02, "densenet121": 0.02, "convnext_tiny": 0.01, "unet": 0.02, "resnet18_cifar": 0.02,
+         "vgg11_cifar": 0.02}
+
+
+def test_every_model_is_here():
+    assert set(RATES) | set(TUTORIALS) == set(SIZES)
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+@pytest.mark.parametrize("model", RATES)
+def test_learns(model, kernels, tmp_path):
+    text = to_learn(model, RATES[model])
+    assert falls(losses(text, draw_cifar10(tmp_path / "data"), tmp_path, f"--kernels={kernels}"))
