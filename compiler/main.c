@@ -163,6 +163,7 @@ static void dump(const Options *options)
 int main(int argc, char **argv)
 {
     Options options = read_options(argc, argv);
+    bool good = true;
     if (options.dump)
         dump(&options);
     else
@@ -172,8 +173,9 @@ int main(int argc, char **argv)
         case COMMAND_EMIT: emit(&options); break;
         case COMMAND_SUMMARY: summary(&options); break;
         case COMMAND_GRAPH: draw(&options); break;
+        case COMMAND_FMT: good = format_files(&options); break;
         case COMMAND_EXPLAIN: explain(&options); break;
         }
     diag_flush();
-    return diag_error_count() ? 1 : 0;
+    return diag_error_count() || !good ? 1 : 0;
 }
