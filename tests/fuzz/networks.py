@@ -553,11 +553,15 @@ class Writer:
             named |= {"momentum": named.get("momentum", 0.7), "dampening": 0, "nesterov": True}
         return named
 
+    def eps(self):
+        """Not the default: divided by 1e-8, the rounding of a gradient that should be 0 is a difference."""
+        return {"eps": self.pick(1e-5, 1e-3)}
+
     def adam(self):
-        return self.some(betas=((0.8, 0.99), (0.5, 0.6)), eps=(1e-6, 1e-3), weight_decay=(0.01, 0.2), amsgrad=(True, False))
+        return self.eps() | self.some(betas=((0.8, 0.99), (0.5, 0.6)), weight_decay=(0.01, 0.2), amsgrad=(True, False))
 
     def rmsprop(self):
-        return self.some(alpha=(0.9, 0.5), eps=(1e-6, 1e-3), weight_decay=(0.01,), momentum=(0.5, 0.9), centered=(True, False))
+        return self.eps() | self.some(alpha=(0.9, 0.5), weight_decay=(0.01,), momentum=(0.5, 0.9), centered=(True, False))
 
     def schedule(self):
         counted = self.some(warmup=(1, 2), by=("epoch", "step"))
