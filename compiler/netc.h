@@ -275,11 +275,14 @@ typedef struct ArgSpec {
     bool positional;            /* may be given without its name, in table order */
     bool assertion;             /* in_channels=: checked against the input, never sets anything */
     const char *otherwise;      /* the default as a user would write it; "=kernel_size": as that
-                                   argument; "none": absent, given stays false; NULL: required */
+                                   argument; "none", where it is no word of its own: absent, given
+                                   stays false; NULL: required */
     double minimum, maximum;    /* inclusive; both 0: any */
     const char *const *words;   /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
     const char *doc;            /* one sentence */
 } ArgSpec;
+
+bool absent_by_default(const ArgSpec *spec);
 
 typedef struct ArgValue {
     bool given;                 /* written by the user */
@@ -523,6 +526,7 @@ typedef struct CompileOptions {
     bool f64;
     bool reference;             /* --kernels=reference */
     const char *cc;
+    bool object;                /* for a program of the user's own: not linked, without main */
 } CompileOptions;
 
 /* Where a tensor lies.  Counted in vectors of `lanes` elements. */

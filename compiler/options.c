@@ -31,7 +31,7 @@ enum {                          /* which commands take an option */
 };
 
 enum {                          /* options without a letter */
-    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_JSON, OPTION_SVG,
+    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_JSON, OPTION_SVG,
     OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS
 };
 
@@ -51,6 +51,7 @@ static const OptionSpec option_specs[] = {
     { "target", OPTION_TARGET, "NAME", BUILD | EMIT | SUMMARY | CHECK,
       "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable" },
     { "cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)" },
+    { "object", OPTION_OBJECT, NULL, BUILD, "an object file, to call from a C program (net.h), instead of a trainer" },
     { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },
     { "svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot" },
     { "dump", OPTION_DUMP, "ast|graph|gradient|plan", CHECK, "prints what that stage made, and stops" },
@@ -150,6 +151,7 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_KERNELS: options->compile.reference = choose(options, spec, word) == 1; break;
     case OPTION_DTYPE: options->compile.f64 = choose(options, spec, word) == 1; break;
     case OPTION_CC: options->compile.cc = word; break;
+    case OPTION_OBJECT: options->compile.object = true; break;
     case OPTION_JSON: options->json = true; break;
     case OPTION_SVG: options->svg = true; break;
     case OPTION_DUMP: options->dump = (DumpStage)(DUMP_AST + choose(options, spec, word)); break;

@@ -105,7 +105,7 @@ static const char *signature_entry(const ArgSpec *arg)
 {
     if (arg->otherwise == NULL)
         return arg->name;
-    if (strcmp(arg->otherwise, "none") == 0)
+    if (absent_by_default(arg))
         return format("[%s]", arg->name);
     const char *otherwise = arg->otherwise[0] == '=' ? arg->otherwise + 1 : arg->otherwise;
     return format("%s=%s", arg->name, otherwise);
@@ -182,7 +182,7 @@ static const char *default_text(const ArgSpec *arg)
 {
     if (arg->otherwise == NULL)
         return "required";
-    if (strcmp(arg->otherwise, "none") == 0)
+    if (absent_by_default(arg))
         return arg->assertion ? "not checked" : "absent";
     if (arg->otherwise[0] == '=')
         return format("as %s", arg->otherwise + 1);

@@ -32,6 +32,11 @@ static int64_t image_index(const NetBatch *batch, int64_t image)
     return batch->order ? batch->order[batch->first + image] : batch->first + image;
 }
 
+static bool has_labels(const NetBatch *batch)
+{
+    return batch->images && batch->images->labels;
+}
+
 /* ------------------------------------------------------------- loading */
 
 /* [count][elements] floats to [elements][lanes]. */
@@ -77,7 +82,7 @@ static void load(const Pass *pass, int64_t grain, int thread)
         bool there = image + lane < batch->count;
         pass->session->active[image + lane] = there;
         pass->session->targets[image + lane] =
-            there && batch->images ? batch->images->labels[image_index(batch, image + lane)] : 0;
+            there && has_labels(batch) ? batch->images->labels[image_index(batch, image + lane)] : 0;
     }
 }
 
@@ -119,7 +124,7 @@ static void judge(const Pass *pass, int64_t grain)
     int lanes = session->model->lanes;
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++) {
         int32_t best = session->predicted[image] = largest_logit(pass, image);
-        if (pass->training || !pass->batch->images)
+        if (pass->training || !has_labels(pass->batch))
             continue;
         double most = net_logit(session, pass->program, image, best);
         double right = net_logit(session, pass->program, image, session->targets[image]);
@@ -127,13 +132,13 @@ static void judge(const Pass *pass, int64_t grain)
     }
 }
 
-void net_probabilities(const NetSession *session, int64_t image, double *probabilities)
+void net_probabilities(const NetSession *session, int64_t image, float *probabilities)
 {
     const NetProgram *program = &session->model->inference;
     double most = net_logit(session, program, image, session->predicted[image]);
     double total = log_sum(session, image, most);
     for (int64_t class = 0; class < session->model->classes; class++)
-        probabilities[class] = exp(net_logit(session, program, image, class) - most - total);
+        probabilities[class] = (float)exp(net_logit(session, program, image, class) - most - total);
 }
 
 /* ------------------------------------------------------------- running */
