@@ -44,8 +44,13 @@ struct Diagnostic {
 typedef LIST(Diagnostic *) DiagnosticList;
 
 DiagOptions diag_options;
-static DiagnosticList waiting;  /* since the last flush */
-static int error_count, reported, flushed;
+
+struct DiagnosticLog {
+    DiagnosticList waiting;     /* since the last flush */
+    int error_count, reported, flushed;
+};
+static DiagnosticLog commands_log;
+static DiagnosticLog *in_use = &commands_log;
 
 /* ---- the codes */
 
@@ -142,14 +147,14 @@ Diagnostic *diag(Severity severity, const char *code, Span primary, const char *
     Diagnostic *d = NEW(Diagnostic);
     d->severity = severity;
     d->code = code;
-    d->serial = reported++;
+    d->serial = in_use->reported++;
     push(&d->marks, ((Mark){primary, NULL, true}));
     va_list arguments;
     va_start(arguments, message);
     d->message = format_arguments(message, arguments);
     va_end(arguments);
-    push(&waiting, d);
-    error_count += severity == SEVERITY_ERROR;
+    push(&in_use->waiting, d);
+    in_use->error_count += severity == SEVERITY_ERROR;
     return d;
 }
 
@@ -203,7 +208,19 @@ void diag_fix(Diagnostic *d, Span at, const char *replacement, const char *text,
 
 int diag_error_count(void)
 {
-    return error_count;
+    return in_use->error_count;
+}
+
+DiagnosticLog *new_diagnostic_log(void)
+{
+    return NEW(DiagnosticLog);
+}
+
+DiagnosticLog *diag_to(DiagnosticLog *log)
+{
+    DiagnosticLog *before = in_use;
+    in_use = log ? log : &commands_log;
+    return before;
 }
 
 /* ---- names */
@@ -270,13 +287,13 @@ static bool is_repeated(const Diagnostic *d, const Diagnostic *earlier)
 
 /* Sorted, the repetitions left out.  Messages at one place stand together, so
  * a repetition is looked for only among those. */
-static DiagnosticList in_source_order(void)
+static DiagnosticList in_source_order(const DiagnosticLog *log)
 {
     DiagnosticList kept = {0};
-    if (waiting.count)
-        qsort(waiting.items, (size_t)waiting.count, sizeof *waiting.items, compare_diagnostics);
-    for (int i = 0; i < waiting.count; i++) {
-        Diagnostic *d = waiting.items[i];
+    if (log->waiting.count)
+        qsort(log->waiting.items, (size_t)log->waiting.count, sizeof *log->waiting.items, compare_diagnostics);
+    for (int i = 0; i < log->waiting.count; i++) {
+        Diagnostic *d = log->waiting.items[i];
         bool repeated = false;
         for (int k = kept.count - 1; k >= 0 && !repeated; k--) {
             if (compare_spans(kept.items[k]->marks.items[0].at, d->marks.items[0].at))
@@ -328,36 +345,14 @@ static const char *severity_word(Severity severity)
 
 /* ---- lines and characters of a source */
 
-typedef struct LineIndex {
-    const Source *source;
-    LIST(size_t) starts;
-} LineIndex;
-
-static const LineIndex *line_index(const Source *source)
-{
-    static LIST(LineIndex *) known;
-    for (int i = 0; i < known.count; i++)
-        if (known.items[i]->source == source)
-            return known.items[i];
-    LineIndex *index = NEW(LineIndex);
-    index->source = source;
-    push(&index->starts, (size_t)0);
-    for (size_t i = 0; i < source->length; i++)
-        if (source->chars[i] == '\n')
-            push(&index->starts, i + 1);
-    push(&known, index);
-    return index;
-}
-
 /* A line without its end; empty for one past the last. */
 static const char *source_line(const Source *source, int line, int *length)
 {
-    const LineIndex *index = line_index(source);
     *length = 0;
-    if (line < 1 || line > index->starts.count)
+    if (line < 1 || line > source->lines)
         return "";
-    size_t start = index->starts.items[line - 1];
-    size_t end = line < index->starts.count ? index->starts.items[line] - 1 : source->length;
+    size_t start = source->line_starts[line - 1];
+    size_t end = line < source->lines ? source->line_starts[line] - 1 : source->length;
     if (end > start && source->chars[end - 1] == '\r')
         end--;
     *length = (int)(end - start);
@@ -724,6 +719,12 @@ static cJSON *json_document(const DiagnosticList *shown)
     return all;
 }
 
+cJSON *diag_json(const DiagnosticLog *log)
+{
+    DiagnosticList all = in_source_order(log);
+    return json_document(&all);
+}
+
 /* ---- SARIF 2.1.0, the OASIS format that code hosts and editors read */
 
 /* A byte column as a count of characters, which is how SARIF counts. */
@@ -893,21 +894,21 @@ static void print_texts(const DiagnosticList *shown, int unshown)
 void diag_flush(void)
 {
     int unshown;
-    DiagnosticList all = in_source_order(), shown = within_limit(&all, &unshown);
-    waiting = (DiagnosticList){0};
+    DiagnosticList all = in_source_order(in_use), shown = within_limit(&all, &unshown);
+    in_use->waiting = (DiagnosticList){0};
     switch (diag_options.style) {
     case DIAG_HUMAN:
     case DIAG_SHORT:
         print_texts(&shown, unshown);
         break;
     case DIAG_JSON:
-        if (shown.count || !flushed)
+        if (shown.count || !in_use->flushed)
             print_json(json_document(&shown));
         break;
     case DIAG_SARIF:
-        if (shown.count || !flushed)
+        if (shown.count || !in_use->flushed)
             print_json(sarif_document(&shown));
         break;
     }
-    flushed++;
+    in_use->flushed++;
 }

@@ -6,7 +6,10 @@
  */
 #include "netc.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct Plans { Plan *training, *inference; } Plans;     /* training NULL: no train section */
 
@@ -160,8 +163,21 @@ static void dump(const Options *options)
     dump_plan(plans.inference, stdout);
 }
 
+/* At every exit: what was printed must have arrived, or a full disk would look
+ * like success.  --help and --version leave through here too. */
+static void close_output(void)
+{
+    bool failed = ferror(stdout);
+    errno = 0;
+    if (fflush(stdout) == 0 && !failed)
+        return;
+    fprintf(stderr, "netc: cannot write to standard output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+    _exit(1);
+}
+
 int main(int argc, char **argv)
 {
+    atexit(close_output);
     Options options = read_options(argc, argv);
     if (options.dump)
         dump(&options);

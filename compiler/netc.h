@@ -6,9 +6,10 @@
  *
  * Data flows one way, down this page: no stage calls an earlier one back.
  *
- * Ownership: everything the compiler allocates comes from one arena that lives
- * until the process ends, so no structure here is ever freed by hand and any
- * pointer may be kept.  Names are interned: equal names are equal pointers.
+ * Ownership: everything the compiler allocates comes from the arena in use, as
+ * a rule the one that lives until the process ends, so no structure here is ever
+ * freed by hand and any pointer may be kept as long as its arena.  Names are
+ * interned: in one arena, equal names are equal pointers.
  * Sizes of tensors are int64_t and every product of them is checked.
  */
 #ifndef NETC_H
@@ -30,6 +31,13 @@ void *arena_allocate(size_t bytes);             /* zeroed; out of memory ends th
 #define NEW(T) ((T *)arena_allocate(sizeof(T)))
 #define NEW_ARRAY(T, n) ((T *)arena_allocate_array((n), sizeof(T)))
 void *arena_allocate_array(size_t count, size_t size);  /* the product is checked */
+
+/* For what is done over and over.  Everything allocated and interned goes to the
+ * arena in use; use_arena gives the one used before, and NULL is the lasting one. */
+typedef struct Arena Arena;
+Arena *new_arena(void);
+Arena *use_arena(Arena *arena);
+void drop_arena(Arena *arena);                  /* not the one in use */
 
 const char *intern(const char *chars);
 const char *intern_range(const char *chars, size_t length);
@@ -73,6 +81,8 @@ typedef struct Source {
     const char *chars;          /* NUL-terminated */
     size_t length;
     int order;                  /* the order in which files were read */
+    const size_t *line_starts;  /* lines of them */
+    int lines;
 } Source;
 
 /* Lines and columns count from 1; columns are bytes; the end is exclusive. */
@@ -110,7 +120,16 @@ typedef struct DiagOptions {
 } DiagOptions;
 extern DiagOptions diag_options;
 
-int diag_error_count(void);
+/* Where messages are kept.  A check that is not the command's own (of an
+ * editor's text, of a fix that is being tried) has a log of its own: diag_to
+ * gives the one used before, and NULL is the command's. */
+typedef struct DiagnosticLog DiagnosticLog;
+DiagnosticLog *new_diagnostic_log(void);
+DiagnosticLog *diag_to(DiagnosticLog *log);
+/* Its messages as --diagnostics=json writes them: the caller's to delete. */
+struct cJSON *diag_json(const DiagnosticLog *log);
+
+int diag_error_count(void);     /* of the log in use */
 /* Prints what was reported since the last flush, to stderr (json and sarif: stdout). */
 void diag_flush(void);
 /* The page of `netc explain CODE`; false when there is no such code. */
@@ -240,6 +259,12 @@ typedef struct Program {
 /* Reads and parses.  NULL when nothing could be read; otherwise a program, with
  * diag_error_count() > 0 when there were syntax errors. */
 Program *parse_program(const char *path);
+/* The same of a text that stands for the file at `path`: NUL-terminated, and
+ * kept as long as the program.  NULL when it is too long. */
+Program *parse_text(const char *path, const char *chars, size_t length);
+/* Set by who has texts that are not on the disk yet: gives the text of the file
+ * at `path`, or NULL to have it read. */
+extern const char *(*unsaved_text)(const char *path, size_t *length);
 void dump_ast(const Program *program, FILE *out);
 const char *expr_operator_text(ExprOperator operator);          /* "//" */
 
@@ -490,9 +515,30 @@ struct Graph {
     Span train_span;
 };
 
+/* What the walk met at one expansion of a statement, for those who ask about
+ * the text: the editor, `fmt --annotate`. */
+typedef struct StmtUse {
+    const Stmt *stmt;
+    const Tensor *in, *out;     /* NULL: unknown; `out` before any assertion */
+    const Instance *instance;
+    int first, end;             /* the nodes it made: first <= id < end */
+} StmtUse;
+typedef struct Symbol { const char *name; int64_t value; } Symbol;
+typedef struct BlockUse {       /* one use of a block, with the whole numbers its signature binds */
+    const BlockDef *def;
+    const Instance *instance;
+    LIST(Symbol) symbols;
+} BlockUse;
+typedef struct Trace {
+    Graph *graph;               /* as far as it was built, errors or none; NULL: a library */
+    LIST(StmtUse) stmts;        /* in the order in which they end; the first some 100,000 */
+    LIST(BlockUse) blocks;
+} Trace;
+
 /* build.c: expands blocks and infers every shape in one walk.  NULL when the
  * program has errors (all reported) or no network. */
 Graph *build_graph(const Program *program);
+Graph *build_traced(const Program *program, Trace *trace);
 /* Checks a library's blocks for names and arguments. */
 void check_library(const Program *program);
 /* training.c: resolves the train section against its table into
@@ -511,6 +557,14 @@ void add_gradients(Graph *graph, bool whole_batch);
 void verify_graph(const Graph *graph);
 /* dump.c */
 void dump_graph(const Graph *graph, FILE *out);
+
+/* ------------------------- check.c: texts in memory, for those who ask often */
+
+/* Checks a parsed program, network or library; `trace` may be NULL. */
+void check_parsed(const Program *program, Trace *trace);
+/* How many errors the text has, standing for the file at `path`: leaves nothing
+ * behind, neither memory nor messages. */
+int count_errors(const char *path, const char *chars, size_t length);
 
 /* ------------------------------------------- plan/: when and where */
 

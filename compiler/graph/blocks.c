@@ -192,10 +192,22 @@ static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
 
 /* ----------------------------------------------------------------- uses */
 
+/* The whole numbers that this use of a block binds, when somebody asks. */
+static void note_block(Builder *b, const BlockDef *def)
+{
+    BlockUse use = {.def = def, .instance = b->instance};
+    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
+        if (binding->value.kind == VALUE_INT)
+            push(&use.symbols, ((Symbol){binding->name, binding->value.integer}));
+    push(&b->trace->blocks, use);
+}
+
 static Tensor *walk_block(Builder *b, const BlockDef *def, Tensor *x, Span span)
 {
     if (!match_input(b, def, x, span))
         return NULL;
+    if (b->trace != NULL)
+        note_block(b, def);
     Tensor *y = walk_statements(b, def->body, x);
     return y != NULL && match_output(b, def, y) ? y : NULL;
 }

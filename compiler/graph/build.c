@@ -159,9 +159,20 @@ static void add_input(Inputs *inputs, Tensor *tensor)
     inputs->known &= tensor != NULL;
 }
 
+/* What one expansion of a statement made, when somebody asks. */
+static void note_use(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor *y, int first)
+{
+    enum { MOST_NOTED = 100000 };
+    if (b->trace != NULL && b->trace->stmts.count < MOST_NOTED)
+        push(&b->trace->stmts, ((StmtUse){stmt, x, y, b->instance, first, b->graph->nodes.count}));
+}
+
 static void walk_branch(Builder *b, const Stmt *stmt, Tensor *x, Inputs *inputs)
 {
-    add_input(inputs, finish_stmt(b, stmt, (Name){0}, walk_body(b, stmt->body, x)));
+    int first = b->graph->nodes.count;
+    Tensor *y = walk_body(b, stmt->body, x);
+    note_use(b, stmt, x, y, first);
+    add_input(inputs, finish_stmt(b, stmt, (Name){0}, y));
 }
 
 static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *x, Inputs *inputs)
@@ -647,7 +658,9 @@ static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
     }
     if (!b->input_seen && b->frame == b->network && stmt->kind != STMT_LET && stmt->kind != STMT_INPUT)
         report_no_input(b, stmt->span);
+    int first = b->graph->nodes.count;
     Tensor *y = walk_kind(b, stmt, x, &name);
+    note_use(b, stmt, x, y, first);
     return finish_stmt(b, stmt, name, y);
 }
 
@@ -666,12 +679,19 @@ static void walk_network(Builder *b, const NetworkDef *network)
 
 Graph *build_graph(const Program *program)
 {
+    return build_traced(program, NULL);
+}
+
+Graph *build_traced(const Program *program, Trace *trace)
+{
     if (program->network == NULL)
         return NULL;
     Graph *graph = NEW(Graph);
     graph->name = program->network->name;
     graph->program = program;
-    Builder b = {.program = program, .graph = graph};
+    if (trace != NULL)
+        trace->graph = graph;
+    Builder b = {.program = program, .graph = graph, .trace = trace};
     enter_blocks(&b);
     walk_network(&b, program->network);
     check_unused_blocks(&b);

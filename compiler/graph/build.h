@@ -128,6 +128,7 @@ typedef struct Builder {
     Frame *network;             /* the network's own scope */
     bool input_seen;            /* or its absence reported */
     bool stopped;               /* a limit was reached: nothing more is walked */
+    Trace *trace;               /* NULL: nobody asks */
 } Builder;
 
 typedef struct BlockState {
