@@ -32,7 +32,8 @@ enum {                          /* which commands take an option */
 
 enum {                          /* options without a letter */
     OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_JSON, OPTION_SVG,
-    OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS
+    OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS,
+    OPTION_WARN, OPTION_FIX
 };
 
 typedef struct OptionSpec {
@@ -54,7 +55,11 @@ static const OptionSpec option_specs[] = {
     { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },
     { "svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot" },
     { "dump", OPTION_DUMP, "ast|graph|gradient|plan", CHECK, "prints what that stage made, and stops" },
-    { "diagnostics", OPTION_DIAGNOSTICS, "human|short|json|sarif", READS, "how errors are written (default human)" },
+    { "diagnostics", OPTION_DIAGNOSTICS, "human|short|json|sarif|narrated", READS,
+      "how errors are written (default human); narrated: plain sentences, to be read aloud" },
+    { "warn", OPTION_WARN, "CODE|no-CODE|error", READS,
+      "shows or silences a kind of warning (netc explain lists them), or makes errors of all; may be repeated" },
+    { "fix", OPTION_FIX, NULL, CHECK, "makes every edit that is certain, and prints the difference" },
     { "color", OPTION_COLOUR, "auto|always|never", READS, "coloured errors (default auto: on a terminal, unless NO_COLOR is set)" },
     { "max-errors", OPTION_MAX_ERRORS, "N", READS, "stops after N errors (default 20; 0: no limit)" },
     { "help", 'h', NULL, ALL, "this page" },
@@ -156,6 +161,11 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_DIAGNOSTICS: diag_options.style = choose(options, spec, word); break;
     case OPTION_COLOUR: diag_options.colour = choose(options, spec, word); break;
     case OPTION_MAX_ERRORS: diag_options.max_errors = read_count(options, spec, word); break;
+    case OPTION_WARN:
+        if (!diag_warn(word))
+            misuse(options, "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` lists the codes", word);
+        break;
+    case OPTION_FIX: options->fix = true; break;
     case OPTION_TARGET:
         if (!find_target(word, &options->compile.target)) {
             diag_flush();
@@ -240,6 +250,8 @@ static void check_operands(const Options *options)
         misuse(options, "%s takes one operand: '%s' is one too many", spec->name, options->operands.items[spec->maximum]);
     if (options->command == COMMAND_BUILD && (!options->output || !strcmp(options->output, "-")))
         misuse(options, "build needs -o TRAINER, the program to write");
+    if (options->dump && options->fix)
+        misuse(options, "--dump prints a stage, and --fix none");
     if (options->dump && options->operands.count > 1)
         misuse(options, "--dump takes one FILE");
 }

@@ -27,6 +27,7 @@ typedef struct Request {
     const char *data, *weights, *init, *resume;
     NetRun run;
     NetGradcheck gradcheck;
+    NetBench bench;
     double threads, max_steps, steps, count, samples;
     bool no_shuffle;
     char **operands;
@@ -83,6 +84,7 @@ typedef struct Option {
 
 static const Option options[] = {
     { "data", "DIR|synthetic", "the images; without it, the network's own setting", TRAIN | TEST | PREDICT, WORD, AT(data) },
+    { "data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD, AT(data) },
     { "weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK, WORD, AT(weights) },
     { "epochs", "N", "how often to go through the training images", TRAIN, SETTING, .setting = "epochs" },
     { "batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK, SETTING, .setting = "batch" },
@@ -100,7 +102,8 @@ static const Option options[] = {
     { "log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log) },
     { "save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD, AT(run.gradients) },
     { "quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet) },
-    { "steps", "N", "steps in a repeat", BENCH, NUMBER, AT(steps), 1, 1e9 },
+    { "steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH, NUMBER, AT(steps), 1, 1e9 },
+    { "json", NULL, "print the figures as JSON", BENCH, FLAG, AT(bench.json) },
     { "count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6 },
     { "samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9 },
     { "random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG, AT(gradcheck.random_init) },
@@ -542,7 +545,10 @@ static int run_predict(Request *request)
 static int run_bench(Request *request)
 {
     NetError error;
-    bool good = net_bench(request->model, &request->settings, (int)request->threads, (int64_t)request->steps, stdout, &error);
+    request->bench.threads = (int)request->threads;
+    request->bench.steps = (int64_t)request->steps;
+    request->bench.data = request->data;
+    bool good = net_bench(request->model, &request->settings, &request->bench, stdout, &error);
     return good ? DONE : fail(&error);
 }
 
@@ -608,7 +614,7 @@ static int unknown_command(const char *word)
 static int run_command(const NetModel *model, const Command *command, int argc, char **argv)
 {
     NetError error;
-    Request request = {.model = model, .threads = default_threads(), .max_steps = -1, .steps = 50, .count = 5, .samples = 32};
+    Request request = {.model = model, .threads = default_threads(), .max_steps = -1, .count = 5, .samples = 32};
     if (command->bit == TRAIN && model->training.phase_count == 0)
         return complain(MISUSE, "%s has no train section, so there is no train command: add one to %s", model->name, model->source);
     if (!net_settings_open(&request.settings, model, &error))

@@ -48,7 +48,22 @@ typedef struct NetStep {
     int64_t images;             /* in this batch: the loss is their mean */
     uint64_t seed;              /* of the run: with `step` and the image's place it decides dropout */
     uint64_t step;              /* counts training steps from 0 */
+    struct NetClock *clock;     /* times every part for the trainer's bench; NULL: nothing is timed */
 } NetStep;
+
+/* A part of a program: one kernel's call in one of its phases. */
+typedef struct NetPart {
+    const char *path, *stage;   /* "conv1", "backward_input" */
+    int64_t multiply_adds;      /* per image: what the layer is defined by, none taken off for skipped taps */
+} NetPart;
+
+/* Said after each part.  Where nothing is timed it costs a test of a pointer. */
+void net_clock_lap(struct NetClock *clock, int part);
+static inline void net_lap(const NetStep *step, int part)
+{
+    if (__builtin_expect(step->clock != NULL, 0))
+        net_clock_lap(step->clock, part);
+}
 
 /* A phase: work that needs no barrier inside.  `grain` runs once per grain
  * with the thread's own scratch arena; then `owned`, if any, runs once per unit
@@ -67,6 +82,8 @@ typedef struct NetProgram {
     int64_t scratch_elements;   /* per thread */
     int64_t kept_elements;      /* per grain */
     int64_t logits;             /* where, in a grain's kept tensors, [classes][lanes] are */
+    const NetPart *parts;       /* in the order of their calls */
+    int part_count;
 } NetProgram;
 
 /* -------------------------------------------------------------- a model */
@@ -103,6 +120,11 @@ typedef struct NetSetting {     /* of the train section: "optimizer.lr" = 0.01 *
     const double *numbers;
 } NetSetting;
 
+/* Makes multiply-adds that wait for nothing but their own last result and gives
+ * how many.  It is compiled with the kernels, for their target, so its speed is
+ * the peak that they can be held against. */
+typedef int64_t NetPeak(int64_t turns, real *sum);
+
 typedef struct NetModel {
     const char *name;
     const char *source;         /* the .net file */
@@ -121,6 +143,7 @@ typedef struct NetModel {
     NetProgram inference;
     const NetSetting *settings; /* empty: no train section */
     int setting_count;
+    NetPeak *peak;
 } NetModel;
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */

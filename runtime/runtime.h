@@ -195,6 +195,9 @@ void net_clip_apply(const NetClip *clip, real *gradient, int64_t from, int64_t t
 /* train/initial.c: each parameter from its own stream of random numbers. */
 void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters, uint64_t seed);
 
+/* What times the parts of a program, on one thread: see train/profile.c. */
+typedef struct NetClock { double last, *seconds; } NetClock;    /* seconds[part], added to */
+
 /* train/session.c */
 struct NetSession {
     const NetModel *model;
@@ -210,6 +213,7 @@ struct NetSession {
     real **scratch;             /* [threads] */
     int64_t gradient_stride;
     uint64_t seed, steps;       /* training steps done */
+    NetClock *clock;            /* times each part of a program; NULL: nothing is timed */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, bool training,
                              NetError *error);
@@ -358,8 +362,47 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
 /* train/art.c: an image drawn in a terminal's characters. */
 void net_draw_image(FILE *out, const uint8_t *pixels, NetShape shape);
 
+/* train/measure.c: what a benchmark is made of. */
+enum { NET_REPEATS = 5 };
+typedef struct NetSpread { double median, least, most; } NetSpread;
+NetSpread net_spread(const double values[NET_REPEATS]);
+/* How images go through a session: with an optimizer they train it; with
+ * logits, [batch][classes], the pixels of `batch` images are its input. */
+typedef struct NetJob {
+    NetSession *session;
+    int64_t batch;
+    const NetImages *images;
+    const int32_t *order;
+    const NetOptimizer *optimizer;
+    const float *pixels;
+    float *logits;
+} NetJob;
+void net_job_run(const NetJob *job, int64_t steps);
+int64_t net_job_steps(const NetJob *job);       /* that take a fifth of a second; warms up */
+/* Multiply-adds a second that the pool's threads reach together. */
+double net_measure_peak(const NetModel *model, NetPool *pool);
+
+/* train/profile.c: the time of each part of a program on one thread.  A phase
+ * starts the clock and says net_lap after each part. */
+void net_clock_start(NetClock *clock);
+typedef struct NetProfile {
+    const NetProgram *program;
+    int64_t steps, images;      /* in a repeat; in a step */
+    double peak, step;          /* multiply-adds a second; seconds per step */
+    double *seconds;            /* [part_count], per step */
+} NetProfile;
+/* Medians over NET_REPEATS; job's session has one thread. */
+bool net_profile(NetProfile *profile, const NetJob *job, int64_t steps, NetError *error);
+void net_profile_print(const NetProfile *profile, FILE *out);
+
 /* train/bench.c, train/gradcheck.c, train/info.c: one command each. */
-bool net_bench(const NetModel *model, const NetSettings *settings, int threads, int64_t steps, FILE *out, NetError *error);
+typedef struct NetBench {
+    int threads;
+    int64_t steps;              /* in a repeat; 0: as many as take a fifth of a second */
+    const char *data;           /* NULL: images drawn for it */
+    bool json;
+} NetBench;
+bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options, FILE *out, NetError *error);
 typedef struct NetGradcheck { int threads; int64_t samples; bool random_init; const char *weights; } NetGradcheck;
 /* False with a sentence when a gradient is wrong or could not be checked. */
 bool net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options, FILE *out, NetError *error);

@@ -6,9 +6,11 @@
 #include <string.h>
 
 const CodeEntry codes[] = {
-#define DIAGNOSTIC(code, summary, explanation, wrong, right) {code, summary, explanation, wrong, right},
+#define DIAGNOSTIC(code, summary, explanation, wrong, right) {code, summary, explanation, wrong, right, false},
+#define WARNING(code, summary, explanation, wrong, right) {code, summary, explanation, wrong, right, true},
 #include "diag/diagnostics.def"
 #undef DIAGNOSTIC
+#undef WARNING
 };
 const int code_count = sizeof codes / sizeof *codes;
 
@@ -18,6 +20,22 @@ int find_code(const char *code)
         if (strcmp(codes[i].code, code) == 0)
             return i;
     return -1;
+}
+
+bool diag_warn(const char *word)
+{
+    bool off = strncmp(word, "no-", 3) == 0;
+    int code = find_code(off ? word + 3 : word);
+    if (strcmp(word, "error") == 0) {
+        diag_options.warnings_are_errors = true;
+        return true;
+    }
+    if (code < 0 || !codes[code].warning)
+        return false;
+    if (!diag_options.silenced)
+        diag_options.silenced = NEW_ARRAY(bool, (size_t)code_count);
+    diag_options.silenced[code] = off;
+    return true;
 }
 
 static void print_indented(const char *heading, const char *program, FILE *out)
@@ -63,6 +81,10 @@ bool diag_explain(const char *code, FILE *out)
 
 void diag_list_codes(FILE *out)
 {
-    for (int i = 0; i < code_count; i++)
-        fprintf(out, "%-20s %s\n", codes[i].code, codes[i].summary);
+    for (int warnings = 0; warnings < 2; warnings++) {
+        fprintf(out, warnings ? "\nwarnings:\n" : "errors:\n");
+        for (int i = 0; i < code_count; i++)
+            if (codes[i].warning == warnings)
+                fprintf(out, "%-20s %s\n", codes[i].code, codes[i].summary);
+    }
 }

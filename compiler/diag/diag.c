@@ -2,8 +2,8 @@
  *
  * Messages are collected in a log while the stages run and printed together at
  * diag_flush(), in the order of the program text, because the stages find
- * faults in an order of their own.  Logs nest: a check within the check, of the
- * program with an edit made, has its own.  All styles are made from the same
+ * faults in an order of their own.  A check within the check, of the program
+ * with an edit made, has a log of its own.  All styles are made from the same
  * record, by human.c and machine.c.
  */
 #include "diag/diag.h"
@@ -14,31 +14,39 @@
 #include <string.h>
 
 DiagOptions diag_options;
-static DiagLog whole = {0};     /* of the run, since the last flush */
-static DiagLog *now = &whole;   /* where messages go */
-static int flushed;
+static DiagnosticLog commands_log;
+static DiagnosticLog *in_use = &commands_log;
 
 /* ---- logs */
 
-DiagLog *diag_open(const FaultList *expected)
+DiagnosticLog *new_diagnostic_log(void)
 {
-    DiagLog *log = NEW(DiagLog);
-    log->outer = now;
-    log->expected = expected;
-    return now = log;
+    return NEW(DiagnosticLog);
 }
 
-void diag_close(bool keep)
+DiagnosticLog *diag_to(DiagnosticLog *log)
 {
-    DiagLog *log = now;
-    require(log->outer != NULL);
-    now = log->outer;
-    for (int i = 0; keep && i < log->list.count; i++) {
-        Diagnostic *d = log->list.items[i];
-        d->serial = now->reported++;
-        now->errors += d->severity == SEVERITY_ERROR;
-        push(&now->list, d);
-    }
+    DiagnosticLog *before = in_use;
+    in_use = log ? log : &commands_log;
+    return before;
+}
+
+static void add_diagnostic(Diagnostic *d)
+{
+    d->serial = in_use->reported++;
+    in_use->error_count += d->severity == SEVERITY_ERROR;
+    push(&in_use->waiting, d);
+}
+
+void diag_take(const DiagnosticLog *log)
+{
+    for (int i = 0; i < log->waiting.count; i++)
+        add_diagnostic(log->waiting.items[i]);
+}
+
+void diag_expect(const FaultList *expected)
+{
+    in_use->expected = expected;
 }
 
 static bool is_expected(const FaultList *expected, const Fault *fault)
@@ -55,13 +63,13 @@ static bool is_expected(const FaultList *expected, const Fault *fault)
 static void compare_with_expected(const char *code, Span at)
 {
     Fault fault = {code, at.line, at.column};
-    if (now->expected && !is_expected(now->expected, &fault))
-        now->surprised = true;
+    if (in_use->expected && !is_expected(in_use->expected, &fault))
+        in_use->surprised = true;
 }
 
 bool diag_surprised(void)
 {
-    return now->surprised;
+    return in_use->surprised;
 }
 
 /* ---- collecting */
@@ -105,9 +113,7 @@ Diagnostic *diag(Severity severity, const char *code, Span primary, const char *
     if (is_unwanted(severity, found))
         return d;
     d->severity = diag_options.warnings_are_errors ? SEVERITY_ERROR : severity;
-    d->serial = now->reported++;
-    push(&now->list, d);
-    now->errors += d->severity == SEVERITY_ERROR;
+    add_diagnostic(d);
     if (d->severity == SEVERITY_ERROR)
         compare_with_expected(code, primary);
     return d;
@@ -178,7 +184,7 @@ void diag_sizes(Diagnostic *d, Shape actual, Shape wanted)
 
 int diag_error_count(void)
 {
-    return now->errors;
+    return in_use->error_count;
 }
 
 static int count_fixes(const Diagnostic *d)
@@ -284,6 +290,15 @@ static DiagnosticList in_source_order(DiagnosticList waiting)
     return kept;
 }
 
+DiagnosticList errors_in_use(void)
+{
+    DiagnosticList all = in_source_order(in_use->waiting), errors = {0};
+    for (int i = 0; i < all.count; i++)
+        if (all.items[i]->severity == SEVERITY_ERROR)
+            push(&errors, all.items[i]);
+    return errors;
+}
+
 /* ---- printing */
 
 /* The first max_errors errors, and the warnings among them. */
@@ -332,8 +347,8 @@ static void print_texts(const DiagnosticList *shown, int unshown)
 void diag_flush(void)
 {
     int unshown;
-    DiagnosticList all = in_source_order(whole.list), shown = within_limit(&all, &unshown);
-    whole.list = (DiagnosticList){0};
+    DiagnosticList all = in_source_order(in_use->waiting), shown = within_limit(&all, &unshown);
+    in_use->waiting = (DiagnosticList){0};
     switch (diag_options.style) {
     case DIAG_HUMAN:
     case DIAG_SHORT:
@@ -341,19 +356,19 @@ void diag_flush(void)
         print_texts(&shown, unshown);
         break;
     case DIAG_JSON:
-        if (shown.count || !flushed)
+        if (shown.count || !in_use->flushed)
             print_json(json_document(&shown));
         break;
     case DIAG_SARIF:
-        if (shown.count || !flushed)
+        if (shown.count || !in_use->flushed)
             print_json(sarif_document(&shown));
         break;
     }
-    flushed++;
+    in_use->flushed++;
 }
 
-struct cJSON *diag_json(const DiagLog *log)
+struct cJSON *diag_json(const DiagnosticLog *log)
 {
-    DiagnosticList all = in_source_order(log->list);
+    DiagnosticList all = in_source_order(log->waiting);
     return json_document(&all);
 }

@@ -1,4 +1,5 @@
-/* diag.h: what the files that print messages share.  Private to diag/.
+/* diag.h: what the files that print messages share, and what the search for help
+ * (repair/) reads of them.  Private to both.
  *
  *   diag.c      collecting, order, and the nearest of some names
  *   codes.c     the codes, and the page that explains each
@@ -13,6 +14,7 @@
 
 typedef struct CodeEntry {
     const char *code, *summary, *explanation, *wrong, *right;
+    bool warning;
 } CodeEntry;
 extern const CodeEntry codes[];
 extern const int code_count;
@@ -45,14 +47,14 @@ struct Diagnostic {
 };
 typedef LIST(Diagnostic *) DiagnosticList;
 
-struct DiagLog {
-    DiagLog *outer;
-    DiagnosticList list;
-    int errors, reported;
-    const FaultList *expected;  /* a trial's: any other fault ends it */
+struct DiagnosticLog {
+    DiagnosticList waiting;     /* since the last flush */
+    int error_count, reported, flushed;
+    const FaultList *expected;  /* a trial's: any other error is a surprise; NULL: no trial */
     bool surprised;
 };
 
+DiagnosticList errors_in_use(void);             /* of the log in use, in source order, each once */
 int compare_spans(Span a, Span b);              /* by where they start */
 /* An edit may be made unasked only when it is the only one offered. */
 const char *applicability(const Diagnostic *d, const Remark *remark);

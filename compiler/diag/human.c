@@ -154,7 +154,7 @@ static const char *place_text(Span at)
 
 static void add_remark(Text *out, int width, Remark remark)
 {
-    bool help = remark.kind != REMARK_NOTE;
+    bool help = remark.kind == REMARK_HELP;
     add_gutter(out, width, "= ");
     text_add(out, "%s%s%s: %s", paint(help ? PAINT_HELP : PAINT_BOLD), help ? "help" : "note",
              paint(PAINT_NONE), remark.text);
@@ -216,3 +216,94 @@ void add_short(Text *out, const Diagnostic *d)
              d->message);
 }
 
+
+/* ---- sentences, for those who have the screen read to them */
+
+/* "[20, 8, 8]" at `at`, all numbers: how many characters it takes, else 0. */
+static size_t shape_length(const char *at)
+{
+    size_t inside = *at == '[' ? strspn(at + 1, "0123456789, _") : 0;
+    return inside > 0 && at[1 + inside] == ']' ? inside + 2 : 0;
+}
+
+/* A shape is read as "20 by 8 by 8". */
+static const char *speak_shape(Text *out, const char *at)
+{
+    for (; *at != ']'; at++)
+        if (*at == ',')
+            text_add(out, " by");
+        else if (*at == '_')
+            text_add(out, "any");
+        else if (*at != '[')
+            text_add_range(out, at, 1);
+    return at + 1;
+}
+
+/* What is read aloud as a word, or not at all. */
+static const struct { const char *sign, *spoken; } signs[] = {
+    {" -> ", " to "}, {" * ", " times "}, {" + ", " plus "}, {" - ", " minus "}, {" = ", " is "}, {" / ", " divided by "},
+    {"`{`", "an opening brace"}, {"`}`", "a closing brace"}, {"`(`", "an opening parenthesis"},
+    {"`)`", "a closing parenthesis"}, {"`[`", "an opening bracket"}, {"`]`", "a closing bracket"}, {"`,`", "a comma"},
+    {"`", ""}, {"…", "and so on"},
+};
+
+static const char *spoken(const char *chars)
+{
+    Text out = {0};
+    while (*chars) {
+        size_t i = 0, count = sizeof signs / sizeof *signs;
+        while (i < count && strncmp(chars, signs[i].sign, strlen(signs[i].sign)) != 0)
+            i++;
+        if (shape_length(chars)) {
+            chars = speak_shape(&out, chars);
+        } else if (i < count) {
+            text_add(&out, "%s", signs[i].spoken);
+            chars += strlen(signs[i].sign);
+        } else {
+            text_add_range(&out, chars++, 1);
+        }
+    }
+    return text_chars(&out);
+}
+
+static const char *spoken_place(Span at, const Source *known)
+{
+    const char *file = at.source != known ? format(" of %s", at.source->path) : "";
+    const char *to = at.end_line == at.line && at.end_column > at.column + 1 ? format(" to %d", at.end_column - 1) : "";
+    return format("line %d%s, column%s %d%s", at.line, file, *to ? "s" : "", at.column, to);
+}
+
+static const char *marked_text(Span at)
+{
+    Window window = window_on(at);
+    int end = at.end_line == at.line ? at.end_column - 1 : window.length;
+    end = end < window.length ? end : window.length;
+    return at.column - 1 < end ? intern_range(window.chars + at.column - 1, (size_t)(end - at.column + 1)) : "";
+}
+
+static void add_spoken_mark(Text *out, const Mark *mark, const Source *known)
+{
+    if (!mark->at.source || !mark->text || !*mark->text)
+        return;
+    if (mark->primary)
+        text_add(out, "There: %s.\n", spoken(mark->text));
+    else
+        text_add(out, "See %s, %s: %s.\n", spoken_place(mark->at, known), marked_text(mark->at), spoken(mark->text));
+}
+
+void add_narrated(Text *out, const Diagnostic *d)
+{
+    const Source *source = d->marks.items[0].at.source;
+    text_add(out, "%s, %s", d->severity == SEVERITY_ERROR ? "Error" : "Warning", d->code);
+    if (source)
+        text_add(out, ", in %s, %s", source->path, spoken_place(d->marks.items[0].at, source));
+    text_add(out, ": %s.\n", spoken(d->message));
+    for (int i = 0; i < d->marks.count; i++)
+        add_spoken_mark(out, &d->marks.items[i], source);
+    for (int i = 0; i < d->remarks.count; i++) {
+        const Remark *remark = &d->remarks.items[i];
+        text_add(out, "%s: %s", remark->kind == REMARK_NOTE ? "Note" : "Help", spoken(remark->text));
+        text_add(out, "%s.\n", remark->at.source ? format(", at %s", spoken_place(remark->at, source)) : "");
+    }
+    text_add(out, "\n");
+}

@@ -5,26 +5,15 @@
 #include "diag/diag.h"
 
 #include <locale.h>
-#include <string.h>
 #include <wchar.h>
-
-const Source *new_source(const char *path, const char *chars, size_t length, int order)
-{
-    Source *source = NEW(Source);
-    *source = (Source){ .path = path, .chars = chars, .length = length, .order = order };
-    push(&source->lines, (size_t)0);
-    for (const char *at = chars; (at = memchr(at, '\n', (size_t)(chars + length - at))) != NULL; )
-        push(&source->lines, (size_t)(++at - chars));
-    return source;
-}
 
 const char *source_line(const Source *source, int line, int *length)
 {
     *length = 0;
-    if (line < 1 || line > source->lines.count)
+    if (line < 1 || line > source->lines)
         return "";
-    size_t start = source->lines.items[line - 1];
-    size_t end = line < source->lines.count ? source->lines.items[line] - 1 : source->length;
+    size_t start = source->line_starts[line - 1];
+    size_t end = line < source->lines ? source->line_starts[line] - 1 : source->length;
     if (end > start && source->chars[end - 1] == '\r')
         end--;
     *length = (int)(end - start);

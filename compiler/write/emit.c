@@ -211,9 +211,20 @@ static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node, const 
     return units;
 }
 
+/* After a node's calls: its row in the table of parts, and the lap that times it. */
+static void emit_lap(Emitter *emitter, Text *calls, const Node *node, const char *indent)
+{
+    const Node *layer = node->forward ? node->forward : node;
+    bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
+    int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(layer) : 0;
+    text_add(calls, "%snet_lap(s, %d);\n", indent, emitter->part_count++);
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds);
+}
+
 static void emit_node(Emitter *emitter, Text *calls, const Node *node)
 {
     const Plan *plan = emitter->plan;
+    size_t before = calls->length;
     if (plan_skips(plan, node))
         return;
     if (node->stage == STAGE_ACCUMULATE || node->stage == STAGE_COPY)
@@ -223,6 +234,8 @@ static void emit_node(Emitter *emitter, Text *calls, const Node *node)
         emit_concat(emitter, calls, node);
     else
         emit_call(emitter, calls, node, "    ");
+    if (calls->length > before)
+        emit_lap(emitter, calls, node, "    ");
 }
 
 static const char *program_name(const Plan *plan)
@@ -276,6 +289,7 @@ static void emit_owned_phase(Emitter *emitter, int phase)
             continue;
         Text call = { 0 };
         int64_t own = emit_call(emitter, &call, plan->schedule.items[i], "        ");
+        emit_lap(emitter, &call, plan->schedule.items[i], "        ");
         text_add(&calls, "    if (unit >= %lld && unit < %lld) {\n        const int64_t g = unit - %lld;\n%s    }\n", (long long)units,
                  (long long)(units + own), (long long)units, text_chars(&call));
         units += own;
@@ -291,7 +305,8 @@ static void emit_owned_phase(Emitter *emitter, int phase)
 static void emit_phases(Emitter *emitter, const Plan *plan)
 {
     emitter->plan = plan;
-    emitter->phases = (Text){ 0 };
+    emitter->phases = emitter->parts = (Text){ 0 };
+    emitter->part_count = 0;
     for (int phase = 0; phase < plan->phases; phase++) {
         text_add(&emitter->phases, "    { ");
         emit_grain_phase(emitter, phase);
@@ -299,6 +314,28 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
         text_add(&emitter->phases, "},\n");
     }
     text_add(emitter->out, "static const NetPhase %s[] = {\n%s};\n\n", program_name(plan), text_chars(&emitter->phases));
+    text_add(emitter->out, "static const NetPart %s_parts[] = {\n%s    { 0 },\n};\n\n", program_name(plan), text_chars(&emitter->parts));
+}
+
+enum { PEAK_CHAINS = 12 };      /* two units of latency four keep eight busy; 12 fit in 16 registers */
+
+/* What the trainer's bench measures the kernels against. */
+static void emit_peak(Emitter *emitter)
+{
+    Text chains = { 0 }, turn = { 0 }, sum = { 0 };
+    for (int i = 0; i < PEAK_CHAINS; i++) {
+        text_add(&chains, "%sc%d = term * %d", i ? ", " : "", i, i);
+        text_add(&turn, "        c%d = c%d * factor + term;\n", i, i);
+        text_add(&sum, "%sc%d", i ? " + " : "", i);
+    }
+    text_add(emitter->out, "/* Multiply-adds as fast as the machine makes them. */\n"
+                           "static int64_t peak(int64_t turns, real *sum)\n{\n"
+                           "    const vec factor = (vec){ 0 } + (real)0.5, term = (vec){ 0 } + 1;\n"
+                           "    vec %s;\n"
+                           "    for (int64_t i = 0; i < turns; i++) {\n%s    }\n"
+                           "    *sum = (%s)[0];\n"
+                           "    return turns * LANES * %d;\n}\n\n",
+             text_chars(&chains), text_chars(&turn), text_chars(&sum), PEAK_CHAINS);
 }
 
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const CompileOptions *options, Text *out)
@@ -308,6 +345,7 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
     if (training)
         emit_phases(&emitter, training);
     emit_phases(&emitter, inference);
+    emit_peak(&emitter);
     emit_model(&emitter, training, inference);
 
     emitter.out = out;

@@ -28,10 +28,14 @@ typedef struct Emitter {
     Text *out;
     LIST(Function) functions;   /* written so far; equal text is written once */
     Text phases;                /* the table of phases, as they are written */
+    Text parts;                 /* the table of the program's calls, as they are written */
+    int part_count;
 } Emitter;
 
 /* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
 const char *identifier(const char *path);
+/* Text as a C string. */
+const char *quoted(const char *chars);
 /* A file's path as a comment can hold it: what would end the comment or its line is a '?'. */
 const char *comment_text(const char *path);
 /* A double as C reads it back exactly. */

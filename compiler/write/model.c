@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *quoted(const char *chars)
+const char *quoted(const char *chars)
 {
     Text text = { 0 };
     text_add(&text, "\"");
@@ -110,8 +110,9 @@ static void emit_settings(Emitter *emitter)
 
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
-    text_add(emitter->out, "    .%s = { %s, %d, %lld, %lld, %lld },\n", name, name, plan->phases, (long long)plan->scratch_elements,
-             (long long)plan->kept_elements, (long long)(plan->places[plan->logits->id].place * plan->lanes));
+    text_add(emitter->out, "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - 1 },\n", name, name,
+             plan->phases, (long long)plan->scratch_elements, (long long)plan->kept_elements,
+             (long long)(plan->places[plan->logits->id].place * plan->lanes), name, name, name);
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
@@ -136,7 +137,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_program_fields(emitter, "inference", inference);
     if (graph->settings.count)
         text_add(emitter->out, "    .settings = settings,\n    .setting_count = %d,\n", graph->settings.count);
-    text_add(emitter->out, "};\n\n"
+    text_add(emitter->out, "    .peak = peak,\n};\n\n"
                            "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
                            "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, argv);\n}\n#endif\n",
              identifier(graph->name));

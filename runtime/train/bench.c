@@ -1,94 +1,245 @@
-/* bench.c: how fast the network trains and answers here.
+/* bench.c: how fast the network trains and answers here, and how near each
+ * kernel comes to what the machine can do.
  *
- * Images are drawn into memory first, so what is measured is a step as training
- * runs it, loading and update included.  The median of several repeats is what
- * a busy machine disturbs least.
+ * Images lie in memory as bytes, so what is measured of training is a step as a
+ * run makes it: shuffled, loaded, normalised, forward, backward, updated.
+ * Inference is measured as a C program calls it, from normalised numbers to
+ * logits; one image at a time on one thread, a thousand on all.  The peak is
+ * measured between the repeats, on the same threads.
  */
 #include "runtime.h"
 
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 
-enum { REPEATS = 5, LEAST_IMAGES = 512, WARM_STEPS = 3 };
+enum { DRAWN = 512, MANY = 1000, MOST_PIXELS = 1 << 26 };       /* images; images; elements of input at once */
 
 typedef struct Bench {
-    NetSession *session;
+    const NetModel *model;
+    const NetSettings *settings;
+    const NetBench *options;
+    NetData data;
+    int32_t *order;
+    int64_t batch, many;        /* images in a training step; in a large call of inference */
     NetOptimizer optimizer;
-    NetImages images;
-    int64_t batch;              /* of the kind measured */
-    bool training;
+    double multiply_adds;       /* of training one image */
+    NetSpread peak, training, share, one, large;        /* multiply-adds a second; seconds per step */
+    NetProfile profile;
 } Bench;
 
-static void run_steps(const Bench *bench, int64_t steps)
-{
-    int64_t batches = bench->images.count / bench->batch;
-    for (int64_t step = 0; step < steps; step++) {
-        NetBatch batch = {.images = &bench->images, .first = step % batches * bench->batch, .count = bench->batch};
-        if (bench->training)
-            net_train_batch(bench->session, &batch, &bench->optimizer);
-        else
-            net_test_batch(bench->session, &batch);
-    }
-}
+/* ------------------------------------------------------------- measuring */
 
-static int ascending(const void *a, const void *b)
+static NetSpread measure(const Bench *bench, const NetJob *job)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Seconds per step. */
-static double measure(const Bench *bench, int64_t steps)
-{
-    double seconds[REPEATS];
-    run_steps(bench, steps < WARM_STEPS ? steps : WARM_STEPS);
-    for (int i = 0; i < REPEATS; i++) {
+    double seconds[NET_REPEATS];
+    int64_t steps = bench->options->steps ? bench->options->steps : net_job_steps(job);
+    for (int i = 0; i < NET_REPEATS; i++) {
         double start = net_seconds();
-        run_steps(bench, steps);
+        net_job_run(job, steps);
         seconds[i] = (net_seconds() - start) / (double)steps;
     }
-    qsort(seconds, REPEATS, sizeof *seconds, ascending);
-    return seconds[REPEATS / 2];
+    return net_spread(seconds);
 }
 
-static void report(FILE *out, const char *what, const Bench *bench, double seconds)
+/* Peak and training by turns, so that the share is of the same moments. */
+static void measure_training(Bench *bench, const NetJob *job)
 {
-    fprintf(out, "%-10s batch %5lld  %12.0f images/s  %10.3f ms per step\n", what, (long long)bench->batch,
-            (double)bench->batch / seconds, seconds * 1e3);
+    double seconds[NET_REPEATS], peaks[NET_REPEATS], shares[NET_REPEATS];
+    int64_t steps = bench->options->steps ? bench->options->steps : net_job_steps(job);
+    for (int i = 0; i < NET_REPEATS; i++) {
+        peaks[i] = net_measure_peak(bench->model, job->session->pool);
+        double start = net_seconds();
+        net_job_run(job, steps);
+        seconds[i] = (net_seconds() - start) / (double)steps;
+        shares[i] = bench->multiply_adds * (double)bench->batch / seconds[i] / peaks[i];
+    }
+    bench->training = net_spread(seconds);
+    bench->peak = net_spread(peaks);
+    bench->share = net_spread(shares);
 }
 
-static void run_all(Bench *bench, int64_t steps, FILE *out)
+static NetSession *open_session(const Bench *bench, int threads, NetError *error)
 {
-    int64_t batch = bench->session->batch;
-    fprintf(out, "%s: %s kernels for %s, %d thread%s, median of %d × %lld steps\n", bench->session->model->name,
-            bench->session->model->kernels, bench->session->model->target, net_pool_threads(bench->session->pool),
-            net_pool_threads(bench->session->pool) == 1 ? "" : "s", REPEATS, (long long)steps);
-    bench->batch = batch;
-    bench->training = bench->session->training;
-    if (bench->training)
-        report(out, "training", bench, measure(bench, steps));
-    bench->training = false;
-    report(out, "inference", bench, measure(bench, steps));
-    bench->batch = 1;
-    if (batch > 1)
-        report(out, "inference", bench, measure(bench, steps));
+    bool training = bench->model->training.phase_count > 0;
+    uint64_t seed = (uint64_t)net_setting(bench->settings, "seed", 1);
+    NetSession *session = net_session_open(bench->model, threads, bench->batch, seed, training, error);
+    if (session && !net_session_normalise(session, bench->settings, error)) {
+        net_close(session);
+        return NULL;
+    }
+    return session;
 }
 
-bool net_bench(const NetModel *model, const NetSettings *settings, int threads, int64_t steps, FILE *out, NetError *error)
+static bool train(Bench *bench, int threads, bool profiled, NetError *error)
 {
-    uint64_t seed = (uint64_t)net_setting(settings, "seed", 1);
-    int64_t batch = (int64_t)net_setting(settings, "batch", 64), count = (LEAST_IMAGES + batch - 1) / batch * batch;
-    Bench bench = {0};
-    bench.session = net_session_open(model, threads, batch, seed, model->training.phase_count > 0, error);
-    bool good = bench.session
-        && net_session_normalise(bench.session, settings, error)
-        && net_optimizer_open(&bench.optimizer, model, settings, error)
-        && net_draw_synthetic(&bench.images, count, bench.session->image, model->classes, seed, 0, error);
-    bench.optimizer.rates.updates = 2;
+    NetSession *session = open_session(bench, threads, error);
+    NetJob job = {
+        .session = session, .batch = bench->batch, .images = &bench->data.train, .order = bench->order,
+        .optimizer = bench->model->training.phase_count > 0 ? &bench->optimizer : NULL,
+    };
+    bool good = session != NULL;
+    if (good && profiled)
+        good = net_profile(&bench->profile, &job, bench->options->steps, error);
+    else if (good)
+        measure_training(bench, &job);
+    net_close(session);
+    return good;
+}
+
+static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spread, NetError *error)
+{
+    const NetModel *model = bench->model;
+    int64_t elements = model->input.c * model->input.h * model->input.w;
+    NetSession *session = net_open(model, threads, batch, 1, error);
+    float *pixels = net_allocate((size_t)batch, (size_t)elements * sizeof *pixels, error);
+    float *logits = net_allocate((size_t)batch, (size_t)model->classes * sizeof *logits, error);
+    bool good = session && pixels && logits;
+    for (int64_t i = 0; good && i < batch * elements; i++)
+        pixels[i] = (float)net_random(1, 0, 0, (uint64_t)i);
     if (good)
-        run_all(&bench, steps, out);
-    free(bench.images.pixels);
-    free(bench.images.labels);
+        *spread = measure(bench, &(NetJob){ .session = session, .batch = batch, .pixels = pixels, .logits = logits });
+    free(pixels);
+    free(logits);
+    net_close(session);
+    return good;
+}
+
+static bool measure_all(Bench *bench, NetError *error)
+{
+    return train(bench, bench->options->threads, false, error)
+        && infer(bench, 1, 1, &bench->one, error)
+        && infer(bench, bench->options->threads, bench->many, &bench->large, error)
+        && train(bench, 1, true, error);
+}
+
+/* ------------------------------------------------------------- preparing */
+
+static bool open_images(Bench *bench, NetError *error)
+{
+    const NetModel *model = bench->model;
+    uint64_t seed = (uint64_t)net_setting(bench->settings, "seed", 1);
+    int64_t count = bench->batch > DRAWN ? bench->batch : DRAWN;
+    if (bench->options->data
+        ? !net_data_open(&bench->data, bench->options->data, model->input, model->classes, seed, error)
+        : !net_draw_synthetic(&bench->data.train, count, net_image_shape(model->input), model->classes, seed, 0, error))
+        return false;
+    if (bench->data.train.count < bench->batch)
+        return net_fail(error, "a batch of %lld images, and %s has %lld", (long long)bench->batch, bench->data.what,
+                        (long long)bench->data.train.count);
+    bench->order = net_allocate((size_t)bench->data.train.count, sizeof *bench->order, error);
+    if (bench->order)
+        net_shuffle(bench->order, bench->data.train.count, seed, 0);
+    return bench->order != NULL;
+}
+
+static void count_work(Bench *bench)
+{
+    const NetModel *model = bench->model;
+    const NetProgram *program = model->training.phase_count > 0 ? &model->training : &model->inference;
+    for (int i = 0; i < program->part_count; i++)
+        bench->multiply_adds += (double)program->parts[i].multiply_adds;
+    bench->batch = (int64_t)net_setting(bench->settings, "batch", 64);
+    bench->many = MOST_PIXELS / (model->input.c * model->input.h * model->input.w);
+    bench->many = bench->many > MANY ? MANY : bench->many < 1 ? 1 : bench->many;
+}
+
+/* -------------------------------------------------------------- printing */
+
+static double spread_percent(NetSpread spread)
+{
+    return 100 * (spread.most - spread.least) / spread.median;
+}
+
+static void print_rate(FILE *out, const char *what, int64_t batch, NetSpread seconds)
+{
+    fprintf(out, "%-9s  batch %4lld  %10.0f images/s  %10.1f µs a step  spread %.0f %%\n", what, (long long)batch,
+            (double)batch / seconds.median, seconds.median * 1e6, spread_percent(seconds));
+}
+
+static void print_text(const Bench *bench, FILE *out)
+{
+    const NetModel *model = bench->model;
+    bool training = model->training.phase_count > 0;
+    fprintf(out, "%s: %s kernels for %s, %d thread%s, batch 1 on one; medians of %d\n", model->name, model->kernels, model->target,
+            bench->options->threads, bench->options->threads == 1 ? "" : "s", NET_REPEATS);
+    print_rate(out, training ? "training" : "testing", bench->batch, bench->training);
+    print_rate(out, "inference", 1, bench->one);
+    if (bench->many > 1)
+        print_rate(out, "inference", bench->many, bench->large);
+    fprintf(out, "%.1f GFLOP/s in %s, %.1f %% of the %.1f GFLOP/s of multiply-adds alone\n",
+            2e-9 * bench->multiply_adds * (double)bench->batch / bench->training.median, training ? "training" : "testing",
+            100 * bench->share.median, 2e-9 * bench->peak.median);
+    fprintf(out, "\nOn one thread, peak %.1f GFLOP/s, batch %lld:\n\n", 2e-9 * bench->profile.peak, (long long)bench->batch);
+    net_profile_print(&bench->profile, out);
+}
+
+static void add_spread(cJSON *root, const char *name, NetSpread spread, double scale)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, name);
+    cJSON_AddNumberToObject(object, "median", spread.median * scale);
+    cJSON_AddNumberToObject(object, "least", spread.least * scale);
+    cJSON_AddNumberToObject(object, "most", spread.most * scale);
+}
+
+static void add_part(cJSON *parts, const NetPart *part, double seconds)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "layer", part->path);
+    cJSON_AddStringToObject(object, "kernel", part->stage);
+    cJSON_AddNumberToObject(object, "multiply_adds", (double)part->multiply_adds);
+    cJSON_AddNumberToObject(object, "seconds", seconds);
+    cJSON_AddItemToArray(parts, object);
+}
+
+static cJSON *make_json(const Bench *bench)
+{
+    const NetProfile *profile = &bench->profile;
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "network", bench->model->name);
+    cJSON_AddNumberToObject(root, "threads", bench->options->threads);
+    cJSON_AddNumberToObject(root, "batch", (double)bench->batch);
+    cJSON_AddNumberToObject(root, "many", (double)bench->many);
+    cJSON_AddNumberToObject(root, "multiply_adds", bench->multiply_adds);
+    add_spread(root, "training_seconds", bench->training, 1);
+    add_spread(root, "inference_1_seconds", bench->one, 1);
+    add_spread(root, "inference_many_seconds", bench->large, 1);
+    add_spread(root, "peak_gflops", bench->peak, 2e-9);
+    add_spread(root, "share_of_peak", bench->share, 1);
+    cJSON_AddNumberToObject(root, "one_thread_peak_gflops", 2e-9 * profile->peak);
+    cJSON_AddNumberToObject(root, "one_thread_step_seconds", profile->step);
+    cJSON *parts = cJSON_AddArrayToObject(root, "parts");
+    for (int i = 0; i < profile->program->part_count; i++)
+        add_part(parts, &profile->program->parts[i], profile->seconds[i]);
+    return root;
+}
+
+static bool print_json(const Bench *bench, FILE *out, NetError *error)
+{
+    cJSON *root = make_json(bench);
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (!text)
+        return net_fail(error, "out of memory");
+    fprintf(out, "%s\n", text);
+    cJSON_free(text);
+    return true;
+}
+
+bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options, FILE *out, NetError *error)
+{
+    Bench bench = { .model = model, .settings = settings, .options = options };
+    count_work(&bench);
+    bool good = open_images(&bench, error)
+        && net_optimizer_open(&bench.optimizer, model, settings, error);
+    bench.optimizer.rates.updates = 2;  /* not the first: momentum has its state */
+    good = good && measure_all(&bench, error);
+    if (good && options->json)
+        good = print_json(&bench, out, error);
+    else if (good)
+        print_text(&bench, out);
+    free(bench.profile.seconds);
+    free(bench.order);
+    net_data_close(&bench.data);
     net_optimizer_close(&bench.optimizer);
-    net_close(bench.session);
     return good;
 }

@@ -138,6 +138,12 @@ void net_probabilities(const NetSession *session, int64_t image, double *probabi
 
 /* ------------------------------------------------------------- running */
 
+static void start_clock(const Pass *pass)
+{
+    if (pass->step.clock)
+        net_clock_start(pass->step.clock);
+}
+
 static void run_phase(const Pass *pass, int index, int thread)
 {
     const NetPhase *phase = &pass->program->phases[index];
@@ -147,11 +153,13 @@ static void run_phase(const Pass *pass, int index, int thread)
     for (int64_t grain = grains.from; grain < grains.to; grain++) {
         if (index == 0)
             load(pass, grain, thread);
+        start_clock(pass);
         if (phase->grain)
             phase->grain(&pass->step, session->scratch[thread], grain);
     }
     if (phase->owned) {
         net_pool_barrier(session->pool);
+        start_clock(pass);
         for (int64_t unit = units.from; unit < units.to; unit++)
             phase->owned(&pass->step, session->scratch[thread], unit);
     }
@@ -233,7 +241,7 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch, const Net
             .gradient_stride = session->gradient_stride, .input = session->input, .targets = session->targets,
             .active = session->active, .kept = session->kept, .loss = session->loss,
             .grains = (batch->count + model->lanes - 1) / model->lanes, .images = batch->count,
-            .seed = session->seed, .step = session->steps,
+            .seed = session->seed, .step = session->steps, .clock = session->clock,
         },
     };
     net_pool_run(session->pool, run, &pass);

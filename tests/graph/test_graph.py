@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import MODELS, check_text, netc
+from harness import MODELS, TUTORIALS, check_text, netc
 
 HERE = Path(__file__).resolve().parent
 FAST = 10                       # seconds that even a program of nothing but turns may take
@@ -31,9 +31,9 @@ def test_wrong(program, golden):
     golden(program.with_suffix(".txt"), netc("check", program.name, cwd=program.parent, expect=1).stderr)
 
 
-@programs(MODELS)
-def test_models(program, golden):
-    golden(HERE / "models" / f"{program.stem}.txt", netc("--dump=graph", program).stdout)
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_models(name, golden):
+    golden(HERE / "models" / f"{name}.txt", netc("--dump=graph", MODELS / f"{name}.net").stdout)
 
 
 @programs(HERE / "networks")

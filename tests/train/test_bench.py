@@ -1,0 +1,59 @@
+"""The trainer's bench: that every figure is there and adds up.  How large the
+figures are is the machine's affair: nothing is asked of them but that they are
+numbers above zero.
+"""
+import json
+
+import pytest
+
+from harness import MODELS, netc, run, trainer
+
+QUICK = ("--steps", 2, "--threads", 2)
+NO_TRAIN = "network small {\n    input [1, 8, 8]\n    conv2d(4, 3) as conv\n    relu\n    flatten\n    linear(10) as fc\n}\n"
+
+
+def bench(program, *options):
+    return json.loads(run(program, "bench", "--json", *QUICK, *options).stdout)
+
+
+def layers_of(path):
+    return {layer["name"]: layer for layer in json.loads(netc("summary", path, "--json").stdout)["layers"]}
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+@pytest.mark.parametrize("name", ["cnn", "densenet", "mlp"])
+def test_every_kernel_is_counted_once(name, kernels):
+    told = bench(trainer(MODELS / f"{name}.net", *(["--kernels=reference"] if kernels == "reference" else [])))
+    assert told["network"] == name and told["threads"] == 2 and told["batch"] == 64
+    for figure in "training_seconds", "inference_1_seconds", "inference_many_seconds", "peak_gflops", "share_of_peak":
+        assert 0 < told[figure]["least"] <= told[figure]["median"] <= told[figure]["most"]
+    layers = [layer for layer in layers_of(MODELS / f"{name}.net").values() if layer["multiply_adds"]]
+    counted = {(part["layer"], part["kernel"]): part["multiply_adds"] for part in told["parts"] if part["multiply_adds"]}
+    # The first layer's input is the image, which needs no gradient.
+    wanted = {(layer["name"], kernel): layer["multiply_adds"] for place, layer in enumerate(layers)
+              for kernel in ("forward", "backward_parameters", "backward_input") if place or kernel != "backward_input"}
+    assert counted == wanted
+    assert told["multiply_adds"] == sum(wanted.values())
+    assert all(part["seconds"] >= 0 for part in told["parts"]) and any(part["seconds"] > 0 for part in told["parts"])
+
+
+def test_one_thread_and_the_table():
+    lines = run(trainer(MODELS / "cnn.net"), "bench", "--steps", 1, "--threads", 1, "--batch", 16).stdout.splitlines()
+    assert lines[0].startswith("cnn: specialised kernels") and "1 thread," in lines[0]
+    assert [line.split()[:3:2] for line in lines[1:4]] == [["training", "16"], ["inference", "1"], ["inference", "1000"]]
+    assert any(line.split()[:2] == ["conv2", "backward_input"] and line.endswith("%") for line in lines)
+    assert lines[-1].split()[0] == "step"
+
+
+def test_images_of_a_folder():
+    folder = MODELS.parent / "tests" / "parity" / "data"
+    assert bench(trainer(MODELS / "cnn.net"), "--data", folder)["training_seconds"]["median"] > 0
+    wrong = run(trainer(MODELS / "cnn.net"), "bench", *QUICK, "--data", folder, "--batch", 5000, expect=1).stderr
+    assert "a batch of 5000 images" in wrong and "1248" in wrong
+
+
+def test_without_a_train_section():
+    told = bench(trainer(NO_TRAIN))
+    assert {part["kernel"] for part in told["parts"]} == {"forward"}
+    assert told["multiply_adds"] == 4 * 9 * 36 + 144 * 10
+    assert "testing" in run(trainer(NO_TRAIN), "bench", "--steps", 1).stdout
