@@ -6,7 +6,10 @@
  */
 #include "netc.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct Plans { Plan *training, *inference; } Plans;     /* training NULL: no train section */
 
@@ -169,9 +172,23 @@ static void dump(const Options *options)
     dump_plan(plans.inference, stdout);
 }
 
+/* At every exit: what was printed must have arrived, or a full disk would look
+ * like success.  --help and --version leave through here too. */
+static void close_output(void)
+{
+    bool failed = ferror(stdout);
+    errno = 0;
+    if (fflush(stdout) == 0 && !failed)
+        return;
+    fprintf(stderr, "netc: cannot write to standard output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+    _exit(1);
+}
+
 int main(int argc, char **argv)
 {
+    atexit(close_output);
     Options options = read_options(argc, argv);
+    bool good = true;
     if (options.dump)
         dump(&options);
     else
@@ -181,8 +198,9 @@ int main(int argc, char **argv)
         case COMMAND_EMIT: emit(&options); break;
         case COMMAND_SUMMARY: summary(&options); break;
         case COMMAND_GRAPH: draw(&options); break;
+        case COMMAND_FMT: good = format_files(&options); break;
         case COMMAND_EXPLAIN: explain(&options); break;
         }
     diag_flush();
-    return diag_error_count() ? 1 : 0;
+    return diag_error_count() || !good ? 1 : 0;
 }

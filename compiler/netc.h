@@ -68,9 +68,6 @@ char *read_whole_file(const char *path, size_t limit, size_t *length);
  * failure itself (code "write") and gives false. */
 bool write_whole_file(const char *path, const char *chars, size_t length);
 
-/* diff.c: as `diff -u` shows it. */
-void print_diff(const char *path, const Text *before, const Text *after, FILE *out);
-
 /* Our own bug: names this file and line and ends the program with exit 3. */
 #define unreachable() internal_error(__FILE__, __LINE__, "unreachable")
 #define require(condition) ((condition) ? (void)0 : internal_error(__FILE__, __LINE__, #condition))
@@ -596,6 +593,20 @@ void fix_file(const char *path);
  * behind, neither memory nor messages. */
 int count_errors(const char *path, const char *chars, size_t length);
 
+/* ------------------------------------------ format/: one layout for all */
+
+typedef enum FormatMode {
+    FORMAT_PLAIN,
+    FORMAT_ANNOTATE,            /* and `-> […]  #=` on every line that asserts no shape */
+    FORMAT_STRIP                /* and those taken away */
+} FormatMode;
+
+/* The text in netc's layout.  False: it has errors (reported).  `path` is whose
+ * text it is, for messages and used files. */
+bool format_text(const char *path, const char *chars, size_t length, FormatMode mode, Text *out);
+/* diff.c: what changes as `diff -u` shows it; nothing when nothing does. */
+void add_diff(const char *path, const char *before, const char *after, Text *out);
+
 /* ------------------------------------------- plan/: when and where */
 
 typedef struct Target {
@@ -693,7 +704,7 @@ bool render_svg(const Text *dot, const char *output);   /* output "-": standard 
 /* ---------------------------------------------------------- options.c */
 
 typedef enum Command {
-    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_EXPLAIN
+    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_FMT, COMMAND_EXPLAIN
 } Command;
 
 typedef enum DumpStage { DUMP_NONE, DUMP_AST, DUMP_GRAPH, DUMP_GRADIENT, DUMP_PLAN } DumpStage;
@@ -704,6 +715,7 @@ typedef struct Options {
     LIST(const char *) operands;
     const char *output;         /* "-": standard output */
     bool json, svg, fix;
+    bool check, diff, annotate, strip;  /* fmt */
     CompileOptions compile;
 } Options;
 
@@ -711,5 +723,8 @@ typedef struct Options {
  * end the program with 0; misuse says what is wrong and ends it with 2. */
 Options read_options(int argc, char **argv);
 _Noreturn void misuse(const Options *options, const char *message, ...) PRINTF(2, 3);
+
+/* format/files.c: `netc fmt`.  False: --check found a file that would change. */
+bool format_files(const Options *options);
 
 #endif

@@ -623,8 +623,9 @@ static int run_command(const NetModel *model, const Command *command, int argc, 
     if (status < 0)
         status = command->run(&request);
     net_settings_close(&request.settings);
+    errno = 0;                  /* an earlier write's reason is lost by now */
     if (status == DONE && (fflush(stdout) != 0 || ferror(stdout)))
-        status = complain(FAILED, "cannot write to standard output: %s", strerror(errno));
+        status = complain(FAILED, "cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
     return status;
 }
 

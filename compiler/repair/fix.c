@@ -70,6 +70,9 @@ void fix_file(const char *path)
     if (!same && !write_whole_file(path, text_chars(&text), text.length))
         return;
     diag_take(log);
-    if (!same && (diag_options.style != DIAG_JSON && diag_options.style != DIAG_SARIF))
-        print_diff(path, &original, &text, stdout);
+    if (same || diag_options.style == DIAG_JSON || diag_options.style == DIAG_SARIF)
+        return;
+    Text diff = {0};
+    add_diff(path, text_chars(&original), text_chars(&text), &diff);
+    fwrite(text_chars(&diff), 1, diff.length, stdout);
 }

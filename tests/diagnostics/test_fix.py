@@ -3,11 +3,13 @@ it takes no time to speak of."""
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from harness import MODELS, check_text, netc
-from test_programs import HERE
+
+HERE = Path(__file__).resolve().parent
 
 FAST = 1                        # seconds on a busy machine; some 30 ms are spent
 
