@@ -103,7 +103,7 @@ static void parse_file(Program *program, const Source *source)
 {
     TokenList tokens = {0};
     Parser parser = { .program = program, .library = source != program->source };
-    if (!scan_source(source, &tokens))
+    if (!scan_source(source, &tokens, NULL))
         return;
     layout_start(&parser.layout, &tokens);
     parse_source(&parser);
@@ -111,7 +111,7 @@ static void parse_file(Program *program, const Source *source)
 
 const char *(*unsaved_text)(const char *path, size_t *length);
 
-static const Source *add_source(Program *program, const char *path, const char *chars, size_t length)
+const Source *new_source(const char *path, const char *chars, size_t length)
 {
     static int order;
     LIST(size_t) starts = {0};
@@ -121,6 +121,12 @@ static const Source *add_source(Program *program, const char *path, const char *
             push(&starts, i + 1);
     Source *source = NEW(Source);
     *source = (Source){intern(path), chars, length, order++, starts.items, starts.count};
+    return source;
+}
+
+static const Source *add_source(Program *program, const char *path, const char *chars, size_t length)
+{
+    const Source *source = new_source(path, chars, length);
     push(&program->sources, source);
     return source;
 }
@@ -195,6 +201,13 @@ static Program *unreadable(const char *path)
 {
     diag(SEVERITY_ERROR, "read", (Span){0}, "cannot read %s: %s", path, why_unreadable());
     return NULL;
+}
+
+bool read_program_text(const char *path, Text *text)
+{
+    text->chars = read_whole_file(path, MAX_FILE_BYTES, &text->length);
+    text->capacity = text->length + 1;
+    return text->chars || unreadable(path);
 }
 
 Program *parse_program(const char *path)

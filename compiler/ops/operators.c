@@ -60,6 +60,8 @@ bool assertion_holds(const Node *node, int arg, int64_t actual)
                                (long long)value->integer[0], (long long)actual);
     diag_caption(d, "the input is %s", shape_text(input->shape));
     node_derivation(d, input, 4);
+    Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
+    diag_sizes(d, input->shape, wanted);
     return false;
 }
 
