@@ -32,6 +32,11 @@ static int64_t image_index(const NetBatch *batch, int64_t image)
     return batch->order ? batch->order[batch->first + image] : batch->first + image;
 }
 
+static bool has_labels(const NetBatch *batch)
+{
+    return batch->images && batch->images->labels;
+}
+
 /* ------------------------------------------------------------- loading */
 
 /* [count][elements] floats to [elements][lanes]. */
@@ -77,7 +82,7 @@ static void load(const Pass *pass, int64_t grain, int thread)
         bool there = image + lane < batch->count;
         pass->session->active[image + lane] = there;
         pass->session->targets[image + lane] =
-            there && batch->images ? batch->images->labels[image_index(batch, image + lane)] : 0;
+            there && has_labels(batch) ? batch->images->labels[image_index(batch, image + lane)] : 0;
     }
 }
 
@@ -130,18 +135,18 @@ static void judge(const Pass *pass, int64_t grain)
     int lanes = session->model->lanes;
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++) {
         session->predicted[image] = largest_logit(pass, image);
-        if (!own_loss)
+        if (!own_loss && has_labels(pass->batch))
             session->loss[image] = cross_entropy(pass, image);
     }
 }
 
-void net_probabilities(const NetSession *session, int64_t image, double *probabilities)
+void net_probabilities(const NetSession *session, int64_t image, float *probabilities)
 {
     const NetProgram *program = &session->model->inference;
     double most = net_logit(session, program, image, session->predicted[image]);
     double total = log_sum(session, image, most);
     for (int64_t class = 0; class < session->model->classes; class++)
-        probabilities[class] = exp(net_logit(session, program, image, class) - most - total);
+        probabilities[class] = (float)exp(net_logit(session, program, image, class) - most - total);
 }
 
 /* ------------------------------------------------------------- running */
