@@ -103,7 +103,7 @@ fuzz-networks: all
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net_runtime.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net.h runtime/net_runtime.h
 
 clean:
 	rm -rf $(BUILD)

@@ -13,21 +13,27 @@
 
 typedef struct Plans { Plan *training, *inference; } Plans;     /* training NULL: no train section */
 
-/* .net text to a checked network with its gradients.  NULL: a library, or errors. */
+/* NULL: nothing to read, a library, or errors. */
+static Graph *check_file(const char *path)
+{
+    DiagnosticLog *own = new_diagnostic_log(), *before = diag_to(own);
+    const Program *program = parse_program(path);
+    Trace trace = {0};
+    if (program)
+        check_parsed(program, &trace);
+    bool good = diag_error_count() == 0;
+    if (program && !good)
+        offer_help(program);
+    diag_to(before);
+    diag_take(own);
+    return good ? trace.graph : NULL;
+}
+
+/* .net text to a checked network with its gradients. */
 static Graph *read_network(const char *path, const CompileOptions *options)
 {
-    Program *program = parse_program(path);
-    if (!program)
-        return NULL;
-    if (!program->network) {
-        check_library(program);
-        return NULL;
-    }
-    Graph *graph = build_graph(program);
+    Graph *graph = check_file(path);
     if (!graph)
-        return NULL;
-    resolve_training(graph);
-    if (diag_error_count())
         return NULL;
     verify_graph(graph);
     if (graph->loss) {
@@ -67,7 +73,10 @@ static void emit_network(Graph *graph, const CompileOptions *options, Text *c)
 static void check(const Options *options)
 {
     for (int i = 0; i < options->operands.count; i++)
-        read_network(options->operands.items[i], &options->compile);
+        if (options->fix)
+            fix_file(options->operands.items[i]);
+        else
+            read_network(options->operands.items[i], &options->compile);
 }
 
 static void build(const Options *options)
@@ -119,7 +128,7 @@ static void explain(const Options *options)
     if (options->operands.count == 0) {
         printf("operators:\n");
         list_operators(stdout);
-        printf("\nerrors:\n");
+        printf("\n");
         diag_list_codes(stdout);
         return;
     }

@@ -73,7 +73,7 @@ bool write_whole_file(const char *path, const char *chars, size_t length);
 #define require(condition) ((condition) ? (void)0 : internal_error(__FILE__, __LINE__, #condition))
 _Noreturn void internal_error(const char *file, int line, const char *what);
 
-/* ------------------------------------------------------------- diag.c */
+/* -------------------------------------------------------------- diag/ */
 /* The only place that prints a message about the user's program. */
 
 typedef struct Source {
@@ -91,6 +91,8 @@ typedef struct Span {
     int line, column, end_line, end_column;
 } Span;
 
+/* A line without its end; empty for one past the last. */
+const char *source_line(const Source *source, int line, int *length);
 Span span_between(Span first, Span last);       /* from first's start to last's end */
 
 typedef enum Severity { SEVERITY_ERROR, SEVERITY_WARNING } Severity;
@@ -113,10 +115,17 @@ void diag_help(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
  * empty span (end = start) inserts. */
 void diag_fix(Diagnostic *d, Span at, const char *replacement, const char *text, ...) PRINTF(4, 5);
 
+/* The same with any number of edits, which do not touch each other. */
+typedef struct Edit { Span at; const char *text; } Edit;
+typedef LIST(Edit) EditList;
+void diag_repair(Diagnostic *d, const EditList *edits, const char *text);
+
 typedef struct DiagOptions {
-    enum { DIAG_HUMAN, DIAG_SHORT, DIAG_JSON, DIAG_SARIF } style;
+    enum { DIAG_HUMAN, DIAG_SHORT, DIAG_JSON, DIAG_SARIF, DIAG_NARRATED } style;
     enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } colour;
     int max_errors;             /* 0: no limit */
+    bool warnings_are_errors;
+    bool *silenced;             /* warnings, by code; NULL: none */
 } DiagOptions;
 extern DiagOptions diag_options;
 
@@ -126,6 +135,14 @@ extern DiagOptions diag_options;
 typedef struct DiagnosticLog DiagnosticLog;
 DiagnosticLog *new_diagnostic_log(void);
 DiagnosticLog *diag_to(DiagnosticLog *log);
+/* Adds its messages to those of the log in use. */
+void diag_take(const DiagnosticLog *log);
+/* Makes the log in use a trial's, which any error but these surprises: whoever
+ * walks a program may then stop. */
+typedef struct Fault { const char *code; int line, column; } Fault;
+typedef LIST(Fault) FaultList;
+void diag_expect(const FaultList *expected);
+bool diag_surprised(void);
 /* Its messages as --diagnostics=json writes them: the caller's to delete. */
 struct cJSON *diag_json(const DiagnosticLog *log);
 
@@ -135,6 +152,8 @@ void diag_flush(void);
 /* The page of `netc explain CODE`; false when there is no such code. */
 bool diag_explain(const char *code, FILE *out);
 void diag_list_codes(FILE *out);
+/* `--warn=CODE`, `no-CODE` or `error`; false when it is none. */
+bool diag_warn(const char *word);
 
 /* The nearest of `candidates` (NULL-terminated) within a third of `word`'s
  * length, or NULL. */
@@ -259,6 +278,8 @@ typedef struct Program {
 /* Reads and parses.  NULL when nothing could be read; otherwise a program, with
  * diag_error_count() > 0 when there were syntax errors. */
 Program *parse_program(const char *path);
+/* The text of a file as parse_program would take it; false: reported. */
+bool read_program_text(const char *path, Text *text);
 /* The same of a text that stands for the file at `path`: NUL-terminated, and
  * kept as long as the program.  NULL when it is too long. */
 Program *parse_text(const char *path, const char *chars, size_t length);
@@ -282,6 +303,9 @@ typedef struct Kernel Kernel;
 typedef struct Shape { int rank; int64_t dim[3]; } Shape;
 Shape shape_of(int rank, int64_t d0, int64_t d1, int64_t d2);
 bool shape_equal(Shape a, Shape b);
+/* The shape that a message is about, and what it had to be (-1: anything):
+ * where the search for what would mend it begins. */
+void diag_sizes(Diagnostic *d, Shape actual, Shape wanted);
 int64_t shape_elements(Shape shape);            /* fits: checked when the graph was built */
 const char *shape_text(Shape shape);            /* "[10, 24, 24]" */
 
@@ -300,11 +324,14 @@ typedef struct ArgSpec {
     bool positional;            /* may be given without its name, in table order */
     bool assertion;             /* in_channels=: checked against the input, never sets anything */
     const char *otherwise;      /* the default as a user would write it; "=kernel_size": as that
-                                   argument; "none": absent, given stays false; NULL: required */
+                                   argument; "none", where it is no word of its own: absent, given
+                                   stays false; NULL: required */
     double minimum, maximum;    /* inclusive; both 0: any */
     const char *const *words;   /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
     const char *doc;            /* one sentence */
 } ArgSpec;
+
+bool absent_by_default(const ArgSpec *spec);
 
 typedef struct ArgValue {
     bool given;                 /* written by the user */
@@ -563,6 +590,12 @@ void dump_graph(const Graph *graph, FILE *out);
 
 /* Checks a parsed program, network or library; `trace` may be NULL. */
 void check_parsed(const Program *program, Trace *trace);
+/* repair/: searches the edits that mend what the log in use complains of, and
+ * adds them to its messages as help.  Bounded by what it reads, not by a clock. */
+void offer_help(const Program *program);
+/* `check --fix`: makes every edit that is certain, writes the file and prints
+ * the difference; what is left to say goes to the log in use. */
+void fix_file(const char *path);
 /* How many errors the text has, standing for the file at `path`: leaves nothing
  * behind, neither memory nor messages. */
 int count_errors(const char *path, const char *chars, size_t length);
@@ -595,6 +628,7 @@ typedef struct CompileOptions {
     bool f64;
     bool reference;             /* --kernels=reference */
     const char *cc;
+    bool object;                /* for a program of the user's own: not linked, without main */
 } CompileOptions;
 
 /* Where a tensor lies.  Counted in vectors of `lanes` elements. */
@@ -688,7 +722,7 @@ typedef struct Options {
     DumpStage dump;
     LIST(const char *) operands;
     const char *output;         /* "-": standard output */
-    bool json, svg;
+    bool json, svg, fix;
     bool check, diff, annotate, strip;  /* fmt */
     CompileOptions compile;
 } Options;

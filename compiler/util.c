@@ -42,13 +42,40 @@ static _Noreturn void out_of_memory(size_t bytes)
     exit(EXIT_INTERNAL);
 }
 
-static void add_block(size_t bytes)
+/* Blocks of dropped arenas, zeroed: fresh ones would cost the system's pages,
+ * which take longer than a check. */
+static Block *spare;
+
+static Block *take_block(size_t bytes)
 {
     size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-    Block *block = calloc(1, sizeof *block + size);
+    Block *block = spare;
+    if (block && size == BLOCK_BYTES) {
+        spare = block->previous;
+        return block;
+    }
+    block = calloc(1, sizeof *block + size);
     if (!block)
         out_of_memory(bytes);
     block->size = size;
+    return block;
+}
+
+static void return_block(Block *block)
+{
+    if (block->size != BLOCK_BYTES) {
+        free(block);
+        return;
+    }
+    memset(block->bytes, 0, block->used);
+    block->used = 0;
+    block->previous = spare;
+    spare = block;
+}
+
+static void add_block(size_t bytes)
+{
+    Block *block = take_block(bytes);
     block->previous = arena->blocks;
     arena->blocks = block;
 }
@@ -86,7 +113,7 @@ void drop_arena(Arena *dropped)
     while (dropped->blocks) {
         Block *block = dropped->blocks;
         dropped->blocks = block->previous;
-        free(block);
+        return_block(block);
     }
     free(dropped);
 }

@@ -203,6 +203,13 @@ static Program *unreadable(const char *path)
     return NULL;
 }
 
+bool read_program_text(const char *path, Text *text)
+{
+    text->chars = read_whole_file(path, MAX_FILE_BYTES, &text->length);
+    text->capacity = text->length + 1;
+    return text->chars || unreadable(path);
+}
+
 Program *parse_program(const char *path)
 {
     Program *program = NEW(Program);

@@ -157,6 +157,15 @@ const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, int
                   (long long)wanted);
 }
 
+/* That this one axis had to be another. */
+static void size_axis(Diagnostic *d, Shape actual, int rank, int axis, int64_t wanted)
+{
+    Shape shape = {.rank = rank <= 3 ? rank : 3, .dim = {-1, -1, -1}};
+    if (actual.rank == rank)
+        shape.dim[axis] = wanted;
+    diag_sizes(d, actual, shape);
+}
+
 /* The input's fault is the caller's. */
 static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span span)
 {
@@ -170,6 +179,7 @@ static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span s
                                 span_text(def->in->span), shape_text(x->shape), shape_difference(def->in, x->shape, axis, wanted));
     diag_label(d, def->span, "the signature");
     add_derivation(d, x, 3, b->instance);
+    size_axis(d, x->shape, def->in->dims.count, axis, wanted);
     b->instance = here;
     return false;
 }
@@ -187,6 +197,7 @@ static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
     if (ranked)
         diag_caption(d, "this is %lld", (long long)wanted);
     add_derivation(d, y, 4, b->instance);
+    size_axis(d, y->shape, def->out->dims.count, axis, wanted);
     return false;
 }
 

@@ -228,8 +228,6 @@ const char *other_argument_name(const char *word);      /* "filters": "out_chann
 const char *flatten_arithmetic(const Tensor *tensor);
 /* The characters of a span of one line, or "". */
 const char *span_text(Span span);
-/* When a convolution before the flatten could have given `wanted` features. */
-void suggest_channels(Diagnostic *d, const Tensor *flat, int64_t wanted);
 
 /* --------------------------------------------------------------- graph.c */
 
