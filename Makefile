@@ -1,4 +1,4 @@
-# make          builds build/netc and the runtime library
+# make          builds build/netc and the runtime library; V=1 shows the commands
 # make demo     the whole way: install, build, MNIST, train, predict
 # make test     installs what is missing, builds, runs every test
 # make test-slow  every large model built and trained for some steps: minutes
@@ -22,36 +22,39 @@ COMPILER_OBJECTS = $(COMPILER_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED)
 RUNTIME_F32 = $(RUNTIME_SOURCES:%.c=$(BUILD)/f32/%.o)
 RUNTIME_F64 = $(RUNTIME_SOURCES:%.c=$(BUILD)/f64/%.o)
 
+# One line per file made; make V=1 shows the commands themselves.
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $@ &&)
+
 all: $(BUILD)/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
 
 $(BUILD)/netc: $(COMPILER_OBJECTS)
-	$(CC) $(CFLAGS) -o $@ $^ -lcjson -lm
+	$(call say,LINK) $(CC) $(CFLAGS) -o $@ $^ -lcjson -lm
 
 $(BUILD)/libnet_f32.a: $(RUNTIME_F32)
 $(BUILD)/libnet_f64.a: $(RUNTIME_F64)
 $(BUILD)/libnet_%.a:
 	@rm -f $@
-	@ar rcs $@ $^
+	$(call say,AR) ar rcs $@ $^
 
 # Generated code stays in build/ and answers to fewer warnings than ours.
 $(BUILD)/compiler/front/parse.c: compiler/front/parse.y
 	@mkdir -p $(@D)
-	bison -Wall -Werror --defines=$(@:.c=.h) -o $@ $<
+	$(call say,BISON) bison -Wall -Werror --defines=$(@:.c=.h) -o $@ $<
 $(BUILD)/compiler/front/lex.c: compiler/front/lex.l $(BUILD)/compiler/front/parse.c
 	@mkdir -p $(@D)
-	flex -o $@ $<
+	$(call say,FLEX) flex -o $@ $<
 $(BUILD)/compiler/front/%.o: $(BUILD)/compiler/front/%.c
-	$(CC) $(CFLAGS) $(WARN) -Wno-unused-function -Wno-sign-compare -Icompiler -I$(BUILD)/compiler/front -c -o $@ $<
+	$(call say,CC) $(CC) $(CFLAGS) $(WARN) -Wno-unused-function -Wno-sign-compare -Icompiler -I$(BUILD)/compiler/front -c -o $@ $<
 $(BUILD)/compiler/%.o: compiler/%.c | $(BUILD)/compiler/front/parse.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) -Icompiler -I$(BUILD)/compiler/front -c -o $@ $<
+	$(call say,CC) $(CC) $(CFLAGS) $(WARN) -Icompiler -I$(BUILD)/compiler/front -c -o $@ $<
 
 $(BUILD)/f32/runtime/%.o: runtime/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) -DNET_REAL=float -Iruntime -c -o $@ $<
+	$(call say,CC) $(CC) $(CFLAGS) $(WARN) -DNET_REAL=float -Iruntime -c -o $@ $<
 $(BUILD)/f64/runtime/%.o: runtime/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) -DNET_REAL=double -Iruntime -c -o $@ $<
+	$(call say,CC) $(CC) $(CFLAGS) $(WARN) -DNET_REAL=double -Iruntime -c -o $@ $<
 
 # Debian packages, only those that are missing; sudo only when not root.
 TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev
@@ -105,7 +108,7 @@ bench: all
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net_runtime.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net.h runtime/net_runtime.h
 
 clean:
 	rm -rf $(BUILD)

@@ -6,25 +6,34 @@
  */
 #include "netc.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct Plans { Plan *training, *inference; } Plans;     /* training NULL: no train section */
 
-/* .net text to a checked network with its gradients.  NULL: a library, or errors. */
+/* NULL: nothing to read, a library, or errors. */
+static Graph *check_file(const char *path)
+{
+    DiagnosticLog *own = new_diagnostic_log(), *before = diag_to(own);
+    const Program *program = parse_program(path);
+    Trace trace = {0};
+    if (program)
+        check_parsed(program, &trace);
+    bool good = diag_error_count() == 0;
+    if (program && !good)
+        offer_help(program);
+    diag_to(before);
+    diag_take(own);
+    return good ? trace.graph : NULL;
+}
+
+/* .net text to a checked network with its gradients. */
 static Graph *read_network(const char *path, const CompileOptions *options)
 {
-    Program *program = parse_program(path);
-    if (!program)
-        return NULL;
-    if (!program->network) {
-        check_library(program);
-        return NULL;
-    }
-    Graph *graph = build_graph(program);
+    Graph *graph = check_file(path);
     if (!graph)
-        return NULL;
-    resolve_training(graph);
-    if (diag_error_count())
         return NULL;
     verify_graph(graph);
     if (graph->loss) {
@@ -64,7 +73,10 @@ static void emit_network(Graph *graph, const CompileOptions *options, Text *c)
 static void check(const Options *options)
 {
     for (int i = 0; i < options->operands.count; i++)
-        read_network(options->operands.items[i], &options->compile);
+        if (options->fix)
+            fix_file(options->operands.items[i]);
+        else
+            read_network(options->operands.items[i], &options->compile);
 }
 
 static void build(const Options *options)
@@ -116,7 +128,7 @@ static void explain(const Options *options)
     if (options->operands.count == 0) {
         printf("operators:\n");
         list_operators(stdout);
-        printf("\nerrors:\n");
+        printf("\n");
         diag_list_codes(stdout);
         return;
     }
@@ -160,9 +172,23 @@ static void dump(const Options *options)
     dump_plan(plans.inference, stdout);
 }
 
+/* At every exit: what was printed must have arrived, or a full disk would look
+ * like success.  --help and --version leave through here too. */
+static void close_output(void)
+{
+    bool failed = ferror(stdout);
+    errno = 0;
+    if (fflush(stdout) == 0 && !failed)
+        return;
+    fprintf(stderr, "netc: cannot write to standard output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+    _exit(1);
+}
+
 int main(int argc, char **argv)
 {
+    atexit(close_output);
     Options options = read_options(argc, argv);
+    bool good = true;
     if (options.dump)
         dump(&options);
     else
@@ -172,8 +198,9 @@ int main(int argc, char **argv)
         case COMMAND_EMIT: emit(&options); break;
         case COMMAND_SUMMARY: summary(&options); break;
         case COMMAND_GRAPH: draw(&options); break;
+        case COMMAND_FMT: good = format_files(&options); break;
         case COMMAND_EXPLAIN: explain(&options); break;
         }
     diag_flush();
-    return diag_error_count() ? 1 : 0;
+    return diag_error_count() || !good ? 1 : 0;
 }

@@ -6,9 +6,10 @@
  *
  * Data flows one way, down this page: no stage calls an earlier one back.
  *
- * Ownership: everything the compiler allocates comes from one arena that lives
- * until the process ends, so no structure here is ever freed by hand and any
- * pointer may be kept.  Names are interned: equal names are equal pointers.
+ * Ownership: everything the compiler allocates comes from the arena in use, as
+ * a rule the one that lives until the process ends, so no structure here is ever
+ * freed by hand and any pointer may be kept as long as its arena.  Names are
+ * interned: in one arena, equal names are equal pointers.
  * Sizes of tensors are int64_t and every product of them is checked.
  */
 #ifndef NETC_H
@@ -30,6 +31,13 @@ void *arena_allocate(size_t bytes);             /* zeroed; out of memory ends th
 #define NEW(T) ((T *)arena_allocate(sizeof(T)))
 #define NEW_ARRAY(T, n) ((T *)arena_allocate_array((n), sizeof(T)))
 void *arena_allocate_array(size_t count, size_t size);  /* the product is checked */
+
+/* For what is done over and over.  Everything allocated and interned goes to the
+ * arena in use; use_arena gives the one used before, and NULL is the lasting one. */
+typedef struct Arena Arena;
+Arena *new_arena(void);
+Arena *use_arena(Arena *arena);
+void drop_arena(Arena *arena);                  /* not the one in use */
 
 const char *intern(const char *chars);
 const char *intern_range(const char *chars, size_t length);
@@ -65,7 +73,7 @@ bool write_whole_file(const char *path, const char *chars, size_t length);
 #define require(condition) ((condition) ? (void)0 : internal_error(__FILE__, __LINE__, #condition))
 _Noreturn void internal_error(const char *file, int line, const char *what);
 
-/* ------------------------------------------------------------- diag.c */
+/* -------------------------------------------------------------- diag/ */
 /* The only place that prints a message about the user's program. */
 
 typedef struct Source {
@@ -73,6 +81,8 @@ typedef struct Source {
     const char *chars;          /* NUL-terminated */
     size_t length;
     int order;                  /* the order in which files were read */
+    const size_t *line_starts;  /* lines of them */
+    int lines;
 } Source;
 
 /* Lines and columns count from 1; columns are bytes; the end is exclusive. */
@@ -81,6 +91,8 @@ typedef struct Span {
     int line, column, end_line, end_column;
 } Span;
 
+/* A line without its end; empty for one past the last. */
+const char *source_line(const Source *source, int line, int *length);
 Span span_between(Span first, Span last);       /* from first's start to last's end */
 
 typedef enum Severity { SEVERITY_ERROR, SEVERITY_WARNING } Severity;
@@ -103,19 +115,45 @@ void diag_help(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
  * empty span (end = start) inserts. */
 void diag_fix(Diagnostic *d, Span at, const char *replacement, const char *text, ...) PRINTF(4, 5);
 
+/* The same with any number of edits, which do not touch each other. */
+typedef struct Edit { Span at; const char *text; } Edit;
+typedef LIST(Edit) EditList;
+void diag_repair(Diagnostic *d, const EditList *edits, const char *text);
+
 typedef struct DiagOptions {
-    enum { DIAG_HUMAN, DIAG_SHORT, DIAG_JSON, DIAG_SARIF } style;
+    enum { DIAG_HUMAN, DIAG_SHORT, DIAG_JSON, DIAG_SARIF, DIAG_NARRATED } style;
     enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } colour;
     int max_errors;             /* 0: no limit */
+    bool warnings_are_errors;
+    bool *silenced;             /* warnings, by code; NULL: none */
 } DiagOptions;
 extern DiagOptions diag_options;
 
-int diag_error_count(void);
+/* Where messages are kept.  A check that is not the command's own (of an
+ * editor's text, of a fix that is being tried) has a log of its own: diag_to
+ * gives the one used before, and NULL is the command's. */
+typedef struct DiagnosticLog DiagnosticLog;
+DiagnosticLog *new_diagnostic_log(void);
+DiagnosticLog *diag_to(DiagnosticLog *log);
+/* Adds its messages to those of the log in use. */
+void diag_take(const DiagnosticLog *log);
+/* Makes the log in use a trial's, which any error but these surprises: whoever
+ * walks a program may then stop. */
+typedef struct Fault { const char *code; int line, column; } Fault;
+typedef LIST(Fault) FaultList;
+void diag_expect(const FaultList *expected);
+bool diag_surprised(void);
+/* Its messages as --diagnostics=json writes them: the caller's to delete. */
+struct cJSON *diag_json(const DiagnosticLog *log);
+
+int diag_error_count(void);     /* of the log in use */
 /* Prints what was reported since the last flush, to stderr (json and sarif: stdout). */
 void diag_flush(void);
 /* The page of `netc explain CODE`; false when there is no such code. */
 bool diag_explain(const char *code, FILE *out);
 void diag_list_codes(FILE *out);
+/* `--warn=CODE`, `no-CODE` or `error`; false when it is none. */
+bool diag_warn(const char *word);
 
 /* The nearest of `candidates` (NULL-terminated) within a third of `word`'s
  * length, or NULL. */
@@ -240,6 +278,14 @@ typedef struct Program {
 /* Reads and parses.  NULL when nothing could be read; otherwise a program, with
  * diag_error_count() > 0 when there were syntax errors. */
 Program *parse_program(const char *path);
+/* The text of a file as parse_program would take it; false: reported. */
+bool read_program_text(const char *path, Text *text);
+/* The same of a text that stands for the file at `path`: NUL-terminated, and
+ * kept as long as the program.  NULL when it is too long. */
+Program *parse_text(const char *path, const char *chars, size_t length);
+/* Set by who has texts that are not on the disk yet: gives the text of the file
+ * at `path`, or NULL to have it read. */
+extern const char *(*unsaved_text)(const char *path, size_t *length);
 void dump_ast(const Program *program, FILE *out);
 const char *expr_operator_text(ExprOperator operator);          /* "//" */
 
@@ -257,6 +303,9 @@ typedef struct Kernel Kernel;
 typedef struct Shape { int rank; int64_t dim[3]; } Shape;
 Shape shape_of(int rank, int64_t d0, int64_t d1, int64_t d2);
 bool shape_equal(Shape a, Shape b);
+/* The shape that a message is about, and what it had to be (-1: anything):
+ * where the search for what would mend it begins. */
+void diag_sizes(Diagnostic *d, Shape actual, Shape wanted);
 int64_t shape_elements(Shape shape);            /* fits: checked when the graph was built */
 const char *shape_text(Shape shape);            /* "[10, 24, 24]" */
 
@@ -275,11 +324,14 @@ typedef struct ArgSpec {
     bool positional;            /* may be given without its name, in table order */
     bool assertion;             /* in_channels=: checked against the input, never sets anything */
     const char *otherwise;      /* the default as a user would write it; "=kernel_size": as that
-                                   argument; "none": absent, given stays false; NULL: required */
+                                   argument; "none", where it is no word of its own: absent, given
+                                   stays false; NULL: required */
     double minimum, maximum;    /* inclusive; both 0: any */
     const char *const *words;   /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
     const char *doc;            /* one sentence */
 } ArgSpec;
+
+bool absent_by_default(const ArgSpec *spec);
 
 typedef struct ArgValue {
     bool given;                 /* written by the user */
@@ -341,6 +393,10 @@ struct Operator {
 extern const Operator *const operators[];
 const Operator *find_operator(const char *name);        /* NULL: none */
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
+/* graph/arguments.c: whether args[i] is what it would be had nobody written it,
+ * and what it is, as a user would write it. */
+bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
+const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 void explain_operator(const Operator *op, FILE *out);   /* `netc explain conv2d` */
 void list_operators(FILE *out);
 
@@ -487,9 +543,30 @@ struct Graph {
     Span train_span;
 };
 
+/* What the walk met at one expansion of a statement, for those who ask about
+ * the text: the editor, `fmt --annotate`. */
+typedef struct StmtUse {
+    const Stmt *stmt;
+    const Tensor *in, *out;     /* NULL: unknown; `out` before any assertion */
+    const Instance *instance;
+    int first, end;             /* the nodes it made: first <= id < end */
+} StmtUse;
+typedef struct Symbol { const char *name; int64_t value; } Symbol;
+typedef struct BlockUse {       /* one use of a block, with the whole numbers its signature binds */
+    const BlockDef *def;
+    const Instance *instance;
+    LIST(Symbol) symbols;
+} BlockUse;
+typedef struct Trace {
+    Graph *graph;               /* as far as it was built, errors or none; NULL: a library */
+    LIST(StmtUse) stmts;        /* in the order in which they end; the first some 100,000 */
+    LIST(BlockUse) blocks;
+} Trace;
+
 /* build.c: expands blocks and infers every shape in one walk.  NULL when the
  * program has errors (all reported) or no network. */
 Graph *build_graph(const Program *program);
+Graph *build_traced(const Program *program, Trace *trace);
 /* Checks a library's blocks for names and arguments. */
 void check_library(const Program *program);
 /* training.c: resolves the train section against its table into
@@ -509,6 +586,34 @@ void verify_graph(const Graph *graph);
 /* dump.c */
 void dump_graph(const Graph *graph, FILE *out);
 
+/* ------------------------- check.c: texts in memory, for those who ask often */
+
+/* Checks a parsed program, network or library; `trace` may be NULL. */
+void check_parsed(const Program *program, Trace *trace);
+/* repair/: searches the edits that mend what the log in use complains of, and
+ * adds them to its messages as help.  Bounded by what it reads, not by a clock. */
+void offer_help(const Program *program);
+/* `check --fix`: makes every edit that is certain, writes the file and prints
+ * the difference; what is left to say goes to the log in use. */
+void fix_file(const char *path);
+/* How many errors the text has, standing for the file at `path`: leaves nothing
+ * behind, neither memory nor messages. */
+int count_errors(const char *path, const char *chars, size_t length);
+
+/* ------------------------------------------ format/: one layout for all */
+
+typedef enum FormatMode {
+    FORMAT_PLAIN,
+    FORMAT_ANNOTATE,            /* and `-> […]  #=` on every line that asserts no shape */
+    FORMAT_STRIP                /* and those taken away */
+} FormatMode;
+
+/* The text in netc's layout.  False: it has errors (reported).  `path` is whose
+ * text it is, for messages and used files. */
+bool format_text(const char *path, const char *chars, size_t length, FormatMode mode, Text *out);
+/* diff.c: what changes as `diff -u` shows it; nothing when nothing does. */
+void add_diff(const char *path, const char *before, const char *after, Text *out);
+
 /* ------------------------------------------- plan/: when and where */
 
 typedef struct Target {
@@ -523,6 +628,7 @@ typedef struct CompileOptions {
     bool f64;
     bool reference;             /* --kernels=reference */
     const char *cc;
+    bool object;                /* for a program of the user's own: not linked, without main */
 } CompileOptions;
 
 /* Where a tensor lies.  Counted in vectors of `lanes` elements. */
@@ -606,7 +712,7 @@ bool render_svg(const Text *dot, const char *output);   /* output "-": standard 
 /* ---------------------------------------------------------- options.c */
 
 typedef enum Command {
-    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_EXPLAIN
+    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_FMT, COMMAND_EXPLAIN
 } Command;
 
 typedef enum DumpStage { DUMP_NONE, DUMP_AST, DUMP_GRAPH, DUMP_GRADIENT, DUMP_PLAN } DumpStage;
@@ -616,7 +722,8 @@ typedef struct Options {
     DumpStage dump;
     LIST(const char *) operands;
     const char *output;         /* "-": standard output */
-    bool json, svg;
+    bool json, svg, fix;
+    bool check, diff, annotate, strip;  /* fmt */
     CompileOptions compile;
 } Options;
 
@@ -624,5 +731,8 @@ typedef struct Options {
  * end the program with 0; misuse says what is wrong and ends it with 2. */
 Options read_options(int argc, char **argv);
 _Noreturn void misuse(const Options *options, const char *message, ...) PRINTF(2, 3);
+
+/* format/files.c: `netc fmt`.  False: --check found a file that would change. */
+bool format_files(const Options *options);
 
 #endif

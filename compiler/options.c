@@ -20,19 +20,22 @@ static const CommandSpec commands[] = {
     [COMMAND_EMIT]    = { "emit", "FILE", "writes the C that build would compile", 1, 1 },
     [COMMAND_SUMMARY] = { "summary", "FILE", "prints each layer's shapes, parameters and multiply-adds", 1, 1 },
     [COMMAND_GRAPH]   = { "graph", "FILE", "draws the network, with shapes, for Graphviz", 1, 1 },
+    [COMMAND_FMT]     = { "fmt", "FILE...", "lays files out in the one canonical way; - is standard input and output", 1, 1 << 20 },
     [COMMAND_EXPLAIN] = { "explain", "[OPERATOR|CODE]", "explains an operator or an error's code; alone, lists them", 0, 1 },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 enum {                          /* which commands take an option */
     CHECK = 1 << COMMAND_CHECK, BUILD = 1 << COMMAND_BUILD, EMIT = 1 << COMMAND_EMIT,
-    SUMMARY = 1 << COMMAND_SUMMARY, GRAPH = 1 << COMMAND_GRAPH, EXPLAIN = 1 << COMMAND_EXPLAIN,
-    READS = CHECK | BUILD | EMIT | SUMMARY | GRAPH, ALL = READS | EXPLAIN
+    SUMMARY = 1 << COMMAND_SUMMARY, GRAPH = 1 << COMMAND_GRAPH, FMT = 1 << COMMAND_FMT,
+    EXPLAIN = 1 << COMMAND_EXPLAIN, READS = CHECK | BUILD | EMIT | SUMMARY | GRAPH | FMT, ALL = READS | EXPLAIN
 };
 
 enum {                          /* options without a letter */
-    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_JSON, OPTION_SVG,
-    OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS
+    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_JSON, OPTION_SVG,
+    OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS,
+    OPTION_WARN, OPTION_FIX,
+    OPTION_CHECK, OPTION_DIFF, OPTION_ANNOTATE, OPTION_STRIP
 };
 
 typedef struct OptionSpec {
@@ -51,10 +54,19 @@ static const OptionSpec option_specs[] = {
     { "target", OPTION_TARGET, "NAME", BUILD | EMIT | SUMMARY | CHECK,
       "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable" },
     { "cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)" },
+    { "object", OPTION_OBJECT, NULL, BUILD, "an object file, to call from a C program (net.h), instead of a trainer" },
     { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },
     { "svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot" },
+    { "check", OPTION_CHECK, NULL, FMT, "writes nothing, names the files that would change, and exits with 1 if any would" },
+    { "diff", OPTION_DIFF, NULL, FMT, "writes nothing, shows what would change" },
+    { "annotate", OPTION_ANNOTATE, NULL, FMT, "writes each line's shape after it, as `-> [...]  #=`; old ones are renewed" },
+    { "strip", OPTION_STRIP, NULL, FMT, "takes away what --annotate wrote" },
     { "dump", OPTION_DUMP, "ast|graph|gradient|plan", CHECK, "prints what that stage made, and stops" },
-    { "diagnostics", OPTION_DIAGNOSTICS, "human|short|json|sarif", READS, "how errors are written (default human)" },
+    { "diagnostics", OPTION_DIAGNOSTICS, "human|short|json|sarif|narrated", READS,
+      "how errors are written (default human); narrated: plain sentences, to be read aloud" },
+    { "warn", OPTION_WARN, "CODE|no-CODE|error", READS,
+      "shows or silences a kind of warning (netc explain lists them), or makes errors of all; may be repeated" },
+    { "fix", OPTION_FIX, NULL, CHECK, "makes every edit that is certain, and prints the difference" },
     { "color", OPTION_COLOUR, "auto|always|never", READS, "coloured errors (default auto: on a terminal, unless NO_COLOR is set)" },
     { "max-errors", OPTION_MAX_ERRORS, "N", READS, "stops after N errors (default 20; 0: no limit)" },
     { "help", 'h', NULL, ALL, "this page" },
@@ -150,12 +162,22 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_KERNELS: options->compile.reference = choose(options, spec, word) == 1; break;
     case OPTION_DTYPE: options->compile.f64 = choose(options, spec, word) == 1; break;
     case OPTION_CC: options->compile.cc = word; break;
+    case OPTION_OBJECT: options->compile.object = true; break;
     case OPTION_JSON: options->json = true; break;
     case OPTION_SVG: options->svg = true; break;
+    case OPTION_CHECK: options->check = true; break;
+    case OPTION_DIFF: options->diff = true; break;
+    case OPTION_ANNOTATE: options->annotate = true; break;
+    case OPTION_STRIP: options->strip = true; break;
     case OPTION_DUMP: options->dump = (DumpStage)(DUMP_AST + choose(options, spec, word)); break;
     case OPTION_DIAGNOSTICS: diag_options.style = choose(options, spec, word); break;
     case OPTION_COLOUR: diag_options.colour = choose(options, spec, word); break;
     case OPTION_MAX_ERRORS: diag_options.max_errors = read_count(options, spec, word); break;
+    case OPTION_WARN:
+        if (!diag_warn(word))
+            misuse(options, "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` lists the codes", word);
+        break;
+    case OPTION_FIX: options->fix = true; break;
     case OPTION_TARGET:
         if (!find_target(word, &options->compile.target)) {
             diag_flush();
@@ -240,6 +262,10 @@ static void check_operands(const Options *options)
         misuse(options, "%s takes one operand: '%s' is one too many", spec->name, options->operands.items[spec->maximum]);
     if (options->command == COMMAND_BUILD && (!options->output || !strcmp(options->output, "-")))
         misuse(options, "build needs -o TRAINER, the program to write");
+    if (options->dump && options->fix)
+        misuse(options, "--dump prints a stage, and --fix none");
+    if (options->annotate && options->strip)
+        misuse(options, "--annotate and --strip undo each other");
     if (options->dump && options->operands.count > 1)
         misuse(options, "--dump takes one FILE");
 }

@@ -2,9 +2,10 @@
  *
  * The compiler runs once and ends, so everything is carved from one arena and
  * nothing is freed: no ownership to get wrong, and any pointer may be kept.
- * Blocks are chained so that a leak checker sees them as reachable.  Names are
- * interned in a hash table, which makes comparing them a pointer comparison
- * everywhere else.
+ * What checks a text many times (a server, a search for a fix) does each time
+ * in an arena of its own and drops it whole.  Blocks are chained so that a leak
+ * checker sees them as reachable.  Names are interned in a hash table, which
+ * makes comparing them a pointer comparison everywhere else.
  */
 #include "netc.h"
 
@@ -26,7 +27,14 @@ typedef struct Block {
 
 enum { BLOCK_BYTES = 256 * 1024, ALIGNMENT = 16 };
 
-static Block *arena;
+struct Arena {
+    Block *blocks;
+    const char **names;         /* interned here */
+    size_t name_slots, name_count;
+};
+
+static Arena lasting;
+static Arena *arena = &lasting;
 
 static _Noreturn void out_of_memory(size_t bytes)
 {
@@ -34,15 +42,42 @@ static _Noreturn void out_of_memory(size_t bytes)
     exit(EXIT_INTERNAL);
 }
 
-static void add_block(size_t bytes)
+/* Blocks of dropped arenas, zeroed: fresh ones would cost the system's pages,
+ * which take longer than a check. */
+static Block *spare;
+
+static Block *take_block(size_t bytes)
 {
     size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-    Block *block = calloc(1, sizeof *block + size);
+    Block *block = spare;
+    if (block && size == BLOCK_BYTES) {
+        spare = block->previous;
+        return block;
+    }
+    block = calloc(1, sizeof *block + size);
     if (!block)
         out_of_memory(bytes);
     block->size = size;
-    block->previous = arena;
-    arena = block;
+    return block;
+}
+
+static void return_block(Block *block)
+{
+    if (block->size != BLOCK_BYTES) {
+        free(block);
+        return;
+    }
+    memset(block->bytes, 0, block->used);
+    block->used = 0;
+    block->previous = spare;
+    spare = block;
+}
+
+static void add_block(size_t bytes)
+{
+    Block *block = take_block(bytes);
+    block->previous = arena->blocks;
+    arena->blocks = block;
 }
 
 void *arena_allocate(size_t bytes)
@@ -50,11 +85,37 @@ void *arena_allocate(size_t bytes)
     if (bytes > SIZE_MAX / 2)
         out_of_memory(bytes);
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (!arena || arena->size - arena->used < bytes)
+    if (!arena->blocks || arena->blocks->size - arena->blocks->used < bytes)
         add_block(bytes);
-    void *memory = arena->bytes + arena->used;
-    arena->used += bytes;
+    void *memory = arena->blocks->bytes + arena->blocks->used;
+    arena->blocks->used += bytes;
     return memory;
+}
+
+Arena *new_arena(void)
+{
+    Arena *made = calloc(1, sizeof *made);
+    if (!made)
+        out_of_memory(sizeof *made);
+    return made;
+}
+
+Arena *use_arena(Arena *next)
+{
+    Arena *before = arena;
+    arena = next ? next : &lasting;
+    return before;
+}
+
+void drop_arena(Arena *dropped)
+{
+    require(dropped != arena && dropped != &lasting);
+    while (dropped->blocks) {
+        Block *block = dropped->blocks;
+        dropped->blocks = block->previous;
+        return_block(block);
+    }
+    free(dropped);
 }
 
 void *arena_allocate_array(size_t count, size_t size)
@@ -82,9 +143,6 @@ void list_reserve(void **items, int *count, int *capacity, size_t size)
 
 /* ---- names: an open-addressed table of pointers, at most half full */
 
-static const char **names;
-static size_t name_slots, name_count;
-
 static uint64_t hash_bytes(const char *chars, size_t length)        /* FNV-1a */
 {
     uint64_t hash = 14695981039346656037u;
@@ -96,18 +154,18 @@ static uint64_t hash_bytes(const char *chars, size_t length)        /* FNV-1a */
 /* The slot that holds these characters, or the empty one where they belong. */
 static const char **find_slot(const char *chars, size_t length)
 {
-    size_t at = hash_bytes(chars, length) & (name_slots - 1);
-    while (names[at] && (strncmp(names[at], chars, length) || names[at][length]))
-        at = (at + 1) & (name_slots - 1);
-    return &names[at];
+    size_t at = hash_bytes(chars, length) & (arena->name_slots - 1);
+    while (arena->names[at] && (strncmp(arena->names[at], chars, length) || arena->names[at][length]))
+        at = (at + 1) & (arena->name_slots - 1);
+    return &arena->names[at];
 }
 
 static void grow_names(void)
 {
-    const char **old = names;
-    size_t old_slots = name_slots;
-    name_slots = old_slots ? old_slots * 2 : 1024;
-    names = arena_allocate_array(name_slots, sizeof *names);
+    const char **old = arena->names;
+    size_t old_slots = arena->name_slots;
+    arena->name_slots = old_slots ? old_slots * 2 : 1024;
+    arena->names = arena_allocate_array(arena->name_slots, sizeof *arena->names);
     for (size_t i = 0; i < old_slots; i++)
         if (old[i])
             *find_slot(old[i], strlen(old[i])) = old[i];
@@ -115,7 +173,7 @@ static void grow_names(void)
 
 const char *intern_range(const char *chars, size_t length)
 {
-    if (name_count * 2 >= name_slots)
+    if (arena->name_count * 2 >= arena->name_slots)
         grow_names();
     length = strnlen(chars, length);
     const char **slot = find_slot(chars, length);
@@ -123,7 +181,7 @@ const char *intern_range(const char *chars, size_t length)
         char *copy = arena_allocate(length + 1);
         memcpy(copy, chars, length);
         *slot = copy;
-        name_count++;
+        arena->name_count++;
     }
     return *slot;
 }

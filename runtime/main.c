@@ -18,6 +18,7 @@ enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 130 };
 
 static const char VERSION[] = "0.1.0";
 
+enum { NUMBER_TEXT = 24 };      /* bytes of a whole number's text */
 enum { MOST_DEFAULT_THREADS = 64, MOST_THREADS = 1024, TOP = 3, CONFUSIONS = 5 };
 
 /* What the command line asks for. */
@@ -330,6 +331,15 @@ static void announce(const Request *request, const NetData *data, const NetProgr
     fflush(stdout);
 }
 
+/* Weights to start from may have been another task's: the classes are the data's. */
+static bool load_first(NetSession *session, const char *path, NetError *error)
+{
+    if (!net_load(session, path, error))
+        return false;
+    net_forget_classes(session);
+    return true;
+}
+
 /* With the checkpoint's settings taken: everything else is opened with them. */
 static bool train_with(Request *request, const NetTensorFile *checkpoint, NetProgress *progress, NetEnd *end, NetError *error)
 {
@@ -339,8 +349,9 @@ static bool train_with(Request *request, const NetTensorFile *checkpoint, NetPro
     bool good = open_data(request, &data, error)
         && (session = open_session(request, true, error))
         && net_optimizer_open(&optimizer, request->model, &request->settings, error)
-        && (!request->init || net_load(session, request->init, error))
-        && (!checkpoint || net_weights_read(session, &optimizer, checkpoint, error));
+        && (!request->init || load_first(session, request->init, error))
+        && (!checkpoint || net_weights_read(session, &optimizer, checkpoint, error))
+        && net_take_classes(session, &data, error);
     if (good && !request->run.quiet)
         announce(request, &data, progress);
     if (good)
@@ -382,9 +393,26 @@ static int run_train(Request *request)
 
 /* ----------------------------------------------------------------- test */
 
-/* The commonest mistakes, each once: its count is cleared when it is printed. */
-static void print_confusions(int64_t *confusion, int64_t classes)
+/* The data, whose classes must be the weights'. */
+static bool open_test_data(const Request *request, NetSession *session, NetData *data, NetError *error)
 {
+    return open_data(request, data, error) && net_take_classes(session, data, error);
+}
+
+/* Its name where it is known, else its number. */
+static const char *class_name(char number[NUMBER_TEXT], const NetSession *session, int64_t class)
+{
+    const char *name = net_class_name(session, class);
+    if (name)
+        return name;
+    snprintf(number, NUMBER_TEXT, "%lld", (long long)class);
+    return number;
+}
+
+/* The commonest mistakes, each once: its count is cleared when it is printed. */
+static void print_confusions(const NetSession *session, int64_t *confusion)
+{
+    int64_t classes = session->model->classes;
     for (int turn = 0; turn < CONFUSIONS; turn++) {
         int64_t best = 0;
         for (int64_t i = 1; i < classes * classes; i++)
@@ -392,8 +420,9 @@ static void print_confusions(int64_t *confusion, int64_t classes)
                 best = i;
         if (best == 0 || confusion[best] == 0)
             return;
-        printf("%s%lld taken for %lld: %lld", turn ? ", " : "most often ", (long long)(best / classes),
-               (long long)(best % classes), (long long)confusion[best]);
+        char right[NUMBER_TEXT], taken[NUMBER_TEXT];
+        printf("%s%s taken for %s: %lld", turn ? ", " : "most often ", class_name(right, session, best / classes),
+               class_name(taken, session, best % classes), (long long)confusion[best]);
         confusion[best] = 0;
     }
 }
@@ -407,7 +436,7 @@ static bool test(Request *request, NetSession *session, const NetData *data, Net
     NetResult result = net_test_split(session, &data->test, confusion);
     printf("test loss %.6f, accuracy %.2f %% (%lld of %lld)\n", result.loss,
            100.0 * (double)result.correct / (double)result.images, (long long)result.correct, (long long)result.images);
-    print_confusions(confusion, classes);
+    print_confusions(session, confusion);
     if (result.correct < result.images)
         printf("\n");
     free(confusion);
@@ -421,7 +450,7 @@ static int run_test(Request *request)
     NetSession *session = NULL;
     if (!request->weights)
         return complain(MISUSE, "test needs --weights F: what to test");
-    bool good = (session = open_trained(request, &error)) && open_data(request, &data, &error)
+    bool good = (session = open_trained(request, &error)) && open_test_data(request, session, &data, &error)
         && test(request, session, &data, &error);
     net_close(session);
     net_data_close(&data);
@@ -431,7 +460,7 @@ static int run_test(Request *request)
 /* -------------------------------------------------------------- predict */
 
 /* The classes of the largest probabilities, largest first. */
-static int find_top(const double *probabilities, int64_t classes, int64_t *top)
+static int find_top(const float *probabilities, int64_t classes, int64_t *top)
 {
     int count = 0;
     for (; count < TOP && count < classes; count++) {
@@ -448,50 +477,34 @@ static int find_top(const double *probabilities, int64_t classes, int64_t *top)
     return count;
 }
 
-/* Its name where the data give one, else its number. */
-static const char *class_name(char text[NET_SHAPE_TEXT], const char *names, int64_t class)
-{
-    for (int64_t i = 0; names && i < class; i++) {
-        names = strchr(names, '\n');
-        names = names ? names + 1 : NULL;
-    }
-    if (names)
-        snprintf(text, NET_SHAPE_TEXT, "%.*s", (int)strcspn(names, "\n"), names);
-    else
-        snprintf(text, NET_SHAPE_TEXT, "%lld", (long long)class);
-    return text;
-}
-
 /* label -1: not known. */
-static void print_prediction(const double *probabilities, int64_t classes, const char *class_names, const char *title, int label)
+static void print_prediction(const NetSession *session, const float *probabilities, const char *title, int label)
 {
-    char name[NET_SHAPE_TEXT];
+    char number[NUMBER_TEXT];
     int64_t top[TOP] = {0};
-    int count = find_top(probabilities, classes, top);
-    printf("%s: %s, %.1f %%", title, class_name(name, class_names, top[0]), 100 * probabilities[top[0]]);
+    int count = find_top(probabilities, session->model->classes, top);
+    printf("%s: %s, %.1f %%", title, class_name(number, session, top[0]), 100 * (double)probabilities[top[0]]);
     if (label >= 0)
-        printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(name, class_names, label));
+        printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(number, session, label));
     printf("\n");
     for (int i = 0; i < count; i++)
-        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(name, class_names, top[i]), 100 * probabilities[top[i]]);
+        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(number, session, top[i]), 100 * (double)probabilities[top[i]]);
     printf("\n");
 }
 
 /* names: of the image files; NULL: labelled test images. */
-static bool predict(NetSession *session, const NetImages *images, char **names, const char *class_names, NetError *error)
+static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
 {
     int64_t pixels = session->image.c * session->image.h * session->image.w;
-    double *probabilities = net_allocate((size_t)session->model->classes, sizeof *probabilities, error);
+    float *probabilities = net_allocate((size_t)session->model->classes, sizeof *probabilities, error);
     if (!probabilities)
         return false;
     for (int64_t i = 0; i < images->count; i++) {
         char title[64];
         snprintf(title, sizeof title, "test image %lld", (long long)i);
-        net_test_batch(session, &(NetBatch){.images = images, .first = i, .count = 1});
-        net_probabilities(session, 0, probabilities);
+        net_classify(session, images->pixels + i * pixels, 1, probabilities);
         net_draw_image(stdout, images->pixels + i * pixels, session->image);
-        print_prediction(probabilities, session->model->classes, class_names, names ? names[i] : title,
-                         names ? -1 : images->labels[i]);
+        print_prediction(session, probabilities, names ? names[i] : title, names ? -1 : images->labels[i]);
     }
     free(probabilities);
     return true;
@@ -502,25 +515,22 @@ static bool predict_files(Request *request, NetSession *session, NetError *error
     int64_t pixels = session->image.c * session->image.h * session->image.w;
     NetImages images = {.count = request->operand_count, .shape = session->image, .classes = (int)request->model->classes};
     images.pixels = net_allocate((size_t)images.count, (size_t)pixels, error);
-    images.labels = net_allocate((size_t)images.count, 1, error);
-    bool good = images.pixels && images.labels;
+    bool good = images.pixels != NULL;
     for (int i = 0; good && i < request->operand_count; i++)
-        good = net_read_image(images.pixels + i * pixels, session->image, request->operands[i], error);
-    good = good && predict(session, &images, request->operands, NULL, error);
+        good = net_read_picture(session, request->operands[i], images.pixels + i * pixels, error);
+    good = good && predict(session, &images, request->operands, error);
     free(images.pixels);
-    free(images.labels);
     return good;
 }
 
 static bool predict_data(Request *request, NetSession *session, NetError *error)
 {
-    NetData data;
-    if (!open_data(request, &data, error))
-        return false;
+    NetData data = {0};
+    bool good = open_test_data(request, session, &data, error);
     NetImages some = data.test;
     if (some.count > (int64_t)request->count)
         some.count = (int64_t)request->count;
-    bool good = predict(session, &some, NULL, data.class_names, error);
+    good = good && predict(session, &some, NULL, error);
     net_data_close(&data);
     return good;
 }
@@ -623,8 +633,9 @@ static int run_command(const NetModel *model, const Command *command, int argc, 
     if (status < 0)
         status = command->run(&request);
     net_settings_close(&request.settings);
+    errno = 0;                  /* an earlier write's reason is lost by now */
     if (status == DONE && (fflush(stdout) != 0 || ferror(stdout)))
-        status = complain(FAILED, "cannot write to standard output: %s", strerror(errno));
+        status = complain(FAILED, "cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
     return status;
 }
 

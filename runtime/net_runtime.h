@@ -1,5 +1,5 @@
-/* net_runtime.h: what the C that netc emits includes, and what a program
- * written by hand includes to call a compiled model.
+/* net_runtime.h: what the C that netc emits includes.  A program written by
+ * hand that calls a compiled model includes net.h alone.
  *
  * The emitted file defines one constant NetModel: names, shapes, sizes of the
  * arenas, and a few functions, one per phase of a step.  This library does the
@@ -18,6 +18,8 @@
  */
 #ifndef NET_RUNTIME_H
 #define NET_RUNTIME_H
+
+#include "net.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -88,8 +90,6 @@ typedef struct NetProgram {
 
 /* -------------------------------------------------------------- a model */
 
-typedef struct NetShape { int rank; int64_t c, h, w; } NetShape;        /* [c] has h = w = 1 */
-
 typedef enum NetParameterKind { NET_TRAINED, NET_BUFFER, NET_COUNTER } NetParameterKind;
 typedef enum NetInitKind { NET_CONSTANT, NET_UNIFORM, NET_NORMAL } NetInitKind;
 
@@ -125,7 +125,7 @@ typedef struct NetSetting {     /* of the train section: "optimizer.lr" = 0.01 *
  * the peak that they can be held against. */
 typedef int64_t NetPeak(int64_t turns, real *sum);
 
-typedef struct NetModel {
+struct NetModel {
     const char *name;
     const char *source;         /* the .net file */
     const char *target;         /* "native", "x86-64-v3", … */
@@ -144,29 +144,10 @@ typedef struct NetModel {
     const NetSetting *settings; /* empty: no train section */
     int setting_count;
     NetPeak *peak;
-} NetModel;
+};
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */
 int net_main(const NetModel *model, int argc, char **argv);
-
-/* --------------------------------------------- calling a model from C */
-
-typedef struct NetError { char text[512]; } NetError;   /* one sentence, no newline */
-
-typedef struct NetSession NetSession;
-
-/* A model ready to run with `threads` threads on batches of up to `batch`
- * images, its parameters initialised from `seed`.  NULL and *error on failure. */
-NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error);
-void net_close(NetSession *session);
-
-/* Reads or writes safetensors with PyTorch's names and layouts. */
-bool net_load(NetSession *session, const char *path, NetError *error);
-bool net_save(const NetSession *session, const char *path, NetError *error);
-
-/* Logits of `count` images: `pixels` is [count][c][h][w], already normalised;
- * `logits` is [count][classes].  Any count; the session's batch at a time. */
-void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits);
 
 /* --------------------------------------------- calls of reference kernels */
 

@@ -60,7 +60,7 @@ typedef struct NetImages {      /* one split */
     NetShape shape;             /* [channels, height, width] */
     int classes;
     uint8_t *pixels;            /* [count][channels][height][width] */
-    uint8_t *labels;            /* [count] */
+    uint8_t *labels;            /* [count]; NULL: not known */
 } NetImages;
 
 typedef struct NetData {
@@ -214,11 +214,21 @@ struct NetSession {
     int64_t gradient_stride;
     uint64_t seed, steps;       /* training steps done */
     NetClock *clock;            /* times each part of a program; NULL: nothing is timed */
+    const char **class_names;   /* [classes]; NULL: not known */
+    char *class_lines;          /* the same, a line each */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, bool training,
                              NetError *error);
 /* Sets scale and shift from normalize.mean and normalize.std, one number or one per channel. */
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
+
+/* train/classes.c: what each class is called.  `lines` has a line for each;
+ * `where` they stand is for the message. */
+bool net_name_classes(NetSession *session, const char *lines, const char *where, NetError *error);
+void net_forget_classes(NetSession *session);
+/* The data's names, where they have any: they become the session's, or must be
+ * what the session's are. */
+bool net_take_classes(NetSession *session, const NetData *data, NetError *error);
 
 /* data/augment.c: what is done at random to each training image. */
 typedef struct NetRange { double low, high; } NetRange;
@@ -259,17 +269,18 @@ typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetRe
 /* One training step: the mean gradient is left in session->gradients[0 …
  * trained), and `optimizer`, unless NULL, moves the weights. */
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer);
-/* One pass of the inference program; the loss is the cross-entropy of the
- * logits, without label smoothing. */
+/* One pass of the inference program; the loss is the network's own, or without a
+ * train section the cross-entropy of its logits. */
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* The logit of image i of the last batch. */
 double net_logit(const NetSession *session, const NetProgram *program, int64_t image, int64_t class);
 /* Probabilities of image i, [classes]. */
-void net_probabilities(const NetSession *session, int64_t image, double *probabilities);
+void net_probabilities(const NetSession *session, int64_t image, float *probabilities);
 /* All of a split; confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
 
 /* train/safetensors.c: https://huggingface.co/docs/safetensors (the format). */
+int64_t net_utf8_bytes(const char *text, int64_t length);       /* before the first fault: `length` where there is none */
 typedef struct NetNamed { const char *name; const char *dtype; int rank; int64_t dim[4]; const void *values; int64_t elements; } NetNamed;
 /* metadata is key, value, key, value, …, NULL; or NULL. */
 bool net_write_safetensors(const char *path, const NetNamed *tensors, int count, const char *const *metadata, NetError *error);
@@ -301,8 +312,8 @@ bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *
 bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error);
 const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10, 1, 5, 5]" */
 
-/* train/weights.c: a network's state under PyTorch's names, and the optimizer's
- * as optimizer.<slot>.<name>.  Reading changes nothing unless all of it is good;
+/* train/weights.c: a network's state under PyTorch's names, the classes' names as
+ * class_names in the metadata, and the optimizer's state as optimizer.<slot>.<name>.  Reading changes nothing unless all of it is good;
  * a NULL optimizer leaves its state alone. */
 bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetError *error);
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,

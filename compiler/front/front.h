@@ -70,8 +70,9 @@ typedef struct Parser {
     int errors;                 /* syntax errors reported */
 } Parser;
 
-/* lex.l.  False when the file is no text or too long, which was reported. */
-bool scan_source(const Source *source, TokenList *tokens);
+/* lex.l.  False when the file is no text or too long, which was reported.
+ * `comments`, which may be NULL, gets the comments, as words of no kind. */
+bool scan_source(const Source *source, TokenList *tokens, TokenList *comments);
 /* Its characters as the user wrote them, cut when long. */
 const char *token_text(const Token *token);
 
@@ -84,6 +85,9 @@ void layout_skip_statement(Layout *layout, bool brace_expected);
 
 /* parse.y.  Adds what the file defines to parser->program. */
 void parse_source(Parser *parser);
+
+/* source.c: a file of its own number; its characters are kept, not copied. */
+const Source *new_source(const char *path, const char *chars, size_t length);
 
 /* source.c: a block, network or train section is defined once. */
 void define_use(Parser *parser, const Expr *path, Span span);

@@ -1,5 +1,7 @@
 /* source.c: reads a file and all it uses, each once, into one program.
  *
+ * The first may be a text in memory instead, as may those it uses.
+ *
  * Files wait in a list rather than being read where `use` stands, so that no
  * chain of files, however long or circular, nests anything.  A file's identity
  * is its resolved path; what messages show is the path as it was written.
@@ -101,23 +103,42 @@ static void parse_file(Program *program, const Source *source)
 {
     TokenList tokens = {0};
     Parser parser = { .program = program, .library = source != program->source };
-    if (!scan_source(source, &tokens))
+    if (!scan_source(source, &tokens, NULL))
         return;
     layout_start(&parser.layout, &tokens);
     parse_source(&parser);
 }
 
-/* NULL, with errno set, when it cannot be read. */
-static const Source *read_source(const char *path)
+const char *(*unsaved_text)(const char *path, size_t *length);
+
+const Source *new_source(const char *path, const char *chars, size_t length)
 {
     static int order;
-    size_t length;
-    char *chars = read_whole_file(path, MAX_FILE_BYTES, &length);
-    if (!chars)
-        return NULL;
+    LIST(size_t) starts = {0};
+    push(&starts, (size_t)0);
+    for (size_t i = 0; i < length; i++)
+        if (chars[i] == '\n')
+            push(&starts, i + 1);
     Source *source = NEW(Source);
-    *source = (Source){intern(path), chars, length, order++};
+    *source = (Source){intern(path), chars, length, order++, starts.items, starts.count};
     return source;
+}
+
+static const Source *add_source(Program *program, const char *path, const char *chars, size_t length)
+{
+    const Source *source = new_source(path, chars, length);
+    push(&program->sources, source);
+    return source;
+}
+
+/* NULL, with errno set, when it cannot be read. */
+static const Source *read_source(Program *program, const char *path)
+{
+    size_t length;
+    const char *chars = unsaved_text ? unsaved_text(path, &length) : NULL;
+    if (!chars)
+        chars = read_whole_file(path, MAX_FILE_BYTES, &length);
+    return chars ? add_source(program, path, chars, length) : NULL;
 }
 
 static const char *resolved(const char *path)
@@ -155,29 +176,50 @@ static void follow_use(Loading *loading, UseDef use)
     const char *path = beside(use.span.source->path, use.path);
     if (is_known(loading, path))
         return;
-    const Source *source = read_source(path);
+    const Source *source = read_source(loading->program, path);
     if (!source) {
         diag(SEVERITY_ERROR, "use", use.span, "cannot read %s: %s", *path ? path : "\"\"", why_unreadable());
         return;
     }
-    push(&loading->program->sources, source);
     parse_file(loading->program, source);
+}
+
+/* The first file, and then those it uses. */
+static Program *parse_all(Program *program, const Source *source)
+{
+    Loading loading = { .program = program };
+    program->source = source;
+    is_known(&loading, source->path);
+    parse_file(program, source);
+    for (int i = 0; i < program->uses.count; i++)
+        follow_use(&loading, program->uses.items[i]);
+    check_block_names(program);
+    return program;
+}
+
+static Program *unreadable(const char *path)
+{
+    diag(SEVERITY_ERROR, "read", (Span){0}, "cannot read %s: %s", path, why_unreadable());
+    return NULL;
+}
+
+bool read_program_text(const char *path, Text *text)
+{
+    text->chars = read_whole_file(path, MAX_FILE_BYTES, &text->length);
+    text->capacity = text->length + 1;
+    return text->chars || unreadable(path);
 }
 
 Program *parse_program(const char *path)
 {
-    const Source *source = read_source(path);
-    if (!source) {
-        diag(SEVERITY_ERROR, "read", (Span){0}, "cannot read %s: %s", path, why_unreadable());
-        return NULL;
-    }
-    Loading loading = { .program = NEW(Program) };
-    loading.program->source = source;
-    push(&loading.program->sources, source);
-    is_known(&loading, path);
-    parse_file(loading.program, source);
-    for (int i = 0; i < loading.program->uses.count; i++)
-        follow_use(&loading, loading.program->uses.items[i]);
-    check_block_names(loading.program);
-    return loading.program;
+    Program *program = NEW(Program);
+    const Source *source = read_source(program, path);
+    return source ? parse_all(program, source) : unreadable(path);
+}
+
+Program *parse_text(const char *path, const char *chars, size_t length)
+{
+    Program *program = NEW(Program);
+    errno = EFBIG;
+    return length <= MAX_FILE_BYTES ? parse_all(program, add_source(program, path, chars, length)) : unreadable(path);
 }

@@ -28,13 +28,23 @@ static int count_specs(const ArgSpec *specs)
     return count;
 }
 
+bool absent_by_default(const ArgSpec *spec)
+{
+    if (spec->otherwise == NULL || strcmp(spec->otherwise, "none") != 0)
+        return false;
+    for (int i = 0; spec->words != NULL && spec->words[i] != NULL; i++)
+        if (strcmp(spec->words[i], "none") == 0)
+            return false;
+    return true;
+}
+
 const char *signature_text(const char *subject, const ArgSpec *specs)
 {
     Text text = {0};
     for (int i = 0; specs != NULL && specs[i].name != NULL; i++) {
         const char *otherwise = specs[i].otherwise;
         text_add(&text, "%s%s", i > 0 ? ", " : "", specs[i].name);
-        if (otherwise != NULL && strcmp(otherwise, "none") != 0)
+        if (otherwise != NULL && !absent_by_default(&specs[i]))
             text_add(&text, "=%s", otherwise + (otherwise[0] == '='));
     }
     return format("%s(%s)", subject, text_chars(&text));
@@ -198,7 +208,7 @@ static void set_default(const ArgSpec *specs, ArgValue *args, int i)
 {
     const char *text = specs[i].otherwise;
     ArgValue *value = &args[i];
-    if (strcmp(text, "none") == 0)
+    if (absent_by_default(&specs[i]))
         return;
     if (text[0] == '=') {
         Span span = value->span;
@@ -244,7 +254,7 @@ bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i)
 {
     if (!args[i].given)
         return specs[i].otherwise != NULL;
-    if (specs[i].otherwise == NULL || strcmp(specs[i].otherwise, "none") == 0)
+    if (specs[i].otherwise == NULL || absent_by_default(&specs[i]))
         return false;
     ArgValue *otherwise = NEW_ARRAY(ArgValue, (size_t)count_specs(specs));
     memcpy(otherwise, args, (size_t)count_specs(specs) * sizeof *args);

@@ -157,6 +157,15 @@ const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, int
                   (long long)wanted);
 }
 
+/* That this one axis had to be another. */
+static void size_axis(Diagnostic *d, Shape actual, int rank, int axis, int64_t wanted)
+{
+    Shape shape = {.rank = rank <= 3 ? rank : 3, .dim = {-1, -1, -1}};
+    if (actual.rank == rank)
+        shape.dim[axis] = wanted;
+    diag_sizes(d, actual, shape);
+}
+
 /* The input's fault is the caller's. */
 static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span span)
 {
@@ -170,6 +179,7 @@ static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span s
                                 span_text(def->in->span), shape_text(x->shape), shape_difference(def->in, x->shape, axis, wanted));
     diag_label(d, def->span, "the signature");
     add_derivation(d, x, 3, b->instance);
+    size_axis(d, x->shape, def->in->dims.count, axis, wanted);
     b->instance = here;
     return false;
 }
@@ -187,15 +197,28 @@ static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
     if (ranked)
         diag_caption(d, "this is %lld", (long long)wanted);
     add_derivation(d, y, 4, b->instance);
+    size_axis(d, y->shape, def->out->dims.count, axis, wanted);
     return false;
 }
 
 /* ----------------------------------------------------------------- uses */
 
+/* The whole numbers that this use of a block binds, when somebody asks. */
+static void note_block(Builder *b, const BlockDef *def)
+{
+    BlockUse use = {.def = def, .instance = b->instance};
+    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
+        if (binding->value.kind == VALUE_INT)
+            push(&use.symbols, ((Symbol){binding->name, binding->value.integer}));
+    push(&b->trace->blocks, use);
+}
+
 static Tensor *walk_block(Builder *b, const BlockDef *def, Tensor *x, Span span)
 {
     if (!match_input(b, def, x, span))
         return NULL;
+    if (b->trace != NULL)
+        note_block(b, def);
     Tensor *y = walk_statements(b, def->body, x);
     return y != NULL && match_output(b, def, y) ? y : NULL;
 }

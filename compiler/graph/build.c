@@ -113,7 +113,7 @@ Tensor *walk_statements(Builder *b, const Body *body, Tensor *x)
 {
     if (++b->levels > MAX_LEVELS)
         stop(b, body->open, "blocks and braces are nested more than %d levels deep", MAX_LEVELS);
-    for (int i = 0; i < body->stmts.count && !b->stopped; i++)
+    for (int i = 0; i < body->stmts.count && !b->stopped && !diag_surprised(); i++)
         x = walk_stmt(b, body->stmts.items[i], x);
     b->levels--;
     return b->stopped ? NULL : x;
@@ -159,9 +159,20 @@ static void add_input(Inputs *inputs, Tensor *tensor)
     inputs->known &= tensor != NULL;
 }
 
+/* What one expansion of a statement made, when somebody asks. */
+static void note_use(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor *y, int first)
+{
+    enum { MOST_NOTED = 100000 };
+    if (b->trace != NULL && b->trace->stmts.count < MOST_NOTED)
+        push(&b->trace->stmts, ((StmtUse){stmt, x, y, b->instance, first, b->graph->nodes.count}));
+}
+
 static void walk_branch(Builder *b, const Stmt *stmt, Tensor *x, Inputs *inputs)
 {
-    add_input(inputs, finish_stmt(b, stmt, (Name){0}, walk_body(b, stmt->body, x)));
+    int first = b->graph->nodes.count;
+    Tensor *y = walk_body(b, stmt->body, x);
+    note_use(b, stmt, x, y, first);
+    add_input(inputs, finish_stmt(b, stmt, (Name){0}, y));
 }
 
 static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *x, Inputs *inputs)
@@ -244,27 +255,6 @@ static Tensor *join_pair(Builder *b, const char *op_name, Tensor *first, Tensor 
     return add_node(b, op, resolve_arguments(b, op->name, op->args, &none, span), pair, 2, path, span);
 }
 
-/* The output size of a 1x1 convolution of this stride. */
-static int64_t strided(int64_t size, int64_t stride)
-{
-    return (size - 1) / stride + 1;
-}
-
-/* A 1x1 convolution that takes x to the body's shape, where one does. */
-static void suggest_shortcut(Diagnostic *d, Shape x, Shape body)
-{
-    if (x.rank != 3 || body.rank != 3)
-        return;
-    for (int64_t stride = 1; stride <= 16; stride++) {
-        if (strided(x.dim[1], stride) != body.dim[1] || strided(x.dim[2], stride) != body.dim[2])
-            continue;
-        const char *step = stride > 1 ? format(", stride=%lld", (long long)stride) : "";
-        diag_help(d, "`shortcut { conv2d(%lld, 1%s) }` after the body makes %s of %s", (long long)body.dim[0], step,
-                  shape_text(body), shape_text(x));
-        return;
-    }
-}
-
 static const char *axis_difference(Shape a, Shape b)
 {
     static const char *const names[] = {"channels", "height", "width"};
@@ -278,15 +268,14 @@ static const char *axis_difference(Shape a, Shape b)
     return text_chars(&text);
 }
 
-static Tensor *report_skip(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor *body, const Tensor *other)
+static Tensor *report_skip(Builder *b, const Stmt *stmt, const Tensor *body, const Tensor *other)
 {
     const char *way = stmt->other != NULL ? "shortcut" : "skip";
     Diagnostic *d = build_error(b, "add-mismatch", stmt->span, "the body gives %s, but the %s %s: they cannot be added",
                                 shape_text(body->shape), way, shape_text(other->shape));
     diag_caption(d, "%s", axis_difference(body->shape, other->shape));
     add_derivation(d, body, 3, b->instance);
-    if (stmt->other == NULL)
-        suggest_shortcut(d, x->shape, body->shape);
+    diag_sizes(d, body->shape, other->shape);
     return NULL;
 }
 
@@ -308,7 +297,7 @@ static Tensor *walk_skip(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     if (body == NULL || other == NULL)
         return NULL;
     if (!shape_equal(body->shape, other->shape))
-        return report_skip(b, stmt, x, body, other);
+        return report_skip(b, stmt, body, other);
     return join_pair(b, "add", body, other, name->path, stmt->span);
 }
 
@@ -323,6 +312,7 @@ static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
                                 shape_text(y), shape_text(a));
     diag_caption(d, "all axes but the channels must be equal");
     add_derivation(d, body, 4, b->instance);
+    diag_sizes(d, y, shape_of(a.rank, -1, a.dim[1], a.dim[2]));
     return NULL;
 }
 
@@ -554,6 +544,16 @@ static const char *asserted_text(Builder *b, const ShapeExpr *shape)
     return format("[%s]", text_chars(&text));
 }
 
+/* The same as a shape; -1 where anything may stand. */
+static Shape asserted_shape(Builder *b, const ShapeExpr *shape)
+{
+    Shape asserted = {.rank = shape->dims.count <= 3 ? shape->dims.count : 3, .dim = {1, 1, 1}};
+    for (int i = 0; i < asserted.rank; i++)
+        if (shape->dims.items[i]->kind == EXPR_ANY || !whole_number(b, shape->dims.items[i], "", &asserted.dim[i]))
+            asserted.dim[i] = -1;
+    return asserted;
+}
+
 /* Like add_derivation, from before the statement that made `tensor`. */
 static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Tensor *tensor)
 {
@@ -577,8 +577,7 @@ static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis
     else
         diag_caption(d, "%s", shape_difference(stmt->shape, y->shape, axis, wanted));
     derive_before(b, d, stmt, y);
-    if (rows)
-        suggest_channels(d, y, wanted);
+    diag_sizes(d, y->shape, asserted_shape(b, stmt->shape));
 }
 
 /* "->" shape */
@@ -647,7 +646,9 @@ static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
     }
     if (!b->input_seen && b->frame == b->network && stmt->kind != STMT_LET && stmt->kind != STMT_INPUT)
         report_no_input(b, stmt->span);
+    int first = b->graph->nodes.count;
     Tensor *y = walk_kind(b, stmt, x, &name);
+    note_use(b, stmt, x, y, first);
     return finish_stmt(b, stmt, name, y);
 }
 
@@ -666,12 +667,19 @@ static void walk_network(Builder *b, const NetworkDef *network)
 
 Graph *build_graph(const Program *program)
 {
+    return build_traced(program, NULL);
+}
+
+Graph *build_traced(const Program *program, Trace *trace)
+{
     if (program->network == NULL)
         return NULL;
     Graph *graph = NEW(Graph);
     graph->name = program->network->name;
     graph->program = program;
-    Builder b = {.program = program, .graph = graph};
+    if (trace != NULL)
+        trace->graph = graph;
+    Builder b = {.program = program, .graph = graph, .trace = trace};
     enter_blocks(&b);
     walk_network(&b, program->network);
     check_unused_blocks(&b);

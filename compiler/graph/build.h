@@ -128,6 +128,7 @@ typedef struct Builder {
     Frame *network;             /* the network's own scope */
     bool input_seen;            /* or its absence reported */
     bool stopped;               /* a limit was reached: nothing more is walked */
+    Trace *trace;               /* NULL: nobody asks */
 } Builder;
 
 typedef struct BlockState {
@@ -207,9 +208,6 @@ Value find_callee(Builder *b, const Expr *call);
 /* Values in the order of `specs` (NULL: none), or NULL when one is wrong
  * (reported) or unknown.  `subject` is what takes them: "conv2d". */
 ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call);
-/* Whether args[i] is what it would be had nobody written it. */
-bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
-const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 /* Binds a block's parameters in b->frame (the block's own). */
 bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller);
 Value default_value(Builder *b, const Param *param);
@@ -230,8 +228,6 @@ const char *other_argument_name(const char *word);      /* "filters": "out_chann
 const char *flatten_arithmetic(const Tensor *tensor);
 /* The characters of a span of one line, or "". */
 const char *span_text(Span span);
-/* When a convolution before the flatten could have given `wanted` features. */
-void suggest_channels(Diagnostic *d, const Tensor *flat, int64_t wanted);
 
 /* --------------------------------------------------------------- graph.c */
 

@@ -143,8 +143,7 @@ bool node_needs_rank(const Node *node, int rank)
         diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape), shape_text(changer->out_shape));
     if (rank == 1 && input->producer != NULL)
         diag_label(d, input->producer->span, "gives %s", shape_text(input->shape));
-    if (rank == 1)
-        diag_help(d, "`flatten` before it makes [%lld]", (long long)shape_elements(input->shape));
+    diag_sizes(d, input->shape, shape_of(rank, -1, -1, -1));
     return false;
 }
 
@@ -237,50 +236,9 @@ const char *flatten_arithmetic(const Tensor *tensor)
 
 const char *span_text(Span span)
 {
-    const char *line = span.source->chars;
-    for (int i = 1; i < span.line && line != NULL; i++)
-        line = (line = strchr(line, '\n')) != NULL ? line + 1 : NULL;
-    if (line == NULL || span.line != span.end_line || span.end_column <= span.column)
+    int length;
+    const char *line = source_line(span.source, span.line, &length);
+    if (span.line != span.end_line || span.end_column <= span.column || span.column - 1 > length)
         return "";
     return intern_range(line + span.column - 1, (size_t)(span.end_column - span.column));
-}
-
-/* The call with its literal argument replaced: "conv2d(32, 5)"; NULL when the
- * argument is not a number written right there. */
-static const char *with_number(const Node *node, const ArgValue *arg, int64_t number)
-{
-    const char *written = span_text(arg->span), *call = span_text(node->span);
-    if (arg->span.line != node->span.line || written[0] == '\0' || strspn(written, "0123456789") != strlen(written))
-        return NULL;
-    int before = arg->span.column - node->span.column;
-    if (before < 0 || (size_t)before + strlen(written) > strlen(call))
-        return NULL;
-    return format("%.*s%lld%s", before, call, (long long)number, call + before + strlen(written));
-}
-
-/* Back through steps that keep the channels, to a convolution of the same
- * scope whose out_channels is a literal: changing it changes only channels. */
-void suggest_channels(Diagnostic *d, const Tensor *flat, int64_t wanted)
-{
-    if (flatten_arithmetic(flat) == NULL)
-        return;
-    const Tensor *image = flat->producer->inputs.items[0];
-    const Instance *level = flat->producer->instance;
-    int64_t area = image->shape.dim[1] * image->shape.dim[2], channels = wanted / area;
-    if (wanted < area || wanted % area != 0 || channels > MAX_ELEMENTS)
-        return;
-    for (const Node *node = image->producer; node != NULL; node = node->inputs.items[0]->producer) {
-        int out_channels = operator_arg(node->op, "out_channels"), groups = operator_arg(node->op, "groups");
-        if (node->instance != level || node->inputs.count != 1)
-            return;
-        if (out_channels >= 0) {
-            const char *call = with_number(node, &node->args[out_channels], channels);
-            if (call != NULL && (groups < 0 || node->args[groups].integer[0] == 1))
-                diag_help(d, "%s on line %d would give %lld", call, node->span.line, (long long)wanted);
-            return;
-        }
-        if (node->op->args != NULL && operator_arg(node->op, "num_features") >= 0 &&
-            node->args[operator_arg(node->op, "num_features")].given)
-            return;
-    }
 }

@@ -72,6 +72,7 @@ static void check_classes(Training *t, const struct DataSet *set, Span at)
                                layer->path, (long long)output->shape.dim[0], set->name, (long long)set->classes);
     diag_caption(d, "%lld values, one per class", (long long)output->shape.dim[0]);
     diag_label(d, at, "%lld classes", (long long)set->classes);
+    diag_sizes(d, output->shape, shape_of(1, set->classes, 1, 1));
 }
 
 void resolve_data(Training *t, const SettingDef *def)

@@ -12,6 +12,7 @@ static bool infer(Node *node)
         Diagnostic *d = node_error(node, "add-mismatch", node->span, "add needs equal shapes: %s is %s, %s is %s",
                                    branch_name(0), shape_text(first), branch_name(i), shape_text(other));
         label_branches(d, node);
+        diag_sizes(d, other, first);
         return false;
     }
     return true;

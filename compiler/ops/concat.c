@@ -32,39 +32,6 @@ static int commonest_input(const Node *node)
     return votes > 0 ? candidate : 0;
 }
 
-/* Whether a window of stride 1 without padding took just what `out` lacks of
- * `wanted`, so that padding by half of it puts it back. */
-static bool padding_restores(const Node *node, Shape wanted, Shape out)
-{
-    int padding = operator_arg(node->op, "padding"), stride = operator_arg(node->op, "stride");
-    if (padding < 0 || stride < 0)
-        return false;
-    for (int axis = 0; axis < 2; axis++) {
-        int64_t taken = input_shape(node).dim[1 + axis] - node->out_shape.dim[1 + axis];
-        if (node->args[stride].integer[axis] != 1 || node->args[padding].integer[axis] != 0 ||
-            node->args[padding].word == intern("same") || taken % 2 != 0 ||
-            taken != wanted.dim[1 + axis] - out.dim[1 + axis])
-            return false;
-    }
-    return true;
-}
-
-/* Walks back from the branch that came out smaller to the layer at fault. */
-static void suggest_padding(Diagnostic *d, const Tensor *branch, Shape wanted)
-{
-    const Node *node = branch->producer;
-    for (; node != NULL && !(node->op->traits & OP_JOINS) && node->out_shape.rank == 3;
-         node = node->inputs.items[0]->producer) {
-        if (differing_axis(node->out_shape, wanted) < 0 || !padding_restores(node, wanted, branch->shape))
-            continue;
-        int64_t rows = (wanted.dim[1] - branch->shape.dim[1]) / 2, columns = (wanted.dim[2] - branch->shape.dim[2]) / 2;
-        const char *padding = rows == columns ? format("%lld", (long long)rows)
-                                              : format("[%lld, %lld]", (long long)rows, (long long)columns);
-        diag_help(d, "padding=%s in %s on line %d keeps the size", padding, node->op->name, node->span.line);
-        return;
-    }
-}
-
 /* "branch 1 is [16, 12, 12]", or when all but one agree, "the others are
  * [_, 12, 12]". */
 static const char *wanted_text(const Node *node, int common, int odd)
@@ -88,8 +55,7 @@ static void report_mismatch(const Node *node, int common, int odd, int axis)
                                shape_text(branch->shape), wanted_text(node, common, odd), differs);
     diag_caption(d, "all axes but the channels must be equal");
     label_branches(d, node);
-    if (axis > 0)
-        suggest_padding(d, branch, wanted->shape);
+    diag_sizes(d, branch->shape, shape_of(wanted->shape.rank, -1, wanted->shape.dim[1], wanted->shape.dim[2]));
 }
 
 static bool infer(Node *node)

@@ -9,7 +9,7 @@ static const char *const approximations[] = {"none", "tanh", NULL};
 
 static const ArgSpec args[] = {
     [APPROXIMATE] = {"approximate", ARG_WORD, .otherwise = "none", .words = approximations,
-                     .doc = "none, as when absent: exact, by erf; tanh: the usual formula."},
+                     .doc = "none: exact, by erf; tanh: the usual formula."},
     {0}
 };
 

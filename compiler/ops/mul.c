@@ -35,6 +35,7 @@ static bool infer(Node *node)
                                    "mul needs equal shapes, or [c, 1, 1] with [c, h, w]: %s is %s, %s is %s",
                                    branch_name(widest), shape_text(whole), branch_name(i), shape_text(part));
         label_branches(d, node);
+        diag_sizes(d, part, whole);
         return false;
     }
     return true;

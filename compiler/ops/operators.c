@@ -60,6 +60,8 @@ bool assertion_holds(const Node *node, int arg, int64_t actual)
                                (long long)value->integer[0], (long long)actual);
     diag_caption(d, "the input is %s", shape_text(input->shape));
     node_derivation(d, input, 4);
+    Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
+    diag_sizes(d, input->shape, wanted);
     return false;
 }
 
@@ -105,7 +107,7 @@ static const char *signature_entry(const ArgSpec *arg)
 {
     if (arg->otherwise == NULL)
         return arg->name;
-    if (strcmp(arg->otherwise, "none") == 0)
+    if (absent_by_default(arg))
         return format("[%s]", arg->name);
     const char *otherwise = arg->otherwise[0] == '=' ? arg->otherwise + 1 : arg->otherwise;
     return format("%s=%s", arg->name, otherwise);
@@ -182,7 +184,7 @@ static const char *default_text(const ArgSpec *arg)
 {
     if (arg->otherwise == NULL)
         return "required";
-    if (strcmp(arg->otherwise, "none") == 0)
+    if (absent_by_default(arg))
         return arg->assertion ? "not checked" : "absent";
     if (arg->otherwise[0] == '=')
         return format("as %s", arg->otherwise + 1);

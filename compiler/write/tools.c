@@ -172,8 +172,12 @@ static Words compiler_words(const char *source, const char *made, const Runtime 
     push(&words, source);
     push(&words, "-o");
     push(&words, made);
-    push(&words, runtime->library);
-    add_words(&words, "-lcjson -lz -lpng -ljpeg -lm -lpthread");
+    if (options->object) {
+        add_words(&words, "-c -DNET_NO_MAIN");
+    } else {
+        push(&words, runtime->library);
+        add_words(&words, "-lcjson -lz -lpng -ljpeg -lm -lpthread");
+    }
     push(&words, NULL);
     return words;
 }

@@ -26,7 +26,15 @@ static const KnownSet known_sets[] = {
     {"kmnist", NULL, 10, "put its four IDX files there", "o\nki\nsu\ntsu\nna\nha\nma\nya\nre\nwo"},
     {"cifar10", "cifar-10-batches-bin", 10, "unpack cifar-10-binary.tar.gz there",
      "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck"},
-    {"cifar100", "cifar-100-binary", 100, "unpack cifar-100-binary.tar.gz there", NULL},
+    {"cifar100", "cifar-100-binary", 100, "unpack cifar-100-binary.tar.gz there",
+     "apple\naquarium_fish\nbaby\nbear\nbeaver\nbed\nbee\nbeetle\nbicycle\nbottle\nbowl\nboy\nbridge\nbus\nbutterfly\n"
+     "camel\ncan\ncastle\ncaterpillar\ncattle\nchair\nchimpanzee\nclock\ncloud\ncockroach\ncouch\ncrab\ncrocodile\ncup\n"
+     "dinosaur\ndolphin\nelephant\nflatfish\nforest\nfox\ngirl\nhamster\nhouse\nkangaroo\nkeyboard\nlamp\nlawn_mower\n"
+     "leopard\nlion\nlizard\nlobster\nman\nmaple_tree\nmotorcycle\nmountain\nmouse\nmushroom\noak_tree\norange\norchid\n"
+     "otter\npalm_tree\npear\npickup_truck\npine_tree\nplain\nplate\npoppy\nporcupine\npossum\nrabbit\nraccoon\nray\n"
+     "road\nrocket\nrose\nsea\nseal\nshark\nshrew\nskunk\nskyscraper\nsnail\nsnake\nspider\nsquirrel\nstreetcar\n"
+     "sunflower\nsweet_pepper\ntable\ntank\ntelephone\ntelevision\ntiger\ntractor\ntrain\ntrout\ntulip\nturtle\n"
+     "wardrobe\nwhale\nwillow_tree\nwolf\nwoman\nworm"},
 };
 
 static const KnownSet *find_known(const char *source)
@@ -34,6 +42,23 @@ static const KnownSet *find_known(const char *source)
     for (size_t i = 0; i < sizeof known_sets / sizeof *known_sets; i++)
         if (strcmp(known_sets[i].name, source) == 0)
             return &known_sets[i];
+    return NULL;
+}
+
+/* The set that a directory of this name holds: data/cifar10, data/cifar-10-batches-bin/. */
+static const KnownSet *find_by_folder(const char *path)
+{
+    size_t length = strlen(path), start;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    for (start = length; start > 0 && path[start - 1] != '/'; start--)
+        continue;
+    for (size_t i = 0; i < sizeof known_sets / sizeof *known_sets; i++) {
+        const char *names[] = {known_sets[i].name, known_sets[i].folder};
+        for (int j = 0; j < 2; j++)
+            if (names[j] && strlen(names[j]) == length - start && strncmp(names[j], path + start, length - start) == 0)
+                return &known_sets[i];
+    }
     return NULL;
 }
 
@@ -150,6 +175,13 @@ static Found read_folder(NetData *data, const char *folder, NetShape want, NetEr
 
 /* ------------------------------------------------------------ by source */
 
+/* Unless the images' folders say what the classes are. */
+static void name_classes(NetData *data, const KnownSet *set)
+{
+    if (set && !data->class_names && set->class_names)
+        data->class_names = strdup(set->class_names);
+}
+
 static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetError *error)
 {
     const char *roots[] = {getenv("NET_DATA"), "data"};
@@ -160,8 +192,8 @@ static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetErr
         Found found = folder ? read_folder(data, folder, want, error) : FOUND_NOTHING;
         if (found == FOUND_DATA)
             snprintf(data->what, sizeof data->what, "%s in %s", set->name, folder);
-        if (found == FOUND_DATA && set->class_names)
-            data->class_names = strdup(set->class_names);
+        if (found == FOUND_DATA)
+            name_classes(data, set);
         free(folder);
         if (found != FOUND_NOTHING)
             return found == FOUND_DATA;
@@ -178,6 +210,7 @@ static bool read_directory(NetData *data, const char *source, NetShape want, Net
     switch (read_folder(data, source, want, error)) {
     case FOUND_DATA:
         snprintf(data->what, sizeof data->what, "%s", source);
+        name_classes(data, find_by_folder(source));
         return true;
     case FOUND_FAULT:
         return false;
@@ -256,6 +289,15 @@ NetShape net_image_shape(NetShape input)
     return (NetShape){.rank = 3, .c = 1, .h = h, .w = input.c / h};
 }
 
+/* 0: they have no names. */
+static int count_names(const NetData *data)
+{
+    int count = data->class_names != NULL;
+    for (const char *at = data->class_names; at && (at = strchr(at, '\n')); at++)
+        count++;
+    return count;
+}
+
 bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed, NetError *error)
 {
     *data = (NetData){0};
@@ -264,7 +306,7 @@ bool net_data_open(NetData *data, const char *source, NetShape want, int64_t cla
     bool opened = drawn ? draw(data, net_image_shape(want), classes, seed, error)
                 : known ? read_named(data, known, want, error)
                         : read_directory(data, source, want, error);
-    opened = opened && check(data, want, classes, known ? known->classes : data->class_names ? data->train.classes : 0, error);
+    opened = opened && check(data, want, classes, known ? known->classes : count_names(data), error);
     if (!opened)
         net_data_close(data);
     return opened;

@@ -79,6 +79,9 @@ static bool list(Names *names, const char *folder, bool folders, NetError *error
             continue;
         if (folders && has_control(entry->d_name))
             good = net_fail(error, "a folder in %s has a control character in its name", folder);
+        int64_t length = (int64_t)strlen(entry->d_name);
+        if (folders && net_utf8_bytes(entry->d_name, length) < length)
+            good = net_fail(error, "a folder in %s has a name that is not UTF-8", folder);
         good = good && add_name(names, entry->d_name, error);
     }
     closedir(directory);

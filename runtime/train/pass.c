@@ -32,6 +32,11 @@ static int64_t image_index(const NetBatch *batch, int64_t image)
     return batch->order ? batch->order[batch->first + image] : batch->first + image;
 }
 
+static bool has_labels(const NetBatch *batch)
+{
+    return batch->images && batch->images->labels;
+}
+
 /* ------------------------------------------------------------- loading */
 
 /* [count][elements] floats to [elements][lanes]. */
@@ -77,7 +82,7 @@ static void load(const Pass *pass, int64_t grain, int thread)
         bool there = image + lane < batch->count;
         pass->session->active[image + lane] = there;
         pass->session->targets[image + lane] =
-            there && batch->images ? batch->images->labels[image_index(batch, image + lane)] : 0;
+            there && has_labels(batch) ? batch->images->labels[image_index(batch, image + lane)] : 0;
     }
 }
 
@@ -113,27 +118,35 @@ static double log_sum(const NetSession *session, int64_t image, double most)
     return log(sum);
 }
 
+/* The loss of a network that has none of its own. */
+static real cross_entropy(const Pass *pass, int64_t image)
+{
+    const NetSession *session = pass->session;
+    double most = net_logit(session, pass->program, image, session->predicted[image]);
+    double right = net_logit(session, pass->program, image, session->targets[image]);
+    return (real)(log_sum(session, image, most) + most - right);
+}
+
+/* The network's own loss is computed by its program, in training and inference. */
 static void judge(const Pass *pass, int64_t grain)
 {
     NetSession *session = pass->session;
+    bool own_loss = session->model->training.phase_count > 0;
     int lanes = session->model->lanes;
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++) {
-        int32_t best = session->predicted[image] = largest_logit(pass, image);
-        if (pass->training || !pass->batch->images)
-            continue;
-        double most = net_logit(session, pass->program, image, best);
-        double right = net_logit(session, pass->program, image, session->targets[image]);
-        session->loss[image] = (real)(log_sum(session, image, most) + most - right);
+        session->predicted[image] = largest_logit(pass, image);
+        if (!own_loss && has_labels(pass->batch))
+            session->loss[image] = cross_entropy(pass, image);
     }
 }
 
-void net_probabilities(const NetSession *session, int64_t image, double *probabilities)
+void net_probabilities(const NetSession *session, int64_t image, float *probabilities)
 {
     const NetProgram *program = &session->model->inference;
     double most = net_logit(session, program, image, session->predicted[image]);
     double total = log_sum(session, image, most);
     for (int64_t class = 0; class < session->model->classes; class++)
-        probabilities[class] = exp(net_logit(session, program, image, class) - most - total);
+        probabilities[class] = (float)exp(net_logit(session, program, image, class) - most - total);
 }
 
 /* ------------------------------------------------------------- running */

@@ -115,15 +115,18 @@ static int utf8_length(const uint8_t *at, int64_t left)
     return overlong || outside ? 0 : length;
 }
 
+int64_t net_utf8_bytes(const char *text, int64_t length)
+{
+    int64_t at = 0;
+    for (int step = 1; at < length && step > 0; at += step)
+        step = utf8_length((const uint8_t *)text + at, length - at);
+    return at;
+}
+
 static bool check_utf8(const char *path, const char *text, int64_t length, NetError *error)
 {
-    for (int64_t at = 0; at < length;) {
-        int step = utf8_length((const uint8_t *)text + at, length - at);
-        if (step == 0)
-            return net_fail(error, "%s: the header is not UTF-8 at byte %lld", path, (long long)(8 + at));
-        at += step;
-    }
-    return true;
+    int64_t good = net_utf8_bytes(text, length);
+    return good == length || net_fail(error, "%s: the header is not UTF-8 at byte %lld", path, (long long)(8 + good));
 }
 
 /* A whole number from 0 that a double holds exactly. */

@@ -111,11 +111,6 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
     return session;
 }
 
-NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error)
-{
-    return net_session_open(model, threads, batch, seed, false, error);
-}
-
 void net_close(NetSession *session)
 {
     if (!session)
@@ -129,6 +124,7 @@ void net_close(NetSession *session)
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
+    net_forget_classes(session);
     net_pool_close(session->pool);
     free(session);
 }
@@ -166,6 +162,30 @@ bool net_session_normalise(NetSession *session, const NetSettings *settings, Net
 
 /* ----------------------------------------------------------- from C */
 
+NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error)
+{
+    NetSettings settings;
+    if (!net_settings_open(&settings, model, error))
+        return NULL;
+    NetSession *session = net_session_open(model, threads, batch, seed, false, error);
+    if (session && !net_session_normalise(session, &settings, error)) {
+        net_close(session);
+        session = NULL;
+    }
+    net_settings_close(&settings);
+    return session;
+}
+
+NetShape net_image_size(const NetSession *session)
+{
+    return session->image;
+}
+
+bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixels, NetError *error)
+{
+    return net_read_image(pixels, session->image, path, error);
+}
+
 bool net_load(NetSession *session, const char *path, NetError *error)
 {
     NetTensorFile file;
@@ -190,5 +210,16 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
         for (int64_t image = 0; image < some; image++)
             for (int64_t c = 0; c < model->classes; c++)
                 logits[(first + image) * model->classes + c] = (float)net_logit(session, &model->inference, image, c);
+    }
+}
+
+void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
+{
+    const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
+    for (int64_t first = 0; first < count; first += session->batch) {
+        int64_t some = count - first < session->batch ? count - first : session->batch;
+        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some});
+        for (int64_t image = 0; image < some; image++)
+            net_probabilities(session, image, probabilities + (first + image) * session->model->classes);
     }
 }

@@ -12,6 +12,8 @@
 /* Names of the optimizer's tensors begin so: "optimizer.momentum_buffer.conv1.weight". */
 static const char OPTIMIZER[] = "optimizer.";
 
+static const char CLASS_NAMES[] = "class_names";        /* a key of __metadata__ */
+
 static const char *real_dtype(void)
 {
     return sizeof(real) == sizeof(float) ? "F32" : "F64";
@@ -105,6 +107,15 @@ static bool compare_network(const NetTensorFile *file, const NetModel *model, Ne
 
 /* -------------------------------------------------------------- reading */
 
+static bool read_class_names(NetSession *session, const NetTensorFile *file, NetError *error)
+{
+    const char *lines = net_tensors_metadata(file, CLASS_NAMES);
+    if (lines)
+        return net_name_classes(session, lines, file->path, error);
+    net_forget_classes(session);
+    return true;
+}
+
 static real *values_of(const NetSession *session, const NetParameter *parameter)
 {
     return (parameter->kind == NET_TRAINED ? session->weights : session->buffers) + parameter->offset;
@@ -139,6 +150,7 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
         for (int i = 0; good && optimizer->state[slot] && i < model->parameter_count; i++)
             if (model->parameters[i].kind == NET_TRAINED)
                 good = read_slot(optimizer, slot, &model->parameters[i], file, error);
+    good = good && read_class_names(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, &model->parameters[i], file, error);
     return good;
@@ -175,6 +187,27 @@ static bool add_slots(NetNamed *tensors, int *count, const NetModel *model, cons
     return true;
 }
 
+/* With the classes' names in front of `metadata`. */
+static bool write_named(const NetSession *session, const NetNamed *tensors, int count, const char *path,
+                        const char *const *metadata, NetError *error)
+{
+    size_t words = 0;
+    while (metadata && metadata[words])
+        words++;
+    const char **all = net_allocate(words + 3, sizeof *all, error), **to = all;
+    if (!all)
+        return false;
+    if (session->class_lines) {
+        *to++ = CLASS_NAMES;
+        *to++ = session->class_lines;
+    }
+    if (words)
+        memcpy(to, metadata, words * sizeof *all);
+    bool good = net_write_safetensors(path, tensors, count, all, error);
+    free(all);
+    return good;
+}
+
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
                        const char *const *metadata, NetError *error)
 {
@@ -190,7 +223,7 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
         tensors[count++] = named(parameter->path, parameter, values);
     }
     bool good = !optimizer || add_slots(tensors, &count, model, optimizer) || net_fail(error, "out of memory");
-    good = good && net_write_safetensors(path, tensors, count, metadata, error);
+    good = good && write_named(session, tensors, count, path, metadata, error);
     for (int i = model->parameter_count; i < count; i++)
         free((char *)tensors[i].name);
     free(tensors);

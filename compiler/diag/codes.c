@@ -1,0 +1,90 @@
+/* codes.c: the codes that messages have, and their pages.  diagnostics.def lists
+ * every one with its explanation; a message with any other code is our own bug.
+ */
+#include "diag/diag.h"
+
+#include <string.h>
+
+const CodeEntry codes[] = {
+#define DIAGNOSTIC(code, summary, explanation, wrong, right) {code, summary, explanation, wrong, right, false},
+#define WARNING(code, summary, explanation, wrong, right) {code, summary, explanation, wrong, right, true},
+#include "diag/diagnostics.def"
+#undef DIAGNOSTIC
+#undef WARNING
+};
+const int code_count = sizeof codes / sizeof *codes;
+
+int find_code(const char *code)
+{
+    for (int i = 0; i < code_count; i++)
+        if (strcmp(codes[i].code, code) == 0)
+            return i;
+    return -1;
+}
+
+bool diag_warn(const char *word)
+{
+    bool off = strncmp(word, "no-", 3) == 0;
+    int code = find_code(off ? word + 3 : word);
+    if (strcmp(word, "error") == 0) {
+        diag_options.warnings_are_errors = true;
+        return true;
+    }
+    if (code < 0 || !codes[code].warning)
+        return false;
+    if (!diag_options.silenced)
+        diag_options.silenced = NEW_ARRAY(bool, (size_t)code_count);
+    diag_options.silenced[code] = off;
+    return true;
+}
+
+static void print_indented(const char *heading, const char *program, FILE *out)
+{
+    if (!program)
+        return;
+    fprintf(out, "\n%s\n\n", heading);
+    while (*program) {
+        int length = (int)strcspn(program, "\n");
+        fprintf(out, "%s%.*s\n", length ? "    " : "", length, program);
+        program += length + (program[length] == '\n');
+    }
+}
+
+static void print_wrapped(const char *text, int width, FILE *out)
+{
+    int column = 0;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (column && column + 1 + length > width) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += fprintf(out, "%s%.*s", column ? " " : "", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+bool diag_explain(const char *code, FILE *out)
+{
+    int found = find_code(code);
+    if (found < 0)
+        return false;
+    const CodeEntry *entry = &codes[found];
+    fprintf(out, "%s: %s\n\n", entry->code, entry->summary);
+    print_wrapped(entry->explanation, 78, out);
+    print_indented("Wrong:", entry->wrong, out);
+    print_indented("Right:", entry->right, out);
+    return true;
+}
+
+void diag_list_codes(FILE *out)
+{
+    for (int warnings = 0; warnings < 2; warnings++) {
+        fprintf(out, warnings ? "\nwarnings:\n" : "errors:\n");
+        for (int i = 0; i < code_count; i++)
+            if (codes[i].warning == warnings)
+                fprintf(out, "%-20s %s\n", codes[i].code, codes[i].summary);
+    }
+}

@@ -1,0 +1,90 @@
+/* format.c: a text in, the same program in netc's layout out.
+ *
+ * The result is read back and compared with what it was made of, word by word
+ * and comment by comment: a formatter may be wrong about a space, never about a
+ * program.
+ */
+#include "format.h"
+#include "parse.h"
+
+#include <string.h>
+
+/* ---- that nothing was lost */
+
+static void scan(const char *path, const char *chars, size_t length, TokenList *words, TokenList *comments)
+{
+    TokenList all = {0};
+    require(scan_source(new_source(path, chars, length), &all, comments));
+    for (int i = 0; i < all.count; i++)
+        if (all.items[i].kind != SEMICOLON)
+            push(words, all.items[i]);
+}
+
+static bool same_word(const Token *a, const Token *b)
+{
+    int length = a->span.end_column - a->span.column;
+    return a->kind == b->kind && length == b->span.end_column - b->span.column
+        && (a->kind == END || !strncmp(a->chars, b->chars, (size_t)length));
+}
+
+static void require_same(const char *path, const char *before, size_t length, const Text *after)
+{
+    TokenList words[2] = {{0}}, comments[2] = {{0}};
+    scan(path, before, length, &words[0], &comments[0]);
+    scan(path, text_chars(after), after->length, &words[1], &comments[1]);
+    require(words[0].count == words[1].count && comments[0].count == comments[1].count);
+    for (int i = 0; i < words[0].count; i++)
+        require(same_word(&words[0].items[i], &words[1].items[i]));
+}
+
+/* ---- the three ways */
+
+static bool lay_out(const char *path, const char *chars, size_t length, Text *out)
+{
+    Rows *rows = read_rows(new_source(path, chars, length));
+    if (!rows)
+        return false;
+    print_rows(rows, out);
+    require_same(path, chars, length, out);
+    return true;
+}
+
+static bool lay_out_stripped(const char *path, const char *chars, size_t length, Text *out)
+{
+    Rows *rows = read_rows(new_source(path, chars, length));
+    if (!rows)
+        return false;
+    strip_rows(rows);
+    print_rows(rows, out);
+    return true;
+}
+
+/* What it had before is taken away first, so that it cannot be in the way. */
+static bool lay_out_annotated(const char *path, const char *chars, size_t length, Text *out)
+{
+    Text bare = {0};
+    int errors = diag_error_count();
+    Trace trace = {0};
+    if (!lay_out_stripped(path, chars, length, &bare))
+        return false;
+    const Program *program = parse_text(path, text_chars(&bare), bare.length);
+    if (program)
+        check_parsed(program, &trace);
+    if (!program || diag_error_count() > errors)
+        return false;
+    Rows *rows = read_rows(program->source);
+    annotate_rows(rows, program, &trace);
+    print_rows(rows, out);
+    require(count_errors(path, text_chars(out), out->length) == 0);
+    return true;
+}
+
+bool format_text(const char *path, const char *chars, size_t length, FormatMode mode, Text *out)
+{
+    switch (mode) {
+    case FORMAT_PLAIN:    return lay_out(path, chars, length, out);
+    case FORMAT_ANNOTATE: return lay_out_annotated(path, chars, length, out);
+    case FORMAT_STRIP:    return lay_out_stripped(path, chars, length, out);
+    }
+    unreachable();
+}

@@ -1,0 +1,80 @@
+/* repair.h: the search for what would mend a fault.  Private to repair/.
+ *
+ *   edits.c     a text with edits made in it, and places before and after
+ *   trial.c     the program checked with an edit made: is the fault gone?
+ *   sites.c     the statements that a fault is about, nearest first
+ *   numbers.c   edits of numbers: channels, windows, padding, asserted sizes
+ *   layers.c    edits of layers: one added, one taken out
+ *   search.c    which edits are tried, in which order, and which are offered
+ *   fix.c       `netc check --fix`
+ */
+#ifndef REPAIR_H
+#define REPAIR_H
+
+#include "diag/diag.h"
+
+/* edits.c */
+size_t span_offset(const Source *source, int line, int column);
+/* In the order of their places; false when two touch. */
+bool sort_edits(EditList *edits);
+/* The text with all made, which are sorted and of this source. */
+Text edited_text(const Source *source, const EditList *edits);
+/* Where what was at this place is then. */
+size_t moved_offset(const EditList *edits, size_t offset);
+
+/* What a search may cost, in bytes read: a layer inferred costs as much as
+ * reading LAYER_BYTES.  A count and no clock, so that the same program always
+ * gets the same help. */
+enum { LAYER_BYTES = 40, SEARCH_BYTES = 1000000, LAST_BYTES = SEARCH_BYTES / 5, FILE_BYTES = 3 * SEARCH_BYTES };
+
+typedef struct Search {
+    const Program *program;
+    DiagnosticList faults;      /* errors, in source order */
+    int64_t left;               /* bytes that may still be read for this fault, */
+    int64_t left_in_file;       /* and for all; */
+    int64_t kept;               /* of the former, for what is tried later */
+} Search;
+
+/* trial.c: whether the program has all the other faults and this one no more. */
+bool trial_mends(Search *search, const Diagnostic *fault, const EditList *edits);
+/* Whether no fault is left on the line of the edit. */
+bool trial_clears(Search *search, const EditList *edits);
+
+/* sites.c */
+typedef struct Site {
+    const Stmt *stmt;
+    const Operator *op;         /* NULL: a block's use, or no call */
+    int distance;               /* from the fault, in steps */
+} Site;
+typedef LIST(Site) SiteList;
+void find_sites(const Program *program, const Diagnostic *fault, SiteList *sites);
+
+/* How much an edit changes, least first.  All of one size are tried together. */
+typedef enum Size {
+    SIZE_ASSERTED_INPUT,        /* in_features=: it only says what arrives */
+    SIZE_NUMBER,                /* channels, padding; a layer that has no choice */
+    SIZE_WINDOW,                /* another kernel, stride or other number */
+    SIZE_STRUCTURE,             /* an asserted result, a layer taken out */
+    SIZES
+} Size;
+
+typedef struct Candidate {
+    EditList edits;
+    Size size;
+    int distance;
+    const char *text;           /* as help says it */
+    const Expr *call;           /* what the edit is in; NULL: in no call of one line */
+} Candidate;
+typedef LIST(Candidate) CandidateList;
+
+/* numbers.c, layers.c */
+void propose_numbers(const Diagnostic *fault, const Site *site, CandidateList *candidates);
+void propose_layers(const Diagnostic *fault, const Site *site, CandidateList *candidates);
+Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at, const char *replacement, const char *text);
+/* "conv2d(32, 5) on line 8": a call with edits made, sorted; NULL when it is not
+ * on one line. */
+const char *edited_call(const Expr *call, const EditList *edits);
+/* "gives 512", or "makes the shapes fit". */
+const char *outcome(const Diagnostic *fault);
+
+#endif

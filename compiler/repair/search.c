@@ -1,0 +1,148 @@
+/* search.c: help that was tried.  For a fault of shapes, edits near it are made
+ * one by one, and those kept after which the whole program checks.  The least
+ * that mend are offered; when it is exactly one, `--fix` makes it.
+ *
+ * A help that names a thing (the nearest of a misspelt word) is tried as well:
+ * when the line is still at fault then, it is offered but not made unasked.
+ */
+#include "repair/repair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_OFFERED = 3 };
+
+static bool is_of_shapes(const Diagnostic *d)
+{
+    static const char *const searched[] = {
+        "shape-assert", "shape-rank", "shape-mismatch", "concat-mismatch", "add-mismatch", "mul-mismatch",
+        "window-too-large", "classes-mismatch", "groups",
+    };
+    for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
+        if (strcmp(d->code, searched[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool affords(const Search *search)
+{
+    return search->left > search->kept && search->left_in_file > 0;
+}
+
+/* ------------------------------------------------------------- singles */
+
+static int compare_candidates(const void *left, const void *right)
+{
+    const Candidate *a = left, *b = right;
+    if (a->size != b->size)
+        return a->size < b->size ? -1 : 1;
+    return (a->distance > b->distance) - (a->distance < b->distance);
+}
+
+/* Sorting must not change the order of those that are equal. */
+static void sort_candidates(CandidateList *candidates)
+{
+    for (int i = 0; i < candidates->count; i++)
+        candidates->items[i].distance = candidates->items[i].distance * 1000 + i;
+    if (candidates->count)
+        qsort(candidates->items, (size_t)candidates->count, sizeof *candidates->items, compare_candidates);
+}
+
+static void try_size(Search *search, const Diagnostic *fault, const CandidateList *candidates, Size size, CandidateList *fit)
+{
+    for (int i = 0; i < candidates->count && affords(search) && fit->count < MOST_OFFERED; i++)
+        if (candidates->items[i].size == size && trial_mends(search, fault, &candidates->items[i].edits))
+            push(fit, candidates->items[i]);
+}
+
+/* --------------------------------------------------------------- pairs */
+
+/* Both of one call, or one after the other. */
+static const char *pair_text(const Diagnostic *fault, const Candidate *a, const Candidate *b, const EditList *edits)
+{
+    if (a->call == b->call)
+        return format("%s %s", edited_call(a->call, edits), outcome(fault));
+    return format("%s and %s together: %s", edited_call(a->call, &a->edits), edited_call(b->call, &b->edits), outcome(fault));
+}
+
+/* False when the two are at one place. */
+static bool make_pair(const Diagnostic *fault, const Candidate *a, const Candidate *b, Candidate *pair)
+{
+    *pair = (Candidate){ .size = SIZE_STRUCTURE };
+    push(&pair->edits, a->edits.items[0]);
+    push(&pair->edits, b->edits.items[0]);
+    if (!sort_edits(&pair->edits))
+        return false;
+    pair->text = pair_text(fault, a, b, &pair->edits);
+    return true;
+}
+
+/* Of the nearest numbers, nearest pairs first. */
+static void try_pairs(Search *search, const Diagnostic *fault, const CandidateList *candidates, CandidateList *fit)
+{
+    CandidateList numbers = {0};
+    for (int i = 0; i < candidates->count; i++)
+        if (candidates->items[i].call)
+            push(&numbers, candidates->items[i]);
+    for (int sum = 1; sum < 2 * numbers.count && !fit->count; sum++)
+        for (int i = 0; 2 * i < sum && affords(search); i++) {
+            Candidate pair;
+            if (sum - i < numbers.count && make_pair(fault, &numbers.items[i], &numbers.items[sum - i], &pair) &&
+                trial_mends(search, fault, &pair.edits))
+                push(fit, pair);
+        }
+}
+
+/* -------------------------------------------------------------- offers */
+
+/* Had the budget ended the search, others might have fitted too. */
+static void offer(const Search *search, Diagnostic *fault, const CandidateList *fit)
+{
+    fault->doubtful |= !affords(search) || search->left < LAST_BYTES;
+    for (int i = 0; i < fit->count; i++)
+        diag_repair(fault, &fit->items[i].edits, fit->items[i].text);
+}
+
+static void search_edits(Search *search, Diagnostic *fault)
+{
+    SiteList sites = {0};
+    CandidateList candidates = {0}, fit = {0};
+    find_sites(search->program, fault, &sites);
+    for (int i = 0; i < sites.count; i++) {
+        propose_numbers(fault, &sites.items[i], &candidates);
+        propose_layers(fault, &sites.items[i], &candidates);
+    }
+    sort_candidates(&candidates);
+    for (Size size = 0; size < SIZES && !fit.count; size++) {
+        search->kept = size < SIZE_STRUCTURE ? LAST_BYTES : 0;
+        try_size(search, fault, &candidates, size, &fit);
+    }
+    if (!fit.count)
+        try_pairs(search, fault, &candidates, &fit);
+    offer(search, fault, &fit);
+}
+
+static void try_its_own(Search *search, Diagnostic *fault)
+{
+    for (int i = 0; i < fault->remarks.count && affords(search); i++) {
+        const Remark *remark = &fault->remarks.items[i];
+        if (remark->edits.count && remark->edits.items[0].at.source == search->program->source)
+            fault->doubtful |= !trial_clears(search, &remark->edits);
+    }
+}
+
+void offer_help(const Program *program)
+{
+    Search search = { .program = program, .left_in_file = FILE_BYTES };
+    search.faults = errors_in_use();
+    for (int i = 0; i < search.faults.count; i++) {
+        Diagnostic *fault = search.faults.items[i];
+        search.left = SEARCH_BYTES;
+        if (fault->marks.items[0].at.source != program->source)
+            continue;
+        if (is_of_shapes(fault))
+            search_edits(&search, fault);
+        else
+            try_its_own(&search, fault);
+    }
+}

@@ -1,0 +1,132 @@
+/* trial.c: the whole program checked in memory with an edit made.
+ *
+ * An edit mends a fault when the program then has all its other faults, each
+ * where the edit has moved it, and no more.  The first fault that is none of
+ * those ends the trial.  Each has an arena and a log of its own, dropped with it;
+ * used files are taken as they were read.
+ */
+#include "repair/repair.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------- the used files */
+
+static const Program *whose_files;
+static const char *(*others_text)(const char *path, size_t *length);
+
+static const char *text_as_read(const char *path, size_t *length)
+{
+    for (int i = 0; i < whose_files->sources.count; i++) {
+        const Source *source = whose_files->sources.items[i];
+        if (strcmp(source->path, path) != 0)
+            continue;
+        *length = source->length;
+        return source->chars;
+    }
+    return others_text ? others_text(path, length) : NULL;
+}
+
+/* -------------------------------------------------------------- a trial */
+
+typedef struct Trial {
+    Arena *made, *arena;
+    DiagnosticLog *log, *before;
+    const Program *program;
+    Trace trace;
+} Trial;
+
+static void open_trial(Trial *trial, const Program *program)
+{
+    *trial = (Trial){ .made = new_arena() };
+    trial->arena = use_arena(trial->made);
+    trial->log = new_diagnostic_log();
+    trial->before = diag_to(trial->log);
+    whose_files = program;
+    others_text = unsaved_text;
+    unsaved_text = text_as_read;
+}
+
+static void close_trial(Trial *trial)
+{
+    unsaved_text = others_text;
+    diag_to(trial->before);
+    use_arena(trial->arena);
+    drop_arena(trial->made);
+}
+
+static void place_in(const char *chars, size_t offset, int *line, int *column)
+{
+    size_t start = 0;
+    *line = 1;
+    for (size_t at = 0; at < offset; at++)
+        if (chars[at] == '\n') {
+            start = at + 1;
+            ++*line;
+        }
+    *column = (int)(offset - start) + 1;
+}
+
+/* Where the edited program should have a fault that the edit does not concern. */
+static Fault moved_fault(const Search *search, const Diagnostic *d, const EditList *edits, const char *chars)
+{
+    const Source *source = search->program->source;
+    Span at = d->marks.items[0].at;
+    Fault fault = {d->code, at.line, at.column};
+    if (at.source == source)
+        place_in(chars, moved_offset(edits, span_offset(source, at.line, at.column)), &fault.line, &fault.column);
+    return fault;
+}
+
+static bool run_trial(Trial *trial, Search *search, const Text *text)
+{
+    const Source *source = search->program->source;
+    trial->program = parse_text(source->path, text_chars(text), text->length);
+    if (trial->program && !diag_surprised())
+        check_parsed(trial->program, &trial->trace);
+    int64_t cost = (int64_t)text->length + LAYER_BYTES * (trial->trace.graph ? trial->trace.graph->nodes.count : 0);
+    search->left -= cost;
+    search->left_in_file -= cost;
+    return trial->program != NULL;
+}
+
+/* Whether the trial's program has a message on a line that an edit has made. */
+static bool touches_message(const Trial *trial, const EditList *edits, const char *chars)
+{
+    for (int i = 0; i < trial->log->waiting.count; i++) {
+        Span at = trial->log->waiting.items[i]->marks.items[0].at;
+        for (int k = 0; k < edits->count; k++) {
+            int line, column;
+            Span edited = edits->items[k].at;
+            place_in(chars, moved_offset(edits, span_offset(edited.source, edited.line, edited.column)), &line, &column);
+            if (at.source == trial->program->source && at.line == line)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool trial_mends(Search *search, const Diagnostic *fault, const EditList *edits)
+{
+    Trial trial;
+    FaultList expected = {0};
+    open_trial(&trial, search->program);
+    Text text = edited_text(search->program->source, edits);
+    for (int i = 0; i < search->faults.count; i++)
+        if (search->faults.items[i] != fault)
+            push(&expected, moved_fault(search, search->faults.items[i], edits, text_chars(&text)));
+    diag_expect(&expected);
+    bool mended = run_trial(&trial, search, &text) && !diag_surprised() &&
+                  !touches_message(&trial, edits, text_chars(&text));
+    close_trial(&trial);
+    return mended;
+}
+
+bool trial_clears(Search *search, const EditList *edits)
+{
+    Trial trial;
+    open_trial(&trial, search->program);
+    Text text = edited_text(search->program->source, edits);
+    bool clear = run_trial(&trial, search, &text) && !touches_message(&trial, edits, text_chars(&text));
+    close_trial(&trial);
+    return clear;
+}

@@ -1,0 +1,67 @@
+/* net.h: calling a trained network from a C or C++ program.
+ *
+ * `netc build --object digits.net -o digits.o` compiles a network to an object
+ * file that defines one constant, named after the network in digits.net:
+ *
+ *     extern const NetModel digits_model;
+ *
+ * It is linked with libnet_f32.a (libnet_f64.a after --dtype=f64) and
+ * -lcjson -lz -lpng -ljpeg -lm -lpthread; several networks may be in one
+ * program.  examples/c-program is a whole one.
+ *
+ * Errors.  A function that can fail gives false or NULL, and one sentence in
+ * *error.  The library prints nothing and never exits.
+ * Ownership.  A session and the class names it gives are the library's until
+ * net_close; arrays are the caller's, and are used only during the call.
+ * Threads.  A session is for one caller at a time and has threads of its own;
+ * several sessions do not know of each other.
+ */
+#ifndef NET_H
+#define NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct NetModel NetModel;
+typedef struct NetSession NetSession;
+typedef struct NetError { char text[512]; } NetError;   /* no newline */
+typedef struct NetShape { int rank; int64_t c, h, w; } NetShape;        /* [c] has h = w = 1 */
+
+/* A model ready to run with `threads` threads on up to `batch` images at a
+ * time, its parameters initialised from `seed` until net_load brings trained
+ * ones. */
+NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error);
+void net_close(NetSession *session);                    /* NULL: nothing to close */
+
+/* Reads or writes safetensors with PyTorch's names and layouts.  A file that
+ * cannot be read whole, or is of another network, changes nothing. */
+bool net_load(NetSession *session, const char *path, NetError *error);
+bool net_save(const NetSession *session, const char *path, NetError *error);
+
+/* What the network takes and gives: images of [c][h][w] bytes, a number for
+ * each class. */
+NetShape net_image_size(const NetSession *session);
+int64_t net_class_count(const NetSession *session);
+const char *net_class_name(const NetSession *session, int64_t class_number);   /* NULL: the weights do not say */
+
+/* A PNG or JPEG file as an image for this network: made grey or colour, and
+ * stretched to its size.  `pixels` is [c][h][w]. */
+bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixels, NetError *error);
+
+/* Probabilities of `count` images: `images` is [count][c][h][w], 0 to 255,
+ * normalised here as the train section says; `probabilities` is
+ * [count][classes]. */
+void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities);
+
+/* Logits of `count` images: `pixels` is [count][c][h][w], already normalised;
+ * `logits` is [count][classes]. */
+void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

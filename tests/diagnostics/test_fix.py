@@ -1,0 +1,70 @@
+"""`netc check --fix`: what is certain is done, and only that; and the search for
+it takes no time to speak of."""
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import MODELS, check_text, netc
+
+HERE = Path(__file__).resolve().parent
+
+FAST = 1                        # seconds on a busy machine; some 30 ms are spent
+
+
+@pytest.mark.parametrize("program, line", [
+    ("flatten_asserts_512", "    conv2d(32, 5)      as conv2"),
+    ("inception_lacks_padding", "        branch { conv2d(16, 1) as branch5x5_1;  conv2d(24, 5, padding=2) as branch5x5_2 }"),
+    ("skip_over_stride_2", "    } shortcut { conv2d(32, 1, stride=2) }"),
+    ("in_features_is_stale", "    linear(10, in_features=320) as fc"),
+    ("undefined_block", "    InceptionA as incep1"),
+    ("unknown_argument", "    conv2d(10, kernel_size=3) as conv1"),
+    ("classes_do_not_match", "    linear(10) as fc"),
+])
+def test_what_the_help_names_is_done(program, line, tmp_path):
+    shutil.copy(HERE / "programs" / f"{program}.net", tmp_path / "a.net")
+    before = (tmp_path / "a.net").read_text()
+    told = netc("check", "--fix", "a.net", cwd=tmp_path)
+    after = (tmp_path / "a.net").read_text()
+    assert told.stderr == ""
+    assert set(after.splitlines()) - set(before.splitlines()) == {line}
+    assert f"\n+{line}\n" in told.stdout
+    assert netc("check", "a.net", cwd=tmp_path).stderr == ""
+
+
+def test_the_difference_is_a_patch(tmp_path):
+    shutil.copy(HERE / "programs" / "brace_and_two_typos.net", tmp_path / "a.net")
+    before = (tmp_path / "a.net").read_text()
+    told = netc("check", "--fix", "a.net", cwd=tmp_path, expect=None)
+    after = (tmp_path / "a.net").read_text()
+    (tmp_path / "a.net").write_text(before)
+    subprocess.run(["patch", "-s", "a.net"], input=told.stdout, text=True, cwd=tmp_path, check=True)
+    assert (tmp_path / "a.net").read_text() == after != before
+
+
+def test_what_is_uncertain_is_left(tmp_path):
+    text = (HERE / "programs" / "kernel_larger_than_input.net").read_text()
+    told = check_text(text, tmp_path, "--fix")
+    assert "help: conv2d(40, 5, padding=1)" in told.stderr and told.stdout == ""
+    assert (tmp_path / "wrong.net").read_text() == text
+
+
+def test_a_right_program_is_not_written(tmp_path):
+    shutil.copy(MODELS / "cnn.net", tmp_path)
+    (tmp_path / "cnn.net").chmod(0o444)
+    stamp = (tmp_path / "cnn.net").stat().st_mtime_ns
+    told = netc("check", "--fix", "cnn.net", cwd=tmp_path)
+    assert told.stdout == told.stderr == "" and (tmp_path / "cnn.net").stat().st_mtime_ns == stamp
+
+
+LAYERS = "".join(f"    conv2d(16, 3, padding=1, bias=false) as conv{i}\n    relu\n" for i in range(100))
+WORST = ["flatten -> [777]", "skip { conv2d(24, 4) }", "max_pool2d(7, stride=3) -> [33, 17, 31]", "conv2d(8, 99)"]
+
+
+@pytest.mark.parametrize("fault", WORST)
+def test_the_search_is_bounded(fault, tmp_path):
+    start = time.monotonic()
+    check_text(f"network n {{\n    input [3, 64, 64]\n{LAYERS}    {fault}\n}}\n", tmp_path)
+    assert time.monotonic() - start < FAST
