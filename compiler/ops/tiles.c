@@ -50,7 +50,7 @@ static double split_cost(int64_t channels, int64_t columns, int64_t tile_channel
     return cost;
 }
 
-typedef struct Tile { int64_t channels, columns; } Tile;
+typedef struct Tile { int64_t channels, columns, taps; } Tile;        /* taps: of a weight gradient */
 
 /* A representative stretch stands for a very long axis, so the search is short. */
 static int64_t sample(int64_t n)
@@ -63,7 +63,7 @@ static int64_t sample(int64_t n)
 static Tile choose_tile(const Gather *gather, int registers)
 {
     int64_t step = gather->columns.backward ? gather->columns.stride : 1;
-    Tile best = { 1, step };
+    Tile best = { 1, step, 0 };
     double best_cost = 1e300;
     for (int64_t tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
         for (int64_t tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
@@ -72,7 +72,7 @@ static Tile choose_tile(const Gather *gather, int registers)
             double cost = split_cost(sample(gather->tiled), sample(gather->columns.positions), tc, tx);
             if (cost < best_cost) {
                 best_cost = cost;
-                best = (Tile){ tc, tx };
+                best = (Tile){ tc, tx, 0 };
             }
         }
     return best;
@@ -380,50 +380,74 @@ typedef struct GradientText {
     const Gather *forward;
     int64_t x_plane, y_plane;
     int64_t first_tap, taps;    /* the columns' taps that this pass sums */
+    int64_t room;               /* sums of one out channel in a stretch of in channels */
     RunList runs;
 } GradientText;
 
-static double gradient_cost(int64_t outs, int64_t ins, int64_t taps)
+/* In half cycles per position, as tap_cost: a position reads one value of every
+ * out channel and, of every in channel, what its window has not seen yet. */
+static double gradient_cost(const Gather *forward, Tile tile)
 {
-    int64_t sums = outs * ins * taps, loads = outs + ins * taps;
+    int64_t fresh = tile.taps < forward->columns.stride ? tile.taps : forward->columns.stride;
+    int64_t sums = tile.channels * tile.columns * tile.taps, loads = tile.channels + tile.columns * fresh;
     int64_t cost = sums > loads ? sums : loads;
-    return (double)(cost > 10 ? cost : 10) + 0.5 * (double)(outs + ins) + 1;
+    return (double)(cost > 10 ? cost : 10) + 0.25 * (double)loads + 1;
 }
 
-/* Channels of out and of in per tile. */
+/* Channels of out and of in per tile, so that the sums, the window and one
+ * value of dy fit the registers. */
 static Tile choose_gradient_tile(const Gather *forward, int64_t taps, int registers)
 {
-    Tile best = { 1, 1 };
+    Tile best = { 1, 1, taps };
     double best_cost = 1e300;
     for (int64_t outs = 1; outs <= forward->tiled && outs <= MAX_TILE_CHANNELS; outs++)
         for (int64_t ins = 1; ins <= forward->summed && ins <= MAX_TILE_CHANNELS; ins++) {
-            if (outs * ins * taps + (outs < ins * taps ? outs : ins * taps) + 2 > registers)
-                continue;
+            Tile tile = { outs, ins, taps };
             int64_t tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
-            double cost = (double)tiles * gradient_cost(outs, ins, taps);
-            if (cost < best_cost) {
+            double cost = (double)tiles * gradient_cost(forward, tile);
+            if ((outs + 1) * ins * taps + 1 <= registers && cost < best_cost) {
                 best_cost = cost;
-                best = (Tile){ outs, ins };
+                best = tile;
             }
         }
     return best;
 }
 
-/* The accumulator of out channel o is row o's; of in channel i and tap k, column i * taps + k's. */
+/* The sources that a position reads and no position of the run before it did. */
+static void gradient_sources(const GradientText *text, Tile tile, Run run, int64_t x, bool *read)
+{
+    const Axis *columns = &text->forward->columns;
+    for (int64_t k = 0; k < text->taps; k++) {
+        int64_t source = axis_source(columns, run.start + x, text->first_tap + k);
+        if (source < 0 || read[source])
+            continue;
+        read[source] = true;
+        for (int64_t i = 0; i < tile.columns; i++)
+            kernel_line(text->kernel, "const vec v%lld_%lld = v[%lld];", (long long)i, (long long)source,
+                        (long long)(i * text->x_plane + source - first_source(columns, run.start)));
+    }
+}
+
+/* What a run's positions add.  The accumulator of out channel o, in channel i
+ * and tap k is a<o>_<i * taps + k>; a window of sources moves along the run in
+ * registers. */
 static void gradient_products(const GradientText *text, Tile tile, Run run)
 {
     const Axis *columns = &text->forward->columns;
+    bool *read = NEW_ARRAY(bool, (size_t)columns->sources);
     for (int64_t x = 0; x < run.width; x++) {
-        Operands outs = { .name = "d" }, ins = { .name = "v" };
-        for (int64_t o = 0; o < tile.channels; o++)
-            push(&outs.items, ((Value){ o, format("d[%lld]", (long long)(o * text->y_plane + x)) }));
-        for (int64_t n = 0; n < tile.columns * text->taps; n++) {
-            int64_t source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
-            long long at = n / text->taps * text->x_plane + source - first_source(columns, run.start);
-            if (source >= 0)
-                push(&ins.items, ((Value){ n, format("v[%lld]", at) }));
+        gradient_sources(text, tile, run, x, read);
+        kernel_line(text->kernel, "{");
+        for (int64_t o = 0; o < tile.channels; o++) {
+            kernel_line(text->kernel, "const vec d%lld = d[%lld];", (long long)o, (long long)(o * text->y_plane + x));
+            for (int64_t n = 0; n < tile.columns * text->taps; n++) {
+                int64_t source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
+                if (source >= 0)
+                    kernel_line(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", (long long)o, (long long)n, (long long)o,
+                                (long long)(n / text->taps), (long long)source);
+            }
         }
-        outer_product(text->kernel, &outs, &ins);
+        kernel_line(text->kernel, "}");
     }
 }
 
@@ -448,63 +472,76 @@ static void gradient_rows(const GradientText *text, Tile tile)
     kernel_line(kernel, "}");
 }
 
-/* Adds up the accumulators' lanes, a vector of them at a time. */
-static void gradient_store(const GradientText *text, Tile tile)
-{
-    Kernel *kernel = text->kernel;
-    int64_t taps = text->taps, per_out = tile.columns * taps, sums = tile.channels * per_out;
-    for (int64_t first = 0; first < sums; first += kernel->lanes) {
-        Text rows = { 0 };
-        for (int64_t n = first; n < first + kernel->lanes; n++) {
-            if (n < sums)
-                text_add(&rows, "%sa%lld_%lld", n > first ? ", " : "", (long long)(n / per_out), (long long)(n % per_out));
-            else
-                text_add(&rows, ", (vec){ 0 }");
-        }
-        kernel_line(kernel, "const vec s%lld = sum_rows(%s);", (long long)first, text_chars(&rows));
-        for (int64_t n = first; n < first + kernel->lanes && n < sums; n++) {
-            int64_t o = n / per_out, i = n % per_out / taps;
-            kernel_line(kernel, "to[%lld] = s%lld[%lld];", (long long)(o * text->forward->tiled_step + i * text->forward->summed_step + n % taps),
-                        (long long)first, (long long)(n - first));
-        }
-    }
-}
-
+/* One tile's sums for every row of taps, left in `sums` with their lanes. */
 static void gradient_tile(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
+    int64_t taps = forward->columns.taps;
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)forward->rows.taps);
     for (int64_t o = 0; o < tile.channels; o++)
         for (int64_t n = 0; n < tile.columns * text->taps; n++)
             kernel_line(kernel, "vec a%lld_%lld = { 0 };", (long long)o, (long long)n);
     gradient_rows(text, tile);
-    kernel_line(kernel, "real *to = gradients + o * %lldL + i * %lldL + tap * %lld + %lld;", (long long)forward->tiled_step,
-                (long long)forward->summed_step, (long long)forward->columns.taps, (long long)text->first_tap);
-    gradient_store(text, tile);
+    kernel_line(kernel, "vec *to = sums + (i - first) * %lld + tap * %lld;", (long long)(forward->rows.taps * taps), (long long)taps);
+    for (int64_t o = 0; o < tile.channels; o++)
+        for (int64_t n = 0; n < tile.columns * text->taps; n++) {
+            int64_t i = n / text->taps, k = text->first_tap + n % text->taps;
+            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (long long)(o * text->room + i * forward->rows.taps * taps + k),
+                        (long long)o, (long long)n);
+        }
     kernel_line(kernel, "}");
 }
 
-/* Tiles of outs × ins over the whole ranges, the narrower last ones on their own. */
-static void gradient_channels(const GradientText *text, Tile tile)
+/* All tiles of a stretch of in channels, from `first` to `end`; a narrower one
+ * is the last of the last stretch. */
+static void gradient_stretch(GradientText *text, Tile tile)
 {
+    Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
-    int64_t whole_outs = forward->tiled / tile.channels * tile.channels;
-    int64_t whole_ins = forward->summed / tile.columns * tile.columns;
-    Run outs[] = { { 0, tile.channels, whole_outs }, { whole_outs, forward->tiled - whole_outs, forward->tiled } };
-    Run ins[] = { { 0, tile.columns, whole_ins }, { whole_ins, forward->summed - whole_ins, forward->summed } };
-    for (int a = 0; a < 2; a++)
-        for (int b = 0; b < 2; b++) {
-            if (outs[a].start >= outs[a].count || ins[b].start >= ins[b].count)
-                continue;
-            kernel_line(text->kernel, "for (int o = %lld; o < %lld; o += %lld) {", (long long)outs[a].start,
-                        (long long)outs[a].count, (long long)outs[a].width);
-            kernel_line(text->kernel, "for (int i = %lld; i < %lld; i += %lld) {", (long long)ins[b].start,
-                        (long long)ins[b].count, (long long)ins[b].width);
-            gradient_tile(text, (Tile){ outs[a].width, ins[b].width });
-            kernel_line(text->kernel, "}");
-            kernel_line(text->kernel, "}");
-        }
+    int64_t most_taps = tile.taps, rest = forward->summed % tile.columns;
+    for (text->first_tap = 0; text->first_tap < forward->columns.taps; text->first_tap += text->taps) {
+        int64_t left = forward->columns.taps - text->first_tap;
+        text->taps = left < most_taps ? left : most_taps;
+        kernel_line(kernel, "for (int i = first; i + %lld <= end; i += %lld) {", (long long)tile.columns, (long long)tile.columns);
+        gradient_tile(text, tile);
+        kernel_line(kernel, "}");
+        if (!rest)
+            continue;
+        kernel_line(kernel, "if (end == %lld) {", (long long)forward->summed);
+        kernel_line(kernel, "const int i = %lld;", (long long)(forward->summed - rest));
+        gradient_tile(text, (Tile){ tile.channels, rest, most_taps });
+        kernel_line(kernel, "}");
+    }
+}
+
+enum { MOST_SUMS = 256 };       /* rows of lanes that wait to be added up: they stay in the first cache */
+
+/* The gradients of out channels from … to, `tile` of them at a time.  A
+ * stretch's sums lie as their weights do, so their lanes are added up and
+ * stored a whole vector of weights at a time. */
+static void gradient_channels(GradientText *text, Tile tile, int64_t from, int64_t to)
+{
+    if (from >= to)
+        return;
+    Kernel *kernel = text->kernel;
+    const Gather *forward = text->forward;
+    int64_t window = forward->summed_step, tiles = MOST_SUMS / (tile.channels * tile.columns * window);
+    int64_t stretch = tile.columns * (tiles ? tiles : 1);
+    if (stretch > forward->summed)
+        stretch = forward->summed;
+    text->room = stretch * window;
+    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", (long long)from, (long long)to, (long long)tile.channels);
+    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", (long long)forward->summed, (long long)stretch);
+    kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", (long long)stretch, (long long)forward->summed,
+                (long long)stretch, (long long)forward->summed);
+    kernel_line(kernel, "vec sums[%lld];", (long long)(tile.channels * text->room));
+    gradient_stretch(text, tile);
+    kernel_line(kernel, "for (int k = 0; k < %lld; k++)", (long long)tile.channels);
+    kernel_line(kernel, "    sum_rows(gradients + (o + k) * %lldL + first * %lldL, sums + k * %lld, (end - first) * %lld);",
+                (long long)forward->tiled_step, (long long)window, (long long)text->room, (long long)window);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
 }
 
 void emit_weight_gradient(Kernel *kernel, const Gather *forward)
@@ -516,17 +553,16 @@ void emit_weight_gradient(Kernel *kernel, const Gather *forward)
         .y_plane = forward->rows.positions * forward->columns.positions,
     };
     int64_t most_taps = kernel->registers / 2;
+    Tile tile = choose_gradient_tile(forward, forward->columns.taps < most_taps ? forward->columns.taps : most_taps, kernel->registers);
     split_columns(&forward->columns, GRADIENT_COLUMNS, &text.runs);
 
     open_groups(kernel, forward->groups);
     kernel_line(kernel, "const vec *in = x + group * %lldL;", (long long)(forward->summed * text.x_plane));
     kernel_line(kernel, "const vec *from = dy + group * %lldL;", (long long)(forward->tiled * text.y_plane));
     kernel_line(kernel, "real *gradients = dweight + group * %lldL;", (long long)forward->group_step);
-    for (text.first_tap = 0; text.first_tap < forward->columns.taps; text.first_tap += text.taps) {
-        int64_t left = forward->columns.taps - text.first_tap;
-        text.taps = left < most_taps ? left : most_taps;
-        gradient_channels(&text, choose_gradient_tile(forward, text.taps, kernel->registers));
-    }
+    int64_t whole = forward->tiled / tile.channels * tile.channels;
+    gradient_channels(&text, tile, 0, whole);
+    gradient_channels(&text, (Tile){ forward->tiled - whole, tile.columns, tile.taps }, whole, forward->tiled);
     kernel_line(kernel, "}");
 }
 

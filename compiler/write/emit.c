@@ -97,6 +97,9 @@ static int interleaved(int lanes, int i, int step)
 /* The sum of a row's lanes, in one fixed tree. */
 static void emit_sum_lanes(Emitter *emitter)
 {
+    if (emitter->has_sum_lanes)
+        return;
+    emitter->has_sum_lanes = true;
     text_add(emitter->out, "static inline real sum_lanes(vec v)\n{\n");
     for (int step = emitter->lanes / 2; step; step /= 2) {
         text_add(emitter->out, "    v += __builtin_shufflevector(v, v, ");
@@ -108,24 +111,37 @@ static void emit_sum_lanes(Emitter *emitter)
 
 /* Lane i of the result is the sum of row i's lanes: the transposition below,
  * adding as it goes. */
-static void emit_sum_rows(Emitter *emitter)
+static void emit_sum_block(Emitter *emitter)
 {
     int lanes = emitter->lanes, round = 0;
-    text_add(emitter->out, "static inline __attribute__((always_inline)) vec sum_rows(");
-    for (int i = 0; i < lanes; i++)
-        text_add(emitter->out, "%svec r0_%d", i ? ", " : "", i);
-    text_add(emitter->out, ")\n{\n");
+    text_add(emitter->out, "static inline vec sum_block(const vec *rows)\n{\n");
     for (int rows = lanes; rows > 1; rows /= 2, round++)
         for (int i = 0; i < rows / 2; i++) {
+            const char *one = round ? format("r%d_%d", round, i) : format("rows[%d]", i);
+            const char *other = round ? format("r%d_%d", round, i + rows / 2) : format("rows[%d]", i + rows / 2);
             text_add(emitter->out, "    const vec r%d_%d = ", round + 1, i);
             for (int half = 0; half < 2; half++) {
-                text_add(emitter->out, "%s__builtin_shufflevector(r%d_%d, r%d_%d, ", half ? "\n        + " : "", round, i, round, i + rows / 2);
+                text_add(emitter->out, "%s__builtin_shufflevector(%s, %s, ", half ? "\n        + " : "", one, other);
                 lane_list(emitter->out, lanes, interleaved, half);
                 text_add(emitter->out, ")");
             }
             text_add(emitter->out, ";\n");
         }
     text_add(emitter->out, "    return r%d_0;\n}\n\n", round);
+}
+
+/* to[i] = the sum of row i's lanes.  The last block ends with the last row. */
+static void emit_sum_rows(Emitter *emitter)
+{
+    emit_sum_lanes(emitter);
+    emit_sum_block(emitter);
+    text_add(emitter->out, "static void sum_rows(real *to, const vec *rows, int count)\n{\n"
+                           "    for (int i = 0; i < count && count < LANES; i++)\n"
+                           "        to[i] = sum_lanes(rows[i]);\n"
+                           "    for (int i = 0; i < count && count >= LANES; i += LANES) {\n"
+                           "        const int at = i + LANES <= count ? i : count - LANES;\n"
+                           "        *(loose_vec *)(to + at) = sum_block(rows + at);\n"
+                           "    }\n}\n\n");
 }
 
 /* Row i of `from` becomes lane i of every row of `to`: interleaving rows that
@@ -172,8 +188,8 @@ static void emit_forget(Emitter *emitter)
 static void emit_helpers(Emitter *emitter, const char *body)
 {
     static const struct { const char *call; void (*emit)(Emitter *); } helpers[] = {
-        { "choose(", emit_choose }, { "splat(", emit_splat }, { "forget(", emit_forget },
-        { "sum_lanes(", emit_sum_lanes }, { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
+        { "choose(", emit_choose }, { "splat(", emit_splat }, { "forget(", emit_forget }, { "sum_lanes(", emit_sum_lanes },
+        { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
     };
     text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
                            "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n");

@@ -30,6 +30,7 @@ typedef struct Emitter {
     Text phases;                /* the table of phases, as they are written */
     Text parts;                 /* the table of the program's calls, as they are written */
     int part_count;
+    bool has_sum_lanes;         /* the helper is written: two others call it */
 } Emitter;
 
 /* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
