@@ -16,21 +16,24 @@ static Axis forward_axis(const Node *node, int axis)
     };
 }
 
-/* A 1×1 window at stride 1 is a matrix product: all positions are one row. */
-static void flatten_rows(Gather *gather)
+/* A 1×1 window at stride 1 is a matrix product: all positions are one row, unless
+ * there are so many that they are better taken a block of rows at a time. */
+static void flatten_rows(const Kernel *kernel, Gather *gather)
 {
     Axis *rows = &gather->rows, *columns = &gather->columns;
+    bool fits = fits_block(kernel, gather->summed * rows->sources * columns->sources);
     bool pointwise = rows->taps == 1 && columns->taps == 1 && rows->stride == 1 && columns->stride == 1
                      && rows->before == 0 && columns->before == 0 && rows->sources == rows->positions
                      && columns->sources == columns->positions;
-    if (!pointwise)
+    if (!pointwise || !fits)
         return;
     columns->sources = columns->positions = rows->sources * columns->sources;
     rows->sources = rows->positions = 1;
 }
 
-static Gather forward_gather(const Node *node)
+static Gather forward_gather(const Kernel *kernel)
 {
+    const Node *node = kernel->node;
     const Parameter *weight = find_parameter(node, "weight");
     int64_t groups = input_shape(node).dim[0] / weight->dim[1];
     Gather gather = {
@@ -41,7 +44,7 @@ static Gather forward_gather(const Node *node)
         .tiled_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
         .summed_step = weight->dim[2] * weight->dim[3],
     };
-    flatten_rows(&gather);
+    flatten_rows(kernel, &gather);
     return gather;
 }
 
@@ -50,7 +53,7 @@ bool emit_conv2d(Kernel *kernel)
     const Node *node = kernel->node;
     if (!conv2d_pads_with_zeros(node))
         return false;
-    Gather forward = forward_gather(node);
+    Gather forward = forward_gather(kernel);
     if (kernel->stage == STAGE_FORWARD) {
         emit_gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {

@@ -213,6 +213,7 @@ typedef struct GatherText {
     Kernel *kernel;
     const Gather *gather;
     int64_t in_plane, out_plane;
+    bool packed;                /* a tile's weights are copied first, in the order of their use */
     RunList runs;
 } GatherText;
 
@@ -243,7 +244,8 @@ static void gather_tap(const GatherText *text, int64_t channels, Run run, int64_
             push(&positions.items, ((Value){ x, format("v[%lld]", (long long)(source - first_source(columns, run.start))) }));
     }
     for (int64_t t = 0; t < channels; t++)
-        push(&weights.items, ((Value){ t, format("splat(w[%lld])", (long long)(t * text->gather->tiled_step + tap)) }));
+        push(&weights.items, ((Value){ t, format("splat(w[%lld])", (long long)(text->packed ? tap * channels + t
+                                                                                : t * text->gather->tiled_step + tap)) }));
     outer_product(kernel, &weights, &positions);
 }
 
@@ -274,12 +276,15 @@ static void gather_store(const GatherText *text, int64_t channels, int64_t width
                         (long long)t, (long long)x, scale);
 }
 
-static void gather_row(const GatherText *text)
+static void gather_row(const GatherText *text, int64_t channels)
 {
     const Gather *gather = text->gather;
     kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;", (long long)text->in_plane,
                 (long long)gather->columns.sources);
-    if (!gather->unweighted)
+    if (text->packed)
+        kernel_line(text->kernel, "const real *w = packed + (n * %lld + tap) * %lld;", (long long)gather->rows.taps,
+                    (long long)(gather->columns.taps * channels));
+    else if (!gather->unweighted)
         kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", (long long)gather->tiled_step,
                     (long long)gather->summed_step, (long long)gather->columns.taps);
 }
@@ -294,7 +299,7 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     gather_start(text, channels, run.width);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
     open_row_taps(kernel, &gather->rows);
-    gather_row(text);
+    gather_row(text, channels);
     gather_taps(text, channels, run);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
@@ -302,7 +307,20 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     kernel_line(kernel, "}");
 }
 
-/* All rows and columns of the tiles of `channels` channels from `from` to `to`. */
+static void pack_weights(const GatherText *text, int64_t channels)
+{
+    Kernel *kernel = text->kernel;
+    const Gather *gather = text->gather;
+    int64_t window = gather->rows.taps * gather->columns.taps;
+    kernel_line(kernel, "real packed[%lld];", (long long)(gather->summed * window * channels));
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", (long long)gather->summed);
+    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", (long long)window);
+    kernel_line(kernel, "        for (int c = 0; c < %lld; c++)", (long long)channels);
+    kernel_line(kernel, "            packed[(n * %lld + k) * %lld + c] = weights[(t + c) * %lldL + n * %lldL + k];", (long long)window,
+                (long long)channels, (long long)gather->tiled_step, (long long)gather->summed_step);
+}
+
+/* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
 static void gather_channels(const GatherText *text, int64_t channels, int64_t from, int64_t to)
 {
     Kernel *kernel = text->kernel;
@@ -311,11 +329,62 @@ static void gather_channels(const GatherText *text, int64_t channels, int64_t fr
     kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", (long long)from, (long long)to, (long long)channels);
     if (text->gather->bias)
         kernel_line(kernel, "const real *b = biases + t;");
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)text->gather->rows.positions);
+    if (text->packed)
+        pack_weights(text, channels);
+    kernel_line(kernel, "for (int row = top; row < bottom; row++) {");
     for (int i = 0; i < text->runs.count; i++)
         gather_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
+}
+
+enum {
+    BLOCK_BYTES = 768 << 10,    /* of sources: what of a second-level cache they may fill */
+    PACKED_POSITIONS = 48,      /* a weight that is used so often repays its copy */
+    MOST_PACKED = 1 << 16       /* elements on the stack */
+};
+
+bool fits_block(const Kernel *kernel, int64_t vectors)
+{
+    return vectors <= BLOCK_BYTES / (kernel->lanes * (int64_t)sizeof(float));
+}
+
+/* How many rows of all channels are computed before the next ones are begun.
+ * All, where the sources stay in the cache from tile to tile anyhow, or where
+ * the weights are the larger part and are better read once. */
+static int64_t block_rows(const Kernel *kernel, const Gather *gather)
+{
+    const Axis *rows = &gather->rows, *columns = &gather->columns;
+    int64_t line = gather->summed * columns->sources, fit = 1;
+    int64_t weights = gather->tiled * gather->summed * rows->taps * columns->taps;
+    if (fits_block(kernel, line * rows->sources) || weights > line * rows->sources * kernel->lanes)
+        return rows->positions;
+    while (fits_block(kernel, line * ((fit + 1) * (rows->backward ? 1 : rows->stride) + rows->taps)))
+        fit++;
+    int64_t block = rows->backward ? fit * rows->stride : fit;
+    return block < rows->positions ? block : rows->positions;
+}
+
+/* The gradient's weights lie a whole out channel apart: a tile copies its own
+ * into the order in which it reads them, when it reads them often enough. */
+static bool is_packed(const Gather *gather, int64_t channels, int64_t rows)
+{
+    return gather->columns.backward && !gather->unweighted && channels > 1
+           && rows * gather->columns.positions >= PACKED_POSITIONS
+           && gather->summed * gather->rows.taps * gather->columns.taps * channels <= MOST_PACKED;
+}
+
+/* Between these, `top` and `bottom` bound the rows to compute. */
+static void open_block(Kernel *kernel, int64_t rows, int64_t block)
+{
+    if (block < rows) {
+        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", (long long)rows, (long long)block);
+        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", (long long)block, (long long)rows,
+                    (long long)block, (long long)rows);
+    } else {
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int top = 0, bottom = %lld;", (long long)rows);
+    }
 }
 
 static void open_groups(Kernel *kernel, int64_t groups)
@@ -357,9 +426,12 @@ void emit_gather(Kernel *kernel, const Gather *gather)
         kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
     if (gather->bias)
         kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
-    int64_t whole = gather->tiled / tile.channels * tile.channels;
+    int64_t whole = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
+    text.packed = is_packed(gather, tile.channels, block);
+    open_block(kernel, gather->rows.positions, block);
     gather_channels(&text, tile.channels, 0, whole);
     gather_channels(&text, gather->tiled - whole, whole, gather->tiled);
+    kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
 
@@ -531,10 +603,10 @@ static void gradient_channels(GradientText *text, Tile tile, int64_t from, int64
     if (stretch > forward->summed)
         stretch = forward->summed;
     text->room = stretch * window;
-    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", (long long)from, (long long)to, (long long)tile.channels);
     kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", (long long)forward->summed, (long long)stretch);
     kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", (long long)stretch, (long long)forward->summed,
                 (long long)stretch, (long long)forward->summed);
+    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", (long long)from, (long long)to, (long long)tile.channels);
     kernel_line(kernel, "vec sums[%lld];", (long long)(tile.channels * text->room));
     gradient_stretch(text, tile);
     kernel_line(kernel, "for (int k = 0; k < %lld; k++)", (long long)tile.channels);

@@ -36,6 +36,8 @@ typedef struct Gather {
     int64_t group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
 } Gather;
 
+/* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
+bool fits_block(const Kernel *kernel, int64_t vectors);
 void emit_gather(Kernel *kernel, const Gather *gather);
 /* The gather that computes the gradient of `forward`'s input: positions are the
  * input's, sources the output's, and weight's two channel axes change places. */
