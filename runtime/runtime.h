@@ -398,6 +398,7 @@ typedef struct NetJob {
 } NetJob;
 void net_job_run(const NetJob *job, int64_t steps);
 int64_t net_job_steps(const NetJob *job);       /* that take a fifth of a second; warms up */
+double net_thread_seconds(void);        /* what the calling thread has used of a processor */
 /* Multiply-adds a second that the pool's threads reach together. */
 double net_measure_peak(const NetModel *model, NetPool *pool);
 
