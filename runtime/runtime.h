@@ -269,8 +269,8 @@ typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetRe
 /* One training step: the mean gradient is left in session->gradients[0 …
  * trained), and `optimizer`, unless NULL, moves the weights. */
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer);
-/* One pass of the inference program; the loss is the cross-entropy of the
- * logits, without label smoothing. */
+/* One pass of the inference program; the loss is the network's own, or without a
+ * train section the cross-entropy of its logits. */
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* The logit of image i of the last batch. */
 double net_logit(const NetSession *session, const NetProgram *program, int64_t image, int64_t class);
@@ -390,6 +390,7 @@ typedef struct NetJob {
 } NetJob;
 void net_job_run(const NetJob *job, int64_t steps);
 int64_t net_job_steps(const NetJob *job);       /* that take a fifth of a second; warms up */
+double net_thread_seconds(void);        /* what the calling thread has used of a processor */
 /* Multiply-adds a second that the pool's threads reach together. */
 double net_measure_peak(const NetModel *model, NetPool *pool);
 

@@ -156,11 +156,24 @@ static void emit_choose(Emitter *emitter)
                            "    return (vec)(((mask)yes & m) | ((mask)no & ~m));\n}\n\n");
 }
 
+static void emit_splat(Emitter *emitter)
+{
+    text_add(emitter->out, "static inline vec splat(real value)\n{\n    return value - (vec){ 0 };\n}\n\n");
+}
+
+/* Costs nothing: the C compiler believes that the pointers now point elsewhere. */
+static void emit_forget(Emitter *emitter)
+{
+    text_add(emitter->out, "/* What was read through a and b is not to be kept for later. */\n"
+                           "#define forget(a, b) __asm__(\"\" : \"+r\"(a), \"+r\"(b))\n\n");
+}
+
 /* The small functions that kernels call, each written only when one does. */
 static void emit_helpers(Emitter *emitter, const char *body)
 {
     static const struct { const char *call; void (*emit)(Emitter *); } helpers[] = {
-        { "choose(", emit_choose }, { "sum_lanes(", emit_sum_lanes }, { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
+        { "choose(", emit_choose }, { "splat(", emit_splat }, { "forget(", emit_forget },
+        { "sum_lanes(", emit_sum_lanes }, { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
     };
     text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
                            "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n");

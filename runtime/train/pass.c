@@ -118,17 +118,25 @@ static double log_sum(const NetSession *session, int64_t image, double most)
     return log(sum);
 }
 
+/* The loss of a network that has none of its own. */
+static real cross_entropy(const Pass *pass, int64_t image)
+{
+    const NetSession *session = pass->session;
+    double most = net_logit(session, pass->program, image, session->predicted[image]);
+    double right = net_logit(session, pass->program, image, session->targets[image]);
+    return (real)(log_sum(session, image, most) + most - right);
+}
+
+/* The network's own loss is computed by its program, in training and inference. */
 static void judge(const Pass *pass, int64_t grain)
 {
     NetSession *session = pass->session;
+    bool own_loss = session->model->training.phase_count > 0;
     int lanes = session->model->lanes;
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++) {
-        int32_t best = session->predicted[image] = largest_logit(pass, image);
-        if (pass->training || !has_labels(pass->batch))
-            continue;
-        double most = net_logit(session, pass->program, image, best);
-        double right = net_logit(session, pass->program, image, session->targets[image]);
-        session->loss[image] = (real)(log_sum(session, image, most) + most - right);
+        session->predicted[image] = largest_logit(pass, image);
+        if (!own_loss && has_labels(pass->batch))
+            session->loss[image] = cross_entropy(pass, image);
     }
 }
 

@@ -1,7 +1,8 @@
 /* profile.c: where the time of a step goes: each part of a program, one kernel's
  * call, with its multiply-adds a second and their share of the machine's peak.
  *
- * One thread runs it, so that a part's time is its own and no barrier's.  The
+ * One thread runs it, so that a part's time is its own and no barrier's, and it
+ * is timed by what it used, so that nothing else that runs is counted.  The
  * multiply-adds counted are those that define the layer: taps that a kernel
  * leaves out at a border are not taken off, and what a kernel does besides is
  * not added.
@@ -13,12 +14,12 @@
 
 void net_clock_start(NetClock *clock)
 {
-    clock->last = net_seconds();
+    clock->last = net_thread_seconds();
 }
 
 void net_clock_lap(NetClock *clock, int part)
 {
-    double now = net_seconds();
+    double now = net_thread_seconds();
     clock->seconds[part] += now - clock->last;
     clock->last = now;
 }
@@ -31,9 +32,9 @@ static void repeat_job(const NetProfile *profile, const NetJob *job, double *row
     NetClock clock = {.seconds = row};
     int parts = profile->program->part_count;
     job->session->clock = &clock;
-    double start = net_seconds();
+    double start = net_thread_seconds();
     net_job_run(job, profile->steps);
-    row[parts] = net_seconds() - start;
+    row[parts] = net_thread_seconds() - start;
     job->session->clock = NULL;
     for (int i = 0; i <= parts; i++)
         row[i] /= (double)profile->steps;

@@ -121,6 +121,50 @@ def test_the_log(data, tmp_path):
     assert struct.unpack("<Q", (tmp_path / "w").read_bytes()[:8])[0] % 8 == 0
 
 
+FLAT = """network flat {
+    input [1, 12, 12]
+    flatten
+    linear(10) as fc
+}
+train {
+    data "digits";  optimizer sgd(lr=0.1);  batch 48;  epochs 1
+    loss %s
+}
+"""
+
+
+def expected_loss(logits, labels, loss):
+    """The loss as PyTorch documents it, over a whole split."""
+    wanted = np.eye(10)[labels]
+    if loss == "mse":
+        return ((logits - wanted) ** 2).mean()
+    smoothing = float(loss.partition("=")[2].rstrip(")") or 0)
+    surprise = np.log(np.exp(logits).sum(1, keepdims=True)) - logits
+    return (((1 - smoothing) * wanted + smoothing / 10) * surprise).sum(1).mean()
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "cross_entropy(label_smoothing=0.3)", "mse"])
+def test_the_test_loss_is_the_networks_own(loss, kernels, data, tmp_path):
+    program = trainer(FLAT % loss, f"--kernels={kernels}")
+    train(program, data, "--log", tmp_path / "log", "--save", tmp_path / "w")
+    weights = read_safetensors(tmp_path / "w")
+    pixels = np.frombuffer((data / "t10k-images-idx3-ubyte").read_bytes()[16:], "u1").reshape(TESTS, -1) / 255
+    labels = np.frombuffer((data / "t10k-labels-idx1-ubyte").read_bytes()[8:], "u1")
+    wanted = expected_loss(pixels @ weights["fc.weight"].T + weights["fc.bias"], labels, loss)
+    assert read_log(tmp_path / "log")[-1]["test_loss"] == pytest.approx(wanted, rel=1e-5)
+    told = run(program, "test", "--data", data, "--weights", tmp_path / "w").stdout
+    assert float(told.split()[2].rstrip(",")) == pytest.approx(wanted, abs=2e-6)
+
+
+def test_without_a_train_section_the_test_loss_is_cross_entropy(data, tmp_path):
+    trained = trainer(FLAT % "mse")
+    train(trained, data, "--save", tmp_path / "w")
+    bare, plain = trainer((FLAT % "mse").partition("train")[0]), trainer(FLAT % "cross_entropy")
+    told = [run(program, "test", "--data", data, "--weights", tmp_path / "w").stdout for program in (bare, plain)]
+    assert told[0] == told[1]
+
+
 def test_a_run_cut_by_steps_has_no_epoch(data, tmp_path):
     train(small(), data, "--max-steps", STEPS - 1, "--log", tmp_path / "log")
     assert [event["event"] for event in read_log(tmp_path / "log")] == (STEPS - 1) * ["step"]
