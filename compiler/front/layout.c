@@ -127,7 +127,7 @@ static void suggest_closing(Diagnostic *d, const Layout *layout, const Token *la
     }
     for (int line = last->span.end_line + 1; line < token->span.line || line == source->lines - 1; line++) {
         if (is_left_empty(source, line, indent)) {
-            diag_fix(d, point(source, line, length + 1), "}", "`}` on line %d closes it", line);
+            diag_fix(d, point(source, line, indent + 1), "}", "`}` on line %d closes it", line);
             return;
         }
     }
