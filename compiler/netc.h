@@ -393,6 +393,10 @@ struct Operator {
 extern const Operator *const operators[];
 const Operator *find_operator(const char *name);        /* NULL: none */
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
+/* graph/arguments.c: whether args[i] is what it would be had nobody written it,
+ * and what it is, as a user would write it. */
+bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
+const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 void explain_operator(const Operator *op, FILE *out);   /* `netc explain conv2d` */
 void list_operators(FILE *out);
 

@@ -208,9 +208,6 @@ Value find_callee(Builder *b, const Expr *call);
 /* Values in the order of `specs` (NULL: none), or NULL when one is wrong
  * (reported) or unknown.  `subject` is what takes them: "conv2d". */
 ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call);
-/* Whether args[i] is what it would be had nobody written it. */
-bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
-const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 /* Binds a block's parameters in b->frame (the block's own). */
 bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller);
 Value default_value(Builder *b, const Param *param);

@@ -1,5 +1,12 @@
-/* dot.c: the network as a Graphviz drawing: data flows down, a block is a
- * frame, and every edge says the shape that flows along it.
+/* dot.c: the network as a Graphviz drawing, as its paper would draw it: data
+ * flows down, a block is a frame, branches stand side by side, a skip runs past
+ * what it skips, and every edge says the shape that flows along it.
+ *
+ * Three things keep a large network readable.  Turns of a loop that do the same
+ * are drawn once, with their number; what follows a layer without changing the
+ * shape (its norm, its activation) is a line in the layer's own box; and where
+ * the boxes would be too many, a use of a block that is built as one drawn
+ * already is a single box.
  *
  * Nodes come in order of expansion, so all of one block's nodes are together
  * and frames open and close like braces.
@@ -8,6 +15,27 @@
 
 #include <inttypes.h>
 #include <string.h>
+
+typedef struct Fold {           /* a loop's turn that is drawn for several */
+    const Instance *turn;
+    int times;
+    bool lends;                 /* it holds one block and nothing else: the block's frame says the number */
+} Fold;
+
+typedef struct Use {            /* of a block */
+    const Instance *instance;
+    int first, end;             /* its nodes */
+} Use;
+
+typedef struct Drawing {
+    const Graph *graph;
+    bool brief;                 /* blocks like those drawn are single boxes */
+    LIST(Use) drawn, boxed;     /* uses of blocks: in full; as a box */
+    int *same;                  /* by node: the one drawn in its stead, or itself */
+    int *box;                   /* by drawn node: the first of its box */
+    int *consumers;             /* by drawn node: the edges that leave it */
+    LIST(Fold) folds;
+} Drawing;
 
 typedef LIST(const Instance *) Frames;
 
@@ -31,36 +59,7 @@ static const char *html_escaped(const char *chars)
     return text_chars(&text);
 }
 
-static const char *integers(const int64_t *value, int count)
-{
-    bool equal = true;
-    for (int i = 1; i < count; i++)
-        equal = equal && value[i] == value[0];
-    if (equal)
-        return format("%" PRId64, value[0]);
-    Text text = { 0 };
-    for (int i = 0; i < count; i++)
-        text_add(&text, "%s%" PRId64, i ? ", " : "[", value[i]);
-    text_add(&text, "]");
-    return text_chars(&text);
-}
-
-static const char *value_text(const ArgSpec *spec, const ArgValue *value)
-{
-    if (value->word)
-        return value->word;
-    switch (spec->kind) {
-    case ARG_INT: return integers(value->integer, 1);
-    case ARG_PAIR: return integers(value->integer, 2);
-    case ARG_QUAD: return integers(value->integer, 4);
-    case ARG_REAL: return format("%g", value->real);
-    case ARG_BOOL: return value->integer[0] ? "true" : "false";
-    case ARG_WORD: return "";
-    }
-    unreachable();
-}
-
-/* The operator as the .net file calls it: "conv2d(20, 5, padding=2)". */
+/* The operator as a .net file calls it, defaults left out: "conv2d(20, 5, padding=2)". */
 static const char *call_text(const Node *node)
 {
     Text text = { 0 };
@@ -68,9 +67,9 @@ static const char *call_text(const Node *node)
     text_add(&text, "%s", node->op->name);
     for (int i = 0; node->op->args && node->op->args[i].name; i++) {
         const ArgSpec *spec = &node->op->args[i];
-        if (!node->args[i].given || spec->assertion)
+        if (!node->args[i].given || spec->assertion || argument_is_default(node->op->args, node->args, i))
             continue;
-        text_add(&text, spec->positional ? "%s%.0s%s" : "%s%s=%s", between, spec->name, value_text(spec, &node->args[i]));
+        text_add(&text, spec->positional ? "%s%.0s%s" : "%s%s=%s", between, spec->name, argument_text(spec, &node->args[i]));
         between = ", ";
     }
     if (*between == ',')
@@ -78,66 +77,220 @@ static const char *call_text(const Node *node)
     return text_chars(&text);
 }
 
-/* --------------------------------------------------------- nodes and edges */
+/* ------------------------------------------- turns that are drawn once */
 
-/* What is drawn inside a frame is named without the frame's own path. */
-static const char *short_path(const Node *node, const Frames *frames)
+static Node *node_at(const Drawing *drawing, int id)
 {
-    const char *outer = frames->count ? frames->items[frames->count - 1]->path : NULL;
-    size_t length = outer ? strlen(outer) : 0;
-    if (length && !strncmp(node->path, outer, length) && node->path[length] == '.')
-        return node->path + length + 1;
-    return node->path;
+    return drawing->graph->nodes.items[id];
 }
 
-/* Layers with weights stand out; a join is a small circle with its sign. */
-static void write_node(const Node *node, const Frames *frames, Text *out)
+/* The block or turn directly within `outer` that a node lies in; NULL: none. */
+static const Instance *child_of(const Node *node, const Instance *outer)
 {
-    if (node->op->traits & OP_LOSS)
-        text_add(out, "n%d [label=\"%s\", shape=note, fillcolor=\"#fff3d6\"];\n", node->id, escaped(call_text(node)));
-    else if (node->op->traits & OP_SUMS)
-        text_add(out, "n%d [label=\"+\", shape=circle, width=0.3, margin=0.02];\n", node->id);
-    else if (node->op->traits & OP_JOINS)
-        text_add(out, "n%d [label=\"%s\", shape=oval];\n", node->id, node->op->name);
-    else if (node->parameters.count)
-        text_add(out, "n%d [label=<<b>%s</b><br/>%s>, fillcolor=\"#d9e8f6\"];\n", node->id,
-                 html_escaped(short_path(node, frames)), html_escaped(call_text(node)));
-    else
-        text_add(out, "n%d [label=\"%s\"];\n", node->id, escaped(call_text(node)));
+    const Instance *child = node->instance;
+    while (child && child->outer != outer)
+        child = child->outer;
+    return child;
 }
 
-static void write_edge(const Tensor *tensor, const char *to, Text *out)
+static int segment_end(const Drawing *drawing, int first, int end, const Instance *outer)
 {
-    const char *from = tensor->producer ? format("n%d", tensor->producer->id) : "input";
-    text_add(out, "  %s -> %s [label=\"%s\"];\n", from, to, shape_text(tensor->shape));
+    const Instance *child = child_of(node_at(drawing, first), outer);
+    int at = first + 1;
+    while (child && at < end && child_of(node_at(drawing, at), outer) == child)
+        at++;
+    return at;
 }
 
-static void write_edges(const Node *node, Text *out)
+/* Whether inputs[k] of both come from the same place, seen from their turns. */
+static bool same_input(const Node *a, const Node *b, int k, int first, int second)
 {
-    for (int i = 0; i < node->inputs.count; i++)
-        write_edge(node->inputs.items[i], format("n%d", node->id), out);
+    const Node *from = a->inputs.items[k]->producer, *other = b->inputs.items[k]->producer;
+    bool inside = from && from->id >= first, other_inside = other && other->id >= second;
+    return inside == other_inside && (!inside || from->id - first == other->id - second);
+}
+
+static bool same_node(const Node *a, const Node *b, int first, int second)
+{
+    if (a->op != b->op || a->inputs.count != b->inputs.count)
+        return false;
+    for (int k = 0; k < a->inputs.count; k++)
+        if (!same_input(a, b, k, first, second))
+            return false;
+    return true;
+}
+
+/* Whether the nodes from `first` and from `second` are built alike, and when
+ * `exactly` called alike. */
+static bool same_nodes(const Drawing *drawing, int first, int second, int count, bool exactly)
+{
+    for (int i = 0; i < count; i++) {
+        const Node *a = node_at(drawing, first + i), *b = node_at(drawing, second + i);
+        if (!same_node(a, b, first, second) || (exactly && strcmp(call_text(a), call_text(b))))
+            return false;
+    }
+    return true;
+}
+
+static bool is_next_turn(const Instance *before, const Instance *turn)
+{
+    return before && turn && turn->turn == before->turn + 1 && before->span.line == turn->span.line
+        && before->span.column == turn->span.column;
+}
+
+static void add_fold(Drawing *drawing, const Instance *turn, int times, int first, int end)
+{
+    const Instance *block = child_of(node_at(drawing, first), turn);
+    bool lends = block && block->turn < 0 && segment_end(drawing, first, end, turn) == end;
+    push(&drawing->folds, ((Fold){ turn, times, lends }));
+}
+
+static bool is_drawn(const Drawing *drawing, Use use)
+{
+    for (int i = 0; i < drawing->drawn.count; i++) {
+        Use other = drawing->drawn.items[i];
+        if (!strcmp(other.instance->what, use.instance->what) && other.end - other.first == use.end - use.first
+            && same_nodes(drawing, other.first, use.first, use.end - use.first, false))
+            return true;
+    }
+    return false;
+}
+
+/* Whether this use of a block becomes a box: all its nodes are drawn as its last. */
+static bool box_use(Drawing *drawing, Use use)
+{
+    if (!drawing->brief || use.instance->turn >= 0)
+        return false;
+    if (!is_drawn(drawing, use)) {
+        push(&drawing->drawn, use);
+        return false;
+    }
+    push(&drawing->boxed, use);
+    for (int i = use.first; i < use.end - 1; i++)
+        drawing->same[i] = use.end - 1;
+    return true;
+}
+
+/* Of the nodes [first, end), all within `outer`: each turn like the one before
+ * it is drawn as that one. */
+static void fold_turns(Drawing *drawing, int first, int end, const Instance *outer)
+{
+    for (int at = first, next; at < end; at = next) {
+        next = segment_end(drawing, at, end, outer);
+        const Instance *child = child_of(node_at(drawing, at), outer), *last = child;
+        int drawn = at, drawn_end = next, times = 1;
+        while (child && child->turn >= 0 && next < end) {
+            int after = segment_end(drawing, next, end, outer);
+            const Instance *turn = child_of(node_at(drawing, next), outer);
+            if (!is_next_turn(last, turn) || after - next != drawn_end - drawn || !same_nodes(drawing, drawn, next, after - next, true))
+                break;
+            for (int i = next; i < after; i++)
+                drawing->same[i] = drawn + (i - next);
+            last = turn;
+            next = after;
+            times++;
+        }
+        if (child && !box_use(drawing, (Use){ child, drawn, drawn_end }))
+            fold_turns(drawing, drawn, drawn_end, child);
+        if (times > 1)
+            add_fold(drawing, child, times, drawn, drawn_end);
+    }
+}
+
+static int drawn_as(const Drawing *drawing, int id)
+{
+    while (drawing->same[id] != id)
+        id = drawing->same[id];
+    return id;
+}
+
+static const Fold *fold_of(const Drawing *drawing, const Instance *turn)
+{
+    for (int i = 0; i < drawing->folds.count; i++)
+        if (drawing->folds.items[i].turn == turn)
+            return &drawing->folds.items[i];
+    return NULL;
 }
 
 /* ---------------------------------------------------------------- frames */
 
-static void indent(int depth, Text *out)
+static const Use *boxed_as(const Drawing *drawing, const Instance *instance)
 {
-    text_add(out, "%*s", 2 * depth + 2, "");
+    for (int i = 0; i < drawing->boxed.count; i++)
+        if (drawing->boxed.items[i].instance == instance)
+            return &drawing->boxed.items[i];
+    return NULL;
 }
 
-/* The block instances a node lies in, outermost first: loop turns draw no frame. */
-static Frames frames_of(const Node *node)
+/* The boxed use that a node lies in; NULL: none. */
+static const Use *use_of(const Drawing *drawing, const Node *node)
+{
+    for (const Instance *at = node->instance; at; at = at->outer)
+        if (boxed_as(drawing, at))
+            return boxed_as(drawing, at);
+    return NULL;
+}
+
+static bool has_frame(const Drawing *drawing, const Instance *instance)
+{
+    const Fold *fold = instance->turn >= 0 ? fold_of(drawing, instance) : NULL;
+    return instance->turn < 0 ? !boxed_as(drawing, instance) : fold && !fold->lends;
+}
+
+/* The frames a node lies in, outermost first. */
+static Frames frames_of(const Drawing *drawing, const Node *node)
 {
     Frames inwards = { 0 }, frames = { 0 };
-    for (const Instance *at = node->instance; at; at = at->outer)
-        if (at->turn < 0)
+    const Use *use = use_of(drawing, node);
+    for (const Instance *at = use ? use->instance->outer : node->instance; at; at = at->outer)
+        if (has_frame(drawing, at))
             push(&inwards, at);
     for (int i = inwards.count - 1; i >= 0; i--)
         push(&frames, inwards.items[i]);
     return frames;
 }
 
-static void change_frames(Frames *open, const Frames *wanted, Text *out)
+static const Instance *innermost_frame(const Drawing *drawing, const Node *node)
+{
+    const Instance *at = node->instance;
+    while (at && !has_frame(drawing, at))
+        at = at->outer;
+    return at;
+}
+
+static void indent(int depth, Text *out)
+{
+    text_add(out, "%*s", 2 * depth + 2, "");
+}
+
+static const char *without_prefix(const char *path, const Frames *frames);
+
+/* "layer1.1  Bottleneck  × 2", "repeat × 3" */
+static const char *frame_label(const Drawing *drawing, const Instance *frame, const Frames *outer)
+{
+    if (frame->turn >= 0)
+        return format("%s × %d", frame->what, fold_of(drawing, frame)->times);
+    const Fold *fold = frame->outer ? fold_of(drawing, frame->outer) : NULL;
+    const char *what = strncmp(frame->what, "block ", 6) ? frame->what : frame->what + 6;
+    const char *label = format("<font point-size=\"10\"><b>%s&#160;&#160;</b>%s</font>", html_escaped(without_prefix(frame->path, outer)),
+                               html_escaped(what));
+    return fold && fold->lends ? format("%s&#160;&#160;<b>× %d</b>", label, fold->times) : label;
+}
+
+static void open_frame(const Drawing *drawing, const Instance *frame, Frames *open, Text *out)
+{
+    bool loop = frame->turn >= 0;
+    const char *name = loop ? format("loop %d", (int)(fold_of(drawing, frame) - drawing->folds.items)) : frame->path;
+    indent(open->count, out);
+    text_add(out, "subgraph \"cluster_%s\" {\n", escaped(name));
+    indent(open->count + 1, out);
+    text_add(out, "label=<%s>; labeljust=l; margin=10; style=\"%s\"; color=\"%s\"; bgcolor=\"%s\";\n",
+             frame_label(drawing, frame, open), loop ? "rounded,dashed" : "rounded", loop ? "#8a8a8a" : "#b9c0c8",
+             loop ? "#ffffff" : open->count % 2 ? "#ffffff" : "#f6f8fa");
+    push(open, frame);
+}
+
+static void change_frames(const Drawing *drawing, Frames *open, const Frames *wanted, Text *out)
 {
     int shared = 0;
     while (shared < open->count && shared < wanted->count && open->items[shared] == wanted->items[shared])
@@ -147,40 +300,283 @@ static void change_frames(Frames *open, const Frames *wanted, Text *out)
         indent(open->count, out);
         text_add(out, "}\n");
     }
-    for (; open->count < wanted->count;) {
-        const Instance *next = wanted->items[open->count];
-        const char *what = strncmp(next->what, "block ", 6) ? next->what : next->what + 6;
-        indent(open->count, out);
-        text_add(out, "subgraph \"cluster_%s\" {\n", escaped(next->path));
-        push(open, next);
-        indent(open->count, out);
-        text_add(out, "label=\"%s  %s\"; labeljust=l; style=\"rounded\"; color=\"#8a8a8a\";\n", escaped(next->path), escaped(what));
+    while (open->count < wanted->count)
+        open_frame(drawing, wanted->items[open->count], open, out);
+}
+
+/* What is drawn inside a frame is named without the frame's own path. */
+static const char *without_prefix(const char *path, const Frames *frames)
+{
+    const char *outer = NULL;
+    for (int i = 0; i < frames->count; i++)
+        outer = frames->items[i]->path ? frames->items[i]->path : outer;
+    size_t length = outer ? strlen(outer) : 0;
+    return length && !strncmp(path, outer, length) && path[length] == '.' ? path + length + 1 : path;
+}
+
+/* ----------------------------------------------------------------- boxes */
+
+static bool keeps_shape(const Node *node)
+{
+    return node->inputs.count == 1 && shape_equal(node->inputs.items[0]->shape, node->out->shape);
+}
+
+static bool is_layer(const Node *node)
+{
+    return node->stage == STAGE_FORWARD && !(node->op->traits & OP_LOSS);
+}
+
+/* Whether the node's inputs are edges of the drawing: it is drawn, or part of a
+ * boxed use that is. */
+static bool has_edges(const Drawing *drawing, int id)
+{
+    const Use *use = drawing->same[id] != id ? use_of(drawing, node_at(drawing, id)) : NULL;
+    return drawing->same[id] == id || (use && drawn_as(drawing, id) == use->end - 1);
+}
+
+static void count_consumers(Drawing *drawing, int forward)
+{
+    for (int i = 0; i < forward; i++) {
+        const Node *node = node_at(drawing, i);
+        for (int k = 0; has_edges(drawing, i) && k < node->inputs.count; k++) {
+            const Node *producer = node->inputs.items[k]->producer;
+            if (producer && drawn_as(drawing, producer->id) != drawn_as(drawing, i))
+                drawing->consumers[drawn_as(drawing, producer->id)]++;
+        }
     }
+    if (drawing->graph->output->producer)
+        drawing->consumers[drawn_as(drawing, drawing->graph->output->producer->id)] += !drawing->graph->loss;
+}
+
+/* Whether a node is a line in the box of the one drawn before it. */
+static bool joins_box(const Drawing *drawing, int before, const Node *node)
+{
+    if (before < 0 || use_of(drawing, node) || use_of(drawing, node_at(drawing, before)) || !is_layer(node) || !keeps_shape(node) || node->op->traits & OP_JOINS)
+        return false;
+    const Node *last = node_at(drawing, before), *producer = node->inputs.items[0]->producer;
+    return producer && drawn_as(drawing, producer->id) == before && drawing->consumers[before] == 1
+        && !(last->op->traits & OP_JOINS) && innermost_frame(drawing, last) == innermost_frame(drawing, node);
+}
+
+static void make_boxes(Drawing *drawing, int forward)
+{
+    int before = -1;
+    for (int i = 0; i < forward; i++) {
+        if (drawing->same[i] != i)
+            continue;
+        drawing->box[i] = joins_box(drawing, before, node_at(drawing, i)) ? drawing->box[before] : i;
+        before = i;
+    }
+}
+
+static bool has_window(const Operator *op)
+{
+    for (int i = 0; op->args && op->args[i].name; i++)
+        if (op->args[i].kind == ARG_PAIR || op->args[i].kind == ARG_QUAD)
+            return true;
+    return false;
+}
+
+/* A colour for each family of operators, told by what they do rather than by name. */
+static const char *colour_of(const Node *node)
+{
+    const Operator *op = node->op;
+    if (op->traits & OP_LOSS)
+        return "#fde2b3";
+    if (op->traits & OP_JOINS)
+        return "#ffffff";
+    if (op->multiply_adds && node->parameters.count)
+        return node->out->shape.rank == 3 ? "#cfe3f7" : "#d9d4f3";      /* convolutions; linear layers */
+    if (node->parameters.count)
+        return "#fbf3cf";                                               /* norms and scales */
+    if (op->traits & (OP_VIEW | OP_TRAINING_ONLY))
+        return "#eceef0";
+    return has_window(op) || !keeps_shape(node) ? "#d5eed9" : "#fbdcd6";        /* pools and the like; activations */
+}
+
+static void write_line(const Node *node, const Frames *frames, Text *out)
+{
+    bool named = node->parameters.count > 0;
+    text_add(out, "<tr><td bgcolor=\"%s\" align=\"left\">%s%s%s%s</td></tr>", colour_of(node), named ? "<b>" : "",
+             named ? html_escaped(without_prefix(node->path, frames)) : "", named ? "&#160;&#160;</b>" : "",
+             html_escaped(call_text(node)));
+}
+
+#define BOX "<table border=\"0\" cellborder=\"1\" cellspacing=\"0\" cellpadding=\"4\" color=\"#9aa4ae\">"
+
+/* "layer3.1  BasicBlock(256)  × 5", as the file says it. */
+static void write_use(const Drawing *drawing, const Use *use, int id, const Frames *frames, Text *out)
+{
+    const Span *span = &use->instance->span;
+    const char *source = span->source->chars + span->source->line_starts[span->line - 1] + span->column - 1;
+    const char *call = span->line == span->end_line ? format("%.*s", span->end_column - span->column, source) : use->instance->what;
+    const Fold *fold = use->instance->outer ? fold_of(drawing, use->instance->outer) : NULL;
+    text_add(out, "n%d [label=<" BOX "<tr><td bgcolor=\"#eef1f4\"><b>%s&#160;&#160;</b>%s%s</td></tr></table>>];\n", id,
+             html_escaped(without_prefix(use->instance->path, frames)), html_escaped(call),
+             fold && fold->lends ? format("&#160;&#160;<b>× %d</b>", fold->times) : "");
+}
+
+/* A join is its sign or its name. */
+static void write_join(const Node *node, Text *out)
+{
+    if (node->op->traits & OP_SUMS)
+        text_add(out, "n%d [label=\"+\", shape=circle, style=filled, fillcolor=\"#ffffff\", width=0.28, margin=0];\n", node->id);
+    else
+        text_add(out, "n%d [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#ffffff\"];\n", node->id, node->op->name);
+}
+
+/* From the box's first node to its last. */
+static void write_box(const Drawing *drawing, int first, int forward, const Frames *frames, Text *out)
+{
+    const Node *node = node_at(drawing, first);
+    if (use_of(drawing, node)) {
+        write_use(drawing, use_of(drawing, node), first, frames, out);
+        return;
+    }
+    if (node->op->traits & OP_JOINS) {
+        write_join(node, out);
+        return;
+    }
+    text_add(out, "n%d [label=<" BOX, first);
+    for (int i = first; i < forward; i++)
+        if (drawing->same[i] == i && drawing->box[i] == first)
+            write_line(node_at(drawing, i), frames, out);
+    text_add(out, "</table>>];\n");
+}
+
+/* ----------------------------------------------------------------- edges */
+
+static int source_box(const Drawing *drawing, const Tensor *tensor)
+{
+    return tensor->producer ? drawing->box[drawn_as(drawing, tensor->producer->id)] : -1;
+}
+
+/* A join's input that goes elsewhere too, and is not the join's last: the way
+ * past what is skipped. */
+static bool is_skip(const Drawing *drawing, const Node *node, int k)
+{
+    const Node *producer = node->inputs.items[k]->producer;
+    int from = source_box(drawing, node->inputs.items[k]), latest = -1;
+    for (int i = 0; i < node->inputs.count; i++)
+        latest = source_box(drawing, node->inputs.items[i]) > latest ? source_box(drawing, node->inputs.items[i]) : latest;
+    bool shared = !producer || drawing->consumers[drawn_as(drawing, producer->id)] > 1;
+    return node->op->traits & OP_JOINS && shared && from < latest;
+}
+
+static const char *box_name(int box)
+{
+    return box < 0 ? "input" : format("n%d", box);
+}
+
+/* The body stays straight: a skip bends, and so does what is summed to the body. */
+static const char *edge_style(const Drawing *drawing, const Node *node, int k)
+{
+    const Node *producer = node->inputs.items[k]->producer;
+    bool forks = producer && drawing->consumers[drawn_as(drawing, producer->id)] == 2;
+    bool aside = node->op->traits & OP_SUMS ? k > 0 : forks && drawn_as(drawing, producer->id) < node->id - 1;
+    if (is_skip(drawing, node, k))
+        return ", color=\"#c8553d\", penwidth=1.4, weight=0";
+    return aside ? ", weight=1" : ", weight=8";
+}
+
+static void write_edge(const Drawing *drawing, const Node *node, int k, int box, Text *out)
+{
+    const Tensor *tensor = node->inputs.items[k];
+    text_add(out, "  %s -> n%d [label=\" %s\"%s];\n", box_name(source_box(drawing, tensor)), box, shape_text(tensor->shape),
+             edge_style(drawing, node, k));
+}
+
+/* Into a boxed use, each tensor once. */
+static void write_use_edges(const Drawing *drawing, const Use *use, Text *out)
+{
+    LIST(const Tensor *) written = { 0 };
+    for (int i = use->first; i < use->end; i++)
+        for (int k = 0; k < node_at(drawing, i)->inputs.count; k++) {
+            const Tensor *tensor = node_at(drawing, i)->inputs.items[k];
+            bool inside = tensor->producer && tensor->producer->id >= use->first, known = false;
+            for (int w = 0; w < written.count; w++)
+                known |= written.items[w] == tensor;
+            if (inside || known)
+                continue;
+            push(&written, tensor);
+            write_edge(drawing, node_at(drawing, i), k, use->end - 1, out);
+        }
+}
+
+static void write_edges(const Drawing *drawing, const Node *node, Text *out)
+{
+    const Use *use = use_of(drawing, node);
+    if (use)
+        write_use_edges(drawing, use, out);
+    for (int k = 0; !use && k < node->inputs.count; k++)
+        write_edge(drawing, node, k, node->id, out);
+}
+
+static void write_ends(const Drawing *drawing, Text *out)
+{
+    const Graph *graph = drawing->graph;
+    text_add(out, "  input [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#eceef0\"];\n", escaped(graph->name));
+    if (!graph->loss) {
+        text_add(out, "  output [label=\"output\", shape=box, style=\"rounded,filled\", fillcolor=\"#eceef0\"];\n");
+        text_add(out, "  %s -> output [label=\" %s\"];\n", box_name(source_box(drawing, graph->output)), shape_text(graph->output->shape));
+    }
+}
+
+static int count_forward(const Graph *graph)
+{
+    int count = 0;
+    while (count < graph->nodes.count && graph->nodes.items[count]->stage == STAGE_FORWARD)
+        count++;
+    return count;
+}
+
+static Drawing make_drawing(const Graph *graph, int forward, bool brief)
+{
+    Drawing drawing = { .graph = graph, .brief = brief };
+    drawing.same = NEW_ARRAY(int, (size_t)forward);
+    drawing.box = NEW_ARRAY(int, (size_t)forward);
+    drawing.consumers = NEW_ARRAY(int, (size_t)forward);
+    for (int i = 0; i < forward; i++)
+        drawing.same[i] = i;
+    fold_turns(&drawing, 0, forward, NULL);
+    count_consumers(&drawing, forward);
+    make_boxes(&drawing, forward);
+    return drawing;
+}
+
+static int count_boxes(const Drawing *drawing, int forward)
+{
+    int boxes = 0;
+    for (int i = 0; i < forward; i++)
+        boxes += drawing->same[i] == i && drawing->box[i] == i;
+    return boxes;
 }
 
 void write_dot(const Graph *graph, Text *out)
 {
+    enum { MOST_BOXES = 40 };
+    int forward = count_forward(graph);
+    Drawing drawing = make_drawing(graph, forward, false);
+    if (count_boxes(&drawing, forward) > MOST_BOXES)
+        drawing = make_drawing(graph, forward, true);
     text_add(out, "digraph \"%s\" {\n", escaped(graph->name));
-    text_add(out, "  rankdir=TB; fontname=\"Helvetica\"; fontsize=11; nodesep=0.3; ranksep=0.3;\n");
-    text_add(out, "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#f4f4f4\", fontname=\"Helvetica\", fontsize=11, height=0.3, margin=\"0.12,0.04\"];\n");
-    text_add(out, "  edge [fontname=\"Helvetica\", fontsize=9, fontcolor=\"#555555\", arrowsize=0.6];\n");
-    text_add(out, "  input [label=\"%s\", shape=oval];\n", escaped(graph->name));
+    text_add(out, "  rankdir=TB; fontname=\"Helvetica,Arial,sans-serif\"; fontsize=11; nodesep=0.35; ranksep=0.32; bgcolor=\"white\";\n");
+    text_add(out, "  node [shape=plain, fontname=\"Helvetica,Arial,sans-serif\", fontsize=11, color=\"#9aa4ae\", height=0.28, ordering=out];\n");
+    text_add(out, "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=9, fontcolor=\"#57606a\", color=\"#57606a\", arrowsize=0.6];\n");
+    write_ends(&drawing, out);
     Frames open = { 0 };
     const Frames none = { 0 };
-    for (int i = 0; i < graph->nodes.count; i++) {
-        const Node *node = graph->nodes.items[i];
-        if (node->stage != STAGE_FORWARD)
+    for (int i = 0; i < forward; i++) {
+        if (drawing.same[i] != i || drawing.box[i] != i)
             continue;
-        Frames wanted = frames_of(node);
-        change_frames(&open, &wanted, out);
+        Frames wanted = frames_of(&drawing, node_at(&drawing, i));
+        change_frames(&drawing, &open, &wanted, out);
         indent(open.count, out);
-        write_node(node, &open, out);
+        write_box(&drawing, i, forward, &open, out);
     }
-    change_frames(&open, &none, out);
-    text_add(out, "  output [label=\"output\", shape=oval];\n");
-    for (int i = 0; i < graph->nodes.count; i++)
-        if (graph->nodes.items[i]->stage == STAGE_FORWARD)
-            write_edges(graph->nodes.items[i], out);
-    write_edge(graph->output, "output", out);
+    change_frames(&drawing, &open, &none, out);
+    for (int i = 0; i < forward; i++)
+        if (drawing.same[i] == i && drawing.box[i] == i)
+            write_edges(&drawing, node_at(&drawing, i), out);
     text_add(out, "}\n");
 }

@@ -6,7 +6,10 @@
  * gradient is checked against differences.
  *
  * Linked with a table (written by the test) of the models and with the f64
- * runtime.  Prints one line per network: its name and "ok", or what is wrong.
+ * runtime; or with the f32 one, where rounding may take a value over a kink, so
+ * a difference must come again with other images before it is one, and there
+ * are no differences to check gradients against.  Prints one line per network:
+ * its name and "ok", or what is wrong.
  */
 #include "runtime.h"
 
@@ -15,13 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 3, MOST_BUILDS = 6, SAMPLES = 2 };
+enum { STEPS = 3, STEPS_PER_EPOCH = 2, MOST_BUILDS = 6, SAMPLES = 2, SINGLE_ATTEMPTS = 3 };
 
 /* Sums of a few thousand products in another order, through a few layers; a norm
  * of a channel that hardly varies multiplies what rounding left by up to 300. */
 static const double TOLERANCE = 1e-9, NORMED_TOLERANCE = 1e-7;
 /* Adam divides a gradient that is nothing but rounding by its own size. */
 static const double UPDATED_TOLERANCE = 1e-6;
+static const double SINGLE_TOLERANCE = 1e-3, SINGLE_NORMED_TOLERANCE = 1e-2, SINGLE_UPDATED_TOLERANCE = 2e-2;
 
 /* Added to every first parameter: a norm's bias of zero would put the next relu
  * on its kink wherever a channel is constant. */
@@ -30,20 +34,25 @@ static const double NOISE = 0.2;
 typedef struct Entry { const char *name; int builds; const NetModel *models[MOST_BUILDS]; } Entry;
 extern const Entry networks[];
 
-typedef struct Build { const NetModel *model; NetSession *session; NetSettings settings; NetOptimizer optimizer; } Build;
+typedef struct Build {
+    const NetModel *model;
+    NetSession *session;
+    NetSettings settings;
+    NetOptimizer optimizer;
+    NetSchedule schedule;
+} Build;
 
-static int wrong;
+static const bool single = sizeof(real) == sizeof(float);
+static char complaint[1024];    /* about the network under test */
 
 static bool told(const Entry *entry, const char *template, ...) PRINTF(2, 3);
 static bool told(const Entry *entry, const char *template, ...)
 {
     va_list arguments;
     va_start(arguments, template);
-    printf("%s: ", entry->name);
-    vprintf(template, arguments);
-    printf("\n");
+    int used = snprintf(complaint, sizeof complaint, "%s: ", entry->name);
+    vsnprintf(complaint + used, sizeof complaint - (size_t)used, template, arguments);
     va_end(arguments);
-    wrong++;
     return false;
 }
 
@@ -53,7 +62,8 @@ static bool open_build(Build *build, const NetModel *model, int threads, int64_t
     if (!net_settings_open(&build->settings, model, error))
         return false;
     build->session = net_session_open(model, threads, batch, seed, true, error);
-    return build->session && net_optimizer_open(&build->optimizer, model, &build->settings, error);
+    return build->session && net_optimizer_open(&build->optimizer, model, &build->settings, error)
+        && net_schedule_open(&build->schedule, &build->settings, STEPS_PER_EPOCH, error);
 }
 
 static void close_build(Build *build)
@@ -92,6 +102,16 @@ static bool has_layer(const NetModel *model, const char *operator)
     return false;
 }
 
+static double most_apart(const NetModel *model, bool updated)
+{
+    bool normed = has_layer(model, "batch_norm2d");
+    if (updated)
+        return single ? SINGLE_UPDATED_TOLERANCE : UPDATED_TOLERANCE;
+    if (single)
+        return normed ? SINGLE_NORMED_TOLERANCE : SINGLE_TOLERANCE;
+    return normed ? NORMED_TOLERANCE : TOLERANCE;
+}
+
 static bool same(const Entry *entry, const Build *one, const Build *other, bool exact, const char *what, int step,
                  const real *a, const real *b, int64_t count)
 {
@@ -100,8 +120,7 @@ static bool same(const Entry *entry, const Build *one, const Build *other, bool 
     /* A gradient that should be zero (of a bias before a norm) is the rounding of the others. */
     double size = 1e-3 * fmax(1, largest(one->session->gradients, one->model->trained));
     double apart = difference(a, b, count, size);
-    double most = strstr(what, "value") ? UPDATED_TOLERANCE : has_layer(one->model, "batch_norm2d") ? NORMED_TOLERANCE : TOLERANCE;
-    if (!exact && apart <= most)
+    if (!exact && apart <= most_apart(one->model, strstr(what, "value")))
         return true;
     return told(entry, "%s after step %d: %s %s on %d thread%s and %s %s on %d differ by %.3g", what, step + 1, one->model->target,
                 one->model->kernels, net_pool_threads(one->session->pool), net_pool_threads(one->session->pool) > 1 ? "s" : "",
@@ -127,22 +146,34 @@ static bool same_parameters(const Entry *entry, const Build *one, const Build *o
     return true;
 }
 
-static bool compare(const Entry *entry, const Build *one, const Build *other, const double *losses, bool exact, int step, int64_t images)
+static bool compare(const Entry *entry, const Build *one, const Build *other, const real *losses, bool exact, int step, int64_t images)
 {
     return same(entry, one, other, exact, "the loss", step, losses, losses + 1, 1)
         && same(entry, one, other, exact, "an image's loss", step, one->session->loss, other->session->loss, images)
         && same_parameters(entry, one, other, exact, "gradient", step);
 }
 
+/* `first`: the weights before the first step. */
+static bool frozen_stay(const Entry *entry, const Build *build, const real *first)
+{
+    for (int i = 0; i < build->model->parameter_count; i++) {
+        const NetParameter *parameter = &build->model->parameters[i];
+        if (parameter->kind == NET_TRAINED && parameter->frozen
+            && memcmp(first + parameter->offset, build->session->weights + parameter->offset, (size_t)parameter->elements * sizeof(real)) != 0)
+            return told(entry, "%s is frozen and moves", parameter->path);
+    }
+    return true;
+}
+
 /* All builds take one step from the same weights. */
 static bool take_step(const Entry *entry, Build *builds, int count, const NetBatch *batch, int step)
 {
-    double losses[2];
+    real losses[2];
     for (int i = 0; i < count; i++) {
-        builds[i].optimizer.rates.updates = step + 1;
-        losses[i > 0] = net_train_batch(builds[i].session, batch, &builds[i].optimizer).loss;
+        net_optimizer_schedule(&builds[i].optimizer, &builds[i].schedule, step, step / STEPS_PER_EPOCH);
+        losses[i > 0] = (real)net_train_batch(builds[i].session, batch, &builds[i].optimizer).loss;
         if (!isfinite(losses[i > 0]))
-            return told(entry, "the loss of step %d is %g", step + 1, losses[i > 0]);
+            return told(entry, "the loss of step %d is %g", step + 1, (double)losses[i > 0]);
         bool exact = i == 1;
         if (i > 0 && (!compare(entry, &builds[0], &builds[i], losses, exact, step, batch->count)
                       || !same_parameters(entry, &builds[0], &builds[i], exact, "value", step)))
@@ -156,26 +187,24 @@ static bool take_step(const Entry *entry, Build *builds, int count, const NetBat
     return true;
 }
 
-/* Neither batch norm, dropout nor smoothing: training and inference, which are
- * planned apart, compute the same. */
-static bool evaluates_as_it_trains(const Build *build)
+/* Neither batch norm nor dropout: training and inference, which are planned
+ * apart, compute the same. */
+static bool evaluates_as_it_trains(const NetModel *model)
 {
-    return !has_layer(build->model, "batch_norm2d") && !has_layer(build->model, "dropout")
-        && net_setting(&build->settings, "loss.label_smoothing", 0) == 0
-        && strcmp(net_setting_word(&build->settings, "loss", "cross_entropy"), "cross_entropy") == 0;
+    return !has_layer(model, "batch_norm2d") && !has_layer(model, "dropout");
 }
 
 static bool take_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch)
 {
-    double losses[2];
+    real losses[2];
     for (int i = 0; i < count; i++) {
-        losses[i > 0] = net_test_batch(builds[i].session, batch).loss;
+        losses[i > 0] = (real)net_test_batch(builds[i].session, batch).loss;
         if (i > 0 && !same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses, losses + 1, 1))
             return false;
     }
-    if (!evaluates_as_it_trains(&builds[0]))
+    if (!evaluates_as_it_trains(builds[0].model))
         return true;
-    losses[1] = net_train_batch(builds[0].session, batch, NULL).loss;
+    losses[1] = (real)net_train_batch(builds[0].session, batch, NULL).loss;
     return same(entry, &builds[0], &builds[0], false, "the loss in training and in inference", STEPS, losses, losses + 1, 1);
 }
 
@@ -201,24 +230,36 @@ static void add_noise(Build *builds, int count, uint64_t seed)
         const NetParameter *parameter = &model->parameters[p];
         for (int64_t e = 0; parameter->kind == NET_TRAINED && e < parameter->elements; e++) {
             int64_t at = parameter->offset + e;
-            builds[0].session->weights[at] += NOISE * net_random_normal(seed, 3, 0, (uint64_t)at);
+            builds[0].session->weights[at] += (real)(NOISE * net_random_normal(seed, 3, 0, (uint64_t)at));
             for (int i = 1; i < count; i++)
                 builds[i].session->weights[at] = builds[0].session->weights[at];
         }
     }
 }
 
+static bool take_steps(const Entry *entry, Build *builds, int count, const NetImages *images, int64_t batch)
+{
+    for (int step = 0; step < STEPS; step++) {
+        int64_t taken = step == 1 ? batch / 2 + 1 : batch;      /* the second is shorter */
+        if (!take_step(entry, builds, count, &(NetBatch){ .images = images, .first = step * batch, .count = taken }, step))
+            return false;
+    }
+    return take_tests(entry, builds, count, &(NetBatch){ .images = images, .count = batch });
+}
+
 static bool run_builds(const Entry *entry, Build *builds, int count, int64_t batch, uint64_t seed)
 {
     NetImages images = { 0 };
     NetError error;
-    bool good = draw(&images, builds[0].model, STEPS * batch, seed, &error);
-    add_noise(builds, count, seed);
-    for (int step = 0; good && step < STEPS; step++) {
-        int64_t taken = step == 1 ? batch / 2 + 1 : batch;      /* the second is shorter */
-        good = take_step(entry, builds, count, &(NetBatch){ .images = &images, .first = step * batch, .count = taken }, step);
+    size_t trained = (size_t)builds[0].model->trained;
+    real *first = net_allocate(trained, sizeof *first, &error);
+    bool good = (first && draw(&images, builds[0].model, STEPS * batch, seed, &error)) || told(entry, "%s", error.text);
+    if (good) {
+        add_noise(builds, count, seed);
+        memcpy(first, builds[0].session->weights, trained * sizeof *first);
+        good = take_steps(entry, builds, count, &images, batch) && frozen_stay(entry, &builds[0], first);
     }
-    good = good && take_tests(entry, builds, count, &(NetBatch){ .images = &images, .count = batch });
+    free(first);
     free(images.pixels);
     free(images.labels);
     return good;
@@ -242,7 +283,7 @@ static bool check_gradients(const Entry *entry, Build *build, FILE *nowhere)
     return told(entry, "%s", error.text);
 }
 
-static bool run_network(const Entry *entry, FILE *nowhere)
+static bool attempt(const Entry *entry, FILE *nowhere, uint64_t more)
 {
     Build builds[MOST_BUILDS + 1] = { 0 };
     NetError error;
@@ -251,7 +292,7 @@ static bool run_network(const Entry *entry, FILE *nowhere)
     if (!net_settings_open(&settings, first, &error))
         return told(entry, "%s", error.text);
     int64_t batch = (int64_t)net_setting(&settings, "batch", 1);
-    uint64_t seed = (uint64_t)net_setting(&settings, "seed", 1);
+    uint64_t seed = (uint64_t)net_setting(&settings, "seed", 1) + more;
     net_settings_close(&settings);
 
     int count = entry->builds + 1;
@@ -259,20 +300,33 @@ static bool run_network(const Entry *entry, FILE *nowhere)
     for (int i = 0; good && i < count; i++)     /* the first model twice: one thread, and three */
         if (!open_build(&builds[i], i < 2 ? first : entry->models[i - 1], i == 0 ? 1 : i == 1 ? 3 : 2, batch, seed, &error))
             good = told(entry, "%s", error.text);
-    good = good && run_builds(entry, builds, count, batch, seed) && check_gradients(entry, &builds[0], nowhere);
+    good = good && run_builds(entry, builds, count, batch, seed) && (single || check_gradients(entry, &builds[0], nowhere));
     for (int i = 0; i < count; i++)
         close_build(&builds[i]);
+    return good;
+}
+
+static bool run_network(const Entry *entry, FILE *nowhere)
+{
+    bool good = false;
+    for (uint64_t i = 0; !good && i < (single ? SINGLE_ATTEMPTS : 1); i++)
+        good = attempt(entry, nowhere, i);
     return good;
 }
 
 int main(void)
 {
     FILE *nowhere = fopen("/dev/null", "w");
+    int wrong = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (const Entry *entry = networks; nowhere && entry->name; entry++) {
         printf("%s begins\n", entry->name);
-        if (run_network(entry, nowhere))
+        if (run_network(entry, nowhere)) {
             printf("%s ok\n", entry->name);
+        } else {
+            printf("%s\n", complaint);
+            wrong++;
+        }
     }
     return wrong > 0;
 }

@@ -125,6 +125,8 @@ class Writer:
             named["groups"] = groups
         if mode != "zeros" and padding != 0:
             named["padding_mode"] = mode
+        if padding == 0 and self.chance(0.1):
+            named["padding"] = "valid"
         if self.chance(0.3):
             named["bias"] = False
         if self.chance(0.1):
@@ -170,6 +172,8 @@ class Writer:
             named["eps"] = 0.01
         if self.chance(0.15):
             named["momentum"] = 0.3
+        if self.chance(0.1):
+            named["num_features"] = shape[0]
         return call("batch_norm2d", **named), shape
 
     def dropout(self, shape):
@@ -185,19 +189,20 @@ class Writer:
         if self.chance(0.3):
             size = [side + self.random.randint(0, 5) for side in shape[1:]]
             return call("upsample", size=size), (shape[0], *size)
-        return call("upsample", factor), (shape[0], shape[1] * rows, shape[2] * columns)
+        return call("upsample", factor, **({"mode": "nearest"} if self.chance(0.2) else {})), (shape[0], shape[1] * rows, shape[2] * columns)
 
     def layer_norm2d(self, shape):
-        return call("layer_norm2d", **({"affine": False} if self.chance(0.2) else {"eps": 0.01} if self.chance(0.3) else {})), shape
+        named = {"affine": False} if self.chance(0.2) else {"eps": 0.01} if self.chance(0.3) else {}
+        return call("layer_norm2d", **named, **({"num_features": shape[0]} if self.chance(0.1) else {})), shape
 
     def layer_scale(self, shape):
         return call("layer_scale", *([] if self.chance(0.3) else [0.5])), shape
 
     def leaky_relu(self, shape):
-        return call("leaky_relu", *([] if self.chance(0.5) else [0.2])), shape
+        return call("leaky_relu", *([] if self.chance(0.4) else [self.pick(0.2, 0, -0.5, 1)])), shape
 
     def elu(self, shape):
-        return call("elu", *([] if self.chance(0.5) else [0.7])), shape
+        return call("elu", *([] if self.chance(0.4) else [self.pick(0.7, 0, -0.5)])), shape
 
     def gelu(self, shape):
         return call("gelu", **({"approximate": self.pick("none", "tanh")} if self.chance(0.5) else {})), shape
@@ -368,6 +373,39 @@ class Writer:
         lines += self.braces(f"repeat {self.random.randint(0, 3)}" + (" as i" if self.chance(0.3) else ""), rest)
         return shape
 
+    def condition(self, scope, lines, shape, depth):
+        """One side is taken; the other, with a layer that would not fit, is not there."""
+        rest, out = self.body(self.inner(scope), shape, depth + 1)
+        never = ["linear(3)", "conv2d(3, 99)"]
+        truth = self.pick("true", "5 // 2 == 2", "3 > 2 and not false")
+        if self.chance(0.5):
+            lines += self.braces(f"if not ({truth})", never)[:-1] + self.braces("} else", rest)
+        else:
+            lines += self.braces(f"if {truth}", rest + ["identity"])[:-1] + self.braces("} else", never)
+        return out
+
+    def turns(self, scope, lines, shape, depth):
+        """A list of named layers; one of them is joined again afterwards."""
+        turns, name = self.random.randint(1, 3), self.name()
+        layer = call("conv2d", shape[0], self.pick(1, 3), padding="same") if len(shape) == 3 else call("linear", shape[0])
+        quoted = depth == 0 and self.chance(0.5)        # inside another repeat the name would come twice
+        lines += self.braces(f"repeat {turns} as i", [f'{layer} as "{name}_{{i * 2}}"' if quoted else f"{layer} as {name}", self.activation()])
+        last = self.random.randint(0, turns - 1)
+        lines.append(f"add({name}_{2 * last})" if quoted else f"add({name}.{last})")
+        return shape
+
+    def borrowed(self, scope, lines, shape, depth):
+        """A block that is handed a tensor and an activation."""
+        others = [entry for entry in scope.tensors if entry[1] == shape]
+        if not others:
+            return self.named(scope, lines, shape, depth)
+        name = self.name("Block")
+        rest, _ = self.body(Scope(), shape, depth + 1, shape)
+        self.blocks += self.braces(f"block {name}(other, act)", rest + ["act", f"{self.pick('add', 'concat')}(other)"]) + [""]
+        joined = self.blocks[-3].strip().startswith("concat")
+        lines.append(f"{name}({self.random.choice(others)[0]}, {self.activation()})")
+        return (2 * shape[0], *shape[1:]) if joined else shape
+
     def block(self, scope, lines, shape, depth):
         """A block of its own, used once or twice."""
         name = self.name("Block")
@@ -476,9 +514,9 @@ class Writer:
         if self.budget <= 0:
             return shape
         self.budget -= 1
-        structures = [(self.named, 3), (self.trap, 3), (self.detour, 1)]
+        structures = [(self.named, 3), (self.trap, 3), (self.detour, 1), (self.turns, 1)]
         if depth < 3:
-            structures += [(self.join, 3), (self.skip, 3), (self.dense, 1), (self.repeat, 1), (self.block, 2)]
+            structures += [(self.condition, 1), (self.borrowed, 1), (self.join, 3), (self.skip, 3), (self.dense, 1), (self.repeat, 1), (self.block, 2)]
         if len(shape) == 3:
             structures += [(self.squeeze, 1), (self.pooled_trap, 1)]
         if self.chance(0.5):
@@ -503,15 +541,73 @@ class Writer:
         shape = (self.random.randint(1, 4), self.random.randint(1, MOST_SIDE), self.random.randint(1, MOST_SIDE))
         return (shape[0], shape[1], shape[1]) if self.chance(0.4) else shape
 
+    # ---------------------------------------------------------- training
+
+    def some(self, **values):
+        """Each argument or not, with one of its values."""
+        return {name: self.random.choice(choices) for name, choices in values.items() if self.chance(0.4)}
+
+    def sgd(self):
+        named = self.some(momentum=(0.5, 0.9), dampening=(0.2,), weight_decay=(0.01, 0.2))
+        if self.chance(0.3):
+            named |= {"momentum": named.get("momentum", 0.7), "dampening": 0, "nesterov": True}
+        return named
+
+    def eps(self):
+        """Not the default: divided by 1e-8, the rounding of a gradient that should be 0 is a difference."""
+        return {"eps": self.pick(1e-5, 1e-3)}
+
+    def adam(self):
+        return self.eps() | self.some(betas=((0.8, 0.99), (0.5, 0.6)), weight_decay=(0.01, 0.2), amsgrad=(True, False))
+
+    def rmsprop(self):
+        return self.eps() | self.some(alpha=(0.9, 0.5), weight_decay=(0.01,), momentum=(0.5, 0.9), centered=(True, False))
+
+    def schedule(self):
+        counted = self.some(warmup=(1, 2), by=("epoch", "step"))
+        if self.chance(0.3):
+            named = self.some(by=("epoch", "step"), total_steps=(3, 9), pct_start=(0.4, 0.6), anneal_strategy=("cos", "linear"),
+                              cycle_momentum=(True, False), base_momentum=(0.5,), max_momentum=(0.8,), div_factor=(10,),
+                              final_div_factor=(100,), three_phase=(True, False))
+            return call("one_cycle", 0.004, **named)
+        return self.pick(call("constant", **counted), call("step", self.pick(1, 2), **self.some(gamma=(0.5,)), **counted),
+                         call("multi_step", self.pick([1], [1, 2]), **self.some(gamma=(0.5,)), **counted),
+                         call("exponential", self.pick(0.5, 0.9), **counted),
+                         call("cosine", **self.some(T_max=(3, 7), eta_min=(0.001,)), **counted))
+
+    def initialisers(self):
+        """Of the last layer, which every network has, or by paths that it matches."""
+        fans = call("kaiming_" + self.pick("normal", "uniform"),
+                    **self.some(a=(0.2,), mode=("fan_in", "fan_out"), nonlinearity=("relu", "tanh", "leaky_relu", "sigmoid")))
+        lines = [f'"head.weight", {self.pick(fans, call("xavier_normal", **self.some(gain=(0.5,))), call("xavier_uniform", **self.some(gain=(2,))))}',
+                 f'"*.bias", {self.pick("normal(std=0.1)", "uniform(-0.1, 0.2)", "constant(0.1)")}',
+                 f'"*.weight", {self.pick("normal(0.1, 0.2)", "uniform(-0.3, 0.3)")}']
+        return [f"    init      {line}" for line in lines if self.chance(0.25)]
+
+    def groups(self, rates):
+        """Settings of single parameters; `rates`: whether they may have their own learning rate."""
+        lines = []
+        if self.chance(0.2):
+            globs = self.pick('"*.bias"', '"head.bias"', '"head.w*"', '"*.bias", "head.b*"')
+            lines.append(f"    freeze    {globs}")
+        for glob in '"*.bias"', '"head.*"', '"*.weight"':
+            named = self.some(weight_decay=(0, 0.1), **({"lr": (0.001, 0.004)} if rates else {}))
+            if named and self.chance(0.25):
+                lines.append(f"    group     {glob}, " + ", ".join(f"{key}={text(value)}" for key, value in named.items()))
+        return lines
+
     def train(self):
-        optimizer = self.pick("sgd(lr=0.002)", "sgd(lr=0.002, momentum=0.9)", "sgd(lr=0.002, momentum=0.5, nesterov=true)",
-                              "sgd(lr=0.001, momentum=0.5, dampening=0.2, weight_decay=0.01)", "adam(lr=0.002)",
-                              "adam(lr=0.002, weight_decay=0.01)")
-        loss = "cross_entropy" + (f"(label_smoothing={self.pick(0.1, 0.3)})" if self.chance(0.3) else "")
-        if "mse" in self.operators and self.chance(0.15):
+        optimizer, draw = self.pick(("sgd", self.sgd), ("sgd", self.sgd), ("adam", self.adam), ("adamw", self.adam),
+                                    ("rmsprop", self.rmsprop))
+        loss = "cross_entropy" + (f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else "")
+        if "mse" in self.operators and self.chance(0.2):
             loss = "mse"
-        return ["train {", '    data      "images"', f"    loss      {loss}", f"    optimizer {optimizer}",
-                f"    batch     {self.pick(3, 9, 16, 21)}", "    epochs    1", f"    seed      {self.random.randint(1, 99)}", "}"]
+        schedule = self.schedule() if self.chance(0.6) else ""
+        lines = ['data      "images"', f"loss      {loss}", f"optimizer {call(optimizer, lr=self.pick(0.001, 0.002), **draw())}",
+                 *([f"schedule  {schedule}"] if schedule else []),
+                 *([f"clip      {self.pick('norm=0.5', 'norm=100', 'value=0.05')}"] if self.chance(0.3) else []),
+                 f"batch     {self.pick(3, 9, 16, 21)}", f"epochs    {self.random.randint(1, 4)}", f"seed      {self.random.randint(1, 99)}"]
+        return ["train {", *("    " + line for line in lines), *self.initialisers(), *self.groups("one_cycle" not in schedule), "}"]
 
     def network(self, name):
         scope, lines = Scope(), []
@@ -529,7 +625,7 @@ class Writer:
             scope = Scope()
             while self.budget > 0:
                 shape = self.step(scope, lines, shape, 0)
-        lines.append(call("linear", CLASSES))
+        lines.append(call("linear", CLASSES) + " as head")
         return "\n".join(self.blocks + self.braces(f"network {name}", lines) + [""] + self.train()) + "\n"
 
 

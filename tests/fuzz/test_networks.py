@@ -23,11 +23,14 @@ FIRST = int(os.environ.get("FUZZ_FROM", 1))
 AT_ONCE = 10                    # networks linked into one program
 HERE = Path(__file__).parent
 
-# A share of the networks is also compiled for narrower vectors.
+# Of every so many networks one is also compiled for narrower vectors, and one in float32.
+SHARE = 12
 TARGETS = {3: ("x86-64-v3", "-march=x86-64-v3"), 7: ("portable", "")}
+SINGLE = 5
 
-C_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-DNET_REAL=double", "-DNET_NO_MAIN", "-ffp-contract=fast", "-fno-math-errno",
+C_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-DNET_NO_MAIN", "-ffp-contract=fast", "-fno-math-errno",
            "-fno-trapping-math", "-I", str(ROOT / "runtime")]
+REALS = {"f64": "double", "f32": "float"}
 
 
 def operators():
@@ -42,10 +45,16 @@ def test_every_operator_is_drawn():
     assert OPERATORS <= set(Writer.DRAWN_BY) | Writer.STRUCTURAL, "tell tests/fuzz/networks.py how to draw it"
 
 
+TRAINING = {"sgd", "adam", "adamw", "rmsprop", "momentum", "dampening", "nesterov", "weight_decay", "betas", "eps", "amsgrad", "alpha",
+            "centered", "constant", "step", "multi_step", "exponential", "cosine", "one_cycle", "warmup", "by", "clip", "norm", "value",
+            "group", "freeze", "init", "kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform", "normal", "uniform",
+            "label_smoothing", "mse"}
+
+
 def test_the_vocabulary_is_used():
-    """Over a few hundred networks every operator occurs."""
-    words = {word for seed in range(300) for word in network(seed, OPERATORS).replace("(", " ").split()}
-    assert OPERATORS - {"mse"} <= words
+    """Over a few hundred networks every operator occurs, and every way to train."""
+    words = {word for seed in range(300) for word in re.findall(r"\w+", network(seed, OPERATORS))}
+    assert OPERATORS | TRAINING <= words
 
 
 # ------------------------------------------------------------------ building
@@ -55,25 +64,27 @@ def compile_c(source, made, *flags):
     run("gcc", *C_FLAGS, *flags, "-c", source, "-o", made)
 
 
-def emit(folder, seed, kind, optimise, *options):
+def emit(folder, seed, kind, optimise, *options, real="f64", march="-march=native"):
     """One build of a network as an object that exports <kind>_<seed>."""
     source = folder / f"{seed}.{kind}.c"
-    netc("emit", folder / f"{seed}.net", "-o", source, "--dtype=f64", *options)
-    march = next((word for name, word in (*TARGETS.values(), ("native", "-march=native")) if f"--target={name}" in options),
-                 "-march=native")
-    compile_c(source, source.with_suffix(".o"), f"-Dn{seed}_model={kind}_{seed}", optimise, *march.split())
+    netc("emit", folder / f"{seed}.net", "-o", source, f"--dtype={real}", *options)
+    compile_c(source, source.with_suffix(".o"), f"-DNET_REAL={REALS[real]}", f"-Dn{seed}_model={kind}_{seed}", optimise, *march.split())
+    return kind
 
 
 def build(folder, seed):
-    """The builds of one network; their names, the specialised one first."""
-    kinds = ["specialised", "reference"]
-    emit(folder, seed, "specialised", "-O1")
-    emit(folder, seed, "reference", "-O0", "--kernels=reference")
-    target = TARGETS.get(seed % 12)
-    if target:
-        emit(folder, seed, "narrow", "-O1", f"--target={target[0]}")
-        kinds.append("narrow")
+    """The float64 builds of one network; their names, the specialised one first."""
+    kinds = [emit(folder, seed, "specialised", "-O1"), emit(folder, seed, "reference", "-O0", "--kernels=reference")]
+    if seed % SHARE in TARGETS:
+        target, march = TARGETS[seed % SHARE]
+        kinds.append(emit(folder, seed, "narrow", "-O1", f"--target={target}", march=march))
     return kinds
+
+
+def build_single(folder, seed):
+    return [emit(folder, seed, "single", "-O1", real="f32"),
+            emit(folder, seed, "single_reference", "-O0", "--kernels=reference", real="f32"),
+            emit(folder, seed, "single_narrow", "-O1", "--target=x86-64-v3", real="f32", march="-march=x86-64-v3")]
 
 
 def write_table(path, kinds):
@@ -86,48 +97,56 @@ def write_table(path, kinds):
 
 
 @pytest.fixture(scope="session")
-def driver():
-    """driver.c as an object, compiled once for all workers of a run."""
+def drivers():
+    """driver.c as an object for each element type, compiled once for all workers of a run."""
     key = hashlib.sha256(toolchain().encode() + (HERE / "driver.c").read_bytes()).hexdigest()[:16]
-    made = TRAINERS / f"fuzz-driver-{key}.o"
-    with locked(made.with_suffix(".lock")):
-        if not made.exists():
-            run("gcc", *C_FLAGS, "-O2", "-Wall", "-Wextra", "-Werror", "-c", HERE / "driver.c", "-o", made)
+    made = {real: TRAINERS / f"fuzz-driver-{key}.{real}.o" for real in REALS}
+    for real, path in made.items():
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                compile_c(HERE / "driver.c", path, f"-DNET_REAL={REALS[real]}", "-O2", "-Wall", "-Wextra", "-Werror")
     return made
 
 
-def link(folder, driver, kinds):
-    write_table(folder / "table.c", kinds)
-    program = folder / "compare"
+def link(folder, drivers, real, kinds):
+    table, program = folder / f"table.{real}.c", folder / f"compare.{real}"
+    write_table(table, kinds)
     objects = [folder / f"{seed}.{kind}.o" for seed in kinds for kind in kinds[seed]]
-    run("gcc", *C_FLAGS, driver, folder / "table.c", *objects, "-o", program,
-        BUILD / "libnet_f64.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread")
+    run("gcc", *C_FLAGS, f"-DNET_REAL={REALS[real]}", drivers[real], table, *objects, "-o", program,
+        BUILD / f"libnet_{real}.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread")
     return program
 
 
 # ------------------------------------------------------------------- testing
 
 
-def compare(folder, driver, seeds):
-    kinds = {}
-    for seed in seeds:
-        path = folder / f"{seed}.net"
-        path.write_text(network(seed, OPERATORS))
-        told = netc("check", path)
-        assert told.stdout + told.stderr == "", f"{path}\n{told.stdout}{told.stderr}"
-        plans.check(netc("check", "--dump=gradient", path).stdout, netc("check", "--dump=plan", path).stdout)
-        kinds[seed] = build(folder, seed)
-    result = subprocess.run([link(folder, driver, kinds)], capture_output=True, text=True, timeout=600)
+def compare(folder, drivers, real, kinds):
+    if not kinds:
+        return
+    result = subprocess.run([link(folder, drivers, real, kinds)], capture_output=True, text=True, timeout=600)
     good = {line.split()[0] for line in result.stdout.splitlines() if line.endswith(" ok")}
-    assert result.returncode == 0 and len(good) == len(seeds), f"{folder}\n{result.stdout}{result.stderr}exit {result.returncode}"
+    assert result.returncode == 0 and len(good) == len(kinds), f"{folder}\n{result.stdout}{result.stderr}exit {result.returncode}"
+
+
+def write(folder, seed):
+    """The network's file, whose plan is sound."""
+    path = folder / f"{seed}.net"
+    path.write_text(network(seed, OPERATORS))
+    told = netc("check", "--dump=gradient", path)
+    assert told.stderr == "", f"{path}\n{told.stderr}"
+    plans.check(told.stdout, netc("check", "--dump=plan", path).stdout)
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + COUNT, AT_ONCE))
-def test_networks(driver, first):
+def test_networks(drivers, first):
     folder = TRAINERS / f"fuzz-{first}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    compare(folder, driver, range(first, min(first + AT_ONCE, FIRST + COUNT)))
+    seeds = range(first, min(first + AT_ONCE, FIRST + COUNT))
+    for seed in seeds:
+        write(folder, seed)
+    compare(folder, drivers, "f64", {seed: build(folder, seed) for seed in seeds})
+    compare(folder, drivers, "f32", {seed: build_single(folder, seed) for seed in seeds if seed % SHARE == SINGLE})
     shutil.rmtree(folder)
 
 
