@@ -697,7 +697,11 @@ Graph *build_traced(const Program *program, Trace *trace)
     walk_network(&b, program->network);
     check_unused_blocks(&b);
     resolve_training(graph);
-    return diag_error_count() > 0 ? NULL : graph;
+    if (diag_error_count() > 0)
+        return NULL;
+    warn_of_layers(graph);
+    warn_of_definitions(program);
+    return graph;
 }
 
 void check_library(const Program *program)
@@ -709,4 +713,6 @@ void check_library(const Program *program)
     check_unused_blocks(&b);
     if (program->train != NULL && !program->broken)
         diag(SEVERITY_ERROR, "no-network", program->train->span, "a train section without a network");
+    if (diag_error_count() == 0)
+        warn_of_definitions(program);
 }

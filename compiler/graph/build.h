@@ -6,6 +6,7 @@
  *   values.c     compile-time values
  *   mentions.c   which words a text mentions
  *   arguments.c  arguments against an operator's or a setting's table
+ *   warnings.c   what is legal and surely not meant
  *   hints.c      where a fault came from, and what would mend it
  *   training*.c  the train section; training.h is theirs
  *
@@ -240,6 +241,12 @@ int count_mentions(const Program *program, const BlockDef *def, const char *word
 int count_uses(const Program *program, const char *word);      /* in all of them */
 /* Whether nothing mentions what this word is bound to there. */
 bool is_unused(const Program *program, const BlockDef *def, const char *word);
+
+/* ------------------------------------------------------------ warnings.c */
+
+/* Of a program without errors; of layers, when it has a network. */
+void warn_of_definitions(const Program *program);
+void warn_of_layers(const Graph *graph);
 
 /* --------------------------------------------------------------- hints.c */
 

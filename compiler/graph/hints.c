@@ -4,6 +4,7 @@
  * checked by computing the result again.
  */
 #include "build.h"
+#include "ops/window.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -102,23 +103,19 @@ enum { MOST_STEPS = 1000, MOST_LABELS = 8 };
 /* "(12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
 static const char *window_arithmetic(const Node *node)
 {
-    const ArgValue *args = node->args;
-    int kernel = operator_arg(node->op, "kernel_size"), stride = operator_arg(node->op, "stride");
-    int padding = operator_arg(node->op, "padding"), dilation = operator_arg(node->op, "dilation"), ceil_mode = operator_arg(node->op, "ceil_mode");
     Shape in = node->inputs.items[0]->shape, out = node->out_shape;
     int axis = in.dim[1] == out.dim[1];
-    if (kernel < 0 || stride < 0 || (axis && in.dim[2] == out.dim[2]))
+    if (!has_window(node) || (axis && in.dim[2] == out.dim[2]))
         return "";
-    int64_t taps = args[kernel].integer[axis], step = args[stride].integer[axis], apart = dilation < 0 ? 1 : args[dilation].integer[axis];
-    const char *added = padding >= 0 && args[padding].word == NULL && args[padding].integer[axis] > 0
-        ? format(" + 2*%lld", (long long)args[padding].integer[axis]) : "";
-    int64_t extent = apart * (taps - 1) + 1;
-    if ((ceil_mode >= 0 && args[ceil_mode].integer[0]) || (padding >= 0 && args[padding].word != NULL))
-        return "";
-    if (step == 1)
-        return format(": %lld%s - %lld + 1 = %lld", (long long)in.dim[1 + axis], added, (long long)extent, (long long)out.dim[1 + axis]);
-    return format(": (%lld%s - %lld)//%lld + 1 = %lld", (long long)in.dim[1 + axis], added, (long long)extent, (long long)step,
-                  (long long)out.dim[1 + axis]);
+    Window window = window_of(node, axis);
+    int64_t added = window.before + window.after;
+    const char *before = window.before == window.after ? format(" + 2*%lld", (long long)window.before) : format(" + %lld", (long long)added);
+    const char *spare = format("%lld%s - %lld", (long long)in.dim[1 + axis], added > 0 ? before : "", (long long)window_extent(window));
+    if (window.ceil_mode)
+        return format(": ceil((%s)/%lld) + 1 = %lld", spare, (long long)window.stride, (long long)out.dim[1 + axis]);
+    if (window.stride == 1)
+        return format(": %s + 1 = %lld", spare, (long long)out.dim[1 + axis]);
+    return format(": (%s)//%lld + 1 = %lld", spare, (long long)window.stride, (long long)out.dim[1 + axis]);
 }
 
 /* How a layer's shape came about, after its shapes; of a block's use, nothing. */

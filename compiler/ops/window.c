@@ -103,3 +103,20 @@ bool padding_at_most_half(const Node *node, WindowArgs args)
     }
     return true;
 }
+
+static WindowArgs args_by_name(const Operator *op)
+{
+    return (WindowArgs){operator_arg(op, "kernel_size"), operator_arg(op, "stride"), operator_arg(op, "padding"),
+                        operator_arg(op, "dilation"), operator_arg(op, "ceil_mode")};
+}
+
+bool has_window(const Node *node)
+{
+    WindowArgs args = node->op != NULL ? args_by_name(node->op) : (WindowArgs){-1, -1, -1, -1, -1};
+    return args.kernel_size >= 0 && args.stride >= 0 && args.padding >= 0;
+}
+
+Window window_of(const Node *node, int axis)
+{
+    return node_window(node, args_by_name(node->op), axis);
+}
