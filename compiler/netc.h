@@ -559,7 +559,8 @@ typedef struct BlockUse {       /* one use of a block, with the whole numbers it
 } BlockUse;
 typedef struct Trace {
     Graph *graph;               /* as far as it was built, errors or none; NULL: a library */
-    LIST(StmtUse) stmts;        /* in the order in which they end; the first some 100,000 */
+    LIST(StmtUse) stmts;        /* in the order in which they end */
+    bool partial;               /* there were too many: only the first are here */
     LIST(BlockUse) blocks;
 } Trace;
 
@@ -573,6 +574,16 @@ void check_library(const Program *program);
  * graph->settings and adds the loss node. */
 void resolve_training(Graph *graph);
 const Setting *find_setting(const Graph *graph, const char *path);      /* NULL: none */
+
+/* What the train section can hold, for completion and the editors' grammars. */
+typedef struct ChoiceInfo { const char *name; const ArgSpec *args; } ChoiceInfo;       /* args NULL: none */
+typedef struct SettingInfo {
+    const char *name, *doc;
+    bool required, repeated;
+    const ArgSpec *args;        /* its own; NULL: none */
+    LIST(ChoiceInfo) choices;   /* what it may begin with: optimizers, data sets */
+} SettingInfo;
+SettingInfo setting_info(int i);                /* name NULL: there are no more */
 
 /* For build.c and the passes. */
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
@@ -607,6 +618,15 @@ typedef enum FormatMode {
     FORMAT_ANNOTATE,            /* and `-> […]  #=` on every line that asserts no shape */
     FORMAT_STRIP                /* and those taken away */
 } FormatMode;
+
+/* shapes.c: a trace by the place of its statements, for those who ask of a line. */
+typedef struct ShapeNotes ShapeNotes;
+typedef struct StmtUses { const StmtUse **items; int count; } StmtUses;
+ShapeNotes *note_shapes(const Trace *trace);
+StmtUses uses_at(const ShapeNotes *notes, Span place);          /* of the statement that begins there */
+/* "[10, 24, 24]", or in a block that is used at several shapes "[c, h/2, w/2]":
+ * what it gives at every use; NULL: unknown, or nothing says them all. */
+const char *noted_shape(ShapeNotes *notes, Span place);
 
 /* The text in netc's layout.  False: it has errors (reported).  `path` is whose
  * text it is, for messages and used files. */
