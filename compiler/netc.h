@@ -732,7 +732,8 @@ bool render_svg(const Text *dot, const char *output);   /* output "-": standard 
 /* ---------------------------------------------------------- options.c */
 
 typedef enum Command {
-    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_FMT, COMMAND_EXPLAIN
+    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_FMT, COMMAND_LSP,
+    COMMAND_EXPLAIN
 } Command;
 
 typedef enum DumpStage { DUMP_NONE, DUMP_AST, DUMP_GRAPH, DUMP_GRADIENT, DUMP_PLAN } DumpStage;
@@ -754,5 +755,8 @@ _Noreturn void misuse(const Options *options, const char *message, ...) PRINTF(2
 
 /* format/files.c: `netc fmt`.  False: --check found a file that would change. */
 bool format_files(const Options *options);
+
+/* serve/server.c: `netc lsp`, until the client ends it; gives the exit code. */
+int serve(void);
 
 #endif
