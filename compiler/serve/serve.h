@@ -113,7 +113,7 @@ typedef enum Reading { READING_MESSAGE, READING_BAD, READING_END } Reading;
 /* The next message's text, malloc'd.  READING_BAD: there was none to be made out,
  * and *why says what was wrong with its header. */
 Reading read_message(char **text, size_t *length, const char **why);
-bool input_waits(void);
+bool input_waits(int milliseconds);              /* comes within that time */
 /* Sends and deletes. */
 void send_message(cJSON *message);
 

@@ -227,12 +227,15 @@ static void handle(const char *text, size_t length)
 /* What has waited for the client to pause. */
 static void tell(void)
 {
-    for (Document *at = documents; at && !input_waits(); at = at->next) {
+    enum { PAUSE = 200 };       /* milliseconds: a search is not begun between two keys */
+    for (Document *at = documents; at && !input_waits(0); at = at->next) {
         if (at->changed)
             send_reports(at);
         at->changed = false;
     }
-    for (Document *at = documents; at && !input_waits(); at = at->next) {
+    for (Document *at = documents; at; at = at->next) {
+        if (!at->helped && input_waits(PAUSE))
+            return;
         if (!at->helped)
             send_help(at);
         at->helped = true;

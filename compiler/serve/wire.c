@@ -32,10 +32,10 @@ static bool fill(void)
     return buffered > 0;
 }
 
-bool input_waits(void)
+bool input_waits(int milliseconds)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    return taken < buffered || poll(&input, 1, 0) > 0;
+    return taken < buffered || poll(&input, 1, milliseconds) > 0;
 }
 
 /* A line without its end, cut at MOST_HEADER; false at the end of the input. */

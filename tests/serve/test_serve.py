@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from client import Client, apply, place, uri_of
+from serve.client import Client, apply, place, uri_of
 from harness import MODELS, NETC, ROOT, netc, run
 
 URI = "file:///nowhere/n.net"
