@@ -4,6 +4,7 @@
 # make test-slow  every large model built and trained for some steps: minutes
 # make mnist    the four IDX files, in data/mnist/
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
+# make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
 
@@ -100,6 +101,10 @@ FROM = 1
 fuzz-networks: all
 	FUZZ_NETWORKS=$(N) FUZZ_FROM=$(FROM) $(PYTHON) -m pytest -q -n $$(nproc) tests/fuzz
 
+BENCH_PYTHON = $(PYTHON)
+bench: all
+	@BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) tests/bench/bench.py
+
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
@@ -108,6 +113,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-slow fuzz-networks golden install clean
+.PHONY: all deps mnist demo test test-slow fuzz-networks bench golden install clean
 .DELETE_ON_ERROR:
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

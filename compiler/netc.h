@@ -106,6 +106,7 @@ Diagnostic *diag(Severity severity, const char *code, Span primary, const char *
 void diag_caption(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
 /* A secondary span with a text beside its dashes. */
 void diag_label(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
+bool is_marked(const Diagnostic *d, Span at);  /* something begins there */
 /* "= note: ..." and, with a place of its own, "note: ... --> file:line". */
 void diag_note(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
 void diag_note_at(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
@@ -273,6 +274,7 @@ typedef struct Program {
     LIST(BlockDef *) blocks;
     NetworkDef *network;        /* NULL: a library */
     TrainDef *train;            /* NULL: none */
+    bool broken;                /* a section had a syntax error: what it defined is unknown */
 } Program;
 
 /* Reads and parses.  NULL when nothing could be read; otherwise a program, with
@@ -336,6 +338,7 @@ bool absent_by_default(const ArgSpec *spec);
 typedef struct ArgValue {
     bool given;                 /* written by the user */
     Span span;                  /* the value; the whole call when it was not written */
+    Span origin;                /* the definition of the first name in it; none: no source */
     int64_t integer[4];
     double real;
     const char *word;           /* interned, or NULL */
@@ -404,8 +407,11 @@ void list_operators(FILE *out);
  * level of instantiation already added, and the chain of steps that made its
  * input available through node_derivation(). */
 Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
-/* Labels the last `most` steps that led to `tensor` with their shapes. */
-void node_derivation(Diagnostic *d, const Tensor *tensor, int most);
+/* Labels the last steps that led to `tensor` with their shapes and arithmetic. */
+void node_derivation(Diagnostic *d, const Tensor *tensor);
+/* Labels the step that made `tensor`, as seen from where `node` is: of a block
+ * used there, its use. */
+void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text);
 /* The input must be [channels, height, width] (rank 3) or [features] (rank 1). */
 bool node_needs_rank(const Node *node, int rank);
 

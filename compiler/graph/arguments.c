@@ -75,6 +75,7 @@ typedef struct Conversion {     /* of one value to its table's kind */
     const char *subject;
     const ArgSpec *spec;
     Span span;
+    const Binding *origin;      /* the name it was given by; NULL: by none */
 } Conversion;
 
 /* "`p` of dropout"; of `batch 64`, plainly "`batch`". */
@@ -89,6 +90,8 @@ static bool out_of_range(const Conversion *c, const Value *value, double number)
     Diagnostic *d = build_error(c->b, "argument-range", c->span, "%s must be %s, not %s", argument_name(c),
                                 range, value_text(value));
     diag_caption(d, "%s", range);
+    if (c->origin != NULL)
+        diag_label(d, c->origin->span, "`%s` comes from here", c->origin->name);
     if (c->spec->doc != NULL)
         diag_note(d, "`%s`: %s", c->spec->name, c->spec->doc);
     return false;
@@ -128,7 +131,8 @@ static bool wrong_value(const Conversion *c, const Value *value)
         return false;
     if (value->kind == VALUE_WORD && c->spec->words == NULL) {
         Diagnostic *d = report_unknown_word(c->b, value->word, c->span);
-        diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
+        if (d != NULL)
+            diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
         return false;
     }
     const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension" : "argument-type";
@@ -364,8 +368,13 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         }
         values[i].given = true;
         values[i].span = arg->span;
-        Conversion conversion = {b, subject, &specs[i], arg->span};
-        good &= convert(&conversion, &arg->value, &values[i]);
+        Conversion conversion = {b, subject, &specs[i], arg->span, arg->origin};
+        values[i].origin = arg->origin != NULL ? arg->origin->span : (Span){0};
+        if (!convert(&conversion, &arg->value, &values[i])) {
+            good = false;
+            if (arg->origin != NULL && arg->bare)       /* told once, wherever else it is used */
+                arg->origin->value = (Value){.kind = VALUE_UNKNOWN};
+        }
     }
     return good;
 }
@@ -421,6 +430,8 @@ static const char *param_names(const BlockDef *def)
 
 static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument *arg)
 {
+    if (arg->name != NULL && told_unknown(b, arg->name, def, arg->name_span))
+        return false;
     LIST(const char *) names = {0};
     for (int i = 0; i < def->params.count; i++)
         push(&names, def->params.items[i].name);
@@ -430,7 +441,11 @@ static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument
         : build_error(b, "too-many-arguments", arg->span, "block %s takes %d argument%s", def->name, def->params.count,
                       def->params.count == 1 ? "" : "s");
     const char *near = arg->name != NULL ? nearest(arg->name, names.items) : NULL;
-    if (near != NULL)
+    if (arg->name != NULL)
+        note_unknown(b, arg->name, def, d);
+    if (near != NULL && count_mentions(b->program, def, arg->name) > 0)
+        diag_fix(d, def->params.items[find_param(def, near)].span, arg->name, "name it %s, as its block does", arg->name);
+    else if (near != NULL)
         diag_fix(d, arg->name_span, near, "it is `%s` here", near);
     diag_note(d, "parameters of %s: %s", def->name, param_names(def));
     diag_label(d, def->span, "defined here");
@@ -498,7 +513,7 @@ static bool report_missing_param(Builder *b, const BlockDef *def, const Given *g
 
 Value default_value(Builder *b, const Param *param)
 {
-    Argument arg = {NULL, param->span, param->value->span, evaluate(b, param->value)};
+    Argument arg = {NULL, param->span, param->value->span, evaluate(b, param->value), NULL, false};
     return passed_value(b, &arg);
 }
 

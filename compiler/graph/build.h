@@ -4,6 +4,7 @@
  *   blocks.c     uses of blocks: recursion, signatures, unused ones
  *   names.c      scopes: values, tensors' names and paths
  *   values.c     compile-time values
+ *   mentions.c   which words a text mentions
  *   arguments.c  arguments against an operator's or a setting's table
  *   hints.c      where a fault came from, and what would mend it
  *   training*.c  the train section; training.h is theirs
@@ -70,6 +71,8 @@ struct Argument {
     const char *name;           /* NULL: positional */
     Span name_span, span;       /* span: the value's */
     Value value;
+    struct Binding *origin;     /* of the first name in it; NULL: it has none, */
+    bool bare;                  /* or it is that name alone */
 };
 
 /* -------------------------------------------------------------- scopes */
@@ -103,6 +106,7 @@ typedef struct TensorName {     /* one way in which a tensor can be named */
 } TensorName;
 
 typedef struct Frame {          /* the network, or one use of a block: a scope of names */
+    const BlockDef *def;        /* NULL: the network */
     const char *prefix;         /* "" or "incep1" */
     Map values;                 /* Binding, innermost */
     Binding *bindings;          /* newest */
@@ -115,11 +119,22 @@ typedef struct Frame {          /* the network, or one use of a block: a scope o
     bool uncertain;             /* some tensors' names could not be computed */
 } Frame;
 
+typedef struct UnknownWord {
+    const char *word;
+    const BlockDef *def;        /* where it is unknown; for what is applied, NULL */
+    Diagnostic *told;
+    int more;                   /* places besides the first */
+} UnknownWord;
+
+typedef struct Clash { Span first; Diagnostic *told; int more; } Clash;
+
 typedef struct Builder {
     const Program *program;
     Graph *graph;
     Map blocks;                 /* BlockState */
     Map paths;                  /* every full path's Place */
+    LIST(UnknownWord) unknown;  /* each is told once, */
+    LIST(Clash) clashes;        /* and so is each name that others clash with */
     Frame *frame;
     const Instance *instance;
     int levels, expression_depth, serial, scopes;
@@ -170,7 +185,7 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
 
 /* --------------------------------------------------------------- names.c */
 
-Frame *new_frame(const char *prefix);
+Frame *new_frame(const char *prefix, const BlockDef *def);
 int open_scope(Builder *b);                     /* gives what close_scope takes back */
 void close_scope(Builder *b, int outer);
 /* Reports a name bound twice in one pair of braces. */
@@ -182,8 +197,12 @@ const Value *find_value(const Builder *b, const char *name);
 Name take_name(Builder *b, const Expr *as, const char *kind, Span span);
 void declare_tensor(Builder *b, const Name *name, Tensor *tensor);
 const TensorName *find_tensor(Builder *b, const char *name);    /* NULL: not visible here */
-/* A bare word where a value is wanted. */
+/* A bare word where a value is wanted.  NULL: told before, of another place. */
 Diagnostic *report_unknown_word(Builder *b, const char *word, Span at);
+/* Whether this word was told to be unknown before; then this place is added to
+ * that message.  Otherwise note_unknown() says which message tells it. */
+bool told_unknown(Builder *b, const char *word, const BlockDef *def, Span at);
+void note_unknown(Builder *b, const char *word, const BlockDef *def, Diagnostic *told);
 void report_unknown_tensor(Builder *b, const char *name, Span at);
 /* What `from` names; NULL: unknown, or nothing (reported). */
 Tensor *named_tensor(Builder *b, const Expr *name);
@@ -214,13 +233,25 @@ Value default_value(Builder *b, const Param *param);
 /* "conv2d(out_channels, kernel_size, stride=1, …)" */
 const char *signature_text(const char *subject, const ArgSpec *specs);
 
+/* ------------------------------------------------------------ mentions.c */
+
+/* In the text of a block (NULL: the network). */
+int count_mentions(const Program *program, const BlockDef *def, const char *word);
+int count_uses(const Program *program, const char *word);      /* in all of them */
+/* Whether nothing mentions what this word is bound to there. */
+bool is_unused(const Program *program, const BlockDef *def, const char *word);
+
 /* --------------------------------------------------------------- hints.c */
 
 /* A fault where the walk is: with a note for each level it is in. */
 Diagnostic *build_error(const Builder *b, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
 void add_instance_notes(Diagnostic *d, const Instance *instance);
 /* Like node_derivation, as seen from `level`: a block used there is one step. */
-void add_derivation(Diagnostic *d, const Tensor *tensor, int most, const Instance *level);
+void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level);
+/* Whether a block of this name may be in a section that could not be read. */
+bool may_be_broken(const Builder *b, const char *word);
+/* Where the network's input is: derivations begin there. */
+void derive_from_input(Span input);
 /* The nearest operator or block, for a word that is neither. */
 void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at);
 const char *other_argument_name(const char *word);      /* "filters": "out_channels"; or NULL */

@@ -43,6 +43,22 @@ Diagnostic *build_error(const Builder *b, const char *code, Span at, const char 
 
 /* Whose fault is being described: steps are told as seen from there. */
 static const Instance *fault_level;
+static Span fault_input;        /* the network's */
+
+void derive_from_input(Span input)
+{
+    fault_input = input;
+}
+
+/* Where the argument at fault got its value, when that was by name. */
+static void label_origin(Diagnostic *d, const Node *node, Span at)
+{
+    for (int i = 0; node->op->args != NULL && node->op->args[i].name != NULL; i++) {
+        const ArgValue *value = &node->args[i];
+        if (value->origin.source != NULL && value->span.line == at.line && value->span.column == at.column)
+            diag_label(d, value->origin, "`%s` comes from here", span_text(value->origin));
+    }
+}
 
 Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...)
 {
@@ -51,6 +67,7 @@ Diagnostic *node_error(const Node *node, const char *code, Span at, const char *
     fault_level = node->instance;
     Diagnostic *d = error_within(node->instance, code, at, message, values);
     va_end(values);
+    label_origin(d, node, at);
     return d;
 }
 
@@ -80,39 +97,86 @@ static const Tensor *step_input(const Node *node, const Instance *use)
     return input;
 }
 
-enum { MOST_STEPS = 1000, MOST_LABELS = 16 };
+enum { MOST_STEPS = 1000, MOST_LABELS = 8 };
 
-static bool already(const Span *spans, int count, Span span)
+/* "(12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
+static const char *window_arithmetic(const Node *node)
 {
-    for (int i = 0; i < count; i++)
-        if (spans[i].source == span.source && spans[i].line == span.line && spans[i].column == span.column)
-            return true;
-    return false;
+    const ArgValue *args = node->args;
+    int kernel = operator_arg(node->op, "kernel_size"), stride = operator_arg(node->op, "stride");
+    int padding = operator_arg(node->op, "padding"), dilation = operator_arg(node->op, "dilation"), ceil_mode = operator_arg(node->op, "ceil_mode");
+    Shape in = node->inputs.items[0]->shape, out = node->out_shape;
+    int axis = in.dim[1] == out.dim[1];
+    if (kernel < 0 || stride < 0 || (axis && in.dim[2] == out.dim[2]))
+        return "";
+    int64_t taps = args[kernel].integer[axis], step = args[stride].integer[axis], apart = dilation < 0 ? 1 : args[dilation].integer[axis];
+    const char *added = padding >= 0 && args[padding].word == NULL && args[padding].integer[axis] > 0
+        ? format(" + 2*%lld", (long long)args[padding].integer[axis]) : "";
+    int64_t extent = apart * (taps - 1) + 1;
+    if ((ceil_mode >= 0 && args[ceil_mode].integer[0]) || (padding >= 0 && args[padding].word != NULL))
+        return "";
+    if (step == 1)
+        return format(": %lld%s - %lld + 1 = %lld", (long long)in.dim[1 + axis], added, (long long)extent, (long long)out.dim[1 + axis]);
+    return format(": (%lld%s - %lld)//%lld + 1 = %lld", (long long)in.dim[1 + axis], added, (long long)extent, (long long)step,
+                  (long long)out.dim[1 + axis]);
 }
 
-void add_derivation(Diagnostic *d, const Tensor *tensor, int most, const Instance *level)
+/* How a layer's shape came about, after its shapes; of a block's use, nothing. */
+static const char *step_arithmetic(const Node *node)
 {
-    Span labelled[MOST_LABELS];
-    int count = 0;
-    most = most < MOST_LABELS ? most : MOST_LABELS;
-    for (int steps = 0; tensor->producer != NULL && count < most && steps < MOST_STEPS; steps++) {
+    Text sum = {0};
+    const char *product = flatten_arithmetic(node->out);
+    if (product != NULL)
+        return format(": %s", product);
+    if (!(node->op->traits & OP_CONCATENATES))
+        return window_arithmetic(node);
+    for (int i = 0; i < node->inputs.count; i++)
+        text_add(&sum, "%s%lld", i > 0 ? " + " : "", (long long)node->inputs.items[i]->shape.dim[0]);
+    return format(": %s = %lld", text_chars(&sum), (long long)node->out_shape.dim[0]);
+}
+
+static void label_input(Diagnostic *d, const Tensor *tensor)
+{
+    if (fault_input.source != NULL && !is_marked(d, fault_input))
+        diag_label(d, fault_input, "%s", shape_text(tensor->shape));
+}
+
+/* Every step that changed the shape, the nearest first, and where it all began. */
+void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level)
+{
+    int steps = 0;
+    for (int count = 0; tensor->producer != NULL && steps < MOST_STEPS; steps++) {
         const Node *node = tensor->producer;
         while (!within(node->instance, level))
             level = level->outer;
         const Instance *use = use_below(node->instance, level);
         const Tensor *input = step_input(node, use);
         Span span = use != NULL ? use->span : node->span;
-        if (!shape_equal(input->shape, tensor->shape) && !already(labelled, count, span)) {
-            diag_label(d, span, "%s -> %s", shape_text(input->shape), shape_text(tensor->shape));
-            labelled[count++] = span;
+        if (!shape_equal(input->shape, tensor->shape) && count < MOST_LABELS && !is_marked(d, span)) {
+            diag_label(d, span, "%s -> %s%s", shape_text(input->shape), shape_text(tensor->shape), use != NULL ? "" : step_arithmetic(node));
+            count++;
         }
         tensor = input;
     }
+    if (tensor->producer == NULL)
+        label_input(d, tensor);
 }
 
-void node_derivation(Diagnostic *d, const Tensor *tensor, int most)
+void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text)
 {
-    add_derivation(d, tensor, most, fault_level);
+    const Node *step = tensor->producer;
+    const Instance *level = node->instance;
+    if (step == NULL)
+        return;
+    while (!within(step->instance, level))
+        level = level->outer;
+    const Instance *use = use_below(step->instance, level);
+    diag_label(d, use != NULL ? use->span : step->span, "%s", text);
+}
+
+void node_derivation(Diagnostic *d, const Tensor *tensor)
+{
+    add_derivation(d, tensor, fault_level);
 }
 
 /* The last step that changed the rank: the flatten, usually. */
@@ -201,6 +265,34 @@ static const Operator *other_spelling(const char *word)
     return NULL;
 }
 
+static const char *nearest_callee(const Program *program, const char *word)
+{
+    LIST(const char *) names = {0};
+    for (int i = 0; i < program->blocks.count; i++)
+        push(&names, program->blocks.items[i]->name);
+    for (int i = 0; operators[i] != NULL; i++)
+        push(&names, operators[i]->name);
+    push(&names, NULL);
+    return nearest(word, names.items);
+}
+
+bool may_be_broken(const Builder *b, const char *word)
+{
+    return b->program->broken && other_spelling(word) == NULL && nearest_callee(b->program, word) == NULL;
+}
+
+/* A block that nothing uses, while several places agree on another name for it,
+ * is itself misspelt. */
+static void suggest_block(const Builder *b, Diagnostic *d, const char *word, Span at, const BlockDef *def)
+{
+    if (def->library || count_uses(b->program, def->name) > 0 || count_uses(b->program, word) < 2) {
+        diag_fix(d, at, def->name, "%s is defined on line %d", def->name, def->name_span.line);
+        return;
+    }
+    diag_label(d, def->name_span, "nothing uses this %s", def->name);
+    diag_fix(d, def->name_span, word, "name it %s", word);
+}
+
 void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
 {
     if (b->suggestions++ > MAX_SUGGESTIONS)
@@ -210,16 +302,10 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
         diag_fix(d, at, op->name, "it is %s here", op->name);
         return;
     }
-    LIST(const char *) names = {0};
-    for (int i = 0; i < b->program->blocks.count; i++)
-        push(&names, b->program->blocks.items[i]->name);
-    for (int i = 0; operators[i] != NULL; i++)
-        push(&names, operators[i]->name);
-    push(&names, NULL);
-    const char *near = nearest(word, names.items);
+    const char *near = nearest_callee(b->program, word);
     const BlockState *state = near != NULL ? map_get(&b->blocks, near) : NULL;
     if (state != NULL)
-        diag_fix(d, at, near, "%s is defined on line %d", near, state->def->name_span.line);
+        suggest_block(b, d, word, at, state->def);
     else if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
 }

@@ -206,7 +206,7 @@ static bool add_list(Training *t, const char *subject, const char *path, const A
     specs[0].positional = true;
     for (int i = 0; i < count; i++) {
         Arguments one = {0};
-        Argument item = {NULL, arg->name_span, arg->span, list ? arg->value.list->values.items[i] : arg->value};
+        Argument item = {NULL, arg->name_span, arg->span, list ? arg->value.list->values.items[i] : arg->value, NULL, false};
         push(&one, item);
         const ArgValue *number = resolve_arguments(t->b, subject, specs, &one, arg->span);
         if (number == NULL)
@@ -567,7 +567,7 @@ void resolve_training(Graph *graph)
     if (train == NULL || graph->train_span.source != NULL)
         return;
     graph->train_span = train->span;
-    Builder b = {.program = graph->program, .graph = graph, .frame = new_frame("")};
+    Builder b = {.program = graph->program, .graph = graph, .frame = new_frame("", NULL)};
     Training t = {.b = &b, .graph = graph, .train = train, .unfrozen = -1};
     resolve_section(&t);
 }

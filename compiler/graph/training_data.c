@@ -52,6 +52,7 @@ static void check_input(Training *t, const struct DataSet *set, Span at)
     Diagnostic *d = build_error(t->b, "shape-mismatch", t->graph->input_span, "the network's input is %s, but %s has images %s",
                                 shape_text(input->shape), set->name, shape_text(shape));
     diag_label(d, at, "%s", shape_text(shape));
+    diag_sizes(d, input->shape, shape);
 }
 
 /* The last layer with weights whose output the logits are: the one to mend. */

@@ -164,6 +164,40 @@ static void open_row_taps(Kernel *kernel, const Axis *axis)
         kernel_line(kernel, "    continue;");
 }
 
+/* ------------------------------------------------------- outer products */
+
+/* The values that one side of an outer product multiplies: their places in the
+ * accumulators' names, and where each is read. */
+typedef struct Value { int64_t at; const char *text; } Value;
+typedef struct Operands { const char *name; LIST(Value) items; } Operands;
+
+/* a<row>_<column> += row's value * column's value, for all of both.  The side with
+ * fewer values is held in registers and the other read one value at a time.
+ * Before it, both pointers are said to have changed: the C compiler would
+ * otherwise keep what the next product reads again in registers that are not
+ * there, and spill sums. */
+static void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns)
+{
+    if (!rows->items.count || !columns->items.count)
+        return;
+    bool hold_rows = rows->items.count <= columns->items.count;
+    const Operands *held = hold_rows ? rows : columns, *read = hold_rows ? columns : rows;
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
+    for (int i = 0; i < held->items.count; i++)
+        kernel_line(kernel, "const vec %s%lld = %s;", held->name, (long long)held->items.items[i].at, held->items.items[i].text);
+    for (int k = 0; k < read->items.count; k++) {
+        long long one = read->items.items[k].at;
+        kernel_line(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
+        for (int i = 0; i < held->items.count; i++) {
+            long long other = held->items.items[i].at;
+            kernel_line(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one, hold_rows ? one : other,
+                        read->name, one, held->name, other);
+        }
+    }
+    kernel_line(kernel, "}");
+}
+
 /* --------------------------------------------------------------- gather */
 
 static Axis reversed(Axis axis)
@@ -191,27 +225,42 @@ static void gather_start(const GatherText *text, int64_t channels, int64_t width
                 kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", (long long)t, (long long)x,
                             (long long)(t * text->out_plane + x));
             else if (gather->bias)
-                kernel_line(text->kernel, "vec a%lld_%lld = (vec){ 0 } + b[%lld];", (long long)t, (long long)x, (long long)t);
+                kernel_line(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", (long long)t, (long long)x, (long long)t);
             else
                 kernel_line(text->kernel, "vec a%lld_%lld = { 0 };", (long long)t, (long long)x);
         }
 }
 
+/* The text of one tap: every position of the tile times every weight. */
+static void gather_tap(const GatherText *text, int64_t channels, Run run, int64_t tap)
+{
+    const Axis *columns = &text->gather->columns;
+    Kernel *kernel = text->kernel;
+    Operands positions = { .name = "v" }, weights = { .name = "w" };
+    for (int64_t x = 0; x < run.width; x++) {
+        int64_t source = axis_source(columns, run.start + x, tap);
+        if (source >= 0)
+            push(&positions.items, ((Value){ x, format("v[%lld]", (long long)(source - first_source(columns, run.start))) }));
+    }
+    for (int64_t t = 0; t < channels; t++)
+        push(&weights.items, ((Value){ t, format("splat(w[%lld])", (long long)(t * text->gather->tiled_step + tap)) }));
+    outer_product(kernel, &weights, &positions);
+}
+
 static void gather_taps(const GatherText *text, int64_t channels, Run run)
 {
-    const Gather *gather = text->gather;
-    const Axis *columns = &gather->columns;
-    for (int64_t tap = 0; tap < columns->taps; tap++)
+    const Axis *columns = &text->gather->columns;
+    for (int64_t tap = 0; tap < columns->taps; tap++) {
+        if (!text->gather->unweighted) {
+            gather_tap(text, channels, run, tap);
+            continue;
+        }
         for (int64_t x = 0; x < run.width; x++) {
             int64_t source = axis_source(columns, run.start + x, tap);
-            long long at = source - first_source(columns, run.start);
-            for (int64_t t = 0; source >= 0 && t < channels; t++)
-                if (gather->unweighted)
-                    kernel_line(text->kernel, "a%lld_%lld += v[%lld];", (long long)t, (long long)x, at);
-                else
-                    kernel_line(text->kernel, "a%lld_%lld += v[%lld] * w[%lld];", (long long)t, (long long)x, at,
-                                (long long)(t * gather->tiled_step + tap));
+            if (source >= 0)
+                kernel_line(text->kernel, "a0_%lld += v[%lld];", (long long)x, (long long)(source - first_source(columns, run.start)));
         }
+    }
 }
 
 static void gather_store(const GatherText *text, int64_t channels, int64_t width)
@@ -360,20 +409,22 @@ static Tile choose_gradient_tile(const Gather *forward, int64_t taps, int regist
     return best;
 }
 
+/* The accumulator of out channel o is row o's; of in channel i and tap k, column i * taps + k's. */
 static void gradient_products(const GradientText *text, Tile tile, Run run)
 {
     const Axis *columns = &text->forward->columns;
-    for (int64_t x = 0; x < run.width; x++)
-        for (int64_t k = 0; k < text->taps; k++) {
-            int64_t source = axis_source(columns, run.start + x, text->first_tap + k);
-            if (source < 0)
-                continue;
-            source -= first_source(columns, run.start);
-            for (int64_t o = 0; o < tile.channels; o++)
-                for (int64_t i = 0; i < tile.columns; i++)
-                    kernel_line(text->kernel, "a%lld_%lld_%lld += d[%lld] * v[%lld];", (long long)o, (long long)i, (long long)k,
-                                (long long)(o * text->y_plane + x), (long long)(i * text->x_plane + source));
+    for (int64_t x = 0; x < run.width; x++) {
+        Operands outs = { .name = "d" }, ins = { .name = "v" };
+        for (int64_t o = 0; o < tile.channels; o++)
+            push(&outs.items, ((Value){ o, format("d[%lld]", (long long)(o * text->y_plane + x)) }));
+        for (int64_t n = 0; n < tile.columns * text->taps; n++) {
+            int64_t source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
+            long long at = n / text->taps * text->x_plane + source - first_source(columns, run.start);
+            if (source >= 0)
+                push(&ins.items, ((Value){ n, format("v[%lld]", at) }));
         }
+        outer_product(text->kernel, &outs, &ins);
+    }
 }
 
 static void gradient_rows(const GradientText *text, Tile tile)
@@ -401,19 +452,18 @@ static void gradient_rows(const GradientText *text, Tile tile)
 static void gradient_store(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
-    int64_t sums = tile.channels * tile.columns * text->taps, taps = text->taps;
+    int64_t taps = text->taps, per_out = tile.columns * taps, sums = tile.channels * per_out;
     for (int64_t first = 0; first < sums; first += kernel->lanes) {
         Text rows = { 0 };
         for (int64_t n = first; n < first + kernel->lanes; n++) {
-            int64_t o = n / (tile.columns * taps), i = n / taps % tile.columns;
             if (n < sums)
-                text_add(&rows, "%sa%lld_%lld_%lld", n > first ? ", " : "", (long long)o, (long long)i, (long long)(n % taps));
+                text_add(&rows, "%sa%lld_%lld", n > first ? ", " : "", (long long)(n / per_out), (long long)(n % per_out));
             else
                 text_add(&rows, ", (vec){ 0 }");
         }
         kernel_line(kernel, "const vec s%lld = sum_rows(%s);", (long long)first, text_chars(&rows));
         for (int64_t n = first; n < first + kernel->lanes && n < sums; n++) {
-            int64_t o = n / (tile.columns * taps), i = n / taps % tile.columns;
+            int64_t o = n / per_out, i = n % per_out / taps;
             kernel_line(kernel, "to[%lld] = s%lld[%lld];", (long long)(o * text->forward->tiled_step + i * text->forward->summed_step + n % taps),
                         (long long)first, (long long)(n - first));
         }
@@ -426,9 +476,8 @@ static void gradient_tile(const GradientText *text, Tile tile)
     const Gather *forward = text->forward;
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)forward->rows.taps);
     for (int64_t o = 0; o < tile.channels; o++)
-        for (int64_t i = 0; i < tile.columns; i++)
-            for (int64_t k = 0; k < text->taps; k++)
-                kernel_line(kernel, "vec a%lld_%lld_%lld = { 0 };", (long long)o, (long long)i, (long long)k);
+        for (int64_t n = 0; n < tile.columns * text->taps; n++)
+            kernel_line(kernel, "vec a%lld_%lld = { 0 };", (long long)o, (long long)n);
     gradient_rows(text, tile);
     kernel_line(kernel, "real *to = gradients + o * %lldL + i * %lldL + tap * %lld + %lld;", (long long)forward->tiled_step,
                 (long long)forward->summed_step, (long long)forward->columns.taps, (long long)text->first_tap);

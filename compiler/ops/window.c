@@ -70,7 +70,7 @@ static void report_too_large(const Node *node, Window window, int64_t input, int
     diag_note(d, "the input %s has %lld %s, padded by %lld and %lld",
               shape_text(input_shape(node)), (long long)input, along,
               (long long)window.before, (long long)window.after);
-    node_derivation(d, node->inputs.items[0], 4);
+    node_derivation(d, node->inputs.items[0]);
 }
 
 bool infer_places(const Node *node, const Window window[2], int kernel_arg, int64_t *rows, int64_t *columns)

@@ -115,3 +115,16 @@ void propose_layers(const Diagnostic *fault, const Site *site, CandidateList *ca
     propose_assertion(fault, site, candidates);
     propose_removal(site, candidates);
 }
+
+/* The input as the data has it. */
+void propose_input(const Program *program, const Diagnostic *fault, CandidateList *candidates)
+{
+    Span at = fault->marks.items[0].at;
+    const Body *body = program->network ? program->network->body : NULL;
+    for (int i = 0; body && fault->sized && i < body->stmts.count; i++) {
+        const Stmt *stmt = body->stmts.items[i];
+        if (stmt->kind == STMT_INPUT && compare_spans(stmt->shape->span, at) == 0)
+            add_candidate(candidates, SIZE_NUMBER, 0, stmt->shape->span, shape_text(fault->wanted),
+                          format("input %s is what arrives", shape_text(fault->wanted)));
+    }
+}

@@ -193,6 +193,11 @@ static Values alternatives(const Diagnostic *fault, const Site *site, const Arg 
     int64_t current = arg->value->kind == EXPR_INT ? arg->value->integer : -1;
     bool faulty = compare_spans(fault->marks.items[0].at, arg->value->span) == 0;
     *size = SIZE_NUMBER;
+    if (!site->op && arg->name && current <= 4) {       /* what a block calls stride, kernel or padding */
+        static const int64_t small[] = {1, 2, 0, 3, 4};
+        *size = SIZE_WINDOW;
+        return listed(small, 5, current);
+    }
     if (!site->op || (spec && is_one_of(spec->name, channel_names)))
         return concerns(fault, true) || !site->op ? solved(fault, current) : (Values){0};
     if (!spec)

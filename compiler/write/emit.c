@@ -156,11 +156,24 @@ static void emit_choose(Emitter *emitter)
                            "    return (vec)(((mask)yes & m) | ((mask)no & ~m));\n}\n\n");
 }
 
+static void emit_splat(Emitter *emitter)
+{
+    text_add(emitter->out, "static inline vec splat(real value)\n{\n    return value - (vec){ 0 };\n}\n\n");
+}
+
+/* Costs nothing: the C compiler believes that the pointers now point elsewhere. */
+static void emit_forget(Emitter *emitter)
+{
+    text_add(emitter->out, "/* What was read through a and b is not to be kept for later. */\n"
+                           "#define forget(a, b) __asm__(\"\" : \"+r\"(a), \"+r\"(b))\n\n");
+}
+
 /* The small functions that kernels call, each written only when one does. */
 static void emit_helpers(Emitter *emitter, const char *body)
 {
     static const struct { const char *call; void (*emit)(Emitter *); } helpers[] = {
-        { "choose(", emit_choose }, { "sum_lanes(", emit_sum_lanes }, { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
+        { "choose(", emit_choose }, { "splat(", emit_splat }, { "forget(", emit_forget },
+        { "sum_lanes(", emit_sum_lanes }, { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
     };
     text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
                            "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n");
@@ -211,14 +224,25 @@ static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node, const 
     return units;
 }
 
-/* After a node's calls: its row in the table of parts, and the lap that times it. */
+/* Where a layer's output lies after its part, as the table of parts says it. */
+static const char *output_fields(const Plan *plan, const Node *node)
+{
+    const Placement *place = node->stage == STAGE_FORWARD && node->out ? &plan->places[node->out->id] : NULL;
+    if (!place || (place->space != SPACE_KEPT && place->space != SPACE_SCRATCH))
+        return "-1, false, 0, 0";
+    return format("%d, %s, %lld, %lld", node->id, place->space == SPACE_KEPT ? "true" : "false",
+                  (long long)(place->place * plan->lanes), (long long)(shape_elements(node->out->shape) * plan->lanes));
+}
+
+/* After a node's calls: its row in the table of parts, and the lap that tells of it. */
 static void emit_lap(Emitter *emitter, Text *calls, const Node *node, const char *indent)
 {
     const Node *layer = node->forward ? node->forward : node;
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
     int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(layer) : 0;
-    text_add(calls, "%snet_lap(s, %d);\n", indent, emitter->part_count++);
-    text_add(&emitter->parts, "    { %s, \"%s\", %lld },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds);
+    text_add(calls, "%snet_lap(s, arena, g, %d);\n", indent, emitter->part_count++);
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds,
+             output_fields(emitter->plan, node));
 }
 
 static void emit_node(Emitter *emitter, Text *calls, const Node *node)
@@ -249,8 +273,6 @@ static void emit_locals(Emitter *emitter, const char *calls)
     const Plan *plan = emitter->plan;
     if (strstr(calls, " scratch + ") || strstr(calls, "(scratch + "))
         text_add(emitter->out, "    vec *scratch = (vec *)arena;\n");
-    else
-        text_add(emitter->out, "    (void)arena;\n");
     if (strstr(calls, " kept + ") || strstr(calls, "(kept + "))
         text_add(emitter->out, "    vec *kept = (vec *)s->kept + g * %lld;\n", (long long)(plan->kept_elements / plan->lanes));
     if (strstr(calls, " input") || strstr(calls, "(input"))
@@ -297,7 +319,7 @@ static void emit_owned_phase(Emitter *emitter, int phase)
     if (!units)
         return;
     text_add(emitter->out, "/* %s, phase %d of %d: one unit of what sums over all grains. */\n", program_name(plan), phase + 1, plan->phases);
-    text_add(emitter->out, "static void %s_%d_owned(const NetStep *s, real *arena, int64_t unit)\n{\n    (void)arena;\n%s}\n\n",
+    text_add(emitter->out, "static void %s_%d_owned(const NetStep *s, real *arena, int64_t unit)\n{\n%s}\n\n",
              program_name(plan), phase + 1, text_chars(&calls));
     text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_units = %lld ", program_name(plan), phase + 1, (long long)units);
 }

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const double REPEAT_SECONDS = 0.2;
 
@@ -58,27 +59,38 @@ int64_t net_job_steps(const NetJob *job)
     }
 }
 
+double net_thread_seconds(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
 /* ------------------------------------------------------------------ peak */
 
-typedef struct Peak { NetPeak *make; int64_t *made; real *sums; } Peak;
+typedef struct Peak { NetPeak *make; double *rates; real *sums; } Peak;
 
+/* Timed by what the thread itself used, so that a busy machine does not make a
+ * low peak and flatter what is held against it. */
 static void make_peak(void *context, int thread)
 {
     const Peak *peak = context;
-    peak->made[thread] = peak->make(PEAK_TURNS, &peak->sums[thread]);
+    double start = net_thread_seconds();
+    int64_t made = peak->make(PEAK_TURNS, &peak->sums[thread]);
+    peak->rates[thread] = (double)made / (net_thread_seconds() - start);
 }
 
 double net_measure_peak(const NetModel *model, NetPool *pool)
 {
     int threads = net_pool_threads(pool);
-    int64_t made[threads];
+    double rates[threads], best = 0;
     real sums[threads];
-    Peak peak = { model->peak, made, sums };
-    double best = 0;
+    Peak peak = { model->peak, rates, sums };
     for (int i = 0; i < PEAK_TRIES; i++) {
-        double start = net_seconds();
+        double rate = 0;
         net_pool_run(pool, make_peak, &peak);
-        double rate = (double)made[0] * threads / (net_seconds() - start);
+        for (int thread = 0; thread < threads; thread++)
+            rate += rates[thread];
         best = rate > best ? rate : best;
     }
     return best;

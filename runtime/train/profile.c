@@ -1,7 +1,8 @@
 /* profile.c: where the time of a step goes: each part of a program, one kernel's
  * call, with its multiply-adds a second and their share of the machine's peak.
  *
- * One thread runs it, so that a part's time is its own and no barrier's.  The
+ * One thread runs it, so that a part's time is its own and no barrier's, and it
+ * is timed by what it used, so that nothing else that runs is counted.  The
  * multiply-adds counted are those that define the layer: taps that a kernel
  * leaves out at a border are not taken off, and what a kernel does besides is
  * not added.
@@ -11,14 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-void net_clock_start(NetClock *clock)
+typedef struct Clock {
+    NetWatch watch;             /* the first member: what the session is given */
+    double last, *seconds;      /* seconds[part], added to */
+} Clock;
+
+static void start_clock(NetWatch *watch)
 {
-    clock->last = net_seconds();
+    ((Clock *)watch)->last = net_thread_seconds();
 }
 
-void net_clock_lap(NetClock *clock, int part)
+static void lap(NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain, int part)
 {
-    double now = net_seconds();
+    (void)step, (void)scratch, (void)grain;
+    Clock *clock = (Clock *)watch;
+    double now = net_thread_seconds();
     clock->seconds[part] += now - clock->last;
     clock->last = now;
 }
@@ -28,13 +36,13 @@ void net_clock_lap(NetClock *clock, int part)
 /* rows[repeat][0 … part_count): seconds per step of a part; then of a step. */
 static void repeat_job(const NetProfile *profile, const NetJob *job, double *row)
 {
-    NetClock clock = {.seconds = row};
+    Clock clock = {{start_clock, lap}, 0, row};
     int parts = profile->program->part_count;
-    job->session->clock = &clock;
-    double start = net_seconds();
+    job->session->watch = &clock.watch;
+    double start = net_thread_seconds();
     net_job_run(job, profile->steps);
-    row[parts] = net_seconds() - start;
-    job->session->clock = NULL;
+    row[parts] = net_thread_seconds() - start;
+    job->session->watch = NULL;
     for (int i = 0; i <= parts; i++)
         row[i] /= (double)profile->steps;
 }

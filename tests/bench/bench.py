@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""One table of this project's speed beside its peers', in one run on one machine.
+
+    make bench                          all networks, all installed peers
+    tests/bench/bench.py --networks cnn,mlp --peers torch-eager,onnxruntime
+
+Every peer is a process of its own (peers.py) that is prepared once, its
+compilation included, and then measured when told to.  Each is tried with every
+setting it has (threads 1 and 2, memory format); its best setting enters the
+repeats, which go round the peers by turns, so that a slow moment of the machine
+falls on all of them.  Figures are medians; the spread is the distance from the
+least to the most, in percent of the median.
+
+README.md says how to install the peers.  BENCH_PYTHON names the Python that has
+them; what it cannot import is left out of the table.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WORK = ROOT / "build" / "bench"
+PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
+PEERS = {"torch-eager": "torch", "torch-compile": "torch", "jax": "jax", "onnxruntime": "onnxruntime"}
+NETWORKS = ["mlp", "cnn", "inception", "resnet", "densenet", "resnet18_cifar"]
+SLOW = {"resnet18_cifar"}               # training only, few repeats' worth of steps
+KINDS = {"train": "training, images/s", "one": "inference, batch 1, µs (less is better)", "many": "inference, batch 1000, images/s"}
+THREADS = sorted({1, min(2, len(os.sched_getaffinity(0)))})
+SETTLE = 0.3                            # seconds: threads of the last one measured stop spinning
+MNIST_IMAGES = 60000
+
+
+# ----------------------------------------------------------------- contenders
+
+class Netc:
+    """This project: every turn is a run of the trainer's own benchmark."""
+    name = "netc"
+
+    def __init__(self, network, threads):
+        self.network, self.threads, self.setting = network, threads, f"{threads} thread{'s'[:threads - 1]}"
+        self.share = []
+        self.told = None
+
+    def measure(self, kind, seconds):
+        if kind != "one" and self.told and kind not in self.used:
+            told = self.told            # one run gives all three kinds
+        else:
+            command = [trainer(self.network), "bench", "--json", "--threads", str(self.threads)]
+            told = self.told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            self.used = set()
+        self.used.add(kind)
+        if kind == "train":
+            self.share.append(told["share_of_peak"]["median"])
+            return told["batch"] / told["training_seconds"]["median"]
+        if kind == "one":
+            return told["inference_1_seconds"]["median"] * 1e6
+        return told["many"] / told["inference_many_seconds"]["median"]
+
+    def close(self):
+        pass
+
+
+class Peer:
+    """A process of peers.py: a line with what to measure goes in, a number comes out."""
+
+    def __init__(self, name, network, setting):
+        self.name, self.network, self.setting = name, network, setting
+        command = [PYTHON, Path(__file__).with_name("peers.py"), name, network, setting, WORK]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.kinds = set(self.process.stdout.readline().split())
+
+    def measure(self, kind, seconds):
+        if kind not in self.kinds:
+            return None
+        self.process.stdin.write(f"{kind} {seconds}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        return float(answer) if answer else None
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def trainer(network):
+    path = WORK / network
+    if not path.exists() or path.stat().st_mtime < (ROOT / "build" / "netc").stat().st_mtime:
+        subprocess.run([ROOT / "build" / "netc", "build", ROOT / "models" / f"{network}.net", "-o", path], check=True)
+    return path
+
+
+def settings(peer):
+    """What a peer is tried with: threads, and the memory formats PyTorch users choose from."""
+    formats = ["contiguous", "channels_last"] if peer.startswith("torch") else [""]
+    return [f"{threads} {form}".strip() for form in formats for threads in THREADS]
+
+
+# ------------------------------------------------------------------ measuring
+
+def best(kind, values):
+    """The better of (figure, …) tuples; a batch-1 figure is a time."""
+    values = [value for value in values if value[0] is not None]
+    if not values:
+        return None
+    return min(values, key=lambda v: v[0]) if kind == "one" else max(values, key=lambda v: v[0])
+
+
+def contenders(network, peers):
+    yield "netc", [Netc(network, threads) for threads in THREADS]
+    for peer in peers:
+        yield peer, [Peer(peer, network, setting) for setting in settings(peer)]
+
+
+def choose(candidates, kinds, seconds):
+    """{kind: the candidate whose trial was best}."""
+    trials = {kind: [] for kind in kinds}
+    for candidate in candidates:
+        for kind in kinds:
+            time.sleep(SETTLE)
+            trials[kind].append((candidate.measure(kind, seconds), candidate))
+    return {kind: found[1] for kind in kinds if (found := best(kind, trials[kind]))}
+
+
+def measure_network(network, peers, repeats, seconds):
+    """{kind: {name: (median, spread, setting, share of peak or None)}}"""
+    kinds = ["train"] if network in SLOW else list(KINDS)
+    chosen, everyone = {}, []
+    for name, candidates in contenders(network, peers):
+        chosen[name] = choose(candidates, kinds, seconds / 2)
+        everyone += candidates
+        for candidate in set(candidates) - set(chosen[name].values()):
+            candidate.close()
+    results = {kind: {name: [] for name in chosen if kind in chosen[name]} for kind in kinds}
+    for candidate in chosen["netc"].values():
+        candidate.told, candidate.share = None, []
+    for _ in range(repeats):
+        for kind in kinds:
+            for name in results[kind]:
+                time.sleep(SETTLE)
+                results[kind][name].append(chosen[name][kind].measure(kind, seconds))
+    for candidate in {candidate for picks in chosen.values() for candidate in picks.values()}:
+        candidate.close()
+    return {kind: {name: (statistics.median(values), 100 * (max(values) - min(values)) / statistics.median(values),
+                          chosen[name][kind].setting, statistics.median(chosen[name][kind].share) if name == "netc" and kind == "train" else None)
+                   for name, values in results[kind].items()} for kind in kinds}
+
+
+# -------------------------------------------------------- start, memory, size
+
+def write_mnist():
+    """Files of MNIST's names and sizes, not its pictures: nothing here depends on what they show."""
+    folder = WORK / "mnist"
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, count in ("train", MNIST_IMAGES), ("t10k", MNIST_IMAGES // 6):
+        images, labels = folder / f"{stem}-images-idx3-ubyte", folder / f"{stem}-labels-idx1-ubyte"
+        if images.exists() and labels.exists():
+            continue
+        images.write_bytes(struct.pack(">iiii", 0x803, count, 28, 28) + bytes(i * 2654435761 >> 13 & 255 for i in range(784)) * count)
+        labels.write_bytes(struct.pack(">ii", 0x801, count) + bytes(i % 10 for i in range(count)))
+    return folder
+
+
+def timed_run(command):
+    """(seconds, peak resident MB) of a process from its start to its end."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    return (seconds, usage.ru_maxrss / 1024) if status == 0 else (None, None)
+
+
+def program_size(name):
+    """MB: the stripped trainer, or the packages that a program of the peer's needs besides Python."""
+    if name == "netc":
+        stripped = WORK / "cnn.stripped"
+        subprocess.run(["strip", "-o", stripped, trainer("cnn")], check=True)
+        return stripped.stat().st_size / 1e6
+    wanted = {"torch": ["torch"], "jax": ["jax", "jaxlib"]}[PEERS[name]]
+    code = f"import importlib.util as u; print(*[u.find_spec(n).submodule_search_locations[0] for n in {wanted}])"
+    folders = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True).stdout.split()
+    return sum(f.stat().st_size for folder in folders for f in Path(folder).rglob("*") if f.is_file()) / 1e6
+
+
+def measure_footprint(peers, repeats):
+    """[(name, seconds to the end of a first step, peak MB of 100 steps, program MB)] for cnn on MNIST's files."""
+    data = write_mnist()
+    rows = []
+    for name in ["netc", *[peer for peer in peers if peer != "onnxruntime"]]:
+        def command(steps):
+            if name == "netc":
+                return [trainer("cnn"), "train", "--quiet", "--data", data, "--max-steps", str(steps)]
+            return [PYTHON, Path(__file__).with_name("peers.py"), name, "cnn", settings(name)[-1], WORK, str(steps), data]
+        starts = [timed_run(command(1))[0] for _ in range(repeats)]
+        if None not in starts:
+            rows.append((name, statistics.median(starts), timed_run(command(100))[1], program_size(name)))
+    return rows
+
+
+# ------------------------------------------------------------------- the table
+
+def print_kind(kind, results, names):
+    print(f"\n{KINDS[kind]}: median, spread %, setting\n")
+    print(f"{'':16}" + "".join(f"{name:>30}" for name in names) + f"{'× best peer':>14}" + ("  share of peak" if kind == "train" else ""))
+    for network, measured in results.items():
+        row = measured.get(kind, {})
+        if "netc" not in row:
+            continue
+        cells = [f"{row[name][0]:12,.{1 if kind == 'one' else 0}f} {row[name][1]:3.0f}% {row[name][2]:<12}" if name in row else "-" for name in names]
+        rival = best(kind, [row[name] for name in row if name != "netc"])
+        ratio = f"{row['netc'][0] / rival[0]:14.2f}" if rival else f"{'-':>14}"
+        share = f"{100 * row['netc'][3]:13.1f} %" if row["netc"][3] else ""
+        print(f"{network:16}" + "".join(f"{cell:>30}" for cell in cells) + ratio + share)
+
+
+def print_footprint(rows):
+    print("\ncnn on MNIST: from start to the end of the first step and of the process; 100 steps; program\n")
+    for name, seconds, memory, size in rows:
+        print(f"{name:16} {seconds * 1000:10.0f} ms {memory:10.0f} MB resident {size:10.2f} MB of program")
+
+
+def installed(peers):
+    def there(peer):
+        return subprocess.run([PYTHON, "-c", f"import {PEERS[peer]}"], capture_output=True).returncode == 0
+    return [peer for peer in peers if there(peer)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="netc beside its peers", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0, help="a turn lasts")
+    options = parser.parse_args()
+    shutil.rmtree(WORK / "onnx", ignore_errors=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    peers = installed([peer for peer in options.peers.split(",") if peer])
+    names = ["netc", *peers]
+    results = {}
+    for network in options.networks.split(","):
+        print(f"{network} ...", file=sys.stderr, flush=True)
+        trainer(network)
+        results[network] = measure_network(network, peers, options.repeats, options.seconds)
+    print(f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, each peer with the best of its settings")
+    for kind in KINDS:
+        print_kind(kind, results, names)
+    print_footprint(measure_footprint(peers, options.repeats))
+
+
+if __name__ == "__main__":
+    main()
