@@ -59,7 +59,7 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 # Debian packages, only those that are missing; sudo only when not root.
 TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev
 TO_FETCH = curl ca-certificates python3-pip
-TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz
+TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz neovim
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
 present  = $(shell dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | sed -n 's/ installed$$//p')
 missing  = $(filter-out $(call present,$(1)),$(1))

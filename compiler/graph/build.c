@@ -163,7 +163,10 @@ static void add_input(Inputs *inputs, Tensor *tensor)
 static void note_use(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor *y, int first)
 {
     enum { MOST_NOTED = 100000 };
-    if (b->trace != NULL && b->trace->stmts.count < MOST_NOTED)
+    if (b->trace == NULL)
+        return;
+    b->trace->partial = b->trace->stmts.count == MOST_NOTED;
+    if (!b->trace->partial)
         push(&b->trace->stmts, ((StmtUse){stmt, x, y, b->instance, first, b->graph->nodes.count}));
 }
 

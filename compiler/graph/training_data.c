@@ -12,6 +12,11 @@ static const struct DataSet { const char *name; int64_t dim[3], classes; } data_
     {"cifar10", {3, 32, 32}, 10}, {"cifar100", {3, 32, 32}, 100}, {"synthetic", {0, 0, 0}, 0}, {0}
 };
 
+const char *data_set_name(int i)
+{
+    return data_sets[i].name;
+}
+
 /* ----------------------------------------------------------------- data */
 
 static const struct DataSet *find_data_set(const char *name)
@@ -105,7 +110,7 @@ void resolve_data(Training *t, const SettingDef *def)
 
 /* ------------------------------------------------------------ normalize */
 
-static const ArgSpec normalize_args[] = {
+const ArgSpec normalize_args[] = {
     {"mean", ARG_REAL, .minimum = -1e6, .maximum = 1e6, .doc = NULL},
     {"std", ARG_REAL, .minimum = 1e-6, .maximum = 1e6, .doc = NULL},
     {0}
@@ -160,7 +165,7 @@ static const ArgSpec cutout_args[] = {
     {0}
 };
 
-static const Choice augmentations[] = {
+const Choice augmentations[] = {
     {"random_crop", random_crop_args, NULL}, {"horizontal_flip", horizontal_flip_args, NULL},
     {"random_affine", random_affine_args, random_affine_lists}, {"cutout", cutout_args, NULL}, {0}
 };
