@@ -226,7 +226,7 @@ network n {
     ("first, image", 0, 12, 2), ("image", 1, 11, 2), ("h, w", 1, 0, 2),
 ])
 def test_definitions_and_references(client, word, nth, line, uses):
-    assert opened(client, NAMES) == []
+    assert all(one["severity"] > 1 for one in opened(client, NAMES))          # no errors; a sum is passed by
     at = place(NAMES, word, nth)
     assert client.at("definition", URI, *at)["range"]["start"]["line"] == line
     assert len(client.at("references", URI, *at, context={"includeDeclaration": True})) == uses
@@ -244,7 +244,7 @@ def test_a_renamed_program_means_the_same(client, word, nth, new):
     renamed = apply(NAMES, edits[URI])
     assert renamed != NAMES
     client.change(URI, {"text": renamed})
-    assert client.wait_diagnostics(URI) == []
+    assert all(one["severity"] > 1 for one in client.wait_diagnostics(URI))
 
 
 @pytest.mark.parametrize("word, new", [("width", "c"), ("first", "image"), ("width", "3x"), ("width", ""), ("relu", "tanh"),
