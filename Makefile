@@ -5,6 +5,7 @@
 # make mnist    the four IDX files, in data/mnist/
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
+# make mutants N=10000 FROM=1   models with one random fault each, and what is said of them
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
 
@@ -104,6 +105,9 @@ fuzz-networks: all
 BENCH_PYTHON = $(PYTHON)
 bench: all
 	@BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) tests/bench/bench.py
+
+mutants: all
+	MUTANTS=$(N) MUTANTS_FROM=$(FROM) $(PYTHON) -m pytest -q -s tests/diagnostics/test_mutations.py
 
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc

@@ -83,6 +83,7 @@ void mend_words(TokenList *tokens);
 
 /* layout.c */
 void layout_start(Layout *layout, const TokenList *tokens);
+bool continues_body(const Token *token);        /* else, shortcut */
 bool is_section_word(const Token *token);       /* block, network, train, use */
 const Token *layout_next(Layout *layout);
 /* The parser did not accept the last word: the rest of its statement is skipped,

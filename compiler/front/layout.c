@@ -64,7 +64,7 @@ static int count_missing(const Layout *layout)
 }
 
 /* What follows only a }. */
-static bool continues_body(const Token *token)
+bool continues_body(const Token *token)
 {
     return token->kind == ELSE || token->kind == SHORTCUT;
 }

@@ -68,11 +68,20 @@ static bool in_settings(const Token *section)
     return section && section->kind == TRAIN;
 }
 
+/* nn.Conv2d(…): no path is ever called or begins a statement, so it was meant as
+ * an operator's name; what it is called here is told where operators are known. */
+static void take_path_for_name(Token *token, bool begins)
+{
+    if (token->kind == PATH && (begins || follows(token, LPAREN)))
+        token->kind = NAME;
+}
+
 void mend_words(TokenList *tokens)
 {
     const Token *section = NULL;
     for (int i = 0; i < tokens->count; i++) {
         Token *token = &tokens->items[i];
+        take_path_for_name(token, i > 0 && begins_statement(token) && token[-1].kind != COMMA && token[-1].kind != ASSIGN);
         if (token->kind == NAME && (i == 0 || begins_statement(token) || token[-1].kind == RBRACE)) {
             bool begins = i == 0 || begins_statement(token);
             const char *const *words = words_instead(token, begins);

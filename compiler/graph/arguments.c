@@ -294,18 +294,39 @@ static void report_unknown_argument(Builder *b, const char *subject, const ArgSp
         push(&names, specs[i].name);
     push(&names, NULL);
     Diagnostic *d = build_error(b, "unknown-argument", arg->name_span, "%s has no argument `%s`", subject, arg->name);
-    const char *near = nearest(arg->name, names.items), *other = other_argument_name(arg->name);
-    if (near == NULL && other != NULL && find_spec(specs, other) >= 0)
-        near = other;
+    const char *near = other_argument_name(specs, arg->name);
+    near = near != NULL ? near : nearest(arg->name, names.items);
     if (near != NULL)
         diag_fix(d, arg->name_span, near, "it is `%s` here", near);
+    else
+        explain_argument(d, arg->name);
     if (names.count > 1)
         diag_note(d, "arguments of %s: %s", subject, words_text(names.items));
     else
         diag_note(d, "%s takes no arguments", subject);
 }
 
-static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, Span at)
+/* conv2d(3, 16, 5), as PyTorch has it: the size of the input comes first, which
+ * is known here. */
+static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arguments *args)
+{
+    int positional = 0, given = 0;
+    const char *asserted = NULL;
+    for (int i = 0; specs[i].name != NULL; i++) {
+        positional += specs[i].positional;
+        asserted = specs[i].assertion ? specs[i].name : asserted;
+    }
+    while (given < args->count && args->items[given].name == NULL)
+        given++;
+    if (asserted == NULL || given != positional + 1)
+        return;
+    Span first = args->items[0].span, second = args->items[1].span;
+    first.end_line = second.line;
+    first.end_column = second.column;
+    diag_fix(d, first, "", "leave the first out: %s is known from the input", asserted);
+}
+
+static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span at)
 {
     int count = 0;
     Text names = {0};
@@ -319,6 +340,7 @@ static void report_too_many(Builder *b, const char *subject, const ArgSpec *spec
     Diagnostic *d = build_error(b, "too-many-arguments", at, "this argument of %s needs its name", subject);
     if (count > 0)
         diag_note(d, "without a name: %s", text_chars(&names));
+    suggest_without_first(d, specs, args);
     diag_help(d, "%s", signature_text(subject, specs));
 }
 
@@ -356,7 +378,7 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
             if (arg->name != NULL)
                 report_unknown_argument(b, subject, specs, arg);
             else if (arg->value.kind != VALUE_UNKNOWN)      /* else its own fault was told */
-                report_too_many(b, subject, specs, arg->span);
+                report_too_many(b, subject, specs, args, arg->span);
             good = false;
             continue;
         }

@@ -286,6 +286,8 @@ static Tensor *report_skip(Builder *b, const Stmt *stmt, const Tensor *body, con
                                 shape_text(body->shape), way, shape_text(other->shape));
     diag_caption(d, "%s", axis_difference(body->shape, other->shape));
     add_derivation(d, body, b->instance);
+    if (stmt->other != NULL)
+        add_derivation(d, other, b->instance);
     diag_sizes(d, body->shape, other->shape);
     return NULL;
 }

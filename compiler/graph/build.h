@@ -261,7 +261,9 @@ bool may_be_broken(const Builder *b, const char *word);
 void derive_from_input(Span input);
 /* The nearest operator or block, for a word that is neither. */
 void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at);
-const char *other_argument_name(const char *word);      /* "filters": "out_channels"; or NULL */
+const char *other_argument_name(const ArgSpec *specs, const char *word);        /* "filters": "out_channels"; or NULL */
+/* An argument that this operator does not have: who has it, or what is done instead. */
+void explain_argument(Diagnostic *d, const char *word);
 /* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
 const char *flatten_arithmetic(const Tensor *tensor);
 /* The characters of a span of one line, or "". */

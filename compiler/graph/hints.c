@@ -210,33 +210,80 @@ bool node_needs_rank(const Node *node, int rank)
 
 /* ---------------------------------------------------------------- names */
 
-/* What other frameworks call things; the rest differ in case and underscores. */
+/* What PyTorch, Keras, Caffe and Darknet call things; the rest differ in case
+ * and underscores. */
 static const struct { const char *theirs, *ours; } spellings[] = {
-    {"dense", "linear"}, {"innerproduct", "linear"}, {"fullyconnected", "linear"}, {"fc", "linear"},
-    {"conv", "conv2d"}, {"convolution", "conv2d"}, {"convolution2d", "conv2d"},
-    {"maxpool", "max_pool2d"}, {"maxpooling2d", "max_pool2d"}, {"maxpooling", "max_pool2d"},
+    {"dense", "linear"}, {"innerproduct", "linear"}, {"fullyconnected", "linear"}, {"connected", "linear"}, {"fc", "linear"},
+    {"conv", "conv2d"}, {"convolution", "conv2d"}, {"convolution2d", "conv2d"}, {"convolutional", "conv2d"},
+    {"maxpool", "max_pool2d"}, {"maxpooling2d", "max_pool2d"}, {"maxpooling", "max_pool2d"}, {"pooling", "max_pool2d"},
     {"avgpool", "avg_pool2d"}, {"averagepooling2d", "avg_pool2d"}, {"averagepooling", "avg_pool2d"},
     {"globalaveragepooling2d", "adaptive_avg_pool2d"}, {"globalavgpool", "adaptive_avg_pool2d"},
-    {"adaptiveavgpool", "adaptive_avg_pool2d"},
+    {"adaptiveavgpool", "adaptive_avg_pool2d"}, {"adaptiveaveragepooling2d", "adaptive_avg_pool2d"},
     {"batchnorm", "batch_norm2d"}, {"batchnormalization", "batch_norm2d"}, {"bn", "batch_norm2d"},
-    {"cat", "concat"}, {"concatenate", "concat"}, {"eltwise", "add"}, {"multiply", "mul"},
-    {"rectifiedlinear", "relu"}, {"logistic", "sigmoid"}, {"swish", "silu"}, {"upsampling2d", "upsample"},
-    {"crossentropyloss", "cross_entropy"}, {"softmaxcrossentropy", "cross_entropy"}, {"sum", "add"},
+    {"layernorm", "layer_norm2d"}, {"layernormalization", "layer_norm2d"},
+    {"cat", "concat"}, {"concatenate", "concat"}, {"eltwise", "add"}, {"multiply", "mul"}, {"sum", "add"},
+    {"rectifiedlinear", "relu"}, {"rectifier", "relu"}, {"leaky", "leaky_relu"}, {"logistic", "sigmoid"}, {"swish", "silu"},
+    {"hswish", "hardswish"}, {"upsampling2d", "upsample"}, {"interpolate", "upsample"}, {"zeropadding2d", "zero_pad2d"},
+    {"crossentropyloss", "cross_entropy"}, {"softmaxcrossentropy", "cross_entropy"}, {"softmaxwithloss", "cross_entropy"},
+    {"categoricalcrossentropy", "cross_entropy"}, {"mseloss", "mse"}, {"euclideanloss", "mse"},
 }, argument_spellings[] = {
-    {"filters", "out_channels"}, {"num_output", "out_channels"}, {"channels", "out_channels"},
-    {"kernel", "kernel_size"}, {"pool_size", "kernel_size"}, {"ksize", "kernel_size"}, {"size", "kernel_size"},
-    {"strides", "stride"}, {"pad", "padding"}, {"dilation_rate", "dilation"}, {"group", "groups"},
-    {"use_bias", "bias"}, {"bias_term", "bias"}, {"units", "out_features"}, {"rate", "p"}, {"dropout_ratio", "p"},
-    {"epsilon", "eps"}, {"learning_rate", "lr"}, {"base_lr", "lr"}, {"decay", "weight_decay"},
+    {"filters", "out_channels"}, {"num_filters", "out_channels"}, {"num_output", "out_channels"}, {"channels", "out_channels"},
+    {"out_planes", "out_channels"}, {"planes", "out_channels"}, {"kernel", "kernel_size"}, {"pool_size", "kernel_size"},
+    {"ksize", "kernel_size"}, {"size", "kernel_size"}, {"window", "kernel_size"}, {"strides", "stride"}, {"pad", "padding"},
+    {"dilation_rate", "dilation"}, {"group", "groups"}, {"use_bias", "bias"}, {"bias_term", "bias"}, {"units", "out_features"},
+    {"num_output", "out_features"}, {"output", "out_features"}, {"output_dim", "out_features"}, {"rate", "p"}, {"dropout_ratio", "p"}, {"probability", "p"}, {"epsilon", "eps"},
+    {"alpha", "negative_slope"}, {"slope", "negative_slope"}, {"learning_rate", "lr"}, {"base_lr", "lr"}, {"decay", "weight_decay"},
     {"min_lr", "eta_min"}, {"warmup_epochs", "warmup"},
 };
 
-const char *other_argument_name(const char *word)
+/* Their words for what is no operator or argument here, and what is done instead. */
+static const struct { const char *theirs, *instead; } others[] = {
+    {"sequential", "statements one below another are a chain; `block NAME { … }` gives one a name"},
+    {"modulelist", "`repeat n as i { … }` applies a body n times"},
+    {"route", "`from name` goes on from a named tensor, `concat(name)` joins it"},
+    {"residual", "`skip { … }` adds its input to what its body gives"},
+    {"inputlayer", "`input [channels, height, width]` begins a network"},
+    {"activation", "an activation is applied by its own name, as `relu`"},
+    {"reshape", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
+    {"view", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
+}, other_arguments[] = {
+    {"activation", "an activation is a statement of its own: `relu` on the next line"},
+    {"input_shape", "the network's `input [channels, height, width]` says it once for all"},
+    {"in_planes", "the input's channels are known; `in_channels=` may assert them"},
+    {"inplace", "leave it out: the compiler plans the memory"},
+    {"name", "`as name` after the statement names it"},
+    {"data_format", "images are [channels, height, width]"},
+    {"device", "leave it out: the program is made for the processor it is compiled for"},
+    {"dtype", "--dtype of `netc build` says it for the whole network"},
+};
+
+static bool has_argument(const ArgSpec *specs, const char *name)
+{
+    for (; specs != NULL && specs->name != NULL; specs++)
+        if (strcmp(specs->name, name) == 0)
+            return true;
+    return false;
+}
+
+const char *other_argument_name(const ArgSpec *specs, const char *word)
 {
     for (size_t i = 0; i < sizeof argument_spellings / sizeof *argument_spellings; i++)
-        if (strcmp(word, argument_spellings[i].theirs) == 0)
+        if (strcmp(word, argument_spellings[i].theirs) == 0 && has_argument(specs, argument_spellings[i].ours))
             return argument_spellings[i].ours;
     return NULL;
+}
+
+void explain_argument(Diagnostic *d, const char *word)
+{
+    Text owners = {0};
+    for (size_t i = 0; i < sizeof other_arguments / sizeof *other_arguments; i++)
+        if (strcmp(word, other_arguments[i].theirs) == 0)
+            diag_help(d, "%s", other_arguments[i].instead);
+    for (int i = 0; operators[i] != NULL; i++)
+        if (has_argument(operators[i]->args, word))
+            text_add(&owners, "%s%s", owners.length > 0 ? ", " : "", operators[i]->name);
+    if (owners.length > 0)
+        diag_note(d, "`%s` is an argument of: %s", word, text_chars(&owners));
 }
 
 /* "nn.MaxPool2d" and "max_pool2d" are both "maxpool2d". */
@@ -299,6 +346,11 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
         diag_fix(d, at, op->name, "it is %s here", op->name);
         return;
     }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i].theirs, folded(word)) == 0) {
+            diag_help(d, "%s", others[i].instead);
+            return;
+        }
     const char *near = nearest_callee(b->program, word);
     const BlockState *state = near != NULL ? map_get(&b->blocks, near) : NULL;
     if (state != NULL)

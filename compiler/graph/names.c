@@ -361,6 +361,8 @@ Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
     note_unknown(b, word, b->frame->def, d);
     if (b->suggestions++ > MAX_SUGGESTIONS)
         return d;
+    push(&words, "true");
+    push(&words, "false");
     add_bindings(b, &words);
     add_tensor_names(b, &words);
     for (int i = 0; i < b->program->blocks.count; i++)

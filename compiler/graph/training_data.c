@@ -117,16 +117,17 @@ const ArgSpec normalize_args[] = {
 };
 static const ListRule normalize_lists[] = {{"mean", 1, 65536}, {"std", 1, 65536}, {0}};
 
-static void check_channels(Training *t, const Arguments *args, const char *name)
+static bool check_channels(Training *t, const Arguments *args, const char *name)
 {
     const Tensor *input = t->graph->input;
     const Argument *arg = find_named(args, name);
     int count = arg != NULL && arg->value.kind == VALUE_LIST ? arg->value.list->values.count : 1;
     if (count <= 1 || input == NULL || input->shape.dim[0] == count)
-        return;
-    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channels",
-                                name, count, (long long)input->shape.dim[0]);
+        return true;
+    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channel%s", name,
+                                count, (long long)input->shape.dim[0], input->shape.dim[0] == 1 ? "" : "s");
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+    return false;
 }
 
 void resolve_normalize(Training *t, const SettingDef *def)
@@ -134,8 +135,8 @@ void resolve_normalize(Training *t, const SettingDef *def)
     static const Choice normalize = {"normalize", normalize_args, normalize_lists};
     const Arguments *args = evaluate_arguments(t->b, &def->arguments);
     add_choice(t, "normalize", &normalize, args, def->span);
-    check_channels(t, args, "mean");
-    check_channels(t, args, "std");
+    if (check_channels(t, args, "mean"))
+        check_channels(t, args, "std");
 }
 
 /* -------------------------------------------------------------- augment */

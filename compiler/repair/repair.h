@@ -37,7 +37,8 @@ typedef struct Search {
 /* trial.c: whether the program has no other faults and this one no more; `gone`
  * says which of the others it has no more either. */
 bool trial_mends(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone);
-/* Whether no fault is left on the line of the edit. */
+/* Whether no fault is left on the line of the edit, or of a word that is replaced,
+ * at the word: the rest of its line may have faults of its own. */
 bool trial_clears(Search *search, const EditList *edits);
 
 /* sites.c */

@@ -124,12 +124,28 @@ bool trial_mends(Search *search, const Diagnostic *fault, const EditList *edits,
     return mended;
 }
 
+/* Whether a message begins in the text of a replacement. */
+static bool is_within_message(const Trial *trial, const Edit *edit)
+{
+    int length = (int)strlen(edit->text);
+    for (int i = 0; i < trial->log->waiting.count; i++) {
+        Span at = trial->log->waiting.items[i]->marks.items[0].at;
+        if (at.source == trial->program->source && at.line == edit->at.line && at.column >= edit->at.column &&
+            at.column < edit->at.column + length)
+            return true;
+    }
+    return false;
+}
+
 bool trial_clears(Search *search, const EditList *edits)
 {
     Trial trial;
+    const Edit *edit = &edits->items[0];
+    bool word = edits->count == 1 && edit->at.end_column > edit->at.column && *edit->text && !strchr(edit->text, '\n');
     open_trial(&trial, search->program);
     Text text = edited_text(search->program->source, edits);
-    bool clear = run_trial(&trial, search, &text) && !touches_message(&trial, edits);
+    bool clear = run_trial(&trial, search, &text) &&
+                 !(word ? is_within_message(&trial, edit) : touches_message(&trial, edits));
     close_trial(&trial);
     return clear;
 }

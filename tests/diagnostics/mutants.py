@@ -26,6 +26,7 @@ class Mutant:
     kind: str
     line: int                   # where the fault is, in the mutant's text
     what: str
+    lost: str                   # of a line left out: that line
     text: str
     wrong: bool                 # cannot be a right program
 
@@ -116,7 +117,8 @@ def mutants(count, seed):
         made = KINDS[kind](dice, text)
         if made:
             at, what, mutated, wrong = made
-            yield Mutant(model.name, number, kind, line_of(text, at), what, mutated, wrong)
+            lost = text.split("\n")[line_of(text, at) - 1] if kind == "line" else ""
+            yield Mutant(model.name, number, kind, line_of(text, at), what, lost, mutated, wrong)
             number += 1
 
 
@@ -145,6 +147,13 @@ def lines_told(message):
     return lines
 
 
+def names_what_is_lost(mutant, message):
+    """Of a line left out nothing is left to point at; what it held may be named instead."""
+    words = set(re.findall(r"[A-Za-z_]\w+", re.sub(r"#.*", "", mutant.lost)))
+    told = " ".join([message["message"], *message["notes"], *(help["message"] for help in message["help"])])
+    return bool(words & set(re.findall(r"[A-Za-z_]\w+", told)))
+
+
 def verdict(mutant, errors):
     """What is wrong with the messages, or None."""
     if not errors:
@@ -152,7 +161,9 @@ def verdict(mutant, errors):
     if len(errors) > 1:
         return "several"
     near = {mutant.line} | ({mutant.line - 1} if mutant.kind == "line" else set())
-    return None if near & lines_told(errors[0]) else "elsewhere"
+    if near & lines_told(errors[0]) or names_what_is_lost(mutant, errors[0]):
+        return None
+    return "elsewhere"
 
 
 def judge(count, seed, folder, size=250):
