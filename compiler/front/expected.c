@@ -149,8 +149,10 @@ static bool is_reported(const Layout *layout)
     return layout->stopped || layout->last->kind == BAD || layout->last->kind == BAD_VALUE;
 }
 
-static void report(const Layout *layout, const Expected *expected)
+static void report(Layout *layout, const Expected *expected)
 {
+    if (!layout_tells(layout, place(layout)))
+        return;
     bool begins = !layout->before || is_place_for(layout->before->kind);
     const char *after = begins ? "" : format(" after %s", quoted(layout->before));
     Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,

@@ -40,6 +40,13 @@ static bool begins_section(const Layout *layout, const Token *token)
     return is_section_word(token) && token->first_on_line && token->span.column == 1 && !is_argument;
 }
 
+bool layout_tells(Layout *layout, Span at)
+{
+    bool first = !layout->unbalanced || layout->told_line != at.line;
+    layout->told_line = at.line;
+    return first;
+}
+
 /* ---- braces */
 
 static const Token *innermost(const TokenStack *stack)
@@ -136,9 +143,11 @@ static void suggest_closing(Diagnostic *d, const Layout *layout, const Token *la
              last->span.end_line);
 }
 
-static void report_unclosed(const Layout *layout, const Token *token, int count)
+static void report_unclosed(Layout *layout, const Token *token, int count)
 {
     const Token *brace = innermost(&layout->braces), *last = token - 1;
+    if (!layout_tells(layout, brace->span))
+        return;
     Diagnostic *d = diag(SEVERITY_ERROR, "unclosed-brace", brace->span, "this `{` is not closed");
     if (token->kind == END)
         diag_caption(d, "no `}` closes it before the end of the file");
@@ -294,8 +303,10 @@ static bool is_stray_close(const Layout *layout, const Token *token)
 static void pass_stray(Layout *layout, const Token *token)
 {
     bool opens = token->kind == LBRACE;
-    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, opens ? "one `{` too many" : "one `}` too many");
-    diag_fix(d, token->span, "", "remove it");
+    if (layout_tells(layout, token->span)) {
+        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, opens ? "one `{` too many" : "one `}` too many");
+        diag_fix(d, token->span, "", "remove it");
+    }
     layout->missing += opens ? -1 : 1;
     layout->erred = true;
     layout->at++;
@@ -346,7 +357,7 @@ static bool lacks_brace(const Layout *layout, const Token *token)
 static const Token *open_brace(Layout *layout, const Token *token)
 {
     const Token *brace = made_up(LBRACE, layout->last, token);
-    if (!layout->owes_brace)
+    if (!layout->owes_brace && layout_tells(layout, brace->span))
         diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`", token_text(layout->last));
     layout->owes_brace = false;
     layout->missing++;
@@ -450,7 +461,7 @@ const Token *layout_next(Layout *layout)
         if (layout->stopped)
             return give(layout, made_up(END, token, NULL));
         if (!layout->braces.count && begins_section(layout, token) && token->kind != END)
-            layout->missing = count_missing(layout);
+            layout->unbalanced = (layout->missing = count_missing(layout)) != 0;
         bool closes = layout->braces.count && (begins_section(layout, token) || is_outside(layout, token));
         if (layout->owes_brace || lacks_brace(layout, token))
             return open_brace(layout, token);

@@ -39,6 +39,7 @@
 
 %code {
 static Body *closed_body(Body *body, Span open, Span close);
+static void add_broken(Body *body, Expr *as, Span span);
 static Stmt *broken_let(const Token *name, Span span);
 static Stmt *broken_input(Span keyword, Span span);
 static int yylex(YYSTYPE *value, Span *at, Parser *parser);
@@ -152,7 +153,7 @@ open: "{"                               { yyerrok; }
 stmts: %empty                           { $$ = NEW(Body); }
     | stmts stmt SEP                    { $$ = $1; push(&$$->stmts, $2); yyerrok; }
     | stmts broken SEP
-        { $$ = $1; push(&$$->stmts, broken_stmt($2, @2)); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+        { $$ = $1; add_broken($$, $2, @2); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
     ;
 
 /* ---- stmt = "let" NAME "=" value | "input" shape ["as" name] | tensor ["as" name] ["->" shape] */
@@ -359,6 +360,15 @@ static Body *closed_body(Body *body, Span open, Span close)
     if (last && close.column == close.end_column && close.line == open.line)
         last->shape = NULL;
     return body;
+}
+
+/* After a skip it may be the shortcut that could not be read. */
+static void add_broken(Body *body, Expr *as, Span span)
+{
+    Stmt *last = body->stmts.count ? body->stmts.items[body->stmts.count - 1] : NULL, *broken = broken_stmt(as, span);
+    if (last && last->kind == STMT_SKIP && !last->other)
+        last->other = single_body(broken);
+    push(&body->stmts, broken);
 }
 
 static Stmt *broken_let(const Token *name, Span span)

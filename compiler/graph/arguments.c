@@ -365,10 +365,21 @@ static bool report_order(Builder *b, const char *subject, Span at)
     return false;
 }
 
+/* What a name is bound to was told to be faulty: so are others that passed it on,
+ * as a parameter whose default is another. */
+static void forget_value(Builder *b, const Binding *origin)
+{
+    Value faulty = origin->value;
+    for (Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
+        if (binding->value.kind == faulty.kind && binding->value.integer == faulty.integer && binding->value.real == faulty.real)
+            binding->value = (Value){.kind = VALUE_UNKNOWN};
+}
+
 static bool place_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, ArgValue *values)
 {
     int positional = 0;
     bool good = true, named = false;
+    const Binding *faulty = NULL;
     for (int k = 0; k < args->count; k++) {
         const Argument *arg = &args->items[k];
         int i = arg->name != NULL ? find_spec(specs, arg->name) : next_positional(specs, positional);
@@ -390,12 +401,17 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         }
         values[i].given = true;
         values[i].span = arg->span;
+        if (faulty != NULL && arg->origin == faulty) {
+            good = false;                       /* told already, of the first */
+            continue;
+        }
         Conversion conversion = {b, subject, &specs[i], arg->span, arg->origin};
         values[i].origin = arg->origin != NULL ? arg->origin->span : (Span){0};
         if (!convert(&conversion, &arg->value, &values[i])) {
             good = false;
+            faulty = arg->origin;
             if (arg->origin != NULL && arg->bare)       /* told once, wherever else it is used */
-                arg->origin->value = (Value){.kind = VALUE_UNKNOWN};
+                forget_value(b, arg->origin);
         }
     }
     return good;
@@ -540,13 +556,16 @@ Value default_value(Builder *b, const Param *param)
 }
 
 /* The arguments' faults are the caller's; a default's are the block's. */
-bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller)
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, Frame *caller)
 {
     Given *given = NEW_ARRAY(Given, (size_t)def->params.count + 1);
-    const Instance *here = b->instance;
-    b->instance = caller;
+    const Instance *instance = b->instance;
+    Frame *frame = b->frame;
+    b->instance = instance->outer;
+    b->frame = caller;
     bool good = place_params(b, def, args, given) && report_missing_param(b, def, given, call);
-    b->instance = here;
+    b->instance = instance;
+    b->frame = frame;
     for (int i = 0; good && i < def->params.count; i++) {
         const Param *param = &def->params.items[i];
         bind_value(b, param->name, param->span, given[i].arg != NULL ? given[i].value : default_value(b, param));

@@ -237,7 +237,7 @@ Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const 
     b->frame = new_frame(path, def);
     b->instance = instance;
     open_scope(b);
-    bool bound = bind_parameters(b, def, args, span, instance->outer);
+    bool bound = bind_parameters(b, def, args, span, caller);
     state->used |= bound && x != NULL;
     Tensor *y = bound && x != NULL ? walk_block(b, def, x, span) : NULL;
     b->frame = caller;

@@ -448,6 +448,7 @@ static void check_asserted(const Builder *b, const Operator *op, ArgValue *args,
 static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 {
     const Expr *call = stmt->call;
+    b->frame->broken |= is_broken(stmt) && stmt->as == NULL;
     Value callee = find_callee(b, call);
     const Arguments *args = evaluate_arguments(b, &call->arguments);
     if (callee.kind != VALUE_APPLIES) {

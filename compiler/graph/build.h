@@ -117,6 +117,7 @@ typedef struct Frame {          /* the network, or one use of a block: a scope o
     Map counters;               /* of unnamed layers, by operator */
     Turn *turn;
     Join *join;
+    bool broken;                /* a statement could not be read: it may have defined anything */
     bool uncertain;             /* some tensors' names could not be computed */
 } Frame;
 
@@ -229,7 +230,7 @@ Value find_callee(Builder *b, const Expr *call);
  * (reported) or unknown.  `subject` is what takes them: "conv2d". */
 ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call);
 /* Binds a block's parameters in b->frame (the block's own). */
-bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller);
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, Frame *caller);
 Value default_value(Builder *b, const Param *param);
 /* "conv2d(out_channels, kernel_size, stride=1, …)" */
 const char *signature_text(const char *subject, const ArgSpec *specs);

@@ -322,7 +322,8 @@ static const char *nearest_callee(const Program *program, const char *word)
 
 bool may_be_broken(const Builder *b, const char *word)
 {
-    return b->program->broken && other_spelling(word) == NULL && nearest_callee(b->program, word) == NULL;
+    return b->program->broken && other_spelling(word) == NULL &&
+           (nearest_callee(b->program, word) == NULL || count_uses(b->program, word) > 1);
 }
 
 /* A block that nothing uses, while several places agree on another name for it,

@@ -355,7 +355,7 @@ static void add_bindings(const Builder *b, Words *words)
 Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
 {
     Words words = {0};
-    if (told_unknown(b, word, b->frame->def, at))
+    if (b->frame->broken || told_unknown(b, word, b->frame->def, at))
         return NULL;
     Diagnostic *d = build_error(b, "unknown-name", at, "nothing is named `%s` here", word);
     note_unknown(b, word, b->frame->def, d);
@@ -375,7 +375,7 @@ Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
 
 void report_unknown_tensor(Builder *b, const char *name, Span at)
 {
-    if (b->frame->uncertain || told_unknown(b, name, b->frame->def, at))
+    if (b->frame->uncertain || b->frame->broken || told_unknown(b, name, b->frame->def, at))
         return;
     Diagnostic *d = build_error(b, "unknown-name", at, "no tensor is named %s here", name);
     const TensorName *hidden = map_get(&b->frame->tensors, name);

@@ -6,11 +6,11 @@ cannot be right, one error, and that at the fault.  See mutants.py.
 import os
 from collections import Counter
 
-import mutants
+from diagnostics import mutants
 
 COUNT, SEED = int(os.environ.get("MUTANTS", 1200)), int(os.environ.get("MUTANTS_FROM", 1))
 ELSEWHERE = 0.02                # of those with errors: no span of the message is at the fault
-SEVERAL = 0.005                 # a line left out can be several faults: a name, and a shape
+SEVERAL = 0.01                  # a line left out can be several faults: a name, and a shape
 
 
 def test_mutants(tmp_path):
