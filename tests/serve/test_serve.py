@@ -400,7 +400,7 @@ def test_every_method_at_every_word_of_broken_texts(client):
 
 
 def test_texts_that_are_none(client):
-    for text in ("", "\0", "\ufeff", "\ud7ff" * 10, "{" * 10000, "network n {" * 300, "\n" * 100000, '"' * 999):
+    for text in ("", "\0", "\ufeff", "\ud7ff" * 10, "{" * 10000, "network n {" * 300, "\n" * 100000, '"' * 999, "network n { input{l }"):
         client.open(URI, text)
         client.about("semanticTokens/full", URI)
         client.about("foldingRange", URI)
