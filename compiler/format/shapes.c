@@ -275,6 +275,8 @@ ShapeNotes *note_shapes(const Trace *trace)
 StmtUses uses_at(const ShapeNotes *notes, Span place)
 {
     int low = 0, high = notes->stmts.count;
+    if (!high)
+        return (StmtUses){0};
     while (low < high) {
         int middle = (low + high) / 2;
         if (compare_places(notes->stmts.items[middle]->stmt->keyword, place) < 0)

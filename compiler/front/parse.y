@@ -357,7 +357,7 @@ static Body *closed_body(Body *body, Span open, Span close)
     Stmt *last = body->stmts.count ? body->stmts.items[body->stmts.count - 1] : NULL;
     body->open = open;
     body->close = close;
-    if (last && close.column == close.end_column && close.line == open.line)
+    if (last && last->kind != STMT_INPUT && close.column == close.end_column && close.line == open.line)
         last->shape = NULL;
     return body;
 }

@@ -286,7 +286,8 @@ static void define_blocks(Namer *n)
         push(&n->blocks, made);
         for (int k = 0; k < block->params.count; k++) {
             const Param *param = &block->params.items[k];
-            made = define(n, (Definition){.kind = NAME_PARAMETER, .name = param->name, .span = param->span, .block = block, .param = param});
+            made = define(n, (Definition){.kind = NAME_PARAMETER, .name = param->name, .span = param->span, .block = block,
+                                          .param = param});
             push(&n->params, made);
         }
     }

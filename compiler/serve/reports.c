@@ -98,7 +98,7 @@ static void fade_unused(cJSON *report)
     }
 }
 
-static void publish(const Document *document, cJSON *reports)
+static cJSON *publication(const Document *document, cJSON *reports)
 {
     cJSON *message = cJSON_CreateObject(), *params = cJSON_CreateObject();
     cJSON_AddStringToObject(message, "jsonrpc", "2.0");
@@ -107,7 +107,7 @@ static void publish(const Document *document, cJSON *reports)
     cJSON_AddNumberToObject(params, "version", document->version);
     cJSON_AddItemToObject(params, "diagnostics", reports);
     cJSON_AddItemToObject(message, "params", params);
-    send_message(message);
+    return message;
 }
 
 static cJSON *make_reports(const Analysis *a)
@@ -128,31 +128,33 @@ void send_reports(Document *document)
 {
     const Analysis *a = analyse(document);
     Arena *before = use_arena(a->arena);
-    publish(document, make_reports(a));
+    send_message(publication(document, make_reports(a)));
     use_arena(before);
 }
 
-void send_help(Document *document)
+cJSON *find_help(Document *document)
 {
     Analysis *a = analyse(document);
     if (a->sound || !a->source)
-        return;
+        return NULL;
     Arena *before = use_arena(a->arena);
     cJSON *old = make_reports(a);
     DiagnosticLog *log = diag_to(a->log);
     offer_help(a->program);
     diag_to(log);
     cJSON *new = make_reports(a);
-    if (!cJSON_Compare(old, new, true))
-        publish(document, cJSON_Duplicate(new, true));
+    bool same = cJSON_Compare(old, new, true);
     cJSON_Delete(old);
-    cJSON_Delete(new);
     use_arena(before);
+    if (!same)
+        return publication(document, new);
+    cJSON_Delete(new);
+    return NULL;
 }
 
 void send_no_reports(const Document *document)
 {
-    publish(document, cJSON_CreateArray());
+    send_message(publication(document, cJSON_CreateArray()));
 }
 
 /* ---- quick fixes */
@@ -208,9 +210,9 @@ void add_fixes(Request *request, cJSON *actions)
     if (!read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "start"), &from)
         || !read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "end"), &to))
         return;
-    if (!request->document->helped)
-        send_help(request->document);
-    request->document->helped = true;
+    if (!a->helped)
+        cJSON_Delete(find_help(request->document));
+    a->helped = true;
     cJSON *all = diag_json(a->log);
     cJSON_ArrayForEach(diagnostic, all)
         if (overlaps(shown_at(a, span_of(a, primary_of(diagnostic))), from, to))

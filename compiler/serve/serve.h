@@ -67,6 +67,7 @@ typedef struct Analysis {
     Live *live;
     struct Field *fields;
     bool sound;                 /* no errors */
+    bool helped;                /* its log has what a search found */
     int queries;
 } Analysis;
 
@@ -77,7 +78,7 @@ typedef struct Document {
     size_t length;
     double version;
     bool changed;               /* since its reports were last sent */
-    bool helped;                /* help was searched and sent */
+    bool helped;                /* what a search found was sent */
     Analysis *analysis;         /* of this very text; NULL: not made yet */
 } Document;
 
@@ -149,7 +150,7 @@ bool same_definition(const Definition *a, const Definition *b);
 
 /* reports.c */
 void send_reports(Document *document);
-void send_help(Document *document);             /* the same with what was searched, when that found anything */
+cJSON *find_help(Document *document);           /* the same with what a search found, to be sent; NULL: nothing new */
 void send_no_reports(const Document *document);
 void add_fixes(Request *request, cJSON *actions);
 

@@ -3,15 +3,18 @@
  *
  * One message at a time: every answer takes milliseconds.  Reports are sent when
  * no further message waits, so that somebody who types fast is not told of texts
- * that are past; help is searched after that.  A message that makes no sense is
+ * that are past.  The search for help takes longer than a key may wait: it runs in
+ * a process of its own when the typing pauses, and ends at the next message.  A message that makes no sense is
  * answered with an error where it can be and never ends the server.
  */
 #include "serve.h"
 
-#include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { PARSE_ERROR = -32700, INVALID_REQUEST = -32600, METHOD_NOT_FOUND = -32601, INVALID_PARAMS = -32602,
        NOT_INITIALIZED = -32002, REQUEST_FAILED = -32803 };
@@ -224,6 +227,60 @@ static void handle(const char *text, size_t length)
     cJSON_Delete(message);
 }
 
+/* ---- the search for help */
+
+/* What it finds, as the text of a message; nothing when there is nothing. */
+static _Noreturn void search(Document *document, int out)
+{
+    cJSON *found = find_help(document);
+    char *text = found ? cJSON_PrintUnformatted(found) : NULL;
+    for (size_t at = 0, length = text ? strlen(text) : 0; at < length; ) {
+        ssize_t put = write(out, text + at, length - at);
+        if (put <= 0)
+            break;
+        at += (size_t)put;
+    }
+    _exit(0);
+}
+
+/* All that the search writes; false: the client was first. */
+static bool await(int from, Text *text)
+{
+    char buffer[4096];
+    for (;;) {
+        struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = from, .events = POLLIN}};
+        if (poll(inputs, 2, -1) < 0 || inputs[0].revents || input_waits(0))
+            return false;
+        ssize_t got = read(from, buffer, sizeof buffer);
+        if (got <= 0)
+            return true;
+        text_add_range(text, buffer, (size_t)got);
+    }
+}
+
+/* False: a message came first. */
+static bool search_help(Document *document)
+{
+    int ends[2];
+    Text text = {0};
+    if (analyse(document)->sound || pipe(ends) < 0)
+        return true;
+    pid_t child = fork();
+    if (child == 0)
+        search(document, ends[1]);
+    close(ends[1]);
+    bool whole = child < 0 || await(ends[0], &text);
+    close(ends[0]);
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    cJSON *message = whole && text.length ? cJSON_Parse(text_chars(&text)) : NULL;
+    if (message)
+        send_message(message);
+    return whole;
+}
+
 /* What has waited for the client to pause. */
 static void tell(void)
 {
@@ -236,9 +293,7 @@ static void tell(void)
     for (Document *at = documents; at; at = at->next) {
         if (!at->helped && input_waits(PAUSE))
             return;
-        if (!at->helped)
-            send_help(at);
-        at->helped = true;
+        at->helped = at->helped || search_help(at);
     }
 }
 

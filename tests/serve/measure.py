@@ -52,5 +52,16 @@ with Client() as client:
     report("an edit that is right: and inlay hints", hinted)
     told, _ = times(client, text, ["    conv2d(16, 99)", "    relu"] * 20)
     report("an edit that brings a fault, or mends it", told)
+    waits = []
+    for number in range(20):    # the worst: the next key falls into a search for help
+        client.change(URI, {"text": text.replace("input [16, 32, 32]", "input [16, 32, 32]\n    linear(3) -> [7]")}, version=1000 + 2 * number)
+        client.wait_diagnostics(URI)
+        time.sleep(0.205)
+        start = time.perf_counter()
+        client.change(URI, {"text": text}, version=1001 + 2 * number)
+        while client.wait_diagnostics(URI):
+            pass
+        waits.append(1000 * (time.perf_counter() - start))
+    report("the same within a search for help", waits)
     told, _ = times(client, text, ["    relu {", "    relu"] * 20)
     report("an edit that unbalances a brace, or mends it", told)

@@ -60,6 +60,16 @@ def test_related_places_and_a_fix_that_is_right(client):
                         context={"diagnostics": [], "only": ["quickfix"]}) == []
 
 
+def test_help_is_searched_when_typing_pauses(client):
+    wrong = (ROOT / "tests" / "diagnostics" / "programs" / "inception_lacks_padding.net").read_text()
+    assert "padding=2" not in opened(client, wrong)[0]["message"]
+    assert "padding=2" in client.wait_diagnostics(URI)[0]["message"]
+    client.change(URI, {"text": wrong + "\n"})
+    client.change(URI, {"text": CNN})
+    while client.diagnostics[URI]:
+        client.wait_diagnostics(URI)
+
+
 def test_what_the_server_tells_is_what_the_command_tells(client, tmp_path):
     for path in sorted((ROOT / "tests" / "diagnostics" / "programs").glob("*.net"))[:40]:
         said = json.loads(netc("check", "--diagnostics=json", path, expect=None).stdout)
@@ -400,7 +410,7 @@ def test_every_method_at_every_word_of_broken_texts(client):
 
 
 def test_texts_that_are_none(client):
-    for text in ("", "\0", "\ufeff", "\ud7ff" * 10, "{" * 10000, "network n {" * 300, "\n" * 100000, '"' * 999):
+    for text in ("", "\0", "\ufeff", "\ud7ff" * 10, "{" * 10000, "network n {" * 300, "\n" * 100000, '"' * 999, "network n { input{l }"):
         client.open(URI, text)
         client.about("semanticTokens/full", URI)
         client.about("foldingRange", URI)
