@@ -48,7 +48,9 @@ static void warn_of_rows(const Node *node)
         Diagnostic *d = warn_at(node, "rows-left-out", format("%s leaves out the last %s%s of %lld", node->op->name,
                                 missed > 1 ? format("%lld ", (long long)missed) : "", missed > 1 ? format("%ss", along[axis]) : along[axis],
                                 (long long)size));
-        diag_caption(d, "%lld windows reach to %s %lld", (long long)node->out_shape.dim[1 + axis], along[axis], (long long)covered);
+        bool one = node->out_shape.dim[1 + axis] == 1;
+        diag_caption(d, "%lld window%s to %s %lld", (long long)node->out_shape.dim[1 + axis], one ? " reaches" : "s reach",
+                     along[axis], (long long)covered);
         add_derivation(d, node->inputs.items[0], node->instance);
         diag_help(d, "padding, or for a pool ceil_mode=true, takes them in");
         return;
