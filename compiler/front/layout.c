@@ -357,8 +357,10 @@ static bool lacks_brace(const Layout *layout, const Token *token)
 static const Token *open_brace(Layout *layout, const Token *token)
 {
     const Token *brace = made_up(LBRACE, layout->last, token);
-    if (!layout->owes_brace && layout_tells(layout, brace->span))
-        diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`", token_text(layout->last));
+    if (!layout->owes_brace && layout_tells(layout, brace->span)) {
+        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`", token_text(layout->last));
+        diag_fix(d, brace->span, " {", "`{` opens the body that is indented below");
+    }
     layout->owes_brace = false;
     layout->missing++;
     layout->erred = true;

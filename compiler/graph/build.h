@@ -256,6 +256,8 @@ Diagnostic *build_error(const Builder *b, const char *code, Span at, const char 
 void add_instance_notes(Diagnostic *d, const Instance *instance);
 /* Like node_derivation, as seen from `level`: a block used there is one step. */
 void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level);
+/* The operator that another framework gives this name; NULL: none. */
+const Operator *other_spelling(const char *word);
 /* Whether a block of this name may be in a section that could not be read. */
 bool may_be_broken(const Builder *b, const char *word);
 /* Where the network's input is: derivations begin there. */

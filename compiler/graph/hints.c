@@ -202,8 +202,8 @@ bool node_needs_rank(const Node *node, int rank)
     const Node *changer = rank == 3 ? rank_changer(input) : NULL;
     if (changer != NULL)
         diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape), shape_text(changer->out_shape));
-    if (rank == 1 && input->producer != NULL)
-        diag_label(d, input->producer->span, "gives %s", shape_text(input->shape));
+    if (rank == 1)
+        label_step(d, node, input, format("gives %s", shape_text(input->shape)));
     diag_sizes(d, input->shape, shape_of(rank, -1, -1, -1));
     return false;
 }
@@ -217,7 +217,6 @@ static const struct { const char *theirs, *ours; } spellings[] = {
     {"conv", "conv2d"}, {"convolution", "conv2d"}, {"convolution2d", "conv2d"}, {"convolutional", "conv2d"},
     {"maxpool", "max_pool2d"}, {"maxpooling2d", "max_pool2d"}, {"maxpooling", "max_pool2d"}, {"pooling", "max_pool2d"},
     {"avgpool", "avg_pool2d"}, {"averagepooling2d", "avg_pool2d"}, {"averagepooling", "avg_pool2d"},
-    {"globalaveragepooling2d", "adaptive_avg_pool2d"}, {"globalavgpool", "adaptive_avg_pool2d"},
     {"adaptiveavgpool", "adaptive_avg_pool2d"}, {"adaptiveaveragepooling2d", "adaptive_avg_pool2d"},
     {"batchnorm", "batch_norm2d"}, {"batchnormalization", "batch_norm2d"}, {"bn", "batch_norm2d"},
     {"layernorm", "layer_norm2d"}, {"layernormalization", "layer_norm2d"},
@@ -238,6 +237,8 @@ static const struct { const char *theirs, *ours; } spellings[] = {
 
 /* Their words for what is no operator or argument here, and what is done instead. */
 static const struct { const char *theirs, *instead; } others[] = {
+    {"globalaveragepooling2d", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
+    {"globalavgpool", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
     {"sequential", "statements one below another are a chain; `block NAME { … }` gives one a name"},
     {"modulelist", "`repeat n as i { … }` applies a body n times"},
     {"route", "`from name` goes on from a named tensor, `concat(name)` joins it"},
@@ -297,7 +298,7 @@ static const char *folded(const char *word)
     return text_chars(&text);
 }
 
-static const Operator *other_spelling(const char *word)
+const Operator *other_spelling(const char *word)
 {
     const char *theirs = folded(word);
     for (int i = 0; operators[i] != NULL; i++)

@@ -310,7 +310,8 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
     Span at = word->kind == EXPR_CALL ? word->word_span : word->span;
     const char *written = span_text(at);
     Diagnostic *d = build_error(t->b, "unknown-name", at, "no %s is named %s", setting, written);
-    const char *near = nearest(written, names.items);
+    const Operator *other = other_spelling(written);
+    const char *near = nearest(other != NULL ? other->name : written, names.items);
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
     diag_note(d, "%s may be: %s", setting, text_chars(&list));
@@ -489,6 +490,20 @@ static int find_row(const char *name)
     return -1;
 }
 
+/* What other frameworks call settings. */
+static const char *other_setting_name(const char *word)
+{
+    static const struct { const char *theirs, *ours; } spellings[] = {
+        {"batch_size", "batch"}, {"batchsize", "batch"}, {"criterion", "loss"}, {"dataset", "data"}, {"num_epochs", "epochs"},
+        {"n_epochs", "epochs"}, {"max_epochs", "epochs"}, {"lr_scheduler", "schedule"}, {"scheduler", "schedule"},
+        {"transform", "augment"}, {"optim", "optimizer"}, {"solver", "optimizer"}, {"random_seed", "seed"},
+    };
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+        if (strcmp(word, spellings[i].theirs) == 0)
+            return spellings[i].ours;
+    return NULL;
+}
+
 static void report_unknown_setting(Training *t, const SettingDef *def)
 {
     const char *names[ROWS + 1] = {0};
@@ -498,7 +513,9 @@ static void report_unknown_setting(Training *t, const SettingDef *def)
         text_add(&list, "%s%s", i > 0 ? ", " : "", rows[i].name);
     }
     Diagnostic *d = build_error(t->b, "unknown-setting", def->name_span, "the train section has no setting `%s`", def->name);
-    const char *near = nearest(def->name, names);
+    const char *other = other_setting_name(def->name), *near = other == NULL ? nearest(def->name, names) : NULL;
+    if (other != NULL)
+        diag_fix(d, def->name_span, other, "it is %s here", other);
     if (near != NULL)
         diag_fix(d, def->name_span, near, "the nearest is %s", near);
     diag_note(d, "settings are: %s", text_chars(&list));

@@ -67,6 +67,8 @@ static void report_too_large(const Node *node, Window window, int64_t input, int
                      (long long)window.dilation, (long long)window_extent(window), along);
     else
         diag_caption(d, "%lld %s", (long long)window.kernel, along);
+    if (input == 1)
+        along = axis == 0 ? "row" : "column";
     diag_note(d, "the input %s has %lld %s, padded by %lld and %lld",
               shape_text(input_shape(node)), (long long)input, along,
               (long long)window.before, (long long)window.after);

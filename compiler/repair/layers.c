@@ -132,6 +132,21 @@ void propose_input(const Program *program, const Diagnostic *fault, CandidateLis
         const Stmt *stmt = body->stmts.items[i];
         if (stmt->kind == STMT_INPUT && compare_spans(stmt->shape->span, at) == 0)
             add_candidate(candidates, SIZE_NUMBER, 0, stmt->shape->span, shape_text(fault->wanted),
-                          format("input %s is what arrives", shape_text(fault->wanted)));
+                          format("input %s is what arrives", shape_text(fault->wanted)))->root = true;
+    }
+}
+
+/* A number in a block's signature, as the block really gives it. */
+void propose_signature(const Program *program, const Diagnostic *fault, CandidateList *candidates)
+{
+    Span at = fault->marks.items[0].at;
+    for (int i = 0; fault->sized && i < program->blocks.count; i++) {
+        const ShapeExpr *out = program->blocks.items[i]->out;
+        for (int axis = 0; out && axis < out->dims.count && axis < fault->actual.rank; axis++) {
+            const Expr *dim = out->dims.items[axis];
+            const char *real = format("%lld", (long long)fault->actual.dim[axis]);
+            if (dim->kind == EXPR_INT && compare_spans(dim->span, at) == 0)
+                add_candidate(candidates, SIZE_STRUCTURE, 0, dim->span, real, format("%s in the signature is what the block gives", real));
+        }
     }
 }

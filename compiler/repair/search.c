@@ -51,7 +51,12 @@ static void sort_candidates(CandidateList *candidates)
 static bool fits(Search *search, const Diagnostic *fault, Candidate *candidate)
 {
     candidate->gone = NEW_ARRAY(bool, (size_t)search->faults.count);
-    return trial_mends(search, fault, &candidate->edits, candidate->gone);
+    search->added = !candidate->call && !candidate->root;
+    TrialResult result = try_edits(search, fault, &candidate->edits, candidate->gone);
+    search->rooted |= result == TRIAL_REVEALS && candidate->root;
+    if (result == TRIAL_REVEALS && !search->revealing)
+        search->revealing = candidate->text;
+    return result == TRIAL_MENDS;
 }
 
 static void try_size(Search *search, const Diagnostic *fault, const CandidateList *candidates, Size size, CandidateList *fit)
@@ -118,8 +123,18 @@ static void offer(const Search *search, Diagnostic *fault, const CandidateList *
         diag_repair(fault, &fit->items[i].edits, fit->items[i].text);
 }
 
+/* Of an input that is not the data's, every shape that does not fit follows. */
+static void drop_what_follows(Search *search, const Diagnostic *fault)
+{
+    for (int i = 0; i < search->faults.count; i++)
+        if (search->faults.items[i] != fault)
+            search->faults.items[i]->dropped |= is_of_shapes(search->faults.items[i]);
+}
+
 static void search_edits(Search *search, Diagnostic *fault)
 {
+    if (search->layers < 0)
+        search->layers = count_layers(search);
     SiteList sites = {0};
     CandidateList candidates = {0}, fit = {0};
     find_sites(search->program, fault, &sites);
@@ -128,6 +143,7 @@ static void search_edits(Search *search, Diagnostic *fault)
         propose_layers(fault, &sites.items[i], &candidates);
     }
     propose_input(search->program, fault, &candidates);
+    propose_signature(search->program, fault, &candidates);
     sort_candidates(&candidates);
     for (Size size = 0; size < SIZES && !fit.count; size++) {
         search->kept = size < SIZE_STRUCTURE ? LAST_BYTES : 0;
@@ -137,6 +153,10 @@ static void search_edits(Search *search, Diagnostic *fault)
         try_pairs(search, fault, &candidates, &fit);
     offer(search, fault, &fit);
     drop_consequences(search, &fit);
+    if (!fit.count && search->revealing)
+        diag_help(fault, "%s; another fault shows then", search->revealing);
+    if (search->rooted)
+        drop_what_follows(search, fault);
 }
 
 static void try_its_own(Search *search, Diagnostic *fault)
@@ -150,7 +170,7 @@ static void try_its_own(Search *search, Diagnostic *fault)
 
 void offer_help(const Program *program)
 {
-    Search search = { .program = program, .left_in_file = FILE_BYTES };
+    Search search = { .program = program, .left_in_file = FILE_BYTES, .layers = -1 };
     search.faults = errors_in_use();
     if (search.faults.count > MOST_FAULTS)
         return;
@@ -158,6 +178,8 @@ void offer_help(const Program *program)
         Diagnostic *fault = search.faults.items[i];
         search.left = SEARCH_BYTES;
         search.kept = 0;
+        search.revealing = NULL;
+        search.rooted = false;
         if (fault->dropped || fault->marks.items[0].at.source != program->source)
             continue;
         if (is_of_shapes(fault))

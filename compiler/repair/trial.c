@@ -81,7 +81,8 @@ static bool touches_message(const Trial *trial, const EditList *edits)
 {
     for (int k = 0; k < edits->count; k++) {
         int line = edits->items[k].at.line, column = edits->items[k].at.column;
-        move_place(edits, &line, &column);
+        EditList before = {edits->items, k, k};
+        move_place(&before, &line, &column);
         for (int i = 0; i < trial->log->waiting.count; i++) {
             Span at = trial->log->waiting.items[i]->marks.items[0].at;
             if (at.source == trial->program->source && at.line == line)
@@ -106,22 +107,44 @@ static void note_gone(const Trial *trial, const FaultList *expected, const Searc
     }
 }
 
-bool trial_mends(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone)
+static int layers_made(const Trial *trial)
+{
+    return trial->trace.graph ? trial->trace.graph->nodes.count : 0;
+}
+
+int count_layers(Search *search)
+{
+    Trial trial;
+    EditList none = {0};
+    open_trial(&trial, search->program);
+    Text text = edited_text(search->program->source, &none);
+    run_trial(&trial, search, &text);
+    int layers = layers_made(&trial);
+    close_trial(&trial);
+    return layers;
+}
+
+TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone)
 {
     Trial trial;
     FaultList expected = {0};
+    TrialResult result = TRIAL_FAILS;
     open_trial(&trial, search->program);
     Text text = edited_text(search->program->source, edits);
     for (int i = 0; i < search->faults.count; i++)
         if (search->faults.items[i] != fault)
             push(&expected, moved_fault(search, search->faults.items[i], edits));
     diag_expect(&expected);
-    bool mended = run_trial(&trial, search, &text) && !diag_surprised() &&
-                  !touches_message(&trial, edits);
-    if (mended)
+    if (run_trial(&trial, search, &text) && !touches_message(&trial, edits)) {
+        if (!diag_surprised())
+            result = TRIAL_MENDS;
+        else if (layers_made(&trial) > search->layers + search->added)
+            result = TRIAL_REVEALS;
+    }
+    if (result == TRIAL_MENDS)
         note_gone(&trial, &expected, search, fault, gone);
     close_trial(&trial);
-    return mended;
+    return result;
 }
 
 /* Whether a message begins in the text of a replacement. */

@@ -58,6 +58,54 @@ def test_json_and_sarif(program, golden):
     assert [region["startLine"] for region in regions] == lines
 
 
+def is_region(region):
+    return 1 <= region["startLine"] <= region["endLine"] and region["startColumn"] >= 1 and region["endColumn"] >= 1
+
+
+@every_program
+def test_sarif_is_valid(program):
+    """What SARIF 2.1.0 (OASIS, 2020) demands of the parts that are used: sections 3.13 to 3.57."""
+    document = json.loads(told(program, "sarif"))
+    (run,) = document["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert document["version"] == "2.1.0" and run["tool"]["driver"]["name"] == "netc"
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"] and result["level"] in ("error", "warning")
+        assert result["message"]["text"]
+        for places in (result["locations"], result["relatedLocations"]):
+            assert len({json.dumps(place) for place in places}) == len(places)
+            for place in places:
+                assert place["physicalLocation"]["artifactLocation"]["uri"] and is_region(place["physicalLocation"]["region"])
+        for fix in result["fixes"]:
+            assert fix["description"]["text"]
+            for change in fix["artifactChanges"]:
+                assert change["artifactLocation"]["uri"] and change["replacements"]
+                assert all(is_region(one["deletedRegion"]) and "text" in one["insertedContent"] for one in change["replacements"])
+
+
+JSON_KEYS = {
+    "": {"severity", "code", "message", "spans", "notes", "help"},
+    "spans": {"file", "line", "column", "end_line", "end_column", "primary", "label"},
+    "help": {"message", "applicability", "edits"},
+}
+EDIT_KEYS = {"file", "line", "column", "end_line", "end_column", "text"}
+
+
+@every_program
+def test_json_has_the_keys_of_its_contract(program):
+    for message in json.loads(told(program, "json")):
+        assert set(message) == JSON_KEYS[""]
+        assert [span["primary"] for span in message["spans"]] == [True] + [False] * (len(message["spans"]) - 1)
+        assert all(set(one) == JSON_KEYS[key] for key in ("spans", "help") for one in message[key])
+        assert all(set(edit) == EDIT_KEYS for help in message["help"] for edit in help["edits"])
+
+
+@every_program
+def test_narrated_has_no_drawing(program):
+    text = told(program, "narrated")
+    assert text.startswith(("Error, ", "Warning, ")) and not re.search(r"[|^]| -> |--->", text)
+
+
 def test_every_code_is_met():
     met = {message["code"] for program in PROGRAMS for message in json.loads(told(program, "json"))}
     listed = re.findall(r"^([\w-]+)  ", netc("explain").stdout.partition("\nerrors:\n")[2], re.M)

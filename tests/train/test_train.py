@@ -1,6 +1,8 @@
 """Training as a whole: the same bits for any number of threads and after any
 interruption, what the log says, and what a run refuses."""
+import contextlib
 import math
+import os
 import re
 import signal
 import struct
@@ -299,6 +301,45 @@ def test_a_full_disk_keeps_the_old_file(data, tmp_path):
     assert "cannot write" in run("bash", "-c", limited, expect=1).stderr
     assert (tmp_path / "w").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["w"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KB; only root can mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder, left):
+    """Leaves `left` bytes of the disk."""
+    with open(folder / "filler", "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        file.truncate(os.fstat(file.fileno()).st_size - left)
+
+
+@pytest.mark.skipif(not have("mount"), reason="needs mount")
+@pytest.mark.parametrize("option", ["--save", "--checkpoint", "--save-gradients"])
+def test_a_disk_that_is_full_keeps_the_old_file(option, data, small_disk):
+    program, made = small(), small_disk / "w"
+    train(program, data, "--max-steps", 1, option, made)
+    before = made.read_bytes()
+    fill(small_disk, 4096)
+    refused = train(program, data, "--max-steps", 2, option, made, expect=1).stderr
+    assert f"cannot write {made}" in refused and "No space left on device" in refused and refused.count("\n") == 1
+    assert made.read_bytes() == before
+    assert sorted(path.name for path in small_disk.iterdir()) == ["filler", "w"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_log_that_cannot_grow_stops_the_run(data, tmp_path):
+    refused = train(small(), data, "--log", "/dev/full", "--save", tmp_path / "w", expect=1).stderr
+    assert "cannot write /dev/full: No space left on device" in refused and not (tmp_path / "w").exists()
 
 
 @pytest.mark.parametrize("options, told", [
