@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import MODELS, ROOT, TUTORIALS, netc, read_log, read_safetensors, run, trainer
+from harness import MODELS, ROOT, TUTORIALS, check_text, netc, read_log, read_safetensors, run, trainer
 
 # Trained parameters, and what each flatten gives.
 SIZES = {
@@ -113,7 +113,7 @@ def to_learn(model, lr):
     body = re.sub(r" *-> \[[0-9 ,]*\]", "", text[network:])     # shapes of the full size
     body = re.sub(r"input \[(\d+), \d+, \d+\]", r"input [\1, 32, 32]", body).replace("linear(1000)", "linear(10)")
     if model == "unet":
-        body = body.replace("conv2d(2, 1) as outc.conv", "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten")
+        body = re.sub(r"conv2d\(2, 1\) +as outc.conv", "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten", body)
     return text[:network] + body + (f"\ntrain {{\n    data cifar10\n    loss cross_entropy\n    optimizer sgd(lr={lr}, momentum=0.9)\n"
                                     f"    batch {IMAGES}\n    epochs {STEPS}\n}}\n")
 
@@ -134,6 +134,12 @@ def losses(text, data, tmp_path, *options, steps=STEPS):
     log = tmp_path / "log.jsonl"
     run(trainer(text, *options), "train", "--data", data, "--max-steps", steps, "--quiet", "--log", log)
     return [event["loss"] for event in read_log(log) if event["event"] == "step"]
+
+
+@pytest.mark.parametrize("model", sorted(set(SIZES) - set(TUTORIALS)))
+def test_the_slow_tests_networks_are_right(model, tmp_path):
+    """They are trained by `make test-slow` alone; that they compile shows here."""
+    check_text(to_learn(model, 0.01), tmp_path, expect=0)
 
 
 def falls(told):
