@@ -5,6 +5,7 @@
 # make mnist    the four IDX files, in data/mnist/
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
+# make mutants N=10000 FROM=1   models with one random fault each, and what is said of them
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
 
@@ -59,7 +60,7 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 # Debian packages, only those that are missing; sudo only when not root.
 TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev
 TO_FETCH = curl ca-certificates python3-pip
-TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz
+TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz neovim
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
 present  = $(shell dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | sed -n 's/ installed$$//p')
 missing  = $(filter-out $(call present,$(1)),$(1))
@@ -104,6 +105,9 @@ fuzz-networks: all
 BENCH_PYTHON = $(PYTHON)
 bench: all
 	@BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) tests/bench/bench.py
+
+mutants: all
+	MUTANTS=$(N) MUTANTS_FROM=$(FROM) $(PYTHON) -m pytest -q -s tests/diagnostics/test_mutations.py
 
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc

@@ -199,6 +199,7 @@ int main(int argc, char **argv)
         case COMMAND_SUMMARY: summary(&options); break;
         case COMMAND_GRAPH: draw(&options); break;
         case COMMAND_FMT: good = format_files(&options); break;
+        case COMMAND_LSP: return serve();
         case COMMAND_EXPLAIN: explain(&options); break;
         }
     diag_flush();

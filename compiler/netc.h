@@ -106,6 +106,7 @@ Diagnostic *diag(Severity severity, const char *code, Span primary, const char *
 void diag_caption(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
 /* A secondary span with a text beside its dashes. */
 void diag_label(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
+bool is_marked(const Diagnostic *d, Span at);  /* something begins there */
 /* "= note: ..." and, with a place of its own, "note: ... --> file:line". */
 void diag_note(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
 void diag_note_at(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
@@ -273,6 +274,7 @@ typedef struct Program {
     LIST(BlockDef *) blocks;
     NetworkDef *network;        /* NULL: a library */
     TrainDef *train;            /* NULL: none */
+    bool broken;                /* a section had a syntax error: what it defined is unknown */
 } Program;
 
 /* Reads and parses.  NULL when nothing could be read; otherwise a program, with
@@ -336,6 +338,7 @@ bool absent_by_default(const ArgSpec *spec);
 typedef struct ArgValue {
     bool given;                 /* written by the user */
     Span span;                  /* the value; the whole call when it was not written */
+    Span origin;                /* the definition of the first name in it; none: no source */
     int64_t integer[4];
     double real;
     const char *word;           /* interned, or NULL */
@@ -404,8 +407,11 @@ void list_operators(FILE *out);
  * level of instantiation already added, and the chain of steps that made its
  * input available through node_derivation(). */
 Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
-/* Labels the last `most` steps that led to `tensor` with their shapes. */
-void node_derivation(Diagnostic *d, const Tensor *tensor, int most);
+/* Labels the last steps that led to `tensor` with their shapes and arithmetic. */
+void node_derivation(Diagnostic *d, const Tensor *tensor);
+/* Labels the step that made `tensor`, as seen from where `node` is: of a block
+ * used there, its use. */
+void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text);
 /* The input must be [channels, height, width] (rank 3) or [features] (rank 1). */
 bool node_needs_rank(const Node *node, int rank);
 
@@ -559,7 +565,8 @@ typedef struct BlockUse {       /* one use of a block, with the whole numbers it
 } BlockUse;
 typedef struct Trace {
     Graph *graph;               /* as far as it was built, errors or none; NULL: a library */
-    LIST(StmtUse) stmts;        /* in the order in which they end; the first some 100,000 */
+    LIST(StmtUse) stmts;        /* in the order in which they end */
+    bool partial;               /* there were too many: only the first are here */
     LIST(BlockUse) blocks;
 } Trace;
 
@@ -573,6 +580,16 @@ void check_library(const Program *program);
  * graph->settings and adds the loss node. */
 void resolve_training(Graph *graph);
 const Setting *find_setting(const Graph *graph, const char *path);      /* NULL: none */
+
+/* What the train section can hold, for completion and the editors' grammars. */
+typedef struct ChoiceInfo { const char *name; const ArgSpec *args; } ChoiceInfo;       /* args NULL: none */
+typedef struct SettingInfo {
+    const char *name, *doc;
+    bool required, repeated;
+    const ArgSpec *args;        /* its own; NULL: none */
+    LIST(ChoiceInfo) choices;   /* what it may begin with: optimizers, data sets */
+} SettingInfo;
+SettingInfo setting_info(int i);                /* name NULL: there are no more */
 
 /* For build.c and the passes. */
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
@@ -607,6 +624,15 @@ typedef enum FormatMode {
     FORMAT_ANNOTATE,            /* and `-> […]  #=` on every line that asserts no shape */
     FORMAT_STRIP                /* and those taken away */
 } FormatMode;
+
+/* shapes.c: a trace by the place of its statements, for those who ask of a line. */
+typedef struct ShapeNotes ShapeNotes;
+typedef struct StmtUses { const StmtUse **items; int count; } StmtUses;
+ShapeNotes *note_shapes(const Trace *trace);
+StmtUses uses_at(const ShapeNotes *notes, Span place);          /* of the statement that begins there */
+/* "[10, 24, 24]", or in a block that is used at several shapes "[c, h/2, w/2]":
+ * what it gives at every use; NULL: unknown, or nothing says them all. */
+const char *noted_shape(ShapeNotes *notes, Span place);
 
 /* The text in netc's layout.  False: it has errors (reported).  `path` is whose
  * text it is, for messages and used files. */
@@ -712,7 +738,8 @@ bool render_svg(const Text *dot, const char *output);   /* output "-": standard 
 /* ---------------------------------------------------------- options.c */
 
 typedef enum Command {
-    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_FMT, COMMAND_EXPLAIN
+    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_FMT, COMMAND_LSP,
+    COMMAND_EXPLAIN
 } Command;
 
 typedef enum DumpStage { DUMP_NONE, DUMP_AST, DUMP_GRAPH, DUMP_GRADIENT, DUMP_PLAN } DumpStage;
@@ -734,5 +761,8 @@ _Noreturn void misuse(const Options *options, const char *message, ...) PRINTF(2
 
 /* format/files.c: `netc fmt`.  False: --check found a file that would change. */
 bool format_files(const Options *options);
+
+/* serve/server.c: `netc lsp`, until the client ends it; gives the exit code. */
+int serve(void);
 
 #endif

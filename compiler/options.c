@@ -21,21 +21,22 @@ static const CommandSpec commands[] = {
     [COMMAND_SUMMARY] = { "summary", "FILE", "prints each layer's shapes, parameters and multiply-adds", 1, 1 },
     [COMMAND_GRAPH]   = { "graph", "FILE", "draws the network, with shapes, for Graphviz", 1, 1 },
     [COMMAND_FMT]     = { "fmt", "FILE...", "lays files out in the one canonical way; - is standard input and output", 1, 1 << 20 },
+    [COMMAND_LSP]     = { "lsp", "", "serves an editor: the Language Server Protocol on standard input and output", 0, 0 },
     [COMMAND_EXPLAIN] = { "explain", "[OPERATOR|CODE]", "explains an operator or an error's code; alone, lists them", 0, 1 },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 enum {                          /* which commands take an option */
     CHECK = 1 << COMMAND_CHECK, BUILD = 1 << COMMAND_BUILD, EMIT = 1 << COMMAND_EMIT,
-    SUMMARY = 1 << COMMAND_SUMMARY, GRAPH = 1 << COMMAND_GRAPH, FMT = 1 << COMMAND_FMT,
-    EXPLAIN = 1 << COMMAND_EXPLAIN, READS = CHECK | BUILD | EMIT | SUMMARY | GRAPH | FMT, ALL = READS | EXPLAIN
+    SUMMARY = 1 << COMMAND_SUMMARY, GRAPH = 1 << COMMAND_GRAPH, FMT = 1 << COMMAND_FMT, LSP = 1 << COMMAND_LSP,
+    EXPLAIN = 1 << COMMAND_EXPLAIN, READS = CHECK | BUILD | EMIT | SUMMARY | GRAPH | FMT, ALL = READS | EXPLAIN | LSP
 };
 
 enum {                          /* options without a letter */
     OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_JSON, OPTION_SVG,
     OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS,
     OPTION_WARN, OPTION_FIX,
-    OPTION_CHECK, OPTION_DIFF, OPTION_ANNOTATE, OPTION_STRIP
+    OPTION_CHECK, OPTION_DIFF, OPTION_ANNOTATE, OPTION_STRIP, OPTION_STDIO
 };
 
 typedef struct OptionSpec {
@@ -61,6 +62,7 @@ static const OptionSpec option_specs[] = {
     { "diff", OPTION_DIFF, NULL, FMT, "writes nothing, shows what would change" },
     { "annotate", OPTION_ANNOTATE, NULL, FMT, "writes each line's shape after it, as `-> [...]  #=`; old ones are renewed" },
     { "strip", OPTION_STRIP, NULL, FMT, "takes away what --annotate wrote" },
+    { "stdio", OPTION_STDIO, NULL, LSP, "what it does anyway: editors like to say it" },
     { "dump", OPTION_DUMP, "ast|graph|gradient|plan", CHECK, "prints what that stage made, and stops" },
     { "diagnostics", OPTION_DIAGNOSTICS, "human|short|json|sarif|narrated", READS,
       "how errors are written (default human); narrated: plain sentences, to be read aloud" },
@@ -168,6 +170,7 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_CHECK: options->check = true; break;
     case OPTION_DIFF: options->diff = true; break;
     case OPTION_ANNOTATE: options->annotate = true; break;
+    case OPTION_STDIO: break;
     case OPTION_STRIP: options->strip = true; break;
     case OPTION_DUMP: options->dump = (DumpStage)(DUMP_AST + choose(options, spec, word)); break;
     case OPTION_DIAGNOSTICS: diag_options.style = choose(options, spec, word); break;
@@ -259,7 +262,8 @@ static void check_operands(const Options *options)
     if (options->operands.count < spec->minimum)
         misuse(options, "%s needs a FILE", spec->name);
     if (options->operands.count > spec->maximum)
-        misuse(options, "%s takes one operand: '%s' is one too many", spec->name, options->operands.items[spec->maximum]);
+        misuse(options, "%s takes %s: '%s' is one too many", spec->name, spec->maximum ? "one operand" : "no operands",
+               options->operands.items[spec->maximum]);
     if (options->command == COMMAND_BUILD && (!options->output || !strcmp(options->output, "-")))
         misuse(options, "build needs -o TRAINER, the program to write");
     if (options->dump && options->fix)

@@ -50,21 +50,30 @@ typedef struct NetStep {
     int64_t images;             /* in this batch: the loss is their mean */
     uint64_t seed;              /* of the run: with `step` and the image's place it decides dropout */
     uint64_t step;              /* counts training steps from 0 */
-    struct NetClock *clock;     /* times every part for the trainer's bench; NULL: nothing is timed */
+    struct NetWatch *watch;     /* is told of every part; NULL: nobody is */
 } NetStep;
 
 /* A part of a program: one kernel's call in one of its phases. */
 typedef struct NetPart {
     const char *path, *stage;   /* "conv1", "backward_input" */
     int64_t multiply_adds;      /* per image: what the layer is defined by, none taken off for skipped taps */
+    int layer;                  /* whose output it leaves, of NetModel.layers; -1: none's */
+    bool kept;                  /* the output lies in the grain's kept tensors, else in the scratch arena … */
+    int64_t place, elements;    /* … from here on, in elements */
 } NetPart;
 
-/* Said after each part.  Where nothing is timed it costs a test of a pointer. */
-void net_clock_lap(struct NetClock *clock, int part);
-static inline void net_lap(const NetStep *step, int part)
+/* Who times the parts, or looks at what they leave.  `phase` is called when a
+ * thread begins a phase, `part` after each part, with the arguments of its NetWork. */
+typedef struct NetWatch {
+    void (*phase)(struct NetWatch *watch);
+    void (*part)(struct NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain, int part);
+} NetWatch;
+
+/* Said after each part.  Where nobody watches it costs a test of a pointer. */
+static inline void net_lap(const NetStep *step, const real *scratch, int64_t grain, int part)
 {
-    if (__builtin_expect(step->clock != NULL, 0))
-        net_clock_lap(step->clock, part);
+    if (__builtin_expect(step->watch != NULL, 0))
+        step->watch->part(step->watch, step, scratch, grain, part);
 }
 
 /* A phase: work that needs no barrier inside.  `grain` runs once per grain

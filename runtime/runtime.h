@@ -196,7 +196,6 @@ void net_clip_apply(const NetClip *clip, real *gradient, int64_t from, int64_t t
 void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters, uint64_t seed);
 
 /* What times the parts of a program, on one thread: see train/profile.c. */
-typedef struct NetClock { double last, *seconds; } NetClock;    /* seconds[part], added to */
 
 /* train/session.c */
 struct NetSession {
@@ -213,7 +212,7 @@ struct NetSession {
     real **scratch;             /* [threads] */
     int64_t gradient_stride;
     uint64_t seed, steps;       /* training steps done */
-    NetClock *clock;            /* times each part of a program; NULL: nothing is timed */
+    NetWatch *watch;            /* is told of each part of a program; NULL: nobody is */
     const char **class_names;   /* [classes]; NULL: not known */
     char *class_lines;          /* the same, a line each */
 };
@@ -267,7 +266,8 @@ typedef struct NetBatch {
 /* The mean loss over the batch and how many were right. */
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;
 /* One training step: the mean gradient is left in session->gradients[0 …
- * trained), and `optimizer`, unless NULL, moves the weights. */
+ * trained), and `optimizer`, unless NULL, moves the weights; a loss that is not
+ * finite moves nothing, and the step does not count. */
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer);
 /* One pass of the inference program; the loss is the network's own, or without a
  * train section the cross-entropy of its logits. */
@@ -360,6 +360,14 @@ void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, d
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
 void net_meter_clear(NetMeter *meter);
 
+/* train/finite.c: where values that are no numbers came from.  False with a
+ * sentence when a trained parameter is not finite. */
+bool net_check_weights(const NetSession *session, NetError *error);
+/* After a training step whose loss is not finite: the parameter, or the first
+ * layer's output, that is not, as the clause "the output of conv2 (…) is the
+ * first that is not finite".  Takes the step's forward pass again. */
+void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, size_t size);
+
 /* train/loop.c */
 typedef struct NetRun {
     const char *save, *checkpoint, *gradients, *log;    /* paths, or NULL */
@@ -394,9 +402,7 @@ double net_thread_seconds(void);        /* what the calling thread has used of a
 /* Multiply-adds a second that the pool's threads reach together. */
 double net_measure_peak(const NetModel *model, NetPool *pool);
 
-/* train/profile.c: the time of each part of a program on one thread.  A phase
- * starts the clock and says net_lap after each part. */
-void net_clock_start(NetClock *clock);
+/* train/profile.c: the time of each part of a program on one thread. */
 typedef struct NetProfile {
     const NetProgram *program;
     int64_t steps, images;      /* in a repeat; in a step */

@@ -135,6 +135,14 @@ void diag_label(Diagnostic *d, Span at, const char *text, ...)
     va_end(arguments);
 }
 
+bool is_marked(const Diagnostic *d, Span at)
+{
+    for (int i = 0; i < d->marks.count; i++)
+        if (compare_spans(d->marks.items[i].at, at) == 0)
+            return true;
+    return false;
+}
+
 void diag_note(Diagnostic *d, const char *text, ...)
 {
     va_list arguments;
@@ -297,6 +305,30 @@ DiagnosticList errors_in_use(void)
         if (all.items[i]->severity == SEVERITY_ERROR)
             push(&errors, all.items[i]);
     return errors;
+}
+
+/* All that is_repeated() takes for one go together. */
+static bool is_among(const Diagnostic *d, const DiagnosticList *dropped)
+{
+    for (int i = 0; i < dropped->count; i++)
+        if (is_repeated(d, dropped->items[i]))
+            return true;
+    return false;
+}
+
+void diag_drop(void)
+{
+    DiagnosticList kept = {0}, dropped = {0};
+    for (int i = 0; i < in_use->waiting.count; i++)
+        if (in_use->waiting.items[i]->dropped)
+            push(&dropped, in_use->waiting.items[i]);
+    for (int i = 0; dropped.count && i < in_use->waiting.count; i++)
+        if (!is_among(in_use->waiting.items[i], &dropped))
+            push(&kept, in_use->waiting.items[i]);
+        else
+            in_use->error_count--;
+    if (dropped.count)
+        in_use->waiting = kept;
 }
 
 /* ---- printing */

@@ -42,6 +42,7 @@ struct Diagnostic {
     LIST(Remark) remarks;
     int serial;                 /* the order of reporting, to break ties */
     bool doubtful;              /* no help may be applied unasked */
+    bool dropped;               /* found to follow from another */
     bool sized;                 /* a shape was `actual` and had to be `wanted` */
     Shape actual, wanted;
 };
@@ -55,6 +56,7 @@ struct DiagnosticLog {
 };
 
 DiagnosticList errors_in_use(void);             /* of the log in use, in source order, each once */
+void diag_drop(void);                           /* takes those out of the log in use that are dropped */
 int compare_spans(Span a, Span b);              /* by where they start */
 /* An edit may be made unasked only when it is the only one offered. */
 const char *applicability(const Diagnostic *d, const Remark *remark);

@@ -244,7 +244,7 @@ static const struct { const char *sign, *spoken; } signs[] = {
     {" -> ", " to "}, {" * ", " times "}, {" + ", " plus "}, {" - ", " minus "}, {" = ", " is "}, {" / ", " divided by "},
     {"`{`", "an opening brace"}, {"`}`", "a closing brace"}, {"`(`", "an opening parenthesis"},
     {"`)`", "a closing parenthesis"}, {"`[`", "an opening bracket"}, {"`]`", "a closing bracket"}, {"`,`", "a comma"},
-    {"`", ""}, {"…", "and so on"},
+    {"-> ", "shape "}, {"//", " divided by "}, {"^", " to the power "}, {"`", ""}, {"…", "and so on"},
 };
 
 static const char *spoken(const char *chars)

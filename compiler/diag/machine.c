@@ -174,11 +174,11 @@ static const char *sarif_message(const Diagnostic *d)
     return text_chars(&text);
 }
 
-static void sarif_result(cJSON *results, const Diagnostic *d)
+static void sarif_result(cJSON *results, const Diagnostic *d, int rule)
 {
     cJSON *result = add_object(results);
     add_string(result, "ruleId", d->code);
-    cJSON_AddNumberToObject(result, "ruleIndex", find_code(d->code));
+    cJSON_AddNumberToObject(result, "ruleIndex", rule);
     add_string(result, "level", severity_word(d->severity));
     sarif_text(result, "message", sarif_message(d));
     sarif_location(cJSON_AddArrayToObject(result, "locations"), d->marks.items[0].at, d->marks.items[0].text);
@@ -196,15 +196,25 @@ static void sarif_result(cJSON *results, const Diagnostic *d)
     cJSON_AddItemToObject(result, "fixes", fixes);
 }
 
-static void sarif_rules(cJSON *driver)
+/* The rules that the results refer to, in the order of their codes; gives each
+ * one's index by code, -1: none. */
+static int *sarif_rules(cJSON *driver, const DiagnosticList *shown)
 {
     cJSON *rules = cJSON_AddArrayToObject(driver, "rules");
+    int *index = NEW_ARRAY(int, (size_t)code_count), count = 0;
+    bool *met = NEW_ARRAY(bool, (size_t)code_count);
+    for (int i = 0; i < shown->count; i++)
+        met[find_code(shown->items[i]->code)] = true;
     for (int i = 0; i < code_count; i++) {
+        index[i] = met[i] ? count++ : -1;
+        if (!met[i])
+            continue;
         cJSON *rule = add_object(rules);
         add_string(rule, "id", codes[i].code);
         sarif_text(rule, "shortDescription", codes[i].summary);
         sarif_text(rule, "fullDescription", codes[i].explanation);
     }
+    return index;
 }
 
 struct cJSON *sarif_document(const DiagnosticList *shown)
@@ -216,11 +226,11 @@ struct cJSON *sarif_document(const DiagnosticList *shown)
     cJSON *driver = cJSON_AddObjectToObject(cJSON_AddObjectToObject(run, "tool"), "driver");
     add_string(driver, "name", "netc");
     add_string(driver, "version", NETC_VERSION);
-    sarif_rules(driver);
+    const int *rules = sarif_rules(driver, shown);
     add_string(run, "columnKind", "unicodeCodePoints");
     cJSON *results = cJSON_AddArrayToObject(run, "results");
     for (int i = 0; i < shown->count; i++)
-        sarif_result(results, shown->items[i]);
+        sarif_result(results, shown->items[i], rules[find_code(shown->items[i]->code)]);
     return document;
 }
 

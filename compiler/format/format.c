@@ -72,8 +72,12 @@ static bool lay_out_annotated(const char *path, const char *chars, size_t length
         check_parsed(program, &trace);
     if (!program || diag_error_count() > errors)
         return false;
+    if (trace.partial) {
+        diag(SEVERITY_ERROR, "too-large", program->network->name_span, "the network expands to too many statements to annotate");
+        return false;
+    }
     Rows *rows = read_rows(program->source);
-    annotate_rows(rows, program, &trace);
+    annotate_rows(rows, program, note_shapes(&trace));
     print_rows(rows, out);
     require(count_errors(path, text_chars(out), out->length) == 0);
     return true;

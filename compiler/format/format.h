@@ -3,7 +3,8 @@
  *   rows.c      a file's words and comments to rows of statements
  *   columns.c   rows that stand together to aligned columns
  *   print.c     rows to text
- *   annotate.c  the inferred shape of each row
+ *   shapes.c    the one shape that is right for a line
+ *   annotate.c  that shape written after each row
  *   format.c    a text in, a text out
  *   files.c     `netc fmt`
  *   diff.c      what changed
@@ -85,7 +86,7 @@ const char *remark_text(const Row *row);        /* "#= what it says", or NULL */
 void print_rows(Rows *rows, Text *out);
 
 /* annotate.c: gives every row that asserts no shape the one that was inferred. */
-void annotate_rows(Rows *rows, const Program *program, const Trace *trace);
+void annotate_rows(Rows *rows, const Program *program, ShapeNotes *notes);
 void strip_rows(Rows *rows);                    /* takes the marked ones away */
 
 #endif

@@ -86,7 +86,7 @@ static bool is_place_for(int kind)
 static Span place(const Layout *layout)
 {
     Span at = layout->last->span;
-    if (!layout->last->first_on_line || !layout->before || is_place_for(layout->before->kind))
+    if (continues_body(layout->last) || !layout->last->first_on_line || !layout->before || is_place_for(layout->before->kind))
         return at;
     at = layout->before->span;
     at.line = at.end_line;
@@ -129,6 +129,10 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
 {
     const Token *token = layout->last;
     explain_parenthesis(d, layout, expected);
+    if (continues_body(token)) {
+        diag_help(d, token->kind == ELSE ? "`else` follows the `}` of an if" : "`shortcut` follows the `}` of a skip");
+        return;
+    }
     if (expected->section)
         explain_section(d, layout);
     else if (token->kind >= USE && token->kind <= ANY && expected->name && !expected->statement)
@@ -145,8 +149,10 @@ static bool is_reported(const Layout *layout)
     return layout->stopped || layout->last->kind == BAD || layout->last->kind == BAD_VALUE;
 }
 
-static void report(const Layout *layout, const Expected *expected)
+static void report(Layout *layout, const Expected *expected)
 {
+    if (!layout_tells(layout, place(layout)))
+        return;
     bool begins = !layout->before || is_place_for(layout->before->kind);
     const char *after = begins ? "" : format(" after %s", quoted(layout->before));
     Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,

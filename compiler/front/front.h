@@ -1,6 +1,7 @@
 /* front.h: what the files of the front end share.  Private to front/.
  *
  *   lex.l       a file's characters to words, each with its place
+ *   mend.c      misspelt words of the language
  *   layout.c    where statements end and braces close, which the words' lines decide
  *   parse.y     the grammar
  *   expected.c  a syntax error in plain words
@@ -57,6 +58,8 @@ typedef struct Layout {
     } levels[MAX_BRACES + 1];
     int missing;                /* how many } this section lacks; negative: how many { */
     bool owes_brace;            /* a { is made up next */
+    bool unbalanced;            /* it lacked some when it began */
+    int told_line;              /* the last syntax error's: a brace upsets all of its line, and is told once */
     int operators;              /* in this statement */
     bool separated;             /* no statement has begun since the last SEP or { */
     bool erred;                 /* layout_skip_statement() was called */
@@ -73,12 +76,21 @@ typedef struct Parser {
 /* lex.l.  False when the file is no text or too long, which was reported.
  * `comments`, which may be NULL, gets the comments, as words of no kind. */
 bool scan_source(const Source *source, TokenList *tokens, TokenList *comments);
+int keyword(const char *chars, int length);     /* the kind of token that a word is: NAME mostly */
 /* Its characters as the user wrote them, cut when long. */
 const char *token_text(const Token *token);
 
+/* mend.c */
+void mend_words(TokenList *tokens);
+
 /* layout.c */
 void layout_start(Layout *layout, const TokenList *tokens);
+bool continues_body(const Token *token);        /* else, shortcut */
+bool is_section_word(const Token *token);       /* block, network, train, use */
 const Token *layout_next(Layout *layout);
+/* Whether a syntax error here is to be told: not when the section's braces do not
+ * balance and its line has one. */
+bool layout_tells(Layout *layout, Span at);
 /* The parser did not accept the last word: the rest of its statement is skipped,
  * or begins with a made-up { when one would have been accepted and is missing. */
 void layout_skip_statement(Layout *layout, bool brace_expected);

@@ -15,12 +15,14 @@
 #include "front/front.h"
 #include "parse.h"
 
+#include <string.h>
+
 static const Token *peek(const Layout *layout)
 {
     return &layout->tokens->items[layout->at];
 }
 
-static bool is_section_word(const Token *token)
+bool is_section_word(const Token *token)
 {
     return token->kind == BLOCK || token->kind == NETWORK || token->kind == TRAIN || token->kind == USE;
 }
@@ -36,6 +38,13 @@ static bool begins_section(const Layout *layout, const Token *token)
         return true;
     bool is_argument = token < &layout->tokens->items[layout->tokens->count - 1] && token[1].kind == ASSIGN;
     return is_section_word(token) && token->first_on_line && token->span.column == 1 && !is_argument;
+}
+
+bool layout_tells(Layout *layout, Span at)
+{
+    bool first = !layout->unbalanced || layout->told_line != at.line;
+    layout->told_line = at.line;
+    return first;
 }
 
 /* ---- braces */
@@ -61,23 +70,84 @@ static int count_missing(const Layout *layout)
     return missing;
 }
 
+/* What follows only a }. */
+bool continues_body(const Token *token)
+{
+    return token->kind == ELSE || token->kind == SHORTCUT;
+}
+
 /* Whether, of a section that lacks a }, this word shows that it belongs further
  * out than the innermost brace. */
 static bool is_outside(const Layout *layout, const Token *token)
 {
+    enum { FEW = 3 };           /* lost by slips; more, and the indentation is no guide */
     const Token *brace = innermost(&layout->braces);
     if (layout->missing <= 0 || !brace || !token->first_on_line || token->kind == LBRACE)
         return false;
+    if (continues_body(token) && layout->last->kind != RBRACE)
+        return true;
+    if (token->kind == ARROW && brace->span.line < layout->last->span.line)
+        return true;
     int indent = level_of(layout)->line->span.column, column = token->span.column;
-    bool first = level_of(layout)->statement == brace;
+    bool first = level_of(layout)->statement == brace && (layout->braces.count < 2 || layout->missing > FEW);
     if (token->kind != RBRACE && (first || level_of(layout)->flat))
         return false;
     return token->kind == RBRACE ? column < indent : column <= indent;
 }
 
-static void report_unclosed(const Layout *layout, const Token *token, int count)
+static Span point(const Source *source, int line, int column)
+{
+    return (Span){source, line, column, line, column};
+}
+
+/* Of `{ relu -> [8]`, `relu`: an assertion at the end of a line with a body is
+ * mostly what the whole line gives. */
+static const Token *before_assertion(const Token *brace, const Token *last)
+{
+    for (const Token *token = last; token > brace; token--)
+        if (token->kind == ARROW)
+            return token - 1;
+    return last;
+}
+
+/* Whether a line is as it would be had only its } been lost: its indentation, and
+ * where that is nothing, a second empty line or the end of the file after it. */
+static bool is_left_empty(const Source *source, int line, int indent)
+{
+    int length, next;
+    const char *chars = source_line(source, line, &length);
+    source_line(source, line + 1, &next);
+    return length == indent && (int)strspn(chars, " \t") == length && (indent > 0 || next == 0);
+}
+
+/* Where a } belongs that is missing after `last`: on an empty line that has just
+ * its indentation, as when only the sign was lost, or else on a line of its own. */
+static void suggest_closing(Diagnostic *d, const Layout *layout, const Token *last, const Token *token)
 {
     const Token *brace = innermost(&layout->braces);
+    const Source *source = brace->span.source;
+    int indent = level_of(layout)->line->span.column - 1, length;
+    if (last->span.end_line == brace->span.line) {
+        last = before_assertion(brace, last);
+        diag_fix(d, point(source, last->span.end_line, last->span.end_column), " }", "`}` closes it on this line");
+        return;
+    }
+    for (int line = last->span.end_line + 1; line < token->span.line || line == source->lines - 1; line++) {
+        if (is_left_empty(source, line, indent)) {
+            diag_fix(d, point(source, line, indent + 1), "}", "`}` on line %d closes it", line);
+            return;
+        }
+    }
+    source_line(source, last->span.end_line, &length);
+    diag_fix(d, point(source, last->span.end_line, length + 1), format("\n%*s}", indent, ""), "`}` after line %d closes it",
+             last->span.end_line);
+}
+
+static void report_unclosed(Layout *layout, const Token *token, int count)
+{
+    const Token *brace = innermost(&layout->braces), *last = token - 1;
+    if (!layout_tells(layout, brace->span))
+        return;
     Diagnostic *d = diag(SEVERITY_ERROR, "unclosed-brace", brace->span, "this `{` is not closed");
     if (token->kind == END)
         diag_caption(d, "no `}` closes it before the end of the file");
@@ -85,6 +155,8 @@ static void report_unclosed(const Layout *layout, const Token *token, int count)
         diag_caption(d, "no `}` closes it before line %d", token->span.line);
     if (count > 1)
         diag_note(d, "%d braces are open there", count);
+    else
+        suggest_closing(d, layout, last, token);
 }
 
 static Token *made_up(int kind, const Token *after, const Token *before)
@@ -204,21 +276,71 @@ static bool is_stray_open(const Layout *layout, const Token *token)
     return layout->missing > 0 && token->kind == LBRACE && layout->braces.count && layout->separated;
 }
 
-/* A } within a line that closes what an earlier line opened. */
+/* How many more braces the rest of this word's line closes than it opens. */
+static int count_closing(const Token *token)
+{
+    int closing = 0;
+    do
+        closing += (token->kind == RBRACE) - (token->kind == LBRACE);
+    while (token++->kind != END && !token->first_on_line);
+    return closing;
+}
+
+/* A } within a line that closes what an earlier line opened; or the second of two
+ * without a space between, when the line closes too many further on. */
 static bool is_stray_close(const Layout *layout, const Token *token)
 {
-    return layout->missing < 0 && token->kind == RBRACE && layout->braces.count && !token->first_on_line
-        && innermost(&layout->braces)->span.line < token->span.line;
+    if (layout->missing >= 0 || token->kind != RBRACE || !layout->braces.count || token->first_on_line)
+        return false;
+    const Token *opened = innermost(&layout->braces);
+    int opened_here = 0;
+    for (int i = 0; i < layout->braces.count; i++)
+        opened_here += layout->braces.items[i]->span.line == token->span.line;
+    bool doubled = token[-1].kind == RBRACE && token[-1].span.end_column == token->span.column;
+    return opened->span.line < token->span.line || (doubled && count_closing(token) > opened_here);
 }
 
 static void pass_stray(Layout *layout, const Token *token)
 {
     bool opens = token->kind == LBRACE;
-    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, opens ? "one `{` too many" : "one `}` too many");
-    diag_fix(d, token->span, "", "remove it");
+    if (layout_tells(layout, token->span)) {
+        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, opens ? "one `{` too many" : "one `}` too many");
+        diag_fix(d, token->span, "", "remove it");
+    }
     layout->missing += opens ? -1 : 1;
     layout->erred = true;
     layout->at++;
+}
+
+/* Whether a body may follow what this word begins.  Operators that join are the
+ * only ones of the table that take one. */
+static bool takes_body(const Token *first)
+{
+    const Operator *op = first->kind == NAME ? find_operator(first->word) : NULL;
+    return first->kind == BLOCK || first->kind == NETWORK || first->kind == TRAIN || first->kind == BRANCH ||
+           first->kind == SKIP || first->kind == DENSE || first->kind == REPEAT || first->kind == IF ||
+           (op && (op->traits & OP_JOINS));
+}
+
+/* A line that is indented more than the statement before it, which has ended:
+ * what opened the body it belongs to is missing altogether. */
+static bool is_orphan(const Layout *layout, const Token *token)
+{
+    const Token *statement = level_of(layout)->statement;
+    return layout->missing < 0 && layout->braces.count && layout->separated && token->first_on_line && !level_of(layout)->flat
+        && statement != innermost(&layout->braces) && statement->first_on_line && token->kind != LBRACE && token->kind != RBRACE
+        && token->kind != END && !goes_on_before(token->kind) && token->span.column > statement->span.column;
+}
+
+/* Stands for the heading that is missing: the parser takes it for an error, told
+ * already, and then for the body a made-up { opens. */
+static const Token *adopt(Layout *layout, const Token *token)
+{
+    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, "this line is indented as part of a body, but no `{` opens one");
+    diag_label(d, level_of(layout)->statement->span, "the statement before is indented less");
+    layout->owes_brace = true;
+    layout->separated = false;
+    return give(layout, made_up(BAD, NULL, token));
 }
 
 /* A line that is indented more than the statement or section heading above it,
@@ -229,14 +351,16 @@ static bool lacks_brace(const Layout *layout, const Token *token)
     return layout->missing < 0 && token->first_on_line && token->kind != LBRACE && token->kind != LBRACKET
         && token->kind != RBRACE && token->kind != END && !layout->separated && !level_of(layout)->broken
         && !layout->parentheses.count && layout->last->kind != RBRACE && !goes_on_before(token->kind)
-        && !goes_on_after(layout->last->kind) && token->span.column > statement->span.column;
+        && !goes_on_after(layout->last->kind) && token->span.column > statement->span.column && takes_body(statement);
 }
 
 static const Token *open_brace(Layout *layout, const Token *token)
 {
     const Token *brace = made_up(LBRACE, layout->last, token);
-    if (!layout->owes_brace)
-        diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`", token_text(layout->last));
+    if (!layout->owes_brace && layout_tells(layout, brace->span)) {
+        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`", token_text(layout->last));
+        diag_fix(d, brace->span, " {", "`{` opens the body that is indented below");
+    }
     layout->owes_brace = false;
     layout->missing++;
     layout->erred = true;
@@ -339,7 +463,7 @@ const Token *layout_next(Layout *layout)
         if (layout->stopped)
             return give(layout, made_up(END, token, NULL));
         if (!layout->braces.count && begins_section(layout, token) && token->kind != END)
-            layout->missing = count_missing(layout);
+            layout->unbalanced = (layout->missing = count_missing(layout)) != 0;
         bool closes = layout->braces.count && (begins_section(layout, token) || is_outside(layout, token));
         if (layout->owes_brace || lacks_brace(layout, token))
             return open_brace(layout, token);
@@ -349,6 +473,8 @@ const Token *layout_next(Layout *layout)
         }
         if (closes && layout->separated)
             return close_brace(layout, token);
+        if (is_orphan(layout, token))
+            return adopt(layout, token);
         if (closes || statement_ends(layout, token))
             return end_statement(layout, token);
         if (token->kind == SEMICOLON)

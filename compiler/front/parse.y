@@ -38,6 +38,8 @@
 }
 
 %code {
+static Body *closed_body(Body *body, Span open, Span close);
+static void add_broken(Body *body, Expr *as, Span span);
 static Stmt *broken_let(const Token *name, Span span);
 static Stmt *broken_input(Span keyword, Span span);
 static int yylex(YYSTYPE *value, Span *at, Parser *parser);
@@ -90,7 +92,8 @@ file: sections
     ;
 sections: %empty
     | sections section SEP              { yyerrok; }
-    | sections broken SEP               { yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+    | sections broken SEP
+        { parser->program->broken = true; yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
     ;
 section: "use" text                     { define_use(parser, $2, @$); }
     | block
@@ -115,8 +118,8 @@ block: "block" NAME parameters body
         { define_block(parser, new_block($2, &$3, $4, NULL, $5, span_between(@1, @4))); }
     | "block" NAME parameters shape "->" shape body
         { define_block(parser, new_block($2, &$3, $4, $6, $7, span_between(@1, @6))); }
-    | "block" NAME error                { define_block(parser, broken_block($2, NEW(Body), span_between(@1, @2))); }
-    | "block" NAME error body           { define_block(parser, broken_block($2, $4, span_between(@1, @2))); }
+    | "block" NAME error                { parser->program->broken = true; define_block(parser, broken_block($2, NEW(Body), span_between(@1, @2))); }
+    | "block" NAME error body           { parser->program->broken = true; define_block(parser, broken_block($2, $4, span_between(@1, @2))); }
     ;
 parameters: %empty                      { $$ = (ParamList){0}; }
     | "(" ")"                           { $$ = (ParamList){0}; }
@@ -143,14 +146,14 @@ setting: NAME                           { $$ = (SettingDef){$1->word, @1, @$, {0
 
 /* ---- body = "{" { stmt SEP } "}" */
 
-body: open stmts RBRACE                 { $$ = $2; $$->open = @1; $$->close = @3; }
+body: open stmts RBRACE                 { $$ = closed_body($2, @1, @3); }
     ;
 open: "{"                               { yyerrok; }
     ;
 stmts: %empty                           { $$ = NEW(Body); }
     | stmts stmt SEP                    { $$ = $1; push(&$$->stmts, $2); yyerrok; }
     | stmts broken SEP
-        { $$ = $1; push(&$$->stmts, broken_stmt($2, @2)); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+        { $$ = $1; add_broken($$, $2, @2); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
     ;
 
 /* ---- stmt = "let" NAME "=" value | "input" shape ["as" name] | tensor ["as" name] ["->" shape] */
@@ -345,6 +348,27 @@ static ExprList with_first(Expr *first, const ExprList *others)
     for (int i = 0; i < others->count; i++)
         push(&items, others->items[i]);
     return items;
+}
+
+/* A } that the layout made up on the line of its { may belong before the last
+ * statement's assertion: what that says is not known. */
+static Body *closed_body(Body *body, Span open, Span close)
+{
+    Stmt *last = body->stmts.count ? body->stmts.items[body->stmts.count - 1] : NULL;
+    body->open = open;
+    body->close = close;
+    if (last && last->kind != STMT_INPUT && close.column == close.end_column && close.line == open.line)
+        last->shape = NULL;
+    return body;
+}
+
+/* After a skip it may be the shortcut that could not be read. */
+static void add_broken(Body *body, Expr *as, Span span)
+{
+    Stmt *last = body->stmts.count ? body->stmts.items[body->stmts.count - 1] : NULL, *broken = broken_stmt(as, span);
+    if (last && last->kind == STMT_SKIP && !last->other)
+        last->other = single_body(broken);
+    push(&body->stmts, broken);
 }
 
 static Stmt *broken_let(const Token *name, Span span)

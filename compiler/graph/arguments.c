@@ -75,6 +75,7 @@ typedef struct Conversion {     /* of one value to its table's kind */
     const char *subject;
     const ArgSpec *spec;
     Span span;
+    const Binding *origin;      /* the name it was given by; NULL: by none */
 } Conversion;
 
 /* "`p` of dropout"; of `batch 64`, plainly "`batch`". */
@@ -89,6 +90,8 @@ static bool out_of_range(const Conversion *c, const Value *value, double number)
     Diagnostic *d = build_error(c->b, "argument-range", c->span, "%s must be %s, not %s", argument_name(c),
                                 range, value_text(value));
     diag_caption(d, "%s", range);
+    if (c->origin != NULL)
+        diag_label(d, c->origin->span, "`%s` comes from here", c->origin->name);
     if (c->spec->doc != NULL)
         diag_note(d, "`%s`: %s", c->spec->name, c->spec->doc);
     return false;
@@ -128,7 +131,8 @@ static bool wrong_value(const Conversion *c, const Value *value)
         return false;
     if (value->kind == VALUE_WORD && c->spec->words == NULL) {
         Diagnostic *d = report_unknown_word(c->b, value->word, c->span);
-        diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
+        if (d != NULL)
+            diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
         return false;
     }
     const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension" : "argument-type";
@@ -290,18 +294,39 @@ static void report_unknown_argument(Builder *b, const char *subject, const ArgSp
         push(&names, specs[i].name);
     push(&names, NULL);
     Diagnostic *d = build_error(b, "unknown-argument", arg->name_span, "%s has no argument `%s`", subject, arg->name);
-    const char *near = nearest(arg->name, names.items), *other = other_argument_name(arg->name);
-    if (near == NULL && other != NULL && find_spec(specs, other) >= 0)
-        near = other;
+    const char *near = other_argument_name(specs, arg->name);
+    near = near != NULL ? near : nearest(arg->name, names.items);
     if (near != NULL)
         diag_fix(d, arg->name_span, near, "it is `%s` here", near);
+    else
+        explain_argument(d, arg->name);
     if (names.count > 1)
         diag_note(d, "arguments of %s: %s", subject, words_text(names.items));
     else
         diag_note(d, "%s takes no arguments", subject);
 }
 
-static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, Span at)
+/* conv2d(3, 16, 5), as PyTorch has it: the size of the input comes first, which
+ * is known here. */
+static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arguments *args)
+{
+    int positional = 0, given = 0;
+    const char *asserted = NULL;
+    for (int i = 0; specs[i].name != NULL; i++) {
+        positional += specs[i].positional;
+        asserted = specs[i].assertion ? specs[i].name : asserted;
+    }
+    while (given < args->count && args->items[given].name == NULL)
+        given++;
+    if (asserted == NULL || given != positional + 1)
+        return;
+    Span first = args->items[0].span, second = args->items[1].span;
+    first.end_line = second.line;
+    first.end_column = second.column;
+    diag_fix(d, first, "", "leave the first out: %s is known from the input", asserted);
+}
+
+static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span at)
 {
     int count = 0;
     Text names = {0};
@@ -315,6 +340,7 @@ static void report_too_many(Builder *b, const char *subject, const ArgSpec *spec
     Diagnostic *d = build_error(b, "too-many-arguments", at, "this argument of %s needs its name", subject);
     if (count > 0)
         diag_note(d, "without a name: %s", text_chars(&names));
+    suggest_without_first(d, specs, args);
     diag_help(d, "%s", signature_text(subject, specs));
 }
 
@@ -339,10 +365,21 @@ static bool report_order(Builder *b, const char *subject, Span at)
     return false;
 }
 
+/* What a name is bound to was told to be faulty: so are others that passed it on,
+ * as a parameter whose default is another. */
+static void forget_value(Builder *b, const Binding *origin)
+{
+    Value faulty = origin->value;
+    for (Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
+        if (binding->value.kind == faulty.kind && binding->value.integer == faulty.integer && binding->value.real == faulty.real)
+            binding->value = (Value){.kind = VALUE_UNKNOWN};
+}
+
 static bool place_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, ArgValue *values)
 {
     int positional = 0;
     bool good = true, named = false;
+    const Binding *faulty = NULL;
     for (int k = 0; k < args->count; k++) {
         const Argument *arg = &args->items[k];
         int i = arg->name != NULL ? find_spec(specs, arg->name) : next_positional(specs, positional);
@@ -352,7 +389,7 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
             if (arg->name != NULL)
                 report_unknown_argument(b, subject, specs, arg);
             else if (arg->value.kind != VALUE_UNKNOWN)      /* else its own fault was told */
-                report_too_many(b, subject, specs, arg->span);
+                report_too_many(b, subject, specs, args, arg->span);
             good = false;
             continue;
         }
@@ -364,8 +401,18 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         }
         values[i].given = true;
         values[i].span = arg->span;
-        Conversion conversion = {b, subject, &specs[i], arg->span};
-        good &= convert(&conversion, &arg->value, &values[i]);
+        if (faulty != NULL && arg->origin == faulty) {
+            good = false;                       /* told already, of the first */
+            continue;
+        }
+        Conversion conversion = {b, subject, &specs[i], arg->span, arg->origin};
+        values[i].origin = arg->origin != NULL ? arg->origin->span : (Span){0};
+        if (!convert(&conversion, &arg->value, &values[i])) {
+            good = false;
+            faulty = arg->origin;
+            if (arg->origin != NULL && arg->bare)       /* told once, wherever else it is used */
+                forget_value(b, arg->origin);
+        }
     }
     return good;
 }
@@ -421,6 +468,8 @@ static const char *param_names(const BlockDef *def)
 
 static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument *arg)
 {
+    if (arg->name != NULL && told_unknown(b, arg->name, def, arg->name_span))
+        return false;
     LIST(const char *) names = {0};
     for (int i = 0; i < def->params.count; i++)
         push(&names, def->params.items[i].name);
@@ -430,7 +479,11 @@ static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument
         : build_error(b, "too-many-arguments", arg->span, "block %s takes %d argument%s", def->name, def->params.count,
                       def->params.count == 1 ? "" : "s");
     const char *near = arg->name != NULL ? nearest(arg->name, names.items) : NULL;
-    if (near != NULL)
+    if (arg->name != NULL)
+        note_unknown(b, arg->name, def, d);
+    if (near != NULL && count_mentions(b->program, def, arg->name) > 0)
+        diag_fix(d, def->params.items[find_param(def, near)].span, arg->name, "name it %s, as its block does", arg->name);
+    else if (near != NULL)
         diag_fix(d, arg->name_span, near, "it is `%s` here", near);
     diag_note(d, "parameters of %s: %s", def->name, param_names(def));
     diag_label(d, def->span, "defined here");
@@ -498,18 +551,21 @@ static bool report_missing_param(Builder *b, const BlockDef *def, const Given *g
 
 Value default_value(Builder *b, const Param *param)
 {
-    Argument arg = {NULL, param->span, param->value->span, evaluate(b, param->value)};
+    Argument arg = {NULL, param->span, param->value->span, evaluate(b, param->value), NULL, false};
     return passed_value(b, &arg);
 }
 
 /* The arguments' faults are the caller's; a default's are the block's. */
-bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller)
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, Frame *caller)
 {
     Given *given = NEW_ARRAY(Given, (size_t)def->params.count + 1);
-    const Instance *here = b->instance;
-    b->instance = caller;
+    const Instance *instance = b->instance;
+    Frame *frame = b->frame;
+    b->instance = instance->outer;
+    b->frame = caller;
     bool good = place_params(b, def, args, given) && report_missing_param(b, def, given, call);
-    b->instance = here;
+    b->instance = instance;
+    b->frame = frame;
     for (int i = 0; good && i < def->params.count; i++) {
         const Param *param = &def->params.items[i];
         bind_value(b, param->name, param->span, given[i].arg != NULL ? given[i].value : default_value(b, param));

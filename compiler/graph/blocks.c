@@ -178,7 +178,7 @@ static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span s
     Diagnostic *d = build_error(b, "shape-mismatch", span, "block %s takes %s, but its input is %s: %s", def->name,
                                 span_text(def->in->span), shape_text(x->shape), shape_difference(def->in, x->shape, axis, wanted));
     diag_label(d, def->span, "the signature");
-    add_derivation(d, x, 3, b->instance);
+    add_derivation(d, x, b->instance);
     size_axis(d, x->shape, def->in->dims.count, axis, wanted);
     b->instance = here;
     return false;
@@ -196,7 +196,7 @@ static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
                                 span_text(def->out->span), shape_difference(def->out, y->shape, axis, wanted));
     if (ranked)
         diag_caption(d, "this is %lld", (long long)wanted);
-    add_derivation(d, y, 4, b->instance);
+    add_derivation(d, y, b->instance);
     size_axis(d, y->shape, def->out->dims.count, axis, wanted);
     return false;
 }
@@ -234,10 +234,10 @@ Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const 
     Frame *caller = b->frame;
     Instance *instance = NEW(Instance);
     *instance = (Instance){b->instance, format("block %s", def->name), path, -1, span};
-    b->frame = new_frame(path);
+    b->frame = new_frame(path, def);
     b->instance = instance;
     open_scope(b);
-    bool bound = bind_parameters(b, def, args, span, instance->outer);
+    bool bound = bind_parameters(b, def, args, span, caller);
     state->used |= bound && x != NULL;
     Tensor *y = bound && x != NULL ? walk_block(b, def, x, span) : NULL;
     b->frame = caller;
@@ -250,7 +250,7 @@ Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const 
 static void check_unused(Builder *b, const BlockDef *def)
 {
     int64_t wanted;
-    b->frame = new_frame("");
+    b->frame = new_frame("", def);
     b->paths = (Map){0};
     open_scope(b);
     for (int i = 0; i < def->params.count; i++) {

@@ -48,7 +48,7 @@ static bool size_fits(const Node *node, const char *what, Shape shape)
     Diagnostic *d = node_error(node, "too-large", node->span, "%s of %s is too large: %s values per image", what,
                                node->path, product_text(shape.rank, shape.dim));
     caption_factor(d, shape.dim, culprit);
-    node_derivation(d, node->inputs.items[0], 3);
+    node_derivation(d, node->inputs.items[0]);
     return false;
 }
 
@@ -163,8 +163,17 @@ static void add_input(Inputs *inputs, Tensor *tensor)
 static void note_use(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor *y, int first)
 {
     enum { MOST_NOTED = 100000 };
-    if (b->trace != NULL && b->trace->stmts.count < MOST_NOTED)
+    if (b->trace == NULL)
+        return;
+    b->trace->partial = b->trace->stmts.count == MOST_NOTED;
+    if (!b->trace->partial)
         push(&b->trace->stmts, ((StmtUse){stmt, x, y, b->instance, first, b->graph->nodes.count}));
+}
+
+/* It had a syntax error: what it makes is unknown. */
+static bool is_broken(const Stmt *stmt)
+{
+    return stmt->kind == STMT_CALL && stmt->call->kind == EXPR_ERROR;
 }
 
 static void walk_branch(Builder *b, const Stmt *stmt, Tensor *x, Inputs *inputs)
@@ -186,6 +195,8 @@ static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *
             walk_branch(b, branch, x, inputs);
         } else if (branch->kind == STMT_LET) {
             walk_stmt(b, branch, x);
+        } else if (is_broken(branch)) {
+            inputs->known = false;
         } else {
             Diagnostic *d = build_error(b, "misplaced-statement", branch->span, "the braces of %s hold branches", op);
             diag_help(d, "`branch { … }` around it");
@@ -274,7 +285,9 @@ static Tensor *report_skip(Builder *b, const Stmt *stmt, const Tensor *body, con
     Diagnostic *d = build_error(b, "add-mismatch", stmt->span, "the body gives %s, but the %s %s: they cannot be added",
                                 shape_text(body->shape), way, shape_text(other->shape));
     diag_caption(d, "%s", axis_difference(body->shape, other->shape));
-    add_derivation(d, body, 3, b->instance);
+    add_derivation(d, body, b->instance);
+    if (stmt->other != NULL)
+        add_derivation(d, other, b->instance);
     diag_sizes(d, body->shape, other->shape);
     return NULL;
 }
@@ -311,7 +324,7 @@ static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
     Diagnostic *d = build_error(b, "concat-mismatch", stmt->span, "the body of dense gives %s, which cannot be joined to %s",
                                 shape_text(y), shape_text(a));
     diag_caption(d, "all axes but the channels must be equal");
-    add_derivation(d, body, 4, b->instance);
+    add_derivation(d, body, b->instance);
     diag_sizes(d, y, shape_of(a.rank, -1, a.dim[1], a.dim[2]));
     return NULL;
 }
@@ -435,6 +448,7 @@ static void check_asserted(const Builder *b, const Operator *op, ArgValue *args,
 static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 {
     const Expr *call = stmt->call;
+    b->frame->broken |= is_broken(stmt) && stmt->as == NULL;
     Value callee = find_callee(b, call);
     const Arguments *args = evaluate_arguments(b, &call->arguments);
     if (callee.kind != VALUE_APPLIES) {
@@ -512,14 +526,15 @@ static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x)
     }
     b->input_seen = true;
     b->graph->input_span = stmt->shape->span;
+    derive_from_input(stmt->shape->span);
     return add_input_tensor(b, stmt);
 }
 
 static void report_no_input(Builder *b, Span at)
 {
+    b->input_seen = true;
     Diagnostic *d = build_error(b, "no-input", at, "a network begins with its input");
     diag_help(d, "`input [1, 28, 28]`: channels, height, width");
-    b->input_seen = true;
 }
 
 /* ------------------------------------------------------------ statements */
@@ -560,7 +575,7 @@ static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Ten
     const Node *node = tensor->producer;
     bool this_statement = node != NULL && node->instance == b->instance && stmt->kind == STMT_CALL &&
                           node->span.line == stmt->call->span.line && node->span.column == stmt->call->span.column;
-    add_derivation(d, this_statement ? node->inputs.items[0] : tensor, 2, b->instance);
+    add_derivation(d, this_statement ? node->inputs.items[0] : tensor, b->instance);
 }
 
 static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis, int64_t wanted)
@@ -644,7 +659,10 @@ static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
         stop(b, stmt->span, "the network takes more than %d steps to expand", MAX_STEPS);
         return NULL;
     }
-    if (!b->input_seen && b->frame == b->network && stmt->kind != STMT_LET && stmt->kind != STMT_INPUT)
+    bool before_input = !b->input_seen && b->frame == b->network && stmt->kind != STMT_LET && stmt->kind != STMT_INPUT;
+    if (before_input && is_broken(stmt))
+        b->input_seen = true;           /* it may be what could not be read */
+    else if (before_input)
         report_no_input(b, stmt->span);
     int first = b->graph->nodes.count;
     Tensor *y = walk_kind(b, stmt, x, &name);
@@ -656,7 +674,7 @@ static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
 
 static void walk_network(Builder *b, const NetworkDef *network)
 {
-    b->network = b->frame = new_frame("");
+    b->network = b->frame = new_frame("", NULL);
     open_scope(b);
     b->graph->output = walk_statements(b, network->body, NULL);
     if (!b->input_seen)
@@ -677,6 +695,7 @@ Graph *build_traced(const Program *program, Trace *trace)
     Graph *graph = NEW(Graph);
     graph->name = program->network->name;
     graph->program = program;
+    derive_from_input((Span){0});
     if (trace != NULL)
         trace->graph = graph;
     Builder b = {.program = program, .graph = graph, .trace = trace};
@@ -684,7 +703,11 @@ Graph *build_traced(const Program *program, Trace *trace)
     walk_network(&b, program->network);
     check_unused_blocks(&b);
     resolve_training(graph);
-    return diag_error_count() > 0 ? NULL : graph;
+    if (diag_error_count() > 0)
+        return NULL;
+    warn_of_layers(graph);
+    warn_of_definitions(program);
+    return graph;
 }
 
 void check_library(const Program *program)
@@ -694,6 +717,8 @@ void check_library(const Program *program)
     Builder b = {.program = program, .graph = graph};
     enter_blocks(&b);
     check_unused_blocks(&b);
-    if (program->train != NULL)
+    if (program->train != NULL && !program->broken)
         diag(SEVERITY_ERROR, "no-network", program->train->span, "a train section without a network");
+    if (diag_error_count() == 0)
+        warn_of_definitions(program);
 }

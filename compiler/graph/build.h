@@ -4,7 +4,9 @@
  *   blocks.c     uses of blocks: recursion, signatures, unused ones
  *   names.c      scopes: values, tensors' names and paths
  *   values.c     compile-time values
+ *   mentions.c   which words a text mentions
  *   arguments.c  arguments against an operator's or a setting's table
+ *   warnings.c   what is legal and surely not meant
  *   hints.c      where a fault came from, and what would mend it
  *   training*.c  the train section; training.h is theirs
  *
@@ -70,6 +72,8 @@ struct Argument {
     const char *name;           /* NULL: positional */
     Span name_span, span;       /* span: the value's */
     Value value;
+    struct Binding *origin;     /* of the first name in it; NULL: it has none, */
+    bool bare;                  /* or it is that name alone */
 };
 
 /* -------------------------------------------------------------- scopes */
@@ -103,6 +107,7 @@ typedef struct TensorName {     /* one way in which a tensor can be named */
 } TensorName;
 
 typedef struct Frame {          /* the network, or one use of a block: a scope of names */
+    const BlockDef *def;        /* NULL: the network */
     const char *prefix;         /* "" or "incep1" */
     Map values;                 /* Binding, innermost */
     Binding *bindings;          /* newest */
@@ -112,14 +117,26 @@ typedef struct Frame {          /* the network, or one use of a block: a scope o
     Map counters;               /* of unnamed layers, by operator */
     Turn *turn;
     Join *join;
+    bool broken;                /* a statement could not be read: it may have defined anything */
     bool uncertain;             /* some tensors' names could not be computed */
 } Frame;
+
+typedef struct UnknownWord {
+    const char *word;
+    const BlockDef *def;        /* where it is unknown; for what is applied, NULL */
+    Diagnostic *told;
+    int more;                   /* places besides the first */
+} UnknownWord;
+
+typedef struct Clash { Span first; Diagnostic *told; int more; } Clash;
 
 typedef struct Builder {
     const Program *program;
     Graph *graph;
     Map blocks;                 /* BlockState */
     Map paths;                  /* every full path's Place */
+    LIST(UnknownWord) unknown;  /* each is told once, */
+    LIST(Clash) clashes;        /* and so is each name that others clash with */
     Frame *frame;
     const Instance *instance;
     int levels, expression_depth, serial, scopes;
@@ -170,7 +187,7 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
 
 /* --------------------------------------------------------------- names.c */
 
-Frame *new_frame(const char *prefix);
+Frame *new_frame(const char *prefix, const BlockDef *def);
 int open_scope(Builder *b);                     /* gives what close_scope takes back */
 void close_scope(Builder *b, int outer);
 /* Reports a name bound twice in one pair of braces. */
@@ -182,8 +199,12 @@ const Value *find_value(const Builder *b, const char *name);
 Name take_name(Builder *b, const Expr *as, const char *kind, Span span);
 void declare_tensor(Builder *b, const Name *name, Tensor *tensor);
 const TensorName *find_tensor(Builder *b, const char *name);    /* NULL: not visible here */
-/* A bare word where a value is wanted. */
+/* A bare word where a value is wanted.  NULL: told before, of another place. */
 Diagnostic *report_unknown_word(Builder *b, const char *word, Span at);
+/* Whether this word was told to be unknown before; then this place is added to
+ * that message.  Otherwise note_unknown() says which message tells it. */
+bool told_unknown(Builder *b, const char *word, const BlockDef *def, Span at);
+void note_unknown(Builder *b, const char *word, const BlockDef *def, Diagnostic *told);
 void report_unknown_tensor(Builder *b, const char *name, Span at);
 /* What `from` names; NULL: unknown, or nothing (reported). */
 Tensor *named_tensor(Builder *b, const Expr *name);
@@ -209,10 +230,24 @@ Value find_callee(Builder *b, const Expr *call);
  * (reported) or unknown.  `subject` is what takes them: "conv2d". */
 ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call);
 /* Binds a block's parameters in b->frame (the block's own). */
-bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, const Instance *caller);
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, Frame *caller);
 Value default_value(Builder *b, const Param *param);
 /* "conv2d(out_channels, kernel_size, stride=1, …)" */
 const char *signature_text(const char *subject, const ArgSpec *specs);
+
+/* ------------------------------------------------------------ mentions.c */
+
+/* In the text of a block (NULL: the network). */
+int count_mentions(const Program *program, const BlockDef *def, const char *word);
+int count_uses(const Program *program, const char *word);      /* in all of them */
+/* Whether nothing mentions what this word is bound to there. */
+bool is_unused(const Program *program, const BlockDef *def, const char *word);
+
+/* ------------------------------------------------------------ warnings.c */
+
+/* Of a program without errors; of layers, when it has a network. */
+void warn_of_definitions(const Program *program);
+void warn_of_layers(const Graph *graph);
 
 /* --------------------------------------------------------------- hints.c */
 
@@ -220,10 +255,18 @@ const char *signature_text(const char *subject, const ArgSpec *specs);
 Diagnostic *build_error(const Builder *b, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
 void add_instance_notes(Diagnostic *d, const Instance *instance);
 /* Like node_derivation, as seen from `level`: a block used there is one step. */
-void add_derivation(Diagnostic *d, const Tensor *tensor, int most, const Instance *level);
+void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level);
+/* The operator that another framework gives this name; NULL: none. */
+const Operator *other_spelling(const char *word);
+/* Whether a block of this name may be in a section that could not be read. */
+bool may_be_broken(const Builder *b, const char *word);
+/* Where the network's input is: derivations begin there. */
+void derive_from_input(Span input);
 /* The nearest operator or block, for a word that is neither. */
 void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at);
-const char *other_argument_name(const char *word);      /* "filters": "out_channels"; or NULL */
+const char *other_argument_name(const ArgSpec *specs, const char *word);        /* "filters": "out_channels"; or NULL */
+/* An argument that this operator does not have: who has it, or what is done instead. */
+void explain_argument(Diagnostic *d, const char *word);
 /* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
 const char *flatten_arithmetic(const Tensor *tensor);
 /* The characters of a span of one line, or "". */

@@ -4,6 +4,7 @@
  * checked by computing the result again.
  */
 #include "build.h"
+#include "ops/window.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -43,6 +44,22 @@ Diagnostic *build_error(const Builder *b, const char *code, Span at, const char 
 
 /* Whose fault is being described: steps are told as seen from there. */
 static const Instance *fault_level;
+static Span fault_input;        /* the network's */
+
+void derive_from_input(Span input)
+{
+    fault_input = input;
+}
+
+/* Where the argument at fault got its value, when that was by name. */
+static void label_origin(Diagnostic *d, const Node *node, Span at)
+{
+    for (int i = 0; node->op->args != NULL && node->op->args[i].name != NULL; i++) {
+        const ArgValue *value = &node->args[i];
+        if (value->origin.source != NULL && value->span.line == at.line && value->span.column == at.column)
+            diag_label(d, value->origin, "`%s` comes from here", span_text(value->origin));
+    }
+}
 
 Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...)
 {
@@ -51,6 +68,7 @@ Diagnostic *node_error(const Node *node, const char *code, Span at, const char *
     fault_level = node->instance;
     Diagnostic *d = error_within(node->instance, code, at, message, values);
     va_end(values);
+    label_origin(d, node, at);
     return d;
 }
 
@@ -80,39 +98,82 @@ static const Tensor *step_input(const Node *node, const Instance *use)
     return input;
 }
 
-enum { MOST_STEPS = 1000, MOST_LABELS = 16 };
+enum { MOST_STEPS = 1000, MOST_LABELS = 8 };
 
-static bool already(const Span *spans, int count, Span span)
+/* "(12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
+static const char *window_arithmetic(const Node *node)
 {
-    for (int i = 0; i < count; i++)
-        if (spans[i].source == span.source && spans[i].line == span.line && spans[i].column == span.column)
-            return true;
-    return false;
+    Shape in = node->inputs.items[0]->shape, out = node->out_shape;
+    int axis = in.dim[1] == out.dim[1];
+    if (!has_window(node) || (axis && in.dim[2] == out.dim[2]))
+        return "";
+    Window window = window_of(node, axis);
+    int64_t added = window.before + window.after;
+    const char *before = window.before == window.after ? format(" + 2*%lld", (long long)window.before) : format(" + %lld", (long long)added);
+    const char *spare = format("%lld%s - %lld", (long long)in.dim[1 + axis], added > 0 ? before : "", (long long)window_extent(window));
+    if (window.ceil_mode)
+        return format(": ceil((%s)/%lld) + 1 = %lld", spare, (long long)window.stride, (long long)out.dim[1 + axis]);
+    if (window.stride == 1)
+        return format(": %s + 1 = %lld", spare, (long long)out.dim[1 + axis]);
+    return format(": (%s)//%lld + 1 = %lld", spare, (long long)window.stride, (long long)out.dim[1 + axis]);
 }
 
-void add_derivation(Diagnostic *d, const Tensor *tensor, int most, const Instance *level)
+/* How a layer's shape came about, after its shapes; of a block's use, nothing. */
+static const char *step_arithmetic(const Node *node)
 {
-    Span labelled[MOST_LABELS];
-    int count = 0;
-    most = most < MOST_LABELS ? most : MOST_LABELS;
-    for (int steps = 0; tensor->producer != NULL && count < most && steps < MOST_STEPS; steps++) {
+    Text sum = {0};
+    const char *product = flatten_arithmetic(node->out);
+    if (product != NULL)
+        return format(": %s", product);
+    if (!(node->op->traits & OP_CONCATENATES))
+        return window_arithmetic(node);
+    for (int i = 0; i < node->inputs.count; i++)
+        text_add(&sum, "%s%lld", i > 0 ? " + " : "", (long long)node->inputs.items[i]->shape.dim[0]);
+    return format(": %s = %lld", text_chars(&sum), (long long)node->out_shape.dim[0]);
+}
+
+static void label_input(Diagnostic *d, const Tensor *tensor)
+{
+    if (fault_input.source != NULL && !is_marked(d, fault_input))
+        diag_label(d, fault_input, "%s", shape_text(tensor->shape));
+}
+
+/* Every step that changed the shape, the nearest first, and where it all began. */
+void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level)
+{
+    int steps = 0;
+    for (int count = 0; tensor->producer != NULL && steps < MOST_STEPS; steps++) {
         const Node *node = tensor->producer;
         while (!within(node->instance, level))
             level = level->outer;
         const Instance *use = use_below(node->instance, level);
         const Tensor *input = step_input(node, use);
         Span span = use != NULL ? use->span : node->span;
-        if (!shape_equal(input->shape, tensor->shape) && !already(labelled, count, span)) {
-            diag_label(d, span, "%s -> %s", shape_text(input->shape), shape_text(tensor->shape));
-            labelled[count++] = span;
+        if (!shape_equal(input->shape, tensor->shape) && count < MOST_LABELS && !is_marked(d, span)) {
+            diag_label(d, span, "%s -> %s%s", shape_text(input->shape), shape_text(tensor->shape), use != NULL ? "" : step_arithmetic(node));
+            count++;
         }
         tensor = input;
     }
+    if (tensor->producer == NULL)
+        label_input(d, tensor);
 }
 
-void node_derivation(Diagnostic *d, const Tensor *tensor, int most)
+void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text)
 {
-    add_derivation(d, tensor, most, fault_level);
+    const Node *step = tensor->producer;
+    const Instance *level = node->instance;
+    if (step == NULL)
+        return;
+    while (!within(step->instance, level))
+        level = level->outer;
+    const Instance *use = use_below(step->instance, level);
+    diag_label(d, use != NULL ? use->span : step->span, "%s", text);
+}
+
+void node_derivation(Diagnostic *d, const Tensor *tensor)
+{
+    add_derivation(d, tensor, fault_level);
 }
 
 /* The last step that changed the rank: the flatten, usually. */
@@ -141,41 +202,89 @@ bool node_needs_rank(const Node *node, int rank)
     const Node *changer = rank == 3 ? rank_changer(input) : NULL;
     if (changer != NULL)
         diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape), shape_text(changer->out_shape));
-    if (rank == 1 && input->producer != NULL)
-        diag_label(d, input->producer->span, "gives %s", shape_text(input->shape));
+    if (rank == 1)
+        label_step(d, node, input, format("gives %s", shape_text(input->shape)));
     diag_sizes(d, input->shape, shape_of(rank, -1, -1, -1));
     return false;
 }
 
 /* ---------------------------------------------------------------- names */
 
-/* What other frameworks call things; the rest differ in case and underscores. */
+/* What PyTorch, Keras, Caffe and Darknet call things; the rest differ in case
+ * and underscores. */
 static const struct { const char *theirs, *ours; } spellings[] = {
-    {"dense", "linear"}, {"innerproduct", "linear"}, {"fullyconnected", "linear"}, {"fc", "linear"},
-    {"conv", "conv2d"}, {"convolution", "conv2d"}, {"convolution2d", "conv2d"},
-    {"maxpool", "max_pool2d"}, {"maxpooling2d", "max_pool2d"}, {"maxpooling", "max_pool2d"},
+    {"dense", "linear"}, {"innerproduct", "linear"}, {"fullyconnected", "linear"}, {"connected", "linear"}, {"fc", "linear"},
+    {"conv", "conv2d"}, {"convolution", "conv2d"}, {"convolution2d", "conv2d"}, {"convolutional", "conv2d"},
+    {"maxpool", "max_pool2d"}, {"maxpooling2d", "max_pool2d"}, {"maxpooling", "max_pool2d"}, {"pooling", "max_pool2d"},
     {"avgpool", "avg_pool2d"}, {"averagepooling2d", "avg_pool2d"}, {"averagepooling", "avg_pool2d"},
-    {"globalaveragepooling2d", "adaptive_avg_pool2d"}, {"globalavgpool", "adaptive_avg_pool2d"},
-    {"adaptiveavgpool", "adaptive_avg_pool2d"},
+    {"adaptiveavgpool", "adaptive_avg_pool2d"}, {"adaptiveaveragepooling2d", "adaptive_avg_pool2d"},
     {"batchnorm", "batch_norm2d"}, {"batchnormalization", "batch_norm2d"}, {"bn", "batch_norm2d"},
-    {"cat", "concat"}, {"concatenate", "concat"}, {"eltwise", "add"}, {"multiply", "mul"},
-    {"rectifiedlinear", "relu"}, {"logistic", "sigmoid"}, {"swish", "silu"}, {"upsampling2d", "upsample"},
-    {"crossentropyloss", "cross_entropy"}, {"softmaxcrossentropy", "cross_entropy"}, {"sum", "add"},
+    {"layernorm", "layer_norm2d"}, {"layernormalization", "layer_norm2d"},
+    {"cat", "concat"}, {"concatenate", "concat"}, {"eltwise", "add"}, {"multiply", "mul"}, {"sum", "add"},
+    {"rectifiedlinear", "relu"}, {"rectifier", "relu"}, {"leaky", "leaky_relu"}, {"logistic", "sigmoid"}, {"swish", "silu"},
+    {"hswish", "hardswish"}, {"upsampling2d", "upsample"}, {"interpolate", "upsample"}, {"zeropadding2d", "zero_pad2d"},
+    {"crossentropyloss", "cross_entropy"}, {"softmaxcrossentropy", "cross_entropy"}, {"softmaxwithloss", "cross_entropy"},
+    {"categoricalcrossentropy", "cross_entropy"}, {"mseloss", "mse"}, {"euclideanloss", "mse"},
 }, argument_spellings[] = {
-    {"filters", "out_channels"}, {"num_output", "out_channels"}, {"channels", "out_channels"},
-    {"kernel", "kernel_size"}, {"pool_size", "kernel_size"}, {"ksize", "kernel_size"}, {"size", "kernel_size"},
-    {"strides", "stride"}, {"pad", "padding"}, {"dilation_rate", "dilation"}, {"group", "groups"},
-    {"use_bias", "bias"}, {"bias_term", "bias"}, {"units", "out_features"}, {"rate", "p"}, {"dropout_ratio", "p"},
-    {"epsilon", "eps"}, {"learning_rate", "lr"}, {"base_lr", "lr"}, {"decay", "weight_decay"},
+    {"filters", "out_channels"}, {"num_filters", "out_channels"}, {"num_output", "out_channels"}, {"channels", "out_channels"},
+    {"out_planes", "out_channels"}, {"planes", "out_channels"}, {"kernel", "kernel_size"}, {"pool_size", "kernel_size"},
+    {"ksize", "kernel_size"}, {"size", "kernel_size"}, {"window", "kernel_size"}, {"strides", "stride"}, {"pad", "padding"},
+    {"dilation_rate", "dilation"}, {"group", "groups"}, {"use_bias", "bias"}, {"bias_term", "bias"}, {"units", "out_features"},
+    {"num_output", "out_features"}, {"output", "out_features"}, {"output_dim", "out_features"}, {"rate", "p"}, {"dropout_ratio", "p"}, {"probability", "p"}, {"epsilon", "eps"},
+    {"alpha", "negative_slope"}, {"slope", "negative_slope"}, {"learning_rate", "lr"}, {"base_lr", "lr"}, {"decay", "weight_decay"},
     {"min_lr", "eta_min"}, {"warmup_epochs", "warmup"},
 };
 
-const char *other_argument_name(const char *word)
+/* Their words for what is no operator or argument here, and what is done instead. */
+static const struct { const char *theirs, *instead; } others[] = {
+    {"globalaveragepooling2d", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
+    {"globalavgpool", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
+    {"sequential", "statements one below another are a chain; `block NAME { … }` gives one a name"},
+    {"modulelist", "`repeat n as i { … }` applies a body n times"},
+    {"route", "`from name` goes on from a named tensor, `concat(name)` joins it"},
+    {"residual", "`skip { … }` adds its input to what its body gives"},
+    {"inputlayer", "`input [channels, height, width]` begins a network"},
+    {"activation", "an activation is applied by its own name, as `relu`"},
+    {"reshape", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
+    {"view", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
+}, other_arguments[] = {
+    {"activation", "an activation is a statement of its own: `relu` on the next line"},
+    {"input_shape", "the network's `input [channels, height, width]` says it once for all"},
+    {"in_planes", "the input's channels are known; `in_channels=` may assert them"},
+    {"inplace", "leave it out: the compiler plans the memory"},
+    {"name", "`as name` after the statement names it"},
+    {"data_format", "images are [channels, height, width]"},
+    {"device", "leave it out: the program is made for the processor it is compiled for"},
+    {"dtype", "--dtype of `netc build` says it for the whole network"},
+};
+
+static bool has_argument(const ArgSpec *specs, const char *name)
+{
+    for (; specs != NULL && specs->name != NULL; specs++)
+        if (strcmp(specs->name, name) == 0)
+            return true;
+    return false;
+}
+
+const char *other_argument_name(const ArgSpec *specs, const char *word)
 {
     for (size_t i = 0; i < sizeof argument_spellings / sizeof *argument_spellings; i++)
-        if (strcmp(word, argument_spellings[i].theirs) == 0)
+        if (strcmp(word, argument_spellings[i].theirs) == 0 && has_argument(specs, argument_spellings[i].ours))
             return argument_spellings[i].ours;
     return NULL;
+}
+
+void explain_argument(Diagnostic *d, const char *word)
+{
+    Text owners = {0};
+    for (size_t i = 0; i < sizeof other_arguments / sizeof *other_arguments; i++)
+        if (strcmp(word, other_arguments[i].theirs) == 0)
+            diag_help(d, "%s", other_arguments[i].instead);
+    for (int i = 0; operators[i] != NULL; i++)
+        if (has_argument(operators[i]->args, word))
+            text_add(&owners, "%s%s", owners.length > 0 ? ", " : "", operators[i]->name);
+    if (owners.length > 0)
+        diag_note(d, "`%s` is an argument of: %s", word, text_chars(&owners));
 }
 
 /* "nn.MaxPool2d" and "max_pool2d" are both "maxpool2d". */
@@ -189,7 +298,7 @@ static const char *folded(const char *word)
     return text_chars(&text);
 }
 
-static const Operator *other_spelling(const char *word)
+const Operator *other_spelling(const char *word)
 {
     const char *theirs = folded(word);
     for (int i = 0; operators[i] != NULL; i++)
@@ -201,6 +310,35 @@ static const Operator *other_spelling(const char *word)
     return NULL;
 }
 
+static const char *nearest_callee(const Program *program, const char *word)
+{
+    LIST(const char *) names = {0};
+    for (int i = 0; i < program->blocks.count; i++)
+        push(&names, program->blocks.items[i]->name);
+    for (int i = 0; operators[i] != NULL; i++)
+        push(&names, operators[i]->name);
+    push(&names, NULL);
+    return nearest(word, names.items);
+}
+
+bool may_be_broken(const Builder *b, const char *word)
+{
+    return b->program->broken && other_spelling(word) == NULL &&
+           (nearest_callee(b->program, word) == NULL || count_uses(b->program, word) > 1);
+}
+
+/* A block that nothing uses, while several places agree on another name for it,
+ * is itself misspelt. */
+static void suggest_block(const Builder *b, Diagnostic *d, const char *word, Span at, const BlockDef *def)
+{
+    if (def->library || count_uses(b->program, def->name) > 0 || count_uses(b->program, word) < 2) {
+        diag_fix(d, at, def->name, "%s is defined on line %d", def->name, def->name_span.line);
+        return;
+    }
+    diag_label(d, def->name_span, "nothing uses this %s", def->name);
+    diag_fix(d, def->name_span, word, "name it %s", word);
+}
+
 void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
 {
     if (b->suggestions++ > MAX_SUGGESTIONS)
@@ -210,16 +348,15 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
         diag_fix(d, at, op->name, "it is %s here", op->name);
         return;
     }
-    LIST(const char *) names = {0};
-    for (int i = 0; i < b->program->blocks.count; i++)
-        push(&names, b->program->blocks.items[i]->name);
-    for (int i = 0; operators[i] != NULL; i++)
-        push(&names, operators[i]->name);
-    push(&names, NULL);
-    const char *near = nearest(word, names.items);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i].theirs, folded(word)) == 0) {
+            diag_help(d, "%s", others[i].instead);
+            return;
+        }
+    const char *near = nearest_callee(b->program, word);
     const BlockState *state = near != NULL ? map_get(&b->blocks, near) : NULL;
     if (state != NULL)
-        diag_fix(d, at, near, "%s is defined on line %d", near, state->def->name_span.line);
+        suggest_block(b, d, word, at, state->def);
     else if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
 }

@@ -12,6 +12,7 @@
 
 #include <ctype.h>
 #include <stdint.h>
+#include <string.h>
 
 /* ------------------------------------------------- a table of pointers */
 
@@ -50,10 +51,11 @@ void map_set(Map *map, const char *key, void *value)
 
 /* --------------------------------------------------------------- values */
 
-Frame *new_frame(const char *prefix)
+Frame *new_frame(const char *prefix, const BlockDef *def)
 {
     Frame *frame = NEW(Frame);
     frame->prefix = prefix;
+    frame->def = def;
     return frame;
 }
 
@@ -119,9 +121,29 @@ static bool same_span(Span a, Span b)
     return a.source == b.source && a.line == b.line && a.column == b.column;
 }
 
-static void report_duplicate(const Builder *b, const char *path, Span span, const Place *first)
+/* One statement's names, turn by turn, may clash with many: that is one fault. */
+static bool told_clash(Builder *b, Span first, const char *path, Span second)
 {
+    enum { MOST_SHOWN = 5 };
+    for (int i = 0; i < b->clashes.count; i++) {
+        Clash *clash = &b->clashes.items[i];
+        if (!same_span(clash->first, first))
+            continue;
+        if (clash->more < MOST_SHOWN && !is_marked(clash->told, second)) {
+            diag_label(clash->told, second, "and %s", path);
+            clash->more++;
+        }
+        return true;
+    }
+    return false;
+}
+
+static void report_duplicate(Builder *b, const char *path, Span span, const Place *first)
+{
+    if (told_clash(b, first->span, path, span))
+        return;
     Diagnostic *d = build_error(b, "duplicate-name", span, "two layers are named %s: their weights would collide", path);
+    push(&b->clashes, ((Clash){first->span, d, 0}));
     if (same_span(span, first->span)) {
         diag_caption(d, "twice, in different turns or uses");
         if (b->frame->turn != NULL)
@@ -262,38 +284,102 @@ static void add_tensor_names(Builder *b, Words *words)
             push(words, b->frame->tensor_names.items[i]);
 }
 
-static void suggest_word(Diagnostic *d, const char *word, Span at, Words *words)
+bool told_unknown(Builder *b, const char *word, const BlockDef *def, Span at)
 {
+    enum { MOST_SHOWN = 5 };
+    for (int i = 0; i < b->unknown.count; i++) {
+        UnknownWord *unknown = &b->unknown.items[i];
+        if (unknown->word != word || unknown->def != def)
+            continue;
+        if (unknown->more++ < MOST_SHOWN && !is_marked(unknown->told, at))
+            diag_label(unknown->told, at, "and here");
+        return true;
+    }
+    return false;
+}
+
+void note_unknown(Builder *b, const char *word, const BlockDef *def, Diagnostic *told)
+{
+    push(&b->unknown, ((UnknownWord){word, def, told, 0}));
+}
+
+/* A definition of this frame that nothing mentions is likelier what was meant
+ * than any other: the nearest, when it is near. */
+static const Binding *unused_near(const Builder *b, const char *word, bool *near)
+{
+    const Binding *found = NULL;
+    int length = (int)strlen(word), farthest = length < 6 ? 1 : length / 3, best = INT32_MAX;
+    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous) {
+        int distance = edit_distance(word, binding->name);
+        if (distance < best && is_unused(b->program, b->frame->def, binding->name)) {
+            best = distance;
+            found = binding;
+        }
+    }
+    *near = best <= farthest;
+    return found;
+}
+
+/* Where several places agree on a word, it is the definition that is misspelt. */
+static void suggest_unused(const Builder *b, Diagnostic *d, const char *word, Span at, const Binding *binding)
+{
+    if (count_mentions(b->program, b->frame->def, word) > 1)
+        diag_fix(d, binding->span, word, "name it %s", word);
+    else
+        diag_fix(d, at, binding->name, "the nearest is %s", binding->name);
+}
+
+static void suggest_word(const Builder *b, Diagnostic *d, const char *word, Span at, Words *words)
+{
+    bool close;
+    const Binding *binding = unused_near(b, word, &close);
+    if (binding != NULL)
+        diag_label(d, binding->span, "nothing uses this `%s`", binding->name);
+    if (binding != NULL && close) {
+        suggest_unused(b, d, word, at, binding);
+        return;
+    }
     push(words, NULL);
     const char *near = nearest(word, words->items);
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
 }
 
+static void add_bindings(const Builder *b, Words *words)
+{
+    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
+        push(words, binding->name);
+}
+
 /* Values first, then tensors, then what can be applied. */
 Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
 {
     Words words = {0};
+    if (b->frame->broken || told_unknown(b, word, b->frame->def, at))
+        return NULL;
     Diagnostic *d = build_error(b, "unknown-name", at, "nothing is named `%s` here", word);
+    note_unknown(b, word, b->frame->def, d);
     if (b->suggestions++ > MAX_SUGGESTIONS)
         return d;
-    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
-        push(&words, binding->name);
+    push(&words, "true");
+    push(&words, "false");
+    add_bindings(b, &words);
     add_tensor_names(b, &words);
     for (int i = 0; i < b->program->blocks.count; i++)
         push(&words, b->program->blocks.items[i]->name);
     for (int i = 0; operators[i] != NULL; i++)
         push(&words, operators[i]->name);
-    suggest_word(d, word, at, &words);
+    suggest_word(b, d, word, at, &words);
     return d;
 }
 
 void report_unknown_tensor(Builder *b, const char *name, Span at)
 {
-    if (b->frame->uncertain)
+    if (b->frame->uncertain || b->frame->broken || told_unknown(b, name, b->frame->def, at))
         return;
     Diagnostic *d = build_error(b, "unknown-name", at, "no tensor is named %s here", name);
     const TensorName *hidden = map_get(&b->frame->tensors, name);
+    note_unknown(b, name, b->frame->def, d);
     if (hidden != NULL && hidden->turn != NULL && hidden->turn->over) {
         diag_label(d, hidden->span, "in a loop, this is a list");
         diag_help(d, "after the loop, write %s.0 for the first turn's", name);
@@ -302,7 +388,8 @@ void report_unknown_tensor(Builder *b, const char *name, Span at)
     } else if (b->suggestions++ < MAX_SUGGESTIONS) {
         Words words = {0};
         add_tensor_names(b, &words);
-        suggest_word(d, name, at, &words);
+        add_bindings(b, &words);
+        suggest_word(b, d, name, at, &words);
     }
 }
 

@@ -206,7 +206,7 @@ static bool add_list(Training *t, const char *subject, const char *path, const A
     specs[0].positional = true;
     for (int i = 0; i < count; i++) {
         Arguments one = {0};
-        Argument item = {NULL, arg->name_span, arg->span, list ? arg->value.list->values.items[i] : arg->value};
+        Argument item = {NULL, arg->name_span, arg->span, list ? arg->value.list->values.items[i] : arg->value, NULL, false};
         push(&one, item);
         const ArgValue *number = resolve_arguments(t->b, subject, specs, &one, arg->span);
         if (number == NULL)
@@ -310,7 +310,8 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
     Span at = word->kind == EXPR_CALL ? word->word_span : word->span;
     const char *written = span_text(at);
     Diagnostic *d = build_error(t->b, "unknown-name", at, "no %s is named %s", setting, written);
-    const char *near = nearest(written, names.items);
+    const Operator *other = other_spelling(written);
+    const char *near = nearest(other != NULL ? other->name : written, names.items);
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
     diag_note(d, "%s may be: %s", setting, text_chars(&list));
@@ -438,22 +439,48 @@ static const struct SettingRow {
     const char *name;
     enum { ONCE, REQUIRED, OFTEN } times;
     void (*resolve)(Training *t, const SettingDef *def);
+    const Choice *choices;      /* what it may begin with, of a table of ours */
+    const ArgSpec *args;        /* its own arguments */
+    const char *doc;
 } rows[] = {
-    {"data", REQUIRED, resolve_data},
-    {"normalize", ONCE, resolve_normalize},
-    {"augment", ONCE, resolve_augment},
-    {"loss", REQUIRED, resolve_loss},
-    {"optimizer", REQUIRED, resolve_optimizer},
-    {"schedule", ONCE, resolve_schedule},
-    {"clip", ONCE, resolve_clip},
-    {"init", OFTEN, resolve_init},
-    {"freeze", OFTEN, resolve_freeze},
-    {"group", OFTEN, resolve_group},
-    {"batch", REQUIRED, resolve_batch},
-    {"epochs", REQUIRED, resolve_epochs},
-    {"seed", ONCE, resolve_seed},
+    {"data", REQUIRED, resolve_data, NULL, NULL, "Where the images come from: a known data set, or a \"folder\" of images by class."},
+    {"normalize", ONCE, resolve_normalize, NULL, normalize_args,
+     "Pixels from 0 to 1, less their mean, over their deviation: a number each, or a list by channel."},
+    {"augment", ONCE, resolve_augment, augmentations, NULL, "Random changes of each training image, by seed, epoch and image."},
+    {"loss", REQUIRED, resolve_loss, NULL, NULL, "What training makes small."},
+    {"optimizer", REQUIRED, resolve_optimizer, optimizers, NULL, "How a gradient moves its parameter."},
+    {"schedule", ONCE, resolve_schedule, schedules, NULL, "How the learning rate changes over the training."},
+    {"clip", ONCE, resolve_clip, NULL, clip_args, "A limit to the gradients, before the optimizer reads them."},
+    {"init", OFTEN, resolve_init, initialisers, NULL, "How the parameters begin whose paths match; the last match wins."},
+    {"freeze", OFTEN, resolve_freeze, NULL, NULL, "Parameters, by their paths, that are not trained."},
+    {"group", OFTEN, resolve_group, NULL, group_args, "A rate or weight decay of their own for parameters whose paths match."},
+    {"batch", REQUIRED, resolve_batch, NULL, batch_args, "Images per step."},
+    {"epochs", REQUIRED, resolve_epochs, NULL, epochs_args, "Passes over the training images."},
+    {"seed", ONCE, resolve_seed, NULL, seed_args, "Of every random number."},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
+
+static void add_choice_info(SettingInfo *info, const char *name, const ArgSpec *args)
+{
+    push(&info->choices, ((ChoiceInfo){name, args}));
+}
+
+SettingInfo setting_info(int i)
+{
+    if (i >= ROWS)
+        return (SettingInfo){0};
+    const struct SettingRow *row = &rows[i];
+    SettingInfo info = {.name = row->name, .doc = row->doc, .required = row->times == REQUIRED,
+                        .repeated = row->times == OFTEN, .args = row->args};
+    for (const Choice *choice = row->choices; choice != NULL && choice->name != NULL; choice++)
+        add_choice_info(&info, choice->name, choice->args);
+    for (int k = 0; row->resolve == resolve_data && data_set_name(k) != NULL; k++)
+        add_choice_info(&info, data_set_name(k), NULL);
+    for (int k = 0; row->resolve == resolve_loss && operators[k] != NULL; k++)
+        if (operators[k]->traits & OP_LOSS)
+            add_choice_info(&info, operators[k]->name, operators[k]->args);
+    return info;
+}
 
 static int find_row(const char *name)
 {
@@ -461,6 +488,20 @@ static int find_row(const char *name)
         if (strcmp(rows[i].name, name) == 0)
             return i;
     return -1;
+}
+
+/* What other frameworks call settings. */
+static const char *other_setting_name(const char *word)
+{
+    static const struct { const char *theirs, *ours; } spellings[] = {
+        {"batch_size", "batch"}, {"batchsize", "batch"}, {"criterion", "loss"}, {"dataset", "data"}, {"num_epochs", "epochs"},
+        {"n_epochs", "epochs"}, {"max_epochs", "epochs"}, {"lr_scheduler", "schedule"}, {"scheduler", "schedule"},
+        {"transform", "augment"}, {"optim", "optimizer"}, {"solver", "optimizer"}, {"random_seed", "seed"},
+    };
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+        if (strcmp(word, spellings[i].theirs) == 0)
+            return spellings[i].ours;
+    return NULL;
 }
 
 static void report_unknown_setting(Training *t, const SettingDef *def)
@@ -472,7 +513,9 @@ static void report_unknown_setting(Training *t, const SettingDef *def)
         text_add(&list, "%s%s", i > 0 ? ", " : "", rows[i].name);
     }
     Diagnostic *d = build_error(t->b, "unknown-setting", def->name_span, "the train section has no setting `%s`", def->name);
-    const char *near = nearest(def->name, names);
+    const char *other = other_setting_name(def->name), *near = other == NULL ? nearest(def->name, names) : NULL;
+    if (other != NULL)
+        diag_fix(d, def->name_span, other, "it is %s here", other);
     if (near != NULL)
         diag_fix(d, def->name_span, near, "the nearest is %s", near);
     diag_note(d, "settings are: %s", text_chars(&list));
@@ -541,7 +584,7 @@ void resolve_training(Graph *graph)
     if (train == NULL || graph->train_span.source != NULL)
         return;
     graph->train_span = train->span;
-    Builder b = {.program = graph->program, .graph = graph, .frame = new_frame("")};
+    Builder b = {.program = graph->program, .graph = graph, .frame = new_frame("", NULL)};
     Training t = {.b = &b, .graph = graph, .train = train, .unfrozen = -1};
     resolve_section(&t);
 }

@@ -43,11 +43,16 @@ const ArgValue *add_choice(Training *t, const char *prefix, const Choice *choice
 const Argument *find_named(const Arguments *args, const char *name);            /* NULL: none */
 
 /* training_data.c */
+extern const ArgSpec normalize_args[];
+extern const Choice augmentations[];
+const char *data_set_name(int i);       /* NULL: there are no more */
 void resolve_data(Training *t, const SettingDef *def);
 void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
 
 /* training_paths.c */
+extern const Choice initialisers[];
+extern const ArgSpec group_args[];
 void resolve_init(Training *t, const SettingDef *def);
 void resolve_freeze(Training *t, const SettingDef *def);
 void resolve_group(Training *t, const SettingDef *def);

@@ -12,6 +12,11 @@ static const struct DataSet { const char *name; int64_t dim[3], classes; } data_
     {"cifar10", {3, 32, 32}, 10}, {"cifar100", {3, 32, 32}, 100}, {"synthetic", {0, 0, 0}, 0}, {0}
 };
 
+const char *data_set_name(int i)
+{
+    return data_sets[i].name;
+}
+
 /* ----------------------------------------------------------------- data */
 
 static const struct DataSet *find_data_set(const char *name)
@@ -47,6 +52,7 @@ static void check_input(Training *t, const struct DataSet *set, Span at)
     Diagnostic *d = build_error(t->b, "shape-mismatch", t->graph->input_span, "the network's input is %s, but %s has images %s",
                                 shape_text(input->shape), set->name, shape_text(shape));
     diag_label(d, at, "%s", shape_text(shape));
+    diag_sizes(d, input->shape, shape);
 }
 
 /* The last layer with weights whose output the logits are: the one to mend. */
@@ -104,23 +110,24 @@ void resolve_data(Training *t, const SettingDef *def)
 
 /* ------------------------------------------------------------ normalize */
 
-static const ArgSpec normalize_args[] = {
+const ArgSpec normalize_args[] = {
     {"mean", ARG_REAL, .minimum = -1e6, .maximum = 1e6, .doc = NULL},
     {"std", ARG_REAL, .minimum = 1e-6, .maximum = 1e6, .doc = NULL},
     {0}
 };
 static const ListRule normalize_lists[] = {{"mean", 1, 65536}, {"std", 1, 65536}, {0}};
 
-static void check_channels(Training *t, const Arguments *args, const char *name)
+static bool check_channels(Training *t, const Arguments *args, const char *name)
 {
     const Tensor *input = t->graph->input;
     const Argument *arg = find_named(args, name);
     int count = arg != NULL && arg->value.kind == VALUE_LIST ? arg->value.list->values.count : 1;
     if (count <= 1 || input == NULL || input->shape.dim[0] == count)
-        return;
-    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channels",
-                                name, count, (long long)input->shape.dim[0]);
+        return true;
+    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channel%s", name,
+                                count, (long long)input->shape.dim[0], input->shape.dim[0] == 1 ? "" : "s");
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+    return false;
 }
 
 void resolve_normalize(Training *t, const SettingDef *def)
@@ -128,8 +135,8 @@ void resolve_normalize(Training *t, const SettingDef *def)
     static const Choice normalize = {"normalize", normalize_args, normalize_lists};
     const Arguments *args = evaluate_arguments(t->b, &def->arguments);
     add_choice(t, "normalize", &normalize, args, def->span);
-    check_channels(t, args, "mean");
-    check_channels(t, args, "std");
+    if (check_channels(t, args, "mean"))
+        check_channels(t, args, "std");
 }
 
 /* -------------------------------------------------------------- augment */
@@ -159,7 +166,7 @@ static const ArgSpec cutout_args[] = {
     {0}
 };
 
-static const Choice augmentations[] = {
+const Choice augmentations[] = {
     {"random_crop", random_crop_args, NULL}, {"horizontal_flip", horizontal_flip_args, NULL},
     {"random_affine", random_affine_args, random_affine_lists}, {"cutout", cutout_args, NULL}, {0}
 };

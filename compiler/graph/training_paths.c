@@ -184,7 +184,7 @@ static const struct Rule { Init (*init)(const Parameter *parameter, const ArgVal
     {kaiming_normal, true}, {kaiming_uniform, true}, {xavier_normal, true}, {xavier_uniform, true},
     {normal, false}, {uniform, false}, {constant, false},
 };
-static const Choice initialisers[] = {
+const Choice initialisers[] = {
     {"kaiming_normal", kaiming_args, NULL}, {"kaiming_uniform", kaiming_args, NULL}, {"xavier_normal", xavier_args, NULL},
     {"xavier_uniform", xavier_args, NULL}, {"normal", normal_args, NULL}, {"uniform", uniform_args, NULL},
     {"constant", constant_args, NULL}, {0}
@@ -273,7 +273,7 @@ void check_frozen(Training *t)
 
 /* ---------------------------------------------------------------- group */
 
-static const ArgSpec group_args[] = {
+const ArgSpec group_args[] = {
     {"lr", ARG_REAL, .otherwise = "none", .maximum = 1000, .doc = "Learning rate; the optimizer's when not given."},
     {"weight_decay", ARG_REAL, .otherwise = "none", .maximum = 1000, .doc = "Weight decay; the optimizer's when not given."},
     {0}

@@ -196,6 +196,10 @@ static Value equality(Builder *b, const Expr *expr, Value left, Value right)
     bool equal;
     if (is_number(left) && is_number(right)) {
         equal = compare_numbers(left, right) == 0;
+    } else if (left.kind == VALUE_WORD && right.kind != VALUE_WORD) {
+        return wrong_kind(b, expr->left->span, left, "");
+    } else if (right.kind == VALUE_WORD && left.kind != VALUE_WORD) {
+        return wrong_kind(b, expr->right->span, right, "");
     } else if (left.kind != right.kind || left.kind == VALUE_LIST || left.kind == VALUE_TENSOR) {
         build_error(b, "value-type", expr->span, "%s and %s cannot be compared", value_kind(&left), value_kind(&right));
         return unknown;
@@ -396,7 +400,10 @@ Value find_callee(Builder *b, const Expr *call)
     if (callee.kind != VALUE_WORD)
         return callee;
     const TensorName *tensor = find_tensor(b, call->word);
+    if (told_unknown(b, call->word, NULL, call->word_span) || may_be_broken(b, call->word))
+        return unknown;
     Diagnostic *d = build_error(b, "unknown-operator", call->word_span, "no operator or block is named %s", call->word);
+    note_unknown(b, call->word, NULL, d);
     if (tensor != NULL)
         diag_help(d, "it is a tensor: `from %s` continues from it", call->word);
     else
@@ -485,12 +492,27 @@ int truth(Builder *b, const Expr *expr, const char *what)
 
 /* ------------------------------------------------------------ arguments */
 
+/* What the first name in it is bound to; NULL: it has none. */
+static Binding *origin_of(const Builder *b, const Expr *expr)
+{
+    Binding *origin = NULL;
+    if (expr == NULL)
+        return NULL;
+    if (expr->kind == EXPR_PATH || expr->kind == EXPR_INDEX)
+        origin = map_get(&b->frame->values, expr->word);
+    if (origin == NULL && expr->kind == EXPR_BINARY)
+        origin = origin_of(b, expr->left);
+    return origin != NULL || expr->kind != EXPR_BINARY ? origin : origin_of(b, expr->right);
+}
+
 Arguments *evaluate_arguments(Builder *b, const ArgList *args)
 {
     Arguments *values = NEW(Arguments);
     for (int i = 0; i < args->count; i++) {
         const Arg *arg = &args->items[i];
-        Argument value = {arg->name, arg->name_span, arg->value->span, evaluate(b, arg->value)};
+        Argument value = {arg->name, arg->name_span, arg->value->span, evaluate(b, arg->value), NULL, false};
+        value.origin = origin_of(b, arg->value);
+        value.bare = arg->value->kind == EXPR_PATH;
         push(values, value);
     }
     return values;

@@ -73,7 +73,7 @@ static bool groups_divide(const Node *node)
                                (long long)(input ? in : out), input ? "input" : "output");
     diag_caption(d, "must divide %lld and %lld", (long long)in, (long long)out);
     diag_note(d, "valid values: %s", common_divisors(in, out));
-    node_derivation(d, node->inputs.items[0], 2);
+    node_derivation(d, node->inputs.items[0]);
     return false;
 }
 
@@ -108,7 +108,7 @@ static bool padding_mode_fits(const Node *node, const Window window[2])
                                    mode, (long long)window[axis].after, (long long)(window[axis].after + reflect),
                                    axis == 0 ? "rows" : "columns", (long long)size);
         diag_caption(d, "0 to %lld", (long long)most);
-        node_derivation(d, node->inputs.items[0], 4);
+        node_derivation(d, node->inputs.items[0]);
         return false;
     }
     return true;

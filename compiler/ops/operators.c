@@ -59,7 +59,7 @@ bool assertion_holds(const Node *node, int arg, int64_t actual)
                                node->op->name, node->op->args[arg].name,
                                (long long)value->integer[0], (long long)actual);
     diag_caption(d, "the input is %s", shape_text(input->shape));
-    node_derivation(d, input, 4);
+    node_derivation(d, input);
     Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
     diag_sizes(d, input->shape, wanted);
     return false;
@@ -81,11 +81,8 @@ const char *branch_name(int input)
 
 void label_branches(Diagnostic *d, const Node *node)
 {
-    for (int i = 0; i < node->inputs.count; i++) {
-        const Tensor *input = node->inputs.items[i];
-        if (input->producer != NULL)
-            diag_label(d, input->producer->span, "%s gives %s", branch_name(i), shape_text(input->shape));
-    }
+    for (int i = 0; i < node->inputs.count; i++)
+        label_step(d, node, node->inputs.items[i], format("%s gives %s", branch_name(i), shape_text(node->inputs.items[i]->shape)));
 }
 
 /* ------------------------------------------------------- netc explain */

@@ -67,10 +67,12 @@ static void report_too_large(const Node *node, Window window, int64_t input, int
                      (long long)window.dilation, (long long)window_extent(window), along);
     else
         diag_caption(d, "%lld %s", (long long)window.kernel, along);
+    if (input == 1)
+        along = axis == 0 ? "row" : "column";
     diag_note(d, "the input %s has %lld %s, padded by %lld and %lld",
               shape_text(input_shape(node)), (long long)input, along,
               (long long)window.before, (long long)window.after);
-    node_derivation(d, node->inputs.items[0], 4);
+    node_derivation(d, node->inputs.items[0]);
 }
 
 bool infer_places(const Node *node, const Window window[2], int kernel_arg, int64_t *rows, int64_t *columns)
@@ -102,4 +104,21 @@ bool padding_at_most_half(const Node *node, WindowArgs args)
         return false;
     }
     return true;
+}
+
+static WindowArgs args_by_name(const Operator *op)
+{
+    return (WindowArgs){operator_arg(op, "kernel_size"), operator_arg(op, "stride"), operator_arg(op, "padding"),
+                        operator_arg(op, "dilation"), operator_arg(op, "ceil_mode")};
+}
+
+bool has_window(const Node *node)
+{
+    WindowArgs args = node->op != NULL ? args_by_name(node->op) : (WindowArgs){-1, -1, -1, -1, -1};
+    return args.kernel_size >= 0 && args.stride >= 0 && args.padding >= 0;
+}
+
+Window window_of(const Node *node, int axis)
+{
+    return node_window(node, args_by_name(node->op), axis);
 }

@@ -31,4 +31,9 @@ bool infer_places(const Node *node, const Window window[2], int kernel_arg, int6
  * could lie wholly in the padding. */
 bool padding_at_most_half(const Node *node, WindowArgs args);
 
+/* Any node's window, found by the names of its operator's arguments, for those
+ * that know windows and not operators. */
+bool has_window(const Node *node);
+Window window_of(const Node *node, int axis);
+
 #endif

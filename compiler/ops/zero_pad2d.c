@@ -17,7 +17,7 @@ static bool report_empty(const Node *node, int axis, int64_t size, int64_t befor
                                (long long)-before, (long long)-after);
     diag_caption(d, "%lld%+lld%+lld = %lld %s", (long long)size, (long long)before, (long long)after,
                  (long long)(size + before + after), along);
-    node_derivation(d, node->inputs.items[0], 4);
+    node_derivation(d, node->inputs.items[0]);
     return false;
 }
 

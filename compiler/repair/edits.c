@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t span_offset(const Source *source, int line, int column)
+static size_t span_offset(const Source *source, int line, int column)
 {
     return source->line_starts[line - 1] + (size_t)column - 1;
 }
@@ -30,7 +30,8 @@ bool sort_edits(EditList *edits)
     if (edits->count)
         qsort(edits->items, (size_t)edits->count, sizeof *edits->items, compare_edits);
     for (int i = 1; i < edits->count; i++)
-        if (edit_start(&edits->items[i]) <= edit_end(&edits->items[i - 1]))
+        if (edit_start(&edits->items[i]) < edit_end(&edits->items[i - 1]) ||
+            edit_start(&edits->items[i]) == edit_start(&edits->items[i - 1]))
             return false;
     return true;
 }
@@ -49,10 +50,28 @@ Text edited_text(const Source *source, const EditList *edits)
     return text;
 }
 
-size_t moved_offset(const EditList *edits, size_t offset)
+/* Where an edit's own text ends, when nothing before it has moved. */
+static void end_of_text(const Edit *edit, int *line, int *column)
 {
-    size_t moved = offset;
-    for (int i = 0; i < edits->count && edit_end(&edits->items[i]) <= offset; i++)
-        moved += strlen(edits->items[i].text) + edit_start(&edits->items[i]) - edit_end(&edits->items[i]);
-    return moved;
+    *line = edit->at.line;
+    *column = edit->at.column;
+    for (const char *c = edit->text; *c; c++) {
+        *column = *c == '\n' ? 1 : *column + 1;
+        *line += *c == '\n';
+    }
+}
+
+/* From the last edit to the first, as each moves only what comes after it. */
+void move_place(const EditList *edits, int *line, int *column)
+{
+    for (int i = edits->count - 1; i >= 0; i--) {
+        Span at = edits->items[i].at;
+        int to_line, to_column;
+        if (at.end_line > *line || (at.end_line == *line && at.end_column > *column))
+            continue;
+        end_of_text(&edits->items[i], &to_line, &to_column);
+        if (at.end_line == *line)
+            *column += to_column - at.end_column;
+        *line += to_line - at.end_line;
+    }
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MOST_ROUNDS = 10 };
+enum { MOST_ROUNDS = 30 };
 
 static bool touches(const Edit *edit, const EditList *edits)
 {

@@ -85,12 +85,19 @@ static Span removed_span(const Stmt *stmt)
     return at;
 }
 
-/* Only what learns nothing is ever taken out. */
+/* A layer that is there for its shape alone: a pool, a flatten, an upsampling. */
+static bool only_shapes(const Operator *op)
+{
+    bool learns = operator_arg(op, "out_channels") >= 0 || operator_arg(op, "out_features") >= 0;
+    return !learns && ((op->traits & OP_VIEW) || operator_arg(op, "kernel_size") >= 0 || operator_arg(op, "output_size") >= 0 ||
+                       operator_arg(op, "scale_factor") >= 0 || operator_arg(op, "padding") >= 0);
+}
+
+/* Not one that has a name or asserts its shape: it is meant. */
 static void propose_removal(const Site *site, CandidateList *candidates)
 {
     const Stmt *stmt = site->stmt;
-    if (!site->op || stmt->body || stmt->as || operator_arg(site->op, "out_channels") >= 0 ||
-        operator_arg(site->op, "out_features") >= 0 || stmt->span.end_line != stmt->span.line)
+    if (!site->op || !only_shapes(site->op) || stmt->body || stmt->as || stmt->shape || stmt->span.end_line != stmt->span.line)
         return;
     Span call = stmt->call->span;
     const char *line = call.source->chars + call.source->line_starts[call.line - 1];
@@ -114,4 +121,32 @@ void propose_layers(const Diagnostic *fault, const Site *site, CandidateList *ca
     propose_shortcut(fault, site, candidates);
     propose_assertion(fault, site, candidates);
     propose_removal(site, candidates);
+}
+
+/* The input as the data has it. */
+void propose_input(const Program *program, const Diagnostic *fault, CandidateList *candidates)
+{
+    Span at = fault->marks.items[0].at;
+    const Body *body = program->network ? program->network->body : NULL;
+    for (int i = 0; body && fault->sized && i < body->stmts.count; i++) {
+        const Stmt *stmt = body->stmts.items[i];
+        if (stmt->kind == STMT_INPUT && compare_spans(stmt->shape->span, at) == 0)
+            add_candidate(candidates, SIZE_NUMBER, 0, stmt->shape->span, shape_text(fault->wanted),
+                          format("input %s is what arrives", shape_text(fault->wanted)))->root = true;
+    }
+}
+
+/* A number in a block's signature, as the block really gives it. */
+void propose_signature(const Program *program, const Diagnostic *fault, CandidateList *candidates)
+{
+    Span at = fault->marks.items[0].at;
+    for (int i = 0; fault->sized && i < program->blocks.count; i++) {
+        const ShapeExpr *out = program->blocks.items[i]->out;
+        for (int axis = 0; out && axis < out->dims.count && axis < fault->actual.rank; axis++) {
+            const Expr *dim = out->dims.items[axis];
+            const char *real = format("%lld", (long long)fault->actual.dim[axis]);
+            if (dim->kind == EXPR_INT && compare_spans(dim->span, at) == 0)
+                add_candidate(candidates, SIZE_STRUCTURE, 0, dim->span, real, format("%s in the signature is what the block gives", real));
+        }
+    }
 }

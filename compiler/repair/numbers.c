@@ -165,24 +165,40 @@ static Values paddings(const Site *site, int64_t current)
     return values;
 }
 
+static bool is_given(const Site *site, const char *name)
+{
+    const ArgList *arguments = &site->stmt->call->arguments;
+    for (int i = 0; i < arguments->count; i++) {
+        const ArgSpec *spec = spec_of(site->op, arguments, i);
+        if (!spec || strcmp(spec->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* An argument that is not given goes before the closing parenthesis. */
-static void propose_padding(const Diagnostic *fault, const Site *site, CandidateList *candidates)
+static void propose_absent(const Diagnostic *fault, const Site *site, Size size, const char *name, const Values *values,
+                           CandidateList *candidates)
 {
     const Expr *call = site->stmt->call;
-    if (!call->parenthesised || operator_arg(site->op, "padding") < 0 || !concerns(fault, false))
+    if (!call->parenthesised || operator_arg(site->op, name) < 0 || !concerns(fault, false) || is_given(site, name))
         return;
-    for (int i = 0; i < call->arguments.count; i++) {
-        const ArgSpec *spec = spec_of(site->op, &call->arguments, i);
-        if (!spec || strcmp(spec->name, "padding") == 0)
-            return;
-    }
     Span at = call->span;
     at.line = at.end_line;
     at.column = --at.end_column;
-    Values values = paddings(site, 0);
-    for (int i = 0; i < values.count; i++)
-        propose(fault, site, SIZE_NUMBER, at,
-                format("%spadding=%lld", call->arguments.count ? ", " : "", (long long)values.items[i]), candidates);
+    for (int i = 0; i < values->count; i++)
+        propose(fault, site, size, at,
+                format("%s%s=%lld", call->arguments.count ? ", " : "", name, (long long)values->items[i]), candidates);
+}
+
+/* A convolution's stride is 1 unless given, a pool's its window. */
+static void propose_absent_arguments(const Diagnostic *fault, const Site *site, CandidateList *candidates)
+{
+    static const int64_t strides[] = {2, 3, 4};
+    Values padding = paddings(site, 0), stride = listed(strides, 3, 1);
+    propose_absent(fault, site, SIZE_NUMBER, "padding", &padding, candidates);
+    if (operator_arg(site->op, "out_channels") >= 0)
+        propose_absent(fault, site, SIZE_WINDOW, "stride", &stride, candidates);
 }
 
 /* ----------------------------------------------------- written arguments */
@@ -193,6 +209,11 @@ static Values alternatives(const Diagnostic *fault, const Site *site, const Arg 
     int64_t current = arg->value->kind == EXPR_INT ? arg->value->integer : -1;
     bool faulty = compare_spans(fault->marks.items[0].at, arg->value->span) == 0;
     *size = SIZE_NUMBER;
+    if (!site->op && arg->name && current <= 4) {       /* what a block calls stride, kernel or padding */
+        static const int64_t small[] = {1, 2, 0, 3, 4};
+        *size = SIZE_WINDOW;
+        return listed(small, 5, current);
+    }
     if (!site->op || (spec && is_one_of(spec->name, channel_names)))
         return concerns(fault, true) || !site->op ? solved(fault, current) : (Values){0};
     if (!spec)
@@ -219,5 +240,5 @@ void propose_numbers(const Diagnostic *fault, const Site *site, CandidateList *c
         propose_values(fault, site, size, arg->value->span, &values, candidates);
     }
     if (site->op)
-        propose_padding(fault, site, candidates);
+        propose_absent_arguments(fault, site, candidates);
 }

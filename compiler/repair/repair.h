@@ -14,13 +14,12 @@
 #include "diag/diag.h"
 
 /* edits.c */
-size_t span_offset(const Source *source, int line, int column);
-/* In the order of their places; false when two touch. */
+/* In the order of their places; false when two overlap or begin at one place. */
 bool sort_edits(EditList *edits);
 /* The text with all made, which are sorted and of this source. */
 Text edited_text(const Source *source, const EditList *edits);
-/* Where what was at this place is then. */
-size_t moved_offset(const EditList *edits, size_t offset);
+/* To where what was at this place is then. */
+void move_place(const EditList *edits, int *line, int *column);
 
 /* What a search may cost, in bytes read: a layer inferred costs as much as
  * reading LAYER_BYTES.  A count and no clock, so that the same program always
@@ -33,11 +32,21 @@ typedef struct Search {
     int64_t left;               /* bytes that may still be read for this fault, */
     int64_t left_in_file;       /* and for all; */
     int64_t kept;               /* of the former, for what is tried later */
+    const char *revealing;      /* an edit that mends the fault and shows another; NULL: none */
+    bool rooted;                /* the input's own fault was found, and would reveal others */
+    int layers;                 /* that could be made, faults and all, */
+    int added;                  /* and by the edit that is tried */
 } Search;
 
-/* trial.c: whether the program has all the other faults and this one no more. */
-bool trial_mends(Search *search, const Diagnostic *fault, const EditList *edits);
-/* Whether no fault is left on the line of the edit. */
+/* trial.c.  TRIAL_MENDS: the program has no other faults and this one no more, and
+ * `gone` says which of the others it has no more either.  TRIAL_REVEALS: nor has
+ * it this one, but one that was hidden behind it. */
+typedef enum TrialResult { TRIAL_FAILS, TRIAL_REVEALS, TRIAL_MENDS } TrialResult;
+TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone);
+/* How many layers the program as it is gets to have. */
+int count_layers(Search *search);
+/* Whether no fault is left on the line of the edit, or of a word that is replaced,
+ * at the word: the rest of its line may have faults of its own. */
 bool trial_clears(Search *search, const EditList *edits);
 
 /* sites.c */
@@ -64,12 +73,16 @@ typedef struct Candidate {
     int distance;
     const char *text;           /* as help says it */
     const Expr *call;           /* what the edit is in; NULL: in no call of one line */
+    bool root;                  /* of the input: all shapes come after it */
+    bool *gone;                 /* tried: which of the file's faults it mends besides */
 } Candidate;
 typedef LIST(Candidate) CandidateList;
 
 /* numbers.c, layers.c */
 void propose_numbers(const Diagnostic *fault, const Site *site, CandidateList *candidates);
 void propose_layers(const Diagnostic *fault, const Site *site, CandidateList *candidates);
+void propose_input(const Program *program, const Diagnostic *fault, CandidateList *candidates);
+void propose_signature(const Program *program, const Diagnostic *fault, CandidateList *candidates);
 Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at, const char *replacement, const char *text);
 /* "conv2d(32, 5) on line 8": a call with edits made, sorted; NULL when it is not
  * on one line. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OFFERED = 3 };
+enum { MOST_OFFERED = 3, MOST_FAULTS = 200 };
 
 static bool is_of_shapes(const Diagnostic *d)
 {
@@ -26,7 +26,7 @@ static bool is_of_shapes(const Diagnostic *d)
 
 static bool affords(const Search *search)
 {
-    return search->left > search->kept && search->left_in_file > 0;
+    return search->left - (int64_t)search->program->source->length > search->kept && search->left_in_file > 0;
 }
 
 /* ------------------------------------------------------------- singles */
@@ -48,10 +48,21 @@ static void sort_candidates(CandidateList *candidates)
         qsort(candidates->items, (size_t)candidates->count, sizeof *candidates->items, compare_candidates);
 }
 
+static bool fits(Search *search, const Diagnostic *fault, Candidate *candidate)
+{
+    candidate->gone = NEW_ARRAY(bool, (size_t)search->faults.count);
+    search->added = !candidate->call && !candidate->root;
+    TrialResult result = try_edits(search, fault, &candidate->edits, candidate->gone);
+    search->rooted |= result == TRIAL_REVEALS && candidate->root;
+    if (result == TRIAL_REVEALS && !search->revealing)
+        search->revealing = candidate->text;
+    return result == TRIAL_MENDS;
+}
+
 static void try_size(Search *search, const Diagnostic *fault, const CandidateList *candidates, Size size, CandidateList *fit)
 {
     for (int i = 0; i < candidates->count && affords(search) && fit->count < MOST_OFFERED; i++)
-        if (candidates->items[i].size == size && trial_mends(search, fault, &candidates->items[i].edits))
+        if (candidates->items[i].size == size && fits(search, fault, &candidates->items[i]))
             push(fit, candidates->items[i]);
 }
 
@@ -88,7 +99,7 @@ static void try_pairs(Search *search, const Diagnostic *fault, const CandidateLi
         for (int i = 0; 2 * i < sum && affords(search); i++) {
             Candidate pair;
             if (sum - i < numbers.count && make_pair(fault, &numbers.items[i], &numbers.items[sum - i], &pair) &&
-                trial_mends(search, fault, &pair.edits))
+                fits(search, fault, &pair))
                 push(fit, pair);
         }
 }
@@ -96,6 +107,15 @@ static void try_pairs(Search *search, const Diagnostic *fault, const CandidateLi
 /* -------------------------------------------------------------- offers */
 
 /* Had the budget ended the search, others might have fitted too. */
+/* Faults that any of the edits would mend too have the same cause: it is told
+ * once. */
+static void drop_consequences(Search *search, const CandidateList *fit)
+{
+    for (int i = 0; i < search->faults.count; i++)
+        for (int k = 0; k < fit->count; k++)
+            search->faults.items[i]->dropped |= fit->items[k].gone[i];
+}
+
 static void offer(const Search *search, Diagnostic *fault, const CandidateList *fit)
 {
     fault->doubtful |= !affords(search) || search->left < LAST_BYTES;
@@ -103,8 +123,18 @@ static void offer(const Search *search, Diagnostic *fault, const CandidateList *
         diag_repair(fault, &fit->items[i].edits, fit->items[i].text);
 }
 
+/* Of an input that is not the data's, every shape that does not fit follows. */
+static void drop_what_follows(Search *search, const Diagnostic *fault)
+{
+    for (int i = 0; i < search->faults.count; i++)
+        if (search->faults.items[i] != fault)
+            search->faults.items[i]->dropped |= is_of_shapes(search->faults.items[i]);
+}
+
 static void search_edits(Search *search, Diagnostic *fault)
 {
+    if (search->layers < 0)
+        search->layers = count_layers(search);
     SiteList sites = {0};
     CandidateList candidates = {0}, fit = {0};
     find_sites(search->program, fault, &sites);
@@ -112,6 +142,8 @@ static void search_edits(Search *search, Diagnostic *fault)
         propose_numbers(fault, &sites.items[i], &candidates);
         propose_layers(fault, &sites.items[i], &candidates);
     }
+    propose_input(search->program, fault, &candidates);
+    propose_signature(search->program, fault, &candidates);
     sort_candidates(&candidates);
     for (Size size = 0; size < SIZES && !fit.count; size++) {
         search->kept = size < SIZE_STRUCTURE ? LAST_BYTES : 0;
@@ -120,6 +152,11 @@ static void search_edits(Search *search, Diagnostic *fault)
     if (!fit.count)
         try_pairs(search, fault, &candidates, &fit);
     offer(search, fault, &fit);
+    drop_consequences(search, &fit);
+    if (!fit.count && search->revealing)
+        diag_help(fault, "%s; another fault shows then", search->revealing);
+    if (search->rooted)
+        drop_what_follows(search, fault);
 }
 
 static void try_its_own(Search *search, Diagnostic *fault)
@@ -133,16 +170,22 @@ static void try_its_own(Search *search, Diagnostic *fault)
 
 void offer_help(const Program *program)
 {
-    Search search = { .program = program, .left_in_file = FILE_BYTES };
+    Search search = { .program = program, .left_in_file = FILE_BYTES, .layers = -1 };
     search.faults = errors_in_use();
+    if (search.faults.count > MOST_FAULTS)
+        return;
     for (int i = 0; i < search.faults.count; i++) {
         Diagnostic *fault = search.faults.items[i];
         search.left = SEARCH_BYTES;
-        if (fault->marks.items[0].at.source != program->source)
+        search.kept = 0;
+        search.revealing = NULL;
+        search.rooted = false;
+        if (fault->dropped || fault->marks.items[0].at.source != program->source)
             continue;
         if (is_of_shapes(fault))
             search_edits(&search, fault);
         else
             try_its_own(&search, fault);
     }
+    diag_drop();
 }

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { NEIGHBOURS = 6, UNMARKED = 100, MOST_SITES = 24 };
+enum { NEIGHBOURS = 40, UNMARKED = 100, MOST_SITES = 48 };
 
 typedef struct Gathering {      /* every statement of the file, in order */
     const Source *source;

@@ -54,26 +54,13 @@ static void close_trial(Trial *trial)
     drop_arena(trial->made);
 }
 
-static void place_in(const char *chars, size_t offset, int *line, int *column)
-{
-    size_t start = 0;
-    *line = 1;
-    for (size_t at = 0; at < offset; at++)
-        if (chars[at] == '\n') {
-            start = at + 1;
-            ++*line;
-        }
-    *column = (int)(offset - start) + 1;
-}
-
 /* Where the edited program should have a fault that the edit does not concern. */
-static Fault moved_fault(const Search *search, const Diagnostic *d, const EditList *edits, const char *chars)
+static Fault moved_fault(const Search *search, const Diagnostic *d, const EditList *edits)
 {
-    const Source *source = search->program->source;
     Span at = d->marks.items[0].at;
     Fault fault = {d->code, at.line, at.column};
-    if (at.source == source)
-        place_in(chars, moved_offset(edits, span_offset(source, at.line, at.column)), &fault.line, &fault.column);
+    if (at.source == search->program->source)
+        move_place(edits, &fault.line, &fault.column);
     return fault;
 }
 
@@ -90,14 +77,14 @@ static bool run_trial(Trial *trial, Search *search, const Text *text)
 }
 
 /* Whether the trial's program has a message on a line that an edit has made. */
-static bool touches_message(const Trial *trial, const EditList *edits, const char *chars)
+static bool touches_message(const Trial *trial, const EditList *edits)
 {
-    for (int i = 0; i < trial->log->waiting.count; i++) {
-        Span at = trial->log->waiting.items[i]->marks.items[0].at;
-        for (int k = 0; k < edits->count; k++) {
-            int line, column;
-            Span edited = edits->items[k].at;
-            place_in(chars, moved_offset(edits, span_offset(edited.source, edited.line, edited.column)), &line, &column);
+    for (int k = 0; k < edits->count; k++) {
+        int line = edits->items[k].at.line, column = edits->items[k].at.column;
+        EditList before = {edits->items, k, k};
+        move_place(&before, &line, &column);
+        for (int i = 0; i < trial->log->waiting.count; i++) {
+            Span at = trial->log->waiting.items[i]->marks.items[0].at;
             if (at.source == trial->program->source && at.line == line)
                 return true;
         }
@@ -105,28 +92,83 @@ static bool touches_message(const Trial *trial, const EditList *edits, const cha
     return false;
 }
 
-bool trial_mends(Search *search, const Diagnostic *fault, const EditList *edits)
+/* Which of the expected faults the trial did not find. */
+static void note_gone(const Trial *trial, const FaultList *expected, const Search *search, const Diagnostic *fault, bool *gone)
+{
+    for (int i = 0, at = 0; i < search->faults.count; i++) {
+        if (search->faults.items[i] == fault)
+            continue;
+        const Fault *one = &expected->items[at++];
+        gone[i] = true;
+        for (int k = 0; k < trial->log->waiting.count; k++) {
+            Span found = trial->log->waiting.items[k]->marks.items[0].at;
+            gone[i] &= found.line != one->line || found.column != one->column;
+        }
+    }
+}
+
+static int layers_made(const Trial *trial)
+{
+    return trial->trace.graph ? trial->trace.graph->nodes.count : 0;
+}
+
+int count_layers(Search *search)
+{
+    Trial trial;
+    EditList none = {0};
+    open_trial(&trial, search->program);
+    Text text = edited_text(search->program->source, &none);
+    run_trial(&trial, search, &text);
+    int layers = layers_made(&trial);
+    close_trial(&trial);
+    return layers;
+}
+
+TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone)
 {
     Trial trial;
     FaultList expected = {0};
+    TrialResult result = TRIAL_FAILS;
     open_trial(&trial, search->program);
     Text text = edited_text(search->program->source, edits);
     for (int i = 0; i < search->faults.count; i++)
         if (search->faults.items[i] != fault)
-            push(&expected, moved_fault(search, search->faults.items[i], edits, text_chars(&text)));
+            push(&expected, moved_fault(search, search->faults.items[i], edits));
     diag_expect(&expected);
-    bool mended = run_trial(&trial, search, &text) && !diag_surprised() &&
-                  !touches_message(&trial, edits, text_chars(&text));
+    if (run_trial(&trial, search, &text) && !touches_message(&trial, edits)) {
+        if (!diag_surprised())
+            result = TRIAL_MENDS;
+        else if (layers_made(&trial) > search->layers + search->added)
+            result = TRIAL_REVEALS;
+    }
+    if (result == TRIAL_MENDS)
+        note_gone(&trial, &expected, search, fault, gone);
     close_trial(&trial);
-    return mended;
+    return result;
+}
+
+/* Whether a message begins in the text of a replacement. */
+static bool is_within_message(const Trial *trial, const Edit *edit)
+{
+    int length = (int)strlen(edit->text);
+    for (int i = 0; i < trial->log->waiting.count; i++) {
+        Span at = trial->log->waiting.items[i]->marks.items[0].at;
+        if (at.source == trial->program->source && at.line == edit->at.line && at.column >= edit->at.column &&
+            at.column < edit->at.column + length)
+            return true;
+    }
+    return false;
 }
 
 bool trial_clears(Search *search, const EditList *edits)
 {
     Trial trial;
+    const Edit *edit = &edits->items[0];
+    bool word = edits->count == 1 && edit->at.end_column > edit->at.column && *edit->text && !strchr(edit->text, '\n');
     open_trial(&trial, search->program);
     Text text = edited_text(search->program->source, edits);
-    bool clear = run_trial(&trial, search, &text) && !touches_message(&trial, edits, text_chars(&text));
+    bool clear = run_trial(&trial, search, &text) &&
+                 !(word ? is_within_message(&trial, edit) : touches_message(&trial, edits));
     close_trial(&trial);
     return clear;
 }

@@ -351,7 +351,8 @@ static void count_consumers(Drawing *drawing, int forward)
 /* Whether a node is a line in the box of the one drawn before it. */
 static bool joins_box(const Drawing *drawing, int before, const Node *node)
 {
-    if (before < 0 || use_of(drawing, node) || use_of(drawing, node_at(drawing, before)) || !is_layer(node) || !keeps_shape(node) || node->op->traits & OP_JOINS)
+    bool boxed = before < 0 || use_of(drawing, node) || use_of(drawing, node_at(drawing, before));
+    if (boxed || !is_layer(node) || !keeps_shape(node) || node->op->traits & OP_JOINS)
         return false;
     const Node *last = node_at(drawing, before), *producer = node->inputs.items[0]->producer;
     return producer && drawn_as(drawing, producer->id) == before && drawing->consumers[before] == 1
@@ -561,8 +562,10 @@ void write_dot(const Graph *graph, Text *out)
         drawing = make_drawing(graph, forward, true);
     text_add(out, "digraph \"%s\" {\n", escaped(graph->name));
     text_add(out, "  rankdir=TB; fontname=\"Helvetica,Arial,sans-serif\"; fontsize=11; nodesep=0.35; ranksep=0.32; bgcolor=\"white\";\n");
-    text_add(out, "  node [shape=plain, fontname=\"Helvetica,Arial,sans-serif\", fontsize=11, color=\"#9aa4ae\", height=0.28, ordering=out];\n");
-    text_add(out, "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=9, fontcolor=\"#57606a\", color=\"#57606a\", arrowsize=0.6];\n");
+    text_add(out, "  node [shape=plain, fontname=\"Helvetica,Arial,sans-serif\", fontsize=11, color=\"#9aa4ae\", height=0.28, "
+                  "ordering=out];\n");
+    text_add(out, "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=9, fontcolor=\"#57606a\", color=\"#57606a\", "
+                  "arrowsize=0.6];\n");
     write_ends(&drawing, out);
     Frames open = { 0 };
     const Frames none = { 0 };

@@ -240,14 +240,25 @@ static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node, const 
     return units;
 }
 
-/* After a node's calls: its row in the table of parts, and the lap that times it. */
+/* Where a layer's output lies after its part, as the table of parts says it. */
+static const char *output_fields(const Plan *plan, const Node *node)
+{
+    const Placement *place = node->stage == STAGE_FORWARD && node->out ? &plan->places[node->out->id] : NULL;
+    if (!place || (place->space != SPACE_KEPT && place->space != SPACE_SCRATCH))
+        return "-1, false, 0, 0";
+    return format("%d, %s, %lld, %lld", node->id, place->space == SPACE_KEPT ? "true" : "false",
+                  (long long)(place->place * plan->lanes), (long long)(shape_elements(node->out->shape) * plan->lanes));
+}
+
+/* After a node's calls: its row in the table of parts, and the lap that tells of it. */
 static void emit_lap(Emitter *emitter, Text *calls, const Node *node, const char *indent)
 {
     const Node *layer = node->forward ? node->forward : node;
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
     int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(layer) : 0;
-    text_add(calls, "%snet_lap(s, %d);\n", indent, emitter->part_count++);
-    text_add(&emitter->parts, "    { %s, \"%s\", %lld },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds);
+    text_add(calls, "%snet_lap(s, arena, g, %d);\n", indent, emitter->part_count++);
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds,
+             output_fields(emitter->plan, node));
 }
 
 static void emit_node(Emitter *emitter, Text *calls, const Node *node)
@@ -278,8 +289,6 @@ static void emit_locals(Emitter *emitter, const char *calls)
     const Plan *plan = emitter->plan;
     if (strstr(calls, " scratch + ") || strstr(calls, "(scratch + "))
         text_add(emitter->out, "    vec *scratch = (vec *)arena;\n");
-    else
-        text_add(emitter->out, "    (void)arena;\n");
     if (strstr(calls, " kept + ") || strstr(calls, "(kept + "))
         text_add(emitter->out, "    vec *kept = (vec *)s->kept + g * %lld;\n", (long long)(plan->kept_elements / plan->lanes));
     if (strstr(calls, " input") || strstr(calls, "(input"))
@@ -326,7 +335,7 @@ static void emit_owned_phase(Emitter *emitter, int phase)
     if (!units)
         return;
     text_add(emitter->out, "/* %s, phase %d of %d: one unit of what sums over all grains. */\n", program_name(plan), phase + 1, plan->phases);
-    text_add(emitter->out, "static void %s_%d_owned(const NetStep *s, real *arena, int64_t unit)\n{\n    (void)arena;\n%s}\n\n",
+    text_add(emitter->out, "static void %s_%d_owned(const NetStep *s, real *arena, int64_t unit)\n{\n%s}\n\n",
              program_name(plan), phase + 1, text_chars(&calls));
     text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_units = %lld ", program_name(plan), phase + 1, (long long)units);
 }

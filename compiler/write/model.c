@@ -63,6 +63,8 @@ static void emit_parameters(Emitter *emitter)
     text_add(emitter->out, "};\n\n");
 }
 
+/* Forward nodes come first in the graph and the loss last of them, so a layer's
+ * index is its node's. */
 static int emit_layers(Emitter *emitter)
 {
     int count = 0;
@@ -71,6 +73,7 @@ static int emit_layers(Emitter *emitter)
         const Node *node = emitter->graph->nodes.items[i];
         if (node->stage != STAGE_FORWARD || !node->out)
             continue;
+        require(node->id == count);
         text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d },\n", quoted(node->path), quoted(node->op->name),
                  shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape), (long long)trained_elements(node),
                  (long long)(node->op->multiply_adds ? node->op->multiply_adds(node) : 0), node->span.line);

@@ -124,14 +124,15 @@ static bool is_fixed(const char *path)
 
 static bool take_setting(const NetTensorFile *file, NetSettings *settings, NetValue *value, NetError *error)
 {
-    char key[NET_SHAPE_TEXT];
+    char key[NET_SHAPE_TEXT], where[2 * NET_SHAPE_TEXT];
     snprintf(key, sizeof key, "%s%.150s", SETTING, value->path);
+    snprintf(where, sizeof where, "%.140s: %s", file->path, key);
     const char *text = net_tensors_metadata(file, key);
     if (!text || (value->given && !is_fixed(value->path)))
         return true;
     bool given = value->given;
     double before = value->numbers[0];
-    if (!net_setting_set(settings, value->path, text, key, error))
+    if (!net_setting_set(settings, value->path, text, where, error))
         return false;
     value->given = given;
     if (given && value->numbers[0] != before)

@@ -51,6 +51,19 @@ static bool at_limit(const Loop *loop)
 
 /* ---------------------------------------------------------------- a step */
 
+/* The log has the step too.  Weights and checkpoint stay as they were before it. */
+static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError *error)
+{
+    const NetProgress *progress = loop->progress;
+    char where[NET_SHAPE_TEXT + 160];
+    long long step = (long long)progress->step + 1, epoch = (long long)progress->epoch + 1;
+    if (!net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, error))
+        return false;
+    net_explain_loss(loop->session, images, where, sizeof where);
+    return net_fail(error, "the loss is %s at step %lld (epoch %lld): %s; the run is stopped, and a smaller --lr may help",
+                    isnan(loss) ? "nan" : "infinite", step, epoch, where);
+}
+
 static bool step(Loop *loop, NetError *error)
 {
     NetProgress *progress = loop->progress;
@@ -61,15 +74,14 @@ static bool step(Loop *loop, NetError *error)
     };
     net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
+    if (!isfinite(result.loss))
+        return fail_step(loop, &images, result.loss, error);
     progress->step++;
     progress->position += images.count;
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
     if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, loop->optimizer->groups[0].lr, error))
         return false;
-    if (!isfinite(result.loss))
-        return net_fail(error, "the loss is %s at step %lld (epoch %lld): the run is stopped; a smaller --lr may help",
-                        isnan(result.loss) ? "nan" : "infinite", (long long)progress->step, (long long)progress->epoch + 1);
     net_meter_step(&loop->meter, progress->epoch, progress->position, progress->loss_sum / (double)progress->position,
                    (double)progress->correct / (double)progress->position);
     return true;
@@ -99,7 +111,7 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     progress->epoch++;
     progress->position = progress->correct = 0;
     progress->loss_sum = 0;
-    return net_log_epoch(&loop->log, &epoch, error) && write_checkpoint(loop, error);
+    return net_log_epoch(&loop->log, &epoch, error) && net_check_weights(loop->session, error) && write_checkpoint(loop, error);
 }
 
 /* From wherever the progress stands to the epoch's end, or to where the run stops. */
@@ -163,7 +175,7 @@ static bool prepare(Loop *loop, NetError *error)
 static bool save(const Loop *loop, NetError *error)
 {
     const NetRun *run = loop->run;
-    return write_checkpoint(loop, error) && (!run->save || net_save(loop->session, run->save, error))
+    return net_check_weights(loop->session, error) && write_checkpoint(loop, error) && (!run->save || net_save(loop->session, run->save, error))
         && (!run->gradients || net_gradients_write(loop->session, run->gradients, error));
 }
 

@@ -151,10 +151,10 @@ void net_probabilities(const NetSession *session, int64_t image, float *probabil
 
 /* ------------------------------------------------------------- running */
 
-static void start_clock(const Pass *pass)
+static void begin_watch(const Pass *pass)
 {
-    if (pass->step.clock)
-        net_clock_start(pass->step.clock);
+    if (pass->step.watch)
+        pass->step.watch->phase(pass->step.watch);
 }
 
 static void run_phase(const Pass *pass, int index, int thread)
@@ -166,13 +166,13 @@ static void run_phase(const Pass *pass, int index, int thread)
     for (int64_t grain = grains.from; grain < grains.to; grain++) {
         if (index == 0)
             load(pass, grain, thread);
-        start_clock(pass);
+        begin_watch(pass);
         if (phase->grain)
             phase->grain(&pass->step, session->scratch[thread], grain);
     }
     if (phase->owned) {
         net_pool_barrier(session->pool);
-        start_clock(pass);
+        begin_watch(pass);
         for (int64_t unit = units.from; unit < units.to; unit++)
             phase->owned(&pass->step, session->scratch[thread], unit);
     }
@@ -213,6 +213,14 @@ static void update(const Pass *pass, Range range, int thread)
     net_optimizer_update(optimizer, session->weights, session->gradients, range.from, range.to);
 }
 
+static double sum_losses(const NetSession *session, const NetBatch *batch)
+{
+    double sum = 0;
+    for (int64_t image = 0; image < batch->count; image++)
+        sum += (double)session->loss[image];
+    return sum;
+}
+
 static void run(void *context, int thread)
 {
     const Pass *pass = context;
@@ -228,18 +236,16 @@ static void run(void *context, int thread)
     Range units = share(session->gradient_stride / NET_RANGE_UNIT, thread, threads);
     Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
     reduce(pass, elements);
-    if (pass->optimizer)
+    /* Every thread adds the same numbers, so all move their part of the weights or none does. */
+    if (pass->optimizer && isfinite(sum_losses(session, pass->batch)))
         update(pass, elements, thread);
 }
 
 static NetResult add_up(const NetSession *session, const NetBatch *batch)
 {
-    NetResult result = {.images = batch->count};
-    for (int64_t image = 0; image < batch->count; image++) {
-        result.loss += (double)session->loss[image];
+    NetResult result = {.images = batch->count, .loss = sum_losses(session, batch) / (double)batch->count};
+    for (int64_t image = 0; image < batch->count; image++)
         result.correct += session->predicted[image] == session->targets[image];
-    }
-    result.loss /= (double)batch->count;
     return result;
 }
 
@@ -254,7 +260,7 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch, const Net
             .gradient_stride = session->gradient_stride, .input = session->input, .targets = session->targets,
             .active = session->active, .kept = session->kept, .loss = session->loss,
             .grains = (batch->count + model->lanes - 1) / model->lanes, .images = batch->count,
-            .seed = session->seed, .step = session->steps, .clock = session->clock,
+            .seed = session->seed, .step = session->steps, .watch = session->watch,
         },
     };
     net_pool_run(session->pool, run, &pass);
@@ -264,7 +270,7 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch, const Net
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer)
 {
     NetResult result = run_batch(session, batch, optimizer, true);
-    if (optimizer) {
+    if (optimizer && isfinite(result.loss)) {
         session->steps++;
         for (int64_t i = 0; i < session->model->counters; i++)
             session->counters[i]++;

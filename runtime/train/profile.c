@@ -12,13 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-void net_clock_start(NetClock *clock)
+typedef struct Clock {
+    NetWatch watch;             /* the first member: what the session is given */
+    double last, *seconds;      /* seconds[part], added to */
+} Clock;
+
+static void start_clock(NetWatch *watch)
 {
-    clock->last = net_thread_seconds();
+    ((Clock *)watch)->last = net_thread_seconds();
 }
 
-void net_clock_lap(NetClock *clock, int part)
+static void lap(NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain, int part)
 {
+    (void)step, (void)scratch, (void)grain;
+    Clock *clock = (Clock *)watch;
     double now = net_thread_seconds();
     clock->seconds[part] += now - clock->last;
     clock->last = now;
@@ -29,13 +36,13 @@ void net_clock_lap(NetClock *clock, int part)
 /* rows[repeat][0 … part_count): seconds per step of a part; then of a step. */
 static void repeat_job(const NetProfile *profile, const NetJob *job, double *row)
 {
-    NetClock clock = {.seconds = row};
+    Clock clock = {{start_clock, lap}, 0, row};
     int parts = profile->program->part_count;
-    job->session->clock = &clock;
+    job->session->watch = &clock.watch;
     double start = net_thread_seconds();
     net_job_run(job, profile->steps);
     row[parts] = net_thread_seconds() - start;
-    job->session->clock = NULL;
+    job->session->watch = NULL;
     for (int i = 0; i <= parts; i++)
         row[i] /= (double)profile->steps;
 }

@@ -8,7 +8,7 @@ import pytest
 from harness import MODELS, NETC, ROOT, have, netc, run
 
 CNN = MODELS / "cnn.net"
-COMMANDS = ["check", "build", "emit", "summary", "graph", "fmt", "explain"]
+COMMANDS = ["check", "build", "emit", "summary", "graph", "fmt", "lsp", "explain"]
 
 
 def test_version():

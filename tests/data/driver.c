@@ -59,7 +59,60 @@ static bool read_png(char **words, NetShape shape, NetError *error)
     return read;
 }
 
-/* driver open|draw|png PATH C H W [CLASSES SEED [COUNT]]; H and W 0: a flat input */
+/* ------------------------------------------------------------ damage */
+
+typedef struct Victim { const char *path; uint8_t *bytes; size_t count; } Victim;
+
+static bool read_victim(Victim *victim, const char *path, NetError *error)
+{
+    FILE *file = fopen(path, "rb");
+    *victim = (Victim){ .path = path, .bytes = malloc(1 << 20) };
+    if (!file || !victim->bytes)
+        return net_fail(error, "cannot read %s", path);
+    victim->count = fread(victim->bytes, 1, 1 << 20, file);
+    fclose(file);
+    return true;
+}
+
+/* The file as it now is, tried; what came of it is one line. */
+static bool try_damage(const char *how, size_t at, const Victim *victim, size_t count, char **words, NetShape shape)
+{
+    NetError error;
+    FILE *file = fopen(victim->path, "wb");
+    if (!file || fwrite(victim->bytes, 1, count, file) != count || fclose(file) != 0)
+        return false;
+    bool image = strcmp(words[0], victim->path) == 0;
+    uint8_t pixels[4096];
+    NetData data;
+    bool good = image ? net_read_image(pixels, shape, words[0], &error)
+                      : net_data_open(&data, words[0], shape, atoi(words[4]), 1, &error);
+    if (good && !image)
+        net_data_close(&data);
+    printf("%s %zu: %s\n", how, at, good ? "read" : error.text);
+    return true;
+}
+
+/* Words: the image or folder to open, its shape, its classes; the file to
+ * damage; how many of its bytes are header.  The file is cut at every length,
+ * then every bit of its header is turned, one at a time. */
+static bool damage(char **words, NetShape shape, NetError *error)
+{
+    Victim victim;
+    bool good = read_victim(&victim, words[5], error);
+    size_t header = strtoull(words[6], NULL, 10);
+    for (size_t cut = 0; good && cut < victim.count; cut++)
+        good = try_damage("cut", cut, &victim, cut, words, shape);
+    for (size_t bit = 0; good && bit < 8 * header && bit < 8 * victim.count; bit++) {
+        victim.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        good = try_damage("bit", bit, &victim, victim.count, words, shape);
+        victim.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    free(victim.bytes);
+    return good;
+}
+
+/* driver open|draw|png|damage PATH C H W [CLASSES SEED [COUNT]]; H and W 0: a flat input;
+ * driver damage PATH C H W CLASSES FILE HEADER */
 int main(int count, char **words)
 {
     NetError error;
@@ -69,6 +122,7 @@ int main(int count, char **words)
     if (shape.h == 0)
         shape = (NetShape){1, shape.c, 1, 1};
     bool done = strcmp(words[1], "png") == 0 ? read_png(words + 2, shape, &error)
+        : strcmp(words[1], "damage") == 0    ? damage(words + 2, shape, &error)
         : strcmp(words[1], "draw") == 0      ? draw(words + 2, shape, &error)
                                              : open_data(words + 2, shape, &error);
     if (!done)

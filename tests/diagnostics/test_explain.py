@@ -1,16 +1,14 @@
 """Every page of `netc explain CODE`: its wrong program gets that code and no
 other, and its right program checks clean."""
 import re
-import subprocess
 
 import pytest
 
-from harness import NETC, netc
+from harness import netc
 
-LISTED = subprocess.run([NETC, "explain"], capture_output=True, text=True).stdout
-OPERATORS, _, CODES = (re.findall(r"^  *(\w[\w-]*)  |^(\w[\w-]*)  ", part, re.M) if i != 1 else part
-                       for i, part in enumerate(LISTED.partition("\nerrors:\n")))
-OPERATORS, CODES = ([a or b for a, b in found] for found in (OPERATORS, CODES))
+LISTED = netc("explain").stdout
+PARTS = dict(re.findall(r"^(\w+):\n((?:.+\n)+)", LISTED, re.M))
+OPERATORS, ERRORS, WARNINGS = (re.findall(r"^ *([\w-]+)  ", PARTS[part], re.M) for part in ("operators", "errors", "warnings"))
 
 
 def programs(code):
@@ -21,21 +19,29 @@ def programs(code):
 
 
 def test_something_is_listed():
-    assert "conv2d" in OPERATORS and "shape-assert" in CODES
+    assert "conv2d" in OPERATORS and "shape-assert" in ERRORS and "unused-let" in WARNINGS
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", ERRORS + WARNINGS)
 def test_examples(code, tmp_path):
+    severity = "error" if code in ERRORS else "warning"
     for which, text in programs(code).items():
         (tmp_path / f"{which}.net").write_text(text)
-        told = netc("check", "--diagnostics=short", f"{which}.net", cwd=tmp_path, expect=which == "Wrong").stderr
-        if which == "Right":
-            assert told == ""
+        wrong = which == "Wrong"
+        told = netc("check", "--diagnostics=short", f"{which}.net", cwd=tmp_path, expect=wrong and severity == "error").stderr
+        if wrong:
+            assert set(re.findall(r"(error|warning)\[([\w-]+)\]", told)) == {(severity, code)}
         else:
-            assert set(re.findall(r"error\[([\w-]+)\]", told)) == {code}
+            assert told == ""
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_an_operators_page(operator):
     page = netc("explain", operator).stdout
     assert page.startswith(operator)
+    for heading in ("shape", "formula", "reference"):
+        assert re.search(rf"^{heading} +\S", page, re.M)
+
+
+def test_no_such_page():
+    assert "neither an operator nor" in netc("explain", "shape-asert", expect=2).stderr

@@ -68,3 +68,21 @@ def test_the_search_is_bounded(fault, tmp_path):
     start = time.monotonic()
     check_text(f"network n {{\n    input [3, 64, 64]\n{LAYERS}    {fault}\n}}\n", tmp_path)
     assert time.monotonic() - start < FAST
+
+
+DOUBTFUL = "network n {\n    input [8]\n    let width = 16\n    linear(8)\n}\n"
+
+
+@pytest.mark.parametrize("options, told, code", [
+    ([], "warning[unused-let]", 0), (["--warn=error"], "error[unused-let]", 1), (["--warn=no-unused-let"], "", 0),
+    (["--warn=no-unused-let", "--warn=unused-let"], "warning[unused-let]", 0),
+    (["--warn=error", "--warn=no-unused-let"], "", 0), (["--warn=no-unused-block"], "warning[unused-let]", 0),
+])
+def test_warnings_are_chosen(options, told, code, tmp_path):
+    said = check_text(DOUBTFUL, tmp_path, *options, expect=code).stderr
+    assert told in said and bool(told) == bool(said)
+
+
+@pytest.mark.parametrize("word", ["nonsense", "shape-assert", "no-", ""])
+def test_no_such_warning(word, tmp_path):
+    assert "--warn takes" in check_text(DOUBTFUL, tmp_path, f"--warn={word}", expect=2).stderr

@@ -118,7 +118,7 @@ static bool same(const Entry *entry, const Build *one, const Build *other, bool 
     if (exact && memcmp(a, b, (size_t)count * sizeof(real)) == 0)
         return true;
     /* A gradient that should be zero (of a bias before a norm) is the rounding of the others. */
-    double size = 1e-3 * fmax(1, largest(one->session->gradients, one->model->trained));
+    double size = (single ? 1e-2 : 1e-3) * fmax(1, largest(one->session->gradients, one->model->trained));
     double apart = difference(a, b, count, size);
     if (!exact && apart <= most_apart(one->model, strstr(what, "value")))
         return true;

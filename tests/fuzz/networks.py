@@ -29,6 +29,12 @@ def window_places(size, kernel, stride, padding, dilation, ceil_mode=False):
     return places
 
 
+def all_see_the_image(size, axis, places):
+    """No dilated window lies in the padding alone: its maximum is -inf, in PyTorch too."""
+    kernel, stride, padding, dilation = axis
+    return all(any(0 <= place * stride - padding + tap * dilation < size for tap in range(kernel)) for place in range(places))
+
+
 def call(name, *positional, **named):
     words = [text(value) for value in positional] + [f"{key}={text(value)}" for key, value in named.items()]
     return f"{name}({', '.join(words)})" if words else name
@@ -141,6 +147,8 @@ class Writer:
             axes = [(k, k, 0, 1) for k, _, _, _ in axes]
         ceil_mode = self.chance(0.25)
         places = [window_places(size, *axis, ceil_mode) for size, axis in zip(shape[1:], axes)]
+        if not all(map(all_see_the_image, shape[1:], axes, places)):
+            return "identity", shape
         kernel, stride, padding, dilation = self.pairs(axes)
         named = {key: value for key, value, default in (("stride", stride, kernel), ("padding", padding, 0),
                                                         ("dilation", dilation, 1)) if value != default}

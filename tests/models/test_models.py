@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import MODELS, ROOT, TUTORIALS, netc, read_log, read_safetensors, run, trainer
+from harness import MODELS, ROOT, TUTORIALS, check_text, netc, read_log, read_safetensors, run, trainer
 
 # Trained parameters, and what each flatten gives.
 SIZES = {
@@ -65,6 +65,35 @@ def test_state_is_torchvisions(listing):
     assert [f"{entry['name']} {entry['shape']}" for entry in state] == listing.read_text().splitlines()
 
 
+@pytest.mark.parametrize("model", ["resnet18_cifar", "vgg11_cifar"])
+def test_models_for_cifar_carry_the_usual_recipe(model):
+    text = (MODELS / f"{model}.net").read_text()
+    for line in ("data      cifar10", "normalize mean=[0.4914, 0.4822, 0.4465], std=[0.2470, 0.2435, 0.2616]",
+                 "augment   random_crop(32, padding=4), horizontal_flip", "momentum=0.9, weight_decay=5e-4)", "schedule  cosine"):
+        assert line in text
+
+
+def readme():
+    return (ROOT / "README.md").read_text()
+
+
+def test_the_readme_shows_resnet_as_it_is():
+    assert f"```\n{(MODELS / 'resnet.net').read_text()}```\n" in readme()
+
+
+def test_the_readmes_table_of_models():
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) ?\| (\d+) × (\d+) × (\d+) \| ([\d,]+) \| ([\d.]+) M \|$", readme(), re.M)
+    assert {name for name, *_ in rows} == set(SIZES)
+    for name, data, *shape, parameters, millions in rows:
+        told = summary(name)
+        assert told["layers"][0]["in"] == [int(size) for size in shape]
+        assert told["parameters"] == int(parameters.replace(",", ""))
+        digits = len(millions.partition(".")[2])
+        assert f"{told['multiply_adds'] / 1e6:.{digits}f}" == millions, name
+        said = data.strip().lower().replace("-", "")
+        assert f"data      {said}\n" in (MODELS / f"{name}.net").read_text() if said else "train {" not in (MODELS / f"{name}.net").read_text()
+
+
 @pytest.mark.parametrize("model", TUTORIALS)
 def test_every_tutorial_model_has_the_tutorials_settings(model):
     text = (MODELS / f"{model}.net").read_text()
@@ -84,7 +113,7 @@ def to_learn(model, lr):
     body = re.sub(r" *-> \[[0-9 ,]*\]", "", text[network:])     # shapes of the full size
     body = re.sub(r"input \[(\d+), \d+, \d+\]", r"input [\1, 32, 32]", body).replace("linear(1000)", "linear(10)")
     if model == "unet":
-        body = body.replace("conv2d(2, 1) as outc.conv", "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten")
+        body = re.sub(r"conv2d\(2, 1\) +as outc.conv", "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten", body)
     return text[:network] + body + (f"\ntrain {{\n    data cifar10\n    loss cross_entropy\n    optimizer sgd(lr={lr}, momentum=0.9)\n"
                                     f"    batch {IMAGES}\n    epochs {STEPS}\n}}\n")
 
@@ -105,6 +134,12 @@ def losses(text, data, tmp_path, *options, steps=STEPS):
     log = tmp_path / "log.jsonl"
     run(trainer(text, *options), "train", "--data", data, "--max-steps", steps, "--quiet", "--log", log)
     return [event["loss"] for event in read_log(log) if event["event"] == "step"]
+
+
+@pytest.mark.parametrize("model", sorted(set(SIZES) - set(TUTORIALS)))
+def test_the_slow_tests_networks_are_right(model, tmp_path):
+    """They are trained by `make test-slow` alone; that they compile shows here."""
+    check_text(to_learn(model, 0.01), tmp_path, expect=0)
 
 
 def falls(told):

@@ -201,6 +201,28 @@ CASES = [conv2d, linear, max_pool2d, avg_pool2d, adaptive_avg_pool2d, batch_norm
          zero_pad2d, upsample, layer_norm2d, layer_scale]
 
 
+# What the comparison with PyTorch must have seen of each operator's arguments.
+WANTED = {
+    "conv2d": {"padding_mode": ["zeros", "reflect", "replicate", "circular"], "padding": ["same", "valid"], "bias": [True, False],
+               "groups": [1, 2, 3]},
+    "linear": {"bias": [True, False]},
+    "max_pool2d": {"ceil_mode": [True, False]},
+    "avg_pool2d": {"ceil_mode": [True, False], "count_include_pad": [True, False], "divisor_override": [0, 3]},
+    "batch_norm2d": {"momentum": [0.1, 0.3, 1.0], "affine": [True, False]},
+    "leaky_relu": {"negative_slope": [0.01, 0.0, 0.3, -0.5]},
+    "elu": {"alpha": [1.0, 0.3, -0.5]},
+    "gelu": {"approximate": ["none", "tanh"]},
+    "layer_norm2d": {"eps": [1e-6, 1e-2], "affine": [True, False]},
+    "cross_entropy": {"label_smoothing": [0, 0.1, 1]},
+}
+
+
+def missing(op, seen):
+    """The (argument, value) pairs of WANTED that none of the attributes in `seen` has."""
+    return {(name, value) for name, values in WANTED.get(op, {}).items() for value in values
+            if not any(attributes[name] == value for attributes in seen)}
+
+
 KINKS = {"relu6": [0, 6], "hardswish": [-3, 3]}
 
 

@@ -1,13 +1,14 @@
 """Optimizers, schedules and clipping in float64 against what PyTorch did to the
 same weights and gradients (make_fixtures.py says how)."""
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness import c_program
+from harness import ROOT, c_program, netc, read_safetensors, run, trainer
 
 COUNT, EPOCHS, STEPS = 20, 8, 3         # make_fixtures's
 RTOL = 1e-12
@@ -74,7 +75,8 @@ int main(int argc, char **argv)
 }
 """
 
-CASES = json.loads((Path(__file__).parent / "pytorch.json").read_text())["cases"]
+FIXTURES = json.loads((Path(__file__).parent / "pytorch.json").read_text())
+CASES = FIXTURES["cases"]
 
 
 def title(case):
@@ -87,9 +89,9 @@ def text(value):
 
 def words(case):
     """The settings as the compiler resolves them."""
-    for part in "optimizer", "schedule", "clip":
+    for part, path in ("optimizer", "optimizer"), ("schedule", "schedule"), ("clip", "clip"), ("group", "group.1"):
         for key, value in case.get(part, {}).items():
-            yield from (part if key == "name" else f"{part}.{key}", text(value))
+            yield from (path if key == "name" else f"{path}.{key}", text(value))
     if case.get("schedule", {}).get("name") == "one_cycle" and "by" not in case["schedule"]:
         yield from ("schedule.by", "step")
     yield from ("epochs", str(EPOCHS))
@@ -122,3 +124,84 @@ def test_a_group_has_its_own_rate_and_decay():
 
 def test_nesterov_needs_momentum():
     assert "momentum above 0" in drive("optimizer sgd optimizer.lr 0.1 optimizer.nesterov 1".split(), expect=1)
+
+
+def arguments_in_the_compiler(name):
+    """The names in a table of training.c: "sgd_args"."""
+    text = (ROOT / "compiler" / "graph" / "training.c").read_text()
+    table = re.search(rf"ArgSpec {name}_args\[\] = \{{(.*?)\n?(?:\}};|\{{0\}}\}};)", text, re.S)[1]
+    return set(re.findall(r'\{"(\w+)"', table)) | ({"warmup"} if "WARMUP" in table else set()) | ({"by"} if "BY" in table else set())
+
+
+@pytest.mark.parametrize("part, names", [("optimizer", "sgd adam adamw rmsprop"),
+                                         ("schedule", "constant step multi_step exponential cosine one_cycle")])
+def test_every_argument_is_compared(part, names):
+    for name in names.split():
+        seen = [set(case[part]) for case in CASES if case.get(part, {}).get("name") == name]
+        assert set().union(*seen) - {"name"} == arguments_in_the_compiler(name)
+
+
+@pytest.mark.parametrize("name", ["constant", "step", "multi_step", "exponential", "cosine", "one_cycle"])
+def test_every_schedule_is_compared_by_epoch_and_by_step(name):
+    default = "step" if name == "one_cycle" else "epoch"
+    used = [case["schedule"] for case in CASES if case.get("schedule", {}).get("name") == name]
+    assert {schedule.get("by", default) for schedule in used} == {"epoch", "step"}
+    if name != "one_cycle":
+        assert {schedule.get("by", default) for schedule in used if "warmup" in schedule} == {"epoch", "step"}
+
+
+# ---------------------------------------------------------------- first weights
+
+NETWORK = """network n {
+    input [8, 3, 5]
+    conv2d(12, [3, 5]) as conv
+    flatten
+    linear(10) as fc
+}
+train {
+    data synthetic;  loss cross_entropy;  optimizer sgd(lr=0.1);  batch 8;  epochs 1
+    init "conv.weight", %s
+}
+"""
+
+
+def drawn_from(program, path):
+    """["uniform", low, high] of a parameter, as the emitted table has it."""
+    kind, a, b = re.search(rf'"{re.escape(path)}", NET_TRAINED,.*? NET_(\w+), (\S+), (\S+), (?:true|false), ', program).groups()
+    return [kind.lower(), float(a), float(b)]
+
+
+@pytest.mark.parametrize("name, arguments, expected", FIXTURES["initialisers"])
+def test_initialisers_draw_from_what_pytorchs_do(name, arguments, expected, tmp_path):
+    (tmp_path / "n.net").write_text(NETWORK % f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})")
+    actual = drawn_from(netc("emit", tmp_path / "n.net", "-o", "-").stdout, "conv.weight")
+    assert actual[0] == expected[0] and actual[1:] == pytest.approx(expected[1:], rel=1e-12)
+
+
+def test_first_weights_are_spread_as_they_should_be(tmp_path):
+    """12,000 of each kind: mean and deviation within five standard errors, bounds kept."""
+    text = """network n {
+    input [120]
+    linear(100) as normal
+    linear(120) as uniform
+    linear(100) as plain
+    linear(3) as same
+}
+train {
+    data synthetic;  loss cross_entropy;  optimizer sgd(lr=0.1);  batch 8;  epochs 1
+    init "normal.weight", normal(mean=0.5, std=0.25)
+    init "uniform.weight", uniform(-1, 3)
+    init "same.*", constant(0.125)
+}
+"""
+    run(trainer(text), "train", "--quiet", "--epochs", 0, "--save", tmp_path / "w")
+    weights = read_safetensors(tmp_path / "w")
+    bound = 1 / np.sqrt(120)    # PyTorch's default: kaiming_uniform with a = sqrt(5)
+    for name, mean, deviation, low, high in [("normal", 0.5, 0.25, -1, 2), ("uniform", 1, 4 / 12**0.5, -1, 3),
+                                             ("plain", 0, 2 * bound / 12**0.5, -bound, bound)]:
+        drawn = weights[f"{name}.weight"].astype("f8")
+        assert low <= drawn.min() and drawn.max() <= high
+        assert abs(drawn.mean() - mean) < 5 * deviation / drawn.size**0.5
+        assert abs(drawn.std() / deviation - 1) < 5 / drawn.size**0.5
+        assert len(np.unique(drawn)) > 0.99 * drawn.size
+    assert (weights["same.weight"] == 0.125).all() and (weights["same.bias"] == 0.125).all()

@@ -1,6 +1,9 @@
 """Training as a whole: the same bits for any number of threads and after any
 interruption, what the log says, and what a run refuses."""
+import contextlib
 import math
+import os
+import re
 import signal
 import struct
 import subprocess
@@ -214,10 +217,73 @@ def test_an_interrupted_run_keeps_what_it_did(data, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(data, tmp_path):
-    result = train(small("sgd(lr=1000)"), data, "--save", tmp_path / "w", "--epochs", 100, "--set", "optimizer.momentum=1",
-                   expect=1)
-    assert "the loss is " in result.stderr and " at step " in result.stderr
-    assert not (tmp_path / "w").exists()
+    """The weights of the epochs before stay in the checkpoint, and nothing is saved of this one."""
+    program, kept = small("sgd(lr=0.1)"), ("--checkpoint", tmp_path / "c", "--save", tmp_path / "w", "--log", tmp_path / "log")
+    train(program, data, "--epochs", 2, *kept)
+    before = [(tmp_path / name).read_bytes() for name in "cw"]
+    told = train(program, data, "--resume", tmp_path / "c", "--epochs", 100, "--lr", 1000, "--set", "optimizer.weight_decay=1000", *kept,
+                 expect=1).stderr
+    assert re.search(r"error: the loss is (nan|infinite) at step \d+ \(epoch [3-9]\): .* is the first that is not finite; the run is stopped", told)
+    assert told.count("\n") == 1
+    assert read_log(tmp_path / "log")[-1]["loss"] is None
+    assert [(tmp_path / name).read_bytes() for name in "cw"] == before
+    train(program, data, "--resume", tmp_path / "c", "--epochs", 3)
+
+
+# Every layer multiplies by some 10^7: the sixth of them is past what a float holds.
+GROWING = """network growing {
+    input [1, 12, 12]
+    conv2d(3, 3, padding=1) as first
+    batch_norm2d as norm
+    relu6
+    max_pool2d(4)
+    dropout(0.1)
+    flatten
+%s}
+train {
+    data "digits";  optimizer sgd(lr=0.1);  batch 48;  epochs 1
+    init "grow*", constant(1e6)
+    loss %s
+}
+"""
+
+
+def grow(layers):
+    return "".join(f"    linear(10) as grow{i}\n" for i in range(layers))
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+@pytest.mark.parametrize("layers, loss, told", [
+    (8, "cross_entropy", "the loss is nan at step 1 (epoch 1): the output of grow5 (linear, line 14) is the first that is not finite"),
+    (3, "mse", "the loss is infinite at step 1 (epoch 1): every layer's output is finite, and the loss itself overflows"),
+])
+def test_where_the_first_value_that_is_no_number_came_from(kernels, layers, loss, told, data):
+    program = trainer(GROWING % (grow(layers), loss), f"--kernels={kernels}")
+    for threads in 1, 3:
+        assert told in train(program, data, "--threads", threads, expect=1).stderr
+
+
+def test_a_parameter_that_is_no_number(data, tmp_path):
+    program = small()
+    train(program, data, "--max-steps", 1, "--save", tmp_path / "w")
+    weights = {name: tensor.copy() for name, tensor in read_safetensors(tmp_path / "w").items()}
+    weights["fc.weight"][0, 3] = np.nan
+    write_safetensors(tmp_path / "spoilt", weights)
+    assert "fc.weight[3] is nan already; the run is stopped" in train(program, data, "--init", tmp_path / "spoilt", expect=1).stderr
+
+
+def test_weights_that_are_no_numbers_are_not_saved(data, tmp_path):
+    """The last step's loss is a number; what the step makes of the weights is none."""
+    program, kept = trainer((FLAT % "mse").replace("flatten", "flatten;  linear(4) as idle;  dropout(1)")), ("--save", tmp_path / "w")
+    train(program, data, "--max-steps", 1, *kept)
+    weights = {name: tensor.copy() for name, tensor in read_safetensors(tmp_path / "w").items()}
+    weights["idle.bias"][2] = 3e38
+    write_safetensors(tmp_path / "w", weights)
+    before = (tmp_path / "w").read_bytes()
+    told = train(program, data, "--max-steps", 1, "--init", tmp_path / "w", "--set", "optimizer.weight_decay=1000", "--checkpoint",
+                 tmp_path / "c", *kept, expect=1).stderr
+    assert "idle.bias[2] is -inf after step 1: the run is stopped and nothing is written" in told
+    assert (tmp_path / "w").read_bytes() == before and not (tmp_path / "c").exists()
 
 
 def test_an_unwritable_output_is_told_before_training(data, tmp_path):
@@ -235,6 +301,45 @@ def test_a_full_disk_keeps_the_old_file(data, tmp_path):
     assert "cannot write" in run("bash", "-c", limited, expect=1).stderr
     assert (tmp_path / "w").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["w"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KB; only root can mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder, left):
+    """Leaves `left` bytes of the disk."""
+    with open(folder / "filler", "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        file.truncate(os.fstat(file.fileno()).st_size - left)
+
+
+@pytest.mark.skipif(not have("mount"), reason="needs mount")
+@pytest.mark.parametrize("option", ["--save", "--checkpoint", "--save-gradients"])
+def test_a_disk_that_is_full_keeps_the_old_file(option, data, small_disk):
+    program, made = small(), small_disk / "w"
+    train(program, data, "--max-steps", 1, option, made)
+    before = made.read_bytes()
+    fill(small_disk, 4096)
+    refused = train(program, data, "--max-steps", 2, option, made, expect=1).stderr
+    assert f"cannot write {made}" in refused and "No space left on device" in refused and refused.count("\n") == 1
+    assert made.read_bytes() == before
+    assert sorted(path.name for path in small_disk.iterdir()) == ["filler", "w"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_log_that_cannot_grow_stops_the_run(data, tmp_path):
+    refused = train(small(), data, "--log", "/dev/full", "--save", tmp_path / "w", expect=1).stderr
+    assert "cannot write /dev/full: No space left on device" in refused and not (tmp_path / "w").exists()
 
 
 @pytest.mark.parametrize("options, told", [

@@ -32,8 +32,3 @@ def test_turns_that_differ_are_drawn_apart():
     text = dot("network n {\n input [1, 8, 8]\n repeat 4 as i { conv2d(4, 3, padding=1, stride=2 if i == 0 else 1) as c }\n}\n")
     assert "× 3" in text
     assert text.count("conv2d") == 2
-
-
-def test_names_with_markup_are_escaped():
-    text = dot('network n {\n input [1, 8, 8]\n conv2d(4, 3) as "a<b"\n}\n'.replace("a<b", "a_b"))
-    assert "<b>a_b" in text

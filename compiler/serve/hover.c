@@ -1,0 +1,229 @@
+/* hover.c: what the word under the cursor means, and what its line does: the
+ * shapes that go in and come out, and what they cost.
+ */
+#include "serve.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- pages */
+
+const char *argument_page(const ArgSpec *arg)
+{
+    Text text = {0};
+    text_add(&text, "`%s`", arg->name);
+    if (arg->otherwise && arg->otherwise[0] == '=')
+        text_add(&text, ", by default as `%s`", arg->otherwise + 1);
+    else if (arg->otherwise && strcmp(arg->otherwise, "none"))
+        text_add(&text, ", by default %s", arg->otherwise);
+    if (arg->doc)
+        text_add(&text, ": %s", arg->doc);
+    for (int i = 0; arg->words && arg->words[i]; i++)
+        text_add(&text, "%s`%s`", i ? ", " : " One of ", arg->words[i]);
+    return text_chars(&text);
+}
+
+static void add_paragraph(Text *text, const char *body, bool code)
+{
+    if (body)
+        text_add(text, code ? "\n\n```\n%s\n```" : "\n\n%s", body);
+}
+
+const char *operator_page(const Operator *op)
+{
+    Text text = {0};
+    text_add(&text, "**%s**: %s", op->name, op->summary);
+    add_paragraph(&text, op->shape_rule, true);
+    add_paragraph(&text, op->formula, true);
+    for (int i = 0; op->args && op->args[i].name; i++)
+        text_add(&text, "%s- %s", i ? "\n" : "\n\n", argument_page(&op->args[i]));
+    add_paragraph(&text, op->reference, false);
+    return text_chars(&text);
+}
+
+/* The signature as it is written. */
+const char *block_head(const BlockDef *block)
+{
+    Span span = block->span;
+    span.line = block->name_span.line;
+    span.column = block->name_span.column;
+    return span_chars(span);
+}
+
+/* ---- numbers */
+
+static const char *with_separators(int64_t number)
+{
+    const char *digits = format("%" PRId64, number);
+    size_t length = strlen(digits);
+    Text text = {0};
+    for (size_t i = 0; i < length; i++)
+        text_add(&text, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
+    return text_chars(&text);
+}
+
+static const char *bytes_text(int64_t bytes)
+{
+    if (bytes >= 1 << 20)
+        return format("%.1f MiB", (double)bytes / (1 << 20));
+    return bytes >= 1 << 10 ? format("%.1f KiB", (double)bytes / (1 << 10)) : format("%" PRId64 " bytes", bytes);
+}
+
+static const char *shape_or_unknown(const Tensor *tensor)
+{
+    return tensor ? shape_text(tensor->shape) : "unknown";
+}
+
+/* Several uses: each pair of shapes once. */
+static void add_shapes(const StmtUses *uses, Text *text)
+{
+    enum { MOST = 6 };
+    LIST(const char *) told = {0};
+    for (int i = 0; i < uses->count && told.count <= MOST; i++) {
+        const char *line = format("%s → %s", shape_or_unknown(uses->items[i]->in), shape_or_unknown(uses->items[i]->out));
+        bool known = false;
+        for (int k = 0; k < told.count; k++)
+            known |= told.items[k] == line;
+        if (!known)
+            push(&told, line);
+    }
+    for (int i = 0; i < told.count && i < MOST; i++)
+        text_add(text, "%s%s", i ? "  \n" : "", told.items[i]);
+    if (told.count > MOST)
+        text_add(text, "  \nand others");
+}
+
+static void add_cost(Analysis *a, const StmtUse *use, int uses, Text *text)
+{
+    Cost cost = cost_of(a, use);
+    text_add(text, "\n\n");
+    if (uses > 1)
+        text_add(text, "the first of %d times: ", uses);
+    text_add(text, "%s parameters · %s multiply-adds", with_separators(cost.parameters), with_separators(cost.multiply_adds));
+    if (use->out && cost.field[0])
+        text_add(text, " · receptive field %" PRId64 " × %" PRId64, cost.field[0], cost.field[1]);
+    else if (use->out)
+        text_add(text, " · sees the whole image");
+    if (cost.live_inference)
+        text_add(text, "  \nlive while it runs, per image: %s", bytes_text(cost.live_inference));
+    if (cost.live_training)
+        text_add(text, ", %s in training", bytes_text(cost.live_training));
+}
+
+static void add_stmt(Analysis *a, const Stmt *stmt, Text *text)
+{
+    StmtUses uses = uses_at(a->shapes, stmt->keyword);
+    if (!uses.count || stmt->kind == STMT_LET)
+        return;
+    if (stmt->kind == STMT_INPUT) {
+        text_add(text, "%s per image", shape_or_unknown(uses.items[0]->out));
+        return;
+    }
+    add_shapes(&uses, text);
+    add_cost(a, uses.items[0], uses.count, text);
+}
+
+/* ---- names */
+
+static void add_value(Analysis *a, const Definition *d, Text *text)
+{
+    static const char *const kinds[] = {
+        [NAME_PARAMETER] = "parameter", [NAME_DIMENSION] = "dimension", [NAME_LET] = "value", [NAME_LOOP] = "turn",
+    };
+    text_add(text, "**%s**: %s%s%s", d->name, kinds[d->kind], d->block ? " of block " : "", d->block ? d->block->name : "");
+    if (d->kind == NAME_LET)
+        text_add(text, "\n```net\nlet %s = %s\n```", d->name, span_chars(d->stmt->value->span));
+    LIST(int64_t) told = {0};
+    for (int i = 0; d->block && i < a->trace.blocks.count && told.count < 8; i++) {
+        const BlockUse *use = &a->trace.blocks.items[i];
+        for (int k = 0; use->def == d->block && k < use->symbols.count; k++) {
+            bool known = strcmp(use->symbols.items[k].name, d->name) != 0;
+            for (int m = 0; m < told.count; m++)
+                known |= told.items[m] == use->symbols.items[k].value;
+            if (!known)
+                push(&told, use->symbols.items[k].value);
+        }
+    }
+    for (int i = 0; i < told.count; i++)
+        text_add(text, "%s%" PRId64, i ? ", " : "\n\nwhere it is used: ", told.items[i]);
+}
+
+static void add_definition(Analysis *a, const Definition *d, Text *text)
+{
+    switch (d->kind) {
+    case NAME_OPERATOR:
+        text_add(text, "%s", operator_page(d->op));
+        break;
+    case NAME_BLOCK:
+        text_add(text, "```net\nblock %s\n```", block_head(d->block));
+        break;
+    case NAME_PARAMETER: case NAME_DIMENSION: case NAME_LET: case NAME_LOOP:
+        add_value(a, d, text);
+        break;
+    case NAME_TENSOR:
+        text_add(text, "**%s**: what `%s` on line %d gives", d->name, span_chars(d->stmt->keyword), d->stmt->keyword.line);
+        break;
+    case NAME_ARGUMENT:
+        text_add(text, "%s", argument_page(d->arg));
+        break;
+    case NAME_SETTING:
+        text_add(text, "**%s**: %s", d->name, d->setting.doc);
+        break;
+    case NAME_CHOICE:
+        text_add(text, "%s", d->op ? operator_page(d->op) : format("**%s** of `%s`: %s", d->name, d->setting.name, d->setting.doc));
+        break;
+    case NAME_FUNCTION:
+        text_add(text, "**%s**: a function of numbers", d->name);
+        break;
+    case NAME_FILE:
+        text_add(text, "`%s`", d->file->path);
+        break;
+    case NAME_NETWORK:
+        text_add(text, "network **%s**", d->name);
+        break;
+    }
+}
+
+/* The numbers of the definition of a tensor, wherever its name stands; of a use
+ * of a block or operator, those of its statement. */
+static const Stmt *told_stmt(const Request *request, const Occurrence *found)
+{
+    if (found && found->definition->kind == NAME_TENSOR)
+        return found->definition->stmt;
+    bool value = found && (found->definition->kind == NAME_BLOCK || found->definition->kind == NAME_OPERATOR);
+    return !found || value ? stmt_at(request->analysis->program, request->place) : NULL;
+}
+
+static void add_network(Analysis *a, Text *text)
+{
+    const Graph *graph = a->trace.graph;
+    if (!graph || !graph->input || !graph->output)
+        return;
+    StmtUse all = {.in = graph->input, .out = graph->output, .end = graph->nodes.count};
+    text_add(text, "\n\n%s → %s", shape_text(graph->input->shape), shape_text(graph->output->shape));
+    add_cost(a, &all, 1, text);
+}
+
+cJSON *answer_hover(Request *request)
+{
+    Analysis *a = request->analysis;
+    const Occurrence *found = occurrence_at(a, request->place);
+    const Stmt *stmt = told_stmt(request, found);
+    Text text = {0};
+    if (stmt)
+        add_stmt(a, stmt, &text);
+    if (found && text.length)
+        text_add(&text, "\n\n---\n\n");
+    if (found)
+        add_definition(a, found->definition, &text);
+    if (found && found->definition->kind == NAME_NETWORK)
+        add_network(a, &text);
+    if (!text.length)
+        return NULL;
+    cJSON *hover = cJSON_CreateObject(), *contents = cJSON_AddObjectToObject(hover, "contents");
+    cJSON_AddStringToObject(contents, "kind", "markdown");
+    cJSON_AddStringToObject(contents, "value", text_chars(&text));
+    if (found)
+        cJSON_AddItemToObject(hover, "range", json_range(found->span));
+    return hover;
+}

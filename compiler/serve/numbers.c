@@ -1,0 +1,186 @@
+/* numbers.c: what a statement costs.
+ *
+ * The receptive field is followed from the image down: a window of k at stride s
+ * widens it by (k-1) times the product of the strides before, as in Araujo et al.
+ * 2019, "Computing Receptive Fields of Convolutional Neural Networks".  Which
+ * operators have windows is told by their arguments' names.
+ */
+#include "serve.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Of a tensor: how many rows and columns of the image one value depends on, and
+ * how far apart the fields of two neighbours are. */
+typedef struct Field { double size[2], step[2]; bool whole; } Field;
+
+static const ArgValue *argument(const Node *node, const char *name)
+{
+    int at = operator_arg(node->op, name);
+    return at < 0 ? NULL : &node->args[at];
+}
+
+static void widen(Field *field, const Node *node)
+{
+    const ArgValue *window = argument(node, "kernel_size"), *stride = argument(node, "stride"), *dilation = argument(node, "dilation");
+    for (int axis = 0; window && axis < 2; axis++) {
+        double reach = (double)(dilation ? dilation->integer[axis] : 1) * (double)(window->integer[axis] - 1);
+        field->size[axis] += reach * field->step[axis];
+        field->step[axis] *= stride ? (double)stride->integer[axis] : 1;
+    }
+}
+
+/* Output [1, 1] of a pool whose output size is given sees all; others a part. */
+static void pool(Field *field, const Node *node)
+{
+    Shape in = node->inputs.items[0]->shape, out = node->out->shape;
+    for (int axis = 0; axis < 2; axis++) {
+        double window = ceil((double)in.dim[axis + 1] / (double)out.dim[axis + 1]);
+        field->size[axis] += (window - 1) * field->step[axis];
+        field->step[axis] *= (double)in.dim[axis + 1] / (double)out.dim[axis + 1];
+    }
+}
+
+static Field joined_field(const Node *node, const Field *fields)
+{
+    Field field = fields[node->inputs.items[0]->id];
+    for (int i = 1; i < node->inputs.count; i++) {
+        const Field *other = &fields[node->inputs.items[i]->id];
+        field.whole |= other->whole;
+        for (int axis = 0; axis < 2; axis++)
+            field.size[axis] = fmax(field.size[axis], other->size[axis]);
+    }
+    return field;
+}
+
+static Field field_after(const Node *node, const Field *fields, Shape image)
+{
+    Field field = joined_field(node, fields);
+    const ArgValue *scale = argument(node, "scale_factor");
+    widen(&field, node);
+    if (argument(node, "output_size") && node->out->shape.rank == 3)
+        pool(&field, node);
+    for (int axis = 0; scale && axis < 2; axis++)
+        field.step[axis] /= (double)(scale->integer[axis] > 0 ? scale->integer[axis] : 1);
+    field.whole |= node->out->shape.rank == 1
+        || (field.size[0] >= (double)image.dim[1] && field.size[1] >= (double)image.dim[2]);
+    return field;
+}
+
+static const Field *fields_of(Analysis *a)
+{
+    const Graph *graph = a->trace.graph;
+    if (a->fields || !graph || !graph->input)
+        return a->fields;
+    a->fields = NEW_ARRAY(Field, (size_t)graph->tensors.count);
+    a->fields[graph->input->id] = (Field){{1, 1}, {1, 1}, graph->input->shape.rank == 1};
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.items[i];
+        if (node->stage == STAGE_FORWARD && node->out)
+            a->fields[node->out->id] = field_after(node, a->fields, graph->input->shape);
+    }
+    return a->fields;
+}
+
+/* ---- memory */
+
+/* By forward node: bytes per image of all tensors that are live while it runs. */
+static int64_t *live_bytes(const Plan *plan)
+{
+    int steps = plan->schedule.count;
+    int64_t *change = NEW_ARRAY(int64_t, (size_t)steps + 1), *live = NEW_ARRAY(int64_t, (size_t)plan->graph->nodes.count), sum = 0;
+    for (int i = 0; i < plan->graph->tensors.count; i++) {
+        const Tensor *tensor = plan->graph->tensors.items[i];
+        const Placement *place = &plan->places[tensor->id];
+        if (place->root != tensor || place->space == SPACE_NONE || tensor->role == TENSOR_STATISTICS || place->last < 0)
+            continue;
+        int first = place->first < 0 ? 0 : place->first;
+        change[first < steps ? first : steps] += shape_elements(tensor->shape);
+        change[place->last < steps ? place->last + 1 : steps] -= shape_elements(tensor->shape);
+    }
+    for (int i = 0; i < steps; i++) {
+        sum += change[i];
+        if (plan->schedule.items[i]->stage == STAGE_FORWARD)
+            live[plan->schedule.items[i]->id] = sum * (int64_t)sizeof(float);
+    }
+    return live;
+}
+
+static const Live *live_of(Analysis *a)
+{
+    enum { LANES = 16, MOST_NODES = 20000 };    /* beyond, a plan takes longer than a reader waits */
+    Graph *graph = a->trace.graph;
+    if (a->live || !a->sound || !graph || graph->nodes.count > MOST_NODES)
+        return a->live;
+    fields_of(a);               /* before the gradients' tensors come */
+    a->live = NEW(Live);
+    if (graph->loss)
+        add_gradients(graph, true);
+    a->live->inference = live_bytes(make_plan(graph, false, LANES));
+    a->live->training = graph->loss ? live_bytes(make_plan(graph, true, LANES)) : NULL;
+    return a->live;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- statements */
+
+static void add(int64_t *sum, int64_t more)
+{
+    if (__builtin_add_overflow(*sum, more, sum))
+        *sum = INT64_MAX;
+}
+
+Cost cost_of(Analysis *a, const StmtUse *use)
+{
+    Cost cost = {0};
+    const Field *fields = fields_of(a);
+    const Live *live = live_of(a);
+    for (int i = use->first; i < use->end; i++) {
+        const Node *node = a->trace.graph->nodes.items[i];
+        if (!node->out)
+            continue;
+        add(&cost.parameters, trained_elements(node));
+        add(&cost.multiply_adds, node->op->multiply_adds ? node->op->multiply_adds(node) : 0);
+        if (live)
+            cost.live_inference = most(cost.live_inference, live->inference[i]);
+        if (live && live->training)
+            cost.live_training = most(cost.live_training, live->training[i]);
+    }
+    for (int axis = 0; use->out && fields && axis < 2; axis++)
+        cost.field[axis] = fields[use->out->id].whole ? 0 : (int64_t)fields[use->out->id].size[axis];
+    return cost;
+}
+
+static Span whole_span(const Stmt *stmt)
+{
+    const Body *last = stmt->other ? stmt->other : stmt->body;
+    Span span = stmt->span;
+    if (last && compare_to_place(last->close, (Place){span.end_line, span.end_column}) >= 0)
+        span = span_between(span, last->close);
+    return span;
+}
+
+static const Stmt *find_stmt(const Body *body, const Source *source, Place place)
+{
+    for (int i = 0; body && i < body->stmts.count; i++) {
+        const Stmt *stmt = body->stmts.items[i];
+        if (stmt->keyword.source != source || !is_within(whole_span(stmt), place))
+            continue;
+        const Stmt *inner = find_stmt(stmt->body, source, place);
+        inner = inner ? inner : find_stmt(stmt->other, source, place);
+        return inner ? inner : stmt;
+    }
+    return NULL;
+}
+
+const Stmt *stmt_at(const Program *program, Place place)
+{
+    const Stmt *found = program->network ? find_stmt(program->network->body, program->source, place) : NULL;
+    for (int i = 0; i < program->blocks.count && !found; i++)
+        found = find_stmt(program->blocks.items[i]->body, program->source, place);
+    return found;
+}

@@ -1,0 +1,44 @@
+" netc's network descriptions.
+if exists('b:current_syntax')
+  finish
+endif
+
+syn keyword netSection     block network train use
+syn keyword netKeyword     let input as from branch skip shortcut dense repeat
+syn keyword netConditional if else and or not
+syn keyword netBoolean     true false
+syn keyword netFunction    ceil floor round min max abs
+
+" tests/serve/test_editors.py holds these three lists to what netc knows.
+syn keyword netOperator conv2d linear max_pool2d avg_pool2d adaptive_avg_pool2d upsample zero_pad2d batch_norm2d layer_norm2d layer_scale dropout flatten identity relu relu6 leaky_relu elu gelu silu hardswish tanh sigmoid softmax log_softmax add mul concat cross_entropy mse
+syn keyword netSetting  contained data normalize augment loss optimizer schedule clip init freeze group batch epochs seed
+syn keyword netChoice   contained mnist fashion_mnist kmnist cifar10 cifar100 synthetic sgd adam adamw rmsprop constant step multi_step exponential cosine one_cycle random_crop horizontal_flip random_affine cutout kaiming_normal kaiming_uniform xavier_normal xavier_uniform normal uniform cross_entropy mse
+
+syn match  netArgument /\<\h\w*\ze\s*=[^=]/
+syn match  netNumber   /\<\d[0-9A-Za-z_.]*\([eE][-+]\d\+\)\?\>/
+syn match  netSign     /->\|\/\/\|[-+*\/%]\|[=!<>]=\|[<>]/
+syn match  netName     /\(\<as\s\+\)\@<=\h[0-9A-Za-z_.]*/
+syn region netText     start=/"/ end=/"/ oneline contains=netValue
+syn region netValue    start=/{/ end=/}/ contained oneline contains=netNumber,netSign,netFunction
+syn match  netComment  /#.*$/ contains=@Spell
+syn match  netWritten  /#=.*$/ contains=@Spell
+syn region netTrain    matchgroup=netSection start=/^train\s*{/ end=/^}/ contains=netSetting,netChoice,netArgument,netNumber,netText,netComment,netBoolean,netSign fold
+
+hi def link netSection     Structure
+hi def link netKeyword     Keyword
+hi def link netConditional Conditional
+hi def link netBoolean     Boolean
+hi def link netFunction    Function
+hi def link netOperator    Function
+hi def link netSetting     Type
+hi def link netChoice      Constant
+hi def link netArgument    Identifier
+hi def link netNumber      Number
+hi def link netSign        Operator
+hi def link netName        Label
+hi def link netText        String
+hi def link netValue       Special
+hi def link netComment     Comment
+hi def link netWritten     SpecialComment
+
+let b:current_syntax = 'net'

@@ -1,0 +1,98 @@
+/* finite.c: where values that are no numbers came from.
+ *
+ * A loss that is not finite says only that something went wrong before it.  The
+ * step that gave it has moved nothing, so its forward pass can be taken again,
+ * bit for bit, by the same program, with a watch that looks at every layer's
+ * output as soon as it is there: memory is shared too tightly to look later.
+ */
+#include "runtime.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+/* The first element that is not finite, or -1. */
+static int64_t find_strange(const real *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return i;
+    return -1;
+}
+
+static const NetParameter *find_strange_parameter(const NetSession *session, int64_t *element)
+{
+    for (int i = 0; i < session->model->parameter_count; i++) {
+        const NetParameter *parameter = &session->model->parameters[i];
+        if (parameter->kind == NET_TRAINED
+            && (*element = find_strange(session->weights + parameter->offset, parameter->elements)) >= 0)
+            return parameter;
+    }
+    return NULL;
+}
+
+bool net_check_weights(const NetSession *session, NetError *error)
+{
+    int64_t element;
+    const NetParameter *parameter = find_strange_parameter(session, &element);
+    return !parameter || net_fail(error, "%.150s[%lld] is %f after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
+                                  parameter->path, (long long)element, (double)session->weights[parameter->offset + element],
+                                  (unsigned long long)session->steps);
+}
+
+/* ------------------------------------------------------- a layer's output */
+
+typedef struct Probe {
+    NetWatch watch;             /* the first member: what the session is given */
+    const NetProgram *program;
+    int lanes;
+    atomic_int first;           /* the first layer whose output is not finite, or how many there are */
+} Probe;
+
+static void begin_phase(NetWatch *watch)
+{
+    (void)watch;
+}
+
+/* Lanes without an image hold whatever comes of zeros. */
+static bool output_is_finite(const Probe *probe, const NetPart *part, const NetStep *step, const real *scratch, int64_t grain)
+{
+    const real *values = part->kept ? step->kept + grain * probe->program->kept_elements : scratch;
+    const real *active = step->active + grain * probe->lanes;
+    for (int64_t i = 0; i < part->elements; i++)
+        if (active[i % probe->lanes] != 0 && !isfinite(values[part->place + i]))
+            return false;
+    return true;
+}
+
+static void look(NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain, int index)
+{
+    Probe *probe = (Probe *)watch;
+    const NetPart *part = &probe->program->parts[index];
+    int first = atomic_load(&probe->first);
+    if (part->layer < 0 || part->layer >= first || output_is_finite(probe, part, step, scratch, grain))
+        return;
+    while (part->layer < first && !atomic_compare_exchange_weak(&probe->first, &first, part->layer))
+        ;
+}
+
+void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, size_t size)
+{
+    const NetModel *model = session->model;
+    int64_t element;
+    const NetParameter *parameter = find_strange_parameter(session, &element);
+    if (parameter) {
+        snprintf(text, size, "%.150s[%lld] is %f already", parameter->path, (long long)element,
+                 (double)session->weights[parameter->offset + element]);
+        return;
+    }
+    Probe probe = {.watch = {begin_phase, look}, .program = &model->training, .lanes = model->lanes, .first = model->layer_count};
+    session->watch = &probe.watch;
+    net_train_batch(session, batch, NULL);
+    session->watch = NULL;
+    int first = atomic_load(&probe.first);
+    if (first == model->layer_count)
+        snprintf(text, size, "every layer's output is finite, and the loss itself overflows");
+    else
+        snprintf(text, size, "the output of %.150s (%s, line %d) is the first that is not finite", model->layers[first].path,
+                 model->layers[first].operator, model->layers[first].line);
+}

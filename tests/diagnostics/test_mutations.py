@@ -1,0 +1,24 @@
+"""One random fault in a model: never a crash, never silence where the program
+cannot be right, one error, and that at the fault.  See mutants.py.
+
+`make mutants N=10000 FROM=1` takes any number and seed.
+"""
+import os
+from collections import Counter
+
+from diagnostics import mutants
+
+COUNT, SEED = int(os.environ.get("MUTANTS", 1200)), int(os.environ.get("MUTANTS_FROM", 1))
+ELSEWHERE = 0.02                # of those with errors: no span of the message is at the fault
+SEVERAL = 0.01                  # a line left out can be several faults: a name, and a shape
+
+
+def test_mutants(tmp_path):
+    found, wrong = mutants.judge(COUNT, SEED, tmp_path)
+    mutants.report(found)
+    count = Counter(why for why, _, _ in found)
+    print(f"{COUNT} mutants, {wrong} with errors: {dict(count)}")
+    assert wrong > COUNT / 2
+    assert count["silent"] == 0
+    assert count["several"] <= SEVERAL * wrong
+    assert count["elsewhere"] <= ELSEWHERE * wrong
