@@ -36,8 +36,10 @@ static Graph *read_network(const char *path, const CompileOptions *options)
     if (!graph)
         return NULL;
     verify_graph(graph);
+    if (!options->reference)
+        mark_whole_batch(graph);
     if (graph->loss) {
-        add_gradients(graph, !options->reference);
+        add_gradients(graph);
         verify_graph(graph);
     }
     return graph;

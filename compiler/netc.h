@@ -381,11 +381,11 @@ struct Operator {
     bool (*infer)(Node *node);
     /* Per image, forward.  NULL: none worth counting. */
     int64_t (*multiply_adds)(const Node *node);
-    /* True when the gradient of node's parameters is better summed over the whole
-     * batch at once than grain by grain: many parameters, each used once per
-     * image, whose copies per grain would cost more than the sums.  Its
-     * backward_parameters kernel then runs per unit, after every grain, with
-     * grain 0's x and dy; it sets kernel->units.  NULL: never. */
+    /* True when a layer is better computed for the whole batch at once than
+     * grain by grain: many parameters, each used once per image, which would be
+     * read, and their gradient written, once per grain.  Its kernels of all
+     * stages then compute a range of units, `from` to `to`, for all grains; they
+     * are given grain 0's tensors and set kernel->units.  NULL: never. */
     bool (*whole_batch)(const Node *node);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
@@ -439,7 +439,7 @@ struct Parameter {
     Init init;
     Node *node;
     int64_t offset;             /* in elements, in its kind's arena; set by the planner */
-    bool whole_batch;           /* its gradient is one sum, not one per grain; set by gradient.c */
+    bool whole_batch;           /* its gradient is one sum, not one per grain; set by mark_whole_batch */
     bool frozen;                /* no optimizer moves it; set by the train section, as is */
     int group;                  /* which `group` setting is its own, from 1; 0: none */
 };
@@ -519,7 +519,7 @@ struct Node {
     Tensor *from;               /* ACCUMULATE, COPY: what it reads */
     int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;            /* adds to dx instead of setting it */
-    bool whole_batch;           /* BACKWARD_PARAMETERS: one sum over all grains, by units */
+    bool whole_batch;           /* computed for all grains at once, by units; see Operator.whole_batch */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -595,9 +595,11 @@ SettingInfo setting_info(int i);                /* name NULL: there are no more 
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
 
-/* gradient.c: appends backward nodes.  Requires a loss.  `whole_batch` allows
- * Operator.whole_batch: the reference kernels know grains only. */
-void add_gradients(Graph *graph, bool whole_batch);
+/* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
+ * reference kernels, which know grains only. */
+void mark_whole_batch(Graph *graph);
+/* Appends backward nodes.  Requires a loss. */
+void add_gradients(Graph *graph);
 /* verify.c: stops with an internal error when the graph breaks an invariant. */
 void verify_graph(const Graph *graph);
 /* dump.c */
@@ -714,8 +716,9 @@ struct Kernel {
     Stage stage;
     bool training;              /* the plan's: whether forward notes aux */
     int64_t kept_elements;      /* the plan's: from one grain's statistics to the next's */
-    int64_t x_stride, dy_stride;        /* whole_batch: vectors from one grain's to the next's */
-    int64_t units;              /* whole_batch: set by emit; the kernel's `g` is a unit */
+    int64_t x_stride, dy_stride;        /* vectors from one grain's to the next's; of what a
+                                           whole_batch kernel writes: kept_elements / lanes */
+    int64_t units;              /* whole_batch: set by emit */
     Text body;
     int lanes;
     int registers;              /* of the target, for tile choice */

@@ -5,9 +5,10 @@
  *
  * The order is the graph's own: forward nodes as they were expanded, then
  * backward nodes as differentiation appended them, which its in-place gradients
- * rest on.  A phase ends only where a node reads what every grain wrote (batch
- * norm's statistics): all threads must have met first.  So a network without
- * such nodes has one phase per step.
+ * rest on.  A phase ends only where the threads must have met: where a node
+ * reads what every grain wrote (batch norm's statistics), and before and after
+ * layers that are computed for the whole batch at once, which stand at the end
+ * of a phase.  So a network without such nodes has one phase per step.
  */
 #include "netc.h"
 
@@ -23,9 +24,9 @@ static void backward_reads(const Node *node, unsigned reads, AccessList *accesse
     for (int i = 0; (reads & READS_X) && i < node->inputs.count; i++)
         add_access(accesses, node->inputs.items[i], false, node->whole_batch);
     if (reads & READS_Y)
-        add_access(accesses, node->out, false, false);
+        add_access(accesses, node->out, false, node->whole_batch);
     if (reads & READS_AUX)
-        add_access(accesses, node->aux, false, false);
+        add_access(accesses, node->aux, false, node->whole_batch);
     if (reads & READS_STATISTICS)
         add_access(accesses, node->statistics, false, true);
 }
@@ -35,11 +36,11 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)
-            add_access(accesses, node->inputs.items[i], false, false);
+            add_access(accesses, node->inputs.items[i], false, node->whole_batch);
         if (training)
             add_access(accesses, node->statistics, false, true);
-        add_access(accesses, node->out, true, false);
-        add_access(accesses, training ? node->aux : NULL, true, false);
+        add_access(accesses, node->out, true, node->whole_batch);
+        add_access(accesses, training ? node->aux : NULL, true, node->whole_batch);
         break;
     case STAGE_STATISTICS:
         add_access(accesses, node->inputs.items[0], false, false);
@@ -48,8 +49,8 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
     case STAGE_BACKWARD_INPUT:
         backward_reads(node, node->op->input_gradient_reads, accesses);
         if (node->accumulate)
-            add_access(accesses, node->dx, false, false);
-        add_access(accesses, node->dx, true, false);
+            add_access(accesses, node->dx, false, node->whole_batch);
+        add_access(accesses, node->dx, true, node->whole_batch);
         break;
     case STAGE_BACKWARD_PARAMETERS:
         backward_reads(node, node->op->parameter_gradient_reads, accesses);
@@ -72,7 +73,10 @@ typedef struct Scheduler {
     Plan *plan;
     bool *live;                 /* by tensor id: something that runs reads it */
     int *written;               /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
+    int *shared;                /* likewise: the last in which a whole-batch node touched it */
+    int *owned_written;         /* … and wrote it */
     int phase;
+    bool owned;                 /* the phase has a whole-batch node */
 } Scheduler;
 
 bool plan_skips(const Plan *plan, const Node *node)
@@ -110,22 +114,50 @@ static bool runs(const Scheduler *scheduler, const Node *node)
 
 /* --------------------------------------------------------------- phases */
 
-/* The tensor whose memory it is: a slice of a gradient is written with the whole. */
-static const Tensor *memory_of(const Tensor *tensor)
+/* The tensor whose memory it is: a slice of a gradient is written with the
+ * whole, and what does not run hands its input on. */
+static const Tensor *memory_of(const Plan *plan, const Tensor *tensor)
 {
-    while (tensor->base != tensor)
-        tensor = tensor->base;
-    return tensor;
+    for (;;) {
+        if (tensor->base != tensor)
+            tensor = tensor->base;
+        else if (tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer))
+            tensor = tensor->producer->inputs.items[0];
+        else
+            return tensor;
+    }
 }
 
-static bool waits_for_all_grains(const Scheduler *scheduler, const AccessList *accesses)
+/* Grains come before whole-batch nodes in a phase, and the threads do not meet
+ * between two of those. */
+static bool must_meet(const Scheduler *scheduler, const Node *node, const AccessList *accesses)
 {
+    if (scheduler->owned && !node->whole_batch)
+        return true;
     for (int i = 0; i < accesses->count; i++) {
         const Access *access = &accesses->items[i];
-        if (access->all_grains && scheduler->written[memory_of(access->tensor)->id] == scheduler->phase)
+        int memory = memory_of(scheduler->plan, access->tensor)->id;
+        const int *met = node->whole_batch ? scheduler->owned_written : scheduler->written;
+        if (access->all_grains && met[memory] == scheduler->phase)
+            return true;
+        if (access->write && scheduler->shared[memory] == scheduler->phase)
             return true;
     }
     return false;
+}
+
+static void note_phase(Scheduler *scheduler, const Node *node, const AccessList *accesses)
+{
+    for (int i = 0; i < accesses->count; i++) {
+        int memory = memory_of(scheduler->plan, accesses->items[i].tensor)->id;
+        if (accesses->items[i].write)
+            scheduler->written[memory] = scheduler->phase;
+        if (node->whole_batch)
+            scheduler->shared[memory] = scheduler->phase;
+        if (node->whole_batch && accesses->items[i].write)
+            scheduler->owned_written[memory] = scheduler->phase;
+    }
+    scheduler->owned |= node->whole_batch;
 }
 
 static void schedule_node(Scheduler *scheduler, Node *node)
@@ -133,11 +165,13 @@ static void schedule_node(Scheduler *scheduler, Node *node)
     Plan *plan = scheduler->plan;
     AccessList accesses = { 0 };
     node_accesses(node, plan->training, &accesses);
-    if (waits_for_all_grains(scheduler, &accesses))
-        scheduler->phase++;
-    for (int i = 0; i < accesses.count; i++)
-        if (accesses.items[i].write)
-            scheduler->written[memory_of(accesses.items[i].tensor)->id] = scheduler->phase;
+    if (!plan_skips(plan, node)) {
+        if (must_meet(scheduler, node, &accesses)) {
+            scheduler->phase++;
+            scheduler->owned = false;
+        }
+        note_phase(scheduler, node, &accesses);
+    }
     push(&plan->schedule, node);
     push(&plan->phase_of, scheduler->phase);
 }
@@ -170,8 +204,7 @@ static void schedule_logits(Scheduler *scheduler, Graph *graph)
     plan->logits = new_tensor(graph, TENSOR_ACTIVATION, "logits", graph->output->shape);
     Node *copy = NEW(Node);
     *copy = (Node){ .stage = STAGE_COPY, .path = "logits", .dx = plan->logits, .from = graph->output };
-    push(&plan->schedule, copy);
-    push(&plan->phase_of, scheduler->phase);
+    schedule_node(scheduler, copy);
 }
 
 void make_schedule(Plan *plan)
@@ -179,8 +212,10 @@ void make_schedule(Plan *plan)
     Graph *graph = (Graph *)plan->graph;
     Scheduler scheduler = { .plan = plan, .live = find_live(plan) };
     scheduler.written = NEW_ARRAY(int, (size_t)graph->tensors.count);
+    scheduler.shared = NEW_ARRAY(int, (size_t)graph->tensors.count);
+    scheduler.owned_written = NEW_ARRAY(int, (size_t)graph->tensors.count);
     for (int i = 0; i < graph->tensors.count; i++)
-        scheduler.written[i] = -1;
+        scheduler.written[i] = scheduler.shared[i] = scheduler.owned_written[i] = -1;
 
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
