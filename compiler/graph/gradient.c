@@ -24,6 +24,7 @@ typedef struct Pass {
     Tensor **gradient;          /* by activation id; NULL: none yet */
     bool *needed;               /* by activation id: some parameter lies behind it */
     bool whole_batch;
+    unsigned fuse;
     LIST(Node *) late;          /* whole-batch nodes, which run after all others */
 } Pass;
 
@@ -39,6 +40,7 @@ static bool has_trained_parameters(const Node *node)
  * so a first layer computes none for the images. */
 static void find_needed(Pass *pass)
 {
+    pass->needed[pass->graph->input->id] = !(pass->fuse & FUSE_FIRST_LAYER);
     for (int i = 0; i < pass->forward_nodes; i++) {
         const Node *node = pass->graph->nodes.items[i];
         bool needed = has_trained_parameters(node);
@@ -149,7 +151,10 @@ static void contribute_view(Pass *pass, Tensor *input, Tensor *dy, int64_t offse
     if (!pass->needed[input->id])
         return;
     Tensor *view = new_view(pass, input, dy, offset);
-    if (!pass->gradient[input->id])
+    bool slices = pass->current->op->traits & OP_CONCATENATES;
+    if (!pass->gradient[input->id] && slices && !(pass->fuse & FUSE_CONCAT))
+        append_move(pass, STAGE_COPY, pass->gradient[input->id] = new_gradient(pass, input), view);
+    else if (!pass->gradient[input->id])
         pass->gradient[input->id] = view;
     else
         append_move(pass, STAGE_ACCUMULATE, writable_gradient(pass, input, view), view);
@@ -224,7 +229,7 @@ static void differentiate(Pass *pass, const Node *node)
         contribute_kernel(pass, i, dy);
 }
 
-void add_gradients(Graph *graph, bool whole_batch)
+void add_gradients(Graph *graph, bool whole_batch, unsigned fuse)
 {
     require(graph->loss);
     Pass pass = {
@@ -233,6 +238,7 @@ void add_gradients(Graph *graph, bool whole_batch)
         .gradient = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
         .needed = NEW_ARRAY(bool, (size_t)graph->tensors.count),
         .whole_batch = whole_batch,
+        .fuse = fuse,
     };
     find_needed(&pass);
     for (int i = pass.forward_nodes - 1; i >= 0; i--)

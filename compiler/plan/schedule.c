@@ -30,8 +30,24 @@ static void backward_reads(const Node *node, unsigned reads, AccessList *accesse
         add_access(accesses, node->statistics, false, true);
 }
 
+/* What element-by-element work on its stores reads besides them. */
+static void finish_reads(const Node *node, AccessList *accesses)
+{
+    for (int i = 0; i < node->finishes.count; i++) {
+        const Finish *finish = &node->finishes.items[i];
+        const Node *done = finish->node;
+        bool reads_x = done->stage == STAGE_FORWARD || (done->op->input_gradient_reads & READS_X);
+        for (int k = 0; reads_x && k < done->inputs.count; k++)
+            if (k != finish->which)
+                add_access(accesses, done->inputs.items[k], false, false);
+        if (done->stage != STAGE_FORWARD && (done->op->input_gradient_reads & READS_Y))
+            add_access(accesses, done->out, false, false);
+    }
+}
+
 void node_accesses(const Node *node, bool training, AccessList *accesses)
 {
+    finish_reads(node, accesses);
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)

@@ -115,9 +115,9 @@ static const Live *live_of(Analysis *a)
     fields_of(a);               /* before the gradients' tensors come */
     a->live = NEW(Live);
     if (graph->loss)
-        add_gradients(graph, true);
-    a->live->inference = live_bytes(make_plan(graph, false, LANES));
-    a->live->training = graph->loss ? live_bytes(make_plan(graph, true, LANES)) : NULL;
+        add_gradients(graph, true, FUSE_ALL);
+    a->live->inference = live_bytes(make_plan(graph, false, LANES, FUSE_CONCAT));
+    a->live->training = graph->loss ? live_bytes(make_plan(graph, true, LANES, FUSE_CONCAT)) : NULL;
     return a->live;
 }
 
