@@ -102,9 +102,9 @@ FROM = 1
 fuzz-networks: all
 	FUZZ_NETWORKS=$(N) FUZZ_FROM=$(FROM) $(PYTHON) -m pytest -q -n $$(nproc) tests/fuzz
 
-BENCH_PYTHON = $(PYTHON)
+BENCH_PYTHON ?= $(PYTHON)
 bench: all
-	@BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) tests/bench/bench.py
+	@BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
 mutants: all
 	MUTANTS=$(N) MUTANTS_FROM=$(FROM) $(PYTHON) -m pytest -q -s tests/diagnostics/test_mutations.py

@@ -29,38 +29,46 @@ static Graph *check_file(const char *path)
     return good ? trace.graph : NULL;
 }
 
-/* .net text to a checked network with its gradients. */
-static Graph *read_network(const char *path, const CompileOptions *options)
+/* .net text to a checked network. */
+static Graph *read_network(const char *path)
 {
     Graph *graph = check_file(path);
-    if (!graph)
-        return NULL;
-    verify_graph(graph);
-    if (!options->reference)
-        mark_whole_batch(graph);
-    if (graph->loss) {
-        add_gradients(graph);
+    if (graph)
         verify_graph(graph);
-    }
     return graph;
 }
 
 /* For the commands that can do nothing with a library. */
-static Graph *read_network_only(const char *path, const CompileOptions *options)
+static Graph *read_network_only(const char *path)
 {
-    Graph *graph = read_network(path, options);
+    Graph *graph = read_network(path);
     if (!graph && !diag_error_count())
         diag_help(diag(SEVERITY_ERROR, "no-network", (Span){ 0 }, "%s has no network: it is a library", path),
                   "`netc check` checks a library's blocks; another file takes them with `use`");
     return graph;
 }
 
+/* To a graph with its gradients, in the order in which it is best computed. */
+static void complete_graph(Graph *graph, const CompileOptions *options)
+{
+    if (options->fuse & FUSE_POOL)
+        pool_before_activation(graph);
+    verify_graph(graph);
+    if (!options->reference)
+        mark_whole_batch(graph);
+    if (graph->loss)
+        add_gradients(graph, options->fuse);
+    verify_graph(graph);
+}
+
 static Plans make_plans(Graph *graph, const CompileOptions *options)
 {
     int lanes = options->target.vector_bytes / (options->f64 ? 8 : 4);
-    Plans plans = { .inference = make_plan(graph, false, lanes) };
+    unsigned fuse = options->reference ? options->fuse & ~(unsigned)FUSE_KERNELS : options->fuse;
+    complete_graph(graph, options);
+    Plans plans = { .inference = make_plan(graph, false, lanes, fuse) };
     if (graph->loss)
-        plans.training = make_plan(graph, true, lanes);
+        plans.training = make_plan(graph, true, lanes, fuse);
     return plans;
 }
 
@@ -78,12 +86,12 @@ static void check(const Options *options)
         if (options->fix)
             fix_file(options->operands.items[i]);
         else
-            read_network(options->operands.items[i], &options->compile);
+            read_network(options->operands.items[i]);
 }
 
 static void build(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
+    Graph *graph = read_network_only(options->operands.items[0]);
     if (!graph)
         return;
     Text c = { 0 };
@@ -93,7 +101,7 @@ static void build(const Options *options)
 
 static void emit(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
+    Graph *graph = read_network_only(options->operands.items[0]);
     if (!graph)
         return;
     Text c = { 0 };
@@ -103,17 +111,20 @@ static void emit(const Options *options)
 
 static void summary(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
+    Graph *graph = read_network_only(options->operands.items[0]);
     if (!graph)
         return;
+    Graph listed = *graph;
+    listed.nodes.items = NEW_ARRAY(Node *, (size_t)graph->nodes.count);
+    memcpy(listed.nodes.items, graph->nodes.items, (size_t)graph->nodes.count * sizeof(Node *));
     Plans plans = make_plans(graph, &options->compile);
     const Plan *plan = plans.training ? plans.training : plans.inference;
-    (options->json ? write_summary_json : write_summary)(graph, plan, &options->compile, stdout);
+    (options->json ? write_summary_json : write_summary)(&listed, plan, &options->compile, stdout);
 }
 
 static void draw(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0], &options->compile);
+    Graph *graph = read_network_only(options->operands.items[0]);
     if (!graph)
         return;
     Text dot = { 0 };
@@ -161,10 +172,11 @@ static void dump(const Options *options)
             dump_graph(graph, stdout);
         return;
     }
-    Graph *graph = read_network_only(path, &options->compile);
+    Graph *graph = read_network_only(path);
     if (!graph)
         return;
     if (options->dump == DUMP_GRADIENT) {
+        complete_graph(graph, &options->compile);
         dump_graph(graph, stdout);
         return;
     }

@@ -352,8 +352,13 @@ enum {                          /* Operator.traits */
     OP_SUMS           = 1 << 4, /* every input's gradient is the output's (add) */
     OP_IN_PLACE       = 1 << 5, /* y may overwrite x[0]; dx may overwrite dy: element by element */
     OP_TRAINING_ONLY  = 1 << 6, /* the identity in evaluation (dropout) */
-    OP_STATISTICS     = 1 << 7  /* training's forward pass needs sums over the whole batch: a
+    OP_STATISTICS     = 1 << 7, /* training's forward pass needs sums over the whole batch: a
                                    statistics kernel runs first, see Operator.statistics */
+    OP_FINISHES       = 1 << 8, /* forward stores each value of y once and through kernel_store():
+                                   others' element-by-element work can be done there */
+    OP_FINISHES_GRADIENT = 1 << 9,      /* and so does backward_input each value of dx */
+    OP_ASCENDS        = 1 << 10         /* element by element; a larger x never gives a smaller y, and
+                                           where it gives the same, y has no gradient */
 };
 
 enum {                          /* what a backward kernel reads besides dy and the parameters */
@@ -387,6 +392,8 @@ struct Operator {
      * stages then compute a range of units, `from` to `to`, for all grains; they
      * are given grain 0's tensors and set kernel->units.  NULL: never. */
     bool (*whole_batch)(const Node *node);
+    /* True when every y is the largest x of its window.  NULL: never. */
+    bool (*selects)(const Node *node);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -402,6 +409,11 @@ bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
 const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 void explain_operator(const Operator *op, FILE *out);   /* `netc explain conv2d` */
 void list_operators(FILE *out);
+
+/* What node makes of one element, in C: an expression of x[i] (x0[i], x1[i] … of
+ * several inputs), or in backward of x[i], y[i] and dy[i].  NULL: it does not go
+ * element by element, or not in one expression. */
+const char *pointwise_expression(const Node *node);
 
 /* For infer(): faults at the node, with its instance path and one note per
  * level of instantiation already added, and the chain of steps that made its
@@ -495,6 +507,13 @@ struct Tensor {
     Tensor *next_view;          /* gradients: a base's views, chained */
 };
 
+/* An element-by-element node that another one does on the values it stores. */
+typedef struct Finish {
+    const Node *node;
+    int which;                  /* the input that is being stored; backward: -1, dy is */
+    Tensor *stored;             /* what would have been stored without it */
+} Finish;
+
 struct Node {
     int id;
     Stage stage;
@@ -520,6 +539,8 @@ struct Node {
     int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;            /* adds to dx instead of setting it */
     bool whole_batch;           /* computed for all grains at once, by units; see Operator.whole_batch */
+
+    LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -598,8 +619,13 @@ Node *new_node(Graph *graph, Stage stage, const Operator *op);
 /* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
  * reference kernels, which know grains only. */
 void mark_whole_batch(Graph *graph);
-/* Appends backward nodes.  Requires a loss. */
-void add_gradients(Graph *graph);
+/* Appends backward nodes.  Requires a loss.  Of `fuse`, FUSE_CONCAT and
+ * FUSE_FIRST_LAYER matter. */
+void add_gradients(Graph *graph, unsigned fuse);
+/* reorder.c: puts a window's maximum before the activation it follows.  Requires
+ * a graph without gradients; replaces nodes, so a copy of graph->nodes from
+ * before still lists the layers as they were written. */
+void pool_before_activation(Graph *graph);
 /* verify.c: stops with an internal error when the graph breaks an invariant. */
 void verify_graph(const Graph *graph);
 /* dump.c */
@@ -651,8 +677,16 @@ typedef struct Target {
     int registers;              /* vector registers: 32 or 16 */
 } Target;
 
+enum {                          /* CompileOptions.fuse: rewrites of a plan, or of the graph it is made from */
+    FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
+    FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
+    FUSE_ALL = (1 << 6) - 1,
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT      /* need specialised kernels */
+};
+
 typedef struct CompileOptions {
     Target target;
+    unsigned fuse;              /* FUSE_… */
     bool f64;
     bool reference;             /* --kernels=reference */
     const char *cc;
@@ -684,6 +718,7 @@ typedef struct Plan {
     const Graph *graph;
     bool training;
     int lanes;
+    unsigned fuse;              /* FUSE_… */
     LIST(Node *) schedule;      /* in execution order */
     LIST(int) phase_of;         /* by position in schedule, ascending */
     int phases;
@@ -698,13 +733,22 @@ typedef struct Plan {
 void node_accesses(const Node *node, bool training, AccessList *accesses);
 bool plan_skips(const Plan *plan, const Node *node);    /* a view here: nothing runs */
 void make_schedule(Plan *plan);
+void make_phases(Plan *plan);   /* of the final schedule */
+/* fuse.c: does element-by-element nodes inside the kernels that make their input. */
+void fuse_plan(Plan *plan);
+bool read_fusions(const char *words, unsigned *fuse);   /* "none" or "NAME,…"; false: one is unknown */
+const char *fusion_names(void);                         /* for help: "activation, residual, …" */
+/* The tensor that node makes: out or dx. */
+Tensor *node_result(const Node *node);
+/* The tensor that would flow between the two nodes, and does not exist. */
+Tensor *finish_takes(const Finish *finish);
 /* memory.c: where every tensor and every parameter lies. */
 void place_parameters(Graph *graph);
 void place_tensors(Plan *plan);
 int64_t tensor_vectors(const Tensor *tensor, int lanes);
 /* plan.c: both, in order. */
 const char *stage_name(Stage stage);            /* "backward_input" */
-Plan *make_plan(Graph *graph, bool training, int lanes);
+Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse);
 void dump_plan(const Plan *plan, FILE *out);
 bool find_target(const char *name, Target *target);     /* false: unknown, reported */
 
@@ -723,7 +767,14 @@ struct Kernel {
     int lanes;
     int registers;              /* of the target, for tile choice */
     int indent;
+    bool asks;                  /* emit is asked for an expression, not for text: see pointwise_expression() */
+    const char *expression;
+    const char *finish;         /* the function that does node->finishes; NULL: there are none */
+    const char *finish_operands;        /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */
 };
+/* Writes the store of `value` in `to`, which is element `at` of the kernel's y or
+ * dx, with what is done to it before. */
+void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value);
 void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);       /* indented, with a newline */
 
 /* emit.c: the whole C file. */

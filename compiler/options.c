@@ -33,7 +33,7 @@ enum {                          /* which commands take an option */
 };
 
 enum {                          /* options without a letter */
-    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_JSON, OPTION_SVG,
+    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_FUSE, OPTION_JSON, OPTION_SVG,
     OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS,
     OPTION_WARN, OPTION_FIX,
     OPTION_CHECK, OPTION_DIFF, OPTION_ANNOTATE, OPTION_STRIP, OPTION_STDIO
@@ -54,6 +54,8 @@ static const OptionSpec option_specs[] = {
     { "dtype", OPTION_DTYPE, "f32|f64", BUILD | EMIT | SUMMARY | CHECK, "the element type (default f32); f64 for gradient checks" },
     { "target", OPTION_TARGET, "NAME", BUILD | EMIT | SUMMARY | CHECK,
       "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable" },
+    { "fuse", OPTION_FUSE, "none|NAME,...", BUILD | EMIT | SUMMARY | CHECK,
+      "only these fusions (default all): activation, residual, gradient, pool, concat, first-layer" },
     { "cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)" },
     { "object", OPTION_OBJECT, NULL, BUILD, "an object file, to call from a C program (net.h), instead of a trainer" },
     { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },
@@ -181,6 +183,10 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
             misuse(options, "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` lists the codes", word);
         break;
     case OPTION_FIX: options->fix = true; break;
+    case OPTION_FUSE:
+        if (!read_fusions(word, &options->compile.fuse))
+            misuse(options, "--fuse takes none, or some of %s, not '%s'", fusion_names(), word);
+        break;
     case OPTION_TARGET:
         if (!find_target(word, &options->compile.target)) {
             diag_flush();
@@ -276,7 +282,7 @@ static void check_operands(const Options *options)
 
 Options read_options(int argc, char **argv)
 {
-    Options options = { .command = COMMAND_CHECK, .compile.cc = "cc" };
+    Options options = { .command = COMMAND_CHECK, .compile.cc = "cc", .compile.fuse = FUSE_ALL };
     diag_options.max_errors = 20;
     if (argc < 2)
         misuse(NULL, "no command");

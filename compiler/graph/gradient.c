@@ -23,6 +23,7 @@ typedef struct Pass {
     const Node *current;        /* the forward node being differentiated */
     Tensor **gradient;          /* by activation id; NULL: none yet */
     bool *needed;               /* by activation id: some parameter lies behind it */
+    unsigned fuse;
     LIST(Node *) late;          /* whole-batch nodes, which run after all others */
 } Pass;
 
@@ -38,6 +39,7 @@ static bool has_trained_parameters(const Node *node)
  * so a first layer computes none for the images. */
 static void find_needed(Pass *pass)
 {
+    pass->needed[pass->graph->input->id] = !(pass->fuse & FUSE_FIRST_LAYER);
     for (int i = 0; i < pass->forward_nodes; i++) {
         const Node *node = pass->graph->nodes.items[i];
         bool needed = has_trained_parameters(node);
@@ -150,7 +152,10 @@ static void contribute_view(Pass *pass, Tensor *input, Tensor *dy, int64_t offse
     if (!pass->needed[input->id])
         return;
     Tensor *view = new_view(pass, input, dy, offset);
-    if (!pass->gradient[input->id])
+    bool slices = pass->current->op->traits & OP_CONCATENATES;
+    if (!pass->gradient[input->id] && slices && !(pass->fuse & FUSE_CONCAT))
+        append_move(pass, STAGE_COPY, pass->gradient[input->id] = new_gradient(pass, input), view);
+    else if (!pass->gradient[input->id])
         pass->gradient[input->id] = view;
     else
         append_move(pass, STAGE_ACCUMULATE, writable_gradient(pass, input, view), view);
@@ -232,7 +237,7 @@ void mark_whole_batch(Graph *graph)
     }
 }
 
-void add_gradients(Graph *graph)
+void add_gradients(Graph *graph, unsigned fuse)
 {
     require(graph->loss);
     Pass pass = {
@@ -240,6 +245,7 @@ void add_gradients(Graph *graph)
         .forward_nodes = graph->nodes.count,
         .gradient = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
         .needed = NEW_ARRAY(bool, (size_t)graph->tensors.count),
+        .fuse = fuse,
     };
     find_needed(&pass);
     for (int i = pass.forward_nodes - 1; i >= 0; i--)

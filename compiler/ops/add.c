@@ -20,13 +20,10 @@ static bool infer(Node *node)
 
 static bool emit(Kernel *kernel)
 {
-    const Node *node = kernel->node;
     Text sum = {0};
-    for (int i = 0; i < node->inputs.count; i++)
+    for (int i = 0; i < kernel->node->inputs.count; i++)
         text_add(&sum, i ? " + x%d[i]" : "x%d[i]", i);
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(node->out->shape));
-    kernel_line(kernel, "    y[i] = %s;", text_chars(&sum));
-    return true;
+    return emit_pointwise(kernel, text_chars(&sum), NULL);
 }
 
 const Operator operator_add = {
@@ -35,7 +32,7 @@ const Operator operator_add = {
     .shape_rule = "[c, h, w], [c, h, w], ... -> [c, h, w]; or [n], [n], ... -> [n]",
     .formula = "y = x1 + x2 + ...",
     .reference = "https://pytorch.org/docs/stable/generated/torch.add.html",
-    .traits = OP_JOINS | OP_SUMS | OP_IN_PLACE,
+    .traits = OP_JOINS | OP_SUMS | OP_IN_PLACE | OP_FINISHES,
     .infer = infer,
     .emit = emit,
 };

@@ -80,6 +80,7 @@ const Operator operator_avg_pool2d = {
                "within the input",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html",
     .args = args,
+    .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
     .infer = infer,
     .emit = emit,
 };

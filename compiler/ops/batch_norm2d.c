@@ -176,8 +176,10 @@ static void emit_forward(Kernel *kernel)
     }
     declare_deviation(kernel);
     kernel_line(kernel, "const real scale = inverse%s;", affine ? " * weight[c]" : "");
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane_of(kernel->node));
-    kernel_line(kernel, "    y[c * %lldL + i] = (v[i] - mean) * scale%s;", (long long)plane_of(kernel->node), affine ? " + bias[c]" : "");
+    const char *at = format("c * %lldL + i", (long long)plane_of(kernel->node));
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", (long long)plane_of(kernel->node));
+    kernel_store(kernel, format("y[%s]", at), at, affine ? "(v[i] - mean) * scale + bias[c]" : "(v[i] - mean) * scale");
+    kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
 
@@ -216,9 +218,11 @@ static void emit_input_gradient(Kernel *kernel)
     kernel_line(kernel, "}");
     kernel_line(kernel, "const real mean_d = sum_d / count, slope = inverse * (sum_dx / count);");
     kernel_line(kernel, "const real scale = inverse%s;", node->args[AFFINE].integer[0] ? " * weight[c]" : "");
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane_of(node));
-    kernel_line(kernel, "    dx[c * %lldL + i] %s choose(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 });",
-                (long long)plane_of(node), node->accumulate ? "+=" : "=");
+    const char *at = format("c * %lldL + i", (long long)plane_of(node));
+    const char *gradient = "choose(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 })";
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", (long long)plane_of(node));
+    kernel_store(kernel, format("dx[%s]", at), at, node->accumulate ? format("dx[%s] + %s", at, gradient) : gradient);
+    kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
 
@@ -246,7 +250,7 @@ const Operator operator_batch_norm2d = {
     .reference = "Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html",
     .args = args,
-    .traits = OP_STATISTICS,
+    .traits = OP_STATISTICS | OP_FINISHES | OP_FINISHES_GRADIENT,
     .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,

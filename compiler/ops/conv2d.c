@@ -167,6 +167,7 @@ const Operator operator_conv2d = {
                "fan_in = c/groups * kernel rows * kernel columns",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html",
     .args = args,
+    .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,

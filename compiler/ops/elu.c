@@ -29,7 +29,7 @@ const Operator operator_elu = {
     .reference = "Clevert et al. 2015, https://arxiv.org/abs/1511.07289\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.ELU.html",
     .args = args,
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
     .input_gradient_reads = READS_X | READS_Y,
     .infer = infer_same_shape,
     .emit = emit,

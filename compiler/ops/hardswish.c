@@ -15,7 +15,7 @@ const Operator operator_hardswish = {
     .formula = "y = x * min(max(x + 3, 0), 6) / 6",
     .reference = "Howard et al. 2019, https://arxiv.org/abs/1905.02244\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.Hardswish.html",
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
     .emit = emit,

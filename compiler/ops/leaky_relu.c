@@ -25,7 +25,7 @@ const Operator operator_leaky_relu = {
     .formula = "y = x where x > 0, else negative_slope*x; the gradient at 0 is negative_slope",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.LeakyReLU.html",
     .args = args,
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
     .emit = emit,

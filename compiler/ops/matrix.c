@@ -63,6 +63,29 @@ static void tile_start(const Product *product, int results, int grains)
                         format(product->start, r));
 }
 
+/* Only a whole sum is finished; before, it waits as it is. */
+static void tile_stores(const Product *product, int results, int grains)
+{
+    Kernel *kernel = product->kernel;
+    for (int whole = 0; whole < 2; whole++) {
+        if (whole == 0 && !kernel->finish)
+            continue;
+        if (kernel->finish)
+            kernel_line(kernel, whole ? "else {" : "if (n + count < %lld) {", (long long)product->summed);
+        for (int r = 0; r < results; r++)
+            for (int q = 0; q < grains; q++) {
+                long long at = q * product->result_stride + r;
+                const char *to = format("out[%lldL]", at), *value = format("a%d_%d", r, q);
+                if (whole)
+                    kernel_store(kernel, to, format("at + %lldL", at), value);
+                else
+                    kernel_line(kernel, "%s = %s;", to, value);
+            }
+        if (kernel->finish)
+            kernel_line(kernel, "}");
+    }
+}
+
 static void emit_tile(const Product *product, int results, int grains)
 {
     Kernel *kernel = product->kernel;
@@ -73,16 +96,15 @@ static void emit_tile(const Product *product, int results, int grains)
         push(&weights.items, ((Value){ r, format("splat(w[%lldL])", (long long)(r * product->step)) }));
     kernel_line(kernel, "const real *w = %s;", product->weights);
     kernel_line(kernel, "const vec *v = %s + q * %lldL + n;", product->source, (long long)product->source_stride);
-    kernel_line(kernel, "vec *out = %s + q * %lldL + t;", product->result, (long long)product->result_stride);
+    kernel_line(kernel, "const int64_t at = q * %lldL + t;", (long long)product->result_stride);
+    kernel_line(kernel, "vec *out = %s + at;", product->result);
     tile_start(product, results, grains);
     kernel_line(kernel, "for (int k = 0; k < count; k++) {");
     outer_product(kernel, &weights, &values);
     kernel_line(kernel, "w += %lld;", (long long)product->next_step);
     kernel_line(kernel, "v++;");
     kernel_line(kernel, "}");
-    for (int r = 0; r < results; r++)
-        for (int q = 0; q < grains; q++)
-            kernel_line(kernel, "out[%lldL] = a%d_%d;", (long long)(q * product->result_stride + r), r, q);
+    tile_stores(product, results, grains);
 }
 
 /* Tiles of `grains` grains over the results from t to `end`: whole ones, then
@@ -123,7 +145,9 @@ static void emit_group(const Product *product)
         else
             kernel_line(kernel, "{");
         emit_tiles(product, grains);
-        kernel_line(kernel, grains > 1 ? "} else" : "}");
+        kernel_line(kernel, "}");
+        if (grains > 1)
+            kernel_line(kernel, "else");
     }
 }
 

@@ -47,6 +47,13 @@ static bool infer(Node *node)
     return true;
 }
 
+/* A dilated window may lie in the padding alone: its y is -inf, which no x is. */
+static bool selects(const Node *node)
+{
+    const ArgValue *dilation = &node->args[DILATION];
+    return dilation->integer[0] == 1 && dilation->integer[1] == 1;
+}
+
 /* The usual pools, whose windows lie side by side and inside the input, are
  * written out; others call the reference. */
 static bool windows_tile(const Node *node)
@@ -93,7 +100,7 @@ static void emit_forward(Kernel *kernel, int64_t rows, int64_t columns, bool not
         if (notes)
             kernel_line(kernel, "which = choose(stays, which, (vec){ 0 } + (real)%lld);", (long long)tap);
     }
-    kernel_line(kernel, "y[p] = best;");
+    kernel_store(kernel, "y[p]", "p", "best");
     if (notes)
         kernel_line(kernel, "aux[p] = which;");
     close_windows(kernel);
@@ -145,7 +152,9 @@ const Operator operator_max_pool2d = {
                "             x[c, i*stride + p*dilation - padding, j*stride + q*dilation - padding]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html",
     .args = args,
+    .traits = OP_FINISHES,
     .input_gradient_reads = READS_AUX,
     .infer = infer,
+    .selects = selects,
     .emit = emit,
 };

@@ -41,12 +41,25 @@ bool infer_same_shape(Node *node)
 bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient)
 {
     const Node *node = kernel->node;
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(node->out->shape));
-    if (kernel->stage == STAGE_FORWARD)
-        kernel_line(kernel, "    y[i] = %s;", value);
+    bool forward = kernel->stage == STAGE_FORWARD;
+    kernel->expression = forward ? value : gradient;
+    if (kernel->asks)
+        return true;
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", (long long)shape_elements(node->out->shape));
+    if (forward)
+        kernel_store(kernel, "y[i]", "i", value);
     else
-        kernel_line(kernel, "    dx[i] %s %s;", node->accumulate ? "+=" : "=", gradient);
+        kernel_store(kernel, "dx[i]", "i", node->accumulate ? format("dx[i] + %s", gradient) : gradient);
+    kernel_line(kernel, "}");
     return true;
+}
+
+const char *pointwise_expression(const Node *node)
+{
+    if (!node->op || !(node->op->traits & OP_IN_PLACE) || !node->op->emit)
+        return NULL;
+    Kernel kernel = { .node = node, .stage = node->stage, .asks = true };
+    return node->op->emit(&kernel) ? kernel.expression : NULL;
 }
 
 bool assertion_holds(const Node *node, int arg, int64_t actual)

@@ -23,8 +23,9 @@ static inline Shape input_shape(const Node *node)
 /* The output has the input's shape. */
 bool infer_same_shape(Node *node);
 
-/* Writes the loop of an operator that goes value by value: `value` and
- * `gradient` are what y[i] and dx[i] become, of x[i], y[i] and dy[i].  True. */
+/* Writes the loop of an operator that goes value by value, or answers
+ * pointwise_expression(): `value` and `gradient` are what y[i] and dx[i] become,
+ * of x[i], y[i] and dy[i].  True. */
 bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient);
 
 /* An assertion such as in_channels=88 against what the input really has.

@@ -13,7 +13,7 @@ const Operator operator_relu = {
     .shape_rule = "any shape, unchanged",
     .formula = "y = max(x, 0); the gradient at 0 is 0",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.ReLU.html",
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT | OP_ASCENDS,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     .emit = emit,

@@ -14,7 +14,7 @@ const Operator operator_relu6 = {
     .shape_rule = "any shape, unchanged",
     .formula = "y = min(max(x, 0), 6); the gradient at 0 and 6 is 0",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.ReLU6.html",
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT | OP_ASCENDS,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     .emit = emit,

@@ -263,11 +263,13 @@ static void gather_store(const GatherText *text, int64_t channels, int64_t width
 {
     const Gather *gather = text->gather;
     const char *scale = gather->unweighted ? format(" * (real)%.17g", gather->scale) : "";
-    const char *becomes = gather->unweighted && gather->accumulate ? "+=" : "=";
     for (int64_t t = 0; t < channels; t++)
-        for (int64_t x = 0; x < width; x++)
-            kernel_line(text->kernel, "to[%lld] %s a%lld_%lld%s;", (long long)(t * text->out_plane + x), becomes,
-                        (long long)t, (long long)x, scale);
+        for (int64_t x = 0; x < width; x++) {
+            long long at = t * text->out_plane + x;
+            const char *before = gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
+            kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
+                         format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
+        }
 }
 
 static void gather_row(const GatherText *text, int64_t channels)
@@ -290,6 +292,8 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     open_run(kernel, &gather->columns, run);
     kernel_line(kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
                 (long long)gather->columns.positions);
+    if (kernel->finish_operands)
+        kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
     gather_start(text, channels, run.width);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
     open_row_taps(kernel, &gather->rows);

@@ -14,6 +14,7 @@
 #include "netc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Every parameter starts a cache line. */
 enum { PARAMETER_ALIGNMENT = 16 };
@@ -174,7 +175,7 @@ static void share(Sharing *sharing)
     share_views(sharing);
     for (int i = 0; i < plan->schedule.count; i++) {
         const Node *node = plan->schedule.items[i];
-        if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
+        if ((plan->fuse & FUSE_CONCAT) && node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
             share_slices(sharing, node);
     }
     for (int i = 0; i < plan->schedule.count; i++) {
@@ -247,26 +248,64 @@ static int64_t lowest_gap(const BlockList *neighbours, int64_t size)
     return at;
 }
 
-/* Places all blocks of one arena; gives its size in vectors. */
-static int64_t place_blocks(BlockList *blocks)
+/* Places all blocks of one arena in their order, each as low as those before it
+ * allow; gives the arena's size in vectors, and in *top the block that reaches it.
+ * `neighbours` has room for all. */
+static int64_t place_in_order(BlockList *blocks, BlockList neighbours, int *top)
 {
     int64_t end = 0;
-    qsort(blocks->items, (size_t)blocks->count, sizeof *blocks->items, larger_first);
     for (int i = 0; i < blocks->count; i++) {
         Block *block = &blocks->items[i];
-        BlockList neighbours = { 0 };
+        neighbours.count = 0;
         for (int k = 0; k < i; k++) {
             const Block *other = &blocks->items[k];
             if (other->place->first <= block->place->last && block->place->first <= other->place->last)
-                push(&neighbours, *other);
+                neighbours.items[neighbours.count++] = *other;
         }
         if (neighbours.count)
             qsort(neighbours.items, (size_t)neighbours.count, sizeof *neighbours.items, lower_first);
         block->place->place = lowest_gap(&neighbours, block->size);
-        if (block->place->place + block->size > end)
+        if (block->place->place + block->size > end) {
             end = block->place->place + block->size;
+            *top = i;
+        }
     }
     return end;
+}
+
+static void move_forward(BlockList *blocks, int from, int to)
+{
+    Block moved = blocks->items[from];
+    memmove(&blocks->items[to + 1], &blocks->items[to], (size_t)(from - to) * sizeof moved);
+    blocks->items[to] = moved;
+}
+
+enum { MOST_TRIES = 200, MOST_PAIRS = 4000000 };        /* blocks looked at in all tries */
+
+/* Largest first is mostly close to the best.  Where it leaves gaps, the block
+ * that sticks out is given an earlier turn, as far forward as chance says, until
+ * nothing is wasted or the tries run out.  `bound`: no placement can do with less. */
+static int64_t place_blocks(BlockList *blocks, int64_t bound)
+{
+    int top = 0, tries = 0;
+    uint32_t chance = 1;
+    BlockList neighbours = { .items = NEW_ARRAY(Block, (size_t)blocks->count + 1) }, order = *blocks;
+    order.items = NEW_ARRAY(Block, (size_t)blocks->count + 1);
+    if (!blocks->count)
+        return 0;
+    qsort(blocks->items, (size_t)blocks->count, sizeof *blocks->items, larger_first);
+    int64_t end = place_in_order(blocks, neighbours, &top), best = end;
+    memcpy(order.items, blocks->items, (size_t)blocks->count * sizeof *order.items);
+    while (best > bound && ++tries < MOST_TRIES && (int64_t)tries * blocks->count * blocks->count < MOST_PAIRS) {
+        chance = chance * 1664525 + 1013904223;         /* Numerical Recipes' generator */
+        move_forward(blocks, top, (int)((chance >> 8) % (uint32_t)(top + 1)));
+        end = place_in_order(blocks, neighbours, &top);
+        if (end < best) {
+            best = end;
+            memcpy(order.items, blocks->items, (size_t)blocks->count * sizeof *order.items);
+        }
+    }
+    return place_in_order(&order, neighbours, &top);
 }
 
 /* The most that is live at once: no placement can do with less. */
@@ -297,10 +336,10 @@ static void place_roots(const Sharing *sharing)
         if (sharing->link[i] == tensor && block.place->space == SPACE_KEPT)
             push(&kept, block);
     }
-    int64_t lower_bound = most_live(&scratch, plan->schedule.count) + most_live(&kept, plan->schedule.count);
-    plan->scratch_elements = place_blocks(&scratch) * plan->lanes;
-    plan->kept_elements = place_blocks(&kept) * plan->lanes;
-    plan->lower_bound = lower_bound * plan->lanes;
+    int64_t scratch_bound = most_live(&scratch, plan->schedule.count), kept_bound = most_live(&kept, plan->schedule.count);
+    plan->scratch_elements = place_blocks(&scratch, scratch_bound) * plan->lanes;
+    plan->kept_elements = place_blocks(&kept, kept_bound) * plan->lanes;
+    plan->lower_bound = (scratch_bound + kept_bound) * plan->lanes;
 }
 
 void place_tensors(Plan *plan)

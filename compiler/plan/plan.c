@@ -1,17 +1,20 @@
-/* The plan of one program, training or inference: its schedule, then its
- * memory; and the targets that kernels are written for. */
+/* The plan of one program, training or inference: its schedule, what of
+ * it is done in one kernel, its memory; and the targets that kernels are written for. */
 #include "netc.h"
 
 #include <string.h>
 
-Plan *make_plan(Graph *graph, bool training, int lanes)
+Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse)
 {
     Plan *plan = NEW(Plan);
     plan->graph = graph;
     plan->training = training;
     plan->lanes = lanes;
+    plan->fuse = fuse;
     place_parameters(graph);
     make_schedule(plan);
+    fuse_plan(plan);
+    make_phases(plan);
     place_tensors(plan);
     return plan;
 }
@@ -40,13 +43,44 @@ const char *stage_name(Stage stage)
     unreachable();
 }
 
-static void dump_access(const Plan *plan, const Access *access, FILE *out)
+static void dump_access(const Plan *plan, const Access *access, bool in_register, FILE *out)
 {
     const Placement *place = &plan->places[access->tensor->id];
     fprintf(out, " %s%s %s%s", access->write ? "->" : "", access->tensor->name,
-            space_name(place->space), access->all_grains ? "*" : "");
-    if (place->space == SPACE_SCRATCH || place->space == SPACE_KEPT)
+            in_register ? "register" : space_name(place->space), access->all_grains ? "*" : "");
+    if (!in_register && (place->space == SPACE_SCRATCH || place->space == SPACE_KEPT))
         fprintf(out, "+%lld", (long long)place->place);
+}
+
+/* `taken` and `left` are what the node takes from a register, and leaves in one; NULL: nothing. */
+static void dump_step(const Plan *plan, const Node *node, const Tensor *taken, const Tensor *left, FILE *out)
+{
+    AccessList accesses = { 0 };
+    fprintf(out, "  %s%s %s%s:", taken ? "then " : "", stage_name(node->stage), node->path, plan_skips(plan, node) ? " (view)" : "");
+    node_accesses(node, plan->training, &accesses);
+    for (int i = 0; i < accesses.count; i++) {
+        const Access *access = &accesses.items[i];
+        dump_access(plan, access, access->write ? access->tensor == left : access->tensor == taken, out);
+    }
+    fputc('\n', out);
+}
+
+/* One line for the node, and one for each whose work is done on what it stores. */
+static void dump_node(const Plan *plan, const Node *node, FILE *out)
+{
+    if (!node->finishes.count) {
+        dump_step(plan, node, NULL, NULL, out);
+        return;
+    }
+    Node alone = *node;
+    alone.finishes.count = 0;
+    *(node->stage == STAGE_FORWARD ? &alone.out : &alone.dx) = node->finishes.items[0].stored;
+    dump_step(plan, &alone, NULL, node->finishes.items[0].stored, out);
+    for (int i = 0; i < node->finishes.count; i++) {
+        const Finish *finish = &node->finishes.items[i];
+        const Tensor *left = i + 1 < node->finishes.count ? finish[1].stored : NULL;
+        dump_step(plan, finish->node, finish_takes(finish), left, out);
+    }
 }
 
 void dump_plan(const Plan *plan, FILE *out)
@@ -55,15 +89,9 @@ void dump_plan(const Plan *plan, FILE *out)
             plan->training ? "training" : "inference", plan->phases, plan->phases == 1 ? "" : "s", plan->lanes,
             (long long)plan->scratch_elements, (long long)plan->kept_elements, (long long)plan->lower_bound);
     for (int i = 0; i < plan->schedule.count; i++) {
-        const Node *node = plan->schedule.items[i];
         if (i == 0 || plan->phase_of.items[i] != plan->phase_of.items[i - 1])
             fprintf(out, "phase %d\n", plan->phase_of.items[i]);
-        fprintf(out, "  %s %s%s:", stage_name(node->stage), node->path, plan_skips(plan, node) ? " (view)" : "");
-        AccessList accesses = { 0 };
-        node_accesses(node, plan->training, &accesses);
-        for (int k = 0; k < accesses.count; k++)
-            dump_access(plan, &accesses.items[k], out);
-        fputc('\n', out);
+        dump_node(plan, plan->schedule.items[i], out);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Which nodes run, in which order, in which phase.
  *
  * Requires a graph, with gradients when the plan is for training.  Makes
- * plan->schedule and plan->phase_of.
+ * plan->schedule and, once that is final, plan->phase_of.
  *
  * The order is the graph's own: forward nodes as they were expanded, then
  * backward nodes as differentiation appended them, which its in-place gradients
@@ -31,8 +31,24 @@ static void backward_reads(const Node *node, unsigned reads, AccessList *accesse
         add_access(accesses, node->statistics, false, true);
 }
 
+/* What element-by-element work on its stores reads besides them. */
+static void finish_reads(const Node *node, AccessList *accesses)
+{
+    for (int i = 0; i < node->finishes.count; i++) {
+        const Finish *finish = &node->finishes.items[i];
+        const Node *done = finish->node;
+        bool reads_x = done->stage == STAGE_FORWARD || (done->op->input_gradient_reads & READS_X);
+        for (int k = 0; reads_x && k < done->inputs.count; k++)
+            if (k != finish->which)
+                add_access(accesses, done->inputs.items[k], false, node->whole_batch);
+        if (done->stage != STAGE_FORWARD && (done->op->input_gradient_reads & READS_Y))
+            add_access(accesses, done->out, false, node->whole_batch);
+    }
+}
+
 void node_accesses(const Node *node, bool training, AccessList *accesses)
 {
+    finish_reads(node, accesses);
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)
@@ -69,16 +85,6 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
 
 /* ------------------------------------------------------- what is needed */
 
-typedef struct Scheduler {
-    Plan *plan;
-    bool *live;                 /* by tensor id: something that runs reads it */
-    int *written;               /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
-    int *shared;                /* likewise: the last in which a whole-batch node touched it */
-    int *owned_written;         /* … and wrote it */
-    int phase;
-    bool owned;                 /* the phase has a whole-batch node */
-} Scheduler;
-
 bool plan_skips(const Plan *plan, const Node *node)
 {
     if (node->stage != STAGE_FORWARD)
@@ -103,16 +109,72 @@ static bool *find_live(const Plan *plan)
     return live;
 }
 
-static bool runs(const Scheduler *scheduler, const Node *node)
+static bool runs(const Plan *plan, const bool *live, const Node *node)
 {
     if (node->stage != STAGE_FORWARD)
-        return scheduler->plan->training;
+        return plan->training;
     if (node->op->traits & OP_LOSS)
         return true;            /* in inference too: a test's loss is the network's own */
-    return scheduler->live[node->out->id];
+    return live[node->out->id];
+}
+
+/* ---------------------------------------------------------------- order */
+
+static Node *statistics_node(const Node *forward)
+{
+    Node *node = NEW(Node);
+    *node = *forward;
+    node->stage = STAGE_STATISTICS;
+    node->forward = (Node *)forward;
+    return node;
+}
+
+/* True when nothing between the network's input and `tensor` computes anything. */
+static bool is_input(const Plan *plan, const Tensor *tensor)
+{
+    while (tensor->producer && plan_skips(plan, tensor->producer))
+        tensor = tensor->producer->inputs.items[0];
+    return !tensor->producer;
+}
+
+/* The logits leave the step, so they need memory of their own: a network that
+ * only reshapes its input would otherwise hand out the input. */
+static void schedule_logits(Plan *plan, Graph *graph)
+{
+    plan->logits = graph->output;
+    if (!is_input(plan, graph->output))
+        return;
+    plan->logits = new_tensor(graph, TENSOR_ACTIVATION, "logits", graph->output->shape);
+    Node *copy = NEW(Node);
+    *copy = (Node){ .stage = STAGE_COPY, .path = "logits", .dx = plan->logits, .from = graph->output };
+    push(&plan->schedule, copy);
+}
+
+void make_schedule(Plan *plan)
+{
+    Graph *graph = (Graph *)plan->graph;
+    const bool *live = find_live(plan);
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        if (!runs(plan, live, node))
+            continue;
+        if (plan->training && node->stage == STAGE_FORWARD && node->statistics)
+            push(&plan->schedule, statistics_node(node));
+        push(&plan->schedule, node);
+    }
+    schedule_logits(plan, graph);
 }
 
 /* --------------------------------------------------------------- phases */
+
+typedef struct Scheduler {
+    const Plan *plan;
+    int *written;               /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
+    int *shared;                /* likewise: the last in which a whole-batch node touched it */
+    int *owned_written;         /* … and wrote it */
+    int phase;
+    bool owned;                 /* the phase has a whole-batch node */
+} Scheduler;
 
 /* The tensor whose memory it is: a slice of a gradient is written with the
  * whole, and what does not run hands its input on. */
@@ -160,71 +222,30 @@ static void note_phase(Scheduler *scheduler, const Node *node, const AccessList 
     scheduler->owned |= node->whole_batch;
 }
 
-static void schedule_node(Scheduler *scheduler, Node *node)
+static int *no_phases(const Plan *plan)
 {
-    Plan *plan = scheduler->plan;
-    AccessList accesses = { 0 };
-    node_accesses(node, plan->training, &accesses);
-    if (!plan_skips(plan, node)) {
-        if (must_meet(scheduler, node, &accesses)) {
-            scheduler->phase++;
-            scheduler->owned = false;
+    int *phases = NEW_ARRAY(int, (size_t)plan->graph->tensors.count);
+    for (int i = 0; i < plan->graph->tensors.count; i++)
+        phases[i] = -1;
+    return phases;
+}
+
+void make_phases(Plan *plan)
+{
+    Scheduler scheduler = {
+        .plan = plan, .written = no_phases(plan), .shared = no_phases(plan), .owned_written = no_phases(plan),
+    };
+    for (int i = 0; i < plan->schedule.count; i++) {
+        const Node *node = plan->schedule.items[i];
+        AccessList accesses = { 0 };
+        node_accesses(node, plan->training, &accesses);
+        if (!plan_skips(plan, node) && must_meet(&scheduler, node, &accesses)) {
+            scheduler.phase++;
+            scheduler.owned = false;
         }
-        note_phase(scheduler, node, &accesses);
+        if (!plan_skips(plan, node))
+            note_phase(&scheduler, node, &accesses);
+        push(&plan->phase_of, scheduler.phase);
     }
-    push(&plan->schedule, node);
-    push(&plan->phase_of, scheduler->phase);
-}
-
-static Node *statistics_node(const Node *forward)
-{
-    Node *node = NEW(Node);
-    *node = *forward;
-    node->stage = STAGE_STATISTICS;
-    node->forward = (Node *)forward;
-    return node;
-}
-
-/* True when nothing between the network's input and `tensor` computes anything. */
-static bool is_input(const Plan *plan, const Tensor *tensor)
-{
-    while (tensor->producer && plan_skips(plan, tensor->producer))
-        tensor = tensor->producer->inputs.items[0];
-    return !tensor->producer;
-}
-
-/* The logits leave the step, so they need memory of their own: a network that
- * only reshapes its input would otherwise hand out the input. */
-static void schedule_logits(Scheduler *scheduler, Graph *graph)
-{
-    Plan *plan = scheduler->plan;
-    plan->logits = graph->output;
-    if (!is_input(plan, graph->output))
-        return;
-    plan->logits = new_tensor(graph, TENSOR_ACTIVATION, "logits", graph->output->shape);
-    Node *copy = NEW(Node);
-    *copy = (Node){ .stage = STAGE_COPY, .path = "logits", .dx = plan->logits, .from = graph->output };
-    schedule_node(scheduler, copy);
-}
-
-void make_schedule(Plan *plan)
-{
-    Graph *graph = (Graph *)plan->graph;
-    Scheduler scheduler = { .plan = plan, .live = find_live(plan) };
-    scheduler.written = NEW_ARRAY(int, (size_t)graph->tensors.count);
-    scheduler.shared = NEW_ARRAY(int, (size_t)graph->tensors.count);
-    scheduler.owned_written = NEW_ARRAY(int, (size_t)graph->tensors.count);
-    for (int i = 0; i < graph->tensors.count; i++)
-        scheduler.written[i] = scheduler.shared[i] = scheduler.owned_written[i] = -1;
-
-    for (int i = 0; i < graph->nodes.count; i++) {
-        Node *node = graph->nodes.items[i];
-        if (!runs(&scheduler, node))
-            continue;
-        if (plan->training && node->stage == STAGE_FORWARD && node->statistics)
-            schedule_node(&scheduler, statistics_node(node));
-        schedule_node(&scheduler, node);
-    }
-    schedule_logits(&scheduler, graph);
     plan->phases = scheduler.phase + 1;
 }

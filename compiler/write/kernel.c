@@ -44,18 +44,19 @@ static const char *first_grain_text(const Plan *plan, const Tensor *tensor)
     return format("(vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept", (long long)place->place);
 }
 
-static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Node *node,
-                       const Tensor *tensor)
+static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *tensor,
+                       bool all_grains)
 {
     if (tensor)
-        add_operand(operands, type, name, (node->whole_batch ? first_grain_text : place_text)(emitter->plan, tensor),
+        add_operand(operands, type, name, (all_grains ? first_grain_text : place_text)(emitter->plan, tensor),
                     format("%s %s", tensor->name, shape_text(tensor->shape)));
 }
 
-static void add_inputs(const Emitter *emitter, OperandList *operands, const Node *node)
+static void add_inputs(const Emitter *emitter, OperandList *operands, const Node *node, bool all_grains)
 {
     for (int i = 0; i < node->inputs.count; i++)
-        add_tensor(emitter, operands, "const vec *", node->inputs.count == 1 ? "x" : format("x%d", i), node, node->inputs.items[i]);
+        add_tensor(emitter, operands, "const vec *", node->inputs.count == 1 ? "x" : format("x%d", i), node->inputs.items[i],
+                   all_grains);
 }
 
 /* Grain 0's: a kernel finds the other grains' a fixed stride on. */
@@ -93,16 +94,37 @@ static void add_parameter_gradients(OperandList *operands, const Node *node)
 
 static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node, unsigned reads)
 {
-    add_tensor(emitter, operands, "const vec *", "dy", node, node->dy);
+    add_tensor(emitter, operands, "const vec *", "dy", node->dy, node->whole_batch);
     if (reads & READS_X)
-        add_inputs(emitter, operands, node);
+        add_inputs(emitter, operands, node, node->whole_batch);
     if (reads & READS_Y)
-        add_tensor(emitter, operands, "const vec *", "y", node, node->out);
+        add_tensor(emitter, operands, "const vec *", "y", node->out, node->whole_batch);
     if (reads & READS_AUX)
-        add_tensor(emitter, operands, "const vec *", "aux", node, node->aux);
+        add_tensor(emitter, operands, "const vec *", "aux", node->aux, node->whole_batch);
     if (reads & (READS_STATISTICS | READS_PARAMETER_GRADIENTS))
         add_statistics(emitter, operands, node);
     add_parameters(operands, node);
+}
+
+/* "x1" of the kernel's third finish is its operand "f2_x1". */
+static const char *finish_operand(int finish, const char *name)
+{
+    return format("f%d_%s", finish, name);
+}
+
+static void add_finish_operands(const Emitter *emitter, OperandList *operands, const Node *node)
+{
+    for (int i = 0; i < node->finishes.count; i++) {
+        const Finish *finish = &node->finishes.items[i];
+        OperandList own = { 0 };
+        add_inputs(emitter, &own, finish->node, node->whole_batch);
+        add_tensor(emitter, &own, "const vec *", "y", finish->node->out, node->whole_batch);
+        for (int k = 0; k < own.count; k++)
+            if (finish->which != k) {
+                own.items[k].name = finish_operand(i, own.items[k].name);
+                push(operands, own.items[k]);
+            }
+    }
 }
 
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands)
@@ -117,19 +139,19 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     }
     switch (node->stage) {
     case STAGE_FORWARD:
-        add_tensor(emitter, operands, "vec *", "y", node, node->out);
-        add_tensor(emitter, operands, "vec *", "aux", node, training ? node->aux : NULL);
-        add_inputs(emitter, operands, node);
+        add_tensor(emitter, operands, "vec *", "y", node->out, node->whole_batch);
+        add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL, node->whole_batch);
+        add_inputs(emitter, operands, node, node->whole_batch);
         if (training)
             add_statistics(emitter, operands, node);
         add_parameters(operands, node);
         break;
     case STAGE_STATISTICS:
         add_statistics(emitter, operands, node);
-        add_inputs(emitter, operands, node);
+        add_inputs(emitter, operands, node, node->whole_batch);
         break;
     case STAGE_BACKWARD_INPUT:
-        add_tensor(emitter, operands, "vec *", "dx", node, node->dx);
+        add_tensor(emitter, operands, "vec *", "dx", node->dx, node->whole_batch);
         add_backward_reads(emitter, operands, node, node->op->input_gradient_reads);
         if (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS)
             add_parameter_gradients(operands, node);
@@ -142,6 +164,144 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     case STAGE_COPY:
         unreachable();          /* the phase moves them itself */
     }
+    add_finish_operands(emitter, operands, node);
+}
+
+/* True when `name` stands in `text` as a word of its own, not as a field's. */
+static bool mentions(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
+        char before = at == text ? ' ' : at[-1], after = at[length];
+        if (!isalnum((unsigned char)before) && before != '_' && before != '.' && !isalnum((unsigned char)after) && after != '_')
+            return true;
+    }
+    return false;
+}
+
+/* A kernel takes what its body uses and no more. */
+static void drop_unused(OperandList *operands, const char *body)
+{
+    int kept = 0;
+    for (int i = 0; i < operands->count; i++)
+        if (mentions(body, operands->items[i].name))
+            operands->items[kept++] = operands->items[i];
+    operands->count = kept;
+}
+
+/* -------------------------------------------------- functions by name */
+
+static bool name_taken(const Emitter *emitter, const char *name)
+{
+    for (int i = 0; i < emitter->functions.count; i++)
+        if (emitter->functions.items[i].name == name)
+            return true;
+    return false;
+}
+
+/* `base`; where another function has that name, base_2. */
+static const char *unused_name(const Emitter *emitter, const char *base)
+{
+    const char *name = base;
+    for (int i = 2; name_taken(emitter, name); i++)
+        name = format("%s_%d", base, i);
+    return name;
+}
+
+/* The function whose text (made by format()) this is; NULL: none was written. */
+static const char *find_function(const Emitter *emitter, const char *text)
+{
+    for (int i = 0; i < emitter->functions.count; i++)
+        if (emitter->functions.items[i].text == text)
+            return emitter->functions.items[i].name;
+    return NULL;
+}
+
+/* -------------------------------------------------------------- finishes
+ * What a kernel does for others as it stores: one small function of the value,
+ * and of what else the others read at the same place. */
+
+/* The expression with the value that flows through, `r`, and the other operands in their places. */
+static const char *finish_expression(const Finish *finish, int index)
+{
+    const Node *node = finish->node;
+    const char *flows = finish->which < 0 ? "dy" : node->inputs.count == 1 ? "x" : format("x%d", finish->which);
+    Text text = { 0 };
+    for (const char *at = pointwise_expression(node); *at;) {
+        size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+        if (length && strncmp(at + length, "[i]", 3) == 0) {
+            const char *name = format("%.*s", (int)length, at);
+            if (strcmp(name, flows) == 0)
+                text_add(&text, "r");
+            else
+                text_add(&text, "%s[i]", finish_operand(index, name));
+            at += length + 3;
+        } else {
+            length = length ? length : 1;
+            text_add_range(&text, at, length);
+            at += length;
+        }
+    }
+    return text_chars(&text);
+}
+
+/* "add_relu", of the operators whose work it does. */
+static const char *finish_name(const Node *node)
+{
+    Text name = { 0 };
+    for (int i = 0; i < node->finishes.count; i++)
+        text_add(&name, "%s%s", node->finishes.items[i].node->op->name,
+                 node->finishes.items[i].node->stage == STAGE_FORWARD ? "_" : "_gradient_");
+    return format("%svalue", text_chars(&name));
+}
+
+/* Writes the function, unless an equal one exists, and tells the kernel of it. */
+static void write_finish(Emitter *emitter, Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    OperandList operands = { 0 };
+    Text body = { 0 }, passed = { 0 }, text = { 0 };
+    if (!node->finishes.count)
+        return;
+    for (int i = 0; i < node->finishes.count; i++)
+        text_add(&body, "    r = %s;\n", finish_expression(&node->finishes.items[i], i));
+    add_finish_operands(emitter, &operands, node);
+    drop_unused(&operands, text_chars(&body));
+    text_add(&text, "(vec r");
+    for (int i = 0; i < operands.count; i++) {
+        text_add(&text, ", const vec *%s", operands.items[i].name);
+        text_add(&passed, ", %s", operands.items[i].name);
+    }
+    const char *whole = format("%s%s)\n{\n%s    return r;\n}\n\n", text_chars(&text), operands.count ? ", int64_t i" : "", text_chars(&body));
+    kernel->finish_operands = operands.count ? text_chars(&passed) : NULL;
+    kernel->finish = find_function(emitter, whole);
+    if (kernel->finish)
+        return;
+    kernel->finish = unused_name(emitter, finish_name(node));
+    push(&emitter->functions, ((Function){ kernel->finish, whole }));
+    text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s", kernel->finish, whole);
+}
+
+void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value)
+{
+    if (!kernel->finish)
+        kernel_line(kernel, "%s = %s;", to, value);
+    else if (kernel->finish_operands)
+        kernel_line(kernel, "%s = %s(%s%s, %s);", to, kernel->finish, value, kernel->finish_operands, at);
+    else
+        kernel_line(kernel, "%s = %s(%s);", to, kernel->finish, value);
+}
+
+/* After a reference kernel, which knows of no finishes: over all it stored. */
+static void finish_afterwards(Kernel *kernel)
+{
+    const char *result = kernel->stage == STAGE_FORWARD ? "y[i]" : "dx[i]";
+    if (!kernel->finish)
+        return;
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++)", (long long)shape_elements(node_result(kernel->node)->shape));
+    kernel->indent++;
+    kernel_store(kernel, result, "i", result);
+    kernel->indent--;
 }
 
 /* ------------------------------------------------------- reference body */
@@ -256,44 +416,10 @@ static const char *signature(const OperandList *operands)
     return text_chars(&text);
 }
 
-/* True when `name` stands in `text` as a word of its own, not as a field's. */
-static bool mentions(const char *text, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
-        char before = at == text ? ' ' : at[-1], after = at[length];
-        if (!isalnum((unsigned char)before) && before != '_' && before != '.' && !isalnum((unsigned char)after) && after != '_')
-            return true;
-    }
-    return false;
-}
-
-/* A kernel takes what its body uses and no more. */
-static void drop_unused(OperandList *operands, const char *body)
-{
-    int kept = 0;
-    for (int i = 0; i < operands->count; i++)
-        if (mentions(body, operands->items[i].name))
-            operands->items[kept++] = operands->items[i];
-    operands->count = kept;
-}
-
-static bool name_taken(const Emitter *emitter, const char *name)
-{
-    for (int i = 0; i < emitter->functions.count; i++)
-        if (emitter->functions.items[i].name == name)
-            return true;
-    return false;
-}
-
 /* incep1_branch1x1_forward; where inference needs another, …_forward_2. */
 static const char *function_name(const Emitter *emitter, const Node *node)
 {
-    const char *base = format("%s_%s", identifier(node->path), stage_name(node->stage));
-    const char *name = base;
-    for (int i = 2; name_taken(emitter, name); i++)
-        name = format("%s_%d", base, i);
-    return name;
+    return unused_name(emitter, format("%s_%s", identifier(node->path), stage_name(node->stage)));
 }
 
 static void write_function(Emitter *emitter, const Node *node, const char *name, const char *text, bool reference)
@@ -326,17 +452,20 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
         .kept_elements = emitter->plan->kept_elements, .lanes = emitter->lanes,
         .registers = emitter->options->target.registers,
     };
+    write_finish(emitter, &kernel);
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
     require(!reference || !node->whole_batch);
     *units = kernel.units;
     if (reference)
         emit_reference(emitter, &kernel, operands);
+    if (reference)
+        finish_afterwards(&kernel);
     drop_unused(operands, text_chars(&kernel.body));
     const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
-    for (int i = 0; i < emitter->functions.count; i++)
-        if (emitter->functions.items[i].text == text)
-            return emitter->functions.items[i].name;
-    const char *name = function_name(emitter, node);
+    const char *name = find_function(emitter, text);
+    if (name)
+        return name;
+    name = function_name(emitter, node);
     push(&emitter->functions, ((Function){ name, text }));
     write_function(emitter, node, name, text, reference);
     return name;

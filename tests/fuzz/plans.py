@@ -26,8 +26,8 @@ EVALUATES_AS_IDENTITY = {"dropout"}
 
 NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
-LINE = re.compile(r"^  (\w+) (\S+?)( \(view\))?:(.*)$")
-ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics)?) (none|input|scratch|kept)(\*)?(?:\+(\d+))?")
+LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
+ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?")
 
 
 class Wrong(AssertionError):
@@ -84,6 +84,10 @@ class Step:
         self.phase, self.stage, self.path, self.skipped = phase, stage, path, skipped
         self.reads = [access for access in accesses if not access.write]
         self.writes = [access for access in accesses if access.write]
+        self.before = None              # whose work the same kernel does, and hands on in a register
+
+    def earlier(self):
+        return self.before.earlier() + [self.before] if self.before else []
 
 
 def read_plan(text):
@@ -94,12 +98,14 @@ def read_plan(text):
         if line.startswith("phase "):
             phase = int(line.split()[1])
             continue
-        stage, path, view, rest = LINE.match(line).groups()
+        then, stage, path, view, rest = LINE.match(line).groups()
         accesses = [Access(bool(write), name, space, bool(everyone), int(place or 0))
                     for write, name, space, everyone, place in ACCESS.findall(rest)]
         expect("".join(f" {'->' * a.write}{a.name} {a.space}{'*' * a.everyone}" for a in accesses)
                == re.sub(r"\+\d+", "", rest), "not understood:", line)
         steps.append(Step(phase, stage, path, bool(view), accesses))
+        if then:                        # one kernel does both: it reads the first's operands while it writes the last's
+            steps[-1].before = steps[-2]
     return training, lanes, int(head[3]) // lanes, int(head[4]) // lanes, steps
 
 
@@ -224,7 +230,7 @@ class Checker:
         self.beside = [kept.copy() for kept in self.kept]
         for phase in range(self.steps[-1].phase + 1 if self.steps else 0):
             for grain in range(GRAINS):
-                self.scratch = rng.integers(0, 2**63, self.scratch_size, np.uint64)
+                self.scratch, self.register = rng.integers(0, 2**63, self.scratch_size, np.uint64), None
                 for step in self.steps:
                     if step.phase == phase and not step.skipped:
                         self.execute(step, grain)
@@ -235,6 +241,10 @@ class Checker:
         size = self.size(access.name)
         if access.space == "input":
             return self.ideals[grain][self.input][access.place:access.place + size]
+        if access.space == "register":
+            if access.write:
+                self.register = np.zeros(size, np.uint64)
+            return self.register
         memory = self.scratch if access.space == "scratch" else self.beside[grain] if beside else self.kept[grain]
         expect(access.space != "none" and access.place + size <= len(memory), access.name, "lies outside its arena")
         return memory[access.place:access.place + size]
@@ -268,22 +278,31 @@ class Checker:
             if read not in sums:
                 self.check_read(step, read, grain)
         for write in step.writes:
-            self.check_apart(step, node, write)
+            self.check_apart(step, write)
             numbers = self.kernel(step, write, grain, self.ideals[grain])
             if step.stage == "backward_parameters":
                 self.cells(write, grain, beside=True)[:] = numbers
                 continue
             with np.errstate(over="ignore"):
-                self.store(write, grain, numbers + self.cells(write, grain) if sums else numbers)
+                self.store(write, grain, numbers + self.cells(sums[0], grain) if sums else numbers)
 
-    def check_apart(self, step, node, write):
+    def elementwise(self, step):
+        return self.by_path[step.path].op in Writer.ELEMENTWISE
+
+    def check_apart(self, step, write):
         """A kernel writes where it reads only element by element."""
         begin, end = write.place, write.place + self.size(write.name)
+        for earlier in step.earlier():  # the same kernel's: it may not write over what it has yet to read
+            for read in earlier.reads:
+                apart = read.space != write.space or write.space == "register" or read.place + self.size(read.name) <= begin or end <= read.place
+                level = self.elementwise(step.earlier()[0]) and read.place == begin and self.size(read.name) == self.size(write.name)
+                expect(apart or level or self.is_sum(earlier, read),
+                       f"{step.stage} {step.path} writes {write.name} over {read.name}, which its kernel reads")
         for read in step.reads:
             if read.space != write.space or self.is_sum(step, read) or step.stage == "backward_parameters":
                 continue
             apart = read.place + self.size(read.name) <= begin or end <= read.place
-            level = node.op in Writer.ELEMENTWISE and read.place == begin and self.size(read.name) == self.size(write.name)
+            level = self.elementwise(step) and read.place == begin and self.size(read.name) == self.size(write.name)
             expect(apart or level, f"{step.stage} {step.path} writes {write.name} over {read.name}, which it reads")
         for other in step.writes:
             if other is not write and other.space == write.space:

@@ -1,0 +1,294 @@
+/* Fusion: element-by-element nodes are done inside the kernels that make their
+ * input, while a value is still in a register.
+ *
+ * Requires plan->schedule.  Takes nodes out of it and hangs each on an earlier
+ * one as a Finish: a relu on the convolution before it, a residual add on the
+ * convolution of its last branch, and on the way back the relu's gradient on
+ * whatever computes the gradient of its output.  The schedule's nodes are
+ * copied before they change: the graph, which the other plan shares, stays.
+ *
+ * Moving a node to where its input is made is right when nobody else looks at
+ * that input (it never exists then), or when the node works in place anyhow and
+ * nobody looks between; and when what else the node reads is there already.
+ */
+#include "netc.h"
+
+#include <string.h>
+
+static const struct { const char *name; unsigned bit; } fusions[] = {
+    { "activation", FUSE_ACTIVATION },  /* relu and its like, in the kernel before */
+    { "residual", FUSE_RESIDUAL },      /* add, in the kernel that makes its last input */
+    { "gradient", FUSE_GRADIENT },      /* an activation's gradient, in the kernel that makes its dy */
+    { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows */
+    { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
+    { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
+};
+enum { FUSIONS = sizeof fusions / sizeof fusions[0] };
+
+const char *fusion_names(void)
+{
+    Text names = { 0 };
+    for (int i = 0; i < FUSIONS; i++)
+        text_add(&names, "%s%s", i ? ", " : "", fusions[i].name);
+    return text_chars(&names);
+}
+
+static unsigned find_fusion(const char *word, size_t length)
+{
+    for (int i = 0; i < FUSIONS; i++)
+        if (strlen(fusions[i].name) == length && strncmp(fusions[i].name, word, length) == 0)
+            return fusions[i].bit;
+    return 0;
+}
+
+bool read_fusions(const char *words, unsigned *fuse)
+{
+    *fuse = 0;
+    if (strcmp(words, "none") == 0)
+        return true;
+    for (const char *word = words;;) {
+        size_t length = strcspn(word, ",");
+        unsigned bit = find_fusion(word, length);
+        if (!bit)
+            return false;
+        *fuse |= bit;
+        if (!word[length])
+            return true;
+        word += length + 1;
+    }
+}
+
+/* ---------------------------------------------------- who touches what */
+
+typedef struct Region { const Tensor *root; int64_t from, to; } Region;         /* elements of root */
+typedef struct Use { Region region; int position; bool write; } Use;
+typedef LIST(Use) UseList;
+
+typedef struct Fusion {
+    Plan *plan;
+    UseList *uses;              /* by root's id */
+    int *moved;                 /* by position: where that node is done now */
+} Fusion;
+
+static Region region_of(const Plan *plan, const Tensor *tensor)
+{
+    int64_t from = 0, size = shape_elements(tensor->shape);
+    for (;;) {
+        if (tensor->base != tensor) {
+            from += tensor->offset;
+            tensor = tensor->base;
+        } else if (tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer)) {
+            tensor = tensor->producer->inputs.items[0];
+        } else {
+            return (Region){ tensor, from, from + size };
+        }
+    }
+}
+
+static bool same_region(Region a, Region b)
+{
+    return a.root == b.root && a.from == b.from && a.to == b.to;
+}
+
+static bool regions_overlap(Region a, Region b)
+{
+    return a.root == b.root && a.from < b.to && b.from < a.to;
+}
+
+static void note_use(Fusion *fusion, const Tensor *tensor, int position, bool write)
+{
+    Region region = region_of(fusion->plan, tensor);
+    push(&fusion->uses[region.root->id], ((Use){ region, position, write }));
+}
+
+static void note_uses(Fusion *fusion)
+{
+    const Plan *plan = fusion->plan;
+    for (int position = 0; position < plan->schedule.count; position++) {
+        AccessList accesses = { 0 };
+        fusion->moved[position] = position;
+        if (plan_skips(plan, plan->schedule.items[position]))
+            continue;
+        node_accesses(plan->schedule.items[position], plan->training, &accesses);
+        for (int i = 0; i < accesses.count; i++)
+            note_use(fusion, accesses.items[i].tensor, position, accesses.items[i].write);
+    }
+    note_use(fusion, plan->logits, plan->schedule.count, false);
+}
+
+static int place_of_use(const Fusion *fusion, const Use *use)
+{
+    return use->position < fusion->plan->schedule.count ? fusion->moved[use->position] : use->position;
+}
+
+/* Where `region` was last written before `position`; -1: nowhere. */
+static int last_write(const Fusion *fusion, Region region, int position)
+{
+    int last = -1;
+    const UseList *uses = &fusion->uses[region.root->id];
+    for (int i = 0; i < uses->count; i++) {
+        int at = place_of_use(fusion, &uses->items[i]);
+        if (uses->items[i].write && regions_overlap(uses->items[i].region, region) && at < position && at > last)
+            last = at;
+    }
+    return last;
+}
+
+/* Whether any use of `region`, or any write, lies at or after `from` and before `to`. */
+static bool is_used(const Fusion *fusion, Region region, int from, int to, bool writes_only)
+{
+    const UseList *uses = &fusion->uses[region.root->id];
+    for (int i = 0; i < uses->count; i++) {
+        int at = place_of_use(fusion, &uses->items[i]);
+        if (at >= from && at < to && regions_overlap(uses->items[i].region, region) && (uses->items[i].write || !writes_only))
+            return true;
+    }
+    return false;
+}
+
+/* -------------------------------------------------------------- fusing */
+
+Tensor *node_result(const Node *node)
+{
+    return node->stage == STAGE_FORWARD ? node->out : node->dx;
+}
+
+Tensor *finish_takes(const Finish *finish)
+{
+    return finish->which < 0 ? finish->node->dy : finish->node->inputs.items[finish->which];
+}
+
+static bool can_finish(const Node *node)
+{
+    if (!node->op)
+        return false;
+    return (node->stage == STAGE_FORWARD && (node->op->traits & OP_FINISHES))
+           || (node->stage == STAGE_BACKWARD_INPUT && (node->op->traits & OP_FINISHES_GRADIENT));
+}
+
+/* Which fusion moves this node into another; 0: none does. */
+static unsigned fusion_of(const Node *node)
+{
+    if (node->stage == STAGE_BACKWARD_INPUT)
+        return node->accumulate ? 0 : FUSE_GRADIENT;
+    if (node->stage != STAGE_FORWARD)
+        return 0;
+    return node->inputs.count > 1 ? FUSE_RESIDUAL : FUSE_ACTIVATION;
+}
+
+/* What `node` reads besides what flows through it is there when `maker` runs,
+ * and still the same. */
+static bool operands_are_there(const Fusion *fusion, const Node *node, int which, int maker, int position, Region flowing)
+{
+    AccessList accesses = { 0 };
+    node_accesses(node, fusion->plan->training, &accesses);
+    const Tensor *flows = finish_takes(&(Finish){ .node = node, .which = which }), *result = node_result(node);
+    for (int i = 0; i < accesses.count; i++) {
+        const Tensor *tensor = accesses.items[i].tensor;
+        if (tensor == flows || (accesses.items[i].write && tensor == result))
+            continue;
+        Region region = region_of(fusion->plan, tensor);
+        if (accesses.items[i].write || regions_overlap(region, flowing) || is_used(fusion, region, maker, position, true))
+            return false;
+        /* Its grains lie apart by another stride than the results'. */
+        if (fusion->plan->schedule.items[maker]->whole_batch && region.root == fusion->plan->graph->input)
+            return false;
+    }
+    return true;
+}
+
+/* add(x, x) reads what flows twice: its other operand would not exist. */
+static bool flows_once(const Node *node, int which)
+{
+    for (int i = 0; which >= 0 && i < node->inputs.count; i++)
+        if (i != which && node->inputs.items[i] == node->inputs.items[which])
+            return false;
+    return true;
+}
+
+/* The position of the node that can do this one's work on what it stores; -1: none can. */
+static int find_maker(const Fusion *fusion, int position, int which)
+{
+    const Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position];
+    Region flowing = region_of(plan, finish_takes(&(Finish){ .node = node, .which = which })), result = region_of(plan, node_result(node));
+    int maker = last_write(fusion, flowing, position);
+    if (maker < 0 || !can_finish(plan->schedule.items[maker]) || !flows_once(node, which)
+        || !same_region(region_of(plan, node_result(plan->schedule.items[maker])), flowing))
+        return -1;
+    /* Behind a view, whose shape is another: the maker's kernel is written for its own. */
+    if (node->stage == STAGE_FORWARD && !shape_equal(node->out->shape, plan->schedule.items[maker]->out->shape))
+        return -1;
+    bool in_place = same_region(flowing, result);
+    int end = plan->schedule.count + 1;
+    if (is_used(fusion, flowing, maker + 1, position, false)
+        || !operands_are_there(fusion, node, which, maker, position, flowing))
+        return -1;
+    if (in_place)
+        return maker;
+    bool adds = plan->schedule.items[maker]->accumulate;
+    bool seen = is_used(fusion, flowing, position + 1, end, false) || is_used(fusion, result, maker, position, false);
+    return adds || seen || regions_overlap(flowing, result) ? -1 : maker;
+}
+
+static void fuse_nodes(Fusion *fusion, int maker, int position, int which)
+{
+    Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position];
+    Node *fused = NEW(Node);
+    *fused = *plan->schedule.items[maker];
+    fused->finishes.items = NULL;
+    fused->finishes.count = fused->finishes.capacity = 0;
+    for (int i = 0; i < plan->schedule.items[maker]->finishes.count; i++)
+        push(&fused->finishes, plan->schedule.items[maker]->finishes.items[i]);
+    push(&fused->finishes, ((Finish){ node, which, node_result(plan->schedule.items[maker]) }));
+    if (node->stage == STAGE_FORWARD)
+        fused->out = node->out;
+    else
+        fused->dx = node->dx;
+    plan->schedule.items[maker] = fused;
+    plan->schedule.items[position] = NULL;
+    fusion->moved[position] = maker;
+}
+
+static void try_node(Fusion *fusion, int position)
+{
+    const Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position];
+    if (!node->op || plan_skips(plan, node) || !(fusion_of(node) & plan->fuse) || !pointwise_expression(node))
+        return;
+    int best = -1, best_which = -1, inputs = node->stage == STAGE_FORWARD ? node->inputs.count : 1;
+    for (int i = 0; i < inputs; i++) {
+        int which = node->stage == STAGE_FORWARD ? i : -1, maker = find_maker(fusion, position, which);
+        if (maker > best) {
+            best = maker;
+            best_which = which;
+        }
+    }
+    if (best >= 0)
+        fuse_nodes(fusion, best, position, best_which);
+}
+
+static void close_gaps(Plan *plan)
+{
+    int kept = 0;
+    for (int i = 0; i < plan->schedule.count; i++) {
+        if (!plan->schedule.items[i])
+            continue;
+        plan->schedule.items[kept++] = plan->schedule.items[i];
+    }
+    plan->schedule.count = kept;
+}
+
+void fuse_plan(Plan *plan)
+{
+    Fusion fusion = {
+        .plan = plan,
+        .uses = NEW_ARRAY(UseList, (size_t)plan->graph->tensors.count),
+        .moved = NEW_ARRAY(int, (size_t)plan->schedule.count),
+    };
+    note_uses(&fusion);
+    for (int position = 0; position < plan->schedule.count; position++)
+        try_node(&fusion, position);
+    close_gaps(plan);
+}

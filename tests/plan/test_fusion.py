@@ -1,0 +1,133 @@
+"""Fusions change when and where values are computed, never which: every one of
+them, alone and together, trains to the same weights as none."""
+import re
+
+import numpy as np
+import pytest
+
+from harness import MODELS, netc, read_safetensors, run, trainer
+
+FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer"]
+
+# What can flow into what: batch norm into an activation and a sum, sums of
+# three, a sum of a tensor with itself, activations that read x on their way back
+# and those that read y, one that two layers read, one before a view, one after a
+# kernel that has no specialised text (a pool whose windows overlap), slices of a
+# concat, a dropout in the way, a maximum after an activation with a border left over.
+NET = """block Gate [c, h, w] -> [c, h, w] {
+    skip {
+        conv2d(c, 3, padding=1)
+        batch_norm2d
+        relu6
+    }
+    leaky_relu
+}
+
+network fused {
+    input [3, 13, 11]
+
+    conv2d(6, 3, padding=1)                       as stem
+    elu
+    relu
+    max_pool2d(2)                                 as halved
+    batch_norm2d
+    relu                                          as shared
+    concat {
+        branch { conv2d(4, 1)
+                 hardswish }
+        branch { conv2d(6, 3, padding=1, padding_mode=reflect)
+                 relu }
+        branch { avg_pool2d(3, stride=1, padding=1)
+                 dropout(0.3)
+                 relu }
+    }
+    Gate                                          as gate
+    skip { silu }
+    conv2d(8, 3, stride=2, padding=1)             as a
+    conv2d(8, 1)                                  as b
+    conv2d(8, 1)                                  as c
+    add(a, b, c)
+    tanh
+    add(c, c)
+    max_pool2d(2, stride=1)
+    sigmoid                                       as late
+    conv2d(5, 2)
+    flatten
+    relu
+    linear(9)
+    relu
+    linear(10)
+}
+
+train {
+    data      synthetic
+    normalize mean=0.5, std=0.25
+    loss      cross_entropy
+    optimizer sgd(lr=0.1, momentum=0.9)
+    batch     40
+    epochs    1
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fused")
+
+    def train(*options, steps=4):
+        saved = folder / f"{'_'.join(options).replace('/', '_')}.safetensors"
+        if not saved.exists():
+            run(trainer(NET, *options), "train", "--data", "synthetic", "--max-steps", steps, "--threads", 2, "--quiet",
+                "--save", saved)
+        return read_safetensors(saved)
+    return train
+
+
+def largest_difference(one, other):
+    return max(np.max(np.abs(one[name].astype("f8") - other[name].astype("f8")) / (1e-3 + np.abs(other[name]))) for name in other)
+
+
+@pytest.mark.parametrize("fuse", [*FUSIONS, "activation,residual,pool", ",".join(FUSIONS)])
+def test_fusions_change_no_result(trained, fuse):
+    assert largest_difference(trained("--dtype=f64", f"--fuse={fuse}"), trained("--dtype=f64", "--fuse=none")) < 1e-9
+
+
+def test_fused_kernels_agree_with_the_reference(trained):
+    assert largest_difference(trained("--dtype=f64"), trained("--dtype=f64", "--kernels=reference")) < 1e-9
+
+
+def test_all_fusions_are_on_unless_told(tmp_path):
+    (tmp_path / "fused.net").write_text(NET)
+    plan = lambda *options: netc("--dump=plan", *options, tmp_path / "fused.net").stdout
+    assert plan() == plan("--fuse=" + ",".join(FUSIONS))
+    assert plan() != plan("--fuse=none")
+
+
+@pytest.mark.parametrize("fuse, shown", [
+    ("activation", r"forward rblock1\.conv1: .* register\n  then forward rblock1\.relu_1:"),
+    ("residual", r"forward rblock1\.conv2: .* register\n  then forward rblock1\.add_1:"),
+    ("gradient", r"backward_input rblock1\.conv2: .* register\n  then backward_input rblock1\.relu_1:"),
+    ("pool", r"forward max_pool2d_1: conv1 .*\n  forward relu_1:"),
+])
+def test_a_plan_shows_what_is_fused(fuse, shown):
+    plan = lambda names: netc("--dump=plan", f"--fuse={names}", MODELS / "resnet.net").stdout
+    assert re.search(shown, plan(fuse))
+    assert not re.search(shown, plan("none"))
+
+
+def test_concat_is_copied_only_without_its_fusion():
+    copies = lambda *options: netc("emit", *options, MODELS / "inception.net").stdout.count(" into incep1")
+    assert copies() == 0
+    assert copies("--fuse=none") == 2 * 4               # in training and in inference
+
+
+def test_the_images_have_a_gradient_only_without_first_layer():
+    plan = lambda *options: netc("--dump=plan", *options, MODELS / "cnn.net").stdout
+    assert "backward_input conv1" not in plan()
+    assert "backward_input conv1" in plan("--fuse=none")
+
+
+@pytest.mark.parametrize("words", ["", "nothing", "pool,", "none,pool", "pool concat"])
+def test_unknown_fusions_are_misuse(words):
+    result = netc("check", f"--fuse={words}", MODELS / "cnn.net", expect=2)
+    assert f"not '{words}'" in result.stderr and "activation, residual" in result.stderr
