@@ -451,7 +451,7 @@ struct Parameter {
     Init init;
     Node *node;
     int64_t offset;             /* in elements, in its kind's arena; set by the planner */
-    bool whole_batch;           /* its gradient is one sum, not one per grain; set by mark_whole_batch */
+    bool whole_batch;           /* its gradient is one sum, not one per grain; set by add_gradients */
     bool frozen;                /* no optimizer moves it; set by the train section, as is */
     int group;                  /* which `group` setting is its own, from 1; 0: none */
 };

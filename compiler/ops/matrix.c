@@ -206,3 +206,109 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
     kernel_line(kernel, "}");
     close_stretches(kernel);
 }
+
+/* ------------------------------------------------------ weight gradient
+ * It sums over lanes, so x is turned round, two vectors of inputs at a time:
+ * then a vector holds consecutive inputs of one image, and a tile is those
+ * times a few outputs.  The gradient is made a block of outputs at a time and,
+ * in a step that moves the weights, used up at once: all blocks then lie where
+ * the first one does, and the weights that it will move are fetched while the
+ * sums run. */
+
+enum {
+    BLOCK = 64,                 /* outputs: their turning of x is a 64th of the work */
+    CHUNK = 8                   /* grains turned round at once: their rows stay in the first cache */
+};
+
+static void fetch_moved(Kernel *kernel, int64_t in, int rows)
+{
+    kernel_line(kernel, "for (int k = 0; k < reads; k++) {");
+    kernel_line(kernel, "const real *ahead = s->move->reads[k] + offset + o * %lldL + i;", (long long)in);
+    for (int r = 0; r < rows; r++)
+        for (int half = 0; half < 2; half++)
+            kernel_line(kernel, "__builtin_prefetch(ahead + %lldL, 1, 2);", (long long)(r * in + half * kernel->lanes));
+    kernel_line(kernel, "}");
+}
+
+static void gradient_tile(Kernel *kernel, int64_t in, int rows)
+{
+    Operands inputs = { .name = "v" }, outputs = { .name = "d" };
+    for (int half = 0; half < 2; half++)
+        push(&inputs.items, ((Value){ half, format("v[%d]", half * kernel->lanes) }));
+    for (int r = 0; r < rows; r++)
+        push(&outputs.items, ((Value){ r, format("splat(d[%d])", r * kernel->lanes) }));
+    fetch_moved(kernel, in, rows);
+    kernel_line(kernel, "real *out = block + (o - row) * %lldL + i;", (long long)in);
+    for (int r = 0; r < rows; r++)
+        for (int half = 0; half < 2; half++)
+            kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };", r, half,
+                        (long long)(r * in + half * kernel->lanes));
+    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
+    kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
+    kernel_line(kernel, "const vec *v = turned + q * 2 * LANES;");
+    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
+    outer_product(kernel, &outputs, &inputs);
+    kernel_line(kernel, "d++;");
+    kernel_line(kernel, "v++;");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    for (int r = 0; r < rows; r++)
+        for (int half = 0; half < 2; half++)
+            kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", (long long)(r * in + half * kernel->lanes), r, half);
+}
+
+/* Of the block's outputs and two vectors of inputs from `i`. */
+static void gradient_columns(Kernel *kernel, int64_t in)
+{
+    kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
+    kernel_line(kernel, "const int count = s->grains - first < %d ? (int)(s->grains - first) : %d;", CHUNK, CHUNK);
+    kernel_line(kernel, "const int reads = first == 0 && s->move ? s->move->read_count : 0;");
+    kernel_line(kernel, "vec turned[%d * 2 * LANES];", CHUNK);
+    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
+    kernel_line(kernel, "transpose(turned + q * 2 * LANES, x + (first + q) * %lldL + i);", (long long)kernel->x_stride);
+    kernel_line(kernel, "transpose(turned + q * 2 * LANES + LANES, x + (first + q) * %lldL + i + LANES);", (long long)kernel->x_stride);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "int64_t o = row;");
+    for (int rows = kernel->registers == 32 ? 8 : 4; rows > 0; rows /= 2) {
+        kernel_line(kernel, "for (; o + %d <= last; o += %d) {", rows, rows);
+        gradient_tile(kernel, in, rows);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+static void gradient_bias(Kernel *kernel)
+{
+    kernel_line(kernel, "for (int64_t o = row; o < last; o++) {");
+    kernel_line(kernel, "vec a = { 0 };");
+    kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
+    kernel_line(kernel, "    a += dy[q * %lldL + o];", (long long)kernel->dy_stride);
+    kernel_line(kernel, "dbias[o] = sum_lanes(a);");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "if (s->move)");
+    kernel_line(kernel, "    s->move->update(s->move, dbias - s->gradients + row, dbias - s->gradients + last, dbias + row);");
+}
+
+void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
+{
+    int64_t width = 2 * kernel->lanes;
+    require(matrix.in >= width);
+    kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
+    kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, ROWS_OF_UNIT,
+                (long long)matrix.out, ROWS_OF_UNIT, (long long)matrix.out);
+    kernel_line(kernel, "const int64_t offset = dweight - s->gradients;");
+    kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
+    kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
+    kernel_line(kernel, "real *block = dweight + (s->move ? begin : row) * %lldL;", (long long)matrix.in);
+    /* The last two vectors of a row end with it, whatever of them is done already. */
+    kernel_line(kernel, "for (int64_t next = 0; next < %lld; next += %lld) {", (long long)matrix.in, (long long)width);
+    kernel_line(kernel, "const int64_t i = next + %lld <= %lld ? next : %lld;", (long long)width, (long long)matrix.in,
+                (long long)(matrix.in - width));
+    gradient_columns(kernel, matrix.in);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "if (s->move)");
+    kernel_line(kernel, "    s->move->update(s->move, offset + row * %lldL, offset + last * %lldL, block);", (long long)matrix.in, (long long)matrix.in);
+    if (matrix.bias)
+        gradient_bias(kernel);
+    kernel_line(kernel, "}");
+}

@@ -174,6 +174,7 @@ typedef struct Scheduler {
     int *owned_written;         /* … and wrote it */
     int phase;
     bool owned;                 /* the phase has a whole-batch node */
+    bool moves;                 /* … that moves weights, as it makes their gradient */
 } Scheduler;
 
 /* The tensor whose memory it is: a slice of a gradient is written with the
@@ -191,10 +192,11 @@ static const Tensor *memory_of(const Plan *plan, const Tensor *tensor)
 }
 
 /* Grains come before whole-batch nodes in a phase, and the threads do not meet
- * between two of those. */
+ * between two of those; who moves weights comes after whoever reads them. */
 static bool must_meet(const Scheduler *scheduler, const Node *node, const AccessList *accesses)
 {
-    if (scheduler->owned && !node->whole_batch)
+    bool moves = node->whole_batch && node->stage == STAGE_BACKWARD_PARAMETERS;
+    if (scheduler->owned && (!node->whole_batch || moves != scheduler->moves))
         return true;
     for (int i = 0; i < accesses->count; i++) {
         const Access *access = &accesses->items[i];
@@ -220,6 +222,7 @@ static void note_phase(Scheduler *scheduler, const Node *node, const AccessList 
             scheduler->owned_written[memory] = scheduler->phase;
     }
     scheduler->owned |= node->whole_batch;
+    scheduler->moves = node->whole_batch && node->stage == STAGE_BACKWARD_PARAMETERS;
 }
 
 static int *no_phases(const Plan *plan)

@@ -333,7 +333,8 @@ static void emit_owned_phase(Emitter *emitter, int phase)
                  plan->phases, node->path);
         text_add(emitter->out, "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)arena;\n%s}\n\n",
                  name, text_chars(&call));
-        text_add(&table, "    { %s, %lld, %d },\n", name, (long long)units, emit_part(emitter, node));
+        text_add(&table, "    { %s, %lld, %d, %s },\n", name, (long long)units, emit_part(emitter, node),
+                 node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
     if (!count)
         return;
