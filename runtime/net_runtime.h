@@ -59,8 +59,6 @@ typedef struct NetStep {
  * nobody needs it afterwards. */
 typedef struct NetMove {
     void (*update)(const struct NetMove *move, int64_t from, int64_t to, const real *gradient);
-    const real *reads[4];       /* arenas like the weights that update will look at, worth fetching early */
-    int read_count;
 } NetMove;
 
 /* A part of a program: one kernel's call in one of its phases. */

@@ -17,7 +17,8 @@ enum {
     STRETCH = 128,              /* forward: inputs per stretch */
     GRADIENT_STRETCH = 64,      /* input gradient: outputs per stretch */
     PACKED = 48,                /* input gradient: inputs whose weights are copied together */
-    MOST_GRAINS = 4
+    MOST_GRAINS = 4,
+    LINE = 16                   /* elements of a cache line, or less */
 };
 
 /* One product: results t of the grains from q on, each the sum over n. */
@@ -99,11 +100,20 @@ static void emit_tile(const Product *product, int results, int grains)
     kernel_line(kernel, "const int64_t at = q * %lldL + t;", (long long)product->result_stride);
     kernel_line(kernel, "vec *out = %s + at;", product->result);
     tile_start(product, results, grains);
-    kernel_line(kernel, "for (int k = 0; k < count; k++) {");
+    if (product->next_step == 1) {
+        kernel_line(kernel, "for (int k = 0; k < count;) {");
+        for (int r = 0; r < results; r++)
+            kernel_line(kernel, "__builtin_prefetch(w + %lldL);", (long long)((results + r) * product->step));
+        kernel_line(kernel, "for (const int stop = count - k < %d ? count : k + %d; k < stop; k++) {", LINE, LINE);
+    } else {
+        kernel_line(kernel, "for (int k = 0; k < count; k++) {");
+    }
     outer_product(kernel, &weights, &values);
     kernel_line(kernel, "w += %lld;", (long long)product->next_step);
     kernel_line(kernel, "v++;");
     kernel_line(kernel, "}");
+    if (product->next_step == 1)
+        kernel_line(kernel, "}");
     tile_stores(product, results, grains);
 }
 
@@ -208,44 +218,36 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
 }
 
 /* ------------------------------------------------------ weight gradient
- * It sums over lanes, so x is turned round, two vectors of inputs at a time:
+ * It sums over lanes, so x is turned round, a few vectors of inputs at a time:
  * then a vector holds consecutive inputs of one image, and a tile is those
  * times a few outputs.  The gradient is made a block of outputs at a time and,
  * in a step that moves the weights, used up at once: all blocks then lie where
- * the first one does, and the weights that it will move are fetched while the
- * sums run. */
+ * the first one does, and stay in the cache. */
 
 enum {
-    BLOCK = 64,                 /* outputs: their turning of x is a 64th of the work */
-    CHUNK = 8                   /* grains turned round at once: their rows stay in the first cache */
+    BLOCK = 128,                /* outputs: turning x round is a fortieth of the work */
+    CHUNK = 4                   /* grains turned round at once: their rows stay in the first cache */
 };
 
-static void fetch_moved(Kernel *kernel, int64_t in, int rows)
+static void gradient_sums(Kernel *kernel, int64_t in, int rows, int width, const char *template)
 {
-    kernel_line(kernel, "for (int k = 0; k < reads; k++) {");
-    kernel_line(kernel, "const real *ahead = s->move->reads[k] + offset + o * %lldL + i;", (long long)in);
     for (int r = 0; r < rows; r++)
-        for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "__builtin_prefetch(ahead + %lldL, 1, 2);", (long long)(r * in + half * kernel->lanes));
-    kernel_line(kernel, "}");
+        for (int c = 0; c < width; c++)
+            kernel_line(kernel, template, r, c, (long long)(r * in + c * kernel->lanes));
 }
 
-static void gradient_tile(Kernel *kernel, int64_t in, int rows)
+static void gradient_tile(Kernel *kernel, int64_t in, int rows, int width)
 {
     Operands inputs = { .name = "v" }, outputs = { .name = "d" };
-    for (int half = 0; half < 2; half++)
-        push(&inputs.items, ((Value){ half, format("v[%d]", half * kernel->lanes) }));
+    for (int c = 0; c < width; c++)
+        push(&inputs.items, ((Value){ c, format("v[%d]", c * kernel->lanes) }));
     for (int r = 0; r < rows; r++)
         push(&outputs.items, ((Value){ r, format("splat(d[%d])", r * kernel->lanes) }));
-    fetch_moved(kernel, in, rows);
     kernel_line(kernel, "real *out = block + (o - row) * %lldL + i;", (long long)in);
-    for (int r = 0; r < rows; r++)
-        for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };", r, half,
-                        (long long)(r * in + half * kernel->lanes));
+    gradient_sums(kernel, in, rows, width, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };");
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
     kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
-    kernel_line(kernel, "const vec *v = turned + q * 2 * LANES;");
+    kernel_line(kernel, "const vec *v = turned + q * %d * LANES;", width);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
     outer_product(kernel, &outputs, &inputs);
     kernel_line(kernel, "d++;");
@@ -253,28 +255,48 @@ static void gradient_tile(Kernel *kernel, int64_t in, int rows)
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     for (int r = 0; r < rows; r++)
-        for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", (long long)(r * in + half * kernel->lanes), r, half);
+        for (int c = 0; c < width; c++)
+            kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", (long long)(r * in + c * kernel->lanes), r, c);
 }
 
-/* Of the block's outputs and two vectors of inputs from `i`. */
-static void gradient_columns(Kernel *kernel, int64_t in)
+/* Of the block's outputs and the inputs from `i`, as many vectors as `width` says. */
+static void gradient_columns(Kernel *kernel, int64_t in, int width)
 {
     kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
     kernel_line(kernel, "const int count = s->grains - first < %d ? (int)(s->grains - first) : %d;", CHUNK, CHUNK);
-    kernel_line(kernel, "const int reads = first == 0 && s->move ? s->move->read_count : 0;");
-    kernel_line(kernel, "vec turned[%d * 2 * LANES];", CHUNK);
-    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
-    kernel_line(kernel, "transpose(turned + q * 2 * LANES, x + (first + q) * %lldL + i);", (long long)kernel->x_stride);
-    kernel_line(kernel, "transpose(turned + q * 2 * LANES + LANES, x + (first + q) * %lldL + i + LANES);", (long long)kernel->x_stride);
-    kernel_line(kernel, "}");
+    kernel_line(kernel, "vec turned[%d * LANES];", CHUNK * width);
+    kernel_line(kernel, "for (int q = 0; q < count; q++)");
+    kernel_line(kernel, "    for (int c = 0; c < %d * LANES; c += LANES)", width);
+    kernel_line(kernel, "        transpose(turned + q * %d * LANES + c, x + (first + q) * %lldL + i + c);", width, (long long)kernel->x_stride);
     kernel_line(kernel, "int64_t o = row;");
     for (int rows = kernel->registers == 32 ? 8 : 4; rows > 0; rows /= 2) {
         kernel_line(kernel, "for (; o + %d <= last; o += %d) {", rows, rows);
-        gradient_tile(kernel, in, rows);
+        gradient_tile(kernel, in, rows, width);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
+}
+
+static void gradient_block(Kernel *kernel, int64_t in)
+{
+    int lanes = kernel->lanes, width = kernel->registers == 32 ? 3 : 2;
+    int64_t whole = in / (width * lanes) * (width * lanes);
+    int left = (int)((in - whole) / lanes);
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i += %d) {", (long long)whole, width * lanes);
+    gradient_columns(kernel, in, width);
+    kernel_line(kernel, "}");
+    if (left) {
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int64_t i = %lld;", (long long)whole);
+        gradient_columns(kernel, in, left);
+        kernel_line(kernel, "}");
+    }
+    if (in % lanes) {           /* a vector that ends with the row, whatever of it is done already */
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int64_t i = %lld;", (long long)(in - lanes));
+        gradient_columns(kernel, in, 1);
+        kernel_line(kernel, "}");
+    }
 }
 
 static void gradient_bias(Kernel *kernel)
@@ -291,23 +313,17 @@ static void gradient_bias(Kernel *kernel)
 
 void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
 {
-    int64_t width = 2 * kernel->lanes;
-    require(matrix.in >= width);
+    long long in = matrix.in, out = matrix.out;
     kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
-    kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, ROWS_OF_UNIT,
-                (long long)matrix.out, ROWS_OF_UNIT, (long long)matrix.out);
+    kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, ROWS_OF_UNIT, out,
+                ROWS_OF_UNIT, out);
     kernel_line(kernel, "const int64_t offset = dweight - s->gradients;");
     kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
     kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
-    kernel_line(kernel, "real *block = dweight + (s->move ? begin : row) * %lldL;", (long long)matrix.in);
-    /* The last two vectors of a row end with it, whatever of them is done already. */
-    kernel_line(kernel, "for (int64_t next = 0; next < %lld; next += %lld) {", (long long)matrix.in, (long long)width);
-    kernel_line(kernel, "const int64_t i = next + %lld <= %lld ? next : %lld;", (long long)width, (long long)matrix.in,
-                (long long)(matrix.in - width));
-    gradient_columns(kernel, matrix.in);
-    kernel_line(kernel, "}");
+    kernel_line(kernel, "real *block = dweight + (s->move ? begin : row) * %lldL;", in);
+    gradient_block(kernel, matrix.in);
     kernel_line(kernel, "if (s->move)");
-    kernel_line(kernel, "    s->move->update(s->move, offset + row * %lldL, offset + last * %lldL, block);", (long long)matrix.in, (long long)matrix.in);
+    kernel_line(kernel, "    s->move->update(s->move, offset + row * %lldL, offset + last * %lldL, block);", in, in);
     if (matrix.bias)
         gradient_bias(kernel);
     kernel_line(kernel, "}");

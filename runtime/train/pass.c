@@ -211,10 +211,7 @@ static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
     int threads = net_pool_threads(session->pool);
     Range units = share(owned->units, thread, threads), grains = share(pass->step.grains, thread, threads);
     NetStep step = pass->step;
-    Mover mover = {{move_weights, {session->weights}, 1}, pass};
-    for (int slot = 0; pass->optimizer && slot < NET_MAX_SLOTS; slot++)
-        if (pass->optimizer->state[slot])
-            mover.move.reads[mover.move.read_count++] = pass->optimizer->state[slot];
+    const Mover mover = {{move_weights}, pass};
     if (owned->moves && moves_early(pass) && may_move(pass))
         step.move = &mover.move;
     begin_watch(pass);
