@@ -54,8 +54,10 @@ static void complete_graph(Graph *graph, const CompileOptions *options)
     if (options->fuse & FUSE_POOL)
         pool_before_activation(graph);
     verify_graph(graph);
+    if (!options->reference)
+        mark_whole_batch(graph);
     if (graph->loss)
-        add_gradients(graph, !options->reference, options->fuse);
+        add_gradients(graph, options->fuse);
     verify_graph(graph);
 }
 

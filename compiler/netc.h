@@ -386,11 +386,11 @@ struct Operator {
     bool (*infer)(Node *node);
     /* Per image, forward.  NULL: none worth counting. */
     int64_t (*multiply_adds)(const Node *node);
-    /* True when the gradient of node's parameters is better summed over the whole
-     * batch at once than grain by grain: many parameters, each used once per
-     * image, whose copies per grain would cost more than the sums.  Its
-     * backward_parameters kernel then runs per unit, after every grain, with
-     * grain 0's x and dy; it sets kernel->units.  NULL: never. */
+    /* True when a layer is better computed for the whole batch at once than
+     * grain by grain: many parameters, each used once per image, which would be
+     * read, and their gradient written, once per grain.  Its kernels of all
+     * stages then compute a range of units, `from` to `to`, for all grains; they
+     * are given grain 0's tensors and set kernel->units.  NULL: never. */
     bool (*whole_batch)(const Node *node);
     /* True when every y is the largest x of its window.  NULL: never. */
     bool (*selects)(const Node *node);
@@ -454,7 +454,7 @@ struct Parameter {
     Init init;
     Node *node;
     int64_t offset;             /* in elements, in its kind's arena; set by the planner */
-    bool whole_batch;           /* its gradient is one sum, not one per grain; set by gradient.c */
+    bool whole_batch;           /* its gradient is one sum, not one per grain; set by mark_whole_batch */
     bool frozen;                /* no optimizer moves it; set by the train section, as is */
     int group;                  /* which `group` setting is its own, from 1; 0: none */
 };
@@ -542,7 +542,7 @@ struct Node {
     Tensor *from;               /* ACCUMULATE, COPY: what it reads */
     int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;            /* adds to dx instead of setting it */
-    bool whole_batch;           /* BACKWARD_PARAMETERS: one sum over all grains, by units */
+    bool whole_batch;           /* computed for all grains at once, by units; see Operator.whole_batch */
 
     LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
 };
@@ -620,10 +620,12 @@ SettingInfo setting_info(int i);                /* name NULL: there are no more 
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
 
-/* gradient.c: appends backward nodes.  Requires a loss.  `whole_batch` allows
- * Operator.whole_batch: the reference kernels know grains only.  Of `fuse`,
- * FUSE_CONCAT and FUSE_FIRST_LAYER matter. */
-void add_gradients(Graph *graph, bool whole_batch, unsigned fuse);
+/* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
+ * reference kernels, which know grains only. */
+void mark_whole_batch(Graph *graph);
+/* Appends backward nodes.  Requires a loss.  Of `fuse`, FUSE_CONCAT and
+ * FUSE_FIRST_LAYER matter. */
+void add_gradients(Graph *graph, unsigned fuse);
 /* reorder.c: puts a window's maximum before the activation it follows.  Requires
  * a graph without gradients; replaces nodes, so a copy of graph->nodes from
  * before still lists the layers as they were written. */
@@ -735,6 +737,7 @@ typedef struct Plan {
 void node_accesses(const Node *node, bool training, AccessList *accesses);
 bool plan_skips(const Plan *plan, const Node *node);    /* a view here: nothing runs */
 void make_schedule(Plan *plan);
+void make_phases(Plan *plan);   /* of the final schedule */
 /* fuse.c: does element-by-element nodes inside the kernels that make their input. */
 void fuse_plan(Plan *plan);
 bool read_fusions(const char *words, unsigned *fuse);   /* "none" or "NAME,…"; false: one is unknown */
@@ -763,8 +766,9 @@ struct Kernel {
     Stage stage;
     bool training;              /* the plan's: whether forward notes aux */
     int64_t kept_elements;      /* the plan's: from one grain's statistics to the next's */
-    int64_t x_stride, dy_stride;        /* whole_batch: vectors from one grain's to the next's */
-    int64_t units;              /* whole_batch: set by emit; the kernel's `g` is a unit */
+    int64_t x_stride, dy_stride;        /* vectors from one grain's to the next's; of what a
+                                           whole_batch kernel writes: kept_elements / lanes */
+    int64_t units;              /* whole_batch: set by emit */
     Text body;
     int lanes;
     int registers;              /* of the target, for tile choice */

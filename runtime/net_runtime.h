@@ -77,14 +77,21 @@ static inline void net_lap(const NetStep *step, const real *scratch, int64_t gra
 }
 
 /* A phase: work that needs no barrier inside.  `grain` runs once per grain
- * with the thread's own scratch arena; then `owned`, if any, runs once per unit
- * in [0, owned_units), each unit reading all grains and owning what it writes.
- * All threads meet after each phase. */
-typedef void NetWork(const NetStep *step, real *scratch, int64_t unit);
+ * with the thread's own scratch arena; then the threads meet and share out each
+ * of `owned`: a thread computes some of its units, for all grains, and the
+ * shares are the same in every step, so what a thread reads of the weights is
+ * what it moved.  All threads meet after each phase. */
+typedef void NetWork(const NetStep *step, real *scratch, int64_t grain);
+typedef void NetOwnedWork(const NetStep *step, real *scratch, int64_t from, int64_t to);
+typedef struct NetOwned {
+    NetOwnedWork *work;
+    int64_t units;
+    int part;                   /* of NetProgram.parts: told when all threads have done it */
+} NetOwned;
 typedef struct NetPhase {
-    NetWork *grain;
-    NetWork *owned;
-    int64_t owned_units;
+    NetWork *grain;             /* NULL: nothing */
+    const NetOwned *owned;      /* none of them reads what another writes */
+    int owned_count;
 } NetPhase;
 
 typedef struct NetProgram {

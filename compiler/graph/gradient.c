@@ -23,7 +23,6 @@ typedef struct Pass {
     const Node *current;        /* the forward node being differentiated */
     Tensor **gradient;          /* by activation id; NULL: none yet */
     bool *needed;               /* by activation id: some parameter lies behind it */
-    bool whole_batch;
     unsigned fuse;
     LIST(Node *) late;          /* whole-batch nodes, which run after all others */
 } Pass;
@@ -116,8 +115,10 @@ static Node *append_for(Pass *pass, const Node *forward, Stage stage)
     node->id = id;
     node->stage = stage;
     node->forward = (Node *)forward;
-    if (stage == STAGE_ACCUMULATE || stage == STAGE_COPY)
+    if (stage == STAGE_ACCUMULATE || stage == STAGE_COPY) {
         node->op = NULL;
+        node->whole_batch = false;
+    }
     return node;
 }
 
@@ -188,7 +189,7 @@ static void contribute_parameters(Pass *pass, const Node *forward, Tensor *dy)
 {
     if (!has_trained_parameters(forward) && !(forward->op->input_gradient_reads & READS_PARAMETER_GRADIENTS))
         return;
-    if (!pass->whole_batch || !forward->op->whole_batch || !forward->op->whole_batch(forward)) {
+    if (!forward->whole_batch) {
         append(pass, STAGE_BACKWARD_PARAMETERS)->dy = dy;
         return;
     }
@@ -202,9 +203,6 @@ static void append_late(Pass *pass)
     for (int i = 0; i < pass->late.count; i++) {
         Node *node = append_for(pass, pass->late.items[i]->forward, STAGE_BACKWARD_PARAMETERS);
         node->dy = pass->late.items[i]->dy;
-        node->whole_batch = true;
-        for (int k = 0; k < node->parameters.count; k++)
-            node->parameters.items[k]->whole_batch = true;
     }
 }
 
@@ -229,7 +227,17 @@ static void differentiate(Pass *pass, const Node *node)
         contribute_kernel(pass, i, dy);
 }
 
-void add_gradients(Graph *graph, bool whole_batch, unsigned fuse)
+void mark_whole_batch(Graph *graph)
+{
+    for (int i = 0; i < graph->nodes.count; i++) {
+        Node *node = graph->nodes.items[i];
+        node->whole_batch = node->op->whole_batch && node->op->whole_batch(node);
+        for (int k = 0; k < node->parameters.count; k++)
+            node->parameters.items[k]->whole_batch = node->whole_batch;
+    }
+}
+
+void add_gradients(Graph *graph, unsigned fuse)
 {
     require(graph->loss);
     Pass pass = {
@@ -237,7 +245,6 @@ void add_gradients(Graph *graph, bool whole_batch, unsigned fuse)
         .forward_nodes = graph->nodes.count,
         .gradient = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
         .needed = NEW_ARRAY(bool, (size_t)graph->tensors.count),
-        .whole_batch = whole_batch,
         .fuse = fuse,
     };
     find_needed(&pass);

@@ -4,6 +4,7 @@
  *   weight [out, in]
  *   bias   [out]
  */
+#include "matrix.h"
 #include "tiles.h"
 
 #include <math.h>
@@ -106,7 +107,7 @@ static void emit_parameter_gradient(Kernel *kernel, int64_t in, int64_t out)
     }
 }
 
-/* Below this, a copy of the gradient per grain costs less than another barrier. */
+/* Below this, weights read and a gradient written per grain cost less than more barriers. */
 static bool whole_batch(const Node *node)
 {
     int64_t in = input_shape(node).dim[0], out = node->out->shape.dim[0];
@@ -120,10 +121,10 @@ static void batch_rows(Kernel *kernel, int64_t in, int64_t from, int64_t to, int
     if (from >= to)
         return;
     kernel_line(kernel, "for (int o = %lld; o < %lld; o += %d) {", (long long)from, (long long)to, rows);
-    kernel_line(kernel, "real *to = dweight + o * %lldL + i;", (long long)in);
+    kernel_line(kernel, "real *out = dweight + o * %lldL + i;", (long long)in);
     for (int r = 0; r < rows; r++)
         for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(to + %lldL) : (vec){ 0 };", r, half,
+            kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };", r, half,
                         (long long)(r * in + half * kernel->lanes));
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
     kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
@@ -136,13 +137,13 @@ static void batch_rows(Kernel *kernel, int64_t in, int64_t from, int64_t to, int
     kernel_line(kernel, "}");
     for (int r = 0; r < rows; r++)
         for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "*(loose_vec *)(to + %lldL) = a%d_%d;", (long long)(r * in + half * kernel->lanes), r, half);
+            kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", (long long)(r * in + half * kernel->lanes), r, half);
     kernel_line(kernel, "}");
 }
 
 static void batch_bias(Kernel *kernel, int64_t out)
 {
-    kernel_line(kernel, "for (int o = 0; g == 0 && o < %lld; o++) {", (long long)out);
+    kernel_line(kernel, "for (int o = 0; from == 0 && o < %lld; o++) {", (long long)out);
     kernel_line(kernel, "vec a = { 0 };");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
     kernel_line(kernel, "    a += dy[q * %lldL + o];", (long long)kernel->dy_stride);
@@ -158,6 +159,7 @@ static void emit_batch_gradient(Kernel *kernel, int64_t in, int64_t out)
     int64_t block = 2 * kernel->lanes;
     int rows = kernel->registers == 32 ? 8 : 4;
     kernel->units = in / block;
+    kernel_line(kernel, "for (int64_t g = from; g < to; g++) {");
     kernel_line(kernel, "const int parts = %s;", in % block ? format("g == %lld ? 2 : 1", (long long)(kernel->units - 1)) : "1");
     kernel_line(kernel, "for (int part = 0; part < parts; part++) {");
     kernel_line(kernel, "const int64_t i = part ? %lld : g * %lld;", (long long)(in - block), (long long)block);
@@ -172,6 +174,7 @@ static void emit_batch_gradient(Kernel *kernel, int64_t in, int64_t out)
     batch_rows(kernel, in, out / rows * rows, out, 1);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
     if (find_parameter(kernel->node, "bias"))
         batch_bias(kernel, out);
 }
@@ -180,7 +183,12 @@ static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     Gather forward = gather(node);
-    if (kernel->stage == STAGE_FORWARD) {
+    Matrix matrix = { input_shape(node).dim[0], node->out->shape.dim[0], find_parameter(node, "bias") };
+    if (node->whole_batch && kernel->stage == STAGE_FORWARD) {
+        emit_matrix_forward(kernel, matrix);
+    } else if (node->whole_batch && kernel->stage == STAGE_BACKWARD_INPUT) {
+        emit_matrix_input_gradient(kernel, matrix, node->accumulate);
+    } else if (kernel->stage == STAGE_FORWARD) {
         emit_gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
         Gather backward = reversed_gather(&forward, node->accumulate);

@@ -167,17 +167,11 @@ static void open_row_taps(Kernel *kernel, const Axis *axis)
 
 /* ------------------------------------------------------- outer products */
 
-/* The values that one side of an outer product multiplies: their places in the
- * accumulators' names, and where each is read. */
-typedef struct Value { int64_t at; const char *text; } Value;
-typedef struct Operands { const char *name; LIST(Value) items; } Operands;
-
-/* a<row>_<column> += row's value * column's value, for all of both.  The side with
- * fewer values is held in registers and the other read one value at a time.
+/* The side with fewer values is held in registers and the other read one value at a time.
  * Before it, both pointers are said to have changed: the C compiler would
  * otherwise keep what the next product reads again in registers that are not
  * there, and spill sums. */
-static void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns)
+void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns)
 {
     if (!rows->items.count || !columns->items.count)
         return;

@@ -36,6 +36,14 @@ typedef struct Gather {
     int64_t group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
 } Gather;
 
+/* The values that one side of an outer product multiplies: their places in the
+ * accumulators' names, and where each is read. */
+typedef struct Value { int64_t at; const char *text; } Value;
+typedef struct Operands { const char *name; LIST(Value) items; } Operands;
+/* a<row>_<column> += row's value * column's value, for all of both; the names
+ * are those of the pointers that the values are read through. */
+void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns);
+
 /* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
 bool fits_block(const Kernel *kernel, int64_t vectors);
 void emit_gather(Kernel *kernel, const Gather *gather);

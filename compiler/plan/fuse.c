@@ -168,7 +168,7 @@ Tensor *finish_takes(const Finish *finish)
 
 static bool can_finish(const Node *node)
 {
-    if (!node->op || node->whole_batch)
+    if (!node->op)
         return false;
     return (node->stage == STAGE_FORWARD && (node->op->traits & OP_FINISHES))
            || (node->stage == STAGE_BACKWARD_INPUT && (node->op->traits & OP_FINISHES_GRADIENT));
@@ -199,6 +199,9 @@ static bool operands_are_there(const Fusion *fusion, const Node *node, int which
             continue;
         Region region = region_of(fusion->plan, tensor);
         if (accesses.items[i].write || regions_overlap(region, flowing) || is_used(fusion, region, maker, position, true))
+            return false;
+        /* Its grains lie apart by another stride than the results'. */
+        if (fusion->plan->schedule.items[maker]->whole_batch && region.root == fusion->plan->graph->input)
             return false;
     }
     return true;
@@ -289,10 +292,9 @@ static void close_gaps(Plan *plan)
     for (int i = 0; i < plan->schedule.count; i++) {
         if (!plan->schedule.items[i])
             continue;
-        plan->schedule.items[kept] = plan->schedule.items[i];
-        plan->phase_of.items[kept++] = plan->phase_of.items[i];
+        plan->schedule.items[kept++] = plan->schedule.items[i];
     }
-    plan->schedule.count = plan->phase_of.count = kept;
+    plan->schedule.count = kept;
 }
 
 void fuse_plan(Plan *plan)

@@ -14,6 +14,7 @@ Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse)
     place_parameters(graph);
     make_schedule(plan);
     fuse_plan(plan);
+    make_phases(plan);
     place_tensors(plan);
     return plan;
 }

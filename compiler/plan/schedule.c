@@ -1,13 +1,14 @@
 /* Which nodes run, in which order, in which phase.
  *
  * Requires a graph, with gradients when the plan is for training.  Makes
- * plan->schedule and plan->phase_of.
+ * plan->schedule and, once that is final, plan->phase_of.
  *
  * The order is the graph's own: forward nodes as they were expanded, then
  * backward nodes as differentiation appended them, which its in-place gradients
- * rest on.  A phase ends only where a node reads what every grain wrote (batch
- * norm's statistics): all threads must have met first.  So a network without
- * such nodes has one phase per step.
+ * rest on.  A phase ends only where the threads must have met: where a node
+ * reads what every grain wrote (batch norm's statistics), and before and after
+ * layers that are computed for the whole batch at once, which stand at the end
+ * of a phase.  So a network without such nodes has one phase per step.
  */
 #include "netc.h"
 
@@ -23,9 +24,9 @@ static void backward_reads(const Node *node, unsigned reads, AccessList *accesse
     for (int i = 0; (reads & READS_X) && i < node->inputs.count; i++)
         add_access(accesses, node->inputs.items[i], false, node->whole_batch);
     if (reads & READS_Y)
-        add_access(accesses, node->out, false, false);
+        add_access(accesses, node->out, false, node->whole_batch);
     if (reads & READS_AUX)
-        add_access(accesses, node->aux, false, false);
+        add_access(accesses, node->aux, false, node->whole_batch);
     if (reads & READS_STATISTICS)
         add_access(accesses, node->statistics, false, true);
 }
@@ -39,9 +40,9 @@ static void finish_accesses(const Node *node, bool training, AccessList *accesse
         bool reads_x = done->stage == STAGE_FORWARD || (done->op->input_gradient_reads & READS_X);
         for (int k = 0; reads_x && k < done->inputs.count; k++)
             if (k != finish->which)
-                add_access(accesses, done->inputs.items[k], false, false);
+                add_access(accesses, done->inputs.items[k], false, node->whole_batch);
         if (done->stage != STAGE_FORWARD && (done->op->input_gradient_reads & READS_Y))
-            add_access(accesses, done->out, false, false);
+            add_access(accesses, done->out, false, node->whole_batch);
         if (done->stage == STAGE_FORWARD && training)
             add_access(accesses, done->aux, true, false);
     }
@@ -53,11 +54,11 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)
-            add_access(accesses, node->inputs.items[i], false, false);
+            add_access(accesses, node->inputs.items[i], false, node->whole_batch);
         if (training)
             add_access(accesses, node->statistics, false, true);
-        add_access(accesses, node->out, true, false);
-        add_access(accesses, training ? node->aux : NULL, true, false);
+        add_access(accesses, node->out, true, node->whole_batch);
+        add_access(accesses, training ? node->aux : NULL, true, node->whole_batch);
         break;
     case STAGE_STATISTICS:
         add_access(accesses, node->inputs.items[0], false, false);
@@ -66,8 +67,8 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
     case STAGE_BACKWARD_INPUT:
         backward_reads(node, node->op->input_gradient_reads, accesses);
         if (node->accumulate)
-            add_access(accesses, node->dx, false, false);
-        add_access(accesses, node->dx, true, false);
+            add_access(accesses, node->dx, false, node->whole_batch);
+        add_access(accesses, node->dx, true, node->whole_batch);
         break;
     case STAGE_BACKWARD_PARAMETERS:
         backward_reads(node, node->op->parameter_gradient_reads, accesses);
@@ -85,13 +86,6 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
 }
 
 /* ------------------------------------------------------- what is needed */
-
-typedef struct Scheduler {
-    Plan *plan;
-    bool *live;                 /* by tensor id: something that runs reads it */
-    int *written;               /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
-    int phase;
-} Scheduler;
 
 bool plan_skips(const Plan *plan, const Node *node)
 {
@@ -117,48 +111,16 @@ static bool *find_live(const Plan *plan)
     return live;
 }
 
-static bool runs(const Scheduler *scheduler, const Node *node)
+static bool runs(const Plan *plan, const bool *live, const Node *node)
 {
     if (node->stage != STAGE_FORWARD)
-        return scheduler->plan->training;
+        return plan->training;
     if (node->op->traits & OP_LOSS)
         return true;            /* in inference too: a test's loss is the network's own */
-    return scheduler->live[node->out->id];
+    return live[node->out->id];
 }
 
-/* --------------------------------------------------------------- phases */
-
-/* The tensor whose memory it is: a slice of a gradient is written with the whole. */
-static const Tensor *memory_of(const Tensor *tensor)
-{
-    while (tensor->base != tensor)
-        tensor = tensor->base;
-    return tensor;
-}
-
-static bool waits_for_all_grains(const Scheduler *scheduler, const AccessList *accesses)
-{
-    for (int i = 0; i < accesses->count; i++) {
-        const Access *access = &accesses->items[i];
-        if (access->all_grains && scheduler->written[memory_of(access->tensor)->id] == scheduler->phase)
-            return true;
-    }
-    return false;
-}
-
-static void schedule_node(Scheduler *scheduler, Node *node)
-{
-    Plan *plan = scheduler->plan;
-    AccessList accesses = { 0 };
-    node_accesses(node, plan->training, &accesses);
-    if (waits_for_all_grains(scheduler, &accesses))
-        scheduler->phase++;
-    for (int i = 0; i < accesses.count; i++)
-        if (accesses.items[i].write)
-            scheduler->written[memory_of(accesses.items[i].tensor)->id] = scheduler->phase;
-    push(&plan->schedule, node);
-    push(&plan->phase_of, scheduler->phase);
-}
+/* ---------------------------------------------------------------- order */
 
 static Node *statistics_node(const Node *forward)
 {
@@ -179,9 +141,8 @@ static bool is_input(const Plan *plan, const Tensor *tensor)
 
 /* The logits leave the step, so they need memory of their own: a network that
  * only reshapes its input would otherwise hand out the input. */
-static void schedule_logits(Scheduler *scheduler, Graph *graph)
+static void schedule_logits(Plan *plan, Graph *graph)
 {
-    Plan *plan = scheduler->plan;
     plan->logits = graph->output;
     if (!is_input(plan, graph->output))
         return;
@@ -189,25 +150,104 @@ static void schedule_logits(Scheduler *scheduler, Graph *graph)
     Node *copy = NEW(Node);
     *copy = (Node){ .stage = STAGE_COPY, .path = "logits", .dx = plan->logits, .from = graph->output };
     push(&plan->schedule, copy);
-    push(&plan->phase_of, scheduler->phase);
 }
 
 void make_schedule(Plan *plan)
 {
     Graph *graph = (Graph *)plan->graph;
-    Scheduler scheduler = { .plan = plan, .live = find_live(plan) };
-    scheduler.written = NEW_ARRAY(int, (size_t)graph->tensors.count);
-    for (int i = 0; i < graph->tensors.count; i++)
-        scheduler.written[i] = -1;
-
+    const bool *live = find_live(plan);
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
-        if (!runs(&scheduler, node))
+        if (!runs(plan, live, node))
             continue;
         if (plan->training && node->stage == STAGE_FORWARD && node->statistics)
-            schedule_node(&scheduler, statistics_node(node));
-        schedule_node(&scheduler, node);
+            push(&plan->schedule, statistics_node(node));
+        push(&plan->schedule, node);
     }
-    schedule_logits(&scheduler, graph);
+    schedule_logits(plan, graph);
+}
+
+/* --------------------------------------------------------------- phases */
+
+typedef struct Scheduler {
+    const Plan *plan;
+    int *written;               /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
+    int *shared;                /* likewise: the last in which a whole-batch node touched it */
+    int *owned_written;         /* … and wrote it */
+    int phase;
+    bool owned;                 /* the phase has a whole-batch node */
+} Scheduler;
+
+/* The tensor whose memory it is: a slice of a gradient is written with the
+ * whole, and what does not run hands its input on. */
+static const Tensor *memory_of(const Plan *plan, const Tensor *tensor)
+{
+    for (;;) {
+        if (tensor->base != tensor)
+            tensor = tensor->base;
+        else if (tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer))
+            tensor = tensor->producer->inputs.items[0];
+        else
+            return tensor;
+    }
+}
+
+/* Grains come before whole-batch nodes in a phase, and the threads do not meet
+ * between two of those. */
+static bool must_meet(const Scheduler *scheduler, const Node *node, const AccessList *accesses)
+{
+    if (scheduler->owned && !node->whole_batch)
+        return true;
+    for (int i = 0; i < accesses->count; i++) {
+        const Access *access = &accesses->items[i];
+        int memory = memory_of(scheduler->plan, access->tensor)->id;
+        const int *met = node->whole_batch ? scheduler->owned_written : scheduler->written;
+        if (access->all_grains && met[memory] == scheduler->phase)
+            return true;
+        if (access->write && scheduler->shared[memory] == scheduler->phase)
+            return true;
+    }
+    return false;
+}
+
+static void note_phase(Scheduler *scheduler, const Node *node, const AccessList *accesses)
+{
+    for (int i = 0; i < accesses->count; i++) {
+        int memory = memory_of(scheduler->plan, accesses->items[i].tensor)->id;
+        if (accesses->items[i].write)
+            scheduler->written[memory] = scheduler->phase;
+        if (node->whole_batch)
+            scheduler->shared[memory] = scheduler->phase;
+        if (node->whole_batch && accesses->items[i].write)
+            scheduler->owned_written[memory] = scheduler->phase;
+    }
+    scheduler->owned |= node->whole_batch;
+}
+
+static int *no_phases(const Plan *plan)
+{
+    int *phases = NEW_ARRAY(int, (size_t)plan->graph->tensors.count);
+    for (int i = 0; i < plan->graph->tensors.count; i++)
+        phases[i] = -1;
+    return phases;
+}
+
+void make_phases(Plan *plan)
+{
+    Scheduler scheduler = {
+        .plan = plan, .written = no_phases(plan), .shared = no_phases(plan), .owned_written = no_phases(plan),
+    };
+    for (int i = 0; i < plan->schedule.count; i++) {
+        const Node *node = plan->schedule.items[i];
+        AccessList accesses = { 0 };
+        node_accesses(node, plan->training, &accesses);
+        if (!plan_skips(plan, node) && must_meet(&scheduler, node, &accesses)) {
+            scheduler.phase++;
+            scheduler.owned = false;
+        }
+        if (!plan_skips(plan, node))
+            note_phase(&scheduler, node, &accesses);
+        push(&plan->phase_of, scheduler.phase);
+    }
     plan->phases = scheduler.phase + 1;
 }

@@ -114,8 +114,9 @@ static const Live *live_of(Analysis *a)
         return a->live;
     fields_of(a);               /* before the gradients' tensors come */
     a->live = NEW(Live);
+    mark_whole_batch(graph);
     if (graph->loss)
-        add_gradients(graph, true, FUSE_ALL);
+        add_gradients(graph, FUSE_ALL);
     a->live->inference = live_bytes(make_plan(graph, false, LANES, FUSE_CONCAT));
     a->live->training = graph->loss ? live_bytes(make_plan(graph, true, LANES, FUSE_CONCAT)) : NULL;
     return a->live;

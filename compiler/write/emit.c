@@ -222,17 +222,17 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
     }
 }
 
-/* A call; gives the units of a sum over the whole batch. */
-static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node, const char *indent)
+/* A call; gives the units of what is computed for the whole batch. */
+static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node)
 {
     OperandList operands = { 0 };
     int64_t units;
     kernel_operands(emitter, node, &operands);
-    text_add(calls, "%s%s(", indent, emit_kernel(emitter, node, &operands, &units));
+    text_add(calls, "    %s(", emit_kernel(emitter, node, &operands, &units));
     for (int i = 0; i < operands.count; i++) {
         const Operand *operand = &operands.items[i];
         if (operand->what)
-            text_add(calls, "%s\n%s    %s /* %s: %s */", i ? "," : "", indent, operand->address, operand->name, operand->what);
+            text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address, operand->name, operand->what);
         else
             text_add(calls, "%s%s", i ? ", " : "", operand->address);
     }
@@ -250,15 +250,15 @@ static const char *output_fields(const Plan *plan, const Node *node)
                   (long long)(place->place * plan->lanes), (long long)(shape_elements(node->out->shape) * plan->lanes));
 }
 
-/* After a node's calls: its row in the table of parts, and the lap that tells of it. */
-static void emit_lap(Emitter *emitter, Text *calls, const Node *node, const char *indent)
+/* A node's row in the table of parts; gives its number. */
+static int emit_part(Emitter *emitter, const Node *node)
 {
     const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
     int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(&alone) : 0;
-    text_add(calls, "%snet_lap(s, arena, g, %d);\n", indent, emitter->part_count++);
     text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds,
              output_fields(emitter->plan, node));
+    return emitter->part_count++;
 }
 
 static void emit_node(Emitter *emitter, Text *calls, const Node *node)
@@ -273,9 +273,9 @@ static void emit_node(Emitter *emitter, Text *calls, const Node *node)
     else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
         emit_concat(emitter, calls, node);
     else
-        emit_call(emitter, calls, node, "    ");
+        emit_call(emitter, calls, node);
     if (calls->length > before)
-        emit_lap(emitter, calls, node, "    ");
+        text_add(calls, "    net_lap(s, arena, g, %d);\n", emit_part(emitter, node));
 }
 
 static const char *program_name(const Plan *plan)
@@ -307,7 +307,7 @@ static void emit_grain_phase(Emitter *emitter, int phase)
     for (int i = 0; i < plan->schedule.count; i++)
         if (plan->phase_of.items[i] == phase && !plan->schedule.items[i]->whole_batch)
             emit_node(emitter, &calls, plan->schedule.items[i]);
-    if (!calls.length && phase > 0)
+    if (!calls.length)
         return;
     text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", program_name(plan), phase + 1, plan->phases);
     text_add(emitter->out, "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n", program_name(plan), phase + 1);
@@ -316,28 +316,29 @@ static void emit_grain_phase(Emitter *emitter, int phase)
     text_add(&emitter->phases, ".grain = %s_%d, ", program_name(plan), phase + 1);
 }
 
-/* Sums over the whole batch: each node's units follow the last one's. */
+/* A function per node, and the table of them. */
 static void emit_owned_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;
-    Text calls = { 0 };
-    int64_t units = 0;
+    Text table = { 0 };
+    int count = 0;
     for (int i = 0; i < plan->schedule.count; i++) {
-        if (plan->phase_of.items[i] != phase || !plan->schedule.items[i]->whole_batch)
+        const Node *node = plan->schedule.items[i];
+        if (plan->phase_of.items[i] != phase || !node->whole_batch)
             continue;
         Text call = { 0 };
-        int64_t own = emit_call(emitter, &call, plan->schedule.items[i], "        ");
-        emit_lap(emitter, &call, plan->schedule.items[i], "        ");
-        text_add(&calls, "    if (unit >= %lld && unit < %lld) {\n        const int64_t g = unit - %lld;\n%s    }\n", (long long)units,
-                 (long long)(units + own), (long long)units, text_chars(&call));
-        units += own;
+        const char *name = format("%s_%d_%d", program_name(plan), phase + 1, ++count);
+        int64_t units = emit_call(emitter, &call, node);
+        text_add(emitter->out, "/* %s, phase %d of %d: a share of %s, for all grains. */\n", program_name(plan), phase + 1,
+                 plan->phases, node->path);
+        text_add(emitter->out, "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)arena;\n%s}\n\n",
+                 name, text_chars(&call));
+        text_add(&table, "    { %s, %lld, %d },\n", name, (long long)units, emit_part(emitter, node));
     }
-    if (!units)
+    if (!count)
         return;
-    text_add(emitter->out, "/* %s, phase %d of %d: one unit of what sums over all grains. */\n", program_name(plan), phase + 1, plan->phases);
-    text_add(emitter->out, "static void %s_%d_owned(const NetStep *s, real *arena, int64_t unit)\n{\n%s}\n\n",
-             program_name(plan), phase + 1, text_chars(&calls));
-    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_units = %lld ", program_name(plan), phase + 1, (long long)units);
+    text_add(emitter->out, "static const NetOwned %s_%d_owned[] = {\n%s};\n\n", program_name(plan), phase + 1, text_chars(&table));
+    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_count = %d ", program_name(plan), phase + 1, count);
 }
 
 static void emit_phases(Emitter *emitter, const Plan *plan)

@@ -37,24 +37,26 @@ static void add_operand(OperandList *operands, const char *type, const char *nam
     push(operands, ((Operand){ type, name, address, what }));
 }
 
-/* Grain 0's, for a kernel that reads every grain's. */
+/* Grain 0's, for a kernel that takes every grain's. */
 static const char *first_grain_text(const Plan *plan, const Tensor *tensor)
 {
     const Placement *place = &plan->places[tensor->id];
-    return format("(const vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept", (long long)place->place);
+    return format("(vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept", (long long)place->place);
 }
 
-static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *tensor)
+static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *tensor,
+                       bool all_grains)
 {
     if (tensor)
-        add_operand(operands, type, name, place_text(emitter->plan, tensor),
+        add_operand(operands, type, name, (all_grains ? first_grain_text : place_text)(emitter->plan, tensor),
                     format("%s %s", tensor->name, shape_text(tensor->shape)));
 }
 
-static void add_inputs(const Emitter *emitter, OperandList *operands, const Node *node)
+static void add_inputs(const Emitter *emitter, OperandList *operands, const Node *node, bool all_grains)
 {
     for (int i = 0; i < node->inputs.count; i++)
-        add_tensor(emitter, operands, "const vec *", node->inputs.count == 1 ? "x" : format("x%d", i), node->inputs.items[i]);
+        add_tensor(emitter, operands, "const vec *", node->inputs.count == 1 ? "x" : format("x%d", i), node->inputs.items[i],
+                   all_grains);
 }
 
 /* Grain 0's: a kernel finds the other grains' a fixed stride on. */
@@ -73,8 +75,9 @@ static void add_parameters(OperandList *operands, const Node *node)
         bool trained = parameter->kind == PARAMETER_TRAINED;
         if (parameter->kind == PARAMETER_COUNTER)
             continue;
+        const char *trained_space = node->whole_batch ? "s->weights" : "weights";
         add_operand(operands, trained ? "const real *" : "real *", parameter->name,
-                    format("%s + %lld", trained ? "weights" : "s->buffers", (long long)parameter->offset), parameter->path);
+                    format("%s + %lld", trained ? trained_space : "s->buffers", (long long)parameter->offset), parameter->path);
     }
 }
 
@@ -89,22 +92,15 @@ static void add_parameter_gradients(OperandList *operands, const Node *node)
     }
 }
 
-static void add_whole_batch_reads(const Emitter *emitter, OperandList *operands, const Node *node)
-{
-    const Tensor *x = node->inputs.items[0];
-    add_operand(operands, "const vec *", "dy", first_grain_text(emitter->plan, node->dy), node->dy->name);
-    add_operand(operands, "const vec *", "x", first_grain_text(emitter->plan, x), x->name);
-}
-
 static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node, unsigned reads)
 {
-    add_tensor(emitter, operands, "const vec *", "dy", node->dy);
+    add_tensor(emitter, operands, "const vec *", "dy", node->dy, node->whole_batch);
     if (reads & READS_X)
-        add_inputs(emitter, operands, node);
+        add_inputs(emitter, operands, node, node->whole_batch);
     if (reads & READS_Y)
-        add_tensor(emitter, operands, "const vec *", "y", node->out);
+        add_tensor(emitter, operands, "const vec *", "y", node->out, node->whole_batch);
     if (reads & READS_AUX)
-        add_tensor(emitter, operands, "const vec *", "aux", node->aux);
+        add_tensor(emitter, operands, "const vec *", "aux", node->aux, node->whole_batch);
     if (reads & (READS_STATISTICS | READS_PARAMETER_GRADIENTS))
         add_statistics(emitter, operands, node);
     add_parameters(operands, node);
@@ -121,10 +117,10 @@ static void add_finish_operands(const Emitter *emitter, OperandList *operands, c
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
         OperandList own = { 0 };
-        add_inputs(emitter, &own, finish->node);
-        add_tensor(emitter, &own, "const vec *", "y", finish->node->out);
+        add_inputs(emitter, &own, finish->node, node->whole_batch);
+        add_tensor(emitter, &own, "const vec *", "y", finish->node->out, node->whole_batch);
         if (finish->node->stage == STAGE_FORWARD && emitter->plan->training)
-            add_tensor(emitter, operands, "vec *", "aux", finish->node->aux);
+            add_tensor(emitter, operands, "vec *", "aux", finish->node->aux, node->whole_batch);
         for (int k = 0; k < own.count; k++)
             if (finish->which != k) {
                 own.items[k].name = finish_operand(i, own.items[k].name);
@@ -137,32 +133,34 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
 {
     bool training = emitter->plan->training;
     add_operand(operands, "const NetStep *", "s", "s", NULL);
-    add_operand(operands, "int64_t ", "g", "g", NULL);
+    if (node->whole_batch) {
+        add_operand(operands, "int64_t ", "from", "from", NULL);
+        add_operand(operands, "int64_t ", "to", "to", NULL);
+    } else {
+        add_operand(operands, "int64_t ", "g", "g", NULL);
+    }
     switch (node->stage) {
     case STAGE_FORWARD:
-        add_tensor(emitter, operands, "vec *", "y", node->out);
-        add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL);
-        add_inputs(emitter, operands, node);
+        add_tensor(emitter, operands, "vec *", "y", node->out, node->whole_batch);
+        add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL, node->whole_batch);
+        add_inputs(emitter, operands, node, node->whole_batch);
         if (training)
             add_statistics(emitter, operands, node);
         add_parameters(operands, node);
         break;
     case STAGE_STATISTICS:
         add_statistics(emitter, operands, node);
-        add_inputs(emitter, operands, node);
+        add_inputs(emitter, operands, node, node->whole_batch);
         break;
     case STAGE_BACKWARD_INPUT:
-        add_tensor(emitter, operands, "vec *", "dx", node->dx);
+        add_tensor(emitter, operands, "vec *", "dx", node->dx, node->whole_batch);
         add_backward_reads(emitter, operands, node, node->op->input_gradient_reads);
         if (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS)
             add_parameter_gradients(operands, node);
         break;
     case STAGE_BACKWARD_PARAMETERS:
         add_parameter_gradients(operands, node);
-        if (node->whole_batch)
-            add_whole_batch_reads(emitter, operands, node);
-        else
-            add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
+        add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
         break;
     case STAGE_ACCUMULATE:
     case STAGE_COPY:

@@ -157,12 +157,11 @@ static void begin_watch(const Pass *pass)
         pass->step.watch->phase(pass->step.watch);
 }
 
-static void run_phase(const Pass *pass, int index, int thread)
+static void run_grains(const Pass *pass, int index, int thread)
 {
     const NetPhase *phase = &pass->program->phases[index];
     NetSession *session = pass->session;
-    int threads = net_pool_threads(session->pool);
-    Range grains = share(pass->step.grains, thread, threads), units = share(phase->owned_units, thread, threads);
+    Range grains = share(pass->step.grains, thread, net_pool_threads(session->pool));
     for (int64_t grain = grains.from; grain < grains.to; grain++) {
         if (index == 0)
             load(pass, grain, thread);
@@ -170,13 +169,36 @@ static void run_phase(const Pass *pass, int index, int thread)
         if (phase->grain)
             phase->grain(&pass->step, session->scratch[thread], grain);
     }
-    if (phase->owned) {
-        net_pool_barrier(session->pool);
-        begin_watch(pass);
-        for (int64_t unit = units.from; unit < units.to; unit++)
-            phase->owned(&pass->step, session->scratch[thread], unit);
-    }
+}
+
+/* Who watches is told of each grain once it is whole. */
+static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
+{
+    NetSession *session = pass->session;
+    int threads = net_pool_threads(session->pool);
+    Range units = share(owned->units, thread, threads), grains = share(pass->step.grains, thread, threads);
+    begin_watch(pass);
+    if (units.from < units.to)
+        owned->work(&pass->step, session->scratch[thread], units.from, units.to);
+    if (!pass->step.watch)
+        return;
     net_pool_barrier(session->pool);
+    for (int64_t grain = grains.from; grain < grains.to; grain++)
+        net_lap(&pass->step, session->scratch[thread], grain, owned->part);
+}
+
+static void run_phase(const Pass *pass, int index, int thread)
+{
+    const NetPhase *phase = &pass->program->phases[index];
+    NetPool *pool = pass->session->pool;
+    if (phase->grain || index == 0) {
+        run_grains(pass, index, thread);
+        net_pool_barrier(pool);
+    }
+    for (int i = 0; i < phase->owned_count; i++)
+        run_owned(pass, &phase->owned[i], thread);
+    if (phase->owned_count)
+        net_pool_barrier(pool);
 }
 
 /* Adds up the grains' gradients in [from, to).  What a phase summed over the

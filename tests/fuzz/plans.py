@@ -12,7 +12,9 @@ differs.
 
 Two grains run one after the other through each phase, in one scratch arena
 that starts as rubbish: what the first leaves there or in its kept arena must
-not matter to the second, and what one needs of the other must be there.
+not matter to the second, and what one needs of the other must be there.  What
+is computed for the whole batch at once comes after both, last one first: such
+nodes of a phase may not need one another.
 """
 import re
 
@@ -88,6 +90,10 @@ class Step:
 
     def earlier(self):
         return self.before.earlier() + [self.before] if self.before else []
+
+    def whole_batch(self):
+        first = (self.earlier() + [self])[0]
+        return any(access.everyone and not access.name.endswith(" statistics") for access in first.reads + first.writes)
 
 
 def read_plan(text):
@@ -229,10 +235,17 @@ class Checker:
         self.kept = [rng.integers(0, 2**63, self.kept_size, np.uint64) for _ in range(GRAINS)]
         self.beside = [kept.copy() for kept in self.kept]
         for phase in range(self.steps[-1].phase + 1 if self.steps else 0):
+            steps = [step for step in self.steps if step.phase == phase and not step.skipped]
             for grain in range(GRAINS):
                 self.scratch, self.register = rng.integers(0, 2**63, self.scratch_size, np.uint64), None
-                for step in self.steps:
-                    if step.phase == phase and not step.skipped:
+                for step in steps:
+                    if not step.whole_batch():
+                        self.execute(step, grain)
+            whole = [step for step in steps if step.whole_batch()]
+            self.scratch = rng.integers(0, 2**63, 0, np.uint64)
+            for last in reversed([step for step in whole if step not in [other.before for other in whole]]):
+                for grain in range(GRAINS):
+                    for step in last.earlier() + [last]:
                         self.execute(step, grain)
         for grain in range(GRAINS):
             self.check_logits(grain)

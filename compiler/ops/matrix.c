@@ -1,0 +1,208 @@
+/* matrix.c: see matrix.h.
+ *
+ * A tile is some results of a few grains: with several grains a weight that
+ * was loaded and spread over the lanes is used several times, and all weights
+ * are read once per batch rather than once per grain.  The sum over n is cut
+ * into stretches, so that the values it runs over stay in the first cache while
+ * all tiles of the range pass over them; partial sums wait where the results
+ * will be, so the order of a sum does not depend on the range or on the number
+ * of grains.
+ */
+#include "matrix.h"
+#include "tiles.h"
+
+enum {
+    ROWS_OF_UNIT = 4,           /* forward: outputs that a unit computes */
+    COLUMNS_OF_UNIT = 8,        /* input gradient: inputs that a unit computes */
+    STRETCH = 128,              /* forward: inputs per stretch */
+    GRADIENT_STRETCH = 64,      /* input gradient: outputs per stretch */
+    PACKED = 48,                /* input gradient: inputs whose weights are copied together */
+    MOST_GRAINS = 4
+};
+
+/* One product: results t of the grains from q on, each the sum over n. */
+typedef struct Product {
+    Kernel *kernel;
+    const char *result;         /* "y" */
+    const char *source;         /* "x" */
+    int64_t source_stride, result_stride;       /* from grain to grain, vectors */
+    int64_t summed;
+    int64_t step;               /* weights: from a tile's result to the next; from one n to the next it is next_step */
+    int64_t next_step;
+    const char *weights;        /* where a tile's begin: an expression of t and n */
+    const char *start;          /* "splat(bias[t + %d])", "{ 0 }"; NULL: what the result holds */
+} Product;
+
+/* Results in a tile with so many grains: as many as the registers hold besides
+ * one operand of each product and a little more. */
+static int tile_results(const Kernel *kernel, int grains)
+{
+    int most = grains == 1 ? 16 : 12, results = 1;
+    for (int r = 1; r <= most; r++)
+        if (r * grains + (r < grains ? r : grains) + (kernel->registers == 32 ? 2 : 1) <= kernel->registers)
+            results = r;
+    return results;
+}
+
+static void tile_sums(const Product *product, int results, int grains, const char *template)
+{
+    for (int r = 0; r < results; r++)
+        for (int q = 0; q < grains; q++)
+            kernel_line(product->kernel, template, r, q, (long long)(q * product->result_stride + r));
+}
+
+static void tile_start(const Product *product, int results, int grains)
+{
+    if (!product->start) {
+        tile_sums(product, results, grains, "vec a%d_%d = out[%lldL];");
+        return;
+    }
+    for (int r = 0; r < results; r++)
+        for (int q = 0; q < grains; q++)
+            kernel_line(product->kernel, "vec a%d_%d = n ? out[%lldL] : %s;", r, q, (long long)(q * product->result_stride + r),
+                        format(product->start, r));
+}
+
+/* Only a whole sum is finished; before, it waits as it is. */
+static void tile_stores(const Product *product, int results, int grains)
+{
+    Kernel *kernel = product->kernel;
+    for (int whole = 0; whole < 2; whole++) {
+        if (whole == 0 && !kernel->finish)
+            continue;
+        if (kernel->finish)
+            kernel_line(kernel, whole ? "else {" : "if (n + count < %lld) {", (long long)product->summed);
+        for (int r = 0; r < results; r++)
+            for (int q = 0; q < grains; q++) {
+                long long at = q * product->result_stride + r;
+                const char *to = format("out[%lldL]", at), *value = format("a%d_%d", r, q);
+                if (whole)
+                    kernel_store(kernel, to, format("at + %lldL", at), value);
+                else
+                    kernel_line(kernel, "%s = %s;", to, value);
+            }
+        if (kernel->finish)
+            kernel_line(kernel, "}");
+    }
+}
+
+static void emit_tile(const Product *product, int results, int grains)
+{
+    Kernel *kernel = product->kernel;
+    Operands values = { .name = "v" }, weights = { .name = "w" };
+    for (int q = 0; q < grains; q++)
+        push(&values.items, ((Value){ q, format("v[%lldL]", (long long)(q * product->source_stride)) }));
+    for (int r = 0; r < results; r++)
+        push(&weights.items, ((Value){ r, format("splat(w[%lldL])", (long long)(r * product->step)) }));
+    kernel_line(kernel, "const real *w = %s;", product->weights);
+    kernel_line(kernel, "const vec *v = %s + q * %lldL + n;", product->source, (long long)product->source_stride);
+    kernel_line(kernel, "const int64_t at = q * %lldL + t;", (long long)product->result_stride);
+    kernel_line(kernel, "vec *out = %s + at;", product->result);
+    tile_start(product, results, grains);
+    kernel_line(kernel, "for (int k = 0; k < count; k++) {");
+    outer_product(kernel, &weights, &values);
+    kernel_line(kernel, "w += %lld;", (long long)product->next_step);
+    kernel_line(kernel, "v++;");
+    kernel_line(kernel, "}");
+    tile_stores(product, results, grains);
+}
+
+/* Tiles of `grains` grains over the results from t to `end`: whole ones, then
+ * ever smaller ones. */
+static void emit_tiles(const Product *product, int grains)
+{
+    Kernel *kernel = product->kernel;
+    for (int results = tile_results(kernel, grains), next; results > 0; results = next) {
+        kernel_line(kernel, "for (; t + %d <= end; t += %d) {", results, results);
+        emit_tile(product, results, grains);
+        kernel_line(kernel, "}");
+        next = results > 8 ? 8 : results > 4 ? 4 : results / 2;
+    }
+}
+
+/* Between these, `n` and `count` are a stretch of the sum and `group` grains from `q`. */
+static void open_stretches(Kernel *kernel, int64_t summed, int stretch)
+{
+    kernel_line(kernel, "for (int64_t q = 0, group; q < s->grains; q += group) {");
+    kernel_line(kernel, "group = s->grains - q >= %d ? %d : s->grains - q >= 2 ? 2 : 1;", MOST_GRAINS, MOST_GRAINS);
+    kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", (long long)summed, stretch);
+    kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", (long long)summed, stretch, (long long)summed, stretch);
+}
+
+static void close_stretches(Kernel *kernel)
+{
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+/* Tiles of as many grains as `group` says. */
+static void emit_group(const Product *product)
+{
+    Kernel *kernel = product->kernel;
+    for (int grains = MOST_GRAINS; grains > 0; grains /= 2) {
+        if (grains > 1)
+            kernel_line(kernel, "if (group == %d) {", grains);
+        else
+            kernel_line(kernel, "{");
+        emit_tiles(product, grains);
+        kernel_line(kernel, "}");
+        if (grains > 1)
+            kernel_line(kernel, "else");
+    }
+}
+
+void emit_matrix_forward(Kernel *kernel, Matrix matrix)
+{
+    Product product = {
+        .kernel = kernel, .result = "y", .source = "x",
+        .source_stride = kernel->x_stride, .result_stride = kernel->kept_elements / kernel->lanes,
+        .summed = matrix.in, .step = matrix.in, .next_step = 1,
+        .weights = format("weight + t * %lldL + n", (long long)matrix.in),
+        .start = matrix.bias ? "splat(bias[t + %d])" : "(vec){ 0 }",
+    };
+    kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
+    kernel_line(kernel, "const int64_t end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, (long long)matrix.out, ROWS_OF_UNIT,
+                (long long)matrix.out);
+    open_stretches(kernel, matrix.in, STRETCH);
+    kernel_line(kernel, "int64_t t = from * %d;", ROWS_OF_UNIT);
+    emit_group(&product);
+    close_stretches(kernel);
+}
+
+/* Weights of `width` inputs from `first`, of the stretch's outputs, side by side:
+ * in the matrix they lie a row apart, which a power of two makes the same few
+ * places of the cache. */
+static void pack_weights(Kernel *kernel, int64_t in)
+{
+    kernel_line(kernel, "const int64_t end = limit - first < %d ? limit : first + %d;", PACKED, PACKED);
+    kernel_line(kernel, "const real *column = weight + n * %lldL + first;", (long long)in);
+    kernel_line(kernel, "if (end - first == %d)", PACKED);
+    kernel_line(kernel, "    for (int k = 0; k < count; k++)");
+    kernel_line(kernel, "        for (int c = 0; c < %d; c += LANES)", PACKED);
+    kernel_line(kernel, "            *(loose_vec *)(packed + k * %d + c) = *(const loose_vec *)(column + k * %lldL + c);", PACKED, (long long)in);
+    kernel_line(kernel, "else");
+    kernel_line(kernel, "    for (int k = 0; k < count; k++)");
+    kernel_line(kernel, "        net_copy(packed + k * %d, column + k * %lldL, end - first);", PACKED, (long long)in);
+}
+
+void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
+{
+    Product product = {
+        .kernel = kernel, .result = "dx", .source = "dy",
+        .source_stride = kernel->dy_stride, .result_stride = kernel->kept_elements / kernel->lanes,
+        .summed = matrix.out, .step = 1, .next_step = PACKED,
+        .weights = "packed + (t - first)",
+        .start = accumulate ? NULL : "(vec){ 0 }",
+    };
+    kernel->units = (matrix.in + COLUMNS_OF_UNIT - 1) / COLUMNS_OF_UNIT;
+    kernel_line(kernel, "const int64_t limit = to * %d < %lld ? to * %d : %lld;", COLUMNS_OF_UNIT, (long long)matrix.in, COLUMNS_OF_UNIT,
+                (long long)matrix.in);
+    kernel_line(kernel, "real packed[%d];", PACKED * GRADIENT_STRETCH);
+    open_stretches(kernel, matrix.out, GRADIENT_STRETCH);
+    kernel_line(kernel, "for (int64_t first = from * %d; first < limit; first += %d) {", COLUMNS_OF_UNIT, PACKED);
+    pack_weights(kernel, matrix.in);
+    kernel_line(kernel, "int64_t t = first;");
+    emit_group(&product);
+    kernel_line(kernel, "}");
+    close_stretches(kernel);
+}

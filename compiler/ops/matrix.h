@@ -1,0 +1,23 @@
+/* matrix.h: the matrix products of a linear layer that is computed for the
+ * whole batch at once.
+ *
+ *   y[o]   = bias[o] + sum over i of weight[o, i] * x[i]
+ *   dx[i] (+)= sum over o of weight[o, i] * dy[o]
+ *
+ * Each writes the kernel of a range of units, `from` to `to`, of all grains,
+ * and sets kernel->units.
+ */
+#ifndef MATRIX_H
+#define MATRIX_H
+
+#include "ops.h"
+
+typedef struct Matrix {
+    int64_t in, out;
+    bool bias;
+} Matrix;
+
+void emit_matrix_forward(Kernel *kernel, Matrix matrix);
+void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate);
+
+#endif
