@@ -7,5 +7,6 @@
 Window conv2d_window(const Node *node, int axis);
 bool conv2d_pads_with_zeros(const Node *node);
 bool emit_conv2d(Kernel *kernel);
+bool conv2d_pools(const Node *node, const Node *pool);
 
 #endif

@@ -8,6 +8,7 @@
  * is bounded once per row.
  */
 #include "tiles.h"
+#include "max_pool2d.h"
 
 enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14, GRADIENT_COLUMNS = 4 };
 
@@ -209,6 +210,7 @@ typedef struct GatherText {
     int64_t in_plane, out_plane;
     bool packed;                /* a tile's weights are copied first, in the order of their use */
     RunList runs;
+    const Node *pool;           /* takes the rows, a few at a time; NULL: they are stored */
 } GatherText;
 
 static void gather_start(const GatherText *text, int64_t channels, int64_t width)
@@ -267,8 +269,11 @@ static void gather_store(const GatherText *text, int64_t channels, int64_t width
         for (int64_t x = 0; x < width; x++) {
             long long at = t * text->out_plane + x;
             const char *before = gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
-            kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
-                         format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
+            if (text->pool)
+                kernel_line(text->kernel, "to[%lld] = a%lld_%lld;", at, (long long)t, (long long)x);
+            else
+                kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
+                             format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
         }
 }
 
@@ -290,9 +295,12 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     const Gather *gather = text->gather;
     Kernel *kernel = text->kernel;
     open_run(kernel, &gather->columns, run);
-    kernel_line(kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
-                (long long)gather->columns.positions);
-    if (kernel->finish_operands)
+    if (text->pool)
+        kernel_line(kernel, "vec *to = lines + (row - first) * %lld + column;", (long long)gather->columns.positions);
+    else
+        kernel_line(kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
+                    (long long)gather->columns.positions);
+    if (kernel->finish_operands && !text->pool)
         kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
     gather_start(text, channels, run.width);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
@@ -318,6 +326,22 @@ static void pack_weights(const GatherText *text, int64_t channels)
                 (long long)channels, (long long)gather->tiled_step, (long long)gather->summed_step);
 }
 
+/* The loop over what the pool takes at a time: the rows `first` to `last`, in `lines`.
+ * Rows that no window covers are not computed. */
+static void open_lines(const GatherText *text, int64_t channels)
+{
+    long long rows = pooled_rows(text->pool);
+    kernel_line(text->kernel, "for (int first = top; first + %lld <= bottom; first += %lld) {", rows, rows);
+    kernel_line(text->kernel, "const int last = first + %lld;", rows);
+    kernel_line(text->kernel, "vec lines[%lld];", (long long)(channels * text->out_plane));
+}
+
+static void close_lines(const GatherText *text, int64_t channels)
+{
+    emit_pooled_rows(text->kernel, text->pool, format("group * %lld + t", (long long)text->gather->tiled), channels);
+    kernel_line(text->kernel, "}");
+}
+
 /* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
 static void gather_channels(const GatherText *text, int64_t channels, int64_t from, int64_t to)
 {
@@ -329,10 +353,14 @@ static void gather_channels(const GatherText *text, int64_t channels, int64_t fr
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
         pack_weights(text, channels);
-    kernel_line(kernel, "for (int row = top; row < bottom; row++) {");
+    if (text->pool)
+        open_lines(text, channels);
+    kernel_line(kernel, "for (int row = %s; row < %s; row++) {", text->pool ? "first" : "top", text->pool ? "last" : "bottom");
     for (int i = 0; i < text->runs.count; i++)
         gather_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");
+    if (text->pool)
+        close_lines(text, channels);
     kernel_line(kernel, "}");
 }
 
@@ -416,15 +444,23 @@ void emit_gather(Kernel *kernel, const Gather *gather)
     };
     Tile tile = choose_tile(gather, kernel->registers);
     split_columns(&gather->columns, tile.columns, &text.runs);
+    if (kernel->pool) {
+        text.pool = kernel->pool;
+        text.out_plane = pooled_rows(kernel->pool) * gather->columns.positions;
+    }
 
     open_groups(kernel, gather->groups);
     kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (long long)(gather->summed * text.in_plane));
-    kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out, (long long)(gather->tiled * text.out_plane));
+    if (!text.pool)
+        kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out,
+                    (long long)(gather->tiled * text.out_plane));
     if (!gather->unweighted)
         kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
     if (gather->bias)
         kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
     int64_t whole = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
+    if (text.pool && block < gather->rows.positions)    /* whole windows */
+        block += pooled_rows(text.pool) - 1 - (block - 1) % pooled_rows(text.pool);
     text.packed = is_packed(gather, tile.channels, block);
     open_block(kernel, gather->rows.positions, block);
     gather_channels(&text, tile.channels, 0, whole);

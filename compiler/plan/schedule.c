@@ -31,8 +31,8 @@ static void backward_reads(const Node *node, unsigned reads, AccessList *accesse
         add_access(accesses, node->statistics, false, true);
 }
 
-/* What element-by-element work on its stores reads besides them. */
-static void finish_reads(const Node *node, AccessList *accesses)
+/* What is read and written by the work that others have done on its stores. */
+static void finish_accesses(const Node *node, bool training, AccessList *accesses)
 {
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
@@ -43,12 +43,14 @@ static void finish_reads(const Node *node, AccessList *accesses)
                 add_access(accesses, done->inputs.items[k], false, node->whole_batch);
         if (done->stage != STAGE_FORWARD && (done->op->input_gradient_reads & READS_Y))
             add_access(accesses, done->out, false, node->whole_batch);
+        if (done->stage == STAGE_FORWARD && training)
+            add_access(accesses, done->aux, true, false);
     }
 }
 
 void node_accesses(const Node *node, bool training, AccessList *accesses)
 {
-    finish_reads(node, accesses);
+    finish_accesses(node, training, accesses);
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)

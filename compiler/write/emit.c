@@ -253,9 +253,9 @@ static const char *output_fields(const Plan *plan, const Node *node)
 /* A node's row in the table of parts; gives its number. */
 static int emit_part(Emitter *emitter, const Node *node)
 {
-    const Node *layer = node->forward ? node->forward : node;
+    const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
-    int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(layer) : 0;
+    int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(&alone) : 0;
     text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds,
              output_fields(emitter->plan, node));
     return emitter->part_count++;
