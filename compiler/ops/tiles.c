@@ -486,6 +486,7 @@ typedef struct GradientText {
     const Gather *forward;
     int64_t x_plane, y_plane;
     int64_t first_tap, taps;    /* the columns' taps that this pass sums */
+    int64_t first_channel;      /* of out, in this loop */
     int64_t room;               /* sums of one out channel in a stretch of in channels */
     RunList runs;
 } GradientText;
@@ -557,6 +558,22 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
     }
 }
 
+enum { MOST_AHEAD = 8 };         /* tiles of out channels */
+
+/* While the first out channels go over these in channels, fetches the next ones
+ * where they do not all stay in the cache and the first are a good part of all. */
+static void gradient_ahead(const GradientText *text, Tile tile, Run run)
+{
+    const Gather *forward = text->forward;
+    if (fits_block(text->kernel, forward->summed * text->x_plane) || forward->tiled > MOST_AHEAD * tile.channels)
+        return;
+    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", (long long)text->first_channel, (long long)(forward->rows.taps / 2));
+    for (int64_t i = 0; i < tile.columns; i++)
+        for (int64_t x = 0; x < run.width * forward->columns.stride; x++)
+            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (long long)((tile.columns + i) * text->x_plane + x));
+    kernel_line(text->kernel, "}");
+}
+
 static void gradient_rows(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
@@ -573,6 +590,7 @@ static void gradient_rows(const GradientText *text, Tile tile)
         kernel_line(kernel, "const vec *v = in + i * %lld + line * %lld + source;", (long long)text->x_plane,
                     (long long)forward->columns.sources);
         gradient_products(text, tile, text->runs.items[i]);
+        gradient_ahead(text, tile, text->runs.items[i]);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -634,9 +652,12 @@ static void gradient_channels(GradientText *text, Tile tile, int64_t from, int64
     const Gather *forward = text->forward;
     int64_t window = forward->summed_step, tiles = MOST_SUMS / (tile.channels * tile.columns * window);
     int64_t stretch = tile.columns * (tiles ? tiles : 1);
+    while (stretch > tile.columns && !fits_block(kernel, stretch * text->x_plane))
+        stretch -= tile.columns;
     if (stretch > forward->summed)
         stretch = forward->summed;
     text->room = stretch * window;
+    text->first_channel = from;
     kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", (long long)forward->summed, (long long)stretch);
     kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", (long long)stretch, (long long)forward->summed,
                 (long long)stretch, (long long)forward->summed);
