@@ -619,6 +619,7 @@ SettingInfo setting_info(int i);                /* name NULL: there are no more 
 /* For build.c and the passes. */
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
+void add_aux(Graph *graph, Node *node);         /* node->aux, of node->aux_shape, if it has one */
 
 /* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
  * reference kernels, which know grains only. */

@@ -61,6 +61,14 @@ static bool sizes_fit(const Node *node)
            size_fits(node, "the statistics", shape_of(node->statistics_size > 0, node->statistics_size, 1, 1));
 }
 
+void add_aux(Graph *graph, Node *node)
+{
+    if (node->aux_shape.rank == 0)
+        return;
+    node->aux = new_tensor(graph, TENSOR_AUX, format("%s aux", node->path), node->aux_shape);
+    node->aux->producer = node;
+}
+
 /* A view is its input's memory under another shape. */
 static void add_output(Graph *graph, Node *node)
 {
@@ -71,10 +79,7 @@ static void add_output(Graph *graph, Node *node)
         node->out->base = input->base;
         node->out->offset = input->offset;
     }
-    if (node->aux_shape.rank > 0) {
-        node->aux = new_tensor(graph, TENSOR_AUX, format("%s aux", node->path), node->aux_shape);
-        node->aux->producer = node;
-    }
+    add_aux(graph, node);
     if (node->statistics_size > 0) {
         node->statistics = new_tensor(graph, TENSOR_STATISTICS, format("%s statistics", node->path),
                                       shape_of(1, node->statistics_size, 1, 1));

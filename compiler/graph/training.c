@@ -412,8 +412,10 @@ static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Span 
     node->span = span;
     node->args = args;
     push(&node->inputs, t->graph->output);
-    if (op->infer(node))
-        t->graph->loss = node;
+    if (!op->infer(node))
+        return;
+    add_aux(t->graph, node);
+    t->graph->loss = node;
 }
 
 static void resolve_loss(Training *t, const SettingDef *def)

@@ -12,10 +12,70 @@ static const ArgSpec args[] = {
     {0}
 };
 
-/* The loss ends the graph: it leaves one value per image in the step, no tensor. */
+/* The loss ends the graph: it leaves one value per image in the step, no tensor.
+ * aux is the softmax. */
 static bool infer(Node *node)
 {
-    return node_needs_rank(node, 1);
+    if (!node_needs_rank(node, 1))
+        return false;
+    node->aux_shape = input_shape(node);
+    return true;
+}
+
+/* The images' losses: of the target, and with smoothing the mean of all classes'. */
+static void emit_losses(Kernel *kernel, long long classes, double smoothing)
+{
+    kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
+    kernel_line(kernel, "const real *active = s->active + g * LANES;");
+    kernel_line(kernel, "real *loss = s->loss + g * LANES;");
+    kernel_line(kernel, "const vec whole = logarithm(total);");
+    if (smoothing != 0) {
+        kernel_line(kernel, "vec mean = { 0 };");
+        kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
+        kernel_line(kernel, "    mean += v[c] - largest;");
+        kernel_line(kernel, "mean = whole - mean / (real)%lld;", classes);
+    }
+    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
+    kernel_line(kernel, "const real own = whole[lane] - (v[targets[lane]][lane] - largest[lane]);");
+    if (smoothing != 0)
+        kernel_line(kernel, "loss[lane] = active[lane] != 0 ? (real)%.17g * own + (real)%.17g * mean[lane] : 0;", 1 - smoothing, smoothing);
+    else
+        kernel_line(kernel, "loss[lane] = active[lane] != 0 ? own : 0;");
+    kernel_line(kernel, "}");
+}
+
+static void emit_forward(Kernel *kernel, long long classes, double smoothing)
+{
+    kernel_line(kernel, "const vec *v = x;");
+    emit_exponential_total(kernel, classes, 1, kernel->training ? "aux" : NULL);
+    emit_losses(kernel, classes, smoothing);
+    if (!kernel->training)
+        return;
+    kernel_line(kernel, "total = (real)1 / total;");
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
+    kernel_line(kernel, "    aux[c] *= total;");
+}
+
+/* Lanes without an image give exactly 0, whatever their logits. */
+static void emit_backward(Kernel *kernel, long long classes, double smoothing)
+{
+    kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
+    kernel_line(kernel, "const vec active = *(const loose_vec *)(s->active + g * LANES), part = active / (real)s->images;");
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
+    kernel_line(kernel, "    dx[c] %s choose(active > (vec){ 0 }, (aux[c] - (real)%.17g) * part, (vec){ 0 });",
+                kernel->node->accumulate ? "+=" : "=", smoothing / (double)classes);
+    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
+    kernel_line(kernel, "    dx[targets[lane]][lane] -= (real)%.17g * part[lane];", 1 - smoothing);
+}
+
+static bool emit(Kernel *kernel)
+{
+    double smoothing = kernel->node->args[LABEL_SMOOTHING].real;
+    if (kernel->stage == STAGE_FORWARD)
+        emit_forward(kernel, input_shape(kernel->node).dim[0], smoothing);
+    else
+        emit_backward(kernel, input_shape(kernel->node).dim[0], smoothing);
+    return true;
 }
 
 const Operator operator_cross_entropy = {
@@ -27,6 +87,7 @@ const Operator operator_cross_entropy = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     .args = args,
     .traits = OP_LOSS,
-    .input_gradient_reads = READS_X,
+    .input_gradient_reads = READS_X | READS_AUX,
     .infer = infer,
+    .emit = emit,
 };

@@ -11,13 +11,11 @@ static const ArgSpec args[] = {
     {0}
 };
 
-/* The exponential is the runtime's; only the gradient is written out. */
 static bool emit(Kernel *kernel)
 {
-    if (kernel->stage == STAGE_FORWARD)
-        return false;
-    return emit_pointwise(kernel, NULL, format("choose(x[i] <= (vec){ 0 }, dy[i] * (y[i] + (real)%.17g), dy[i])",
-                                               kernel->node->args[ALPHA].real));
+    double alpha = kernel->node->args[ALPHA].real;
+    return emit_pointwise(kernel, format("choose(x[i] > (vec){ 0 }, x[i], (real)%.17g * exponential_less_1(x[i]))", alpha),
+                          format("choose(x[i] <= (vec){ 0 }, dy[i] * (y[i] + (real)%.17g), dy[i])", alpha));
 }
 
 const Operator operator_elu = {

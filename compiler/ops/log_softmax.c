@@ -1,6 +1,38 @@
 /* log_softmax.c: the logarithm of the softmax over the channels, at each position. */
 #include "ops.h"
 
+static void emit_forward(Kernel *kernel, int64_t channels, int64_t plane)
+{
+    kernel_line(kernel, "const vec *v = x + i;");
+    emit_exponential_total(kernel, channels, plane, NULL);
+    kernel_line(kernel, "total = logarithm(total);");
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", (long long)(channels * plane), (long long)plane);
+    kernel_line(kernel, "    y[i + c] = v[c] - largest - total;");
+}
+
+static void emit_backward(Kernel *kernel, int64_t channels, int64_t plane)
+{
+    long long end = channels * plane, step = plane;
+    kernel_line(kernel, "vec total = { 0 };");
+    kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
+    kernel_line(kernel, "    total += dy[c];");
+    kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
+    kernel_line(kernel, "    dx[c] %s dy[c] - exponential(y[c]) * total;", kernel->node->accumulate ? "+=" : "=");
+}
+
+static bool emit(Kernel *kernel)
+{
+    Shape shape = input_shape(kernel->node);
+    int64_t plane = shape.dim[1] * shape.dim[2];
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", (long long)plane);
+    if (kernel->stage == STAGE_FORWARD)
+        emit_forward(kernel, shape.dim[0], plane);
+    else
+        emit_backward(kernel, shape.dim[0], plane);
+    kernel_line(kernel, "}");
+    return true;
+}
+
 const Operator operator_log_softmax = {
     .name = "log_softmax",
     .summary = "Logarithm of the softmax over the channels, at each position.",
@@ -10,4 +42,5 @@ const Operator operator_log_softmax = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.LogSoftmax.html (dim=1)",
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
+    .emit = emit,
 };

@@ -28,6 +28,12 @@ bool infer_same_shape(Node *node);
  * of x[i], y[i] and dy[i].  True. */
 bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient);
 
+/* softmax.c: of one column of x, `channels` values that lie `plane` apart from
+ * `v` on, writes `largest`, which is subtracted so that no exponential
+ * overflows, and `total`, the sum of the exponentials then; each goes to `keep`
+ * at the value's place besides, when that is not NULL. */
+void emit_exponential_total(Kernel *kernel, int64_t channels, int64_t plane, const char *keep);
+
 /* An assertion such as in_channels=88 against what the input really has.
  * Reports and gives false when they differ; an absent one agrees. */
 bool assertion_holds(const Node *node, int arg, int64_t actual);

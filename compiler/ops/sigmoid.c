@@ -1,13 +1,19 @@
 /* sigmoid.c: the logistic function.  Its derivative is had from its value. */
 #include "ops.h"
 
+static bool emit(Kernel *kernel)
+{
+    return emit_pointwise(kernel, "logistic(x[i])", "dy[i] * y[i] * ((real)1 - y[i])");
+}
+
 const Operator operator_sigmoid = {
     .name = "sigmoid",
     .summary = "Logistic function, between 0 and 1.",
     .shape_rule = "any shape, unchanged",
     .formula = "y = 1 / (1 + exp(-x));  dy/dx = y*(1 - y)",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Sigmoid.html",
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
+    .emit = emit,
 };

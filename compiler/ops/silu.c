@@ -1,6 +1,11 @@
 /* silu.c: the sigmoid linear unit, also called swish. */
 #include "ops.h"
 
+static bool emit(Kernel *kernel)
+{
+    return emit_pointwise(kernel, "x[i] * logistic(x[i])", "dy[i] * logistic(x[i]) * ((real)1 + x[i] * ((real)1 - logistic(x[i])))");
+}
+
 const Operator operator_silu = {
     .name = "silu",
     .summary = "Sigmoid linear unit (swish): the input times its logistic function.",
@@ -8,7 +13,8 @@ const Operator operator_silu = {
     .formula = "y = x * s with s = 1 / (1 + exp(-x));  dy/dx = s * (1 + x*(1 - s))",
     .reference = "Elfwing et al. 2017, https://arxiv.org/abs/1702.03118\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.SiLU.html",
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
+    .emit = emit,
 };

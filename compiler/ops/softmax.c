@@ -1,6 +1,49 @@
 /* softmax.c: values over the channels as probabilities, at each position. */
 #include "ops.h"
 
+void emit_exponential_total(Kernel *kernel, int64_t channels, int64_t plane, const char *keep)
+{
+    long long end = channels * plane, step = plane;
+    kernel_line(kernel, "vec largest = v[0], total = { 0 };");
+    kernel_line(kernel, "for (int64_t c = %lld; c < %lld; c += %lld)", step, end, step);
+    kernel_line(kernel, "    largest = choose(v[c] > largest, v[c], largest);");
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", end, step);
+    kernel_line(kernel, "    total += %sexponential(v[c] - largest);", keep ? format("%s[c] = ", keep) : "");
+}
+
+static void emit_forward(Kernel *kernel, int64_t channels, int64_t plane)
+{
+    kernel_line(kernel, "const vec *v = x + i;");
+    kernel_line(kernel, "vec *to = y + i;");
+    emit_exponential_total(kernel, channels, plane, "to");
+    kernel_line(kernel, "total = (real)1 / total;");
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", (long long)(channels * plane), (long long)plane);
+    kernel_line(kernel, "    to[c] *= total;");
+}
+
+static void emit_backward(Kernel *kernel, int64_t channels, int64_t plane)
+{
+    long long end = channels * plane, step = plane;
+    kernel_line(kernel, "vec mean = { 0 };");
+    kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
+    kernel_line(kernel, "    mean += dy[c] * y[c];");
+    kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
+    kernel_line(kernel, "    dx[c] %s y[c] * (dy[c] - mean);", kernel->node->accumulate ? "+=" : "=");
+}
+
+static bool emit(Kernel *kernel)
+{
+    Shape shape = input_shape(kernel->node);
+    int64_t plane = shape.dim[1] * shape.dim[2];
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", (long long)plane);
+    if (kernel->stage == STAGE_FORWARD)
+        emit_forward(kernel, shape.dim[0], plane);
+    else
+        emit_backward(kernel, shape.dim[0], plane);
+    kernel_line(kernel, "}");
+    return true;
+}
+
 const Operator operator_softmax = {
     .name = "softmax",
     .summary = "Softmax over the channels, at each position: positive values that sum to 1.",
@@ -10,4 +53,5 @@ const Operator operator_softmax = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Softmax.html (dim=1)",
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
+    .emit = emit,
 };

@@ -1,13 +1,19 @@
 /* tanh.c: the hyperbolic tangent.  Its derivative is had from its value. */
 #include "ops.h"
 
+static bool emit(Kernel *kernel)
+{
+    return emit_pointwise(kernel, "hyperbolic_tangent(x[i])", "dy[i] * ((real)1 - y[i] * y[i])");
+}
+
 const Operator operator_tanh = {
     .name = "tanh",
     .summary = "Hyperbolic tangent, between -1 and 1.",
     .shape_rule = "any shape, unchanged",
     .formula = "y = (exp(x) - exp(-x)) / (exp(x) + exp(-x));  dy/dx = 1 - y*y",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Tanh.html",
-    .traits = OP_IN_PLACE,
+    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
+    .emit = emit,
 };

@@ -184,17 +184,36 @@ static void emit_forget(Emitter *emitter)
                            "#define forget(a, b) __asm__(\"\" : \"+r\"(a), \"+r\"(b))\n\n");
 }
 
+/* A small function: how a call of it is seen, and which other helpers it calls. */
+typedef struct Helper { const char *call, *calls; void (*emit)(Emitter *); } Helper;
+
+/* In an order in which each follows what it calls. */
+static const Helper helpers[] = {
+    { "choose(", "", emit_choose }, { "splat(", "", emit_splat }, { "forget(", "", emit_forget }, { "sum_lanes(", "", emit_sum_lanes },
+    { "sum_rows(", "", emit_sum_rows }, { "transpose(", "", emit_transpose },
+    { "exponential(", "choose( splat(", emit_exponential }, { "exponential_less_1(", "choose( splat(", emit_exponential_less_1 },
+    { "logistic(", "choose( splat( exponential(", emit_logistic },
+    { "hyperbolic_tangent(", "choose( splat( exponential_less_1(", emit_hyperbolic_tangent }, { "logarithm(", "", emit_logarithm },
+};
+
+/* Whether `body`, or a helper that it calls, calls this one. */
+static bool is_called(const Helper *helper, const char *body)
+{
+    if (strstr(body, helper->call))
+        return true;
+    for (size_t i = 0; i < sizeof helpers / sizeof helpers[0]; i++)
+        if (strstr(helpers[i].calls, helper->call) && strstr(body, helpers[i].call))
+            return true;
+    return false;
+}
+
 /* The small functions that kernels call, each written only when one does. */
 static void emit_helpers(Emitter *emitter, const char *body)
 {
-    static const struct { const char *call; void (*emit)(Emitter *); } helpers[] = {
-        { "choose(", emit_choose }, { "splat(", emit_splat }, { "forget(", emit_forget }, { "sum_lanes(", emit_sum_lanes },
-        { "sum_rows(", emit_sum_rows }, { "transpose(", emit_transpose },
-    };
     text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
                            "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n");
     for (size_t i = 0; i < sizeof helpers / sizeof helpers[0]; i++)
-        if (strstr(body, helpers[i].call))
+        if (is_called(&helpers[i], body))
             helpers[i].emit(emitter);
 }
 

@@ -31,6 +31,7 @@ typedef struct Emitter {
     Text parts;                 /* the table of the program's calls, as they are written */
     int part_count;
     bool has_sum_lanes;         /* the helper is written: two others call it */
+    bool has_exponential_parts; /* likewise */
 } Emitter;
 
 /* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
@@ -48,6 +49,12 @@ const char *place_text(const Plan *plan, const Tensor *tensor);
  * the operands that the function does not use. */
 const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, int64_t *units);
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands);
+/* exponential.c: functions of a row of lanes that kernels call; each written only when one does. */
+void emit_exponential(Emitter *emitter);
+void emit_exponential_less_1(Emitter *emitter);
+void emit_logistic(Emitter *emitter);
+void emit_hyperbolic_tangent(Emitter *emitter);
+void emit_logarithm(Emitter *emitter);
 /* model.c */
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference);
 

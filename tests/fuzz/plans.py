@@ -64,8 +64,10 @@ def read_graph(text):
                 trained.add(nodes[-1].path)
             continue
         op, rest = found.groups()
-        if " -> " not in rest:          # the loss: its path, then its argument list
-            nodes.append(Node(op, "loss", [rest.split(" of ")[-1].strip()], None))
+        if " -> " not in rest:          # the loss: its path, then its argument list, its input and what it notes
+            of, *noted = rest.split(" of ")[-1].strip().split("; ")
+            nodes.append(Node(op, "loss", [of], None))
+            sizes.update((name, elements(shape)) for name, shape in (re.match(TENSOR, part).groups() for part in noted))
             continue
         before, after = rest.rsplit(" -> ", 1)
         for part in after.split("; "):
@@ -165,6 +167,10 @@ class Checker:
             steps.setdefault(step.path, []).append(step)
         for node in self.nodes:
             if node.out is None:
+                for step in steps.get(node.path, []):
+                    if step.stage == "forward":
+                        for write in step.writes:
+                            values[write.name] = self.kernel(step, write, grain, values)
                 continue
             if self.hands_on(node):
                 values[node.out] = values[node.inputs[0]]

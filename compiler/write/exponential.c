@@ -1,0 +1,98 @@
+/* exponential.c: the exponential and what is made of it, written into the C as
+ * small functions of a whole row of lanes; a call of the C library's for every
+ * lane would cost some twenty times as much.
+ *
+ * Method (Cody and Waite, "Software Manual for the Elementary Functions", 1980):
+ * x = n*log(2) + r with |r| <= log(2)/2, log(2) in two parts so that r is exact;
+ * e^r - 1 by its Taylor polynomial, long enough for a remainder far below the
+ * rounding; times 2^n, made from its bits, in two halves so that results beyond
+ * the ends of the range overflow and underflow as they should.  Within about 1
+ * ulp.  A NaN stays one.
+ */
+#include "emit.h"
+
+/* What depends on the element type: the low bits of `magic` + n are n. */
+typedef struct Format {
+    const char *magic, *high, *low, *least, *most;
+    int degree, shift, bias;
+} Format;
+
+static const Format single = { "0x1.8p23", "0x1.63p-1", "-0x1.bd0105p-13", "-104", "89", 7, 23, 127 };
+static const Format twofold = { "0x1.8p52", "0x1.62e42feep-1", "0x1.a39ef35793c76p-33", "-746", "710", 13, 52, 1023 };
+
+/* e^r - 1 = r*(1 + r*(1/2! + r*(1/3! + ... ))), in Horner's order. */
+static void emit_polynomial(Text *out, int degree)
+{
+    double factorial = 1;
+    for (int k = 2; k <= degree; k++)
+        factorial *= k;
+    text_add(out, "    vec sum = splat((real)%.17g);\n", 1 / factorial);
+    for (int k = degree; k > 1; k--) {
+        factorial /= k;
+        text_add(out, "    sum = sum * r + (real)%.17g;\n", 1 / factorial);
+    }
+}
+
+/* The part that both functions share: gives e^r - 1, and 2^n as two factors. */
+static void emit_parts(Emitter *emitter)
+{
+    const Format *type = emitter->options->f64 ? &twofold : &single;
+    if (emitter->has_exponential_parts)
+        return;
+    emitter->has_exponential_parts = true;
+    text_add(emitter->out,
+             "/* e to the x is (1 + the result) * one * other: Cody and Waite 1980. */\n"
+             "static inline vec exponential_parts(vec x, vec *one, vec *other)\n{\n"
+             "    const vec magic = splat((real)%s);\n"
+             "    x = choose(x < splat(%s), splat(%s), choose(x > splat(%s), splat(%s), x));\n"
+             "    const vec rounded = x * (real)0x1.71547652b82fep+0 + magic, n = rounded - magic;\n"
+             "    const mask power = (mask)rounded - (mask)magic, half = power >> 1;\n"
+             "    const vec r = (x - n * (real)%s) - n * (real)%s;\n",
+             type->magic, type->least, type->least, type->most, type->most, type->high, type->low);
+    emit_polynomial(emitter->out, type->degree);
+    text_add(emitter->out,
+             "    *one = (vec)((half + %d) << %d);\n"
+             "    *other = (vec)((power - half + %d) << %d);\n"
+             "    return sum * r;\n}\n\n",
+             type->bias, type->shift, type->bias, type->shift);
+}
+
+void emit_exponential(Emitter *emitter)
+{
+    emit_parts(emitter);
+    text_add(emitter->out, "static inline vec exponential(vec x)\n{\n"
+                           "    vec one, other, less_1 = exponential_parts(x, &one, &other);\n"
+                           "    return (less_1 + (real)1) * one * other;\n}\n\n");
+}
+
+/* e^x - 1, exact near 0: (less_1*one + one - 1/other) * other. */
+void emit_exponential_less_1(Emitter *emitter)
+{
+    emit_parts(emitter);
+    text_add(emitter->out, "static inline vec exponential_less_1(vec x)\n{\n"
+                           "    vec one, other, less_1 = exponential_parts(x, &one, &other);\n"
+                           "    return (less_1 * one + (one - (real)1 / other)) * other;\n}\n\n");
+}
+
+void emit_logistic(Emitter *emitter)
+{
+    text_add(emitter->out, "static inline vec logistic(vec x)\n{\n"
+                           "    return (real)1 / ((real)1 + exponential(-x));\n}\n\n");
+}
+
+/* (e^2x - 1) / (e^2x + 1); from 20 on it is 1 in either type. */
+void emit_hyperbolic_tangent(Emitter *emitter)
+{
+    text_add(emitter->out, "static inline vec hyperbolic_tangent(vec x)\n{\n"
+                           "    const vec e = exponential_less_1((real)2 * choose(x > splat(20), splat(20), choose(x < splat(-20), splat(-20), x)));\n"
+                           "    return e / (e + (real)2);\n}\n\n");
+}
+
+/* Few are taken, one for each sum: the library's will do. */
+void emit_logarithm(Emitter *emitter)
+{
+    text_add(emitter->out, "static inline vec logarithm(vec x)\n{\n"
+                           "    for (int lane = 0; lane < LANES; lane++)\n"
+                           "        x[lane] = (real)__builtin_log((double)x[lane]);\n"
+                           "    return x;\n}\n\n");
+}
