@@ -1,609 +1,425 @@
 /* single.c: see single.h.
  *
- * A convolution whose window is wider than one column first spreads its input:
- * for each of the window's columns a copy of the image in which the values that
- * this column meets lie one after another, as the outputs do, padding included.
- * Then LANES neighbouring outputs, whatever the width of a row, read LANES
- * neighbouring values for every tap, and stride, padding and dilation have
- * vanished from the loops that matter.  The copies cost one store per value and
- * window column; each is read once per output channel and window row.
+ * The tiles are those of tiles.c turned by a right angle: a vector is sixteen
+ * channels of one position instead of one value of sixteen images, so weights
+ * are vectors, packed in the order of their use, and the input is one value,
+ * spread over a vector as it is read.
  */
 #include "single.h"
 
-static int64_t rounded_up(int64_t n, int64_t to)
+enum { MAX_TILE_VECTORS = 8, MAX_TILE_POSITIONS = 24, MOST_PRODUCTS = 160, MOST_CHAINS = 8, WINDOW_COLUMNS = 4, LOOPED_TAPS = 8 };
+
+/* ------------------------------------------------------ what is possible */
+
+bool can_do_single(const Node *node)
 {
-    return (n + to - 1) / to * to;
+    Single ask = { .kernel = { .node = node, .stage = STAGE_FORWARD, .asks = true } };
+    if (pointwise_expression(node) || (node->op->traits & OP_IN_PLACE && !node->parameters.count))
+        return true;
+    return node->op->single && node->op->single(&ask);
 }
+
+const Operator operator_unflatten = {
+    .name = "unflatten",
+    .summary = "Planes to channels side by side.",
+};
 
 /* ---------------------------------------------------------------- stores */
 
-/* `room` of the vector's values, all of them when it is NULL. */
-static void store_row(Kernel *kernel, const char *to, const char *at, const char *value, const char *room)
-{
-    const char *stored = kernel_finished(kernel, at, value);
-    if (room)
-        kernel_line(kernel, "store_some(%s, %s, %s);", to, stored, room);
-    else
-        kernel_line(kernel, "store(%s, %s);", to, stored);
-}
-
-/* How much room there is from element `from` of `count`, as store_row takes it. */
-static const char *room_text(const Kernel *kernel, int64_t from, int64_t count)
-{
-    return count - from < kernel->lanes ? format("%lld", (long long)(count - from)) : NULL;
-}
-
-void single_span(Kernel *kernel, const char *to, const char *at, int64_t count, const char *value)
-{
-    int64_t whole = count / kernel->lanes * kernel->lanes;
-    const char *place = format("%s + i", to), *index = format("%s + i", at);
-    if (whole) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", (long long)whole);
-        store_row(kernel, place, index, value, NULL);
-        kernel_line(kernel, "}");
-    }
-    if (whole < count) {
-        kernel_line(kernel, "{");
-        kernel_line(kernel, "const int i = %lld;", (long long)whole);
-        store_row(kernel, place, index, value, room_text(kernel, whole, count));
-        kernel_line(kernel, "}");
-    }
-}
-
-bool emit_single(Kernel *kernel)
-{
-    const Node *node = kernel->node;
-    const char *expression = pointwise_expression(node);
-    if (!expression)
-        return node->op->emit_single && node->op->emit_single(kernel);
-    single_span(kernel, "y", "0", shape_elements(node->out->shape), expression_of_rows(expression));
-    return true;
-}
-
-/* ------------------------------------------------- a row's values by taps */
-
-/* "__builtin_shufflevector(a, b, 0, 2, …)" */
-static const char *shuffled(const Kernel *kernel, const char *a, const char *b, const int64_t *lane)
+void single_store(Single *single, const char *position, const char *channel, int64_t used, const char *value)
 {
     Text text = { 0 };
-    text_add(&text, "__builtin_shufflevector(%s, %s", a, b);
-    for (int i = 0; i < kernel->lanes; i++)
-        text_add(&text, ", %lld", (long long)lane[i]);
-    text_add(&text, ")");
-    return text_chars(&text);
-}
-
-/* The source that position `column` reads; -1: none, -2: there is no such position. */
-static int64_t column_source(const Axis *axis, int64_t column, int64_t tap)
-{
-    return column < axis->positions ? axis_source(axis, column, tap) : -2;
-}
-
-/* Whether no position from `column` on, of a vector, reads padding. */
-static bool reads_inside(const Kernel *kernel, const Axis *axis, int64_t column, int64_t tap)
-{
-    for (int i = 0; i < kernel->lanes; i++)
-        if (column_source(axis, column + i, tap) == -1)
-            return false;
-    return true;
-}
-
-/* Written out value by value: for strides that no shuffle of two vectors serves. */
-static const char *listed_values(const Kernel *kernel, const Axis *axis, int64_t column, int64_t tap, const char *fill)
-{
-    Text text = { 0 };
-    text_add(&text, "(vec){");
-    for (int i = 0; i < kernel->lanes; i++) {
-        int64_t source = column_source(axis, column + i, tap);
-        text_add(&text, i ? ", " : " ");
-        if (source >= 0)
-            text_add(&text, "from[%lld]", (long long)source);
-        else
-            text_add(&text, "%s", source == -1 ? fill : "0");
+    if (single->finish) {
+        text_add(&text, "%s(%s", single->finish, value);
+        for (int i = 0; i < single->finish_names.count; i++)
+            text_add(&text, ", *(const loose_vec *)(%s + (%s) * %lldL + %s)", single->finish_names.items[i], position,
+                     (long long)single->finish_strides.items[i], channel);
+        text_add(&text, ")");
+        value = text_chars(&text);
     }
-    text_add(&text, " }");
-    return text_chars(&text);
+    kernel_line(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", (long long)used, position, (long long)single->y_stride,
+                channel, value);
 }
 
-/* Vectors at the edge of a row, where some positions read padding. */
-static const char *edge_values(const Kernel *kernel, const Axis *axis, int64_t column, int64_t tap, const char *fill)
+/* --------------------------------------------------------------- blocks
+ * Channels are covered by vectors, the last of which may be half as wide. */
+
+static int64_t padded(const Single *single, int64_t channels)
 {
-    int64_t lane[64], first = -1;
-    for (int i = 0; i < kernel->lanes; i++) {
-        int64_t source = column_source(axis, column + i, tap);
-        if (source >= 0 && first < 0)
-            first = source;
-        lane[i] = source >= 0 ? source - first : kernel->lanes;
-        if (source >= 0 && source - first >= kernel->lanes)
-            return listed_values(kernel, axis, column, tap, fill);
-    }
-    const char *padding = format("splat(%s)", fill);
-    return first < 0 ? padding : shuffled(kernel, format("load(from + %lld)", (long long)first), padding, lane);
+    int64_t lanes = single->kernel.lanes, whole = channels / lanes * lanes, rest = channels - whole;
+    if (rest == 0)
+        return whole;
+    return whole + (single->halves && rest <= lanes / 2 ? lanes / 2 : lanes);
 }
 
-/* What LANES positions from column j on read through `tap` of the row `from`. */
-static const char *row_values(const Kernel *kernel, const Axis *axis, int64_t column, int64_t tap, const char *fill)
+int64_t packed_elements(const Packing *packing)
 {
-    long long before = tap * axis->dilation - axis->before;
-    if (!reads_inside(kernel, axis, column, tap))
-        return edge_values(kernel, axis, column, tap, fill);
-    if (axis->stride == 1)
-        return format("load(from + j + %lld)", before);
-    if (axis->stride > 2)
-        return listed_values(kernel, axis, column, tap, fill);
-    int64_t lane[64];
-    for (int i = 0; i < kernel->lanes; i++)
-        lane[i] = 2 * i;
-    return shuffled(kernel, format("load(from + 2 * j + %lld)", before), format("load(from + 2 * j + %lld)", before + kernel->lanes), lane);
+    int64_t blocks = packing->outs / packing->block, rest = packing->outs % packing->block;
+    int64_t width = blocks * packing->block + (rest ? packing->last : 0);
+    return packing->groups * width * (1 + packing->rows * packing->columns * packing->ins);
 }
 
-/* Whether one text serves this vector for all of the taps, wherever it stands. */
-static bool is_inner(const Kernel *kernel, const Axis *axis, int64_t column, int64_t tap, int64_t end)
+/* --------------------------------------------------------------- gather */
+
+typedef struct TileSize { int64_t vectors, positions; } TileSize;
+
+/* Cycles of one tap of one input: two loads or multiply-adds of up to half a
+ * cache line each, and at least the latency of the sums that there are. */
+static double tile_cost(const Single *single, const Gather *gather, int64_t channels, int64_t positions)
 {
-    bool inner = axis->stride <= 2;
-    for (; tap < end; tap++)
-        inner = inner && reads_inside(kernel, axis, column, tap);
-    return inner;
+    int64_t lanes = single->kernel.lanes;
+    double wide = single->halves ? 1 : 0.5, width = (double)padded(single, channels) / (double)lanes * wide;
+    double weights = (double)gather->summed * (double)(gather->rows.taps * gather->columns.taps) * (double)channels;
+    double sums = width * (double)positions;
+    double loads = width * (weights > 6000 ? 2 : 1) + 0.5 * (double)positions;      /* the second cache gives half as much */
+    double cost = sums > loads ? sums : loads, chains = (double)((channels + lanes - 1) / lanes * positions);
+    double least = chains >= 8 ? 0 : chains / 2 + 0.5;
+    return (cost > least ? cost : least) + 0.25;
 }
 
-/* Opens the loop over the vectors of a row from `column` on that one text
- * serves, and gives the first column after them; inside, j. */
-static int64_t open_columns(Kernel *kernel, const Axis *axis, int64_t column, int64_t tap, int64_t end)
+static double cover_cost(const Single *single, const Gather *gather, TileSize tile)
 {
-    int64_t next = column + kernel->lanes;
-    while (is_inner(kernel, axis, column, tap, end) && next + kernel->lanes <= axis->positions && is_inner(kernel, axis, next, tap, end))
-        next += kernel->lanes;
-    if (next > column + kernel->lanes) {
-        kernel_line(kernel, "for (int j = %lld; j < %lld; j += LANES) {", (long long)column, (long long)next);
-    } else {
-        kernel_line(kernel, "{");
-        kernel_line(kernel, "const int j = %lld;", (long long)column);
-    }
-    return next;
-}
-
-/* ---------------------------------------------------------------- windows
- * A largest or a mean value: each channel on its own, a row of outputs at a time. */
-
-typedef struct Fold { const char *start, *fill, *scale; bool largest; } Fold;
-
-static void fold_tap(Kernel *kernel, const Axis *columns, int64_t column, int64_t tap, const Fold *fold)
-{
-    const char *value = row_values(kernel, columns, column, tap, fold->fill);
-    if (!fold->largest) {
-        kernel_line(kernel, "a += %s;", value);
-        return;
-    }
-    /* A NaN wins, as in PyTorch: see max_pool2d.c. */
-    kernel_line(kernel, "value = %s;", value);
-    kernel_line(kernel, "a = choose((a >= value) | (a != a), a, value);");
-}
-
-static void fold_columns(Kernel *kernel, const Axis *rows, const Axis *columns, const Fold *fold)
-{
-    for (int64_t column = 0, next; column < columns->positions; column = next) {
-        next = open_columns(kernel, columns, column, 0, columns->taps);
-        kernel_line(kernel, "vec a = splat(%s)%s;", fold->start, fold->largest ? ", value" : "");
-        kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)rows->taps);
-        kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", (long long)rows->stride, (long long)rows->dilation,
-                    (long long)rows->before);
-        kernel_line(kernel, "if (line < 0 || line >= %lld)", (long long)rows->sources);
-        kernel_line(kernel, "    continue;");
-        kernel_line(kernel, "const real *from = x + (c * %lldL + line) * %lld;", (long long)rows->sources, (long long)columns->sources);
-        for (int64_t tap = 0; tap < columns->taps; tap++)
-            fold_tap(kernel, columns, column, tap, fold);
-        kernel_line(kernel, "}");
-        store_row(kernel, "y + at + j", "at + j", format("a%s", fold->scale), room_text(kernel, next - kernel->lanes, columns->positions));
-        kernel_line(kernel, "}");
-    }
-}
-
-static void fold_windows(Kernel *kernel, const Axis *rows, const Axis *columns, const Fold *fold)
-{
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)input_shape(kernel->node).dim[0]);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)rows->positions);
-    kernel_line(kernel, "const int64_t at = (c * %lldL + row) * %lld;", (long long)rows->positions, (long long)columns->positions);
-    fold_columns(kernel, rows, columns, fold);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-}
-
-void emit_single_max(Kernel *kernel, Axis rows, Axis columns)
-{
-    fold_windows(kernel, &rows, &columns, &(Fold){ "-(real)__builtin_inf()", "-(real)__builtin_inf()", "", true });
-}
-
-/* "(mask){ -1, -1, 0, … }": the first `count` lanes. */
-static const char *first_lanes(const Kernel *kernel, int64_t count)
-{
-    Text text = { 0 };
-    text_add(&text, "(mask){");
-    for (int i = 0; i < kernel->lanes; i++)
-        text_add(&text, "%s%s", i ? ", " : " ", i < count ? "-1" : "0");
-    text_add(&text, " }");
-    return text_chars(&text);
-}
-
-/* One window that is the whole plane. */
-static void mean_of_planes(Kernel *kernel, int64_t plane, double scale)
-{
-    int64_t whole = plane / kernel->lanes * kernel->lanes;
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)input_shape(kernel->node).dim[0]);
-    kernel_line(kernel, "const real *from = x + c * %lldL;", (long long)plane);
-    kernel_line(kernel, "vec a = { 0 };");
-    if (whole) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES)", (long long)whole);
-        kernel_line(kernel, "    a += load(from + i);");
-    }
-    if (whole < plane)
-        kernel_line(kernel, "a += choose(%s, load(from + %lld), (vec){ 0 });", first_lanes(kernel, plane - whole), (long long)whole);
-    store_row(kernel, "y + c", "c", format("splat(sum_lanes(a) * (real)%.17g)", scale), "1");
-    kernel_line(kernel, "}");
-}
-
-void emit_single_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
-{
-    bool whole = rows.positions == 1 && columns.positions == 1 && !rows.before && !columns.before && rows.taps == rows.sources
-                 && columns.taps == columns.sources;
-    if (whole)
-        mean_of_planes(kernel, rows.sources * columns.sources, scale);
-    else
-        fold_windows(kernel, &rows, &columns, &(Fold){ "0", "0", format(" * (real)%.17g", scale), false });
-}
-
-/* ---------------------------------------------------------------- spread
- * A strip of output rows at a time.  For input channel n, window column k and
- * every remainder `part` of a source row by the rows' stride there is a plane
- * whose row r holds what position after position of a row reads through column k
- * of source row r * stride + part: then a tap of the window is an offset. */
-
-enum { STRIP_BYTES = 256 << 10, LEAST_VECTORS = 4 };    /* of spread input: stays in the second cache; of outputs */
-
-typedef struct Strip {
-    bool spread;                /* else the input is read where it lies */
-    int64_t rows;               /* of outputs in a strip */
-    int64_t deepest;            /* how many plane rows below the first a tap reaches */
-    int64_t parts;              /* planes per channel and column */
-    int64_t plane, column, channel;     /* steps, in elements */
-} Strip;
-
-/* Rows and columns of the input are those of the output. */
-static bool lies_ready(const Gather *gather)
-{
-    const Axis *rows = &gather->rows, *columns = &gather->columns;
-    return columns->taps == 1 && columns->stride == 1 && !columns->before && columns->positions == columns->sources && rows->stride == 1
-           && !rows->before && rows->positions + (rows->taps - 1) * rows->dilation <= rows->sources;
-}
-
-static bool uses_part(const Axis *rows, int64_t part)
-{
-    for (int64_t tap = 0; tap < rows->taps; tap++)
-        if (tap * rows->dilation % rows->stride == part)
-            return true;
-    return false;
-}
-
-static void size_strip(const Kernel *kernel, const Gather *gather, Strip *strip, int64_t rows)
-{
-    int64_t width = gather->columns.positions;
-    strip->rows = rows;
-    strip->plane = rounded_up((rows + strip->deepest - 1) * width + rounded_up(width, kernel->lanes), kernel->lanes);
-    strip->column = strip->parts * strip->plane;
-    strip->channel = gather->columns.taps * strip->column;
-    if (!strip->spread)
-        strip->channel = gather->rows.sources * gather->columns.sources;
-}
-
-static Strip choose_strip(const Kernel *kernel, const Gather *gather)
-{
-    const Axis *rows = &gather->rows;
-    Strip strip = { .spread = !lies_ready(gather), .deepest = (rows->taps - 1) * rows->dilation / rows->stride };
-    for (int64_t part = 0; part < rows->stride; part++)
-        if (uses_part(rows, part))
-            strip.parts = part + 1;
-    int64_t most = STRIP_BYTES / (int64_t)sizeof(float) / (gather->summed * gather->columns.taps * strip.parts * gather->columns.positions);
-    int64_t least = (LEAST_VECTORS * kernel->lanes + gather->columns.positions - 1) / gather->columns.positions;
-    int64_t fit = most - strip.deepest > least ? most - strip.deepest : least;
-    size_strip(kernel, gather, &strip, fit < rows->positions ? fit : rows->positions);
-    return strip;
-}
-
-/* All columns' copies of the source row `from`, to `to`. */
-static void spread_row(Kernel *kernel, const Gather *gather, const Strip *strip, bool padding)
-{
-    const Axis *columns = &gather->columns;
-    for (int64_t tap = 0; tap < columns->taps; tap++)
-        for (int64_t column = 0, next; column < columns->positions; column = next) {
-            next = open_columns(kernel, columns, column, tap, tap + 1);
-            kernel_line(kernel, "store(to + %lld + j, %s);", (long long)(tap * strip->column),
-                        padding ? "(vec){ 0 }" : row_values(kernel, columns, column, tap, "0"));
-            kernel_line(kernel, "}");
-        }
-}
-
-static void spread_part(Kernel *kernel, const Gather *gather, const Strip *strip, int64_t part)
-{
-    const Axis *rows = &gather->rows;
-    int64_t last = (rows->positions - 1 + strip->deepest) * rows->stride + part - rows->before;
-    bool inside = part >= rows->before && last < rows->sources;
-    kernel_line(kernel, "{");
-    kernel_line(kernel, "const int line = (top + r) * %lld + %lld;", (long long)rows->stride, (long long)(part - rows->before));
-    kernel_line(kernel, "real *to = work + n * %lldL + %lld + r * %lld;", (long long)strip->channel, (long long)(part * strip->plane),
-                (long long)gather->columns.positions);
-    if (!inside) {
-        kernel_line(kernel, "if (line < 0 || line >= %lld) {", (long long)rows->sources);
-        spread_row(kernel, gather, strip, true);
-        kernel_line(kernel, "continue;");
-        kernel_line(kernel, "}");
-    }
-    kernel_line(kernel, "const real *from = in + (n * %lldL + line) * %lld;", (long long)rows->sources, (long long)gather->columns.sources);
-    spread_row(kernel, gather, strip, false);
-    kernel_line(kernel, "}");
-}
-
-static void spread_strip(Kernel *kernel, const Gather *gather, const Strip *strip)
-{
-    for (int64_t part = 0; part < strip->parts; part++) {
-        if (!uses_part(&gather->rows, part))
-            continue;
-        kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
-        kernel_line(kernel, "for (int r = 0; r < bottom - top + %lld; r++) {", (long long)strip->deepest);
-        spread_part(kernel, gather, strip, part);
-        kernel_line(kernel, "}");
-        kernel_line(kernel, "}");
-    }
-    kernel->work = gather->summed * strip->channel + kernel->lanes;
-}
-
-/* ----------------------------------------------------------------- tiles */
-
-typedef struct Tile { int64_t channels, vectors; } Tile;
-
-/* In half cycles per tap: two multiply-adds or two loads a cycle, a load of
- * neighbouring values mostly in two cache lines, and eight sums in flight. */
-static double tap_cost(int64_t channels, int64_t vectors)
-{
-    double sums = (double)(channels * vectors), loads = (double)channels + 1.5 * (double)vectors;
-    double cost = sums > loads ? sums : loads;
-    return (cost > 8 ? cost : 8) + 1.5;
-}
-
-static double split_cost(int64_t channels, int64_t vectors, Tile tile)
-{
-    double cost = 0;
-    for (int64_t c = 0; c < channels; c += tile.channels)
-        for (int64_t v = 0; v < vectors; v += tile.vectors)
-            cost += tap_cost(channels - c < tile.channels ? channels - c : tile.channels,
-                             vectors - v < tile.vectors ? vectors - v : tile.vectors);
+    int64_t step = tile.vectors * single->kernel.lanes, columns = gather->columns.positions;
+    int64_t rest = gather->tiled % step, left = columns % tile.positions;
+    double blocks = (double)(gather->tiled / step), tiles = (double)(columns / tile.positions), cost = 0;
+    if (blocks > 0)
+        cost += blocks * (tiles * tile_cost(single, gather, step, tile.positions) + (left ? tile_cost(single, gather, step, left) : 0));
+    if (rest)
+        cost += tiles * tile_cost(single, gather, rest, tile.positions) + (left ? tile_cost(single, gather, rest, left) : 0);
     return cost;
 }
 
-enum { SAMPLE = 96, MOST_CHANNELS = 28, MOST_VECTORS = 12 };    /* a stretch stands for a very long axis */
-
-static Tile choose_tile(const Kernel *kernel, int64_t channels, int64_t vectors)
+static bool tile_fits(const Single *single, const Gather *gather, TileSize tile)
 {
-    Tile best = { 1, 1 };
+    int64_t sums = tile.vectors * tile.positions;
+    return sums + tile.vectors + 2 <= single->kernel.registers && (sums <= 8 || sums * gather->columns.taps <= MOST_PRODUCTS);
+}
+
+static TileSize choose_tile(const Single *single, const Gather *gather)
+{
+    TileSize best = { 1, 1 };
     double best_cost = 1e300;
-    channels = channels < SAMPLE ? channels : SAMPLE;
-    vectors = vectors < SAMPLE ? vectors : SAMPLE;
-    for (int64_t c = 1; c <= channels && c <= MOST_CHANNELS; c++)
-        for (int64_t v = 1; v <= vectors && v <= MOST_VECTORS; v++) {
-            double cost = split_cost(channels, vectors, (Tile){ c, v });
-            if (c * v + v + 2 <= kernel->registers && cost < best_cost) {
+    int64_t most = (gather->tiled + single->kernel.lanes - 1) / single->kernel.lanes;
+    for (int64_t v = 1; v <= most && v <= MAX_TILE_VECTORS; v++)
+        for (int64_t p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
+            TileSize tile = { v, p };
+            double cost = cover_cost(single, gather, tile);
+            if (tile_fits(single, gather, tile) && cost < best_cost) {
                 best_cost = cost;
-                best = (Tile){ c, v };
+                best = tile;
             }
         }
     return best;
 }
 
-typedef struct SingleText {
-    Kernel *kernel;
-    const Gather *gather;
-    Strip strip;
-    int64_t count;              /* positions of a strip; 0: the last strip has fewer */
-} SingleText;
+/* One block of channels: how many are stored, and the vectors that cover them. */
+typedef struct Block {
+    int64_t channels, width;    /* width: of the packed weights */
+    int64_t vectors;
+    bool half;                  /* the last vector is half as wide */
+} Block;
 
-static void tile_tap(const SingleText *text, Tile tile, int64_t tap)
+static Block block_of(const Single *single, int64_t channels)
 {
-    Kernel *kernel = text->kernel;
-    kernel_line(kernel, "{");
-    for (int64_t x = 0; x < tile.vectors; x++)
-        kernel_line(kernel, "const vec v%lld = load(v + %lld);", (long long)x,
-                    (long long)(tap * text->strip.column + x * kernel->lanes));
-    for (int64_t t = 0; t < tile.channels; t++) {
-        kernel_line(kernel, "const vec w%lld = splat(w[%lld]);", (long long)t, (long long)(t * text->gather->tiled_step + tap));
-        for (int64_t x = 0; x < tile.vectors; x++)
-            kernel_line(kernel, "a%lld_%lld += w%lld * v%lld;", (long long)t, (long long)x, (long long)t, (long long)x);
-    }
-    kernel_line(kernel, "}");
+    int64_t lanes = single->kernel.lanes, width = padded(single, channels);
+    return (Block){ channels, width, (width + lanes - 1) / lanes, width % lanes != 0 };
 }
 
-static const char *tap_offset(const SingleText *text)
+static bool is_half(const Block *block, int64_t vector)
 {
-    const Axis *rows = &text->gather->rows;
-    long long width = text->gather->columns.positions;
-    if (rows->stride == 1)
-        return format("tap * %lldL", (long long)rows->dilation * width);
-    return format("tap * %lld %% %lld * %lldL + tap * %lld / %lld * %lldL", (long long)rows->dilation, (long long)rows->stride,
-                  (long long)text->strip.plane, (long long)rows->dilation, (long long)rows->stride, width);
+    return block->half && vector == block->vectors - 1;
 }
 
-/* `room`: how many values the last vector holds; NULL: all. */
-static void single_tile(const SingleText *text, Tile tile, const char *room)
+static const char *vector_type(const Block *block, int64_t vector)
 {
-    const Gather *gather = text->gather;
-    Kernel *kernel = text->kernel;
-    long long width = gather->columns.positions, plane = gather->rows.positions * gather->columns.positions;
-    kernel_line(kernel, "real *to = out + t * %lldL + top * %lldL + p;", plane, width);
-    if (kernel->finish_operands)
-        kernel_line(kernel, "const int64_t at = to - y;");
-    for (int64_t t = 0; t < tile.channels; t++)
-        for (int64_t x = 0; x < tile.vectors; x++)
-            kernel_line(kernel, gather->bias ? "vec a%lld_%lld = splat(b[%lld]);" : "vec a%lld_%lld = { 0 };", (long long)t, (long long)x,
-                        (long long)t);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
-    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)gather->rows.taps);
-    kernel_line(kernel, "const real *v = source + n * %lldL + %s + p;", (long long)text->strip.channel, tap_offset(text));
-    kernel_line(kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", (long long)gather->tiled_step,
-                (long long)gather->summed_step, (long long)gather->columns.taps);
-    for (int64_t tap = 0; tap < gather->columns.taps; tap++)
-        tile_tap(text, tile, tap);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-    for (int64_t t = 0; t < tile.channels; t++)
-        for (int64_t x = 0; x < tile.vectors; x++) {
-            const char *place = format("%lldL", t * plane + (long long)x * kernel->lanes);
-            store_row(kernel, format("to + %s", place), format("at + %s", place), format("a%lld_%lld", (long long)t, (long long)x),
-                      x + 1 == tile.vectors ? room : NULL);
+    return is_half(block, vector) ? "half" : "vec";
+}
+
+/* How many inputs are summed apart, so that few sums do not wait for one another. */
+static int64_t chains_of(const Gather *gather, const Block *block, int64_t positions)
+{
+    int64_t chains = 1;
+    while (chains * block->vectors * positions < MOST_CHAINS && gather->summed >= 4 * chains)
+        chains *= 2;
+    return chains;
+}
+
+static void start_sums(Single *single, const Block *block, int64_t positions, int64_t chains)
+{
+    Kernel *kernel = &single->kernel;
+    for (int64_t p = 0; p < positions; p++)
+        for (int64_t v = 0; v < block->vectors; v++) {
+            const char *type = vector_type(block, v);
+            kernel_line(kernel, "%s a%lld_%lld_0 = *(const loose_%s *)(b + %lld);", type, (long long)p, (long long)v, type,
+                        (long long)(v * kernel->lanes));
+            for (int64_t k = 1; k < chains; k++)
+                kernel_line(kernel, "%s a%lld_%lld_%lld = { 0 };", type, (long long)p, (long long)v, (long long)k);
         }
 }
 
-/* All positions of a strip, for the tile.channels channels from t on. */
-static void single_positions(const SingleText *text, Tile tile)
+/* Position p's input, spread over a vector, times the weights of a tap. */
+static void sum_position(Single *single, const Block *block, int64_t p, int64_t at, int64_t chain)
 {
-    Kernel *kernel = text->kernel;
-    int64_t step = tile.vectors * kernel->lanes, whole = text->count / step * step;
-    if (!text->count || whole) {
-        kernel_line(kernel, "for (int p = 0; p <= %s - %lld; p += %lld) {", text->count ? format("%lld", (long long)text->count) : "count",
-                    (long long)step, (long long)step);
-        single_tile(text, tile, NULL);
+    Kernel *kernel = &single->kernel;
+    bool only_half = block->half && block->vectors == 1;
+    kernel_line(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", (long long)p, only_half ? "splat_half" : "splat", (long long)at);
+    for (int64_t v = 0; v < block->vectors; v++) {
+        const char *spread = format(is_half(block, v) && !only_half ? "low(s%lld)" : "s%lld", (long long)p);
+        kernel_line(kernel, "a%lld_%lld_%lld += %s * w%lld;", (long long)p, (long long)v, (long long)chain, spread, (long long)v);
+    }
+}
+
+/* One input of every position of the tile times its weights; `n` counts inputs from v. */
+static void sum_input(Single *single, const Gather *gather, const Block *block, Run run, int64_t n, int64_t chain)
+{
+    Kernel *kernel = &single->kernel;
+    const Axis *columns = &gather->columns;
+    for (int64_t tap = 0; tap < columns->taps; tap++) {
+        kernel_line(kernel, "{");
+        for (int64_t v = 0; v < block->vectors; v++)
+            kernel_line(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);", vector_type(block, v), (long long)v,
+                        vector_type(block, v), (long long)((n * columns->taps + tap) * block->width + v * kernel->lanes));
+        for (int64_t p = 0; p < run.width; p++) {
+            int64_t source = axis_source(columns, run.start + p, tap);
+            if (source >= 0)
+                sum_position(single, block, p, (source - first_source(columns, run.start)) * single->x_stride + n, chain);
+        }
         kernel_line(kernel, "}");
     }
-    if (text->count && whole == text->count)
-        return;
-    Tile rest = { tile.channels, text->count ? (text->count - whole + kernel->lanes - 1) / kernel->lanes : 1 };
-    if (text->count) {
-        kernel_line(kernel, "{");
-        kernel_line(kernel, "const int p = %lld;", (long long)whole);
-    } else {
-        kernel_line(kernel, "for (int p = count / %lld * %lld; p < count; p += LANES) {", (long long)step, (long long)step);
-    }
-    single_tile(text, rest, text->count ? room_text(kernel, whole + (rest.vectors - 1) * kernel->lanes, text->count) : "count - p");
+}
+
+static void sum_inputs(Single *single, const Gather *gather, const Block *block, Run run, int64_t chains)
+{
+    Kernel *kernel = &single->kernel;
+    int64_t step = gather->columns.taps * block->width, whole = gather->summed / chains * chains;
+    kernel_line(kernel, "for (int n = 0; n < %lld; n += %lld, v += %lld, u += %lldL) {", (long long)whole, (long long)chains,
+                (long long)chains, (long long)(chains * step));
+    for (int64_t k = 0; k < chains; k++)
+        sum_input(single, gather, block, run, k, k);
+    kernel_line(kernel, "}");
+    for (int64_t n = whole; n < gather->summed; n++)
+        sum_input(single, gather, block, run, n - whole, n - whole);
+}
+
+static void join_chains(Single *single, const Block *block, int64_t positions, int64_t chains)
+{
+    for (int64_t half = chains / 2; half; half /= 2)
+        for (int64_t p = 0; p < positions; p++)
+            for (int64_t v = 0; v < block->vectors; v++)
+                for (int64_t k = 0; k < half; k++)
+                    kernel_line(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", (long long)p, (long long)v, (long long)k,
+                                (long long)p, (long long)v, (long long)(k + half));
+}
+
+static void store_sums(Single *single, const Block *block, int64_t positions, const char *position)
+{
+    int64_t lanes = single->kernel.lanes;
+    for (int64_t p = 0; p < positions; p++)
+        for (int64_t v = 0; v < block->vectors; v++) {
+            int64_t left = block->channels - v * lanes;
+            const char *sum = format("a%lld_%lld_0", (long long)p, (long long)v);
+            single_store(single, format("%s + %lld", position, (long long)p), format("t + %lld", (long long)(v * lanes)),
+                         left < lanes ? left : lanes, is_half(block, v) ? format("widen(%s)", sum) : sum);
+        }
+}
+
+static void gather_tile(Single *single, const Gather *gather, const Block *block, Run run)
+{
+    Kernel *kernel = &single->kernel;
+    int64_t chains = chains_of(gather, block, run.width), window = gather->summed * gather->columns.taps;
+    open_run(kernel, &gather->columns, run);
+    start_sums(single, block, run.width, chains);
+    open_row_taps(kernel, &gather->rows);
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL;", (long long)gather->columns.sources, (long long)single->x_stride);
+    kernel_line(kernel, "const real *u = b + %lld + tap * %lldL;", (long long)block->width, (long long)(window * block->width));
+    sum_inputs(single, gather, block, run, chains);
+    kernel_line(kernel, "}");
+    join_chains(single, block, run.width, chains);
+    store_sums(single, block, run.width, format("row * %lldL + column", (long long)gather->columns.positions));
     kernel_line(kernel, "}");
 }
 
-static void single_channels(const SingleText *text, Tile tile, int64_t from, int64_t to)
+static void gather_block(Single *single, const Gather *gather, const RunList *runs, int64_t channels, int64_t from, int64_t to)
 {
+    Kernel *kernel = &single->kernel;
     if (from >= to)
         return;
-    kernel_line(text->kernel, "for (int t = %lld; t < %lld; t += %lld) {", (long long)from, (long long)to, (long long)tile.channels);
-    if (text->gather->bias)
-        kernel_line(text->kernel, "const real *b = biases + t;");
-    single_positions(text, tile);
-    kernel_line(text->kernel, "}");
+    Block block = block_of(single, channels);
+    int64_t size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps);
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld, b += %lldL)", (long long)from, (long long)to, (long long)channels, (long long)size);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)gather->rows.positions);
+    for (int i = 0; i < runs->count; i++)
+        gather_tile(single, gather, &block, runs->items[i]);
+    kernel_line(kernel, "}");
 }
 
-static void open_strip(const SingleText *text)
+/* Positions that lie side by side in both tensors are one row. */
+static void one_row(Gather *gather)
 {
-    const Axis *rows = &text->gather->rows;
-    Kernel *kernel = text->kernel;
-    if (text->strip.rows < rows->positions) {
-        long long height = rows->positions, strip = text->strip.rows;
-        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", height, strip);
-        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", strip, height, strip, height);
-    } else {
+    Axis *rows = &gather->rows, *columns = &gather->columns;
+    if (rows->taps > 1 || columns->taps > 1 || rows->stride > 1 || columns->stride > 1 || rows->before || columns->before
+        || rows->sources != rows->positions || columns->sources != columns->positions)
+        return;
+    columns->sources = columns->positions = rows->sources * columns->sources;
+    rows->sources = rows->positions = 1;
+}
+
+static void pack_gather(Single *single, const Gather *gather, int64_t step)
+{
+    Packing *packing = &single->packing;
+    packing->groups = gather->groups;
+    packing->outs = gather->tiled;
+    packing->ins = gather->summed;
+    packing->rows = gather->rows.taps;
+    packing->columns = gather->columns.taps;
+    packing->block = step;
+    packing->last = padded(single, gather->tiled % step);
+}
+
+void single_gather(Single *single, Gather gather)
+{
+    Kernel *kernel = &single->kernel;
+    one_row(&gather);
+    TileSize tile = choose_tile(single, &gather);
+    int64_t step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
+    RunList runs = { 0 };
+    split_columns(&gather.columns, tile.positions, &runs);
+    pack_gather(single, &gather, step);
+    kernel_line(kernel, "const real *b = w;");
+    if (gather.groups > 1)
+        kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {", (long long)gather.groups,
+                    (long long)gather.summed, (long long)gather.tiled);
+    gather_block(single, &gather, &runs, step, 0, whole);
+    gather_block(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
+    if (gather.groups == 1)
+        return;
+    for (int i = 0; i < single->finish_names.count; i++)
+        kernel_line(kernel, "%s += %lld;", single->finish_names.items[i], (long long)gather.tiled);
+    kernel_line(kernel, "}");
+}
+
+/* --------------------------------------------------------------- windows */
+
+static void window_start(Single *single, const ChannelWindow *window, int64_t positions)
+{
+    for (int64_t p = 0; p < positions; p++)
+        switch (window->kind) {
+        case WINDOW_WEIGHTED: kernel_line(&single->kernel, "vec a%lld = *(const loose_vec *)(w + c);", (long long)p); break;
+        case WINDOW_MEAN: kernel_line(&single->kernel, "vec a%lld = { 0 };", (long long)p); break;
+        case WINDOW_LARGEST: kernel_line(&single->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", (long long)p); break;
+        }
+}
+
+/* `value`, a vec, joins position p's result; its weight is k.  The comparison is
+ * false for NaN on either side, so that a NaN wins, as in PyTorch. */
+static void window_join(Single *single, const ChannelWindow *window, int64_t p, const char *value)
+{
+    const char *a = format("a%lld", (long long)p);
+    switch (window->kind) {
+    case WINDOW_WEIGHTED: kernel_line(&single->kernel, "%s += %s * k;", a, value); break;
+    case WINDOW_MEAN: kernel_line(&single->kernel, "%s += %s;", a, value); break;
+    case WINDOW_LARGEST:
+        kernel_line(&single->kernel, "{ const vec value = %s; %s = choose((%s >= value) | (%s != %s), %s, value); }", value, a, a, a, a, a);
+        break;
+    }
+}
+
+static void window_weights(Single *single, const ChannelWindow *window, const char *column)
+{
+    if (window->kind == WINDOW_WEIGHTED)
+        kernel_line(&single->kernel, "const vec k = *(const loose_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);", (long long)window->columns.taps,
+                    column, (long long)single->packing.block);
+}
+
+/* One window over a long row, all of it inside: a loop. */
+static bool is_one_long_row(const Axis *columns)
+{
+    return columns->positions == 1 && columns->before == 0 && columns->taps <= columns->sources && columns->dilation == 1
+           && columns->taps > LOOPED_TAPS;
+}
+
+static void window_taps(Single *single, const ChannelWindow *window, Run run)
+{
+    Kernel *kernel = &single->kernel;
+    const Axis *columns = &window->columns;
+    if (is_one_long_row(columns)) {
+        kernel_line(kernel, "for (int q = 0; q < %lld; q++) {", (long long)columns->taps);
+        window_weights(single, window, "q");
+        window_join(single, window, 0, format("*(const loose_vec *)(v + q * %lldL)", (long long)single->x_stride));
+        kernel_line(kernel, "}");
+        return;
+    }
+    for (int64_t tap = 0; tap < columns->taps; tap++) {
         kernel_line(kernel, "{");
-        kernel_line(kernel, "const int top = 0, bottom = %lld;", (long long)rows->positions);
-    }
-    if (!text->count)
-        kernel_line(kernel, "const int count = (bottom - top) * %lld;", (long long)text->gather->columns.positions);
-    if (text->strip.spread) {
-        spread_strip(kernel, text->gather, &text->strip);
-        kernel_line(kernel, "const real *source = work;");
-    } else {
-        kernel_line(kernel, "const real *source = in + top * %lldL;", (long long)text->gather->columns.sources);
-        kernel_line(kernel, "(void)bottom;");
+        window_weights(single, window, format("%lld", (long long)tap));
+        for (int64_t p = 0; p < run.width; p++) {
+            int64_t source = axis_source(columns, run.start + p, tap);
+            if (source >= 0)
+                window_join(single, window, p, format("*(const loose_vec *)(v + %lldL)",
+                                                      (long long)((source - first_source(columns, run.start)) * single->x_stride)));
+        }
+        kernel_line(kernel, "}");
     }
 }
 
-void emit_single_gather(Kernel *kernel, const Gather *gather)
+static void window_tile(Single *single, const ChannelWindow *window, Run run, int64_t used)
 {
-    SingleText text = { .kernel = kernel, .gather = gather, .strip = choose_strip(kernel, gather) };
-    int64_t width = gather->columns.positions, strip = text.strip.rows * width;
-    text.count = gather->rows.positions % text.strip.rows ? 0 : strip;
-    Tile tile = choose_tile(kernel, gather->tiled, (strip + kernel->lanes - 1) / kernel->lanes);
-    int64_t whole = gather->tiled / tile.channels * tile.channels;
-
-    kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", (long long)gather->groups);
-    kernel_line(kernel, "const real *in = x + group * %lldL;", (long long)(gather->summed * gather->rows.sources * gather->columns.sources));
-    kernel_line(kernel, "real *out = y + group * %lldL;", (long long)(gather->tiled * gather->rows.positions * width));
-    kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
-    if (gather->bias)
-        kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
-    open_strip(&text);
-    single_channels(&text, tile, 0, whole);
-    single_channels(&text, (Tile){ gather->tiled - whole, tile.vectors }, whole, gather->tiled);
+    Kernel *kernel = &single->kernel;
+    open_run(kernel, &window->columns, run);
+    window_start(single, window, run.width);
+    open_row_taps(kernel, &window->rows);
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL + c;", (long long)window->columns.sources,
+                (long long)single->x_stride);
+    window_taps(single, window, run);
     kernel_line(kernel, "}");
+    for (int64_t p = 0; p < run.width; p++)
+        single_store(single, format("row * %lldL + column + %lld", (long long)window->columns.positions, (long long)p), "c", used,
+                     window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", (long long)p, window->scale) : format("a%lld", (long long)p));
     kernel_line(kernel, "}");
 }
 
-/* --------------------------------------------------------------- product
- * Each weight is used once, so reading them is what it costs: a few rows at a
- * time, in order; LANES rows' sums become one vector. */
-
-enum { ROWS_AT_ONCE = 4, HALVES = 2 };  /* eight sums in flight */
-
-static void product_terms(Kernel *kernel, int64_t in, int rows, const char *index, int64_t offset, int half, const char *lanes)
+static void window_channels(Single *single, const ChannelWindow *window, const RunList *runs, int64_t from, int64_t to, int64_t used)
 {
-    kernel_line(kernel, "{");
-    kernel_line(kernel, "const vec v = load(x + %s%lld);", index, (long long)offset);
-    for (int r = 0; r < rows; r++) {
-        const char *term = format("load(w + %s%lld) * v", index, (long long)(r * in + offset));
-        kernel_line(kernel, "a%d_%d += %s;", r, half, lanes ? format("choose(%s, %s, (vec){ 0 })", lanes, term) : term);
-    }
+    Kernel *kernel = &single->kernel;
+    if (from >= to)
+        return;
+    kernel_line(kernel, "for (int c = %lld; c < %lld; c += LANES)", (long long)from, (long long)to);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)window->rows.positions);
+    for (int i = 0; i < runs->count; i++)
+        window_tile(single, window, runs->items[i], used);
     kernel_line(kernel, "}");
 }
 
-static void product_rows(Kernel *kernel, int64_t in, int rows)
+static void pack_window(Single *single, const ChannelWindow *window)
 {
-    int64_t lanes = kernel->lanes, both = in / (HALVES * lanes) * HALVES * lanes, whole = in / lanes * lanes;
-    kernel_line(kernel, "const real *w = weight + (o + r) * %lldL;", (long long)in);
-    for (int r = 0; r < rows; r++)
-        kernel_line(kernel, "vec a%d_0 = { 0 }, a%d_1 = { 0 };", r, r);
-    if (both) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i += %d * LANES) {", (long long)both, HALVES);
-        for (int half = 0; half < HALVES; half++)
-            product_terms(kernel, in, rows, "i + ", half * lanes, half, NULL);
-        kernel_line(kernel, "}");
-    }
-    if (both < whole)
-        product_terms(kernel, in, rows, "", both, 0, NULL);
-    if (whole < in)
-        product_terms(kernel, in, rows, "", whole, 1, first_lanes(kernel, in - whole));
-    for (int r = 0; r < rows; r++)
-        kernel_line(kernel, "rows[r + %d] = a%d_0 + a%d_1;", r, r, r);
+    Packing *packing = &single->packing;
+    int64_t lanes = single->kernel.lanes;
+    packing->groups = packing->ins = 1;
+    packing->outs = window->channels;
+    packing->rows = window->rows.taps;
+    packing->columns = window->columns.taps;
+    packing->block = packing->last = (window->channels + lanes - 1) / lanes * lanes;
 }
 
-/* LANES outputs from o on, or the last `count` of them. */
-static void product_block(Kernel *kernel, int64_t in, int64_t count, bool bias)
+void single_window(Single *single, ChannelWindow window)
 {
-    int64_t whole = count / ROWS_AT_ONCE * ROWS_AT_ONCE;
-    kernel_line(kernel, "vec rows[LANES]%s;", count < kernel->lanes ? " = { { 0 } }" : "");
-    if (whole) {
-        kernel_line(kernel, "for (int r = 0; r < %lld; r += %d) {", (long long)whole, ROWS_AT_ONCE);
-        product_rows(kernel, in, ROWS_AT_ONCE);
-        kernel_line(kernel, "}");
-    }
-    if (whole < count) {
-        kernel_line(kernel, "{");
-        kernel_line(kernel, "const int r = %lld;", (long long)whole);
-        product_rows(kernel, in, (int)(count - whole));
-        kernel_line(kernel, "}");
-    }
-    store_row(kernel, "y + o", "o", bias ? "sum_block(rows) + load(bias + o)" : "sum_block(rows)", room_text(kernel, 0, count));
+    RunList runs = { 0 };
+    int64_t lanes = single->kernel.lanes, whole = window.channels / lanes * lanes;
+    split_columns(&window.columns, WINDOW_COLUMNS, &runs);
+    if (window.kind == WINDOW_WEIGHTED)
+        pack_window(single, &window);
+    window_channels(single, &window, &runs, 0, whole, lanes);
+    window_channels(single, &window, &runs, whole, window.channels, window.channels - whole);
 }
 
-void emit_single_product(Kernel *kernel, int64_t in, int64_t out, bool bias)
+bool single_scale(Single *single, const Parameter *weight, const Parameter *bias)
 {
-    int64_t whole = out / kernel->lanes * kernel->lanes;
-    if (whole) {
-        kernel_line(kernel, "for (int o = 0; o < %lld; o += LANES) {", (long long)whole);
-        product_block(kernel, in, kernel->lanes, bias);
-        kernel_line(kernel, "}");
-    }
-    if (whole < out) {
-        kernel_line(kernel, "const int o = %lld;", (long long)whole);
-        product_block(kernel, in, out - whole, bias);
-    }
+    Shape shape = input_shape(single->kernel.node);
+    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
+    all.sources = all.positions = shape.dim[1] * shape.dim[2];
+    if (single->kernel.asks)
+        return true;
+    single->packing = (Packing){ .weight = weight, .bias = bias };
+    single_window(single, (ChannelWindow){ .kind = WINDOW_WEIGHTED, .channels = shape.dim[0], .rows = one, .columns = all });
+    return true;
 }
