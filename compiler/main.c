@@ -70,8 +70,8 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
     Plans plans = { .inference = make_plan(graph, false, lanes, fuse) };
     if (graph->loss)
         plans.training = make_plan(graph, true, lanes, fuse);
-    if (!options->reference)
-        plans.single = make_plan(single_image_graph(graph), false, 1, fuse);
+    if (!options->reference)            /* whose convolutions do not hand their rows to a pool */
+        plans.single = make_plan(single_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
     return plans;
 }
 

@@ -398,6 +398,9 @@ struct Operator {
     bool (*whole_batch)(const Node *node);
     /* True when every y is the largest x of its window.  NULL: never. */
     bool (*selects)(const Node *node);
+    /* True when node's forward kernel can hand its rows to `pool`, which selects,
+     * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
+    bool (*pools)(const Node *node, const Node *pool);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -463,7 +466,7 @@ struct Parameter {
     Init init;
     Node *node;
     int64_t offset;             /* in elements, in its kind's arena; set by the planner */
-    bool whole_batch;           /* its gradient is one sum, not one per grain; set by mark_whole_batch */
+    bool whole_batch;           /* its gradient is one sum, not one per grain; set by add_gradients */
     bool frozen;                /* no optimizer moves it; set by the train section, as is */
     int group;                  /* which `group` setting is its own, from 1; 0: none */
 };
@@ -519,7 +522,8 @@ struct Tensor {
     Tensor *next_view;          /* gradients: a base's views, chained */
 };
 
-/* An element-by-element node that another one does on the values it stores. */
+/* An element-by-element node that another one does on the values it stores; the
+ * first may be a maximum over windows of them. */
 typedef struct Finish {
     const Node *node;
     int which;                  /* the input that is being stored; backward: -1, dy is */
@@ -697,7 +701,7 @@ enum {                          /* CompileOptions.fuse: rewrites of a plan, or o
     FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
     FUSE_ALL = (1 << 6) - 1,
-    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT      /* need specialised kernels */
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL        /* in a plan they need specialised kernels */
 };
 
 typedef struct CompileOptions {
@@ -756,6 +760,8 @@ bool read_fusions(const char *words, unsigned *fuse);   /* "none" or "NAME,…";
 const char *fusion_names(void);                         /* for help: "activation, residual, …" */
 /* The tensor that node makes: out or dx. */
 Tensor *node_result(const Node *node);
+/* The node as its own operator sees it, without what others do on its stores. */
+Node unfused(const Node *node);
 /* The tensor that would flow between the two nodes, and does not exist. */
 Tensor *finish_takes(const Finish *finish);
 /* memory.c: where every tensor and every parameter lies. */
@@ -787,6 +793,7 @@ struct Kernel {
     bool single;                /* for one image: a reference kernel has one lane */
     bool asks;                  /* emit is asked for an expression, not for text: see pointwise_expression() */
     const char *expression;
+    const Node *pool;           /* the first finish, where it selects: y and aux are its own */
     const char *finish;         /* the function that does node->finishes; NULL: there are none */
     const char *finish_operands;        /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */
 };

@@ -51,8 +51,16 @@ typedef struct NetStep {
     uint64_t seed;              /* of the run: with `step` and the image's place it decides dropout */
     uint64_t step;              /* counts training steps from 0 */
     struct NetWatch *watch;     /* is told of every part; NULL: nobody is */
+    const struct NetMove *move; /* NULL: gradients are left in `gradients` */
     const real *packed;         /* parameters as NetModel.packings lays them out: for one image only */
 } NetStep;
+
+/* Who computes a whole-batch gradient in a step that moves the weights hands
+ * over each stretch of it, gradient[0 … to - from), while it is in the cache;
+ * nobody needs it afterwards. */
+typedef struct NetMove {
+    void (*update)(const struct NetMove *move, int64_t from, int64_t to, const real *gradient);
+} NetMove;
 
 /* A part of a program: one kernel's call in one of its phases. */
 typedef struct NetPart {
@@ -88,6 +96,7 @@ typedef struct NetOwned {
     NetOwnedWork *work;
     int64_t units;
     int part;                   /* of NetProgram.parts: told when all threads have done it */
+    bool moves;                 /* hands gradients to NetStep.move, where there is one */
 } NetOwned;
 typedef struct NetPhase {
     NetWork *grain;             /* NULL: nothing */

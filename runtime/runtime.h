@@ -99,6 +99,16 @@ uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *wid
 
 /* -------------------------------------------------------------- train/ */
 
+/* A function compiled once for each width of vectors, of which the machine
+ * picks one.  Element by element the results are the same bits: gcc fuses no
+ * multiply with an add under -std=c11.  Not under a sanitizer, which is not yet
+ * awake when the choice is made. */
+#if defined __x86_64__ && defined __GLIBC__ && !defined __SANITIZE_THREAD__ && !defined __SANITIZE_ADDRESS__ && !defined __clang__
+#define NET_EACH_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define NET_EACH_WIDTH
+#endif
+
 enum {
     NET_RANGE_UNIT = 16,        /* elements: a thread's range of the weights is a multiple */
     NET_MOST_LANES = 64,
@@ -182,15 +192,15 @@ const char *net_optimizer_name(const NetOptimizer *optimizer);
 const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot);        /* "momentum_buffer" */
 /* The rates of a step, from 0. */
 void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step, int64_t epoch);
-/* weights[from … to) by the mean gradient. */
-void net_optimizer_update(const NetOptimizer *optimizer, real *weights, const real *gradient, int64_t from, int64_t to);
+/* weights[from … to) by the mean gradient, of which gradient[0 … to - from) is theirs. */
+void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to, const real *gradient);
 
 /* Gradients within bounds: where there is a norm, all pieces are measured
  * before any of the gradient is changed. */
 bool net_clip_open(NetClip *clip, const NetSettings *settings, int64_t trained, NetError *error);
 void net_clip_close(NetClip *clip);
 void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first, int64_t end);        /* pieces */
-void net_clip_apply(const NetClip *clip, real *gradient, int64_t from, int64_t to);
+void net_clip_apply(const NetClip *clip, real *gradient, int64_t count);
 
 /* train/initial.c: each parameter from its own stream of random numbers. */
 void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters, uint64_t seed);
@@ -203,6 +213,7 @@ struct NetSession {
     NetShape image;             /* what the data hold: the input, or the image it is the values of */
     NetPool *pool;
     bool training;              /* has gradients, and room for the training program */
+    bool keep_gradients;        /* a step that moves the weights leaves all of its gradient, too */
     int64_t batch, max_grains;
     real *weights, *buffers, *gradients, *kept, *input, *loss, *active;
     int64_t *counters;
@@ -275,9 +286,10 @@ typedef struct NetBatch {
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;
-/* One training step: the mean gradient is left in session->gradients[0 …
- * trained), and `optimizer`, unless NULL, moves the weights; a loss that is not
- * finite moves nothing, and the step does not count. */
+/* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
+ * not finite moves nothing, and the step does not count.  The mean gradient is
+ * left in session->gradients[0 … trained) without an optimizer and where
+ * session->keep_gradients asks for it. */
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer);
 /* One pass of the inference program; the loss is the network's own, or without a
  * train section the cross-entropy of its logits. */

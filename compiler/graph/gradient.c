@@ -203,6 +203,8 @@ static void append_late(Pass *pass)
     for (int i = 0; i < pass->late.count; i++) {
         Node *node = append_for(pass, pass->late.items[i]->forward, STAGE_BACKWARD_PARAMETERS);
         node->dy = pass->late.items[i]->dy;
+        for (int k = 0; k < node->parameters.count; k++)
+            node->parameters.items[k]->whole_batch = true;
     }
 }
 
@@ -232,8 +234,6 @@ void mark_whole_batch(Graph *graph)
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
         node->whole_batch = node->op->whole_batch && node->op->whole_batch(node);
-        for (int k = 0; k < node->parameters.count; k++)
-            node->parameters.items[k]->whole_batch = node->whole_batch;
     }
 }
 

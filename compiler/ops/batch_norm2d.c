@@ -90,19 +90,19 @@ static void open_channels(Kernel *kernel, bool gradient)
         kernel_line(kernel, "const vec *d = dy + c * %lldL;", plane);
 }
 
-/* Sums `term`, an expression of i, over the plane into the row `name`. */
-static void sum_plane(Kernel *kernel, const char *name, const char *term)
+/* Sums `a` and, unless NULL, `b`, expressions of i, over the plane into the rows of those names. */
+static void sum_plane(Kernel *kernel, const char *a, const char *b)
 {
     int64_t plane = plane_of(kernel->node), whole = plane / 4 * 4;
-    kernel_line(kernel, "vec %s[4] = { 0 };", name);
+    kernel_line(kernel, "vec a[4] = { 0 }%s;", b ? ", b[4] = { 0 }" : "");
     if (whole) {
         kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", (long long)whole);
         for (int k = 0; k < 4; k++)
-            kernel_line(kernel, "{ const int i = p + %d; %s[%d] += %s; }", k, name, k, term);
+            kernel_line(kernel, "{ const int i = p + %d; a[%d] += %s;%s }", k, k, a, b ? format(" b[%d] += %s;", k, b) : "");
         kernel_line(kernel, "}");
     }
     for (int64_t i = whole; i < plane; i++)
-        kernel_line(kernel, "{ const int i = %lld; %s[0] += %s; }", (long long)i, name, term);
+        kernel_line(kernel, "{ const int i = %lld; a[0] += %s;%s }", (long long)i, a, b ? format(" b[0] += %s;", b) : "");
 }
 
 /* "sum over the lanes that hold an image". */
@@ -144,11 +144,13 @@ static void emit_statistics(Kernel *kernel)
     kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", (long long)plane_of(kernel->node));
     kernel_line(kernel, "real *own = statistics + g * %lldL;", (long long)kernel->kept_elements);
     open_channels(kernel, false);
-    sum_plane(kernel, "a", "v[i]");
-    kernel_line(kernel, "const real mean = %s / values;", total("a"));
-    sum_plane(kernel, "b", "(v[i] - mean) * (v[i] - mean)");
-    kernel_line(kernel, "own[2 * c] = mean;");
-    kernel_line(kernel, "own[2 * c + 1] = %s;", total("b"));
+    kernel_line(kernel, "real mean;");
+    kernel_line(kernel, "{");
+    sum_plane(kernel, "v[i]", NULL);
+    kernel_line(kernel, "own[2 * c] = mean = %s / values;", total("a"));
+    kernel_line(kernel, "}");
+    sum_plane(kernel, "(v[i] - mean) * (v[i] - mean)", NULL);
+    kernel_line(kernel, "own[2 * c + 1] = %s;", total("a"));
     kernel_line(kernel, "}");
 }
 
@@ -191,8 +193,7 @@ static void emit_sums(Kernel *kernel)
     open_channels(kernel, true);
     combine_moments(kernel);
     declare_deviation(kernel);
-    sum_plane(kernel, "a", "d[i]");
-    sum_plane(kernel, "b", "d[i] * (v[i] - mean)");
+    sum_plane(kernel, "d[i]", "d[i] * (v[i] - mean)");
     kernel_line(kernel, "own[2 * c] = %s;", total("a"));
     kernel_line(kernel, "own[2 * c + 1] = inverse * %s;", total("b"));
     if (kernel->node->args[AFFINE].integer[0]) {

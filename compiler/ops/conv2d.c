@@ -171,6 +171,7 @@ const Operator operator_conv2d = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
+    .pools = conv2d_pools,
     .emit = emit_conv2d,
     .single = single_conv2d,
 };

@@ -2,6 +2,7 @@
  * tiles.h. */
 #include "tiles.h"
 #include "conv2d.h"
+#include "max_pool2d.h"
 
 Axis conv2d_axis(const Node *node, int axis)
 {
@@ -46,6 +47,13 @@ static Gather forward_gather(const Kernel *kernel)
     };
     flatten_rows(kernel, &gather);
     return gather;
+}
+
+enum { MOST_LINES = 1024 };     /* vectors of one channel's rows: a tile's stay in the first cache, and on the stack */
+
+bool conv2d_pools(const Node *node, const Node *pool)
+{
+    return conv2d_pads_with_zeros(node) && pools_rows(pool) && pooled_rows(pool) * node->out->shape.dim[2] <= MOST_LINES;
 }
 
 bool emit_conv2d(Kernel *kernel)

@@ -114,71 +114,6 @@ static bool whole_batch(const Node *node)
     return in >= 64 && in * out >= 16384;
 }
 
-enum { CHUNK = 8 };             /* grains turned round at once: their rows stay in the first cache */
-
-static void batch_rows(Kernel *kernel, int64_t in, int64_t from, int64_t to, int rows)
-{
-    if (from >= to)
-        return;
-    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %d) {", (long long)from, (long long)to, rows);
-    kernel_line(kernel, "real *out = dweight + o * %lldL + i;", (long long)in);
-    for (int r = 0; r < rows; r++)
-        for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };", r, half,
-                        (long long)(r * in + half * kernel->lanes));
-    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
-    kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
-    kernel_line(kernel, "const vec *v = t + q * 2 * LANES;");
-    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
-    for (int r = 0; r < rows; r++)
-        for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "a%d_%d += v[lane + %d] * d[lane + %d];", r, half, half * kernel->lanes, r * kernel->lanes);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-    for (int r = 0; r < rows; r++)
-        for (int half = 0; half < 2; half++)
-            kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", (long long)(r * in + half * kernel->lanes), r, half);
-    kernel_line(kernel, "}");
-}
-
-static void batch_bias(Kernel *kernel, int64_t out)
-{
-    kernel_line(kernel, "for (int o = 0; from == 0 && o < %lld; o++) {", (long long)out);
-    kernel_line(kernel, "vec a = { 0 };");
-    kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
-    kernel_line(kernel, "    a += dy[q * %lldL + o];", (long long)kernel->dy_stride);
-    kernel_line(kernel, "dbias[o] = sum_lanes(a);");
-    kernel_line(kernel, "}");
-}
-
-/* The whole batch's gradient: a unit owns two vectors of columns, turns them
- * round for every grain and multiplies them with all of dy.  The last unit also
- * does what is left over, as a block that ends with the row. */
-static void emit_batch_gradient(Kernel *kernel, int64_t in, int64_t out)
-{
-    int64_t block = 2 * kernel->lanes;
-    int rows = kernel->registers == 32 ? 8 : 4;
-    kernel->units = in / block;
-    kernel_line(kernel, "for (int64_t g = from; g < to; g++) {");
-    kernel_line(kernel, "const int parts = %s;", in % block ? format("g == %lld ? 2 : 1", (long long)(kernel->units - 1)) : "1");
-    kernel_line(kernel, "for (int part = 0; part < parts; part++) {");
-    kernel_line(kernel, "const int64_t i = part ? %lld : g * %lld;", (long long)(in - block), (long long)block);
-    kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
-    kernel_line(kernel, "const int64_t left = s->grains - first, count = left < %d ? left : %d;", CHUNK, CHUNK);
-    kernel_line(kernel, "vec t[%d * 2 * LANES];", CHUNK);
-    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
-    kernel_line(kernel, "transpose(t + q * 2 * LANES, x + (first + q) * %lldL + i);", (long long)kernel->x_stride);
-    kernel_line(kernel, "transpose(t + q * 2 * LANES + LANES, x + (first + q) * %lldL + i + LANES);", (long long)kernel->x_stride);
-    kernel_line(kernel, "}");
-    batch_rows(kernel, in, 0, out / rows * rows, rows);
-    batch_rows(kernel, in, out / rows * rows, out, 1);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-    if (find_parameter(kernel->node, "bias"))
-        batch_bias(kernel, out);
-}
-
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
@@ -194,7 +129,7 @@ static bool emit(Kernel *kernel)
         Gather backward = reversed_gather(&forward, node->accumulate);
         emit_gather(kernel, &backward);
     } else if (node->whole_batch) {
-        emit_batch_gradient(kernel, input_shape(node).dim[0], node->out->shape.dim[0]);
+        emit_matrix_gradient(kernel, matrix);
     } else {
         emit_parameter_gradient(kernel, input_shape(node).dim[0], node->out->shape.dim[0]);
         if (find_parameter(node, "bias"))

@@ -17,7 +17,8 @@ enum {
     STRETCH = 128,              /* forward: inputs per stretch */
     GRADIENT_STRETCH = 64,      /* input gradient: outputs per stretch */
     PACKED = 48,                /* input gradient: inputs whose weights are copied together */
-    MOST_GRAINS = 4
+    MOST_GRAINS = 4,
+    LINE = 16                   /* elements of a cache line, or less */
 };
 
 /* One product: results t of the grains from q on, each the sum over n. */
@@ -99,11 +100,20 @@ static void emit_tile(const Product *product, int results, int grains)
     kernel_line(kernel, "const int64_t at = q * %lldL + t;", (long long)product->result_stride);
     kernel_line(kernel, "vec *out = %s + at;", product->result);
     tile_start(product, results, grains);
-    kernel_line(kernel, "for (int k = 0; k < count; k++) {");
+    if (product->next_step == 1) {
+        kernel_line(kernel, "for (int k = 0; k < count;) {");
+        for (int r = 0; r < results; r++)
+            kernel_line(kernel, "__builtin_prefetch(w + %lldL);", (long long)((results + r) * product->step));
+        kernel_line(kernel, "for (const int stop = count - k < %d ? count : k + %d; k < stop; k++) {", LINE, LINE);
+    } else {
+        kernel_line(kernel, "for (int k = 0; k < count; k++) {");
+    }
     outer_product(kernel, &weights, &values);
     kernel_line(kernel, "w += %lld;", (long long)product->next_step);
     kernel_line(kernel, "v++;");
     kernel_line(kernel, "}");
+    if (product->next_step == 1)
+        kernel_line(kernel, "}");
     tile_stores(product, results, grains);
 }
 
@@ -205,4 +215,116 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
     emit_group(&product);
     kernel_line(kernel, "}");
     close_stretches(kernel);
+}
+
+/* ------------------------------------------------------ weight gradient
+ * It sums over lanes, so x is turned round, a few vectors of inputs at a time:
+ * then a vector holds consecutive inputs of one image, and a tile is those
+ * times a few outputs.  The gradient is made a block of outputs at a time and,
+ * in a step that moves the weights, used up at once: all blocks then lie where
+ * the first one does, and stay in the cache. */
+
+enum {
+    BLOCK = 128,                /* outputs: turning x round is a fortieth of the work */
+    CHUNK = 4                   /* grains turned round at once: their rows stay in the first cache */
+};
+
+static void gradient_sums(Kernel *kernel, int64_t in, int rows, int width, const char *template)
+{
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < width; c++)
+            kernel_line(kernel, template, r, c, (long long)(r * in + c * kernel->lanes));
+}
+
+static void gradient_tile(Kernel *kernel, int64_t in, int rows, int width)
+{
+    Operands inputs = { .name = "v" }, outputs = { .name = "d" };
+    for (int c = 0; c < width; c++)
+        push(&inputs.items, ((Value){ c, format("v[%d]", c * kernel->lanes) }));
+    for (int r = 0; r < rows; r++)
+        push(&outputs.items, ((Value){ r, format("splat(d[%d])", r * kernel->lanes) }));
+    kernel_line(kernel, "real *out = block + (o - row) * %lldL + i;", (long long)in);
+    gradient_sums(kernel, in, rows, width, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };");
+    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
+    kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
+    kernel_line(kernel, "const vec *v = turned + q * %d * LANES;", width);
+    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
+    outer_product(kernel, &outputs, &inputs);
+    kernel_line(kernel, "d++;");
+    kernel_line(kernel, "v++;");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < width; c++)
+            kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", (long long)(r * in + c * kernel->lanes), r, c);
+}
+
+/* Of the block's outputs and the inputs from `i`, as many vectors as `width` says. */
+static void gradient_columns(Kernel *kernel, int64_t in, int width)
+{
+    kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
+    kernel_line(kernel, "const int count = s->grains - first < %d ? (int)(s->grains - first) : %d;", CHUNK, CHUNK);
+    kernel_line(kernel, "vec turned[%d * LANES];", CHUNK * width);
+    kernel_line(kernel, "for (int q = 0; q < count; q++)");
+    kernel_line(kernel, "    for (int c = 0; c < %d * LANES; c += LANES)", width);
+    kernel_line(kernel, "        transpose(turned + q * %d * LANES + c, x + (first + q) * %lldL + i + c);", width, (long long)kernel->x_stride);
+    kernel_line(kernel, "int64_t o = row;");
+    for (int rows = kernel->registers == 32 ? 8 : 4; rows > 0; rows /= 2) {
+        kernel_line(kernel, "for (; o + %d <= last; o += %d) {", rows, rows);
+        gradient_tile(kernel, in, rows, width);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+static void gradient_block(Kernel *kernel, int64_t in)
+{
+    int lanes = kernel->lanes, width = kernel->registers == 32 ? 3 : 2;
+    int64_t whole = in / (width * lanes) * (width * lanes);
+    int left = (int)((in - whole) / lanes);
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i += %d) {", (long long)whole, width * lanes);
+    gradient_columns(kernel, in, width);
+    kernel_line(kernel, "}");
+    if (left) {
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int64_t i = %lld;", (long long)whole);
+        gradient_columns(kernel, in, left);
+        kernel_line(kernel, "}");
+    }
+    if (in % lanes) {           /* a vector that ends with the row, whatever of it is done already */
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int64_t i = %lld;", (long long)(in - lanes));
+        gradient_columns(kernel, in, 1);
+        kernel_line(kernel, "}");
+    }
+}
+
+static void gradient_bias(Kernel *kernel)
+{
+    kernel_line(kernel, "for (int64_t o = row; o < last; o++) {");
+    kernel_line(kernel, "vec a = { 0 };");
+    kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
+    kernel_line(kernel, "    a += dy[q * %lldL + o];", (long long)kernel->dy_stride);
+    kernel_line(kernel, "dbias[o] = sum_lanes(a);");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "if (s->move)");
+    kernel_line(kernel, "    s->move->update(s->move, dbias - s->gradients + row, dbias - s->gradients + last, dbias + row);");
+}
+
+void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
+{
+    long long in = matrix.in, out = matrix.out;
+    kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
+    kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, ROWS_OF_UNIT, out,
+                ROWS_OF_UNIT, out);
+    kernel_line(kernel, "const int64_t offset = dweight - s->gradients;");
+    kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
+    kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
+    kernel_line(kernel, "real *block = dweight + (s->move ? begin : row) * %lldL;", in);
+    gradient_block(kernel, matrix.in);
+    kernel_line(kernel, "if (s->move)");
+    kernel_line(kernel, "    s->move->update(s->move, offset + row * %lldL, offset + last * %lldL, block);", in, in);
+    if (matrix.bias)
+        gradient_bias(kernel);
+    kernel_line(kernel, "}");
 }

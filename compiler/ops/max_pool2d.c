@@ -4,6 +4,7 @@
  */
 #include "single.h"
 #include "window.h"
+#include "max_pool2d.h"
 
 enum { KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE };
 
@@ -86,10 +87,9 @@ static void close_windows(Kernel *kernel)
 
 /* The comparison is false for NaN on either side, so it asks whether the best
  * so far stays: a NaN then wins, as in PyTorch, and ties go to the earlier tap. */
-static void emit_forward(Kernel *kernel, int64_t rows, int64_t columns, bool notes)
+static void emit_window(Kernel *kernel, int64_t rows, int64_t columns, int64_t width)
 {
-    int64_t width = input_shape(kernel->node).dim[2];
-    open_windows(kernel, "const vec *v = x");
+    bool notes = kernel->training;
     kernel_line(kernel, "vec best = v[0], value;");
     kernel_line(kernel, "mask stays;");
     if (notes)
@@ -104,7 +104,37 @@ static void emit_forward(Kernel *kernel, int64_t rows, int64_t columns, bool not
     kernel_store(kernel, "y[p]", "p", "best");
     if (notes)
         kernel_line(kernel, "aux[p] = which;");
+}
+
+static void emit_forward(Kernel *kernel, int64_t rows, int64_t columns)
+{
+    open_windows(kernel, "const vec *v = x");
+    emit_window(kernel, rows, columns, input_shape(kernel->node).dim[2]);
     close_windows(kernel);
+}
+
+bool pools_rows(const Node *pool)
+{
+    return windows_tile(pool);
+}
+
+int64_t pooled_rows(const Node *pool)
+{
+    return pool->args[KERNEL_SIZE].integer[0];
+}
+
+void emit_pooled_rows(Kernel *kernel, const Node *pool, const char *channel, int64_t channels)
+{
+    const ArgValue *size = &pool->args[KERNEL_SIZE];
+    long long rows = size->integer[0], columns = size->integer[1], width = input_shape(pool).dim[2];
+    long long places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places;
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)channels);
+    kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", places);
+    kernel_line(kernel, "const vec *v = lines + c * %lld + column * %lld;", rows * width, columns);
+    kernel_line(kernel, "const int64_t p = (%s + c) * %lldL + first / %lld * %lld + column;", channel, plane, rows, places);
+    emit_window(kernel, rows, columns, width);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
 }
 
 /* Elements no window covers have no gradient. */
@@ -137,7 +167,7 @@ static bool emit(Kernel *kernel)
     if (!windows_tile(node))
         return false;
     if (kernel->stage == STAGE_FORWARD)
-        emit_forward(kernel, size->integer[0], size->integer[1], kernel->training);
+        emit_forward(kernel, size->integer[0], size->integer[1]);
     else
         emit_backward(kernel, size->integer[0], size->integer[1]);
     return true;

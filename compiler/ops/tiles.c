@@ -8,6 +8,7 @@
  * is bounded once per row.
  */
 #include "tiles.h"
+#include "max_pool2d.h"
 
 enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14, GRADIENT_COLUMNS = 4 };
 
@@ -201,6 +202,7 @@ typedef struct GatherText {
     int64_t in_plane, out_plane;
     bool packed;                /* a tile's weights are copied first, in the order of their use */
     RunList runs;
+    const Node *pool;           /* takes the rows, a few at a time; NULL: they are stored */
 } GatherText;
 
 static void gather_start(const GatherText *text, int64_t channels, int64_t width)
@@ -259,8 +261,11 @@ static void gather_store(const GatherText *text, int64_t channels, int64_t width
         for (int64_t x = 0; x < width; x++) {
             long long at = t * text->out_plane + x;
             const char *before = gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
-            kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
-                         format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
+            if (text->pool)
+                kernel_line(text->kernel, "to[%lld] = a%lld_%lld;", at, (long long)t, (long long)x);
+            else
+                kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
+                             format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
         }
 }
 
@@ -282,9 +287,12 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     const Gather *gather = text->gather;
     Kernel *kernel = text->kernel;
     open_run(kernel, &gather->columns, run);
-    kernel_line(kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
-                (long long)gather->columns.positions);
-    if (kernel->finish_operands)
+    if (text->pool)
+        kernel_line(kernel, "vec *to = lines + (row - first) * %lld + column;", (long long)gather->columns.positions);
+    else
+        kernel_line(kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
+                    (long long)gather->columns.positions);
+    if (kernel->finish_operands && !text->pool)
         kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
     gather_start(text, channels, run.width);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
@@ -310,6 +318,22 @@ static void pack_weights(const GatherText *text, int64_t channels)
                 (long long)channels, (long long)gather->tiled_step, (long long)gather->summed_step);
 }
 
+/* The loop over what the pool takes at a time: the rows `first` to `last`, in `lines`.
+ * Rows that no window covers are not computed. */
+static void open_lines(const GatherText *text, int64_t channels)
+{
+    long long rows = pooled_rows(text->pool);
+    kernel_line(text->kernel, "for (int first = top; first + %lld <= bottom; first += %lld) {", rows, rows);
+    kernel_line(text->kernel, "const int last = first + %lld;", rows);
+    kernel_line(text->kernel, "vec lines[%lld];", (long long)(channels * text->out_plane));
+}
+
+static void close_lines(const GatherText *text, int64_t channels)
+{
+    emit_pooled_rows(text->kernel, text->pool, format("group * %lld + t", (long long)text->gather->tiled), channels);
+    kernel_line(text->kernel, "}");
+}
+
 /* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
 static void gather_channels(const GatherText *text, int64_t channels, int64_t from, int64_t to)
 {
@@ -321,10 +345,14 @@ static void gather_channels(const GatherText *text, int64_t channels, int64_t fr
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
         pack_weights(text, channels);
-    kernel_line(kernel, "for (int row = top; row < bottom; row++) {");
+    if (text->pool)
+        open_lines(text, channels);
+    kernel_line(kernel, "for (int row = %s; row < %s; row++) {", text->pool ? "first" : "top", text->pool ? "last" : "bottom");
     for (int i = 0; i < text->runs.count; i++)
         gather_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");
+    if (text->pool)
+        close_lines(text, channels);
     kernel_line(kernel, "}");
 }
 
@@ -408,15 +436,23 @@ void emit_gather(Kernel *kernel, const Gather *gather)
     };
     Tile tile = choose_tile(gather, kernel->registers);
     split_columns(&gather->columns, tile.columns, &text.runs);
+    if (kernel->pool) {
+        text.pool = kernel->pool;
+        text.out_plane = pooled_rows(kernel->pool) * gather->columns.positions;
+    }
 
     open_groups(kernel, gather->groups);
     kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (long long)(gather->summed * text.in_plane));
-    kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out, (long long)(gather->tiled * text.out_plane));
+    if (!text.pool)
+        kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out,
+                    (long long)(gather->tiled * text.out_plane));
     if (!gather->unweighted)
         kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
     if (gather->bias)
         kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
     int64_t whole = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
+    if (text.pool && block < gather->rows.positions)    /* whole windows */
+        block += pooled_rows(text.pool) - 1 - (block - 1) % pooled_rows(text.pool);
     text.packed = is_packed(gather, tile.channels, block);
     open_block(kernel, gather->rows.positions, block);
     gather_channels(&text, tile.channels, 0, whole);
@@ -442,6 +478,7 @@ typedef struct GradientText {
     const Gather *forward;
     int64_t x_plane, y_plane;
     int64_t first_tap, taps;    /* the columns' taps that this pass sums */
+    int64_t first_channel;      /* of out, in this loop */
     int64_t room;               /* sums of one out channel in a stretch of in channels */
     RunList runs;
 } GradientText;
@@ -513,6 +550,22 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
     }
 }
 
+enum { MOST_AHEAD = 8 };         /* tiles of out channels */
+
+/* While the first out channels go over these in channels, fetches the next ones
+ * where they do not all stay in the cache and the first are a good part of all. */
+static void gradient_ahead(const GradientText *text, Tile tile, Run run)
+{
+    const Gather *forward = text->forward;
+    if (fits_block(text->kernel, forward->summed * text->x_plane) || forward->tiled > MOST_AHEAD * tile.channels)
+        return;
+    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", (long long)text->first_channel, (long long)(forward->rows.taps / 2));
+    for (int64_t i = 0; i < tile.columns; i++)
+        for (int64_t x = 0; x < run.width * forward->columns.stride; x++)
+            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (long long)((tile.columns + i) * text->x_plane + x));
+    kernel_line(text->kernel, "}");
+}
+
 static void gradient_rows(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
@@ -529,6 +582,7 @@ static void gradient_rows(const GradientText *text, Tile tile)
         kernel_line(kernel, "const vec *v = in + i * %lld + line * %lld + source;", (long long)text->x_plane,
                     (long long)forward->columns.sources);
         gradient_products(text, tile, text->runs.items[i]);
+        gradient_ahead(text, tile, text->runs.items[i]);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -590,9 +644,12 @@ static void gradient_channels(GradientText *text, Tile tile, int64_t from, int64
     const Gather *forward = text->forward;
     int64_t window = forward->summed_step, tiles = MOST_SUMS / (tile.channels * tile.columns * window);
     int64_t stretch = tile.columns * (tiles ? tiles : 1);
+    while (stretch > tile.columns && !fits_block(kernel, stretch * text->x_plane))
+        stretch -= tile.columns;
     if (stretch > forward->summed)
         stretch = forward->summed;
     text->room = stretch * window;
+    text->first_channel = from;
     kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", (long long)forward->summed, (long long)stretch);
     kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", (long long)stretch, (long long)forward->summed,
                 (long long)stretch, (long long)forward->summed);

@@ -3,7 +3,7 @@
  *
  * Requires plan->schedule.  Takes nodes out of it and hangs each on an earlier
  * one as a Finish: a relu on the convolution before it, a residual add on the
- * convolution of its last branch, and on the way back the relu's gradient on
+ * convolution of its last branch, a pooling on the convolution whose rows it halves, and on the way back the relu's gradient on
  * whatever computes the gradient of its output.  The schedule's nodes are
  * copied before they change: the graph, which the other plan shares, stays.
  *
@@ -19,7 +19,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "activation", FUSE_ACTIVATION },  /* relu and its like, in the kernel before */
     { "residual", FUSE_RESIDUAL },      /* add, in the kernel that makes its last input */
     { "gradient", FUSE_GRADIENT },      /* an activation's gradient, in the kernel that makes its dy */
-    { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows */
+    { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it */
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
 };
@@ -153,6 +153,14 @@ Tensor *node_result(const Node *node)
     return node->stage == STAGE_FORWARD ? node->out : node->dx;
 }
 
+Node unfused(const Node *node)
+{
+    Node alone = *node;
+    if (node->finishes.count)
+        *(node->stage == STAGE_FORWARD ? &alone.out : &alone.dx) = node->finishes.items[0].stored;
+    return alone;
+}
+
 Tensor *finish_takes(const Finish *finish)
 {
     return finish->which < 0 ? finish->node->dy : finish->node->inputs.items[finish->which];
@@ -173,6 +181,8 @@ static unsigned fusion_of(const Node *node)
         return node->accumulate ? 0 : FUSE_GRADIENT;
     if (node->stage != STAGE_FORWARD)
         return 0;
+    if (node->op->selects && node->op->selects(node))
+        return FUSE_POOL;
     return node->inputs.count > 1 ? FUSE_RESIDUAL : FUSE_ACTIVATION;
 }
 
@@ -185,7 +195,7 @@ static bool operands_are_there(const Fusion *fusion, const Node *node, int which
     const Tensor *flows = finish_takes(&(Finish){ .node = node, .which = which }), *result = node_result(node);
     for (int i = 0; i < accesses.count; i++) {
         const Tensor *tensor = accesses.items[i].tensor;
-        if (tensor == flows || (accesses.items[i].write && tensor == result))
+        if (tensor == flows || (accesses.items[i].write && (tensor == result || tensor == node->aux)))
             continue;
         Region region = region_of(fusion->plan, tensor);
         if (accesses.items[i].write || regions_overlap(region, flowing) || is_used(fusion, region, maker, position, true))
@@ -206,6 +216,12 @@ static bool flows_once(const Node *node, int which)
     return true;
 }
 
+/* A maximum over windows comes first of what is done, and only where the maker gives whole rows. */
+static bool hands_rows(const Node *maker, const Node *pool)
+{
+    return maker->stage == STAGE_FORWARD && !maker->finishes.count && maker->op->pools && maker->op->pools(maker, pool);
+}
+
 /* The position of the node that can do this one's work on what it stores; -1: none can. */
 static int find_maker(const Fusion *fusion, int position, int which)
 {
@@ -216,8 +232,7 @@ static int find_maker(const Fusion *fusion, int position, int which)
     if (maker < 0 || !can_finish(plan->schedule.items[maker]) || !flows_once(node, which)
         || !same_region(region_of(plan, node_result(plan->schedule.items[maker])), flowing))
         return -1;
-    /* Behind a view, whose shape is another: the maker's kernel is written for its own. */
-    if (node->stage == STAGE_FORWARD && !shape_equal(node->out->shape, plan->schedule.items[maker]->out->shape))
+    if (fusion_of(node) == FUSE_POOL && !hands_rows(plan->schedule.items[maker], node))
         return -1;
     bool in_place = same_region(flowing, result);
     int end = plan->schedule.count + 1;
@@ -255,7 +270,9 @@ static void try_node(Fusion *fusion, int position)
 {
     const Plan *plan = fusion->plan;
     const Node *node = plan->schedule.items[position];
-    if (!node->op || plan_skips(plan, node) || !(fusion_of(node) & plan->fuse) || !pointwise_expression(node))
+    if (!node->op || plan_skips(plan, node) || !(fusion_of(node) & plan->fuse))
+        return;
+    if (fusion_of(node) != FUSE_POOL && !pointwise_expression(node))
         return;
     int best = -1, best_which = -1, inputs = node->stage == STAGE_FORWARD ? node->inputs.count : 1;
     for (int i = 0; i < inputs; i++) {

@@ -77,9 +77,8 @@ static void dump_node(const Plan *plan, const Node *node, FILE *out)
         dump_step(plan, node, NULL, NULL, out);
         return;
     }
-    Node alone = *node;
+    Node alone = unfused(node);
     alone.finishes.count = 0;
-    *(node->stage == STAGE_FORWARD ? &alone.out : &alone.dx) = node->finishes.items[0].stored;
     dump_step(plan, &alone, NULL, node->finishes.items[0].stored, out);
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];

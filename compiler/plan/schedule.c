@@ -31,8 +31,8 @@ static void backward_reads(const Node *node, unsigned reads, AccessList *accesse
         add_access(accesses, node->statistics, false, true);
 }
 
-/* What element-by-element work on its stores reads besides them. */
-static void finish_reads(const Node *node, AccessList *accesses)
+/* What is read and written by the work that others have done on its stores. */
+static void finish_accesses(const Node *node, bool training, AccessList *accesses)
 {
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
@@ -43,12 +43,14 @@ static void finish_reads(const Node *node, AccessList *accesses)
                 add_access(accesses, done->inputs.items[k], false, node->whole_batch);
         if (done->stage != STAGE_FORWARD && (done->op->input_gradient_reads & READS_Y))
             add_access(accesses, done->out, false, node->whole_batch);
+        if (done->stage == STAGE_FORWARD && training)
+            add_access(accesses, done->aux, true, false);
     }
 }
 
 void node_accesses(const Node *node, bool training, AccessList *accesses)
 {
-    finish_reads(node, accesses);
+    finish_accesses(node, training, accesses);
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)
@@ -174,6 +176,7 @@ typedef struct Scheduler {
     int *owned_written;         /* … and wrote it */
     int phase;
     bool owned;                 /* the phase has a whole-batch node */
+    bool moves;                 /* … that moves weights, as it makes their gradient */
 } Scheduler;
 
 /* The tensor whose memory it is: a slice of a gradient is written with the
@@ -191,10 +194,11 @@ static const Tensor *memory_of(const Plan *plan, const Tensor *tensor)
 }
 
 /* Grains come before whole-batch nodes in a phase, and the threads do not meet
- * between two of those. */
+ * between two of those; who moves weights comes after whoever reads them. */
 static bool must_meet(const Scheduler *scheduler, const Node *node, const AccessList *accesses)
 {
-    if (scheduler->owned && !node->whole_batch)
+    bool moves = node->whole_batch && node->stage == STAGE_BACKWARD_PARAMETERS;
+    if (scheduler->owned && (!node->whole_batch || moves != scheduler->moves))
         return true;
     for (int i = 0; i < accesses->count; i++) {
         const Access *access = &accesses->items[i];
@@ -220,6 +224,7 @@ static void note_phase(Scheduler *scheduler, const Node *node, const AccessList 
             scheduler->owned_written[memory] = scheduler->phase;
     }
     scheduler->owned |= node->whole_batch;
+    scheduler->moves = node->whole_batch && node->stage == STAGE_BACKWARD_PARAMETERS;
 }
 
 static int *no_phases(const Plan *plan)

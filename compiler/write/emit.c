@@ -253,9 +253,9 @@ static const char *output_fields(const Plan *plan, const Node *node)
 /* A node's row in the table of parts; gives its number. */
 static int emit_part(Emitter *emitter, const Node *node)
 {
-    const Node *layer = node->forward ? node->forward : node;
+    const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
-    int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(layer) : 0;
+    int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(&alone) : 0;
     text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds,
              output_fields(emitter->plan, node));
     return emitter->part_count++;
@@ -328,7 +328,8 @@ static void emit_owned_phase(Emitter *emitter, int phase)
                  plan->phases, node->path);
         text_add(emitter->out, "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)arena;\n%s}\n\n",
                  name, text_chars(&call));
-        text_add(&table, "    { %s, %lld, %d },\n", name, (long long)units, emit_part(emitter, node));
+        text_add(&table, "    { %s, %lld, %d, %s },\n", name, (long long)units, emit_part(emitter, node),
+                 node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
     if (!count)
         return;

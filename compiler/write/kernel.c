@@ -119,6 +119,8 @@ static void add_finish_operands(const Emitter *emitter, OperandList *operands, c
         OperandList own = { 0 };
         add_inputs(emitter, &own, finish->node, node->whole_batch);
         add_tensor(emitter, &own, "const vec *", "y", finish->node->out, node->whole_batch);
+        if (finish->node->stage == STAGE_FORWARD && emitter->plan->training)
+            add_tensor(emitter, operands, "vec *", "aux", finish->node->aux, node->whole_batch);
         for (int k = 0; k < own.count; k++)
             if (finish->which != k) {
                 own.items[k].name = finish_operand(i, own.items[k].name);
@@ -257,10 +259,10 @@ const char *finish_expression(const Finish *finish, int number, const char *inde
 }
 
 /* "add_relu", of the operators whose work it does. */
-static const char *finish_name(const Node *node)
+static const char *finish_name(const Node *node, int first)
 {
     Text name = { 0 };
-    for (int i = 0; i < node->finishes.count; i++)
+    for (int i = first; i < node->finishes.count; i++)
         text_add(&name, "%s%s", node->finishes.items[i].node->op->name,
                  node->finishes.items[i].node->stage == STAGE_FORWARD ? "_" : "_gradient_");
     return format("%svalue", text_chars(&name));
@@ -272,9 +274,12 @@ static void write_finish(Emitter *emitter, Kernel *kernel)
     const Node *node = kernel->node;
     OperandList operands = { 0 };
     Text body = { 0 }, passed = { 0 }, text = { 0 };
-    if (!node->finishes.count)
+    int first = 0;
+    if (node->finishes.count && node->finishes.items[0].node->op->selects)
+        kernel->pool = node->finishes.items[first++].node;
+    if (first == node->finishes.count)
         return;
-    for (int i = 0; i < node->finishes.count; i++)
+    for (int i = first; i < node->finishes.count; i++)
         text_add(&body, "    r = %s;\n", finish_expression(&node->finishes.items[i], i, "[i]"));
     add_finish_operands(emitter, &operands, node);
     drop_unused(&operands, text_chars(&body));
@@ -288,7 +293,7 @@ static void write_finish(Emitter *emitter, Kernel *kernel)
     kernel->finish = find_function(emitter, whole);
     if (kernel->finish)
         return;
-    kernel->finish = unused_name(emitter, finish_name(node));
+    kernel->finish = unused_name(emitter, finish_name(node, first));
     push(&emitter->functions, ((Function){ kernel->finish, whole }));
     text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s", kernel->finish, whole);
 }
@@ -456,16 +461,17 @@ static int64_t grain_stride(const Plan *plan, const Tensor *tensor)
 
 const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, int64_t *units)
 {
+    const Node alone = unfused(node);
     Kernel kernel = {
         .x_stride = grain_stride(emitter->plan, node->inputs.items[0]),
         .dy_stride = grain_stride(emitter->plan, node->dy),
-        .node = node, .stage = node->stage, .training = emitter->plan->training,
+        .node = &alone, .stage = node->stage, .training = emitter->plan->training,
         .kept_elements = emitter->plan->kept_elements, .lanes = emitter->lanes,
         .registers = emitter->options->target.registers,
     };
     write_finish(emitter, &kernel);
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
-    require(!reference || !node->whole_batch);
+    require(!reference || (!node->whole_batch && !kernel.pool));
     *units = kernel.units;
     if (reference)
         emit_reference(emitter, &kernel, operands);

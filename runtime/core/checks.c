@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,22 @@ bool net_fail(NetError *error, const char *template, ...)
     vsnprintf(error->text, sizeof error->text, template, arguments);
     va_end(arguments);
     return false;
+}
+
+enum { LARGE_PAGE = 2 << 20 };
+
+/* A kernel walks many planes at once, each of them in pages of its own: of the
+ * usual size, there are more than the processor holds translations for. */
+static void *allocate(size_t bytes)
+{
+    if (bytes < 2 * (size_t)LARGE_PAGE)
+        return aligned_alloc(NET_ALIGNMENT, bytes);
+    void *memory = aligned_alloc(LARGE_PAGE, bytes - bytes % LARGE_PAGE + LARGE_PAGE);
+#ifdef MADV_HUGEPAGE
+    if (memory)
+        madvise(memory, bytes, MADV_HUGEPAGE);          /* a wish: it may be refused */
+#endif
+    return memory;
 }
 
 void *net_allocate(size_t count, size_t size, NetError *error)
@@ -35,7 +52,7 @@ void *net_allocate(size_t count, size_t size, NetError *error)
     /* At least one unit, so that NULL always means failure. */
     if (padded == 0)
         padded = NET_ALIGNMENT;
-    void *memory = aligned_alloc(NET_ALIGNMENT, padded);
+    void *memory = allocate(padded);
     if (!memory) {
         net_fail(error, "out of memory: %.1f MB were asked for", (double)bytes / 1e6);
         return NULL;

@@ -17,7 +17,7 @@ enum {
     STEP = 16,          /* elements: a fixed count, so that the loop over it is vectorised at -O2 */
 };
 
-static void add(real *restrict sum, const real *restrict term, int64_t count)
+static NET_EACH_WIDTH void add(real *restrict sum, const real *restrict term, int64_t count)
 {
     int64_t i = 0;
     for (; i + STEP <= count; i += STEP)

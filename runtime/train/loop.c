@@ -194,6 +194,7 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
         .session = session, .optimizer = optimizer, .settings = settings, .data = data, .progress = progress, .run = run,
     };
     catch_interrupt();
+    session->keep_gradients = run->gradients != NULL;
     session->steps = (uint64_t)progress->step;
     bool good = prepare(&loop, error) && run_epochs(&loop, error);
     net_meter_clear(&loop.meter);

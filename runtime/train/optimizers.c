@@ -11,6 +11,11 @@
  */
 #include "runtime.h"
 
+/* gcc does not fuse under -std=c11, and does not know the pragma. */
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +73,7 @@ sgd_plain_block(const SgdFactors f, real *restrict weight, const real *restrict 
         weight[i] -= f.lr * (gradient[i] + f.decay * weight[i]);
 }
 
-static void sgd_momentum(const SgdFactors f, const Part *part)
+static NET_EACH_WIDTH void sgd_momentum(const SgdFactors f, const Part *part)
 {
     int64_t i = 0;
     for (; i + NET_RANGE_UNIT <= part->count; i += NET_RANGE_UNIT)
@@ -76,7 +81,7 @@ static void sgd_momentum(const SgdFactors f, const Part *part)
     sgd_momentum_block(f, part->weight + i, part->gradient + i, part->state[0] + i, part->count - i);
 }
 
-static void sgd_plain(const SgdFactors f, const Part *part)
+static NET_EACH_WIDTH void sgd_plain(const SgdFactors f, const Part *part)
 {
     int64_t i = 0;
     for (; i + NET_RANGE_UNIT <= part->count; i += NET_RANGE_UNIT)
@@ -115,7 +120,7 @@ static real root(real x)
 /* torch.optim.Adam (Kingma and Ba 2015, algorithm 1; the two corrections are
  * folded into the step size and the denominator) with the largest second moment
  * so far where amsgrad asks for it (Reddi et al. 2018). */
-static void adam_moments(const NetRates *rates, const Part *part, real decay, real shrink)
+static NET_EACH_WIDTH void adam_moments(const NetRates *rates, const Part *part, real decay, real shrink)
 {
     const double correction1 = 1 - pow(rates->beta1, (double)rates->updates);
     const double correction2 = 1 - pow(rates->beta2, (double)rates->updates);
@@ -318,7 +323,7 @@ void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule
     optimizer->rates.updates = step + 1;
 }
 
-void net_optimizer_update(const NetOptimizer *optimizer, real *weights, const real *gradient, int64_t from, int64_t to)
+void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to, const real *gradient)
 {
     for (int i = 0; i < optimizer->stretch_count; i++) {
         const NetStretch *stretch = &optimizer->stretches[i];
@@ -328,7 +333,7 @@ void net_optimizer_update(const NetOptimizer *optimizer, real *weights, const re
         NetRates rates = optimizer->rates;
         rates.lr = optimizer->groups[stretch->group].lr;
         rates.weight_decay = optimizer->groups[stretch->group].weight_decay;
-        Part part = {.weight = weights + first, .gradient = gradient + first, .count = end - first};
+        Part part = {.weight = weights + first, .gradient = gradient + (first - from), .count = end - first};
         for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
             part.state[slot] = optimizer->state[slot] ? optimizer->state[slot] + first : NULL;
         optimizer->kind->update(&rates, &part);

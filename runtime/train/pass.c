@@ -190,15 +190,52 @@ static void run_grains(const Pass *pass, int index, int thread)
     }
 }
 
+typedef struct Mover {
+    NetMove move;               /* the first member: what a kernel is given */
+    const Pass *pass;
+} Mover;
+
+static void move_weights(const NetMove *move, int64_t from, int64_t to, const real *gradient)
+{
+    const Pass *pass = ((const Mover *)move)->pass;
+    net_optimizer_update(pass->optimizer, pass->session->weights, from, to, gradient);
+}
+
+static double sum_losses(const NetSession *session, const NetBatch *batch)
+{
+    double sum = 0;
+    for (int64_t image = 0; image < batch->count; image++)
+        sum += (double)session->loss[image];
+    return sum;
+}
+
+/* Every thread adds the same numbers, so all move their part of the weights or none does. */
+static bool may_move(const Pass *pass)
+{
+    return pass->optimizer && isfinite(sum_losses(pass->session, pass->batch));
+}
+
+/* Where the whole gradient is wanted first, by the clipping or by whoever runs
+ * the step, kernels leave it to be used up later. */
+static bool moves_early(const Pass *pass)
+{
+    const NetOptimizer *optimizer = pass->optimizer;
+    return optimizer && optimizer->clip.norm < 0 && optimizer->clip.value < 0 && !pass->session->keep_gradients;
+}
+
 /* Who watches is told of each grain once it is whole. */
 static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
 {
     NetSession *session = pass->session;
     int threads = net_pool_threads(session->pool);
     Range units = share(owned->units, thread, threads), grains = share(pass->step.grains, thread, threads);
+    NetStep step = pass->step;
+    const Mover mover = {{move_weights}, pass};
+    if (owned->moves && moves_early(pass) && may_move(pass))
+        step.move = &mover.move;
     begin_watch(pass);
     if (units.from < units.to)
-        owned->work(&pass->step, session->scratch[thread], units.from, units.to);
+        owned->work(&step, session->scratch[thread], units.from, units.to);
     if (!pass->step.watch)
         return;
     net_pool_barrier(session->pool);
@@ -220,9 +257,8 @@ static void run_phase(const Pass *pass, int index, int thread)
         net_pool_barrier(pool);
 }
 
-/* Adds up the grains' gradients in [from, to).  What a phase summed over the
- * whole batch already is in grain 0's, and no other grain's is to be read. */
-static void reduce(const Pass *pass, Range range)
+/* Calls `work` for the stretches of [from, to) that no whole-batch gradient is in. */
+static void visit_summed(const Pass *pass, Range range, void (*work)(const Pass *pass, int64_t from, int64_t to))
 {
     const NetModel *model = pass->session->model;
     int64_t at = range.from;
@@ -232,34 +268,38 @@ static void reduce(const Pass *pass, Range range)
             continue;
         int64_t end = parameter && parameter->offset < range.to ? parameter->offset : range.to;
         if (end > at)
-            net_reduce(pass->session->gradients, pass->step.gradient_stride, pass->step.grains, at, end);
+            work(pass, at, end);
         if (parameter && parameter->offset + parameter->elements > at)
             at = parameter->offset + parameter->elements;
     }
 }
 
+/* What a phase summed over the whole batch already is in grain 0's, and no
+ * other grain's is to be read. */
+static void reduce(const Pass *pass, int64_t from, int64_t to)
+{
+    net_reduce(pass->session->gradients, pass->step.gradient_stride, pass->step.grains, from, to);
+}
+
+static void update(const Pass *pass, int64_t from, int64_t to)
+{
+    real *gradient = pass->session->gradients + from;
+    net_clip_apply(&pass->optimizer->clip, gradient, to - from);
+    net_optimizer_update(pass->optimizer, pass->session->weights, from, to, gradient);
+}
+
 /* Clipping by the norm needs the whole gradient: the threads meet before it is
  * measured, and again before it is changed. */
-static void update(const Pass *pass, Range range, int thread)
+static void measure_norm(const Pass *pass, int thread)
 {
     NetSession *session = pass->session;
     const NetOptimizer *optimizer = pass->optimizer;
-    if (optimizer->clip.squares) {
-        Range pieces = share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
-        net_pool_barrier(session->pool);
-        net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
-        net_pool_barrier(session->pool);
-    }
-    net_clip_apply(&optimizer->clip, session->gradients, range.from, range.to);
-    net_optimizer_update(optimizer, session->weights, session->gradients, range.from, range.to);
-}
-
-static double sum_losses(const NetSession *session, const NetBatch *batch)
-{
-    double sum = 0;
-    for (int64_t image = 0; image < batch->count; image++)
-        sum += (double)session->loss[image];
-    return sum;
+    if (!optimizer->clip.squares)
+        return;
+    Range pieces = share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
+    net_pool_barrier(session->pool);
+    net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
+    net_pool_barrier(session->pool);
 }
 
 static void run(void *context, int thread)
@@ -276,10 +316,14 @@ static void run(void *context, int thread)
         return;
     Range units = share(session->gradient_stride / NET_RANGE_UNIT, thread, threads);
     Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
-    reduce(pass, elements);
-    /* Every thread adds the same numbers, so all move their part of the weights or none does. */
-    if (pass->optimizer && isfinite(sum_losses(session, pass->batch)))
-        update(pass, elements, thread);
+    visit_summed(pass, elements, reduce);
+    if (!may_move(pass))
+        return;
+    measure_norm(pass, thread);
+    if (moves_early(pass))
+        visit_summed(pass, elements, update);
+    else
+        update(pass, elements.from, elements.to);
 }
 
 static NetResult add_up(const NetSession *session, const NetBatch *batch)

@@ -312,7 +312,7 @@ class Checker:
                 expect(apart or level or self.is_sum(earlier, read),
                        f"{step.stage} {step.path} writes {write.name} over {read.name}, which its kernel reads")
         for read in step.reads:
-            if read.space != write.space or self.is_sum(step, read) or step.stage == "backward_parameters":
+            if read.space != write.space or write.space == "register" or self.is_sum(step, read) or step.stage == "backward_parameters":
                 continue
             apart = read.place + self.size(read.name) <= begin or end <= read.place
             level = self.elementwise(step) and read.place == begin and self.size(read.name) == self.size(write.name)

@@ -62,9 +62,9 @@ int main(int argc, char **argv)
             return 2;
         net_optimizer_schedule(&optimizer, &schedule, step, step / STEPS);
         net_clip_measure(&optimizer, gradient, 0, optimizer.clip.pieces);
-        net_clip_apply(&optimizer.clip, gradient, 0, COUNT);
-        net_optimizer_update(&optimizer, weights, gradient, 0, COUNT / 2);      /* as two threads do */
-        net_optimizer_update(&optimizer, weights, gradient, COUNT / 2, COUNT);
+        net_clip_apply(&optimizer.clip, gradient, COUNT);
+        net_optimizer_update(&optimizer, weights, 0, COUNT / 2, gradient);      /* as two threads do */
+        net_optimizer_update(&optimizer, weights, COUNT / 2, COUNT, gradient + COUNT / 2);
         bool adam = net_optimizer_name(&optimizer)[0] == 'a';
         double told[] = {optimizer.groups[0].lr, adam ? optimizer.rates.beta1 : optimizer.rates.momentum};
         fwrite(told, sizeof *told, 2, stdout);
