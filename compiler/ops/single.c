@@ -144,6 +144,15 @@ static int64_t chains_of(const Gather *gather, const Block *block, int64_t posit
     return chains;
 }
 
+/* A tap that lies in the padding for the whole tile is not written. */
+static bool is_read(const Axis *columns, Run run, int64_t tap)
+{
+    for (int64_t p = 0; p < run.width; p++)
+        if (axis_source(columns, run.start + p, tap) >= 0)
+            return true;
+    return false;
+}
+
 static void start_sums(Single *single, const Block *block, int64_t positions, int64_t chains)
 {
     Kernel *kernel = &single->kernel;
@@ -175,6 +184,8 @@ static void sum_input(Single *single, const Gather *gather, const Block *block, 
     Kernel *kernel = &single->kernel;
     const Axis *columns = &gather->columns;
     for (int64_t tap = 0; tap < columns->taps; tap++) {
+        if (!is_read(columns, run, tap))
+            continue;
         kernel_line(kernel, "{");
         for (int64_t v = 0; v < block->vectors; v++)
             kernel_line(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);", vector_type(block, v), (long long)v,
@@ -350,6 +361,8 @@ static void window_taps(Single *single, const ChannelWindow *window, Run run)
         return;
     }
     for (int64_t tap = 0; tap < columns->taps; tap++) {
+        if (!is_read(columns, run, tap))
+            continue;
         kernel_line(kernel, "{");
         window_weights(single, window, format("%lld", (long long)tap));
         for (int64_t p = 0; p < run.width; p++) {
