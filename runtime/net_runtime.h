@@ -12,9 +12,10 @@
  * window.  A batch of n images is ceil(n / lanes) grains; lanes of the last
  * grain beyond n hold no image, and their loss gradient is exactly zero.
  *
- * Determinism.  Everything that sums over the batch keeps one partial result
- * per grain, and adds them in one fixed order; the number of threads decides
- * only who computes a grain, so it never changes a bit of a result.
+ * Determinism.  What sums over the batch keeps one partial result per grain,
+ * and adds them in one fixed order, or is one sum over all grains in their
+ * order; the number of threads decides only who computes a grain or a unit of
+ * the sum, so it never changes a bit of a result.
  */
 #ifndef NET_RUNTIME_H
 #define NET_RUNTIME_H
