@@ -361,16 +361,19 @@ static void write_stores(Text *out, int lanes, const char *body)
     text_add(out, "\n");
 }
 
-/* Vectors of half the width, where they cost half. */
-static void write_halves(Text *out, int lanes)
+/* Vectors of half the width, where they cost half: those functions that are called. */
+static void write_halves(Text *out, int lanes, const char *body)
 {
     text_add(out, "typedef real half __attribute__((vector_size(LANES / 2 * sizeof(real)), may_alias));\n"
-                  "typedef real loose_half __attribute__((vector_size(LANES / 2 * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
-                  "static inline half splat_half(real value)\n{\n    return value - (half){ 0 };\n}\n"
-                  "static inline half low(vec v)\n{\n    return __builtin_shufflevector(v, v");
-    add_lanes(out, 0, lanes / 2);
-    text_add(out, ");\n}\n"
-                  "static inline vec widen(half h)\n{\n    return __builtin_shufflevector(h, h");
+                  "typedef real loose_half __attribute__((vector_size(LANES / 2 * sizeof(real)), aligned(sizeof(real)), may_alias));\n");
+    if (strstr(body, "splat_half("))
+        text_add(out, "static inline half splat_half(real value)\n{\n    return value - (half){ 0 };\n}\n");
+    if (strstr(body, " low(")) {
+        text_add(out, "static inline half low(vec v)\n{\n    return __builtin_shufflevector(v, v");
+        add_lanes(out, 0, lanes / 2);
+        text_add(out, ");\n}\n");
+    }
+    text_add(out, "static inline vec widen(half h)\n{\n    return __builtin_shufflevector(h, h");
     add_lanes(out, 0, lanes / 2);
     add_lanes(out, 0, lanes / 2);
     text_add(out, ");\n}\n\n");
@@ -378,8 +381,8 @@ static void write_halves(Text *out, int lanes)
 
 void emit_single_helpers(const Emitter *emitter, const char *body, Text *out)
 {
-    if (strstr(body, "half"))
-        write_halves(out, emitter->lanes);
+    if (strstr(body, "loose_half"))
+        write_halves(out, emitter->lanes, body);
     write_stores(out, emitter->lanes, body);
 }
 
