@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct Plans { Plan *training, *inference; } Plans;     /* training NULL: no train section */
+/* training NULL: no train section; single NULL: reference kernels. */
+typedef struct Plans { Plan *training, *inference, *single; } Plans;
 
 /* NULL: nothing to read, a library, or errors. */
 static Graph *check_file(const char *path)
@@ -69,13 +70,15 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
     Plans plans = { .inference = make_plan(graph, false, lanes, fuse) };
     if (graph->loss)
         plans.training = make_plan(graph, true, lanes, fuse);
+    if (!options->reference)            /* whose convolutions do not hand their rows to a pool */
+        plans.single = make_plan(single_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
     return plans;
 }
 
 static void emit_network(Graph *graph, const CompileOptions *options, Text *c)
 {
     Plans plans = make_plans(graph, options);
-    emit_program(graph, plans.training, plans.inference, options, c);
+    emit_program(graph, plans.training, plans.inference, plans.single, options, c);
 }
 
 /* ------------------------------------------------------------ commands */
@@ -184,6 +187,8 @@ static void dump(const Options *options)
     if (plans.training)
         dump_plan(plans.training, stdout);
     dump_plan(plans.inference, stdout);
+    if (plans.single)
+        dump_plan(plans.single, stdout);
 }
 
 /* At every exit: what was printed must have arrived, or a full disk would look

@@ -299,6 +299,7 @@ typedef struct Tensor Tensor;
 typedef struct Parameter Parameter;
 typedef struct Graph Graph;
 typedef struct Kernel Kernel;
+typedef struct Single Single;           /* ops/single.h */
 
 /* One image's shape: [channels, height, width] or [features].  The batch is
  * implicit.  A rank-1 shape has dim[1] = dim[2] = 1. */
@@ -357,8 +358,11 @@ enum {                          /* Operator.traits */
     OP_FINISHES       = 1 << 8, /* forward stores each value of y once and through kernel_store():
                                    others' element-by-element work can be done there */
     OP_FINISHES_GRADIENT = 1 << 9,      /* and so does backward_input each value of dx */
-    OP_ASCENDS        = 1 << 10         /* element by element; a larger x never gives a smaller y, and
+    OP_ASCENDS        = 1 << 10,        /* element by element; a larger x never gives a smaller y, and
                                            where it gives the same, y has no gradient */
+    OP_WEIGHS         = 1 << 11,        /* every output channel is a sum, each term of which has a weight */
+    OP_SCALES         = 1 << 12         /* in evaluation each channel times a number, plus a number: an
+                                           OP_WEIGHS before it can have them in its weights */
 };
 
 enum {                          /* what a backward kernel reads besides dy and the parameters */
@@ -400,6 +404,10 @@ struct Operator {
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
+    /* The same for one image, forward, in the layout of ops/single.h; where
+     * kernel.asks, only says whether it would.  NULL: by its expression if it
+     * goes element by element, else the reference kernel. */
+    bool (*single)(Single *single);
 };
 
 /* The table ops.def expands to, NULL-terminated, in its order. */
@@ -412,6 +420,10 @@ bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
 const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 void explain_operator(const Operator *op, FILE *out);   /* `netc explain conv2d` */
 void list_operators(FILE *out);
+
+/* single.c: whether its forward pass for one image needs no planes. */
+bool can_do_single(const Node *node);
+extern const Operator operator_unflatten;       /* no .net file has it: planes to channels side by side */
 
 /* What node makes of one element, in C: an expression of x[i] (x0[i], x1[i] … of
  * several inputs), or in backward of x[i], y[i] and dy[i].  NULL: it does not go
@@ -544,6 +556,8 @@ struct Node {
     bool accumulate;            /* adds to dx instead of setting it */
     bool whole_batch;           /* computed for all grains at once, by units; see Operator.whole_batch */
 
+    const Node *scales;         /* for one image: the OP_SCALES node its weights take in; NULL: none */
+
     LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
 };
 
@@ -630,6 +644,8 @@ void add_gradients(Graph *graph, unsigned fuse);
  * a graph without gradients; replaces nodes, so a copy of graph->nodes from
  * before still lists the layers as they were written. */
 void pool_before_activation(Graph *graph);
+/* single.c: the forward graph of one image at a time, a copy. */
+Graph *single_image_graph(const Graph *graph);
 /* verify.c: stops with an internal error when the graph breaks an invariant. */
 void verify_graph(const Graph *graph);
 /* dump.c */
@@ -721,7 +737,7 @@ typedef LIST(Access) AccessList;
 typedef struct Plan {
     const Graph *graph;
     bool training;
-    int lanes;
+    int lanes;                  /* 1: for one image, [height][width][channels] */
     unsigned fuse;              /* FUSE_… */
     LIST(Node *) schedule;      /* in execution order */
     LIST(int) phase_of;         /* by position in schedule, ascending */
@@ -754,6 +770,7 @@ void place_tensors(Plan *plan);
 int64_t tensor_vectors(const Tensor *tensor, int lanes);
 /* plan.c: both, in order. */
 const char *stage_name(Stage stage);            /* "backward_input" */
+const char *plan_name(const Plan *plan);        /* "training", "inference", "single" */
 Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse);
 void dump_plan(const Plan *plan, FILE *out);
 bool find_target(const char *name, Target *target);     /* false: unknown, reported */
@@ -773,6 +790,7 @@ struct Kernel {
     int lanes;
     int registers;              /* of the target, for tile choice */
     int indent;
+    bool single;                /* for one image: a reference kernel has one lane */
     bool asks;                  /* emit is asked for an expression, not for text: see pointwise_expression() */
     const char *expression;
     const Node *pool;           /* the first finish, where it selects: y and aux are its own */
@@ -785,7 +803,7 @@ void kernel_store(Kernel *kernel, const char *to, const char *at, const char *va
 void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);       /* indented, with a newline */
 
 /* emit.c: the whole C file. */
-void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
+void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const Plan *single,
                   const CompileOptions *options, Text *out);
 /* summary.c, dot.c */
 void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out);

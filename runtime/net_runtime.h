@@ -12,9 +12,10 @@
  * window.  A batch of n images is ceil(n / lanes) grains; lanes of the last
  * grain beyond n hold no image, and their loss gradient is exactly zero.
  *
- * Determinism.  Everything that sums over the batch keeps one partial result
- * per grain, and adds them in one fixed order; the number of threads decides
- * only who computes a grain, so it never changes a bit of a result.
+ * Determinism.  What sums over the batch keeps one partial result per grain,
+ * and adds them in one fixed order, or is one sum over all grains in their
+ * order; the number of threads decides only who computes a grain or a unit of
+ * the sum, so it never changes a bit of a result.
  */
 #ifndef NET_RUNTIME_H
 #define NET_RUNTIME_H
@@ -52,6 +53,7 @@ typedef struct NetStep {
     uint64_t step;              /* counts training steps from 0 */
     struct NetWatch *watch;     /* is told of every part; NULL: nobody is */
     const struct NetMove *move; /* NULL: gradients are left in `gradients` */
+    const real *packed;         /* parameters as NetModel.packings lays them out: for one image only */
 } NetStep;
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands
@@ -113,6 +115,21 @@ typedef struct NetProgram {
     int part_count;
 } NetProgram;
 
+/* How the program for one image has a layer's parameters: in groups, those in
+ * blocks of `block` output channels, the last of `last`, with zeros for channels
+ * that there are not.  In a block a term for each of its channels, then
+ * [rows][ins][columns] factors for each.  A batch norm in evaluation behind the
+ * layer is part of them. */
+typedef struct NetPacking {
+    int64_t to;                 /* in `packed` */
+    int64_t weight, bias;       /* in the weights: [groups * outs][ins][rows][columns]; -1: ones; zeros */
+    int64_t norm_weight, norm_bias;     /* likewise, [groups * outs] */
+    int64_t norm_mean, norm_variance;   /* in the buffers; -1: no batch norm */
+    double eps;
+    int64_t groups, outs, ins, rows, columns;
+    int64_t block, last;
+} NetPacking;
+
 /* -------------------------------------------------------------- a model */
 
 typedef enum NetParameterKind { NET_TRAINED, NET_BUFFER, NET_COUNTER } NetParameterKind;
@@ -166,6 +183,10 @@ struct NetModel {
     int layer_count;
     NetProgram training;        /* phase_count 0: no train section */
     NetProgram inference;
+    NetProgram single;          /* one image, [h][w][c], in one phase; phase_count 0: none */
+    const NetPacking *packings;
+    int packing_count;
+    int64_t packed;             /* elements */
     const NetSetting *settings; /* empty: no train section */
     int setting_count;
     NetPeak *peak;
@@ -231,6 +252,27 @@ static inline void net_accumulate(real *to, const real *from, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
         to[i] += from[i];
+}
+
+/* Rows of `count` elements, each its stride after the last. */
+static inline void net_copy_rows(real *to, int64_t to_stride, const real *from, int64_t from_stride, int64_t rows, int64_t count)
+{
+    for (int64_t row = 0; row < rows; row++)
+        net_copy(to + row * to_stride, from + row * from_stride, count);
+}
+
+/* [positions][channels], a position `stride` elements, to [channels][positions] and back. */
+static inline void net_to_planes(real *to, const real *from, int64_t channels, int64_t positions, int64_t stride)
+{
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t p = 0; p < positions; p++)
+            to[c * positions + p] = from[p * stride + c];
+}
+static inline void net_from_planes(real *to, const real *from, int64_t channels, int64_t positions, int64_t stride)
+{
+    for (int64_t p = 0; p < positions; p++)
+        for (int64_t c = 0; c < channels; c++)
+            to[p * stride + c] = from[c * positions + p];
 }
 
 /* A number in [0, 1) from its counter: the same for the same four words on

@@ -224,6 +224,8 @@ struct NetSession {
     int64_t gradient_stride;
     uint64_t seed, steps;       /* training steps done */
     NetWatch *watch;            /* is told of each part of a program; NULL: nobody is */
+    struct NetSingle *single;   /* train/single.c; NULL: no lone image came yet */
+    bool single_failed;         /* there was no memory for it */
     const char **class_names;   /* [classes]; NULL: not known */
     char *class_lines;          /* the same, a line each */
 };
@@ -231,6 +233,14 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
                              NetError *error);
 /* Sets scale and shift from normalize.mean and normalize.std, one number or one per channel. */
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
+
+/* train/single.c: one image by the program for it, on the calling thread: its
+ * logits, [classes], good until the next call; NULL: there is no such program. */
+typedef struct NetSingle NetSingle;
+const real *net_single_floats(NetSession *session, const float *pixels);        /* normalised */
+const real *net_single_bytes(NetSession *session, const uint8_t *pixels);
+void net_weights_changed(NetSession *session);  /* must be said when weights or buffers were */
+void net_single_close(NetSession *session);
 
 /* train/classes.c: what each class is called.  `lines` has a line for each;
  * `where` they stand is for the message. */
@@ -288,6 +298,8 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 double net_logit(const NetSession *session, const NetProgram *program, int64_t image, int64_t class);
 /* Probabilities of image i, [classes]. */
 void net_probabilities(const NetSession *session, int64_t image, float *probabilities);
+/* The same of an image's logits, [classes]. */
+void net_logit_probabilities(const NetModel *model, const real *logits, float *probabilities);
 /* All of a split; confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
 

@@ -1,7 +1,7 @@
 /* adaptive_avg_pool2d.c: means over windows whose size follows from the wanted
  * output, so that one network takes images of any size.
  */
-#include "tiles.h"
+#include "single.h"
 
 enum { OUTPUT_SIZE };
 
@@ -38,6 +38,17 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+static bool single(Single *single)
+{
+    const Node *node = single->kernel.node;
+    Axis rows = forward_axis(node, 0), columns = forward_axis(node, 1);
+    if (!single->kernel.asks)
+        single_window(single, (ChannelWindow){ .kind = WINDOW_MEAN, .channels = input_shape(node).dim[0], .rows = rows,
+                                               .columns = columns, .scale = 1 / ((double)rows.taps * (double)columns.taps) });
+    return rows.taps * rows.positions == rows.sources && columns.taps * columns.positions == columns.sources
+           && (columns.taps <= MOST_SINGLE_TAPS || columns.positions == 1);
+}
+
 const Operator operator_adaptive_avg_pool2d = {
     .name = "adaptive_avg_pool2d",
     .summary = "Means over windows chosen so that the output has the size asked for.",
@@ -48,4 +59,5 @@ const Operator operator_adaptive_avg_pool2d = {
     .args = args,
     .infer = infer,
     .emit = emit,
+    .single = single,
 };

@@ -1,5 +1,5 @@
 /* avg_pool2d.c: the mean of each window. */
-#include "tiles.h"
+#include "single.h"
 #include "window.h"
 
 enum { KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE, COUNT_INCLUDE_PAD, DIVISOR_OVERRIDE };
@@ -57,15 +57,29 @@ static bool same_divisor(const Node *node)
     return same || node->args[DIVISOR_OVERRIDE].given;
 }
 
+/* What every window is divided by, where that is one number for all. */
+static double divisor_of(const Node *node)
+{
+    const ArgValue *divisor = &node->args[DIVISOR_OVERRIDE], *size = &node->args[KERNEL_SIZE];
+    return divisor->given ? (double)divisor->integer[0] : (double)size->integer[0] * (double)size->integer[1];
+}
+
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    const ArgValue *divisor = &node->args[DIVISOR_OVERRIDE], *size = &node->args[KERNEL_SIZE];
     if (!same_divisor(node))
         return false;
-    double count = divisor->given ? (double)divisor->integer[0] : (double)size->integer[0] * (double)size->integer[1];
-    emit_mean(kernel, forward_axis(node, 0), forward_axis(node, 1), 1 / count);
+    emit_mean(kernel, forward_axis(node, 0), forward_axis(node, 1), 1 / divisor_of(node));
     return true;
+}
+
+static bool single(Single *single)
+{
+    const Node *node = single->kernel.node;
+    if (!single->kernel.asks)
+        single_window(single, (ChannelWindow){ .kind = WINDOW_MEAN, .channels = input_shape(node).dim[0], .rows = forward_axis(node, 0),
+                                               .columns = forward_axis(node, 1), .scale = 1 / divisor_of(node) });
+    return same_divisor(node) && node->args[KERNEL_SIZE].integer[1] <= MOST_SINGLE_TAPS;
 }
 
 const Operator operator_avg_pool2d = {
@@ -83,4 +97,5 @@ const Operator operator_avg_pool2d = {
     .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
     .infer = infer,
     .emit = emit,
+    .single = single,
 };

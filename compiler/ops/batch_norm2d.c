@@ -14,7 +14,7 @@
  * here means: after this node's backward_parameters on all grains.  It runs
  * even for affine=false.
  */
-#include "ops.h"
+#include "single.h"
 
 enum { EPS, MOMENTUM, AFFINE, TRACK_RUNNING_STATS, NUM_FEATURES };
 
@@ -240,6 +240,12 @@ static bool emit(Kernel *kernel)
     return false;
 }
 
+/* On its own it is a layer of ones, scaled and shifted as any that comes before a batch norm. */
+static bool single(Single *single)
+{
+    return single_scale(single, NULL, NULL);
+}
+
 const Operator operator_batch_norm2d = {
     .name = "batch_norm2d",
     .summary = "Batch normalisation: each channel to mean 0 and variance 1, then scaled and shifted.",
@@ -251,9 +257,10 @@ const Operator operator_batch_norm2d = {
     .reference = "Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html",
     .args = args,
-    .traits = OP_STATISTICS | OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_STATISTICS | OP_FINISHES | OP_FINISHES_GRADIENT | OP_SCALES,
     .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,
     .emit = emit,
+    .single = single,
 };

@@ -167,10 +167,11 @@ const Operator operator_conv2d = {
                "fan_in = c/groups * kernel rows * kernel columns",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html",
     .args = args,
-    .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_FINISHES | OP_FINISHES_GRADIENT | OP_WEIGHS,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
     .pools = conv2d_pools,
     .emit = emit_conv2d,
+    .single = single_conv2d,
 };

@@ -2,11 +2,14 @@
 #ifndef CONV2D_H
 #define CONV2D_H
 
+#include "single.h"
 #include "window.h"
 
 Window conv2d_window(const Node *node, int axis);
 bool conv2d_pads_with_zeros(const Node *node);
 bool emit_conv2d(Kernel *kernel);
+Axis conv2d_axis(const Node *node, int axis);
+bool single_conv2d(Single *single);             /* conv2d_single.c */
 bool conv2d_pools(const Node *node, const Node *pool);
 
 #endif

@@ -4,7 +4,7 @@
 #include "conv2d.h"
 #include "max_pool2d.h"
 
-static Axis forward_axis(const Node *node, int axis)
+Axis conv2d_axis(const Node *node, int axis)
 {
     Window window = conv2d_window(node, axis);
     return (Axis){
@@ -40,7 +40,7 @@ static Gather forward_gather(const Kernel *kernel)
     Gather gather = {
         .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
         .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1],
-        .rows = forward_axis(node, 0), .columns = forward_axis(node, 1),
+        .rows = conv2d_axis(node, 0), .columns = conv2d_axis(node, 1),
         .group_step = weight->dim[0] / groups * weight->dim[1] * weight->dim[2] * weight->dim[3],
         .tiled_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
         .summed_step = weight->dim[2] * weight->dim[3],

@@ -1,7 +1,7 @@
 /* layer_scale.c: a learned factor per channel, which starts small so that a
  * residual branch begins near nothing.
  */
-#include "ops.h"
+#include "single.h"
 
 enum { INIT };
 
@@ -53,6 +53,11 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+static bool single(Single *single)
+{
+    return single_scale(single, single->kernel.node->parameters.items[0], NULL);
+}
+
 const Operator operator_layer_scale = {
     .name = "layer_scale",
     .summary = "Each channel times a learned factor that starts small.",
@@ -64,4 +69,5 @@ const Operator operator_layer_scale = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .emit = emit,
+    .single = single,
 };

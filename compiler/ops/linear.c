@@ -5,7 +5,7 @@
  *   bias   [out]
  */
 #include "matrix.h"
-#include "tiles.h"
+#include "single.h"
 
 #include <math.h>
 
@@ -138,6 +138,16 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+static bool single(Single *single)
+{
+    const Node *node = single->kernel.node;
+    if (single->kernel.asks)
+        return true;
+    single->packing = (Packing){ .weight = find_parameter(node, "weight"), .bias = find_parameter(node, "bias") };
+    single_gather(single, gather(node));
+    return true;
+}
+
 const Operator operator_linear = {
     .name = "linear",
     .summary = "Fully connected layer: every output is a weighted sum of every input.",
@@ -152,4 +162,5 @@ const Operator operator_linear = {
     .multiply_adds = multiply_adds,
     .whole_batch = whole_batch,
     .emit = emit,
+    .single = single,
 };

@@ -2,6 +2,7 @@
  * tap of the window won (aux, [c, rows, columns], counted row by row), so the
  * backward pass needs neither x nor y: an activation may overwrite y in place.
  */
+#include "single.h"
 #include "window.h"
 #include "max_pool2d.h"
 
@@ -172,6 +173,24 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+static Axis forward_axis(const Node *node, int axis)
+{
+    Window window = node_window(node, window_args, axis);
+    return (Axis){
+        .sources = input_shape(node).dim[1 + axis], .positions = node->out->shape.dim[1 + axis], .taps = window.kernel,
+        .stride = window.stride, .dilation = window.dilation, .before = window.before,
+    };
+}
+
+static bool single(Single *single)
+{
+    const Node *node = single->kernel.node;
+    if (!single->kernel.asks)
+        single_window(single, (ChannelWindow){ .kind = WINDOW_LARGEST, .channels = input_shape(node).dim[0],
+                                               .rows = forward_axis(node, 0), .columns = forward_axis(node, 1) });
+    return node->args[KERNEL_SIZE].integer[1] <= MOST_SINGLE_TAPS;
+}
+
 const Operator operator_max_pool2d = {
     .name = "max_pool2d",
     .summary = "The largest value of each window; its gradient goes to the first largest in scan order.",
@@ -187,4 +206,5 @@ const Operator operator_max_pool2d = {
     .infer = infer,
     .selects = selects,
     .emit = emit,
+    .single = single,
 };

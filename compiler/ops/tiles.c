@@ -81,12 +81,7 @@ static Tile choose_tile(const Gather *gather, int registers)
 
 /* -------------------------------------------------------- runs of tiles */
 
-/* Tiles of `width` columns from `start`, `count` of them, whose taps lie alike
- * relative to their first source. */
-typedef struct Run { int64_t start, width, count; } Run;
-typedef LIST(Run) RunList;
-
-static int64_t first_source(const Axis *axis, int64_t column)
+int64_t first_source(const Axis *axis, int64_t column)
 {
     return axis->backward ? column / axis->stride : column * axis->stride;
 }
@@ -104,7 +99,7 @@ static bool alike(const Axis *axis, int64_t a, int64_t b, int64_t width)
     return true;
 }
 
-static void split_columns(const Axis *axis, int64_t width, RunList *runs)
+void split_columns(const Axis *axis, int64_t width, RunList *runs)
 {
     for (int64_t x = 0; x < axis->positions; x += width) {
         int64_t left = axis->positions - x;
@@ -117,9 +112,7 @@ static void split_columns(const Axis *axis, int64_t width, RunList *runs)
     }
 }
 
-/* Opens the loop (or the plain braces) over a run; inside, `column` is the
- * tile's first column and `source` the source element it starts from. */
-static void open_run(Kernel *kernel, const Axis *axis, Run run)
+void open_run(Kernel *kernel, const Axis *axis, Run run)
 {
     if (run.count > 1)
         kernel_line(kernel, "for (int column = %lld; column < %lld; column += %lld) {", (long long)run.start,
@@ -144,8 +137,7 @@ static bool every_tap_lies_inside(const Axis *axis)
     return !axis->backward || axis->stride == 1;
 }
 
-/* Opens the loop over a row's taps; inside, `tap` and `line`, the source row. */
-static void open_row_taps(Kernel *kernel, const Axis *axis)
+void open_row_taps(Kernel *kernel, const Axis *axis)
 {
     long long stride = axis->stride, dilation = axis->dilation, before = axis->before, sources = axis->sources;
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)axis->taps);

@@ -21,6 +21,19 @@ typedef struct Axis {
 
 /* The source a tap reads, or -1 when it falls outside. */
 int64_t axis_source(const Axis *axis, int64_t position, int64_t tap);
+int64_t first_source(const Axis *axis, int64_t column); /* that a tile which begins at `column` counts from */
+
+/* Tiles of `width` columns from `start`, `count` of them, whose taps lie alike
+ * relative to their first source. */
+typedef struct Run { int64_t start, width, count; } Run;
+typedef LIST(Run) RunList;
+void split_columns(const Axis *axis, int64_t width, RunList *runs);
+
+/* Opens the loop (or the plain braces) over a run; inside, `column` is the
+ * tile's first column and `source` the source element it starts from. */
+void open_run(Kernel *kernel, const Axis *axis, Run run);
+/* Opens the loop over a row's taps; inside, `tap` and `line`, the source row. */
+void open_row_taps(Kernel *kernel, const Axis *axis);
 
 /* out[t, p] (+)= bias[t] + sum over n, k of weight[t, n, k] * in[n, source(p, k)],
  * in each group; or, unweighted, scale * sum over k of in[p's own channel, source(p, k)]:

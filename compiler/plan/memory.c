@@ -324,13 +324,20 @@ static int64_t most_live(const BlockList *blocks, int positions)
     return most;
 }
 
+/* With one lane a vector is an element: then, too, every root starts a cache line. */
+static int64_t aligned_size(const Sharing *sharing, const Tensor *root)
+{
+    int64_t size = size_of(sharing, root);
+    return sharing->plan->lanes > 1 ? size : (size + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
+}
+
 static void place_roots(const Sharing *sharing)
 {
     Plan *plan = sharing->plan;
     BlockList scratch = { 0 }, kept = { 0 };
     for (int i = 0; i < plan->graph->tensors.count; i++) {
         Tensor *tensor = plan->graph->tensors.items[i];
-        Block block = { &plan->places[i], size_of(sharing, tensor) };
+        Block block = { &plan->places[i], aligned_size(sharing, tensor) };
         if (sharing->link[i] == tensor && block.place->space == SPACE_SCRATCH)
             push(&scratch, block);
         if (sharing->link[i] == tensor && block.place->space == SPACE_KEPT)

@@ -19,6 +19,11 @@ Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse)
     return plan;
 }
 
+const char *plan_name(const Plan *plan)
+{
+    return plan->training ? "training" : plan->lanes == 1 ? "single" : "inference";
+}
+
 static const char *space_name(Space space)
 {
     switch (space) {
@@ -85,7 +90,7 @@ static void dump_node(const Plan *plan, const Node *node, FILE *out)
 void dump_plan(const Plan *plan, FILE *out)
 {
     fprintf(out, "%s: %d phase%s, lanes %d, scratch %lld, kept %lld, lower bound %lld\n",
-            plan->training ? "training" : "inference", plan->phases, plan->phases == 1 ? "" : "s", plan->lanes,
+            plan_name(plan), plan->phases, plan->phases == 1 ? "" : "s", plan->lanes,
             (long long)plan->scratch_elements, (long long)plan->kept_elements, (long long)plan->lower_bound);
     for (int i = 0; i < plan->schedule.count; i++) {
         if (i == 0 || plan->phase_of.items[i] != plan->phase_of.items[i - 1])

@@ -91,7 +91,7 @@ bool plan_skips(const Plan *plan, const Node *node)
 {
     if (node->stage != STAGE_FORWARD)
         return false;
-    return (node->op->traits & OP_VIEW) || (!plan->training && (node->op->traits & OP_TRAINING_ONLY));
+    return ((node->op->traits & OP_VIEW) && node->out->base != node->out) || (!plan->training && (node->op->traits & OP_TRAINING_ONLY));
 }
 
 /* Marks what the result depends on, from the end: a layer whose output nobody

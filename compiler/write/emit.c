@@ -278,11 +278,6 @@ static void emit_node(Emitter *emitter, Text *calls, const Node *node)
         text_add(calls, "    net_lap(s, arena, g, %d);\n", emit_part(emitter, node));
 }
 
-static const char *program_name(const Plan *plan)
-{
-    return plan->training ? "training" : "inference";
-}
-
 /* The locals a phase declares: those its calls use. */
 static void emit_locals(Emitter *emitter, const char *calls)
 {
@@ -309,11 +304,11 @@ static void emit_grain_phase(Emitter *emitter, int phase)
             emit_node(emitter, &calls, plan->schedule.items[i]);
     if (!calls.length)
         return;
-    text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", program_name(plan), phase + 1, plan->phases);
-    text_add(emitter->out, "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n", program_name(plan), phase + 1);
+    text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", plan_name(plan), phase + 1, plan->phases);
+    text_add(emitter->out, "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n", plan_name(plan), phase + 1);
     emit_locals(emitter, text_chars(&calls));
     text_add(emitter->out, "\n%s}\n\n", text_chars(&calls));
-    text_add(&emitter->phases, ".grain = %s_%d, ", program_name(plan), phase + 1);
+    text_add(&emitter->phases, ".grain = %s_%d, ", plan_name(plan), phase + 1);
 }
 
 /* A function per node, and the table of them. */
@@ -327,9 +322,9 @@ static void emit_owned_phase(Emitter *emitter, int phase)
         if (plan->phase_of.items[i] != phase || !node->whole_batch)
             continue;
         Text call = { 0 };
-        const char *name = format("%s_%d_%d", program_name(plan), phase + 1, ++count);
+        const char *name = format("%s_%d_%d", plan_name(plan), phase + 1, ++count);
         int64_t units = emit_call(emitter, &call, node);
-        text_add(emitter->out, "/* %s, phase %d of %d: a share of %s, for all grains. */\n", program_name(plan), phase + 1,
+        text_add(emitter->out, "/* %s, phase %d of %d: a share of %s, for all grains. */\n", plan_name(plan), phase + 1,
                  plan->phases, node->path);
         text_add(emitter->out, "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)arena;\n%s}\n\n",
                  name, text_chars(&call));
@@ -338,8 +333,8 @@ static void emit_owned_phase(Emitter *emitter, int phase)
     }
     if (!count)
         return;
-    text_add(emitter->out, "static const NetOwned %s_%d_owned[] = {\n%s};\n\n", program_name(plan), phase + 1, text_chars(&table));
-    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_count = %d ", program_name(plan), phase + 1, count);
+    text_add(emitter->out, "static const NetOwned %s_%d_owned[] = {\n%s};\n\n", plan_name(plan), phase + 1, text_chars(&table));
+    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_count = %d ", plan_name(plan), phase + 1, count);
 }
 
 static void emit_phases(Emitter *emitter, const Plan *plan)
@@ -353,8 +348,8 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
         emit_owned_phase(emitter, phase);
         text_add(&emitter->phases, "},\n");
     }
-    text_add(emitter->out, "static const NetPhase %s[] = {\n%s};\n\n", program_name(plan), text_chars(&emitter->phases));
-    text_add(emitter->out, "static const NetPart %s_parts[] = {\n%s    { 0 },\n};\n\n", program_name(plan), text_chars(&emitter->parts));
+    text_add(emitter->out, "static const NetPhase %s[] = {\n%s};\n\n", plan_name(plan), text_chars(&emitter->phases));
+    text_add(emitter->out, "static const NetPart %s_parts[] = {\n%s    { 0 },\n};\n\n", plan_name(plan), text_chars(&emitter->parts));
 }
 
 enum { PEAK_CHAINS = 12 };      /* two units of latency four keep eight busy; 12 fit in 16 registers */
@@ -378,13 +373,16 @@ static void emit_peak(Emitter *emitter)
              text_chars(&chains), text_chars(&turn), text_chars(&sum), PEAK_CHAINS);
 }
 
-void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const CompileOptions *options, Text *out)
+void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const Plan *single,
+                  const CompileOptions *options, Text *out)
 {
     Text body = { 0 };
     Emitter emitter = { .graph = graph, .options = options, .lanes = inference->lanes, .out = &body };
     if (training)
         emit_phases(&emitter, training);
     emit_phases(&emitter, inference);
+    if (single)
+        emit_single(&emitter, single);
     emit_peak(&emitter);
     emit_model(&emitter, training, inference);
 
@@ -392,5 +390,7 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
     emit_head(&emitter);
     if (!options->reference)
         emit_helpers(&emitter, text_chars(&body));
+    if (single)
+        emit_single_helpers(&emitter, text_chars(&body), out);
     text_add_range(out, text_chars(&body), body.length);
 }

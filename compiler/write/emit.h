@@ -2,6 +2,7 @@
  *
  *   emit.c     the file: its head, the phases, main
  *   kernel.c   one function per node: its operands, its body
+ *   single.c   the program for one image
  *   model.c    the tables: parameters, layers, settings, the NetModel
  */
 #ifndef EMIT_H
@@ -30,6 +31,7 @@ typedef struct Emitter {
     Text phases;                /* the table of phases, as they are written */
     Text parts;                 /* the table of the program's calls, as they are written */
     int part_count;
+    Text single;                /* its fields of the model; empty: there is none */
     bool has_sum_lanes;         /* the helper is written: two others call it */
 } Emitter;
 
@@ -47,7 +49,18 @@ const char *place_text(const Plan *plan, const Tensor *tensor);
  * and in *units how many units it has when it sums over the whole batch.  Drops
  * the operands that the function does not use. */
 const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, int64_t *units);
+/* The function whose text from its operands on this is (made by format()); written,
+ * after `type`, where there is none, under a name made of `base`. */
+const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text);
+/* What a finish makes of `r`, in C; its further operands end in `index`, "[i]" or nothing. */
+const char *finish_expression(const Finish *finish, int number, const char *index);
+void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands);
+void drop_unused(OperandList *operands, const char *body);
+const char *signature(const OperandList *operands);     /* "(const vec *x, …)" */
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands);
+/* single.c */
+void emit_single(Emitter *emitter, const Plan *plan);
+void emit_single_helpers(const Emitter *emitter, const char *body, Text *out);
 /* model.c */
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference);
 

@@ -182,7 +182,7 @@ static bool mentions(const char *text, const char *name)
 }
 
 /* A kernel takes what its body uses and no more. */
-static void drop_unused(OperandList *operands, const char *body)
+void drop_unused(OperandList *operands, const char *body)
 {
     int kept = 0;
     for (int i = 0; i < operands->count; i++)
@@ -219,12 +219,23 @@ static const char *find_function(const Emitter *emitter, const char *text)
     return NULL;
 }
 
+const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text)
+{
+    const char *name = find_function(emitter, text);
+    if (name)
+        return name;
+    name = unused_name(emitter, base);
+    push(&emitter->functions, ((Function){ name, text }));
+    text_add(emitter->out, "%s%s%s", type, name, text);
+    return name;
+}
+
 /* -------------------------------------------------------------- finishes
  * What a kernel does for others as it stores: one small function of the value,
  * and of what else the others read at the same place. */
 
 /* The expression with the value that flows through, `r`, and the other operands in their places. */
-static const char *finish_expression(const Finish *finish, int index)
+const char *finish_expression(const Finish *finish, int number, const char *index)
 {
     const Node *node = finish->node;
     const char *flows = finish->which < 0 ? "dy" : node->inputs.count == 1 ? "x" : format("x%d", finish->which);
@@ -236,7 +247,7 @@ static const char *finish_expression(const Finish *finish, int index)
             if (strcmp(name, flows) == 0)
                 text_add(&text, "r");
             else
-                text_add(&text, "%s[i]", finish_operand(index, name));
+                text_add(&text, "%s%s", finish_operand(number, name), index);
             at += length + 3;
         } else {
             length = length ? length : 1;
@@ -269,7 +280,7 @@ static void write_finish(Emitter *emitter, Kernel *kernel)
     if (first == node->finishes.count)
         return;
     for (int i = first; i < node->finishes.count; i++)
-        text_add(&body, "    r = %s;\n", finish_expression(&node->finishes.items[i], i));
+        text_add(&body, "    r = %s;\n", finish_expression(&node->finishes.items[i], i, "[i]"));
     add_finish_operands(emitter, &operands, node);
     drop_unused(&operands, text_chars(&body));
     text_add(&text, "(vec r");
@@ -384,14 +395,14 @@ static void reference_parameters(Kernel *kernel, const OperandList *operands)
     }
 }
 
-static void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands)
+void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands)
 {
     static const char *const pointers[] = { "y", "aux", "statistics", "dy", "dx", NULL };
     const Node *node = kernel->node;
     reference_tables(kernel, operands);
     kernel_line(kernel, "net_%s_%s(&(NetCall){", node->op->name, stage_name(node->stage));
     kernel->indent++;
-    kernel_line(kernel, ".lanes = LANES, .attributes = attributes, .training = %s,", emitter->plan->training ? "true" : "false");
+    kernel_line(kernel, ".lanes = %s, .attributes = attributes, .training = %s,", kernel->single ? "1" : "LANES", emitter->plan->training ? "true" : "false");
     kernel_line(kernel, ".inputs = %d, .x = x_, .x_shape = x_shape,", node->inputs.count);
     if (node->out)
         kernel_line(kernel, ".y_shape = %s,", shape_literal(node->out->shape));
@@ -403,15 +414,15 @@ static void emit_reference(const Emitter *emitter, Kernel *kernel, const Operand
         kernel_line(kernel, ".which = %d, .accumulate = %s,", node->which, node->accumulate ? "true" : "false");
     reference_parameters(kernel, operands);
     kernel_line(kernel, ".gradient_stride = s->gradient_stride,");
-    kernel_line(kernel, ".step = s, .grain = g, .active = s->active + g * LANES, .salt = %d,",
-                (node->forward ? node->forward->id : node->id) + 1);
+    kernel_line(kernel, ".step = s, .grain = g, .active = s->active + g * %s, .salt = %d,",
+                kernel->single ? "1" : "LANES", (node->forward ? node->forward->id : node->id) + 1);
     kernel->indent--;
     kernel_line(kernel, "});");
 }
 
 /* ------------------------------------------------------------- function */
 
-static const char *signature(const OperandList *operands)
+const char *signature(const OperandList *operands)
 {
     Text text = { 0 };
     text_add(&text, "(");

@@ -138,6 +138,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     if (training)
         emit_program_fields(emitter, "training", training);
     emit_program_fields(emitter, "inference", inference);
+    text_add_range(emitter->out, text_chars(&emitter->single), emitter->single.length);
     if (graph->settings.count)
         text_add(emitter->out, "    .settings = settings,\n    .setting_count = %d,\n", graph->settings.count);
     text_add(emitter->out, "    .peak = peak,\n};\n\n"

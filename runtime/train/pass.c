@@ -109,12 +109,20 @@ static int32_t largest_logit(const Pass *pass, int64_t image)
     return best;
 }
 
+/* Logits of one image, `stride` apart. */
+typedef struct Logits { const real *first; int64_t stride, classes; } Logits;
+
+static Logits image_logits(const NetSession *session, const NetProgram *program, int64_t image)
+{
+    return (Logits){logits_of(session, program, image), session->model->lanes, session->model->classes};
+}
+
 /* log sum exp(logits) - largest, the largest subtracted so that exp cannot overflow. */
-static double log_sum(const NetSession *session, int64_t image, double most)
+static double log_sum(Logits logits, double most)
 {
     double sum = 0;
-    for (int64_t class = 0; class < session->model->classes; class++)
-        sum += exp(net_logit(session, &session->model->inference, image, class) - most);
+    for (int64_t class = 0; class < logits.classes; class++)
+        sum += exp((double)logits.first[class * logits.stride] - most);
     return log(sum);
 }
 
@@ -124,7 +132,7 @@ static real cross_entropy(const Pass *pass, int64_t image)
     const NetSession *session = pass->session;
     double most = net_logit(session, pass->program, image, session->predicted[image]);
     double right = net_logit(session, pass->program, image, session->targets[image]);
-    return (real)(log_sum(session, image, most) + most - right);
+    return (real)(log_sum(image_logits(session, pass->program, image), most) + most - right);
 }
 
 /* The network's own loss is computed by its program, in training and inference. */
@@ -140,13 +148,24 @@ static void judge(const Pass *pass, int64_t grain)
     }
 }
 
+static void find_probabilities(Logits logits, float *probabilities)
+{
+    double most = (double)logits.first[0];
+    for (int64_t class = 1; class < logits.classes; class++)
+        most = fmax(most, (double)logits.first[class * logits.stride]);
+    double total = log_sum(logits, most);
+    for (int64_t class = 0; class < logits.classes; class++)
+        probabilities[class] = (float)exp((double)logits.first[class * logits.stride] - most - total);
+}
+
 void net_probabilities(const NetSession *session, int64_t image, float *probabilities)
 {
-    const NetProgram *program = &session->model->inference;
-    double most = net_logit(session, program, image, session->predicted[image]);
-    double total = log_sum(session, image, most);
-    for (int64_t class = 0; class < session->model->classes; class++)
-        probabilities[class] = (float)exp(net_logit(session, program, image, class) - most - total);
+    find_probabilities(image_logits(session, &session->model->inference, image), probabilities);
+}
+
+void net_logit_probabilities(const NetModel *model, const real *logits, float *probabilities)
+{
+    find_probabilities((Logits){logits, 1, model->classes}, probabilities);
 }
 
 /* ------------------------------------------------------------- running */
@@ -341,6 +360,7 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
         for (int64_t i = 0; i < session->model->counters; i++)
             session->counters[i]++;
     }
+    net_weights_changed(session);
     return result;
 }
 

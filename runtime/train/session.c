@@ -124,6 +124,7 @@ void net_close(NetSession *session)
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
+    net_single_close(session);
     net_forget_classes(session);
     net_pool_close(session->pool);
     free(session);
@@ -204,6 +205,11 @@ bool net_save(const NetSession *session, const char *path, NetError *error)
 void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits)
 {
     const NetModel *model = session->model;
+    const real *lone = count == 1 ? net_single_floats(session, pixels) : NULL;
+    for (int64_t c = 0; lone && c < model->classes; c++)
+        logits[c] = (float)lone[c];
+    if (lone)
+        return;
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
         net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some});
@@ -216,6 +222,11 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
 void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
 {
     const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
+    const real *lone = count == 1 ? net_single_bytes(session, images) : NULL;
+    if (lone) {
+        net_logit_probabilities(session->model, lone, probabilities);
+        return;
+    }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
         net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some});

@@ -153,6 +153,7 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
     good = good && read_class_names(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, &model->parameters[i], file, error);
+    net_weights_changed(session);
     return good;
 }
 

@@ -2,7 +2,8 @@
  * they differ: the specialised kernels on one and on three threads, which must
  * agree to the last bit; the reference kernels; and other targets.  All start
  * from the same weights, take the same ragged batches, and are compared after
- * every step in losses, gradients, weights and running statistics.  Then every
+ * every step in losses, gradients, weights and running statistics; so are the
+ * logits of single images, which have a program of their own.  Then every
  * gradient is checked against differences.
  *
  * Linked with a table (written by the test) of the models and with the f64
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 3, STEPS_PER_EPOCH = 2, MOST_BUILDS = 6, SAMPLES = 2, SINGLE_ATTEMPTS = 3 };
+enum { LONE_IMAGES = 3, STEPS = 3, STEPS_PER_EPOCH = 2, MOST_BUILDS = 6, SAMPLES = 2, SINGLE_ATTEMPTS = 3 };
 
 /* Sums of a few thousand products in another order, through a few layers; a norm
  * of a channel that hardly varies multiplies what rounding left by up to 300. */
@@ -195,12 +196,34 @@ static bool evaluates_as_it_trains(const NetModel *model)
     return !has_layer(model, "batch_norm2d") && !has_layer(model, "dropout");
 }
 
+/* Images of the batch that was just tested, each alone.  What the threads agree
+ * on is compared once. */
+static bool test_alone(const Entry *entry, const Build *build, const NetBatch *batch)
+{
+    const NetModel *model = build->model;
+    int64_t elements = model->input.c * model->input.h * model->input.w;
+    net_weights_changed(build->session);
+    for (int64_t image = 0; image < LONE_IMAGES && image < batch->count; image++) {
+        const real *alone = net_single_bytes(build->session, batch->images->pixels + (batch->first + image) * elements);
+        real together[model->classes];
+        for (int64_t c = 0; alone && c < model->classes; c++)
+            together[c] = (real)net_logit(build->session, &model->inference, image, c);
+        if (alone && !same(entry, build, build, false, "the logits alone and among others", STEPS, together, alone, model->classes))
+            return false;
+        if (!alone && strcmp(model->kernels, "reference") != 0)
+            return told(entry, "there is no program for one image");
+    }
+    return true;
+}
+
 static bool take_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch)
 {
     real losses[2];
     for (int i = 0; i < count; i++) {
         losses[i > 0] = (real)net_test_batch(builds[i].session, batch).loss;
         if (i > 0 && !same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses, losses + 1, 1))
+            return false;
+        if (!test_alone(entry, &builds[i], batch))
             return false;
     }
     if (!evaluates_as_it_trains(builds[0].model))

@@ -1,0 +1,158 @@
+/* The graph that one image at a time goes through: the forward part alone, for
+ * a layout in which a position's channels lie side by side.
+ *
+ * Requires a complete graph, which stays as it is; the copy shares parameters
+ * and arguments with it.  Four things differ.  Batch norm in evaluation scales
+ * and shifts, so the layer before it takes that into its weights where nobody
+ * else reads what lies between.  Flattening is work, not a view, where it puts
+ * positions before channels.  An operator whose kernels know planes only
+ * stands between two nodes that turn the layout round.  And there is no loss.
+ */
+#include "netc.h"
+
+typedef struct Copier {
+    const Graph *from;
+    Graph *to;
+    Tensor **copies;            /* by id of the original tensor */
+    int *readers;               /* by id of the original tensor: how many nodes read it */
+} Copier;
+
+static int64_t positions(Shape shape)
+{
+    return shape.dim[1] * shape.dim[2];
+}
+
+static void count_readers(Copier *copier)
+{
+    copier->readers[copier->from->output->id]++;
+    for (int i = 0; i < copier->from->nodes.count; i++) {
+        const Node *node = copier->from->nodes.items[i];
+        for (int k = 0; node->stage == STAGE_FORWARD && k < node->inputs.count; k++)
+            copier->readers[node->inputs.items[k]->id]++;
+    }
+}
+
+/* A node that only moves values into another order. */
+static Tensor *turn(Copier *copier, const Node *like, const Operator *op, Tensor *in, Tensor *out)
+{
+    Node *node = new_node(copier->to, STAGE_FORWARD, op);
+    node->path = like->path;
+    node->span = like->span;
+    node->instance = like->instance;
+    push(&node->inputs, in);
+    node->out = out;
+    node->out_shape = out->shape;
+    out->producer = node;
+    return out;
+}
+
+/* True when its values lie as in planes, whatever else they become a part of. */
+static bool lies_in_planes(const Copier *copier, const Tensor *tensor)
+{
+    return positions(tensor->shape) == 1 || (tensor == copier->to->input && tensor->shape.dim[0] == 1);
+}
+
+static Tensor *in_planes(Copier *copier, const Node *like, Tensor *tensor)
+{
+    if (lies_in_planes(copier, tensor))
+        return tensor;
+    Tensor *planes = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", tensor->name),
+                                shape_of(1, shape_elements(tensor->shape), 1, 1));
+    return turn(copier, like, find_operator("flatten"), tensor, planes);
+}
+
+static Node *copy_node(Copier *copier, const Node *original)
+{
+    Node *node = new_node(copier->to, STAGE_FORWARD, original->op);
+    int id = node->id;
+    *node = *original;
+    node->id = id;
+    node->forward = (Node *)original;
+    node->whole_batch = false;
+    node->aux = node->statistics = NULL;
+    node->inputs.items = NULL;
+    node->inputs.count = node->inputs.capacity = 0;
+    return node;
+}
+
+static Tensor *copy_tensor(Copier *copier, const Tensor *original)
+{
+    return copier->copies[original->id] = new_tensor(copier->to, original->role, original->name, original->shape);
+}
+
+/* The reference kernel reads and writes planes. */
+static void copy_between_turns(Copier *copier, const Node *original)
+{
+    Tensor *inputs[original->inputs.count];
+    for (int i = 0; i < original->inputs.count; i++)
+        inputs[i] = in_planes(copier, original, copier->copies[original->inputs.items[i]->id]);
+    Node *node = copy_node(copier, original);
+    Tensor *out = copy_tensor(copier, original->out);
+    for (int i = 0; i < original->inputs.count; i++)
+        push(&node->inputs, inputs[i]);
+    node->out = out;
+    if (!lies_in_planes(copier, out)) {
+        node->out = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", out->name), shape_of(1, shape_elements(out->shape), 1, 1));
+        turn(copier, original, &operator_unflatten, node->out, out);
+    }
+    node->out->producer = node;
+}
+
+/* The node before whose weights can take this one's scale and shift in; NULL: none. */
+static Node *find_folding(const Copier *copier, const Node *original)
+{
+    const Tensor *x = original->inputs.items[0];
+    Node *before = copier->copies[x->id]->producer;
+    if (!(original->op->traits & OP_SCALES) || copier->readers[x->id] > 1 || !before || before->scales)
+        return NULL;
+    return before->op->traits & OP_WEIGHS && before->out == copier->copies[x->id] && can_do_single(before->forward) ? before : NULL;
+}
+
+static bool is_view(const Copier *copier, const Node *original)
+{
+    const Tensor *x = original->inputs.items[0];
+    return (original->op->traits & OP_VIEW)
+           && (shape_equal(x->shape, original->out->shape) || lies_in_planes(copier, copier->copies[x->id]));
+}
+
+static void copy_forward(Copier *copier, const Node *original)
+{
+    Node *folding = find_folding(copier, original);
+    if (folding) {
+        folding->scales = original;
+        folding->out->name = original->out->name;
+        copier->copies[original->out->id] = folding->out;
+        return;
+    }
+    bool runs = !(original->op->traits & (OP_VIEW | OP_TRAINING_ONLY | OP_CONCATENATES));
+    if (runs && !can_do_single(original)) {
+        copy_between_turns(copier, original);
+        return;
+    }
+    Node *node = copy_node(copier, original);
+    for (int i = 0; i < original->inputs.count; i++)
+        push(&node->inputs, copier->copies[original->inputs.items[i]->id]);
+    node->out = copy_tensor(copier, original->out);
+    node->out->producer = node;
+    if (is_view(copier, original))
+        node->out->base = node->inputs.items[0]->base;
+}
+
+Graph *single_image_graph(const Graph *graph)
+{
+    Copier copier = {
+        .from = graph, .to = NEW(Graph), .copies = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
+        .readers = NEW_ARRAY(int, (size_t)graph->tensors.count),
+    };
+    *copier.to = (Graph){
+        .name = graph->name, .program = graph->program, .parameters = graph->parameters, .input_span = graph->input_span,
+    };
+    count_readers(&copier);
+    copier.to->input = copy_tensor(&copier, graph->input);
+    for (int i = 0; i < graph->nodes.count; i++)
+        if (graph->nodes.items[i]->stage == STAGE_FORWARD && graph->nodes.items[i]->out)
+            copy_forward(&copier, graph->nodes.items[i]);
+    Tensor *output = copier.copies[graph->output->id];
+    copier.to->output = output->producer ? in_planes(&copier, output->producer, output) : output;
+    return copier.to;
+}

@@ -1,0 +1,21 @@
+/* conv2d_single.c: conv2d for one image.  A depthwise convolution goes channel
+ * by channel; any other sums over a group's inputs. */
+#include "conv2d.h"
+
+bool single_conv2d(Single *single)
+{
+    const Node *node = single->kernel.node;
+    const Parameter *weight = find_parameter(node, "weight");
+    int64_t in = input_shape(node).dim[0], groups = in / weight->dim[1];
+    bool depthwise = groups == in && weight->dim[0] == in;
+    if (single->kernel.asks)
+        return conv2d_pads_with_zeros(node) && weight->dim[3] <= MOST_SINGLE_TAPS;
+    Axis rows = conv2d_axis(node, 0), columns = conv2d_axis(node, 1);
+    single->packing = (Packing){ .weight = weight, .bias = find_parameter(node, "bias") };
+    if (depthwise)
+        single_window(single, (ChannelWindow){ .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns });
+    else
+        single_gather(single, (Gather){ .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1],
+                                        .rows = rows, .columns = columns });
+    return true;
+}

@@ -1,0 +1,438 @@
+/* single.c: see single.h.
+ *
+ * The tiles are those of tiles.c turned by a right angle: a vector is sixteen
+ * channels of one position instead of one value of sixteen images, so weights
+ * are vectors, packed in the order of their use, and the input is one value,
+ * spread over a vector as it is read.
+ */
+#include "single.h"
+
+enum { MAX_TILE_VECTORS = 8, MAX_TILE_POSITIONS = 24, MOST_PRODUCTS = 160, MOST_CHAINS = 8, WINDOW_COLUMNS = 4, LOOPED_TAPS = 8 };
+
+/* ------------------------------------------------------ what is possible */
+
+bool can_do_single(const Node *node)
+{
+    Single ask = { .kernel = { .node = node, .stage = STAGE_FORWARD, .asks = true } };
+    if (pointwise_expression(node) || (node->op->traits & OP_IN_PLACE && !node->parameters.count))
+        return true;
+    return node->op->single && node->op->single(&ask);
+}
+
+const Operator operator_unflatten = {
+    .name = "unflatten",
+    .summary = "Planes to channels side by side.",
+};
+
+/* ---------------------------------------------------------------- stores */
+
+void single_store(Single *single, const char *position, const char *channel, int64_t used, const char *value)
+{
+    Text text = { 0 };
+    if (single->finish) {
+        text_add(&text, "%s(%s", single->finish, value);
+        for (int i = 0; i < single->finish_names.count; i++)
+            text_add(&text, ", *(const loose_vec *)(%s + (%s) * %lldL + %s)", single->finish_names.items[i], position,
+                     (long long)single->finish_strides.items[i], channel);
+        text_add(&text, ")");
+        value = text_chars(&text);
+    }
+    kernel_line(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", (long long)used, position, (long long)single->y_stride,
+                channel, value);
+}
+
+/* --------------------------------------------------------------- blocks
+ * Channels are covered by vectors, the last of which may be half as wide. */
+
+static int64_t padded(const Single *single, int64_t channels)
+{
+    int64_t lanes = single->kernel.lanes, whole = channels / lanes * lanes, rest = channels - whole;
+    if (rest == 0)
+        return whole;
+    return whole + (single->halves && rest <= lanes / 2 ? lanes / 2 : lanes);
+}
+
+int64_t packed_elements(const Packing *packing)
+{
+    int64_t blocks = packing->outs / packing->block, rest = packing->outs % packing->block;
+    int64_t width = blocks * packing->block + (rest ? packing->last : 0);
+    return packing->groups * width * (1 + packing->rows * packing->columns * packing->ins);
+}
+
+/* --------------------------------------------------------------- gather */
+
+typedef struct TileSize { int64_t vectors, positions; } TileSize;
+
+/* Cycles of one tap of one input: two loads or multiply-adds of up to half a
+ * cache line each, and at least the latency of the sums that there are. */
+static double tile_cost(const Single *single, const Gather *gather, int64_t channels, int64_t positions)
+{
+    int64_t lanes = single->kernel.lanes;
+    double wide = single->halves ? 1 : 0.5, width = (double)padded(single, channels) / (double)lanes * wide;
+    double weights = (double)gather->summed * (double)(gather->rows.taps * gather->columns.taps) * (double)channels;
+    double sums = width * (double)positions;
+    double loads = width * (weights > 6000 ? 2 : 1) + 0.5 * (double)positions;      /* the second cache gives half as much */
+    double cost = sums > loads ? sums : loads, chains = (double)((channels + lanes - 1) / lanes * positions);
+    double least = chains >= 8 ? 0 : chains / 2 + 0.5;
+    return (cost > least ? cost : least) + 0.25;
+}
+
+static double cover_cost(const Single *single, const Gather *gather, TileSize tile)
+{
+    int64_t step = tile.vectors * single->kernel.lanes, columns = gather->columns.positions;
+    int64_t rest = gather->tiled % step, left = columns % tile.positions;
+    double blocks = (double)(gather->tiled / step), tiles = (double)(columns / tile.positions), cost = 0;
+    if (blocks > 0)
+        cost += blocks * (tiles * tile_cost(single, gather, step, tile.positions) + (left ? tile_cost(single, gather, step, left) : 0));
+    if (rest)
+        cost += tiles * tile_cost(single, gather, rest, tile.positions) + (left ? tile_cost(single, gather, rest, left) : 0);
+    return cost;
+}
+
+static bool tile_fits(const Single *single, const Gather *gather, TileSize tile)
+{
+    int64_t sums = tile.vectors * tile.positions;
+    return sums + tile.vectors + 2 <= single->kernel.registers && (sums <= 8 || sums * gather->columns.taps <= MOST_PRODUCTS);
+}
+
+static TileSize choose_tile(const Single *single, const Gather *gather)
+{
+    TileSize best = { 1, 1 };
+    double best_cost = 1e300;
+    int64_t most = (gather->tiled + single->kernel.lanes - 1) / single->kernel.lanes;
+    for (int64_t v = 1; v <= most && v <= MAX_TILE_VECTORS; v++)
+        for (int64_t p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
+            TileSize tile = { v, p };
+            double cost = cover_cost(single, gather, tile);
+            if (tile_fits(single, gather, tile) && cost < best_cost) {
+                best_cost = cost;
+                best = tile;
+            }
+        }
+    return best;
+}
+
+/* One block of channels: how many are stored, and the vectors that cover them. */
+typedef struct Block {
+    int64_t channels, width;    /* width: of the packed weights */
+    int64_t vectors;
+    bool half;                  /* the last vector is half as wide */
+} Block;
+
+static Block block_of(const Single *single, int64_t channels)
+{
+    int64_t lanes = single->kernel.lanes, width = padded(single, channels);
+    return (Block){ channels, width, (width + lanes - 1) / lanes, width % lanes != 0 };
+}
+
+static bool is_half(const Block *block, int64_t vector)
+{
+    return block->half && vector == block->vectors - 1;
+}
+
+static const char *vector_type(const Block *block, int64_t vector)
+{
+    return is_half(block, vector) ? "half" : "vec";
+}
+
+/* How many inputs are summed apart, so that few sums do not wait for one another. */
+static int64_t chains_of(const Gather *gather, const Block *block, int64_t positions)
+{
+    int64_t chains = 1;
+    while (chains * block->vectors * positions < MOST_CHAINS && gather->summed >= 4 * chains)
+        chains *= 2;
+    return chains;
+}
+
+/* A tap that lies in the padding for the whole tile is not written. */
+static bool is_read(const Axis *columns, Run run, int64_t tap)
+{
+    for (int64_t p = 0; p < run.width; p++)
+        if (axis_source(columns, run.start + p, tap) >= 0)
+            return true;
+    return false;
+}
+
+static void start_sums(Single *single, const Block *block, int64_t positions, int64_t chains)
+{
+    Kernel *kernel = &single->kernel;
+    for (int64_t p = 0; p < positions; p++)
+        for (int64_t v = 0; v < block->vectors; v++) {
+            const char *type = vector_type(block, v);
+            kernel_line(kernel, "%s a%lld_%lld_0 = *(const loose_%s *)(b + %lld);", type, (long long)p, (long long)v, type,
+                        (long long)(v * kernel->lanes));
+            for (int64_t k = 1; k < chains; k++)
+                kernel_line(kernel, "%s a%lld_%lld_%lld = { 0 };", type, (long long)p, (long long)v, (long long)k);
+        }
+}
+
+/* Position p's input, spread over a vector, times the weights of a tap. */
+static void sum_position(Single *single, const Block *block, int64_t p, int64_t at, int64_t chain)
+{
+    Kernel *kernel = &single->kernel;
+    bool only_half = block->half && block->vectors == 1;
+    kernel_line(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", (long long)p, only_half ? "splat_half" : "splat", (long long)at);
+    for (int64_t v = 0; v < block->vectors; v++) {
+        const char *spread = format(is_half(block, v) && !only_half ? "low(s%lld)" : "s%lld", (long long)p);
+        kernel_line(kernel, "a%lld_%lld_%lld += %s * w%lld;", (long long)p, (long long)v, (long long)chain, spread, (long long)v);
+    }
+}
+
+/* One input of every position of the tile times its weights; `n` counts inputs from v. */
+static void sum_input(Single *single, const Gather *gather, const Block *block, Run run, int64_t n, int64_t chain)
+{
+    Kernel *kernel = &single->kernel;
+    const Axis *columns = &gather->columns;
+    for (int64_t tap = 0; tap < columns->taps; tap++) {
+        if (!is_read(columns, run, tap))
+            continue;
+        kernel_line(kernel, "{");
+        for (int64_t v = 0; v < block->vectors; v++)
+            kernel_line(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);", vector_type(block, v), (long long)v,
+                        vector_type(block, v), (long long)((n * columns->taps + tap) * block->width + v * kernel->lanes));
+        for (int64_t p = 0; p < run.width; p++) {
+            int64_t source = axis_source(columns, run.start + p, tap);
+            if (source >= 0)
+                sum_position(single, block, p, (source - first_source(columns, run.start)) * single->x_stride + n, chain);
+        }
+        kernel_line(kernel, "}");
+    }
+}
+
+static void sum_inputs(Single *single, const Gather *gather, const Block *block, Run run, int64_t chains)
+{
+    Kernel *kernel = &single->kernel;
+    int64_t step = gather->columns.taps * block->width, whole = gather->summed / chains * chains;
+    kernel_line(kernel, "for (int n = 0; n < %lld; n += %lld, v += %lld, u += %lldL) {", (long long)whole, (long long)chains,
+                (long long)chains, (long long)(chains * step));
+    for (int64_t k = 0; k < chains; k++)
+        sum_input(single, gather, block, run, k, k);
+    kernel_line(kernel, "}");
+    for (int64_t n = whole; n < gather->summed; n++)
+        sum_input(single, gather, block, run, n - whole, n - whole);
+}
+
+static void join_chains(Single *single, const Block *block, int64_t positions, int64_t chains)
+{
+    for (int64_t half = chains / 2; half; half /= 2)
+        for (int64_t p = 0; p < positions; p++)
+            for (int64_t v = 0; v < block->vectors; v++)
+                for (int64_t k = 0; k < half; k++)
+                    kernel_line(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", (long long)p, (long long)v, (long long)k,
+                                (long long)p, (long long)v, (long long)(k + half));
+}
+
+static void store_sums(Single *single, const Block *block, int64_t positions, const char *position)
+{
+    int64_t lanes = single->kernel.lanes;
+    for (int64_t p = 0; p < positions; p++)
+        for (int64_t v = 0; v < block->vectors; v++) {
+            int64_t left = block->channels - v * lanes;
+            const char *sum = format("a%lld_%lld_0", (long long)p, (long long)v);
+            single_store(single, format("%s + %lld", position, (long long)p), format("t + %lld", (long long)(v * lanes)),
+                         left < lanes ? left : lanes, is_half(block, v) ? format("widen(%s)", sum) : sum);
+        }
+}
+
+static void gather_tile(Single *single, const Gather *gather, const Block *block, Run run)
+{
+    Kernel *kernel = &single->kernel;
+    int64_t chains = chains_of(gather, block, run.width), window = gather->summed * gather->columns.taps;
+    open_run(kernel, &gather->columns, run);
+    start_sums(single, block, run.width, chains);
+    open_row_taps(kernel, &gather->rows);
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL;", (long long)gather->columns.sources, (long long)single->x_stride);
+    kernel_line(kernel, "const real *u = b + %lld + tap * %lldL;", (long long)block->width, (long long)(window * block->width));
+    sum_inputs(single, gather, block, run, chains);
+    kernel_line(kernel, "}");
+    join_chains(single, block, run.width, chains);
+    store_sums(single, block, run.width, format("row * %lldL + column", (long long)gather->columns.positions));
+    kernel_line(kernel, "}");
+}
+
+static void gather_block(Single *single, const Gather *gather, const RunList *runs, int64_t channels, int64_t from, int64_t to)
+{
+    Kernel *kernel = &single->kernel;
+    if (from >= to)
+        return;
+    Block block = block_of(single, channels);
+    int64_t size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps);
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld, b += %lldL)", (long long)from, (long long)to, (long long)channels, (long long)size);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)gather->rows.positions);
+    for (int i = 0; i < runs->count; i++)
+        gather_tile(single, gather, &block, runs->items[i]);
+    kernel_line(kernel, "}");
+}
+
+/* Positions that lie side by side in both tensors are one row. */
+static void one_row(Gather *gather)
+{
+    Axis *rows = &gather->rows, *columns = &gather->columns;
+    if (rows->taps > 1 || columns->taps > 1 || rows->stride > 1 || columns->stride > 1 || rows->before || columns->before
+        || rows->sources != rows->positions || columns->sources != columns->positions)
+        return;
+    columns->sources = columns->positions = rows->sources * columns->sources;
+    rows->sources = rows->positions = 1;
+}
+
+static void pack_gather(Single *single, const Gather *gather, int64_t step)
+{
+    Packing *packing = &single->packing;
+    packing->groups = gather->groups;
+    packing->outs = gather->tiled;
+    packing->ins = gather->summed;
+    packing->rows = gather->rows.taps;
+    packing->columns = gather->columns.taps;
+    packing->block = step;
+    packing->last = padded(single, gather->tiled % step);
+}
+
+void single_gather(Single *single, Gather gather)
+{
+    Kernel *kernel = &single->kernel;
+    one_row(&gather);
+    TileSize tile = choose_tile(single, &gather);
+    int64_t step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
+    RunList runs = { 0 };
+    split_columns(&gather.columns, tile.positions, &runs);
+    pack_gather(single, &gather, step);
+    kernel_line(kernel, "const real *b = w;");
+    if (gather.groups > 1)
+        kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {", (long long)gather.groups,
+                    (long long)gather.summed, (long long)gather.tiled);
+    gather_block(single, &gather, &runs, step, 0, whole);
+    gather_block(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
+    if (gather.groups == 1)
+        return;
+    for (int i = 0; i < single->finish_names.count; i++)
+        kernel_line(kernel, "%s += %lld;", single->finish_names.items[i], (long long)gather.tiled);
+    kernel_line(kernel, "}");
+}
+
+/* --------------------------------------------------------------- windows */
+
+static void window_start(Single *single, const ChannelWindow *window, int64_t positions)
+{
+    for (int64_t p = 0; p < positions; p++)
+        switch (window->kind) {
+        case WINDOW_WEIGHTED: kernel_line(&single->kernel, "vec a%lld = *(const loose_vec *)(w + c);", (long long)p); break;
+        case WINDOW_MEAN: kernel_line(&single->kernel, "vec a%lld = { 0 };", (long long)p); break;
+        case WINDOW_LARGEST: kernel_line(&single->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", (long long)p); break;
+        }
+}
+
+/* `value`, a vec, joins position p's result; its weight is k.  The comparison is
+ * false for NaN on either side, so that a NaN wins, as in PyTorch. */
+static void window_join(Single *single, const ChannelWindow *window, int64_t p, const char *value)
+{
+    const char *a = format("a%lld", (long long)p);
+    switch (window->kind) {
+    case WINDOW_WEIGHTED: kernel_line(&single->kernel, "%s += %s * k;", a, value); break;
+    case WINDOW_MEAN: kernel_line(&single->kernel, "%s += %s;", a, value); break;
+    case WINDOW_LARGEST:
+        kernel_line(&single->kernel, "{ const vec value = %s; %s = choose((%s >= value) | (%s != %s), %s, value); }", value, a, a, a, a, a);
+        break;
+    }
+}
+
+static void window_weights(Single *single, const ChannelWindow *window, const char *column)
+{
+    if (window->kind == WINDOW_WEIGHTED)
+        kernel_line(&single->kernel, "const vec k = *(const loose_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);", (long long)window->columns.taps,
+                    column, (long long)single->packing.block);
+}
+
+/* One window over a long row, all of it inside: a loop. */
+static bool is_one_long_row(const Axis *columns)
+{
+    return columns->positions == 1 && columns->before == 0 && columns->taps <= columns->sources && columns->dilation == 1
+           && columns->taps > LOOPED_TAPS;
+}
+
+static void window_taps(Single *single, const ChannelWindow *window, Run run)
+{
+    Kernel *kernel = &single->kernel;
+    const Axis *columns = &window->columns;
+    if (is_one_long_row(columns)) {
+        kernel_line(kernel, "for (int q = 0; q < %lld; q++) {", (long long)columns->taps);
+        window_weights(single, window, "q");
+        window_join(single, window, 0, format("*(const loose_vec *)(v + q * %lldL)", (long long)single->x_stride));
+        kernel_line(kernel, "}");
+        return;
+    }
+    for (int64_t tap = 0; tap < columns->taps; tap++) {
+        if (!is_read(columns, run, tap))
+            continue;
+        kernel_line(kernel, "{");
+        window_weights(single, window, format("%lld", (long long)tap));
+        for (int64_t p = 0; p < run.width; p++) {
+            int64_t source = axis_source(columns, run.start + p, tap);
+            if (source >= 0)
+                window_join(single, window, p, format("*(const loose_vec *)(v + %lldL)",
+                                                      (long long)((source - first_source(columns, run.start)) * single->x_stride)));
+        }
+        kernel_line(kernel, "}");
+    }
+}
+
+static void window_tile(Single *single, const ChannelWindow *window, Run run, int64_t used)
+{
+    Kernel *kernel = &single->kernel;
+    open_run(kernel, &window->columns, run);
+    window_start(single, window, run.width);
+    open_row_taps(kernel, &window->rows);
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL + c;", (long long)window->columns.sources,
+                (long long)single->x_stride);
+    window_taps(single, window, run);
+    kernel_line(kernel, "}");
+    for (int64_t p = 0; p < run.width; p++)
+        single_store(single, format("row * %lldL + column + %lld", (long long)window->columns.positions, (long long)p), "c", used,
+                     window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", (long long)p, window->scale) : format("a%lld", (long long)p));
+    kernel_line(kernel, "}");
+}
+
+static void window_channels(Single *single, const ChannelWindow *window, const RunList *runs, int64_t from, int64_t to, int64_t used)
+{
+    Kernel *kernel = &single->kernel;
+    if (from >= to)
+        return;
+    kernel_line(kernel, "for (int c = %lld; c < %lld; c += LANES)", (long long)from, (long long)to);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)window->rows.positions);
+    for (int i = 0; i < runs->count; i++)
+        window_tile(single, window, runs->items[i], used);
+    kernel_line(kernel, "}");
+}
+
+static void pack_window(Single *single, const ChannelWindow *window)
+{
+    Packing *packing = &single->packing;
+    int64_t lanes = single->kernel.lanes;
+    packing->groups = packing->ins = 1;
+    packing->outs = window->channels;
+    packing->rows = window->rows.taps;
+    packing->columns = window->columns.taps;
+    packing->block = packing->last = (window->channels + lanes - 1) / lanes * lanes;
+}
+
+void single_window(Single *single, ChannelWindow window)
+{
+    RunList runs = { 0 };
+    int64_t lanes = single->kernel.lanes, whole = window.channels / lanes * lanes;
+    split_columns(&window.columns, WINDOW_COLUMNS, &runs);
+    if (window.kind == WINDOW_WEIGHTED)
+        pack_window(single, &window);
+    window_channels(single, &window, &runs, 0, whole, lanes);
+    window_channels(single, &window, &runs, whole, window.channels, window.channels - whole);
+}
+
+bool single_scale(Single *single, const Parameter *weight, const Parameter *bias)
+{
+    Shape shape = input_shape(single->kernel.node);
+    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
+    all.sources = all.positions = shape.dim[1] * shape.dim[2];
+    if (single->kernel.asks)
+        return true;
+    single->packing = (Packing){ .weight = weight, .bias = bias };
+    single_window(single, (ChannelWindow){ .kind = WINDOW_WEIGHTED, .channels = shape.dim[0], .rows = one, .columns = all });
+    return true;
+}

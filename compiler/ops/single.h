@@ -1,0 +1,57 @@
+/* single.h: kernels that compute one image, vectors of consecutive channels.
+ *
+ * A tensor is [height][width][channels]; one that is part of a concatenation
+ * is a slice of each position's channels, so from one position to the next it
+ * is `stride` elements, which may be more than its own channels.  Loads are
+ * whole vectors and may reach into what lies behind a value; stores are exact.
+ *
+ * A kernel is `(real *y, const real *x, …, const real *w)`, where w are its
+ * parameters as NetPacking in net_runtime.h lays them out.
+ */
+#ifndef SINGLE_H
+#define SINGLE_H
+
+#include "tiles.h"
+
+/* How the parameters are packed: NetPacking's fields that depend on the kernel. */
+typedef struct Packing {
+    const Parameter *weight, *bias;     /* NULL: ones; zeros */
+    int64_t groups, outs, ins, rows, columns;
+    int64_t block, last;        /* elements that a block of outs takes; the last one */
+} Packing;
+int64_t packed_elements(const Packing *packing);
+
+struct Single {
+    Kernel kernel;
+    int64_t x_stride, y_stride;
+    bool halves;                /* a vector of half the width costs half */
+    const char *finish;         /* as Kernel.finish */
+    LIST(const char *) finish_names;    /* what it reads besides the value … */
+    LIST(int64_t) finish_strides;       /* … and from a position to the next */
+    Packing packing;            /* set by an operator that has parameters; outs 0: none */
+};
+
+enum { MOST_SINGLE_TAPS = 64 };         /* of a window's columns: their text is written out */
+
+/* Writes the store of `value`, a vec, of which `used` lanes are channels of y
+ * from `channel` on at position `position`: both expressions. */
+void single_store(Single *single, const char *position, const char *channel, int64_t used, const char *value);
+
+/* Sums of all inputs of a group, weighted: convolutions and matrix products. */
+void single_gather(Single *single, Gather gather);
+
+/* Channel by channel: weighted sums, means and maxima over windows. */
+typedef enum WindowKind { WINDOW_WEIGHTED, WINDOW_MEAN, WINDOW_LARGEST } WindowKind;
+typedef struct ChannelWindow {
+    WindowKind kind;
+    int64_t channels;
+    Axis rows, columns;
+    double scale;               /* WINDOW_MEAN */
+} ChannelWindow;
+void single_window(Single *single, ChannelWindow window);
+
+/* y = x * weight[c] + bias[c], ones and zeros where NULL, and a batch norm's
+ * scale and shift when the node is one. */
+bool single_scale(Single *single, const Parameter *weight, const Parameter *bias);
+
+#endif

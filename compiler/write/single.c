@@ -1,0 +1,404 @@
+/* The program for one image: its functions, the one phase that calls them, and
+ * the table of how its parameters are packed.
+ *
+ * It is written beside the grains' programs, with functions of its own: a
+ * tensor is [height][width][channels], addresses count elements, and what a
+ * kernel is told of its neighbours (strides, what is done to each value before
+ * it is stored) is in its text.
+ */
+#include "emit.h"
+#include "ops/single.h"
+
+#include <string.h>
+
+typedef struct Writer {
+    Emitter *emitter;
+    const Plan *plan;
+    Text calls, packings;
+    int packing_count;
+    int64_t packed;             /* elements so far */
+} Writer;
+
+/* ------------------------------------------------------------ addresses */
+
+static int64_t positions(Shape shape)
+{
+    return shape.dim[1] * shape.dim[2];
+}
+
+/* From one position of a tensor to the next, in elements. */
+static int64_t stride_of(const Plan *plan, const Tensor *tensor)
+{
+    const Tensor *root = plan->places[tensor->id].root;
+    return positions(tensor->shape) == 1 ? shape_elements(tensor->shape) : root->shape.dim[0];
+}
+
+/* The planner counts slices as planes that follow one another: one that begins
+ * after so many planes begins at so many channels here. */
+static const char *address_of(const Plan *plan, const Tensor *tensor)
+{
+    static const char *const names[] = { [SPACE_NONE] = "0", [SPACE_INPUT] = "s->input", [SPACE_SCRATCH] = "arena", [SPACE_KEPT] = "s->kept" };
+    const Placement *place = &plan->places[tensor->id];
+    if (place->space == SPACE_NONE || place->space == SPACE_INPUT)
+        return names[place->space];
+    int64_t at = place->place - place->offset + place->offset / positions(place->root->shape);
+    return format("%s + %lld", names[place->space], (long long)at);
+}
+
+static bool is_dense(const Plan *plan, const Tensor *tensor)
+{
+    return stride_of(plan, tensor) * positions(tensor->shape) == shape_elements(tensor->shape);
+}
+
+static const char *what_of(const Tensor *tensor)
+{
+    return format("%s %s", tensor->name, shape_text(tensor->shape));
+}
+
+/* ------------------------------------------------------------- finishes */
+
+typedef LIST(Finish) FinishList;
+
+/* The nodes whose work is done on what the kernel stores: for one that goes
+ * element by element, its own first. */
+static FinishList finishes_of(const Node *node)
+{
+    FinishList list = { 0 };
+    if (pointwise_expression(node))
+        push(&list, ((Finish){ node, 0, NULL }));
+    for (int i = 0; i < node->finishes.count; i++)
+        push(&list, node->finishes.items[i]);
+    return list;
+}
+
+/* Writes the function `vec name(vec r, vec f0_x1, …)`, unless there are no
+ * finishes, and lists what it reads as operands of the kernel. */
+static void write_finishes(Writer *writer, Single *single, OperandList *operands)
+{
+    const FinishList finishes = finishes_of(single->kernel.node);
+    Text head = { 0 }, body = { 0 }, name = { 0 };
+    if (!finishes.count)
+        return;
+    text_add(&head, "(vec r");
+    for (int i = 0; i < finishes.count; i++) {
+        const Finish *finish = &finishes.items[i];
+        text_add(&name, "%s_", finish->node->op->name);
+        for (int k = 0; k < finish->node->inputs.count; k++) {
+            if (k == finish->which)
+                continue;
+            const Tensor *tensor = finish->node->inputs.items[k];
+            const char *operand = format("f%d_x%d", i, k);
+            text_add(&head, ", vec %s", operand);
+            push(&single->finish_names, operand);
+            push(&single->finish_strides, stride_of(writer->plan, tensor));
+            push(operands, ((Operand){ "const real *", operand, address_of(writer->plan, tensor), what_of(tensor) }));
+        }
+        text_add(&body, "    r = %s;\n", finish_expression(finish, i, ""));
+    }
+    const char *text = format("%s)\n{\n%s    return r;\n}\n\n", text_chars(&head), text_chars(&body));
+    single->finish = write_once(writer->emitter, format("%svalue", text_chars(&name)), "static inline __attribute__((always_inline)) vec ", text);
+}
+
+/* ------------------------------------------------------------- packings */
+
+static long long place_of(const Parameter *parameter)
+{
+    return parameter ? parameter->offset : -1;
+}
+
+/* A row of the table, and the operand that points to what it packs. */
+static void write_packing(Writer *writer, const Single *single, OperandList *operands)
+{
+    const Packing *packing = &single->packing;
+    const Node *node = single->kernel.node, *norm = node->op->traits & OP_SCALES ? node : node->scales;
+    if (!packing->outs)
+        return;
+    text_add(&writer->packings, "    { %lld, %lld, %lld, ", (long long)writer->packed, place_of(packing->weight), place_of(packing->bias));
+    if (norm)
+        text_add(&writer->packings, "%lld, %lld, %lld, %lld, %.17g, ", place_of(find_parameter(norm, "weight")), place_of(find_parameter(norm, "bias")),
+                 place_of(find_parameter(norm, "running_mean")), place_of(find_parameter(norm, "running_var")),
+                 norm->args[operator_arg(norm->op, "eps")].real);
+    else
+        text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
+    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld },    /* %s */\n", (long long)packing->groups, (long long)packing->outs,
+             (long long)packing->ins, (long long)packing->rows, (long long)packing->columns, (long long)packing->block, (long long)packing->last, node->path);
+    writer->packing_count++;
+    push(operands, ((Operand){ "const real *", "w", format("s->packed + %lld", (long long)writer->packed), node->path }));
+    writer->packed += (packed_elements(packing) + 15) / 16 * 16;        /* each begins a cache line */
+}
+
+/* -------------------------------------------------------------- bodies */
+
+static void pointwise_run(Single *single, const char *from, const char *position, const char *channel, int64_t used)
+{
+    single_store(single, position, channel, used, format("*(const loose_vec *)(%s + (%s) * %lldL + %s)", from, position,
+                                                         (long long)(strcmp(from, "y") == 0 ? single->y_stride : single->x_stride), channel));
+}
+
+/* y = finishes of `from`, over all of y: as one row where all that is read and
+ * written lies close, else position by position. */
+static void write_pointwise(Single *single, const char *from, bool dense)
+{
+    Kernel *kernel = &single->kernel;
+    Shape shape = kernel->node->out->shape;
+    int64_t count = dense ? shape_elements(shape) : shape.dim[0], whole = count / kernel->lanes * kernel->lanes;
+    const char *position = dense ? "0" : "p";
+    if (!dense)
+        kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)positions(shape));
+    if (whole) {
+        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", (long long)whole);
+        pointwise_run(single, from, position, "i", kernel->lanes);
+        kernel_line(kernel, "}");
+    }
+    if (count > whole)
+        pointwise_run(single, from, position, format("%lld", (long long)whole), count - whole);
+    if (!dense)
+        kernel_line(kernel, "}");
+}
+
+/* The node as it is at one position: a row of channels. */
+static Node *at_one_position(const Node *node)
+{
+    Node *narrow = NEW(Node);
+    *narrow = *node;
+    narrow->inputs.items = NULL;
+    narrow->inputs.count = narrow->inputs.capacity = 0;
+    for (int i = 0; i <= node->inputs.count; i++) {
+        Tensor *tensor = NEW(Tensor);
+        *tensor = *(i < node->inputs.count ? node->inputs.items[i] : node->out);
+        tensor->shape = shape_of(1, tensor->shape.dim[0], 1, 1);
+        if (i < node->inputs.count)
+            push(&narrow->inputs, tensor);
+        else
+            narrow->out = tensor;
+    }
+    return narrow;
+}
+
+/* The runtime's kernel for a grain of one: of planes, or element by element, of
+ * whatever lies close, which may be one position's channels. */
+static void write_reference(Writer *writer, Single *single, const OperandList *operands, bool dense)
+{
+    Kernel *kernel = &single->kernel;
+    const Node *node = kernel->node;
+    long long count = positions(node->out->shape);
+    Kernel call = *kernel;
+    require(dense || node->op->traits & OP_IN_PLACE);
+    call.node = dense ? node->forward : at_one_position(node->forward);
+    kernel_line(&call, "NetKernel net_%s_forward;", node->op->name);
+    if (!dense)
+        kernel_line(&call, "for (int p = 0; p < %lld; p++) {", count);
+    emit_reference(writer->emitter, &call, operands);
+    for (int i = 0; !dense && i < node->inputs.count; i++)
+        kernel_line(&call, "%s += %lld;", node->inputs.count == 1 ? "x" : format("x%d", i),
+                    (long long)stride_of(writer->plan, node->inputs.items[i]));
+    if (!dense) {
+        kernel_line(&call, "y += %lld;", (long long)single->y_stride);
+        kernel_line(&call, "}");
+        kernel_line(&call, "y -= %lldL;", count * single->y_stride);
+    }
+    *kernel = call;
+    kernel->node = node;
+    if (single->finish)
+        write_pointwise(single, "y", dense);
+}
+
+static bool all_dense(const Plan *plan, const Node *node)
+{
+    bool dense = is_dense(plan, node->out);
+    for (int i = 0; i < node->inputs.count; i++)
+        dense &= is_dense(plan, node->inputs.items[i]);
+    for (int i = 0; i < node->finishes.count; i++)
+        for (int k = 0; k < node->finishes.items[i].node->inputs.count; k++)
+            if (k != node->finishes.items[i].which)
+                dense &= is_dense(plan, node->finishes.items[i].node->inputs.items[k]);
+    return dense;
+}
+
+static void write_body(Writer *writer, Single *single, const OperandList *operands)
+{
+    const Node *node = single->kernel.node;
+    bool dense = all_dense(writer->plan, node);
+    if (pointwise_expression(node))
+        write_pointwise(single, "x0", dense);
+    else if (!node->op->single || !can_do_single(node->forward) || !node->op->single(single))
+        write_reference(writer, single, operands, dense);
+}
+
+/* ---------------------------------------------------------------- calls */
+
+static void add_operands(Writer *writer, const Node *node, OperandList *operands)
+{
+    const Plan *plan = writer->plan;
+    bool pointwise = pointwise_expression(node) != NULL;
+    push(operands, ((Operand){ "const NetStep *", "s", "s", NULL }));
+    push(operands, ((Operand){ "int64_t ", "g", "g", NULL }));
+    push(operands, ((Operand){ "real *", "y", address_of(plan, node->out), what_of(node->out) }));
+    for (int i = 0; i < node->inputs.count; i++)
+        push(operands, ((Operand){ "const real *", node->inputs.count == 1 && !pointwise ? "x" : format("x%d", i),
+                                   address_of(plan, node->inputs.items[i]), what_of(node->inputs.items[i]) }));
+    for (int i = 0; i < node->parameters.count; i++) {
+        const Parameter *parameter = node->parameters.items[i];
+        if (parameter->kind != PARAMETER_COUNTER)
+            push(operands, ((Operand){ "const real *", parameter->name,
+                                       format("s->%s + %lld", parameter->kind == PARAMETER_TRAINED ? "weights" : "buffers",
+                                              (long long)parameter->offset), parameter->path }));
+    }
+}
+
+static void write_call(Writer *writer, const char *function, const OperandList *operands)
+{
+    text_add(&writer->calls, "    %s(", function);
+    for (int i = 0; i < operands->count; i++) {
+        const Operand *operand = &operands->items[i];
+        if (operand->what)
+            text_add(&writer->calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address, operand->name, operand->what);
+        else
+            text_add(&writer->calls, "%s%s", i ? ", " : "", operand->address);
+    }
+    text_add(&writer->calls, ");\n");
+}
+
+static void write_kernel(Writer *writer, const Node *node)
+{
+    const Target *target = &writer->emitter->options->target;
+    OperandList operands = { 0 };
+    Single single = {
+        .kernel = { .node = node, .stage = STAGE_FORWARD, .lanes = writer->emitter->lanes, .registers = target->registers },
+        .halves = target->vector_bytes == 64,
+        .x_stride = stride_of(writer->plan, node->inputs.items[0]), .y_stride = stride_of(writer->plan, node->out),
+    };
+    single.kernel.single = true;
+    add_operands(writer, node, &operands);
+    write_finishes(writer, &single, &operands);
+    write_body(writer, &single, &operands);
+    write_packing(writer, &single, &operands);
+    drop_unused(&operands, text_chars(&single.kernel.body));
+    const char *text = format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
+    write_call(writer, write_once(writer->emitter, format("%s_single", identifier(node->path)), "static void ", text), &operands);
+}
+
+/* ---------------------------------------------------------------- moves */
+
+static void write_rows(Writer *writer, const char *to, int64_t to_stride, const Tensor *from, int64_t rows, int64_t count)
+{
+    text_add(&writer->calls, "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n", to, (long long)to_stride,
+             address_of(writer->plan, from), (long long)stride_of(writer->plan, from), (long long)rows, (long long)count, from->name);
+}
+
+/* Inputs that could not be written straight into the output are copied. */
+static void write_concat(Writer *writer, const Node *node)
+{
+    const Plan *plan = writer->plan;
+    const Placement *out = &plan->places[node->out->id];
+    int64_t channel = 0, area = positions(node->out->shape);
+    for (int i = 0; i < node->inputs.count; i++) {
+        const Tensor *input = node->inputs.items[i];
+        const Placement *place = &plan->places[input->id];
+        if (place->root != out->root || place->place != out->place + channel * area)
+            write_rows(writer, format("%s + %lld", address_of(plan, node->out), (long long)channel), stride_of(plan, node->out), input, area,
+                       input->shape.dim[0]);
+        channel += input->shape.dim[0];
+    }
+}
+
+/* Between [positions][channels] and planes. */
+static void write_turn(Writer *writer, const Node *node)
+{
+    const Tensor *in = node->inputs.items[0], *out = node->out, *image = in->shape.rank == 3 ? in : out;
+    text_add(&writer->calls, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n", image == in ? "net_to_planes" : "net_from_planes",
+             address_of(writer->plan, out), address_of(writer->plan, in), (long long)image->shape.dim[0], (long long)positions(image->shape),
+             (long long)stride_of(writer->plan, image), out->name, in->name);
+}
+
+static void write_node(Writer *writer, const Node *node)
+{
+    if (plan_skips(writer->plan, node))
+        return;
+    if (node->stage == STAGE_COPY)
+        write_rows(writer, address_of(writer->plan, node->dx), shape_elements(node->dx->shape), node->from, 1, shape_elements(node->from->shape));
+    else if (node->op->traits & OP_CONCATENATES)
+        write_concat(writer, node);
+    else if (node->op == &operator_unflatten || node->op->traits & OP_VIEW)
+        write_turn(writer, node);
+    else
+        write_kernel(writer, node);
+}
+
+/* --------------------------------------------------------------- helpers */
+
+static void add_lanes(Text *text, int first, int count)
+{
+    for (int i = 0; i < count; i++)
+        text_add(text, ", %d", first + i);
+}
+
+/* Stores the first lanes of a vector, in pieces that are powers of two. */
+static void write_stores(Text *out, int lanes, const char *body)
+{
+    for (int piece = 2; piece < lanes; piece *= 2)
+        text_add(out, "typedef real part%d __attribute__((vector_size(%d * sizeof(real)), aligned(sizeof(real)), may_alias));\n", piece, piece);
+    for (int used = 1; used <= lanes; used++) {
+        if (!strstr(body, format("store_%d(", used)))
+            continue;
+        text_add(out, "static inline __attribute__((always_inline)) void store_%d(real *to, vec r)\n{\n", used);
+        if (used == lanes)
+            text_add(out, "    *(loose_vec *)to = r;\n");
+        for (int at = 0, piece = lanes / 2; at < used && used < lanes; piece /= 2) {
+            if (piece > used - at)
+                continue;
+            if (piece == 1)
+                text_add(out, "    to[%d] = r[%d];\n", at, at);
+            else {
+                text_add(out, "    *(part%d *)(to + %d) = __builtin_shufflevector(r, r", piece, at);
+                add_lanes(out, at, piece);
+                text_add(out, ");\n");
+            }
+            at += piece;
+        }
+        text_add(out, "}\n");
+    }
+    text_add(out, "\n");
+}
+
+/* Vectors of half the width, where they cost half: those functions that are called. */
+static void write_halves(Text *out, int lanes, const char *body)
+{
+    text_add(out, "typedef real half __attribute__((vector_size(LANES / 2 * sizeof(real)), may_alias));\n"
+                  "typedef real loose_half __attribute__((vector_size(LANES / 2 * sizeof(real)), aligned(sizeof(real)), may_alias));\n");
+    if (strstr(body, "splat_half("))
+        text_add(out, "static inline half splat_half(real value)\n{\n    return value - (half){ 0 };\n}\n");
+    if (strstr(body, " low(")) {
+        text_add(out, "static inline half low(vec v)\n{\n    return __builtin_shufflevector(v, v");
+        add_lanes(out, 0, lanes / 2);
+        text_add(out, ");\n}\n");
+    }
+    text_add(out, "static inline vec widen(half h)\n{\n    return __builtin_shufflevector(h, h");
+    add_lanes(out, 0, lanes / 2);
+    add_lanes(out, 0, lanes / 2);
+    text_add(out, ");\n}\n\n");
+}
+
+void emit_single_helpers(const Emitter *emitter, const char *body, Text *out)
+{
+    if (strstr(body, "loose_half"))
+        write_halves(out, emitter->lanes, body);
+    write_stores(out, emitter->lanes, body);
+}
+
+void emit_single(Emitter *emitter, const Plan *plan)
+{
+    Writer writer = { .emitter = emitter, .plan = plan };
+    emitter->plan = plan;
+    for (int i = 0; i < plan->schedule.count; i++)
+        write_node(&writer, plan->schedule.items[i]);
+    text_add(emitter->out, "/* One image, [height][width][channels]. */\n"
+                           "static void single_1(const NetStep *s, real *arena, int64_t g)\n{\n    (void)s, (void)arena, (void)g;\n%s}\n\n",
+             text_chars(&writer.calls));
+    text_add(emitter->out, "static const NetPhase single[] = { { .grain = single_1 } };\n\n"
+                           "static const NetPacking packings[] = {\n%s    { 0 },\n};\n\n", text_chars(&writer.packings));
+    text_add(&emitter->single, "    .single = { .phases = single, .phase_count = 1, .scratch_elements = %lld, .kept_elements = %lld, .logits = %lld },\n"
+                               "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
+             (long long)plan->scratch_elements, (long long)plan->kept_elements, (long long)plan->places[plan->logits->id].place,
+             writer.packing_count, (long long)writer.packed);
+}

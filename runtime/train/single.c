@@ -1,0 +1,155 @@
+/* single.c: one image at a time, on the calling thread.
+ *
+ * A model compiled with specialised kernels has a program for one image, whose
+ * weights are packed in the order of its use.  Memory for it is allocated, and
+ * the weights packed, when the first lone image comes, and packed again after
+ * the weights changed.  Where there is no such program, or no memory for it, a
+ * lone image is a grain with one lane used.
+ */
+#include "runtime.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { SLACK = NET_MOST_LANES };        /* elements: loads are whole vectors */
+
+struct NetSingle {
+    real *packed, *scratch, *kept, *input;
+    bool stale;                 /* the weights changed since they were packed */
+};
+
+/* What a batch norm behind a layer makes of output channel c: factor and term. */
+typedef struct Norm { double factor, term; } Norm;
+
+static Norm norm_of(const NetSession *session, const NetPacking *p, int64_t c)
+{
+    Norm norm = { 1, p->bias < 0 ? 0 : (double)session->weights[p->bias + c] };
+    if (p->norm_mean < 0)
+        return norm;
+    double weight = p->norm_weight < 0 ? 1 : (double)session->weights[p->norm_weight + c];
+    double bias = p->norm_bias < 0 ? 0 : (double)session->weights[p->norm_bias + c];
+    norm.factor = weight / sqrt((double)session->buffers[p->norm_variance + c] + p->eps);
+    norm.term = (norm.term - (double)session->buffers[p->norm_mean + c]) * norm.factor + bias;
+    return norm;
+}
+
+/* Output channel c of its group's, into column o of a block `width` wide. */
+static void pack_channel(const NetSession *session, const NetPacking *p, int64_t c, real *block, int64_t o, int64_t width)
+{
+    Norm norm = norm_of(session, p, c);
+    const real *weight = p->weight < 0 ? NULL : session->weights + p->weight + c * p->ins * p->rows * p->columns;
+    block[o] = (real)norm.term;
+    for (int64_t n = 0; n < p->ins; n++)
+        for (int64_t row = 0; row < p->rows; row++)
+            for (int64_t column = 0; column < p->columns; column++) {
+                double value = weight ? (double)weight[(n * p->rows + row) * p->columns + column] : 1;
+                block[(1 + (row * p->ins + n) * p->columns + column) * width + o] = (real)(value * norm.factor);
+            }
+}
+
+static void pack(const NetSession *session, const NetPacking *p, real *to)
+{
+    for (int64_t group = 0; group < p->groups; group++)
+        for (int64_t first = 0; first < p->outs; first += p->block) {
+            int64_t left = p->outs - first, used = left < p->block ? left : p->block, width = left < p->block ? p->last : p->block;
+            for (int64_t o = 0; o < used; o++)
+                pack_channel(session, p, group * p->outs + first + o, to, o, width);
+            to += width * (1 + p->rows * p->columns * p->ins);
+        }
+}
+
+static int64_t input_elements(const NetModel *model)
+{
+    return model->input.c * model->input.h * model->input.w;
+}
+
+/* Memory is zeroed, and what fills a block up stays so. */
+static bool open_single(NetSession *session)
+{
+    const NetModel *model = session->model;
+    NetError ignored;
+    NetSingle *single = net_allocate(1, sizeof *single, &ignored);
+    session->single = single;
+    if (!single)
+        return false;
+    single->packed = net_allocate((size_t)(model->packed + SLACK), sizeof(real), &ignored);
+    single->scratch = net_allocate((size_t)(model->single.scratch_elements + SLACK), sizeof(real), &ignored);
+    single->kept = net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
+    single->input = net_allocate((size_t)(input_elements(model) + SLACK), sizeof(real), &ignored);
+    single->stale = true;
+    return single->packed && single->scratch && single->kept && single->input;
+}
+
+void net_single_close(NetSession *session)
+{
+    NetSingle *single = session->single;
+    if (!single)
+        return;
+    void *arenas[] = { single->packed, single->scratch, single->kept, single->input, single };
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
+        free(arenas[i]);
+    session->single = NULL;
+}
+
+void net_weights_changed(NetSession *session)
+{
+    if (session->single)
+        session->single->stale = true;
+}
+
+static bool prepare(NetSession *session)
+{
+    const NetModel *model = session->model;
+    if (model->single.phase_count == 0 || session->single_failed)
+        return false;
+    if (!session->single && !open_single(session)) {
+        net_single_close(session);
+        session->single_failed = true;
+        return false;
+    }
+    if (session->single->stale)
+        for (int i = 0; i < model->packing_count; i++)
+            pack(session, &model->packings[i], session->single->packed + model->packings[i].to);
+    session->single->stale = false;
+    return true;
+}
+
+static const real *run(NetSession *session)
+{
+    const NetModel *model = session->model;
+    NetSingle *single = session->single;
+    NetStep step = {
+        .weights = session->weights, .buffers = session->buffers, .packed = single->packed, .input = single->input, .kept = single->kept,
+        .active = session->active, .grains = 1, .images = 1, .seed = session->seed, .step = session->steps,
+    };
+    model->single.phases[0].grain(&step, single->scratch, 0);
+    return single->kept + model->single.logits;
+}
+
+const real *net_single_floats(NetSession *session, const float *pixels)
+{
+    int64_t channels = session->model->input.c, area = input_elements(session->model) / channels;
+    if (!prepare(session))
+        return NULL;
+    real *input = session->single->input;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t at = 0; at < area; at++)
+            input[at * channels + c] = (real)pixels[c * area + at];
+    return run(session);
+}
+
+/* The image may be the values of a network that takes a plain row of them. */
+const real *net_single_bytes(NetSession *session, const uint8_t *pixels)
+{
+    int64_t channels = session->image.c, area = session->image.h * session->image.w, inner = session->model->input.c;
+    int64_t outer = input_elements(session->model) / inner;
+    if (!prepare(session))
+        return NULL;
+    real *input = session->single->input;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t at = 0; at < area; at++) {
+            int64_t i = c * area + at;
+            input[i % outer * inner + i / outer] = (real)pixels[i] * session->scale[c] + session->shift[c];
+        }
+    return run(session);
+}
