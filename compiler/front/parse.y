@@ -362,13 +362,14 @@ static Body *closed_body(Body *body, Span open, Span close)
     return body;
 }
 
-/* After a skip it may be the shortcut that could not be read. */
+/* After a skip it may be the shortcut that could not be read: it stands for
+ * both, and only one of them gives the name. */
 static void add_broken(Body *body, Expr *as, Span span)
 {
-    Stmt *last = body->stmts.count ? body->stmts.items[body->stmts.count - 1] : NULL, *broken = broken_stmt(as, span);
+    Stmt *last = body->stmts.count ? body->stmts.items[body->stmts.count - 1] : NULL;
     if (last && last->kind == STMT_SKIP && !last->other)
-        last->other = single_body(broken);
-    push(&body->stmts, broken);
+        last->other = single_body(broken_stmt(NULL, span));
+    push(&body->stmts, broken_stmt(as, span));
 }
 
 static Stmt *broken_let(const Token *name, Span span)

@@ -522,6 +522,8 @@ static bool place_params(Builder *b, const BlockDef *def, const Arguments *args,
         if (arg->name == NULL && named)
             return report_order(b, def->name, arg->span);
         named |= arg->name != NULL;
+        if (arg->name == NULL && positional > def->params.count)
+            continue;                                   /* told at the first that is too many */
         int i = arg->name != NULL ? find_param(def, arg->name) : positional++;
         if (i < 0 || i >= def->params.count) {
             good = report_unknown_param(b, def, arg);

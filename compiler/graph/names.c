@@ -370,6 +370,12 @@ Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
     for (int i = 0; operators[i] != NULL; i++)
         push(&words, operators[i]->name);
     suggest_word(b, d, word, at, &words);
+    /* Without its closing NULL the list was not searched: another help was given. */
+    if (words.items[words.count - 1] != NULL || nearest(word, words.items) != NULL)
+        return d;
+    const Operator *theirs = other_spelling(word);
+    if (theirs != NULL)
+        diag_fix(d, at, theirs->name, "it is `%s` here", theirs->name);
     return d;
 }
 
