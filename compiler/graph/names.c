@@ -341,8 +341,11 @@ static void suggest_word(const Builder *b, Diagnostic *d, const char *word, Span
     }
     push(words, NULL);
     const char *near = nearest(word, words->items);
+    const Operator *theirs = near == NULL ? other_spelling(word) : NULL;
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
+    else if (theirs != NULL)
+        diag_fix(d, at, theirs->name, "it is `%s` here", theirs->name);
 }
 
 static void add_bindings(const Builder *b, Words *words)
@@ -370,12 +373,6 @@ Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
     for (int i = 0; operators[i] != NULL; i++)
         push(&words, operators[i]->name);
     suggest_word(b, d, word, at, &words);
-    /* Without its closing NULL the list was not searched: another help was given. */
-    if (words.items[words.count - 1] != NULL || nearest(word, words.items) != NULL)
-        return d;
-    const Operator *theirs = other_spelling(word);
-    if (theirs != NULL)
-        diag_fix(d, at, theirs->name, "it is `%s` here", theirs->name);
     return d;
 }
 
