@@ -43,15 +43,37 @@ void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_
 
 enum { TILE = 16 };     /* elements and lanes of a square that is turned at once */
 
+typedef uint8_t Row __attribute__((vector_size(TILE)));
+
+/* Elements of a and b in turn: of their first halves, of their second. */
+#define ZIP_FIRST(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_SECOND(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+
+/* Each round puts row i and row i + 8 together as teeth of a zip, and with that
+ * turns the numbers of row and column, eight bits in all, by one bit: after four
+ * rounds they have changed places. */
+static inline __attribute__((always_inline)) void turn_rows(Row to[TILE], const Row from[TILE])
+{
+    for (int i = 0; i < TILE / 2; i++) {
+        to[2 * i] = ZIP_FIRST(from[i], from[i + TILE / 2]);
+        to[2 * i + 1] = ZIP_SECOND(from[i], from[i + TILE / 2]);
+    }
+}
+
 /* turned[element][lane] from images[lane][element]. */
 static inline __attribute__((always_inline)) void
-turn_tile(uint8_t turned[TILE][TILE], const uint8_t *const *images, int lanes, int64_t from, int elements)
+turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t from, int elements)
 {
-    for (int lane = 0; lane < lanes; lane++) {
-        const uint8_t *image = images[lane];
-        for (int e = 0; e < elements; e++)
-            turned[e][lane] = image ? image[from + e] : 0;
+    Row other[TILE];
+    for (int lane = 0; lane < TILE; lane++) {
+        turned[lane] = (Row){ 0 };
+        if (lane < lanes && images[lane])
+            memcpy(&turned[lane], images[lane] + from, (size_t)elements);
     }
+    turn_rows(other, turned);
+    turn_rows(turned, other);
+    turn_rows(other, turned);
+    turn_rows(turned, other);
 }
 
 /* scale and shift are [lanes]: 0 in lanes without an image, so that their
@@ -60,7 +82,7 @@ static inline __attribute__((always_inline)) void
 load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
            const real *restrict scale, const real *restrict shift)
 {
-    uint8_t turned[TILE][TILE];
+    Row turned[TILE];
     for (int64_t i = 0; i < count; i += TILE) {
         int elements = count - i < TILE ? (int)(count - i) : TILE;
         if (elements == TILE)
@@ -74,7 +96,7 @@ load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int 
 }
 
 /* Up to TILE lanes of every channel. */
-static void load_lanes(real *out, int out_lanes, const uint8_t *const *images, int lanes, NetShape shape,
+static NET_EACH_WIDTH void load_lanes(real *out, int out_lanes, const uint8_t *const *images, int lanes, NetShape shape,
                        const real *scale, const real *shift)
 {
     int64_t plane = shape.h * shape.w;
@@ -103,5 +125,16 @@ void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape
     for (int first = 0; first < lanes; first += TILE) {
         int some = lanes - first < TILE ? lanes - first : TILE;
         load_lanes(out + first, lanes, images + first, some, shape, scale, shift);
+    }
+}
+
+/* A few elements of every lane at a time: their lines of `out` stay in the first cache. */
+void net_turn_grain(real *out, const float *const *images, int lanes, int64_t elements)
+{
+    for (int64_t from = 0; from < elements; from += TILE) {
+        int64_t to = elements - from < TILE ? elements : from + TILE;
+        for (int lane = 0; lane < lanes; lane++)
+            for (int64_t e = from; e < to; e++)
+                out[e * lanes + lane] = images[lane] ? (real)images[lane][e] : 0;
     }
 }

@@ -39,15 +39,12 @@ static bool has_labels(const NetBatch *batch)
 
 /* ------------------------------------------------------------- loading */
 
-/* [count][elements] floats to [elements][lanes]. */
 static void load_floats(real *input, const NetBatch *batch, int64_t image, int lanes, int64_t elements)
 {
-    for (int lane = 0; lane < lanes; lane++) {
-        bool there = image + lane < batch->count;
-        const float *from = there ? batch->pixels + image_index(batch, image + lane) * elements : NULL;
-        for (int64_t e = 0; e < elements; e++)
-            input[e * lanes + lane] = there ? (real)from[e] : 0;
-    }
+    const float *images[NET_MOST_LANES];
+    for (int lane = 0; lane < lanes; lane++)
+        images[lane] = image + lane < batch->count ? batch->pixels + image_index(batch, image + lane) * elements : NULL;
+    net_turn_grain(input, images, lanes, elements);
 }
 
 /* Image number `index`, as it is or as augmented for this lane. */
@@ -223,6 +220,30 @@ static bool moves_early(const Pass *pass)
     return optimizer && optimizer->clip.norm < 0 && optimizer->clip.value < 0 && !pass->session->keep_gradients;
 }
 
+/* In inference with many grains a thread keeps to its own, as in other phases:
+ * weights are read more often, but what they meet is in its own cache. */
+enum { GRAINS_ENOUGH = 8 };
+
+static bool keeps_to_grains(const Pass *pass)
+{
+    return !pass->training && pass->step.grains / net_pool_threads(pass->session->pool) >= GRAINS_ENOUGH;
+}
+
+/* The step as if it had the thread's grains only. */
+static NetStep narrow(const Pass *pass, Range grains)
+{
+    const NetModel *model = pass->session->model;
+    int64_t image = grains.from * model->lanes;
+    NetStep step = pass->step;
+    step.input += image * model->input.c * model->input.h * model->input.w;
+    step.kept += grains.from * pass->program->kept_elements;
+    step.targets += image;
+    step.active += image;
+    step.loss += image;
+    step.grains = grains.to - grains.from;
+    return step;
+}
+
 /* Who watches is told of each grain once it is whole. */
 static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
 {
@@ -230,6 +251,10 @@ static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
     int threads = net_pool_threads(session->pool);
     Range units = share(owned->units, thread, threads), grains = share(pass->step.grains, thread, threads);
     NetStep step = pass->step;
+    if (keeps_to_grains(pass)) {
+        step = narrow(pass, grains);
+        units = (Range){ 0, owned->units };
+    }
     const Mover mover = {{move_weights}, pass};
     if (owned->moves && moves_early(pass) && may_move(pass))
         step.move = &mover.move;

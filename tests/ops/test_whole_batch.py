@@ -4,7 +4,7 @@ grain and inside a group of grains."""
 import numpy as np
 import pytest
 
-from harness import read_safetensors, run, trainer
+from harness import BUILD, ROOT, netc, read_safetensors, run, trainer
 
 TOLERANCE = 1e-9
 NETWORK = """network n {
@@ -25,6 +25,37 @@ train {
     optimizer sgd(lr=0.05, momentum=0.9, weight_decay=0.001)
     batch %d
     epochs 1
+}
+"""
+
+# The bits of the logits of 301 images, on as many threads and so many at once as the arguments say.
+INFERENCE = r"""
+#include "net.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern const NetModel n_model;
+enum { COUNT = 301, IN = 225, OUT = 10 };
+
+int main(int argc, char **argv)
+{
+    static float pixels[COUNT * IN], logits[COUNT * OUT];
+    int64_t threads = atoi(argv[1]), batch = atoi(argv[argc - 1]);
+    NetError error;
+    NetSession *session = net_open(&n_model, (int)threads, batch, 5, &error);
+    if (!session)
+        return 1;
+    for (int i = 0; i < COUNT * IN; i++)
+        pixels[i] = (float)((i * 2654435761u >> 16) % 1000) / 500 - 1;
+    for (int64_t first = 0; first < COUNT; first += batch)
+        net_predict(session, pixels + first * IN, COUNT - first < batch ? COUNT - first : batch, logits + first * OUT);
+    for (int i = 0; i < COUNT * OUT; i++) {
+        unsigned bits;
+        memcpy(&bits, logits + i, sizeof bits);
+        printf("%08x\n", bits);
+    }
+    net_close(session);
 }
 """
 
@@ -51,3 +82,17 @@ def test_against_the_reference(batch, tmp_path):
         made[kernels] = read_safetensors(tmp_path / "w.safetensors")
     for name, expected in made["reference"].items():
         np.testing.assert_allclose(made["specialised"][name], expected, TOLERANCE, TOLERANCE, err_msg=name)
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3"])
+def test_an_answer_does_not_depend_on_the_batch_it_is_in(target, tmp_path):
+    """Few grains are shared out by output, many by grain, to threads that have as many and that have not."""
+    (tmp_path / "n.net").write_text(NETWORK % 64)
+    (tmp_path / "program.c").write_text(INFERENCE)
+    netc("build", "--object", f"--target={target}", "n.net", "-o", "n.o", cwd=tmp_path)
+    run("gcc", "-I", ROOT / "runtime", "program.c", "n.o", BUILD / "libnet_f32.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread",
+        "-o", "program", cwd=tmp_path)
+    expected = run("./program", 1, 16, cwd=tmp_path).stdout
+    assert len(set(expected.split())) > 1000
+    for threads, batch in (1, 301), (2, 301), (3, 301), (2, 250), (2, 240), (2, 120), (3, 37):
+        assert run("./program", threads, batch, cwd=tmp_path).stdout == expected, (threads, batch)
