@@ -118,8 +118,10 @@ Tensor *walk_statements(Builder *b, const Body *body, Tensor *x)
 {
     if (++b->levels > MAX_LEVELS)
         stop(b, body->open, "blocks and braces are nested more than %d levels deep", MAX_LEVELS);
-    for (int i = 0; i < body->stmts.count && !b->stopped && !diag_surprised(); i++)
+    for (int i = 0; i < body->stmts.count && !b->stopped && !diag_surprised(); i++) {
+        b->after_branch = i > 0 && body->stmts.items[i - 1]->kind == STMT_BRANCH;
         x = walk_stmt(b, body->stmts.items[i], x);
+    }
     b->levels--;
     return b->stopped ? NULL : x;
 }
@@ -621,10 +623,13 @@ static Tensor *walk_let(Builder *b, const Stmt *stmt, Tensor *x)
     return x;
 }
 
+/* Branches one after the other lack the same braces: one error. */
 static Tensor *walk_stray_branch(Builder *b, const Stmt *stmt)
 {
-    Diagnostic *d = build_error(b, "misplaced-statement", stmt->keyword, "a branch stands in the braces of a joining operator");
-    diag_help(d, "concat { branch { … } branch { … } }");
+    if (!b->after_branch) {
+        Diagnostic *d = build_error(b, "misplaced-statement", stmt->keyword, "a branch stands in the braces of a joining operator");
+        diag_help(d, "concat { branch { … } branch { … } }");
+    }
     walk_body(b, stmt->body, NULL);
     return NULL;
 }

@@ -142,6 +142,7 @@ typedef struct Builder {
     int levels, expression_depth, serial, scopes;
     int64_t layers, expansions, steps, suggestions;
     int guesses;                /* > 0: in a side or turn that may not happen */
+    bool after_branch;          /* what is walked stands behind a branch */
     Frame *network;             /* the network's own scope */
     bool input_seen;            /* or its absence reported */
     bool stopped;               /* a limit was reached: nothing more is walked */
