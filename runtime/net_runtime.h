@@ -58,8 +58,12 @@ typedef struct NetStep {
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands
  * over each stretch of it, gradient[0 … to - from), while it is in the cache;
- * nobody needs it afterwards. */
+ * nobody needs it afterwards.  Of each of `reads` the move will read the same
+ * stretch, so who hands it over may fetch that ahead. */
+enum { NET_MOST_READS = 4 };    /* the weights, and what an optimizer keeps of each */
 typedef struct NetMove {
+    const real *reads[NET_MOST_READS];
+    int read_count;
     void (*update)(const struct NetMove *move, int64_t from, int64_t to, const real *gradient);
 } NetMove;
 

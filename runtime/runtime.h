@@ -170,7 +170,7 @@ typedef struct NetClip {
 } NetClip;
 
 /* train/optimizers.c: a new optimizer is one function and one entry of its table. */
-enum { NET_MAX_SLOTS = 3 };
+enum { NET_MAX_SLOTS = NET_MOST_READS - 1 };
 typedef struct NetRates {
     double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
     bool nesterov, amsgrad, centered;

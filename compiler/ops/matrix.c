@@ -218,113 +218,188 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
 }
 
 /* ------------------------------------------------------ weight gradient
- * It sums over lanes, so x is turned round, a few vectors of inputs at a time:
- * then a vector holds consecutive inputs of one image, and a tile is those
- * times a few outputs.  The gradient is made a block of outputs at a time and,
- * in a step that moves the weights, used up at once: all blocks then lie where
- * the first one does, and stay in the cache. */
+ * It sums over lanes, so x is turned round: then a vector holds consecutive
+ * inputs of one image, and a tile is a few of those times a few outputs.  The
+ * gradient is made a block of outputs at a time and, in a step that moves the
+ * weights, used up at once: all blocks then lie where the first one does, and
+ * stay in the cache.  What the move will read of a tile is fetched meanwhile. */
 
 enum {
-    BLOCK = 128,                /* outputs: turning x round is a fortieth of the work */
-    CHUNK = 4                   /* grains turned round at once: their rows stay in the first cache */
+    BLOCK = 16,                 /* outputs of a block */
+    CHUNK = 16,                 /* grains turned round at once */
+    ROOM = 4096                 /* vectors turned round at once: their rows stay in the second cache */
 };
 
-static void gradient_sums(Kernel *kernel, int64_t in, int rows, int width, const char *template)
+/* Inputs side by side: vector c of a tile begins at[c] inputs after the tile's
+ * first.  A row that is no whole number of vectors ends with one that begins
+ * among what is done already: of that, the last `stored` values are new. */
+typedef struct Inputs { int width, stored; int64_t at[3]; } Inputs;
+
+static void gradient_start(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
 {
     for (int r = 0; r < rows; r++)
-        for (int c = 0; c < width; c++)
-            kernel_line(kernel, template, r, c, (long long)(r * in + c * kernel->lanes));
+        for (int c = 0; c < inputs->width; c++)
+            kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };", r, c,
+                        (long long)(r * in + inputs->at[c]));
 }
 
-static void gradient_tile(Kernel *kernel, int64_t in, int rows, int width)
+static void gradient_stores(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
 {
-    Operands inputs = { .name = "v" }, outputs = { .name = "d" };
-    for (int c = 0; c < width; c++)
-        push(&inputs.items, ((Value){ c, format("v[%d]", c * kernel->lanes) }));
+    int lanes = kernel->lanes;
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < inputs->width; c++) {
+            long long at = r * in + inputs->at[c];
+            if (c < inputs->width - 1 || inputs->stored == lanes)
+                kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", at, r, c);
+            else
+                kernel_line(kernel, "net_copy(out + %lldL, (const real *)&a%d_%d + %d, %d);", at + lanes - inputs->stored, r, c,
+                            lanes - inputs->stored, inputs->stored);
+        }
+}
+
+/* One of the streams that the move reads, for each grain. */
+static void gradient_ahead(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
+{
+    kernel_line(kernel, "for (int k = q; k < ahead; k += count) {");
+    kernel_line(kernel, "const real *read = s->move->reads[k] + offset + o * %lldL + i;", (long long)in);
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < inputs->width; c++)
+            kernel_line(kernel, "__builtin_prefetch(read + %lldL, 1, 2);", (long long)(r * in + inputs->at[c]));
+    kernel_line(kernel, "}");
+}
+
+static void gradient_tile(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
+{
+    Operands values = { .name = "v" }, outputs = { .name = "d" };
+    for (int c = 0; c < inputs->width; c++)
+        push(&values.items, ((Value){ c, format("v[%d]", c * kernel->lanes) }));
     for (int r = 0; r < rows; r++)
         push(&outputs.items, ((Value){ r, format("splat(d[%d])", r * kernel->lanes) }));
     kernel_line(kernel, "real *out = block + (o - row) * %lldL + i;", (long long)in);
-    gradient_sums(kernel, in, rows, width, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };");
+    gradient_start(kernel, in, rows, inputs);
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
+    gradient_ahead(kernel, in, rows, inputs);
     kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
-    kernel_line(kernel, "const vec *v = turned + q * %d * LANES;", width);
+    kernel_line(kernel, "const vec *v = inputs + q * %d * LANES;", inputs->width);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
-    outer_product(kernel, &outputs, &inputs);
+    outer_product(kernel, &outputs, &values);
     kernel_line(kernel, "d++;");
     kernel_line(kernel, "v++;");
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < width; c++)
-            kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", (long long)(r * in + c * kernel->lanes), r, c);
+    gradient_stores(kernel, in, rows, inputs);
 }
 
-/* Of the block's outputs and the inputs from `i`, as many vectors as `width` says. */
-static void gradient_columns(Kernel *kernel, int64_t in, int width)
+/* Turns the inputs from `i` round, for all grains of the chunk. */
+static void turn_inputs(Kernel *kernel, const Inputs *inputs)
 {
-    kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
-    kernel_line(kernel, "const int count = s->grains - first < %d ? (int)(s->grains - first) : %d;", CHUNK, CHUNK);
-    kernel_line(kernel, "vec turned[%d * LANES];", CHUNK * width);
-    kernel_line(kernel, "for (int q = 0; q < count; q++)");
-    kernel_line(kernel, "    for (int c = 0; c < %d * LANES; c += LANES)", width);
-    kernel_line(kernel, "        transpose(turned + q * %d * LANES + c, x + (first + q) * %lldL + i + c);", width, (long long)kernel->x_stride);
+    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
+    kernel_line(kernel, "vec *to = turned + (i - left) * count + q * %d * LANES;", inputs->width);
+    kernel_line(kernel, "const vec *values = x + (first + q) * %lldL + i;", (long long)kernel->x_stride);
+    for (int c = 0; c < inputs->width; c++)
+        kernel_line(kernel, "transpose(to + %d * LANES, values + %lldL);", c, (long long)inputs->at[c]);
+    kernel_line(kernel, "}");
+}
+
+/* The block's outputs, of the inputs from `i`. */
+static void gradient_columns(Kernel *kernel, int64_t in, const Inputs *inputs)
+{
+    kernel_line(kernel, "const vec *inputs = turned + (i - left) * count;");
     kernel_line(kernel, "int64_t o = row;");
     for (int rows = kernel->registers == 32 ? 8 : 4; rows > 0; rows /= 2) {
         kernel_line(kernel, "for (; o + %d <= last; o += %d) {", rows, rows);
-        gradient_tile(kernel, in, rows, width);
+        gradient_tile(kernel, in, rows, inputs);
         kernel_line(kernel, "}");
     }
-    kernel_line(kernel, "}");
 }
 
-static void gradient_block(Kernel *kernel, int64_t in)
+/* What whole tiles leave of a row. */
+static Inputs rest_of_row(const Kernel *kernel, int64_t in, int64_t whole)
 {
-    int lanes = kernel->lanes, width = kernel->registers == 32 ? 3 : 2;
-    int64_t whole = in / (width * lanes) * (width * lanes);
-    int left = (int)((in - whole) / lanes);
-    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i += %d) {", (long long)whole, width * lanes);
-    gradient_columns(kernel, in, width);
-    kernel_line(kernel, "}");
-    if (left) {
-        kernel_line(kernel, "{");
+    int lanes = kernel->lanes, rest = (int)(in - whole);
+    Inputs inputs = { .width = (rest + lanes - 1) / lanes, .stored = rest % lanes ? rest % lanes : lanes };
+    for (int c = 0; c < inputs.width; c++)
+        inputs.at[c] = (c + 1) * lanes <= rest ? c * lanes : rest - lanes;
+    return inputs;
+}
+
+/* Calls `work` for the tiles of inputs from `left` to `right`, and for what is left of the row after the last. */
+static void each_tile(Kernel *kernel, int64_t in, int64_t whole, int width, void (*work)(Kernel *kernel, int64_t in, const Inputs *inputs))
+{
+    Inputs tile = { .width = width, .stored = kernel->lanes }, rest = rest_of_row(kernel, in, whole);
+    for (int c = 0; c < width; c++)
+        tile.at[c] = c * kernel->lanes;
+    if (whole) {
+        kernel_line(kernel, "for (int64_t i = left; i < right; i += %d) {", width * kernel->lanes);
+        work(kernel, in, &tile);
+        kernel_line(kernel, "}");
+    }
+    if (rest.width) {
+        kernel_line(kernel, "if (right == %lld) {", (long long)whole);
         kernel_line(kernel, "const int64_t i = %lld;", (long long)whole);
-        gradient_columns(kernel, in, left);
+        work(kernel, in, &rest);
         kernel_line(kernel, "}");
     }
-    if (in % lanes) {           /* a vector that ends with the row, whatever of it is done already */
-        kernel_line(kernel, "{");
-        kernel_line(kernel, "const int64_t i = %lld;", (long long)(in - lanes));
-        gradient_columns(kernel, in, 1);
-        kernel_line(kernel, "}");
-    }
+}
+
+static void turn_tile(Kernel *kernel, int64_t in, const Inputs *inputs)
+{
+    (void)in;
+    turn_inputs(kernel, inputs);
+}
+
+/* The block's gradient is handed over: in one piece where it is one. */
+static void move_block(Kernel *kernel, long long in, long long whole)
+{
+    kernel_line(kernel, "const int64_t stop = right == %lld ? %lld : right;", whole, in);
+    kernel_line(kernel, "if (moves && stop - left == %lld)", in);
+    kernel_line(kernel, "    s->move->update(s->move, offset + row * %lldL, offset + last * %lldL, block);", in, in);
+    kernel_line(kernel, "else if (moves)");
+    kernel_line(kernel, "    for (int64_t o = row; o < last; o++)");
+    kernel_line(kernel, "        s->move->update(s->move, offset + o * %lldL + left, offset + o * %lldL + stop, block + (o - row) * %lldL + left);",
+                in, in, in);
 }
 
 static void gradient_bias(Kernel *kernel)
 {
-    kernel_line(kernel, "for (int64_t o = row; o < last; o++) {");
+    kernel_line(kernel, "for (int64_t o = begin; o < end; o++) {");
     kernel_line(kernel, "vec a = { 0 };");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
     kernel_line(kernel, "    a += dy[q * %lldL + o];", (long long)kernel->dy_stride);
     kernel_line(kernel, "dbias[o] = sum_lanes(a);");
     kernel_line(kernel, "}");
     kernel_line(kernel, "if (s->move)");
-    kernel_line(kernel, "    s->move->update(s->move, dbias - s->gradients + row, dbias - s->gradients + last, dbias + row);");
+    kernel_line(kernel, "    s->move->update(s->move, dbias - s->gradients + begin, dbias - s->gradients + end, dbias + begin);");
 }
 
 void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
 {
     long long in = matrix.in, out = matrix.out;
+    int width = kernel->registers == 32 ? 3 : 2, step = width * kernel->lanes;
+    long long whole = in / step * step;
     kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
     kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, ROWS_OF_UNIT, out,
                 ROWS_OF_UNIT, out);
     kernel_line(kernel, "const int64_t offset = dweight - s->gradients;");
+    kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
+    kernel_line(kernel, "const int count = s->grains - first < %d ? (int)(s->grains - first) : %d;", CHUNK, CHUNK);
+    kernel_line(kernel, "const bool moves = s->move && first + count == s->grains;");
+    kernel_line(kernel, "const int ahead = moves ? s->move->read_count : 0;");
+    kernel_line(kernel, "const int64_t piece = %d / (count * %d) * %d;", ROOM, step, step);
+    kernel_line(kernel, "vec turned[%d];", ROOM + CHUNK * step);
+    kernel_line(kernel, "int64_t left = 0;");
+    kernel_line(kernel, "do {");
+    kernel_line(kernel, "const int64_t right = %lld - left < piece ? %lld : left + piece;", whole, whole);
+    each_tile(kernel, in, whole, width, turn_tile);
     kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
     kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
-    kernel_line(kernel, "real *block = dweight + (s->move ? begin : row) * %lldL;", in);
-    gradient_block(kernel, matrix.in);
-    kernel_line(kernel, "if (s->move)");
-    kernel_line(kernel, "    s->move->update(s->move, offset + row * %lldL, offset + last * %lldL, block);", in, in);
+    kernel_line(kernel, "real *block = dweight + (s->move && s->grains <= %d ? begin : row) * %lldL;", CHUNK, in);
+    each_tile(kernel, in, whole, width, gradient_columns);
+    move_block(kernel, in, whole);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "left = right;");
+    kernel_line(kernel, "} while (left < %lld);", whole);
+    kernel_line(kernel, "}");
     if (matrix.bias)
         gradient_bias(kernel);
-    kernel_line(kernel, "}");
 }
