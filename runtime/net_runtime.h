@@ -54,6 +54,7 @@ typedef struct NetStep {
     struct NetWatch *watch;     /* is told of every part; NULL: nobody is */
     const struct NetMove *move; /* NULL: gradients are left in `gradients` */
     const real *packed;         /* parameters as NetModel.packings lays them out: for one image only */
+    bool backwards;             /* large layers of one image take their weights from the end: every other image does */
 } NetStep;
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands

@@ -250,18 +250,40 @@ static void gather_tile(Single *single, const Gather *gather, const Block *block
     kernel_line(kernel, "}");
 }
 
-static void gather_block(Single *single, const Gather *gather, const RunList *runs, int64_t channels, int64_t from, int64_t to)
+enum { MANY_WEIGHTS = 1 << 16 };        /* a good part of a second-level cache */
+
+/* Weights that are read once an image and may not all stay in the cache are
+ * read from the first block on and for the next image from the last, so that
+ * what was read last is still there: in one direction each block would push out
+ * the one that is wanted soonest. */
+static bool comes_and_goes(const Gather *gather, int64_t blocks, int64_t size)
+{
+    return blocks > 1 && blocks * size >= MANY_WEIGHTS && gather->groups == 1
+           && gather->rows.positions == 1 && gather->columns.positions == 1;
+}
+
+/* The blocks of `channels` channels between `from` and `to`, whose weights `w` begins with. */
+static void gather_blocks(Single *single, const Gather *gather, const RunList *runs, int64_t channels, int64_t from, int64_t to)
 {
     Kernel *kernel = &single->kernel;
     if (from >= to)
         return;
     Block block = block_of(single, channels);
-    int64_t size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps);
-    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld, b += %lldL)", (long long)from, (long long)to, (long long)channels, (long long)size);
+    int64_t size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps), blocks = (to - from) / channels;
+    kernel_line(kernel, "for (int k = 0; k < %lld; k++) {", (long long)blocks);
+    if (comes_and_goes(gather, blocks, size))
+        kernel_line(kernel, "const int block = s->backwards ? %lld - k : k, t = %lld + block * %lld;", (long long)(blocks - 1),
+                    (long long)from, (long long)channels);
+    else
+        kernel_line(kernel, "const int block = k, t = %lld + block * %lld;", (long long)from, (long long)channels);
+    kernel_line(kernel, "const real *b = w + block * %lldL;", (long long)size);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)gather->rows.positions);
     for (int i = 0; i < runs->count; i++)
         gather_tile(single, gather, &block, runs->items[i]);
     kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    if (to < gather->tiled || gather->groups > 1)
+        kernel_line(kernel, "w += %lldL;", (long long)(blocks * size));
 }
 
 /* Positions that lie side by side in both tensors are one row. */
@@ -296,12 +318,11 @@ void single_gather(Single *single, Gather gather)
     RunList runs = { 0 };
     split_columns(&gather.columns, tile.positions, &runs);
     pack_gather(single, &gather, step);
-    kernel_line(kernel, "const real *b = w;");
     if (gather.groups > 1)
         kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {", (long long)gather.groups,
                     (long long)gather.summed, (long long)gather.tiled);
-    gather_block(single, &gather, &runs, step, 0, whole);
-    gather_block(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
+    gather_blocks(single, &gather, &runs, step, 0, whole);
+    gather_blocks(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
     if (gather.groups == 1)
         return;
     for (int i = 0; i < single->finish_names.count; i++)

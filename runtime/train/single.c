@@ -16,6 +16,7 @@ enum { SLACK = NET_MOST_LANES };        /* elements: loads are whole vectors */
 struct NetSingle {
     real *packed, *scratch, *kept, *input;
     bool stale;                 /* the weights changed since they were packed */
+    bool backwards;             /* how the last image was done */
 };
 
 /* What a batch norm behind a layer makes of output channel c: factor and term. */
@@ -118,9 +119,11 @@ static const real *run(NetSession *session)
 {
     const NetModel *model = session->model;
     NetSingle *single = session->single;
+    single->backwards = !single->backwards;
     NetStep step = {
         .weights = session->weights, .buffers = session->buffers, .packed = single->packed, .input = single->input, .kept = single->kept,
         .active = session->active, .grains = 1, .images = 1, .seed = session->seed, .step = session->steps,
+        .backwards = single->backwards,
     };
     model->single.phases[0].grain(&step, single->scratch, 0);
     return single->kept + model->single.logits;

@@ -28,7 +28,8 @@ train {
 }
 """
 
-# The bits of the logits of 301 images, on as many threads and so many at once as the arguments say.
+# The bits of the logits of 301 images, on as many threads as the first argument says and so many at
+# once as the last; with one between them, after an image that is not counted.
 INFERENCE = r"""
 #include "net.h"
 #include <stdio.h>
@@ -48,6 +49,8 @@ int main(int argc, char **argv)
         return 1;
     for (int i = 0; i < COUNT * IN; i++)
         pixels[i] = (float)((i * 2654435761u >> 16) % 1000) / 500 - 1;
+    if (argc > 3)
+        net_predict(session, pixels, 1, logits);
     for (int64_t first = 0; first < COUNT; first += batch)
         net_predict(session, pixels + first * IN, COUNT - first < batch ? COUNT - first : batch, logits + first * OUT);
     for (int i = 0; i < COUNT * OUT; i++) {
@@ -85,15 +88,32 @@ def test_against_the_reference(batch, rows, tmp_path):
         np.testing.assert_allclose(made["specialised"][name], expected, TOLERANCE, TOLERANCE, err_msg=name)
 
 
-@pytest.mark.parametrize("target", ["native", "x86-64-v3"])
-def test_an_answer_does_not_depend_on_the_batch_it_is_in(target, tmp_path):
-    """Few grains are shared out by output, many by grain, to threads that have as many and that have not."""
-    (tmp_path / "n.net").write_text(NETWORK % 64)
+def linked(network, target, tmp_path):
+    """INFERENCE, with the network compiled for a target."""
+    (tmp_path / "n.net").write_text(network % 64)
     (tmp_path / "program.c").write_text(INFERENCE)
     netc("build", "--object", f"--target={target}", "n.net", "-o", "n.o", cwd=tmp_path)
     run("gcc", "-I", ROOT / "runtime", "program.c", "n.o", BUILD / "libnet_f32.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread",
         "-o", "program", cwd=tmp_path)
-    expected = run("./program", 1, 16, cwd=tmp_path).stdout
+    return tmp_path / "program"
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3"])
+def test_an_answer_does_not_depend_on_the_batch_it_is_in(target, tmp_path):
+    """Few grains are shared out by output, many by grain, to threads that have as many and that have not."""
+    program = linked(NETWORK, target, tmp_path)
+    expected = run(program, 1, 16).stdout
     assert len(set(expected.split())) > 1000
     for threads, batch in (1, 301), (2, 301), (3, 301), (2, 250), (2, 240), (2, 120), (3, 37):
-        assert run("./program", threads, batch, cwd=tmp_path).stdout == expected, (threads, batch)
+        assert run(program, threads, batch).stdout == expected, (threads, batch)
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
+def test_an_image_alone_is_answered_alike_in_both_directions(target, tmp_path):
+    """Every other lone image takes large layers' weights from the last on."""
+    program = linked(NETWORK.replace("203", "403"), target, tmp_path)
+    assert "s->backwards" in netc("emit", f"--target={target}", "n.net", cwd=tmp_path).stdout
+    logits = lambda *arguments: np.array([int(line, 16) for line in run(program, *arguments).stdout.split()], "u4")
+    alone, once_more = logits(1, 1), logits(1, "after one", 1)
+    assert np.array_equal(alone, once_more)
+    np.testing.assert_allclose(alone.view("f4"), logits(1, 16).view("f4"), 1e-4, 1e-5)
