@@ -530,6 +530,9 @@ typedef struct Finish {
     Tensor *stored;             /* what would have been stored without it */
 } Finish;
 
+/* Channels of a node's input, from `first`, whose sums another's statistics begin with. */
+typedef struct Measured { Tensor *statistics; int64_t first, channels; } Measured;
+
 struct Node {
     int id;
     Stage stage;
@@ -546,6 +549,7 @@ struct Node {
     Shape out_shape;            /* set by infer() */
     Shape aux_shape;            /* rank 0: none; set by infer() */
     int64_t statistics_size;    /* values per grain; 0: none; set by infer() */
+    LIST(Measured) measured;    /* STAGE_STATISTICS: what others have measured; ascending, set by plan/schedule.c */
 
     /* Backward stages: the forward node, whose fields above they share. */
     Node *forward;
@@ -701,8 +705,9 @@ typedef struct Target {
 enum {                          /* CompileOptions.fuse: rewrites of a plan, or of the graph it is made from */
     FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
-    FUSE_ALL = (1 << 6) - 1,
-    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL        /* in a plan they need specialised kernels */
+    FUSE_STATISTICS = 1 << 6,
+    FUSE_ALL = (1 << 7) - 1,
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS      /* in a plan they need specialised kernels */
 };
 
 typedef struct CompileOptions {

@@ -55,7 +55,7 @@ static const OptionSpec option_specs[] = {
     { "target", OPTION_TARGET, "NAME", BUILD | EMIT | SUMMARY | CHECK,
       "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable" },
     { "fuse", OPTION_FUSE, "none|NAME,...", BUILD | EMIT | SUMMARY | CHECK,
-      "only these fusions (default all): activation, residual, gradient, pool, concat, first-layer" },
+      "only these fusions (default all): activation, residual, gradient, pool, concat, first-layer, statistics" },
     { "cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)" },
     { "object", OPTION_OBJECT, NULL, BUILD, "an object file, to call from a C program (net.h), instead of a trainer" },
     { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },

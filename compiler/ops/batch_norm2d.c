@@ -80,14 +80,19 @@ static int64_t plane_of(const Node *node)
     return input_shape(node).dim[1] * input_shape(node).dim[2];
 }
 
-/* Opens the loop over channels: `v` is x's plane, and `d` dy's where there is one. */
+/* Opens the loop over some channels: `v` is x's plane. */
+static void open_some_channels(Kernel *kernel, int64_t first, int64_t end)
+{
+    kernel_line(kernel, "for (int c = %lld; c < %lld; c++) {", (long long)first, (long long)end);
+    kernel_line(kernel, "const vec *v = x + c * %lldL;", (long long)plane_of(kernel->node));
+}
+
+/* The loop over all channels, with dy's plane `d` where there is one. */
 static void open_channels(Kernel *kernel, bool gradient)
 {
-    long long plane = plane_of(kernel->node);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)input_shape(kernel->node).dim[0]);
-    kernel_line(kernel, "const vec *v = x + c * %lldL;", plane);
+    open_some_channels(kernel, 0, input_shape(kernel->node).dim[0]);
     if (gradient)
-        kernel_line(kernel, "const vec *d = dy + c * %lldL;", plane);
+        kernel_line(kernel, "const vec *d = dy + c * %lldL;", (long long)plane_of(kernel->node));
 }
 
 /* Sums `a` and, unless NULL, `b`, expressions of i, over the plane into the rows of those names. */
@@ -137,13 +142,11 @@ static void declare_deviation(Kernel *kernel)
     kernel_line(kernel, "const real inverse = (real)(1 / __builtin_sqrt((double)variance + %.17g));", kernel->node->args[EPS].real);
 }
 
-static void emit_statistics(Kernel *kernel)
+static void measure_channels(Kernel *kernel, int64_t first, int64_t end)
 {
-    declare_active(kernel);
-    kernel_line(kernel, "const int64_t left = s->images - g * LANES;");
-    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", (long long)plane_of(kernel->node));
-    kernel_line(kernel, "real *own = statistics + g * %lldL;", (long long)kernel->kept_elements);
-    open_channels(kernel, false);
+    if (first == end)
+        return;
+    open_some_channels(kernel, first, end);
     kernel_line(kernel, "real mean;");
     kernel_line(kernel, "{");
     sum_plane(kernel, "v[i]", NULL);
@@ -152,6 +155,31 @@ static void emit_statistics(Kernel *kernel)
     sum_plane(kernel, "(v[i] - mean) * (v[i] - mean)", NULL);
     kernel_line(kernel, "own[2 * c + 1] = %s;", total("a"));
     kernel_line(kernel, "}");
+}
+
+/* Another norm's sums over the same channels are this one's. */
+static void take_measured(Kernel *kernel, int number)
+{
+    const Measured *measured = &kernel->node->measured.items[number];
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)(2 * measured->channels));
+    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", (long long)(2 * measured->first), number,
+                (long long)kernel->kept_elements);
+}
+
+static void emit_statistics(Kernel *kernel)
+{
+    int64_t next = 0;
+    declare_active(kernel);
+    kernel_line(kernel, "const int64_t left = s->images - g * LANES;");
+    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", (long long)plane_of(kernel->node));
+    kernel_line(kernel, "real *own = statistics + g * %lldL;", (long long)kernel->kept_elements);
+    for (int i = 0; i < kernel->node->measured.count; i++) {
+        const Measured *measured = &kernel->node->measured.items[i];
+        measure_channels(kernel, next, measured->first);
+        take_measured(kernel, i);
+        next = measured->first + measured->channels;
+    }
+    measure_channels(kernel, next, input_shape(kernel->node).dim[0]);
 }
 
 /* One grain updates the running averages, with the unbiased variance. */

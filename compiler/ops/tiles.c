@@ -202,6 +202,7 @@ typedef struct GatherText {
     int64_t in_plane, out_plane;
     bool packed;                /* a tile's weights are copied first, in the order of their use */
     RunList runs;
+    bool ahead;                 /* the next row's sources are fetched meanwhile */
     const Node *pool;           /* takes the rows, a few at a time; NULL: they are stored */
 } GatherText;
 
@@ -282,6 +283,29 @@ static void gather_row(const GatherText *text, int64_t channels)
                     (long long)gather->summed_step, (long long)gather->columns.taps);
 }
 
+enum { FOLLOWED_PLANES = 16,    /* that a processor reads ahead in by itself, all at once */
+       MOST_AHEAD = 8 };        /* tiles of channels: with more, the first one's wait for memory is lost among them */
+
+static bool is_fetched_ahead(const GatherText *text, int64_t channels, int64_t block)
+{
+    const Gather *gather = text->gather;
+    return block < gather->rows.positions && gather->tiled <= MOST_AHEAD * channels && gather->summed > FOLLOWED_PLANES
+           && !gather->unweighted && gather->rows.stride == 1 && gather->columns.stride == 1;
+}
+
+/* While the first channels of a row are computed, the next row's sources are
+ * fetched: each lies in another plane, and of so many the processor foresees none. */
+static void gather_ahead(const GatherText *text, Run run)
+{
+    const Axis *rows = &text->gather->rows, *columns = &text->gather->columns;
+    if (!text->ahead)
+        return;
+    kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", (long long)(rows->backward ? 0 : rows->taps - 1));
+    for (int64_t x = 0; x < run.width; x++)
+        kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (long long)(columns->sources + x));
+    kernel_line(text->kernel, "}");
+}
+
 static void gather_tile(const GatherText *text, int64_t channels, Run run)
 {
     const Gather *gather = text->gather;
@@ -299,6 +323,7 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     open_row_taps(kernel, &gather->rows);
     gather_row(text, channels);
     gather_taps(text, channels, run);
+    gather_ahead(text, run);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     gather_store(text, channels, run.width);
@@ -454,6 +479,7 @@ void emit_gather(Kernel *kernel, const Gather *gather)
     if (text.pool && block < gather->rows.positions)    /* whole windows */
         block += pooled_rows(text.pool) - 1 - (block - 1) % pooled_rows(text.pool);
     text.packed = is_packed(gather, tile.channels, block);
+    text.ahead = is_fetched_ahead(&text, tile.channels, block);
     open_block(kernel, gather->rows.positions, block);
     gather_channels(&text, tile.channels, 0, whole);
     gather_channels(&text, gather->tiled - whole, whole, gather->tiled);
@@ -549,8 +575,6 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
         kernel_line(text->kernel, "}");
     }
 }
-
-enum { MOST_AHEAD = 8 };         /* tiles of out channels */
 
 /* While the first out channels go over these in channels, fetches the next ones
  * where they do not all stay in the cache and the first are a good part of all. */

@@ -22,6 +22,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it */
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
+    { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured */
 };
 enum { FUSIONS = sizeof fusions / sizeof fusions[0] };
 

@@ -62,6 +62,8 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
         break;
     case STAGE_STATISTICS:
         add_access(accesses, node->inputs.items[0], false, false);
+        for (int i = 0; i < node->measured.count; i++)
+            add_access(accesses, node->measured.items[i].statistics, false, false);
         add_access(accesses, node->statistics, true, false);
         break;
     case STAGE_BACKWARD_INPUT:
@@ -122,12 +124,38 @@ static bool runs(const Plan *plan, const bool *live, const Node *node)
 
 /* ---------------------------------------------------------------- order */
 
-static Node *statistics_node(const Node *forward)
+/* The node that has measured `tensor`; NULL: none has. */
+static const Node *find_statistics(const Plan *plan, const Tensor *tensor)
+{
+    for (int i = 0; i < plan->schedule.count; i++)
+        if (plan->schedule.items[i]->stage == STAGE_STATISTICS && plan->schedule.items[i]->inputs.items[0] == tensor)
+            return plan->schedule.items[i];
+    return NULL;
+}
+
+/* Lists which channels of `tensor`, whose own begin at `first` of the node's
+ * input, have been measured: all at once, or as parts of a concat. */
+static void find_measured(const Plan *plan, const Tensor *tensor, int64_t first, Node *node)
+{
+    const Node *earlier = find_statistics(plan, tensor), *producer = tensor->producer;
+    if (earlier) {
+        push(&node->measured, ((Measured){ earlier->statistics, first, tensor->shape.dim[0] }));
+    } else if (producer && (producer->op->traits & OP_CONCATENATES)) {
+        for (int i = 0; i < producer->inputs.count; i++) {
+            find_measured(plan, producer->inputs.items[i], first, node);
+            first += producer->inputs.items[i]->shape.dim[0];
+        }
+    }
+}
+
+static Node *statistics_node(const Plan *plan, const Node *forward)
 {
     Node *node = NEW(Node);
     *node = *forward;
     node->stage = STAGE_STATISTICS;
     node->forward = (Node *)forward;
+    if (plan->fuse & FUSE_STATISTICS)
+        find_measured(plan, node->inputs.items[0], 0, node);
     return node;
 }
 
@@ -160,8 +188,10 @@ void make_schedule(Plan *plan)
         Node *node = graph->nodes.items[i];
         if (!runs(plan, live, node))
             continue;
-        if (plan->training && node->stage == STAGE_FORWARD && node->statistics)
-            push(&plan->schedule, statistics_node(node));
+        if (plan->training && node->stage == STAGE_FORWARD && node->statistics) {
+            Node *statistics = statistics_node(plan, node);
+            push(&plan->schedule, statistics);
+        }
         push(&plan->schedule, node);
     }
     schedule_logits(plan, graph);

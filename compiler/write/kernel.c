@@ -60,12 +60,17 @@ static void add_inputs(const Emitter *emitter, OperandList *operands, const Node
 }
 
 /* Grain 0's: a kernel finds the other grains' a fixed stride on. */
+static void add_sums(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *statistics)
+{
+    if (statistics)
+        add_operand(operands, type, name,
+                    format("(real *)((vec *)s->kept + %lld)", (long long)emitter->plan->places[statistics->id].place),
+                    statistics->name);
+}
+
 static void add_statistics(const Emitter *emitter, OperandList *operands, const Node *node)
 {
-    if (node->statistics)
-        add_operand(operands, "real *", "statistics",
-                    format("(real *)((vec *)s->kept + %lld)", (long long)emitter->plan->places[node->statistics->id].place),
-                    node->statistics->name);
+    add_sums(emitter, operands, "real *", "statistics", node->statistics);
 }
 
 static void add_parameters(OperandList *operands, const Node *node)
@@ -150,6 +155,8 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
         break;
     case STAGE_STATISTICS:
         add_statistics(emitter, operands, node);
+        for (int i = 0; i < node->measured.count; i++)
+            add_sums(emitter, operands, "const real *", format("measured%d", i), node->measured.items[i].statistics);
         add_inputs(emitter, operands, node, node->whole_batch);
         break;
     case STAGE_BACKWARD_INPUT:

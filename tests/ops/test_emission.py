@@ -4,7 +4,7 @@ weights."""
 import numpy as np
 import pytest
 
-from harness import read_safetensors, run, trainer
+from harness import netc, read_safetensors, run, trainer
 
 TOLERANCE = 1e-9
 TRAIN = """
@@ -67,3 +67,24 @@ def test_written_out_as_reference(first, tmp_path):
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy(label_smoothing=0.3)"])
 def test_losses(loss, tmp_path):
     same_both_ways(network(["relu"], loss), tmp_path)
+
+
+# Twenty planes that together leave the second-level cache, so its rows are taken a block at a time.
+WIDE = """network n {
+    input [1, 28, 28]
+    conv2d(20, 3, padding=1)
+    upsample(2)
+    conv2d(2, 3, padding=1) as wide
+    max_pool2d(4)
+    flatten
+    linear(10)
+}
+""" + TRAIN % "cross_entropy"
+
+
+def test_rows_fetched_ahead_change_nothing(tmp_path):
+    (tmp_path / "wide.net").write_text(WIDE)
+    text = netc("emit", "--target=x86-64-v4", tmp_path / "wide.net").stdout
+    forward = text[text.index("static void wide_forward"):]
+    assert "__builtin_prefetch" in forward[:forward.index("\n}\n")]
+    same_both_ways(WIDE, tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from harness import MODELS, netc, read_safetensors, run, trainer
 
-FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer"]
+FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics"]
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back
@@ -119,6 +119,54 @@ def test_concat_is_copied_only_without_its_fusion():
     copies = lambda *options: netc("emit", *options, MODELS / "inception.net").stdout.count(" into incep1")
     assert copies() == 0
     assert copies("--fuse=none") == 2 * 4               # in training and in inference
+
+
+# Parts of a concat that were measured before, beside parts that were not, and a concat of a concat.
+MEASURED = """network measured {
+    input [3, 9, 7]
+
+    conv2d(4, 3, padding=1)     as stem
+    batch_norm2d
+    relu
+    conv2d(5, 3, padding=1)     as a
+    conv2d(2, 1)                as b
+    concat(b, stem, a)          as inner
+    batch_norm2d(eps=0.01)
+    relu
+    conv2d(4, 1)                as c
+    concat(c, inner, stem)
+    batch_norm2d
+    relu
+    flatten
+    linear(10)
+}
+
+train {
+    data      synthetic
+    normalize mean=0.5, std=0.25
+    loss      cross_entropy
+    optimizer sgd(lr=0.1, momentum=0.9)
+    batch     40
+    epochs    1
+}
+"""
+
+
+def test_taking_over_statistics_changes_no_bit(tmp_path):
+    def weights(name, fuse):
+        run(trainer(MEASURED, f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
+            "--save", tmp_path / name)
+        return read_safetensors(tmp_path / name)
+    without, taken = weights("without", "activation"), weights("taken", "activation,statistics")
+    assert all(np.array_equal(without[name], taken[name]) for name in without)
+
+
+def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
+    (tmp_path / "measured.net").write_text(MEASURED)
+    kernels = lambda *options: netc("emit", *options, tmp_path / "measured.net").stdout
+    assert "measured0[g" in kernels() and "measured1[g" in kernels()
+    assert "measured0[g" not in kernels("--fuse=none")
+    assert "measured0[g" not in kernels("--kernels=reference")
 
 
 def test_the_images_have_a_gradient_only_without_first_layer():
