@@ -398,7 +398,7 @@ struct Operator {
     bool (*whole_batch)(const Node *node);
     /* True when every y is the largest x of its window.  NULL: never. */
     bool (*selects)(const Node *node);
-    /* True when node's forward kernel can hand its rows to `pool`, which selects,
+    /* True when node's forward kernel can hand its values to `pool`, which selects,
      * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
     bool (*pools)(const Node *node, const Node *pool);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false

@@ -49,11 +49,9 @@ static Gather forward_gather(const Kernel *kernel)
     return gather;
 }
 
-enum { MOST_LINES = 1024 };     /* vectors of one channel's rows: a tile's stay in the first cache, and on the stack */
-
 bool conv2d_pools(const Node *node, const Node *pool)
 {
-    return conv2d_pads_with_zeros(node) && pools_rows(pool) && pooled_rows(pool) * node->out->shape.dim[2] <= MOST_LINES;
+    return conv2d_pads_with_zeros(node) && pools_tiles(pool);
 }
 
 bool emit_conv2d(Kernel *kernel)

@@ -67,16 +67,25 @@ static bool windows_tile(const Node *node)
            && out.dim[1] * rows.kernel <= in.dim[1] && out.dim[2] * columns.kernel <= in.dim[2];
 }
 
+int64_t pooled_rows(const Node *pool)
+{
+    return pool->args[KERNEL_SIZE].integer[0];
+}
+
+int64_t pooled_columns(const Node *pool)
+{
+    return pool->args[KERNEL_SIZE].integer[1];
+}
+
 /* Inside: `window` is the first element of a window of x's shape, `p` counts outputs. */
 static void open_windows(Kernel *kernel, const char *window)
 {
-    const ArgValue *size = kernel->node->args;
     Shape in = input_shape(kernel->node), out = kernel->node->out->shape;
     kernel_line(kernel, "for (int p = 0, c = 0; c < %lld; c++) {", (long long)out.dim[0]);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)out.dim[1]);
     kernel_line(kernel, "for (int column = 0; column < %lld; column++, p++) {", (long long)out.dim[2]);
     kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lld + column * %lld;", window, (long long)in.dim[1],
-                (long long)size[KERNEL_SIZE].integer[0], (long long)in.dim[2], (long long)size[KERNEL_SIZE].integer[1]);
+                (long long)pooled_rows(kernel->node), (long long)in.dim[2], (long long)pooled_columns(kernel->node));
 }
 
 static void close_windows(Kernel *kernel)
@@ -86,16 +95,17 @@ static void close_windows(Kernel *kernel)
 }
 
 /* The comparison is false for NaN on either side, so it asks whether the best
- * so far stays: a NaN then wins, as in PyTorch, and ties go to the earlier tap. */
-static void emit_window(Kernel *kernel, int64_t rows, int64_t columns, int64_t width)
+ * so far stays: a NaN then wins, as in PyTorch, and ties go to the earlier tap.
+ * `value` names tap k's for a place. */
+static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(const void *place, int64_t k), const void *place)
 {
     bool notes = kernel->training;
-    kernel_line(kernel, "vec best = v[0], value;");
+    kernel_line(kernel, "vec best = %s, value;", value(place, 0));
     kernel_line(kernel, "mask stays;");
     if (notes)
         kernel_line(kernel, "vec which = { 0 };");
-    for (int64_t tap = 1; tap < rows * columns; tap++) {
-        kernel_line(kernel, "value = v[%lld];", (long long)(tap / columns * width + tap % columns));
+    for (int64_t tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++) {
+        kernel_line(kernel, "value = %s;", value(place, tap));
         kernel_line(kernel, "stays = (best >= value) | (best != best);");
         kernel_line(kernel, "best = choose(stays, best, value);");
         if (notes)
@@ -106,35 +116,49 @@ static void emit_window(Kernel *kernel, int64_t rows, int64_t columns, int64_t w
         kernel_line(kernel, "aux[p] = which;");
 }
 
-static void emit_forward(Kernel *kernel, int64_t rows, int64_t columns)
+/* Of the window that v points to, in a whole tensor. */
+static const char *stored_value(const void *pool, int64_t tap)
+{
+    int64_t columns = pooled_columns(pool), width = input_shape(pool).dim[2];
+    return format("v[%lld]", (long long)(tap / columns * width + tap % columns));
+}
+
+static void emit_forward(Kernel *kernel)
 {
     open_windows(kernel, "const vec *v = x");
-    emit_window(kernel, rows, columns, input_shape(kernel->node).dim[2]);
+    emit_window(kernel, kernel->node, stored_value, kernel->node);
     close_windows(kernel);
 }
 
-bool pools_rows(const Node *pool)
+bool pools_tiles(const Node *pool)
 {
     return windows_tile(pool);
 }
 
-int64_t pooled_rows(const Node *pool)
+/* A window within a tile of sums. */
+typedef struct TileWindow { const Node *pool; int64_t channel, column, width; } TileWindow;
+
+static const char *summed_value(const void *place, int64_t tap)
 {
-    return pool->args[KERNEL_SIZE].integer[0];
+    const TileWindow *window = place;
+    int64_t columns = pooled_columns(window->pool);
+    return format("a%lld_%lld", (long long)window->channel,
+                  (long long)(tap / columns * window->width + window->column + tap % columns));
 }
 
-void emit_pooled_rows(Kernel *kernel, const Node *pool, const char *channel, int64_t channels)
+void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, int64_t channels, int64_t width)
 {
-    const ArgValue *size = &pool->args[KERNEL_SIZE];
-    long long rows = size->integer[0], columns = size->integer[1], width = input_shape(pool).dim[2];
-    long long places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places;
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)channels);
-    kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", places);
-    kernel_line(kernel, "const vec *v = lines + c * %lld + column * %lld;", rows * width, columns);
-    kernel_line(kernel, "const int64_t p = (%s + c) * %lldL + first / %lld * %lld + column;", channel, plane, rows, places);
-    emit_window(kernel, rows, columns, width);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
+    int64_t places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places, columns = pooled_columns(pool);
+    kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;", channel, (long long)plane,
+                (long long)pooled_rows(pool), (long long)places, (long long)columns);
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t x = 0; x < width; x += columns) {
+            TileWindow window = { pool, c, x, width };
+            kernel_line(kernel, "{");
+            kernel_line(kernel, "const int64_t p = at + %lld;", (long long)(c * plane + x / columns));
+            emit_window(kernel, pool, summed_value, &window);
+            kernel_line(kernel, "}");
+        }
 }
 
 /* Elements no window covers have no gradient. */
@@ -162,14 +186,12 @@ static void emit_backward(Kernel *kernel, int64_t rows, int64_t columns)
 
 static bool emit(Kernel *kernel)
 {
-    const Node *node = kernel->node;
-    const ArgValue *size = &node->args[KERNEL_SIZE];
-    if (!windows_tile(node))
+    if (!windows_tile(kernel->node))
         return false;
     if (kernel->stage == STAGE_FORWARD)
-        emit_forward(kernel, size->integer[0], size->integer[1]);
+        emit_forward(kernel);
     else
-        emit_backward(kernel, size->integer[0], size->integer[1]);
+        emit_backward(kernel, pooled_rows(kernel->node), pooled_columns(kernel->node));
     return true;
 }
 

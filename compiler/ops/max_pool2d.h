@@ -4,11 +4,11 @@
 
 #include "ops.h"
 
-/* Whether its windows lie side by side, so that it takes a few whole rows at a time. */
-bool pools_rows(const Node *pool);
-int64_t pooled_rows(const Node *pool);          /* how many */
-/* Writes the pooling of the rows from `first` on, which `lines` holds, [channels][rows][width],
- * into y and aux at `channel` (an expression) and on. */
-void emit_pooled_rows(Kernel *kernel, const Node *pool, const char *channel, int64_t channels);
+/* Whether its windows lie side by side, so that each is a tile's own. */
+bool pools_tiles(const Node *pool);
+int64_t pooled_rows(const Node *pool), pooled_columns(const Node *pool);        /* of a window */
+/* Writes the pooling of a tile that begins at `row`, `column` and at `channel` (an expression), is a
+ * window high and `width` wide, a multiple of a window's: a<c>_<r * width + x>.  It goes to y and aux. */
+void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, int64_t channels, int64_t width);
 
 #endif

@@ -60,17 +60,18 @@ static int64_t sample(int64_t n)
 }
 
 /* The tile whose accumulators, one operand of each tap and a little more fit
- * the registers, at the least cost. */
-static Tile choose_tile(const Gather *gather, int registers)
+ * the registers, at the least cost.  It has `rows` rows, and `step` columns or
+ * a multiple; of several rows, no less than a window's, it may fill all registers. */
+static Tile choose_tile(const Gather *gather, int64_t rows, int64_t step, int registers)
 {
-    int64_t step = gather->columns.backward ? gather->columns.stride : 1;
     Tile best = { 1, step, 0 };
     double best_cost = 1e300;
     for (int64_t tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
         for (int64_t tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
-            if (tc * tx + (tc < tx ? tc : tx) + 2 > registers)
+            int64_t places = rows * tx, spare = rows > 1 ? 1 : 2;
+            if (tc * places + (tc < places ? tc : places) + spare > registers)
                 continue;
-            double cost = split_cost(sample(gather->tiled), sample(gather->columns.positions), tc, tx);
+            double cost = split_cost(sample(gather->tiled), rows * sample(gather->columns.positions), tc, places);
             if (cost < best_cost) {
                 best_cost = cost;
                 best = (Tile){ tc, tx, 0 };
@@ -137,24 +138,32 @@ static bool every_tap_lies_inside(const Axis *axis)
     return !axis->backward || axis->stride == 1;
 }
 
-void open_row_taps(Kernel *kernel, const Axis *axis)
+/* Inside, `line` is a tap's source for the position `row`.  Taps in the padding
+ * are left out, or with `several` rows are left to each. */
+static void open_tap_lines(Kernel *kernel, const Axis *axis, bool several)
 {
     long long stride = axis->stride, dilation = axis->dilation, before = axis->before, sources = axis->sources;
+    bool inside = several || every_tap_lies_inside(axis);
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)axis->taps);
     if (!axis->backward) {
         kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", stride, dilation, before);
-        if (!every_tap_lies_inside(axis))
+        if (!inside)
             kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
     } else if (stride == 1) {
         kernel_line(kernel, "const int line = row + %lld - tap * %lld;", before, dilation);
-        if (!every_tap_lies_inside(axis))
+        if (!inside)
             kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
     } else {
         kernel_line(kernel, "const int reached = row + %lld - tap * %lld, line = reached / %lld;", before, dilation, stride);
         kernel_line(kernel, "if (reached < 0 || reached %% %lld != 0 || line >= %lld)", stride, sources);
     }
-    if (!every_tap_lies_inside(axis))
+    if (!inside)
         kernel_line(kernel, "    continue;");
+}
+
+void open_row_taps(Kernel *kernel, const Axis *axis)
+{
+    open_tap_lines(kernel, axis, false);
 }
 
 /* ------------------------------------------------------- outer products */
@@ -203,54 +212,80 @@ typedef struct GatherText {
     bool packed;                /* a tile's weights are copied first, in the order of their use */
     RunList runs;
     bool ahead;                 /* the next row's sources are fetched meanwhile */
-    const Node *pool;           /* takes the rows, a few at a time; NULL: they are stored */
+    const Node *pool;           /* takes a tile's sums as they are; NULL: they are stored */
+    int64_t rows;               /* of a tile: as many as one of the pool's windows has */
 } GatherText;
 
+/* The sum of channel t at column x of row r of a tile is a<t>_<r * width + x>. */
 static void gather_start(const GatherText *text, int64_t channels, int64_t width)
 {
     const Gather *gather = text->gather;
     for (int64_t t = 0; t < channels; t++)
-        for (int64_t x = 0; x < width; x++) {
+        for (int64_t p = 0; p < text->rows * width; p++) {
             if (gather->accumulate && !gather->unweighted)
-                kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", (long long)t, (long long)x,
-                            (long long)(t * text->out_plane + x));
+                kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", (long long)t, (long long)p,
+                            (long long)(t * text->out_plane + p));
             else if (gather->bias)
-                kernel_line(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", (long long)t, (long long)x, (long long)t);
+                kernel_line(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", (long long)t, (long long)p, (long long)t);
             else
-                kernel_line(text->kernel, "vec a%lld_%lld = { 0 };", (long long)t, (long long)x);
+                kernel_line(text->kernel, "vec a%lld_%lld = { 0 };", (long long)t, (long long)p);
         }
 }
 
-/* The text of one tap: every position of the tile times every weight. */
-static void gather_tap(const GatherText *text, int64_t channels, Run run, int64_t tap)
+/* The text of one tap: every position of a tile's rows, from `first` to `end`, times every weight. */
+static void gather_tap(const GatherText *text, int64_t channels, Run run, int64_t tap, int64_t first, int64_t end)
 {
     const Axis *columns = &text->gather->columns;
-    Kernel *kernel = text->kernel;
+    int64_t line = text->gather->rows.stride * columns->sources;
     Operands positions = { .name = "v" }, weights = { .name = "w" };
-    for (int64_t x = 0; x < run.width; x++) {
-        int64_t source = axis_source(columns, run.start + x, tap);
-        if (source >= 0)
-            push(&positions.items, ((Value){ x, format("v[%lld]", (long long)(source - first_source(columns, run.start))) }));
-    }
+    for (int64_t row = first; row < end; row++)
+        for (int64_t x = 0; x < run.width; x++) {
+            int64_t source = axis_source(columns, run.start + x, tap);
+            if (source >= 0)
+                push(&positions.items, ((Value){ row * run.width + x,
+                                                 format("v[%lld]", (long long)(row * line + source - first_source(columns, run.start))) }));
+        }
     for (int64_t t = 0; t < channels; t++)
         push(&weights.items, ((Value){ t, format("splat(w[%lld])", (long long)(text->packed ? tap * channels + t
                                                                                 : t * text->gather->tiled_step + tap)) }));
-    outer_product(kernel, &weights, &positions);
+    outer_product(text->kernel, &weights, &positions);
 }
 
-static void gather_taps(const GatherText *text, int64_t channels, Run run)
+static void gather_weighted(const GatherText *text, int64_t channels, Run run, int64_t first, int64_t end)
+{
+    for (int64_t tap = 0; tap < text->gather->columns.taps; tap++)
+        gather_tap(text, channels, run, tap, first, end);
+}
+
+/* A mean's: taps without weights. */
+static void gather_unweighted(const GatherText *text, Run run)
 {
     const Axis *columns = &text->gather->columns;
-    for (int64_t tap = 0; tap < columns->taps; tap++) {
-        if (!text->gather->unweighted) {
-            gather_tap(text, channels, run, tap);
-            continue;
-        }
+    for (int64_t tap = 0; tap < columns->taps; tap++)
         for (int64_t x = 0; x < run.width; x++) {
             int64_t source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
                 kernel_line(text->kernel, "a0_%lld += v[%lld];", (long long)x, (long long)(source - first_source(columns, run.start)));
         }
+}
+
+/* A row of taps.  Where some of a tile's rows have it in the padding, each is asked. */
+static void gather_taps(const GatherText *text, int64_t channels, Run run)
+{
+    const Axis *rows = &text->gather->rows;
+    if (text->gather->unweighted) {
+        gather_unweighted(text, run);
+        return;
+    }
+    if (text->rows == 1 || every_tap_lies_inside(rows)) {
+        gather_weighted(text, channels, run, 0, text->rows);
+        return;
+    }
+    for (int64_t row = 0; row < text->rows; row++) {
+        kernel_line(text->kernel, "if (line >= %lld && line < %lld) {", (long long)(-row * rows->stride),
+                    (long long)(rows->sources - row * rows->stride));
+        gather_weighted(text, channels, run, row, row + 1);
+        kernel_line(text->kernel, "}");
     }
 }
 
@@ -262,11 +297,8 @@ static void gather_store(const GatherText *text, int64_t channels, int64_t width
         for (int64_t x = 0; x < width; x++) {
             long long at = t * text->out_plane + x;
             const char *before = gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
-            if (text->pool)
-                kernel_line(text->kernel, "to[%lld] = a%lld_%lld;", at, (long long)t, (long long)x);
-            else
-                kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
-                             format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
+            kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
+                         format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
         }
 }
 
@@ -306,27 +338,35 @@ static void gather_ahead(const GatherText *text, Run run)
     kernel_line(text->kernel, "}");
 }
 
+/* Where a tile's sums go: `to`, or nowhere yet. */
+static void declare_place(const GatherText *text)
+{
+    if (text->pool)
+        return;
+    kernel_line(text->kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
+                (long long)text->gather->columns.positions);
+    if (text->kernel->finish_operands)
+        kernel_line(text->kernel, "const int64_t at = to - %s;", text->gather->out);
+}
+
 static void gather_tile(const GatherText *text, int64_t channels, Run run)
 {
     const Gather *gather = text->gather;
     Kernel *kernel = text->kernel;
     open_run(kernel, &gather->columns, run);
-    if (text->pool)
-        kernel_line(kernel, "vec *to = lines + (row - first) * %lld + column;", (long long)gather->columns.positions);
-    else
-        kernel_line(kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
-                    (long long)gather->columns.positions);
-    if (kernel->finish_operands && !text->pool)
-        kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
+    declare_place(text);
     gather_start(text, channels, run.width);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
-    open_row_taps(kernel, &gather->rows);
+    open_tap_lines(kernel, &gather->rows, text->rows > 1);
     gather_row(text, channels);
     gather_taps(text, channels, run);
     gather_ahead(text, run);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
-    gather_store(text, channels, run.width);
+    if (text->pool)
+        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", (long long)gather->tiled), channels, run.width);
+    else
+        gather_store(text, channels, run.width);
     kernel_line(kernel, "}");
 }
 
@@ -343,22 +383,6 @@ static void pack_weights(const GatherText *text, int64_t channels)
                 (long long)channels, (long long)gather->tiled_step, (long long)gather->summed_step);
 }
 
-/* The loop over what the pool takes at a time: the rows `first` to `last`, in `lines`.
- * Rows that no window covers are not computed. */
-static void open_lines(const GatherText *text, int64_t channels)
-{
-    long long rows = pooled_rows(text->pool);
-    kernel_line(text->kernel, "for (int first = top; first + %lld <= bottom; first += %lld) {", rows, rows);
-    kernel_line(text->kernel, "const int last = first + %lld;", rows);
-    kernel_line(text->kernel, "vec lines[%lld];", (long long)(channels * text->out_plane));
-}
-
-static void close_lines(const GatherText *text, int64_t channels)
-{
-    emit_pooled_rows(text->kernel, text->pool, format("group * %lld + t", (long long)text->gather->tiled), channels);
-    kernel_line(text->kernel, "}");
-}
-
 /* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
 static void gather_channels(const GatherText *text, int64_t channels, int64_t from, int64_t to)
 {
@@ -370,14 +394,10 @@ static void gather_channels(const GatherText *text, int64_t channels, int64_t fr
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
         pack_weights(text, channels);
-    if (text->pool)
-        open_lines(text, channels);
-    kernel_line(kernel, "for (int row = %s; row < %s; row++) {", text->pool ? "first" : "top", text->pool ? "last" : "bottom");
+    kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", (long long)text->rows, (long long)text->rows);
     for (int i = 0; i < text->runs.count; i++)
         gather_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");
-    if (text->pool)
-        close_lines(text, channels);
     kernel_line(kernel, "}");
 }
 
@@ -451,38 +471,47 @@ Gather reversed_gather(const Gather *forward, bool accumulate)
     return gather;
 }
 
-void emit_gather(Kernel *kernel, const Gather *gather)
+/* A pool's tile is whole windows; what none covers is not computed. */
+static Gather covered(const Gather *gather, const Node *pool)
 {
+    Gather within = *gather;
+    within.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
+    return within;
+}
+
+void emit_gather(Kernel *kernel, const Gather *whole)
+{
+    const Node *pool = kernel->pool;
+    const Gather within = pool ? covered(whole, pool) : *whole, *gather = &within;
     GatherText text = {
         .kernel = kernel,
         .gather = gather,
         .in_plane = gather->rows.sources * gather->columns.sources,
         .out_plane = gather->rows.positions * gather->columns.positions,
+        .pool = pool,
+        .rows = pool ? pooled_rows(pool) : 1,
     };
-    Tile tile = choose_tile(gather, kernel->registers);
+    int64_t step = pool ? pooled_columns(pool) : gather->columns.backward ? gather->columns.stride : 1;
+    Tile tile = choose_tile(gather, text.rows, step, kernel->registers);
     split_columns(&gather->columns, tile.columns, &text.runs);
-    if (kernel->pool) {
-        text.pool = kernel->pool;
-        text.out_plane = pooled_rows(kernel->pool) * gather->columns.positions;
-    }
 
     open_groups(kernel, gather->groups);
     kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (long long)(gather->summed * text.in_plane));
-    if (!text.pool)
+    if (!pool)
         kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out,
                     (long long)(gather->tiled * text.out_plane));
     if (!gather->unweighted)
         kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
     if (gather->bias)
         kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
-    int64_t whole = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
-    if (text.pool && block < gather->rows.positions)    /* whole windows */
-        block += pooled_rows(text.pool) - 1 - (block - 1) % pooled_rows(text.pool);
+    int64_t full = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
+    if (block < gather->rows.positions)
+        block += text.rows - 1 - (block - 1) % text.rows;
     text.packed = is_packed(gather, tile.channels, block);
     text.ahead = is_fetched_ahead(&text, tile.channels, block);
     open_block(kernel, gather->rows.positions, block);
-    gather_channels(&text, tile.channels, 0, whole);
-    gather_channels(&text, gather->tiled - whole, whole, gather->tiled);
+    gather_channels(&text, tile.channels, 0, full);
+    gather_channels(&text, gather->tiled - full, full, gather->tiled);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
