@@ -361,6 +361,8 @@ enum {                          /* Operator.traits */
     OP_ASCENDS        = 1 << 10,        /* element by element; a larger x never gives a smaller y, and
                                            where it gives the same, y has no gradient */
     OP_WEIGHS         = 1 << 11,        /* every output channel is a sum, each term of which has a weight */
+    OP_SUMS_GRADIENT  = 1 << 13,        /* backward_parameters adds up dy, and dy times what lies at its place in
+                                           x, by channel: who stores dy can do it, see Operator.sums */
     OP_SCALES         = 1 << 12         /* in evaluation each channel times a number, plus a number: an
                                            OP_WEIGHS before it can have them in its weights */
 };
@@ -401,6 +403,9 @@ struct Operator {
     /* True when node's forward kernel can hand its values to `pool`, which selects,
      * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
     bool (*pools)(const Node *node, const Node *pool);
+    /* True when node's backward_input kernel can make the sums of `sums`, an
+     * OP_SUMS_GRADIENT, as it stores dx: emit then finds it in kernel->sums.  NULL: never. */
+    bool (*sums)(const Node *node, const Node *sums);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -563,6 +568,7 @@ struct Node {
     const Node *scales;         /* for one image: the OP_SCALES node its weights take in; NULL: none */
 
     LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
+    const Node *sums;           /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -800,12 +806,15 @@ struct Kernel {
     bool asks;                  /* emit is asked for an expression, not for text: see pointwise_expression() */
     const char *expression;
     const Node *pool;           /* the first finish, where it selects: y and aux are its own */
+    const Node *sums;           /* is also done: its operands are named n_x, n_statistics, … */
     const char *finish;         /* the function that does node->finishes; NULL: there are none */
     const char *finish_operands;        /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */
 };
 /* Writes the store of `value` in `to`, which is element `at` of the kernel's y or
  * dx, with what is done to it before. */
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value);
+/* Fetches what that store will read besides the value. */
+void kernel_fetch(Kernel *kernel, const char *at);
 void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);       /* indented, with a newline */
 
 /* emit.c: the whole C file. */

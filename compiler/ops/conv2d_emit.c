@@ -1,5 +1,6 @@
 /* conv2d_emit.c: conv2d's specialised kernels, all three from the tiles of
  * tiles.h. */
+#include "batch_norm2d.h"
 #include "tiles.h"
 #include "conv2d.h"
 #include "max_pool2d.h"
@@ -54,6 +55,13 @@ bool conv2d_pools(const Node *node, const Node *pool)
     return conv2d_pads_with_zeros(node) && pools_tiles(pool);
 }
 
+enum { MOST_SUMMED = 1024 };    /* channels: two rows of lanes each, on the stack */
+
+bool conv2d_sums(const Node *node, const Node *sums)
+{
+    return conv2d_pads_with_zeros(node) && input_shape(sums).dim[0] <= MOST_SUMMED;
+}
+
 bool emit_conv2d(Kernel *kernel)
 {
     const Node *node = kernel->node;
@@ -64,7 +72,9 @@ bool emit_conv2d(Kernel *kernel)
         emit_gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
         Gather backward = reversed_gather(&forward, node->accumulate);
+        open_gradient_sums(kernel);
         emit_gather(kernel, &backward);
+        close_gradient_sums(kernel);
     } else {
         emit_weight_gradient(kernel, &forward);
         if (forward.bias)

@@ -8,6 +8,7 @@
  * is bounded once per row.
  */
 #include "tiles.h"
+#include "batch_norm2d.h"
 #include "max_pool2d.h"
 
 enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14, GRADIENT_COLUMNS = 4 };
@@ -300,6 +301,9 @@ static void gather_store(const GatherText *text, int64_t channels, int64_t width
             kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
                          format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
         }
+    for (int64_t t = 0; text->kernel->sums && t < channels; t++)
+        add_gradient_sums(text->kernel, format("group * %lld + t + %lld", (long long)gather->tiled, (long long)t),
+                          t * text->out_plane, width);
 }
 
 static void gather_row(const GatherText *text, int64_t channels)
@@ -345,8 +349,20 @@ static void declare_place(const GatherText *text)
         return;
     kernel_line(text->kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
                 (long long)text->gather->columns.positions);
-    if (text->kernel->finish_operands)
+    if (text->kernel->finish_operands || text->kernel->sums)
         kernel_line(text->kernel, "const int64_t at = to - %s;", text->gather->out);
+}
+
+/* What else the stores of a tile will read is fetched while its sums are made:
+ * its lines lie in as many places as the tile has channels. */
+static void fetch_for_stores(const GatherText *text, int64_t channels, int64_t width)
+{
+    const Gather *gather = text->gather;
+    if (fits_block(text->kernel, gather->groups * gather->tiled * text->out_plane))
+        return;
+    for (int64_t t = 0; t < channels; t++)
+        for (int64_t x = 0; x < width; x++)
+            kernel_fetch(text->kernel, format("at + %lld", (long long)(t * text->out_plane + x)));
 }
 
 static void gather_tile(const GatherText *text, int64_t channels, Run run)
@@ -356,6 +372,8 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     open_run(kernel, &gather->columns, run);
     declare_place(text);
     gather_start(text, channels, run.width);
+    if (!text->pool)
+        fetch_for_stores(text, channels, run.width);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
     open_tap_lines(kernel, &gather->rows, text->rows > 1);
     gather_row(text, channels);

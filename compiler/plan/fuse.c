@@ -3,9 +3,11 @@
  *
  * Requires plan->schedule.  Takes nodes out of it and hangs each on an earlier
  * one as a Finish: a relu on the convolution before it, a residual add on the
- * convolution of its last branch, a pooling on the convolution whose rows it halves, and on the way back the relu's gradient on
- * whatever computes the gradient of its output.  The schedule's nodes are
- * copied before they change: the graph, which the other plan shares, stays.
+ * convolution of its last branch, a pooling on the convolution whose rows it
+ * halves, and on the way back the relu's gradient on whatever computes the
+ * gradient of its output.  A batch norm's sums over its gradient are hung on who
+ * stores that, too.  The schedule's nodes are copied before they change: the
+ * graph, which the other plan shares, stays.
  *
  * Moving a node to where its input is made is right when nobody else looks at
  * that input (it never exists then), or when the node works in place anyhow and
@@ -22,7 +24,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it */
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
-    { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured */
+    { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured; sums of gradients */
 };
 enum { FUSIONS = sizeof fusions / sizeof fusions[0] };
 
@@ -247,24 +249,31 @@ static int find_maker(const Fusion *fusion, int position, int which)
     return adds || seen || regions_overlap(flowing, result) ? -1 : maker;
 }
 
-static void fuse_nodes(Fusion *fusion, int maker, int position, int which)
+/* A copy of the maker that may change, in its place; the node at `position` is done there now. */
+static Node *take_over(Fusion *fusion, int maker, int position)
 {
     Plan *plan = fusion->plan;
-    const Node *node = plan->schedule.items[position];
     Node *fused = NEW(Node);
     *fused = *plan->schedule.items[maker];
     fused->finishes.items = NULL;
     fused->finishes.count = fused->finishes.capacity = 0;
     for (int i = 0; i < plan->schedule.items[maker]->finishes.count; i++)
         push(&fused->finishes, plan->schedule.items[maker]->finishes.items[i]);
-    push(&fused->finishes, ((Finish){ node, which, node_result(plan->schedule.items[maker]) }));
+    plan->schedule.items[maker] = fused;
+    plan->schedule.items[position] = NULL;
+    fusion->moved[position] = maker;
+    return fused;
+}
+
+static void fuse_nodes(Fusion *fusion, int maker, int position, int which)
+{
+    const Node *node = fusion->plan->schedule.items[position];
+    Node *fused = take_over(fusion, maker, position);
+    push(&fused->finishes, ((Finish){ node, which, node_result(fused) }));
     if (node->stage == STAGE_FORWARD)
         fused->out = node->out;
     else
         fused->dx = node->dx;
-    plan->schedule.items[maker] = fused;
-    plan->schedule.items[position] = NULL;
-    fusion->moved[position] = maker;
 }
 
 static void try_node(Fusion *fusion, int position)
@@ -287,6 +296,28 @@ static void try_node(Fusion *fusion, int position)
         fuse_nodes(fusion, best, position, best_which);
 }
 
+/* Whether the node at `position`, which sums, can have it done by the one at `maker`, which stores its dy. */
+static bool can_sum(const Fusion *fusion, int maker, int position)
+{
+    const Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position], *stores = maker < 0 ? NULL : plan->schedule.items[maker];
+    return stores && stores->stage == STAGE_BACKWARD_INPUT && stores->op->sums && stores->op->sums(stores, node) && !stores->sums
+           && same_region(region_of(plan, stores->dx), region_of(plan, node->dy))
+           && !is_used(fusion, region_of(plan, node->inputs.items[0]), maker, position, true);
+}
+
+/* Sums over a gradient are made as it is stored. */
+static void try_sums(Fusion *fusion, int position)
+{
+    Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position];
+    if (!(plan->fuse & FUSE_STATISTICS) || node->stage != STAGE_BACKWARD_PARAMETERS || !(node->op->traits & OP_SUMS_GRADIENT))
+        return;
+    int maker = last_write(fusion, region_of(plan, node->dy), position);
+    if (can_sum(fusion, maker, position))
+        take_over(fusion, maker, position)->sums = node;
+}
+
 static void close_gaps(Plan *plan)
 {
     int kept = 0;
@@ -306,7 +337,10 @@ void fuse_plan(Plan *plan)
         .moved = NEW_ARRAY(int, (size_t)plan->schedule.count),
     };
     note_uses(&fusion);
-    for (int position = 0; position < plan->schedule.count; position++)
+    for (int position = 0; position < plan->schedule.count; position++) {
         try_node(&fusion, position);
+        if (plan->schedule.items[position])
+            try_sums(&fusion, position);
+    }
     close_gaps(plan);
 }

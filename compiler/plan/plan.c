@@ -73,18 +73,17 @@ static void dump_step(const Plan *plan, const Node *node, const Tensor *taken, c
 /* One line for the node, and one for each whose work is done on what it stores. */
 static void dump_node(const Plan *plan, const Node *node, FILE *out)
 {
-    if (!node->finishes.count) {
-        dump_step(plan, node, NULL, NULL, out);
-        return;
-    }
     Node alone = unfused(node);
     alone.finishes.count = 0;
-    dump_step(plan, &alone, NULL, node->finishes.items[0].stored, out);
+    alone.sums = NULL;
+    dump_step(plan, &alone, NULL, node->finishes.count ? node->finishes.items[0].stored : NULL, out);
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
         const Tensor *left = i + 1 < node->finishes.count ? finish[1].stored : NULL;
         dump_step(plan, finish->node, finish_takes(finish), left, out);
     }
+    if (node->sums)
+        dump_step(plan, node->sums, node->sums->dy, NULL, out);
 }
 
 void dump_plan(const Plan *plan, FILE *out)

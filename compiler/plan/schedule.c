@@ -48,9 +48,22 @@ static void finish_accesses(const Node *node, bool training, AccessList *accesse
     }
 }
 
+/* … and by whose sums it makes of them: dy is what it stores. */
+static void sum_accesses(const Node *node, bool training, AccessList *accesses)
+{
+    AccessList own = { 0 };
+    if (!node->sums)
+        return;
+    node_accesses(node->sums, training, &own);
+    for (int i = 0; i < own.count; i++)
+        if (own.items[i].tensor != node->sums->dy)
+            push(accesses, own.items[i]);
+}
+
 void node_accesses(const Node *node, bool training, AccessList *accesses)
 {
     finish_accesses(node, training, accesses);
+    sum_accesses(node, training, accesses);
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)

@@ -134,6 +134,19 @@ static void add_finish_operands(const Emitter *emitter, OperandList *operands, c
     }
 }
 
+static void add_sum_operands(const Emitter *emitter, OperandList *operands, const Node *node)
+{
+    OperandList own = { 0 };
+    if (!node->sums)
+        return;
+    kernel_operands(emitter, node->sums, &own);
+    for (int i = 0; i < own.count; i++) {
+        Operand operand = own.items[i];
+        operand.name = format("n_%s", operand.name);
+        push(operands, operand);
+    }
+}
+
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands)
 {
     bool training = emitter->plan->training;
@@ -174,6 +187,7 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
         unreachable();          /* the phase moves them itself */
     }
     add_finish_operands(emitter, operands, node);
+    add_sum_operands(emitter, operands, node);
 }
 
 /* True when `name` stands in `text` as a word of its own, not as a field's. */
@@ -313,6 +327,15 @@ void kernel_store(Kernel *kernel, const char *to, const char *at, const char *va
         kernel_line(kernel, "%s = %s(%s%s, %s);", to, kernel->finish, value, kernel->finish_operands, at);
     else
         kernel_line(kernel, "%s = %s(%s);", to, kernel->finish, value);
+}
+
+void kernel_fetch(Kernel *kernel, const char *at)
+{
+    const char *names = format("%s%s", kernel->finish_operands ? kernel->finish_operands : "", kernel->sums ? ", n_x" : "");
+    for (const char *name = names; *name; name += strcspn(name, ",")) {
+        name += strspn(name, ", ");
+        kernel_line(kernel, "__builtin_prefetch(%.*s + %s, 0, 2);", (int)strcspn(name, ","), name, at);
+    }
 }
 
 /* After a reference kernel, which knows of no finishes: over all it stored. */
@@ -474,11 +497,11 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
         .dy_stride = grain_stride(emitter->plan, node->dy),
         .node = &alone, .stage = node->stage, .training = emitter->plan->training,
         .kept_elements = emitter->plan->kept_elements, .lanes = emitter->lanes,
-        .registers = emitter->options->target.registers,
+        .registers = emitter->options->target.registers, .sums = node->sums,
     };
     write_finish(emitter, &kernel);
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
-    require(!reference || (!node->whole_batch && !kernel.pool));
+    require(!reference || (!node->whole_batch && !kernel.pool && !kernel.sums));
     *units = kernel.units;
     if (reference)
         emit_reference(emitter, &kernel, operands);

@@ -152,6 +152,11 @@ train {
 """
 
 
+def write(tmp_path, text):
+    (tmp_path / "n.net").write_text(text)
+    return tmp_path / "n.net"
+
+
 def test_taking_over_statistics_changes_no_bit(tmp_path):
     def weights(name, fuse):
         run(trainer(MEASURED, f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
@@ -161,9 +166,42 @@ def test_taking_over_statistics_changes_no_bit(tmp_path):
     assert all(np.array_equal(without[name], taken[name]) for name in without)
 
 
+# A gradient that a convolution stores, or adds to another's, and of which a batch norm needs sums: with and
+# without parameters, behind an activation and at once, in groups and with a stride; one that a pool stores.
+SUMMED = """network summed {
+    input [3, 11, 9]
+
+    conv2d(4, 3, padding=1)
+    batch_norm2d
+    relu
+    conv2d(6, 3, padding=1)
+    batch_norm2d(affine=false)
+    skip { conv2d(6, [3, 5], padding=[1, 2], groups=2);  batch_norm2d;  hardswish;  conv2d(6, 1) }
+    conv2d(8, 3, stride=2)
+    batch_norm2d(eps=0.01)
+    avg_pool2d(2)
+    flatten
+    linear(10)
+}
+""" + MEASURED[MEASURED.index("train {"):]
+
+
+def test_sums_made_as_a_gradient_is_stored(tmp_path):
+    text = netc("--dump=plan", write(tmp_path, SUMMED)).stdout
+    assert text.count("then backward_parameters batch_norm2d") == 3
+    assert "then backward_parameters" not in netc("--dump=plan", "--fuse=gradient", tmp_path / "n.net").stdout
+    made = {}
+    for fuse in "none", "statistics", "gradient,statistics":
+        run(trainer(SUMMED, "--dtype=f64", f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
+            "--save", tmp_path / "w")
+        made[fuse] = read_safetensors(tmp_path / "w")
+    for fuse in "statistics", "gradient,statistics":
+        for name, expected in made["none"].items():
+            np.testing.assert_allclose(made[fuse][name], expected, 1e-10, 1e-12, err_msg=name)
+
+
 def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
-    (tmp_path / "measured.net").write_text(MEASURED)
-    kernels = lambda *options: netc("emit", *options, tmp_path / "measured.net").stdout
+    kernels = lambda *options: netc("emit", *options, write(tmp_path, MEASURED)).stdout
     assert "measured0[g" in kernels() and "measured1[g" in kernels()
     assert "measured0[g" not in kernels("--fuse=none")
     assert "measured0[g" not in kernels("--kernels=reference")
