@@ -57,11 +57,12 @@ static void dump_access(const Plan *plan, const Access *access, bool in_register
         fprintf(out, "+%lld", (long long)place->place);
 }
 
-/* `taken` and `left` are what the node takes from a register, and leaves in one; NULL: nothing. */
-static void dump_step(const Plan *plan, const Node *node, const Tensor *taken, const Tensor *left, FILE *out)
+/* `taken` and `left` are what the node takes from a register, and leaves in one; NULL: nothing.
+ * `then`: the kernel of the step before does it. */
+static void dump_step(const Plan *plan, const Node *node, bool then, const Tensor *taken, const Tensor *left, FILE *out)
 {
     AccessList accesses = { 0 };
-    fprintf(out, "  %s%s %s%s:", taken ? "then " : "", stage_name(node->stage), node->path, plan_skips(plan, node) ? " (view)" : "");
+    fprintf(out, "  %s%s %s%s:", then ? "then " : "", stage_name(node->stage), node->path, plan_skips(plan, node) ? " (view)" : "");
     node_accesses(node, plan->training, &accesses);
     for (int i = 0; i < accesses.count; i++) {
         const Access *access = &accesses.items[i];
@@ -76,14 +77,14 @@ static void dump_node(const Plan *plan, const Node *node, FILE *out)
     Node alone = unfused(node);
     alone.finishes.count = 0;
     alone.sums = NULL;
-    dump_step(plan, &alone, NULL, node->finishes.count ? node->finishes.items[0].stored : NULL, out);
+    dump_step(plan, &alone, false, NULL, node->finishes.count ? node->finishes.items[0].stored : NULL, out);
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
         const Tensor *left = i + 1 < node->finishes.count ? finish[1].stored : NULL;
-        dump_step(plan, finish->node, finish_takes(finish), left, out);
+        dump_step(plan, finish->node, true, finish_takes(finish), left, out);
     }
-    if (node->sums)
-        dump_step(plan, node->sums, node->sums->dy, NULL, out);
+    if (node->sums)             /* of what has been stored */
+        dump_step(plan, node->sums, true, NULL, NULL, out);
 }
 
 void dump_plan(const Plan *plan, FILE *out)
