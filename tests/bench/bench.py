@@ -74,13 +74,16 @@ class Peer:
         self.name, self.network, self.setting = name, network, setting
         command = [PYTHON, Path(__file__).with_name("peers.py"), name, network, setting, WORK]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.kinds = set(self.process.stdout.readline().split())
+        first = self.process.stdout.readline()
+        self.kinds = set(first.split())
+        if not first:
+            shown = " ".join(f"'{word}'" if " " in str(word) else str(word) for word in command)
+            print(f"left out: {name} could not be prepared for {network}; this shows why: {shown} </dev/null", file=sys.stderr)
 
     def measure(self, kind, seconds):
         if kind not in self.kinds:
             return None
-        self.process.stdin.write(f"{kind} {seconds}\n")
-        self.process.stdin.flush()
+        print(kind, seconds, file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         return float(answer) if answer else None
 

@@ -54,7 +54,7 @@ def batches(count, seed=0):
 def torch_network():
     sys.path[:0] = [str(ROOT / "tests" / "parity"), str(ROOT / "tests"), str(Path(__file__).parent)]
     if CIFAR:
-        from resnet18_cifar import ResNet18
+        from make_resnet18_cifar import ResNet18
         return ResNet18()
     from make_fixtures import NETWORKS
     return NETWORKS[NETWORK]()
