@@ -104,6 +104,8 @@ static const Option options[] = {
     { "save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD, AT(run.gradients) },
     { "quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet) },
     { "steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH, NUMBER, AT(steps), 1, 1e9 },
+    { "only", "WHAT", "measure only training, inference of one image or of many, or the layers: training, one, many, layers",
+      BENCH, WORD, AT(bench.only) },
     { "json", NULL, "print the figures as JSON", BENCH, FLAG, AT(bench.json) },
     { "count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6 },
     { "samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9 },

@@ -444,6 +444,7 @@ typedef struct NetBench {
     int threads;
     int64_t steps;              /* in a repeat; 0: as many as take a fifth of a second */
     const char *data;           /* NULL: images drawn for it */
+    const char *only;           /* "training", "one", "many" or "layers"; NULL: all of them */
     bool json;
 } NetBench;
 bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options, FILE *out, NetError *error);

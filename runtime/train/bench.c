@@ -11,6 +11,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { DRAWN = 512, MANY = 1000, MOST_PIXELS = 1 << 26 };       /* images; images; elements of input at once */
 
@@ -104,15 +105,32 @@ static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spr
     return good;
 }
 
+static bool is_wanted(const Bench *bench, const char *what)
+{
+    return !bench->options->only || strcmp(bench->options->only, what) == 0;
+}
+
 static bool measure_all(Bench *bench, NetError *error)
 {
-    return train(bench, bench->options->threads, false, error)
-        && infer(bench, 1, 1, &bench->one, error)
-        && infer(bench, bench->options->threads, bench->many, &bench->large, error)
-        && train(bench, 1, true, error);
+    int threads = bench->options->threads;
+    return (!is_wanted(bench, "training") || train(bench, threads, false, error))
+        && (!is_wanted(bench, "one") || infer(bench, 1, 1, &bench->one, error))
+        && (!is_wanted(bench, "many") || infer(bench, threads, bench->many, &bench->large, error))
+        && (!is_wanted(bench, "layers") || train(bench, 1, true, error));
 }
 
 /* ------------------------------------------------------------- preparing */
+
+static bool check_only(const NetBench *options, NetError *error)
+{
+    static const char *const words[] = { "training", "one", "many", "layers" };
+    if (!options->only)
+        return true;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i], options->only) == 0)
+            return true;
+    return net_fail(error, "--only takes training, one, many or layers, not '%s'", options->only);
+}
 
 static bool open_images(Bench *bench, NetError *error)
 {
@@ -159,16 +177,21 @@ static void print_rate(FILE *out, const char *what, int64_t batch, NetSpread sec
 static void print_text(const Bench *bench, FILE *out)
 {
     const NetModel *model = bench->model;
-    bool training = model->training.phase_count > 0;
+    bool trains = model->training.phase_count > 0;
     fprintf(out, "%s: %s kernels for %s, %d thread%s, batch 1 on one; medians of %d\n", model->name, model->kernels, model->target,
             bench->options->threads, bench->options->threads == 1 ? "" : "s", NET_REPEATS);
-    print_rate(out, training ? "training" : "testing", bench->batch, bench->training);
-    print_rate(out, "inference", 1, bench->one);
-    if (bench->many > 1)
+    if (is_wanted(bench, "training"))
+        print_rate(out, trains ? "training" : "testing", bench->batch, bench->training);
+    if (is_wanted(bench, "one"))
+        print_rate(out, "inference", 1, bench->one);
+    if (is_wanted(bench, "many") && bench->many > 1)
         print_rate(out, "inference", bench->many, bench->large);
-    fprintf(out, "%.1f GFLOP/s in %s, %.1f %% of the %.1f GFLOP/s of multiply-adds alone\n",
-            2e-9 * bench->multiply_adds * (double)bench->batch / bench->training.median, training ? "training" : "testing",
-            100 * bench->share.median, 2e-9 * bench->peak.median);
+    if (is_wanted(bench, "training"))
+        fprintf(out, "%.1f GFLOP/s in %s, %.1f %% of the %.1f GFLOP/s of multiply-adds alone\n",
+                2e-9 * bench->multiply_adds * (double)bench->batch / bench->training.median, trains ? "training" : "testing",
+                100 * bench->share.median, 2e-9 * bench->peak.median);
+    if (!is_wanted(bench, "layers"))
+        return;
     fprintf(out, "\nOn one thread, peak %.1f GFLOP/s, batch %lld:\n\n", 2e-9 * bench->profile.peak, (long long)bench->batch);
     net_profile_print(&bench->profile, out);
 }
@@ -191,25 +214,34 @@ static void add_part(cJSON *parts, const NetPart *part, double seconds)
     cJSON_AddItemToArray(parts, object);
 }
 
+static void add_parts(cJSON *root, const NetProfile *profile)
+{
+    cJSON_AddNumberToObject(root, "one_thread_peak_gflops", 2e-9 * profile->peak);
+    cJSON_AddNumberToObject(root, "one_thread_step_seconds", profile->step);
+    cJSON *parts = cJSON_AddArrayToObject(root, "parts");
+    for (int i = 0; i < profile->program->part_count; i++)
+        add_part(parts, &profile->program->parts[i], profile->seconds[i]);
+}
+
 static cJSON *make_json(const Bench *bench)
 {
-    const NetProfile *profile = &bench->profile;
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "network", bench->model->name);
     cJSON_AddNumberToObject(root, "threads", bench->options->threads);
     cJSON_AddNumberToObject(root, "batch", (double)bench->batch);
     cJSON_AddNumberToObject(root, "many", (double)bench->many);
     cJSON_AddNumberToObject(root, "multiply_adds", bench->multiply_adds);
-    add_spread(root, "training_seconds", bench->training, 1);
-    add_spread(root, "inference_1_seconds", bench->one, 1);
-    add_spread(root, "inference_many_seconds", bench->large, 1);
-    add_spread(root, "peak_gflops", bench->peak, 2e-9);
-    add_spread(root, "share_of_peak", bench->share, 1);
-    cJSON_AddNumberToObject(root, "one_thread_peak_gflops", 2e-9 * profile->peak);
-    cJSON_AddNumberToObject(root, "one_thread_step_seconds", profile->step);
-    cJSON *parts = cJSON_AddArrayToObject(root, "parts");
-    for (int i = 0; i < profile->program->part_count; i++)
-        add_part(parts, &profile->program->parts[i], profile->seconds[i]);
+    if (is_wanted(bench, "training")) {
+        add_spread(root, "training_seconds", bench->training, 1);
+        add_spread(root, "peak_gflops", bench->peak, 2e-9);
+        add_spread(root, "share_of_peak", bench->share, 1);
+    }
+    if (is_wanted(bench, "one"))
+        add_spread(root, "inference_1_seconds", bench->one, 1);
+    if (is_wanted(bench, "many"))
+        add_spread(root, "inference_many_seconds", bench->large, 1);
+    if (is_wanted(bench, "layers"))
+        add_parts(root, &bench->profile);
     return root;
 }
 
@@ -229,7 +261,7 @@ bool net_bench(const NetModel *model, const NetSettings *settings, const NetBenc
 {
     Bench bench = { .model = model, .settings = settings, .options = options };
     count_work(&bench);
-    bool good = open_images(&bench, error)
+    bool good = check_only(options, error) && open_images(&bench, error)
         && net_optimizer_open(&bench.optimizer, model, settings, error);
     bench.optimizer.rates.updates = 2;  /* not the first: momentum has its state */
     good = good && measure_all(&bench, error);

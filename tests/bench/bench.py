@@ -30,7 +30,8 @@ WORK = ROOT / "build" / "bench"
 PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
 PEERS = {"torch-eager": "torch", "torch-compile": "torch", "jax": "jax", "onnxruntime": "onnxruntime"}
 NETWORKS = ["mlp", "cnn", "inception", "resnet", "densenet", "resnet18_cifar"]
-SLOW = {"resnet18_cifar"}               # training only, few repeats' worth of steps
+SLOW = {"resnet18_cifar"}               # training only
+LACKS = {"jax": SLOW, "onnxruntime": SLOW}      # what is not written for a peer, or what it cannot do
 KINDS = {"train": "training, images/s", "one": "inference, batch 1, µs (less is better)", "many": "inference, batch 1000, images/s"}
 THREADS = sorted({1, min(2, len(os.sched_getaffinity(0)))})
 SETTLE = 0.3                            # seconds: threads of the last one measured stop spinning
@@ -44,18 +45,12 @@ class Netc:
     name = "netc"
 
     def __init__(self, network, threads):
-        self.network, self.threads, self.setting = network, threads, f"{threads} thread{'s'[:threads - 1]}"
-        self.share = []
-        self.told = None
+        self.network, self.setting, self.share = network, f"{threads} thread{'s'[:threads - 1]}", []
+        self.command = [trainer(network), "bench", "--json", "--threads", str(threads), "--only"]
 
     def measure(self, kind, seconds):
-        if kind != "one" and self.told and kind not in self.used:
-            told = self.told            # one run gives all three kinds
-        else:
-            command = [trainer(self.network), "bench", "--json", "--threads", str(self.threads)]
-            told = self.told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            self.used = set()
-        self.used.add(kind)
+        only = "training" if kind == "train" else kind
+        told = json.loads(subprocess.run([*self.command, only], check=True, capture_output=True, text=True).stdout)
         if kind == "train":
             self.share.append(told["share_of_peak"]["median"])
             return told["batch"] / told["training_seconds"]["median"]
@@ -118,7 +113,8 @@ def best(kind, values):
 def contenders(network, peers):
     yield "netc", [Netc(network, threads) for threads in THREADS]
     for peer in peers:
-        yield peer, [Peer(peer, network, setting) for setting in settings(peer)]
+        if network not in LACKS.get(peer, ()):
+            yield peer, [Peer(peer, network, setting) for setting in settings(peer)]
 
 
 def choose(candidates, kinds, seconds):
@@ -142,7 +138,7 @@ def measure_network(network, peers, repeats, seconds):
             candidate.close()
     results = {kind: {name: [] for name in chosen if kind in chosen[name]} for kind in kinds}
     for candidate in chosen["netc"].values():
-        candidate.told, candidate.share = None, []
+        candidate.share = []
     for _ in range(repeats):
         for kind in kinds:
             for name in results[kind]:
@@ -222,6 +218,17 @@ def print_kind(kind, results, names):
         print(f"{network:16}" + "".join(f"{cell:>30}" for cell in cells) + ratio + share)
 
 
+def tell_progress(network, measured, number, count, began):
+    """What has been measured, while the rest is still to come."""
+    minutes = (time.monotonic() - began) / 60
+    print(f"{network} ({number} of {count}; {minutes:.0f} min gone, about {minutes / number * (count - number):.0f} to go)", file=sys.stderr)
+    for kind, row in measured.items():
+        rival = best(kind, [row[name] for name in row if name != "netc"])
+        share = f", {100 * row['netc'][3]:.1f} % of peak" if row["netc"][3] else ""
+        print(f"    {KINDS[kind]:38} {row['netc'][0]:12,.1f}" + (f"  × best peer {row['netc'][0] / rival[0]:.2f}" if rival else "") + share,
+              file=sys.stderr, flush=True)
+
+
 def print_footprint(rows):
     print("\ncnn on MNIST: from start to the end of the first step and of the process; 100 steps; program\n")
     for name, seconds, memory, size in rows:
@@ -245,11 +252,12 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     peers = installed([peer for peer in options.peers.split(",") if peer])
     names = ["netc", *peers]
-    results = {}
-    for network in options.networks.split(","):
-        print(f"{network} ...", file=sys.stderr, flush=True)
+    results, began = {}, time.monotonic()
+    networks = options.networks.split(",")
+    for number, network in enumerate(networks, 1):
         trainer(network)
         results[network] = measure_network(network, peers, options.repeats, options.seconds)
+        tell_progress(network, results[network], number, len(networks), began)
     print(f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, each peer with the best of its settings")
     for kind in KINDS:
         print_kind(kind, results, names)

@@ -133,7 +133,7 @@ class OnnxRuntime:
 # ------------------------------------------------------------------------ JAX
 
 class Jax:
-    kinds = [] if CIFAR else ["train", "one", "many"]
+    kinds = ["train", "one", "many"]
 
     def __init__(self, images, labels):
         sys.path.insert(0, str(Path(__file__).parent))

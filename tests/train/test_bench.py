@@ -57,3 +57,14 @@ def test_without_a_train_section():
     assert {part["kernel"] for part in told["parts"]} == {"forward"}
     assert told["multiply_adds"] == 4 * 9 * 36 + 144 * 10
     assert "testing" in run(trainer(NO_TRAIN), "bench", "--steps", 1).stdout
+
+
+def test_one_thing_alone():
+    program = trainer(MODELS / "cnn.net")
+    for only, figures in (("training", ["training_seconds", "peak_gflops", "share_of_peak"]), ("one", ["inference_1_seconds"]),
+                          ("many", ["inference_many_seconds"]), ("layers", ["one_thread_peak_gflops", "one_thread_step_seconds", "parts"])):
+        told = bench(program, "--only", only)
+        assert list(told) == ["network", "threads", "batch", "many", "multiply_adds", *figures]
+    lines = run(program, "bench", *QUICK, "--only", "one").stdout.splitlines()
+    assert len(lines) == 2 and lines[1].split()[:3] == ["inference", "batch", "1"]
+    assert "training, one, many or layers, not 'two'" in run(program, "bench", "--only", "two", expect=1).stderr
