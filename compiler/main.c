@@ -66,6 +66,8 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
 {
     int lanes = options->target.vector_bytes / (options->f64 ? 8 : 4);
     unsigned fuse = options->reference ? options->fuse & ~(unsigned)FUSE_KERNELS : options->fuse;
+    if (options->target.vector_bytes < 64)      /* without a mask register, choosing lanes costs as much as multiplying them */
+        fuse &= ~(unsigned)FUSE_POOL_GRADIENT;
     complete_graph(graph, options);
     Plans plans = { .inference = make_plan(graph, false, lanes, fuse) };
     if (graph->loss)

@@ -403,6 +403,10 @@ struct Operator {
     /* True when node's forward kernel can hand its values to `pool`, which selects,
      * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
     bool (*pools)(const Node *node, const Node *pool);
+    /* True when node's backward_parameters kernel had better read what `pool`, which
+     * selects, was given as its dy and noted in aux than the gradient that it
+     * makes of them: emit then finds it in kernel->pool.  NULL: never. */
+    bool (*unpools)(const Node *node, const Node *pool);
     /* True when node's backward_input kernel can make the sums of `sums`, an
      * OP_SUMS_GRADIENT, as it stores dx: emit then finds it in kernel->sums.  NULL: never. */
     bool (*sums)(const Node *node, const Node *sums);
@@ -569,6 +573,8 @@ struct Node {
 
     LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
     const Node *sums;           /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
+    const Node *pool;           /* STAGE_BACKWARD_PARAMETERS: dy is what this one makes, and its own dy and aux are
+                                   read instead; NULL: none */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -711,9 +717,9 @@ typedef struct Target {
 enum {                          /* CompileOptions.fuse: rewrites of a plan, or of the graph it is made from */
     FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
-    FUSE_STATISTICS = 1 << 6,
-    FUSE_ALL = (1 << 7) - 1,
-    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS      /* in a plan they need specialised kernels */
+    FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7,
+    FUSE_ALL = (1 << 8) - 1,
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT      /* in a plan they need specialised kernels */
 };
 
 typedef struct CompileOptions {
@@ -805,7 +811,8 @@ struct Kernel {
     bool single;                /* for one image: a reference kernel has one lane */
     bool asks;                  /* emit is asked for an expression, not for text: see pointwise_expression() */
     const char *expression;
-    const Node *pool;           /* the first finish, where it selects: y and aux are its own */
+    const Node *pool;           /* forward: the first finish, where it selects: y and aux are its own;
+                                   backward_parameters: node->pool, whose dy and aux they are */
     const Node *sums;           /* is also done: its operands are named n_x, n_statistics, … */
     const char *finish;         /* the function that does node->finishes; NULL: there are none */
     const char *finish_operands;        /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */

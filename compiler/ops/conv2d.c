@@ -172,6 +172,7 @@ const Operator operator_conv2d = {
     .infer = infer,
     .multiply_adds = multiply_adds,
     .pools = conv2d_pools,
+    .unpools = conv2d_unpools,
     .sums = conv2d_sums,
     .emit = emit_conv2d,
     .single = single_conv2d,

@@ -11,6 +11,7 @@ bool emit_conv2d(Kernel *kernel);
 Axis conv2d_axis(const Node *node, int axis);
 bool single_conv2d(Single *single);             /* conv2d_single.c */
 bool conv2d_pools(const Node *node, const Node *pool);
+bool conv2d_unpools(const Node *node, const Node *pool);
 bool conv2d_sums(const Node *node, const Node *sums);
 
 #endif

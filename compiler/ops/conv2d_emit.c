@@ -19,7 +19,8 @@ Axis conv2d_axis(const Node *node, int axis)
 }
 
 /* A 1×1 window at stride 1 is a matrix product: all positions are one row, unless
- * there are so many that they are better taken a block of rows at a time. */
+ * there are so many that they are better taken a block of rows at a time, or a
+ * pool takes them by rows. */
 static void flatten_rows(const Kernel *kernel, Gather *gather)
 {
     Axis *rows = &gather->rows, *columns = &gather->columns;
@@ -27,18 +28,17 @@ static void flatten_rows(const Kernel *kernel, Gather *gather)
     bool pointwise = rows->taps == 1 && columns->taps == 1 && rows->stride == 1 && columns->stride == 1
                      && rows->before == 0 && columns->before == 0 && rows->sources == rows->positions
                      && columns->sources == columns->positions;
-    if (!pointwise || !fits)
+    if (!pointwise || !fits || kernel->pool)
         return;
     columns->sources = columns->positions = rows->sources * columns->sources;
     rows->sources = rows->positions = 1;
 }
 
-static Gather forward_gather(const Kernel *kernel)
+static Gather forward_gather(const Node *node)
 {
-    const Node *node = kernel->node;
     const Parameter *weight = find_parameter(node, "weight");
     int64_t groups = input_shape(node).dim[0] / weight->dim[1];
-    Gather gather = {
+    return (Gather){
         .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
         .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1],
         .rows = conv2d_axis(node, 0), .columns = conv2d_axis(node, 1),
@@ -46,13 +46,17 @@ static Gather forward_gather(const Kernel *kernel)
         .tiled_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
         .summed_step = weight->dim[2] * weight->dim[3],
     };
-    flatten_rows(kernel, &gather);
-    return gather;
 }
 
 bool conv2d_pools(const Node *node, const Node *pool)
 {
     return conv2d_pads_with_zeros(node) && pools_tiles(pool);
+}
+
+bool conv2d_unpools(const Node *node, const Node *pool)
+{
+    Gather forward = forward_gather(node);
+    return conv2d_pads_with_zeros(node) && pools_tiles(pool) && is_worth_choosing(&forward, pool);
 }
 
 enum { MOST_SUMMED = 1024 };    /* channels: two rows of lanes each, on the stack */
@@ -67,7 +71,9 @@ bool emit_conv2d(Kernel *kernel)
     const Node *node = kernel->node;
     if (!conv2d_pads_with_zeros(node))
         return false;
-    Gather forward = forward_gather(kernel);
+    Gather forward = forward_gather(node);
+    Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
+    flatten_rows(kernel, &forward);
     if (kernel->stage == STAGE_FORWARD) {
         emit_gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
@@ -78,7 +84,7 @@ bool emit_conv2d(Kernel *kernel)
     } else {
         emit_weight_gradient(kernel, &forward);
         if (forward.bias)
-            emit_bias_gradient(kernel, node->out->shape.dim[0], node->out->shape.dim[1] * node->out->shape.dim[2]);
+            emit_bias_gradient(kernel, given.dim[0], given.dim[1] * given.dim[2]);
     }
     return true;
 }

@@ -11,7 +11,7 @@
 #include "batch_norm2d.h"
 #include "max_pool2d.h"
 
-enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14, GRADIENT_COLUMNS = 4 };
+enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14 };
 
 int64_t axis_source(const Axis *axis, int64_t position, int64_t tap)
 {
@@ -52,7 +52,7 @@ static double split_cost(int64_t channels, int64_t columns, int64_t tile_channel
     return cost;
 }
 
-typedef struct Tile { int64_t channels, columns, taps; } Tile;        /* taps: of a weight gradient */
+typedef struct Tile { int64_t channels, columns; } Tile;
 
 /* A representative stretch stands for a very long axis, so the search is short. */
 static int64_t sample(int64_t n)
@@ -65,7 +65,7 @@ static int64_t sample(int64_t n)
  * a multiple; of several rows, no less than a window's, it may fill all registers. */
 static Tile choose_tile(const Gather *gather, int64_t rows, int64_t step, int registers)
 {
-    Tile best = { 1, step, 0 };
+    Tile best = { 1, step };
     double best_cost = 1e300;
     for (int64_t tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
         for (int64_t tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
@@ -75,7 +75,7 @@ static Tile choose_tile(const Gather *gather, int64_t rows, int64_t step, int re
             double cost = split_cost(sample(gather->tiled), rows * sample(gather->columns.positions), tc, places);
             if (cost < best_cost) {
                 best_cost = cost;
-                best = (Tile){ tc, tx, 0 };
+                best = (Tile){ tc, tx };
             }
         }
     return best;
@@ -131,7 +131,7 @@ void open_run(Kernel *kernel, const Axis *axis, Run run)
 
 /* ------------------------------------------------------------ rows' taps */
 
-static bool every_tap_lies_inside(const Axis *axis)
+bool every_tap_lies_inside(const Axis *axis)
 {
     for (int64_t tap = 0; tap < axis->taps; tap++)
         if (axis_source(axis, 0, tap) < 0 || axis_source(axis, axis->positions - 1, tap) < 0)
@@ -319,8 +319,7 @@ static void gather_row(const GatherText *text, int64_t channels)
                     (long long)gather->summed_step, (long long)gather->columns.taps);
 }
 
-enum { FOLLOWED_PLANES = 16,    /* that a processor reads ahead in by itself, all at once */
-       MOST_AHEAD = 8 };        /* tiles of channels: with more, the first one's wait for memory is lost among them */
+enum { FOLLOWED_PLANES = 16 };  /* that a processor reads ahead in by itself, all at once */
 
 static bool is_fetched_ahead(const GatherText *text, int64_t channels, int64_t block)
 {
@@ -468,7 +467,7 @@ static void open_block(Kernel *kernel, int64_t rows, int64_t block)
     }
 }
 
-static void open_groups(Kernel *kernel, int64_t groups)
+void open_groups(Kernel *kernel, int64_t groups)
 {
     kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", (long long)groups);
 }
@@ -542,234 +541,4 @@ void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
     };
     Gather backward = reversed_gather(&forward, kernel->node->accumulate);
     emit_gather(kernel, kernel->stage == STAGE_FORWARD ? &forward : &backward);
-}
-
-/* ------------------------------------------------------ weight gradient */
-
-typedef struct GradientText {
-    Kernel *kernel;
-    const Gather *forward;
-    int64_t x_plane, y_plane;
-    int64_t first_tap, taps;    /* the columns' taps that this pass sums */
-    int64_t first_channel;      /* of out, in this loop */
-    int64_t room;               /* sums of one out channel in a stretch of in channels */
-    RunList runs;
-} GradientText;
-
-/* In half cycles per position, as tap_cost: a position reads one value of every
- * out channel and, of every in channel, what its window has not seen yet. */
-static double gradient_cost(const Gather *forward, Tile tile)
-{
-    int64_t fresh = tile.taps < forward->columns.stride ? tile.taps : forward->columns.stride;
-    int64_t sums = tile.channels * tile.columns * tile.taps, loads = tile.channels + tile.columns * fresh;
-    int64_t cost = sums > loads ? sums : loads;
-    return (double)(cost > 10 ? cost : 10) + 0.25 * (double)loads + 1;
-}
-
-/* Channels of out and of in per tile, so that the sums, the window and one
- * value of dy fit the registers. */
-static Tile choose_gradient_tile(const Gather *forward, int64_t taps, int registers)
-{
-    Tile best = { 1, 1, taps };
-    double best_cost = 1e300;
-    for (int64_t outs = 1; outs <= forward->tiled && outs <= MAX_TILE_CHANNELS; outs++)
-        for (int64_t ins = 1; ins <= forward->summed && ins <= MAX_TILE_CHANNELS; ins++) {
-            Tile tile = { outs, ins, taps };
-            int64_t tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
-            double cost = (double)tiles * gradient_cost(forward, tile);
-            if ((outs + 1) * ins * taps + 1 <= registers && cost < best_cost) {
-                best_cost = cost;
-                best = tile;
-            }
-        }
-    return best;
-}
-
-/* The sources that a position reads and no position of the run before it did. */
-static void gradient_sources(const GradientText *text, Tile tile, Run run, int64_t x, bool *read)
-{
-    const Axis *columns = &text->forward->columns;
-    for (int64_t k = 0; k < text->taps; k++) {
-        int64_t source = axis_source(columns, run.start + x, text->first_tap + k);
-        if (source < 0 || read[source])
-            continue;
-        read[source] = true;
-        for (int64_t i = 0; i < tile.columns; i++)
-            kernel_line(text->kernel, "const vec v%lld_%lld = v[%lld];", (long long)i, (long long)source,
-                        (long long)(i * text->x_plane + source - first_source(columns, run.start)));
-    }
-}
-
-/* What a run's positions add.  The accumulator of out channel o, in channel i
- * and tap k is a<o>_<i * taps + k>; a window of sources moves along the run in
- * registers. */
-static void gradient_products(const GradientText *text, Tile tile, Run run)
-{
-    const Axis *columns = &text->forward->columns;
-    bool *read = NEW_ARRAY(bool, (size_t)columns->sources);
-    for (int64_t x = 0; x < run.width; x++) {
-        gradient_sources(text, tile, run, x, read);
-        kernel_line(text->kernel, "{");
-        for (int64_t o = 0; o < tile.channels; o++) {
-            kernel_line(text->kernel, "const vec d%lld = d[%lld];", (long long)o, (long long)(o * text->y_plane + x));
-            for (int64_t n = 0; n < tile.columns * text->taps; n++) {
-                int64_t source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
-                if (source >= 0)
-                    kernel_line(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", (long long)o, (long long)n, (long long)o,
-                                (long long)(n / text->taps), (long long)source);
-            }
-        }
-        kernel_line(text->kernel, "}");
-    }
-}
-
-/* While the first out channels go over these in channels, fetches the next ones
- * where they do not all stay in the cache and the first are a good part of all. */
-static void gradient_ahead(const GradientText *text, Tile tile, Run run)
-{
-    const Gather *forward = text->forward;
-    if (fits_block(text->kernel, forward->summed * text->x_plane) || forward->tiled > MOST_AHEAD * tile.channels)
-        return;
-    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", (long long)text->first_channel, (long long)(forward->rows.taps / 2));
-    for (int64_t i = 0; i < tile.columns; i++)
-        for (int64_t x = 0; x < run.width * forward->columns.stride; x++)
-            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (long long)((tile.columns + i) * text->x_plane + x));
-    kernel_line(text->kernel, "}");
-}
-
-static void gradient_rows(const GradientText *text, Tile tile)
-{
-    Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)forward->rows.positions);
-    kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", (long long)forward->rows.stride,
-                (long long)forward->rows.dilation, (long long)forward->rows.before);
-    kernel_line(kernel, "if (line < 0 || line >= %lld)", (long long)forward->rows.sources);
-    kernel_line(kernel, "    continue;");
-    for (int i = 0; i < text->runs.count; i++) {
-        open_run(kernel, &forward->columns, text->runs.items[i]);
-        kernel_line(kernel, "const vec *d = from + o * %lld + row * %lld + column;", (long long)text->y_plane,
-                    (long long)forward->columns.positions);
-        kernel_line(kernel, "const vec *v = in + i * %lld + line * %lld + source;", (long long)text->x_plane,
-                    (long long)forward->columns.sources);
-        gradient_products(text, tile, text->runs.items[i]);
-        gradient_ahead(text, tile, text->runs.items[i]);
-        kernel_line(kernel, "}");
-    }
-    kernel_line(kernel, "}");
-}
-
-/* One tile's sums for every row of taps, left in `sums` with their lanes. */
-static void gradient_tile(const GradientText *text, Tile tile)
-{
-    Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
-    int64_t taps = forward->columns.taps;
-    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)forward->rows.taps);
-    for (int64_t o = 0; o < tile.channels; o++)
-        for (int64_t n = 0; n < tile.columns * text->taps; n++)
-            kernel_line(kernel, "vec a%lld_%lld = { 0 };", (long long)o, (long long)n);
-    gradient_rows(text, tile);
-    kernel_line(kernel, "vec *to = sums + (i - first) * %lld + tap * %lld;", (long long)(forward->rows.taps * taps), (long long)taps);
-    for (int64_t o = 0; o < tile.channels; o++)
-        for (int64_t n = 0; n < tile.columns * text->taps; n++) {
-            int64_t i = n / text->taps, k = text->first_tap + n % text->taps;
-            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (long long)(o * text->room + i * forward->rows.taps * taps + k),
-                        (long long)o, (long long)n);
-        }
-    kernel_line(kernel, "}");
-}
-
-/* All tiles of a stretch of in channels, from `first` to `end`; a narrower one
- * is the last of the last stretch. */
-static void gradient_stretch(GradientText *text, Tile tile)
-{
-    Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
-    int64_t most_taps = tile.taps, rest = forward->summed % tile.columns;
-    for (text->first_tap = 0; text->first_tap < forward->columns.taps; text->first_tap += text->taps) {
-        int64_t left = forward->columns.taps - text->first_tap;
-        text->taps = left < most_taps ? left : most_taps;
-        kernel_line(kernel, "for (int i = first; i + %lld <= end; i += %lld) {", (long long)tile.columns, (long long)tile.columns);
-        gradient_tile(text, tile);
-        kernel_line(kernel, "}");
-        if (!rest)
-            continue;
-        kernel_line(kernel, "if (end == %lld) {", (long long)forward->summed);
-        kernel_line(kernel, "const int i = %lld;", (long long)(forward->summed - rest));
-        gradient_tile(text, (Tile){ tile.channels, rest, most_taps });
-        kernel_line(kernel, "}");
-    }
-}
-
-enum { MOST_SUMS = 256 };       /* rows of lanes that wait to be added up: they stay in the first cache */
-
-/* The gradients of out channels from … to, `tile` of them at a time.  A
- * stretch's sums lie as their weights do, so their lanes are added up and
- * stored a whole vector of weights at a time. */
-static void gradient_channels(GradientText *text, Tile tile, int64_t from, int64_t to)
-{
-    if (from >= to)
-        return;
-    Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
-    int64_t window = forward->summed_step, tiles = MOST_SUMS / (tile.channels * tile.columns * window);
-    int64_t stretch = tile.columns * (tiles ? tiles : 1);
-    while (stretch > tile.columns && !fits_block(kernel, stretch * text->x_plane))
-        stretch -= tile.columns;
-    if (stretch > forward->summed)
-        stretch = forward->summed;
-    text->room = stretch * window;
-    text->first_channel = from;
-    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", (long long)forward->summed, (long long)stretch);
-    kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", (long long)stretch, (long long)forward->summed,
-                (long long)stretch, (long long)forward->summed);
-    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", (long long)from, (long long)to, (long long)tile.channels);
-    kernel_line(kernel, "vec sums[%lld];", (long long)(tile.channels * text->room));
-    gradient_stretch(text, tile);
-    kernel_line(kernel, "for (int k = 0; k < %lld; k++)", (long long)tile.channels);
-    kernel_line(kernel, "    sum_rows(gradients + (o + k) * %lldL + first * %lldL, sums + k * %lld, (end - first) * %lld);",
-                (long long)forward->tiled_step, (long long)window, (long long)text->room, (long long)window);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-}
-
-void emit_weight_gradient(Kernel *kernel, const Gather *forward)
-{
-    GradientText text = {
-        .kernel = kernel,
-        .forward = forward,
-        .x_plane = forward->rows.sources * forward->columns.sources,
-        .y_plane = forward->rows.positions * forward->columns.positions,
-    };
-    int64_t most_taps = kernel->registers / 2;
-    Tile tile = choose_gradient_tile(forward, forward->columns.taps < most_taps ? forward->columns.taps : most_taps, kernel->registers);
-    split_columns(&forward->columns, GRADIENT_COLUMNS, &text.runs);
-
-    open_groups(kernel, forward->groups);
-    kernel_line(kernel, "const vec *in = x + group * %lldL;", (long long)(forward->summed * text.x_plane));
-    kernel_line(kernel, "const vec *from = dy + group * %lldL;", (long long)(forward->tiled * text.y_plane));
-    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", (long long)forward->group_step);
-    int64_t whole = forward->tiled / tile.channels * tile.channels;
-    gradient_channels(&text, tile, 0, whole);
-    gradient_channels(&text, (Tile){ forward->tiled - whole, tile.columns, tile.taps }, whole, forward->tiled);
-    kernel_line(kernel, "}");
-}
-
-void emit_bias_gradient(Kernel *kernel, int64_t channels, int64_t positions)
-{
-    long long whole = positions / 4 * 4;
-    kernel_line(kernel, "for (int o = 0; o < %lld; o++) {", (long long)channels);
-    kernel_line(kernel, "const vec *d = dy + o * %lld;", (long long)positions);
-    kernel_line(kernel, "vec a0 = { 0 }, a1 = { 0 }, a2 = { 0 }, a3 = { 0 };");
-    if (whole) {
-        kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", whole);
-        for (int i = 0; i < 4; i++)
-            kernel_line(kernel, "a%d += d[p + %d];", i, i);
-        kernel_line(kernel, "}");
-    }
-    for (long long p = whole; p < positions; p++)
-        kernel_line(kernel, "a%lld += d[%lld];", p - whole, p);
-    kernel_line(kernel, "dbias[o] = sum_lanes((a0 + a1) + (a2 + a3));");
-    kernel_line(kernel, "}");
 }

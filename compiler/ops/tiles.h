@@ -23,6 +23,8 @@ typedef struct Axis {
 int64_t axis_source(const Axis *axis, int64_t position, int64_t tap);
 int64_t first_source(const Axis *axis, int64_t column); /* that a tile which begins at `column` counts from */
 
+bool every_tap_lies_inside(const Axis *axis);
+
 /* Tiles of `width` columns from `start`, `count` of them, whose taps lie alike
  * relative to their first source. */
 typedef struct Run { int64_t start, width, count; } Run;
@@ -57,6 +59,9 @@ typedef struct Operands { const char *name; LIST(Value) items; } Operands;
  * are those of the pointers that the values are read through. */
 void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns);
 
+void open_groups(Kernel *kernel, int64_t groups);       /* inside, `group` */
+
+enum { MOST_AHEAD = 8 };        /* tiles of channels: with more, the first one's wait for memory is lost among them */
 /* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
 bool fits_block(const Kernel *kernel, int64_t vectors);
 void emit_gather(Kernel *kernel, const Gather *gather);
@@ -67,9 +72,15 @@ Gather reversed_gather(const Gather *forward, bool accumulate);
 /* Both stages of a mean over windows, whose forward axes these are. */
 void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale);
 
-/* dweight[o, i, k] = sum over positions p and lanes of dy[o, p] * x[i, source(p, k)],
- * where `forward` is the layer's forward gather; and dbias, when the layer has one. */
+/* weight_gradient.c:
+ * dweight[o, i, k] = sum over positions p and lanes of dy[o, p] * x[i, source(p, k)],
+ * where `forward` is the layer's forward gather; and dbias, when the layer has one.
+ * With kernel->pool, p is a window of its, and the source that of the window's
+ * largest element. */
 void emit_weight_gradient(Kernel *kernel, const Gather *forward);
+/* Whether that is less work than with a gradient for every element, most of them
+ * zero, where choosing by lanes is no slower than a multiply-add. */
+bool is_worth_choosing(const Gather *forward, const Node *pool);
 void emit_bias_gradient(Kernel *kernel, int64_t channels, int64_t positions);
 
 #endif

@@ -6,7 +6,8 @@
  * convolution of its last branch, a pooling on the convolution whose rows it
  * halves, and on the way back the relu's gradient on whatever computes the
  * gradient of its output.  A batch norm's sums over its gradient are hung on who
- * stores that, too.  The schedule's nodes are copied before they change: the
+ * stores that, too, and a convolution's weight gradient reads a pooled gradient
+ * as it is, not spread out over the windows.  The schedule's nodes are copied before they change: the
  * graph, which the other plan shares, stays.
  *
  * Moving a node to where its input is made is right when nobody else looks at
@@ -22,6 +23,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "residual", FUSE_RESIDUAL },      /* add, in the kernel that makes its last input */
     { "gradient", FUSE_GRADIENT },      /* an activation's gradient, in the kernel that makes its dy */
     { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it */
+    { "pool-gradient", FUSE_POOL_GRADIENT },    /* a pool's, in the weight gradient of the convolution before it */
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
     { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured; sums of gradients */
@@ -249,16 +251,22 @@ static int find_maker(const Fusion *fusion, int position, int which)
     return adds || seen || regions_overlap(flowing, result) ? -1 : maker;
 }
 
+static Node *copy_node(const Node *node)
+{
+    Node *copy = NEW(Node);
+    *copy = *node;
+    copy->finishes.items = NULL;
+    copy->finishes.count = copy->finishes.capacity = 0;
+    for (int i = 0; i < node->finishes.count; i++)
+        push(&copy->finishes, node->finishes.items[i]);
+    return copy;
+}
+
 /* A copy of the maker that may change, in its place; the node at `position` is done there now. */
 static Node *take_over(Fusion *fusion, int maker, int position)
 {
     Plan *plan = fusion->plan;
-    Node *fused = NEW(Node);
-    *fused = *plan->schedule.items[maker];
-    fused->finishes.items = NULL;
-    fused->finishes.count = fused->finishes.capacity = 0;
-    for (int i = 0; i < plan->schedule.items[maker]->finishes.count; i++)
-        push(&fused->finishes, plan->schedule.items[maker]->finishes.items[i]);
+    Node *fused = copy_node(plan->schedule.items[maker]);
     plan->schedule.items[maker] = fused;
     plan->schedule.items[position] = NULL;
     fusion->moved[position] = maker;
@@ -318,6 +326,39 @@ static void try_sums(Fusion *fusion, int position)
         take_over(fusion, maker, position)->sums = node;
 }
 
+/* Whether the node at `position` can read what the pool at `maker` reads, instead of its dy. */
+static bool can_unpool(const Fusion *fusion, int maker, int position)
+{
+    const Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position], *pool = maker < 0 ? NULL : plan->schedule.items[maker];
+    return pool && pool->stage == STAGE_BACKWARD_INPUT && !pool->accumulate && !pool->finishes.count
+           && pool->op->selects && pool->op->selects(pool) && node->op->unpools(node, pool)
+           && same_region(region_of(plan, pool->dx), region_of(plan, node->dy))
+           && !is_used(fusion, region_of(plan, pool->dy), maker, position, true)
+           && !is_used(fusion, region_of(plan, pool->aux), maker, position, true);
+}
+
+/* A weight gradient of what a pool follows; where nobody else wants the pool's
+ * own gradient, that is not made. */
+static void try_unpooling(Fusion *fusion, int position)
+{
+    Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position];
+    if (!(plan->fuse & FUSE_POOL_GRADIENT) || node->stage != STAGE_BACKWARD_PARAMETERS || !node->op->unpools || node->whole_batch)
+        return;
+    Region dy = region_of(plan, node->dy);
+    int maker = last_write(fusion, dy, position), end = plan->schedule.count + 1;
+    if (maker < 0 || !can_unpool(fusion, maker, position))
+        return;
+    Node *fused = copy_node(node);
+    fused->pool = plan->schedule.items[maker];
+    plan->schedule.items[position] = fused;
+    note_use(fusion, fused->pool->dy, position, false);
+    note_use(fusion, fused->pool->aux, position, false);
+    if (!is_used(fusion, dy, maker + 1, position, false) && !is_used(fusion, dy, position + 1, end, false))
+        plan->schedule.items[maker] = NULL;
+}
+
 static void close_gaps(Plan *plan)
 {
     int kept = 0;
@@ -339,8 +380,11 @@ void fuse_plan(Plan *plan)
     note_uses(&fusion);
     for (int position = 0; position < plan->schedule.count; position++) {
         try_node(&fusion, position);
+        if (!plan->schedule.items[position])
+            continue;
+        try_sums(&fusion, position);
         if (plan->schedule.items[position])
-            try_sums(&fusion, position);
+            try_unpooling(&fusion, position);
     }
     close_gaps(plan);
 }

@@ -71,13 +71,28 @@ static void dump_step(const Plan *plan, const Node *node, bool then, const Tenso
     fputc('\n', out);
 }
 
-/* One line for the node, and one for each whose work is done on what it stores. */
+/* Whether a kernel of its own does what the node does. */
+static bool is_scheduled(const Plan *plan, const Node *node)
+{
+    for (int i = 0; i < plan->schedule.count; i++)
+        if (plan->schedule.items[i]->stage == node->stage && plan->schedule.items[i]->path == node->path)
+            return true;
+    return false;
+}
+
+/* One line for the node, and one for each whose work is done on what it stores;
+ * before it, one for the pool whose gradient it sees only through its windows. */
 static void dump_node(const Plan *plan, const Node *node, FILE *out)
 {
     Node alone = unfused(node);
     alone.finishes.count = 0;
     alone.sums = NULL;
-    dump_step(plan, &alone, false, NULL, node->finishes.count ? node->finishes.items[0].stored : NULL, out);
+    bool through = node->pool && !is_scheduled(plan, node->pool);
+    if (through) {
+        alone.pool = NULL;
+        dump_step(plan, node->pool, false, NULL, node->pool->dx, out);
+    }
+    dump_step(plan, &alone, through, through ? node->dy : NULL, node->finishes.count ? node->finishes.items[0].stored : NULL, out);
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
         const Tensor *left = i + 1 < node->finishes.count ? finish[1].stored : NULL;

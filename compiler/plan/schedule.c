@@ -20,7 +20,7 @@ static void add_access(AccessList *accesses, Tensor *tensor, bool write, bool al
 
 static void backward_reads(const Node *node, unsigned reads, AccessList *accesses)
 {
-    add_access(accesses, node->dy, false, node->whole_batch);
+    add_access(accesses, node->pool ? node->pool->dy : node->dy, false, node->whole_batch);
     for (int i = 0; (reads & READS_X) && i < node->inputs.count; i++)
         add_access(accesses, node->inputs.items[i], false, node->whole_batch);
     if (reads & READS_Y)
@@ -87,6 +87,7 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
         break;
     case STAGE_BACKWARD_PARAMETERS:
         backward_reads(node, node->op->parameter_gradient_reads, accesses);
+        add_access(accesses, node->pool ? node->pool->aux : NULL, false, false);
         /* Sums over the batch that backward_input will read lie beside the forward ones. */
         add_access(accesses, node->statistics, true, false);
         break;

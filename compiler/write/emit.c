@@ -172,6 +172,25 @@ static void emit_choose(Emitter *emitter)
                            "    return (vec)(((mask)yes & m) | ((mask)no & ~m));\n}\n\n");
 }
 
+/* What is chosen often, by a bit a lane where the machine has registers for that. */
+static void emit_pick(Emitter *emitter)
+{
+    bool f64 = emitter->options->f64, masks = emitter->options->target.vector_bytes == 64;
+    if (masks)
+        text_add(emitter->out, "#ifdef __AVX512DQ__\n"
+                               "#include <immintrin.h>\n"
+                               "typedef __mmask%d lane_set;\n\n"
+                               "static inline lane_set lanes_where(mask m)\n{\n    return _mm512_movepi%d_mask((__m512i)m);\n}\n\n"
+                               "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
+                               "    return (vec)_mm512_mask_blend_p%c(from, (__m512%s)no, (__m512%s)yes);\n}\n"
+                               "#else\n",
+                 f64 ? 8 : 16, f64 ? 64 : 32, f64 ? 'd' : 's', f64 ? "d" : "", f64 ? "d" : "");
+    text_add(emitter->out, "typedef mask lane_set;\n\n"
+                           "static inline lane_set lanes_where(mask m)\n{\n    return m;\n}\n\n"
+                           "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
+                           "    return choose(from, yes, no);\n}\n%s\n", masks ? "#endif\n" : "");
+}
+
 static void emit_splat(Emitter *emitter)
 {
     text_add(emitter->out, "static inline vec splat(real value)\n{\n    return value - (vec){ 0 };\n}\n\n");
@@ -189,7 +208,7 @@ typedef struct Helper { const char *call, *calls; void (*emit)(Emitter *); } Hel
 
 /* In an order in which each follows what it calls. */
 static const Helper helpers[] = {
-    { "choose(", "", emit_choose }, { "splat(", "", emit_splat }, { "forget(", "", emit_forget }, { "sum_lanes(", "", emit_sum_lanes },
+    { "choose(", "", emit_choose }, { "lanes_where(", "choose(", emit_pick }, { "splat(", "", emit_splat }, { "forget(", "", emit_forget }, { "sum_lanes(", "", emit_sum_lanes },
     { "sum_rows(", "", emit_sum_rows }, { "transpose(", "", emit_transpose },
     { "exponential(", "choose( splat(", emit_exponential }, { "exponential_less_1(", "choose( splat(", emit_exponential_less_1 },
     { "logistic(", "choose( splat( exponential(", emit_logistic },

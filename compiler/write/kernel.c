@@ -99,7 +99,7 @@ static void add_parameter_gradients(OperandList *operands, const Node *node)
 
 static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node, unsigned reads)
 {
-    add_tensor(emitter, operands, "const vec *", "dy", node->dy, node->whole_batch);
+    add_tensor(emitter, operands, "const vec *", "dy", node->pool ? node->pool->dy : node->dy, node->whole_batch);
     if (reads & READS_X)
         add_inputs(emitter, operands, node, node->whole_batch);
     if (reads & READS_Y)
@@ -181,6 +181,7 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     case STAGE_BACKWARD_PARAMETERS:
         add_parameter_gradients(operands, node);
         add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
+        add_tensor(emitter, operands, "const vec *", "aux", node->pool ? node->pool->aux : NULL, node->whole_batch);
         break;
     case STAGE_ACCUMULATE:
     case STAGE_COPY:
@@ -497,7 +498,7 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
         .dy_stride = grain_stride(emitter->plan, node->dy),
         .node = &alone, .stage = node->stage, .training = emitter->plan->training,
         .kept_elements = emitter->plan->kept_elements, .lanes = emitter->lanes,
-        .registers = emitter->options->target.registers, .sums = node->sums,
+        .registers = emitter->options->target.registers, .sums = node->sums, .pool = node->pool,
     };
     write_finish(emitter, &kernel);
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);

@@ -7,7 +7,7 @@ import pytest
 
 from harness import MODELS, netc, read_safetensors, run, trainer
 
-FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics"]
+FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient"]
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back
@@ -198,6 +198,55 @@ def test_sums_made_as_a_gradient_is_stored(tmp_path):
     for fuse in "statistics", "gradient,statistics":
         for name, expected in made["none"].items():
             np.testing.assert_allclose(made[fuse][name], expected, 1e-10, 1e-12, err_msg=name)
+
+
+# Convolutions before pools: with padding of every width, in groups, with a stride and a dilation, windows that
+# are no squares and leave a border, an activation between, a window too small to gain by it, and an output that
+# another layer reads too, so that its gradient is not the pool's alone.
+POOLED = """network pooled {
+    input [4, 40, 45]
+
+    conv2d(6, 3, stride=2, dilation=2)                  as strided
+    max_pool2d([2, 3])
+    conv2d(8, [3, 5], padding=[1, 2], groups=2)         as grouped
+    relu
+    max_pool2d(2)
+    concat {
+        branch { conv2d(5, 4, padding=2)                        as padded
+                 max_pool2d(2)
+                 flatten }
+        branch { conv2d(3, 3, padding=[1, 2], dilation=[1, 2])  as dilated
+                 max_pool2d([2, 1])
+                 flatten }
+        branch { conv2d(4, 1)                                   as pointwise
+                 max_pool2d(2)
+                 flatten }
+        branch { conv2d(7, 2, padding=1)                        as read_twice
+                 concat {
+                     branch { max_pool2d(2)
+                              flatten }
+                     branch { flatten }
+                 } }
+    }
+    linear(10)
+}
+""" + MEASURED[MEASURED.index("train {"):]
+
+
+def test_weight_gradients_of_what_a_pool_follows(tmp_path):
+    plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, POOLED)).stdout
+    pooled = r"  backward_parameters (\w+): .* max_pool2d_\d aux"
+    assert re.findall(pooled, plan("--target=x86-64-v4")) == ["padded", "grouped"]
+    pooled += r"|backward_input max_pool2d_1: .* register\n  then backward_parameters (strided)"
+    assert len(re.findall(pooled, plan("--target=x86-64-v4"))) == 3
+    assert not re.search(pooled, plan("--target=x86-64-v4", "--fuse=pool") + plan("--target=x86-64-v3"))
+    for dtype, close in ("f64", 1e-9), ("f32", 1e-3):
+        made = {}
+        for fuse in "none", "pool-gradient", "pool,gradient,pool-gradient":
+            run(trainer(POOLED, f"--dtype={dtype}", f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2,
+                "--quiet", "--save", tmp_path / "w")
+            made[fuse] = read_safetensors(tmp_path / "w")
+        assert all(largest_difference(weights, made["none"]) < close for weights in made.values())
 
 
 def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
