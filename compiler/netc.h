@@ -717,8 +717,8 @@ typedef struct Target {
 enum {                          /* CompileOptions.fuse: rewrites of a plan, or of the graph it is made from */
     FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
-    FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7,
-    FUSE_ALL = (1 << 8) - 1,
+    FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7, FUSE_WINOGRAD = 1 << 8,
+    FUSE_ALL = (1 << 9) - 1,
     FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT      /* in a plan they need specialised kernels */
 };
 

@@ -123,8 +123,9 @@ typedef struct NetProgram {
 /* How the program for one image has a layer's parameters: in groups, those in
  * blocks of `block` output channels, the last of `last`, with zeros for channels
  * that there are not.  In a block a term for each of its channels, then
- * [rows][ins][columns] factors for each.  A batch norm in evaluation behind the
- * layer is part of them. */
+ * [rows][ins][columns] factors for each; or, by Winograd's way, [points][points]
+ * [1 + ins] values of each one's filter, the first of them 0.  A batch norm in
+ * evaluation behind the layer is part of them. */
 typedef struct NetPacking {
     int64_t to;                 /* in `packed` */
     int64_t weight, bias;       /* in the weights: [groups * outs][ins][rows][columns]; -1: ones; zeros */
@@ -133,6 +134,7 @@ typedef struct NetPacking {
     double eps;
     int64_t groups, outs, ins, rows, columns;
     int64_t block, last;
+    int64_t points;             /* of Winograd's tiles along an axis, or 0 */
 } NetPacking;
 
 /* -------------------------------------------------------------- a model */

@@ -12,10 +12,10 @@ bool single_conv2d(Single *single)
         return conv2d_pads_with_zeros(node) && weight->dim[3] <= MOST_SINGLE_TAPS;
     Axis rows = conv2d_axis(node, 0), columns = conv2d_axis(node, 1);
     single->packing = (Packing){ .weight = weight, .bias = find_parameter(node, "bias") };
+    Gather gather = { .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1], .rows = rows, .columns = columns };
     if (depthwise)
         single_window(single, (ChannelWindow){ .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns });
-    else
-        single_gather(single, (Gather){ .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1],
-                                        .rows = rows, .columns = columns });
+    else if (!single->winograd || !single_winograd(single, gather))
+        single_gather(single, gather);
     return true;
 }

@@ -5,7 +5,7 @@
  * are vectors, packed in the order of their use, and the input is one value,
  * spread over a vector as it is read.
  */
-#include "single.h"
+#include "single_tiles.h"
 
 enum { MAX_TILE_VECTORS = 8, MAX_TILE_POSITIONS = 24, MOST_PRODUCTS = 160, MOST_CHAINS = 8, WINDOW_COLUMNS = 4, LOOPED_TAPS = 8 };
 
@@ -56,12 +56,11 @@ int64_t packed_elements(const Packing *packing)
 {
     int64_t blocks = packing->outs / packing->block, rest = packing->outs % packing->block;
     int64_t width = blocks * packing->block + (rest ? packing->last : 0);
-    return packing->groups * width * (1 + packing->rows * packing->columns * packing->ins);
+    int64_t factors = packing->points ? packing->points * packing->points * (1 + packing->ins) : packing->rows * packing->columns * packing->ins;
+    return packing->groups * width * (1 + factors);
 }
 
 /* --------------------------------------------------------------- gather */
-
-typedef struct TileSize { int64_t vectors, positions; } TileSize;
 
 /* Cycles of one tap of one input: two loads or multiply-adds of up to half a
  * cache line each, and at least the latency of the sums that there are. */
@@ -77,7 +76,7 @@ static double tile_cost(const Single *single, const Gather *gather, int64_t chan
     return (cost > least ? cost : least) + 0.25;
 }
 
-static double cover_cost(const Single *single, const Gather *gather, TileSize tile)
+double single_cover_cost(const Single *single, const Gather *gather, TileSize tile)
 {
     int64_t step = tile.vectors * single->kernel.lanes, columns = gather->columns.positions;
     int64_t rest = gather->tiled % step, left = columns % tile.positions;
@@ -95,7 +94,7 @@ static bool tile_fits(const Single *single, const Gather *gather, TileSize tile)
     return sums + tile.vectors + 2 <= single->kernel.registers && (sums <= 8 || sums * gather->columns.taps <= MOST_PRODUCTS);
 }
 
-static TileSize choose_tile(const Single *single, const Gather *gather)
+TileSize choose_single_tile(const Single *single, const Gather *gather)
 {
     TileSize best = { 1, 1 };
     double best_cost = 1e300;
@@ -103,7 +102,7 @@ static TileSize choose_tile(const Single *single, const Gather *gather)
     for (int64_t v = 1; v <= most && v <= MAX_TILE_VECTORS; v++)
         for (int64_t p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
             TileSize tile = { v, p };
-            double cost = cover_cost(single, gather, tile);
+            double cost = single_cover_cost(single, gather, tile);
             if (tile_fits(single, gather, tile) && cost < best_cost) {
                 best_cost = cost;
                 best = tile;
@@ -112,14 +111,7 @@ static TileSize choose_tile(const Single *single, const Gather *gather)
     return best;
 }
 
-/* One block of channels: how many are stored, and the vectors that cover them. */
-typedef struct Block {
-    int64_t channels, width;    /* width: of the packed weights */
-    int64_t vectors;
-    bool half;                  /* the last vector is half as wide */
-} Block;
-
-static Block block_of(const Single *single, int64_t channels)
+Block block_of(const Single *single, int64_t channels)
 {
     int64_t lanes = single->kernel.lanes, width = padded(single, channels);
     return (Block){ channels, width, (width + lanes - 1) / lanes, width % lanes != 0 };
@@ -234,7 +226,7 @@ static void store_sums(Single *single, const Block *block, int64_t positions, co
         }
 }
 
-static void gather_tile(Single *single, const Gather *gather, const Block *block, Run run)
+void single_tile(Single *single, const Gather *gather, const Block *block, Run run)
 {
     Kernel *kernel = &single->kernel;
     int64_t chains = chains_of(gather, block, run.width), window = gather->summed * gather->columns.taps;
@@ -279,7 +271,7 @@ static void gather_blocks(Single *single, const Gather *gather, const RunList *r
     kernel_line(kernel, "const real *b = w + block * %lldL;", (long long)size);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)gather->rows.positions);
     for (int i = 0; i < runs->count; i++)
-        gather_tile(single, gather, &block, runs->items[i]);
+        single_tile(single, gather, &block, runs->items[i]);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     if (to < gather->tiled || gather->groups > 1)
@@ -297,7 +289,7 @@ static void one_row(Gather *gather)
     rows->sources = rows->positions = 1;
 }
 
-static void pack_gather(Single *single, const Gather *gather, int64_t step)
+void pack_single_gather(Single *single, const Gather *gather, int64_t step)
 {
     Packing *packing = &single->packing;
     packing->groups = gather->groups;
@@ -313,11 +305,11 @@ void single_gather(Single *single, Gather gather)
 {
     Kernel *kernel = &single->kernel;
     one_row(&gather);
-    TileSize tile = choose_tile(single, &gather);
+    TileSize tile = choose_single_tile(single, &gather);
     int64_t step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
     RunList runs = { 0 };
     split_columns(&gather.columns, tile.positions, &runs);
-    pack_gather(single, &gather, step);
+    pack_single_gather(single, &gather, step);
     if (gather.groups > 1)
         kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {", (long long)gather.groups,
                     (long long)gather.summed, (long long)gather.tiled);

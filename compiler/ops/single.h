@@ -18,12 +18,15 @@ typedef struct Packing {
     const Parameter *weight, *bias;     /* NULL: ones; zeros */
     int64_t groups, outs, ins, rows, columns;
     int64_t block, last;        /* elements that a block of outs takes; the last one */
+    int64_t points;             /* of Winograd's tiles, along an axis: then the factors are values there; 0: taps */
 } Packing;
 int64_t packed_elements(const Packing *packing);
 
 struct Single {
     Kernel kernel;
     int64_t x_stride, y_stride;
+    bool winograd;              /* whether convolutions may go by winograd.h */
+    int64_t work;               /* elements of `work`, an operand, that the kernel uses; set by it */
     bool halves;                /* a vector of half the width costs half */
     const char *finish;         /* as Kernel.finish */
     LIST(const char *) finish_names;    /* what it reads besides the value … */
@@ -39,6 +42,9 @@ void single_store(Single *single, const char *position, const char *channel, int
 
 /* Sums of all inputs of a group, weighted: convolutions and matrix products. */
 void single_gather(Single *single, Gather gather);
+
+/* The same by way of winograd.h, where that is less work; false: it is not, and nothing was written. */
+bool single_winograd(Single *single, Gather gather);
 
 /* Channel by channel: weighted sums, means and maxima over windows. */
 typedef enum WindowKind { WINDOW_WEIGHTED, WINDOW_MEAN, WINDOW_LARGEST } WindowKind;

@@ -27,6 +27,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
     { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured; sums of gradients */
+    { "winograd", FUSE_WINOGRAD },      /* not of nodes: of a convolution's multiply-adds, see ops/winograd.h */
 };
 enum { FUSIONS = sizeof fusions / sizeof fusions[0] };
 

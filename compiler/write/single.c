@@ -17,6 +17,7 @@ typedef struct Writer {
     Text calls, packings;
     int packing_count;
     int64_t packed;             /* elements so far */
+    int64_t work;               /* elements behind the arena: the most that a kernel uses */
 } Writer;
 
 /* ------------------------------------------------------------ addresses */
@@ -120,11 +121,21 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
                  norm->args[operator_arg(norm->op, "eps")].real);
     else
         text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
-    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld },    /* %s */\n", (long long)packing->groups, (long long)packing->outs,
-             (long long)packing->ins, (long long)packing->rows, (long long)packing->columns, (long long)packing->block, (long long)packing->last, node->path);
+    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld },    /* %s */\n", (long long)packing->groups, (long long)packing->outs,
+             (long long)packing->ins, (long long)packing->rows, (long long)packing->columns, (long long)packing->block, (long long)packing->last,
+             (long long)packing->points, node->path);
     writer->packing_count++;
     push(operands, ((Operand){ "const real *", "w", format("s->packed + %lld", (long long)writer->packed), node->path }));
     writer->packed += (packed_elements(packing) + 15) / 16 * 16;        /* each begins a cache line */
+}
+
+/* Kernels run one after the other, so what they use meanwhile lies in one place. */
+static void write_work(Writer *writer, const Single *single, OperandList *operands)
+{
+    if (!single->work)
+        return;
+    push(operands, ((Operand){ "real *", "work", format("arena + %lld", (long long)writer->plan->scratch_elements), single->kernel.node->path }));
+    writer->work = single->work > writer->work ? single->work : writer->work;
 }
 
 /* -------------------------------------------------------------- bodies */
@@ -265,7 +276,7 @@ static void write_kernel(Writer *writer, const Node *node)
     OperandList operands = { 0 };
     Single single = {
         .kernel = { .node = node, .stage = STAGE_FORWARD, .lanes = writer->emitter->lanes, .registers = target->registers },
-        .halves = target->vector_bytes == 64,
+        .halves = target->vector_bytes == 64, .winograd = writer->plan->fuse & FUSE_WINOGRAD,
         .x_stride = stride_of(writer->plan, node->inputs.items[0]), .y_stride = stride_of(writer->plan, node->out),
     };
     single.kernel.single = true;
@@ -273,6 +284,7 @@ static void write_kernel(Writer *writer, const Node *node)
     write_finishes(writer, &single, &operands);
     write_body(writer, &single, &operands);
     write_packing(writer, &single, &operands);
+    write_work(writer, &single, &operands);
     drop_unused(&operands, text_chars(&single.kernel.body));
     const char *text = format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
     write_call(writer, write_once(writer->emitter, format("%s_single", identifier(node->path)), "static void ", text), &operands);
@@ -399,6 +411,6 @@ void emit_single(Emitter *emitter, const Plan *plan)
                            "static const NetPacking packings[] = {\n%s    { 0 },\n};\n\n", text_chars(&writer.packings));
     text_add(&emitter->single, "    .single = { .phases = single, .phase_count = 1, .scratch_elements = %lld, .kept_elements = %lld, .logits = %lld },\n"
                                "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
-             (long long)plan->scratch_elements, (long long)plan->kept_elements, (long long)plan->places[plan->logits->id].place,
+             (long long)(plan->scratch_elements + writer.work), (long long)plan->kept_elements, (long long)plan->places[plan->logits->id].place,
              writer.packing_count, (long long)writer.packed);
 }

@@ -34,6 +34,39 @@ static Norm norm_of(const NetSession *session, const NetPacking *p, int64_t c)
     return norm;
 }
 
+/* A filter's taps to what it is at Winograd's points along an axis, 0, 1, -1, 2,
+ * -2 and infinity, with the factors that his sources and outputs leave to it
+ * (Lavin and Gray 2016, https://arxiv.org/abs/1509.09308, the matrix G). */
+static double at_point(int64_t point, int64_t tap, int64_t taps)
+{
+    static const double points[] = { 0, 1, -1, 2, -2 }, factors[] = { 1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24 };
+    if (point == 5)
+        return tap == taps - 1;
+    return factors[point] * pow(points[point], (double)tap);
+}
+
+static double filter_at(const NetPacking *p, const real *filter, int64_t i, int64_t j)
+{
+    double sum = 0;
+    for (int64_t row = 0; row < p->rows; row++)
+        for (int64_t column = 0; column < p->columns; column++)
+            sum += at_point(i, row, p->rows) * at_point(j, column, p->columns) * (double)filter[row * p->columns + column];
+    return sum;
+}
+
+/* The same as pack_channel(), at the points of both axes. */
+static void pack_points(const NetSession *session, const NetPacking *p, int64_t c, real *block, int64_t o, int64_t width)
+{
+    Norm norm = norm_of(session, p, c);
+    block[o] = (real)norm.term;
+    for (int64_t i = 0; i < p->points; i++)
+        for (int64_t j = 0; j < p->points; j++)
+            for (int64_t n = 0; n < p->ins; n++) {
+                const real *filter = session->weights + p->weight + (c * p->ins + n) * p->rows * p->columns;
+                block[(1 + (i * p->points + j) * (1 + p->ins) + 1 + n) * width + o] = (real)(filter_at(p, filter, i, j) * norm.factor);
+            }
+}
+
 /* Output channel c of its group's, into column o of a block `width` wide. */
 static void pack_channel(const NetSession *session, const NetPacking *p, int64_t c, real *block, int64_t o, int64_t width)
 {
@@ -54,8 +87,8 @@ static void pack(const NetSession *session, const NetPacking *p, real *to)
         for (int64_t first = 0; first < p->outs; first += p->block) {
             int64_t left = p->outs - first, used = left < p->block ? left : p->block, width = left < p->block ? p->last : p->block;
             for (int64_t o = 0; o < used; o++)
-                pack_channel(session, p, group * p->outs + first + o, to, o, width);
-            to += width * (1 + p->rows * p->columns * p->ins);
+                (p->points ? pack_points : pack_channel)(session, p, group * p->outs + first + o, to, o, width);
+            to += width * (1 + (p->points ? p->points * p->points * (1 + p->ins) : p->rows * p->columns * p->ins));
         }
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness import MODELS, netc, read_safetensors, run, trainer
 
-FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient"]
+FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd"]
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back

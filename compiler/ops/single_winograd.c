@@ -1,0 +1,271 @@
+/* single_winograd.c: a convolution of one image by way of winograd.h.
+ *
+ * Some rows of tiles at a time: their sources are turned into values at 36
+ * points, a vector of consecutive channels at once; at each point a matrix
+ * product, made of the tiles of single.c, goes over the channels; and what it
+ * gives is turned into outputs.  Values and products lie in `work`, [points]
+ * [tiles][channels], so that rows of tiles are taken together only as far as
+ * they stay in the cache.
+ */
+#include "single_tiles.h"
+#include "winograd.h"
+
+enum { MOST_WORK = 96 << 10,            /* elements: values and products of some rows of tiles */
+       TURN_COST = 120, UNTURN_COST = 130 };    /* cycles for a vector of channels of a tile: loads, stores and what is between */
+
+typedef struct Winograd {
+    Single *single;
+    const Gather *gather;
+    Axis rows, columns;         /* of tiles */
+    int64_t strip;              /* rows of tiles at a time */
+    int64_t tiles;              /* in them */
+    int64_t ins;                /* elements of a tile's values at a point */
+    RunList runs;               /* tiles of a row whose sources and outputs lie alike */
+} Winograd;
+
+static int64_t whole_vectors(const Single *single, int64_t channels)
+{
+    return (channels + single->kernel.lanes - 1) / single->kernel.lanes;
+}
+
+/* A point's product: every tile is a position. */
+static Gather product_of(const Winograd *winograd)
+{
+    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
+    all.sources = all.positions = winograd->tiles;
+    return (Gather){ .groups = 1, .tiled = winograd->gather->tiled, .summed = winograd->gather->summed, .rows = one, .columns = all };
+}
+
+/* As many rows of tiles as the cache holds, and as go into all without a rest. */
+static void choose_strip(Winograd *winograd)
+{
+    int64_t channels = winograd->ins + whole_vectors(winograd->single, winograd->gather->tiled) * winograd->single->kernel.lanes;
+    for (winograd->strip = winograd->rows.positions; winograd->strip > 1; winograd->strip--)
+        if (winograd->rows.positions % winograd->strip == 0
+            && winograd->strip * winograd->columns.positions * POINTS_OF_BOTH * channels <= MOST_WORK)
+            break;
+    winograd->tiles = winograd->strip * winograd->columns.positions;
+}
+
+/* Whether it takes less time than single_gather(), of which `tile` is the tile. */
+static bool is_worth_it(const Winograd *winograd)
+{
+    const Single *single = winograd->single;
+    const Gather *gather = winograd->gather;
+    Gather product = product_of(winograd);
+    double strips = (double)(winograd->rows.positions / winograd->strip), ins = (double)gather->summed;
+    double vectors_in = (double)whole_vectors(single, gather->summed), vectors_out = (double)whole_vectors(single, gather->tiled);
+    double direct = single_cover_cost(single, gather, choose_single_tile(single, gather)) * (double)gather->rows.positions
+                    * (double)(gather->rows.taps * gather->columns.taps) * ins;
+    double turned = single_cover_cost(single, &product, choose_single_tile(single, &product)) * strips * POINTS_OF_BOTH * ins
+                    + strips * (double)winograd->tiles * (vectors_in * TURN_COST + vectors_out * UNTURN_COST);
+    return turned < 0.85 * direct;
+}
+
+/* A last tile of which some outputs lie outside is a run of its own. */
+static void split_tiles(Winograd *winograd)
+{
+    split_columns(&winograd->columns, 1, &winograd->runs);
+    Run *last = &winograd->runs.items[winograd->runs.count - 1];
+    if (winograd->gather->columns.positions % winograd->columns.stride == 0 || last->count == 1)
+        return;
+    last->count--;
+    push(&winograd->runs, ((Run){ winograd->columns.positions - 1, 1, 1 }));
+}
+
+static void open_tiles(const Winograd *winograd, Run run)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
+    kernel_line(kernel, "const int tile = (row - top) * %lld + column;", (long long)winograd->columns.positions);
+}
+
+/* ------------------------------------------------------------- turning */
+
+static void turn_tile(const Winograd *winograd, Run run)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    int64_t stride = winograd->single->x_stride, first = run.start * winograd->columns.stride;
+    open_tiles(winograd, run);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)winograd->gather->summed);
+    kernel_line(kernel, "const int64_t source = column * %lldL + c;", (long long)(winograd->columns.stride * stride));
+    kernel_line(kernel, "real *to = values + tile * %lldL + c;", (long long)winograd->ins);
+    for (int64_t j = 0; j < POINTS; j++) {
+        int64_t at = axis_source(&winograd->columns, run.start, j);
+        kernel_line(kernel, "vec t%lld_0, t%lld_1, t%lld_2, t%lld_3, t%lld_4, t%lld_5;", (long long)j, (long long)j, (long long)j, (long long)j,
+                    (long long)j, (long long)j);
+        if (at < 0) {
+            kernel_line(kernel, "t%lld_0 = t%lld_1 = t%lld_2 = t%lld_3 = t%lld_4 = t%lld_5 = (vec){ 0 };", (long long)j, (long long)j, (long long)j,
+                        (long long)j, (long long)j, (long long)j);
+            continue;
+        }
+        kernel_line(kernel, "{");
+        for (int64_t i = 0; i < POINTS; i++)
+            kernel_line(kernel, "const vec d%lld = *(const loose_vec *)(line%lld + source + %lldL);", (long long)i, (long long)i,
+                        (long long)((at - first) * stride));
+        emit_turn(kernel, "u", "d");
+        for (int64_t i = 0; i < POINTS; i++)
+            kernel_line(kernel, "t%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
+        kernel_line(kernel, "}");
+    }
+    for (int64_t i = 0; i < POINTS; i++) {
+        kernel_line(kernel, "{");
+        for (int64_t j = 0; j < POINTS; j++)
+            kernel_line(kernel, "const vec d%lld = t%lld_%lld;", (long long)j, (long long)j, (long long)i);
+        emit_turn(kernel, "u", "d");
+        for (int64_t j = 0; j < POINTS; j++)
+            kernel_line(kernel, "*(loose_vec *)(to + %lldL) = u%lld;", (long long)((i * POINTS + j) * winograd->tiles * winograd->ins), (long long)j);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+/* Rows in the padding are read as zeros. */
+static void turn_strip(const Winograd *winograd)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    const Axis *rows = &winograd->rows;
+    int64_t line = winograd->columns.sources * winograd->single->x_stride;
+    bool inside = every_tap_lies_inside(rows);
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
+    for (int64_t i = 0; i < POINTS; i++) {
+        const char *at = format("row * %lld + %lld", (long long)rows->stride, (long long)(i - rows->before));
+        if (inside)
+            kernel_line(kernel, "const real *line%lld = x + (%s) * %lldL;", (long long)i, at, (long long)line);
+        else
+            kernel_line(kernel, "const real *line%lld = (unsigned)(%s) < %lld ? x + (%s) * %lldL : zeros;", (long long)i, at,
+                        (long long)rows->sources, at, (long long)line);
+    }
+    for (int r = 0; r < winograd->runs.count; r++)
+        turn_tile(winograd, winograd->runs.items[r]);
+    kernel_line(kernel, "}");
+}
+
+/* ------------------------------------------------------------ products */
+
+static void multiply(const Winograd *winograd, const Block *block, int64_t positions)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    Single inner = *winograd->single;
+    Gather product = product_of(winograd);
+    RunList runs = { 0 };
+    Block whole = *block;       /* products are stored by whole vectors */
+    whole.channels = block->vectors * kernel->lanes;
+    inner.finish = NULL;
+    inner.finish_names.count = 0;
+    inner.x_stride = winograd->ins;
+    inner.y_stride = whole.channels;
+    split_columns(&product.columns, positions, &runs);
+    kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
+    kernel_line(kernel, "const real *x = values + point * %lldL;", (long long)(winograd->tiles * winograd->ins));
+    kernel_line(kernel, "const real *b = factors + point * %lldL;", (long long)(block->width * (1 + product.summed)));
+    kernel_line(kernel, "real *y = products + point * %lldL;", (long long)(winograd->tiles * inner.y_stride));
+    kernel_line(kernel, "const int t = 0, row = 0;");
+    *kernel = inner.kernel = *kernel;
+    for (int i = 0; i < runs.count; i++)
+        single_tile(&inner, &product, &whole, runs.items[i]);
+    *kernel = inner.kernel;
+    kernel_line(kernel, "}");
+}
+
+/* ----------------------------------------------------------- unturning */
+
+static void unturn_vector(const Winograd *winograd, const Block *block, Run run, int64_t v)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes, stride = block->vectors * lanes;
+    int64_t left = block->channels - v * lanes, used = left < lanes ? left : lanes;
+    int64_t columns = winograd->gather->columns.positions - run.start * outputs;
+    const Axis *rows = &winograd->gather->rows;
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", (long long)stride, (long long)(v * lanes));
+    for (int64_t j = 0; j < POINTS; j++) {
+        kernel_line(kernel, "vec s%lld_0%s;", (long long)j, outputs == 2 ? format(", s%lld_1", (long long)j)
+                    : format(", s%lld_1, s%lld_2, s%lld_3", (long long)j, (long long)j, (long long)j));
+        kernel_line(kernel, "{");
+        for (int64_t i = 0; i < POINTS; i++)
+            kernel_line(kernel, "const vec m%lld = *(const loose_vec *)(from + %lldL);", (long long)i, (long long)((i * POINTS + j) * winograd->tiles * stride));
+        emit_unturn(kernel, "u", "m", taps);
+        for (int64_t i = 0; i < outputs; i++)
+            kernel_line(kernel, "s%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "const vec term = *(const loose_vec *)(b + %lld);", (long long)(v * lanes));
+    for (int64_t i = 0; i < outputs; i++) {
+        bool asks = rows->positions % outputs && i > 0;
+        kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i, (long long)rows->positions);
+        for (int64_t j = 0; j < POINTS; j++)
+            kernel_line(kernel, "const vec m%lld = s%lld_%lld;", (long long)j, (long long)j, (long long)i);
+        emit_unturn(kernel, "u", "m", taps);
+        for (int64_t j = 0; j < outputs && j < columns; j++)
+            single_store(winograd->single, format("(row * %lldL + %lld) * %lldL + column * %lld + %lld", (long long)outputs, (long long)i,
+                                                  (long long)winograd->gather->columns.positions, (long long)outputs, (long long)j),
+                         format("t + %lld", (long long)(v * lanes)), used, format("term + u%lld", (long long)j));
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+static void unturn_strip(const Winograd *winograd, const Block *block)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
+    for (int r = 0; r < winograd->runs.count; r++) {
+        open_tiles(winograd, winograd->runs.items[r]);
+        for (int64_t v = 0; v < block->vectors; v++)
+            unturn_vector(winograd, block, winograd->runs.items[r], v);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+/* The blocks of `channels` channels from `from` to `to`. */
+static void multiply_blocks(const Winograd *winograd, TileSize tile, int64_t channels, int64_t from, int64_t to)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    if (from >= to)
+        return;
+    Block block = block_of(winograd->single, channels);
+    int64_t size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->gather->summed));
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", (long long)from, (long long)to, (long long)channels);
+    kernel_line(kernel, "const real *b = u, *factors = u + %lld;", (long long)block.width);
+    multiply(winograd, &block, tile.positions);
+    unturn_strip(winograd, &block);
+    kernel_line(kernel, "u += %lldL;", (long long)size);
+    kernel_line(kernel, "}");
+}
+
+bool single_winograd(Single *single, Gather gather)
+{
+    if (!winograd_fits(&gather))
+        return false;
+    int64_t lanes = single->kernel.lanes;
+    Winograd winograd = {
+        .single = single, .gather = &gather, .rows = winograd_tiles(&gather.rows), .columns = winograd_tiles(&gather.columns),
+        .ins = whole_vectors(single, gather.summed) * lanes,
+    };
+    choose_strip(&winograd);
+    if (!is_worth_it(&winograd))
+        return false;
+    split_tiles(&winograd);
+    Gather product = product_of(&winograd);
+    TileSize tile = choose_single_tile(single, &product);
+    int64_t step = tile.vectors * lanes, whole = gather.tiled / step * step;
+    int64_t values = POINTS_OF_BOTH * winograd.tiles * winograd.ins, products = POINTS_OF_BOTH * winograd.tiles * step;
+    int64_t line = gather.columns.sources * single->x_stride + lanes;
+    Kernel *kernel = &single->kernel;
+    pack_single_gather(single, &gather, step);
+    single->packing.points = POINTS;
+    single->work = values + products;
+    if (!every_tap_lies_inside(&winograd.rows))
+        kernel_line(kernel, "static const real zeros[%lld];", (long long)line);
+    kernel_line(kernel, "real *values = work, *products = work + %lldL;", (long long)values);
+    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", (long long)winograd.rows.positions, (long long)winograd.strip);
+    turn_strip(&winograd);
+    kernel_line(kernel, "const real *u = w;");
+    multiply_blocks(&winograd, tile, step, 0, whole);
+    multiply_blocks(&winograd, tile, gather.tiled - whole, whole, gather.tiled);
+    kernel_line(kernel, "}");
+    return true;
+}

@@ -1,0 +1,96 @@
+"""Convolutions by way of Winograd's tiles give what the direct ones give: in
+float64 but for its rounding, in float32 within what small points cost.
+"""
+import re
+
+import pytest
+
+from harness import MODELS, ROOT, netc, run
+
+# Tiles of both sizes, with and without padding, more than the window needs and on one axis only, that leave
+# a rest of one to three outputs, or are all there is; channels that fill no vector or several; a slice of a concat
+# and the sum of a skip; a batch norm that is part of the weights.
+NET = """network tiles {
+    input [3, 31, 29]
+
+    conv2d(17, 3, padding=1)
+    batch_norm2d
+    relu
+    concat {
+        branch { conv2d(24, 5, padding=2) }
+        branch { conv2d(9, 3, padding=1);  relu }
+    }
+    skip { conv2d(33, 3, padding=1) }
+    conv2d(40, 3, padding=[0, 2], bias=false)
+    max_pool2d(2)
+    conv2d(16, 5, padding=4)
+    conv2d(20, 3)
+    conv2d(8, 5)
+    conv2d(12, 3, padding=3)
+    flatten
+    linear(10)
+}
+"""
+
+MAIN = """
+#include "net.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+extern const NetModel NAME_model;
+enum { IMAGES = 3 };
+int main(void)
+{
+    NetError error;
+    NetSession *network = net_open(&NAME_model, 1, IMAGES, 5, &error);
+    NetShape size = net_image_size(network);
+    int64_t pixels = size.c * size.h * size.w;
+    float *images = malloc(IMAGES * pixels * sizeof *images), *all = malloc(IMAGES * 10 * sizeof *all), alone[10];
+    for (int64_t i = 0; i < IMAGES * pixels; i++)
+        images[i] = (float)(i * 2654435761u % 1000) / 500 - 1;
+    net_predict(network, images, IMAGES, all);
+    double largest = 0, differ = 0;
+    for (int image = 0; image < IMAGES; image++) {
+        net_predict(network, images + image * pixels, 1, alone);
+        for (int i = 0; i < 10; i++) {
+            largest = fmax(largest, fabs(all[image * 10 + i]));
+            differ = fmax(differ, fabs(all[image * 10 + i] - alone[i]));
+        }
+    }
+    printf("%.3e\\n", differ / largest);
+    return 0;
+}
+"""
+
+
+def difference(tmp_path, path, name, dtype, *options):
+    """Between lone images' logits and those of the same images together, relative to the largest."""
+    real = "float" if dtype == "f32" else "double"
+    netc("build", "--object", f"--dtype={dtype}", *options, path, "-o", tmp_path / "net.o")
+    (tmp_path / "main.c").write_text(MAIN.replace("NAME", name))
+    run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-DNET_NO_MAIN", f"-DNET_REAL={real}", "-I", ROOT / "runtime", tmp_path / "main.c", tmp_path / "net.o",
+        ROOT / "build" / f"libnet_{dtype}.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread", "-o", tmp_path / "main")
+    return float(run(tmp_path / "main").stdout)
+
+
+@pytest.fixture
+def tiles(tmp_path):
+    (tmp_path / "tiles.net").write_text(NET)
+    return tmp_path / "tiles.net"
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
+@pytest.mark.parametrize("dtype, close", [("f64", 1e-7), ("f32", 3e-5)])          # logits leave as floats
+def test_a_lone_image_has_the_same_logits(tmp_path, tiles, dtype, close, target):
+    assert difference(tmp_path, tiles, "tiles", dtype, f"--target={target}", "--warn=no-rows-left-out") < close
+
+
+@pytest.mark.parametrize("name", ["cnn", "inception", "resnet", "densenet", "resnet18_cifar"])
+def test_models_stay_close_in_float32(tmp_path, name):
+    assert difference(tmp_path, MODELS / f"{name}.net", name, "f32") < 1e-5
+
+
+def test_it_can_be_left_out(tiles):
+    layers = lambda *options: re.findall(r", 6 }, +/\* (\S+) \*/", netc("emit", "--warn=no-rows-left-out", *options, tiles).stdout)
+    assert len(layers("--target=x86-64-v4")) >= 6
+    assert not layers("--target=x86-64-v4", "--fuse=activation,pool")
