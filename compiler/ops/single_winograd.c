@@ -176,7 +176,7 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
     Kernel *kernel = &winograd->single->kernel;
     int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes, stride = block->vectors * lanes;
     int64_t left = block->channels - v * lanes, used = left < lanes ? left : lanes;
-    int64_t columns = winograd->gather->columns.positions - run.start * outputs;
+    int64_t columns = winograd->gather->columns.positions - run.start * outputs, inside = columns < outputs ? columns : outputs;
     const Axis *rows = &winograd->gather->rows;
     kernel_line(kernel, "{");
     kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", (long long)stride, (long long)(v * lanes));
@@ -186,7 +186,7 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
         kernel_line(kernel, "{");
         for (int64_t i = 0; i < POINTS; i++)
             kernel_line(kernel, "const vec m%lld = *(const loose_vec *)(from + %lldL);", (long long)i, (long long)((i * POINTS + j) * winograd->tiles * stride));
-        emit_unturn(kernel, "u", "m", taps);
+        emit_unturn(kernel, "u", "m", taps, outputs);
         for (int64_t i = 0; i < outputs; i++)
             kernel_line(kernel, "s%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
         kernel_line(kernel, "}");
@@ -197,8 +197,8 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
         kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i, (long long)rows->positions);
         for (int64_t j = 0; j < POINTS; j++)
             kernel_line(kernel, "const vec m%lld = s%lld_%lld;", (long long)j, (long long)j, (long long)i);
-        emit_unturn(kernel, "u", "m", taps);
-        for (int64_t j = 0; j < outputs && j < columns; j++)
+        emit_unturn(kernel, "u", "m", taps, inside);
+        for (int64_t j = 0; j < inside; j++)
             single_store(winograd->single, format("(row * %lldL + %lld) * %lldL + column * %lld + %lld", (long long)outputs, (long long)i,
                                                   (long long)winograd->gather->columns.positions, (long long)outputs, (long long)j),
                          format("t + %lld", (long long)(v * lanes)), used, format("term + u%lld", (long long)j));

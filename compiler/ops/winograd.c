@@ -1,5 +1,5 @@
-/* winograd.c: see winograd.h.  The two matrices are written out with what their
- * rows share computed once: 12 operations for six sources, 8 or 10 for outputs. */
+/* winograd.c: see winograd.h.  What the matrices' rows share is written alike, for
+ * the C compiler to compute once: 12 operations for six sources, 8 or 10 for outputs. */
 #include "winograd.h"
 
 int64_t winograd_outputs(int64_t taps)
@@ -43,11 +43,14 @@ void emit_turn(Kernel *kernel, const char *to, const char *from)
         kernel_line(kernel, "%s", with_names(lines[i], to, from));
 }
 
-void emit_unturn(Kernel *kernel, const char *to, const char *from, int64_t taps)
+void emit_unturn(Kernel *kernel, const char *to, const char *from, int64_t taps, int64_t outputs)
 {
-    kernel_line(kernel, "%s", with_names("const vec Tp = F1 + F2, Tq = F1 - F2, Tr = F3 + F4, Ts = F3 - F4;", to, from));
-    if (taps == 5)
-        kernel_line(kernel, "%s", with_names("const vec T0 = F0 + Tp + Tr, T1 = Tq + 2 * Ts + F5;", to, from));
-    else
-        kernel_line(kernel, "%s", with_names("const vec T0 = F0 + Tp + Tr, T1 = Tq + 2 * Ts, T2 = Tp + 4 * Tr, T3 = Tq + 8 * Ts + F5;", to, from));
+    static const char *const lines[] = {
+        "const vec T0 = F0 + (F1 + F2) + (F3 + F4);", "const vec T1 = (F1 - F2) + 2 * (F3 - F4)", "const vec T2 = (F1 + F2) + 4 * (F3 + F4);",
+        "const vec T3 = (F1 - F2) + 8 * (F3 - F4)",
+    };
+    for (int64_t i = 0; i < outputs; i++) {
+        const char *last = i == winograd_outputs(taps) - 1 ? " + F5;" : i % 2 ? ";" : "";
+        kernel_line(kernel, "%s", with_names(format("%s%s", lines[i], last), to, from));
+    }
 }

@@ -28,7 +28,7 @@ Axis winograd_tiles(const Axis *axis);
 
 /* Writes the declarations "const vec <to>0 = …" to <to>5, the values of the sources <from>0 to <from>5 … */
 void emit_turn(Kernel *kernel, const char *to, const char *from);
-/* … and of the outputs, <to>0 and on, of the values. */
-void emit_unturn(Kernel *kernel, const char *to, const char *from, int64_t taps);
+/* … and of the first so many outputs, <to>0 and on, of the values. */
+void emit_unturn(Kernel *kernel, const char *to, const char *from, int64_t taps, int64_t outputs);
 
 #endif
