@@ -195,7 +195,7 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
     for (int64_t i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
         kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i, (long long)rows->positions);
-        for (int64_t j = 0; j < POINTS; j++)
+        for (int64_t j = 0; j < POINTS - (inside < outputs); j++)       /* the last output alone takes the last value */
             kernel_line(kernel, "const vec m%lld = s%lld_%lld;", (long long)j, (long long)j, (long long)i);
         emit_unturn(kernel, "u", "m", taps, inside);
         for (int64_t j = 0; j < inside; j++)
