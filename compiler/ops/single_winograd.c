@@ -177,10 +177,11 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
     int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes, stride = block->vectors * lanes;
     int64_t left = block->channels - v * lanes, used = left < lanes ? left : lanes;
     int64_t columns = winograd->gather->columns.positions - run.start * outputs, inside = columns < outputs ? columns : outputs;
+    int64_t values = POINTS - (inside < outputs);       /* of a row: the last output alone takes the last one */
     const Axis *rows = &winograd->gather->rows;
     kernel_line(kernel, "{");
     kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", (long long)stride, (long long)(v * lanes));
-    for (int64_t j = 0; j < POINTS; j++) {
+    for (int64_t j = 0; j < values; j++) {
         kernel_line(kernel, "vec s%lld_0%s;", (long long)j, outputs == 2 ? format(", s%lld_1", (long long)j)
                     : format(", s%lld_1, s%lld_2, s%lld_3", (long long)j, (long long)j, (long long)j));
         kernel_line(kernel, "{");
@@ -195,7 +196,7 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
     for (int64_t i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
         kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i, (long long)rows->positions);
-        for (int64_t j = 0; j < POINTS - (inside < outputs); j++)       /* the last output alone takes the last value */
+        for (int64_t j = 0; j < values; j++)
             kernel_line(kernel, "const vec m%lld = s%lld_%lld;", (long long)j, (long long)j, (long long)i);
         emit_unturn(kernel, "u", "m", taps, inside);
         for (int64_t j = 0; j < inside; j++)
