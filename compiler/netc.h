@@ -410,6 +410,10 @@ struct Operator {
     /* True when node's backward_input kernel can make the sums of `sums`, an
      * OP_SUMS_GRADIENT, as it stores dx: emit then finds it in kernel->sums.  NULL: never. */
     bool (*sums)(const Node *node, const Node *sums);
+    /* Vectors of memory in which node's kernel of its stage does less work than it
+     * would without: it then finds them in node->work.  `pool`, which takes what it
+     * makes, may be NULL; 0: none.  NULL: never any. */
+    int64_t (*work)(const Node *node, const Node *pool, int lanes);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -575,6 +579,7 @@ struct Node {
     const Node *sums;           /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
     const Node *pool;           /* STAGE_BACKWARD_PARAMETERS: dy is what this one makes, and its own dy and aux are
                                    read instead; NULL: none */
+    Tensor *work;               /* memory that its kernel uses meanwhile; NULL: none; set by plan/fuse.c */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -719,7 +724,7 @@ enum {                          /* CompileOptions.fuse: rewrites of a plan, or o
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
     FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7, FUSE_WINOGRAD = 1 << 8,
     FUSE_ALL = (1 << 9) - 1,
-    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT      /* in a plan they need specialised kernels */
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT | FUSE_WINOGRAD      /* in a plan they need specialised kernels */
 };
 
 typedef struct CompileOptions {
@@ -774,6 +779,7 @@ void make_schedule(Plan *plan);
 void make_phases(Plan *plan);   /* of the final schedule */
 /* fuse.c: does element-by-element nodes inside the kernels that make their input. */
 void fuse_plan(Plan *plan);
+void give_work(Plan *plan);     /* memory to kernels that are faster with it; of the fused schedule */
 bool read_fusions(const char *words, unsigned *fuse);   /* "none" or "NAME,…"; false: one is unknown */
 const char *fusion_names(void);                         /* for help: "activation, residual, …" */
 /* The tensor that node makes: out or dx. */

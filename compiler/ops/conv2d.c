@@ -173,6 +173,7 @@ const Operator operator_conv2d = {
     .multiply_adds = multiply_adds,
     .pools = conv2d_pools,
     .unpools = conv2d_unpools,
+    .work = conv2d_work,
     .sums = conv2d_sums,
     .emit = emit_conv2d,
     .single = single_conv2d,

@@ -4,6 +4,7 @@
 #include "tiles.h"
 #include "conv2d.h"
 #include "max_pool2d.h"
+#include "winograd.h"
 
 Axis conv2d_axis(const Node *node, int axis)
 {
@@ -66,6 +67,14 @@ bool conv2d_sums(const Node *node, const Node *sums)
     return conv2d_pads_with_zeros(node) && input_shape(sums).dim[0] <= MOST_SUMMED;
 }
 
+int64_t conv2d_work(const Node *node, const Node *pool, int lanes)
+{
+    Gather forward = forward_gather(node), backward = reversed_gather(&forward, node->accumulate);
+    if (!conv2d_pads_with_zeros(node) || (node->stage != STAGE_FORWARD && node->stage != STAGE_BACKWARD_INPUT))
+        return 0;
+    return winograd_work(node->stage == STAGE_FORWARD ? &forward : &backward, pool, lanes);
+}
+
 bool emit_conv2d(Kernel *kernel)
 {
     const Node *node = kernel->node;
@@ -74,12 +83,13 @@ bool emit_conv2d(Kernel *kernel)
     Gather forward = forward_gather(node);
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
     flatten_rows(kernel, &forward);
+    void (*gather)(Kernel *, const Gather *) = node->work ? emit_winograd : emit_gather;
     if (kernel->stage == STAGE_FORWARD) {
-        emit_gather(kernel, &forward);
+        gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
         Gather backward = reversed_gather(&forward, node->accumulate);
         open_gradient_sums(kernel);
-        emit_gather(kernel, &backward);
+        gather(kernel, &backward);
         close_gradient_sums(kernel);
     } else {
         emit_weight_gradient(kernel, &forward);

@@ -62,17 +62,6 @@ static bool is_worth_it(const Winograd *winograd)
     return turned < 0.85 * direct;
 }
 
-/* A last tile of which some outputs lie outside is a run of its own. */
-static void split_tiles(Winograd *winograd)
-{
-    split_columns(&winograd->columns, 1, &winograd->runs);
-    Run *last = &winograd->runs.items[winograd->runs.count - 1];
-    if (winograd->gather->columns.positions % winograd->columns.stride == 0 || last->count == 1)
-        return;
-    last->count--;
-    push(&winograd->runs, ((Run){ winograd->columns.positions - 1, 1, 1 }));
-}
-
 static void open_tiles(const Winograd *winograd, Run run)
 {
     Kernel *kernel = &winograd->single->kernel;
@@ -85,38 +74,13 @@ static void open_tiles(const Winograd *winograd, Run run)
 static void turn_tile(const Winograd *winograd, Run run)
 {
     Kernel *kernel = &winograd->single->kernel;
-    int64_t stride = winograd->single->x_stride, first = run.start * winograd->columns.stride;
+    int64_t stride = winograd->single->x_stride;
     open_tiles(winograd, run);
     kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)winograd->gather->summed);
     kernel_line(kernel, "const int64_t source = column * %lldL + c;", (long long)(winograd->columns.stride * stride));
     kernel_line(kernel, "real *to = values + tile * %lldL + c;", (long long)winograd->ins);
-    for (int64_t j = 0; j < POINTS; j++) {
-        int64_t at = axis_source(&winograd->columns, run.start, j);
-        kernel_line(kernel, "vec t%lld_0, t%lld_1, t%lld_2, t%lld_3, t%lld_4, t%lld_5;", (long long)j, (long long)j, (long long)j, (long long)j,
-                    (long long)j, (long long)j);
-        if (at < 0) {
-            kernel_line(kernel, "t%lld_0 = t%lld_1 = t%lld_2 = t%lld_3 = t%lld_4 = t%lld_5 = (vec){ 0 };", (long long)j, (long long)j, (long long)j,
-                        (long long)j, (long long)j, (long long)j);
-            continue;
-        }
-        kernel_line(kernel, "{");
-        for (int64_t i = 0; i < POINTS; i++)
-            kernel_line(kernel, "const vec d%lld = *(const loose_vec *)(line%lld + source + %lldL);", (long long)i, (long long)i,
-                        (long long)((at - first) * stride));
-        emit_turn(kernel, "u", "d");
-        for (int64_t i = 0; i < POINTS; i++)
-            kernel_line(kernel, "t%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
-        kernel_line(kernel, "}");
-    }
-    for (int64_t i = 0; i < POINTS; i++) {
-        kernel_line(kernel, "{");
-        for (int64_t j = 0; j < POINTS; j++)
-            kernel_line(kernel, "const vec d%lld = t%lld_%lld;", (long long)j, (long long)j, (long long)i);
-        emit_turn(kernel, "u", "d");
-        for (int64_t j = 0; j < POINTS; j++)
-            kernel_line(kernel, "*(loose_vec *)(to + %lldL) = u%lld;", (long long)((i * POINTS + j) * winograd->tiles * winograd->ins), (long long)j);
-        kernel_line(kernel, "}");
-    }
+    emit_turn_tile(kernel, &winograd->columns, run.start, (Place){ "*(const loose_vec *)(line%lld + source + %lldL)", stride },
+                   (Place){ "*(loose_vec *)(to + %lldL)", winograd->tiles * winograd->ins });
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -177,28 +141,15 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
     int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes, stride = block->vectors * lanes;
     int64_t left = block->channels - v * lanes, used = left < lanes ? left : lanes;
     int64_t columns = winograd->gather->columns.positions - run.start * outputs, inside = columns < outputs ? columns : outputs;
-    int64_t values = POINTS - (inside < outputs);       /* of a row: the last output alone takes the last one */
     const Axis *rows = &winograd->gather->rows;
     kernel_line(kernel, "{");
     kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", (long long)stride, (long long)(v * lanes));
-    for (int64_t j = 0; j < values; j++) {
-        kernel_line(kernel, "vec s%lld_0%s;", (long long)j, outputs == 2 ? format(", s%lld_1", (long long)j)
-                    : format(", s%lld_1, s%lld_2, s%lld_3", (long long)j, (long long)j, (long long)j));
-        kernel_line(kernel, "{");
-        for (int64_t i = 0; i < POINTS; i++)
-            kernel_line(kernel, "const vec m%lld = *(const loose_vec *)(from + %lldL);", (long long)i, (long long)((i * POINTS + j) * winograd->tiles * stride));
-        emit_unturn(kernel, "u", "m", taps, outputs);
-        for (int64_t i = 0; i < outputs; i++)
-            kernel_line(kernel, "s%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
-        kernel_line(kernel, "}");
-    }
+    emit_unturn_tile(kernel, (Place){ "*(const loose_vec *)(from + %lldL)", winograd->tiles * stride }, taps, inside);
     kernel_line(kernel, "const vec term = *(const loose_vec *)(b + %lld);", (long long)(v * lanes));
     for (int64_t i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
         kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i, (long long)rows->positions);
-        for (int64_t j = 0; j < values; j++)
-            kernel_line(kernel, "const vec m%lld = s%lld_%lld;", (long long)j, (long long)j, (long long)i);
-        emit_unturn(kernel, "u", "m", taps, inside);
+        emit_unturn_row(kernel, "u", 0, i, taps, inside);
         for (int64_t j = 0; j < inside; j++)
             single_store(winograd->single, format("(row * %lldL + %lld) * %lldL + column * %lld + %lld", (long long)outputs, (long long)i,
                                                   (long long)winograd->gather->columns.positions, (long long)outputs, (long long)j),
@@ -249,7 +200,7 @@ bool single_winograd(Single *single, Gather gather)
     choose_strip(&winograd);
     if (!is_worth_it(&winograd))
         return false;
-    split_tiles(&winograd);
+    split_tiles(&gather.columns, &winograd.runs);
     Gather product = product_of(&winograd);
     TileSize tile = choose_single_tile(single, &product);
     int64_t step = tile.vectors * lanes, whole = gather.tiled / step * step;

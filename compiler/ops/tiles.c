@@ -533,6 +533,23 @@ void emit_gather(Kernel *kernel, const Gather *whole)
     kernel_line(kernel, "}");
 }
 
+void emit_product(Kernel *kernel, const Gather *gather)
+{
+    Kernel plain = *kernel;
+    GatherText text = {
+        .kernel = &plain, .gather = gather, .in_plane = gather->columns.sources, .out_plane = gather->columns.positions, .rows = 1,
+    };
+    Tile tile = choose_tile(gather, 1, 1, kernel->registers);
+    int64_t whole = gather->tiled / tile.channels * tile.channels;
+    plain.finish = plain.finish_operands = NULL;
+    plain.sums = plain.pool = NULL;
+    split_columns(&gather->columns, tile.columns, &text.runs);
+    kernel_line(&plain, "const int top = 0, bottom = 1;");
+    gather_channels(&text, tile.channels, 0, whole);
+    gather_channels(&text, gather->tiled - whole, whole, gather->tiled);
+    kernel->body = plain.body;
+}
+
 void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
 {
     Gather forward = {

@@ -2,6 +2,8 @@
  * the C compiler to compute once: 12 operations for six sources, 8 or 10 for outputs. */
 #include "winograd.h"
 
+#include <string.h>
+
 int64_t winograd_outputs(int64_t taps)
 {
     return taps == 3 || taps == 5 ? POINTS + 1 - taps : 0;
@@ -23,16 +25,35 @@ Axis winograd_tiles(const Axis *axis)
     };
 }
 
-/* The text with T and F for the names' beginnings. */
+void split_tiles(const Axis *axis, RunList *runs)
+{
+    Axis tiles = winograd_tiles(axis);
+    split_columns(&tiles, 1, runs);
+    Run *last = &runs->items[runs->count - 1];
+    if (axis->positions % tiles.stride == 0 || last->count == 1)
+        return;
+    last->count--;
+    push(runs, ((Run){ tiles.positions - 1, 1, 1 }));
+}
+
+/* The text with names for T and F: patterns, in which * is the digit that follows. */
 static const char *with_names(const char *text, const char *to, const char *from)
 {
     Text named = { 0 };
-    for (; *text; text++)
-        text_add(&named, "%s", *text == 'T' ? to : *text == 'F' ? from : (char[]){ *text, 0 });
+    for (; *text; text++) {
+        const char *pattern = *text == 'T' ? to : *text == 'F' ? from : NULL, *digit = pattern ? strchr(pattern, '*') : NULL;
+        if (digit)
+            text_add(&named, "%.*s%c%s", (int)(digit - pattern), pattern, *++text, digit + 1);
+        else if (pattern)
+            text_add(&named, "%s", pattern);
+        else
+            text_add_range(&named, text, 1);
+    }
     return text_chars(&named);
 }
 
-void emit_turn(Kernel *kernel, const char *to, const char *from)
+/* Declares the six values of six sources. */
+static void emit_turn(Kernel *kernel, const char *to, const char *from)
 {
     static const char *const lines[] = {
         "const vec T0 = 4 * F0 - 5 * F2 + F4, T5 = 4 * F1 - 5 * F3 + F5;",
@@ -43,14 +64,76 @@ void emit_turn(Kernel *kernel, const char *to, const char *from)
         kernel_line(kernel, "%s", with_names(lines[i], to, from));
 }
 
-void emit_unturn(Kernel *kernel, const char *to, const char *from, int64_t taps, int64_t outputs)
+/* … and the first so many outputs of the values, <to><first> and on. */
+static void emit_unturn(Kernel *kernel, const char *to, int64_t first, const char *from, int64_t taps, int64_t outputs)
 {
-    static const char *const lines[] = {
-        "const vec T0 = F0 + (F1 + F2) + (F3 + F4);", "const vec T1 = (F1 - F2) + 2 * (F3 - F4)", "const vec T2 = (F1 + F2) + 4 * (F3 + F4);",
-        "const vec T3 = (F1 - F2) + 8 * (F3 - F4)",
-    };
+    static const char *const lines[] = { "F0 + (F1 + F2) + (F3 + F4)", "(F1 - F2) + 2 * (F3 - F4)", "(F1 + F2) + 4 * (F3 + F4)", "(F1 - F2) + 8 * (F3 - F4)" };
     for (int64_t i = 0; i < outputs; i++) {
-        const char *last = i == winograd_outputs(taps) - 1 ? " + F5;" : i % 2 ? ";" : "";
-        kernel_line(kernel, "%s", with_names(format("%s%s", lines[i], last), to, from));
+        const char *line = format("vec T = %s%s;", lines[i], i == winograd_outputs(taps) - 1 ? " + F5" : "");
+        kernel_line(kernel, "%s", with_names(line, format("%s%lld", to, (long long)(first + i)), from));
     }
+}
+
+/* "vec t3_0, t3_1;" */
+static void declare_column(Kernel *kernel, const char *name, int64_t column, int64_t count)
+{
+    Text names = { 0 };
+    for (int64_t i = 0; i < count; i++)
+        text_add(&names, "%s%s%lld_%lld", i ? ", " : "", name, (long long)column, (long long)i);
+    kernel_line(kernel, "vec %s;", text_chars(&names));
+}
+
+static void turn_column(Kernel *kernel, int64_t j, int64_t at, Place source)
+{
+    declare_column(kernel, "t", j, POINTS);
+    kernel_line(kernel, "{");
+    for (int64_t i = 0; i < POINTS; i++)
+        kernel_line(kernel, "const vec d%lld = %s;", (long long)i, format(source.text, (long long)i, (long long)(at * source.step)));
+    emit_turn(kernel, "u*", "d*");
+    for (int64_t i = 0; i < POINTS; i++)
+        kernel_line(kernel, "t%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
+    kernel_line(kernel, "}");
+}
+
+void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place source, Place value)
+{
+    for (int64_t j = 0; j < POINTS; j++)
+        if (axis_source(tiles, start, j) >= 0)
+            turn_column(kernel, j, axis_source(tiles, start, j) - first_source(tiles, start), source);
+    for (int64_t i = 0; i < POINTS; i++) {
+        kernel_line(kernel, "{");
+        for (int64_t j = 0; j < POINTS; j++)
+            kernel_line(kernel, "const vec d%lld = %s;", (long long)j,
+                        axis_source(tiles, start, j) < 0 ? "{ 0 }" : format("t%lld_%lld", (long long)j, (long long)i));
+        emit_turn(kernel, "u*", "d*");
+        for (int64_t j = 0; j < POINTS; j++)
+            kernel_line(kernel, "%s = u%lld;", format(value.text, (long long)((i * POINTS + j) * value.step)), (long long)j);
+        kernel_line(kernel, "}");
+    }
+}
+
+/* Of a row: the last output alone takes the last value. */
+static int64_t values_needed(int64_t taps, int64_t inside)
+{
+    return POINTS - (inside < winograd_outputs(taps));
+}
+
+void emit_unturn_tile(Kernel *kernel, Place product, int64_t taps, int64_t inside)
+{
+    int64_t outputs = winograd_outputs(taps);
+    for (int64_t j = 0; j < values_needed(taps, inside); j++) {
+        declare_column(kernel, "s", j, outputs);
+        kernel_line(kernel, "{");
+        for (int64_t i = 0; i < POINTS; i++)
+            kernel_line(kernel, "const vec m%lld = %s;", (long long)i, format(product.text, (long long)((i * POINTS + j) * product.step)));
+        emit_unturn(kernel, "u", 0, "m*", taps, outputs);
+        for (int64_t i = 0; i < outputs; i++)
+            kernel_line(kernel, "s%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
+        kernel_line(kernel, "}");
+    }
+}
+
+void emit_unturn_row(Kernel *kernel, const char *to, int64_t first, int64_t i, int64_t taps, int64_t inside)
+{
+    emit_unturn(kernel, to, first, format("s*_%lld", (long long)i), taps, inside);
 }

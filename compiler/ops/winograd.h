@@ -25,10 +25,29 @@ bool winograd_fits(const Gather *gather);
 
 /* The axis of the tiles: each reads POINTS sources. */
 Axis winograd_tiles(const Axis *axis);
+/* Runs of tiles whose sources, and outputs, lie alike: a last tile of which some
+ * outputs lie outside is one of its own. */
+void split_tiles(const Axis *axis, RunList *runs);
 
-/* Writes the declarations "const vec <to>0 = …" to <to>5, the values of the sources <from>0 to <from>5 … */
-void emit_turn(Kernel *kernel, const char *to, const char *from);
-/* … and of the first so many outputs, <to>0 and on, of the values. */
-void emit_unturn(Kernel *kernel, const char *to, const char *from, int64_t taps, int64_t outputs);
+/* A value that a tile has at each of its places: how it is written, with the numbers
+ * that its row and column, or its point, times `step` put in. */
+typedef struct Place { const char *text; int64_t step; } Place;
+
+/* Writes the turning of a tile that begins at column `start` of `tiles`: of the
+ * sources, "line%lld[… %lld]" of a row and a column times step, counted from the
+ * tile's first, to the values, "to[%lld]" of a point times step. */
+void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place source, Place value);
+/* Writes half of the way back: along the rows of the products, "from[%lld]". */
+void emit_unturn_tile(Kernel *kernel, Place product, int64_t taps, int64_t inside);
+/* … and the other: declares <to><first> and on, the outputs of row i of the tile, as many as lie inside. */
+void emit_unturn_row(Kernel *kernel, const char *to, int64_t first, int64_t i, int64_t taps, int64_t inside);
+
+/* For the layers of whole grains. */
+
+/* Vectors of memory that the gather takes by this way, where it is less work; 0:
+ * it is not.  `pool`, which takes the outputs, may be NULL. */
+int64_t winograd_work(const Gather *gather, const Node *pool, int lanes);
+/* The same as emit_gather(), with so much memory at the operand `work`. */
+void emit_winograd(Kernel *kernel, const Gather *gather);
 
 #endif

@@ -389,3 +389,19 @@ void fuse_plan(Plan *plan)
     }
     close_gaps(plan);
 }
+
+void give_work(Plan *plan)
+{
+    for (int i = 0; i < plan->schedule.count; i++) {
+        const Node *node = plan->schedule.items[i], alone = unfused(node);
+        if (!(plan->fuse & FUSE_WINOGRAD) || plan->lanes == 1 || !node->op || !node->op->work || node->whole_batch)
+            continue;
+        const Node *first = node->finishes.count ? node->finishes.items[0].node : NULL;
+        int64_t vectors = node->op->work(&alone, first && first->op->selects && first->stage == STAGE_FORWARD ? first : NULL, plan->lanes);
+        if (!vectors)
+            continue;
+        Node *given = copy_node(node);
+        given->work = new_tensor((Graph *)plan->graph, TENSOR_AUX, format("%s work", node->path), shape_of(1, vectors, 1, 1));
+        plan->schedule.items[i] = given;
+    }
+}

@@ -14,6 +14,7 @@ Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse)
     place_parameters(graph);
     make_schedule(plan);
     fuse_plan(plan);
+    give_work(plan);
     make_phases(plan);
     place_tensors(plan);
     return plan;
@@ -87,6 +88,7 @@ static void dump_node(const Plan *plan, const Node *node, FILE *out)
     Node alone = unfused(node);
     alone.finishes.count = 0;
     alone.sums = NULL;
+    alone.work = NULL;
     bool through = node->pool && !is_scheduled(plan, node->pool);
     if (through) {
         alone.pool = NULL;
@@ -98,6 +100,9 @@ static void dump_node(const Plan *plan, const Node *node, FILE *out)
         const Tensor *left = i + 1 < node->finishes.count ? finish[1].stored : NULL;
         dump_step(plan, finish->node, true, finish_takes(finish), left, out);
     }
+    if (node->work)
+        fprintf(out, "  in memory %s+%lld, %lld vectors\n", space_name(plan->places[node->work->id].space),
+                (long long)plan->places[node->work->id].place, (long long)shape_elements(node->work->shape));
     if (node->sums)             /* of what has been stored */
         dump_step(plan, node->sums, true, NULL, NULL, out);
 }

@@ -62,6 +62,7 @@ static void sum_accesses(const Node *node, bool training, AccessList *accesses)
 
 void node_accesses(const Node *node, bool training, AccessList *accesses)
 {
+    add_access(accesses, node->work, true, false);
     finish_accesses(node, training, accesses);
     sum_accesses(node, training, accesses);
     switch (node->stage) {

@@ -187,6 +187,7 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     case STAGE_COPY:
         unreachable();          /* the phase moves them itself */
     }
+    add_tensor(emitter, operands, "vec *", "work", node->work, false);
     add_finish_operands(emitter, operands, node);
     add_sum_operands(emitter, operands, node);
 }

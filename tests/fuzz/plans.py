@@ -29,6 +29,7 @@ EVALUATES_AS_IDENTITY = {"dropout"}
 NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
+WORK = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?")
 
 
@@ -89,6 +90,7 @@ class Step:
         self.reads = [access for access in accesses if not access.write]
         self.writes = [access for access in accesses if access.write]
         self.before = None              # whose work the same kernel does, and hands on in a register
+        self.memory = None              # the range of scratch cells that the kernel of which it is the last fills with its own
 
     def earlier(self):
         return self.before.earlier() + [self.before] if self.before else []
@@ -105,6 +107,9 @@ def read_plan(text):
     for line in text.splitlines()[1:]:
         if line.startswith("phase "):
             phase = int(line.split()[1])
+            continue
+        if memory := WORK.match(line):
+            steps[-1].memory = int(memory[1]), int(memory[1]) + int(memory[2])
             continue
         then, stage, path, view, rest = LINE.match(line).groups()
         accesses = [Access(bool(write), name, space, bool(everyone), int(place or 0))
@@ -284,7 +289,18 @@ class Checker:
         if write.space == "kept":
             self.cells(write, grain, beside=True)[:] = numbers
 
+    def fill_memory(self, step):
+        """A kernel's memory is where nothing of what it reads or writes is, nor what is read later."""
+        begin, end = step.memory
+        expect(end <= len(self.scratch), step.path, "has memory outside the arena")
+        self.scratch[begin:end] = 0x5555555555555555
+        for access in (access for part in step.earlier() + [step] for access in part.reads + part.writes):
+            apart = access.space != "scratch" or access.place + self.size(access.name) <= begin or end <= access.place
+            expect(apart, f"{step.stage} {step.path} has its memory over {access.name}")
+
     def execute(self, step, grain):
+        if step.memory:
+            self.fill_memory(step)
         if step.stage in ("accumulate", "copy"):
             self.move(step, grain)
             return

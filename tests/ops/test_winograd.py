@@ -3,9 +3,10 @@ float64 but for its rounding, in float32 within what small points cost.
 """
 import re
 
+import numpy as np
 import pytest
 
-from harness import MODELS, ROOT, netc, run
+from harness import MODELS, ROOT, netc, read_safetensors, run, trainer
 
 # Tiles of both sizes, with and without padding, more than the window needs and on one axis only, that leave
 # a rest of one to three outputs, or are all there is; channels that fill no vector or several; a slice of a concat
@@ -29,6 +30,17 @@ NET = """network tiles {
     conv2d(12, 3, padding=3)
     flatten
     linear(10)
+}
+"""
+
+TRAIN = """
+train {
+    data      synthetic
+    normalize mean=0.5, std=0.25
+    loss      cross_entropy
+    optimizer sgd(lr=0.02, momentum=0.9)
+    batch     40
+    epochs    1
 }
 """
 
@@ -79,15 +91,34 @@ def tiles(tmp_path):
     return tmp_path / "tiles.net"
 
 
-@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
-@pytest.mark.parametrize("dtype, close", [("f64", 1e-7), ("f32", 3e-5)])          # logits leave as floats
-def test_a_lone_image_has_the_same_logits(tmp_path, tiles, dtype, close, target):
+@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-7), ("native", "f32", 3e-5), ("portable", "f64", 1e-7)])     # logits leave as floats
+def test_a_lone_image_has_the_same_logits(tmp_path, tiles, target, dtype, close):
     assert difference(tmp_path, tiles, "tiles", dtype, f"--target={target}", "--warn=no-rows-left-out") < close
 
 
 @pytest.mark.parametrize("name", ["cnn", "inception", "resnet", "densenet", "resnet18_cifar"])
 def test_models_stay_close_in_float32(tmp_path, name):
     assert difference(tmp_path, MODELS / f"{name}.net", name, "f32") < 1e-5
+
+
+@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9)])
+def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
+    made = []
+    for fuse in "none", "winograd", "activation,residual,gradient,pool,concat,statistics,winograd":
+        program = trainer(NET + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out")
+        run(program, "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet", "--save", tmp_path / "w")
+        made.append(read_safetensors(tmp_path / "w"))
+    for weights in made[1:]:
+        for name, expected in made[0].items():
+            np.testing.assert_allclose(weights[name], expected, close, 1e-3 * close, err_msg=name)
+
+
+def test_the_plan_shows_its_memory(tiles):
+    tiles.write_text(NET + TRAIN)
+    plan = lambda *options: netc("--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", *options, tiles).stdout.split("inference:")[0]
+    kernels = re.findall(r"  (\w+) \S+: .*\n(?:  then .*\n)*  in memory scratch\+\d+, \d+ vectors", plan())
+    assert kernels.count("forward") >= 6 and kernels.count("backward_input") >= 5
+    assert "in memory" not in plan("--fuse=pool")
 
 
 def test_it_can_be_left_out(tiles):

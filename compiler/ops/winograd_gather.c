@@ -1,0 +1,309 @@
+/* winograd_gather.c: a convolution of a grain, or its input's gradient, by way of
+ * winograd.h.
+ *
+ * Some rows of tiles at a time: every channel's sources are turned into values,
+ * a row of lanes at a time without shuffles; at each of the 36 points a matrix
+ * product over the channels, made of the tiles of tiles.c, whose operands stay
+ * in the first cache; and what it gives is turned into outputs.  In `work` lie
+ * the filters, [points][tiled][summed], the values, [points][summed][tiles], and
+ * the products, [points][tiled][tiles].  The filters are turned anew for every
+ * grain: that costs what a few multiply-adds of a tile do.
+ */
+#include "batch_norm2d.h"
+#include "max_pool2d.h"
+#include "winograd.h"
+
+enum {
+    STRIP_BYTES = 768 << 10,    /* of values and products: rows of tiles are taken together up to here */
+    MOST_BYTES = 8 << 20,       /* of all that lies in `work` */
+    TURN_COST = 130, UNTURN_COST = 120,         /* of a tile and a channel, in multiply-adds of lanes */
+    FILTER_COST = 30
+};
+
+typedef struct Winograd {
+    Kernel *kernel;
+    const Gather *gather;       /* with the positions that a pool covers, and none of its axes backward */
+    bool flipped;               /* the taps are the weight's from the last on */
+    const Node *pool;
+    Axis rows, columns;         /* of tiles */
+    int64_t strip, tiles;       /* rows of tiles at a time; tiles in them */
+    int64_t line;               /* elements of a row of filters: the summed channels, filled up to whole vectors */
+    RunList runs;               /* tiles of a row whose sources and outputs lie alike */
+} Winograd;
+
+/* A gradient's axis as one that goes forward over the taps from the last on. */
+static Axis forwards(Axis axis)
+{
+    if (axis.backward)
+        axis.before = axis.taps - 1 - axis.before;
+    axis.backward = false;
+    return axis;
+}
+
+static Gather forwards_gather(const Gather *gather, const Node *pool)
+{
+    Gather forward = *gather;
+    forward.rows = forwards(gather->rows);
+    forward.columns = forwards(gather->columns);
+    if (pool) {
+        forward.rows.positions = pool->out->shape.dim[1] * pooled_rows(pool);
+        forward.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
+    }
+    return forward;
+}
+
+static int64_t filter_elements(const Winograd *winograd)
+{
+    return POINTS_OF_BOTH * winograd->gather->tiled * winograd->line;
+}
+
+static Winograd plan_winograd(const Gather *gather, int lanes)
+{
+    Winograd winograd = {
+        .gather = gather, .rows = winograd_tiles(&gather->rows), .columns = winograd_tiles(&gather->columns),
+        .line = (gather->summed + lanes - 1) / lanes * lanes,
+    };
+    int64_t column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions * lanes * (int64_t)sizeof(float);
+    for (winograd.strip = winograd.rows.positions; winograd.strip > 1; winograd.strip--)
+        if (winograd.rows.positions % winograd.strip == 0 && winograd.strip * column <= STRIP_BYTES)
+            break;
+    winograd.tiles = winograd.strip * winograd.columns.positions;
+    return winograd;
+}
+
+/* Taps of all positions that read a source. */
+static int64_t count_taps(const Axis *axis)
+{
+    int64_t count = 0;
+    for (int64_t p = 0; p < axis->positions; p++)
+        for (int64_t tap = 0; tap < axis->taps; tap++)
+            count += axis_source(axis, p, tap) >= 0;
+    return count;
+}
+
+static bool is_worth_it(const Winograd *winograd)
+{
+    const Gather *gather = winograd->gather;
+    double pairs = (double)(gather->summed * gather->tiled), tiles = (double)(winograd->rows.positions * winograd->columns.positions);
+    double direct = pairs * (double)count_taps(&gather->rows) * (double)count_taps(&gather->columns);
+    double turned = pairs * (POINTS_OF_BOTH * tiles + FILTER_COST)
+                    + tiles * (TURN_COST * (double)gather->summed + UNTURN_COST * (double)gather->tiled);
+    return 1.25 * turned < direct;
+}
+
+/* A pool's windows are rows and columns of one tile. */
+static bool pool_fits(const Gather *gather, const Node *pool)
+{
+    int64_t outputs = winograd_outputs(gather->rows.taps);
+    return !pool || (outputs % pooled_rows(pool) == 0 && outputs % pooled_columns(pool) == 0);
+}
+
+int64_t winograd_work(const Gather *gather, const Node *pool, int lanes)
+{
+    if (!winograd_fits(gather) || !pool_fits(gather, pool))
+        return 0;
+    Gather forward = forwards_gather(gather, pool);
+    Winograd winograd = plan_winograd(&forward, lanes);
+    int64_t vectors = filter_elements(&winograd) / lanes + POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.tiles;
+    if (vectors > MOST_BYTES / (lanes * (int64_t)sizeof(float)) || !is_worth_it(&winograd))
+        return 0;
+    return vectors;
+}
+
+/* -------------------------------------------------------------- filters */
+
+/* A filter's values of `taps` taps, to the six points: Lavin and Gray's matrix G. */
+static void turn_filter(Kernel *kernel, const char *tap[], int64_t taps)
+{
+    const char *even = taps == 3 ? format("%s + %s", tap[0], tap[2]) : format("%s + %s + %s", tap[0], tap[2], tap[4]);
+    const char *odd = taps == 3 ? tap[1] : format("%s + %s", tap[1], tap[3]);
+    const char *even2 = taps == 3 ? format("%s + 4 * %s", tap[0], tap[2]) : format("%s + 4 * %s + 16 * %s", tap[0], tap[2], tap[4]);
+    const char *odd2 = taps == 3 ? format("2 * %s", tap[1]) : format("2 * %s + 8 * %s", tap[1], tap[3]);
+    kernel_line(kernel, "const vec even = %s, odd = %s, even2 = %s, odd2 = %s;", even, odd, even2, odd2);
+    kernel_line(kernel, "const vec g0 = %s * (real)0.25, g1 = (even + odd) * (real)(-1.0 / 6), g2 = (even - odd) * (real)(-1.0 / 6);", tap[0]);
+    kernel_line(kernel, "const vec g3 = (even2 + odd2) * (real)(1.0 / 24), g4 = (even2 - odd2) * (real)(1.0 / 24), g5 = %s;", tap[taps - 1]);
+}
+
+/* Lanes are consecutive summed channels here: a row of filters is turned at once. */
+static void turn_filters(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    const Gather *gather = winograd->gather;
+    int64_t taps = gather->rows.taps, window = taps * taps;
+    const char *tap[5];
+    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", (long long)gather->tiled);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n += LANES) {", (long long)gather->summed);
+    kernel_line(kernel, "const real *from = weight + t * %lldL + n * %lldL;", (long long)gather->tiled_step, (long long)gather->summed_step);
+    kernel_line(kernel, "const int count = %lld - n < LANES ? %lld - n : LANES;", (long long)gather->summed, (long long)gather->summed);
+    kernel_line(kernel, "vec f[%lld] = { { 0 } };", (long long)window);
+    kernel_line(kernel, "for (int lane = 0; lane < count; lane++)");
+    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", (long long)window);
+    kernel_line(kernel, "        f[%s][lane] = from[lane * %lldL + k];", winograd->flipped ? format("%lld - k", (long long)(window - 1)) : "k",
+                (long long)gather->summed_step);
+    for (int64_t j = 0; j < taps; j++) {
+        kernel_line(kernel, "vec h%lld_0, h%lld_1, h%lld_2, h%lld_3, h%lld_4, h%lld_5;", (long long)j, (long long)j, (long long)j, (long long)j,
+                    (long long)j, (long long)j);
+        kernel_line(kernel, "{");
+        for (int64_t i = 0; i < taps; i++)
+            tap[i] = format("f[%lld]", (long long)(i * taps + j));
+        turn_filter(kernel, tap, taps);
+        for (int64_t i = 0; i < POINTS; i++)
+            kernel_line(kernel, "h%lld_%lld = g%lld;", (long long)j, (long long)i, (long long)i);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "real *to = filters + t * %lldL + n;", (long long)winograd->line);
+    for (int64_t i = 0; i < POINTS; i++) {
+        kernel_line(kernel, "{");
+        for (int64_t j = 0; j < taps; j++)
+            tap[j] = format("h%lld_%lld", (long long)j, (long long)i);
+        turn_filter(kernel, tap, taps);
+        for (int64_t j = 0; j < POINTS; j++)
+            kernel_line(kernel, "*(loose_vec *)(to + %lldL) = g%lld;", (long long)((i * POINTS + j) * gather->tiled * winograd->line), (long long)j);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+/* --------------------------------------------------------------- values */
+
+/* Inside, `tile` counts from the strip's first. */
+static void open_tiles(const Winograd *winograd, Run run)
+{
+    Kernel *kernel = winograd->kernel;
+    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
+    kernel_line(kernel, "const int tile = (row - top) * %lld + column;", (long long)winograd->columns.positions);
+}
+
+/* Rows in the padding are read as zeros. */
+static void turn_sources(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    bool inside = every_tap_lies_inside(rows);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)winograd->gather->summed);
+    kernel_line(kernel, "const vec *plane = %s + n * %lldL;", winograd->gather->in, (long long)(rows->sources * columns->sources));
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
+    for (int64_t i = 0; i < POINTS; i++) {
+        const char *at = format("row * %lld + %lld", (long long)rows->stride, (long long)(i - rows->before));
+        kernel_line(kernel, inside ? "const vec *line%lld = plane + (%s) * %lld;" : "const vec *line%lld = (unsigned)(%s) < %lld ? plane + (%s) * %lld : zeros;",
+                    (long long)i, at, (long long)(inside ? columns->sources : rows->sources), at, (long long)columns->sources);
+    }
+    for (int r = 0; r < winograd->runs.count; r++) {
+        open_tiles(winograd, winograd->runs.items[r]);
+        kernel_line(kernel, "const int source = column * %lld;", (long long)columns->stride);
+        kernel_line(kernel, "vec *to = values + n * %lldL + tile;", (long long)winograd->tiles);
+        emit_turn_tile(kernel, columns, winograd->runs.items[r].start, (Place){ "line%lld[source + %lld]", 1 },
+                       (Place){ "to[%lldL]", winograd->gather->summed * winograd->tiles });
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+/* ------------------------------------------------------------- products */
+
+static void multiply(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    const Gather *gather = winograd->gather;
+    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
+    all.sources = all.positions = winograd->tiles;
+    Gather product = {
+        .in = "in", .out = "out", .groups = 1, .tiled = gather->tiled, .summed = gather->summed, .rows = one, .columns = all,
+        .tiled_step = winograd->line, .summed_step = 1,
+    };
+    kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
+    kernel_line(kernel, "const vec *in = values + point * %lldL;", (long long)(gather->summed * winograd->tiles));
+    kernel_line(kernel, "const real *weights = filters + point * %lldL;", (long long)(gather->tiled * winograd->line));
+    kernel_line(kernel, "vec *out = products + point * %lldL;", (long long)(gather->tiled * winograd->tiles));
+    emit_product(kernel, &product);
+    kernel_line(kernel, "}");
+}
+
+/* -------------------------------------------------------------- outputs */
+
+static void store_row(const Winograd *winograd, int64_t i, int64_t inside)
+{
+    Kernel *kernel = winograd->kernel;
+    const Gather *gather = winograd->gather;
+    kernel_line(kernel, "vec *to = %s + (t * %lldL + row * %lld + %lld) * %lldL + column * %lld;", gather->out, (long long)gather->rows.positions,
+                (long long)winograd->rows.stride, (long long)i, (long long)gather->columns.positions, (long long)winograd->columns.stride);
+    if (kernel->finish_operands || kernel->sums)
+        kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
+    for (int64_t j = 0; j < inside; j++)
+        kernel_store(kernel, format("to[%lld]", (long long)j), format("at + %lld", (long long)j),
+                     format("%sa0_%lld%s", gather->accumulate ? format("to[%lld] + ", (long long)j) : "", (long long)j, gather->bias ? " + term" : ""));
+    if (kernel->sums)
+        add_gradient_sums(kernel, "t", 0, inside);
+}
+
+/* The tile's rows from i on, as many as a window of the pool has, are a window's sums: pooled, not stored. */
+static void pool_rows(const Winograd *winograd, int64_t i, int64_t inside)
+{
+    Kernel *kernel = winograd->kernel;
+    int64_t rows = pooled_rows(winograd->pool);
+    for (int64_t r = 0; winograd->gather->bias && r < rows; r++)
+        for (int64_t j = 0; j < inside; j++)
+            kernel_line(kernel, "a0_%lld += term;", (long long)(r * inside + j));
+    kernel_line(kernel, "const int first = row * %lld + %lld, left = column * %lld;", (long long)winograd->rows.stride, (long long)i,
+                (long long)winograd->columns.stride);
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "const int row = first, column = left;");
+    emit_pooled_tile(kernel, winograd->pool, "t", 1, inside);
+    kernel_line(kernel, "}");
+}
+
+static void unturn_tile(const Winograd *winograd, Run run)
+{
+    Kernel *kernel = winograd->kernel;
+    int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), rows = winograd->pool ? pooled_rows(winograd->pool) : 1;
+    int64_t left = winograd->gather->columns.positions - run.start * outputs, inside = left < outputs ? left : outputs;
+    bool partial = winograd->gather->rows.positions % outputs;
+    open_tiles(winograd, run);
+    kernel_line(kernel, "const vec *from = products + t * %lldL + tile;", (long long)winograd->tiles);
+    emit_unturn_tile(kernel, (Place){ "from[%lldL]", winograd->gather->tiled * winograd->tiles }, taps, inside);
+    for (int64_t i = 0; i < outputs; i += rows) {
+        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i,
+                    (long long)winograd->gather->rows.positions);
+        for (int64_t r = 0; r < rows; r++)
+            emit_unturn_row(kernel, "a0_", r * inside, i + r, taps, inside);
+        (winograd->pool ? pool_rows : store_row)(winograd, i, inside);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+static void unturn_products(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", (long long)winograd->gather->tiled);
+    if (winograd->gather->bias)
+        kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->gather->bias);
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
+    for (int r = 0; r < winograd->runs.count; r++)
+        unturn_tile(winograd, winograd->runs.items[r]);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+void emit_winograd(Kernel *kernel, const Gather *whole)
+{
+    Gather gather = forwards_gather(whole, kernel->pool);
+    Winograd winograd = plan_winograd(&gather, kernel->lanes);
+    winograd.kernel = kernel;
+    winograd.flipped = whole->columns.backward;
+    winograd.pool = kernel->pool;
+    split_tiles(&gather.columns, &winograd.runs);
+    if (!every_tap_lies_inside(&winograd.rows))
+        kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", (long long)winograd.columns.sources);
+    kernel_line(kernel, "real *filters = (real *)work;");
+    kernel_line(kernel, "vec *values = work + %lldL, *products = values + %lldL;", (long long)(filter_elements(&winograd) / kernel->lanes),
+                (long long)(POINTS_OF_BOTH * gather.summed * winograd.tiles));
+    turn_filters(&winograd);
+    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", (long long)winograd.rows.positions, (long long)winograd.strip);
+    turn_sources(&winograd);
+    multiply(&winograd);
+    unturn_products(&winograd);
+    kernel_line(kernel, "}");
+}
