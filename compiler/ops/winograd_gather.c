@@ -15,7 +15,7 @@
 
 enum {
     STRIP_BYTES = 768 << 10,    /* of values and products: rows of tiles are taken together up to here */
-    MOST_BYTES = 8 << 20,       /* of all that lies in `work` */
+    MOST_BYTES = 24 << 20,       /* of all that lies in `work` */
     TURN_COST = 130, UNTURN_COST = 120,         /* of a tile and a channel, in multiply-adds of lanes */
     FILTER_COST = 30
 };
