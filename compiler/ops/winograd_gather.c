@@ -17,7 +17,7 @@ enum {
     STRIP_BYTES = 768 << 10,    /* of values and products: rows of tiles are taken together up to here */
     MOST_BYTES = 24 << 20,       /* of all that lies in `work` */
     TURN_COST = 130, UNTURN_COST = 120,         /* of a tile and a channel, in multiply-adds of lanes */
-    FILTER_COST = 30
+    FILTER_COST = 480           /* of a pair of channels, divided among the lanes that turn as many filters at once */
 };
 
 typedef struct Winograd {
@@ -81,12 +81,12 @@ static int64_t count_taps(const Axis *axis)
     return count;
 }
 
-static bool is_worth_it(const Winograd *winograd)
+static bool is_worth_it(const Winograd *winograd, int lanes)
 {
     const Gather *gather = winograd->gather;
     double pairs = (double)(gather->summed * gather->tiled), tiles = (double)(winograd->rows.positions * winograd->columns.positions);
     double direct = pairs * (double)count_taps(&gather->rows) * (double)count_taps(&gather->columns);
-    double turned = pairs * (POINTS_OF_BOTH * tiles + FILTER_COST)
+    double turned = pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
                     + tiles * (TURN_COST * (double)gather->summed + UNTURN_COST * (double)gather->tiled);
     return 1.25 * turned < direct;
 }
@@ -105,7 +105,7 @@ int64_t winograd_work(const Gather *gather, const Node *pool, int lanes)
     Gather forward = forwards_gather(gather, pool);
     Winograd winograd = plan_winograd(&forward, lanes);
     int64_t vectors = filter_elements(&winograd) / lanes + POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.tiles;
-    if (vectors > MOST_BYTES / (lanes * (int64_t)sizeof(float)) || !is_worth_it(&winograd))
+    if (vectors > MOST_BYTES / (lanes * (int64_t)sizeof(float)) || !is_worth_it(&winograd, lanes))
         return 0;
     return vectors;
 }
