@@ -10,9 +10,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 130 };
 
@@ -291,9 +294,42 @@ static uint64_t seed_of(const Request *request)
     return (uint64_t)net_setting(&request->settings, "seed", 1);
 }
 
+/* The images of a plain IDX file are the file's own pages.  Cut off while the
+ * program runs, it has them no more, and the signal that then comes, perhaps to
+ * several threads, is told once, as any other fault of a file.  Of another cause
+ * it comes again and kills. */
+static NetError cut_off;
+
+static void report_cut_off(int signal_number, siginfo_t *information, void *context)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    (void)context;
+    if (information->si_code != BUS_ADRERR) {
+        signal(signal_number, SIG_DFL);
+        return;
+    }
+    while (atomic_flag_test_and_set(&told))
+        pause();
+    ssize_t ignored = write(STDERR_FILENO, cut_off.text, strlen(cut_off.text));
+    (void)ignored;
+    _exit(FAILED);
+}
+
+static void watch_data(const NetData *data)
+{
+    struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
+    net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use\n", program_invocation_short_name,
+             data->what);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
+}
+
 static bool open_data(const Request *request, NetData *data, NetError *error)
 {
-    return net_data_open(data, data_source(request), request->model->input, request->model->classes, seed_of(request), error);
+    if (!net_data_open(data, data_source(request), request->model->input, request->model->classes, seed_of(request), error))
+        return false;
+    watch_data(data);
+    return true;
 }
 
 static NetSession *open_session(const Request *request, bool training, NetError *error)

@@ -63,6 +63,8 @@ typedef struct NetImages {      /* one split */
     int classes;
     uint8_t *pixels;            /* [count][channels][height][width] */
     uint8_t *labels;            /* [count]; NULL: not known */
+    uint8_t *mapped;            /* a file's pages, not to be written, of which pixels are part; NULL: pixels are allocated */
+    int64_t mapped_bytes;
 } NetImages;
 
 typedef struct NetData {
@@ -76,6 +78,7 @@ typedef struct NetData {
  * its logits: a difference is an error that says both.  `seed` is of synthetic. */
 bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed, NetError *error);
 void net_data_close(NetData *data);
+void net_images_close(NetImages *images);
 /* The image that an input is shown: itself, or of a flat input [n] the most
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);

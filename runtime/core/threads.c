@@ -170,12 +170,14 @@ static int usable_processors(void)
     return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* Signals are for the main thread: the others are born with all of them blocked. */
+/* Signals are for the main thread: the others are born with all of them blocked
+ * but the one that is about what the thread itself reads, a mapped file's pages. */
 static int create_member(struct Member *member)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t others, before;
+    sigfillset(&others);
+    sigdelset(&others, SIGBUS);
+    pthread_sigmask(SIG_SETMASK, &others, &before);
     int reason = pthread_create(&member->handle, NULL, member_main, member);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return reason;

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 typedef struct KnownSet {
@@ -312,12 +313,20 @@ bool net_data_open(NetData *data, const char *source, NetShape want, int64_t cla
     return opened;
 }
 
+void net_images_close(NetImages *images)
+{
+    if (images->mapped)
+        munmap(images->mapped, (size_t)images->mapped_bytes);
+    else
+        free(images->pixels);
+    free(images->labels);
+    *images = (NetImages){0};
+}
+
 void net_data_close(NetData *data)
 {
-    free(data->train.pixels);
-    free(data->train.labels);
-    free(data->test.pixels);
-    free(data->test.labels);
+    net_images_close(&data->train);
+    net_images_close(&data->test);
     free(data->class_names);
     *data = (NetData){0};
 }

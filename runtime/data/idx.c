@@ -4,12 +4,20 @@
  *
  * A header is a claim: memory grows as bytes arrive, so a false one costs no
  * more than the file is long, and a file must end exactly where it says.
+ *
+ * The images of a plain file are its own pages, mapped: they are there at once,
+ * where copying MNIST's takes 35 ms, most of it the system clearing the pages to
+ * copy into.
  */
 #include "runtime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum { UNSIGNED_BYTES = 0x08, FIRST_PIECE = 1 << 20 };
@@ -17,6 +25,7 @@ static const int64_t most_bytes = (int64_t)1 << 31;
 
 typedef struct Reader {
     gzFile file;
+    int descriptor;             /* the file's */
     const char *path;
     int64_t offset;             /* in the unpacked content */
     NetError *error;
@@ -25,9 +34,15 @@ typedef struct Reader {
 static bool open_reader(Reader *reader, const char *path, NetError *error)
 {
     errno = 0;
-    *reader = (Reader){.file = gzopen(path, "rb"), .path = path, .error = error};
-    if (!reader->file)
-        return net_fail(error, "cannot read %s: %s", path, errno ? strerror(errno) : "out of memory");
+    *reader = (Reader){.descriptor = open(path, O_RDONLY | O_CLOEXEC), .path = path, .error = error};
+    if (reader->descriptor >= 0)
+        reader->file = gzdopen(reader->descriptor, "rb");
+    if (!reader->file) {
+        net_fail(error, "cannot read %s: %s", path, errno ? strerror(errno) : "out of memory");
+        if (reader->descriptor >= 0)
+            close(reader->descriptor);
+        return false;
+    }
     gzbuffer(reader->file, 1 << 17);
     return true;
 }
@@ -144,45 +159,82 @@ static bool read_header(Reader *reader, int dimensions, int64_t *size)
     return true;
 }
 
-/* One file's values; size[] gets its dimensions. */
-static uint8_t *read_file(const char *path, int dimensions, int64_t *size, NetError *error)
+static int64_t count_values(const int64_t *size, int dimensions)
+{
+    int64_t count = 1;
+    for (int i = 0; i < dimensions; i++)
+        count *= size[i];
+    return count;
+}
+
+/* The values after the header, copied; NULL on failure. */
+static uint8_t *read_values(Reader *reader, int64_t count)
+{
+    uint8_t *values = read_growing(reader, count);
+    if (values && !read_end(reader)) {
+        free(values);
+        values = NULL;
+    }
+    return values;
+}
+
+/* Of a plain file as long as its header says, the pages, all read in; NULL of any other. */
+static uint8_t *map_file(Reader *reader, int64_t count)
+{
+    int64_t length = reader->offset + count;
+    struct stat status;
+    int flags = MAP_PRIVATE;
+#ifdef MAP_POPULATE
+    flags |= MAP_POPULATE;
+#endif
+    if (!gzdirect(reader->file) || fstat(reader->descriptor, &status) != 0 || !S_ISREG(status.st_mode)
+        || status.st_size != length)
+        return NULL;
+    void *mapped = mmap(NULL, (size_t)length, PROT_READ, flags, reader->descriptor, 0);
+    return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+static bool read_images(NetImages *images, const char *path, NetError *error)
+{
+    Reader reader;
+    int64_t size[3];
+    if (!open_reader(&reader, path, error))
+        return false;
+    if (read_header(&reader, 3, size)) {
+        int64_t count = count_values(size, 3);
+        images->count = size[0];
+        images->shape = (NetShape){.rank = 3, .c = 1, .h = size[1], .w = size[2]};
+        images->mapped = map_file(&reader, count);
+        images->mapped_bytes = images->mapped ? reader.offset + count : 0;
+        images->pixels = images->mapped ? images->mapped + reader.offset : read_values(&reader, count);
+    }
+    gzclose(reader.file);
+    return images->pixels != NULL;
+}
+
+static uint8_t *read_labels(const char *path, int64_t *count, NetError *error)
 {
     Reader reader;
     if (!open_reader(&reader, path, error))
         return NULL;
-    uint8_t *values = NULL;
-    if (read_header(&reader, dimensions, size)) {
-        int64_t count = 1;
-        for (int i = 0; i < dimensions; i++)
-            count *= size[i];
-        values = read_growing(&reader, count);
-        if (values && !read_end(&reader)) {
-            free(values);
-            values = NULL;
-        }
-    }
+    uint8_t *labels = read_header(&reader, 1, count) ? read_values(&reader, *count) : NULL;
     gzclose(reader.file);
-    return values;
+    return labels;
 }
 
 bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path, NetError *error)
 {
-    int64_t size[3], labels;
+    int64_t labels;
     *images = (NetImages){0};
-    images->pixels = read_file(images_path, 3, size, error);
-    images->labels = images->pixels ? read_file(labels_path, 1, &labels, error) : NULL;
-    bool read = images->labels != NULL;
-    if (read && labels != size[0])
+    bool read = read_images(images, images_path, error)
+        && (images->labels = read_labels(labels_path, &labels, error));
+    if (read && labels != images->count)
         read = net_fail(error, "%s has %lld images and %s has %lld labels",
-                        images_path, (long long)size[0], labels_path, (long long)labels);
+                        images_path, (long long)images->count, labels_path, (long long)labels);
     if (!read) {
-        free(images->pixels);
-        free(images->labels);
-        *images = (NetImages){0};
+        net_images_close(images);
         return false;
     }
-    images->count = labels;
-    images->shape = (NetShape){.rank = 3, .c = 1, .h = size[1], .w = size[2]};
     for (int64_t i = 0; i < labels; i++)
         if (images->labels[i] >= images->classes)
             images->classes = images->labels[i] + 1;
