@@ -72,12 +72,13 @@ def test_losses(loss, tmp_path):
     same_both_ways(network(["relu"], loss), tmp_path)
 
 
-# Twenty planes that together leave the second-level cache, so its rows are taken a block at a time.
+# Twenty planes that together leave the second-level cache, so its rows are taken a block at a time; a window that no
+# other way than the direct one fits.
 WIDE = """network n {
     input [1, 28, 28]
     conv2d(20, 3, padding=1)
     upsample(2)
-    conv2d(2, 3, padding=1) as wide
+    conv2d(2, [3, 4], padding=1) as wide
     max_pool2d(4)
     flatten
     linear(10)
