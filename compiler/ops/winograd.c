@@ -9,9 +9,13 @@ int64_t winograd_outputs(int64_t taps)
     return taps == 3 || taps == 5 ? POINTS + 1 - taps : 0;
 }
 
+enum { MOST_SIZE = 1 << 20 };   /* channels, positions along an axis: with them, no product of what follows overflows */
+
 bool winograd_fits(const Gather *gather)
 {
     const Axis *rows = &gather->rows, *columns = &gather->columns;
+    if (gather->summed > MOST_SIZE || gather->tiled > MOST_SIZE || rows->positions > MOST_SIZE || columns->positions > MOST_SIZE)
+        return false;
     return rows->taps == columns->taps && winograd_outputs(rows->taps) && rows->stride == 1 && columns->stride == 1
            && rows->dilation == 1 && columns->dilation == 1 && gather->groups == 1 && !gather->unweighted;
 }
@@ -74,8 +78,7 @@ static void emit_unturn(Kernel *kernel, const char *to, int64_t first, const cha
     }
 }
 
-/* "vec t3_0, t3_1;" */
-static void declare_column(Kernel *kernel, const char *name, int64_t column, int64_t count)
+void declare_column(Kernel *kernel, const char *name, int64_t column, int64_t count)
 {
     Text names = { 0 };
     for (int64_t i = 0; i < count; i++)

@@ -29,6 +29,9 @@ Axis winograd_tiles(const Axis *axis);
  * outputs lie outside is one of its own. */
 void split_tiles(const Axis *axis, RunList *runs);
 
+/* Writes "vec <name><column>_0, <name><column>_1, …;", so many. */
+void declare_column(Kernel *kernel, const char *name, int64_t column, int64_t count);
+
 /* A value that a tile has at each of its places: how it is written, with the numbers
  * that its row and column, or its point, times `step` put in. */
 typedef struct Place { const char *text; int64_t step; } Place;

@@ -15,7 +15,7 @@
 
 enum {
     STRIP_BYTES = 768 << 10,    /* of values and products: rows of tiles are taken together up to here */
-    MOST_BYTES = 24 << 20,       /* of all that lies in `work` */
+    MOST_BYTES = 24 << 20,      /* of all that lies in `work` */
     TURN_COST = 130, UNTURN_COST = 120,         /* of a tile and a channel, in multiply-adds of lanes */
     FILTER_COST = 480           /* of a pair of channels, divided among the lanes that turn as many filters at once */
 };
@@ -124,43 +124,59 @@ static void turn_filter(Kernel *kernel, const char *tap[], int64_t taps)
     kernel_line(kernel, "const vec g3 = (even2 + odd2) * (real)(1.0 / 24), g4 = (even2 - odd2) * (real)(1.0 / 24), g5 = %s;", tap[taps - 1]);
 }
 
+/* The taps of a row of filters, as they lie in the weight: lane by lane, one filter each. */
+static void load_filters(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    const Gather *gather = winograd->gather;
+    long long window = gather->rows.taps * gather->columns.taps, summed = gather->summed;
+    kernel_line(kernel, "const real *from = weight + t * %lldL + n * %lldL;", (long long)gather->tiled_step, (long long)gather->summed_step);
+    kernel_line(kernel, "const int count = %lld - n < LANES ? %lld - n : LANES;", summed, summed);
+    kernel_line(kernel, "vec f[%lld] = { { 0 } };", window);
+    kernel_line(kernel, "for (int lane = 0; lane < count; lane++)");
+    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", window);
+    kernel_line(kernel, "        f[%s][lane] = from[lane * %lldL + k];", winograd->flipped ? format("%lld - k", window - 1) : "k",
+                (long long)gather->summed_step);
+}
+
+static void turn_filter_column(Kernel *kernel, int64_t j, int64_t taps)
+{
+    const char *tap[POINTS];
+    for (int64_t i = 0; i < taps; i++)
+        tap[i] = format("f[%lld]", (long long)(i * taps + j));
+    declare_column(kernel, "h", j, POINTS);
+    kernel_line(kernel, "{");
+    turn_filter(kernel, tap, taps);
+    for (int64_t i = 0; i < POINTS; i++)
+        kernel_line(kernel, "h%lld_%lld = g%lld;", (long long)j, (long long)i, (long long)i);
+    kernel_line(kernel, "}");
+}
+
+static void turn_filter_row(Kernel *kernel, int64_t i, int64_t taps, int64_t point)
+{
+    const char *tap[POINTS];
+    for (int64_t j = 0; j < taps; j++)
+        tap[j] = format("h%lld_%lld", (long long)j, (long long)i);
+    kernel_line(kernel, "{");
+    turn_filter(kernel, tap, taps);
+    for (int64_t j = 0; j < POINTS; j++)
+        kernel_line(kernel, "*(loose_vec *)(to + %lldL) = g%lld;", (long long)((i * POINTS + j) * point), (long long)j);
+    kernel_line(kernel, "}");
+}
+
 /* Lanes are consecutive summed channels here: a row of filters is turned at once. */
 static void turn_filters(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel;
     const Gather *gather = winograd->gather;
-    int64_t taps = gather->rows.taps, window = taps * taps;
-    const char *tap[5];
     kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", (long long)gather->tiled);
     kernel_line(kernel, "for (int n = 0; n < %lld; n += LANES) {", (long long)gather->summed);
-    kernel_line(kernel, "const real *from = weight + t * %lldL + n * %lldL;", (long long)gather->tiled_step, (long long)gather->summed_step);
-    kernel_line(kernel, "const int count = %lld - n < LANES ? %lld - n : LANES;", (long long)gather->summed, (long long)gather->summed);
-    kernel_line(kernel, "vec f[%lld] = { { 0 } };", (long long)window);
-    kernel_line(kernel, "for (int lane = 0; lane < count; lane++)");
-    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", (long long)window);
-    kernel_line(kernel, "        f[%s][lane] = from[lane * %lldL + k];", winograd->flipped ? format("%lld - k", (long long)(window - 1)) : "k",
-                (long long)gather->summed_step);
-    for (int64_t j = 0; j < taps; j++) {
-        kernel_line(kernel, "vec h%lld_0, h%lld_1, h%lld_2, h%lld_3, h%lld_4, h%lld_5;", (long long)j, (long long)j, (long long)j, (long long)j,
-                    (long long)j, (long long)j);
-        kernel_line(kernel, "{");
-        for (int64_t i = 0; i < taps; i++)
-            tap[i] = format("f[%lld]", (long long)(i * taps + j));
-        turn_filter(kernel, tap, taps);
-        for (int64_t i = 0; i < POINTS; i++)
-            kernel_line(kernel, "h%lld_%lld = g%lld;", (long long)j, (long long)i, (long long)i);
-        kernel_line(kernel, "}");
-    }
+    load_filters(winograd);
+    for (int64_t j = 0; j < gather->columns.taps; j++)
+        turn_filter_column(kernel, j, gather->rows.taps);
     kernel_line(kernel, "real *to = filters + t * %lldL + n;", (long long)winograd->line);
-    for (int64_t i = 0; i < POINTS; i++) {
-        kernel_line(kernel, "{");
-        for (int64_t j = 0; j < taps; j++)
-            tap[j] = format("h%lld_%lld", (long long)j, (long long)i);
-        turn_filter(kernel, tap, taps);
-        for (int64_t j = 0; j < POINTS; j++)
-            kernel_line(kernel, "*(loose_vec *)(to + %lldL) = g%lld;", (long long)((i * POINTS + j) * gather->tiled * winograd->line), (long long)j);
-        kernel_line(kernel, "}");
-    }
+    for (int64_t i = 0; i < POINTS; i++)
+        turn_filter_row(kernel, i, gather->columns.taps, gather->tiled * winograd->line);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
