@@ -363,6 +363,8 @@ enum {                          /* Operator.traits */
     OP_WEIGHS         = 1 << 11,        /* every output channel is a sum, each term of which has a weight */
     OP_SUMS_GRADIENT  = 1 << 13,        /* backward_parameters adds up dy, and dy times what lies at its place in
                                            x, by channel: who stores dy can do it, see Operator.sums */
+    OP_CHEAP          = 1 << 14,        /* forward takes a few operations on each value of x, which its own
+                                           gradient reads too: training may do it again, not keep y */
     OP_SCALES         = 1 << 12         /* in evaluation each channel times a number, plus a number: an
                                            OP_WEIGHS before it can have them in its weights */
 };
@@ -572,6 +574,7 @@ struct Node {
     int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;            /* adds to dx instead of setting it */
     bool whole_batch;           /* computed for all grains at once, by units; see Operator.whole_batch */
+    bool again;                 /* STAGE_FORWARD: done a second time, on the way back; set by plan/recompute.c */
 
     const Node *scales;         /* for one image: the OP_SCALES node its weights take in; NULL: none */
 
@@ -723,8 +726,10 @@ enum {                          /* CompileOptions.fuse: rewrites of a plan, or o
     FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
     FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7, FUSE_WINOGRAD = 1 << 8,
-    FUSE_ALL = (1 << 9) - 1,
-    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT | FUSE_WINOGRAD      /* in a plan they need specialised kernels */
+    FUSE_RECOMPUTE = 1 << 9,
+    FUSE_ALL = (1 << 10) - 1,
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT | FUSE_WINOGRAD
+                   | FUSE_RECOMPUTE     /* in a plan they need specialised kernels */
 };
 
 typedef struct CompileOptions {
@@ -776,12 +781,15 @@ typedef struct Plan {
 void node_accesses(const Node *node, bool training, AccessList *accesses);
 bool plan_skips(const Plan *plan, const Node *node);    /* a view here: nothing runs */
 void make_schedule(Plan *plan);
-void make_phases(Plan *plan);   /* of the final schedule */
+void make_phases(Plan *plan);   /* of the fused schedule */
 /* fuse.c: does element-by-element nodes inside the kernels that make their input. */
 void fuse_plan(Plan *plan);
+Node *node_copy(const Node *node);      /* one that may change, its list of finishes too */
 void give_work(Plan *plan);     /* memory to kernels that are faster with it; of the fused schedule */
 bool read_fusions(const char *words, unsigned *fuse);   /* "none" or "NAME,…"; false: one is unknown */
 const char *fusion_names(void);                         /* for help: "activation, residual, …" */
+/* recompute.c: on the way back does again what would be kept for long. */
+void recompute_activations(Plan *plan);
 /* The tensor that node makes: out or dx. */
 Tensor *node_result(const Node *node);
 /* The node as its own operator sees it, without what others do on its stores. */
@@ -794,6 +802,7 @@ void place_tensors(Plan *plan);
 int64_t tensor_vectors(const Tensor *tensor, int lanes);
 /* plan.c: both, in order. */
 const char *stage_name(Stage stage);            /* "backward_input" */
+const char *node_stage(const Node *node);       /* the same; "recompute" of what is done again */
 const char *plan_name(const Plan *plan);        /* "training", "inference", "single" */
 Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse);
 void dump_plan(const Plan *plan, FILE *out);

@@ -212,7 +212,8 @@ static void emit_forward(Kernel *kernel)
     open_channels(kernel, false);
     if (kernel->training) {
         combine_moments(kernel);
-        emit_running(kernel);
+        if (!kernel->node->again)
+            emit_running(kernel);
     } else {
         kernel_line(kernel, "const real mean = running_mean[c], variance = running_var[c];");
     }
@@ -350,7 +351,7 @@ const Operator operator_batch_norm2d = {
     .reference = "Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html",
     .args = args,
-    .traits = OP_STATISTICS | OP_FINISHES | OP_FINISHES_GRADIENT | OP_SUMS_GRADIENT | OP_SCALES,
+    .traits = OP_STATISTICS | OP_FINISHES | OP_FINISHES_GRADIENT | OP_SUMS_GRADIENT | OP_SCALES | OP_CHEAP,
     .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,

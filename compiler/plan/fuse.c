@@ -27,6 +27,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
     { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured; sums of gradients */
+    { "recompute", FUSE_RECOMPUTE },    /* not of nodes: cheap results are made again on the way back, see plan/recompute.c */
     { "winograd", FUSE_WINOGRAD },      /* not of nodes: of a convolution's multiply-adds, see ops/winograd.h */
 };
 enum { FUSIONS = sizeof fusions / sizeof fusions[0] };
@@ -252,7 +253,7 @@ static int find_maker(const Fusion *fusion, int position, int which)
     return adds || seen || regions_overlap(flowing, result) ? -1 : maker;
 }
 
-static Node *copy_node(const Node *node)
+Node *node_copy(const Node *node)
 {
     Node *copy = NEW(Node);
     *copy = *node;
@@ -267,7 +268,7 @@ static Node *copy_node(const Node *node)
 static Node *take_over(Fusion *fusion, int maker, int position)
 {
     Plan *plan = fusion->plan;
-    Node *fused = copy_node(plan->schedule.items[maker]);
+    Node *fused = node_copy(plan->schedule.items[maker]);
     plan->schedule.items[maker] = fused;
     plan->schedule.items[position] = NULL;
     fusion->moved[position] = maker;
@@ -351,7 +352,7 @@ static void try_unpooling(Fusion *fusion, int position)
     int maker = last_write(fusion, dy, position), end = plan->schedule.count + 1;
     if (maker < 0 || !can_unpool(fusion, maker, position))
         return;
-    Node *fused = copy_node(node);
+    Node *fused = node_copy(node);
     fused->pool = plan->schedule.items[maker];
     plan->schedule.items[position] = fused;
     note_use(fusion, fused->pool->dy, position, false);
@@ -400,7 +401,7 @@ void give_work(Plan *plan)
         int64_t vectors = node->op->work(&alone, first && first->op->selects && first->stage == STAGE_FORWARD ? first : NULL, plan->lanes);
         if (!vectors)
             continue;
-        Node *given = copy_node(node);
+        Node *given = node_copy(node);
         given->work = new_tensor((Graph *)plan->graph, TENSOR_AUX, format("%s work", node->path), shape_of(1, vectors, 1, 1));
         plan->schedule.items[i] = given;
     }

@@ -14,8 +14,9 @@ Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse)
     place_parameters(graph);
     make_schedule(plan);
     fuse_plan(plan);
-    give_work(plan);
     make_phases(plan);
+    recompute_activations(plan);
+    give_work(plan);
     place_tensors(plan);
     return plan;
 }
@@ -49,6 +50,11 @@ const char *stage_name(Stage stage)
     unreachable();
 }
 
+const char *node_stage(const Node *node)
+{
+    return node->again ? "recompute" : stage_name(node->stage);
+}
+
 static void dump_access(const Plan *plan, const Access *access, bool in_register, FILE *out)
 {
     const Placement *place = &plan->places[access->tensor->id];
@@ -63,7 +69,7 @@ static void dump_access(const Plan *plan, const Access *access, bool in_register
 static void dump_step(const Plan *plan, const Node *node, bool then, const Tensor *taken, const Tensor *left, FILE *out)
 {
     AccessList accesses = { 0 };
-    fprintf(out, "  %s%s %s%s:", then ? "then " : "", stage_name(node->stage), node->path, plan_skips(plan, node) ? " (view)" : "");
+    fprintf(out, "  %s%s %s%s:", then ? "then " : "", node_stage(node), node->path, plan_skips(plan, node) ? " (view)" : "");
     node_accesses(node, plan->training, &accesses);
     for (int i = 0; i < accesses.count; i++) {
         const Access *access = &accesses.items[i];

@@ -281,7 +281,7 @@ static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node)
 /* Where a layer's output lies after its part, as the table of parts says it. */
 static const char *output_fields(const Plan *plan, const Node *node)
 {
-    const Placement *place = node->stage == STAGE_FORWARD && node->out ? &plan->places[node->out->id] : NULL;
+    const Placement *place = node->stage == STAGE_FORWARD && node->out && !node->again ? &plan->places[node->out->id] : NULL;
     if (!place || (place->space != SPACE_KEPT && place->space != SPACE_SCRATCH))
         return "-1, false, 0, 0";
     return format("%d, %s, %lld, %lld", node->id, place->space == SPACE_KEPT ? "true" : "false",
@@ -294,7 +294,7 @@ static int emit_part(Emitter *emitter, const Node *node)
     const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
     int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(&alone) : 0;
-    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), stage_name(node->stage), (long long)multiply_adds,
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), node_stage(node), (long long)multiply_adds,
              output_fields(emitter->plan, node));
     return emitter->part_count++;
 }

@@ -467,7 +467,7 @@ const char *signature(const OperandList *operands)
 /* incep1_branch1x1_forward; where inference needs another, …_forward_2. */
 static const char *function_name(const Emitter *emitter, const Node *node)
 {
-    return unused_name(emitter, format("%s_%s", identifier(node->path), stage_name(node->stage)));
+    return unused_name(emitter, format("%s_%s", identifier(node->path), node_stage(node)));
 }
 
 static void write_function(Emitter *emitter, const Node *node, const char *name, const char *text, bool reference)

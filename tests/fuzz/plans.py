@@ -30,7 +30,7 @@ NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 WORK = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
-ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?")
+ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics| again)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?")
 
 
 class Wrong(AssertionError):
@@ -148,7 +148,7 @@ class Checker:
 
     def size(self, name):
         """In vectors: statistics are single values, `lanes` of them to a vector."""
-        plain = name[2:] if name.startswith("d ") else name
+        plain = (name[2:] if name.startswith("d ") else name).removesuffix(" again")
         count = self.sizes[plain]
         return -(-count // self.lanes) if plain.endswith(" statistics") else count
 
@@ -183,7 +183,7 @@ class Checker:
                 values[node.out] = np.concatenate([values[name] for name in node.inputs])
             else:
                 for step in steps.get(node.path, []):
-                    if step.stage in ("statistics", "forward"):
+                    if step.stage in ("statistics", "forward", "recompute"):
                         for write in step.writes:
                             values[write.name] = self.kernel(step, write, grain, values)
                 if node.out not in values:      # nobody needs it
@@ -195,7 +195,8 @@ class Checker:
 
     def kernel(self, step, write, grain, values):
         reads = [values[read.name] for read in step.reads if not self.is_sum(step, read)]
-        return mix((step.stage, step.path, step.which, write.name, grain), *reads, count=self.size(write.name))
+        stage, which = ("forward", 0) if step.stage == "recompute" else (step.stage, step.which)    # the same numbers again
+        return mix((stage, step.path, which, write.name.removesuffix(" again"), grain), *reads, count=self.size(write.name))
 
     @staticmethod
     def is_sum(step, read):

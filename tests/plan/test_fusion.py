@@ -7,7 +7,7 @@ import pytest
 
 from harness import MODELS, netc, read_safetensors, run, trainer
 
-FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd"]
+FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd", "recompute"]
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back
@@ -247,6 +247,56 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
                 "--quiet", "--save", tmp_path / "w")
             made[fuse] = read_safetensors(tmp_path / "w")
         assert all(largest_difference(weights, made["none"]) < close for weights in made.values())
+
+
+# Batch norms whose outputs are read on the way back in one later phase and in two, by a weight gradient for the
+# whole batch, through a view, as part of a concat, and by another norm.
+REMADE = """network remade {
+    input [3, 9, 7]
+
+    conv2d(4, 3, padding=1)
+    batch_norm2d                as once
+    relu                        as once_relu
+    conv2d(4, 3, padding=1)
+    batch_norm2d                as twice
+    leaky_relu                  as twice_relu
+    add {
+        branch { conv2d(4, 1)
+                 batch_norm2d
+                 conv2d(4, 3, padding=1)
+                 batch_norm2d   as last }
+        branch { conv2d(4, 1) }
+    }
+    relu
+    conv2d(4, 3, padding=1)     as late
+    batch_norm2d                as first_of_two
+    batch_norm2d                as second_of_two
+    concat {
+        branch { conv2d(3, 1) }
+        branch { batch_norm2d   as joined }
+    }
+    flatten
+    linear(30)
+    linear(10)
+}
+""" + MEASURED[MEASURED.index("train {"):]
+
+
+def test_what_is_made_again_changes_no_bit(tmp_path):
+    plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, REMADE)).stdout
+    remade = re.findall(r"recompute (\w+)", plan())
+    assert remade.count("once") == remade.count("once_relu") == 1 and remade.count("first_of_two") >= 1
+    assert remade.count("twice") == len(set(re.findall(r"phase (\d+)(?:\n  .*)*?\n  recompute twice:", plan()))) >= 1
+    assert not {"joined", "last"} & set(remade)
+    kept = lambda text: int(re.search(r"training: .* kept (\d+)", text)[1])
+    without = "--fuse=" + ",".join(name for name in FUSIONS if name != "recompute")
+    assert "recompute" not in plan(without) + netc("emit", "--kernels=reference", tmp_path / "n.net").stdout
+    assert kept(plan()) < kept(plan(without))
+    made = []
+    for options in [], [without]:
+        run(trainer(REMADE, *options), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet", "--save", tmp_path / "w")
+        made.append(read_safetensors(tmp_path / "w"))
+    assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
 
 
 def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
