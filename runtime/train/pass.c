@@ -191,12 +191,15 @@ static void begin_watch(const Pass *pass)
         pass->step.watch->phase(pass->step.watch);
 }
 
+/* A thread goes through its grains up and down by turns: the last of a phase is the
+ * first of the next, which finds in the cache what that has just left there. */
 static void run_grains(const Pass *pass, int index, int thread)
 {
     const NetPhase *phase = &pass->program->phases[index];
     NetSession *session = pass->session;
     Range grains = share(pass->step.grains, thread, net_pool_threads(session->pool));
-    for (int64_t grain = grains.from; grain < grains.to; grain++) {
+    for (int64_t i = grains.from; i < grains.to; i++) {
+        int64_t grain = index % 2 ? grains.from + grains.to - 1 - i : i;
         if (index == 0)
             load(pass, grain, thread);
         begin_watch(pass);
