@@ -53,7 +53,7 @@ static Graph *read_network_only(const char *path)
 static void complete_graph(Graph *graph, const CompileOptions *options)
 {
     if (options->fuse & FUSE_POOL)
-        pool_before_activation(graph);
+        pool_first(graph);
     verify_graph(graph);
     if (!options->reference)
         mark_whole_batch(graph);

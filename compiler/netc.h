@@ -402,6 +402,11 @@ struct Operator {
     bool (*whole_batch)(const Node *node);
     /* True when every y is the largest x of its window.  NULL: never. */
     bool (*selects)(const Node *node);
+    /* True when every y is the mean of its window: weights that add up to 1.  NULL: never. */
+    bool (*averages)(const Node *node);
+    /* True when every y is a weighted sum over the channels of x at its own place,
+     * bias or none: multiply_adds says of how many.  NULL: never. */
+    bool (*mixes)(const Node *node);
     /* True when node's forward kernel can hand its values to `pool`, which selects,
      * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
     bool (*pools)(const Node *node, const Node *pool);
@@ -665,10 +670,10 @@ void mark_whole_batch(Graph *graph);
 /* Appends backward nodes.  Requires a loss.  Of `fuse`, FUSE_CONCAT and
  * FUSE_FIRST_LAYER matter. */
 void add_gradients(Graph *graph, unsigned fuse);
-/* reorder.c: puts a window's maximum before the activation it follows.  Requires
- * a graph without gradients; replaces nodes, so a copy of graph->nodes from
- * before still lists the layers as they were written. */
-void pool_before_activation(Graph *graph);
+/* reorder.c: puts a window's maximum before the activation it follows, its mean
+ * before a 1 x 1 convolution.  Requires a graph without gradients; replaces nodes,
+ * so a copy of graph->nodes from before still lists the layers as they were written. */
+void pool_first(Graph *graph);
 /* single.c: the forward graph of one image at a time, a copy. */
 Graph *single_image_graph(const Graph *graph);
 /* verify.c: stops with an internal error when the graph breaks an invariant. */

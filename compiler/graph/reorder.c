@@ -1,12 +1,15 @@
-/* Reorders `relu, max_pool2d` to `max_pool2d, relu`.
+/* Reorders what a pool follows to follow the pool: it then goes over a quarter of
+ * the values, or fewer, and so does its gradient.
  *
- * Requires a checked graph without gradients.  The activation then goes over a
- * quarter of the values, or fewer, and so does its gradient; and it can be done
- * where the maximum is stored.  Nothing else changes: an activation that never
- * descends picks the same maximum from either side.  What it maps to one value
- * (relu: all that is negative) has no gradient there, so it does not matter which
- * of the equals the maximum notes.  The nodes are replaced, not changed: a
- * listing of the layers may keep the old ones.
+ * Requires a checked graph without gradients.  An activation that never descends
+ * picks the same maximum from either side, so `relu, max_pool2d` becomes
+ * `max_pool2d, relu`, which can besides be done where the maximum is stored; what
+ * the activation maps to one value (relu: all that is negative) has no gradient
+ * there, so it does not matter which of the equals the maximum notes.  A 1 × 1
+ * convolution sums over channels and a mean over places, and which sum is the
+ * inner one is only a matter of rounding, so `conv2d(c, 1), avg_pool2d` becomes
+ * `avg_pool2d, conv2d(c, 1)`, where that is less work.  The nodes are replaced, not
+ * changed: a listing of the layers may keep the old ones.
  */
 #include "netc.h"
 
@@ -19,11 +22,31 @@ static int count_readers(const Graph *graph, const Tensor *tensor)
     return readers;
 }
 
-/* The activation whose output only this node reads, straight before it; NULL: none. */
-static const Node *activation_before(const Graph *graph, const Node *node)
+enum { POOLED_VALUE_COST = 8 };     /* in multiply-adds of a convolution, which wait for memory less */
+
+/* Whether the mean of the mixed channels is better had as the mixture of their means. */
+static bool is_mixed_later(const Node *mixer, const Node *pool)
 {
-    const Node *before = node->id > 0 ? graph->nodes.items[node->id - 1] : NULL;
-    if (!before || !before->out || node->inputs.items[0] != before->out || !(before->op->traits & OP_ASCENDS)
+    if (!mixer->op->mixes || !mixer->op->mixes(mixer) || !pool->op->averages || !pool->op->averages(pool))
+        return false;
+    int64_t before = shape_elements(mixer->out->shape), after = shape_elements(pool->out->shape);
+    int64_t saved = mixer->op->multiply_adds(mixer) / before * (before - after);
+    return saved > POOLED_VALUE_COST * (shape_elements(mixer->inputs.items[0]->shape) - before);
+}
+
+/* Whether the pool may come first. */
+static bool commutes(const Node *node, const Node *pool)
+{
+    if (pool->op->selects && pool->op->selects(pool))
+        return node->op->traits & OP_ASCENDS;
+    return is_mixed_later(node, pool);
+}
+
+/* What only this pool reads, straight before it, and had better come after it; NULL: nothing. */
+static const Node *delayed_by(const Graph *graph, const Node *pool)
+{
+    const Node *before = pool->id > 0 ? graph->nodes.items[pool->id - 1] : NULL;
+    if (!before || !before->out || pool->inputs.items[0] != before->out || !commutes(before, pool)
         || count_readers(graph, before->out) != 1)
         return NULL;
     return before;
@@ -43,24 +66,24 @@ static void moved_node(Graph *graph, const Node *node, int id, Tensor *input, Te
     graph->nodes.items[id] = moved;
 }
 
-/* x -> activation -> pool -> y becomes x -> pool -> activation -> y. */
-static void swap(Graph *graph, const Node *activation, const Node *pool)
+/* x -> node -> pool -> y becomes x -> pool -> node -> y. */
+static void swap(Graph *graph, const Node *node, const Node *pool)
 {
-    Tensor *x = activation->inputs.items[0], *y = pool->out;
-    Tensor *pooled = new_tensor(graph, TENSOR_ACTIVATION, y->name, y->shape);
-    y->name = activation->out->name;
-    int first = activation->id;
+    Tensor *x = node->inputs.items[0], *y = pool->out;
+    Tensor *pooled = new_tensor(graph, TENSOR_ACTIVATION, y->name, shape_of(3, x->shape.dim[0], y->shape.dim[1], y->shape.dim[2]));
+    y->name = node->out->name;
+    int first = node->id;
     moved_node(graph, pool, first, x, pooled);
-    moved_node(graph, activation, first + 1, pooled, y);
+    moved_node(graph, node, first + 1, pooled, y);
 }
 
-void pool_before_activation(Graph *graph)
+void pool_first(Graph *graph)
 {
     for (int i = 0; i < graph->nodes.count; i++) {
-        const Node *pool = graph->nodes.items[i], *activation;
-        while (pool->op->selects && pool->op->selects(pool) && (activation = activation_before(graph, pool))) {
-            swap(graph, activation, pool);
-            pool = graph->nodes.items[activation->id];
+        const Node *pool = graph->nodes.items[i], *delayed;
+        while ((delayed = delayed_by(graph, pool))) {
+            swap(graph, delayed, pool);
+            pool = graph->nodes.items[delayed->id];
         }
     }
 }

@@ -1,6 +1,7 @@
 /* adaptive_avg_pool2d.c: means over windows whose size follows from the wanted
  * output, so that one network takes images of any size.
  */
+#include "batch_norm2d.h"
 #include "single.h"
 
 enum { OUTPUT_SIZE };
@@ -26,16 +27,33 @@ static Axis forward_axis(const Node *node, int axis)
     return (Axis){.sources = in, .positions = out, .taps = in / out, .stride = in / out, .dilation = 1};
 }
 
-/* Where the output's size divides the input's, the windows are all alike. */
+/* Where the output's size divides the input's. */
+static bool has_like_windows(const Node *node)
+{
+    Shape in = input_shape(node), out = node->out->shape;
+    return in.dim[1] % out.dim[1] == 0 && in.dim[2] % out.dim[2] == 0;
+}
+
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     Shape in = input_shape(node), out = node->out->shape;
-    if (in.dim[1] % out.dim[1] != 0 || in.dim[2] % out.dim[2] != 0)
+    if (!has_like_windows(node))
         return false;
     double count = (double)(in.dim[1] / out.dim[1]) * (double)(in.dim[2] / out.dim[2]);
     emit_mean(kernel, forward_axis(node, 0), forward_axis(node, 1), 1 / count);
     return true;
+}
+
+static bool averages(const Node *node)
+{
+    (void)node;
+    return true;
+}
+
+static bool sums(const Node *node, const Node *sums)
+{
+    return has_like_windows(node) && has_room_for_sums(sums);
 }
 
 static bool single(Single *single)
@@ -57,7 +75,10 @@ const Operator operator_adaptive_avg_pool2d = {
                "             and q in floor(j*w/columns) to ceil((j+1)*w/columns) - 1",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html",
     .args = args,
+    .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
     .infer = infer,
+    .averages = averages,
+    .sums = sums,
     .emit = emit,
     .single = single,
 };

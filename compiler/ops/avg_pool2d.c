@@ -1,4 +1,5 @@
 /* avg_pool2d.c: the mean of each window. */
+#include "batch_norm2d.h"
 #include "single.h"
 #include "window.h"
 
@@ -73,6 +74,18 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* The zeros of the padding count in no mean. */
+static bool averages(const Node *node)
+{
+    bool padded = node->args[PADDING].integer[0] || node->args[PADDING].integer[1];
+    return !node->args[DIVISOR_OVERRIDE].given && !(padded && node->args[COUNT_INCLUDE_PAD].integer[0]);
+}
+
+static bool sums(const Node *node, const Node *sums)
+{
+    return same_divisor(node) && has_room_for_sums(sums);
+}
+
 static bool single(Single *single)
 {
     const Node *node = single->kernel.node;
@@ -96,6 +109,8 @@ const Operator operator_avg_pool2d = {
     .args = args,
     .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
     .infer = infer,
+    .averages = averages,
+    .sums = sums,
     .emit = emit,
     .single = single,
 };

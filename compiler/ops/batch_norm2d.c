@@ -256,6 +256,13 @@ static void emit_sums(Kernel *kernel)
     kernel_line(kernel, "}");
 }
 
+enum { MOST_SUMMED = 1024 };    /* channels: two rows of lanes each */
+
+bool has_room_for_sums(const Node *norm)
+{
+    return input_shape(norm).dim[0] <= MOST_SUMMED;
+}
+
 void open_gradient_sums(Kernel *kernel)
 {
     if (!kernel->sums)

@@ -4,6 +4,8 @@
 
 #include "ops.h"
 
+/* Whether the norm's sums fit on a kernel's stack. */
+bool has_room_for_sums(const Node *norm);
 /* Before all stores, and after; nothing where kernel->sums is NULL. */
 void open_gradient_sums(Kernel *kernel);
 void close_gradient_sums(Kernel *kernel);

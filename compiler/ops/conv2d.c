@@ -154,6 +154,17 @@ static int64_t multiply_adds(const Node *node)
     return saturating_product(6, factors);
 }
 
+/* A window of one place at stride 1, without padding. */
+static bool mixes_channels(const Node *node)
+{
+    bool mixes = true;
+    for (int axis = 0; axis < 2; axis++) {
+        Window window = node_window(node, window_args, axis);
+        mixes &= window.kernel == 1 && window.stride == 1 && window.before == 0 && window.after == 0;
+    }
+    return mixes;
+}
+
 const Operator operator_conv2d = {
     .name = "conv2d",
     .summary = "Two-dimensional convolution: each output channel is a window of weights slid over the input.",
@@ -171,6 +182,7 @@ const Operator operator_conv2d = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
+    .mixes = mixes_channels,
     .pools = conv2d_pools,
     .unpools = conv2d_unpools,
     .work = conv2d_work,

@@ -60,11 +60,9 @@ bool conv2d_unpools(const Node *node, const Node *pool)
     return conv2d_pads_with_zeros(node) && pools_tiles(pool) && is_worth_choosing(&forward, pool);
 }
 
-enum { MOST_SUMMED = 1024 };    /* channels: two rows of lanes each, on the stack */
-
 bool conv2d_sums(const Node *node, const Node *sums)
 {
-    return conv2d_pads_with_zeros(node) && input_shape(sums).dim[0] <= MOST_SUMMED;
+    return conv2d_pads_with_zeros(node) && has_room_for_sums(sums);
 }
 
 int64_t conv2d_work(const Node *node, const Node *pool, int lanes)

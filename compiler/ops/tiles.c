@@ -557,5 +557,11 @@ void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
         .tiled = 1, .summed = 1, .rows = rows, .columns = columns,
     };
     Gather backward = reversed_gather(&forward, kernel->node->accumulate);
-    emit_gather(kernel, kernel->stage == STAGE_FORWARD ? &forward : &backward);
+    if (kernel->stage == STAGE_FORWARD) {
+        emit_gather(kernel, &forward);
+        return;
+    }
+    open_gradient_sums(kernel);
+    emit_gather(kernel, &backward);
+    close_gradient_sums(kernel);
 }

@@ -22,7 +22,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "activation", FUSE_ACTIVATION },  /* relu and its like, in the kernel before */
     { "residual", FUSE_RESIDUAL },      /* add, in the kernel that makes its last input */
     { "gradient", FUSE_GRADIENT },      /* an activation's gradient, in the kernel that makes its dy */
-    { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it */
+    { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it; see graph/reorder.c, too */
     { "pool-gradient", FUSE_POOL_GRADIENT },    /* a pool's, in the weight gradient of the convolution before it */
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */

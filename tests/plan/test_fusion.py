@@ -188,7 +188,7 @@ SUMMED = """network summed {
 
 def test_sums_made_as_a_gradient_is_stored(tmp_path):
     text = netc("--dump=plan", write(tmp_path, SUMMED)).stdout
-    assert text.count("then backward_parameters batch_norm2d") == 3
+    assert text.count("then backward_parameters batch_norm2d") == 4
     assert "then backward_parameters" not in netc("--dump=plan", "--fuse=gradient", tmp_path / "n.net").stdout
     made = {}
     for fuse in "none", "statistics", "gradient,statistics":
@@ -198,6 +198,64 @@ def test_sums_made_as_a_gradient_is_stored(tmp_path):
     for fuse in "statistics", "gradient,statistics":
         for name, expected in made["none"].items():
             np.testing.assert_allclose(made[fuse][name], expected, 1e-10, 1e-12, err_msg=name)
+
+
+# Means after 1 x 1 convolutions: windows that overlap, hang over the end or reach into padding that does not
+# count, all of a plane, in groups, with a bias and without; behind two such convolutions; and those that stay
+# where they are: padding counts, another divisor, an output that another layer reads, many channels for few.
+AVERAGED = """network averaged {
+    input [12, 15, 13]
+
+    conv2d(16, 1)                                             as first
+    conv2d(12, 1, groups=4, bias=false)                       as second
+    avg_pool2d(2, stride=2, ceil_mode=true)                   as hanging
+    batch_norm2d
+    relu
+    concat {
+        branch { conv2d(10, 1)                                as overlapped
+                 avg_pool2d(3, stride=2, padding=1, count_include_pad=false)  as overlapping
+                 flatten }
+        branch { conv2d(8, 1)                                 as whole
+                 adaptive_avg_pool2d(1)                       as mean
+                 flatten }
+        branch { conv2d(8, 1)                                 as uneven
+                 adaptive_avg_pool2d([3, 2])                  as parts
+                 flatten }
+        branch { conv2d(8, 1)                                 as padded
+                 avg_pool2d(3, stride=2, padding=1)           as counting
+                 flatten }
+        branch { conv2d(8, 1)                                 as divided
+                 avg_pool2d(2, divisor_override=3)            as dividing
+                 flatten }
+        branch { conv2d(8, 3)                                 as wide
+                 avg_pool2d(2)                                as averaging
+                 flatten }
+        branch { conv2d(8, 1, stride=2)                       as strided
+                 avg_pool2d(2)                                as striding
+                 flatten }
+        branch { conv2d(1, 1)                                 as narrow
+                 avg_pool2d(2)                                as few
+                 flatten }
+    }
+    linear(10)
+}
+""" + MEASURED[MEASURED.index("train {"):]
+
+
+def test_a_mean_comes_before_the_channels_are_mixed(tmp_path):
+    plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, AVERAGED)).stdout
+    pooled_first = lambda text, conv, pool: text.index(f"forward {pool}:") < text.index(f"forward {conv}:")
+    moved = [("first", "hanging"), ("second", "hanging"), ("overlapped", "overlapping"), ("whole", "mean"), ("uneven", "parts")]
+    stay = [("padded", "counting"), ("divided", "dividing"), ("wide", "averaging"), ("strided", "striding"), ("narrow", "few")]
+    assert all(pooled_first(plan(), *pair) for pair in moved)
+    assert not any(pooled_first(plan(), *pair) for pair in stay)
+    assert not any(pooled_first(plan("--fuse=activation"), *pair) for pair in moved + stay)
+    made = {}
+    for options in ["--fuse=none"], [], ["--kernels=reference"]:
+        run(trainer(AVERAGED, "--dtype=f64", *options), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
+            "--save", tmp_path / "w")
+        made[" ".join(options)] = read_safetensors(tmp_path / "w")
+    assert all(largest_difference(weights, made["--fuse=none"]) < 1e-9 for weights in made.values())
 
 
 # Convolutions before pools: with padding of every width, in groups, with a stride and a dilation, windows that
