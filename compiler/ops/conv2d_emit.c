@@ -68,8 +68,10 @@ bool conv2d_sums(const Node *node, const Node *sums)
 int64_t conv2d_work(const Node *node, const Node *pool, int lanes)
 {
     Gather forward = forward_gather(node), backward = reversed_gather(&forward, node->accumulate);
-    if (!conv2d_pads_with_zeros(node) || (node->stage != STAGE_FORWARD && node->stage != STAGE_BACKWARD_INPUT))
+    if (!conv2d_pads_with_zeros(node) || node->pool)
         return 0;
+    if (node->stage == STAGE_BACKWARD_PARAMETERS)
+        return winograd_gradient_work(&forward, lanes);
     return winograd_work(node->stage == STAGE_FORWARD ? &forward : &backward, pool, lanes);
 }
 
@@ -90,7 +92,7 @@ bool emit_conv2d(Kernel *kernel)
         gather(kernel, &backward);
         close_gradient_sums(kernel);
     } else {
-        emit_weight_gradient(kernel, &forward);
+        (node->work ? emit_winograd_gradient : emit_weight_gradient)(kernel, &forward);
         if (forward.bias)
             emit_bias_gradient(kernel, given.dim[0], given.dim[1] * given.dim[2]);
     }

@@ -172,7 +172,9 @@ void open_row_taps(Kernel *kernel, const Axis *axis)
 /* The side with fewer values is held in registers and the other read one value at a time.
  * Before it, both pointers are said to have changed: the C compiler would
  * otherwise keep what the next product reads again in registers that are not
- * there, and spill sums. */
+ * there, and spill sums.  After each value, too: it would otherwise be read from
+ * memory in every multiply-add that takes it, and a core loads only one row of
+ * lanes per cycle. */
 void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns)
 {
     if (!rows->items.count || !columns->items.count)
@@ -186,6 +188,8 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
     for (int k = 0; k < read->items.count; k++) {
         long long one = read->items.items[k].at;
         kernel_line(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
+        if (held->items.count > 1)
+            kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
         for (int i = 0; i < held->items.count; i++) {
             long long other = held->items.items[i].at;
             kernel_line(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one, hold_rows ? one : other,

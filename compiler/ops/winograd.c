@@ -11,13 +11,18 @@ int64_t winograd_outputs(int64_t taps)
 
 enum { MOST_SIZE = 1 << 20 };   /* channels, positions along an axis: with them, no product of what follows overflows */
 
-bool winograd_fits(const Gather *gather)
+bool is_plain_gather(const Gather *gather)
 {
     const Axis *rows = &gather->rows, *columns = &gather->columns;
     if (gather->summed > MOST_SIZE || gather->tiled > MOST_SIZE || rows->positions > MOST_SIZE || columns->positions > MOST_SIZE)
         return false;
-    return rows->taps == columns->taps && winograd_outputs(rows->taps) && rows->stride == 1 && columns->stride == 1
-           && rows->dilation == 1 && columns->dilation == 1 && gather->groups == 1 && !gather->unweighted;
+    return rows->stride == 1 && columns->stride == 1 && rows->dilation == 1 && columns->dilation == 1 && gather->groups == 1
+           && !gather->unweighted;
+}
+
+bool winograd_fits(const Gather *gather)
+{
+    return is_plain_gather(gather) && gather->rows.taps == gather->columns.taps && winograd_outputs(gather->rows.taps);
 }
 
 Axis winograd_tiles(const Axis *axis)
@@ -68,12 +73,12 @@ static void emit_turn(Kernel *kernel, const char *to, const char *from)
         kernel_line(kernel, "%s", with_names(lines[i], to, from));
 }
 
-/* … and the first so many outputs of the values, <to><first> and on. */
-static void emit_unturn(Kernel *kernel, const char *to, int64_t first, const char *from, int64_t taps, int64_t outputs)
+void emit_unturn(Kernel *kernel, const char *to, int64_t first, const char *from, int64_t taps, int64_t outputs)
 {
-    static const char *const lines[] = { "F0 + (F1 + F2) + (F3 + F4)", "(F1 - F2) + 2 * (F3 - F4)", "(F1 + F2) + 4 * (F3 + F4)", "(F1 - F2) + 8 * (F3 - F4)" };
+    static const char *const lines[] = { "F0 + (F1 + F2) + (F3 + F4)", "(F1 - F2) + 2 * (F3 - F4)", "(F1 + F2) + 4 * (F3 + F4)",
+                                         "(F1 - F2) + 8 * (F3 - F4)", "(F1 + F2) + 16 * (F3 + F4)" };
     for (int64_t i = 0; i < outputs; i++) {
-        const char *line = format("vec T = %s%s;", lines[i], i == winograd_outputs(taps) - 1 ? " + F5" : "");
+        const char *line = format("vec T = %s%s;", lines[i], i == POINTS - taps ? " + F5" : "");
         kernel_line(kernel, "%s", with_names(line, format("%s%lld", to, (long long)(first + i)), from));
     }
 }
@@ -98,21 +103,56 @@ static void turn_column(Kernel *kernel, int64_t j, int64_t at, Place source)
     kernel_line(kernel, "}");
 }
 
+/* `source`: the texts of six sources, NULL in the padding; their values are points `first` and on. */
+static void turn_row(Kernel *kernel, const char *const source[], Place value, int64_t first)
+{
+    kernel_line(kernel, "{");
+    for (int64_t j = 0; j < POINTS; j++)
+        kernel_line(kernel, "const vec d%lld = %s;", (long long)j, source[j] ? source[j] : "{ 0 }");
+    emit_turn(kernel, "u*", "d*");
+    for (int64_t j = 0; j < POINTS; j++)
+        kernel_line(kernel, "%s = u%lld;", format(value.text, (long long)((first + j) * value.step)), (long long)j);
+    kernel_line(kernel, "}");
+}
+
+void emit_turn_row(Kernel *kernel, const Axis *tiles, int64_t start, const char *source, Place value)
+{
+    const char *texts[POINTS];
+    for (int64_t j = 0; j < POINTS; j++)
+        texts[j] = axis_source(tiles, start, j) < 0 ? NULL : format(source, (long long)(axis_source(tiles, start, j) - first_source(tiles, start)));
+    turn_row(kernel, texts, value, 0);
+}
+
 void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place source, Place value)
 {
+    const char *texts[POINTS];
     for (int64_t j = 0; j < POINTS; j++)
         if (axis_source(tiles, start, j) >= 0)
             turn_column(kernel, j, axis_source(tiles, start, j) - first_source(tiles, start), source);
     for (int64_t i = 0; i < POINTS; i++) {
-        kernel_line(kernel, "{");
         for (int64_t j = 0; j < POINTS; j++)
-            kernel_line(kernel, "const vec d%lld = %s;", (long long)j,
-                        axis_source(tiles, start, j) < 0 ? "{ 0 }" : format("t%lld_%lld", (long long)j, (long long)i));
-        emit_turn(kernel, "u*", "d*");
-        for (int64_t j = 0; j < POINTS; j++)
-            kernel_line(kernel, "%s = u%lld;", format(value.text, (long long)((i * POINTS + j) * value.step)), (long long)j);
-        kernel_line(kernel, "}");
+            texts[j] = axis_source(tiles, start, j) < 0 ? NULL : format("t%lld_%lld", (long long)j, (long long)i);
+        turn_row(kernel, texts, value, i * POINTS);
     }
+}
+
+/* Every other tap from `first`, the next times `factor`, the one after times its square, added up. */
+static const char *add_taps(const char *const tap[], int64_t taps, int64_t first, int64_t scale, int64_t factor)
+{
+    Text sum = { 0 };
+    for (int64_t i = first; i < taps; i += 2, scale *= factor)
+        if (tap[i])
+            text_add(&sum, "%s%s%s", sum.length ? " + " : "", scale == 1 ? "" : format("%lld * ", (long long)scale), tap[i]);
+    return sum.length ? text_chars(&sum) : "{ 0 }";
+}
+
+void emit_turn_taps(Kernel *kernel, const char *const tap[], int64_t taps)
+{
+    kernel_line(kernel, "const vec even = %s, odd = %s, even2 = %s, odd2 = %s;", add_taps(tap, taps, 0, 1, 1), add_taps(tap, taps, 1, 1, 1),
+                add_taps(tap, taps, 0, 1, 4), add_taps(tap, taps, 1, 2, 4));
+    kernel_line(kernel, "const vec g0 = %s * (real)0.25, g1 = (even + odd) * (real)(-1.0 / 6), g2 = (even - odd) * (real)(-1.0 / 6);", tap[0]);
+    kernel_line(kernel, "const vec g3 = (even2 + odd2) * (real)(1.0 / 24), g4 = (even2 - odd2) * (real)(1.0 / 24), g5 = %s;",
+                tap[taps - 1] ? tap[taps - 1] : "{ 0 }");
 }
 
 /* Of a row: the last output alone takes the last value. */

@@ -7,7 +7,9 @@
  * points: 0, 1, -1, 2, -2 and infinity.  Sources become values by `turn`, values
  * outputs by `unturn`, and between them, at each of the points of both axes,
  * stands a plain matrix product over the channels: 36 multiply-adds where 4 × 4
- * outputs of 3 × 3 taps need 144, and 2 × 2 of 5 × 5 need 100.
+ * outputs of 3 × 3 taps need 144, and 2 × 2 of 5 × 5 need 100.  The gradient of the
+ * weights is a convolution, too, whose taps are gradients: along rows it takes six
+ * multiply-adds for twelve, or ten.
  *
  * The points are small, so float32 keeps about a digit less than it does directly.
  */
@@ -20,6 +22,8 @@ enum { POINTS = 6, POINTS_OF_BOTH = POINTS * POINTS };
 
 /* The outputs of a tile along an axis with so many taps; 0: there is no such tile. */
 int64_t winograd_outputs(int64_t taps);
+/* One group, stride and dilation 1, and sizes of which no product overflows. */
+bool is_plain_gather(const Gather *gather);
 /* Whether the layer is one that tiles fit: as many taps along either axis, at stride and dilation 1. */
 bool winograd_fits(const Gather *gather);
 
@@ -40,6 +44,13 @@ typedef struct Place { const char *text; int64_t step; } Place;
  * sources, "line%lld[… %lld]" of a row and a column times step, counted from the
  * tile's first, to the values, "to[%lld]" of a point times step. */
 void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place source, Place value);
+/* The same along one row only: "source" of a column. */
+void emit_turn_row(Kernel *kernel, const Axis *tiles, int64_t start, const char *source, Place value);
+/* Declares g0 … g5, the values of so many taps: Lavin and Gray's matrix G.  A NULL after the first is zero. */
+void emit_turn_taps(Kernel *kernel, const char *const tap[], int64_t taps);
+/* Declares the first so many outputs of six values, <to><first> and on; `from`: a name
+ * in which * is the point. */
+void emit_unturn(Kernel *kernel, const char *to, int64_t first, const char *from, int64_t taps, int64_t outputs);
 /* Writes half of the way back: along the rows of the products, "from[%lld]". */
 void emit_unturn_tile(Kernel *kernel, Place product, int64_t taps, int64_t inside);
 /* … and the other: declares <to><first> and on, the outputs of row i of the tile, as many as lie inside. */
@@ -52,5 +63,8 @@ void emit_unturn_row(Kernel *kernel, const char *to, int64_t first, int64_t i, i
 int64_t winograd_work(const Gather *gather, const Node *pool, int lanes);
 /* The same as emit_gather(), with so much memory at the operand `work`. */
 void emit_winograd(Kernel *kernel, const Gather *gather);
+/* Likewise of the weight's gradient; `forward` is the layer's forward gather. */
+int64_t winograd_gradient_work(const Gather *forward, int lanes);
+void emit_winograd_gradient(Kernel *kernel, const Gather *forward);
 
 #endif

@@ -112,18 +112,6 @@ int64_t winograd_work(const Gather *gather, const Node *pool, int lanes)
 
 /* -------------------------------------------------------------- filters */
 
-/* A filter's values of `taps` taps, to the six points: Lavin and Gray's matrix G. */
-static void turn_filter(Kernel *kernel, const char *tap[], int64_t taps)
-{
-    const char *even = taps == 3 ? format("%s + %s", tap[0], tap[2]) : format("%s + %s + %s", tap[0], tap[2], tap[4]);
-    const char *odd = taps == 3 ? tap[1] : format("%s + %s", tap[1], tap[3]);
-    const char *even2 = taps == 3 ? format("%s + 4 * %s", tap[0], tap[2]) : format("%s + 4 * %s + 16 * %s", tap[0], tap[2], tap[4]);
-    const char *odd2 = taps == 3 ? format("2 * %s", tap[1]) : format("2 * %s + 8 * %s", tap[1], tap[3]);
-    kernel_line(kernel, "const vec even = %s, odd = %s, even2 = %s, odd2 = %s;", even, odd, even2, odd2);
-    kernel_line(kernel, "const vec g0 = %s * (real)0.25, g1 = (even + odd) * (real)(-1.0 / 6), g2 = (even - odd) * (real)(-1.0 / 6);", tap[0]);
-    kernel_line(kernel, "const vec g3 = (even2 + odd2) * (real)(1.0 / 24), g4 = (even2 - odd2) * (real)(1.0 / 24), g5 = %s;", tap[taps - 1]);
-}
-
 /* The taps of a row of filters, as they lie in the weight: lane by lane, one filter each. */
 static void load_filters(const Winograd *winograd)
 {
@@ -146,7 +134,7 @@ static void turn_filter_column(Kernel *kernel, int64_t j, int64_t taps)
         tap[i] = format("f[%lld]", (long long)(i * taps + j));
     declare_column(kernel, "h", j, POINTS);
     kernel_line(kernel, "{");
-    turn_filter(kernel, tap, taps);
+    emit_turn_taps(kernel, tap, taps);
     for (int64_t i = 0; i < POINTS; i++)
         kernel_line(kernel, "h%lld_%lld = g%lld;", (long long)j, (long long)i, (long long)i);
     kernel_line(kernel, "}");
@@ -158,7 +146,7 @@ static void turn_filter_row(Kernel *kernel, int64_t i, int64_t taps, int64_t poi
     for (int64_t j = 0; j < taps; j++)
         tap[j] = format("h%lld_%lld", (long long)j, (long long)i);
     kernel_line(kernel, "{");
-    turn_filter(kernel, tap, taps);
+    emit_turn_taps(kernel, tap, taps);
     for (int64_t j = 0; j < POINTS; j++)
         kernel_line(kernel, "*(loose_vec *)(to + %lldL) = g%lld;", (long long)((i * POINTS + j) * point), (long long)j);
     kernel_line(kernel, "}");

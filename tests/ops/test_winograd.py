@@ -113,6 +113,55 @@ def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
             np.testing.assert_allclose(weights[name], expected, close, 1e-3 * close, err_msg=name)
 
 
+# Windows of unlike sides, whose rows may have one tap or six; more padding than they need, and on one side only;
+# rests of gradients along a row and of channels either way; one channel; so large a plane that the out channels
+# are taken by blocks, the last of them a small one.
+GRADIENTS = """network gradients {
+    input [4, 67, 70]
+
+    conv2d(19, 3, padding=1)        as blocks
+    relu
+    avg_pool2d(3)
+    conv2d(13, [2, 5], padding=[1, 2])  as even
+    conv2d(7, [1, 3])               as one_row
+    conv2d(11, [6, 3], padding=[0, 3])  as six_rows
+    batch_norm2d
+    relu
+    conv2d(5, [3, 5], padding=same, bias=false)  as oblong
+    conv2d(1, [7, 3])               as too_many
+    conv2d(6, 3, padding=1)         as of_one
+    conv2d(6, 3, stride=2, padding=1)  as strided
+    conv2d(6, 3, dilation=2, padding=2)  as dilated
+    conv2d(6, 3, groups=2, padding=1)  as grouped
+    conv2d(9, [4, 3])               as last
+    flatten
+    linear(10)
+}
+"""
+
+
+@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9), ("portable", "f64", 1e-9)])
+def test_weight_gradients_are_the_same(tmp_path, target, dtype, close):
+    made = []
+    for fuse in "none", "winograd", "activation,gradient,recompute,winograd":
+        program = trainer(GRADIENTS + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out")
+        run(program, "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet", "--save", tmp_path / "w")
+        made.append(read_safetensors(tmp_path / "w"))
+    for weights in made[1:]:
+        for name, expected in made[0].items():
+            np.testing.assert_allclose(weights[name], expected, close, 1e-3 * close, err_msg=name)
+
+
+def test_weight_gradients_have_memory_of_their_own(tmp_path):
+    (tmp_path / "g.net").write_text(GRADIENTS + TRAIN)
+    plan = netc("--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net").stdout
+    turned = re.findall(r"  backward_parameters (\S+): .*\n  in memory", plan)
+    assert {"blocks", "even", "six_rows"} <= set(turned)
+    assert not {"too_many", "of_one", "strided", "dilated", "grouped"} & set(turned)
+    program = netc("emit", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net").stdout
+    assert re.search(r"for \(int begin = 0; begin < 19; begin \+= \d\)", program)
+
+
 def test_the_plan_shows_its_memory(tiles):
     tiles.write_text(NET + TRAIN)
     plan = lambda *options: netc("--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", *options, tiles).stdout.split("inference:")[0]

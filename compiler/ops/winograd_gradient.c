@@ -1,0 +1,237 @@
+/* winograd_gradient.c: a convolution's weight gradient, by way of winograd.h.
+ *
+ * Along a row the taps of the weight are what is wanted, and a tile of gradients
+ * of outputs takes the part that taps have in a convolution: six products where
+ * four gradients meet three taps, or two meet five.  Along the columns of taps
+ * nothing changes, so the sums of a tile of channels stay in registers for the
+ * whole plane, which they would not if both axes were turned.
+ *
+ * In `work` lie the values of a few in channels, [ins][points][rows][tiles], with
+ * rows of zeros for the padding, and of a block of out channels' gradients,
+ * [outs][points][rows][tiles]: a row of taps is then just an offset, and rows and
+ * tiles are one loop.
+ */
+#include "winograd.h"
+
+enum {
+    MOST_INS = 4, MOST_OUTS = 8,        /* channels of a tile */
+    BLOCK_BYTES = 1536 << 10,           /* of gradients' values: read once per MOST_INS channels, so the third cache will do */
+    TURN_COST = 22,                     /* of six values, in multiply-adds */
+    UNTURN_COST = 18                    /* of a row of taps, once it is summed */
+};
+
+typedef struct Winograd {
+    Kernel *kernel;
+    const Gather *forward;
+    Axis columns;               /* of tiles: their stride is how many gradients each has */
+    RunList runs;
+    int64_t places, room;       /* tiles of a gradient's plane, and of a source's with its padding */
+    int64_t outs;               /* channels of gradients that are turned at a time */
+} Winograd;
+
+typedef struct Tile { int64_t outs, ins; } Tile;
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static Winograd plan_gradient(const Gather *forward, int lanes)
+{
+    Winograd winograd = { .forward = forward, .columns = winograd_tiles(&forward->columns) };
+    winograd.places = forward->rows.positions * winograd.columns.positions;
+    winograd.room = (forward->rows.positions + forward->rows.taps - 1) * winograd.columns.positions;
+    int64_t fit = BLOCK_BYTES / (POINTS * winograd.places * lanes * (int64_t)sizeof(float));
+    winograd.outs = fit < forward->tiled ? (fit + MOST_OUTS - 1) / MOST_OUTS * MOST_OUTS : forward->tiled;
+    return winograd;
+}
+
+/* Taps of all positions that read a source. */
+static int64_t count_taps(const Axis *axis)
+{
+    int64_t count = 0;
+    for (int64_t p = 0; p < axis->positions; p++)
+        for (int64_t tap = 0; tap < axis->taps; tap++)
+            count += axis_source(axis, p, tap) >= 0;
+    return count;
+}
+
+static bool is_worth_it(const Winograd *winograd)
+{
+    const Gather *forward = winograd->forward;
+    double pairs = (double)(forward->summed * forward->tiled), blocks = (double)((forward->tiled + winograd->outs - 1) / winograd->outs);
+    double direct = pairs * (double)count_taps(&forward->rows) * (double)count_taps(&forward->columns);
+    double turned = pairs * (double)forward->rows.taps * (double)(POINTS * winograd->places + UNTURN_COST)
+                    + TURN_COST * ((double)forward->tiled * (double)winograd->places + blocks * (double)forward->summed * (double)winograd->room);
+    return 1.1 * turned < direct;
+}
+
+int64_t winograd_gradient_work(const Gather *forward, int lanes)
+{
+    if (!is_plain_gather(forward) || !winograd_outputs(forward->columns.taps) || forward->rows.taps > POINTS)
+        return 0;
+    Winograd winograd = plan_gradient(forward, lanes);
+    if (!is_worth_it(&winograd))
+        return 0;
+    return POINTS * (least(MOST_INS, forward->summed) * winograd.room + least(winograd.outs, forward->tiled) * winograd.places);
+}
+
+/* As many sums as the registers hold with one operand of each, at the fewest loads. */
+static Tile choose_tile(const Gather *forward, int registers)
+{
+    Tile best = { 1, 1 };
+    double best_cost = 1e300;
+    for (int64_t outs = 1; outs <= MOST_OUTS && outs <= forward->tiled; outs++)
+        for (int64_t ins = 1; ins <= MOST_INS && ins <= forward->summed; ins++) {
+            int64_t lines = ins * forward->rows.taps, tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            double cost = (double)tiles * ((double)(outs * lines) + 0.25 * (double)(outs + lines) + 2);
+            if (outs * lines + least(outs, lines) + 1 <= registers && cost < best_cost) {
+                best_cost = cost;
+                best = (Tile){ outs, ins };
+            }
+        }
+    return best;
+}
+
+/* -------------------------------------------------------------- turning */
+
+static void open_tiles(const Winograd *winograd, Run run)
+{
+    kernel_line(winograd->kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
+    kernel_line(winograd->kernel, "const int source = column * %lld;", (long long)winograd->columns.stride);
+}
+
+/* The values of `ins` channels from i on. */
+static void turn_sources(const Winograd *winograd, int64_t ins)
+{
+    Kernel *kernel = winograd->kernel;
+    const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", (long long)ins);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)(rows->positions + rows->taps - 1));
+    kernel_line(kernel, "vec *to = values + n * %lldL + row * %lldL;", (long long)(POINTS * winograd->room), (long long)columns->positions);
+    kernel_line(kernel, "const int at = row - %lld;", (long long)rows->before);
+    kernel_line(kernel, "const vec *line = x + ((i + n) * %lldL + at) * %lld;", (long long)rows->sources, (long long)columns->sources);
+    kernel_line(kernel, "if (at < 0 || at >= %lld) {", (long long)rows->sources);
+    kernel_line(kernel, "for (int point = 0; point < %d; point++)", POINTS);
+    kernel_line(kernel, "    for (int column = 0; column < %lld; column++)", (long long)columns->positions);
+    kernel_line(kernel, "        to[point * %lldL + column] = (vec){ 0 };", (long long)winograd->room);
+    kernel_line(kernel, "continue;");
+    kernel_line(kernel, "}");
+    for (int r = 0; r < winograd->runs.count; r++) {
+        open_tiles(winograd, winograd->runs.items[r]);
+        emit_turn_row(kernel, columns, winograd->runs.items[r].start, "line[source + %lld]", (Place){ "to[%lldL + column]", winograd->room });
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+/* The values of the gradients of channels from `begin` to `end`. */
+static void turn_gradients(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
+    int64_t positions = winograd->forward->columns.positions;
+    kernel_line(kernel, "for (int o = begin; o < end; o++)");
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)rows->positions);
+    kernel_line(kernel, "vec *to = turned + (o - begin) * %lldL + row * %lldL;", (long long)(POINTS * winograd->places), (long long)columns->positions);
+    kernel_line(kernel, "const vec *line = dy + (o * %lldL + row) * %lld;", (long long)rows->positions, (long long)positions);
+    for (int r = 0; r < winograd->runs.count; r++) {
+        Run run = winograd->runs.items[r];
+        const char *tap[POINTS];
+        for (int64_t j = 0; j < columns->stride; j++)
+            tap[j] = run.start * columns->stride + j < positions ? format("line[source + %lld]", (long long)j) : NULL;
+        open_tiles(winograd, run);
+        emit_turn_taps(kernel, tap, columns->stride);
+        for (int64_t point = 0; point < POINTS; point++)
+            kernel_line(kernel, "to[%lldL + column] = g%lld;", (long long)(point * winograd->places), (long long)point);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
+
+/* -------------------------------------------------------------- products */
+
+/* The sum of out channel o, in channel n and row of taps k is a<o>_<n * taps + k>. */
+static void multiply(const Winograd *winograd, Tile tile)
+{
+    Kernel *kernel = winograd->kernel;
+    int64_t taps = winograd->forward->rows.taps, lines = tile.ins * taps;
+    Operands gradients = { .name = "d" }, values = { .name = "v" };
+    for (int64_t o = 0; o < tile.outs; o++)
+        push(&gradients.items, ((Value){ o, format("d[%lldL]", (long long)(o * POINTS * winograd->places)) }));
+    for (int64_t n = 0; n < lines; n++)
+        push(&values.items, ((Value){ n, format("v[%lldL]", (long long)(n / taps * POINTS * winograd->room + n % taps * winograd->columns.positions)) }));
+    kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS);
+    kernel_line(kernel, "const vec *d = turned + ((o - begin) * %d + point) * %lldL, *v = values + point * %lldL;", POINTS,
+                (long long)winograd->places, (long long)winograd->room);
+    for (int64_t o = 0; o < tile.outs; o++)
+        for (int64_t n = 0; n < lines; n++)
+            kernel_line(kernel, "vec a%lld_%lld = { 0 };", (long long)o, (long long)n);
+    kernel_line(kernel, "for (int place = 0; place < %lld; place++, d++, v++) {", (long long)winograd->places);
+    outer_product(kernel, &gradients, &values);
+    kernel_line(kernel, "}");
+    for (int64_t o = 0; o < tile.outs; o++)
+        for (int64_t n = 0; n < lines; n++)
+            kernel_line(kernel, "sums[%lld][point] = a%lld_%lld;", (long long)(o * lines + n), (long long)o, (long long)n);
+    kernel_line(kernel, "}");
+}
+
+/* The gradients of a tile of channels, from o and i on. */
+static void gradient_tile(const Winograd *winograd, Tile tile)
+{
+    Kernel *kernel = winograd->kernel;
+    const Gather *forward = winograd->forward;
+    int64_t lines = tile.outs * tile.ins * forward->rows.taps, taps = forward->columns.taps, window = tile.ins * forward->summed_step;
+    kernel_line(kernel, "vec sums[%lld][%d], slopes[%lld];", (long long)lines, POINTS, (long long)(lines * taps));
+    multiply(winograd, tile);
+    kernel_line(kernel, "for (int line = 0; line < %lld; line++) {", (long long)lines);
+    emit_unturn(kernel, "u", 0, "sums[line][*]", winograd->columns.stride, taps);
+    for (int64_t k = 0; k < taps; k++)
+        kernel_line(kernel, "slopes[line * %lld + %lld] = u%lld;", (long long)taps, (long long)k, (long long)k);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "for (int k = 0; k < %lld; k++)", (long long)tile.outs);
+    kernel_line(kernel, "    sum_rows(dweight + (o + k) * %lldL + i * %lldL, slopes + k * %lld, %lld);", (long long)forward->tiled_step,
+                (long long)forward->summed_step, (long long)window, (long long)window);
+}
+
+/* All out channels of the block times `tile.ins` in channels, from i on. */
+static void gradient_channels(const Winograd *winograd, Tile tile)
+{
+    Kernel *kernel = winograd->kernel;
+    int64_t rest = winograd->forward->tiled % tile.outs;
+    turn_sources(winograd, tile.ins);
+    kernel_line(kernel, "for (int o = begin; o + %lld <= end; o += %lld) {", (long long)tile.outs, (long long)tile.outs);
+    gradient_tile(winograd, tile);
+    kernel_line(kernel, "}");
+    if (!rest)
+        return;
+    kernel_line(kernel, "if (end == %lld) {", (long long)winograd->forward->tiled);
+    kernel_line(kernel, "const int o = %lld;", (long long)(winograd->forward->tiled - rest));
+    gradient_tile(winograd, (Tile){ rest, tile.ins });
+    kernel_line(kernel, "}");
+}
+
+void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
+{
+    Winograd winograd = plan_gradient(forward, kernel->lanes);
+    Tile tile = choose_tile(forward, kernel->registers);
+    int64_t rest = forward->summed % tile.ins;
+    winograd.kernel = kernel;
+    winograd.outs = winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
+    split_tiles(&forward->columns, &winograd.runs);
+    kernel_line(kernel, "vec *values = work, *turned = work + %lldL;", (long long)(POINTS * least(MOST_INS, forward->summed) * winograd.room));
+    kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", (long long)forward->tiled, (long long)winograd.outs);
+    kernel_line(kernel, "const int end = begin + %lld < %lld ? begin + %lld : %lld;", (long long)winograd.outs, (long long)forward->tiled,
+                (long long)winograd.outs, (long long)forward->tiled);
+    turn_gradients(&winograd);
+    kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", (long long)tile.ins, (long long)forward->summed, (long long)tile.ins);
+    gradient_channels(&winograd, tile);
+    kernel_line(kernel, "}");
+    if (rest) {
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int i = %lld;", (long long)(forward->summed - rest));
+        gradient_channels(&winograd, (Tile){ tile.outs, rest });
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+}
