@@ -52,13 +52,16 @@ typedef uint8_t Row __attribute__((vector_size(TILE)));
 /* Each round puts row i and row i + 8 together as teeth of a zip, and with that
  * turns the numbers of row and column, eight bits in all, by one bit: after four
  * rounds they have changed places. */
-static inline __attribute__((always_inline)) void turn_rows(Row to[TILE], const Row from[TILE])
-{
-    for (int i = 0; i < TILE / 2; i++) {
-        to[2 * i] = ZIP_FIRST(from[i], from[i + TILE / 2]);
-        to[2 * i + 1] = ZIP_SECOND(from[i], from[i + TILE / 2]);
+#define ZIP_ROWS(to, from)                                              \
+    for (int i = 0; i < TILE / 2; i++) {                                \
+        (to)[2 * i] = ZIP_FIRST((from)[i], (from)[i + TILE / 2]);       \
+        (to)[2 * i + 1] = ZIP_SECOND((from)[i], (from)[i + TILE / 2]);  \
     }
-}
+#define TURN_ROWS(rows, other)  \
+    ZIP_ROWS(other, rows)       \
+    ZIP_ROWS(rows, other)       \
+    ZIP_ROWS(other, rows)       \
+    ZIP_ROWS(rows, other)
 
 /* turned[element][lane] from images[lane][element]. */
 static inline __attribute__((always_inline)) void
@@ -70,10 +73,7 @@ turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t fro
         if (lane < lanes && images[lane])
             memcpy(&turned[lane], images[lane] + from, (size_t)elements);
     }
-    turn_rows(other, turned);
-    turn_rows(turned, other);
-    turn_rows(other, turned);
-    turn_rows(turned, other);
+    TURN_ROWS(turned, other)
 }
 
 /* scale and shift are [lanes]: 0 in lanes without an image, so that their
@@ -128,13 +128,42 @@ void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape
     }
 }
 
-/* A few elements of every lane at a time: their lines of `out` stay in the first cache. */
+/* ------------------------------------------------------ floats to lanes */
+
+typedef float FloatRow __attribute__((vector_size(TILE * sizeof(float))));
+
+/* The elements from `from` on, `some` of them, of up to TILE lanes. */
+static inline __attribute__((always_inline)) void
+turn_floats(real *restrict out, int out_lanes, const float *const *images, int lanes, int64_t from, int some)
+{
+    FloatRow turned[TILE], other[TILE];
+    for (int lane = 0; lane < TILE; lane++) {
+        turned[lane] = (FloatRow){ 0 };
+        if (lane < lanes && images[lane])
+            memcpy(&turned[lane], images[lane] + from, (size_t)some * sizeof(float));
+    }
+    TURN_ROWS(turned, other)
+    for (int e = 0; e < some; e++)
+        for (int lane = 0; lane < lanes; lane++)
+            out[(from + e) * out_lanes + lane] = (real)turned[e][lane];
+}
+
+static NET_EACH_WIDTH void turn_lanes(real *out, int out_lanes, const float *const *images, int lanes, int64_t elements)
+{
+    int64_t whole = elements / TILE * TILE;
+    for (int64_t from = 0; from < whole; from += TILE)
+        if (lanes == 16)
+            turn_floats(out, out_lanes, images, 16, from, TILE);
+        else if (lanes == 8)
+            turn_floats(out, out_lanes, images, 8, from, TILE);
+        else
+            turn_floats(out, out_lanes, images, lanes, from, TILE);
+    if (whole < elements)
+        turn_floats(out, out_lanes, images, lanes, whole, (int)(elements - whole));
+}
+
 void net_turn_grain(real *out, const float *const *images, int lanes, int64_t elements)
 {
-    for (int64_t from = 0; from < elements; from += TILE) {
-        int64_t to = elements - from < TILE ? elements : from + TILE;
-        for (int lane = 0; lane < lanes; lane++)
-            for (int64_t e = from; e < to; e++)
-                out[e * lanes + lane] = images[lane] ? (real)images[lane][e] : 0;
-    }
+    for (int first = 0; first < lanes; first += TILE)
+        turn_lanes(out + first, lanes, images + first, lanes - first < TILE ? lanes - first : TILE, elements);
 }
