@@ -365,6 +365,8 @@ enum {                          /* Operator.traits */
                                            x, by channel: who stores dy can do it, see Operator.sums */
     OP_CHEAP          = 1 << 14,        /* forward takes a few operations on each value of x, which its own
                                            gradient reads too: training may do it again, not keep y */
+    OP_MAKES_GRADIENT = 1 << 15,        /* a loss whose forward can store its input's gradient as well: emit
+                                           then finds that in node->gradient */
     OP_SCALES         = 1 << 12         /* in evaluation each channel times a number, plus a number: an
                                            OP_WEIGHS before it can have them in its weights */
 };
@@ -584,6 +586,7 @@ struct Node {
     const Node *scales;         /* for one image: the OP_SCALES node its weights take in; NULL: none */
 
     LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
+    const Node *gradient;       /* STAGE_FORWARD of a loss: its backward_input, done at once, without aux; NULL: not */
     const Node *sums;           /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
     const Node *pool;           /* STAGE_BACKWARD_PARAMETERS: dy is what this one makes, and its own dy and aux are
                                    read instead; NULL: none */
@@ -731,10 +734,10 @@ enum {                          /* CompileOptions.fuse: rewrites of a plan, or o
     FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
     FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7, FUSE_WINOGRAD = 1 << 8,
-    FUSE_RECOMPUTE = 1 << 9,
-    FUSE_ALL = (1 << 10) - 1,
+    FUSE_RECOMPUTE = 1 << 9, FUSE_LOSS = 1 << 10,
+    FUSE_ALL = (1 << 11) - 1,
     FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT | FUSE_WINOGRAD
-                   | FUSE_RECOMPUTE     /* in a plan they need specialised kernels */
+                   | FUSE_RECOMPUTE | FUSE_LOSS /* in a plan they need specialised kernels */
 };
 
 typedef struct CompileOptions {

@@ -44,28 +44,36 @@ static void emit_losses(Kernel *kernel, long long classes, double smoothing)
     kernel_line(kernel, "}");
 }
 
+/* Of the softmax in `from`.  Lanes without an image give exactly 0, whatever their logits. */
+static void emit_gradient(Kernel *kernel, const char *from, long long classes, double smoothing)
+{
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
+    kernel_line(kernel, "const vec active = *(const loose_vec *)(s->active + g * LANES), part = active / (real)s->images;");
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
+    kernel_line(kernel, "    dx[c] %s choose(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
+                kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)classes);
+    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
+    kernel_line(kernel, "    dx[targets[lane]][lane] -= (real)%.17g * part[lane];", 1 - smoothing);
+    kernel_line(kernel, "}");
+}
+
+/* In training the softmax is kept for the gradient, or that is made of it at once. */
 static void emit_forward(Kernel *kernel, long long classes, double smoothing)
 {
+    bool gradient = kernel->node->gradient != NULL;
     kernel_line(kernel, "const vec *v = x;");
-    emit_exponential_total(kernel, classes, 1, kernel->training ? "aux" : NULL);
+    emit_exponential_total(kernel, classes, 1, !kernel->training ? NULL : gradient ? "dx" : "aux");
     emit_losses(kernel, classes, smoothing);
     if (!kernel->training)
         return;
     kernel_line(kernel, "total = (real)1 / total;");
+    if (gradient) {
+        emit_gradient(kernel, "dx[c] * total", classes, smoothing);
+        return;
+    }
     kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
     kernel_line(kernel, "    aux[c] *= total;");
-}
-
-/* Lanes without an image give exactly 0, whatever their logits. */
-static void emit_backward(Kernel *kernel, long long classes, double smoothing)
-{
-    kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
-    kernel_line(kernel, "const vec active = *(const loose_vec *)(s->active + g * LANES), part = active / (real)s->images;");
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
-    kernel_line(kernel, "    dx[c] %s choose(active > (vec){ 0 }, (aux[c] - (real)%.17g) * part, (vec){ 0 });",
-                kernel->node->accumulate ? "+=" : "=", smoothing / (double)classes);
-    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
-    kernel_line(kernel, "    dx[targets[lane]][lane] -= (real)%.17g * part[lane];", 1 - smoothing);
 }
 
 static bool emit(Kernel *kernel)
@@ -74,7 +82,7 @@ static bool emit(Kernel *kernel)
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel, input_shape(kernel->node).dim[0], smoothing);
     else
-        emit_backward(kernel, input_shape(kernel->node).dim[0], smoothing);
+        emit_gradient(kernel, "aux[c]", input_shape(kernel->node).dim[0], smoothing);
     return true;
 }
 
@@ -86,7 +94,7 @@ const Operator operator_cross_entropy = {
                "t[k] = (1 - label_smoothing) * (1 if k is the target else 0) + label_smoothing / classes",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     .args = args,
-    .traits = OP_LOSS,
+    .traits = OP_LOSS | OP_MAKES_GRADIENT,
     .input_gradient_reads = READS_X | READS_AUX,
     .infer = infer,
     .emit = emit,

@@ -6,7 +6,7 @@
  * convolution of its last branch, a pooling on the convolution whose rows it
  * halves, and on the way back the relu's gradient on whatever computes the
  * gradient of its output.  A batch norm's sums over its gradient are hung on who
- * stores that, too, and a convolution's weight gradient reads a pooled gradient
+ * stores that, too, a loss stores its gradient at once, and a convolution's weight gradient reads a pooled gradient
  * as it is, not spread out over the windows.  The schedule's nodes are copied before they change: the
  * graph, which the other plan shares, stays.
  *
@@ -24,6 +24,7 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "gradient", FUSE_GRADIENT },      /* an activation's gradient, in the kernel that makes its dy */
     { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it; see graph/reorder.c, too */
     { "pool-gradient", FUSE_POOL_GRADIENT },    /* a pool's, in the weight gradient of the convolution before it */
+    { "loss", FUSE_LOSS },              /* its gradient, in the kernel that computes the loss */
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
     { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured; sums of gradients */
@@ -328,6 +329,32 @@ static void try_sums(Fusion *fusion, int position)
         take_over(fusion, maker, position)->sums = node;
 }
 
+/* The position before `position` at which the loss of this gradient is computed; -1: none is. */
+static int find_loss(const Fusion *fusion, int position)
+{
+    const Plan *plan = fusion->plan;
+    for (int i = position - 1; i >= 0; i--) {
+        const Node *earlier = plan->schedule.items[i];
+        if (earlier && earlier->stage == STAGE_FORWARD && earlier->path == plan->schedule.items[position]->path)
+            return i;
+    }
+    return -1;
+}
+
+/* A loss stores its gradient at once, while it has the softmax, or its like, at hand. */
+static void try_loss(Fusion *fusion, int position)
+{
+    const Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position];
+    if (!(plan->fuse & FUSE_LOSS) || node->stage != STAGE_BACKWARD_INPUT || !(node->op->traits & OP_MAKES_GRADIENT) || node->accumulate)
+        return;
+    int maker = find_loss(fusion, position);
+    if (maker < 0 || is_used(fusion, region_of(plan, node->dx), maker, position, false)
+        || is_used(fusion, region_of(plan, node->inputs.items[0]), maker, position, true))
+        return;
+    take_over(fusion, maker, position)->gradient = node;
+}
+
 /* Whether the node at `position` can read what the pool at `maker` reads, instead of its dy. */
 static bool can_unpool(const Fusion *fusion, int maker, int position)
 {
@@ -387,6 +414,8 @@ void fuse_plan(Plan *plan)
         try_sums(&fusion, position);
         if (plan->schedule.items[position])
             try_unpooling(&fusion, position);
+        if (plan->schedule.items[position])
+            try_loss(&fusion, position);
     }
     close_gaps(plan);
 }

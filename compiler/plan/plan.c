@@ -95,17 +95,21 @@ static void dump_node(const Plan *plan, const Node *node, FILE *out)
     alone.finishes.count = 0;
     alone.sums = NULL;
     alone.work = NULL;
+    alone.gradient = NULL;
+    const Tensor *left = node->finishes.count ? node->finishes.items[0].stored : node->gradient ? node->aux : NULL;
     bool through = node->pool && !is_scheduled(plan, node->pool);
     if (through) {
         alone.pool = NULL;
         dump_step(plan, node->pool, false, NULL, node->pool->dx, out);
     }
-    dump_step(plan, &alone, through, through ? node->dy : NULL, node->finishes.count ? node->finishes.items[0].stored : NULL, out);
+    dump_step(plan, &alone, through, through ? node->dy : NULL, left, out);
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
         const Tensor *left = i + 1 < node->finishes.count ? finish[1].stored : NULL;
         dump_step(plan, finish->node, true, finish_takes(finish), left, out);
     }
+    if (node->gradient)
+        dump_step(plan, node->gradient, true, node->aux, NULL, out);
     if (node->work)
         fprintf(out, "  in memory %s+%lld, %lld vectors\n", space_name(plan->places[node->work->id].space),
                 (long long)plan->places[node->work->id].place, (long long)shape_elements(node->work->shape));

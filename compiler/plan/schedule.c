@@ -72,7 +72,8 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
         if (training)
             add_access(accesses, node->statistics, false, true);
         add_access(accesses, node->out, true, node->whole_batch);
-        add_access(accesses, training ? node->aux : NULL, true, node->whole_batch);
+        add_access(accesses, training && !node->gradient ? node->aux : NULL, true, node->whole_batch);
+        add_access(accesses, node->gradient ? node->gradient->dx : NULL, true, node->whole_batch);
         break;
     case STAGE_STATISTICS:
         add_access(accesses, node->inputs.items[0], false, false);

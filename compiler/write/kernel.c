@@ -161,6 +161,7 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     case STAGE_FORWARD:
         add_tensor(emitter, operands, "vec *", "y", node->out, node->whole_batch);
         add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL, node->whole_batch);
+        add_tensor(emitter, operands, "vec *", "dx", node->gradient ? node->gradient->dx : NULL, node->whole_batch);
         add_inputs(emitter, operands, node, node->whole_batch);
         if (training)
             add_statistics(emitter, operands, node);

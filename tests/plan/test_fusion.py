@@ -7,7 +7,7 @@ import pytest
 
 from harness import MODELS, netc, read_safetensors, run, trainer
 
-FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd", "recompute"]
+FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd", "recompute", "loss"]
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back
@@ -107,6 +107,7 @@ def test_all_fusions_are_on_unless_told(tmp_path):
     ("activation", r"forward rblock1\.conv1: .* register\n  then forward rblock1\.relu_1:"),
     ("residual", r"forward rblock1\.conv2: .* register\n  then forward rblock1\.add_1:"),
     ("gradient", r"backward_input rblock1\.conv2: .* register\n  then backward_input rblock1\.relu_1:"),
+    ("loss", r"forward loss: .* register\n  then backward_input loss:"),
     ("pool", r"forward max_pool2d_1: conv1 .*\n  forward relu_1:"),
 ])
 def test_a_plan_shows_what_is_fused(fuse, shown):
@@ -305,6 +306,19 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
                 "--quiet", "--save", tmp_path / "w")
             made[fuse] = read_safetensors(tmp_path / "w")
         assert all(largest_difference(weights, made["none"]) < close for weights in made.values())
+
+
+@pytest.mark.parametrize("loss, fused", [("cross_entropy(label_smoothing=0.1)", True), ("cross_entropy", True), ("mse", False)])
+def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
+    text = MEASURED.replace("loss      cross_entropy", f"loss      {loss}")
+    plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, text)).stdout
+    assert ("then backward_input loss" in plan()) == fused and "then backward_input loss" not in plan("--fuse=gradient")
+    made = {}
+    for fuse in "none", "loss":
+        run(trainer(text, "--dtype=f64", f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
+            "--save", tmp_path / "w")
+        made[fuse] = read_safetensors(tmp_path / "w")
+    assert largest_difference(made["loss"], made["none"]) < 1e-11
 
 
 # Batch norms whose outputs are read on the way back in one later phase and in two, by a weight gradient for the
