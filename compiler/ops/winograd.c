@@ -25,6 +25,21 @@ bool winograd_fits(const Gather *gather)
     return is_plain_gather(gather) && gather->rows.taps == gather->columns.taps && winograd_outputs(gather->rows.taps);
 }
 
+/* Taps of all positions that read a source. */
+static int64_t count_taps(const Axis *axis)
+{
+    int64_t count = 0;
+    for (int64_t p = 0; p < axis->positions; p++)
+        for (int64_t tap = 0; tap < axis->taps; tap++)
+            count += axis_source(axis, p, tap) >= 0;
+    return count;
+}
+
+double direct_work(const Gather *gather)
+{
+    return (double)gather->summed * (double)gather->tiled * (double)count_taps(&gather->rows) * (double)count_taps(&gather->columns);
+}
+
 Axis winograd_tiles(const Axis *axis)
 {
     int64_t outputs = winograd_outputs(axis->taps);

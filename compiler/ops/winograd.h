@@ -27,6 +27,9 @@ bool is_plain_gather(const Gather *gather);
 /* Whether the layer is one that tiles fit: as many taps along either axis, at stride and dilation 1. */
 bool winograd_fits(const Gather *gather);
 
+/* The multiply-adds, of rows of lanes, of doing it directly, without those of taps in the padding. */
+double direct_work(const Gather *gather);
+
 /* The axis of the tiles: each reads POINTS sources. */
 Axis winograd_tiles(const Axis *axis);
 /* Runs of tiles whose sources, and outputs, lie alike: a last tile of which some

@@ -71,24 +71,13 @@ static Winograd plan_winograd(const Gather *gather, int lanes)
     return winograd;
 }
 
-/* Taps of all positions that read a source. */
-static int64_t count_taps(const Axis *axis)
-{
-    int64_t count = 0;
-    for (int64_t p = 0; p < axis->positions; p++)
-        for (int64_t tap = 0; tap < axis->taps; tap++)
-            count += axis_source(axis, p, tap) >= 0;
-    return count;
-}
-
 static bool is_worth_it(const Winograd *winograd, int lanes)
 {
     const Gather *gather = winograd->gather;
     double pairs = (double)(gather->summed * gather->tiled), tiles = (double)(winograd->rows.positions * winograd->columns.positions);
-    double direct = pairs * (double)count_taps(&gather->rows) * (double)count_taps(&gather->columns);
     double turned = pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
                     + tiles * (TURN_COST * (double)gather->summed + UNTURN_COST * (double)gather->tiled);
-    return 1.25 * turned < direct;
+    return 1.25 * turned < direct_work(gather);
 }
 
 /* A pool's windows are rows and columns of one tile. */

@@ -16,6 +16,7 @@
 enum {
     MOST_INS = 4, MOST_OUTS = 8,        /* channels of a tile */
     BLOCK_BYTES = 1536 << 10,           /* of gradients' values: read once per MOST_INS channels, so the third cache will do */
+    MOST_BYTES = 12 << 20,              /* of all that lies in `work`: two threads share a cache */
     TURN_COST = 22,                     /* of six values, in multiply-adds */
     UNTURN_COST = 18                    /* of a row of taps, once it is summed */
 };
@@ -42,25 +43,15 @@ static Winograd plan_gradient(const Gather *forward, int lanes)
     winograd.places = forward->rows.positions * winograd.columns.positions;
     winograd.room = (forward->rows.positions + forward->rows.taps - 1) * winograd.columns.positions;
     int64_t fit = BLOCK_BYTES / (POINTS * winograd.places * lanes * (int64_t)sizeof(float));
-    winograd.outs = fit < forward->tiled ? (fit + MOST_OUTS - 1) / MOST_OUTS * MOST_OUTS : forward->tiled;
+    winograd.outs = fit < forward->tiled ? fit / MOST_OUTS * MOST_OUTS + MOST_OUTS : forward->tiled;
     return winograd;
-}
-
-/* Taps of all positions that read a source. */
-static int64_t count_taps(const Axis *axis)
-{
-    int64_t count = 0;
-    for (int64_t p = 0; p < axis->positions; p++)
-        for (int64_t tap = 0; tap < axis->taps; tap++)
-            count += axis_source(axis, p, tap) >= 0;
-    return count;
 }
 
 static bool is_worth_it(const Winograd *winograd)
 {
     const Gather *forward = winograd->forward;
     double pairs = (double)(forward->summed * forward->tiled), blocks = (double)((forward->tiled + winograd->outs - 1) / winograd->outs);
-    double direct = pairs * (double)count_taps(&forward->rows) * (double)count_taps(&forward->columns);
+    double direct = direct_work(forward);
     double turned = pairs * (double)forward->rows.taps * (double)(POINTS * winograd->places + UNTURN_COST)
                     + TURN_COST * ((double)forward->tiled * (double)winograd->places + blocks * (double)forward->summed * (double)winograd->room);
     return 1.1 * turned < direct;
@@ -71,9 +62,8 @@ int64_t winograd_gradient_work(const Gather *forward, int lanes)
     if (!is_plain_gather(forward) || !winograd_outputs(forward->columns.taps) || forward->rows.taps > POINTS)
         return 0;
     Winograd winograd = plan_gradient(forward, lanes);
-    if (!is_worth_it(&winograd))
-        return 0;
-    return POINTS * (least(MOST_INS, forward->summed) * winograd.room + least(winograd.outs, forward->tiled) * winograd.places);
+    int64_t vectors = POINTS * (least(MOST_INS, forward->summed) * winograd.room + least(winograd.outs, forward->tiled) * winograd.places);
+    return vectors <= MOST_BYTES / (lanes * (int64_t)sizeof(float)) && is_worth_it(&winograd) ? vectors : 0;
 }
 
 /* As many sums as the registers hold with one operand of each, at the fewest loads. */

@@ -101,16 +101,21 @@ def test_models_stay_close_in_float32(tmp_path, name):
     assert difference(tmp_path, MODELS / f"{name}.net", name, "f32") < 1e-5
 
 
-@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9)])
-def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
+def trains_alike(tmp_path, network, target, dtype, close, first, *others):
+    """Three steps make the same weights with these fusions as with the first."""
     made = []
-    for fuse in "none", "winograd", "activation,residual,gradient,pool,concat,statistics,winograd":
-        program = trainer(NET + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out")
+    for fuse in first, *others:
+        program = trainer(network + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out")
         run(program, "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet", "--save", tmp_path / "w")
         made.append(read_safetensors(tmp_path / "w"))
     for weights in made[1:]:
         for name, expected in made[0].items():
             np.testing.assert_allclose(weights[name], expected, close, 1e-3 * close, err_msg=name)
+
+
+@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9)])
+def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
+    trains_alike(tmp_path, NET, target, dtype, close, "none", "winograd", "activation,residual,gradient,pool,concat,statistics,winograd")
 
 
 # Windows of unlike sides, whose rows may have one tap or six; more padding than they need, and on one side only;
@@ -142,14 +147,7 @@ GRADIENTS = """network gradients {
 
 @pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9), ("portable", "f64", 1e-9)])
 def test_weight_gradients_are_the_same(tmp_path, target, dtype, close):
-    made = []
-    for fuse in "none", "winograd", "activation,gradient,recompute,winograd":
-        program = trainer(GRADIENTS + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out")
-        run(program, "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet", "--save", tmp_path / "w")
-        made.append(read_safetensors(tmp_path / "w"))
-    for weights in made[1:]:
-        for name, expected in made[0].items():
-            np.testing.assert_allclose(weights[name], expected, close, 1e-3 * close, err_msg=name)
+    trains_alike(tmp_path, GRADIENTS, target, dtype, close, "none", "winograd", "activation,gradient,recompute,winograd")
 
 
 def test_weight_gradients_have_memory_of_their_own(tmp_path):
