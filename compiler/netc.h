@@ -497,6 +497,7 @@ struct Parameter {
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
                           int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out);
 Parameter *find_parameter(const Node *node, const char *name);          /* NULL: none */
+int64_t node_multiply_adds(const Node *node);   /* per image, forward, as the file defines the layer; 0: none */
 int64_t trained_elements(const Node *node);     /* of all its trained parameters */
 
 /* ------------------------------- graph/: AST to typed graph, gradients */
@@ -570,6 +571,7 @@ struct Node {
     LIST(Parameter *) parameters;
     Shape out_shape;            /* set by infer() */
     Shape aux_shape;            /* rank 0: none; set by infer() */
+    int64_t written_multiply_adds;      /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
     int64_t statistics_size;    /* values per grain; 0: none; set by infer() */
     LIST(Measured) measured;    /* STAGE_STATISTICS: what others have measured; ascending, set by plan/schedule.c */
 

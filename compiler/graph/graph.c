@@ -96,6 +96,13 @@ Parameter *find_parameter(const Node *node, const char *name)
     return NULL;
 }
 
+int64_t node_multiply_adds(const Node *node)
+{
+    if (node->written_multiply_adds)
+        return node->written_multiply_adds;
+    return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;
+}
+
 int64_t trained_elements(const Node *node)
 {
     int64_t elements = 0;

@@ -62,6 +62,7 @@ static void moved_node(Graph *graph, const Node *node, int id, Tensor *input, Te
     push(&moved->inputs, input);
     moved->out = out;
     moved->out_shape = out->shape;
+    moved->written_multiply_adds = node_multiply_adds(node);
     out->producer = moved;
     graph->nodes.items[id] = moved;
 }

@@ -293,7 +293,7 @@ static int emit_part(Emitter *emitter, const Node *node)
 {
     const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
-    int64_t multiply_adds = multiplies && layer->op->multiply_adds ? layer->op->multiply_adds(&alone) : 0;
+    int64_t multiply_adds = multiplies ? node_multiply_adds(&alone) : 0;
     text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), node_stage(node), (long long)multiply_adds,
              output_fields(emitter->plan, node));
     return emitter->part_count++;

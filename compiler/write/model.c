@@ -76,7 +76,7 @@ static int emit_layers(Emitter *emitter)
         require(node->id == count);
         text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d },\n", quoted(node->path), quoted(node->op->name),
                  shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape), (long long)trained_elements(node),
-                 (long long)(node->op->multiply_adds ? node->op->multiply_adds(node) : 0), node->span.line);
+                 (long long)node_multiply_adds(node), node->span.line);
         count++;
     }
     text_add(emitter->out, "    { 0 },\n};\n\n");

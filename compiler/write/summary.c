@@ -21,7 +21,7 @@ static bool is_layer(const Node *node)
 
 static int64_t multiply_adds(const Node *node)
 {
-    return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;
+    return node_multiply_adds(node);
 }
 
 static int64_t total(const Graph *graph, int64_t (*count)(const Node *node))
