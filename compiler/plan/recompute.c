@@ -1,13 +1,14 @@
 /* Recomputing: what is cheap to make again is not kept for the way back.
  *
- * Requires a fused schedule with its phases; leaves both whole.  A batch norm ends a phase, so what it gives, with the activation
- * after it, would be written to memory on the way forward and lie there until
- * the convolution that reads it wants it once more for its weight gradient.  The
- * norm's own input is kept anyhow, for its own gradient.  So where later phases
- * read the result on the way back, each makes it a second time, in the thread's
- * scratch, and the first of them dies young: half the memory, and half of what
- * goes through the caches, for a few operations on a value.  Pleiss et al. 2017,
- * "Memory-Efficient Implementation of DenseNets", https://arxiv.org/abs/1707.06990.
+ * Requires a fused schedule with its phases; leaves both whole.  A batch norm
+ * ends a phase, so what it gives, with the activation after it, would be written
+ * to memory on the way forward and lie there until the convolution that reads it
+ * wants it once more for its weight gradient.  The norm's own input is kept
+ * anyhow, for its own gradient.  So where later phases read the result on the way
+ * back, each makes it a second time, in the thread's scratch, and the first of
+ * them dies young: half the memory, and half of what goes through the caches, for
+ * a few operations on a value.  Pleiss et al. 2017, "Memory-Efficient
+ * Implementation of DenseNets", https://arxiv.org/abs/1707.06990.
  *
  * The second time is a node and a tensor of its own; who reads that is a copy.
  */
@@ -66,7 +67,8 @@ static bool is_cheap(const Node *node)
 /* Whether the node at `position` lies on the way back, in a later phase than `phase`. */
 static bool is_later(const Plan *plan, int position, int phase)
 {
-    return plan->phase_of.items[position] > phase && plan->schedule.items[position]->stage != STAGE_FORWARD;
+    Stage stage = plan->schedule.items[position]->stage;
+    return plan->phase_of.items[position] > phase && stage != STAGE_FORWARD && stage != STAGE_STATISTICS;
 }
 
 /* Whether all that reads the result of `node` later can read one made again: none of it for

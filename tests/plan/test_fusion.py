@@ -371,6 +371,13 @@ def test_what_is_made_again_changes_no_bit(tmp_path):
     assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
 
 
+def test_nothing_is_made_again_on_the_way_forward(tmp_path):
+    body = "conv2d(8, 3, padding=1)\n batch_norm2d as shared\n add { branch { batch_norm2d as left }\n branch { batch_norm2d as right } }\n flatten\n linear(10)"
+    text = f"network n {{\n input [3, 11, 9]\n {body}\n}}\n" + MEASURED[MEASURED.index("train {"):]
+    plan = netc("--dump=plan", write(tmp_path, text)).stdout
+    assert "recompute shared" in plan and "recompute shared" not in plan[:plan.index("forward loss")]
+
+
 def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
     kernels = lambda *options: netc("emit", *options, write(tmp_path, MEASURED)).stdout
     assert "measured0[g" in kernels() and "measured1[g" in kernels()
