@@ -74,7 +74,7 @@ def emit(folder, seed, kind, optimise, *options, real="f64", march="-march=nativ
 
 def build(folder, seed):
     """The float64 builds of one network; their names, the specialised one first."""
-    kinds = [emit(folder, seed, "specialised", "-O1"), emit(folder, seed, "reference", "-O0", "--kernels=reference")]
+    kinds = [emit(folder, seed, "specialised", "-O1"), emit(folder, seed, "reference", "-O0", "--kernels=reference", "--fuse=none")]
     if seed % SHARE in TARGETS:
         target, march = TARGETS[seed % SHARE]
         kinds.append(emit(folder, seed, "narrow", "-O1", f"--target={target}", march=march))
