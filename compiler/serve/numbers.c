@@ -145,7 +145,7 @@ Cost cost_of(Analysis *a, const StmtUse *use)
         if (!node->out)
             continue;
         add(&cost.parameters, trained_elements(node));
-        add(&cost.multiply_adds, node->op->multiply_adds ? node->op->multiply_adds(node) : 0);
+        add(&cost.multiply_adds, node_multiply_adds(node));
         if (live)
             cost.live_inference = most(cost.live_inference, live->inference[i]);
         if (live && live->training)

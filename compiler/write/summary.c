@@ -19,11 +19,6 @@ static bool is_layer(const Node *node)
     return node->stage == STAGE_FORWARD && !(node->op->traits & OP_LOSS);
 }
 
-static int64_t multiply_adds(const Node *node)
-{
-    return node_multiply_adds(node);
-}
-
 static int64_t total(const Graph *graph, int64_t (*count)(const Node *node))
 {
     int64_t sum = 0;
@@ -84,10 +79,10 @@ static Table make_table(const Graph *graph)
         if (!is_layer(node))
             continue;
         push(&table, ((Row){ { node->path, node->op->name, input_shapes(node), shape_text(node->out->shape),
-                               or_dash(trained_elements(node)), or_dash(multiply_adds(node)) } }));
+                               or_dash(trained_elements(node)), or_dash(node_multiply_adds(node)) } }));
     }
     push(&table, ((Row){ { "total", "", "", "", with_separators(total(graph, trained_elements)),
-                           with_separators(total(graph, multiply_adds)) } }));
+                           with_separators(total(graph, node_multiply_adds)) } }));
     return table;
 }
 
@@ -180,7 +175,7 @@ static cJSON *json_layer(const Node *node)
     cJSON_AddItemToObject(layer, "in", json_inputs(node));
     cJSON_AddItemToObject(layer, "out", json_shape(node->out->shape));
     cJSON_AddItemToObject(layer, "parameters", json_integer(trained_elements(node)));
-    cJSON_AddItemToObject(layer, "multiply_adds", json_integer(multiply_adds(node)));
+    cJSON_AddItemToObject(layer, "multiply_adds", json_integer(node_multiply_adds(node)));
     cJSON_AddItemToObject(layer, "line", json_integer(node->span.line));
     return layer;
 }
@@ -200,7 +195,7 @@ void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptio
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "network", graph->name);
     cJSON_AddItemToObject(root, "parameters", json_integer(total(graph, trained_elements)));
-    cJSON_AddItemToObject(root, "multiply_adds", json_integer(total(graph, multiply_adds)));
+    cJSON_AddItemToObject(root, "multiply_adds", json_integer(total(graph, node_multiply_adds)));
     cJSON_AddItemToObject(root, "arena_bytes", json_integer(arena_bytes(plan, options)));
     cJSON_AddItemToObject(root, "arena_lower_bound", json_integer(plan->lower_bound * real_bytes(options)));
     cJSON *state = cJSON_AddArrayToObject(root, "state");
