@@ -804,6 +804,8 @@ void recompute_activations(Plan *plan);
 Tensor *node_result(const Node *node);
 /* The node as its own operator sees it, without what others do on its stores. */
 Node unfused(const Node *node);
+/* The maximum over windows that is done to what node stores, before all else; NULL: none is. */
+const Node *pool_of_stores(const Node *node);
 /* The tensor that would flow between the two nodes, and does not exist. */
 Tensor *finish_takes(const Finish *finish);
 /* memory.c: where every tensor and every parameter lies. */

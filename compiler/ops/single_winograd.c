@@ -28,22 +28,10 @@ static int64_t whole_vectors(const Single *single, int64_t channels)
     return (channels + single->kernel.lanes - 1) / single->kernel.lanes;
 }
 
-/* A point's product: every tile is a position. */
-static Gather product_of(const Winograd *winograd)
-{
-    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
-    all.sources = all.positions = winograd->tiles;
-    return (Gather){ .groups = 1, .tiled = winograd->gather->tiled, .summed = winograd->gather->summed, .rows = one, .columns = all };
-}
-
-/* As many rows of tiles as the cache holds, and as go into all without a rest. */
 static void choose_strip(Winograd *winograd)
 {
     int64_t channels = winograd->ins + whole_vectors(winograd->single, winograd->gather->tiled) * winograd->single->kernel.lanes;
-    for (winograd->strip = winograd->rows.positions; winograd->strip > 1; winograd->strip--)
-        if (winograd->rows.positions % winograd->strip == 0
-            && winograd->strip * winograd->columns.positions * POINTS_OF_BOTH * channels <= MOST_WORK)
-            break;
+    winograd->strip = rows_of_tiles(&winograd->rows, winograd->columns.positions * POINTS_OF_BOTH * channels, MOST_WORK);
     winograd->tiles = winograd->strip * winograd->columns.positions;
 }
 
@@ -52,7 +40,7 @@ static bool is_worth_it(const Winograd *winograd)
 {
     const Single *single = winograd->single;
     const Gather *gather = winograd->gather;
-    Gather product = product_of(winograd);
+    Gather product = point_product(winograd->gather, winograd->tiles);
     double strips = (double)(winograd->rows.positions / winograd->strip), ins = (double)gather->summed;
     double vectors_in = (double)whole_vectors(single, gather->summed), vectors_out = (double)whole_vectors(single, gather->tiled);
     double direct = single_cover_cost(single, gather, choose_single_tile(single, gather)) * (double)gather->rows.positions
@@ -62,20 +50,13 @@ static bool is_worth_it(const Winograd *winograd)
     return turned < 0.85 * direct;
 }
 
-static void open_tiles(const Winograd *winograd, Run run)
-{
-    Kernel *kernel = &winograd->single->kernel;
-    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
-    kernel_line(kernel, "const int tile = (row - top) * %lld + column;", (long long)winograd->columns.positions);
-}
-
 /* ------------------------------------------------------------- turning */
 
 static void turn_tile(const Winograd *winograd, Run run)
 {
     Kernel *kernel = &winograd->single->kernel;
     int64_t stride = winograd->single->x_stride;
-    open_tiles(winograd, run);
+    open_tiles(kernel, &winograd->columns, run);
     kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)winograd->gather->summed);
     kernel_line(kernel, "const int64_t source = column * %lldL + c;", (long long)(winograd->columns.stride * stride));
     kernel_line(kernel, "real *to = values + tile * %lldL + c;", (long long)winograd->ins);
@@ -112,7 +93,7 @@ static void multiply(const Winograd *winograd, const Block *block, int64_t posit
 {
     Kernel *kernel = &winograd->single->kernel;
     Single inner = *winograd->single;
-    Gather product = product_of(winograd);
+    Gather product = point_product(winograd->gather, winograd->tiles);
     RunList runs = { 0 };
     Block whole = *block;       /* products are stored by whole vectors */
     whole.channels = block->vectors * kernel->lanes;
@@ -164,7 +145,7 @@ static void unturn_strip(const Winograd *winograd, const Block *block)
     Kernel *kernel = &winograd->single->kernel;
     kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
     for (int r = 0; r < winograd->runs.count; r++) {
-        open_tiles(winograd, winograd->runs.items[r]);
+        open_tiles(kernel, &winograd->columns, winograd->runs.items[r]);
         for (int64_t v = 0; v < block->vectors; v++)
             unturn_vector(winograd, block, winograd->runs.items[r], v);
         kernel_line(kernel, "}");
@@ -201,7 +182,7 @@ bool single_winograd(Single *single, Gather gather)
     if (!is_worth_it(&winograd))
         return false;
     split_tiles(&gather.columns, &winograd.runs);
-    Gather product = product_of(&winograd);
+    Gather product = point_product(&gather, winograd.tiles);
     TileSize tile = choose_single_tile(single, &product);
     int64_t step = tile.vectors * lanes, whole = gather.tiled / step * step;
     int64_t values = POINTS_OF_BOTH * winograd.tiles * winograd.ins, products = POINTS_OF_BOTH * winograd.tiles * step;

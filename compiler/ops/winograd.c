@@ -60,6 +60,27 @@ void split_tiles(const Axis *axis, RunList *runs)
     push(runs, ((Run){ tiles.positions - 1, 1, 1 }));
 }
 
+int64_t rows_of_tiles(const Axis *rows, int64_t size, int64_t most)
+{
+    int64_t count = rows->positions;
+    while (count > 1 && (rows->positions % count || count * size > most))
+        count--;
+    return count;
+}
+
+Gather point_product(const Gather *gather, int64_t tiles)
+{
+    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
+    all.sources = all.positions = tiles;
+    return (Gather){ .groups = 1, .tiled = gather->tiled, .summed = gather->summed, .rows = one, .columns = all };
+}
+
+void open_tiles(Kernel *kernel, const Axis *columns, Run run)
+{
+    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
+    kernel_line(kernel, "const int tile = (row - top) * %lld + column;", (long long)columns->positions);
+}
+
 /* The text with names for T and F: patterns, in which * is the digit that follows. */
 static const char *with_names(const char *text, const char *to, const char *from)
 {

@@ -36,6 +36,13 @@ Axis winograd_tiles(const Axis *axis);
  * outputs lie outside is one of its own. */
 void split_tiles(const Axis *axis, RunList *runs);
 
+/* Rows of tiles that are taken together: as many as fit, each `size` large, into `most`, and go into all without a rest. */
+int64_t rows_of_tiles(const Axis *rows, int64_t size, int64_t most);
+/* The matrix product at a point, of which every tile is a position. */
+Gather point_product(const Gather *gather, int64_t tiles);
+/* Opens the loop over a run of tiles of a row; inside, `column`, and `tile`, which counts from the first of row `top`. */
+void open_tiles(Kernel *kernel, const Axis *columns, Run run);
+
 /* Writes "vec <name><column>_0, <name><column>_1, …;", so many. */
 void declare_column(Kernel *kernel, const char *name, int64_t column, int64_t count);
 

@@ -64,9 +64,7 @@ static Winograd plan_winograd(const Gather *gather, int lanes)
         .line = (gather->summed + lanes - 1) / lanes * lanes,
     };
     int64_t column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions * lanes * (int64_t)sizeof(float);
-    for (winograd.strip = winograd.rows.positions; winograd.strip > 1; winograd.strip--)
-        if (winograd.rows.positions % winograd.strip == 0 && winograd.strip * column <= STRIP_BYTES)
-            break;
+    winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
     winograd.tiles = winograd.strip * winograd.columns.positions;
     return winograd;
 }
@@ -160,14 +158,6 @@ static void turn_filters(const Winograd *winograd)
 
 /* --------------------------------------------------------------- values */
 
-/* Inside, `tile` counts from the strip's first. */
-static void open_tiles(const Winograd *winograd, Run run)
-{
-    Kernel *kernel = winograd->kernel;
-    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
-    kernel_line(kernel, "const int tile = (row - top) * %lld + column;", (long long)winograd->columns.positions);
-}
-
 /* Rows in the padding are read as zeros. */
 static void turn_sources(const Winograd *winograd)
 {
@@ -183,7 +173,7 @@ static void turn_sources(const Winograd *winograd)
                     (long long)i, at, (long long)(inside ? columns->sources : rows->sources), at, (long long)columns->sources);
     }
     for (int r = 0; r < winograd->runs.count; r++) {
-        open_tiles(winograd, winograd->runs.items[r]);
+        open_tiles(kernel, columns, winograd->runs.items[r]);
         kernel_line(kernel, "const int source = column * %lld;", (long long)columns->stride);
         kernel_line(kernel, "vec *to = values + n * %lldL + tile;", (long long)winograd->tiles);
         emit_turn_tile(kernel, columns, winograd->runs.items[r].start, (Place){ "line%lld[source + %lld]", 1 },
@@ -200,12 +190,11 @@ static void multiply(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel;
     const Gather *gather = winograd->gather;
-    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
-    all.sources = all.positions = winograd->tiles;
-    Gather product = {
-        .in = "in", .out = "out", .groups = 1, .tiled = gather->tiled, .summed = gather->summed, .rows = one, .columns = all,
-        .tiled_step = winograd->line, .summed_step = 1,
-    };
+    Gather product = point_product(gather, winograd->tiles);
+    product.in = "in";
+    product.out = "out";
+    product.tiled_step = winograd->line;
+    product.summed_step = 1;
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
     kernel_line(kernel, "const vec *in = values + point * %lldL;", (long long)(gather->summed * winograd->tiles));
     kernel_line(kernel, "const real *weights = filters + point * %lldL;", (long long)(gather->tiled * winograd->line));
@@ -253,7 +242,7 @@ static void unturn_tile(const Winograd *winograd, Run run)
     int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), rows = winograd->pool ? pooled_rows(winograd->pool) : 1;
     int64_t left = winograd->gather->columns.positions - run.start * outputs, inside = left < outputs ? left : outputs;
     bool partial = winograd->gather->rows.positions % outputs;
-    open_tiles(winograd, run);
+    open_tiles(kernel, &winograd->columns, run);
     kernel_line(kernel, "const vec *from = products + t * %lldL + tile;", (long long)winograd->tiles);
     emit_unturn_tile(kernel, (Place){ "from[%lldL]", winograd->gather->tiled * winograd->tiles }, taps, inside);
     for (int64_t i = 0; i < outputs; i += rows) {

@@ -85,7 +85,7 @@ static Tile choose_tile(const Gather *forward, int registers)
 
 /* -------------------------------------------------------------- turning */
 
-static void open_tiles(const Winograd *winograd, Run run)
+static void open_row_tiles(const Winograd *winograd, Run run)
 {
     kernel_line(winograd->kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
     kernel_line(winograd->kernel, "const int source = column * %lld;", (long long)winograd->columns.stride);
@@ -108,7 +108,7 @@ static void turn_sources(const Winograd *winograd, int64_t ins)
     kernel_line(kernel, "continue;");
     kernel_line(kernel, "}");
     for (int r = 0; r < winograd->runs.count; r++) {
-        open_tiles(winograd, winograd->runs.items[r]);
+        open_row_tiles(winograd, winograd->runs.items[r]);
         emit_turn_row(kernel, columns, winograd->runs.items[r].start, "line[source + %lld]", (Place){ "to[%lldL + column]", winograd->room });
         kernel_line(kernel, "}");
     }
@@ -130,7 +130,7 @@ static void turn_gradients(const Winograd *winograd)
         const char *tap[POINTS];
         for (int64_t j = 0; j < columns->stride; j++)
             tap[j] = run.start * columns->stride + j < positions ? format("line[source + %lld]", (long long)j) : NULL;
-        open_tiles(winograd, run);
+        open_row_tiles(winograd, run);
         emit_turn_taps(kernel, tap, columns->stride);
         for (int64_t point = 0; point < POINTS; point++)
             kernel_line(kernel, "to[%lldL + column] = g%lld;", (long long)(point * winograd->places), (long long)point);

@@ -6,9 +6,10 @@
  * convolution of its last branch, a pooling on the convolution whose rows it
  * halves, and on the way back the relu's gradient on whatever computes the
  * gradient of its output.  A batch norm's sums over its gradient are hung on who
- * stores that, too, a loss stores its gradient at once, and a convolution's weight gradient reads a pooled gradient
- * as it is, not spread out over the windows.  The schedule's nodes are copied before they change: the
- * graph, which the other plan shares, stays.
+ * stores that, too, a loss stores its gradient at once, and a convolution's weight
+ * gradient reads a pooled gradient as it is, not spread out over the windows.  The
+ * schedule's nodes are copied before they change: the graph, which the other plan
+ * shares, stays.
  *
  * Moving a node to where its input is made is right when nobody else looks at
  * that input (it never exists then), or when the node works in place anyhow and
@@ -167,6 +168,12 @@ Node unfused(const Node *node)
     if (node->finishes.count)
         *(node->stage == STAGE_FORWARD ? &alone.out : &alone.dx) = node->finishes.items[0].stored;
     return alone;
+}
+
+const Node *pool_of_stores(const Node *node)
+{
+    const Node *first = node->finishes.count ? node->finishes.items[0].node : NULL;
+    return first && first->op->selects ? first : NULL;
 }
 
 Tensor *finish_takes(const Finish *finish)
@@ -426,8 +433,7 @@ void give_work(Plan *plan)
         const Node *node = plan->schedule.items[i], alone = unfused(node);
         if (!(plan->fuse & FUSE_WINOGRAD) || plan->lanes == 1 || !node->op || !node->op->work || node->whole_batch)
             continue;
-        const Node *first = node->finishes.count ? node->finishes.items[0].node : NULL;
-        int64_t vectors = node->op->work(&alone, first && first->op->selects && first->stage == STAGE_FORWARD ? first : NULL, plan->lanes);
+        int64_t vectors = node->op->work(&alone, pool_of_stores(node), plan->lanes);
         if (!vectors)
             continue;
         Node *given = node_copy(node);

@@ -298,9 +298,9 @@ static void write_finish(Emitter *emitter, Kernel *kernel)
     const Node *node = kernel->node;
     OperandList operands = { 0 };
     Text body = { 0 }, passed = { 0 }, text = { 0 };
-    int first = 0;
-    if (node->finishes.count && node->finishes.items[0].node->op->selects)
-        kernel->pool = node->finishes.items[first++].node;
+    int first = pool_of_stores(node) != NULL;
+    if (first)
+        kernel->pool = pool_of_stores(node);
     if (first == node->finishes.count)
         return;
     for (int i = first; i < node->finishes.count; i++)
