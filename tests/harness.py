@@ -91,6 +91,13 @@ def trainer(source, *options):
     return made
 
 
+def train_steps(folder, source, *options, steps=3):
+    """The weights that a network's trainer, built with these options, has after a few steps on synthetic images."""
+    saved = folder / "trained.safetensors"
+    run(trainer(source, *options), "train", "--data", "synthetic", "--max-steps", steps, "--threads", 2, "--quiet", "--save", saved)
+    return read_safetensors(saved)
+
+
 def c_program(text, *flags, real="f32"):
     """A C test program linked against the runtime; gives the executable's path."""
     key = hashlib.sha256("\0".join([toolchain(), text, real, *flags]).encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from harness import MODELS, ROOT, netc, read_safetensors, run, trainer
+from harness import MODELS, ROOT, netc, run, train_steps
 
 # Tiles of both sizes, with and without padding, more than the window needs and on one axis only, that leave
 # a rest of one to three outputs, or are all there is; channels that fill no vector or several; a slice of a concat
@@ -105,9 +105,7 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
     """Three steps make the same weights with these fusions as with the first."""
     made = []
     for fuse in first, *others:
-        program = trainer(network + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out")
-        run(program, "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet", "--save", tmp_path / "w")
-        made.append(read_safetensors(tmp_path / "w"))
+        made.append(train_steps(tmp_path, network + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out"))
     for weights in made[1:]:
         for name, expected in made[0].items():
             np.testing.assert_allclose(weights[name], expected, close, 1e-3 * close, err_msg=name)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from harness import MODELS, netc, read_safetensors, run, trainer
+from harness import MODELS, netc, read_safetensors, run, train_steps, trainer
 
 FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd", "recompute", "loss"]
 
@@ -159,11 +159,7 @@ def write(tmp_path, text):
 
 
 def test_taking_over_statistics_changes_no_bit(tmp_path):
-    def weights(name, fuse):
-        run(trainer(MEASURED, f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
-            "--save", tmp_path / name)
-        return read_safetensors(tmp_path / name)
-    without, taken = weights("without", "activation"), weights("taken", "activation,statistics")
+    without, taken = (train_steps(tmp_path, MEASURED, f"--fuse={fuse}") for fuse in ("activation", "activation,statistics"))
     assert all(np.array_equal(without[name], taken[name]) for name in without)
 
 
@@ -193,9 +189,7 @@ def test_sums_made_as_a_gradient_is_stored(tmp_path):
     assert "then backward_parameters" not in netc("--dump=plan", "--fuse=gradient", tmp_path / "n.net").stdout
     made = {}
     for fuse in "none", "statistics", "gradient,statistics":
-        run(trainer(SUMMED, "--dtype=f64", f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
-            "--save", tmp_path / "w")
-        made[fuse] = read_safetensors(tmp_path / "w")
+        made[fuse] = train_steps(tmp_path, SUMMED, "--dtype=f64", f"--fuse={fuse}")
     for fuse in "statistics", "gradient,statistics":
         for name, expected in made["none"].items():
             np.testing.assert_allclose(made[fuse][name], expected, 1e-10, 1e-12, err_msg=name)
@@ -253,9 +247,7 @@ def test_a_mean_comes_before_the_channels_are_mixed(tmp_path):
     assert not any(pooled_first(plan("--fuse=activation"), *pair) for pair in moved + stay)
     made = {}
     for options in ["--fuse=none"], [], ["--kernels=reference"]:
-        run(trainer(AVERAGED, "--dtype=f64", *options), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
-            "--save", tmp_path / "w")
-        made[" ".join(options)] = read_safetensors(tmp_path / "w")
+        made[" ".join(options)] = train_steps(tmp_path, AVERAGED, "--dtype=f64", *options)
     assert all(largest_difference(weights, made["--fuse=none"]) < 1e-9 for weights in made.values())
 
 
@@ -302,9 +294,7 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
     for dtype, close in ("f64", 1e-9), ("f32", 1e-3):
         made = {}
         for fuse in "none", "pool-gradient", "pool,gradient,pool-gradient":
-            run(trainer(POOLED, f"--dtype={dtype}", f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2,
-                "--quiet", "--save", tmp_path / "w")
-            made[fuse] = read_safetensors(tmp_path / "w")
+            made[fuse] = train_steps(tmp_path, POOLED, f"--dtype={dtype}", f"--fuse={fuse}")
         assert all(largest_difference(weights, made["none"]) < close for weights in made.values())
 
 
@@ -315,9 +305,7 @@ def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
     assert ("then backward_input loss" in plan()) == fused and "then backward_input loss" not in plan("--fuse=gradient")
     made = {}
     for fuse in "none", "loss":
-        run(trainer(text, "--dtype=f64", f"--fuse={fuse}"), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet",
-            "--save", tmp_path / "w")
-        made[fuse] = read_safetensors(tmp_path / "w")
+        made[fuse] = train_steps(tmp_path, text, "--dtype=f64", f"--fuse={fuse}")
     assert largest_difference(made["loss"], made["none"]) < 1e-11
 
 
@@ -366,8 +354,7 @@ def test_what_is_made_again_changes_no_bit(tmp_path):
     assert kept(plan()) < kept(plan(without))
     made = []
     for options in [], [without]:
-        run(trainer(REMADE, *options), "train", "--data", "synthetic", "--max-steps", 3, "--threads", 2, "--quiet", "--save", tmp_path / "w")
-        made.append(read_safetensors(tmp_path / "w"))
+        made.append(train_steps(tmp_path, REMADE, *options))
     assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
 
 
