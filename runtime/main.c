@@ -315,11 +315,11 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
     _exit(FAILED);
 }
 
-static void watch_data(const NetData *data)
+static void watch_data(const char *source)
 {
     struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
     net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use\n", program_invocation_short_name,
-             data->what);
+             source);
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }
@@ -328,7 +328,7 @@ static bool open_data(const Request *request, NetData *data, NetError *error)
 {
     if (!net_data_open(data, data_source(request), request->model->input, request->model->classes, seed_of(request), error))
         return false;
-    watch_data(data);
+    watch_data(data->what);
     return true;
 }
 
@@ -596,6 +596,8 @@ static int run_bench(Request *request)
     request->bench.threads = (int)request->threads;
     request->bench.steps = (int64_t)request->steps;
     request->bench.data = request->data;
+    if (request->data)
+        watch_data(request->data);
     bool good = net_bench(request->model, &request->settings, &request->bench, stdout, &error);
     return good ? DONE : fail(&error);
 }

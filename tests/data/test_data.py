@@ -507,15 +507,17 @@ def test_the_trainer_refuses_in_one_sentence(tmp_path, make, told):
         assert told in refused.stderr and refused.stderr.count("\n") == 1 and not (tmp_path / "w").exists()
 
 
-def test_a_file_cut_off_while_it_trains_is_one_sentence(tmp_path):
+@pytest.mark.parametrize("command, option", [("train", "--epochs"), ("bench", "--steps")])
+def test_a_file_cut_off_while_it_is_in_use_is_one_sentence(tmp_path, command, option):
     """Plain files are mapped: what is cut off is gone from the memory of the program too."""
     many = np.zeros((4000, 4, 6), "u1")
     folder = idx_folder(tmp_path / "d", images=idx(many), labels=idx(np.zeros(4000, "u1")),
                         pack=lambda good: good.replace(LABELS.tobytes(), bytes(5)))
-    command = [trainer(NETWORK.replace("[1, 6, 4]", "[1, 4, 6]")), "train", "--data", folder, "--epochs", "1000000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as training:
-        assert "4000 training" in training.stdout.readline()
+    command = [trainer(NETWORK.replace("[1, 6, 4]", "[1, 4, 6]")), command, "--data", folder, option, "1000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while f"{folder}/train-images" not in Path(f"/proc/{running.pid}/maps").read_text():
+            assert running.poll() is None
         os.truncate(folder / "train-images-idx3-ubyte", 5000)
-        _, told = training.communicate(timeout=60)
-    assert training.returncode == 1
+        _, told = running.communicate(timeout=60)
+    assert running.returncode == 1
     assert told == f"trainer: error: a file of {folder} was cut off while it was in use\n"
