@@ -589,6 +589,7 @@ struct Node {
 
     LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
     const Node *gradient;       /* STAGE_FORWARD of a loss: its backward_input, done at once, without aux; NULL: not */
+    const Node *loss;           /* STAGE_FORWARD of the logits: the loss, computed at once; NULL: not */
     const Node *sums;           /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
     const Node *pool;           /* STAGE_BACKWARD_PARAMETERS: dy is what this one makes, and its own dy and aux are
                                    read instead; NULL: none */
@@ -736,8 +737,8 @@ enum {                          /* CompileOptions.fuse: rewrites of a plan, or o
     FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
     FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
     FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7, FUSE_WINOGRAD = 1 << 8,
-    FUSE_RECOMPUTE = 1 << 9, FUSE_LOSS = 1 << 10,
-    FUSE_ALL = (1 << 11) - 1,
+    FUSE_RECOMPUTE = 1 << 9, FUSE_LOSS = 1 << 10, FUSE_LOAD = 1 << 11, FUSE_UPDATE = 1 << 12,
+    FUSE_ALL = (1 << 13) - 1,
     FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT | FUSE_WINOGRAD
                    | FUSE_RECOMPUTE | FUSE_LOSS /* in a plan they need specialised kernels */
 };
@@ -817,6 +818,8 @@ const char *stage_name(Stage stage);            /* "backward_input" */
 const char *node_stage(const Node *node);       /* the same; "recompute" of what is done again */
 const char *plan_name(const Plan *plan);        /* "training", "inference", "single" */
 Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse);
+/* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
+bool updates_at_once(const Graph *graph, unsigned fuse);
 void dump_plan(const Plan *plan, FILE *out);
 bool find_target(const char *name, Target *target);     /* false: unknown, reported */
 

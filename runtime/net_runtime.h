@@ -188,6 +188,8 @@ struct NetModel {
     int64_t trained, buffers, counters; /* elements of the three arenas */
     const NetLayer *layers;
     int layer_count;
+    bool load_at_once;          /* images are turned to lanes and normalised in one pass, not in two */
+    bool update_at_once;        /* gradients move the weights as they are summed; false: once all are there */
     NetProgram training;        /* phase_count 0: no train section */
     NetProgram inference;
     NetProgram single;          /* one image, [h][w][c], in one phase; phase_count 0: none */

@@ -52,6 +52,10 @@ void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_
  * out = (pixel / 255 - mean[channel]) / std[channel].  images[lane] NULL: zeros. */
 void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
                     const real *scale, const real *shift);
+/* The same in two passes, with plain loops: pixels to lanes, and lanes to input. */
+void net_turn_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape);
+void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
+                         const real *scale, const real *shift);
 /* One grain of input that is normalised already: out[element][lane] = images[lane][element]. */
 void net_turn_grain(real *out, const float *const *images, int lanes, int64_t elements);
 

@@ -6,10 +6,10 @@
  * convolution of its last branch, a pooling on the convolution whose rows it
  * halves, and on the way back the relu's gradient on whatever computes the
  * gradient of its output.  A batch norm's sums over its gradient are hung on who
- * stores that, too, a loss stores its gradient at once, and a convolution's weight
- * gradient reads a pooled gradient as it is, not spread out over the windows.  The
- * schedule's nodes are copied before they change: the graph, which the other plan
- * shares, stays.
+ * stores that, too, a loss on the layer of its logits, with its gradient, and a
+ * convolution's weight gradient reads a pooled gradient as it is, not spread out
+ * over the windows.  The schedule's nodes are copied before they change: the graph,
+ * which the other plan shares, stays.
  *
  * Moving a node to where its input is made is right when nobody else looks at
  * that input (it never exists then), or when the node works in place anyhow and
@@ -25,12 +25,14 @@ static const struct { const char *name; unsigned bit; } fusions[] = {
     { "gradient", FUSE_GRADIENT },      /* an activation's gradient, in the kernel that makes its dy */
     { "pool", FUSE_POOL },              /* max_pool2d before the activation it follows, in the convolution before it; see graph/reorder.c, too */
     { "pool-gradient", FUSE_POOL_GRADIENT },    /* a pool's, in the weight gradient of the convolution before it */
-    { "loss", FUSE_LOSS },              /* its gradient, in the kernel that computes the loss */
+    { "loss", FUSE_LOSS },              /* in the kernel that makes the logits; its gradient, in the kernel that computes it */
     { "concat", FUSE_CONCAT },          /* its inputs and their gradients are slices, not copies */
     { "first-layer", FUSE_FIRST_LAYER },        /* no gradient of the images */
     { "statistics", FUSE_STATISTICS },  /* of a concat's channels: those of its inputs, where they have been measured; sums of gradients */
     { "recompute", FUSE_RECOMPUTE },    /* not of nodes: cheap results are made again on the way back, see plan/recompute.c */
     { "winograd", FUSE_WINOGRAD },      /* not of nodes: of a convolution's multiply-adds, see ops/winograd.h */
+    { "load", FUSE_LOAD },              /* the runtime's: images are turned to lanes and normalised in one pass */
+    { "update", FUSE_UPDATE },          /* the runtime's: gradients move the weights as soon as they are summed */
 };
 enum { FUSIONS = sizeof fusions / sizeof fusions[0] };
 
@@ -362,6 +364,23 @@ static void try_loss(Fusion *fusion, int position)
     take_over(fusion, maker, position)->gradient = node;
 }
 
+/* A layer that makes all of a grain's logits computes their loss, too. */
+static void try_logits(Fusion *fusion, int position)
+{
+    const Plan *plan = fusion->plan;
+    const Node *node = plan->schedule.items[position];
+    if (!(plan->fuse & FUSE_LOSS) || node->stage != STAGE_FORWARD || !(node->op->traits & OP_MAKES_GRADIENT))
+        return;
+    Region logits = region_of(plan, node->inputs.items[0]);
+    int position_of_layer = last_write(fusion, logits, position);
+    const Node *layer = position_of_layer < 0 ? NULL : plan->schedule.items[position_of_layer];
+    if (!layer || layer->stage != STAGE_FORWARD || !layer->op->multiply_adds || layer->whole_batch
+        || !same_region(region_of(plan, node_result(layer)), logits)
+        || (node->gradient && is_used(fusion, region_of(plan, node->gradient->dx), position_of_layer, position, false)))
+        return;
+    take_over(fusion, position_of_layer, position)->loss = node;
+}
+
 /* Whether the node at `position` can read what the pool at `maker` reads, instead of its dy. */
 static bool can_unpool(const Fusion *fusion, int maker, int position)
 {
@@ -424,6 +443,9 @@ void fuse_plan(Plan *plan)
         if (plan->schedule.items[position])
             try_loss(&fusion, position);
     }
+    for (int position = 0; position < plan->schedule.count; position++)
+        if (plan->schedule.items[position])
+            try_logits(&fusion, position);
     close_gaps(plan);
 }
 

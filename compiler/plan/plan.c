@@ -89,20 +89,21 @@ static bool is_scheduled(const Plan *plan, const Node *node)
 
 /* One line for the node, and one for each whose work is done on what it stores;
  * before it, one for the pool whose gradient it sees only through its windows. */
-static void dump_node(const Plan *plan, const Node *node, FILE *out)
+static void dump_node(const Plan *plan, const Node *node, bool then, FILE *out)
 {
     Node alone = unfused(node);
     alone.finishes.count = 0;
     alone.sums = NULL;
     alone.work = NULL;
     alone.gradient = NULL;
+    alone.loss = NULL;
     const Tensor *left = node->finishes.count ? node->finishes.items[0].stored : node->gradient ? node->aux : NULL;
     bool through = node->pool && !is_scheduled(plan, node->pool);
     if (through) {
         alone.pool = NULL;
         dump_step(plan, node->pool, false, NULL, node->pool->dx, out);
     }
-    dump_step(plan, &alone, through, through ? node->dy : NULL, left, out);
+    dump_step(plan, &alone, then || through, through ? node->dy : NULL, left, out);
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
         const Tensor *left = i + 1 < node->finishes.count ? finish[1].stored : NULL;
@@ -115,6 +116,63 @@ static void dump_node(const Plan *plan, const Node *node, FILE *out)
                 (long long)plan->places[node->work->id].place, (long long)shape_elements(node->work->shape));
     if (node->sums)             /* of what has been stored */
         dump_step(plan, node->sums, true, NULL, NULL, out);
+    if (node->loss)
+        dump_node(plan, node->loss, true, out);
+}
+
+/* ------------------------------------- what the runtime does around the kernels */
+
+bool updates_at_once(const Graph *graph, unsigned fuse)
+{
+    return (fuse & FUSE_UPDATE) && !find_setting(graph, "clip.norm") && !find_setting(graph, "clip.value");
+}
+
+/* Images that come as bytes: turned to lanes, then from 0 … 255 to what `normalize` makes of them. */
+static void dump_load(const Plan *plan, FILE *out)
+{
+    const char *name = plan->graph->input->name;
+    bool at_once = plan->fuse & FUSE_LOAD;
+    const char *between = at_once ? "register" : space_name(SPACE_INPUT);
+    fprintf(out, "  load %s: ->%s %s\n", name, name, between);
+    fprintf(out, "  %snormalize %s: %s %s ->%s input\n", at_once ? "then " : "", name, name, between, name);
+}
+
+static bool is_moved(const Parameter *parameter)
+{
+    return parameter->kind == PARAMETER_TRAINED && !parameter->frozen;
+}
+
+static void dump_move(const Parameter *parameter, bool at_once, FILE *out)
+{
+    fprintf(out, "  %supdate %s: d %s %s\n", at_once ? "then " : "", parameter->path, parameter->path, at_once ? "cache" : "gradients");
+}
+
+/* Who sums a gradient over the whole batch moves what it is of. */
+static void dump_early_moves(const Plan *plan, const Node *node, FILE *out)
+{
+    if (node->stage != STAGE_BACKWARD_PARAMETERS || !node->whole_batch || !updates_at_once(plan->graph, plan->fuse))
+        return;
+    for (int i = 0; i < node->parameters.count; i++)
+        if (is_moved(node->parameters.items[i]))
+            dump_move(node->parameters.items[i], true, out);
+}
+
+/* After all phases: one pass over what is left, or a pass of sums and one of moves. */
+static void dump_update(const Plan *plan, FILE *out)
+{
+    bool at_once = updates_at_once(plan->graph, plan->fuse);
+    fprintf(out, "update\n");
+    for (int i = 0; i < plan->graph->parameters.count; i++) {
+        const Parameter *parameter = plan->graph->parameters.items[i];
+        if (!is_moved(parameter) || parameter->whole_batch)
+            continue;
+        fprintf(out, "  sum %s: d %s gradients* ->d %s %s\n", parameter->path, parameter->path, parameter->path, at_once ? "cache" : "gradients");
+        if (at_once)
+            dump_move(parameter, true, out);
+    }
+    for (int i = 0; i < plan->graph->parameters.count && !at_once; i++)
+        if (is_moved(plan->graph->parameters.items[i]))
+            dump_move(plan->graph->parameters.items[i], false, out);
 }
 
 void dump_plan(const Plan *plan, FILE *out)
@@ -125,8 +183,13 @@ void dump_plan(const Plan *plan, FILE *out)
     for (int i = 0; i < plan->schedule.count; i++) {
         if (i == 0 || plan->phase_of.items[i] != plan->phase_of.items[i - 1])
             fprintf(out, "phase %d\n", plan->phase_of.items[i]);
-        dump_node(plan, plan->schedule.items[i], out);
+        if (i == 0 && plan->lanes > 1)
+            dump_load(plan, out);
+        dump_node(plan, plan->schedule.items[i], false, out);
+        dump_early_moves(plan, plan->schedule.items[i], out);
     }
+    if (plan->training)
+        dump_update(plan, out);
 }
 
 /* x86-64-v4 has AVX-512, v3 AVX2 with FMA, v2 and below 16-byte SSE; the

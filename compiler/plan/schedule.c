@@ -48,15 +48,13 @@ static void finish_accesses(const Node *node, bool training, AccessList *accesse
     }
 }
 
-/* … and by whose sums it makes of them: dy is what it stores. */
-static void sum_accesses(const Node *node, bool training, AccessList *accesses)
+/* … and by a node that works on `stored`, which is what it stores. */
+static void further_accesses(const Node *further, const Tensor *stored, bool training, AccessList *accesses)
 {
     AccessList own = { 0 };
-    if (!node->sums)
-        return;
-    node_accesses(node->sums, training, &own);
+    node_accesses(further, training, &own);
     for (int i = 0; i < own.count; i++)
-        if (own.items[i].tensor != node->sums->dy)
+        if (own.items[i].tensor != stored)
             push(accesses, own.items[i]);
 }
 
@@ -64,7 +62,10 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
 {
     add_access(accesses, node->work, true, false);
     finish_accesses(node, training, accesses);
-    sum_accesses(node, training, accesses);
+    if (node->sums)
+        further_accesses(node->sums, node->sums->dy, training, accesses);
+    if (node->loss)
+        further_accesses(node->loss, node->loss->inputs.items[0], training, accesses);
     switch (node->stage) {
     case STAGE_FORWARD:
         for (int i = 0; i < node->inputs.count; i++)

@@ -134,12 +134,13 @@ static void add_finish_operands(const Emitter *emitter, OperandList *operands, c
     }
 }
 
-static void add_sum_operands(const Emitter *emitter, OperandList *operands, const Node *node)
+/* Those of a node whose work the kernel does besides: "n_" and their names. */
+static void add_further_operands(const Emitter *emitter, OperandList *operands, const Node *further)
 {
     OperandList own = { 0 };
-    if (!node->sums)
+    if (!further)
         return;
-    kernel_operands(emitter, node->sums, &own);
+    kernel_operands(emitter, further, &own);
     for (int i = 0; i < own.count; i++) {
         Operand operand = own.items[i];
         operand.name = format("n_%s", operand.name);
@@ -190,7 +191,8 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     }
     add_tensor(emitter, operands, "vec *", "work", node->work, false);
     add_finish_operands(emitter, operands, node);
-    add_sum_operands(emitter, operands, node);
+    add_further_operands(emitter, operands, node->sums);
+    add_further_operands(emitter, operands, node->loss);
 }
 
 /* True when `name` stands in `text` as a word of its own, not as a field's. */
@@ -353,6 +355,25 @@ static void finish_afterwards(Kernel *kernel)
     kernel->indent--;
 }
 
+/* Of the logits that the kernel has stored: a block in which the loss's operands have their names. */
+static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
+{
+    Kernel own = { .node = loss, .stage = loss->stage, .training = kernel->training, .kept_elements = kernel->kept_elements,
+                   .lanes = kernel->lanes, .registers = kernel->registers, .indent = kernel->indent + 1 };
+    OperandList operands = { 0 };
+    require(loss->op->emit(&own));
+    kernel_operands(emitter, loss, &operands);
+    drop_unused(&operands, text_chars(&own.body));
+    kernel_line(kernel, "{");
+    for (int i = 0; i < operands.count; i++) {
+        const char *name = operands.items[i].name;
+        if (operands.items[i].what)
+            kernel_line(kernel, "%s%s = %s;", operands.items[i].type, name, strcmp(name, "x") == 0 ? "y" : format("n_%s", name));
+    }
+    text_add_range(&kernel->body, text_chars(&own.body), own.body.length);
+    kernel_line(kernel, "}");
+}
+
 /* ------------------------------------------------------- reference body */
 
 static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgValue *value)
@@ -510,6 +531,8 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
         emit_reference(emitter, &kernel, operands);
     if (reference)
         finish_afterwards(&kernel);
+    if (node->loss)
+        emit_loss(emitter, &kernel, node->loss);
     drop_unused(operands, text_chars(&kernel.body));
     const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
     const char *name = find_function(emitter, text);

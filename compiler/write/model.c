@@ -135,6 +135,8 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->out, "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n", (long long)graph->trained_elements,
              (long long)graph->buffer_elements, (long long)graph->counters);
     text_add(emitter->out, "    .layers = layers,\n    .layer_count = %d,\n", layers);
+    text_add(emitter->out, "    .load_at_once = %s,\n    .update_at_once = %s,\n", emitter->options->fuse & FUSE_LOAD ? "true" : "false",
+             updates_at_once(graph, emitter->options->fuse) ? "true" : "false");
     if (training)
         emit_program_fields(emitter, "training", training);
     emit_program_fields(emitter, "inference", inference);

@@ -128,6 +128,25 @@ void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape
     }
 }
 
+/* What the one pass is held against, and where a network is compiled without it. */
+void net_turn_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape)
+{
+    int64_t elements = shape.c * shape.h * shape.w;
+    for (int64_t e = 0; e < elements; e++)
+        for (int lane = 0; lane < lanes; lane++)
+            out[e * lanes + lane] = images[lane] ? images[lane][e] : 0;
+}
+
+void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
+                         const real *scale, const real *shift)
+{
+    int64_t plane = shape.h * shape.w;
+    for (int64_t c = 0; c < shape.c; c++)
+        for (int64_t e = c * plane; e < (c + 1) * plane; e++)
+            for (int lane = 0; lane < lanes; lane++)
+                out[e * lanes + lane] = images[lane] ? out[e * lanes + lane] * scale[c] + shift[c] : 0;
+}
+
 /* ------------------------------------------------------ floats to lanes */
 
 typedef float FloatRow __attribute__((vector_size(TILE * sizeof(float))));

@@ -73,14 +73,20 @@ static void fetch_ahead(const NetBatch *batch, int64_t image, int lanes, int64_t
 
 static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t elements, int thread)
 {
-    const NetModel *model = pass->session->model;
+    const NetSession *session = pass->session;
+    const NetModel *model = session->model;
     const NetBatch *batch = pass->batch;
     const uint8_t *images[NET_MOST_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
         images[lane] = image + lane < batch->count
             ? find_image(batch, image_index(batch, image + lane), elements, thread, lane) : NULL;
     fetch_ahead(batch, image, model->lanes, elements);
-    net_load_grain(input, images, model->lanes, pass->session->image, pass->session->scale, pass->session->shift);
+    if (model->load_at_once) {
+        net_load_grain(input, images, model->lanes, session->image, session->scale, session->shift);
+    } else {
+        net_turn_pixels(input, images, model->lanes, session->image);
+        net_normalise_grain(input, images, model->lanes, session->image, session->scale, session->shift);
+    }
 }
 
 static void load(const Pass *pass, int64_t grain, int thread)
@@ -244,11 +250,12 @@ static bool may_move(const Pass *pass)
 }
 
 /* Where the whole gradient is wanted first, by the clipping or by whoever runs
- * the step, kernels leave it to be used up later. */
-static bool moves_early(const Pass *pass)
+ * the step, it is left to be used up later. */
+static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
-    return optimizer && optimizer->clip.norm < 0 && optimizer->clip.value < 0 && !pass->session->keep_gradients;
+    return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0 && optimizer->clip.value < 0
+        && !pass->session->keep_gradients;
 }
 
 /* In inference with many grains a thread keeps to its own, as in other phases:
@@ -287,7 +294,7 @@ static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
         units = (Range){ 0, owned->units };
     }
     Mover mover;
-    if (owned->moves && moves_early(pass) && may_move(pass)) {
+    if (owned->moves && moves_at_once(pass) && may_move(pass)) {
         mover = make_mover(pass);
         step.move = &mover.move;
     }
@@ -346,6 +353,18 @@ static void update(const Pass *pass, int64_t from, int64_t to)
     net_optimizer_update(pass->optimizer, pass->session->weights, from, to, gradient);
 }
 
+enum { PIECE = 4096 };          /* elements, of which every grain's gradient stays in the cache */
+
+/* … and use the sums up while they are there. */
+static void sum_and_update(const Pass *pass, int64_t from, int64_t to)
+{
+    for (int64_t at = from; at < to; at += PIECE) {
+        int64_t end = to - at < PIECE ? to : at + PIECE;
+        reduce(pass, at, end);
+        update(pass, at, end);
+    }
+}
+
 /* Clipping by the norm needs the whole gradient: the threads meet before it is
  * measured, and again before it is changed. */
 static void measure_norm(const Pass *pass, int thread)
@@ -360,6 +379,24 @@ static void measure_norm(const Pass *pass, int thread)
     net_pool_barrier(session->pool);
 }
 
+/* The thread's share of the gradients, added up, and of the weights, moved. */
+static void move_share(const Pass *pass, int thread)
+{
+    const NetSession *session = pass->session;
+    Range units = share(session->gradient_stride / NET_RANGE_UNIT, thread, net_pool_threads(session->pool));
+    Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
+    if (moves_at_once(pass)) {
+        if (may_move(pass))
+            visit_summed(pass, elements, sum_and_update);
+        return;
+    }
+    visit_summed(pass, elements, reduce);
+    if (!may_move(pass))
+        return;
+    measure_norm(pass, thread);
+    update(pass, elements.from, elements.to);
+}
+
 static void run(void *context, int thread)
 {
     const Pass *pass = context;
@@ -370,18 +407,8 @@ static void run(void *context, int thread)
     Range grains = share(pass->step.grains, thread, threads);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
         judge(pass, grain);
-    if (!pass->training)
-        return;
-    Range units = share(session->gradient_stride / NET_RANGE_UNIT, thread, threads);
-    Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
-    visit_summed(pass, elements, reduce);
-    if (!may_move(pass))
-        return;
-    measure_norm(pass, thread);
-    if (moves_early(pass))
-        visit_summed(pass, elements, update);
-    else
-        update(pass, elements.from, elements.to);
+    if (pass->training)
+        move_share(pass, thread);
 }
 
 static NetResult add_up(const NetSession *session, const NetBatch *batch)

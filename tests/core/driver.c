@@ -87,7 +87,8 @@ static void check_load(void)
 {
     enum { CHANNELS = 3, PLANE = 7 * 9, PIXELS = CHANNELS * PLANE, MOST_LANES = 35 };
     static uint8_t image[MOST_LANES][PIXELS];
-    static real out[PIXELS * MOST_LANES];
+    static real out[PIXELS * MOST_LANES], in_two_passes[PIXELS * MOST_LANES];
+    const NetShape shape = {3, CHANNELS, 7, 9};
     const real scale[CHANNELS] = {(real)0.013, (real)0.2, (real)0.7}, shift[CHANNELS] = {(real)-0.4, (real)0.1, -1};
     for (int lanes = 1; lanes <= MOST_LANES; lanes++) {
         const uint8_t *images[MOST_LANES];
@@ -96,7 +97,10 @@ static void check_load(void)
             for (int i = 0; i < PIXELS; i++)
                 image[lane][i] = (uint8_t)(256 * net_random(1, 0, (uint64_t)lane, (uint64_t)i));
         }
-        net_load_grain(out, images, lanes, (NetShape){3, CHANNELS, 7, 9}, scale, shift);
+        net_load_grain(out, images, lanes, shape, scale, shift);
+        net_turn_pixels(in_two_passes, images, lanes, shape);
+        net_normalise_grain(in_two_passes, images, lanes, shape, scale, shift);
+        expect(memcmp(out, in_two_passes, sizeof *out * (size_t)(PIXELS * lanes)) == 0, "two passes give the same bits");
         for (int i = 0; i < PIXELS * lanes; i++) {
             const uint8_t *from = images[i % lanes];
             int element = i / lanes, c = element / PLANE;

@@ -15,6 +15,10 @@ that starts as rubbish: what the first leaves there or in its kept arena must
 not matter to the second, and what one needs of the other must be there.  What
 is computed for the whole batch at once comes after both, last one first: such
 nodes of a phase may not need one another.
+
+Of what the runtime does around the kernels, it is only seen to that every
+parameter is moved once, after its gradient has been summed: by who computes it
+for the whole batch, or over the grains.
 """
 import re
 
@@ -29,6 +33,7 @@ EVALUATES_AS_IDENTITY = {"dropout"}
 NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
+MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
 WORK = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics| again)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?")
 
@@ -57,12 +62,12 @@ def elements(shape):
 def read_graph(text):
     """Forward nodes in order, and every tensor's elements by name."""
     head = re.match(rf"graph \S+: {TENSOR} -> (\S+) ", text)
-    sizes, nodes, trained = {head[1]: elements(head[2])}, [], set()
+    sizes, nodes, trained = {head[1]: elements(head[2])}, [], {}
     for line in text.splitlines():
         found = NODE.match(line)
         if not found:
-            if re.match(r"^        \S+ \[.*\] trained", line):
-                trained.add(nodes[-1].path)
+            if parameter := re.match(r"^        (\S+) \[.*\] trained", line):
+                trained.setdefault(nodes[-1].path, []).extend([] if line.endswith(", frozen") else [parameter[1]])
             continue
         op, rest = found.groups()
         if " -> " not in rest:          # the loss: its path, then its argument list, its input and what it notes
@@ -103,8 +108,13 @@ class Step:
 def read_plan(text):
     head = re.match(r"(training|inference): \d+ phases?, lanes (\d+), scratch (\d+), kept (\d+)", text)
     training, lanes = head[1] == "training", int(head[2])
-    steps, phase = [], 0
+    steps, phase, moves = [], 0, []
     for line in text.splitlines()[1:]:
+        if line == "update":
+            continue
+        if move := MOVED.match(line):
+            moves.append((move[2], move[3]))
+            continue
         if line.startswith("phase "):
             phase = int(line.split()[1])
             continue
@@ -119,7 +129,7 @@ def read_plan(text):
         steps.append(Step(phase, stage, path, bool(view), accesses))
         if then:                        # one kernel does both: it reads the first's operands while it writes the last's
             steps[-1].before = steps[-2]
-    return training, lanes, int(head[3]) // lanes, int(head[4]) // lanes, steps
+    return training, lanes, int(head[3]) // lanes, int(head[4]) // lanes, steps, moves
 
 
 # --------------------------------------------------------------- the numbers
@@ -136,10 +146,11 @@ def mix(key, *arrays, count):
 class Checker:
     def __init__(self, graph, plan):
         self.nodes, self.sizes, self.input, self.output, self.trained = read_graph(graph)
-        self.training, self.lanes, self.scratch_size, self.kept_size, self.steps = read_plan(plan)
+        self.training, self.lanes, self.scratch_size, self.kept_size, self.steps, self.moves = read_plan(plan)
         self.by_path = {node.path: node for node in self.nodes}
         self.sizes["logits"] = self.sizes[self.output]
         self.number_inputs()
+        self.check_moves()
         self.ideals = [self.ideal(grain) for grain in range(GRAINS)]
 
     def hands_on(self, node):
@@ -158,6 +169,15 @@ class Checker:
         for step in self.steps:
             key = (step.stage, step.path)
             step.which = seen[key] = seen.get(key, -1) + 1
+
+    def check_moves(self):
+        whole = {step.path for step in self.steps if step.stage == "backward_parameters" and step.whole_batch()}
+        due = {("update", path) for paths in self.trained.values() for path in paths}
+        due |= {("sum", path) for node, paths in self.trained.items() for path in paths if node not in whole}
+        done = [move for move in self.moves if move[0] in ("sum", "update")]
+        expect(set(done) == (due if self.training else set()) and len(done) == len(set(done)), "moved are", done, "and should be", due)
+        for move, path in done:
+            expect(move == "sum" or ("sum", path) not in due or done.index(("sum", path)) < done.index((move, path)), path, "moves before it is summed")
 
     # ------------------------------------------------ straight from the graph
 

@@ -7,7 +7,8 @@ import pytest
 
 from harness import MODELS, netc, read_safetensors, run, train_steps, trainer
 
-FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd", "recompute", "loss"]
+FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd", "recompute", "loss",
+           "load", "update"]
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back
@@ -107,7 +108,9 @@ def test_all_fusions_are_on_unless_told(tmp_path):
     ("activation", r"forward rblock1\.conv1: .* register\n  then forward rblock1\.relu_1:"),
     ("residual", r"forward rblock1\.conv2: .* register\n  then forward rblock1\.add_1:"),
     ("gradient", r"backward_input rblock1\.conv2: .* register\n  then backward_input rblock1\.relu_1:"),
-    ("loss", r"forward loss: .* register\n  then backward_input loss:"),
+    ("loss", r"forward fc: .*\n  then forward loss: .* register\n  then backward_input loss:"),
+    ("load", r"load input: ->input register\n  then normalize input: input register ->input input"),
+    ("update", r"sum fc\.bias: .* cache\n  then update fc\.bias: d fc\.bias cache"),
     ("pool", r"forward max_pool2d_1: conv1 .*\n  forward relu_1:"),
 ])
 def test_a_plan_shows_what_is_fused(fuse, shown):
@@ -307,6 +310,41 @@ def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
     for fuse in "none", "loss":
         made[fuse] = train_steps(tmp_path, text, "--dtype=f64", f"--fuse={fuse}")
     assert largest_difference(made["loss"], made["none"]) < 1e-11
+
+
+# By a layer that makes all of a grain's logits: straight, seen through a view, after what else is done on its
+# stores; not for the whole batch, not of a part of them, not after a kernel of another's,
+# which a dropout has in training.
+@pytest.mark.parametrize("last, times", [
+    ("flatten\n    linear(10) as last", 2),
+    ("conv2d(10, [9, 7]) as last\n    flatten", 2),
+    ("flatten\n    linear(10) as last\n    tanh", 2),
+    ("flatten\n    linear(10)\n    skip { linear(10) as last }", 2),
+    ("conv2d(5, [4, 4]) as last\n    max_pool2d(2)\n    flatten", 2),
+    ("flatten\n    linear(70)\n    linear(300) as last", 0),
+    ("concat {\n branch { conv2d(2, [9, 7]) }\n branch { conv2d(8, [9, 7]) as last }\n }\n    flatten", 0),
+    ("flatten\n    linear(10) as last\n    dropout(0.4)", 1),
+])
+def test_a_layer_computes_the_loss_of_its_logits(tmp_path, last, times):
+    text = MEASURED.replace("flatten\n    linear(10)", last)
+    plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, text)).stdout
+    shown = r"forward last: .*\n(  then forward (?!loss).*\n)*  then forward loss"
+    assert len(re.findall(shown, plan())) == times
+    assert not re.search(shown, plan("--fuse=gradient,pool,activation,residual"))
+    made = {fuse: train_steps(tmp_path, text, "--dtype=f64", f"--fuse={fuse}") for fuse in ("none", "loss", "loss,activation,residual,pool")}
+    assert all(largest_difference(weights, made["none"]) < 1e-11 for weights in made.values())
+
+
+# Layers whose gradients are summed over the whole batch and in grains, one of them not trained, and what wants all
+# gradients before it moves any weight.
+@pytest.mark.parametrize("more", ["", "clip norm=0.1", "clip value=0.001", 'freeze "first.*"', "augment horizontal_flip(0.5)"])
+def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
+    text = MEASURED.replace("flatten\n", "flatten\n    linear(90) as first\n    relu\n").replace("    epochs", f"    {more}\n    epochs")
+    plan = netc("--dump=plan", write(tmp_path, text)).stdout
+    assert ("then update linear_1.weight" in plan) == ("clip" not in more)
+    assert ("update first.weight" in plan) == ("freeze" not in more)
+    made = {fuse: train_steps(tmp_path, text, f"--fuse={fuse}") for fuse in ("none", "load", "update", "load,update")}
+    assert all(np.array_equal(weights[name], made["none"][name]) for weights in made.values() for name in weights)
 
 
 # Batch norms whose outputs are read on the way back in one later phase and in two, by a weight gradient for the
