@@ -135,6 +135,7 @@ typedef struct NetPacking {
     int64_t groups, outs, ins, rows, columns;
     int64_t block, last;
     int64_t points;             /* of Winograd's tiles along an axis, or 0 */
+    const double *at;           /* [points][columns]: what a tap adds to its filter's value at a point, of both axes */
 } NetPacking;
 
 /* -------------------------------------------------------------- a model */

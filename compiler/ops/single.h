@@ -19,6 +19,7 @@ typedef struct Packing {
     int64_t groups, outs, ins, rows, columns;
     int64_t block, last;        /* elements that a block of outs takes; the last one */
     int64_t points;             /* of Winograd's tiles, along an axis: then the factors are values there; 0: taps */
+    const double *at;           /* [points][columns]: what a tap adds to the value at a point, of both axes */
 } Packing;
 int64_t packed_elements(const Packing *packing);
 

@@ -169,6 +169,14 @@ static void multiply_blocks(const Winograd *winograd, TileSize tile, int64_t cha
     kernel_line(kernel, "}");
 }
 
+static const double *factors_at_points(int64_t taps)
+{
+    double *factors = NEW_ARRAY(double, (size_t)(POINTS * taps));
+    for (int64_t i = 0; i < POINTS * taps; i++)
+        factors[i] = winograd_factor(i / taps, i % taps, taps);
+    return factors;
+}
+
 bool single_winograd(Single *single, Gather gather)
 {
     if (!winograd_fits(&gather))
@@ -190,6 +198,7 @@ bool single_winograd(Single *single, Gather gather)
     Kernel *kernel = &single->kernel;
     pack_single_gather(single, &gather, step);
     single->packing.points = POINTS;
+    single->packing.at = factors_at_points(gather.columns.taps);
     single->work = values + products;
     if (!every_tap_lies_inside(&winograd.rows))
         kernel_line(kernel, "static const real zeros[%lld];", (long long)line);

@@ -2,6 +2,7 @@
  * the C compiler to compute once: 12 operations for six sources, 8 or 10 for outputs. */
 #include "winograd.h"
 
+#include <math.h>
 #include <string.h>
 
 int64_t winograd_outputs(int64_t taps)
@@ -172,6 +173,14 @@ void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place sour
     }
 }
 
+/* The points but infinity, and what the turns of sources and outputs leave to the taps there. */
+static const double points[] = { 0, 1, -1, 2, -2 }, left[] = { 1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24 };
+
+double winograd_factor(int64_t point, int64_t tap, int64_t taps)
+{
+    return point == POINTS - 1 ? tap == taps - 1 : left[point] * pow(points[point], (double)tap);
+}
+
 /* Every other tap from `first`, the next times `factor`, the one after times its square, added up. */
 static const char *add_taps(const char *const tap[], int64_t taps, int64_t first, int64_t scale, int64_t factor)
 {
@@ -186,9 +195,10 @@ void emit_turn_taps(Kernel *kernel, const char *const tap[], int64_t taps)
 {
     kernel_line(kernel, "const vec even = %s, odd = %s, even2 = %s, odd2 = %s;", add_taps(tap, taps, 0, 1, 1), add_taps(tap, taps, 1, 1, 1),
                 add_taps(tap, taps, 0, 1, 4), add_taps(tap, taps, 1, 2, 4));
-    kernel_line(kernel, "const vec g0 = %s * (real)0.25, g1 = (even + odd) * (real)(-1.0 / 6), g2 = (even - odd) * (real)(-1.0 / 6);", tap[0]);
-    kernel_line(kernel, "const vec g3 = (even2 + odd2) * (real)(1.0 / 24), g4 = (even2 - odd2) * (real)(1.0 / 24), g5 = %s;",
-                tap[taps - 1] ? tap[taps - 1] : "{ 0 }");
+    const char *at[] = { tap[0], "(even + odd)", "(even - odd)", "(even2 + odd2)", "(even2 - odd2)" };
+    for (int64_t point = 0; point < POINTS - 1; point++)
+        kernel_line(kernel, "const vec g%lld = %s * (real)%.17g;", (long long)point, at[point], left[point]);
+    kernel_line(kernel, "const vec g%d = %s;", POINTS - 1, tap[taps - 1] ? tap[taps - 1] : "{ 0 }");
 }
 
 /* Of a row: the last output alone takes the last value. */

@@ -56,7 +56,9 @@ typedef struct Place { const char *text; int64_t step; } Place;
 void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place source, Place value);
 /* The same along one row only: "source" of a column. */
 void emit_turn_row(Kernel *kernel, const Axis *tiles, int64_t start, const char *source, Place value);
-/* Declares g0 … g5, the values of so many taps: Lavin and Gray's matrix G.  A NULL after the first is zero. */
+/* Lavin and Gray's matrix G: what a tap of so many adds to the value at a point. */
+double winograd_factor(int64_t point, int64_t tap, int64_t taps);
+/* Declares g0 … g5, the values of so many taps.  A NULL after the first is zero. */
 void emit_turn_taps(Kernel *kernel, const char *const tap[], int64_t taps);
 /* Declares the first so many outputs of six values, <to><first> and on; `from`: a name
  * in which * is the point. */

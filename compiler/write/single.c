@@ -107,6 +107,16 @@ static long long place_of(const Parameter *parameter)
     return parameter ? parameter->offset : -1;
 }
 
+static const char *factor_table(const Packing *packing)
+{
+    Text table = { 0 };
+    if (!packing->points)
+        return "0";
+    for (int64_t i = 0; i < packing->points * packing->columns; i++)
+        text_add(&table, "%s%.17g", i ? ", " : "", packing->at[i]);
+    return format("(const double[]){ %s }", text_chars(&table));
+}
+
 /* A row of the table, and the operand that points to what it packs. */
 static void write_packing(Writer *writer, const Single *single, OperandList *operands)
 {
@@ -121,9 +131,9 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
                  norm->args[operator_arg(norm->op, "eps")].real);
     else
         text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
-    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld },    /* %s */\n", (long long)packing->groups, (long long)packing->outs,
+    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %s },    /* %s */\n", (long long)packing->groups, (long long)packing->outs,
              (long long)packing->ins, (long long)packing->rows, (long long)packing->columns, (long long)packing->block, (long long)packing->last,
-             (long long)packing->points, node->path);
+             (long long)packing->points, factor_table(packing), node->path);
     writer->packing_count++;
     push(operands, ((Operand){ "const real *", "w", format("s->packed + %lld", (long long)writer->packed), node->path }));
     writer->packed += (packed_elements(packing) + 15) / 16 * 16;        /* each begins a cache line */

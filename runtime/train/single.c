@@ -34,23 +34,13 @@ static Norm norm_of(const NetSession *session, const NetPacking *p, int64_t c)
     return norm;
 }
 
-/* A filter's taps to what it is at Winograd's points along an axis, 0, 1, -1, 2,
- * -2 and infinity, with the factors that his sources and outputs leave to it
- * (Lavin and Gray 2016, https://arxiv.org/abs/1509.09308, the matrix G). */
-static double at_point(int64_t point, int64_t tap, int64_t taps)
-{
-    static const double points[] = { 0, 1, -1, 2, -2 }, factors[] = { 1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24 };
-    if (point == 5)
-        return tap == taps - 1;
-    return factors[point] * pow(points[point], (double)tap);
-}
-
+/* A filter's value at a point of both axes. */
 static double filter_at(const NetPacking *p, const real *filter, int64_t i, int64_t j)
 {
     double sum = 0;
     for (int64_t row = 0; row < p->rows; row++)
         for (int64_t column = 0; column < p->columns; column++)
-            sum += at_point(i, row, p->rows) * at_point(j, column, p->columns) * (double)filter[row * p->columns + column];
+            sum += p->at[i * p->rows + row] * p->at[j * p->columns + column] * (double)filter[row * p->columns + column];
     return sum;
 }
 
