@@ -183,9 +183,10 @@ Tensor *finish_takes(const Finish *finish)
     return finish->which < 0 ? finish->node->dy : finish->node->inputs.items[finish->which];
 }
 
+/* Not once sums are made of what it stores. */
 static bool can_finish(const Node *node)
 {
-    if (!node->op)
+    if (!node->op || node->sums)
         return false;
     return (node->stage == STAGE_FORWARD && (node->op->traits & OP_FINISHES))
            || (node->stage == STAGE_BACKWARD_INPUT && (node->op->traits & OP_FINISHES_GRADIENT));

@@ -186,6 +186,28 @@ SUMMED = """network summed {
 """ + MEASURED[MEASURED.index("train {"):]
 
 
+# A gradient that the sum hands both to a batch norm, the last to read it, and to an activation, which goes on in the same place.
+SHARED = """network shared {
+    input [2, 12, 9]
+    skip { conv2d(2, 3, padding=1)
+           tanh
+           silu }
+    shortcut { batch_norm2d as norm }
+    sigmoid
+    avg_pool2d(3)
+    conv2d(4, 1)
+    flatten
+    linear(10)
+}
+""" + MEASURED[MEASURED.index("train {"):]
+
+
+def test_sums_are_of_the_gradient_before_it_goes_on(tmp_path):
+    none, sums = (train_steps(tmp_path, SHARED, "--dtype=f64", f"--fuse={fuse}") for fuse in ("none", "gradient,statistics,first-layer"))
+    assert "then backward_parameters norm" in netc("--dump=plan", write(tmp_path, SHARED)).stdout
+    assert largest_difference(sums, none) < 1e-11
+
+
 def test_sums_made_as_a_gradient_is_stored(tmp_path):
     text = netc("--dump=plan", write(tmp_path, SUMMED)).stdout
     assert text.count("then backward_parameters batch_norm2d") == 4
