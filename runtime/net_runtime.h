@@ -289,5 +289,7 @@ static inline void net_from_planes(real *to, const real *from, int64_t channels,
  * every machine (Salmon et al. 2011, "Parallel random numbers: as easy as
  * 1, 2, 3": Philox4x32-10). */
 double net_random(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
+/* The generator's key then: for kernels that draw a row of lanes at once. */
+uint64_t net_random_key(uint64_t seed, uint64_t salt);
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "ops.h"
 
+#include <math.h>
+
 enum { P };
 
 static const ArgSpec args[] = {
@@ -12,6 +14,31 @@ static const ArgSpec args[] = {
            .doc = "Probability that a value is zeroed."},
     {0}
 };
+
+/* What is drawn has 53 bits: it is below p where those are below this. */
+static unsigned long long drawn_below(double p)
+{
+    return (unsigned long long)ceil(p * 0x1p53);
+}
+
+/* In training: evaluation leaves the node out. */
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node, *layer = node->forward ? node->forward : node;
+    double p = node->args[P].real;
+    long long elements = shape_elements(node->out->shape);
+    bool forward = kernel->stage == STAGE_FORWARD;
+    if (kernel->asks || !kernel->training)
+        return false;
+    kernel_line(kernel, "const uint64_t key = net_random_key(s->seed, %d);", layer->id + 1);
+    kernel_line(kernel, "const uint64_t first = (uint64_t)(g * LANES) * %lldu;", elements);
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", elements);
+    kernel_line(kernel, "const vec factor = choose(dropped(key, s->step, first + (uint64_t)i, %lldu, %lluu), (vec){ 0 }, splat((real)%.17g));",
+                elements, drawn_below(p), p < 1 ? 1 / (1 - p) : 0);
+    kernel_line(kernel, "%s * factor;", forward ? "y[i] = x[i]" : node->accumulate ? "dx[i] += dy[i]" : "dx[i] = dy[i]");
+    kernel_line(kernel, "}");
+    return true;
+}
 
 const Operator operator_dropout = {
     .name = "dropout",
@@ -22,4 +49,5 @@ const Operator operator_dropout = {
     .args = args,
     .traits = OP_TRAINING_ONLY | OP_IN_PLACE,
     .infer = infer_same_shape,
+    .emit = emit,
 };

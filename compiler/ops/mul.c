@@ -41,6 +41,57 @@ static bool infer(Node *node)
     return true;
 }
 
+/* Input i's value at i of channel c's plane: its own, or the channel's one. */
+static const char *factor(const Node *node, int i)
+{
+    bool scales = !shape_equal(node->inputs.items[i]->shape, node->out->shape);
+    return format(scales ? "x%d[c]" : "x%d[c * %lldL + i]", i, (long long)(node->out->shape.dim[1] * node->out->shape.dim[2]));
+}
+
+/* The product of `first` and of all inputs but one; -1: of all.  Alone: 1. */
+static const char *product(const Node *node, const char *first, int without)
+{
+    Text text = {0};
+    text_add(&text, "%s", first);
+    for (int i = 0; i < node->inputs.count; i++)
+        if (i != without)
+            text_add(&text, "%s%s", text.length ? " * " : "", factor(node, i));
+    return text_chars(&text);
+}
+
+/* What scales a channel gathers its gradient over the channel. */
+static void emit_channel_sums(Kernel *kernel, const char *gradient)
+{
+    int64_t plane = kernel->node->out->shape.dim[1] * kernel->node->out->shape.dim[2];
+    kernel_line(kernel, "vec sum = { 0 };");
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane);
+    kernel_line(kernel, "    sum += %s;", gradient);
+    kernel_line(kernel, "dx[c] %s sum;", kernel->node->accumulate ? "+=" : "=");
+}
+
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    Shape shape = node->out->shape;
+    int64_t plane = shape.dim[1] * shape.dim[2];
+    bool forward = kernel->stage == STAGE_FORWARD;
+    const char *at = format("c * %lldL + i", (long long)plane), *dy = format("dy[%s]", at);
+    if (kernel->asks)
+        return false;
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)shape.dim[0]);
+    if (!forward && !shape_equal(node->inputs.items[node->which]->shape, shape)) {
+        emit_channel_sums(kernel, product(node, dy, node->which));
+    } else {
+        kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane);
+        if (forward)
+            kernel_line(kernel, "    y[%s] = %s;", at, product(node, "", -1));
+        else
+            kernel_line(kernel, "    dx[%s] %s %s;", at, node->accumulate ? "+=" : "=", product(node, dy, node->which));
+    }
+    kernel_line(kernel, "}");
+    return true;
+}
+
 const Operator operator_mul = {
     .name = "mul",
     .summary = "The product of two or more tensors, element by element.",
@@ -51,4 +102,5 @@ const Operator operator_mul = {
     .traits = OP_JOINS,
     .input_gradient_reads = READS_X,
     .infer = infer,
+    .emit = emit,
 };

@@ -213,6 +213,10 @@ static const Helper helpers[] = {
     { "exponential(", "choose( splat(", emit_exponential }, { "exponential_less_1(", "choose( splat(", emit_exponential_less_1 },
     { "logistic(", "choose( splat( exponential(", emit_logistic },
     { "hyperbolic_tangent(", "choose( splat( exponential_less_1(", emit_hyperbolic_tangent }, { "logarithm(", "", emit_logarithm },
+    { "square_root(", "", emit_square_root }, { "normal(", "choose( splat( exponential(", emit_normal },
+    { "gaussian_unit(", "choose( splat( exponential( normal(", emit_gaussian_unit },
+    { "gaussian_unit_slope(", "choose( splat( exponential( normal(", emit_gaussian_unit_slope },
+    { "dropped(", "choose( splat(", emit_dropped },
 };
 
 /* Whether `body`, or a helper that it calls, calls this one. */

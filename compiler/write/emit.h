@@ -64,7 +64,13 @@ void emit_exponential(Emitter *emitter);
 void emit_exponential_less_1(Emitter *emitter);
 void emit_logistic(Emitter *emitter);
 void emit_hyperbolic_tangent(Emitter *emitter);
+void emit_normal(Emitter *emitter);
+void emit_gaussian_unit(Emitter *emitter);
+void emit_gaussian_unit_slope(Emitter *emitter);
 void emit_logarithm(Emitter *emitter);
+void emit_square_root(Emitter *emitter);
+/* random.c: the fates of a row of values. */
+void emit_dropped(Emitter *emitter);
 /* single.c */
 void emit_single(Emitter *emitter, const Plan *plan);
 void emit_single_helpers(const Emitter *emitter, const char *body, Text *out);

@@ -39,11 +39,16 @@ static uint64_t spread(uint64_t x)
     return x ^ (x >> 31);
 }
 
+uint64_t net_random_key(uint64_t seed, uint64_t salt)
+{
+    return spread(seed + 0x9E3779B97F4A7C15u) ^ spread(salt);
+}
+
 /* Philox takes three of our four words; seed and salt share the key. */
 static Block draw(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index)
 {
     Block counter = {{(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)step, (uint32_t)(step >> 32)}};
-    return philox(counter, spread(seed + 0x9E3779B97F4A7C15u) ^ spread(salt));
+    return philox(counter, net_random_key(seed, salt));
 }
 
 /* 53 of 64 bits: every value is a double below 1. */

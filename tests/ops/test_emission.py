@@ -20,7 +20,7 @@ train {
 # Between two convolutions, on [4, 10, 9]; alone and, in a skip, adding to another's gradient.
 STATEMENTS = [
     "relu6", "leaky_relu(0.2)", "leaky_relu(-0.5)", "elu", "elu(0.3)", "gelu", "gelu(approximate=tanh)", "silu",
-    "sigmoid", "tanh", "hardswish", "softmax", "log_softmax", "layer_norm2d", "layer_norm2d(affine=false)", "layer_scale(0.5)",
+    "sigmoid", "tanh", "hardswish", "dropout(0.3)", "dropout(0)", "layer_norm2d(eps=0.01)", "softmax", "log_softmax", "layer_norm2d", "layer_norm2d(affine=false)", "layer_scale(0.5)",
     "zero_pad2d([1, 2, 0, 3]);  zero_pad2d([-1, -2, 0, -3])", "zero_pad2d([-1, 2, 3, -2]);  zero_pad2d([1, -2, -3, 2])",
     "upsample([2, 3]);  max_pool2d([2, 3])", "upsample(size=[13, 9]);  conv2d(4, [4, 1]) as narrow",
     "conv2d(4, 3, padding=1, groups=4) as depthwise", "conv2d(8, [3, 5], padding=[1, 2], groups=4) as wide;  conv2d(4, 1) as back",
