@@ -797,7 +797,7 @@ void make_phases(Plan *plan);   /* of the fused schedule */
 void fuse_plan(Plan *plan);
 Node *node_copy(const Node *node);      /* one that may change, its list of finishes too */
 void give_work(Plan *plan);     /* memory to kernels that are faster with it; of the fused schedule */
-bool read_fusions(const char *words, unsigned *fuse);   /* "none" or "NAME,…"; false: one is unknown */
+const char *read_fusions(const char *words, unsigned *fuse);    /* "none" or "NAME,…"; gives a name that is unknown, or NULL */
 const char *fusion_names(void);                         /* for help: "activation, residual, …" */
 /* recompute.c: on the way back does again what would be kept for long. */
 void recompute_activations(Plan *plan);

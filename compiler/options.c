@@ -55,7 +55,7 @@ static const OptionSpec option_specs[] = {
     { "target", OPTION_TARGET, "NAME", BUILD | EMIT | SUMMARY | CHECK,
       "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable" },
     { "fuse", OPTION_FUSE, "none|NAME,...", BUILD | EMIT | SUMMARY | CHECK,
-      "only these fusions (default all): activation, residual, gradient, pool, concat, first-layer, statistics" },
+      "only these fusions (default all): " },       /* their names follow */
     { "cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)" },
     { "object", OPTION_OBJECT, NULL, BUILD, "an object file, to call from a C program (net.h), instead of a trainer" },
     { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },
@@ -84,10 +84,10 @@ static void print_option(const OptionSpec *spec)
     const char *name = format("--%s%s%s", spec->name, spec->argument ? "=" : "", spec->argument ? spec->argument : "");
     if (spec->value < 256)
         name = format("-%c, %s", spec->value, name);
+    printf("  %-26s", name);
     if (strlen(name) > 26)
-        printf("  %s\n  %26s  %s\n", name, "", spec->help);
-    else
-        printf("  %-26s  %s\n", name, spec->help);
+        printf("\n  %26s", "");
+    printf("  %s%s\n", spec->help, spec->value == OPTION_FUSE ? fusion_names() : "");
 }
 
 static void print_command_help(Command command)
@@ -158,6 +158,13 @@ static const OptionSpec *option_of(int value)
     return NULL;
 }
 
+static void read_fuse(Options *options, const char *words)
+{
+    const char *unknown = read_fusions(words, &options->compile.fuse);
+    if (unknown)
+        misuse(options, "--fuse takes none, or some of %s, not '%s'", fusion_names(), unknown);
+}
+
 static void apply_option(Options *options, const OptionSpec *spec, const char *word)
 {
     switch (spec->value) {
@@ -183,10 +190,7 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
             misuse(options, "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` lists the codes", word);
         break;
     case OPTION_FIX: options->fix = true; break;
-    case OPTION_FUSE:
-        if (!read_fusions(word, &options->compile.fuse))
-            misuse(options, "--fuse takes none, or some of %s, not '%s'", fusion_names(), word);
-        break;
+    case OPTION_FUSE: read_fuse(options, word); break;
     case OPTION_TARGET:
         if (!find_target(word, &options->compile.target)) {
             diag_flush();

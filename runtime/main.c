@@ -315,11 +315,11 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
     _exit(FAILED);
 }
 
-static void watch_data(const char *source)
+static void watch_data(const NetData *data)
 {
     struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
     net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use\n", program_invocation_short_name,
-             source);
+             data->what);
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }
@@ -328,7 +328,7 @@ static bool open_data(const Request *request, NetData *data, NetError *error)
 {
     if (!net_data_open(data, data_source(request), request->model->input, request->model->classes, seed_of(request), error))
         return false;
-    watch_data(data->what);
+    watch_data(data);
     return true;
 }
 
@@ -593,12 +593,12 @@ static int run_predict(Request *request)
 static int run_bench(Request *request)
 {
     NetError error;
+    NetData data = {0};
     request->bench.threads = (int)request->threads;
     request->bench.steps = (int64_t)request->steps;
-    request->bench.data = request->data;
-    if (request->data)
-        watch_data(request->data);
-    bool good = net_bench(request->model, &request->settings, &request->bench, stdout, &error);
+    request->bench.data = request->data ? &data : NULL;
+    bool good = (!request->data || open_data(request, &data, &error)) && net_bench(request->model, &request->settings, &request->bench, stdout, &error);
+    net_data_close(&data);
     return good ? DONE : fail(&error);
 }
 

@@ -391,6 +391,8 @@ void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images)
 void net_meter_epoch(NetMeter *meter, int64_t done);    /* an epoch begins with `done` images behind it */
 void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy);
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
+/* Of a run that ends within an epoch, `done` images into it. */
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss, double accuracy);
 void net_meter_clear(NetMeter *meter);
 
 /* train/finite.c: where values that are no numbers came from.  False with a
@@ -450,7 +452,7 @@ void net_profile_print(const NetProfile *profile, FILE *out);
 typedef struct NetBench {
     int threads;
     int64_t steps;              /* in a repeat; 0: as many as take a fifth of a second */
-    const char *data;           /* NULL: images drawn for it */
+    const NetData *data;        /* NULL: images drawn for it */
     const char *only;           /* "training", "one", "many" or "layers"; NULL: all of them */
     bool json;
 } NetBench;

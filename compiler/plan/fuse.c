@@ -52,19 +52,19 @@ static unsigned find_fusion(const char *word, size_t length)
     return 0;
 }
 
-bool read_fusions(const char *words, unsigned *fuse)
+const char *read_fusions(const char *words, unsigned *fuse)
 {
     *fuse = 0;
     if (strcmp(words, "none") == 0)
-        return true;
+        return NULL;
     for (const char *word = words;;) {
         size_t length = strcspn(word, ",");
         unsigned bit = find_fusion(word, length);
         if (!bit)
-            return false;
+            return intern_range(word, length);
         *fuse |= bit;
         if (!word[length])
-            return true;
+            return NULL;
         word += length + 1;
     }
 }

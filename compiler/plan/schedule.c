@@ -48,7 +48,7 @@ static void finish_accesses(const Node *node, bool training, AccessList *accesse
     }
 }
 
-/* … and by a node that works on `stored`, which is what it stores. */
+/* … and by a node whose work the kernel does besides, on `stored`, which is what the kernel stores. */
 static void further_accesses(const Node *further, const Tensor *stored, bool training, AccessList *accesses)
 {
     AccessList own = { 0 };

@@ -128,7 +128,7 @@ void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape
     }
 }
 
-/* What the one pass is held against, and where a network is compiled without it. */
+/* The same in two passes: what the one is held against, and what runs in a network compiled without `load`. */
 void net_turn_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape)
 {
     int64_t elements = shape.c * shape.h * shape.w;

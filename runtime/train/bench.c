@@ -19,7 +19,7 @@ typedef struct Bench {
     const NetModel *model;
     const NetSettings *settings;
     const NetBench *options;
-    NetData data;
+    NetImages images;           /* to train on: the options', or drawn */
     int32_t *order;
     int64_t batch, many;        /* images in a training step; in a large call of inference */
     NetOptimizer optimizer;
@@ -75,7 +75,7 @@ static bool train(Bench *bench, int threads, bool profiled, NetError *error)
 {
     NetSession *session = open_session(bench, threads, error);
     NetJob job = {
-        .session = session, .batch = bench->batch, .images = &bench->data.train, .order = bench->order,
+        .session = session, .batch = bench->batch, .images = &bench->images, .order = bench->order,
         .optimizer = bench->model->training.phase_count > 0 ? &bench->optimizer : NULL,
     };
     bool good = session != NULL;
@@ -135,18 +135,19 @@ static bool check_only(const NetBench *options, NetError *error)
 static bool open_images(Bench *bench, NetError *error)
 {
     const NetModel *model = bench->model;
+    const NetData *data = bench->options->data;
     uint64_t seed = (uint64_t)net_setting(bench->settings, "seed", 1);
     int64_t count = bench->batch > DRAWN ? bench->batch : DRAWN;
-    if (bench->options->data
-        ? !net_data_open(&bench->data, bench->options->data, model->input, model->classes, seed, error)
-        : !net_draw_synthetic(&bench->data.train, count, net_image_shape(model->input), model->classes, seed, 0, error))
+    if (data)
+        bench->images = data->train;
+    else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input), model->classes, seed, 0, error))
         return false;
-    if (bench->data.train.count < bench->batch)
-        return net_fail(error, "a batch of %lld images, and %s has %lld", (long long)bench->batch, bench->data.what,
-                        (long long)bench->data.train.count);
-    bench->order = net_allocate((size_t)bench->data.train.count, sizeof *bench->order, error);
+    if (bench->images.count < bench->batch)
+        return net_fail(error, "a batch of %lld images, and %s has %lld", (long long)bench->batch, data->what,
+                        (long long)bench->images.count);
+    bench->order = net_allocate((size_t)bench->images.count, sizeof *bench->order, error);
     if (bench->order)
-        net_shuffle(bench->order, bench->data.train.count, seed, 0);
+        net_shuffle(bench->order, bench->images.count, seed, 0);
     return bench->order != NULL;
 }
 
@@ -271,7 +272,8 @@ bool net_bench(const NetModel *model, const NetSettings *settings, const NetBenc
         print_text(&bench, out);
     free(bench.profile.seconds);
     free(bench.order);
-    net_data_close(&bench.data);
+    if (!options->data)
+        net_images_close(&bench.images);
     net_optimizer_close(&bench.optimizer);
     return good;
 }

@@ -64,6 +64,17 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
                     isnan(loss) ? "nan" : "infinite", step, epoch, where);
 }
 
+/* Of the epoch so far. */
+static double mean_loss(const NetProgress *progress)
+{
+    return progress->loss_sum / (double)progress->position;
+}
+
+static double accuracy(const NetProgress *progress)
+{
+    return (double)progress->correct / (double)progress->position;
+}
+
 static bool step(Loop *loop, NetError *error)
 {
     NetProgress *progress = loop->progress;
@@ -82,8 +93,7 @@ static bool step(Loop *loop, NetError *error)
     progress->correct += result.correct;
     if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, loop->optimizer->groups[0].lr, error))
         return false;
-    net_meter_step(&loop->meter, progress->epoch, progress->position, progress->loss_sum / (double)progress->position,
-                   (double)progress->correct / (double)progress->position);
+    net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress), accuracy(progress));
     return true;
 }
 
@@ -179,11 +189,19 @@ static bool save(const Loop *loop, NetError *error)
         && (!run->gradients || net_gradients_write(loop->session, run->gradients, error));
 }
 
+static void tell_where(Loop *loop)
+{
+    const NetProgress *progress = loop->progress;
+    net_meter_stopped(&loop->meter, progress->epoch, progress->step, progress->position, mean_loss(progress), accuracy(progress));
+}
+
 static bool run_epochs(Loop *loop, NetError *error)
 {
     while (loop->progress->epoch < loop->epochs && !interrupted && !at_limit(loop))
         if (!run_epoch(loop, error))
             return false;
+    if (loop->progress->position > 0)
+        tell_where(loop);
     return save(loop, error);
 }
 

@@ -155,3 +155,13 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     printf("%s\n", fits ? speed : "");
     fflush(stdout);
 }
+
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss, double accuracy)
+{
+    if (meter->quiet)
+        return;
+    net_meter_clear(meter);
+    printf("stopped after step %lld, %.1f %% of epoch %lld/%lld  train loss %.4f  train accuracy %.2f %%\n", (long long)step,
+           100 * (double)done / (double)meter->images, (long long)epoch + 1, (long long)meter->epochs, loss, 100 * accuracy);
+    fflush(stdout);
+}

@@ -250,7 +250,7 @@ static bool may_move(const Pass *pass)
 }
 
 /* Where the whole gradient is wanted first, by the clipping or by whoever runs
- * the step, it is left to be used up later. */
+ * the step, or the network is compiled so, it is left to be used up later. */
 static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
@@ -353,7 +353,7 @@ static void update(const Pass *pass, int64_t from, int64_t to)
     net_optimizer_update(pass->optimizer, pass->session->weights, from, to, gradient);
 }
 
-enum { PIECE = 4096 };          /* elements, of which every grain's gradient stays in the cache */
+enum { PIECE = 4096 };          /* elements, of which the gradients of a few grains stay in the cache */
 
 /* … and use the sums up while they are there. */
 static void sum_and_update(const Pass *pass, int64_t from, int64_t to)
