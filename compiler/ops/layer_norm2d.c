@@ -1,7 +1,7 @@
 /* layer_norm2d.c: each position normalised by the mean and variance of its
  * channels, as ConvNeXt does.  Unlike batch norm, an image is on its own.
  */
-#include "ops.h"
+#include "single.h"
 
 enum { EPS, AFFINE, NUM_FEATURES };
 
@@ -159,6 +159,83 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* For one image a position's channels lie side by side: sums over a row of lanes,
+ * then over the lanes.  The last channels that fill no row, of x or of a parameter,
+ * are copied to one. */
+
+enum { ROWS_AT_ONCE = 4 };      /* sums that do not wait for one another */
+
+static void single_sum(Kernel *kernel, const char *name, const char *row, const char *last)
+{
+    int64_t channels = input_shape(kernel->node).dim[0], lanes = kernel->lanes, whole = channels / lanes * lanes;
+    int64_t step = ROWS_AT_ONCE * lanes, fours = channels / step * step;
+    kernel_line(kernel, "vec %s[%d] = { 0 };", name, ROWS_AT_ONCE);
+    if (fours) {
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += %lld) {", (long long)fours, (long long)step);
+        for (int k = 0; k < ROWS_AT_ONCE; k++)
+            kernel_line(kernel, "{ const vec r = *(const loose_vec *)(v + c + %lld); %s[%d] += %s; }", (long long)(k * lanes), name, k, row);
+        kernel_line(kernel, "}");
+    }
+    for (int64_t c = fours; c < whole; c += lanes)
+        kernel_line(kernel, "{ const vec r = *(const loose_vec *)(v + %lld); %s[0] += %s; }", (long long)c, name, row);
+    if (whole < channels)
+        kernel_line(kernel, "%s[1] += %s;", name, last);
+}
+
+static void declare_last(Kernel *kernel, const char *name, const char *from)
+{
+    int64_t channels = input_shape(kernel->node).dim[0], whole = channels / kernel->lanes * kernel->lanes;
+    if (whole == channels)
+        return;
+    kernel_line(kernel, "vec %s = { 0 };", name);
+    kernel_line(kernel, "net_copy((real *)&%s, %s + %lld, %lld);", name, from, (long long)whole, (long long)(channels - whole));
+}
+
+static void single_position(Single *single)
+{
+    Kernel *kernel = &single->kernel;
+    int64_t channels = input_shape(kernel->node).dim[0], whole = channels / kernel->lanes * kernel->lanes;
+    bool affine = is_affine(kernel->node);
+    const char *sum = "sum_lanes((%s[0] + %s[1]) + (%s[2] + %s[3]))";
+    kernel_line(kernel, "const real *v = x + p * %lldL;", (long long)single->x_stride);
+    declare_last(kernel, "last", "v");
+    single_sum(kernel, "a", "r", "last");
+    kernel_line(kernel, "const real mean = %s / %lld;", format(sum, "a", "a", "a", "a"), (long long)channels);
+    if (whole < channels) {
+        kernel_line(kernel, "vec off = { 0 };");
+        kernel_line(kernel, "for (int lane = 0; lane < %lld; lane++)", (long long)(channels - whole));
+        kernel_line(kernel, "    off[lane] = last[lane] - mean;");
+    }
+    single_sum(kernel, "b", "(r - mean) * (r - mean)", "off * off");
+    kernel_line(kernel, "const vec inverse = (real)1 / square_root(splat(%s / %lld + (real)%.17g));", format(sum, "b", "b", "b", "b"),
+                (long long)channels, kernel->node->args[EPS].real);
+    if (whole) {
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)whole);
+        single_store(single, "p", "c", kernel->lanes,
+                     format("(*(const loose_vec *)(v + c) - mean) * inverse%s",
+                            affine ? " * *(const loose_vec *)(weight + c) + *(const loose_vec *)(bias + c)" : ""));
+        kernel_line(kernel, "}");
+    }
+    if (whole < channels)
+        single_store(single, "p", format("%lld", (long long)whole), channels - whole,
+                     format("off * inverse%s", affine ? " * last_weight + last_bias" : ""));
+}
+
+static bool single(Single *single)
+{
+    Kernel *kernel = &single->kernel;
+    if (kernel->asks)
+        return true;
+    if (is_affine(kernel->node)) {
+        declare_last(kernel, "last_weight", "weight");
+        declare_last(kernel, "last_bias", "bias");
+    }
+    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)plane_of(kernel->node));
+    single_position(single);
+    kernel_line(kernel, "}");
+    return true;
+}
+
 const Operator operator_layer_norm2d = {
     .name = "layer_norm2d",
     .summary = "Layer normalisation over the channels at each position, then scaled and shifted.",
@@ -172,4 +249,5 @@ const Operator operator_layer_norm2d = {
     .parameter_gradient_reads = READS_X | READS_AUX,
     .infer = infer,
     .emit = emit,
+    .single = single,
 };

@@ -2,7 +2,7 @@
  * scales the channels of a [c, h, w]: squeeze-and-excitation (Hu et al. 2017,
  * https://arxiv.org/abs/1709.01507), the language's only broadcast.
  */
-#include "ops.h"
+#include "single.h"
 
 /* Whether `part` scales `whole`'s channels, or has its shape. */
 static bool multiplies(Shape part, Shape whole)
@@ -92,6 +92,38 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* For one image: the product from channel `channel` of position p on. */
+static const char *single_product(const Single *single, const char *channel)
+{
+    const Node *node = single->kernel.node;
+    Text text = {0};
+    for (int i = 0; i < node->inputs.count; i++) {
+        int64_t stride = shape_equal(node->inputs.items[i]->shape, node->out->shape) ? single->x_strides.items[i] : 0;
+        text_add(&text, "%s*(const loose_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i, (long long)stride, channel);
+    }
+    return text_chars(&text);
+}
+
+static bool single(Single *single)
+{
+    Kernel *kernel = &single->kernel;
+    if (kernel->asks)
+        return true;
+    Shape shape = kernel->node->out->shape;
+    int64_t channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
+    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)(shape.dim[1] * shape.dim[2]));
+    if (whole) {
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)whole);
+        single_store(single, "p", "c", kernel->lanes, single_product(single, "c"));
+        kernel_line(kernel, "}");
+    }
+    const char *last = format("%lld", (long long)whole);
+    if (whole < channels)
+        single_store(single, "p", last, channels - whole, single_product(single, last));
+    kernel_line(kernel, "}");
+    return true;
+}
+
 const Operator operator_mul = {
     .name = "mul",
     .summary = "The product of two or more tensors, element by element.",
@@ -103,4 +135,5 @@ const Operator operator_mul = {
     .input_gradient_reads = READS_X,
     .infer = infer,
     .emit = emit,
+    .single = single,
 };

@@ -26,6 +26,7 @@ int64_t packed_elements(const Packing *packing);
 struct Single {
     Kernel kernel;
     int64_t x_stride, y_stride;
+    LIST(int64_t) x_strides;    /* of all inputs, for an operator that has several */
     bool winograd;              /* whether convolutions may go by winograd.h */
     int64_t work;               /* elements of `work`, an operand, that the kernel uses; set by it */
     bool halves;                /* a vector of half the width costs half */

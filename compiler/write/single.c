@@ -290,6 +290,8 @@ static void write_kernel(Writer *writer, const Node *node)
         .x_stride = stride_of(writer->plan, node->inputs.items[0]), .y_stride = stride_of(writer->plan, node->out),
     };
     single.kernel.single = true;
+    for (int i = 0; i < node->inputs.count; i++)
+        push(&single.x_strides, stride_of(writer->plan, node->inputs.items[i]));
     add_operands(writer, node, &operands);
     write_finishes(writer, &single, &operands);
     write_body(writer, &single, &operands);
