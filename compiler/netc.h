@@ -310,6 +310,7 @@ bool shape_equal(Shape a, Shape b);
  * where the search for what would mend it begins. */
 void diag_sizes(Diagnostic *d, Shape actual, Shape wanted);
 int64_t shape_elements(Shape shape);            /* fits: checked when the graph was built */
+int64_t shape_plane(Shape shape);               /* of one channel: height * width */
 const char *shape_text(Shape shape);            /* "[10, 24, 24]" */
 
 typedef enum ArgKind {
@@ -497,6 +498,7 @@ struct Parameter {
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
                           int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out);
 Parameter *find_parameter(const Node *node, const char *name);          /* NULL: none */
+int node_salt(const Node *node);        /* of the numbers that the layer draws: the same on the way back */
 int64_t node_multiply_adds(const Node *node);   /* per image, forward, as the file defines the layer; 0: none */
 int64_t trained_elements(const Node *node);     /* of all its trained parameters */
 

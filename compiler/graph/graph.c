@@ -20,6 +20,11 @@ int64_t shape_elements(Shape shape)
     return shape.dim[0] * shape.dim[1] * shape.dim[2];
 }
 
+int64_t shape_plane(Shape shape)
+{
+    return shape.dim[1] * shape.dim[2];
+}
+
 const char *shape_text(Shape shape)
 {
     Text text = {0};
@@ -94,6 +99,11 @@ Parameter *find_parameter(const Node *node, const char *name)
         if (strcmp(node->parameters.items[i]->name, name) == 0)
             return node->parameters.items[i];
     return NULL;
+}
+
+int node_salt(const Node *node)
+{
+    return (node->forward ? node->forward->id : node->id) + 1;
 }
 
 int64_t node_multiply_adds(const Node *node)

@@ -17,11 +17,6 @@ typedef struct Copier {
     int *readers;               /* by id of the original tensor: how many nodes read it */
 } Copier;
 
-static int64_t positions(Shape shape)
-{
-    return shape.dim[1] * shape.dim[2];
-}
-
 static void count_readers(Copier *copier)
 {
     copier->readers[copier->from->output->id]++;
@@ -49,7 +44,7 @@ static Tensor *turn(Copier *copier, const Node *like, const Operator *op, Tensor
 /* True when its values lie as in planes, whatever else they become a part of. */
 static bool lies_in_planes(const Copier *copier, const Tensor *tensor)
 {
-    return positions(tensor->shape) == 1 || (tensor == copier->to->input && tensor->shape.dim[0] == 1);
+    return shape_plane(tensor->shape) == 1 || (tensor == copier->to->input && tensor->shape.dim[0] == 1);
 }
 
 static Tensor *in_planes(Copier *copier, const Node *like, Tensor *tensor)

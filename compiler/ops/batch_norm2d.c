@@ -78,7 +78,7 @@ static bool infer(Node *node)
 
 static int64_t plane_of(const Node *node)
 {
-    return input_shape(node).dim[1] * input_shape(node).dim[2];
+    return shape_plane(input_shape(node));
 }
 
 /* Opens the loop over some channels: `v` is x's plane. */

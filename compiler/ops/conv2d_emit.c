@@ -94,7 +94,7 @@ bool emit_conv2d(Kernel *kernel)
     } else {
         (node->work ? emit_winograd_gradient : emit_weight_gradient)(kernel, &forward);
         if (forward.bias)
-            emit_bias_gradient(kernel, given.dim[0], given.dim[1] * given.dim[2]);
+            emit_bias_gradient(kernel, given.dim[0], shape_plane(given));
     }
     return true;
 }

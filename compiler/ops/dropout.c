@@ -24,13 +24,13 @@ static unsigned long long drawn_below(double p)
 /* In training: evaluation leaves the node out. */
 static bool emit(Kernel *kernel)
 {
-    const Node *node = kernel->node, *layer = node->forward ? node->forward : node;
+    const Node *node = kernel->node;
     double p = node->args[P].real;
     long long elements = shape_elements(node->out->shape);
     bool forward = kernel->stage == STAGE_FORWARD;
     if (kernel->asks || !kernel->training)
         return false;
-    kernel_line(kernel, "const uint64_t key = net_random_key(s->seed, %d);", layer->id + 1);
+    kernel_line(kernel, "const uint64_t key = net_random_key(s->seed, %d);", node_salt(node));
     kernel_line(kernel, "const uint64_t first = (uint64_t)(g * LANES) * %lldu;", elements);
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", elements);
     kernel_line(kernel, "const vec factor = choose(dropped(key, s->step, first + (uint64_t)i, %lldu, %lluu), (vec){ 0 }, splat((real)%.17g));",

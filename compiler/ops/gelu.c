@@ -3,8 +3,6 @@
  */
 #include "ops.h"
 
-#include <string.h>
-
 enum { APPROXIMATE };
 
 static const char *const approximations[] = {"none", "tanh", NULL};
@@ -22,7 +20,7 @@ static const char inner_slope[] = "((real)1.5957691216057308 + (real)0.214064448
 
 static bool emit(Kernel *kernel)
 {
-    if (!kernel->node->args[APPROXIMATE].word || strcmp(kernel->node->args[APPROXIMATE].word, "tanh") != 0)
+    if (kernel->node->args[APPROXIMATE].word != intern("tanh"))
         return emit_pointwise(kernel, "gaussian_unit(x[i])", "dy[i] * gaussian_unit_slope(x[i])");
     const char *below = format("logistic(x[i] * %s)", inner);
     return emit_pointwise(kernel, format("x[i] * %s", below),

@@ -39,7 +39,7 @@ enum { TOGETHER = 8 };          /* positions: their sums, means and sums of squa
 
 static int64_t plane_of(const Node *node)
 {
-    return input_shape(node).dim[1] * input_shape(node).dim[2];
+    return shape_plane(input_shape(node));
 }
 
 static bool is_affine(const Node *node)

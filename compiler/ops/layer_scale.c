@@ -43,7 +43,7 @@ static void emit_parameter_gradient(Kernel *kernel, long long channels, long lon
 static bool emit(Kernel *kernel)
 {
     Shape shape = input_shape(kernel->node);
-    int64_t plane = shape.dim[1] * shape.dim[2];
+    int64_t plane = shape_plane(shape);
     if (kernel->stage == STAGE_FORWARD)
         emit_scaled(kernel, shape.dim[0], plane, "y", "=", "x");
     else if (kernel->stage == STAGE_BACKWARD_INPUT)

@@ -23,7 +23,7 @@ static void emit_backward(Kernel *kernel, int64_t channels, int64_t plane)
 static bool emit(Kernel *kernel)
 {
     Shape shape = input_shape(kernel->node);
-    int64_t plane = shape.dim[1] * shape.dim[2];
+    int64_t plane = shape_plane(shape);
     kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", (long long)plane);
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel, shape.dim[0], plane);

@@ -45,7 +45,7 @@ static bool infer(Node *node)
 static const char *factor(const Node *node, int i)
 {
     bool scales = !shape_equal(node->inputs.items[i]->shape, node->out->shape);
-    return format(scales ? "x%d[c]" : "x%d[c * %lldL + i]", i, (long long)(node->out->shape.dim[1] * node->out->shape.dim[2]));
+    return format(scales ? "x%d[c]" : "x%d[c * %lldL + i]", i, (long long)shape_plane(node->out->shape));
 }
 
 /* The product of `first` and of all inputs but one; -1: of all.  Alone: 1. */
@@ -62,7 +62,7 @@ static const char *product(const Node *node, const char *first, int without)
 /* What scales a channel gathers its gradient over the channel. */
 static void emit_channel_sums(Kernel *kernel, const char *gradient)
 {
-    int64_t plane = kernel->node->out->shape.dim[1] * kernel->node->out->shape.dim[2];
+    int64_t plane = shape_plane(kernel->node->out->shape);
     kernel_line(kernel, "vec sum = { 0 };");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane);
     kernel_line(kernel, "    sum += %s;", gradient);
@@ -73,7 +73,7 @@ static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     Shape shape = node->out->shape;
-    int64_t plane = shape.dim[1] * shape.dim[2];
+    int64_t plane = shape_plane(shape);
     bool forward = kernel->stage == STAGE_FORWARD;
     const char *at = format("c * %lldL + i", (long long)plane), *dy = format("dy[%s]", at);
     if (kernel->asks)
@@ -111,7 +111,7 @@ static bool single(Single *single)
         return true;
     Shape shape = kernel->node->out->shape;
     int64_t channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)(shape.dim[1] * shape.dim[2]));
+    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)shape_plane(shape));
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)whole);
         single_store(single, "p", "c", kernel->lanes, single_product(single, "c"));

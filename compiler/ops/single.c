@@ -442,7 +442,7 @@ bool single_scale(Single *single, const Parameter *weight, const Parameter *bias
 {
     Shape shape = input_shape(single->kernel.node);
     Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
-    all.sources = all.positions = shape.dim[1] * shape.dim[2];
+    all.sources = all.positions = shape_plane(shape);
     if (single->kernel.asks)
         return true;
     single->packing = (Packing){ .weight = weight, .bias = bias };

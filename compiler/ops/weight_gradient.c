@@ -421,7 +421,7 @@ void emit_weight_gradient(Kernel *kernel, const Gather *forward)
         .forward = forward,
         .pool = pool,
         .x_plane = forward->rows.sources * forward->columns.sources,
-        .y_plane = pool ? pool->out->shape.dim[1] * pool->out->shape.dim[2] : forward->rows.positions * forward->columns.positions,
+        .y_plane = pool ? shape_plane(pool->out->shape) : forward->rows.positions * forward->columns.positions,
     };
     int64_t most_taps = kernel->registers / 2;
     Tile tile = pool ? choose_pooled_tile(forward, pool, kernel->registers)

@@ -365,6 +365,15 @@ static void try_loss(Fusion *fusion, int position)
     take_over(fusion, maker, position)->gradient = node;
 }
 
+/* Whether the node at `maker` makes all that the loss reads, grain by grain. */
+static bool makes_logits(const Fusion *fusion, int maker, const Node *loss)
+{
+    const Plan *plan = fusion->plan;
+    const Node *layer = maker < 0 ? NULL : plan->schedule.items[maker];
+    return layer && layer->stage == STAGE_FORWARD && layer->op->multiply_adds && !layer->whole_batch
+           && same_region(region_of(plan, node_result(layer)), region_of(plan, loss->inputs.items[0]));
+}
+
 /* A layer that makes all of a grain's logits computes their loss, too. */
 static void try_logits(Fusion *fusion, int position)
 {
@@ -372,14 +381,11 @@ static void try_logits(Fusion *fusion, int position)
     const Node *node = plan->schedule.items[position];
     if (!(plan->fuse & FUSE_LOSS) || node->stage != STAGE_FORWARD || !(node->op->traits & OP_MAKES_GRADIENT))
         return;
-    Region logits = region_of(plan, node->inputs.items[0]);
-    int position_of_layer = last_write(fusion, logits, position);
-    const Node *layer = position_of_layer < 0 ? NULL : plan->schedule.items[position_of_layer];
-    if (!layer || layer->stage != STAGE_FORWARD || !layer->op->multiply_adds || layer->whole_batch
-        || !same_region(region_of(plan, node_result(layer)), logits)
-        || (node->gradient && is_used(fusion, region_of(plan, node->gradient->dx), position_of_layer, position, false)))
+    int maker = last_write(fusion, region_of(plan, node->inputs.items[0]), position);
+    if (!makes_logits(fusion, maker, node)
+        || (node->gradient && is_used(fusion, region_of(plan, node->gradient->dx), maker, position, false)))
         return;
-    take_over(fusion, position_of_layer, position)->loss = node;
+    take_over(fusion, maker, position)->loss = node;
 }
 
 /* Whether the node at `position` can read what the pool at `maker` reads, instead of its dy. */

@@ -76,6 +76,12 @@ static void emit_head(Emitter *emitter)
              emitter->options->f64 ? "double" : "float", emitter->lanes);
 }
 
+void add_lanes(Text *text, int first, int count)
+{
+    for (int i = 0; i < count; i++)
+        text_add(text, ", %d", first + i);
+}
+
 /* "8, 9, …": the lanes of a shuffle. */
 static void lane_list(Text *text, int lanes, int (*lane)(int lanes, int i, int step), int step)
 {

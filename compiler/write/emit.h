@@ -69,6 +69,8 @@ void emit_gaussian_unit(Emitter *emitter);
 void emit_gaussian_unit_slope(Emitter *emitter);
 void emit_logarithm(Emitter *emitter);
 void emit_square_root(Emitter *emitter);
+/* emit.c: ", 8, 9, …", so many: the lanes of a shuffle. */
+void add_lanes(Text *text, int first, int count);
 /* random.c: the fates of a row of values. */
 void emit_dropped(Emitter *emitter);
 /* single.c */

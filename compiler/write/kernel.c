@@ -134,7 +134,12 @@ static void add_finish_operands(const Emitter *emitter, OperandList *operands, c
     }
 }
 
-/* Those of a node whose work the kernel does besides: "n_" and their names. */
+/* "aux" of a node whose work the kernel does besides is its operand "n_aux". */
+static const char *further_operand(const char *name)
+{
+    return format("n_%s", name);
+}
+
 static void add_further_operands(const Emitter *emitter, OperandList *operands, const Node *further)
 {
     OperandList own = { 0 };
@@ -143,7 +148,7 @@ static void add_further_operands(const Emitter *emitter, OperandList *operands, 
     kernel_operands(emitter, further, &own);
     for (int i = 0; i < own.count; i++) {
         Operand operand = own.items[i];
-        operand.name = format("n_%s", operand.name);
+        operand.name = further_operand(operand.name);
         push(operands, operand);
     }
 }
@@ -368,7 +373,7 @@ static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
     for (int i = 0; i < operands.count; i++) {
         const char *name = operands.items[i].name;
         if (operands.items[i].what)
-            kernel_line(kernel, "%s%s = %s;", operands.items[i].type, name, strcmp(name, "x") == 0 ? "y" : format("n_%s", name));
+            kernel_line(kernel, "%s%s = %s;", operands.items[i].type, name, strcmp(name, "x") == 0 ? "y" : further_operand(name));
     }
     text_add_range(&kernel->body, text_chars(&own.body), own.body.length);
     kernel_line(kernel, "}");
@@ -469,7 +474,7 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     reference_parameters(kernel, operands);
     kernel_line(kernel, ".gradient_stride = s->gradient_stride,");
     kernel_line(kernel, ".step = s, .grain = g, .active = s->active + g * %s, .salt = %d,",
-                kernel->single ? "1" : "LANES", (node->forward ? node->forward->id : node->id) + 1);
+                kernel->single ? "1" : "LANES", node_salt(node));
     kernel->indent--;
     kernel_line(kernel, "});");
 }

@@ -14,14 +14,15 @@ static void emit_product(Emitter *emitter, int lanes)
         { 4, "__AVX2__", "_mm256_mul_epu32", "_mm256_set1_epi32", "__m256i" },
         { 2, "__SSE2__", "_mm_mul_epu32", "_mm_set1_epi32", "__m128i" },
     };
-    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
-        if (machines[i].lanes == lanes)
-            text_add(emitter->out, "#ifdef %s\n#include <immintrin.h>\n"
-                                   "static inline words product(words a, uint32_t b)\n{\n"
-                                   "    return (words)%s((%s)a, %s((int)b));\n}\n#else\n",
-                     machines[i].has, machines[i].multiply, machines[i].type, machines[i].spread);
-    text_add(emitter->out, "static inline words product(words a, uint32_t b)\n{\n"
-                           "    return (a & 0xFFFFFFFFu) * b;\n}\n#endif\n\n");
+    size_t i = 0;
+    while (machines[i].lanes != lanes)
+        require(++i < sizeof machines / sizeof *machines);
+    text_add(emitter->out, "#ifdef %s\n#include <immintrin.h>\n"
+                           "static inline words product(words a, uint32_t b)\n{\n"
+                           "    return (words)%s((%s)a, %s((int)b));\n}\n#else\n"
+                           "static inline words product(words a, uint32_t b)\n{\n"
+                           "    return (a & 0xFFFFFFFFu) * b;\n}\n#endif\n\n",
+             machines[i].has, machines[i].multiply, machines[i].type, machines[i].spread);
 }
 
 /* Whether net_random() of each index is below a probability: the 53 bits that make
@@ -46,20 +47,13 @@ static void emit_drawn(Emitter *emitter, int lanes)
              "    return (words)((w0 << 32 | (w1 & 0xFFFFFFFFu)) >> 11 < below);\n}\n\n");
 }
 
-/* The lanes of a half-width row in a full one. */
-static void list_lanes(Text *text, int lanes)
-{
-    for (int i = 0; i < lanes; i++)
-        text_add(text, ", %d", i);
-}
-
 /* The same of a row of lanes, each `apart` from the one before. */
 void emit_dropped(Emitter *emitter)
 {
     bool halves = !emitter->options->f64;
     int lanes = emitter->lanes / (halves ? 2 : 1);
     Text all = { 0 };
-    list_lanes(&all, emitter->lanes);
+    add_lanes(&all, 0, emitter->lanes);
     emit_drawn(emitter, lanes);
     text_add(emitter->out, "static inline mask dropped(uint64_t key, uint64_t step, uint64_t first, uint64_t apart, uint64_t below)\n{\n"
                            "    words index;\n"

@@ -22,16 +22,11 @@ typedef struct Writer {
 
 /* ------------------------------------------------------------ addresses */
 
-static int64_t positions(Shape shape)
-{
-    return shape.dim[1] * shape.dim[2];
-}
-
 /* From one position of a tensor to the next, in elements. */
 static int64_t stride_of(const Plan *plan, const Tensor *tensor)
 {
     const Tensor *root = plan->places[tensor->id].root;
-    return positions(tensor->shape) == 1 ? shape_elements(tensor->shape) : root->shape.dim[0];
+    return shape_plane(tensor->shape) == 1 ? shape_elements(tensor->shape) : root->shape.dim[0];
 }
 
 /* The planner counts slices as planes that follow one another: one that begins
@@ -42,13 +37,13 @@ static const char *address_of(const Plan *plan, const Tensor *tensor)
     const Placement *place = &plan->places[tensor->id];
     if (place->space == SPACE_NONE || place->space == SPACE_INPUT)
         return names[place->space];
-    int64_t at = place->place - place->offset + place->offset / positions(place->root->shape);
+    int64_t at = place->place - place->offset + place->offset / shape_plane(place->root->shape);
     return format("%s + %lld", names[place->space], (long long)at);
 }
 
 static bool is_dense(const Plan *plan, const Tensor *tensor)
 {
-    return stride_of(plan, tensor) * positions(tensor->shape) == shape_elements(tensor->shape);
+    return stride_of(plan, tensor) * shape_plane(tensor->shape) == shape_elements(tensor->shape);
 }
 
 static const char *what_of(const Tensor *tensor)
@@ -165,7 +160,7 @@ static void write_pointwise(Single *single, const char *from, bool dense)
     int64_t count = dense ? shape_elements(shape) : shape.dim[0], whole = count / kernel->lanes * kernel->lanes;
     const char *position = dense ? "0" : "p";
     if (!dense)
-        kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)positions(shape));
+        kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)shape_plane(shape));
     if (whole) {
         kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", (long long)whole);
         pointwise_run(single, from, position, "i", kernel->lanes);
@@ -202,7 +197,7 @@ static void write_reference(Writer *writer, Single *single, const OperandList *o
 {
     Kernel *kernel = &single->kernel;
     const Node *node = kernel->node;
-    long long count = positions(node->out->shape);
+    long long count = shape_plane(node->out->shape);
     Kernel call = *kernel;
     require(dense || node->op->traits & OP_IN_PLACE);
     call.node = dense ? node->forward : at_one_position(node->forward);
@@ -315,7 +310,7 @@ static void write_concat(Writer *writer, const Node *node)
 {
     const Plan *plan = writer->plan;
     const Placement *out = &plan->places[node->out->id];
-    int64_t channel = 0, area = positions(node->out->shape);
+    int64_t channel = 0, area = shape_plane(node->out->shape);
     for (int i = 0; i < node->inputs.count; i++) {
         const Tensor *input = node->inputs.items[i];
         const Placement *place = &plan->places[input->id];
@@ -331,7 +326,7 @@ static void write_turn(Writer *writer, const Node *node)
 {
     const Tensor *in = node->inputs.items[0], *out = node->out, *image = in->shape.rank == 3 ? in : out;
     text_add(&writer->calls, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n", image == in ? "net_to_planes" : "net_from_planes",
-             address_of(writer->plan, out), address_of(writer->plan, in), (long long)image->shape.dim[0], (long long)positions(image->shape),
+             address_of(writer->plan, out), address_of(writer->plan, in), (long long)image->shape.dim[0], (long long)shape_plane(image->shape),
              (long long)stride_of(writer->plan, image), out->name, in->name);
 }
 
@@ -350,12 +345,6 @@ static void write_node(Writer *writer, const Node *node)
 }
 
 /* --------------------------------------------------------------- helpers */
-
-static void add_lanes(Text *text, int first, int count)
-{
-    for (int i = 0; i < count; i++)
-        text_add(text, ", %d", first + i);
-}
 
 /* Stores the first lanes of a vector, in pieces that are powers of two. */
 static void write_stores(Text *out, int lanes, const char *body)

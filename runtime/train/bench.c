@@ -142,9 +142,9 @@ static bool open_images(Bench *bench, NetError *error)
         bench->images = data->train;
     else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input), model->classes, seed, 0, error))
         return false;
-    if (bench->images.count < bench->batch)
+    if (data && data->train.count < bench->batch)
         return net_fail(error, "a batch of %lld images, and %s has %lld", (long long)bench->batch, data->what,
-                        (long long)bench->images.count);
+                        (long long)data->train.count);
     bench->order = net_allocate((size_t)bench->images.count, sizeof *bench->order, error);
     if (bench->order)
         net_shuffle(bench->order, bench->images.count, seed, 0);

@@ -355,7 +355,7 @@ static void update(const Pass *pass, int64_t from, int64_t to)
 
 enum { PIECE = 4096 };          /* elements, of which the gradients of a few grains stay in the cache */
 
-/* … and use the sums up while they are there. */
+/* Piece by piece, so that sums are used up while they are in the cache. */
 static void sum_and_update(const Pass *pass, int64_t from, int64_t to)
 {
     for (int64_t at = from; at < to; at += PIECE) {

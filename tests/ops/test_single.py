@@ -3,7 +3,7 @@ those it has among others, with channels that fill no row of lanes, some, and
 several with a rest."""
 import pytest
 
-from ops.test_winograd import difference
+from ops.lone import difference
 
 NET = """network alone {
     input [3, 9, 7]

@@ -1,0 +1,42 @@
+"""A lone image's logits, which a program of their own makes, against those of the same image among others."""
+from harness import ROOT, netc, run
+
+MAIN = """
+#include "net.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+extern const NetModel NAME_model;
+enum { IMAGES = 3 };
+int main(void)
+{
+    NetError error;
+    NetSession *network = net_open(&NAME_model, 1, IMAGES, 5, &error);
+    NetShape size = net_image_size(network);
+    int64_t pixels = size.c * size.h * size.w;
+    float *images = malloc(IMAGES * pixels * sizeof *images), *all = malloc(IMAGES * 10 * sizeof *all), alone[10];
+    for (int64_t i = 0; i < IMAGES * pixels; i++)
+        images[i] = (float)(i * 2654435761u % 1000) / 500 - 1;
+    net_predict(network, images, IMAGES, all);
+    double largest = 0, differ = 0;
+    for (int image = 0; image < IMAGES; image++) {
+        net_predict(network, images + image * pixels, 1, alone);
+        for (int i = 0; i < 10; i++) {
+            largest = fmax(largest, fabs(all[image * 10 + i]));
+            differ = fmax(differ, fabs(all[image * 10 + i] - alone[i]));
+        }
+    }
+    printf("%.3e\\n", differ / largest);
+    return 0;
+}
+"""
+
+
+def difference(tmp_path, path, name, dtype, *options):
+    """Between lone images' logits and those of the same images together, relative to the largest."""
+    real = "float" if dtype == "f32" else "double"
+    netc("build", "--object", f"--dtype={dtype}", *options, path, "-o", tmp_path / "net.o")
+    (tmp_path / "main.c").write_text(MAIN.replace("NAME", name))
+    run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-DNET_NO_MAIN", f"-DNET_REAL={real}", "-I", ROOT / "runtime", tmp_path / "main.c", tmp_path / "net.o",
+        ROOT / "build" / f"libnet_{dtype}.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread", "-o", tmp_path / "main")
+    return float(run(tmp_path / "main").stdout)
