@@ -193,7 +193,8 @@ struct NetModel {
     bool update_at_once;        /* gradients move the weights as they are summed; false: once all are there */
     NetProgram training;        /* phase_count 0: no train section */
     NetProgram inference;
-    NetProgram single;          /* one image, [h][w][c], in one phase; phase_count 0: none */
+    NetProgram single;          /* one image, [h][w][c]: a phase's `grain` is one thread's, all threads work in one scratch arena;
+                                   phase_count 0: none */
     const NetPacking *packings;
     int packing_count;
     int64_t packed;             /* elements */

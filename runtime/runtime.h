@@ -37,11 +37,16 @@ typedef struct NetPool NetPool;
 NetPool *net_pool_open(int threads, NetError *error);
 void net_pool_close(NetPool *pool);
 int net_pool_threads(const NetPool *pool);
+/* Whether they wait awake for some tens of microseconds, at a barrier and for work. */
+bool net_pool_spins(const NetPool *pool);
 /* Runs work(context, thread) on every thread, the caller being thread 0, and
  * returns when all are done. */
 void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *context);
 /* Inside work: all threads meet. */
 void net_pool_barrier(NetPool *pool);
+/* Of `count` things those that are the thread's, which follow one another. */
+typedef struct NetShare { int64_t from, to; } NetShare;
+NetShare net_share(int64_t count, int thread, int threads);
 
 /* ------------------------------------------------------- core/vectors.c */
 /* Loops worth vectorising that no network shapes. */
@@ -243,8 +248,7 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
 /* Sets scale and shift from normalize.mean and normalize.std, one number or one per channel. */
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
 
-/* train/single.c: one image by the program for it, on the calling thread: its
- * logits, [classes], good until the next call; NULL: there is no such program. */
+/* train/single.c: one image by the program for it: its logits, [classes], good until the next call; NULL: there is no such program. */
 typedef struct NetSingle NetSingle;
 const real *net_single_floats(NetSession *session, const float *pixels);        /* normalised */
 const real *net_single_bytes(NetSession *session, const uint8_t *pixels);

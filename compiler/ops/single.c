@@ -242,7 +242,22 @@ void single_tile(Single *single, const Gather *gather, const Block *block, Run r
     kernel_line(kernel, "}");
 }
 
-enum { MANY_WEIGHTS = 1 << 16 };        /* a good part of a second-level cache */
+enum { MANY_WEIGHTS = 1 << 16,          /* a good part of a second-level cache */
+       LEAST_SHARED = 1 << 15 };        /* weights that take a core ten times as long to read as it does to meet another */
+
+static bool reads_weights_once(const Gather *gather)
+{
+    return gather->groups == 1 && gather->rows.positions == 1 && gather->columns.positions == 1;
+}
+
+/* Such a kernel waits for its weights, which threads that share its blocks read
+ * twice as fast, and which their caches hold twice as many of.  Others are left
+ * to one thread: their values would have to move from cache to cache. */
+static int64_t shared_blocks(const Gather *gather, int64_t step)
+{
+    int64_t blocks = (gather->tiled + step - 1) / step, weights = gather->tiled * gather->summed * gather->rows.taps * gather->columns.taps;
+    return reads_weights_once(gather) && blocks > 1 && weights >= LEAST_SHARED ? blocks : 0;
+}
 
 /* Weights that are read once an image and may not all stay in the cache are
  * read from the first block on and for the next image from the last, so that
@@ -250,8 +265,26 @@ enum { MANY_WEIGHTS = 1 << 16 };        /* a good part of a second-level cache *
  * the one that is wanted soonest. */
 static bool comes_and_goes(const Gather *gather, int64_t blocks, int64_t size)
 {
-    return blocks > 1 && blocks * size >= MANY_WEIGHTS && gather->groups == 1
-           && gather->rows.positions == 1 && gather->columns.positions == 1;
+    return blocks > 1 && blocks * size >= MANY_WEIGHTS && reads_weights_once(gather);
+}
+
+/* The loop over the blocks from `from` to `to`.  A share counts all blocks, the last and narrower one, too. */
+static void open_blocks(Single *single, const Gather *gather, int64_t channels, int64_t from, int64_t to, int64_t size)
+{
+    Kernel *kernel = &single->kernel;
+    long long blocks = (to - from) / channels;
+    bool shared = single->units > 0, follows = shared && from > 0, goes_on = shared && to < gather->tiled;
+    const char *first = shared && !follows ? "begin" : "0", *last = format("%lld", blocks);
+    if (shared)
+        last = follows ? format("end - %lld", (long long)single->units - 1) : goes_on ? "whole" : "end";
+    if (goes_on)
+        kernel_line(kernel, "const int whole = end < %lld ? end : %lld;", blocks, blocks);
+    kernel_line(kernel, "for (int k = %s; k < %s; k++) {", first, last);
+    if (comes_and_goes(gather, blocks, size))
+        kernel_line(kernel, "const int block = s->backwards ? %s - 1 - k + %s : k, t = %lld + block * %lld;", last, first, (long long)from,
+                    (long long)channels);
+    else
+        kernel_line(kernel, "const int block = k, t = %lld + block * %lld;", (long long)from, (long long)channels);
 }
 
 /* The blocks of `channels` channels between `from` and `to`, whose weights `w` begins with. */
@@ -261,13 +294,8 @@ static void gather_blocks(Single *single, const Gather *gather, const RunList *r
     if (from >= to)
         return;
     Block block = block_of(single, channels);
-    int64_t size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps), blocks = (to - from) / channels;
-    kernel_line(kernel, "for (int k = 0; k < %lld; k++) {", (long long)blocks);
-    if (comes_and_goes(gather, blocks, size))
-        kernel_line(kernel, "const int block = s->backwards ? %lld - k : k, t = %lld + block * %lld;", (long long)(blocks - 1),
-                    (long long)from, (long long)channels);
-    else
-        kernel_line(kernel, "const int block = k, t = %lld + block * %lld;", (long long)from, (long long)channels);
+    int64_t size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps);
+    open_blocks(single, gather, channels, from, to, size);
     kernel_line(kernel, "const real *b = w + block * %lldL;", (long long)size);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)gather->rows.positions);
     for (int i = 0; i < runs->count; i++)
@@ -275,7 +303,7 @@ static void gather_blocks(Single *single, const Gather *gather, const RunList *r
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     if (to < gather->tiled || gather->groups > 1)
-        kernel_line(kernel, "w += %lldL;", (long long)(blocks * size));
+        kernel_line(kernel, "w += %lldL;", (long long)((to - from) / channels * size));
 }
 
 /* Positions that lie side by side in both tensors are one row. */
@@ -310,6 +338,7 @@ void single_gather(Single *single, Gather gather)
     RunList runs = { 0 };
     split_columns(&gather.columns, tile.positions, &runs);
     pack_single_gather(single, &gather, step);
+    single->units = shared_blocks(&gather, step);
     if (gather.groups > 1)
         kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {", (long long)gather.groups,
                     (long long)gather.summed, (long long)gather.tiled);

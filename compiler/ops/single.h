@@ -34,6 +34,7 @@ struct Single {
     LIST(const char *) finish_names;    /* what it reads besides the value … */
     LIST(int64_t) finish_strides;       /* … and from a position to the next */
     Packing packing;            /* set by an operator that has parameters; outs 0: none */
+    int64_t units;              /* blocks of which the text computes those from `begin` to `end`, so that threads can share it; 0: all */
 };
 
 enum { MOST_SINGLE_TAPS = 64 };         /* of a window's columns: their text is written out */

@@ -1,5 +1,5 @@
-/* The program for one image: its functions, the one phase that calls them, and
- * the table of how its parameters are packed.
+/* The program for one image: its functions, the phases that call them, and the
+ * table of how its parameters are packed.  A kernel that threads can share ends a phase.
  *
  * It is written beside the grains' programs, with functions of its own: a
  * tensor is [height][width][channels], addresses count elements, and what a
@@ -14,8 +14,9 @@
 typedef struct Writer {
     Emitter *emitter;
     const Plan *plan;
-    Text calls, packings;
-    int packing_count;
+    Text calls;                 /* of the phase that is being written */
+    Text phases, packings;
+    int phase_count, packing_count;
     int64_t packed;             /* elements so far */
     int64_t work;               /* elements behind the arena: the most that a kernel uses */
 } Writer;
@@ -139,6 +140,7 @@ static void write_work(Writer *writer, const Single *single, OperandList *operan
 {
     if (!single->work)
         return;
+    require(!single->units);
     push(operands, ((Operand){ "real *", "work", format("arena + %lld", (long long)writer->plan->scratch_elements), single->kernel.node->path }));
     writer->work = single->work > writer->work ? single->work : writer->work;
 }
@@ -262,17 +264,40 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
     }
 }
 
-static void write_call(Writer *writer, const char *function, const OperandList *operands)
+static void write_call(Text *calls, const char *function, const OperandList *operands)
 {
-    text_add(&writer->calls, "    %s(", function);
+    text_add(calls, "    %s(", function);
     for (int i = 0; i < operands->count; i++) {
         const Operand *operand = &operands->items[i];
         if (operand->what)
-            text_add(&writer->calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address, operand->name, operand->what);
+            text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address, operand->name, operand->what);
         else
-            text_add(&writer->calls, "%s%s", i ? ", " : "", operand->address);
+            text_add(calls, "%s%s", i ? ", " : "", operand->address);
     }
-    text_add(&writer->calls, ");\n");
+    text_add(calls, ");\n");
+}
+
+/* The functions of a phase and its row in their table: the calls so far, on one
+ * thread, and then `shared`, a call whose units the threads share; units 0: none. */
+static void end_phase(Writer *writer, const char *shared, int64_t units)
+{
+    Text *out = writer->emitter->out;
+    int phase = ++writer->phase_count;
+    text_add(&writer->phases, "    { ");
+    if (writer->calls.length) {
+        text_add(out, "/* One image, phase %d: on one thread. */\n"
+                      "static void single_%d(const NetStep *s, real *arena, int64_t g)\n{\n    (void)s, (void)arena, (void)g;\n%s}\n\n",
+                 phase, phase, text_chars(&writer->calls));
+        text_add(&writer->phases, ".grain = single_%d, ", phase);
+    }
+    if (units) {
+        text_add(out, "/* One image, phase %d: a share. */\n"
+                      "static void single_%d_1(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)s, (void)arena;\n%s}\n\n",
+                 phase, phase, shared);
+        text_add(&writer->phases, ".owned = &(const NetOwned){ single_%d_1, %lld, 0, false }, .owned_count = 1 ", phase, (long long)units);
+    }
+    text_add(&writer->phases, "},\n");
+    writer->calls = (Text){ 0 };
 }
 
 static void write_kernel(Writer *writer, const Node *node)
@@ -292,9 +317,17 @@ static void write_kernel(Writer *writer, const Node *node)
     write_body(writer, &single, &operands);
     write_packing(writer, &single, &operands);
     write_work(writer, &single, &operands);
+    if (single.units) {
+        push(&operands, ((Operand){ "int ", "begin", "(int)from", NULL }));
+        push(&operands, ((Operand){ "int ", "end", "(int)to", NULL }));
+    }
     drop_unused(&operands, text_chars(&single.kernel.body));
     const char *text = format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
-    write_call(writer, write_once(writer->emitter, format("%s_single", identifier(node->path)), "static void ", text), &operands);
+    const char *function = write_once(writer->emitter, format("%s_single", identifier(node->path)), "static void ", text);
+    Text call = { 0 };
+    write_call(single.units ? &call : &writer->calls, function, &operands);
+    if (single.units)
+        end_phase(writer, text_chars(&call), single.units);
 }
 
 /* ---------------------------------------------------------------- moves */
@@ -405,13 +438,12 @@ void emit_single(Emitter *emitter, const Plan *plan)
     emitter->plan = plan;
     for (int i = 0; i < plan->schedule.count; i++)
         write_node(&writer, plan->schedule.items[i]);
-    text_add(emitter->out, "/* One image, [height][width][channels]. */\n"
-                           "static void single_1(const NetStep *s, real *arena, int64_t g)\n{\n    (void)s, (void)arena, (void)g;\n%s}\n\n",
-             text_chars(&writer.calls));
-    text_add(emitter->out, "static const NetPhase single[] = { { .grain = single_1 } };\n\n"
-                           "static const NetPacking packings[] = {\n%s    { 0 },\n};\n\n", text_chars(&writer.packings));
-    text_add(&emitter->single, "    .single = { .phases = single, .phase_count = 1, .scratch_elements = %lld, .kept_elements = %lld, .logits = %lld },\n"
+    if (writer.calls.length || !writer.phase_count)
+        end_phase(&writer, "", 0);
+    text_add(emitter->out, "static const NetPhase single[] = {\n%s};\n\nstatic const NetPacking packings[] = {\n%s    { 0 },\n};\n\n",
+             text_chars(&writer.phases), text_chars(&writer.packings));
+    text_add(&emitter->single, "    .single = { .phases = single, .phase_count = %d, .scratch_elements = %lld, .kept_elements = %lld, .logits = %lld },\n"
                                "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
-             (long long)(plan->scratch_elements + writer.work), (long long)plan->kept_elements, (long long)plan->places[plan->logits->id].place,
-             writer.packing_count, (long long)writer.packed);
+             writer.phase_count, (long long)(plan->scratch_elements + writer.work), (long long)plan->kept_elements,
+             (long long)plan->places[plan->logits->id].place, writer.packing_count, (long long)writer.packed);
 }

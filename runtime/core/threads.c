@@ -240,6 +240,16 @@ int net_pool_threads(const NetPool *pool)
     return pool->threads;
 }
 
+bool net_pool_spins(const NetPool *pool)
+{
+    return pool->threads > 1 && pool->spins > 0;
+}
+
+NetShare net_share(int64_t count, int thread, int threads)
+{
+    return (NetShare){ count * thread / threads, count * (thread + 1) / threads };
+}
+
 void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *context)
 {
     pool->work = work;

@@ -4,8 +4,8 @@
  * Images lie in memory as bytes, so what is measured of training is a step as a
  * run makes it: shuffled, loaded, normalised, forward, backward, updated.
  * Inference is measured as a C program calls it, from normalised numbers to
- * logits; one image at a time on one thread, a thousand on all.  The peak is
- * measured between the repeats, on the same threads.
+ * logits, one image at a time and a thousand.  The peak is measured between the
+ * repeats, on the same threads.
  */
 #include "runtime.h"
 
@@ -114,7 +114,7 @@ static bool measure_all(Bench *bench, NetError *error)
 {
     int threads = bench->options->threads;
     return (!is_wanted(bench, "training") || train(bench, threads, false, error))
-        && (!is_wanted(bench, "one") || infer(bench, 1, 1, &bench->one, error))
+        && (!is_wanted(bench, "one") || infer(bench, threads, 1, &bench->one, error))
         && (!is_wanted(bench, "many") || infer(bench, threads, bench->many, &bench->large, error))
         && (!is_wanted(bench, "layers") || train(bench, 1, true, error));
 }
@@ -179,7 +179,7 @@ static void print_text(const Bench *bench, FILE *out)
 {
     const NetModel *model = bench->model;
     bool trains = model->training.phase_count > 0;
-    fprintf(out, "%s: %s kernels for %s, %d thread%s, batch 1 on one; medians of %d\n", model->name, model->kernels, model->target,
+    fprintf(out, "%s: %s kernels for %s, %d thread%s; medians of %d\n", model->name, model->kernels, model->target,
             bench->options->threads, bench->options->threads == 1 ? "" : "s", NET_REPEATS);
     if (is_wanted(bench, "training"))
         print_rate(out, trains ? "training" : "testing", bench->batch, bench->training);

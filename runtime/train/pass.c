@@ -19,14 +19,6 @@ typedef struct Pass {
     NetStep step;
 } Pass;
 
-typedef struct Range { int64_t from, to; } Range;
-
-/* Thread's share of `count` things, contiguous. */
-static Range share(int64_t count, int thread, int threads)
-{
-    return (Range){ count * thread / threads, count * (thread + 1) / threads };
-}
-
 static int64_t image_index(const NetBatch *batch, int64_t image)
 {
     return batch->order ? batch->order[batch->first + image] : batch->first + image;
@@ -203,7 +195,7 @@ static void run_grains(const Pass *pass, int index, int thread)
 {
     const NetPhase *phase = &pass->program->phases[index];
     NetSession *session = pass->session;
-    Range grains = share(pass->step.grains, thread, net_pool_threads(session->pool));
+    NetShare grains = net_share(pass->step.grains, thread, net_pool_threads(session->pool));
     for (int64_t i = grains.from; i < grains.to; i++) {
         int64_t grain = index % 2 ? grains.from + grains.to - 1 - i : i;
         if (index == 0)
@@ -268,7 +260,7 @@ static bool keeps_to_grains(const Pass *pass)
 }
 
 /* The step as if it had the thread's grains only. */
-static NetStep narrow(const Pass *pass, Range grains)
+static NetStep narrow(const Pass *pass, NetShare grains)
 {
     const NetModel *model = pass->session->model;
     int64_t image = grains.from * model->lanes;
@@ -287,11 +279,11 @@ static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
 {
     NetSession *session = pass->session;
     int threads = net_pool_threads(session->pool);
-    Range units = share(owned->units, thread, threads), grains = share(pass->step.grains, thread, threads);
+    NetShare units = net_share(owned->units, thread, threads), grains = net_share(pass->step.grains, thread, threads);
     NetStep step = pass->step;
     if (keeps_to_grains(pass)) {
         step = narrow(pass, grains);
-        units = (Range){ 0, owned->units };
+        units = (NetShare){ 0, owned->units };
     }
     Mover mover;
     if (owned->moves && moves_at_once(pass) && may_move(pass)) {
@@ -323,7 +315,7 @@ static void run_phase(const Pass *pass, int index, int thread)
 }
 
 /* Calls `work` for the stretches of [from, to) that no whole-batch gradient is in. */
-static void visit_summed(const Pass *pass, Range range, void (*work)(const Pass *pass, int64_t from, int64_t to))
+static void visit_summed(const Pass *pass, NetShare range, void (*work)(const Pass *pass, int64_t from, int64_t to))
 {
     const NetModel *model = pass->session->model;
     int64_t at = range.from;
@@ -373,7 +365,7 @@ static void measure_norm(const Pass *pass, int thread)
     const NetOptimizer *optimizer = pass->optimizer;
     if (!optimizer->clip.squares)
         return;
-    Range pieces = share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
+    NetShare pieces = net_share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
     net_pool_barrier(session->pool);
     net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
     net_pool_barrier(session->pool);
@@ -383,8 +375,8 @@ static void measure_norm(const Pass *pass, int thread)
 static void move_share(const Pass *pass, int thread)
 {
     const NetSession *session = pass->session;
-    Range units = share(session->gradient_stride / NET_RANGE_UNIT, thread, net_pool_threads(session->pool));
-    Range elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
+    NetShare units = net_share(session->gradient_stride / NET_RANGE_UNIT, thread, net_pool_threads(session->pool));
+    NetShare elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
     if (moves_at_once(pass)) {
         if (may_move(pass))
             visit_summed(pass, elements, sum_and_update);
@@ -404,7 +396,7 @@ static void run(void *context, int thread)
     int threads = net_pool_threads(session->pool);
     for (int phase = 0; phase < pass->program->phase_count; phase++)
         run_phase(pass, phase, thread);
-    Range grains = share(pass->step.grains, thread, threads);
+    NetShare grains = net_share(pass->step.grains, thread, threads);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
         judge(pass, grain);
     if (pass->training)

@@ -1,10 +1,15 @@
-/* single.c: one image at a time, on the calling thread.
+/* single.c: one image at a time.
  *
  * A model compiled with specialised kernels has a program for one image, whose
  * weights are packed in the order of its use.  Memory for it is allocated, and
  * the weights packed, when the first lone image comes, and packed again after
  * the weights changed.  Where there is no such program, or no memory for it, a
  * lone image is a grain with one lane used.
+ *
+ * The calling thread does it alone, unless images come one upon the other: then
+ * the session's other threads, if it has any, wait for the next one awake and
+ * take a share of each large layer.  To wake them for one image that comes after
+ * a while would take longer than the image.  Who computes a value changes no bit of it.
  */
 #include "runtime.h"
 
@@ -13,10 +18,15 @@
 
 enum { SLACK = NET_MOST_LANES };        /* elements: loads are whole vectors */
 
+/* Seconds after an image in which another is soon; threads.c waits awake for longer. */
+static const double SOON = 10e-6;
+
 struct NetSingle {
     real *packed, *scratch, *kept, *input;
     bool stale;                 /* the weights changed since they were packed */
     bool backwards;             /* how the last image was done */
+    bool shares;                /* there is something to share, and who to share it with */
+    double finished;            /* when: net_seconds() */
 };
 
 /* What a batch norm behind a layer makes of output channel c: factor and term. */
@@ -87,6 +97,14 @@ static int64_t input_elements(const NetModel *model)
     return model->input.c * model->input.h * model->input.w;
 }
 
+static bool has_shares(const NetProgram *program)
+{
+    for (int i = 0; i < program->phase_count; i++)
+        if (program->phases[i].owned_count)
+            return true;
+    return false;
+}
+
 /* Memory is zeroed, and what fills a block up stays so. */
 static bool open_single(NetSession *session)
 {
@@ -101,6 +119,7 @@ static bool open_single(NetSession *session)
     single->kept = net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
     single->input = net_allocate((size_t)(input_elements(model) + SLACK), sizeof(real), &ignored);
     single->stale = true;
+    single->shares = net_pool_spins(session->pool) && has_shares(&model->single);
     return single->packed && single->scratch && single->kept && single->input;
 }
 
@@ -138,17 +157,55 @@ static bool prepare(NetSession *session)
     return true;
 }
 
+/* An image, and how many threads do it. */
+typedef struct Lone { const NetSession *session; NetStep step; int threads; } Lone;
+
+static void meet(const Lone *lone)
+{
+    if (lone->threads > 1)
+        net_pool_barrier(lone->session->pool);
+}
+
+static void run_thread(void *context, int thread)
+{
+    const Lone *lone = context;
+    const NetSession *session = lone->session;
+    const NetProgram *program = &session->model->single;
+    for (int i = 0; i < program->phase_count; i++) {
+        const NetPhase *phase = &program->phases[i];
+        if (phase->grain && thread == 0)
+            phase->grain(&lone->step, session->single->scratch, 0);
+        if (phase->grain && phase->owned_count)
+            meet(lone);
+        for (int k = 0; k < phase->owned_count; k++) {
+            NetShare units = net_share(phase->owned[k].units, thread, lone->threads);
+            if (units.from < units.to)
+                phase->owned[k].work(&lone->step, session->single->scratch, units.from, units.to);
+        }
+        if (phase->owned_count)
+            meet(lone);
+    }
+}
+
 static const real *run(NetSession *session)
 {
     const NetModel *model = session->model;
     NetSingle *single = session->single;
     single->backwards = !single->backwards;
-    NetStep step = {
+    Lone lone = { .session = session, .threads = 1 };
+    lone.step = (NetStep){
         .weights = session->weights, .buffers = session->buffers, .packed = single->packed, .input = single->input, .kept = single->kept,
         .active = session->active, .grains = 1, .images = 1, .seed = session->seed, .step = session->steps,
         .backwards = single->backwards,
     };
-    model->single.phases[0].grain(&step, single->scratch, 0);
+    if (single->shares && net_seconds() - single->finished < SOON) {
+        lone.threads = net_pool_threads(session->pool);
+        net_pool_run(session->pool, run_thread, &lone);
+    } else {
+        run_thread(&lone, 0);
+    }
+    if (single->shares)
+        single->finished = net_seconds();
     return single->kept + model->single.logits;
 }
 

@@ -1,4 +1,5 @@
-"""A lone image's logits, which a program of their own makes, against those of the same image among others."""
+"""A lone image's logits, which a program of their own makes, against those of the same image among others; and
+bit for bit against those that two threads make of it, which share it when images come one upon the other."""
 from harness import ROOT, netc, run
 
 MAIN = """
@@ -6,15 +7,16 @@ MAIN = """
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 extern const NetModel NAME_model;
-enum { IMAGES = 3 };
+enum { IMAGES = 3, TURNS = 100 };
 int main(void)
 {
     NetError error;
-    NetSession *network = net_open(&NAME_model, 1, IMAGES, 5, &error);
+    NetSession *network = net_open(&NAME_model, 1, IMAGES, 5, &error), *shared = net_open(&NAME_model, 2, IMAGES, 5, &error);
     NetShape size = net_image_size(network);
     int64_t pixels = size.c * size.h * size.w;
-    float *images = malloc(IMAGES * pixels * sizeof *images), *all = malloc(IMAGES * 10 * sizeof *all), alone[10];
+    float *images = malloc(IMAGES * pixels * sizeof *images), *all = malloc(IMAGES * 10 * sizeof *all), alone[10], again[10];
     for (int64_t i = 0; i < IMAGES * pixels; i++)
         images[i] = (float)(i * 2654435761u % 1000) / 500 - 1;
     net_predict(network, images, IMAGES, all);
@@ -24,6 +26,11 @@ int main(void)
         for (int i = 0; i < 10; i++) {
             largest = fmax(largest, fabs(all[image * 10 + i]));
             differ = fmax(differ, fabs(all[image * 10 + i] - alone[i]));
+        }
+        for (int turn = 0; turn < TURNS; turn++) {
+            net_predict(shared, images + image * pixels, 1, again);
+            if (memcmp(alone, again, sizeof alone) != 0)
+                differ = INFINITY;
         }
     }
     printf("%.3e\\n", differ / largest);

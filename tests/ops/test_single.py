@@ -3,6 +3,7 @@ those it has among others, with channels that fill no row of lanes, some, and
 several with a rest."""
 import pytest
 
+from harness import netc
 from ops.lone import difference
 
 NET = """network alone {
@@ -39,3 +40,24 @@ def test_a_lone_image_has_the_same_logits(tmp_path, channels, target):
     (tmp_path / "alone.net").write_text(NET.replace("CHANNELS", str(channels)).replace("REST", str(channels - 3)))
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):   # logits leave as floats
         assert difference(tmp_path, tmp_path / "alone.net", "alone", dtype, f"--target={target}") < close
+
+
+WIDE = """network wide {
+    input [WIDTH]
+    linear(300)
+    relu
+    linear(200, bias=false)
+    linear(128)
+    linear(10)
+}
+"""
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
+@pytest.mark.parametrize("width", [331, 784])
+def test_threads_share_large_layers_of_a_lone_image(tmp_path, width, target):
+    (tmp_path / "wide.net").write_text(WIDE.replace("WIDTH", str(width)))
+    text = netc("emit", f"--target={target}", tmp_path / "wide.net").stdout
+    assert "static void single_2_1(const NetStep *s, real *arena, int64_t from, int64_t to)" in text
+    for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
+        assert difference(tmp_path, tmp_path / "wide.net", "wide", dtype, f"--target={target}") < close

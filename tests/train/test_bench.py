@@ -39,7 +39,7 @@ def test_every_kernel_is_counted_once(name, kernels):
 
 def test_one_thread_and_the_table():
     lines = run(trainer(MODELS / "cnn.net"), "bench", "--steps", 1, "--threads", 1, "--batch", 16).stdout.splitlines()
-    assert lines[0].startswith("cnn: specialised kernels") and "1 thread," in lines[0]
+    assert lines[0].startswith("cnn: specialised kernels") and "1 thread;" in lines[0]
     assert [line.split()[:3:2] for line in lines[1:4]] == [["training", "16"], ["inference", "1"], ["inference", "1000"]]
     assert any(line.split()[:2] == ["conv2", "backward_input"] and line.endswith("%") for line in lines)
     assert lines[-1].split()[0] == "step"
