@@ -407,7 +407,7 @@ static void emit_peak(Emitter *emitter)
 {
     Text chains = { 0 }, turn = { 0 }, sum = { 0 };
     for (int i = 0; i < PEAK_CHAINS; i++) {
-        text_add(&chains, "%sc%d = term * %d", i ? ", " : "", i, i);
+        text_add(&chains, "%sc%d = term * %d", i ? ", " : "", i, i + 3);     /* a chain from 2 would stay there, and be left out */
         text_add(&turn, "        c%d = c%d * factor + term;\n", i, i);
         text_add(&sum, "%sc%d", i ? " + " : "", i);
     }
