@@ -232,6 +232,7 @@ struct NetSession {
     real *weights, *buffers, *gradients, *kept, *input, *loss, *active;
     int64_t *counters;
     int32_t *targets;
+    real *logits;               /* [max_grains][classes][lanes]: of the last batch */
     int32_t *predicted;         /* [max_grains * lanes]: the class with the largest logit */
     real *scale, *shift;        /* [channels]: of the normalisation */
     real **scratch;             /* [threads] */
@@ -308,7 +309,7 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
  * train section the cross-entropy of its logits. */
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* The logit of image i of the last batch. */
-double net_logit(const NetSession *session, const NetProgram *program, int64_t image, int64_t class);
+double net_logit(const NetSession *session, int64_t image, int64_t class);
 /* Probabilities of image i, [classes]. */
 void net_probabilities(const NetSession *session, int64_t image, float *probabilities);
 /* The same of an image's logits, [classes]. */

@@ -43,7 +43,16 @@ void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_
 
 enum { TILE = 16 };     /* elements and lanes of a square that is turned at once */
 
+/* All of a tile stays in registers if loops over it are written out. */
+#define EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
+
 typedef uint8_t Row __attribute__((vector_size(TILE)));
+typedef real RealRow __attribute__((vector_size(TILE * sizeof(real))));
+
+/* By widths that double, which is what there are instructions for. */
+typedef uint16_t Row16 __attribute__((vector_size(TILE * 2)));
+typedef int32_t Row32 __attribute__((vector_size(TILE * 4)));
+#define TO_REALS(row) __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(row, Row16), Row32), RealRow)
 
 /* Elements of a and b in turn: of their first halves, of their second. */
 #define ZIP_FIRST(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
@@ -53,7 +62,7 @@ typedef uint8_t Row __attribute__((vector_size(TILE)));
  * turns the numbers of row and column, eight bits in all, by one bit: after four
  * rounds they have changed places. */
 #define ZIP_ROWS(to, from)                                              \
-    for (int i = 0; i < TILE / 2; i++) {                                \
+    EACH(i, TILE / 2) {                                                 \
         (to)[2 * i] = ZIP_FIRST((from)[i], (from)[i + TILE / 2]);       \
         (to)[2 * i + 1] = ZIP_SECOND((from)[i], (from)[i + TILE / 2]);  \
     }
@@ -68,7 +77,7 @@ static inline __attribute__((always_inline)) void
 turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t from, int elements)
 {
     Row other[TILE];
-    for (int lane = 0; lane < TILE; lane++) {
+    EACH(lane, TILE) {
         turned[lane] = (Row){ 0 };
         if (lane < lanes && images[lane])
             memcpy(&turned[lane], images[lane] + from, (size_t)elements);
@@ -76,23 +85,29 @@ turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t fro
     TURN_ROWS(turned, other)
 }
 
-/* scale and shift are [lanes]: 0 in lanes without an image, so that their
- * output is 0 and not the shift. */
+/* `some` elements from `from` on, loaded. */
 static inline __attribute__((always_inline)) void
-load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
-           const real *restrict scale, const real *restrict shift)
+load_tile(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int some, RealRow scale, RealRow shift)
 {
     Row turned[TILE];
-    for (int64_t i = 0; i < count; i += TILE) {
-        int elements = count - i < TILE ? (int)(count - i) : TILE;
-        if (elements == TILE)
-            turn_tile(turned, images, lanes, from + i, TILE);
-        else
-            turn_tile(turned, images, lanes, from + i, elements);
-        for (int e = 0; e < elements; e++)
-            for (int lane = 0; lane < lanes; lane++)
-                out[(i + e) * out_lanes + lane] = (real)turned[e][lane] * scale[lane] + shift[lane];
+    turn_tile(turned, images, lanes, from, some);
+    EACH(e, some) {
+        RealRow values = TO_REALS(turned[e]) * scale + shift;
+        memcpy(out + e * out_lanes, &values, (size_t)lanes * sizeof(real));
     }
+}
+
+/* scale and shift are 0 in lanes without an image, so that their output is 0 and
+ * not the shift. */
+static inline __attribute__((always_inline)) void
+load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
+           RealRow scale, RealRow shift)
+{
+    int64_t whole = count / TILE * TILE;
+    for (int64_t i = 0; i < whole; i += TILE)
+        load_tile(out + i * out_lanes, out_lanes, images, lanes, from + i, TILE, scale, shift);
+    if (whole < count)
+        load_tile(out + whole * out_lanes, out_lanes, images, lanes, from + whole, (int)(count - whole), scale, shift);
 }
 
 /* Up to TILE lanes of every channel. */
@@ -100,7 +115,7 @@ static NET_EACH_WIDTH void load_lanes(real *out, int out_lanes, const uint8_t *c
                        const real *scale, const real *shift)
 {
     int64_t plane = shape.h * shape.w;
-    real lane_scale[TILE], lane_shift[TILE];
+    RealRow lane_scale = { 0 }, lane_shift = { 0 };
     for (int64_t c = 0; c < shape.c; c++) {
         for (int lane = 0; lane < lanes; lane++) {
             lane_scale[lane] = images[lane] ? scale[c] : 0;
@@ -156,15 +171,16 @@ static inline __attribute__((always_inline)) void
 turn_floats(real *restrict out, int out_lanes, const float *const *images, int lanes, int64_t from, int some)
 {
     FloatRow turned[TILE], other[TILE];
-    for (int lane = 0; lane < TILE; lane++) {
+    EACH(lane, TILE) {
         turned[lane] = (FloatRow){ 0 };
         if (lane < lanes && images[lane])
             memcpy(&turned[lane], images[lane] + from, (size_t)some * sizeof(float));
     }
     TURN_ROWS(turned, other)
-    for (int e = 0; e < some; e++)
-        for (int lane = 0; lane < lanes; lane++)
-            out[(from + e) * out_lanes + lane] = (real)turned[e][lane];
+    EACH(e, some) {
+        RealRow values = __builtin_convertvector(turned[e], RealRow);
+        memcpy(out + (from + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
+    }
 }
 
 static NET_EACH_WIDTH void turn_lanes(real *out, int out_lanes, const float *const *images, int lanes, int64_t elements)

@@ -2,13 +2,17 @@
  * the update.
  *
  * Each thread takes a contiguous run of grains and keeps it through all phases,
- * so what it loads and computes is in its own cache.  The loss is added in the
+ * so what it loads and computes is in its own cache.  In inference with many
+ * grains it takes a few at a time through the whole program instead, and the
+ * threads meet at the end only.  The loss is added in the
  * order of the images and gradients in net_reduce's tree, so the number of
  * threads is not in any result.
  */
 #include "runtime.h"
 
 #include <math.h>
+#include <stdatomic.h>
+#include <string.h>
 
 typedef struct Pass {
     NetSession *session;
@@ -17,6 +21,7 @@ typedef struct Pass {
     const NetOptimizer *optimizer;
     bool training;
     NetStep step;
+    atomic_llong *taken;        /* inference with many grains: how many somebody took; else NULL */
 } Pass;
 
 static int64_t image_index(const NetBatch *batch, int64_t image)
@@ -81,12 +86,13 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     }
 }
 
-static void load(const Pass *pass, int64_t grain, int thread)
+/* The grain's images become the slot's input. */
+static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
 {
     const NetModel *model = pass->session->model;
     const NetBatch *batch = pass->batch;
     int64_t elements = model->input.c * model->input.h * model->input.w, image = grain * model->lanes;
-    real *input = pass->session->input + grain * elements * model->lanes;
+    real *input = pass->session->input + slot * elements * model->lanes;
     if (batch->pixels)
         load_floats(input, batch, image, model->lanes, elements);
     else
@@ -101,15 +107,15 @@ static void load(const Pass *pass, int64_t grain, int thread)
 
 /* ------------------------------------------------------------- judging */
 
-static const real *logits_of(const NetSession *session, const NetProgram *program, int64_t image)
+static const real *logits_of(const NetSession *session, int64_t image)
 {
     int lanes = session->model->lanes;
-    return session->kept + image / lanes * program->kept_elements + program->logits + image % lanes;
+    return session->logits + image / lanes * session->model->classes * lanes + image % lanes;
 }
 
-double net_logit(const NetSession *session, const NetProgram *program, int64_t image, int64_t class)
+double net_logit(const NetSession *session, int64_t image, int64_t class)
 {
-    return (double)logits_of(session, program, image)[class * session->model->lanes];
+    return (double)logits_of(session, image)[class * session->model->lanes];
 }
 
 /* The first of the largest. */
@@ -117,7 +123,7 @@ static int32_t largest_logit(const Pass *pass, int64_t image)
 {
     int32_t best = 0;
     for (int32_t class = 1; class < pass->session->model->classes; class++)
-        if (net_logit(pass->session, pass->program, image, class) > net_logit(pass->session, pass->program, image, best))
+        if (net_logit(pass->session, image, class) > net_logit(pass->session, image, best))
             best = class;
     return best;
 }
@@ -125,9 +131,9 @@ static int32_t largest_logit(const Pass *pass, int64_t image)
 /* Logits of one image, `stride` apart. */
 typedef struct Logits { const real *first; int64_t stride, classes; } Logits;
 
-static Logits image_logits(const NetSession *session, const NetProgram *program, int64_t image)
+static Logits image_logits(const NetSession *session, int64_t image)
 {
-    return (Logits){logits_of(session, program, image), session->model->lanes, session->model->classes};
+    return (Logits){logits_of(session, image), session->model->lanes, session->model->classes};
 }
 
 /* log sum exp(logits) - largest, the largest subtracted so that exp cannot overflow. */
@@ -143,17 +149,21 @@ static double log_sum(Logits logits, double most)
 static real cross_entropy(const Pass *pass, int64_t image)
 {
     const NetSession *session = pass->session;
-    double most = net_logit(session, pass->program, image, session->predicted[image]);
-    double right = net_logit(session, pass->program, image, session->targets[image]);
-    return (real)(log_sum(image_logits(session, pass->program, image), most) + most - right);
+    double most = net_logit(session, image, session->predicted[image]);
+    double right = net_logit(session, image, session->targets[image]);
+    return (real)(log_sum(image_logits(session, image), most) + most - right);
 }
 
-/* The network's own loss is computed by its program, in training and inference. */
-static void judge(const Pass *pass, int64_t grain)
+/* Of a grain that lies in the slot.  The network's own loss is computed by its
+ * program, in training and inference. */
+static void judge(const Pass *pass, int64_t grain, int64_t slot)
 {
     NetSession *session = pass->session;
     bool own_loss = session->model->training.phase_count > 0;
     int lanes = session->model->lanes;
+    int64_t logits = session->model->classes * lanes;
+    memcpy(session->logits + grain * logits, session->kept + slot * pass->program->kept_elements + pass->program->logits,
+           (size_t)logits * sizeof(real));
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++) {
         session->predicted[image] = largest_logit(pass, image);
         if (!own_loss && has_labels(pass->batch))
@@ -173,7 +183,7 @@ static void find_probabilities(Logits logits, float *probabilities)
 
 void net_probabilities(const NetSession *session, int64_t image, float *probabilities)
 {
-    find_probabilities(image_logits(session, &session->model->inference, image), probabilities);
+    find_probabilities(image_logits(session, image), probabilities);
 }
 
 void net_logit_probabilities(const NetModel *model, const real *logits, float *probabilities)
@@ -199,7 +209,7 @@ static void run_grains(const Pass *pass, int index, int thread)
     for (int64_t i = grains.from; i < grains.to; i++) {
         int64_t grain = index % 2 ? grains.from + grains.to - 1 - i : i;
         if (index == 0)
-            load(pass, grain, thread);
+            load(pass, grain, grain, thread);
         begin_watch(pass);
         if (phase->grain)
             phase->grain(&pass->step, session->scratch[thread], grain);
@@ -250,30 +260,6 @@ static bool moves_at_once(const Pass *pass)
         && !pass->session->keep_gradients;
 }
 
-/* In inference with many grains a thread keeps to its own, as in other phases:
- * weights are read more often, but what they meet is in its own cache. */
-enum { GRAINS_ENOUGH = 8 };
-
-static bool keeps_to_grains(const Pass *pass)
-{
-    return !pass->training && pass->step.grains / net_pool_threads(pass->session->pool) >= GRAINS_ENOUGH;
-}
-
-/* The step as if it had the thread's grains only. */
-static NetStep narrow(const Pass *pass, NetShare grains)
-{
-    const NetModel *model = pass->session->model;
-    int64_t image = grains.from * model->lanes;
-    NetStep step = pass->step;
-    step.input += image * model->input.c * model->input.h * model->input.w;
-    step.kept += grains.from * pass->program->kept_elements;
-    step.targets += image;
-    step.active += image;
-    step.loss += image;
-    step.grains = grains.to - grains.from;
-    return step;
-}
-
 /* Who watches is told of each grain once it is whole. */
 static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
 {
@@ -281,10 +267,6 @@ static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
     int threads = net_pool_threads(session->pool);
     NetShare units = net_share(owned->units, thread, threads), grains = net_share(pass->step.grains, thread, threads);
     NetStep step = pass->step;
-    if (keeps_to_grains(pass)) {
-        step = narrow(pass, grains);
-        units = (NetShare){ 0, owned->units };
-    }
     Mover mover;
     if (owned->moves && moves_at_once(pass) && may_move(pass)) {
         mover = make_mover(pass);
@@ -312,6 +294,73 @@ static void run_phase(const Pass *pass, int index, int thread)
         run_owned(pass, &phase->owned[i], thread);
     if (phase->owned_count)
         net_pool_barrier(pool);
+}
+
+/* ------------------------------------------------- inference, many grains
+ * The threads share out grains, not the units of whole-batch work: weights are
+ * read more often, but what they meet stays in the thread's own cache, because
+ * all that it does goes through the same few slots. */
+
+enum { GRAINS_ENOUGH = 8, GRAINS_AT_ONCE = 4 };         /* a thread's; as many as kernels take together */
+
+static bool has_many_grains(const NetSession *session, const NetBatch *batch)
+{
+    return batch->count / session->model->lanes / net_pool_threads(session->pool) >= GRAINS_ENOUGH && !session->watch;
+}
+
+/* The next few that nobody has taken, fewer towards the end, so that all threads end
+ * at about the same time. */
+static NetShare take_grains(const Pass *pass)
+{
+    int threads = net_pool_threads(pass->session->pool);
+    long long from = atomic_load(pass->taken), count, left;
+    do {
+        left = pass->step.grains - from;
+        for (count = GRAINS_AT_ONCE; count > 1 && left < count * threads; count /= 2)
+            ;
+        count = left < count ? left : count;
+    } while (!atomic_compare_exchange_weak(pass->taken, &from, from + count));
+    return (NetShare){ from, from + count };
+}
+
+/* The step as if it had these grains only, in the slots from `slot` on. */
+static NetStep narrow(const Pass *pass, NetShare grains, int64_t slot)
+{
+    const NetModel *model = pass->session->model;
+    int64_t lanes = model->lanes, image = grains.from * lanes;
+    NetStep step = pass->step;
+    step.input += slot * lanes * model->input.c * model->input.h * model->input.w;
+    step.kept += slot * pass->program->kept_elements;
+    step.targets += image;
+    step.active += image;
+    step.loss += image;
+    step.grains = grains.to - grains.from;
+    return step;
+}
+
+static void run_program(const Pass *pass, const NetStep *step, int thread)
+{
+    real *scratch = pass->session->scratch[thread];
+    for (int i = 0; i < pass->program->phase_count; i++) {
+        const NetPhase *phase = &pass->program->phases[i];
+        for (int64_t grain = 0; phase->grain && grain < step->grains; grain++)
+            phase->grain(step, scratch, grain);
+        for (int k = 0; k < phase->owned_count; k++)
+            phase->owned[k].work(step, scratch, 0, phase->owned[k].units);
+    }
+}
+
+static void run_many(const Pass *pass, int thread)
+{
+    int64_t slot = net_share(pass->step.grains, thread, net_pool_threads(pass->session->pool)).from;
+    for (NetShare grains = take_grains(pass); grains.from < grains.to; grains = take_grains(pass)) {
+        NetStep step = narrow(pass, grains, slot);
+        for (int64_t i = 0; i < step.grains; i++)
+            load(pass, grains.from + i, slot + i, thread);
+        run_program(pass, &step, thread);
+        for (int64_t i = 0; i < step.grains; i++)
+            judge(pass, grains.from + i, slot + i);
+    }
 }
 
 /* Calls `work` for the stretches of [from, to) that no whole-batch gradient is in. */
@@ -394,11 +443,15 @@ static void run(void *context, int thread)
     const Pass *pass = context;
     NetSession *session = pass->session;
     int threads = net_pool_threads(session->pool);
+    if (pass->taken) {
+        run_many(pass, thread);
+        return;
+    }
     for (int phase = 0; phase < pass->program->phase_count; phase++)
         run_phase(pass, phase, thread);
     NetShare grains = net_share(pass->step.grains, thread, threads);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
-        judge(pass, grain);
+        judge(pass, grain, grain);
     if (pass->training)
         move_share(pass, thread);
 }
@@ -425,6 +478,8 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch, const Net
             .seed = session->seed, .step = session->steps, .watch = session->watch,
         },
     };
+    atomic_llong taken = 0;
+    pass.taken = !training && has_many_grains(session, batch) ? &taken : NULL;
     net_pool_run(session->pool, run, &pass);
     return add_up(session, batch);
 }

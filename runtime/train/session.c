@@ -38,11 +38,12 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->input = allocate_arena(grains, pixels * lanes, error);
     session->loss = allocate_arena(grains, lanes, error);
     session->active = allocate_arena(grains, lanes, error);
+    session->logits = allocate_arena(grains * lanes, model->classes, error);
     session->targets = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
     session->predicted = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
-    return session->kept && session->input && session->loss && session->active && session->targets
+    return session->kept && session->input && session->loss && session->active && session->logits && session->targets
         && session->predicted && session->scale && session->shift;
 }
 
@@ -120,7 +121,7 @@ void net_close(NetSession *session)
             free(session->scratch[thread]);
     void *arenas[] = {
         session->scratch, session->weights, session->buffers, session->counters, session->gradients, session->kept,
-        session->input, session->loss, session->active, session->targets, session->predicted, session->scale, session->shift,
+        session->input, session->loss, session->active, session->logits, session->targets, session->predicted, session->scale, session->shift,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
@@ -215,7 +216,7 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
         net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some});
         for (int64_t image = 0; image < some; image++)
             for (int64_t c = 0; c < model->classes; c++)
-                logits[(first + image) * model->classes + c] = (float)net_logit(session, &model->inference, image, c);
+                logits[(first + image) * model->classes + c] = (float)net_logit(session, image, c);
     }
 }
 
