@@ -232,7 +232,6 @@ struct NetSession {
     real *weights, *buffers, *gradients, *kept, *input, *loss, *active;
     int64_t *counters;
     int32_t *targets;
-    real *logits;               /* [max_grains][classes][lanes]: of the last batch */
     int32_t *predicted;         /* [max_grains * lanes]: the class with the largest logit */
     real *scale, *shift;        /* [channels]: of the normalisation */
     real **scratch;             /* [threads] */
@@ -297,6 +296,7 @@ typedef struct NetBatch {
     const int32_t *order;
     int64_t first, count;
     const NetAugment *augment;  /* NULL: images as they are */
+    float *logits, *probabilities;      /* [count][classes], to be filled; NULL: not wanted */
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;
@@ -308,11 +308,7 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
 /* One pass of the inference program; the loss is the network's own, or without a
  * train section the cross-entropy of its logits. */
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
-/* The logit of image i of the last batch. */
-double net_logit(const NetSession *session, int64_t image, int64_t class);
-/* Probabilities of image i, [classes]. */
-void net_probabilities(const NetSession *session, int64_t image, float *probabilities);
-/* The same of an image's logits, [classes]. */
+/* Of an image's logits, [classes]. */
 void net_logit_probabilities(const NetModel *model, const real *logits, float *probabilities);
 /* All of a split; confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);

@@ -12,7 +12,6 @@
 
 #include <math.h>
 #include <stdatomic.h>
-#include <string.h>
 
 typedef struct Pass {
     NetSession *session;
@@ -107,33 +106,22 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
 
 /* ------------------------------------------------------------- judging */
 
-static const real *logits_of(const NetSession *session, int64_t image)
-{
-    int lanes = session->model->lanes;
-    return session->logits + image / lanes * session->model->classes * lanes + image % lanes;
-}
-
-double net_logit(const NetSession *session, int64_t image, int64_t class)
-{
-    return (double)logits_of(session, image)[class * session->model->lanes];
-}
-
-/* The first of the largest. */
-static int32_t largest_logit(const Pass *pass, int64_t image)
-{
-    int32_t best = 0;
-    for (int32_t class = 1; class < pass->session->model->classes; class++)
-        if (net_logit(pass->session, image, class) > net_logit(pass->session, image, best))
-            best = class;
-    return best;
-}
-
 /* Logits of one image, `stride` apart. */
 typedef struct Logits { const real *first; int64_t stride, classes; } Logits;
 
-static Logits image_logits(const NetSession *session, int64_t image)
+static double logit(Logits logits, int64_t class)
 {
-    return (Logits){logits_of(session, image), session->model->lanes, session->model->classes};
+    return (double)logits.first[class * logits.stride];
+}
+
+/* The first of the largest. */
+static int32_t find_largest(Logits logits)
+{
+    int32_t best = 0;
+    for (int32_t class = 1; class < logits.classes; class++)
+        if (logit(logits, class) > logit(logits, best))
+            best = class;
+    return best;
 }
 
 /* log sum exp(logits) - largest, the largest subtracted so that exp cannot overflow. */
@@ -141,54 +129,48 @@ static double log_sum(Logits logits, double most)
 {
     double sum = 0;
     for (int64_t class = 0; class < logits.classes; class++)
-        sum += exp((double)logits.first[class * logits.stride] - most);
+        sum += exp(logit(logits, class) - most);
     return log(sum);
-}
-
-/* The loss of a network that has none of its own. */
-static real cross_entropy(const Pass *pass, int64_t image)
-{
-    const NetSession *session = pass->session;
-    double most = net_logit(session, image, session->predicted[image]);
-    double right = net_logit(session, image, session->targets[image]);
-    return (real)(log_sum(image_logits(session, image), most) + most - right);
-}
-
-/* Of a grain that lies in the slot.  The network's own loss is computed by its
- * program, in training and inference. */
-static void judge(const Pass *pass, int64_t grain, int64_t slot)
-{
-    NetSession *session = pass->session;
-    bool own_loss = session->model->training.phase_count > 0;
-    int lanes = session->model->lanes;
-    int64_t logits = session->model->classes * lanes;
-    memcpy(session->logits + grain * logits, session->kept + slot * pass->program->kept_elements + pass->program->logits,
-           (size_t)logits * sizeof(real));
-    for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++) {
-        session->predicted[image] = largest_logit(pass, image);
-        if (!own_loss && has_labels(pass->batch))
-            session->loss[image] = cross_entropy(pass, image);
-    }
 }
 
 static void find_probabilities(Logits logits, float *probabilities)
 {
-    double most = (double)logits.first[0];
+    double most = logit(logits, 0);
     for (int64_t class = 1; class < logits.classes; class++)
-        most = fmax(most, (double)logits.first[class * logits.stride]);
+        most = fmax(most, logit(logits, class));
     double total = log_sum(logits, most);
     for (int64_t class = 0; class < logits.classes; class++)
-        probabilities[class] = (float)exp((double)logits.first[class * logits.stride] - most - total);
-}
-
-void net_probabilities(const NetSession *session, int64_t image, float *probabilities)
-{
-    find_probabilities(image_logits(session, image), probabilities);
+        probabilities[class] = (float)exp(logit(logits, class) - most - total);
 }
 
 void net_logit_probabilities(const NetModel *model, const real *logits, float *probabilities)
 {
     find_probabilities((Logits){logits, 1, model->classes}, probabilities);
+}
+
+/* What the batch is to give of an image besides its class. */
+static void give(const NetBatch *batch, int64_t image, Logits logits)
+{
+    for (int64_t class = 0; batch->logits && class < logits.classes; class++)
+        batch->logits[image * logits.classes + class] = (float)logit(logits, class);
+    if (batch->probabilities)
+        find_probabilities(logits, batch->probabilities + image * logits.classes);
+}
+
+/* Of a grain that lies in the slot.  A network with a loss of its own computes it
+ * in its program, in training and inference. */
+static void judge(const Pass *pass, int64_t grain, int64_t slot)
+{
+    NetSession *session = pass->session;
+    bool own_loss = session->model->training.phase_count > 0;
+    int lanes = session->model->lanes;
+    Logits logits = {session->kept + slot * pass->program->kept_elements + pass->program->logits, lanes, session->model->classes};
+    for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++, logits.first++) {
+        double most = logit(logits, session->predicted[image] = find_largest(logits));
+        if (!own_loss && has_labels(pass->batch))
+            session->loss[image] = (real)(log_sum(logits, most) + most - logit(logits, session->targets[image]));
+        give(pass->batch, image, logits);
+    }
 }
 
 /* ------------------------------------------------------------- running */
@@ -316,7 +298,7 @@ static NetShare take_grains(const Pass *pass)
     long long from = atomic_load(pass->taken), count, left;
     do {
         left = pass->step.grains - from;
-        for (count = GRAINS_AT_ONCE; count > 1 && left < count * threads; count /= 2)
+        for (count = GRAINS_AT_ONCE; count > 1 && left <= count * (threads - 1); count /= 2)
             ;
         count = left < count ? left : count;
     } while (!atomic_compare_exchange_weak(pass->taken, &from, from + count));

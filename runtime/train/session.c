@@ -38,12 +38,11 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->input = allocate_arena(grains, pixels * lanes, error);
     session->loss = allocate_arena(grains, lanes, error);
     session->active = allocate_arena(grains, lanes, error);
-    session->logits = allocate_arena(grains * lanes, model->classes, error);
     session->targets = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
     session->predicted = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
-    return session->kept && session->input && session->loss && session->active && session->logits && session->targets
+    return session->kept && session->input && session->loss && session->active && session->targets
         && session->predicted && session->scale && session->shift;
 }
 
@@ -121,7 +120,7 @@ void net_close(NetSession *session)
             free(session->scratch[thread]);
     void *arenas[] = {
         session->scratch, session->weights, session->buffers, session->counters, session->gradients, session->kept,
-        session->input, session->loss, session->active, session->logits, session->targets, session->predicted, session->scale, session->shift,
+        session->input, session->loss, session->active, session->targets, session->predicted, session->scale, session->shift,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
@@ -213,10 +212,7 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
         return;
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some});
-        for (int64_t image = 0; image < some; image++)
-            for (int64_t c = 0; c < model->classes; c++)
-                logits[(first + image) * model->classes + c] = (float)net_logit(session, image, c);
+        net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some, .logits = logits + first * model->classes});
     }
 }
 
@@ -230,8 +226,7 @@ void net_classify(NetSession *session, const uint8_t *images, int64_t count, flo
     }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some});
-        for (int64_t image = 0; image < some; image++)
-            net_probabilities(session, image, probabilities + (first + image) * session->model->classes);
+        float *some_probabilities = probabilities + first * session->model->classes;
+        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some, .probabilities = some_probabilities});
     }
 }
