@@ -125,7 +125,7 @@ static void emit_tiles(const Product *product, int grains)
     for (int results = tile_results(kernel, grains), next; results > 0; results = next) {
         kernel_line(kernel, "for (; t + %d <= end; t += %d) {", results, results);
         emit_tile(product, results, grains);
-        kernel_line(kernel, "}");
+        end_tile(kernel);
         next = results > 8 ? 8 : results > 4 ? 4 : results / 2;
     }
 }

@@ -471,6 +471,13 @@ static void open_block(Kernel *kernel, int64_t rows, int64_t block)
     }
 }
 
+void end_tile(Kernel *kernel)
+{
+    if (kernel->finish && kernel->registers < 32)
+        kernel_line(kernel, "forget_registers();");
+    kernel_line(kernel, "}");
+}
+
 void open_groups(Kernel *kernel, int64_t groups)
 {
     kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", (long long)groups);

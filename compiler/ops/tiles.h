@@ -58,6 +58,8 @@ typedef struct Operands { const char *name; LIST(Value) items; } Operands;
 /* a<row>_<column> += row's value * column's value, for all of both; the names
  * are those of the pointers that the values are read through. */
 void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns);
+/* Closes a loop over tiles, whose finish's constants are not to take registers from its sums. */
+void end_tile(Kernel *kernel);
 
 void open_groups(Kernel *kernel, int64_t groups);       /* inside, `group` */
 

@@ -209,12 +209,25 @@ static void emit_forget(Emitter *emitter)
                            "#define forget(a, b) __asm__(\"\" : \"+r\"(a), \"+r\"(b))\n\n");
 }
 
+/* Of a finish's constants a compiler likes to keep some in registers all the time,
+ * which a tile that fills them would have to pay for at each of its taps. */
+static void emit_forget_registers(Emitter *emitter)
+{
+    text_add(emitter->out, "/* Nothing is to stay in a vector register from before to after. */\n"
+                           "#ifdef __x86_64__\n"
+                           "#define forget_registers() __asm__ volatile(\"\" ::: ");
+    for (int i = 0; i < 16; i++)
+        text_add(emitter->out, "%s\"xmm%d\"", i ? ", " : "", i);
+    text_add(emitter->out, ")\n#else\n#define forget_registers()\n#endif\n\n");
+}
+
 /* A small function: how a call of it is seen, and which other helpers it calls. */
 typedef struct Helper { const char *call, *calls; void (*emit)(Emitter *); } Helper;
 
 /* In an order in which each follows what it calls. */
 static const Helper helpers[] = {
-    { "choose(", "", emit_choose }, { "lanes_where(", "choose(", emit_pick }, { "splat(", "", emit_splat }, { "forget(", "", emit_forget }, { "sum_lanes(", "", emit_sum_lanes },
+    { "choose(", "", emit_choose }, { "lanes_where(", "choose(", emit_pick }, { "splat(", "", emit_splat }, { "forget(", "", emit_forget },
+    { "forget_registers(", "", emit_forget_registers }, { "sum_lanes(", "", emit_sum_lanes },
     { "sum_rows(", "", emit_sum_rows }, { "transpose(", "", emit_transpose },
     { "exponential(", "choose( splat(", emit_exponential }, { "exponential_less_1(", "choose( splat(", emit_exponential_less_1 },
     { "logistic(", "choose( splat( exponential(", emit_logistic },

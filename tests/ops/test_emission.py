@@ -4,7 +4,7 @@ weights."""
 import numpy as np
 import pytest
 
-from harness import netc, read_safetensors, run, trainer
+from harness import MODELS, netc, read_safetensors, run, trainer
 
 TOLERANCE = 1e-9
 TRAIN = """
@@ -92,3 +92,8 @@ def test_rows_fetched_ahead_change_nothing(tmp_path):
     forward = text[text.index("static void wide_forward"):]
     assert "__builtin_prefetch" in forward[:forward.index("\n}\n")]
     same_both_ways(WIDE, tmp_path)
+
+
+@pytest.mark.parametrize("target,asks", [("x86-64-v3", True), ("x86-64-v4", False)])
+def test_a_finish_takes_no_register_from_a_tile_that_needs_them_all(target, asks):
+    assert ("forget_registers();" in netc("emit", f"--target={target}", MODELS / "mlp.net").stdout) == asks
