@@ -26,6 +26,11 @@ bool winograd_fits(const Gather *gather)
     return is_plain_gather(gather) && gather->rows.taps == gather->columns.taps && winograd_outputs(gather->rows.taps);
 }
 
+int64_t odd(int64_t count)
+{
+    return count | 1;
+}
+
 /* Taps of all positions that read a source. */
 static int64_t count_taps(const Axis *axis)
 {

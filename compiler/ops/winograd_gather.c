@@ -6,7 +6,8 @@
  * product over the channels, made of the tiles of tiles.c, whose operands stay
  * in the first cache; and what it gives is turned into outputs.  In `work` lie
  * the filters, [points][tiled][summed], the values, [points][summed][tiles], and
- * the products, [points][tiled][tiles].  The filters are turned anew for every
+ * the products, [points][tiled][tiles]; a point's lie an odd number of vectors
+ * after the last one's.  The filters are turned anew for every
  * grain: that costs what a few multiply-adds of a tile do.
  */
 #include "batch_norm2d.h"
@@ -28,6 +29,7 @@ typedef struct Winograd {
     Axis rows, columns;         /* of tiles */
     int64_t strip, tiles;       /* rows of tiles at a time; tiles in them */
     int64_t line;               /* elements of a row of filters: the summed channels, filled up to whole vectors */
+    int64_t filter_point, value_point, product_point;   /* from a point to the next: elements, vectors, vectors */
     RunList runs;               /* tiles of a row whose sources and outputs lie alike */
 } Winograd;
 
@@ -54,7 +56,7 @@ static Gather forwards_gather(const Gather *gather, const Node *pool)
 
 static int64_t filter_elements(const Winograd *winograd)
 {
-    return POINTS_OF_BOTH * winograd->gather->tiled * winograd->line;
+    return POINTS_OF_BOTH * winograd->filter_point;
 }
 
 static Winograd plan_winograd(const Gather *gather, int lanes)
@@ -66,6 +68,9 @@ static Winograd plan_winograd(const Gather *gather, int lanes)
     int64_t column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions * lanes * (int64_t)sizeof(float);
     winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
     winograd.tiles = winograd.strip * winograd.columns.positions;
+    winograd.filter_point = odd(gather->tiled * winograd.line / lanes) * lanes;
+    winograd.value_point = odd(gather->summed * winograd.tiles);
+    winograd.product_point = odd(gather->tiled * winograd.tiles);
     return winograd;
 }
 
@@ -91,7 +96,7 @@ int64_t winograd_work(const Gather *gather, const Node *pool, int lanes)
         return 0;
     Gather forward = forwards_gather(gather, pool);
     Winograd winograd = plan_winograd(&forward, lanes);
-    int64_t vectors = filter_elements(&winograd) / lanes + POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.tiles;
+    int64_t vectors = filter_elements(&winograd) / lanes + POINTS_OF_BOTH * (winograd.value_point + winograd.product_point);
     if (vectors > MOST_BYTES / (lanes * (int64_t)sizeof(float)) || !is_worth_it(&winograd, lanes))
         return 0;
     return vectors;
@@ -151,7 +156,7 @@ static void turn_filters(const Winograd *winograd)
         turn_filter_column(kernel, j, gather->rows.taps);
     kernel_line(kernel, "real *to = filters + t * %lldL + n;", (long long)winograd->line);
     for (int64_t i = 0; i < POINTS; i++)
-        turn_filter_row(kernel, i, gather->columns.taps, gather->tiled * winograd->line);
+        turn_filter_row(kernel, i, gather->columns.taps, winograd->filter_point);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -177,7 +182,7 @@ static void turn_sources(const Winograd *winograd)
         kernel_line(kernel, "const int source = column * %lld;", (long long)columns->stride);
         kernel_line(kernel, "vec *to = values + n * %lldL + tile;", (long long)winograd->tiles);
         emit_turn_tile(kernel, columns, winograd->runs.items[r].start, (Place){ "line%lld[source + %lld]", 1 },
-                       (Place){ "to[%lldL]", winograd->gather->summed * winograd->tiles });
+                       (Place){ "to[%lldL]", winograd->value_point });
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -196,9 +201,9 @@ static void multiply(const Winograd *winograd)
     product.tiled_step = winograd->line;
     product.summed_step = 1;
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
-    kernel_line(kernel, "const vec *in = values + point * %lldL;", (long long)(gather->summed * winograd->tiles));
-    kernel_line(kernel, "const real *weights = filters + point * %lldL;", (long long)(gather->tiled * winograd->line));
-    kernel_line(kernel, "vec *out = products + point * %lldL;", (long long)(gather->tiled * winograd->tiles));
+    kernel_line(kernel, "const vec *in = values + point * %lldL;", (long long)winograd->value_point);
+    kernel_line(kernel, "const real *weights = filters + point * %lldL;", (long long)winograd->filter_point);
+    kernel_line(kernel, "vec *out = products + point * %lldL;", (long long)winograd->product_point);
     emit_product(kernel, &product);
     kernel_line(kernel, "}");
 }
@@ -244,7 +249,7 @@ static void unturn_tile(const Winograd *winograd, Run run)
     bool partial = winograd->gather->rows.positions % outputs;
     open_tiles(kernel, &winograd->columns, run);
     kernel_line(kernel, "const vec *from = products + t * %lldL + tile;", (long long)winograd->tiles);
-    emit_unturn_tile(kernel, (Place){ "from[%lldL]", winograd->gather->tiled * winograd->tiles }, taps, inside);
+    emit_unturn_tile(kernel, (Place){ "from[%lldL]", winograd->product_point }, taps, inside);
     for (int64_t i = 0; i < outputs; i += rows) {
         kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i,
                     (long long)winograd->gather->rows.positions);
@@ -281,7 +286,7 @@ void emit_winograd(Kernel *kernel, const Gather *whole)
         kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", (long long)winograd.columns.sources);
     kernel_line(kernel, "real *filters = (real *)work;");
     kernel_line(kernel, "vec *values = work + %lldL, *products = values + %lldL;", (long long)(filter_elements(&winograd) / kernel->lanes),
-                (long long)(POINTS_OF_BOTH * gather.summed * winograd.tiles));
+                (long long)(POINTS_OF_BOTH * winograd.value_point));
     turn_filters(&winograd);
     kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", (long long)winograd.rows.positions, (long long)winograd.strip);
     turn_sources(&winograd);
