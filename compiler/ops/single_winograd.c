@@ -28,6 +28,13 @@ static int64_t whole_vectors(const Single *single, int64_t channels)
     return (channels + single->kernel.lanes - 1) / single->kernel.lanes;
 }
 
+/* From a point's values, or products, to the next one's: elements. */
+static int64_t point_elements(const Winograd *winograd, int64_t tile)
+{
+    int64_t lanes = winograd->single->kernel.lanes;
+    return odd(winograd->tiles * tile / lanes) * lanes;
+}
+
 static void choose_strip(Winograd *winograd)
 {
     int64_t channels = winograd->ins + whole_vectors(winograd->single, winograd->gather->tiled) * winograd->single->kernel.lanes;
@@ -61,7 +68,7 @@ static void turn_tile(const Winograd *winograd, Run run)
     kernel_line(kernel, "const int64_t source = column * %lldL + c;", (long long)(winograd->columns.stride * stride));
     kernel_line(kernel, "real *to = values + tile * %lldL + c;", (long long)winograd->ins);
     emit_turn_tile(kernel, &winograd->columns, run.start, (Place){ "*(const loose_vec *)(line%lld + source + %lldL)", stride },
-                   (Place){ "*(loose_vec *)(to + %lldL)", winograd->tiles * winograd->ins });
+                   (Place){ "*(loose_vec *)(to + %lldL)", point_elements(winograd, winograd->ins) });
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -103,9 +110,9 @@ static void multiply(const Winograd *winograd, const Block *block, int64_t posit
     inner.y_stride = whole.channels;
     split_columns(&product.columns, positions, &runs);
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
-    kernel_line(kernel, "const real *x = values + point * %lldL;", (long long)(winograd->tiles * winograd->ins));
+    kernel_line(kernel, "const real *x = values + point * %lldL;", (long long)point_elements(winograd, winograd->ins));
     kernel_line(kernel, "const real *b = factors + point * %lldL;", (long long)(block->width * (1 + product.summed)));
-    kernel_line(kernel, "real *y = products + point * %lldL;", (long long)(winograd->tiles * inner.y_stride));
+    kernel_line(kernel, "real *y = products + point * %lldL;", (long long)point_elements(winograd, inner.y_stride));
     kernel_line(kernel, "const int t = 0, row = 0;");
     *kernel = inner.kernel = *kernel;
     for (int i = 0; i < runs.count; i++)
@@ -125,7 +132,7 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
     const Axis *rows = &winograd->gather->rows;
     kernel_line(kernel, "{");
     kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", (long long)stride, (long long)(v * lanes));
-    emit_unturn_tile(kernel, (Place){ "*(const loose_vec *)(from + %lldL)", winograd->tiles * stride }, taps, inside);
+    emit_unturn_tile(kernel, (Place){ "*(const loose_vec *)(from + %lldL)", point_elements(winograd, stride) }, taps, inside);
     kernel_line(kernel, "const vec term = *(const loose_vec *)(b + %lld);", (long long)(v * lanes));
     for (int64_t i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
@@ -193,7 +200,7 @@ bool single_winograd(Single *single, Gather gather)
     Gather product = point_product(&gather, winograd.tiles);
     TileSize tile = choose_single_tile(single, &product);
     int64_t step = tile.vectors * lanes, whole = gather.tiled / step * step;
-    int64_t values = POINTS_OF_BOTH * winograd.tiles * winograd.ins, products = POINTS_OF_BOTH * winograd.tiles * step;
+    int64_t values = POINTS_OF_BOTH * point_elements(&winograd, winograd.ins), products = POINTS_OF_BOTH * point_elements(&winograd, step);
     int64_t line = gather.columns.sources * single->x_stride + lanes;
     Kernel *kernel = &single->kernel;
     pack_single_gather(single, &gather, step);
