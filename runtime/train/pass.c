@@ -345,21 +345,32 @@ static void run_many(const Pass *pass, int thread)
     }
 }
 
-/* Calls `work` for the stretches of [from, to) that no whole-batch gradient is in. */
-static void visit_summed(const Pass *pass, NetShare range, void (*work)(const Pass *pass, int64_t from, int64_t to))
+/* The part of a share that lies in the stretch [from, to), of which `before` elements went ahead. */
+static void visit_part(const Pass *pass, NetShare part, int64_t before, int64_t from, int64_t to,
+                       void (*work)(const Pass *pass, int64_t from, int64_t to))
+{
+    int64_t first = part.from > before ? part.from - before : 0, end = part.to - before < to - from ? part.to - before : to - from;
+    if (first < end)
+        work(pass, from + first, from + end);
+}
+
+/* Calls `work`, unless it is NULL, for what of a share lies where no whole-batch
+ * gradient is; gives the elements that the shares are of. */
+static int64_t visit_summed(const Pass *pass, NetShare part, void (*work)(const Pass *pass, int64_t from, int64_t to))
 {
     const NetModel *model = pass->session->model;
-    int64_t at = range.from;
-    for (int i = 0; i <= model->parameter_count && at < range.to; i++) {
+    int64_t at = 0, elements = 0;
+    for (int i = 0; i <= model->parameter_count; i++) {
         const NetParameter *parameter = i < model->parameter_count ? &model->parameters[i] : NULL;
         if (parameter && (parameter->kind != NET_TRAINED || !parameter->whole_batch))
             continue;
-        int64_t end = parameter && parameter->offset < range.to ? parameter->offset : range.to;
-        if (end > at)
-            work(pass, at, end);
-        if (parameter && parameter->offset + parameter->elements > at)
-            at = parameter->offset + parameter->elements;
+        int64_t end = parameter ? parameter->offset : pass->session->gradient_stride;
+        if (work)
+            visit_part(pass, part, elements, at, end, work);
+        elements += end - at;
+        at = parameter ? parameter->offset + parameter->elements : end;
     }
+    return elements;
 }
 
 /* What a phase summed over the whole batch already is in grain 0's, and no
@@ -388,8 +399,7 @@ static void sum_and_update(const Pass *pass, int64_t from, int64_t to)
     }
 }
 
-/* Clipping by the norm needs the whole gradient: the threads meet before it is
- * measured, and again before it is changed. */
+/* Clipping by the norm needs the whole gradient: the threads meet again before it is changed. */
 static void measure_norm(const Pass *pass, int thread)
 {
     NetSession *session = pass->session;
@@ -397,27 +407,35 @@ static void measure_norm(const Pass *pass, int thread)
     if (!optimizer->clip.squares)
         return;
     NetShare pieces = net_share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
-    net_pool_barrier(session->pool);
     net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
     net_pool_barrier(session->pool);
+}
+
+/* A share of so many elements, by whole vectors. */
+static NetShare share_elements(const Pass *pass, int64_t elements, int thread)
+{
+    NetShare units = net_share((elements + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT, thread, net_pool_threads(pass->session->pool));
+    int64_t end = units.to * NET_RANGE_UNIT;
+    return (NetShare){ units.from * NET_RANGE_UNIT, end < elements ? end : elements };
 }
 
 /* The thread's share of the gradients, added up, and of the weights, moved. */
 static void move_share(const Pass *pass, int thread)
 {
     const NetSession *session = pass->session;
-    NetShare units = net_share(session->gradient_stride / NET_RANGE_UNIT, thread, net_pool_threads(session->pool));
-    NetShare elements = { units.from * NET_RANGE_UNIT, units.to * NET_RANGE_UNIT };
+    NetShare summed = share_elements(pass, visit_summed(pass, (NetShare){ 0, 0 }, NULL), thread);
     if (moves_at_once(pass)) {
         if (may_move(pass))
-            visit_summed(pass, elements, sum_and_update);
+            visit_summed(pass, summed, sum_and_update);
         return;
     }
-    visit_summed(pass, elements, reduce);
+    visit_summed(pass, summed, reduce);
     if (!may_move(pass))
         return;
+    net_pool_barrier(session->pool);
     measure_norm(pass, thread);
-    update(pass, elements.from, elements.to);
+    NetShare all = share_elements(pass, session->gradient_stride, thread);
+    update(pass, all.from, all.to);
 }
 
 static void run(void *context, int thread)
