@@ -75,6 +75,15 @@ int64_t conv2d_work(const Node *node, const Node *pool, int lanes)
     return winograd_work(node->stage == STAGE_FORWARD ? &forward : &backward, pool, lanes);
 }
 
+typedef void Emit(Kernel *kernel, const Gather *forward);
+
+static Emit *gradient_of(const Kernel *kernel, const Gather *forward)
+{
+    if (kernel->node->work)
+        return emit_winograd_gradient;
+    return !kernel->pool && is_pointwise_gradient(forward) ? emit_pointwise_gradient : emit_weight_gradient;
+}
+
 bool emit_conv2d(Kernel *kernel)
 {
     const Node *node = kernel->node;
@@ -92,8 +101,9 @@ bool emit_conv2d(Kernel *kernel)
         gather(kernel, &backward);
         close_gradient_sums(kernel);
     } else {
-        (node->work ? emit_winograd_gradient : emit_weight_gradient)(kernel, &forward);
-        if (forward.bias)
+        Emit *gradient = gradient_of(kernel, &forward);
+        gradient(kernel, &forward);
+        if (forward.bias && gradient != emit_pointwise_gradient)
             emit_bias_gradient(kernel, given.dim[0], shape_plane(given));
     }
     return true;

@@ -86,6 +86,10 @@ void emit_weight_gradient(Kernel *kernel, const Gather *forward);
 /* Whether that is less work than with a gradient for every element, most of them
  * zero, where choosing by lanes is no slower than a multiply-add. */
 bool is_worth_choosing(const Gather *forward, const Node *pool);
+/* pointwise_gradient.c: both gradients of a window of one element at stride 1, with
+ * channels enough, without a pool. */
+bool is_pointwise_gradient(const Gather *forward);
+void emit_pointwise_gradient(Kernel *kernel, const Gather *forward);
 void emit_bias_gradient(Kernel *kernel, int64_t channels, int64_t positions);
 
 #endif

@@ -97,3 +97,28 @@ def test_rows_fetched_ahead_change_nothing(tmp_path):
 @pytest.mark.parametrize("target,asks", [("x86-64-v3", True), ("x86-64-v4", False)])
 def test_a_finish_takes_no_register_from_a_tile_that_needs_them_all(target, asks):
     assert ("forget_registers();" in netc("emit", f"--target={target}", MODELS / "mlp.net").stdout) == asks
+
+
+POINTWISE = """network pointwise {
+    input [5, 16, 16]
+    conv2d(37, 1) as a
+    relu
+    conv2d(21, 1, bias=false) as b
+    relu
+    conv2d(64, 1) as c
+    max_pool2d(2)
+    conv2d(48, 1, groups=2) as d
+    relu
+    conv2d(100, 1) as e
+    conv2d(19, 1) as f
+    flatten
+    linear(10) as fc
+}
+""" + TRAIN % "cross_entropy"
+
+
+def test_windows_of_one_element(tmp_path):
+    (tmp_path / "pointwise.net").write_text(POINTWISE)
+    text = netc("emit", tmp_path / "pointwise.net").stdout
+    assert "vec block[" in text and text.count("vec terms[") > 2        # sources that lie alike are copied; biases go along
+    same_both_ways(POINTWISE, tmp_path)

@@ -1,0 +1,198 @@
+/* pointwise_gradient.c: the weight gradient of a window of one element: the
+ * product of two matrices, [out channels][positions] and [positions][in channels].
+ *
+ * Its sums run over the positions, of which every channel has many, each a line
+ * of the cache: a tile of channels that went over them all would find none of
+ * them there when the next tile comes.  So all tiles of a block of channels pass
+ * over a stretch of positions while it is in the second cache, and their sums
+ * wait in between.  Over the positions a sum has one order, whatever the stretch.
+ */
+#include "tiles.h"
+
+enum {
+    MOST_CHANNELS = 8,          /* of a tile, in and out */
+    MOST_INS = 25,              /* of a block */
+    MOST_SUMS = 2400,           /* of a block: 150 KB where a row of lanes is a cache line */
+    STRETCH = 32,               /* positions */
+    LEAST_POSITIONS = 8,        /* for a tile to be worth taking up and putting down its sums */
+    LEAST_OUTS = 16,            /* with fewer, sources are read as seldom as can be by any tile */
+    ALIKE = 256                 /* planes so many lines apart, or a multiple, want the same places in a cache */
+};
+
+typedef struct Tile { int64_t outs, ins; } Tile;
+
+typedef struct Pointwise {
+    Kernel *kernel;
+    const Gather *forward;
+    int64_t positions;
+    Tile tile, block;           /* channels whose sums are kept in registers; of a block */
+    int64_t stretch;            /* positions that are taken together */
+    bool copies;                /* sources are copied close together */
+} Pointwise;
+
+static bool is_whole(const Axis *axis)
+{
+    return axis->taps == 1 && axis->stride == 1 && axis->before == 0 && axis->sources == axis->positions;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* As many sums as the registers hold with one side's operands and one of the other's, at the fewest loads. */
+static Tile choose_tile(const Gather *forward, int registers)
+{
+    Tile best = { 1, 1 };
+    double best_cost = 1e300;
+    for (int64_t outs = 1; outs <= least(MOST_CHANNELS, forward->tiled); outs++)
+        for (int64_t ins = 1; ins <= least(MOST_CHANNELS, forward->summed); ins++) {
+            int64_t tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            double cost = (double)tiles * ((double)(outs * ins) + 0.25 * (double)(outs + ins) + 2);
+            if (outs * ins + least(outs, ins) + 1 <= registers && cost < best_cost) {
+                best_cost = cost;
+                best = (Tile){ outs, ins };
+            }
+        }
+    return best;
+}
+
+/* Stretches are all about as long. */
+static Pointwise plan(Kernel *kernel, const Gather *forward)
+{
+    Pointwise pointwise = { .kernel = kernel, .forward = forward, .positions = forward->rows.positions * forward->columns.positions };
+    Tile tile = choose_tile(forward, kernel->registers);
+    int64_t pieces = (pointwise.positions + STRETCH - 1) / STRETCH;
+    pointwise.stretch = (pointwise.positions + pieces - 1) / pieces;
+    int64_t ins = MOST_INS / tile.ins * tile.ins;
+    pointwise.tile = tile;
+    pointwise.copies = pointwise.positions % ALIKE == 0;
+    pointwise.block.ins = least(ins, forward->summed);
+    int64_t outs = MOST_SUMS / pointwise.block.ins / tile.outs * tile.outs;
+    pointwise.block.outs = least(outs ? outs : tile.outs, forward->tiled);
+    return pointwise;
+}
+
+bool is_pointwise_gradient(const Gather *forward)
+{
+    return is_whole(&forward->rows) && is_whole(&forward->columns) && forward->tiled >= LEAST_OUTS
+           && forward->rows.positions * forward->columns.positions >= LEAST_POSITIONS;
+}
+
+/* The in channels of the block, from i on, at the positions from p on. */
+static void copy_block(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    kernel_line(kernel, "for (int n = 0; n < ins; n++)");
+    kernel_line(kernel, "    for (int k = 0; k < count; k++)");
+    kernel_line(kernel, "        block[n * %lldL + k] = in[(i + n) * %lldL + p + k];", (long long)pointwise->stretch, (long long)pointwise->positions);
+}
+
+/* The bias's gradient, too, of gradients that will be in the cache then. */
+static void add_terms(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    kernel_line(kernel, "for (int t = 0; i == 0 && t < outs; t++) {");
+    kernel_line(kernel, "const vec *d = from + (o + t) * %lldL + p;", (long long)pointwise->positions);
+    kernel_line(kernel, "vec term = terms[t];");
+    kernel_line(kernel, "for (int k = 0; k < count; k++)");
+    kernel_line(kernel, "    term += d[k];");
+    kernel_line(kernel, "terms[t] = term;");
+    kernel_line(kernel, "}");
+}
+
+/* Adds the stretch's positions to the sums of a tile that begins `a` channels of out
+ * and `b` of in after the block's first. */
+static void emit_tile(const Pointwise *pointwise, Tile tile)
+{
+    Kernel *kernel = pointwise->kernel;
+    Operands gradients = { .name = "d" }, values = { .name = "v" };
+    int64_t plane = pointwise->copies ? pointwise->stretch : pointwise->positions;
+    for (int64_t t = 0; t < tile.outs; t++)
+        push(&gradients.items, ((Value){ t, format("d[%lldL]", (long long)(t * pointwise->positions)) }));
+    for (int64_t n = 0; n < tile.ins; n++)
+        push(&values.items, ((Value){ n, format("v[%lldL]", (long long)(n * plane)) }));
+    kernel_line(kernel, "const vec *d = from + (o + a) * %lldL + p, *v = %s * %lldL%s;", (long long)pointwise->positions,
+                pointwise->copies ? "block + b" : "in + (i + b)", (long long)plane, pointwise->copies ? "" : " + p");
+    kernel_line(kernel, "vec *to = sums + a * %lldL + b;", (long long)pointwise->block.ins);
+    for (int64_t t = 0; t < tile.outs; t++)
+        for (int64_t n = 0; n < tile.ins; n++)
+            kernel_line(kernel, "vec a%lld_%lld = to[%lldL];", (long long)t, (long long)n, (long long)(t * pointwise->block.ins + n));
+    kernel_line(kernel, "for (int k = 0; k < count; k++, d++, v++) {");
+    outer_product(kernel, &gradients, &values);
+    kernel_line(kernel, "}");
+    for (int64_t t = 0; t < tile.outs; t++)
+        for (int64_t n = 0; n < tile.ins; n++)
+            kernel_line(kernel, "to[%lldL] = a%lld_%lld;", (long long)(t * pointwise->block.ins + n), (long long)t, (long long)n);
+}
+
+/* All of the block's in channels; what no whole tile takes are the last of all. */
+static void emit_ins(const Pointwise *pointwise, int64_t outs)
+{
+    Kernel *kernel = pointwise->kernel;
+    int64_t step = pointwise->tile.ins, rest = pointwise->forward->summed % step;
+    kernel_line(kernel, "int b = 0;");
+    kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", (long long)step, (long long)step);
+    emit_tile(pointwise, (Tile){ outs, step });
+    kernel_line(kernel, "}");
+    if (!rest)
+        return;
+    kernel_line(kernel, "if (b < ins) {");
+    emit_tile(pointwise, (Tile){ outs, rest });
+    kernel_line(kernel, "}");
+}
+
+static void emit_outs(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    int64_t step = pointwise->tile.outs, rest = pointwise->forward->tiled % step;
+    kernel_line(kernel, "int a = 0;");
+    kernel_line(kernel, "for (; a + %lld <= outs; a += %lld) {", (long long)step, (long long)step);
+    emit_ins(pointwise, step);
+    kernel_line(kernel, "}");
+    if (!rest)
+        return;
+    kernel_line(kernel, "if (a < outs) {");
+    emit_ins(pointwise, rest);
+    kernel_line(kernel, "}");
+}
+
+static void open_blocks(Kernel *kernel, const char *variable, const char *count, int64_t all, int64_t block)
+{
+    kernel_line(kernel, "for (int %s = 0; %s < %lld; %s += %lld) {", variable, variable, (long long)all, variable, (long long)block);
+    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, (long long)all, variable, (long long)block, (long long)all,
+                variable, (long long)block);
+}
+
+void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
+{
+    Pointwise pointwise = plan(kernel, forward);
+    Tile block = pointwise.block;
+    open_groups(kernel, forward->groups);
+    kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;", (long long)(forward->summed * pointwise.positions),
+                (long long)(forward->tiled * pointwise.positions));
+    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", (long long)forward->group_step);
+    open_blocks(kernel, "i", "ins", forward->summed, block.ins);
+    open_blocks(kernel, "o", "outs", forward->tiled, block.outs);
+    if (forward->bias)
+        kernel_line(kernel, "vec terms[%lld] = { { 0 } };", (long long)block.outs);
+    kernel_line(kernel, "vec sums[%lld] = { { 0 } };", (long long)(block.outs * block.ins));
+    if (pointwise.copies)
+        kernel_line(kernel, "vec block[%lld];", (long long)(block.ins * pointwise.stretch));
+    open_blocks(kernel, "p", "count", pointwise.positions, pointwise.stretch);
+    if (pointwise.copies)
+        copy_block(&pointwise);
+    if (forward->bias)
+        add_terms(&pointwise);
+    emit_outs(&pointwise);
+    kernel_line(kernel, "}");
+    if (forward->bias) {
+        kernel_line(kernel, "if (i == 0)");
+        kernel_line(kernel, "    sum_rows(dbias + group * %lldL + o, terms, outs);", (long long)forward->tiled);
+    }
+    kernel_line(kernel, "for (int t = 0; t < outs; t++)");
+    kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);", (long long)forward->tiled_step, (long long)block.ins);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
