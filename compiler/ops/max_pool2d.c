@@ -56,8 +56,7 @@ static bool selects(const Node *node)
     return dilation->integer[0] == 1 && dilation->integer[1] == 1;
 }
 
-/* The usual pools, whose windows lie side by side and inside the input, are
- * written out; others call the reference. */
+/* Windows that lie side by side and inside the input: each is whole, and no element in two. */
 static bool windows_tile(const Node *node)
 {
     Window rows = node_window(node, window_args, 0), columns = node_window(node, window_args, 1);
@@ -184,16 +183,10 @@ static void emit_backward(Kernel *kernel, int64_t rows, int64_t columns)
     close_windows(kernel);
 }
 
-static bool emit(Kernel *kernel)
-{
-    if (!windows_tile(kernel->node))
-        return false;
-    if (kernel->stage == STAGE_FORWARD)
-        emit_forward(kernel);
-    else
-        emit_backward(kernel, pooled_rows(kernel->node), pooled_columns(kernel->node));
-    return true;
-}
+/* ------------------------------------------------- windows that overlap
+ * … or reach into the padding, or lie apart. */
+
+enum { MOST_TAPS = 16 };        /* of a window's columns: their text is written out */
 
 static Axis forward_axis(const Node *node, int axis)
 {
@@ -202,6 +195,110 @@ static Axis forward_axis(const Node *node, int axis)
         .sources = input_shape(node).dim[1 + axis], .positions = node->out->shape.dim[1 + axis], .taps = window.kernel,
         .stride = window.stride, .dilation = window.dilation, .before = window.before,
     };
+}
+
+/* The output's windows that an element of the input is in. */
+static Axis backward_axis(const Node *node, int axis)
+{
+    Axis reversed = forward_axis(node, axis);
+    reversed.sources = node->out->shape.dim[1 + axis];
+    reversed.positions = input_shape(node).dim[1 + axis];
+    reversed.backward = true;
+    return reversed;
+}
+
+/* Opens loops over the channels, and over the rows and runs of columns of an axis. */
+static void open_plane(Kernel *kernel, const Axis *rows)
+{
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++)", (long long)input_shape(kernel->node).dim[0]);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)rows->positions);
+}
+
+/* As emit_window(), of the taps that lie inside; where none does, y is -inf and noted as -1. */
+static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
+{
+    bool notes = kernel->training;
+    open_run(kernel, columns, run);
+    kernel_line(kernel, "const int64_t p = (c * %lldL + row) * %lldL + column;", (long long)rows->positions, (long long)columns->positions);
+    kernel_line(kernel, "vec best = (vec){ 0 } - (real)__builtin_inf()%s;", notes ? ", which = (vec){ 0 } - 1" : "");
+    open_row_taps(kernel, rows);
+    kernel_line(kernel, "const vec *v = x + (c * %lldL + line) * %lldL + source;", (long long)rows->sources, (long long)columns->sources);
+    for (int64_t tap = 0; tap < columns->taps; tap++) {
+        int64_t source = axis_source(columns, run.start, tap);
+        if (source < 0)
+            continue;
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const vec value = v[%lld];", (long long)(source - first_source(columns, run.start)));
+        kernel_line(kernel, "const mask stays = ((best >= value) | (best != best))%s;", notes ? " & (which >= (vec){ 0 })" : "");
+        kernel_line(kernel, "best = choose(stays, best, value);");
+        if (notes)
+            kernel_line(kernel, "which = choose(stays, which, (vec){ 0 } + (real)(tap * %lld + %lld));", (long long)columns->taps, (long long)tap);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
+    kernel_store(kernel, "y[p]", "p", "best");
+    if (notes)
+        kernel_line(kernel, "aux[p] = which;");
+    kernel_line(kernel, "}");
+}
+
+static void emit_any_forward(Kernel *kernel)
+{
+    Axis rows = forward_axis(kernel->node, 0), columns = forward_axis(kernel->node, 1);
+    RunList runs = { 0 };
+    split_columns(&columns, 1, &runs);
+    open_plane(kernel, &rows);
+    for (int i = 0; i < runs.count; i++)
+        emit_any_window(kernel, &rows, &columns, runs.items[i]);
+    kernel_line(kernel, "}");
+}
+
+/* What the windows that chose an element give it: every element is written once. */
+static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
+{
+    open_run(kernel, columns, run);
+    kernel_line(kernel, "vec *to = dx + (c * %lldL + row) * %lldL + column;", (long long)rows->positions, (long long)columns->positions);
+    for (int64_t x = 0; x < run.width; x++)
+        kernel_line(kernel, kernel->node->accumulate ? "vec a%lld = to[%lld];" : "vec a%lld = { 0 };", (long long)x, (long long)x);
+    open_row_taps(kernel, rows);
+    kernel_line(kernel, "const int64_t p = (c * %lldL + line) * %lldL + source;", (long long)rows->sources, (long long)columns->sources);
+    for (int64_t x = 0; x < run.width; x++)
+        for (int64_t tap = columns->taps - 1; tap >= 0; tap--) {
+            int64_t source = axis_source(columns, run.start + x, tap);
+            long long at = source - first_source(columns, run.start);
+            if (source >= 0)
+                kernel_line(kernel, "a%lld += (vec)((mask)dy[p + %lld] & (aux[p + %lld] == (vec){ 0 } + (real)(tap * %lld + %lld)));", (long long)x, at, at,
+                            (long long)columns->taps, (long long)tap);
+        }
+    kernel_line(kernel, "}");
+    for (int64_t x = 0; x < run.width; x++)
+        kernel_line(kernel, "to[%lld] = a%lld;", (long long)x, (long long)x);
+    kernel_line(kernel, "}");
+}
+
+static void emit_any_backward(Kernel *kernel)
+{
+    Axis rows = backward_axis(kernel->node, 0), columns = backward_axis(kernel->node, 1);
+    RunList runs = { 0 };
+    split_columns(&columns, columns.stride < MOST_TAPS ? columns.stride : MOST_TAPS, &runs);
+    open_plane(kernel, &rows);
+    for (int i = 0; i < runs.count; i++)
+        emit_elements(kernel, &rows, &columns, runs.items[i]);
+    kernel_line(kernel, "}");
+}
+
+static bool emit(Kernel *kernel)
+{
+    bool forward = kernel->stage == STAGE_FORWARD;
+    if (!windows_tile(kernel->node) && node_window(kernel->node, window_args, 1).kernel > MOST_TAPS)
+        return false;
+    if (!windows_tile(kernel->node))
+        (forward ? emit_any_forward : emit_any_backward)(kernel);
+    else if (forward)
+        emit_forward(kernel);
+    else
+        emit_backward(kernel, pooled_rows(kernel->node), pooled_columns(kernel->node));
+    return true;
 }
 
 static bool single(Single *single)

@@ -25,6 +25,8 @@ STATEMENTS = [
     "upsample([2, 3]);  max_pool2d([2, 3])", "upsample(size=[13, 9]);  conv2d(4, [4, 1]) as narrow",
     "conv2d(4, 3, padding=1, groups=4) as depthwise", "conv2d(8, [3, 5], padding=[1, 2], groups=4) as wide;  conv2d(4, 1) as back",
     "max_pool2d(3, stride=1, padding=1)", "max_pool2d(2, stride=1, dilation=2, padding=1)",
+    "relu;  max_pool2d(3, stride=2, padding=1);  upsample(size=[10, 9])", "relu;  max_pool2d([3, 2], stride=[1, 3], ceil_mode=true);  upsample(size=[10, 9])",
+    "max_pool2d([2, 3], stride=[3, 4], dilation=[4, 2], padding=1);  relu;  upsample(size=[10, 9])",
     "avg_pool2d(3, stride=1, padding=1, count_include_pad=false)",
     "conv2d(4, 3, padding=[2, 1]) as padded;  max_pool2d([2, 3]);  upsample(size=[10, 9])",
     "conv2d(5, 3, padding=[2, 0], dilation=[2, 1]) as far;  relu;  max_pool2d([3, 2]);  conv2d(4, 1) as near;  upsample(size=[10, 9])",
