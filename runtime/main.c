@@ -69,6 +69,7 @@ enum { TRAIN = 1, TEST = 2, PREDICT = 4, BENCH = 8, GRADCHECK = 16, INFO = 32, A
 typedef enum Kind {
     FLAG,       /* sets the bool at `place` */
     WORD,       /* sets the const char * at `place` */
+    ONE_OF,     /* likewise, to one of `words` */
     NUMBER,     /* sets the double at `place`: a whole number from `least` to `most` */
     SETTING,    /* sets `setting` */
     PAIR,       /* path=value: sets any setting */
@@ -82,6 +83,7 @@ typedef struct Option {
     size_t place;               /* in Request */
     double least, most;
     const char *setting;
+    const char *const *words;   /* ends with NULL */
 } Option;
 
 #define AT(field) .place = offsetof(Request, field)
@@ -108,7 +110,7 @@ static const Option options[] = {
     { "quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet) },
     { "steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH, NUMBER, AT(steps), 1, 1e9 },
     { "only", "WHAT", "measure only training, inference of one image or of many, or the layers: training, one, many, layers",
-      BENCH, WORD, AT(bench.only) },
+      BENCH, ONE_OF, AT(bench.only), .words = (const char *const[]){ "training", "one", "many", "layers", NULL } },
     { "json", NULL, "print the figures as JSON", BENCH, FLAG, AT(bench.json) },
     { "count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6 },
     { "samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9 },
@@ -212,6 +214,18 @@ static bool set_pair(Request *request, const char *pair, NetError *error)
     return net_setting_set(&request->settings, path, equals + 1, option, error);
 }
 
+static bool set_one_of(const char **place, const Option *option, const char *value, NetError *error)
+{
+    char all[NET_SHAPE_TEXT] = "";
+    for (const char *const *word = option->words; *word; word++) {
+        size_t length = strlen(all);
+        if (strcmp(*word, value) == 0)
+            return *place = value, true;
+        snprintf(all + length, sizeof all - length, "%s%s", word == option->words ? "" : word[1] ? ", " : " or ", *word);
+    }
+    return net_fail(error, "--%s takes %s, not '%.100s'", option->name, all, value);
+}
+
 static bool apply(Request *request, const Option *option, const char *value, NetError *error)
 {
     char name[LONGEST + 1];
@@ -220,6 +234,7 @@ static bool apply(Request *request, const Option *option, const char *value, Net
     switch (option->kind) {
     case FLAG: *(bool *)place = true; return true;
     case WORD: *(const char **)place = value; return true;
+    case ONE_OF: return set_one_of(place, option, value, error);
     case NUMBER: return net_parse_number(place, value, true, option->least, option->most, name, error);
     case SETTING: return net_setting_set(&request->settings, option->setting, value, name, error);
     case PAIR: return set_pair(request, value, error);

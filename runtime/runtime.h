@@ -290,13 +290,17 @@ void net_augment_close(NetAugment *augment);
 const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index, int thread, int lane);
 
 /* Which images a pass takes: order[first], …, or first, … where order is NULL. */
+/* Takes the logits of image i of a batch, `stride` apart, from the thread that made them. */
+typedef void NetTake(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes);
+
 typedef struct NetBatch {
     const NetImages *images;
     const float *pixels;        /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
     const NetAugment *augment;  /* NULL: images as they are */
-    float *logits, *probabilities;      /* [count][classes], to be filled; NULL: not wanted */
+    NetTake *take;              /* is given each image's logits; NULL: nobody wants them */
+    void *to;
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;
@@ -308,8 +312,8 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
 /* One pass of the inference program; the loss is the network's own, or without a
  * train section the cross-entropy of its logits. */
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
-/* Of an image's logits, [classes]. */
-void net_logit_probabilities(const NetModel *model, const real *logits, float *probabilities);
+/* probabilities[class] of an image's logits, which lie `stride` apart: their softmax. */
+void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities);
 /* All of a split; confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
 

@@ -103,7 +103,7 @@ bool emit_conv2d(Kernel *kernel)
     } else {
         Emit *gradient = gradient_of(kernel, &forward);
         gradient(kernel, &forward);
-        if (forward.bias && gradient != emit_pointwise_gradient)
+        if (forward.bias && gradient != emit_pointwise_gradient)       /* which sums the bias's, too */
             emit_bias_gradient(kernel, given.dim[0], shape_plane(given));
     }
     return true;

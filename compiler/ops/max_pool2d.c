@@ -93,22 +93,21 @@ static void close_windows(Kernel *kernel)
         kernel_line(kernel, "}");
 }
 
-/* The comparison is false for NaN on either side, so it asks whether the best
- * so far stays: a NaN then wins, as in PyTorch, and ties go to the earlier tap.
+/* A NaN is larger than all, the last of several, and of equals the first is taken, as in PyTorch.
  * `value` names tap k's for a place. */
 static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(const void *place, int64_t k), const void *place)
 {
     bool notes = kernel->training;
     kernel_line(kernel, "vec best = %s, value;", value(place, 0));
-    kernel_line(kernel, "mask stays;");
+    kernel_line(kernel, "mask takes;");
     if (notes)
         kernel_line(kernel, "vec which = { 0 };");
     for (int64_t tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++) {
         kernel_line(kernel, "value = %s;", value(place, tap));
-        kernel_line(kernel, "stays = (best >= value) | (best != best);");
-        kernel_line(kernel, "best = choose(stays, best, value);");
+        kernel_line(kernel, "takes = (value > best) | (value != value);");
+        kernel_line(kernel, "best = choose(takes, value, best);");
         if (notes)
-            kernel_line(kernel, "which = choose(stays, which, (vec){ 0 } + (real)%lld);", (long long)tap);
+            kernel_line(kernel, "which = choose(takes, (vec){ 0 } + (real)%lld, which);", (long long)tap);
     }
     kernel_store(kernel, "y[p]", "p", "best");
     if (notes)
@@ -229,10 +228,10 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
             continue;
         kernel_line(kernel, "{");
         kernel_line(kernel, "const vec value = v[%lld];", (long long)(source - first_source(columns, run.start)));
-        kernel_line(kernel, "const mask stays = ((best >= value) | (best != best))%s;", notes ? " & (which >= (vec){ 0 })" : "");
-        kernel_line(kernel, "best = choose(stays, best, value);");
+        kernel_line(kernel, "const mask takes = (value > best) | (value != value)%s;", notes ? " | (which < (vec){ 0 })" : "");
+        kernel_line(kernel, "best = choose(takes, value, best);");
         if (notes)
-            kernel_line(kernel, "which = choose(stays, which, (vec){ 0 } + (real)(tap * %lld + %lld));", (long long)columns->taps, (long long)tap);
+            kernel_line(kernel, "which = choose(takes, (vec){ 0 } + (real)(tap * %lld + %lld), which);", (long long)columns->taps, (long long)tap);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");

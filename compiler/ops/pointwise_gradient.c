@@ -5,7 +5,8 @@
  * of the cache: a tile of channels that went over them all would find none of
  * them there when the next tile comes.  So all tiles of a block of channels pass
  * over a stretch of positions while it is in the second cache, and their sums
- * wait in between.  Over the positions a sum has one order, whatever the stretch.
+ * wait in between, on the stack with what is copied: up to 350 KB.  Over the
+ * positions a sum has one order, whatever the stretch.
  */
 #include "tiles.h"
 

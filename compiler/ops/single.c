@@ -268,7 +268,10 @@ static bool comes_and_goes(const Gather *gather, int64_t blocks, int64_t size)
     return blocks > 1 && blocks * size >= MANY_WEIGHTS && reads_weights_once(gather);
 }
 
-/* The loop over the blocks from `from` to `to`.  A share counts all blocks, the last and narrower one, too. */
+/* The loop over the blocks from `from` to `to`.  A share counts all blocks, the last
+ * and narrower one, too: of 300 channels, 128 to a block, there are three, and
+ * the share is of `k` from begin to the lesser of end and 2, here "whole", and
+ * then of the narrow one, if end - 2 is more than 0. */
 static void open_blocks(Single *single, const Gather *gather, int64_t channels, int64_t from, int64_t to, int64_t size)
 {
     Kernel *kernel = &single->kernel;

@@ -28,11 +28,11 @@ static int64_t whole_vectors(const Single *single, int64_t channels)
     return (channels + single->kernel.lanes - 1) / single->kernel.lanes;
 }
 
-/* From a point's values, or products, to the next one's: elements. */
-static int64_t point_elements(const Winograd *winograd, int64_t tile)
+/* From a point's values, or products, of so many channels to the next one's: elements. */
+static int64_t point_elements(const Winograd *winograd, int64_t channels)
 {
     int64_t lanes = winograd->single->kernel.lanes;
-    return odd(winograd->tiles * tile / lanes) * lanes;
+    return to_odd(winograd->tiles * channels / lanes) * lanes;
 }
 
 static void choose_strip(Winograd *winograd)

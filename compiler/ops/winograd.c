@@ -26,7 +26,7 @@ bool winograd_fits(const Gather *gather)
     return is_plain_gather(gather) && gather->rows.taps == gather->columns.taps && winograd_outputs(gather->rows.taps);
 }
 
-int64_t odd(int64_t count)
+int64_t to_odd(int64_t count)
 {
     return count | 1;
 }

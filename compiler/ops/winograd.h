@@ -29,7 +29,7 @@ bool winograd_fits(const Gather *gather);
 
 /* The least odd number that is no less.  A tile goes to, or comes from, a line at
  * each point: at an odd distance no two of them want the same place in a cache. */
-int64_t odd(int64_t count);
+int64_t to_odd(int64_t count);
 
 /* The multiply-adds, of rows of lanes, of doing it directly, without those of taps in the padding. */
 double direct_work(const Gather *gather);

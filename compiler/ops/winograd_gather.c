@@ -68,9 +68,9 @@ static Winograd plan_winograd(const Gather *gather, int lanes)
     int64_t column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions * lanes * (int64_t)sizeof(float);
     winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
     winograd.tiles = winograd.strip * winograd.columns.positions;
-    winograd.filter_point = odd(gather->tiled * winograd.line / lanes) * lanes;
-    winograd.value_point = odd(gather->summed * winograd.tiles);
-    winograd.product_point = odd(gather->tiled * winograd.tiles);
+    winograd.filter_point = to_odd(gather->tiled * winograd.line / lanes) * lanes;
+    winograd.value_point = to_odd(gather->summed * winograd.tiles);
+    winograd.product_point = to_odd(gather->tiled * winograd.tiles);
     return winograd;
 }
 

@@ -87,12 +87,13 @@ turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t fro
 
 /* `some` elements from `from` on, loaded. */
 static inline __attribute__((always_inline)) void
-load_tile(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int some, RealRow scale, RealRow shift)
+load_tile(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int some,
+          const RealRow *scale, const RealRow *shift)
 {
     Row turned[TILE];
     turn_tile(turned, images, lanes, from, some);
     EACH(e, some) {
-        RealRow values = TO_REALS(turned[e]) * scale + shift;
+        RealRow values = TO_REALS(turned[e]) * *scale + *shift;
         memcpy(out + e * out_lanes, &values, (size_t)lanes * sizeof(real));
     }
 }
@@ -101,7 +102,7 @@ load_tile(real *restrict out, int out_lanes, const uint8_t *const *images, int l
  * not the shift. */
 static inline __attribute__((always_inline)) void
 load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
-           RealRow scale, RealRow shift)
+           const RealRow *scale, const RealRow *shift)
 {
     int64_t whole = count / TILE * TILE;
     for (int64_t i = 0; i < whole; i += TILE)
@@ -124,13 +125,13 @@ static NET_EACH_WIDTH void load_lanes(real *out, int out_lanes, const uint8_t *c
         real *to = out + c * plane * out_lanes;
         /* The widths of real hardware, as constants the compiler can unroll. */
         if (lanes == 16)
-            load_plane(to, out_lanes, images, 16, c * plane, plane, lane_scale, lane_shift);
+            load_plane(to, out_lanes, images, 16, c * plane, plane, &lane_scale, &lane_shift);
         else if (lanes == 8)
-            load_plane(to, out_lanes, images, 8, c * plane, plane, lane_scale, lane_shift);
+            load_plane(to, out_lanes, images, 8, c * plane, plane, &lane_scale, &lane_shift);
         else if (lanes == 4)
-            load_plane(to, out_lanes, images, 4, c * plane, plane, lane_scale, lane_shift);
+            load_plane(to, out_lanes, images, 4, c * plane, plane, &lane_scale, &lane_shift);
         else
-            load_plane(to, out_lanes, images, lanes, c * plane, plane, lane_scale, lane_shift);
+            load_plane(to, out_lanes, images, lanes, c * plane, plane, &lane_scale, &lane_shift);
     }
 }
 

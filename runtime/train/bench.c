@@ -121,17 +121,6 @@ static bool measure_all(Bench *bench, NetError *error)
 
 /* ------------------------------------------------------------- preparing */
 
-static bool check_only(const NetBench *options, NetError *error)
-{
-    static const char *const words[] = { "training", "one", "many", "layers" };
-    if (!options->only)
-        return true;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i], options->only) == 0)
-            return true;
-    return net_fail(error, "--only takes training, one, many or layers, not '%s'", options->only);
-}
-
 static bool open_images(Bench *bench, NetError *error)
 {
     const NetModel *model = bench->model;
@@ -262,7 +251,7 @@ bool net_bench(const NetModel *model, const NetSettings *settings, const NetBenc
 {
     Bench bench = { .model = model, .settings = settings, .options = options };
     count_work(&bench);
-    bool good = check_only(options, error) && open_images(&bench, error)
+    bool good = open_images(&bench, error)
         && net_optimizer_open(&bench.optimizer, model, settings, error);
     bench.optimizer.rates.updates = 2;  /* not the first: momentum has its state */
     good = good && measure_all(&bench, error);

@@ -4,9 +4,8 @@
  * Each thread takes a contiguous run of grains and keeps it through all phases,
  * so what it loads and computes is in its own cache.  In inference with many
  * grains it takes a few at a time through the whole program instead, and the
- * threads meet at the end only.  The loss is added in the
- * order of the images and gradients in net_reduce's tree, so the number of
- * threads is not in any result.
+ * threads meet at the end only.  The loss is added in the order of the images and
+ * gradients in net_reduce's tree, so the number of threads is not in any result.
  */
 #include "runtime.h"
 
@@ -20,7 +19,8 @@ typedef struct Pass {
     const NetOptimizer *optimizer;
     bool training;
     NetStep step;
-    atomic_llong *taken;        /* inference with many grains: how many somebody took; else NULL */
+    bool many;                  /* inference with many grains: see run_many() */
+    atomic_llong *taken;        /* how many of them somebody took */
 } Pass;
 
 static int64_t image_index(const NetBatch *batch, int64_t image)
@@ -133,28 +133,12 @@ static double log_sum(Logits logits, double most)
     return log(sum);
 }
 
-static void find_probabilities(Logits logits, float *probabilities)
+void net_probabilities(const real *first, int64_t stride, int64_t classes, float *probabilities)
 {
-    double most = logit(logits, 0);
-    for (int64_t class = 1; class < logits.classes; class++)
-        most = fmax(most, logit(logits, class));
-    double total = log_sum(logits, most);
-    for (int64_t class = 0; class < logits.classes; class++)
+    Logits logits = {first, stride, classes};
+    double most = logit(logits, find_largest(logits)), total = log_sum(logits, most);
+    for (int64_t class = 0; class < classes; class++)
         probabilities[class] = (float)exp(logit(logits, class) - most - total);
-}
-
-void net_logit_probabilities(const NetModel *model, const real *logits, float *probabilities)
-{
-    find_probabilities((Logits){logits, 1, model->classes}, probabilities);
-}
-
-/* What the batch is to give of an image besides its class. */
-static void give(const NetBatch *batch, int64_t image, Logits logits)
-{
-    for (int64_t class = 0; batch->logits && class < logits.classes; class++)
-        batch->logits[image * logits.classes + class] = (float)logit(logits, class);
-    if (batch->probabilities)
-        find_probabilities(logits, batch->probabilities + image * logits.classes);
 }
 
 /* Of a grain that lies in the slot.  A network with a loss of its own computes it
@@ -169,7 +153,8 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
         double most = logit(logits, session->predicted[image] = find_largest(logits));
         if (!own_loss && has_labels(pass->batch))
             session->loss[image] = (real)(log_sum(logits, most) + most - logit(logits, session->targets[image]));
-        give(pass->batch, image, logits);
+        if (pass->batch->take)
+            pass->batch->take(pass->batch->to, image, logits.first, logits.stride, logits.classes);
     }
 }
 
@@ -306,7 +291,7 @@ static NetShare take_grains(const Pass *pass)
 }
 
 /* The step as if it had these grains only, in the slots from `slot` on. */
-static NetStep narrow(const Pass *pass, NetShare grains, int64_t slot)
+static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
 {
     const NetModel *model = pass->session->model;
     int64_t lanes = model->lanes, image = grains.from * lanes;
@@ -336,7 +321,7 @@ static void run_many(const Pass *pass, int thread)
 {
     int64_t slot = net_share(pass->step.grains, thread, net_pool_threads(pass->session->pool)).from;
     for (NetShare grains = take_grains(pass); grains.from < grains.to; grains = take_grains(pass)) {
-        NetStep step = narrow(pass, grains, slot);
+        NetStep step = step_of_grains(pass, grains, slot);
         for (int64_t i = 0; i < step.grains; i++)
             load(pass, grains.from + i, slot + i, thread);
         run_program(pass, &step, thread);
@@ -354,9 +339,9 @@ static void visit_part(const Pass *pass, NetShare part, int64_t before, int64_t 
         work(pass, from + first, from + end);
 }
 
-/* Calls `work`, unless it is NULL, for what of a share lies where no whole-batch
- * gradient is; gives the elements that the shares are of. */
-static int64_t visit_summed(const Pass *pass, NetShare part, void (*work)(const Pass *pass, int64_t from, int64_t to))
+/* Calls `work` for the part of what no whole-batch gradient is in, or with none
+ * only counts it; gives its elements. */
+static int64_t visit_summed(const Pass *pass, const NetShare *part, void (*work)(const Pass *pass, int64_t from, int64_t to))
 {
     const NetModel *model = pass->session->model;
     int64_t at = 0, elements = 0;
@@ -365,12 +350,17 @@ static int64_t visit_summed(const Pass *pass, NetShare part, void (*work)(const 
         if (parameter && (parameter->kind != NET_TRAINED || !parameter->whole_batch))
             continue;
         int64_t end = parameter ? parameter->offset : pass->session->gradient_stride;
-        if (work)
-            visit_part(pass, part, elements, at, end, work);
+        if (part)
+            visit_part(pass, *part, elements, at, end, work);
         elements += end - at;
         at = parameter ? parameter->offset + parameter->elements : end;
     }
     return elements;
+}
+
+static int64_t count_summed(const Pass *pass)
+{
+    return visit_summed(pass, NULL, NULL);
 }
 
 /* What a phase summed over the whole batch already is in grain 0's, and no
@@ -423,13 +413,13 @@ static NetShare share_elements(const Pass *pass, int64_t elements, int thread)
 static void move_share(const Pass *pass, int thread)
 {
     const NetSession *session = pass->session;
-    NetShare summed = share_elements(pass, visit_summed(pass, (NetShare){ 0, 0 }, NULL), thread);
+    NetShare summed = share_elements(pass, count_summed(pass), thread);
     if (moves_at_once(pass)) {
         if (may_move(pass))
-            visit_summed(pass, summed, sum_and_update);
+            visit_summed(pass, &summed, sum_and_update);
         return;
     }
-    visit_summed(pass, summed, reduce);
+    visit_summed(pass, &summed, reduce);
     if (!may_move(pass))
         return;
     net_pool_barrier(session->pool);
@@ -443,7 +433,7 @@ static void run(void *context, int thread)
     const Pass *pass = context;
     NetSession *session = pass->session;
     int threads = net_pool_threads(session->pool);
-    if (pass->taken) {
+    if (pass->many) {
         run_many(pass, thread);
         return;
     }
@@ -479,7 +469,8 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch, const Net
         },
     };
     atomic_llong taken = 0;
-    pass.taken = !training && has_many_grains(session, batch) ? &taken : NULL;
+    pass.many = !training && has_many_grains(session, batch);
+    pass.taken = &taken;
     net_pool_run(session->pool, run, &pass);
     return add_up(session, batch);
 }

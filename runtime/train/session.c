@@ -202,17 +202,30 @@ bool net_save(const NetSession *session, const char *path, NetError *error)
     return net_weights_write(session, NULL, path, NULL, error);
 }
 
+static void take_logits(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes)
+{
+    float *row = (float *)to + image * classes;
+    for (int64_t class = 0; class < classes; class++)
+        row[class] = (float)logits[class * stride];
+}
+
+static void take_probabilities(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes)
+{
+    net_probabilities(logits, stride, classes, (float *)to + image * classes);
+}
+
 void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits)
 {
     const NetModel *model = session->model;
     const real *lone = count == 1 ? net_single_floats(session, pixels) : NULL;
-    for (int64_t c = 0; lone && c < model->classes; c++)
-        logits[c] = (float)lone[c];
-    if (lone)
+    if (lone) {
+        take_logits(logits, 0, lone, 1, model->classes);
         return;
+    }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some, .logits = logits + first * model->classes});
+        net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some,
+                                             .take = take_logits, .to = logits + first * model->classes});
     }
 }
 
@@ -221,12 +234,12 @@ void net_classify(NetSession *session, const uint8_t *images, int64_t count, flo
     const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
     const real *lone = count == 1 ? net_single_bytes(session, images) : NULL;
     if (lone) {
-        net_logit_probabilities(session->model, lone, probabilities);
+        take_probabilities(probabilities, 0, lone, 1, session->model->classes);
         return;
     }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        float *some_probabilities = probabilities + first * session->model->classes;
-        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some, .probabilities = some_probabilities});
+        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some,
+                                             .take = take_probabilities, .to = probabilities + first * session->model->classes});
     }
 }
