@@ -74,41 +74,48 @@ typedef int32_t Row32 __attribute__((vector_size(TILE * 4)));
 
 /* turned[element][lane] from images[lane][element]. */
 static inline __attribute__((always_inline)) void
-turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t from, int elements)
+turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t from)
 {
     Row other[TILE];
     EACH(lane, TILE) {
         turned[lane] = (Row){ 0 };
         if (lane < lanes && images[lane])
-            memcpy(&turned[lane], images[lane] + from, (size_t)elements);
+            memcpy(&turned[lane], images[lane] + from, TILE);
     }
     TURN_ROWS(turned, other)
 }
 
-/* `some` elements from `from` on, loaded. */
-static inline __attribute__((always_inline)) void
-load_tile(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int some,
-          const RealRow *scale, const RealRow *shift)
+/* Where the tile begins that element i is in: the last one ends with the last
+ * element, and does some of the one before again. */
+static inline int64_t tile_start(int64_t i, int64_t count)
 {
-    Row turned[TILE];
-    turn_tile(turned, images, lanes, from, some);
-    EACH(e, some) {
-        RealRow values = TO_REALS(turned[e]) * *scale + *shift;
-        memcpy(out + e * out_lanes, &values, (size_t)lanes * sizeof(real));
-    }
+    return i + TILE <= count ? i : count - TILE;
 }
 
-/* scale and shift are 0 in lanes without an image, so that their output is 0 and
- * not the shift. */
+/* At least a tile of elements from `from` on.  scale and shift are 0 in lanes
+ * without an image, so that their output is 0 and not the shift. */
 static inline __attribute__((always_inline)) void
 load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
            const RealRow *scale, const RealRow *shift)
 {
-    int64_t whole = count / TILE * TILE;
-    for (int64_t i = 0; i < whole; i += TILE)
-        load_tile(out + i * out_lanes, out_lanes, images, lanes, from + i, TILE, scale, shift);
-    if (whole < count)
-        load_tile(out + whole * out_lanes, out_lanes, images, lanes, from + whole, (int)(count - whole), scale, shift);
+    Row turned[TILE];
+    for (int64_t i = 0; i < count; i += TILE) {
+        int64_t at = tile_start(i, count);
+        turn_tile(turned, images, lanes, from + at);
+        EACH(e, TILE) {
+            RealRow values = TO_REALS(turned[e]) * *scale + *shift;
+            memcpy(out + (at + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
+        }
+    }
+}
+
+/* The same of any number of elements and lanes. */
+static void load_few(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
+                     const RealRow *scale, const RealRow *shift)
+{
+    for (int64_t i = 0; i < count; i++)
+        for (int lane = 0; lane < lanes; lane++)
+            out[i * out_lanes + lane] = (images[lane] ? (real)images[lane][from + i] : 0) * (*scale)[lane] + (*shift)[lane];
 }
 
 /* Up to TILE lanes of every channel. */
@@ -124,14 +131,14 @@ static NET_EACH_WIDTH void load_lanes(real *out, int out_lanes, const uint8_t *c
         }
         real *to = out + c * plane * out_lanes;
         /* The widths of real hardware, as constants the compiler can unroll. */
-        if (lanes == 16)
+        if (lanes == 16 && plane >= TILE)
             load_plane(to, out_lanes, images, 16, c * plane, plane, &lane_scale, &lane_shift);
-        else if (lanes == 8)
+        else if (lanes == 8 && plane >= TILE)
             load_plane(to, out_lanes, images, 8, c * plane, plane, &lane_scale, &lane_shift);
-        else if (lanes == 4)
+        else if (lanes == 4 && plane >= TILE)
             load_plane(to, out_lanes, images, 4, c * plane, plane, &lane_scale, &lane_shift);
         else
-            load_plane(to, out_lanes, images, lanes, c * plane, plane, &lane_scale, &lane_shift);
+            load_few(to, out_lanes, images, lanes, c * plane, plane, &lane_scale, &lane_shift);
     }
 }
 
@@ -167,35 +174,43 @@ void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, Net
 
 typedef float FloatRow __attribute__((vector_size(TILE * sizeof(float))));
 
-/* The elements from `from` on, `some` of them, of up to TILE lanes. */
+/* At least a tile of elements, of up to TILE lanes. */
 static inline __attribute__((always_inline)) void
-turn_floats(real *restrict out, int out_lanes, const float *const *images, int lanes, int64_t from, int some)
+turn_floats(real *restrict out, int out_lanes, const float *const *images, int lanes, int64_t elements)
 {
     FloatRow turned[TILE], other[TILE];
-    EACH(lane, TILE) {
-        turned[lane] = (FloatRow){ 0 };
-        if (lane < lanes && images[lane])
-            memcpy(&turned[lane], images[lane] + from, (size_t)some * sizeof(float));
+    for (int64_t i = 0; i < elements; i += TILE) {
+        int64_t at = tile_start(i, elements);
+        EACH(lane, TILE) {
+            turned[lane] = (FloatRow){ 0 };
+            if (lane < lanes && images[lane])
+                memcpy(&turned[lane], images[lane] + at, sizeof turned[lane]);
+        }
+        TURN_ROWS(turned, other)
+        EACH(e, TILE) {
+            RealRow values = __builtin_convertvector(turned[e], RealRow);
+            memcpy(out + (at + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
+        }
     }
-    TURN_ROWS(turned, other)
-    EACH(e, some) {
-        RealRow values = __builtin_convertvector(turned[e], RealRow);
-        memcpy(out + (from + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
-    }
+}
+
+static void turn_few(real *restrict out, int out_lanes, const float *const *images, int lanes, int64_t elements)
+{
+    for (int64_t e = 0; e < elements; e++)
+        for (int lane = 0; lane < lanes; lane++)
+            out[e * out_lanes + lane] = images[lane] ? (real)images[lane][e] : 0;
 }
 
 static NET_EACH_WIDTH void turn_lanes(real *out, int out_lanes, const float *const *images, int lanes, int64_t elements)
 {
-    int64_t whole = elements / TILE * TILE;
-    for (int64_t from = 0; from < whole; from += TILE)
-        if (lanes == 16)
-            turn_floats(out, out_lanes, images, 16, from, TILE);
-        else if (lanes == 8)
-            turn_floats(out, out_lanes, images, 8, from, TILE);
-        else
-            turn_floats(out, out_lanes, images, lanes, from, TILE);
-    if (whole < elements)
-        turn_floats(out, out_lanes, images, lanes, whole, (int)(elements - whole));
+    if (lanes == 16 && elements >= TILE)
+        turn_floats(out, out_lanes, images, 16, elements);
+    else if (lanes == 8 && elements >= TILE)
+        turn_floats(out, out_lanes, images, 8, elements);
+    else if (lanes == 4 && elements >= TILE)
+        turn_floats(out, out_lanes, images, 4, elements);
+    else
+        turn_few(out, out_lanes, images, lanes, elements);
 }
 
 void net_turn_grain(real *out, const float *const *images, int lanes, int64_t elements)
