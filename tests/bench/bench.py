@@ -89,7 +89,8 @@ class Peer:
 
 def trainer(network):
     path = WORK / network
-    if not path.exists() or path.stat().st_mtime < (ROOT / "build" / "netc").stat().st_mtime:
+    made_from = [ROOT / "build" / "netc", ROOT / "build" / "libnet_f32.a"]
+    if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in made_from):
         subprocess.run([ROOT / "build" / "netc", "build", ROOT / "models" / f"{network}.net", "-o", path], check=True)
     return path
 
