@@ -24,15 +24,9 @@ Axis conv2d_axis(const Node *node, int axis)
  * pool takes them by rows. */
 static void flatten_rows(const Kernel *kernel, Gather *gather)
 {
-    Axis *rows = &gather->rows, *columns = &gather->columns;
-    bool fits = fits_block(kernel, gather->summed * rows->sources * columns->sources);
-    bool pointwise = rows->taps == 1 && columns->taps == 1 && rows->stride == 1 && columns->stride == 1
-                     && rows->before == 0 && columns->before == 0 && rows->sources == rows->positions
-                     && columns->sources == columns->positions;
-    if (!pointwise || !fits || kernel->pool)
-        return;
-    columns->sources = columns->positions = rows->sources * columns->sources;
-    rows->sources = rows->positions = 1;
+    bool fits = fits_block(kernel, gather->summed * gather->rows.sources * gather->columns.sources);
+    if (is_pointwise(gather) && fits && !kernel->pool)
+        make_one_row(gather);
 }
 
 static Gather forward_gather(const Node *node)

@@ -93,8 +93,19 @@ static void close_windows(Kernel *kernel)
         kernel_line(kernel, "}");
 }
 
-/* A NaN is larger than all, the last of several, and of equals the first is taken, as in PyTorch.
- * `value` names tap k's for a place. */
+/* `value`, of the tap with this number, is taken if it is larger than the best so
+ * far, or if `besides` says so.  A NaN is larger than all, the last of several, and
+ * of equals the first is taken, as in PyTorch. */
+static void emit_take(Kernel *kernel, const char *value, const char *number, const char *besides)
+{
+    kernel_line(kernel, "value = %s;", value);
+    kernel_line(kernel, "takes = (value > best) | (value != value)%s;", besides);
+    kernel_line(kernel, "best = choose(takes, value, best);");
+    if (kernel->training)
+        kernel_line(kernel, "which = choose(takes, (vec){ 0 } + (real)%s, which);", number);
+}
+
+/* `value` names tap k's for a place. */
 static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(const void *place, int64_t k), const void *place)
 {
     bool notes = kernel->training;
@@ -102,13 +113,8 @@ static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(c
     kernel_line(kernel, "mask takes;");
     if (notes)
         kernel_line(kernel, "vec which = { 0 };");
-    for (int64_t tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++) {
-        kernel_line(kernel, "value = %s;", value(place, tap));
-        kernel_line(kernel, "takes = (value > best) | (value != value);");
-        kernel_line(kernel, "best = choose(takes, value, best);");
-        if (notes)
-            kernel_line(kernel, "which = choose(takes, (vec){ 0 } + (real)%lld, which);", (long long)tap);
-    }
+    for (int64_t tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++)
+        emit_take(kernel, value(place, tap), format("%lld", (long long)tap), "");
     kernel_store(kernel, "y[p]", "p", "best");
     if (notes)
         kernel_line(kernel, "aux[p] = which;");
@@ -196,17 +202,7 @@ static Axis forward_axis(const Node *node, int axis)
     };
 }
 
-/* The output's windows that an element of the input is in. */
-static Axis backward_axis(const Node *node, int axis)
-{
-    Axis reversed = forward_axis(node, axis);
-    reversed.sources = node->out->shape.dim[1 + axis];
-    reversed.positions = input_shape(node).dim[1 + axis];
-    reversed.backward = true;
-    return reversed;
-}
-
-/* Opens loops over the channels, and over the rows and runs of columns of an axis. */
+/* Opens loops over the channels and the rows of an axis. */
 static void open_plane(Kernel *kernel, const Axis *rows)
 {
     kernel_line(kernel, "for (int c = 0; c < %lld; c++)", (long long)input_shape(kernel->node).dim[0]);
@@ -219,20 +215,15 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
     bool notes = kernel->training;
     open_run(kernel, columns, run);
     kernel_line(kernel, "const int64_t p = (c * %lldL + row) * %lldL + column;", (long long)rows->positions, (long long)columns->positions);
-    kernel_line(kernel, "vec best = (vec){ 0 } - (real)__builtin_inf()%s;", notes ? ", which = (vec){ 0 } - 1" : "");
+    kernel_line(kernel, "vec best = (vec){ 0 } - (real)__builtin_inf(), value%s;", notes ? ", which = (vec){ 0 } - 1" : "");
+    kernel_line(kernel, "mask takes;");
     open_row_taps(kernel, rows);
     kernel_line(kernel, "const vec *v = x + (c * %lldL + line) * %lldL + source;", (long long)rows->sources, (long long)columns->sources);
     for (int64_t tap = 0; tap < columns->taps; tap++) {
         int64_t source = axis_source(columns, run.start, tap);
-        if (source < 0)
-            continue;
-        kernel_line(kernel, "{");
-        kernel_line(kernel, "const vec value = v[%lld];", (long long)(source - first_source(columns, run.start)));
-        kernel_line(kernel, "const mask takes = (value > best) | (value != value)%s;", notes ? " | (which < (vec){ 0 })" : "");
-        kernel_line(kernel, "best = choose(takes, value, best);");
-        if (notes)
-            kernel_line(kernel, "which = choose(takes, (vec){ 0 } + (real)(tap * %lld + %lld), which);", (long long)columns->taps, (long long)tap);
-        kernel_line(kernel, "}");
+        if (source >= 0)
+            emit_take(kernel, format("v[%lld]", (long long)(source - first_source(columns, run.start))),
+                      format("(tap * %lld + %lld)", (long long)columns->taps, (long long)tap), notes ? " | (which < (vec){ 0 })" : "");
     }
     kernel_line(kernel, "}");
     kernel_store(kernel, "y[p]", "p", "best");
@@ -277,7 +268,7 @@ static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns,
 
 static void emit_any_backward(Kernel *kernel)
 {
-    Axis rows = backward_axis(kernel->node, 0), columns = backward_axis(kernel->node, 1);
+    Axis rows = reversed(forward_axis(kernel->node, 0)), columns = reversed(forward_axis(kernel->node, 1));
     RunList runs = { 0 };
     split_columns(&columns, columns.stride < MOST_TAPS ? columns.stride : MOST_TAPS, &runs);
     open_plane(kernel, &rows);

@@ -20,49 +20,20 @@ enum {
     ALIKE = 256                 /* planes so many lines apart, or a multiple, want the same places in a cache */
 };
 
-typedef struct Tile { int64_t outs, ins; } Tile;
-
 typedef struct Pointwise {
     Kernel *kernel;
     const Gather *forward;
     int64_t positions;
-    Tile tile, block;           /* channels whose sums are kept in registers; of a block */
+    OuterTile tile, block;      /* channels whose sums are kept in registers; of a block */
     int64_t stretch;            /* positions that are taken together */
     bool copies;                /* sources are copied close together */
 } Pointwise;
-
-static bool is_whole(const Axis *axis)
-{
-    return axis->taps == 1 && axis->stride == 1 && axis->before == 0 && axis->sources == axis->positions;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* As many sums as the registers hold with one side's operands and one of the other's, at the fewest loads. */
-static Tile choose_tile(const Gather *forward, int registers)
-{
-    Tile best = { 1, 1 };
-    double best_cost = 1e300;
-    for (int64_t outs = 1; outs <= least(MOST_CHANNELS, forward->tiled); outs++)
-        for (int64_t ins = 1; ins <= least(MOST_CHANNELS, forward->summed); ins++) {
-            int64_t tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
-            double cost = (double)tiles * ((double)(outs * ins) + 0.25 * (double)(outs + ins) + 2);
-            if (outs * ins + least(outs, ins) + 1 <= registers && cost < best_cost) {
-                best_cost = cost;
-                best = (Tile){ outs, ins };
-            }
-        }
-    return best;
-}
 
 /* Stretches are all about as long. */
 static Pointwise plan(Kernel *kernel, const Gather *forward)
 {
     Pointwise pointwise = { .kernel = kernel, .forward = forward, .positions = forward->rows.positions * forward->columns.positions };
-    Tile tile = choose_tile(forward, kernel->registers);
+    OuterTile tile = choose_outer_tile(forward, (OuterTile){ MOST_CHANNELS, MOST_CHANNELS }, 1, kernel->registers);
     int64_t pieces = (pointwise.positions + STRETCH - 1) / STRETCH;
     pointwise.stretch = (pointwise.positions + pieces - 1) / pieces;
     int64_t ins = MOST_INS / tile.ins * tile.ins;
@@ -76,7 +47,7 @@ static Pointwise plan(Kernel *kernel, const Gather *forward)
 
 bool is_pointwise_gradient(const Gather *forward)
 {
-    return is_whole(&forward->rows) && is_whole(&forward->columns) && forward->tiled >= LEAST_OUTS
+    return is_pointwise(forward) && forward->tiled >= LEAST_OUTS
            && forward->rows.positions * forward->columns.positions >= LEAST_POSITIONS;
 }
 
@@ -104,7 +75,7 @@ static void add_terms(const Pointwise *pointwise)
 
 /* Adds the stretch's positions to the sums of a tile that begins `a` channels of out
  * and `b` of in after the block's first. */
-static void emit_tile(const Pointwise *pointwise, Tile tile)
+static void emit_tile(const Pointwise *pointwise, OuterTile tile)
 {
     Kernel *kernel = pointwise->kernel;
     Operands gradients = { .name = "d" }, values = { .name = "v" };
@@ -134,12 +105,12 @@ static void emit_ins(const Pointwise *pointwise, int64_t outs)
     int64_t step = pointwise->tile.ins, rest = pointwise->forward->summed % step;
     kernel_line(kernel, "int b = 0;");
     kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", (long long)step, (long long)step);
-    emit_tile(pointwise, (Tile){ outs, step });
+    emit_tile(pointwise, (OuterTile){ outs, step });
     kernel_line(kernel, "}");
     if (!rest)
         return;
     kernel_line(kernel, "if (b < ins) {");
-    emit_tile(pointwise, (Tile){ outs, rest });
+    emit_tile(pointwise, (OuterTile){ outs, rest });
     kernel_line(kernel, "}");
 }
 
@@ -168,7 +139,7 @@ static void open_blocks(Kernel *kernel, const char *variable, const char *count,
 void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
 {
     Pointwise pointwise = plan(kernel, forward);
-    Tile block = pointwise.block;
+    OuterTile block = pointwise.block;
     open_groups(kernel, forward->groups);
     kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;", (long long)(forward->summed * pointwise.positions),
                 (long long)(forward->tiled * pointwise.positions));

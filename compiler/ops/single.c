@@ -309,17 +309,6 @@ static void gather_blocks(Single *single, const Gather *gather, const RunList *r
         kernel_line(kernel, "w += %lldL;", (long long)((to - from) / channels * size));
 }
 
-/* Positions that lie side by side in both tensors are one row. */
-static void one_row(Gather *gather)
-{
-    Axis *rows = &gather->rows, *columns = &gather->columns;
-    if (rows->taps > 1 || columns->taps > 1 || rows->stride > 1 || columns->stride > 1 || rows->before || columns->before
-        || rows->sources != rows->positions || columns->sources != columns->positions)
-        return;
-    columns->sources = columns->positions = rows->sources * columns->sources;
-    rows->sources = rows->positions = 1;
-}
-
 void pack_single_gather(Single *single, const Gather *gather, int64_t step)
 {
     Packing *packing = &single->packing;
@@ -335,7 +324,8 @@ void pack_single_gather(Single *single, const Gather *gather, int64_t step)
 void single_gather(Single *single, Gather gather)
 {
     Kernel *kernel = &single->kernel;
-    one_row(&gather);
+    if (is_pointwise(&gather))
+        make_one_row(&gather);
     TileSize tile = choose_single_tile(single, &gather);
     int64_t step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
     RunList runs = { 0 };

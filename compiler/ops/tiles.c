@@ -201,7 +201,7 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
 
 /* --------------------------------------------------------------- gather */
 
-static Axis reversed(Axis axis)
+Axis reversed(Axis axis)
 {
     int64_t sources = axis.sources;
     axis.sources = axis.positions;
@@ -471,6 +471,27 @@ static void open_block(Kernel *kernel, int64_t rows, int64_t block)
     }
 }
 
+int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+OuterTile choose_outer_tile(const Gather *forward, OuterTile most, int64_t lines, int registers)
+{
+    OuterTile best = { 1, 1 };
+    double best_cost = 1e300;
+    for (int64_t outs = 1; outs <= least(most.outs, forward->tiled); outs++)
+        for (int64_t ins = 1; ins <= least(most.ins, forward->summed); ins++) {
+            int64_t side = ins * lines, tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            double cost = (double)tiles * ((double)(outs * side) + 0.25 * (double)(outs + side) + 2);
+            if (outs * side + least(outs, side) + 1 <= registers && cost < best_cost) {
+                best_cost = cost;
+                best = (OuterTile){ outs, ins };
+            }
+        }
+    return best;
+}
+
 void end_tile(Kernel *kernel)
 {
     if (kernel->finish && kernel->registers < 32)
@@ -481,6 +502,23 @@ void end_tile(Kernel *kernel)
 void open_groups(Kernel *kernel, int64_t groups)
 {
     kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", (long long)groups);
+}
+
+static bool is_whole(const Axis *axis)
+{
+    return axis->taps == 1 && axis->stride == 1 && axis->before == 0 && axis->sources == axis->positions;
+}
+
+bool is_pointwise(const Gather *gather)
+{
+    return is_whole(&gather->rows) && is_whole(&gather->columns);
+}
+
+void make_one_row(Gather *gather)
+{
+    Axis *rows = &gather->rows, *columns = &gather->columns;
+    columns->sources = columns->positions = rows->sources * columns->sources;
+    rows->sources = rows->positions = 1;
 }
 
 Gather reversed_gather(const Gather *forward, bool accumulate)

@@ -24,6 +24,8 @@ int64_t axis_source(const Axis *axis, int64_t position, int64_t tap);
 int64_t first_source(const Axis *axis, int64_t column); /* that a tile which begins at `column` counts from */
 
 bool every_tap_lies_inside(const Axis *axis);
+/* The axis of an input's gradient: positions and sources change places. */
+Axis reversed(Axis axis);
 
 /* Tiles of `width` columns from `start`, `count` of them, whose taps lie alike
  * relative to their first source. */
@@ -51,6 +53,11 @@ typedef struct Gather {
     int64_t group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
 } Gather;
 
+/* A window of one element at stride 1, without padding: a matrix product, whose
+ * positions lie side by side in both tensors and may be taken as one row. */
+bool is_pointwise(const Gather *gather);
+void make_one_row(Gather *gather);
+
 /* The values that one side of an outer product multiplies: their places in the
  * accumulators' names, and where each is read. */
 typedef struct Value { int64_t at; const char *text; } Value;
@@ -58,6 +65,12 @@ typedef struct Operands { const char *name; LIST(Value) items; } Operands;
 /* a<row>_<column> += row's value * column's value, for all of both; the names
  * are those of the pointers that the values are read through. */
 void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns);
+/* Of the sums of an outer product those that are kept in registers, with one side's
+ * operands and one of the other's, at the fewest loads: out channels times in
+ * channels, each of which has so many `lines`. */
+typedef struct OuterTile { int64_t outs, ins; } OuterTile;
+OuterTile choose_outer_tile(const Gather *forward, OuterTile most, int64_t lines, int registers);
+int64_t least(int64_t a, int64_t b);
 /* Closes a loop over tiles, whose finish's constants are not to take registers from its sums. */
 void end_tile(Kernel *kernel);
 

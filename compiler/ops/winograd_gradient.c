@@ -30,13 +30,6 @@ typedef struct Winograd {
     int64_t outs;               /* channels of gradients that are turned at a time */
 } Winograd;
 
-typedef struct Tile { int64_t outs, ins; } Tile;
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static Winograd plan_gradient(const Gather *forward, int lanes)
 {
     Winograd winograd = { .forward = forward, .columns = winograd_tiles(&forward->columns) };
@@ -64,23 +57,6 @@ int64_t winograd_gradient_work(const Gather *forward, int lanes)
     Winograd winograd = plan_gradient(forward, lanes);
     int64_t vectors = POINTS * (least(MOST_INS, forward->summed) * winograd.room + least(winograd.outs, forward->tiled) * winograd.places);
     return vectors <= MOST_BYTES / (lanes * (int64_t)sizeof(float)) && is_worth_it(&winograd) ? vectors : 0;
-}
-
-/* As many sums as the registers hold with one operand of each, at the fewest loads. */
-static Tile choose_tile(const Gather *forward, int registers)
-{
-    Tile best = { 1, 1 };
-    double best_cost = 1e300;
-    for (int64_t outs = 1; outs <= MOST_OUTS && outs <= forward->tiled; outs++)
-        for (int64_t ins = 1; ins <= MOST_INS && ins <= forward->summed; ins++) {
-            int64_t lines = ins * forward->rows.taps, tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
-            double cost = (double)tiles * ((double)(outs * lines) + 0.25 * (double)(outs + lines) + 2);
-            if (outs * lines + least(outs, lines) + 1 <= registers && cost < best_cost) {
-                best_cost = cost;
-                best = (Tile){ outs, ins };
-            }
-        }
-    return best;
 }
 
 /* -------------------------------------------------------------- turning */
@@ -142,7 +118,7 @@ static void turn_gradients(const Winograd *winograd)
 /* -------------------------------------------------------------- products */
 
 /* The sum of out channel o, in channel n and row of taps k is a<o>_<n * taps + k>. */
-static void multiply(const Winograd *winograd, Tile tile)
+static void multiply(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     int64_t taps = winograd->forward->rows.taps, lines = tile.ins * taps;
@@ -167,7 +143,7 @@ static void multiply(const Winograd *winograd, Tile tile)
 }
 
 /* The gradients of a tile of channels, from o and i on. */
-static void gradient_tile(const Winograd *winograd, Tile tile)
+static void gradient_tile(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     const Gather *forward = winograd->forward;
@@ -185,7 +161,7 @@ static void gradient_tile(const Winograd *winograd, Tile tile)
 }
 
 /* All out channels of the block times `tile.ins` in channels, from i on. */
-static void gradient_channels(const Winograd *winograd, Tile tile)
+static void gradient_channels(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     int64_t rest = winograd->forward->tiled % tile.outs;
@@ -197,14 +173,14 @@ static void gradient_channels(const Winograd *winograd, Tile tile)
         return;
     kernel_line(kernel, "if (end == %lld) {", (long long)winograd->forward->tiled);
     kernel_line(kernel, "const int o = %lld;", (long long)(winograd->forward->tiled - rest));
-    gradient_tile(winograd, (Tile){ rest, tile.ins });
+    gradient_tile(winograd, (OuterTile){ rest, tile.ins });
     kernel_line(kernel, "}");
 }
 
 void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
 {
     Winograd winograd = plan_gradient(forward, kernel->lanes);
-    Tile tile = choose_tile(forward, kernel->registers);
+    OuterTile tile = choose_outer_tile(forward, (OuterTile){ MOST_OUTS, MOST_INS }, forward->rows.taps, kernel->registers);
     int64_t rest = forward->summed % tile.ins;
     winograd.kernel = kernel;
     winograd.outs = winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
@@ -220,7 +196,7 @@ void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
     if (rest) {
         kernel_line(kernel, "{");
         kernel_line(kernel, "const int i = %lld;", (long long)(forward->summed - rest));
-        gradient_channels(&winograd, (Tile){ tile.outs, rest });
+        gradient_channels(&winograd, (OuterTile){ tile.outs, rest });
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
