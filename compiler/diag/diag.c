@@ -167,20 +167,30 @@ void diag_help(Diagnostic *d, const char *text, ...)
     va_end(arguments);
 }
 
+/* All that ever edits a text comes through here; what is no place of one is said
+ * and not done. */
+static void add_help(Diagnostic *d, const char *text, const EditList *edits)
+{
+    Remark remark = {REMARK_HELP, text, {0}, *edits};
+    for (int i = 0; i < edits->count; i++)
+        if (!is_well_formed(edits->items[i].at))
+            remark.edits = (EditList){0};
+    push(&d->remarks, remark);
+}
+
 void diag_fix(Diagnostic *d, Span at, const char *replacement, const char *text, ...)
 {
-    Remark remark = {REMARK_HELP, NULL, {0}, {0}};
+    EditList edits = {0};
+    push(&edits, ((Edit){at, intern(replacement)}));
     va_list arguments;
     va_start(arguments, text);
-    remark.text = format_arguments(text, arguments);
+    add_help(d, format_arguments(text, arguments), &edits);
     va_end(arguments);
-    push(&remark.edits, ((Edit){at, intern(replacement)}));
-    push(&d->remarks, remark);
 }
 
 void diag_repair(Diagnostic *d, const EditList *edits, const char *text)
 {
-    push(&d->remarks, ((Remark){REMARK_HELP, text, {0}, *edits}));
+    add_help(d, text, edits);
 }
 
 void diag_sizes(Diagnostic *d, Shape actual, Shape wanted)
@@ -296,6 +306,11 @@ static DiagnosticList in_source_order(DiagnosticList waiting)
             push(&kept, d);
     }
     return kept;
+}
+
+DiagnosticList all_in_use(void)
+{
+    return in_use->waiting;
 }
 
 DiagnosticList errors_in_use(void)

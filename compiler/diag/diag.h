@@ -55,6 +55,7 @@ struct DiagnosticLog {
     bool surprised;
 };
 
+DiagnosticList all_in_use(void);                /* of the log in use, as reported */
 DiagnosticList errors_in_use(void);             /* of the log in use, in source order, each once */
 void diag_drop(void);                           /* takes those out of the log in use that are dropped */
 int compare_spans(Span a, Span b);              /* by where they start */
@@ -68,6 +69,8 @@ typedef struct Glyph {
     int columns;                /* on the terminal; 0 for a combining mark */
     bool printable;
 } Glyph;
+/* Whether a span begins and ends in its source, and in this order. */
+bool is_well_formed(Span at);
 Glyph next_glyph(const char *chars, int length);
 
 /* The part of a line that is shown.  A very long line is cut around its first

@@ -20,6 +20,24 @@ const char *source_line(const Source *source, int line, int *length)
     return source->chars + start;
 }
 
+/* One past a line's last column that has a place, its carriage return counted. */
+static int line_end(const Source *source, int line)
+{
+    bool last = line == source->lines;
+    size_t end = last ? source->length : source->line_starts[line] - 1;
+    return (int)(end - source->line_starts[line - 1]) + 1;
+}
+
+bool is_well_formed(Span at)
+{
+    if (!at.source || at.line < 1 || at.end_line < at.line || at.end_line > at.source->lines)
+        return false;
+    if (at.column < 1 || at.end_column < 1 || at.column > line_end(at.source, at.line))
+        return false;
+    return at.end_column <= line_end(at.source, at.end_line) &&
+           (at.line < at.end_line || at.column <= at.end_column);
+}
+
 /* The character at `chars`.  The C library knows widths only in a UTF-8 locale,
  * so one is used here whatever the user's is. */
 Glyph next_glyph(const char *chars, int length)

@@ -306,8 +306,32 @@ static void report_unknown_argument(Builder *b, const char *subject, const ArgSp
         diag_note(d, "%s takes no arguments", subject);
 }
 
-/* conv2d(3, 16, 5), as PyTorch has it: the size of the input comes first, which
- * is known here. */
+/* A value and what parts it from the next argument; of an only one, the
+ * parentheses around it. */
+static Span first_of(const Arguments *args)
+{
+    Span at = args->items[0].span;
+    int length;
+    const char *line = source_line(at.source, at.line, &length);
+    int from = at.column - 1, to = at.end_column - 1;
+    if (args->count > 1) {
+        const Argument *next = &args->items[1];
+        return span_between(at, (Span){at.source, 0, 0, next->name != NULL ? next->name_span.line : next->span.line,
+                                       next->name != NULL ? next->name_span.column : next->span.column});
+    }
+    while (from > 0 && line[from - 1] == ' ')
+        from--;
+    while (to < length && line[to] == ' ')
+        to++;
+    if (at.line == at.end_line && from > 0 && line[from - 1] == '(' && to < length && line[to] == ')') {
+        at.column = from;
+        at.end_column = to + 2;
+    }
+    return at;
+}
+
+/* conv2d(3, 16, 5) and batch_norm2d(16), as PyTorch has them: the size of the
+ * input comes first, which is known here. */
 static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arguments *args)
 {
     int positional = 0, given = 0;
@@ -320,10 +344,7 @@ static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arg
         given++;
     if (asserted == NULL || given != positional + 1)
         return;
-    Span first = args->items[0].span, second = args->items[1].span;
-    first.end_line = second.line;
-    first.end_column = second.column;
-    diag_fix(d, first, "", "leave the first out: %s is known from the input", asserted);
+    diag_fix(d, first_of(args), "", "leave the first out: %s is known from the input", asserted);
 }
 
 static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span at)

@@ -25,13 +25,18 @@ static size_t edit_end(const Edit *edit)
     return span_offset(edit->at.source, edit->at.end_line, edit->at.end_column);
 }
 
+bool edits_touch(const Edit *a, const Edit *b)
+{
+    size_t start = edit_start(a), other = edit_start(b);
+    return start == other || (start < other ? edit_end(a) > other : edit_end(b) > start);
+}
+
 bool sort_edits(EditList *edits)
 {
     if (edits->count)
         qsort(edits->items, (size_t)edits->count, sizeof *edits->items, compare_edits);
     for (int i = 1; i < edits->count; i++)
-        if (edit_start(&edits->items[i]) < edit_end(&edits->items[i - 1]) ||
-            edit_start(&edits->items[i]) == edit_start(&edits->items[i - 1]))
+        if (edits_touch(&edits->items[i - 1], &edits->items[i]))
             return false;
     return true;
 }

@@ -9,12 +9,15 @@
 
 enum { MOST_ROUNDS = 30 };
 
-static bool touches(const Edit *edit, const EditList *edits)
+/* Adds those of a help that no other touches: another round makes the rest. */
+static void add_edits(const EditList *more, EditList *edits)
 {
-    for (int i = 0; i < edits->count; i++)
-        if (compare_spans(edits->items[i].at, edit->at) == 0)
-            return true;
-    return false;
+    for (int i = 0; i < more->count; i++)
+        for (int k = 0; k < edits->count; k++)
+            if (edits_touch(&more->items[i], &edits->items[k]))
+                return;
+    for (int i = 0; i < more->count; i++)
+        push(edits, more->items[i]);
 }
 
 /* The edits that are certain, of this source. */
@@ -25,14 +28,24 @@ static EditList certain_edits(const DiagnosticLog *log, const Source *source)
         const Diagnostic *d = log->waiting.items[i];
         for (int k = 0; k < d->remarks.count; k++) {
             const Remark *remark = &d->remarks.items[k];
-            if (strcmp(applicability(d, remark), "machine-applicable") != 0)
-                continue;
-            for (int e = 0; e < remark->edits.count; e++)
-                if (remark->edits.items[e].at.source == source && !touches(&remark->edits.items[e], &edits))
-                    push(&edits, remark->edits.items[e]);
+            if (strcmp(applicability(d, remark), "machine-applicable") == 0 && remark->edits.items[0].at.source == source)
+                add_edits(&remark->edits, &edits);
         }
     }
+    sort_edits(&edits);
     return edits;
+}
+
+/* Each alone leaves the syntax no worse.  Where all together do not, the first is
+ * made, and the next round sees what is left. */
+static void keep_syntax(const Program *program, EditList *edits)
+{
+    EditList none = {0};
+    if (edits->count < 2)
+        return;
+    int before = syntax_errors(program, program->source, &none);
+    if (syntax_errors(program, program->source, edits) > before)
+        edits->count = 1;
 }
 
 /* One round: the messages, and the text with what is certain mended. */
@@ -45,7 +58,8 @@ static DiagnosticLog *check_round(const char *path, const Text *text, Text *mend
         check_parsed(program, NULL);
         offer_help(program);
         EditList edits = certain_edits(own, program->source);
-        if (edits.count && sort_edits(&edits)) {
+        keep_syntax(program, &edits);
+        if (edits.count) {
             *mended = edited_text(program->source, &edits);
             *changed = true;
         }

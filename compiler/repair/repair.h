@@ -1,6 +1,7 @@
 /* repair.h: the search for what would mend a fault.  Private to repair/.
  *
  *   edits.c     a text with edits made in it, and places before and after
+ *   vet.c       whether an edit may be made at all
  *   trial.c     the program checked with an edit made: is the fault gone?
  *   sites.c     the statements that a fault is about, nearest first
  *   numbers.c   edits of numbers: channels, windows, padding, asserted sizes
@@ -14,12 +15,20 @@
 #include "diag/diag.h"
 
 /* edits.c */
+bool edits_touch(const Edit *a, const Edit *b);         /* they overlap or begin at one place */
 /* In the order of their places; false when two overlap or begin at one place. */
 bool sort_edits(EditList *edits);
 /* The text with all made, which are sorted and of this source. */
 Text edited_text(const Source *source, const EditList *edits);
 /* To where what was at this place is then. */
 void move_place(const EditList *edits, int *line, int *column);
+
+/* vet.c */
+/* Whether each is within a statement, takes one out or is put beside one. */
+bool edits_are_placed(const Program *program, const EditList *edits);
+/* Takes from the help of the log in use the edits that are not placed so, or after
+ * which the text has more syntax errors than before. */
+void vet_help(const Program *program);
 
 /* What a search may cost, in bytes read: a layer inferred costs as much as
  * reading LAYER_BYTES.  A count and no clock, so that the same program always
@@ -43,6 +52,8 @@ typedef struct Search {
  * it this one, but one that was hidden behind it. */
 typedef enum TrialResult { TRIAL_FAILS, TRIAL_REVEALS, TRIAL_MENDS } TrialResult;
 TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone);
+/* How many the source has, with edits made that are sorted. */
+int syntax_errors(const Program *program, const Source *source, const EditList *edits);
 /* How many layers the program as it is gets to have. */
 int count_layers(Search *search);
 /* Whether no fault is left on the line of the edit, or of a word that is replaced,

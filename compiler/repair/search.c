@@ -52,6 +52,8 @@ static bool fits(Search *search, const Diagnostic *fault, Candidate *candidate)
 {
     candidate->gone = NEW_ARRAY(bool, (size_t)search->faults.count);
     search->added = !candidate->call && !candidate->root;
+    if (!edits_are_placed(search->program, &candidate->edits))
+        return false;
     TrialResult result = try_edits(search, fault, &candidate->edits, candidate->gone);
     search->rooted |= result == TRIAL_REVEALS && candidate->root;
     if (result == TRIAL_REVEALS && !search->revealing)
@@ -172,6 +174,7 @@ void offer_help(const Program *program)
 {
     Search search = { .program = program, .left_in_file = FILE_BYTES, .layers = -1 };
     search.faults = errors_in_use();
+    vet_help(program);
     if (search.faults.count > MOST_FAULTS)
         return;
     for (int i = 0; i < search.faults.count; i++) {

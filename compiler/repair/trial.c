@@ -124,6 +124,21 @@ int count_layers(Search *search)
     return layers;
 }
 
+int syntax_errors(const Program *program, const Source *source, const EditList *edits)
+{
+    Trial trial;
+    int errors = 0;
+    open_trial(&trial, program);
+    Text text = edited_text(source, edits);
+    parse_text(source->path, text_chars(&text), text.length);
+    for (int i = 0; i < trial.log->waiting.count; i++) {
+        Span at = trial.log->waiting.items[i]->marks.items[0].at;
+        errors += !at.source || strcmp(at.source->path, source->path) == 0;
+    }
+    close_trial(&trial);
+    return errors;
+}
+
 TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone)
 {
     Trial trial;

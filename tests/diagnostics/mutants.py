@@ -4,12 +4,16 @@ A mutant is a model's text with a number changed, a name misspelt, a brace (or a
 parenthesis, or a bracket) lost or doubled, or a line left out.  Some mutants are
 right programs again; where the rules below say that one cannot be, silence is a
 failure.
+
+What `check --fix` makes of them is compared with what the model's author wrote,
+layout aside.
 """
+import difflib
 import json
 import random
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import MODELS, NETC, ROOT
@@ -181,6 +185,115 @@ def judge(count, seed, folder, size=250):
                     found.append((why, one, told[one.number]))
             batch = []
     return found, wrong
+
+
+# ------------------------------------------------------------- what --fix makes of them
+
+SHAPES = {"shape-assert", "shape-rank", "shape-mismatch", "concat-mismatch", "add-mismatch", "mul-mismatch",
+          "window-too-large", "classes-mismatch", "groups"}
+
+
+def mended(batch, folder):
+    """{number: its text after `check --fix`}, of files that told_of() has written."""
+    names = [f"{mutant.number}.net" for mutant in batch]
+    result = subprocess.run([NETC, "check", "--fix", *names], cwd=folder, capture_output=True, text=True, timeout=600)
+    assert result.returncode in (0, 1), f"exit {result.returncode}\n{result.stderr}"
+    return {mutant.number: (folder / name).read_text() for mutant, name in zip(batch, names)}
+
+
+def syntax_errors(messages):
+    return sum(message["code"] == "syntax" for message in messages)
+
+
+def lost_lines(before, after, messages):
+    """Lines that are gone, not changed, and that no message of the text before points at or counts."""
+    told = set()
+    for message in messages:
+        for span in message["spans"]:
+            told |= set(range(span["line"], span["end_line"] + 1))
+        for help in message["help"]:
+            told |= {int(line) for line in re.findall(r"line (\d+)", help["message"])}
+    lost = []
+    for _, start, end, new, stop in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if end - start > stop - new and not told & set(range(start + 1, end + 1)):
+            lost += before[start:end]
+    return lost
+
+
+def program_of(text):
+    """The words of a program without layout, and without the shapes it asserts: a layer
+    put back computes the same without."""
+    text = re.sub(r"#[^\n]*", "", text)
+    text = re.sub(r"->\s*\[[^\]]*\]", "", text)
+    return re.findall(r'"[^"\n]*"|[\w.]+|[^\s\w;]', text)
+
+
+@dataclass
+class Fixes:
+    mutants: int = 0
+    applied: int = 0            # files that --fix changed
+    author: int = 0             # to what the author had
+    of_shapes: int = 0          # those of them whose fault was one of shapes
+    of_shapes_author: int = 0
+
+    def __str__(self):
+        return (f"{self.mutants} mutants, --fix changed {self.applied}: {self.author} are the author's program "
+                f"({share(self.author, self.applied):.1%}); of {self.of_shapes} faults of shapes {self.of_shapes_author} "
+                f"({share(self.of_shapes_author, self.of_shapes):.1%})")
+
+
+def share(part, whole):
+    return part / whole if whole else 1.0
+
+
+def harm_of(batch, before, folder):
+    """[(why, mutant, its text after)] where --fix did harm, and all texts after."""
+    after = mended(batch, folder)
+    changed = [mutant for mutant in batch if after[mutant.number] != mutant.text]
+    again = told_of([replace(mutant, text=after[mutant.number]) for mutant in changed], folder) if changed else {}
+    harm = []
+    for mutant in changed:
+        text = after[mutant.number]
+        if syntax_errors(again[mutant.number]) > syntax_errors(before[mutant.number]):
+            harm.append(("worse syntax", mutant, text))
+        if lost_lines(mutant.text.split("\n"), text.split("\n"), before[mutant.number]):
+            harm.append(("lost lines", mutant, text))
+    return harm, after
+
+
+def count_fixes(fixes, mutant, errors, after):
+    fixes.mutants += 1
+    if after == mutant.text:
+        return False
+    same = program_of(after) == program_of((MODELS / mutant.model).read_text())
+    of_shapes = errors[0]["code"] in SHAPES
+    fixes.applied += 1
+    fixes.author += same
+    fixes.of_shapes += of_shapes
+    fixes.of_shapes_author += of_shapes and same
+    return not same
+
+
+def judge_fixes(count, seed, folder, size=250):
+    """Figures; where --fix did harm; and what it made that is not the author's program."""
+    fixes, harm, others, batch = Fixes(), [], [], []
+    for mutant in [*mutants(count, seed), None]:
+        if mutant:
+            batch.append(mutant)
+        if batch and (mutant is None or len(batch) == size):
+            told = told_of(batch, folder)
+            found, after = harm_of(batch, told, folder)
+            harm += found
+            others += [(one, told[one.number], after[one.number]) for one in batch
+                       if count_fixes(fixes, one, told[one.number], after[one.number])]
+            batch = []
+    return fixes, harm, others
+
+
+def report_fix(mutant, after):
+    print(f"{mutant.model}:{mutant.line} {mutant.kind} ({mutant.what}) #{mutant.number}")
+    for line in difflib.unified_diff(mutant.text.split("\n"), after.split("\n"), lineterm="", n=0):
+        print(f"    {line}")
 
 
 def report(found):

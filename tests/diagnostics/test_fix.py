@@ -1,5 +1,6 @@
 """`netc check --fix`: what is certain is done, and only that; and the search for
 it takes no time to speak of."""
+import json
 import shutil
 import subprocess
 import time
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import MODELS, check_text, netc
+from diagnostics import mutants
+from harness import MODELS, ROOT, check_text, netc
 
 HERE = Path(__file__).resolve().parent
 
@@ -49,6 +51,50 @@ def test_what_is_uncertain_is_left(tmp_path):
     told = check_text(text, tmp_path, "--fix")
     assert "help: conv2d(40, 5, padding=1)" in told.stderr and told.stdout == ""
     assert (tmp_path / "wrong.net").read_text() == text
+
+
+def fixed(text, tmp_path):
+    check_text(text, tmp_path, "--fix", expect=None)
+    return (tmp_path / "wrong.net").read_text()
+
+
+@pytest.mark.parametrize("call, meant", [
+    ("batch_norm2d(16)", "batch_norm2d"), ("batch_norm2d(16, eps=1e-3)", "batch_norm2d(eps=1e-3)"),
+    ("batch_norm2d( 16 ) as bn", "batch_norm2d as bn"), ("layer_norm2d(16);  relu", "layer_norm2d;  relu"),
+    ("linear(1024, 10)", "linear(10)"),
+])
+def test_the_input_is_known(call, meant, tmp_path):
+    text = f"# line 1\nnetwork n {{\n    input [16, 8, 8]\n    relu; {call}\n}}\n# the last line\n"
+    text = text.replace("relu; linear", "flatten; linear")
+    assert fixed(text, tmp_path) == text.replace(call, meant)
+
+
+NETWORKS = sorted(path for folder in ("models", "tests", "examples") for path in (ROOT / folder).rglob("*.net"))
+
+
+def test_no_file_is_harmed(tmp_path):
+    """Every .net of this repository, right or wrong, with the files it uses beside it."""
+    files = [path.relative_to(ROOT) for path in NETWORKS]
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    before = messages_of(files, tmp_path)
+    netc("check", "--fix", *files, cwd=tmp_path, expect=None)
+    after = messages_of(files, tmp_path)
+    for file in files:
+        was, now = (folder / file for folder in (ROOT, tmp_path))
+        assert mutants.syntax_errors(after[str(file)]) <= mutants.syntax_errors(before[str(file)]), file
+        lines = [path.read_bytes().decode(errors="replace").split("\n") for path in (was, now)]
+        assert mutants.lost_lines(*lines, before[str(file)]) == [], file
+
+
+def messages_of(files, folder):
+    told = {str(file): [] for file in files}
+    result = netc("check", "--diagnostics=json", "--max-errors=0", *files, cwd=folder, expect=None)
+    for message in json.loads(result.stdout):
+        if message["spans"]:
+            told.setdefault(message["spans"][0]["file"], []).append(message)
+    return told
 
 
 def test_a_right_program_is_not_written(tmp_path):

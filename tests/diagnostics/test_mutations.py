@@ -9,6 +9,7 @@ from collections import Counter
 from diagnostics import mutants
 
 COUNT, SEED = int(os.environ.get("MUTANTS", 1200)), int(os.environ.get("MUTANTS_FROM", 1))
+FIXED = int(os.environ.get("MUTANTS", 300))
 ELSEWHERE = 0.02                # of those with errors: no span of the message is at the fault
 SEVERAL = 0.01                  # a line left out can be several faults: a name, and a shape
 
@@ -22,3 +23,12 @@ def test_mutants(tmp_path):
     assert count["silent"] == 0
     assert count["several"] <= SEVERAL * wrong
     assert count["elsewhere"] <= ELSEWHERE * wrong
+
+
+def test_fixes_do_no_harm(tmp_path):
+    fixes, harm, _ = mutants.judge_fixes(FIXED, SEED, tmp_path)
+    for why, mutant, after in harm:
+        print(why)
+        mutants.report_fix(mutant, after)
+    print(fixes)
+    assert not harm

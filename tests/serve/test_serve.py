@@ -60,6 +60,13 @@ def test_related_places_and_a_fix_that_is_right(client):
                         context={"diagnostics": [], "only": ["quickfix"]}) == []
 
 
+def test_a_fix_keeps_to_its_line(client):
+    text = network("conv2d(16, 3)", "batch_norm2d(16)", "relu")
+    (told,) = opened(client, text)
+    (action,) = client.about("codeAction", URI, range=told["range"], context={"diagnostics": [told], "only": ["quickfix"]})
+    assert apply(text, action["edit"]["changes"][URI]) == text.replace("(16)", "") and action["isPreferred"]
+
+
 def test_help_is_searched_when_typing_pauses(client):
     wrong = (ROOT / "tests" / "diagnostics" / "programs" / "inception_lacks_padding.net").read_text()
     assert "padding=2" not in opened(client, wrong)[0]["message"]
