@@ -107,6 +107,10 @@ bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_
  * RGB as it has channels, stretched to its size by area averaging. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error);
+/* Takes over `count` pixels of 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) and gives them as the
+ * network has channels, 1 or 3, for the caller to free(): on white where transparent, grey by ITU-R BT.601.  NULL:
+ * no memory. */
+uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
 /* data/png.c, data/jpeg.c: [height][width][channels]; free() it.  NULL: *error says why. */
 uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error);
 uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error);

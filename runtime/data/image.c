@@ -25,6 +25,41 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
                     (long long)height, (long long)(most_pixels >> 20));
 }
 
+/* ITU-R BT.601's luma of what is stored, in the rounding of most other readers. */
+static uint8_t grey(const uint8_t *rgb)
+{
+    return (uint8_t)((19595 * rgb[0] + 38470 * rgb[1] + 7471 * rgb[2] + 32768) >> 16);
+}
+
+/* On white, in stored values, as browsers show it. */
+static uint8_t over_white(int value, int alpha)
+{
+    return (uint8_t)((value * alpha + 255 * (255 - alpha) + 127) / 255);
+}
+
+/* One pixel of 1 to 4 channels, as red, green and blue. */
+static void opaque(uint8_t rgb[3], const uint8_t *pixel, int stored)
+{
+    int alpha = stored % 2 == 0 ? pixel[stored - 1] : 255;
+    for (int c = 0; c < 3; c++)
+        rgb[c] = over_white(pixel[stored < 3 ? 0 : c], alpha);
+}
+
+uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error)
+{
+    uint8_t *taken = stored == channels ? pixels : net_allocate((size_t)count, (size_t)channels, error), rgb[3];
+    for (int64_t i = 0; taken && taken != pixels && i < count; i++) {
+        opaque(rgb, pixels + i * stored, stored);
+        if (channels == 1)
+            taken[i] = grey(rgb);
+        else
+            memcpy(taken + 3 * i, rgb, 3);
+    }
+    if (taken != pixels)
+        free(pixels);
+    return taken;
+}
+
 /* How much of source pixel `at` output pixel `to` covers, when one output pixel
  * is `scale` source pixels wide. */
 static double overlap(int64_t at, int64_t to, double scale)

@@ -13,7 +13,8 @@ typedef struct Decoder {
     struct jpeg_error_mgr manager;
     jmp_buf stop;
     char told[JMSG_LENGTH_MAX];
-    uint8_t *pixels;            /* [height][width][channels] */
+    uint8_t *pixels;            /* [height][width][stored] */
+    int stored;                 /* channels of a pixel: 1 or 3 */
 } Decoder;
 
 static void stop(j_common_ptr jpeg)
@@ -30,7 +31,7 @@ static void warn(j_common_ptr jpeg, int level)
         stop(jpeg);
 }
 
-static bool decode(Decoder *decoder, FILE *file, int channels, const char *path, NetError *error)
+static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *error)
 {
     struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
     if (setjmp(decoder->stop))
@@ -40,9 +41,10 @@ static bool decode(Decoder *decoder, FILE *file, int channels, const char *path,
     jpeg_read_header(jpeg, TRUE);
     if (!net_check_image_size(jpeg->image_width, jpeg->image_height, path, error))
         return false;
-    jpeg->out_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    decoder->stored = jpeg->jpeg_color_space == JCS_GRAYSCALE ? 1 : 3;
+    jpeg->out_color_space = decoder->stored == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_start_decompress(jpeg);
-    size_t row = (size_t)jpeg->output_width * (size_t)channels;
+    size_t row = (size_t)jpeg->output_width * (size_t)decoder->stored;
     decoder->pixels = net_allocate(jpeg->output_height, row, error);
     if (!decoder->pixels)
         return false;
@@ -63,15 +65,15 @@ uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *wid
     decoder->jpeg.client_data = decoder;
     decoder->manager.error_exit = stop;
     decoder->manager.emit_message = warn;
-    bool good = decode(decoder, file, channels, path, error);
-    uint8_t *pixels = decoder->pixels;
-    *height = decoder->jpeg.output_height;
-    *width = decoder->jpeg.output_width;
+    uint8_t *pixels = NULL;
+    if (decode(decoder, file, path, error)) {
+        *height = decoder->jpeg.output_height;
+        *width = decoder->jpeg.output_width;
+        pixels = net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
+    } else {
+        free(decoder->pixels);
+    }
     jpeg_destroy_decompress(&decoder->jpeg);
     free(decoder);
-    if (!good) {
-        free(pixels);
-        return NULL;
-    }
     return pixels;
 }

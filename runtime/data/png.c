@@ -1,45 +1,97 @@
-/* png.c: PNG files, by libpng. */
+/* png.c: PNG files, by libpng, their pixels as they are stored: what the file
+ * says of gamma and colour spaces is not applied, as no other reader of training
+ * images does, and of 16 bits the upper 8 are taken.
+ */
 #include "runtime.h"
 
 #include <png.h>
+#include <setjmp.h>
 #include <stdlib.h>
+#include <string.h>
+
+typedef struct Decoder {
+    png_struct *png;
+    png_info *info;
+    jmp_buf stop;
+    char told[128];
+    uint8_t *pixels;            /* [height][width][stored] */
+    int stored;                 /* channels of a pixel, alpha being the last of 2 or 4 */
+} Decoder;
+
+static void stop(png_struct *png, const char *reason)
+{
+    Decoder *decoder = png_get_error_ptr(png);
+    snprintf(decoder->told, sizeof decoder->told, "%s", reason);
+    longjmp(decoder->stop, 1);
+}
+
+/* libpng's own would print them. */
+static void ignore(png_struct *png, const char *warning)
+{
+    (void)png, (void)warning;
+}
 
 /* libpng's reason, and where the file ended if that was it. */
-static bool decode_failed(FILE *file, const png_image *image, const char *path, NetError *error)
+static bool decode_failed(FILE *file, const char *reason, const char *path, NetError *error)
 {
     if (feof(file))
         return net_fail(error, "%s is cut off: it ends at byte %ld, before its image does", path, ftell(file));
-    return net_fail(error, "%s is a damaged PNG, near byte %ld: %s", path, ftell(file), image->message);
+    return net_fail(error, "%s is a damaged PNG, near byte %ld: %s", path, ftell(file), reason);
 }
 
-static uint8_t *decode(FILE *file, png_image *image, int channels, const char *path, NetError *error)
+/* Palettes, fewer bits than 8 and a transparent colour become whole bytes. */
+static void ask_for_bytes(Decoder *decoder)
 {
-    if (!png_image_begin_read_from_stdio(image, file)) {
-        decode_failed(file, image, path, error);
-        return NULL;
-    }
-    if (!net_check_image_size(image->width, image->height, path, error))
-        return NULL;
-    /* 16-bit files are taken to be as bright as 8-bit ones, not linear. */
-    image->flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
-    image->format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-    uint8_t *decoded = net_allocate(PNG_IMAGE_SIZE(*image), 1, error);
-    /* Transparent pixels show white, as on paper. */
-    static const png_color white = {255, 255, 255};
-    if (decoded && !png_image_finish_read(image, &white, decoded, 0, NULL)) {
-        decode_failed(file, image, path, error);
-        free(decoded);
-        return NULL;
-    }
-    return decoded;
+    png_set_expand(decoder->png);
+    png_set_strip_16(decoder->png);
+    png_set_interlace_handling(decoder->png);
+    png_read_update_info(decoder->png, decoder->info);
+    decoder->stored = png_get_channels(decoder->png, decoder->info);
+}
+
+static bool read_rows(Decoder *decoder, NetError *error)
+{
+    png_struct *png = decoder->png;
+    size_t height = png_get_image_height(png, decoder->info), row = png_get_rowbytes(png, decoder->info);
+    int passes = png_get_interlace_type(png, decoder->info) == PNG_INTERLACE_NONE ? 1 : PNG_INTERLACE_ADAM7_PASSES;
+    decoder->pixels = net_allocate(height, row, error);
+    for (int pass = 0; decoder->pixels && pass < passes; pass++)
+        for (size_t y = 0; y < height; y++)
+            png_read_row(png, decoder->pixels + y * row, NULL);
+    return decoder->pixels != NULL;
+}
+
+static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *error)
+{
+    decoder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder, stop, ignore);
+    decoder->info = decoder->png ? png_create_info_struct(decoder->png) : NULL;
+    if (!decoder->info)
+        return net_fail(error, "no memory to read %s", path);
+    if (setjmp(decoder->stop))
+        return decode_failed(file, decoder->told, path, error);
+    png_init_io(decoder->png, file);
+    png_read_info(decoder->png, decoder->info);
+    if (!net_check_image_size(png_get_image_width(decoder->png, decoder->info),
+                              png_get_image_height(decoder->png, decoder->info), path, error))
+        return false;
+    ask_for_bytes(decoder);
+    return read_rows(decoder, error);
 }
 
 uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error)
 {
-    png_image image = {.version = PNG_IMAGE_VERSION};
-    uint8_t *decoded = decode(file, &image, channels, path, error);
-    *height = image.height;
-    *width = image.width;
-    png_image_free(&image);
-    return decoded;
+    Decoder *decoder = net_allocate(1, sizeof *decoder, error);
+    uint8_t *pixels = NULL;
+    if (!decoder)
+        return NULL;
+    if (decode(decoder, file, path, error)) {
+        *height = png_get_image_height(decoder->png, decoder->info);
+        *width = png_get_image_width(decoder->png, decoder->info);
+        pixels = net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
+    } else {
+        free(decoder->pixels);
+    }
+    png_destroy_read_struct(&decoder->png, &decoder->info, NULL);
+    free(decoder);
+    return pixels;
 }

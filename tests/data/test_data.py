@@ -208,13 +208,16 @@ def test_a_missing_cifar10_batch(driver, tmp_path):
 # ---------------------------------------------------------------------- PNG
 
 
-def png(pixels, colour):
-    """A PNG of [h, w] or [h, w, channels] bytes; colour is its type: 0 grey, 2 RGB, 6 RGBA."""
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    h, w = pixels.shape[:2]
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(pixels, colour, bits=8, chunks=b"", width=None):
+    """A PNG of [h, w] or [h, w, channels] bytes, or of packed rows of `width` pixels; colour
+    is its type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA; `chunks` precede the image."""
+    h, w = pixels.shape[0], width or pixels.shape[1]
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, colour, 0, 0, 0))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, bits, colour, 0, 0, 0)) + chunks
             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
@@ -245,6 +248,44 @@ def test_png_is_averaged_down_and_spread_up(driver, tmp_path):
 
 def test_transparent_pixels_are_white(driver, tmp_path):
     assert (read_png(driver, tmp_path, png(np.zeros((2, 2, 4), "u1"), 6), 3, 2, 2) == 255).all()
+
+
+RED_GREEN_BLUE = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], "u1")
+GREYS = [76, 150, 29]           # ITU-R BT.601, as other readers round it
+GAMMA = chunk(b"gAMA", struct.pack(">I", 100000))
+PALETTE = chunk(b"PLTE", RED_GREEN_BLUE.tobytes())
+
+
+@pytest.mark.parametrize("content", ids="8 16 gamma srgb palette half".split(), argvalues=[
+    png(RED_GREEN_BLUE, 2),
+    png(RED_GREEN_BLUE.repeat(2, 2), 2, 16),
+    png(RED_GREEN_BLUE, 2, chunks=GAMMA),
+    png(RED_GREEN_BLUE, 2, chunks=chunk(b"sRGB", b"\0")),
+    png(np.array([[0, 1, 2]], "u1"), 3, chunks=PALETTE),
+    png(np.array([[0b00011000]], "u1"), 3, 2, PALETTE, width=3),
+])
+def test_greys_of_colours(driver, tmp_path, content):
+    assert read_png(driver, tmp_path, content, 1, 1, 3).tolist() == [[GREYS]]
+
+
+def test_a_grey_is_the_same_from_every_file(driver, tmp_path):
+    """All three channels equal: the grey itself, whatever the file's gamma and its bits."""
+    levels = np.arange(256).astype("u1").reshape(16, 16)
+    for content in (png(levels, 0, chunks=GAMMA), png(np.stack([levels] * 3, 2), 2, chunks=GAMMA),
+                    png(np.stack([levels, levels // 3], 2).reshape(16, 32), 0, 16, width=16)):
+        assert (read_png(driver, tmp_path, content, 1, 16, 16)[0] == levels).all()
+    assert read_png(driver, tmp_path, png(np.array([[0b00011011]], "u1"), 0, 2, width=4), 1, 1, 4).tolist() == [[[0, 85, 170, 255]]]
+
+
+@pytest.mark.parametrize("content, shown", ids="rgba rgba16 greya palette colour".split(), argvalues=[
+    (png(np.array([[[255, 0, 0, 128], [0, 0, 0, 64]]], "u1"), 6), [(255, 127, 127), (191, 191, 191)]),
+    (png(np.array([[[255, 0, 0, 128], [0, 0, 0, 64]]], "u1").repeat(2, 2), 6, 16), [(255, 127, 127), (191, 191, 191)]),
+    (png(np.array([[[10, 128], [0, 64]]], "u1"), 4, chunks=GAMMA), [(132, 132, 132), (191, 191, 191)]),
+    (png(np.array([[0, 1]], "u1"), 3, chunks=PALETTE + chunk(b"tRNS", b"\x80\x40")), [(255, 127, 127), (191, 255, 191)]),
+    (png(RED_GREEN_BLUE[:, :2], 2, chunks=chunk(b"tRNS", struct.pack(">HHH", 255, 0, 0))), [(255, 255, 255), (0, 255, 0)]),
+])
+def test_half_transparent_pixels_lie_on_white(driver, tmp_path, content, shown):
+    assert read_png(driver, tmp_path, content, 3, 1, 2)[:, 0].T.tolist() == [list(pixel) for pixel in shown]
 
 
 @pytest.mark.parametrize("content, sentence", ids="empty other cut flipped header".split(), argvalues=[
@@ -410,6 +451,24 @@ JPEG = bytes.fromhex(
 def test_jpeg(driver, tmp_path):
     assert np.abs(read_png(driver, tmp_path, JPEG, 1, 8, 8) - 100).max() <= 2
     assert np.abs(read_png(driver, tmp_path, JPEG, 3, 4, 4) - 100).max() <= 2
+
+
+JPEG_RED = bytes.fromhex(
+    "ffd8ffe000104a46494600010100000100010000ffdb004300281c1e231e19282321232d2b28303c64413c37373c7b"
+    "585d4964918099968f808c8aa0b4e6c3a0aadaad8a8cc8ffcbdaeef5ffffff9bc1fffffffaffe6fdfff8ffdb004301"
+    "2b2d2d3c353c76414176f8a58ca5f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8"
+    "f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8ffc00011080008000803012200021101031101ffc4001500010100000000"
+    "000000000000000000000004ffc40014100100000000000000000000000000000000ffc40015010101000000000000"
+    "00000000000000000405ffc40014110100000000000000000000000000000000ffda000c03010002110311003f0094"
+    "01d61fffd9")         # 8 x 8, all (255, 2, 2)
+
+
+def test_a_coloured_jpegs_grey_is_a_pngs(driver, tmp_path):
+    colour = read_png(driver, tmp_path, JPEG_RED, 3, 8, 8)
+    again = png(colour.astype("u1").transpose(1, 2, 0), 2)
+    grey = read_png(driver, tmp_path, JPEG_RED, 1, 8, 8)
+    assert colour[:, 0, 0].tolist() == [255, 2, 2] and grey[0, 0, 0] == 78
+    assert (read_png(driver, tmp_path, again, 1, 8, 8) == grey).all()
 
 
 # ----------------------------------------------- every cut and every bit of a header
