@@ -6,6 +6,8 @@
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
 # make mutants N=10000 FROM=1   models with one random fault each, and what is said of them
+# make faults   every allocation and system call of every command fails once
+# make kills N=2000   training runs and writers of files are killed and taken up again
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
 
@@ -109,6 +111,12 @@ bench: all
 mutants: all
 	MUTANTS=$(N) MUTANTS_FROM=$(FROM) $(PYTHON) -m pytest -q -s tests/diagnostics/test_mutations.py
 
+faults: all
+	@PYTHONPATH=tests $(PYTHON) -m faults.faults
+
+kills: all
+	@PYTHONPATH=tests $(PYTHON) -m faults.kills $(N)
+
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
@@ -117,6 +125,6 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-slow fuzz-networks bench golden install clean
+.PHONY: all deps mnist demo test test-slow fuzz-networks faults kills bench golden install clean
 .DELETE_ON_ERROR:
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)
