@@ -3,12 +3,14 @@
  * Its table of contents is the table of commands at the end.  What the words of
  * a command line mean is decided here and nowhere else, and this is the only
  * file of the library that prints a message or chooses an exit status: 0 done,
- * 1 a failure, 2 misuse, 130 interrupted.
+ * 1 a failure, 2 misuse, 128 and a signal's number where one ended the run.
  */
 #include "runtime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 130 };
+enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 128 };
 
 static const char VERSION[] = "0.1.0";
 
@@ -60,6 +62,11 @@ static int complain(int status, const char *template, ...)
 static int fail(const NetError *error)
 {
     return complain(FAILED, "%s", error->text);
+}
+
+static void tell(const NetError *error)
+{
+    fail(error);
 }
 
 /* -------------------------------------------------------------- options */
@@ -435,13 +442,15 @@ static int run_train(Request *request)
     NetProgress progress = {.shuffle = !request->no_shuffle};
     if (request->init && request->resume)
         return complain(MISUSE, "--init and --resume both say where to start: give one");
+    net_signals_catch();
     request->run.max_steps = (int64_t)request->max_steps;
+    request->run.tell = tell;
     bool good = (!request->resume || resume(request, &checkpoint, &progress, &error))
         && train_with(request, request->resume ? &checkpoint : NULL, &progress, &end, &error);
     net_tensors_close(&checkpoint);
     if (!good)
         return fail(&error);
-    return end == NET_INTERRUPTED ? INTERRUPTED : DONE;
+    return end == NET_INTERRUPTED ? INTERRUPTED + net_signal_asked() : DONE;
 }
 
 /* ----------------------------------------------------------------- test */
@@ -676,6 +685,23 @@ static int unknown_command(const char *word)
     return complain(MISUSE, "there is no command %s; %s --help lists the commands", word, program_invocation_short_name);
 }
 
+/* The pipe's other end is closed. */
+static bool nobody_reads(int descriptor)
+{
+    struct pollfd pipe = {.fd = descriptor, .events = POLLOUT};
+    return poll(&pipe, 1, 0) == 1 && pipe.revents & (POLLERR | POLLHUP);
+}
+
+/* Of a run nobody needs to read to the end what it shows: its files are its
+ * result, as what the other commands print is theirs. */
+static int finish_output(const Command *command)
+{
+    errno = 0;                  /* an earlier write's reason is lost by now */
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || (command->bit == TRAIN && nobody_reads(STDOUT_FILENO)))
+        return DONE;
+    return complain(FAILED, "cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+}
+
 static int run_command(const NetModel *model, const Command *command, int argc, char **argv)
 {
     NetError error;
@@ -688,14 +714,23 @@ static int run_command(const NetModel *model, const Command *command, int argc, 
     if (status < 0)
         status = command->run(&request);
     net_settings_close(&request.settings);
-    errno = 0;                  /* an earlier write's reason is lost by now */
-    if (status == DONE && (fflush(stdout) != 0 || ferror(stdout)))
-        status = complain(FAILED, "cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
-    return status;
+    return status == DONE ? finish_output(command) : status;
+}
+
+/* A standard stream that is closed would give its number to the next file that
+ * is opened, weights perhaps, and what is printed would go there. */
+static void hold_standard_streams(void)
+{
+    for (int descriptor; (descriptor = open("/dev/null", O_RDONLY)) >= 0;)
+        if (descriptor > STDERR_FILENO) {
+            close(descriptor);
+            return;
+        }
 }
 
 int net_main(const NetModel *model, int argc, char **argv)
 {
+    hold_standard_streams();
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!word)
         return complain(MISUSE, "a command is needed: %s --help lists them", program_invocation_short_name);

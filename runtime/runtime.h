@@ -24,6 +24,20 @@ bool net_create(NetOutput *output, const char *path, NetError *error);
 bool net_commit(NetOutput *output, NetError *error);    /* flushes, syncs, renames */
 void net_discard(NetOutput *output);
 
+/* ------------------------------------------------------ core/signals.c */
+
+/* From here on SIGINT, SIGTERM, SIGHUP and a batch system's warnings ask the
+ * program to end, unless they were ignored when it was started: it exits with
+ * 128 + the signal, until net_signals_work; then it is to look.  A second one of
+ * the kind, a second later, kills.  A pipe without a reader and a file at its
+ * size's limit are errors of the write, and no deaths. */
+void net_signals_catch(void);
+void net_signals_work(void);            /* from here on there is something to save */
+int net_signal_asked(void);             /* the first that came; 0: none */
+/* Whether calls that a signal interrupts are taken up again, as what saves a run
+ * needs; while it trains, a write that nobody reads must not hold it up. */
+void net_signals_finish(bool finish);
+
 /* ------------------------------------------------------- core/random.c */
 
 uint64_t net_hash(const char *text);            /* FNV-1a, 64 bits: a stream's salt from a name */
@@ -318,7 +332,8 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* probabilities[class] of an image's logits, which lie `stride` apart: their softmax. */
 void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities);
-/* All of a split; confusion, unless NULL, is [classes][classes]: true, predicted. */
+/* All of a split, unless a signal asks the program to end: then less, as .images
+ * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
 
 /* train/safetensors.c: https://huggingface.co/docs/safetensors (the format). */
@@ -380,10 +395,18 @@ bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, N
 
 /* train/log.c: JSON lines, each on the disk's side as soon as it happens. */
 typedef struct NetEpoch { int64_t epoch; double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second; } NetEpoch;
-typedef struct NetLog { FILE *file; const char *path; } NetLog; /* file NULL: no log */
+typedef struct NetLog {
+    const char *path;           /* NULL: no log */
+    int descriptor;
+    bool torn;                  /* the last line is half there, and cannot be taken back */
+    int64_t lost;               /* lines that could not be written */
+    NetError reason;            /* of the last of them */
+} NetLog;
 bool net_log_open(NetLog *log, const char *path, bool append, NetError *error);
+/* False: the line is lost, and none of it is in a file; the next may do better. */
 bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr, NetError *error);
 bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error);
+/* False with how many lines were lost, if any were. */
 bool net_log_close(NetLog *log, NetError *error);
 
 /* train/meter.c: what a run shows of itself: a live line on a terminal, a plain
@@ -417,8 +440,12 @@ typedef struct NetRun {
     const char *save, *checkpoint, *gradients, *log;    /* paths, or NULL */
     bool quiet, resumed;
     int64_t max_steps;          /* -1: no limit */
+    void (*tell)(const NetError *error);        /* what went wrong and does not end the run */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
+/* Trains from *progress on until the epochs or the steps are done or a signal
+ * asks the run to end, and saves.  What cannot be written is told at once, and
+ * the run goes on: NET_FAILED, then, and *error is the last sentence of several. */
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
                  NetProgress *progress, const NetRun *run, NetError *error);
 

@@ -31,11 +31,11 @@ TIMEOUT = 300                   # seconds; no test waits longer on one command
 CRASH = "died of signal {}"
 
 
-def run(program, *arguments, expect=0, timeout=TIMEOUT, env=None, cwd=ROOT, stdin=""):
+def run(program, *arguments, expect=0, timeout=TIMEOUT, env=None, cwd=ROOT, stdin="", **keywords):
     """Runs a program, checks its exit code (None: any but a crash), gives the CompletedProcess."""
     command = [str(word) for word in (program, *arguments)]
     result = subprocess.run(command, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout,
-                            cwd=cwd, env={**os.environ, "NO_COLOR": "1", **(env or {})})
+                            cwd=cwd, env={**os.environ, "NO_COLOR": "1", **(env or {})}, **keywords)
     told = f"$ {' '.join(command)}\nexit {result.returncode}\n{result.stdout}{result.stderr}"
     assert result.returncode >= 0, CRASH.format(-result.returncode) + "\n" + told
     assert expect is None or result.returncode == expect, f"expected exit {expect}\n{told}"

@@ -3,12 +3,17 @@
  * The place in the run is one NetProgress, which a checkpoint keeps; everything
  * else (the order of the images, the learning rate, dropout's masks) follows
  * from it and the seed, so a resumed run is the run that was never stopped.
+ *
+ * However a run ends, it saves what it can.  A file that cannot be written is
+ * told of and ends nothing: hours of training are worth more than its log, and
+ * one full disk is no reason to leave the others empty.
  */
 #include "runtime.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct Loop {
     NetSession *session;
@@ -23,33 +28,45 @@ typedef struct Loop {
     NetMeter meter;
     int32_t *order;             /* of this epoch; NULL: as in the file */
     int64_t epochs;
+    bool log_failed, checkpoint_failed;         /* the last time */
+    bool failed;                /* there is a failure that is not told yet */
+    NetError failure;
 } Loop;
 
-/* ---------------------------------------------------------- interruption */
+/* -------------------------------------------------------------- failures */
 
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
+/* All but the last are told here, and that one by the caller. */
+static void add_failure(Loop *loop, const NetError *error)
 {
-    (void)signal;
-    interrupted = 1;
+    if (loop->failed)
+        loop->run->tell(&loop->failure);
+    loop->failed = true;
+    loop->failure = *error;
 }
 
-/* The first Ctrl-C ends the run after its step; a second one kills. */
-static void catch_interrupt(void)
+/* Once until it works again; at the end of the run it is said how many lines are lost. */
+static void note_log(Loop *loop, bool good, const NetError *error)
 {
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    interrupted = 0;
-    sigaction(SIGINT, &action, NULL);
+    if (!good && !loop->log_failed) {
+        net_meter_clear(&loop->meter);
+        loop->run->tell(error);
+    }
+    loop->log_failed = !good;
 }
 
-static bool at_limit(const Loop *loop)
+static bool is_over(const Loop *loop)
 {
-    return loop->run->max_steps >= 0 && loop->progress->step >= loop->run->max_steps;
+    bool at_limit = loop->run->max_steps >= 0 && loop->progress->step >= loop->run->max_steps;
+    return net_signal_asked() || at_limit;
 }
 
 /* ---------------------------------------------------------------- a step */
+
+static void log_step(Loop *loop, int64_t epoch, int64_t step, double loss)
+{
+    NetError error;
+    note_log(loop, net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, &error), &error);
+}
 
 /* The log has the step too.  Weights and checkpoint stay as they were before it. */
 static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError *error)
@@ -57,8 +74,7 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
     const NetProgress *progress = loop->progress;
     char where[NET_SHAPE_TEXT + 160];
     long long step = (long long)progress->step + 1, epoch = (long long)progress->epoch + 1;
-    if (!net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, error))
-        return false;
+    log_step(loop, epoch, step, loss);
     net_explain_loss(loop->session, images, where, sizeof where);
     return net_fail(error, "the loss is %s at step %lld (epoch %lld): %s; the run is stopped, and a smaller --lr may help",
                     isnan(loss) ? "nan" : "infinite", step, epoch, where);
@@ -91,24 +107,40 @@ static bool step(Loop *loop, NetError *error)
     progress->position += images.count;
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
-    if (!net_log_step(&loop->log, progress->epoch + 1, progress->step, result.loss, loop->optimizer->groups[0].lr, error))
-        return false;
+    log_step(loop, progress->epoch + 1, progress->step, result.loss);
     net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress), accuracy(progress));
     return true;
 }
 
 /* -------------------------------------------------------------- an epoch */
 
-static bool write_checkpoint(const Loop *loop, NetError *error)
+static bool write_checkpoint(Loop *loop, NetError *error)
 {
-    return !loop->run->checkpoint
+    bool good = !loop->run->checkpoint
         || net_checkpoint_write(loop->run->checkpoint, loop->session, loop->optimizer, loop->settings, loop->progress, error);
+    loop->checkpoint_failed = !good;
+    return good;
 }
 
+/* One on the way: where it fails, that is told unless it was, and the next one tries again. */
+static void keep_checkpoint(Loop *loop)
+{
+    NetError error;
+    bool told = loop->checkpoint_failed;
+    if (write_checkpoint(loop, &error) || told)
+        return;
+    net_meter_clear(&loop->meter);
+    loop->run->tell(&error);
+}
+
+/* A signal may cut the test short: then the epoch is not over, and whoever
+ * resumes the run tests again. */
 static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *error)
 {
     NetProgress *progress = loop->progress;
     NetResult test = net_test_split(loop->session, &loop->data->test, NULL);
+    if (test.images < loop->data->test.count)
+        return true;
     NetEpoch epoch = {
         .epoch = progress->epoch + 1,
         .train_loss = progress->loss_sum / (double)progress->train_images,
@@ -117,11 +149,16 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         .seconds = seconds,
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,
     };
+    NetError lost;
     net_meter_summary(&loop->meter, &epoch);
     progress->epoch++;
     progress->position = progress->correct = 0;
     progress->loss_sum = 0;
-    return net_log_epoch(&loop->log, &epoch, error) && net_check_weights(loop->session, error) && write_checkpoint(loop, error);
+    note_log(loop, net_log_epoch(&loop->log, &epoch, &lost), &lost);
+    if (!net_check_weights(loop->session, error))
+        return false;
+    keep_checkpoint(loop);
+    return true;
 }
 
 /* From wherever the progress stands to the epoch's end, or to where the run stops. */
@@ -134,7 +171,7 @@ static bool run_epoch(Loop *loop, NetError *error)
     if (loop->order)
         net_shuffle(loop->order, progress->train_images, loop->session->seed, (uint64_t)progress->epoch);
     net_meter_epoch(&loop->meter, first);
-    while (progress->position < progress->train_images && !interrupted && !at_limit(loop))
+    while (progress->position < progress->train_images && !is_over(loop))
         if (!step(loop, error))
             return false;
     if (progress->position < progress->train_images)
@@ -144,12 +181,21 @@ static bool run_epoch(Loop *loop, NetError *error)
 
 /* ----------------------------------------------------------------- a run */
 
+/* A pipe's reader would take the trial for the end of what it waits for. */
+static bool is_pipe_or_device(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 /* A run of hours must not find out at its end that it cannot write. */
 static bool can_write(const char *path, NetError *error)
 {
     NetOutput output;
     if (!path)
         return true;
+    if (is_pipe_or_device(path))
+        return access(path, W_OK) == 0 || net_fail(error, "cannot write %s: %m", path);
     if (!net_create(&output, path, error))
         return false;
     net_discard(&output);
@@ -182,11 +228,21 @@ static bool prepare(Loop *loop, NetError *error)
         && net_log_open(&loop->log, run->log, run->resumed, error);
 }
 
-static bool save(const Loop *loop, NetError *error)
+/* Each is tried, whatever became of the others. */
+static void save(Loop *loop)
 {
     const NetRun *run = loop->run;
-    return net_check_weights(loop->session, error) && write_checkpoint(loop, error) && (!run->save || net_save(loop->session, run->save, error))
-        && (!run->gradients || net_gradients_write(loop->session, run->gradients, error));
+    NetError error;
+    if (!net_check_weights(loop->session, &error)) {
+        add_failure(loop, &error);
+        return;
+    }
+    if (!write_checkpoint(loop, &error))
+        add_failure(loop, &error);
+    if (run->save && !net_save(loop->session, run->save, &error))
+        add_failure(loop, &error);
+    if (run->gradients && !net_gradients_write(loop->session, run->gradients, &error))
+        add_failure(loop, &error);
 }
 
 static void tell_where(Loop *loop)
@@ -197,12 +253,25 @@ static void tell_where(Loop *loop)
 
 static bool run_epochs(Loop *loop, NetError *error)
 {
-    while (loop->progress->epoch < loop->epochs && !interrupted && !at_limit(loop))
+    while (loop->progress->epoch < loop->epochs && !is_over(loop))
         if (!run_epoch(loop, error))
             return false;
     if (loop->progress->position > 0)
         tell_where(loop);
-    return save(loop, error);
+    net_signals_finish(true);
+    save(loop);
+    net_signals_finish(false);
+    return true;
+}
+
+static void close_loop(Loop *loop)
+{
+    NetError error;
+    net_meter_clear(&loop->meter);
+    free(loop->order);
+    net_augment_close(&loop->augment);
+    if (!net_log_close(&loop->log, &error))
+        add_failure(loop, &error);
 }
 
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
@@ -210,16 +279,16 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
 {
     Loop loop = {
         .session = session, .optimizer = optimizer, .settings = settings, .data = data, .progress = progress, .run = run,
+        .log.descriptor = -1,
     };
-    catch_interrupt();
+    net_signals_work();
     session->keep_gradients = run->gradients != NULL;
     session->steps = (uint64_t)progress->step;
-    bool good = prepare(&loop, error) && run_epochs(&loop, error);
-    net_meter_clear(&loop.meter);
-    free(loop.order);
-    net_augment_close(&loop.augment);
-    NetError ignored;
-    good = net_log_close(&loop.log, good ? error : &ignored) && good;
-    signal(SIGINT, SIG_DFL);
-    return !good ? NET_FAILED : interrupted ? NET_INTERRUPTED : NET_FINISHED;
+    bool ready = prepare(&loop, error);         /* a log's FIFO may wait for its reader until a signal comes */
+    if (ready ? !run_epochs(&loop, error) : !net_signal_asked())
+        add_failure(&loop, error);
+    close_loop(&loop);
+    if (loop.failed)
+        *error = loop.failure;
+    return loop.failed ? NET_FAILED : net_signal_asked() ? NET_INTERRUPTED : NET_FINISHED;
 }

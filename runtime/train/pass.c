@@ -494,16 +494,17 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch)
 
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
 {
-    NetResult whole = {.images = images->count};
-    for (int64_t first = 0; first < images->count; first += session->batch) {
-        int64_t count = images->count - first < session->batch ? images->count - first : session->batch;
-        NetResult part = net_test_batch(session, &(NetBatch){.images = images, .first = first, .count = count});
+    NetResult whole = {0};
+    while (whole.images < images->count && !net_signal_asked()) {
+        int64_t left = images->count - whole.images, count = left < session->batch ? left : session->batch;
+        NetResult part = net_test_batch(session, &(NetBatch){.images = images, .first = whole.images, .count = count});
+        whole.images += count;
         whole.loss += part.loss * (double)count;
         whole.correct += part.correct;
         for (int64_t i = 0; confusion && i < count; i++)
             confusion[session->targets[i] * session->model->classes + session->predicted[i]]++;
     }
-    if (images->count > 0)
-        whole.loss /= (double)images->count;
+    if (whole.images > 0)
+        whole.loss /= (double)whole.images;
     return whole;
 }

@@ -336,12 +336,6 @@ def test_a_disk_that_is_full_keeps_the_old_file(option, data, small_disk):
     assert sorted(path.name for path in small_disk.iterdir()) == ["filler", "w"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_log_that_cannot_grow_stops_the_run(data, tmp_path):
-    refused = train(small(), data, "--log", "/dev/full", "--save", tmp_path / "w", expect=1).stderr
-    assert "cannot write /dev/full: No space left on device" in refused and not (tmp_path / "w").exists()
-
-
 @pytest.mark.parametrize("options, told", [
     (["--lr", "abc"], "a number from 0 to 1000"), (["--lr", "nan"], "a number"), (["--lr", "0.1x"], "a number"),
     (["--lr", "0x10"], "a number"), (["--batch", "0"], "a whole number from 1 to 65536"), (["--batch", "1.5"], "a whole number"),

@@ -1,0 +1,80 @@
+"""The run that the tests of endings, checkpoints and files share: a small
+network, a small data set, and a run that is going on."""
+import contextlib
+import math
+import struct
+import subprocess
+import time
+
+import numpy as np
+
+from harness import run, trainer
+
+IMAGES, TESTS, BATCH = 200, 50, 48      # the last batch of an epoch has 8 images
+STEPS = math.ceil(IMAGES / BATCH)
+LONG = "1000000"                        # epochs of a run that somebody ends
+
+NET = """network small {
+    input [1, 12, 12]
+    conv2d(6, 3) as conv1
+    batch_norm2d as bn1
+    relu
+    max_pool2d(2)
+    dropout(0.2)
+    flatten
+    linear(10) as fc
+}
+train {
+    data      "digits"
+    normalize mean=0.5, std=0.25
+    loss      cross_entropy
+    optimizer sgd(lr=0.1, momentum=0.9)
+    batch     48
+    epochs    3
+}
+"""
+
+
+def small():
+    return trainer(NET, "--kernels=reference")
+
+
+def write_idx(path, array):
+    path.write_bytes(struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes())
+
+
+def write_data(folder, tests=TESTS):
+    """The data set's folder, of noise with labels."""
+    numbers = np.random.default_rng(1)
+    for name, count in ("train", IMAGES), ("t10k", tests):
+        write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, 12, 12), "u1"))
+        write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, 10, count, "u1"))
+    return folder
+
+
+def train(data, *options, expect=0, **keywords):
+    return run(small(), "train", "--data", data, *options, expect=expect, **keywords)
+
+
+@contextlib.contextmanager
+def running(data, *options, **keywords):
+    """A run under way, killed at the end if it still is."""
+    command = [str(word) for word in (small(), "train", "--data", data, *options)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def wait_for(condition, process=None, seconds=60):
+    """Until it holds; the process must go on meanwhile."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert (process is None or process.poll() is None) and time.monotonic() < until
+        time.sleep(0.01)
+
+
+def grown(path, size=2000):
+    return lambda: path.exists() and path.stat().st_size > size
