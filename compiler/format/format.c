@@ -63,14 +63,13 @@ static bool lay_out_stripped(const char *path, const char *chars, size_t length,
 static bool lay_out_annotated(const char *path, const char *chars, size_t length, Text *out)
 {
     Text bare = {0};
-    int errors = diag_error_count();
     Trace trace = {0};
     if (!lay_out_stripped(path, chars, length, &bare))
         return false;
     const Program *program = parse_text(path, text_chars(&bare), bare.length);
     if (program)
         check_parsed(program, &trace);
-    if (!program || diag_error_count() > errors)
+    if (!program || diag_error_count())
         return false;
     if (trace.partial) {
         diag(SEVERITY_ERROR, "too-large", program->network->name_span, "the network expands to too many statements to annotate");
@@ -79,11 +78,11 @@ static bool lay_out_annotated(const char *path, const char *chars, size_t length
     Rows *rows = read_rows(program->source);
     annotate_rows(rows, program, note_shapes(&trace));
     print_rows(rows, out);
-    require(count_errors(path, text_chars(out), out->length) == 0);
+    require(out->length > MAX_FILE_BYTES || count_errors(path, text_chars(out), out->length) == 0);
     return true;
 }
 
-bool format_text(const char *path, const char *chars, size_t length, FormatMode mode, Text *out)
+static bool lay_out_as(FormatMode mode, const char *path, const char *chars, size_t length, Text *out)
 {
     switch (mode) {
     case FORMAT_PLAIN:    return lay_out(path, chars, length, out);
@@ -91,4 +90,18 @@ bool format_text(const char *path, const char *chars, size_t length, FormatMode 
     case FORMAT_STRIP:    return lay_out_stripped(path, chars, length, out);
     }
     unreachable();
+}
+
+/* In a log of its own: the faults of one file are not the next one's. */
+bool format_text(const char *path, const char *chars, size_t length, FormatMode mode, Text *out)
+{
+    DiagnosticLog *own = new_diagnostic_log(), *before = diag_to(own);
+    bool good = lay_out_as(mode, path, chars, length, out);
+    if (good && out->length > MAX_FILE_BYTES && length <= MAX_FILE_BYTES) {
+        diag(SEVERITY_ERROR, "too-large", (Span){0}, "%s would be larger than %d MiB, laid out", path, MAX_FILE_BYTES >> 20);
+        good = false;
+    }
+    diag_to(before);
+    diag_take(own);
+    return good;
 }

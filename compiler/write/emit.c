@@ -11,11 +11,15 @@
 #include <math.h>
 #include <string.h>
 
+/* What is made of a path has an ending, so it is no word of C and no helper here;
+ * but the runtime's functions have the same endings after their "net_". */
 const char *identifier(const char *path)
 {
     Text text = { 0 };
     if (isdigit((unsigned char)path[0]))
         text_add(&text, "layer");
+    if (strncmp(path, "net_", 4) == 0 || strncmp(path, "net.", 4) == 0)
+        text_add(&text, "layer_");
     for (const char *c = path; *c; c++)
         text_add(&text, "%c", isalnum((unsigned char)*c) ? *c : '_');
     return intern(text_chars(&text));

@@ -124,7 +124,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_parameters(emitter);
     int layers = emit_layers(emitter);
     emit_settings(emitter);
-    text_add(emitter->out, "const NetModel %s_model = {\n", identifier(graph->name));
+    text_add(emitter->out, "const NetModel %s_model = {\n", graph->name);
     text_add(emitter->out, "    .name = %s,\n    .source = %s,\n", quoted(graph->name), quoted(graph->program->source->path));
     text_add(emitter->out, "    .target = %s,\n    .kernels = \"%s\",\n", quoted(emitter->options->target.name),
              emitter->options->reference ? "reference" : "specialised");
@@ -146,5 +146,5 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->out, "    .peak = peak,\n};\n\n"
                            "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
                            "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, argv);\n}\n#endif\n",
-             identifier(graph->name));
+             graph->name);
 }

@@ -423,3 +423,9 @@ def test_texts_that_are_none(client):
         client.about("foldingRange", URI)
         client.at("completion", URI, 0, 0)
         client.at("hover", URI, 0, 0)
+
+
+def test_a_quote_in_the_braces_of_a_text(client, tmp_path):
+    """Which once ran on past the text and ended the session."""
+    told = opened(client, 'network n {\n    input [8]\n    relu as "a{\'}" # don\'t\n}\n', uri_of(tmp_path / "a.net"))
+    assert [one["code"] for one in told] == ["syntax"]
