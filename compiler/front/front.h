@@ -77,6 +77,7 @@ typedef struct Parser {
  * `comments`, which may be NULL, gets the comments, as words of no kind. */
 bool scan_source(const Source *source, TokenList *tokens, TokenList *comments);
 int keyword(const char *chars, int length);     /* the kind of token that a word is: NAME mostly */
+const char *keyword_word(int i);                /* the i-th word that is one; NULL: there are no more */
 /* Its characters as the user wrote them, cut when long. */
 const char *token_text(const Token *token);
 

@@ -19,7 +19,7 @@
 enum { PARSE_ERROR = -32700, INVALID_REQUEST = -32600, METHOD_NOT_FOUND = -32601, INVALID_PARAMS = -32602,
        NOT_INITIALIZED = -32002, REQUEST_FAILED = -32803 };
 
-static enum { FRESH, RUNNING, STOPPING } state;
+static enum { FRESH, RUNNING, STOPPING, ENDED, ABANDONED } state;
 
 /* ---- answers */
 
@@ -189,7 +189,7 @@ static void note(const char *name, const cJSON *params)
 {
     Document *document = document_of(params);
     if (!strcmp(name, "exit"))
-        exit(state == STOPPING ? 0 : 1);
+        state = state == STOPPING ? ENDED : ABANDONED;
     if (state != RUNNING)
         return;
     if (!strcmp(name, "textDocument/didOpen")) {
@@ -300,6 +300,7 @@ static void tell(void)
 int serve(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    state = FRESH;
     for (;;) {
         char *text = NULL;
         size_t length = 0;
@@ -311,11 +312,12 @@ int serve(void)
             handle(text, length);
         else if (reading == READING_BAD)
             answer_error(NULL, PARSE_ERROR, why);
-        tell();
+        if (state < ENDED)
+            tell();
         free(text);
         use_arena(NULL);
         drop_arena(arena);
-        if (reading == READING_END)
-            return state == STOPPING ? 0 : 1;
+        if (reading == READING_END || state >= ENDED)
+            return state == STOPPING || state == ENDED ? 0 : 1;
     }
 }

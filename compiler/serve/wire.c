@@ -128,6 +128,7 @@ Reading read_message(char **text, size_t *length, const char **why)
     *text = NULL;
     if (!read_bytes(text, claimed)) {
         free(*text);
+        *text = NULL;           /* it is the caller's no more */
         return READING_END;
     }
     *length = (size_t)claimed;

@@ -33,7 +33,6 @@ static volatile double since[LONGEST_SIGNAL];   /* when each signal first came; 
 
 static void die_of(int number)
 {
-    net_remove_unfinished();
     signal(number, SIG_DFL);
     raise(number);              /* delivered when the handler returns */
 }
@@ -42,10 +41,8 @@ static void die_of(int number)
 static void take_wish(int number)
 {
     int before = errno;
-    if (!working) {
-        net_remove_unfinished();
+    if (!working)
         _exit(DEATH + number);
-    }
     if (since[number] == 0) {
         since[number] = net_seconds();
         asked = asked ? asked : number;

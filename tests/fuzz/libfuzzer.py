@@ -1,0 +1,170 @@
+"""`make fuzz N=… TARGET=…`: N executions of the fuzz targets, spread over them and
+over all processors, and one line of figures at the end; exit 1 with findings.
+
+An input that makes a program fail is kept in build/fuzz/findings/TARGET and told
+with the command that runs it again.  What reaches new code is kept in
+build/fuzz/corpus/TARGET, from which the next run goes on; `--keep` writes a small
+choice of it to tests/fuzz/corpus/TARGET.
+"""
+import argparse
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from fuzz import seeds
+
+ROOT = seeds.ROOT
+MADE = ROOT / "build" / "fuzz"
+KEPT = Path(__file__).resolve().parent / "corpus"
+
+# A target's program, its share of the executions (by its speed and by what is
+# behind it), and the length of its inputs.
+TARGETS = {
+    "net": ("compiler", 12, 3000), "repair": ("compiler", 1, 1500), "build": ("compiler", 3, 1200), "serve": ("compiler", 10, 4000),
+    "editor": ("compiler", 5, 2500), "command": ("compiler", 5, 300),
+    "weights": ("runtime", 14, 3000), "resume": ("runtime", 5, 6000), "idx": ("runtime", 10, 400), "cifar": ("runtime", 4, 6500),
+    "png": ("runtime", 12, 400), "jpeg": ("runtime", 12, 400), "settings": ("runtime", 16, 200), "train": ("runtime", 5, 300),
+}
+OPTIONS = ["-timeout=25", "-rss_limit_mb=3000", "-close_fd_mask=3", "-print_final_stats=1", "-reload=0", "-entropic=0"]
+ENVIRONMENT = {"ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1:malloc_context_size=3:allocator_release_to_os_interval_ms=-1:"
+                               "allocator_may_return_null=1:max_allocation_size_mb=2500:handle_abort=0",
+               "UBSAN_OPTIONS": "print_stacktrace=1"}
+
+
+def write_inputs(folder, inputs):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for number, data in enumerate(inputs):
+        (folder / f"{number:03}").write_bytes(data)
+
+
+def folders(target):
+    """Where its inputs are: what runs found, what is kept, what is made here."""
+    found, made = MADE / "corpus" / target, MADE / "seeds" / target
+    found.mkdir(parents=True, exist_ok=True)
+    write_inputs(made, seeds.inputs(target))
+    return [folder for folder in (found, KEPT / target, made) if folder.exists()]
+
+
+def program(target):
+    return MADE / f"{TARGETS[target][0]}-fuzz"
+
+
+def command(target, runs, seed, inputs):
+    findings = MADE / "findings" / target
+    findings.mkdir(parents=True, exist_ok=True)
+    return [program(target), f"-runs={runs}", f"-seed={seed}", f"-max_len={TARGETS[target][2]}", f"-artifact_prefix={findings}/",
+            *OPTIONS, *inputs]
+
+
+def execute(words, target, environment={}):
+    return subprocess.run([str(word) for word in words], env={**os.environ, **ENVIRONMENT, "FUZZ_TARGET": target, **environment},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+
+
+class Outcome:
+    """Of a job: what was executed, in which time, and the report of what failed."""
+
+    def __init__(self, target, result, seconds):
+        def figure(pattern):
+            found = re.findall(pattern, result.stderr)
+            return int(found[-1]) if found else 0
+        self.target, self.seconds, self.failed = target, seconds, result.returncode != 0
+        self.runs, self.coverage = figure(r"number_of_executed_units: (\d+)"), figure(r" cov: (\d+)")
+        self.report, self.status = result.stderr, result.returncode
+
+    def input(self):
+        found = re.search(r"Test unit written to (\S+)", self.report)
+        return found[1] if found else None
+
+
+def tell(outcome):
+    summary = re.findall(r"^(?:SUMMARY|finding|==\d+== ERROR|.*runtime error).*", outcome.report, re.M)
+    print(f"{outcome.target}: {summary[0] if summary else f'exit {outcome.status}'}\n"
+          f"    FUZZ_TARGET={outcome.target} {program(outcome.target).relative_to(ROOT)} {outcome.input() or ''}", flush=True)
+
+
+def run_job(target, runs, seed, inputs):
+    """A finding ends libFuzzer: what is left is run with another seed."""
+    outcomes = []
+    while runs > 0 and len(outcomes) < MOST_FINDINGS:
+        start = time.monotonic()
+        outcome = Outcome(target, execute(command(target, runs, seed, inputs), target), time.monotonic() - start)
+        outcomes.append(outcome)
+        if not outcome.failed:
+            break
+        tell(outcome)
+        runs -= max(outcome.runs, 1)
+        seed += 1000003
+    return outcomes
+
+
+MOST_FINDINGS = 20              # of a job: then the target is left alone
+
+
+def jobs(names, total, seed):
+    """(target, runs, seed), the slow ones first, none so long that a processor waits for it at the end."""
+    shares = sum(TARGETS[name][1] for name in names)
+    for name in names:
+        runs = -(-total * TARGETS[name][1] // shares)
+        pieces = max(1, min(8, runs // 20000))
+        yield from ((name, runs // pieces + (piece < runs % pieces), seed + piece) for piece in range(pieces))
+
+
+def closing_line(outcomes, seconds):
+    by_target = {}
+    for outcome in outcomes:
+        runs, time_taken, coverage = by_target.get(outcome.target, (0, 0, 0))
+        by_target[outcome.target] = (runs + outcome.runs, time_taken + outcome.seconds, max(coverage, outcome.coverage))
+    figures = ", ".join(f"{name} {runs:,} at {runs / max(taken, 1e-9):,.0f}/s" for name, (runs, taken, _) in by_target.items())
+    findings = sum(outcome.failed for outcome in outcomes)
+    coverage = sum(coverage for _, _, coverage in by_target.values())
+    return (f"fuzz: {sum(outcome.runs for outcome in outcomes):,} executions, {findings} finding{'s' * (findings != 1)}, "
+            f"{coverage:,} edges, {seconds:,.0f} s ({figures})")
+
+
+def keep(target):
+    """The smallest choice of what was found that reaches as much, without what the seeds reach; files up to 2 KB."""
+    made, chosen = MADE / "seeds" / target, MADE / "kept" / target
+    write_inputs(chosen, seeds.inputs(target))
+    first = {path.name for path in chosen.iterdir()}
+    execute([program(target), "-merge=1", f"-max_len={TARGETS[target][2]}", chosen, made, MADE / "corpus" / target], target)
+    there = KEPT / target
+    there.mkdir(parents=True, exist_ok=True)
+    budget = 20000
+    for path in sorted(chosen.iterdir(), key=lambda path: path.stat().st_size):
+        budget -= path.stat().st_size
+        if path.name not in first and budget > 0:
+            shutil.copy(path, there / path.name)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000000)
+    parser.add_argument("--target", default="all")
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 1000000)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--keep", action="store_true")
+    arguments = parser.parse_args()
+    names = list(TARGETS) if arguments.target == "all" else arguments.target.split(",")
+    if unknown := [name for name in names if name not in TARGETS]:
+        sys.exit(f"no fuzz target {unknown[0]}; there are {', '.join(TARGETS)}")
+    start = time.monotonic()
+    inputs = {name: folders(name) for name in names}
+    with concurrent.futures.ThreadPoolExecutor(arguments.processes) as pool:
+        done = [pool.submit(run_job, name, runs, seed, inputs[name]) for name, runs, seed in jobs(names, arguments.runs, arguments.seed)]
+        outcomes = [outcome for job in done for outcome in job.result()]
+    if arguments.keep:
+        for name in names:
+            keep(name)
+    print(closing_line(outcomes, time.monotonic() - start))
+    return any(outcome.failed for outcome in outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
