@@ -96,6 +96,8 @@ static void check(const Options *options)
 
 static void build(const Options *options)
 {
+    if (!check_program(options->output, &options->compile))
+        return;
     Graph *graph = read_network_only(options->operands.items[0]);
     if (!graph)
         return;
@@ -106,12 +108,15 @@ static void build(const Options *options)
 
 static void emit(const Options *options)
 {
+    const char *output = options->output ? options->output : "-";
+    if (!check_output(output, NET_ANY_FILE))
+        return;
     Graph *graph = read_network_only(options->operands.items[0]);
     if (!graph)
         return;
     Text c = { 0 };
     emit_network(graph, &options->compile, &c);
-    write_whole_file(options->output ? options->output : "-", text_chars(&c), c.length);
+    write_whole_file(output, NET_ANY_FILE, text_chars(&c), c.length);
 }
 
 static void summary(const Options *options)
@@ -129,16 +134,18 @@ static void summary(const Options *options)
 
 static void draw(const Options *options)
 {
+    const char *output = options->output ? options->output : "-";
+    if (!check_output(output, NET_ANY_FILE))
+        return;
     Graph *graph = read_network_only(options->operands.items[0]);
     if (!graph)
         return;
     Text dot = { 0 };
     write_dot(graph, &dot);
-    const char *output = options->output ? options->output : "-";
     if (options->svg)
         render_svg(&dot, output);
     else
-        write_whole_file(output, text_chars(&dot), dot.length);
+        write_whole_file(output, NET_ANY_FILE, text_chars(&dot), dot.length);
 }
 
 static void explain(const Options *options)
@@ -208,6 +215,8 @@ static void close_output(void)
 int main(int argc, char **argv)
 {
     atexit(close_output);
+    atexit(net_remove_unfinished);      /* before it */
+    catch_signals();
     Options options = read_options(argc, argv);
     bool good = true;
     if (options.dump)

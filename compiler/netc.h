@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/output.h"
+
 #define NETC_VERSION "0.1.0"
 
 #define PRINTF(format_at, arguments_at) __attribute__((format(printf, format_at, arguments_at)))
@@ -63,10 +65,12 @@ int edit_distance(const char *a, const char *b);
  * bytes: a longer file gives NULL and EFBIG. */
 char *read_whole_file(const char *path, size_t limit, size_t *length);
 
-/* Writes to a temporary name beside `path`, then renames, so `path` is either
- * the old file or the whole new one.  "-" is standard output.  Reports a
- * failure itself (code "write") and gives false. */
-bool write_whole_file(const char *path, const char *chars, size_t length);
+/* Every file that netc writes: `path` is either the old file or the whole new
+ * one (see output.h).  "-" is standard output.  Reports a failure itself (code
+ * "write") and gives false. */
+bool write_whole_file(const char *path, NetOutputKind kind, const char *chars, size_t length);
+/* Whether it could be written, before the work is done; likewise. */
+bool check_output(const char *path, NetOutputKind kind);
 
 /* Our own bug: names this file and line and ends the program with exit 3. */
 #define unreachable() internal_error(__FILE__, __LINE__, "unreachable")
@@ -751,6 +755,7 @@ typedef struct CompileOptions {
     bool f64;
     bool reference;             /* --kernels=reference */
     const char *cc;
+    bool dynamic;               /* linked with the system's shared libraries */
     bool object;                /* for a program of the user's own: not linked, without main */
 } CompileOptions;
 
@@ -863,8 +868,11 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
 void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out);
 void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out);
 void write_dot(const Graph *graph, Text *out);
+/* programs.c: the signals that end netc remove what it has not finished. */
+void catch_signals(void);
 /* tools.c: other programs run on what was written.  Each reports its failure
  * and leaves `output` as it was. */
+bool check_program(const char *output, const CompileOptions *options);  /* before the work: could it be written? */
 bool compile_program(const Text *c, const char *name, const char *output, const CompileOptions *options);
 bool render_svg(const Text *dot, const char *output);   /* output "-": standard output */
 

@@ -33,7 +33,7 @@ enum {                          /* which commands take an option */
 };
 
 enum {                          /* options without a letter */
-    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_FUSE, OPTION_JSON, OPTION_SVG,
+    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_DYNAMIC, OPTION_FUSE, OPTION_JSON, OPTION_SVG,
     OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS,
     OPTION_WARN, OPTION_FIX,
     OPTION_CHECK, OPTION_DIFF, OPTION_ANNOTATE, OPTION_STRIP, OPTION_STDIO
@@ -58,6 +58,8 @@ static const OptionSpec option_specs[] = {
       "only these fusions (default all): " },       /* their names follow */
     { "cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)" },
     { "object", OPTION_OBJECT, NULL, BUILD, "an object file, to call from a C program (net.h), instead of a trainer" },
+    { "dynamic", OPTION_DYNAMIC, NULL, BUILD,
+      "links the system's shared libraries; without it, static ones where they are, so that the trainer runs elsewhere" },
     { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },
     { "svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot" },
     { "check", OPTION_CHECK, NULL, FMT, "writes nothing, names the files that would change, and exits with 1 if any would" },
@@ -174,6 +176,7 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_DTYPE: options->compile.f64 = choose(options, spec, word) == 1; break;
     case OPTION_CC: options->compile.cc = word; break;
     case OPTION_OBJECT: options->compile.object = true; break;
+    case OPTION_DYNAMIC: options->compile.dynamic = true; break;
     case OPTION_JSON: options->json = true; break;
     case OPTION_SVG: options->svg = true; break;
     case OPTION_CHECK: options->check = true; break;
@@ -276,6 +279,8 @@ static void check_operands(const Options *options)
                options->operands.items[spec->maximum]);
     if (options->command == COMMAND_BUILD && (!options->output || !strcmp(options->output, "-")))
         misuse(options, "build needs -o TRAINER, the program to write");
+    if (options->compile.object && options->compile.dynamic)
+        misuse(options, "--dynamic is how a trainer is linked, and --object links nothing");
     if (options->dump && options->fix)
         misuse(options, "--dump prints a stage, and --fix none");
     if (options->annotate && options->strip)

@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { EXIT_INTERNAL = 3 };
 
@@ -323,78 +321,33 @@ char *read_whole_file(const char *path, size_t limit, size_t *length)
     return chars;
 }
 
-static bool write_failed(const char *path)
+static bool write_failed(const NetError *error)
 {
-    int error = errno;
-    diag(SEVERITY_ERROR, "write", (Span){0}, "cannot write %s: %s", path, strerror(error));
+    diag(SEVERITY_ERROR, "write", (Span){0}, "%s", error->text);
     return false;
 }
 
-/* Writes and closes; false, with errno set, when any of it fails. */
-static bool write_stream(FILE *file, const char *chars, size_t length)
+/* "-" is standard output, which goes on after us. */
+static const char *named_output(const char *path)
 {
-    bool written = fwrite(chars, 1, length, file) == length;
-    int error = errno;
-    bool closed = fclose(file) == 0;
-    if (!written)
-        errno = error;
-    return written && closed;
+    return strcmp(path, "-") ? path : "/dev/fd/1";
 }
 
-/* Standard output, a device or a pipe has no old contents to protect. */
-static bool write_directly(const char *path, const char *chars, size_t length)
+bool check_output(const char *path, NetOutputKind kind)
 {
-    FILE *file = strcmp(path, "-") ? fopen(path, "wb") : fdopen(dup(STDOUT_FILENO), "wb");
+    NetError error;
+    return net_check_output(named_output(path), kind, &error) || write_failed(&error);
+}
+
+bool write_whole_file(const char *path, NetOutputKind kind, const char *chars, size_t length)
+{
+    NetError error;
+    NetOutput output;
     fflush(stdout);
-    return (file && write_stream(file, chars, length)) || write_failed(path);
-}
-
-/* A new file gets what the umask leaves, an old one keeps its permissions. */
-static mode_t wanted_mode(const struct stat *old)
-{
-    if (old)
-        return old->st_mode & 07777;
-    mode_t mask = umask(0);
-    umask(mask);
-    return 0666 & ~mask;
-}
-
-static bool write_and_rename(const char *path, const struct stat *old, const char *chars, size_t length)
-{
-    Text text = {0};
-    text_add(&text, "%s.XXXXXX", path);
-    char *temporary = text.chars;
-    int descriptor = mkstemp(temporary);
-    if (descriptor < 0)
-        return write_failed(path);
-    fchmod(descriptor, wanted_mode(old));
-    FILE *file = fdopen(descriptor, "wb");
-    if (file && write_stream(file, chars, length) && rename(temporary, path) == 0)
-        return true;
-    int error = errno;
-    unlink(temporary);
-    errno = error;
-    return write_failed(path);
-}
-
-bool write_whole_file(const char *path, const char *chars, size_t length)
-{
-    struct stat old;
-    if (strcmp(path, "-") == 0)
-        return write_directly(path, chars, length);
-    if (stat(path, &old) != 0)
-        return write_and_rename(path, NULL, chars, length);
-    if (S_ISDIR(old.st_mode)) {
-        errno = EISDIR;
-        return write_failed(path);
-    }
-    if (!S_ISREG(old.st_mode))
-        return write_directly(path, chars, length);
-    /* A symbolic link stays one: the file it names is replaced. */
-    char *target = realpath(path, NULL);
-    bool written = write_and_rename(target ? target : path, &old, chars, length);
-    free(target);
-    return written;
+    if (!net_create_kind(&output, named_output(path), kind, &error))
+        return write_failed(&error);
+    fwrite(chars, 1, length, output.file);      /* a failure stays noted in the file */
+    return net_commit(&output, &error) || write_failed(&error);
 }
 
 _Noreturn void internal_error(const char *file, int line, const char *what)

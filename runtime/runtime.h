@@ -7,6 +7,7 @@
 #define RUNTIME_H
 
 #include "net_runtime.h"
+#include "core/output.h"
 
 #include <stdio.h>
 
@@ -16,13 +17,6 @@
 
 bool net_fail(NetError *error, const char *template, ...) PRINTF(2, 3);        /* always false */
 void *net_allocate(size_t count, size_t size, NetError *error);        /* zeroed, NET_ALIGNMENT-aligned, product checked; free() it */
-
-/* A file written beside `path` and renamed over it by net_commit; dropped by
- * net_discard.  So `path` is always the old file or the whole new one. */
-typedef struct NetOutput { FILE *file; char *path, *temporary; } NetOutput;
-bool net_create(NetOutput *output, const char *path, NetError *error);
-bool net_commit(NetOutput *output, NetError *error);    /* flushes, syncs, renames */
-void net_discard(NetOutput *output);
 
 /* ------------------------------------------------------ core/signals.c */
 

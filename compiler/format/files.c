@@ -45,7 +45,7 @@ static bool format_file(const Options *options, const char *path)
         if (!same)
             show_changes(options, shown, chars, &out);
     } else if (!same || !strcmp(path, "-")) {
-        write_whole_file(path, text_chars(&out), out.length);
+        write_whole_file(path, NET_ANY_FILE, text_chars(&out), out.length);
     }
     return same || !options->check;
 }

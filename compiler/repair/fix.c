@@ -81,7 +81,7 @@ void fix_file(const char *path)
         log = check_round(path, &text, &mended, &changed);
     }
     bool same = text.length == original.length && memcmp(text_chars(&text), text_chars(&original), text.length) == 0;
-    if (!same && !write_whole_file(path, text_chars(&text), text.length))
+    if (!same && !write_whole_file(path, NET_ANY_FILE, text_chars(&text), text.length))
         return;
     diag_take(log);
     if (same || diag_options.style == DIAG_JSON || diag_options.style == DIAG_SARIF)

@@ -33,6 +33,7 @@ static volatile double since[LONGEST_SIGNAL];   /* when each signal first came; 
 
 static void die_of(int number)
 {
+    net_remove_unfinished();
     signal(number, SIG_DFL);
     raise(number);              /* delivered when the handler returns */
 }
@@ -41,8 +42,10 @@ static void die_of(int number)
 static void take_wish(int number)
 {
     int before = errno;
-    if (!working)
+    if (!working) {
+        net_remove_unfinished();
         _exit(DEATH + number);
+    }
     if (since[number] == 0) {
         since[number] = net_seconds();
         asked = asked ? asked : number;

@@ -12,8 +12,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 typedef struct Loop {
     NetSession *session;
@@ -181,25 +179,10 @@ static bool run_epoch(Loop *loop, NetError *error)
 
 /* ----------------------------------------------------------------- a run */
 
-/* A pipe's reader would take the trial for the end of what it waits for. */
-static bool is_pipe_or_device(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
-}
-
 /* A run of hours must not find out at its end that it cannot write. */
 static bool can_write(const char *path, NetError *error)
 {
-    NetOutput output;
-    if (!path)
-        return true;
-    if (is_pipe_or_device(path))
-        return access(path, W_OK) == 0 || net_fail(error, "cannot write %s: %m", path);
-    if (!net_create(&output, path, error))
-        return false;
-    net_discard(&output);
-    return true;
+    return !path || net_check_output(path, NET_ANY_FILE, error);
 }
 
 static bool prepare(Loop *loop, NetError *error)

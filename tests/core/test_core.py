@@ -1,6 +1,7 @@
 """The runtime's core: threads, sums in a fixed order, random numbers, and files
 that are the old one or the whole new one."""
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,20 @@ def test_a_link_is_written_through(driver, tmp_path):
     (tmp_path / "link").symlink_to("real")
     run(driver, "write", tmp_path / "link")
     assert (tmp_path / "real").read_text() == "new" and (tmp_path / "link").is_symlink()
+
+
+def test_a_link_to_nothing_makes_what_it_names(driver, tmp_path):
+    (tmp_path / "link").symlink_to("new")
+    run(driver, "write", tmp_path / "link")
+    assert (tmp_path / "new").read_text() == "new" and (tmp_path / "link").is_symlink()
+
+
+def test_what_a_killed_run_left_goes(driver, tmp_path):
+    for age, name in (7200, "out.netc-abc123"), (5, "out.netc-abc456"):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    run(driver, "write", tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == ["out", "out.netc-abc456"]
 
 
 def test_what_cannot_be_written(driver, tmp_path):
