@@ -64,6 +64,9 @@ int edit_distance(const char *a, const char *b);
 /* A file's bytes, NUL-terminated, or NULL with errno set.  At most `limit`
  * bytes: a longer file gives NULL and EFBIG. */
 char *read_whole_file(const char *path, size_t limit, size_t *length);
+/* The same of a regular file only, for paths that are not the user's own words:
+ * anything else (a pipe, a device) gives NULL and ENXIO, and is not waited for. */
+char *read_regular_file(const char *path, size_t limit, size_t *length);
 
 /* Every file that netc writes: `path` is either the old file or the whole new
  * one (see output.h).  "-" is standard output.  Reports a failure itself (code
@@ -292,6 +295,9 @@ Program *parse_text(const char *path, const char *chars, size_t length);
 /* Set by who has texts that are not on the disk yet: gives the text of the file
  * at `path`, or NULL to have it read. */
 extern const char *(*unsaved_text)(const char *path, size_t *length);
+/* Set by who must not read all that this user may: whether a file that the program
+ * in the file `first` uses may be read.  `path` is resolved: absolute, without links. */
+extern bool (*may_read)(const char *first, const char *path);
 void dump_ast(const Program *program, FILE *out);
 const char *expr_operator_text(ExprOperator operator);          /* "//" */
 

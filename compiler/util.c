@@ -10,8 +10,11 @@
 #include "netc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { EXIT_INTERNAL = 3 };
 
@@ -309,16 +312,40 @@ static char *read_stream(FILE *file, size_t limit, size_t *length)
     return text.chars;
 }
 
-char *read_whole_file(const char *path, size_t limit, size_t *length)
+static char *read_and_close(FILE *file, size_t limit, size_t *length)
 {
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
     char *chars = read_stream(file, limit, length);
     int error = errno;
     fclose(file);
     errno = error;
     return chars;
+}
+
+char *read_whole_file(const char *path, size_t limit, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    return file ? read_and_close(file, limit, length) : NULL;
+}
+
+/* Opened without waiting for a pipe's writer, and asked what it is only then: the
+ * answer is about what will be read. */
+char *read_regular_file(const char *path, size_t limit, size_t *length)
+{
+    struct stat status = {0};
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (descriptor < 0)
+        return NULL;
+    FILE *file = NULL;
+    if (fstat(descriptor, &status) == 0)
+        errno = S_ISDIR(status.st_mode) ? EISDIR : ENXIO;
+    if (S_ISREG(status.st_mode))
+        file = fdopen(descriptor, "rb");
+    if (file)
+        return read_and_close(file, limit, length);
+    int error = errno;
+    close(descriptor);
+    errno = error;
+    return NULL;
 }
 
 static bool write_failed(const NetError *error)

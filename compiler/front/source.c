@@ -132,13 +132,16 @@ static const Source *add_source(Program *program, const char *path, const char *
     return source;
 }
 
-/* NULL, with errno set, when it cannot be read. */
+bool (*may_read)(const char *first, const char *path);
+
+/* NULL, with errno set, when it cannot be read.  The file on the command line may
+ * be a pipe; what a program uses is a file. */
 static const Source *read_source(Program *program, const char *path)
 {
     size_t length;
     const char *chars = unsaved_text ? unsaved_text(path, &length) : NULL;
     if (!chars)
-        chars = read_whole_file(path, MAX_FILE_BYTES, &length);
+        chars = (program->source ? read_regular_file : read_whole_file)(path, MAX_FILE_BYTES, &length);
     return chars ? add_source(program, path, chars, length) : NULL;
 }
 
@@ -162,6 +165,8 @@ static bool is_known(Loading *loading, const char *path)
 
 static const char *why_unreadable(void)
 {
+    if (errno == ENXIO)
+        return "not a regular file";
     return errno == EFBIG ? format("larger than %d MiB", MAX_FILE_BYTES >> 20) : strerror(errno);
 }
 
@@ -172,14 +177,36 @@ static const char *beside(const char *file, const char *path)
     return *path == '/' || !slash ? path : format("%.*s%s", (int)(slash - file) + 1, file, path);
 }
 
+static bool is_net_file(const char *path)
+{
+    size_t length = strlen(path);
+    return length >= 4 && strcmp(path + length - 4, ".net") == 0;
+}
+
+/* A message about a file that is no program would show some of it, so a link to
+ * such a file is none either. */
+static bool is_usable(const Loading *loading, UseDef use, const char *path)
+{
+    const char *real = resolved(path);
+    if (!is_net_file(path) || !is_net_file(real))
+        diag_help(diag(SEVERITY_ERROR, "use", use.span, "%s is not read: `use` takes a file of blocks whose name ends in .net",
+                       is_net_file(path) ? real : *path ? path : "\"\""), "rename the file, here and on the disk, if it holds blocks");
+    else if (*real == '/' && may_read && !may_read(loading->program->source->path, real))
+        diag_help(diag(SEVERITY_ERROR, "use", use.span, "%s is not read: it lies outside this file's folder and the workspace", path),
+                  "open a folder that holds both; `netc check` reads it");
+    else
+        return true;
+    return false;
+}
+
 static void follow_use(Loading *loading, UseDef use)
 {
     const char *path = beside(use.span.source->path, use.path);
-    if (is_known(loading, path))
+    if (is_known(loading, path) || !is_usable(loading, use, path))
         return;
     const Source *source = read_source(loading->program, path);
     if (!source) {
-        diag(SEVERITY_ERROR, "use", use.span, "cannot read %s: %s", *path ? path : "\"\"", why_unreadable());
+        diag(SEVERITY_ERROR, "use", use.span, "cannot read %s: %s", path, why_unreadable());
         return;
     }
     parse_file(loading->program, source);
@@ -214,7 +241,7 @@ bool read_program_text(const char *path, Text *text)
 Program *parse_program(const char *path)
 {
     Program *program = NEW(Program);
-    const Source *source = read_source(program, path);
+    const Source *source = read_source(program, path);      /* program->source is still NULL */
     return source ? parse_all(program, source) : unreadable(path);
 }
 

@@ -68,6 +68,56 @@ const char *uri_of(const char *path)
     return intern(text_chars(&uri));
 }
 
+/* ---- what may be read */
+
+static char **folders;          /* the workspace's, resolved */
+static int folder_count;
+
+/* `folder` NULL or no folder: nothing lies in it. */
+static bool lies_in(const char *path, const char *folder)
+{
+    size_t length = folder ? strlen(folder) : 0;
+    while (length > 0 && folder[length - 1] == '/')
+        length--;
+    return folder && *folder == '/' && strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+/* In the workspace, or in the folder of `first` or below. */
+static bool within_reach(const char *first, const char *path)
+{
+    for (int i = 0; i < folder_count; i++)
+        if (lies_in(path, folders[i]))
+            return true;
+    const char *slash = strrchr(first, '/');
+    char *own = slash ? strndup(first, (size_t)(slash - first) + 1) : NULL, *real = own ? realpath(own, NULL) : NULL;
+    bool within = lies_in(path, real);
+    free(real);
+    free(own);
+    return within;
+}
+
+static void add_folder(const cJSON *uri)
+{
+    char *path = cJSON_IsString(uri) ? path_of(uri->valuestring) : NULL;
+    char *real = path && *path == '/' ? realpath(path, NULL) : NULL;
+    free(path);
+    if (!real)
+        return;
+    folders = realloc(folders, (size_t)(folder_count + 1) * sizeof *folders);
+    if (!folders)
+        arena_allocate((size_t)-1);
+    folders[folder_count++] = real;
+}
+
+void set_workspace(const cJSON *params)
+{
+    const cJSON *folder;
+    may_read = within_reach;
+    add_folder(cJSON_GetObjectItemCaseSensitive(params, "rootUri"));
+    cJSON_ArrayForEach(folder, cJSON_GetObjectItemCaseSensitive(params, "workspaceFolders"))
+        add_folder(cJSON_GetObjectItemCaseSensitive(folder, "uri"));
+}
+
 /* ---- texts */
 
 Document *find_document(const char *uri)

@@ -84,6 +84,8 @@ typedef struct Document {
 
 extern Document *documents;
 Document *find_document(const char *uri);       /* NULL: not open */
+/* The folders that `initialize` named: with each document's own, all that is read. */
+void set_workspace(const cJSON *params);
 void open_document(const char *uri, const char *text, double version);
 /* The edits of a didChange, in order; false: they make no sense, nothing was done. */
 bool change_document(Document *document, const cJSON *changes, double version);

@@ -80,8 +80,9 @@ static cJSON *capabilities(void)
     return all;
 }
 
-static cJSON *initialize(void)
+static cJSON *initialize(const cJSON *params)
 {
+    set_workspace(params);
     cJSON *result = cJSON_CreateObject();
     cJSON_AddItemToObject(result, "capabilities", capabilities());
     cJSON *info = cJSON_AddObjectToObject(result, "serverInfo");
@@ -155,7 +156,7 @@ static void answer_method(const struct Method *method, const cJSON *id, const cJ
 static void answer_request(const char *name, const cJSON *id, const cJSON *params)
 {
     if (!strcmp(name, "initialize") && state == FRESH) {
-        answer_result(id, initialize());
+        answer_result(id, initialize(params));
         return;
     }
     if (state != RUNNING) {

@@ -1,6 +1,7 @@
 """Text to AST: dumps of right programs, messages about wrong ones, and inputs
 made to do harm.  right/NAME.txt and wrong/NAME.txt are rewritten by `make
 golden`."""
+import os
 import re
 from pathlib import Path
 
@@ -115,3 +116,52 @@ def test_one_brace_fault_is_one_syntax_error(model, line, brace, text, fault, tm
     assert len(found) == 1 and found[0][1] in SYNTAX
     if (brace, fault) in {("{", "without"), ("{", "doubled")}:
         assert found[0][0] == line
+
+
+# ------------------------------------------------------------------ what `use` reads
+
+USER = 'use "{}"\nnetwork n {{\n    input [8]\n    relu\n}}\n'
+SECRET = "secret:x:0:0\n"
+
+
+def secret(folder):
+    (folder / "passwd").write_text(SECRET)
+    return "passwd"
+
+
+def link(folder):
+    secret(folder)
+    (folder / "blocks.net").symlink_to("passwd")
+    return "blocks.net"
+
+
+def pipe(folder):
+    os.mkfifo(folder / "pipe.net")
+    return "pipe.net"
+
+
+def device(folder):
+    (folder / "zero.net").symlink_to("/dev/zero")
+    return "zero.net"
+
+
+def named_folder(folder):
+    (folder / "folder.net").mkdir()
+    return "folder.net"
+
+
+@pytest.mark.parametrize("make, sentence", [
+    (secret, "passwd is not read: `use` takes a file of blocks whose name ends in .net"),
+    (link, "passwd is not read: `use` takes"),
+    (pipe, "cannot read pipe.net: not a regular file"),
+    (device, "/dev/zero is not read: `use` takes"),
+    (named_folder, "cannot read folder.net: Is a directory"),
+    (lambda folder: "/dev/stdin", "/dev/stdin is not read: `use` takes"),
+], ids="secret link pipe device folder stdin".split())
+def test_use_reads_files_of_blocks_only(make, sentence, tmp_path):
+    told = check_text(USER.format(make(tmp_path)), tmp_path).stderr
+    assert sentence in told and ":1:1" in told and "x:0:0" not in told
+
+
+def test_the_file_on_the_command_line_may_be_a_pipe(tmp_path):
+    assert netc("check", "/dev/stdin", stdin="network n {\n    input [8]\n    relu\n}\n").stderr == ""

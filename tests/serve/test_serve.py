@@ -430,3 +430,37 @@ def test_a_quote_in_the_braces_of_a_text(client, tmp_path):
     """Which once ran on past the text and ended the session."""
     told = opened(client, 'network n {\n    input [8]\n    relu as "a{\'}" # don\'t\n}\n', uri_of(tmp_path / "a.net"))
     assert [one["code"] for one in told] == ["syntax"]
+
+
+# ------------------------------------------------------- what the server reads
+
+LIBRARY = "block Mine {\n    relu\n}\n"
+
+
+def folders(tmp_path):
+    for name in ("project/models", "project/blocks", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("project/models", "project/blocks", "elsewhere"):
+        (tmp_path / name / "lib.net").write_text(LIBRARY)
+    (tmp_path / "project" / "models" / "linked.net").symlink_to(tmp_path / "elsewhere" / "lib.net")
+    return tmp_path / "project"
+
+
+@pytest.mark.parametrize("workspace, path, readable", [
+    (None, "lib.net", True), (None, "../blocks/lib.net", False), (None, "linked.net", False), (None, "../../elsewhere/lib.net", False),
+    ("rootUri", "../blocks/lib.net", True), ("workspaceFolders", "../blocks/lib.net", True),
+    ("rootUri", "../../elsewhere/lib.net", False), ("workspaceFolders", "linked.net", False),
+])
+def test_only_the_workspace_and_the_files_own_folder_are_read(workspace, path, readable, tmp_path):
+    project = folders(tmp_path)
+    asked = {"processId": None, "rootUri": None, "capabilities": {}}
+    if workspace:
+        asked[workspace] = uri_of(project) if workspace == "rootUri" else [{"uri": uri_of(project), "name": "project"}]
+    with Client(initialize=False) as client:
+        client.request("initialize", asked)
+        client.notify("initialized", {})
+        told = opened(client, f'use "{path}"\nnetwork n {{\n    input [8]\n    Mine\n}}\n', uri_of(project / "models" / "main.net"))
+    told = [one for one in told if one["code"] == "use"]
+    assert bool(told) == (not readable)
+    if told:
+        assert "outside this file's folder and the workspace" in told[0]["message"] and told[0]["range"]["start"]["line"] == 0
