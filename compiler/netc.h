@@ -127,6 +127,8 @@ void diag_fix(Diagnostic *d, Span at, const char *replacement, const char *text,
 typedef struct Edit { Span at; const char *text; } Edit;
 typedef LIST(Edit) EditList;
 void diag_repair(Diagnostic *d, const EditList *edits, const char *text);
+/* More than one reading exists: what the help says is offered, never made unasked. */
+void diag_doubt(Diagnostic *d);
 
 typedef struct DiagOptions {
     enum { DIAG_HUMAN, DIAG_SHORT, DIAG_JSON, DIAG_SARIF, DIAG_NARRATED } style;
@@ -166,6 +168,8 @@ bool diag_warn(const char *word);
 /* The nearest of `candidates` (NULL-terminated) within a third of `word`'s
  * length, or NULL. */
 const char *nearest(const char *word, const char *const *candidates);
+/* The same for a message's help: when another is as near, nothing is made unasked. */
+const char *nearest_for(Diagnostic *d, const char *word, const char *const *candidates);
 
 /* ----------------------------------------------- front/: text to AST */
 /* lex.l, parse.y, ast.c.  Syntax only: a name is not looked up, a value not

@@ -193,6 +193,11 @@ void diag_repair(Diagnostic *d, const EditList *edits, const char *text)
     add_help(d, text, edits);
 }
 
+void diag_doubt(Diagnostic *d)
+{
+    d->doubtful = true;
+}
+
 void diag_sizes(Diagnostic *d, Shape actual, Shape wanted)
 {
     d->sized = true;
@@ -235,19 +240,37 @@ static const char *lower_case(const char *word)
     return text_chars(&lowered);
 }
 
-const char *nearest(const char *word, const char *const *candidates)
+/* *rivals: how many others are as near. */
+static const char *nearest_among(const char *word, const char *const *candidates, int *rivals)
 {
     /* One more than the farthest that counts; case is what people get wrong
      * first (Conv2d), so it costs nothing. */
     int best = (int)strlen(word) / 3 + 1;
     const char *found = NULL, *lowered = lower_case(word);
+    *rivals = 0;
     for (; *candidates; candidates++) {
         int distance = edit_distance(lowered, lower_case(*candidates));
+        *rivals += found && distance == best && strcmp(*candidates, found) != 0;
         if (distance < best) {
             best = distance;
             found = *candidates;
+            *rivals = 0;
         }
     }
+    return found;
+}
+
+const char *nearest(const char *word, const char *const *candidates)
+{
+    int rivals;
+    return nearest_among(word, candidates, &rivals);
+}
+
+const char *nearest_for(Diagnostic *d, const char *word, const char *const *candidates)
+{
+    int rivals;
+    const char *found = nearest_among(word, candidates, &rivals);
+    d->doubtful |= rivals > 0;
     return found;
 }
 

@@ -118,7 +118,7 @@ static void explain_section(Diagnostic *d, const Layout *layout)
 {
     static const char *const words[] = {"block", "network", "train", "use", NULL};
     const Token *token = layout->last;
-    const char *meant = token->kind == NAME ? nearest(token->word, words) : NULL;
+    const char *meant = token->kind == NAME ? nearest_for(d, token->word, words) : NULL;
     if (meant)
         diag_fix(d, token->span, meant, "did you mean `%s`?", meant);
     else if (layout->top_close)

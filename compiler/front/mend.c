@@ -52,6 +52,7 @@ static void mend_word(Token *token, const char *const *words)
     if (!meant)
         return;
     Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, "`%s` begins nothing here: `%s` is the word", token->word, meant);
+    nearest_for(d, token->word, words);
     diag_fix(d, token->span, meant, "did you mean `%s`?", meant);
     token->kind = keyword(meant, (int)strlen(meant));
     token->word = intern(meant);

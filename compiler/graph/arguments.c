@@ -140,7 +140,7 @@ static bool wrong_value(const Conversion *c, const Value *value)
                                 value_text(value));
     if (value->kind == VALUE_REAL && strchr(span_text(c->span), '/') != NULL)
         diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
-    const char *near = value->kind == VALUE_WORD ? nearest(value->word, c->spec->words) : NULL;
+    const char *near = value->kind == VALUE_WORD ? nearest_for(d, value->word, c->spec->words) : NULL;
     if (near != NULL)
         diag_fix(d, c->span, near, "the nearest is %s", near);
     return false;
@@ -295,7 +295,7 @@ static void report_unknown_argument(Builder *b, const char *subject, const ArgSp
     push(&names, NULL);
     Diagnostic *d = build_error(b, "unknown-argument", arg->name_span, "%s has no argument `%s`", subject, arg->name);
     const char *near = other_argument_name(specs, arg->name);
-    near = near != NULL ? near : nearest(arg->name, names.items);
+    near = near != NULL ? near : nearest_for(d, arg->name, names.items);
     if (near != NULL)
         diag_fix(d, arg->name_span, near, "it is `%s` here", near);
     else
@@ -330,6 +330,13 @@ static Span first_of(const Arguments *args)
     return at;
 }
 
+/* Whether the second is the larger number, or the same: no window is as large as
+ * channels are many. */
+static bool is_wider(const Value *first, const Value *second)
+{
+    return first->kind == VALUE_INT && second->kind == VALUE_INT && second->integer >= first->integer;
+}
+
 /* conv2d(3, 16, 5) and batch_norm2d(16), as PyTorch has them: the size of the
  * input comes first, which is known here. */
 static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arguments *args)
@@ -344,6 +351,8 @@ static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arg
         given++;
     if (asserted == NULL || given != positional + 1)
         return;
+    if (given == 3 && !is_wider(&args->items[0].value, &args->items[1].value))
+        diag_doubt(d);                  /* Keras: channels, window, stride */
     diag_fix(d, first_of(args), "", "leave the first out: %s is known from the input", asserted);
 }
 
@@ -499,7 +508,7 @@ static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument
         ? build_error(b, "unknown-argument", arg->name_span, "block %s has no parameter `%s`", def->name, arg->name)
         : build_error(b, "too-many-arguments", arg->span, "block %s takes %d argument%s", def->name, def->params.count,
                       def->params.count == 1 ? "" : "s");
-    const char *near = arg->name != NULL ? nearest(arg->name, names.items) : NULL;
+    const char *near = arg->name != NULL ? nearest_for(d, arg->name, names.items) : NULL;
     if (arg->name != NULL)
         note_unknown(b, arg->name, def, d);
     if (near != NULL && count_mentions(b->program, def, arg->name) > 0)

@@ -268,6 +268,7 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at);
 const char *other_argument_name(const ArgSpec *specs, const char *word);        /* "filters": "out_channels"; or NULL */
 /* An argument that this operator does not have: who has it, or what is done instead. */
 void explain_argument(Diagnostic *d, const char *word);
+bool names_argument(const char *word);         /* of any operator, or of one in another framework */
 /* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
 const char *flatten_arithmetic(const Tensor *tensor);
 /* The characters of a span of one line, or "". */

@@ -251,6 +251,8 @@ static const struct { const char *theirs, *instead; } others[] = {
     {"activation", "an activation is a statement of its own: `relu` on the next line"},
     {"input_shape", "the network's `input [channels, height, width]` says it once for all"},
     {"in_planes", "the input's channels are known; `in_channels=` may assert them"},
+    {"axis", "leave it out: tensors are joined along their channels"},
+    {"dim", "leave it out: tensors are joined along their channels"},
     {"inplace", "leave it out: the compiler plans the memory"},
     {"name", "`as name` after the statement names it"},
     {"data_format", "images are [channels, height, width]"},
@@ -272,6 +274,17 @@ const char *other_argument_name(const ArgSpec *specs, const char *word)
         if (strcmp(word, argument_spellings[i].theirs) == 0 && has_argument(specs, argument_spellings[i].ours))
             return argument_spellings[i].ours;
     return NULL;
+}
+
+bool names_argument(const char *word)
+{
+    for (size_t i = 0; i < sizeof argument_spellings / sizeof *argument_spellings; i++)
+        if (strcmp(word, argument_spellings[i].theirs) == 0)
+            return true;
+    for (int i = 0; operators[i] != NULL; i++)
+        if (has_argument(operators[i]->args, word))
+            return true;
+    return false;
 }
 
 void explain_argument(Diagnostic *d, const char *word)
@@ -298,6 +311,12 @@ static const char *folded(const char *word)
     return text_chars(&text);
 }
 
+/* Caffe's words for what an argument makes a maximum, a mean or a product of. */
+static bool is_one_of_several(const char *word)
+{
+    return strcmp(folded(word), "pooling") == 0 || strcmp(folded(word), "eltwise") == 0;
+}
+
 const Operator *other_spelling(const char *word)
 {
     const char *theirs = folded(word);
@@ -310,15 +329,29 @@ const Operator *other_spelling(const char *word)
     return NULL;
 }
 
-static const char *nearest_callee(const Program *program, const char *word)
+/* ConvBN, or nets.ConvBN: blocks are named so, operators never. */
+static bool is_block_like(const char *word)
 {
-    LIST(const char *) names = {0};
+    const char *dot = strrchr(word, '.');
+    return isupper((unsigned char)(dot != NULL ? dot + 1 : word)[0]);
+}
+
+typedef LIST(const char *) Names;
+
+static Names callees(const Program *program, const char *word)
+{
+    Names names = {0};
     for (int i = 0; i < program->blocks.count; i++)
         push(&names, program->blocks.items[i]->name);
-    for (int i = 0; operators[i] != NULL; i++)
+    for (int i = 0; operators[i] != NULL && !is_block_like(word); i++)
         push(&names, operators[i]->name);
     push(&names, NULL);
-    return nearest(word, names.items);
+    return names;
+}
+
+static const char *nearest_callee(const Program *program, const char *word)
+{
+    return nearest(word, callees(program, word).items);
 }
 
 bool may_be_broken(const Builder *b, const char *word)
@@ -345,6 +378,8 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
         return;
     const Operator *op = other_spelling(word);
     if (op != NULL) {
+        if (is_one_of_several(word))
+            diag_doubt(d);
         diag_fix(d, at, op->name, "it is %s here", op->name);
         return;
     }
@@ -353,12 +388,14 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
             diag_help(d, "%s", others[i].instead);
             return;
         }
-    const char *near = nearest_callee(b->program, word);
+    const char *near = nearest_for(d, word, callees(b->program, word).items);
     const BlockState *state = near != NULL ? map_get(&b->blocks, near) : NULL;
     if (state != NULL)
         suggest_block(b, d, word, at, state->def);
     else if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
+    else if (is_block_like(word))
+        diag_help(d, "no block of this name is defined: perhaps the `use` of its file is missing");
 }
 
 /* --------------------------------------------------------- shape asserts */

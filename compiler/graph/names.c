@@ -320,10 +320,20 @@ static const Binding *unused_near(const Builder *b, const char *word, bool *near
     return found;
 }
 
+/* A word that other blocks' parameters or operators' arguments are called. */
+static bool is_usual(const Builder *b, const char *word)
+{
+    for (int i = 0; i < b->program->blocks.count; i++)
+        for (int k = 0; k < b->program->blocks.items[i]->params.count; k++)
+            if (b->program->blocks.items[i]->params.items[k].name == word)
+                return true;
+    return names_argument(word);
+}
+
 /* Where several places agree on a word, it is the definition that is misspelt. */
 static void suggest_unused(const Builder *b, Diagnostic *d, const char *word, Span at, const Binding *binding)
 {
-    if (count_mentions(b->program, b->frame->def, word) > 1)
+    if (count_mentions(b->program, b->frame->def, word) > 1 || is_usual(b, word))
         diag_fix(d, binding->span, word, "name it %s", word);
     else
         diag_fix(d, at, binding->name, "the nearest is %s", binding->name);
@@ -340,7 +350,7 @@ static void suggest_word(const Builder *b, Diagnostic *d, const char *word, Span
         return;
     }
     push(words, NULL);
-    const char *near = nearest(word, words->items);
+    const char *near = nearest_for(d, word, words->items);
     const Operator *theirs = near == NULL ? other_spelling(word) : NULL;
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);

@@ -311,7 +311,7 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
     const char *written = span_text(at);
     Diagnostic *d = build_error(t->b, "unknown-name", at, "no %s is named %s", setting, written);
     const Operator *other = other_spelling(written);
-    const char *near = nearest(other != NULL ? other->name : written, names.items);
+    const char *near = nearest_for(d, other != NULL ? other->name : written, names.items);
     if (near != NULL)
         diag_fix(d, at, near, "the nearest is %s", near);
     diag_note(d, "%s may be: %s", setting, text_chars(&list));
@@ -515,7 +515,7 @@ static void report_unknown_setting(Training *t, const SettingDef *def)
         text_add(&list, "%s%s", i > 0 ? ", " : "", rows[i].name);
     }
     Diagnostic *d = build_error(t->b, "unknown-setting", def->name_span, "the train section has no setting `%s`", def->name);
-    const char *other = other_setting_name(def->name), *near = other == NULL ? nearest(def->name, names) : NULL;
+    const char *other = other_setting_name(def->name), *near = other == NULL ? nearest_for(d, def->name, names) : NULL;
     if (other != NULL)
         diag_fix(d, def->name_span, other, "it is %s here", other);
     if (near != NULL)

@@ -37,7 +37,7 @@ static void report_unknown_data(Training *t, const Expr *word)
     }
     push(&names, NULL);
     Diagnostic *d = build_error(t->b, "unknown-name", word->span, "no data set is named %s", word->word);
-    const char *near = nearest(word->word, names.items);
+    const char *near = nearest_for(d, word->word, names.items);
     if (near != NULL)
         diag_fix(d, word->span, near, "the nearest is %s", near);
     diag_note(d, "known are: %s; a folder is written \"folder\"", text_chars(&list));

@@ -54,8 +54,7 @@ static Values listed(const int64_t *numbers, int count, int64_t current)
 
 /* ----------------------------------------------------- a written number */
 
-/* The table's row that an argument fills: by name, or by its place. */
-static const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at)
+const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at)
 {
     int positional = 0;
     for (int i = 0; i < at; i++)
@@ -90,14 +89,27 @@ static bool concerns(const Diagnostic *fault, bool channels)
     return false;
 }
 
+/* Those that are usual; of a pool, for an image of twice or half the size, too. */
+static Values kernels_of(const Operator *op, int64_t current)
+{
+    static const int64_t kernels[] = {3, 5, 7, 2, 4, 1};
+    bool pool = operator_arg(op, "out_channels") < 0;
+    Values values = listed(kernels, pool ? 5 : 6, current);     /* no pool of 1 */
+    if (pool && current > 1)
+        add_value(&values, 2 * current, current);
+    if (pool && current > 3)
+        add_value(&values, current / 2, current);
+    return values;
+}
+
 static Values window_values(const Diagnostic *fault, const Operator *op, const char *name, int64_t current)
 {
-    static const int64_t kernels[] = {3, 5, 7, 2, 4, 1}, steps[] = {1, 2, 3, 4}, divisors[] = {1, 2, 4, 8};
+    static const int64_t steps[] = {1, 2, 3, 4}, divisors[] = {1, 2, 4, 8};
     Values values = {0};
     if (!concerns(fault, false) && strcmp(name, "groups") != 0)
         return values;
     if (strcmp(name, "kernel_size") == 0)
-        return listed(kernels, operator_arg(op, "out_channels") >= 0 ? 6 : 5, current);     /* no pool of 1 */
+        return kernels_of(op, current);
     if (strcmp(name, "output_size") == 0)
         return solved(fault, current);
     return strcmp(name, "groups") == 0 ? listed(divisors, 4, current) : listed(steps, 4, current);
@@ -122,6 +134,11 @@ const char *edited_call(const Expr *call, const EditList *edits)
 
 Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at, const char *replacement, const char *text)
 {
+    for (int i = 0; i < candidates->count; i++) {
+        const Edit *edit = &candidates->items[i].edits.items[0];
+        if (compare_spans(edit->at, at) == 0 && strcmp(edit->text, replacement) == 0 && candidates->items[i].edits.count == 1)
+            return &candidates->items[i];
+    }
     Candidate candidate = { .size = size, .distance = distance, .text = text };
     push(&candidate.edits, ((Edit){at, replacement}));
     push(candidates, candidate);
@@ -149,18 +166,33 @@ static void propose_values(const Diagnostic *fault, const Site *site, Size size,
 
 /* ------------------------------------------------------------- padding */
 
-/* Half the window keeps the size at stride 1. */
-static Values paddings(const Site *site, int64_t current)
+static int64_t written_number(const Site *site, const char *name, int64_t otherwise)
 {
-    Values values = {0};
     const ArgList *arguments = &site->stmt->call->arguments;
     for (int i = 0; i < arguments->count; i++) {
         const ArgSpec *spec = spec_of(site->op, arguments, i);
         const Expr *value = arguments->items[i].value;
-        if (spec && strcmp(spec->name, "kernel_size") == 0 && value->kind == EXPR_INT)
-            add_value(&values, value->integer / 2, current);
+        if (spec && strcmp(spec->name, name) == 0)
+            return value->kind == EXPR_INT && value->integer <= INT32_MAX ? value->integer : -1;
     }
-    for (int64_t padding = 0; padding <= 3; padding++)
+    return otherwise;
+}
+
+/* What the window that is written spans; -1: none is, or no number. */
+static int64_t written_window(const Site *site)
+{
+    int64_t kernel = written_number(site, "kernel_size", -1), dilation = written_number(site, "dilation", 1);
+    return kernel > 0 && dilation > 0 ? (kernel - 1) * dilation + 1 : -1;
+}
+
+/* Half the window keeps the size at stride 1; more than that is never meant. */
+static Values paddings(const Site *site, int64_t current)
+{
+    Values values = {0};
+    int64_t window = written_window(site), most = window >= 0 && window / 2 < 3 ? window / 2 : 3;
+    if (window >= 0)
+        add_value(&values, window / 2, current);
+    for (int64_t padding = 0; padding <= most; padding++)
         add_value(&values, padding, current);
     return values;
 }
@@ -176,19 +208,50 @@ static bool is_given(const Site *site, const char *name)
     return false;
 }
 
-/* An argument that is not given goes before the closing parenthesis. */
+/* Before the closing parenthesis. */
+static Span end_of_arguments(const Expr *call)
+{
+    Span at = call->span;
+    at.line = at.end_line;
+    at.column = --at.end_column;
+    return at;
+}
+
+static const char *argument_at_end(const Expr *call, const char *name, const char *value)
+{
+    return format("%s%s=%s", call->arguments.count ? ", " : "", name, value);
+}
+
+Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name, int64_t value,
+                            CandidateList *candidates)
+{
+    if (!call->parenthesised)
+        return NULL;
+    EditList edits = {0};
+    const char *text = argument_at_end(call, name, format("%lld", (long long)value));
+    push(&edits, ((Edit){end_of_arguments(call), text}));
+    const char *edited = edited_call(call, &edits);
+    if (!edited)
+        return NULL;
+    Candidate *made = add_candidate(candidates, size, 0, edits.items[0].at, text, format("%s %s", edited, outcome(fault)));
+    made->call = call;
+    return made;
+}
+
+/* An argument that is not given goes before the closing parenthesis; in a block
+ * with a parameter of its name, that is what it was perhaps meant to be. */
 static void propose_absent(const Diagnostic *fault, const Site *site, Size size, const char *name, const Values *values,
                            CandidateList *candidates)
 {
     const Expr *call = site->stmt->call;
     if (!call->parenthesised || operator_arg(site->op, name) < 0 || !concerns(fault, false) || is_given(site, name))
         return;
-    Span at = call->span;
-    at.line = at.end_line;
-    at.column = --at.end_column;
+    Span at = end_of_arguments(call);
+    for (int i = 0; site->def && i < site->def->params.count; i++)
+        if (strcmp(site->def->params.items[i].name, name) == 0)
+            propose(fault, site, SIZE_KEEPING, at, argument_at_end(call, name, name), candidates);
     for (int i = 0; i < values->count; i++)
-        propose(fault, site, size, at,
-                format("%s%s=%lld", call->arguments.count ? ", " : "", name, (long long)values->items[i]), candidates);
+        propose(fault, site, size, at, argument_at_end(call, name, format("%lld", (long long)values->items[i])), candidates);
 }
 
 /* A convolution's stride is 1 unless given, a pool's its window. */
@@ -196,6 +259,11 @@ static void propose_absent_arguments(const Diagnostic *fault, const Site *site, 
 {
     static const int64_t strides[] = {2, 3, 4};
     Values padding = paddings(site, 0), stride = listed(strides, 3, 1);
+    int64_t window = written_window(site);
+    if (operator_arg(site->op, "out_channels") >= 0 && window > 1 && window % 2) {
+        Values half = listed((const int64_t[]){window / 2}, 1, 0);
+        propose_absent(fault, site, SIZE_KEEPING, "padding", &half, candidates);
+    }
     propose_absent(fault, site, SIZE_NUMBER, "padding", &padding, candidates);
     if (operator_arg(site->op, "out_channels") >= 0)
         propose_absent(fault, site, SIZE_WINDOW, "stride", &stride, candidates);
@@ -228,17 +296,44 @@ static Values alternatives(const Diagnostic *fault, const Site *site, const Arg 
     return is_one_of(spec->name, window_names) ? window_values(fault, site->op, spec->name, current) : (Values){0};
 }
 
+/* 16*5*5: as good as the number it makes. */
+static bool is_constant(const Expr *value)
+{
+    if (value->kind == EXPR_BINARY)
+        return is_constant(value->left) && is_constant(value->right);
+    return value->kind == EXPR_INT;
+}
+
+/* A pool whose last window is only in part within the image. */
+static void propose_whole_windows(const Diagnostic *fault, const Site *site, CandidateList *candidates)
+{
+    const ArgList *arguments = &site->stmt->call->arguments;
+    for (int i = 1; i < arguments->count; i++) {
+        const Arg *arg = &arguments->items[i];
+        Span at = span_between(arguments->items[i - 1].value->span, arg->value->span);
+        at.line = arguments->items[i - 1].value->span.end_line;
+        at.column = arguments->items[i - 1].value->span.end_column;
+        if (arg->name && strcmp(arg->name, "ceil_mode") == 0 && arg->value->kind == EXPR_BOOL && arg->value->integer)
+            propose(fault, site, SIZE_KEEPING, at, "", candidates);
+    }
+}
+
 void propose_numbers(const Diagnostic *fault, const Site *site, CandidateList *candidates)
 {
     const Expr *call = site->stmt->kind == STMT_CALL ? site->stmt->call : NULL;
     for (int i = 0; call && i < call->arguments.count; i++) {
         const Arg *arg = &call->arguments.items[i];
+        const ArgSpec *spec = site->op ? spec_of(site->op, &call->arguments, i) : NULL;
         Size size;
-        if (arg->value->kind != EXPR_INT && arg->value->kind != EXPR_LIST)
+        bool asserted = spec && spec->assertion && is_constant(arg->value);
+        if (arg->value->kind != EXPR_INT && arg->value->kind != EXPR_LIST && !asserted)
             continue;
-        Values values = alternatives(fault, site, arg, site->op ? spec_of(site->op, &call->arguments, i) : NULL, &size);
+        Values values = alternatives(fault, site, arg, spec, &size);
         propose_values(fault, site, size, arg->value->span, &values, candidates);
     }
-    if (site->op)
-        propose_absent_arguments(fault, site, candidates);
+    if (!site->op)
+        return;
+    propose_absent_arguments(fault, site, candidates);
+    if (call)
+        propose_whole_windows(fault, site, candidates);
 }

@@ -5,6 +5,7 @@
  *   trial.c     the program checked with an edit made: is the fault gone?
  *   sites.c     the statements that a fault is about, nearest first
  *   numbers.c   edits of numbers: channels, windows, padding, asserted sizes
+ *   alike.c     the padding that one of several branches lacks
  *   layers.c    edits of layers: one added, one taken out
  *   search.c    which edits are tried, in which order, and which are offered
  *   fix.c       `netc check --fix`
@@ -64,14 +65,19 @@ bool trial_clears(Search *search, const EditList *edits);
 typedef struct Site {
     const Stmt *stmt;
     const Operator *op;         /* NULL: a block's use, or no call */
+    const Body *body;           /* it is stmts[at] of */
+    int at;
+    const BlockDef *def;        /* what it is in; NULL: the network */
     int distance;               /* from the fault, in steps */
 } Site;
 typedef LIST(Site) SiteList;
+bool starts_within(Span at, Span outer);
 void find_sites(const Program *program, const Diagnostic *fault, SiteList *sites);
 
 /* How much an edit changes, least first.  All of one size are tried together. */
 typedef enum Size {
     SIZE_ASSERTED_INPUT,        /* in_features=: it only says what arrives */
+    SIZE_KEEPING,               /* half a window of padding, which keeps the size */
     SIZE_NUMBER,                /* channels, padding; a layer that has no choice */
     SIZE_WINDOW,                /* another kernel, stride or other number */
     SIZE_STRUCTURE,             /* an asserted result, a layer taken out */
@@ -84,16 +90,27 @@ typedef struct Candidate {
     int distance;
     const char *text;           /* as help says it */
     const Expr *call;           /* what the edit is in; NULL: in no call of one line */
+    bool plain;                 /* may be made unasked, when nothing else mends */
+    Span among;                 /* whose other windows are no other cause; source NULL: none */
     bool root;                  /* of the input: all shapes come after it */
     bool *gone;                 /* tried: which of the file's faults it mends besides */
 } Candidate;
 typedef LIST(Candidate) CandidateList;
 
-/* numbers.c, layers.c */
+/* numbers.c, alike.c, layers.c */
 void propose_numbers(const Diagnostic *fault, const Site *site, CandidateList *candidates);
+void propose_alike(const Program *program, const Diagnostic *fault, const Site *site, CandidateList *candidates);
 void propose_layers(const Diagnostic *fault, const Site *site, CandidateList *candidates);
 void propose_input(const Program *program, const Diagnostic *fault, CandidateList *candidates);
 void propose_signature(const Program *program, const Diagnostic *fault, CandidateList *candidates);
+void propose_logits(const Program *program, const Diagnostic *fault, CandidateList *candidates);
+/* An argument that a call lacks, put at its end; NULL: the call has no parentheses
+ * or several lines. */
+Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name, int64_t value,
+                            CandidateList *candidates);
+/* The table's row that an argument fills: by name, or by its place. */
+const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at);
+/* One more, unless there is the same already: then that. */
 Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at, const char *replacement, const char *text);
 /* "conv2d(32, 5) on line 8": a call with edits made, sorted; NULL when it is not
  * on one line. */

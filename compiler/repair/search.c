@@ -108,7 +108,6 @@ static void try_pairs(Search *search, const Diagnostic *fault, const CandidateLi
 
 /* -------------------------------------------------------------- offers */
 
-/* Had the budget ended the search, others might have fitted too. */
 /* Faults that any of the edits would mend too have the same cause: it is told
  * once. */
 static void drop_consequences(Search *search, const CandidateList *fit)
@@ -118,9 +117,27 @@ static void drop_consequences(Search *search, const CandidateList *fit)
             search->faults.items[i]->dropped |= fit->items[k].gone[i];
 }
 
-static void offer(const Search *search, Diagnostic *fault, const CandidateList *fit)
+/* Whether the only one that fits may be made unasked: it is of a kind that is
+ * hardly ever wrong, and of all others none fits, however much it changes. */
+static bool is_certain(Search *search, const Diagnostic *fault, const CandidateList *candidates, const CandidateList *fit)
 {
-    fault->doubtful |= !affords(search) || search->left < LAST_BYTES;
+    const Candidate *only = &fit->items[0];
+    bool rooted = search->rooted;
+    if (fit->count != 1 || !only->plain || search->left < LAST_BYTES)
+        return false;
+    for (int i = 0; i < candidates->count && affords(search); i++) {
+        Candidate other = candidates->items[i];
+        bool same = only->among.source && other.call && starts_within(other.call->span, only->among);
+        if (other.size > only->size && !same && fits(search, fault, &other))
+            return false;
+    }
+    search->rooted = rooted;
+    return affords(search);
+}
+
+static void offer(Diagnostic *fault, const CandidateList *fit, bool certain)
+{
+    fault->doubtful |= !certain;
     for (int i = 0; i < fit->count; i++)
         diag_repair(fault, &fit->items[i].edits, fit->items[i].text);
 }
@@ -139,21 +156,26 @@ static void search_edits(Search *search, Diagnostic *fault)
         search->layers = count_layers(search);
     SiteList sites = {0};
     CandidateList candidates = {0}, fit = {0};
+    int asserted = 0;           /* what only says what arrives is not all that is offered */
     find_sites(search->program, fault, &sites);
     for (int i = 0; i < sites.count; i++) {
+        propose_alike(search->program, fault, &sites.items[i], &candidates);
         propose_numbers(fault, &sites.items[i], &candidates);
         propose_layers(fault, &sites.items[i], &candidates);
     }
     propose_input(search->program, fault, &candidates);
     propose_signature(search->program, fault, &candidates);
+    propose_logits(search->program, fault, &candidates);
     sort_candidates(&candidates);
-    for (Size size = 0; size < SIZES && !fit.count; size++) {
+    for (Size size = 0; size < (asserted ? SIZE_STRUCTURE : SIZES) && fit.count == asserted; size++) {
         search->kept = size < SIZE_STRUCTURE ? LAST_BYTES : 0;
         try_size(search, fault, &candidates, size, &fit);
+        asserted = size == SIZE_ASSERTED_INPUT ? fit.count : asserted;
     }
     if (!fit.count)
         try_pairs(search, fault, &candidates, &fit);
-    offer(search, fault, &fit);
+    search->kept = 0;
+    offer(fault, &fit, fit.count && is_certain(search, fault, &candidates, &fit));
     drop_consequences(search, &fit);
     if (!fit.count && search->revealing)
         diag_help(fault, "%s; another fault shows then", search->revealing);

@@ -5,26 +5,25 @@
 
 #include <stdlib.h>
 
-enum { NEIGHBOURS = 40, UNMARKED = 100, MOST_SITES = 48 };
+enum { NEIGHBOURS = 40, INSIDE = 50, UNMARKED = 100, MOST_SITES = 48 };
 
 typedef struct Gathering {      /* every statement of the file, in order */
     const Source *source;
-    LIST(const Stmt *) stmts;
+    LIST(Site) sites;
 } Gathering;
 
-static void gather(Gathering *all, const Body *body)
+static void gather(Gathering *all, const Body *body, const BlockDef *def)
 {
-    if (!body)
-        return;
-    for (int i = 0; i < body->stmts.count; i++) {
+    for (int i = 0; body && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
-        push(&all->stmts, stmt);
-        gather(all, stmt->body);
-        gather(all, stmt->other);
+        const Operator *op = stmt->kind == STMT_CALL ? find_operator(stmt->call->word) : NULL;
+        push(&all->sites, ((Site){ .stmt = stmt, .op = op, .body = body, .at = i, .def = def }));
+        gather(all, stmt->body, def);
+        gather(all, stmt->other, def);
     }
 }
 
-static bool starts_within(Span at, Span outer)
+bool starts_within(Span at, Span outer)
 {
     if (at.source != outer.source || at.line < outer.line || at.line > outer.end_line)
         return false;
@@ -49,9 +48,22 @@ static int unmarked_distance(const Diagnostic *fault, const Gathering *all, int 
 {
     Span primary = fault->marks.items[0].at;
     int steps = 0;
-    for (int i = at; i < all->stmts.count && compare_spans(all->stmts.items[i]->span, primary) < 0; i++)
+    for (int i = at; i < all->sites.count && compare_spans(all->sites.items[i].stmt->span, primary) < 0; i++)
         steps++;
     return steps > 0 && steps <= NEIGHBOURS ? UNMARKED + steps : -1;
+}
+
+/* Within what the fault's statement has in braces. */
+static bool is_inside(const Diagnostic *fault, const Gathering *all, int at)
+{
+    Span primary = fault->marks.items[0].at, place = all->sites.items[at].stmt->span;
+    for (int i = at - 1; i >= 0; i--) {
+        const Stmt *stmt = all->sites.items[i].stmt;
+        const Body *last = stmt->other ? stmt->other : stmt->body;
+        if (last && starts_within(primary, stmt->span))
+            return starts_within(place, span_between(stmt->span, last->close));
+    }
+    return false;
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -67,15 +79,16 @@ void find_sites(const Program *program, const Diagnostic *fault, SiteList *sites
     Gathering all = { .source = program->source };
     for (int i = 0; i < program->blocks.count; i++)
         if (!program->blocks.items[i]->library)
-            gather(&all, program->blocks.items[i]->body);
+            gather(&all, program->blocks.items[i]->body, program->blocks.items[i]);
     if (program->network)
-        gather(&all, program->network->body);
-    for (int i = 0; i < all.stmts.count; i++) {
-        const Stmt *stmt = all.stmts.items[i];
-        int distance = marked_distance(fault, stmt);
-        distance = distance < 0 ? unmarked_distance(fault, &all, i) : distance;
-        if (distance >= 0)
-            push(sites, ((Site){stmt, stmt->kind == STMT_CALL ? find_operator(stmt->call->word) : NULL, distance}));
+        gather(&all, program->network->body, NULL);
+    for (int i = 0; i < all.sites.count; i++) {
+        Site site = all.sites.items[i];
+        site.distance = marked_distance(fault, site.stmt);
+        if (site.distance < 0)
+            site.distance = is_inside(fault, &all, i) ? INSIDE : unmarked_distance(fault, &all, i);
+        if (site.distance >= 0)
+            push(sites, site);
     }
     if (sites->count)
         qsort(sites->items, (size_t)sites->count, sizeof *sites->items, compare_sites);

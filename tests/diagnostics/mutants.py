@@ -216,7 +216,7 @@ def lost_lines(before, after, messages):
     lost = []
     for _, start, end, new, stop in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if end - start > stop - new and not told & set(range(start + 1, end + 1)):
-            lost += before[start:end]
+            lost += [line for line in before[start:end] if line.strip()]
     return lost
 
 

@@ -17,13 +17,9 @@ FAST = 1                        # seconds on a busy machine; some 30 ms are spen
 
 
 @pytest.mark.parametrize("program, line", [
-    ("flatten_asserts_512", "    conv2d(32, 5)      as conv2"),
     ("inception_lacks_padding", "        branch { conv2d(16, 1) as branch5x5_1;  conv2d(24, 5, padding=2) as branch5x5_2 }"),
-    ("skip_over_stride_2", "    } shortcut { conv2d(32, 1, stride=2) }"),
-    ("in_features_is_stale", "    linear(10, in_features=320) as fc"),
     ("undefined_block", "    InceptionA as incep1"),
     ("unknown_argument", "    conv2d(10, kernel_size=3) as conv1"),
-    ("classes_do_not_match", "    linear(10) as fc"),
 ])
 def test_what_the_help_names_is_done(program, line, tmp_path):
     shutil.copy(HERE / "programs" / f"{program}.net", tmp_path / "a.net")
@@ -46,16 +42,80 @@ def test_the_difference_is_a_patch(tmp_path):
     assert (tmp_path / "a.net").read_text() == after != before
 
 
-def test_what_is_uncertain_is_left(tmp_path):
-    text = (HERE / "programs" / "kernel_larger_than_input.net").read_text()
+@pytest.mark.parametrize("program, offered", [
+    ("kernel_larger_than_input", "conv2d(40, 5, padding=2)"),
+    ("flatten_asserts_512", "conv2d(32, 5) on line"),                # a number that an assertion decides
+    ("assert_any", "-> [8, 24, 24] is its shape"),           # the assertion itself
+    ("in_features_is_stale", "linear(10, in_features=320)"),
+    ("classes_do_not_match", "linear(10) on line"),
+    ("skip_over_stride_2", "shortcut { conv2d(32, 1, stride=2) }"),
+    ("skip_lacks_padding", "conv2d(8, 3, padding=1)"),              # no branches are alike
+    ("concat_of_named", "without max_pool2d(2)"),                   # a layer taken out
+])
+def test_what_is_uncertain_is_left(program, offered, tmp_path):
+    text = (HERE / "programs" / f"{program}.net").read_text()
     told = check_text(text, tmp_path, "--fix")
-    assert "help: conv2d(40, 5, padding=1)" in told.stderr and told.stdout == ""
+    assert "help: " in told.stderr and offered in told.stderr and told.stdout == ""
     assert (tmp_path / "wrong.net").read_text() == text
 
 
 def fixed(text, tmp_path):
     check_text(text, tmp_path, "--fix", expect=None)
     return (tmp_path / "wrong.net").read_text()
+
+
+def network(*lines, data=""):
+    return "network n {\n    input [1, 28, 28]\n%s}\n%s" % ("".join(f"    {line}\n" for line in lines), data)
+
+
+TRAIN = "train {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 64\n    epochs 1\n}\n"
+CONVBN = "block ConvBN(out, kernel, padding=0) { conv2d(out, kernel, padding=padding); batch_norm2d; relu }\n"
+MADE = {
+    "a flatten": (network("conv2d(4, 3)", "relu", "linear(10)"), "    linear", "    flatten\n    linear"),
+    "a flatten on a line of several": (network("conv2d(4, 3); linear(10)"), "linear", "flatten; linear"),
+    "a flatten before its dropout": (network("conv2d(4, 3)", "dropout(0.5)", "linear(10)"), "    dropout", "    flatten\n    dropout"),
+    "a flatten before the loss": (network("conv2d(10, 28)", data=TRAIN), "    conv2d(10, 28)\n", "    conv2d(10, 28)\n    flatten\n"),
+    "the data's shape": (network("flatten", "linear(10)", data=TRAIN).replace("[1, 28, 28]", "[28, 28, 1]"), "[28, 28, 1]", "[1, 28, 28]"),
+    "the odd branch": (network("concat {", "    branch { conv2d(4, 1) }", "    branch { conv2d(4, 3); relu }", "}"), "(4, 3)", "(4, 3, padding=1)"),
+    "the odd branch, of a block": (CONVBN + network("concat {", "branch { ConvBN(4, 5, padding=2) }", "branch { ConvBN(4, 3) }", "}"),
+                                   "(4, 3)", "(4, 3, padding=1)"),
+    "a block": (CONVBN + network("ConvNB(4, 3)"), "ConvNB(4", "ConvBN(4"),
+    "a parameter": ("block B(out, kernal) { conv2d(out, kernel) }\n" + network("B(4, 3)"), "kernal", "kernel"),
+}
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_what_has_one_reading_is_made(case, tmp_path):
+    text, old, new = MADE[case]
+    assert fixed(text, tmp_path) == text.replace(old, new)
+    assert netc("check", "wrong.net", cwd=tmp_path).stderr == ""
+
+
+OFFERED = {
+    "a block that is not there": (network("ConvBN(4, 3)"), "perhaps the `use` of its file is missing"),
+    "either activation": (network("xelu"), "the nearest is"),
+    "one pooling of two": (network("Pooling(2)"), "it is max_pool2d here"),
+    "Keras' strides, or PyTorch's channels": (network("conv2d(32, 3, 1)"), "leave the first out"),
+    "a flatten and a size": (network("conv2d(4, 3)", "linear(10, in_features=9)"), "`flatten` before it makes [2704], and in_features=2704"),
+    "a parameter's value": ("block B(out, one) { concat { branch { conv2d(out, one) }  branch { conv2d(out, 3) } } }\n"
+                            + network("B(4, 1)"), "conv2d(out, 3, padding=1)"),
+    "a projection, in the block's words": ("block B(c, stride=1) { skip { conv2d(c, 3, stride=stride, padding=1) } }\n"
+                                           + network("B(4)", "B(8, stride=2)"), "shortcut { conv2d(c, 1, stride=stride) }"),
+    "the shortcut's other side": ("block B(c, down=false) { skip { conv2d(2*c, 1, stride=2 if down else 1) } "
+                                  "shortcut { if down { conv2d(2*c, 1, stride=2) } } }\n" + network("B(4)"), "else { conv2d(2*c, 1) }"),
+    "channels first": (network("conv2d(4, 3)").replace("[1, 28, 28]", "[28, 28, 1]"), "input [1, 28, 28]: the channels come first"),
+    "sizes that halve": (network("repeat 3 { max_pool2d(2) as p }", "upsample(2)", "concat(p.1)"), "input [1, 32, 32]: sizes divisible by"),
+    "an expression": (network("conv2d(6, 5); max_pool2d(2); conv2d(16, 5); max_pool2d(2)", "flatten", "linear(9, in_features=16*5*5)"),
+                      "conv2d(6, 5, padding=2)"),
+}
+
+
+@pytest.mark.parametrize("case", OFFERED)
+def test_what_has_several_is_offered(case, tmp_path):
+    text, help = OFFERED[case]
+    told = check_text(text, tmp_path, "--fix")
+    assert help in told.stderr and told.stdout == "" and (tmp_path / "wrong.net").read_text() == text
+
 
 
 @pytest.mark.parametrize("call, meant", [

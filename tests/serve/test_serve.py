@@ -67,6 +67,13 @@ def test_a_fix_keeps_to_its_line(client):
     assert apply(text, action["edit"]["changes"][URI]) == text.replace("(16)", "") and action["isPreferred"]
 
 
+def test_a_guess_is_offered_and_not_preferred(client):
+    text = network("conv2d(16, 3) -> [16, 24, 24]")
+    (told,) = opened(client, text)
+    actions = client.about("codeAction", URI, range=told["range"], context={"diagnostics": [told], "only": ["quickfix"]})
+    assert actions and not any(action["isPreferred"] for action in actions)
+
+
 def test_help_is_searched_when_typing_pauses(client):
     wrong = (ROOT / "tests" / "diagnostics" / "programs" / "inception_lacks_padding.net").read_text()
     assert "padding=2" not in opened(client, wrong)[0]["message"]
