@@ -80,6 +80,7 @@ typedef enum Kind {
     NUMBER,     /* sets the double at `place`: a whole number from `least` to `most` */
     SETTING,    /* sets `setting` */
     PAIR,       /* path=value: sets any setting */
+    INTERVAL,   /* sets the double at `place` to a time's seconds, or the next one to a number of steps */
     HELP, SHOW_VERSION
 } Kind;
 
@@ -110,7 +111,11 @@ static const Option options[] = {
     { "no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle) },
     { "init", "F", "start from these weights", TRAIN, WORD, AT(init) },
     { "save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save) },
+    { "save-best", "F", "write the weights of the epoch with the best test accuracy so far (without classes: loss)", TRAIN, WORD,
+      AT(run.best) },
     { "checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD, AT(run.checkpoint) },
+    { "checkpoint-every", "N|TIME", "and every N steps, as 500, or every 30s, 10m or 2h", TRAIN, INTERVAL, AT(run.every_seconds) },
+    { "keep", "N", "keep the last N checkpoints, the earlier ones as F.STEP", TRAIN, NUMBER, AT(run.keep), 1, NET_MOST_KEPT },
     { "resume", "F", "go on from a checkpoint", TRAIN, WORD, AT(resume) },
     { "log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log) },
     { "save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD, AT(run.gradients) },
@@ -129,17 +134,26 @@ static const Option options[] = {
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
+enum { LEFT = 64 };             /* bytes of an option and what it takes */
+
+static int write_left(char left[LEFT], const Option *option)
+{
+    return snprintf(left, LEFT, "--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+}
+
 static void print_options(unsigned bit)
 {
+    char left[LEFT];
+    int width = 0;
+    for (int i = 0; i < OPTIONS; i++)
+        if (options[i].commands & bit && write_left(left, &options[i]) > width)
+            width = (int)strlen(left);
     printf("\noptions:\n");
-    for (int i = 0; i < OPTIONS; i++) {
-        char left[64];
-        if (!(options[i].commands & bit))
-            continue;
-        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "",
-                 options[i].value ? options[i].value : "");
-        printf("  %-22s  %s\n", left, options[i].help);
-    }
+    for (int i = 0; i < OPTIONS; i++)
+        if (options[i].commands & bit) {
+            write_left(left, &options[i]);
+            printf("  %-*s  %s\n", width, left, options[i].help);
+        }
 }
 
 static void print_help(const Request *request, const Command *command)
@@ -233,6 +247,27 @@ static bool set_one_of(const char **place, const Option *option, const char *val
     return net_fail(error, "--%s takes %s, not '%.100s'", option->name, all, value);
 }
 
+/* "10m" to seconds[0], "500" to seconds[1]. */
+static bool set_interval(double *seconds, const char *value, const char *name, NetError *error)
+{
+    static const char letters[] = "smh";
+    static const double units[] = {1, 60, 3600};
+    size_t length = strlen(value);
+    const char *letter = length > 0 ? strchr(letters, value[length - 1]) : NULL;
+    char *number = strndup(value, letter ? length - 1 : length);
+    double most = letter ? 1e9 / units[letter - letters] : 1e15, least = letter ? 1e-3 : 1;
+    NetError ignored;
+    bool good = number && net_parse_number(&seconds[letter ? 0 : 1], number, !letter, least, most, name, &ignored);
+    free(number);
+    if (!good)
+        return net_fail(error, "%s %.100s: a number of steps, as 500, or a time, as 30s, 10m or 2h, is expected", name,
+                        *value ? value : "''");
+    if (letter)
+        seconds[0] *= units[letter - letters];
+    seconds[letter ? 1 : 0] = 0;
+    return true;
+}
+
 static bool apply(Request *request, const Option *option, const char *value, NetError *error)
 {
     char name[LONGEST + 1];
@@ -245,6 +280,7 @@ static bool apply(Request *request, const Option *option, const char *value, Net
     case NUMBER: return net_parse_number(place, value, true, option->least, option->most, name, error);
     case SETTING: return net_setting_set(&request->settings, option->setting, value, name, error);
     case PAIR: return set_pair(request, value, error);
+    case INTERVAL: return set_interval(place, value, name, error);
     case HELP: case SHOW_VERSION: return true;
     }
     __builtin_unreachable();
@@ -428,9 +464,67 @@ static bool resume(Request *request, NetTensorFile *checkpoint, NetProgress *pro
         return false;
     if (!net_checkpoint_progress(checkpoint, &request->settings, progress, error))
         return false;
-    request->run.resumed = true;
+    request->run.resumed = request->resume;
     if (request->no_shuffle && progress->shuffle)
         return net_fail(error, "%s is of a run that shuffled its images, and --no-shuffle was asked for", request->resume);
+    return true;
+}
+
+/* What one option says and another makes senseless; NULL: nothing. */
+static const char *find_contradiction(const Request *request)
+{
+    const NetRun *run = &request->run;
+    if (request->init && request->resume)
+        return "--init and --resume both say where to start: give one";
+    if ((run->every_seconds > 0 || run->every_steps > 0) && !run->checkpoint)
+        return "--checkpoint-every needs --checkpoint F: what to write";
+    if (run->keep > 0 && !run->checkpoint)
+        return "--keep needs --checkpoint F: what to keep";
+    return NULL;
+}
+
+/* The files of a run, each with its option. */
+typedef struct Named { const char *option, *path; bool written; } Named;
+
+enum { NAMED = 7 };
+
+/* Written over one another they would destroy what the user has; only a
+ * checkpoint goes on in the file that it is resumed from. */
+static bool check_pair(const Named *a, const Named *b, NetError *error)
+{
+    bool goes_on = strcmp(a->option, "checkpoint") == 0 && strcmp(b->option, "resume") == 0;
+    return goes_on || !a->path || !b->path || !net_same_file(a->path, b->path)
+        || net_fail(error, "--%s and --%s name one file, %.300s: give each its own", a->option, b->option, a->path);
+}
+
+static bool check_name(const Request *request, const Named *file, NetError *error)
+{
+    const NetRun *run = &request->run;
+    if (!file->path || !file->written)
+        return true;
+    if (net_same_file(file->path, "/proc/self/exe"))
+        return net_fail(error, "--%s %.300s is this program itself: give another file", file->option, file->path);
+    if (run->keep > 1 && net_is_kept_name(file->path, run->checkpoint))
+        return net_fail(error, "--%s %.300s is the name of an earlier checkpoint that --keep makes: give another file",
+                        file->option, file->path);
+    return true;
+}
+
+static bool check_files(const Request *request, NetError *error)
+{
+    const NetRun *run = &request->run;
+    const Named files[NAMED] = {
+        {"save", run->save, true}, {"save-best", run->best, true}, {"checkpoint", run->checkpoint, true},
+        {"log", run->log, true}, {"save-gradients", run->gradients, true}, {"init", request->init, false},
+        {"resume", request->resume, false},
+    };
+    for (int i = 0; i < NAMED; i++) {
+        if (!check_name(request, &files[i], error))
+            return false;
+        for (int j = i + 1; j < NAMED; j++)
+            if (!check_pair(&files[i], &files[j], error))
+                return false;
+    }
     return true;
 }
 
@@ -440,8 +534,11 @@ static int run_train(Request *request)
     NetEnd end = NET_FAILED;
     NetTensorFile checkpoint = {0};
     NetProgress progress = {.shuffle = !request->no_shuffle};
-    if (request->init && request->resume)
-        return complain(MISUSE, "--init and --resume both say where to start: give one");
+    const char *contradiction = find_contradiction(request);
+    if (contradiction)
+        return complain(MISUSE, "%s", contradiction);
+    if (!check_files(request, &error))
+        return complain(MISUSE, "%s", error.text);
     net_signals_catch();
     request->run.max_steps = (int64_t)request->max_steps;
     request->run.tell = tell;

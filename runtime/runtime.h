@@ -18,6 +18,14 @@
 bool net_fail(NetError *error, const char *template, ...) PRINTF(2, 3);        /* always false */
 void *net_allocate(size_t count, size_t size, NetError *error);        /* zeroed, NET_ALIGNMENT-aligned, product checked; free() it */
 
+/* -------------------------------------------------------- core/paths.c */
+
+/* The path without links, "." and "..", also of a file that does not exist yet;
+ * free() it.  NULL: its folder does not exist. */
+char *net_resolve(const char *path);
+/* Whether both name one regular file, or would.  A device or a pipe can be named twice. */
+bool net_same_file(const char *a, const char *b);
+
 /* ------------------------------------------------------ core/signals.c */
 
 /* From here on SIGINT, SIGTERM, SIGHUP and a batch system's warnings ask the
@@ -372,6 +380,7 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
 bool net_gradients_write(const NetSession *session, const char *path, NetError *error);
 
 /* train/checkpoint.c: weights, optimizer state and progress in one file. */
+enum { NET_MOST_KEPT = 1000 };
 typedef struct NetProgress {    /* of a run */
     int64_t epoch;              /* from 0: the one under way */
     int64_t position;           /* images of it that are done */
@@ -380,6 +389,10 @@ typedef struct NetProgress {    /* of a run */
     int64_t correct;
     bool shuffle;
     int64_t train_images;
+    int64_t best_epoch;         /* whose weights --save-best wrote, from 1; 0: none yet */
+    double best;                /* its accuracy, or its loss where there are no classes */
+    int kept_count;             /* the steps of the checkpoints that are kept beside the newest, ascending */
+    int64_t kept[NET_MOST_KEPT];
 } NetProgress;
 bool net_checkpoint_write(const char *path, const NetSession *session, const NetOptimizer *optimizer,
                           const NetSettings *settings, const NetProgress *progress, NetError *error);
@@ -387,8 +400,31 @@ bool net_checkpoint_write(const char *path, const NetSession *session, const Net
  * stays, except what a run cannot change on its way. */
 bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetError *error);
 
+/* train/keep.c: the newest checkpoint has the name it was given, and earlier ones
+ * that name and their step, "run.ckpt.500", beside it. */
+typedef struct NetKeep {
+    char *path;                 /* of the newest, without links */
+    int64_t most;               /* checkpoints of the run, with the newest; 0: no earlier ones are asked for */
+    int64_t holds;              /* the step of the checkpoint there; -1: none of this run */
+} NetKeep;
+/* `from`: the checkpoint that is resumed, or NULL.  What that one kept is the
+ * run's only when it lies where the run's checkpoints do. */
+bool net_keep_open(NetKeep *keep, const char *path, int64_t most, const char *from, NetProgress *progress, NetError *error);
+void net_keep_close(NetKeep *keep);
+/* Before the next checkpoint is written: gives the one there its second name and
+ * enters it in progress->kept.  False: it cannot be kept. */
+bool net_keep_earlier(NetKeep *keep, NetProgress *progress, NetError *error);
+/* After it was: removes those that are too many, and are this run's. */
+void net_keep_remove(NetKeep *keep, NetProgress *progress);
+/* Whether `path` is the name of an earlier checkpoint of `checkpoint`. */
+bool net_is_kept_name(const char *path, const char *checkpoint);
+
 /* train/log.c: JSON lines, each on the disk's side as soon as it happens. */
-typedef struct NetEpoch { int64_t epoch; double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second; } NetEpoch;
+typedef struct NetEpoch {
+    int64_t epoch;
+    double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second;
+    bool judged, best;          /* held against the best before; better than it */
+} NetEpoch;
 typedef struct NetLog {
     const char *path;           /* NULL: no log */
     int descriptor;
@@ -431,9 +467,13 @@ void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, si
 
 /* train/loop.c */
 typedef struct NetRun {
-    const char *save, *checkpoint, *gradients, *log;    /* paths, or NULL */
-    bool quiet, resumed;
+    const char *save, *best, *checkpoint, *gradients, *log;    /* paths, or NULL */
+    const char *resumed;        /* the checkpoint that the run goes on from; NULL: it begins */
+    bool quiet;
     int64_t max_steps;          /* -1: no limit */
+    double every_seconds;       /* between checkpoints; 0: none but after each epoch */
+    double every_steps;
+    double keep;                /* checkpoints; 0: one, and nothing is removed */
     void (*tell)(const NetError *error);        /* what went wrong and does not end the run */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;

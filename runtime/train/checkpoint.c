@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 8, TEXT = 40 };         /* of progress; bytes of one number's text */
+enum { FIELDS = 11, TEXT = 40 };        /* of progress; bytes of one number's text */
 
 static const char SETTING[] = "setting.";
 
@@ -46,6 +46,23 @@ static void add_setting(Metadata *metadata, const NetValue *value)
     add(metadata, key, text);
 }
 
+/* What --save-best and --keep have to know of the run so far. */
+static void add_history(Metadata *metadata, const NetProgress *progress)
+{
+    char best[TEXT], *kept = calloc((size_t)progress->kept_count + 1, TEXT);
+    snprintf(best, sizeof best, "%.17g", progress->best);
+    for (int i = 0, used = 0; kept && i < progress->kept_count; i++)
+        used += snprintf(kept + used, TEXT, "%s%lld", i ? "," : "", (long long)progress->kept[i]);
+    if (progress->best_epoch > 0) {
+        add_whole(metadata, "best_epoch", progress->best_epoch);
+        add(metadata, strdup("best"), strdup(best));
+    }
+    if (progress->kept_count > 0)
+        add(metadata, strdup("kept"), kept);
+    else
+        free(kept);
+}
+
 static void add_progress(Metadata *metadata, const NetProgress *progress)
 {
     char loss[TEXT];
@@ -57,6 +74,7 @@ static void add_progress(Metadata *metadata, const NetProgress *progress)
     add_whole(metadata, "shuffle", progress->shuffle);
     add_whole(metadata, "train_images", progress->train_images);
     add(metadata, strdup("loss_sum"), strdup(loss));
+    add_history(metadata, progress);
 }
 
 bool net_checkpoint_write(const char *path, const NetSession *session, const NetOptimizer *optimizer,
@@ -100,6 +118,30 @@ static bool read_whole(const NetTensorFile *file, const char *key, int64_t most,
     return true;
 }
 
+static bool read_best(const NetTensorFile *file, NetProgress *progress, NetError *error)
+{
+    return !net_tensors_metadata(file, "best_epoch")
+        || (read_whole(file, "best_epoch", progress->epoch, &progress->best_epoch, error)
+            && read_number(file, "best", false, HUGE_VAL, &progress->best, error));
+}
+
+/* "500,1000": steps up to the checkpoint's own, ascending. */
+static bool read_kept(const NetTensorFile *file, NetProgress *progress, NetError *error)
+{
+    const char *text = net_tensors_metadata(file, "kept");
+    progress->kept_count = 0;
+    for (int64_t least = 0; text && *text; least = progress->kept[progress->kept_count++] + 1) {
+        char *end;
+        long long step = strtoll(text, &end, 10);
+        if (*text < '0' || *text > '9' || step < least || step > progress->step || (*end && *end != ',')
+            || progress->kept_count == NET_MOST_KEPT)
+            return net_fail(error, "%s: kept %.40s: the steps of earlier checkpoints are expected", file->path, text);
+        progress->kept[progress->kept_count] = step;
+        text = end + (*end == ',');
+    }
+    return true;
+}
+
 static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetError *error)
 {
     const int64_t most = (int64_t)1 << 53;
@@ -113,7 +155,7 @@ static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetE
         || !read_number(file, "loss_sum", false, HUGE_VAL, &progress->loss_sum, error))
         return false;
     progress->shuffle = shuffle;
-    return true;
+    return read_best(file, progress, error) && read_kept(file, progress, error);
 }
 
 /* The images of a batch and the order of all of them belong to a run. */

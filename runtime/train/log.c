@@ -156,6 +156,8 @@ bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error)
     cJSON_AddNumberToObject(line, "train_loss", epoch->train_loss);
     cJSON_AddNumberToObject(line, "test_loss", epoch->test_loss);
     cJSON_AddNumberToObject(line, "test_accuracy", epoch->test_accuracy);
+    if (epoch->judged)
+        cJSON_AddBoolToObject(line, "best", epoch->best);
     cJSON_AddNumberToObject(line, "seconds", epoch->seconds);
     cJSON_AddNumberToObject(line, "images_per_second", epoch->images_per_second);
     return write_line(log, line, error);

@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef struct Loop {
     NetSession *session;
@@ -26,9 +27,11 @@ typedef struct Loop {
     NetMeter meter;
     int32_t *order;             /* of this epoch; NULL: as in the file */
     int64_t epochs;
-    bool log_failed, checkpoint_failed;         /* the last time */
+    NetKeep keep;
+    double checkpoint_time;     /* of the last one: seconds */
+    bool log_failed, checkpoint_failed, best_failed;    /* the last time */
     bool failed;                /* there is a failure that is not told yet */
-    NetError failure;
+    NetError failure, best_failure;
 } Loop;
 
 /* -------------------------------------------------------------- failures */
@@ -42,14 +45,15 @@ static void add_failure(Loop *loop, const NetError *error)
     loop->failure = *error;
 }
 
-/* Once until it works again; at the end of the run it is said how many lines are lost. */
-static void note_log(Loop *loop, bool good, const NetError *error)
+/* Of what is tried again and again, the first failure is told and the first
+ * after it worked; what is not right in the end is said at the end. */
+static void note(Loop *loop, bool *failed, bool good, const NetError *error)
 {
-    if (!good && !loop->log_failed) {
+    if (!good && !*failed) {
         net_meter_clear(&loop->meter);
         loop->run->tell(error);
     }
-    loop->log_failed = !good;
+    *failed = !good;
 }
 
 static bool is_over(const Loop *loop)
@@ -63,7 +67,7 @@ static bool is_over(const Loop *loop)
 static void log_step(Loop *loop, int64_t epoch, int64_t step, double loss)
 {
     NetError error;
-    note_log(loop, net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, &error), &error);
+    note(loop, &loop->log_failed, net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, &error), &error);
 }
 
 /* The log has the step too.  Weights and checkpoint stay as they were before it. */
@@ -112,23 +116,77 @@ static bool step(Loop *loop, NetError *error)
 
 /* -------------------------------------------------------------- an epoch */
 
+/* The newest matters most: it is written even where the one before cannot be kept. */
 static bool write_checkpoint(Loop *loop, NetError *error)
 {
-    bool good = !loop->run->checkpoint
-        || net_checkpoint_write(loop->run->checkpoint, loop->session, loop->optimizer, loop->settings, loop->progress, error);
-    loop->checkpoint_failed = !good;
-    return good;
+    const char *path = loop->run->checkpoint;
+    if (!path)
+        return true;
+    loop->checkpoint_time = net_seconds();
+    bool kept = net_keep_earlier(&loop->keep, loop->progress, error);
+    if (!net_checkpoint_write(path, loop->session, loop->optimizer, loop->settings, loop->progress, error))
+        return false;
+    net_keep_remove(&loop->keep, loop->progress);
+    return kept;
 }
 
-/* One on the way: where it fails, that is told unless it was, and the next one tries again. */
-static void keep_checkpoint(Loop *loop)
+static void checkpoint(Loop *loop)
 {
     NetError error;
-    bool told = loop->checkpoint_failed;
-    if (write_checkpoint(loop, &error) || told)
+    bool good = write_checkpoint(loop, &error);
+    note(loop, &loop->checkpoint_failed, good, &error);
+}
+
+static bool checkpoint_is_due(const Loop *loop)
+{
+    const NetRun *run = loop->run;
+    return (run->every_steps > 0 && loop->progress->step % (int64_t)run->every_steps == 0)
+        || (run->every_seconds > 0 && net_seconds() - loop->checkpoint_time >= run->every_seconds);
+}
+
+/* Weights that are not finite are in no checkpoint, for the one before is better. */
+static bool checkpoint_if_due(Loop *loop, NetError *error)
+{
+    if (!loop->run->checkpoint || !checkpoint_is_due(loop))
+        return true;
+    if (!net_check_weights(loop->session, error))
+        return false;
+    checkpoint(loop);
+    return true;
+}
+
+/* By accuracy, or where there are no classes to be right about, by the loss. */
+static bool is_best(const Loop *loop, const NetEpoch *epoch)
+{
+    const NetProgress *progress = loop->progress;
+    if (progress->best_epoch == 0)
+        return true;
+    return loop->session->model->classes > 1 ? epoch->test_accuracy > progress->best : epoch->test_loss < progress->best;
+}
+
+/* What is not written is not the best so far: the next that is better than the
+ * one in the file gets its place. */
+static void save_best(Loop *loop, const NetEpoch *epoch)
+{
+    NetError error;
+    if (!epoch->best)
         return;
-    net_meter_clear(&loop->meter);
-    loop->run->tell(&error);
+    bool good = net_save(loop->session, loop->run->best, &error);
+    note(loop, &loop->best_failed, good, &error);
+    if (!good) {
+        loop->best_failure = error;
+        return;
+    }
+    loop->progress->best_epoch = epoch->epoch;
+    loop->progress->best = loop->session->model->classes > 1 ? epoch->test_accuracy : epoch->test_loss;
+}
+
+static void show_epoch(Loop *loop, const NetEpoch *epoch)
+{
+    NetError error;
+    net_meter_summary(&loop->meter, epoch);
+    bool good = net_log_epoch(&loop->log, epoch, &error);
+    note(loop, &loop->log_failed, good, &error);
 }
 
 /* A signal may cut the test short: then the epoch is not over, and whoever
@@ -146,16 +204,18 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         .test_accuracy = test.images > 0 ? (double)test.correct / (double)test.images : 0,
         .seconds = seconds,
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,
+        .judged = loop->run->best != NULL,
     };
-    NetError lost;
-    net_meter_summary(&loop->meter, &epoch);
+    bool finite = net_check_weights(loop->session, error);
+    epoch.best = epoch.judged && finite && is_best(loop, &epoch);
+    show_epoch(loop, &epoch);
+    if (!finite)
+        return false;
     progress->epoch++;
     progress->position = progress->correct = 0;
     progress->loss_sum = 0;
-    note_log(loop, net_log_epoch(&loop->log, &epoch, &lost), &lost);
-    if (!net_check_weights(loop->session, error))
-        return false;
-    keep_checkpoint(loop);
+    save_best(loop, &epoch);
+    checkpoint(loop);
     return true;
 }
 
@@ -170,7 +230,7 @@ static bool run_epoch(Loop *loop, NetError *error)
         net_shuffle(loop->order, progress->train_images, loop->session->seed, (uint64_t)progress->epoch);
     net_meter_epoch(&loop->meter, first);
     while (progress->position < progress->train_images && !is_over(loop))
-        if (!step(loop, error))
+        if (!step(loop, error) || !checkpoint_if_due(loop, error))
             return false;
     if (progress->position < progress->train_images)
         return true;
@@ -183,6 +243,19 @@ static bool run_epoch(Loop *loop, NetError *error)
 static bool can_write(const char *path, NetError *error)
 {
     return !path || net_check_output(path, NET_ANY_FILE, error);
+}
+
+/* The best so far counts while its file is there. */
+static bool prepare_best(Loop *loop, NetError *error)
+{
+    const char *path = loop->run->best;
+    if (!path)
+        return true;
+    if (loop->data->test.count < 1)
+        return net_fail(error, "--save-best needs test images to judge by, and %s has none", loop->data->what);
+    if (access(path, F_OK) != 0)
+        loop->progress->best_epoch = 0;
+    return can_write(path, error);
 }
 
 static bool prepare(Loop *loop, NetError *error)
@@ -203,11 +276,14 @@ static bool prepare(Loop *loop, NetError *error)
             return false;
     }
     net_meter_open(&loop->meter, run->quiet, loop->epochs, images);
+    loop->checkpoint_time = net_seconds();
     const NetSession *session = loop->session;
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
         && net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch, error)
         && can_write(run->save, error) && can_write(run->checkpoint, error) && can_write(run->gradients, error)
+        && prepare_best(loop, error)
+        && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed, progress, error)
         && net_log_open(&loop->log, run->log, run->resumed, error);
 }
 
@@ -226,6 +302,8 @@ static void save(Loop *loop)
         add_failure(loop, &error);
     if (run->gradients && !net_gradients_write(loop->session, run->gradients, &error))
         add_failure(loop, &error);
+    if (loop->best_failed)
+        add_failure(loop, &loop->best_failure);
 }
 
 static void tell_where(Loop *loop)
@@ -253,6 +331,7 @@ static void close_loop(Loop *loop)
     net_meter_clear(&loop->meter);
     free(loop->order);
     net_augment_close(&loop->augment);
+    net_keep_close(&loop->keep);
     if (!net_log_close(&loop->log, &error))
         add_failure(loop, &error);
 }

@@ -148,8 +148,9 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %lld/%lld  train loss %.4f  test loss %.4f  test accuracy %.2f %%", (long long)epoch->epoch,
-                      (long long)meter->epochs, epoch->train_loss, epoch->test_loss, 100 * epoch->test_accuracy);
+    int used = printf("epoch %lld/%lld  train loss %.4f  test loss %.4f  test accuracy %.2f %%%s", (long long)epoch->epoch,
+                      (long long)meter->epochs, epoch->train_loss, epoch->test_loss, 100 * epoch->test_accuracy,
+                      epoch->best ? ", the best" : "");
     int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds, thousands(rate, epoch->images_per_second));
     bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
     printf("%s\n", fits ? speed : "");

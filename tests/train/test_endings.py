@@ -172,14 +172,15 @@ def test_closed_standard_streams_spoil_no_file(data, tmp_path):
 
 def test_a_log_whose_reader_left(data, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with running(data, "--quiet", "--epochs", 500, "--save", tmp_path / "w", "--log", tmp_path / "pipe") as process:
+    with running(data, "--quiet", "--epochs", LONG, "--save", tmp_path / "w", "--log", tmp_path / "pipe") as process:
         with open(tmp_path / "pipe") as pipe:
             assert json.loads(pipe.readline())["step"] == 1
+        assert "pipe: Broken pipe" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 1
-        told = process.stderr.read().splitlines()
-    assert len(told) == 2 and "pipe: Broken pipe" in told[0]
-    assert re.search(r"pipe lacks \d+ lines: Broken pipe", told[1])
-    assert read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"] == 500 * STEPS
+        told = process.stderr.read()
+    assert re.search(r"pipe lacks \d+ lines?: Broken pipe", told) and told.count("\n") == 1
+    assert read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"] > 0
 
 
 def test_a_log_that_waits_for_its_reader_can_be_ended(data, tmp_path):
@@ -235,7 +236,8 @@ def test_a_log_that_somebody_deletes_is_begun_anew(data, tmp_path):
         wait_for(grown(tmp_path / "log"), process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGTERM
-    assert read_log(tmp_path / "log")[-1]["step"] == read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"]
+    steps = [event["step"] for event in read_log(tmp_path / "log") if event["event"] == "step"]
+    assert steps[-1] == read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"]
 
 
 # ----------------------------------------------- weights and checkpoints

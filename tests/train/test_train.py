@@ -278,9 +278,9 @@ def test_weights_that_are_no_numbers_are_not_saved(data, tmp_path):
     train(program, data, "--max-steps", 1, *kept)
     weights = {name: tensor.copy() for name, tensor in read_safetensors(tmp_path / "w").items()}
     weights["idle.bias"][2] = 3e38
-    write_safetensors(tmp_path / "w", weights)
+    write_safetensors(tmp_path / "spoilt", weights)
     before = (tmp_path / "w").read_bytes()
-    told = train(program, data, "--max-steps", 1, "--init", tmp_path / "w", "--set", "optimizer.weight_decay=1000", "--checkpoint",
+    told = train(program, data, "--max-steps", 1, "--init", tmp_path / "spoilt", "--set", "optimizer.weight_decay=1000", "--checkpoint",
                  tmp_path / "c", *kept, expect=1).stderr
     assert "idle.bias[2] is -inf after step 1: the run is stopped and nothing is written" in told
     assert (tmp_path / "w").read_bytes() == before and not (tmp_path / "c").exists()
