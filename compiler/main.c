@@ -14,14 +14,25 @@
 /* training NULL: no train section; single NULL: reference kernels. */
 typedef struct Plans { Plan *training, *inference, *single; } Plans;
 
-/* NULL: nothing to read, a library, or errors. */
-static Graph *check_file(const char *path)
+/* What is written must be no file that the program is made of: read_options has
+ * looked at the first of them. */
+static void spare_sources(const Program *program, const char *output)
+{
+    for (int i = 0; i < program->sources.count; i++)
+        if (net_same_file(output, program->sources.items[i]->path))
+            diag(SEVERITY_ERROR, "usage", (Span){ 0 }, "-o %s would replace a file that the program uses", output);
+}
+
+/* NULL: nothing to read, a library, or errors.  output: what is to be written, or NULL. */
+static Graph *check_file(const char *path, const char *output)
 {
     DiagnosticLog *own = new_diagnostic_log(), *before = diag_to(own);
     const Program *program = parse_program(path);
     Trace trace = {0};
     if (program)
         check_parsed(program, &trace);
+    if (program && output)
+        spare_sources(program, output);
     bool good = diag_error_count() == 0;
     if (program && !good)
         offer_help(program);
@@ -31,18 +42,18 @@ static Graph *check_file(const char *path)
 }
 
 /* .net text to a checked network. */
-static Graph *read_network(const char *path)
+static Graph *read_network(const char *path, const char *output)
 {
-    Graph *graph = check_file(path);
+    Graph *graph = check_file(path, output);
     if (graph)
         verify_graph(graph);
     return graph;
 }
 
 /* For the commands that can do nothing with a library. */
-static Graph *read_network_only(const char *path)
+static Graph *read_network_only(const char *path, const char *output)
 {
-    Graph *graph = read_network(path);
+    Graph *graph = read_network(path, output);
     if (!graph && !diag_error_count())
         diag_help(diag(SEVERITY_ERROR, "no-network", (Span){ 0 }, "%s has no network: it is a library", path),
                   "`netc check` checks a library's blocks; another file takes them with `use`");
@@ -91,14 +102,14 @@ static void check(const Options *options)
         if (options->fix)
             fix_file(options->operands.items[i]);
         else
-            read_network(options->operands.items[i]);
+            read_network(options->operands.items[i], NULL);
 }
 
 static void build(const Options *options)
 {
     if (!check_program(options->output, &options->compile))
         return;
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], options->output);
     if (!graph)
         return;
     Text c = { 0 };
@@ -111,7 +122,7 @@ static void emit(const Options *options)
     const char *output = options->output ? options->output : "-";
     if (!check_output(output, NET_ANY_FILE))
         return;
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], options->output);
     if (!graph)
         return;
     Text c = { 0 };
@@ -121,7 +132,7 @@ static void emit(const Options *options)
 
 static void summary(const Options *options)
 {
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], options->output);
     if (!graph)
         return;
     Graph listed = *graph;
@@ -137,7 +148,7 @@ static void draw(const Options *options)
     const char *output = options->output ? options->output : "-";
     if (!check_output(output, NET_ANY_FILE))
         return;
-    Graph *graph = read_network_only(options->operands.items[0]);
+    Graph *graph = read_network_only(options->operands.items[0], options->output);
     if (!graph)
         return;
     Text dot = { 0 };
@@ -184,7 +195,7 @@ static void dump(const Options *options)
             dump_graph(graph, stdout);
         return;
     }
-    Graph *graph = read_network_only(path);
+    Graph *graph = read_network_only(path, NULL);
     if (!graph)
         return;
     if (options->dump == DUMP_GRADIENT) {

@@ -279,6 +279,8 @@ static void check_operands(const Options *options)
                options->operands.items[spec->maximum]);
     if (options->command == COMMAND_BUILD && (!options->output || !strcmp(options->output, "-")))
         misuse(options, "build needs -o TRAINER, the program to write");
+    if (options->output && net_same_file(options->output, options->operands.items[0]))
+        misuse(options, "-o %s would replace what is read: give another file", options->output);
     if (options->compile.object && options->compile.dynamic)
         misuse(options, "--dynamic is how a trainer is linked, and --object links nothing");
     if (options->dump && options->fix)

@@ -18,14 +18,6 @@
 bool net_fail(NetError *error, const char *template, ...) PRINTF(2, 3);        /* always false */
 void *net_allocate(size_t count, size_t size, NetError *error);        /* zeroed, NET_ALIGNMENT-aligned, product checked; free() it */
 
-/* -------------------------------------------------------- core/paths.c */
-
-/* The path without links, "." and "..", also of a file that does not exist yet;
- * free() it.  NULL: its folder does not exist. */
-char *net_resolve(const char *path);
-/* Whether both name one regular file, or would.  A device or a pipe can be named twice. */
-bool net_same_file(const char *a, const char *b);
-
 /* ------------------------------------------------------ core/signals.c */
 
 /* From here on SIGINT, SIGTERM, SIGHUP and a batch system's warnings ask the

@@ -9,6 +9,12 @@
 
 #include <stdio.h>
 
+/* paths.c: the path without links, "." and "..", also of a file that does not
+ * exist yet; free() it.  NULL: its folder does not exist. */
+char *net_resolve(const char *path);
+/* Whether both name one regular file, or would.  A device or a pipe can be named twice. */
+bool net_same_file(const char *a, const char *b);
+
 typedef enum NetOutputKind {
     NET_ANY_FILE,               /* a device or a pipe is written in place */
     NET_REGULAR_FILE,           /* they are refused */

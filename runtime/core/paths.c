@@ -1,7 +1,7 @@
 /* paths.c: whether two paths name one file, or would if it were written: by
  * another spelling, a symbolic link or a second name of the same file.
  */
-#include "runtime.h"
+#include "output.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -202,3 +202,18 @@ def test_a_full_disk_leaves_the_old_file(folder):
     (folder / "c").write_text("old")
     run("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "sh", NETC, "emit", "n.net", "-o", "c", cwd=folder, expect=1)
     assert (folder / "c").read_text() == "old" and names(folder) == ["c", "n.net", "tmp"]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_read_is_not_replaced(kind, folder):
+    """By whatever name: the network itself, and what it uses."""
+    (folder / "lib.net").write_text("block Two {\n    linear(2)\n}\n")
+    (folder / "n.net").write_text('use "lib.net"\n' + NETWORK)
+    os.symlink("n.net", folder / "link.net")
+    os.link(folder / "n.net", folder / "hard.net")
+    before = {path.name: path.read_bytes() for path in folder.glob("*.net")}
+    for name in "n.net", "./n.net", "link.net", "hard.net", folder / "n.net":
+        assert "would replace what is read" in write(folder, kind, name, expect=2).stderr
+    told = write(folder, kind, "lib.net", expect=1).stderr
+    assert "-o lib.net would replace a file that the program uses" in told
+    assert {path.name: path.read_bytes() for path in folder.glob("*.net")} == before
