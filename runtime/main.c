@@ -828,7 +828,10 @@ static void hold_standard_streams(void)
 int net_main(const NetModel *model, int argc, char **argv)
 {
     hold_standard_streams();
+    NetError error;
     const char *word = argc > 1 ? argv[1] : NULL;
+    if (!net_check_processor(model, &error))
+        return fail(&error);
     if (!word)
         return complain(MISUSE, "a command is needed: %s --help lists them", program_invocation_short_name);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)

@@ -14,7 +14,10 @@
  * Ownership.  A session and the class names it gives are the library's until
  * net_close; arrays are the caller's, and are used only during the call.
  * Threads.  A session is for one caller at a time and has threads of its own;
- * several sessions do not know of each other.
+ * several sessions do not know of each other.  A call needs less than 64 KB of
+ * stack.
+ * Processes.  After fork() the child may go on with a session that no call was
+ * using: it has the parent's weights of that moment, and makes its threads anew.
  */
 #ifndef NET_H
 #define NET_H

@@ -32,6 +32,13 @@ int net_signal_asked(void);             /* the first that came; 0: none */
  * needs; while it trains, a write that nobody reads must not hold it up. */
 void net_signals_finish(bool finish);
 
+/* ---------------------------------------------------- core/processor.c */
+
+/* False with the target to build for, where the model's code would be killed here. */
+bool net_check_processor(const NetModel *model, NetError *error);
+bool net_check_features(const NetModel *model, const bool has[NET_MOST_FEATURES], NetError *error);
+void net_processor_has(bool has[NET_MOST_FEATURES]);    /* in the order of NET_EACH_FEATURE */
+
 /* ------------------------------------------------------- core/random.c */
 
 uint64_t net_hash(const char *text);            /* FNV-1a, 64 bits: a stream's salt from a name */
@@ -44,7 +51,8 @@ double net_random_normal(uint64_t seed, uint64_t step, uint64_t salt, uint64_t i
 typedef struct NetPool NetPool;
 NetPool *net_pool_open(int threads, NetError *error);
 void net_pool_close(NetPool *pool);
-int net_pool_threads(const NetPool *pool);
+/* In a forked child they are made anew: it may be fewer then, and stays so. */
+int net_pool_threads(NetPool *pool);
 /* Whether they wait awake for some tens of microseconds, at a barrier and for work. */
 bool net_pool_spins(const NetPool *pool);
 /* Runs work(context, thread) on every thread, the caller being thread 0, and

@@ -143,7 +143,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add_range(emitter->out, text_chars(&emitter->single), emitter->single.length);
     if (graph->settings.count)
         text_add(emitter->out, "    .settings = settings,\n    .setting_count = %d,\n", graph->settings.count);
-    text_add(emitter->out, "    .peak = peak,\n};\n\n"
+    text_add(emitter->out, "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n};\n\n"
                            "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
                            "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, argv);\n}\n#endif\n",
              graph->name);

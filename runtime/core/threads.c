@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #endif
 
+enum { LEAST_STACK = 8 << 20 }; /* of a thread: training's kernels keep some values of every channel there */
 enum { SPINS = 1500 };          /* of one pause each: 20 to 80 microseconds */
 
 /* A number that threads wait on to change. */
@@ -38,6 +39,7 @@ struct NetPool {
     Gate meeting;               /* counts barriers passed */
     _Alignas(NET_ALIGNMENT) atomic_int arrived;
     int threads, spins, created;
+    unsigned forks;             /* of the process when the threads were made */
     void (*work)(void *context, int thread);    /* NULL: the threads end */
     void *context;
     struct Member { NetPool *pool; int thread; pthread_t handle; } *members;
@@ -174,17 +176,30 @@ static int usable_processors(void)
  * but the one that is about what the thread itself reads, a mapped file's pages. */
 static int create_member(struct Member *member)
 {
+    pthread_attr_t attributes;
+    size_t stack;
+    pthread_attr_init(&attributes);
+    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < LEAST_STACK)
+        pthread_attr_setstacksize(&attributes, LEAST_STACK);
     sigset_t others, before;
     sigfillset(&others);
     sigdelset(&others, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &others, &before);
-    int reason = pthread_create(&member->handle, NULL, member_main, member);
+    int reason = pthread_create(&member->handle, &attributes, member_main, member);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     return reason;
 }
 
+/* A forked child has none of its parent's threads. */
+static atomic_uint forks;
+static void count_fork(void) { atomic_fetch_add(&forks, 1); }
+static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+
 static bool create_members(NetPool *pool, NetError *error)
 {
+    pool->created = 0;
+    pool->forks = atomic_load(&forks);
     for (int thread = 1; thread < pool->threads; thread++) {
         struct Member *member = &pool->members[thread];
         *member = (struct Member){.pool = pool, .thread = thread};
@@ -194,6 +209,25 @@ static bool create_members(NetPool *pool, NetError *error)
         pool->created++;
     }
     return true;
+}
+
+static void reset_gates(NetPool *pool)
+{
+    gate_initialise(&pool->start);
+    gate_initialise(&pool->meeting);
+    atomic_init(&pool->arrived, 0);
+}
+
+/* In a child the threads are made anew when they are first asked for; as many as
+ * can be had will do, since no result depends on it. */
+static void make_after_fork(NetPool *pool)
+{
+    NetError ignored;
+    if (pool->threads == 1 || pool->forks == atomic_load(&forks))
+        return;
+    reset_gates(pool);
+    create_members(pool, &ignored);
+    pool->threads = pool->created + 1;
 }
 
 NetPool *net_pool_open(int threads, NetError *error)
@@ -208,9 +242,9 @@ NetPool *net_pool_open(int threads, NetError *error)
         free(pool);
         return NULL;
     }
-    gate_initialise(&pool->start);
-    gate_initialise(&pool->meeting);
-    atomic_init(&pool->arrived, 0);
+    static pthread_once_t watching = PTHREAD_ONCE_INIT;
+    pthread_once(&watching, watch_forks);
+    reset_gates(pool);
     pool->threads = threads;
     pool->members = members;
     pool->spins = threads <= usable_processors() ? SPINS : 0;
@@ -227,7 +261,8 @@ void net_pool_close(NetPool *pool)
         return;
     pool->work = NULL;
     gate_open(&pool->start);
-    for (int thread = 1; thread <= pool->created; thread++)
+    bool ours = pool->forks == atomic_load(&forks);
+    for (int thread = 1; ours && thread <= pool->created; thread++)
         pthread_join(pool->members[thread].handle, NULL);
     gate_destroy(&pool->start);
     gate_destroy(&pool->meeting);
@@ -235,8 +270,9 @@ void net_pool_close(NetPool *pool)
     free(pool);
 }
 
-int net_pool_threads(const NetPool *pool)
+int net_pool_threads(NetPool *pool)
 {
+    make_after_fork(pool);
     return pool->threads;
 }
 
@@ -252,6 +288,7 @@ NetShare net_share(int64_t count, int thread, int threads)
 
 void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *context)
 {
+    make_after_fork(pool);
     pool->work = work;
     pool->context = context;
     if (pool->threads > 1)

@@ -352,7 +352,7 @@ const char *net_tensors_metadata(const NetTensorFile *file, const char *key)
 
 /* ---------------------------------------------------------- values */
 
-enum { PIECE = 1 << 16 };       /* bytes read at a time: a multiple of every type's size */
+enum { PIECE = 1 << 13 };       /* bytes read at a time: a multiple of every type's size; small for a small stack */
 
 typedef void Take(void *to, int64_t at, const uint8_t *from, const NetDtype *dtype);
 

@@ -66,7 +66,7 @@ static bool allocate_scratch(NetSession *session, NetError *error)
     int64_t elements = model->inference.scratch_elements;
     if (session->training)
         elements = larger(elements, model->training.scratch_elements);
-    session->scratch = net_allocate((size_t)threads, sizeof *session->scratch, error);
+    session->scratch = net_allocate((size_t)threads + 1, sizeof *session->scratch, error);      /* ends with NULL */
     for (int thread = 0; session->scratch && thread < threads; thread++) {
         session->scratch[thread] = allocate_arena(1, elements, error);
         if (!session->scratch[thread])
@@ -80,6 +80,8 @@ static bool check_model(const NetModel *model, int64_t batch, NetError *error)
     if (model->real_bytes != (int)sizeof(real))
         return net_fail(error, "%s was compiled for %d-byte numbers and is linked with the library for %zu-byte ones",
                         model->name, model->real_bytes, sizeof(real));
+    if (!net_check_processor(model, error))
+        return false;
     if (model->lanes < 1 || model->lanes > NET_MOST_LANES)
         return net_fail(error, "%s has grains of %d images; this library takes 1 to %d", model->name, model->lanes, NET_MOST_LANES);
     if (batch < 1 || batch > INT32_MAX)
@@ -115,9 +117,8 @@ void net_close(NetSession *session)
 {
     if (!session)
         return;
-    if (session->scratch)
-        for (int thread = 0; thread < net_pool_threads(session->pool); thread++)
-            free(session->scratch[thread]);
+    for (int thread = 0; session->scratch && session->scratch[thread]; thread++)
+        free(session->scratch[thread]);
     void *arenas[] = {
         session->scratch, session->weights, session->buffers, session->counters, session->gradients, session->kept,
         session->input, session->loss, session->active, session->targets, session->predicted, session->scale, session->shift,
