@@ -28,7 +28,7 @@ PIC     = -fPIC -fno-semantic-interposition
 COMPILER_SOURCES = $(wildcard compiler/*.c compiler/*/*.c)
 RUNTIME_SOURCES  = $(wildcard runtime/*.c runtime/*/*.c)
 GENERATED = $(BUILD)/compiler/front/parse.o $(BUILD)/compiler/front/lex.o
-SHARED = output paths
+SHARED = output paths shown
 COMPILER_OBJECTS = $(COMPILER_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED) $(SHARED:%=$(BUILD)/compiler/runtime/core/%.o)
 RUNTIME_F32 = $(RUNTIME_SOURCES:%.c=$(BUILD)/f32/%.o)
 RUNTIME_F64 = $(RUNTIME_SOURCES:%.c=$(BUILD)/f64/%.o)

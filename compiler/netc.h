@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "core/output.h"
+#include "core/shown.h"
 
 #define NETC_VERSION "0.1.0"
 

@@ -118,8 +118,10 @@ void misuse(const Options *options, const char *message, ...)
 {
     va_list arguments;
     va_start(arguments, message);
+    char *text = NULL;
     fprintf(stderr, "netc: ");
-    vfprintf(stderr, message, arguments);
+    net_print_shown(stderr, vasprintf(&text, message, arguments) < 0 ? message : text);
+    free(text);
     va_end(arguments);
     if (options)
         fprintf(stderr, "; see netc %s --help\n", commands[options->command].name);

@@ -23,7 +23,7 @@ enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 128 };
 
 static const char VERSION[] = "0.1.0";
 
-enum { NUMBER_TEXT = 24 };      /* bytes of a whole number's text */
+enum { CLASS_TEXT = 1024 };     /* bytes of a class as it is shown: its name, or its number */
 enum { MOST_DEFAULT_THREADS = 64, MOST_THREADS = 1024, TOP = 3, CONFUSIONS = 5 };
 
 /* What the command line asks for. */
@@ -51,10 +51,12 @@ static int complain(int status, const char *template, ...)
 {
     va_list arguments;
     va_start(arguments, template);
+    char *text = NULL;
     fflush(stdout);
-    fprintf(stderr, "%s: error: ", program_invocation_short_name);
-    vfprintf(stderr, template, arguments);
+    fprintf(stderr, "%s: error: ", SHOWN(program_invocation_short_name));
+    net_print_shown(stderr, vasprintf(&text, template, arguments) < 0 ? template : text);
     fputc('\n', stderr);
+    free(text);
     va_end(arguments);
     return status;
 }
@@ -158,7 +160,7 @@ static void print_options(unsigned bit)
 
 static void print_help(const Request *request, const Command *command)
 {
-    printf("usage: %s %s [options]%s%s\n%s\n", program_invocation_short_name, command->name,
+    printf("usage: %s %s [options]%s%s\n%s\n", SHOWN(program_invocation_short_name), command->name,
            *command->operands ? " " : "", command->operands, command->summary);
     print_options(command->bit);
     bool first = true;
@@ -297,7 +299,7 @@ static void list_options(struct option *list, const Command *command)
 
 static void print_version(const NetModel *model)
 {
-    printf("%s %s, compiled from %s for %s\n", model->name, VERSION, model->source, model->target);
+    printf("%s %s, compiled from %s for %s\n", model->name, VERSION, SHOWN(model->source), model->target);
 }
 
 /* -1: go on; else the exit status. */
@@ -369,6 +371,7 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
     while (atomic_flag_test_and_set(&told))
         pause();
     ssize_t ignored = write(STDERR_FILENO, cut_off.text, strlen(cut_off.text));
+    ignored = write(STDERR_FILENO, "\n", 1);
     (void)ignored;
     _exit(FAILED);
 }
@@ -376,7 +379,7 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
 static void watch_data(const NetData *data)
 {
     struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
-    net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use\n", program_invocation_short_name,
+    net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use", program_invocation_short_name,
              data->what);
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
@@ -420,10 +423,10 @@ static void announce(const Request *request, const NetData *data, const NetProgr
         if (request->model->parameters[i].kind == NET_TRAINED)
             parameters += request->model->parameters[i].elements;
     printf("%s: %lld parameters, %s, %lld training and %lld test images, %d thread%s\n", request->model->name,
-           (long long)parameters, data->what, (long long)data->train.count, (long long)data->test.count,
+           (long long)parameters, SHOWN(data->what), (long long)data->train.count, (long long)data->test.count,
            (int)request->threads, request->threads == 1 ? "" : "s");
     if (request->resume)
-        printf("resumed from %s after %lld steps\n", request->resume, (long long)progress->step);
+        printf("resumed from %s after %lld steps\n", SHOWN(request->resume), (long long)progress->step);
     fflush(stdout);
 }
 
@@ -559,13 +562,13 @@ static bool open_test_data(const Request *request, NetSession *session, NetData 
 }
 
 /* Its name where it is known, else its number. */
-static const char *class_name(char number[NUMBER_TEXT], const NetSession *session, int64_t class)
+static const char *class_name(char text[CLASS_TEXT], const NetSession *session, int64_t class)
 {
     const char *name = net_class_name(session, class);
     if (name)
-        return name;
-    snprintf(number, NUMBER_TEXT, "%lld", (long long)class);
-    return number;
+        return net_shown(text, CLASS_TEXT, name);
+    snprintf(text, CLASS_TEXT, "%lld", (long long)class);
+    return text;
 }
 
 /* The commonest mistakes, each once: its count is cleared when it is printed. */
@@ -579,7 +582,7 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
                 best = i;
         if (best == 0 || confusion[best] == 0)
             return;
-        char right[NUMBER_TEXT], taken[NUMBER_TEXT];
+        char right[CLASS_TEXT], taken[CLASS_TEXT];
         printf("%s%s taken for %s: %lld", turn ? ", " : "most often ", class_name(right, session, best / classes),
                class_name(taken, session, best % classes), (long long)confusion[best]);
         confusion[best] = 0;
@@ -639,15 +642,15 @@ static int find_top(const float *probabilities, int64_t classes, int64_t *top)
 /* label -1: not known. */
 static void print_prediction(const NetSession *session, const float *probabilities, const char *title, int label)
 {
-    char number[NUMBER_TEXT];
+    char name[CLASS_TEXT];
     int64_t top[TOP] = {0};
     int count = find_top(probabilities, session->model->classes, top);
-    printf("%s: %s, %.1f %%", title, class_name(number, session, top[0]), 100 * (double)probabilities[top[0]]);
+    printf("%s: %s, %.1f %%", SHOWN(title), class_name(name, session, top[0]), 100 * (double)probabilities[top[0]]);
     if (label >= 0)
-        printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(number, session, label));
+        printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(name, session, label));
     printf("\n");
     for (int i = 0; i < count; i++)
-        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(number, session, top[i]), 100 * (double)probabilities[top[i]]);
+        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(name, session, top[i]), 100 * (double)probabilities[top[i]]);
     printf("\n");
 }
 
@@ -756,11 +759,11 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int print_usage(const NetModel *model)
 {
-    printf("usage: %s COMMAND [options]\n%s, compiled from %s\n\ncommands:\n", program_invocation_short_name, model->name,
-           model->source);
+    printf("usage: %s COMMAND [options]\n%s, compiled from %s\n\ncommands:\n", SHOWN(program_invocation_short_name), model->name,
+           SHOWN(model->source));
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
-    printf("\n%s COMMAND --help lists a command's options.\n", program_invocation_short_name);
+    printf("\n%s COMMAND --help lists a command's options.\n", SHOWN(program_invocation_short_name));
     return DONE;
 }
 

@@ -8,6 +8,7 @@
 
 #include "net_runtime.h"
 #include "core/output.h"
+#include "core/shown.h"
 
 #include <stdio.h>
 
@@ -15,7 +16,8 @@
 
 /* ------------------------------------------------------- core/checks.c */
 
-bool net_fail(NetError *error, const char *template, ...) PRINTF(2, 3);        /* always false */
+/* Always false.  What a terminal should not get of the names in it is written out, as shown.h has it. */
+bool net_fail(NetError *error, const char *template, ...) PRINTF(2, 3);
 void *net_allocate(size_t count, size_t size, NetError *error);        /* zeroed, NET_ALIGNMENT-aligned, product checked; free() it */
 
 /* ------------------------------------------------------ core/signals.c */

@@ -67,11 +67,13 @@ const char *severity_word(Severity severity);
 typedef struct Glyph {
     int bytes;                  /* in the source */
     int columns;                /* on the terminal; 0 for a combining mark */
-    bool printable;
+    char escape[12];            /* what a terminal is given instead; empty: itself */
 } Glyph;
 /* Whether a span begins and ends in its source, and in this order. */
 bool is_well_formed(Span at);
 Glyph next_glyph(const char *chars, int length);
+/* A message or a path as a terminal may be given it: interned. */
+const char *visible(const char *chars);
 
 /* The part of a line that is shown.  A very long line is cut around its first
  * mark, at whole characters. */
@@ -80,8 +82,8 @@ typedef struct Window {
     int from, to, length;       /* bytes; the line's whole length */
 } Window;
 Window window_on(Span first);
-/* Adds the window's text (out NULL: nothing), tabs expanded and what could upset
- * a terminal replaced.  `stop` is a byte of the line; gives the columns up to it. */
+/* Adds the window's text (out NULL: nothing), tabs expanded and what a terminal should
+ * not get written out.  `stop` is a byte of the line; gives the columns up to it. */
 int add_columns(Text *out, Window window, int stop);
 
 /* human.c */

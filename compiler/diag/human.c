@@ -86,7 +86,7 @@ static void add_underline(Text *out, const Diagnostic *d, int width, Window wind
     for (int i = 0; i < columns || i == 0; i++)
         text_add(out, "%s", mark.primary ? "^" : "-");
     if (mark.text && *mark.text)
-        text_add(out, " %s", mark.text);
+        text_add(out, " %s", visible(mark.text));
     text_add(out, "%s\n", paint(PAINT_NONE));
 }
 
@@ -122,7 +122,7 @@ static void add_gap(Text *out, int width, Span before, Span after)
 static void add_excerpt(Text *out, const Diagnostic *d, int width, Span place, const char *arrow)
 {
     text_add(out, "%s%*s%s%s %s:%d:%d\n", paint(PAINT_GUTTER), width, "", arrow, paint(PAINT_NONE),
-             place.source->path, place.line, place.column);
+             visible(place.source->path), place.line, place.column);
     add_gutter(out, width, "|");
     text_add(out, "\n");
     MarkList marks = marks_in(d, place.source);
@@ -149,7 +149,7 @@ static bool first_in_its_file(const Diagnostic *d, int which)
 
 static const char *place_text(Span at)
 {
-    return format("%s:%d:%d", at.source->path, at.line, at.column);
+    return format("%s:%d:%d", visible(at.source->path), at.line, at.column);
 }
 
 static void add_remark(Text *out, int width, Remark remark)
@@ -157,7 +157,7 @@ static void add_remark(Text *out, int width, Remark remark)
     bool help = remark.kind == REMARK_HELP;
     add_gutter(out, width, "= ");
     text_add(out, "%s%s%s: %s", paint(help ? PAINT_HELP : PAINT_BOLD), help ? "help" : "note",
-             paint(PAINT_NONE), remark.text);
+             paint(PAINT_NONE), visible(remark.text));
     if (!help && remark.at.source)
         text_add(out, " --> %s", place_text(remark.at));
     text_add(out, "\n");
@@ -168,7 +168,7 @@ void add_human(Text *out, const Diagnostic *d)
     int width = gutter_width(d);
     text_add(out, "%s%s[%s]%s", paint(severity_paint(d->severity)), severity_word(d->severity), d->code,
              paint(PAINT_NONE));
-    text_add(out, "%s: %s%s\n", paint(PAINT_BOLD), d->message, paint(PAINT_NONE));
+    text_add(out, "%s: %s%s\n", paint(PAINT_BOLD), visible(d->message), paint(PAINT_NONE));
     for (int i = 0; i < d->marks.count; i++)
         if (first_in_its_file(d, i))
             add_excerpt(out, d, width, d->marks.items[i].at, i == 0 ? "-->" : ":::");
@@ -201,7 +201,7 @@ void add_summary(Text *out, const DiagnosticList *shown, int unshown)
     Severity severity = errors ? SEVERITY_ERROR : SEVERITY_WARNING;
     text_add(out, "%s%s%s: ", paint(severity_paint(severity)), severity_word(severity), paint(PAINT_NONE));
     text_add(out, "%s%s%s in %s", errors ? counted(errors, "error") : "", errors && warnings ? " and " : "",
-             warnings ? counted(warnings, "warning") : "", several ? "several files" : source->path);
+             warnings ? counted(warnings, "warning") : "", several ? "several files" : visible(source->path));
     if (unshown)
         text_add(out, " (only the first %d shown)", count[SEVERITY_ERROR]);
     text_add(out, "\n");
@@ -213,7 +213,7 @@ void add_short(Text *out, const Diagnostic *d)
 {
     Span at = d->marks.items[0].at;
     text_add(out, "%s: %s[%s]: %s\n", at.source ? place_text(at) : "netc", severity_word(d->severity), d->code,
-             d->message);
+             visible(d->message));
 }
 
 
@@ -250,6 +250,7 @@ static const struct { const char *sign, *spoken; } signs[] = {
 static const char *spoken(const char *chars)
 {
     Text out = {0};
+    chars = visible(chars);
     while (*chars) {
         size_t i = 0, count = sizeof signs / sizeof *signs;
         while (i < count && strncmp(chars, signs[i].sign, strlen(signs[i].sign)) != 0)
@@ -268,7 +269,7 @@ static const char *spoken(const char *chars)
 
 static const char *spoken_place(Span at, const Source *known)
 {
-    const char *file = at.source != known ? format(" of %s", at.source->path) : "";
+    const char *file = at.source != known ? format(" of %s", visible(at.source->path)) : "";
     const char *to = at.end_line == at.line && at.end_column > at.column + 1 ? format(" to %d", at.end_column - 1) : "";
     return format("line %d%s, column%s %d%s", at.line, file, *to ? "s" : "", at.column, to);
 }
@@ -278,7 +279,7 @@ static const char *marked_text(Span at)
     Window window = window_on(at);
     int end = at.end_line == at.line ? at.end_column - 1 : window.length;
     end = end < window.length ? end : window.length;
-    return at.column - 1 < end ? intern_range(window.chars + at.column - 1, (size_t)(end - at.column + 1)) : "";
+    return at.column - 1 < end ? visible(intern_range(window.chars + at.column - 1, (size_t)(end - at.column + 1))) : "";
 }
 
 static void add_spoken_mark(Text *out, const Mark *mark, const Source *known)
@@ -296,7 +297,7 @@ void add_narrated(Text *out, const Diagnostic *d)
     const Source *source = d->marks.items[0].at.source;
     text_add(out, "%s, %s", d->severity == SEVERITY_ERROR ? "Error" : "Warning", d->code);
     if (source)
-        text_add(out, ", in %s, %s", source->path, spoken_place(d->marks.items[0].at, source));
+        text_add(out, ", in %s, %s", visible(source->path), spoken_place(d->marks.items[0].at, source));
     text_add(out, ": %s.\n", spoken(d->message));
     for (int i = 0; i < d->marks.count; i++)
         add_spoken_mark(out, &d->marks.items[i], source);

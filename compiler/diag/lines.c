@@ -5,6 +5,7 @@
 #include "diag/diag.h"
 
 #include <locale.h>
+#include <string.h>
 #include <wchar.h>
 
 const char *source_line(const Source *source, int line, int *length)
@@ -38,9 +39,10 @@ bool is_well_formed(Span at)
            (at.line < at.end_line || at.column <= at.end_column);
 }
 
-/* The character at `chars`.  The C library knows widths only in a UTF-8 locale,
- * so one is used here whatever the user's is. */
-Glyph next_glyph(const char *chars, int length)
+/* The columns of a character that is shown as it is, -1 where it has none.  The C
+ * library knows widths only in a UTF-8 locale, so one is used here whatever the
+ * user's is. */
+static int columns_of(const char *chars, int bytes)
 {
     static locale_t utf8;
     if (!utf8)
@@ -48,12 +50,35 @@ Glyph next_glyph(const char *chars, int length)
     locale_t users = utf8 ? uselocale(utf8) : (locale_t)0;
     mbstate_t state = {0};
     wchar_t wide = 0;
-    size_t bytes = mbrtowc(&wide, chars, (size_t)length, &state);
-    bool valid = bytes >= 1 && bytes <= (size_t)length;
-    int columns = valid ? wcwidth(wide) : -1;
+    int columns = mbrtowc(&wide, chars, (size_t)bytes, &state) == (size_t)bytes ? wcwidth(wide) : -1;
     if (users)
         uselocale(users);
-    return (Glyph){valid ? (int)bytes : 1, columns < 0 ? 1 : columns, columns >= 0};
+    return columns;
+}
+
+Glyph next_glyph(const char *chars, int length)
+{
+    NetGlyph read = net_glyph(chars, (size_t)length);
+    Glyph glyph = {.bytes = read.bytes};
+    int columns = *read.escape ? -1 : columns_of(chars, read.bytes);
+    if (*read.escape)
+        memcpy(glyph.escape, read.escape, sizeof glyph.escape);
+    else if (columns < 0)
+        memcpy(glyph.escape, "\xEF\xBF\xBD", 4);       /* of no width that is known */
+    glyph.columns = columns >= 0 ? columns : *read.escape ? (int)strlen(read.escape) : 1;
+    return glyph;
+}
+
+const char *visible(const char *chars)
+{
+    Text text = {0};
+    for (size_t left = strlen(chars); left > 0; ) {
+        NetGlyph glyph = net_glyph(chars, left);
+        text_add_range(&text, *glyph.escape ? glyph.escape : chars, *glyph.escape ? strlen(glyph.escape) : (size_t)glyph.bytes);
+        chars += glyph.bytes;
+        left -= (size_t)glyph.bytes;
+    }
+    return intern(text_chars(&text));
 }
 
 enum { TAB_WIDTH = 4, LINE_BYTES = 140, LINE_BEFORE = 60 };
@@ -94,10 +119,10 @@ int add_columns(Text *out, Window window, int stop)
         int columns = *chars == '\t' ? TAB_WIDTH - column % TAB_WIDTH : glyph.columns;
         if (out && *chars == '\t')
             text_add(out, "%*s", columns, "");
-        else if (out && glyph.printable)
-            text_add_range(out, chars, (size_t)glyph.bytes);
+        else if (out && *glyph.escape)
+            text_add(out, "%s", glyph.escape);
         else if (out)
-            text_add(out, "\xEF\xBF\xBD");
+            text_add_range(out, chars, (size_t)glyph.bytes);
         column += columns;
         at += glyph.bytes;
     }

@@ -13,12 +13,11 @@
 static const char *valid_utf8(const char *chars)
 {
     Text text = {0};
-    for (int left = (int)strlen(chars); left > 0; ) {
-        Glyph glyph = next_glyph(chars, left);
-        bool kept = glyph.printable || glyph.bytes > 1 || (unsigned char)*chars < 0x80;
-        text_add_range(&text, kept ? chars : "\xEF\xBF\xBD", kept ? (size_t)glyph.bytes : 3);
+    for (size_t left = strlen(chars); left > 0; ) {
+        NetGlyph glyph = net_glyph(chars, left);
+        text_add_range(&text, glyph.valid ? chars : "\xEF\xBF\xBD", glyph.valid ? (size_t)glyph.bytes : 3);
         chars += glyph.bytes;
-        left -= glyph.bytes;
+        left -= (size_t)glyph.bytes;
     }
     return text_chars(&text);
 }

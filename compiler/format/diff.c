@@ -7,6 +7,7 @@
 #include "netc.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { CONTEXT = 3, MOST_CELLS = 1 << 24 };
 
@@ -97,13 +98,30 @@ static int count_lines(const ChangeList *changes, int from, int to, char but)
     return count;
 }
 
+/* As it is for `patch`; what a person reads on a terminal has nothing hidden in it. */
+static void add_line(Text *out, Line line)
+{
+    bool read = isatty(STDOUT_FILENO);
+    for (int at = 0; at < line.length; ) {
+        NetGlyph glyph = net_glyph(line.chars + at, (size_t)(line.length - at));
+        if (read && *glyph.escape && line.chars[at] != '\t')
+            text_add(out, "%s", glyph.escape);
+        else
+            text_add_range(out, line.chars + at, (size_t)glyph.bytes);
+        at += glyph.bytes;
+    }
+}
+
 static void add_hunk(const ChangeList *changes, int from, int to, Text *out)
 {
     int old = count_lines(changes, 0, from, '+'), new = count_lines(changes, 0, from, '-');
     int old_count = count_lines(changes, from, to, '+'), new_count = count_lines(changes, from, to, '-');
     text_add(out, "@@ -%d,%d +%d,%d @@\n", old + (old_count > 0), old_count, new + (new_count > 0), new_count);
-    for (int i = from; i < to; i++)
-        text_add(out, "%c%.*s\n", changes->items[i].sign, changes->items[i].line.length, changes->items[i].line.chars);
+    for (int i = from; i < to; i++) {
+        text_add(out, "%c", changes->items[i].sign);
+        add_line(out, changes->items[i].line);
+        text_add(out, "\n");
+    }
 }
 
 void add_diff(const char *path, const char *before, const char *after, Text *out)
@@ -115,7 +133,7 @@ void add_diff(const char *path, const char *before, const char *after, Text *out
         if (changes.items[i].sign == ' ')
             continue;
         if (!headed)
-            text_add(out, "--- %s\n+++ %s\n", path, path);
+            text_add(out, "--- %s\n+++ %s\n", SHOWN(path), SHOWN(path));
         headed = true;
         int from = i > CONTEXT ? i - CONTEXT : 0, to = hunk_end(&changes, i);
         add_hunk(&changes, from, to, out);

@@ -27,7 +27,7 @@ static void show_changes(const Options *options, const char *path, const char *b
         add_diff(path, before, text_chars(after), &diff);
         fwrite(text_chars(&diff), 1, diff.length, stdout);
     } else {
-        printf("%s\n", path);
+        printf("%s\n", SHOWN(path));
     }
 }
 

@@ -28,8 +28,11 @@ const char *identifier(const char *path)
 const char *comment_text(const char *path)
 {
     Text text = { 0 };
-    for (const char *c = path; *c; c++)
-        text_add(&text, "%c", iscntrl((unsigned char)*c) || (c > path && c[-1] == '*' && *c == '/') ? '?' : *c);
+    path = SHOWN(path);
+    for (const char *c = path; *c; c++) {
+        bool ends = c > path && c[-1] == '*' && *c == '/', begins = c > path && c[-1] == '/' && *c == '*';
+        text_add(&text, "%c", ends || begins ? '?' : *c);
+    }
     return intern(text_chars(&text));
 }
 

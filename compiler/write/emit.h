@@ -40,7 +40,7 @@ typedef struct Emitter {
 const char *identifier(const char *path);
 /* Text as a C string. */
 const char *quoted(const char *chars);
-/* A file's path as a comment can hold it: what would end the comment or its line is a '?'. */
+/* A file's path as a comment can hold it: what would end or begin one is a '?'. */
 const char *comment_text(const char *path);
 /* A double as C reads it back exactly. */
 const char *number_text(double value);

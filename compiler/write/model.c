@@ -9,13 +9,13 @@ const char *quoted(const char *chars)
 {
     Text text = { 0 };
     text_add(&text, "\"");
-    for (const char *c = chars; *c; c++) {
-        if (*c == '"' || *c == '\\' || *c == '?')    /* ??) would be a trigraph */
-            text_add(&text, "\\%c", *c);
-        else if ((unsigned char)*c < ' ' || (unsigned char)*c == 127)
-            text_add(&text, "\\%03o", (unsigned char)*c);
-        else
-            text_add(&text, "%c", *c);
+    for (const char *c = chars; *c; ) {
+        NetGlyph glyph = net_glyph(c, strlen(c));
+        for (int i = 0; i < glyph.bytes; i++, c++)
+            if (*c == '"' || *c == '\\' || *c == '?')    /* ??) would be a trigraph */
+                text_add(&text, "\\%c", *c);
+            else
+                text_add(&text, *glyph.escape ? "\\%03o" : "%c", (unsigned char)*c);
     }
     text_add(&text, "\"");
     return text_chars(&text);

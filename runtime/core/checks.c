@@ -9,9 +9,11 @@
 bool net_fail(NetError *error, const char *template, ...)
 {
     va_list arguments;
+    char text[sizeof error->text];
     va_start(arguments, template);
-    vsnprintf(error->text, sizeof error->text, template, arguments);
+    vsnprintf(text, sizeof text, template, arguments);
     va_end(arguments);
+    net_shown(error->text, sizeof error->text, text);
     return false;
 }
 

@@ -49,7 +49,7 @@ static void print_settings(const NetModel *model, FILE *out)
         fprintf(out, "\n");
     for (int i = 0; i < model->setting_count; i++) {
         const NetSetting *setting = &model->settings[i];
-        fprintf(out, "%-23s %s", setting->path, setting->word ? setting->word : "");
+        fprintf(out, "%-23s %s", setting->path, SHOWN(setting->word ? setting->word : ""));
         for (int n = 0; n < setting->count; n++)
             fprintf(out, "%s%.10g", n ? ", " : "", setting->numbers[n]);
         fprintf(out, "\n");
@@ -61,7 +61,7 @@ void net_info(const NetModel *model, FILE *out)
     char input[NET_SHAPE_TEXT];
     fprintf(out, "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
             "grain           %d images\ninput           %s\nclasses         %lld\n",
-            model->name, model->source, model->target, model->kernels, model->real_bytes == 4 ? "float32" : "float64",
+            model->name, SHOWN(model->source), model->target, model->kernels, model->real_bytes == 4 ? "float32" : "float64",
             model->lanes, shape_text(input, model->input), (long long)model->classes);
     print_layers(model, out);
     print_totals(model, out);

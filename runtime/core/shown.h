@@ -1,0 +1,27 @@
+/* shown.h: text from elsewhere (file names, words of the command line, names in
+ * weights, sources, other libraries' complaints) as a terminal may be given it.
+ * What would move the cursor, start a terminal's command, hide, or turn the order
+ * of what is read is written out: \x1b, \u{202e}.  netc and the trainers share it.
+ */
+#ifndef NET_SHOWN_H
+#define NET_SHOWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* One character, or one byte that is no UTF-8. */
+typedef struct NetGlyph {
+    int bytes;
+    bool valid;                 /* it is UTF-8 */
+    char escape[12];            /* what is shown instead; empty: the character itself */
+} NetGlyph;
+NetGlyph net_glyph(const char *chars, size_t length);           /* length > 0 */
+
+/* The text as it is shown, cut at a whole character when it does not fit; gives `to`. */
+const char *net_shown(char *to, size_t room, const char *chars);
+void net_print_shown(FILE *file, const char *chars);
+/* The same, for an argument of printf: it lasts as long as the block it is said in. */
+#define SHOWN(chars) net_shown((char[2048]){0}, 2048, chars)
+
+#endif
