@@ -5,6 +5,7 @@
 # make test-slow  every large model built and trained for some steps: minutes
 # make mnist    the four IDX files, in data/mnist/
 # make fuzz N=1000000 TARGET=all   mutated inputs to everything that reads any, under sanitizers
+# make sanitize      networks trained, tested and asked under three sanitizers, 1 to 16 threads
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
 # make mutants N=10000 FROM=1   models with one random fault each, and what is said of them
@@ -124,6 +125,9 @@ FROM = 1
 fuzz-networks: all
 	FUZZ_NETWORKS=$(N) FUZZ_FROM=$(FROM) $(PYTHON) -m pytest -q -n $$(nproc) tests/fuzz/test_networks.py
 
+sanitize: all
+	@PYTHONPATH=tests $(PYTHON) -m sanitize.sanitize $(SANITIZE_ARGS)
+
 # The fuzz targets: netc and a trainer compiled once more, by clang, with its
 # sanitizers.  exit() comes back to the harness, and so does what else would leave
 # the process: see tests/fuzz/harness.
@@ -190,7 +194,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-slow fuzz fuzz-programs fuzz-networks faults kills bench golden install clean
+.PHONY: all deps mnist demo test test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills bench golden install clean
 .DELETE_ON_ERROR:
 -include $(FUZZ_COMPILER:.o=.d) $(FUZZ_RUNTIME:.o=.d)
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

@@ -12,6 +12,7 @@
  */
 #include "fuzz.h"
 
+#include "core/output.h"
 #include "front/front.h"
 #include "serve/serve.h"
 
@@ -44,7 +45,7 @@ void after_run(void)
     diag_to(NULL);
     use_arena(NULL);
     drop_arena(arena);
-    unlink("input.net");
+    net_remove_unfinished();
 }
 
 static void check(bool condition, const char *what)

@@ -115,7 +115,6 @@ static void enter_folder(void)
     snprintf(folder, sizeof folder, "%s/netc-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(folder) || chdir(folder) != 0)
         finding("no scratch folder");
-    setenv("TMPDIR", ".", 1);
     atexit(remove_folder);
 }
 
@@ -191,6 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     run_bytes = bytes;
     run_size = size;
+    setenv("TMPDIR", ".", 1);
     before_run();
     running = true;
     run_main(run_target, 0, NULL);

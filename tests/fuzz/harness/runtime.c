@@ -42,6 +42,7 @@ void before_run(void)
 void after_run(void)
 {
     fflush(stdout);
+    net_remove_unfinished();
 }
 
 /* --------------------------------------------------------------- weights */
