@@ -125,6 +125,24 @@ static void explain_section(Diagnostic *d, const Layout *layout)
         diag_label(d, layout->top_close->span, "this `}` ends what stands above");
 }
 
+/* Layers in a list, as Python has them: all commas of the line, none that is in
+ * parentheses, part statements or end the last. */
+static void part_statements(Diagnostic *d, const Token *comma)
+{
+    EditList edits = {0};
+    int depth = 0;
+    for (const Token *token = comma; token->kind != END && depth >= 0; token++) {
+        depth += token->kind == LPAREN || token->kind == LBRACKET;
+        depth -= token->kind == RPAREN || token->kind == RBRACKET;
+        bool last = token[1].first_on_line || token[1].kind == END;
+        if (token->kind == COMMA && !depth)
+            push(&edits, ((Edit){token->span, last ? "" : ";"}));
+        if (last)
+            break;
+    }
+    diag_repair(d, &edits, "a statement ends with its line, or `;` parts it from the next: no comma does");
+}
+
 static void explain(Diagnostic *d, const Layout *layout, const Expected *expected)
 {
     const Token *token = layout->last;
@@ -139,6 +157,8 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
         diag_note(d, "`%s` is a word of the language and cannot be a name here", token->word);
     else if ((token->kind == INT || token->kind == FLOAT) && expected->name && expected->text)
         diag_help(d, "a name that begins with a digit is quoted: \"%s\"", token_text(token));
+    else if (token->kind == COMMA && expected->separator && !layout->parentheses.count)
+        part_statements(d, token);
     else if (token->kind == ASSIGN && expected->separator)
         explain_assignment(d, layout, expected);
 }

@@ -8,6 +8,8 @@
 #include "build.h"
 
 #include <stdlib.h>
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --------------------------------------------------- tables, as messages */
@@ -124,6 +126,14 @@ static const char *wanted_text(const ArgSpec *spec)
     unreachable();
 }
 
+/* As the language writes it: digits, a point, an exponent. */
+static bool is_number(const char *word)
+{
+    char *end;
+    strtod(word, &end);
+    return *word != '\0' && *end == '\0' && strspn(word, "0123456789.eE-+") == strlen(word) && isdigit((unsigned char)*word);
+}
+
 /* A misspelt word of the table, a name that nothing has, or another kind. */
 static bool wrong_value(const Conversion *c, const Value *value)
 {
@@ -140,6 +150,8 @@ static bool wrong_value(const Conversion *c, const Value *value)
                                 value_text(value));
     if (value->kind == VALUE_REAL && strchr(span_text(c->span), '/') != NULL)
         diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
+    if (value->kind == VALUE_TEXT && c->spec->kind <= ARG_REAL && is_number(value->word))
+        diag_fix(d, c->span, value->word, "a number has no quotes");
     const char *near = value->kind == VALUE_WORD ? nearest_for(d, value->word, c->spec->words) : NULL;
     if (near != NULL)
         diag_fix(d, c->span, near, "the nearest is %s", near);
@@ -337,23 +349,41 @@ static bool is_wider(const Value *first, const Value *second)
     return first->kind == VALUE_INT && second->kind == VALUE_INT && second->integer >= first->integer;
 }
 
+/* What the arguments without names are here, were the first not there: those that
+ * then need a name get theirs.  False: there are more than the table has. */
+static bool edits_without_first(const ArgSpec *specs, const Arguments *args, int given, EditList *edits)
+{
+    push(edits, ((Edit){first_of(args), ""}));
+    for (int i = 1; i < given; i++) {
+        const ArgSpec *spec = &specs[i - 1];
+        if (spec->name == NULL || spec->assertion)
+            return false;
+        Span before = args->items[i].span;
+        before.end_line = before.line;
+        before.end_column = before.column;
+        if (!spec->positional)
+            push(edits, ((Edit){before, format("%s=", spec->name)}));
+    }
+    return true;
+}
+
 /* conv2d(3, 16, 5) and batch_norm2d(16), as PyTorch has them: the size of the
- * input comes first, which is known here. */
+ * input comes first, which is known here; then what has a name here, in the same
+ * order. */
 static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arguments *args)
 {
-    int positional = 0, given = 0;
+    int given = 0;
     const char *asserted = NULL;
-    for (int i = 0; specs[i].name != NULL; i++) {
-        positional += specs[i].positional;
+    EditList edits = {0};
+    for (int i = 0; specs[i].name != NULL; i++)
         asserted = specs[i].assertion ? specs[i].name : asserted;
-    }
     while (given < args->count && args->items[given].name == NULL)
         given++;
-    if (asserted == NULL || given != positional + 1)
+    if (asserted == NULL || given == 0 || !edits_without_first(specs, args, given, &edits))
         return;
-    if (given == 3 && !is_wider(&args->items[0].value, &args->items[1].value))
+    if (given > 1 && specs[1].positional && !is_wider(&args->items[0].value, &args->items[1].value))
         diag_doubt(d);                  /* Keras: channels, window, stride */
-    diag_fix(d, first_of(args), "", "leave the first out: %s is known from the input", asserted);
+    diag_repair(d, &edits, format("leave the first out: %s is known from the input", asserted));
 }
 
 static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span at)
@@ -382,11 +412,21 @@ static int next_positional(const ArgSpec *specs, int after)
     return -1;
 }
 
-static bool report_repeated(Builder *b, const char *subject, const char *name, Span at, Span first)
+static Diagnostic *report_repeated(Builder *b, const char *subject, const char *name, Span at, Span first)
 {
     Diagnostic *d = build_error(b, "duplicate-argument", at, "`%s` of %s is given twice", name, subject);
     diag_label(d, first, "the first");
-    return false;
+    return d;
+}
+
+/* The last that needs no name, named after all such were given: conv2d(3, 16,
+ * kernel_size=5) is PyTorch's. */
+static bool has_one_more(const ArgSpec *specs, const Arguments *args, int i)
+{
+    int given = 0;
+    while (given < args->count && args->items[given].name == NULL)
+        given++;
+    return i > 0 && given == i + 1 && specs[i].positional && !specs[i + 1].positional;
 }
 
 static bool report_order(Builder *b, const char *subject, Span at)
@@ -426,7 +466,10 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         named |= arg->name != NULL;
         positional = arg->name == NULL ? i + 1 : positional;
         if (values[i].given) {
-            good = report_repeated(b, subject, specs[i].name, arg->name != NULL ? arg->name_span : arg->span, values[i].span);
+            Diagnostic *d = report_repeated(b, subject, specs[i].name, arg->name != NULL ? arg->name_span : arg->span, values[i].span);
+            if (has_one_more(specs, args, i) && is_wider(&args->items[0].value, &args->items[1].value))
+                suggest_without_first(d, specs, args);
+            good = false;
             continue;
         }
         values[i].given = true;
@@ -558,7 +601,8 @@ static bool place_params(Builder *b, const BlockDef *def, const Arguments *args,
         if (i < 0 || i >= def->params.count) {
             good = report_unknown_param(b, def, arg);
         } else if (given[i].arg != NULL) {
-            good = report_repeated(b, def->name, def->params.items[i].name,
+            good = false;
+            report_repeated(b, def->name, def->params.items[i].name,
                                    arg->name != NULL ? arg->name_span : arg->span, given[i].arg->span);
         } else {
             given[i] = (Given){arg, passed_value(b, arg)};

@@ -57,9 +57,9 @@ TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *e
 int syntax_errors(const Program *program, const Source *source, const EditList *edits);
 /* How many layers the program as it is gets to have. */
 int count_layers(Search *search);
-/* Whether no fault is left on the line of the edit, or of a word that is replaced,
- * at the word: the rest of its line may have faults of its own. */
-bool trial_clears(Search *search, const EditList *edits);
+/* Whether no fault is left on the line of the edit; of a syntax error, no other; of
+ * a word that is replaced, none at the word: the rest of its line may have its own. */
+bool trial_clears(Search *search, const Diagnostic *fault, const EditList *edits);
 
 /* sites.c */
 typedef struct Site {

@@ -188,7 +188,7 @@ static void try_its_own(Search *search, Diagnostic *fault)
     for (int i = 0; i < fault->remarks.count && affords(search); i++) {
         const Remark *remark = &fault->remarks.items[i];
         if (remark->edits.count && remark->edits.items[0].at.source == search->program->source)
-            fault->doubtful |= !trial_clears(search, &remark->edits);
+            fault->doubtful |= !trial_clears(search, fault, &remark->edits);
     }
 }
 

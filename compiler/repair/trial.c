@@ -175,15 +175,32 @@ static bool is_within_message(const Trial *trial, const Edit *edit)
     return false;
 }
 
-bool trial_clears(Search *search, const EditList *edits)
+/* Whether the trial's program has a syntax error on the line of an edit. */
+static bool leaves_syntax_error(const Trial *trial, const EditList *edits)
+{
+    for (int i = 0; i < trial->log->waiting.count; i++) {
+        const Diagnostic *d = trial->log->waiting.items[i];
+        for (int k = 0; k < edits->count; k++)
+            if (strcmp(d->code, "syntax") == 0 && d->marks.items[0].at.line == edits->items[k].at.line)
+                return true;
+    }
+    return false;
+}
+
+bool trial_clears(Search *search, const Diagnostic *fault, const EditList *edits)
 {
     Trial trial;
     const Edit *edit = &edits->items[0];
     bool word = edits->count == 1 && edit->at.end_column > edit->at.column && *edit->text && !strchr(edit->text, '\n');
     open_trial(&trial, search->program);
     Text text = edited_text(search->program->source, edits);
-    bool clear = run_trial(&trial, search, &text) &&
-                 !(word ? is_within_message(&trial, edit) : touches_message(&trial, edits));
+    bool clear = run_trial(&trial, search, &text);
+    if (clear && word)
+        clear = !is_within_message(&trial, edit);
+    else if (clear && strcmp(fault->code, "syntax") == 0)
+        clear = !leaves_syntax_error(&trial, edits);
+    else
+        clear = clear && !touches_message(&trial, edits);
     close_trial(&trial);
     return clear;
 }

@@ -80,6 +80,13 @@ MADE = {
     "the odd branch, of a block": (CONVBN + network("concat {", "branch { ConvBN(4, 5, padding=2) }", "branch { ConvBN(4, 3) }", "}"),
                                    "(4, 3)", "(4, 3, padding=1)"),
     "a block": (CONVBN + network("ConvNB(4, 3)"), "ConvNB(4", "ConvBN(4"),
+    "wide punctuation": (network("conv2d（4，3）"), "（4，3）", "(4,3)"),
+    "a space that is none": (network("conv2d(4,\u00a03)"), "\u00a0", " "),
+    "what cannot be seen": (network("conv2d\u200b(4, 3)"), "\u200b", ""),
+    "an arrow's dash": (network("conv2d(4, 3) –> [4, 26, 26]"), "–", "-"),
+    "curly quotes": (network("conv2d(4, 3, padding=“same”)"), "“same”", '"same"'),
+    "layers in a list": (network("conv2d(4, 3), relu,", "flatten,"), "conv2d(4, 3), relu,\n    flatten,", "conv2d(4, 3); relu\n    flatten"),
+    "a number in quotes": (network("flatten", "linear(10)", data=TRAIN.replace("0.1", '"0.1"')), '"0.1"', "0.1"),
     "a parameter": ("block B(out, kernal) { conv2d(out, kernel) }\n" + network("B(4, 3)"), "kernal", "kernel"),
 }
 
@@ -121,7 +128,8 @@ def test_what_has_several_is_offered(case, tmp_path):
 @pytest.mark.parametrize("call, meant", [
     ("batch_norm2d(16)", "batch_norm2d"), ("batch_norm2d(16, eps=1e-3)", "batch_norm2d(eps=1e-3)"),
     ("batch_norm2d( 16 ) as bn", "batch_norm2d as bn"), ("layer_norm2d(16);  relu", "layer_norm2d;  relu"),
-    ("linear(1024, 10)", "linear(10)"),
+    ("linear(1024, 10)", "linear(10)"), ("conv2d(16, 32, 5, 1, 2)", "conv2d(32, 5, stride=1, padding=2)"),
+    ("conv2d(16, 32, kernel_size=5)", "conv2d(32, kernel_size=5)"), ("batch_norm2d(16, 0.001)", "batch_norm2d(eps=0.001)"),
 ])
 def test_the_input_is_known(call, meant, tmp_path):
     text = f"# line 1\nnetwork n {{\n    input [16, 8, 8]\n    relu; {call}\n}}\n# the last line\n"
