@@ -6,6 +6,7 @@
  */
 #include "netc.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +229,7 @@ int main(int argc, char **argv)
     atexit(close_output);
     atexit(net_remove_unfinished);      /* before it */
     catch_signals();
+    cJSON_InitHooks(&(cJSON_Hooks){ memory_allocate, free });
     Options options = read_options(argc, argv);
     bool good = true;
     if (options.dump)

@@ -53,6 +53,15 @@ const char *format(const char *template, ...) PRINTF(1, 2);     /* interned */
      (list)->items[(list)->count++] = (value))
 void list_reserve(void **items, int *count, int *capacity, size_t size);
 
+/* Memory of the system's, for what outlives every arena or is freed by a library:
+ * malloc and realloc, but for want of memory the program ends as it does where
+ * an arena has none (exit 3), so that nobody has to ask. */
+void *memory_allocate(size_t bytes);
+void *memory_resize(void *memory, size_t bytes);
+
+/* The printed text, to free(), and its length. */
+char *print(const char *template, va_list arguments, int *length);
+
 /* A growing text. */
 typedef struct Text { char *chars; size_t length, capacity; } Text;
 void text_add(Text *text, const char *template, ...) PRINTF(2, 3);

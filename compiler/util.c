@@ -99,11 +99,23 @@ void *arena_allocate(size_t bytes)
     return memory;
 }
 
+void *memory_resize(void *memory, size_t bytes)
+{
+    void *resized = realloc(memory, bytes ? bytes : 1);
+    if (!resized)
+        out_of_memory(bytes);
+    return resized;
+}
+
+void *memory_allocate(size_t bytes)
+{
+    return memory_resize(NULL, bytes);
+}
+
 Arena *new_arena(void)
 {
-    Arena *made = calloc(1, sizeof *made);
-    if (!made)
-        out_of_memory(sizeof *made);
+    Arena *made = memory_allocate(sizeof *made);
+    *made = (Arena){0};
     return made;
 }
 
@@ -198,8 +210,7 @@ const char *intern(const char *chars)
     return intern_range(chars, strlen(chars));
 }
 
-/* The printed text, to free(), and its length. */
-static char *print(const char *template, va_list arguments, int *length)
+char *print(const char *template, va_list arguments, int *length)
 {
     char *chars = NULL;
     *length = vasprintf(&chars, template, arguments);

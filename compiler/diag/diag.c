@@ -83,9 +83,8 @@ Span span_between(Span first, Span last)
 
 static const char *format_arguments(const char *template, va_list arguments)
 {
-    char *chars = NULL;
-    int length = vasprintf(&chars, template, arguments);
-    require(length >= 0);
+    int length;
+    char *chars = print(template, arguments, &length);
     const char *text = intern(chars);
     free(chars);
     return text;

@@ -13,10 +13,7 @@ Document *documents;
 
 static char *copied(const char *chars)
 {
-    char *copy = strdup(chars);
-    if (!copy)
-        arena_allocate((size_t)-1);     /* ends the program as any lack of memory does */
-    return copy;
+    return strcpy(memory_allocate(strlen(chars) + 1), chars);
 }
 
 /* ---- URIs */
@@ -166,9 +163,7 @@ void open_document(const char *uri, const char *text, double version)
     Document *document = find_document(uri);
     if (document)
         close_document(document);
-    document = calloc(1, sizeof *document);
-    if (!document)
-        arena_allocate((size_t)-1);
+    document = memory_allocate(sizeof *document);
     *document = (Document){.next = documents, .uri = copied(uri), .path = path_of(uri), .text = copied(text),
                            .length = strlen(text), .version = version};
     documents = document;
@@ -195,9 +190,7 @@ void close_document(Document *document)
 static char *replaced(const char *text, size_t length, size_t from, size_t to, const char *with)
 {
     size_t added = strlen(with);
-    char *made = malloc(length - (to - from) + added + 1);
-    if (!made)
-        arena_allocate((size_t)-1);
+    char *made = memory_allocate(length - (to - from) + added + 1);
     memcpy(made, text, from);
     memcpy(made + from, with, added);
     memcpy(made + from + added, text + to, length - to);

@@ -20,13 +20,15 @@ enum { MOST_BYTES = 128 << 20, MOST_HEADER = 4096, CHUNK = 65536 };
 static char buffer[CHUNK];
 static size_t buffered, taken;
 
-/* False at the end of the input. */
+/* False at the end of the input, which one that cannot be read has as well. */
 static bool fill(void)
 {
     ssize_t got;
     do
         got = read(STDIN_FILENO, buffer, sizeof buffer);
     while (got < 0 && errno == EINTR);
+    if (got < 0)
+        fprintf(stderr, "netc: cannot read standard input: %s\n", strerror(errno));
     taken = 0;
     buffered = got > 0 ? (size_t)got : 0;
     return buffered > 0;
@@ -57,16 +59,6 @@ static bool read_line(char *line)
     return true;
 }
 
-static void *grown(void *memory, size_t bytes)
-{
-    void *larger = realloc(memory, bytes);
-    if (!larger) {
-        fprintf(stderr, "netc: out of memory (%zu bytes wanted)\n", bytes);
-        exit(3);
-    }
-    return larger;
-}
-
 /* False when the input ended within it.  `text` NULL: thrown away. */
 static bool read_bytes(char **text, unsigned long long count)
 {
@@ -77,7 +69,7 @@ static bool read_bytes(char **text, unsigned long long count)
         size_t some = buffered - taken < count ? buffered - taken : (size_t)count;
         if (text && length + some + 1 > capacity) {
             capacity = 2 * (length + some + 1);
-            *text = grown(*text, capacity);
+            *text = memory_resize(*text, capacity);
         }
         if (text)
             memcpy(*text + length, buffer + taken, some);
@@ -86,7 +78,7 @@ static bool read_bytes(char **text, unsigned long long count)
         count -= some;
     }
     if (text) {
-        *text = grown(*text, length + 1);
+        *text = memory_resize(*text, length + 1);
         (*text)[length] = '\0';
     }
     return true;
@@ -141,8 +133,10 @@ static void write_bytes(const char *chars, size_t length)
         ssize_t put = write(STDOUT_FILENO, chars, length);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put <= 0)
+        if (put <= 0) {
+            fprintf(stderr, "netc: cannot write to standard output: %s\n", strerror(errno));
             exit(1);
+        }
         chars += put;
         length -= (size_t)put;
     }
@@ -151,7 +145,6 @@ static void write_bytes(const char *chars, size_t length)
 void send_message(cJSON *message)
 {
     char *text = cJSON_PrintUnformatted(message), header[64];
-    require(text != NULL);
     size_t length = strlen(text);
     int head = snprintf(header, sizeof header, "Content-Length: %zu\r\n\r\n", length);
     write_bytes(header, (size_t)head);

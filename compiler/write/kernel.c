@@ -15,10 +15,9 @@ void kernel_line(Kernel *kernel, const char *template, ...)
 {
     va_list arguments;
     va_start(arguments, template);
-    char *line;
-    int length = vasprintf(&line, template, arguments);
+    int length;
+    char *line = print(template, arguments, &length);
     va_end(arguments);
-    require(length >= 0);
     bool is_close = line[0] == '}';
     if (is_close)
         kernel->indent--;

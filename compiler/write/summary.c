@@ -206,7 +206,6 @@ void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptio
         if (is_layer(graph->nodes.items[i]))
             cJSON_AddItemToArray(layers, json_layer(graph->nodes.items[i]));
     char *text = cJSON_Print(root);
-    require(text);
     fprintf(out, "%s\n", text);
     cJSON_free(text);
     cJSON_Delete(root);
