@@ -116,7 +116,7 @@ bool net_read_idx(NetImages *images, const char *images_path, const char *labels
 /* data/cifar.c: CIFAR-10's and -100's binary batches. https://www.cs.toronto.edu/~kriz/cifar.html */
 bool net_read_cifar(NetImages *images, int classes, const char *const *paths, int path_count, NetError *error);
 /* data/folder.c: train/CLASS/… and test/CLASS/…, every image made to `shape`. */
-bool net_is_image_folder(const char *root);
+bool net_is_image_folder(const char *root, bool *is, NetError *error);
 bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
 /* data/synthetic.c: digits drawn as strokes under random affine maps and noise;
  * image i of a split depends only on seed, split and i. */
@@ -124,6 +124,9 @@ bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
  * RGB as it has channels, stretched to its size by area averaging. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
+/* A decoder's failure, false: of the file's content for the library's `reason`, or
+ * of reading it or of memory, which errno tells. */
+bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason, NetError *error);
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error);
 /* Takes over `count` pixels of 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) and gives them as the
  * network has channels, 1 or 3, for the caller to free(): on white where transparent, grey by ITU-R BT.601.  NULL:

@@ -7,6 +7,7 @@
  */
 #include "runtime.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -88,30 +89,44 @@ static const struct CifarSet {
     {100, 2, {"train.bin", "test.bin"}},
 };
 
-/* The path of one IDX file in whichever spelling is there, or NULL. */
-static char *find_idx(const char *folder, int which)
+/* Whether something of this name is there.  What cannot be looked at, because of
+ * permissions or a failing disk, is not taken to be absent. */
+static bool look(bool *there, const char *path, NetError *error)
 {
-    static const char *const endings[] = {"", ".gz"};
-    for (int spelling = 0; spelling < 2; spelling++) {
-        for (int ending = 0; ending < 2; ending++) {
-            char *path = join_path(folder, idx_names[which][spelling], endings[ending]);
-            if (path && access(path, F_OK) == 0)
-                return path;
-            free(path);
-        }
-    }
-    return NULL;
+    if (!path)
+        return net_fail(error, "out of memory");
+    *there = access(path, F_OK) == 0;
+    return *there || errno == ENOENT || errno == ENOTDIR || net_fail(error, "cannot read %s: %s", path, strerror(errno));
 }
 
-/* How many of the four are there; paths[] is for the caller to free. */
-static int find_idx_files(char *paths[IDX_FILES], const char *folder)
+/* The path of one IDX file in whichever spelling is there, or NULL. */
+static bool find_idx(char **found, const char *folder, int which, NetError *error)
 {
-    int found = 0;
-    for (int i = 0; i < IDX_FILES; i++) {
-        paths[i] = find_idx(folder, i);
-        found += paths[i] != NULL;
+    static const char *const endings[] = {"", ".gz"};
+    for (int i = 0; i < 4; i++) {
+        bool there = false;
+        char *path = join_path(folder, idx_names[which][i / 2], endings[i % 2]);
+        bool good = look(&there, path, error);
+        if (there) {
+            *found = path;
+            return true;
+        }
+        free(path);
+        if (!good)
+            return false;
     }
-    return found;
+    return true;
+}
+
+/* Those of the four that are there; paths[] is for the caller to free. */
+static bool find_idx_files(char *paths[IDX_FILES], const char *folder, bool *any, NetError *error)
+{
+    for (int i = 0; i < IDX_FILES; i++) {
+        if (!find_idx(&paths[i], folder, i, error))
+            return false;
+        *any |= paths[i] != NULL;
+    }
+    return true;
 }
 
 static bool read_idx_files(NetData *data, char *paths[IDX_FILES], const char *folder, NetError *error)
@@ -124,16 +139,19 @@ static bool read_idx_files(NetData *data, char *paths[IDX_FILES], const char *fo
 }
 
 /* The set whose first file is there, or NULL. */
-static const struct CifarSet *find_cifar(const char *folder)
+static bool find_cifar(const struct CifarSet **found, const char *folder, NetError *error)
 {
     for (size_t i = 0; i < sizeof cifar_sets / sizeof *cifar_sets; i++) {
+        bool there = false;
         char *first = join_path(folder, cifar_sets[i].files[0], "");
-        bool has = first && access(first, F_OK) == 0;
+        bool good = look(&there, first, error);
         free(first);
-        if (has)
-            return &cifar_sets[i];
+        if (!good)
+            return false;
+        if (there && !*found)
+            *found = &cifar_sets[i];
     }
-    return NULL;
+    return true;
 }
 
 static bool read_cifar_files(NetData *data, const struct CifarSet *set, const char *folder, NetError *error)
@@ -158,29 +176,33 @@ typedef enum Found { FOUND_NOTHING, FOUND_DATA, FOUND_FAULT } Found;
 
 static Found read_folder(NetData *data, const char *folder, NetShape want, NetError *error)
 {
-    const struct CifarSet *cifar = find_cifar(folder);
-    char *paths[IDX_FILES];
-    bool read;
-    if (find_idx_files(paths, folder) > 0)
+    const struct CifarSet *cifar = NULL;
+    char *paths[IDX_FILES] = {0};
+    bool idx = false, pictures = false, read = false;
+    bool known = find_idx_files(paths, folder, &idx, error) && find_cifar(&cifar, folder, error)
+        && net_is_image_folder(folder, &pictures, error);
+    if (known && idx)
         read = read_idx_files(data, paths, folder, error);
-    else if (cifar)
+    else if (known && cifar)
         read = read_cifar_files(data, cifar, folder, error);
-    else if (net_is_image_folder(folder))
+    else if (known && pictures)
         read = net_read_image_folder(data, folder, net_image_shape(want), error);
-    else
-        return FOUND_NOTHING;
     for (int i = 0; i < IDX_FILES; i++)
         free(paths[i]);
+    if (known && !idx && !cifar && !pictures)
+        return FOUND_NOTHING;
     return read ? FOUND_DATA : FOUND_FAULT;
 }
 
 /* ------------------------------------------------------------ by source */
 
 /* Unless the images' folders say what the classes are. */
-static void name_classes(NetData *data, const KnownSet *set)
+static bool name_classes(NetData *data, const KnownSet *set, NetError *error)
 {
-    if (set && !data->class_names && set->class_names)
-        data->class_names = strdup(set->class_names);
+    if (!set || data->class_names || !set->class_names)
+        return true;
+    data->class_names = strdup(set->class_names);
+    return data->class_names || net_fail(error, "out of memory");
 }
 
 static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetError *error)
@@ -189,15 +211,17 @@ static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetErr
     const char *folders[] = {set->name, set->folder};
     for (int i = 0; i < 4; i++) {
         const char *root = roots[i / 2], *name = folders[i % 2];
-        char *folder = root && name ? join_path(root, name, "") : NULL;
-        Found found = folder ? read_folder(data, folder, want, error) : FOUND_NOTHING;
+        if (!root || !name)
+            continue;
+        char *folder = join_path(root, name, "");
+        Found found = folder ? read_folder(data, folder, want, error) : FOUND_FAULT;
         if (found == FOUND_DATA)
             snprintf(data->what, sizeof data->what, "%s in %s", set->name, folder);
-        if (found == FOUND_DATA)
-            name_classes(data, set);
+        else if (!folder)
+            net_fail(error, "out of memory");
         free(folder);
         if (found != FOUND_NOTHING)
-            return found == FOUND_DATA;
+            return found == FOUND_DATA && name_classes(data, set, error);
     }
     return net_fail(error, "no %s in data/%s%s%s%s%s: %s, or use --data synthetic", set->name, set->name,
                     roots[0] ? " or " : "", roots[0] ? roots[0] : "", roots[0] ? "/" : "", roots[0] ? set->name : "",
@@ -206,13 +230,15 @@ static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetErr
 
 static bool read_directory(NetData *data, const char *source, NetShape want, NetError *error)
 {
-    if (access(source, F_OK) != 0)
+    bool there = false;
+    if (!look(&there, source, error))
+        return false;
+    if (!there)
         return net_fail(error, "there is no directory %s; data is a directory, mnist, fashion_mnist, kmnist, cifar10, cifar100 or synthetic", source);
     switch (read_folder(data, source, want, error)) {
     case FOUND_DATA:
         snprintf(data->what, sizeof data->what, "%s", source);
-        name_classes(data, find_by_folder(source));
-        return true;
+        return name_classes(data, find_by_folder(source), error);
     case FOUND_FAULT:
         return false;
     case FOUND_NOTHING:

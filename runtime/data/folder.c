@@ -50,13 +50,19 @@ static char *join(const char *folder, const char *name)
     return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
-static bool is_folder(const char *folder, const char *name)
+/* Whether it is a folder.  What cannot be looked at might be one, whose images
+ * would then be missing without a word; what is not there is none. */
+static bool look(bool *is, const char *folder, const char *name, NetError *error)
 {
-    struct stat status;
+    struct stat status = {0};
     char *path = join(folder, name);
-    bool is = path && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    if (!path)
+        return net_fail(error, "out of memory");
+    bool good = stat(path, &status) == 0 || errno == ENOENT || errno == ENOTDIR
+        || net_fail(error, "cannot read %s: %s", path, strerror(errno));
+    *is = S_ISDIR(status.st_mode);
     free(path);
-    return is;
+    return good;
 }
 
 static bool has_control(const char *name)
@@ -67,23 +73,44 @@ static bool has_control(const char *name)
     return false;
 }
 
-/* The folders in `folder`, or the other files, sorted; hidden ones are none. */
+static bool check_class_name(const char *name, const char *folder, NetError *error)
+{
+    int64_t length = (int64_t)strlen(name);
+    if (has_control(name))
+        return net_fail(error, "a folder in %s has a control character in its name", folder);
+    return net_utf8_bytes(name, length) == length
+        || net_fail(error, "a folder in %s has a name that is not UTF-8", folder);
+}
+
+/* The entry, if it is of the kind that is wanted; hidden ones are of none. */
+static bool take_entry(Names *names, const char *folder, const char *name, bool folders, NetError *error)
+{
+    bool is = false;
+    if (name[0] == '.')
+        return true;
+    if (!look(&is, folder, name, error))
+        return false;
+    return is != folders || ((!folders || check_class_name(name, folder, error)) && add_name(names, name, error));
+}
+
+/* NULL: the end, or a failure that errno tells. */
+static struct dirent *next_entry(DIR *directory)
+{
+    errno = 0;
+    return readdir(directory);
+}
+
+/* The folders in `folder`, or the other files, sorted. */
 static bool list(Names *names, const char *folder, bool folders, NetError *error)
 {
     DIR *directory = opendir(folder);
     if (!directory)
         return net_fail(error, "cannot read %s: %s", folder, strerror(errno));
     bool good = true;
-    for (struct dirent *entry; good && (entry = readdir(directory));) {
-        if (entry->d_name[0] == '.' || is_folder(folder, entry->d_name) != folders)
-            continue;
-        if (folders && has_control(entry->d_name))
-            good = net_fail(error, "a folder in %s has a control character in its name", folder);
-        int64_t length = (int64_t)strlen(entry->d_name);
-        if (folders && net_utf8_bytes(entry->d_name, length) < length)
-            good = net_fail(error, "a folder in %s has a name that is not UTF-8", folder);
-        good = good && add_name(names, entry->d_name, error);
-    }
+    for (struct dirent *entry; good && (entry = next_entry(directory));)
+        good = take_entry(names, folder, entry->d_name, folders, error);
+    if (good && errno)
+        good = net_fail(error, "cannot read %s: %s", folder, strerror(errno));
     closedir(directory);
     if (good && names->count > 0)
         qsort(names->items, (size_t)names->count, sizeof *names->items, by_bytes);
@@ -205,9 +232,13 @@ static char *join_lines(const Names *names)
     return text;
 }
 
-bool net_is_image_folder(const char *root)
+bool net_is_image_folder(const char *root, bool *is, NetError *error)
 {
-    return is_folder(root, "train") && is_folder(root, "test");
+    bool test = false;
+    if (!look(is, root, "train", error) || !look(&test, root, "test", error))
+        return false;
+    *is = *is && test;
+    return true;
 }
 
 bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error)

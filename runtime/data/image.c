@@ -16,6 +16,13 @@ typedef struct Picture {
     uint8_t *pixels;            /* [height][width][channels] */
 } Picture;
 
+bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason, NetError *error)
+{
+    if (ferror(file) || errno == ENOMEM)
+        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
+    return net_fail(error, "%s is a damaged %s, near byte %ld: %s", path, kind, ftell(file), reason);
+}
+
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error)
 {
     static const int64_t most_pixels = (int64_t)64 << 20;
@@ -101,7 +108,8 @@ static bool decode(Picture *picture, FILE *file, int channels, const char *path,
     size_t got = fread(start, 1, SIGNATURE, file);
     if (ferror(file))
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    rewind(file);
+    if (fseek(file, 0, SEEK_SET) != 0)
+        return net_fail(error, "cannot read %s: %s", path, strerror(errno));
     if (got == SIGNATURE && memcmp(start, png, SIGNATURE) == 0)
         picture->pixels = net_decode_png(file, channels, &picture->height, &picture->width, path, error);
     else if (memcmp(start, jpeg, sizeof jpeg) == 0)

@@ -35,7 +35,7 @@ static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *err
 {
     struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
     if (setjmp(decoder->stop))
-        return net_fail(error, "%s is a damaged JPEG, near byte %ld: %s", path, ftell(file), decoder->told);
+        return net_picture_failed(file, "JPEG", path, decoder->told, error);
     jpeg_create_decompress(jpeg);
     jpeg_stdio_src(jpeg, file);
     jpeg_read_header(jpeg, TRUE);

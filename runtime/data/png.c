@@ -34,9 +34,9 @@ static void ignore(png_struct *png, const char *warning)
 /* libpng's reason, and where the file ended if that was it. */
 static bool decode_failed(FILE *file, const char *reason, const char *path, NetError *error)
 {
-    if (feof(file))
+    if (feof(file) && !ferror(file))
         return net_fail(error, "%s is cut off: it ends at byte %ld, before its image does", path, ftell(file));
-    return net_fail(error, "%s is a damaged PNG, near byte %ld: %s", path, ftell(file), reason);
+    return net_picture_failed(file, "PNG", path, reason, error);
 }
 
 /* Palettes, fewer bits than 8 and a transparent colour become whole bytes. */
@@ -66,7 +66,7 @@ static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *err
     decoder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder, stop, ignore);
     decoder->info = decoder->png ? png_create_info_struct(decoder->png) : NULL;
     if (!decoder->info)
-        return net_fail(error, "no memory to read %s", path);
+        return net_fail(error, "cannot read %s: out of memory", path);
     if (setjmp(decoder->stop))
         return decode_failed(file, decoder->told, path, error);
     png_init_io(decoder->png, file);

@@ -186,59 +186,59 @@ static void print_text(const Bench *bench, FILE *out)
     net_profile_print(&bench->profile, out);
 }
 
-static void add_spread(cJSON *root, const char *name, NetSpread spread, double scale)
+/* Each of these is false when there was no memory for all of it. */
+static bool add_spread(cJSON *root, const char *name, NetSpread spread, double scale)
 {
     cJSON *object = cJSON_AddObjectToObject(root, name);
-    cJSON_AddNumberToObject(object, "median", spread.median * scale);
-    cJSON_AddNumberToObject(object, "least", spread.least * scale);
-    cJSON_AddNumberToObject(object, "most", spread.most * scale);
+    return cJSON_AddNumberToObject(object, "median", spread.median * scale)
+        && cJSON_AddNumberToObject(object, "least", spread.least * scale)
+        && cJSON_AddNumberToObject(object, "most", spread.most * scale);
 }
 
-static void add_part(cJSON *parts, const NetPart *part, double seconds)
+static bool add_part(cJSON *parts, const NetPart *part, double seconds)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "layer", part->path);
-    cJSON_AddStringToObject(object, "kernel", part->stage);
-    cJSON_AddNumberToObject(object, "multiply_adds", (double)part->multiply_adds);
-    cJSON_AddNumberToObject(object, "seconds", seconds);
     cJSON_AddItemToArray(parts, object);
+    return cJSON_AddStringToObject(object, "layer", part->path)
+        && cJSON_AddStringToObject(object, "kernel", part->stage)
+        && cJSON_AddNumberToObject(object, "multiply_adds", (double)part->multiply_adds)
+        && cJSON_AddNumberToObject(object, "seconds", seconds);
 }
 
-static void add_parts(cJSON *root, const NetProfile *profile)
+static bool add_parts(cJSON *root, const NetProfile *profile)
 {
-    cJSON_AddNumberToObject(root, "one_thread_peak_gflops", 2e-9 * profile->peak);
-    cJSON_AddNumberToObject(root, "one_thread_step_seconds", profile->step);
+    bool good = cJSON_AddNumberToObject(root, "one_thread_peak_gflops", 2e-9 * profile->peak)
+        && cJSON_AddNumberToObject(root, "one_thread_step_seconds", profile->step);
     cJSON *parts = cJSON_AddArrayToObject(root, "parts");
-    for (int i = 0; i < profile->program->part_count; i++)
-        add_part(parts, &profile->program->parts[i], profile->seconds[i]);
+    for (int i = 0; good && i < profile->program->part_count; i++)
+        good = add_part(parts, &profile->program->parts[i], profile->seconds[i]);
+    return good && parts;
 }
 
-static cJSON *make_json(const Bench *bench)
+static bool add_training(cJSON *root, const Bench *bench)
 {
-    cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "network", bench->model->name);
-    cJSON_AddNumberToObject(root, "threads", bench->options->threads);
-    cJSON_AddNumberToObject(root, "batch", (double)bench->batch);
-    cJSON_AddNumberToObject(root, "many", (double)bench->many);
-    cJSON_AddNumberToObject(root, "multiply_adds", bench->multiply_adds);
-    if (is_wanted(bench, "training")) {
-        add_spread(root, "training_seconds", bench->training, 1);
-        add_spread(root, "peak_gflops", bench->peak, 2e-9);
-        add_spread(root, "share_of_peak", bench->share, 1);
-    }
-    if (is_wanted(bench, "one"))
-        add_spread(root, "inference_1_seconds", bench->one, 1);
-    if (is_wanted(bench, "many"))
-        add_spread(root, "inference_many_seconds", bench->large, 1);
-    if (is_wanted(bench, "layers"))
-        add_parts(root, &bench->profile);
-    return root;
+    return add_spread(root, "training_seconds", bench->training, 1)
+        && add_spread(root, "peak_gflops", bench->peak, 2e-9)
+        && add_spread(root, "share_of_peak", bench->share, 1);
+}
+
+static bool add_all(cJSON *root, const Bench *bench)
+{
+    return cJSON_AddStringToObject(root, "network", bench->model->name)
+        && cJSON_AddNumberToObject(root, "threads", bench->options->threads)
+        && cJSON_AddNumberToObject(root, "batch", (double)bench->batch)
+        && cJSON_AddNumberToObject(root, "many", (double)bench->many)
+        && cJSON_AddNumberToObject(root, "multiply_adds", bench->multiply_adds)
+        && (!is_wanted(bench, "training") || add_training(root, bench))
+        && (!is_wanted(bench, "one") || add_spread(root, "inference_1_seconds", bench->one, 1))
+        && (!is_wanted(bench, "many") || add_spread(root, "inference_many_seconds", bench->large, 1))
+        && (!is_wanted(bench, "layers") || add_parts(root, &bench->profile));
 }
 
 static bool print_json(const Bench *bench, FILE *out, NetError *error)
 {
-    cJSON *root = make_json(bench);
-    char *text = cJSON_Print(root);
+    cJSON *root = cJSON_CreateObject();
+    char *text = add_all(root, bench) ? cJSON_Print(root) : NULL;
     cJSON_Delete(root);
     if (!text)
         return net_fail(error, "out of memory");

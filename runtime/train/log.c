@@ -132,17 +132,37 @@ static bool write_line(NetLog *log, cJSON *line, NetError *error)
     return good || lose_line(log, strerror(reason), error);
 }
 
+/* The line with one more member.  NULL when there was no memory for it or one
+ * before, which write_line tells: a line that lacks a member is no line. */
+static cJSON *with(cJSON *line, const char *name, cJSON *value)
+{
+    if (line && value && cJSON_AddItemToObject(line, name, value))
+        return line;
+    cJSON_Delete(value);
+    cJSON_Delete(line);
+    return NULL;
+}
+
 /* A number that is not finite is null: JSON has no other word for it. */
+static cJSON *with_number(cJSON *line, const char *name, double value)
+{
+    return with(line, name, cJSON_CreateNumber(value));
+}
+
+static cJSON *new_line(const char *event)
+{
+    return with(cJSON_CreateObject(), "event", cJSON_CreateString(event));
+}
+
 bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr, NetError *error)
 {
     if (!log->path)
         return true;
-    cJSON *line = cJSON_CreateObject();
-    cJSON_AddStringToObject(line, "event", "step");
-    cJSON_AddNumberToObject(line, "epoch", (double)epoch);
-    cJSON_AddNumberToObject(line, "step", (double)step);
-    cJSON_AddNumberToObject(line, "loss", loss);
-    cJSON_AddNumberToObject(line, "lr", lr);
+    cJSON *line = new_line("step");
+    line = with_number(line, "epoch", (double)epoch);
+    line = with_number(line, "step", (double)step);
+    line = with_number(line, "loss", loss);
+    line = with_number(line, "lr", lr);
     return write_line(log, line, error);
 }
 
@@ -150,16 +170,15 @@ bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error)
 {
     if (!log->path)
         return true;
-    cJSON *line = cJSON_CreateObject();
-    cJSON_AddStringToObject(line, "event", "epoch");
-    cJSON_AddNumberToObject(line, "epoch", (double)epoch->epoch);
-    cJSON_AddNumberToObject(line, "train_loss", epoch->train_loss);
-    cJSON_AddNumberToObject(line, "test_loss", epoch->test_loss);
-    cJSON_AddNumberToObject(line, "test_accuracy", epoch->test_accuracy);
+    cJSON *line = new_line("epoch");
+    line = with_number(line, "epoch", (double)epoch->epoch);
+    line = with_number(line, "train_loss", epoch->train_loss);
+    line = with_number(line, "test_loss", epoch->test_loss);
+    line = with_number(line, "test_accuracy", epoch->test_accuracy);
     if (epoch->judged)
-        cJSON_AddBoolToObject(line, "best", epoch->best);
-    cJSON_AddNumberToObject(line, "seconds", epoch->seconds);
-    cJSON_AddNumberToObject(line, "images_per_second", epoch->images_per_second);
+        line = with(line, "best", cJSON_CreateBool(epoch->best));
+    line = with_number(line, "seconds", epoch->seconds);
+    line = with_number(line, "images_per_second", epoch->images_per_second);
     return write_line(log, line, error);
 }
 

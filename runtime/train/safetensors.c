@@ -12,6 +12,7 @@
 #include "runtime.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,7 +265,10 @@ static bool parse_header(NetTensorFile *file, const char *text, int64_t length, 
     if (!check_utf8(file->path, text, length, error))
         return false;
     const char *end = NULL;
+    errno = 0;
     file->header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, false);
+    if (!file->header && errno == ENOMEM)
+        return net_fail(error, "%s: out of memory for the header's %lld bytes", file->path, (long long)length);
     if (!file->header)
         return net_fail(error, "%s: the header is not JSON at byte %lld", file->path, (long long)(8 + (end ? end - text : 0)));
     while (end < text + length && *end == ' ')
@@ -276,12 +280,24 @@ static bool parse_header(NetTensorFile *file, const char *text, int64_t length, 
     return read_entries(file, error) && check_names(file, error) && check_places(file, error);
 }
 
+/* All `count` bytes of `what`. */
+static bool read_bytes(const NetTensorFile *file, void *bytes, int64_t count, const char *what, NetError *error)
+{
+    errno = 0;
+    if (fread(bytes, 1, (size_t)count, file->file) == (size_t)count)
+        return true;
+    return net_fail(error, "cannot read %s: %s: the %lld bytes of %.100s", file->path,
+                    errno ? strerror(errno) : "the file has become shorter", (long long)count, what);
+}
+
 static bool read_length(NetTensorFile *file, int64_t *length, NetError *error)
 {
     uint8_t bytes[8];
-    if (file->bytes < 8 || fread(bytes, 1, 8, file->file) != 8)
+    if (file->bytes < 8)
         return net_fail(error, "%s: %lld bytes are no safetensors file, which begins with 8 of its header's length",
                         file->path, (long long)file->bytes);
+    if (!read_bytes(file, bytes, 8, "the header's length", error))
+        return false;
     uint64_t stated = little_endian(bytes, 8);
     if (stated > (uint64_t)MOST_HEADER)
         return net_fail(error, "%s: not a safetensors file: the first 8 bytes say %llu bytes of header, %lld at most are possible",
@@ -302,9 +318,7 @@ static bool read_header(NetTensorFile *file, NetError *error)
     char *text = net_allocate((size_t)length + 1, 1, error);
     if (!text)
         return false;
-    bool good = fread(text, 1, (size_t)length, file->file) == (size_t)length
-        ? parse_header(file, text, length, error)
-        : net_fail(error, "%s: cannot read the header's %lld bytes", file->path, (long long)length);
+    bool good = read_bytes(file, text, length, "the header", error) && parse_header(file, text, length, error);
     free(text);
     return good;
 }
@@ -370,16 +384,16 @@ static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take
 {
     uint8_t piece[PIECE];
     int size = tensor->dtype->bytes;
-    bool good = fseeko(file->file, file->data + tensor->begin, SEEK_SET) == 0;
+    bool good = fseeko(file->file, file->data + tensor->begin, SEEK_SET) == 0
+        || net_fail(error, "cannot read %s: %m", file->path);
     for (int64_t done = 0; good && done < tensor->elements;) {
         int64_t some = tensor->elements - done < PIECE / size ? tensor->elements - done : PIECE / size;
-        good = fread(piece, (size_t)size, (size_t)some, file->file) == (size_t)some;
+        good = read_bytes(file, piece, some * size, tensor->name, error);
         for (int64_t i = 0; good && i < some; i++)
             take(to, done + i, piece + i * size, tensor->dtype);
         done += some;
     }
-    return good || net_fail(error, "%s: cannot read the %lld bytes of %.100s", file->path,
-                            (long long)(tensor->end - tensor->begin), tensor->name);
+    return good;
 }
 
 bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole, NetError *error)
