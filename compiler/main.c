@@ -64,6 +64,7 @@ static Graph *read_network_only(const char *path, const char *output)
 /* To a graph with its gradients, in the order in which it is best computed. */
 static void complete_graph(Graph *graph, const CompileOptions *options)
 {
+    graph->structure = structure_text(graph);
     if (options->fuse & FUSE_POOL)
         pool_first(graph);
     verify_graph(graph);

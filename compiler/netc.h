@@ -645,6 +645,7 @@ struct Graph {
     Span input_span;
     Tensor *output;             /* the logits: the last forward output */
     Node *loss;                 /* NULL without a train section */
+    const char *structure;      /* of the network as it is written; set before it is reordered */
     LIST(Setting) settings;     /* empty without a train section */
     Span train_span;
 };
@@ -712,6 +713,9 @@ Graph *single_image_graph(const Graph *graph);
 void verify_graph(const Graph *graph);
 /* dump.c */
 void dump_graph(const Graph *graph, FILE *out);
+/* What the network computes, a line for each layer with its arguments and
+ * inputs: "relu_1 = relu of conv1".  Requires a graph as it is written. */
+const char *structure_text(const Graph *graph);
 
 /* ------------------------- check.c: texts in memory, for those who ask often */
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <math.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -59,6 +60,15 @@ static int complain(int status, const char *template, ...)
     free(text);
     va_end(arguments);
     return status;
+}
+
+/* What does not end the command, on stderr too, so that --quiet hides none of it. */
+static void tell_notes(NetNotes *notes)
+{
+    fflush(stdout);
+    for (int i = 0; i < notes->count; i++)
+        fprintf(stderr, "%s: note: %s\n", program_invocation_short_name, notes->lines[i]);
+    net_notes_close(notes);
 }
 
 static int fail(const NetError *error)
@@ -407,10 +417,14 @@ static NetSession *open_session(const Request *request, bool training, NetError 
 static NetSession *open_trained(const Request *request, NetError *error)
 {
     NetSession *session = open_session(request, false, error);
+    NetNotes notes = {0};
     if (session && !net_load(session, request->weights, error)) {
         net_close(session);
         return NULL;
     }
+    if (session)
+        net_normal_settle(session, &request->settings, request->weights, &notes);
+    tell_notes(&notes);
     return session;
 }
 
@@ -430,47 +444,77 @@ static void announce(const Request *request, const NetData *data, const NetProgr
     fflush(stdout);
 }
 
-/* Weights to start from may have been another task's: the classes are the data's. */
-static bool load_first(NetSession *session, const char *path, NetError *error)
+/* Weights to start from may have been another task's: the classes and the
+ * normalisation are this run's. */
+static bool load_first(NetSession *session, const Request *request, NetError *error)
 {
-    if (!net_load(session, path, error))
+    if (!net_load(session, request->init, error))
         return false;
     net_forget_classes(session);
-    return true;
+    return net_session_normalise(session, &request->settings, error);
+}
+
+/* The run as it was left; the normalisation is the settings', which took the checkpoint's. */
+static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request *request, const NetTensorFile *checkpoint,
+                     NetNotes *notes, NetError *error)
+{
+    return net_weights_read(session, optimizer, checkpoint, notes, error)
+        && net_checkpoint_network(checkpoint, request->model, notes, error)
+        && net_session_normalise(session, &request->settings, error);
 }
 
 /* With the checkpoint's settings taken: everything else is opened with them. */
-static bool train_with(Request *request, const NetTensorFile *checkpoint, NetProgress *progress, NetEnd *end, NetError *error)
+static bool train_with(Request *request, const NetTensorFile *checkpoint, NetProgress *progress, NetNotes *notes, NetEnd *end,
+                       NetError *error)
 {
     NetData data = {0};
+    NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
     bool good = open_data(request, &data, error)
         && (session = open_session(request, true, error))
         && net_optimizer_open(&optimizer, request->model, &request->settings, error)
-        && (!request->init || load_first(session, request->init, error))
-        && (!checkpoint || net_weights_read(session, &optimizer, checkpoint, error))
+        && (!request->init || load_first(session, request, error))
+        && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
         && net_take_classes(session, &data, error);
+    if (good) {
+        net_data_identify(&identity, &data);
+        progress->data = &identity;
+        good = (!checkpoint || net_checkpoint_data(checkpoint, &identity, notes, error))
+            && net_check_batches(session, data.train.count, progress, (int64_t)net_setting(&request->settings, "epochs", 1),
+                                 request->run.max_steps, error);
+    }
     if (good && !request->run.quiet)
         announce(request, &data, progress);
-    if (good)
+    if (good) {
+        tell_notes(notes);
         *end = net_train(session, &optimizer, &request->settings, &data, progress, &request->run, error);
+    }
     net_optimizer_close(&optimizer);
     net_close(session);
     net_data_close(&data);
     return good && *end != NET_FAILED;
 }
 
-static bool resume(Request *request, NetTensorFile *checkpoint, NetProgress *progress, NetError *error)
+/* The images that are left of an epoch are those that its order has last. */
+static bool take_order(const Request *request, NetProgress *progress, NetNotes *notes, NetError *error)
 {
-    if (!net_tensors_open(checkpoint, request->resume, error))
-        return false;
-    if (!net_checkpoint_progress(checkpoint, &request->settings, progress, error))
-        return false;
-    request->run.resumed = request->resume;
-    if (request->no_shuffle && progress->shuffle)
-        return net_fail(error, "%s is of a run that shuffled its images, and --no-shuffle was asked for", request->resume);
+    if (!request->no_shuffle || !progress->shuffle)
+        return true;
+    if (progress->position > 0)
+        return net_fail(error, "%s is of the middle of an epoch whose images are shuffled, and --no-shuffle was asked for: "
+                        "it can change at an epoch's end", request->resume);
+    net_note(notes, "images are shuffled in %s, and now in file order, as the command line says", request->resume);
+    progress->shuffle = false;
     return true;
+}
+
+static bool resume(Request *request, NetTensorFile *checkpoint, NetProgress *progress, NetNotes *notes, NetError *error)
+{
+    request->run.resumed = request->resume;
+    return net_tensors_open(checkpoint, request->resume, error)
+        && net_checkpoint_progress(checkpoint, &request->settings, progress, notes, error)
+        && take_order(request, progress, notes, error);
 }
 
 /* What one option says and another makes senseless; NULL: nothing. */
@@ -536,6 +580,7 @@ static int run_train(Request *request)
     NetError error;
     NetEnd end = NET_FAILED;
     NetTensorFile checkpoint = {0};
+    NetNotes notes = {0};
     NetProgress progress = {.shuffle = !request->no_shuffle};
     const char *contradiction = find_contradiction(request);
     if (contradiction)
@@ -545,8 +590,9 @@ static int run_train(Request *request)
     net_signals_catch();
     request->run.max_steps = (int64_t)request->max_steps;
     request->run.tell = tell;
-    bool good = (!request->resume || resume(request, &checkpoint, &progress, &error))
-        && train_with(request, request->resume ? &checkpoint : NULL, &progress, &end, &error);
+    bool good = (!request->resume || resume(request, &checkpoint, &progress, &notes, &error))
+        && train_with(request, request->resume ? &checkpoint : NULL, &progress, &notes, &end, &error);
+    net_notes_close(&notes);
     net_tensors_close(&checkpoint);
     if (!good)
         return fail(&error);
@@ -589,6 +635,19 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
     }
 }
 
+static void print_test(const NetSession *session, const NetResult *result, int64_t *confusion)
+{
+    if (!net_has_classes(session->model)) {
+        printf("test loss %.6f (%lld images)\n", result->loss, (long long)result->images);
+        return;
+    }
+    printf("test loss %.6f, accuracy %.2f %% (%lld of %lld)\n", result->loss,
+           100.0 * (double)result->correct / (double)result->images, (long long)result->correct, (long long)result->images);
+    print_confusions(session, confusion);
+    if (result->correct < result->images)
+        printf("\n");
+}
+
 static bool test(Request *request, NetSession *session, const NetData *data, NetError *error)
 {
     int64_t classes = request->model->classes;
@@ -596,13 +655,11 @@ static bool test(Request *request, NetSession *session, const NetData *data, Net
     if (!confusion)
         return false;
     NetResult result = net_test_split(session, &data->test, confusion);
-    printf("test loss %.6f, accuracy %.2f %% (%lld of %lld)\n", result.loss,
-           100.0 * (double)result.correct / (double)result.images, (long long)result.correct, (long long)result.images);
-    print_confusions(session, confusion);
-    if (result.correct < result.images)
-        printf("\n");
+    bool good = isfinite(result.loss) || net_explain_test(session, &data->test, error);
+    if (good)
+        print_test(session, &result, confusion);
     free(confusion);
-    return true;
+    return good;
 }
 
 static int run_test(Request *request)
@@ -654,22 +711,49 @@ static void print_prediction(const NetSession *session, const float *probabiliti
     printf("\n");
 }
 
+static bool all_finite(const float *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+/* The image at `pixels`, drawn, and what the network says of it.  `room` is for [2][classes]. */
+static bool predict_one(NetSession *session, const uint8_t *pixels, const char *title, int label, float *room, NetError *error)
+{
+    int64_t classes = session->model->classes;
+    const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)pixels};
+    float *logits = room, *probabilities = room + classes;
+    net_logits(session, pixels, 1, logits);
+    if (!all_finite(logits, classes)) {
+        NetError why;
+        net_explain_test(session, &one, &why);
+        return net_fail(error, "%.100s: %.350s", title, why.text);
+    }
+    net_draw_image(stdout, pixels, session->image);
+    if (!net_has_classes(session->model)) {
+        printf("%s: %.6g\n", title, (double)logits[0]);
+        return true;
+    }
+    net_classify(session, pixels, 1, probabilities);
+    print_prediction(session, probabilities, title, label);
+    return true;
+}
+
 /* names: of the image files; NULL: labelled test images. */
 static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
 {
     int64_t pixels = session->image.c * session->image.h * session->image.w;
-    float *probabilities = net_allocate((size_t)session->model->classes, sizeof *probabilities, error);
-    if (!probabilities)
-        return false;
-    for (int64_t i = 0; i < images->count; i++) {
+    float *room = net_allocate(2 * (size_t)session->model->classes, sizeof *room, error);
+    bool good = room != NULL;
+    for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
         snprintf(title, sizeof title, "test image %lld", (long long)i);
-        net_classify(session, images->pixels + i * pixels, 1, probabilities);
-        net_draw_image(stdout, images->pixels + i * pixels, session->image);
-        print_prediction(session, probabilities, names ? names[i] : title, names ? -1 : images->labels[i]);
+        good = predict_one(session, images->pixels + i * pixels, names ? names[i] : title, names ? -1 : images->labels[i], room, error);
     }
-    free(probabilities);
-    return true;
+    free(room);
+    return good;
 }
 
 static bool predict_files(Request *request, NetSession *session, NetError *error)

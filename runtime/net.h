@@ -41,7 +41,9 @@ NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t
 void net_close(NetSession *session);                    /* NULL: nothing to close */
 
 /* Reads or writes safetensors with PyTorch's names and layouts.  A file that
- * cannot be read whole, or is of another network, changes nothing. */
+ * cannot be read whole, is not what was written, has numbers that are not finite,
+ * or is of another network, changes nothing.  Weights that say how their pixels
+ * were normalised are used so; for others it is as the train section says. */
 bool net_load(NetSession *session, const char *path, NetError *error);
 bool net_save(const NetSession *session, const char *path, NetError *error);
 
@@ -51,12 +53,16 @@ NetShape net_image_size(const NetSession *session);
 int64_t net_class_count(const NetSession *session);
 const char *net_class_name(const NetSession *session, int64_t class_number);   /* NULL: the weights do not say */
 
+/* How pixels, from 0 to 1, are normalised: less the mean, over the deviation; of a
+ * channel from 0.  For those who normalise themselves, for net_predict. */
+void net_normalisation(const NetSession *session, int64_t channel, double *mean, double *std);
+
 /* A PNG or JPEG file as an image for this network: made grey or colour, and
  * stretched to its size.  `pixels` is [c][h][w]. */
 bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixels, NetError *error);
 
 /* Probabilities of `count` images: `images` is [count][c][h][w], 0 to 255,
- * normalised here as the train section says; `probabilities` is
+ * normalised here as net_normalisation says; `probabilities` is
  * [count][classes].  One image alone has a program of its own, on the calling
  * thread; where calls follow one another within microseconds, the session's
  * other threads take a share of its large layers.  Its weights are packed at the

@@ -196,6 +196,7 @@ typedef struct NetLayer {
     NetShape in, out;
     int64_t parameters, multiply_adds;  /* multiply-adds per image, forward */
     int line;                   /* in the .net file */
+    bool over_batch;            /* training normalises each channel over the images of a batch and their places */
 } NetLayer;
 
 typedef struct NetSetting {     /* of the train section: "optimizer.lr" = 0.01 */
@@ -224,6 +225,7 @@ struct NetModel {
     int64_t trained, buffers, counters; /* elements of the three arenas */
     const NetLayer *layers;
     int layer_count;
+    const char *structure;      /* what is computed, a line for each layer: "relu_1 = relu of conv1"; no build's options change it */
     bool load_at_once;          /* images are turned to lanes and normalised in one pass, not in two */
     bool update_at_once;        /* gradients move the weights as they are summed; false: once all are there */
     NetProgram training;        /* phase_count 0: no train section */

@@ -48,6 +48,12 @@ uint64_t net_hash(const char *text);            /* FNV-1a, 64 bits: a stream's s
 void net_shuffle(int32_t *order, int64_t count, uint64_t seed, uint64_t epoch);
 double net_random_normal(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
 
+/* ------------------------------------------------------- core/digest.c */
+
+/* Of all bytes so far, from 0; pieces but the last are multiples of 8 bytes. */
+uint64_t net_digest(uint64_t digest, const void *bytes, size_t count);
+uint64_t net_digest_text(uint64_t digest, const char *text);   /* with its end */
+
 /* ------------------------------------------------------ core/threads.c */
 
 typedef struct NetPool NetPool;
@@ -110,6 +116,16 @@ void net_images_close(NetImages *images);
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);
 
+/* data/identity.c: what tells a data set from another, as texts. */
+enum { NET_TRAIN_IMAGES, NET_TEST_IMAGES, NET_IMAGE_SIZE, NET_DATA_CLASSES, NET_TRAIN_LABELS, NET_TRAIN_PIXELS, NET_TEST_LABELS,
+       NET_TEST_PIXELS, NET_DATA_TRAITS };
+enum { NET_IDENTITY_TEXT = 72 };        /* bytes of one trait's text */
+typedef struct NetIdentity { char what[256], texts[NET_DATA_TRAITS][NET_IDENTITY_TEXT]; } NetIdentity;
+void net_data_identify(NetIdentity *identity, const NetData *data);
+const char *net_identity_key(int trait);        /* in a checkpoint's metadata */
+/* False with a sentence that names both and says what differs, and what to do with the checkpoint. */
+bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint, NetError *error);
+
 /* data/idx.c: one pair of IDX files, gzipped or not (zlib reads both).
  * http://yann.lecun.com/exdb/mnist/ */
 bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path, NetError *error);
@@ -155,6 +171,11 @@ enum {
     NET_SHAPE_TEXT = 192,       /* bytes that any shape's text fits in */
 };
 
+/* train/notes.c: sentences to tell a user that stop nothing. */
+typedef struct NetNotes { char **lines; int count; } NetNotes;
+void net_note(NetNotes *notes, const char *template, ...) PRINTF(2, 3);        /* NULL: nobody is told */
+void net_notes_close(NetNotes *notes);
+
 /* train/settings.c: the train section's settings by path, as the command line
  * and a resumed checkpoint change them. */
 typedef struct NetValue {
@@ -162,6 +183,7 @@ typedef struct NetValue {
     const char *word;           /* NULL: numbers */
     int count;
     double *numbers;
+    const double *compiled;     /* as the .net file has them */
     bool given;                 /* on the command line */
 } NetValue;
 typedef struct NetSettings { NetValue *values; int count; } NetSettings;
@@ -246,6 +268,8 @@ void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t
 
 /* What times the parts of a program, on one thread: see train/profile.c. */
 
+typedef struct NetTensorFile NetTensorFile;     /* see train/safetensors.c below */
+
 /* train/session.c */
 struct NetSession {
     const NetModel *model;
@@ -259,6 +283,7 @@ struct NetSession {
     int32_t *targets;
     int32_t *predicted;         /* [max_grains * lanes]: the class with the largest logit */
     real *scale, *shift;        /* [channels]: of the normalisation */
+    double *normal, *own_normal;        /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
     real **scratch;             /* [threads] */
     int64_t gradient_stride;
     uint64_t seed, steps;       /* training steps done */
@@ -270,8 +295,19 @@ struct NetSession {
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, bool training,
                              NetError *error);
-/* Sets scale and shift from normalize.mean and normalize.std, one number or one per channel. */
+
+/* train/normal.c: the normalisation of pixels, which goes with the weights. */
+enum { NET_MEAN, NET_STD, NET_NORMAL_PARTS };
+/* Uses the settings' normalize.mean and normalize.std, one number or one per channel. */
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
+/* A file's, [NET_NORMAL_PARTS][channels], the session's own where it does not say; free() it.  NULL: *error says why. */
+double *net_normal_read(const NetSession *session, const NetTensorFile *file, NetError *error);
+void net_normal_use(NetSession *session, const double *numbers);
+const char *net_normal_key(int part);                           /* in the metadata */
+char *net_normal_text(const NetSession *session, int part);     /* the one in use; free() it.  NULL: no memory */
+/* After weights were read: what the command line gave is used all the same; notes
+ * say where the weights' differs from the settings'. */
+void net_normal_settle(NetSession *session, const NetSettings *settings, const char *weights, NetNotes *notes);
 
 /* train/single.c: one image by the program for it: its logits, [classes], good until the next call; NULL: there is no such program. */
 typedef struct NetSingle NetSingle;
@@ -328,6 +364,8 @@ typedef struct NetBatch {
     void *to;
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
+/* A network of one output gives a number: there is no class to be right about. */
+bool net_has_classes(const NetModel *model);
 typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;
 /* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
  * not finite moves nothing, and the step does not count.  The mean gradient is
@@ -339,6 +377,8 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* probabilities[class] of an image's logits, which lie `stride` apart: their softmax. */
 void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities);
+/* logits[count][classes] of images of bytes, normalised here. */
+void net_logits(NetSession *session, const uint8_t *images, int64_t count, float *logits);
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
@@ -346,7 +386,7 @@ NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *
 /* train/safetensors.c: https://huggingface.co/docs/safetensors (the format). */
 int64_t net_utf8_bytes(const char *text, int64_t length);       /* before the first fault: `length` where there is none */
 typedef struct NetNamed { const char *name; const char *dtype; int rank; int64_t dim[4]; const void *values; int64_t elements; } NetNamed;
-/* metadata is key, value, key, value, …, NULL; or NULL. */
+/* metadata is key, value, key, value, …, NULL, to which checksums are added; or NULL. */
 bool net_write_safetensors(const char *path, const NetNamed *tensors, int count, const char *const *metadata, NetError *error);
 /* A file whose header was read and checked: every tensor lies inside it, and no
  * two overlap.  Values are read when asked for. */
@@ -356,30 +396,37 @@ typedef struct NetStored {
     int rank;
     int64_t dim[NET_MOST_RANK], elements;
     int64_t begin, end;         /* bytes, from the start of the data */
+    uint64_t checksum;          /* of type, shape and bytes, where `summed` */
+    bool summed;
 } NetStored;
-typedef struct NetTensorFile {
+struct NetTensorFile {
     const char *path;
     FILE *file;
     int64_t bytes, data;        /* the file's length; where its tensors begin */
     struct cJSON *header;
     NetStored *tensors;         /* in the order of their bytes */
     int count;
-} NetTensorFile;
+    bool summed;                /* it says what its parts' checksums are, and those of the metadata are right */
+};
 bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error);
 void net_tensors_close(NetTensorFile *file);
 const NetStored *net_tensors_find(const NetTensorFile *file, const char *name);         /* NULL: none */
 const char *net_tensors_metadata(const NetTensorFile *file, const char *key);           /* NULL: none */
+bool net_tensors_pair(const NetTensorFile *file, int index, const char **key, const char **value);      /* of the metadata; false: no more */
 /* Whether its values can be had: F64, F32, F16 and BF16 as real, I64 as a whole number. */
 bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole, NetError *error);
+/* Reads it all: whether its bytes are what was written, where the file says so, and every number is finite. */
+bool net_tensor_audit(const NetTensorFile *file, const NetStored *tensor, NetError *error);
 /* All of a tensor that was checked. */
 bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error);
 bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error);
 const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10, 1, 5, 5]" */
 
 /* train/weights.c: a network's state under PyTorch's names, the classes' names as
- * class_names in the metadata, and the optimizer's state as optimizer.<slot>.<name>.  Reading changes nothing unless all of it is good;
- * a NULL optimizer leaves its state alone. */
-bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetError *error);
+ * class_names and the normalisation in the metadata, and the optimizer's state as
+ * optimizer.<slot>.<name>.  Reading changes no weight unless all of it is good; a
+ * NULL optimizer leaves its state alone, and notes say which of it the file has not. */
+bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetNotes *notes, NetError *error);
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
                        const char *const *metadata, NetError *error);
 bool net_gradients_write(const NetSession *session, const char *path, NetError *error);
@@ -398,12 +445,18 @@ typedef struct NetProgress {    /* of a run */
     double best;                /* its accuracy, or its loss where there are no classes */
     int kept_count;             /* the steps of the checkpoints that are kept beside the newest, ascending */
     int64_t kept[NET_MOST_KEPT];
+    const NetIdentity *data;    /* of the images; NULL: not known */
 } NetProgress;
 bool net_checkpoint_write(const char *path, const NetSession *session, const NetOptimizer *optimizer,
                           const NetSettings *settings, const NetProgress *progress, NetError *error);
-/* Progress and settings from the metadata; what was given on the command line
- * stays, except what a run cannot change on its way. */
-bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetError *error);
+/* Progress and settings from the metadata.  What was given on the command line
+ * stays, and what the .net file says where it was edited since; notes say what
+ * changed.  False: it is no checkpoint, or something changed that cannot. */
+bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetNotes *notes, NetError *error);
+/* Whether it is of this network, and of these data; checkpoints from before they
+ * said so are taken, those without data with a note. */
+bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes, NetError *error);
+bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes, NetError *error);
 
 /* train/keep.c: the newest checkpoint has the name it was given, and earlier ones
  * that name and their step, "run.ckpt.500", beside it. */
@@ -443,6 +496,10 @@ bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double 
 bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error);
 /* False with how many lines were lost, if any were. */
 bool net_log_close(NetLog *log, NetError *error);
+/* train/logcut.c: drops from an old log at `path` what came after the progress, and a
+ * torn last line.  False: the file is not a log, and was left alone; a path of
+ * nothing, or of no regular file, is none to cut. */
+bool net_log_cut(const char *path, const NetProgress *progress, NetError *error);
 
 /* train/meter.c: what a run shows of itself: a live line on a terminal, a plain
  * line now and then elsewhere. */
@@ -469,6 +526,14 @@ bool net_check_weights(const NetSession *session, NetError *error);
  * layer's output, that is not, as the clause "the output of conv2 (…) is the
  * first that is not finite".  Takes the step's forward pass again. */
 void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, size_t size);
+
+/* After a test of some images whose logits are not finite: the same. */
+bool net_explain_test(NetSession *session, const NetImages *images, NetError *error);
+
+/* train/lone.c: false with a sentence when the run comes to a batch of one image that
+ * a layer normalises over it, one value for each channel. */
+bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress, int64_t epochs, int64_t max_steps,
+                       NetError *error);
 
 /* train/loop.c */
 typedef struct NetRun {

@@ -10,18 +10,36 @@ static void dump_tensor(const char *before, const Tensor *tensor, FILE *out)
         fprintf(out, " in %s at %lld", tensor->base->name, (long long)tensor->offset);
 }
 
-/* The arguments that are not what they would be unwritten. */
-static void dump_arguments(const Node *node, FILE *out)
+/* The arguments that are not what they would be unwritten, and the inputs. */
+static void add_call(Text *text, const Node *node, bool assertions)
 {
     const ArgSpec *specs = node->op->args;
     const char *separator = "(";
     for (int i = 0; specs != NULL && specs[i].name != NULL; i++) {
-        if (argument_is_default(specs, node->args, i))
+        if (argument_is_default(specs, node->args, i) || (specs[i].assertion && !assertions))
             continue;
-        fprintf(out, "%s%s=%s", separator, specs[i].name, argument_text(&specs[i], &node->args[i]));
+        text_add(text, "%s%s=%s", separator, specs[i].name, argument_text(&specs[i], &node->args[i]));
         separator = ", ";
     }
-    fprintf(out, "%s", separator[0] == ',' ? ")" : "");
+    text_add(text, "%s", separator[0] == ',' ? ")" : "");
+    for (int i = 0; i < node->inputs.count; i++)
+        text_add(text, "%s%s", i > 0 ? ", " : " of ", node->inputs.items[i]->name);
+}
+
+const char *structure_text(const Graph *graph)
+{
+    Text text = {0};
+    text_add(&text, "input %s\n", shape_text(graph->input->shape));
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Node *node = graph->nodes.items[i];
+        if (node->stage != STAGE_FORWARD || node->out == NULL)
+            continue;
+        text_add(&text, "%s = %s", node->path, node->op->name);
+        add_call(&text, node, false);
+        text_add(&text, "\n");
+    }
+    text_add(&text, "output %s", graph->output->name);
+    return text_chars(&text);
 }
 
 static void dump_init(const Parameter *parameter, FILE *out)
@@ -55,9 +73,9 @@ static void dump_parameters(const Node *node, FILE *out)
 
 static void dump_forward(const Node *node, FILE *out)
 {
-    dump_arguments(node, out);
-    for (int i = 0; i < node->inputs.count; i++)
-        fprintf(out, "%s%s", i > 0 ? ", " : " of ", node->inputs.items[i]->name);
+    Text call = {0};
+    add_call(&call, node, true);
+    fprintf(out, "%s", text_chars(&call));
     if (node->out != NULL)
         dump_tensor(" -> ", node->out, out);
     if (node->aux != NULL)

@@ -548,6 +548,42 @@ static void check_rates(Training *t)
     }
 }
 
+/* ------------------------------------------------ what could never learn */
+
+/* A single value is its own mean: less that it is 0, and 0 has no gradient. */
+static void check_statistics(Training *t, const Node *node)
+{
+    const Setting *batch = find_setting(t->graph, "batch");
+    if (!(node->op->traits & OP_STATISTICS) || batch == NULL || batch->number != 1 ||
+        shape_plane(node->inputs.items[0]->shape) != 1)
+        return;
+    Diagnostic *d = build_error(t->b, "cannot-learn", node->span,
+                                "%s has one value in each channel to normalise, which always becomes 0", node->op->name);
+    diag_caption(d, "%s", shape_text(node->inputs.items[0]->shape));
+    diag_label(d, batch->span, "one image per step");
+    diag_help(d, "a batch of two or more, or leave %s out", node->op->name);
+}
+
+/* The softmax of one value is 1, whatever it is. */
+static void check_loss(Training *t)
+{
+    const Node *loss = t->graph->loss;
+    const Tensor *output = t->graph->output;
+    if (loss == NULL || strcmp(loss->op->name, "cross_entropy") != 0 || output == NULL || shape_elements(output->shape) != 1)
+        return;
+    Diagnostic *d = build_error(t->b, "cannot-learn", loss->span, "cross_entropy of one class is always 0");
+    if (output->producer != NULL)
+        diag_label(d, output->producer->span, "one output");
+    diag_help(d, "an output for each class, two for yes and no; or mse");
+}
+
+static void check_learning(Training *t)
+{
+    for (int i = 0; i < t->graph->nodes.count; i++)
+        check_statistics(t, t->graph->nodes.items[i]);
+    check_loss(t);
+}
+
 static void resolve_section(Training *t)
 {
     const SettingDef *given[ROWS] = {0};
@@ -576,6 +612,7 @@ static void resolve_section(Training *t)
         add_number(t, "seed", 1, t->train->span);
     check_rates(t);
     check_frozen(t);
+    check_learning(t);
 }
 
 /* The builder calls this too, so that its faults are told together with the

@@ -74,9 +74,9 @@ static int emit_layers(Emitter *emitter)
         if (node->stage != STAGE_FORWARD || !node->out)
             continue;
         require(node->id == count);
-        text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d },\n", quoted(node->path), quoted(node->op->name),
+        text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d, %s },\n", quoted(node->path), quoted(node->op->name),
                  shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape), (long long)trained_elements(node),
-                 (long long)node_multiply_adds(node), node->span.line);
+                 (long long)node_multiply_adds(node), node->span.line, node->op->traits & OP_STATISTICS ? "true" : "false");
         count++;
     }
     text_add(emitter->out, "    { 0 },\n};\n\n");
@@ -111,6 +111,18 @@ static void emit_settings(Emitter *emitter)
     text_add(emitter->out, "};\n\n");
 }
 
+/* A line of C for each of the text's, which the compiler joins. */
+static void emit_structure(Emitter *emitter)
+{
+    text_add(emitter->out, "static const char structure[] =");
+    for (const char *line = emitter->graph->structure; line; ) {
+        const char *end = strchr(line, '\n');
+        text_add(emitter->out, "\n    %s", quoted(end ? format("%.*s\n", (int)(end - line), line) : line));
+        line = end ? end + 1 : NULL;
+    }
+    text_add(emitter->out, ";\n\n");
+}
+
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
     text_add(emitter->out, "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - 1 },\n", name, name,
@@ -124,6 +136,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_parameters(emitter);
     int layers = emit_layers(emitter);
     emit_settings(emitter);
+    emit_structure(emitter);
     text_add(emitter->out, "const NetModel %s_model = {\n", graph->name);
     text_add(emitter->out, "    .name = %s,\n    .source = %s,\n", quoted(graph->name), quoted(graph->program->source->path));
     text_add(emitter->out, "    .target = %s,\n    .kernels = \"%s\",\n", quoted(emitter->options->target.name),
@@ -134,7 +147,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
         text_add(emitter->out, "    .parameters = parameters,\n    .parameter_count = %d,\n", graph->parameters.count);
     text_add(emitter->out, "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n", (long long)graph->trained_elements,
              (long long)graph->buffer_elements, (long long)graph->counters);
-    text_add(emitter->out, "    .layers = layers,\n    .layer_count = %d,\n", layers);
+    text_add(emitter->out, "    .layers = layers,\n    .layer_count = %d,\n    .structure = structure,\n", layers);
     text_add(emitter->out, "    .load_at_once = %s,\n    .update_at_once = %s,\n", emitter->options->fuse & FUSE_LOAD ? "true" : "false",
              updates_at_once(graph, emitter->options->fuse) ? "true" : "false");
     if (training)

@@ -2,9 +2,14 @@
  *
  * A checkpoint is a safetensors file of the weights under their own names, so
  * it also loads wherever weights do; beside them the optimizer's state, and in
- * __metadata__ the place in the run and every number it was made with.  Shuffles
- * and dropout depend on the seed, the epoch and the step alone, so there is no
- * generator's state to keep.
+ * __metadata__ the place in the run, every number it was made with, what data it
+ * is on and what its network computes.  Shuffles and dropout depend on the seed,
+ * the epoch and the step alone, so there is no generator's state to keep.
+ *
+ * A setting is kept twice: as the run used it (setting.PATH) and as the .net file
+ * said it (net.PATH).  So a resumed run can tell that the file was edited since,
+ * which then counts, from a number that the first run was given on its command
+ * line, which still does.  What changed is told; what cannot change is refused.
  */
 #include "runtime.h"
 
@@ -12,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 11, TEXT = 40 };        /* of progress; bytes of one number's text */
+enum { FIELDS = 20 + NET_DATA_TRAITS, TEXT = 40 };      /* keys besides the settings'; bytes of one number's text */
 
-static const char SETTING[] = "setting.";
+static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network", FROZEN[] = "frozen", DATA[] = "data";
 
 /* -------------------------------------------------------------- writing */
 
@@ -35,15 +40,53 @@ static void add_whole(Metadata *metadata, const char *key, int64_t value)
     add(metadata, strdup(key), strdup(text));
 }
 
-/* 17 digits bring every double back. */
-static void add_setting(Metadata *metadata, const NetValue *value)
+/* A word, or numbers with commas between them: with 17 digits every double
+ * comes back, with fewer they are for people.  NULL: no memory. */
+static char *value_text(const char *word, const double *numbers, int count, int digits)
 {
-    char *key = NULL, *text = calloc((size_t)value->count, TEXT);
-    for (int i = 0, used = 0; text && i < value->count; i++)
-        used += snprintf(text + used, TEXT, "%s%.17g", i ? "," : "", value->numbers[i]);
-    if (asprintf(&key, "%s%s", SETTING, value->path) < 0)
+    char *text = word ? strdup(word) : calloc((size_t)count + 1, TEXT);
+    for (int i = 0, used = 0; text && !word && i < count; i++)
+        used += snprintf(text + used, TEXT, "%s%.*g", i ? "," : "", digits, numbers[i]);
+    return text;
+}
+
+static void add_value(Metadata *metadata, const char *prefix, const NetValue *value, const double *numbers)
+{
+    char *key = NULL;
+    if (asprintf(&key, "%s%s", prefix, value->path) < 0)
         key = NULL;
-    add(metadata, key, text);
+    add(metadata, key, value_text(value->word, numbers, value->count, 17));
+}
+
+static void add_settings(Metadata *metadata, const NetSettings *settings)
+{
+    for (int i = 0; i < settings->count; i++) {
+        const NetValue *value = &settings->values[i];
+        if (net_setting_changeable(value))
+            add_value(metadata, SETTING, value, value->numbers);
+        add_value(metadata, COMPILED, value, value->compiled);
+    }
+}
+
+/* The paths of parameters that no optimizer moves, a line each. */
+static char *frozen_text(const NetModel *model)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    for (int i = 0; i < model->parameter_count; i++)
+        if (model->parameters[i].frozen)
+            fprintf(out, "%s\n", model->parameters[i].path);
+    return fclose(out) == 0 ? text : NULL;
+}
+
+static void add_data(Metadata *metadata, const NetIdentity *data)
+{
+    add(metadata, strdup(DATA), strdup(data->what));
+    for (int i = 0; i < NET_DATA_TRAITS; i++)
+        add(metadata, strdup(net_identity_key(i)), strdup(data->texts[i]));
 }
 
 /* What --save-best and --keep have to know of the run so far. */
@@ -81,14 +124,16 @@ bool net_checkpoint_write(const char *path, const NetSession *session, const Net
                           const NetSettings *settings, const NetProgress *progress, NetError *error)
 {
     Metadata metadata = {0};
-    metadata.words = net_allocate(2 * (size_t)(FIELDS + settings->count) + 1, sizeof *metadata.words, error);
+    metadata.words = net_allocate(2 * (size_t)(FIELDS + 2 * settings->count) + 1, sizeof *metadata.words, error);
     if (!metadata.words)
         return false;
     add(&metadata, strdup("optimizer"), strdup(net_optimizer_name(optimizer)));
     add_progress(&metadata, progress);
-    for (int i = 0; i < settings->count; i++)
-        if (net_setting_changeable(&settings->values[i]))
-            add_setting(&metadata, &settings->values[i]);
+    add_settings(&metadata, settings);
+    add(&metadata, strdup(STRUCTURE), strdup(session->model->structure));
+    add(&metadata, strdup(FROZEN), frozen_text(session->model));
+    if (progress->data)
+        add_data(&metadata, progress->data);
     bool good = !metadata.failed || net_fail(error, "out of memory");
     good = good && net_weights_write(session, optimizer, path, (const char *const *)metadata.words, error);
     for (int i = 0; i < metadata.count; i++)
@@ -158,42 +203,174 @@ static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetE
     return read_best(file, progress, error) && read_kept(file, progress, error);
 }
 
-/* The images of a batch and the order of all of them belong to a run. */
-static bool is_fixed(const char *path)
+/* ------------------------------------------------------------- settings */
+
+static const char *stored_value(const NetTensorFile *file, const char *prefix, const char *path)
 {
-    return strcmp(path, "batch") == 0 || strcmp(path, "seed") == 0;
+    char key[NET_SHAPE_TEXT];
+    snprintf(key, sizeof key, "%s%.150s", prefix, path);
+    return net_tensors_metadata(file, key);
 }
 
-static bool take_setting(const NetTensorFile *file, NetSettings *settings, NetValue *value, NetError *error)
+/* Whether the checkpoint has just these numbers, or the value's word, under the prefix. */
+static bool is_stored(const NetTensorFile *file, const char *prefix, const NetValue *value, const double *numbers)
 {
-    char key[NET_SHAPE_TEXT], where[2 * NET_SHAPE_TEXT];
-    snprintf(key, sizeof key, "%s%.150s", SETTING, value->path);
-    snprintf(where, sizeof where, "%.140s: %s", file->path, key);
-    const char *text = net_tensors_metadata(file, key);
-    if (!text || (value->given && !is_fixed(value->path)))
-        return true;
-    bool given = value->given;
-    double before = value->numbers[0];
+    const char *stored = stored_value(file, prefix, value->path);
+    char *text = stored ? value_text(value->word, numbers, value->count, 17) : NULL;
+    bool same = text && strcmp(text, stored) == 0;
+    free(text);
+    return same;
+}
+
+/* One sentence for a setting that is not what it was. */
+static void tell(const NetTensorFile *file, const NetValue *value, const char *before, bool edited, NetNotes *notes)
+{
+    char *shown = NULL, *now = value_text(value->word, value->numbers, value->count, 10);
+    NetError ignored;
+    double number;
+    if (before && !value->word && net_parse_number(&number, before, false, -HUGE_VAL, HUGE_VAL, "", &ignored))
+        shown = value_text(NULL, &number, 1, 10);
+    net_note(notes, "%s %s in %s, now %s%s", value->path, shown ? shown : before ? before : "not set", file->path, now ? now : "",
+             value->given ? ", as the command line says" : edited ? ", as the .net file says" : "");
+    free(shown);
+    free(now);
+}
+
+/* Sets the value to what the checkpoint's text says. */
+static bool use_stored(const NetTensorFile *file, NetSettings *settings, NetValue *value, const char *text, NetError *error)
+{
+    char where[2 * NET_SHAPE_TEXT];
+    snprintf(where, sizeof where, "%.140s: %s%.150s", file->path, SETTING, value->path);
     if (!net_setting_set(settings, value->path, text, where, error))
         return false;
-    value->given = given;
-    if (given && value->numbers[0] != before)
-        return net_fail(error, "%s is of a run with %s %s, and %.17g was asked for", file->path, value->path, text, before);
+    value->given = false;
     return true;
 }
 
-bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetError *error)
+/* The command line, then a .net file that was edited since, then the run as it
+ * was.  A checkpoint from before the file's own value was kept is the run as it was. */
+static bool take_setting(const NetTensorFile *file, NetSettings *settings, NetValue *value, NetNotes *notes, NetError *error)
+{
+    bool changeable = net_setting_changeable(value);
+    const char *written = stored_value(file, COMPILED, value->path);
+    const char *used = changeable ? stored_value(file, SETTING, value->path) : written;
+    bool edited = written && !is_stored(file, COMPILED, value, value->compiled);
+    if (!used && !written && !stored_value(file, COMPILED, "epochs"))
+        return true;
+    if (changeable && used && !value->given && !edited && !use_stored(file, settings, value, used, error))
+        return false;
+    if (!is_stored(file, changeable ? SETTING : COMPILED, value, value->numbers))
+        tell(file, value, used, edited, notes);
+    return true;
+}
+
+/* What the .net file set then and does not now. */
+static void tell_gone(const NetTensorFile *file, const NetSettings *settings, NetNotes *notes)
+{
+    const char *key, *value;
+    for (int i = 0; net_tensors_pair(file, i, &key, &value); i++)
+        if (strncmp(key, COMPILED, sizeof COMPILED - 1) == 0 && !net_setting_find(settings, key + sizeof COMPILED - 1))
+            net_note(notes, "%s %s in %s, now not set", key + sizeof COMPILED - 1, value, file->path);
+}
+
+/* Where the images come from is told, and decided, by what they are. */
+static bool is_told_otherwise(const NetValue *value)
+{
+    return strcmp(value->path, "data") == 0 || strcmp(value->path, "optimizer") == 0;
+}
+
+static bool take_settings(const NetTensorFile *file, NetSettings *settings, NetNotes *notes, NetError *error)
+{
+    for (int i = 0; i < settings->count; i++)
+        if (!is_told_otherwise(&settings->values[i]) && !take_setting(file, settings, &settings->values[i], notes, error))
+            return false;
+    tell_gone(file, settings, notes);
+    return true;
+}
+
+/* ------------------------------------------------------- what cannot change */
+
+/* Within an epoch the images that are left are those that the order has last. */
+static bool check_seed(const NetTensorFile *file, const NetSettings *settings, const NetProgress *progress, NetError *error)
+{
+    const char *text = stored_value(file, SETTING, "seed");
+    double seed = net_setting(settings, "seed", 1);
+    if (!text || strtod(text, NULL) == seed || progress->position == 0 || !progress->shuffle)
+        return true;
+    return net_fail(error, "%s is of the middle of an epoch, whose images are in the order of seed %s, and seed %.17g was asked "
+                    "for: it can change at an epoch's end", file->path, text, seed);
+}
+
+static bool check_optimizer(const NetTensorFile *file, const NetSettings *settings, NetError *error)
 {
     const char *optimizer = net_tensors_metadata(file, "optimizer");
     const char *ours = net_setting_word(settings, "optimizer", "sgd");
-    if (!read_progress(file, progress, error))
-        return false;
-    if (!optimizer || strcmp(optimizer, ours) != 0)
-        return net_fail(error, "%s is of a run with the optimizer %.40s, and this network's is %s", file->path,
-                        optimizer ? optimizer : "unknown", ours);
-    for (int i = 0; i < settings->count; i++)
-        if (net_setting_changeable(&settings->values[i])
-            && !take_setting(file, settings, &settings->values[i], error))
-            return false;
+    if (optimizer && strcmp(optimizer, ours) == 0)
+        return true;
+    return net_fail(error, "%s is of a run with the optimizer %.40s, and this network's is %s; --init takes its weights alone",
+                    file->path, optimizer ? optimizer : "unknown", ours);
+}
+
+/* The first line that the two texts do not share. */
+static void find_difference(const char **a, const char **b)
+{
+    for (;;) {
+        size_t length = strcspn(*a, "\n");
+        if (length != strcspn(*b, "\n") || strncmp(*a, *b, length) != 0 || !(*a)[length] || !(*b)[length])
+            return;
+        *a += length + 1;
+        *b += length + 1;
+    }
+}
+
+static int shown_length(const char *line)
+{
+    enum { MOST = 120 };
+    size_t length = strcspn(line, "\n");
+    return length < MOST ? (int)length : MOST;
+}
+
+bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes, NetError *error)
+{
+    const char *theirs = net_tensors_metadata(file, STRUCTURE), *ours = model->structure;
+    const char *frozen = net_tensors_metadata(file, FROZEN);
+    if (theirs && strcmp(theirs, ours) != 0) {
+        find_difference(&theirs, &ours);
+        return net_fail(error, "%.120s is of another network, which has `%.*s` where this one has `%.*s`; --init takes its weights alone",
+                        file->path, shown_length(theirs), theirs, shown_length(ours), ours);
+    }
+    char *now = frozen_text(model);
+    if (frozen && now && strcmp(frozen, now) != 0) {
+        const char *before = frozen, *after = now;
+        find_difference(&before, &after);
+        net_note(notes, "other parameters are frozen than in %s, the first difference being %.*s", file->path,
+                 shown_length(*before ? before : after), *before ? before : after);
+    }
+    free(now);
     return true;
+}
+
+bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes, NetError *error)
+{
+    NetIdentity theirs = {0};
+    const char *what = net_tensors_metadata(file, DATA);
+    if (!what) {
+        net_note(notes, "%s was written by an earlier version and does not say what data it is of: that they are these cannot be "
+                 "checked", file->path);
+        return true;
+    }
+    snprintf(theirs.what, sizeof theirs.what, "%s", what);
+    for (int i = 0; i < NET_DATA_TRAITS; i++) {
+        const char *text = net_tensors_metadata(file, net_identity_key(i));
+        if (!text)
+            return net_fail(error, "%s is no checkpoint: its __metadata__ has no %s", file->path, net_identity_key(i));
+        snprintf(theirs.texts[i], sizeof theirs.texts[i], "%s", text);
+    }
+    return net_identity_same(&theirs, ours, file->path, error);
+}
+
+bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetNotes *notes, NetError *error)
+{
+    return read_progress(file, progress, error) && check_optimizer(file, settings, error)
+        && take_settings(file, settings, notes, error) && check_seed(file, settings, progress, error);
 }

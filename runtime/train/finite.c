@@ -19,13 +19,26 @@ static int64_t find_strange(const real *values, int64_t count)
     return -1;
 }
 
-static const NetParameter *find_strange_parameter(const NetSession *session, int64_t *element)
+/* NULL: a counter's. */
+static const real *values_of(const NetSession *session, const NetParameter *parameter)
+{
+    switch (parameter->kind) {
+    case NET_TRAINED: return session->weights + parameter->offset;
+    case NET_BUFFER: return session->buffers + parameter->offset;
+    case NET_COUNTER: return NULL;
+    }
+    __builtin_unreachable();
+}
+
+static const NetParameter *find_strange_parameter(const NetSession *session, int64_t *element, double *value)
 {
     for (int i = 0; i < session->model->parameter_count; i++) {
         const NetParameter *parameter = &session->model->parameters[i];
-        if (parameter->kind == NET_TRAINED
-            && (*element = find_strange(session->weights + parameter->offset, parameter->elements)) >= 0)
-            return parameter;
+        const real *values = values_of(session, parameter);
+        if (!values || (*element = find_strange(values, parameter->elements)) < 0)
+            continue;
+        *value = (double)values[*element];
+        return parameter;
     }
     return NULL;
 }
@@ -33,10 +46,10 @@ static const NetParameter *find_strange_parameter(const NetSession *session, int
 bool net_check_weights(const NetSession *session, NetError *error)
 {
     int64_t element;
-    const NetParameter *parameter = find_strange_parameter(session, &element);
+    double value;
+    const NetParameter *parameter = find_strange_parameter(session, &element, &value);
     return !parameter || net_fail(error, "%.150s[%lld] is %f after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
-                                  parameter->path, (long long)element, (double)session->weights[parameter->offset + element],
-                                  (unsigned long long)session->steps);
+                                  parameter->path, (long long)element, value, (unsigned long long)session->steps);
 }
 
 /* ------------------------------------------------------- a layer's output */
@@ -75,24 +88,52 @@ static void look(NetWatch *watch, const NetStep *step, const real *scratch, int6
         ;
 }
 
-void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, size_t size)
+/* Takes the forward pass again, watched. */
+static void explain(NetSession *session, const NetBatch *batch, bool training, const char *otherwise, char *text, size_t size)
 {
     const NetModel *model = session->model;
     int64_t element;
-    const NetParameter *parameter = find_strange_parameter(session, &element);
+    double value;
+    const NetParameter *parameter = find_strange_parameter(session, &element, &value);
     if (parameter) {
-        snprintf(text, size, "%.150s[%lld] is %f already", parameter->path, (long long)element,
-                 (double)session->weights[parameter->offset + element]);
+        snprintf(text, size, "%.150s[%lld] is %f already", parameter->path, (long long)element, value);
         return;
     }
-    Probe probe = {.watch = {begin_phase, look}, .program = &model->training, .lanes = model->lanes, .first = model->layer_count};
+    Probe probe = {
+        .watch = {begin_phase, look}, .program = training ? &model->training : &model->inference, .lanes = model->lanes,
+        .first = model->layer_count,
+    };
     session->watch = &probe.watch;
-    net_train_batch(session, batch, NULL);
+    if (training)
+        net_train_batch(session, batch, NULL);
+    else
+        net_test_batch(session, batch);
     session->watch = NULL;
     int first = atomic_load(&probe.first);
     if (first == model->layer_count)
-        snprintf(text, size, "every layer's output is finite, and the loss itself overflows");
+        snprintf(text, size, "%s", otherwise);
     else
         snprintf(text, size, "the output of %.150s (%s, line %d) is the first that is not finite", model->layers[first].path,
                  model->layers[first].operator, model->layers[first].line);
+}
+
+void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, size_t size)
+{
+    explain(session, batch, true, "every layer's output is finite, and the loss itself overflows", text, size);
+}
+
+/* Batch by batch, to the first that shows it. */
+bool net_explain_test(NetSession *session, const NetImages *images, NetError *error)
+{
+    char where[NET_SHAPE_TEXT + 160];
+    for (int64_t first = 0; first < images->count; first += session->batch) {
+        int64_t left = images->count - first;
+        NetBatch batch = {.images = images, .first = first, .count = left < session->batch ? left : session->batch};
+        if (isfinite(net_test_batch(session, &batch).loss))
+            continue;
+        explain(session, &batch, false, "every layer's output is finite, and the loss itself overflows", where, sizeof where);
+        return net_fail(error, "the network's answer to images %lld to %lld is no number: %s", (long long)first,
+                        (long long)(first + batch.count - 1), where);
+    }
+    return net_fail(error, "the network's answers are no numbers");
 }

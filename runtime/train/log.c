@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -174,7 +175,8 @@ bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error)
     line = with_number(line, "epoch", (double)epoch->epoch);
     line = with_number(line, "train_loss", epoch->train_loss);
     line = with_number(line, "test_loss", epoch->test_loss);
-    line = with_number(line, "test_accuracy", epoch->test_accuracy);
+    if (!isnan(epoch->test_accuracy))
+        line = with_number(line, "test_accuracy", epoch->test_accuracy);
     if (epoch->judged)
         line = with(line, "best", cJSON_CreateBool(epoch->best));
     line = with_number(line, "seconds", epoch->seconds);

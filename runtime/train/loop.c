@@ -88,9 +88,17 @@ static double mean_loss(const NetProgress *progress)
     return progress->loss_sum / (double)progress->position;
 }
 
-static double accuracy(const NetProgress *progress)
+/* NAN: one output is no class, so there is none. */
+static double accuracy(const Loop *loop, int64_t correct, int64_t images)
 {
-    return (double)progress->correct / (double)progress->position;
+    if (!net_has_classes(loop->session->model))
+        return NAN;
+    return images > 0 ? (double)correct / (double)images : 0;
+}
+
+static double train_accuracy(const Loop *loop)
+{
+    return accuracy(loop, loop->progress->correct, loop->progress->position);
 }
 
 static bool step(Loop *loop, NetError *error)
@@ -110,7 +118,7 @@ static bool step(Loop *loop, NetError *error)
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
     log_step(loop, progress->epoch + 1, progress->step, result.loss);
-    net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress), accuracy(progress));
+    net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress), train_accuracy(loop));
     return true;
 }
 
@@ -161,7 +169,7 @@ static bool is_best(const Loop *loop, const NetEpoch *epoch)
     const NetProgress *progress = loop->progress;
     if (progress->best_epoch == 0)
         return true;
-    return loop->session->model->classes > 1 ? epoch->test_accuracy > progress->best : epoch->test_loss < progress->best;
+    return net_has_classes(loop->session->model) ? epoch->test_accuracy > progress->best : epoch->test_loss < progress->best;
 }
 
 /* What is not written is not the best so far: the next that is better than the
@@ -178,7 +186,7 @@ static void save_best(Loop *loop, const NetEpoch *epoch)
         return;
     }
     loop->progress->best_epoch = epoch->epoch;
-    loop->progress->best = loop->session->model->classes > 1 ? epoch->test_accuracy : epoch->test_loss;
+    loop->progress->best = net_has_classes(loop->session->model) ? epoch->test_accuracy : epoch->test_loss;
 }
 
 static void show_epoch(Loop *loop, const NetEpoch *epoch)
@@ -201,7 +209,7 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         .epoch = progress->epoch + 1,
         .train_loss = progress->loss_sum / (double)progress->train_images,
         .test_loss = test.loss,
-        .test_accuracy = test.images > 0 ? (double)test.correct / (double)test.images : 0,
+        .test_accuracy = accuracy(loop, test.correct, test.images),
         .seconds = seconds,
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,
         .judged = loop->run->best != NULL,
@@ -284,6 +292,7 @@ static bool prepare(Loop *loop, NetError *error)
         && can_write(run->save, error) && can_write(run->checkpoint, error) && can_write(run->gradients, error)
         && prepare_best(loop, error)
         && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed, progress, error)
+        && (!run->resumed || net_log_cut(run->log, progress, error))
         && net_log_open(&loop->log, run->log, run->resumed, error);
 }
 
@@ -309,7 +318,7 @@ static void save(Loop *loop)
 static void tell_where(Loop *loop)
 {
     const NetProgress *progress = loop->progress;
-    net_meter_stopped(&loop->meter, progress->epoch, progress->step, progress->position, mean_loss(progress), accuracy(progress));
+    net_meter_stopped(&loop->meter, progress->epoch, progress->step, progress->position, mean_loss(progress), train_accuracy(loop));
 }
 
 static bool run_epochs(Loop *loop, NetError *error)

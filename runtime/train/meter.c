@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -89,18 +90,27 @@ static double images_per_second(const NetMeter *meter, int64_t done, double now)
     return elapsed > 0 ? (double)(done - meter->start_images) / elapsed : 0;
 }
 
+/* "  accuracy 97.50 %"; nothing where there is none. */
+static const char *accuracy_text(char text[64], const char *what, double accuracy)
+{
+    text[0] = 0;
+    if (!isnan(accuracy))
+        snprintf(text, 64, "  %s %.2f %%", what, 100 * accuracy);
+    return text;
+}
+
 /* What goes before and after the bar. */
 typedef struct Line { char head[LINE], tail[LINE]; double part; } Line;
 
 static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy, double now)
 {
     Line line = {.part = meter->images > 0 ? (double)done / (double)meter->images : 1};
-    char rate_text[32], left_text[32];
+    char rate_text[32], left_text[32], right_text[64];
     double rate = images_per_second(meter, done, now);
     double left = (double)((meter->epochs - epoch) * meter->images - done);
     snprintf(line.head, LINE, "epoch %lld/%lld", (long long)epoch + 1, (long long)meter->epochs);
-    snprintf(line.tail, LINE, " %3.0f %%  loss %.4f  accuracy %.2f %%  %s images/s  ETA %s", 100 * line.part, loss,
-             100 * accuracy, thousands(rate_text, rate), clock_text(left_text, rate > 0 ? left / rate : 0));
+    snprintf(line.tail, LINE, " %3.0f %%  loss %.4f%s  %s images/s  ETA %s", 100 * line.part, loss,
+             accuracy_text(right_text, "accuracy", accuracy), thousands(rate_text, rate), clock_text(left_text, rate > 0 ? left / rate : 0));
     return line;
 }
 
@@ -144,13 +154,13 @@ void net_meter_clear(NetMeter *meter)
 /* A narrow terminal is spared the speed: a wrapped line is no line. */
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 {
-    char rate[32], speed[64];
+    char rate[32], speed[64], right[64];
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %lld/%lld  train loss %.4f  test loss %.4f  test accuracy %.2f %%%s", (long long)epoch->epoch,
-                      (long long)meter->epochs, epoch->train_loss, epoch->test_loss, 100 * epoch->test_accuracy,
-                      epoch->best ? ", the best" : "");
+    int used = printf("epoch %lld/%lld  train loss %.4f  test loss %.4f%s%s", (long long)epoch->epoch,
+                      (long long)meter->epochs, epoch->train_loss, epoch->test_loss,
+                      accuracy_text(right, "test accuracy", epoch->test_accuracy), epoch->best ? ", the best" : "");
     int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds, thousands(rate, epoch->images_per_second));
     bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
     printf("%s\n", fits ? speed : "");
@@ -162,7 +172,9 @@ void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t don
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    printf("stopped after step %lld, %.1f %% of epoch %lld/%lld  train loss %.4f  train accuracy %.2f %%\n", (long long)step,
-           100 * (double)done / (double)meter->images, (long long)epoch + 1, (long long)meter->epochs, loss, 100 * accuracy);
+    char right[64];
+    printf("stopped after step %lld, %.1f %% of epoch %lld/%lld  train loss %.4f%s\n", (long long)step,
+           100 * (double)done / (double)meter->images, (long long)epoch + 1, (long long)meter->epochs, loss,
+           accuracy_text(right, "train accuracy", accuracy));
     fflush(stdout);
 }

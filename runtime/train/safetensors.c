@@ -8,6 +8,11 @@
  * A file is somebody else's and is never believed: what the header says is
  * checked against the file's own length before any of it is used, and values
  * are read piece by piece, so a lie cannot make us allocate or read astray.
+ *
+ * Our own files say in __metadata__, under `checksums`, a digest of the rest of
+ * __metadata__ and of each tensor, a line each: "conv1.weight 0123456789abcdef".
+ * A bit that a disk or a copy changed is then told, wherever it is.  Files
+ * without it are taken as they are.
  */
 #include "runtime.h"
 
@@ -260,6 +265,91 @@ static bool check_places(NetTensorFile *file, NetError *error)
     return true;
 }
 
+/* ------------------------------------------------------------ checksums */
+
+static const char CHECKSUMS[] = "checksums", OF_METADATA[] = "__metadata__";
+
+/* The order of the keys does not matter: other tools change it. */
+static uint64_t digest_pair(const char *key, const char *value)
+{
+    return net_digest_text(net_digest_text(0, key), value);
+}
+
+static uint64_t digest_metadata(const cJSON *metadata)
+{
+    uint64_t sum = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, metadata)
+        if (strcmp(item->string, CHECKSUMS) != 0)
+            sum += digest_pair(item->string, item->valuestring);
+    return sum;
+}
+
+/* What goes before the values. */
+static uint64_t digest_shape(const char *dtype, int rank, const int64_t *dim)
+{
+    return net_digest(net_digest_text(0, dtype), dim, (size_t)rank * sizeof *dim);
+}
+
+/* Among tensors that are sorted by name. */
+static NetStored *find_sorted(const NetTensorFile *file, const char *name, size_t length)
+{
+    int low = 0, high = file->count - 1;
+    while (low <= high) {
+        int middle = low + (high - low) / 2;
+        NetStored *tensor = &file->tensors[middle];
+        int order = strncmp(tensor->name, name, length);
+        if (order == 0 && !tensor->name[length])
+            return tensor;
+        if (order >= 0)
+            high = middle - 1;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+/* "name 0123456789abcdef" */
+static bool read_checksum(NetTensorFile *file, const char *line, size_t length, NetError *error)
+{
+    enum { DIGITS = 16 };
+    size_t name = length > DIGITS ? length - DIGITS - 1 : 0;
+    if (length <= DIGITS || line[name] != ' ' || strspn(line + name + 1, "0123456789abcdef") < DIGITS)
+        return net_fail(error, "%s: __metadata__ was changed after it was written: %.*s is no checksum", file->path,
+                        length < 100 ? (int)length : 100, line);
+    uint64_t checksum = strtoull(line + name + 1, NULL, 16);
+    if (name == strlen(OF_METADATA) && strncmp(line, OF_METADATA, name) == 0) {
+        file->summed = true;
+        const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__");
+        return digest_metadata(metadata) == checksum
+            || net_fail(error, "%s: __metadata__ is not what was written: its checksum differs; if that was on purpose, "
+                        "remove its key `%s`", file->path, CHECKSUMS);
+    }
+    NetStored *tensor = find_sorted(file, line, name);
+    if (!tensor)
+        return net_fail(error, "%s: the checksums name %.*s, which is not there", file->path, name < 100 ? (int)name : 100, line);
+    tensor->summed = true;
+    tensor->checksum = checksum;
+    return true;
+}
+
+static bool read_checksums(NetTensorFile *file, NetError *error)
+{
+    const char *text = net_tensors_metadata(file, CHECKSUMS);
+    for (const char *line = text; line && *line;) {
+        size_t length = strcspn(line, "\n");
+        if (!read_checksum(file, line, length, error))
+            return false;
+        line += length + (line[length] != 0);
+    }
+    if (text && !file->summed)
+        return net_fail(error, "%s: the checksums have none of __metadata__", file->path);
+    for (int i = 0; text && i < file->count; i++)
+        if (!file->tensors[i].summed)
+            return net_fail(error, "%s: the checksums have none of %.100s", file->path, file->tensors[i].name);
+    return true;
+}
+
 static bool parse_header(NetTensorFile *file, const char *text, int64_t length, NetError *error)
 {
     if (!check_utf8(file->path, text, length, error))
@@ -277,7 +367,8 @@ static bool parse_header(NetTensorFile *file, const char *text, int64_t length, 
         return net_fail(error, "%s: something follows the header's JSON at byte %lld", file->path, (long long)(8 + (end - text)));
     if (!cJSON_IsObject(file->header))
         return net_fail(error, "%s: the header is not a JSON object", file->path);
-    return read_entries(file, error) && check_names(file, error) && check_places(file, error);
+    return read_entries(file, error) && check_names(file, error) && read_checksums(file, error)
+        && check_places(file, error);
 }
 
 /* All `count` bytes of `what`. */
@@ -358,6 +449,16 @@ const NetStored *net_tensors_find(const NetTensorFile *file, const char *name)
     return NULL;
 }
 
+bool net_tensors_pair(const NetTensorFile *file, int index, const char **key, const char **value)
+{
+    const cJSON *item = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__"), index);
+    if (item) {
+        *key = item->string;
+        *value = item->valuestring;
+    }
+    return item != NULL;
+}
+
 const char *net_tensors_metadata(const NetTensorFile *file, const char *key)
 {
     const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__");
@@ -368,19 +469,11 @@ const char *net_tensors_metadata(const NetTensorFile *file, const char *key)
 
 enum { PIECE = 1 << 13 };       /* bytes read at a time: a multiple of every type's size; small for a small stack */
 
-typedef void Take(void *to, int64_t at, const uint8_t *from, const NetDtype *dtype);
+/* What is done with some bytes of a tensor, the first of which is its element `at`. */
+typedef bool Take(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype);
 
-static void take_real(void *to, int64_t at, const uint8_t *from, const NetDtype *dtype)
-{
-    ((real *)to)[at] = (real)dtype->read(from);
-}
-
-static void take_whole(void *to, int64_t at, const uint8_t *from, const NetDtype *dtype)
-{
-    ((int64_t *)to)[at] = (int64_t)little_endian(from, dtype->bytes);
-}
-
-static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take *take, void *to, NetError *error)
+/* False: the file could not be read, or `take` wants no more. */
+static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take *take, void *context, NetError *error)
 {
     uint8_t piece[PIECE];
     int size = tensor->dtype->bytes;
@@ -388,12 +481,56 @@ static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take
         || net_fail(error, "cannot read %s: %m", file->path);
     for (int64_t done = 0; good && done < tensor->elements;) {
         int64_t some = tensor->elements - done < PIECE / size ? tensor->elements - done : PIECE / size;
-        good = read_bytes(file, piece, some * size, tensor->name, error);
-        for (int64_t i = 0; good && i < some; i++)
-            take(to, done + i, piece + i * size, tensor->dtype);
+        good = read_bytes(file, piece, some * size, tensor->name, error)
+            && take(context, done, piece, some, tensor->dtype);
         done += some;
     }
     return good;
+}
+
+static bool take_reals(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype)
+{
+    real *to = (real *)context + at;
+    for (int64_t i = 0; i < count; i++)
+        to[i] = (real)dtype->read(from + i * dtype->bytes);
+    return true;
+}
+
+static bool take_wholes(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype)
+{
+    int64_t *to = (int64_t *)context + at;
+    for (int64_t i = 0; i < count; i++)
+        to[i] = (int64_t)little_endian(from + i * dtype->bytes, dtype->bytes);
+    return true;
+}
+
+typedef struct Audit { uint64_t digest; int64_t strange; double value; } Audit;       /* strange: the first element that is not finite, or -1 */
+
+/* As the number that it would become. */
+static bool take_audit(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype)
+{
+    Audit *audit = context;
+    audit->digest = net_digest(audit->digest, from, (size_t)(count * dtype->bytes));
+    for (int64_t i = 0; dtype->read && audit->strange < 0 && i < count; i++) {
+        audit->value = (double)(real)dtype->read(from + i * dtype->bytes);
+        if (!isfinite(audit->value))
+            audit->strange = at + i;
+    }
+    return true;
+}
+
+bool net_tensor_audit(const NetTensorFile *file, const NetStored *tensor, NetError *error)
+{
+    Audit audit = {.digest = digest_shape(tensor->dtype->name, tensor->rank, tensor->dim), .strange = -1};
+    if (!read_values(file, tensor, take_audit, &audit, error))
+        return false;
+    if (tensor->summed && audit.digest != tensor->checksum)
+        return net_fail(error, "%s: %.100s is not what was written: its checksum differs, so a disk, a copy or a tool "
+                        "changed it; if that was on purpose, remove the key `%s` of __metadata__", file->path, tensor->name, CHECKSUMS);
+    if (audit.strange >= 0)
+        return net_fail(error, "%s: %.100s[%lld] is %s, and weights are finite numbers", file->path, tensor->name,
+                        (long long)audit.strange, isnan(audit.value) ? "nan" : audit.value > 0 ? "inf" : "-inf");
+    return true;
 }
 
 bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole, NetError *error)
@@ -407,12 +544,12 @@ bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool w
 
 bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error)
 {
-    return read_values(file, tensor, take_real, to, error);
+    return read_values(file, tensor, take_reals, to, error);
 }
 
 bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error)
 {
-    return read_values(file, tensor, take_whole, to, error);
+    return read_values(file, tensor, take_wholes, to, error);
 }
 
 /* --------------------------------------------------------------- writing */
@@ -435,15 +572,45 @@ static bool describe(cJSON *header, const NetNamed *tensor, int64_t begin)
         && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)(begin + bytes_of(tensor))));
 }
 
+/* NULL: no memory. */
+static char *checksums_text(const NetNamed *tensors, int count, const char *const *metadata)
+{
+    char *text = NULL;
+    size_t size = 0;
+    uint64_t sum = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return NULL;
+    for (const char *const *pair = metadata; *pair; pair += 2)
+        sum += digest_pair(pair[0], pair[1]);
+    fprintf(out, "%s %016llx\n", OF_METADATA, (unsigned long long)sum);
+    for (int i = 0; i < count; i++) {
+        uint64_t digest = digest_shape(tensors[i].dtype, tensors[i].rank, tensors[i].dim);
+        digest = net_digest(digest, tensors[i].values, (size_t)bytes_of(&tensors[i]));
+        fprintf(out, "%s %016llx\n", tensors[i].name, (unsigned long long)digest);
+    }
+    bool good = !ferror(out);
+    if (fclose(out) == 0 && good)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static bool add_metadata(cJSON *header, const NetNamed *tensors, int count, const char *const *metadata)
+{
+    cJSON *object = cJSON_AddObjectToObject(header, "__metadata__");
+    char *checksums = checksums_text(tensors, count, metadata);
+    bool good = object && checksums && cJSON_AddStringToObject(object, CHECKSUMS, checksums);
+    for (; good && *metadata; metadata += 2)
+        good = cJSON_AddStringToObject(object, metadata[0], metadata[1]) != NULL;
+    free(checksums);
+    return good;
+}
+
 static char *header_text(const NetNamed *tensors, int count, const char *const *metadata)
 {
     cJSON *header = cJSON_CreateObject();
-    bool good = header != NULL;
-    if (good && metadata && *metadata) {
-        cJSON *object = cJSON_AddObjectToObject(header, "__metadata__");
-        for (; good && *metadata; metadata += 2)
-            good = cJSON_AddStringToObject(object, metadata[0], metadata[1]) != NULL;
-    }
+    bool good = header && (!metadata || add_metadata(header, tensors, count, metadata));
     int64_t begin = 0;
     for (int i = 0; good && i < count; i++) {
         good = describe(header, &tensors[i], begin);

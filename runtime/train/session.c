@@ -42,8 +42,10 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->predicted = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
+    session->normal = net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
+    session->own_normal = net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     return session->kept && session->input && session->loss && session->active && session->targets
-        && session->predicted && session->scale && session->shift;
+        && session->predicted && session->scale && session->shift && session->normal && session->own_normal;
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -107,9 +109,11 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
         net_close(session);
         return NULL;
     }
-    for (int64_t c = 0; c < session->image.c; c++)
-        session->scale[c] = (real)(1.0 / 255);
     net_initialise(model, session->weights, session->buffers, session->counters, seed);
+    if (!net_session_normalise(session, &(NetSettings){0}, error)) {
+        net_close(session);
+        return NULL;
+    }
     return session;
 }
 
@@ -122,6 +126,7 @@ void net_close(NetSession *session)
     void *arenas[] = {
         session->scratch, session->weights, session->buffers, session->counters, session->gradients, session->kept,
         session->input, session->loss, session->active, session->targets, session->predicted, session->scale, session->shift,
+        session->normal, session->own_normal,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
@@ -129,37 +134,6 @@ void net_close(NetSession *session)
     net_forget_classes(session);
     net_pool_close(session->pool);
     free(session);
-}
-
-/* ------------------------------------------------------- normalisation */
-
-/* The value of a channel: one number is every channel's. */
-static double of_channel(const NetValue *value, int64_t channel)
-{
-    return value->numbers[value->count == 1 ? 0 : channel];
-}
-
-static bool check_channels(const NetValue *value, int64_t channels, NetError *error)
-{
-    if (value && value->count != 1 && value->count != channels)
-        return net_fail(error, "%s has %d numbers and an image %lld channels", value->path, value->count,
-                        (long long)channels);
-    return true;
-}
-
-bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error)
-{
-    int64_t channels = session->image.c;
-    const NetValue *mean = net_setting_find(settings, "normalize.mean");
-    const NetValue *std = net_setting_find(settings, "normalize.std");
-    if (!check_channels(mean, channels, error) || !check_channels(std, channels, error))
-        return false;
-    for (int64_t c = 0; c < channels; c++) {
-        double deviation = std && std->count > 0 ? of_channel(std, c) : 1;
-        session->scale[c] = (real)(1 / (255 * deviation));
-        session->shift[c] = (real)(mean && mean->count > 0 ? -of_channel(mean, c) / deviation : 0);
-    }
-    return true;
 }
 
 /* ----------------------------------------------------------- from C */
@@ -193,7 +167,7 @@ bool net_load(NetSession *session, const char *path, NetError *error)
     NetTensorFile file;
     if (!net_tensors_open(&file, path, error))
         return false;
-    bool good = net_weights_read(session, NULL, &file, error);
+    bool good = net_weights_read(session, NULL, &file, NULL, error);
     net_tensors_close(&file);
     return good;
 }
@@ -230,17 +204,34 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
     }
 }
 
-void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
+bool net_has_classes(const NetModel *model)
 {
+    return model->classes > 1;
+}
+
+/* Each image's row of `to`, [count][classes], is what `take` makes of its logits. */
+static void answer(NetSession *session, const uint8_t *images, int64_t count, NetTake *take, float *to)
+{
+    const NetModel *model = session->model;
     const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
     const real *lone = count == 1 ? net_single_bytes(session, images) : NULL;
     if (lone) {
-        take_probabilities(probabilities, 0, lone, 1, session->model->classes);
+        take(to, 0, lone, 1, model->classes);
         return;
     }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some,
-                                             .take = take_probabilities, .to = probabilities + first * session->model->classes});
+        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some, .take = take,
+                                             .to = to + first * model->classes});
     }
+}
+
+void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
+{
+    answer(session, images, count, take_probabilities, probabilities);
+}
+
+void net_logits(NetSession *session, const uint8_t *images, int64_t count, float *logits)
+{
+    answer(session, images, count, take_logits, logits);
 }

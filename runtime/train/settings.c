@@ -92,7 +92,7 @@ bool net_parse_number(double *number, const char *text, bool whole, double least
 static bool add_value(NetSettings *settings, const NetSetting *from, NetError *error)
 {
     NetValue *value = &settings->values[settings->count];
-    *value = (NetValue){.path = from->path, .word = from->word, .count = from->count};
+    *value = (NetValue){.path = from->path, .word = from->word, .count = from->count, .compiled = from->numbers};
     if (from->count > 0) {
         value->numbers = net_allocate((size_t)from->count, sizeof *value->numbers, error);
         if (!value->numbers)

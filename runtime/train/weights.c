@@ -57,7 +57,7 @@ static void compare(const NetTensorFile *file, const char *name, const NetParame
     else if (!same_shape(tensor, parameter))
         net_fail(&error, "%s: %.100s is %s, and %s in this network", file->path, name,
                  net_shape_text(there, tensor->rank, tensor->dim), here);
-    else if (net_tensor_check(file, tensor, parameter->kind == NET_COUNTER, &error))
+    else if (net_tensor_check(file, tensor, parameter->kind == NET_COUNTER, &error) && net_tensor_audit(file, tensor, &error))
         return;
     note(differences, &error);
 }
@@ -142,17 +142,41 @@ static bool read_slot(NetOptimizer *optimizer, int slot, const NetParameter *par
     return good;
 }
 
-bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetError *error)
+/* Of a run whose rates did not use it there is nothing: it begins as it would have. */
+static bool has_slot(const NetTensorFile *file, const NetOptimizer *optimizer, int slot)
+{
+    char prefix[NET_SHAPE_TEXT];
+    int length = snprintf(prefix, sizeof prefix, "%s%s.", OPTIMIZER, net_optimizer_slot(optimizer, slot));
+    for (int i = 0; i < file->count; i++)
+        if (strncmp(file->tensors[i].name, prefix, (size_t)length) == 0)
+            return true;
+    return false;
+}
+
+static bool read_slots(NetOptimizer *optimizer, const NetModel *model, const NetTensorFile *file, NetNotes *notes, NetError *error)
+{
+    for (int slot = 0; slot < NET_MAX_SLOTS; slot++) {
+        bool has = optimizer->state[slot] && has_slot(file, optimizer, slot);
+        if (optimizer->state[slot] && !has)
+            net_note(notes, "%s has no %s%s, which begins at 0", file->path, OPTIMIZER, net_optimizer_slot(optimizer, slot));
+        for (int i = 0; has && i < model->parameter_count; i++)
+            if (model->parameters[i].kind == NET_TRAINED && !read_slot(optimizer, slot, &model->parameters[i], file, error))
+                return false;
+    }
+    return true;
+}
+
+bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetNotes *notes, NetError *error)
 {
     const NetModel *model = session->model;
-    bool good = compare_network(file, model, error);
-    for (int slot = 0; good && optimizer && slot < NET_MAX_SLOTS; slot++)
-        for (int i = 0; good && optimizer->state[slot] && i < model->parameter_count; i++)
-            if (model->parameters[i].kind == NET_TRAINED)
-                good = read_slot(optimizer, slot, &model->parameters[i], file, error);
-    good = good && read_class_names(session, file, error);
+    double *normal = net_normal_read(session, file, error);
+    bool good = normal && compare_network(file, model, error)
+        && (!optimizer || read_slots(optimizer, model, file, notes, error)) && read_class_names(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, &model->parameters[i], file, error);
+    if (good)
+        net_normal_use(session, normal);
+    free(normal);
     net_weights_changed(session);
     return good;
 }
@@ -188,23 +212,32 @@ static bool add_slots(NetNamed *tensors, int *count, const NetModel *model, cons
     return true;
 }
 
-/* With the classes' names in front of `metadata`. */
+/* With the classes' names and the normalisation in front of `metadata`. */
 static bool write_named(const NetSession *session, const NetNamed *tensors, int count, const char *path,
                         const char *const *metadata, NetError *error)
 {
     size_t words = 0;
     while (metadata && metadata[words])
         words++;
-    const char **all = net_allocate(words + 3, sizeof *all, error), **to = all;
+    const char **all = net_allocate(words + 3 + 2 * NET_NORMAL_PARTS, sizeof *all, error), **to = all;
     if (!all)
         return false;
     if (session->class_lines) {
         *to++ = CLASS_NAMES;
         *to++ = session->class_lines;
     }
+    char *normal[NET_NORMAL_PARTS];
+    bool good = true;
+    for (int part = 0; part < NET_NORMAL_PARTS; part++) {
+        *to++ = net_normal_key(part);
+        *to++ = normal[part] = net_normal_text(session, part);
+        good = good && normal[part];
+    }
     if (words)
         memcpy(to, metadata, words * sizeof *all);
-    bool good = net_write_safetensors(path, tensors, count, all, error);
+    good = good ? net_write_safetensors(path, tensors, count, all, error) : net_fail(error, "out of memory");
+    for (int part = 0; part < NET_NORMAL_PARTS; part++)
+        free(normal[part]);
     free(all);
     return good;
 }

@@ -1,0 +1,98 @@
+/* identity.c: what tells one data set from another.
+ *
+ * A run that is taken up again must go on with the images it began with.  Their
+ * number and size are not enough (MNIST and Fashion-MNIST have the same), so all
+ * labels are digested, and of the pixels those of a few hundred images spread
+ * evenly, which takes no time.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLE = 256 };          /* images whose pixels are looked at */
+
+static uint64_t digest_labels(const NetImages *images)
+{
+    return images->labels ? net_digest(0, images->labels, (size_t)images->count) : 0;
+}
+
+static uint64_t digest_sample(const NetImages *images)
+{
+    uint64_t digest = 0;
+    int64_t pixels = images->shape.c * images->shape.h * images->shape.w;
+    int64_t some = images->count < SAMPLE ? images->count : SAMPLE;
+    for (int64_t i = 0; i < some; i++)
+        digest = net_digest(digest, images->pixels + i * images->count / some * pixels, (size_t)pixels);
+    return digest;
+}
+
+static void set_number(char *text, int64_t number)
+{
+    snprintf(text, NET_IDENTITY_TEXT, "%lld", (long long)number);
+}
+
+static void set_digest(char *text, uint64_t digest)
+{
+    snprintf(text, NET_IDENTITY_TEXT, "%016llx", (unsigned long long)digest);
+}
+
+void net_data_identify(NetIdentity *identity, const NetData *data)
+{
+    NetShape shape = net_image_shape(data->train.shape);
+    *identity = (NetIdentity){0};
+    snprintf(identity->what, sizeof identity->what, "%s", data->what);
+    set_number(identity->texts[NET_TRAIN_IMAGES], data->train.count);
+    set_number(identity->texts[NET_TEST_IMAGES], data->test.count);
+    snprintf(identity->texts[NET_IMAGE_SIZE], NET_IDENTITY_TEXT, "%lldx%lldx%lld", (long long)shape.c, (long long)shape.h,
+             (long long)shape.w);
+    set_number(identity->texts[NET_DATA_CLASSES], data->train.classes);
+    set_digest(identity->texts[NET_TRAIN_LABELS], digest_labels(&data->train));
+    set_digest(identity->texts[NET_TRAIN_PIXELS], digest_sample(&data->train));
+    set_digest(identity->texts[NET_TEST_LABELS], digest_labels(&data->test));
+    set_digest(identity->texts[NET_TEST_PIXELS], digest_sample(&data->test));
+}
+
+/* In __metadata__, and in a sentence; `digest`: the values say nothing to a reader. */
+static const struct Trait { const char *key, *noun; bool digest; } traits[NET_DATA_TRAITS] = {
+    [NET_TRAIN_IMAGES] = { "data.train_images", "training images", false },
+    [NET_TEST_IMAGES] = { "data.test_images", "test images", false },
+    [NET_IMAGE_SIZE] = { "data.image_size", "pixels an image", false },
+    [NET_DATA_CLASSES] = { "data.classes", "classes", false },
+    [NET_TRAIN_LABELS] = { "data.train_labels", "labels of training images", true },
+    [NET_TRAIN_PIXELS] = { "data.train_pixels", "pixels of training images", true },
+    [NET_TEST_LABELS] = { "data.test_labels", "labels of test images", true },
+    [NET_TEST_PIXELS] = { "data.test_pixels", "pixels of test images", true },
+};
+
+const char *net_identity_key(int trait)
+{
+    return traits[trait].key;
+}
+
+static void add(char *text, size_t size, const struct Trait *trait, const char *theirs, const char *ours)
+{
+    size_t used = strlen(text);
+    const char *before = used ? ", " : "";
+    if (trait->digest)
+        snprintf(text + used, size - used, "%sother %s", before, trait->noun);
+    else
+        snprintf(text + used, size - used, "%s%.40s %s, not %.40s", before, ours, trait->noun, theirs);
+}
+
+/* Where counts differ, digests do too, and say nothing more. */
+bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint, NetError *error)
+{
+    char different[NET_SHAPE_TEXT] = "";
+    bool counts = false;
+    for (int i = 0; i < NET_DATA_TRAITS; i++) {
+        bool same = strcmp(theirs->texts[i], ours->texts[i]) == 0;
+        if (!same && !(counts && traits[i].digest))
+            add(different, sizeof different, &traits[i], theirs->texts[i], ours->texts[i]);
+        counts |= !same && !traits[i].digest;
+    }
+    if (!*different)
+        return true;
+    return net_fail(error, "%.100s is of a run on %.80s, and %.80s has %s; give --data as it was, or --init %.100s, which takes "
+                    "its weights alone", checkpoint, theirs->what, ours->what, different, checkpoint);
+}

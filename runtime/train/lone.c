@@ -1,0 +1,62 @@
+/* lone.c: batches of one image, which a batch norm cannot learn from.
+ *
+ * Over one image and one place a channel has a single value, which is its own
+ * mean: the layer's output is its bias, and no gradient passes.  PyTorch refuses
+ * such a step when it comes; here the run is refused before its first, whether
+ * the batch is of one or one image is left over for an epoch's last.
+ */
+#include "runtime.h"
+
+static const NetLayer *find_layer(const NetModel *model)
+{
+    for (int i = 0; i < model->layer_count; i++)
+        if (model->layers[i].over_batch && model->layers[i].in.h * model->layers[i].in.w == 1)
+            return &model->layers[i];
+    return NULL;
+}
+
+/* Whether an epoch of which `left` images are left ends in a batch of one, at a
+ * step of the `steps` that are still done; -1: without limit. */
+static bool ends_alone(int64_t left, int64_t batch, int64_t steps)
+{
+    int64_t whole = left / batch;
+    return batch == 1 ? left > 0 && steps != 0 : left % batch == 1 && (steps < 0 || whole < steps);
+}
+
+/* The nearest smaller batch that leaves none alone; 0: there is none. */
+static int64_t find_batch(int64_t images, int64_t batch)
+{
+    while (--batch > 1)
+        if (images % batch != 1)
+            return batch;
+    return 0;
+}
+
+static bool refuse(const NetLayer *layer, int64_t images, int64_t batch, NetError *error)
+{
+    int64_t other = find_batch(images, batch);
+    char remedy[64] = "a larger --batch";
+    if (other > 0)
+        snprintf(remedy, sizeof remedy, "--batch %lld leaves none alone", (long long)other);
+    else if (batch > 1)
+        snprintf(remedy, sizeof remedy, "another --batch");
+    return net_fail(error, "%.100s (%s, line %d) needs more than one value in each channel to learn from, and %s of %lld images in "
+                    "batches of %lld has one: %s", layer->path, layer->operator, layer->line,
+                    batch == 1 ? "each step" : "the last step", (long long)images, (long long)batch, remedy);
+}
+
+bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress, int64_t epochs, int64_t max_steps,
+                       NetError *error)
+{
+    const NetLayer *layer = find_layer(session->model);
+    int64_t batch = session->batch, left = images - progress->position;
+    int64_t steps = max_steps < 0 ? -1 : max_steps > progress->step ? max_steps - progress->step : 0;
+    int64_t now = (left + batch - 1) / batch;
+    if (!layer || progress->epoch >= epochs)
+        return true;
+    bool alone = ends_alone(left, batch, steps);
+    bool more = progress->epoch + 1 < epochs && (steps < 0 || steps > now);
+    if (more)
+        alone |= ends_alone(images, batch, steps < 0 ? -1 : steps - now);
+    return !alone || refuse(layer, images, batch, error);
+}
