@@ -66,8 +66,11 @@ static int complain(int status, const char *template, ...)
 static void tell_notes(NetNotes *notes)
 {
     fflush(stdout);
-    for (int i = 0; i < notes->count; i++)
-        fprintf(stderr, "%s: note: %s\n", program_invocation_short_name, notes->lines[i]);
+    for (int i = 0; i < notes->count; i++) {
+        fprintf(stderr, "%s: note: ", SHOWN(program_invocation_short_name));
+        net_print_shown(stderr, notes->lines[i]);
+        fputc('\n', stderr);
+    }
     net_notes_close(notes);
 }
 

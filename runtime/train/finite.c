@@ -19,6 +19,11 @@ static int64_t find_strange(const real *values, int64_t count)
     return -1;
 }
 
+static const char *strange_text(double value)
+{
+    return isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+}
+
 /* NULL: a counter's. */
 static const real *values_of(const NetSession *session, const NetParameter *parameter)
 {
@@ -30,12 +35,14 @@ static const real *values_of(const NetSession *session, const NetParameter *para
     __builtin_unreachable();
 }
 
-static const NetParameter *find_strange_parameter(const NetSession *session, int64_t *element, double *value)
+/* A forward pass that fails leaves running averages that are no numbers: they are
+ * what it left, not where it came from. */
+static const NetParameter *find_strange_parameter(const NetSession *session, bool buffers, int64_t *element, double *value)
 {
     for (int i = 0; i < session->model->parameter_count; i++) {
         const NetParameter *parameter = &session->model->parameters[i];
         const real *values = values_of(session, parameter);
-        if (!values || (*element = find_strange(values, parameter->elements)) < 0)
+        if (!values || (parameter->kind == NET_BUFFER && !buffers) || (*element = find_strange(values, parameter->elements)) < 0)
             continue;
         *value = (double)values[*element];
         return parameter;
@@ -47,9 +54,9 @@ bool net_check_weights(const NetSession *session, NetError *error)
 {
     int64_t element;
     double value;
-    const NetParameter *parameter = find_strange_parameter(session, &element, &value);
-    return !parameter || net_fail(error, "%.150s[%lld] is %f after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
-                                  parameter->path, (long long)element, value, (unsigned long long)session->steps);
+    const NetParameter *parameter = find_strange_parameter(session, true, &element, &value);
+    return !parameter || net_fail(error, "%.150s[%lld] is %s after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
+                                  parameter->path, (long long)element, strange_text(value), (unsigned long long)session->steps);
 }
 
 /* ------------------------------------------------------- a layer's output */
@@ -94,9 +101,9 @@ static void explain(NetSession *session, const NetBatch *batch, bool training, c
     const NetModel *model = session->model;
     int64_t element;
     double value;
-    const NetParameter *parameter = find_strange_parameter(session, &element, &value);
+    const NetParameter *parameter = find_strange_parameter(session, false, &element, &value);
     if (parameter) {
-        snprintf(text, size, "%.150s[%lld] is %f already", parameter->path, (long long)element, value);
+        snprintf(text, size, "%.150s[%lld] is %s already", parameter->path, (long long)element, strange_text(value));
         return;
     }
     Probe probe = {

@@ -155,9 +155,9 @@ static void tell(const NetSession *session, int part, const char *weights, bool 
     char *theirs = text_of(part_of(session->normal, part, channels), channels, SHOWN);
     char *own = text_of(part_of(session->own_normal, part, channels), channels, SHOWN);
     if (theirs && own && given)
-        net_note(notes, "%s %s is used, as asked for; %s were trained with %s", keys[part].path, own, weights, theirs);
+        net_note(notes, "%s %s is used, as asked for; %s was trained with %s", keys[part].path, own, weights, theirs);
     else if (theirs && own)
-        net_note(notes, "%s were trained with %s %s, which is used; this program's own is %s", weights, keys[part].path,
+        net_note(notes, "%s was trained with %s %s, which is used; this program's own is %s", weights, keys[part].path,
                  theirs, own);
     free(theirs);
     free(own);

@@ -481,8 +481,9 @@ static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take
         || net_fail(error, "cannot read %s: %m", file->path);
     for (int64_t done = 0; good && done < tensor->elements;) {
         int64_t some = tensor->elements - done < PIECE / size ? tensor->elements - done : PIECE / size;
-        good = read_bytes(file, piece, some * size, tensor->name, error)
-            && take(context, done, piece, some, tensor->dtype);
+        good = read_bytes(file, piece, some * size, tensor->name, error);
+        if (good && !take(context, done, piece, some, tensor->dtype))
+            return false;
         done += some;
     }
     return good;

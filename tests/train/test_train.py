@@ -89,8 +89,7 @@ def test_a_resumed_run_is_the_run(optimizer, stop, data, tmp_path):
 def test_resume_refuses_another_run(data, tmp_path):
     program = small()
     train(program, data, "--max-steps", 2, "--checkpoint", tmp_path / "c", "--save", tmp_path / "w")
-    told = train(program, data, "--resume", tmp_path / "c", "--batch", 10, expect=1).stderr
-    assert "batch 48" in told
+    assert "seed 1" in train(program, data, "--resume", tmp_path / "c", "--seed", 2, expect=1).stderr
     assert "shuffled" in train(program, data, "--resume", tmp_path / "c", "--no-shuffle", expect=1).stderr
     assert "is no checkpoint" in train(program, data, "--resume", tmp_path / "w", expect=1).stderr
     assert "optimizer sgd" in train(small("adam"), data, "--resume", tmp_path / "c", expect=1).stderr
@@ -224,7 +223,7 @@ def test_a_loss_that_is_no_number_stops_the_run(data, tmp_path):
     told = train(program, data, "--resume", tmp_path / "c", "--epochs", 100, "--lr", 1000, "--set", "optimizer.weight_decay=1000", *kept,
                  expect=1).stderr
     assert re.search(r"error: the loss is (nan|infinite) at step \d+ \(epoch [3-9]\): .* is the first that is not finite; the run is stopped", told)
-    assert told.count("\n") == 1
+    assert [line.split(": ")[1] for line in told.splitlines()] == ["note", "note", "note", "error"]
     assert read_log(tmp_path / "log")[-1]["loss"] is None
     assert [(tmp_path / name).read_bytes() for name in "cw"] == before
     train(program, data, "--resume", tmp_path / "c", "--epochs", 3)
@@ -261,15 +260,6 @@ def test_where_the_first_value_that_is_no_number_came_from(kernels, layers, loss
     program = trainer(GROWING % (grow(layers), loss), f"--kernels={kernels}")
     for threads in 1, 3:
         assert told in train(program, data, "--threads", threads, expect=1).stderr
-
-
-def test_a_parameter_that_is_no_number(data, tmp_path):
-    program = small()
-    train(program, data, "--max-steps", 1, "--save", tmp_path / "w")
-    weights = {name: tensor.copy() for name, tensor in read_safetensors(tmp_path / "w").items()}
-    weights["fc.weight"][0, 3] = np.nan
-    write_safetensors(tmp_path / "spoilt", weights)
-    assert "fc.weight[3] is nan already; the run is stopped" in train(program, data, "--init", tmp_path / "spoilt", expect=1).stderr
 
 
 def test_weights_that_are_no_numbers_are_not_saved(data, tmp_path):
