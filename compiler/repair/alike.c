@@ -16,7 +16,8 @@ typedef LIST(Windowed) WindowList;
 enum Part { PART_NONE = -1, PART_KERNEL, PART_STRIDE, PART_PADDING, PART_OTHER, PARTS };
 
 static const char *const part_names[PARTS][4] = {
-    [PART_KERNEL] = {"kernel_size", "kernel", "k", NULL}, [PART_STRIDE] = {"stride", NULL}, [PART_PADDING] = {"padding", "pad", NULL},
+    [PART_KERNEL] = {"kernel_size", "kernel", "k", NULL}, [PART_STRIDE] = {"stride", NULL},
+    [PART_PADDING] = {"padding", "pad", NULL},
     [PART_OTHER] = {"dilation", "ceil_mode", NULL},
 };
 
@@ -45,9 +46,22 @@ static const char *param_name(const BlockDef *def, const ArgList *arguments, int
     return def->params.items[at].name;
 }
 
+static const char *argument_name(const Operator *op, const BlockDef *def, const ArgList *arguments, int at)
+{
+    if (def)
+        return param_name(def, arguments, at);
+    const ArgSpec *spec = spec_of(op, arguments, at);
+    return spec ? spec->name : NULL;
+}
+
 static int64_t number_of(const Expr *value)
 {
     return value && value->kind == EXPR_INT ? value->integer : -1;
+}
+
+static bool is_same(const Expr *value)
+{
+    return value->kind == EXPR_PATH && strcmp(value->word, "same") == 0;
 }
 
 /* Of a block, what its parameters are unless given. */
@@ -78,14 +92,13 @@ static bool read_window(const Program *program, const Expr *call, Windowed *wind
         window->lacks = "padding";
     bool own_stride = op && operator_arg(op, "out_channels") < 0, same = false;
     for (int i = 0; i < call->arguments.count; i++) {
-        const ArgSpec *spec = op ? spec_of(op, &call->arguments, i) : NULL;
         const Expr *value = call->arguments.items[i].value;
-        enum Part part = part_of(op ? (spec ? spec->name : NULL) : param_name(def, &call->arguments, i));
+        enum Part part = part_of(argument_name(op, def, &call->arguments, i));
         if (part == PART_NONE)
             continue;
         parts[part] = number_of(value);
         own_stride &= part != PART_STRIDE;
-        same |= part == PART_PADDING && value->kind == EXPR_PATH && strcmp(value->word, "same") == 0;
+        same |= part == PART_PADDING && is_same(value);
         window->lacks = part == PART_PADDING ? NULL : window->lacks;
     }
     window->kernel = parts[PART_KERNEL];
@@ -114,7 +127,8 @@ static bool keeps_size(const Windowed *window)
 /* One that would, were it given its padding. */
 static bool lacks_padding(const Windowed *window)
 {
-    return window->lacks && window->stride == 1 && window->padding == 0 && window->kernel > 1 && window->kernel % 2 == 1;
+    return window->lacks && window->stride == 1 && window->padding == 0 && window->kernel > 1 &&
+           window->kernel % 2 == 1;
 }
 
 static bool others_keep_size(const WindowList *windows, int odd)
@@ -145,7 +159,8 @@ static bool may_give(const Body *body, const BlockDef *def, int64_t number)
 {
     for (int i = 0; body && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
-        if (gives(stmt->call, def, number) || may_give(stmt->body, def, number) || may_give(stmt->other, def, number))
+        if (gives(stmt->call, def, number) || may_give(stmt->body, def, number) ||
+            may_give(stmt->other, def, number))
             return true;
     }
     return false;
@@ -168,10 +183,12 @@ static bool parameter_says(const Program *program, const BlockDef *def, int64_t 
 
 /* -------------------------------------------------------------- the concat */
 
-void propose_alike(const Program *program, const Diagnostic *fault, const Site *site, CandidateList *candidates)
+void propose_alike(const Program *program, const Diagnostic *fault, const Site *site,
+                   CandidateList *candidates)
 {
     const Stmt *stmt = site->stmt;
-    if (site->distance > 0 || strcmp(fault->code, "concat-mismatch") != 0 || stmt->kind != STMT_CALL || !stmt->body)
+    if (site->distance > 0 || strcmp(fault->code, "concat-mismatch") != 0 ||
+        stmt->kind != STMT_CALL || !stmt->body)
         return;
     WindowList windows = {0};
     add_windows(program, stmt->body, &windows);
@@ -179,10 +196,11 @@ void propose_alike(const Program *program, const Diagnostic *fault, const Site *
         const Windowed *window = &windows.items[i];
         if (!lacks_padding(window))
             continue;
-        Candidate *made = propose_argument(fault, window->call, SIZE_KEEPING, window->lacks, window->kernel / 2, candidates);
+        int64_t half = window->kernel / 2;
+        Candidate *made = propose_argument(fault, window->call, SIZE_KEEPING, window->lacks, half, candidates);
         if (!made)
             continue;
         made->among = span_between(stmt->span, stmt->body->close);
-        made->plain = others_keep_size(&windows, i) && !parameter_says(program, site->def, window->kernel / 2);
+        made->plain = others_keep_size(&windows, i) && !parameter_says(program, site->def, half);
     }
 }

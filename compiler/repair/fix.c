@@ -28,7 +28,8 @@ static EditList certain_edits(const DiagnosticLog *log, const Source *source)
         const Diagnostic *d = log->waiting.items[i];
         for (int k = 0; k < d->remarks.count; k++) {
             const Remark *remark = &d->remarks.items[k];
-            if (strcmp(applicability(d, remark), "machine-applicable") == 0 && remark->edits.items[0].at.source == source)
+            if (strcmp(applicability(d, remark), "machine-applicable") == 0 &&
+                remark->edits.items[0].at.source == source)
                 add_edits(&remark->edits, &edits);
         }
     }

@@ -75,15 +75,18 @@ void propose_logits(const Program *program, const Diagnostic *fault, CandidateLi
 {
     const Body *body = program->network ? program->network->body : NULL;
     bool of_loss = program->train && compare_spans(fault->marks.items[0].at, program->train->span) > 0;
-    if (!body || !body->stmts.count || !of_loss || !fault->sized || fault->wanted.rank != 1 || fault->actual.rank != 3)
+    if (!body || !body->stmts.count || !of_loss || !fault->sized)
+        return;
+    if (fault->wanted.rank != 1 || fault->actual.rank != 3)
         return;
     const Stmt *last = body->stmts.items[body->stmts.count - 1];
     const char *indent = indentation(last->span);
     if (last->body)
         return;
-    add_candidate(candidates, SIZE_NUMBER, 0, insertion_after(last->span), indent ? format("\n%sflatten", indent) : "; flatten",
-                  format("`flatten` after line %d makes [%lld]", last->span.end_line,
-                         (long long)shape_elements(fault->actual)))->plain = true;
+    const char *text = indent ? format("\n%sflatten", indent) : "; flatten";
+    const char *means = format("`flatten` after line %d makes [%lld]", last->span.end_line,
+                               (long long)shape_elements(fault->actual));
+    add_candidate(candidates, SIZE_NUMBER, 0, insertion_after(last->span), text, means)->plain = true;
 }
 
 /* The output size of a 1x1 convolution of this stride. */
@@ -100,7 +103,8 @@ static const char *argument_words(const Stmt *stmt, const char *name)
         const ArgSpec *spec = spec_of(op, &stmt->call->arguments, i);
         Span at = stmt->call->arguments.items[i].value->span;
         if (spec && strcmp(spec->name, name) == 0 && at.line == at.end_line)
-            return format("%.*s", at.end_column - at.column, at.source->chars + at.source->line_starts[at.line - 1] + at.column - 1);
+            return format("%.*s", at.end_column - at.column,
+                          at.source->chars + at.source->line_starts[at.line - 1] + at.column - 1);
     }
     return NULL;
 }
@@ -146,13 +150,17 @@ static void propose_other_side(const Site *site, const Body *shortcut, Candidate
     if (!channels || !only || only->kind != STMT_IF || only->other)
         return;
     const char *side = format("else { conv2d(%s, 1) }", channels);
-    add_candidate(candidates, SIZE_NUMBER, site->distance, insertion_after(only->body->close), format(" %s", side),
-                  format("`%s` in the shortcut makes the shapes fit", side));
+    add_candidate(candidates, SIZE_NUMBER, site->distance, insertion_after(only->body->close),
+                  format(" %s", side), format("`%s` in the shortcut makes the shapes fit", side));
 }
 
-static void add_shortcut(const Site *site, const char *shortcut, const char *text, CandidateList *candidates)
+static void add_shortcut(const Diagnostic *fault, const Site *site, const char *convolution, CandidateList *candidates)
 {
-    add_candidate(candidates, SIZE_NUMBER, site->distance, insertion_after(site->stmt->body->close), format(" %s", shortcut), text);
+    const char *shortcut = format("shortcut { %s }", convolution);
+    add_candidate(candidates, SIZE_NUMBER, site->distance, insertion_after(site->stmt->body->close),
+                  format(" %s", shortcut),
+                  format("`%s` after the body makes %s of %s", shortcut, shape_text(fault->actual),
+                         shape_text(fault->wanted)));
 }
 
 /* A 1x1 convolution that takes what is skipped to the body's shape. */
@@ -160,7 +168,8 @@ static void propose_shortcut(const Diagnostic *fault, const Site *site, Candidat
 {
     const Stmt *stmt = site->stmt;
     Shape body = fault->actual, x = fault->wanted;
-    if (!fault->sized || stmt->kind != STMT_SKIP || site->distance > 0 || x.rank != 3 || body.rank != 3)
+    if (!fault->sized || stmt->kind != STMT_SKIP || site->distance > 0 || x.rank != 3 ||
+        body.rank != 3)
         return;
     if (stmt->other) {
         propose_other_side(site, stmt->other, candidates);
@@ -168,16 +177,14 @@ static void propose_shortcut(const Diagnostic *fault, const Site *site, Candidat
     }
     const char *own = site->def && site->def->params.count ? shortcut_of_body(stmt->body) : NULL;
     if (own) {
-        const char *shortcut = format("shortcut { %s }", own);
-        add_shortcut(site, shortcut, format("`%s` after the body makes %s of %s", shortcut, shape_text(body), shape_text(x)), candidates);
+        add_shortcut(fault, site, own, candidates);
         return;
     }
     for (int64_t stride = 1; stride <= 16; stride++) {
         if (strided(x.dim[1], stride) != body.dim[1] || strided(x.dim[2], stride) != body.dim[2])
             continue;
         const char *step = stride > 1 ? format(", stride=%lld", (long long)stride) : "";
-        const char *shortcut = format("shortcut { conv2d(%lld, 1%s) }", (long long)body.dim[0], step);
-        add_shortcut(site, shortcut, format("`%s` after the body makes %s of %s", shortcut, shape_text(body), shape_text(x)), candidates);
+        add_shortcut(fault, site, format("conv2d(%lld, 1%s)", (long long)body.dim[0], step), candidates);
         return;
     }
 }
@@ -252,7 +259,7 @@ static const char *channels_first(const ShapeExpr *shape)
         dim[i] = shape->dims.items[i]->integer;
     }
     bool last = (dim[2] == 1 || dim[2] == 3 || dim[2] == 4) && dim[0] > dim[2] && dim[1] > dim[2];
-    return last ? format("[%lld, %lld, %lld]", (long long)dim[2], (long long)dim[0], (long long)dim[1]) : NULL;
+    return last ? shape_text(shape_of(3, dim[2], dim[0], dim[1])) : NULL;
 }
 
 static const ShapeExpr *input_of(const Program *program)
@@ -288,11 +295,12 @@ static void propose_multiples(const ShapeExpr *image, CandidateList *candidates)
         return;
     for (int64_t factor = 2; factor <= MOST; factor *= 2) {
         Shape shape = rounded_up(image, factor);
-        if (shape_equal(shape, rounded_up(image, 1)) || (2 * factor < MOST && shape_equal(shape, rounded_up(image, 2 * factor))))
+        bool same = 2 * factor < MOST && shape_equal(shape, rounded_up(image, 2 * factor));
+        if (same || shape_equal(shape, rounded_up(image, 1)))
             continue;
         add_candidate(candidates, SIZE_KEEPING, 0, image->span, shape_text(shape),
-                      format("input %s: sizes divisible by %lld, of which no half leaves a rest", shape_text(shape),
-                             (long long)factor));
+                      format("input %s: sizes divisible by %lld, of which no half leaves a rest",
+                             shape_text(shape), (long long)factor));
     }
 }
 
@@ -302,13 +310,15 @@ void propose_input(const Program *program, const Diagnostic *fault, CandidateLis
     const ShapeExpr *shape = input_of(program);
     const char *first = shape ? channels_first(shape) : NULL;
     if (shape && fault->sized && compare_spans(shape->span, fault->marks.items[0].at) == 0) {
-        Candidate *made = add_candidate(candidates, SIZE_NUMBER, 0, shape->span, shape_text(fault->wanted),
-                                        format("input %s is what arrives", shape_text(fault->wanted)));
+        const char *wanted = shape_text(fault->wanted);
+        Candidate *made = add_candidate(candidates, SIZE_NUMBER, 0, shape->span, wanted,
+                                        format("input %s is what arrives", wanted));
         made->plain = made->root = true;
         return;
     }
     if (first)
-        add_candidate(candidates, SIZE_KEEPING, 0, shape->span, first, format("input %s: the channels come first", first));
+        add_candidate(candidates, SIZE_KEEPING, 0, shape->span, first,
+                      format("input %s: the channels come first", first));
     if (shape && strcmp(fault->code, "concat-mismatch") == 0)
         propose_multiples(shape, candidates);
 }

@@ -135,8 +135,9 @@ const char *edited_call(const Expr *call, const EditList *edits)
 Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at, const char *replacement, const char *text)
 {
     for (int i = 0; i < candidates->count; i++) {
-        const Edit *edit = &candidates->items[i].edits.items[0];
-        if (compare_spans(edit->at, at) == 0 && strcmp(edit->text, replacement) == 0 && candidates->items[i].edits.count == 1)
+        const EditList *edits = &candidates->items[i].edits;
+        if (edits->count == 1 && compare_spans(edits->items[0].at, at) == 0 &&
+            strcmp(edits->items[0].text, replacement) == 0)
             return &candidates->items[i];
     }
     Candidate candidate = { .size = size, .distance = distance, .text = text };
@@ -181,7 +182,8 @@ static int64_t written_number(const Site *site, const char *name, int64_t otherw
 /* What the window that is written spans; -1: none is, or no number. */
 static int64_t written_window(const Site *site)
 {
-    int64_t kernel = written_number(site, "kernel_size", -1), dilation = written_number(site, "dilation", 1);
+    int64_t kernel = written_number(site, "kernel_size", -1);
+    int64_t dilation = written_number(site, "dilation", 1);
     return kernel > 0 && dilation > 0 ? (kernel - 1) * dilation + 1 : -1;
 }
 
@@ -222,8 +224,8 @@ static const char *argument_at_end(const Expr *call, const char *name, const cha
     return format("%s%s=%s", call->arguments.count ? ", " : "", name, value);
 }
 
-Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name, int64_t value,
-                            CandidateList *candidates)
+Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name,
+                            int64_t value, CandidateList *candidates)
 {
     if (!call->parenthesised)
         return NULL;
@@ -233,7 +235,8 @@ Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size
     const char *edited = edited_call(call, &edits);
     if (!edited)
         return NULL;
-    Candidate *made = add_candidate(candidates, size, 0, edits.items[0].at, text, format("%s %s", edited, outcome(fault)));
+    Candidate *made = add_candidate(candidates, size, 0, edits.items[0].at, text,
+                                    format("%s %s", edited, outcome(fault)));
     made->call = call;
     return made;
 }
@@ -250,8 +253,10 @@ static void propose_absent(const Diagnostic *fault, const Site *site, Size size,
     for (int i = 0; site->def && i < site->def->params.count; i++)
         if (strcmp(site->def->params.items[i].name, name) == 0)
             propose(fault, site, SIZE_KEEPING, at, argument_at_end(call, name, name), candidates);
-    for (int i = 0; i < values->count; i++)
-        propose(fault, site, size, at, argument_at_end(call, name, format("%lld", (long long)values->items[i])), candidates);
+    for (int i = 0; i < values->count; i++) {
+        const char *value = format("%lld", (long long)values->items[i]);
+        propose(fault, site, size, at, argument_at_end(call, name, value), candidates);
+    }
 }
 
 /* A convolution's stride is 1 unless given, a pool's its window. */
@@ -305,7 +310,8 @@ static bool is_constant(const Expr *value)
 }
 
 /* A pool whose last window is only in part within the image. */
-static void propose_whole_windows(const Diagnostic *fault, const Site *site, CandidateList *candidates)
+static void propose_whole_windows(const Diagnostic *fault, const Site *site,
+                                  CandidateList *candidates)
 {
     const ArgList *arguments = &site->stmt->call->arguments;
     for (int i = 1; i < arguments->count; i++) {
@@ -313,7 +319,8 @@ static void propose_whole_windows(const Diagnostic *fault, const Site *site, Can
         Span at = span_between(arguments->items[i - 1].value->span, arg->value->span);
         at.line = arguments->items[i - 1].value->span.end_line;
         at.column = arguments->items[i - 1].value->span.end_column;
-        if (arg->name && strcmp(arg->name, "ceil_mode") == 0 && arg->value->kind == EXPR_BOOL && arg->value->integer)
+        if (arg->name && strcmp(arg->name, "ceil_mode") == 0 && arg->value->kind == EXPR_BOOL &&
+            arg->value->integer)
             propose(fault, site, SIZE_KEEPING, at, "", candidates);
     }
 }

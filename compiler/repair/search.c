@@ -119,7 +119,8 @@ static void drop_consequences(Search *search, const CandidateList *fit)
 
 /* Whether the only one that fits may be made unasked: it is of a kind that is
  * hardly ever wrong, and of all others none fits, however much it changes. */
-static bool is_certain(Search *search, const Diagnostic *fault, const CandidateList *candidates, const CandidateList *fit)
+static bool is_certain(Search *search, const Diagnostic *fault, const CandidateList *candidates,
+                       const CandidateList *fit)
 {
     const Candidate *only = &fit->items[0];
     bool rooted = search->rooted;
@@ -127,7 +128,8 @@ static bool is_certain(Search *search, const Diagnostic *fault, const CandidateL
         return false;
     for (int i = 0; i < candidates->count && affords(search); i++) {
         Candidate other = candidates->items[i];
-        bool same = only->among.source && other.call && starts_within(other.call->span, only->among);
+        bool same = only->among.source && other.call &&
+                    starts_within(other.call->span, only->among);
         if (other.size > only->size && !same && fits(search, fault, &other))
             return false;
     }
@@ -167,7 +169,7 @@ static void search_edits(Search *search, Diagnostic *fault)
     propose_signature(search->program, fault, &candidates);
     propose_logits(search->program, fault, &candidates);
     sort_candidates(&candidates);
-    for (Size size = 0; size < (asserted ? SIZE_STRUCTURE : SIZES) && fit.count == asserted; size++) {
+    for (Size size = 0; fit.count == asserted && size < (asserted ? SIZE_STRUCTURE : SIZES); size++) {
         search->kept = size < SIZE_STRUCTURE ? LAST_BYTES : 0;
         try_size(search, fault, &candidates, size, &fit);
         asserted = size == SIZE_ASSERTED_INPUT ? fit.count : asserted;

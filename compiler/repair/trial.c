@@ -181,7 +181,8 @@ static bool leaves_syntax_error(const Trial *trial, const EditList *edits)
     for (int i = 0; i < trial->log->waiting.count; i++) {
         const Diagnostic *d = trial->log->waiting.items[i];
         for (int k = 0; k < edits->count; k++)
-            if (strcmp(d->code, "syntax") == 0 && d->marks.items[0].at.line == edits->items[k].at.line)
+            if (strcmp(d->code, "syntax") == 0 &&
+                d->marks.items[0].at.line == edits->items[k].at.line)
                 return true;
     }
     return false;

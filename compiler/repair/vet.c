@@ -58,13 +58,16 @@ static bool is_of_statement(Span edit, Span statement)
 {
     const char *from = place(edit, false), *to = place(edit, true);
     const char *start = place(statement, false), *end = place(statement, true);
-    return (from >= start && to <= end) || (from <= start && to >= end && is_blank(from, start) && is_blank(end, to));
+    if (from >= start && to <= end)
+        return true;
+    return from <= start && to >= end && is_blank(from, start) && is_blank(end, to);
 }
 
 static bool meets(Span edit, Span statement)
 {
     return edit.source == statement.source && is_well_formed(statement) &&
-           place(edit, false) < place(statement, true) && place(edit, true) > place(statement, false);
+           place(edit, false) < place(statement, true) &&
+           place(edit, true) > place(statement, false);
 }
 
 /* What is in no statement, as a brace too many, is no more than a line. */
