@@ -23,8 +23,8 @@ void *net_allocate(size_t count, size_t size, NetError *error);        /* zeroed
 /* ------------------------------------------------------ core/signals.c */
 
 /* From here on SIGINT, SIGTERM, SIGHUP and a batch system's warnings ask the
- * program to end, unless they were ignored when it was started: it exits with
- * 128 + the signal, until net_signals_work; then it is to look.  A second one of
+ * program to end, unless they were ignored when it was started: it dies of them,
+ * until net_signals_work; then it is to look.  A second one of
  * the kind, a second later, kills.  A pipe without a reader and a file at its
  * size's limit are errors of the write, and no deaths. */
 void net_signals_catch(void);

@@ -31,11 +31,17 @@ static volatile sig_atomic_t asked;     /* the first signal; 0: none came */
 static volatile sig_atomic_t working;   /* there is something to save */
 static volatile double since[LONGEST_SIGNAL];   /* when each signal first came; 0: it did not */
 
-static void die_of(int number)
+/* As if nobody had caught it; a container's first process outlives that. */
+static _Noreturn void die_of(int number)
 {
+    sigset_t one;
     net_remove_unfinished();
     signal(number, SIG_DFL);
-    raise(number);              /* delivered when the handler returns */
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
+    raise(number);
+    _exit(DEATH + number);
 }
 
 /* The kernel repeats SIGXCPU every second until it kills by itself. */
