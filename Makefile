@@ -11,6 +11,7 @@
 # make mutants N=10000 FROM=1   models with one random fault each, and what is said of them
 # make faults   every allocation and system call of every command fails once
 # make kills N=2000   training runs and writers of files are killed and taken up again
+# make costs SIZES=2000,4000,8000   time and memory of every command against doubled inputs
 # make golden   rewrites the tests' expectations, for a diff to review
 # make install  puts netc and its library under PREFIX
 
@@ -176,6 +177,10 @@ BENCH_PYTHON ?= $(PYTHON)
 bench: all
 	@BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 
+SIZES = 2000,4000,8000
+costs: all
+	@$(PYTHON) tests/costs/costs.py --sizes $(SIZES)
+
 mutants: all
 	MUTANTS=$(N) MUTANTS_FROM=$(FROM) $(PYTHON) -m pytest -q -s tests/diagnostics/test_mutations.py
 
@@ -194,7 +199,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills bench golden install clean
+.PHONY: all deps mnist demo test test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills costs bench golden install clean
 .DELETE_ON_ERROR:
 -include $(FUZZ_COMPILER:.o=.d) $(FUZZ_RUNTIME:.o=.d)
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

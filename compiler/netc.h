@@ -39,6 +39,9 @@ void *arena_allocate_array(size_t count, size_t size);  /* the product is checke
  * arena in use; use_arena gives the one used before, and NULL is the lasting one. */
 typedef struct Arena Arena;
 Arena *new_arena(void);
+/* For a passage of work that the arena in use outlives: what was interned there
+ * stays the one of its name, what is interned here is dropped. */
+Arena *new_passing_arena(void);
 Arena *use_arena(Arena *arena);
 void drop_arena(Arena *arena);                  /* not the one in use */
 
@@ -61,6 +64,14 @@ void *memory_resize(void *memory, size_t bytes);
 
 /* The printed text, to free(), and its length. */
 char *print(const char *template, va_list arguments, int *length);
+
+/* From interned names to pointers; what is not there is NULL. */
+typedef struct Map {
+    struct MapSlot { const char *key; void *value; } *slots;
+    int count, capacity;
+} Map;
+void *map_get(const Map *map, const char *key);
+void map_set(Map *map, const char *key, void *value);
 
 /* A growing text. */
 typedef struct Text { char *chars; size_t length, capacity; } Text;
@@ -568,7 +579,10 @@ struct Tensor {
      * where memory is shared beyond that is the planner's choice (Placement). */
     Tensor *base;
     int64_t offset;             /* in elements per lane */
-    Tensor *next_view;          /* gradients: a base's views, chained */
+    Tensor *root;               /* the base's base, and so on to the last; itself, mostly */
+    int64_t root_offset;        /* from there */
+    Tensor *next_view;          /* gradients: a root's views, chained; set and used by the gradient pass, */
+    bool read_late;             /* which also notes what a whole-batch node will read */
 };
 
 /* An element-by-element node that another one does on the values it stores; the
@@ -694,6 +708,7 @@ SettingInfo setting_info(int i);                /* name NULL: there are no more 
 
 /* For build.c and the passes. */
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
+void make_view(Tensor *tensor, Tensor *base, int64_t offset);   /* of a part of base, `offset` elements on */
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
 void add_aux(Graph *graph, Node *node);         /* node->aux, of node->aux_shape, if it has one */
 
@@ -810,6 +825,7 @@ typedef struct Plan {
     int lanes;                  /* 1: for one image, [height][width][channels] */
     unsigned fuse;              /* FUSE_… */
     LIST(Node *) schedule;      /* in execution order */
+    struct Memory { Tensor *root; int64_t offset; } *memory;    /* by tensor id: whose memory it is; see memory_of */
     LIST(int) phase_of;         /* by position in schedule, ascending */
     int phases;
     Placement *places;          /* by tensor id */
@@ -823,6 +839,10 @@ typedef struct Plan {
 void node_accesses(const Node *node, bool training, AccessList *accesses);
 bool plan_skips(const Plan *plan, const Node *node);    /* a view here: nothing runs */
 void make_schedule(Plan *plan);
+/* The tensor whose memory it is, and where in it: a slice of a gradient is written
+ * with the whole, and what does not run hands its input on.  Before tensors are
+ * added to the plan. */
+static inline struct Memory memory_of(const Plan *plan, const Tensor *tensor) { return plan->memory[tensor->id]; }
 void make_phases(Plan *plan);   /* of the fused schedule */
 /* fuse.c: does element-by-element nodes inside the kernels that make their input. */
 void fuse_plan(Plan *plan);

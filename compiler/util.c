@@ -38,6 +38,7 @@ struct Arena {
     Block *blocks;
     const char **names;         /* interned here */
     size_t name_slots, name_count;
+    const Arena *outer;         /* whose names are known here; NULL: no other's */
 };
 
 static Arena lasting;
@@ -119,6 +120,13 @@ Arena *new_arena(void)
     return made;
 }
 
+Arena *new_passing_arena(void)
+{
+    Arena *made = new_arena();
+    made->outer = arena;
+    return made;
+}
+
 Arena *use_arena(Arena *next)
 {
     Arena *before = arena;
@@ -171,12 +179,20 @@ static uint64_t hash_bytes(const char *chars, size_t length)        /* FNV-1a */
 }
 
 /* The slot that holds these characters, or the empty one where they belong. */
-static const char **find_slot(const char *chars, size_t length)
+static const char **find_slot(const Arena *where, uint64_t hash, const char *chars, size_t length)
 {
-    size_t at = hash_bytes(chars, length) & (arena->name_slots - 1);
-    while (arena->names[at] && (strncmp(arena->names[at], chars, length) || arena->names[at][length]))
-        at = (at + 1) & (arena->name_slots - 1);
-    return &arena->names[at];
+    size_t at = hash & (where->name_slots - 1);
+    while (where->names[at] && (strncmp(where->names[at], chars, length) || where->names[at][length]))
+        at = (at + 1) & (where->name_slots - 1);
+    return &where->names[at];
+}
+
+static const char *outer_name(uint64_t hash, const char *chars, size_t length)
+{
+    const char *name = NULL;
+    for (const Arena *outer = arena->outer; outer && !name; outer = outer->outer)
+        name = outer->name_slots ? *find_slot(outer, hash, chars, length) : NULL;
+    return name;
 }
 
 static void grow_names(void)
@@ -187,7 +203,7 @@ static void grow_names(void)
     arena->names = arena_allocate_array(arena->name_slots, sizeof *arena->names);
     for (size_t i = 0; i < old_slots; i++)
         if (old[i])
-            *find_slot(old[i], strlen(old[i])) = old[i];
+            *find_slot(arena, hash_bytes(old[i], strlen(old[i])), old[i], strlen(old[i])) = old[i];
 }
 
 const char *intern_range(const char *chars, size_t length)
@@ -195,7 +211,11 @@ const char *intern_range(const char *chars, size_t length)
     if (arena->name_count * 2 >= arena->name_slots)
         grow_names();
     length = strnlen(chars, length);
-    const char **slot = find_slot(chars, length);
+    uint64_t hash = hash_bytes(chars, length);
+    const char *known = outer_name(hash, chars, length);
+    if (known)
+        return known;
+    const char **slot = find_slot(arena, hash, chars, length);
     if (!*slot) {
         char *copy = arena_allocate(length + 1);
         memcpy(copy, chars, length);
@@ -221,14 +241,54 @@ char *print(const char *template, va_list arguments, int *length)
 
 const char *format(const char *template, ...)
 {
-    int length;
+    char few[256];
     va_list arguments;
+    va_start(arguments, template);
+    int length = vsnprintf(few, sizeof few, template, arguments);
+    va_end(arguments);
+    if (length >= 0 && (size_t)length < sizeof few)
+        return intern_range(few, (size_t)length);
     va_start(arguments, template);
     char *chars = print(template, arguments, &length);
     va_end(arguments);
     const char *name = intern_range(chars, (size_t)length);
     free(chars);
     return name;
+}
+
+/* ---- maps: open-addressed, by the address of an interned name */
+
+static struct MapSlot *find_map_slot(const Map *map, const char *key)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
+    int mask = map->capacity - 1, at = (int)(hash >> 40) & mask;
+    while (map->slots[at].key != NULL && map->slots[at].key != key)
+        at = (at + 1) & mask;
+    return &map->slots[at];
+}
+
+static void grow_map(Map *map)
+{
+    Map larger = {.count = map->count, .capacity = map->capacity > 0 ? 2 * map->capacity : 8};
+    larger.slots = NEW_ARRAY(struct MapSlot, (size_t)larger.capacity);
+    for (int i = 0; i < map->capacity; i++)
+        if (map->slots[i].key != NULL)
+            *find_map_slot(&larger, map->slots[i].key) = map->slots[i];
+    *map = larger;
+}
+
+void *map_get(const Map *map, const char *key)
+{
+    return map->capacity > 0 ? find_map_slot(map, key)->value : NULL;
+}
+
+void map_set(Map *map, const char *key, void *value)
+{
+    if (2 * map->count >= map->capacity)
+        grow_map(map);
+    struct MapSlot *slot = find_map_slot(map, key);
+    map->count += slot->key == NULL;
+    *slot = (struct MapSlot){key, value};
 }
 
 /* ---- texts */
@@ -251,13 +311,21 @@ static void text_reserve(Text *text, size_t more)
 
 void text_add(Text *text, const char *template, ...)
 {
-    int length;
     va_list arguments;
+    text_reserve(text, 0);
+    size_t room = text->capacity - text->length;
     va_start(arguments, template);
-    char *chars = print(template, arguments, &length);
+    int length = vsnprintf(text->chars + text->length, room, template, arguments);
     va_end(arguments);
-    text_add_range(text, chars, (size_t)length);
-    free(chars);
+    if (length < 0)
+        out_of_memory(strlen(template));
+    if ((size_t)length >= room) {
+        text_reserve(text, (size_t)length);
+        va_start(arguments, template);
+        vsnprintf(text->chars + text->length, (size_t)length + 1, template, arguments);
+        va_end(arguments);
+    }
+    text->length += (size_t)length;
 }
 
 void text_add_range(Text *text, const char *chars, size_t length)

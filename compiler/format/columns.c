@@ -22,28 +22,28 @@ static bool is_word(int kind)
     return kind == IF || kind == ELSE || kind == AND || kind == OR || kind == NOT;
 }
 
-typedef struct Place {          /* of a word in its statement */
-    int depth;                  /* of ( and [ */
-    bool text, value;           /* within quotes; within the braces of a text */
-    bool negates;               /* the word before is a sign, not a difference */
-} Place;
-
 static int kind_at(const Statement *statement, int at)
 {
     return statement->parts.items[at].word->kind;
 }
 
-static Place place_of(const Statement *statement, int from, int at)
+/* From the nearest word before whose place is known: who asks word by word makes one pass. */
+static Place place_of(const Statement *statement, int at)
 {
-    Place place = {0};
-    for (int i = from; i < at; i++) {
+    Part *parts = statement->parts.items;
+    int i = at;
+    while (i > 0 && !parts[i].place.known)
+        i--;
+    for (parts[0].place.known = true; i < at; i++) {
+        Place place = parts[i].place;
         int kind = kind_at(statement, i);
         place.depth += (kind == LPAREN || kind == LBRACKET) - (kind == RPAREN || kind == RBRACKET);
         place.text = (place.text || kind == TEXT_BEGIN) && kind != TEXT_END;
         place.value = (place.value || kind == TEXT_OPEN) && kind != TEXT_CLOSE;
-        place.negates = kind == MINUS && (i == from || !ends_value(kind_at(statement, i - 1)));
+        place.negates = kind == MINUS && (i == 0 || !ends_value(kind_at(statement, i - 1)));
+        parts[i + 1].place = place;
     }
-    return place;
+    return parts[at].place;
 }
 
 static bool is_product(int kind)
@@ -59,9 +59,9 @@ static bool is_applied(const Statement *statement, int before, int depth, bool b
     return kind_at(statement, before) == NAME && !first && !signature;
 }
 
-bool is_spaced(const Statement *statement, int from, int at)
+bool is_spaced(const Statement *statement, int at)
 {
-    Place place = place_of(statement, from, at);
+    Place place = place_of(statement, at);
     int before = kind_at(statement, at - 1), kind = kind_at(statement, at);
     if (place.text && !(place.value && (is_word(kind) || is_word(before) || before == COMMA)))
         return false;
@@ -89,7 +89,7 @@ void add_flat(const Statement *statement, int from, int to, Text *out)
 {
     for (int i = from; i < to; i++) {
         const Part *part = &statement->parts.items[i];
-        text_add(out, "%*s", part->pad + (i > from && is_spaced(statement, from, i)), "");
+        text_add(out, "%*s", part->pad + (i > from && is_spaced(statement, i)), "");
         if (part->body)
             add_body(part->body, out);
         else

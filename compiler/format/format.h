@@ -37,10 +37,18 @@ typedef struct Remark {         /* a comment; chars NULL: none */
 
 typedef struct Rows Rows;
 
+typedef struct Place {          /* of a word in its statement */
+    bool known;                 /* computed, that is */
+    int depth;                  /* of ( and [ */
+    bool text, value;           /* within quotes; within the braces of a text */
+    bool negates;               /* the word before is a sign, not a difference */
+} Place;
+
 typedef struct Part {           /* a word, or a body in braces */
     const Token *word;
     Rows *body;
     int pad;                    /* further spaces before it */
+    Place place;
     LIST(Remark) remarks;       /* before it, within the statement */
 } Part;
 
@@ -74,7 +82,7 @@ int width_of(const char *text);                 /* in columns */
 /* The statement's parts [from, to) on one line. */
 void add_flat(const Statement *statement, int from, int to, Text *out);
 /* Whether a space stands before parts[at], of a line that begins at `from`. */
-bool is_spaced(const Statement *statement, int from, int at);
+bool is_spaced(const Statement *statement, int at);
 const char *flat_row(const Row *row);           /* all of it on one line, but for the remark */
 int row_width(const Row *row);                  /* of that, a marked shape not counted */
 /* Rows [from, to) of one paragraph, each one line: to `lines`, one each. */

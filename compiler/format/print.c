@@ -153,7 +153,7 @@ static void print_gap(const Statement *statement, int at, int indent, Text *out)
              && column_of(out) + 1 + width_to_break(statement, at) > MOST_COLUMNS)
         new_line(indent + CONTINUED, out);
     else if (at)
-        text_add(out, "%*s", is_spaced(statement, 0, at) + part->pad, "");
+        text_add(out, "%*s", is_spaced(statement, at) + part->pad, "");
 }
 
 static void print_statement(const Statement *statement, int indent, Text *out)

@@ -554,7 +554,7 @@ static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument
     const char *near = arg->name != NULL ? nearest_for(d, arg->name, names.items) : NULL;
     if (arg->name != NULL)
         note_unknown(b, arg->name, def, d);
-    if (near != NULL && count_mentions(b->program, def, arg->name) > 0)
+    if (near != NULL && count_mentions(b, def, arg->name) > 0)
         diag_fix(d, def->params.items[find_param(def, near)].span, arg->name, "name it %s, as its block does", arg->name);
     else if (near != NULL)
         diag_fix(d, arg->name_span, near, "it is `%s` here", near);

@@ -72,13 +72,11 @@ void add_aux(Graph *graph, Node *node)
 /* A view is its input's memory under another shape. */
 static void add_output(Graph *graph, Node *node)
 {
-    const Tensor *input = node->inputs.items[0];
+    Tensor *input = node->inputs.items[0];
     node->out = new_tensor(graph, TENSOR_ACTIVATION, node->path, node->out_shape);
     node->out->producer = node;
-    if (node->op->traits & OP_VIEW) {
-        node->out->base = input->base;
-        node->out->offset = input->offset;
-    }
+    if (node->op->traits & OP_VIEW)
+        make_view(node->out, input->base, input->offset);
     add_aux(graph, node);
     if (node->statistics_size > 0) {
         node->statistics = new_tensor(graph, TENSOR_STATISTICS, format("%s statistics", node->path),
@@ -195,7 +193,7 @@ static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *
 {
     Join *join = open_join(b);
     int outer = open_scope(b);
-    for (int i = 0; i < stmt->body->stmts.count && !b->stopped; i++) {
+    for (int i = 0; i < stmt->body->stmts.count && inputs->tensors.count <= MAX_JOINED && !b->stopped; i++) {
         const Stmt *branch = stmt->body->stmts.items[i];
         join->branch_start = b->serial;
         if (branch->kind == STMT_BRANCH) {
@@ -248,6 +246,11 @@ static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const
     }
     *name = take_name(b, stmt->as, op->name, stmt->call->span);
     ArgValue *values = resolve_arguments(b, op->name, op->args, &rest, stmt->call->span);
+    if (inputs.tensors.count > MAX_JOINED) {
+        Diagnostic *d = build_error(b, "too-large", stmt->call->span, "%s joins at most %d tensors", op->name, MAX_JOINED);
+        diag_help(d, "join some of them first, and what that gives with the others");
+        return NULL;
+    }
     if (stmt->body != NULL && first_name.source != NULL) {
         Diagnostic *d = build_error(b, "misplaced-statement", first_name, "%s joins branches or named tensors, not both", op->name);
         diag_help(d, "`branch { from name }` is a branch of a named tensor");
@@ -708,7 +711,7 @@ Graph *build_traced(const Program *program, Trace *trace)
     derive_from_input((Span){0});
     if (trace != NULL)
         trace->graph = graph;
-    Builder b = {.program = program, .graph = graph, .trace = trace};
+    Builder b = {.program = program, .graph = graph, .trace = trace, .mentions = new_mentions()};
     enter_blocks(&b);
     walk_network(&b, program->network);
     check_unused_blocks(&b);
@@ -716,7 +719,7 @@ Graph *build_traced(const Program *program, Trace *trace)
     if (diag_error_count() > 0)
         return NULL;
     warn_of_layers(graph);
-    warn_of_definitions(program);
+    warn_of_definitions(&b);
     return graph;
 }
 
@@ -724,11 +727,11 @@ void check_library(const Program *program)
 {
     Graph *graph = NEW(Graph);
     graph->program = program;
-    Builder b = {.program = program, .graph = graph};
+    Builder b = {.program = program, .graph = graph, .mentions = new_mentions()};
     enter_blocks(&b);
     check_unused_blocks(&b);
     if (program->train != NULL && !program->broken)
         diag(SEVERITY_ERROR, "no-network", program->train->span, "a train section without a network");
     if (diag_error_count() == 0)
-        warn_of_definitions(program);
+        warn_of_definitions(&b);
 }

@@ -21,6 +21,7 @@
 
 enum {
     MAX_LAYERS = 100000,
+    MAX_JOINED = 1000,          /* tensors by one concat, add or mul: each is an operand of its kernel */
     MAX_LEVELS = 64,            /* of braces within braces, blocks' own included */
     MAX_EXPANSIONS = 200000,    /* turns of loops and uses of blocks: those may hold no layer */
     MAX_STEPS = 4000000,        /* statements walked */
@@ -31,14 +32,6 @@ enum {
 /* One image's values in a tensor, and one parameter's: an int's worth, so that
  * bytes of a batch, and multiply-adds of any pair of them, fit int64. */
 #define MAX_ELEMENTS INT64_C(2147483647)
-
-/* From interned names to pointers. */
-typedef struct Map {
-    struct MapSlot { const char *key; void *value; } *slots;
-    int count, capacity;
-} Map;
-void *map_get(const Map *map, const char *key);         /* NULL: absent */
-void map_set(Map *map, const char *key, void *value);
 
 /* ------------------------------------------------------------- values */
 
@@ -130,6 +123,8 @@ typedef struct UnknownWord {
 
 typedef struct Clash { Span first; Diagnostic *told; int more; } Clash;
 
+typedef struct Mentions Mentions;
+
 typedef struct Builder {
     const Program *program;
     Graph *graph;
@@ -144,6 +139,7 @@ typedef struct Builder {
     int guesses;                /* > 0: in a side or turn that may not happen */
     bool after_branch;          /* what is walked stands behind a branch */
     Frame *network;             /* the network's own scope */
+    Mentions *mentions;         /* the texts' words, as far as somebody asked */
     bool input_seen;            /* or its absence reported */
     bool stopped;               /* a limit was reached: nothing more is walked */
     Trace *trace;               /* NULL: nobody asks */
@@ -239,15 +235,16 @@ const char *signature_text(const char *subject, const ArgSpec *specs);
 /* ------------------------------------------------------------ mentions.c */
 
 /* In the text of a block (NULL: the network). */
-int count_mentions(const Program *program, const BlockDef *def, const char *word);
-int count_uses(const Program *program, const char *word);      /* in all of them */
+int count_mentions(const Builder *b, const BlockDef *def, const char *word);
+int count_uses(const Builder *b, const char *word);     /* in all of them */
 /* Whether nothing mentions what this word is bound to there. */
-bool is_unused(const Program *program, const BlockDef *def, const char *word);
+bool is_unused(const Builder *b, const BlockDef *def, const char *word);
+Mentions *new_mentions(void);
 
 /* ------------------------------------------------------------ warnings.c */
 
 /* Of a program without errors; of layers, when it has a network. */
-void warn_of_definitions(const Program *program);
+void warn_of_definitions(const Builder *b);
 void warn_of_layers(const Graph *graph);
 
 /* --------------------------------------------------------------- hints.c */

@@ -50,14 +50,6 @@ static void find_needed(Pass *pass)
     }
 }
 
-static Tensor *root_of(Tensor *tensor, int64_t *offset)
-{
-    *offset = 0;
-    for (; tensor->base != tensor; tensor = tensor->base)
-        *offset += tensor->offset;
-    return tensor;
-}
-
 static Tensor *new_gradient(Pass *pass, Tensor *of)
 {
     Tensor *gradient = new_tensor(pass->graph, TENSOR_GRADIENT, format("d %s", of->name), of->shape);
@@ -68,39 +60,38 @@ static Tensor *new_gradient(Pass *pass, Tensor *of)
 static Tensor *new_view(Pass *pass, Tensor *of, Tensor *base, int64_t offset)
 {
     Tensor *view = new_gradient(pass, of);
-    view->base = base;
-    view->offset = offset;
-    int64_t ignored;
-    Tensor *root = root_of(base, &ignored);
-    view->next_view = root->next_view;
-    root->next_view = view;
+    make_view(view, base, offset);
+    view->next_view = view->root->next_view;
+    view->root->next_view = view;
     return view;
 }
 
 static bool overlap(Tensor *a, Tensor *b)
 {
-    int64_t a_from, b_from;
-    root_of(a, &a_from);
-    root_of(b, &b_from);
-    return a_from < b_from + shape_elements(b->shape) && b_from < a_from + shape_elements(a->shape);
+    return a->root_offset < b->root_offset + shape_elements(b->shape) && b->root_offset < a->root_offset + shape_elements(a->shape);
+}
+
+/* Whether nobody looks at it any more: its tensor's producer has been
+ * differentiated, and so have all before the one that is being. */
+static bool is_done_with(const Pass *pass, const Tensor *sharer)
+{
+    const Node *producer = sharer->of->producer;
+    return producer && producer->id > pass->current->id && !sharer->read_late;
 }
 
 /* True when `gradient` may be overwritten by the current node: whoever shares
  * its memory has been differentiated already and will not look again.  `dy` is
  * the one tensor the current node itself may read while it writes, element by
- * element; NULL when it may not.  What a late node reads is never overwritten. */
+ * element; NULL when it may not.  What a late node reads is never overwritten.
+ * Who is done with is taken off the chain: it is not passed by again. */
 static bool may_overwrite(const Pass *pass, Tensor *gradient, const Tensor *dy)
 {
-    int64_t ignored;
-    Tensor *root = root_of(gradient, &ignored);
-    for (int i = 0; i < pass->late.count; i++)
-        if (root_of(pass->late.items[i]->dy, &ignored) == root && overlap(pass->late.items[i]->dy, gradient))
-            return false;
-    for (Tensor *sharer = root; sharer; sharer = sharer->next_view) {
-        if (sharer == gradient || sharer == dy || !overlap(sharer, gradient))
+    for (Tensor *sharer = gradient->root; sharer; sharer = sharer->next_view) {
+        while (sharer->next_view && is_done_with(pass, sharer->next_view))
+            sharer->next_view = sharer->next_view->next_view;
+        if (is_done_with(pass, sharer) || !overlap(sharer, gradient))
             continue;
-        const Node *producer = sharer->of->producer;
-        if (!producer || producer->id <= pass->current->id)
+        if (sharer->read_late || (sharer != gradient && sharer != dy))
             return false;
     }
     return true;
@@ -196,6 +187,7 @@ static void contribute_parameters(Pass *pass, const Node *forward, Tensor *dy)
     Node *late = NEW(Node);
     *late = (Node){ .forward = (Node *)forward, .dy = dy };
     push(&pass->late, late);
+    dy->read_late = true;
 }
 
 static void append_late(Pass *pass)

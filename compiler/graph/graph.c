@@ -59,9 +59,17 @@ void caption_factor(Diagnostic *d, const int64_t *dims, int culprit)
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
 {
     Tensor *tensor = NEW(Tensor);
-    *tensor = (Tensor){.id = graph->tensors.count, .role = role, .name = name, .shape = shape, .base = tensor};
+    *tensor = (Tensor){.id = graph->tensors.count, .role = role, .name = name, .shape = shape, .base = tensor, .root = tensor};
     push(&graph->tensors, tensor);
     return tensor;
+}
+
+void make_view(Tensor *tensor, Tensor *base, int64_t offset)
+{
+    tensor->base = base;
+    tensor->offset = offset;
+    tensor->root = base->root;
+    tensor->root_offset = base->root_offset + offset;
 }
 
 Node *new_node(Graph *graph, Stage stage, const Operator *op)

@@ -357,14 +357,14 @@ static const char *nearest_callee(const Program *program, const char *word)
 bool may_be_broken(const Builder *b, const char *word)
 {
     return b->program->broken && other_spelling(word) == NULL &&
-           (nearest_callee(b->program, word) == NULL || count_uses(b->program, word) > 1);
+           (nearest_callee(b->program, word) == NULL || count_uses(b, word) > 1);
 }
 
 /* A block that nothing uses, while several places agree on another name for it,
  * is itself misspelt. */
 static void suggest_block(const Builder *b, Diagnostic *d, const char *word, Span at, const BlockDef *def)
 {
-    if (def->library || count_uses(b->program, def->name) > 0 || count_uses(b->program, word) < 2) {
+    if (def->library || count_uses(b, def->name) > 0 || count_uses(b, word) < 2) {
         diag_fix(d, at, def->name, "%s is defined on line %d", def->name, def->name_span.line);
         return;
     }

@@ -7,81 +7,130 @@
 
 #include <string.h>
 
-typedef struct Count { const char *word; int found; } Count;
+/* Of one text.  Counted once, when somebody first asks. */
+typedef struct Words { Map counts, params; } Words;
 
-static void count_expr(Count *count, const Expr *expr)
+struct Mentions {
+    Map blocks;                 /* Words, by the block */
+    Words *network;
+    Map *uses;                  /* in all texts */
+};
+
+Mentions *new_mentions(void)
+{
+    return NEW(Mentions);
+}
+
+static int count_in(const Map *counts, const char *word)
+{
+    return (int)(intptr_t)map_get(counts, word);
+}
+
+static void add_count(Map *counts, const char *word, int more)
+{
+    map_set(counts, word, (void *)(intptr_t)(count_in(counts, word) + more));
+}
+
+static void count_expr(Map *counts, const Expr *expr)
 {
     if (expr == NULL)
         return;
-    bool names = expr->kind == EXPR_PATH || expr->kind == EXPR_CALL || expr->kind == EXPR_INDEX;
-    count->found += names && expr->word == count->word;
+    if (expr->kind == EXPR_PATH || expr->kind == EXPR_CALL || expr->kind == EXPR_INDEX)
+        add_count(counts, expr->word, 1);
     for (int i = 0; i < expr->arguments.count; i++)
-        count_expr(count, expr->arguments.items[i].value);
+        count_expr(counts, expr->arguments.items[i].value);
     for (int i = 0; i < expr->items.count; i++)
-        count_expr(count, expr->items.items[i]);
-    count_expr(count, expr->left);
-    count_expr(count, expr->right);
-    count_expr(count, expr->condition);
+        count_expr(counts, expr->items.items[i]);
+    count_expr(counts, expr->left);
+    count_expr(counts, expr->right);
+    count_expr(counts, expr->condition);
 }
 
-static void count_shape(Count *count, const ShapeExpr *shape)
+static void count_shape(Map *counts, const ShapeExpr *shape)
 {
     for (int i = 0; shape != NULL && i < shape->dims.count; i++)
-        count_expr(count, shape->dims.items[i]);
+        count_expr(counts, shape->dims.items[i]);
 }
 
-static void count_body(Count *count, const Body *body)
+static void count_body(Map *counts, const Body *body)
 {
     for (int i = 0; body != NULL && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
-        count_expr(count, stmt->call);
-        count_expr(count, stmt->value);
-        count_expr(count, stmt->from);
+        count_expr(counts, stmt->call);
+        count_expr(counts, stmt->value);
+        count_expr(counts, stmt->from);
         if (stmt->as != NULL && stmt->as->kind == EXPR_TEXT)
-            count_expr(count, stmt->as);
-        count_shape(count, stmt->shape);
-        count_body(count, stmt->body);
-        count_body(count, stmt->other);
+            count_expr(counts, stmt->as);
+        count_shape(counts, stmt->shape);
+        count_body(counts, stmt->body);
+        count_body(counts, stmt->other);
     }
+}
+
+static Words *count_block(const BlockDef *def)
+{
+    Words *words = NEW(Words);
+    for (int i = 0; i < def->params.count; i++) {
+        map_set(&words->params, def->params.items[i].name, (void *)def);
+        count_expr(&words->counts, def->params.items[i].value);
+    }
+    count_shape(&words->counts, def->in);
+    count_shape(&words->counts, def->out);
+    count_body(&words->counts, def->body);
+    return words;
+}
+
+static const Words *words_of(const Builder *b, const BlockDef *def)
+{
+    Mentions *mentions = b->mentions;
+    if (def == NULL && mentions->network == NULL) {
+        mentions->network = NEW(Words);
+        if (b->program->network != NULL)
+            count_body(&mentions->network->counts, b->program->network->body);
+    }
+    if (def == NULL)
+        return mentions->network;
+    Words *words = map_get(&mentions->blocks, (const char *)def);
+    if (words == NULL)
+        map_set(&mentions->blocks, (const char *)def, words = count_block(def));
+    return words;
 }
 
 /* A dimension's first mention, in the signature, is what binds it. */
-int count_mentions(const Program *program, const BlockDef *def, const char *word)
+int count_mentions(const Builder *b, const BlockDef *def, const char *word)
 {
-    Count count = {word, 0};
-    if (def == NULL) {
-        if (program->network != NULL)
-            count_body(&count, program->network->body);
-        return count.found;
-    }
-    for (int i = 0; i < def->params.count; i++)
-        count_expr(&count, def->params.items[i].value);
-    count_shape(&count, def->in);
-    count_shape(&count, def->out);
-    count_body(&count, def->body);
-    return count.found;
+    return count_in(&words_of(b, def)->counts, word);
 }
 
-static bool binds_in_signature(const BlockDef *def, const char *word)
+static bool binds_in_signature(const Builder *b, const BlockDef *def, const char *word)
 {
-    for (int i = 0; i < def->params.count; i++)
-        if (def->params.items[i].name == word)
-            return false;
+    if (map_get(&words_of(b, def)->params, word) != NULL)
+        return false;
     for (int i = 0; def->in != NULL && i < def->in->dims.count; i++)
         if (def->in->dims.items[i]->kind == EXPR_PATH && def->in->dims.items[i]->word == word)
             return true;
     return false;
 }
 
-bool is_unused(const Program *program, const BlockDef *def, const char *word)
+bool is_unused(const Builder *b, const BlockDef *def, const char *word)
 {
-    return count_mentions(program, def, word) == (def != NULL && binds_in_signature(def, word) ? 1 : 0);
+    return count_mentions(b, def, word) == (def != NULL && binds_in_signature(b, def, word) ? 1 : 0);
 }
 
-int count_uses(const Program *program, const char *word)
+static void add_words(Map *uses, const Map *counts)
 {
-    int uses = count_mentions(program, NULL, word);
-    for (int i = 0; i < program->blocks.count; i++)
-        uses += count_mentions(program, program->blocks.items[i], word);
-    return uses;
+    for (int i = 0; i < counts->capacity; i++)
+        if (counts->slots[i].key != NULL)
+            add_count(uses, counts->slots[i].key, (int)(intptr_t)counts->slots[i].value);
+}
+
+int count_uses(const Builder *b, const char *word)
+{
+    if (b->mentions->uses == NULL) {
+        b->mentions->uses = NEW(Map);
+        add_words(b->mentions->uses, &words_of(b, NULL)->counts);
+        for (int i = 0; i < b->program->blocks.count; i++)
+            add_words(b->mentions->uses, &words_of(b, b->program->blocks.items[i])->counts);
+    }
+    return count_in(b->mentions->uses, word);
 }

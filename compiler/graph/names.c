@@ -14,41 +14,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ------------------------------------------------- a table of pointers */
-
-static struct MapSlot *find_slot(const Map *map, const char *key)
-{
-    uint64_t hash = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
-    int mask = map->capacity - 1, at = (int)(hash >> 40) & mask;
-    while (map->slots[at].key != NULL && map->slots[at].key != key)
-        at = (at + 1) & mask;
-    return &map->slots[at];
-}
-
-static void grow(Map *map)
-{
-    Map larger = {.count = map->count, .capacity = map->capacity > 0 ? 2 * map->capacity : 8};
-    larger.slots = NEW_ARRAY(struct MapSlot, (size_t)larger.capacity);
-    for (int i = 0; i < map->capacity; i++)
-        if (map->slots[i].key != NULL)
-            *find_slot(&larger, map->slots[i].key) = map->slots[i];
-    *map = larger;
-}
-
-void *map_get(const Map *map, const char *key)
-{
-    return map->capacity > 0 ? find_slot(map, key)->value : NULL;
-}
-
-void map_set(Map *map, const char *key, void *value)
-{
-    if (2 * map->count >= map->capacity)
-        grow(map);
-    struct MapSlot *slot = find_slot(map, key);
-    map->count += slot->key == NULL;
-    *slot = (struct MapSlot){key, value};
-}
-
 /* --------------------------------------------------------------- values */
 
 Frame *new_frame(const char *prefix, const BlockDef *def)
@@ -311,7 +276,7 @@ static const Binding *unused_near(const Builder *b, const char *word, bool *near
     int length = (int)strlen(word), farthest = length < 6 ? 1 : length / 3, best = INT32_MAX;
     for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous) {
         int distance = edit_distance(word, binding->name);
-        if (distance < best && is_unused(b->program, b->frame->def, binding->name)) {
+        if (distance < best && is_unused(b, b->frame->def, binding->name)) {
             best = distance;
             found = binding;
         }
@@ -333,7 +298,7 @@ static bool is_usual(const Builder *b, const char *word)
 /* Where several places agree on a word, it is the definition that is misspelt. */
 static void suggest_unused(const Builder *b, Diagnostic *d, const char *word, Span at, const Binding *binding)
 {
-    if (count_mentions(b->program, b->frame->def, word) > 1 || is_usual(b, word))
+    if (count_mentions(b, b->frame->def, word) > 1 || is_usual(b, word))
         diag_fix(d, binding->span, word, "name it %s", word);
     else
         diag_fix(d, at, binding->name, "the nearest is %s", binding->name);

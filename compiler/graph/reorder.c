@@ -13,15 +13,25 @@
  */
 #include "netc.h"
 
-static int count_readers(const Graph *graph, const Tensor *tensor)
+typedef struct Readers { int *of, count; } Readers;     /* by tensor id */
+
+static Readers count_readers(const Graph *graph)
 {
-    int readers = tensor == graph->output;
+    Readers readers = { NEW_ARRAY(int, (size_t)graph->tensors.count), graph->tensors.count };
+    readers.of[graph->output->id]++;
     for (int i = 0; i < graph->nodes.count; i++)
         for (int k = 0; k < graph->nodes.items[i]->inputs.count; k++)
-            readers += graph->nodes.items[i]->inputs.items[k] == tensor;
+            readers.of[graph->nodes.items[i]->inputs.items[k]->id]++;
     return readers;
 }
 
+/* A swap leaves the counts right, and what it makes has one reader. */
+static bool has_one_reader(const Readers *readers, const Tensor *tensor)
+{
+    return tensor->id >= readers->count || readers->of[tensor->id] == 1;
+}
+
+enum { MOST_SWAPS = 16 };           /* of one pool: nobody writes as many activations before it */
 enum { POOLED_VALUE_COST = 8 };     /* in multiply-adds of a convolution, which wait for memory less */
 
 /* Whether the mean of the mixed channels is better had as the mixture of their means. */
@@ -43,11 +53,11 @@ static bool commutes(const Node *node, const Node *pool)
 }
 
 /* What only this pool reads, straight before it, and had better come after it; NULL: nothing. */
-static const Node *delayed_by(const Graph *graph, const Node *pool)
+static const Node *delayed_by(const Graph *graph, const Readers *readers, const Node *pool)
 {
     const Node *before = pool->id > 0 ? graph->nodes.items[pool->id - 1] : NULL;
     if (!before || !before->out || pool->inputs.items[0] != before->out || !commutes(before, pool)
-        || count_readers(graph, before->out) != 1)
+        || !has_one_reader(readers, before->out))
         return NULL;
     return before;
 }
@@ -80,9 +90,10 @@ static void swap(Graph *graph, const Node *node, const Node *pool)
 
 void pool_first(Graph *graph)
 {
+    Readers readers = count_readers(graph);
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *pool = graph->nodes.items[i], *delayed;
-        while ((delayed = delayed_by(graph, pool))) {
+        for (int swaps = 0; swaps < MOST_SWAPS && (delayed = delayed_by(graph, &readers, pool)); swaps++) {
             swap(graph, delayed, pool);
             pool = graph->nodes.items[delayed->id];
         }

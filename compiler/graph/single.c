@@ -130,7 +130,7 @@ static void copy_forward(Copier *copier, const Node *original)
     node->out = copy_tensor(copier, original->out);
     node->out->producer = node;
     if (is_view(copier, original))
-        node->out->base = node->inputs.items[0]->base;
+        make_view(node->out, node->inputs.items[0]->base, 0);
 }
 
 Graph *single_image_graph(const Graph *graph)

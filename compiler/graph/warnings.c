@@ -99,36 +99,37 @@ static bool is_meant_unused(const char *name)
     return name[0] == '_';
 }
 
-static void warn_of_lets(const Program *program, const BlockDef *def, const Body *body)
+static void warn_of_lets(const Builder *b, const BlockDef *def, const Body *body)
 {
     for (int i = 0; body != NULL && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
-        if (stmt->kind == STMT_LET && !is_meant_unused(stmt->variable) && is_unused(program, def, stmt->variable))
+        if (stmt->kind == STMT_LET && !is_meant_unused(stmt->variable) && is_unused(b, def, stmt->variable))
             diag(SEVERITY_WARNING, "unused-let", stmt->variable_span, "nothing uses `%s`", stmt->variable);
-        warn_of_lets(program, def, stmt->body);
-        warn_of_lets(program, def, stmt->other);
+        warn_of_lets(b, def, stmt->body);
+        warn_of_lets(b, def, stmt->other);
     }
 }
 
-static void warn_of_block(const Program *program, const BlockDef *def)
+static void warn_of_block(const Builder *b, const BlockDef *def)
 {
-    if (program->network != NULL && !is_meant_unused(def->name) && count_uses(program, def->name) == 0)
+    if (b->program->network != NULL && !is_meant_unused(def->name) && count_uses(b, def->name) == 0)
         diag(SEVERITY_WARNING, "unused-block", def->name_span, "nothing uses block %s", def->name);
     for (int i = 0; i < def->params.count; i++) {
         const Param *param = &def->params.items[i];
-        if (!is_meant_unused(param->name) && is_unused(program, def, param->name))
+        if (!is_meant_unused(param->name) && is_unused(b, def, param->name))
             diag(SEVERITY_WARNING, "unused-parameter", param->span, "block %s does not use its parameter `%s`", def->name, param->name);
     }
-    warn_of_lets(program, def, def->body);
+    warn_of_lets(b, def, def->body);
 }
 
-void warn_of_definitions(const Program *program)
+void warn_of_definitions(const Builder *b)
 {
+    const Program *program = b->program;
     for (int i = 0; i < program->blocks.count; i++)
         if (!program->blocks.items[i]->library)
-            warn_of_block(program, program->blocks.items[i]);
+            warn_of_block(b, program->blocks.items[i]);
     if (program->network != NULL)
-        warn_of_lets(program, NULL, program->network->body);
+        warn_of_lets(b, NULL, program->network->body);
 }
 
 void warn_of_layers(const Graph *graph)

@@ -77,23 +77,15 @@ typedef LIST(Use) UseList;
 
 typedef struct Fusion {
     Plan *plan;
-    UseList *uses;              /* by root's id */
-    int *moved;                 /* by position: where that node is done now */
+    UseList *uses;              /* by root's id, by position */
+    int *moved;                 /* by position: where that node is done now; never later */
+    int reached;                /* what stands further on has not moved */
 } Fusion;
 
 static Region region_of(const Plan *plan, const Tensor *tensor)
 {
-    int64_t from = 0, size = shape_elements(tensor->shape);
-    for (;;) {
-        if (tensor->base != tensor) {
-            from += tensor->offset;
-            tensor = tensor->base;
-        } else if (tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer)) {
-            tensor = tensor->producer->inputs.items[0];
-        } else {
-            return (Region){ tensor, from, from + size };
-        }
-    }
+    struct Memory memory = memory_of(plan, tensor);
+    return (Region){ memory.root, memory.offset, memory.offset + shape_elements(tensor->shape) };
 }
 
 static bool same_region(Region a, Region b)
@@ -106,17 +98,39 @@ static bool regions_overlap(Region a, Region b)
     return a.root == b.root && a.from < b.to && b.from < a.to;
 }
 
+/* The first use at or after `position`. */
+static int find_use(const UseList *uses, int position)
+{
+    int from = 0, to = uses->count;
+    while (from < to) {
+        int middle = from + (to - from) / 2;
+        if (uses->items[middle].position < position)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
 static void note_use(Fusion *fusion, const Tensor *tensor, int position, bool write)
 {
     Region region = region_of(fusion->plan, tensor);
-    push(&fusion->uses[region.root->id], ((Use){ region, position, write }));
+    Use use = { region, position, write };
+    UseList *uses = &fusion->uses[region.root->id];
+    push(uses, use);
+    int at = find_use(uses, position + 1);
+    if (at == uses->count)
+        return;
+    memmove(&uses->items[at + 1], &uses->items[at], (size_t)(uses->count - 1 - at) * sizeof use);
+    uses->items[at] = use;
 }
 
 static void note_uses(Fusion *fusion)
 {
     const Plan *plan = fusion->plan;
+    AccessList accesses = { 0 };
     for (int position = 0; position < plan->schedule.count; position++) {
-        AccessList accesses = { 0 };
+        accesses.count = 0;
         fusion->moved[position] = position;
         if (plan_skips(plan, plan->schedule.items[position]))
             continue;
@@ -132,12 +146,13 @@ static int place_of_use(const Fusion *fusion, const Use *use)
     return use->position < fusion->plan->schedule.count ? fusion->moved[use->position] : use->position;
 }
 
-/* Where `region` was last written before `position`; -1: nowhere. */
+/* Where `region` was last written before `position`; -1: nowhere.  A use that stood
+ * no later than one that was found is done no later. */
 static int last_write(const Fusion *fusion, Region region, int position)
 {
-    int last = -1;
+    int last = -1, end = fusion->reached >= position ? fusion->reached + 1 : position;
     const UseList *uses = &fusion->uses[region.root->id];
-    for (int i = 0; i < uses->count; i++) {
+    for (int i = find_use(uses, end) - 1; i >= 0 && uses->items[i].position > last; i--) {
         int at = place_of_use(fusion, &uses->items[i]);
         if (uses->items[i].write && regions_overlap(uses->items[i].region, region) && at < position && at > last)
             last = at;
@@ -149,7 +164,8 @@ static int last_write(const Fusion *fusion, Region region, int position)
 static bool is_used(const Fusion *fusion, Region region, int from, int to, bool writes_only)
 {
     const UseList *uses = &fusion->uses[region.root->id];
-    for (int i = 0; i < uses->count; i++) {
+    int end = fusion->reached >= to ? fusion->reached + 1 : to;
+    for (int i = find_use(uses, from); i < uses->count && uses->items[i].position < end; i++) {
         int at = place_of_use(fusion, &uses->items[i]);
         if (at >= from && at < to && regions_overlap(uses->items[i].region, region) && (uses->items[i].write || !writes_only))
             return true;
@@ -183,10 +199,12 @@ Tensor *finish_takes(const Finish *finish)
     return finish->which < 0 ? finish->node->dy : finish->node->inputs.items[finish->which];
 }
 
+enum { MOST_FINISHES = 64 };    /* of one node: its kernel's name and operands speak of each */
+
 /* Not once sums are made of what it stores. */
 static bool can_finish(const Node *node)
 {
-    if (!node->op || node->sums)
+    if (!node->op || node->sums || node->finishes.count == MOST_FINISHES)
         return false;
     return (node->stage == STAGE_FORWARD && (node->op->traits & OP_FINISHES))
            || (node->stage == STAGE_BACKWARD_INPUT && (node->op->traits & OP_FINISHES_GRADIENT));
@@ -441,6 +459,7 @@ void fuse_plan(Plan *plan)
     };
     note_uses(&fusion);
     for (int position = 0; position < plan->schedule.count; position++) {
+        fusion.reached = position;
         try_node(&fusion, position);
         if (!plan->schedule.items[position])
             continue;

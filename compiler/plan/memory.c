@@ -41,15 +41,16 @@ void place_parameters(Graph *graph)
     }
 }
 
-typedef LIST(Tensor *) TensorList;
-
 typedef struct Sharing {
     Plan *plan;
     Tensor **link;              /* by tensor id: what it is part of; itself for a root */
     int64_t *shift;             /* by tensor id: where in link, in vectors */
-    TensorList *members;        /* by root id: all that lie in it, itself included */
+    /* Members of one root that fill the same vectors of it are one: the next three are then
+     * right for the one that stands for them. */
     int *first, *last;          /* by tensor id: positions of the first and last access; -1 none */
     bool *kept;                 /* by tensor id: its root must be kept */
+    int *same;                  /* by tensor id: which one stands for it; itself, mostly */
+    int *next, *end;            /* by tensor id: the next member of its root, -1 none; by root id: the last */
 } Sharing;
 
 int64_t tensor_vectors(const Tensor *tensor, int lanes)
@@ -60,17 +61,47 @@ int64_t tensor_vectors(const Tensor *tensor, int lanes)
 
 /* ---------------------------------------------------------------- share */
 
+/* Links all on the way to the root itself, so that no way stays long. */
 static Tensor *root_of(const Sharing *sharing, Tensor *tensor, int64_t *offset)
 {
+    Tensor *root = tensor;
     *offset = 0;
-    for (; sharing->link[tensor->id] != tensor; tensor = sharing->link[tensor->id])
-        *offset += sharing->shift[tensor->id];
-    return tensor;
+    for (; sharing->link[root->id] != root; root = sharing->link[root->id])
+        *offset += sharing->shift[root->id];
+    for (int64_t left = *offset; tensor != root;) {
+        Tensor *next = sharing->link[tensor->id];
+        int64_t shift = sharing->shift[tensor->id];
+        sharing->link[tensor->id] = root;
+        sharing->shift[tensor->id] = left;
+        left -= shift;
+        tensor = next;
+    }
+    return root;
+}
+
+static int stands_for(const Sharing *sharing, const Tensor *tensor)
+{
+    int id = tensor->id;
+    while (sharing->same[id] != id)
+        id = sharing->same[id] = sharing->same[sharing->same[id]];
+    return id;
 }
 
 static int64_t size_of(const Sharing *sharing, const Tensor *tensor)
 {
     return tensor_vectors(tensor, sharing->plan->lanes);
+}
+
+/* From now on `other` stands for `id`, too. */
+static void unite(Sharing *sharing, int id, int other)
+{
+    int first = sharing->first[id], last = sharing->last[id];
+    if (first >= 0 && (sharing->first[other] < 0 || first < sharing->first[other]))
+        sharing->first[other] = first;
+    if (last > sharing->last[other])
+        sharing->last[other] = last;
+    sharing->kept[other] |= sharing->kept[id];
+    sharing->same[id] = other;
 }
 
 static void link_root(Sharing *sharing, Tensor *root, Tensor *to, int64_t offset)
@@ -79,8 +110,15 @@ static void link_root(Sharing *sharing, Tensor *root, Tensor *to, int64_t offset
     Tensor *new_root = root_of(sharing, to, &at);
     sharing->link[root->id] = new_root;
     sharing->shift[root->id] = at + offset;
-    for (int i = 0; i < sharing->members[root->id].count; i++)
-        push(&sharing->members[new_root->id], sharing->members[root->id].items[i]);
+    int first = root->id;
+    if (offset == 0 && size_of(sharing, root) == size_of(sharing, to)) {
+        unite(sharing, root->id, stands_for(sharing, to));
+        first = sharing->next[root->id];
+    }
+    if (first < 0)
+        return;
+    sharing->next[sharing->end[new_root->id]] = first;
+    sharing->end[new_root->id] = sharing->end[root->id];
 }
 
 /* Makes `tensor` the part of `whole` that starts at `offset`, if it can be moved:
@@ -123,13 +161,13 @@ static bool is_dead_after(const Sharing *sharing, Tensor *tensor, int position)
 {
     int64_t from, at;
     Tensor *root = root_of(sharing, tensor, &from);
-    if (root == sharing->plan->graph->input)
+    if (root == sharing->plan->graph->input || sharing->last[stands_for(sharing, tensor)] > position)
         return false;
-    const TensorList *members = &sharing->members[root->id];
-    for (int i = 0; i < members->count; i++) {
-        root_of(sharing, members->items[i], &at);
-        bool overlaps = at < from + size_of(sharing, tensor) && from < at + size_of(sharing, members->items[i]);
-        if (overlaps && sharing->last[members->items[i]->id] > position)
+    for (int id = root->id; id >= 0; id = sharing->next[id]) {
+        Tensor *member = sharing->plan->graph->tensors.items[id];
+        root_of(sharing, member, &at);
+        bool overlaps = at < from + size_of(sharing, tensor) && from < at + size_of(sharing, member);
+        if (overlaps && sharing->last[id] > position)
             return false;
     }
     return true;
@@ -147,8 +185,13 @@ static void share_in_place(Sharing *sharing, const Node *node, int position)
 static void note_accesses(Sharing *sharing)
 {
     const Plan *plan = sharing->plan;
+    AccessList accesses = { 0 };
+    int end = -1;               /* of the phase */
     for (int position = 0; position < plan->schedule.count; position++) {
-        AccessList accesses = { 0 };
+        while (end < position
+               || (end + 1 < plan->schedule.count && plan->phase_of.items[end + 1] == plan->phase_of.items[position]))
+            end++;
+        accesses.count = 0;
         node_accesses(plan->schedule.items[position], plan->training, &accesses);
         for (int i = 0; i < accesses.count; i++) {
             int id = accesses.items[i].tensor->id;
@@ -157,8 +200,7 @@ static void note_accesses(Sharing *sharing)
             int until = position;
             if (accesses.items[i].all_grains) {
                 /* Other threads may still read it until all have met. */
-                while (until + 1 < plan->schedule.count && plan->phase_of.items[until + 1] == plan->phase_of.items[position])
-                    until++;
+                until = end;
                 sharing->kept[id] = true;
             }
             if (until > sharing->last[id])
@@ -195,8 +237,7 @@ static void span_root(const Sharing *sharing, Tensor *root)
     Placement *place = &sharing->plan->places[root->id];
     *place = (Placement){ .root = root, .first = -1, .last = -1 };
     bool kept = false;
-    for (int i = 0; i < sharing->members[root->id].count; i++) {
-        int id = sharing->members[root->id].items[i]->id;
+    for (int id = root->id; id >= 0; id = sharing->next[id]) {
         if (sharing->first[id] >= 0 && (place->first < 0 || sharing->first[id] < place->first))
             place->first = sharing->first[id];
         if (sharing->last[id] > place->last)
@@ -227,44 +268,43 @@ static int larger_first(const void *a, const void *b)
     return x->place->root->id - y->place->root->id;
 }
 
-static int lower_first(const void *a, const void *b)
-{
-    const Block *x = a, *y = b;
-    return (x->place->place > y->place->place) - (x->place->place < y->place->place);
-}
-
-/* The lowest offset at which `size` vectors fit between `neighbours`, which are
- * sorted by offset. */
-static int64_t lowest_gap(const BlockList *neighbours, int64_t size)
+/* The lowest offset at which the block fits between those of `placed`, which are
+ * sorted by offset, that live while it does. */
+static int64_t lowest_gap(const BlockList *placed, const Block *block)
 {
     int64_t at = 0;
-    for (int i = 0; i < neighbours->count; i++) {
-        const Block *block = &neighbours->items[i];
-        if (block->place->place - at >= size)
+    for (int i = 0; i < placed->count; i++) {
+        const Block *other = &placed->items[i];
+        if (other->place->first > block->place->last || block->place->first > other->place->last)
+            continue;
+        if (other->place->place - at >= block->size)
             break;
-        if (block->place->place + block->size > at)
-            at = block->place->place + block->size;
+        if (other->place->place + other->size > at)
+            at = other->place->place + other->size;
     }
     return at;
 }
 
+/* Among those sorted by offset; there is room for one more. */
+static void insert_block(BlockList *placed, const Block *block)
+{
+    int at = placed->count++;
+    for (; at > 0 && placed->items[at - 1].place->place > block->place->place; at--)
+        placed->items[at] = placed->items[at - 1];
+    placed->items[at] = *block;
+}
+
 /* Places all blocks of one arena in their order, each as low as those before it
  * allow; gives the arena's size in vectors, and in *top the block that reaches it.
- * `neighbours` has room for all. */
-static int64_t place_in_order(BlockList *blocks, BlockList neighbours, int *top)
+ * `placed` has room for all. */
+static int64_t place_in_order(BlockList *blocks, BlockList placed, int *top)
 {
     int64_t end = 0;
+    placed.count = 0;
     for (int i = 0; i < blocks->count; i++) {
         Block *block = &blocks->items[i];
-        neighbours.count = 0;
-        for (int k = 0; k < i; k++) {
-            const Block *other = &blocks->items[k];
-            if (other->place->first <= block->place->last && block->place->first <= other->place->last)
-                neighbours.items[neighbours.count++] = *other;
-        }
-        if (neighbours.count)
-            qsort(neighbours.items, (size_t)neighbours.count, sizeof *neighbours.items, lower_first);
-        block->place->place = lowest_gap(&neighbours, block->size);
+        block->place->place = lowest_gap(&placed, block);
+        insert_block(&placed, block);
         if (block->place->place + block->size > end) {
             end = block->place->place + block->size;
             *top = i;
@@ -280,6 +320,90 @@ static void move_forward(BlockList *blocks, int from, int to)
     blocks->items[to] = moved;
 }
 
+/* ---- thousands of blocks: each when its life begins, in the first gap that others have left */
+
+enum { MOST_ORDERED = 4000,     /* blocks: beyond that, comparing each with each takes long */
+       MOST_GAPS = 1000 };      /* more are forgotten, and what lay there is not used again */
+
+typedef struct Gap { int64_t from, to; } Gap;
+typedef struct Gaps { Gap items[MOST_GAPS]; int count; int64_t end; } Gaps;     /* ascending, apart; the arena's end */
+
+static void close_gap(Gaps *gaps, int at)
+{
+    gaps->count--;
+    memmove(&gaps->items[at], &gaps->items[at + 1], (size_t)(gaps->count - at) * sizeof *gaps->items);
+}
+
+static int64_t take_gap(Gaps *gaps, int64_t size)
+{
+    for (int i = 0; i < gaps->count; i++) {
+        Gap *gap = &gaps->items[i];
+        if (gap->to == gaps->end && gap->to - gap->from < size)
+            gaps->end = gap->to = gap->from + size;
+        if (gap->to - gap->from < size)
+            continue;
+        int64_t at = gap->from;
+        gap->from += size;
+        if (gap->from == gap->to)
+            close_gap(gaps, i);
+        return at;
+    }
+    gaps->end += size;
+    return gaps->end - size;
+}
+
+static void give_gap(Gaps *gaps, int64_t from, int64_t to)
+{
+    int at = 0;
+    while (at < gaps->count && gaps->items[at].from < from)
+        at++;
+    if (at < gaps->count && gaps->items[at].from == to) {
+        to = gaps->items[at].to;
+        close_gap(gaps, at);
+    }
+    if (at > 0 && gaps->items[at - 1].to == from) {
+        gaps->items[at - 1].to = to;
+    } else if (gaps->count < MOST_GAPS) {
+        memmove(&gaps->items[at + 1], &gaps->items[at], (size_t)(gaps->count - at) * sizeof *gaps->items);
+        gaps->items[at] = (Gap){ from, to };
+        gaps->count++;
+    }
+}
+
+static int earlier_first(const void *a, const void *b)
+{
+    const Block *x = a, *y = b;
+    int order = x->place->first - y->place->first;
+    return order ? order : x->place->root->id - y->place->root->id;
+}
+
+static int earlier_last(const void *a, const void *b)
+{
+    const Block *x = a, *y = b;
+    int order = x->place->last - y->place->last;
+    return order ? order : x->place->root->id - y->place->root->id;
+}
+
+/* Gives the arena's size in vectors. */
+static int64_t place_in_time(BlockList *blocks)
+{
+    size_t count = (size_t)blocks->count;
+    Block *ending = NEW_ARRAY(Block, count);
+    Gaps *gaps = NEW(Gaps);
+    memcpy(ending, blocks->items, count * sizeof *ending);
+    qsort(blocks->items, count, sizeof *blocks->items, earlier_first);
+    qsort(ending, count, sizeof *ending, earlier_last);
+    for (size_t i = 0, ended = 0; i < count; i++) {
+        const Block *block = &blocks->items[i];
+        for (; ending[ended].place->last < block->place->first; ended++)
+            give_gap(gaps, ending[ended].place->place, ending[ended].place->place + ending[ended].size);
+        block->place->place = take_gap(gaps, block->size);
+    }
+    return gaps->end;
+}
+
+/* ---- fewer */
+
 enum { MOST_TRIES = 200, MOST_PAIRS = 4000000 };        /* blocks looked at in all tries */
 
 /* Largest first is mostly close to the best.  Where it leaves gaps, the block
@@ -289,23 +413,25 @@ static int64_t place_blocks(BlockList *blocks, int64_t bound)
 {
     int top = 0, tries = 0;
     uint32_t chance = 1;
-    BlockList neighbours = { .items = NEW_ARRAY(Block, (size_t)blocks->count + 1) }, order = *blocks;
+    BlockList placed = { .items = NEW_ARRAY(Block, (size_t)blocks->count + 1) }, order = *blocks;
     order.items = NEW_ARRAY(Block, (size_t)blocks->count + 1);
     if (!blocks->count)
         return 0;
+    if (blocks->count > MOST_ORDERED)
+        return place_in_time(blocks);
     qsort(blocks->items, (size_t)blocks->count, sizeof *blocks->items, larger_first);
-    int64_t end = place_in_order(blocks, neighbours, &top), best = end;
+    int64_t end = place_in_order(blocks, placed, &top), best = end;
     memcpy(order.items, blocks->items, (size_t)blocks->count * sizeof *order.items);
     while (best > bound && ++tries < MOST_TRIES && (int64_t)tries * blocks->count * blocks->count < MOST_PAIRS) {
         chance = chance * 1664525 + 1013904223;         /* Numerical Recipes' generator */
         move_forward(blocks, top, (int)((chance >> 8) % (uint32_t)(top + 1)));
-        end = place_in_order(blocks, neighbours, &top);
+        end = place_in_order(blocks, placed, &top);
         if (end < best) {
             best = end;
             memcpy(order.items, blocks->items, (size_t)blocks->count * sizeof *order.items);
         }
     }
-    return place_in_order(&order, neighbours, &top);
+    return place_in_order(&order, placed, &top);
 }
 
 /* The most that is live at once: no placement can do with less. */
@@ -356,16 +482,19 @@ void place_tensors(Plan *plan)
         .plan = plan,
         .link = NEW_ARRAY(Tensor *, count),
         .shift = NEW_ARRAY(int64_t, count),
-        .members = NEW_ARRAY(TensorList, count),
         .first = NEW_ARRAY(int, count),
         .last = NEW_ARRAY(int, count),
         .kept = NEW_ARRAY(bool, count),
+        .same = NEW_ARRAY(int, count),
+        .next = NEW_ARRAY(int, count),
+        .end = NEW_ARRAY(int, count),
     };
     plan->places = NEW_ARRAY(Placement, count);
     for (size_t i = 0; i < count; i++) {
         Tensor *tensor = plan->graph->tensors.items[i];
         sharing.link[i] = tensor;
-        push(&sharing.members[i], tensor);
+        sharing.same[i] = sharing.end[i] = (int)i;
+        sharing.next[i] = -1;
         sharing.first[i] = sharing.last[i] = -1;
     }
     note_accesses(&sharing);

@@ -38,9 +38,10 @@ static void note_aliases(Recompute *recompute, const Node *node)
 static void note_readers(Recompute *recompute)
 {
     const Plan *plan = recompute->plan;
+    AccessList accesses = { 0 };
     for (int position = 0; position < plan->schedule.count; position++) {
         const Node *node = plan->schedule.items[position];
-        AccessList accesses = { 0 };
+        accesses.count = 0;
         node_accesses(node, plan->training, &accesses);
         for (int i = 0; i < accesses.count; i++)
             if (!accesses.items[i].write)

@@ -141,39 +141,80 @@ static bool runs(const Plan *plan, const bool *live, const Node *node)
 
 /* ---------------------------------------------------------------- order */
 
-/* The node that has measured `tensor`; NULL: none has. */
-static const Node *find_statistics(const Plan *plan, const Tensor *tensor)
-{
-    for (int i = 0; i < plan->schedule.count; i++)
-        if (plan->schedule.items[i]->stage == STAGE_STATISTICS && plan->schedule.items[i]->inputs.items[0] == tensor)
-            return plan->schedule.items[i];
-    return NULL;
-}
+typedef struct Part { const Tensor *tensor; int64_t first; } Part;      /* its channels begin at `first` */
+typedef LIST(Part) PartList;
 
-/* Lists which channels of `tensor`, whose own begin at `first` of the node's
- * input, have been measured: all at once, or as parts of a concat. */
-static void find_measured(const Plan *plan, const Tensor *tensor, int64_t first, Node *node)
+/* Its inputs, the last first: who takes from the end of the list takes them in order. */
+static void add_parts(PartList *parts, const Node *concat, int64_t first)
 {
-    const Node *earlier = find_statistics(plan, tensor), *producer = tensor->producer;
-    if (earlier) {
-        push(&node->measured, ((Measured){ earlier->statistics, first, tensor->shape.dim[0] }));
-    } else if (producer && (producer->op->traits & OP_CONCATENATES)) {
-        for (int i = 0; i < producer->inputs.count; i++) {
-            find_measured(plan, producer->inputs.items[i], first, node);
-            first += producer->inputs.items[i]->shape.dim[0];
-        }
+    for (int i = 0; i < concat->inputs.count; i++)
+        first += concat->inputs.items[i]->shape.dim[0];
+    for (int i = concat->inputs.count - 1; i >= 0; i--) {
+        first -= concat->inputs.items[i]->shape.dim[0];
+        push(parts, ((Part){ concat->inputs.items[i], first }));
     }
 }
 
-static Node *statistics_node(const Plan *plan, const Node *forward)
+/* Lists which channels of the node's input have been measured: all at once, or as
+ * parts of a concat, which may be of concats, thousands deep.  `measured`: by tensor
+ * id, the node that has; NULL: none. */
+static void find_measured(Node *const *measured, Node *node)
+{
+    PartList parts = { 0 };
+    push(&parts, ((Part){ node->inputs.items[0], 0 }));
+    while (parts.count) {
+        Part part = parts.items[--parts.count];
+        const Node *earlier = measured[part.tensor->id], *producer = part.tensor->producer;
+        if (earlier)
+            push(&node->measured, ((Measured){ earlier->statistics, part.first, part.tensor->shape.dim[0] }));
+        else if (producer && (producer->op->traits & OP_CONCATENATES))
+            add_parts(&parts, producer, part.first);
+    }
+}
+
+static Node *statistics_node(const Plan *plan, Node **measured, const Node *forward)
 {
     Node *node = NEW(Node);
     *node = *forward;
     node->stage = STAGE_STATISTICS;
     node->forward = (Node *)forward;
     if (plan->fuse & FUSE_STATISTICS)
-        find_measured(plan, node->inputs.items[0], 0, node);
+        find_measured(measured, node);
+    if (!measured[node->inputs.items[0]->id])
+        measured[node->inputs.items[0]->id] = node;
     return node;
+}
+
+/* Where else its memory is said to be; NULL: it is its own. */
+static Tensor *hands_on(const Plan *plan, const Tensor *tensor)
+{
+    if (tensor->root != tensor)
+        return tensor->root;
+    bool handed = tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer);
+    return handed ? tensor->producer->inputs.items[0] : NULL;
+}
+
+/* All on the way from `tensor` to what is known, or to the end, are then known. */
+static void find_memory_of(Plan *plan, Tensor *tensor)
+{
+    Tensor *end = tensor;
+    int64_t offset = 0;
+    for (Tensor *next; !plan->memory[end->id].root && (next = hands_on(plan, end)); end = next)
+        offset += end->root_offset;
+    if (!plan->memory[end->id].root)
+        plan->memory[end->id] = (struct Memory){ end, 0 };
+    struct Memory memory = plan->memory[end->id];
+    for (; tensor != end; tensor = hands_on(plan, tensor)) {
+        plan->memory[tensor->id] = (struct Memory){ memory.root, memory.offset + offset };
+        offset -= tensor->root_offset;
+    }
+}
+
+static void find_memory(Plan *plan)
+{
+    plan->memory = NEW_ARRAY(struct Memory, (size_t)plan->graph->tensors.count);
+    for (int i = 0; i < plan->graph->tensors.count; i++)
+        find_memory_of(plan, plan->graph->tensors.items[i]);
 }
 
 /* True when nothing between the network's input and `tensor` computes anything. */
@@ -201,17 +242,19 @@ void make_schedule(Plan *plan)
 {
     Graph *graph = (Graph *)plan->graph;
     const bool *live = find_live(plan);
+    Node **measured = NEW_ARRAY(Node *, (size_t)graph->tensors.count);
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
         if (!runs(plan, live, node))
             continue;
         if (plan->training && node->stage == STAGE_FORWARD && node->statistics) {
-            Node *statistics = statistics_node(plan, node);
+            Node *statistics = statistics_node(plan, measured, node);
             push(&plan->schedule, statistics);
         }
         push(&plan->schedule, node);
     }
     schedule_logits(plan, graph);
+    find_memory(plan);
 }
 
 /* --------------------------------------------------------------- phases */
@@ -226,20 +269,6 @@ typedef struct Scheduler {
     bool moves;                 /* … that moves weights, as it makes their gradient */
 } Scheduler;
 
-/* The tensor whose memory it is: a slice of a gradient is written with the
- * whole, and what does not run hands its input on. */
-static const Tensor *memory_of(const Plan *plan, const Tensor *tensor)
-{
-    for (;;) {
-        if (tensor->base != tensor)
-            tensor = tensor->base;
-        else if (tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer))
-            tensor = tensor->producer->inputs.items[0];
-        else
-            return tensor;
-    }
-}
-
 /* Grains come before whole-batch nodes in a phase, and the threads do not meet
  * between two of those; who moves weights comes after whoever reads them. */
 static bool must_meet(const Scheduler *scheduler, const Node *node, const AccessList *accesses)
@@ -249,7 +278,7 @@ static bool must_meet(const Scheduler *scheduler, const Node *node, const Access
         return true;
     for (int i = 0; i < accesses->count; i++) {
         const Access *access = &accesses->items[i];
-        int memory = memory_of(scheduler->plan, access->tensor)->id;
+        int memory = memory_of(scheduler->plan, access->tensor).root->id;
         const int *met = node->whole_batch ? scheduler->owned_written : scheduler->written;
         if (access->all_grains && met[memory] == scheduler->phase)
             return true;
@@ -262,7 +291,7 @@ static bool must_meet(const Scheduler *scheduler, const Node *node, const Access
 static void note_phase(Scheduler *scheduler, const Node *node, const AccessList *accesses)
 {
     for (int i = 0; i < accesses->count; i++) {
-        int memory = memory_of(scheduler->plan, accesses->items[i].tensor)->id;
+        int memory = memory_of(scheduler->plan, accesses->items[i].tensor).root->id;
         if (accesses->items[i].write)
             scheduler->written[memory] = scheduler->phase;
         if (node->whole_batch)
@@ -287,9 +316,10 @@ void make_phases(Plan *plan)
     Scheduler scheduler = {
         .plan = plan, .written = no_phases(plan), .shared = no_phases(plan), .owned_written = no_phases(plan),
     };
+    AccessList accesses = { 0 };
     for (int i = 0; i < plan->schedule.count; i++) {
         const Node *node = plan->schedule.items[i];
-        AccessList accesses = { 0 };
+        accesses.count = 0;
         node_accesses(node, plan->training, &accesses);
         if (!plan_skips(plan, node) && must_meet(&scheduler, node, &accesses)) {
             scheduler.phase++;

@@ -2,20 +2,25 @@
  * length and then so many bytes of JSON.
  *
  * Input comes from a program that may be broken or hostile: a length is a claim,
- * so memory grows with the bytes that arrive; a message beyond the limit is read
- * and thrown away.  When the reader of our output is gone there is nobody to
+ * so memory grows with the bytes that arrive.  A message beyond the limit, and
+ * what follows a header that makes no sense, is told of at once and then read and
+ * thrown away: up to its end, or to what can only be the next header, for the
+ * length may be wrong.  When the reader of our output is gone there is nobody to
  * serve, and the server ends.
  */
 #include "serve.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-enum { MOST_BYTES = 128 << 20, MOST_HEADER = 4096, CHUNK = 65536 };
+enum { MOST_BYTES = 128 << 20, MOST_HEADER = 4096, MOST_LINES = 1000, CHUNK = 65536 };
+
+static const char length_name[] = "Content-Length:";
 
 static char buffer[CHUNK];
 static size_t buffered, taken;
@@ -40,18 +45,17 @@ bool input_waits(int milliseconds)
     return taken < buffered || poll(&input, 1, milliseconds) > 0;
 }
 
-/* A line without its end, cut at MOST_HEADER; false at the end of the input. */
+/* A line without its end, or its first MOST_HEADER characters; false at the end of the input. */
 static bool read_line(char *line)
 {
     size_t length = 0;
-    for (;;) {
+    while (length < MOST_HEADER - 1) {
         if (taken == buffered && !fill())
             return false;
         char c = buffer[taken++];
         if (c == '\n')
             break;
-        if (length < MOST_HEADER - 1)
-            line[length++] = c;
+        line[length++] = c;
     }
     if (length && line[length - 1] == '\r')
         length--;
@@ -59,7 +63,7 @@ static bool read_line(char *line)
     return true;
 }
 
-/* False when the input ended within it.  `text` NULL: thrown away. */
+/* False when the input ended within it. */
 static bool read_bytes(char **text, unsigned long long count)
 {
     size_t length = 0, capacity = 0;
@@ -67,30 +71,26 @@ static bool read_bytes(char **text, unsigned long long count)
         if (taken == buffered && !fill())
             return false;
         size_t some = buffered - taken < count ? buffered - taken : (size_t)count;
-        if (text && length + some + 1 > capacity) {
+        if (length + some + 1 > capacity) {
             capacity = 2 * (length + some + 1);
             *text = memory_resize(*text, capacity);
         }
-        if (text)
-            memcpy(*text + length, buffer + taken, some);
+        memcpy(*text + length, buffer + taken, some);
         taken += some;
         length += some;
         count -= some;
     }
-    if (text) {
-        *text = memory_resize(*text, length + 1);
-        (*text)[length] = '\0';
-    }
+    *text = memory_resize(*text, length + 1);
+    (*text)[length] = '\0';
     return true;
 }
 
 /* "Content-Length: 17".  False: not that header; *good false: not a number. */
 static bool read_length(const char *line, unsigned long long *length, bool *good)
 {
-    static const char name[] = "Content-Length:";
-    if (strncasecmp(line, name, sizeof name - 1))
+    if (strncasecmp(line, length_name, sizeof length_name - 1))
         return false;
-    const char *digits = line + sizeof name - 1;
+    const char *digits = line + sizeof length_name - 1;
     digits += strspn(digits, " \t");
     char *end;
     errno = 0;
@@ -99,24 +99,72 @@ static bool read_length(const char *line, unsigned long long *length, bool *good
     return true;
 }
 
+/* ---- what makes no sense */
+
+static unsigned long long unread;       /* bytes still to be thrown away */
+
+static Reading bad(const char **why, const char *what, unsigned long long rest)
+{
+    *why = what;
+    unread = rest;
+    return READING_BAD;
+}
+
+/* One more character of what may be "Content-Length: 17" and the end of its line,
+ * which no JSON holds unescaped; *seen: how many of them so far. */
+static bool ends_header(char c, char *line, size_t *seen)
+{
+    size_t name = sizeof length_name - 1;
+    bool digit = c >= '0' && c <= '9', blank = c == ' ' || c == '\t';
+    bool counted = *seen > name && line[*seen - 1] >= '0' && line[*seen - 1] <= '9';
+    if (counted && (c == '\r' || c == '\n'))
+        return true;
+    bool fits = *seen < name ? c == length_name[*seen] : digit || (blank && !counted);
+    if (!fits || *seen == 64)
+        *seen = 0;
+    if (fits || c == length_name[0])
+        line[(*seen)++] = c;
+    return false;
+}
+
+/* Throws away what is unread; true where that ended in a header's line, which is
+ * then in `line` with its end still to be read.  False: all is gone. */
+static bool skip_unread(char *line)
+{
+    size_t seen = 0;
+    for (; unread && (taken < buffered || fill()); unread--) {
+        if (ends_header(buffer[taken], line, &seen)) {
+            line[seen] = '\0';
+            unread = 0;
+            return true;
+        }
+        taken++;
+    }
+    return false;
+}
+
 Reading read_message(char **text, size_t *length, const char **why)
 {
-    char line[MOST_HEADER];
+    char line[MOST_HEADER], rest[MOST_HEADER];
     unsigned long long claimed = 0;
     bool known = false, good = true;
+    size_t lines = 0;
+    if (unread && skip_unread(line)) {
+        known = read_length(line, &claimed, &good);
+        if (!read_line(rest))
+            return READING_END;
+    }
     do {
         if (!read_line(line))
             return READING_END;
+        if (++lines > MOST_LINES || strlen(line) == MOST_HEADER - 1)
+            return bad(why, "the header does not end", ULLONG_MAX);
         known |= read_length(line, &claimed, &good);
     } while (*line);
-    if (!known || !good) {
-        *why = known ? "the Content-Length is no number" : "a header without a Content-Length";
-        return READING_BAD;
-    }
-    if (claimed > MOST_BYTES) {
-        *why = "the message is too long";
-        return read_bytes(NULL, claimed) ? READING_BAD : READING_END;
-    }
+    if (!known || !good)
+        return bad(why, known ? "the Content-Length is no number" : "a header without a Content-Length", ULLONG_MAX);
+    if (claimed > MOST_BYTES)
+        return bad(why, "the message is too long: at most 128 MiB", claimed);
     *text = NULL;
     if (!read_bytes(text, claimed)) {
         free(*text);

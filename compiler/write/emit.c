@@ -21,7 +21,7 @@ const char *identifier(const char *path)
     if (strncmp(path, "net_", 4) == 0 || strncmp(path, "net.", 4) == 0)
         text_add(&text, "layer_");
     for (const char *c = path; *c; c++)
-        text_add(&text, "%c", isalnum((unsigned char)*c) ? *c : '_');
+        text_add_range(&text, isalnum((unsigned char)*c) ? c : "_", 1);
     return intern(text_chars(&text));
 }
 
@@ -363,12 +363,17 @@ static void emit_locals(Emitter *emitter, const char *calls)
         text_add(emitter->out, "    real *gradients = s->gradients + g * s->gradient_stride;\n");
 }
 
+static bool is_in_phase(const Plan *plan, int position, int phase)
+{
+    return position < plan->schedule.count && plan->phase_of.items[position] == phase;
+}
+
 static void emit_grain_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;
     Text calls = { 0 };
-    for (int i = 0; i < plan->schedule.count; i++)
-        if (plan->phase_of.items[i] == phase && !plan->schedule.items[i]->whole_batch)
+    for (int i = emitter->first; is_in_phase(plan, i, phase); i++)
+        if (!plan->schedule.items[i]->whole_batch)
             emit_node(emitter, &calls, plan->schedule.items[i]);
     if (!calls.length)
         return;
@@ -385,9 +390,9 @@ static void emit_owned_phase(Emitter *emitter, int phase)
     const Plan *plan = emitter->plan;
     Text table = { 0 };
     int count = 0;
-    for (int i = 0; i < plan->schedule.count; i++) {
+    for (int i = emitter->first; is_in_phase(plan, i, phase); i++) {
         const Node *node = plan->schedule.items[i];
-        if (plan->phase_of.items[i] != phase || !node->whole_batch)
+        if (!node->whole_batch)
             continue;
         Text call = { 0 };
         const char *name = format("%s_%d_%d", plan_name(plan), phase + 1, ++count);
@@ -409,12 +414,14 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
 {
     emitter->plan = plan;
     emitter->phases = emitter->parts = (Text){ 0 };
-    emitter->part_count = 0;
+    emitter->part_count = emitter->first = 0;
     for (int phase = 0; phase < plan->phases; phase++) {
         text_add(&emitter->phases, "    { ");
         emit_grain_phase(emitter, phase);
         emit_owned_phase(emitter, phase);
         text_add(&emitter->phases, "},\n");
+        while (is_in_phase(plan, emitter->first, phase))
+            emitter->first++;
     }
     text_add(emitter->out, "static const NetPhase %s[] = {\n%s};\n\n", plan_name(plan), text_chars(&emitter->phases));
     text_add(emitter->out, "static const NetPart %s_parts[] = {\n%s    { 0 },\n};\n\n", plan_name(plan), text_chars(&emitter->parts));

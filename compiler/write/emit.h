@@ -19,15 +19,16 @@ typedef struct Operand {
 } Operand;
 typedef LIST(Operand) OperandList;
 
-typedef struct Function { const char *name, *text; } Function;
-
 typedef struct Emitter {
     const Graph *graph;
     const Plan *plan;           /* the one being written */
     const CompileOptions *options;
     int lanes;
     Text *out;
-    LIST(Function) functions;   /* written so far; equal text is written once */
+    Map functions, names;       /* written so far: the name, by text, which is written once; its number, by name */
+    Map counts;                 /* by the word that a name begins with: the number last given to one */
+    int function_count;
+    int first;                  /* position in the plan's schedule of the phase being written */
     Text phases;                /* the table of phases, as they are written */
     Text parts;                 /* the table of the program's calls, as they are written */
     int part_count;

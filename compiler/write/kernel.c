@@ -223,30 +223,31 @@ void drop_unused(OperandList *operands, const char *body)
 
 /* -------------------------------------------------- functions by name */
 
-static bool name_taken(const Emitter *emitter, const char *name)
+/* `base`; where another function has that name, base_2.  Names are never given
+ * back, so the search goes on where the last one for `base` ended. */
+static const char *unused_name(Emitter *emitter, const char *base)
 {
-    for (int i = 0; i < emitter->functions.count; i++)
-        if (emitter->functions.items[i].name == name)
-            return true;
-    return false;
-}
-
-/* `base`; where another function has that name, base_2. */
-static const char *unused_name(const Emitter *emitter, const char *base)
-{
-    const char *name = base;
-    for (int i = 2; name_taken(emitter, name); i++)
-        name = format("%s_%d", base, i);
+    const char *name = base = intern(base);
+    intptr_t number = (intptr_t)map_get(&emitter->counts, base);
+    number = number ? number : 1;
+    if (number > 1)
+        name = format("%s_%d", base, (int)number);
+    while (map_get(&emitter->names, name))
+        name = format("%s_%d", base, (int)++number);
+    map_set(&emitter->counts, base, (void *)number);
     return name;
 }
 
 /* The function whose text (made by format()) this is; NULL: none was written. */
 static const char *find_function(const Emitter *emitter, const char *text)
 {
-    for (int i = 0; i < emitter->functions.count; i++)
-        if (emitter->functions.items[i].text == text)
-            return emitter->functions.items[i].name;
-    return NULL;
+    return map_get(&emitter->functions, text);
+}
+
+static void note_function(Emitter *emitter, const char *name, const char *text)
+{
+    map_set(&emitter->functions, text, (void *)name);
+    map_set(&emitter->names, name, (void *)(intptr_t)++emitter->function_count);
 }
 
 const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text)
@@ -255,7 +256,7 @@ const char *write_once(Emitter *emitter, const char *base, const char *type, con
     if (name)
         return name;
     name = unused_name(emitter, base);
-    push(&emitter->functions, ((Function){ name, text }));
+    note_function(emitter, name, text);
     text_add(emitter->out, "%s%s%s", type, name, text);
     return name;
 }
@@ -324,7 +325,7 @@ static void write_finish(Emitter *emitter, Kernel *kernel)
     if (kernel->finish)
         return;
     kernel->finish = unused_name(emitter, finish_name(node, first));
-    push(&emitter->functions, ((Function){ kernel->finish, whole }));
+    note_function(emitter, kernel->finish, whole);
     text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s", kernel->finish, whole);
 }
 
@@ -491,7 +492,7 @@ const char *signature(const OperandList *operands)
 }
 
 /* incep1_branch1x1_forward; where inference needs another, …_forward_2. */
-static const char *function_name(const Emitter *emitter, const Node *node)
+static const char *function_name(Emitter *emitter, const Node *node)
 {
     return unused_name(emitter, format("%s_%s", identifier(node->path), node_stage(node)));
 }
@@ -528,6 +529,8 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
         .registers = emitter->options->target.registers, .sums = node->sums, .pool = node->pool,
     };
     write_finish(emitter, &kernel);
+    /* Most layers' text is one that was written before, and takes more memory than all else. */
+    Arena *body = new_passing_arena(), *before = use_arena(body);
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
     require(!reference || (!node->whole_batch && !kernel.pool && !kernel.sums));
     *units = kernel.units;
@@ -538,12 +541,14 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
     if (node->loss)
         emit_loss(emitter, &kernel, node->loss);
     drop_unused(operands, text_chars(&kernel.body));
+    use_arena(before);
     const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
+    drop_arena(body);
     const char *name = find_function(emitter, text);
     if (name)
         return name;
     name = function_name(emitter, node);
-    push(&emitter->functions, ((Function){ name, text }));
+    note_function(emitter, name, text);
     write_function(emitter, node, name, text, reference);
     return name;
 }

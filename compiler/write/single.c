@@ -314,7 +314,9 @@ static void write_kernel(Writer *writer, const Node *node)
         push(&single.x_strides, stride_of(writer->plan, node->inputs.items[i]));
     add_operands(writer, node, &operands);
     write_finishes(writer, &single, &operands);
+    Arena *body = new_passing_arena(), *before = use_arena(body);       /* see emit_kernel() */
     write_body(writer, &single, &operands);
+    use_arena(before);
     write_packing(writer, &single, &operands);
     write_work(writer, &single, &operands);
     if (single.units) {
@@ -323,6 +325,7 @@ static void write_kernel(Writer *writer, const Node *node)
     }
     drop_unused(&operands, text_chars(&single.kernel.body));
     const char *text = format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
+    drop_arena(body);
     const char *function = write_once(writer->emitter, format("%s_single", identifier(node->path)), "static void ", text);
     Text call = { 0 };
     write_call(single.units ? &call : &writer->calls, function, &operands);
