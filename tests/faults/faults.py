@@ -6,7 +6,7 @@ Whatever fails, a command either does all of its work and says that it did
 never dies of a signal, never hangs, leaves every file of the user's as it was
 or as it was to become, and leaves no file that nobody asked for.
 
-    python3 -m faults.faults [--every N] [--from N] [WORD...]
+    python3 -m faults.faults [--every N] [--from N] [--kind KIND] [WORD...]
 
 takes every N-th fault from a number on, of the commands whose names have one of
 the words.
@@ -29,6 +29,8 @@ from harness import read_safetensors
 
 OUT_OF_MEMORY = re.compile("out of memory|cannot allocate memory", re.I)
 NO_REASON = re.compile(r"internal error|: Success\b|No error information")
+UNREASONED = "cannot write to standard output"      # stdio keeps no reason of an earlier write
+NO_THREAD = "Resource temporarily unavailable"      # for whatever a thread could not be made
 WAYS = [("call", "once"), ("call", "onward"), ("allocation", "once"), ("allocation", "onward")]
 
 # How the tracer calls what the table below calls by the campaign's words.
@@ -103,7 +105,7 @@ class Judge:
 
     def reason(self, outcome, kind, how):
         """A failure says why."""
-        told = outcome.err
+        told = outcome.err + outcome.out        # where --diagnostics=json writes
         if self.mute(outcome, how):
             return
         if not told.strip():
@@ -113,7 +115,8 @@ class Judge:
         elif kind == "allocation":
             if not OUT_OF_MEMORY.search(told):
                 yield "does not say that memory is out"
-        elif errno_text(outcome.struck) not in told and not OUT_OF_MEMORY.search(told):
+        elif not any(text in told for text in (errno_text(outcome.struck), UNREASONED, NO_THREAD)) \
+                and not OUT_OF_MEMORY.search(told):
             yield f"does not say {errno_text(outcome.struck)}"
 
     def is_as_ever(self, outcome):
@@ -196,10 +199,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--from", type=int, default=1, dest="first")
+    parser.add_argument("--kind", choices=["call", "allocation"], help="only these")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        line, findings = campaign(Path(folder), options.words, first=options.first, every=options.every)
+        ways = [way for way in WAYS if options.kind in (None, way[0])]
+        line, findings = campaign(Path(folder), options.words, ways, options.first, options.every)
     print_findings(findings)
     print(line)
     return 1 if findings else 0

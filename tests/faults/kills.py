@@ -30,14 +30,15 @@ from pathlib import Path
 from faults.cases import BLOCK, COMPILER, DOT, FIXABLE, LINEAR, NET, NETWORK, digits, netc, train, without_times
 from faults.faults import print_findings, whole_file
 from faults.strikes import Folder, can_trace, contents, traced
-from harness import read_safetensors
+from harness import read_safetensors, trainer
 
 OLD = 30 * 24 * 3600            # seconds: no run that is still alive can have begun so long ago
 SHARE_AT_RANDOM = 0.2           # of the kills, at least
 GRACEFUL = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
 NO_CALL = 10**9
 
-RUN = ("--save", "w.safetensors", "--checkpoint", "c.safetensors", "--log", "l.jsonl", "--epochs", "3")
+RUN = ("--save", "w.safetensors", "--checkpoint", "c.safetensors",
+       "--checkpoint-every", "2", "--log", "l.jsonl", "--epochs", "3")
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def all_cases():
     """Those that write a file."""
     untidy = {"a.net": NET.replace("    ", "  ").encode(), "block.net": BLOCK.encode()}
     built = {**NETWORK, "bin/fakecc": COMPILER, "a": b"an older trainer"}
-    yield train("", *RUN)
-    yield train("", *RUN, "--no-shuffle", files={**digits(), "w.safetensors": b"older weights", "l.jsonl": b"an older log\n"})
+    program = trainer(LINEAR, "--kernels=reference")        # static, as a user's is
+    yield train("anew", *RUN, program=program)
+    yield train("again", *RUN, "--no-shuffle", program=program, files={**digits(), "w.safetensors": b"older weights", "l.jsonl": b"an older log\n"})
     yield netc("fmt", "fmt", "a.net", files=untidy)
     yield netc("check --fix", "check", "--fix", "a.net", files={"a.net": FIXABLE.encode()})
     yield netc("build", "build", "a.net", "-o", "a", "--cc=fakecc", files=built)

@@ -168,7 +168,7 @@ def starved(folder, case, how, number, stack=False):
     command = [case.program, *case.arguments]
     status, out, err = folder.finish(command, case.stdin, folder.environment(**more))
     struck = folder.report.read_text().strip() if folder.report.exists() else ""
-    return Outcome(status, out, err, contents(folder.work), struck)
+    return Outcome(status, out, err, contents(folder.work), "" if struck.startswith("missed") else struck)
 
 
 STRIKES = {"call": traced, "allocation": starved}
