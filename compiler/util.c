@@ -452,7 +452,7 @@ bool write_whole_file(const char *path, NetOutputKind kind, const char *chars, s
     fflush(stdout);
     if (!net_create_kind(&output, named_output(path), kind, &error))
         return write_failed(&error);
-    fwrite(chars, 1, length, output.file);      /* a failure stays noted in the file */
+    net_put(&output, chars, length);
     return net_commit(&output, &error) || write_failed(&error);
 }
 

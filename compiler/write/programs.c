@@ -99,6 +99,11 @@ const char *open_scratch(void)
     scratch.folder = folder;
     net_unfinished(folder);
     scratch.descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (scratch.descriptor < 0) {       /* it could be neither locked nor emptied */
+        tool_error("cannot read the temporary folder %s", format("%s: %s", folder, strerror(errno)));
+        net_remove_unfinished();
+        return NULL;
+    }
     flock(scratch.descriptor, LOCK_EX | LOCK_NB);
     net_remove_leftovers(parent, "netc-build-", scratch.descriptor, DAY, true);
     setenv("TMPDIR", folder, 1);
@@ -133,6 +138,8 @@ static void forget_scratch(void)
 void close_scratch(bool keep)
 {
     if (!keep) {
+        for (int i = 0; i < scratch.files.count; i++)   /* these are gone even if the folder cannot be listed */
+            unlink(scratch.files.items[i]);
         net_empty_folder(scratch.descriptor);
         rmdir(scratch.folder);
     }

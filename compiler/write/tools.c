@@ -7,6 +7,7 @@
  */
 #include "programs.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +39,19 @@ static bool find_runtime(bool f64, Runtime *runtime)
         { format("%s/libnet_%s.a", own, type), format("%s/../runtime", own) },
         { format("%s/../lib/netc/libnet_%s.a", own, type), format("%s/../include/netc", own) },
     };
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+    const char *refused = NULL;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (access(places[i].library, R_OK) == 0 && access(format("%s/net_runtime.h", places[i].include), R_OK) == 0) {
             *runtime = places[i];
             return true;
         }
-    diag_help(tool_error("cannot find the runtime library libnet_%s.a", type),
+        if (errno != ENOENT && errno != ENOTDIR)
+            refused = format("%s: %s", places[i].library, strerror(errno));
+    }
+    if (refused)
+        tool_error("cannot read the runtime library %s", refused);
+    else
+        diag_help(tool_error("cannot find the runtime library libnet_%s.a", type),
               "it lies beside netc in its build folder; NETC_HOME names the repository when netc was moved");
     return false;
 }
@@ -115,8 +123,10 @@ static bool copy_program(const char *made, const char *output, const CompileOpti
 {
     size_t length;
     char *bytes = read_whole_file(made, MOST_PROGRAM_BYTES, &length);
-    if (!bytes)
+    if (!bytes && errno == ENOENT)
         tool_error("%s made no program", options->cc);
+    else if (!bytes)
+        tool_error("cannot read what the C compiler made: %s", strerror(errno));
     return bytes && write_whole_file(output, program_kind(options), bytes, length);
 }
 
@@ -153,7 +163,9 @@ static bool draw_svg(const Text *dot, const char *output)
     int code = run_program(&words);
     size_t length;
     char *svg = code == 0 ? read_whole_file(made, 1u << 30, &length) : NULL;
-    if (code < 0)
+    if (!svg && code == 0 && errno != ENOENT)
+        tool_error("cannot read what dot drew: %s", strerror(errno));
+    else if (code < 0)
         diag_help(tool_error("%s", "--svg needs Graphviz"), "install it (Debian: apt-get install graphviz), or leave --svg out and draw the DOT elsewhere");
     else if (!svg)
         tool_error("%s", "dot could not draw the graph");

@@ -348,14 +348,20 @@ static bool sync_file(FILE *file)
     return fsync(fileno(file)) == 0 || errno == EINVAL || errno == ENOSYS || errno == EROFS;
 }
 
+void net_put(NetOutput *output, const void *bytes, size_t length)
+{
+    if (fwrite(bytes, 1, length, output->file) != length && !output->reason)
+        output->reason = errno;
+}
+
 /* 0, or the errno of the first thing that went wrong. */
 static int finish_writing(NetOutput *output)
 {
     errno = 0;
-    int reason = 0;
-    if (fflush(output->file) != 0 || ferror(output->file))
+    int reason = output->reason;
+    if (!reason && (fflush(output->file) != 0 || ferror(output->file)))
         reason = errno ? errno : EIO;
-    else if (output->temporary && !sync_file(output->file))
+    else if (!reason && output->temporary && !sync_file(output->file))
         reason = errno;
     if (!reason && output->temporary && rename(output->temporary, output->target) != 0)
         reason = errno;

@@ -34,9 +34,12 @@ typedef struct NetOutput {
     char *path;                 /* as it was given */
     char *target;               /* what its links lead to */
     char *temporary;            /* NULL: written in place */
+    int reason;                 /* why net_put failed; 0: it did not */
 } NetOutput;
 bool net_create(NetOutput *output, const char *path, NetError *error);
 bool net_create_kind(NetOutput *output, const char *path, NetOutputKind kind, NetError *error);
+/* Writes these bytes; net_commit says if that failed. */
+void net_put(NetOutput *output, const void *bytes, size_t length);
 bool net_commit(NetOutput *output, NetError *error);    /* flushes, syncs, renames; output is closed either way */
 void net_discard(NetOutput *output);
 

@@ -182,7 +182,7 @@ def first_words(text):
 
 def without_drawings(text):
     """Where the locale cannot be had, pictures are drawn with other characters."""
-    return [line for line in text.splitlines() if "%" in line]
+    return re.findall(r".*\d %.*", text)
 
 
 ALL = ("--save", "w.safetensors", "--checkpoint", "c.safetensors", "--log", "l.jsonl", "--save-gradients", "g.safetensors")
