@@ -75,6 +75,7 @@ void catch_signals(void)
 
 static struct Scratch {
     const char *folder, *parent;
+    const char *answer;         /* the file of what a program that was asked says */
     int descriptor;             /* of the folder: its lock says that it is in use */
     Words files;
 } scratch = { .descriptor = -1 };
@@ -83,6 +84,18 @@ static const char *temporary_parent(void)
 {
     const char *parent = getenv("TMPDIR");
     return parent && *parent ? intern(parent) : NULL;
+}
+
+/* A signal removes the files before the folder: they are noted in its place, and
+ * it after them. */
+const char *scratch_file(const char *name)
+{
+    const char *path = format("%s/%s", scratch.folder, name);
+    push(&scratch.files, path);
+    net_forget_unfinished(scratch.folder);
+    net_unfinished(path);
+    net_unfinished(scratch.folder);
+    return path;
 }
 
 const char *open_scratch(void)
@@ -107,19 +120,8 @@ const char *open_scratch(void)
     flock(scratch.descriptor, LOCK_EX | LOCK_NB);
     net_remove_leftovers(parent, "netc-build-", scratch.descriptor, DAY, true);
     setenv("TMPDIR", folder, 1);
+    scratch.answer = scratch_file("answer");
     return folder;
-}
-
-/* A signal removes the files before the folder: they are noted in its place, and
- * it after them. */
-const char *scratch_file(const char *name)
-{
-    const char *path = format("%s/%s", scratch.folder, name);
-    push(&scratch.files, path);
-    net_forget_unfinished(scratch.folder);
-    net_unfinished(path);
-    net_unfinished(scratch.folder);
-    return path;
 }
 
 static void forget_scratch(void)
@@ -213,10 +215,9 @@ int run_program(Words *words)
 
 const char *ask_program(Words *words)
 {
-    const char *answer = format("%s/answer", scratch.folder);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, answer, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, scratch.answer, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     push(words, NULL);
     int failed = start(words, &actions);
@@ -224,7 +225,7 @@ const char *ask_program(Words *words)
     if (failed || wait_for(running) != 0)
         return NULL;
     size_t length;
-    char *line = read_whole_file(answer, 1 << 16, &length);
+    char *line = read_whole_file(scratch.answer, 1 << 16, &length);
     if (line)
         line[strcspn(line, "\n")] = '\0';
     return line;

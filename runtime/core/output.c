@@ -400,9 +400,10 @@ void net_discard(NetOutput *output)
 
 static bool is_ours(const char *name, const char *prefix)
 {
+    static const char any[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";  /* mkdtemp's too */
     size_t length = strlen(prefix);
     return strncmp(name, prefix, length) == 0 && strlen(name) == length + RANDOM_LETTERS
-        && strspn(name + length, LETTERS) == RANDOM_LETTERS;
+        && strspn(name + length, any) == RANDOM_LETTERS;
 }
 
 /* Flat: we put no folders in ours. */
