@@ -8,11 +8,14 @@ choice of it to tests/fuzz/corpus/TARGET.
 """
 import argparse
 import concurrent.futures
+import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -43,11 +46,33 @@ def write_inputs(folder, inputs):
         (folder / f"{number:03}").write_bytes(data)
 
 
+def without_checksums(data):
+    """What is changed in such a file is believed."""
+    length = 8 + struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:length])
+    header["__metadata__"].pop("checksums", None)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data[length:]
+
+
+def inputs(target):
+    """The seeds; those of weights and checkpoints also as the trainer under test writes them."""
+    yield from seeds.inputs(target)
+    if target in ("weights", "resume"):
+        with tempfile.TemporaryDirectory() as folder:
+            result = execute([program(target)], target, {"FUZZ_SEEDS": folder})
+            assert result.returncode == 0, result.stderr
+            for path in sorted(Path(folder).iterdir()):
+                yield path.read_bytes()
+                yield without_checksums(path.read_bytes())
+
+
 def folders(target):
     """Where its inputs are: what runs found, what is kept, what is made here."""
     found, made = MADE / "corpus" / target, MADE / "seeds" / target
     found.mkdir(parents=True, exist_ok=True)
-    write_inputs(made, seeds.inputs(target))
+    write_inputs(made, inputs(target))
     return [folder for folder in (found, KEPT / target, made) if folder.exists()]
 
 
@@ -143,7 +168,7 @@ def closing_line(outcomes, seconds):
 def keep(target):
     """The smallest choice of what was found that reaches as much, without what the seeds reach; files up to 2 KB."""
     made, chosen = MADE / "seeds" / target, MADE / "kept" / target
-    write_inputs(chosen, seeds.inputs(target))
+    write_inputs(chosen, inputs(target))
     first = {path.name for path in chosen.iterdir()}
     execute([program(target), "-merge=1", f"-max_len={TARGETS[target][2]}", chosen, made, MADE / "corpus" / target], target)
     there = KEPT / target

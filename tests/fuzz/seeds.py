@@ -177,7 +177,7 @@ def text_inputs(texts):
 
 
 def inputs(target):
-    """The bytes of each seed of a target; of `resume` they come from a trainer: see libfuzzer.py."""
+    """The bytes of each seed of a target."""
     makers = {
         "net": lambda: text_inputs(networks()), "repair": lambda: text_inputs(networks()), "build": lambda: text_inputs(networks()),
         "editor": lambda: text_inputs(SESSION.replace("{text}", TOY).replace("{method}", method) for method in METHODS),

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from fuzz import libfuzzer, seeds
+from fuzz import libfuzzer
 from harness import ROOT, TRAINERS, locked
 
 # Of the slow targets as many as take a second or two, and every n-th of the seeds.
@@ -28,7 +28,7 @@ def programs():
 @pytest.mark.parametrize("target", libfuzzer.TARGETS)
 def test_fuzz(target, programs, tmp_path):
     made, found = tmp_path / "seeds", tmp_path / "found"
-    libfuzzer.write_inputs(made, list(seeds.inputs(target))[::EVERY.get(target, 1)])
+    libfuzzer.write_inputs(made, list(libfuzzer.inputs(target))[::EVERY.get(target, 1)])
     found.mkdir()
     inputs = [found, made, *(folder for folder in [libfuzzer.KEPT / target] if folder.exists())]
     runs = sum(len(list(folder.iterdir())) for folder in inputs) + RUNS.get(target, 3000)
