@@ -178,7 +178,6 @@ bool diag_surprised(void);
 struct cJSON *diag_json(const DiagnosticLog *log);
 
 int diag_error_count(void);     /* of the log in use */
-bool diag_tells(const DiagnosticLog *log, const char *code);
 /* Prints what was reported since the last flush, to stderr (json and sarif: stdout). */
 void diag_flush(void);
 /* The page of `netc explain CODE`; false when there is no such code. */

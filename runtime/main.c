@@ -47,17 +47,19 @@ typedef struct Command {
     int (*run)(Request *request);
 } Command;
 
+enum { MESSAGE_BYTES = 4096 };  /* the longest message; what is longer is cut */
+
 static int complain(int status, const char *template, ...) PRINTF(2, 3);
 static int complain(int status, const char *template, ...)
 {
     va_list arguments;
     va_start(arguments, template);
-    char *text = NULL;
+    char text[MESSAGE_BYTES];           /* that memory is out must be said without any */
     fflush(stdout);
+    vsnprintf(text, sizeof text, template, arguments);
     fprintf(stderr, "%s: error: ", SHOWN(program_invocation_short_name));
-    net_print_shown(stderr, vasprintf(&text, template, arguments) < 0 ? template : text);
+    net_print_shown(stderr, text);
     fputc('\n', stderr);
-    free(text);
     va_end(arguments);
     return status;
 }

@@ -204,14 +204,6 @@ void diag_sizes(Diagnostic *d, Shape actual, Shape wanted)
     d->wanted = wanted;
 }
 
-bool diag_tells(const DiagnosticLog *log, const char *code)
-{
-    for (int i = 0; i < log->waiting.count; i++)
-        if (!strcmp(log->waiting.items[i]->code, code))
-            return true;
-    return false;
-}
-
 int diag_error_count(void)
 {
     return in_use->error_count;

@@ -200,7 +200,7 @@ def trainer_cases():
     yield train("anew", *ALL)
     yield train("again", *ALL, files=done)
     yield train("resumed", "--resume", "c.safetensors", *ALL, files=half)
-    yield train("on", "--init", "w.safetensors", "--save", "w.safetensors", "--set", "optimizer.momentum=0.5", files=weights)
+    yield train("on", "--init", "w.safetensors", "--save", "v.safetensors", "--set", "optimizer.momentum=0.5", files=weights)
     yield train("gzip", "--save", "w.safetensors", files=packed(digits()))
     yield train("pictures", "--save", "w.safetensors", files=pictures())
     yield train("cifar", "--save", "w.safetensors", "--epochs", "1", program=colour(), files=cifar())

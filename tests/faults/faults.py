@@ -67,6 +67,7 @@ class Judge:
     def __init__(self, case, folder):
         self.case, self.folder = case, folder
         self.right = undisturbed(case)
+        assert self.right.status in (0, 1), self.right.err
 
     def same_text(self, one, other):
         clean = self.case.timeless or (lambda text: text)

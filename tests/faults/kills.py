@@ -36,6 +36,7 @@ OLD = 30 * 24 * 3600            # seconds: no run that is still alive can have b
 SHARE_AT_RANDOM = 0.2           # of the kills, at least
 GRACEFUL = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
 NO_CALL = 10**9
+ORPHAN = 0.2                    # seconds: the program that a killed netc had started has ended by then
 
 RUN = ("--save", "w.safetensors", "--checkpoint", "c.safetensors",
        "--checkpoint-every", "2", "--log", "l.jsonl", "--epochs", "3")
@@ -79,7 +80,10 @@ def at_random(folder, case, blow, seconds):
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         time.sleep(moment)
         process.send_signal(blow.signal)
-        return process.wait(60)
+        status = process.wait(60)
+    if any(name.startswith("bin/") for name in case.files):
+        time.sleep(ORPHAN)
+    return status
 
 
 def struck(folder, case, blow, seconds):
