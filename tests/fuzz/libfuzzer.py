@@ -123,8 +123,8 @@ def tell(outcome):
 
 
 def run_job(target, runs, seed, inputs):
-    """A finding ends libFuzzer: what is left is run with another seed."""
-    outcomes = []
+    """A finding ends libFuzzer: what is left is run with another seed, unless it is the same again."""
+    outcomes, found = [], set()
     while runs > 0 and len(outcomes) < MOST_FINDINGS:
         start = time.monotonic()
         outcome = Outcome(target, execute(command(target, runs, seed, inputs), target), time.monotonic() - start)
@@ -136,6 +136,9 @@ def run_job(target, runs, seed, inputs):
             Path(outcome.input()).unlink()
         else:
             tell(outcome)
+            if outcome.input() in found:
+                break
+            found.add(outcome.input())
         runs -= max(outcome.runs, 1)
         seed += 1000003
     return outcomes
