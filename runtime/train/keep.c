@@ -98,9 +98,10 @@ static bool give_name(const NetKeep *keep, const char *name, NetError *error)
 {
     if (name_again(keep->path, name))
         return true;
-    if (errno == EEXIST && !is_checkpoint_of(name, keep->holds))
+    bool taken = errno == EEXIST;
+    if (taken && !is_checkpoint_of(name, keep->holds))
         return net_fail(error, "cannot keep the checkpoint of step %lld: %s is another file", (long long)keep->holds, name);
-    if (errno == EEXIST && unlink(name) == 0 && name_again(keep->path, name))
+    if (taken && unlink(name) == 0 && name_again(keep->path, name))
         return true;
     return net_fail(error, "cannot keep the checkpoint of step %lld as %s: %m", (long long)keep->holds, name);
 }
