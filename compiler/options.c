@@ -253,6 +253,13 @@ static _Noreturn void unknown_option(const Options *options, const char *word)
     misuse(options, "%s takes no option '%s'", commands[options->command].name, word);
 }
 
+/* Of several letters in one word getopt has not passed the word yet, and names the
+ * letter; a known one is that of a long option which takes no value and got one. */
+static bool is_unknown_letter(void)
+{
+    return optopt && optopt < 256 && !option_of(optopt);
+}
+
 static void read_arguments(Options *options, int argc, char **argv)
 {
     struct option longs[OPTIONS + 1];
@@ -264,7 +271,7 @@ static void read_arguments(Options *options, int argc, char **argv)
         if (value == ':')
             misuse(options, "%s needs a value", word);
         if (value == '?')
-            unknown_option(options, optopt && optopt < 256 && strncmp(word, "--", 2) ? format("-%c", optopt) : word);
+            unknown_option(options, is_unknown_letter() ? format("-%c", optopt) : word);
         apply_option(options, option_of(value), optarg);
     }
     for (int i = optind; i < argc; i++)

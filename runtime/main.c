@@ -303,12 +303,14 @@ static bool apply(Request *request, const Option *option, const char *value, Net
     __builtin_unreachable();
 }
 
-/* getopt's own table of the command's options; val is our index, from 1. */
+enum { OPTION = 256 };          /* what getopt gives for the first option: beyond any letter */
+
+/* getopt's own table of the command's options; val is OPTION and our index. */
 static void list_options(struct option *list, const Command *command)
 {
     for (int i = 0; i < OPTIONS; i++)
         if (options[i].commands & command->bit)
-            *list++ = (struct option){ options[i].name, options[i].value ? required_argument : no_argument, NULL, i + 1 };
+            *list++ = (struct option){ options[i].name, options[i].value ? required_argument : no_argument, NULL, OPTION + i };
     *list = (struct option){0};
 }
 
@@ -322,16 +324,16 @@ static int read_options(Request *request, const Command *command, int argc, char
 {
     struct option list[OPTIONS + 1];
     list_options(list, command);
-    optind = 1;
+    optind = 0;                 /* getopt begins anew, whatever it read last */
     for (int found; (found = getopt_long(argc, argv, ":", list, NULL)) != -1;) {
         NetError error;
         if (found == ':')
-            return complain(MISUSE, "%s needs a value: %s", argv[optind - 1], options[optopt - 1].value);
-        if (found == '?' && optopt > 0 && optopt <= OPTIONS && strncmp(argv[optind - 1], "--", 2) == 0)
-            return complain(MISUSE, "--%s takes no value", options[optopt - 1].name);
+            return complain(MISUSE, "%s needs a value: %s", argv[optind - 1], options[optopt - OPTION].value);
+        if (found == '?' && optopt >= OPTION)
+            return complain(MISUSE, "--%s takes no value", options[optopt - OPTION].name);
         if (found == '?')
-            return unknown_option(command, argv[optind - 1]);
-        const Option *option = &options[found - 1];
+            return unknown_option(command, optopt ? (char[]){ '-', (char)optopt, '\0' } : argv[optind - 1]);
+        const Option *option = &options[found - OPTION];
         if (option->kind == HELP) {
             print_help(request, command);
             return DONE;

@@ -414,8 +414,8 @@ static const Token *take(Layout *layout, const Token *token)
 /* A broken statement's `as name`, which is worth knowing. */
 static bool names_broken(const Layout *layout, const Token *token)
 {
-    return layout->braces.count && token->kind == AS && !token[1].first_on_line && token[2].kind != LBRACE
-        && (token[1].kind == NAME || token[1].kind == PATH);
+    return layout->braces.count && token->kind == AS && !token[1].first_on_line
+        && (token[1].kind == NAME || token[1].kind == PATH) && token[2].kind != LBRACE;
 }
 
 static const Token *take_name(Layout *layout, const Token *token)

@@ -32,6 +32,7 @@ def test_help_of_every_command(command):
     (["check"], "needs a FILE"),
     (["check", "--json", CNN], "takes no option '--json'"),
     (["check", "-x", CNN], "takes no option '-x'"),
+    (["check", "--fix", "-xy", CNN], "takes no option '-x'"),
     (["summary", "--jsom", CNN], "did you mean '--json'"),
     (["summary", CNN, CNN], "one too many"),
     (["build", CNN], "-o TRAINER"),

@@ -330,7 +330,7 @@ def test_a_disk_that_is_full_keeps_the_old_file(option, data, small_disk):
     (["--lr", "abc"], "a number from 0 to 1000"), (["--lr", "nan"], "a number"), (["--lr", "0.1x"], "a number"),
     (["--lr", "0x10"], "a number"), (["--batch", "0"], "a whole number from 1 to 65536"), (["--batch", "1.5"], "a whole number"),
     (["--epochs", "-1"], "a whole number from 0"), (["--threads", "0"], "a whole number from 1"), (["--seed", ""], "''"),
-    (["--bacth", "3"], "is --batch meant?"), (["--quiet=1"], "takes no value"), (["--epochs"], "needs a value"),
+    (["--bacth", "3"], "is --batch meant?"), (["--quiet", "-xy"], "train has no option -x;"), (["--quiet=1"], "takes no value"), (["--epochs"], "needs a value"),
     (["stray"], "stray is none"), (["--set", "optimizer.momentun=1"], "unknown setting optimizer.momentun"),
     (["--set", "lr"], "PATH=VALUE"), (["--set", "optimizer=1"], "is the word sgd"),
     (["--set", "loss.label_smoothing=0.1"], "compiled into"), (["--set", "normalize.mean=1,2"], "1 number is expected"),
