@@ -342,8 +342,9 @@ static int read_options(Request *request, const Command *command, int argc, char
             print_version(request->model);
             return DONE;
         }
+        errno = 0;
         if (!apply(request, option, optarg, &error))
-            return complain(MISUSE, "%s", error.text);
+            return complain(errno == ENOMEM ? FAILED : MISUSE, "%s", error.text);
     }
     request->operands = argv + optind;
     request->operand_count = argc - optind;

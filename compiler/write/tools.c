@@ -17,12 +17,13 @@
 
 typedef struct Runtime { const char *library, *include; } Runtime;
 
+/* NULL with errno set: it cannot be told. */
 static const char *own_folder(void)
 {
     char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length <= 0)
-        return ".";
+        return NULL;
     path[length] = '\0';
     *strrchr(path, '/') = '\0';
     return intern(path);
@@ -34,6 +35,13 @@ static bool find_runtime(bool f64, Runtime *runtime)
 {
     const char *own = own_folder(), *home = getenv("NETC_HOME");
     const char *type = f64 ? "f64" : "f32";
+    if (!own && !home) {
+        diag_help(tool_error("cannot tell where netc lies: /proc/self/exe: %s", strerror(errno)),
+                  "NETC_HOME names the repository, where its library is");
+        return false;
+    }
+    if (!own)
+        own = home;
     const Runtime places[] = {
         { format("%s/build/libnet_%s.a", home ? home : own, type), format("%s/runtime", home ? home : own) },
         { format("%s/libnet_%s.a", own, type), format("%s/../runtime", own) },

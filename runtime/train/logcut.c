@@ -9,6 +9,7 @@
 #include "runtime.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,15 +37,17 @@ static bool is_later(const cJSON *event, const NetProgress *progress)
     return number_of(event, "epoch") > (double)progress->epoch;
 }
 
-/* Where the log is to end: before the first line that is later, or torn; -1: it is no log. */
+/* Where the log is to end: before the first line that is later, or torn.  -1: it
+ * is no log, and errno is 0, or it could not be read, and errno says why. */
 static int64_t find_end(FILE *file, const NetProgress *progress)
 {
     char line[MOST_LINE];
-    for (int64_t end = 0;; end = ftello(file)) {
+    for (int64_t end = 0; end >= 0; end = ftello(file)) {
         if (!fgets(line, sizeof line, file))
             return ferror(file) ? -1 : end;
         size_t length = strlen(line);
         bool whole = length > 0 && line[length - 1] == '\n';
+        errno = 0;
         if (!begins_as_ours(line) || (!whole && !feof(file)))
             return -1;
         if (!whole)
@@ -57,6 +60,7 @@ static int64_t find_end(FILE *file, const NetProgress *progress)
         if (later)
             return end;
     }
+    return -1;
 }
 
 /* `--log /dev/stdout`: what the program prints to is not only a log. */
@@ -72,14 +76,21 @@ static bool is_stream(const struct stat *status)
 bool net_log_cut(const char *path, const NetProgress *progress, NetError *error)
 {
     struct stat status;
-    if (!path || stat(path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0 || is_stream(&status))
+    if (!path)
+        return true;
+    if (stat(path, &status) != 0)
+        return errno == ENOENT || net_fail(error, "cannot write %s: %m", path);
+    if (!S_ISREG(status.st_mode) || status.st_size == 0 || is_stream(&status))
         return true;
     FILE *file = fopen(path, "r+b");
     if (!file)
         return net_fail(error, "cannot write %s: %m", path);
     int64_t end = find_end(file, progress);
-    bool good = end >= 0 || net_fail(error, "%s is not a log that train wrote, and the run would write on in it: give --log "
-                                     "another file", path);
+    bool good = end >= 0;
+    if (!good && errno)
+        net_fail(error, "cannot read %s: %m", path);
+    else if (!good)
+        net_fail(error, "%s is not a log that train wrote, and the run would write on in it: give --log another file", path);
     if (good && end < status.st_size && (ftruncate(fileno(file), end) != 0 || fsync(fileno(file)) != 0))
         good = net_fail(error, "cannot cut %s back to step %lld: %m", path, (long long)progress->step);
     fclose(file);
