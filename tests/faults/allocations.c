@@ -36,7 +36,8 @@ static void tell(const char *name, size_t bytes)
     char text[100];
     void *frames[FRAMES];
     int file = open(report, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    ssize_t put = write(file, text, (size_t)snprintf(text, sizeof text, "%s ENOMEM %zu\n", name, bytes));
+    int length = snprintf(text, sizeof text, "%s ENOMEM %zu\n", name, bytes);
+    ssize_t put = write(file, text, (size_t)length);
     if (stacks && put > 0)
         backtrace_symbols_fd(frames, backtrace(frames, FRAMES), file);
     close(file);

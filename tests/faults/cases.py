@@ -95,26 +95,33 @@ def request(number, method, params=None):
     return {"id": number, "method": method, "params": params or {}}
 
 
+def notice(what, document, **more):
+    return {"method": f"textDocument/{what}", "params": {"textDocument": document, **more}}
+
+
 def session():
     """Opens a right text and a wrong one, asks all there is to ask, and takes its leave."""
     right, wrong = {"uri": "file:///work/a.net"}, {"uri": "file:///work/w.net"}
     at = {"textDocument": right, "position": {"line": 6, "character": 6}}
-    asked = ["hover", "completion", "signatureHelp", "definition", "references", "documentHighlight", "prepareRename",
-             "documentSymbol", "foldingRange", "semanticTokens/full", "formatting"]
+    asked = ["hover", "completion", "signatureHelp", "definition", "references",
+             "documentHighlight", "prepareRename", "documentSymbol",
+             "foldingRange", "semanticTokens/full", "formatting"]
     whole = {"start": {"line": 0, "character": 0}, "end": {"line": 20, "character": 0}}
-    edit = {"range": {"start": {"line": 3, "character": 4}, "end": {"line": 3, "character": 9}}, "text": "relu"}
+    word = {"start": {"line": 3, "character": 4}, "end": {"line": 3, "character": 9}}
+    change = {"contentChanges": [{"range": word, "text": "relu"}]}
     return framed(
         request(1, "initialize", {"capabilities": {}}),
         {"method": "initialized", "params": {}},
-        {"method": "textDocument/didOpen", "params": {"textDocument": {**right, "text": LINEAR, "version": 1}}},
-        {"method": "textDocument/didOpen", "params": {"textDocument": {**wrong, "text": WRONG, "version": 1}}},
+        notice("didOpen", {**right, "text": LINEAR, "version": 1}),
+        notice("didOpen", {**wrong, "text": WRONG, "version": 1}),
         *[request(10 + i, f"textDocument/{what}", at) for i, what in enumerate(asked)],
         request(30, "textDocument/rename", {**at, "newName": "last"}),
         request(31, "textDocument/inlayHint", {"textDocument": right, "range": whole}),
-        request(32, "textDocument/codeAction", {"textDocument": wrong, "range": whole, "context": {"diagnostics": []}}),
-        {"method": "textDocument/didChange", "params": {"textDocument": {**wrong, "version": 2}, "contentChanges": [edit]}},
-        request(33, "textDocument/hover", {"textDocument": wrong, "position": {"line": 2, "character": 6}}),
-        {"method": "textDocument/didClose", "params": {"textDocument": wrong}},
+        request(32, "textDocument/codeAction",
+                {"textDocument": wrong, "range": whole, "context": {"diagnostics": []}}),
+        notice("didChange", {**wrong, "version": 2}, **change),
+        request(33, "textDocument/hover", {**at, "textDocument": wrong}),
+        notice("didClose", wrong),
         request(40, "shutdown"),
         {"method": "exit"},
     )
@@ -132,7 +139,8 @@ def digits():
     """{name: bytes} of the four IDX files."""
     numbers, files = np.random.default_rng(1), {}
     for name, count in ("train", TRAIN_IMAGES), ("t10k", TEST_IMAGES):
-        files[f"digits/{name}-images-idx3-ubyte"] = idx(numbers.integers(0, 256, (count, 8, 8), "u1"))
+        images = numbers.integers(0, 256, (count, 8, 8), "u1")
+        files[f"digits/{name}-images-idx3-ubyte"] = idx(images)
         files[f"digits/{name}-labels-idx1-ubyte"] = idx(numbers.integers(0, CLASSES, count, "u1"))
     return files
 
@@ -145,15 +153,17 @@ def pictures():
     numbers, files = np.random.default_rng(2), {}
     for split in "train", "test":
         for name in "ant", "bee", "cat":
-            files[f"digits/{split}/{name}/0.png"] = png(numbers.integers(0, 256, (9, 9, 1), "u1"), 0)
+            pixels = numbers.integers(0, 256, (9, 9, 1), "u1")
+            files[f"digits/{split}/{name}/0.png"] = png(pixels, 0)
             files[f"digits/{split}/{name}/1.jpg"] = JPEG
     return files
 
 
 def cifar():
     numbers = np.random.default_rng(3)
-    return {f"digits/{name}.bin": b"".join(bytes([i]) + numbers.integers(0, 256, 3072, "u1").tobytes() for i in range(2))
-            for name in ["test_batch"] + [f"data_batch_{i}" for i in range(1, 6)]}
+    records = [bytes([label]) + numbers.integers(0, 256, 3072, "u1").tobytes() for label in (0, 1)]
+    names = ["test_batch"] + [f"data_batch_{i}" for i in range(1, 6)]
+    return {f"digits/{name}.bin": b"".join(records) for name in names}
 
 
 def tiny(*options):
@@ -166,8 +176,9 @@ def colour():
 
 
 def train(name, *arguments, program=None, files=None):
-    return Case(f"train {name}", program or tiny(), ("train", "--threads", "2", "--quiet", *arguments),
-                digits() if files is None else files, timeless=without_times)
+    words = ("train", "--threads", "2", "--quiet", *arguments)
+    files = digits() if files is None else files
+    return Case(f"train {name}", program or tiny(), words, files, timeless=without_times)
 
 
 def without_times(text):
@@ -185,7 +196,8 @@ def without_drawings(text):
     return re.findall(r".*\d %.*", text)
 
 
-ALL = ("--save", "w.safetensors", "--checkpoint", "c.safetensors", "--log", "l.jsonl", "--save-gradients", "g.safetensors")
+ALL = ("--save", "w.safetensors", "--checkpoint", "c.safetensors", "--log", "l.jsonl",
+       "--save-gradients", "g.safetensors")
 
 
 def trained(*arguments):
@@ -196,22 +208,26 @@ def trained(*arguments):
 def trainer_cases():
     done, half = trained(), trained("--max-steps", "2")
     weights = {**digits(), "w.safetensors": done["w.safetensors"]}
+    load = ("--weights", "w.safetensors")
     picture = {"p.png": png(np.full((9, 9, 1), 90, "u1"), 0), "p.jpg": JPEG}
     yield train("anew", *ALL)
     yield train("again", *ALL, files=done)
     yield train("resumed", "--resume", "c.safetensors", *ALL, files=half)
-    yield train("on", "--init", "w.safetensors", "--save", "v.safetensors", "--set", "optimizer.momentum=0.5", files=weights)
+    yield train("on", "--init", "w.safetensors", "--save", "v.safetensors",
+                "--set", "optimizer.momentum=0.5", files=weights)
     yield train("gzip", "--save", "w.safetensors", files=packed(digits()))
     yield train("pictures", "--save", "w.safetensors", files=pictures())
-    yield train("cifar", "--save", "w.safetensors", "--epochs", "1", program=colour(), files=cifar())
+    yield train("cifar", "--save", "w.safetensors", "--epochs", "1",
+                program=colour(), files=cifar())
     yield Case("train shown", tiny(), ("train", "--threads", "1"), digits(), timeless=first_words)
-    yield Case("test", tiny(), ("test", "--weights", "w.safetensors"), weights)
-    yield Case("predict data", tiny(), ("predict", "--weights", "w.safetensors", "--data", "digits"), weights,
+    yield Case("test", tiny(), ("test", *load), weights)
+    yield Case("predict data", tiny(), ("predict", *load, "--data", "digits"), weights,
                timeless=without_drawings)
-    yield Case("predict files", tiny(), ("predict", "--weights", "w.safetensors", "p.png", "p.jpg"),
+    yield Case("predict files", tiny(), ("predict", *load, "p.png", "p.jpg"),
                {**weights, **picture}, timeless=without_drawings)
-    yield Case("bench", tiny(), ("bench", "--steps", "1", "--threads", "2", "--data", "digits"), digits(), timeless=first_words)
-    yield Case("bench json", tiny(), ("bench", "--steps", "1", "--threads", "1", "--json"), timeless=first_words)
+    bench = ("bench", "--steps", "1", "--threads")
+    yield Case("bench", tiny(), (*bench, "2", "--data", "digits"), digits(), timeless=first_words)
+    yield Case("bench json", tiny(), (*bench, "1", "--json"), timeless=first_words)
     yield Case("gradcheck", tiny("--dtype=f64"), ("gradcheck", "--samples", "1", "--threads", "1"))
     yield Case("info", tiny(), ("info",))
     yield Case("trainer help", tiny(), ("train", "--help"))
@@ -222,9 +238,10 @@ def trainer_cases():
 
 def netc_cases():
     wrong, fixable, shape = ({"a.net": text.encode()} for text in (WRONG, FIXABLE, SHAPE))
-    untidy = {"a.net": NET.replace("    ", "  ").encode(), "b.net": LINEAR.encode(), "block.net": BLOCK.encode()}
+    untidy = {**NETWORK, "a.net": NET.replace("    ", "  ").encode(), "b.net": LINEAR.encode()}
     small, dot = {"a.net": LINEAR.replace(TRAIN, "").encode()}, {**NETWORK, "bin/dot": DOT}
-    build, compiler = ("build", "--kernels=reference", "--cc=fakecc", "a.net"), {**small, "bin/fakecc": COMPILER}
+    build = ("build", "--kernels=reference", "--cc=fakecc", "a.net")
+    compiler = {**small, "bin/fakecc": COMPILER}
     yield netc("check", "check", "a.net", "block.net")
     for style in "human", "short", "json", "sarif", "narrated":
         yield netc(f"check wrong {style}", "check", f"--diagnostics={style}", "a.net", files=shape)
@@ -240,7 +257,8 @@ def netc_cases():
     yield netc("summary", "summary", "a.net")
     yield netc("summary --json", "summary", "--json", "a.net")
     yield netc("graph", "graph", "a.net")
-    yield netc("graph --svg", "graph", "--svg", "a.net", "-o", "a.svg", files={**dot, "a.svg": b"an older one"})
+    yield netc("graph --svg", "graph", "--svg", "a.net", "-o", "a.svg",
+               files={**dot, "a.svg": b"an older one"})
     yield netc("fmt", "fmt", "a.net", "b.net", files=untidy)
     yield netc("fmt --check", "fmt", "--check", "a.net", "b.net", files=untidy)
     yield netc("fmt --diff", "fmt", "--diff", "a.net", files=untidy)

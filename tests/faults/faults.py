@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from faults.cases import all_cases
-from faults.strikes import can_trace, strike, undisturbed
+from faults.strikes import NOT_TRACED, can_trace, strike, undisturbed
 from harness import read_safetensors
 
 OUT_OF_MEMORY = re.compile("out of memory|cannot allocate memory", re.I)
@@ -88,7 +88,7 @@ class Judge:
             if name not in before and name not in after:
                 if not unlinking:
                     yield "leaves " + re.sub(r"[A-Za-z0-9]{6}\b", "XXXXXX", name)
-            elif self.same_file(name, data, before.get(name)) or self.same_file(name, data, after.get(name)):
+            elif any(self.same_file(name, data, one.get(name)) for one in (before, after)):
                 continue
             elif data is None or not whole_file(name, data, self.folder / f"{os.getpid()}"):
                 yield f"{name} is torn"
@@ -103,7 +103,8 @@ class Judge:
 
     def mute(self, outcome, how):
         """Standard error was what failed: what cannot be said is not."""
-        return outcome.struck.startswith("write") and (how == "onward" or outcome.struck.endswith(" 2"))
+        call, _, what = outcome.struck.split(" ", 2)
+        return call.startswith("write") and (how == "onward" or what == "2")
 
     def reason(self, outcome, kind, how):
         """A failure says why."""
@@ -182,8 +183,9 @@ def campaign(folder, words=(), ways=WAYS, first=1, every=1, processes=os.cpu_cou
             counts[share[1]] += count
             findings += found
     line = (f"faults: {len(CASES)} commands, {counts['call']} system calls and "
-            f"{counts['allocation']} allocations failed, {len(findings)} findings, {time.monotonic() - start:.0f} s")
-    return line + ("" if can_trace() else "; no system calls, as ptrace is not permitted here"), findings
+            f"{counts['allocation']} allocations failed, {len(findings)} findings, "
+            f"{time.monotonic() - start:.0f} s")
+    return line + ("" if can_trace() else NOT_TRACED), findings
 
 
 def print_findings(findings):

@@ -27,16 +27,17 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.cases import BLOCK, COMPILER, DOT, FIXABLE, LINEAR, NET, NETWORK, digits, netc, train, without_times
+from faults.cases import (COMPILER, DOT, FIXABLE, LINEAR, NET, NETWORK, digits, netc, train,
+                          without_times)
 from faults.faults import print_findings, whole_file
-from faults.strikes import Folder, can_trace, contents, traced
+from faults.strikes import NOT_TRACED, Folder, can_trace, contents, traced
 from harness import read_safetensors, trainer
 
 OLD = 30 * 24 * 3600            # seconds: no run that is still alive can have begun so long ago
 SHARE_AT_RANDOM = 0.2           # of the kills, at least
 GRACEFUL = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
 NO_CALL = 10**9
-ORPHAN = 0.2                    # seconds: the program that a killed netc had started has ended by then
+ORPHAN = 0.2                    # seconds: what a killed netc had started has ended by then
 
 RUN = ("--save", "w.safetensors", "--checkpoint", "c.safetensors",
        "--checkpoint-every", "2", "--log", "l.jsonl", "--epochs", "3")
@@ -58,16 +59,19 @@ class Blow:
 
 def all_cases():
     """Those that write a file."""
-    untidy = {"a.net": NET.replace("    ", "  ").encode(), "block.net": BLOCK.encode()}
+    untidy = {**NETWORK, "a.net": NET.replace("    ", "  ").encode()}
     built = {**NETWORK, "bin/fakecc": COMPILER, "a": b"an older trainer"}
     program = trainer(LINEAR, "--kernels=reference")        # static, as a user's is
     yield train("anew", *RUN, program=program)
-    yield train("again", *RUN, "--no-shuffle", program=program, files={**digits(), "w.safetensors": b"older weights", "l.jsonl": b"an older log\n"})
+    older = {"w.safetensors": b"older weights", "l.jsonl": b"an older log\n"}
+    yield train("again", *RUN, "--no-shuffle", program=program, files={**digits(), **older})
     yield netc("fmt", "fmt", "a.net", files=untidy)
     yield netc("check --fix", "check", "--fix", "a.net", files={"a.net": FIXABLE.encode()})
     yield netc("build", "build", "a.net", "-o", "a", "--cc=fakecc", files=built)
-    yield netc("emit", "emit", "--kernels=reference", "a.net", "-o", "a.c", files={"a.net": LINEAR.encode(), "a.c": b"older C"})
-    yield netc("graph --svg", "graph", "--svg", "a.net", "-o", "a.svg", files={**NETWORK, "bin/dot": DOT, "a.svg": b"older"})
+    yield netc("emit", "emit", "--kernels=reference", "a.net", "-o", "a.c",
+               files={"a.net": LINEAR.encode(), "a.c": b"older C"})
+    yield netc("graph --svg", "graph", "--svg", "a.net", "-o", "a.svg",
+               files={**NETWORK, "bin/dot": DOT, "a.svg": b"older"})
 
 
 # ------------------------------------------------------------------ striking
@@ -76,8 +80,9 @@ def all_cases():
 def at_random(folder, case, blow, seconds):
     """Struck at a random moment of its run; its exit status."""
     moment = random.Random(blow.seed).uniform(0, 1.1 * seconds)
-    with subprocess.Popen([str(word) for word in (case.program, *case.arguments)], cwd=folder.work, env=folder.environment(),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    nothing = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    environment = folder.environment()
+    with subprocess.Popen(case.command(), cwd=folder.work, env=environment, **nothing) as process:
         time.sleep(moment)
         process.send_signal(blow.signal)
         status = process.wait(60)
@@ -94,7 +99,8 @@ def struck(folder, case, blow, seconds):
 
 def finish(folder, case, *more):
     """The case again, undisturbed: (status, what it said)."""
-    status, out, err = folder.finish([case.program, *case.arguments, *more], case.stdin, folder.environment())
+    command = [*case.command(), *more]
+    status, out, err = folder.finish(command, case.stdin, folder.environment())
     return status, out + err
 
 
@@ -147,7 +153,8 @@ class Judge:
         if status not in (0, 128 + blow.signal):
             yield f"exit {status}"
         begun = b'"step"' in files.get("l.jsonl", b"")
-        if begun and any(files.get(name) == self.case.files.get(name) for name in ("w.safetensors", "c.safetensors")):
+        saved = "w.safetensors", "c.safetensors"
+        if begun and any(files.get(name) == self.case.files.get(name) for name in saved):
             yield "ends without saving"
         if self.strange(files):
             yield "leaves a temporary file on a signal"
@@ -193,7 +200,8 @@ def same_tensors(data, right, folder):
     (folder / "one").write_bytes(data)
     (folder / "other").write_bytes(right)
     one, other = read_safetensors(folder / "one"), read_safetensors(folder / "other")
-    return list(one) == list(other) and all(one[name].tobytes() == other[name].tobytes() for name in one)
+    return list(one) == list(other) and all(
+        one[name].tobytes() == other[name].tobytes() for name in one)
 
 
 def traced_calls(folder, case):
@@ -219,7 +227,9 @@ def choose(count):
     wanted = min(len(points), int(count * (1 - SHARE_AT_RANDOM)))
     chosen = [points[i * len(points) // wanted] for i in range(wanted)] if wanted else []
     signals = [signal.SIGKILL] * 5 + list(GRACEFUL)
-    return chosen + [Blow(i % 2 if i % 3 else i % len(JUDGES), signals[i % len(signals)], 0, i) for i in range(count - len(chosen))]
+    random_ones = [Blow(i % 2 if i % 3 else i % len(JUDGES), signals[i % len(signals)], 0, i)
+                   for i in range(count - len(chosen))]
+    return chosen + random_ones
 
 
 def deal(blow):
@@ -238,10 +248,11 @@ def campaign(count, processes=os.cpu_count()):
     signals = Counter(signal.Signals(blow.signal).name for blow in blows)
     calls = sum(1 for blow in blows if blow.call)
     resumed = sum(1 for blow in blows if JUDGES[blow.index].is_training())
-    line = (f"kills: {len(blows)} ({', '.join(f'{number} {name}' for name, number in signals.items())}; {calls} at system calls, "
-            f"{len(blows) - calls} at random moments), {resumed} runs resumed and compared, {len(findings)} findings, "
+    each = ", ".join(f"{number} {name}" for name, number in signals.items())
+    line = (f"kills: {len(blows)} ({each}; {calls} at system calls, {len(blows) - calls} at random "
+            f"moments), {resumed} runs resumed and compared, {len(findings)} findings, "
             f"{time.monotonic() - start:.0f} s")
-    return line + ("" if can_trace() else "; no system calls, as ptrace is not permitted here"), findings
+    return line + ("" if can_trace() else NOT_TRACED), findings
 
 
 def main():

@@ -17,6 +17,7 @@ from pathlib import Path
 from harness import NETC, ROOT, TRAINERS, locked, run
 
 HERE = Path(__file__).parent
+NOT_TRACED = "; no system calls, as ptrace is not permitted here"
 TIMEOUT = 60                    # seconds; every command here takes a fraction of one
 C_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 
@@ -30,6 +31,9 @@ class Case:
     files: dict = field(default_factory=dict, hash=False)
     stdin: bytes = b""
     timeless: object = None     # text -> text without what differs from run to run
+
+    def command(self):
+        return [str(self.program), *self.arguments]
 
 
 @dataclass
@@ -100,7 +104,8 @@ def fill(folder, files):
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 class Folder:
@@ -146,8 +151,12 @@ def decode(data):
 # ------------------------------------------------------------------ strikes
 
 
+def unless_missed(struck):
+    return "" if struck.startswith("missed") else struck
+
+
 def traced(folder, case, how, number):
-    command = [tracer(), folder.report, main_offset(case.program), how, number, case.program, *case.arguments]
+    command = [tracer(), folder.report, main_offset(case.program), how, number, *case.command()]
     status, out, err = folder.finish(command, case.stdin, folder.environment())
     if status is None:
         return Outcome(None, out, err, contents(folder.work), "")
@@ -155,20 +164,20 @@ def traced(folder, case, how, number):
     struck, ending = folder.report.read_text(errors="replace").splitlines()[:2]
     kind, value = ending.split()
     status = int(value) if kind == "exit" else -int(value)
-    return Outcome(status, out, err, contents(folder.work), "" if struck.startswith("missed") else struck)
+    return Outcome(status, out, err, contents(folder.work), unless_missed(struck))
 
 
 def starved(folder, case, how, number, stack=False):
     """With an allocation failing.  `stack`: the report says who asked."""
-    more = {"LD_PRELOAD": str(allocations()), "FAULT_AT": str(number), "FAULT_REPORT": str(folder.report)}
+    more = {"LD_PRELOAD": str(allocations()), "FAULT_AT": str(number),
+            "FAULT_REPORT": str(folder.report)}
     if how == "onward":
         more["FAULT_ONWARD"] = "1"
     if stack:
         more["FAULT_STACK"] = "1"
-    command = [case.program, *case.arguments]
-    status, out, err = folder.finish(command, case.stdin, folder.environment(**more))
+    status, out, err = folder.finish(case.command(), case.stdin, folder.environment(**more))
     struck = folder.report.read_text().strip() if folder.report.exists() else ""
-    return Outcome(status, out, err, contents(folder.work), "" if struck.startswith("missed") else struck)
+    return Outcome(status, out, err, contents(folder.work), unless_missed(struck))
 
 
 STRIKES = {"call": traced, "allocation": starved}
@@ -183,5 +192,5 @@ def strike(case, kind, how, number):
 def undisturbed(case):
     """The same with nothing wrong."""
     with Folder(case.files) as folder:
-        status, out, err = folder.finish([case.program, *case.arguments], case.stdin, folder.environment())
+        status, out, err = folder.finish(case.command(), case.stdin, folder.environment())
         return Outcome(status, out, err, contents(folder.work), "")

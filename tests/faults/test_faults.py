@@ -6,13 +6,16 @@ from faults import faults
 CALLS_EVERY, ALLOCATIONS_EVERY = 37, 397
 
 
+def check(folder, ways, every):
+    line, findings = faults.campaign(folder, ways=ways, first=5, every=every, processes=2)
+    assert not findings, (line, *findings)
+
+
 def test_some_system_calls_fail(tmp_path):
     ways = [way for way in faults.WAYS if way[0] == "call"]
-    line, findings = faults.campaign(tmp_path, ways=ways, first=5, every=CALLS_EVERY, processes=2)
-    assert not findings, (line, *findings)
+    check(tmp_path, ways, CALLS_EVERY)
 
 
 def test_some_allocations_fail(tmp_path):
     ways = [way for way in faults.WAYS if way[0] == "allocation"]
-    line, findings = faults.campaign(tmp_path, ways=ways, first=5, every=ALLOCATIONS_EVERY, processes=2)
-    assert not findings, (line, *findings)
+    check(tmp_path, ways, ALLOCATIONS_EVERY)

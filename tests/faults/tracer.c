@@ -183,14 +183,14 @@ static const char *fault_name(int fault)
     return fault == HALF ? "half" : strerrorname_np(fault);
 }
 
-static void tell(pid_t id, const struct Row *row, int fault, const struct user_regs_struct *registers)
+static void tell(pid_t id, const struct Row *row, int fault, const struct user_regs_struct *at)
 {
     char text[TEXT] = "";
-    const unsigned long long arguments[] = { registers->rdi, registers->rsi, registers->rdx, registers->r10 };
+    const unsigned long long arguments[] = { at->rdi, at->rsi, at->rdx, at->r10 };
     if (row->path >= 0)
         read_text(id, arguments[row->path], text);
     else
-        snprintf(text, sizeof text, "%lld", (long long)registers->rdi);
+        snprintf(text, sizeof text, "%lld", (long long)at->rdi);
     fprintf(report, "%s %s %s\n", row->name, fault_name(fault), text);
 }
 
@@ -284,8 +284,8 @@ static void begin(char **command)
     waitpid(program, &status, 0);
     if (!WIFSTOPPED(status))
         stop("ptrace is not permitted here");
-    long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEEXEC
-        | PTRACE_O_EXITKILL;
+    long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK
+        | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
     if (ptrace(PTRACE_SETOPTIONS, program, NULL, (void *)options) < 0)
         stop("ptrace is not permitted here");
     ptrace(PTRACE_CONT, program, NULL, NULL);
