@@ -158,10 +158,11 @@ def unless_missed(struck):
 def traced(folder, case, how, number):
     command = [tracer(), folder.report, main_offset(case.program), how, number, *case.command()]
     status, out, err = folder.finish(command, case.stdin, folder.environment())
+    told = folder.report.read_text(errors="replace").splitlines()
     if status is None:
-        return Outcome(None, out, err, contents(folder.work), "")
-    assert status == 0, err
-    struck, ending = folder.report.read_text(errors="replace").splitlines()[:2]
+        return Outcome(None, out, err, contents(folder.work), told[0] if told else "nothing yet")
+    assert status == 0, (case.name, how, number, err)
+    struck, ending = told[:2]
     kind, value = ending.split()
     status = int(value) if kind == "exit" else -int(value)
     return Outcome(status, out, err, contents(folder.work), unless_missed(struck))

@@ -192,6 +192,7 @@ static void tell(pid_t id, const struct Row *row, int fault, const struct user_r
     else
         snprintf(text, sizeof text, "%lld", (long long)at->rdi);
     fprintf(report, "%s %s %s\n", row->name, fault_name(fault), text);
+    fflush(report);             /* whoever waits in vain for the end is told as well */
 }
 
 static void fail_call(Task *task, struct user_regs_struct *registers, int fault)
@@ -206,11 +207,12 @@ static void fail_call(Task *task, struct user_regs_struct *registers, int fault)
         stop("cannot set registers");
 }
 
-/* The fault that is due at this call; 0: none. */
+/* The fault that is due at this call; 0: none.  A call that is interrupted is
+ * right to be made again, and is not interrupted for ever. */
 static int due_fault(const struct Row *row)
 {
     if (struck)
-        return onward && row == struck_row ? struck_fault : 0;
+        return onward && row == struck_row && struck_fault != EINTR ? struck_fault : 0;
     for (int i = 0; i < MOST_FAULTS && row->faults[i]; i++)
         if (++counted == wanted)
             return row->faults[i];
