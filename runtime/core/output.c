@@ -398,12 +398,13 @@ void net_discard(NetOutput *output)
 
 /* ------------------------------------------------------------- leftovers */
 
-static bool is_ours(const char *name, const char *prefix)
+/* Folders are named by mkdtemp, which draws capitals, too. */
+static bool is_ours(const char *name, const char *prefix, bool folders)
 {
-    static const char any[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";  /* mkdtemp's too */
+    static const char mkdtemps[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     size_t length = strlen(prefix);
     return strncmp(name, prefix, length) == 0 && strlen(name) == length + RANDOM_LETTERS
-        && strspn(name + length, any) == RANDOM_LETTERS;
+        && strspn(name + length, folders ? mkdtemps : LETTERS) == RANDOM_LETTERS;
 }
 
 /* Flat: we put no folders in ours. */
@@ -442,7 +443,7 @@ void net_remove_leftovers(const char *folder, const char *prefix, int fresh, int
     struct stat now;
     DIR *entries = fstat(fresh, &now) == 0 ? opendir(*folder ? folder : ".") : NULL;
     for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (is_ours(entry->d_name, prefix))
+        if (is_ours(entry->d_name, prefix, folders))
             remove_leftover(dirfd(entries), entry->d_name, (int64_t)now.st_mtime - seconds, folders);
     if (entries)
         closedir(entries);

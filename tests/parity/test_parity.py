@@ -21,7 +21,9 @@ WEIGHT_ATOL = 1e-4              # after 20 steps
 # says why), so it meets the bounds in float64, and in float32 these, which are
 # as far as PyTorch's own float32 is from them.
 NETWORKS = [("mlp", "f32"), ("cnn", "f32"), ("inception", "f32"), ("resnet", "f32"), ("densenet", "f64"), ("densenet", "f32")]
-GRADIENT_RTOL_OF = {("densenet", "f32"): 1e-3}
+# Where Winograd's rounding changes the sign of what a relu takes, the gradients jump: by 1e-3 with
+# 16 lanes, 2.8e-3 with 8 and 2.1e-3 with 4.  Without it all are within 2e-5.
+GRADIENT_RTOL_OF = {("densenet", "f32"): 4e-3}
 WEIGHT_ATOL_OF = {("densenet", "f32"): 4e-3}
 
 every_network = pytest.mark.parametrize("network, dtype", NETWORKS)
@@ -35,9 +37,9 @@ def initial_weights(network, folder):
     return path
 
 
-def train(network, dtype, kernels, folder, *options):
+def train(network, dtype, kernels, folder, *options, fuse=()):
     """One unshuffled epoch over the fixtures' images: 20 steps, the last of 32 images."""
-    program = trainer(MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}")
+    program = trainer(MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}", *fuse)
     run(program, "train", "--data", HERE / "data", "--no-shuffle", "--epochs", 1, "--quiet",
         "--init", initial_weights(network, folder), *options)
 
@@ -74,16 +76,25 @@ def test_losses_and_weights(network, dtype, kernels, tmp_path):
         assert np.abs(saved[name] - tensor).max() <= WEIGHT_ATOL_OF.get((network, dtype), WEIGHT_ATOL), name
 
 
-@every_network
-@both_kernels
-def test_gradients(network, dtype, kernels, tmp_path):
-    train(network, dtype, kernels, tmp_path, "--max-steps", 1, "--save-gradients", tmp_path / "g")
+def check_gradients(network, dtype, kernels, folder, rtol, fuse=()):
+    train(network, dtype, kernels, folder, "--max-steps", 1, "--save-gradients", folder / "g", fuse=fuse)
     wanted = read_safetensors(HERE / f"{network}.gradient.safetensors")
-    gradients = read_safetensors(tmp_path / "g")
+    gradients = read_safetensors(folder / "g")
     assert set(gradients) == set(wanted)
     for name, tensor in wanted.items():
         assert gradients[name].shape == tensor.shape, name
-        assert relative(gradients[name], tensor) <= GRADIENT_RTOL_OF.get((network, dtype), GRADIENT_RTOL), name
+        assert relative(gradients[name], tensor) <= rtol, name
+
+
+@every_network
+@both_kernels
+def test_gradients(network, dtype, kernels, tmp_path):
+    check_gradients(network, dtype, kernels, tmp_path, GRADIENT_RTOL_OF.get((network, dtype), GRADIENT_RTOL))
+
+
+def test_densenet_without_winograd(tmp_path):
+    """So its float32 meets the bound of the others, on any processor."""
+    check_gradients("densenet", "f32", "specialised", tmp_path, GRADIENT_RTOL, fuse=["--fuse=none"])
 
 
 # Loading is PyTorch's own: strict, so every name and shape must agree.  Then it
