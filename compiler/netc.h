@@ -122,6 +122,9 @@ typedef struct Span {
 /* A line without its end; empty for one past the last. */
 const char *source_line(const Source *source, int line, int *length);
 Span span_between(Span first, Span last);       /* from first's start to last's end */
+Span span_start(Span span);                     /* empty, where it starts: an edit there inserts */
+/* The characters of a span of one line, or "". */
+const char *span_text(Span span);
 
 typedef enum Severity { SEVERITY_ERROR, SEVERITY_WARNING } Severity;
 typedef struct Diagnostic Diagnostic;
@@ -323,6 +326,7 @@ extern const char *(*unsaved_text)(const char *path, size_t *length);
 /* Set by who must not read all that this user may: whether a file that the program
  * in the file `first` uses may be read.  `path` is resolved: absolute, without links. */
 extern bool (*may_read)(const char *first, const char *path);
+const BlockDef *find_block(const Program *program, const char *name);   /* NULL: none */
 void dump_ast(const Program *program, FILE *out);
 const char *expr_operator_text(ExprOperator operator);          /* "//" */
 

@@ -733,7 +733,7 @@ static bool predict_one(NetSession *session, const uint8_t *pixels, const char *
     int64_t classes = session->model->classes;
     const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)pixels};
     float *logits = room, *probabilities = room + classes;
-    net_logits(session, pixels, 1, logits);
+    net_answer(session, pixels, logits, probabilities);
     if (!all_finite(logits, classes)) {
         NetError why;
         net_explain_test(session, &one, &why);
@@ -744,7 +744,6 @@ static bool predict_one(NetSession *session, const uint8_t *pixels, const char *
         printf("%s: %.6g\n", title, (double)logits[0]);
         return true;
     }
-    net_classify(session, pixels, 1, probabilities);
     print_prediction(session, probabilities, title, label);
     return true;
 }

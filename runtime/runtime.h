@@ -200,6 +200,9 @@ bool net_setting_set(NetSettings *settings, const char *path, const char *text, 
 /* A whole number or a decimal one, all of `text`, in the range; false and the range otherwise. */
 bool net_parse_number(double *number, const char *text, bool whole, double least, double most,
                       const char *option, NetError *error);
+/* Numbers with commas between them, to free(); with 17 digits every double comes
+ * back, with fewer they are for people.  NULL: no memory. */
+char *net_numbers_text(const double *numbers, int64_t count, int digits);
 
 /* train/schedules.c: the learning rate of a step. */
 typedef struct NetCycle {       /* of one_cycle */
@@ -377,8 +380,8 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* probabilities[class] of an image's logits, which lie `stride` apart: their softmax. */
 void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities);
-/* logits[count][classes] of images of bytes, normalised here. */
-void net_logits(NetSession *session, const uint8_t *images, int64_t count, float *logits);
+/* Of one image of bytes, normalised here: its logits and their softmax, [classes] each. */
+void net_answer(NetSession *session, const uint8_t *image, float *logits, float *probabilities);
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
@@ -426,6 +429,7 @@ const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10,
  * class_names and the normalisation in the metadata, and the optimizer's state as
  * optimizer.<slot>.<name>.  Reading changes no weight unless all of it is good; a
  * NULL optimizer leaves its state alone, and notes say which of it the file has not. */
+real *net_parameter_values(const NetSession *session, const NetParameter *parameter);   /* NULL: a counter's */
 bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetNotes *notes, NetError *error);
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
                        const char *const *metadata, NetError *error);
@@ -496,6 +500,9 @@ bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double 
 bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error);
 /* False with how many lines were lost, if any were. */
 bool net_log_close(NetLog *log, NetError *error);
+/* The descriptor of standard output or standard error, if that is this file; else -1. */
+struct stat;
+int net_stream_of(const struct stat *file);
 /* train/logcut.c: drops from an old log at `path` what came after the progress, and a
  * torn last line.  False: the file is not a log, and was left alone; a path of
  * nothing, or of no regular file, is none to cut. */
@@ -522,6 +529,7 @@ void net_meter_clear(NetMeter *meter);
 /* train/finite.c: where values that are no numbers came from.  False with a
  * sentence when a trained parameter is not finite. */
 bool net_check_weights(const NetSession *session, NetError *error);
+const char *net_strange_text(double value);     /* "nan", "inf" or "-inf", of one that is not finite */
 /* After a training step whose loss is not finite: the parameter, or the first
  * layer's output, that is not, as the clause "the output of conv2 (…) is the
  * first that is not finite".  Takes the step's forward pass again. */

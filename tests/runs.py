@@ -14,6 +14,8 @@ IMAGES, TESTS, BATCH = 200, 50, 48      # the last batch of an epoch has 8 image
 STEPS = math.ceil(IMAGES / BATCH)
 LONG = "1000000"                        # epochs of a run that somebody ends
 
+# Batch norm for phases, counters and buffers; dropout for random masks; a last
+# layer of a width that is no multiple of any vector.
 NET = """network small {
     input [1, 12, 12]
     conv2d(6, 3) as conv1
@@ -28,27 +30,33 @@ train {
     data      "digits"
     normalize mean=0.5, std=0.25
     loss      cross_entropy
-    optimizer sgd(lr=0.1, momentum=0.9)
+    optimizer %s
     batch     48
     epochs    3
+    schedule  %s
 }
 """
 
 
-def small():
-    return trainer(NET, "--kernels=reference")
+def small(optimizer="sgd(lr=0.1, momentum=0.9)", schedule="constant", *options):
+    return trainer(NET % (optimizer, schedule), *(options or ["--kernels=reference"]))
 
 
 def write_idx(path, array):
     path.write_bytes(struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes())
 
 
+def write_split(folder, name, count, size, classes, numbers):
+    """Noise with labels: "train" or "t10k"."""
+    write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, size, size), "u1"))
+    write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, classes, count, "u1"))
+
+
 def write_data(folder, tests=TESTS):
-    """The data set's folder, of noise with labels."""
+    """The data set's folder."""
     numbers = np.random.default_rng(1)
     for name, count in ("train", IMAGES), ("t10k", tests):
-        write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, 12, 12), "u1"))
-        write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, 10, count, "u1"))
+        write_split(folder, name, count, 12, 10, numbers)
     return folder
 
 

@@ -81,6 +81,13 @@ Span span_between(Span first, Span last)
     return first;
 }
 
+Span span_start(Span span)
+{
+    span.end_line = span.line;
+    span.end_column = span.column;
+    return span;
+}
+
 static const char *format_arguments(const char *template, va_list arguments)
 {
     int length;

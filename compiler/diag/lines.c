@@ -21,6 +21,15 @@ const char *source_line(const Source *source, int line, int *length)
     return source->chars + start;
 }
 
+const char *span_text(Span span)
+{
+    int length;
+    const char *line = source_line(span.source, span.line, &length);
+    if (span.line != span.end_line || span.end_column <= span.column || span.column - 1 > length)
+        return "";
+    return intern_range(line + span.column - 1, (size_t)(span.end_column - span.column));
+}
+
 /* One past a line's last column that has a place, its carriage return counted. */
 static int line_end(const Source *source, int line)
 {
@@ -74,7 +83,9 @@ const char *visible(const char *chars)
     Text text = {0};
     for (size_t left = strlen(chars); left > 0; ) {
         NetGlyph glyph = net_glyph(chars, left);
-        text_add_range(&text, *glyph.escape ? glyph.escape : chars, *glyph.escape ? strlen(glyph.escape) : (size_t)glyph.bytes);
+        size_t length;
+        const char *shown = net_glyph_shown(&glyph, chars, &length);
+        text_add_range(&text, shown, length);
         chars += glyph.bytes;
         left -= (size_t)glyph.bytes;
     }

@@ -3,6 +3,7 @@
 #include "front/front.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- constructors */
 
@@ -169,6 +170,14 @@ static void line(const Outline *dump, Span span, const char *template, ...)
 static Outline deeper(const Outline *dump)
 {
     return (Outline){dump->out, dump->depth + 1};
+}
+
+const BlockDef *find_block(const Program *program, const char *name)
+{
+    for (int i = 0; i < program->blocks.count; i++)
+        if (!strcmp(program->blocks.items[i]->name, name))
+            return program->blocks.items[i];
+    return NULL;
 }
 
 const char *expr_operator_text(ExprOperator operator)

@@ -358,11 +358,8 @@ static bool edits_without_first(const ArgSpec *specs, const Arguments *args, int
         const ArgSpec *spec = &specs[i - 1];
         if (spec->name == NULL || spec->assertion)
             return false;
-        Span before = args->items[i].span;
-        before.end_line = before.line;
-        before.end_column = before.column;
         if (!spec->positional)
-            push(edits, ((Edit){before, format("%s=", spec->name)}));
+            push(edits, ((Edit){span_start(args->items[i].span), format("%s=", spec->name)}));
     }
     return true;
 }

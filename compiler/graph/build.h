@@ -268,8 +268,6 @@ void explain_argument(Diagnostic *d, const char *word);
 bool names_argument(const char *word);         /* of any operator, or of one in another framework */
 /* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
 const char *flatten_arithmetic(const Tensor *tensor);
-/* The characters of a span of one line, or "". */
-const char *span_text(Span span);
 
 /* --------------------------------------------------------------- graph.c */
 

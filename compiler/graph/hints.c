@@ -407,12 +407,3 @@ const char *flatten_arithmetic(const Tensor *tensor)
         return NULL;
     return format("%s = %lld", product_text(3, node->inputs.items[0]->shape.dim), (long long)tensor->shape.dim[0]);
 }
-
-const char *span_text(Span span)
-{
-    int length;
-    const char *line = source_line(span.source, span.line, &length);
-    if (span.line != span.end_line || span.end_column <= span.column || span.column - 1 > length)
-        return "";
-    return intern_range(line + span.column - 1, (size_t)(span.end_column - span.column));
-}

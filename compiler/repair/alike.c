@@ -30,14 +30,6 @@ static enum Part part_of(const char *name)
     return PART_NONE;
 }
 
-static const BlockDef *find_block(const Program *program, const char *name)
-{
-    for (int i = 0; i < program->blocks.count; i++)
-        if (program->blocks.items[i]->name == name)
-            return program->blocks.items[i];
-    return NULL;
-}
-
 /* What a block's argument is called. */
 static const char *param_name(const BlockDef *def, const ArgList *arguments, int at)
 {
@@ -140,8 +132,6 @@ static bool others_keep_size(const WindowList *windows, int odd)
 }
 
 /* ------------------------------------------- a number that a parameter says */
-
-static bool may_give(const Body *body, const BlockDef *def, int64_t number);
 
 static bool gives(const Expr *call, const BlockDef *def, int64_t number)
 {

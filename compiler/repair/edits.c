@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t span_offset(const Source *source, int line, int column)
+size_t span_offset(const Source *source, int line, int column)
 {
     return source->line_starts[line - 1] + (size_t)column - 1;
 }

@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-static Span insertion_before(Span at)
-{
-    at.end_line = at.line;
-    at.end_column = at.column;
-    return at;
-}
-
 static Span insertion_after(Span at)
 {
     at.line = at.end_line;
@@ -58,7 +51,7 @@ static void propose_flatten(const Diagnostic *fault, const Site *site, Candidate
 {
     if (!fault->sized || fault->wanted.rank != 1 || fault->actual.rank != 3 || site->distance > 0)
         return;
-    Span at = insertion_before(place_of_flatten(site)->span);
+    Span at = span_start(place_of_flatten(site)->span);
     const char *indent = indentation(at), *text = indent ? format("flatten\n%s", indent) : "flatten; ";
     long long values = shape_elements(fault->actual);
     const Expr *stale = site->op ? stale_assertion(site, values) : NULL;
@@ -103,8 +96,7 @@ static const char *argument_words(const Stmt *stmt, const char *name)
         const ArgSpec *spec = spec_of(op, &stmt->call->arguments, i);
         Span at = stmt->call->arguments.items[i].value->span;
         if (spec && strcmp(spec->name, name) == 0 && at.line == at.end_line)
-            return format("%.*s", at.end_column - at.column,
-                          at.source->chars + at.source->line_starts[at.line - 1] + at.column - 1);
+            return span_text(at);
     }
     return NULL;
 }
@@ -226,10 +218,8 @@ static void propose_removal(const Site *site, CandidateList *candidates)
     if (!site->op || !only_shapes(site->op) || stmt->body || stmt->as || stmt->shape || stmt->span.end_line != stmt->span.line)
         return;
     Span call = stmt->call->span;
-    const char *line = call.source->chars + call.source->line_starts[call.line - 1];
     add_candidate(candidates, SIZE_STRUCTURE, site->distance, removed_span(stmt), "",
-                  format("without %.*s on line %d the shapes fit", call.end_column - call.column, line + call.column - 1,
-                         call.line));
+                  format("without %s on line %d the shapes fit", span_text(call), call.line));
 }
 
 static void propose_assertion(const Diagnostic *fault, const Site *site, CandidateList *candidates)

@@ -16,6 +16,7 @@
 #include "diag/diag.h"
 
 /* edits.c */
+size_t span_offset(const Source *source, int line, int column);        /* in its characters */
 bool edits_touch(const Edit *a, const Edit *b);         /* they overlap or begin at one place */
 /* In the order of their places; false when two overlap or begin at one place. */
 bool sort_edits(EditList *edits);

@@ -42,8 +42,7 @@ static SpanList statement_spans(const Program *program)
 
 static const char *place(Span at, bool end)
 {
-    int line = end ? at.end_line : at.line, column = end ? at.end_column : at.column;
-    return at.source->chars + at.source->line_starts[line - 1] + column - 1;
+    return at.source->chars + span_offset(at.source, end ? at.end_line : at.line, end ? at.end_column : at.column);
 }
 
 static bool is_blank(const char *from, const char *to)

@@ -137,14 +137,6 @@ static Context context_at(const Source *source, Place place)
 
 typedef struct Callee { const Operator *op; const BlockDef *block; const ArgSpec *args; const char *doc; } Callee;
 
-static const BlockDef *find_block(const Program *program, const char *name)
-{
-    for (int i = 0; i < program->blocks.count; i++)
-        if (!strcmp(program->blocks.items[i]->name, name))
-            return program->blocks.items[i];
-    return NULL;
-}
-
 static SettingInfo find_setting_info(const char *name)
 {
     int i = 0;

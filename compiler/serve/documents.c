@@ -100,9 +100,7 @@ static void add_folder(const cJSON *uri)
     free(path);
     if (!real)
         return;
-    folders = realloc(folders, (size_t)(folder_count + 1) * sizeof *folders);
-    if (!folders)
-        arena_allocate((size_t)-1);
+    folders = memory_resize(folders, (size_t)(folder_count + 1) * sizeof *folders);
     folders[folder_count++] = real;
 }
 

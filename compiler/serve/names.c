@@ -59,7 +59,7 @@ static const Definition *find_value(const Namer *n, const char *name)
     return NULL;
 }
 
-static const Definition *find_block(const Namer *n, const char *name)
+static const Definition *find_block_definition(const Namer *n, const char *name)
 {
     for (int i = 0; i < n->blocks.count; i++)
         if (n->blocks.items[i]->name == name)
@@ -130,7 +130,7 @@ static const Definition *name_word(Namer *n, const char *word, Span span)
 {
     const Definition *found = find_value(n, word);
     found = found ? found : find_tensor(n, word, span);
-    found = found ? found : find_block(n, word);
+    found = found ? found : find_block_definition(n, word);
     refer(n, span, found);
     if (found)
         return found;

@@ -53,13 +53,19 @@ NetGlyph net_glyph(const char *chars, size_t length)
     return glyph;
 }
 
+const char *net_glyph_shown(const NetGlyph *glyph, const char *chars, size_t *length)
+{
+    *length = *glyph->escape ? strlen(glyph->escape) : (size_t)glyph->bytes;
+    return *glyph->escape ? glyph->escape : chars;
+}
+
 const char *net_shown(char *to, size_t room, const char *chars)
 {
     size_t used = 0;
     for (size_t left = strlen(chars); left > 0; ) {
         NetGlyph glyph = net_glyph(chars, left);
-        const char *shown = *glyph.escape ? glyph.escape : chars;
-        size_t length = *glyph.escape ? strlen(shown) : (size_t)glyph.bytes;
+        size_t length;
+        const char *shown = net_glyph_shown(&glyph, chars, &length);
         if (used + length >= room)
             break;
         memcpy(to + used, shown, length);
@@ -75,10 +81,9 @@ void net_print_shown(FILE *file, const char *chars)
 {
     for (size_t left = strlen(chars); left > 0; ) {
         NetGlyph glyph = net_glyph(chars, left);
-        if (*glyph.escape)
-            fputs(glyph.escape, file);
-        else
-            fwrite(chars, 1, (size_t)glyph.bytes, file);
+        size_t length;
+        const char *shown = net_glyph_shown(&glyph, chars, &length);
+        fwrite(shown, 1, length, file);
         chars += glyph.bytes;
         left -= (size_t)glyph.bytes;
     }

@@ -17,6 +17,8 @@ typedef struct NetGlyph {
     char escape[12];            /* what is shown instead; empty: the character itself */
 } NetGlyph;
 NetGlyph net_glyph(const char *chars, size_t length);           /* length > 0 */
+/* What is shown of the one that stands at `chars`: *length bytes. */
+const char *net_glyph_shown(const NetGlyph *glyph, const char *chars, size_t *length);
 
 /* The text as it is shown, cut at a whole character when it does not fit; gives `to`. */
 const char *net_shown(char *to, size_t room, const char *chars);

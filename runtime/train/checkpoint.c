@@ -40,14 +40,10 @@ static void add_whole(Metadata *metadata, const char *key, int64_t value)
     add(metadata, strdup(key), strdup(text));
 }
 
-/* A word, or numbers with commas between them: with 17 digits every double
- * comes back, with fewer they are for people.  NULL: no memory. */
-static char *value_text(const char *word, const double *numbers, int count, int digits)
+/* The value's word, or these numbers in its place.  NULL: no memory. */
+static char *value_text(const NetValue *value, const double *numbers, int digits)
 {
-    char *text = word ? strdup(word) : calloc((size_t)count + 1, TEXT);
-    for (int i = 0, used = 0; text && !word && i < count; i++)
-        used += snprintf(text + used, TEXT, "%s%.*g", i ? "," : "", digits, numbers[i]);
-    return text;
+    return value->word ? strdup(value->word) : net_numbers_text(numbers, value->count, digits);
 }
 
 static void add_value(Metadata *metadata, const char *prefix, const NetValue *value, const double *numbers)
@@ -55,7 +51,7 @@ static void add_value(Metadata *metadata, const char *prefix, const NetValue *va
     char *key = NULL;
     if (asprintf(&key, "%s%s", prefix, value->path) < 0)
         key = NULL;
-    add(metadata, key, value_text(value->word, numbers, value->count, 17));
+    add(metadata, key, value_text(value, numbers, 17));
 }
 
 static void add_settings(Metadata *metadata, const NetSettings *settings)
@@ -216,7 +212,7 @@ static const char *stored_value(const NetTensorFile *file, const char *prefix, c
 static bool is_stored(const NetTensorFile *file, const char *prefix, const NetValue *value, const double *numbers)
 {
     const char *stored = stored_value(file, prefix, value->path);
-    char *text = stored ? value_text(value->word, numbers, value->count, 17) : NULL;
+    char *text = stored ? value_text(value, numbers, 17) : NULL;
     bool same = text && strcmp(text, stored) == 0;
     free(text);
     return same;
@@ -225,11 +221,11 @@ static bool is_stored(const NetTensorFile *file, const char *prefix, const NetVa
 /* One sentence for a setting that is not what it was. */
 static void tell(const NetTensorFile *file, const NetValue *value, const char *before, bool edited, NetNotes *notes)
 {
-    char *shown = NULL, *now = value_text(value->word, value->numbers, value->count, 10);
+    char *shown = NULL, *now = value_text(value, value->numbers, 10);
     NetError ignored;
     double number;
     if (before && !value->word && net_parse_number(&number, before, false, -HUGE_VAL, HUGE_VAL, "", &ignored))
-        shown = value_text(NULL, &number, 1, 10);
+        shown = net_numbers_text(&number, 1, 10);
     net_note(notes, "%s %s in %s, now %s%s", value->path, shown ? shown : before ? before : "not set", file->path, now ? now : "",
              value->given ? ", as the command line says" : edited ? ", as the .net file says" : "");
     free(shown);

@@ -19,20 +19,9 @@ static int64_t find_strange(const real *values, int64_t count)
     return -1;
 }
 
-static const char *strange_text(double value)
+const char *net_strange_text(double value)
 {
     return isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-}
-
-/* NULL: a counter's. */
-static const real *values_of(const NetSession *session, const NetParameter *parameter)
-{
-    switch (parameter->kind) {
-    case NET_TRAINED: return session->weights + parameter->offset;
-    case NET_BUFFER: return session->buffers + parameter->offset;
-    case NET_COUNTER: return NULL;
-    }
-    __builtin_unreachable();
 }
 
 /* A forward pass that fails leaves running averages that are no numbers: they are
@@ -41,7 +30,7 @@ static const NetParameter *find_strange_parameter(const NetSession *session, boo
 {
     for (int i = 0; i < session->model->parameter_count; i++) {
         const NetParameter *parameter = &session->model->parameters[i];
-        const real *values = values_of(session, parameter);
+        const real *values = net_parameter_values(session, parameter);
         if (!values || (parameter->kind == NET_BUFFER && !buffers) || (*element = find_strange(values, parameter->elements)) < 0)
             continue;
         *value = (double)values[*element];
@@ -56,7 +45,7 @@ bool net_check_weights(const NetSession *session, NetError *error)
     double value;
     const NetParameter *parameter = find_strange_parameter(session, true, &element, &value);
     return !parameter || net_fail(error, "%.150s[%lld] is %s after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
-                                  parameter->path, (long long)element, strange_text(value), (unsigned long long)session->steps);
+                                  parameter->path, (long long)element, net_strange_text(value), (unsigned long long)session->steps);
 }
 
 /* ------------------------------------------------------- a layer's output */
@@ -103,7 +92,7 @@ static void explain(NetSession *session, const NetBatch *batch, bool training, c
     double value;
     const NetParameter *parameter = find_strange_parameter(session, false, &element, &value);
     if (parameter) {
-        snprintf(text, size, "%.150s[%lld] is %s already", parameter->path, (long long)element, strange_text(value));
+        snprintf(text, size, "%.150s[%lld] is %s already", parameter->path, (long long)element, net_strange_text(value));
         return;
     }
     Probe probe = {

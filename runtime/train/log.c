@@ -17,22 +17,22 @@
 
 /* ------------------------------------------------------------- the file */
 
-static bool same_file(const struct stat *a, const struct stat *b)
+int net_stream_of(const struct stat *file)
 {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+    struct stat stream;
+    for (int descriptor = STDOUT_FILENO; descriptor <= STDERR_FILENO; descriptor++)
+        if (fstat(descriptor, &stream) == 0 && stream.st_dev == file->st_dev && stream.st_ino == file->st_ino)
+            return descriptor;
+    return -1;
 }
 
 /* What the program prints to already, under a name of its own such as
  * /dev/stdout, is shared: opened again it would begin at its start. */
 static int share_stream(const char *path)
 {
-    struct stat named, stream;
-    if (stat(path, &named) != 0)
-        return -1;
-    for (int descriptor = STDOUT_FILENO; descriptor <= STDERR_FILENO; descriptor++)
-        if (fstat(descriptor, &stream) == 0 && same_file(&named, &stream))
-            return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-    return -1;
+    struct stat named;
+    int descriptor = stat(path, &named) == 0 ? net_stream_of(&named) : -1;
+    return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
 }
 
 /* A FIFO waits here for its reader, or for a signal that ends the run. */

@@ -63,16 +63,6 @@ static int64_t find_end(FILE *file, const NetProgress *progress)
     return -1;
 }
 
-/* `--log /dev/stdout`: what the program prints to is not only a log. */
-static bool is_stream(const struct stat *status)
-{
-    struct stat stream;
-    for (int descriptor = STDOUT_FILENO; descriptor <= STDERR_FILENO; descriptor++)
-        if (fstat(descriptor, &stream) == 0 && stream.st_dev == status->st_dev && stream.st_ino == status->st_ino)
-            return true;
-    return false;
-}
-
 bool net_log_cut(const char *path, const NetProgress *progress, NetError *error)
 {
     struct stat status;
@@ -80,7 +70,8 @@ bool net_log_cut(const char *path, const NetProgress *progress, NetError *error)
         return true;
     if (stat(path, &status) != 0)
         return errno == ENOENT || net_fail(error, "cannot write %s: %m", path);
-    if (!S_ISREG(status.st_mode) || status.st_size == 0 || is_stream(&status))
+    /* `--log /dev/stdout`: what the program prints to is not only a log. */
+    if (!S_ISREG(status.st_mode) || status.st_size == 0 || net_stream_of(&status) >= 0)
         return true;
     FILE *file = fopen(path, "r+b");
     if (!file)

@@ -124,15 +124,11 @@ void net_normal_use(NetSession *session, const double *numbers)
 /* A number for each channel, or one for all of them; NULL: no memory. */
 static char *text_of(const double *numbers, int64_t channels, int digits)
 {
-    enum { LONGEST = 32 };
     int64_t count = 1;
     for (int64_t c = 1; c < channels; c++)
         if (numbers[c] != numbers[0])
             count = channels;
-    char *text = calloc((size_t)count, LONGEST);
-    for (int64_t c = 0, used = 0; text && c < count; c++)
-        used += snprintf(text + used, LONGEST, "%s%.*g", c ? "," : "", digits, numbers[c]);
-    return text;
+    return net_numbers_text(numbers, count, digits);
 }
 
 const char *net_normal_key(int part)
@@ -150,10 +146,10 @@ char *net_normal_text(const NetSession *session, int part)
 
 static void tell(const NetSession *session, int part, const char *weights, bool given, NetNotes *notes)
 {
-    enum { SHOWN = 8 };
+    enum { FOR_PEOPLE = 8 };     /* digits */
     int64_t channels = session->image.c;
-    char *theirs = text_of(part_of(session->normal, part, channels), channels, SHOWN);
-    char *own = text_of(part_of(session->own_normal, part, channels), channels, SHOWN);
+    char *theirs = text_of(part_of(session->normal, part, channels), channels, FOR_PEOPLE);
+    char *own = text_of(part_of(session->own_normal, part, channels), channels, FOR_PEOPLE);
     if (theirs && own && given)
         net_note(notes, "%s %s is used, as asked for; %s was trained with %s", keys[part].path, own, weights, theirs);
     else if (theirs && own)

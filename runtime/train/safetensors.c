@@ -530,7 +530,7 @@ bool net_tensor_audit(const NetTensorFile *file, const NetStored *tensor, NetErr
                         "changed it; if that was on purpose, remove the key `%s` of __metadata__", file->path, tensor->name, CHECKSUMS);
     if (audit.strange >= 0)
         return net_fail(error, "%s: %.100s[%lld] is %s, and weights are finite numbers", file->path, tensor->name,
-                        (long long)audit.strange, isnan(audit.value) ? "nan" : audit.value > 0 ? "inf" : "-inf");
+                        (long long)audit.strange, net_strange_text(audit.value));
     return true;
 }
 

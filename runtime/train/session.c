@@ -209,29 +209,37 @@ bool net_has_classes(const NetModel *model)
     return model->classes > 1;
 }
 
-/* Each image's row of `to`, [count][classes], is what `take` makes of its logits. */
-static void answer(NetSession *session, const uint8_t *images, int64_t count, NetTake *take, float *to)
+void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
 {
-    const NetModel *model = session->model;
     const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
     const real *lone = count == 1 ? net_single_bytes(session, images) : NULL;
     if (lone) {
-        take(to, 0, lone, 1, model->classes);
+        take_probabilities(probabilities, 0, lone, 1, session->model->classes);
         return;
     }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some, .take = take,
-                                             .to = to + first * model->classes});
+        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some,
+                                             .take = take_probabilities, .to = probabilities + first * session->model->classes});
     }
 }
 
-void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
+typedef struct Answer { float *logits, *probabilities; } Answer;
+
+static void take_answer(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes)
 {
-    answer(session, images, count, take_probabilities, probabilities);
+    const Answer *answer = to;
+    take_logits(answer->logits, image, logits, stride, classes);
+    take_probabilities(answer->probabilities, image, logits, stride, classes);
 }
 
-void net_logits(NetSession *session, const uint8_t *images, int64_t count, float *logits)
+void net_answer(NetSession *session, const uint8_t *image, float *logits, float *probabilities)
 {
-    answer(session, images, count, take_logits, logits);
+    Answer answer = {logits, probabilities};
+    const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)image};
+    const real *lone = net_single_bytes(session, image);
+    if (lone)
+        take_answer(&answer, 0, lone, 1, session->model->classes);
+    else
+        net_test_batch(session, &(NetBatch){.images = &one, .count = 1, .take = take_answer, .to = &answer});
 }

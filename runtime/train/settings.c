@@ -73,6 +73,15 @@ static const Rule *find_rule(const char *path)
 
 /* ------------------------------------------------------------- numbers */
 
+char *net_numbers_text(const double *numbers, int64_t count, int digits)
+{
+    enum { LONGEST = 40 };      /* bytes of one number's text, with its comma */
+    char *text = calloc((size_t)count + 1, LONGEST);
+    for (int64_t i = 0, used = 0; text && i < count; i++)
+        used += snprintf(text + used, LONGEST, "%s%.*g", i ? "," : "", digits, numbers[i]);
+    return text;
+}
+
 bool net_parse_number(double *number, const char *text, bool whole, double least, double most,
                       const char *option, NetError *error)
 {

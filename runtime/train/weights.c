@@ -116,16 +116,21 @@ static bool read_class_names(NetSession *session, const NetTensorFile *file, Net
     return true;
 }
 
-static real *values_of(const NetSession *session, const NetParameter *parameter)
+real *net_parameter_values(const NetSession *session, const NetParameter *parameter)
 {
-    return (parameter->kind == NET_TRAINED ? session->weights : session->buffers) + parameter->offset;
+    switch (parameter->kind) {
+    case NET_TRAINED: return session->weights + parameter->offset;
+    case NET_BUFFER: return session->buffers + parameter->offset;
+    case NET_COUNTER: return NULL;
+    }
+    __builtin_unreachable();
 }
 
 static bool read_parameter(NetSession *session, const NetParameter *parameter, const NetTensorFile *file, NetError *error)
 {
     const NetStored *tensor = net_tensors_find(file, parameter->path);
     if (parameter->kind != NET_COUNTER)
-        return net_tensor_reals(file, tensor, values_of(session, parameter), error);
+        return net_tensor_reals(file, tensor, net_parameter_values(session, parameter), error);
     return !tensor || net_tensor_wholes(file, tensor, &session->counters[parameter->offset], error);
 }
 
@@ -253,7 +258,7 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
     for (int i = 0; i < model->parameter_count; i++) {
         const NetParameter *parameter = &model->parameters[i];
         const void *values = parameter->kind == NET_COUNTER ? (const void *)&session->counters[parameter->offset]
-                                                            : values_of(session, parameter);
+                                                            : net_parameter_values(session, parameter);
         tensors[count++] = named(parameter->path, parameter, values);
     }
     bool good = !optimizer || add_slots(tensors, &count, model, optimizer) || net_fail(error, "out of memory");

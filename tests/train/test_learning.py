@@ -1,10 +1,10 @@
 """Training that cannot learn is refused, and so are answers that are no numbers."""
-import struct
 
 import numpy as np
 import pytest
 
 from harness import check_text, read_log, read_safetensors, run, trainer, write_safetensors
+from runs import write_split
 
 NORMED = """network normed {
     input [1, 6, 6]
@@ -22,16 +22,11 @@ train {
 IMAGES = 41
 
 
-def write_idx(path, array):
-    path.write_bytes(struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes())
-
-
 def make_data(folder, classes):
     folder.mkdir(exist_ok=True)
     numbers = np.random.default_rng(1)
     for name, count in ("train", IMAGES), ("t10k", 12):
-        write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, 6, 6), "u1"))
-        write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, classes, count, "u1"))
+        write_split(folder, name, count, 6, classes, numbers)
     return folder
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness import read_log, read_safetensors, run, trainer, write_safetensors
+from runs import write_split
 
 NET = """network small {
     input [1, 6, 6]
@@ -30,16 +31,11 @@ def small(**changes):
     return trainer(NET % {**USUAL, **changes}, "--kernels=reference")
 
 
-def write_idx(path, array):
-    path.write_bytes(struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes())
-
-
 def make_data(folder, seed=1, images=IMAGES, tests=TESTS):
     folder.mkdir()
     for name, count in ("train", images), ("t10k", tests):
         numbers = np.random.default_rng(seed)
-        write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, 6, 6), "u1"))
-        write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, 4, count, "u1"))
+        write_split(folder, name, count, 6, 4, numbers)
     return folder
 
 

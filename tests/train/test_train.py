@@ -12,51 +12,17 @@ import time
 import numpy as np
 import pytest
 
+import runs
 from harness import have, read_log, read_safetensors, run, trainer, write_safetensors
-
-IMAGES, TESTS, BATCH = 200, 50, 48      # the last batch of an epoch has 8 images
-STEPS = math.ceil(IMAGES / BATCH)
-
-# Batch norm for phases, counters and buffers; dropout for random masks; a last
-# layer of a width that is no multiple of any vector.
-NET = """network small {
-    input [1, 12, 12]
-    conv2d(6, 3) as conv1
-    batch_norm2d as bn1
-    relu
-    max_pool2d(2)
-    dropout(0.2)
-    flatten
-    linear(10) as fc
-}
-train {
-    data      "digits"
-    normalize mean=0.5, std=0.25
-    loss      cross_entropy
-    optimizer %s
-    batch     48
-    epochs    3
-    schedule  %s
-}
-"""
-
+from runs import BATCH, IMAGES, NET, STEPS, TESTS
 
 def small(optimizer="sgd(lr=0.1, momentum=0.9)", schedule="constant", *options):
-    return trainer(NET % (optimizer, schedule), *options)
-
-
-def write_idx(path, array):
-    path.write_bytes(struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes())
+    return runs.small(optimizer, schedule, *(options or ["--kernels=specialised"]))
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    numbers = np.random.default_rng(1)
-    for name, count in ("train", IMAGES), ("t10k", TESTS):
-        write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, 12, 12), "u1"))
-        write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, 10, count, "u1"))
-    return folder
+    return runs.write_data(tmp_path_factory.mktemp("data"))
 
 
 def train(program, data, *options, expect=0):
