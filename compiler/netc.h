@@ -10,7 +10,7 @@
  * a rule the one that lives until the process ends, so no structure here is ever
  * freed by hand and any pointer may be kept as long as its arena.  Names are
  * interned: in one arena, equal names are equal pointers.
- * Sizes of tensors are int64_t and every product of them is checked.
+ * Sizes of tensors are Int and every product of them is checked.
  */
 #ifndef NETC_H
 #define NETC_H
@@ -25,6 +25,11 @@
 #include "core/shown.h"
 
 #define NETC_VERSION "0.1.0"
+
+/* Every size, count and whole number of a program: int64_t, but printed by "%lld" on
+ * any machine. */
+typedef long long Int;
+_Static_assert(sizeof(Int) == sizeof(int64_t), "a size has 64 bits");
 
 #define PRINTF(format_at, arguments_at) __attribute__((format(printf, format_at, arguments_at)))
 
@@ -78,6 +83,7 @@ typedef struct Text { char *chars; size_t length, capacity; } Text;
 void text_add(Text *text, const char *template, ...) PRINTF(2, 3);
 void text_add_range(Text *text, const char *chars, size_t length);
 const char *text_chars(const Text *text);       /* never NULL */
+const char *with_separators(Int number);        /* 1234567 as "1,234,567" */
 
 /* Levenshtein distance with transpositions, for "did you mean". */
 int edit_distance(const char *a, const char *b);
@@ -238,7 +244,7 @@ struct Expr {
     ExprKind kind;
     ExprOperator operator;
     Span span;
-    int64_t integer;
+    Int integer;
     double real;
     const char *word;
     Span word_span;             /* EXPR_CALL, EXPR_INDEX: the name alone */
@@ -342,14 +348,14 @@ typedef struct Single Single;           /* ops/single.h */
 
 /* One image's shape: [channels, height, width] or [features].  The batch is
  * implicit.  A rank-1 shape has dim[1] = dim[2] = 1. */
-typedef struct Shape { int rank; int64_t dim[3]; } Shape;
-Shape shape_of(int rank, int64_t d0, int64_t d1, int64_t d2);
+typedef struct Shape { int rank; Int dim[3]; } Shape;
+Shape shape_of(int rank, Int d0, Int d1, Int d2);
 bool shape_equal(Shape a, Shape b);
 /* The shape that a message is about, and what it had to be (-1: anything):
  * where the search for what would mend it begins. */
 void diag_sizes(Diagnostic *d, Shape actual, Shape wanted);
-int64_t shape_elements(Shape shape);            /* fits: checked when the graph was built */
-int64_t shape_plane(Shape shape);               /* of one channel: height * width */
+Int shape_elements(Shape shape);            /* fits: checked when the graph was built */
+Int shape_plane(Shape shape);               /* of one channel: height * width */
 const char *shape_text(Shape shape);            /* "[10, 24, 24]" */
 
 typedef enum ArgKind {
@@ -380,7 +386,7 @@ typedef struct ArgValue {
     bool given;                 /* written by the user */
     Span span;                  /* the value; the whole call when it was not written */
     Span origin;                /* the definition of the first name in it; none: no source */
-    int64_t integer[4];
+    Int integer[4];
     double real;
     const char *word;           /* interned, or NULL */
 } ArgValue;
@@ -435,7 +441,7 @@ struct Operator {
      * when the inputs do not fit. */
     bool (*infer)(Node *node);
     /* Per image, forward.  NULL: none worth counting. */
-    int64_t (*multiply_adds)(const Node *node);
+    Int (*multiply_adds)(const Node *node);
     /* True when a layer is better computed for the whole batch at once than
      * grain by grain: many parameters, each used once per image, which would be
      * read, and their gradient written, once per grain.  Its kernels of all
@@ -462,7 +468,7 @@ struct Operator {
     /* Vectors of memory in which node's kernel of its stage does less work than it
      * would without: it then finds them in node->work.  `pool`, which takes what it
      * makes, may be NULL; 0: none.  NULL: never any. */
-    int64_t (*work)(const Node *node, const Node *pool, int lanes);
+    Int (*work)(const Node *node, const Node *pool, int lanes);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -522,12 +528,12 @@ struct Parameter {
     const char *path;           /* "incep1.branch1x1.weight": PyTorch's state_dict key */
     ParameterKind kind;
     int rank;
-    int64_t dim[4];
-    int64_t elements;
-    int64_t fan_in, fan_out;
+    Int dim[4];
+    Int elements;
+    Int fan_in, fan_out;
     Init init;
     Node *node;
-    int64_t offset;             /* in elements, in its kind's arena; set by the planner */
+    Int offset;             /* in elements, in its kind's arena; set by the planner */
     bool whole_batch;           /* its gradient is one sum, not one per grain; set by add_gradients */
     bool frozen;                /* no optimizer moves it; set by the train section, as is */
     int group;                  /* which `group` setting is its own, from 1; 0: none */
@@ -535,11 +541,11 @@ struct Parameter {
 
 /* Adds a parameter to node, in state_dict order. */
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
-                          int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out);
+                          int rank, const Int *dim, Int fan_in, Int fan_out);
 Parameter *find_parameter(const Node *node, const char *name);          /* NULL: none */
 int node_salt(const Node *node);        /* of the numbers that the layer draws: the same on the way back */
-int64_t node_multiply_adds(const Node *node);   /* per image, forward, as the file defines the layer; 0: none */
-int64_t trained_elements(const Node *node);     /* of all its trained parameters */
+Int node_multiply_adds(const Node *node);   /* per image, forward, as the file defines the layer; 0: none */
+Int trained_elements(const Node *node);     /* of all its trained parameters */
 
 /* ------------------------------- graph/: AST to typed graph, gradients */
 
@@ -548,7 +554,7 @@ typedef struct Instance {
     const struct Instance *outer;
     const char *what;           /* "block InceptionA", "repeat", "dense" */
     const char *path;           /* "incep1" for a block */
-    int64_t turn;               /* loop turns from 0; -1 for a block */
+    Int turn;               /* loop turns from 0; -1 for a block */
     Span span;                  /* the statement that instantiated it */
 } Instance;
 
@@ -582,9 +588,9 @@ struct Tensor {
      * for OP_VIEW, the gradient pass for gradients that are slices of others;
      * where memory is shared beyond that is the planner's choice (Placement). */
     Tensor *base;
-    int64_t offset;             /* in elements per lane */
+    Int offset;             /* in elements per lane */
     Tensor *root;               /* the base's base, and so on to the last; itself, mostly */
-    int64_t root_offset;        /* from there */
+    Int root_offset;        /* from there */
     Tensor *next_view;          /* gradients: a root's views, chained; set and used by the gradient pass, */
     bool read_late;             /* which also notes what a whole-batch node will read */
 };
@@ -598,7 +604,7 @@ typedef struct Finish {
 } Finish;
 
 /* Channels of a node's input, from `first`, whose sums another's statistics begin with. */
-typedef struct Measured { Tensor *statistics; int64_t first, channels; } Measured;
+typedef struct Measured { Tensor *statistics; Int first, channels; } Measured;
 
 struct Node {
     int id;
@@ -615,8 +621,8 @@ struct Node {
     LIST(Parameter *) parameters;
     Shape out_shape;            /* set by infer() */
     Shape aux_shape;            /* rank 0: none; set by infer() */
-    int64_t written_multiply_adds;      /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
-    int64_t statistics_size;    /* values per grain; 0: none; set by infer() */
+    Int written_multiply_adds;      /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
+    Int statistics_size;    /* values per grain; 0: none; set by infer() */
     LIST(Measured) measured;    /* STAGE_STATISTICS: what others have measured; ascending, set by plan/schedule.c */
 
     /* Backward stages: the forward node, whose fields above they share. */
@@ -658,7 +664,7 @@ struct Graph {
     LIST(Tensor *) tensors;
     LIST(Node *) nodes;         /* forward in order of expansion, the loss last, then backward */
     LIST(Parameter *) parameters;       /* in state_dict order */
-    int64_t trained_elements, buffer_elements, counters;        /* sizes of their arenas; set by place_parameters */
+    Int trained_elements, buffer_elements, counters;        /* sizes of their arenas; set by place_parameters */
     Tensor *input;
     Span input_span;
     Tensor *output;             /* the logits: the last forward output */
@@ -676,7 +682,7 @@ typedef struct StmtUse {
     const Instance *instance;
     int first, end;             /* the nodes it made: first <= id < end */
 } StmtUse;
-typedef struct Symbol { const char *name; int64_t value; } Symbol;
+typedef struct Symbol { const char *name; Int value; } Symbol;
 typedef struct BlockUse {       /* one use of a block, with the whole numbers its signature binds */
     const BlockDef *def;
     const Instance *instance;
@@ -712,7 +718,7 @@ SettingInfo setting_info(int i);                /* name NULL: there are no more 
 
 /* For build.c and the passes. */
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
-void make_view(Tensor *tensor, Tensor *base, int64_t offset);   /* of a part of base, `offset` elements on */
+void make_view(Tensor *tensor, Tensor *base, Int offset);   /* of a part of base, `offset` elements on */
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
 void add_aux(Graph *graph, Node *node);         /* node->aux, of node->aux_shape, if it has one */
 
@@ -811,9 +817,9 @@ typedef enum Space {
 } Space;
 typedef struct Placement {
     Tensor *root;               /* the tensor whose memory it shares; itself, mostly */
-    int64_t offset;             /* within root */
+    Int offset;             /* within root */
     Space space;
-    int64_t place;              /* from the start of the space, offset included */
+    Int place;              /* from the start of the space, offset included */
     int first, last;            /* roots: schedule positions between which it is live */
 } Placement;
 
@@ -829,13 +835,13 @@ typedef struct Plan {
     int lanes;                  /* 1: for one image, [height][width][channels] */
     unsigned fuse;              /* FUSE_… */
     LIST(Node *) schedule;      /* in execution order */
-    struct Memory { Tensor *root; int64_t offset; } *memory;    /* by tensor id: whose memory it is; see memory_of */
+    struct Memory { Tensor *root; Int offset; } *memory;    /* by tensor id: whose memory it is; see memory_of */
     LIST(int) phase_of;         /* by position in schedule, ascending */
     int phases;
     Placement *places;          /* by tensor id */
-    int64_t scratch_elements;   /* per thread, lanes included */
-    int64_t kept_elements;      /* per grain, lanes included */
-    int64_t lower_bound;        /* elements: the most that is live at once in either arena, added */
+    Int scratch_elements;   /* per thread, lanes included */
+    Int kept_elements;      /* per grain, lanes included */
+    Int lower_bound;        /* elements: the most that is live at once in either arena, added */
     Tensor *logits;             /* SPACE_KEPT */
 } Plan;
 
@@ -867,7 +873,7 @@ Tensor *finish_takes(const Finish *finish);
 /* memory.c: where every tensor and every parameter lies. */
 void place_parameters(Graph *graph);
 void place_tensors(Plan *plan);
-int64_t tensor_vectors(const Tensor *tensor, int lanes);
+Int tensor_vectors(const Tensor *tensor, int lanes);
 /* plan.c: both, in order. */
 const char *stage_name(Stage stage);            /* "backward_input" */
 const char *node_stage(const Node *node);       /* the same; "recompute" of what is done again */
@@ -885,10 +891,10 @@ struct Kernel {
     const Node *node;
     Stage stage;
     bool training;              /* the plan's: whether forward notes aux */
-    int64_t kept_elements;      /* the plan's: from one grain's statistics to the next's */
-    int64_t x_stride, dy_stride;        /* vectors from one grain's to the next's; of what a
+    Int kept_elements;      /* the plan's: from one grain's statistics to the next's */
+    Int x_stride, dy_stride;        /* vectors from one grain's to the next's; of what a
                                            whole_batch kernel writes: kept_elements / lanes */
-    int64_t units;              /* whole_batch: set by emit */
+    Int units;              /* whole_batch: set by emit */
     Text body;
     int lanes;
     int registers;              /* of the target, for tile choice */

@@ -342,6 +342,16 @@ const char *text_chars(const Text *text)
     return text->chars ? text->chars : "";
 }
 
+const char *with_separators(Int number)
+{
+    const char *digits = format("%lld", number);
+    size_t length = strlen(digits);
+    Text text = { 0 };
+    for (size_t i = 0; i < length; i++)
+        text_add(&text, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
+    return text_chars(&text);
+}
+
 /* ---- distances */
 
 static int smaller(int a, int b)

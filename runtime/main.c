@@ -7,6 +7,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -444,11 +445,11 @@ static void announce(const Request *request, const NetData *data, const NetProgr
     for (int i = 0; i < request->model->parameter_count; i++)
         if (request->model->parameters[i].kind == NET_TRAINED)
             parameters += request->model->parameters[i].elements;
-    printf("%s: %lld parameters, %s, %lld training and %lld test images, %d thread%s\n", request->model->name,
-           (long long)parameters, SHOWN(data->what), (long long)data->train.count, (long long)data->test.count,
+    printf("%s: %" PRId64 " parameters, %s, %" PRId64 " training and %" PRId64 " test images, %d thread%s\n", request->model->name,
+           parameters, SHOWN(data->what), data->train.count, data->test.count,
            (int)request->threads, request->threads == 1 ? "" : "s");
     if (request->resume)
-        printf("resumed from %s after %lld steps\n", SHOWN(request->resume), (long long)progress->step);
+        printf("resumed from %s after %" PRId64 " steps\n", SHOWN(request->resume), progress->step);
     fflush(stdout);
 }
 
@@ -621,7 +622,7 @@ static const char *class_name(char text[CLASS_TEXT], const NetSession *session, 
     const char *name = net_class_name(session, class);
     if (name)
         return net_shown(text, CLASS_TEXT, name);
-    snprintf(text, CLASS_TEXT, "%lld", (long long)class);
+    snprintf(text, CLASS_TEXT, "%" PRId64, class);
     return text;
 }
 
@@ -637,8 +638,8 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
         if (best == 0 || confusion[best] == 0)
             return;
         char right[CLASS_TEXT], taken[CLASS_TEXT];
-        printf("%s%s taken for %s: %lld", turn ? ", " : "most often ", class_name(right, session, best / classes),
-               class_name(taken, session, best % classes), (long long)confusion[best]);
+        printf("%s%s taken for %s: %" PRId64, turn ? ", " : "most often ", class_name(right, session, best / classes),
+               class_name(taken, session, best % classes), confusion[best]);
         confusion[best] = 0;
     }
 }
@@ -646,11 +647,11 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
 static void print_test(const NetSession *session, const NetResult *result, int64_t *confusion)
 {
     if (!net_has_classes(session->model)) {
-        printf("test loss %.6f (%lld images)\n", result->loss, (long long)result->images);
+        printf("test loss %.6f (%" PRId64 " images)\n", result->loss, result->images);
         return;
     }
-    printf("test loss %.6f, accuracy %.2f %% (%lld of %lld)\n", result->loss,
-           100.0 * (double)result->correct / (double)result->images, (long long)result->correct, (long long)result->images);
+    printf("test loss %.6f, accuracy %.2f %% (%" PRId64 " of %" PRId64 ")\n", result->loss,
+           100.0 * (double)result->correct / (double)result->images, result->correct, result->images);
     print_confusions(session, confusion);
     if (result->correct < result->images)
         printf("\n");
@@ -756,7 +757,7 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
     bool good = room != NULL;
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
-        snprintf(title, sizeof title, "test image %lld", (long long)i);
+        snprintf(title, sizeof title, "test image %" PRId64, i);
         good = predict_one(session, images->pixels + i * pixels, names ? names[i] : title, names ? -1 : images->labels[i], room, error);
     }
     free(room);

@@ -36,8 +36,8 @@ static bool same_line(Line a, Line b)
 /* common[i][k]: the longest common subsequence of a[i …] and b[k …]. */
 static int *common_lengths(const Line *a, int rows, const Line *b, int columns)
 {
-    int64_t cells;
-    if (__builtin_mul_overflow((int64_t)rows + 1, (int64_t)columns + 1, &cells) || cells > MOST_CELLS)
+    Int cells;
+    if (__builtin_mul_overflow((Int)rows + 1, (Int)columns + 1, &cells) || cells > MOST_CELLS)
         return NULL;
     int *common = NEW_ARRAY(int, (size_t)cells), width = columns + 1;
     for (int i = rows - 1; i >= 0; i--)

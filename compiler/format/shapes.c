@@ -149,7 +149,7 @@ static const BlockUse *block_use(const ShapeNotes *notes, const Instance *instan
     return found ? *found : NULL;
 }
 
-typedef struct Factor { int64_t by; const char *before, *after; } Factor;
+typedef struct Factor { Int by; const char *before, *after; } Factor;
 
 /* Whether value == scale(term), at this use. */
 static bool fits_use(const ShapeNotes *notes, const StmtUse *use, int axis, const Expr *term, Factor factor)
@@ -233,7 +233,7 @@ static const char *shape_at_uses(ShapeNotes *notes, const Uses *uses)
         if (uses->items[i]->out->shape.rank != rank)
             return NULL;
     for (int axis = 0; axis < rank; axis++) {
-        const char *value = axis_agrees(uses, axis) ? format("%lld", (long long)uses->items[0]->out->shape.dim[axis])
+        const char *value = axis_agrees(uses, axis) ? format("%lld", uses->items[0]->out->shape.dim[axis])
                           : first ? axis_text(notes, first->def, uses, axis) : NULL;
         if (!value)
             return NULL;

@@ -236,7 +236,7 @@ static void dump_expr(const Outline *dump, const Expr *expr)
     Outline inner = deeper(dump);
     switch (expr->kind) {
     case EXPR_INT:
-        line(dump, expr->span, "int %lld", (long long)expr->integer);
+        line(dump, expr->span, "int %lld", expr->integer);
         break;
     case EXPR_FLOAT:
         line(dump, expr->span, "float %s", real_text(expr->real));

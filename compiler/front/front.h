@@ -33,7 +33,7 @@ typedef struct Token {
     Span span;
     const char *chars;          /* in the source */
     const char *word;           /* names, paths, characters of a text */
-    int64_t integer;
+    Int integer;
     double real;
 } Token;
 typedef LIST(Token) TokenList;

@@ -158,7 +158,7 @@ static bool wrong_value(const Conversion *c, const Value *value)
     return false;
 }
 
-static bool convert_int(const Conversion *c, const Value *value, int64_t *integer)
+static bool convert_int(const Conversion *c, const Value *value, Int *integer)
 {
     if (value->kind != VALUE_INT)
         return wrong_value(c, value);
@@ -241,7 +241,7 @@ static void set_default(const ArgSpec *specs, ArgValue *args, int i)
         return;
     }
     for (int k = 0; k < 4; k++)
-        value->integer[k] = (int64_t)value->real;
+        value->integer[k] = (Int)value->real;
 }
 
 /* A default that copies another argument comes after those that do not. */
@@ -281,18 +281,18 @@ bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i)
 
 const char *argument_text(const ArgSpec *spec, const ArgValue *value)
 {
-    const int64_t *n = value->integer;
+    const Int *n = value->integer;
     switch (spec->kind) {
-    case ARG_INT:  return format("%lld", (long long)n[0]);
+    case ARG_INT:  return format("%lld", n[0]);
     case ARG_BOOL: return n[0] ? "true" : "false";
     case ARG_REAL: return format("%.10g", value->real);
     case ARG_WORD: return value->word;
     case ARG_PAIR:
         if (value->word != NULL)
             return value->word;
-        return n[0] == n[1] ? format("%lld", (long long)n[0]) : format("[%lld, %lld]", (long long)n[0], (long long)n[1]);
+        return n[0] == n[1] ? format("%lld", n[0]) : format("[%lld, %lld]", n[0], n[1]);
     case ARG_QUAD:
-        return format("[%lld, %lld, %lld, %lld]", (long long)n[0], (long long)n[1], (long long)n[2], (long long)n[3]);
+        return format("[%lld, %lld, %lld, %lld]", n[0], n[1], n[2], n[3]);
     }
     unreachable();
 }

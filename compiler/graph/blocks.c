@@ -124,7 +124,7 @@ static bool binds_name(const Builder *b, const Expr *dim)
     return dim->kind == EXPR_PATH && strchr(dim->word, '.') == NULL && find_value(b, dim->word) == NULL;
 }
 
-int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, int64_t *wanted)
+int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, Int *wanted)
 {
     bool same_rank = tensor != NULL && tensor->shape.rank == shape->dims.count;
     int differs = tensor == NULL ? -2 : same_rank ? -1 : 0;
@@ -132,7 +132,7 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
     for (int axis = 0; axis < shape->dims.count; axis++) {
         const Expr *dim = shape->dims.items[axis];
         Value actual = same_rank ? int_value(tensor->shape.dim[axis]) : (Value){.kind = VALUE_UNKNOWN};
-        int64_t number;
+        Int number;
         if (dim->kind == EXPR_ANY)
             continue;
         if (binds && binds_name(b, dim)) {
@@ -149,16 +149,16 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
 
 static const char *const axis_names[] = {"channels", "height", "width"};
 
-const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, int64_t wanted)
+const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, Int wanted)
 {
     if (actual.rank != shape->dims.count)
         return format("%d %s, not %d", actual.rank, actual.rank == 1 ? "axis" : "axes", shape->dims.count);
-    return format("%s %lld, not %lld", actual.rank == 1 ? "features" : axis_names[axis], (long long)actual.dim[axis],
-                  (long long)wanted);
+    return format("%s %lld, not %lld", actual.rank == 1 ? "features" : axis_names[axis], actual.dim[axis],
+                  wanted);
 }
 
 /* That this one axis had to be another. */
-static void size_axis(Diagnostic *d, Shape actual, int rank, int axis, int64_t wanted)
+static void size_axis(Diagnostic *d, Shape actual, int rank, int axis, Int wanted)
 {
     Shape shape = {.rank = rank <= 3 ? rank : 3, .dim = {-1, -1, -1}};
     if (actual.rank == rank)
@@ -169,7 +169,7 @@ static void size_axis(Diagnostic *d, Shape actual, int rank, int axis, int64_t w
 /* The input's fault is the caller's. */
 static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span span)
 {
-    int64_t wanted;
+    Int wanted;
     int axis = def->in != NULL ? match_shape(b, def->in, x, true, &wanted) : -1;
     if (axis < 0)
         return axis == -1;
@@ -186,7 +186,7 @@ static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span s
 
 static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
 {
-    int64_t wanted;
+    Int wanted;
     int axis = def->out != NULL ? match_shape(b, def->out, y, false, &wanted) : -1;
     if (axis < 0)
         return axis == -1;
@@ -195,7 +195,7 @@ static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
                                 "block %s gives %s, but its signature says %s: %s", def->name, shape_text(y->shape),
                                 span_text(def->out->span), shape_difference(def->out, y->shape, axis, wanted));
     if (ranked)
-        diag_caption(d, "this is %lld", (long long)wanted);
+        diag_caption(d, "this is %lld", wanted);
     add_derivation(d, y, b->instance);
     size_axis(d, y->shape, def->out->dims.count, axis, wanted);
     return false;
@@ -249,7 +249,7 @@ Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const 
 
 static void check_unused(Builder *b, const BlockDef *def)
 {
-    int64_t wanted;
+    Int wanted;
     b->frame = new_frame("", def);
     b->paths = (Map){0};
     open_scope(b);

@@ -41,7 +41,7 @@ bool expand(Builder *b, Span span)
 /* False, reported, when one of the node's tensors is larger than any can be. */
 static bool size_fits(const Node *node, const char *what, Shape shape)
 {
-    int64_t elements;
+    Int elements;
     int culprit;
     if (shape.rank == 0 || count_elements(shape.rank, shape.dim, &elements, &culprit))
         return true;
@@ -285,7 +285,7 @@ static const char *axis_difference(Shape a, Shape b)
     for (int axis = 0; axis < a.rank; axis++)
         if (a.dim[axis] != b.dim[axis])
             text_add(&text, "%s%s %lld and %lld", text.length > 0 ? ", " : "", a.rank == 1 ? "features" : names[axis],
-                     (long long)a.dim[axis], (long long)b.dim[axis]);
+                     a.dim[axis], b.dim[axis]);
     return text_chars(&text);
 }
 
@@ -339,7 +339,7 @@ static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
     return NULL;
 }
 
-static Tensor *walk_turn(Builder *b, const Stmt *stmt, Tensor *x, int64_t k, Value variable)
+static Tensor *walk_turn(Builder *b, const Stmt *stmt, Tensor *x, Int k, Value variable)
 {
     Instance *instance = NEW(Instance);
     Turn *turn = NEW(Turn);
@@ -364,7 +364,7 @@ static Tensor *walk_turn(Builder *b, const Stmt *stmt, Tensor *x, int64_t k, Val
 static Tensor *walk_loop(Builder *b, const Stmt *stmt, Tensor *x)
 {
     const char *word = stmt->kind == STMT_DENSE ? "dense" : "repeat";
-    int64_t count;
+    Int count;
     if (!whole_number(b, stmt->value, format("%s takes a whole number of turns", word), &count)) {
         b->guesses++;
         walk_turn(b, stmt, NULL, 0, (Value){.kind = VALUE_UNKNOWN});
@@ -374,12 +374,12 @@ static Tensor *walk_loop(Builder *b, const Stmt *stmt, Tensor *x)
     }
     if (count < 0 || count > MAX_LAYERS) {
         Diagnostic *d = build_error(b, count < 0 ? "argument-range" : "too-large", stmt->value->span,
-                                    "%s cannot take %lld turns", word, (long long)count);
+                                    "%s cannot take %lld turns", word, count);
         diag_caption(d, "0 to %d", MAX_LAYERS);
         b->frame->uncertain = true;
         return NULL;
     }
-    for (int64_t k = 0; k < count && expand(b, stmt->span); k++)
+    for (Int k = 0; k < count && expand(b, stmt->span); k++)
         x = walk_turn(b, stmt, x, k, int_value(k));
     return x;
 }
@@ -484,7 +484,7 @@ static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 
 /* ----------------------------------------------------------------- input */
 
-static bool input_dims(Builder *b, const ShapeExpr *shape, int64_t *dims)
+static bool input_dims(Builder *b, const ShapeExpr *shape, Int *dims)
 {
     bool good = true;
     if (shape->dims.count != 1 && shape->dims.count != 3) {
@@ -497,7 +497,7 @@ static bool input_dims(Builder *b, const ShapeExpr *shape, int64_t *dims)
         if (!whole_number(b, dim, "a dimension is a whole number", &dims[i])) {
             good = false;
         } else if (dims[i] < 1) {
-            build_error(b, "not-a-dimension", dim->span, "a dimension is at least 1, not %lld", (long long)dims[i]);
+            build_error(b, "not-a-dimension", dim->span, "a dimension is at least 1, not %lld", dims[i]);
             good = false;
         }
     }
@@ -506,7 +506,7 @@ static bool input_dims(Builder *b, const ShapeExpr *shape, int64_t *dims)
 
 static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
 {
-    int64_t dims[3] = {1, 1, 1}, elements;
+    Int dims[3] = {1, 1, 1}, elements;
     int culprit, rank = stmt->shape->dims.count;
     if (!input_dims(b, stmt->shape, dims))
         return NULL;
@@ -559,12 +559,12 @@ static const char *asserted_text(Builder *b, const ShapeExpr *shape)
 {
     Text text = {0};
     for (int i = 0; i < shape->dims.count; i++) {
-        int64_t number;
+        Int number;
         const char *before = i > 0 ? ", " : "";
         if (shape->dims.items[i]->kind == EXPR_ANY)
             text_add(&text, "%s_", before);
         else if (whole_number(b, shape->dims.items[i], "", &number))
-            text_add(&text, "%s%lld", before, (long long)number);
+            text_add(&text, "%s%lld", before, number);
     }
     return format("[%s]", text_chars(&text));
 }
@@ -588,13 +588,13 @@ static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Ten
     add_derivation(d, this_statement ? node->inputs.items[0] : tensor, b->instance);
 }
 
-static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis, int64_t wanted)
+static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis, Int wanted)
 {
     bool rows = y->shape.rank == 1 && stmt->shape->dims.count == 1;
     const char *subject = statement_subject(stmt), *arithmetic = flatten_arithmetic(y);
     Diagnostic *d = rows
         ? build_error(b, "shape-assert", stmt->shape->span, "%s gives %lld values, not %lld", subject,
-                      (long long)y->shape.dim[0], (long long)wanted)
+                      y->shape.dim[0], wanted)
         : build_error(b, "shape-assert", stmt->shape->span, "%s gives %s, not %s", subject, shape_text(y->shape),
                       asserted_text(b, stmt->shape));
     if (arithmetic != NULL)
@@ -608,7 +608,7 @@ static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis
 /* "->" shape */
 static Tensor *check_shape(Builder *b, const Stmt *stmt, Tensor *y)
 {
-    int64_t wanted;
+    Int wanted;
     int axis = match_shape(b, stmt->shape, y, false, &wanted);
     if (axis >= 0)
         report_shape(b, stmt, y, axis, wanted);

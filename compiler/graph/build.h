@@ -31,7 +31,7 @@ enum {
 
 /* One image's values in a tensor, and one parameter's: an int's worth, so that
  * bytes of a batch, and multiply-adds of any pair of them, fit int64. */
-#define MAX_ELEMENTS INT64_C(2147483647)
+#define MAX_ELEMENTS 2147483647LL
 
 /* ------------------------------------------------------------- values */
 
@@ -49,7 +49,7 @@ typedef LIST(Argument) Arguments;
 
 struct Value {
     ValueKind kind;
-    int64_t integer;            /* VALUE_INT; VALUE_BOOL: 0 or 1 */
+    Int integer;            /* VALUE_INT; VALUE_BOOL: 0 or 1 */
     double real;
     const char *word;           /* VALUE_WORD, VALUE_TEXT; VALUE_APPLIES: the name */
     const Operator *op;         /* VALUE_APPLIES: this or block */
@@ -82,7 +82,7 @@ typedef struct Binding {        /* a let, parameter, dimension or loop variable 
 
 typedef struct Turn {           /* of a repeat or dense that is being walked */
     struct Turn *outer;
-    int64_t number;
+    Int number;
     bool over;
 } Turn;
 
@@ -135,7 +135,7 @@ typedef struct Builder {
     Frame *frame;
     const Instance *instance;
     int levels, expression_depth, serial, scopes;
-    int64_t layers, expansions, steps, suggestions;
+    Int layers, expansions, steps, suggestions;
     int guesses;                /* > 0: in a side or turn that may not happen */
     bool after_branch;          /* what is walked stands behind a branch */
     Frame *network;             /* the network's own scope */
@@ -176,11 +176,11 @@ Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const 
 /* Names and arguments of the blocks that were never expanded. */
 void check_unused_blocks(Builder *b);
 /* "height 10, not 12" */
-const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, int64_t wanted);
+const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, Int wanted);
 /* Each dimension against the tensor's: binds unknown bare names when `binds`.
  * Gives the first axis that differs, -1: none, -2: not known; *wanted is what
  * the axis should have been. */
-int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, int64_t *wanted);
+int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, Int *wanted);
 
 /* --------------------------------------------------------------- names.c */
 
@@ -209,13 +209,13 @@ Tensor *named_tensor(Builder *b, const Expr *name);
 /* -------------------------------------------------------------- values.c */
 
 Value evaluate(Builder *b, const Expr *expr);
-Value int_value(int64_t integer);
+Value int_value(Int integer);
 Arguments *evaluate_arguments(Builder *b, const ArgList *args);
 Arguments *joined_arguments(const Arguments *first, const Arguments *second);
 const char *value_text(const Value *value);     /* as a message says it: "2.5", "the tensor inc" */
 const char *value_kind(const Value *value);     /* "a number" */
 /* A whole number, of which `what` speaks; false: reported, or unknown. */
-bool whole_number(Builder *b, const Expr *expr, const char *what, int64_t *number);
+bool whole_number(Builder *b, const Expr *expr, const char *what, Int *number);
 /* A condition; -1: unknown (reported where there is a fault). */
 int truth(Builder *b, const Expr *expr, const char *what);
 /* The block or operator that a bare word or call names; VALUE_UNKNOWN: reported. */
@@ -272,9 +272,9 @@ const char *flatten_arithmetic(const Tensor *tensor);
 /* --------------------------------------------------------------- graph.c */
 
 /* The elements of dims[0 … rank), or false and which factor was too much. */
-bool count_elements(int rank, const int64_t *dims, int64_t *elements, int *culprit);
+bool count_elements(int rank, const Int *dims, Int *elements, int *culprit);
 /* "65536 * this 65536 exceeds …" beside the carets. */
-void caption_factor(Diagnostic *d, const int64_t *dims, int culprit);
-const char *product_text(int rank, const int64_t *dims);        /* "20 * 4 * 4" */
+void caption_factor(Diagnostic *d, const Int *dims, int culprit);
+const char *product_text(int rank, const Int *dims);        /* "20 * 4 * 4" */
 
 #endif

@@ -7,7 +7,7 @@ static void dump_tensor(const char *before, const Tensor *tensor, FILE *out)
 {
     fprintf(out, "%s%s %s", before, tensor->name, shape_text(tensor->shape));
     if (tensor->base != tensor)
-        fprintf(out, " in %s at %lld", tensor->base->name, (long long)tensor->offset);
+        fprintf(out, " in %s at %lld", tensor->base->name, tensor->offset);
 }
 
 /* The arguments that are not what they would be unwritten, and the inputs. */
@@ -65,7 +65,7 @@ static void dump_parameters(const Node *node, FILE *out)
         const Parameter *parameter = node->parameters.items[i];
         fprintf(out, "        %s [", parameter->path);
         for (int k = 0; k < parameter->rank; k++)
-            fprintf(out, "%s%lld", k > 0 ? ", " : "", (long long)parameter->dim[k]);
+            fprintf(out, "%s%lld", k > 0 ? ", " : "", parameter->dim[k]);
         fprintf(out, "] ");
         dump_init(parameter, out);
     }

@@ -57,7 +57,7 @@ static Tensor *new_gradient(Pass *pass, Tensor *of)
     return gradient;
 }
 
-static Tensor *new_view(Pass *pass, Tensor *of, Tensor *base, int64_t offset)
+static Tensor *new_view(Pass *pass, Tensor *of, Tensor *base, Int offset)
 {
     Tensor *view = new_gradient(pass, of);
     make_view(view, base, offset);
@@ -138,7 +138,7 @@ static Tensor *writable_gradient(Pass *pass, Tensor *of, const Tensor *dy)
 }
 
 /* The contribution to `input` is the slice of dy that starts at `offset`. */
-static void contribute_view(Pass *pass, Tensor *input, Tensor *dy, int64_t offset)
+static void contribute_view(Pass *pass, Tensor *input, Tensor *dy, Int offset)
 {
     if (!pass->needed[input->id])
         return;
@@ -208,7 +208,7 @@ static void differentiate(Pass *pass, const Node *node)
         return;                 /* nothing downstream depends on it */
 
     if (node->op->traits & (OP_VIEW | OP_SUMS | OP_CONCATENATES)) {
-        int64_t offset = 0;
+        Int offset = 0;
         for (int i = 0; i < node->inputs.count; i++) {
             contribute_view(pass, node->inputs.items[i], dy, offset);
             if (node->op->traits & OP_CONCATENATES)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-Shape shape_of(int rank, int64_t d0, int64_t d1, int64_t d2)
+Shape shape_of(int rank, Int d0, Int d1, Int d2)
 {
     return (Shape){rank, {d0, rank == 1 ? 1 : d1, rank == 1 ? 1 : d2}};
 }
@@ -15,12 +15,12 @@ bool shape_equal(Shape a, Shape b)
     return a.rank == b.rank && a.dim[0] == b.dim[0] && a.dim[1] == b.dim[1] && a.dim[2] == b.dim[2];
 }
 
-int64_t shape_elements(Shape shape)
+Int shape_elements(Shape shape)
 {
     return shape.dim[0] * shape.dim[1] * shape.dim[2];
 }
 
-int64_t shape_plane(Shape shape)
+Int shape_plane(Shape shape)
 {
     return shape.dim[1] * shape.dim[2];
 }
@@ -29,11 +29,11 @@ const char *shape_text(Shape shape)
 {
     Text text = {0};
     for (int axis = 0; axis < shape.rank; axis++)
-        text_add(&text, "%s%lld", axis > 0 ? ", " : "[", (long long)shape.dim[axis]);
+        text_add(&text, "%s%lld", axis > 0 ? ", " : "[", shape.dim[axis]);
     return format("%s]", text_chars(&text));
 }
 
-bool count_elements(int rank, const int64_t *dims, int64_t *elements, int *culprit)
+bool count_elements(int rank, const Int *dims, Int *elements, int *culprit)
 {
     *elements = 1;
     for (*culprit = 0; *culprit < rank; ++*culprit)
@@ -42,18 +42,18 @@ bool count_elements(int rank, const int64_t *dims, int64_t *elements, int *culpr
     return true;
 }
 
-const char *product_text(int rank, const int64_t *dims)
+const char *product_text(int rank, const Int *dims)
 {
     Text text = {0};
     for (int i = 0; i < rank; i++)
-        text_add(&text, "%s%lld", i > 0 ? " * " : "", (long long)dims[i]);
+        text_add(&text, "%s%lld", i > 0 ? " * " : "", dims[i]);
     return intern(text_chars(&text));
 }
 
-void caption_factor(Diagnostic *d, const int64_t *dims, int culprit)
+void caption_factor(Diagnostic *d, const Int *dims, int culprit)
 {
     const char *before = culprit > 0 ? format("%s * ", product_text(culprit, dims)) : "";
-    diag_caption(d, "%sthis %lld exceeds %lld values", before, (long long)dims[culprit], (long long)MAX_ELEMENTS);
+    diag_caption(d, "%sthis %lld exceeds %lld values", before, dims[culprit], MAX_ELEMENTS);
 }
 
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
@@ -64,7 +64,7 @@ Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
     return tensor;
 }
 
-void make_view(Tensor *tensor, Tensor *base, int64_t offset)
+void make_view(Tensor *tensor, Tensor *base, Int offset)
 {
     tensor->base = base;
     tensor->offset = offset;
@@ -83,7 +83,7 @@ Node *new_node(Graph *graph, Stage stage, const Operator *op)
 /* A parameter too large to address is marked by elements = 0: the builder
  * drops its node. */
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
-                          int rank, const int64_t *dim, int64_t fan_in, int64_t fan_out)
+                          int rank, const Int *dim, Int fan_in, Int fan_out)
 {
     Parameter *parameter = NEW(Parameter);
     *parameter = (Parameter){.name = intern(name), .path = format("%s.%s", node->path, name), .kind = kind,
@@ -114,16 +114,16 @@ int node_salt(const Node *node)
     return (node->forward ? node->forward->id : node->id) + 1;
 }
 
-int64_t node_multiply_adds(const Node *node)
+Int node_multiply_adds(const Node *node)
 {
     if (node->written_multiply_adds)
         return node->written_multiply_adds;
     return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;
 }
 
-int64_t trained_elements(const Node *node)
+Int trained_elements(const Node *node)
 {
-    int64_t elements = 0;
+    Int elements = 0;
     for (int i = 0; i < node->parameters.count; i++)
         if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
             elements += node->parameters.items[i]->elements;

@@ -19,7 +19,7 @@ void add_instance_notes(Diagnostic *d, const Instance *instance)
             diag_note_at(d, instance->span, "in this use of %s as %s", instance->what, instance->path);
         else
             diag_note_at(d, instance->span, "in turn %lld, counted from 0, of this %s",
-                         (long long)instance->turn, instance->what);
+                         instance->turn, instance->what);
 }
 
 static Diagnostic *error_within(const Instance *instance, const char *code, Span at, const char *template, va_list values)
@@ -108,14 +108,14 @@ static const char *window_arithmetic(const Node *node)
     if (!has_window(node) || (axis && in.dim[2] == out.dim[2]))
         return "";
     Window window = window_of(node, axis);
-    int64_t added = window.before + window.after;
-    const char *before = window.before == window.after ? format(" + 2*%lld", (long long)window.before) : format(" + %lld", (long long)added);
-    const char *spare = format("%lld%s - %lld", (long long)in.dim[1 + axis], added > 0 ? before : "", (long long)window_extent(window));
+    Int added = window.before + window.after;
+    const char *before = window.before == window.after ? format(" + 2*%lld", window.before) : format(" + %lld", added);
+    const char *spare = format("%lld%s - %lld", in.dim[1 + axis], added > 0 ? before : "", window_extent(window));
     if (window.ceil_mode)
-        return format(": ceil((%s)/%lld) + 1 = %lld", spare, (long long)window.stride, (long long)out.dim[1 + axis]);
+        return format(": ceil((%s)/%lld) + 1 = %lld", spare, window.stride, out.dim[1 + axis]);
     if (window.stride == 1)
-        return format(": %s + 1 = %lld", spare, (long long)out.dim[1 + axis]);
-    return format(": (%s)//%lld + 1 = %lld", spare, (long long)window.stride, (long long)out.dim[1 + axis]);
+        return format(": %s + 1 = %lld", spare, out.dim[1 + axis]);
+    return format(": (%s)//%lld + 1 = %lld", spare, window.stride, out.dim[1 + axis]);
 }
 
 /* How a layer's shape came about, after its shapes; of a block's use, nothing. */
@@ -128,8 +128,8 @@ static const char *step_arithmetic(const Node *node)
     if (!(node->op->traits & OP_CONCATENATES))
         return window_arithmetic(node);
     for (int i = 0; i < node->inputs.count; i++)
-        text_add(&sum, "%s%lld", i > 0 ? " + " : "", (long long)node->inputs.items[i]->shape.dim[0]);
-    return format(": %s = %lld", text_chars(&sum), (long long)node->out_shape.dim[0]);
+        text_add(&sum, "%s%lld", i > 0 ? " + " : "", node->inputs.items[i]->shape.dim[0]);
+    return format(": %s = %lld", text_chars(&sum), node->out_shape.dim[0]);
 }
 
 static void label_input(Diagnostic *d, const Tensor *tensor)
@@ -196,7 +196,7 @@ bool node_needs_rank(const Node *node, int rank)
     const char *wanted = rank == 3 ? "[channels, height, width]" : "[features]";
     Diagnostic *d = rank == 3
         ? node_error(node, "shape-rank", node->span, "%s needs %s, but has %lld values in a row", node->op->name, wanted,
-                     (long long)input->shape.dim[0])
+                     input->shape.dim[0])
         : node_error(node, "shape-rank", node->span, "%s needs %s, but has an image %s", node->op->name, wanted,
                      shape_text(input->shape));
     const Node *changer = rank == 3 ? rank_changer(input) : NULL;
@@ -405,5 +405,5 @@ const char *flatten_arithmetic(const Tensor *tensor)
     const Node *node = tensor->producer;
     if (node == NULL || !(node->op->traits & OP_VIEW) || tensor->shape.rank != 1 || node->inputs.items[0]->shape.rank != 3)
         return NULL;
-    return format("%s = %lld", product_text(3, node->inputs.items[0]->shape.dim), (long long)tensor->shape.dim[0]);
+    return format("%s = %lld", product_text(3, node->inputs.items[0]->shape.dim), tensor->shape.dim[0]);
 }

@@ -71,7 +71,7 @@ static const char *full_path(const Builder *b, const char *local)
 /* "name" in turn 2 of a loop in turn 0 of another: "name.0.2". */
 static const char *numbered(const char *name, const Turn *turn)
 {
-    return turn == NULL ? name : format("%s.%lld", numbered(name, turn->outer), (long long)turn->number);
+    return turn == NULL ? name : format("%s.%lld", numbered(name, turn->outer), turn->number);
 }
 
 static void claim(Builder *b, const char *path, Span span)
@@ -126,7 +126,7 @@ static const char *unnamed_path(Builder *b, const char *kind, Span span)
     kind = intern(kind);
     intptr_t number = (intptr_t)map_get(&b->frame->counters, kind);
     do
-        path = full_path(b, format("%s_%lld", kind, (long long)++number));
+        path = full_path(b, format("%s_%d", kind, (int)++number));
     while (map_get(&b->paths, path) != NULL);
     map_set(&b->frame->counters, kind, (void *)number);
     claim(b, path, span);
@@ -212,7 +212,7 @@ void declare_tensor(Builder *b, const Name *name, Tensor *tensor)
     const char *suffix = "";
     for (Turn *turn = b->frame->turn; turn != NULL; turn = turn->outer) {
         add_alias(b, format("%s%s", name->local, suffix), turn, name->span, tensor);
-        suffix = format(".%lld%s", (long long)turn->number, suffix);
+        suffix = format(".%lld%s", turn->number, suffix);
     }
     add_alias(b, format("%s%s", name->local, suffix), NULL, name->span, tensor);
 }

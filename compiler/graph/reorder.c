@@ -39,8 +39,8 @@ static bool is_mixed_later(const Node *mixer, const Node *pool)
 {
     if (!mixer->op->mixes || !mixer->op->mixes(mixer) || !pool->op->averages || !pool->op->averages(pool))
         return false;
-    int64_t before = shape_elements(mixer->out->shape), after = shape_elements(pool->out->shape);
-    int64_t saved = mixer->op->multiply_adds(mixer) / before * (before - after);
+    Int before = shape_elements(mixer->out->shape), after = shape_elements(pool->out->shape);
+    Int saved = mixer->op->multiply_adds(mixer) / before * (before - after);
     return saved > POOLED_VALUE_COST * (shape_elements(mixer->inputs.items[0]->shape) - before);
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Zeros: any. */
-static const struct DataSet { const char *name; int64_t dim[3], classes; } data_sets[] = {
+static const struct DataSet { const char *name; Int dim[3], classes; } data_sets[] = {
     {"mnist", {1, 28, 28}, 10}, {"fashion_mnist", {1, 28, 28}, 10}, {"kmnist", {1, 28, 28}, 10},
     {"cifar10", {3, 32, 32}, 10}, {"cifar100", {3, 32, 32}, 100}, {"synthetic", {0, 0, 0}, 0}, {0}
 };
@@ -75,9 +75,9 @@ static void check_classes(Training *t, const struct DataSet *set, Span at)
         return;
     const Node *layer = final_layer(t->graph);
     Diagnostic *d = node_error(layer, "classes-mismatch", layer->span, "%s gives %lld values, but %s has %lld classes",
-                               layer->path, (long long)output->shape.dim[0], set->name, (long long)set->classes);
-    diag_caption(d, "%lld values, one per class", (long long)output->shape.dim[0]);
-    diag_label(d, at, "%lld classes", (long long)set->classes);
+                               layer->path, output->shape.dim[0], set->name, set->classes);
+    diag_caption(d, "%lld values, one per class", output->shape.dim[0]);
+    diag_label(d, at, "%lld classes", set->classes);
     diag_sizes(d, output->shape, shape_of(1, set->classes, 1, 1));
 }
 
@@ -125,7 +125,7 @@ static bool check_channels(Training *t, const Arguments *args, const char *name)
     if (count <= 1 || input == NULL || input->shape.dim[0] == count)
         return true;
     Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channel%s", name,
-                                count, (long long)input->shape.dim[0], input->shape.dim[0] == 1 ? "" : "s");
+                                count, input->shape.dim[0], input->shape.dim[0] == 1 ? "" : "s");
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
     return false;
 }
@@ -178,11 +178,11 @@ static void check_crop(Training *t)
     const Tensor *input = t->graph->input;
     if (size == NULL || input == NULL)
         return;
-    int64_t h = (int64_t)size->list.items[0], w = (int64_t)size->list.items[1];
+    Int h = (Int)size->list.items[0], w = (Int)size->list.items[1];
     if (input->shape.dim[1] == h && input->shape.dim[2] == w)
         return;
     Diagnostic *d = build_error(t->b, "shape-mismatch", size->span, "random_crop gives %lldx%lld images, but the network's input is %s",
-                                (long long)h, (long long)w, shape_text(input->shape));
+                                h, w, shape_text(input->shape));
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
 }
 

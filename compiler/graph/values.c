@@ -12,7 +12,7 @@
 
 static const Value unknown = {.kind = VALUE_UNKNOWN};
 
-Value int_value(int64_t integer)
+Value int_value(Int integer)
 {
     return (Value){.kind = VALUE_INT, .integer = integer};
 }
@@ -59,7 +59,7 @@ const char *value_text(const Value *value)
 {
     switch (value->kind) {
     case VALUE_UNKNOWN: return "unknown";
-    case VALUE_INT:     return format("%lld", (long long)value->integer);
+    case VALUE_INT:     return format("%lld", value->integer);
     case VALUE_REAL:    return format("%.10g", value->real);
     case VALUE_BOOL:    return value->integer ? "true" : "false";
     case VALUE_LIST:    return format("a list of %d", value->list->values.count);
@@ -96,15 +96,15 @@ static Value finite_value(Builder *b, const Expr *expr, double real)
 }
 
 /* Quotient and remainder towards minus infinity; right is neither 0 nor -1. */
-static int64_t floor_quotient(int64_t left, int64_t right)
+static Int floor_quotient(Int left, Int right)
 {
-    int64_t quotient = left / right;
+    Int quotient = left / right;
     return left % right != 0 && (left < 0) != (right < 0) ? quotient - 1 : quotient;
 }
 
-static Value divide_ints(Builder *b, const Expr *expr, int64_t left, int64_t right)
+static Value divide_ints(Builder *b, const Expr *expr, Int left, Int right)
 {
-    int64_t negated;
+    Int negated;
     if (right == -1) {          /* the one quotient that overflows, and traps */
         if (expr->operator == EXPR_MODULO)
             return int_value(0);
@@ -117,9 +117,9 @@ static Value divide_ints(Builder *b, const Expr *expr, int64_t left, int64_t rig
     return left % right == 0 ? int_value(left / right) : real_value((double)left / (double)right);
 }
 
-static Value int_arithmetic(Builder *b, const Expr *expr, int64_t left, int64_t right)
+static Value int_arithmetic(Builder *b, const Expr *expr, Int left, Int right)
 {
-    int64_t result;
+    Int result;
     bool wrong;
     if (expr->operator == EXPR_ADD)
         wrong = __builtin_add_overflow(left, right, &result);
@@ -240,7 +240,7 @@ static Value unary(Builder *b, const Expr *expr)
         return operand < 0 ? unknown : bool_value(!operand);
     }
     Value operand = evaluate(b, expr->left);
-    int64_t negated;
+    Int negated;
     if (!is_number(operand))
         return wrong_kind(b, expr->left->span, operand, "`-` takes a number");
     if (operand.kind == VALUE_REAL)
@@ -253,7 +253,7 @@ static Value unary(Builder *b, const Expr *expr)
 static Value rounded(Builder *b, const Expr *expr, double real)
 {
     /* 2^63 itself is the first real that no int64 holds */
-    return real >= -0x1p63 && real < 0x1p63 ? int_value((int64_t)real) : overflow(b, expr);
+    return real >= -0x1p63 && real < 0x1p63 ? int_value((Int)real) : overflow(b, expr);
 }
 
 static Value round_number(Builder *b, const Expr *expr, Value value, double (*function)(double))
@@ -339,11 +339,11 @@ static Value text_value(Builder *b, const Expr *expr)
     bool known = true;
     for (int i = 0; i < expr->items.count; i++) {
         const Expr *item = expr->items.items[i];
-        int64_t number;
+        Int number;
         if (item->kind == EXPR_CHARS)
             text_add(&text, "%s", item->word);
         else if (whole_number(b, item, "{ } in a text prints a whole number", &number))
-            text_add(&text, "%lld", (long long)number);
+            text_add(&text, "%lld", number);
         else
             known = false;
     }
@@ -353,7 +353,7 @@ static Value text_value(Builder *b, const Expr *expr)
 static Value index_value(Builder *b, const Expr *expr)
 {
     const Value *list = find_value(b, expr->word);
-    int64_t at;
+    Int at;
     if (list == NULL) {
         report_unknown_word(b, expr->word, expr->word_span);
         return unknown;
@@ -365,7 +365,7 @@ static Value index_value(Builder *b, const Expr *expr)
     if (at >= 0 && at < list->list->values.count)
         return list->list->values.items[at];
     Diagnostic *d = build_error(b, "argument-range", expr->left->span, "index %lld is outside `%s`, which has %d elements",
-                                (long long)at, expr->word, list->list->values.count);
+                                at, expr->word, list->list->values.count);
     diag_caption(d, "0 to %d", list->list->values.count - 1);
     return unknown;
 }
@@ -464,7 +464,7 @@ Value evaluate(Builder *b, const Expr *expr)
     return value;
 }
 
-bool whole_number(Builder *b, const Expr *expr, const char *what, int64_t *number)
+bool whole_number(Builder *b, const Expr *expr, const char *what, Int *number)
 {
     Value value = evaluate(b, expr);
     if (value.kind == VALUE_INT) {

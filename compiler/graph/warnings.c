@@ -41,16 +41,16 @@ static void warn_of_rows(const Node *node)
     static const char *const along[] = {"row", "column"};
     for (int axis = 0; axis < 2; axis++) {
         Window window = window_of(node, axis);
-        int64_t size = node->inputs.items[0]->shape.dim[1 + axis], extent = window_extent(window);
-        int64_t covered = (node->out_shape.dim[1 + axis] - 1) * window.stride + extent - window.before, missed = size - covered;
+        Int size = node->inputs.items[0]->shape.dim[1 + axis], extent = window_extent(window);
+        Int covered = (node->out_shape.dim[1 + axis] - 1) * window.stride + extent - window.before, missed = size - covered;
         if (missed <= 0 || extent < window.stride)
             continue;
         Diagnostic *d = warn_at(node, "rows-left-out", format("%s leaves out the last %s%s of %lld", node->op->name,
-                                missed > 1 ? format("%lld ", (long long)missed) : "", missed > 1 ? format("%ss", along[axis]) : along[axis],
-                                (long long)size));
+                                missed > 1 ? format("%lld ", missed) : "", missed > 1 ? format("%ss", along[axis]) : along[axis],
+                                size));
         bool one = node->out_shape.dim[1 + axis] == 1;
-        diag_caption(d, "%lld window%s to %s %lld", (long long)node->out_shape.dim[1 + axis], one ? " reaches" : "s reach",
-                     along[axis], (long long)covered);
+        diag_caption(d, "%lld window%s to %s %lld", node->out_shape.dim[1 + axis], one ? " reaches" : "s reach",
+                     along[axis], covered);
         add_derivation(d, node->inputs.items[0], node->instance);
         diag_help(d, "padding, or for a pool ceil_mode=true, takes them in");
         return;

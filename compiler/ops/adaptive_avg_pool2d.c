@@ -16,14 +16,14 @@ static bool infer(Node *node)
 {
     if (!node_needs_rank(node, 3))
         return false;
-    const int64_t *size = node->args[OUTPUT_SIZE].integer;
+    const Int *size = node->args[OUTPUT_SIZE].integer;
     node->out_shape = shape_of(3, input_shape(node).dim[0], size[0], size[1]);
     return true;
 }
 
 static Axis forward_axis(const Node *node, int axis)
 {
-    int64_t in = input_shape(node).dim[1 + axis], out = node->out->shape.dim[1 + axis];
+    Int in = input_shape(node).dim[1 + axis], out = node->out->shape.dim[1 + axis];
     return (Axis){.sources = in, .positions = out, .taps = in / out, .stride = in / out, .dilation = 1};
 }
 

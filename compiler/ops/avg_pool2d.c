@@ -28,7 +28,7 @@ static bool infer(Node *node)
     if (!node_needs_rank(node, 3))
         return false;
     Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
-    int64_t rows, columns;
+    Int rows, columns;
     if (!padding_at_most_half(node, window_args) || !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
@@ -51,7 +51,7 @@ static bool same_divisor(const Node *node)
     bool same = true;
     for (int axis = 0; axis < 2; axis++) {
         Window window = node_window(node, window_args, axis);
-        int64_t end = (node->out->shape.dim[1 + axis] - 1) * window.stride + window.kernel;
+        Int end = (node->out->shape.dim[1 + axis] - 1) * window.stride + window.kernel;
         same &= end <= input_shape(node).dim[1 + axis] + 2 * window.before;
         same &= window.before == 0 || node->args[COUNT_INCLUDE_PAD].integer[0];
     }

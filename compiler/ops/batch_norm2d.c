@@ -47,7 +47,7 @@ static bool tracks_statistics(const Node *node)
 }
 
 /* The order of PyTorch's state_dict. */
-static void add_parameters(Node *node, int64_t channels)
+static void add_parameters(Node *node, Int channels)
 {
     Init zero = {INIT_CONSTANT, 0, 0}, one = {INIT_CONSTANT, 1, 0};
     if (node->args[AFFINE].integer[0]) {
@@ -63,7 +63,7 @@ static bool infer(Node *node)
 {
     if (!node_needs_rank(node, 3))
         return false;
-    int64_t channels = input_shape(node).dim[0];
+    Int channels = input_shape(node).dim[0];
     if (!assertion_holds(node, NUM_FEATURES, channels) || !tracks_statistics(node))
         return false;
     node->out_shape = input_shape(node);
@@ -76,16 +76,16 @@ static bool infer(Node *node)
  * The same stages as the reference, a row of lanes at a time; each sums over
  * four independent rows, so that additions do not wait for one another. */
 
-static int64_t plane_of(const Node *node)
+static Int plane_of(const Node *node)
 {
     return shape_plane(input_shape(node));
 }
 
 /* Opens the loop over some channels: `v` is x's plane. */
-static void open_some_channels(Kernel *kernel, int64_t first, int64_t end)
+static void open_some_channels(Kernel *kernel, Int first, Int end)
 {
-    kernel_line(kernel, "for (int c = %lld; c < %lld; c++) {", (long long)first, (long long)end);
-    kernel_line(kernel, "const vec *v = x + c * %lldL;", (long long)plane_of(kernel->node));
+    kernel_line(kernel, "for (int c = %lld; c < %lld; c++) {", first, end);
+    kernel_line(kernel, "const vec *v = x + c * %lldL;", plane_of(kernel->node));
 }
 
 /* The loop over all channels, with dy's plane `d` where there is one. */
@@ -93,22 +93,22 @@ static void open_channels(Kernel *kernel, bool gradient)
 {
     open_some_channels(kernel, 0, input_shape(kernel->node).dim[0]);
     if (gradient)
-        kernel_line(kernel, "const vec *d = dy + c * %lldL;", (long long)plane_of(kernel->node));
+        kernel_line(kernel, "const vec *d = dy + c * %lldL;", plane_of(kernel->node));
 }
 
 /* Sums `a` and, unless NULL, `b`, expressions of i, over the plane into the rows of those names. */
 static void sum_plane(Kernel *kernel, const char *a, const char *b)
 {
-    int64_t plane = plane_of(kernel->node), whole = plane / 4 * 4;
+    Int plane = plane_of(kernel->node), whole = plane / 4 * 4;
     kernel_line(kernel, "vec a[4] = { 0 }%s;", b ? ", b[4] = { 0 }" : "");
     if (whole) {
-        kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", (long long)whole);
+        kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", whole);
         for (int k = 0; k < 4; k++)
             kernel_line(kernel, "{ const int i = p + %d; a[%d] += %s;%s }", k, k, a, b ? format(" b[%d] += %s;", k, b) : "");
         kernel_line(kernel, "}");
     }
-    for (int64_t i = whole; i < plane; i++)
-        kernel_line(kernel, "{ const int i = %lld; a[0] += %s;%s }", (long long)i, a, b ? format(" b[0] += %s;", b) : "");
+    for (Int i = whole; i < plane; i++)
+        kernel_line(kernel, "{ const int i = %lld; a[0] += %s;%s }", i, a, b ? format(" b[0] += %s;", b) : "");
 }
 
 /* "sum over the lanes that hold an image". */
@@ -138,9 +138,9 @@ static void combine_moments(Kernel *kernel)
 {
     kernel_line(kernel, "real mean = 0, m2 = 0, count = 0;");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
-    kernel_line(kernel, "const real *part = %s + q * %lldL + 2 * c;", own_operand(kernel, "statistics"), (long long)kernel->kept_elements);
+    kernel_line(kernel, "const real *part = %s + q * %lldL + 2 * c;", own_operand(kernel, "statistics"), kernel->kept_elements);
     kernel_line(kernel, "const int64_t left = s->images - q * LANES;");
-    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", (long long)plane_of(norm_of(kernel)));
+    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", plane_of(norm_of(kernel)));
     kernel_line(kernel, "const real delta = part[0] - mean, share = values / (count + values);");
     kernel_line(kernel, "mean += delta * share;");
     kernel_line(kernel, "m2 += part[1] + delta * delta * count * share;");
@@ -154,7 +154,7 @@ static void declare_deviation(Kernel *kernel)
     kernel_line(kernel, "const real inverse = (real)(1 / __builtin_sqrt((double)variance + %.17g));", norm_of(kernel)->args[EPS].real);
 }
 
-static void measure_channels(Kernel *kernel, int64_t first, int64_t end)
+static void measure_channels(Kernel *kernel, Int first, Int end)
 {
     if (first == end)
         return;
@@ -173,18 +173,18 @@ static void measure_channels(Kernel *kernel, int64_t first, int64_t end)
 static void take_measured(Kernel *kernel, int number)
 {
     const Measured *measured = &kernel->node->measured.items[number];
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)(2 * measured->channels));
-    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", (long long)(2 * measured->first), number,
-                (long long)kernel->kept_elements);
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (2 * measured->channels));
+    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", (2 * measured->first), number,
+                kernel->kept_elements);
 }
 
 static void emit_statistics(Kernel *kernel)
 {
-    int64_t next = 0;
+    Int next = 0;
     declare_active(kernel);
     kernel_line(kernel, "const int64_t left = s->images - g * LANES;");
-    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", (long long)plane_of(kernel->node));
-    kernel_line(kernel, "real *own = statistics + g * %lldL;", (long long)kernel->kept_elements);
+    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", plane_of(kernel->node));
+    kernel_line(kernel, "real *own = statistics + g * %lldL;", kernel->kept_elements);
     for (int i = 0; i < kernel->node->measured.count; i++) {
         const Measured *measured = &kernel->node->measured.items[i];
         measure_channels(kernel, next, measured->first);
@@ -219,8 +219,8 @@ static void emit_forward(Kernel *kernel)
     }
     declare_deviation(kernel);
     kernel_line(kernel, "const real scale = inverse%s;", affine ? " * weight[c]" : "");
-    const char *at = format("c * %lldL + i", (long long)plane_of(kernel->node));
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", (long long)plane_of(kernel->node));
+    const char *at = format("c * %lldL + i", plane_of(kernel->node));
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", plane_of(kernel->node));
     kernel_store(kernel, format("y[%s]", at), at, affine ? "(v[i] - mean) * scale + bias[c]" : "(v[i] - mean) * scale");
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
@@ -230,8 +230,8 @@ static void emit_forward(Kernel *kernel)
 static void declare_own_sums(Kernel *kernel)
 {
     declare_active(kernel);
-    kernel_line(kernel, "real *own = %s + g * %lldL + %lld;", own_operand(kernel, "statistics"), (long long)kernel->kept_elements,
-                (long long)(2 * input_shape(norm_of(kernel)).dim[0]));
+    kernel_line(kernel, "real *own = %s + g * %lldL + %lld;", own_operand(kernel, "statistics"), kernel->kept_elements,
+                (2 * input_shape(norm_of(kernel)).dim[0]));
 }
 
 /* Channel c's, of which `sum` and `product` are the texts. */
@@ -279,16 +279,16 @@ void open_gradient_sums(Kernel *kernel)
     kernel_line(kernel, "}");
 }
 
-void add_gradient_sums(Kernel *kernel, const char *channel, int64_t offset, int64_t count)
+void add_gradient_sums(Kernel *kernel, const char *channel, Int offset, Int count)
 {
     Text sum = { 0 }, product = { 0 };
-    for (int64_t i = 0; i < count; i++) {
-        text_add(&sum, "%sd[%lld]", i ? " + " : "", (long long)i);
-        text_add(&product, "%sd[%lld] * (v[%lld] - means[c])", i ? " + " : "", (long long)i, (long long)i);
+    for (Int i = 0; i < count; i++) {
+        text_add(&sum, "%sd[%lld]", i ? " + " : "", i);
+        text_add(&product, "%sd[%lld] * (v[%lld] - means[c])", i ? " + " : "", i, i);
     }
     kernel_line(kernel, "{");
     kernel_line(kernel, "const int c = %s;", channel);
-    kernel_line(kernel, "const vec *d = to + %lld, *v = n_x + at + %lld;", (long long)offset, (long long)offset);
+    kernel_line(kernel, "const vec *d = to + %lld, *v = n_x + at + %lld;", offset, offset);
     kernel_line(kernel, "sum[c] += %s;", text_chars(&sum));
     kernel_line(kernel, "product[c] += %s;", text_chars(&product));
     kernel_line(kernel, "}");
@@ -299,7 +299,7 @@ void close_gradient_sums(Kernel *kernel)
     if (!kernel->sums)
         return;
     declare_own_sums(kernel);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)input_shape(kernel->sums).dim[0]);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->sums).dim[0]);
     store_sums(kernel, "sum_lanes(choose(active, sum[c], (vec){ 0 }))", "inverses[c] * sum_lanes(choose(active, product[c], (vec){ 0 }))");
     kernel_line(kernel, "}");
 }
@@ -313,16 +313,16 @@ static void emit_input_gradient(Kernel *kernel)
     declare_deviation(kernel);
     kernel_line(kernel, "real sum_d = 0, sum_dx = 0;");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
-    kernel_line(kernel, "const real *part = statistics + q * %lldL + %lld + 2 * c;", (long long)kernel->kept_elements,
-                (long long)(2 * input_shape(node).dim[0]));
+    kernel_line(kernel, "const real *part = statistics + q * %lldL + %lld + 2 * c;", kernel->kept_elements,
+                (2 * input_shape(node).dim[0]));
     kernel_line(kernel, "sum_d += part[0];");
     kernel_line(kernel, "sum_dx += part[1];");
     kernel_line(kernel, "}");
     kernel_line(kernel, "const real mean_d = sum_d / count, slope = inverse * (sum_dx / count);");
     kernel_line(kernel, "const real scale = inverse%s;", node->args[AFFINE].integer[0] ? " * weight[c]" : "");
-    const char *at = format("c * %lldL + i", (long long)plane_of(node));
+    const char *at = format("c * %lldL + i", plane_of(node));
     const char *gradient = "choose(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 })";
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", (long long)plane_of(node));
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", plane_of(node));
     kernel_store(kernel, format("dx[%s]", at), at, node->accumulate ? format("dx[%s] + %s", at, gradient) : gradient);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");

@@ -11,6 +11,6 @@ void open_gradient_sums(Kernel *kernel);
 void close_gradient_sums(Kernel *kernel);
 /* Adds `count` values that have been stored from `to` + offset on, elements `at` +
  * offset and on of dy, to the sums of `channel` (an expression). */
-void add_gradient_sums(Kernel *kernel, const char *channel, int64_t offset, int64_t count);
+void add_gradient_sums(Kernel *kernel, const char *channel, Int offset, Int count);
 
 #endif

@@ -41,15 +41,15 @@ static const char *wanted_text(const Node *node, int common, int odd)
     for (int i = 0; i < node->inputs.count; i++)
         all = all && (i == odd || differing_axis(node->inputs.items[i]->shape, wanted) < 0);
     if (all && wanted.rank == 3)
-        return format("the others are [_, %lld, %lld]", (long long)wanted.dim[1], (long long)wanted.dim[2]);
+        return format("the others are [_, %lld, %lld]", wanted.dim[1], wanted.dim[2]);
     return format("%s is %s", branch_name(common), shape_text(wanted));
 }
 
 static void report_mismatch(const Node *node, int common, int odd, int axis)
 {
     const Tensor *wanted = node->inputs.items[common], *branch = node->inputs.items[odd];
-    const char *differs = axis > 0 ? format("%s %lld, not %lld", axis_names[axis], (long long)branch->shape.dim[axis],
-                                            (long long)wanted->shape.dim[axis])
+    const char *differs = axis > 0 ? format("%s %lld, not %lld", axis_names[axis], branch->shape.dim[axis],
+                                            wanted->shape.dim[axis])
                                    : "another rank";
     Diagnostic *d = node_error(node, "concat-mismatch", node->span, "concat: %s is %s, %s: %s", branch_name(odd),
                                shape_text(branch->shape), wanted_text(node, common, odd), differs);
@@ -62,7 +62,7 @@ static bool infer(Node *node)
 {
     int common = commonest_input(node);
     Shape wanted = node->inputs.items[common]->shape;
-    int64_t channels = 0;
+    Int channels = 0;
     for (int i = 0; i < node->inputs.count; i++) {
         Shape shape = node->inputs.items[i]->shape;
         int axis = differing_axis(shape, wanted);

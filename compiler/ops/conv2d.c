@@ -51,27 +51,27 @@ bool conv2d_pads_with_zeros(const Node *node)
 }
 
 /* "1, 2, 4, 8": what divides both, for the message; the first twelve. */
-static const char *common_divisors(int64_t a, int64_t b)
+static const char *common_divisors(Int a, Int b)
 {
     Text text = {0};
     int shown = 0;
-    for (int64_t n = 1; n <= a && n <= b && n <= 65536 && shown < 12; n++)
+    for (Int n = 1; n <= a && n <= b && n <= 65536 && shown < 12; n++)
         if (a % n == 0 && b % n == 0)
-            text_add(&text, "%s%lld", shown++ > 0 ? ", " : "", (long long)n);
+            text_add(&text, "%s%lld", shown++ > 0 ? ", " : "", n);
     return text_chars(&text);
 }
 
 static bool groups_divide(const Node *node)
 {
-    int64_t in = input_shape(node).dim[0], out = node->args[OUT_CHANNELS].integer[0];
-    int64_t groups = node->args[GROUPS].integer[0];
+    Int in = input_shape(node).dim[0], out = node->args[OUT_CHANNELS].integer[0];
+    Int groups = node->args[GROUPS].integer[0];
     if (in % groups == 0 && out % groups == 0)
         return true;
     bool input = in % groups != 0;
     Diagnostic *d = node_error(node, "groups", node->args[GROUPS].span,
-                               "conv2d: groups=%lld does not divide the %lld %s channels", (long long)groups,
-                               (long long)(input ? in : out), input ? "input" : "output");
-    diag_caption(d, "must divide %lld and %lld", (long long)in, (long long)out);
+                               "conv2d: groups=%lld does not divide the %lld %s channels", groups,
+                               (input ? in : out), input ? "input" : "output");
+    diag_caption(d, "must divide %lld and %lld", in, out);
     diag_note(d, "valid values: %s", common_divisors(in, out));
     node_derivation(d, node->inputs.items[0]);
     return false;
@@ -86,7 +86,7 @@ static bool same_has_stride_1(const Node *node)
         return true;
     Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
                                "conv2d: padding=same needs stride 1");
-    diag_label(d, stride->span, "stride %lld by %lld", (long long)stride->integer[0], (long long)stride->integer[1]);
+    diag_label(d, stride->span, "stride %lld by %lld", stride->integer[0], stride->integer[1]);
     diag_help(d, "with a stride, padding=(kernel_size-1)//2 gives ceil(size/stride) for odd kernels");
     return false;
 }
@@ -100,14 +100,14 @@ static bool padding_mode_fits(const Node *node, const Window window[2])
     if (!reflect && !circular)
         return true;
     for (int axis = 0; axis < 2; axis++) {
-        int64_t size = input_shape(node).dim[1 + axis], most = reflect ? size - 1 : size;
+        Int size = input_shape(node).dim[1 + axis], most = reflect ? size - 1 : size;
         if (window[axis].before <= most && window[axis].after <= most)
             continue;
         Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
                                    "conv2d: %s padding of %lld needs an input of at least %lld %s, not %lld",
-                                   mode, (long long)window[axis].after, (long long)(window[axis].after + reflect),
-                                   axis == 0 ? "rows" : "columns", (long long)size);
-        diag_caption(d, "0 to %lld", (long long)most);
+                                   mode, window[axis].after, (window[axis].after + reflect),
+                                   axis == 0 ? "rows" : "columns", size);
+        diag_caption(d, "0 to %lld", most);
         node_derivation(d, node->inputs.items[0]);
         return false;
     }
@@ -118,11 +118,11 @@ static bool padding_mode_fits(const Node *node, const Window window[2])
  * ±1/sqrt(fan_in), and the same bound for the bias. */
 static void add_parameters(Node *node)
 {
-    int64_t out = node->args[OUT_CHANNELS].integer[0];
-    int64_t rows = node->args[KERNEL_SIZE].integer[0], columns = node->args[KERNEL_SIZE].integer[1];
-    int64_t dim[] = {out, input_shape(node).dim[0] / node->args[GROUPS].integer[0], rows, columns};
-    int64_t fan_in = saturating_product(3, &dim[1]);
-    int64_t fan_out = saturating_product(3, (int64_t[]){out, rows, columns});
+    Int out = node->args[OUT_CHANNELS].integer[0];
+    Int rows = node->args[KERNEL_SIZE].integer[0], columns = node->args[KERNEL_SIZE].integer[1];
+    Int dim[] = {out, input_shape(node).dim[0] / node->args[GROUPS].integer[0], rows, columns};
+    Int fan_in = saturating_product(3, &dim[1]);
+    Int fan_out = saturating_product(3, (Int[]){out, rows, columns});
     double bound = 1 / sqrt((double)fan_in);
     Init init = {INIT_UNIFORM, -bound, bound};
     node_parameter(node, "weight", PARAMETER_TRAINED, init, 4, dim, fan_in, fan_out);
@@ -135,7 +135,7 @@ static bool infer(Node *node)
     if (!node_needs_rank(node, 3))
         return false;
     Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
-    int64_t rows, columns;
+    Int rows, columns;
     if (!assertion_holds(node, IN_CHANNELS, input_shape(node).dim[0]) || !groups_divide(node) ||
         !same_has_stride_1(node) || !padding_mode_fits(node, window) ||
         !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
@@ -146,10 +146,10 @@ static bool infer(Node *node)
 }
 
 /* One per output value and tap.  Taps that fall on the padding count. */
-static int64_t multiply_adds(const Node *node)
+static Int multiply_adds(const Node *node)
 {
-    int64_t per_group = input_shape(node).dim[0] / node->args[GROUPS].integer[0];
-    int64_t factors[] = {node->out_shape.dim[0], node->out_shape.dim[1], node->out_shape.dim[2], per_group,
+    Int per_group = input_shape(node).dim[0] / node->args[GROUPS].integer[0];
+    Int factors[] = {node->out_shape.dim[0], node->out_shape.dim[1], node->out_shape.dim[2], per_group,
                          node->args[KERNEL_SIZE].integer[0], node->args[KERNEL_SIZE].integer[1]};
     return saturating_product(6, factors);
 }

@@ -12,7 +12,7 @@ Axis conv2d_axis(const Node *node, int axis);
 bool single_conv2d(Single *single);             /* conv2d_single.c */
 bool conv2d_pools(const Node *node, const Node *pool);
 bool conv2d_unpools(const Node *node, const Node *pool);
-int64_t conv2d_work(const Node *node, const Node *pool, int lanes);
+Int conv2d_work(const Node *node, const Node *pool, int lanes);
 bool conv2d_sums(const Node *node, const Node *sums);
 
 #endif

@@ -32,7 +32,7 @@ static void flatten_rows(const Kernel *kernel, Gather *gather)
 static Gather forward_gather(const Node *node)
 {
     const Parameter *weight = find_parameter(node, "weight");
-    int64_t groups = input_shape(node).dim[0] / weight->dim[1];
+    Int groups = input_shape(node).dim[0] / weight->dim[1];
     return (Gather){
         .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
         .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1],
@@ -59,7 +59,7 @@ bool conv2d_sums(const Node *node, const Node *sums)
     return conv2d_pads_with_zeros(node) && has_room_for_sums(sums);
 }
 
-int64_t conv2d_work(const Node *node, const Node *pool, int lanes)
+Int conv2d_work(const Node *node, const Node *pool, int lanes)
 {
     Gather forward = forward_gather(node), backward = reversed_gather(&forward, node->accumulate);
     if (!conv2d_pads_with_zeros(node) || node->pool)

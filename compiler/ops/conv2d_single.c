@@ -6,7 +6,7 @@ bool single_conv2d(Single *single)
 {
     const Node *node = single->kernel.node;
     const Parameter *weight = find_parameter(node, "weight");
-    int64_t in = input_shape(node).dim[0], groups = in / weight->dim[1];
+    Int in = input_shape(node).dim[0], groups = in / weight->dim[1];
     bool depthwise = groups == in && weight->dim[0] == in;
     if (single->kernel.asks)
         return conv2d_pads_with_zeros(node) && weight->dim[3] <= MOST_SINGLE_TAPS;

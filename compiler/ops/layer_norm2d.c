@@ -18,7 +18,7 @@ static bool infer(Node *node)
 {
     if (!node_needs_rank(node, 3))
         return false;
-    int64_t channels = input_shape(node).dim[0];
+    Int channels = input_shape(node).dim[0];
     if (!assertion_holds(node, NUM_FEATURES, channels))
         return false;
     node->out_shape = input_shape(node);
@@ -37,7 +37,7 @@ static bool infer(Node *node)
 
 enum { TOGETHER = 8 };          /* positions: their sums, means and sums of squares fit in 32 registers */
 
-static int64_t plane_of(const Node *node)
+static Int plane_of(const Node *node)
 {
     return shape_plane(input_shape(node));
 }
@@ -57,7 +57,7 @@ static void each(Kernel *kernel, int positions, const char *line)
 static void open_channels(Kernel *kernel, bool gradient)
 {
     long long plane = plane_of(kernel->node);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)input_shape(kernel->node).dim[0]);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->node).dim[0]);
     kernel_line(kernel, "const vec *v = x + c * %lldL + p;", plane);
     if (gradient)
         kernel_line(kernel, "const vec *d = dy + c * %lldL + p;", plane);
@@ -117,15 +117,15 @@ static void gradient_positions(Kernel *kernel, int positions)
 
 static void emit_positions(Kernel *kernel, void (*some)(Kernel *kernel, int positions))
 {
-    int64_t plane = plane_of(kernel->node), whole = plane / TOGETHER * TOGETHER;
+    Int plane = plane_of(kernel->node), whole = plane / TOGETHER * TOGETHER;
     if (whole) {
-        kernel_line(kernel, "for (int p = 0; p < %lld; p += %d) {", (long long)whole, TOGETHER);
+        kernel_line(kernel, "for (int p = 0; p < %lld; p += %d) {", whole, TOGETHER);
         some(kernel, TOGETHER);
         kernel_line(kernel, "}");
     }
     if (whole < plane) {
         kernel_line(kernel, "{");
-        kernel_line(kernel, "const int p = %lld;", (long long)whole);
+        kernel_line(kernel, "const int p = %lld;", whole);
         some(kernel, (int)(plane - whole));
         kernel_line(kernel, "}");
     }
@@ -167,57 +167,57 @@ enum { ROWS_AT_ONCE = 4 };      /* sums that do not wait for one another */
 
 static void single_sum(Kernel *kernel, const char *name, const char *row, const char *last)
 {
-    int64_t channels = input_shape(kernel->node).dim[0], lanes = kernel->lanes, whole = channels / lanes * lanes;
-    int64_t step = ROWS_AT_ONCE * lanes, fours = channels / step * step;
+    Int channels = input_shape(kernel->node).dim[0], lanes = kernel->lanes, whole = channels / lanes * lanes;
+    Int step = ROWS_AT_ONCE * lanes, fours = channels / step * step;
     kernel_line(kernel, "vec %s[%d] = { 0 };", name, ROWS_AT_ONCE);
     if (fours) {
-        kernel_line(kernel, "for (int c = 0; c < %lld; c += %lld) {", (long long)fours, (long long)step);
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += %lld) {", fours, step);
         for (int k = 0; k < ROWS_AT_ONCE; k++)
-            kernel_line(kernel, "{ const vec r = *(const loose_vec *)(v + c + %lld); %s[%d] += %s; }", (long long)(k * lanes), name, k, row);
+            kernel_line(kernel, "{ const vec r = *(const loose_vec *)(v + c + %lld); %s[%d] += %s; }", (k * lanes), name, k, row);
         kernel_line(kernel, "}");
     }
-    for (int64_t c = fours; c < whole; c += lanes)
-        kernel_line(kernel, "{ const vec r = *(const loose_vec *)(v + %lld); %s[0] += %s; }", (long long)c, name, row);
+    for (Int c = fours; c < whole; c += lanes)
+        kernel_line(kernel, "{ const vec r = *(const loose_vec *)(v + %lld); %s[0] += %s; }", c, name, row);
     if (whole < channels)
         kernel_line(kernel, "%s[1] += %s;", name, last);
 }
 
 static void declare_last(Kernel *kernel, const char *name, const char *from)
 {
-    int64_t channels = input_shape(kernel->node).dim[0], whole = channels / kernel->lanes * kernel->lanes;
+    Int channels = input_shape(kernel->node).dim[0], whole = channels / kernel->lanes * kernel->lanes;
     if (whole == channels)
         return;
     kernel_line(kernel, "vec %s = { 0 };", name);
-    kernel_line(kernel, "net_copy((real *)&%s, %s + %lld, %lld);", name, from, (long long)whole, (long long)(channels - whole));
+    kernel_line(kernel, "net_copy((real *)&%s, %s + %lld, %lld);", name, from, whole, (channels - whole));
 }
 
 static void single_position(Single *single)
 {
     Kernel *kernel = &single->kernel;
-    int64_t channels = input_shape(kernel->node).dim[0], whole = channels / kernel->lanes * kernel->lanes;
+    Int channels = input_shape(kernel->node).dim[0], whole = channels / kernel->lanes * kernel->lanes;
     bool affine = is_affine(kernel->node);
     const char *sum = "sum_lanes((%s[0] + %s[1]) + (%s[2] + %s[3]))";
-    kernel_line(kernel, "const real *v = x + p * %lldL;", (long long)single->x_stride);
+    kernel_line(kernel, "const real *v = x + p * %lldL;", single->x_stride);
     declare_last(kernel, "last", "v");
     single_sum(kernel, "a", "r", "last");
-    kernel_line(kernel, "const real mean = %s / %lld;", format(sum, "a", "a", "a", "a"), (long long)channels);
+    kernel_line(kernel, "const real mean = %s / %lld;", format(sum, "a", "a", "a", "a"), channels);
     if (whole < channels) {
         kernel_line(kernel, "vec off = { 0 };");
-        kernel_line(kernel, "for (int lane = 0; lane < %lld; lane++)", (long long)(channels - whole));
+        kernel_line(kernel, "for (int lane = 0; lane < %lld; lane++)", (channels - whole));
         kernel_line(kernel, "    off[lane] = last[lane] - mean;");
     }
     single_sum(kernel, "b", "(r - mean) * (r - mean)", "off * off");
     kernel_line(kernel, "const vec inverse = (real)1 / square_root(splat(%s / %lld + (real)%.17g));", format(sum, "b", "b", "b", "b"),
-                (long long)channels, kernel->node->args[EPS].real);
+                channels, kernel->node->args[EPS].real);
     if (whole) {
-        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)whole);
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
         single_store(single, "p", "c", kernel->lanes,
                      format("(*(const loose_vec *)(v + c) - mean) * inverse%s",
                             affine ? " * *(const loose_vec *)(weight + c) + *(const loose_vec *)(bias + c)" : ""));
         kernel_line(kernel, "}");
     }
     if (whole < channels)
-        single_store(single, "p", format("%lld", (long long)whole), channels - whole,
+        single_store(single, "p", format("%lld", whole), channels - whole,
                      format("off * inverse%s", affine ? " * last_weight + last_bias" : ""));
 }
 
@@ -230,7 +230,7 @@ static bool single(Single *single)
         declare_last(kernel, "last_weight", "weight");
         declare_last(kernel, "last_bias", "bias");
     }
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)plane_of(kernel->node));
+    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", plane_of(kernel->node));
     single_position(single);
     kernel_line(kernel, "}");
     return true;

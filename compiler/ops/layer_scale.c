@@ -17,7 +17,7 @@ static bool infer(Node *node)
     if (!node_needs_rank(node, 3))
         return false;
     node->out_shape = input_shape(node);
-    int64_t dim[] = {input_shape(node).dim[0], 1, 1};
+    Int dim[] = {input_shape(node).dim[0], 1, 1};
     Init init = {INIT_CONSTANT, node->args[INIT].real, 0};
     node_parameter(node, "weight", PARAMETER_TRAINED, init, 3, dim, 1, 1)->path = node->path;
     return true;
@@ -43,7 +43,7 @@ static void emit_parameter_gradient(Kernel *kernel, long long channels, long lon
 static bool emit(Kernel *kernel)
 {
     Shape shape = input_shape(kernel->node);
-    int64_t plane = shape_plane(shape);
+    Int plane = shape_plane(shape);
     if (kernel->stage == STAGE_FORWARD)
         emit_scaled(kernel, shape.dim[0], plane, "y", "=", "x");
     else if (kernel->stage == STAGE_BACKWARD_INPUT)

@@ -26,8 +26,8 @@ static bool infer(Node *node)
 {
     if (!node_needs_rank(node, 1))
         return false;
-    int64_t in = input_shape(node).dim[0], out = node->args[OUT_FEATURES].integer[0];
-    int64_t dim[] = {out, in};
+    Int in = input_shape(node).dim[0], out = node->args[OUT_FEATURES].integer[0];
+    Int dim[] = {out, in};
     if (!assertion_holds(node, IN_FEATURES, in))
         return false;
     double bound = 1 / sqrt((double)in);
@@ -39,16 +39,16 @@ static bool infer(Node *node)
     return true;
 }
 
-static int64_t multiply_adds(const Node *node)
+static Int multiply_adds(const Node *node)
 {
-    int64_t factors[] = {input_shape(node).dim[0], node->out_shape.dim[0]};
+    Int factors[] = {input_shape(node).dim[0], node->out_shape.dim[0]};
     return saturating_product(2, factors);
 }
 
 /* A matrix product is a gather of one position. */
 static Gather gather(const Node *node)
 {
-    int64_t in = input_shape(node).dim[0], out = node->out->shape.dim[0];
+    Int in = input_shape(node).dim[0], out = node->out->shape.dim[0];
     Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
     return (Gather){
         .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
@@ -59,26 +59,26 @@ static Gather gather(const Node *node)
 
 enum { ROWS_AT_ONCE = 4 };      /* independent sums, to fill the multiply-add pipes */
 
-static void gradient_rows(Kernel *kernel, int64_t in, int64_t from, int64_t to, int rows, const char *store)
+static void gradient_rows(Kernel *kernel, Int in, Int from, Int to, int rows, const char *store)
 {
     if (from >= to)
         return;
-    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %d) {", (long long)from, (long long)to, rows);
+    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %d) {", from, to, rows);
     kernel_line(kernel, "const real *d = (const real *)(dy + o);");
     for (int r = 0; r < rows; r++)
         kernel_line(kernel, "vec a%d = t[0] * d[%d];", r, r * kernel->lanes);
     for (int lane = 1; lane < kernel->lanes; lane++)
         for (int r = 0; r < rows; r++)
             kernel_line(kernel, "a%d += t[%d] * d[%d];", r, lane, r * kernel->lanes + lane);
-    kernel_line(kernel, "real *to = dweight + o * %lldL + i;", (long long)in);
+    kernel_line(kernel, "real *to = dweight + o * %lldL + i;", in);
     for (int r = 0; r < rows; r++)
-        kernel_line(kernel, store, (long long)(r * in), r);
+        kernel_line(kernel, store, (r * in), r);
     kernel_line(kernel, "}");
 }
 
-static void gradient_columns(Kernel *kernel, int64_t in, int64_t out, const char *store)
+static void gradient_columns(Kernel *kernel, Int in, Int out, const char *store)
 {
-    int64_t whole = out / ROWS_AT_ONCE * ROWS_AT_ONCE;
+    Int whole = out / ROWS_AT_ONCE * ROWS_AT_ONCE;
     gradient_rows(kernel, in, 0, whole, ROWS_AT_ONCE, store);
     gradient_rows(kernel, in, whole, out, 1, store);
 }
@@ -86,23 +86,23 @@ static void gradient_columns(Kernel *kernel, int64_t in, int64_t out, const char
 /* dweight[o, i] sums over lanes, so x is turned round, block by block: then a
  * vector holds consecutive i of one image, and a row of dweight is `lanes`
  * multiply-adds and a store. */
-static void emit_parameter_gradient(Kernel *kernel, int64_t in, int64_t out)
+static void emit_parameter_gradient(Kernel *kernel, Int in, Int out)
 {
-    int64_t whole = in / kernel->lanes * kernel->lanes;
+    Int whole = in / kernel->lanes * kernel->lanes;
     kernel_line(kernel, "vec t[LANES];");
     if (whole) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", (long long)whole);
+        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", whole);
         kernel_line(kernel, "transpose(t, x + i);");
         gradient_columns(kernel, in, out, "*(loose_vec *)(to + %lldL) = a%d;");
         kernel_line(kernel, "}");
     }
     if (whole < in) {
         kernel_line(kernel, "{");
-        kernel_line(kernel, "const int i = %lld;", (long long)whole);
+        kernel_line(kernel, "const int i = %lld;", whole);
         kernel_line(kernel, "vec last[LANES] = { { 0 } };");
-        kernel_line(kernel, "net_copy((real *)last, (const real *)(x + i), %lld * LANES);", (long long)(in - whole));
+        kernel_line(kernel, "net_copy((real *)last, (const real *)(x + i), %lld * LANES);", (in - whole));
         kernel_line(kernel, "transpose(t, last);");
-        gradient_columns(kernel, in, out, format("net_copy(to + %%lldL, (const real *)&a%%d, %lld);", (long long)(in - whole)));
+        gradient_columns(kernel, in, out, format("net_copy(to + %%lldL, (const real *)&a%%d, %lld);", (in - whole)));
         kernel_line(kernel, "}");
     }
 }
@@ -110,7 +110,7 @@ static void emit_parameter_gradient(Kernel *kernel, int64_t in, int64_t out)
 /* Below this, weights read and a gradient written per grain cost less than more barriers. */
 static bool whole_batch(const Node *node)
 {
-    int64_t in = input_shape(node).dim[0], out = node->out->shape.dim[0];
+    Int in = input_shape(node).dim[0], out = node->out->shape.dim[0];
     return in >= 64 && in * out >= 16384;
 }
 

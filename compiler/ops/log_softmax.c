@@ -1,16 +1,16 @@
 /* log_softmax.c: the logarithm of the softmax over the channels, at each position. */
 #include "ops.h"
 
-static void emit_forward(Kernel *kernel, int64_t channels, int64_t plane)
+static void emit_forward(Kernel *kernel, Int channels, Int plane)
 {
     kernel_line(kernel, "const vec *v = x + i;");
     emit_exponential_total(kernel, channels, plane, NULL);
     kernel_line(kernel, "total = logarithm(total);");
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", (long long)(channels * plane), (long long)plane);
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", (channels * plane), plane);
     kernel_line(kernel, "    y[i + c] = v[c] - largest - total;");
 }
 
-static void emit_backward(Kernel *kernel, int64_t channels, int64_t plane)
+static void emit_backward(Kernel *kernel, Int channels, Int plane)
 {
     long long end = channels * plane, step = plane;
     kernel_line(kernel, "vec total = { 0 };");
@@ -23,8 +23,8 @@ static void emit_backward(Kernel *kernel, int64_t channels, int64_t plane)
 static bool emit(Kernel *kernel)
 {
     Shape shape = input_shape(kernel->node);
-    int64_t plane = shape_plane(shape);
-    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", (long long)plane);
+    Int plane = shape_plane(shape);
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", plane);
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel, shape.dim[0], plane);
     else

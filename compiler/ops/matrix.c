@@ -26,10 +26,10 @@ typedef struct Product {
     Kernel *kernel;
     const char *result;         /* "y" */
     const char *source;         /* "x" */
-    int64_t source_stride, result_stride;       /* from grain to grain, vectors */
-    int64_t summed;
-    int64_t step;               /* weights: from a tile's result to the next; from one n to the next it is next_step */
-    int64_t next_step;
+    Int source_stride, result_stride;       /* from grain to grain, vectors */
+    Int summed;
+    Int step;               /* weights: from a tile's result to the next; from one n to the next it is next_step */
+    Int next_step;
     const char *weights;        /* where a tile's begin: an expression of t and n */
     const char *start;          /* "splat(bias[t + %d])", "{ 0 }"; NULL: what the result holds */
 } Product;
@@ -49,7 +49,7 @@ static void tile_sums(const Product *product, int results, int grains, const cha
 {
     for (int r = 0; r < results; r++)
         for (int q = 0; q < grains; q++)
-            kernel_line(product->kernel, template, r, q, (long long)(q * product->result_stride + r));
+            kernel_line(product->kernel, template, r, q, (q * product->result_stride + r));
 }
 
 static void tile_start(const Product *product, int results, int grains)
@@ -60,7 +60,7 @@ static void tile_start(const Product *product, int results, int grains)
     }
     for (int r = 0; r < results; r++)
         for (int q = 0; q < grains; q++)
-            kernel_line(product->kernel, "vec a%d_%d = n ? out[%lldL] : %s;", r, q, (long long)(q * product->result_stride + r),
+            kernel_line(product->kernel, "vec a%d_%d = n ? out[%lldL] : %s;", r, q, (q * product->result_stride + r),
                         format(product->start, r));
 }
 
@@ -72,7 +72,7 @@ static void tile_stores(const Product *product, int results, int grains)
         if (whole == 0 && !kernel->finish)
             continue;
         if (kernel->finish)
-            kernel_line(kernel, whole ? "else {" : "if (n + count < %lld) {", (long long)product->summed);
+            kernel_line(kernel, whole ? "else {" : "if (n + count < %lld) {", product->summed);
         for (int r = 0; r < results; r++)
             for (int q = 0; q < grains; q++) {
                 long long at = q * product->result_stride + r;
@@ -92,24 +92,24 @@ static void emit_tile(const Product *product, int results, int grains)
     Kernel *kernel = product->kernel;
     Operands values = { .name = "v" }, weights = { .name = "w" };
     for (int q = 0; q < grains; q++)
-        push(&values.items, ((Value){ q, format("v[%lldL]", (long long)(q * product->source_stride)) }));
+        push(&values.items, ((Value){ q, format("v[%lldL]", (q * product->source_stride)) }));
     for (int r = 0; r < results; r++)
-        push(&weights.items, ((Value){ r, format("splat(w[%lldL])", (long long)(r * product->step)) }));
+        push(&weights.items, ((Value){ r, format("splat(w[%lldL])", (r * product->step)) }));
     kernel_line(kernel, "const real *w = %s;", product->weights);
-    kernel_line(kernel, "const vec *v = %s + q * %lldL + n;", product->source, (long long)product->source_stride);
-    kernel_line(kernel, "const int64_t at = q * %lldL + t;", (long long)product->result_stride);
+    kernel_line(kernel, "const vec *v = %s + q * %lldL + n;", product->source, product->source_stride);
+    kernel_line(kernel, "const int64_t at = q * %lldL + t;", product->result_stride);
     kernel_line(kernel, "vec *out = %s + at;", product->result);
     tile_start(product, results, grains);
     if (product->next_step == 1) {
         kernel_line(kernel, "for (int k = 0; k < count;) {");
         for (int r = 0; r < results; r++)
-            kernel_line(kernel, "__builtin_prefetch(w + %lldL);", (long long)((results + r) * product->step));
+            kernel_line(kernel, "__builtin_prefetch(w + %lldL);", ((results + r) * product->step));
         kernel_line(kernel, "for (const int stop = count - k < %d ? count : k + %d; k < stop; k++) {", LINE, LINE);
     } else {
         kernel_line(kernel, "for (int k = 0; k < count; k++) {");
     }
     outer_product(kernel, &weights, &values);
-    kernel_line(kernel, "w += %lld;", (long long)product->next_step);
+    kernel_line(kernel, "w += %lld;", product->next_step);
     kernel_line(kernel, "v++;");
     kernel_line(kernel, "}");
     if (product->next_step == 1)
@@ -131,12 +131,12 @@ static void emit_tiles(const Product *product, int grains)
 }
 
 /* Between these, `n` and `count` are a stretch of the sum and `group` grains from `q`. */
-static void open_stretches(Kernel *kernel, int64_t summed, int stretch)
+static void open_stretches(Kernel *kernel, Int summed, int stretch)
 {
     kernel_line(kernel, "for (int64_t q = 0, group; q < s->grains; q += group) {");
     kernel_line(kernel, "group = s->grains - q >= %d ? %d : s->grains - q >= 2 ? 2 : 1;", MOST_GRAINS, MOST_GRAINS);
-    kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", (long long)summed, stretch);
-    kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", (long long)summed, stretch, (long long)summed, stretch);
+    kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", summed, stretch);
+    kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", summed, stretch, summed, stretch);
 }
 
 static void close_stretches(Kernel *kernel)
@@ -167,12 +167,12 @@ void emit_matrix_forward(Kernel *kernel, Matrix matrix)
         .kernel = kernel, .result = "y", .source = "x",
         .source_stride = kernel->x_stride, .result_stride = kernel->kept_elements / kernel->lanes,
         .summed = matrix.in, .step = matrix.in, .next_step = 1,
-        .weights = format("weight + t * %lldL + n", (long long)matrix.in),
+        .weights = format("weight + t * %lldL + n", matrix.in),
         .start = matrix.bias ? "splat(bias[t + %d])" : "(vec){ 0 }",
     };
     kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
-    kernel_line(kernel, "const int64_t end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, (long long)matrix.out, ROWS_OF_UNIT,
-                (long long)matrix.out);
+    kernel_line(kernel, "const int64_t end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT, matrix.out, ROWS_OF_UNIT,
+                matrix.out);
     open_stretches(kernel, matrix.in, STRETCH);
     kernel_line(kernel, "int64_t t = from * %d;", ROWS_OF_UNIT);
     emit_group(&product);
@@ -182,17 +182,17 @@ void emit_matrix_forward(Kernel *kernel, Matrix matrix)
 /* Weights of `width` inputs from `first`, of the stretch's outputs, side by side:
  * in the matrix they lie a row apart, which a power of two makes the same few
  * places of the cache. */
-static void pack_weights(Kernel *kernel, int64_t in)
+static void pack_weights(Kernel *kernel, Int in)
 {
     kernel_line(kernel, "const int64_t end = limit - first < %d ? limit : first + %d;", PACKED, PACKED);
-    kernel_line(kernel, "const real *column = weight + n * %lldL + first;", (long long)in);
+    kernel_line(kernel, "const real *column = weight + n * %lldL + first;", in);
     kernel_line(kernel, "if (end - first == %d)", PACKED);
     kernel_line(kernel, "    for (int k = 0; k < count; k++)");
     kernel_line(kernel, "        for (int c = 0; c < %d; c += LANES)", PACKED);
-    kernel_line(kernel, "            *(loose_vec *)(packed + k * %d + c) = *(const loose_vec *)(column + k * %lldL + c);", PACKED, (long long)in);
+    kernel_line(kernel, "            *(loose_vec *)(packed + k * %d + c) = *(const loose_vec *)(column + k * %lldL + c);", PACKED, in);
     kernel_line(kernel, "else");
     kernel_line(kernel, "    for (int k = 0; k < count; k++)");
-    kernel_line(kernel, "        net_copy(packed + k * %d, column + k * %lldL, end - first);", PACKED, (long long)in);
+    kernel_line(kernel, "        net_copy(packed + k * %d, column + k * %lldL, end - first);", PACKED, in);
 }
 
 void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
@@ -205,8 +205,8 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
         .start = accumulate ? NULL : "(vec){ 0 }",
     };
     kernel->units = (matrix.in + COLUMNS_OF_UNIT - 1) / COLUMNS_OF_UNIT;
-    kernel_line(kernel, "const int64_t limit = to * %d < %lld ? to * %d : %lld;", COLUMNS_OF_UNIT, (long long)matrix.in, COLUMNS_OF_UNIT,
-                (long long)matrix.in);
+    kernel_line(kernel, "const int64_t limit = to * %d < %lld ? to * %d : %lld;", COLUMNS_OF_UNIT, matrix.in, COLUMNS_OF_UNIT,
+                matrix.in);
     kernel_line(kernel, "real packed[%d];", PACKED * GRADIENT_STRETCH);
     open_stretches(kernel, matrix.out, GRADIENT_STRETCH);
     kernel_line(kernel, "for (int64_t first = from * %d; first < limit; first += %d) {", COLUMNS_OF_UNIT, PACKED);
@@ -233,17 +233,17 @@ enum {
 /* Inputs side by side: vector c of a tile begins at[c] inputs after the tile's
  * first.  A row that is no whole number of vectors ends with one that begins
  * among what is done already: of that, the last `stored` values are new. */
-typedef struct Inputs { int width, stored; int64_t at[3]; } Inputs;
+typedef struct Inputs { int width, stored; Int at[3]; } Inputs;
 
-static void gradient_start(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
+static void gradient_start(Kernel *kernel, Int in, int rows, const Inputs *inputs)
 {
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < inputs->width; c++)
             kernel_line(kernel, "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };", r, c,
-                        (long long)(r * in + inputs->at[c]));
+                        (r * in + inputs->at[c]));
 }
 
-static void gradient_stores(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
+static void gradient_stores(Kernel *kernel, Int in, int rows, const Inputs *inputs)
 {
     int lanes = kernel->lanes;
     for (int r = 0; r < rows; r++)
@@ -258,28 +258,28 @@ static void gradient_stores(Kernel *kernel, int64_t in, int rows, const Inputs *
 }
 
 /* One of the streams that the move reads, for each grain. */
-static void gradient_ahead(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
+static void gradient_ahead(Kernel *kernel, Int in, int rows, const Inputs *inputs)
 {
     kernel_line(kernel, "for (int k = q; k < ahead; k += count) {");
-    kernel_line(kernel, "const real *read = s->move->reads[k] + offset + o * %lldL + i;", (long long)in);
+    kernel_line(kernel, "const real *read = s->move->reads[k] + offset + o * %lldL + i;", in);
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < inputs->width; c++)
-            kernel_line(kernel, "__builtin_prefetch(read + %lldL, 1, 2);", (long long)(r * in + inputs->at[c]));
+            kernel_line(kernel, "__builtin_prefetch(read + %lldL, 1, 2);", (r * in + inputs->at[c]));
     kernel_line(kernel, "}");
 }
 
-static void gradient_tile(Kernel *kernel, int64_t in, int rows, const Inputs *inputs)
+static void gradient_tile(Kernel *kernel, Int in, int rows, const Inputs *inputs)
 {
     Operands values = { .name = "v" }, outputs = { .name = "d" };
     for (int c = 0; c < inputs->width; c++)
         push(&values.items, ((Value){ c, format("v[%d]", c * kernel->lanes) }));
     for (int r = 0; r < rows; r++)
         push(&outputs.items, ((Value){ r, format("splat(d[%d])", r * kernel->lanes) }));
-    kernel_line(kernel, "real *out = block + (o - row) * %lldL + i;", (long long)in);
+    kernel_line(kernel, "real *out = block + (o - row) * %lldL + i;", in);
     gradient_start(kernel, in, rows, inputs);
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
     gradient_ahead(kernel, in, rows, inputs);
-    kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", (long long)kernel->dy_stride);
+    kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);", kernel->dy_stride);
     kernel_line(kernel, "const vec *v = inputs + q * %d * LANES;", inputs->width);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
     outer_product(kernel, &outputs, &values);
@@ -295,14 +295,14 @@ static void turn_inputs(Kernel *kernel, const Inputs *inputs)
 {
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
     kernel_line(kernel, "vec *to = turned + (i - left) * count + q * %d * LANES;", inputs->width);
-    kernel_line(kernel, "const vec *values = x + (first + q) * %lldL + i;", (long long)kernel->x_stride);
+    kernel_line(kernel, "const vec *values = x + (first + q) * %lldL + i;", kernel->x_stride);
     for (int c = 0; c < inputs->width; c++)
-        kernel_line(kernel, "transpose(to + %d * LANES, values + %lldL);", c, (long long)inputs->at[c]);
+        kernel_line(kernel, "transpose(to + %d * LANES, values + %lldL);", c, inputs->at[c]);
     kernel_line(kernel, "}");
 }
 
 /* The block's outputs, of the inputs from `i`. */
-static void gradient_columns(Kernel *kernel, int64_t in, const Inputs *inputs)
+static void gradient_columns(Kernel *kernel, Int in, const Inputs *inputs)
 {
     kernel_line(kernel, "const vec *inputs = turned + (i - left) * count;");
     kernel_line(kernel, "int64_t o = row;");
@@ -314,7 +314,7 @@ static void gradient_columns(Kernel *kernel, int64_t in, const Inputs *inputs)
 }
 
 /* What whole tiles leave of a row. */
-static Inputs rest_of_row(const Kernel *kernel, int64_t in, int64_t whole)
+static Inputs rest_of_row(const Kernel *kernel, Int in, Int whole)
 {
     int lanes = kernel->lanes, rest = (int)(in - whole);
     Inputs inputs = { .width = (rest + lanes - 1) / lanes, .stored = rest % lanes ? rest % lanes : lanes };
@@ -324,7 +324,7 @@ static Inputs rest_of_row(const Kernel *kernel, int64_t in, int64_t whole)
 }
 
 /* Calls `work` for the tiles of inputs from `left` to `right`, and for what is left of the row after the last. */
-static void each_tile(Kernel *kernel, int64_t in, int64_t whole, int width, void (*work)(Kernel *kernel, int64_t in, const Inputs *inputs))
+static void each_tile(Kernel *kernel, Int in, Int whole, int width, void (*work)(Kernel *kernel, Int in, const Inputs *inputs))
 {
     Inputs tile = { .width = width, .stored = kernel->lanes }, rest = rest_of_row(kernel, in, whole);
     for (int c = 0; c < width; c++)
@@ -335,14 +335,14 @@ static void each_tile(Kernel *kernel, int64_t in, int64_t whole, int width, void
         kernel_line(kernel, "}");
     }
     if (rest.width) {
-        kernel_line(kernel, "if (right == %lld) {", (long long)whole);
-        kernel_line(kernel, "const int64_t i = %lld;", (long long)whole);
+        kernel_line(kernel, "if (right == %lld) {", whole);
+        kernel_line(kernel, "const int64_t i = %lld;", whole);
         work(kernel, in, &rest);
         kernel_line(kernel, "}");
     }
 }
 
-static void turn_tile(Kernel *kernel, int64_t in, const Inputs *inputs)
+static void turn_tile(Kernel *kernel, Int in, const Inputs *inputs)
 {
     (void)in;
     turn_inputs(kernel, inputs);
@@ -365,7 +365,7 @@ static void gradient_bias(Kernel *kernel)
     kernel_line(kernel, "for (int64_t o = begin; o < end; o++) {");
     kernel_line(kernel, "vec a = { 0 };");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
-    kernel_line(kernel, "    a += dy[q * %lldL + o];", (long long)kernel->dy_stride);
+    kernel_line(kernel, "    a += dy[q * %lldL + o];", kernel->dy_stride);
     kernel_line(kernel, "dbias[o] = sum_lanes(a);");
     kernel_line(kernel, "}");
     kernel_line(kernel, "if (s->move)");

@@ -14,7 +14,7 @@
 #include "ops.h"
 
 typedef struct Matrix {
-    int64_t in, out;
+    Int in, out;
     bool bias;
 } Matrix;
 

@@ -31,7 +31,7 @@ static bool taps_countable(const Node *node)
     if (saturating_product(2, kernel->integer) <= 1 << 24)
         return true;
     Diagnostic *d = node_error(node, "argument-range", kernel->span, "max_pool2d: a window of %lld by %lld is too large",
-                               (long long)kernel->integer[0], (long long)kernel->integer[1]);
+                               kernel->integer[0], kernel->integer[1]);
     diag_caption(d, "at most %d taps", 1 << 24);
     return false;
 }
@@ -41,7 +41,7 @@ static bool infer(Node *node)
     if (!node_needs_rank(node, 3))
         return false;
     Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
-    int64_t rows, columns;
+    Int rows, columns;
     if (!padding_at_most_half(node, window_args) ||
         !infer_places(node, window, KERNEL_SIZE, &rows, &columns) || !taps_countable(node))
         return false;
@@ -66,12 +66,12 @@ static bool windows_tile(const Node *node)
            && out.dim[1] * rows.kernel <= in.dim[1] && out.dim[2] * columns.kernel <= in.dim[2];
 }
 
-int64_t pooled_rows(const Node *pool)
+Int pooled_rows(const Node *pool)
 {
     return pool->args[KERNEL_SIZE].integer[0];
 }
 
-int64_t pooled_columns(const Node *pool)
+Int pooled_columns(const Node *pool)
 {
     return pool->args[KERNEL_SIZE].integer[1];
 }
@@ -80,11 +80,11 @@ int64_t pooled_columns(const Node *pool)
 static void open_windows(Kernel *kernel, const char *window)
 {
     Shape in = input_shape(kernel->node), out = kernel->node->out->shape;
-    kernel_line(kernel, "for (int p = 0, c = 0; c < %lld; c++) {", (long long)out.dim[0]);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)out.dim[1]);
-    kernel_line(kernel, "for (int column = 0; column < %lld; column++, p++) {", (long long)out.dim[2]);
-    kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lld + column * %lld;", window, (long long)in.dim[1],
-                (long long)pooled_rows(kernel->node), (long long)in.dim[2], (long long)pooled_columns(kernel->node));
+    kernel_line(kernel, "for (int p = 0, c = 0; c < %lld; c++) {", out.dim[0]);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", out.dim[1]);
+    kernel_line(kernel, "for (int column = 0; column < %lld; column++, p++) {", out.dim[2]);
+    kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lld + column * %lld;", window, in.dim[1],
+                pooled_rows(kernel->node), in.dim[2], pooled_columns(kernel->node));
 }
 
 static void close_windows(Kernel *kernel)
@@ -106,25 +106,25 @@ static void emit_take(Kernel *kernel, const char *value, const char *number, con
 }
 
 /* `value` names tap k's for a place. */
-static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(const void *place, int64_t k), const void *place)
+static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(const void *place, Int k), const void *place)
 {
     bool notes = kernel->training;
     kernel_line(kernel, "vec best = %s, value;", value(place, 0));
     kernel_line(kernel, "mask takes;");
     if (notes)
         kernel_line(kernel, "vec which = { 0 };");
-    for (int64_t tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++)
-        emit_take(kernel, value(place, tap), format("%lld", (long long)tap), "");
+    for (Int tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++)
+        emit_take(kernel, value(place, tap), format("%lld", tap), "");
     kernel_store(kernel, "y[p]", "p", "best");
     if (notes)
         kernel_line(kernel, "aux[p] = which;");
 }
 
 /* Of the window that v points to, in a whole tensor. */
-static const char *stored_value(const void *pool, int64_t tap)
+static const char *stored_value(const void *pool, Int tap)
 {
-    int64_t columns = pooled_columns(pool), width = input_shape(pool).dim[2];
-    return format("v[%lld]", (long long)(tap / columns * width + tap % columns));
+    Int columns = pooled_columns(pool), width = input_shape(pool).dim[2];
+    return format("v[%lld]", (tap / columns * width + tap % columns));
 }
 
 static void emit_forward(Kernel *kernel)
@@ -140,51 +140,51 @@ bool pools_tiles(const Node *pool)
 }
 
 /* A window within a tile of sums. */
-typedef struct TileWindow { const Node *pool; int64_t channel, column, width; } TileWindow;
+typedef struct TileWindow { const Node *pool; Int channel, column, width; } TileWindow;
 
-static const char *summed_value(const void *place, int64_t tap)
+static const char *summed_value(const void *place, Int tap)
 {
     const TileWindow *window = place;
-    int64_t columns = pooled_columns(window->pool);
-    return format("a%lld_%lld", (long long)window->channel,
-                  (long long)(tap / columns * window->width + window->column + tap % columns));
+    Int columns = pooled_columns(window->pool);
+    return format("a%lld_%lld", window->channel,
+                  (tap / columns * window->width + window->column + tap % columns));
 }
 
-void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, int64_t channels, int64_t width)
+void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels, Int width)
 {
-    int64_t places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places, columns = pooled_columns(pool);
-    kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;", channel, (long long)plane,
-                (long long)pooled_rows(pool), (long long)places, (long long)columns);
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t x = 0; x < width; x += columns) {
+    Int places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places, columns = pooled_columns(pool);
+    kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;", channel, plane,
+                pooled_rows(pool), places, columns);
+    for (Int c = 0; c < channels; c++)
+        for (Int x = 0; x < width; x += columns) {
             TileWindow window = { pool, c, x, width };
             kernel_line(kernel, "{");
-            kernel_line(kernel, "const int64_t p = at + %lld;", (long long)(c * plane + x / columns));
+            kernel_line(kernel, "const int64_t p = at + %lld;", (c * plane + x / columns));
             emit_window(kernel, pool, summed_value, &window);
             kernel_line(kernel, "}");
         }
 }
 
 /* Elements no window covers have no gradient. */
-static void clear_uncovered(Kernel *kernel, int64_t rows, int64_t columns)
+static void clear_uncovered(Kernel *kernel, Int rows, Int columns)
 {
     const Node *node = kernel->node;
     Shape in = input_shape(node), out = node->out->shape;
     if (!node->accumulate && (out.dim[1] * rows < in.dim[1] || out.dim[2] * columns < in.dim[2])) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)shape_elements(in));
+        kernel_line(kernel, "for (int i = 0; i < %lld; i++)", shape_elements(in));
         kernel_line(kernel, "    dx[i] = (vec){ 0 };");
     }
 }
 
-static void emit_backward(Kernel *kernel, int64_t rows, int64_t columns)
+static void emit_backward(Kernel *kernel, Int rows, Int columns)
 {
-    int64_t width = input_shape(kernel->node).dim[2];
+    Int width = input_shape(kernel->node).dim[2];
     clear_uncovered(kernel, rows, columns);
     open_windows(kernel, "vec *v = dx");
     kernel_line(kernel, "const vec d = dy[p], which = aux[p];");
-    for (int64_t tap = 0; tap < rows * columns; tap++)
-        kernel_line(kernel, "v[%lld] %s (vec)((mask)d & (which == (vec){ 0 } + (real)%lld));", (long long)(tap / columns * width + tap % columns),
-                    kernel->node->accumulate ? "+=" : "=", (long long)tap);
+    for (Int tap = 0; tap < rows * columns; tap++)
+        kernel_line(kernel, "v[%lld] %s (vec)((mask)d & (which == (vec){ 0 } + (real)%lld));", (tap / columns * width + tap % columns),
+                    kernel->node->accumulate ? "+=" : "=", tap);
     close_windows(kernel);
 }
 
@@ -205,8 +205,8 @@ static Axis forward_axis(const Node *node, int axis)
 /* Opens loops over the channels and the rows of an axis. */
 static void open_plane(Kernel *kernel, const Axis *rows)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++)", (long long)input_shape(kernel->node).dim[0]);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)rows->positions);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++)", input_shape(kernel->node).dim[0]);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
 }
 
 /* As emit_window(), of the taps that lie inside; where none does, y is -inf and noted as -1. */
@@ -214,16 +214,16 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
 {
     bool notes = kernel->training;
     open_run(kernel, columns, run);
-    kernel_line(kernel, "const int64_t p = (c * %lldL + row) * %lldL + column;", (long long)rows->positions, (long long)columns->positions);
+    kernel_line(kernel, "const int64_t p = (c * %lldL + row) * %lldL + column;", rows->positions, columns->positions);
     kernel_line(kernel, "vec best = (vec){ 0 } - (real)__builtin_inf(), value%s;", notes ? ", which = (vec){ 0 } - 1" : "");
     kernel_line(kernel, "mask takes;");
     open_row_taps(kernel, rows);
-    kernel_line(kernel, "const vec *v = x + (c * %lldL + line) * %lldL + source;", (long long)rows->sources, (long long)columns->sources);
-    for (int64_t tap = 0; tap < columns->taps; tap++) {
-        int64_t source = axis_source(columns, run.start, tap);
+    kernel_line(kernel, "const vec *v = x + (c * %lldL + line) * %lldL + source;", rows->sources, columns->sources);
+    for (Int tap = 0; tap < columns->taps; tap++) {
+        Int source = axis_source(columns, run.start, tap);
         if (source >= 0)
-            emit_take(kernel, format("v[%lld]", (long long)(source - first_source(columns, run.start))),
-                      format("(tap * %lld + %lld)", (long long)columns->taps, (long long)tap), notes ? " | (which < (vec){ 0 })" : "");
+            emit_take(kernel, format("v[%lld]", (source - first_source(columns, run.start))),
+                      format("(tap * %lld + %lld)", columns->taps, tap), notes ? " | (which < (vec){ 0 })" : "");
     }
     kernel_line(kernel, "}");
     kernel_store(kernel, "y[p]", "p", "best");
@@ -247,22 +247,22 @@ static void emit_any_forward(Kernel *kernel)
 static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
 {
     open_run(kernel, columns, run);
-    kernel_line(kernel, "vec *to = dx + (c * %lldL + row) * %lldL + column;", (long long)rows->positions, (long long)columns->positions);
-    for (int64_t x = 0; x < run.width; x++)
-        kernel_line(kernel, kernel->node->accumulate ? "vec a%lld = to[%lld];" : "vec a%lld = { 0 };", (long long)x, (long long)x);
+    kernel_line(kernel, "vec *to = dx + (c * %lldL + row) * %lldL + column;", rows->positions, columns->positions);
+    for (Int x = 0; x < run.width; x++)
+        kernel_line(kernel, kernel->node->accumulate ? "vec a%lld = to[%lld];" : "vec a%lld = { 0 };", x, x);
     open_row_taps(kernel, rows);
-    kernel_line(kernel, "const int64_t p = (c * %lldL + line) * %lldL + source;", (long long)rows->sources, (long long)columns->sources);
-    for (int64_t x = 0; x < run.width; x++)
-        for (int64_t tap = columns->taps - 1; tap >= 0; tap--) {
-            int64_t source = axis_source(columns, run.start + x, tap);
+    kernel_line(kernel, "const int64_t p = (c * %lldL + line) * %lldL + source;", rows->sources, columns->sources);
+    for (Int x = 0; x < run.width; x++)
+        for (Int tap = columns->taps - 1; tap >= 0; tap--) {
+            Int source = axis_source(columns, run.start + x, tap);
             long long at = source - first_source(columns, run.start);
             if (source >= 0)
-                kernel_line(kernel, "a%lld += (vec)((mask)dy[p + %lld] & (aux[p + %lld] == (vec){ 0 } + (real)(tap * %lld + %lld)));", (long long)x, at, at,
-                            (long long)columns->taps, (long long)tap);
+                kernel_line(kernel, "a%lld += (vec)((mask)dy[p + %lld] & (aux[p + %lld] == (vec){ 0 } + (real)(tap * %lld + %lld)));", x, at, at,
+                            columns->taps, tap);
         }
     kernel_line(kernel, "}");
-    for (int64_t x = 0; x < run.width; x++)
-        kernel_line(kernel, "to[%lld] = a%lld;", (long long)x, (long long)x);
+    for (Int x = 0; x < run.width; x++)
+        kernel_line(kernel, "to[%lld] = a%lld;", x, x);
     kernel_line(kernel, "}");
 }
 

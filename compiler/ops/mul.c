@@ -45,7 +45,7 @@ static bool infer(Node *node)
 static const char *factor(const Node *node, int i)
 {
     bool scales = !shape_equal(node->inputs.items[i]->shape, node->out->shape);
-    return format(scales ? "x%d[c]" : "x%d[c * %lldL + i]", i, (long long)shape_plane(node->out->shape));
+    return format(scales ? "x%d[c]" : "x%d[c * %lldL + i]", i, shape_plane(node->out->shape));
 }
 
 /* The product of `first` and of all inputs but one; -1: of all.  Alone: 1. */
@@ -62,9 +62,9 @@ static const char *product(const Node *node, const char *first, int without)
 /* What scales a channel gathers its gradient over the channel. */
 static void emit_channel_sums(Kernel *kernel, const char *gradient)
 {
-    int64_t plane = shape_plane(kernel->node->out->shape);
+    Int plane = shape_plane(kernel->node->out->shape);
     kernel_line(kernel, "vec sum = { 0 };");
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane);
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", plane);
     kernel_line(kernel, "    sum += %s;", gradient);
     kernel_line(kernel, "dx[c] %s sum;", kernel->node->accumulate ? "+=" : "=");
 }
@@ -73,16 +73,16 @@ static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     Shape shape = node->out->shape;
-    int64_t plane = shape_plane(shape);
+    Int plane = shape_plane(shape);
     bool forward = kernel->stage == STAGE_FORWARD;
-    const char *at = format("c * %lldL + i", (long long)plane), *dy = format("dy[%s]", at);
+    const char *at = format("c * %lldL + i", plane), *dy = format("dy[%s]", at);
     if (kernel->asks)
         return false;
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)shape.dim[0]);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", shape.dim[0]);
     if (!forward && !shape_equal(node->inputs.items[node->which]->shape, shape)) {
         emit_channel_sums(kernel, product(node, dy, node->which));
     } else {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (long long)plane);
+        kernel_line(kernel, "for (int i = 0; i < %lld; i++)", plane);
         if (forward)
             kernel_line(kernel, "    y[%s] = %s;", at, product(node, "", -1));
         else
@@ -98,8 +98,8 @@ static const char *single_product(const Single *single, const char *channel)
     const Node *node = single->kernel.node;
     Text text = {0};
     for (int i = 0; i < node->inputs.count; i++) {
-        int64_t stride = shape_equal(node->inputs.items[i]->shape, node->out->shape) ? single->x_strides.items[i] : 0;
-        text_add(&text, "%s*(const loose_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i, (long long)stride, channel);
+        Int stride = shape_equal(node->inputs.items[i]->shape, node->out->shape) ? single->x_strides.items[i] : 0;
+        text_add(&text, "%s*(const loose_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i, stride, channel);
     }
     return text_chars(&text);
 }
@@ -110,14 +110,14 @@ static bool single(Single *single)
     if (kernel->asks)
         return true;
     Shape shape = kernel->node->out->shape;
-    int64_t channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)shape_plane(shape));
+    Int channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
+    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
     if (whole) {
-        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)whole);
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
         single_store(single, "p", "c", kernel->lanes, single_product(single, "c"));
         kernel_line(kernel, "}");
     }
-    const char *last = format("%lld", (long long)whole);
+    const char *last = format("%lld", whole);
     if (whole < channels)
         single_store(single, "p", last, channels - whole, single_product(single, last));
     kernel_line(kernel, "}");

@@ -45,7 +45,7 @@ bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient)
     kernel->expression = forward ? value : gradient;
     if (kernel->asks)
         return true;
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", (long long)shape_elements(node->out->shape));
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", shape_elements(node->out->shape));
     if (forward)
         kernel_store(kernel, "y[i]", "i", value);
     else
@@ -62,7 +62,7 @@ const char *pointwise_expression(const Node *node)
     return node->op->emit(&kernel) ? kernel.expression : NULL;
 }
 
-bool assertion_holds(const Node *node, int arg, int64_t actual)
+bool assertion_holds(const Node *node, int arg, Int actual)
 {
     const ArgValue *value = &node->args[arg];
     if (!value->given || value->integer[0] == actual)
@@ -70,7 +70,7 @@ bool assertion_holds(const Node *node, int arg, int64_t actual)
     const Tensor *input = node->inputs.items[0];
     Diagnostic *d = node_error(node, "shape-assert", value->span, "%s has %s=%lld, but its input has %lld",
                                node->op->name, node->op->args[arg].name,
-                               (long long)value->integer[0], (long long)actual);
+                               value->integer[0], actual);
     diag_caption(d, "the input is %s", shape_text(input->shape));
     node_derivation(d, input);
     Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
@@ -78,9 +78,9 @@ bool assertion_holds(const Node *node, int arg, int64_t actual)
     return false;
 }
 
-int64_t saturating_product(int count, const int64_t *factors)
+Int saturating_product(int count, const Int *factors)
 {
-    int64_t product = 1;
+    Int product = 1;
     for (int i = 0; i < count; i++)
         if (__builtin_mul_overflow(product, factors[i], &product))
             return INT64_MAX;

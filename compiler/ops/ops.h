@@ -12,7 +12,7 @@
 #undef OPERATOR
 
 /* The largest whole number an argument may be.  With it, no sum of a size, two
- * paddings and a dilated window leaves int64_t, so only products are checked. */
+ * paddings and a dilated window leaves Int, so only products are checked. */
 #define LARGEST 2147483647.0
 
 static inline Shape input_shape(const Node *node)
@@ -32,15 +32,15 @@ bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient);
  * `v` on, writes `largest`, which is subtracted so that no exponential
  * overflows, and `total`, the sum of the exponentials then; each goes to `keep`
  * at the value's place besides, when that is not NULL. */
-void emit_exponential_total(Kernel *kernel, int64_t channels, int64_t plane, const char *keep);
+void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char *keep);
 
 /* An assertion such as in_channels=88 against what the input really has.
  * Reports and gives false when they differ; an absent one agrees. */
-bool assertion_holds(const Node *node, int arg, int64_t actual);
+bool assertion_holds(const Node *node, int arg, Int actual);
 
 /* The factors' product, or INT64_MAX when it does not fit: for counts that are
  * only shown, and for fans of parameters that node_parameter() refuses. */
-int64_t saturating_product(int count, const int64_t *factors);
+Int saturating_product(int count, const Int *factors);
 
 /* "branch 2": how messages name a joining operator's input. */
 const char *branch_name(int input);

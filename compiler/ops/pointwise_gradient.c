@@ -23,9 +23,9 @@ enum {
 typedef struct Pointwise {
     Kernel *kernel;
     const Gather *forward;
-    int64_t positions;
+    Int positions;
     OuterTile tile, block;      /* channels whose sums are kept in registers; of a block */
-    int64_t stretch;            /* positions that are taken together */
+    Int stretch;            /* positions that are taken together */
     bool copies;                /* sources are copied close together */
 } Pointwise;
 
@@ -34,13 +34,13 @@ static Pointwise plan(Kernel *kernel, const Gather *forward)
 {
     Pointwise pointwise = { .kernel = kernel, .forward = forward, .positions = forward->rows.positions * forward->columns.positions };
     OuterTile tile = choose_outer_tile(forward, (OuterTile){ MOST_CHANNELS, MOST_CHANNELS }, 1, kernel->registers);
-    int64_t pieces = (pointwise.positions + STRETCH - 1) / STRETCH;
+    Int pieces = (pointwise.positions + STRETCH - 1) / STRETCH;
     pointwise.stretch = (pointwise.positions + pieces - 1) / pieces;
-    int64_t ins = MOST_INS / tile.ins * tile.ins;
+    Int ins = MOST_INS / tile.ins * tile.ins;
     pointwise.tile = tile;
     pointwise.copies = pointwise.positions % ALIKE == 0;
     pointwise.block.ins = least(ins, forward->summed);
-    int64_t outs = MOST_SUMS / pointwise.block.ins / tile.outs * tile.outs;
+    Int outs = MOST_SUMS / pointwise.block.ins / tile.outs * tile.outs;
     pointwise.block.outs = least(outs ? outs : tile.outs, forward->tiled);
     return pointwise;
 }
@@ -57,7 +57,7 @@ static void copy_block(const Pointwise *pointwise)
     Kernel *kernel = pointwise->kernel;
     kernel_line(kernel, "for (int n = 0; n < ins; n++)");
     kernel_line(kernel, "    for (int k = 0; k < count; k++)");
-    kernel_line(kernel, "        block[n * %lldL + k] = in[(i + n) * %lldL + p + k];", (long long)pointwise->stretch, (long long)pointwise->positions);
+    kernel_line(kernel, "        block[n * %lldL + k] = in[(i + n) * %lldL + p + k];", pointwise->stretch, pointwise->positions);
 }
 
 /* The bias's gradient, too, of gradients that will be in the cache then. */
@@ -65,7 +65,7 @@ static void add_terms(const Pointwise *pointwise)
 {
     Kernel *kernel = pointwise->kernel;
     kernel_line(kernel, "for (int t = 0; i == 0 && t < outs; t++) {");
-    kernel_line(kernel, "const vec *d = from + (o + t) * %lldL + p;", (long long)pointwise->positions);
+    kernel_line(kernel, "const vec *d = from + (o + t) * %lldL + p;", pointwise->positions);
     kernel_line(kernel, "vec term = terms[t];");
     kernel_line(kernel, "for (int k = 0; k < count; k++)");
     kernel_line(kernel, "    term += d[k];");
@@ -79,32 +79,32 @@ static void emit_tile(const Pointwise *pointwise, OuterTile tile)
 {
     Kernel *kernel = pointwise->kernel;
     Operands gradients = { .name = "d" }, values = { .name = "v" };
-    int64_t plane = pointwise->copies ? pointwise->stretch : pointwise->positions;
-    for (int64_t t = 0; t < tile.outs; t++)
-        push(&gradients.items, ((Value){ t, format("d[%lldL]", (long long)(t * pointwise->positions)) }));
-    for (int64_t n = 0; n < tile.ins; n++)
-        push(&values.items, ((Value){ n, format("v[%lldL]", (long long)(n * plane)) }));
-    kernel_line(kernel, "const vec *d = from + (o + a) * %lldL + p, *v = %s * %lldL%s;", (long long)pointwise->positions,
-                pointwise->copies ? "block + b" : "in + (i + b)", (long long)plane, pointwise->copies ? "" : " + p");
-    kernel_line(kernel, "vec *to = sums + a * %lldL + b;", (long long)pointwise->block.ins);
-    for (int64_t t = 0; t < tile.outs; t++)
-        for (int64_t n = 0; n < tile.ins; n++)
-            kernel_line(kernel, "vec a%lld_%lld = to[%lldL];", (long long)t, (long long)n, (long long)(t * pointwise->block.ins + n));
+    Int plane = pointwise->copies ? pointwise->stretch : pointwise->positions;
+    for (Int t = 0; t < tile.outs; t++)
+        push(&gradients.items, ((Value){ t, format("d[%lldL]", (t * pointwise->positions)) }));
+    for (Int n = 0; n < tile.ins; n++)
+        push(&values.items, ((Value){ n, format("v[%lldL]", (n * plane)) }));
+    kernel_line(kernel, "const vec *d = from + (o + a) * %lldL + p, *v = %s * %lldL%s;", pointwise->positions,
+                pointwise->copies ? "block + b" : "in + (i + b)", plane, pointwise->copies ? "" : " + p");
+    kernel_line(kernel, "vec *to = sums + a * %lldL + b;", pointwise->block.ins);
+    for (Int t = 0; t < tile.outs; t++)
+        for (Int n = 0; n < tile.ins; n++)
+            kernel_line(kernel, "vec a%lld_%lld = to[%lldL];", t, n, (t * pointwise->block.ins + n));
     kernel_line(kernel, "for (int k = 0; k < count; k++, d++, v++) {");
     outer_product(kernel, &gradients, &values);
     kernel_line(kernel, "}");
-    for (int64_t t = 0; t < tile.outs; t++)
-        for (int64_t n = 0; n < tile.ins; n++)
-            kernel_line(kernel, "to[%lldL] = a%lld_%lld;", (long long)(t * pointwise->block.ins + n), (long long)t, (long long)n);
+    for (Int t = 0; t < tile.outs; t++)
+        for (Int n = 0; n < tile.ins; n++)
+            kernel_line(kernel, "to[%lldL] = a%lld_%lld;", (t * pointwise->block.ins + n), t, n);
 }
 
 /* All of the block's in channels; what no whole tile takes are the last of all. */
-static void emit_ins(const Pointwise *pointwise, int64_t outs)
+static void emit_ins(const Pointwise *pointwise, Int outs)
 {
     Kernel *kernel = pointwise->kernel;
-    int64_t step = pointwise->tile.ins, rest = pointwise->forward->summed % step;
+    Int step = pointwise->tile.ins, rest = pointwise->forward->summed % step;
     kernel_line(kernel, "int b = 0;");
-    kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", (long long)step, (long long)step);
+    kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", step, step);
     emit_tile(pointwise, (OuterTile){ outs, step });
     kernel_line(kernel, "}");
     if (!rest)
@@ -117,9 +117,9 @@ static void emit_ins(const Pointwise *pointwise, int64_t outs)
 static void emit_outs(const Pointwise *pointwise)
 {
     Kernel *kernel = pointwise->kernel;
-    int64_t step = pointwise->tile.outs, rest = pointwise->forward->tiled % step;
+    Int step = pointwise->tile.outs, rest = pointwise->forward->tiled % step;
     kernel_line(kernel, "int a = 0;");
-    kernel_line(kernel, "for (; a + %lld <= outs; a += %lld) {", (long long)step, (long long)step);
+    kernel_line(kernel, "for (; a + %lld <= outs; a += %lld) {", step, step);
     emit_ins(pointwise, step);
     kernel_line(kernel, "}");
     if (!rest)
@@ -129,11 +129,11 @@ static void emit_outs(const Pointwise *pointwise)
     kernel_line(kernel, "}");
 }
 
-static void open_blocks(Kernel *kernel, const char *variable, const char *count, int64_t all, int64_t block)
+static void open_blocks(Kernel *kernel, const char *variable, const char *count, Int all, Int block)
 {
-    kernel_line(kernel, "for (int %s = 0; %s < %lld; %s += %lld) {", variable, variable, (long long)all, variable, (long long)block);
-    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, (long long)all, variable, (long long)block, (long long)all,
-                variable, (long long)block);
+    kernel_line(kernel, "for (int %s = 0; %s < %lld; %s += %lld) {", variable, variable, all, variable, block);
+    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, all, variable, block, all,
+                variable, block);
 }
 
 void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
@@ -141,16 +141,16 @@ void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
     Pointwise pointwise = plan(kernel, forward);
     OuterTile block = pointwise.block;
     open_groups(kernel, forward->groups);
-    kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;", (long long)(forward->summed * pointwise.positions),
-                (long long)(forward->tiled * pointwise.positions));
-    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", (long long)forward->group_step);
+    kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;", (forward->summed * pointwise.positions),
+                (forward->tiled * pointwise.positions));
+    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
     open_blocks(kernel, "i", "ins", forward->summed, block.ins);
     open_blocks(kernel, "o", "outs", forward->tiled, block.outs);
     if (forward->bias)
-        kernel_line(kernel, "vec terms[%lld] = { { 0 } };", (long long)block.outs);
-    kernel_line(kernel, "vec sums[%lld] = { { 0 } };", (long long)(block.outs * block.ins));
+        kernel_line(kernel, "vec terms[%lld] = { { 0 } };", block.outs);
+    kernel_line(kernel, "vec sums[%lld] = { { 0 } };", (block.outs * block.ins));
     if (pointwise.copies)
-        kernel_line(kernel, "vec block[%lld];", (long long)(block.ins * pointwise.stretch));
+        kernel_line(kernel, "vec block[%lld];", (block.ins * pointwise.stretch));
     open_blocks(kernel, "p", "count", pointwise.positions, pointwise.stretch);
     if (pointwise.copies)
         copy_block(&pointwise);
@@ -160,10 +160,10 @@ void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
     kernel_line(kernel, "}");
     if (forward->bias) {
         kernel_line(kernel, "if (i == 0)");
-        kernel_line(kernel, "    sum_rows(dbias + group * %lldL + o, terms, outs);", (long long)forward->tiled);
+        kernel_line(kernel, "    sum_rows(dbias + group * %lldL + o, terms, outs);", forward->tiled);
     }
     kernel_line(kernel, "for (int t = 0; t < outs; t++)");
-    kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);", (long long)forward->tiled_step, (long long)block.ins);
+    kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);", forward->tiled_step, block.ins);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");

@@ -4,15 +4,15 @@
 
 #include "single.h"
 
-typedef struct TileSize { int64_t vectors, positions; } TileSize;
+typedef struct TileSize { Int vectors, positions; } TileSize;
 
 /* One block of channels: how many are stored, and the vectors that cover them. */
 typedef struct Block {
-    int64_t channels, width;    /* width: of the packed weights */
-    int64_t vectors;
+    Int channels, width;    /* width: of the packed weights */
+    Int vectors;
     bool half;                  /* the last vector is half as wide */
 } Block;
-Block block_of(const Single *single, int64_t channels);
+Block block_of(const Single *single, Int channels);
 
 TileSize choose_single_tile(const Single *single, const Gather *gather);
 /* Cycles of one tap of one input, for a row of positions. */
@@ -20,6 +20,6 @@ double single_cover_cost(const Single *single, const Gather *gather, TileSize ti
 /* The tiles of a run: of y's row `row`, from `t` on, with the block's weights at `b`. */
 void single_tile(Single *single, const Gather *gather, const Block *block, Run run);
 /* Notes how the weights of blocks of `step` channels are packed. */
-void pack_single_gather(Single *single, const Gather *gather, int64_t step);
+void pack_single_gather(Single *single, const Gather *gather, Int step);
 
 #endif

@@ -17,27 +17,27 @@ typedef struct Winograd {
     Single *single;
     const Gather *gather;
     Axis rows, columns;         /* of tiles */
-    int64_t strip;              /* rows of tiles at a time */
-    int64_t tiles;              /* in them */
-    int64_t ins;                /* elements of a tile's values at a point */
+    Int strip;              /* rows of tiles at a time */
+    Int tiles;              /* in them */
+    Int ins;                /* elements of a tile's values at a point */
     RunList runs;               /* tiles of a row whose sources and outputs lie alike */
 } Winograd;
 
-static int64_t whole_vectors(const Single *single, int64_t channels)
+static Int whole_vectors(const Single *single, Int channels)
 {
     return (channels + single->kernel.lanes - 1) / single->kernel.lanes;
 }
 
 /* From a point's values, or products, of so many channels to the next one's: elements. */
-static int64_t point_elements(const Winograd *winograd, int64_t channels)
+static Int point_elements(const Winograd *winograd, Int channels)
 {
-    int64_t lanes = winograd->single->kernel.lanes;
+    Int lanes = winograd->single->kernel.lanes;
     return to_odd(winograd->tiles * channels / lanes) * lanes;
 }
 
 static void choose_strip(Winograd *winograd)
 {
-    int64_t channels = winograd->ins + whole_vectors(winograd->single, winograd->gather->tiled) * winograd->single->kernel.lanes;
+    Int channels = winograd->ins + whole_vectors(winograd->single, winograd->gather->tiled) * winograd->single->kernel.lanes;
     winograd->strip = rows_of_tiles(&winograd->rows, winograd->columns.positions * POINTS_OF_BOTH * channels, MOST_WORK);
     winograd->tiles = winograd->strip * winograd->columns.positions;
 }
@@ -62,11 +62,11 @@ static bool is_worth_it(const Winograd *winograd)
 static void turn_tile(const Winograd *winograd, Run run)
 {
     Kernel *kernel = &winograd->single->kernel;
-    int64_t stride = winograd->single->x_stride;
+    Int stride = winograd->single->x_stride;
     open_tiles(kernel, &winograd->columns, run);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", (long long)winograd->gather->summed);
-    kernel_line(kernel, "const int64_t source = column * %lldL + c;", (long long)(winograd->columns.stride * stride));
-    kernel_line(kernel, "real *to = values + tile * %lldL + c;", (long long)winograd->ins);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", winograd->gather->summed);
+    kernel_line(kernel, "const int64_t source = column * %lldL + c;", (winograd->columns.stride * stride));
+    kernel_line(kernel, "real *to = values + tile * %lldL + c;", winograd->ins);
     emit_turn_tile(kernel, &winograd->columns, run.start, (Place){ "*(const loose_vec *)(line%lld + source + %lldL)", stride },
                    (Place){ "*(loose_vec *)(to + %lldL)", point_elements(winograd, winograd->ins) });
     kernel_line(kernel, "}");
@@ -78,16 +78,16 @@ static void turn_strip(const Winograd *winograd)
 {
     Kernel *kernel = &winograd->single->kernel;
     const Axis *rows = &winograd->rows;
-    int64_t line = winograd->columns.sources * winograd->single->x_stride;
+    Int line = winograd->columns.sources * winograd->single->x_stride;
     bool inside = every_tap_lies_inside(rows);
-    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
-    for (int64_t i = 0; i < POINTS; i++) {
-        const char *at = format("row * %lld + %lld", (long long)rows->stride, (long long)(i - rows->before));
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
+    for (Int i = 0; i < POINTS; i++) {
+        const char *at = format("row * %lld + %lld", rows->stride, (i - rows->before));
         if (inside)
-            kernel_line(kernel, "const real *line%lld = x + (%s) * %lldL;", (long long)i, at, (long long)line);
+            kernel_line(kernel, "const real *line%lld = x + (%s) * %lldL;", i, at, line);
         else
-            kernel_line(kernel, "const real *line%lld = (unsigned)(%s) < %lld ? x + (%s) * %lldL : zeros;", (long long)i, at,
-                        (long long)rows->sources, at, (long long)line);
+            kernel_line(kernel, "const real *line%lld = (unsigned)(%s) < %lld ? x + (%s) * %lldL : zeros;", i, at,
+                        rows->sources, at, line);
     }
     for (int r = 0; r < winograd->runs.count; r++)
         turn_tile(winograd, winograd->runs.items[r]);
@@ -96,7 +96,7 @@ static void turn_strip(const Winograd *winograd)
 
 /* ------------------------------------------------------------ products */
 
-static void multiply(const Winograd *winograd, const Block *block, int64_t positions)
+static void multiply(const Winograd *winograd, const Block *block, Int positions)
 {
     Kernel *kernel = &winograd->single->kernel;
     Single inner = *winograd->single;
@@ -110,9 +110,9 @@ static void multiply(const Winograd *winograd, const Block *block, int64_t posit
     inner.y_stride = whole.channels;
     split_columns(&product.columns, positions, &runs);
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
-    kernel_line(kernel, "const real *x = values + point * %lldL;", (long long)point_elements(winograd, winograd->ins));
-    kernel_line(kernel, "const real *b = factors + point * %lldL;", (long long)(block->width * (1 + product.summed)));
-    kernel_line(kernel, "real *y = products + point * %lldL;", (long long)point_elements(winograd, inner.y_stride));
+    kernel_line(kernel, "const real *x = values + point * %lldL;", point_elements(winograd, winograd->ins));
+    kernel_line(kernel, "const real *b = factors + point * %lldL;", (block->width * (1 + product.summed)));
+    kernel_line(kernel, "real *y = products + point * %lldL;", point_elements(winograd, inner.y_stride));
     kernel_line(kernel, "const int t = 0, row = 0;");
     *kernel = inner.kernel = *kernel;
     for (int i = 0; i < runs.count; i++)
@@ -123,25 +123,25 @@ static void multiply(const Winograd *winograd, const Block *block, int64_t posit
 
 /* ----------------------------------------------------------- unturning */
 
-static void unturn_vector(const Winograd *winograd, const Block *block, Run run, int64_t v)
+static void unturn_vector(const Winograd *winograd, const Block *block, Run run, Int v)
 {
     Kernel *kernel = &winograd->single->kernel;
-    int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes, stride = block->vectors * lanes;
-    int64_t left = block->channels - v * lanes, used = left < lanes ? left : lanes;
-    int64_t columns = winograd->gather->columns.positions - run.start * outputs, inside = columns < outputs ? columns : outputs;
+    Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes, stride = block->vectors * lanes;
+    Int left = block->channels - v * lanes, used = left < lanes ? left : lanes;
+    Int columns = winograd->gather->columns.positions - run.start * outputs, inside = columns < outputs ? columns : outputs;
     const Axis *rows = &winograd->gather->rows;
     kernel_line(kernel, "{");
-    kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", (long long)stride, (long long)(v * lanes));
+    kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", stride, (v * lanes));
     emit_unturn_tile(kernel, (Place){ "*(const loose_vec *)(from + %lldL)", point_elements(winograd, stride) }, taps, inside);
-    kernel_line(kernel, "const vec term = *(const loose_vec *)(b + %lld);", (long long)(v * lanes));
-    for (int64_t i = 0; i < outputs; i++) {
+    kernel_line(kernel, "const vec term = *(const loose_vec *)(b + %lld);", (v * lanes));
+    for (Int i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
-        kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i, (long long)rows->positions);
+        kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i, rows->positions);
         emit_unturn_row(kernel, "u", 0, i, taps, inside);
-        for (int64_t j = 0; j < inside; j++)
-            single_store(winograd->single, format("(row * %lldL + %lld) * %lldL + column * %lld + %lld", (long long)outputs, (long long)i,
-                                                  (long long)winograd->gather->columns.positions, (long long)outputs, (long long)j),
-                         format("t + %lld", (long long)(v * lanes)), used, format("term + u%lld", (long long)j));
+        for (Int j = 0; j < inside; j++)
+            single_store(winograd->single, format("(row * %lldL + %lld) * %lldL + column * %lld + %lld", outputs, i,
+                                                  winograd->gather->columns.positions, outputs, j),
+                         format("t + %lld", (v * lanes)), used, format("term + u%lld", j));
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -150,10 +150,10 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
 static void unturn_strip(const Winograd *winograd, const Block *block)
 {
     Kernel *kernel = &winograd->single->kernel;
-    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
     for (int r = 0; r < winograd->runs.count; r++) {
         open_tiles(kernel, &winograd->columns, winograd->runs.items[r]);
-        for (int64_t v = 0; v < block->vectors; v++)
+        for (Int v = 0; v < block->vectors; v++)
             unturn_vector(winograd, block, winograd->runs.items[r], v);
         kernel_line(kernel, "}");
     }
@@ -161,25 +161,25 @@ static void unturn_strip(const Winograd *winograd, const Block *block)
 }
 
 /* The blocks of `channels` channels from `from` to `to`. */
-static void multiply_blocks(const Winograd *winograd, TileSize tile, int64_t channels, int64_t from, int64_t to)
+static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channels, Int from, Int to)
 {
     Kernel *kernel = &winograd->single->kernel;
     if (from >= to)
         return;
     Block block = block_of(winograd->single, channels);
-    int64_t size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->gather->summed));
-    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", (long long)from, (long long)to, (long long)channels);
-    kernel_line(kernel, "const real *b = u, *factors = u + %lld;", (long long)block.width);
+    Int size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->gather->summed));
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
+    kernel_line(kernel, "const real *b = u, *factors = u + %lld;", block.width);
     multiply(winograd, &block, tile.positions);
     unturn_strip(winograd, &block);
-    kernel_line(kernel, "u += %lldL;", (long long)size);
+    kernel_line(kernel, "u += %lldL;", size);
     kernel_line(kernel, "}");
 }
 
-static const double *factors_at_points(int64_t taps)
+static const double *factors_at_points(Int taps)
 {
     double *factors = NEW_ARRAY(double, (size_t)(POINTS * taps));
-    for (int64_t i = 0; i < POINTS * taps; i++)
+    for (Int i = 0; i < POINTS * taps; i++)
         factors[i] = winograd_factor(i / taps, i % taps, taps);
     return factors;
 }
@@ -188,7 +188,7 @@ bool single_winograd(Single *single, Gather gather)
 {
     if (!winograd_fits(&gather))
         return false;
-    int64_t lanes = single->kernel.lanes;
+    Int lanes = single->kernel.lanes;
     Winograd winograd = {
         .single = single, .gather = &gather, .rows = winograd_tiles(&gather.rows), .columns = winograd_tiles(&gather.columns),
         .ins = whole_vectors(single, gather.summed) * lanes,
@@ -199,18 +199,18 @@ bool single_winograd(Single *single, Gather gather)
     split_tiles(&gather.columns, &winograd.runs);
     Gather product = point_product(&gather, winograd.tiles);
     TileSize tile = choose_single_tile(single, &product);
-    int64_t step = tile.vectors * lanes, whole = gather.tiled / step * step;
-    int64_t values = POINTS_OF_BOTH * point_elements(&winograd, winograd.ins), products = POINTS_OF_BOTH * point_elements(&winograd, step);
-    int64_t line = gather.columns.sources * single->x_stride + lanes;
+    Int step = tile.vectors * lanes, whole = gather.tiled / step * step;
+    Int values = POINTS_OF_BOTH * point_elements(&winograd, winograd.ins), products = POINTS_OF_BOTH * point_elements(&winograd, step);
+    Int line = gather.columns.sources * single->x_stride + lanes;
     Kernel *kernel = &single->kernel;
     pack_single_gather(single, &gather, step);
     single->packing.points = POINTS;
     single->packing.at = factors_at_points(gather.columns.taps);
     single->work = values + products;
     if (!every_tap_lies_inside(&winograd.rows))
-        kernel_line(kernel, "static const real zeros[%lld];", (long long)line);
-    kernel_line(kernel, "real *values = work, *products = work + %lldL;", (long long)values);
-    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", (long long)winograd.rows.positions, (long long)winograd.strip);
+        kernel_line(kernel, "static const real zeros[%lld];", line);
+    kernel_line(kernel, "real *values = work, *products = work + %lldL;", values);
+    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions, winograd.strip);
     turn_strip(&winograd);
     kernel_line(kernel, "const real *u = w;");
     multiply_blocks(&winograd, tile, step, 0, whole);

@@ -1,7 +1,7 @@
 /* softmax.c: values over the channels as probabilities, at each position. */
 #include "ops.h"
 
-void emit_exponential_total(Kernel *kernel, int64_t channels, int64_t plane, const char *keep)
+void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char *keep)
 {
     long long end = channels * plane, step = plane;
     kernel_line(kernel, "vec largest = v[0], total = { 0 };");
@@ -11,17 +11,17 @@ void emit_exponential_total(Kernel *kernel, int64_t channels, int64_t plane, con
     kernel_line(kernel, "    total += %sexponential(v[c] - largest);", keep ? format("%s[c] = ", keep) : "");
 }
 
-static void emit_forward(Kernel *kernel, int64_t channels, int64_t plane)
+static void emit_forward(Kernel *kernel, Int channels, Int plane)
 {
     kernel_line(kernel, "const vec *v = x + i;");
     kernel_line(kernel, "vec *to = y + i;");
     emit_exponential_total(kernel, channels, plane, "to");
     kernel_line(kernel, "total = (real)1 / total;");
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", (long long)(channels * plane), (long long)plane);
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", (channels * plane), plane);
     kernel_line(kernel, "    to[c] *= total;");
 }
 
-static void emit_backward(Kernel *kernel, int64_t channels, int64_t plane)
+static void emit_backward(Kernel *kernel, Int channels, Int plane)
 {
     long long end = channels * plane, step = plane;
     kernel_line(kernel, "vec mean = { 0 };");
@@ -34,8 +34,8 @@ static void emit_backward(Kernel *kernel, int64_t channels, int64_t plane)
 static bool emit(Kernel *kernel)
 {
     Shape shape = input_shape(kernel->node);
-    int64_t plane = shape_plane(shape);
-    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", (long long)plane);
+    Int plane = shape_plane(shape);
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", plane);
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel, shape.dim[0], plane);
     else

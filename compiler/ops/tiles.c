@@ -13,11 +13,11 @@
 
 enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14 };
 
-int64_t axis_source(const Axis *axis, int64_t position, int64_t tap)
+Int axis_source(const Axis *axis, Int position, Int tap)
 {
-    int64_t source;
+    Int source;
     if (axis->backward) {
-        int64_t reached = position + axis->before - tap * axis->dilation;
+        Int reached = position + axis->before - tap * axis->dilation;
         if (reached < 0 || reached % axis->stride != 0)
             return -1;
         source = reached / axis->stride;
@@ -33,29 +33,29 @@ int64_t axis_source(const Axis *axis, int64_t position, int64_t tap)
  * and two loads per cycle, and needs about ten independent sums in flight.
  * A row of lanes is a cache line, so a loaded position costs more than a
  * weight: half a step; and a step goes to running the loop. */
-static double tap_cost(int64_t channels, int64_t columns)
+static double tap_cost(Int channels, Int columns)
 {
-    int64_t sums = channels * columns, loads = channels + columns;
-    int64_t cost = sums > loads ? sums : loads;
+    Int sums = channels * columns, loads = channels + columns;
+    Int cost = sums > loads ? sums : loads;
     return (double)(cost > 10 ? cost : 10) + 0.5 * (double)columns + 1;
 }
 
-static double split_cost(int64_t channels, int64_t columns, int64_t tile_channels, int64_t tile_columns)
+static double split_cost(Int channels, Int columns, Int tile_channels, Int tile_columns)
 {
     double cost = 0;
-    for (int64_t c = 0; c < channels; c += tile_channels)
-        for (int64_t x = 0; x < columns; x += tile_columns) {
-            int64_t tc = channels - c < tile_channels ? channels - c : tile_channels;
-            int64_t tx = columns - x < tile_columns ? columns - x : tile_columns;
+    for (Int c = 0; c < channels; c += tile_channels)
+        for (Int x = 0; x < columns; x += tile_columns) {
+            Int tc = channels - c < tile_channels ? channels - c : tile_channels;
+            Int tx = columns - x < tile_columns ? columns - x : tile_columns;
             cost += tap_cost(tc, tx);
         }
     return cost;
 }
 
-typedef struct Tile { int64_t channels, columns; } Tile;
+typedef struct Tile { Int channels, columns; } Tile;
 
 /* A representative stretch stands for a very long axis, so the search is short. */
-static int64_t sample(int64_t n)
+static Int sample(Int n)
 {
     return n <= 112 ? n : 112;
 }
@@ -63,13 +63,13 @@ static int64_t sample(int64_t n)
 /* The tile whose accumulators, one operand of each tap and a little more fit
  * the registers, at the least cost.  It has `rows` rows, and `step` columns or
  * a multiple; of several rows, no less than a window's, it may fill all registers. */
-static Tile choose_tile(const Gather *gather, int64_t rows, int64_t step, int registers)
+static Tile choose_tile(const Gather *gather, Int rows, Int step, int registers)
 {
     Tile best = { 1, step };
     double best_cost = 1e300;
-    for (int64_t tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
-        for (int64_t tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
-            int64_t places = rows * tx, spare = rows > 1 ? 1 : 2;
+    for (Int tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
+        for (Int tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
+            Int places = rows * tx, spare = rows > 1 ? 1 : 2;
             if (tc * places + (tc < places ? tc : places) + spare > registers)
                 continue;
             double cost = split_cost(sample(gather->tiled), rows * sample(gather->columns.positions), tc, places);
@@ -83,16 +83,16 @@ static Tile choose_tile(const Gather *gather, int64_t rows, int64_t step, int re
 
 /* -------------------------------------------------------- runs of tiles */
 
-int64_t first_source(const Axis *axis, int64_t column)
+Int first_source(const Axis *axis, Int column)
 {
     return axis->backward ? column / axis->stride : column * axis->stride;
 }
 
-static bool alike(const Axis *axis, int64_t a, int64_t b, int64_t width)
+static bool alike(const Axis *axis, Int a, Int b, Int width)
 {
-    for (int64_t x = 0; x < width; x++)
-        for (int64_t tap = 0; tap < axis->taps; tap++) {
-            int64_t from_a = axis_source(axis, a + x, tap), from_b = axis_source(axis, b + x, tap);
+    for (Int x = 0; x < width; x++)
+        for (Int tap = 0; tap < axis->taps; tap++) {
+            Int from_a = axis_source(axis, a + x, tap), from_b = axis_source(axis, b + x, tap);
             if ((from_a < 0) != (from_b < 0))
                 return false;
             if (from_a >= 0 && from_a - first_source(axis, a) != from_b - first_source(axis, b))
@@ -101,10 +101,10 @@ static bool alike(const Axis *axis, int64_t a, int64_t b, int64_t width)
     return true;
 }
 
-void split_columns(const Axis *axis, int64_t width, RunList *runs)
+void split_columns(const Axis *axis, Int width, RunList *runs)
 {
-    for (int64_t x = 0; x < axis->positions; x += width) {
-        int64_t left = axis->positions - x;
+    for (Int x = 0; x < axis->positions; x += width) {
+        Int left = axis->positions - x;
         Run run = { x, left < width ? left : width, 1 };
         Run *last = runs->count ? &runs->items[runs->count - 1] : NULL;
         if (last && last->width == run.width && alike(axis, last->start, x, run.width))
@@ -117,23 +117,23 @@ void split_columns(const Axis *axis, int64_t width, RunList *runs)
 void open_run(Kernel *kernel, const Axis *axis, Run run)
 {
     if (run.count > 1)
-        kernel_line(kernel, "for (int column = %lld; column < %lld; column += %lld) {", (long long)run.start,
-                    (long long)(run.start + run.count * run.width), (long long)run.width);
+        kernel_line(kernel, "for (int column = %lld; column < %lld; column += %lld) {", run.start,
+                    (run.start + run.count * run.width), run.width);
     else
         kernel_line(kernel, "{");
     if (run.count == 1)
-        kernel_line(kernel, "const int column = %lld;", (long long)run.start);
+        kernel_line(kernel, "const int column = %lld;", run.start);
     if (axis->backward)
-        kernel_line(kernel, "const int source = column / %lld;", (long long)axis->stride);
+        kernel_line(kernel, "const int source = column / %lld;", axis->stride);
     else
-        kernel_line(kernel, "const int source = column * %lld;", (long long)axis->stride);
+        kernel_line(kernel, "const int source = column * %lld;", axis->stride);
 }
 
 /* ------------------------------------------------------------ rows' taps */
 
 bool every_tap_lies_inside(const Axis *axis)
 {
-    for (int64_t tap = 0; tap < axis->taps; tap++)
+    for (Int tap = 0; tap < axis->taps; tap++)
         if (axis_source(axis, 0, tap) < 0 || axis_source(axis, axis->positions - 1, tap) < 0)
             return false;
     return !axis->backward || axis->stride == 1;
@@ -145,7 +145,7 @@ static void open_tap_lines(Kernel *kernel, const Axis *axis, bool several)
 {
     long long stride = axis->stride, dilation = axis->dilation, before = axis->before, sources = axis->sources;
     bool inside = several || every_tap_lies_inside(axis);
-    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)axis->taps);
+    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", axis->taps);
     if (!axis->backward) {
         kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", stride, dilation, before);
         if (!inside)
@@ -184,7 +184,7 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
     kernel_line(kernel, "{");
     kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
     for (int i = 0; i < held->items.count; i++)
-        kernel_line(kernel, "const vec %s%lld = %s;", held->name, (long long)held->items.items[i].at, held->items.items[i].text);
+        kernel_line(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at, held->items.items[i].text);
     for (int k = 0; k < read->items.count; k++) {
         long long one = read->items.items[k].at;
         kernel_line(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
@@ -203,7 +203,7 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
 
 Axis reversed(Axis axis)
 {
-    int64_t sources = axis.sources;
+    Int sources = axis.sources;
     axis.sources = axis.positions;
     axis.positions = sources;
     axis.backward = true;
@@ -213,52 +213,52 @@ Axis reversed(Axis axis)
 typedef struct GatherText {
     Kernel *kernel;
     const Gather *gather;
-    int64_t in_plane, out_plane;
+    Int in_plane, out_plane;
     bool packed;                /* a tile's weights are copied first, in the order of their use */
     RunList runs;
     bool ahead;                 /* the next row's sources are fetched meanwhile */
     const Node *pool;           /* takes a tile's sums as they are; NULL: they are stored */
-    int64_t rows;               /* of a tile: as many as one of the pool's windows has */
+    Int rows;               /* of a tile: as many as one of the pool's windows has */
 } GatherText;
 
 /* The sum of channel t at column x of row r of a tile is a<t>_<r * width + x>. */
-static void gather_start(const GatherText *text, int64_t channels, int64_t width)
+static void gather_start(const GatherText *text, Int channels, Int width)
 {
     const Gather *gather = text->gather;
-    for (int64_t t = 0; t < channels; t++)
-        for (int64_t p = 0; p < text->rows * width; p++) {
+    for (Int t = 0; t < channels; t++)
+        for (Int p = 0; p < text->rows * width; p++) {
             if (gather->accumulate && !gather->unweighted)
-                kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", (long long)t, (long long)p,
-                            (long long)(t * text->out_plane + p));
+                kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", t, p,
+                            (t * text->out_plane + p));
             else if (gather->bias)
-                kernel_line(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", (long long)t, (long long)p, (long long)t);
+                kernel_line(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", t, p, t);
             else
-                kernel_line(text->kernel, "vec a%lld_%lld = { 0 };", (long long)t, (long long)p);
+                kernel_line(text->kernel, "vec a%lld_%lld = { 0 };", t, p);
         }
 }
 
 /* The text of one tap: every position of a tile's rows, from `first` to `end`, times every weight. */
-static void gather_tap(const GatherText *text, int64_t channels, Run run, int64_t tap, int64_t first, int64_t end)
+static void gather_tap(const GatherText *text, Int channels, Run run, Int tap, Int first, Int end)
 {
     const Axis *columns = &text->gather->columns;
-    int64_t line = text->gather->rows.stride * columns->sources;
+    Int line = text->gather->rows.stride * columns->sources;
     Operands positions = { .name = "v" }, weights = { .name = "w" };
-    for (int64_t row = first; row < end; row++)
-        for (int64_t x = 0; x < run.width; x++) {
-            int64_t source = axis_source(columns, run.start + x, tap);
+    for (Int row = first; row < end; row++)
+        for (Int x = 0; x < run.width; x++) {
+            Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
                 push(&positions.items, ((Value){ row * run.width + x,
-                                                 format("v[%lld]", (long long)(row * line + source - first_source(columns, run.start))) }));
+                                                 format("v[%lld]", (row * line + source - first_source(columns, run.start))) }));
         }
-    for (int64_t t = 0; t < channels; t++)
-        push(&weights.items, ((Value){ t, format("splat(w[%lld])", (long long)(text->packed ? tap * channels + t
+    for (Int t = 0; t < channels; t++)
+        push(&weights.items, ((Value){ t, format("splat(w[%lld])", (text->packed ? tap * channels + t
                                                                                 : t * text->gather->tiled_step + tap)) }));
     outer_product(text->kernel, &weights, &positions);
 }
 
-static void gather_weighted(const GatherText *text, int64_t channels, Run run, int64_t first, int64_t end)
+static void gather_weighted(const GatherText *text, Int channels, Run run, Int first, Int end)
 {
-    for (int64_t tap = 0; tap < text->gather->columns.taps; tap++)
+    for (Int tap = 0; tap < text->gather->columns.taps; tap++)
         gather_tap(text, channels, run, tap, first, end);
 }
 
@@ -266,16 +266,16 @@ static void gather_weighted(const GatherText *text, int64_t channels, Run run, i
 static void gather_unweighted(const GatherText *text, Run run)
 {
     const Axis *columns = &text->gather->columns;
-    for (int64_t tap = 0; tap < columns->taps; tap++)
-        for (int64_t x = 0; x < run.width; x++) {
-            int64_t source = axis_source(columns, run.start + x, tap);
+    for (Int tap = 0; tap < columns->taps; tap++)
+        for (Int x = 0; x < run.width; x++) {
+            Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
-                kernel_line(text->kernel, "a0_%lld += v[%lld];", (long long)x, (long long)(source - first_source(columns, run.start)));
+                kernel_line(text->kernel, "a0_%lld += v[%lld];", x, (source - first_source(columns, run.start)));
         }
 }
 
 /* A row of taps.  Where some of a tile's rows have it in the padding, each is asked. */
-static void gather_taps(const GatherText *text, int64_t channels, Run run)
+static void gather_taps(const GatherText *text, Int channels, Run run)
 {
     const Axis *rows = &text->gather->rows;
     if (text->gather->unweighted) {
@@ -286,46 +286,46 @@ static void gather_taps(const GatherText *text, int64_t channels, Run run)
         gather_weighted(text, channels, run, 0, text->rows);
         return;
     }
-    for (int64_t row = 0; row < text->rows; row++) {
-        kernel_line(text->kernel, "if (line >= %lld && line < %lld) {", (long long)(-row * rows->stride),
-                    (long long)(rows->sources - row * rows->stride));
+    for (Int row = 0; row < text->rows; row++) {
+        kernel_line(text->kernel, "if (line >= %lld && line < %lld) {", (-row * rows->stride),
+                    (rows->sources - row * rows->stride));
         gather_weighted(text, channels, run, row, row + 1);
         kernel_line(text->kernel, "}");
     }
 }
 
-static void gather_store(const GatherText *text, int64_t channels, int64_t width)
+static void gather_store(const GatherText *text, Int channels, Int width)
 {
     const Gather *gather = text->gather;
     const char *scale = gather->unweighted ? format(" * (real)%.17g", gather->scale) : "";
-    for (int64_t t = 0; t < channels; t++)
-        for (int64_t x = 0; x < width; x++) {
+    for (Int t = 0; t < channels; t++)
+        for (Int x = 0; x < width; x++) {
             long long at = t * text->out_plane + x;
             const char *before = gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
             kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
-                         format("%sa%lld_%lld%s", before, (long long)t, (long long)x, scale));
+                         format("%sa%lld_%lld%s", before, t, x, scale));
         }
-    for (int64_t t = 0; text->kernel->sums && t < channels; t++)
-        add_gradient_sums(text->kernel, format("group * %lld + t + %lld", (long long)gather->tiled, (long long)t),
+    for (Int t = 0; text->kernel->sums && t < channels; t++)
+        add_gradient_sums(text->kernel, format("group * %lld + t + %lld", gather->tiled, t),
                           t * text->out_plane, width);
 }
 
-static void gather_row(const GatherText *text, int64_t channels)
+static void gather_row(const GatherText *text, Int channels)
 {
     const Gather *gather = text->gather;
-    kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;", (long long)text->in_plane,
-                (long long)gather->columns.sources);
+    kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;", text->in_plane,
+                gather->columns.sources);
     if (text->packed)
-        kernel_line(text->kernel, "const real *w = packed + (n * %lld + tap) * %lld;", (long long)gather->rows.taps,
-                    (long long)(gather->columns.taps * channels));
+        kernel_line(text->kernel, "const real *w = packed + (n * %lld + tap) * %lld;", gather->rows.taps,
+                    (gather->columns.taps * channels));
     else if (!gather->unweighted)
-        kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", (long long)gather->tiled_step,
-                    (long long)gather->summed_step, (long long)gather->columns.taps);
+        kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", gather->tiled_step,
+                    gather->summed_step, gather->columns.taps);
 }
 
 enum { FOLLOWED_PLANES = 16 };  /* that a processor reads ahead in by itself, all at once */
 
-static bool is_fetched_ahead(const GatherText *text, int64_t channels, int64_t block)
+static bool is_fetched_ahead(const GatherText *text, Int channels, Int block)
 {
     const Gather *gather = text->gather;
     return block < gather->rows.positions && gather->tiled <= MOST_AHEAD * channels && gather->summed > FOLLOWED_PLANES
@@ -339,9 +339,9 @@ static void gather_ahead(const GatherText *text, Run run)
     const Axis *rows = &text->gather->rows, *columns = &text->gather->columns;
     if (!text->ahead)
         return;
-    kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", (long long)(rows->backward ? 0 : rows->taps - 1));
-    for (int64_t x = 0; x < run.width; x++)
-        kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (long long)(columns->sources + x));
+    kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", (rows->backward ? 0 : rows->taps - 1));
+    for (Int x = 0; x < run.width; x++)
+        kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (columns->sources + x));
     kernel_line(text->kernel, "}");
 }
 
@@ -350,25 +350,25 @@ static void declare_place(const GatherText *text)
 {
     if (text->pool)
         return;
-    kernel_line(text->kernel, "vec *to = out + t * %lld + row * %lld + column;", (long long)text->out_plane,
-                (long long)text->gather->columns.positions);
+    kernel_line(text->kernel, "vec *to = out + t * %lld + row * %lld + column;", text->out_plane,
+                text->gather->columns.positions);
     if (text->kernel->finish_operands || text->kernel->sums)
         kernel_line(text->kernel, "const int64_t at = to - %s;", text->gather->out);
 }
 
 /* What else the stores of a tile will read is fetched while its sums are made:
  * its lines lie in as many places as the tile has channels. */
-static void fetch_for_stores(const GatherText *text, int64_t channels, int64_t width)
+static void fetch_for_stores(const GatherText *text, Int channels, Int width)
 {
     const Gather *gather = text->gather;
     if (fits_block(text->kernel, gather->groups * gather->tiled * text->out_plane))
         return;
-    for (int64_t t = 0; t < channels; t++)
-        for (int64_t x = 0; x < width; x++)
-            kernel_fetch(text->kernel, format("at + %lld", (long long)(t * text->out_plane + x)));
+    for (Int t = 0; t < channels; t++)
+        for (Int x = 0; x < width; x++)
+            kernel_fetch(text->kernel, format("at + %lld", (t * text->out_plane + x)));
 }
 
-static void gather_tile(const GatherText *text, int64_t channels, Run run)
+static void gather_tile(const GatherText *text, Int channels, Run run)
 {
     const Gather *gather = text->gather;
     Kernel *kernel = text->kernel;
@@ -377,7 +377,7 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     gather_start(text, channels, run.width);
     if (!text->pool)
         fetch_for_stores(text, channels, run.width);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)gather->summed);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", gather->summed);
     open_tap_lines(kernel, &gather->rows, text->rows > 1);
     gather_row(text, channels);
     gather_taps(text, channels, run);
@@ -385,37 +385,37 @@ static void gather_tile(const GatherText *text, int64_t channels, Run run)
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     if (text->pool)
-        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", (long long)gather->tiled), channels, run.width);
+        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", gather->tiled), channels, run.width);
     else
         gather_store(text, channels, run.width);
     kernel_line(kernel, "}");
 }
 
-static void pack_weights(const GatherText *text, int64_t channels)
+static void pack_weights(const GatherText *text, Int channels)
 {
     Kernel *kernel = text->kernel;
     const Gather *gather = text->gather;
-    int64_t window = gather->rows.taps * gather->columns.taps;
-    kernel_line(kernel, "real packed[%lld];", (long long)(gather->summed * window * channels));
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", (long long)gather->summed);
-    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", (long long)window);
-    kernel_line(kernel, "        for (int c = 0; c < %lld; c++)", (long long)channels);
-    kernel_line(kernel, "            packed[(n * %lld + k) * %lld + c] = weights[(t + c) * %lldL + n * %lldL + k];", (long long)window,
-                (long long)channels, (long long)gather->tiled_step, (long long)gather->summed_step);
+    Int window = gather->rows.taps * gather->columns.taps;
+    kernel_line(kernel, "real packed[%lld];", (gather->summed * window * channels));
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", gather->summed);
+    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", window);
+    kernel_line(kernel, "        for (int c = 0; c < %lld; c++)", channels);
+    kernel_line(kernel, "            packed[(n * %lld + k) * %lld + c] = weights[(t + c) * %lldL + n * %lldL + k];", window,
+                channels, gather->tiled_step, gather->summed_step);
 }
 
 /* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
-static void gather_channels(const GatherText *text, int64_t channels, int64_t from, int64_t to)
+static void gather_channels(const GatherText *text, Int channels, Int from, Int to)
 {
     Kernel *kernel = text->kernel;
     if (from >= to)
         return;
-    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", (long long)from, (long long)to, (long long)channels);
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
     if (text->gather->bias)
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
         pack_weights(text, channels);
-    kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", (long long)text->rows, (long long)text->rows);
+    kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", text->rows, text->rows);
     for (int i = 0; i < text->runs.count; i++)
         gather_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");
@@ -428,30 +428,30 @@ enum {
     MOST_PACKED = 1 << 16       /* elements on the stack */
 };
 
-bool fits_block(const Kernel *kernel, int64_t vectors)
+bool fits_block(const Kernel *kernel, Int vectors)
 {
-    return vectors <= BLOCK_BYTES / (kernel->lanes * (int64_t)sizeof(float));
+    return vectors <= BLOCK_BYTES / (kernel->lanes * (Int)sizeof(float));
 }
 
 /* How many rows of all channels are computed before the next ones are begun.
  * All, where the sources stay in the cache from tile to tile anyhow, or where
  * the weights are the larger part and are better read once. */
-static int64_t block_rows(const Kernel *kernel, const Gather *gather)
+static Int block_rows(const Kernel *kernel, const Gather *gather)
 {
     const Axis *rows = &gather->rows, *columns = &gather->columns;
-    int64_t line = gather->summed * columns->sources, fit = 1;
-    int64_t weights = gather->tiled * gather->summed * rows->taps * columns->taps;
+    Int line = gather->summed * columns->sources, fit = 1;
+    Int weights = gather->tiled * gather->summed * rows->taps * columns->taps;
     if (fits_block(kernel, line * rows->sources) || weights > line * rows->sources * kernel->lanes)
         return rows->positions;
     while (fits_block(kernel, line * ((fit + 1) * (rows->backward ? 1 : rows->stride) + rows->taps)))
         fit++;
-    int64_t block = rows->backward ? fit * rows->stride : fit;
+    Int block = rows->backward ? fit * rows->stride : fit;
     return block < rows->positions ? block : rows->positions;
 }
 
 /* The gradient's weights lie a whole out channel apart: a tile copies its own
  * into the order in which it reads them, when it reads them often enough. */
-static bool is_packed(const Gather *gather, int64_t channels, int64_t rows)
+static bool is_packed(const Gather *gather, Int channels, Int rows)
 {
     return gather->columns.backward && !gather->unweighted && channels > 1
            && rows * gather->columns.positions >= PACKED_POSITIONS
@@ -459,30 +459,30 @@ static bool is_packed(const Gather *gather, int64_t channels, int64_t rows)
 }
 
 /* Between these, `top` and `bottom` bound the rows to compute. */
-static void open_block(Kernel *kernel, int64_t rows, int64_t block)
+static void open_block(Kernel *kernel, Int rows, Int block)
 {
     if (block < rows) {
-        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", (long long)rows, (long long)block);
-        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", (long long)block, (long long)rows,
-                    (long long)block, (long long)rows);
+        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", rows, block);
+        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", block, rows,
+                    block, rows);
     } else {
         kernel_line(kernel, "{");
-        kernel_line(kernel, "const int top = 0, bottom = %lld;", (long long)rows);
+        kernel_line(kernel, "const int top = 0, bottom = %lld;", rows);
     }
 }
 
-int64_t least(int64_t a, int64_t b)
+Int least(Int a, Int b)
 {
     return a < b ? a : b;
 }
 
-OuterTile choose_outer_tile(const Gather *forward, OuterTile most, int64_t lines, int registers)
+OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers)
 {
     OuterTile best = { 1, 1 };
     double best_cost = 1e300;
-    for (int64_t outs = 1; outs <= least(most.outs, forward->tiled); outs++)
-        for (int64_t ins = 1; ins <= least(most.ins, forward->summed); ins++) {
-            int64_t side = ins * lines, tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+    for (Int outs = 1; outs <= least(most.outs, forward->tiled); outs++)
+        for (Int ins = 1; ins <= least(most.ins, forward->summed); ins++) {
+            Int side = ins * lines, tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
             double cost = (double)tiles * ((double)(outs * side) + 0.25 * (double)(outs + side) + 2);
             if (outs * side + least(outs, side) + 1 <= registers && cost < best_cost) {
                 best_cost = cost;
@@ -499,9 +499,9 @@ void end_tile(Kernel *kernel)
     kernel_line(kernel, "}");
 }
 
-void open_groups(Kernel *kernel, int64_t groups)
+void open_groups(Kernel *kernel, Int groups)
 {
-    kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", (long long)groups);
+    kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", groups);
 }
 
 static bool is_whole(const Axis *axis)
@@ -557,20 +557,20 @@ void emit_gather(Kernel *kernel, const Gather *whole)
         .pool = pool,
         .rows = pool ? pooled_rows(pool) : 1,
     };
-    int64_t step = pool ? pooled_columns(pool) : gather->columns.backward ? gather->columns.stride : 1;
+    Int step = pool ? pooled_columns(pool) : gather->columns.backward ? gather->columns.stride : 1;
     Tile tile = choose_tile(gather, text.rows, step, kernel->registers);
     split_columns(&gather->columns, tile.columns, &text.runs);
 
     open_groups(kernel, gather->groups);
-    kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (long long)(gather->summed * text.in_plane));
+    kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (gather->summed * text.in_plane));
     if (!pool)
         kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out,
-                    (long long)(gather->tiled * text.out_plane));
+                    (gather->tiled * text.out_plane));
     if (!gather->unweighted)
-        kernel_line(kernel, "const real *weights = weight + group * %lldL;", (long long)gather->group_step);
+        kernel_line(kernel, "const real *weights = weight + group * %lldL;", gather->group_step);
     if (gather->bias)
-        kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, (long long)gather->tiled);
-    int64_t full = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
+        kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, gather->tiled);
+    Int full = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
     if (block < gather->rows.positions)
         block += text.rows - 1 - (block - 1) % text.rows;
     text.packed = is_packed(gather, tile.channels, block);
@@ -589,7 +589,7 @@ void emit_product(Kernel *kernel, const Gather *gather)
         .kernel = &plain, .gather = gather, .in_plane = gather->columns.sources, .out_plane = gather->columns.positions, .rows = 1,
     };
     Tile tile = choose_tile(gather, 1, 1, kernel->registers);
-    int64_t whole = gather->tiled / tile.channels * tile.channels;
+    Int whole = gather->tiled / tile.channels * tile.channels;
     plain.finish = plain.finish_operands = NULL;
     plain.sums = plain.pool = NULL;
     split_columns(&gather->columns, tile.columns, &text.runs);

@@ -14,14 +14,14 @@
 /* One axis of a gather: positions to compute, taps to sum over, and which
  * source element each tap of each position reads. */
 typedef struct Axis {
-    int64_t sources, positions, taps;
-    int64_t stride, dilation, before;
+    Int sources, positions, taps;
+    Int stride, dilation, before;
     bool backward;              /* positions are the window's inputs, sources its outputs */
 } Axis;
 
 /* The source a tap reads, or -1 when it falls outside. */
-int64_t axis_source(const Axis *axis, int64_t position, int64_t tap);
-int64_t first_source(const Axis *axis, int64_t column); /* that a tile which begins at `column` counts from */
+Int axis_source(const Axis *axis, Int position, Int tap);
+Int first_source(const Axis *axis, Int column); /* that a tile which begins at `column` counts from */
 
 bool every_tap_lies_inside(const Axis *axis);
 /* The axis of an input's gradient: positions and sources change places. */
@@ -29,9 +29,9 @@ Axis reversed(Axis axis);
 
 /* Tiles of `width` columns from `start`, `count` of them, whose taps lie alike
  * relative to their first source. */
-typedef struct Run { int64_t start, width, count; } Run;
+typedef struct Run { Int start, width, count; } Run;
 typedef LIST(Run) RunList;
-void split_columns(const Axis *axis, int64_t width, RunList *runs);
+void split_columns(const Axis *axis, Int width, RunList *runs);
 
 /* Opens the loop (or the plain braces) over a run; inside, `column` is the
  * tile's first column and `source` the source element it starts from. */
@@ -48,9 +48,9 @@ typedef struct Gather {
     bool accumulate;
     bool unweighted;
     double scale;               /* unweighted only */
-    int64_t groups, tiled, summed;      /* channels per group: of out, of in */
+    Int groups, tiled, summed;      /* channels per group: of out, of in */
     Axis rows, columns;
-    int64_t group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
+    Int group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
 } Gather;
 
 /* A window of one element at stride 1, without padding: a matrix product, whose
@@ -60,7 +60,7 @@ void make_one_row(Gather *gather);
 
 /* The values that one side of an outer product multiplies: their places in the
  * accumulators' names, and where each is read. */
-typedef struct Value { int64_t at; const char *text; } Value;
+typedef struct Value { Int at; const char *text; } Value;
 typedef struct Operands { const char *name; LIST(Value) items; } Operands;
 /* a<row>_<column> += row's value * column's value, for all of both; the names
  * are those of the pointers that the values are read through. */
@@ -68,17 +68,17 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
 /* Of the sums of an outer product those that are kept in registers, with one side's
  * operands and one of the other's, at the fewest loads: out channels times in
  * channels, each of which has so many `lines`. */
-typedef struct OuterTile { int64_t outs, ins; } OuterTile;
-OuterTile choose_outer_tile(const Gather *forward, OuterTile most, int64_t lines, int registers);
-int64_t least(int64_t a, int64_t b);
+typedef struct OuterTile { Int outs, ins; } OuterTile;
+OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers);
+Int least(Int a, Int b);
 /* Closes a loop over tiles, whose finish's constants are not to take registers from its sums. */
 void end_tile(Kernel *kernel);
 
-void open_groups(Kernel *kernel, int64_t groups);       /* inside, `group` */
+void open_groups(Kernel *kernel, Int groups);       /* inside, `group` */
 
 enum { MOST_AHEAD = 8 };        /* tiles of channels: with more, the first one's wait for memory is lost among them */
 /* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
-bool fits_block(const Kernel *kernel, int64_t vectors);
+bool fits_block(const Kernel *kernel, Int vectors);
 void emit_gather(Kernel *kernel, const Gather *gather);
 /* A matrix product within a kernel: a gather of one row and one tap that stores
  * just its sums.  The text around it declares `in`, `out` and `weights`. */
@@ -103,6 +103,6 @@ bool is_worth_choosing(const Gather *forward, const Node *pool);
  * channels enough, without a pool. */
 bool is_pointwise_gradient(const Gather *forward);
 void emit_pointwise_gradient(Kernel *kernel, const Gather *forward);
-void emit_bias_gradient(Kernel *kernel, int64_t channels, int64_t positions);
+void emit_bias_gradient(Kernel *kernel, Int channels, Int positions);
 
 #endif

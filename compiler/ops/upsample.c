@@ -36,9 +36,9 @@ static bool infer(Node *node)
     if (!node_needs_rank(node, 3) || !one_is_given(node))
         return false;
     Shape in = input_shape(node);
-    int64_t size[2];
+    Int size[2];
     for (int axis = 0; axis < 2; axis++) {
-        const int64_t factors[] = {in.dim[1 + axis], node->args[SCALE_FACTOR].integer[axis]};
+        const Int factors[] = {in.dim[1 + axis], node->args[SCALE_FACTOR].integer[axis]};
         size[axis] = node->args[SIZE].given ? node->args[SIZE].integer[axis] : saturating_product(2, factors);
     }
     node->out_shape = shape_of(3, in.dim[0], size[0], size[1]);
@@ -49,28 +49,28 @@ enum { MOST_REPEATS = 16 };
 
 static void open_positions(Kernel *kernel, Shape in)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)in.dim[0]);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)in.dim[1]);
-    kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", (long long)in.dim[2]);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", in.dim[0]);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", in.dim[1]);
+    kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", in.dim[2]);
 }
 
 /* A value of x and the rows × columns values of y that repeat it. */
-static void emit_block(Kernel *kernel, int64_t rows, int64_t columns)
+static void emit_block(Kernel *kernel, Int rows, Int columns)
 {
     const Node *node = kernel->node;
     Shape in = input_shape(node), out = node->out->shape;
     bool forward = kernel->stage == STAGE_FORWARD;
-    kernel_line(kernel, "const int at = (c * %lld + row) * %lld + column;", (long long)in.dim[1], (long long)in.dim[2]);
+    kernel_line(kernel, "const int at = (c * %lld + row) * %lld + column;", in.dim[1], in.dim[2]);
     kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lldL + column * %lld;", forward ? "vec *to = y" : "const vec *d = dy",
-                (long long)out.dim[1], (long long)rows, (long long)out.dim[2], (long long)columns);
+                out.dim[1], rows, out.dim[2], columns);
     if (!forward)
         kernel_line(kernel, "vec a = %s;", node->accumulate ? "dx[at]" : "{ 0 }");
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)rows);
-    for (int64_t q = 0; q < columns; q++)
+    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", rows);
+    for (Int q = 0; q < columns; q++)
         if (forward)
-            kernel_line(kernel, "to[p * %lld + %lld] = x[at];", (long long)out.dim[2], (long long)q);
+            kernel_line(kernel, "to[p * %lld + %lld] = x[at];", out.dim[2], q);
         else
-            kernel_line(kernel, "a += d[p * %lld + %lld];", (long long)out.dim[2], (long long)q);
+            kernel_line(kernel, "a += d[p * %lld + %lld];", out.dim[2], q);
     kernel_line(kernel, "}");
     if (!forward)
         kernel_line(kernel, "dx[at] = a;");
@@ -80,7 +80,7 @@ static void emit_block(Kernel *kernel, int64_t rows, int64_t columns)
 static bool emit(Kernel *kernel)
 {
     Shape in = input_shape(kernel->node), out = kernel->node->out->shape;
-    int64_t rows = out.dim[1] / in.dim[1], columns = out.dim[2] / in.dim[2];
+    Int rows = out.dim[1] / in.dim[1], columns = out.dim[2] / in.dim[2];
     if (rows * in.dim[1] != out.dim[1] || columns * in.dim[2] != out.dim[2] || rows > MOST_REPEATS || columns > MOST_REPEATS)
         return false;
     open_positions(kernel, in);

@@ -12,15 +12,15 @@
 enum { MAX_TILE_CHANNELS = 16, GRADIENT_COLUMNS = 4,
        MASKED_REGISTERS = 32 };         /* of a target that chooses lanes by a bit each */
 
-typedef struct Tile { int64_t outs, ins, taps; } Tile;
+typedef struct Tile { Int outs, ins, taps; } Tile;
 
 typedef struct GradientText {
     Kernel *kernel;
     const Gather *forward;
-    int64_t x_plane, y_plane;
-    int64_t first_tap, taps;    /* the columns' taps that this pass sums */
-    int64_t first_channel;      /* of out, in this loop */
-    int64_t room;               /* sums of one out channel in a stretch of in channels */
+    Int x_plane, y_plane;
+    Int first_tap, taps;    /* the columns' taps that this pass sums */
+    Int first_channel;      /* of out, in this loop */
+    Int room;               /* sums of one out channel in a stretch of in channels */
     RunList runs;
     const Node *pool;           /* dy is what it was given, aux what it noted; NULL: dy is the layer's own */
 } GradientText;
@@ -29,22 +29,22 @@ typedef struct GradientText {
  * out channel and, of every in channel, what its window has not seen yet. */
 static double gradient_cost(const Gather *forward, Tile tile)
 {
-    int64_t fresh = tile.taps < forward->columns.stride ? tile.taps : forward->columns.stride;
-    int64_t sums = tile.outs * tile.ins * tile.taps, loads = tile.outs + tile.ins * fresh;
-    int64_t cost = sums > loads ? sums : loads;
+    Int fresh = tile.taps < forward->columns.stride ? tile.taps : forward->columns.stride;
+    Int sums = tile.outs * tile.ins * tile.taps, loads = tile.outs + tile.ins * fresh;
+    Int cost = sums > loads ? sums : loads;
     return (double)(cost > 10 ? cost : 10) + 0.25 * (double)loads + 1;
 }
 
 /* Channels of out and of in per tile, so that the sums, the window and one
  * value of dy fit the registers. */
-static Tile choose_gradient_tile(const Gather *forward, int64_t taps, int registers)
+static Tile choose_gradient_tile(const Gather *forward, Int taps, int registers)
 {
     Tile best = { 1, 1, taps };
     double best_cost = 1e300;
-    for (int64_t outs = 1; outs <= forward->tiled && outs <= MAX_TILE_CHANNELS; outs++)
-        for (int64_t ins = 1; ins <= forward->summed && ins <= MAX_TILE_CHANNELS; ins++) {
+    for (Int outs = 1; outs <= forward->tiled && outs <= MAX_TILE_CHANNELS; outs++)
+        for (Int ins = 1; ins <= forward->summed && ins <= MAX_TILE_CHANNELS; ins++) {
             Tile tile = { outs, ins, taps };
-            int64_t tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            Int tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
             double cost = (double)tiles * gradient_cost(forward, tile);
             if ((outs + 1) * ins * taps + 1 <= registers && cost < best_cost) {
                 best_cost = cost;
@@ -55,17 +55,17 @@ static Tile choose_gradient_tile(const Gather *forward, int64_t taps, int regist
 }
 
 /* The sources that a position reads and no position of the run before it did. */
-static void gradient_sources(const GradientText *text, Tile tile, Run run, int64_t x, bool *read)
+static void gradient_sources(const GradientText *text, Tile tile, Run run, Int x, bool *read)
 {
     const Axis *columns = &text->forward->columns;
-    for (int64_t k = 0; k < text->taps; k++) {
-        int64_t source = axis_source(columns, run.start + x, text->first_tap + k);
+    for (Int k = 0; k < text->taps; k++) {
+        Int source = axis_source(columns, run.start + x, text->first_tap + k);
         if (source < 0 || read[source])
             continue;
         read[source] = true;
-        for (int64_t i = 0; i < tile.ins; i++)
-            kernel_line(text->kernel, "const vec v%lld_%lld = v[%lld];", (long long)i, (long long)source,
-                        (long long)(i * text->x_plane + source - first_source(columns, run.start)));
+        for (Int i = 0; i < tile.ins; i++)
+            kernel_line(text->kernel, "const vec v%lld_%lld = v[%lld];", i, source,
+                        (i * text->x_plane + source - first_source(columns, run.start)));
     }
 }
 
@@ -76,16 +76,16 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
 {
     const Axis *columns = &text->forward->columns;
     bool *read = NEW_ARRAY(bool, (size_t)columns->sources);
-    for (int64_t x = 0; x < run.width; x++) {
+    for (Int x = 0; x < run.width; x++) {
         gradient_sources(text, tile, run, x, read);
         kernel_line(text->kernel, "{");
-        for (int64_t o = 0; o < tile.outs; o++) {
-            kernel_line(text->kernel, "const vec d%lld = d[%lld];", (long long)o, (long long)(o * text->y_plane + x));
-            for (int64_t n = 0; n < tile.ins * text->taps; n++) {
-                int64_t source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
+        for (Int o = 0; o < tile.outs; o++) {
+            kernel_line(text->kernel, "const vec d%lld = d[%lld];", o, (o * text->y_plane + x));
+            for (Int n = 0; n < tile.ins * text->taps; n++) {
+                Int source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
                 if (source >= 0)
-                    kernel_line(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", (long long)o, (long long)n, (long long)o,
-                                (long long)(n / text->taps), (long long)source);
+                    kernel_line(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", o, n, o,
+                                (n / text->taps), source);
             }
         }
         kernel_line(text->kernel, "}");
@@ -99,10 +99,10 @@ static void gradient_ahead(const GradientText *text, Tile tile, Run run)
     const Gather *forward = text->forward;
     if (fits_block(text->kernel, forward->summed * text->x_plane) || forward->tiled > MOST_AHEAD * tile.outs)
         return;
-    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", (long long)text->first_channel, (long long)(forward->rows.taps / 2));
-    for (int64_t i = 0; i < tile.ins; i++)
-        for (int64_t x = 0; x < run.width * forward->columns.stride; x++)
-            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (long long)((tile.ins + i) * text->x_plane + x));
+    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", text->first_channel, (forward->rows.taps / 2));
+    for (Int i = 0; i < tile.ins; i++)
+        for (Int x = 0; x < run.width * forward->columns.stride; x++)
+            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", ((tile.ins + i) * text->x_plane + x));
     kernel_line(text->kernel, "}");
 }
 
@@ -110,17 +110,17 @@ static void gradient_rows(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)forward->rows.positions);
-    kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", (long long)forward->rows.stride,
-                (long long)forward->rows.dilation, (long long)forward->rows.before);
-    kernel_line(kernel, "if (line < 0 || line >= %lld)", (long long)forward->rows.sources);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", forward->rows.positions);
+    kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", forward->rows.stride,
+                forward->rows.dilation, forward->rows.before);
+    kernel_line(kernel, "if (line < 0 || line >= %lld)", forward->rows.sources);
     kernel_line(kernel, "    continue;");
     for (int i = 0; i < text->runs.count; i++) {
         open_run(kernel, &forward->columns, text->runs.items[i]);
-        kernel_line(kernel, "const vec *d = from + o * %lld + row * %lld + column;", (long long)text->y_plane,
-                    (long long)forward->columns.positions);
-        kernel_line(kernel, "const vec *v = in + i * %lld + line * %lld + source;", (long long)text->x_plane,
-                    (long long)forward->columns.sources);
+        kernel_line(kernel, "const vec *d = from + o * %lld + row * %lld + column;", text->y_plane,
+                    forward->columns.positions);
+        kernel_line(kernel, "const vec *v = in + i * %lld + line * %lld + source;", text->x_plane,
+                    forward->columns.sources);
         gradient_products(text, tile, text->runs.items[i]);
         gradient_ahead(text, tile, text->runs.items[i]);
         kernel_line(kernel, "}");
@@ -133,18 +133,18 @@ static void gradient_tile(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
-    int64_t taps = forward->columns.taps;
-    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", (long long)forward->rows.taps);
-    for (int64_t o = 0; o < tile.outs; o++)
-        for (int64_t n = 0; n < tile.ins * text->taps; n++)
-            kernel_line(kernel, "vec a%lld_%lld = { 0 };", (long long)o, (long long)n);
+    Int taps = forward->columns.taps;
+    kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", forward->rows.taps);
+    for (Int o = 0; o < tile.outs; o++)
+        for (Int n = 0; n < tile.ins * text->taps; n++)
+            kernel_line(kernel, "vec a%lld_%lld = { 0 };", o, n);
     gradient_rows(text, tile);
-    kernel_line(kernel, "vec *to = sums + (i - first) * %lld + tap * %lld;", (long long)(forward->rows.taps * taps), (long long)taps);
-    for (int64_t o = 0; o < tile.outs; o++)
-        for (int64_t n = 0; n < tile.ins * text->taps; n++) {
-            int64_t i = n / text->taps, k = text->first_tap + n % text->taps;
-            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (long long)(o * text->room + i * forward->rows.taps * taps + k),
-                        (long long)o, (long long)n);
+    kernel_line(kernel, "vec *to = sums + (i - first) * %lld + tap * %lld;", (forward->rows.taps * taps), taps);
+    for (Int o = 0; o < tile.outs; o++)
+        for (Int n = 0; n < tile.ins * text->taps; n++) {
+            Int i = n / text->taps, k = text->first_tap + n % text->taps;
+            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (o * text->room + i * forward->rows.taps * taps + k),
+                        o, n);
         }
     kernel_line(kernel, "}");
 }
@@ -155,7 +155,7 @@ static void gradient_tile(const GradientText *text, Tile tile)
  * the row, for all taps of the column axis, then among the rows. */
 
 /* The axis of the windows: its taps are the sources that any element reads. */
-static Axis window_axis(const Axis *axis, int64_t window, int64_t places)
+static Axis window_axis(const Axis *axis, Int window, Int places)
 {
     return (Axis){
         .sources = axis->sources, .positions = places, .taps = (window - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1,
@@ -181,9 +181,9 @@ static bool has_whole_windows(const Gather *forward, const Node *pool)
 }
 
 /* Whether a tap of an element reads row `r` of its window's sources. */
-static bool is_read(const Axis *rows, int64_t window, int64_t r)
+static bool is_read(const Axis *rows, Int window, Int r)
 {
-    for (int64_t w = 0; w < window; w++)
+    for (Int w = 0; w < window; w++)
         if (r >= w * rows->stride && (r - w * rows->stride) % rows->dilation == 0
             && (r - w * rows->stride) / rows->dilation < rows->taps)
             return true;
@@ -191,12 +191,12 @@ static bool is_read(const Axis *rows, int64_t window, int64_t r)
 }
 
 /* The chosen rows that wait for the last of those they are chosen from. */
-static int64_t waiting_rows(const Gather *forward, const Node *pool)
+static Int waiting_rows(const Gather *forward, const Node *pool)
 {
     return (pooled_rows(pool) - 1) * forward->rows.stride;
 }
 
-static bool fits_registers(const Gather *forward, const Node *pool, int64_t taps, int64_t ins, int registers)
+static bool fits_registers(const Gather *forward, const Node *pool, Int taps, Int ins, int registers)
 {
     return (forward->rows.taps + waiting_rows(forward, pool)) * taps * ins + 4 <= registers;
 }
@@ -204,17 +204,17 @@ static bool fits_registers(const Gather *forward, const Node *pool, int64_t taps
 bool is_worth_choosing(const Gather *forward, const Node *pool)
 {
     const Axis *rows = &forward->rows, *columns = &forward->columns;
-    int64_t down = pooled_rows(pool), right = pooled_columns(pool), taps = rows->taps * columns->taps, read = 0;
-    for (int64_t r = 0; r < window_rows(forward, pool).taps; r++)
+    Int down = pooled_rows(pool), right = pooled_columns(pool), taps = rows->taps * columns->taps, read = 0;
+    for (Int r = 0; r < window_rows(forward, pool).taps; r++)
         read += is_read(rows, down, r);
-    int64_t choices = read * columns->taps * (right - 1) + taps * (down - 1);
+    Int choices = read * columns->taps * (right - 1) + taps * (down - 1);
     return taps + choices < taps * down * right && fits_registers(forward, pool, 1, 1, MASKED_REGISTERS);
 }
 
 /* As few passes as the registers allow, all about as wide, and then as many in channels. */
 static Tile choose_pooled_tile(const Gather *forward, const Node *pool, int registers)
 {
-    int64_t all = forward->columns.taps, passes = 1;
+    Int all = forward->columns.taps, passes = 1;
     while (passes < all && !fits_registers(forward, pool, (all + passes - 1) / passes, 1, registers))
         passes++;
     Tile tile = { 1, 1, (all + passes - 1) / passes };
@@ -228,85 +228,85 @@ static Tile choose_pooled_tile(const Gather *forward, const Node *pool, int regi
 static void declare_largest(const GradientText *text)
 {
     Kernel *kernel = text->kernel;
-    int64_t down = pooled_rows(text->pool), right = pooled_columns(text->pool);
+    Int down = pooled_rows(text->pool), right = pooled_columns(text->pool);
     if (right > 1)
-        kernel_line(kernel, "lane_set right[%lld];", (long long)((right - 1) * text->y_plane));
+        kernel_line(kernel, "lane_set right[%lld];", ((right - 1) * text->y_plane));
     if (down > 1)
-        kernel_line(kernel, "lane_set down[%lld];", (long long)((down - 1) * text->y_plane));
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)text->y_plane);
-    kernel_line(kernel, "const vec which = noted[o * %lld + p];", (long long)text->y_plane);
-    for (int64_t x = 1; x < right; x++) {
+        kernel_line(kernel, "lane_set down[%lld];", ((down - 1) * text->y_plane));
+    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", text->y_plane);
+    kernel_line(kernel, "const vec which = noted[o * %lld + p];", text->y_plane);
+    for (Int x = 1; x < right; x++) {
         Text lanes = { 0 };
-        for (int64_t y = 0; y < down; y++)
-            text_add(&lanes, "%s(which == (vec){ 0 } + (real)%lld)", y ? " | " : "", (long long)(y * right + x));
-        kernel_line(kernel, "right[p * %lld + %lld] = lanes_where(%s);", (long long)(right - 1), (long long)(x - 1), text_chars(&lanes));
+        for (Int y = 0; y < down; y++)
+            text_add(&lanes, "%s(which == (vec){ 0 } + (real)%lld)", y ? " | " : "", (y * right + x));
+        kernel_line(kernel, "right[p * %lld + %lld] = lanes_where(%s);", (right - 1), (x - 1), text_chars(&lanes));
     }
-    for (int64_t y = 1; y < down; y++)
-        kernel_line(kernel, "down[p * %lld + %lld] = lanes_where(which >= (vec){ 0 } + (real)%lld);", (long long)(down - 1), (long long)(y - 1),
-                    (long long)(y * right));
+    for (Int y = 1; y < down; y++)
+        kernel_line(kernel, "down[p * %lld + %lld] = lanes_where(which >= (vec){ 0 } + (real)%lld);", (down - 1), (y - 1),
+                    (y * right));
     kernel_line(kernel, "}");
 }
 
 /* One of the sources of a window of the run: in channel n, row r, column c. */
-static const char *window_source(const GradientText *text, Run run, bool padded, int64_t n, int64_t r, int64_t c)
+static const char *window_source(const GradientText *text, Run run, bool padded, Int n, Int r, Int c)
 {
     Axis columns = window_columns(text->forward, text->pool);
-    int64_t source = axis_source(&columns, run.start, c), at = source - first_source(&columns, run.start);
+    Int source = axis_source(&columns, run.start, c), at = source - first_source(&columns, run.start);
     if (source < 0)
         return "(vec){ 0 }";
     if (padded)
-        return format("line%lld_%lld[source + %lld]", (long long)n, (long long)r, (long long)at);
-    return format("v[%lld]", (long long)(n * text->x_plane + r * columns.sources + at));
+        return format("line%lld_%lld[source + %lld]", n, r, at);
+    return format("v[%lld]", (n * text->x_plane + r * columns.sources + at));
 }
 
 /* h<r>_<n * taps + k>: of row r, what tap k multiplies where the largest lies `right`. */
-static void choose_in_row(const GradientText *text, Run run, bool padded, int64_t n, int64_t r, int64_t k, bool *read)
+static void choose_in_row(const GradientText *text, Run run, bool padded, Int n, Int r, Int k, bool *read)
 {
     const Axis *columns = &text->forward->columns;
     const char *chosen = NULL;
-    for (int64_t x = 0; x < pooled_columns(text->pool); x++) {
-        int64_t c = (text->first_tap + k) * columns->dilation + x * columns->stride;
+    for (Int x = 0; x < pooled_columns(text->pool); x++) {
+        Int c = (text->first_tap + k) * columns->dilation + x * columns->stride;
         if (!read[c])
-            kernel_line(text->kernel, "const vec v%lld_%lld_%lld = %s;", (long long)n, (long long)r, (long long)c,
+            kernel_line(text->kernel, "const vec v%lld_%lld_%lld = %s;", n, r, c,
                         window_source(text, run, padded, n, r, c));
         read[c] = true;
-        const char *value = format("v%lld_%lld_%lld", (long long)n, (long long)r, (long long)c);
-        chosen = chosen ? format("pick(right%lld, %s, %s)", (long long)x, value, chosen) : value;
+        const char *value = format("v%lld_%lld_%lld", n, r, c);
+        chosen = chosen ? format("pick(right%lld, %s, %s)", x, value, chosen) : value;
     }
-    kernel_line(text->kernel, "const vec h%lld_%lld = %s;", (long long)r, (long long)(n * text->taps + k), chosen);
+    kernel_line(text->kernel, "const vec h%lld_%lld = %s;", r, (n * text->taps + k), chosen);
 }
 
 /* Row r is the last that some row of taps waits for: it is chosen among the rows now. */
-static void add_chosen(const GradientText *text, int64_t at, int64_t r)
+static void add_chosen(const GradientText *text, Int at, Int r)
 {
     const Axis *rows = &text->forward->rows;
-    int64_t first = r - waiting_rows(text->forward, text->pool), tap = first / rows->dilation;
+    Int first = r - waiting_rows(text->forward, text->pool), tap = first / rows->dilation;
     if (first < 0 || first % rows->dilation || tap >= rows->taps)
         return;
-    const char *chosen = format("h%lld_%lld", (long long)first, (long long)at);
-    for (int64_t y = 1; y < pooled_rows(text->pool); y++)
-        chosen = format("pick(down%lld, h%lld_%lld, %s)", (long long)y, (long long)(first + y * rows->stride), (long long)at, chosen);
-    kernel_line(text->kernel, "a%lld_%lld += d * %s;", (long long)tap, (long long)at, chosen);
+    const char *chosen = format("h%lld_%lld", first, at);
+    for (Int y = 1; y < pooled_rows(text->pool); y++)
+        chosen = format("pick(down%lld, h%lld_%lld, %s)", y, (first + y * rows->stride), at, chosen);
+    kernel_line(text->kernel, "a%lld_%lld += d * %s;", tap, at, chosen);
 }
 
 static void pooled_windows(const GradientText *text, Tile tile, Run run, bool padded)
 {
     Kernel *kernel = text->kernel;
     Axis rows = window_rows(text->forward, text->pool), columns = window_columns(text->forward, text->pool);
-    int64_t down = pooled_rows(text->pool), right = pooled_columns(text->pool);
-    kernel_line(kernel, "const int p = row * %lld + column;", (long long)columns.positions);
-    kernel_line(kernel, "const vec d = from[o * %lld + p];", (long long)text->y_plane);
-    for (int64_t x = 1; x < right; x++)
-        kernel_line(kernel, "const lane_set right%lld = right[p * %lld + %lld];", (long long)x, (long long)(right - 1), (long long)(x - 1));
-    for (int64_t y = 1; y < down; y++)
-        kernel_line(kernel, "const lane_set down%lld = down[p * %lld + %lld];", (long long)y, (long long)(down - 1), (long long)(y - 1));
+    Int down = pooled_rows(text->pool), right = pooled_columns(text->pool);
+    kernel_line(kernel, "const int p = row * %lld + column;", columns.positions);
+    kernel_line(kernel, "const vec d = from[o * %lld + p];", text->y_plane);
+    for (Int x = 1; x < right; x++)
+        kernel_line(kernel, "const lane_set right%lld = right[p * %lld + %lld];", x, (right - 1), (x - 1));
+    for (Int y = 1; y < down; y++)
+        kernel_line(kernel, "const lane_set down%lld = down[p * %lld + %lld];", y, (down - 1), (y - 1));
     if (!padded)
-        kernel_line(kernel, "const vec *v = in + i * %lld + row * %lld + source;", (long long)text->x_plane,
-                    (long long)(rows.stride * columns.sources));
-    for (int64_t r = 0; r < rows.taps; r++)
-        for (int64_t n = 0; is_read(&text->forward->rows, down, r) && n < tile.ins; n++) {
+        kernel_line(kernel, "const vec *v = in + i * %lld + row * %lld + source;", text->x_plane,
+                    (rows.stride * columns.sources));
+    for (Int r = 0; r < rows.taps; r++)
+        for (Int n = 0; is_read(&text->forward->rows, down, r) && n < tile.ins; n++) {
             bool *read = NEW_ARRAY(bool, (size_t)columns.taps);
-            for (int64_t k = 0; k < text->taps; k++) {
+            for (Int k = 0; k < text->taps; k++) {
                 choose_in_row(text, run, padded, n, r, k, read);
                 add_chosen(text, n * text->taps + k, r);
             }
@@ -314,15 +314,15 @@ static void pooled_windows(const GradientText *text, Tile tile, Run run, bool pa
 }
 
 /* The rows of a window's sources; in the padding, a row of zeros. */
-static void declare_lines(const GradientText *text, Tile tile, const Axis *rows, int64_t width)
+static void declare_lines(const GradientText *text, Tile tile, const Axis *rows, Int width)
 {
-    for (int64_t r = 0; r < rows->taps; r++)
-        for (int64_t n = 0; is_read(&text->forward->rows, pooled_rows(text->pool), r) && n < tile.ins; n++) {
-            kernel_line(text->kernel, "const int at%lld_%lld = row * %lld + %lld;", (long long)n, (long long)r, (long long)rows->stride,
-                        (long long)(r - rows->before));
+    for (Int r = 0; r < rows->taps; r++)
+        for (Int n = 0; is_read(&text->forward->rows, pooled_rows(text->pool), r) && n < tile.ins; n++) {
+            kernel_line(text->kernel, "const int at%lld_%lld = row * %lld + %lld;", n, r, rows->stride,
+                        (r - rows->before));
             kernel_line(text->kernel, "const vec *line%lld_%lld = at%lld_%lld >= 0 && at%lld_%lld < %lld ? in + (i + %lld) * %lld + at%lld_%lld * %lld : zeros;",
-                        (long long)n, (long long)r, (long long)n, (long long)r, (long long)n, (long long)r, (long long)rows->sources,
-                        (long long)n, (long long)text->x_plane, (long long)n, (long long)r, (long long)width);
+                        n, r, n, r, n, r, rows->sources,
+                        n, text->x_plane, n, r, width);
         }
 }
 
@@ -333,10 +333,10 @@ static void pooled_tile(const GradientText *text, Tile tile)
     const Gather *forward = text->forward;
     Axis rows = window_rows(forward, text->pool), columns = window_columns(forward, text->pool);
     bool padded = !has_whole_windows(forward, text->pool);
-    for (int64_t tap = 0; tap < forward->rows.taps; tap++)
-        for (int64_t n = 0; n < tile.ins * text->taps; n++)
-            kernel_line(kernel, "vec a%lld_%lld = { 0 };", (long long)tap, (long long)n);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)rows.positions);
+    for (Int tap = 0; tap < forward->rows.taps; tap++)
+        for (Int n = 0; n < tile.ins * text->taps; n++)
+            kernel_line(kernel, "vec a%lld_%lld = { 0 };", tap, n);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows.positions);
     if (padded)
         declare_lines(text, tile, &rows, columns.sources);
     for (int i = 0; i < text->runs.count; i++) {
@@ -345,12 +345,12 @@ static void pooled_tile(const GradientText *text, Tile tile)
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
-    kernel_line(kernel, "vec *to = sums + (i - first) * %lld;", (long long)forward->summed_step);
-    for (int64_t tap = 0; tap < forward->rows.taps; tap++)
-        for (int64_t n = 0; n < tile.ins * text->taps; n++) {
-            int64_t i = n / text->taps, k = text->first_tap + n % text->taps;
-            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (long long)(i * forward->summed_step + tap * forward->columns.taps + k),
-                        (long long)tap, (long long)n);
+    kernel_line(kernel, "vec *to = sums + (i - first) * %lld;", forward->summed_step);
+    for (Int tap = 0; tap < forward->rows.taps; tap++)
+        for (Int n = 0; n < tile.ins * text->taps; n++) {
+            Int i = n / text->taps, k = text->first_tap + n % text->taps;
+            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (i * forward->summed_step + tap * forward->columns.taps + k),
+                        tap, n);
         }
 }
 
@@ -362,18 +362,18 @@ static void gradient_stretch(GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
-    int64_t most_taps = tile.taps, rest = forward->summed % tile.ins;
+    Int most_taps = tile.taps, rest = forward->summed % tile.ins;
     void (*tile_text)(const GradientText *, Tile) = text->pool ? pooled_tile : gradient_tile;
     for (text->first_tap = 0; text->first_tap < forward->columns.taps; text->first_tap += text->taps) {
-        int64_t left = forward->columns.taps - text->first_tap;
+        Int left = forward->columns.taps - text->first_tap;
         text->taps = left < most_taps ? left : most_taps;
-        kernel_line(kernel, "for (int i = first; i + %lld <= end; i += %lld) {", (long long)tile.ins, (long long)tile.ins);
+        kernel_line(kernel, "for (int i = first; i + %lld <= end; i += %lld) {", tile.ins, tile.ins);
         tile_text(text, tile);
         kernel_line(kernel, "}");
         if (!rest)
             continue;
-        kernel_line(kernel, "if (end == %lld) {", (long long)forward->summed);
-        kernel_line(kernel, "const int i = %lld;", (long long)(forward->summed - rest));
+        kernel_line(kernel, "if (end == %lld) {", forward->summed);
+        kernel_line(kernel, "const int i = %lld;", (forward->summed - rest));
         tile_text(text, (Tile){ tile.outs, rest, most_taps });
         kernel_line(kernel, "}");
     }
@@ -384,31 +384,31 @@ enum { MOST_SUMS = 256 };       /* rows of lanes that wait to be added up: they 
 /* The gradients of out channels from … to, `tile` of them at a time.  A
  * stretch's sums lie as their weights do, so their lanes are added up and
  * stored a whole vector of weights at a time. */
-static void gradient_channels(GradientText *text, Tile tile, int64_t from, int64_t to)
+static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
 {
     if (from >= to)
         return;
     Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
-    int64_t window = forward->summed_step, tiles = MOST_SUMS / (tile.outs * tile.ins * window);
-    int64_t stretch = tile.ins * (tiles ? tiles : 1);
+    Int window = forward->summed_step, tiles = MOST_SUMS / (tile.outs * tile.ins * window);
+    Int stretch = tile.ins * (tiles ? tiles : 1);
     while (stretch > tile.ins && !fits_block(kernel, stretch * text->x_plane))
         stretch -= tile.ins;
     if (stretch > forward->summed)
         stretch = forward->summed;
     text->room = stretch * window;
     text->first_channel = from;
-    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", (long long)forward->summed, (long long)stretch);
-    kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", (long long)stretch, (long long)forward->summed,
-                (long long)stretch, (long long)forward->summed);
-    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", (long long)from, (long long)to, (long long)tile.outs);
-    kernel_line(kernel, "vec sums[%lld];", (long long)(tile.outs * text->room));
+    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", forward->summed, stretch);
+    kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", stretch, forward->summed,
+                stretch, forward->summed);
+    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", from, to, tile.outs);
+    kernel_line(kernel, "vec sums[%lld];", (tile.outs * text->room));
     if (text->pool)
         declare_largest(text);
     gradient_stretch(text, tile);
-    kernel_line(kernel, "for (int k = 0; k < %lld; k++)", (long long)tile.outs);
+    kernel_line(kernel, "for (int k = 0; k < %lld; k++)", tile.outs);
     kernel_line(kernel, "    sum_rows(gradients + (o + k) * %lldL + first * %lldL, sums + k * %lld, (end - first) * %lld);",
-                (long long)forward->tiled_step, (long long)window, (long long)text->room, (long long)window);
+                forward->tiled_step, window, text->room, window);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -423,31 +423,31 @@ void emit_weight_gradient(Kernel *kernel, const Gather *forward)
         .x_plane = forward->rows.sources * forward->columns.sources,
         .y_plane = pool ? shape_plane(pool->out->shape) : forward->rows.positions * forward->columns.positions,
     };
-    int64_t most_taps = kernel->registers / 2;
+    Int most_taps = kernel->registers / 2;
     Tile tile = pool ? choose_pooled_tile(forward, pool, kernel->registers)
         : choose_gradient_tile(forward, forward->columns.taps < most_taps ? forward->columns.taps : most_taps, kernel->registers);
     Axis columns = pool ? window_columns(forward, pool) : forward->columns;
     split_columns(&columns, pool ? 1 : GRADIENT_COLUMNS, &text.runs);
 
     open_groups(kernel, forward->groups);
-    kernel_line(kernel, "const vec *in = x + group * %lldL;", (long long)(forward->summed * text.x_plane));
-    kernel_line(kernel, "const vec *from = dy + group * %lldL;", (long long)(forward->tiled * text.y_plane));
-    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", (long long)forward->group_step);
+    kernel_line(kernel, "const vec *in = x + group * %lldL;", (forward->summed * text.x_plane));
+    kernel_line(kernel, "const vec *from = dy + group * %lldL;", (forward->tiled * text.y_plane));
+    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
     if (pool)
-        kernel_line(kernel, "const vec *noted = aux + group * %lldL;", (long long)(forward->tiled * text.y_plane));
+        kernel_line(kernel, "const vec *noted = aux + group * %lldL;", (forward->tiled * text.y_plane));
     if (pool && !has_whole_windows(forward, pool))
-        kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", (long long)forward->columns.sources);
-    int64_t whole = forward->tiled / tile.outs * tile.outs;
+        kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", forward->columns.sources);
+    Int whole = forward->tiled / tile.outs * tile.outs;
     gradient_channels(&text, tile, 0, whole);
     gradient_channels(&text, (Tile){ forward->tiled - whole, tile.ins, tile.taps }, whole, forward->tiled);
     kernel_line(kernel, "}");
 }
 
-void emit_bias_gradient(Kernel *kernel, int64_t channels, int64_t positions)
+void emit_bias_gradient(Kernel *kernel, Int channels, Int positions)
 {
     long long whole = positions / 4 * 4;
-    kernel_line(kernel, "for (int o = 0; o < %lld; o++) {", (long long)channels);
-    kernel_line(kernel, "const vec *d = dy + o * %lld;", (long long)positions);
+    kernel_line(kernel, "for (int o = 0; o < %lld; o++) {", channels);
+    kernel_line(kernel, "const vec *d = dy + o * %lld;", positions);
     kernel_line(kernel, "vec a0 = { 0 }, a1 = { 0 }, a2 = { 0 }, a3 = { 0 };");
     if (whole) {
         kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", whole);

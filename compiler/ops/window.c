@@ -5,7 +5,7 @@
  */
 #include "window.h"
 
-static int64_t arg_or(const Node *node, int arg, int axis, int64_t otherwise)
+static Int arg_or(const Node *node, int arg, int axis, Int otherwise)
 {
     return arg < 0 ? otherwise : node->args[arg].integer[axis];
 }
@@ -18,7 +18,7 @@ static void set_padding(Window *window, const Node *node, int arg, int axis)
     if (word == NULL) {
         window->before = window->after = node->args[arg].integer[axis];
     } else if (word == intern("same")) {
-        int64_t total = window_extent(*window) - 1;
+        Int total = window_extent(*window) - 1;
         window->before = total / 2;
         window->after = total - window->before;
     }
@@ -36,49 +36,49 @@ Window node_window(const Node *node, WindowArgs args, int axis)
     return window;
 }
 
-int64_t window_extent(Window window)
+Int window_extent(Window window)
 {
     return window.dilation * (window.kernel - 1) + 1;
 }
 
-int64_t window_places(Window window, int64_t input)
+Int window_places(Window window, Int input)
 {
-    int64_t slack = input + window.before + window.after - window_extent(window);
+    Int slack = input + window.before + window.after - window_extent(window);
     if (window.ceil_mode)
         slack += window.stride - 1;
     if (slack < 0)
         return 0;
-    int64_t places = slack / window.stride + 1;
+    Int places = slack / window.stride + 1;
     if (window.ceil_mode && (places - 1) * window.stride >= input + window.before)
         places--;
     return places;
 }
 
 /* "4 + 2*1 = 6 rows" says where the padded size comes from. */
-static void report_too_large(const Node *node, Window window, int64_t input, int axis, int kernel_arg)
+static void report_too_large(const Node *node, Window window, Int input, int axis, int kernel_arg)
 {
     const char *along = axis == 0 ? "rows" : "columns";
-    int64_t padded = input + window.before + window.after;
+    Int padded = input + window.before + window.after;
     Diagnostic *d = node_error(node, "window-too-large", node->args[kernel_arg].span,
                                "%s: padded input %lld is smaller than the window %lld",
-                               node->op->name, (long long)padded, (long long)window_extent(window));
+                               node->op->name, padded, window_extent(window));
     if (window.dilation > 1)
-        diag_caption(d, "%lld taps, dilation %lld: spans %lld %s", (long long)window.kernel,
-                     (long long)window.dilation, (long long)window_extent(window), along);
+        diag_caption(d, "%lld taps, dilation %lld: spans %lld %s", window.kernel,
+                     window.dilation, window_extent(window), along);
     else
-        diag_caption(d, "%lld %s", (long long)window.kernel, along);
+        diag_caption(d, "%lld %s", window.kernel, along);
     if (input == 1)
         along = axis == 0 ? "row" : "column";
     diag_note(d, "the input %s has %lld %s, padded by %lld and %lld",
-              shape_text(input_shape(node)), (long long)input, along,
-              (long long)window.before, (long long)window.after);
+              shape_text(input_shape(node)), input, along,
+              window.before, window.after);
     node_derivation(d, node->inputs.items[0]);
 }
 
-bool infer_places(const Node *node, const Window window[2], int kernel_arg, int64_t *rows, int64_t *columns)
+bool infer_places(const Node *node, const Window window[2], int kernel_arg, Int *rows, Int *columns)
 {
     Shape in = input_shape(node);
-    int64_t places[2];
+    Int places[2];
     for (int axis = 0; axis < 2; axis++) {
         places[axis] = window_places(window[axis], in.dim[1 + axis]);
         if (places[axis] < 1) {
@@ -99,8 +99,8 @@ bool padding_at_most_half(const Node *node, WindowArgs args)
             continue;
         Diagnostic *d = node_error(node, "argument-range", node->args[args.padding].span,
                                    "%s: padding %lld is more than half of kernel_size %lld", node->op->name,
-                                   (long long)window.before, (long long)window.kernel);
-        diag_caption(d, "0 to %lld", (long long)(window.kernel / 2));
+                                   window.before, window.kernel);
+        diag_caption(d, "0 to %lld", (window.kernel / 2));
         return false;
     }
     return true;

@@ -8,8 +8,8 @@
 
 /* A window along one axis.  Sizes in elements of that axis. */
 typedef struct Window {
-    int64_t kernel, stride, dilation;
-    int64_t before, after;      /* padding at the two ends */
+    Int kernel, stride, dilation;
+    Int before, after;      /* padding at the two ends */
     bool ceil_mode;             /* a last window that hangs over the end counts, if it starts inside */
 } Window;
 
@@ -20,12 +20,12 @@ typedef struct WindowArgs { int kernel_size, stride, padding, dilation, ceil_mod
 /* The window along `axis` (0 rows, 1 columns) as the node's arguments give it. */
 Window node_window(const Node *node, WindowArgs args, int axis);
 
-int64_t window_extent(Window window);                   /* dilation * (kernel - 1) + 1 */
-int64_t window_places(Window window, int64_t input);    /* < 1: it does not fit */
+Int window_extent(Window window);                   /* dilation * (kernel - 1) + 1 */
+Int window_places(Window window, Int input);    /* < 1: it does not fit */
 
 /* Sets *rows and *columns from a [c, h, w] input; reports window-too-large and
  * gives false when either would be less than one. */
-bool infer_places(const Node *node, const Window window[2], int kernel_arg, int64_t *rows, int64_t *columns);
+bool infer_places(const Node *node, const Window window[2], int kernel_arg, Int *rows, Int *columns);
 
 /* PyTorch refuses pools whose padding exceeds half the window: such a window
  * could lie wholly in the padding. */

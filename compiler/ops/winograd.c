@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-int64_t winograd_outputs(int64_t taps)
+Int winograd_outputs(Int taps)
 {
     return taps == 3 || taps == 5 ? POINTS + 1 - taps : 0;
 }
@@ -26,17 +26,17 @@ bool winograd_fits(const Gather *gather)
     return is_plain_gather(gather) && gather->rows.taps == gather->columns.taps && winograd_outputs(gather->rows.taps);
 }
 
-int64_t to_odd(int64_t count)
+Int to_odd(Int count)
 {
     return count | 1;
 }
 
 /* Taps of all positions that read a source. */
-static int64_t count_taps(const Axis *axis)
+static Int count_taps(const Axis *axis)
 {
-    int64_t count = 0;
-    for (int64_t p = 0; p < axis->positions; p++)
-        for (int64_t tap = 0; tap < axis->taps; tap++)
+    Int count = 0;
+    for (Int p = 0; p < axis->positions; p++)
+        for (Int tap = 0; tap < axis->taps; tap++)
             count += axis_source(axis, p, tap) >= 0;
     return count;
 }
@@ -48,7 +48,7 @@ double direct_work(const Gather *gather)
 
 Axis winograd_tiles(const Axis *axis)
 {
-    int64_t outputs = winograd_outputs(axis->taps);
+    Int outputs = winograd_outputs(axis->taps);
     return (Axis){
         .sources = axis->sources, .positions = (axis->positions + outputs - 1) / outputs, .taps = POINTS,
         .stride = outputs, .dilation = 1, .before = axis->before,
@@ -66,15 +66,15 @@ void split_tiles(const Axis *axis, RunList *runs)
     push(runs, ((Run){ tiles.positions - 1, 1, 1 }));
 }
 
-int64_t rows_of_tiles(const Axis *rows, int64_t size, int64_t most)
+Int rows_of_tiles(const Axis *rows, Int size, Int most)
 {
-    int64_t count = rows->positions;
+    Int count = rows->positions;
     while (count > 1 && (rows->positions % count || count * size > most))
         count--;
     return count;
 }
 
-Gather point_product(const Gather *gather, int64_t tiles)
+Gather point_product(const Gather *gather, Int tiles)
 {
     Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
     all.sources = all.positions = tiles;
@@ -83,8 +83,8 @@ Gather point_product(const Gather *gather, int64_t tiles)
 
 void open_tiles(Kernel *kernel, const Axis *columns, Run run)
 {
-    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
-    kernel_line(kernel, "const int tile = (row - top) * %lld + column;", (long long)columns->positions);
+    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", run.start, (run.start + run.count));
+    kernel_line(kernel, "const int tile = (row - top) * %lld + column;", columns->positions);
 }
 
 /* The text with names for T and F: patterns, in which * is the digit that follows. */
@@ -115,65 +115,65 @@ static void emit_turn(Kernel *kernel, const char *to, const char *from)
         kernel_line(kernel, "%s", with_names(lines[i], to, from));
 }
 
-void emit_unturn(Kernel *kernel, const char *to, int64_t first, const char *from, int64_t taps, int64_t outputs)
+void emit_unturn(Kernel *kernel, const char *to, Int first, const char *from, Int taps, Int outputs)
 {
     static const char *const lines[] = { "F0 + (F1 + F2) + (F3 + F4)", "(F1 - F2) + 2 * (F3 - F4)", "(F1 + F2) + 4 * (F3 + F4)",
                                          "(F1 - F2) + 8 * (F3 - F4)", "(F1 + F2) + 16 * (F3 + F4)" };
-    for (int64_t i = 0; i < outputs; i++) {
+    for (Int i = 0; i < outputs; i++) {
         const char *line = format("vec T = %s%s;", lines[i], i == POINTS - taps ? " + F5" : "");
-        kernel_line(kernel, "%s", with_names(line, format("%s%lld", to, (long long)(first + i)), from));
+        kernel_line(kernel, "%s", with_names(line, format("%s%lld", to, (first + i)), from));
     }
 }
 
-void declare_column(Kernel *kernel, const char *name, int64_t column, int64_t count)
+void declare_column(Kernel *kernel, const char *name, Int column, Int count)
 {
     Text names = { 0 };
-    for (int64_t i = 0; i < count; i++)
-        text_add(&names, "%s%s%lld_%lld", i ? ", " : "", name, (long long)column, (long long)i);
+    for (Int i = 0; i < count; i++)
+        text_add(&names, "%s%s%lld_%lld", i ? ", " : "", name, column, i);
     kernel_line(kernel, "vec %s;", text_chars(&names));
 }
 
-static void turn_column(Kernel *kernel, int64_t j, int64_t at, Place source)
+static void turn_column(Kernel *kernel, Int j, Int at, Place source)
 {
     declare_column(kernel, "t", j, POINTS);
     kernel_line(kernel, "{");
-    for (int64_t i = 0; i < POINTS; i++)
-        kernel_line(kernel, "const vec d%lld = %s;", (long long)i, format(source.text, (long long)i, (long long)(at * source.step)));
+    for (Int i = 0; i < POINTS; i++)
+        kernel_line(kernel, "const vec d%lld = %s;", i, format(source.text, i, (at * source.step)));
     emit_turn(kernel, "u*", "d*");
-    for (int64_t i = 0; i < POINTS; i++)
-        kernel_line(kernel, "t%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
+    for (Int i = 0; i < POINTS; i++)
+        kernel_line(kernel, "t%lld_%lld = u%lld;", j, i, i);
     kernel_line(kernel, "}");
 }
 
 /* `source`: the texts of six sources, NULL in the padding; their values are points `first` and on. */
-static void turn_row(Kernel *kernel, const char *const source[], Place value, int64_t first)
+static void turn_row(Kernel *kernel, const char *const source[], Place value, Int first)
 {
     kernel_line(kernel, "{");
-    for (int64_t j = 0; j < POINTS; j++)
-        kernel_line(kernel, "const vec d%lld = %s;", (long long)j, source[j] ? source[j] : "{ 0 }");
+    for (Int j = 0; j < POINTS; j++)
+        kernel_line(kernel, "const vec d%lld = %s;", j, source[j] ? source[j] : "{ 0 }");
     emit_turn(kernel, "u*", "d*");
-    for (int64_t j = 0; j < POINTS; j++)
-        kernel_line(kernel, "%s = u%lld;", format(value.text, (long long)((first + j) * value.step)), (long long)j);
+    for (Int j = 0; j < POINTS; j++)
+        kernel_line(kernel, "%s = u%lld;", format(value.text, ((first + j) * value.step)), j);
     kernel_line(kernel, "}");
 }
 
-void emit_turn_row(Kernel *kernel, const Axis *tiles, int64_t start, const char *source, Place value)
+void emit_turn_row(Kernel *kernel, const Axis *tiles, Int start, const char *source, Place value)
 {
     const char *texts[POINTS];
-    for (int64_t j = 0; j < POINTS; j++)
-        texts[j] = axis_source(tiles, start, j) < 0 ? NULL : format(source, (long long)(axis_source(tiles, start, j) - first_source(tiles, start)));
+    for (Int j = 0; j < POINTS; j++)
+        texts[j] = axis_source(tiles, start, j) < 0 ? NULL : format(source, (axis_source(tiles, start, j) - first_source(tiles, start)));
     turn_row(kernel, texts, value, 0);
 }
 
-void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place source, Place value)
+void emit_turn_tile(Kernel *kernel, const Axis *tiles, Int start, Place source, Place value)
 {
     const char *texts[POINTS];
-    for (int64_t j = 0; j < POINTS; j++)
+    for (Int j = 0; j < POINTS; j++)
         if (axis_source(tiles, start, j) >= 0)
             turn_column(kernel, j, axis_source(tiles, start, j) - first_source(tiles, start), source);
-    for (int64_t i = 0; i < POINTS; i++) {
-        for (int64_t j = 0; j < POINTS; j++)
-            texts[j] = axis_source(tiles, start, j) < 0 ? NULL : format("t%lld_%lld", (long long)j, (long long)i);
+    for (Int i = 0; i < POINTS; i++) {
+        for (Int j = 0; j < POINTS; j++)
+            texts[j] = axis_source(tiles, start, j) < 0 ? NULL : format("t%lld_%lld", j, i);
         turn_row(kernel, texts, value, i * POINTS);
     }
 }
@@ -181,53 +181,53 @@ void emit_turn_tile(Kernel *kernel, const Axis *tiles, int64_t start, Place sour
 /* The points but infinity, and what the turns of sources and outputs leave to the taps there. */
 static const double points[] = { 0, 1, -1, 2, -2 }, left[] = { 1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24 };
 
-double winograd_factor(int64_t point, int64_t tap, int64_t taps)
+double winograd_factor(Int point, Int tap, Int taps)
 {
     return point == POINTS - 1 ? tap == taps - 1 : left[point] * pow(points[point], (double)tap);
 }
 
 /* Every other tap from `first`, the next times `factor`, the one after times its square, added up. */
-static const char *add_taps(const char *const tap[], int64_t taps, int64_t first, int64_t scale, int64_t factor)
+static const char *add_taps(const char *const tap[], Int taps, Int first, Int scale, Int factor)
 {
     Text sum = { 0 };
-    for (int64_t i = first; i < taps; i += 2, scale *= factor)
+    for (Int i = first; i < taps; i += 2, scale *= factor)
         if (tap[i])
-            text_add(&sum, "%s%s%s", sum.length ? " + " : "", scale == 1 ? "" : format("%lld * ", (long long)scale), tap[i]);
+            text_add(&sum, "%s%s%s", sum.length ? " + " : "", scale == 1 ? "" : format("%lld * ", scale), tap[i]);
     return sum.length ? text_chars(&sum) : "{ 0 }";
 }
 
-void emit_turn_taps(Kernel *kernel, const char *const tap[], int64_t taps)
+void emit_turn_taps(Kernel *kernel, const char *const tap[], Int taps)
 {
     kernel_line(kernel, "const vec even = %s, odd = %s, even2 = %s, odd2 = %s;", add_taps(tap, taps, 0, 1, 1), add_taps(tap, taps, 1, 1, 1),
                 add_taps(tap, taps, 0, 1, 4), add_taps(tap, taps, 1, 2, 4));
     const char *at[] = { tap[0], "(even + odd)", "(even - odd)", "(even2 + odd2)", "(even2 - odd2)" };
-    for (int64_t point = 0; point < POINTS - 1; point++)
-        kernel_line(kernel, "const vec g%lld = %s * (real)%.17g;", (long long)point, at[point], left[point]);
+    for (Int point = 0; point < POINTS - 1; point++)
+        kernel_line(kernel, "const vec g%lld = %s * (real)%.17g;", point, at[point], left[point]);
     kernel_line(kernel, "const vec g%d = %s;", POINTS - 1, tap[taps - 1] ? tap[taps - 1] : "{ 0 }");
 }
 
 /* Of a row: the last output alone takes the last value. */
-static int64_t values_needed(int64_t taps, int64_t inside)
+static Int values_needed(Int taps, Int inside)
 {
     return POINTS - (inside < winograd_outputs(taps));
 }
 
-void emit_unturn_tile(Kernel *kernel, Place product, int64_t taps, int64_t inside)
+void emit_unturn_tile(Kernel *kernel, Place product, Int taps, Int inside)
 {
-    int64_t outputs = winograd_outputs(taps);
-    for (int64_t j = 0; j < values_needed(taps, inside); j++) {
+    Int outputs = winograd_outputs(taps);
+    for (Int j = 0; j < values_needed(taps, inside); j++) {
         declare_column(kernel, "s", j, outputs);
         kernel_line(kernel, "{");
-        for (int64_t i = 0; i < POINTS; i++)
-            kernel_line(kernel, "const vec m%lld = %s;", (long long)i, format(product.text, (long long)((i * POINTS + j) * product.step)));
+        for (Int i = 0; i < POINTS; i++)
+            kernel_line(kernel, "const vec m%lld = %s;", i, format(product.text, ((i * POINTS + j) * product.step)));
         emit_unturn(kernel, "u", 0, "m*", taps, outputs);
-        for (int64_t i = 0; i < outputs; i++)
-            kernel_line(kernel, "s%lld_%lld = u%lld;", (long long)j, (long long)i, (long long)i);
+        for (Int i = 0; i < outputs; i++)
+            kernel_line(kernel, "s%lld_%lld = u%lld;", j, i, i);
         kernel_line(kernel, "}");
     }
 }
 
-void emit_unturn_row(Kernel *kernel, const char *to, int64_t first, int64_t i, int64_t taps, int64_t inside)
+void emit_unturn_row(Kernel *kernel, const char *to, Int first, Int i, Int taps, Int inside)
 {
-    emit_unturn(kernel, to, first, format("s*_%lld", (long long)i), taps, inside);
+    emit_unturn(kernel, to, first, format("s*_%lld", i), taps, inside);
 }

@@ -27,9 +27,9 @@ typedef struct Winograd {
     bool flipped;               /* the taps are the weight's from the last on */
     const Node *pool;
     Axis rows, columns;         /* of tiles */
-    int64_t strip, tiles;       /* rows of tiles at a time; tiles in them */
-    int64_t line;               /* elements of a row of filters: the summed channels, filled up to whole vectors */
-    int64_t filter_point, value_point, product_point;   /* from a point to the next: elements, vectors, vectors */
+    Int strip, tiles;       /* rows of tiles at a time; tiles in them */
+    Int line;               /* elements of a row of filters: the summed channels, filled up to whole vectors */
+    Int filter_point, value_point, product_point;   /* from a point to the next: elements, vectors, vectors */
     RunList runs;               /* tiles of a row whose sources and outputs lie alike */
 } Winograd;
 
@@ -54,7 +54,7 @@ static Gather forwards_gather(const Gather *gather, const Node *pool)
     return forward;
 }
 
-static int64_t filter_elements(const Winograd *winograd)
+static Int filter_elements(const Winograd *winograd)
 {
     return POINTS_OF_BOTH * winograd->filter_point;
 }
@@ -65,7 +65,7 @@ static Winograd plan_winograd(const Gather *gather, int lanes)
         .gather = gather, .rows = winograd_tiles(&gather->rows), .columns = winograd_tiles(&gather->columns),
         .line = (gather->summed + lanes - 1) / lanes * lanes,
     };
-    int64_t column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions * lanes * (int64_t)sizeof(float);
+    Int column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions * lanes * (Int)sizeof(float);
     winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
     winograd.tiles = winograd.strip * winograd.columns.positions;
     winograd.filter_point = to_odd(gather->tiled * winograd.line / lanes) * lanes;
@@ -86,18 +86,18 @@ static bool is_worth_it(const Winograd *winograd, int lanes)
 /* A pool's windows are rows and columns of one tile. */
 static bool pool_fits(const Gather *gather, const Node *pool)
 {
-    int64_t outputs = winograd_outputs(gather->rows.taps);
+    Int outputs = winograd_outputs(gather->rows.taps);
     return !pool || (outputs % pooled_rows(pool) == 0 && outputs % pooled_columns(pool) == 0);
 }
 
-int64_t winograd_work(const Gather *gather, const Node *pool, int lanes)
+Int winograd_work(const Gather *gather, const Node *pool, int lanes)
 {
     if (!winograd_fits(gather) || !pool_fits(gather, pool))
         return 0;
     Gather forward = forwards_gather(gather, pool);
     Winograd winograd = plan_winograd(&forward, lanes);
-    int64_t vectors = filter_elements(&winograd) / lanes + POINTS_OF_BOTH * (winograd.value_point + winograd.product_point);
-    if (vectors > MOST_BYTES / (lanes * (int64_t)sizeof(float)) || !is_worth_it(&winograd, lanes))
+    Int vectors = filter_elements(&winograd) / lanes + POINTS_OF_BOTH * (winograd.value_point + winograd.product_point);
+    if (vectors > MOST_BYTES / (lanes * (Int)sizeof(float)) || !is_worth_it(&winograd, lanes))
         return 0;
     return vectors;
 }
@@ -110,37 +110,37 @@ static void load_filters(const Winograd *winograd)
     Kernel *kernel = winograd->kernel;
     const Gather *gather = winograd->gather;
     long long window = gather->rows.taps * gather->columns.taps, summed = gather->summed;
-    kernel_line(kernel, "const real *from = weight + t * %lldL + n * %lldL;", (long long)gather->tiled_step, (long long)gather->summed_step);
+    kernel_line(kernel, "const real *from = weight + t * %lldL + n * %lldL;", gather->tiled_step, gather->summed_step);
     kernel_line(kernel, "const int count = %lld - n < LANES ? %lld - n : LANES;", summed, summed);
     kernel_line(kernel, "vec f[%lld] = { { 0 } };", window);
     kernel_line(kernel, "for (int lane = 0; lane < count; lane++)");
     kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", window);
     kernel_line(kernel, "        f[%s][lane] = from[lane * %lldL + k];", winograd->flipped ? format("%lld - k", window - 1) : "k",
-                (long long)gather->summed_step);
+                gather->summed_step);
 }
 
-static void turn_filter_column(Kernel *kernel, int64_t j, int64_t taps)
+static void turn_filter_column(Kernel *kernel, Int j, Int taps)
 {
     const char *tap[POINTS];
-    for (int64_t i = 0; i < taps; i++)
-        tap[i] = format("f[%lld]", (long long)(i * taps + j));
+    for (Int i = 0; i < taps; i++)
+        tap[i] = format("f[%lld]", (i * taps + j));
     declare_column(kernel, "h", j, POINTS);
     kernel_line(kernel, "{");
     emit_turn_taps(kernel, tap, taps);
-    for (int64_t i = 0; i < POINTS; i++)
-        kernel_line(kernel, "h%lld_%lld = g%lld;", (long long)j, (long long)i, (long long)i);
+    for (Int i = 0; i < POINTS; i++)
+        kernel_line(kernel, "h%lld_%lld = g%lld;", j, i, i);
     kernel_line(kernel, "}");
 }
 
-static void turn_filter_row(Kernel *kernel, int64_t i, int64_t taps, int64_t point)
+static void turn_filter_row(Kernel *kernel, Int i, Int taps, Int point)
 {
     const char *tap[POINTS];
-    for (int64_t j = 0; j < taps; j++)
-        tap[j] = format("h%lld_%lld", (long long)j, (long long)i);
+    for (Int j = 0; j < taps; j++)
+        tap[j] = format("h%lld_%lld", j, i);
     kernel_line(kernel, "{");
     emit_turn_taps(kernel, tap, taps);
-    for (int64_t j = 0; j < POINTS; j++)
-        kernel_line(kernel, "*(loose_vec *)(to + %lldL) = g%lld;", (long long)((i * POINTS + j) * point), (long long)j);
+    for (Int j = 0; j < POINTS; j++)
+        kernel_line(kernel, "*(loose_vec *)(to + %lldL) = g%lld;", ((i * POINTS + j) * point), j);
     kernel_line(kernel, "}");
 }
 
@@ -149,13 +149,13 @@ static void turn_filters(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel;
     const Gather *gather = winograd->gather;
-    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", (long long)gather->tiled);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n += LANES) {", (long long)gather->summed);
+    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", gather->tiled);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n += LANES) {", gather->summed);
     load_filters(winograd);
-    for (int64_t j = 0; j < gather->columns.taps; j++)
+    for (Int j = 0; j < gather->columns.taps; j++)
         turn_filter_column(kernel, j, gather->rows.taps);
-    kernel_line(kernel, "real *to = filters + t * %lldL + n;", (long long)winograd->line);
-    for (int64_t i = 0; i < POINTS; i++)
+    kernel_line(kernel, "real *to = filters + t * %lldL + n;", winograd->line);
+    for (Int i = 0; i < POINTS; i++)
         turn_filter_row(kernel, i, gather->columns.taps, winograd->filter_point);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
@@ -169,18 +169,18 @@ static void turn_sources(const Winograd *winograd)
     Kernel *kernel = winograd->kernel;
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
     bool inside = every_tap_lies_inside(rows);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", (long long)winograd->gather->summed);
-    kernel_line(kernel, "const vec *plane = %s + n * %lldL;", winograd->gather->in, (long long)(rows->sources * columns->sources));
-    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
-    for (int64_t i = 0; i < POINTS; i++) {
-        const char *at = format("row * %lld + %lld", (long long)rows->stride, (long long)(i - rows->before));
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", winograd->gather->summed);
+    kernel_line(kernel, "const vec *plane = %s + n * %lldL;", winograd->gather->in, (rows->sources * columns->sources));
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
+    for (Int i = 0; i < POINTS; i++) {
+        const char *at = format("row * %lld + %lld", rows->stride, (i - rows->before));
         kernel_line(kernel, inside ? "const vec *line%lld = plane + (%s) * %lld;" : "const vec *line%lld = (unsigned)(%s) < %lld ? plane + (%s) * %lld : zeros;",
-                    (long long)i, at, (long long)(inside ? columns->sources : rows->sources), at, (long long)columns->sources);
+                    i, at, (inside ? columns->sources : rows->sources), at, columns->sources);
     }
     for (int r = 0; r < winograd->runs.count; r++) {
         open_tiles(kernel, columns, winograd->runs.items[r]);
-        kernel_line(kernel, "const int source = column * %lld;", (long long)columns->stride);
-        kernel_line(kernel, "vec *to = values + n * %lldL + tile;", (long long)winograd->tiles);
+        kernel_line(kernel, "const int source = column * %lld;", columns->stride);
+        kernel_line(kernel, "vec *to = values + n * %lldL + tile;", winograd->tiles);
         emit_turn_tile(kernel, columns, winograd->runs.items[r].start, (Place){ "line%lld[source + %lld]", 1 },
                        (Place){ "to[%lldL]", winograd->value_point });
         kernel_line(kernel, "}");
@@ -201,40 +201,40 @@ static void multiply(const Winograd *winograd)
     product.tiled_step = winograd->line;
     product.summed_step = 1;
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
-    kernel_line(kernel, "const vec *in = values + point * %lldL;", (long long)winograd->value_point);
-    kernel_line(kernel, "const real *weights = filters + point * %lldL;", (long long)winograd->filter_point);
-    kernel_line(kernel, "vec *out = products + point * %lldL;", (long long)winograd->product_point);
+    kernel_line(kernel, "const vec *in = values + point * %lldL;", winograd->value_point);
+    kernel_line(kernel, "const real *weights = filters + point * %lldL;", winograd->filter_point);
+    kernel_line(kernel, "vec *out = products + point * %lldL;", winograd->product_point);
     emit_product(kernel, &product);
     kernel_line(kernel, "}");
 }
 
 /* -------------------------------------------------------------- outputs */
 
-static void store_row(const Winograd *winograd, int64_t i, int64_t inside)
+static void store_row(const Winograd *winograd, Int i, Int inside)
 {
     Kernel *kernel = winograd->kernel;
     const Gather *gather = winograd->gather;
-    kernel_line(kernel, "vec *to = %s + (t * %lldL + row * %lld + %lld) * %lldL + column * %lld;", gather->out, (long long)gather->rows.positions,
-                (long long)winograd->rows.stride, (long long)i, (long long)gather->columns.positions, (long long)winograd->columns.stride);
+    kernel_line(kernel, "vec *to = %s + (t * %lldL + row * %lld + %lld) * %lldL + column * %lld;", gather->out, gather->rows.positions,
+                winograd->rows.stride, i, gather->columns.positions, winograd->columns.stride);
     if (kernel->finish_operands || kernel->sums)
         kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
-    for (int64_t j = 0; j < inside; j++)
-        kernel_store(kernel, format("to[%lld]", (long long)j), format("at + %lld", (long long)j),
-                     format("%sa0_%lld%s", gather->accumulate ? format("to[%lld] + ", (long long)j) : "", (long long)j, gather->bias ? " + term" : ""));
+    for (Int j = 0; j < inside; j++)
+        kernel_store(kernel, format("to[%lld]", j), format("at + %lld", j),
+                     format("%sa0_%lld%s", gather->accumulate ? format("to[%lld] + ", j) : "", j, gather->bias ? " + term" : ""));
     if (kernel->sums)
         add_gradient_sums(kernel, "t", 0, inside);
 }
 
 /* The tile's rows from i on, as many as a window of the pool has, are a window's sums: pooled, not stored. */
-static void pool_rows(const Winograd *winograd, int64_t i, int64_t inside)
+static void pool_rows(const Winograd *winograd, Int i, Int inside)
 {
     Kernel *kernel = winograd->kernel;
-    int64_t rows = pooled_rows(winograd->pool);
-    for (int64_t r = 0; winograd->gather->bias && r < rows; r++)
-        for (int64_t j = 0; j < inside; j++)
-            kernel_line(kernel, "a0_%lld += term;", (long long)(r * inside + j));
-    kernel_line(kernel, "const int first = row * %lld + %lld, left = column * %lld;", (long long)winograd->rows.stride, (long long)i,
-                (long long)winograd->columns.stride);
+    Int rows = pooled_rows(winograd->pool);
+    for (Int r = 0; winograd->gather->bias && r < rows; r++)
+        for (Int j = 0; j < inside; j++)
+            kernel_line(kernel, "a0_%lld += term;", (r * inside + j));
+    kernel_line(kernel, "const int first = row * %lld + %lld, left = column * %lld;", winograd->rows.stride, i,
+                winograd->columns.stride);
     kernel_line(kernel, "{");
     kernel_line(kernel, "const int row = first, column = left;");
     emit_pooled_tile(kernel, winograd->pool, "t", 1, inside);
@@ -244,16 +244,16 @@ static void pool_rows(const Winograd *winograd, int64_t i, int64_t inside)
 static void unturn_tile(const Winograd *winograd, Run run)
 {
     Kernel *kernel = winograd->kernel;
-    int64_t taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), rows = winograd->pool ? pooled_rows(winograd->pool) : 1;
-    int64_t left = winograd->gather->columns.positions - run.start * outputs, inside = left < outputs ? left : outputs;
+    Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), rows = winograd->pool ? pooled_rows(winograd->pool) : 1;
+    Int left = winograd->gather->columns.positions - run.start * outputs, inside = left < outputs ? left : outputs;
     bool partial = winograd->gather->rows.positions % outputs;
     open_tiles(kernel, &winograd->columns, run);
-    kernel_line(kernel, "const vec *from = products + t * %lldL + tile;", (long long)winograd->tiles);
+    kernel_line(kernel, "const vec *from = products + t * %lldL + tile;", winograd->tiles);
     emit_unturn_tile(kernel, (Place){ "from[%lldL]", winograd->product_point }, taps, inside);
-    for (int64_t i = 0; i < outputs; i += rows) {
-        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %lld) {" : "{", (long long)outputs, (long long)i,
-                    (long long)winograd->gather->rows.positions);
-        for (int64_t r = 0; r < rows; r++)
+    for (Int i = 0; i < outputs; i += rows) {
+        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i,
+                    winograd->gather->rows.positions);
+        for (Int r = 0; r < rows; r++)
             emit_unturn_row(kernel, "a0_", r * inside, i + r, taps, inside);
         (winograd->pool ? pool_rows : store_row)(winograd, i, inside);
         kernel_line(kernel, "}");
@@ -264,10 +264,10 @@ static void unturn_tile(const Winograd *winograd, Run run)
 static void unturn_products(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel;
-    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", (long long)winograd->gather->tiled);
+    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", winograd->gather->tiled);
     if (winograd->gather->bias)
         kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->gather->bias);
-    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", (long long)winograd->strip);
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
     for (int r = 0; r < winograd->runs.count; r++)
         unturn_tile(winograd, winograd->runs.items[r]);
     kernel_line(kernel, "}");
@@ -283,12 +283,12 @@ void emit_winograd(Kernel *kernel, const Gather *whole)
     winograd.pool = kernel->pool;
     split_tiles(&gather.columns, &winograd.runs);
     if (!every_tap_lies_inside(&winograd.rows))
-        kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", (long long)winograd.columns.sources);
+        kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
     kernel_line(kernel, "real *filters = (real *)work;");
-    kernel_line(kernel, "vec *values = work + %lldL, *products = values + %lldL;", (long long)(filter_elements(&winograd) / kernel->lanes),
-                (long long)(POINTS_OF_BOTH * winograd.value_point));
+    kernel_line(kernel, "vec *values = work + %lldL, *products = values + %lldL;", (filter_elements(&winograd) / kernel->lanes),
+                (POINTS_OF_BOTH * winograd.value_point));
     turn_filters(&winograd);
-    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", (long long)winograd.rows.positions, (long long)winograd.strip);
+    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions, winograd.strip);
     turn_sources(&winograd);
     multiply(&winograd);
     unturn_products(&winograd);

@@ -26,8 +26,8 @@ typedef struct Winograd {
     const Gather *forward;
     Axis columns;               /* of tiles: their stride is how many gradients each has */
     RunList runs;
-    int64_t places, room;       /* tiles of a gradient's plane, and of a source's with its padding */
-    int64_t outs;               /* channels of gradients that are turned at a time */
+    Int places, room;       /* tiles of a gradient's plane, and of a source's with its padding */
+    Int outs;               /* channels of gradients that are turned at a time */
 } Winograd;
 
 static Winograd plan_gradient(const Gather *forward, int lanes)
@@ -35,7 +35,7 @@ static Winograd plan_gradient(const Gather *forward, int lanes)
     Winograd winograd = { .forward = forward, .columns = winograd_tiles(&forward->columns) };
     winograd.places = forward->rows.positions * winograd.columns.positions;
     winograd.room = (forward->rows.positions + forward->rows.taps - 1) * winograd.columns.positions;
-    int64_t fit = BLOCK_BYTES / (POINTS * winograd.places * lanes * (int64_t)sizeof(float));
+    Int fit = BLOCK_BYTES / (POINTS * winograd.places * lanes * (Int)sizeof(float));
     winograd.outs = fit < forward->tiled ? fit / MOST_OUTS * MOST_OUTS + MOST_OUTS : forward->tiled;
     return winograd;
 }
@@ -50,37 +50,37 @@ static bool is_worth_it(const Winograd *winograd)
     return 1.1 * turned < direct;
 }
 
-int64_t winograd_gradient_work(const Gather *forward, int lanes)
+Int winograd_gradient_work(const Gather *forward, int lanes)
 {
     if (!is_plain_gather(forward) || !winograd_outputs(forward->columns.taps) || forward->rows.taps > POINTS)
         return 0;
     Winograd winograd = plan_gradient(forward, lanes);
-    int64_t vectors = POINTS * (least(MOST_INS, forward->summed) * winograd.room + least(winograd.outs, forward->tiled) * winograd.places);
-    return vectors <= MOST_BYTES / (lanes * (int64_t)sizeof(float)) && is_worth_it(&winograd) ? vectors : 0;
+    Int vectors = POINTS * (least(MOST_INS, forward->summed) * winograd.room + least(winograd.outs, forward->tiled) * winograd.places);
+    return vectors <= MOST_BYTES / (lanes * (Int)sizeof(float)) && is_worth_it(&winograd) ? vectors : 0;
 }
 
 /* -------------------------------------------------------------- turning */
 
 static void open_row_tiles(const Winograd *winograd, Run run)
 {
-    kernel_line(winograd->kernel, "for (int column = %lld; column < %lld; column++) {", (long long)run.start, (long long)(run.start + run.count));
-    kernel_line(winograd->kernel, "const int source = column * %lld;", (long long)winograd->columns.stride);
+    kernel_line(winograd->kernel, "for (int column = %lld; column < %lld; column++) {", run.start, (run.start + run.count));
+    kernel_line(winograd->kernel, "const int source = column * %lld;", winograd->columns.stride);
 }
 
 /* The values of `ins` channels from i on. */
-static void turn_sources(const Winograd *winograd, int64_t ins)
+static void turn_sources(const Winograd *winograd, Int ins)
 {
     Kernel *kernel = winograd->kernel;
     const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", (long long)ins);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)(rows->positions + rows->taps - 1));
-    kernel_line(kernel, "vec *to = values + n * %lldL + row * %lldL;", (long long)(POINTS * winograd->room), (long long)columns->positions);
-    kernel_line(kernel, "const int at = row - %lld;", (long long)rows->before);
-    kernel_line(kernel, "const vec *line = x + ((i + n) * %lldL + at) * %lld;", (long long)rows->sources, (long long)columns->sources);
-    kernel_line(kernel, "if (at < 0 || at >= %lld) {", (long long)rows->sources);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", ins);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (rows->positions + rows->taps - 1));
+    kernel_line(kernel, "vec *to = values + n * %lldL + row * %lldL;", (POINTS * winograd->room), columns->positions);
+    kernel_line(kernel, "const int at = row - %lld;", rows->before);
+    kernel_line(kernel, "const vec *line = x + ((i + n) * %lldL + at) * %lld;", rows->sources, columns->sources);
+    kernel_line(kernel, "if (at < 0 || at >= %lld) {", rows->sources);
     kernel_line(kernel, "for (int point = 0; point < %d; point++)", POINTS);
-    kernel_line(kernel, "    for (int column = 0; column < %lld; column++)", (long long)columns->positions);
-    kernel_line(kernel, "        to[point * %lldL + column] = (vec){ 0 };", (long long)winograd->room);
+    kernel_line(kernel, "    for (int column = 0; column < %lld; column++)", columns->positions);
+    kernel_line(kernel, "        to[point * %lldL + column] = (vec){ 0 };", winograd->room);
     kernel_line(kernel, "continue;");
     kernel_line(kernel, "}");
     for (int r = 0; r < winograd->runs.count; r++) {
@@ -96,20 +96,20 @@ static void turn_gradients(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel;
     const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
-    int64_t positions = winograd->forward->columns.positions;
+    Int positions = winograd->forward->columns.positions;
     kernel_line(kernel, "for (int o = begin; o < end; o++)");
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)rows->positions);
-    kernel_line(kernel, "vec *to = turned + (o - begin) * %lldL + row * %lldL;", (long long)(POINTS * winograd->places), (long long)columns->positions);
-    kernel_line(kernel, "const vec *line = dy + (o * %lldL + row) * %lld;", (long long)rows->positions, (long long)positions);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
+    kernel_line(kernel, "vec *to = turned + (o - begin) * %lldL + row * %lldL;", (POINTS * winograd->places), columns->positions);
+    kernel_line(kernel, "const vec *line = dy + (o * %lldL + row) * %lld;", rows->positions, positions);
     for (int r = 0; r < winograd->runs.count; r++) {
         Run run = winograd->runs.items[r];
         const char *tap[POINTS];
-        for (int64_t j = 0; j < columns->stride; j++)
-            tap[j] = run.start * columns->stride + j < positions ? format("line[source + %lld]", (long long)j) : NULL;
+        for (Int j = 0; j < columns->stride; j++)
+            tap[j] = run.start * columns->stride + j < positions ? format("line[source + %lld]", j) : NULL;
         open_row_tiles(winograd, run);
         emit_turn_taps(kernel, tap, columns->stride);
-        for (int64_t point = 0; point < POINTS; point++)
-            kernel_line(kernel, "to[%lldL + column] = g%lld;", (long long)(point * winograd->places), (long long)point);
+        for (Int point = 0; point < POINTS; point++)
+            kernel_line(kernel, "to[%lldL + column] = g%lld;", (point * winograd->places), point);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -121,24 +121,24 @@ static void turn_gradients(const Winograd *winograd)
 static void multiply(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
-    int64_t taps = winograd->forward->rows.taps, lines = tile.ins * taps;
+    Int taps = winograd->forward->rows.taps, lines = tile.ins * taps;
     Operands gradients = { .name = "d" }, values = { .name = "v" };
-    for (int64_t o = 0; o < tile.outs; o++)
-        push(&gradients.items, ((Value){ o, format("d[%lldL]", (long long)(o * POINTS * winograd->places)) }));
-    for (int64_t n = 0; n < lines; n++)
-        push(&values.items, ((Value){ n, format("v[%lldL]", (long long)(n / taps * POINTS * winograd->room + n % taps * winograd->columns.positions)) }));
+    for (Int o = 0; o < tile.outs; o++)
+        push(&gradients.items, ((Value){ o, format("d[%lldL]", (o * POINTS * winograd->places)) }));
+    for (Int n = 0; n < lines; n++)
+        push(&values.items, ((Value){ n, format("v[%lldL]", (n / taps * POINTS * winograd->room + n % taps * winograd->columns.positions)) }));
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS);
     kernel_line(kernel, "const vec *d = turned + ((o - begin) * %d + point) * %lldL, *v = values + point * %lldL;", POINTS,
-                (long long)winograd->places, (long long)winograd->room);
-    for (int64_t o = 0; o < tile.outs; o++)
-        for (int64_t n = 0; n < lines; n++)
-            kernel_line(kernel, "vec a%lld_%lld = { 0 };", (long long)o, (long long)n);
-    kernel_line(kernel, "for (int place = 0; place < %lld; place++, d++, v++) {", (long long)winograd->places);
+                winograd->places, winograd->room);
+    for (Int o = 0; o < tile.outs; o++)
+        for (Int n = 0; n < lines; n++)
+            kernel_line(kernel, "vec a%lld_%lld = { 0 };", o, n);
+    kernel_line(kernel, "for (int place = 0; place < %lld; place++, d++, v++) {", winograd->places);
     outer_product(kernel, &gradients, &values);
     kernel_line(kernel, "}");
-    for (int64_t o = 0; o < tile.outs; o++)
-        for (int64_t n = 0; n < lines; n++)
-            kernel_line(kernel, "sums[%lld][point] = a%lld_%lld;", (long long)(o * lines + n), (long long)o, (long long)n);
+    for (Int o = 0; o < tile.outs; o++)
+        for (Int n = 0; n < lines; n++)
+            kernel_line(kernel, "sums[%lld][point] = a%lld_%lld;", (o * lines + n), o, n);
     kernel_line(kernel, "}");
 }
 
@@ -147,32 +147,32 @@ static void gradient_tile(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     const Gather *forward = winograd->forward;
-    int64_t lines = tile.outs * tile.ins * forward->rows.taps, taps = forward->columns.taps, window = tile.ins * forward->summed_step;
-    kernel_line(kernel, "vec sums[%lld][%d], slopes[%lld];", (long long)lines, POINTS, (long long)(lines * taps));
+    Int lines = tile.outs * tile.ins * forward->rows.taps, taps = forward->columns.taps, window = tile.ins * forward->summed_step;
+    kernel_line(kernel, "vec sums[%lld][%d], slopes[%lld];", lines, POINTS, (lines * taps));
     multiply(winograd, tile);
-    kernel_line(kernel, "for (int line = 0; line < %lld; line++) {", (long long)lines);
+    kernel_line(kernel, "for (int line = 0; line < %lld; line++) {", lines);
     emit_unturn(kernel, "u", 0, "sums[line][*]", winograd->columns.stride, taps);
-    for (int64_t k = 0; k < taps; k++)
-        kernel_line(kernel, "slopes[line * %lld + %lld] = u%lld;", (long long)taps, (long long)k, (long long)k);
+    for (Int k = 0; k < taps; k++)
+        kernel_line(kernel, "slopes[line * %lld + %lld] = u%lld;", taps, k, k);
     kernel_line(kernel, "}");
-    kernel_line(kernel, "for (int k = 0; k < %lld; k++)", (long long)tile.outs);
-    kernel_line(kernel, "    sum_rows(dweight + (o + k) * %lldL + i * %lldL, slopes + k * %lld, %lld);", (long long)forward->tiled_step,
-                (long long)forward->summed_step, (long long)window, (long long)window);
+    kernel_line(kernel, "for (int k = 0; k < %lld; k++)", tile.outs);
+    kernel_line(kernel, "    sum_rows(dweight + (o + k) * %lldL + i * %lldL, slopes + k * %lld, %lld);", forward->tiled_step,
+                forward->summed_step, window, window);
 }
 
 /* All out channels of the block times `tile.ins` in channels, from i on. */
 static void gradient_channels(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
-    int64_t rest = winograd->forward->tiled % tile.outs;
+    Int rest = winograd->forward->tiled % tile.outs;
     turn_sources(winograd, tile.ins);
-    kernel_line(kernel, "for (int o = begin; o + %lld <= end; o += %lld) {", (long long)tile.outs, (long long)tile.outs);
+    kernel_line(kernel, "for (int o = begin; o + %lld <= end; o += %lld) {", tile.outs, tile.outs);
     gradient_tile(winograd, tile);
     kernel_line(kernel, "}");
     if (!rest)
         return;
-    kernel_line(kernel, "if (end == %lld) {", (long long)winograd->forward->tiled);
-    kernel_line(kernel, "const int o = %lld;", (long long)(winograd->forward->tiled - rest));
+    kernel_line(kernel, "if (end == %lld) {", winograd->forward->tiled);
+    kernel_line(kernel, "const int o = %lld;", (winograd->forward->tiled - rest));
     gradient_tile(winograd, (OuterTile){ rest, tile.ins });
     kernel_line(kernel, "}");
 }
@@ -181,21 +181,21 @@ void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
 {
     Winograd winograd = plan_gradient(forward, kernel->lanes);
     OuterTile tile = choose_outer_tile(forward, (OuterTile){ MOST_OUTS, MOST_INS }, forward->rows.taps, kernel->registers);
-    int64_t rest = forward->summed % tile.ins;
+    Int rest = forward->summed % tile.ins;
     winograd.kernel = kernel;
     winograd.outs = winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
     split_tiles(&forward->columns, &winograd.runs);
-    kernel_line(kernel, "vec *values = work, *turned = work + %lldL;", (long long)(POINTS * least(MOST_INS, forward->summed) * winograd.room));
-    kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", (long long)forward->tiled, (long long)winograd.outs);
-    kernel_line(kernel, "const int end = begin + %lld < %lld ? begin + %lld : %lld;", (long long)winograd.outs, (long long)forward->tiled,
-                (long long)winograd.outs, (long long)forward->tiled);
+    kernel_line(kernel, "vec *values = work, *turned = work + %lldL;", (POINTS * least(MOST_INS, forward->summed) * winograd.room));
+    kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", forward->tiled, winograd.outs);
+    kernel_line(kernel, "const int end = begin + %lld < %lld ? begin + %lld : %lld;", winograd.outs, forward->tiled,
+                winograd.outs, forward->tiled);
     turn_gradients(&winograd);
-    kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", (long long)tile.ins, (long long)forward->summed, (long long)tile.ins);
+    kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", tile.ins, forward->summed, tile.ins);
     gradient_channels(&winograd, tile);
     kernel_line(kernel, "}");
     if (rest) {
         kernel_line(kernel, "{");
-        kernel_line(kernel, "const int i = %lld;", (long long)(forward->summed - rest));
+        kernel_line(kernel, "const int i = %lld;", (forward->summed - rest));
         gradient_channels(&winograd, (OuterTile){ tile.outs, rest });
         kernel_line(kernel, "}");
     }

@@ -9,14 +9,14 @@ static const ArgSpec args[] = {
     {0}
 };
 
-static bool report_empty(const Node *node, int axis, int64_t size, int64_t before, int64_t after)
+static bool report_empty(const Node *node, int axis, Int size, Int before, Int after)
 {
     const char *along = axis == 0 ? "rows" : "columns";
     Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
-                               "zero_pad2d: %lld %s less %lld and %lld leave none", (long long)size, along,
-                               (long long)-before, (long long)-after);
-    diag_caption(d, "%lld%+lld%+lld = %lld %s", (long long)size, (long long)before, (long long)after,
-                 (long long)(size + before + after), along);
+                               "zero_pad2d: %lld %s less %lld and %lld leave none", size, along,
+                               -before, -after);
+    diag_caption(d, "%lld%+lld%+lld = %lld %s", size, before, after,
+                 (size + before + after), along);
     node_derivation(d, node->inputs.items[0]);
     return false;
 }
@@ -26,8 +26,8 @@ static bool infer(Node *node)
     if (!node_needs_rank(node, 3))
         return false;
     Shape in = input_shape(node);
-    const int64_t *sides = node->args[PADDING].integer;         /* left, right, top, bottom */
-    int64_t rows = in.dim[1] + sides[2] + sides[3], columns = in.dim[2] + sides[0] + sides[1];
+    const Int *sides = node->args[PADDING].integer;         /* left, right, top, bottom */
+    Int rows = in.dim[1] + sides[2] + sides[3], columns = in.dim[2] + sides[0] + sides[1];
     if (rows < 1)
         return report_empty(node, 0, in.dim[1], sides[2], sides[3]);
     if (columns < 1)
@@ -37,11 +37,11 @@ static bool infer(Node *node)
 }
 
 /* A statement for every channel, row and column of what it sets. */
-static void emit_rows(Kernel *kernel, int64_t rows, int64_t columns, const char *statement)
+static void emit_rows(Kernel *kernel, Int rows, Int columns, const char *statement)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", (long long)input_shape(kernel->node).dim[0]);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (long long)rows);
-    kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", (long long)columns);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->node).dim[0]);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows);
+    kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", columns);
     kernel_line(kernel, "%s", statement);
     for (int i = 0; i < 3; i++)
         kernel_line(kernel, "}");
@@ -49,24 +49,24 @@ static void emit_rows(Kernel *kernel, int64_t rows, int64_t columns, const char 
 
 /* "the value at (row - down, column - right) of `from`, or 0 outside": one test of
  * each index, unsigned so that negatives are outside too. */
-static const char *value_or_zero(const char *from, Shape shape, int64_t down, int64_t right)
+static const char *value_or_zero(const char *from, Shape shape, Int down, Int right)
 {
     return format("(unsigned)(row - %lld) < %lld && (unsigned)(column - %lld) < %lld ? "
                   "%s[(c * %lld + row - %lld) * %lldL + column - %lld] : (vec){ 0 };",
-                  (long long)down, (long long)shape.dim[1], (long long)right, (long long)shape.dim[2], from,
-                  (long long)shape.dim[1], (long long)down, (long long)shape.dim[2], (long long)right);
+                  down, shape.dim[1], right, shape.dim[2], from,
+                  shape.dim[1], down, shape.dim[2], right);
 }
 
 /* The gradient is padding by the opposite numbers. */
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    const int64_t *sides = node->args[PADDING].integer;
+    const Int *sides = node->args[PADDING].integer;
     Shape in = input_shape(node), out = node->out->shape;
     bool forward = kernel->stage == STAGE_FORWARD;
     const Shape *to = forward ? &out : &in;
-    const char *becomes = format("%s[(c * %lld + row) * %lldL + column] %s ", forward ? "y" : "dx", (long long)to->dim[1],
-                                 (long long)to->dim[2], !forward && node->accumulate ? "+=" : "=");
+    const char *becomes = format("%s[(c * %lld + row) * %lldL + column] %s ", forward ? "y" : "dx", to->dim[1],
+                                 to->dim[2], !forward && node->accumulate ? "+=" : "=");
     const char *value = forward ? value_or_zero("x", in, sides[2], sides[0]) : value_or_zero("dy", out, -sides[2], -sides[0]);
     emit_rows(kernel, to->dim[1], to->dim[2], format("%s%s", becomes, value));
     return true;

@@ -71,7 +71,7 @@ const char *read_fusions(const char *words, unsigned *fuse)
 
 /* ---------------------------------------------------- who touches what */
 
-typedef struct Region { const Tensor *root; int64_t from, to; } Region;         /* elements of root */
+typedef struct Region { const Tensor *root; Int from, to; } Region;         /* elements of root */
 typedef struct Use { Region region; int position; bool write; } Use;
 typedef LIST(Use) UseList;
 
@@ -481,7 +481,7 @@ void give_work(Plan *plan)
         const Node *node = plan->schedule.items[i], alone = unfused(node);
         if (!(plan->fuse & FUSE_WINOGRAD) || plan->lanes == 1 || !node->op || !node->op->work || node->whole_batch)
             continue;
-        int64_t vectors = node->op->work(&alone, pool_of_stores(node), plan->lanes);
+        Int vectors = node->op->work(&alone, pool_of_stores(node), plan->lanes);
         if (!vectors)
             continue;
         Node *given = node_copy(node);

@@ -24,7 +24,7 @@ void place_parameters(Graph *graph)
     graph->trained_elements = graph->buffer_elements = graph->counters = 0;
     for (int i = 0; i < graph->parameters.count; i++) {
         Parameter *parameter = graph->parameters.items[i];
-        int64_t aligned = (parameter->elements + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
+        Int aligned = (parameter->elements + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
         switch (parameter->kind) {
         case PARAMETER_TRAINED:
             parameter->offset = graph->trained_elements;
@@ -44,7 +44,7 @@ void place_parameters(Graph *graph)
 typedef struct Sharing {
     Plan *plan;
     Tensor **link;              /* by tensor id: what it is part of; itself for a root */
-    int64_t *shift;             /* by tensor id: where in link, in vectors */
+    Int *shift;             /* by tensor id: where in link, in vectors */
     /* Members of one root that fill the same vectors of it are one: the next three are then
      * right for the one that stands for them. */
     int *first, *last;          /* by tensor id: positions of the first and last access; -1 none */
@@ -53,24 +53,24 @@ typedef struct Sharing {
     int *next, *end;            /* by tensor id: the next member of its root, -1 none; by root id: the last */
 } Sharing;
 
-int64_t tensor_vectors(const Tensor *tensor, int lanes)
+Int tensor_vectors(const Tensor *tensor, int lanes)
 {
-    int64_t elements = shape_elements(tensor->shape);
+    Int elements = shape_elements(tensor->shape);
     return tensor->role == TENSOR_STATISTICS ? (elements + lanes - 1) / lanes : elements;
 }
 
 /* ---------------------------------------------------------------- share */
 
 /* Links all on the way to the root itself, so that no way stays long. */
-static Tensor *root_of(const Sharing *sharing, Tensor *tensor, int64_t *offset)
+static Tensor *root_of(const Sharing *sharing, Tensor *tensor, Int *offset)
 {
     Tensor *root = tensor;
     *offset = 0;
     for (; sharing->link[root->id] != root; root = sharing->link[root->id])
         *offset += sharing->shift[root->id];
-    for (int64_t left = *offset; tensor != root;) {
+    for (Int left = *offset; tensor != root;) {
         Tensor *next = sharing->link[tensor->id];
-        int64_t shift = sharing->shift[tensor->id];
+        Int shift = sharing->shift[tensor->id];
         sharing->link[tensor->id] = root;
         sharing->shift[tensor->id] = left;
         left -= shift;
@@ -87,7 +87,7 @@ static int stands_for(const Sharing *sharing, const Tensor *tensor)
     return id;
 }
 
-static int64_t size_of(const Sharing *sharing, const Tensor *tensor)
+static Int size_of(const Sharing *sharing, const Tensor *tensor)
 {
     return tensor_vectors(tensor, sharing->plan->lanes);
 }
@@ -104,9 +104,9 @@ static void unite(Sharing *sharing, int id, int other)
     sharing->same[id] = other;
 }
 
-static void link_root(Sharing *sharing, Tensor *root, Tensor *to, int64_t offset)
+static void link_root(Sharing *sharing, Tensor *root, Tensor *to, Int offset)
 {
-    int64_t at;
+    Int at;
     Tensor *new_root = root_of(sharing, to, &at);
     sharing->link[root->id] = new_root;
     sharing->shift[root->id] = at + offset;
@@ -123,9 +123,9 @@ static void link_root(Sharing *sharing, Tensor *root, Tensor *to, int64_t offset
 
 /* Makes `tensor` the part of `whole` that starts at `offset`, if it can be moved:
  * it fills its own root, and that is not the input or `whole` itself. */
-static bool make_part(Sharing *sharing, Tensor *tensor, Tensor *whole, int64_t offset)
+static bool make_part(Sharing *sharing, Tensor *tensor, Tensor *whole, Int offset)
 {
-    int64_t at, ignored;
+    Int at, ignored;
     Tensor *root = root_of(sharing, tensor, &at);
     if (at != 0 || size_of(sharing, root) != size_of(sharing, tensor)
         || root == sharing->plan->graph->input || root == root_of(sharing, whole, &ignored))
@@ -149,7 +149,7 @@ static void share_views(Sharing *sharing)
 
 static void share_slices(Sharing *sharing, const Node *concat)
 {
-    int64_t offset = 0;
+    Int offset = 0;
     for (int i = 0; i < concat->inputs.count; i++) {
         make_part(sharing, concat->inputs.items[i], concat->out, offset);
         offset += size_of(sharing, concat->inputs.items[i]);
@@ -159,7 +159,7 @@ static void share_slices(Sharing *sharing, const Node *concat)
 /* True when nobody looks at `tensor`'s memory after `position`. */
 static bool is_dead_after(const Sharing *sharing, Tensor *tensor, int position)
 {
-    int64_t from, at;
+    Int from, at;
     Tensor *root = root_of(sharing, tensor, &from);
     if (root == sharing->plan->graph->input || sharing->last[stands_for(sharing, tensor)] > position)
         return false;
@@ -257,7 +257,7 @@ static void span_root(const Sharing *sharing, Tensor *root)
 
 /* ---------------------------------------------------------------- place */
 
-typedef struct Block { Placement *place; int64_t size; } Block;
+typedef struct Block { Placement *place; Int size; } Block;
 typedef LIST(Block) BlockList;
 
 static int larger_first(const void *a, const void *b)
@@ -270,9 +270,9 @@ static int larger_first(const void *a, const void *b)
 
 /* The lowest offset at which the block fits between those of `placed`, which are
  * sorted by offset, that live while it does. */
-static int64_t lowest_gap(const BlockList *placed, const Block *block)
+static Int lowest_gap(const BlockList *placed, const Block *block)
 {
-    int64_t at = 0;
+    Int at = 0;
     for (int i = 0; i < placed->count; i++) {
         const Block *other = &placed->items[i];
         if (other->place->first > block->place->last || block->place->first > other->place->last)
@@ -297,9 +297,9 @@ static void insert_block(BlockList *placed, const Block *block)
 /* Places all blocks of one arena in their order, each as low as those before it
  * allow; gives the arena's size in vectors, and in *top the block that reaches it.
  * `placed` has room for all. */
-static int64_t place_in_order(BlockList *blocks, BlockList placed, int *top)
+static Int place_in_order(BlockList *blocks, BlockList placed, int *top)
 {
-    int64_t end = 0;
+    Int end = 0;
     placed.count = 0;
     for (int i = 0; i < blocks->count; i++) {
         Block *block = &blocks->items[i];
@@ -325,8 +325,8 @@ static void move_forward(BlockList *blocks, int from, int to)
 enum { MOST_ORDERED = 4000,     /* blocks: beyond that, comparing each with each takes long */
        MOST_GAPS = 1000 };      /* more are forgotten, and what lay there is not used again */
 
-typedef struct Gap { int64_t from, to; } Gap;
-typedef struct Gaps { Gap items[MOST_GAPS]; int count; int64_t end; } Gaps;     /* ascending, apart; the arena's end */
+typedef struct Gap { Int from, to; } Gap;
+typedef struct Gaps { Gap items[MOST_GAPS]; int count; Int end; } Gaps;     /* ascending, apart; the arena's end */
 
 static void close_gap(Gaps *gaps, int at)
 {
@@ -334,7 +334,7 @@ static void close_gap(Gaps *gaps, int at)
     memmove(&gaps->items[at], &gaps->items[at + 1], (size_t)(gaps->count - at) * sizeof *gaps->items);
 }
 
-static int64_t take_gap(Gaps *gaps, int64_t size)
+static Int take_gap(Gaps *gaps, Int size)
 {
     for (int i = 0; i < gaps->count; i++) {
         Gap *gap = &gaps->items[i];
@@ -342,7 +342,7 @@ static int64_t take_gap(Gaps *gaps, int64_t size)
             gaps->end = gap->to = gap->from + size;
         if (gap->to - gap->from < size)
             continue;
-        int64_t at = gap->from;
+        Int at = gap->from;
         gap->from += size;
         if (gap->from == gap->to)
             close_gap(gaps, i);
@@ -352,7 +352,7 @@ static int64_t take_gap(Gaps *gaps, int64_t size)
     return gaps->end - size;
 }
 
-static void give_gap(Gaps *gaps, int64_t from, int64_t to)
+static void give_gap(Gaps *gaps, Int from, Int to)
 {
     int at = 0;
     while (at < gaps->count && gaps->items[at].from < from)
@@ -385,7 +385,7 @@ static int earlier_last(const void *a, const void *b)
 }
 
 /* Gives the arena's size in vectors. */
-static int64_t place_in_time(BlockList *blocks)
+static Int place_in_time(BlockList *blocks)
 {
     size_t count = (size_t)blocks->count;
     Block *ending = NEW_ARRAY(Block, count);
@@ -409,7 +409,7 @@ enum { MOST_TRIES = 200, MOST_PAIRS = 4000000 };        /* blocks looked at in a
 /* Largest first is mostly close to the best.  Where it leaves gaps, the block
  * that sticks out is given an earlier turn, as far forward as chance says, until
  * nothing is wasted or the tries run out.  `bound`: no placement can do with less. */
-static int64_t place_blocks(BlockList *blocks, int64_t bound)
+static Int place_blocks(BlockList *blocks, Int bound)
 {
     int top = 0, tries = 0;
     uint32_t chance = 1;
@@ -420,9 +420,9 @@ static int64_t place_blocks(BlockList *blocks, int64_t bound)
     if (blocks->count > MOST_ORDERED)
         return place_in_time(blocks);
     qsort(blocks->items, (size_t)blocks->count, sizeof *blocks->items, larger_first);
-    int64_t end = place_in_order(blocks, placed, &top), best = end;
+    Int end = place_in_order(blocks, placed, &top), best = end;
     memcpy(order.items, blocks->items, (size_t)blocks->count * sizeof *order.items);
-    while (best > bound && ++tries < MOST_TRIES && (int64_t)tries * blocks->count * blocks->count < MOST_PAIRS) {
+    while (best > bound && ++tries < MOST_TRIES && (Int)tries * blocks->count * blocks->count < MOST_PAIRS) {
         chance = chance * 1664525 + 1013904223;         /* Numerical Recipes' generator */
         move_forward(blocks, top, (int)((chance >> 8) % (uint32_t)(top + 1)));
         end = place_in_order(blocks, placed, &top);
@@ -435,14 +435,14 @@ static int64_t place_blocks(BlockList *blocks, int64_t bound)
 }
 
 /* The most that is live at once: no placement can do with less. */
-static int64_t most_live(const BlockList *blocks, int positions)
+static Int most_live(const BlockList *blocks, int positions)
 {
-    int64_t *change = NEW_ARRAY(int64_t, (size_t)positions + 2);
+    Int *change = NEW_ARRAY(Int, (size_t)positions + 2);
     for (int i = 0; i < blocks->count; i++) {
         change[blocks->items[i].place->first] += blocks->items[i].size;
         change[blocks->items[i].place->last + 1] -= blocks->items[i].size;
     }
-    int64_t live = 0, most = 0;
+    Int live = 0, most = 0;
     for (int i = 0; i <= positions; i++) {
         live += change[i];
         most = live > most ? live : most;
@@ -451,9 +451,9 @@ static int64_t most_live(const BlockList *blocks, int positions)
 }
 
 /* With one lane a vector is an element: then, too, every root starts a cache line. */
-static int64_t aligned_size(const Sharing *sharing, const Tensor *root)
+static Int aligned_size(const Sharing *sharing, const Tensor *root)
 {
-    int64_t size = size_of(sharing, root);
+    Int size = size_of(sharing, root);
     return sharing->plan->lanes > 1 ? size : (size + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
 }
 
@@ -469,7 +469,7 @@ static void place_roots(const Sharing *sharing)
         if (sharing->link[i] == tensor && block.place->space == SPACE_KEPT)
             push(&kept, block);
     }
-    int64_t scratch_bound = most_live(&scratch, plan->schedule.count), kept_bound = most_live(&kept, plan->schedule.count);
+    Int scratch_bound = most_live(&scratch, plan->schedule.count), kept_bound = most_live(&kept, plan->schedule.count);
     plan->scratch_elements = place_blocks(&scratch, scratch_bound) * plan->lanes;
     plan->kept_elements = place_blocks(&kept, kept_bound) * plan->lanes;
     plan->lower_bound = (scratch_bound + kept_bound) * plan->lanes;
@@ -481,7 +481,7 @@ void place_tensors(Plan *plan)
     Sharing sharing = {
         .plan = plan,
         .link = NEW_ARRAY(Tensor *, count),
-        .shift = NEW_ARRAY(int64_t, count),
+        .shift = NEW_ARRAY(Int, count),
         .first = NEW_ARRAY(int, count),
         .last = NEW_ARRAY(int, count),
         .kept = NEW_ARRAY(bool, count),
@@ -504,7 +504,7 @@ void place_tensors(Plan *plan)
             span_root(&sharing, plan->graph->tensors.items[i]);
     place_roots(&sharing);
     for (size_t i = 0; i < count; i++) {
-        int64_t offset;
+        Int offset;
         Tensor *root = root_of(&sharing, plan->graph->tensors.items[i], &offset);
         Placement placed = plan->places[root->id];
         if (root->id != (int)i)

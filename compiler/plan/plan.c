@@ -61,7 +61,7 @@ static void dump_access(const Plan *plan, const Access *access, bool in_register
     fprintf(out, " %s%s %s%s", access->write ? "->" : "", access->tensor->name,
             in_register ? "register" : space_name(place->space), access->all_grains ? "*" : "");
     if (!in_register && (place->space == SPACE_SCRATCH || place->space == SPACE_KEPT))
-        fprintf(out, "+%lld", (long long)place->place);
+        fprintf(out, "+%lld", place->place);
 }
 
 /* `taken` and `left` are what the node takes from a register, and leaves in one; NULL: nothing.
@@ -113,7 +113,7 @@ static void dump_node(const Plan *plan, const Node *node, bool then, FILE *out)
         dump_step(plan, node->gradient, true, node->aux, NULL, out);
     if (node->work)
         fprintf(out, "  in memory %s+%lld, %lld vectors\n", space_name(plan->places[node->work->id].space),
-                (long long)plan->places[node->work->id].place, (long long)shape_elements(node->work->shape));
+                plan->places[node->work->id].place, shape_elements(node->work->shape));
     if (node->sums)             /* of what has been stored */
         dump_step(plan, node->sums, true, NULL, NULL, out);
     if (node->loss)
@@ -179,7 +179,7 @@ void dump_plan(const Plan *plan, FILE *out)
 {
     fprintf(out, "%s: %d phase%s, lanes %d, scratch %lld, kept %lld, lower bound %lld\n",
             plan_name(plan), plan->phases, plan->phases == 1 ? "" : "s", plan->lanes,
-            (long long)plan->scratch_elements, (long long)plan->kept_elements, (long long)plan->lower_bound);
+            plan->scratch_elements, plan->kept_elements, plan->lower_bound);
     for (int i = 0; i < plan->schedule.count; i++) {
         if (i == 0 || plan->phase_of.items[i] != plan->phase_of.items[i - 1])
             fprintf(out, "phase %d\n", plan->phase_of.items[i]);

@@ -141,11 +141,11 @@ static bool runs(const Plan *plan, const bool *live, const Node *node)
 
 /* ---------------------------------------------------------------- order */
 
-typedef struct Part { const Tensor *tensor; int64_t first; } Part;      /* its channels begin at `first` */
+typedef struct Part { const Tensor *tensor; Int first; } Part;      /* its channels begin at `first` */
 typedef LIST(Part) PartList;
 
 /* Its inputs, the last first: who takes from the end of the list takes them in order. */
-static void add_parts(PartList *parts, const Node *concat, int64_t first)
+static void add_parts(PartList *parts, const Node *concat, Int first)
 {
     for (int i = 0; i < concat->inputs.count; i++)
         first += concat->inputs.items[i]->shape.dim[0];
@@ -198,7 +198,7 @@ static Tensor *hands_on(const Plan *plan, const Tensor *tensor)
 static void find_memory_of(Plan *plan, Tensor *tensor)
 {
     Tensor *end = tensor;
-    int64_t offset = 0;
+    Int offset = 0;
     for (Tensor *next; !plan->memory[end->id].root && (next = hands_on(plan, end)); end = next)
         offset += end->root_offset;
     if (!plan->memory[end->id].root)

@@ -7,7 +7,7 @@
 
 typedef struct Windowed {       /* a call with a window, as far as numbers say it */
     const Expr *call;
-    int64_t kernel, stride, padding;    /* -1: not known */
+    Int kernel, stride, padding;    /* -1: not known */
     const char *lacks;          /* the name of its padding, when that is not given; NULL: it is */
 } Windowed;
 
@@ -46,7 +46,7 @@ static const char *argument_name(const Operator *op, const BlockDef *def, const 
     return spec ? spec->name : NULL;
 }
 
-static int64_t number_of(const Expr *value)
+static Int number_of(const Expr *value)
 {
     return value && value->kind == EXPR_INT ? value->integer : -1;
 }
@@ -57,7 +57,7 @@ static bool is_same(const Expr *value)
 }
 
 /* Of a block, what its parameters are unless given. */
-static void read_defaults(const BlockDef *def, int64_t *parts, Windowed *window)
+static void read_defaults(const BlockDef *def, Int *parts, Windowed *window)
 {
     for (int i = 0; i < def->params.count; i++) {
         enum Part part = part_of(def->params.items[i].name);
@@ -74,7 +74,7 @@ static bool read_window(const Program *program, const Expr *call, Windowed *wind
 {
     const Operator *op = find_operator(call->word);
     const BlockDef *def = op ? NULL : find_block(program, call->word);
-    int64_t parts[PARTS] = {-1, 1, 0, -1};
+    Int parts[PARTS] = {-1, 1, 0, -1};
     *window = (Windowed){ .call = call };
     if (def)
         read_defaults(def, parts, window);
@@ -133,7 +133,7 @@ static bool others_keep_size(const WindowList *windows, int odd)
 
 /* ------------------------------------------- a number that a parameter says */
 
-static bool gives(const Expr *call, const BlockDef *def, int64_t number)
+static bool gives(const Expr *call, const BlockDef *def, Int number)
 {
     if (!call || call->word != def->name)
         return false;
@@ -145,7 +145,7 @@ static bool gives(const Expr *call, const BlockDef *def, int64_t number)
     return false;
 }
 
-static bool may_give(const Body *body, const BlockDef *def, int64_t number)
+static bool may_give(const Body *body, const BlockDef *def, Int number)
 {
     for (int i = 0; body && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
@@ -158,7 +158,7 @@ static bool may_give(const Body *body, const BlockDef *def, int64_t number)
 
 /* Whether a use of the block may give one of its parameters this number: then it
  * is perhaps the parameter that was meant. */
-static bool parameter_says(const Program *program, const BlockDef *def, int64_t number)
+static bool parameter_says(const Program *program, const BlockDef *def, Int number)
 {
     for (int i = 0; def && i < def->params.count; i++)
         if (number_of(def->params.items[i].value) == number)
@@ -186,7 +186,7 @@ void propose_alike(const Program *program, const Diagnostic *fault, const Site *
         const Windowed *window = &windows.items[i];
         if (!lacks_padding(window))
             continue;
-        int64_t half = window->kernel / 2;
+        Int half = window->kernel / 2;
         Candidate *made = propose_argument(fault, window->call, SIZE_KEEPING, window->lacks, half, candidates);
         if (!made)
             continue;

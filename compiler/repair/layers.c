@@ -34,7 +34,7 @@ static const Stmt *place_of_flatten(const Site *site)
 }
 
 /* The value of in_features= that is not what a flatten would give; or NULL. */
-static const Expr *stale_assertion(const Site *site, int64_t values)
+static const Expr *stale_assertion(const Site *site, Int values)
 {
     const ArgList *arguments = &site->stmt->call->arguments;
     for (int i = 0; i < arguments->count; i++) {
@@ -78,12 +78,12 @@ void propose_logits(const Program *program, const Diagnostic *fault, CandidateLi
         return;
     const char *text = indent ? format("\n%sflatten", indent) : "; flatten";
     const char *means = format("`flatten` after line %d makes [%lld]", last->span.end_line,
-                               (long long)shape_elements(fault->actual));
+                               shape_elements(fault->actual));
     add_candidate(candidates, SIZE_NUMBER, 0, insertion_after(last->span), text, means)->plain = true;
 }
 
 /* The output size of a 1x1 convolution of this stride. */
-static int64_t strided(int64_t size, int64_t stride)
+static Int strided(Int size, Int stride)
 {
     return (size - 1) / stride + 1;
 }
@@ -172,11 +172,11 @@ static void propose_shortcut(const Diagnostic *fault, const Site *site, Candidat
         add_shortcut(fault, site, own, candidates);
         return;
     }
-    for (int64_t stride = 1; stride <= 16; stride++) {
+    for (Int stride = 1; stride <= 16; stride++) {
         if (strided(x.dim[1], stride) != body.dim[1] || strided(x.dim[2], stride) != body.dim[2])
             continue;
-        const char *step = stride > 1 ? format(", stride=%lld", (long long)stride) : "";
-        add_shortcut(fault, site, format("conv2d(%lld, 1%s)", (long long)body.dim[0], step), candidates);
+        const char *step = stride > 1 ? format(", stride=%lld", stride) : "";
+        add_shortcut(fault, site, format("conv2d(%lld, 1%s)", body.dim[0], step), candidates);
         return;
     }
 }
@@ -242,7 +242,7 @@ void propose_layers(const Diagnostic *fault, const Site *site, CandidateList *ca
 /* [28, 28, 1], as Keras has it; the same with the channels first. */
 static const char *channels_first(const ShapeExpr *shape)
 {
-    int64_t dim[3];
+    Int dim[3];
     for (int i = 0; i < 3; i++) {
         if (shape->dims.count != 3 || shape->dims.items[i]->kind != EXPR_INT)
             return NULL;
@@ -269,7 +269,7 @@ static bool is_image(const ShapeExpr *shape)
     return shape->dims.count == 3;
 }
 
-static Shape rounded_up(const ShapeExpr *image, int64_t factor)
+static Shape rounded_up(const ShapeExpr *image, Int factor)
 {
     Shape shape = shape_of(3, image->dims.items[0]->integer, 0, 0);
     for (int i = 1; i < 3; i++)
@@ -283,14 +283,14 @@ static void propose_multiples(const ShapeExpr *image, CandidateList *candidates)
     enum { MOST = 32 };
     if (!is_image(image))
         return;
-    for (int64_t factor = 2; factor <= MOST; factor *= 2) {
+    for (Int factor = 2; factor <= MOST; factor *= 2) {
         Shape shape = rounded_up(image, factor);
         bool same = 2 * factor < MOST && shape_equal(shape, rounded_up(image, 2 * factor));
         if (same || shape_equal(shape, rounded_up(image, 1)))
             continue;
         add_candidate(candidates, SIZE_KEEPING, 0, image->span, shape_text(shape),
                       format("input %s: sizes divisible by %lld, of which no half leaves a rest",
-                             shape_text(shape), (long long)factor));
+                             shape_text(shape), factor));
     }
 }
 
@@ -321,7 +321,7 @@ void propose_signature(const Program *program, const Diagnostic *fault, Candidat
         const ShapeExpr *out = program->blocks.items[i]->out;
         for (int axis = 0; out && axis < out->dims.count && axis < fault->actual.rank; axis++) {
             const Expr *dim = out->dims.items[axis];
-            const char *real = format("%lld", (long long)fault->actual.dim[axis]);
+            const char *real = format("%lld", fault->actual.dim[axis]);
             if (dim->kind == EXPR_INT && compare_spans(dim->span, at) == 0)
                 add_candidate(candidates, SIZE_STRUCTURE, 0, dim->span, real, format("%s in the signature is what the block gives", real));
         }

@@ -8,9 +8,9 @@
 
 enum { MOST_VALUES = 12 };
 
-typedef struct Values { int64_t items[MOST_VALUES]; int count; } Values;
+typedef struct Values { Int items[MOST_VALUES]; int count; } Values;
 
-static void add_value(Values *values, int64_t value, int64_t current)
+static void add_value(Values *values, Int value, Int current)
 {
     for (int i = 0; i < values->count; i++)
         if (values->items[i] == value)
@@ -22,16 +22,16 @@ static void add_value(Values *values, int64_t value, int64_t current)
 const char *outcome(const Diagnostic *fault)
 {
     if (fault->sized && fault->wanted.rank == 1 && fault->wanted.dim[0] > 0)
-        return format("gives %lld", (long long)fault->wanted.dim[0]);
+        return format("gives %lld", fault->wanted.dim[0]);
     return "makes the shapes fit";
 }
 
 /* What a size of `current` would be if the fault's axes had the wanted ones. */
-static Values solved(const Diagnostic *fault, int64_t current)
+static Values solved(const Diagnostic *fault, Int current)
 {
     Values values = {0};
     for (int axis = 0; fault->sized && axis < fault->wanted.rank; axis++) {
-        int64_t actual = fault->actual.dim[axis], wanted = fault->wanted.dim[axis], scaled;
+        Int actual = fault->actual.dim[axis], wanted = fault->wanted.dim[axis], scaled;
         if (wanted <= 0 || actual == wanted)
             continue;
         if (fault->actual.rank == fault->wanted.rank && actual > 0 && !__builtin_mul_overflow(current, wanted, &scaled) &&
@@ -44,7 +44,7 @@ static Values solved(const Diagnostic *fault, int64_t current)
     return values;
 }
 
-static Values listed(const int64_t *numbers, int count, int64_t current)
+static Values listed(const Int *numbers, int count, Int current)
 {
     Values values = {0};
     for (int i = 0; i < count; i++)
@@ -90,9 +90,9 @@ static bool concerns(const Diagnostic *fault, bool channels)
 }
 
 /* Those that are usual; of a pool, for an image of twice or half the size, too. */
-static Values kernels_of(const Operator *op, int64_t current)
+static Values kernels_of(const Operator *op, Int current)
 {
-    static const int64_t kernels[] = {3, 5, 7, 2, 4, 1};
+    static const Int kernels[] = {3, 5, 7, 2, 4, 1};
     bool pool = operator_arg(op, "out_channels") < 0;
     Values values = listed(kernels, pool ? 5 : 6, current);     /* no pool of 1 */
     if (pool && current > 1)
@@ -102,9 +102,9 @@ static Values kernels_of(const Operator *op, int64_t current)
     return values;
 }
 
-static Values window_values(const Diagnostic *fault, const Operator *op, const char *name, int64_t current)
+static Values window_values(const Diagnostic *fault, const Operator *op, const char *name, Int current)
 {
-    static const int64_t steps[] = {1, 2, 3, 4}, divisors[] = {1, 2, 4, 8};
+    static const Int steps[] = {1, 2, 3, 4}, divisors[] = {1, 2, 4, 8};
     Values values = {0};
     if (!concerns(fault, false) && strcmp(name, "groups") != 0)
         return values;
@@ -162,12 +162,12 @@ static void propose_values(const Diagnostic *fault, const Site *site, Size size,
                            CandidateList *candidates)
 {
     for (int i = 0; i < values->count; i++)
-        propose(fault, site, size, at, format("%lld", (long long)values->items[i]), candidates);
+        propose(fault, site, size, at, format("%lld", values->items[i]), candidates);
 }
 
 /* ------------------------------------------------------------- padding */
 
-static int64_t written_number(const Site *site, const char *name, int64_t otherwise)
+static Int written_number(const Site *site, const char *name, Int otherwise)
 {
     const ArgList *arguments = &site->stmt->call->arguments;
     for (int i = 0; i < arguments->count; i++) {
@@ -180,21 +180,21 @@ static int64_t written_number(const Site *site, const char *name, int64_t otherw
 }
 
 /* What the window that is written spans; -1: none is, or no number. */
-static int64_t written_window(const Site *site)
+static Int written_window(const Site *site)
 {
-    int64_t kernel = written_number(site, "kernel_size", -1);
-    int64_t dilation = written_number(site, "dilation", 1);
+    Int kernel = written_number(site, "kernel_size", -1);
+    Int dilation = written_number(site, "dilation", 1);
     return kernel > 0 && dilation > 0 ? (kernel - 1) * dilation + 1 : -1;
 }
 
 /* Half the window keeps the size at stride 1; more than that is never meant. */
-static Values paddings(const Site *site, int64_t current)
+static Values paddings(const Site *site, Int current)
 {
     Values values = {0};
-    int64_t window = written_window(site), most = window >= 0 && window / 2 < 3 ? window / 2 : 3;
+    Int window = written_window(site), most = window >= 0 && window / 2 < 3 ? window / 2 : 3;
     if (window >= 0)
         add_value(&values, window / 2, current);
-    for (int64_t padding = 0; padding <= most; padding++)
+    for (Int padding = 0; padding <= most; padding++)
         add_value(&values, padding, current);
     return values;
 }
@@ -225,12 +225,12 @@ static const char *argument_at_end(const Expr *call, const char *name, const cha
 }
 
 Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name,
-                            int64_t value, CandidateList *candidates)
+                            Int value, CandidateList *candidates)
 {
     if (!call->parenthesised)
         return NULL;
     EditList edits = {0};
-    const char *text = argument_at_end(call, name, format("%lld", (long long)value));
+    const char *text = argument_at_end(call, name, format("%lld", value));
     push(&edits, ((Edit){end_of_arguments(call), text}));
     const char *edited = edited_call(call, &edits);
     if (!edited)
@@ -254,7 +254,7 @@ static void propose_absent(const Diagnostic *fault, const Site *site, Size size,
         if (strcmp(site->def->params.items[i].name, name) == 0)
             propose(fault, site, SIZE_KEEPING, at, argument_at_end(call, name, name), candidates);
     for (int i = 0; i < values->count; i++) {
-        const char *value = format("%lld", (long long)values->items[i]);
+        const char *value = format("%lld", values->items[i]);
         propose(fault, site, size, at, argument_at_end(call, name, value), candidates);
     }
 }
@@ -262,11 +262,11 @@ static void propose_absent(const Diagnostic *fault, const Site *site, Size size,
 /* A convolution's stride is 1 unless given, a pool's its window. */
 static void propose_absent_arguments(const Diagnostic *fault, const Site *site, CandidateList *candidates)
 {
-    static const int64_t strides[] = {2, 3, 4};
+    static const Int strides[] = {2, 3, 4};
     Values padding = paddings(site, 0), stride = listed(strides, 3, 1);
-    int64_t window = written_window(site);
+    Int window = written_window(site);
     if (operator_arg(site->op, "out_channels") >= 0 && window > 1 && window % 2) {
-        Values half = listed((const int64_t[]){window / 2}, 1, 0);
+        Values half = listed((const Int[]){window / 2}, 1, 0);
         propose_absent(fault, site, SIZE_KEEPING, "padding", &half, candidates);
     }
     propose_absent(fault, site, SIZE_NUMBER, "padding", &padding, candidates);
@@ -279,11 +279,11 @@ static void propose_absent_arguments(const Diagnostic *fault, const Site *site, 
 /* What a written number could be instead; *size is how much that changes. */
 static Values alternatives(const Diagnostic *fault, const Site *site, const Arg *arg, const ArgSpec *spec, Size *size)
 {
-    int64_t current = arg->value->kind == EXPR_INT ? arg->value->integer : -1;
+    Int current = arg->value->kind == EXPR_INT ? arg->value->integer : -1;
     bool faulty = compare_spans(fault->marks.items[0].at, arg->value->span) == 0;
     *size = SIZE_NUMBER;
     if (!site->op && arg->name && current <= 4) {       /* what a block calls stride, kernel or padding */
-        static const int64_t small[] = {1, 2, 0, 3, 4};
+        static const Int small[] = {1, 2, 0, 3, 4};
         *size = SIZE_WINDOW;
         return listed(small, 5, current);
     }

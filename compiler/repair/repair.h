@@ -40,9 +40,9 @@ enum { LAYER_BYTES = 40, SEARCH_BYTES = 1000000, LAST_BYTES = SEARCH_BYTES / 5, 
 typedef struct Search {
     const Program *program;
     DiagnosticList faults;      /* errors, in source order */
-    int64_t left;               /* bytes that may still be read for this fault, */
-    int64_t left_in_file;       /* and for all; */
-    int64_t kept;               /* of the former, for what is tried later */
+    Int left;               /* bytes that may still be read for this fault, */
+    Int left_in_file;       /* and for all; */
+    Int kept;               /* of the former, for what is tried later */
     const char *revealing;      /* an edit that mends the fault and shows another; NULL: none */
     bool rooted;                /* the input's own fault was found, and would reveal others */
     int layers;                 /* that could be made, faults and all, */
@@ -107,7 +107,7 @@ void propose_signature(const Program *program, const Diagnostic *fault, Candidat
 void propose_logits(const Program *program, const Diagnostic *fault, CandidateList *candidates);
 /* An argument that a call lacks, put at its end; NULL: the call has no parentheses
  * or several lines. */
-Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name, int64_t value,
+Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name, Int value,
                             CandidateList *candidates);
 /* The table's row that an argument fills: by name, or by its place. */
 const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at);

@@ -26,7 +26,7 @@ static bool is_of_shapes(const Diagnostic *d)
 
 static bool affords(const Search *search)
 {
-    return search->left - (int64_t)search->program->source->length > search->kept && search->left_in_file > 0;
+    return search->left - (Int)search->program->source->length > search->kept && search->left_in_file > 0;
 }
 
 /* ------------------------------------------------------------- singles */

@@ -70,7 +70,7 @@ static bool run_trial(Trial *trial, Search *search, const Text *text)
     trial->program = parse_text(source->path, text_chars(text), text->length);
     if (trial->program && !diag_surprised())
         check_parsed(trial->program, &trial->trace);
-    int64_t cost = (int64_t)text->length + LAYER_BYTES * (trial->trace.graph ? trial->trace.graph->nodes.count : 0);
+    Int cost = (Int)text->length + LAYER_BYTES * (trial->trace.graph ? trial->trace.graph->nodes.count : 0);
     search->left -= cost;
     search->left_in_file -= cost;
     return trial->program != NULL;

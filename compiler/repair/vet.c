@@ -111,14 +111,14 @@ typedef struct Vetting {
     SpanList statements;
     const Source *source;       /* which has `errors` as it is; NULL: none was read */
     int errors;
-    int64_t left;
+    Int left;
 } Vetting;
 
 static bool keeps_syntax(Vetting *vetting, EditList *edits)
 {
     const Source *source = edits->items[0].at.source;
     EditList none = {0};
-    vetting->left -= (int64_t)source->length;
+    vetting->left -= (Int)source->length;
     if (vetting->left < 0 || !sort_edits(edits))
         return false;
     if (vetting->source != source)

@@ -3,7 +3,6 @@
  */
 #include "serve.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* ---- pages */
@@ -52,21 +51,11 @@ const char *block_head(const BlockDef *block)
 
 /* ---- numbers */
 
-static const char *with_separators(int64_t number)
-{
-    const char *digits = format("%" PRId64, number);
-    size_t length = strlen(digits);
-    Text text = {0};
-    for (size_t i = 0; i < length; i++)
-        text_add(&text, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
-    return text_chars(&text);
-}
-
-static const char *bytes_text(int64_t bytes)
+static const char *bytes_text(Int bytes)
 {
     if (bytes >= 1 << 20)
         return format("%.1f MiB", (double)bytes / (1 << 20));
-    return bytes >= 1 << 10 ? format("%.1f KiB", (double)bytes / (1 << 10)) : format("%" PRId64 " bytes", bytes);
+    return bytes >= 1 << 10 ? format("%.1f KiB", (double)bytes / (1 << 10)) : format("%lld bytes", bytes);
 }
 
 static const char *shape_or_unknown(const Tensor *tensor)
@@ -101,7 +90,7 @@ static void add_cost(Analysis *a, const StmtUse *use, int uses, Text *text)
         text_add(text, "the first of %d times: ", uses);
     text_add(text, "%s parameters · %s multiply-adds", with_separators(cost.parameters), with_separators(cost.multiply_adds));
     if (use->out && cost.field[0])
-        text_add(text, " · receptive field %" PRId64 " × %" PRId64, cost.field[0], cost.field[1]);
+        text_add(text, " · receptive field %lld × %lld", cost.field[0], cost.field[1]);
     else if (use->out)
         text_add(text, " · sees the whole image");
     if (cost.live_inference)
@@ -133,7 +122,7 @@ static void add_value(Analysis *a, const Definition *d, Text *text)
     text_add(text, "**%s**: %s%s%s", d->name, kinds[d->kind], d->block ? " of block " : "", d->block ? d->block->name : "");
     if (d->kind == NAME_LET)
         text_add(text, "\n```net\nlet %s = %s\n```", d->name, span_chars(d->stmt->value->span));
-    LIST(int64_t) told = {0};
+    LIST(Int) told = {0};
     for (int i = 0; d->block && i < a->trace.blocks.count && told.count < 8; i++) {
         const BlockUse *use = &a->trace.blocks.items[i];
         for (int k = 0; use->def == d->block && k < use->symbols.count; k++) {
@@ -145,7 +134,7 @@ static void add_value(Analysis *a, const Definition *d, Text *text)
         }
     }
     for (int i = 0; i < told.count; i++)
-        text_add(text, "%s%" PRId64, i ? ", " : "\n\nwhere it is used: ", told.items[i]);
+        text_add(text, "%s%lld", i ? ", " : "\n\nwhere it is used: ", told.items[i]);
 }
 
 static void add_definition(Analysis *a, const Definition *d, Text *text)

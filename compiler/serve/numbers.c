@@ -85,10 +85,10 @@ static const Field *fields_of(Analysis *a)
 /* ---- memory */
 
 /* By forward node: bytes per image of all tensors that are live while it runs. */
-static int64_t *live_bytes(const Plan *plan)
+static Int *live_bytes(const Plan *plan)
 {
     int steps = plan->schedule.count;
-    int64_t *change = NEW_ARRAY(int64_t, (size_t)steps + 1), *live = NEW_ARRAY(int64_t, (size_t)plan->graph->nodes.count), sum = 0;
+    Int *change = NEW_ARRAY(Int, (size_t)steps + 1), *live = NEW_ARRAY(Int, (size_t)plan->graph->nodes.count), sum = 0;
     for (int i = 0; i < plan->graph->tensors.count; i++) {
         const Tensor *tensor = plan->graph->tensors.items[i];
         const Placement *place = &plan->places[tensor->id];
@@ -101,7 +101,7 @@ static int64_t *live_bytes(const Plan *plan)
     for (int i = 0; i < steps; i++) {
         sum += change[i];
         if (plan->schedule.items[i]->stage == STAGE_FORWARD)
-            live[plan->schedule.items[i]->id] = sum * (int64_t)sizeof(float);
+            live[plan->schedule.items[i]->id] = sum * (Int)sizeof(float);
     }
     return live;
 }
@@ -122,14 +122,14 @@ static const Live *live_of(Analysis *a)
     return a->live;
 }
 
-static int64_t most(int64_t a, int64_t b)
+static Int most(Int a, Int b)
 {
     return a > b ? a : b;
 }
 
 /* ---- statements */
 
-static void add(int64_t *sum, int64_t more)
+static void add(Int *sum, Int more)
 {
     if (__builtin_add_overflow(*sum, more, sum))
         *sum = INT64_MAX;
@@ -152,7 +152,7 @@ Cost cost_of(Analysis *a, const StmtUse *use)
             cost.live_training = most(cost.live_training, live->training[i]);
     }
     for (int axis = 0; use->out && fields && axis < 2; axis++)
-        cost.field[axis] = fields[use->out->id].whole ? 0 : (int64_t)fields[use->out->id].size[axis];
+        cost.field[axis] = fields[use->out->id].whole ? 0 : (Int)fields[use->out->id].size[axis];
     return cost;
 }
 

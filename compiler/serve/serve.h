@@ -54,7 +54,7 @@ const Names *find_names(const Program *program);
 /* --------------------------------------------------------- documents.c */
 
 /* By node: bytes per image that are live while it runs; training NULL: no train section. */
-typedef struct Live { const int64_t *inference, *training; } Live;
+typedef struct Live { const Int *inference, *training; } Live;
 
 typedef struct Analysis {
     Arena *arena;               /* all below lies in it */
@@ -161,9 +161,9 @@ cJSON *json_change(const Source *source, const char *after);
 
 /* numbers.c */
 typedef struct Cost {
-    int64_t parameters, multiply_adds;
-    int64_t field[2];           /* receptive field, rows and columns; 0: the whole image */
-    int64_t live_inference, live_training;      /* bytes per image; 0: not known */
+    Int parameters, multiply_adds;
+    Int field[2];           /* receptive field, rows and columns; 0: the whole image */
+    Int live_inference, live_training;      /* bytes per image; 0: not known */
 } Cost;
 Cost cost_of(Analysis *a, const StmtUse *use);
 /* The innermost statement at a place; NULL: none. */

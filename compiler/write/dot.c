@@ -13,7 +13,6 @@
  */
 #include "netc.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 typedef struct Fold {           /* a loop's turn that is drawn for several */

@@ -48,9 +48,9 @@ const char *place_text(const Plan *plan, const Tensor *tensor)
     const Placement *place = &plan->places[tensor->id];
     switch (place->space) {
     case SPACE_NONE: return "0";
-    case SPACE_INPUT: return place->place ? format("input + %lld", (long long)place->place) : "input";
-    case SPACE_SCRATCH: return format("scratch + %lld", (long long)place->place);
-    case SPACE_KEPT: return format("kept + %lld", (long long)place->place);
+    case SPACE_INPUT: return place->place ? format("input + %lld", place->place) : "input";
+    case SPACE_SCRATCH: return format("scratch + %lld", place->place);
+    case SPACE_KEPT: return format("kept + %lld", place->place);
     }
     unreachable();
 }
@@ -60,7 +60,7 @@ const char *place_text(const Plan *plan, const Tensor *tensor)
 static void emit_head(Emitter *emitter)
 {
     const Graph *graph = emitter->graph;
-    int64_t parameters = 0;
+    Int parameters = 0;
     for (int i = 0; i < graph->parameters.count; i++)
         if (graph->parameters.items[i]->kind == PARAMETER_TRAINED)
             parameters += graph->parameters.items[i]->elements;
@@ -71,7 +71,7 @@ static void emit_head(Emitter *emitter)
              " * Activations are [channels][height][width][LANES], one image per lane; a\n"
              " * `vec` is one such row of lanes, and every offset below counts vecs.\n"
              " */\n",
-             graph->name, shape_text(graph->input->shape), shape_text(graph->output->shape), (long long)parameters,
+             graph->name, shape_text(graph->input->shape), shape_text(graph->output->shape), parameters,
              NETC_VERSION, comment_text(graph->program->source->path));
     text_add(emitter->out,
              "#ifndef NET_REAL\n"
@@ -268,9 +268,9 @@ static void emit_helpers(Emitter *emitter, const char *body)
 
 /* --------------------------------------------------------------- phases */
 
-static void emit_move(Text *calls, const char *function, const char *to, const char *from, int64_t vectors, const char *what)
+static void emit_move(Text *calls, const char *function, const char *to, const char *from, Int vectors, const char *what)
 {
-    text_add(calls, "    %s((real *)(%s), (const real *)(%s), %lldL * LANES);   /* %s */\n", function, to, from, (long long)vectors, what);
+    text_add(calls, "    %s((real *)(%s), (const real *)(%s), %lldL * LANES);   /* %s */\n", function, to, from, vectors, what);
 }
 
 /* Inputs that could not be written straight into the output are copied. */
@@ -278,23 +278,23 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
 {
     const Plan *plan = emitter->plan;
     const Placement *out = &plan->places[node->out->id];
-    int64_t at = out->place;
+    Int at = out->place;
     for (int i = 0; i < node->inputs.count; i++) {
         const Tensor *input = node->inputs.items[i];
         const Placement *place = &plan->places[input->id];
         if (place->root != out->root || place->place != at)
             emit_move(calls, "net_copy",
-                      format("%s + %lld", out->space == SPACE_KEPT ? "kept" : "scratch", (long long)at),
+                      format("%s + %lld", out->space == SPACE_KEPT ? "kept" : "scratch", at),
                       place_text(plan, input), shape_elements(input->shape), format("%s into %s", input->name, node->path));
         at += shape_elements(input->shape);
     }
 }
 
 /* A call; gives the units of what is computed for the whole batch. */
-static int64_t emit_call(Emitter *emitter, Text *calls, const Node *node)
+static Int emit_call(Emitter *emitter, Text *calls, const Node *node)
 {
     OperandList operands = { 0 };
-    int64_t units;
+    Int units;
     kernel_operands(emitter, node, &operands);
     text_add(calls, "    %s(", emit_kernel(emitter, node, &operands, &units));
     for (int i = 0; i < operands.count; i++) {
@@ -315,7 +315,7 @@ static const char *output_fields(const Plan *plan, const Node *node)
     if (!place || (place->space != SPACE_KEPT && place->space != SPACE_SCRATCH))
         return "-1, false, 0, 0";
     return format("%d, %s, %lld, %lld", node->id, place->space == SPACE_KEPT ? "true" : "false",
-                  (long long)(place->place * plan->lanes), (long long)(shape_elements(node->out->shape) * plan->lanes));
+                  (place->place * plan->lanes), (shape_elements(node->out->shape) * plan->lanes));
 }
 
 /* A node's row in the table of parts; gives its number. */
@@ -323,8 +323,8 @@ static int emit_part(Emitter *emitter, const Node *node)
 {
     const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
-    int64_t multiply_adds = multiplies ? node_multiply_adds(&alone) : 0;
-    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), node_stage(node), (long long)multiply_adds,
+    Int multiply_adds = multiplies ? node_multiply_adds(&alone) : 0;
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), node_stage(node), multiply_adds,
              output_fields(emitter->plan, node));
     return emitter->part_count++;
 }
@@ -353,10 +353,10 @@ static void emit_locals(Emitter *emitter, const char *calls)
     if (strstr(calls, " scratch + ") || strstr(calls, "(scratch + "))
         text_add(emitter->out, "    vec *scratch = (vec *)arena;\n");
     if (strstr(calls, " kept + ") || strstr(calls, "(kept + "))
-        text_add(emitter->out, "    vec *kept = (vec *)s->kept + g * %lld;\n", (long long)(plan->kept_elements / plan->lanes));
+        text_add(emitter->out, "    vec *kept = (vec *)s->kept + g * %lld;\n", (plan->kept_elements / plan->lanes));
     if (strstr(calls, " input") || strstr(calls, "(input"))
         text_add(emitter->out, "    const vec *input = (const vec *)s->input + g * %lld;\n",
-                 (long long)shape_elements(plan->graph->input->shape));
+                 shape_elements(plan->graph->input->shape));
     if (strstr(calls, " weights + "))
         text_add(emitter->out, "    const real *weights = s->weights;\n");
     if (strstr(calls, " gradients + "))
@@ -396,12 +396,12 @@ static void emit_owned_phase(Emitter *emitter, int phase)
             continue;
         Text call = { 0 };
         const char *name = format("%s_%d_%d", plan_name(plan), phase + 1, ++count);
-        int64_t units = emit_call(emitter, &call, node);
+        Int units = emit_call(emitter, &call, node);
         text_add(emitter->out, "/* %s, phase %d of %d: a share of %s, for all grains. */\n", plan_name(plan), phase + 1,
                  plan->phases, node->path);
         text_add(emitter->out, "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)arena;\n%s}\n\n",
                  name, text_chars(&call));
-        text_add(&table, "    { %s, %lld, %d, %s },\n", name, (long long)units, emit_part(emitter, node),
+        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter, node),
                  node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
     if (!count)

@@ -50,7 +50,7 @@ const char *place_text(const Plan *plan, const Tensor *tensor);
 /* kernel.c: writes node's function unless an equal one exists; gives its name,
  * and in *units how many units it has when it sums over the whole batch.  Drops
  * the operands that the function does not use. */
-const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, int64_t *units);
+const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, Int *units);
 /* The function whose text from its operands on this is (made by format()); written,
  * after `type`, where there is none, under a name made of `base`. */
 const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text);

@@ -40,7 +40,7 @@ static void add_operand(OperandList *operands, const char *type, const char *nam
 static const char *first_grain_text(const Plan *plan, const Tensor *tensor)
 {
     const Placement *place = &plan->places[tensor->id];
-    return format("(vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept", (long long)place->place);
+    return format("(vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept", place->place);
 }
 
 static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *tensor,
@@ -63,7 +63,7 @@ static void add_sums(const Emitter *emitter, OperandList *operands, const char *
 {
     if (statistics)
         add_operand(operands, type, name,
-                    format("(real *)((vec *)s->kept + %lld)", (long long)emitter->plan->places[statistics->id].place),
+                    format("(real *)((vec *)s->kept + %lld)", emitter->plan->places[statistics->id].place),
                     statistics->name);
 }
 
@@ -81,7 +81,7 @@ static void add_parameters(OperandList *operands, const Node *node)
             continue;
         const char *trained_space = node->whole_batch ? "s->weights" : "weights";
         add_operand(operands, trained ? "const real *" : "real *", parameter->name,
-                    format("%s + %lld", trained ? trained_space : "s->buffers", (long long)parameter->offset), parameter->path);
+                    format("%s + %lld", trained ? trained_space : "s->buffers", parameter->offset), parameter->path);
     }
 }
 
@@ -92,7 +92,7 @@ static void add_parameter_gradients(OperandList *operands, const Node *node)
         const char *gradients = node->whole_batch ? "s->gradients" : "gradients";
         if (parameter->kind == PARAMETER_TRAINED)
             add_operand(operands, "real *", format("d%s", parameter->name),
-                        format("%s + %lld", gradients, (long long)parameter->offset), format("d %s", parameter->path));
+                        format("%s + %lld", gradients, parameter->offset), format("d %s", parameter->path));
     }
 }
 
@@ -354,7 +354,7 @@ static void finish_afterwards(Kernel *kernel)
     const char *result = kernel->stage == STAGE_FORWARD ? "y[i]" : "dx[i]";
     if (!kernel->finish)
         return;
-    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++)", (long long)shape_elements(node_result(kernel->node)->shape));
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++)", shape_elements(node_result(kernel->node)->shape));
     kernel->indent++;
     kernel_store(kernel, result, "i", result);
     kernel->indent--;
@@ -389,13 +389,13 @@ static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgVa
     if (spec->kind == ARG_REAL)
         kernel_line(kernel, "    { \"%s\", { %s }, %s },", spec->name, number_text(value->real), word);
     else
-        kernel_line(kernel, "    { \"%s\", { %lld, %lld, %lld, %lld }, %s },", spec->name, (long long)value->integer[0],
-                    (long long)value->integer[1], (long long)value->integer[2], (long long)value->integer[3], word);
+        kernel_line(kernel, "    { \"%s\", { %lld, %lld, %lld, %lld }, %s },", spec->name, value->integer[0],
+                    value->integer[1], value->integer[2], value->integer[3], word);
 }
 
 static const char *shape_literal(Shape shape)
 {
-    return format("{ %d, %lld, %lld, %lld }", shape.rank, (long long)shape.dim[0], (long long)shape.dim[1], (long long)shape.dim[2]);
+    return format("{ %d, %lld, %lld, %lld }", shape.rank, shape.dim[0], shape.dim[1], shape.dim[2]);
 }
 
 static bool has_operand(const OperandList *operands, const char *name)
@@ -468,7 +468,7 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     for (int i = 0; pointers[i]; i++)
         reference_pointer(kernel, operands, pointers[i]);
     if (has_operand(operands, "statistics"))
-        kernel_line(kernel, ".statistics_stride = %lld,", (long long)emitter->plan->kept_elements);
+        kernel_line(kernel, ".statistics_stride = %lld,", emitter->plan->kept_elements);
     if (node->stage == STAGE_BACKWARD_INPUT)
         kernel_line(kernel, ".which = %d, .accumulate = %s,", node->which, node->accumulate ? "true" : "false");
     reference_parameters(kernel, operands);
@@ -511,14 +511,14 @@ static void write_function(Emitter *emitter, const Node *node, const char *name,
 }
 
 /* From one grain's tensor to the next's, in vectors. */
-static int64_t grain_stride(const Plan *plan, const Tensor *tensor)
+static Int grain_stride(const Plan *plan, const Tensor *tensor)
 {
     if (!tensor)
         return 0;
     return plan->places[tensor->id].space == SPACE_INPUT ? shape_elements(plan->graph->input->shape) : plan->kept_elements / plan->lanes;
 }
 
-const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, int64_t *units)
+const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, Int *units)
 {
     const Node alone = unfused(node);
     Kernel kernel = {

@@ -23,7 +23,7 @@ const char *quoted(const char *chars)
 
 static const char *shape_fields(Shape shape)
 {
-    return format("{ %d, %lld, %lld, %lld }", shape.rank, (long long)shape.dim[0], (long long)shape.dim[1], (long long)shape.dim[2]);
+    return format("{ %d, %lld, %lld, %lld }", shape.rank, shape.dim[0], shape.dim[1], shape.dim[2]);
 }
 
 static const char *kind_name(ParameterKind kind)
@@ -55,8 +55,8 @@ static void emit_parameters(Emitter *emitter)
     for (int i = 0; i < graph->parameters.count; i++) {
         const Parameter *p = graph->parameters.items[i];
         text_add(emitter->out, "    { %s, %s, %d, { %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, %s, %d },\n", quoted(p->path),
-                 kind_name(p->kind), p->rank, (long long)p->dim[0], (long long)p->dim[1], (long long)p->dim[2],
-                 (long long)p->dim[3], (long long)p->offset, (long long)p->elements, init_name(p->init.kind),
+                 kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
+                 p->dim[3], p->offset, p->elements, init_name(p->init.kind),
                  number_text(p->init.a), number_text(p->init.b), p->whole_batch ? "true" : "false",
                  p->frozen ? "true" : "false", p->group);
     }
@@ -75,8 +75,8 @@ static int emit_layers(Emitter *emitter)
             continue;
         require(node->id == count);
         text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d, %s },\n", quoted(node->path), quoted(node->op->name),
-                 shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape), (long long)trained_elements(node),
-                 (long long)node_multiply_adds(node), node->span.line, node->op->traits & OP_STATISTICS ? "true" : "false");
+                 shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape), trained_elements(node),
+                 node_multiply_adds(node), node->span.line, node->op->traits & OP_STATISTICS ? "true" : "false");
         count++;
     }
     text_add(emitter->out, "    { 0 },\n};\n\n");
@@ -126,8 +126,8 @@ static void emit_structure(Emitter *emitter)
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
     text_add(emitter->out, "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - 1 },\n", name, name,
-             plan->phases, (long long)plan->scratch_elements, (long long)plan->kept_elements,
-             (long long)(plan->places[plan->logits->id].place * plan->lanes), name, name, name);
+             plan->phases, plan->scratch_elements, plan->kept_elements,
+             (plan->places[plan->logits->id].place * plan->lanes), name, name, name);
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
@@ -142,11 +142,11 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->out, "    .target = %s,\n    .kernels = \"%s\",\n", quoted(emitter->options->target.name),
              emitter->options->reference ? "reference" : "specialised");
     text_add(emitter->out, "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .classes = %lld,\n",
-             shape_fields(graph->input->shape), (long long)shape_elements(graph->output->shape));
+             shape_fields(graph->input->shape), shape_elements(graph->output->shape));
     if (graph->parameters.count)
         text_add(emitter->out, "    .parameters = parameters,\n    .parameter_count = %d,\n", graph->parameters.count);
-    text_add(emitter->out, "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n", (long long)graph->trained_elements,
-             (long long)graph->buffer_elements, (long long)graph->counters);
+    text_add(emitter->out, "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n", graph->trained_elements,
+             graph->buffer_elements, graph->counters);
     text_add(emitter->out, "    .layers = layers,\n    .layer_count = %d,\n    .structure = structure,\n", layers);
     text_add(emitter->out, "    .load_at_once = %s,\n    .update_at_once = %s,\n", emitter->options->fuse & FUSE_LOAD ? "true" : "false",
              updates_at_once(graph, emitter->options->fuse) ? "true" : "false");

@@ -17,14 +17,14 @@ typedef struct Writer {
     Text calls;                 /* of the phase that is being written */
     Text phases, packings;
     int phase_count, packing_count;
-    int64_t packed;             /* elements so far */
-    int64_t work;               /* elements behind the arena: the most that a kernel uses */
+    Int packed;             /* elements so far */
+    Int work;               /* elements behind the arena: the most that a kernel uses */
 } Writer;
 
 /* ------------------------------------------------------------ addresses */
 
 /* From one position of a tensor to the next, in elements. */
-static int64_t stride_of(const Plan *plan, const Tensor *tensor)
+static Int stride_of(const Plan *plan, const Tensor *tensor)
 {
     const Tensor *root = plan->places[tensor->id].root;
     return shape_plane(tensor->shape) == 1 ? shape_elements(tensor->shape) : root->shape.dim[0];
@@ -38,8 +38,8 @@ static const char *address_of(const Plan *plan, const Tensor *tensor)
     const Placement *place = &plan->places[tensor->id];
     if (place->space == SPACE_NONE || place->space == SPACE_INPUT)
         return names[place->space];
-    int64_t at = place->place - place->offset + place->offset / shape_plane(place->root->shape);
-    return format("%s + %lld", names[place->space], (long long)at);
+    Int at = place->place - place->offset + place->offset / shape_plane(place->root->shape);
+    return format("%s + %lld", names[place->space], at);
 }
 
 static bool is_dense(const Plan *plan, const Tensor *tensor)
@@ -108,7 +108,7 @@ static const char *factor_table(const Packing *packing)
     Text table = { 0 };
     if (!packing->points)
         return "0";
-    for (int64_t i = 0; i < packing->points * packing->columns; i++)
+    for (Int i = 0; i < packing->points * packing->columns; i++)
         text_add(&table, "%s%.17g", i ? ", " : "", packing->at[i]);
     return format("(const double[]){ %s }", text_chars(&table));
 }
@@ -120,18 +120,18 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
     const Node *node = single->kernel.node, *norm = node->op->traits & OP_SCALES ? node : node->scales;
     if (!packing->outs)
         return;
-    text_add(&writer->packings, "    { %lld, %lld, %lld, ", (long long)writer->packed, place_of(packing->weight), place_of(packing->bias));
+    text_add(&writer->packings, "    { %lld, %lld, %lld, ", writer->packed, place_of(packing->weight), place_of(packing->bias));
     if (norm)
         text_add(&writer->packings, "%lld, %lld, %lld, %lld, %.17g, ", place_of(find_parameter(norm, "weight")), place_of(find_parameter(norm, "bias")),
                  place_of(find_parameter(norm, "running_mean")), place_of(find_parameter(norm, "running_var")),
                  norm->args[operator_arg(norm->op, "eps")].real);
     else
         text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
-    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %s },    /* %s */\n", (long long)packing->groups, (long long)packing->outs,
-             (long long)packing->ins, (long long)packing->rows, (long long)packing->columns, (long long)packing->block, (long long)packing->last,
-             (long long)packing->points, factor_table(packing), node->path);
+    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %s },    /* %s */\n", packing->groups, packing->outs,
+             packing->ins, packing->rows, packing->columns, packing->block, packing->last,
+             packing->points, factor_table(packing), node->path);
     writer->packing_count++;
-    push(operands, ((Operand){ "const real *", "w", format("s->packed + %lld", (long long)writer->packed), node->path }));
+    push(operands, ((Operand){ "const real *", "w", format("s->packed + %lld", writer->packed), node->path }));
     writer->packed += (packed_elements(packing) + 15) / 16 * 16;        /* each begins a cache line */
 }
 
@@ -141,16 +141,16 @@ static void write_work(Writer *writer, const Single *single, OperandList *operan
     if (!single->work)
         return;
     require(!single->units);
-    push(operands, ((Operand){ "real *", "work", format("arena + %lld", (long long)writer->plan->scratch_elements), single->kernel.node->path }));
+    push(operands, ((Operand){ "real *", "work", format("arena + %lld", writer->plan->scratch_elements), single->kernel.node->path }));
     writer->work = single->work > writer->work ? single->work : writer->work;
 }
 
 /* -------------------------------------------------------------- bodies */
 
-static void pointwise_run(Single *single, const char *from, const char *position, const char *channel, int64_t used)
+static void pointwise_run(Single *single, const char *from, const char *position, const char *channel, Int used)
 {
     single_store(single, position, channel, used, format("*(const loose_vec *)(%s + (%s) * %lldL + %s)", from, position,
-                                                         (long long)(strcmp(from, "y") == 0 ? single->y_stride : single->x_stride), channel));
+                                                         (strcmp(from, "y") == 0 ? single->y_stride : single->x_stride), channel));
 }
 
 /* y = finishes of `from`, over all of y: as one row where all that is read and
@@ -159,17 +159,17 @@ static void write_pointwise(Single *single, const char *from, bool dense)
 {
     Kernel *kernel = &single->kernel;
     Shape shape = kernel->node->out->shape;
-    int64_t count = dense ? shape_elements(shape) : shape.dim[0], whole = count / kernel->lanes * kernel->lanes;
+    Int count = dense ? shape_elements(shape) : shape.dim[0], whole = count / kernel->lanes * kernel->lanes;
     const char *position = dense ? "0" : "p";
     if (!dense)
-        kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", (long long)shape_plane(shape));
+        kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
     if (whole) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", (long long)whole);
+        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", whole);
         pointwise_run(single, from, position, "i", kernel->lanes);
         kernel_line(kernel, "}");
     }
     if (count > whole)
-        pointwise_run(single, from, position, format("%lld", (long long)whole), count - whole);
+        pointwise_run(single, from, position, format("%lld", whole), count - whole);
     if (!dense)
         kernel_line(kernel, "}");
 }
@@ -209,9 +209,9 @@ static void write_reference(Writer *writer, Single *single, const OperandList *o
     emit_reference(writer->emitter, &call, operands);
     for (int i = 0; !dense && i < node->inputs.count; i++)
         kernel_line(&call, "%s += %lld;", node->inputs.count == 1 ? "x" : format("x%d", i),
-                    (long long)stride_of(writer->plan, node->inputs.items[i]));
+                    stride_of(writer->plan, node->inputs.items[i]));
     if (!dense) {
-        kernel_line(&call, "y += %lld;", (long long)single->y_stride);
+        kernel_line(&call, "y += %lld;", single->y_stride);
         kernel_line(&call, "}");
         kernel_line(&call, "y -= %lldL;", count * single->y_stride);
     }
@@ -260,7 +260,7 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
         if (parameter->kind != PARAMETER_COUNTER)
             push(operands, ((Operand){ "const real *", parameter->name,
                                        format("s->%s + %lld", parameter->kind == PARAMETER_TRAINED ? "weights" : "buffers",
-                                              (long long)parameter->offset), parameter->path }));
+                                              parameter->offset), parameter->path }));
     }
 }
 
@@ -279,7 +279,7 @@ static void write_call(Text *calls, const char *function, const OperandList *ope
 
 /* The functions of a phase and its row in their table: the calls so far, on one
  * thread, and then `shared`, a call whose units the threads share; units 0: none. */
-static void end_phase(Writer *writer, const char *shared, int64_t units)
+static void end_phase(Writer *writer, const char *shared, Int units)
 {
     Text *out = writer->emitter->out;
     int phase = ++writer->phase_count;
@@ -294,7 +294,7 @@ static void end_phase(Writer *writer, const char *shared, int64_t units)
         text_add(out, "/* One image, phase %d: a share. */\n"
                       "static void single_%d_1(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)s, (void)arena;\n%s}\n\n",
                  phase, phase, shared);
-        text_add(&writer->phases, ".owned = &(const NetOwned){ single_%d_1, %lld, 0, false }, .owned_count = 1 ", phase, (long long)units);
+        text_add(&writer->phases, ".owned = &(const NetOwned){ single_%d_1, %lld, 0, false }, .owned_count = 1 ", phase, units);
     }
     text_add(&writer->phases, "},\n");
     writer->calls = (Text){ 0 };
@@ -335,10 +335,10 @@ static void write_kernel(Writer *writer, const Node *node)
 
 /* ---------------------------------------------------------------- moves */
 
-static void write_rows(Writer *writer, const char *to, int64_t to_stride, const Tensor *from, int64_t rows, int64_t count)
+static void write_rows(Writer *writer, const char *to, Int to_stride, const Tensor *from, Int rows, Int count)
 {
-    text_add(&writer->calls, "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n", to, (long long)to_stride,
-             address_of(writer->plan, from), (long long)stride_of(writer->plan, from), (long long)rows, (long long)count, from->name);
+    text_add(&writer->calls, "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n", to, to_stride,
+             address_of(writer->plan, from), stride_of(writer->plan, from), rows, count, from->name);
 }
 
 /* Inputs that could not be written straight into the output are copied. */
@@ -346,12 +346,12 @@ static void write_concat(Writer *writer, const Node *node)
 {
     const Plan *plan = writer->plan;
     const Placement *out = &plan->places[node->out->id];
-    int64_t channel = 0, area = shape_plane(node->out->shape);
+    Int channel = 0, area = shape_plane(node->out->shape);
     for (int i = 0; i < node->inputs.count; i++) {
         const Tensor *input = node->inputs.items[i];
         const Placement *place = &plan->places[input->id];
         if (place->root != out->root || place->place != out->place + channel * area)
-            write_rows(writer, format("%s + %lld", address_of(plan, node->out), (long long)channel), stride_of(plan, node->out), input, area,
+            write_rows(writer, format("%s + %lld", address_of(plan, node->out), channel), stride_of(plan, node->out), input, area,
                        input->shape.dim[0]);
         channel += input->shape.dim[0];
     }
@@ -362,8 +362,8 @@ static void write_turn(Writer *writer, const Node *node)
 {
     const Tensor *in = node->inputs.items[0], *out = node->out, *image = in->shape.rank == 3 ? in : out;
     text_add(&writer->calls, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n", image == in ? "net_to_planes" : "net_from_planes",
-             address_of(writer->plan, out), address_of(writer->plan, in), (long long)image->shape.dim[0], (long long)shape_plane(image->shape),
-             (long long)stride_of(writer->plan, image), out->name, in->name);
+             address_of(writer->plan, out), address_of(writer->plan, in), image->shape.dim[0], shape_plane(image->shape),
+             stride_of(writer->plan, image), out->name, in->name);
 }
 
 static void write_node(Writer *writer, const Node *node)
@@ -447,6 +447,6 @@ void emit_single(Emitter *emitter, const Plan *plan)
              text_chars(&writer.phases), text_chars(&writer.packings));
     text_add(&emitter->single, "    .single = { .phases = single, .phase_count = %d, .scratch_elements = %lld, .kept_elements = %lld, .logits = %lld },\n"
                                "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
-             writer.phase_count, (long long)(plan->scratch_elements + writer.work), (long long)plan->kept_elements,
-             (long long)plan->places[plan->logits->id].place, writer.packing_count, (long long)writer.packed);
+             writer.phase_count, (plan->scratch_elements + writer.work), plan->kept_elements,
+             plan->places[plan->logits->id].place, writer.packing_count, writer.packed);
 }

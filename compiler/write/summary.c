@@ -8,7 +8,6 @@
 #include "netc.h"
 
 #include <cjson/cJSON.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,21 +18,21 @@ static bool is_layer(const Node *node)
     return node->stage == STAGE_FORWARD && !(node->op->traits & OP_LOSS);
 }
 
-static int64_t total(const Graph *graph, int64_t (*count)(const Node *node))
+static Int total(const Graph *graph, Int (*count)(const Node *node))
 {
-    int64_t sum = 0;
+    Int sum = 0;
     for (int i = 0; i < graph->nodes.count; i++)
         if (is_layer(graph->nodes.items[i]) && __builtin_add_overflow(sum, count(graph->nodes.items[i]), &sum))
             return INT64_MAX;
     return sum;
 }
 
-static int64_t real_bytes(const CompileOptions *options)
+static Int real_bytes(const CompileOptions *options)
 {
     return options->f64 ? 8 : 4;
 }
 
-static int64_t arena_bytes(const Plan *plan, const CompileOptions *options)
+static Int arena_bytes(const Plan *plan, const CompileOptions *options)
 {
     return (plan->scratch_elements + plan->kept_elements) * real_bytes(options);
 }
@@ -46,18 +45,7 @@ typedef LIST(Row) Table;
 
 static const bool right_aligned[COLUMNS] = { false, false, false, false, true, true };
 
-/* 1234567 as "1,234,567". */
-static const char *with_separators(int64_t number)
-{
-    const char *digits = format("%" PRId64, number);
-    size_t length = strlen(digits);
-    Text text = { 0 };
-    for (size_t i = 0; i < length; i++)
-        text_add(&text, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
-    return text_chars(&text);
-}
-
-static const char *or_dash(int64_t number)
+static const char *or_dash(Int number)
 {
     return number ? with_separators(number) : "-";
 }
@@ -138,12 +126,12 @@ void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *o
 /* -------------------------------------------------------------- as JSON */
 
 /* cJSON keeps numbers as doubles and prints 15 digits: whole numbers go in as text. */
-static cJSON *json_integer(int64_t number)
+static cJSON *json_integer(Int number)
 {
-    return cJSON_CreateRaw(format("%" PRId64, number));
+    return cJSON_CreateRaw(format("%lld", number));
 }
 
-static cJSON *json_dims(int rank, const int64_t *dim)
+static cJSON *json_dims(int rank, const Int *dim)
 {
     cJSON *array = cJSON_CreateArray();
     for (int i = 0; i < rank; i++)

@@ -4,6 +4,7 @@
  */
 #include "net.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@ static bool say(NetSession *network, const char *path, uint8_t *pixels, float *p
     if (name)
         printf("%s: %s, %.1f %%\n", path, name, 100 * (double)probabilities[best]);
     else
-        printf("%s: %lld, %.1f %%\n", path, (long long)best, 100 * (double)probabilities[best]);
+        printf("%s: %" PRId64 ", %.1f %%\n", path, best, 100 * (double)probabilities[best]);
     return true;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +24,16 @@ static int64_t count_records(const char *path, Format format, NetError *error)
         net_fail(error, "cannot read %s: %s", path, strerror(errno));
         return -1;
     }
-    long long bytes = status.st_size, records = bytes / format.record;
+    int64_t bytes = status.st_size, records = bytes / format.record;
     if (!S_ISREG(status.st_mode))
         net_fail(error, "cannot read %s: it is not a file", path);
     else if (bytes == 0)
         net_fail(error, "%s is empty", path);
     else if (bytes % format.record != 0)
-        net_fail(error, "%s ends at byte %lld, inside record %lld (records are %d bytes and this one starts at byte %lld)",
+        net_fail(error, "%s ends at byte %" PRId64 ", inside record %" PRId64 " (records are %d bytes and this one starts at byte %" PRId64 ")",
                  path, bytes, records, format.record, records * format.record);
     else if (records > most_records)
-        net_fail(error, "%s has %lld records: more than the %lld that are read", path, records, (long long)most_records);
+        net_fail(error, "%s has %" PRId64 " records: more than the %" PRId64 " that are read", path, records, most_records);
     else
         return records;
     return -1;
@@ -44,12 +45,12 @@ static bool read_records(FILE *file, uint8_t *labels, uint8_t *pixels, int64_t r
         uint8_t record[MOST_LABELS + PIXELS];
         errno = 0;
         if (fread(record, (size_t)format.record, 1, file) != 1)
-            return net_fail(error, "cannot read record %lld of %s: %s", (long long)i, path,
+            return net_fail(error, "cannot read record %" PRId64 " of %s: %s", i, path,
                             errno ? strerror(errno) : "the file has become shorter");
         int label = record[format.labels - 1];
         if (label >= format.classes)
-            return net_fail(error, "%s gives record %lld (byte %lld) the label %d, above %d", path, (long long)i,
-                            (long long)i * format.record, label, format.classes - 1);
+            return net_fail(error, "%s gives record %" PRId64 " (byte %" PRId64 ") the label %d, above %d", path, i,
+                            i * format.record, label, format.classes - 1);
         labels[i] = (uint8_t)label;
         memcpy(pixels + i * PIXELS, record + format.labels, PIXELS);
     }

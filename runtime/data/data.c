@@ -7,6 +7,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,8 +255,8 @@ static bool draw(NetData *data, NetShape shape, int64_t classes, uint64_t seed, 
     static const int64_t train_bytes = 170000000, test_bytes = 30000000;
     int64_t bytes = 0;
     if (__builtin_mul_overflow(shape.c, shape.h, &bytes) || __builtin_mul_overflow(bytes, shape.w, &bytes))
-        return net_fail(error, "an image of %lldx%lldx%lld is too large to draw",
-                        (long long)shape.c, (long long)shape.h, (long long)shape.w);
+        return net_fail(error, "an image of %" PRId64 "x%" PRId64 "x%" PRId64 " is too large to draw",
+                        shape.c, shape.h, shape.w);
     int64_t train = train_bytes / bytes + 1, test = test_bytes / bytes + 1;
     if (train > 60000)
         train = 60000;
@@ -275,19 +276,19 @@ static bool check_shape(const NetData *data, const NetImages *images, NetShape w
         return true;
     char takes[80];
     if (want.rank == 1)
-        snprintf(takes, sizeof takes, "%lld values", (long long)want.c);
+        snprintf(takes, sizeof takes, "%" PRId64 " values", want.c);
     else
-        snprintf(takes, sizeof takes, "%lldx%lldx%lld", (long long)want.c, (long long)want.h, (long long)want.w);
-    return net_fail(error, "%s has %lldx%lldx%lld images, the network takes %s",
-                    data->what, (long long)is.c, (long long)is.h, (long long)is.w, takes);
+        snprintf(takes, sizeof takes, "%" PRId64 "x%" PRId64 "x%" PRId64, want.c, want.h, want.w);
+    return net_fail(error, "%s has %" PRId64 "x%" PRId64 "x%" PRId64 " images, the network takes %s",
+                    data->what, is.c, is.h, is.w, takes);
 }
 
 static bool check_labels(const NetData *data, const NetImages *images, const char *split, int64_t classes, NetError *error)
 {
     for (int64_t i = 0; images->classes > classes && i < images->count; i++)
         if (images->labels[i] >= classes)
-            return net_fail(error, "%s labels %s image %lld as class %d, and the network has %lld classes, from 0",
-                            data->what, split, (long long)i, images->labels[i], (long long)classes);
+            return net_fail(error, "%s labels %s image %" PRId64 " as class %d, and the network has %" PRId64 " classes, from 0",
+                            data->what, split, i, images->labels[i], classes);
     return true;
 }
 
@@ -296,7 +297,7 @@ static bool check_labels(const NetData *data, const NetImages *images, const cha
 static bool check(NetData *data, NetShape want, int64_t classes, int classes_known, NetError *error)
 {
     if (classes_known && classes_known != classes)
-        return net_fail(error, "%s has %d classes, the network gives %lld", data->what, classes_known, (long long)classes);
+        return net_fail(error, "%s has %d classes, the network gives %" PRId64, data->what, classes_known, classes);
     if (!check_shape(data, &data->train, want, error) || !check_shape(data, &data->test, want, error)
         || !check_labels(data, &data->train, "training", classes, error)
         || !check_labels(data, &data->test, "test", classes, error))

@@ -5,6 +5,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -179,8 +180,8 @@ static bool read_images(NetImages *images, const Names *paths, const int64_t *en
 {
     int64_t pixels = shape.c * shape.h * shape.w, class = 0;
     if (paths->count > most_bytes / pixels)
-        return net_fail(error, "the %lld images of %s are more than the %lld MB that are read", (long long)paths->count, folder,
-                        (long long)(most_bytes >> 20));
+        return net_fail(error, "the %" PRId64 " images of %s are more than the %" PRId64 " MB that are read", paths->count, folder,
+                        (most_bytes >> 20));
     images->shape = shape;
     images->labels = net_allocate((size_t)paths->count, 1, error);
     images->pixels = images->labels ? net_allocate((size_t)paths->count, (size_t)pixels, error) : NULL;
@@ -216,7 +217,7 @@ static bool check_classes(const Names *classes, const char *root, NetError *erro
     if (classes->count == 1)
         return net_fail(error, "%s/train has one class, %s: there is nothing to tell apart", root, classes->items[0]);
     if (classes->count > MOST_CLASSES)
-        return net_fail(error, "%s/train has %lld classes: at most %d are read", root, (long long)classes->count, MOST_CLASSES);
+        return net_fail(error, "%s/train has %" PRId64 " classes: at most %d are read", root, classes->count, MOST_CLASSES);
     return true;
 }
 

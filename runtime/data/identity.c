@@ -7,6 +7,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ static uint64_t digest_sample(const NetImages *images)
 
 static void set_number(char *text, int64_t number)
 {
-    snprintf(text, NET_IDENTITY_TEXT, "%lld", (long long)number);
+    snprintf(text, NET_IDENTITY_TEXT, "%" PRId64, number);
 }
 
 static void set_digest(char *text, uint64_t digest)
@@ -44,8 +45,8 @@ void net_data_identify(NetIdentity *identity, const NetData *data)
     snprintf(identity->what, sizeof identity->what, "%s", data->what);
     set_number(identity->texts[NET_TRAIN_IMAGES], data->train.count);
     set_number(identity->texts[NET_TEST_IMAGES], data->test.count);
-    snprintf(identity->texts[NET_IMAGE_SIZE], NET_IDENTITY_TEXT, "%lldx%lldx%lld", (long long)shape.c, (long long)shape.h,
-             (long long)shape.w);
+    snprintf(identity->texts[NET_IMAGE_SIZE], NET_IDENTITY_TEXT, "%" PRId64 "x%" PRId64 "x%" PRId64, shape.c, shape.h,
+             shape.w);
     set_number(identity->texts[NET_DATA_CLASSES], data->train.classes);
     set_digest(identity->texts[NET_TRAIN_LABELS], digest_labels(&data->train));
     set_digest(identity->texts[NET_TRAIN_PIXELS], digest_sample(&data->train));

@@ -11,6 +11,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -59,15 +60,15 @@ static bool read_failed(const Reader *reader, int64_t due)
 {
     int code;
     const char *reason = zlib_reason(reader, &code);
-    long long at = reader->offset, packed_at = gzoffset(reader->file);
+    int64_t at = reader->offset, packed_at = gzoffset(reader->file);
     if (code == Z_ERRNO)
-        return net_fail(reader->error, "cannot read %s at byte %lld: %s", reader->path, packed_at, strerror(errno));
+        return net_fail(reader->error, "cannot read %s at byte %" PRId64 ": %s", reader->path, packed_at, strerror(errno));
     if (code == Z_BUF_ERROR)
-        return net_fail(reader->error, "%s is cut off: its gzip data goes on where the file ends, at byte %lld",
+        return net_fail(reader->error, "%s is cut off: its gzip data goes on where the file ends, at byte %" PRId64,
                         reader->path, packed_at);
     if (code != Z_OK && code != Z_STREAM_END)
-        return net_fail(reader->error, "%s has damaged gzip data near byte %lld: %s", reader->path, packed_at, reason);
-    return net_fail(reader->error, "%s ends at byte %lld of the %lld its header calls for", reader->path, at, (long long)due);
+        return net_fail(reader->error, "%s has damaged gzip data near byte %" PRId64 ": %s", reader->path, packed_at, reason);
+    return net_fail(reader->error, "%s ends at byte %" PRId64 " of the %" PRId64 " its header calls for", reader->path, at, due);
 }
 
 static bool read_bytes(Reader *reader, uint8_t *bytes, int64_t count, int64_t due)
@@ -115,8 +116,8 @@ static bool read_end(Reader *reader)
     uint8_t extra;
     int got = gzread(reader->file, &extra, 1);
     if (got > 0)
-        return net_fail(reader->error, "%s goes on after byte %lld, where its header says it ends",
-                        reader->path, (long long)reader->offset);
+        return net_fail(reader->error, "%s goes on after byte %" PRId64 ", where its header says it ends",
+                        reader->path, reader->offset);
     int code;
     gzerror(reader->file, &code);
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
@@ -153,8 +154,8 @@ static bool read_header(Reader *reader, int dimensions, int64_t *size)
         if (size[i] == 0)
             return net_fail(reader->error, "%s says that dimension %d (byte %d) is 0", reader->path, i + 1, 4 + 4 * i);
         if (__builtin_mul_overflow(bytes, size[i], &bytes) || bytes > most_bytes)
-            return net_fail(reader->error, "%s calls for more than the %lld MB that are read: dimension %d (byte %d) is %lld",
-                            reader->path, (long long)(most_bytes >> 20), i + 1, 4 + 4 * i, (long long)size[i]);
+            return net_fail(reader->error, "%s calls for more than the %" PRId64 " MB that are read: dimension %d (byte %d) is %" PRId64,
+                            reader->path, (most_bytes >> 20), i + 1, 4 + 4 * i, size[i]);
     }
     return true;
 }
@@ -229,8 +230,8 @@ bool net_read_idx(NetImages *images, const char *images_path, const char *labels
     bool read = read_images(images, images_path, error)
         && (images->labels = read_labels(labels_path, &labels, error));
     if (read && labels != images->count)
-        read = net_fail(error, "%s has %lld images and %s has %lld labels",
-                        images_path, (long long)images->count, labels_path, (long long)labels);
+        read = net_fail(error, "%s has %" PRId64 " images and %s has %" PRId64 " labels",
+                        images_path, images->count, labels_path, labels);
     if (!read) {
         net_images_close(images);
         return false;

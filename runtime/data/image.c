@@ -5,6 +5,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,8 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
     static const int64_t most_pixels = (int64_t)64 << 20;
     if (width * height <= most_pixels)
         return true;
-    return net_fail(error, "%s is %lld x %lld pixels: more than the %lld million that are read", path, (long long)width,
-                    (long long)height, (long long)(most_pixels >> 20));
+    return net_fail(error, "%s is %" PRId64 " x %" PRId64 " pixels: more than the %" PRId64 " million that are read", path, width,
+                    height, (most_pixels >> 20));
 }
 
 /* ITU-R BT.601's luma of what is stored, in the rounding of most other readers. */
@@ -123,8 +124,8 @@ bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError 
 {
     shape = net_image_shape(shape);
     if (shape.c != 1 && shape.c != 3)
-        return net_fail(error, "%s cannot be shown to a network that takes %lld channels: an image file has 1 or 3",
-                        path, (long long)shape.c);
+        return net_fail(error, "%s cannot be shown to a network that takes %" PRId64 " channels: an image file has 1 or 3",
+                        path, shape.c);
     FILE *file = fopen(path, "rb");
     if (!file)
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));

@@ -9,6 +9,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +133,8 @@ static bool open_images(Bench *bench, NetError *error)
     else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input), model->classes, seed, 0, error))
         return false;
     if (data && data->train.count < bench->batch)
-        return net_fail(error, "a batch of %lld images, and %s has %lld", (long long)bench->batch, data->what,
-                        (long long)data->train.count);
+        return net_fail(error, "a batch of %" PRId64 " images, and %s has %" PRId64, bench->batch, data->what,
+                        data->train.count);
     bench->order = net_allocate((size_t)bench->images.count, sizeof *bench->order, error);
     if (bench->order)
         net_shuffle(bench->order, bench->images.count, seed, 0);
@@ -160,7 +161,7 @@ static double spread_percent(NetSpread spread)
 
 static void print_rate(FILE *out, const char *what, int64_t batch, NetSpread seconds)
 {
-    fprintf(out, "%-9s  batch %4lld  %10.0f images/s  %10.1f µs a step  spread %.0f %%\n", what, (long long)batch,
+    fprintf(out, "%-9s  batch %4" PRId64 "  %10.0f images/s  %10.1f µs a step  spread %.0f %%\n", what, batch,
             (double)batch / seconds.median, seconds.median * 1e6, spread_percent(seconds));
 }
 
@@ -182,7 +183,7 @@ static void print_text(const Bench *bench, FILE *out)
                 100 * bench->share.median, 2e-9 * bench->peak.median);
     if (!is_wanted(bench, "layers"))
         return;
-    fprintf(out, "\nOn one thread, peak %.1f GFLOP/s, batch %lld:\n\n", 2e-9 * bench->profile.peak, (long long)bench->batch);
+    fprintf(out, "\nOn one thread, peak %.1f GFLOP/s, batch %" PRId64 ":\n\n", 2e-9 * bench->profile.peak, bench->batch);
     net_profile_print(&bench->profile, out);
 }
 

@@ -13,6 +13,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static void add(Metadata *metadata, char *key, char *value)
 static void add_whole(Metadata *metadata, const char *key, int64_t value)
 {
     char text[TEXT];
-    snprintf(text, sizeof text, "%lld", (long long)value);
+    snprintf(text, sizeof text, "%" PRId64, value);
     add(metadata, strdup(key), strdup(text));
 }
 
@@ -91,7 +92,7 @@ static void add_history(Metadata *metadata, const NetProgress *progress)
     char best[TEXT], *kept = calloc((size_t)progress->kept_count + 1, TEXT);
     snprintf(best, sizeof best, "%.17g", progress->best);
     for (int i = 0, used = 0; kept && i < progress->kept_count; i++)
-        used += snprintf(kept + used, TEXT, "%s%lld", i ? "," : "", (long long)progress->kept[i]);
+        used += snprintf(kept + used, TEXT, "%s%" PRId64, i ? "," : "", progress->kept[i]);
     if (progress->best_epoch > 0) {
         add_whole(metadata, "best_epoch", progress->best_epoch);
         add(metadata, strdup("best"), strdup(best));

@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ bool net_name_classes(NetSession *session, const char *lines, const char *where,
 {
     int64_t classes = session->model->classes;
     if (count_lines(lines) != classes)
-        return net_fail(error, "%s names %lld classes, and this network has %lld", where, (long long)count_lines(lines),
-                        (long long)classes);
+        return net_fail(error, "%s names %" PRId64 " classes, and this network has %" PRId64, where, count_lines(lines),
+                        classes);
     if (has_control(lines))
         return net_fail(error, "%s has a control character in a class's name", where);
     char *whole = strdup(lines), *text = strdup(lines);
@@ -79,8 +80,8 @@ static bool differ(const NetSession *session, const NetData *data, NetError *err
             break;
         line += length + 1;
     }
-    return net_fail(error, "%s calls class %lld %.*s, and the weights were trained to call it %.150s", data->what,
-                    (long long)class, (int)strcspn(line, "\n"), line, session->class_names[class]);
+    return net_fail(error, "%s calls class %" PRId64 " %.*s, and the weights were trained to call it %.150s", data->what,
+                    class, (int)strcspn(line, "\n"), line, session->class_names[class]);
 }
 
 bool net_take_classes(NetSession *session, const NetData *data, NetError *error)

@@ -7,6 +7,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdatomic.h>
 
@@ -44,8 +45,8 @@ bool net_check_weights(const NetSession *session, NetError *error)
     int64_t element;
     double value;
     const NetParameter *parameter = find_strange_parameter(session, true, &element, &value);
-    return !parameter || net_fail(error, "%.150s[%lld] is %s after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
-                                  parameter->path, (long long)element, net_strange_text(value), (unsigned long long)session->steps);
+    return !parameter || net_fail(error, "%.150s[%" PRId64 "] is %s after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
+                                  parameter->path, element, net_strange_text(value), (unsigned long long)session->steps);
 }
 
 /* ------------------------------------------------------- a layer's output */
@@ -92,7 +93,7 @@ static void explain(NetSession *session, const NetBatch *batch, bool training, c
     double value;
     const NetParameter *parameter = find_strange_parameter(session, false, &element, &value);
     if (parameter) {
-        snprintf(text, size, "%.150s[%lld] is %s already", parameter->path, (long long)element, net_strange_text(value));
+        snprintf(text, size, "%.150s[%" PRId64 "] is %s already", parameter->path, element, net_strange_text(value));
         return;
     }
     Probe probe = {
@@ -128,8 +129,8 @@ bool net_explain_test(NetSession *session, const NetImages *images, NetError *er
         if (isfinite(net_test_batch(session, &batch).loss))
             continue;
         explain(session, &batch, false, "every layer's output is finite, and the loss itself overflows", where, sizeof where);
-        return net_fail(error, "the network's answer to images %lld to %lld is no number: %s", (long long)first,
-                        (long long)(first + batch.count - 1), where);
+        return net_fail(error, "the network's answer to images %" PRId64 " to %" PRId64 " is no number: %s", first,
+                        (first + batch.count - 1), where);
     }
     return net_fail(error, "the network's answers are no numbers");
 }

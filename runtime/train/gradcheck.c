@@ -9,6 +9,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,8 +71,8 @@ static void check_element(Check *check, const NetParameter *parameter, int64_t e
         return;
     tally->wrong++;
     if (!check->first.text[0])
-        net_fail(&check->first, "the gradient of %.100s[%lld] is %.9g and differences give %.9g", parameter->path,
-                 (long long)element, ours, numeric);
+        net_fail(&check->first, "the gradient of %.100s[%" PRId64 "] is %.9g and differences give %.9g", parameter->path,
+                 element, ours, numeric);
 }
 
 /* All elements of a small parameter; of a large one, one from each of `samples`
@@ -94,23 +95,23 @@ static Tally check_parameter(Check *check, const NetParameter *parameter)
 static void print_row(const Check *check, const NetParameter *parameter, const Tally *tally)
 {
     char shape[NET_SHAPE_TEXT];
-    fprintf(check->out, "%-36s %-18s %8lld %9lld %12.3g  %s\n", parameter->path,
-            net_shape_text(shape, parameter->rank, parameter->dim), (long long)tally->checked, (long long)tally->excluded,
+    fprintf(check->out, "%-36s %-18s %8" PRId64 " %9" PRId64 " %12.3g  %s\n", parameter->path,
+            net_shape_text(shape, parameter->rank, parameter->dim), tally->checked, tally->excluded,
             tally->worst, tally->wrong ? "WRONG" : "ok");
 }
 
 static bool conclude(const Check *check, const Tally *sum, NetError *error)
 {
     int64_t all = sum->checked + sum->excluded;
-    fprintf(check->out, "%lld checked, %lld excluded at kinks, %lld wrong (atol %g, rtol %g)\n", (long long)sum->checked,
-            (long long)sum->excluded, (long long)sum->wrong, ATOL, RTOL);
+    fprintf(check->out, "%" PRId64 " checked, %" PRId64 " excluded at kinks, %" PRId64 " wrong (atol %g, rtol %g)\n", sum->checked,
+            sum->excluded, sum->wrong, ATOL, RTOL);
     if (sum->wrong > 0) {
         *error = check->first;
         return false;
     }
     if ((double)sum->excluded > MOST_EXCLUDED * (double)all)
-        return net_fail(error, "%lld of %lld elements lie at kinks, more than %g %%: nothing is proved; try another --seed",
-                        (long long)sum->excluded, (long long)all, 100 * MOST_EXCLUDED);
+        return net_fail(error, "%" PRId64 " of %" PRId64 " elements lie at kinks, more than %g %%: nothing is proved; try another --seed",
+                        sum->excluded, all, 100 * MOST_EXCLUDED);
     return true;
 }
 

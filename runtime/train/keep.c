@@ -7,6 +7,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 static char *kept_name(const NetKeep *keep, int64_t step)
 {
     char *name;
-    return asprintf(&name, "%s.%lld", keep->path, (long long)step) < 0 ? NULL : name;
+    return asprintf(&name, "%s.%" PRId64, keep->path, step) < 0 ? NULL : name;
 }
 
 /* A checkpoint says in its header of which step it is. */
@@ -24,7 +25,7 @@ static bool is_checkpoint_of(const char *path, int64_t step)
     NetTensorFile file;
     NetError ignored;
     char wanted[24];
-    snprintf(wanted, sizeof wanted, "%lld", (long long)step);
+    snprintf(wanted, sizeof wanted, "%" PRId64, step);
     if (!net_tensors_open(&file, path, &ignored))
         return false;
     const char *found = net_tensors_metadata(&file, "step");
@@ -100,10 +101,10 @@ static bool give_name(const NetKeep *keep, const char *name, NetError *error)
         return true;
     bool taken = errno == EEXIST;
     if (taken && !is_checkpoint_of(name, keep->holds))
-        return net_fail(error, "cannot keep the checkpoint of step %lld: %s is another file", (long long)keep->holds, name);
+        return net_fail(error, "cannot keep the checkpoint of step %" PRId64 ": %s is another file", keep->holds, name);
     if (taken && unlink(name) == 0 && name_again(keep->path, name))
         return true;
-    return net_fail(error, "cannot keep the checkpoint of step %lld as %s: %m", (long long)keep->holds, name);
+    return net_fail(error, "cannot keep the checkpoint of step %" PRId64 " as %s: %m", keep->holds, name);
 }
 
 bool net_keep_earlier(NetKeep *keep, NetProgress *progress, NetError *error)

@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -192,6 +193,6 @@ bool net_log_close(NetLog *log, NetError *error)
     if (!good)
         return net_fail(error, "cannot write %s: %m", log->path);
     return log->lost == 0
-        || net_fail(error, "%s lacks %lld line%s: %.200s", log->path, (long long)log->lost, log->lost == 1 ? "" : "s",
+        || net_fail(error, "%s lacks %" PRId64 " line%s: %.200s", log->path, log->lost, log->lost == 1 ? "" : "s",
                     log->reason.text);
 }

@@ -8,6 +8,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <string.h>
@@ -83,7 +84,7 @@ bool net_log_cut(const char *path, const NetProgress *progress, NetError *error)
     else if (!good)
         net_fail(error, "%s is not a log that train wrote, and the run would write on in it: give --log another file", path);
     if (good && end < status.st_size && (ftruncate(fileno(file), end) != 0 || fsync(fileno(file)) != 0))
-        good = net_fail(error, "cannot cut %s back to step %lld: %m", path, (long long)progress->step);
+        good = net_fail(error, "cannot cut %s back to step %" PRId64 ": %m", path, progress->step);
     fclose(file);
     return good;
 }

@@ -7,6 +7,8 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
+
 static const NetLayer *find_layer(const NetModel *model)
 {
     for (int i = 0; i < model->layer_count; i++)
@@ -37,12 +39,12 @@ static bool refuse(const NetLayer *layer, int64_t images, int64_t batch, NetErro
     int64_t other = find_batch(images, batch);
     char remedy[64] = "a larger --batch";
     if (other > 0)
-        snprintf(remedy, sizeof remedy, "--batch %lld leaves none alone", (long long)other);
+        snprintf(remedy, sizeof remedy, "--batch %" PRId64 " leaves none alone", other);
     else if (batch > 1)
         snprintf(remedy, sizeof remedy, "another --batch");
-    return net_fail(error, "%.100s (%s, line %d) needs more than one value in each channel to learn from, and %s of %lld images in "
-                    "batches of %lld has one: %s", layer->path, layer->operator, layer->line,
-                    batch == 1 ? "each step" : "the last step", (long long)images, (long long)batch, remedy);
+    return net_fail(error, "%.100s (%s, line %d) needs more than one value in each channel to learn from, and %s of %" PRId64 " images in "
+                    "batches of %" PRId64 " has one: %s", layer->path, layer->operator, layer->line,
+                    batch == 1 ? "each step" : "the last step", images, batch, remedy);
 }
 
 bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress, int64_t epochs, int64_t max_steps,

@@ -10,6 +10,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -75,10 +76,10 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
 {
     const NetProgress *progress = loop->progress;
     char where[NET_SHAPE_TEXT + 160];
-    long long step = (long long)progress->step + 1, epoch = (long long)progress->epoch + 1;
+    int64_t step = progress->step + 1, epoch = progress->epoch + 1;
     log_step(loop, epoch, step, loss);
     net_explain_loss(loop->session, images, where, sizeof where);
-    return net_fail(error, "the loss is %s at step %lld (epoch %lld): %s; the run is stopped, and a smaller --lr may help",
+    return net_fail(error, "the loss is %s at step %" PRId64 " (epoch %" PRId64 "): %s; the run is stopped, and a smaller --lr may help",
                     isnan(loss) ? "nan" : "infinite", step, epoch, where);
 }
 
@@ -274,8 +275,8 @@ static bool prepare(Loop *loop, NetError *error)
     if (images < 1)
         return net_fail(error, "%s has no images to train on", loop->data->what);
     if (run->resumed && progress->train_images != images)
-        return net_fail(error, "the run was on %lld training images, and %s has %lld", (long long)progress->train_images,
-                        loop->data->what, (long long)images);
+        return net_fail(error, "the run was on %" PRId64 " training images, and %s has %" PRId64, progress->train_images,
+                        loop->data->what, images);
     progress->train_images = images;
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
     if (progress->shuffle) {

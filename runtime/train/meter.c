@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,11 +67,11 @@ static const char *thousands(char text[32], double value)
 /* "1:02:03", or "2:03" below an hour. */
 static const char *clock_text(char text[32], double seconds)
 {
-    long long whole = seconds < 3.6e8 ? (long long)(seconds + 0.5) : 0;
+    int64_t whole = seconds < 3.6e8 ? (seconds + 0.5) : 0;
     if (whole >= 3600)
-        snprintf(text, 32, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+        snprintf(text, 32, "%" PRId64 ":%02" PRId64 ":%02" PRId64, whole / 3600, whole / 60 % 60, whole % 60);
     else
-        snprintf(text, 32, "%lld:%02lld", whole / 60, whole % 60);
+        snprintf(text, 32, "%" PRId64 ":%02" PRId64, whole / 60, whole % 60);
     return text;
 }
 
@@ -108,7 +109,7 @@ static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double 
     char rate_text[32], left_text[32], right_text[64];
     double rate = images_per_second(meter, done, now);
     double left = (double)((meter->epochs - epoch) * meter->images - done);
-    snprintf(line.head, LINE, "epoch %lld/%lld", (long long)epoch + 1, (long long)meter->epochs);
+    snprintf(line.head, LINE, "epoch %" PRId64 "/%" PRId64, epoch + 1, meter->epochs);
     snprintf(line.tail, LINE, " %3.0f %%  loss %.4f%s  %s images/s  ETA %s", 100 * line.part, loss,
              accuracy_text(right_text, "accuracy", accuracy), thousands(rate_text, rate), clock_text(left_text, rate > 0 ? left / rate : 0));
     return line;
@@ -158,8 +159,8 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %lld/%lld  train loss %.4f  test loss %.4f%s%s", (long long)epoch->epoch,
-                      (long long)meter->epochs, epoch->train_loss, epoch->test_loss,
+    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f  test loss %.4f%s%s", epoch->epoch,
+                      meter->epochs, epoch->train_loss, epoch->test_loss,
                       accuracy_text(right, "test accuracy", epoch->test_accuracy), epoch->best ? ", the best" : "");
     int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds, thousands(rate, epoch->images_per_second));
     bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
@@ -173,8 +174,8 @@ void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t don
         return;
     net_meter_clear(meter);
     char right[64];
-    printf("stopped after step %lld, %.1f %% of epoch %lld/%lld  train loss %.4f%s\n", (long long)step,
-           100 * (double)done / (double)meter->images, (long long)epoch + 1, (long long)meter->epochs, loss,
+    printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64 "  train loss %.4f%s\n", step,
+           100 * (double)done / (double)meter->images, epoch + 1, meter->epochs, loss,
            accuracy_text(right, "train accuracy", accuracy));
     fflush(stdout);
 }

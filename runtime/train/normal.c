@@ -8,6 +8,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,8 +44,8 @@ static bool take_setting(double *numbers, const NetValue *value, int64_t channel
 {
     bool has = value && value->count > 0;
     if (has && value->count != 1 && value->count != channels)
-        return net_fail(error, "%s has %d numbers and an image %lld channels", value->path, value->count,
-                        (long long)channels);
+        return net_fail(error, "%s has %d numbers and an image %" PRId64 " channels", value->path, value->count,
+                        channels);
     for (int64_t c = 0; c < channels; c++)
         numbers[c] = !has ? otherwise : value->numbers[value->count == 1 ? 0 : c];
     return true;
@@ -81,7 +82,7 @@ static bool read_numbers(double *numbers, int64_t channels, const char *text, co
     }
     free(copy);
     if (good && count != 1 && count != channels)
-        return net_fail(error, "%s has %lld numbers, and an image %lld channels", where, (long long)count, (long long)channels);
+        return net_fail(error, "%s has %" PRId64 " numbers, and an image %" PRId64 " channels", where, count, channels);
     for (int64_t c = 1; good && count == 1 && c < channels; c++)
         numbers[c] = numbers[0];
     return good;

@@ -16,6 +16,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
@@ -97,7 +98,7 @@ const char *net_shape_text(char *text, int rank, const int64_t *dim)
 {
     int used = snprintf(text, NET_SHAPE_TEXT, "[");
     for (int i = 0; i < rank; i++)
-        used += snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "%s%lld", i ? ", " : "", (long long)dim[i]);
+        used += snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "%s%" PRId64, i ? ", " : "", dim[i]);
     snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "]");
     return text;
 }
@@ -132,7 +133,7 @@ int64_t net_utf8_bytes(const char *text, int64_t length)
 static bool check_utf8(const char *path, const char *text, int64_t length, NetError *error)
 {
     int64_t good = net_utf8_bytes(text, length);
-    return good == length || net_fail(error, "%s: the header is not UTF-8 at byte %lld", path, (long long)(8 + good));
+    return good == length || net_fail(error, "%s: the header is not UTF-8 at byte %" PRId64, path, (8 + good));
 }
 
 /* A whole number from 0 that a double holds exactly. */
@@ -171,12 +172,12 @@ static bool read_offsets(NetTensorFile *file, const cJSON *entry, NetStored *ten
         return net_fail(error, "%s: %.100s: data_offsets is not two whole numbers from 0", file->path, tensor->name);
     int64_t bytes, room = file->bytes - file->data;
     if (tensor->end > room)
-        return net_fail(error, "%s: %.100s: data_offsets end at %lld and there are %lld bytes of data", file->path,
-                        tensor->name, (long long)tensor->end, (long long)room);
+        return net_fail(error, "%s: %.100s: data_offsets end at %" PRId64 " and there are %" PRId64 " bytes of data", file->path,
+                        tensor->name, tensor->end, room);
     if (__builtin_mul_overflow(tensor->elements, tensor->dtype->bytes, &bytes) || tensor->end - tensor->begin != bytes) {
         char shape[NET_SHAPE_TEXT];
-        return net_fail(error, "%s: %.100s: data_offsets span %lld bytes, which is not %s of %s", file->path, tensor->name,
-                        (long long)(tensor->end - tensor->begin), net_shape_text(shape, tensor->rank, tensor->dim),
+        return net_fail(error, "%s: %.100s: data_offsets span %" PRId64 " bytes, which is not %s of %s", file->path, tensor->name,
+                        (tensor->end - tensor->begin), net_shape_text(shape, tensor->rank, tensor->dim),
                         tensor->dtype->name);
     }
     return true;
@@ -254,14 +255,14 @@ static bool check_places(NetTensorFile *file, NetError *error)
     for (int i = 0; i < file->count; i++) {
         const NetStored *tensor = &file->tensors[i];
         if (tensor->begin != at)
-            return net_fail(error, "%s: %.100s begins at byte %lld of the data, %s the tensor before it ends at %lld",
-                            file->path, tensor->name, (long long)tensor->begin,
-                            tensor->begin < at ? "inside:" : "after a gap:", (long long)at);
+            return net_fail(error, "%s: %.100s begins at byte %" PRId64 " of the data, %s the tensor before it ends at %" PRId64,
+                            file->path, tensor->name, tensor->begin,
+                            tensor->begin < at ? "inside:" : "after a gap:", at);
         at = tensor->end;
     }
     if (at != file->bytes - file->data)
-        return net_fail(error, "%s: %lld bytes follow the last tensor", file->path,
-                        (long long)(file->bytes - file->data - at));
+        return net_fail(error, "%s: %" PRId64 " bytes follow the last tensor", file->path,
+                        (file->bytes - file->data - at));
     return true;
 }
 
@@ -358,13 +359,13 @@ static bool parse_header(NetTensorFile *file, const char *text, int64_t length, 
     errno = 0;
     file->header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, false);
     if (!file->header && errno == ENOMEM)
-        return net_fail(error, "%s: out of memory for the header's %lld bytes", file->path, (long long)length);
+        return net_fail(error, "%s: out of memory for the header's %" PRId64 " bytes", file->path, length);
     if (!file->header)
-        return net_fail(error, "%s: the header is not JSON at byte %lld", file->path, (long long)(8 + (end ? end - text : 0)));
+        return net_fail(error, "%s: the header is not JSON at byte %" PRId64, file->path, (8 + (end ? end - text : 0)));
     while (end < text + length && *end == ' ')
         end++;
     if (end != text + length)
-        return net_fail(error, "%s: something follows the header's JSON at byte %lld", file->path, (long long)(8 + (end - text)));
+        return net_fail(error, "%s: something follows the header's JSON at byte %" PRId64, file->path, (8 + (end - text)));
     if (!cJSON_IsObject(file->header))
         return net_fail(error, "%s: the header is not a JSON object", file->path);
     return read_entries(file, error) && check_names(file, error) && read_checksums(file, error)
@@ -377,26 +378,26 @@ static bool read_bytes(const NetTensorFile *file, void *bytes, int64_t count, co
     errno = 0;
     if (fread(bytes, 1, (size_t)count, file->file) == (size_t)count)
         return true;
-    return net_fail(error, "cannot read %s: %s: the %lld bytes of %.100s", file->path,
-                    errno ? strerror(errno) : "the file has become shorter", (long long)count, what);
+    return net_fail(error, "cannot read %s: %s: the %" PRId64 " bytes of %.100s", file->path,
+                    errno ? strerror(errno) : "the file has become shorter", count, what);
 }
 
 static bool read_length(NetTensorFile *file, int64_t *length, NetError *error)
 {
     uint8_t bytes[8];
     if (file->bytes < 8)
-        return net_fail(error, "%s: %lld bytes are no safetensors file, which begins with 8 of its header's length",
-                        file->path, (long long)file->bytes);
+        return net_fail(error, "%s: %" PRId64 " bytes are no safetensors file, which begins with 8 of its header's length",
+                        file->path, file->bytes);
     if (!read_bytes(file, bytes, 8, "the header's length", error))
         return false;
     uint64_t stated = little_endian(bytes, 8);
     if (stated > (uint64_t)MOST_HEADER)
-        return net_fail(error, "%s: not a safetensors file: the first 8 bytes say %llu bytes of header, %lld at most are possible",
-                        file->path, (unsigned long long)stated, (long long)MOST_HEADER);
+        return net_fail(error, "%s: not a safetensors file: the first 8 bytes say %llu bytes of header, %" PRId64 " at most are possible",
+                        file->path, (unsigned long long)stated, MOST_HEADER);
     *length = (int64_t)stated;
     if (*length > file->bytes - 8)
-        return net_fail(error, "%s: cut short: the header says it has %lld bytes and the file has %lld", file->path,
-                        (long long)*length, (long long)file->bytes);
+        return net_fail(error, "%s: cut short: the header says it has %" PRId64 " bytes and the file has %" PRId64, file->path,
+                        *length, file->bytes);
     file->data = 8 + *length;
     return true;
 }
@@ -529,8 +530,8 @@ bool net_tensor_audit(const NetTensorFile *file, const NetStored *tensor, NetErr
         return net_fail(error, "%s: %.100s is not what was written: its checksum differs, so a disk, a copy or a tool "
                         "changed it; if that was on purpose, remove the key `%s` of __metadata__", file->path, tensor->name, CHECKSUMS);
     if (audit.strange >= 0)
-        return net_fail(error, "%s: %.100s[%lld] is %s, and weights are finite numbers", file->path, tensor->name,
-                        (long long)audit.strange, net_strange_text(audit.value));
+        return net_fail(error, "%s: %.100s[%" PRId64 "] is %s, and weights are finite numbers", file->path, tensor->name,
+                        audit.strange, net_strange_text(audit.value));
     return true;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +15,8 @@ static real *allocate_arena(int64_t rows, int64_t columns, NetError *error)
 {
     int64_t elements;
     if (rows < 0 || columns < 0 || __builtin_mul_overflow(rows, columns, &elements)) {
-        net_fail(error, "%lld arenas of %lld elements are more memory than an address can reach",
-                 (long long)rows, (long long)columns);
+        net_fail(error, "%" PRId64 " arenas of %" PRId64 " elements are more memory than an address can reach",
+                 rows, columns);
         return NULL;
     }
     return net_allocate((size_t)elements, sizeof(real), error);
@@ -87,7 +88,7 @@ static bool check_model(const NetModel *model, int64_t batch, NetError *error)
     if (model->lanes < 1 || model->lanes > NET_MOST_LANES)
         return net_fail(error, "%s has grains of %d images; this library takes 1 to %d", model->name, model->lanes, NET_MOST_LANES);
     if (batch < 1 || batch > INT32_MAX)
-        return net_fail(error, "a batch of %lld images: 1 to %d are possible", (long long)batch, INT32_MAX);
+        return net_fail(error, "a batch of %" PRId64 " images: 1 to %d are possible", batch, INT32_MAX);
     return true;
 }
 
