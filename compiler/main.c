@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 /* training NULL: no train section; single NULL: reference kernels. */
-typedef struct Plans { Plan *training, *inference, *single; } Plans;
+typedef struct Plans {
+    Plan *training, *inference, *single;
+} Plans;
 
 /* What is written must be no file that the program is made of: read_options has
  * looked at the first of them. */
@@ -21,7 +23,8 @@ static void spare_sources(const Program *program, const char *output)
 {
     for (int i = 0; i < program->sources.count; i++)
         if (net_same_file(output, program->sources.items[i]->path))
-            diag(SEVERITY_ERROR, "usage", (Span){ 0 }, "-o %s would replace a file that the program uses", output);
+            diag(SEVERITY_ERROR, "usage", (Span){0},
+                 "-o %s would replace a file that the program uses", output);
 }
 
 /* NULL: nothing to read, a library, or errors.  output: what is to be written, or NULL. */
@@ -56,7 +59,8 @@ static Graph *read_network_only(const char *path, const char *output)
 {
     Graph *graph = read_network(path, output);
     if (!graph && !diag_error_count())
-        diag_help(diag(SEVERITY_ERROR, "no-network", (Span){ 0 }, "%s has no network: it is a library", path),
+        diag_help(diag(SEVERITY_ERROR, "no-network", (Span){0},
+                       "%s has no network: it is a library", path),
                   "`netc check` checks a library's blocks; another file takes them with `use`");
     return graph;
 }
@@ -79,13 +83,14 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
 {
     int lanes = options->target.vector_bytes / (options->f64 ? 8 : 4);
     unsigned fuse = options->reference ? options->fuse & ~(unsigned)FUSE_KERNELS : options->fuse;
-    if (options->target.vector_bytes < 64)      /* without a mask register, choosing lanes costs as much as multiplying them */
+    /* without a mask register, choosing lanes costs as much as multiplying them */
+    if (options->target.vector_bytes < 64)
         fuse &= ~(unsigned)FUSE_POOL_GRADIENT;
     complete_graph(graph, options);
-    Plans plans = { .inference = make_plan(graph, false, lanes, fuse) };
+    Plans plans = {.inference = make_plan(graph, false, lanes, fuse)};
     if (graph->loss)
         plans.training = make_plan(graph, true, lanes, fuse);
-    if (!options->reference)            /* whose convolutions do not hand their rows to a pool */
+    if (!options->reference) /* whose convolutions do not hand their rows to a pool */
         plans.single = make_plan(single_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
     return plans;
 }
@@ -114,7 +119,7 @@ static void build(const Options *options)
     Graph *graph = read_network_only(options->operands.items[0], options->output);
     if (!graph)
         return;
-    Text c = { 0 };
+    Text c = {0};
     emit_network(graph, &options->compile, &c);
     compile_program(&c, graph->name, options->output, &options->compile);
 }
@@ -127,7 +132,7 @@ static void emit(const Options *options)
     Graph *graph = read_network_only(options->operands.items[0], options->output);
     if (!graph)
         return;
-    Text c = { 0 };
+    Text c = {0};
     emit_network(graph, &options->compile, &c);
     write_whole_file(output, NET_ANY_FILE, text_chars(&c), c.length);
 }
@@ -153,7 +158,7 @@ static void draw(const Options *options)
     Graph *graph = read_network_only(options->operands.items[0], options->output);
     if (!graph)
         return;
-    Text dot = { 0 };
+    Text dot = {0};
     write_dot(graph, &dot);
     if (options->svg)
         render_svg(&dot, output);
@@ -175,7 +180,8 @@ static void explain(const Options *options)
     if (op)
         explain_operator(op, stdout);
     else if (!diag_explain(word, stdout))
-        misuse(options, "'%s' is neither an operator nor an error's code; `netc explain` lists them", word);
+        misuse(options,
+               "'%s' is neither an operator nor an error's code; `netc explain` lists them", word);
 }
 
 /* One stage as text: what the golden tests compare. */
@@ -221,30 +227,46 @@ static void close_output(void)
     errno = 0;
     if (fflush(stdout) == 0 && !failed)
         return;
-    fprintf(stderr, "netc: cannot write to standard output%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+    fprintf(stderr, "netc: cannot write to standard output%s%s\n", errno ? ": " : "",
+            errno ? strerror(errno) : "");
     _exit(1);
 }
 
 int main(int argc, char **argv)
 {
     atexit(close_output);
-    atexit(net_remove_unfinished);      /* before it */
+    atexit(net_remove_unfinished); /* before it */
     catch_signals();
-    cJSON_InitHooks(&(cJSON_Hooks){ memory_allocate, free });
+    cJSON_InitHooks(&(cJSON_Hooks){memory_allocate, free});
     Options options = read_options(argc, argv);
     bool good = true;
     if (options.dump)
         dump(&options);
     else
         switch (options.command) {
-        case COMMAND_CHECK: check(&options); break;
-        case COMMAND_BUILD: build(&options); break;
-        case COMMAND_EMIT: emit(&options); break;
-        case COMMAND_SUMMARY: summary(&options); break;
-        case COMMAND_GRAPH: draw(&options); break;
-        case COMMAND_FMT: good = format_files(&options); break;
-        case COMMAND_LSP: return serve();
-        case COMMAND_EXPLAIN: explain(&options); break;
+        case COMMAND_CHECK:
+            check(&options);
+            break;
+        case COMMAND_BUILD:
+            build(&options);
+            break;
+        case COMMAND_EMIT:
+            emit(&options);
+            break;
+        case COMMAND_SUMMARY:
+            summary(&options);
+            break;
+        case COMMAND_GRAPH:
+            draw(&options);
+            break;
+        case COMMAND_FMT:
+            good = format_files(&options);
+            break;
+        case COMMAND_LSP:
+            return serve();
+        case COMMAND_EXPLAIN:
+            explain(&options);
+            break;
         }
     diag_flush();
     return diag_error_count() || !good ? 1 : 0;

@@ -31,14 +31,19 @@
 typedef long long Int;
 _Static_assert(sizeof(Int) == sizeof(int64_t), "a size has 64 bits");
 
+static inline Int min(Int a, Int b)
+{
+    return a < b ? a : b;
+}
+
 #define PRINTF(format_at, arguments_at) __attribute__((format(printf, format_at, arguments_at)))
 
 /* ------------------------------------------------------------- util.c */
 
-void *arena_allocate(size_t bytes);             /* zeroed; out of memory ends the program with exit 3 */
+void *arena_allocate(size_t bytes); /* zeroed; out of memory ends the program with exit 3 */
 #define NEW(T) ((T *)arena_allocate(sizeof(T)))
 #define NEW_ARRAY(T, n) ((T *)arena_allocate_array((n), sizeof(T)))
-void *arena_allocate_array(size_t count, size_t size);  /* the product is checked */
+void *arena_allocate_array(size_t count, size_t size); /* the product is checked */
 
 /* For what is done over and over.  Everything allocated and interned goes to the
  * arena in use; use_arena gives the one used before, and NULL is the lasting one. */
@@ -48,16 +53,21 @@ Arena *new_arena(void);
  * stays the one of its name, what is interned here is dropped. */
 Arena *new_passing_arena(void);
 Arena *use_arena(Arena *arena);
-void drop_arena(Arena *arena);                  /* not the one in use */
+void drop_arena(Arena *arena); /* not the one in use */
 
 const char *intern(const char *chars);
 const char *intern_range(const char *chars, size_t length);
-const char *format(const char *template, ...) PRINTF(1, 2);     /* interned */
+const char *format(const char *template, ...) PRINTF(1, 2); /* interned */
 
 /* A growing array: LIST(Node *) nodes;  push(&nodes, node);  nodes.items[i] */
-#define LIST(T) struct { T *items; int count, capacity; }
-#define push(list, value) \
-    (list_reserve((void **)&(list)->items, &(list)->count, &(list)->capacity, sizeof *(list)->items), \
+#define LIST(T)              \
+    struct {                 \
+        T *items;            \
+        int count, capacity; \
+    }
+#define push(list, value)                                                     \
+    (list_reserve((void **)&(list)->items, &(list)->count, &(list)->capacity, \
+                  sizeof *(list)->items),                                     \
      (list)->items[(list)->count++] = (value))
 void list_reserve(void **items, int *count, int *capacity, size_t size);
 
@@ -72,18 +82,24 @@ char *print(const char *template, va_list arguments, int *length);
 
 /* From interned names to pointers; what is not there is NULL. */
 typedef struct Map {
-    struct MapSlot { const char *key; void *value; } *slots;
+    struct MapSlot {
+        const char *key;
+        void *value;
+    } * slots;
     int count, capacity;
 } Map;
 void *map_get(const Map *map, const char *key);
 void map_set(Map *map, const char *key, void *value);
 
 /* A growing text. */
-typedef struct Text { char *chars; size_t length, capacity; } Text;
+typedef struct Text {
+    char *chars;
+    size_t length, capacity;
+} Text;
 void text_add(Text *text, const char *template, ...) PRINTF(2, 3);
 void text_add_range(Text *text, const char *chars, size_t length);
-const char *text_chars(const Text *text);       /* never NULL */
-const char *with_separators(Int number);        /* 1234567 as "1,234,567" */
+const char *text_chars(const Text *text); /* never NULL */
+const char *with_separators(Int number);  /* 1234567 as "1,234,567" */
 
 /* Levenshtein distance with transpositions, for "did you mean". */
 int edit_distance(const char *a, const char *b);
@@ -111,24 +127,24 @@ _Noreturn void internal_error(const char *file, int line, const char *what);
 /* The only place that prints a message about the user's program. */
 
 typedef struct Source {
-    const char *path;           /* as the user wrote it */
-    const char *chars;          /* NUL-terminated */
+    const char *path;  /* as the user wrote it */
+    const char *chars; /* NUL-terminated */
     size_t length;
-    int order;                  /* the order in which files were read */
-    const size_t *line_starts;  /* lines of them */
+    int order;                 /* the order in which files were read */
+    const size_t *line_starts; /* lines of them */
     int lines;
 } Source;
 
 /* Lines and columns count from 1; columns are bytes; the end is exclusive. */
 typedef struct Span {
-    const Source *source;       /* NULL: no place (a command-line fault) */
+    const Source *source; /* NULL: no place (a command-line fault) */
     int line, column, end_line, end_column;
 } Span;
 
 /* A line without its end; empty for one past the last. */
 const char *source_line(const Source *source, int line, int *length);
-Span span_between(Span first, Span last);       /* from first's start to last's end */
-Span span_start(Span span);                     /* empty, where it starts: an edit there inserts */
+Span span_between(Span first, Span last); /* from first's start to last's end */
+Span span_start(Span span);               /* empty, where it starts: an edit there inserts */
 /* The characters of a span of one line, or "". */
 const char *span_text(Span span);
 
@@ -138,12 +154,13 @@ typedef struct Diagnostic Diagnostic;
 /* Starts a message.  `code` is a word listed in diagnostics.def.  Messages are
  * kept and printed in source order by diag_flush().  The same code at the same
  * span twice is one message: the second is returned but never shown. */
-Diagnostic *diag(Severity severity, const char *code, Span primary, const char *message, ...) PRINTF(4, 5);
+Diagnostic *diag(Severity severity, const char *code, Span primary, const char *message, ...)
+    PRINTF(4, 5);
 /* The text beside the primary carets. */
 void diag_caption(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
 /* A secondary span with a text beside its dashes. */
 void diag_label(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
-bool is_marked(const Diagnostic *d, Span at);  /* something begins there */
+bool is_marked(const Diagnostic *d, Span at); /* something begins there */
 /* "= note: ..." and, with a place of its own, "note: ... --> file:line". */
 void diag_note(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
 void diag_note_at(Diagnostic *d, Span at, const char *text, ...) PRINTF(3, 4);
@@ -154,7 +171,10 @@ void diag_help(Diagnostic *d, const char *text, ...) PRINTF(2, 3);
 void diag_fix(Diagnostic *d, Span at, const char *replacement, const char *text, ...) PRINTF(4, 5);
 
 /* The same with any number of edits, which do not touch each other. */
-typedef struct Edit { Span at; const char *text; } Edit;
+typedef struct Edit {
+    Span at;
+    const char *text;
+} Edit;
 typedef LIST(Edit) EditList;
 void diag_repair(Diagnostic *d, const EditList *edits, const char *text);
 /* More than one reading exists: what the help says is offered, never made unasked. */
@@ -163,9 +183,9 @@ void diag_doubt(Diagnostic *d);
 typedef struct DiagOptions {
     enum { DIAG_HUMAN, DIAG_SHORT, DIAG_JSON, DIAG_SARIF, DIAG_NARRATED } style;
     enum { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER } colour;
-    int max_errors;             /* 0: no limit */
+    int max_errors; /* 0: no limit */
     bool warnings_are_errors;
-    bool *silenced;             /* warnings, by code; NULL: none */
+    bool *silenced; /* warnings, by code; NULL: none */
 } DiagOptions;
 extern DiagOptions diag_options;
 
@@ -179,14 +199,17 @@ DiagnosticLog *diag_to(DiagnosticLog *log);
 void diag_take(const DiagnosticLog *log);
 /* Makes the log in use a trial's, which any error but these surprises: whoever
  * walks a program may then stop. */
-typedef struct Fault { const char *code; int line, column; } Fault;
+typedef struct Fault {
+    const char *code;
+    int line, column;
+} Fault;
 typedef LIST(Fault) FaultList;
 void diag_expect(const FaultList *expected);
 bool diag_surprised(void);
 /* Its messages as --diagnostics=json writes them: the caller's to delete. */
 struct cJSON *diag_json(const DiagnosticLog *log);
 
-int diag_error_count(void);     /* of the log in use */
+int diag_error_count(void); /* of the log in use */
 /* Prints what was reported since the last flush, to stderr (json and sarif: stdout). */
 void diag_flush(void);
 /* The page of `netc explain CODE`; false when there is no such code. */
@@ -208,7 +231,8 @@ const char *nearest_for(Diagnostic *d, const char *word, const char *const *cand
 typedef struct Expr Expr;
 typedef struct Body Body;
 
-typedef struct Arg {            /* name = value; name NULL when positional */
+/* name = value; name NULL when positional */
+typedef struct Arg {
     const char *name;
     Span name_span;
     Expr *value;
@@ -217,27 +241,39 @@ typedef LIST(Arg) ArgList;
 typedef LIST(Expr *) ExprList;
 
 typedef enum ExprKind {
-    EXPR_INT,           /* integer */
-    EXPR_FLOAT,         /* real */
-    EXPR_BOOL,          /* integer 0 or 1 */
-    EXPR_PATH,          /* word: a name or a dotted path, unquoted */
-    EXPR_TEXT,          /* items: quoted text; each is EXPR_CHARS or a value to print */
-    EXPR_CHARS,         /* word: literal characters inside EXPR_TEXT */
-    EXPR_CALL,          /* word(arguments) */
-    EXPR_INDEX,         /* word[left] */
-    EXPR_LIST,          /* items */
-    EXPR_UNARY,         /* operator left; operator is EXPR_NEGATE or EXPR_NOT */
-    EXPR_BINARY,        /* left operator right */
-    EXPR_CONDITIONAL,   /* left if condition else right */
-    EXPR_ANY,           /* _ in a shape */
-    EXPR_ERROR          /* stands where a syntax error was reported */
+    EXPR_INT,         /* integer */
+    EXPR_FLOAT,       /* real */
+    EXPR_BOOL,        /* integer 0 or 1 */
+    EXPR_PATH,        /* word: a name or a dotted path, unquoted */
+    EXPR_TEXT,        /* items: quoted text; each is EXPR_CHARS or a value to print */
+    EXPR_CHARS,       /* word: literal characters inside EXPR_TEXT */
+    EXPR_CALL,        /* word(arguments) */
+    EXPR_INDEX,       /* word[left] */
+    EXPR_LIST,        /* items */
+    EXPR_UNARY,       /* operator left; operator is EXPR_NEGATE or EXPR_NOT */
+    EXPR_BINARY,      /* left operator right */
+    EXPR_CONDITIONAL, /* left if condition else right */
+    EXPR_ANY,         /* _ in a shape */
+    EXPR_ERROR        /* stands where a syntax error was reported */
 } ExprKind;
 
 typedef enum ExprOperator {
-    EXPR_NEGATE, EXPR_NOT,
-    EXPR_ADD, EXPR_SUBTRACT, EXPR_MULTIPLY, EXPR_DIVIDE, EXPR_FLOOR_DIVIDE, EXPR_MODULO,
-    EXPR_EQUAL, EXPR_NOT_EQUAL, EXPR_LESS, EXPR_LESS_EQUAL, EXPR_GREATER, EXPR_GREATER_EQUAL,
-    EXPR_AND, EXPR_OR
+    EXPR_NEGATE,
+    EXPR_NOT,
+    EXPR_ADD,
+    EXPR_SUBTRACT,
+    EXPR_MULTIPLY,
+    EXPR_DIVIDE,
+    EXPR_FLOOR_DIVIDE,
+    EXPR_MODULO,
+    EXPR_EQUAL,
+    EXPR_NOT_EQUAL,
+    EXPR_LESS,
+    EXPR_LESS_EQUAL,
+    EXPR_GREATER,
+    EXPR_GREATER_EQUAL,
+    EXPR_AND,
+    EXPR_OR
 } ExprOperator;
 
 struct Expr {
@@ -247,75 +283,96 @@ struct Expr {
     Int integer;
     double real;
     const char *word;
-    Span word_span;             /* EXPR_CALL, EXPR_INDEX: the name alone */
-    bool parenthesised;         /* EXPR_CALL: written with ( ), even empty */
+    Span word_span;     /* EXPR_CALL, EXPR_INDEX: the name alone */
+    bool parenthesised; /* EXPR_CALL: written with ( ), even empty */
     ArgList arguments;
     ExprList items;
     Expr *left, *right, *condition;
 };
 
 typedef enum StmtKind {
-    STMT_LET,       /* let variable = value */
-    STMT_INPUT,     /* input shape */
-    STMT_CALL,      /* call [body] */
-    STMT_FROM,      /* from name */
-    STMT_BRANCH,    /* branch body */
-    STMT_SKIP,      /* skip [if value] body [shortcut other] */
-    STMT_DENSE,     /* dense value [as variable] body */
-    STMT_REPEAT,    /* repeat value [as variable] body */
-    STMT_IF         /* if value body [else other]; "else if" is a body of one STMT_IF */
+    STMT_LET,    /* let variable = value */
+    STMT_INPUT,  /* input shape */
+    STMT_CALL,   /* call [body] */
+    STMT_FROM,   /* from name */
+    STMT_BRANCH, /* branch body */
+    STMT_SKIP,   /* skip [if value] body [shortcut other] */
+    STMT_DENSE,  /* dense value [as variable] body */
+    STMT_REPEAT, /* repeat value [as variable] body */
+    STMT_IF      /* if value body [else other]; "else if" is a body of one STMT_IF */
 } StmtKind;
 
-typedef struct ShapeExpr { Span span; ExprList dims; } ShapeExpr;
+typedef struct ShapeExpr {
+    Span span;
+    ExprList dims;
+} ShapeExpr;
 
 typedef struct Stmt {
     StmtKind kind;
-    Span span;                  /* the whole statement; for one with a body, up to its "{" */
-    Span keyword;               /* its first word */
-    Expr *call;                 /* STMT_CALL: an EXPR_CALL (parenthesised false for a bare name) */
+    Span span;    /* the whole statement; for one with a body, up to its "{" */
+    Span keyword; /* its first word */
+    Expr *call;   /* STMT_CALL: an EXPR_CALL (parenthesised false for a bare name) */
     Expr *value;
-    Expr *from;                 /* STMT_FROM: EXPR_PATH or EXPR_TEXT */
+    Expr *from; /* STMT_FROM: EXPR_PATH or EXPR_TEXT */
     Body *body, *other;
     const char *variable;
     Span variable_span;
-    Expr *as;                   /* EXPR_PATH or EXPR_TEXT, or NULL */
-    ShapeExpr *shape;           /* after "->"; STMT_INPUT: the input's shape; or NULL */
+    Expr *as;         /* EXPR_PATH or EXPR_TEXT, or NULL */
+    ShapeExpr *shape; /* after "->"; STMT_INPUT: the input's shape; or NULL */
 } Stmt;
 
 struct Body {
-    Span open, close;           /* the braces */
+    Span open, close; /* the braces */
     LIST(Stmt *) stmts;
 };
 
-typedef struct Param { const char *name; Span span; Expr *value; } Param;     /* value NULL: required */
+typedef struct Param {
+    const char *name;
+    Span span;
+    Expr *value;
+} Param; /* value NULL: required */
 
 typedef struct BlockDef {
     const char *name;
-    Span name_span, span;       /* span: the signature, "block" to before "{" */
+    Span name_span, span; /* span: the signature, "block" to before "{" */
     LIST(Param) params;
-    ShapeExpr *in, *out;        /* NULL when not written */
+    ShapeExpr *in, *out; /* NULL when not written */
     Body *body;
-    bool library;               /* comes from a used file */
-    bool broken;                /* its signature had a syntax error: what it makes of a tensor is unknown */
+    bool library; /* comes from a used file */
+    bool broken;  /* its signature had a syntax error: what it makes of a tensor is unknown */
 } BlockDef;
 
-typedef struct NetworkDef { const char *name; Span name_span; Body *body; } NetworkDef;
+typedef struct NetworkDef {
+    const char *name;
+    Span name_span;
+    Body *body;
+} NetworkDef;
 
-typedef struct SettingDef { const char *name; Span name_span, span; ArgList arguments; } SettingDef;
-typedef struct TrainDef { Span span; LIST(SettingDef) settings; } TrainDef;
+typedef struct SettingDef {
+    const char *name;
+    Span name_span, span;
+    ArgList arguments;
+} SettingDef;
+typedef struct TrainDef {
+    Span span;
+    LIST(SettingDef) settings;
+} TrainDef;
 
-typedef struct UseDef { const char *path; Span span; } UseDef;
+typedef struct UseDef {
+    const char *path;
+    Span span;
+} UseDef;
 
 /* A file and all it uses, each file read once.  Block names are unique (a
  * second one was reported).  network and train belong to the first file. */
 typedef struct Program {
-    const Source *source;       /* the file named on the command line */
+    const Source *source; /* the file named on the command line */
     LIST(const Source *) sources;
     LIST(UseDef) uses;
     LIST(BlockDef *) blocks;
-    NetworkDef *network;        /* NULL: a library */
-    TrainDef *train;            /* NULL: none */
-    bool broken;                /* a section had a syntax error: what it defined is unknown */
+    NetworkDef *network; /* NULL: a library */
+    TrainDef *train;     /* NULL: none */
+    bool broken;         /* a section had a syntax error: what it defined is unknown */
 } Program;
 
 /* Reads and parses.  NULL when nothing could be read; otherwise a program, with
@@ -332,9 +389,9 @@ extern const char *(*unsaved_text)(const char *path, size_t *length);
 /* Set by who must not read all that this user may: whether a file that the program
  * in the file `first` uses may be read.  `path` is resolved: absolute, without links. */
 extern bool (*may_read)(const char *first, const char *path);
-const BlockDef *find_block(const Program *program, const char *name);   /* NULL: none */
+const BlockDef *find_block(const Program *program, const char *name); /* NULL: none */
 void dump_ast(const Program *program, FILE *out);
-const char *expr_operator_text(ExprOperator operator);          /* "//" */
+const char *expr_operator_text(ExprOperator operator); /* "//" */
 
 /* ---------------------------------------- ops/: what each operator is */
 
@@ -344,97 +401,111 @@ typedef struct Tensor Tensor;
 typedef struct Parameter Parameter;
 typedef struct Graph Graph;
 typedef struct Kernel Kernel;
-typedef struct Single Single;           /* ops/single.h */
+typedef struct Single Single; /* ops/single.h */
 
 /* One image's shape: [channels, height, width] or [features].  The batch is
  * implicit.  A rank-1 shape has dim[1] = dim[2] = 1. */
-typedef struct Shape { int rank; Int dim[3]; } Shape;
+typedef struct Shape {
+    int rank;
+    Int dim[3];
+} Shape;
 Shape shape_of(int rank, Int d0, Int d1, Int d2);
 bool shape_equal(Shape a, Shape b);
 /* The shape that a message is about, and what it had to be (-1: anything):
  * where the search for what would mend it begins. */
 void diag_sizes(Diagnostic *d, Shape actual, Shape wanted);
-Int shape_elements(Shape shape);            /* fits: checked when the graph was built */
-Int shape_plane(Shape shape);               /* of one channel: height * width */
-const char *shape_text(Shape shape);            /* "[10, 24, 24]" */
+Int shape_elements(Shape shape);     /* fits: checked when the graph was built */
+Int shape_plane(Shape shape);        /* of one channel: height * width */
+const char *shape_text(Shape shape); /* "[10, 24, 24]" */
 
 typedef enum ArgKind {
-    ARG_INT,        /* integer[0] */
-    ARG_PAIR,       /* integer[0] rows (y), integer[1] columns (x); one number means both */
-    ARG_QUAD,       /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
-    ARG_REAL,       /* real */
-    ARG_BOOL,       /* integer[0] */
-    ARG_WORD        /* word, one of `words` */
+    ARG_INT,  /* integer[0] */
+    ARG_PAIR, /* integer[0] rows (y), integer[1] columns (x); one number means both */
+    ARG_QUAD, /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
+    ARG_REAL, /* real */
+    ARG_BOOL, /* integer[0] */
+    ARG_WORD  /* word, one of `words` */
 } ArgKind;
 
 typedef struct ArgSpec {
-    const char *name;           /* NULL ends a table */
+    const char *name; /* NULL ends a table */
     ArgKind kind;
-    bool positional;            /* may be given without its name, in table order */
-    bool assertion;             /* in_channels=: checked against the input, never sets anything */
-    const char *otherwise;      /* the default as a user would write it; "=kernel_size": as that
-                                   argument; "none", where it is no word of its own: absent, given
-                                   stays false; NULL: required */
-    double minimum, maximum;    /* inclusive; both 0: any */
-    const char *const *words;   /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
-    const char *doc;            /* one sentence */
+    bool positional; /* may be given without its name, in table order */
+    bool assertion;  /* in_channels=: checked against the input, never sets anything */
+    /* the default as a user would write it; "=kernel_size": as that argument; "none", where it
+     * is no word of its own: absent, given stays false; NULL: required */
+    const char *otherwise;
+    double minimum, maximum; /* inclusive; both 0: any */
+    /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
+    const char *const *words;
+    const char *doc; /* one sentence */
 } ArgSpec;
 
 bool absent_by_default(const ArgSpec *spec);
 
 typedef struct ArgValue {
-    bool given;                 /* written by the user */
-    Span span;                  /* the value; the whole call when it was not written */
-    Span origin;                /* the definition of the first name in it; none: no source */
+    bool given;  /* written by the user */
+    Span span;   /* the value; the whole call when it was not written */
+    Span origin; /* the definition of the first name in it; none: no source */
     Int integer[4];
     double real;
-    const char *word;           /* interned, or NULL */
+    const char *word; /* interned, or NULL */
 } ArgValue;
 
-enum {                          /* Operator.traits */
-    OP_JOINS          = 1 << 0, /* takes two or more tensors: op {branch…} and op(name, …) */
-    OP_LOSS           = 1 << 1, /* ends a training graph; has no output tensor */
-    OP_VIEW           = 1 << 2, /* the output is the input's memory under another shape (flatten) */
-    OP_CONCATENATES   = 1 << 3, /* the inputs are consecutive slices of the output */
-    OP_SUMS           = 1 << 4, /* every input's gradient is the output's (add) */
-    OP_IN_PLACE       = 1 << 5, /* y may overwrite x[0]; dx may overwrite dy: element by element */
-    OP_TRAINING_ONLY  = 1 << 6, /* the identity in evaluation (dropout) */
-    OP_STATISTICS     = 1 << 7, /* training's forward pass needs sums over the whole batch: a
-                                   statistics kernel runs first, see Operator.statistics */
-    OP_FINISHES       = 1 << 8, /* forward stores each value of y once and through kernel_store():
-                                   others' element-by-element work can be done there */
-    OP_FINISHES_GRADIENT = 1 << 9,      /* and so does backward_input each value of dx */
-    OP_ASCENDS        = 1 << 10,        /* element by element; a larger x never gives a smaller y, and
-                                           where it gives the same, y has no gradient */
-    OP_WEIGHS         = 1 << 11,        /* every output channel is a sum, each term of which has a weight */
-    OP_SUMS_GRADIENT  = 1 << 13,        /* backward_parameters adds up dy, and dy times what lies at its place in
-                                           x, by channel: who stores dy can do it, see Operator.sums */
-    OP_CHEAP          = 1 << 14,        /* forward takes a few operations on each value of x, which its own
-                                           gradient reads too: training may do it again, not keep y */
-    OP_MAKES_GRADIENT = 1 << 15,        /* a loss whose forward can store its input's gradient as well: emit
-                                           then finds that in node->gradient */
-    OP_SCALES         = 1 << 12         /* in evaluation each channel times a number, plus a number: an
-                                           OP_WEIGHS before it can have them in its weights */
+/* Operator.traits */
+enum {
+    OP_JOINS = 1 << 0,         /* takes two or more tensors: op {branch…} and op(name, …) */
+    OP_LOSS = 1 << 1,          /* ends a training graph; has no output tensor */
+    OP_VIEW = 1 << 2,          /* the output is the input's memory under another shape (flatten) */
+    OP_CONCATENATES = 1 << 3,  /* the inputs are consecutive slices of the output */
+    OP_SUMS = 1 << 4,          /* every input's gradient is the output's (add) */
+    OP_IN_PLACE = 1 << 5,      /* y may overwrite x[0]; dx may overwrite dy: element by element */
+    OP_TRAINING_ONLY = 1 << 6, /* the identity in evaluation (dropout) */
+    /* training's forward pass needs sums over the whole batch: a statistics kernel runs
+        * first, see Operator.statistics */
+    OP_STATISTICS = 1 << 7,
+    /* forward stores each value of y once and through kernel_store(): others'
+        * element-by-element work can be done there */
+    OP_TAKES_EPILOGUE = 1 << 8,
+    OP_TAKES_GRADIENT_EPILOGUE = 1 << 9, /* and so does backward_input each value of dx */
+    /* element by element; a larger x never gives a smaller y, and where it gives the same, y
+        * has no gradient */
+    OP_MONOTONE = 1 << 10,
+    /* every output channel is a sum, each term of which has a weight */
+    OP_FOLDABLE = 1 << 11,
+    /* backward_parameters adds up dy, and dy times what lies at its place in x, by channel: who
+        * stores dy can do it, see Operator.sums */
+    OP_SUMS_GRADIENT = 1 << 13,
+    /* forward takes a few operations on each value of x, which its own gradient reads too:
+        * training may do it again, not keep y */
+    OP_CHEAP = 1 << 14,
+    /* a loss whose forward can store its input's gradient as well: emit then finds that in
+        * node->gradient */
+    OP_MAKES_GRADIENT = 1 << 15,
+    /* in evaluation each channel times a number, plus a number: an OP_FOLDABLE before it can
+        * have them in its weights */
+    OP_AFFINE = 1 << 12
 };
 
-enum {                          /* what a backward kernel reads besides dy and the parameters */
-    READS_X = 1 << 0,           /* the forward inputs */
-    READS_Y = 1 << 1,           /* the forward output */
-    READS_AUX = 1 << 2,         /* what forward noted in aux */
-    READS_STATISTICS = 1 << 3,  /* every grain's statistics */
-    READS_PARAMETER_GRADIENTS = 1 << 4  /* every grain's gradients of this node's own parameters */
+/* what a backward kernel reads besides dy and the parameters */
+enum {
+    READS_X = 1 << 0,                  /* the forward inputs */
+    READS_Y = 1 << 1,                  /* the forward output */
+    READS_AUX = 1 << 2,                /* what forward noted in aux */
+    READS_STATISTICS = 1 << 3,         /* every grain's statistics */
+    READS_PARAMETER_GRADIENTS = 1 << 4 /* every grain's gradients of this node's own parameters */
 };
 
 struct Operator {
     const char *name;
-    const char *summary;        /* one line: what it computes */
-    const char *shape_rule;     /* "[c, h, w] -> [out_channels, …]" */
+    const char *summary;    /* one line: what it computes */
+    const char *shape_rule; /* "[c, h, w] -> [out_channels, …]" */
     const char *formula;
-    const char *reference;      /* the paper or page the formula comes from */
-    const ArgSpec *args;        /* NULL: none */
+    const char *reference; /* the paper or page the formula comes from */
+    const ArgSpec *args;   /* NULL: none */
     unsigned traits;
-    unsigned input_gradient_reads;      /* READS_… of backward_input */
-    unsigned parameter_gradient_reads;  /* READS_… of backward_parameters */
+    unsigned input_gradient_reads;     /* READS_… of backward_input */
+    unsigned parameter_gradient_reads; /* READS_… of backward_parameters */
 
     /* Sets node->out_shape, node->aux_shape, node->statistics and adds the
      * parameters.  node's inputs and args are set.  Reports and gives false
@@ -449,22 +520,22 @@ struct Operator {
      * are given grain 0's tensors and set kernel->units.  NULL: never. */
     bool (*whole_batch)(const Node *node);
     /* True when every y is the largest x of its window.  NULL: never. */
-    bool (*selects)(const Node *node);
+    bool (*is_max_pool)(const Node *node);
     /* True when every y is the mean of its window: weights that add up to 1.  NULL: never. */
-    bool (*averages)(const Node *node);
+    bool (*is_mean_pool)(const Node *node);
     /* True when every y is a weighted sum over the channels of x at its own place,
      * bias or none: multiply_adds says of how many.  NULL: never. */
-    bool (*mixes)(const Node *node);
+    bool (*is_pointwise)(const Node *node);
     /* True when node's forward kernel can hand its values to `pool`, which selects,
      * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
-    bool (*pools)(const Node *node, const Node *pool);
+    bool (*can_fuse_pool)(const Node *node, const Node *pool);
     /* True when node's backward_parameters kernel had better read what `pool`, which
      * selects, was given as its dy and noted in aux than the gradient that it
      * makes of them: emit then finds it in kernel->pool.  NULL: never. */
-    bool (*unpools)(const Node *node, const Node *pool);
+    bool (*can_fuse_pool_gradient)(const Node *node, const Node *pool);
     /* True when node's backward_input kernel can make the sums of `sums`, an
      * OP_SUMS_GRADIENT, as it stores dx: emit then finds it in kernel->sums.  NULL: never. */
-    bool (*sums)(const Node *node, const Node *sums);
+    bool (*can_fuse_sums)(const Node *node, const Node *sums);
     /* Vectors of memory in which node's kernel of its stage does less work than it
      * would without: it then finds them in node->work.  `pool`, which takes what it
      * makes, may be NULL; 0: none.  NULL: never any. */
@@ -486,12 +557,12 @@ int operator_arg(const Operator *op, const char *name); /* its index in args, or
  * and what it is, as a user would write it. */
 bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
 const char *argument_text(const ArgSpec *spec, const ArgValue *value);
-void explain_operator(const Operator *op, FILE *out);   /* `netc explain conv2d` */
+void explain_operator(const Operator *op, FILE *out); /* `netc explain conv2d` */
 void list_operators(FILE *out);
 
 /* single.c: whether its forward pass for one image needs no planes. */
 bool can_do_single(const Node *node);
-extern const Operator operator_unflatten;       /* no .net file has it: planes to channels side by side */
+extern const Operator operator_unflatten; /* no .net file has it: planes to channels side by side */
 
 /* What node makes of one element, in C: an expression of x[i] (x0[i], x1[i] … of
  * several inputs), or in backward of x[i], y[i] and dy[i].  NULL: it does not go
@@ -501,7 +572,8 @@ const char *pointwise_expression(const Node *node);
 /* For infer(): faults at the node, with its instance path and one note per
  * level of instantiation already added, and the chain of steps that made its
  * input available through node_derivation(). */
-Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
+Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...)
+    PRINTF(4, 5);
 /* Labels the last steps that led to `tensor` with their shapes and arithmetic. */
 void node_derivation(Diagnostic *d, const Tensor *tensor);
 /* Labels the step that made `tensor`, as seen from where `node` is: of a block
@@ -511,21 +583,24 @@ void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const cha
 bool node_needs_rank(const Node *node, int rank);
 
 typedef enum InitKind {
-    INIT_CONSTANT,              /* a */
-    INIT_UNIFORM,               /* a … b */
-    INIT_NORMAL                 /* mean a, deviation b */
+    INIT_CONSTANT, /* a */
+    INIT_UNIFORM,  /* a … b */
+    INIT_NORMAL    /* mean a, deviation b */
 } InitKind;
-typedef struct Init { InitKind kind; double a, b; } Init;
+typedef struct Init {
+    InitKind kind;
+    double a, b;
+} Init;
 
 typedef enum ParameterKind {
-    PARAMETER_TRAINED,          /* has a gradient */
-    PARAMETER_BUFFER,           /* state the forward pass updates (running_mean) */
-    PARAMETER_COUNTER           /* int64, +1 each training step (num_batches_tracked); rank 0 */
+    PARAMETER_TRAINED, /* has a gradient */
+    PARAMETER_BUFFER,  /* state the forward pass updates (running_mean) */
+    PARAMETER_COUNTER  /* int64, +1 each training step (num_batches_tracked); rank 0 */
 } ParameterKind;
 
 struct Parameter {
-    const char *name;           /* "weight" */
-    const char *path;           /* "incep1.branch1x1.weight": PyTorch's state_dict key */
+    const char *name; /* "weight" */
+    const char *path; /* "incep1.branch1x1.weight": PyTorch's state_dict key */
     ParameterKind kind;
     int rank;
     Int dim[4];
@@ -533,117 +608,126 @@ struct Parameter {
     Int fan_in, fan_out;
     Init init;
     Node *node;
-    Int offset;             /* in elements, in its kind's arena; set by the planner */
-    bool whole_batch;           /* its gradient is one sum, not one per grain; set by add_gradients */
-    bool frozen;                /* no optimizer moves it; set by the train section, as is */
-    int group;                  /* which `group` setting is its own, from 1; 0: none */
+    Int offset;       /* in elements, in its kind's arena; set by the planner */
+    bool whole_batch; /* its gradient is one sum, not one per grain; set by add_gradients */
+    bool frozen;      /* no optimizer moves it; set by the train section, as is */
+    int group;        /* which `group` setting is its own, from 1; 0: none */
 };
 
 /* Adds a parameter to node, in state_dict order. */
-Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
-                          int rank, const Int *dim, Int fan_in, Int fan_out);
-Parameter *find_parameter(const Node *node, const char *name);          /* NULL: none */
-int node_salt(const Node *node);        /* of the numbers that the layer draws: the same on the way back */
-Int node_multiply_adds(const Node *node);   /* per image, forward, as the file defines the layer; 0: none */
-Int trained_elements(const Node *node);     /* of all its trained parameters */
+Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init, int rank,
+                          const Int *dim, Int fan_in, Int fan_out);
+Parameter *find_parameter(const Node *node, const char *name); /* NULL: none */
+int node_salt(const Node *node); /* of the numbers that the layer draws: the same on the way back */
+/* per image, forward, as the file defines the layer; 0: none */
+Int node_multiply_adds(const Node *node);
+Int trained_elements(const Node *node); /* of all its trained parameters */
 
 /* ------------------------------- graph/: AST to typed graph, gradients */
 
 /* Which block or loop turn a node came from, innermost first. */
 typedef struct Instance {
     const struct Instance *outer;
-    const char *what;           /* "block InceptionA", "repeat", "dense" */
-    const char *path;           /* "incep1" for a block */
-    Int turn;               /* loop turns from 0; -1 for a block */
-    Span span;                  /* the statement that instantiated it */
+    const char *what; /* "block InceptionA", "repeat", "dense" */
+    const char *path; /* "incep1" for a block */
+    Int turn;         /* loop turns from 0; -1 for a block */
+    Span span;        /* the statement that instantiated it */
 } Instance;
 
 typedef enum Stage {
     STAGE_FORWARD,
-    STAGE_STATISTICS,           /* before FORWARD, in training, for OP_STATISTICS */
-    STAGE_BACKWARD_INPUT,       /* gradient of inputs[which] */
-    STAGE_BACKWARD_PARAMETERS,  /* gradients of the node's parameters */
-    STAGE_ACCUMULATE,           /* out += inputs[0]: joins gradients that meet (no operator) */
-    STAGE_COPY                  /* out = inputs[0] (no operator) */
+    STAGE_STATISTICS,          /* before FORWARD, in training, for OP_STATISTICS */
+    STAGE_BACKWARD_INPUT,      /* gradient of inputs[which] */
+    STAGE_BACKWARD_PARAMETERS, /* gradients of the node's parameters */
+    STAGE_ACCUMULATE,          /* out += inputs[0]: joins gradients that meet (no operator) */
+    STAGE_COPY                 /* out = inputs[0] (no operator) */
 } Stage;
 
 typedef enum TensorRole {
-    TENSOR_INPUT,               /* the loaded images */
+    TENSOR_INPUT, /* the loaded images */
     TENSOR_ACTIVATION,
     TENSOR_AUX,
-    TENSOR_STATISTICS,          /* one value per element and grain, no lanes */
+    TENSOR_STATISTICS, /* one value per element and grain, no lanes */
     TENSOR_GRADIENT
 } TensorRole;
 
 struct Tensor {
-    int id;                     /* index in graph->tensors */
+    int id; /* index in graph->tensors */
     TensorRole role;
-    const char *name;           /* "conv1", "d conv1"; for dumps and comments */
+    const char *name; /* "conv1", "d conv1"; for dumps and comments */
     Shape shape;
-    Node *producer;             /* the forward node; NULL for the network's input */
-    Tensor *of;                 /* TENSOR_GRADIENT: the activation */
+    Node *producer; /* the forward node; NULL for the network's input */
+    Tensor *of;     /* TENSOR_GRADIENT: the activation */
 
     /* A view occupies [offset, offset + elements) of `base`, which may itself
      * be a view; a tensor of its own is its own base.  The builder sets these
      * for OP_VIEW, the gradient pass for gradients that are slices of others;
      * where memory is shared beyond that is the planner's choice (Placement). */
     Tensor *base;
-    Int offset;             /* in elements per lane */
-    Tensor *root;               /* the base's base, and so on to the last; itself, mostly */
-    Int root_offset;        /* from there */
-    Tensor *next_view;          /* gradients: a root's views, chained; set and used by the gradient pass, */
-    bool read_late;             /* which also notes what a whole-batch node will read */
+    Int offset;        /* in elements per lane */
+    Tensor *root;      /* the base's base, and so on to the last; itself, mostly */
+    Int root_offset;   /* from there */
+    Tensor *next_view; /* gradients: a root's views, chained; set and used by the gradient pass, */
+    bool read_late;    /* which also notes what a whole-batch node will read */
 };
 
 /* An element-by-element node that another one does on the values it stores; the
  * first may be a maximum over windows of them. */
 typedef struct Finish {
     const Node *node;
-    int which;                  /* the input that is being stored; backward: -1, dy is */
-    Tensor *stored;             /* what would have been stored without it */
+    int which;      /* the input that is being stored; backward: -1, dy is */
+    Tensor *stored; /* what would have been stored without it */
 } Finish;
 
 /* Channels of a node's input, from `first`, whose sums another's statistics begin with. */
-typedef struct Measured { Tensor *statistics; Int first, channels; } Measured;
+typedef struct Measured {
+    Tensor *statistics;
+    Int first, channels;
+} Measured;
 
 struct Node {
     int id;
     Stage stage;
-    const Operator *op;         /* NULL for ACCUMULATE and COPY */
-    const char *path;           /* "incep1.branch1x1", or "relu_2": unique among forward nodes */
-    Span span;                  /* the statement */
-    const Instance *instance;   /* NULL: directly in the network */
-    ArgValue *args;             /* in the order of op->args; shared by all stages */
-    LIST(Tensor *) inputs;      /* forward inputs */
-    Tensor *out;                /* forward output */
-    Tensor *aux;                /* NULL: none */
-    Tensor *statistics;         /* NULL: none */
+    const Operator *op;       /* NULL for ACCUMULATE and COPY */
+    const char *path;         /* "incep1.branch1x1", or "relu_2": unique among forward nodes */
+    Span span;                /* the statement */
+    const Instance *instance; /* NULL: directly in the network */
+    ArgValue *args;           /* in the order of op->args; shared by all stages */
+    LIST(Tensor *) inputs;    /* forward inputs */
+    Tensor *out;              /* forward output */
+    Tensor *aux;              /* NULL: none */
+    Tensor *statistics;       /* NULL: none */
     LIST(Parameter *) parameters;
-    Shape out_shape;            /* set by infer() */
-    Shape aux_shape;            /* rank 0: none; set by infer() */
-    Int written_multiply_adds;      /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
-    Int statistics_size;    /* values per grain; 0: none; set by infer() */
-    LIST(Measured) measured;    /* STAGE_STATISTICS: what others have measured; ascending, set by plan/schedule.c */
+    Shape out_shape; /* set by infer() */
+    Shape aux_shape; /* rank 0: none; set by infer() */
+    /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
+    Int written_multiply_adds;
+    Int statistics_size; /* values per grain; 0: none; set by infer() */
+    /* STAGE_STATISTICS: what others have measured; ascending, set by plan/schedule.c */
+    LIST(Measured) measured;
 
     /* Backward stages: the forward node, whose fields above they share. */
     Node *forward;
-    Tensor *dy;                 /* gradient of out */
-    Tensor *dx;                 /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
-    Tensor *from;               /* ACCUMULATE, COPY: what it reads */
-    int which;                  /* STAGE_BACKWARD_INPUT: the input's index */
-    bool accumulate;            /* adds to dx instead of setting it */
-    bool whole_batch;           /* computed for all grains at once, by units; see Operator.whole_batch */
-    bool again;                 /* STAGE_FORWARD: done a second time, on the way back; set by plan/recompute.c */
+    Tensor *dy;       /* gradient of out */
+    Tensor *dx;       /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
+    Tensor *from;     /* ACCUMULATE, COPY: what it reads */
+    int which;        /* STAGE_BACKWARD_INPUT: the input's index */
+    bool accumulate;  /* adds to dx instead of setting it */
+    bool whole_batch; /* computed for all grains at once, by units; see Operator.whole_batch */
+    bool again; /* STAGE_FORWARD: done a second time, on the way back; set by plan/recompute.c */
 
-    const Node *scales;         /* for one image: the OP_SCALES node its weights take in; NULL: none */
+    const Node *scales; /* for one image: the OP_AFFINE node its weights take in; NULL: none */
 
-    LIST(Finish) finishes;      /* what is done to each value before it is stored; set by plan/fuse.c */
-    const Node *gradient;       /* STAGE_FORWARD of a loss: its backward_input, done at once, without aux; NULL: not */
-    const Node *loss;           /* STAGE_FORWARD of the logits: the loss, computed at once; NULL: not */
-    const Node *sums;           /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
-    const Node *pool;           /* STAGE_BACKWARD_PARAMETERS: dy is what this one makes, and its own dy and aux are
-                                   read instead; NULL: none */
-    Tensor *work;               /* memory that its kernel uses meanwhile; NULL: none; set by plan/fuse.c */
+    LIST(Finish) finishes; /* what is done to each value before it is stored; set by plan/fuse.c */
+    /* STAGE_FORWARD of a loss: its backward_input, done at once, without aux; NULL: not */
+    const Node *gradient;
+    const Node *loss; /* STAGE_FORWARD of the logits: the loss, computed at once; NULL: not */
+    /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
+    const Node *sums;
+    /* STAGE_BACKWARD_PARAMETERS: dy is what this one makes, and its own dy and aux are read
+     * instead; NULL: none */
+    const Node *pool;
+    Tensor *work; /* memory that its kernel uses meanwhile; NULL: none; set by plan/fuse.c */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -662,15 +746,16 @@ struct Graph {
     const char *name;
     const Program *program;
     LIST(Tensor *) tensors;
-    LIST(Node *) nodes;         /* forward in order of expansion, the loss last, then backward */
-    LIST(Parameter *) parameters;       /* in state_dict order */
-    Int trained_elements, buffer_elements, counters;        /* sizes of their arenas; set by place_parameters */
+    LIST(Node *) nodes;           /* forward in order of expansion, the loss last, then backward */
+    LIST(Parameter *) parameters; /* in state_dict order */
+    /* sizes of their arenas; set by place_parameters */
+    Int trained_elements, buffer_elements, counters;
     Tensor *input;
     Span input_span;
-    Tensor *output;             /* the logits: the last forward output */
-    Node *loss;                 /* NULL without a train section */
-    const char *structure;      /* of the network as it is written; set before it is reordered */
-    LIST(Setting) settings;     /* empty without a train section */
+    Tensor *output;         /* the logits: the last forward output */
+    Node *loss;             /* NULL without a train section */
+    const char *structure;  /* of the network as it is written; set before it is reordered */
+    LIST(Setting) settings; /* empty without a train section */
     Span train_span;
 };
 
@@ -678,20 +763,24 @@ struct Graph {
  * the text: the editor, `fmt --annotate`. */
 typedef struct StmtUse {
     const Stmt *stmt;
-    const Tensor *in, *out;     /* NULL: unknown; `out` before any assertion */
+    const Tensor *in, *out; /* NULL: unknown; `out` before any assertion */
     const Instance *instance;
-    int first, end;             /* the nodes it made: first <= id < end */
+    int first, end; /* the nodes it made: first <= id < end */
 } StmtUse;
-typedef struct Symbol { const char *name; Int value; } Symbol;
-typedef struct BlockUse {       /* one use of a block, with the whole numbers its signature binds */
+typedef struct Symbol {
+    const char *name;
+    Int value;
+} Symbol;
+/* one use of a block, with the whole numbers its signature binds */
+typedef struct BlockUse {
     const BlockDef *def;
     const Instance *instance;
     LIST(Symbol) symbols;
 } BlockUse;
 typedef struct Trace {
-    Graph *graph;               /* as far as it was built, errors or none; NULL: a library */
-    LIST(StmtUse) stmts;        /* in the order in which they end */
-    bool partial;               /* there were too many: only the first are here */
+    Graph *graph;        /* as far as it was built, errors or none; NULL: a library */
+    LIST(StmtUse) stmts; /* in the order in which they end */
+    bool partial;        /* there were too many: only the first are here */
     LIST(BlockUse) blocks;
 } Trace;
 
@@ -704,23 +793,28 @@ void check_library(const Program *program);
 /* training.c: resolves the train section against its table into
  * graph->settings and adds the loss node. */
 void resolve_training(Graph *graph);
-const Setting *find_setting(const Graph *graph, const char *path);      /* NULL: none */
+const Setting *find_setting(const Graph *graph, const char *path); /* NULL: none */
 
 /* What the train section can hold, for completion and the editors' grammars. */
-typedef struct ChoiceInfo { const char *name; const ArgSpec *args; } ChoiceInfo;       /* args NULL: none */
+/* args NULL: none */
+typedef struct ChoiceInfo {
+    const char *name;
+    const ArgSpec *args;
+} ChoiceInfo;
 typedef struct SettingInfo {
     const char *name, *doc;
     bool required, repeated;
-    const ArgSpec *args;        /* its own; NULL: none */
-    LIST(ChoiceInfo) choices;   /* what it may begin with: optimizers, data sets */
+    const ArgSpec *args;      /* its own; NULL: none */
+    LIST(ChoiceInfo) choices; /* what it may begin with: optimizers, data sets */
 } SettingInfo;
-SettingInfo setting_info(int i);                /* name NULL: there are no more */
+SettingInfo setting_info(int i); /* name NULL: there are no more */
 
 /* For build.c and the passes. */
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
-void make_view(Tensor *tensor, Tensor *base, Int offset);   /* of a part of base, `offset` elements on */
+/* of a part of base, `offset` elements on */
+void make_view(Tensor *tensor, Tensor *base, Int offset);
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
-void add_aux(Graph *graph, Node *node);         /* node->aux, of node->aux_shape, if it has one */
+void add_aux(Graph *graph, Node *node); /* node->aux, of node->aux_shape, if it has one */
 
 /* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
  * reference kernels, which know grains only. */
@@ -760,15 +854,18 @@ int count_errors(const char *path, const char *chars, size_t length);
 
 typedef enum FormatMode {
     FORMAT_PLAIN,
-    FORMAT_ANNOTATE,            /* and `-> […]  #=` on every line that asserts no shape */
-    FORMAT_STRIP                /* and those taken away */
+    FORMAT_ANNOTATE, /* and `-> […]  #=` on every line that asserts no shape */
+    FORMAT_STRIP     /* and those taken away */
 } FormatMode;
 
 /* shapes.c: a trace by the place of its statements, for those who ask of a line. */
 typedef struct ShapeNotes ShapeNotes;
-typedef struct StmtUses { const StmtUse **items; int count; } StmtUses;
+typedef struct StmtUses {
+    const StmtUse **items;
+    int count;
+} StmtUses;
 ShapeNotes *note_shapes(const Trace *trace);
-StmtUses uses_at(const ShapeNotes *notes, Span place);          /* of the statement that begins there */
+StmtUses uses_at(const ShapeNotes *notes, Span place); /* of the statement that begins there */
 /* "[10, 24, 24]", or in a block that is used at several shapes "[c, h/2, w/2]":
  * what it gives at every use; NULL: unknown, or nothing says them all. */
 const char *noted_shape(ShapeNotes *notes, Span place);
@@ -782,84 +879,107 @@ void add_diff(const char *path, const char *before, const char *after, Text *out
 /* ------------------------------------------- plan/: when and where */
 
 typedef struct Target {
-    const char *name;           /* "native", "x86-64-v3", … */
-    const char *cflags;         /* "-march=native" */
-    int vector_bytes;           /* 64, 32 or 16 */
-    int registers;              /* vector registers: 32 or 16 */
+    const char *name;   /* "native", "x86-64-v3", … */
+    const char *cflags; /* "-march=native" */
+    int vector_bytes;   /* 64, 32 or 16 */
+    int registers;      /* vector registers: 32 or 16 */
 } Target;
 
-enum {                          /* CompileOptions.fuse: rewrites of a plan, or of the graph it is made from */
-    FUSE_ACTIVATION = 1 << 0, FUSE_RESIDUAL = 1 << 1, FUSE_GRADIENT = 1 << 2, FUSE_POOL = 1 << 3,
-    FUSE_CONCAT = 1 << 4, FUSE_FIRST_LAYER = 1 << 5,
-    FUSE_STATISTICS = 1 << 6, FUSE_POOL_GRADIENT = 1 << 7, FUSE_WINOGRAD = 1 << 8,
-    FUSE_RECOMPUTE = 1 << 9, FUSE_LOSS = 1 << 10, FUSE_LOAD = 1 << 11, FUSE_UPDATE = 1 << 12,
+/* CompileOptions.fuse: rewrites of a plan, or of the graph it is made from */
+enum {
+    FUSE_ACTIVATION = 1 << 0,
+    FUSE_RESIDUAL = 1 << 1,
+    FUSE_GRADIENT = 1 << 2,
+    FUSE_POOL = 1 << 3,
+    FUSE_CONCAT = 1 << 4,
+    FUSE_FIRST_LAYER = 1 << 5,
+    FUSE_STATISTICS = 1 << 6,
+    FUSE_POOL_GRADIENT = 1 << 7,
+    FUSE_WINOGRAD = 1 << 8,
+    FUSE_RECOMPUTE = 1 << 9,
+    FUSE_LOSS = 1 << 10,
+    FUSE_LOAD = 1 << 11,
+    FUSE_UPDATE = 1 << 12,
     FUSE_ALL = (1 << 13) - 1,
-    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS | FUSE_POOL_GRADIENT | FUSE_WINOGRAD
-                   | FUSE_RECOMPUTE | FUSE_LOSS /* in a plan they need specialised kernels */
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS
+                   | FUSE_POOL_GRADIENT | FUSE_WINOGRAD | FUSE_RECOMPUTE
+                   | FUSE_LOSS /* in a plan they need specialised kernels */
 };
 
 typedef struct CompileOptions {
     Target target;
-    unsigned fuse;              /* FUSE_… */
+    unsigned fuse; /* FUSE_… */
     bool f64;
-    bool reference;             /* --kernels=reference */
+    bool reference; /* --kernels=reference */
     const char *cc;
-    bool dynamic;               /* linked with the system's shared libraries */
-    bool object;                /* for a program of the user's own: not linked, without main */
+    bool dynamic; /* linked with the system's shared libraries */
+    bool object;  /* for a program of the user's own: not linked, without main */
 } CompileOptions;
 
 /* Where a tensor lies.  Counted in vectors of `lanes` elements. */
 typedef enum Space {
-    SPACE_NONE,                 /* never touched by this plan */
-    SPACE_INPUT,                /* the step's input */
-    SPACE_SCRATCH,              /* the thread's arena: dies within a phase */
-    SPACE_KEPT                  /* the grain's arena: outlives a phase, or is read by other grains */
+    SPACE_NONE,    /* never touched by this plan */
+    SPACE_INPUT,   /* the step's input */
+    SPACE_SCRATCH, /* the thread's arena: dies within a phase */
+    SPACE_KEPT     /* the grain's arena: outlives a phase, or is read by other grains */
 } Space;
 typedef struct Placement {
-    Tensor *root;               /* the tensor whose memory it shares; itself, mostly */
-    Int offset;             /* within root */
+    Tensor *root; /* the tensor whose memory it shares; itself, mostly */
+    Int offset;   /* within root */
     Space space;
-    Int place;              /* from the start of the space, offset included */
-    int first, last;            /* roots: schedule positions between which it is live */
+    Int place;       /* from the start of the space, offset included */
+    int first, last; /* roots: schedule positions between which it is live */
 } Placement;
 
 /* What a node touches.  The one list that phases, lifetimes and verification
  * are all computed from. */
-typedef struct Access { Tensor *tensor; bool write; bool all_grains; } Access;
+typedef struct Access {
+    Tensor *tensor;
+    bool write;
+    bool all_grains;
+} Access;
 typedef LIST(Access) AccessList;
 
 /* One way through the network: for training or for inference. */
 typedef struct Plan {
     const Graph *graph;
     bool training;
-    int lanes;                  /* 1: for one image, [height][width][channels] */
-    unsigned fuse;              /* FUSE_… */
-    LIST(Node *) schedule;      /* in execution order */
-    struct Memory { Tensor *root; Int offset; } *memory;    /* by tensor id: whose memory it is; see memory_of */
-    LIST(int) phase_of;         /* by position in schedule, ascending */
+    int lanes;             /* 1: for one image, [height][width][channels] */
+    unsigned fuse;         /* FUSE_… */
+    LIST(Node *) schedule; /* in execution order */
+    /* by tensor id: whose memory it is; see memory_of */
+    struct Memory {
+        Tensor *root;
+        Int offset;
+    } * memory;
+    LIST(int) phase_of; /* by position in schedule, ascending */
     int phases;
-    Placement *places;          /* by tensor id */
-    Int scratch_elements;   /* per thread, lanes included */
-    Int kept_elements;      /* per grain, lanes included */
-    Int lower_bound;        /* elements: the most that is live at once in either arena, added */
-    Tensor *logits;             /* SPACE_KEPT */
+    Placement *places;    /* by tensor id */
+    Int scratch_elements; /* per thread, lanes included */
+    Int kept_elements;    /* per grain, lanes included */
+    Int lower_bound;      /* elements: the most that is live at once in either arena, added */
+    Tensor *logits;       /* SPACE_KEPT */
 } Plan;
 
 /* schedule.c: which nodes run, in which order and phase. */
 void node_accesses(const Node *node, bool training, AccessList *accesses);
-bool plan_skips(const Plan *plan, const Node *node);    /* a view here: nothing runs */
+bool plan_skips(const Plan *plan, const Node *node); /* a view here: nothing runs */
 void make_schedule(Plan *plan);
 /* The tensor whose memory it is, and where in it: a slice of a gradient is written
  * with the whole, and what does not run hands its input on.  Before tensors are
  * added to the plan. */
-static inline struct Memory memory_of(const Plan *plan, const Tensor *tensor) { return plan->memory[tensor->id]; }
-void make_phases(Plan *plan);   /* of the fused schedule */
+static inline struct Memory memory_of(const Plan *plan, const Tensor *tensor)
+{
+    return plan->memory[tensor->id];
+}
+void make_phases(Plan *plan); /* of the fused schedule */
 /* fuse.c: does element-by-element nodes inside the kernels that make their input. */
 void fuse_plan(Plan *plan);
-Node *node_copy(const Node *node);      /* one that may change, its list of finishes too */
-void give_work(Plan *plan);     /* memory to kernels that are faster with it; of the fused schedule */
-const char *read_fusions(const char *words, unsigned *fuse);    /* "none" or "NAME,…"; gives a name that is unknown, or NULL */
-const char *fusion_names(void);                         /* for help: "activation, residual, …" */
+Node *node_copy(const Node *node); /* one that may change, its list of finishes too */
+void give_work(Plan *plan); /* memory to kernels that are faster with it; of the fused schedule */
+/* "none" or "NAME,…"; gives a name that is unknown, or NULL */
+const char *read_fusions(const char *words, unsigned *fuse);
+const char *fusion_names(void); /* for help: "activation, residual, …" */
 /* recompute.c: on the way back does again what would be kept for long. */
 void recompute_activations(Plan *plan);
 /* The tensor that node makes: out or dx. */
@@ -875,14 +995,14 @@ void place_parameters(Graph *graph);
 void place_tensors(Plan *plan);
 Int tensor_vectors(const Tensor *tensor, int lanes);
 /* plan.c: both, in order. */
-const char *stage_name(Stage stage);            /* "backward_input" */
-const char *node_stage(const Node *node);       /* the same; "recompute" of what is done again */
-const char *plan_name(const Plan *plan);        /* "training", "inference", "single" */
+const char *stage_name(Stage stage);      /* "backward_input" */
+const char *node_stage(const Node *node); /* the same; "recompute" of what is done again */
+const char *plan_name(const Plan *plan);  /* "training", "inference", "single" */
 Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse);
 /* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
 bool updates_at_once(const Graph *graph, unsigned fuse);
 void dump_plan(const Plan *plan, FILE *out);
-bool find_target(const char *name, Target *target);     /* false: unknown, reported */
+bool find_target(const char *name, Target *target); /* false: unknown, reported */
 
 /* --------------------------------------------------- write/: the C */
 
@@ -890,50 +1010,63 @@ bool find_target(const char *name, Target *target);     /* false: unknown, repor
 struct Kernel {
     const Node *node;
     Stage stage;
-    bool training;              /* the plan's: whether forward notes aux */
-    Int kept_elements;      /* the plan's: from one grain's statistics to the next's */
-    Int x_stride, dy_stride;        /* vectors from one grain's to the next's; of what a
-                                           whole_batch kernel writes: kept_elements / lanes */
-    Int units;              /* whole_batch: set by emit */
+    bool training;     /* the plan's: whether forward notes aux */
+    Int kept_elements; /* the plan's: from one grain's statistics to the next's */
+    /* vectors from one grain's to the next's; of what a whole_batch kernel writes: kept_elements
+     * / lanes */
+    Int x_stride, dy_stride;
+    Int units; /* whole_batch: set by emit */
     Text body;
     int lanes;
-    int registers;              /* of the target, for tile choice */
+    int registers; /* of the target, for tile choice */
     int indent;
-    bool single;                /* for one image: a reference kernel has one lane */
-    bool asks;                  /* emit is asked for an expression, not for text: see pointwise_expression() */
+    bool single; /* for one image: a reference kernel has one lane */
+    bool asks;   /* emit is asked for an expression, not for text: see pointwise_expression() */
     const char *expression;
-    const Node *pool;           /* forward: the first finish, where it selects: y and aux are its own;
-                                   backward_parameters: node->pool, whose dy and aux they are */
-    const Node *sums;           /* is also done: its operands are named n_x, n_statistics, … */
-    const char *finish;         /* the function that does node->finishes; NULL: there are none */
-    const char *finish_operands;        /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */
+    /* forward: the first finish, where it selects: y and aux are its own; backward_parameters:
+     * node->pool, whose dy and aux they are */
+    const Node *pool;
+    const Node *sums;   /* is also done: its operands are named n_x, n_statistics, … */
+    const char *finish; /* the function that does node->finishes; NULL: there are none */
+    /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */
+    const char *finish_operands;
 };
 /* Writes the store of `value` in `to`, which is element `at` of the kernel's y or
  * dx, with what is done to it before. */
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value);
 /* Fetches what that store will read besides the value. */
 void kernel_fetch(Kernel *kernel, const char *at);
-void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);       /* indented, with a newline */
+/* indented, with a newline */
+void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);
 
 /* emit.c: the whole C file. */
-void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const Plan *single,
-                  const CompileOptions *options, Text *out);
+void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
+                  const Plan *single, const CompileOptions *options, Text *out);
 /* summary.c, dot.c */
 void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out);
-void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out);
+void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptions *options,
+                        FILE *out);
 void write_dot(const Graph *graph, Text *out);
 /* programs.c: the signals that end netc remove what it has not finished. */
 void catch_signals(void);
 /* tools.c: other programs run on what was written.  Each reports its failure
  * and leaves `output` as it was. */
-bool check_program(const char *output, const CompileOptions *options);  /* before the work: could it be written? */
-bool compile_program(const Text *c, const char *name, const char *output, const CompileOptions *options);
-bool render_svg(const Text *dot, const char *output);   /* output "-": standard output */
+/* before the work: could it be written? */
+bool check_program(const char *output, const CompileOptions *options);
+bool compile_program(const Text *c, const char *name, const char *output,
+                     const CompileOptions *options);
+bool render_svg(const Text *dot, const char *output); /* output "-": standard output */
 
 /* ---------------------------------------------------------- options.c */
 
 typedef enum Command {
-    COMMAND_CHECK, COMMAND_BUILD, COMMAND_EMIT, COMMAND_SUMMARY, COMMAND_GRAPH, COMMAND_FMT, COMMAND_LSP,
+    COMMAND_CHECK,
+    COMMAND_BUILD,
+    COMMAND_EMIT,
+    COMMAND_SUMMARY,
+    COMMAND_GRAPH,
+    COMMAND_FMT,
+    COMMAND_LSP,
     COMMAND_EXPLAIN
 } Command;
 
@@ -943,9 +1076,9 @@ typedef struct Options {
     Command command;
     DumpStage dump;
     LIST(const char *) operands;
-    const char *output;         /* "-": standard output */
+    const char *output; /* "-": standard output */
     bool json, svg, fix;
-    bool check, diff, annotate, strip;  /* fmt */
+    bool check, diff, annotate, strip; /* fmt */
     CompileOptions compile;
 } Options;
 

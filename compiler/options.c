@@ -11,71 +11,113 @@
 typedef struct CommandSpec {
     const char *name, *operands;
     const char *summary;
-    int minimum, maximum;       /* operands */
+    int minimum, maximum; /* operands */
 } CommandSpec;
 
 static const CommandSpec commands[] = {
-    [COMMAND_CHECK]   = { "check", "FILE...", "checks every shape, name and setting; silent when all is well", 1, 1 << 20 },
-    [COMMAND_BUILD]   = { "build", "FILE -o TRAINER", "compiles a network into a program that trains, tests and runs it", 1, 1 },
-    [COMMAND_EMIT]    = { "emit", "FILE", "writes the C that build would compile", 1, 1 },
-    [COMMAND_SUMMARY] = { "summary", "FILE", "prints each layer's shapes, parameters and multiply-adds", 1, 1 },
-    [COMMAND_GRAPH]   = { "graph", "FILE", "draws the network, with shapes, for Graphviz", 1, 1 },
-    [COMMAND_FMT]     = { "fmt", "FILE...", "lays files out in the one canonical way; - is standard input and output", 1, 1 << 20 },
-    [COMMAND_LSP]     = { "lsp", "", "serves an editor: the Language Server Protocol on standard input and output", 0, 0 },
-    [COMMAND_EXPLAIN] = { "explain", "[OPERATOR|CODE]", "explains an operator or an error's code; alone, lists them", 0, 1 },
+    [COMMAND_CHECK] = {"check", "FILE...",
+                       "checks every shape, name and setting; silent when all is well", 1, 1 << 20},
+    [COMMAND_BUILD] = {"build", "FILE -o TRAINER",
+                       "compiles a network into a program that trains, tests and runs it", 1, 1},
+    [COMMAND_EMIT] = {"emit", "FILE", "writes the C that build would compile", 1, 1},
+    [COMMAND_SUMMARY] = {"summary", "FILE",
+                         "prints each layer's shapes, parameters and multiply-adds", 1, 1},
+    [COMMAND_GRAPH] = {"graph", "FILE", "draws the network, with shapes, for Graphviz", 1, 1},
+    [COMMAND_FMT] = {"fmt", "FILE...",
+                     "lays files out in the one canonical way; - is standard input and output", 1,
+                     1 << 20},
+    [COMMAND_LSP] = {"lsp", "",
+                     "serves an editor: the Language Server Protocol on standard input and output",
+                     0, 0},
+    [COMMAND_EXPLAIN] = {"explain", "[OPERATOR|CODE]",
+                         "explains an operator or an error's code; alone, lists them", 0, 1},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-enum {                          /* which commands take an option */
-    CHECK = 1 << COMMAND_CHECK, BUILD = 1 << COMMAND_BUILD, EMIT = 1 << COMMAND_EMIT,
-    SUMMARY = 1 << COMMAND_SUMMARY, GRAPH = 1 << COMMAND_GRAPH, FMT = 1 << COMMAND_FMT, LSP = 1 << COMMAND_LSP,
-    EXPLAIN = 1 << COMMAND_EXPLAIN, READS = CHECK | BUILD | EMIT | SUMMARY | GRAPH | FMT, ALL = READS | EXPLAIN | LSP
+/* which commands take an option */
+enum {
+    CHECK = 1 << COMMAND_CHECK,
+    BUILD = 1 << COMMAND_BUILD,
+    EMIT = 1 << COMMAND_EMIT,
+    SUMMARY = 1 << COMMAND_SUMMARY,
+    GRAPH = 1 << COMMAND_GRAPH,
+    FMT = 1 << COMMAND_FMT,
+    LSP = 1 << COMMAND_LSP,
+    EXPLAIN = 1 << COMMAND_EXPLAIN,
+    READS = CHECK | BUILD | EMIT | SUMMARY | GRAPH | FMT,
+    ALL = READS | EXPLAIN | LSP
 };
 
-enum {                          /* options without a letter */
-    OPTION_KERNELS = 256, OPTION_DTYPE, OPTION_TARGET, OPTION_CC, OPTION_OBJECT, OPTION_DYNAMIC, OPTION_FUSE, OPTION_JSON, OPTION_SVG,
-    OPTION_DUMP, OPTION_DIAGNOSTICS, OPTION_COLOUR, OPTION_MAX_ERRORS,
-    OPTION_WARN, OPTION_FIX,
-    OPTION_CHECK, OPTION_DIFF, OPTION_ANNOTATE, OPTION_STRIP, OPTION_STDIO
+/* options without a letter */
+enum {
+    OPTION_KERNELS = 256,
+    OPTION_DTYPE,
+    OPTION_TARGET,
+    OPTION_CC,
+    OPTION_OBJECT,
+    OPTION_DYNAMIC,
+    OPTION_FUSE,
+    OPTION_JSON,
+    OPTION_SVG,
+    OPTION_DUMP,
+    OPTION_DIAGNOSTICS,
+    OPTION_COLOUR,
+    OPTION_MAX_ERRORS,
+    OPTION_WARN,
+    OPTION_FIX,
+    OPTION_CHECK,
+    OPTION_DIFF,
+    OPTION_ANNOTATE,
+    OPTION_STRIP,
+    OPTION_STDIO
 };
 
 typedef struct OptionSpec {
     const char *name;
-    int value;                  /* its letter, or one of the above */
-    const char *argument;       /* NULL: takes none.  With '|': one of these words */
+    int value;            /* its letter, or one of the above */
+    const char *argument; /* NULL: takes none.  With '|': one of these words */
     unsigned commands;
     const char *help;
 } OptionSpec;
 
 static const OptionSpec option_specs[] = {
-    { "output", 'o', "FILE", BUILD | EMIT | GRAPH, "where to write; - is standard output (not for build)" },
-    { "kernels", OPTION_KERNELS, "specialised|reference", BUILD | EMIT,
-      "specialised: loops written for this network (default); reference: the runtime's plain ones" },
-    { "dtype", OPTION_DTYPE, "f32|f64", BUILD | EMIT | SUMMARY | CHECK, "the element type (default f32); f64 for gradient checks" },
-    { "target", OPTION_TARGET, "NAME", BUILD | EMIT | SUMMARY | CHECK,
-      "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable" },
-    { "fuse", OPTION_FUSE, "none|NAME,...", BUILD | EMIT | SUMMARY | CHECK,
-      "only these fusions (default all): " },       /* their names follow */
-    { "cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)" },
-    { "object", OPTION_OBJECT, NULL, BUILD, "an object file, to call from a C program (net.h), instead of a trainer" },
-    { "dynamic", OPTION_DYNAMIC, NULL, BUILD,
-      "links the system's shared libraries; without it, static ones where they are, so that the trainer runs elsewhere" },
-    { "json", OPTION_JSON, NULL, SUMMARY, "as JSON" },
-    { "svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot" },
-    { "check", OPTION_CHECK, NULL, FMT, "writes nothing, names the files that would change, and exits with 1 if any would" },
-    { "diff", OPTION_DIFF, NULL, FMT, "writes nothing, shows what would change" },
-    { "annotate", OPTION_ANNOTATE, NULL, FMT, "writes each line's shape after it, as `-> [...]  #=`; old ones are renewed" },
-    { "strip", OPTION_STRIP, NULL, FMT, "takes away what --annotate wrote" },
-    { "stdio", OPTION_STDIO, NULL, LSP, "what it does anyway: editors like to say it" },
-    { "dump", OPTION_DUMP, "ast|graph|gradient|plan", CHECK, "prints what that stage made, and stops" },
-    { "diagnostics", OPTION_DIAGNOSTICS, "human|short|json|sarif|narrated", READS,
-      "how errors are written (default human); narrated: plain sentences, to be read aloud" },
-    { "warn", OPTION_WARN, "CODE|no-CODE|error", READS,
-      "shows or silences a kind of warning (netc explain lists them), or makes errors of all; may be repeated" },
-    { "fix", OPTION_FIX, NULL, CHECK, "makes every edit that is certain, and prints the difference" },
-    { "color", OPTION_COLOUR, "auto|always|never", READS, "coloured errors (default auto: on a terminal, unless NO_COLOR is set)" },
-    { "max-errors", OPTION_MAX_ERRORS, "N", READS, "stops after N errors (default 20; 0: no limit)" },
-    { "help", 'h', NULL, ALL, "this page" },
+    {"output", 'o', "FILE", BUILD | EMIT | GRAPH,
+     "where to write; - is standard output (not for build)"},
+    {"kernels", OPTION_KERNELS, "specialised|reference", BUILD | EMIT,
+     "specialised: loops written for this network (default); reference: the runtime's plain ones"},
+    {"dtype", OPTION_DTYPE, "f32|f64", BUILD | EMIT | SUMMARY | CHECK,
+     "the element type (default f32); f64 for gradient checks"},
+    {"target", OPTION_TARGET, "NAME", BUILD | EMIT | SUMMARY | CHECK,
+     "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable"},
+    {"fuse", OPTION_FUSE, "none|NAME,...", BUILD | EMIT | SUMMARY | CHECK,
+     "only these fusions (default all): "}, /* their names follow */
+    {"cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)"},
+    {"object", OPTION_OBJECT, NULL, BUILD,
+     "an object file, to call from a C program (net.h), instead of a trainer"},
+    {"dynamic", OPTION_DYNAMIC, NULL, BUILD,
+     "links the system's shared libraries; without it, static ones where they are, so that the "
+     "trainer runs elsewhere"},
+    {"json", OPTION_JSON, NULL, SUMMARY, "as JSON"},
+    {"svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot"},
+    {"check", OPTION_CHECK, NULL, FMT,
+     "writes nothing, names the files that would change, and exits with 1 if any would"},
+    {"diff", OPTION_DIFF, NULL, FMT, "writes nothing, shows what would change"},
+    {"annotate", OPTION_ANNOTATE, NULL, FMT,
+     "writes each line's shape after it, as `-> [...]  #=`; old ones are renewed"},
+    {"strip", OPTION_STRIP, NULL, FMT, "takes away what --annotate wrote"},
+    {"stdio", OPTION_STDIO, NULL, LSP, "what it does anyway: editors like to say it"},
+    {"dump", OPTION_DUMP, "ast|graph|gradient|plan", CHECK,
+     "prints what that stage made, and stops"},
+    {"diagnostics", OPTION_DIAGNOSTICS, "human|short|json|sarif|narrated", READS,
+     "how errors are written (default human); narrated: plain sentences, to be read aloud"},
+    {"warn", OPTION_WARN, "CODE|no-CODE|error", READS,
+     "shows or silences a kind of warning (netc explain lists them), or makes errors of all; may "
+     "be repeated"},
+    {"fix", OPTION_FIX, NULL, CHECK, "makes every edit that is certain, and prints the difference"},
+    {"color", OPTION_COLOUR, "auto|always|never", READS,
+     "coloured errors (default auto: on a terminal, unless NO_COLOR is set)"},
+    {"max-errors", OPTION_MAX_ERRORS, "N", READS, "stops after N errors (default 20; 0: no limit)"},
+    {"help", 'h', NULL, ALL, "this page"},
 };
 enum { OPTIONS = sizeof option_specs / sizeof option_specs[0] };
 
@@ -83,7 +125,8 @@ enum { OPTIONS = sizeof option_specs / sizeof option_specs[0] };
 
 static void print_option(const OptionSpec *spec)
 {
-    const char *name = format("--%s%s%s", spec->name, spec->argument ? "=" : "", spec->argument ? spec->argument : "");
+    const char *name = format("--%s%s%s", spec->name, spec->argument ? "=" : "",
+                              spec->argument ? spec->argument : "");
     if (spec->value < 256)
         name = format("-%c, %s", spec->value, name);
     printf("  %-26s", name);
@@ -95,7 +138,8 @@ static void print_option(const OptionSpec *spec)
 static void print_command_help(Command command)
 {
     const CommandSpec *spec = &commands[command];
-    printf("usage: netc %s [OPTION...] %s\n\n%s\n\noptions:\n", spec->name, spec->operands, spec->summary);
+    printf("usage: netc %s [OPTION...] %s\n\n%s\n\noptions:\n", spec->name, spec->operands,
+           spec->summary);
     for (int i = 0; i < OPTIONS; i++)
         if (option_specs[i].commands & 1u << command)
             print_option(&option_specs[i]);
@@ -107,11 +151,13 @@ static void print_help(void)
            "usage: netc COMMAND [OPTION...] [FILE...]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-8s %-16s %s\n", commands[i].name,
-               strcmp(commands[i].operands, "[OPERATOR|CODE]") ? commands[i].operands : "[WORD]", commands[i].summary);
+               strcmp(commands[i].operands, "[OPERATOR|CODE]") ? commands[i].operands : "[WORD]",
+               commands[i].summary);
     printf("\n  netc COMMAND --help      lists that command's options\n"
            "  netc --dump=STAGE FILE   prints one stage: ast, graph, gradient or plan\n"
            "  netc --version\n\n"
-           "exit: 0 all is well, 1 something is wrong with the program, 2 with the command, 3 with netc itself\n");
+           "exit: 0 all is well, 1 something is wrong with the program, 2 with the command, 3 with "
+           "netc itself\n");
 }
 
 void misuse(const Options *options, const char *message, ...)
@@ -172,30 +218,72 @@ static void read_fuse(Options *options, const char *words)
 static void apply_option(Options *options, const OptionSpec *spec, const char *word)
 {
     switch (spec->value) {
-    case 'o': options->output = word; break;
-    case 'h': print_command_help(options->command); exit(0);
-    case OPTION_KERNELS: options->compile.reference = choose(options, spec, word) == 1; break;
-    case OPTION_DTYPE: options->compile.f64 = choose(options, spec, word) == 1; break;
-    case OPTION_CC: options->compile.cc = word; break;
-    case OPTION_OBJECT: options->compile.object = true; break;
-    case OPTION_DYNAMIC: options->compile.dynamic = true; break;
-    case OPTION_JSON: options->json = true; break;
-    case OPTION_SVG: options->svg = true; break;
-    case OPTION_CHECK: options->check = true; break;
-    case OPTION_DIFF: options->diff = true; break;
-    case OPTION_ANNOTATE: options->annotate = true; break;
-    case OPTION_STDIO: break;
-    case OPTION_STRIP: options->strip = true; break;
-    case OPTION_DUMP: options->dump = (DumpStage)(DUMP_AST + choose(options, spec, word)); break;
-    case OPTION_DIAGNOSTICS: diag_options.style = choose(options, spec, word); break;
-    case OPTION_COLOUR: diag_options.colour = choose(options, spec, word); break;
-    case OPTION_MAX_ERRORS: diag_options.max_errors = read_count(options, spec, word); break;
+    case 'o':
+        options->output = word;
+        break;
+    case 'h':
+        print_command_help(options->command);
+        exit(0);
+    case OPTION_KERNELS:
+        options->compile.reference = choose(options, spec, word) == 1;
+        break;
+    case OPTION_DTYPE:
+        options->compile.f64 = choose(options, spec, word) == 1;
+        break;
+    case OPTION_CC:
+        options->compile.cc = word;
+        break;
+    case OPTION_OBJECT:
+        options->compile.object = true;
+        break;
+    case OPTION_DYNAMIC:
+        options->compile.dynamic = true;
+        break;
+    case OPTION_JSON:
+        options->json = true;
+        break;
+    case OPTION_SVG:
+        options->svg = true;
+        break;
+    case OPTION_CHECK:
+        options->check = true;
+        break;
+    case OPTION_DIFF:
+        options->diff = true;
+        break;
+    case OPTION_ANNOTATE:
+        options->annotate = true;
+        break;
+    case OPTION_STDIO:
+        break;
+    case OPTION_STRIP:
+        options->strip = true;
+        break;
+    case OPTION_DUMP:
+        options->dump = (DumpStage)(DUMP_AST + choose(options, spec, word));
+        break;
+    case OPTION_DIAGNOSTICS:
+        diag_options.style = choose(options, spec, word);
+        break;
+    case OPTION_COLOUR:
+        diag_options.colour = choose(options, spec, word);
+        break;
+    case OPTION_MAX_ERRORS:
+        diag_options.max_errors = read_count(options, spec, word);
+        break;
     case OPTION_WARN:
         if (!diag_warn(word))
-            misuse(options, "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` lists the codes", word);
+            misuse(options,
+                   "--warn takes error, a warning's code or no-CODE, not '%s'; `netc explain` "
+                   "lists the codes",
+                   word);
         break;
-    case OPTION_FIX: options->fix = true; break;
-    case OPTION_FUSE: read_fuse(options, word); break;
+    case OPTION_FIX:
+        options->fix = true;
+        break;
+    case OPTION_FUSE:
+        read_fuse(options, word);
+        break;
     case OPTION_TARGET:
         if (!find_target(word, &options->compile.target)) {
             diag_flush();
@@ -209,7 +297,7 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
 
 static Command read_command(const char *word)
 {
-    const char *names[COMMANDS + 1] = { NULL };
+    const char *names[COMMANDS + 1] = {NULL};
     for (int i = 0; i < COMMANDS; i++) {
         if (!strcmp(word, commands[i].name))
             return (Command)i;
@@ -229,7 +317,8 @@ static void getopt_tables(Command command, struct option *longs, char *letters)
         const OptionSpec *spec = &option_specs[i];
         if (!(spec->commands & 1u << command))
             continue;
-        *longs++ = (struct option){ spec->name, spec->argument ? required_argument : no_argument, NULL, spec->value };
+        *longs++ = (struct option){spec->name, spec->argument ? required_argument : no_argument,
+                                   NULL, spec->value};
         if (spec->value < 256) {
             *letters++ = (char)spec->value;
             if (spec->argument)
@@ -237,19 +326,22 @@ static void getopt_tables(Command command, struct option *longs, char *letters)
         }
     }
     *letters = '\0';
-    *longs = (struct option){ NULL, 0, NULL, 0 };
+    *longs = (struct option){NULL, 0, NULL, 0};
 }
 
 static _Noreturn void unknown_option(const Options *options, const char *word)
 {
-    const char *names[OPTIONS + 1] = { NULL };
+    const char *names[OPTIONS + 1] = {NULL};
     int count = 0;
     for (int i = 0; i < OPTIONS; i++)
         if (option_specs[i].commands & 1u << options->command)
             names[count++] = option_specs[i].name;
-    const char *near = strncmp(word, "--", 2) ? NULL : nearest(format("%.*s", (int)strcspn(word + 2, "="), word + 2), names);
+    const char *near = strncmp(word, "--", 2)
+                           ? NULL
+                           : nearest(format("%.*s", (int)strcspn(word + 2, "="), word + 2), names);
     if (near)
-        misuse(options, "%s takes no option '%s': did you mean '--%s'?", commands[options->command].name, word, near);
+        misuse(options, "%s takes no option '%s': did you mean '--%s'?",
+               commands[options->command].name, word, near);
     misuse(options, "%s takes no option '%s'", commands[options->command].name, word);
 }
 
@@ -284,7 +376,8 @@ static void check_operands(const Options *options)
     if (options->operands.count < spec->minimum)
         misuse(options, "%s needs a FILE", spec->name);
     if (options->operands.count > spec->maximum)
-        misuse(options, "%s takes %s: '%s' is one too many", spec->name, spec->maximum ? "one operand" : "no operands",
+        misuse(options, "%s takes %s: '%s' is one too many", spec->name,
+               spec->maximum ? "one operand" : "no operands",
                options->operands.items[spec->maximum]);
     if (options->command == COMMAND_BUILD && (!options->output || !strcmp(options->output, "-")))
         misuse(options, "build needs -o TRAINER, the program to write");
@@ -302,7 +395,7 @@ static void check_operands(const Options *options)
 
 Options read_options(int argc, char **argv)
 {
-    Options options = { .command = COMMAND_CHECK, .compile.cc = "cc", .compile.fuse = FUSE_ALL };
+    Options options = {.command = COMMAND_CHECK, .compile.cc = "cc", .compile.fuse = FUSE_ALL};
     diag_options.max_errors = 20;
     if (argc < 2)
         misuse(NULL, "no command");

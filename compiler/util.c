@@ -36,9 +36,9 @@ enum { BLOCK_BYTES = 256 * 1024, ALIGNMENT = 16 };
 
 struct Arena {
     Block *blocks;
-    const char **names;         /* interned here */
+    const char **names; /* interned here */
     size_t name_slots, name_count;
-    const Arena *outer;         /* whose names are known here; NULL: no other's */
+    const Arena *outer; /* whose names are known here; NULL: no other's */
 };
 
 static Arena lasting;
@@ -170,7 +170,7 @@ void list_reserve(void **items, int *count, int *capacity, size_t size)
 
 /* ---- names: an open-addressed table of pointers, at most half full */
 
-static uint64_t hash_bytes(const char *chars, size_t length)        /* FNV-1a */
+static uint64_t hash_bytes(const char *chars, size_t length) /* FNV-1a */
 {
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < length; i++)
@@ -182,7 +182,8 @@ static uint64_t hash_bytes(const char *chars, size_t length)        /* FNV-1a */
 static const char **find_slot(const Arena *where, uint64_t hash, const char *chars, size_t length)
 {
     size_t at = hash & (where->name_slots - 1);
-    while (where->names[at] && (strncmp(where->names[at], chars, length) || where->names[at][length]))
+    while (where->names[at]
+           && (strncmp(where->names[at], chars, length) || where->names[at][length]))
         at = (at + 1) & (where->name_slots - 1);
     return &where->names[at];
 }
@@ -346,7 +347,7 @@ const char *with_separators(Int number)
 {
     const char *digits = format("%lld", number);
     size_t length = strlen(digits);
-    Text text = { 0 };
+    Text text = {0};
     for (size_t i = 0; i < length; i++)
         text_add(&text, "%s%c", i && (length - i) % 3 == 0 ? "," : "", digits[i]);
     return text_chars(&text);
@@ -372,7 +373,8 @@ int edit_distance(const char *a, const char *b)
         now[0] = row;
         for (int column = 1; column <= width; column++) {
             int cost = a[row - 1] != b[column - 1];
-            now[column] = smaller(last[column - 1] + cost, smaller(last[column], now[column - 1]) + 1);
+            now[column] =
+                smaller(last[column - 1] + cost, smaller(last[column], now[column - 1]) + 1);
             if (row > 1 && column > 1 && a[row - 1] == b[column - 2] && a[row - 2] == b[column - 1])
                 now[column] = smaller(now[column], before[column - 2] + 1);
         }
@@ -469,7 +471,9 @@ bool write_whole_file(const char *path, NetOutputKind kind, const char *chars, s
 _Noreturn void internal_error(const char *file, int line, const char *what)
 {
     fflush(stdout);
-    fprintf(stderr, "netc: internal error at %s:%d: %s\n"
-                    "This is a fault in netc, not in your program.\n", file, line, what);
+    fprintf(stderr,
+            "netc: internal error at %s:%d: %s\n"
+            "This is a fault in netc, not in your program.\n",
+            file, line, what);
     exit(EXIT_INTERNAL);
 }

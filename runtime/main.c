@@ -7,10 +7,10 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <math.h>
 #include <poll.h>
 #include <sched.h>
@@ -25,8 +25,8 @@ enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 128 };
 
 static const char VERSION[] = "0.1.0";
 
-enum { CLASS_TEXT = 1024 };     /* bytes of a class as it is shown: its name, or its number */
-enum { MOST_DEFAULT_THREADS = 64, MOST_THREADS = 1024, TOP = 3, CONFUSIONS = 5 };
+enum { CLASS_TEXT = 1024 }; /* bytes of a class as it is shown: its name, or its number */
+enum { MAX_DEFAULT_THREADS = 64, MAX_THREADS = 1024, TOP = 3, CONFUSIONS = 5 };
 
 /* What the command line asks for. */
 typedef struct Request {
@@ -48,14 +48,14 @@ typedef struct Command {
     int (*run)(Request *request);
 } Command;
 
-enum { MESSAGE_BYTES = 4096 };  /* the longest message; what is longer is cut */
+enum { MESSAGE_BYTES = 4096 }; /* the longest message; what is longer is cut */
 
 static int complain(int status, const char *template, ...) PRINTF(2, 3);
 static int complain(int status, const char *template, ...)
 {
     va_list arguments;
     va_start(arguments, template);
-    char text[MESSAGE_BYTES];           /* that memory is out must be said without any */
+    char text[MESSAGE_BYTES]; /* that memory is out must be said without any */
     fflush(stdout);
     vsnprintf(text, sizeof text, template, arguments);
     fprintf(stderr, "%s: error: ", SHOWN(program_invocation_short_name));
@@ -92,71 +92,89 @@ static void tell(const NetError *error)
 enum { TRAIN = 1, TEST = 2, PREDICT = 4, BENCH = 8, GRADCHECK = 16, INFO = 32, ANY = 63 };
 
 typedef enum Kind {
-    FLAG,       /* sets the bool at `place` */
-    WORD,       /* sets the const char * at `place` */
-    ONE_OF,     /* likewise, to one of `words` */
-    NUMBER,     /* sets the double at `place`: a whole number from `least` to `most` */
-    SETTING,    /* sets `setting` */
-    PAIR,       /* path=value: sets any setting */
-    INTERVAL,   /* sets the double at `place` to a time's seconds, or the next one to a number of steps */
-    HELP, SHOW_VERSION
+    FLAG,    /* sets the bool at `place` */
+    WORD,    /* sets the const char * at `place` */
+    ONE_OF,  /* likewise, to one of `words` */
+    NUMBER,  /* sets the double at `place`: a whole number from `least` to `most` */
+    SETTING, /* sets `setting` */
+    PAIR,    /* path=value: sets any setting */
+    /* sets the double at `place` to a time's seconds, or the next one to a number of steps */
+    INTERVAL,
+    HELP,
+    SHOW_VERSION
 } Kind;
 
 typedef struct Option {
     const char *name, *value, *help;
     unsigned commands;
     Kind kind;
-    size_t place;               /* in Request */
+    size_t place; /* in Request */
     double least, most;
     const char *setting;
-    const char *const *words;   /* ends with NULL */
+    const char *const *words; /* ends with NULL */
 } Option;
 
 #define AT(field) .place = offsetof(Request, field)
 
 static const Option options[] = {
-    { "data", "DIR|synthetic", "the images; without it, the network's own setting", TRAIN | TEST | PREDICT, WORD, AT(data) },
-    { "data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD, AT(data) },
-    { "weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK, WORD, AT(weights) },
-    { "epochs", "N", "how often to go through the training images", TRAIN, SETTING, .setting = "epochs" },
-    { "batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK, SETTING, .setting = "batch" },
-    { "lr", "X", "the learning rate", TRAIN, SETTING, .setting = "optimizer.lr" },
-    { "seed", "N", "of the first weights, the shuffles and dropout", TRAIN | TEST | PREDICT | BENCH | GRADCHECK, SETTING,
-      .setting = "seed" },
-    { "threads", "N", "how many; no result depends on it", TRAIN | TEST | PREDICT | BENCH | GRADCHECK, NUMBER, AT(threads),
-      1, MOST_THREADS },
-    { "max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15 },
-    { "no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle) },
-    { "init", "F", "start from these weights", TRAIN, WORD, AT(init) },
-    { "save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save) },
-    { "save-best", "F", "write the weights of the epoch with the best test accuracy so far (without classes: loss)", TRAIN, WORD,
-      AT(run.best) },
-    { "checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD, AT(run.checkpoint) },
-    { "checkpoint-every", "N|TIME", "and every N steps, as 500, or every 30s, 10m or 2h", TRAIN, INTERVAL, AT(run.every_seconds) },
-    { "keep", "N", "keep the last N checkpoints, the earlier ones as F.STEP", TRAIN, NUMBER, AT(run.keep), 1, NET_MOST_KEPT },
-    { "resume", "F", "go on from a checkpoint", TRAIN, WORD, AT(resume) },
-    { "log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log) },
-    { "save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD, AT(run.gradients) },
-    { "quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet) },
-    { "steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH, NUMBER, AT(steps), 1, 1e9 },
-    { "only", "WHAT", "measure only training, inference of one image or of many, or the layers: training, one, many, layers",
-      BENCH, ONE_OF, AT(bench.only), .words = (const char *const[]){ "training", "one", "many", "layers", NULL } },
-    { "json", NULL, "print the figures as JSON", BENCH, FLAG, AT(bench.json) },
-    { "count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6 },
-    { "samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9 },
-    { "random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG, AT(gradcheck.random_init) },
-    { "set", "PATH=VALUE", "change a number of the train section, as optimizer.momentum=0.9",
-      TRAIN | TEST | PREDICT | BENCH | GRADCHECK, .kind = PAIR },
-    { "help", NULL, "say this", ANY, .kind = HELP },
-    { "version", NULL, "say the version", ANY, .kind = SHOW_VERSION },
+    {"data", "DIR|synthetic", "the images; without it, the network's own setting",
+     TRAIN | TEST | PREDICT, WORD, AT(data)},
+    {"data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD,
+     AT(data)},
+    {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK, WORD,
+     AT(weights)},
+    {"epochs", "N", "how often to go through the training images", TRAIN, SETTING,
+     .setting = "epochs"},
+    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK, SETTING,
+     .setting = "batch"},
+    {"lr", "X", "the learning rate", TRAIN, SETTING, .setting = "optimizer.lr"},
+    {"seed", "N", "of the first weights, the shuffles and dropout",
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, SETTING, .setting = "seed"},
+    {"threads", "N", "how many; no result depends on it",
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, NUMBER, AT(threads), 1, MAX_THREADS},
+    {"max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15},
+    {"no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle)},
+    {"init", "F", "start from these weights", TRAIN, WORD, AT(init)},
+    {"save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save)},
+    {"save-best", "F",
+     "write the weights of the epoch with the best test accuracy so far (without classes: loss)",
+     TRAIN, WORD, AT(run.best)},
+    {"checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD,
+     AT(run.checkpoint)},
+    {"checkpoint-every", "N|TIME", "and every N steps, as 500, or every 30s, 10m or 2h", TRAIN,
+     INTERVAL, AT(run.every_seconds)},
+    {"keep", "N", "keep the last N checkpoints, the earlier ones as F.STEP", TRAIN, NUMBER,
+     AT(run.keep), 1, NET_MOST_KEPT},
+    {"resume", "F", "go on from a checkpoint", TRAIN, WORD, AT(resume)},
+    {"log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log)},
+    {"save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD,
+     AT(run.gradients)},
+    {"quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet)},
+    {"steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH,
+     NUMBER, AT(steps), 1, 1e9},
+    {"only", "WHAT",
+     "measure only training, inference of one image or of many, or the layers: training, one, "
+     "many, layers",
+     BENCH, ONE_OF, AT(bench.only),
+     .words = (const char *const[]){"training", "one", "many", "layers", NULL}},
+    {"json", NULL, "print the figures as JSON", BENCH, FLAG, AT(bench.json)},
+    {"count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6},
+    {"samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9},
+    {"random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG,
+     AT(gradcheck.random_init)},
+    {"set", "PATH=VALUE", "change a number of the train section, as optimizer.momentum=0.9",
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, .kind = PAIR},
+    {"help", NULL, "say this", ANY, .kind = HELP},
+    {"version", NULL, "say the version", ANY, .kind = SHOW_VERSION},
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
-enum { LEFT = 64 };             /* bytes of an option and what it takes */
+enum { LEFT = 64 }; /* bytes of an option and what it takes */
 
 static int write_left(char left[LEFT], const Option *option)
 {
-    return snprintf(left, LEFT, "--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+    return snprintf(left, LEFT, "--%s%s%s", option->name, option->value ? " " : "",
+                    option->value ? option->value : "");
 }
 
 static void print_options(unsigned bit)
@@ -236,8 +254,8 @@ static int unknown_option(const Command *command, const char *word)
             best = nearer(name + 2, best, options[i].name);
     if (best)
         return complain(MISUSE, "%s has no option %s; is --%s meant?", command->name, name, best);
-    return complain(MISUSE, "%s has no option %s; %s %s --help lists what it has", command->name, name,
-                    program_invocation_short_name, command->name);
+    return complain(MISUSE, "%s has no option %s; %s %s --help lists what it has", command->name,
+                    name, program_invocation_short_name, command->name);
 }
 
 /* ------------------------------------------------------------- reading */
@@ -247,7 +265,8 @@ static bool set_pair(Request *request, const char *pair, NetError *error)
     const char *equals = strchr(pair, '=');
     char path[NET_SHAPE_TEXT], option[NET_SHAPE_TEXT];
     if (!equals)
-        return net_fail(error, "--set %.100s: PATH=VALUE is expected, as optimizer.momentum=0.9", pair);
+        return net_fail(error, "--set %.100s: PATH=VALUE is expected, as optimizer.momentum=0.9",
+                        pair);
     snprintf(path, sizeof path, "%.*s", (int)(equals - pair), pair);
     snprintf(option, sizeof option, "--set %.150s", path);
     return net_setting_set(&request->settings, path, equals + 1, option, error);
@@ -260,7 +279,11 @@ static bool set_one_of(const char **place, const Option *option, const char *val
         size_t length = strlen(all);
         if (strcmp(*word, value) == 0)
             return *place = value, true;
-        snprintf(all + length, sizeof all - length, "%s%s", word == option->words ? "" : word[1] ? ", " : " or ", *word);
+        snprintf(all + length, sizeof all - length, "%s%s",
+                 word == option->words ? ""
+                 : word[1]             ? ", "
+                                       : " or ",
+                 *word);
     }
     return net_fail(error, "--%s takes %s, not '%.100s'", option->name, all, value);
 }
@@ -275,11 +298,15 @@ static bool set_interval(double *seconds, const char *value, const char *name, N
     char *number = strndup(value, letter ? length - 1 : length);
     double most = letter ? 1e9 / units[letter - letters] : 1e15, least = letter ? 1e-3 : 1;
     NetError ignored;
-    bool good = number && net_parse_number(&seconds[letter ? 0 : 1], number, !letter, least, most, name, &ignored);
+    bool good =
+        number
+        && net_parse_number(&seconds[letter ? 0 : 1], number, !letter, least, most, name, &ignored);
     free(number);
     if (!good)
-        return net_fail(error, "%s %.100s: a number of steps, as 500, or a time, as 30s, 10m or 2h, is expected", name,
-                        *value ? value : "''");
+        return net_fail(
+            error,
+            "%s %.100s: a number of steps, as 500, or a time, as 30s, 10m or 2h, is expected", name,
+            *value ? value : "''");
     if (letter)
         seconds[0] *= units[letter - letters];
     seconds[letter ? 1 : 0] = 0;
@@ -292,32 +319,46 @@ static bool apply(Request *request, const Option *option, const char *value, Net
     void *place = (char *)request + option->place;
     snprintf(name, sizeof name, "--%s", option->name);
     switch (option->kind) {
-    case FLAG: *(bool *)place = true; return true;
-    case WORD: *(const char **)place = value; return true;
-    case ONE_OF: return set_one_of(place, option, value, error);
-    case NUMBER: return net_parse_number(place, value, true, option->least, option->most, name, error);
-    case SETTING: return net_setting_set(&request->settings, option->setting, value, name, error);
-    case PAIR: return set_pair(request, value, error);
-    case INTERVAL: return set_interval(place, value, name, error);
-    case HELP: case SHOW_VERSION: return true;
+    case FLAG:
+        *(bool *)place = true;
+        return true;
+    case WORD:
+        *(const char **)place = value;
+        return true;
+    case ONE_OF:
+        return set_one_of(place, option, value, error);
+    case NUMBER:
+        return net_parse_number(place, value, true, option->least, option->most, name, error);
+    case SETTING:
+        return net_setting_set(&request->settings, option->setting, value, name, error);
+    case PAIR:
+        return set_pair(request, value, error);
+    case INTERVAL:
+        return set_interval(place, value, name, error);
+    case HELP:
+    case SHOW_VERSION:
+        return true;
     }
     __builtin_unreachable();
 }
 
-enum { OPTION = 256 };          /* what getopt gives for the first option: beyond any letter */
+enum { OPTION = 256 }; /* what getopt gives for the first option: beyond any letter */
 
 /* getopt's own table of the command's options; val is OPTION and our index. */
 static void list_options(struct option *list, const Command *command)
 {
     for (int i = 0; i < OPTIONS; i++)
         if (options[i].commands & command->bit)
-            *list++ = (struct option){ options[i].name, options[i].value ? required_argument : no_argument, NULL, OPTION + i };
+            *list++ =
+                (struct option){options[i].name, options[i].value ? required_argument : no_argument,
+                                NULL, OPTION + i};
     *list = (struct option){0};
 }
 
 static void print_version(const NetModel *model)
 {
-    printf("%s %s, compiled from %s for %s\n", model->name, VERSION, SHOWN(model->source), model->target);
+    printf("%s %s, compiled from %s for %s\n", model->name, VERSION, SHOWN(model->source),
+           model->target);
 }
 
 /* -1: go on; else the exit status. */
@@ -325,15 +366,17 @@ static int read_options(Request *request, const Command *command, int argc, char
 {
     struct option list[OPTIONS + 1];
     list_options(list, command);
-    optind = 0;                 /* getopt begins anew, whatever it read last */
+    optind = 0; /* getopt begins anew, whatever it read last */
     for (int found; (found = getopt_long(argc, argv, ":", list, NULL)) != -1;) {
         NetError error;
         if (found == ':')
-            return complain(MISUSE, "%s needs a value: %s", argv[optind - 1], options[optopt - OPTION].value);
+            return complain(MISUSE, "%s needs a value: %s", argv[optind - 1],
+                            options[optopt - OPTION].value);
         if (found == '?' && optopt >= OPTION)
             return complain(MISUSE, "--%s takes no value", options[optopt - OPTION].name);
         if (found == '?')
-            return unknown_option(command, optopt ? (char[]){ '-', (char)optopt, '\0' } : argv[optind - 1]);
+            return unknown_option(command,
+                                  optopt ? (char[]){'-', (char)optopt, '\0'} : argv[optind - 1]);
         const Option *option = &options[found - OPTION];
         if (option->kind == HELP) {
             print_help(request, command);
@@ -350,7 +393,8 @@ static int read_options(Request *request, const Command *command, int argc, char
     request->operands = argv + optind;
     request->operand_count = argc - optind;
     if (request->operand_count > 0 && !*command->operands)
-        return complain(MISUSE, "%s takes options only, and %s is none", command->name, request->operands[0]);
+        return complain(MISUSE, "%s takes options only, and %s is none", command->name,
+                        request->operands[0]);
     return -1;
 }
 
@@ -360,12 +404,13 @@ static int default_threads(void)
 {
     cpu_set_t set;
     int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return processors < MOST_DEFAULT_THREADS ? processors : MOST_DEFAULT_THREADS;
+    return processors < MAX_DEFAULT_THREADS ? processors : MAX_DEFAULT_THREADS;
 }
 
 static const char *data_source(const Request *request)
 {
-    return request->data ? request->data : net_setting_word(&request->settings, "data", "synthetic");
+    return request->data ? request->data
+                         : net_setting_word(&request->settings, "data", "synthetic");
 }
 
 static uint64_t seed_of(const Request *request)
@@ -398,15 +443,16 @@ static void report_cut_off(int signal_number, siginfo_t *information, void *cont
 static void watch_data(const NetData *data)
 {
     struct sigaction action = {.sa_sigaction = report_cut_off, .sa_flags = SA_SIGINFO};
-    net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use", program_invocation_short_name,
-             data->what);
+    net_fail(&cut_off, "%s: error: a file of %s was cut off while it was in use",
+             program_invocation_short_name, data->what);
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }
 
 static bool open_data(const Request *request, NetData *data, NetError *error)
 {
-    if (!net_data_open(data, data_source(request), request->model->input, request->model->classes, seed_of(request), error))
+    if (!net_data_open(data, data_source(request), request->model->input, request->model->classes,
+                       seed_of(request), error))
         return false;
     watch_data(data);
     return true;
@@ -415,7 +461,8 @@ static bool open_data(const Request *request, NetData *data, NetError *error)
 static NetSession *open_session(const Request *request, bool training, NetError *error)
 {
     int64_t batch = (int64_t)net_setting(&request->settings, "batch", 64);
-    NetSession *session = net_session_open(request->model, (int)request->threads, batch, seed_of(request), training, error);
+    NetSession *session = net_session_open(request->model, (int)request->threads, batch,
+                                           seed_of(request), training, error);
     if (session && !net_session_normalise(session, &request->settings, error)) {
         net_close(session);
         return NULL;
@@ -445,8 +492,9 @@ static void announce(const Request *request, const NetData *data, const NetProgr
     for (int i = 0; i < request->model->parameter_count; i++)
         if (request->model->parameters[i].kind == NET_TRAINED)
             parameters += request->model->parameters[i].elements;
-    printf("%s: %" PRId64 " parameters, %s, %" PRId64 " training and %" PRId64 " test images, %d thread%s\n", request->model->name,
-           parameters, SHOWN(data->what), data->train.count, data->test.count,
+    printf("%s: %" PRId64 " parameters, %s, %" PRId64 " training and %" PRId64
+           " test images, %d thread%s\n",
+           request->model->name, parameters, SHOWN(data->what), data->train.count, data->test.count,
            (int)request->threads, request->threads == 1 ? "" : "s");
     if (request->resume)
         printf("resumed from %s after %" PRId64 " steps\n", SHOWN(request->resume), progress->step);
@@ -464,40 +512,41 @@ static bool load_first(NetSession *session, const Request *request, NetError *er
 }
 
 /* The run as it was left; the normalisation is the settings', which took the checkpoint's. */
-static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request *request, const NetTensorFile *checkpoint,
-                     NetNotes *notes, NetError *error)
+static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request *request,
+                     const NetTensorFile *checkpoint, NetNotes *notes, NetError *error)
 {
     return net_weights_read(session, optimizer, checkpoint, notes, error)
-        && net_checkpoint_network(checkpoint, request->model, notes, error)
-        && net_session_normalise(session, &request->settings, error);
+           && net_checkpoint_network(checkpoint, request->model, notes, error)
+           && net_session_normalise(session, &request->settings, error);
 }
 
 /* With the checkpoint's settings taken: everything else is opened with them. */
-static bool train_with(Request *request, const NetTensorFile *checkpoint, NetProgress *progress, NetNotes *notes, NetEnd *end,
-                       NetError *error)
+static bool train_with(Request *request, const NetTensorFile *checkpoint, NetProgress *progress,
+                       NetNotes *notes, NetEnd *end, NetError *error)
 {
     NetData data = {0};
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
-    bool good = open_data(request, &data, error)
-        && (session = open_session(request, true, error))
-        && net_optimizer_open(&optimizer, request->model, &request->settings, error)
-        && (!request->init || load_first(session, request, error))
-        && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
-        && net_take_classes(session, &data, error);
+    bool good = open_data(request, &data, error) && (session = open_session(request, true, error))
+                && net_optimizer_open(&optimizer, request->model, &request->settings, error)
+                && (!request->init || load_first(session, request, error))
+                && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
+                && net_take_classes(session, &data, error);
     if (good) {
         net_data_identify(&identity, &data);
         progress->data = &identity;
         good = (!checkpoint || net_checkpoint_data(checkpoint, &identity, notes, error))
-            && net_check_batches(session, data.train.count, progress, (int64_t)net_setting(&request->settings, "epochs", 1),
-                                 request->run.max_steps, error);
+               && net_check_batches(session, data.train.count, progress,
+                                    (int64_t)net_setting(&request->settings, "epochs", 1),
+                                    request->run.max_steps, error);
     }
     if (good && !request->run.quiet)
         announce(request, &data, progress);
     if (good) {
         tell_notes(notes);
-        *end = net_train(session, &optimizer, &request->settings, &data, progress, &request->run, error);
+        *end = net_train(session, &optimizer, &request->settings, &data, progress, &request->run,
+                         error);
     }
     net_optimizer_close(&optimizer);
     net_close(session);
@@ -506,24 +555,30 @@ static bool train_with(Request *request, const NetTensorFile *checkpoint, NetPro
 }
 
 /* The images that are left of an epoch are those that its order has last. */
-static bool take_order(const Request *request, NetProgress *progress, NetNotes *notes, NetError *error)
+static bool take_order(const Request *request, NetProgress *progress, NetNotes *notes,
+                       NetError *error)
 {
     if (!request->no_shuffle || !progress->shuffle)
         return true;
     if (progress->position > 0)
-        return net_fail(error, "%s is of the middle of an epoch whose images are shuffled, and --no-shuffle was asked for: "
-                        "it can change at an epoch's end", request->resume);
-    net_note(notes, "images are shuffled in %s, and now in file order, as the command line says", request->resume);
+        return net_fail(error,
+                        "%s is of the middle of an epoch whose images are shuffled, and "
+                        "--no-shuffle was asked for: "
+                        "it can change at an epoch's end",
+                        request->resume);
+    net_note(notes, "images are shuffled in %s, and now in file order, as the command line says",
+             request->resume);
     progress->shuffle = false;
     return true;
 }
 
-static bool resume(Request *request, NetTensorFile *checkpoint, NetProgress *progress, NetNotes *notes, NetError *error)
+static bool resume(Request *request, NetTensorFile *checkpoint, NetProgress *progress,
+                   NetNotes *notes, NetError *error)
 {
     request->run.resumed = request->resume;
     return net_tensors_open(checkpoint, request->resume, error)
-        && net_checkpoint_progress(checkpoint, &request->settings, progress, notes, error)
-        && take_order(request, progress, notes, error);
+           && net_checkpoint_progress(checkpoint, &request->settings, progress, notes, error)
+           && take_order(request, progress, notes, error);
 }
 
 /* What one option says and another makes senseless; NULL: nothing. */
@@ -540,7 +595,10 @@ static const char *find_contradiction(const Request *request)
 }
 
 /* The files of a run, each with its option. */
-typedef struct Named { const char *option, *path; bool written; } Named;
+typedef struct Named {
+    const char *option, *path;
+    bool written;
+} Named;
 
 enum { NAMED = 7 };
 
@@ -550,7 +608,8 @@ static bool check_pair(const Named *a, const Named *b, NetError *error)
 {
     bool goes_on = strcmp(a->option, "checkpoint") == 0 && strcmp(b->option, "resume") == 0;
     return goes_on || !a->path || !b->path || !net_same_file(a->path, b->path)
-        || net_fail(error, "--%s and --%s name one file, %.300s: give each its own", a->option, b->option, a->path);
+           || net_fail(error, "--%s and --%s name one file, %.300s: give each its own", a->option,
+                       b->option, a->path);
 }
 
 static bool check_name(const Request *request, const Named *file, NetError *error)
@@ -559,10 +618,13 @@ static bool check_name(const Request *request, const Named *file, NetError *erro
     if (!file->path || !file->written)
         return true;
     if (net_same_file(file->path, "/proc/self/exe"))
-        return net_fail(error, "--%s %.300s is this program itself: give another file", file->option, file->path);
-    if (run->keep > 1 && net_is_kept_name(file->path, run->checkpoint))
-        return net_fail(error, "--%s %.300s is the name of an earlier checkpoint that --keep makes: give another file",
+        return net_fail(error, "--%s %.300s is this program itself: give another file",
                         file->option, file->path);
+    if (run->keep > 1 && net_is_kept_name(file->path, run->checkpoint))
+        return net_fail(
+            error,
+            "--%s %.300s is the name of an earlier checkpoint that --keep makes: give another file",
+            file->option, file->path);
     return true;
 }
 
@@ -570,8 +632,12 @@ static bool check_files(const Request *request, NetError *error)
 {
     const NetRun *run = &request->run;
     const Named files[NAMED] = {
-        {"save", run->save, true}, {"save-best", run->best, true}, {"checkpoint", run->checkpoint, true},
-        {"log", run->log, true}, {"save-gradients", run->gradients, true}, {"init", request->init, false},
+        {"save", run->save, true},
+        {"save-best", run->best, true},
+        {"checkpoint", run->checkpoint, true},
+        {"log", run->log, true},
+        {"save-gradients", run->gradients, true},
+        {"init", request->init, false},
         {"resume", request->resume, false},
     };
     for (int i = 0; i < NAMED; i++) {
@@ -600,7 +666,8 @@ static int run_train(Request *request)
     request->run.max_steps = (int64_t)request->max_steps;
     request->run.tell = tell;
     bool good = (!request->resume || resume(request, &checkpoint, &progress, &notes, &error))
-        && train_with(request, request->resume ? &checkpoint : NULL, &progress, &notes, &end, &error);
+                && train_with(request, request->resume ? &checkpoint : NULL, &progress, &notes,
+                              &end, &error);
     net_notes_close(&notes);
     net_tensors_close(&checkpoint);
     if (!good)
@@ -611,7 +678,8 @@ static int run_train(Request *request)
 /* ----------------------------------------------------------------- test */
 
 /* The data, whose classes must be the weights'. */
-static bool open_test_data(const Request *request, NetSession *session, NetData *data, NetError *error)
+static bool open_test_data(const Request *request, NetSession *session, NetData *data,
+                           NetError *error)
 {
     return open_data(request, data, error) && net_take_classes(session, data, error);
 }
@@ -638,7 +706,8 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
         if (best == 0 || confusion[best] == 0)
             return;
         char right[CLASS_TEXT], taken[CLASS_TEXT];
-        printf("%s%s taken for %s: %" PRId64, turn ? ", " : "most often ", class_name(right, session, best / classes),
+        printf("%s%s taken for %s: %" PRId64, turn ? ", " : "most often ",
+               class_name(right, session, best / classes),
                class_name(taken, session, best % classes), confusion[best]);
         confusion[best] = 0;
     }
@@ -651,7 +720,8 @@ static void print_test(const NetSession *session, const NetResult *result, int64
         return;
     }
     printf("test loss %.6f, accuracy %.2f %% (%" PRId64 " of %" PRId64 ")\n", result->loss,
-           100.0 * (double)result->correct / (double)result->images, result->correct, result->images);
+           100.0 * (double)result->correct / (double)result->images, result->correct,
+           result->images);
     print_confusions(session, confusion);
     if (result->correct < result->images)
         printf("\n");
@@ -678,8 +748,9 @@ static int run_test(Request *request)
     NetSession *session = NULL;
     if (!request->weights)
         return complain(MISUSE, "test needs --weights F: what to test");
-    bool good = (session = open_trained(request, &error)) && open_test_data(request, session, &data, &error)
-        && test(request, session, &data, &error);
+    bool good = (session = open_trained(request, &error))
+                && open_test_data(request, session, &data, &error)
+                && test(request, session, &data, &error);
     net_close(session);
     net_data_close(&data);
     return good ? DONE : fail(&error);
@@ -693,7 +764,7 @@ static int find_top(const float *probabilities, int64_t classes, int64_t *top)
     int count = 0;
     for (; count < TOP && count < classes; count++) {
         int64_t best = -1;
-        for (int64_t class = 0; class < classes; class++) {
+        for (int64_t class = 0; class < classes; class ++) {
             bool taken = false;
             for (int i = 0; i < count; i++)
                 taken |= top[i] == class;
@@ -706,17 +777,20 @@ static int find_top(const float *probabilities, int64_t classes, int64_t *top)
 }
 
 /* label -1: not known. */
-static void print_prediction(const NetSession *session, const float *probabilities, const char *title, int label)
+static void print_prediction(const NetSession *session, const float *probabilities,
+                             const char *title, int label)
 {
     char name[CLASS_TEXT];
     int64_t top[TOP] = {0};
     int count = find_top(probabilities, session->model->classes, top);
-    printf("%s: %s, %.1f %%", SHOWN(title), class_name(name, session, top[0]), 100 * (double)probabilities[top[0]]);
+    printf("%s: %s, %.1f %%", SHOWN(title), class_name(name, session, top[0]),
+           100 * (double)probabilities[top[0]]);
     if (label >= 0)
         printf(" (%s: %s)", label == top[0] ? "right" : "wrong", class_name(name, session, label));
     printf("\n");
     for (int i = 0; i < count; i++)
-        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(name, session, top[i]), 100 * (double)probabilities[top[i]]);
+        printf("%s%s %.1f %%", i ? ", " : "  ", class_name(name, session, top[i]),
+               100 * (double)probabilities[top[i]]);
     printf("\n");
 }
 
@@ -729,7 +803,8 @@ static bool all_finite(const float *values, int64_t count)
 }
 
 /* The image at `pixels`, drawn, and what the network says of it.  `room` is for [2][classes]. */
-static bool predict_one(NetSession *session, const uint8_t *pixels, const char *title, int label, float *room, NetError *error)
+static bool predict_one(NetSession *session, const uint8_t *pixels, const char *title, int label,
+                        float *room, NetError *error)
 {
     int64_t classes = session->model->classes;
     const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)pixels};
@@ -758,7 +833,8 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
         snprintf(title, sizeof title, "test image %" PRId64, i);
-        good = predict_one(session, images->pixels + i * pixels, names ? names[i] : title, names ? -1 : images->labels[i], room, error);
+        good = predict_one(session, images->pixels + i * pixels, names ? names[i] : title,
+                           names ? -1 : images->labels[i], room, error);
     }
     free(room);
     return good;
@@ -767,7 +843,9 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
 static bool predict_files(Request *request, NetSession *session, NetError *error)
 {
     int64_t pixels = session->image.c * session->image.h * session->image.w;
-    NetImages images = {.count = request->operand_count, .shape = session->image, .classes = (int)request->model->classes};
+    NetImages images = {.count = request->operand_count,
+                        .shape = session->image,
+                        .classes = (int)request->model->classes};
     images.pixels = net_allocate((size_t)images.count, (size_t)pixels, error);
     bool good = images.pixels != NULL;
     for (int i = 0; good && i < request->operand_count; i++)
@@ -795,7 +873,8 @@ static int run_predict(Request *request)
     if (!request->weights)
         return complain(MISUSE, "predict needs --weights F: what to predict with");
     if (request->operand_count == 0 && !request->data)
-        return complain(MISUSE, "predict needs images: PNG or JPEG files, or --data for some test images");
+        return complain(MISUSE,
+                        "predict needs images: PNG or JPEG files, or --data for some test images");
     if (request->operand_count > 0 && request->data)
         return complain(MISUSE, "predict takes image files or --data, not both");
     NetSession *session = open_trained(request, &error);
@@ -813,7 +892,8 @@ static int run_bench(Request *request)
     request->bench.threads = (int)request->threads;
     request->bench.steps = (int64_t)request->steps;
     request->bench.data = request->data ? &data : NULL;
-    bool good = (!request->data || open_data(request, &data, &error)) && net_bench(request->model, &request->settings, &request->bench, stdout, &error);
+    bool good = (!request->data || open_data(request, &data, &error))
+                && net_bench(request->model, &request->settings, &request->bench, stdout, &error);
     net_data_close(&data);
     return good ? DONE : fail(&error);
 }
@@ -822,13 +902,17 @@ static int run_gradcheck(Request *request)
 {
     NetError error;
     if (sizeof(real) != sizeof(double))
-        return complain(MISUSE, "gradients are checked in float64: build the network with --dtype=f64");
+        return complain(MISUSE,
+                        "gradients are checked in float64: build the network with --dtype=f64");
     if (request->model->training.phase_count == 0)
-        return complain(MISUSE, "%s has no train section, so it has no gradients", request->model->name);
+        return complain(MISUSE, "%s has no train section, so it has no gradients",
+                        request->model->name);
     request->gradcheck.threads = (int)request->threads;
     request->gradcheck.samples = (int64_t)request->samples;
     request->gradcheck.weights = request->weights;
-    return net_gradcheck(request->model, &request->settings, &request->gradcheck, stdout, &error) ? DONE : fail(&error);
+    return net_gradcheck(request->model, &request->settings, &request->gradcheck, stdout, &error)
+               ? DONE
+               : fail(&error);
 }
 
 static int run_info(Request *request)
@@ -840,22 +924,25 @@ static int run_info(Request *request)
 /* ------------------------------------------------------------- commands */
 
 static const Command commands[] = {
-    { "train", "", "Trains the network and shows how it goes.", TRAIN, run_train },
-    { "test", "", "Loss and accuracy on the test images.", TEST, run_test },
-    { "predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict },
-    { "bench", "", "Measures how many images a second the network trains on and answers for.", BENCH, run_bench },
-    { "gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK, run_gradcheck },
-    { "info", "", "What was compiled: layers, sizes and settings.", INFO, run_info },
+    {"train", "", "Trains the network and shows how it goes.", TRAIN, run_train},
+    {"test", "", "Loss and accuracy on the test images.", TEST, run_test},
+    {"predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict},
+    {"bench", "", "Measures how many images a second the network trains on and answers for.", BENCH,
+     run_bench},
+    {"gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK,
+     run_gradcheck},
+    {"info", "", "What was compiled: layers, sizes and settings.", INFO, run_info},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int print_usage(const NetModel *model)
 {
-    printf("usage: %s COMMAND [options]\n%s, compiled from %s\n\ncommands:\n", SHOWN(program_invocation_short_name), model->name,
-           SHOWN(model->source));
+    printf("usage: %s COMMAND [options]\n%s, compiled from %s\n\ncommands:\n",
+           SHOWN(program_invocation_short_name), model->name, SHOWN(model->source));
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
-    printf("\n%s COMMAND --help lists a command's options.\n", SHOWN(program_invocation_short_name));
+    printf("\n%s COMMAND --help lists a command's options.\n",
+           SHOWN(program_invocation_short_name));
     return DONE;
 }
 
@@ -874,7 +961,8 @@ static int unknown_command(const char *word)
         best = nearer(word, best, commands[i].name);
     if (best)
         return complain(MISUSE, "there is no command %s; is %s meant?", word, best);
-    return complain(MISUSE, "there is no command %s; %s --help lists the commands", word, program_invocation_short_name);
+    return complain(MISUSE, "there is no command %s; %s --help lists the commands", word,
+                    program_invocation_short_name);
 }
 
 /* The pipe's other end is closed. */
@@ -888,18 +976,23 @@ static bool nobody_reads(int descriptor)
  * result, as what the other commands print is theirs. */
 static int finish_output(const Command *command)
 {
-    errno = 0;                  /* an earlier write's reason is lost by now */
-    if ((fflush(stdout) == 0 && !ferror(stdout)) || (command->bit == TRAIN && nobody_reads(STDOUT_FILENO)))
+    errno = 0; /* an earlier write's reason is lost by now */
+    if ((fflush(stdout) == 0 && !ferror(stdout))
+        || (command->bit == TRAIN && nobody_reads(STDOUT_FILENO)))
         return DONE;
-    return complain(FAILED, "cannot write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+    return complain(FAILED, "cannot write to standard output%s%s", errno ? ": " : "",
+                    errno ? strerror(errno) : "");
 }
 
 static int run_command(const NetModel *model, const Command *command, int argc, char **argv)
 {
     NetError error;
-    Request request = {.model = model, .threads = default_threads(), .max_steps = -1, .count = 5, .samples = 32};
+    Request request = {
+        .model = model, .threads = default_threads(), .max_steps = -1, .count = 5, .samples = 32};
     if (command->bit == TRAIN && model->training.phase_count == 0)
-        return complain(MISUSE, "%s has no train section, so there is no train command: add one to %s", model->name, model->source);
+        return complain(MISUSE,
+                        "%s has no train section, so there is no train command: add one to %s",
+                        model->name, model->source);
     if (!net_settings_open(&request.settings, model, &error))
         return fail(&error);
     int status = read_options(&request, command, argc, argv);
@@ -928,7 +1021,8 @@ int net_main(const NetModel *model, int argc, char **argv)
     if (!net_check_processor(model, &error))
         return fail(&error);
     if (!word)
-        return complain(MISUSE, "a command is needed: %s --help lists them", program_invocation_short_name);
+        return complain(MISUSE, "a command is needed: %s --help lists them",
+                        program_invocation_short_name);
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return print_usage(model);
     if (strcmp(word, "--version") == 0) {

@@ -31,14 +31,20 @@ extern "C" {
 
 typedef struct NetModel NetModel;
 typedef struct NetSession NetSession;
-typedef struct NetError { char text[512]; } NetError;   /* no newline */
-typedef struct NetShape { int rank; int64_t c, h, w; } NetShape;        /* [c] has h = w = 1 */
+typedef struct NetError {
+    char text[512];
+} NetError; /* no newline */
+typedef struct NetShape {
+    int rank;
+    int64_t c, h, w;
+} NetShape; /* [c] has h = w = 1 */
 
 /* A model ready to run with `threads` threads on up to `batch` images at a
  * time, its parameters initialised from `seed` until net_load brings trained
  * ones. */
-NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error);
-void net_close(NetSession *session);                    /* NULL: nothing to close */
+NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
+                     NetError *error);
+void net_close(NetSession *session); /* NULL: nothing to close */
 
 /* Reads or writes safetensors with PyTorch's names and layouts.  A file that
  * cannot be read whole, is not what was written, has numbers that are not finite,
@@ -51,7 +57,8 @@ bool net_save(const NetSession *session, const char *path, NetError *error);
  * each class. */
 NetShape net_image_size(const NetSession *session);
 int64_t net_class_count(const NetSession *session);
-const char *net_class_name(const NetSession *session, int64_t class_number);   /* NULL: the weights do not say */
+/* NULL: the weights do not say */
+const char *net_class_name(const NetSession *session, int64_t class_number);
 
 /* How pixels, from 0 to 1, are normalised: less the mean, over the deviation; of a
  * channel from 0.  For those who normalise themselves, for net_predict. */
@@ -59,7 +66,8 @@ void net_normalisation(const NetSession *session, int64_t channel, double *mean,
 
 /* A PNG or JPEG file as an image for this network: made grey or colour, and
  * stretched to its size.  `pixels` is [c][h][w]. */
-bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixels, NetError *error);
+bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixels,
+                      NetError *error);
 
 /* Probabilities of `count` images: `images` is [count][c][h][w], 0 to 255,
  * normalised here as net_normalisation says; `probabilities` is

@@ -33,35 +33,36 @@
 #endif
 typedef NET_REAL real;
 
-#define NET_ALIGNMENT 64        /* bytes: every arena, and every tensor in one, starts at a multiple */
+#define NET_ALIGNMENT 64 /* bytes: every arena, and every tensor in one, starts at a multiple */
 
 /* ------------------------------------------------ one step of a program */
 
 typedef struct NetStep {
-    const real *weights;        /* every trained parameter, PyTorch's layouts, one arena */
-    real *buffers;              /* running statistics */
-    real *gradients;            /* [grains][gradient_stride]: each grain's own, overwritten */
-    int64_t gradient_stride;    /* elements */
-    const real *input;          /* [grains][input elements][lanes], normalised */
-    const int32_t *targets;     /* [grains * lanes]: the class; 0 in lanes without an image */
-    const real *active;         /* [grains][lanes]: 1 where the lane holds an image, else 0 */
-    real *kept;                 /* [grains][kept_elements]: tensors that outlive a phase */
-    real *loss;                 /* [grains][lanes]: each image's loss; 0 in lanes without an image */
+    const real *weights;     /* every trained parameter, PyTorch's layouts, one arena */
+    real *buffers;           /* running statistics */
+    real *gradients;         /* [grains][gradient_stride]: each grain's own, overwritten */
+    int64_t gradient_stride; /* elements */
+    const real *input;       /* [grains][input elements][lanes], normalised */
+    const int32_t *targets;  /* [grains * lanes]: the class; 0 in lanes without an image */
+    const real *active;      /* [grains][lanes]: 1 where the lane holds an image, else 0 */
+    real *kept;              /* [grains][kept_elements]: tensors that outlive a phase */
+    real *loss;              /* [grains][lanes]: each image's loss; 0 in lanes without an image */
     int64_t grains;
-    int64_t images;             /* in this batch: the loss is their mean */
-    uint64_t seed;              /* of the run: with `step` and the image's place it decides dropout */
-    uint64_t step;              /* counts training steps from 0 */
-    struct NetWatch *watch;     /* is told of every part; NULL: nobody is */
+    int64_t images;         /* in this batch: the loss is their mean */
+    uint64_t seed;          /* of the run: with `step` and the image's place it decides dropout */
+    uint64_t step;          /* counts training steps from 0 */
+    struct NetWatch *watch; /* is told of every part; NULL: nobody is */
     const struct NetMove *move; /* NULL: gradients are left in `gradients` */
-    const real *packed;         /* parameters as NetModel.packings lays them out: for one image only */
-    bool backwards;             /* large layers of one image take their weights from the end: every other image does */
+    const real *packed; /* parameters as NetModel.packings lays them out: for one image only */
+    /* large layers of one image take their weights from the end: every other image does */
+    bool backwards;
 } NetStep;
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands
  * over each stretch of it, gradient[0 … to - from), while it is in the cache;
  * nobody needs it afterwards.  Of each of `reads` the move will read the same
  * stretch, so who hands it over may fetch that ahead. */
-enum { NET_MOST_READS = 4 };    /* the weights, and what an optimizer keeps of each */
+enum { NET_MOST_READS = 4 }; /* the weights, and what an optimizer keeps of each */
 typedef struct NetMove {
     const real *reads[NET_MOST_READS];
     int read_count;
@@ -70,18 +71,20 @@ typedef struct NetMove {
 
 /* A part of a program: one kernel's call in one of its phases. */
 typedef struct NetPart {
-    const char *path, *stage;   /* "conv1", "backward_input" */
-    int64_t multiply_adds;      /* per image: what the layer is defined by, none taken off for skipped taps */
-    int layer;                  /* whose output it leaves, of NetModel.layers; -1: none's */
-    bool kept;                  /* the output lies in the grain's kept tensors, else in the scratch arena … */
-    int64_t place, elements;    /* … from here on, in elements */
+    const char *path, *stage; /* "conv1", "backward_input" */
+    /* per image: what the layer is defined by, none taken off for skipped taps */
+    int64_t multiply_adds;
+    int layer; /* whose output it leaves, of NetModel.layers; -1: none's */
+    bool kept; /* the output lies in the grain's kept tensors, else in the scratch arena … */
+    int64_t place, elements; /* … from here on, in elements */
 } NetPart;
 
 /* Who times the parts, or looks at what they leave.  `phase` is called when a
  * thread begins a phase, `part` after each part, with the arguments of its NetWork. */
 typedef struct NetWatch {
     void (*phase)(struct NetWatch *watch);
-    void (*part)(struct NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain, int part);
+    void (*part)(struct NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain,
+                 int part);
 } NetWatch;
 
 /* Said after each part.  Where nobody watches it costs a test of a pointer. */
@@ -101,22 +104,22 @@ typedef void NetOwnedWork(const NetStep *step, real *scratch, int64_t from, int6
 typedef struct NetOwned {
     NetOwnedWork *work;
     int64_t units;
-    int part;                   /* of NetProgram.parts: told when all threads have done it */
-    bool moves;                 /* hands gradients to NetStep.move, where there is one */
+    int part;   /* of NetProgram.parts: told when all threads have done it */
+    bool moves; /* hands gradients to NetStep.move, where there is one */
 } NetOwned;
 typedef struct NetPhase {
-    NetWork *grain;             /* NULL: nothing */
-    const NetOwned *owned;      /* none of them reads what another writes */
+    NetWork *grain;        /* NULL: nothing */
+    const NetOwned *owned; /* none of them reads what another writes */
     int owned_count;
 } NetPhase;
 
 typedef struct NetProgram {
     const NetPhase *phases;
     int phase_count;
-    int64_t scratch_elements;   /* per thread */
-    int64_t kept_elements;      /* per grain */
-    int64_t logits;             /* where, in a grain's kept tensors, [classes][lanes] are */
-    const NetPart *parts;       /* in the order of their calls */
+    int64_t scratch_elements; /* per thread */
+    int64_t kept_elements;    /* per grain */
+    int64_t logits;           /* where, in a grain's kept tensors, [classes][lanes] are */
+    const NetPart *parts;     /* in the order of their calls */
     int part_count;
 } NetProgram;
 
@@ -127,15 +130,16 @@ typedef struct NetProgram {
  * [1 + ins] values of each one's filter, the first of them 0.  A batch norm in
  * evaluation behind the layer is part of them. */
 typedef struct NetPacking {
-    int64_t to;                 /* in `packed` */
-    int64_t weight, bias;       /* in the weights: [groups * outs][ins][rows][columns]; -1: ones; zeros */
-    int64_t norm_weight, norm_bias;     /* likewise, [groups * outs] */
-    int64_t norm_mean, norm_variance;   /* in the buffers; -1: no batch norm */
+    int64_t to;           /* in `packed` */
+    int64_t weight, bias; /* in the weights: [groups * outs][ins][rows][columns]; -1: ones; zeros */
+    int64_t norm_weight, norm_bias;   /* likewise, [groups * outs] */
+    int64_t norm_mean, norm_variance; /* in the buffers; -1: no batch norm */
     double eps;
     int64_t groups, outs, ins, rows, columns;
     int64_t block, last;
-    int64_t points;             /* of Winograd's tiles along an axis, or 0 */
-    const double *at;           /* [points][columns]: what a tap adds to its filter's value at a point, of both axes */
+    int64_t points; /* of Winograd's tiles along an axis, or 0 */
+    /* [points][columns]: what a tap adds to its filter's value at a point, of both axes */
+    const double *at;
 } NetPacking;
 
 /* ------------------------------------------------------- the processor */
@@ -143,24 +147,34 @@ typedef struct NetPacking {
 /* What a C compiler may be told that an x86-64 processor has: its macro, name,
  * the x86-64 level that it belongs to (0: none), CPUID's word (processor.c) and
  * bit there, and the state that the system must keep for it: 1 ymm, 2 zmm. */
-#define NET_EACH_FEATURE(X) \
-    X(__SSE3__, "sse3", 2, 0, 0, 0) X(__SSSE3__, "ssse3", 2, 0, 9, 0) \
-    X(__SSE4_1__, "sse4.1", 2, 0, 19, 0) X(__SSE4_2__, "sse4.2", 2, 0, 20, 0) \
-    X(__POPCNT__, "popcnt", 2, 0, 23, 0) X(__AVX__, "avx", 3, 0, 28, 1) \
-    X(__AVX2__, "avx2", 3, 1, 5, 1) X(__FMA__, "fma", 3, 0, 12, 1) \
-    X(__F16C__, "f16c", 3, 0, 29, 1) X(__BMI__, "bmi1", 3, 1, 3, 0) \
-    X(__BMI2__, "bmi2", 3, 1, 8, 0) X(__LZCNT__, "lzcnt", 3, 4, 5, 0) \
-    X(__MOVBE__, "movbe", 3, 0, 22, 0) X(__AVX512F__, "avx512f", 4, 1, 16, 2) \
-    X(__AVX512BW__, "avx512bw", 4, 1, 30, 2) X(__AVX512CD__, "avx512cd", 4, 1, 28, 2) \
-    X(__AVX512DQ__, "avx512dq", 4, 1, 17, 2) X(__AVX512VL__, "avx512vl", 4, 1, 31, 2) \
-    X(__AVX512IFMA__, "avx512ifma", 0, 1, 21, 2) X(__AVX512VBMI__, "avx512vbmi", 0, 2, 1, 2) \
-    X(__AVX512VBMI2__, "avx512vbmi2", 0, 2, 6, 2) X(__AVX512VNNI__, "avx512vnni", 0, 2, 11, 2) \
-    X(__AVX512BITALG__, "avx512bitalg", 0, 2, 12, 2) \
-    X(__AVX512VPOPCNTDQ__, "avx512vpopcntdq", 0, 2, 14, 2) \
-    X(__AVX512FP16__, "avx512fp16", 0, 3, 23, 2) X(__AVX512BF16__, "avx512bf16", 0, 5, 5, 2) \
-    X(__AVXVNNI__, "avxvnni", 0, 5, 4, 1) X(__GFNI__, "gfni", 0, 2, 8, 0) \
-    X(__ADX__, "adx", 0, 1, 19, 0) X(__SSE4A__, "sse4a", 0, 4, 6, 0) \
-    X(__XOP__, "xop", 0, 4, 11, 1) X(__FMA4__, "fma4", 0, 4, 16, 1) X(__TBM__, "tbm", 0, 4, 21, 0)
+#define NET_EACH_FEATURE(X)                                                                        \
+    X(__SSE3__, "sse3", 2, 0, 0, 0)                                                                \
+    X(__SSSE3__, "ssse3", 2, 0, 9, 0)                                                              \
+    X(__SSE4_1__, "sse4.1", 2, 0, 19, 0) X(__SSE4_2__, "sse4.2", 2, 0, 20, 0)                      \
+        X(__POPCNT__, "popcnt", 2, 0, 23, 0) X(__AVX__, "avx", 3, 0, 28, 1)                        \
+            X(__AVX2__, "avx2", 3, 1, 5, 1) X(__FMA__, "fma", 3, 0, 12, 1)                         \
+                X(__F16C__, "f16c", 3, 0, 29, 1) X(__BMI__, "bmi1", 3, 1, 3, 0)                    \
+                    X(__BMI2__, "bmi2", 3, 1, 8, 0) X(__LZCNT__, "lzcnt", 3, 4, 5, 0)              \
+                        X(__MOVBE__, "movbe", 3, 0, 22, 0) X(__AVX512F__, "avx512f", 4, 1, 16, 2)  \
+                            X(__AVX512BW__, "avx512bw", 4,                                         \
+                              1, 30, 2) X(__AVX512CD__, "avx512cd", 4, 1,                          \
+                                          28, 2) X(__AVX512DQ__, "avx512dq", 4, 1,                 \
+                                                   17, 2) X(__AVX512VL__, "avx512vl", 4, 1, 31, 2) \
+                                X(__AVX512IFMA__, "avx512ifma", 0, 1, 21,                          \
+                                  2) X(__AVX512VBMI__, "avx512vbmi", 0, 2, 1,                      \
+                                       2) X(__AVX512VBMI2__, "avx512vbmi2", 0, 2, 6, 2)            \
+                                    X(__AVX512VNNI__, "avx512vnni", 0, 2, 11,                      \
+                                      2) X(__AVX512BITALG__, "avx512bitalg", 0, 2, 12,             \
+                                           2) X(__AVX512VPOPCNTDQ__, "avx512vpopcntdq", 0, 2, 14,  \
+                                                2) X(__AVX512FP16__, "avx512fp16", 0, 3, 23, 2)    \
+                                        X(__AVX512BF16__, "avx512bf16", 0, 5, 5, 2)                \
+                                            X(__AVXVNNI__, "avxvnni", 0, 5, 4, 1)                  \
+                                                X(__GFNI__, "gfni", 0, 2, 8, 0)                    \
+                                                    X(__ADX__, "adx", 0, 1, 19, 0)                 \
+                                                        X(__SSE4A__, "sse4a", 0, 4, 6, 0)          \
+                                                            X(__XOP__, "xop", 0, 4, 11, 1)         \
+                                                                X(__FMA4__, "fma4", 0, 4, 16, 1)   \
+                                                                    X(__TBM__, "tbm", 0, 4, 21, 0)
 
 /* Those that the file which includes this is compiled for, a bool for each in
  * that order.  A macro that is defined is 1, which makes NET_COMMA_1 a comma. */
@@ -170,7 +184,10 @@ typedef struct NetPacking {
 #define NET_IS_1(value) NET_CHOOSE(NET_COMMA_##value 0, 1, 0)
 #define NET_FEATURE_BOOL(macro, name, level, word, bit, state) NET_IS_1_OF(macro),
 #define NET_IS_1_OF(macro) NET_IS_1(macro)
-#define NET_COMPILED_FOR { NET_EACH_FEATURE(NET_FEATURE_BOOL) }
+#define NET_COMPILED_FOR                   \
+    {                                      \
+        NET_EACH_FEATURE(NET_FEATURE_BOOL) \
+    }
 enum { NET_MOST_FEATURES = 48 };
 
 /* -------------------------------------------------------------- a model */
@@ -179,29 +196,31 @@ typedef enum NetParameterKind { NET_TRAINED, NET_BUFFER, NET_COUNTER } NetParame
 typedef enum NetInitKind { NET_CONSTANT, NET_UNIFORM, NET_NORMAL } NetInitKind;
 
 typedef struct NetParameter {
-    const char *path;           /* PyTorch's state_dict key */
+    const char *path; /* PyTorch's state_dict key */
     NetParameterKind kind;
     int rank;
     int64_t dim[4];
-    int64_t offset, elements;   /* in its kind's arena; a counter's offset is its index */
+    int64_t offset, elements; /* in its kind's arena; a counter's offset is its index */
     NetInitKind init;
-    double a, b;                /* constant a; uniform in a … b; normal of mean a, deviation b */
-    bool whole_batch;           /* grain 0's gradient is the whole batch's: nothing to add up */
-    bool frozen;                /* no optimizer moves it */
-    int group;                  /* its settings are group.N.lr and group.N.weight_decay; 0: in none */
+    double a, b;      /* constant a; uniform in a … b; normal of mean a, deviation b */
+    bool whole_batch; /* grain 0's gradient is the whole batch's: nothing to add up */
+    bool frozen;      /* no optimizer moves it */
+    int group;        /* its settings are group.N.lr and group.N.weight_decay; 0: in none */
 } NetParameter;
 
 typedef struct NetLayer {
     const char *path, *operator;
     NetShape in, out;
-    int64_t parameters, multiply_adds;  /* multiply-adds per image, forward */
-    int line;                   /* in the .net file */
-    bool over_batch;            /* training normalises each channel over the images of a batch and their places */
+    int64_t parameters, multiply_adds; /* multiply-adds per image, forward */
+    int line;                          /* in the .net file */
+    /* training normalises each channel over the images of a batch and their places */
+    bool over_batch;
 } NetLayer;
 
-typedef struct NetSetting {     /* of the train section: "optimizer.lr" = 0.01 */
+/* of the train section: "optimizer.lr" = 0.01 */
+typedef struct NetSetting {
     const char *path;
-    const char *word;           /* NULL: numbers */
+    const char *word; /* NULL: numbers */
     int count;
     const double *numbers;
 } NetSetting;
@@ -213,32 +232,36 @@ typedef int64_t NetPeak(int64_t turns, real *sum);
 
 struct NetModel {
     const char *name;
-    const char *source;         /* the .net file */
-    const char *target;         /* "native", "x86-64-v3", … */
-    const char *kernels;        /* "specialised" or "reference" */
-    int real_bytes;             /* sizeof(real) it was compiled with */
+    const char *source;  /* the .net file */
+    const char *target;  /* "native", "x86-64-v3", … */
+    const char *kernels; /* "specialised" or "reference" */
+    int real_bytes;      /* sizeof(real) it was compiled with */
     int lanes;
     NetShape input;
-    int64_t classes;            /* elements of the logits */
-    const NetParameter *parameters;     /* in state_dict order */
+    int64_t classes;                /* elements of the logits */
+    const NetParameter *parameters; /* in state_dict order */
     int parameter_count;
     int64_t trained, buffers, counters; /* elements of the three arenas */
     const NetLayer *layers;
     int layer_count;
-    const char *structure;      /* what is computed, a line for each layer: "relu_1 = relu of conv1"; no build's options change it */
-    bool load_at_once;          /* images are turned to lanes and normalised in one pass, not in two */
-    bool update_at_once;        /* gradients move the weights as they are summed; false: once all are there */
-    NetProgram training;        /* phase_count 0: no train section */
+    /* what is computed, a line for each layer: "relu_1 = relu of conv1"; no build's options
+     * change it */
+    const char *structure;
+    bool load_at_once; /* images are turned to lanes and normalised in one pass, not in two */
+    /* gradients move the weights as they are summed; false: once all are there */
+    bool update_at_once;
+    NetProgram training; /* phase_count 0: no train section */
     NetProgram inference;
-    NetProgram single;          /* one image, [h][w][c]: a phase's `grain` is one thread's, all threads work in one scratch arena;
-                                   phase_count 0: none */
+    /* one image, [h][w][c]: a phase's `grain` is one thread's, all threads work in one scratch
+     * arena; phase_count 0: none */
+    NetProgram single;
     const NetPacking *packings;
     int packing_count;
     int64_t packed;             /* elements */
     const NetSetting *settings; /* empty: no train section */
     int setting_count;
     NetPeak *peak;
-    bool features[NET_MOST_FEATURES];   /* NET_COMPILED_FOR: what its code needs of the processor */
+    bool features[NET_MOST_FEATURES]; /* NET_COMPILED_FOR: what its code needs of the processor */
 };
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */
@@ -247,7 +270,11 @@ int net_main(const NetModel *model, int argc, char **argv);
 /* --------------------------------------------- calls of reference kernels */
 
 /* An operator's argument by name, as the .net file resolved it. */
-typedef struct NetAttribute { const char *name; double value[4]; const char *word; } NetAttribute;
+typedef struct NetAttribute {
+    const char *name;
+    double value[4];
+    const char *word;
+} NetAttribute;
 
 #define NET_MAX_PARAMETERS 8
 
@@ -255,31 +282,34 @@ typedef struct NetAttribute { const char *name; double value[4]; const char *wor
  * defined by and ignores the rest.  Pointers to one grain's tensors. */
 typedef struct NetCall {
     int lanes;
-    const NetAttribute *attributes;     /* ends with name NULL */
+    const NetAttribute *attributes; /* ends with name NULL */
     bool training;
 
-    int inputs;                         /* forward inputs */
-    const real *const *x;               /* [inputs]; NULL entries in a backward call that reads none */
+    int inputs;           /* forward inputs */
+    const real *const *x; /* [inputs]; NULL entries in a backward call that reads none */
     const NetShape *x_shape;
-    real *y;  NetShape y_shape;         /* the forward output; backward: read only, or NULL */
-    real *aux;                          /* what forward notes for backward, or NULL */
-    real *statistics;                   /* grain 0's; grain g's are statistics + g * statistics_stride */
+    real *y;
+    NetShape y_shape; /* the forward output; backward: read only, or NULL */
+    real *aux;        /* what forward notes for backward, or NULL */
+    real *statistics; /* grain 0's; grain g's are statistics + g * statistics_stride */
     int64_t statistics_stride;
 
-    const real *dy;                     /* backward: gradient of y */
-    real *dx;                           /* backward_input: gradient of x[which] */
+    const real *dy; /* backward: gradient of y */
+    real *dx;       /* backward_input: gradient of x[which] */
     int which;
-    bool accumulate;                    /* dx += instead of dx = */
+    bool accumulate; /* dx += instead of dx = */
 
     int parameters;
-    real *parameter[NET_MAX_PARAMETERS];        /* trained or buffer, in state order; a counter's is NULL */
-    real *dparameter[NET_MAX_PARAMETERS];       /* this grain's gradient; NULL for buffers.  Set, not added to */
-    int64_t gradient_stride;            /* the same parameter's gradient of grain g + 1 lies this far on */
+    /* trained or buffer, in state order; a counter's is NULL */
+    real *parameter[NET_MAX_PARAMETERS];
+    /* this grain's gradient; NULL for buffers. Set, not added to */
+    real *dparameter[NET_MAX_PARAMETERS];
+    int64_t gradient_stride; /* the same parameter's gradient of grain g + 1 lies this far on */
 
     const NetStep *step;
     int64_t grain;
-    const real *active;                 /* [lanes] of this grain */
-    uint64_t salt;                      /* differs between the network's nodes: a seed for dropout */
+    const real *active; /* [lanes] of this grain */
+    uint64_t salt;      /* differs between the network's nodes: a seed for dropout */
 } NetCall;
 
 /* Named net_<operator>_forward, _statistics, _backward_input and
@@ -289,7 +319,7 @@ typedef void NetKernel(const NetCall *call);
 /* value[index] of the attribute `name`; stops the program when it is missing,
  * which only a fault in an operator's table can cause. */
 double net_attribute(const NetCall *call, const char *name, int index);
-const char *net_attribute_word(const NetCall *call, const char *name);  /* NULL: none */
+const char *net_attribute_word(const NetCall *call, const char *name); /* NULL: none */
 
 /* to[i] = from[i] and to[i] += from[i]: where tensors meet that no operator joins. */
 static inline void net_copy(real *to, const real *from, int64_t count)
@@ -304,20 +334,23 @@ static inline void net_accumulate(real *to, const real *from, int64_t count)
 }
 
 /* Rows of `count` elements, each its stride after the last. */
-static inline void net_copy_rows(real *to, int64_t to_stride, const real *from, int64_t from_stride, int64_t rows, int64_t count)
+static inline void net_copy_rows(real *to, int64_t to_stride, const real *from, int64_t from_stride,
+                                 int64_t rows, int64_t count)
 {
     for (int64_t row = 0; row < rows; row++)
         net_copy(to + row * to_stride, from + row * from_stride, count);
 }
 
 /* [positions][channels], a position `stride` elements, to [channels][positions] and back. */
-static inline void net_to_planes(real *to, const real *from, int64_t channels, int64_t positions, int64_t stride)
+static inline void net_to_planes(real *to, const real *from, int64_t channels, int64_t positions,
+                                 int64_t stride)
 {
     for (int64_t c = 0; c < channels; c++)
         for (int64_t p = 0; p < positions; p++)
             to[c * positions + p] = from[p * stride + c];
 }
-static inline void net_from_planes(real *to, const real *from, int64_t channels, int64_t positions, int64_t stride)
+static inline void net_from_planes(real *to, const real *from, int64_t channels, int64_t positions,
+                                   int64_t stride)
 {
     for (int64_t p = 0; p < positions; p++)
         for (int64_t c = 0; c < channels; c++)

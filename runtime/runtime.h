@@ -6,9 +6,9 @@
 #ifndef RUNTIME_H
 #define RUNTIME_H
 
-#include "net_runtime.h"
 #include "core/output.h"
 #include "core/shown.h"
+#include "net_runtime.h"
 
 #include <stdio.h>
 
@@ -16,9 +16,11 @@
 
 /* ------------------------------------------------------- core/checks.c */
 
-/* Always false.  What a terminal should not get of the names in it is written out, as shown.h has it. */
+/* Always false.  What a terminal should not get of the names in it is written out, as shown.h
+ * has it. */
 bool net_fail(NetError *error, const char *template, ...) PRINTF(2, 3);
-void *net_allocate(size_t count, size_t size, NetError *error);        /* zeroed, NET_ALIGNMENT-aligned, product checked; free() it */
+/* zeroed, NET_ALIGNMENT-aligned, product checked; free() it */
+void *net_allocate(size_t count, size_t size, NetError *error);
 
 /* ------------------------------------------------------ core/signals.c */
 
@@ -28,8 +30,8 @@ void *net_allocate(size_t count, size_t size, NetError *error);        /* zeroed
  * the kind, a second later, kills.  A pipe without a reader and a file at its
  * size's limit are errors of the write, and no deaths. */
 void net_signals_catch(void);
-void net_signals_work(void);            /* from here on there is something to save */
-int net_signal_asked(void);             /* the first that came; 0: none */
+void net_signals_work(void); /* from here on there is something to save */
+int net_signal_asked(void);  /* the first that came; 0: none */
 /* Whether calls that a signal interrupts are taken up again, as what saves a run
  * needs; while it trains, a write that nobody reads must not hold it up. */
 void net_signals_finish(bool finish);
@@ -39,11 +41,11 @@ void net_signals_finish(bool finish);
 /* False with the target to build for, where the model's code would be killed here. */
 bool net_check_processor(const NetModel *model, NetError *error);
 bool net_check_features(const NetModel *model, const bool has[NET_MOST_FEATURES], NetError *error);
-void net_processor_has(bool has[NET_MOST_FEATURES]);    /* in the order of NET_EACH_FEATURE */
+void net_processor_has(bool has[NET_MOST_FEATURES]); /* in the order of NET_EACH_FEATURE */
 
 /* ------------------------------------------------------- core/random.c */
 
-uint64_t net_hash(const char *text);            /* FNV-1a, 64 bits: a stream's salt from a name */
+uint64_t net_hash(const char *text); /* FNV-1a, 64 bits: a stream's salt from a name */
 /* A shuffled order of 0 … count-1, the same for the same seed and epoch. */
 void net_shuffle(int32_t *order, int64_t count, uint64_t seed, uint64_t epoch);
 double net_random_normal(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
@@ -52,7 +54,7 @@ double net_random_normal(uint64_t seed, uint64_t step, uint64_t salt, uint64_t i
 
 /* Of all bytes so far, from 0; pieces but the last are multiples of 8 bytes. */
 uint64_t net_digest(uint64_t digest, const void *bytes, size_t count);
-uint64_t net_digest_text(uint64_t digest, const char *text);   /* with its end */
+uint64_t net_digest_text(uint64_t digest, const char *text); /* with its end */
 
 /* ------------------------------------------------------ core/threads.c */
 
@@ -69,14 +71,17 @@ void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *
 /* Inside work: all threads meet. */
 void net_pool_barrier(NetPool *pool);
 /* Of `count` things those that are the thread's, which follow one another. */
-typedef struct NetShare { int64_t from, to; } NetShare;
+typedef struct NetShare {
+    int64_t from, to;
+} NetShare;
 NetShare net_share(int64_t count, int thread, int threads);
 
 /* ------------------------------------------------------- core/vectors.c */
 /* Loops worth vectorising that no network shapes. */
 
 /* sum[i] = the slots' i-th values added in one fixed tree, for i in [from, to). */
-void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_t to);  /* into slot 0 */
+/* into slot 0 */
+void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_t to);
 /* One grain of normalised input, [elements][lanes], from uint8 images:
  * out = (pixel / 255 - mean[channel]) / std[channel].  images[lane] NULL: zeros. */
 void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
@@ -90,26 +95,29 @@ void net_turn_grain(real *out, const float *const *images, int lanes, int64_t el
 
 /* --------------------------------------------------------------- data/ */
 
-typedef struct NetImages {      /* one split */
+/* one split */
+typedef struct NetImages {
     int64_t count;
-    NetShape shape;             /* [channels, height, width] */
+    NetShape shape; /* [channels, height, width] */
     int classes;
-    uint8_t *pixels;            /* [count][channels][height][width] */
-    uint8_t *labels;            /* [count]; NULL: not known */
-    uint8_t *mapped;            /* a file's pages, not to be written, of which pixels are part; NULL: pixels are allocated */
+    uint8_t *pixels; /* [count][channels][height][width] */
+    uint8_t *labels; /* [count]; NULL: not known */
+    /* a file's pages, not to be written, of which pixels are part; NULL: pixels are allocated */
+    uint8_t *mapped;
     int64_t mapped_bytes;
 } NetImages;
 
 typedef struct NetData {
     NetImages train, test;
-    char what[256];             /* "mnist in data/mnist" */
-    char *class_names;          /* a line each; NULL: not known */
+    char what[256];    /* "mnist in data/mnist" */
+    char *class_names; /* a line each; NULL: not known */
 } NetData;
 
-/* data/data.c: finds what `source` is: a directory with the IDX files, the
- * CIFAR binaries or images by class, a known set's name, or "synthetic".  `want` is the network's input, `classes`
+/* data/data.c: finds what `source` is: a directory with the IDX files, the CIFAR binaries or
+ * images by class, a known set's name, or "synthetic".  `want` is the network's input, `classes`
  * its logits: a difference is an error that says both.  `seed` is of synthetic. */
-bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed, NetError *error);
+bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed,
+                   NetError *error);
 void net_data_close(NetData *data);
 void net_images_close(NetImages *images);
 /* The image that an input is shown: itself, or of a flat input [n] the most
@@ -117,40 +125,60 @@ void net_images_close(NetImages *images);
 NetShape net_image_shape(NetShape input);
 
 /* data/identity.c: what tells a data set from another, as texts. */
-enum { NET_TRAIN_IMAGES, NET_TEST_IMAGES, NET_IMAGE_SIZE, NET_DATA_CLASSES, NET_TRAIN_LABELS, NET_TRAIN_PIXELS, NET_TEST_LABELS,
-       NET_TEST_PIXELS, NET_DATA_TRAITS };
-enum { NET_IDENTITY_TEXT = 72 };        /* bytes of one trait's text */
-typedef struct NetIdentity { char what[256], texts[NET_DATA_TRAITS][NET_IDENTITY_TEXT]; } NetIdentity;
+enum {
+    NET_TRAIN_IMAGES,
+    NET_TEST_IMAGES,
+    NET_IMAGE_SIZE,
+    NET_DATA_CLASSES,
+    NET_TRAIN_LABELS,
+    NET_TRAIN_PIXELS,
+    NET_TEST_LABELS,
+    NET_TEST_PIXELS,
+    NET_DATA_TRAITS
+};
+enum { NET_IDENTITY_TEXT = 72 }; /* bytes of one trait's text */
+typedef struct NetIdentity {
+    char what[256], texts[NET_DATA_TRAITS][NET_IDENTITY_TEXT];
+} NetIdentity;
 void net_data_identify(NetIdentity *identity, const NetData *data);
-const char *net_identity_key(int trait);        /* in a checkpoint's metadata */
-/* False with a sentence that names both and says what differs, and what to do with the checkpoint. */
-bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint, NetError *error);
+const char *net_identity_key(int trait); /* in a checkpoint's metadata */
+/* False with a sentence that names both and says what differs, and what to do with the
+ * checkpoint. */
+bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint,
+                       NetError *error);
 
 /* data/idx.c: one pair of IDX files, gzipped or not (zlib reads both).
  * http://yann.lecun.com/exdb/mnist/ */
-bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path, NetError *error);
-/* data/cifar.c: CIFAR-10's and -100's binary batches. https://www.cs.toronto.edu/~kriz/cifar.html */
-bool net_read_cifar(NetImages *images, int classes, const char *const *paths, int path_count, NetError *error);
+bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path,
+                  NetError *error);
+/* data/cifar.c: CIFAR-10's and -100's binary batches.
+ * https://www.cs.toronto.edu/~kriz/cifar.html */
+bool net_read_cifar(NetImages *images, int classes, const char *const *paths, int path_count,
+                    NetError *error);
 /* data/folder.c: train/CLASS/… and test/CLASS/…, every image made to `shape`. */
 bool net_is_image_folder(const char *root, bool *is, NetError *error);
 bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
 /* data/synthetic.c: digits drawn as strokes under random affine maps and noise;
  * image i of a split depends only on seed, split and i. */
-bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes, uint64_t seed, int split, NetError *error);
+bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
+                        uint64_t seed, int split, NetError *error);
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
  * RGB as it has channels, stretched to its size by area averaging. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
 /* A decoder's failure, false: of the file's content for the library's `reason`, or
  * of reading it or of memory, which errno tells. */
-bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason, NetError *error);
+bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason,
+                        NetError *error);
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error);
-/* Takes over `count` pixels of 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) and gives them as the
- * network has channels, 1 or 3, for the caller to free(): on white where transparent, grey by ITU-R BT.601.  NULL:
- * no memory. */
+/* Takes over `count` pixels of 1 to 4 channels (grey, grey and alpha, RGB, RGB and alpha) and
+ * gives them as the network has channels, 1 or 3, for the caller to free(): on white where
+ * transparent, grey by ITU-R BT.601.  NULL: no memory. */
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
 /* data/png.c, data/jpeg.c: [height][width][channels]; free() it.  NULL: *error says why. */
-uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error);
-uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error);
+uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path,
+                        NetError *error);
+uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width,
+                         const char *path, NetError *error);
 
 /* -------------------------------------------------------------- train/ */
 
@@ -158,45 +186,53 @@ uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *wid
  * picks one.  Element by element the results are the same bits: gcc fuses no
  * multiply with an add under -std=c11.  Not under a sanitizer, which is not yet
  * awake when the choice is made. */
-#if defined __x86_64__ && defined __GLIBC__ && !defined __SANITIZE_THREAD__ && !defined __SANITIZE_ADDRESS__ && !defined __clang__
+#if defined __x86_64__ && defined __GLIBC__ && !defined __SANITIZE_THREAD__ \
+    && !defined __SANITIZE_ADDRESS__ && !defined __clang__
 #define NET_EACH_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define NET_EACH_WIDTH
 #endif
 
 enum {
-    NET_RANGE_UNIT = 16,        /* elements: a thread's range of the weights is a multiple */
+    NET_RANGE_UNIT = 16, /* elements: a thread's range of the weights is a multiple */
     NET_MOST_LANES = 64,
-    NET_MOST_RANK = 8,          /* of a tensor in a file */
-    NET_SHAPE_TEXT = 192,       /* bytes that any shape's text fits in */
+    NET_MOST_RANK = 8,    /* of a tensor in a file */
+    NET_SHAPE_TEXT = 192, /* bytes that any shape's text fits in */
 };
 
 /* train/notes.c: sentences to tell a user that stop nothing. */
-typedef struct NetNotes { char **lines; int count; } NetNotes;
-void net_note(NetNotes *notes, const char *template, ...) PRINTF(2, 3);        /* NULL: nobody is told */
+typedef struct NetNotes {
+    char **lines;
+    int count;
+} NetNotes;
+void net_note(NetNotes *notes, const char *template, ...) PRINTF(2, 3); /* NULL: nobody is told */
 void net_notes_close(NetNotes *notes);
 
 /* train/settings.c: the train section's settings by path, as the command line
  * and a resumed checkpoint change them. */
 typedef struct NetValue {
     const char *path;
-    const char *word;           /* NULL: numbers */
+    const char *word; /* NULL: numbers */
     int count;
     double *numbers;
-    const double *compiled;     /* as the .net file has them */
-    bool given;                 /* on the command line */
+    const double *compiled; /* as the .net file has them */
+    bool given;             /* on the command line */
 } NetValue;
-typedef struct NetSettings { NetValue *values; int count; } NetSettings;
+typedef struct NetSettings {
+    NetValue *values;
+    int count;
+} NetSettings;
 bool net_settings_open(NetSettings *settings, const NetModel *model, NetError *error);
 void net_settings_close(NetSettings *settings);
 /* The value of a path, or `fallback` where the network has no such setting. */
 double net_setting(const NetSettings *settings, const char *path, double fallback);
 const char *net_setting_word(const NetSettings *settings, const char *path, const char *fallback);
-bool net_setting_changeable(const NetValue *value);     /* not compiled into the program */
-const NetValue *net_setting_find(const NetSettings *settings, const char *path);        /* NULL: none */
+bool net_setting_changeable(const NetValue *value); /* not compiled into the program */
+const NetValue *net_setting_find(const NetSettings *settings, const char *path); /* NULL: none */
 /* From text: a number, or a list with commas, within the range the path allows.
  * `option` is what the user wrote and what a message names. */
-bool net_setting_set(NetSettings *settings, const char *path, const char *text, const char *option, NetError *error);
+bool net_setting_set(NetSettings *settings, const char *path, const char *text, const char *option,
+                     NetError *error);
 /* A whole number or a decimal one, all of `text`, in the range; false and the range otherwise. */
 bool net_parse_number(double *number, const char *text, bool whole, double least, double most,
                       const char *option, NetError *error);
@@ -205,19 +241,21 @@ bool net_parse_number(double *number, const char *text, bool whole, double least
 char *net_numbers_text(const double *numbers, int64_t count, int digits);
 
 /* train/schedules.c: the learning rate of a step. */
-typedef struct NetCycle {       /* of one_cycle */
+/* of one_cycle */
+typedef struct NetCycle {
     double total, max_lr, pct_start, div_factor, final_div_factor, base_momentum, max_momentum;
     bool linear, three_phase, cycle_momentum;
 } NetCycle;
 typedef struct NetSchedule {
     const struct NetScheduleKind *kind;
     double eta_min, warmup, t_max, gamma, step_size;
-    const double *milestones;   /* in the settings */
+    const double *milestones; /* in the settings */
     int milestone_count;
     NetCycle cycle;
     bool by_step;
 } NetSchedule;
-bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch, NetError *error);
+bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch,
+                       NetError *error);
 /* Of parameters whose own learning rate is `lr`; step and epoch from 0. */
 double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int64_t epoch);
 /* Of schedules that also move the momentum; -1: not this one. */
@@ -226,8 +264,8 @@ double net_schedule_most_momentum(const NetSettings *settings);
 
 /* train/clip.c */
 typedef struct NetClip {
-    double norm, value;         /* negative: none */
-    double *squares;            /* [pieces]: sums of the gradient's squares */
+    double norm, value; /* negative: none */
+    double *squares;    /* [pieces]: sums of the gradient's squares */
     int64_t pieces;
 } NetClip;
 
@@ -236,87 +274,103 @@ enum { NET_MAX_SLOTS = NET_MOST_READS - 1 };
 typedef struct NetRates {
     double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
     bool nesterov, amsgrad, centered;
-    int64_t updates;            /* with this one, so 1 the first time */
+    int64_t updates; /* with this one, so 1 the first time */
 } NetRates;
-typedef struct NetGroup { double base_lr, lr, weight_decay; } NetGroup;        /* lr: of this step */
-typedef struct NetStretch { int64_t from, to; int group; } NetStretch;         /* of the weights: of one group */
+typedef struct NetGroup {
+    double base_lr, lr, weight_decay;
+} NetGroup; /* lr: of this step */
+/* of the weights: of one group */
+typedef struct NetStretch {
+    int64_t from, to;
+    int group;
+} NetStretch;
 typedef struct NetOptimizer {
     const struct NetOptimizerKind *kind;
-    NetRates rates;             /* but for lr and weight_decay, which are the groups' */
-    NetGroup *groups;           /* the first: of the parameters in no group */
+    NetRates rates;   /* but for lr and weight_decay, which are the groups' */
+    NetGroup *groups; /* the first: of the parameters in no group */
     int group_count;
-    NetStretch *stretches;      /* ascending; what is in none is frozen */
+    NetStretch *stretches; /* ascending; what is in none is frozen */
     int stretch_count;
     real *state[NET_MAX_SLOTS]; /* each as long as the weights; NULL: not used with these rates */
     NetClip clip;
 } NetOptimizer;
-bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings, NetError *error);
+bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
+                        NetError *error);
 void net_optimizer_close(NetOptimizer *optimizer);
 const char *net_optimizer_name(const NetOptimizer *optimizer);
-const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot);        /* "momentum_buffer" */
+const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot); /* "momentum_buffer" */
 /* The rates of a step, from 0. */
-void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step, int64_t epoch);
+void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step,
+                            int64_t epoch);
 /* weights[from … to) by the mean gradient, of which gradient[0 … to - from) is theirs. */
-void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to, const real *gradient);
+void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
+                          const real *gradient);
 
 /* Gradients within bounds: where there is a norm, all pieces are measured
  * before any of the gradient is changed. */
 bool net_clip_open(NetClip *clip, const NetSettings *settings, int64_t trained, NetError *error);
 void net_clip_close(NetClip *clip);
-void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first, int64_t end);        /* pieces */
+/* pieces */
+void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first,
+                      int64_t end);
 void net_clip_apply(const NetClip *clip, real *gradient, int64_t count);
 
 /* train/initial.c: each parameter from its own stream of random numbers. */
-void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters, uint64_t seed);
+void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
+                    uint64_t seed);
 
 /* What times the parts of a program, on one thread: see train/profile.c. */
 
-typedef struct NetTensorFile NetTensorFile;     /* see train/safetensors.c below */
+typedef struct NetTensorFile NetTensorFile; /* see train/safetensors.c below */
 
 /* train/session.c */
 struct NetSession {
     const NetModel *model;
-    NetShape image;             /* what the data hold: the input, or the image it is the values of */
+    NetShape image; /* what the data hold: the input, or the image it is the values of */
     NetPool *pool;
-    bool training;              /* has gradients, and room for the training program */
-    bool keep_gradients;        /* a step that moves the weights leaves all of its gradient, too */
+    bool training;       /* has gradients, and room for the training program */
+    bool keep_gradients; /* a step that moves the weights leaves all of its gradient, too */
     int64_t batch, max_grains;
     real *weights, *buffers, *gradients, *kept, *input, *loss, *active;
     int64_t *counters;
     int32_t *targets;
-    int32_t *predicted;         /* [max_grains * lanes]: the class with the largest logit */
-    real *scale, *shift;        /* [channels]: of the normalisation */
-    double *normal, *own_normal;        /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
-    real **scratch;             /* [threads] */
+    int32_t *predicted;          /* [max_grains * lanes]: the class with the largest logit */
+    real *scale, *shift;         /* [channels]: of the normalisation */
+    double *normal, *own_normal; /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
+    real **scratch;              /* [threads] */
     int64_t gradient_stride;
-    uint64_t seed, steps;       /* training steps done */
-    NetWatch *watch;            /* is told of each part of a program; NULL: nobody is */
-    struct NetSingle *single;   /* train/single.c; NULL: no lone image came yet */
-    bool single_failed;         /* there was no memory for it */
-    const char **class_names;   /* [classes]; NULL: not known */
-    char *class_lines;          /* the same, a line each */
+    uint64_t seed, steps;     /* training steps done */
+    NetWatch *watch;          /* is told of each part of a program; NULL: nobody is */
+    struct NetSingle *single; /* train/single.c; NULL: no lone image came yet */
+    bool single_failed;       /* there was no memory for it */
+    const char **class_names; /* [classes]; NULL: not known */
+    char *class_lines;        /* the same, a line each */
 };
-NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, bool training,
-                             NetError *error);
+NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
+                             bool training, NetError *error);
 
 /* train/normal.c: the normalisation of pixels, which goes with the weights. */
 enum { NET_MEAN, NET_STD, NET_NORMAL_PARTS };
 /* Uses the settings' normalize.mean and normalize.std, one number or one per channel. */
 bool net_session_normalise(NetSession *session, const NetSettings *settings, NetError *error);
-/* A file's, [NET_NORMAL_PARTS][channels], the session's own where it does not say; free() it.  NULL: *error says why. */
+/* A file's, [NET_NORMAL_PARTS][channels], the session's own where it does not say; free() it.
+ * NULL: *error says why. */
 double *net_normal_read(const NetSession *session, const NetTensorFile *file, NetError *error);
 void net_normal_use(NetSession *session, const double *numbers);
-const char *net_normal_key(int part);                           /* in the metadata */
-char *net_normal_text(const NetSession *session, int part);     /* the one in use; free() it.  NULL: no memory */
+const char *net_normal_key(int part); /* in the metadata */
+/* the one in use; free() it. NULL: no memory */
+char *net_normal_text(const NetSession *session, int part);
 /* After weights were read: what the command line gave is used all the same; notes
  * say where the weights' differs from the settings'. */
-void net_normal_settle(NetSession *session, const NetSettings *settings, const char *weights, NetNotes *notes);
+void net_normal_settle(NetSession *session, const NetSettings *settings, const char *weights,
+                       NetNotes *notes);
 
-/* train/single.c: one image by the program for it: its logits, [classes], good until the next call; NULL: there is no such program. */
+/* train/single.c: one image by the program for it: its logits, [classes], good until the next
+ * call; NULL: there is no such program. */
 typedef struct NetSingle NetSingle;
-const real *net_single_floats(NetSession *session, const float *pixels);        /* normalised */
+const real *net_single_floats(NetSession *session, const float *pixels); /* normalised */
 const real *net_single_bytes(NetSession *session, const uint8_t *pixels);
-void net_weights_changed(NetSession *session);  /* must be said when weights or buffers were */
+void net_weights_changed(NetSession *session); /* must be said when weights or buffers were */
 void net_single_close(NetSession *session);
 
 /* train/classes.c: what each class is called.  `lines` has a line for each;
@@ -328,7 +382,9 @@ void net_forget_classes(NetSession *session);
 bool net_take_classes(NetSession *session, const NetData *data, NetError *error);
 
 /* data/augment.c: what is done at random to each training image. */
-typedef struct NetRange { double low, high; } NetRange;
+typedef struct NetRange {
+    double low, high;
+} NetRange;
 typedef struct NetAugmentStep {
     const struct NetAugmentKind *kind;
     uint64_t salt;
@@ -340,18 +396,19 @@ typedef struct NetAugmentStep {
 enum { NET_MOST_AUGMENT_STEPS = 8 };
 typedef struct NetAugment {
     NetAugmentStep steps[NET_MOST_AUGMENT_STEPS];
-    int count;                  /* 0: images stay as they are */
-    NetShape shape;             /* of an image */
+    int count;      /* 0: images stay as they are */
+    NetShape shape; /* of an image */
     int lanes;
-    uint8_t *grey;              /* [channels]: the mean of the normalisation */
-    uint8_t *room;              /* [threads][lanes + 1][elements] */
+    uint8_t *grey; /* [channels]: the mean of the normalisation */
+    uint8_t *room; /* [threads][lanes + 1][elements] */
     uint64_t seed, epoch;
 } NetAugment;
-bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes, int threads, uint64_t seed,
-                      NetError *error);
+bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,
+                      int threads, uint64_t seed, NetError *error);
 void net_augment_close(NetAugment *augment);
 /* The image, or what was made of it in the thread's room for this lane. */
-const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index, int thread, int lane);
+const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
+                                 int thread, int lane);
 
 /* Which images a pass takes: order[first], …, or first, … where order is NULL. */
 /* Takes the logits of image i of a batch, `stride` apart, from the thread that made them. */
@@ -359,22 +416,27 @@ typedef void NetTake(void *to, int64_t image, const real *logits, int64_t stride
 
 typedef struct NetBatch {
     const NetImages *images;
-    const float *pixels;        /* instead: [count][c][h][w], normalised, without labels */
+    const float *pixels; /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
-    const NetAugment *augment;  /* NULL: images as they are */
-    NetTake *take;              /* is given each image's logits; NULL: nobody wants them */
+    const NetAugment *augment; /* NULL: images as they are */
+    NetTake *take;             /* is given each image's logits; NULL: nobody wants them */
     void *to;
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
 /* A network of one output gives a number: there is no class to be right about. */
 bool net_has_classes(const NetModel *model);
-typedef struct NetResult { double loss; int64_t correct; int64_t images; } NetResult;
+typedef struct NetResult {
+    double loss;
+    int64_t correct;
+    int64_t images;
+} NetResult;
 /* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
  * not finite moves nothing, and the step does not count.  The mean gradient is
  * left in session->gradients[0 … trained) without an optimizer and where
  * session->keep_gradients asks for it. */
-NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer);
+NetResult net_train_batch(NetSession *session, const NetBatch *batch,
+                          const NetOptimizer *optimizer);
 /* One pass of the inference program; the loss is the network's own, or without a
  * train section the cross-entropy of its logits. */
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
@@ -387,10 +449,19 @@ void net_answer(NetSession *session, const uint8_t *image, float *logits, float 
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
 
 /* train/safetensors.c: https://huggingface.co/docs/safetensors (the format). */
-int64_t net_utf8_bytes(const char *text, int64_t length);       /* before the first fault: `length` where there is none */
-typedef struct NetNamed { const char *name; const char *dtype; int rank; int64_t dim[4]; const void *values; int64_t elements; } NetNamed;
+/* before the first fault: `length` where there is none */
+int64_t net_utf8_bytes(const char *text, int64_t length);
+typedef struct NetNamed {
+    const char *name;
+    const char *dtype;
+    int rank;
+    int64_t dim[4];
+    const void *values;
+    int64_t elements;
+} NetNamed;
 /* metadata is key, value, key, value, …, NULL, to which checksums are added; or NULL. */
-bool net_write_safetensors(const char *path, const NetNamed *tensors, int count, const char *const *metadata, NetError *error);
+bool net_write_safetensors(const char *path, const NetNamed *tensors, int count,
+                           const char *const *metadata, NetError *error);
 /* A file whose header was read and checked: every tensor lies inside it, and no
  * two overlap.  Values are read when asked for. */
 typedef struct NetStored {
@@ -398,80 +469,93 @@ typedef struct NetStored {
     const struct NetDtype *dtype;
     int rank;
     int64_t dim[NET_MOST_RANK], elements;
-    int64_t begin, end;         /* bytes, from the start of the data */
-    uint64_t checksum;          /* of type, shape and bytes, where `summed` */
+    int64_t begin, end; /* bytes, from the start of the data */
+    uint64_t checksum;  /* of type, shape and bytes, where `summed` */
     bool summed;
 } NetStored;
 struct NetTensorFile {
     const char *path;
     FILE *file;
-    int64_t bytes, data;        /* the file's length; where its tensors begin */
+    int64_t bytes, data; /* the file's length; where its tensors begin */
     struct cJSON *header;
-    NetStored *tensors;         /* in the order of their bytes */
+    NetStored *tensors; /* in the order of their bytes */
     int count;
-    bool summed;                /* it says what its parts' checksums are, and those of the metadata are right */
+    bool summed; /* it says what its parts' checksums are, and those of the metadata are right */
 };
 bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error);
 void net_tensors_close(NetTensorFile *file);
-const NetStored *net_tensors_find(const NetTensorFile *file, const char *name);         /* NULL: none */
-const char *net_tensors_metadata(const NetTensorFile *file, const char *key);           /* NULL: none */
-bool net_tensors_pair(const NetTensorFile *file, int index, const char **key, const char **value);      /* of the metadata; false: no more */
+const NetStored *net_tensors_find(const NetTensorFile *file, const char *name); /* NULL: none */
+const char *net_tensors_metadata(const NetTensorFile *file, const char *key);   /* NULL: none */
+/* of the metadata; false: no more */
+bool net_tensors_pair(const NetTensorFile *file, int index, const char **key, const char **value);
 /* Whether its values can be had: F64, F32, F16 and BF16 as real, I64 as a whole number. */
-bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole, NetError *error);
-/* Reads it all: whether its bytes are what was written, where the file says so, and every number is finite. */
+bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole,
+                      NetError *error);
+/* Reads it all: whether its bytes are what was written, where the file says so, and every number
+ * is finite. */
 bool net_tensor_audit(const NetTensorFile *file, const NetStored *tensor, NetError *error);
 /* All of a tensor that was checked. */
-bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error);
-bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error);
-const char *net_shape_text(char *text, int rank, const int64_t *dim);   /* "[10, 1, 5, 5]" */
+bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to,
+                      NetError *error);
+bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to,
+                       NetError *error);
+const char *net_shape_text(char *text, int rank, const int64_t *dim); /* "[10, 1, 5, 5]" */
 
 /* train/weights.c: a network's state under PyTorch's names, the classes' names as
  * class_names and the normalisation in the metadata, and the optimizer's state as
  * optimizer.<slot>.<name>.  Reading changes no weight unless all of it is good; a
  * NULL optimizer leaves its state alone, and notes say which of it the file has not. */
-real *net_parameter_values(const NetSession *session, const NetParameter *parameter);   /* NULL: a counter's */
-bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetNotes *notes, NetError *error);
+/* NULL: a counter's */
+real *net_parameter_values(const NetSession *session, const NetParameter *parameter);
+bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file,
+                      NetNotes *notes, NetError *error);
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
                        const char *const *metadata, NetError *error);
 bool net_gradients_write(const NetSession *session, const char *path, NetError *error);
 
 /* train/checkpoint.c: weights, optimizer state and progress in one file. */
 enum { NET_MOST_KEPT = 1000 };
-typedef struct NetProgress {    /* of a run */
-    int64_t epoch;              /* from 0: the one under way */
-    int64_t position;           /* images of it that are done */
-    int64_t step;               /* training steps done */
-    double loss_sum;            /* over those images */
+/* of a run */
+typedef struct NetProgress {
+    int64_t epoch;    /* from 0: the one under way */
+    int64_t position; /* images of it that are done */
+    int64_t step;     /* training steps done */
+    double loss_sum;  /* over those images */
     int64_t correct;
     bool shuffle;
     int64_t train_images;
-    int64_t best_epoch;         /* whose weights --save-best wrote, from 1; 0: none yet */
-    double best;                /* its accuracy, or its loss where there are no classes */
-    int kept_count;             /* the steps of the checkpoints that are kept beside the newest, ascending */
+    int64_t best_epoch; /* whose weights --save-best wrote, from 1; 0: none yet */
+    double best;        /* its accuracy, or its loss where there are no classes */
+    int kept_count; /* the steps of the checkpoints that are kept beside the newest, ascending */
     int64_t kept[NET_MOST_KEPT];
-    const NetIdentity *data;    /* of the images; NULL: not known */
+    const NetIdentity *data; /* of the images; NULL: not known */
 } NetProgress;
-bool net_checkpoint_write(const char *path, const NetSession *session, const NetOptimizer *optimizer,
-                          const NetSettings *settings, const NetProgress *progress, NetError *error);
+bool net_checkpoint_write(const char *path, const NetSession *session,
+                          const NetOptimizer *optimizer, const NetSettings *settings,
+                          const NetProgress *progress, NetError *error);
 /* Progress and settings from the metadata.  What was given on the command line
  * stays, and what the .net file says where it was edited since; notes say what
  * changed.  False: it is no checkpoint, or something changed that cannot. */
-bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetNotes *notes, NetError *error);
+bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings,
+                             NetProgress *progress, NetNotes *notes, NetError *error);
 /* Whether it is of this network, and of these data; checkpoints from before they
  * said so are taken, those without data with a note. */
-bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes, NetError *error);
-bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes, NetError *error);
+bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes,
+                            NetError *error);
+bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes,
+                         NetError *error);
 
 /* train/keep.c: the newest checkpoint has the name it was given, and earlier ones
  * that name and their step, "run.ckpt.500", beside it. */
 typedef struct NetKeep {
-    char *path;                 /* of the newest, without links */
-    int64_t most;               /* checkpoints of the run, with the newest; 0: no earlier ones are asked for */
-    int64_t holds;              /* the step of the checkpoint there; -1: none of this run */
+    char *path;    /* of the newest, without links */
+    int64_t most;  /* checkpoints of the run, with the newest; 0: no earlier ones are asked for */
+    int64_t holds; /* the step of the checkpoint there; -1: none of this run */
 } NetKeep;
 /* `from`: the checkpoint that is resumed, or NULL.  What that one kept is the
  * run's only when it lies where the run's checkpoints do. */
-bool net_keep_open(NetKeep *keep, const char *path, int64_t most, const char *from, NetProgress *progress, NetError *error);
+bool net_keep_open(NetKeep *keep, const char *path, int64_t most, const char *from,
+                   NetProgress *progress, NetError *error);
 void net_keep_close(NetKeep *keep);
 /* Before the next checkpoint is written: gives the one there its second name and
  * enters it in progress->kept.  False: it cannot be kept. */
@@ -485,18 +569,19 @@ bool net_is_kept_name(const char *path, const char *checkpoint);
 typedef struct NetEpoch {
     int64_t epoch;
     double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second;
-    bool judged, best;          /* held against the best before; better than it */
+    bool judged, best; /* held against the best before; better than it */
 } NetEpoch;
 typedef struct NetLog {
-    const char *path;           /* NULL: no log */
+    const char *path; /* NULL: no log */
     int descriptor;
-    bool torn;                  /* the last line is half there, and cannot be taken back */
-    int64_t lost;               /* lines that could not be written */
-    NetError reason;            /* of the last of them */
+    bool torn;       /* the last line is half there, and cannot be taken back */
+    int64_t lost;    /* lines that could not be written */
+    NetError reason; /* of the last of them */
 } NetLog;
 bool net_log_open(NetLog *log, const char *path, bool append, NetError *error);
 /* False: the line is lost, and none of it is in a file; the next may do better. */
-bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr, NetError *error);
+bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr,
+                  NetError *error);
 bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error);
 /* False with how many lines were lost, if any were. */
 bool net_log_close(NetLog *log, NetError *error);
@@ -511,25 +596,27 @@ bool net_log_cut(const char *path, const NetProgress *progress, NetError *error)
 /* train/meter.c: what a run shows of itself: a live line on a terminal, a plain
  * line now and then elsewhere. */
 typedef struct NetMeter {
-    FILE *live;                 /* NULL: not a terminal */
-    bool quiet, shown;          /* shown: a live line is on the screen */
-    double start, last;         /* seconds */
-    int64_t start_images;       /* done when the clock started */
-    int64_t epochs, images;     /* of the run; of an epoch */
+    FILE *live;             /* NULL: not a terminal */
+    bool quiet, shown;      /* shown: a live line is on the screen */
+    double start, last;     /* seconds */
+    int64_t start_images;   /* done when the clock started */
+    int64_t epochs, images; /* of the run; of an epoch */
 } NetMeter;
-double net_seconds(void);       /* a clock that never goes back */
+double net_seconds(void); /* a clock that never goes back */
 void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
-void net_meter_epoch(NetMeter *meter, int64_t done);    /* an epoch begins with `done` images behind it */
+/* an epoch begins with `done` images behind it */
+void net_meter_epoch(NetMeter *meter, int64_t done);
 void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy);
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
 /* Of a run that ends within an epoch, `done` images into it. */
-void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss, double accuracy);
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss,
+                       double accuracy);
 void net_meter_clear(NetMeter *meter);
 
 /* train/finite.c: where values that are no numbers came from.  False with a
  * sentence when a trained parameter is not finite. */
 bool net_check_weights(const NetSession *session, NetError *error);
-const char *net_strange_text(double value);     /* "nan", "inf" or "-inf", of one that is not finite */
+const char *net_strange_text(double value); /* "nan", "inf" or "-inf", of one that is not finite */
 /* After a training step whose loss is not finite: the parameter, or the first
  * layer's output, that is not, as the clause "the output of conv2 (…) is the
  * first that is not finite".  Takes the step's forward pass again. */
@@ -540,33 +627,35 @@ bool net_explain_test(NetSession *session, const NetImages *images, NetError *er
 
 /* train/lone.c: false with a sentence when the run comes to a batch of one image that
  * a layer normalises over it, one value for each channel. */
-bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress, int64_t epochs, int64_t max_steps,
-                       NetError *error);
+bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress,
+                       int64_t epochs, int64_t max_steps, NetError *error);
 
 /* train/loop.c */
 typedef struct NetRun {
-    const char *save, *best, *checkpoint, *gradients, *log;    /* paths, or NULL */
-    const char *resumed;        /* the checkpoint that the run goes on from; NULL: it begins */
+    const char *save, *best, *checkpoint, *gradients, *log; /* paths, or NULL */
+    const char *resumed; /* the checkpoint that the run goes on from; NULL: it begins */
     bool quiet;
-    int64_t max_steps;          /* -1: no limit */
-    double every_seconds;       /* between checkpoints; 0: none but after each epoch */
+    int64_t max_steps;    /* -1: no limit */
+    double every_seconds; /* between checkpoints; 0: none but after each epoch */
     double every_steps;
-    double keep;                /* checkpoints; 0: one, and nothing is removed */
-    void (*tell)(const NetError *error);        /* what went wrong and does not end the run */
+    double keep;                         /* checkpoints; 0: one, and nothing is removed */
+    void (*tell)(const NetError *error); /* what went wrong and does not end the run */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 /* Trains from *progress on until the epochs or the steps are done or a signal
  * asks the run to end, and saves.  What cannot be written is told at once, and
  * the run goes on: NET_FAILED, then, and *error is the last sentence of several. */
-NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
-                 NetProgress *progress, const NetRun *run, NetError *error);
+NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
+                 const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
 /* train/art.c: an image drawn in a terminal's characters. */
 void net_draw_image(FILE *out, const uint8_t *pixels, NetShape shape);
 
 /* train/measure.c: what a benchmark is made of. */
 enum { NET_REPEATS = 5 };
-typedef struct NetSpread { double median, least, most; } NetSpread;
+typedef struct NetSpread {
+    double median, least, most;
+} NetSpread;
 NetSpread net_spread(const double values[NET_REPEATS]);
 /* How images go through a session: with an optimizer they train it; with
  * logits, [batch][classes], the pixels of `batch` images are its input. */
@@ -580,17 +669,17 @@ typedef struct NetJob {
     float *logits;
 } NetJob;
 void net_job_run(const NetJob *job, int64_t steps);
-int64_t net_job_steps(const NetJob *job);       /* that take a fifth of a second; warms up */
-double net_thread_seconds(void);        /* what the calling thread has used of a processor */
+int64_t net_job_steps(const NetJob *job); /* that take a fifth of a second; warms up */
+double net_thread_seconds(void);          /* what the calling thread has used of a processor */
 /* Multiply-adds a second that the pool's threads reach together. */
 double net_measure_peak(const NetModel *model, NetPool *pool);
 
 /* train/profile.c: the time of each part of a program on one thread. */
 typedef struct NetProfile {
     const NetProgram *program;
-    int64_t steps, images;      /* in a repeat; in a step */
-    double peak, step;          /* multiply-adds a second; seconds per step */
-    double *seconds;            /* [part_count], per step */
+    int64_t steps, images; /* in a repeat; in a step */
+    double peak, step;     /* multiply-adds a second; seconds per step */
+    double *seconds;       /* [part_count], per step */
 } NetProfile;
 /* Medians over NET_REPEATS; job's session has one thread. */
 bool net_profile(NetProfile *profile, const NetJob *job, int64_t steps, NetError *error);
@@ -599,15 +688,22 @@ void net_profile_print(const NetProfile *profile, FILE *out);
 /* train/bench.c, train/gradcheck.c, train/info.c: one command each. */
 typedef struct NetBench {
     int threads;
-    int64_t steps;              /* in a repeat; 0: as many as take a fifth of a second */
-    const NetData *data;        /* NULL: images drawn for it */
-    const char *only;           /* "training", "one", "many" or "layers"; NULL: all of them */
+    int64_t steps;       /* in a repeat; 0: as many as take a fifth of a second */
+    const NetData *data; /* NULL: images drawn for it */
+    const char *only;    /* "training", "one", "many" or "layers"; NULL: all of them */
     bool json;
 } NetBench;
-bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options, FILE *out, NetError *error);
-typedef struct NetGradcheck { int threads; int64_t samples; bool random_init; const char *weights; } NetGradcheck;
+bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options,
+               FILE *out, NetError *error);
+typedef struct NetGradcheck {
+    int threads;
+    int64_t samples;
+    bool random_init;
+    const char *weights;
+} NetGradcheck;
 /* False with a sentence when a gradient is wrong or could not be checked. */
-bool net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options, FILE *out, NetError *error);
+bool net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options,
+                   FILE *out, NetError *error);
 void net_info(const NetModel *model, FILE *out);
 
 #endif

@@ -6,8 +6,10 @@
 #include <string.h>
 
 const CodeEntry codes[] = {
-#define DIAGNOSTIC(code, summary, explanation, wrong, right) {code, summary, explanation, wrong, right, false},
-#define WARNING(code, summary, explanation, wrong, right) {code, summary, explanation, wrong, right, true},
+#define DIAGNOSTIC(code, summary, explanation, wrong, right) \
+    {code, summary, explanation, wrong, right, false},
+#define WARNING(code, summary, explanation, wrong, right) \
+    {code, summary, explanation, wrong, right, true},
 #include "diag/diagnostics.def"
 #undef DIAGNOSTIC
 #undef WARNING

@@ -53,7 +53,8 @@ static bool is_expected(const FaultList *expected, const Fault *fault)
 {
     for (int i = 0; i < expected->count; i++) {
         const Fault *one = &expected->items[i];
-        if (strcmp(one->code, fault->code) == 0 && one->line == fault->line && one->column == fault->column)
+        if (strcmp(one->code, fault->code) == 0 && one->line == fault->line
+            && one->column == fault->column)
             return true;
     }
     return false;
@@ -313,7 +314,7 @@ static bool is_repeated(const Diagnostic *d, const Diagnostic *earlier)
 {
     Span at = d->marks.items[0].at;
     return strcmp(d->code, earlier->code) == 0 && same_span(at, earlier->marks.items[0].at)
-        && (at.source || d->message == earlier->message);
+           && (at.source || d->message == earlier->message);
 }
 
 /* Sorted, the repetitions left out.  Messages at one place stand together, so
@@ -388,7 +389,9 @@ static DiagnosticList within_limit(const DiagnosticList *all, int *unshown)
         if (!diag_options.max_errors || errors <= diag_options.max_errors)
             push(&shown, d);
     }
-    *unshown = diag_options.max_errors && errors > diag_options.max_errors ? errors - diag_options.max_errors : 0;
+    *unshown = diag_options.max_errors && errors > diag_options.max_errors
+                   ? errors - diag_options.max_errors
+                   : 0;
     return shown;
 }
 

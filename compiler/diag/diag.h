@@ -18,56 +18,58 @@ typedef struct CodeEntry {
 } CodeEntry;
 extern const CodeEntry codes[];
 extern const int code_count;
-int find_code(const char *code);                /* its index, or -1 */
+int find_code(const char *code); /* its index, or -1 */
 
-typedef struct Mark {           /* what is underlined, and the text beside it */
+/* what is underlined, and the text beside it */
+typedef struct Mark {
     Span at;
-    const char *text;           /* NULL: none */
+    const char *text; /* NULL: none */
     bool primary;
 } Mark;
 typedef LIST(Mark) MarkList;
 
-typedef struct Remark {         /* a line below the excerpt */
+/* a line below the excerpt */
+typedef struct Remark {
     enum { REMARK_NOTE, REMARK_HELP } kind;
     const char *text;
-    Span at;                    /* a note's place */
-    EditList edits;             /* that do what a help says; empty: it only says */
+    Span at;        /* a note's place */
+    EditList edits; /* that do what a help says; empty: it only says */
 } Remark;
 
 struct Diagnostic {
     Severity severity;
     const char *code;
     const char *message;
-    MarkList marks;             /* the primary one first */
+    MarkList marks; /* the primary one first */
     LIST(Remark) remarks;
-    int serial;                 /* the order of reporting, to break ties */
-    bool doubtful;              /* no help may be applied unasked */
-    bool dropped;               /* found to follow from another */
-    bool sized;                 /* a shape was `actual` and had to be `wanted` */
+    int serial;    /* the order of reporting, to break ties */
+    bool doubtful; /* no help may be applied unasked */
+    bool dropped;  /* found to follow from another */
+    bool sized;    /* a shape was `actual` and had to be `wanted` */
     Shape actual, wanted;
 };
 typedef LIST(Diagnostic *) DiagnosticList;
 
 struct DiagnosticLog {
-    DiagnosticList waiting;     /* since the last flush */
+    DiagnosticList waiting; /* since the last flush */
     int error_count, reported, flushed;
-    const FaultList *expected;  /* a trial's: any other error is a surprise; NULL: no trial */
+    const FaultList *expected; /* a trial's: any other error is a surprise; NULL: no trial */
     bool surprised;
 };
 
-DiagnosticList all_in_use(void);                /* of the log in use, as reported */
-DiagnosticList errors_in_use(void);             /* of the log in use, in source order, each once */
-void diag_drop(void);                           /* takes those out of the log in use that are dropped */
-int compare_spans(Span a, Span b);              /* by where they start */
+DiagnosticList all_in_use(void);    /* of the log in use, as reported */
+DiagnosticList errors_in_use(void); /* of the log in use, in source order, each once */
+void diag_drop(void);               /* takes those out of the log in use that are dropped */
+int compare_spans(Span a, Span b);  /* by where they start */
 /* An edit may be made unasked only when it is the only one offered. */
 const char *applicability(const Diagnostic *d, const Remark *remark);
 const char *severity_word(Severity severity);
 
 /* lines.c */
 typedef struct Glyph {
-    int bytes;                  /* in the source */
-    int columns;                /* on the terminal; 0 for a combining mark */
-    char escape[12];            /* what a terminal is given instead; empty: itself */
+    int bytes;       /* in the source */
+    int columns;     /* on the terminal; 0 for a combining mark */
+    char escape[12]; /* what a terminal is given instead; empty: itself */
 } Glyph;
 /* Whether a span begins and ends in its source, and in this order. */
 bool is_well_formed(Span at);
@@ -79,7 +81,7 @@ const char *visible(const char *chars);
  * mark, at whole characters. */
 typedef struct Window {
     const char *chars;
-    int from, to, length;       /* bytes; the line's whole length */
+    int from, to, length; /* bytes; the line's whole length */
 } Window;
 Window window_on(Span first);
 /* Adds the window's text (out NULL: nothing), tabs expanded and what a terminal should

@@ -10,14 +10,22 @@
 
 /* ---- colour */
 
-typedef enum Paint { PAINT_NONE, PAINT_BOLD, PAINT_ERROR, PAINT_WARNING, PAINT_GUTTER, PAINT_HELP } Paint;
+typedef enum Paint {
+    PAINT_NONE,
+    PAINT_BOLD,
+    PAINT_ERROR,
+    PAINT_WARNING,
+    PAINT_GUTTER,
+    PAINT_HELP
+} Paint;
 
 static bool want_colour(void)
 {
     const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
     if (diag_options.colour != COLOUR_AUTO)
         return diag_options.colour == COLOUR_ALWAYS;
-    return isatty(STDERR_FILENO) && !(refused && *refused) && !(terminal && strcmp(terminal, "dumb") == 0);
+    return isatty(STDERR_FILENO) && !(refused && *refused)
+           && !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
 static const char *paint(Paint paint)
@@ -25,12 +33,18 @@ static const char *paint(Paint paint)
     if (!want_colour())
         return "";
     switch (paint) {
-    case PAINT_NONE:    return "\033[0m";
-    case PAINT_BOLD:    return "\033[1m";
-    case PAINT_ERROR:   return "\033[1;31m";
-    case PAINT_WARNING: return "\033[1;33m";
-    case PAINT_GUTTER:  return "\033[1;34m";
-    case PAINT_HELP:    return "\033[1;36m";
+    case PAINT_NONE:
+        return "\033[0m";
+    case PAINT_BOLD:
+        return "\033[1m";
+    case PAINT_ERROR:
+        return "\033[1;31m";
+    case PAINT_WARNING:
+        return "\033[1;33m";
+    case PAINT_GUTTER:
+        return "\033[1;34m";
+    case PAINT_HELP:
+        return "\033[1;36m";
     }
     unreachable();
 }
@@ -166,8 +180,8 @@ static void add_remark(Text *out, int width, Remark remark)
 void add_human(Text *out, const Diagnostic *d)
 {
     int width = gutter_width(d);
-    text_add(out, "%s%s[%s]%s", paint(severity_paint(d->severity)), severity_word(d->severity), d->code,
-             paint(PAINT_NONE));
+    text_add(out, "%s%s[%s]%s", paint(severity_paint(d->severity)), severity_word(d->severity),
+             d->code, paint(PAINT_NONE));
     text_add(out, "%s: %s%s\n", paint(PAINT_BOLD), visible(d->message), paint(PAINT_NONE));
     for (int i = 0; i < d->marks.count; i++)
         if (first_in_its_file(d, i))
@@ -199,9 +213,11 @@ void add_summary(Text *out, const DiagnosticList *shown, int unshown)
         return;
     int errors = count[SEVERITY_ERROR] + unshown, warnings = count[SEVERITY_WARNING];
     Severity severity = errors ? SEVERITY_ERROR : SEVERITY_WARNING;
-    text_add(out, "%s%s%s: ", paint(severity_paint(severity)), severity_word(severity), paint(PAINT_NONE));
-    text_add(out, "%s%s%s in %s", errors ? counted(errors, "error") : "", errors && warnings ? " and " : "",
-             warnings ? counted(warnings, "warning") : "", several ? "several files" : visible(source->path));
+    text_add(out, "%s%s%s: ", paint(severity_paint(severity)), severity_word(severity),
+             paint(PAINT_NONE));
+    text_add(out, "%s%s%s in %s", errors ? counted(errors, "error") : "",
+             errors && warnings ? " and " : "", warnings ? counted(warnings, "warning") : "",
+             several ? "several files" : visible(source->path));
     if (unshown)
         text_add(out, " (only the first %d shown)", count[SEVERITY_ERROR]);
     text_add(out, "\n");
@@ -212,10 +228,9 @@ void add_summary(Text *out, const DiagnosticList *shown, int unshown)
 void add_short(Text *out, const Diagnostic *d)
 {
     Span at = d->marks.items[0].at;
-    text_add(out, "%s: %s[%s]: %s\n", at.source ? place_text(at) : "netc", severity_word(d->severity), d->code,
-             visible(d->message));
+    text_add(out, "%s: %s[%s]: %s\n", at.source ? place_text(at) : "netc",
+             severity_word(d->severity), d->code, visible(d->message));
 }
-
 
 /* ---- sentences, for those who have the screen read to them */
 
@@ -240,11 +255,27 @@ static const char *speak_shape(Text *out, const char *at)
 }
 
 /* What is read aloud as a word, or not at all. */
-static const struct { const char *sign, *spoken; } signs[] = {
-    {" -> ", " to "}, {" * ", " times "}, {" + ", " plus "}, {" - ", " minus "}, {" = ", " is "}, {" / ", " divided by "},
-    {"`{`", "an opening brace"}, {"`}`", "a closing brace"}, {"`(`", "an opening parenthesis"},
-    {"`)`", "a closing parenthesis"}, {"`[`", "an opening bracket"}, {"`]`", "a closing bracket"}, {"`,`", "a comma"},
-    {"-> ", "shape "}, {"//", " divided by "}, {"^", " to the power "}, {"`", ""}, {"…", "and so on"},
+static const struct {
+    const char *sign, *spoken;
+} signs[] = {
+    {" -> ", " to "},
+    {" * ", " times "},
+    {" + ", " plus "},
+    {" - ", " minus "},
+    {" = ", " is "},
+    {" / ", " divided by "},
+    {"`{`", "an opening brace"},
+    {"`}`", "a closing brace"},
+    {"`(`", "an opening parenthesis"},
+    {"`)`", "a closing parenthesis"},
+    {"`[`", "an opening bracket"},
+    {"`]`", "a closing bracket"},
+    {"`,`", "a comma"},
+    {"-> ", "shape "},
+    {"//", " divided by "},
+    {"^", " to the power "},
+    {"`", ""},
+    {"…", "and so on"},
 };
 
 static const char *spoken(const char *chars)
@@ -270,7 +301,9 @@ static const char *spoken(const char *chars)
 static const char *spoken_place(Span at, const Source *known)
 {
     const char *file = at.source != known ? format(" of %s", visible(at.source->path)) : "";
-    const char *to = at.end_line == at.line && at.end_column > at.column + 1 ? format(" to %d", at.end_column - 1) : "";
+    const char *to = at.end_line == at.line && at.end_column > at.column + 1
+                         ? format(" to %d", at.end_column - 1)
+                         : "";
     return format("line %d%s, column%s %d%s", at.line, file, *to ? "s" : "", at.column, to);
 }
 
@@ -279,7 +312,9 @@ static const char *marked_text(Span at)
     Window window = window_on(at);
     int end = at.end_line == at.line ? at.end_column - 1 : window.length;
     end = end < window.length ? end : window.length;
-    return at.column - 1 < end ? visible(intern_range(window.chars + at.column - 1, (size_t)(end - at.column + 1))) : "";
+    return at.column - 1 < end
+               ? visible(intern_range(window.chars + at.column - 1, (size_t)(end - at.column + 1)))
+               : "";
 }
 
 static void add_spoken_mark(Text *out, const Mark *mark, const Source *known)
@@ -289,7 +324,8 @@ static void add_spoken_mark(Text *out, const Mark *mark, const Source *known)
     if (mark->primary)
         text_add(out, "There: %s.\n", spoken(mark->text));
     else
-        text_add(out, "See %s, %s: %s.\n", spoken_place(mark->at, known), marked_text(mark->at), spoken(mark->text));
+        text_add(out, "See %s, %s: %s.\n", spoken_place(mark->at, known), marked_text(mark->at),
+                 spoken(mark->text));
 }
 
 void add_narrated(Text *out, const Diagnostic *d)
@@ -297,14 +333,17 @@ void add_narrated(Text *out, const Diagnostic *d)
     const Source *source = d->marks.items[0].at.source;
     text_add(out, "%s, %s", d->severity == SEVERITY_ERROR ? "Error" : "Warning", d->code);
     if (source)
-        text_add(out, ", in %s, %s", visible(source->path), spoken_place(d->marks.items[0].at, source));
+        text_add(out, ", in %s, %s", visible(source->path),
+                 spoken_place(d->marks.items[0].at, source));
     text_add(out, ": %s.\n", spoken(d->message));
     for (int i = 0; i < d->marks.count; i++)
         add_spoken_mark(out, &d->marks.items[i], source);
     for (int i = 0; i < d->remarks.count; i++) {
         const Remark *remark = &d->remarks.items[i];
-        text_add(out, "%s: %s", remark->kind == REMARK_NOTE ? "Note" : "Help", spoken(remark->text));
-        text_add(out, "%s.\n", remark->at.source ? format(", at %s", spoken_place(remark->at, source)) : "");
+        text_add(out, "%s: %s", remark->kind == REMARK_NOTE ? "Note" : "Help",
+                 spoken(remark->text));
+        text_add(out, "%s.\n",
+                 remark->at.source ? format(", at %s", spoken_place(remark->at, source)) : "");
     }
     text_add(out, "\n");
 }

@@ -44,8 +44,8 @@ bool is_well_formed(Span at)
         return false;
     if (at.column < 1 || at.end_column < 1 || at.column > line_end(at.source, at.line))
         return false;
-    return at.end_column <= line_end(at.source, at.end_line) &&
-           (at.line < at.end_line || at.column <= at.end_column);
+    return at.end_column <= line_end(at.source, at.end_line)
+           && (at.line < at.end_line || at.column <= at.end_column);
 }
 
 /* The columns of a character that is shown as it is, -1 where it has none.  The C
@@ -59,7 +59,8 @@ static int columns_of(const char *chars, int bytes)
     locale_t users = utf8 ? uselocale(utf8) : (locale_t)0;
     mbstate_t state = {0};
     wchar_t wide = 0;
-    int columns = mbrtowc(&wide, chars, (size_t)bytes, &state) == (size_t)bytes ? wcwidth(wide) : -1;
+    int columns =
+        mbrtowc(&wide, chars, (size_t)bytes, &state) == (size_t)bytes ? wcwidth(wide) : -1;
     if (users)
         uselocale(users);
     return columns;
@@ -73,7 +74,7 @@ Glyph next_glyph(const char *chars, int length)
     if (*read.escape)
         memcpy(glyph.escape, read.escape, sizeof glyph.escape);
     else if (columns < 0)
-        memcpy(glyph.escape, "\xEF\xBF\xBD", 4);       /* of no width that is known */
+        memcpy(glyph.escape, "\xEF\xBF\xBD", 4); /* of no width that is known */
     glyph.columns = columns >= 0 ? columns : *read.escape ? (int)strlen(read.escape) : 1;
     return glyph;
 }
@@ -81,7 +82,7 @@ Glyph next_glyph(const char *chars, int length)
 const char *visible(const char *chars)
 {
     Text text = {0};
-    for (size_t left = strlen(chars); left > 0; ) {
+    for (size_t left = strlen(chars); left > 0;) {
         NetGlyph glyph = net_glyph(chars, left);
         size_t length;
         const char *shown = net_glyph_shown(&glyph, chars, &length);
@@ -124,7 +125,7 @@ int add_columns(Text *out, Window window, int stop)
             text_add(out, "…");
         column = 1;
     }
-    for (int at = window.from; at < window.to && at < stop; ) {
+    for (int at = window.from; at < window.to && at < stop;) {
         const char *chars = window.chars + at;
         Glyph glyph = next_glyph(chars, window.to - at);
         int columns = *chars == '\t' ? TAB_WIDTH - column % TAB_WIDTH : glyph.columns;

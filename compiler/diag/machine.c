@@ -13,9 +13,10 @@
 static const char *valid_utf8(const char *chars)
 {
     Text text = {0};
-    for (size_t left = strlen(chars); left > 0; ) {
+    for (size_t left = strlen(chars); left > 0;) {
         NetGlyph glyph = net_glyph(chars, left);
-        text_add_range(&text, glyph.valid ? chars : "\xEF\xBF\xBD", glyph.valid ? (size_t)glyph.bytes : 3);
+        text_add_range(&text, glyph.valid ? chars : "\xEF\xBF\xBD",
+                       glyph.valid ? (size_t)glyph.bytes : 3);
         chars += glyph.bytes;
         left -= (size_t)glyph.bytes;
     }
@@ -114,7 +115,8 @@ static void sarif_region(cJSON *object, const char *key, Span at)
     cJSON_AddNumberToObject(region, "startLine", at.line);
     cJSON_AddNumberToObject(region, "startColumn", character_column(at.source, at.line, at.column));
     cJSON_AddNumberToObject(region, "endLine", at.end_line);
-    cJSON_AddNumberToObject(region, "endColumn", character_column(at.source, at.end_line, at.end_column));
+    cJSON_AddNumberToObject(region, "endColumn",
+                            character_column(at.source, at.end_line, at.end_column));
 }
 
 /* A path as a URI reference: everything unusual percent-encoded. */
@@ -180,7 +182,8 @@ static void sarif_result(cJSON *results, const Diagnostic *d, int rule)
     cJSON_AddNumberToObject(result, "ruleIndex", rule);
     add_string(result, "level", severity_word(d->severity));
     sarif_text(result, "message", sarif_message(d));
-    sarif_location(cJSON_AddArrayToObject(result, "locations"), d->marks.items[0].at, d->marks.items[0].text);
+    sarif_location(cJSON_AddArrayToObject(result, "locations"), d->marks.items[0].at,
+                   d->marks.items[0].text);
     cJSON *related = cJSON_AddArrayToObject(result, "relatedLocations");
     for (int i = 1; i < d->marks.count; i++)
         sarif_location(related, d->marks.items[i].at, d->marks.items[i].text);
@@ -232,4 +235,3 @@ struct cJSON *sarif_document(const DiagnosticList *shown)
         sarif_result(results, shown->items[i], rules[find_code(shown->items[i]->code)]);
     return document;
 }
-

@@ -19,7 +19,8 @@ static void annotate_body(Rows *rows, const Program *program, ShapeNotes *notes)
                 if (statement->parts.items[p].body && statement->parts.items[p].body->broken)
                     annotate_body(statement->parts.items[p].body, program, notes);
         }
-        Statement *last = row->statements.count ? row->statements.items[row->statements.count - 1] : NULL;
+        Statement *last =
+            row->statements.count ? row->statements.items[row->statements.count - 1] : NULL;
         if (!last || last->shape < last->parts.count)
             continue;
         Span place = last->parts.items[0].word->span;

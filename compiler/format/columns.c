@@ -13,8 +13,9 @@
 
 static bool ends_value(int kind)
 {
-    return kind == NAME || kind == PATH || kind == INT || kind == FLOAT || kind == TRUE || kind == FALSE || kind == ANY
-        || kind == RPAREN || kind == RBRACKET || kind == TEXT_END;
+    return kind == NAME || kind == PATH || kind == INT || kind == FLOAT || kind == TRUE
+           || kind == FALSE || kind == ANY || kind == RPAREN || kind == RBRACKET
+           || kind == TEXT_END;
 }
 
 static bool is_word(int kind)
@@ -65,7 +66,8 @@ bool is_spaced(const Statement *statement, int at)
     int before = kind_at(statement, at - 1), kind = kind_at(statement, at);
     if (place.text && !(place.value && (is_word(kind) || is_word(before) || before == COMMA)))
         return false;
-    if (before == LPAREN || before == LBRACKET || kind == RPAREN || kind == RBRACKET || kind == COMMA || place.negates)
+    if (before == LPAREN || before == LBRACKET || kind == RPAREN || kind == RBRACKET
+        || kind == COMMA || place.negates)
         return false;
     if (kind == LPAREN || kind == LBRACKET)
         if (is_applied(statement, at - 1, place.depth, kind == LBRACKET))
@@ -93,7 +95,8 @@ void add_flat(const Statement *statement, int from, int to, Text *out)
         if (part->body)
             add_body(part->body, out);
         else
-            text_add_range(out, part->word->chars, (size_t)(part->word->span.end_column - part->word->span.column));
+            text_add_range(out, part->word->chars,
+                           (size_t)(part->word->span.end_column - part->word->span.column));
     }
 }
 
@@ -193,11 +196,11 @@ static void align_parts(const Rows *rows, int from, int to, int first)
 {
     int widest = 0, width;
     for (int i = from; i < to; i++)
-        if (aligned_part(rows, i, first, &width) && width <= MOST_HEAD)
+        if (aligned_part(rows, i, first, &width) && width <= MAX_HEAD)
             widest = larger(widest, width);
     for (int i = from; i < to; i++) {
         int part = aligned_part(rows, i, first, &width);
-        if (part && width <= MOST_HEAD)
+        if (part && width <= MAX_HEAD)
             rows->rows.items[i].statements.items[0]->parts.items[part].pad = widest - width;
     }
 }
@@ -207,7 +210,8 @@ static void align_parts(const Rows *rows, int from, int to, int first)
 static int numbers_in(const Statement *statement)
 {
     int count = 0, at = 2;
-    if (!statement || statement->parts.count < 4 || kind_at(statement, 0) != NAME || kind_at(statement, 1) != LPAREN)
+    if (!statement || statement->parts.count < 4 || kind_at(statement, 0) != NAME
+        || kind_at(statement, 1) != LPAREN)
         return 0;
     for (; at + 1 < statement->parts.count && kind_at(statement, at) == INT; at += 2, count++)
         if (kind_at(statement, at + 1) == RPAREN)
@@ -220,7 +224,8 @@ static int numbers_in(const Statement *statement)
 static bool same_table(const Statement *a, const Statement *b)
 {
     int numbers = numbers_in(a);
-    return numbers && numbers == numbers_in(b) && a->parts.items[0].word->word == b->parts.items[0].word->word;
+    return numbers && numbers == numbers_in(b)
+           && a->parts.items[0].word->word == b->parts.items[0].word->word;
 }
 
 /* The rows of the paragraph that are of one table with `first`. */
@@ -275,7 +280,9 @@ int width_of(const char *text)
     return width;
 }
 
-typedef struct Cells { const char *head, *as, *rest, *shape, *remark; } Cells;
+typedef struct Cells {
+    const char *head, *as, *rest, *shape, *remark;
+} Cells;
 
 static Cells cells_of(const Row *row)
 {
@@ -288,8 +295,8 @@ static Cells cells_of(const Row *row)
     if (!alone)
         text_add(as.length ? &as : &head, "%s", separator_after(first));
     add_statements(row, 1, row->statements.count, &rest);
-    return (Cells){text_chars(&head), as.length ? text_chars(&as) : NULL, alone ? NULL : text_chars(&rest),
-                   shape_cell(row), remark_text(row)};
+    return (Cells){text_chars(&head), as.length ? text_chars(&as) : NULL,
+                   alone ? NULL : text_chars(&rest), shape_cell(row), remark_text(row)};
 }
 
 /* Appends a cell, at `column` when the line is not beyond it. */
@@ -334,16 +341,17 @@ void set_columns(const Rows *rows, int from, int to, Lines *lines)
         cells[i - from] = cells_of(&rows->rows.items[i]);
         push(lines, cells[i - from].head);
     }
-    int count = lines->count, column = widest_line(lines, cells, offsetof(Cells, as), MOST_HEAD);
+    int count = lines->count, column = widest_line(lines, cells, offsetof(Cells, as), MAX_HEAD);
     for (int i = 0; i < count; i++)
-        add_cell(&lines->items[i], width_of(lines->items[i]) <= MOST_HEAD ? column : 0, 1, cells[i].as);
-    column = widest_line(lines, cells, offsetof(Cells, rest), MOST_LEFT);
+        add_cell(&lines->items[i], width_of(lines->items[i]) <= MAX_HEAD ? column : 0, 1,
+                 cells[i].as);
+    column = widest_line(lines, cells, offsetof(Cells, rest), MAX_LEFT);
     for (int i = 0; i < count; i++)
         add_cell(&lines->items[i], column, 2, cells[i].rest);
-    column = widest_of_all(lines, MOST_LEFT);
+    column = widest_of_all(lines, MAX_LEFT);
     for (int i = 0; i < count; i++)
         add_cell(&lines->items[i], column, 1, cells[i].shape);
-    column = widest_line(lines, cells, offsetof(Cells, remark), MOST_COLUMNS);
+    column = widest_line(lines, cells, offsetof(Cells, remark), MAX_COLUMNS);
     for (int i = 0; i < count; i++)
         add_cell(&lines->items[i], column, 2, cells[i].remark);
 }

@@ -9,12 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONTEXT = 3, MOST_CELLS = 1 << 24 };
+enum { CONTEXT = 3, MAX_CELLS = 1 << 24 };
 
-typedef struct Line { const char *chars; int length; } Line;
+typedef struct Line {
+    const char *chars;
+    int length;
+} Line;
 typedef LIST(Line) LineList;
 
-typedef struct Change { char sign; Line line; } Change;         /* ' ', '-' or '+' */
+typedef struct Change {
+    char sign;
+    Line line;
+} Change; /* ' ', '-' or '+' */
 typedef LIST(Change) ChangeList;
 
 static LineList lines_of(const char *text)
@@ -37,13 +43,15 @@ static bool same_line(Line a, Line b)
 static int *common_lengths(const Line *a, int rows, const Line *b, int columns)
 {
     Int cells;
-    if (__builtin_mul_overflow((Int)rows + 1, (Int)columns + 1, &cells) || cells > MOST_CELLS)
+    if (__builtin_mul_overflow((Int)rows + 1, (Int)columns + 1, &cells) || cells > MAX_CELLS)
         return NULL;
     int *common = NEW_ARRAY(int, (size_t)cells), width = columns + 1;
     for (int i = rows - 1; i >= 0; i--)
         for (int k = columns - 1; k >= 0; k--) {
             int down = common[(i + 1) * width + k], right = common[i * width + k + 1];
-            common[i * width + k] = same_line(a[i], b[k]) ? common[(i + 1) * width + k + 1] + 1 : down > right ? down : right;
+            common[i * width + k] = same_line(a[i], b[k]) ? common[(i + 1) * width + k + 1] + 1
+                                    : down > right        ? down
+                                                          : right;
         }
     return common;
 }
@@ -57,7 +65,8 @@ static void add_middle(const Line *a, int rows, const Line *b, int columns, Chan
         if (both && same_line(a[i], b[k])) {
             push(changes, ((Change){' ', a[i++]}));
             k++;
-        } else if (i < rows && (!both || common[(i + 1) * width + k] >= common[i * width + k + 1])) {
+        } else if (i < rows
+                   && (!both || common[(i + 1) * width + k] >= common[i * width + k + 1])) {
             push(changes, ((Change){'-', a[i++]}));
         } else {
             push(changes, ((Change){'+', b[k++]}));
@@ -71,9 +80,11 @@ static ChangeList changes_between(const LineList *a, const LineList *b)
     int shorter = a->count < b->count ? a->count : b->count, head = 0, tail = 0;
     while (head < shorter && same_line(a->items[head], b->items[head]))
         push(&changes, ((Change){' ', a->items[head++]}));
-    while (tail < shorter - head && same_line(a->items[a->count - 1 - tail], b->items[b->count - 1 - tail]))
+    while (tail < shorter - head
+           && same_line(a->items[a->count - 1 - tail], b->items[b->count - 1 - tail]))
         tail++;
-    add_middle(a->items + head, a->count - head - tail, b->items + head, b->count - head - tail, &changes);
+    add_middle(a->items + head, a->count - head - tail, b->items + head, b->count - head - tail,
+               &changes);
     for (int i = a->count - tail; i < a->count; i++)
         push(&changes, ((Change){' ', a->items[i]}));
     return changes;
@@ -102,7 +113,7 @@ static int count_lines(const ChangeList *changes, int from, int to, char but)
 static void add_line(Text *out, Line line)
 {
     bool read = isatty(STDOUT_FILENO);
-    for (int at = 0; at < line.length; ) {
+    for (int at = 0; at < line.length;) {
         NetGlyph glyph = net_glyph(line.chars + at, (size_t)(line.length - at));
         if (read && *glyph.escape && line.chars[at] != '\t')
             text_add(out, "%s", glyph.escape);
@@ -115,8 +126,10 @@ static void add_line(Text *out, Line line)
 static void add_hunk(const ChangeList *changes, int from, int to, Text *out)
 {
     int old = count_lines(changes, 0, from, '+'), new = count_lines(changes, 0, from, '-');
-    int old_count = count_lines(changes, from, to, '+'), new_count = count_lines(changes, from, to, '-');
-    text_add(out, "@@ -%d,%d +%d,%d @@\n", old + (old_count > 0), old_count, new + (new_count > 0), new_count);
+    int old_count = count_lines(changes, from, to, '+'),
+        new_count = count_lines(changes, from, to, '-');
+    text_add(out, "@@ -%d,%d +%d,%d @@\n", old + (old_count > 0), old_count, new + (new_count > 0),
+             new_count);
     for (int i = from; i < to; i++) {
         text_add(out, "%c", changes->items[i].sign);
         add_line(out, changes->items[i].line);

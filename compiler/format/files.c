@@ -20,7 +20,8 @@ static FormatMode mode_of(const Options *options)
     return options->annotate ? FORMAT_ANNOTATE : options->strip ? FORMAT_STRIP : FORMAT_PLAIN;
 }
 
-static void show_changes(const Options *options, const char *path, const char *before, const Text *after)
+static void show_changes(const Options *options, const char *path, const char *before,
+                         const Text *after)
 {
     if (options->diff) {
         Text diff = {0};

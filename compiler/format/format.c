@@ -11,7 +11,8 @@
 
 /* ---- that nothing was lost */
 
-static void scan(const char *path, const char *chars, size_t length, TokenList *words, TokenList *comments)
+static void scan(const char *path, const char *chars, size_t length, TokenList *words,
+                 TokenList *comments)
 {
     TokenList all = {0};
     require(scan_source(new_source(path, chars, length), &all, comments));
@@ -24,7 +25,7 @@ static bool same_word(const Token *a, const Token *b)
 {
     int length = a->span.end_column - a->span.column;
     return a->kind == b->kind && length == b->span.end_column - b->span.column
-        && (a->kind == END || !strncmp(a->chars, b->chars, (size_t)length));
+           && (a->kind == END || !strncmp(a->chars, b->chars, (size_t)length));
 }
 
 static void require_same(const char *path, const char *before, size_t length, const Text *after)
@@ -88,7 +89,8 @@ static bool lay_out_annotated(const char *path, const char *chars, size_t length
     if (!program || diag_error_count())
         return false;
     if (trace.partial) {
-        diag(SEVERITY_ERROR, "too-large", program->network->name_span, "the network expands to too many statements to annotate");
+        diag(SEVERITY_ERROR, "too-large", program->network->name_span,
+             "the network expands to too many statements to annotate");
         return false;
     }
     Rows *rows = read_rows(program->source);
@@ -97,12 +99,16 @@ static bool lay_out_annotated(const char *path, const char *chars, size_t length
     return out->length > MAX_FILE_BYTES || reads_back(path, out);
 }
 
-static bool lay_out_as(FormatMode mode, const char *path, const char *chars, size_t length, Text *out)
+static bool lay_out_as(FormatMode mode, const char *path, const char *chars, size_t length,
+                       Text *out)
 {
     switch (mode) {
-    case FORMAT_PLAIN:    return lay_out(path, chars, length, out);
-    case FORMAT_ANNOTATE: return lay_out_annotated(path, chars, length, out);
-    case FORMAT_STRIP:    return lay_out_stripped(path, chars, length, out);
+    case FORMAT_PLAIN:
+        return lay_out(path, chars, length, out);
+    case FORMAT_ANNOTATE:
+        return lay_out_annotated(path, chars, length, out);
+    case FORMAT_STRIP:
+        return lay_out_stripped(path, chars, length, out);
     }
     unreachable();
 }
@@ -113,7 +119,8 @@ bool format_text(const char *path, const char *chars, size_t length, FormatMode 
     DiagnosticLog *own = new_diagnostic_log(), *before = diag_to(own);
     bool good = lay_out_as(mode, path, chars, length, out);
     if (good && out->length > MAX_FILE_BYTES && length <= MAX_FILE_BYTES) {
-        diag(SEVERITY_ERROR, "too-large", (Span){0}, "%s would be larger than %d MiB, laid out", path, MAX_FILE_BYTES >> 20);
+        diag(SEVERITY_ERROR, "too-large", (Span){0}, "%s would be larger than %d MiB, laid out",
+             path, MAX_FILE_BYTES >> 20);
         good = false;
     }
     diag_to(before);

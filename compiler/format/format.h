@@ -23,78 +23,83 @@
 
 enum {
     INDENT = 4,
-    CONTINUED = 8,              /* a statement's further lines */
-    MOST_COLUMNS = 120,         /* of a line, its comment not counted */
-    MOST_HEAD = 40,             /* a longer call stands out of the column of names */
-    MOST_LEFT = 90              /* a longer line stands out of the column of shapes */
+    CONTINUED = 8,     /* a statement's further lines */
+    MAX_COLUMNS = 120, /* of a line, its comment not counted */
+    MAX_HEAD = 40,     /* a longer call stands out of the column of names */
+    MAX_LEFT = 90      /* a longer line stands out of the column of shapes */
 };
 
-typedef struct Remark {         /* a comment; chars NULL: none */
-    const char *chars;          /* "# as canonically written" */
+/* a comment; chars NULL: none */
+typedef struct Remark {
+    const char *chars; /* "# as canonically written" */
     bool own_line;
-    bool blank;                 /* an empty line before it */
+    bool blank; /* an empty line before it */
 } Remark;
 
 typedef struct Rows Rows;
 
-typedef struct Place {          /* of a word in its statement */
-    bool known;                 /* computed, that is */
-    int depth;                  /* of ( and [ */
-    bool text, value;           /* within quotes; within the braces of a text */
-    bool negates;               /* the word before is a sign, not a difference */
+/* of a word in its statement */
+typedef struct Place {
+    bool known;       /* computed, that is */
+    int depth;        /* of ( and [ */
+    bool text, value; /* within quotes; within the braces of a text */
+    bool negates;     /* the word before is a sign, not a difference */
 } Place;
 
-typedef struct Part {           /* a word, or a body in braces */
+/* a word, or a body in braces */
+typedef struct Part {
     const Token *word;
     Rows *body;
-    int pad;                    /* further spaces before it */
+    int pad; /* further spaces before it */
     Place place;
-    LIST(Remark) remarks;       /* before it, within the statement */
+    LIST(Remark) remarks; /* before it, within the statement */
 } Part;
 
-typedef struct Statement {      /* or a section's heading and body, or a setting */
+/* or a section's heading and body, or a setting */
+typedef struct Statement {
     LIST(Part) parts;
-    int as, shape;              /* the parts that begin `as name` and `-> […]`; else the count */
+    int as, shape; /* the parts that begin `as name` and `-> […]`; else the count */
     bool setting;
-    bool tall;                  /* takes several lines */
-    const char *inferred;       /* "-> [10, 24, 24]" to be added; NULL: nothing */
+    bool tall;            /* takes several lines */
+    const char *inferred; /* "-> [10, 24, 24]" to be added; NULL: nothing */
 } Statement;
 
-typedef struct Row {            /* a line of the author's: statements, or a comment alone */
+/* a line of the author's: statements, or a comment alone */
+typedef struct Row {
     LIST(Statement *) statements;
     Remark remark;
-    bool blank;                 /* an empty line before it */
-    bool marked;                /* its last shape is --annotate's */
+    bool blank;  /* an empty line before it */
+    bool marked; /* its last shape is --annotate's */
 } Row;
 
 struct Rows {
     LIST(Row) rows;
-    Remark opening;             /* beside the { */
-    bool broken;                /* the author began a new line in it */
+    Remark opening; /* beside the { */
+    bool broken;    /* the author began a new line in it */
 };
 
 /* rows.c.  NULL: the file has errors (reported). */
 Rows *read_rows(const Source *source);
-bool is_bodied(const Statement *statement);     /* has a { } with something in it */
+bool is_bodied(const Statement *statement); /* has a { } with something in it */
 
 /* columns.c */
-int width_of(const char *text);                 /* in columns */
+int width_of(const char *text); /* in columns */
 /* The statement's parts [from, to) on one line. */
 void add_flat(const Statement *statement, int from, int to, Text *out);
 /* Whether a space stands before parts[at], of a line that begins at `from`. */
 bool is_spaced(const Statement *statement, int at);
-const char *flat_row(const Row *row);           /* all of it on one line, but for the remark */
-int row_width(const Row *row);                  /* of that, a marked shape not counted */
+const char *flat_row(const Row *row); /* all of it on one line, but for the remark */
+int row_width(const Row *row);        /* of that, a marked shape not counted */
 /* Rows [from, to) of one paragraph, each one line: to `lines`, one each. */
 typedef LIST(const char *) Lines;
 void set_columns(const Rows *rows, int from, int to, Lines *lines);
-const char *remark_text(const Row *row);        /* "#= what it says", or NULL */
+const char *remark_text(const Row *row); /* "#= what it says", or NULL */
 
 /* print.c */
 void print_rows(Rows *rows, Text *out);
 
 /* annotate.c: gives every row that asserts no shape the one that was inferred. */
 void annotate_rows(Rows *rows, const Program *program, ShapeNotes *notes);
-void strip_rows(Rows *rows);                    /* takes the marked ones away */
+void strip_rows(Rows *rows); /* takes the marked ones away */
 
 #endif

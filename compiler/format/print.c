@@ -42,7 +42,8 @@ static void settle_statement(Statement *statement, int indent)
         if (!part->body)
             continue;
         settle_rows(part->body, indent + INDENT);
-        statement->tall |= has_remarks(part->body) || has_tall(part->body) || (part->body->broken && part->body->rows.count);
+        statement->tall |= has_remarks(part->body) || has_tall(part->body)
+                           || (part->body->broken && part->body->rows.count);
     }
 }
 
@@ -53,11 +54,13 @@ static void split_row(Rows *rows, int at)
     int more = row.statements.count - 1;
     for (int i = 0; i < more; i++)
         push(&rows->rows, (Row){0});
-    memmove(&rows->rows.items[at + more], &rows->rows.items[at], (size_t)(rows->rows.count - more - at) * sizeof(Row));
+    memmove(&rows->rows.items[at + more], &rows->rows.items[at],
+            (size_t)(rows->rows.count - more - at) * sizeof(Row));
     for (int i = 0; i <= more; i++) {
         Row single = {.blank = i == 0 && row.blank};
         if (i == more)
-            single = (Row){.blank = more == 0 && row.blank, .remark = row.remark, .marked = row.marked};
+            single =
+                (Row){.blank = more == 0 && row.blank, .remark = row.remark, .marked = row.marked};
         push(&single.statements, row.statements.items[i]);
         rows->rows.items[at + i] = single;
     }
@@ -77,11 +80,12 @@ static void settle_rows(Rows *rows, int indent)
         Row *row = &rows->rows.items[i];
         for (int k = 0; k < row->statements.count; k++)
             settle_statement(row->statements.items[k], indent);
-        bool fits = !row->statements.count || (!is_tall(row) && indent + row_width(row) <= MOST_COLUMNS);
+        bool fits =
+            !row->statements.count || (!is_tall(row) && indent + row_width(row) <= MAX_COLUMNS);
         if (!fits && row->statements.count > 1) {
             split_row(rows, i);
             row = &rows->rows.items[i];
-            fits = !is_tall(row) && indent + row_width(row) <= MOST_COLUMNS;
+            fits = !is_tall(row) && indent + row_width(row) <= MAX_COLUMNS;
         }
         if (!fits)
             row->statements.items[0]->tall = true;
@@ -150,7 +154,7 @@ static void print_gap(const Statement *statement, int at, int indent, Text *out)
     else if (after_body && part->word->kind == SHORTCUT)
         new_line(indent, out);
     else if (at && statement->parts.items[at - 1].word->kind == COMMA
-             && column_of(out) + 1 + width_to_break(statement, at) > MOST_COLUMNS)
+             && column_of(out) + 1 + width_to_break(statement, at) > MAX_COLUMNS)
         new_line(indent + CONTINUED, out);
     else if (at)
         text_add(out, "%*s", is_spaced(statement, at) + part->pad, "");
@@ -246,11 +250,11 @@ static void space_sections(Rows *rows)
 void print_rows(Rows *rows, Text *out)
 {
     settle_rows(rows, 0);
-    for (int i = 0; i < rows->rows.count; i++)      /* sections never share a line */
+    for (int i = 0; i < rows->rows.count; i++) /* sections never share a line */
         if (rows->rows.items[i].statements.count > 1)
             split_row(rows, i);
     space_sections(rows);
-    if (rows->opening.chars)    /* a comment beside an empty statement that begins the file */
+    if (rows->opening.chars) /* a comment beside an empty statement that begins the file */
         text_add(out, "%s", rows->opening.chars);
     print_paragraphs(rows, 0, out);
     if (out->length)

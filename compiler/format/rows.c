@@ -12,10 +12,10 @@
 #include <string.h>
 
 typedef struct Reader {
-    LIST(const Token *) words;  /* with a SEP after every statement */
+    LIST(const Token *) words; /* with a SEP after every statement */
     TokenList comments;
-    int at, comment;            /* the next of each */
-    int line;                   /* where the last of either ended */
+    int at, comment; /* the next of each */
+    int line;        /* where the last of either ended */
 } Reader;
 
 static const Token *peek(const Reader *reader)
@@ -56,7 +56,8 @@ static Remark take_remark(Reader *reader, const Token *word)
     const Token *comment = &reader->comments.items[reader->comment];
     if (word->kind != END && !is_before(comment->span, word->span))
         return (Remark){0};
-    Remark remark = {canonical(comment), comment->first_on_line, comment->span.line > reader->line + 1};
+    Remark remark = {canonical(comment), comment->first_on_line,
+                     comment->span.line > reader->line + 1};
     reader->line = comment->span.line;
     reader->comment++;
     return remark;
@@ -70,7 +71,7 @@ static Part read_part(Reader *reader, bool first, bool train)
 {
     Part part = {0};
     const Token *word = peek(reader);
-    for (Remark remark; !first && (remark = take_remark(reader, word)).chars; )
+    for (Remark remark; !first && (remark = take_remark(reader, word)).chars;)
         push(&part.remarks, remark);
     part.word = take(reader);
     if (word->kind == LBRACE) {
@@ -86,13 +87,14 @@ static void find_ends(Statement *statement)
 {
     int count = statement->parts.count, depth = 0, first = statement->parts.items[0].word->kind;
     statement->as = statement->shape = count;
-    if (statement->setting || first == BLOCK || first == NETWORK || first == TRAIN || first == USE || first == LET)
+    if (statement->setting || first == BLOCK || first == NETWORK || first == TRAIN || first == USE
+        || first == LET)
         return;
     for (int i = 0; i < count; i++) {
         int kind = statement->parts.items[i].word->kind;
         depth += (kind == LPAREN || kind == LBRACKET) - (kind == RPAREN || kind == RBRACKET);
         if (kind == LBRACE)
-            statement->as = count;      /* it was a loop's `as i` */
+            statement->as = count; /* it was a loop's `as i` */
         else if (kind == AS && !depth)
             statement->as = i;
         else if (kind == ARROW && !depth)
@@ -122,7 +124,8 @@ static void find_mark(Row *row)
 {
     const Statement *last = row->statements.items[row->statements.count - 1];
     const char *chars = row->remark.chars;
-    if (!chars || chars[1] != '=' || (chars[2] && chars[2] != ' ') || last->shape == last->parts.count)
+    if (!chars || chars[1] != '=' || (chars[2] && chars[2] != ' ')
+        || last->shape == last->parts.count)
         return;
     row->marked = true;
     row->remark.chars = chars[2] ? format("#%s", chars + 2) : NULL;
@@ -157,7 +160,7 @@ static Rows *read_body(Reader *reader, bool train)
 {
     Rows *rows = NEW(Rows);
     for (;;) {
-        for (Remark remark; (remark = take_remark(reader, peek(reader))).chars; )
+        for (Remark remark; (remark = take_remark(reader, peek(reader))).chars;)
             place_remark(rows, remark);
         if (peek(reader)->kind == RBRACE || peek(reader)->kind == END)
             return rows;
@@ -190,7 +193,8 @@ Rows *read_rows(const Source *source)
     Reader reader = {.line = 1};
     TokenList tokens = {0};
     int errors = diag_error_count();
-    if (!scan_source(source, &tokens, &reader.comments) || !parses(source, &tokens) || diag_error_count() > errors)
+    if (!scan_source(source, &tokens, &reader.comments) || !parses(source, &tokens)
+        || diag_error_count() > errors)
         return NULL;
     Layout layout;
     layout_start(&layout, &tokens);

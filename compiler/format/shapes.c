@@ -14,12 +14,15 @@
 
 typedef LIST(const StmtUse *) Uses;
 
-typedef struct Terms { const BlockDef *block; const ExprList *terms; } Terms;
+typedef struct Terms {
+    const BlockDef *block;
+    const ExprList *terms;
+} Terms;
 
 struct ShapeNotes {
-    Uses stmts;                 /* by the statement's place, then in order of expansion */
-    LIST(const BlockUse *) blocks;      /* by instance */
-    LIST(Terms) terms;          /* of the blocks that were asked for */
+    Uses stmts;                    /* by the statement's place, then in order of expansion */
+    LIST(const BlockUse *) blocks; /* by instance */
+    LIST(Terms) terms;             /* of the blocks that were asked for */
 };
 
 /* ---- the values of an expression at a use */
@@ -47,18 +50,45 @@ static bool evaluate_term(const Expr *expr, const BlockUse *use, double *value)
         if (!evaluate_term(expr->left, use, &left) || !evaluate_term(expr->right, use, &right))
             return false;
         break;
-    case EXPR_FLOAT: case EXPR_BOOL: case EXPR_TEXT: case EXPR_CHARS: case EXPR_INDEX: case EXPR_LIST:
-    case EXPR_UNARY: case EXPR_CONDITIONAL: case EXPR_ANY: case EXPR_ERROR:
+    case EXPR_FLOAT:
+    case EXPR_BOOL:
+    case EXPR_TEXT:
+    case EXPR_CHARS:
+    case EXPR_INDEX:
+    case EXPR_LIST:
+    case EXPR_UNARY:
+    case EXPR_CONDITIONAL:
+    case EXPR_ANY:
+    case EXPR_ERROR:
         return false;
     }
     switch (expr->operator) {
-    case EXPR_ADD:          *value = left + right; return true;
-    case EXPR_SUBTRACT:     *value = left - right; return true;
-    case EXPR_MULTIPLY:     *value = left * right; return true;
-    case EXPR_DIVIDE:       *value = left / right; return right != 0;
-    case EXPR_FLOOR_DIVIDE: *value = __builtin_floor(left / right); return right != 0;
-    case EXPR_MODULO: case EXPR_NEGATE: case EXPR_NOT: case EXPR_EQUAL: case EXPR_NOT_EQUAL: case EXPR_LESS:
-    case EXPR_LESS_EQUAL: case EXPR_GREATER: case EXPR_GREATER_EQUAL: case EXPR_AND: case EXPR_OR:
+    case EXPR_ADD:
+        *value = left + right;
+        return true;
+    case EXPR_SUBTRACT:
+        *value = left - right;
+        return true;
+    case EXPR_MULTIPLY:
+        *value = left * right;
+        return true;
+    case EXPR_DIVIDE:
+        *value = left / right;
+        return right != 0;
+    case EXPR_FLOOR_DIVIDE:
+        *value = __builtin_floor(left / right);
+        return right != 0;
+    case EXPR_MODULO:
+    case EXPR_NEGATE:
+    case EXPR_NOT:
+    case EXPR_EQUAL:
+    case EXPR_NOT_EQUAL:
+    case EXPR_LESS:
+    case EXPR_LESS_EQUAL:
+    case EXPR_GREATER:
+    case EXPR_GREATER_EQUAL:
+    case EXPR_AND:
+    case EXPR_OR:
         return false;
     }
     unreachable();
@@ -67,7 +97,8 @@ static bool evaluate_term(const Expr *expr, const BlockUse *use, double *value)
 static bool evaluate_call(const Expr *expr, const BlockUse *use, double *value)
 {
     bool up = !strcmp(expr->word, "ceil"), down = !strcmp(expr->word, "floor");
-    if ((!up && !down) || expr->arguments.count != 1 || !evaluate_term(expr->arguments.items[0].value, use, value))
+    if ((!up && !down) || expr->arguments.count != 1
+        || !evaluate_term(expr->arguments.items[0].value, use, value))
         return false;
     *value = up ? __builtin_ceil(*value) : __builtin_floor(*value);
     return true;
@@ -121,7 +152,9 @@ static const ExprList *terms_of(ShapeNotes *notes, const BlockDef *block)
         collect_list(&block->in->dims, made);
     for (int i = 0; i < block->params.count; i++) {
         Expr *name = NEW(Expr);
-        *name = (Expr){.kind = EXPR_PATH, .word = block->params.items[i].name, .span = block->params.items[i].span};
+        *name = (Expr){.kind = EXPR_PATH,
+                       .word = block->params.items[i].name,
+                       .span = block->params.items[i].span};
         push(made, name);
     }
     if (block->out)
@@ -135,7 +168,8 @@ static const ExprList *terms_of(ShapeNotes *notes, const BlockDef *block)
 static int compare_instances(const void *left, const void *right)
 {
     const BlockUse *a = *(const BlockUse *const *)left, *b = *(const BlockUse *const *)right;
-    return ((uintptr_t)a->instance > (uintptr_t)b->instance) - ((uintptr_t)a->instance < (uintptr_t)b->instance);
+    return ((uintptr_t)a->instance > (uintptr_t)b->instance)
+           - ((uintptr_t)a->instance < (uintptr_t)b->instance);
 }
 
 /* The use of a block that a statement's expansion belongs to; NULL: the network's own. */
@@ -144,15 +178,22 @@ static const BlockUse *block_use(const ShapeNotes *notes, const Instance *instan
     while (instance && instance->turn >= 0)
         instance = instance->outer;
     const BlockUse key = {.instance = instance}, *wanted = &key;
-    const BlockUse **found = instance && notes->blocks.count
-        ? bsearch(&wanted, notes->blocks.items, (size_t)notes->blocks.count, sizeof *notes->blocks.items, compare_instances) : NULL;
+    const BlockUse **found =
+        instance && notes->blocks.count
+            ? bsearch(&wanted, notes->blocks.items, (size_t)notes->blocks.count,
+                      sizeof *notes->blocks.items, compare_instances)
+            : NULL;
     return found ? *found : NULL;
 }
 
-typedef struct Factor { Int by; const char *before, *after; } Factor;
+typedef struct Factor {
+    Int by;
+    const char *before, *after;
+} Factor;
 
 /* Whether value == scale(term), at this use. */
-static bool fits_use(const ShapeNotes *notes, const StmtUse *use, int axis, const Expr *term, Factor factor)
+static bool fits_use(const ShapeNotes *notes, const StmtUse *use, int axis, const Expr *term,
+                     Factor factor)
 {
     const BlockUse *block = block_use(notes, use->instance);
     double value, actual = (double)use->out->shape.dim[axis];
@@ -164,7 +205,8 @@ static bool fits_use(const ShapeNotes *notes, const StmtUse *use, int axis, cons
     return (factor.before[0] == 'c' ? __builtin_ceil(quotient) : quotient) == actual;
 }
 
-static bool fits_all(const ShapeNotes *notes, const Uses *uses, int axis, const Expr *term, Factor factor)
+static bool fits_all(const ShapeNotes *notes, const Uses *uses, int axis, const Expr *term,
+                     Factor factor)
 {
     for (int i = 0; i < uses->count; i++)
         if (!fits_use(notes, uses->items[i], axis, term, factor))
@@ -178,7 +220,8 @@ static const char *term_text(const Expr *term)
     if (span->line != span->end_line)
         return NULL;
     return format("%.*s", span->end_column - span->column,
-                  span->source->chars + span->source->line_starts[span->line - 1] + span->column - 1);
+                  span->source->chars + span->source->line_starts[span->line - 1] + span->column
+                      - 1);
 }
 
 static bool is_name(const Expr *term)
@@ -187,7 +230,8 @@ static bool is_name(const Expr *term)
 }
 
 /* The signature's own expression for an axis is what a reader looks for first. */
-static const char *signature_axis(const ShapeNotes *notes, const BlockDef *block, const Uses *uses, int axis)
+static const char *signature_axis(const ShapeNotes *notes, const BlockDef *block, const Uses *uses,
+                                  int axis)
 {
     const ShapeExpr *sides[] = {block->in, block->out};
     for (int i = 0; i < 2; i++)
@@ -200,18 +244,20 @@ static const char *signature_axis(const ShapeNotes *notes, const BlockDef *block
 /* A term as it stands, then names doubled, halved, and so on. */
 static const char *axis_text(ShapeNotes *notes, const BlockDef *block, const Uses *uses, int axis)
 {
-    static const Factor factors[] = {{2, "2*", ""}, {4, "4*", ""}, {-2, "", "/2"}, {-2, "ceil(", "/2)"}, {-4, "", "/4"},
-                                     {-4, "ceil(", "/4)"}};
+    static const Factor factors[] = {{2, "2*", ""},        {4, "4*", ""},  {-2, "", "/2"},
+                                     {-2, "ceil(", "/2)"}, {-4, "", "/4"}, {-4, "ceil(", "/4)"}};
     const char *own = signature_axis(notes, block, uses, axis);
     if (own)
         return own;
     const ExprList *terms = terms_of(notes, block);
     for (int i = 0; i < terms->count; i++)
-        if (fits_all(notes, uses, axis, terms->items[i], (Factor){1, "", ""}) && term_text(terms->items[i]))
+        if (fits_all(notes, uses, axis, terms->items[i], (Factor){1, "", ""})
+            && term_text(terms->items[i]))
             return term_text(terms->items[i]);
     for (size_t k = 0; k < sizeof factors / sizeof *factors; k++)
         for (int i = 0; i < terms->count; i++)
-            if (is_name(terms->items[i]) && fits_all(notes, uses, axis, terms->items[i], factors[k]))
+            if (is_name(terms->items[i])
+                && fits_all(notes, uses, axis, terms->items[i], factors[k]))
                 return format("%s%s%s", factors[k].before, terms->items[i]->word, factors[k].after);
     return NULL;
 }
@@ -233,8 +279,10 @@ static const char *shape_at_uses(ShapeNotes *notes, const Uses *uses)
         if (uses->items[i]->out->shape.rank != rank)
             return NULL;
     for (int axis = 0; axis < rank; axis++) {
-        const char *value = axis_agrees(uses, axis) ? format("%lld", uses->items[0]->out->shape.dim[axis])
-                          : first ? axis_text(notes, first->def, uses, axis) : NULL;
+        const char *value = axis_agrees(uses, axis)
+                                ? format("%lld", uses->items[0]->out->shape.dim[axis])
+                            : first ? axis_text(notes, first->def, uses, axis)
+                                    : NULL;
         if (!value)
             return NULL;
         text_add(&text, "%s%s", axis ? ", " : "", value);
@@ -266,9 +314,11 @@ ShapeNotes *note_shapes(const Trace *trace)
     for (int i = 0; i < trace->blocks.count; i++)
         push(&notes->blocks, &trace->blocks.items[i]);
     if (notes->stmts.count)
-        qsort(notes->stmts.items, (size_t)notes->stmts.count, sizeof *notes->stmts.items, compare_uses);
+        qsort(notes->stmts.items, (size_t)notes->stmts.count, sizeof *notes->stmts.items,
+              compare_uses);
     if (notes->blocks.count)
-        qsort(notes->blocks.items, (size_t)notes->blocks.count, sizeof *notes->blocks.items, compare_instances);
+        qsort(notes->blocks.items, (size_t)notes->blocks.count, sizeof *notes->blocks.items,
+              compare_instances);
     return notes;
 }
 
@@ -285,7 +335,8 @@ StmtUses uses_at(const ShapeNotes *notes, Span place)
             high = middle;
     }
     StmtUses uses = {notes->stmts.items + low, 0};
-    while (low + uses.count < notes->stmts.count && !compare_places(uses.items[uses.count]->stmt->keyword, place))
+    while (low + uses.count < notes->stmts.count
+           && !compare_places(uses.items[uses.count]->stmt->keyword, place))
         uses.count++;
     return uses;
 }

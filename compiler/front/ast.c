@@ -38,18 +38,18 @@ Expr *bool_expr(const Token *token, bool value)
     return expr;
 }
 
-Expr *unary_expr(ExprOperator operator, Expr *left, Span span)
+Expr *unary_expr(ExprOperator operator, Expr * left, Span span)
 {
     Expr *expr = new_expr(EXPR_UNARY, span);
-    expr->operator = operator;
+    expr->operator= operator;
     expr->left = left;
     return expr;
 }
 
-Expr *binary_expr(ExprOperator operator, Expr *left, Expr *right, Span span)
+Expr *binary_expr(ExprOperator operator, Expr * left, Expr *right, Span span)
 {
     Expr *expr = new_expr(EXPR_BINARY, span);
-    expr->operator = operator;
+    expr->operator= operator;
     expr->left = left;
     expr->right = right;
     return expr;
@@ -111,7 +111,7 @@ Stmt *broken_stmt(Expr *as, Span span)
     Stmt *stmt = new_stmt(STMT_CALL, span, span);
     stmt->as = as;
     stmt->call = new_expr(EXPR_ERROR, span);
-    stmt->call->word = intern("statement");     /* what a name made up for it would say */
+    stmt->call->word = intern("statement"); /* what a name made up for it would say */
     return stmt;
 }
 
@@ -124,7 +124,8 @@ Body *single_body(Stmt *stmt)
     return body;
 }
 
-BlockDef *new_block(const Token *name, const ParamList *params, ShapeExpr *in, ShapeExpr *out, Body *body, Span span)
+BlockDef *new_block(const Token *name, const ParamList *params, ShapeExpr *in, ShapeExpr *out,
+                    Body *body, Span span)
 {
     BlockDef *block = NEW(BlockDef);
     block->name = name->word;
@@ -147,7 +148,8 @@ BlockDef *broken_block(const Token *name, Body *body, Span span)
 
 /* ---- the dump */
 
-typedef struct Outline {       /* where the next line goes, and how deep */
+/* where the next line goes, and how deep */
+typedef struct Outline {
     FILE *out;
     int depth;
 } Outline;
@@ -183,22 +185,38 @@ const BlockDef *find_block(const Program *program, const char *name)
 const char *expr_operator_text(ExprOperator operator)
 {
     switch (operator) {
-    case EXPR_NEGATE:        return "-";
-    case EXPR_NOT:           return "not";
-    case EXPR_ADD:           return "+";
-    case EXPR_SUBTRACT:      return "-";
-    case EXPR_MULTIPLY:      return "*";
-    case EXPR_DIVIDE:        return "/";
-    case EXPR_FLOOR_DIVIDE:  return "//";
-    case EXPR_MODULO:        return "%";
-    case EXPR_EQUAL:         return "==";
-    case EXPR_NOT_EQUAL:     return "!=";
-    case EXPR_LESS:          return "<";
-    case EXPR_LESS_EQUAL:    return "<=";
-    case EXPR_GREATER:       return ">";
-    case EXPR_GREATER_EQUAL: return ">=";
-    case EXPR_AND:           return "and";
-    case EXPR_OR:            return "or";
+    case EXPR_NEGATE:
+        return "-";
+    case EXPR_NOT:
+        return "not";
+    case EXPR_ADD:
+        return "+";
+    case EXPR_SUBTRACT:
+        return "-";
+    case EXPR_MULTIPLY:
+        return "*";
+    case EXPR_DIVIDE:
+        return "/";
+    case EXPR_FLOOR_DIVIDE:
+        return "//";
+    case EXPR_MODULO:
+        return "%";
+    case EXPR_EQUAL:
+        return "==";
+    case EXPR_NOT_EQUAL:
+        return "!=";
+    case EXPR_LESS:
+        return "<";
+    case EXPR_LESS_EQUAL:
+        return "<=";
+    case EXPR_GREATER:
+        return ">";
+    case EXPR_GREATER_EQUAL:
+        return ">=";
+    case EXPR_AND:
+        return "and";
+    case EXPR_OR:
+        return "or";
     }
     unreachable();
 }
@@ -313,15 +331,24 @@ static void dump_body(const Outline *dump, const char *role, const Body *body);
 static const char *stmt_word(StmtKind kind)
 {
     switch (kind) {
-    case STMT_LET:    return "let";
-    case STMT_INPUT:  return "input";
-    case STMT_CALL:   return "apply";
-    case STMT_FROM:   return "from";
-    case STMT_BRANCH: return "branch";
-    case STMT_SKIP:   return "skip";
-    case STMT_DENSE:  return "dense";
-    case STMT_REPEAT: return "repeat";
-    case STMT_IF:     return "if";
+    case STMT_LET:
+        return "let";
+    case STMT_INPUT:
+        return "input";
+    case STMT_CALL:
+        return "apply";
+    case STMT_FROM:
+        return "from";
+    case STMT_BRANCH:
+        return "branch";
+    case STMT_SKIP:
+        return "skip";
+    case STMT_DENSE:
+        return "dense";
+    case STMT_REPEAT:
+        return "repeat";
+    case STMT_IF:
+        return "if";
     }
     unreachable();
 }

@@ -66,7 +66,9 @@ static const char *wanted(const Expected *expected)
     if (expected->statement)
         return "a statement or `}`";
     if (expected->value)
-        return names_sign(expected, ")") ? "a value or `)`" : names_sign(expected, "]") ? "a value or `]`" : "a value";
+        return names_sign(expected, ")")   ? "a value or `)`"
+               : names_sign(expected, "]") ? "a value or `]`"
+                                           : "a value";
     if (expected->name)
         return expected->separator ? "a setting or `}`" : "a name";
     if (expected->text)
@@ -86,7 +88,8 @@ static bool is_place_for(int kind)
 static Span place(const Layout *layout)
 {
     Span at = layout->last->span;
-    if (continues_body(layout->last) || !layout->last->first_on_line || !layout->before || is_place_for(layout->before->kind))
+    if (continues_body(layout->last) || !layout->last->first_on_line || !layout->before
+        || is_place_for(layout->before->kind))
         return at;
     at = layout->before->span;
     at.line = at.end_line;
@@ -97,7 +100,8 @@ static Span place(const Layout *layout)
 static void explain_parenthesis(Diagnostic *d, const Layout *layout, const Expected *expected)
 {
     const Token *open = layout->last->kind == SEP ? layout->unclosed : NULL;
-    if (!open && (layout->last->first_on_line || layout->last->kind == LBRACE) && layout->parentheses.count)
+    if (!open && (layout->last->first_on_line || layout->last->kind == LBRACE)
+        && layout->parentheses.count)
         open = layout->parentheses.items[layout->parentheses.count - 1];
     if (open && (names_sign(expected, ")") || names_sign(expected, "]")))
         diag_label(d, open->span, "this `%s` is not closed", token_text(open));
@@ -111,7 +115,8 @@ static void explain_assignment(Diagnostic *d, const Layout *layout, const Expect
     if (expected->value)
         diag_help(d, "a setting is its name and its value, without `=`");
     else
-        diag_help(d, "`let %s = …` defines a value; `… as %s` names a tensor", name->word, name->word);
+        diag_help(d, "`let %s = …` defines a value; `… as %s` names a tensor", name->word,
+                  name->word);
 }
 
 static void explain_section(Diagnostic *d, const Layout *layout)
@@ -140,7 +145,8 @@ static void part_statements(Diagnostic *d, const Token *comma)
         if (last)
             break;
     }
-    diag_repair(d, &edits, "a statement ends with its line, or `;` parts it from the next: no comma does");
+    diag_repair(d, &edits,
+                "a statement ends with its line, or `;` parts it from the next: no comma does");
 }
 
 static void explain(Diagnostic *d, const Layout *layout, const Expected *expected)
@@ -148,7 +154,8 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
     const Token *token = layout->last;
     explain_parenthesis(d, layout, expected);
     if (continues_body(token)) {
-        diag_help(d, token->kind == ELSE ? "`else` follows the `}` of an if" : "`shortcut` follows the `}` of a skip");
+        diag_help(d, token->kind == ELSE ? "`else` follows the `}` of an if"
+                                         : "`shortcut` follows the `}` of a skip");
         return;
     }
     if (expected->section)
@@ -175,8 +182,8 @@ static void report(Layout *layout, const Expected *expected)
         return;
     bool begins = !layout->before || is_place_for(layout->before->kind);
     const char *after = begins ? "" : format(" after %s", quoted(layout->before));
-    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s", wanted(expected), after,
-                         found(layout));
+    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s",
+                         wanted(expected), after, found(layout));
     explain(d, layout, expected);
 }
 
@@ -184,7 +191,8 @@ void report_syntax_error(Parser *parser, const Expected *expected)
 {
     Layout *layout = &parser->layout;
     Expected widened = *expected;
-    widened.section |= !layout->braces.count && expected->separator;    /* outside braces only sections follow */
+    /* outside braces only sections follow */
+    widened.section |= !layout->braces.count && expected->separator;
     if (!is_reported(layout))
         report(layout, &widened);
     parser->errors++;

@@ -24,7 +24,8 @@ static const Token *peek(const Layout *layout)
 
 bool is_section_word(const Token *token)
 {
-    return token->kind == BLOCK || token->kind == NETWORK || token->kind == TRAIN || token->kind == USE;
+    return token->kind == BLOCK || token->kind == NETWORK || token->kind == TRAIN
+           || token->kind == USE;
 }
 
 static bool is_word_of_grammar(int kind)
@@ -36,8 +37,10 @@ static bool begins_section(const Layout *layout, const Token *token)
 {
     if (token->kind == END)
         return true;
-    bool is_argument = token < &layout->tokens->items[layout->tokens->count - 1] && token[1].kind == ASSIGN;
-    return is_section_word(token) && token->first_on_line && token->span.column == 1 && !is_argument;
+    bool is_argument =
+        token < &layout->tokens->items[layout->tokens->count - 1] && token[1].kind == ASSIGN;
+    return is_section_word(token) && token->first_on_line && token->span.column == 1
+           && !is_argument;
 }
 
 bool layout_tells(Layout *layout, Span at)
@@ -80,7 +83,7 @@ bool continues_body(const Token *token)
  * out than the innermost brace. */
 static bool is_outside(const Layout *layout, const Token *token)
 {
-    enum { FEW = 3 };           /* lost by slips; more, and the indentation is no guide */
+    enum { FEW = 3 }; /* lost by slips; more, and the indentation is no guide */
     const Token *brace = innermost(&layout->braces);
     if (layout->missing <= 0 || !brace || !token->first_on_line || token->kind == LBRACE)
         return false;
@@ -89,7 +92,8 @@ static bool is_outside(const Layout *layout, const Token *token)
     if (token->kind == ARROW && brace->span.line < layout->last->span.line)
         return true;
     int indent = level_of(layout)->line->span.column, column = token->span.column;
-    bool first = level_of(layout)->statement == brace && (layout->braces.count < 2 || layout->missing > FEW);
+    bool first =
+        level_of(layout)->statement == brace && (layout->braces.count < 2 || layout->missing > FEW);
     if (token->kind != RBRACE && (first || level_of(layout)->flat))
         return false;
     return token->kind == RBRACE ? column < indent : column <= indent;
@@ -122,25 +126,28 @@ static bool is_left_empty(const Source *source, int line, int indent)
 
 /* Where a } belongs that is missing after `last`: on an empty line that has just
  * its indentation, as when only the sign was lost, or else on a line of its own. */
-static void suggest_closing(Diagnostic *d, const Layout *layout, const Token *last, const Token *token)
+static void suggest_closing(Diagnostic *d, const Layout *layout, const Token *last,
+                            const Token *token)
 {
     const Token *brace = innermost(&layout->braces);
     const Source *source = brace->span.source;
     int indent = level_of(layout)->line->span.column - 1, length;
     if (last->span.end_line == brace->span.line) {
         last = before_assertion(brace, last);
-        diag_fix(d, point(source, last->span.end_line, last->span.end_column), " }", "`}` closes it on this line");
+        diag_fix(d, point(source, last->span.end_line, last->span.end_column), " }",
+                 "`}` closes it on this line");
         return;
     }
-    for (int line = last->span.end_line + 1; line < token->span.line || line == source->lines - 1; line++) {
+    for (int line = last->span.end_line + 1; line < token->span.line || line == source->lines - 1;
+         line++) {
         if (is_left_empty(source, line, indent)) {
             diag_fix(d, point(source, line, indent + 1), "}", "`}` on line %d closes it", line);
             return;
         }
     }
     source_line(source, last->span.end_line, &length);
-    diag_fix(d, point(source, last->span.end_line, length + 1), format("\n%*s}", indent, ""), "`}` after line %d closes it",
-             last->span.end_line);
+    diag_fix(d, point(source, last->span.end_line, length + 1), format("\n%*s}", indent, ""),
+             "`}` after line %d closes it", last->span.end_line);
 }
 
 static void report_unclosed(Layout *layout, const Token *token, int count)
@@ -180,14 +187,14 @@ static Token *made_up(int kind, const Token *after, const Token *before)
 static bool goes_on_after(int kind)
 {
     return kind == LPAREN || kind == LBRACKET || kind == COMMA || kind == ASSIGN || kind == ARROW
-        || (kind >= EQUAL && kind <= MODULO) || kind == AND || kind == OR || kind == NOT;
+           || (kind >= EQUAL && kind <= MODULO) || kind == AND || kind == OR || kind == NOT;
 }
 
 /* Nor before these. */
 static bool goes_on_before(int kind)
 {
-    return kind == RPAREN || kind == RBRACKET || kind == LBRACE || kind == ARROW || kind == AS || kind == ELSE
-        || kind == SHORTCUT;
+    return kind == RPAREN || kind == RBRACKET || kind == LBRACE || kind == ARROW || kind == AS
+           || kind == ELSE || kind == SHORTCUT;
 }
 
 /* Whether the statement ends between the last word and this one. */
@@ -199,7 +206,7 @@ static bool statement_ends(const Layout *layout, const Token *token)
         return false;
     if (token->kind == SEMICOLON || token->kind == END || (token->kind == RBRACE && level))
         return level || !broken || token->kind == END;
-    if (!level)                 /* sections go on until the next one */
+    if (!level) /* sections go on until the next one */
         return broken ? begins_section(layout, token) : is_section_word(token);
     if (layout->last && layout->last->kind == RBRACE && !broken)
         return !goes_on_before(token->kind) || token->kind == LBRACE;
@@ -239,7 +246,8 @@ static const Token *stop(Layout *layout, const Token *token, const char *what, i
 
 static bool is_operator(int kind)
 {
-    return (kind >= EQUAL && kind <= MODULO) || kind == AND || kind == OR || kind == NOT || kind == IF;
+    return (kind >= EQUAL && kind <= MODULO) || kind == AND || kind == OR || kind == NOT
+           || kind == IF;
 }
 
 /* Keeps count of what is open; gives what is exceeded, if anything is. */
@@ -249,7 +257,8 @@ static const Token *follow(Layout *layout, const Token *token)
         if (layout->braces.count == MAX_BRACES)
             return stop(layout, token, "braces within each other", MAX_BRACES);
         push(&layout->braces, token);
-        layout->levels[layout->braces.count] = (struct Level){ .statement = token, .line = layout->line };
+        layout->levels[layout->braces.count] =
+            (struct Level){.statement = token, .line = layout->line};
         layout->parentheses.count = 0;
         layout->separated = true;
     } else if (token->kind == RBRACE && layout->braces.count) {
@@ -273,7 +282,8 @@ static const Token *follow(Layout *layout, const Token *token)
 /* A { that follows no statement. */
 static bool is_stray_open(const Layout *layout, const Token *token)
 {
-    return layout->missing > 0 && token->kind == LBRACE && layout->braces.count && layout->separated;
+    return layout->missing > 0 && token->kind == LBRACE && layout->braces.count
+           && layout->separated;
 }
 
 /* How many more braces the rest of this word's line closes than it opens. */
@@ -290,7 +300,8 @@ static int count_closing(const Token *token)
  * without a space between, when the line closes too many further on. */
 static bool is_stray_close(const Layout *layout, const Token *token)
 {
-    if (layout->missing >= 0 || token->kind != RBRACE || !layout->braces.count || token->first_on_line)
+    if (layout->missing >= 0 || token->kind != RBRACE || !layout->braces.count
+        || token->first_on_line)
         return false;
     const Token *opened = innermost(&layout->braces);
     int opened_here = 0;
@@ -304,7 +315,8 @@ static void pass_stray(Layout *layout, const Token *token)
 {
     bool opens = token->kind == LBRACE;
     if (layout_tells(layout, token->span)) {
-        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, opens ? "one `{` too many" : "one `}` too many");
+        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span,
+                             opens ? "one `{` too many" : "one `}` too many");
         diag_fix(d, token->span, "", "remove it");
     }
     layout->missing += opens ? -1 : 1;
@@ -317,9 +329,9 @@ static void pass_stray(Layout *layout, const Token *token)
 static bool takes_body(const Token *first)
 {
     const Operator *op = first->kind == NAME ? find_operator(first->word) : NULL;
-    return first->kind == BLOCK || first->kind == NETWORK || first->kind == TRAIN || first->kind == BRANCH ||
-           first->kind == SKIP || first->kind == DENSE || first->kind == REPEAT || first->kind == IF ||
-           (op && (op->traits & OP_JOINS));
+    return first->kind == BLOCK || first->kind == NETWORK || first->kind == TRAIN
+           || first->kind == BRANCH || first->kind == SKIP || first->kind == DENSE
+           || first->kind == REPEAT || first->kind == IF || (op && (op->traits & OP_JOINS));
 }
 
 /* A line that is indented more than the statement before it, which has ended:
@@ -327,16 +339,19 @@ static bool takes_body(const Token *first)
 static bool is_orphan(const Layout *layout, const Token *token)
 {
     const Token *statement = level_of(layout)->statement;
-    return layout->missing < 0 && layout->braces.count && layout->separated && token->first_on_line && !level_of(layout)->flat
-        && statement != innermost(&layout->braces) && statement->first_on_line && token->kind != LBRACE && token->kind != RBRACE
-        && token->kind != END && !goes_on_before(token->kind) && token->span.column > statement->span.column;
+    return layout->missing < 0 && layout->braces.count && layout->separated && token->first_on_line
+           && !level_of(layout)->flat && statement != innermost(&layout->braces)
+           && statement->first_on_line && token->kind != LBRACE && token->kind != RBRACE
+           && token->kind != END && !goes_on_before(token->kind)
+           && token->span.column > statement->span.column;
 }
 
 /* Stands for the heading that is missing: the parser takes it for an error, told
  * already, and then for the body a made-up { opens. */
 static const Token *adopt(Layout *layout, const Token *token)
 {
-    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, "this line is indented as part of a body, but no `{` opens one");
+    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span,
+                         "this line is indented as part of a body, but no `{` opens one");
     diag_label(d, level_of(layout)->statement->span, "the statement before is indented less");
     layout->owes_brace = true;
     layout->separated = false;
@@ -348,17 +363,20 @@ static const Token *adopt(Layout *layout, const Token *token)
 static bool lacks_brace(const Layout *layout, const Token *token)
 {
     const Token *statement = level_of(layout)->statement;
-    return layout->missing < 0 && token->first_on_line && token->kind != LBRACE && token->kind != LBRACKET
-        && token->kind != RBRACE && token->kind != END && !layout->separated && !level_of(layout)->broken
-        && !layout->parentheses.count && layout->last->kind != RBRACE && !goes_on_before(token->kind)
-        && !goes_on_after(layout->last->kind) && token->span.column > statement->span.column && takes_body(statement);
+    return layout->missing < 0 && token->first_on_line && token->kind != LBRACE
+           && token->kind != LBRACKET && token->kind != RBRACE && token->kind != END
+           && !layout->separated && !level_of(layout)->broken && !layout->parentheses.count
+           && layout->last->kind != RBRACE && !goes_on_before(token->kind)
+           && !goes_on_after(layout->last->kind) && token->span.column > statement->span.column
+           && takes_body(statement);
 }
 
 static const Token *open_brace(Layout *layout, const Token *token)
 {
     const Token *brace = made_up(LBRACE, layout->last, token);
     if (!layout->owes_brace && layout_tells(layout, brace->span)) {
-        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`", token_text(layout->last));
+        Diagnostic *d = diag(SEVERITY_ERROR, "syntax", brace->span, "expected `{` after `%s`",
+                             token_text(layout->last));
         diag_fix(d, brace->span, " {", "`{` opens the body that is indented below");
     }
     layout->owes_brace = false;
@@ -376,7 +394,8 @@ static const Token *as_name(const Layout *layout, const Token *token)
 {
     if (!is_word_of_grammar(token->kind))
         return token;
-    int last = layout->last && !layout->separated && !token->first_on_line ? layout->last->kind : SEP;
+    int last =
+        layout->last && !layout->separated && !token->first_on_line ? layout->last->kind : SEP;
     bool named = last == AS || last == FROM || last == NETWORK;
     if (!named && (token->kind == LET || token[1].kind != ASSIGN))
         return token;
@@ -415,7 +434,7 @@ static const Token *take(Layout *layout, const Token *token)
 static bool names_broken(const Layout *layout, const Token *token)
 {
     return layout->braces.count && token->kind == AS && !token[1].first_on_line
-        && (token[1].kind == NAME || token[1].kind == PATH) && token[2].kind != LBRACE;
+           && (token[1].kind == NAME || token[1].kind == PATH) && token[2].kind != LBRACE;
 }
 
 static const Token *take_name(Layout *layout, const Token *token)
@@ -452,7 +471,7 @@ static const Token *close_brace(Layout *layout, const Token *token)
 
 void layout_start(Layout *layout, const TokenList *tokens)
 {
-    *layout = (Layout){ .tokens = tokens, .separated = true };
+    *layout = (Layout){.tokens = tokens, .separated = true};
     layout->line = layout->levels[0].statement = peek(layout);
 }
 
@@ -464,7 +483,8 @@ const Token *layout_next(Layout *layout)
             return give(layout, made_up(END, token, NULL));
         if (!layout->braces.count && begins_section(layout, token) && token->kind != END)
             layout->unbalanced = (layout->missing = count_missing(layout)) != 0;
-        bool closes = layout->braces.count && (begins_section(layout, token) || is_outside(layout, token));
+        bool closes =
+            layout->braces.count && (begins_section(layout, token) || is_outside(layout, token));
         if (layout->owes_brace || lacks_brace(layout, token))
             return open_brace(layout, token);
         if (is_stray_open(layout, token) || is_stray_close(layout, token)) {
@@ -479,7 +499,8 @@ const Token *layout_next(Layout *layout)
             return end_statement(layout, token);
         if (token->kind == SEMICOLON)
             layout->at++;
-        else if (level_of(layout)->broken && (names_broken(layout, token) || layout->last->kind == BROKEN_AS))
+        else if (level_of(layout)->broken
+                 && (names_broken(layout, token) || layout->last->kind == BROKEN_AS))
             return take_name(layout, token);
         else if (level_of(layout)->broken && token->kind != LBRACE && token->kind != END)
             skip_word(layout, token);
@@ -501,13 +522,13 @@ void layout_skip_statement(Layout *layout, bool brace_expected)
         layout->at--;
         return;
     }
-    if (wrong->kind == AS)      /* looked at once more, as part of what is skipped */
+    if (wrong->kind == AS) /* looked at once more, as part of what is skipped */
         layout->at--;
     /* The first word of a line that is not indented more than this statement
      * begins the next one: it was this one's end that was missing. */
     const Token *statement = layout->levels[level].statement;
     bool begins_next = wrong->first_on_line && wrong != statement && wrong->kind != LBRACE
-        && wrong->span.column <= statement->span.column;
+                       && wrong->span.column <= statement->span.column;
     if (begins_next && wrong->kind != AS)
         layout->at--;
 }

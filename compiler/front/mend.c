@@ -26,15 +26,21 @@ static bool line_ends_in_brace(const Token *token)
  * the name itself; NULL: it may be a name. */
 static const char *const *words_instead(const Token *token, bool begins)
 {
-    static const char *const sections[] = {"block", "network", "train", NULL}, *const lets[] = {"let", NULL},
-        *const inputs[] = {"input", NULL}, *const bodies[] = {"branch", "skip", NULL}, *const loops[] = {"repeat", "dense", NULL},
-        *const more[] = {"else", "shortcut", NULL}, *const origins[] = {"from", NULL}, *const choices[] = {"else", "skip", NULL};
-    if (token->first_on_line && token->span.column == 1 && line_ends_in_brace(token) && (follows(token, NAME) || follows(token, LBRACE)))
+    static const char *const
+        sections[] = {"block", "network", "train", NULL},
+        *const lets[] = {"let", NULL}, *const inputs[] = {"input", NULL},
+        *const bodies[] = {"branch", "skip", NULL}, *const loops[] = {"repeat", "dense", NULL},
+        *const more[] = {"else", "shortcut", NULL}, *const origins[] = {"from", NULL},
+        *const choices[] = {"else", "skip", NULL};
+    if (token->first_on_line && token->span.column == 1 && line_ends_in_brace(token)
+        && (follows(token, NAME) || follows(token, LBRACE)))
         return sections;
     if (!begins)
         return follows(token, LBRACE) ? more : NULL;
     if (follows(token, NAME))
-        return token[2].kind == ASSIGN ? lets : token[2].kind == LBRACE || token[2].kind == AS ? loops : origins;
+        return token[2].kind == ASSIGN                          ? lets
+               : token[2].kind == LBRACE || token[2].kind == AS ? loops
+                                                                : origins;
     if (follows(token, LBRACKET))
         return inputs;
     if (follows(token, LBRACE))
@@ -51,7 +57,8 @@ static void mend_word(Token *token, const char *const *words)
     const char *meant = nearest(token->word, words);
     if (!meant)
         return;
-    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span, "`%s` begins nothing here: `%s` is the word", token->word, meant);
+    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", token->span,
+                         "`%s` begins nothing here: `%s` is the word", token->word, meant);
     nearest_for(d, token->word, words);
     diag_fix(d, token->span, meant, "did you mean `%s`?", meant);
     token->kind = keyword(meant, (int)strlen(meant));
@@ -82,14 +89,18 @@ void mend_words(TokenList *tokens)
     const Token *section = NULL;
     for (int i = 0; i < tokens->count; i++) {
         Token *token = &tokens->items[i];
-        take_path_for_name(token, i > 0 && begins_statement(token) && token[-1].kind != COMMA && token[-1].kind != ASSIGN);
-        if (token->kind == NAME && (i == 0 || begins_statement(token) || token[-1].kind == RBRACE)) {
+        take_path_for_name(token, i > 0 && begins_statement(token) && token[-1].kind != COMMA
+                                      && token[-1].kind != ASSIGN);
+        if (token->kind == NAME
+            && (i == 0 || begins_statement(token) || token[-1].kind == RBRACE)) {
             bool begins = i == 0 || begins_statement(token);
             const char *const *words = words_instead(token, begins);
             bool heading = token->first_on_line && token->span.column == 1;
             if (words && (heading || !in_settings(section)))
                 mend_word(token, words);
         }
-        section = is_section_word(token) && token->first_on_line && token->span.column == 1 ? token : section;
+        section = is_section_word(token) && token->first_on_line && token->span.column == 1
+                      ? token
+                      : section;
     }
 }

@@ -59,8 +59,10 @@ static bool too_many_errors(const Parser *parser, Span at);
 %token TEXT_END TEXT_OPEN TEXT_CLOSE "}"
 
 /* USE to ANY: the language's words (layout.c relies on the order). */
-%token <token> USE "use" BLOCK "block" NETWORK "network" TRAIN "train" LET "let" INPUT "input" AS "as" FROM "from"
-%token <token> BRANCH "branch" SKIP "skip" SHORTCUT "shortcut" DENSE "dense" REPEAT "repeat" IF "if" ELSE "else"
+%token <token> USE "use" BLOCK "block" NETWORK "network" TRAIN "train" LET "let" INPUT "input"
+%token <token> AS "as" FROM "from"
+%token <token> BRANCH "branch" SKIP "skip" SHORTCUT "shortcut" DENSE "dense" REPEAT "repeat"
+%token <token> IF "if" ELSE "else"
 %token <token> TRUE "true" FALSE "false" AND "and" OR "or" NOT "not" ANY "_"
 
 %token <token> LBRACE "{" RBRACE
@@ -70,7 +72,8 @@ static bool too_many_errors(const Parser *parser, Span at);
 %token EQUAL "==" NOT_EQUAL "!=" LESS "<" LESS_EQUAL "<=" GREATER ">" GREATER_EQUAL ">="
 %token PLUS "+" MINUS "-" TIMES "*" DIVIDE "/" FLOOR_DIVIDE "//" MODULO "%"
 
-%type <expr> broken value or and not comparison sum product unary prim text name as index dim condition
+%type <expr> broken value or and not comparison sum product unary prim text name as index dim
+%type <expr> condition
 %type <operator> compare plus times
 %type <exprs> parts values list dims
 %type <arg> arg
@@ -118,8 +121,16 @@ block: "block" NAME parameters body
         { define_block(parser, new_block($2, &$3, $4, NULL, $5, span_between(@1, @4))); }
     | "block" NAME parameters shape "->" shape body
         { define_block(parser, new_block($2, &$3, $4, $6, $7, span_between(@1, @6))); }
-    | "block" NAME error                { parser->program->broken = true; define_block(parser, broken_block($2, NEW(Body), span_between(@1, @2))); }
-    | "block" NAME error body           { parser->program->broken = true; define_block(parser, broken_block($2, $4, span_between(@1, @2))); }
+    | "block" NAME error
+        {
+            parser->program->broken = true;
+            define_block(parser, broken_block($2, NEW(Body), span_between(@1, @2)));
+        }
+    | "block" NAME error body
+        {
+            parser->program->broken = true;
+            define_block(parser, broken_block($2, $4, span_between(@1, @2)));
+        }
     ;
 parameters: %empty                      { $$ = (ParamList){0}; }
     | "(" ")"                           { $$ = (ParamList){0}; }
@@ -137,11 +148,13 @@ param: NAME                             { $$ = (Param){$1->word, @1, NULL}; }
 
 settings: %empty                        { $$ = NEW(TrainDef); }
     | settings setting SEP              { $$ = $1; push(&$$->settings, $2); yyerrok; }
-    | settings broken SEP               { $$ = $1; yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
+    | settings broken SEP
+        { $$ = $1; yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
     ;
 setting: NAME                           { $$ = (SettingDef){$1->word, @1, @$, {0}}; }
     | NAME arguments                    { $$ = (SettingDef){$1->word, @1, @$, $2}; }
-    | NAME broken                       { $$ = (SettingDef){$1->word, @1, @1, broken_arguments(@2)}; }
+    | NAME broken
+        { $$ = (SettingDef){$1->word, @1, @1, broken_arguments(@2)}; }
     ;
 
 /* ---- body = "{" { stmt SEP } "}" */
@@ -159,10 +172,14 @@ stmts: %empty                           { $$ = NEW(Body); }
 /* ---- stmt = "let" NAME "=" value | "input" shape ["as" name] | tensor ["as" name] ["->" shape] */
 
 stmt: "let" NAME "=" value
-        { $$ = new_stmt(STMT_LET, @1, @$); $$->variable = $2->word; $$->variable_span = @2; $$->value = $4; }
+        {
+            $$ = new_stmt(STMT_LET, @1, @$); $$->variable = $2->word; $$->variable_span = @2;
+            $$->value = $4;
+        }
     | "let" NAME "=" broken             { $$ = broken_let($2, @$); }
     | "let" NAME broken                 { $$ = broken_let($2, @$); }
-    | "input" shape as                  { $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3; }
+    | "input" shape as
+        { $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3; }
     | "input" broken                    { $$ = broken_input(@1, @$); }
     | tensor as asserted
         {
@@ -189,7 +206,10 @@ tensor: call
     | "skip" condition body
         { $$ = new_stmt(STMT_SKIP, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; }
     | "skip" condition body "shortcut" body
-        { $$ = new_stmt(STMT_SKIP, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; $$->other = $5; }
+        {
+            $$ = new_stmt(STMT_SKIP, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3;
+            $$->other = $5;
+        }
     | loop value counter body
         {
             $$ = new_stmt($1->kind == DENSE ? STMT_DENSE : STMT_REPEAT, @1, span_between(@1, @3));
@@ -211,12 +231,20 @@ counter: %empty                         { $$ = NULL; }
 if: "if" value body
         { $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; }
     | "if" value body "else" body
-        { $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; $$->other = $5; }
+        {
+            $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3;
+            $$->other = $5;
+        }
     | "if" value body "else" if
-        { $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3; $$->other = single_body($5); }
+        {
+            $$ = new_stmt(STMT_IF, @1, span_between(@1, @2)); $$->value = $2; $$->body = $3;
+            $$->other = single_body($5);
+        }
     ;
-call: NAME                              { $$ = new_stmt(STMT_CALL, @1, @$); $$->call = call_expr($1, NULL, @$); }
-    | NAME "(" args ")"                 { $$ = new_stmt(STMT_CALL, @1, @$); $$->call = call_expr($1, &$3, @$); }
+call: NAME
+        { $$ = new_stmt(STMT_CALL, @1, @$); $$->call = call_expr($1, NULL, @$); }
+    | NAME "(" args ")"
+        { $$ = new_stmt(STMT_CALL, @1, @$); $$->call = call_expr($1, &$3, @$); }
     ;
 
 /* ---- arg = value | NAME "=" value */
@@ -306,7 +334,8 @@ prim: INT                               { $$ = number_expr($1, EXPR_INT); }
     | NAME "(" args ")"                 { $$ = call_expr($1, &$3, @$); }
     | NAME index                        { $$ = index_expr($1, $2, @$); }
     | "(" value ")"                     { $$ = $2; $$->span = @$; }
-    | "(" value "," list ")"            { ExprList items = with_first($2, &$4); $$ = items_expr(EXPR_LIST, &items, @$); }
+    | "(" value "," list ")"
+        { ExprList items = with_first($2, &$4); $$ = items_expr(EXPR_LIST, &items, @$); }
     | "[" list "]"                      { $$ = items_expr(EXPR_LIST, &$2, @$); }
     ;
 index: "[" value "]"                    { $$ = $2; }
@@ -357,7 +386,8 @@ static Body *closed_body(Body *body, Span open, Span close)
     Stmt *last = body->stmts.count ? body->stmts.items[body->stmts.count - 1] : NULL;
     body->open = open;
     body->close = close;
-    if (last && last->kind != STMT_INPUT && close.column == close.end_column && close.line == open.line)
+    if (last && last->kind != STMT_INPUT && close.column == close.end_column
+        && close.line == open.line)
         last->shape = NULL;
     return body;
 }
@@ -402,15 +432,36 @@ static ArgList broken_arguments(Span span)
 static void expect(Expected *expected, yysymbol_kind_t symbol)
 {
     switch ((int)symbol) {
-    case YYSYMBOL_INT:          expected->value = true; break;
-    case YYSYMBOL_NAME:         expected->name = true; break;
-    case YYSYMBOL_TEXT_BEGIN:   expected->text = true; break;
-    case YYSYMBOL_LET:          expected->statement = true; break;
-    case YYSYMBOL_BLOCK:        expected->section = true; break;
-    case YYSYMBOL_SEP:          expected->separator = true; break;
-    case YYSYMBOL_PLUS:         expected->operator = true; break;
-    case YYSYMBOL_LPAREN: case YYSYMBOL_RPAREN: case YYSYMBOL_LBRACKET: case YYSYMBOL_RBRACKET: case YYSYMBOL_COMMA:
-    case YYSYMBOL_LBRACE: case YYSYMBOL_TEXT_CLOSE: case YYSYMBOL_ASSIGN: case YYSYMBOL_ELSE:
+    case YYSYMBOL_INT:
+        expected->value = true;
+        break;
+    case YYSYMBOL_NAME:
+        expected->name = true;
+        break;
+    case YYSYMBOL_TEXT_BEGIN:
+        expected->text = true;
+        break;
+    case YYSYMBOL_LET:
+        expected->statement = true;
+        break;
+    case YYSYMBOL_BLOCK:
+        expected->section = true;
+        break;
+    case YYSYMBOL_SEP:
+        expected->separator = true;
+        break;
+    case YYSYMBOL_PLUS:
+        expected->operator= true;
+        break;
+    case YYSYMBOL_LPAREN:
+    case YYSYMBOL_RPAREN:
+    case YYSYMBOL_LBRACKET:
+    case YYSYMBOL_RBRACKET:
+    case YYSYMBOL_COMMA:
+    case YYSYMBOL_LBRACE:
+    case YYSYMBOL_TEXT_CLOSE:
+    case YYSYMBOL_ASSIGN:
+    case YYSYMBOL_ELSE:
         push(&expected->signs, yysymbol_name(symbol));
         break;
     }

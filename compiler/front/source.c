@@ -14,7 +14,7 @@
 
 typedef struct Loading {
     Program *program;
-    LIST(const char *) known;   /* resolved paths */
+    LIST(const char *) known; /* resolved paths */
 } Loading;
 
 /* ---- sections are defined once */
@@ -30,7 +30,8 @@ void define_use(Parser *parser, const Expr *path, Span span)
     Text text = {0};
     for (int i = 0; i < path->items.count; i++) {
         if (path->items.items[i]->kind != EXPR_CHARS) {
-            diag(SEVERITY_ERROR, "syntax", path->items.items[i]->span, "a file's path holds no value in braces");
+            diag(SEVERITY_ERROR, "syntax", path->items.items[i]->span,
+                 "a file's path holds no value in braces");
             return;
         }
         text_add(&text, "%s", path->items.items[i]->word);
@@ -63,7 +64,8 @@ void define_train(Parser *parser, TrainDef *train)
     if (parser->library)
         return;
     if (parser->program->train)
-        already_defined(train->span, parser->program->train->span, "a second train section in one file");
+        already_defined(train->span, parser->program->train->span,
+                        "a second train section in one file");
     else
         parser->program->train = train;
 }
@@ -91,7 +93,8 @@ static void check_block_names(const Program *program)
     const BlockDef *first = count ? sorted[0] : NULL;
     for (int i = 1; i < count; i++) {
         if (sorted[i]->name == first->name)
-            already_defined(sorted[i]->name_span, first->name_span, format("a second block named %s", first->name));
+            already_defined(sorted[i]->name_span, first->name_span,
+                            format("a second block named %s", first->name));
         else
             first = sorted[i];
     }
@@ -102,7 +105,7 @@ static void check_block_names(const Program *program)
 static void parse_file(Program *program, const Source *source)
 {
     TokenList tokens = {0};
-    Parser parser = { .program = program, .library = source != program->source };
+    Parser parser = {.program = program, .library = source != program->source};
     if (!scan_source(source, &tokens, NULL))
         return;
     mend_words(&tokens);
@@ -125,7 +128,8 @@ const Source *new_source(const char *path, const char *chars, size_t length)
     return source;
 }
 
-static const Source *add_source(Program *program, const char *path, const char *chars, size_t length)
+static const Source *add_source(Program *program, const char *path, const char *chars,
+                                size_t length)
 {
     const Source *source = new_source(path, chars, length);
     push(&program->sources, source);
@@ -141,7 +145,8 @@ static const Source *read_source(Program *program, const char *path)
     size_t length;
     const char *chars = unsaved_text ? unsaved_text(path, &length) : NULL;
     if (!chars)
-        chars = (program->source ? read_regular_file : read_whole_file)(path, MAX_FILE_BYTES, &length);
+        chars =
+            (program->source ? read_regular_file : read_whole_file)(path, MAX_FILE_BYTES, &length);
     return chars ? add_source(program, path, chars, length) : NULL;
 }
 
@@ -189,10 +194,16 @@ static bool is_usable(const Loading *loading, UseDef use, const char *path)
 {
     const char *real = resolved(path);
     if (!is_net_file(path) || !is_net_file(real))
-        diag_help(diag(SEVERITY_ERROR, "use", use.span, "%s is not read: `use` takes a file of blocks whose name ends in .net",
-                       is_net_file(path) ? real : *path ? path : "\"\""), "rename the file, here and on the disk, if it holds blocks");
+        diag_help(diag(SEVERITY_ERROR, "use", use.span,
+                       "%s is not read: `use` takes a file of blocks whose name ends in .net",
+                       is_net_file(path) ? real
+                       : *path           ? path
+                                         : "\"\""),
+                  "rename the file, here and on the disk, if it holds blocks");
     else if (*real == '/' && may_read && !may_read(loading->program->source->path, real))
-        diag_help(diag(SEVERITY_ERROR, "use", use.span, "%s is not read: it lies outside this file's folder and the workspace", path),
+        diag_help(diag(SEVERITY_ERROR, "use", use.span,
+                       "%s is not read: it lies outside this file's folder and the workspace",
+                       path),
                   "open a folder that holds both; `netc check` reads it");
     else
         return true;
@@ -215,7 +226,7 @@ static void follow_use(Loading *loading, UseDef use)
 /* The first file, and then those it uses. */
 static Program *parse_all(Program *program, const Source *source)
 {
-    Loading loading = { .program = program };
+    Loading loading = {.program = program};
     program->source = source;
     is_known(&loading, source->path);
     parse_file(program, source);
@@ -241,7 +252,7 @@ bool read_program_text(const char *path, Text *text)
 Program *parse_program(const char *path)
 {
     Program *program = NEW(Program);
-    const Source *source = read_source(program, path);      /* program->source is still NULL */
+    const Source *source = read_source(program, path); /* program->source is still NULL */
     return source ? parse_all(program, source) : unreadable(path);
 }
 
@@ -249,5 +260,6 @@ Program *parse_text(const char *path, const char *chars, size_t length)
 {
     Program *program = NEW(Program);
     errno = EFBIG;
-    return length <= MAX_FILE_BYTES ? parse_all(program, add_source(program, path, chars, length)) : unreadable(path);
+    return length <= MAX_FILE_BYTES ? parse_all(program, add_source(program, path, chars, length))
+                                    : unreadable(path);
 }

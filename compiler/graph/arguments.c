@@ -7,7 +7,6 @@
  */
 #include "build.h"
 
-#include <stdlib.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +62,8 @@ static const char *words_text(const char *const *words)
 /* "at least 1", "0 to 9", "a probability, 0 to 1": why `number` is refused. */
 static const char *range_text(const ArgSpec *spec, double number)
 {
-    if (spec->doc != NULL && spec->maximum == 1 && strncmp(spec->doc, "Probability", strlen("Probability")) == 0)
+    if (spec->doc != NULL && spec->maximum == 1
+        && strncmp(spec->doc, "Probability", strlen("Probability")) == 0)
         return "a probability, 0 to 1";
     if (spec->maximum >= (double)MAX_ELEMENTS && number < spec->minimum)
         return format("at least %.10g", spec->minimum);
@@ -72,25 +72,27 @@ static const char *range_text(const ArgSpec *spec, double number)
 
 /* --------------------------------------------------------- one argument */
 
-typedef struct Conversion {     /* of one value to its table's kind */
+/* of one value to its table's kind */
+typedef struct Conversion {
     Builder *b;
     const char *subject;
     const ArgSpec *spec;
     Span span;
-    const Binding *origin;      /* the name it was given by; NULL: by none */
+    const Binding *origin; /* the name it was given by; NULL: by none */
 } Conversion;
 
 /* "`p` of dropout"; of `batch 64`, plainly "`batch`". */
 static const char *argument_name(const Conversion *c)
 {
-    return strcmp(c->spec->name, c->subject) == 0 ? format("`%s`", c->subject) : format("`%s` of %s", c->spec->name, c->subject);
+    return strcmp(c->spec->name, c->subject) == 0 ? format("`%s`", c->subject)
+                                                  : format("`%s` of %s", c->spec->name, c->subject);
 }
 
 static bool out_of_range(const Conversion *c, const Value *value, double number)
 {
     const char *range = range_text(c->spec, number);
-    Diagnostic *d = build_error(c->b, "argument-range", c->span, "%s must be %s, not %s", argument_name(c),
-                                range, value_text(value));
+    Diagnostic *d = build_error(c->b, "argument-range", c->span, "%s must be %s, not %s",
+                                argument_name(c), range, value_text(value));
     diag_caption(d, "%s", range);
     if (c->origin != NULL)
         diag_label(d, c->origin->span, "`%s` comes from here", c->origin->name);
@@ -105,23 +107,33 @@ static bool in_range(const Conversion *c, const Value *value)
     const ArgSpec *spec = c->spec;
     double number = value->kind == VALUE_INT ? (double)value->integer : value->real;
     if (spec->minimum != 0 || spec->maximum != 0)
-        return (number >= spec->minimum && number <= spec->maximum) || out_of_range(c, value, number);
-    if (value->kind == VALUE_REAL || (number >= -(double)MAX_ELEMENTS && number <= (double)MAX_ELEMENTS))
+        return (number >= spec->minimum && number <= spec->maximum)
+               || out_of_range(c, value, number);
+    if (value->kind == VALUE_REAL
+        || (number >= -(double)MAX_ELEMENTS && number <= (double)MAX_ELEMENTS))
         return true;
-    build_error(c->b, "argument-range", c->span, "%s: %s is too large", argument_name(c), value_text(value));
+    build_error(c->b, "argument-range", c->span, "%s: %s is too large", argument_name(c),
+                value_text(value));
     return false;
 }
 
 static const char *wanted_text(const ArgSpec *spec)
 {
-    const char *words = spec->words != NULL ? format(", or one of: %s", words_text(spec->words)) : "";
+    const char *words =
+        spec->words != NULL ? format(", or one of: %s", words_text(spec->words)) : "";
     switch (spec->kind) {
-    case ARG_INT:  return "a whole number";
-    case ARG_PAIR: return format("a whole number or a pair [rows, columns]%s", words);
-    case ARG_QUAD: return "a whole number or [left, right, top, bottom]";
-    case ARG_REAL: return "a number";
-    case ARG_BOOL: return "true or false";
-    case ARG_WORD: return format("one of: %s", words_text(spec->words));
+    case ARG_INT:
+        return "a whole number";
+    case ARG_PAIR:
+        return format("a whole number or a pair [rows, columns]%s", words);
+    case ARG_QUAD:
+        return "a whole number or [left, right, top, bottom]";
+    case ARG_REAL:
+        return "a number";
+    case ARG_BOOL:
+        return "true or false";
+    case ARG_WORD:
+        return format("one of: %s", words_text(spec->words));
     }
     unreachable();
 }
@@ -131,7 +143,8 @@ static bool is_number(const char *word)
 {
     char *end;
     strtod(word, &end);
-    return *word != '\0' && *end == '\0' && strspn(word, "0123456789.eE-+") == strlen(word) && isdigit((unsigned char)*word);
+    return *word != '\0' && *end == '\0' && strspn(word, "0123456789.eE-+") == strlen(word)
+           && isdigit((unsigned char)*word);
 }
 
 /* A misspelt word of the table, a name that nothing has, or another kind. */
@@ -145,14 +158,16 @@ static bool wrong_value(const Conversion *c, const Value *value)
             diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
         return false;
     }
-    const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension" : "argument-type";
-    Diagnostic *d = build_error(c->b, code, c->span, "%s is %s; this is %s", argument_name(c), wanted_text(c->spec),
-                                value_text(value));
+    const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension"
+                                                                              : "argument-type";
+    Diagnostic *d = build_error(c->b, code, c->span, "%s is %s; this is %s", argument_name(c),
+                                wanted_text(c->spec), value_text(value));
     if (value->kind == VALUE_REAL && strchr(span_text(c->span), '/') != NULL)
         diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
     if (value->kind == VALUE_TEXT && c->spec->kind <= ARG_REAL && is_number(value->word))
         diag_fix(d, c->span, value->word, "a number has no quotes");
-    const char *near = value->kind == VALUE_WORD ? nearest_for(d, value->word, c->spec->words) : NULL;
+    const char *near =
+        value->kind == VALUE_WORD ? nearest_for(d, value->word, c->spec->words) : NULL;
     if (near != NULL)
         diag_fix(d, c->span, near, "the nearest is %s", near);
     return false;
@@ -177,7 +192,8 @@ static bool convert_real(const Conversion *c, const Value *value, ArgValue *out)
 /* An operator's name may be a word too: nonlinearity=relu. */
 static bool convert_word(const Conversion *c, const Value *value, ArgValue *out)
 {
-    bool wordy = value->kind == VALUE_WORD || value->kind == VALUE_TEXT || value->kind == VALUE_APPLIES;
+    bool wordy =
+        value->kind == VALUE_WORD || value->kind == VALUE_TEXT || value->kind == VALUE_APPLIES;
     for (int i = 0; wordy && c->spec->words != NULL && c->spec->words[i] != NULL; i++)
         if (strcmp(c->spec->words[i], value->word) == 0) {
             out->word = intern(value->word);
@@ -204,11 +220,16 @@ static bool convert_window(const Conversion *c, const Value *value, int count, A
 static bool convert(const Conversion *c, const Value *value, ArgValue *out)
 {
     switch (c->spec->kind) {
-    case ARG_INT:  return convert_int(c, value, &out->integer[0]);
-    case ARG_PAIR: return convert_window(c, value, 2, out);
-    case ARG_QUAD: return convert_window(c, value, 4, out);
-    case ARG_REAL: return convert_real(c, value, out);
-    case ARG_WORD: return convert_word(c, value, out);
+    case ARG_INT:
+        return convert_int(c, value, &out->integer[0]);
+    case ARG_PAIR:
+        return convert_window(c, value, 2, out);
+    case ARG_QUAD:
+        return convert_window(c, value, 4, out);
+    case ARG_REAL:
+        return convert_real(c, value, out);
+    case ARG_WORD:
+        return convert_word(c, value, out);
     case ARG_BOOL:
         out->integer[0] = value->integer;
         return value->kind == VALUE_BOOL || wrong_value(c, value);
@@ -249,7 +270,8 @@ static void set_defaults(const ArgSpec *specs, ArgValue *args)
 {
     for (int copies = 0; copies < 2; copies++)
         for (int i = 0; specs[i].name != NULL; i++)
-            if (!args[i].given && specs[i].otherwise != NULL && (specs[i].otherwise[0] == '=') == copies)
+            if (!args[i].given && specs[i].otherwise != NULL
+                && (specs[i].otherwise[0] == '=') == copies)
                 set_default(specs, args, i);
 }
 
@@ -257,11 +279,17 @@ static bool same_value(const ArgSpec *spec, const ArgValue *a, const ArgValue *b
 {
     switch (spec->kind) {
     case ARG_INT:
-    case ARG_BOOL: return a->integer[0] == b->integer[0];
-    case ARG_PAIR: return a->word == b->word && a->integer[0] == b->integer[0] && a->integer[1] == b->integer[1];
-    case ARG_QUAD: return memcmp(a->integer, b->integer, sizeof a->integer) == 0;
-    case ARG_REAL: return a->real == b->real;
-    case ARG_WORD: return a->word == b->word;
+    case ARG_BOOL:
+        return a->integer[0] == b->integer[0];
+    case ARG_PAIR:
+        return a->word == b->word && a->integer[0] == b->integer[0]
+               && a->integer[1] == b->integer[1];
+    case ARG_QUAD:
+        return memcmp(a->integer, b->integer, sizeof a->integer) == 0;
+    case ARG_REAL:
+        return a->real == b->real;
+    case ARG_WORD:
+        return a->word == b->word;
     }
     unreachable();
 }
@@ -283,10 +311,14 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
 {
     const Int *n = value->integer;
     switch (spec->kind) {
-    case ARG_INT:  return format("%lld", n[0]);
-    case ARG_BOOL: return n[0] ? "true" : "false";
-    case ARG_REAL: return format("%.10g", value->real);
-    case ARG_WORD: return value->word;
+    case ARG_INT:
+        return format("%lld", n[0]);
+    case ARG_BOOL:
+        return n[0] ? "true" : "false";
+    case ARG_REAL:
+        return format("%.10g", value->real);
+    case ARG_WORD:
+        return value->word;
     case ARG_PAIR:
         if (value->word != NULL)
             return value->word;
@@ -299,13 +331,15 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
 
 /* ------------------------------------------------------- the whole list */
 
-static void report_unknown_argument(Builder *b, const char *subject, const ArgSpec *specs, const Argument *arg)
+static void report_unknown_argument(Builder *b, const char *subject, const ArgSpec *specs,
+                                    const Argument *arg)
 {
     LIST(const char *) names = {0};
     for (int i = 0; specs != NULL && specs[i].name != NULL; i++)
         push(&names, specs[i].name);
     push(&names, NULL);
-    Diagnostic *d = build_error(b, "unknown-argument", arg->name_span, "%s has no argument `%s`", subject, arg->name);
+    Diagnostic *d = build_error(b, "unknown-argument", arg->name_span, "%s has no argument `%s`",
+                                subject, arg->name);
     const char *near = other_argument_name(specs, arg->name);
     near = near != NULL ? near : nearest_for(d, arg->name, names.items);
     if (near != NULL)
@@ -328,14 +362,16 @@ static Span first_of(const Arguments *args)
     int from = at.column - 1, to = at.end_column - 1;
     if (args->count > 1) {
         const Argument *next = &args->items[1];
-        return span_between(at, (Span){at.source, 0, 0, next->name != NULL ? next->name_span.line : next->span.line,
-                                       next->name != NULL ? next->name_span.column : next->span.column});
+        return span_between(
+            at, (Span){at.source, 0, 0, next->name != NULL ? next->name_span.line : next->span.line,
+                       next->name != NULL ? next->name_span.column : next->span.column});
     }
     while (from > 0 && line[from - 1] == ' ')
         from--;
     while (to < length && line[to] == ' ')
         to++;
-    if (at.line == at.end_line && from > 0 && line[from - 1] == '(' && to < length && line[to] == ')') {
+    if (at.line == at.end_line && from > 0 && line[from - 1] == '(' && to < length
+        && line[to] == ')') {
         at.column = from;
         at.end_column = to + 2;
     }
@@ -346,12 +382,14 @@ static Span first_of(const Arguments *args)
  * channels are many. */
 static bool is_wider(const Value *first, const Value *second)
 {
-    return first->kind == VALUE_INT && second->kind == VALUE_INT && second->integer >= first->integer;
+    return first->kind == VALUE_INT && second->kind == VALUE_INT
+           && second->integer >= first->integer;
 }
 
 /* What the arguments without names are here, were the first not there: those that
  * then need a name get theirs.  False: there are more than the table has. */
-static bool edits_without_first(const ArgSpec *specs, const Arguments *args, int given, EditList *edits)
+static bool edits_without_first(const ArgSpec *specs, const Arguments *args, int given,
+                                EditList *edits)
 {
     push(edits, ((Edit){first_of(args), ""}));
     for (int i = 1; i < given; i++) {
@@ -379,11 +417,12 @@ static void suggest_without_first(Diagnostic *d, const ArgSpec *specs, const Arg
     if (asserted == NULL || given == 0 || !edits_without_first(specs, args, given, &edits))
         return;
     if (given > 1 && specs[1].positional && !is_wider(&args->items[0].value, &args->items[1].value))
-        diag_doubt(d);                  /* Keras: channels, window, stride */
+        diag_doubt(d); /* Keras: channels, window, stride */
     diag_repair(d, &edits, format("leave the first out: %s is known from the input", asserted));
 }
 
-static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span at)
+static void report_too_many(Builder *b, const char *subject, const ArgSpec *specs,
+                            const Arguments *args, Span at)
 {
     int count = 0;
     Text names = {0};
@@ -394,7 +433,8 @@ static void report_too_many(Builder *b, const char *subject, const ArgSpec *spec
         build_error(b, "too-many-arguments", at, "%s takes no arguments", subject);
         return;
     }
-    Diagnostic *d = build_error(b, "too-many-arguments", at, "this argument of %s needs its name", subject);
+    Diagnostic *d =
+        build_error(b, "too-many-arguments", at, "this argument of %s needs its name", subject);
     if (count > 0)
         diag_note(d, "without a name: %s", text_chars(&names));
     suggest_without_first(d, specs, args);
@@ -409,9 +449,11 @@ static int next_positional(const ArgSpec *specs, int after)
     return -1;
 }
 
-static Diagnostic *report_repeated(Builder *b, const char *subject, const char *name, Span at, Span first)
+static Diagnostic *report_repeated(Builder *b, const char *subject, const char *name, Span at,
+                                   Span first)
 {
-    Diagnostic *d = build_error(b, "duplicate-argument", at, "`%s` of %s is given twice", name, subject);
+    Diagnostic *d =
+        build_error(b, "duplicate-argument", at, "`%s` of %s is given twice", name, subject);
     diag_label(d, first, "the first");
     return d;
 }
@@ -428,7 +470,8 @@ static bool has_one_more(const ArgSpec *specs, const Arguments *args, int i)
 
 static bool report_order(Builder *b, const char *subject, Span at)
 {
-    build_error(b, "too-many-arguments", at, "%s: an argument without a name comes after one with a name", subject);
+    build_error(b, "too-many-arguments", at,
+                "%s: an argument without a name comes after one with a name", subject);
     return false;
 }
 
@@ -438,24 +481,27 @@ static void forget_value(Builder *b, const Binding *origin)
 {
     Value faulty = origin->value;
     for (Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous)
-        if (binding->value.kind == faulty.kind && binding->value.integer == faulty.integer && binding->value.real == faulty.real)
+        if (binding->value.kind == faulty.kind && binding->value.integer == faulty.integer
+            && binding->value.real == faulty.real)
             binding->value = (Value){.kind = VALUE_UNKNOWN};
 }
 
-static bool place_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, ArgValue *values)
+static bool place_arguments(Builder *b, const char *subject, const ArgSpec *specs,
+                            const Arguments *args, ArgValue *values)
 {
     int positional = 0;
     bool good = true, named = false;
     const Binding *faulty = NULL;
     for (int k = 0; k < args->count; k++) {
         const Argument *arg = &args->items[k];
-        int i = arg->name != NULL ? find_spec(specs, arg->name) : next_positional(specs, positional);
+        int i =
+            arg->name != NULL ? find_spec(specs, arg->name) : next_positional(specs, positional);
         if (arg->name == NULL && named)
             return report_order(b, subject, arg->span);
         if (i < 0) {
             if (arg->name != NULL)
                 report_unknown_argument(b, subject, specs, arg);
-            else if (arg->value.kind != VALUE_UNKNOWN)      /* else its own fault was told */
+            else if (arg->value.kind != VALUE_UNKNOWN) /* else its own fault was told */
                 report_too_many(b, subject, specs, args, arg->span);
             good = false;
             continue;
@@ -463,8 +509,11 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         named |= arg->name != NULL;
         positional = arg->name == NULL ? i + 1 : positional;
         if (values[i].given) {
-            Diagnostic *d = report_repeated(b, subject, specs[i].name, arg->name != NULL ? arg->name_span : arg->span, values[i].span);
-            if (has_one_more(specs, args, i) && is_wider(&args->items[0].value, &args->items[1].value))
+            Diagnostic *d =
+                report_repeated(b, subject, specs[i].name,
+                                arg->name != NULL ? arg->name_span : arg->span, values[i].span);
+            if (has_one_more(specs, args, i)
+                && is_wider(&args->items[0].value, &args->items[1].value))
                 suggest_without_first(d, specs, args);
             good = false;
             continue;
@@ -472,7 +521,7 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         values[i].given = true;
         values[i].span = arg->span;
         if (faulty != NULL && arg->origin == faulty) {
-            good = false;                       /* told already, of the first */
+            good = false; /* told already, of the first */
             continue;
         }
         Conversion conversion = {b, subject, &specs[i], arg->span, arg->origin};
@@ -480,7 +529,7 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
         if (!convert(&conversion, &arg->value, &values[i])) {
             good = false;
             faulty = arg->origin;
-            if (arg->origin != NULL && arg->bare)       /* told once, wherever else it is used */
+            if (arg->origin != NULL && arg->bare) /* told once, wherever else it is used */
                 forget_value(b, arg->origin);
         }
     }
@@ -488,7 +537,8 @@ static bool place_arguments(Builder *b, const char *subject, const ArgSpec *spec
 }
 
 /* Not said when another argument is at fault: it may be the one, misspelt. */
-static bool report_missing(Builder *b, const char *subject, const ArgSpec *specs, const ArgValue *values, Span call)
+static bool report_missing(Builder *b, const char *subject, const ArgSpec *specs,
+                           const ArgValue *values, Span call)
 {
     Text names = {0};
     for (int i = 0; specs[i].name != NULL; i++)
@@ -496,23 +546,26 @@ static bool report_missing(Builder *b, const char *subject, const ArgSpec *specs
             text_add(&names, "%s`%s`", names.length > 0 ? " and " : "", specs[i].name);
     if (names.length == 0)
         return true;
-    if (strcmp(specs[0].name, subject) == 0) {          /* `batch 64` */
+    if (strcmp(specs[0].name, subject) == 0) { /* `batch 64` */
         build_error(b, "missing-argument", call, "`%s` needs a number", subject);
         return false;
     }
-    Diagnostic *d = build_error(b, "missing-argument", call, "%s needs %s", subject, text_chars(&names));
+    Diagnostic *d =
+        build_error(b, "missing-argument", call, "%s needs %s", subject, text_chars(&names));
     diag_help(d, "%s", signature_text(subject, specs));
     return false;
 }
 
-ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call)
+ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs,
+                            const Arguments *args, Span call)
 {
     static const ArgSpec none[] = {{0}};
     specs = specs != NULL ? specs : none;
     ArgValue *values = NEW_ARRAY(ArgValue, (size_t)count_specs(specs) + 1);
     for (int i = 0; specs[i].name != NULL; i++)
         values[i].span = call;
-    if (!place_arguments(b, subject, specs, args, values) || !report_missing(b, subject, specs, values, call))
+    if (!place_arguments(b, subject, specs, args, values)
+        || !report_missing(b, subject, specs, values, call))
         return NULL;
     set_defaults(specs, values);
     return values;
@@ -544,15 +597,18 @@ static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument
     for (int i = 0; i < def->params.count; i++)
         push(&names, def->params.items[i].name);
     push(&names, NULL);
-    Diagnostic *d = arg->name != NULL
-        ? build_error(b, "unknown-argument", arg->name_span, "block %s has no parameter `%s`", def->name, arg->name)
-        : build_error(b, "too-many-arguments", arg->span, "block %s takes %d argument%s", def->name, def->params.count,
-                      def->params.count == 1 ? "" : "s");
+    Diagnostic *d =
+        arg->name != NULL
+            ? build_error(b, "unknown-argument", arg->name_span, "block %s has no parameter `%s`",
+                          def->name, arg->name)
+            : build_error(b, "too-many-arguments", arg->span, "block %s takes %d argument%s",
+                          def->name, def->params.count, def->params.count == 1 ? "" : "s");
     const char *near = arg->name != NULL ? nearest_for(d, arg->name, names.items) : NULL;
     if (arg->name != NULL)
         note_unknown(b, arg->name, def, d);
     if (near != NULL && count_mentions(b, def, arg->name) > 0)
-        diag_fix(d, def->params.items[find_param(def, near)].span, arg->name, "name it %s, as its block does", arg->name);
+        diag_fix(d, def->params.items[find_param(def, near)].span, arg->name,
+                 "name it %s, as its block does", arg->name);
     else if (near != NULL)
         diag_fix(d, arg->name_span, near, "it is `%s` here", near);
     diag_note(d, "parameters of %s: %s", def->name, param_names(def));
@@ -581,7 +637,10 @@ static Value passed_value(Builder *b, const Argument *arg)
     return (Value){.kind = VALUE_UNKNOWN};
 }
 
-typedef struct Given { const Argument *arg; Value value; } Given;
+typedef struct Given {
+    const Argument *arg;
+    Value value;
+} Given;
 
 static bool place_params(Builder *b, const BlockDef *def, const Arguments *args, Given *given)
 {
@@ -593,14 +652,14 @@ static bool place_params(Builder *b, const BlockDef *def, const Arguments *args,
             return report_order(b, def->name, arg->span);
         named |= arg->name != NULL;
         if (arg->name == NULL && positional > def->params.count)
-            continue;                                   /* told at the first that is too many */
+            continue; /* told at the first that is too many */
         int i = arg->name != NULL ? find_param(def, arg->name) : positional++;
         if (i < 0 || i >= def->params.count) {
             good = report_unknown_param(b, def, arg);
         } else if (given[i].arg != NULL) {
             good = false;
             report_repeated(b, def->name, def->params.items[i].name,
-                                   arg->name != NULL ? arg->name_span : arg->span, given[i].arg->span);
+                            arg->name != NULL ? arg->name_span : arg->span, given[i].arg->span);
         } else {
             given[i] = (Given){arg, passed_value(b, arg)};
             good &= arg->value.kind != VALUE_WORD || given[i].value.kind == VALUE_WORD;
@@ -617,7 +676,8 @@ static bool report_missing_param(Builder *b, const BlockDef *def, const Given *g
             text_add(&names, "%s`%s`", names.length > 0 ? " and " : "", def->params.items[i].name);
     if (names.length == 0)
         return true;
-    Diagnostic *d = build_error(b, "missing-argument", call, "block %s needs %s", def->name, text_chars(&names));
+    Diagnostic *d = build_error(b, "missing-argument", call, "block %s needs %s", def->name,
+                                text_chars(&names));
     diag_label(d, def->span, "defined here");
     return false;
 }
@@ -629,7 +689,8 @@ Value default_value(Builder *b, const Param *param)
 }
 
 /* The arguments' faults are the caller's; a default's are the block's. */
-bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, Frame *caller)
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call,
+                     Frame *caller)
 {
     Given *given = NEW_ARRAY(Given, (size_t)def->params.count + 1);
     const Instance *instance = b->instance;
@@ -641,7 +702,8 @@ bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Spa
     b->frame = frame;
     for (int i = 0; good && i < def->params.count; i++) {
         const Param *param = &def->params.items[i];
-        bind_value(b, param->name, param->span, given[i].arg != NULL ? given[i].value : default_value(b, param));
+        bind_value(b, param->name, param->span,
+                   given[i].arg != NULL ? given[i].value : default_value(b, param));
     }
     return good;
 }

@@ -8,12 +8,13 @@
 
 /* ------------------------------------------- blocks that use themselves */
 
-enum { MOST_CHAIN = 500 };      /* a longer chain exceeds MAX_LEVELS wherever it is used */
+enum { MAX_CHAIN = 500 }; /* a longer chain exceeds MAX_LEVELS wherever it is used */
 
-typedef struct Chain {          /* the blocks being visited, and where each mentions the next */
+/* the blocks being visited, and where each mentions the next */
+typedef struct Chain {
     Builder *b;
-    BlockState *states[MOST_CHAIN];
-    Span mentions[MOST_CHAIN];
+    BlockState *states[MAX_CHAIN];
+    Span mentions[MAX_CHAIN];
     int count, expression_depth;
 } Chain;
 
@@ -23,8 +24,8 @@ static void report_cycle(Chain *chain, int first)
     for (int i = first; i < chain->count; i++)
         text_add(&cycle, "%s -> ", chain->states[i]->def->name);
     const char *name = chain->states[first]->def->name;
-    Diagnostic *d = diag(SEVERITY_ERROR, "recursive-block", chain->mentions[first], "block %s uses itself: %s%s",
-                         name, text_chars(&cycle), name);
+    Diagnostic *d = diag(SEVERITY_ERROR, "recursive-block", chain->mentions[first],
+                         "block %s uses itself: %s%s", name, text_chars(&cycle), name);
     for (int i = first; i < chain->count; i++) {
         const char *next = chain->states[i + 1 < chain->count ? i + 1 : first]->def->name;
         chain->states[i]->cyclic = true;
@@ -87,7 +88,7 @@ static void visit_body(Chain *chain, const Body *body, int level)
 
 static void visit_block(Chain *chain, BlockState *state)
 {
-    if (chain->count == MOST_CHAIN)
+    if (chain->count == MAX_CHAIN)
         return;
     int depth = chain->expression_depth;
     chain->expression_depth = 0;
@@ -121,7 +122,8 @@ void enter_blocks(Builder *b)
 
 static bool binds_name(const Builder *b, const Expr *dim)
 {
-    return dim->kind == EXPR_PATH && strchr(dim->word, '.') == NULL && find_value(b, dim->word) == NULL;
+    return dim->kind == EXPR_PATH && strchr(dim->word, '.') == NULL
+           && find_value(b, dim->word) == NULL;
 }
 
 int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, Int *wanted)
@@ -131,7 +133,8 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
     *wanted = shape->dims.count;
     for (int axis = 0; axis < shape->dims.count; axis++) {
         const Expr *dim = shape->dims.items[axis];
-        Value actual = same_rank ? int_value(tensor->shape.dim[axis]) : (Value){.kind = VALUE_UNKNOWN};
+        Value actual =
+            same_rank ? int_value(tensor->shape.dim[axis]) : (Value){.kind = VALUE_UNKNOWN};
         Int number;
         if (dim->kind == EXPR_ANY)
             continue;
@@ -152,9 +155,10 @@ static const char *const axis_names[] = {"channels", "height", "width"};
 const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, Int wanted)
 {
     if (actual.rank != shape->dims.count)
-        return format("%d %s, not %d", actual.rank, actual.rank == 1 ? "axis" : "axes", shape->dims.count);
-    return format("%s %lld, not %lld", actual.rank == 1 ? "features" : axis_names[axis], actual.dim[axis],
-                  wanted);
+        return format("%d %s, not %d", actual.rank, actual.rank == 1 ? "axis" : "axes",
+                      shape->dims.count);
+    return format("%s %lld, not %lld", actual.rank == 1 ? "features" : axis_names[axis],
+                  actual.dim[axis], wanted);
 }
 
 /* That this one axis had to be another. */
@@ -175,8 +179,10 @@ static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span s
         return axis == -1;
     const Instance *here = b->instance;
     b->instance = here->outer;
-    Diagnostic *d = build_error(b, "shape-mismatch", span, "block %s takes %s, but its input is %s: %s", def->name,
-                                span_text(def->in->span), shape_text(x->shape), shape_difference(def->in, x->shape, axis, wanted));
+    Diagnostic *d =
+        build_error(b, "shape-mismatch", span, "block %s takes %s, but its input is %s: %s",
+                    def->name, span_text(def->in->span), shape_text(x->shape),
+                    shape_difference(def->in, x->shape, axis, wanted));
     diag_label(d, def->span, "the signature");
     add_derivation(d, x, b->instance);
     size_axis(d, x->shape, def->in->dims.count, axis, wanted);
@@ -191,9 +197,10 @@ static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
     if (axis < 0)
         return axis == -1;
     bool ranked = y->shape.rank == def->out->dims.count;
-    Diagnostic *d = build_error(b, "shape-mismatch", ranked ? def->out->dims.items[axis]->span : def->out->span,
-                                "block %s gives %s, but its signature says %s: %s", def->name, shape_text(y->shape),
-                                span_text(def->out->span), shape_difference(def->out, y->shape, axis, wanted));
+    Diagnostic *d = build_error(
+        b, "shape-mismatch", ranked ? def->out->dims.items[axis]->span : def->out->span,
+        "block %s gives %s, but its signature says %s: %s", def->name, shape_text(y->shape),
+        span_text(def->out->span), shape_difference(def->out, y->shape, axis, wanted));
     if (ranked)
         diag_caption(d, "this is %lld", wanted);
     add_derivation(d, y, b->instance);
@@ -226,7 +233,8 @@ static Tensor *walk_block(Builder *b, const BlockDef *def, Tensor *x, Span span)
 /* With an unknown input only the arguments are looked at: the body is checked
  * by another use, or as an unused block's.  A signature that could not be read
  * was told once; what it would have made is unknown. */
-Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path, Span span, Tensor *x)
+Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path,
+                  Span span, Tensor *x)
 {
     BlockState *state = map_get(&b->blocks, def->name);
     if (state->cyclic || def->broken || !expand(b, span))

@@ -45,8 +45,9 @@ static bool size_fits(const Node *node, const char *what, Shape shape)
     int culprit;
     if (shape.rank == 0 || count_elements(shape.rank, shape.dim, &elements, &culprit))
         return true;
-    Diagnostic *d = node_error(node, "too-large", node->span, "%s of %s is too large: %s values per image", what,
-                               node->path, product_text(shape.rank, shape.dim));
+    Diagnostic *d =
+        node_error(node, "too-large", node->span, "%s of %s is too large: %s values per image",
+                   what, node->path, product_text(shape.rank, shape.dim));
     caption_factor(d, shape.dim, culprit);
     node_derivation(d, node->inputs.items[0]);
     return false;
@@ -57,8 +58,10 @@ static bool sizes_fit(const Node *node)
     for (int i = 0; i < node->parameters.count; i++)
         if (node->parameters.items[i]->elements == 0)
             return false;
-    return size_fits(node, "the output", node->out_shape) && size_fits(node, "the working memory", node->aux_shape) &&
-           size_fits(node, "the statistics", shape_of(node->statistics_size > 0, node->statistics_size, 1, 1));
+    return size_fits(node, "the output", node->out_shape)
+           && size_fits(node, "the working memory", node->aux_shape)
+           && size_fits(node, "the statistics",
+                        shape_of(node->statistics_size > 0, node->statistics_size, 1, 1));
 }
 
 void add_aux(Graph *graph, Node *node)
@@ -85,8 +88,8 @@ static void add_output(Graph *graph, Node *node)
     }
 }
 
-static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs, int count,
-                        const char *path, Span span)
+static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs,
+                        int count, const char *path, Span span)
 {
     if (++b->layers > MAX_LAYERS) {
         stop(b, span, "the network has more than %d layers", MAX_LAYERS);
@@ -156,7 +159,10 @@ static void close_join(Builder *b)
     b->frame->join = b->frame->join->outer;
 }
 
-typedef struct Inputs { LIST(Tensor *) tensors; bool known; } Inputs;
+typedef struct Inputs {
+    LIST(Tensor *) tensors;
+    bool known;
+} Inputs;
 
 static void add_input(Inputs *inputs, Tensor *tensor)
 {
@@ -167,10 +173,10 @@ static void add_input(Inputs *inputs, Tensor *tensor)
 /* What one expansion of a statement made, when somebody asks. */
 static void note_use(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor *y, int first)
 {
-    enum { MOST_NOTED = 100000 };
+    enum { MAX_NOTED = 100000 };
     if (b->trace == NULL)
         return;
-    b->trace->partial = b->trace->stmts.count == MOST_NOTED;
+    b->trace->partial = b->trace->stmts.count == MAX_NOTED;
     if (!b->trace->partial)
         push(&b->trace->stmts, ((StmtUse){stmt, x, y, b->instance, first, b->graph->nodes.count}));
 }
@@ -193,7 +199,8 @@ static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *
 {
     Join *join = open_join(b);
     int outer = open_scope(b);
-    for (int i = 0; i < stmt->body->stmts.count && inputs->tensors.count <= MAX_JOINED && !b->stopped; i++) {
+    for (int i = 0;
+         i < stmt->body->stmts.count && inputs->tensors.count <= MAX_JOINED && !b->stopped; i++) {
         const Stmt *branch = stmt->body->stmts.items[i];
         join->branch_start = b->serial;
         if (branch->kind == STMT_BRANCH) {
@@ -203,7 +210,8 @@ static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *
         } else if (is_broken(branch)) {
             inputs->known = false;
         } else {
-            Diagnostic *d = build_error(b, "misplaced-statement", branch->span, "the braces of %s hold branches", op);
+            Diagnostic *d = build_error(b, "misplaced-statement", branch->span,
+                                        "the braces of %s hold branches", op);
             diag_help(d, "`branch { … }` around it");
             inputs->known = false;
         }
@@ -214,7 +222,8 @@ static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *
 
 static Tensor *joined_tensor(Builder *b, const char *op, const Argument *arg)
 {
-    const TensorName *named = arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
+    const TensorName *named =
+        arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
     if (arg->value.kind == VALUE_TENSOR || arg->value.kind == VALUE_UNKNOWN)
         return arg->value.tensor;
     if (named != NULL)
@@ -222,12 +231,14 @@ static Tensor *joined_tensor(Builder *b, const char *op, const Argument *arg)
     if (arg->value.kind == VALUE_WORD || arg->value.kind == VALUE_TEXT)
         report_unknown_tensor(b, arg->value.word, arg->span);
     else
-        build_error(b, "argument-type", arg->span, "%s joins tensors; this is %s", op, value_text(&arg->value));
+        build_error(b, "argument-type", arg->span, "%s joins tensors; this is %s", op,
+                    value_text(&arg->value));
     return NULL;
 }
 
 /* op { branch … } or op(name, …): the names are tensors, what is left are arguments. */
-static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const Arguments *args, Tensor *x, Name *name)
+static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const Arguments *args,
+                         Tensor *x, Name *name)
 {
     Inputs inputs = {.known = x != NULL || stmt->body != NULL};
     Arguments rest = {0};
@@ -247,33 +258,41 @@ static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const
     *name = take_name(b, stmt->as, op->name, stmt->call->span);
     ArgValue *values = resolve_arguments(b, op->name, op->args, &rest, stmt->call->span);
     if (inputs.tensors.count > MAX_JOINED) {
-        Diagnostic *d = build_error(b, "too-large", stmt->call->span, "%s joins at most %d tensors", op->name, MAX_JOINED);
+        Diagnostic *d = build_error(b, "too-large", stmt->call->span, "%s joins at most %d tensors",
+                                    op->name, MAX_JOINED);
         diag_help(d, "join some of them first, and what that gives with the others");
         return NULL;
     }
     if (stmt->body != NULL && first_name.source != NULL) {
-        Diagnostic *d = build_error(b, "misplaced-statement", first_name, "%s joins branches or named tensors, not both", op->name);
+        Diagnostic *d = build_error(b, "misplaced-statement", first_name,
+                                    "%s joins branches or named tensors, not both", op->name);
         diag_help(d, "`branch { from name }` is a branch of a named tensor");
         return NULL;
     }
     if (inputs.known && inputs.tensors.count < 2) {
-        Diagnostic *d = build_error(b, "missing-argument", stmt->call->span, "%s joins two or more tensors", op->name);
-        diag_help(d, "%s { branch { … } branch { … } }, or %s(name, …) with the current tensor first", op->name, op->name);
+        Diagnostic *d = build_error(b, "missing-argument", stmt->call->span,
+                                    "%s joins two or more tensors", op->name);
+        diag_help(d,
+                  "%s { branch { … } branch { … } }, or %s(name, …) with the current tensor first",
+                  op->name, op->name);
         return NULL;
     }
     if (!inputs.known || values == NULL || b->stopped)
         return NULL;
-    return add_node(b, op, values, inputs.tensors.items, inputs.tensors.count, name->path, stmt->call->span);
+    return add_node(b, op, values, inputs.tensors.items, inputs.tensors.count, name->path,
+                    stmt->call->span);
 }
 
 /* ----------------------------------------------------------------- skips */
 
-static Tensor *join_pair(Builder *b, const char *op_name, Tensor *first, Tensor *second, const char *path, Span span)
+static Tensor *join_pair(Builder *b, const char *op_name, Tensor *first, Tensor *second,
+                         const char *path, Span span)
 {
     const Operator *op = find_operator(op_name);
     Arguments none = {0};
     Tensor *pair[] = {first, second};
-    return add_node(b, op, resolve_arguments(b, op->name, op->args, &none, span), pair, 2, path, span);
+    return add_node(b, op, resolve_arguments(b, op->name, op->args, &none, span), pair, 2, path,
+                    span);
 }
 
 static const char *axis_difference(Shape a, Shape b)
@@ -284,15 +303,16 @@ static const char *axis_difference(Shape a, Shape b)
         return "different ranks";
     for (int axis = 0; axis < a.rank; axis++)
         if (a.dim[axis] != b.dim[axis])
-            text_add(&text, "%s%s %lld and %lld", text.length > 0 ? ", " : "", a.rank == 1 ? "features" : names[axis],
-                     a.dim[axis], b.dim[axis]);
+            text_add(&text, "%s%s %lld and %lld", text.length > 0 ? ", " : "",
+                     a.rank == 1 ? "features" : names[axis], a.dim[axis], b.dim[axis]);
     return text_chars(&text);
 }
 
 static Tensor *report_skip(Builder *b, const Stmt *stmt, const Tensor *body, const Tensor *other)
 {
     const char *way = stmt->other != NULL ? "shortcut" : "skip";
-    Diagnostic *d = build_error(b, "add-mismatch", stmt->span, "the body gives %s, but the %s %s: they cannot be added",
+    Diagnostic *d = build_error(b, "add-mismatch", stmt->span,
+                                "the body gives %s, but the %s %s: they cannot be added",
                                 shape_text(body->shape), way, shape_text(other->shape));
     diag_caption(d, "%s", axis_difference(body->shape, other->shape));
     add_derivation(d, body, b->instance);
@@ -330,8 +350,10 @@ static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
 {
     Shape a = x->shape, y = body->shape;
     if (a.rank == y.rank && a.dim[1] == y.dim[1] && a.dim[2] == y.dim[2])
-        return join_pair(b, "concat", x, body, take_name(b, NULL, "concat", stmt->span).path, stmt->span);
-    Diagnostic *d = build_error(b, "concat-mismatch", stmt->span, "the body of dense gives %s, which cannot be joined to %s",
+        return join_pair(b, "concat", x, body, take_name(b, NULL, "concat", stmt->span).path,
+                         stmt->span);
+    Diagnostic *d = build_error(b, "concat-mismatch", stmt->span,
+                                "the body of dense gives %s, which cannot be joined to %s",
                                 shape_text(y), shape_text(a));
     diag_caption(d, "all axes but the channels must be equal");
     add_derivation(d, body, b->instance);
@@ -373,8 +395,8 @@ static Tensor *walk_loop(Builder *b, const Stmt *stmt, Tensor *x)
         return NULL;
     }
     if (count < 0 || count > MAX_LAYERS) {
-        Diagnostic *d = build_error(b, count < 0 ? "argument-range" : "too-large", stmt->value->span,
-                                    "%s cannot take %lld turns", word, count);
+        Diagnostic *d = build_error(b, count < 0 ? "argument-range" : "too-large",
+                                    stmt->value->span, "%s cannot take %lld turns", word, count);
         diag_caption(d, "0 to %d", MAX_LAYERS);
         b->frame->uncertain = true;
         return NULL;
@@ -390,7 +412,8 @@ static Tensor *walk_loop(Builder *b, const Stmt *stmt, Tensor *x)
 static const Stmt *else_if(const Body *body)
 {
     const Stmt *stmt = body != NULL && body->stmts.count == 1 ? body->stmts.items[0] : NULL;
-    return stmt != NULL && stmt->kind == STMT_IF && stmt->as == NULL && stmt->shape == NULL ? stmt : NULL;
+    return stmt != NULL && stmt->kind == STMT_IF && stmt->as == NULL && stmt->shape == NULL ? stmt
+                                                                                            : NULL;
 }
 
 /* "if" value body {"else" "if" value body} ["else" body] */
@@ -422,14 +445,16 @@ static bool refuse_body(Builder *b, const Stmt *stmt, const char *what)
 {
     if (stmt->body == NULL)
         return false;
-    Diagnostic *d = build_error(b, "misplaced-statement", stmt->body->open, "%s takes no { }", what);
+    Diagnostic *d =
+        build_error(b, "misplaced-statement", stmt->body->open, "%s takes no { }", what);
     diag_help(d, "only joining operators do: concat, add, mul");
     return true;
 }
 
 static Tensor *report_loss(Builder *b, const Stmt *stmt, const Operator *op)
 {
-    Diagnostic *d = build_error(b, "misplaced-statement", stmt->call->span, "%s is a loss, not a layer", op->name);
+    Diagnostic *d = build_error(b, "misplaced-statement", stmt->call->span,
+                                "%s is a loss, not a layer", op->name);
     diag_help(d, "write `loss %s` in the train section", op->name);
     return NULL;
 }
@@ -437,19 +462,22 @@ static Tensor *report_loss(Builder *b, const Stmt *stmt, const Operator *op)
 /* An unknown input whose channels are asserted (in_channels=88) is known well
  * enough for the faults that have nothing to do with its size: groups that do
  * not divide.  The node is not the graph's. */
-static void check_asserted(const Builder *b, const Operator *op, ArgValue *args, const char *path, Span span)
+static void check_asserted(const Builder *b, const Operator *op, ArgValue *args, const char *path,
+                           Span span)
 {
-    enum { AMPLE = 1 << 15 };   /* rows and columns, for any window */
+    enum { AMPLE = 1 << 15 }; /* rows and columns, for any window */
     Graph nowhere = {0};
     for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++) {
-        if (!op->args[i].assertion || !args[i].given || strcmp(op->args[i].name, "in_channels") != 0)
+        if (!op->args[i].assertion || !args[i].given
+            || strcmp(op->args[i].name, "in_channels") != 0)
             continue;
         Node *node = new_node(&nowhere, STAGE_FORWARD, op);
         node->path = path;
         node->span = span;
         node->instance = b->instance;
         node->args = args;
-        push(&node->inputs, new_tensor(&nowhere, TENSOR_ACTIVATION, "input", shape_of(3, args[i].integer[0], AMPLE, AMPLE)));
+        push(&node->inputs, new_tensor(&nowhere, TENSOR_ACTIVATION, "input",
+                                       shape_of(3, args[i].integer[0], AMPLE, AMPLE)));
         op->infer(node);
     }
 }
@@ -488,7 +516,8 @@ static bool input_dims(Builder *b, const ShapeExpr *shape, Int *dims)
 {
     bool good = true;
     if (shape->dims.count != 1 && shape->dims.count != 3) {
-        build_error(b, "shape-rank", shape->span, "an input is [channels, height, width] or [features], not %d numbers",
+        build_error(b, "shape-rank", shape->span,
+                    "an input is [channels, height, width] or [features], not %d numbers",
                     shape->dims.count);
         return false;
     }
@@ -497,7 +526,8 @@ static bool input_dims(Builder *b, const ShapeExpr *shape, Int *dims)
         if (!whole_number(b, dim, "a dimension is a whole number", &dims[i])) {
             good = false;
         } else if (dims[i] < 1) {
-            build_error(b, "not-a-dimension", dim->span, "a dimension is at least 1, not %lld", dims[i]);
+            build_error(b, "not-a-dimension", dim->span, "a dimension is at least 1, not %lld",
+                        dims[i]);
             good = false;
         }
     }
@@ -511,12 +541,14 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
     if (!input_dims(b, stmt->shape, dims))
         return NULL;
     if (!count_elements(rank, dims, &elements, &culprit)) {
-        Diagnostic *d = build_error(b, "too-large", stmt->shape->dims.items[culprit]->span,
-                                    "the input is too large: %s values per image", product_text(rank, dims));
+        Diagnostic *d =
+            build_error(b, "too-large", stmt->shape->dims.items[culprit]->span,
+                        "the input is too large: %s values per image", product_text(rank, dims));
         caption_factor(d, dims, culprit);
         return NULL;
     }
-    b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_of(rank, dims[0], dims[1], dims[2]));
+    b->graph->input =
+        new_tensor(b->graph, TENSOR_INPUT, "input", shape_of(rank, dims[0], dims[1], dims[2]));
     return b->graph->input;
 }
 
@@ -524,14 +556,15 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
 static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x)
 {
     if (b->frame != b->network || b->levels > 1) {
-        Diagnostic *d = build_error(b, "misplaced-statement", stmt->span, "`input` stands at the beginning of a network");
+        Diagnostic *d = build_error(b, "misplaced-statement", stmt->span,
+                                    "`input` stands at the beginning of a network");
         if (b->frame != b->network)
             diag_help(d, "a block's input is in its signature: block NAME [c, h, w] { … }");
         return x;
     }
     if (b->graph->input_span.source != NULL) {
-        diag_label(build_error(b, "misplaced-statement", stmt->span, "a network has one input"), b->graph->input_span,
-                   "the first");
+        diag_label(build_error(b, "misplaced-statement", stmt->span, "a network has one input"),
+                   b->graph->input_span, "the first");
         return x;
     }
     b->input_seen = true;
@@ -574,7 +607,8 @@ static Shape asserted_shape(Builder *b, const ShapeExpr *shape)
 {
     Shape asserted = {.rank = shape->dims.count <= 3 ? shape->dims.count : 3, .dim = {1, 1, 1}};
     for (int i = 0; i < asserted.rank; i++)
-        if (shape->dims.items[i]->kind == EXPR_ANY || !whole_number(b, shape->dims.items[i], "", &asserted.dim[i]))
+        if (shape->dims.items[i]->kind == EXPR_ANY
+            || !whole_number(b, shape->dims.items[i], "", &asserted.dim[i]))
             asserted.dim[i] = -1;
     return asserted;
 }
@@ -583,8 +617,9 @@ static Shape asserted_shape(Builder *b, const ShapeExpr *shape)
 static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Tensor *tensor)
 {
     const Node *node = tensor->producer;
-    bool this_statement = node != NULL && node->instance == b->instance && stmt->kind == STMT_CALL &&
-                          node->span.line == stmt->call->span.line && node->span.column == stmt->call->span.column;
+    bool this_statement = node != NULL && node->instance == b->instance && stmt->kind == STMT_CALL
+                          && node->span.line == stmt->call->span.line
+                          && node->span.column == stmt->call->span.column;
     add_derivation(d, this_statement ? node->inputs.items[0] : tensor, b->instance);
 }
 
@@ -592,11 +627,11 @@ static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis
 {
     bool rows = y->shape.rank == 1 && stmt->shape->dims.count == 1;
     const char *subject = statement_subject(stmt), *arithmetic = flatten_arithmetic(y);
-    Diagnostic *d = rows
-        ? build_error(b, "shape-assert", stmt->shape->span, "%s gives %lld values, not %lld", subject,
-                      y->shape.dim[0], wanted)
-        : build_error(b, "shape-assert", stmt->shape->span, "%s gives %s, not %s", subject, shape_text(y->shape),
-                      asserted_text(b, stmt->shape));
+    Diagnostic *d =
+        rows ? build_error(b, "shape-assert", stmt->shape->span, "%s gives %lld values, not %lld",
+                           subject, y->shape.dim[0], wanted)
+             : build_error(b, "shape-assert", stmt->shape->span, "%s gives %s, not %s", subject,
+                           shape_text(y->shape), asserted_text(b, stmt->shape));
     if (arithmetic != NULL)
         diag_caption(d, "%s", arithmetic);
     else
@@ -630,7 +665,8 @@ static Tensor *walk_let(Builder *b, const Stmt *stmt, Tensor *x)
 static Tensor *walk_stray_branch(Builder *b, const Stmt *stmt)
 {
     if (!b->after_branch) {
-        Diagnostic *d = build_error(b, "misplaced-statement", stmt->keyword, "a branch stands in the braces of a joining operator");
+        Diagnostic *d = build_error(b, "misplaced-statement", stmt->keyword,
+                                    "a branch stands in the braces of a joining operator");
         diag_help(d, "concat { branch { … } branch { … } }");
     }
     walk_body(b, stmt->body, NULL);
@@ -640,15 +676,23 @@ static Tensor *walk_stray_branch(Builder *b, const Stmt *stmt)
 static Tensor *walk_kind(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 {
     switch (stmt->kind) {
-    case STMT_LET:    return walk_let(b, stmt, x);
-    case STMT_INPUT:  return walk_input(b, stmt, x);
-    case STMT_CALL:   return walk_call(b, stmt, x, name);
-    case STMT_FROM:   return named_tensor(b, stmt->from);
-    case STMT_BRANCH: return walk_stray_branch(b, stmt);
-    case STMT_SKIP:   return walk_skip(b, stmt, x, name);
+    case STMT_LET:
+        return walk_let(b, stmt, x);
+    case STMT_INPUT:
+        return walk_input(b, stmt, x);
+    case STMT_CALL:
+        return walk_call(b, stmt, x, name);
+    case STMT_FROM:
+        return named_tensor(b, stmt->from);
+    case STMT_BRANCH:
+        return walk_stray_branch(b, stmt);
+    case STMT_SKIP:
+        return walk_skip(b, stmt, x, name);
     case STMT_DENSE:
-    case STMT_REPEAT: return walk_loop(b, stmt, x);
-    case STMT_IF:     return walk_if(b, stmt, x);
+    case STMT_REPEAT:
+        return walk_loop(b, stmt, x);
+    case STMT_IF:
+        return walk_if(b, stmt, x);
     }
     unreachable();
 }
@@ -672,9 +716,10 @@ static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
         stop(b, stmt->span, "the network takes more than %d steps to expand", MAX_STEPS);
         return NULL;
     }
-    bool before_input = !b->input_seen && b->frame == b->network && stmt->kind != STMT_LET && stmt->kind != STMT_INPUT;
+    bool before_input = !b->input_seen && b->frame == b->network && stmt->kind != STMT_LET
+                        && stmt->kind != STMT_INPUT;
     if (before_input && is_broken(stmt))
-        b->input_seen = true;           /* it may be what could not be read */
+        b->input_seen = true; /* it may be what could not be read */
     else if (before_input)
         report_no_input(b, stmt->span);
     int first = b->graph->nodes.count;
@@ -731,7 +776,8 @@ void check_library(const Program *program)
     enter_blocks(&b);
     check_unused_blocks(&b);
     if (program->train != NULL && !program->broken)
-        diag(SEVERITY_ERROR, "no-network", program->train->span, "a train section without a network");
+        diag(SEVERITY_ERROR, "no-network", program->train->span,
+             "a train section without a network");
     if (diag_error_count() == 0)
         warn_of_definitions(&b);
 }

@@ -21,12 +21,13 @@
 
 enum {
     MAX_LAYERS = 100000,
-    MAX_JOINED = 1000,          /* tensors by one concat, add or mul: each is an operand of its kernel */
-    MAX_LEVELS = 64,            /* of braces within braces, blocks' own included */
-    MAX_EXPANSIONS = 200000,    /* turns of loops and uses of blocks: those may hold no layer */
-    MAX_STEPS = 4000000,        /* statements walked */
-    MAX_SUGGESTIONS = 500,      /* searches for the nearest name: a fault in a loop is found every turn */
-    MAX_EXPRESSION_DEPTH = 1500     /* beyond what the parser lets one statement hold */
+    MAX_JOINED = 1000, /* tensors by one concat, add or mul: each is an operand of its kernel */
+    MAX_LEVELS = 64,   /* of braces within braces, blocks' own included */
+    MAX_EXPANSIONS = 200000, /* turns of loops and uses of blocks: those may hold no layer */
+    MAX_STEPS = 4000000,     /* statements walked */
+    /* searches for the nearest name: a fault in a loop is found every turn */
+    MAX_SUGGESTIONS = 500,
+    MAX_EXPRESSION_DEPTH = 1500 /* beyond what the parser lets one statement hold */
 };
 
 /* One image's values in a tensor, and one parameter's: an int's worth, so that
@@ -36,10 +37,14 @@ enum {
 /* ------------------------------------------------------------- values */
 
 typedef enum ValueKind {
-    VALUE_UNKNOWN, VALUE_INT, VALUE_REAL, VALUE_BOOL, VALUE_LIST,
-    VALUE_WORD,                 /* a bare word that names nothing: perhaps one a table lists */
-    VALUE_TEXT,                 /* quoted */
-    VALUE_APPLIES,              /* an operator or a block, with the arguments it was given so far */
+    VALUE_UNKNOWN,
+    VALUE_INT,
+    VALUE_REAL,
+    VALUE_BOOL,
+    VALUE_LIST,
+    VALUE_WORD,    /* a bare word that names nothing: perhaps one a table lists */
+    VALUE_TEXT,    /* quoted */
+    VALUE_APPLIES, /* an operator or a block, with the arguments it was given so far */
     VALUE_TENSOR
 } ValueKind;
 
@@ -49,114 +54,125 @@ typedef LIST(Argument) Arguments;
 
 struct Value {
     ValueKind kind;
-    Int integer;            /* VALUE_INT; VALUE_BOOL: 0 or 1 */
+    Int integer; /* VALUE_INT; VALUE_BOOL: 0 or 1 */
     double real;
-    const char *word;           /* VALUE_WORD, VALUE_TEXT; VALUE_APPLIES: the name */
-    const Operator *op;         /* VALUE_APPLIES: this or block */
+    const char *word;   /* VALUE_WORD, VALUE_TEXT; VALUE_APPLIES: the name */
+    const Operator *op; /* VALUE_APPLIES: this or block */
     const BlockDef *block;
     const Arguments *bound;
     const struct ValueList *list;
-    Tensor *tensor;             /* VALUE_TENSOR; NULL: unknown */
+    Tensor *tensor; /* VALUE_TENSOR; NULL: unknown */
 };
 
-typedef struct ValueList { LIST(Value) values; } ValueList;
+typedef struct ValueList {
+    LIST(Value) values;
+} ValueList;
 
 struct Argument {
-    const char *name;           /* NULL: positional */
-    Span name_span, span;       /* span: the value's */
+    const char *name;     /* NULL: positional */
+    Span name_span, span; /* span: the value's */
     Value value;
-    struct Binding *origin;     /* of the first name in it; NULL: it has none, */
-    bool bare;                  /* or it is that name alone */
+    struct Binding *origin; /* of the first name in it; NULL: it has none, */
+    bool bare;              /* or it is that name alone */
 };
 
 /* -------------------------------------------------------------- scopes */
 
-typedef struct Binding {        /* a let, parameter, dimension or loop variable */
+/* a let, parameter, dimension or loop variable */
+typedef struct Binding {
     const char *name;
     Value value;
     Span span;
-    int scope;                  /* which pair of braces */
-    struct Binding *hides;      /* of the same name, further out */
-    struct Binding *previous;   /* the binding made before this one */
+    int scope;                /* which pair of braces */
+    struct Binding *hides;    /* of the same name, further out */
+    struct Binding *previous; /* the binding made before this one */
 } Binding;
 
-typedef struct Turn {           /* of a repeat or dense that is being walked */
+/* of a repeat or dense that is being walked */
+typedef struct Turn {
     struct Turn *outer;
     Int number;
     bool over;
 } Turn;
 
-typedef struct Join {           /* whose branches are being walked */
+/* whose branches are being walked */
+typedef struct Join {
     struct Join *outer;
-    int start, branch_start;    /* serial numbers: of the first branch, of this one */
+    int start, branch_start; /* serial numbers: of the first branch, of this one */
 } Join;
 
-typedef struct TensorName {     /* one way in which a tensor can be named */
-    Tensor *tensor;             /* NULL: unknown */
+/* one way in which a tensor can be named */
+typedef struct TensorName {
+    Tensor *tensor; /* NULL: unknown */
     Span span;
     int serial;
-    Turn *turn;                 /* usable within this turn; NULL: to the end of the block */
-    struct TensorName *older;   /* of the same name */
+    Turn *turn;               /* usable within this turn; NULL: to the end of the block */
+    struct TensorName *older; /* of the same name */
 } TensorName;
 
-typedef struct Frame {          /* the network, or one use of a block: a scope of names */
-    const BlockDef *def;        /* NULL: the network */
-    const char *prefix;         /* "" or "incep1" */
-    Map values;                 /* Binding, innermost */
-    Binding *bindings;          /* newest */
+/* the network, or one use of a block: a scope of names */
+typedef struct Frame {
+    const BlockDef *def; /* NULL: the network */
+    const char *prefix;  /* "" or "incep1" */
+    Map values;          /* Binding, innermost */
+    Binding *bindings;   /* newest */
     int scope;
-    Map tensors;                /* TensorName, newest */
-    LIST(const char *) tensor_names;    /* in order of definition, for the nearest one */
-    Map counters;               /* of unnamed layers, by operator */
+    Map tensors;                     /* TensorName, newest */
+    LIST(const char *) tensor_names; /* in order of definition, for the nearest one */
+    Map counters;                    /* of unnamed layers, by operator */
     Turn *turn;
     Join *join;
-    bool broken;                /* a statement could not be read: it may have defined anything */
-    bool uncertain;             /* some tensors' names could not be computed */
+    bool broken;    /* a statement could not be read: it may have defined anything */
+    bool uncertain; /* some tensors' names could not be computed */
 } Frame;
 
 typedef struct UnknownWord {
     const char *word;
-    const BlockDef *def;        /* where it is unknown; for what is applied, NULL */
+    const BlockDef *def; /* where it is unknown; for what is applied, NULL */
     Diagnostic *told;
-    int more;                   /* places besides the first */
+    int more; /* places besides the first */
 } UnknownWord;
 
-typedef struct Clash { Span first; Diagnostic *told; int more; } Clash;
+typedef struct Clash {
+    Span first;
+    Diagnostic *told;
+    int more;
+} Clash;
 
 typedef struct Mentions Mentions;
 
 typedef struct Builder {
     const Program *program;
     Graph *graph;
-    Map blocks;                 /* BlockState */
-    Map paths;                  /* every full path's Place */
-    LIST(UnknownWord) unknown;  /* each is told once, */
-    LIST(Clash) clashes;        /* and so is each name that others clash with */
+    Map blocks;                /* BlockState */
+    Map paths;                 /* every full path's Place */
+    LIST(UnknownWord) unknown; /* each is told once, */
+    LIST(Clash) clashes;       /* and so is each name that others clash with */
     Frame *frame;
     const Instance *instance;
     int levels, expression_depth, serial, scopes;
     Int layers, expansions, steps, suggestions;
-    int guesses;                /* > 0: in a side or turn that may not happen */
-    bool after_branch;          /* what is walked stands behind a branch */
-    Frame *network;             /* the network's own scope */
-    Mentions *mentions;         /* the texts' words, as far as somebody asked */
-    bool input_seen;            /* or its absence reported */
-    bool stopped;               /* a limit was reached: nothing more is walked */
-    Trace *trace;               /* NULL: nobody asks */
+    int guesses;        /* > 0: in a side or turn that may not happen */
+    bool after_branch;  /* what is walked stands behind a branch */
+    Frame *network;     /* the network's own scope */
+    Mentions *mentions; /* the texts' words, as far as somebody asked */
+    bool input_seen;    /* or its absence reported */
+    bool stopped;       /* a limit was reached: nothing more is walked */
+    Trace *trace;       /* NULL: nobody asks */
 } Builder;
 
 typedef struct BlockState {
     const BlockDef *def;
     bool used;
-    bool cyclic;                /* reported: never expanded */
+    bool cyclic; /* reported: never expanded */
     enum { UNVISITED, VISITING, VISITED } visit;
 } BlockState;
 
 /* A statement's name.  path NULL: none was taken. */
 typedef struct Name {
-    const char *path;           /* full */
-    const char *local;          /* as `from` says it, less the turns; NULL: unnamed */
-    bool listed;                /* an unquoted name: gets `.k` in a loop */
+    const char *path;  /* full */
+    const char *local; /* as `from` says it, less the turns; NULL: unnamed */
+    bool listed;       /* an unquoted name: gets `.k` in a loop */
     Span span;
 } Name;
 
@@ -172,7 +188,8 @@ void stop(Builder *b, Span span, const char *message, ...) PRINTF(3, 4);
 
 /* Enters the program's blocks; reports those that use themselves. */
 void enter_blocks(Builder *b);
-Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path, Span span, Tensor *x);
+Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path,
+                  Span span, Tensor *x);
 /* Names and arguments of the blocks that were never expanded. */
 void check_unused_blocks(Builder *b);
 /* "height 10, not 12" */
@@ -185,7 +202,7 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
 /* --------------------------------------------------------------- names.c */
 
 Frame *new_frame(const char *prefix, const BlockDef *def);
-int open_scope(Builder *b);                     /* gives what close_scope takes back */
+int open_scope(Builder *b); /* gives what close_scope takes back */
 void close_scope(Builder *b, int outer);
 /* Reports a name bound twice in one pair of braces. */
 void bind_value(Builder *b, const char *name, Span span, Value value);
@@ -195,7 +212,7 @@ const Value *find_value(const Builder *b, const char *name);
  * is taken, and gives a free one so that the walk can go on. */
 Name take_name(Builder *b, const Expr *as, const char *kind, Span span);
 void declare_tensor(Builder *b, const Name *name, Tensor *tensor);
-const TensorName *find_tensor(Builder *b, const char *name);    /* NULL: not visible here */
+const TensorName *find_tensor(Builder *b, const char *name); /* NULL: not visible here */
 /* A bare word where a value is wanted.  NULL: told before, of another place. */
 Diagnostic *report_unknown_word(Builder *b, const char *word, Span at);
 /* Whether this word was told to be unknown before; then this place is added to
@@ -212,8 +229,8 @@ Value evaluate(Builder *b, const Expr *expr);
 Value int_value(Int integer);
 Arguments *evaluate_arguments(Builder *b, const ArgList *args);
 Arguments *joined_arguments(const Arguments *first, const Arguments *second);
-const char *value_text(const Value *value);     /* as a message says it: "2.5", "the tensor inc" */
-const char *value_kind(const Value *value);     /* "a number" */
+const char *value_text(const Value *value); /* as a message says it: "2.5", "the tensor inc" */
+const char *value_kind(const Value *value); /* "a number" */
 /* A whole number, of which `what` speaks; false: reported, or unknown. */
 bool whole_number(Builder *b, const Expr *expr, const char *what, Int *number);
 /* A condition; -1: unknown (reported where there is a fault). */
@@ -225,9 +242,11 @@ Value find_callee(Builder *b, const Expr *call);
 
 /* Values in the order of `specs` (NULL: none), or NULL when one is wrong
  * (reported) or unknown.  `subject` is what takes them: "conv2d". */
-ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs, const Arguments *args, Span call);
+ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs,
+                            const Arguments *args, Span call);
 /* Binds a block's parameters in b->frame (the block's own). */
-bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call, Frame *caller);
+bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call,
+                     Frame *caller);
 Value default_value(Builder *b, const Param *param);
 /* "conv2d(out_channels, kernel_size, stride=1, …)" */
 const char *signature_text(const char *subject, const ArgSpec *specs);
@@ -236,7 +255,7 @@ const char *signature_text(const char *subject, const ArgSpec *specs);
 
 /* In the text of a block (NULL: the network). */
 int count_mentions(const Builder *b, const BlockDef *def, const char *word);
-int count_uses(const Builder *b, const char *word);     /* in all of them */
+int count_uses(const Builder *b, const char *word); /* in all of them */
 /* Whether nothing mentions what this word is bound to there. */
 bool is_unused(const Builder *b, const BlockDef *def, const char *word);
 Mentions *new_mentions(void);
@@ -250,7 +269,8 @@ void warn_of_layers(const Graph *graph);
 /* --------------------------------------------------------------- hints.c */
 
 /* A fault where the walk is: with a note for each level it is in. */
-Diagnostic *build_error(const Builder *b, const char *code, Span at, const char *message, ...) PRINTF(4, 5);
+Diagnostic *build_error(const Builder *b, const char *code, Span at, const char *message, ...)
+    PRINTF(4, 5);
 void add_instance_notes(Diagnostic *d, const Instance *instance);
 /* Like node_derivation, as seen from `level`: a block used there is one step. */
 void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level);
@@ -262,10 +282,11 @@ bool may_be_broken(const Builder *b, const char *word);
 void derive_from_input(Span input);
 /* The nearest operator or block, for a word that is neither. */
 void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at);
-const char *other_argument_name(const ArgSpec *specs, const char *word);        /* "filters": "out_channels"; or NULL */
+/* "filters": "out_channels"; or NULL */
+const char *other_argument_name(const ArgSpec *specs, const char *word);
 /* An argument that this operator does not have: who has it, or what is done instead. */
 void explain_argument(Diagnostic *d, const char *word);
-bool names_argument(const char *word);         /* of any operator, or of one in another framework */
+bool names_argument(const char *word); /* of any operator, or of one in another framework */
 /* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
 const char *flatten_arithmetic(const Tensor *tensor);
 
@@ -275,6 +296,6 @@ const char *flatten_arithmetic(const Tensor *tensor);
 bool count_elements(int rank, const Int *dims, Int *elements, int *culprit);
 /* "65536 * this 65536 exceeds …" beside the carets. */
 void caption_factor(Diagnostic *d, const Int *dims, int culprit);
-const char *product_text(int rank, const Int *dims);        /* "20 * 4 * 4" */
+const char *product_text(int rank, const Int *dims); /* "20 * 4 * 4" */
 
 #endif

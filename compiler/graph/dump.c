@@ -18,7 +18,8 @@ static void add_call(Text *text, const Node *node, bool assertions)
     for (int i = 0; specs != NULL && specs[i].name != NULL; i++) {
         if (argument_is_default(specs, node->args, i) || (specs[i].assertion && !assertions))
             continue;
-        text_add(text, "%s%s=%s", separator, specs[i].name, argument_text(&specs[i], &node->args[i]));
+        text_add(text, "%s%s=%s", separator, specs[i].name,
+                 argument_text(&specs[i], &node->args[i]));
         separator = ", ";
     }
     text_add(text, "%s", separator[0] == ',' ? ")" : "");
@@ -45,14 +46,26 @@ const char *structure_text(const Graph *graph)
 static void dump_init(const Parameter *parameter, FILE *out)
 {
     switch (parameter->kind) {
-    case PARAMETER_TRAINED: fprintf(out, "trained "); break;
-    case PARAMETER_BUFFER:  fprintf(out, "buffer "); break;
-    case PARAMETER_COUNTER: fprintf(out, "counter "); break;
+    case PARAMETER_TRAINED:
+        fprintf(out, "trained ");
+        break;
+    case PARAMETER_BUFFER:
+        fprintf(out, "buffer ");
+        break;
+    case PARAMETER_COUNTER:
+        fprintf(out, "counter ");
+        break;
     }
     switch (parameter->init.kind) {
-    case INIT_CONSTANT: fprintf(out, "%.6g", parameter->init.a); break;
-    case INIT_UNIFORM:  fprintf(out, "uniform %.6g to %.6g", parameter->init.a, parameter->init.b); break;
-    case INIT_NORMAL:   fprintf(out, "normal %.6g, %.6g", parameter->init.a, parameter->init.b); break;
+    case INIT_CONSTANT:
+        fprintf(out, "%.6g", parameter->init.a);
+        break;
+    case INIT_UNIFORM:
+        fprintf(out, "uniform %.6g to %.6g", parameter->init.a, parameter->init.b);
+        break;
+    case INIT_NORMAL:
+        fprintf(out, "normal %.6g, %.6g", parameter->init.a, parameter->init.b);
+        break;
     }
     if (parameter->group > 0)
         fprintf(out, ", group %d", parameter->group);

@@ -20,11 +20,11 @@
 typedef struct Pass {
     Graph *graph;
     int forward_nodes;
-    const Node *current;        /* the forward node being differentiated */
-    Tensor **gradient;          /* by activation id; NULL: none yet */
-    bool *needed;               /* by activation id: some parameter lies behind it */
+    const Node *current; /* the forward node being differentiated */
+    Tensor **gradient;   /* by activation id; NULL: none yet */
+    bool *needed;        /* by activation id: some parameter lies behind it */
     unsigned fuse;
-    LIST(Node *) late;          /* whole-batch nodes, which run after all others */
+    LIST(Node *) late; /* whole-batch nodes, which run after all others */
 } Pass;
 
 static bool has_trained_parameters(const Node *node)
@@ -52,7 +52,8 @@ static void find_needed(Pass *pass)
 
 static Tensor *new_gradient(Pass *pass, Tensor *of)
 {
-    Tensor *gradient = new_tensor(pass->graph, TENSOR_GRADIENT, format("d %s", of->name), of->shape);
+    Tensor *gradient =
+        new_tensor(pass->graph, TENSOR_GRADIENT, format("d %s", of->name), of->shape);
     gradient->of = of;
     return gradient;
 }
@@ -68,7 +69,8 @@ static Tensor *new_view(Pass *pass, Tensor *of, Tensor *base, Int offset)
 
 static bool overlap(Tensor *a, Tensor *b)
 {
-    return a->root_offset < b->root_offset + shape_elements(b->shape) && b->root_offset < a->root_offset + shape_elements(a->shape);
+    return a->root_offset < b->root_offset + shape_elements(b->shape)
+           && b->root_offset < a->root_offset + shape_elements(a->shape);
 }
 
 /* Whether nobody looks at it any more: its tensor's producer has been
@@ -178,14 +180,15 @@ static void contribute_kernel(Pass *pass, int which, Tensor *dy)
 /* Parameter gradients, now or, for a sum over the whole batch, at the end. */
 static void contribute_parameters(Pass *pass, const Node *forward, Tensor *dy)
 {
-    if (!has_trained_parameters(forward) && !(forward->op->input_gradient_reads & READS_PARAMETER_GRADIENTS))
+    if (!has_trained_parameters(forward)
+        && !(forward->op->input_gradient_reads & READS_PARAMETER_GRADIENTS))
         return;
     if (!forward->whole_batch) {
         append(pass, STAGE_BACKWARD_PARAMETERS)->dy = dy;
         return;
     }
     Node *late = NEW(Node);
-    *late = (Node){ .forward = (Node *)forward, .dy = dy };
+    *late = (Node){.forward = (Node *)forward, .dy = dy};
     push(&pass->late, late);
     dy->read_late = true;
 }
@@ -205,7 +208,7 @@ static void differentiate(Pass *pass, const Node *node)
     pass->current = node;
     Tensor *dy = node->out ? pass->gradient[node->out->id] : NULL;
     if (!dy && !(node->op->traits & OP_LOSS))
-        return;                 /* nothing downstream depends on it */
+        return; /* nothing downstream depends on it */
 
     if (node->op->traits & (OP_VIEW | OP_SUMS | OP_CONCATENATES)) {
         Int offset = 0;

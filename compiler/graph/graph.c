@@ -59,7 +59,12 @@ void caption_factor(Diagnostic *d, const Int *dims, int culprit)
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
 {
     Tensor *tensor = NEW(Tensor);
-    *tensor = (Tensor){.id = graph->tensors.count, .role = role, .name = name, .shape = shape, .base = tensor, .root = tensor};
+    *tensor = (Tensor){.id = graph->tensors.count,
+                       .role = role,
+                       .name = name,
+                       .shape = shape,
+                       .base = tensor,
+                       .root = tensor};
     push(&graph->tensors, tensor);
     return tensor;
 }
@@ -82,12 +87,18 @@ Node *new_node(Graph *graph, Stage stage, const Operator *op)
 
 /* A parameter too large to address is marked by elements = 0: the builder
  * drops its node. */
-Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init,
-                          int rank, const Int *dim, Int fan_in, Int fan_out)
+Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init, int rank,
+                          const Int *dim, Int fan_in, Int fan_out)
 {
     Parameter *parameter = NEW(Parameter);
-    *parameter = (Parameter){.name = intern(name), .path = format("%s.%s", node->path, name), .kind = kind,
-                             .rank = rank, .fan_in = fan_in, .fan_out = fan_out, .init = init, .node = node};
+    *parameter = (Parameter){.name = intern(name),
+                             .path = format("%s.%s", node->path, name),
+                             .kind = kind,
+                             .rank = rank,
+                             .fan_in = fan_in,
+                             .fan_out = fan_out,
+                             .init = init,
+                             .node = node};
     for (int i = 0; i < rank; i++)
         parameter->dim[i] = dim[i];
     push(&node->parameters, parameter);

@@ -16,13 +16,15 @@ void add_instance_notes(Diagnostic *d, const Instance *instance)
     enum { MOST = 6 };
     for (int level = 0; instance != NULL && level < MOST; instance = instance->outer, level++)
         if (instance->turn < 0)
-            diag_note_at(d, instance->span, "in this use of %s as %s", instance->what, instance->path);
+            diag_note_at(d, instance->span, "in this use of %s as %s", instance->what,
+                         instance->path);
         else
             diag_note_at(d, instance->span, "in turn %lld, counted from 0, of this %s",
                          instance->turn, instance->what);
 }
 
-static Diagnostic *error_within(const Instance *instance, const char *code, Span at, const char *template, va_list values)
+static Diagnostic *error_within(const Instance *instance, const char *code, Span at,
+                                const char *template, va_list values)
 {
     char message[1024];
     vsnprintf(message, sizeof message, template, values);
@@ -44,7 +46,7 @@ Diagnostic *build_error(const Builder *b, const char *code, Span at, const char 
 
 /* Whose fault is being described: steps are told as seen from there. */
 static const Instance *fault_level;
-static Span fault_input;        /* the network's */
+static Span fault_input; /* the network's */
 
 void derive_from_input(Span input)
 {
@@ -56,7 +58,8 @@ static void label_origin(Diagnostic *d, const Node *node, Span at)
 {
     for (int i = 0; node->op->args != NULL && node->op->args[i].name != NULL; i++) {
         const ArgValue *value = &node->args[i];
-        if (value->origin.source != NULL && value->span.line == at.line && value->span.column == at.column)
+        if (value->origin.source != NULL && value->span.line == at.line
+            && value->span.column == at.column)
             diag_label(d, value->origin, "`%s` comes from here", span_text(value->origin));
     }
 }
@@ -98,7 +101,7 @@ static const Tensor *step_input(const Node *node, const Instance *use)
     return input;
 }
 
-enum { MOST_STEPS = 1000, MOST_LABELS = 8 };
+enum { MAX_DISTANCE = 1000, MAX_LABELS = 8 };
 
 /* "(12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
 static const char *window_arithmetic(const Node *node)
@@ -109,8 +112,10 @@ static const char *window_arithmetic(const Node *node)
         return "";
     Window window = window_of(node, axis);
     Int added = window.before + window.after;
-    const char *before = window.before == window.after ? format(" + 2*%lld", window.before) : format(" + %lld", added);
-    const char *spare = format("%lld%s - %lld", in.dim[1 + axis], added > 0 ? before : "", window_extent(window));
+    const char *before = window.before == window.after ? format(" + 2*%lld", window.before)
+                                                       : format(" + %lld", added);
+    const char *spare =
+        format("%lld%s - %lld", in.dim[1 + axis], added > 0 ? before : "", window_extent(window));
     if (window.ceil_mode)
         return format(": ceil((%s)/%lld) + 1 = %lld", spare, window.stride, out.dim[1 + axis]);
     if (window.stride == 1)
@@ -142,15 +147,17 @@ static void label_input(Diagnostic *d, const Tensor *tensor)
 void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level)
 {
     int steps = 0;
-    for (int count = 0; tensor->producer != NULL && steps < MOST_STEPS; steps++) {
+    for (int count = 0; tensor->producer != NULL && steps < MAX_DISTANCE; steps++) {
         const Node *node = tensor->producer;
         while (!within(node->instance, level))
             level = level->outer;
         const Instance *use = use_below(node->instance, level);
         const Tensor *input = step_input(node, use);
         Span span = use != NULL ? use->span : node->span;
-        if (!shape_equal(input->shape, tensor->shape) && count < MOST_LABELS && !is_marked(d, span)) {
-            diag_label(d, span, "%s -> %s%s", shape_text(input->shape), shape_text(tensor->shape), use != NULL ? "" : step_arithmetic(node));
+        if (!shape_equal(input->shape, tensor->shape) && count < MAX_LABELS
+            && !is_marked(d, span)) {
+            diag_label(d, span, "%s -> %s%s", shape_text(input->shape), shape_text(tensor->shape),
+                       use != NULL ? "" : step_arithmetic(node));
             count++;
         }
         tensor = input;
@@ -179,7 +186,7 @@ void node_derivation(Diagnostic *d, const Tensor *tensor)
 /* The last step that changed the rank: the flatten, usually. */
 static const Node *rank_changer(const Tensor *tensor)
 {
-    for (int steps = 0; tensor->producer != NULL && steps < MOST_STEPS; steps++) {
+    for (int steps = 0; tensor->producer != NULL && steps < MAX_DISTANCE; steps++) {
         const Node *node = tensor->producer;
         if (node->inputs.items[0]->shape.rank != tensor->shape.rank)
             return node;
@@ -194,14 +201,16 @@ bool node_needs_rank(const Node *node, int rank)
     if (input->shape.rank == rank)
         return true;
     const char *wanted = rank == 3 ? "[channels, height, width]" : "[features]";
-    Diagnostic *d = rank == 3
-        ? node_error(node, "shape-rank", node->span, "%s needs %s, but has %lld values in a row", node->op->name, wanted,
-                     input->shape.dim[0])
-        : node_error(node, "shape-rank", node->span, "%s needs %s, but has an image %s", node->op->name, wanted,
-                     shape_text(input->shape));
+    Diagnostic *d =
+        rank == 3 ? node_error(node, "shape-rank", node->span,
+                               "%s needs %s, but has %lld values in a row", node->op->name, wanted,
+                               input->shape.dim[0])
+                  : node_error(node, "shape-rank", node->span, "%s needs %s, but has an image %s",
+                               node->op->name, wanted, shape_text(input->shape));
     const Node *changer = rank == 3 ? rank_changer(input) : NULL;
     if (changer != NULL)
-        diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape), shape_text(changer->out_shape));
+        diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape),
+                   shape_text(changer->out_shape));
     if (rank == 1)
         label_step(d, node, input, format("gives %s", shape_text(input->shape)));
     diag_sizes(d, input->shape, shape_of(rank, -1, -1, -1));
@@ -212,52 +221,117 @@ bool node_needs_rank(const Node *node, int rank)
 
 /* What PyTorch, Keras, Caffe and Darknet call things; the rest differ in case
  * and underscores. */
-static const struct { const char *theirs, *ours; } spellings[] = {
-    {"dense", "linear"}, {"innerproduct", "linear"}, {"fullyconnected", "linear"}, {"connected", "linear"}, {"fc", "linear"},
-    {"conv", "conv2d"}, {"convolution", "conv2d"}, {"convolution2d", "conv2d"}, {"convolutional", "conv2d"},
-    {"maxpool", "max_pool2d"}, {"maxpooling2d", "max_pool2d"}, {"maxpooling", "max_pool2d"}, {"pooling", "max_pool2d"},
-    {"avgpool", "avg_pool2d"}, {"averagepooling2d", "avg_pool2d"}, {"averagepooling", "avg_pool2d"},
-    {"adaptiveavgpool", "adaptive_avg_pool2d"}, {"adaptiveaveragepooling2d", "adaptive_avg_pool2d"},
-    {"batchnorm", "batch_norm2d"}, {"batchnormalization", "batch_norm2d"}, {"bn", "batch_norm2d"},
-    {"layernorm", "layer_norm2d"}, {"layernormalization", "layer_norm2d"},
-    {"cat", "concat"}, {"concatenate", "concat"}, {"eltwise", "add"}, {"multiply", "mul"}, {"sum", "add"},
-    {"rectifiedlinear", "relu"}, {"rectifier", "relu"}, {"leaky", "leaky_relu"}, {"logistic", "sigmoid"}, {"swish", "silu"},
-    {"hswish", "hardswish"}, {"upsampling2d", "upsample"}, {"interpolate", "upsample"}, {"zeropadding2d", "zero_pad2d"},
-    {"crossentropyloss", "cross_entropy"}, {"softmaxcrossentropy", "cross_entropy"}, {"softmaxwithloss", "cross_entropy"},
-    {"categoricalcrossentropy", "cross_entropy"}, {"mseloss", "mse"}, {"euclideanloss", "mse"},
-}, argument_spellings[] = {
-    {"filters", "out_channels"}, {"num_filters", "out_channels"}, {"num_output", "out_channels"}, {"channels", "out_channels"},
-    {"out_planes", "out_channels"}, {"planes", "out_channels"}, {"kernel", "kernel_size"}, {"pool_size", "kernel_size"},
-    {"ksize", "kernel_size"}, {"size", "kernel_size"}, {"window", "kernel_size"}, {"strides", "stride"}, {"pad", "padding"},
-    {"dilation_rate", "dilation"}, {"group", "groups"}, {"use_bias", "bias"}, {"bias_term", "bias"}, {"units", "out_features"},
-    {"num_output", "out_features"}, {"output", "out_features"}, {"output_dim", "out_features"}, {"rate", "p"}, {"dropout_ratio", "p"}, {"probability", "p"}, {"epsilon", "eps"},
-    {"alpha", "negative_slope"}, {"slope", "negative_slope"}, {"learning_rate", "lr"}, {"base_lr", "lr"}, {"decay", "weight_decay"},
-    {"min_lr", "eta_min"}, {"warmup_epochs", "warmup"},
+static const struct {
+    const char *theirs, *ours;
+} spellings[] =
+    {
+        {"dense", "linear"},
+        {"innerproduct", "linear"},
+        {"fullyconnected", "linear"},
+        {"connected", "linear"},
+        {"fc", "linear"},
+        {"conv", "conv2d"},
+        {"convolution", "conv2d"},
+        {"convolution2d", "conv2d"},
+        {"convolutional", "conv2d"},
+        {"maxpool", "max_pool2d"},
+        {"maxpooling2d", "max_pool2d"},
+        {"maxpooling", "max_pool2d"},
+        {"pooling", "max_pool2d"},
+        {"avgpool", "avg_pool2d"},
+        {"averagepooling2d", "avg_pool2d"},
+        {"averagepooling", "avg_pool2d"},
+        {"adaptiveavgpool", "adaptive_avg_pool2d"},
+        {"adaptiveaveragepooling2d", "adaptive_avg_pool2d"},
+        {"batchnorm", "batch_norm2d"},
+        {"batchnormalization", "batch_norm2d"},
+        {"bn", "batch_norm2d"},
+        {"layernorm", "layer_norm2d"},
+        {"layernormalization", "layer_norm2d"},
+        {"cat", "concat"},
+        {"concatenate", "concat"},
+        {"eltwise", "add"},
+        {"multiply", "mul"},
+        {"sum", "add"},
+        {"rectifiedlinear", "relu"},
+        {"rectifier", "relu"},
+        {"leaky", "leaky_relu"},
+        {"logistic", "sigmoid"},
+        {"swish", "silu"},
+        {"hswish", "hardswish"},
+        {"upsampling2d", "upsample"},
+        {"interpolate", "upsample"},
+        {"zeropadding2d", "zero_pad2d"},
+        {"crossentropyloss", "cross_entropy"},
+        {"softmaxcrossentropy", "cross_entropy"},
+        {"softmaxwithloss", "cross_entropy"},
+        {"categoricalcrossentropy", "cross_entropy"},
+        {"mseloss", "mse"},
+        {"euclideanloss", "mse"},
+},
+  argument_spellings[] = {
+      {"filters", "out_channels"},
+      {"num_filters", "out_channels"},
+      {"num_output", "out_channels"},
+      {"channels", "out_channels"},
+      {"out_planes", "out_channels"},
+      {"planes", "out_channels"},
+      {"kernel", "kernel_size"},
+      {"pool_size", "kernel_size"},
+      {"ksize", "kernel_size"},
+      {"size", "kernel_size"},
+      {"window", "kernel_size"},
+      {"strides", "stride"},
+      {"pad", "padding"},
+      {"dilation_rate", "dilation"},
+      {"group", "groups"},
+      {"use_bias", "bias"},
+      {"bias_term", "bias"},
+      {"units", "out_features"},
+      {"num_output", "out_features"},
+      {"output", "out_features"},
+      {"output_dim", "out_features"},
+      {"rate", "p"},
+      {"dropout_ratio", "p"},
+      {"probability", "p"},
+      {"epsilon", "eps"},
+      {"alpha", "negative_slope"},
+      {"slope", "negative_slope"},
+      {"learning_rate", "lr"},
+      {"base_lr", "lr"},
+      {"decay", "weight_decay"},
+      {"min_lr", "eta_min"},
+      {"warmup_epochs", "warmup"},
 };
 
 /* Their words for what is no operator or argument here, and what is done instead. */
-static const struct { const char *theirs, *instead; } others[] = {
-    {"globalaveragepooling2d", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
-    {"globalavgpool", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
-    {"sequential", "statements one below another are a chain; `block NAME { … }` gives one a name"},
-    {"modulelist", "`repeat n as i { … }` applies a body n times"},
-    {"route", "`from name` goes on from a named tensor, `concat(name)` joins it"},
-    {"residual", "`skip { … }` adds its input to what its body gives"},
-    {"inputlayer", "`input [channels, height, width]` begins a network"},
-    {"activation", "an activation is applied by its own name, as `relu`"},
-    {"reshape", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
-    {"view", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
-}, other_arguments[] = {
-    {"activation", "an activation is a statement of its own: `relu` on the next line"},
-    {"input_shape", "the network's `input [channels, height, width]` says it once for all"},
-    {"in_planes", "the input's channels are known; `in_channels=` may assert them"},
-    {"axis", "leave it out: tensors are joined along their channels"},
-    {"dim", "leave it out: tensors are joined along their channels"},
-    {"inplace", "leave it out: the compiler plans the memory"},
-    {"name", "`as name` after the statement names it"},
-    {"data_format", "images are [channels, height, width]"},
-    {"device", "leave it out: the program is made for the processor it is compiled for"},
-    {"dtype", "--dtype of `netc build` says it for the whole network"},
+static const struct {
+    const char *theirs, *instead;
+} others[] =
+    {
+        {"globalaveragepooling2d", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
+        {"globalavgpool", "`adaptive_avg_pool2d(1)` gives each channel's mean"},
+        {"sequential",
+         "statements one below another are a chain; `block NAME { … }` gives one a name"},
+        {"modulelist", "`repeat n as i { … }` applies a body n times"},
+        {"route", "`from name` goes on from a named tensor, `concat(name)` joins it"},
+        {"residual", "`skip { … }` adds its input to what its body gives"},
+        {"inputlayer", "`input [channels, height, width]` begins a network"},
+        {"activation", "an activation is applied by its own name, as `relu`"},
+        {"reshape", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
+        {"view", "`flatten` makes a row of values of an image; nothing makes an image of a row"},
+},
+  other_arguments[] = {
+      {"activation", "an activation is a statement of its own: `relu` on the next line"},
+      {"input_shape", "the network's `input [channels, height, width]` says it once for all"},
+      {"in_planes", "the input's channels are known; `in_channels=` may assert them"},
+      {"axis", "leave it out: tensors are joined along their channels"},
+      {"dim", "leave it out: tensors are joined along their channels"},
+      {"inplace", "leave it out: the compiler plans the memory"},
+      {"name", "`as name` after the statement names it"},
+      {"data_format", "images are [channels, height, width]"},
+      {"device", "leave it out: the program is made for the processor it is compiled for"},
+      {"dtype", "--dtype of `netc build` says it for the whole network"},
 };
 
 static bool has_argument(const ArgSpec *specs, const char *name)
@@ -271,7 +345,8 @@ static bool has_argument(const ArgSpec *specs, const char *name)
 const char *other_argument_name(const ArgSpec *specs, const char *word)
 {
     for (size_t i = 0; i < sizeof argument_spellings / sizeof *argument_spellings; i++)
-        if (strcmp(word, argument_spellings[i].theirs) == 0 && has_argument(specs, argument_spellings[i].ours))
+        if (strcmp(word, argument_spellings[i].theirs) == 0
+            && has_argument(specs, argument_spellings[i].ours))
             return argument_spellings[i].ours;
     return NULL;
 }
@@ -356,13 +431,14 @@ static const char *nearest_callee(const Program *program, const char *word)
 
 bool may_be_broken(const Builder *b, const char *word)
 {
-    return b->program->broken && other_spelling(word) == NULL &&
-           (nearest_callee(b->program, word) == NULL || count_uses(b, word) > 1);
+    return b->program->broken && other_spelling(word) == NULL
+           && (nearest_callee(b->program, word) == NULL || count_uses(b, word) > 1);
 }
 
 /* A block that nothing uses, while several places agree on another name for it,
  * is itself misspelt. */
-static void suggest_block(const Builder *b, Diagnostic *d, const char *word, Span at, const BlockDef *def)
+static void suggest_block(const Builder *b, Diagnostic *d, const char *word, Span at,
+                          const BlockDef *def)
 {
     if (def->library || count_uses(b, def->name) > 0 || count_uses(b, word) < 2) {
         diag_fix(d, at, def->name, "%s is defined on line %d", def->name, def->name_span.line);
@@ -403,7 +479,9 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
 const char *flatten_arithmetic(const Tensor *tensor)
 {
     const Node *node = tensor->producer;
-    if (node == NULL || !(node->op->traits & OP_VIEW) || tensor->shape.rank != 1 || node->inputs.items[0]->shape.rank != 3)
+    if (node == NULL || !(node->op->traits & OP_VIEW) || tensor->shape.rank != 1
+        || node->inputs.items[0]->shape.rank != 3)
         return NULL;
-    return format("%s = %lld", product_text(3, node->inputs.items[0]->shape.dim), tensor->shape.dim[0]);
+    return format("%s = %lld", product_text(3, node->inputs.items[0]->shape.dim),
+                  tensor->shape.dim[0]);
 }

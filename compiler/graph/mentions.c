@@ -8,12 +8,14 @@
 #include <string.h>
 
 /* Of one text.  Counted once, when somebody first asks. */
-typedef struct Words { Map counts, params; } Words;
+typedef struct Words {
+    Map counts, params;
+} Words;
 
 struct Mentions {
-    Map blocks;                 /* Words, by the block */
+    Map blocks; /* Words, by the block */
     Words *network;
-    Map *uses;                  /* in all texts */
+    Map *uses; /* in all texts */
 };
 
 Mentions *new_mentions(void)
@@ -114,7 +116,8 @@ static bool binds_in_signature(const Builder *b, const BlockDef *def, const char
 
 bool is_unused(const Builder *b, const BlockDef *def, const char *word)
 {
-    return count_mentions(b, def, word) == (def != NULL && binds_in_signature(b, def, word) ? 1 : 0);
+    return count_mentions(b, def, word)
+           == (def != NULL && binds_in_signature(b, def, word) ? 1 : 0);
 }
 
 static void add_words(Map *uses, const Map *counts)

@@ -34,7 +34,8 @@ int open_scope(Builder *b)
 void close_scope(Builder *b, int outer)
 {
     Frame *frame = b->frame;
-    for (; frame->bindings != NULL && frame->bindings->scope == frame->scope; frame->bindings = frame->bindings->previous)
+    for (; frame->bindings != NULL && frame->bindings->scope == frame->scope;
+         frame->bindings = frame->bindings->previous)
         map_set(&frame->values, frame->bindings->name, frame->bindings->hides);
     frame->scope = outer;
 }
@@ -44,7 +45,8 @@ void bind_value(Builder *b, const char *name, Span span, Value value)
     Frame *frame = b->frame;
     Binding *hidden = map_get(&frame->values, name), *binding = NEW(Binding);
     if (hidden != NULL && hidden->scope == frame->scope) {
-        Diagnostic *d = build_error(b, "duplicate-name", span, "`%s` has a value here already", name);
+        Diagnostic *d =
+            build_error(b, "duplicate-name", span, "`%s` has a value here already", name);
         diag_label(d, hidden->span, "the first");
         return;
     }
@@ -61,7 +63,10 @@ const Value *find_value(const Builder *b, const char *name)
 
 /* ---------------------------------------------------------------- paths */
 
-typedef struct Place { Span span; bool guessed; } Place;
+typedef struct Place {
+    Span span;
+    bool guessed;
+} Place;
 
 static const char *full_path(const Builder *b, const char *local)
 {
@@ -89,12 +94,12 @@ static bool same_span(Span a, Span b)
 /* One statement's names, turn by turn, may clash with many: that is one fault. */
 static bool told_clash(Builder *b, Span first, const char *path, Span second)
 {
-    enum { MOST_SHOWN = 5 };
+    enum { MAX_SHOWN = 5 };
     for (int i = 0; i < b->clashes.count; i++) {
         Clash *clash = &b->clashes.items[i];
         if (!same_span(clash->first, first))
             continue;
-        if (clash->more < MOST_SHOWN && !is_marked(clash->told, second)) {
+        if (clash->more < MAX_SHOWN && !is_marked(clash->told, second)) {
             diag_label(clash->told, second, "and %s", path);
             clash->more++;
         }
@@ -107,12 +112,14 @@ static void report_duplicate(Builder *b, const char *path, Span span, const Plac
 {
     if (told_clash(b, first->span, path, span))
         return;
-    Diagnostic *d = build_error(b, "duplicate-name", span, "two layers are named %s: their weights would collide", path);
+    Diagnostic *d = build_error(b, "duplicate-name", span,
+                                "two layers are named %s: their weights would collide", path);
     push(&b->clashes, ((Clash){first->span, d, 0}));
     if (same_span(span, first->span)) {
         diag_caption(d, "twice, in different turns or uses");
         if (b->frame->turn != NULL)
-            diag_help(d, "number it by the turn, as in \"name{i}\"; unquoted, `as name` is a list: name.0, name.1");
+            diag_help(d, "number it by the turn, as in \"name{i}\"; unquoted, `as name` is a list: "
+                         "name.0, name.1");
         return;
     }
     diag_caption(d, "the second");
@@ -231,9 +238,11 @@ static bool in_sibling(const Frame *frame, const TensorName *name)
 const TensorName *find_tensor(Builder *b, const char *name)
 {
     TensorName *found = map_get(&b->frame->tensors, name);
-    for (; found != NULL && found->older != NULL && found->turn != NULL && found->turn->over; found = found->older)
+    for (; found != NULL && found->older != NULL && found->turn != NULL && found->turn->over;
+         found = found->older)
         map_set(&b->frame->tensors, name, found->older);
-    while (found != NULL && ((found->turn != NULL && found->turn->over) || in_sibling(b->frame, found)))
+    while (found != NULL
+           && ((found->turn != NULL && found->turn->over) || in_sibling(b->frame, found)))
         found = found->older;
     return found;
 }
@@ -242,7 +251,7 @@ typedef LIST(const char *) Words;
 
 static void add_tensor_names(Builder *b, Words *words)
 {
-    enum { LATEST = 300 };      /* enough to find a slip of the pen among */
+    enum { LATEST = 300 }; /* enough to find a slip of the pen among */
     int count = b->frame->tensor_names.count;
     for (int i = count > LATEST ? count - LATEST : 0; i < count; i++)
         if (find_tensor(b, b->frame->tensor_names.items[i]) != NULL)
@@ -251,12 +260,12 @@ static void add_tensor_names(Builder *b, Words *words)
 
 bool told_unknown(Builder *b, const char *word, const BlockDef *def, Span at)
 {
-    enum { MOST_SHOWN = 5 };
+    enum { MAX_SHOWN = 5 };
     for (int i = 0; i < b->unknown.count; i++) {
         UnknownWord *unknown = &b->unknown.items[i];
         if (unknown->word != word || unknown->def != def)
             continue;
-        if (unknown->more++ < MOST_SHOWN && !is_marked(unknown->told, at))
+        if (unknown->more++ < MAX_SHOWN && !is_marked(unknown->told, at))
             diag_label(unknown->told, at, "and here");
         return true;
     }
@@ -274,7 +283,8 @@ static const Binding *unused_near(const Builder *b, const char *word, bool *near
 {
     const Binding *found = NULL;
     int length = (int)strlen(word), farthest = length < 6 ? 1 : length / 3, best = INT32_MAX;
-    for (const Binding *binding = b->frame->bindings; binding != NULL; binding = binding->previous) {
+    for (const Binding *binding = b->frame->bindings; binding != NULL;
+         binding = binding->previous) {
         int distance = edit_distance(word, binding->name);
         if (distance < best && is_unused(b, b->frame->def, binding->name)) {
             best = distance;
@@ -296,7 +306,8 @@ static bool is_usual(const Builder *b, const char *word)
 }
 
 /* Where several places agree on a word, it is the definition that is misspelt. */
-static void suggest_unused(const Builder *b, Diagnostic *d, const char *word, Span at, const Binding *binding)
+static void suggest_unused(const Builder *b, Diagnostic *d, const char *word, Span at,
+                           const Binding *binding)
 {
     if (count_mentions(b, b->frame->def, word) > 1 || is_usual(b, word))
         diag_fix(d, binding->span, word, "name it %s", word);
@@ -362,7 +373,8 @@ void report_unknown_tensor(Builder *b, const char *name, Span at)
         diag_label(d, hidden->span, "in a loop, this is a list");
         diag_help(d, "after the loop, write %s.0 for the first turn's", name);
     } else if (hidden != NULL) {
-        diag_label(d, hidden->span, "this one is in a sibling branch: branches do not see each other");
+        diag_label(d, hidden->span,
+                   "this one is in a sibling branch: branches do not see each other");
     } else if (b->suggestions++ < MAX_SUGGESTIONS) {
         Words words = {0};
         add_tensor_names(b, &words);
@@ -385,7 +397,8 @@ Tensor *named_tensor(Builder *b, const Expr *name)
     if (found != NULL)
         return found->tensor;
     if (value != NULL)
-        build_error(b, "argument-type", name->span, "`%s` is %s, not a tensor", word, value_text(value));
+        build_error(b, "argument-type", name->span, "`%s` is %s, not a tensor", word,
+                    value_text(value));
     else
         report_unknown_tensor(b, word, name->span);
     return NULL;

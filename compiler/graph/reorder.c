@@ -13,11 +13,13 @@
  */
 #include "netc.h"
 
-typedef struct Readers { int *of, count; } Readers;     /* by tensor id */
+typedef struct Readers {
+    int *of, count;
+} Readers; /* by tensor id */
 
 static Readers count_readers(const Graph *graph)
 {
-    Readers readers = { NEW_ARRAY(int, (size_t)graph->tensors.count), graph->tensors.count };
+    Readers readers = {NEW_ARRAY(int, (size_t)graph->tensors.count), graph->tensors.count};
     readers.of[graph->output->id]++;
     for (int i = 0; i < graph->nodes.count; i++)
         for (int k = 0; k < graph->nodes.items[i]->inputs.count; k++)
@@ -31,13 +33,14 @@ static bool has_one_reader(const Readers *readers, const Tensor *tensor)
     return tensor->id >= readers->count || readers->of[tensor->id] == 1;
 }
 
-enum { MOST_SWAPS = 16 };           /* of one pool: nobody writes as many activations before it */
-enum { POOLED_VALUE_COST = 8 };     /* in multiply-adds of a convolution, which wait for memory less */
+enum { MAX_SWAPS = 16 };        /* of one pool: nobody writes as many activations before it */
+enum { POOLED_VALUE_COST = 8 }; /* in multiply-adds of a convolution, which wait for memory less */
 
 /* Whether the mean of the mixed channels is better had as the mixture of their means. */
 static bool is_mixed_later(const Node *mixer, const Node *pool)
 {
-    if (!mixer->op->mixes || !mixer->op->mixes(mixer) || !pool->op->averages || !pool->op->averages(pool))
+    if (!mixer->op->is_pointwise || !mixer->op->is_pointwise(mixer) || !pool->op->is_mean_pool
+        || !pool->op->is_mean_pool(pool))
         return false;
     Int before = shape_elements(mixer->out->shape), after = shape_elements(pool->out->shape);
     Int saved = mixer->op->multiply_adds(mixer) / before * (before - after);
@@ -47,8 +50,8 @@ static bool is_mixed_later(const Node *mixer, const Node *pool)
 /* Whether the pool may come first. */
 static bool commutes(const Node *node, const Node *pool)
 {
-    if (pool->op->selects && pool->op->selects(pool))
-        return node->op->traits & OP_ASCENDS;
+    if (pool->op->is_max_pool && pool->op->is_max_pool(pool))
+        return node->op->traits & OP_MONOTONE;
     return is_mixed_later(node, pool);
 }
 
@@ -81,7 +84,8 @@ static void moved_node(Graph *graph, const Node *node, int id, Tensor *input, Te
 static void swap(Graph *graph, const Node *node, const Node *pool)
 {
     Tensor *x = node->inputs.items[0], *y = pool->out;
-    Tensor *pooled = new_tensor(graph, TENSOR_ACTIVATION, y->name, shape_of(3, x->shape.dim[0], y->shape.dim[1], y->shape.dim[2]));
+    Tensor *pooled = new_tensor(graph, TENSOR_ACTIVATION, y->name,
+                                shape_of(3, x->shape.dim[0], y->shape.dim[1], y->shape.dim[2]));
     y->name = node->out->name;
     int first = node->id;
     moved_node(graph, pool, first, x, pooled);
@@ -93,7 +97,8 @@ void pool_first(Graph *graph)
     Readers readers = count_readers(graph);
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *pool = graph->nodes.items[i], *delayed;
-        for (int swaps = 0; swaps < MOST_SWAPS && (delayed = delayed_by(graph, &readers, pool)); swaps++) {
+        for (int swaps = 0; swaps < MAX_SWAPS && (delayed = delayed_by(graph, &readers, pool));
+             swaps++) {
             swap(graph, delayed, pool);
             pool = graph->nodes.items[delayed->id];
         }

@@ -13,8 +13,8 @@
 typedef struct Copier {
     const Graph *from;
     Graph *to;
-    Tensor **copies;            /* by id of the original tensor */
-    int *readers;               /* by id of the original tensor: how many nodes read it */
+    Tensor **copies; /* by id of the original tensor */
+    int *readers;    /* by id of the original tensor: how many nodes read it */
 } Copier;
 
 static void count_readers(Copier *copier)
@@ -44,7 +44,8 @@ static Tensor *turn(Copier *copier, const Node *like, const Operator *op, Tensor
 /* True when its values lie as in planes, whatever else they become a part of. */
 static bool lies_in_planes(const Copier *copier, const Tensor *tensor)
 {
-    return shape_plane(tensor->shape) == 1 || (tensor == copier->to->input && tensor->shape.dim[0] == 1);
+    return shape_plane(tensor->shape) == 1
+           || (tensor == copier->to->input && tensor->shape.dim[0] == 1);
 }
 
 static Tensor *in_planes(Copier *copier, const Node *like, Tensor *tensor)
@@ -72,7 +73,8 @@ static Node *copy_node(Copier *copier, const Node *original)
 
 static Tensor *copy_tensor(Copier *copier, const Tensor *original)
 {
-    return copier->copies[original->id] = new_tensor(copier->to, original->role, original->name, original->shape);
+    return copier->copies[original->id] =
+               new_tensor(copier->to, original->role, original->name, original->shape);
 }
 
 /* The reference kernel reads and writes planes. */
@@ -87,7 +89,8 @@ static void copy_between_turns(Copier *copier, const Node *original)
         push(&node->inputs, inputs[i]);
     node->out = out;
     if (!lies_in_planes(copier, out)) {
-        node->out = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", out->name), shape_of(1, shape_elements(out->shape), 1, 1));
+        node->out = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", out->name),
+                               shape_of(1, shape_elements(out->shape), 1, 1));
         turn(copier, original, &operator_unflatten, node->out, out);
     }
     node->out->producer = node;
@@ -98,16 +101,21 @@ static Node *find_folding(const Copier *copier, const Node *original)
 {
     const Tensor *x = original->inputs.items[0];
     Node *before = copier->copies[x->id]->producer;
-    if (!(original->op->traits & OP_SCALES) || copier->readers[x->id] > 1 || !before || before->scales)
+    if (!(original->op->traits & OP_AFFINE) || copier->readers[x->id] > 1 || !before
+        || before->scales)
         return NULL;
-    return before->op->traits & OP_WEIGHS && before->out == copier->copies[x->id] && can_do_single(before->forward) ? before : NULL;
+    return before->op->traits & OP_FOLDABLE && before->out == copier->copies[x->id]
+                   && can_do_single(before->forward)
+               ? before
+               : NULL;
 }
 
 static bool is_view(const Copier *copier, const Node *original)
 {
     const Tensor *x = original->inputs.items[0];
     return (original->op->traits & OP_VIEW)
-           && (shape_equal(x->shape, original->out->shape) || lies_in_planes(copier, copier->copies[x->id]));
+           && (shape_equal(x->shape, original->out->shape)
+               || lies_in_planes(copier, copier->copies[x->id]));
 }
 
 static void copy_forward(Copier *copier, const Node *original)
@@ -136,11 +144,16 @@ static void copy_forward(Copier *copier, const Node *original)
 Graph *single_image_graph(const Graph *graph)
 {
     Copier copier = {
-        .from = graph, .to = NEW(Graph), .copies = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
+        .from = graph,
+        .to = NEW(Graph),
+        .copies = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
         .readers = NEW_ARRAY(int, (size_t)graph->tensors.count),
     };
     *copier.to = (Graph){
-        .name = graph->name, .program = graph->program, .parameters = graph->parameters, .input_span = graph->input_span,
+        .name = graph->name,
+        .program = graph->program,
+        .parameters = graph->parameters,
+        .input_span = graph->input_span,
     };
     count_readers(&copier);
     copier.to->input = copy_tensor(&copier, graph->input);

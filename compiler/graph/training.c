@@ -11,120 +11,158 @@
 
 /* ----------------------------------------------------------- the tables */
 
-static const ArgSpec sgd_args[] = {
-    {"lr", ARG_REAL, .maximum = 1000, .doc = "Learning rate."},
-    {"momentum", ARG_REAL, .otherwise = "0", .maximum = 1, .doc = "Weight of the velocity of the step before."},
-    {"dampening", ARG_REAL, .otherwise = "0", .maximum = 1, .doc = "Part of the gradient kept out of the velocity."},
-    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "Times the weight, added to its gradient."},
-    {"nesterov", ARG_BOOL, .otherwise = "false", .doc = "Whether the gradient is taken a step ahead."},
-    {0}
-};
+static const ArgSpec sgd_args[] = {{"lr", ARG_REAL, .maximum = 1000, .doc = "Learning rate."},
+                                   {"momentum", ARG_REAL, .otherwise = "0", .maximum = 1,
+                                    .doc = "Weight of the velocity of the step before."},
+                                   {"dampening", ARG_REAL, .otherwise = "0", .maximum = 1,
+                                    .doc = "Part of the gradient kept out of the velocity."},
+                                   {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000,
+                                    .doc = "Times the weight, added to its gradient."},
+                                   {"nesterov", ARG_BOOL, .otherwise = "false",
+                                    .doc = "Whether the gradient is taken a step ahead."},
+                                   {0}};
 
 static const ArgSpec adam_args[] = {
     {"lr", ARG_REAL, .otherwise = "1e-3", .maximum = 1000, .doc = "Learning rate."},
-    {"beta1", ARG_REAL, .otherwise = "0.9", .maximum = 0.9999999, .doc = "Decay of the gradient's running mean."},
-    {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999, .doc = "Decay of the squared gradient's running mean."},
+    {"beta1", ARG_REAL, .otherwise = "0.9", .maximum = 0.9999999,
+     .doc = "Decay of the gradient's running mean."},
+    {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999,
+     .doc = "Decay of the squared gradient's running mean."},
     {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
-    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "Times the weight, added to its gradient."},
-    {"amsgrad", ARG_BOOL, .otherwise = "false", .doc = "Whether to divide by the largest squared gradient's mean so far."},
-    {0}
-};
+    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000,
+     .doc = "Times the weight, added to its gradient."},
+    {"amsgrad", ARG_BOOL, .otherwise = "false",
+     .doc = "Whether to divide by the largest squared gradient's mean so far."},
+    {0}};
 
 static const ArgSpec adamw_args[] = {
     {"lr", ARG_REAL, .otherwise = "1e-3", .maximum = 1000, .doc = "Learning rate."},
-    {"beta1", ARG_REAL, .otherwise = "0.9", .maximum = 0.9999999, .doc = "Decay of the gradient's running mean."},
-    {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999, .doc = "Decay of the squared gradient's running mean."},
+    {"beta1", ARG_REAL, .otherwise = "0.9", .maximum = 0.9999999,
+     .doc = "Decay of the gradient's running mean."},
+    {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999,
+     .doc = "Decay of the squared gradient's running mean."},
     {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
-    {"weight_decay", ARG_REAL, .otherwise = "1e-2", .maximum = 1000, .doc = "Times lr and the weight, taken off the weight."},
-    {"amsgrad", ARG_BOOL, .otherwise = "false", .doc = "Whether to divide by the largest squared gradient's mean so far."},
-    {0}
-};
+    {"weight_decay", ARG_REAL, .otherwise = "1e-2", .maximum = 1000,
+     .doc = "Times lr and the weight, taken off the weight."},
+    {"amsgrad", ARG_BOOL, .otherwise = "false",
+     .doc = "Whether to divide by the largest squared gradient's mean so far."},
+    {0}};
 
 static const ArgSpec rmsprop_args[] = {
     {"lr", ARG_REAL, .otherwise = "1e-2", .maximum = 1000, .doc = "Learning rate."},
-    {"alpha", ARG_REAL, .otherwise = "0.99", .maximum = 0.9999999, .doc = "Decay of the squared gradient's running mean."},
+    {"alpha", ARG_REAL, .otherwise = "0.99", .maximum = 0.9999999,
+     .doc = "Decay of the squared gradient's running mean."},
     {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
-    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "Times the weight, added to its gradient."},
-    {"momentum", ARG_REAL, .otherwise = "0", .maximum = 1, .doc = "Weight of the move of the step before."},
-    {"centered", ARG_BOOL, .otherwise = "false", .doc = "Whether to divide by the gradient's deviation, not its size."},
-    {0}
-};
+    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000,
+     .doc = "Times the weight, added to its gradient."},
+    {"momentum", ARG_REAL, .otherwise = "0", .maximum = 1,
+     .doc = "Weight of the move of the step before."},
+    {"centered", ARG_BOOL, .otherwise = "false",
+     .doc = "Whether to divide by the gradient's deviation, not its size."},
+    {0}};
 
-static const Choice optimizers[] = {
-    {"sgd", sgd_args, NULL}, {"adam", adam_args, NULL}, {"adamw", adamw_args, NULL}, {"rmsprop", rmsprop_args, NULL}, {0}
-};
+static const Choice optimizers[] = {{"sgd", sgd_args, NULL},
+                                    {"adam", adam_args, NULL},
+                                    {"adamw", adamw_args, NULL},
+                                    {"rmsprop", rmsprop_args, NULL},
+                                    {0}};
 
 static const char *const units[] = {"epoch", "step", NULL};
 static const char *const anneals[] = {"cos", "linear", NULL};
 
-#define WARMUP {"warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE, .doc = "Epochs or steps over which the rate rises from 0."}
-#define BY {"by", ARG_WORD, .otherwise = "epoch", .words = units, .doc = "What the schedule counts."}
+#define WARMUP                                                                        \
+    {                                                                                 \
+        "warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE,                     \
+                           .doc = "Epochs or steps over which the rate rises from 0." \
+    }
+#define BY                                                                                       \
+    {                                                                                            \
+        "by", ARG_WORD, .otherwise = "epoch", .words = units, .doc = "What the schedule counts." \
+    }
 
 static const ArgSpec constant_args[] = {WARMUP, BY, {0}};
 
-static const ArgSpec step_args[] = {
-    WARMUP, BY,
-    {"step_size", ARG_INT, .positional = true, .minimum = 1, .maximum = ANY_SIZE, .doc = "Epochs or steps between two drops."},
-    {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000, .doc = "What the rate is multiplied by."},
-    {0}
-};
+static const ArgSpec step_args[] = {WARMUP,
+                                    BY,
+                                    {"step_size", ARG_INT, .positional = true, .minimum = 1,
+                                     .maximum = ANY_SIZE,
+                                     .doc = "Epochs or steps between two drops."},
+                                    {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000,
+                                     .doc = "What the rate is multiplied by."},
+                                    {0}};
 
-static const ArgSpec multi_step_args[] = {
-    WARMUP, BY,
-    {"milestones", ARG_INT, .positional = true, .maximum = ANY_SIZE, .doc = "The epochs or steps at which the rate drops."},
-    {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000, .doc = "What the rate is multiplied by."},
-    {0}
-};
+static const ArgSpec multi_step_args[] = {WARMUP,
+                                          BY,
+                                          {"milestones", ARG_INT, .positional = true,
+                                           .maximum = ANY_SIZE,
+                                           .doc = "The epochs or steps at which the rate drops."},
+                                          {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000,
+                                           .doc = "What the rate is multiplied by."},
+                                          {0}};
 static const ListRule multi_step_lists[] = {{"milestones", 1, 1000}, {0}};
 
 static const ArgSpec exponential_args[] = {
-    WARMUP, BY,
-    {"gamma", ARG_REAL, .positional = true, .maximum = 1000, .doc = "What the rate is multiplied by every epoch or step."},
-    {0}
-};
+    WARMUP,
+    BY,
+    {"gamma", ARG_REAL, .positional = true, .maximum = 1000,
+     .doc = "What the rate is multiplied by every epoch or step."},
+    {0}};
 
 static const ArgSpec cosine_args[] = {
-    WARMUP, BY,
+    WARMUP,
+    BY,
     {"T_max", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE,
      .doc = "Epochs or steps from the warmup to the lowest rate; to the end when not given."},
     {"eta_min", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "The lowest rate."},
-    {0}
-};
+    {0}};
 
 static const ArgSpec one_cycle_args[] = {
-    {"max_lr", ARG_REAL, .positional = true, .maximum = 1000, .doc = "The highest rate; the optimizer's own is not used."},
-    {"total_steps", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE, .doc = "Of the cycle; all when not given."},
-    {"pct_start", ARG_REAL, .otherwise = "0.3", .maximum = 1, .doc = "Part of the cycle in which the rate rises."},
-    {"anneal_strategy", ARG_WORD, .otherwise = "cos", .words = anneals, .doc = "The form of its rise and fall."},
-    {"cycle_momentum", ARG_BOOL, .otherwise = "true", .doc = "Whether momentum, or beta1, falls as the rate rises."},
-    {"base_momentum", ARG_REAL, .otherwise = "0.85", .maximum = 0.9999999, .doc = "The lowest momentum."},
-    {"max_momentum", ARG_REAL, .otherwise = "0.95", .maximum = 0.9999999, .doc = "The highest momentum."},
-    {"div_factor", ARG_REAL, .otherwise = "25", .minimum = 1e-6, .maximum = 1e12, .doc = "max_lr over the first rate."},
-    {"final_div_factor", ARG_REAL, .otherwise = "1e4", .minimum = 1e-6, .maximum = 1e12, .doc = "The first rate over the last."},
-    {"three_phase", ARG_BOOL, .otherwise = "false", .doc = "Whether the rate falls to the first before it falls to the last."},
+    {"max_lr", ARG_REAL, .positional = true, .maximum = 1000,
+     .doc = "The highest rate; the optimizer's own is not used."},
+    {"total_steps", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE,
+     .doc = "Of the cycle; all when not given."},
+    {"pct_start", ARG_REAL, .otherwise = "0.3", .maximum = 1,
+     .doc = "Part of the cycle in which the rate rises."},
+    {"anneal_strategy", ARG_WORD, .otherwise = "cos", .words = anneals,
+     .doc = "The form of its rise and fall."},
+    {"cycle_momentum", ARG_BOOL, .otherwise = "true",
+     .doc = "Whether momentum, or beta1, falls as the rate rises."},
+    {"base_momentum", ARG_REAL, .otherwise = "0.85", .maximum = 0.9999999,
+     .doc = "The lowest momentum."},
+    {"max_momentum", ARG_REAL, .otherwise = "0.95", .maximum = 0.9999999,
+     .doc = "The highest momentum."},
+    {"div_factor", ARG_REAL, .otherwise = "25", .minimum = 1e-6, .maximum = 1e12,
+     .doc = "max_lr over the first rate."},
+    {"final_div_factor", ARG_REAL, .otherwise = "1e4", .minimum = 1e-6, .maximum = 1e12,
+     .doc = "The first rate over the last."},
+    {"three_phase", ARG_BOOL, .otherwise = "false",
+     .doc = "Whether the rate falls to the first before it falls to the last."},
     {"by", ARG_WORD, .otherwise = "step", .words = units, .doc = "What the schedule counts."},
-    {0}
-};
+    {0}};
 
-static const Choice schedules[] = {
-    {"constant", constant_args, NULL}, {"step", step_args, NULL}, {"multi_step", multi_step_args, multi_step_lists},
-    {"exponential", exponential_args, NULL}, {"cosine", cosine_args, NULL}, {"one_cycle", one_cycle_args, NULL}, {0}
-};
+static const Choice schedules[] = {{"constant", constant_args, NULL},
+                                   {"step", step_args, NULL},
+                                   {"multi_step", multi_step_args, multi_step_lists},
+                                   {"exponential", exponential_args, NULL},
+                                   {"cosine", cosine_args, NULL},
+                                   {"one_cycle", one_cycle_args, NULL},
+                                   {0}};
 
-static const ArgSpec clip_args[] = {
-    {"norm", ARG_REAL, .otherwise = "none", .maximum = 1e12, .doc = "The most that all gradients' common norm may be."},
-    {"value", ARG_REAL, .otherwise = "none", .maximum = 1e12, .doc = "The most that any one gradient may be, either way."},
-    {0}
-};
-static const ArgSpec batch_args[] = {
-    {"batch", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536, .doc = "Images per step."}, {0}
-};
-static const ArgSpec epochs_args[] = {
-    {"epochs", ARG_INT, .positional = true, .minimum = 1, .maximum = 1000000, .doc = "Passes over the training images."}, {0}
-};
-static const ArgSpec seed_args[] = {
-    {"seed", ARG_INT, .positional = true, .otherwise = "1", .maximum = ANY_SIZE, .doc = "Of every random number."}, {0}
-};
+static const ArgSpec clip_args[] = {{"norm", ARG_REAL, .otherwise = "none", .maximum = 1e12,
+                                     .doc = "The most that all gradients' common norm may be."},
+                                    {"value", ARG_REAL, .otherwise = "none", .maximum = 1e12,
+                                     .doc = "The most that any one gradient may be, either way."},
+                                    {0}};
+static const ArgSpec batch_args[] = {{"batch", ARG_INT, .positional = true, .minimum = 1,
+                                      .maximum = 65536, .doc = "Images per step."},
+                                     {0}};
+static const ArgSpec epochs_args[] = {{"epochs", ARG_INT, .positional = true, .minimum = 1,
+                                       .maximum = 1000000,
+                                       .doc = "Passes over the training images."},
+                                      {0}};
+static const ArgSpec seed_args[] = {{"seed", ARG_INT, .positional = true, .otherwise = "1",
+                                     .maximum = ANY_SIZE, .doc = "Of every random number."},
+                                    {0}};
 
 /* ------------------------------------------------------------- settings */
 
@@ -185,28 +223,33 @@ static const Arguments *without_lists(const Choice *choice, const Arguments *arg
 static const Argument *written_argument(const Arguments *args, const ArgValue *value)
 {
     for (int i = 0; i < args->count; i++)
-        if (args->items[i].span.line == value->span.line && args->items[i].span.column == value->span.column)
+        if (args->items[i].span.line == value->span.line
+            && args->items[i].span.column == value->span.column)
             return &args->items[i];
     return NULL;
 }
 
 /* One number, or a list of so many. */
-static bool add_list(Training *t, const char *subject, const char *path, const ArgSpec *spec, const ListRule *rule,
-                     const Argument *arg)
+static bool add_list(Training *t, const char *subject, const char *path, const ArgSpec *spec,
+                     const ListRule *rule, const Argument *arg)
 {
     bool list = arg->value.kind == VALUE_LIST;
     int count = list ? arg->value.list->values.count : 1;
     Setting setting = {.path = path, .kind = SETTING_LIST, .span = arg->span};
     if (count < rule->least || count > rule->most) {
-        build_error(t->b, "argument-type", arg->span, "`%s` of %s takes %d%s number%s, not %d", spec->name, subject, rule->least,
-                    rule->most > rule->least ? format(" to %d", rule->most) : "", rule->most > 1 ? "s" : "", count);
+        build_error(t->b, "argument-type", arg->span, "`%s` of %s takes %d%s number%s, not %d",
+                    spec->name, subject, rule->least,
+                    rule->most > rule->least ? format(" to %d", rule->most) : "",
+                    rule->most > 1 ? "s" : "", count);
         return false;
     }
     ArgSpec specs[] = {*spec, {0}};
     specs[0].positional = true;
     for (int i = 0; i < count; i++) {
         Arguments one = {0};
-        Argument item = {NULL, arg->name_span, arg->span, list ? arg->value.list->values.items[i] : arg->value, NULL, false};
+        Argument item = {NULL,      arg->name_span,
+                         arg->span, list ? arg->value.list->values.items[i] : arg->value,
+                         NULL,      false};
         push(&one, item);
         const ArgValue *number = resolve_arguments(t->b, subject, specs, &one, arg->span);
         if (number == NULL)
@@ -228,7 +271,8 @@ static void add_pair(Training *t, const char *path, const ArgValue *value)
 }
 
 /* Every argument under "prefix.name"; one that is absent by default, not at all. */
-static bool add_arguments(Training *t, const char *prefix, const Choice *choice, const ArgValue *values, const Arguments *args)
+static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
+                          const ArgValue *values, const Arguments *args)
 {
     const ArgSpec *specs = choice->args;
     bool good = true;
@@ -245,14 +289,17 @@ static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
         else if (value->word != NULL && specs[i].kind != ARG_BOOL)
             add_word(t, path, value->word, value->span);
         else
-            add_number(t, path, specs[i].kind == ARG_REAL ? value->real : (double)value->integer[0], value->span);
+            add_number(t, path, specs[i].kind == ARG_REAL ? value->real : (double)value->integer[0],
+                       value->span);
     }
     return good;
 }
 
-const ArgValue *add_choice(Training *t, const char *prefix, const Choice *choice, const Arguments *args, Span span)
+const ArgValue *add_choice(Training *t, const char *prefix, const Choice *choice,
+                           const Arguments *args, Span span)
 {
-    const ArgValue *values = resolve_arguments(t->b, choice->name, choice->args, without_lists(choice, args), span);
+    const ArgValue *values =
+        resolve_arguments(t->b, choice->name, choice->args, without_lists(choice, args), span);
     return values != NULL && add_arguments(t, prefix, choice, values, args) ? values : NULL;
 }
 
@@ -262,7 +309,8 @@ const Expr *first_word(Training *t, const SettingDef *def, const char *what)
     const Expr *word = first != NULL && first->name == NULL ? first->value : NULL;
     if (word != NULL && word->kind == EXPR_ERROR)
         return NULL;
-    if (word != NULL && (word->kind == EXPR_PATH || word->kind == EXPR_CALL || word->kind == EXPR_TEXT))
+    if (word != NULL
+        && (word->kind == EXPR_PATH || word->kind == EXPR_CALL || word->kind == EXPR_TEXT))
         return word;
     build_error(t->b, "missing-argument", def->span, "`%s` begins with %s", def->name, what);
     return NULL;
@@ -274,7 +322,8 @@ static const Arguments *choice_arguments(Training *t, const SettingDef *def, con
     ArgList rest = {0};
     for (int i = 1; i < def->arguments.count; i++)
         push(&rest, def->arguments.items[i]);
-    return joined_arguments(evaluate_arguments(t->b, &word->arguments), evaluate_arguments(t->b, &rest));
+    return joined_arguments(evaluate_arguments(t->b, &word->arguments),
+                            evaluate_arguments(t->b, &rest));
 }
 
 /* adam's betas=(0.9, 0.999), as PyTorch writes it: beta1 and beta2. */
@@ -283,7 +332,8 @@ static const Arguments *split_betas(const Arguments *args)
     Arguments *split = NEW(Arguments);
     for (int i = 0; i < args->count; i++) {
         Argument arg = args->items[i];
-        bool pair = arg.name == intern("betas") && arg.value.kind == VALUE_LIST && arg.value.list->values.count == 2;
+        bool pair = arg.name == intern("betas") && arg.value.kind == VALUE_LIST
+                    && arg.value.list->values.count == 2;
         for (int k = 0; pair && k < 2; k++) {
             Argument beta = arg;
             beta.name = intern(k == 0 ? "beta1" : "beta2");
@@ -319,14 +369,16 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
 }
 
 /* NULL: reported. */
-static const ArgValue *resolve_choice(Training *t, const SettingDef *def, const Choice *choices, const char *what)
+static const ArgValue *resolve_choice(Training *t, const SettingDef *def, const Choice *choices,
+                                      const char *what)
 {
     const Expr *word = first_word(t, def, what);
     const Choice *choice = word != NULL ? find_choice(t, def->name, choices, word) : NULL;
     if (choice == NULL)
         return NULL;
     add_word(t, def->name, intern(choice->name), word->span);
-    return add_choice(t, def->name, choice, split_betas(choice_arguments(t, def, word)), word->span);
+    return add_choice(t, def->name, choice, split_betas(choice_arguments(t, def, word)),
+                      word->span);
 }
 
 static double setting_number(const Training *t, const char *path)
@@ -341,7 +393,8 @@ static void resolve_optimizer(Training *t, const SettingDef *def)
     resolve_choice(t, def, optimizers, "an optimizer: sgd(lr=0.01), adam");
     if (setting_number(t, "optimizer.nesterov") == 0)
         return;
-    if (setting_number(t, "optimizer.momentum") <= 0 || setting_number(t, "optimizer.dampening") != 0)
+    if (setting_number(t, "optimizer.momentum") <= 0
+        || setting_number(t, "optimizer.dampening") != 0)
         build_error(t->b, "argument-range", find_setting(t->graph, "optimizer.nesterov")->span,
                     "nesterov needs a momentum above 0, and dampening 0");
 }
@@ -354,16 +407,19 @@ static void resolve_schedule(Training *t, const SettingDef *def)
 static void resolve_clip(Training *t, const SettingDef *def)
 {
     static const Choice clip = {"clip", clip_args, NULL};
-    const ArgValue *values = add_choice(t, "clip", &clip, evaluate_arguments(t->b, &def->arguments), def->span);
+    const ArgValue *values =
+        add_choice(t, "clip", &clip, evaluate_arguments(t->b, &def->arguments), def->span);
     if (values != NULL && values[0].given == values[1].given)
         build_error(t->b, values[0].given ? "duplicate-argument" : "missing-argument", def->span,
-                    "`clip` takes norm= or value=, %s", values[0].given ? "not both" : "and has neither");
+                    "`clip` takes norm= or value=, %s",
+                    values[0].given ? "not both" : "and has neither");
 }
 
 /* `batch 64`: one argument, called as the setting. */
 static void resolve_number(Training *t, const SettingDef *def, const ArgSpec *specs)
 {
-    const ArgValue *values = resolve_arguments(t->b, def->name, specs, evaluate_arguments(t->b, &def->arguments), def->span);
+    const ArgValue *values = resolve_arguments(
+        t->b, def->name, specs, evaluate_arguments(t->b, &def->arguments), def->span);
     if (values != NULL)
         add_number(t, def->name, (double)values[0].integer[0], values[0].span);
 }
@@ -441,21 +497,30 @@ static const struct SettingRow {
     const char *name;
     enum { ONCE, REQUIRED, OFTEN } times;
     void (*resolve)(Training *t, const SettingDef *def);
-    const Choice *choices;      /* what it may begin with, of a table of ours */
-    const ArgSpec *args;        /* its own arguments */
+    const Choice *choices; /* what it may begin with, of a table of ours */
+    const ArgSpec *args;   /* its own arguments */
     const char *doc;
 } rows[] = {
-    {"data", REQUIRED, resolve_data, NULL, NULL, "Where the images come from: a known data set, or a \"folder\" of images by class."},
+    {"data", REQUIRED, resolve_data, NULL, NULL,
+     "Where the images come from: a known data set, or a \"folder\" of images by class."},
     {"normalize", ONCE, resolve_normalize, NULL, normalize_args,
-     "Pixels from 0 to 1, less their mean, over their deviation: a number each, or a list by channel."},
-    {"augment", ONCE, resolve_augment, augmentations, NULL, "Random changes of each training image, by seed, epoch and image."},
+     "Pixels from 0 to 1, less their mean, over their deviation: a number each, or a list by "
+     "channel."},
+    {"augment", ONCE, resolve_augment, augmentations, NULL,
+     "Random changes of each training image, by seed, epoch and image."},
     {"loss", REQUIRED, resolve_loss, NULL, NULL, "What training makes small."},
-    {"optimizer", REQUIRED, resolve_optimizer, optimizers, NULL, "How a gradient moves its parameter."},
-    {"schedule", ONCE, resolve_schedule, schedules, NULL, "How the learning rate changes over the training."},
-    {"clip", ONCE, resolve_clip, NULL, clip_args, "A limit to the gradients, before the optimizer reads them."},
-    {"init", OFTEN, resolve_init, initialisers, NULL, "How the parameters begin whose paths match; the last match wins."},
-    {"freeze", OFTEN, resolve_freeze, NULL, NULL, "Parameters, by their paths, that are not trained."},
-    {"group", OFTEN, resolve_group, NULL, group_args, "A rate or weight decay of their own for parameters whose paths match."},
+    {"optimizer", REQUIRED, resolve_optimizer, optimizers, NULL,
+     "How a gradient moves its parameter."},
+    {"schedule", ONCE, resolve_schedule, schedules, NULL,
+     "How the learning rate changes over the training."},
+    {"clip", ONCE, resolve_clip, NULL, clip_args,
+     "A limit to the gradients, before the optimizer reads them."},
+    {"init", OFTEN, resolve_init, initialisers, NULL,
+     "How the parameters begin whose paths match; the last match wins."},
+    {"freeze", OFTEN, resolve_freeze, NULL, NULL,
+     "Parameters, by their paths, that are not trained."},
+    {"group", OFTEN, resolve_group, NULL, group_args,
+     "A rate or weight decay of their own for parameters whose paths match."},
     {"batch", REQUIRED, resolve_batch, NULL, batch_args, "Images per step."},
     {"epochs", REQUIRED, resolve_epochs, NULL, epochs_args, "Passes over the training images."},
     {"seed", ONCE, resolve_seed, NULL, seed_args, "Of every random number."},
@@ -472,8 +537,11 @@ SettingInfo setting_info(int i)
     if (i >= ROWS)
         return (SettingInfo){0};
     const struct SettingRow *row = &rows[i];
-    SettingInfo info = {.name = row->name, .doc = row->doc, .required = row->times == REQUIRED,
-                        .repeated = row->times == OFTEN, .args = row->args};
+    SettingInfo info = {.name = row->name,
+                        .doc = row->doc,
+                        .required = row->times == REQUIRED,
+                        .repeated = row->times == OFTEN,
+                        .args = row->args};
     for (const Choice *choice = row->choices; choice != NULL && choice->name != NULL; choice++)
         add_choice_info(&info, choice->name, choice->args);
     for (int k = 0; row->resolve == resolve_data && data_set_name(k) != NULL; k++)
@@ -495,10 +563,14 @@ static int find_row(const char *name)
 /* What other frameworks call settings. */
 static const char *other_setting_name(const char *word)
 {
-    static const struct { const char *theirs, *ours; } spellings[] = {
-        {"batch_size", "batch"}, {"batchsize", "batch"}, {"criterion", "loss"}, {"dataset", "data"}, {"num_epochs", "epochs"},
-        {"n_epochs", "epochs"}, {"max_epochs", "epochs"}, {"lr_scheduler", "schedule"}, {"scheduler", "schedule"},
-        {"transform", "augment"}, {"optim", "optimizer"}, {"solver", "optimizer"}, {"random_seed", "seed"},
+    static const struct {
+        const char *theirs, *ours;
+    } spellings[] = {
+        {"batch_size", "batch"},  {"batchsize", "batch"},       {"criterion", "loss"},
+        {"dataset", "data"},      {"num_epochs", "epochs"},     {"n_epochs", "epochs"},
+        {"max_epochs", "epochs"}, {"lr_scheduler", "schedule"}, {"scheduler", "schedule"},
+        {"transform", "augment"}, {"optim", "optimizer"},       {"solver", "optimizer"},
+        {"random_seed", "seed"},
     };
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
         if (strcmp(word, spellings[i].theirs) == 0)
@@ -514,8 +586,10 @@ static void report_unknown_setting(Training *t, const SettingDef *def)
         names[i] = rows[i].name;
         text_add(&list, "%s%s", i > 0 ? ", " : "", rows[i].name);
     }
-    Diagnostic *d = build_error(t->b, "unknown-setting", def->name_span, "the train section has no setting `%s`", def->name);
-    const char *other = other_setting_name(def->name), *near = other == NULL ? nearest_for(d, def->name, names) : NULL;
+    Diagnostic *d = build_error(t->b, "unknown-setting", def->name_span,
+                                "the train section has no setting `%s`", def->name);
+    const char *other = other_setting_name(def->name),
+               *near = other == NULL ? nearest_for(d, def->name, names) : NULL;
     if (other != NULL)
         diag_fix(d, def->name_span, other, "it is %s here", other);
     if (near != NULL)
@@ -532,7 +606,8 @@ static void report_missing(Training *t, const SettingDef *const *given, int unkn
         if (rows[i].times == REQUIRED && given[i] == NULL)
             text_add(&list, "%s%s", missing++ > 0 ? ", " : "", rows[i].name);
     if (missing > unknown)
-        build_error(t->b, "missing-setting", t->train->span, "the train section lacks %s", text_chars(&list));
+        build_error(t->b, "missing-setting", t->train->span, "the train section lacks %s",
+                    text_chars(&list));
 }
 
 /* one_cycle sets every rate itself. */
@@ -543,7 +618,9 @@ static void check_rates(Training *t)
         const Setting *lr = find_setting(t->graph, format("group.%d.lr", group));
         if (lr == NULL)
             continue;
-        Diagnostic *d = build_error(t->b, "argument-range", lr->span, "one_cycle sets the rate of every parameter: this group's has no effect");
+        Diagnostic *d =
+            build_error(t->b, "argument-range", lr->span,
+                        "one_cycle sets the rate of every parameter: this group's has no effect");
         diag_label(d, cycle->span, "the rate");
     }
 }
@@ -554,11 +631,12 @@ static void check_rates(Training *t)
 static void check_statistics(Training *t, const Node *node)
 {
     const Setting *batch = find_setting(t->graph, "batch");
-    if (!(node->op->traits & OP_STATISTICS) || batch == NULL || batch->number != 1 ||
-        shape_plane(node->inputs.items[0]->shape) != 1)
+    if (!(node->op->traits & OP_STATISTICS) || batch == NULL || batch->number != 1
+        || shape_plane(node->inputs.items[0]->shape) != 1)
         return;
-    Diagnostic *d = build_error(t->b, "cannot-learn", node->span,
-                                "%s has one value in each channel to normalise, which always becomes 0", node->op->name);
+    Diagnostic *d = build_error(
+        t->b, "cannot-learn", node->span,
+        "%s has one value in each channel to normalise, which always becomes 0", node->op->name);
     diag_caption(d, "%s", shape_text(node->inputs.items[0]->shape));
     diag_label(d, batch->span, "one image per step");
     diag_help(d, "a batch of two or more, or leave %s out", node->op->name);
@@ -569,9 +647,11 @@ static void check_loss(Training *t)
 {
     const Node *loss = t->graph->loss;
     const Tensor *output = t->graph->output;
-    if (loss == NULL || strcmp(loss->op->name, "cross_entropy") != 0 || output == NULL || shape_elements(output->shape) != 1)
+    if (loss == NULL || strcmp(loss->op->name, "cross_entropy") != 0 || output == NULL
+        || shape_elements(output->shape) != 1)
         return;
-    Diagnostic *d = build_error(t->b, "cannot-learn", loss->span, "cross_entropy of one class is always 0");
+    Diagnostic *d =
+        build_error(t->b, "cannot-learn", loss->span, "cross_entropy of one class is always 0");
     if (output->producer != NULL)
         diag_label(d, output->producer->span, "one output");
     diag_help(d, "an output for each class, two for yes and no; or mse");
@@ -595,7 +675,8 @@ static void resolve_section(Training *t)
             report_unknown_setting(t, def);
             unknown++;
         } else if (given[row] != NULL && rows[row].times != OFTEN) {
-            Diagnostic *d = build_error(t->b, "duplicate-setting", def->span, "`%s` is set twice", def->name);
+            Diagnostic *d =
+                build_error(t->b, "duplicate-setting", def->span, "`%s` is set twice", def->name);
             diag_label(d, given[row]->span, "the first");
         } else {
             given[row] = def;

@@ -15,19 +15,22 @@ typedef struct Training {
     Builder *b;
     Graph *graph;
     const TrainDef *train;
-    int groups;                 /* `group` settings so far */
-    int unfrozen;               /* trained parameters that no `freeze` matched; -1: no freeze */
-    Span freeze_span;           /* the last freeze */
+    int groups;       /* `group` settings so far */
+    int unfrozen;     /* trained parameters that no `freeze` matched; -1: no freeze */
+    Span freeze_span; /* the last freeze */
 } Training;
 
 /* An argument that may be a list of numbers, each as its table's row says. */
-typedef struct ListRule { const char *name; int least, most; } ListRule;
+typedef struct ListRule {
+    const char *name;
+    int least, most;
+} ListRule;
 
 /* One of the things a setting may be, and its arguments. */
 typedef struct Choice {
     const char *name;
     const ArgSpec *args;
-    const ListRule *lists;      /* ends with name NULL; NULL: none */
+    const ListRule *lists; /* ends with name NULL; NULL: none */
 } Choice;
 
 void add_number(Training *t, const char *path, double number, Span span);
@@ -36,16 +39,18 @@ void add_word(Training *t, const char *path, const char *word, Span span);
  * NULL: reported.  `what` completes "begins with". */
 const Expr *first_word(Training *t, const SettingDef *def, const char *what);
 /* NULL: reported. */
-const Choice *find_choice(Training *t, const char *setting, const Choice *choices, const Expr *word);
+const Choice *find_choice(Training *t, const char *setting, const Choice *choices,
+                          const Expr *word);
 /* The choice's arguments, those that were given or have defaults, as settings
  * under `prefix`; NULL: reported. */
-const ArgValue *add_choice(Training *t, const char *prefix, const Choice *choice, const Arguments *args, Span span);
-const Argument *find_named(const Arguments *args, const char *name);            /* NULL: none */
+const ArgValue *add_choice(Training *t, const char *prefix, const Choice *choice,
+                           const Arguments *args, Span span);
+const Argument *find_named(const Arguments *args, const char *name); /* NULL: none */
 
 /* training_data.c */
 extern const ArgSpec normalize_args[];
 extern const Choice augmentations[];
-const char *data_set_name(int i);       /* NULL: there are no more */
+const char *data_set_name(int i); /* NULL: there are no more */
 void resolve_data(Training *t, const SettingDef *def);
 void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
@@ -56,6 +61,6 @@ extern const ArgSpec group_args[];
 void resolve_init(Training *t, const SettingDef *def);
 void resolve_freeze(Training *t, const SettingDef *def);
 void resolve_group(Training *t, const SettingDef *def);
-void check_frozen(Training *t);         /* that something is left to train */
+void check_frozen(Training *t); /* that something is left to train */
 
 #endif

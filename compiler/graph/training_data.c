@@ -7,10 +7,16 @@
 #include <string.h>
 
 /* Zeros: any. */
-static const struct DataSet { const char *name; Int dim[3], classes; } data_sets[] = {
-    {"mnist", {1, 28, 28}, 10}, {"fashion_mnist", {1, 28, 28}, 10}, {"kmnist", {1, 28, 28}, 10},
-    {"cifar10", {3, 32, 32}, 10}, {"cifar100", {3, 32, 32}, 100}, {"synthetic", {0, 0, 0}, 0}, {0}
-};
+static const struct DataSet {
+    const char *name;
+    Int dim[3], classes;
+} data_sets[] = {{"mnist", {1, 28, 28}, 10},
+                 {"fashion_mnist", {1, 28, 28}, 10},
+                 {"kmnist", {1, 28, 28}, 10},
+                 {"cifar10", {3, 32, 32}, 10},
+                 {"cifar100", {3, 32, 32}, 100},
+                 {"synthetic", {0, 0, 0}, 0},
+                 {0}};
 
 const char *data_set_name(int i)
 {
@@ -36,7 +42,8 @@ static void report_unknown_data(Training *t, const Expr *word)
         text_add(&list, "%s%s", i > 0 ? ", " : "", data_sets[i].name);
     }
     push(&names, NULL);
-    Diagnostic *d = build_error(t->b, "unknown-name", word->span, "no data set is named %s", word->word);
+    Diagnostic *d =
+        build_error(t->b, "unknown-name", word->span, "no data set is named %s", word->word);
     const char *near = nearest_for(d, word->word, names.items);
     if (near != NULL)
         diag_fix(d, word->span, near, "the nearest is %s", near);
@@ -49,7 +56,8 @@ static void check_input(Training *t, const struct DataSet *set, Span at)
     Shape shape = shape_of(3, set->dim[0], set->dim[1], set->dim[2]);
     if (input == NULL || shape_equal(input->shape, shape) || set->dim[0] == 0)
         return;
-    Diagnostic *d = build_error(t->b, "shape-mismatch", t->graph->input_span, "the network's input is %s, but %s has images %s",
+    Diagnostic *d = build_error(t->b, "shape-mismatch", t->graph->input_span,
+                                "the network's input is %s, but %s has images %s",
                                 shape_text(input->shape), set->name, shape_text(shape));
     diag_label(d, at, "%s", shape_text(shape));
     diag_sizes(d, input->shape, shape);
@@ -71,11 +79,13 @@ static const Node *final_layer(const Graph *graph)
 static void check_classes(Training *t, const struct DataSet *set, Span at)
 {
     const Tensor *output = t->graph->output;
-    if (output == NULL || output->shape.rank != 1 || output->shape.dim[0] == set->classes || set->classes == 0 || output->producer == NULL)
+    if (output == NULL || output->shape.rank != 1 || output->shape.dim[0] == set->classes
+        || set->classes == 0 || output->producer == NULL)
         return;
     const Node *layer = final_layer(t->graph);
-    Diagnostic *d = node_error(layer, "classes-mismatch", layer->span, "%s gives %lld values, but %s has %lld classes",
-                               layer->path, output->shape.dim[0], set->name, set->classes);
+    Diagnostic *d = node_error(layer, "classes-mismatch", layer->span,
+                               "%s gives %lld values, but %s has %lld classes", layer->path,
+                               output->shape.dim[0], set->name, set->classes);
     diag_caption(d, "%lld values, one per class", output->shape.dim[0]);
     diag_label(d, at, "%lld classes", set->classes);
     diag_sizes(d, output->shape, shape_of(1, set->classes, 1, 1));
@@ -110,11 +120,9 @@ void resolve_data(Training *t, const SettingDef *def)
 
 /* ------------------------------------------------------------ normalize */
 
-const ArgSpec normalize_args[] = {
-    {"mean", ARG_REAL, .minimum = -1e6, .maximum = 1e6, .doc = NULL},
-    {"std", ARG_REAL, .minimum = 1e-6, .maximum = 1e6, .doc = NULL},
-    {0}
-};
+const ArgSpec normalize_args[] = {{"mean", ARG_REAL, .minimum = -1e6, .maximum = 1e6, .doc = NULL},
+                                  {"std", ARG_REAL, .minimum = 1e-6, .maximum = 1e6, .doc = NULL},
+                                  {0}};
 static const ListRule normalize_lists[] = {{"mean", 1, 65536}, {"std", 1, 65536}, {0}};
 
 static bool check_channels(Training *t, const Arguments *args, const char *name)
@@ -124,7 +132,8 @@ static bool check_channels(Training *t, const Arguments *args, const char *name)
     int count = arg != NULL && arg->value.kind == VALUE_LIST ? arg->value.list->values.count : 1;
     if (count <= 1 || input == NULL || input->shape.dim[0] == count)
         return true;
-    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span, "`%s` lists %d numbers, but the input has %lld channel%s", name,
+    Diagnostic *d = build_error(t->b, "shape-mismatch", arg->span,
+                                "`%s` lists %d numbers, but the input has %lld channel%s", name,
                                 count, input->shape.dim[0], input->shape.dim[0] == 1 ? "" : "s");
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
     return false;
@@ -144,32 +153,39 @@ void resolve_normalize(Training *t, const SettingDef *def)
 static const char *const interpolations[] = {"nearest", "bilinear", NULL};
 
 static const ArgSpec random_crop_args[] = {
-    {"size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = ANY_SIZE, .doc = "The network's height and width."},
-    {"padding", ARG_PAIR, .otherwise = "0", .maximum = 65536, .doc = "Black rows and columns added on every side before."},
-    {0}
-};
+    {"size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = ANY_SIZE,
+     .doc = "The network's height and width."},
+    {"padding", ARG_PAIR, .otherwise = "0", .maximum = 65536,
+     .doc = "Black rows and columns added on every side before."},
+    {0}};
 static const ArgSpec horizontal_flip_args[] = {
-    {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1, .doc = "Probability that left and right change places."},
-    {0}
-};
+    {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1,
+     .doc = "Probability that left and right change places."},
+    {0}};
 static const ArgSpec random_affine_args[] = {
-    {"degrees", ARG_REAL, .positional = true, .minimum = -360, .maximum = 360, .doc = "Turned by at most this, or between two."},
-    {"translate", ARG_REAL, .otherwise = "none", .maximum = 1, .doc = "At most so much of the width and of the height."},
-    {"scale", ARG_REAL, .otherwise = "none", .minimum = 1e-3, .maximum = 1000, .doc = "Between these two."},
-    {"shear", ARG_REAL, .otherwise = "none", .minimum = -89, .maximum = 89, .doc = "Degrees along x: at most, or between two; then along y."},
-    {"interpolation", ARG_WORD, .otherwise = "nearest", .words = interpolations, .doc = "Of the pixels between pixels."},
-    {0}
-};
-static const ListRule random_affine_lists[] = {{"degrees", 1, 2}, {"translate", 2, 2}, {"scale", 2, 2}, {"shear", 1, 4}, {0}};
+    {"degrees", ARG_REAL, .positional = true, .minimum = -360, .maximum = 360,
+     .doc = "Turned by at most this, or between two."},
+    {"translate", ARG_REAL, .otherwise = "none", .maximum = 1,
+     .doc = "At most so much of the width and of the height."},
+    {"scale", ARG_REAL, .otherwise = "none", .minimum = 1e-3, .maximum = 1000,
+     .doc = "Between these two."},
+    {"shear", ARG_REAL, .otherwise = "none", .minimum = -89, .maximum = 89,
+     .doc = "Degrees along x: at most, or between two; then along y."},
+    {"interpolation", ARG_WORD, .otherwise = "nearest", .words = interpolations,
+     .doc = "Of the pixels between pixels."},
+    {0}};
+static const ListRule random_affine_lists[] = {
+    {"degrees", 1, 2}, {"translate", 2, 2}, {"scale", 2, 2}, {"shear", 1, 4}, {0}};
 static const ArgSpec cutout_args[] = {
-    {"size", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536, .doc = "The side of the square that is made the mean's grey."},
-    {0}
-};
+    {"size", ARG_INT, .positional = true, .minimum = 1, .maximum = 65536,
+     .doc = "The side of the square that is made the mean's grey."},
+    {0}};
 
-const Choice augmentations[] = {
-    {"random_crop", random_crop_args, NULL}, {"horizontal_flip", horizontal_flip_args, NULL},
-    {"random_affine", random_affine_args, random_affine_lists}, {"cutout", cutout_args, NULL}, {0}
-};
+const Choice augmentations[] = {{"random_crop", random_crop_args, NULL},
+                                {"horizontal_flip", horizontal_flip_args, NULL},
+                                {"random_affine", random_affine_args, random_affine_lists},
+                                {"cutout", cutout_args, NULL},
+                                {0}};
 
 /* The data are of the network's size already: a crop is of a padded image. */
 static void check_crop(Training *t)
@@ -181,7 +197,8 @@ static void check_crop(Training *t)
     Int h = (Int)size->list.items[0], w = (Int)size->list.items[1];
     if (input->shape.dim[1] == h && input->shape.dim[2] == w)
         return;
-    Diagnostic *d = build_error(t->b, "shape-mismatch", size->span, "random_crop gives %lldx%lld images, but the network's input is %s",
+    Diagnostic *d = build_error(t->b, "shape-mismatch", size->span,
+                                "random_crop gives %lldx%lld images, but the network's input is %s",
                                 h, w, shape_text(input->shape));
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
 }
@@ -192,8 +209,9 @@ static void check_order(Training *t, const char *path)
     const Setting *setting = find_setting(t->graph, path);
     for (int i = 0; setting != NULL && i + 1 < setting->list.count; i += 2)
         if (setting->list.items[i] > setting->list.items[i + 1])
-            build_error(t->b, "argument-range", setting->span, "%.10g is above %.10g: the lower comes first",
-                        setting->list.items[i], setting->list.items[i + 1]);
+            build_error(t->b, "argument-range", setting->span,
+                        "%.10g is above %.10g: the lower comes first", setting->list.items[i],
+                        setting->list.items[i + 1]);
 }
 
 /* A single number x means -x to x. */
@@ -203,10 +221,12 @@ static void check_single(Training *t, const char *path)
     if (setting == NULL)
         return;
     if (setting->list.count == 1 && setting->list.items[0] < 0)
-        build_error(t->b, "argument-range", setting->span, "%.10g: one number is the most either way, so at least 0",
+        build_error(t->b, "argument-range", setting->span,
+                    "%.10g: one number is the most either way, so at least 0",
                     setting->list.items[0]);
     if (setting->list.count == 3)
-        build_error(t->b, "argument-type", setting->span, "one, two or four numbers are expected, not 3");
+        build_error(t->b, "argument-type", setting->span,
+                    "one, two or four numbers are expected, not 3");
 }
 
 static void resolve_step(Training *t, const Expr *word)
@@ -215,14 +235,16 @@ static void resolve_step(Training *t, const Expr *word)
         return;
     bool named = word->kind == EXPR_PATH || word->kind == EXPR_CALL;
     if (!named)
-        build_error(t->b, "value-type", word->span, "`augment` takes calls, as random_crop(28, padding=2)");
+        build_error(t->b, "value-type", word->span,
+                    "`augment` takes calls, as random_crop(28, padding=2)");
     const Choice *choice = named ? find_choice(t, "augmentation", augmentations, word) : NULL;
     if (choice == NULL)
         return;
     const char *path = format("augment.%s", choice->name);
     const Setting *first = find_setting(t->graph, path);
     if (first != NULL) {
-        Diagnostic *d = build_error(t->b, "duplicate-setting", word->span, "%s is given twice", choice->name);
+        Diagnostic *d =
+            build_error(t->b, "duplicate-setting", word->span, "%s is given twice", choice->name);
         diag_label(d, first->span, "the first");
         return;
     }
@@ -236,19 +258,23 @@ void resolve_augment(Training *t, const SettingDef *def)
     if (first_word(t, def, "what is done: random_crop(28, padding=2), horizontal_flip") == NULL)
         return;
     if (input != NULL && input->shape.rank != 3) {
-        Diagnostic *d = build_error(t->b, "shape-mismatch", def->span, "`augment` needs images [channels, height, width]");
+        Diagnostic *d = build_error(t->b, "shape-mismatch", def->span,
+                                    "`augment` needs images [channels, height, width]");
         diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
         return;
     }
     for (int i = 0; i < def->arguments.count; i++) {
         const Arg *arg = &def->arguments.items[i];
         if (arg->name != NULL)
-            build_error(t->b, "unknown-argument", arg->name_span, "`augment` has no argument `%s`", arg->name);
+            build_error(t->b, "unknown-argument", arg->name_span, "`augment` has no argument `%s`",
+                        arg->name);
         else
             resolve_step(t, arg->value);
     }
     check_crop(t);
-    static const char *const ranges[] = {"augment.random_affine.degrees", "augment.random_affine.scale", "augment.random_affine.shear"};
+    static const char *const ranges[] = {"augment.random_affine.degrees",
+                                         "augment.random_affine.scale",
+                                         "augment.random_affine.shear"};
     for (int i = 0; i < 3; i++) {
         check_order(t, ranges[i]);
         check_single(t, ranges[i]);

@@ -20,7 +20,8 @@ static bool matches(const char *glob, const Parameter *parameter)
 
 static void report_no_match(Training *t, const char *glob, Span at)
 {
-    Diagnostic *d = build_error(t->b, "unknown-name", at, "no parameter's path is matched by \"%s\"", glob);
+    Diagnostic *d =
+        build_error(t->b, "unknown-name", at, "no parameter's path is matched by \"%s\"", glob);
     LIST(const char *) paths = {0};
     Text list = {0};
     int shown = 0;
@@ -46,7 +47,8 @@ static const char *read_glob(Training *t, const Expr *expr)
     if (expr->kind == EXPR_ERROR)
         return NULL;
     if (expr->kind != EXPR_TEXT) {
-        build_error(t->b, "value-type", expr->span, "the parameters' paths are a quoted text, as \"conv1.*\"");
+        build_error(t->b, "value-type", expr->span,
+                    "the parameters' paths are a quoted text, as \"conv1.*\"");
         return NULL;
     }
     Value text = evaluate(t->b, expr);
@@ -68,32 +70,33 @@ static const char *first_glob(Training *t, const SettingDef *def)
 /* ----------------------------------------------------------------- init */
 
 static const char *const modes[] = {"fan_in", "fan_out", NULL};
-static const char *const nonlinearities[] = {
-    "linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu", NULL
-};
+static const char *const nonlinearities[] = {"linear", "conv2d",     "sigmoid", "tanh",
+                                             "relu",   "leaky_relu", "selu",    NULL};
 
 static const ArgSpec kaiming_args[] = {
-    {"a", ARG_REAL, .otherwise = "0", .minimum = -1000, .maximum = 1000, .doc = "The negative slope of leaky_relu."},
-    {"mode", ARG_WORD, .otherwise = "fan_in", .words = modes, .doc = "Which pass keeps its variance: forward or backward."},
-    {"nonlinearity", ARG_WORD, .otherwise = "leaky_relu", .words = nonlinearities, .doc = "What follows the layer."},
-    {0}
-};
+    {"a", ARG_REAL, .otherwise = "0", .minimum = -1000, .maximum = 1000,
+     .doc = "The negative slope of leaky_relu."},
+    {"mode", ARG_WORD, .otherwise = "fan_in", .words = modes,
+     .doc = "Which pass keeps its variance: forward or backward."},
+    {"nonlinearity", ARG_WORD, .otherwise = "leaky_relu", .words = nonlinearities,
+     .doc = "What follows the layer."},
+    {0}};
 static const ArgSpec xavier_args[] = {
-    {"gain", ARG_REAL, .otherwise = "1", .maximum = 1000, .doc = "Times the deviation."}, {0}
-};
-static const ArgSpec normal_args[] = {
-    {"mean", ARG_REAL, .positional = true, .otherwise = "0", .minimum = -1e6, .maximum = 1e6, .doc = "The middle."},
-    {"std", ARG_REAL, .positional = true, .otherwise = "1", .maximum = 1e6, .doc = "The deviation."},
-    {0}
-};
+    {"gain", ARG_REAL, .otherwise = "1", .maximum = 1000, .doc = "Times the deviation."}, {0}};
+static const ArgSpec normal_args[] = {{"mean", ARG_REAL, .positional = true, .otherwise = "0",
+                                       .minimum = -1e6, .maximum = 1e6, .doc = "The middle."},
+                                      {"std", ARG_REAL, .positional = true, .otherwise = "1",
+                                       .maximum = 1e6, .doc = "The deviation."},
+                                      {0}};
 static const ArgSpec uniform_args[] = {
-    {"a", ARG_REAL, .positional = true, .otherwise = "0", .minimum = -1e6, .maximum = 1e6, .doc = "The lowest value."},
-    {"b", ARG_REAL, .positional = true, .otherwise = "1", .minimum = -1e6, .maximum = 1e6, .doc = "The highest value."},
-    {0}
-};
+    {"a", ARG_REAL, .positional = true, .otherwise = "0", .minimum = -1e6, .maximum = 1e6,
+     .doc = "The lowest value."},
+    {"b", ARG_REAL, .positional = true, .otherwise = "1", .minimum = -1e6, .maximum = 1e6,
+     .doc = "The highest value."},
+    {0}};
 static const ArgSpec constant_args[] = {
-    {"val", ARG_REAL, .positional = true, .minimum = -1e6, .maximum = 1e6, .doc = "Every value."}, {0}
-};
+    {"val", ARG_REAL, .positional = true, .minimum = -1e6, .maximum = 1e6, .doc = "Every value."},
+    {0}};
 
 /* torch.nn.init.calculate_gain. */
 static double gain(const char *nonlinearity, double slope)
@@ -107,7 +110,9 @@ static double gain(const char *nonlinearity, double slope)
     return strcmp(nonlinearity, "selu") == 0 ? 3.0 / 4 : 1;
 }
 
-typedef struct Fans { double in, out; } Fans;
+typedef struct Fans {
+    double in, out;
+} Fans;
 
 /* As torch.nn.init counts: of a tensor's first two dimensions, times the rest. */
 static Fans fans_of(const Parameter *parameter)
@@ -132,7 +137,8 @@ static Init uniform_init(double deviation)
 static double kaiming_deviation(const Parameter *parameter, const ArgValue *args)
 {
     Fans fans = fans_of(parameter);
-    return gain(args[2].word, args[0].real) / sqrt(strcmp(args[1].word, "fan_in") == 0 ? fans.in : fans.out);
+    return gain(args[2].word, args[0].real)
+           / sqrt(strcmp(args[1].word, "fan_in") == 0 ? fans.in : fans.out);
 }
 
 static double xavier_deviation(const Parameter *parameter, const ArgValue *args)
@@ -180,27 +186,32 @@ static Init constant(const Parameter *parameter, const ArgValue *args)
 }
 
 /* In the order of `initialisers`. */
-static const struct Rule { Init (*init)(const Parameter *parameter, const ArgValue *args); bool fans; } rules[] = {
+static const struct Rule {
+    Init (*init)(const Parameter *parameter, const ArgValue *args);
+    bool fans;
+} rules[] = {
     {kaiming_normal, true}, {kaiming_uniform, true}, {xavier_normal, true}, {xavier_uniform, true},
-    {normal, false}, {uniform, false}, {constant, false},
+    {normal, false},        {uniform, false},        {constant, false},
 };
 const Choice initialisers[] = {
-    {"kaiming_normal", kaiming_args, NULL}, {"kaiming_uniform", kaiming_args, NULL}, {"xavier_normal", xavier_args, NULL},
-    {"xavier_uniform", xavier_args, NULL}, {"normal", normal_args, NULL}, {"uniform", uniform_args, NULL},
-    {"constant", constant_args, NULL}, {0}
-};
+    {"kaiming_normal", kaiming_args, NULL}, {"kaiming_uniform", kaiming_args, NULL},
+    {"xavier_normal", xavier_args, NULL},   {"xavier_uniform", xavier_args, NULL},
+    {"normal", normal_args, NULL},          {"uniform", uniform_args, NULL},
+    {"constant", constant_args, NULL},      {0}};
 
 static bool has_fans(Training *t, const Parameter *parameter, const char *name, Span at)
 {
     if (parameter->rank >= 2)
         return true;
-    Diagnostic *d = build_error(t->b, "argument-type", at, "%s needs a fan_in and a fan_out, and %s has one dimension",
-                                name, parameter->path);
+    Diagnostic *d = build_error(t->b, "argument-type", at,
+                                "%s needs a fan_in and a fan_out, and %s has one dimension", name,
+                                parameter->path);
     diag_help(d, "a narrower path, as \"*.weight\", or normal, uniform or constant");
     return false;
 }
 
-static void initialise(Training *t, const char *glob, const Choice *choice, const ArgValue *args, Span at)
+static void initialise(Training *t, const char *glob, const Choice *choice, const ArgValue *args,
+                       Span at)
 {
     const struct Rule *rule = &rules[choice - initialisers];
     for (int i = 0; i < t->graph->parameters.count; i++) {
@@ -220,18 +231,23 @@ void resolve_init(Training *t, const SettingDef *def)
     const Expr *word = def->arguments.count == 2 ? def->arguments.items[1].value : NULL;
     if (word != NULL && word->kind == EXPR_ERROR)
         return;
-    if (word == NULL || def->arguments.items[1].name != NULL || (word->kind != EXPR_PATH && word->kind != EXPR_CALL)) {
-        build_error(t->b, "missing-argument", def->span, "`init` takes paths and one initialiser: init \"*.weight\", kaiming_normal");
+    if (word == NULL || def->arguments.items[1].name != NULL
+        || (word->kind != EXPR_PATH && word->kind != EXPR_CALL)) {
+        build_error(t->b, "missing-argument", def->span,
+                    "`init` takes paths and one initialiser: init \"*.weight\", kaiming_normal");
         return;
     }
     const Choice *choice = find_choice(t, "initialiser", initialisers, word);
     if (choice == NULL)
         return;
-    const ArgValue *args = resolve_arguments(t->b, choice->name, choice->args, evaluate_arguments(t->b, &word->arguments), word->span);
+    const ArgValue *args = resolve_arguments(
+        t->b, choice->name, choice->args, evaluate_arguments(t->b, &word->arguments), word->span);
     if (args == NULL || glob == NULL)
         return;
     if (choice->args == uniform_args && args[0].real > args[1].real)
-        build_error(t->b, "argument-range", word->span, "uniform from %.10g to %.10g: the lower comes first", args[0].real, args[1].real);
+        build_error(t->b, "argument-range", word->span,
+                    "uniform from %.10g to %.10g: the lower comes first", args[0].real,
+                    args[1].real);
     else
         initialise(t, glob, choice, args, word->span);
 }
@@ -242,7 +258,8 @@ static int count_unfrozen(const Graph *graph)
 {
     int count = 0;
     for (int i = 0; i < graph->parameters.count; i++)
-        count += graph->parameters.items[i]->kind == PARAMETER_TRAINED && !graph->parameters.items[i]->frozen;
+        count += graph->parameters.items[i]->kind == PARAMETER_TRAINED
+                 && !graph->parameters.items[i]->frozen;
     return count;
 }
 
@@ -254,7 +271,8 @@ void resolve_freeze(Training *t, const SettingDef *def)
     for (int i = 0; i < def->arguments.count; i++) {
         const Arg *arg = &def->arguments.items[i];
         if (arg->name != NULL) {
-            build_error(t->b, "unknown-argument", arg->name_span, "`freeze` has no argument `%s`", arg->name);
+            build_error(t->b, "unknown-argument", arg->name_span, "`freeze` has no argument `%s`",
+                        arg->name);
             continue;
         }
         const char *glob = read_glob(t, arg->value);
@@ -268,16 +286,17 @@ void resolve_freeze(Training *t, const SettingDef *def)
 void check_frozen(Training *t)
 {
     if (t->unfrozen == 0 && t->graph->output != NULL && t->graph->parameters.count > 0)
-        build_error(t->b, "argument-range", t->freeze_span, "every parameter is frozen: nothing is left to train");
+        build_error(t->b, "argument-range", t->freeze_span,
+                    "every parameter is frozen: nothing is left to train");
 }
 
 /* ---------------------------------------------------------------- group */
 
-const ArgSpec group_args[] = {
-    {"lr", ARG_REAL, .otherwise = "none", .maximum = 1000, .doc = "Learning rate; the optimizer's when not given."},
-    {"weight_decay", ARG_REAL, .otherwise = "none", .maximum = 1000, .doc = "Weight decay; the optimizer's when not given."},
-    {0}
-};
+const ArgSpec group_args[] = {{"lr", ARG_REAL, .otherwise = "none", .maximum = 1000,
+                               .doc = "Learning rate; the optimizer's when not given."},
+                              {"weight_decay", ARG_REAL, .otherwise = "none", .maximum = 1000,
+                               .doc = "Weight decay; the optimizer's when not given."},
+                              {0}};
 
 /* group "*.bias", weight_decay=0 */
 void resolve_group(Training *t, const SettingDef *def)
@@ -290,7 +309,10 @@ void resolve_group(Training *t, const SettingDef *def)
     const char *path = format("group.%d", ++t->groups);
     if (glob != NULL)
         add_word(t, path, glob, def->span);
-    const ArgValue *args = def->arguments.count > 0 ? add_choice(t, path, &group, evaluate_arguments(t->b, &rest), def->span) : NULL;
+    const ArgValue *args =
+        def->arguments.count > 0
+            ? add_choice(t, path, &group, evaluate_arguments(t->b, &rest), def->span)
+            : NULL;
     if (args != NULL && !args[0].given && !args[1].given)
         build_error(t->b, "missing-argument", def->span, "`group` needs lr= or weight_decay=");
     for (int i = 0; glob != NULL && i < t->graph->parameters.count; i++)

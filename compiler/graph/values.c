@@ -42,15 +42,24 @@ static double as_real(Value value)
 const char *value_kind(const Value *value)
 {
     switch (value->kind) {
-    case VALUE_UNKNOWN: return "unknown";
-    case VALUE_INT:     return "a whole number";
-    case VALUE_REAL:    return "a number";
-    case VALUE_BOOL:    return "true or false";
-    case VALUE_LIST:    return "a list";
-    case VALUE_WORD:    return "a word";
-    case VALUE_TEXT:    return "a text";
-    case VALUE_APPLIES: return value->block != NULL ? "a block" : "an operator";
-    case VALUE_TENSOR:  return "a tensor";
+    case VALUE_UNKNOWN:
+        return "unknown";
+    case VALUE_INT:
+        return "a whole number";
+    case VALUE_REAL:
+        return "a number";
+    case VALUE_BOOL:
+        return "true or false";
+    case VALUE_LIST:
+        return "a list";
+    case VALUE_WORD:
+        return "a word";
+    case VALUE_TEXT:
+        return "a text";
+    case VALUE_APPLIES:
+        return value->block != NULL ? "a block" : "an operator";
+    case VALUE_TENSOR:
+        return "a tensor";
     }
     unreachable();
 }
@@ -58,15 +67,24 @@ const char *value_kind(const Value *value)
 const char *value_text(const Value *value)
 {
     switch (value->kind) {
-    case VALUE_UNKNOWN: return "unknown";
-    case VALUE_INT:     return format("%lld", value->integer);
-    case VALUE_REAL:    return format("%.10g", value->real);
-    case VALUE_BOOL:    return value->integer ? "true" : "false";
-    case VALUE_LIST:    return format("a list of %d", value->list->values.count);
-    case VALUE_WORD:    return value->word;
-    case VALUE_TEXT:    return format("\"%.60s\"", value->word);
-    case VALUE_APPLIES: return format("the %s %s", value->block != NULL ? "block" : "operator", value->word);
-    case VALUE_TENSOR:  return "a tensor";
+    case VALUE_UNKNOWN:
+        return "unknown";
+    case VALUE_INT:
+        return format("%lld", value->integer);
+    case VALUE_REAL:
+        return format("%.10g", value->real);
+    case VALUE_BOOL:
+        return value->integer ? "true" : "false";
+    case VALUE_LIST:
+        return format("a list of %d", value->list->values.count);
+    case VALUE_WORD:
+        return value->word;
+    case VALUE_TEXT:
+        return format("\"%.60s\"", value->word);
+    case VALUE_APPLIES:
+        return format("the %s %s", value->block != NULL ? "block" : "operator", value->word);
+    case VALUE_TENSOR:
+        return "a tensor";
     }
     unreachable();
 }
@@ -105,14 +123,14 @@ static Int floor_quotient(Int left, Int right)
 static Value divide_ints(Builder *b, const Expr *expr, Int left, Int right)
 {
     Int negated;
-    if (right == -1) {          /* the one quotient that overflows, and traps */
-        if (expr->operator == EXPR_MODULO)
+    if (right == -1) { /* the one quotient that overflows, and traps */
+        if (expr->operator== EXPR_MODULO)
             return int_value(0);
         return __builtin_sub_overflow(0, left, &negated) ? overflow(b, expr) : int_value(negated);
     }
-    if (expr->operator == EXPR_FLOOR_DIVIDE)
+    if (expr->operator== EXPR_FLOOR_DIVIDE)
         return int_value(floor_quotient(left, right));
-    if (expr->operator == EXPR_MODULO)
+    if (expr->operator== EXPR_MODULO)
         return int_value(left - floor_quotient(left, right) * right);
     return left % right == 0 ? int_value(left / right) : real_value((double)left / (double)right);
 }
@@ -121,11 +139,11 @@ static Value int_arithmetic(Builder *b, const Expr *expr, Int left, Int right)
 {
     Int result;
     bool wrong;
-    if (expr->operator == EXPR_ADD)
+    if (expr->operator== EXPR_ADD)
         wrong = __builtin_add_overflow(left, right, &result);
-    else if (expr->operator == EXPR_SUBTRACT)
+    else if (expr->operator== EXPR_SUBTRACT)
         wrong = __builtin_sub_overflow(left, right, &result);
-    else if (expr->operator == EXPR_MULTIPLY)
+    else if (expr->operator== EXPR_MULTIPLY)
         wrong = __builtin_mul_overflow(left, right, &result);
     else
         return divide_ints(b, expr, left, right);
@@ -134,16 +152,17 @@ static Value int_arithmetic(Builder *b, const Expr *expr, Int left, Int right)
 
 static Value real_arithmetic(Builder *b, const Expr *expr, double left, double right)
 {
-    if (expr->operator == EXPR_ADD)
+    if (expr->operator== EXPR_ADD)
         return finite_value(b, expr, left + right);
-    if (expr->operator == EXPR_SUBTRACT)
+    if (expr->operator== EXPR_SUBTRACT)
         return finite_value(b, expr, left - right);
-    if (expr->operator == EXPR_MULTIPLY)
+    if (expr->operator== EXPR_MULTIPLY)
         return finite_value(b, expr, left * right);
-    if (expr->operator == EXPR_DIVIDE)
+    if (expr->operator== EXPR_DIVIDE)
         return finite_value(b, expr, left / right);
     double quotient = floor(left / right);
-    return finite_value(b, expr, expr->operator == EXPR_FLOOR_DIVIDE ? quotient : left - quotient * right);
+    return finite_value(b, expr,
+                        expr->operator== EXPR_FLOOR_DIVIDE ? quotient : left - quotient * right);
 }
 
 static Value arithmetic(Builder *b, const Expr *expr, Value left, Value right)
@@ -153,7 +172,8 @@ static Value arithmetic(Builder *b, const Expr *expr, Value left, Value right)
         return wrong_kind(b, expr->left->span, left, wanted);
     if (!is_number(right))
         return wrong_kind(b, expr->right->span, right, wanted);
-    bool divides = expr->operator == EXPR_DIVIDE || expr->operator == EXPR_FLOOR_DIVIDE || expr->operator == EXPR_MODULO;
+    bool divides = expr->operator== EXPR_DIVIDE || expr->operator== EXPR_FLOOR_DIVIDE || expr->
+                   operator== EXPR_MODULO;
     if (divides && as_real(right) == 0) {
         build_error(b, "division", expr->right->span, "division by zero");
         return unknown;
@@ -180,12 +200,26 @@ static Value order(Builder *b, const Expr *expr, Value left, Value right)
         return wrong_kind(b, expr->right->span, right, wanted);
     int sign = compare_numbers(left, right);
     switch (expr->operator) {
-    case EXPR_LESS:          return bool_value(sign < 0);
-    case EXPR_LESS_EQUAL:    return bool_value(sign <= 0);
-    case EXPR_GREATER:       return bool_value(sign > 0);
-    case EXPR_GREATER_EQUAL: return bool_value(sign >= 0);
-    case EXPR_NEGATE: case EXPR_NOT: case EXPR_ADD: case EXPR_SUBTRACT: case EXPR_MULTIPLY: case EXPR_DIVIDE:
-    case EXPR_FLOOR_DIVIDE: case EXPR_MODULO: case EXPR_EQUAL: case EXPR_NOT_EQUAL: case EXPR_AND: case EXPR_OR:
+    case EXPR_LESS:
+        return bool_value(sign < 0);
+    case EXPR_LESS_EQUAL:
+        return bool_value(sign <= 0);
+    case EXPR_GREATER:
+        return bool_value(sign > 0);
+    case EXPR_GREATER_EQUAL:
+        return bool_value(sign >= 0);
+    case EXPR_NEGATE:
+    case EXPR_NOT:
+    case EXPR_ADD:
+    case EXPR_SUBTRACT:
+    case EXPR_MULTIPLY:
+    case EXPR_DIVIDE:
+    case EXPR_FLOOR_DIVIDE:
+    case EXPR_MODULO:
+    case EXPR_EQUAL:
+    case EXPR_NOT_EQUAL:
+    case EXPR_AND:
+    case EXPR_OR:
         break;
     }
     unreachable();
@@ -201,41 +235,46 @@ static Value equality(Builder *b, const Expr *expr, Value left, Value right)
     } else if (right.kind == VALUE_WORD && left.kind != VALUE_WORD) {
         return wrong_kind(b, expr->right->span, right, "");
     } else if (left.kind != right.kind || left.kind == VALUE_LIST || left.kind == VALUE_TENSOR) {
-        build_error(b, "value-type", expr->span, "%s and %s cannot be compared", value_kind(&left), value_kind(&right));
+        build_error(b, "value-type", expr->span, "%s and %s cannot be compared", value_kind(&left),
+                    value_kind(&right));
         return unknown;
     } else {
-        equal = left.integer == right.integer && left.word == right.word && left.op == right.op && left.block == right.block;
+        equal = left.integer == right.integer && left.word == right.word && left.op == right.op
+                && left.block == right.block;
     }
-    return bool_value(equal == (expr->operator == EXPR_EQUAL));
+    return bool_value(equal == (expr->operator== EXPR_EQUAL));
 }
 
 /* `and` and `or` look at their right side only when it decides. */
 static Value connective(Builder *b, const Expr *expr)
 {
-    int left = truth(b, expr->left, format("`%s` takes true or false", expr_operator_text(expr->operator)));
+    int left = truth(b, expr->left,
+                     format("`%s` takes true or false", expr_operator_text(expr->operator)));
     if (left < 0)
         return unknown;
-    if (left == (expr->operator == EXPR_OR))
+    if (left == (expr->operator== EXPR_OR))
         return bool_value(left);
-    int right = truth(b, expr->right, format("`%s` takes true or false", expr_operator_text(expr->operator)));
+    int right = truth(b, expr->right,
+                      format("`%s` takes true or false", expr_operator_text(expr->operator)));
     return right < 0 ? unknown : bool_value(right);
 }
 
 static Value binary(Builder *b, const Expr *expr)
 {
-    if (expr->operator == EXPR_AND || expr->operator == EXPR_OR)
+    if (expr->operator== EXPR_AND || expr->operator== EXPR_OR)
         return connective(b, expr);
     Value left = evaluate(b, expr->left), right = evaluate(b, expr->right);
     if (left.kind == VALUE_UNKNOWN || right.kind == VALUE_UNKNOWN)
         return unknown;
-    if (expr->operator == EXPR_EQUAL || expr->operator == EXPR_NOT_EQUAL)
+    if (expr->operator== EXPR_EQUAL || expr->operator== EXPR_NOT_EQUAL)
         return equality(b, expr, left, right);
-    return expr->operator >= EXPR_LESS ? order(b, expr, left, right) : arithmetic(b, expr, left, right);
+    return expr->operator>= EXPR_LESS ? order(b, expr, left, right)
+                                      : arithmetic(b, expr, left, right);
 }
 
 static Value unary(Builder *b, const Expr *expr)
 {
-    if (expr->operator == EXPR_NOT) {
+    if (expr->operator== EXPR_NOT) {
         int operand = truth(b, expr->left, "`not` takes true or false");
         return operand < 0 ? unknown : bool_value(!operand);
     }
@@ -245,7 +284,8 @@ static Value unary(Builder *b, const Expr *expr)
         return wrong_kind(b, expr->left->span, operand, "`-` takes a number");
     if (operand.kind == VALUE_REAL)
         return real_value(-operand.real);
-    return __builtin_sub_overflow(0, operand.integer, &negated) ? overflow(b, expr) : int_value(negated);
+    return __builtin_sub_overflow(0, operand.integer, &negated) ? overflow(b, expr)
+                                                                : int_value(negated);
 }
 
 /* ------------------------------------------------------------ functions */
@@ -297,9 +337,11 @@ static Value call_function(Builder *b, const Expr *expr)
     bool many = strcmp(name, "min") == 0 || strcmp(name, "max") == 0;
     for (int i = 0; i < args->count; i++)
         if (!is_number(args->items[i].value))
-            return wrong_kind(b, args->items[i].span, args->items[i].value, format("`%s` takes numbers", name));
+            return wrong_kind(b, args->items[i].span, args->items[i].value,
+                              format("`%s` takes numbers", name));
     if (args->count == 0 || (args->count > 1 && !many) || args->items[0].name != NULL) {
-        build_error(b, "argument-type", expr->span, "`%s` takes %s", name, many ? "one number or more" : "one number");
+        build_error(b, "argument-type", expr->span, "`%s` takes %s", name,
+                    many ? "one number or more" : "one number");
         return unknown;
     }
     Value first = args->items[0].value;
@@ -307,7 +349,10 @@ static Value call_function(Builder *b, const Expr *expr)
         return extreme(args, name[1] == 'i' ? -1 : 1);
     if (strcmp(name, "abs") == 0)
         return absolute(b, expr, first);
-    return round_number(b, expr, first, strcmp(name, "ceil") == 0 ? ceil : strcmp(name, "floor") == 0 ? floor : nearbyint);
+    return round_number(b, expr, first,
+                        strcmp(name, "ceil") == 0    ? ceil
+                        : strcmp(name, "floor") == 0 ? floor
+                                                     : nearbyint);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -318,7 +363,9 @@ static Value applies(Builder *b, const char *word)
     const Operator *op = find_operator(word);
     if (state == NULL && op == NULL)
         return (Value){.kind = VALUE_WORD, .word = word};
-    return (Value){.kind = VALUE_APPLIES, .word = word, .block = state != NULL ? state->def : NULL,
+    return (Value){.kind = VALUE_APPLIES,
+                   .word = word,
+                   .block = state != NULL ? state->def : NULL,
                    .op = state != NULL ? NULL : op};
 }
 
@@ -364,8 +411,9 @@ static Value index_value(Builder *b, const Expr *expr)
         return unknown;
     if (at >= 0 && at < list->list->values.count)
         return list->list->values.items[at];
-    Diagnostic *d = build_error(b, "argument-range", expr->left->span, "index %lld is outside `%s`, which has %d elements",
-                                at, expr->word, list->list->values.count);
+    Diagnostic *d = build_error(b, "argument-range", expr->left->span,
+                                "index %lld is outside `%s`, which has %d elements", at, expr->word,
+                                list->list->values.count);
     diag_caption(d, "0 to %d", list->list->values.count - 1);
     return unknown;
 }
@@ -390,8 +438,9 @@ Value find_callee(Builder *b, const Expr *call)
         return unknown;
     const Value *bound = find_value(b, call->word);
     if (bound != NULL && bound->kind != VALUE_APPLIES && bound->kind != VALUE_UNKNOWN) {
-        Diagnostic *d = build_error(b, "value-type", call->word_span, "`%s` is %s: neither an operator nor a block",
-                                    call->word, value_text(bound));
+        Diagnostic *d = build_error(b, "value-type", call->word_span,
+                                    "`%s` is %s: neither an operator nor a block", call->word,
+                                    value_text(bound));
         if (bound->kind == VALUE_TENSOR)
             diag_help(d, "`from %s` continues from it", call->word);
         return unknown;
@@ -402,7 +451,8 @@ Value find_callee(Builder *b, const Expr *call)
     const TensorName *tensor = find_tensor(b, call->word);
     if (told_unknown(b, call->word, NULL, call->word_span) || may_be_broken(b, call->word))
         return unknown;
-    Diagnostic *d = build_error(b, "unknown-operator", call->word_span, "no operator or block is named %s", call->word);
+    Diagnostic *d = build_error(b, "unknown-operator", call->word_span,
+                                "no operator or block is named %s", call->word);
     note_unknown(b, call->word, NULL, d);
     if (tensor != NULL)
         diag_help(d, "it is a tensor: `from %s` continues from it", call->word);
@@ -432,22 +482,36 @@ static Value conditional(Builder *b, const Expr *expr)
 static Value evaluate_kind(Builder *b, const Expr *expr)
 {
     switch (expr->kind) {
-    case EXPR_INT:         return int_value(expr->integer);
-    case EXPR_FLOAT:       return finite_value(b, expr, expr->real);
-    case EXPR_BOOL:        return bool_value(expr->integer != 0);
-    case EXPR_PATH:        return path_value(b, expr);
-    case EXPR_TEXT:        return text_value(b, expr);
-    case EXPR_CHARS:       return (Value){.kind = VALUE_TEXT, .word = expr->word};
-    case EXPR_CALL:        return call_value(b, expr);
-    case EXPR_INDEX:       return index_value(b, expr);
-    case EXPR_LIST:        return list_value(b, expr);
-    case EXPR_UNARY:       return unary(b, expr);
-    case EXPR_BINARY:      return binary(b, expr);
-    case EXPR_CONDITIONAL: return conditional(b, expr);
+    case EXPR_INT:
+        return int_value(expr->integer);
+    case EXPR_FLOAT:
+        return finite_value(b, expr, expr->real);
+    case EXPR_BOOL:
+        return bool_value(expr->integer != 0);
+    case EXPR_PATH:
+        return path_value(b, expr);
+    case EXPR_TEXT:
+        return text_value(b, expr);
+    case EXPR_CHARS:
+        return (Value){.kind = VALUE_TEXT, .word = expr->word};
+    case EXPR_CALL:
+        return call_value(b, expr);
+    case EXPR_INDEX:
+        return index_value(b, expr);
+    case EXPR_LIST:
+        return list_value(b, expr);
+    case EXPR_UNARY:
+        return unary(b, expr);
+    case EXPR_BINARY:
+        return binary(b, expr);
+    case EXPR_CONDITIONAL:
+        return conditional(b, expr);
     case EXPR_ANY:
-        build_error(b, "value-type", expr->span, "`_` matches a dimension of a shape; it has no value");
+        build_error(b, "value-type", expr->span,
+                    "`_` matches a dimension of a shape; it has no value");
         return unknown;
-    case EXPR_ERROR:       return unknown;
+    case EXPR_ERROR:
+        return unknown;
     }
     unreachable();
 }
@@ -455,7 +519,8 @@ static Value evaluate_kind(Builder *b, const Expr *expr)
 Value evaluate(Builder *b, const Expr *expr)
 {
     if (b->expression_depth == MAX_EXPRESSION_DEPTH) {
-        build_error(b, "too-large", expr->span, "this value is nested more than %d levels deep", MAX_EXPRESSION_DEPTH);
+        build_error(b, "too-large", expr->span, "this value is nested more than %d levels deep",
+                    MAX_EXPRESSION_DEPTH);
         return unknown;
     }
     b->expression_depth++;
@@ -472,8 +537,9 @@ bool whole_number(Builder *b, const Expr *expr, const char *what, Int *number)
         return true;
     }
     if (value.kind == VALUE_REAL) {
-        Diagnostic *d = build_error(b, "not-a-dimension", expr->span, "%s, not %s", what, value_text(&value));
-        if (expr->kind == EXPR_BINARY && expr->operator == EXPR_DIVIDE)
+        Diagnostic *d =
+            build_error(b, "not-a-dimension", expr->span, "%s, not %s", what, value_text(&value));
+        if (expr->kind == EXPR_BINARY && expr->operator== EXPR_DIVIDE)
             diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
     } else {
         wrong_kind(b, expr->span, value, what);
@@ -510,7 +576,8 @@ Arguments *evaluate_arguments(Builder *b, const ArgList *args)
     Arguments *values = NEW(Arguments);
     for (int i = 0; i < args->count; i++) {
         const Arg *arg = &args->items[i];
-        Argument value = {arg->name, arg->name_span, arg->value->span, evaluate(b, arg->value), NULL, false};
+        Argument value = {arg->name, arg->name_span, arg->value->span, evaluate(b, arg->value),
+                          NULL,      false};
         value.origin = origin_of(b, arg->value);
         value.bare = arg->value->kind == EXPR_PATH;
         push(values, value);

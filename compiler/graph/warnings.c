@@ -25,11 +25,13 @@ static bool is_ours(const Program *program, Span at)
 static void warn_of_softmax(const Graph *graph)
 {
     const Node *last = graph->output->producer;
-    bool twice = graph->loss != NULL && strcmp(graph->loss->op->name, "cross_entropy") == 0 && last != NULL &&
-                 (strcmp(last->op->name, "softmax") == 0 || strcmp(last->op->name, "log_softmax") == 0);
+    bool twice =
+        graph->loss != NULL && strcmp(graph->loss->op->name, "cross_entropy") == 0 && last != NULL
+        && (strcmp(last->op->name, "softmax") == 0 || strcmp(last->op->name, "log_softmax") == 0);
     if (!twice || !is_ours(graph->program, last->span))
         return;
-    Diagnostic *d = warn_at(last, "softmax-before-loss", format("%s before cross_entropy, which takes its own", last->op->name));
+    Diagnostic *d = warn_at(last, "softmax-before-loss",
+                            format("%s before cross_entropy, which takes its own", last->op->name));
     diag_label(d, graph->loss->span, "this is of values that no softmax has seen");
     diag_help(d, "leave %s out: predictions are the same without it", last->op->name);
 }
@@ -42,15 +44,18 @@ static void warn_of_rows(const Node *node)
     for (int axis = 0; axis < 2; axis++) {
         Window window = window_of(node, axis);
         Int size = node->inputs.items[0]->shape.dim[1 + axis], extent = window_extent(window);
-        Int covered = (node->out_shape.dim[1 + axis] - 1) * window.stride + extent - window.before, missed = size - covered;
+        Int covered = (node->out_shape.dim[1 + axis] - 1) * window.stride + extent - window.before,
+            missed = size - covered;
         if (missed <= 0 || extent < window.stride)
             continue;
-        Diagnostic *d = warn_at(node, "rows-left-out", format("%s leaves out the last %s%s of %lld", node->op->name,
-                                missed > 1 ? format("%lld ", missed) : "", missed > 1 ? format("%ss", along[axis]) : along[axis],
-                                size));
+        Diagnostic *d =
+            warn_at(node, "rows-left-out",
+                    format("%s leaves out the last %s%s of %lld", node->op->name,
+                           missed > 1 ? format("%lld ", missed) : "",
+                           missed > 1 ? format("%ss", along[axis]) : along[axis], size));
         bool one = node->out_shape.dim[1 + axis] == 1;
-        diag_caption(d, "%lld window%s to %s %lld", node->out_shape.dim[1 + axis], one ? " reaches" : "s reach",
-                     along[axis], covered);
+        diag_caption(d, "%lld window%s to %s %lld", node->out_shape.dim[1 + axis],
+                     one ? " reaches" : "s reach", along[axis], covered);
         add_derivation(d, node->inputs.items[0], node->instance);
         diag_help(d, "padding, or for a pool ceil_mode=true, takes them in");
         return;
@@ -74,7 +79,8 @@ static void mark_used(bool *used, const Graph *graph)
 /* Of several layers that lead nowhere, the last. */
 static void warn_of_dead_layers(const Graph *graph)
 {
-    bool *used = NEW_ARRAY(bool, (size_t)graph->nodes.count), *read = NEW_ARRAY(bool, (size_t)graph->nodes.count);
+    bool *used = NEW_ARRAY(bool, (size_t)graph->nodes.count),
+         *read = NEW_ARRAY(bool, (size_t)graph->nodes.count);
     mark_used(used, graph);
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph->nodes.items[i];
@@ -86,7 +92,8 @@ static void warn_of_dead_layers(const Graph *graph)
         const Node *node = graph->nodes.items[i];
         if (used[i] || read[i] || node == graph->loss || !is_ours(graph->program, node->span))
             continue;
-        Diagnostic *d = warn_at(node, "dead-layer", format("nothing uses what %s gives", node->op->name));
+        Diagnostic *d =
+            warn_at(node, "dead-layer", format("nothing uses what %s gives", node->op->name));
         diag_caption(d, "%s", shape_text(node->out_shape));
         diag_help(d, "leave it out, or name it with `as` and join it");
     }
@@ -103,8 +110,10 @@ static void warn_of_lets(const Builder *b, const BlockDef *def, const Body *body
 {
     for (int i = 0; body != NULL && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
-        if (stmt->kind == STMT_LET && !is_meant_unused(stmt->variable) && is_unused(b, def, stmt->variable))
-            diag(SEVERITY_WARNING, "unused-let", stmt->variable_span, "nothing uses `%s`", stmt->variable);
+        if (stmt->kind == STMT_LET && !is_meant_unused(stmt->variable)
+            && is_unused(b, def, stmt->variable))
+            diag(SEVERITY_WARNING, "unused-let", stmt->variable_span, "nothing uses `%s`",
+                 stmt->variable);
         warn_of_lets(b, def, stmt->body);
         warn_of_lets(b, def, stmt->other);
     }
@@ -117,7 +126,8 @@ static void warn_of_block(const Builder *b, const BlockDef *def)
     for (int i = 0; i < def->params.count; i++) {
         const Param *param = &def->params.items[i];
         if (!is_meant_unused(param->name) && is_unused(b, def, param->name))
-            diag(SEVERITY_WARNING, "unused-parameter", param->span, "block %s does not use its parameter `%s`", def->name, param->name);
+            diag(SEVERITY_WARNING, "unused-parameter", param->span,
+                 "block %s does not use its parameter `%s`", def->name, param->name);
     }
     warn_of_lets(b, def, def->body);
 }
@@ -136,7 +146,8 @@ void warn_of_layers(const Graph *graph)
 {
     warn_of_softmax(graph);
     for (int i = 0; i < graph->nodes.count; i++)
-        if (has_window(graph->nodes.items[i]) && is_ours(graph->program, graph->nodes.items[i]->span))
+        if (has_window(graph->nodes.items[i])
+            && is_ours(graph->program, graph->nodes.items[i]->span))
             warn_of_rows(graph->nodes.items[i]);
     warn_of_dead_layers(graph);
 }

@@ -9,8 +9,7 @@ enum { OUTPUT_SIZE };
 static const ArgSpec args[] = {
     [OUTPUT_SIZE] = {"output_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
                      .doc = "Rows and columns of the output; 1 is global average pooling."},
-    {0}
-};
+    {0}};
 
 static bool infer(Node *node)
 {
@@ -24,7 +23,8 @@ static bool infer(Node *node)
 static Axis forward_axis(const Node *node, int axis)
 {
     Int in = input_shape(node).dim[1 + axis], out = node->out->shape.dim[1 + axis];
-    return (Axis){.sources = in, .positions = out, .taps = in / out, .stride = in / out, .dilation = 1};
+    return (Axis){
+        .sources = in, .positions = out, .taps = in / out, .stride = in / out, .dilation = 1};
 }
 
 /* Where the output's size divides the input's. */
@@ -61,24 +61,30 @@ static bool single(Single *single)
     const Node *node = single->kernel.node;
     Axis rows = forward_axis(node, 0), columns = forward_axis(node, 1);
     if (!single->kernel.asks)
-        single_window(single, (ChannelWindow){ .kind = WINDOW_MEAN, .channels = input_shape(node).dim[0], .rows = rows,
-                                               .columns = columns, .scale = 1 / ((double)rows.taps * (double)columns.taps) });
-    return rows.taps * rows.positions == rows.sources && columns.taps * columns.positions == columns.sources
-           && (columns.taps <= MOST_SINGLE_TAPS || columns.positions == 1);
+        single_window(single,
+                      (ChannelWindow){.kind = WINDOW_MEAN,
+                                      .channels = input_shape(node).dim[0],
+                                      .rows = rows,
+                                      .columns = columns,
+                                      .scale = 1 / ((double)rows.taps * (double)columns.taps)});
+    return rows.taps * rows.positions == rows.sources
+           && columns.taps * columns.positions == columns.sources
+           && (columns.taps <= MAX_SINGLE_TAPS || columns.positions == 1);
 }
 
 const Operator operator_adaptive_avg_pool2d = {
     .name = "adaptive_avg_pool2d",
     .summary = "Means over windows chosen so that the output has the size asked for.",
     .shape_rule = "[c, h, w] -> [c, rows, columns] with [rows, columns] = output_size",
-    .formula = "y[c, i, j] = mean of x[c, p, q] for p in floor(i*h/rows) to ceil((i+1)*h/rows) - 1\n"
-               "             and q in floor(j*w/columns) to ceil((j+1)*w/columns) - 1",
+    .formula =
+        "y[c, i, j] = mean of x[c, p, q] for p in floor(i*h/rows) to ceil((i+1)*h/rows) - 1\n"
+        "             and q in floor(j*w/columns) to ceil((j+1)*w/columns) - 1",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html",
     .args = args,
-    .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .infer = infer,
-    .averages = averages,
-    .sums = sums,
+    .is_mean_pool = averages,
+    .can_fuse_sums = sums,
     .emit = emit,
     .single = single,
 };

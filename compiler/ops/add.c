@@ -9,8 +9,9 @@ static bool infer(Node *node)
         Shape other = node->inputs.items[i]->shape;
         if (shape_equal(first, other))
             continue;
-        Diagnostic *d = node_error(node, "add-mismatch", node->span, "add needs equal shapes: %s is %s, %s is %s",
-                                   branch_name(0), shape_text(first), branch_name(i), shape_text(other));
+        Diagnostic *d = node_error(node, "add-mismatch", node->span,
+                                   "add needs equal shapes: %s is %s, %s is %s", branch_name(0),
+                                   shape_text(first), branch_name(i), shape_text(other));
         label_branches(d, node);
         diag_sizes(d, other, first);
         return false;
@@ -32,7 +33,7 @@ const Operator operator_add = {
     .shape_rule = "[c, h, w], [c, h, w], ... -> [c, h, w]; or [n], [n], ... -> [n]",
     .formula = "y = x1 + x2 + ...",
     .reference = "https://pytorch.org/docs/stable/generated/torch.add.html",
-    .traits = OP_JOINS | OP_SUMS | OP_IN_PLACE | OP_FINISHES,
+    .traits = OP_JOINS | OP_SUMS | OP_IN_PLACE | OP_TAKES_EPILOGUE,
     .infer = infer,
     .emit = emit,
 };

@@ -6,20 +6,20 @@
 enum { KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE, COUNT_INCLUDE_PAD, DIVISOR_OVERRIDE };
 
 static const ArgSpec args[] = {
-    [KERNEL_SIZE]       = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
-                           .doc = "Size of the window."},
-    [STRIDE]            = {"stride", ARG_PAIR, .otherwise = "=kernel_size", .minimum = 1, .maximum = LARGEST,
-                           .doc = "Step of the window."},
-    [PADDING]           = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST,
-                           .doc = "Rows and columns of zeros added at both ends, at most half of kernel_size."},
-    [CEIL_MODE]         = {"ceil_mode", ARG_BOOL, .otherwise = "false",
-                           .doc = "Rounds the output size up: a last window may hang over the end."},
+    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
+                     .doc = "Size of the window."},
+    [STRIDE] = {"stride", ARG_PAIR, .otherwise = "=kernel_size", .minimum = 1, .maximum = LARGEST,
+                .doc = "Step of the window."},
+    [PADDING] = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST,
+                 .doc =
+                     "Rows and columns of zeros added at both ends, at most half of kernel_size."},
+    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, .otherwise = "false",
+                   .doc = "Rounds the output size up: a last window may hang over the end."},
     [COUNT_INCLUDE_PAD] = {"count_include_pad", ARG_BOOL, .otherwise = "true",
                            .doc = "Whether zeros of the padding count in the mean."},
-    [DIVISOR_OVERRIDE]  = {"divisor_override", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = LARGEST,
-                           .doc = "Divides every window's sum by this instead."},
-    {0}
-};
+    [DIVISOR_OVERRIDE] = {"divisor_override", ARG_INT, .otherwise = "none", .minimum = 1,
+                          .maximum = LARGEST, .doc = "Divides every window's sum by this instead."},
+    {0}};
 
 static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, -1, CEIL_MODE};
 
@@ -29,7 +29,8 @@ static bool infer(Node *node)
         return false;
     Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
     Int rows, columns;
-    if (!padding_at_most_half(node, window_args) || !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
+    if (!padding_at_most_half(node, window_args)
+        || !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
     return true;
@@ -39,8 +40,12 @@ static Axis forward_axis(const Node *node, int axis)
 {
     Window window = node_window(node, window_args, axis);
     return (Axis){
-        .sources = input_shape(node).dim[1 + axis], .positions = node->out->shape.dim[1 + axis], .taps = window.kernel,
-        .stride = window.stride, .dilation = 1, .before = window.before,
+        .sources = input_shape(node).dim[1 + axis],
+        .positions = node->out->shape.dim[1 + axis],
+        .taps = window.kernel,
+        .stride = window.stride,
+        .dilation = 1,
+        .before = window.before,
     };
 }
 
@@ -62,7 +67,8 @@ static bool same_divisor(const Node *node)
 static double divisor_of(const Node *node)
 {
     const ArgValue *divisor = &node->args[DIVISOR_OVERRIDE], *size = &node->args[KERNEL_SIZE];
-    return divisor->given ? (double)divisor->integer[0] : (double)size->integer[0] * (double)size->integer[1];
+    return divisor->given ? (double)divisor->integer[0]
+                          : (double)size->integer[0] * (double)size->integer[1];
 }
 
 static bool emit(Kernel *kernel)
@@ -78,7 +84,8 @@ static bool emit(Kernel *kernel)
 static bool averages(const Node *node)
 {
     bool padded = node->args[PADDING].integer[0] || node->args[PADDING].integer[1];
-    return !node->args[DIVISOR_OVERRIDE].given && !(padded && node->args[COUNT_INCLUDE_PAD].integer[0]);
+    return !node->args[DIVISOR_OVERRIDE].given
+           && !(padded && node->args[COUNT_INCLUDE_PAD].integer[0]);
 }
 
 static bool sums(const Node *node, const Node *sums)
@@ -90,9 +97,12 @@ static bool single(Single *single)
 {
     const Node *node = single->kernel.node;
     if (!single->kernel.asks)
-        single_window(single, (ChannelWindow){ .kind = WINDOW_MEAN, .channels = input_shape(node).dim[0], .rows = forward_axis(node, 0),
-                                               .columns = forward_axis(node, 1), .scale = 1 / divisor_of(node) });
-    return same_divisor(node) && node->args[KERNEL_SIZE].integer[1] <= MOST_SINGLE_TAPS;
+        single_window(single, (ChannelWindow){.kind = WINDOW_MEAN,
+                                              .channels = input_shape(node).dim[0],
+                                              .rows = forward_axis(node, 0),
+                                              .columns = forward_axis(node, 1),
+                                              .scale = 1 / divisor_of(node)});
+    return same_divisor(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
 }
 
 const Operator operator_avg_pool2d = {
@@ -107,10 +117,10 @@ const Operator operator_avg_pool2d = {
                "within the input",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html",
     .args = args,
-    .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .infer = infer,
-    .averages = averages,
-    .sums = sums,
+    .is_mean_pool = averages,
+    .can_fuse_sums = sums,
     .emit = emit,
     .single = single,
 };

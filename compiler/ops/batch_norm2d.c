@@ -20,18 +20,18 @@
 enum { EPS, MOMENTUM, AFFINE, TRACK_RUNNING_STATS, NUM_FEATURES };
 
 static const ArgSpec args[] = {
-    [EPS]                 = {"eps", ARG_REAL, .otherwise = "1e-5", .maximum = LARGEST,
-                             .doc = "Added to the variance before its square root."},
-    [MOMENTUM]            = {"momentum", ARG_REAL, .otherwise = "0.1", .maximum = 1,
-                             .doc = "Weight of the new batch in the running mean and variance."},
-    [AFFINE]              = {"affine", ARG_BOOL, .otherwise = "true",
-                             .doc = "Whether each channel has a learned weight and bias."},
-    [TRACK_RUNNING_STATS] = {"track_running_stats", ARG_BOOL, .otherwise = "true",
-                             .doc = "Whether running averages are kept for evaluation; only true is supported."},
-    [NUM_FEATURES]        = {"num_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
-                             .maximum = LARGEST, .doc = "Asserts the input's channels."},
-    {0}
-};
+    [EPS] = {"eps", ARG_REAL, .otherwise = "1e-5", .maximum = LARGEST,
+             .doc = "Added to the variance before its square root."},
+    [MOMENTUM] = {"momentum", ARG_REAL, .otherwise = "0.1", .maximum = 1,
+                  .doc = "Weight of the new batch in the running mean and variance."},
+    [AFFINE] = {"affine", ARG_BOOL, .otherwise = "true",
+                .doc = "Whether each channel has a learned weight and bias."},
+    [TRACK_RUNNING_STATS] =
+        {"track_running_stats", ARG_BOOL, .otherwise = "true",
+         .doc = "Whether running averages are kept for evaluation; only true is supported."},
+    [NUM_FEATURES] = {"num_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
+                      .maximum = LARGEST, .doc = "Asserts the input's channels."},
+    {0}};
 
 /* Evaluation without running averages would need a batch's statistics, and so
  * make one image's prediction depend on the images beside it. */
@@ -104,17 +104,20 @@ static void sum_plane(Kernel *kernel, const char *a, const char *b)
     if (whole) {
         kernel_line(kernel, "for (int p = 0; p < %lld; p += 4) {", whole);
         for (int k = 0; k < 4; k++)
-            kernel_line(kernel, "{ const int i = p + %d; a[%d] += %s;%s }", k, k, a, b ? format(" b[%d] += %s;", k, b) : "");
+            kernel_line(kernel, "{ const int i = p + %d; a[%d] += %s;%s }", k, k, a,
+                        b ? format(" b[%d] += %s;", k, b) : "");
         kernel_line(kernel, "}");
     }
     for (Int i = whole; i < plane; i++)
-        kernel_line(kernel, "{ const int i = %lld; a[0] += %s;%s }", i, a, b ? format(" b[0] += %s;", b) : "");
+        kernel_line(kernel, "{ const int i = %lld; a[0] += %s;%s }", i, a,
+                    b ? format(" b[0] += %s;", b) : "");
 }
 
 /* "sum over the lanes that hold an image". */
 static const char *total(const char *name)
 {
-    return format("sum_lanes(choose(active, (%s[0] + %s[1]) + (%s[2] + %s[3]), (vec){ 0 }))", name, name, name, name);
+    return format("sum_lanes(choose(active, (%s[0] + %s[1]) + (%s[2] + %s[3]), (vec){ 0 }))", name,
+                  name, name, name);
 }
 
 static void declare_active(Kernel *kernel)
@@ -122,7 +125,8 @@ static void declare_active(Kernel *kernel)
     kernel_line(kernel, "const mask active = *(const vec *)(s->active + g * LANES) > (vec){ 0 };");
 }
 
-/* The kernel's operand: a norm whose sums another kernel makes has its own there under longer names. */
+/* The kernel's operand: a norm whose sums another kernel makes has its own there under longer
+ * names. */
 static const char *own_operand(const Kernel *kernel, const char *name)
 {
     return kernel->sums ? format("n_%s", name) : name;
@@ -138,9 +142,11 @@ static void combine_moments(Kernel *kernel)
 {
     kernel_line(kernel, "real mean = 0, m2 = 0, count = 0;");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
-    kernel_line(kernel, "const real *part = %s + q * %lldL + 2 * c;", own_operand(kernel, "statistics"), kernel->kept_elements);
+    kernel_line(kernel, "const real *part = %s + q * %lldL + 2 * c;",
+                own_operand(kernel, "statistics"), kernel->kept_elements);
     kernel_line(kernel, "const int64_t left = s->images - q * LANES;");
-    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", plane_of(norm_of(kernel)));
+    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);",
+                plane_of(norm_of(kernel)));
     kernel_line(kernel, "const real delta = part[0] - mean, share = values / (count + values);");
     kernel_line(kernel, "mean += delta * share;");
     kernel_line(kernel, "m2 += part[1] + delta * delta * count * share;");
@@ -151,7 +157,9 @@ static void combine_moments(Kernel *kernel)
 
 static void declare_deviation(Kernel *kernel)
 {
-    kernel_line(kernel, "const real inverse = (real)(1 / __builtin_sqrt((double)variance + %.17g));", norm_of(kernel)->args[EPS].real);
+    kernel_line(kernel,
+                "const real inverse = (real)(1 / __builtin_sqrt((double)variance + %.17g));",
+                norm_of(kernel)->args[EPS].real);
 }
 
 static void measure_channels(Kernel *kernel, Int first, Int end)
@@ -173,9 +181,9 @@ static void measure_channels(Kernel *kernel, Int first, Int end)
 static void take_measured(Kernel *kernel, int number)
 {
     const Measured *measured = &kernel->node->measured.items[number];
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", (2 * measured->channels));
-    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", (2 * measured->first), number,
-                kernel->kept_elements);
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", 2 * measured->channels);
+    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", 2 * measured->first,
+                number, kernel->kept_elements);
 }
 
 static void emit_statistics(Kernel *kernel)
@@ -183,7 +191,8 @@ static void emit_statistics(Kernel *kernel)
     Int next = 0;
     declare_active(kernel);
     kernel_line(kernel, "const int64_t left = s->images - g * LANES;");
-    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);", plane_of(kernel->node));
+    kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);",
+                plane_of(kernel->node));
     kernel_line(kernel, "real *own = statistics + g * %lldL;", kernel->kept_elements);
     for (int i = 0; i < kernel->node->measured.count; i++) {
         const Measured *measured = &kernel->node->measured.items[i];
@@ -199,9 +208,13 @@ static void emit_running(Kernel *kernel)
 {
     double momentum = kernel->node->args[MOMENTUM].real;
     kernel_line(kernel, "if (g == 0) {");
-    kernel_line(kernel, "running_mean[c] = (1 - (real)%.17g) * running_mean[c] + (real)%.17g * mean;", momentum, momentum);
+    kernel_line(kernel,
+                "running_mean[c] = (1 - (real)%.17g) * running_mean[c] + (real)%.17g * mean;",
+                momentum, momentum);
     kernel_line(kernel, "if (count > 1)");
-    kernel_line(kernel, "    running_var[c] = (1 - (real)%.17g) * running_var[c] + (real)%.17g * variance * (count / (count - 1));",
+    kernel_line(kernel,
+                "    running_var[c] = (1 - (real)%.17g) * running_var[c] + (real)%.17g * variance "
+                "* (count / (count - 1));",
                 momentum, momentum);
     kernel_line(kernel, "}");
 }
@@ -221,7 +234,8 @@ static void emit_forward(Kernel *kernel)
     kernel_line(kernel, "const real scale = inverse%s;", affine ? " * weight[c]" : "");
     const char *at = format("c * %lldL + i", plane_of(kernel->node));
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", plane_of(kernel->node));
-    kernel_store(kernel, format("y[%s]", at), at, affine ? "(v[i] - mean) * scale + bias[c]" : "(v[i] - mean) * scale");
+    kernel_store(kernel, format("y[%s]", at), at,
+                 affine ? "(v[i] - mean) * scale + bias[c]" : "(v[i] - mean) * scale");
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -230,8 +244,8 @@ static void emit_forward(Kernel *kernel)
 static void declare_own_sums(Kernel *kernel)
 {
     declare_active(kernel);
-    kernel_line(kernel, "real *own = %s + g * %lldL + %lld;", own_operand(kernel, "statistics"), kernel->kept_elements,
-                (2 * input_shape(norm_of(kernel)).dim[0]));
+    kernel_line(kernel, "real *own = %s + g * %lldL + %lld;", own_operand(kernel, "statistics"),
+                kernel->kept_elements, 2 * input_shape(norm_of(kernel)).dim[0]);
 }
 
 /* Channel c's, of which `sum` and `product` are the texts. */
@@ -256,11 +270,11 @@ static void emit_sums(Kernel *kernel)
     kernel_line(kernel, "}");
 }
 
-enum { MOST_SUMMED = 1024 };    /* channels: two rows of lanes each */
+enum { MAX_SUMMED = 1024 }; /* channels: two rows of lanes each */
 
 bool has_room_for_sums(const Node *norm)
 {
-    return input_shape(norm).dim[0] <= MOST_SUMMED;
+    return input_shape(norm).dim[0] <= MAX_SUMMED;
 }
 
 void open_gradient_sums(Kernel *kernel)
@@ -281,7 +295,7 @@ void open_gradient_sums(Kernel *kernel)
 
 void add_gradient_sums(Kernel *kernel, const char *channel, Int offset, Int count)
 {
-    Text sum = { 0 }, product = { 0 };
+    Text sum = {0}, product = {0};
     for (Int i = 0; i < count; i++) {
         text_add(&sum, "%sd[%lld]", i ? " + " : "", i);
         text_add(&product, "%sd[%lld] * (v[%lld] - means[c])", i ? " + " : "", i, i);
@@ -300,7 +314,8 @@ void close_gradient_sums(Kernel *kernel)
         return;
     declare_own_sums(kernel);
     kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->sums).dim[0]);
-    store_sums(kernel, "sum_lanes(choose(active, sum[c], (vec){ 0 }))", "inverses[c] * sum_lanes(choose(active, product[c], (vec){ 0 }))");
+    store_sums(kernel, "sum_lanes(choose(active, sum[c], (vec){ 0 }))",
+               "inverses[c] * sum_lanes(choose(active, product[c], (vec){ 0 }))");
     kernel_line(kernel, "}");
 }
 
@@ -313,17 +328,20 @@ static void emit_input_gradient(Kernel *kernel)
     declare_deviation(kernel);
     kernel_line(kernel, "real sum_d = 0, sum_dx = 0;");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
-    kernel_line(kernel, "const real *part = statistics + q * %lldL + %lld + 2 * c;", kernel->kept_elements,
-                (2 * input_shape(node).dim[0]));
+    kernel_line(kernel, "const real *part = statistics + q * %lldL + %lld + 2 * c;",
+                kernel->kept_elements, 2 * input_shape(node).dim[0]);
     kernel_line(kernel, "sum_d += part[0];");
     kernel_line(kernel, "sum_dx += part[1];");
     kernel_line(kernel, "}");
     kernel_line(kernel, "const real mean_d = sum_d / count, slope = inverse * (sum_dx / count);");
-    kernel_line(kernel, "const real scale = inverse%s;", node->args[AFFINE].integer[0] ? " * weight[c]" : "");
+    kernel_line(kernel, "const real scale = inverse%s;",
+                node->args[AFFINE].integer[0] ? " * weight[c]" : "");
     const char *at = format("c * %lldL + i", plane_of(node));
-    const char *gradient = "choose(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 })";
+    const char *gradient =
+        "choose(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 })";
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", plane_of(node));
-    kernel_store(kernel, format("dx[%s]", at), at, node->accumulate ? format("dx[%s] + %s", at, gradient) : gradient);
+    kernel_store(kernel, format("dx[%s]", at), at,
+                 node->accumulate ? format("dx[%s] + %s", at, gradient) : gradient);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -331,12 +349,21 @@ static void emit_input_gradient(Kernel *kernel)
 static bool emit(Kernel *kernel)
 {
     switch (kernel->stage) {
-    case STAGE_STATISTICS: emit_statistics(kernel); return true;
-    case STAGE_FORWARD: emit_forward(kernel); return true;
-    case STAGE_BACKWARD_PARAMETERS: emit_sums(kernel); return true;
-    case STAGE_BACKWARD_INPUT: emit_input_gradient(kernel); return true;
+    case STAGE_STATISTICS:
+        emit_statistics(kernel);
+        return true;
+    case STAGE_FORWARD:
+        emit_forward(kernel);
+        return true;
+    case STAGE_BACKWARD_PARAMETERS:
+        emit_sums(kernel);
+        return true;
+    case STAGE_BACKWARD_INPUT:
+        emit_input_gradient(kernel);
+        return true;
     case STAGE_ACCUMULATE:
-    case STAGE_COPY: return false;
+    case STAGE_COPY:
+        return false;
     }
     return false;
 }
@@ -349,16 +376,19 @@ static bool single(Single *single)
 
 const Operator operator_batch_norm2d = {
     .name = "batch_norm2d",
-    .summary = "Batch normalisation: each channel to mean 0 and variance 1, then scaled and shifted.",
+    .summary =
+        "Batch normalisation: each channel to mean 0 and variance 1, then scaled and shifted.",
     .shape_rule = "[c, h, w] -> [c, h, w]",
-    .formula = "y = (x - mean[c]) / sqrt(variance[c] + eps) * weight[c] + bias[c]\n"
-               "training: mean and biased variance over the batch and its positions; running averages\n"
-               "r = (1 - momentum)*r + momentum*new take the mean and the unbiased variance\n"
-               "evaluation: the running averages; weight starts at 1, bias at 0",
+    .formula =
+        "y = (x - mean[c]) / sqrt(variance[c] + eps) * weight[c] + bias[c]\n"
+        "training: mean and biased variance over the batch and its positions; running averages\n"
+        "r = (1 - momentum)*r + momentum*new take the mean and the unbiased variance\n"
+        "evaluation: the running averages; weight starts at 1, bias at 0",
     .reference = "Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html",
     .args = args,
-    .traits = OP_STATISTICS | OP_FINISHES | OP_FINISHES_GRADIENT | OP_SUMS_GRADIENT | OP_SCALES | OP_CHEAP,
+    .traits = OP_STATISTICS | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_SUMS_GRADIENT
+              | OP_AFFINE | OP_CHEAP,
     .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,

@@ -26,7 +26,8 @@ static int commonest_input(const Node *node)
     for (int i = 0; i < node->inputs.count; i++) {
         if (votes == 0)
             candidate = i;
-        bool agrees = differing_axis(node->inputs.items[i]->shape, node->inputs.items[candidate]->shape) < 0;
+        bool agrees =
+            differing_axis(node->inputs.items[i]->shape, node->inputs.items[candidate]->shape) < 0;
         votes += agrees ? 1 : -1;
     }
     return votes > 0 ? candidate : 0;
@@ -48,14 +49,16 @@ static const char *wanted_text(const Node *node, int common, int odd)
 static void report_mismatch(const Node *node, int common, int odd, int axis)
 {
     const Tensor *wanted = node->inputs.items[common], *branch = node->inputs.items[odd];
-    const char *differs = axis > 0 ? format("%s %lld, not %lld", axis_names[axis], branch->shape.dim[axis],
-                                            wanted->shape.dim[axis])
+    const char *differs = axis > 0 ? format("%s %lld, not %lld", axis_names[axis],
+                                            branch->shape.dim[axis], wanted->shape.dim[axis])
                                    : "another rank";
-    Diagnostic *d = node_error(node, "concat-mismatch", node->span, "concat: %s is %s, %s: %s", branch_name(odd),
-                               shape_text(branch->shape), wanted_text(node, common, odd), differs);
+    Diagnostic *d = node_error(node, "concat-mismatch", node->span, "concat: %s is %s, %s: %s",
+                               branch_name(odd), shape_text(branch->shape),
+                               wanted_text(node, common, odd), differs);
     diag_caption(d, "all axes but the channels must be equal");
     label_branches(d, node);
-    diag_sizes(d, branch->shape, shape_of(wanted->shape.rank, -1, wanted->shape.dim[1], wanted->shape.dim[2]));
+    diag_sizes(d, branch->shape,
+               shape_of(wanted->shape.rank, -1, wanted->shape.dim[1], wanted->shape.dim[2]));
 }
 
 static bool infer(Node *node)
@@ -71,7 +74,8 @@ static bool infer(Node *node)
             return false;
         }
         if (__builtin_add_overflow(channels, shape.dim[0], &channels)) {
-            node_error(node, "too-large", node->span, "concat: the channels of the branches add up to too many");
+            node_error(node, "too-large", node->span,
+                       "concat: the channels of the branches add up to too many");
             return false;
         }
     }

@@ -10,7 +10,15 @@
 #include <math.h>
 
 enum {
-    OUT_CHANNELS, KERNEL_SIZE, STRIDE, PADDING, DILATION, GROUPS, BIAS, PADDING_MODE, IN_CHANNELS
+    OUT_CHANNELS,
+    KERNEL_SIZE,
+    STRIDE,
+    PADDING,
+    DILATION,
+    GROUPS,
+    BIAS,
+    PADDING_MODE,
+    IN_CHANNELS
 };
 
 static const char *const padding_words[] = {"same", "valid", NULL};
@@ -19,24 +27,23 @@ static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "ci
 static const ArgSpec args[] = {
     [OUT_CHANNELS] = {"out_channels", ARG_INT, .positional = true, .minimum = 1, .maximum = LARGEST,
                       .doc = "Channels of the output: the number of filters."},
-    [KERNEL_SIZE]  = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
-                      .doc = "Size of the window."},
-    [STRIDE]       = {"stride", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                      .doc = "Step of the window."},
-    [PADDING]      = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST, .words = padding_words,
-                      .doc = "Rows and columns added at both ends; same keeps the size at stride 1."},
-    [DILATION]     = {"dilation", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                      .doc = "Distance between the window's taps."},
-    [GROUPS]       = {"groups", ARG_INT, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                      .doc = "Parts the channels are split into, each convolved on its own."},
-    [BIAS]         = {"bias", ARG_BOOL, .otherwise = "true",
-                      .doc = "Whether a learned value is added to each output channel."},
+    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
+                     .doc = "Size of the window."},
+    [STRIDE] = {"stride", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                .doc = "Step of the window."},
+    [PADDING] = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST, .words = padding_words,
+                 .doc = "Rows and columns added at both ends; same keeps the size at stride 1."},
+    [DILATION] = {"dilation", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                  .doc = "Distance between the window's taps."},
+    [GROUPS] = {"groups", ARG_INT, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                .doc = "Parts the channels are split into, each convolved on its own."},
+    [BIAS] = {"bias", ARG_BOOL, .otherwise = "true",
+              .doc = "Whether a learned value is added to each output channel."},
     [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes,
                       .doc = "What the padding holds."},
-    [IN_CHANNELS]  = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
-                      .maximum = LARGEST, .doc = "Asserts the input's channels."},
-    {0}
-};
+    [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
+                     .maximum = LARGEST, .doc = "Asserts the input's channels."},
+    {0}};
 
 static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, DILATION, -1};
 
@@ -70,7 +77,7 @@ static bool groups_divide(const Node *node)
     bool input = in % groups != 0;
     Diagnostic *d = node_error(node, "groups", node->args[GROUPS].span,
                                "conv2d: groups=%lld does not divide the %lld %s channels", groups,
-                               (input ? in : out), input ? "input" : "output");
+                               input ? in : out, input ? "input" : "output");
     diag_caption(d, "must divide %lld and %lld", in, out);
     diag_note(d, "valid values: %s", common_divisors(in, out));
     node_derivation(d, node->inputs.items[0]);
@@ -82,12 +89,14 @@ static bool groups_divide(const Node *node)
 static bool same_has_stride_1(const Node *node)
 {
     const ArgValue *stride = &node->args[STRIDE];
-    if (node->args[PADDING].word != intern("same") || (stride->integer[0] == 1 && stride->integer[1] == 1))
+    if (node->args[PADDING].word != intern("same")
+        || (stride->integer[0] == 1 && stride->integer[1] == 1))
         return true;
     Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
                                "conv2d: padding=same needs stride 1");
     diag_label(d, stride->span, "stride %lld by %lld", stride->integer[0], stride->integer[1]);
-    diag_help(d, "with a stride, padding=(kernel_size-1)//2 gives ceil(size/stride) for odd kernels");
+    diag_help(d,
+              "with a stride, padding=(kernel_size-1)//2 gives ceil(size/stride) for odd kernels");
     return false;
 }
 
@@ -103,10 +112,10 @@ static bool padding_mode_fits(const Node *node, const Window window[2])
         Int size = input_shape(node).dim[1 + axis], most = reflect ? size - 1 : size;
         if (window[axis].before <= most && window[axis].after <= most)
             continue;
-        Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
-                                   "conv2d: %s padding of %lld needs an input of at least %lld %s, not %lld",
-                                   mode, window[axis].after, (window[axis].after + reflect),
-                                   axis == 0 ? "rows" : "columns", size);
+        Diagnostic *d = node_error(
+            node, "argument-range", node->args[PADDING].span,
+            "conv2d: %s padding of %lld needs an input of at least %lld %s, not %lld", mode,
+            window[axis].after, window[axis].after + reflect, axis == 0 ? "rows" : "columns", size);
         diag_caption(d, "0 to %lld", most);
         node_derivation(d, node->inputs.items[0]);
         return false;
@@ -136,9 +145,9 @@ static bool infer(Node *node)
         return false;
     Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
     Int rows, columns;
-    if (!assertion_holds(node, IN_CHANNELS, input_shape(node).dim[0]) || !groups_divide(node) ||
-        !same_has_stride_1(node) || !padding_mode_fits(node, window) ||
-        !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
+    if (!assertion_holds(node, IN_CHANNELS, input_shape(node).dim[0]) || !groups_divide(node)
+        || !same_has_stride_1(node) || !padding_mode_fits(node, window)
+        || !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, node->args[OUT_CHANNELS].integer[0], rows, columns);
     add_parameters(node);
@@ -149,8 +158,12 @@ static bool infer(Node *node)
 static Int multiply_adds(const Node *node)
 {
     Int per_group = input_shape(node).dim[0] / node->args[GROUPS].integer[0];
-    Int factors[] = {node->out_shape.dim[0], node->out_shape.dim[1], node->out_shape.dim[2], per_group,
-                         node->args[KERNEL_SIZE].integer[0], node->args[KERNEL_SIZE].integer[1]};
+    Int factors[] = {node->out_shape.dim[0],
+                     node->out_shape.dim[1],
+                     node->out_shape.dim[2],
+                     per_group,
+                     node->args[KERNEL_SIZE].integer[0],
+                     node->args[KERNEL_SIZE].integer[1]};
     return saturating_product(6, factors);
 }
 
@@ -160,33 +173,36 @@ static bool mixes_channels(const Node *node)
     bool mixes = true;
     for (int axis = 0; axis < 2; axis++) {
         Window window = node_window(node, window_args, axis);
-        mixes &= window.kernel == 1 && window.stride == 1 && window.before == 0 && window.after == 0;
+        mixes &=
+            window.kernel == 1 && window.stride == 1 && window.before == 0 && window.after == 0;
     }
     return mixes;
 }
 
 const Operator operator_conv2d = {
     .name = "conv2d",
-    .summary = "Two-dimensional convolution: each output channel is a window of weights slid over the input.",
+    .summary = "Two-dimensional convolution: each output channel is a window of weights slid over "
+               "the input.",
     .shape_rule = "[c, h, w] -> [out_channels, rows, columns]\n"
                   "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1\n"
                   "columns follow from w in the same way",
-    .formula = "y[o, i, j] = bias[o] + sum over n, p, q of weight[o, n, p, q] *\n"
-               "             x[n, i*stride + p*dilation - padding, j*stride + q*dilation - padding]\n"
-               "n runs over the c/groups channels of o's group\n"
-               "weight and bias start uniform in -1/sqrt(fan_in) to 1/sqrt(fan_in), where\n"
-               "fan_in = c/groups * kernel rows * kernel columns",
+    .formula =
+        "y[o, i, j] = bias[o] + sum over n, p, q of weight[o, n, p, q] *\n"
+        "             x[n, i*stride + p*dilation - padding, j*stride + q*dilation - padding]\n"
+        "n runs over the c/groups channels of o's group\n"
+        "weight and bias start uniform in -1/sqrt(fan_in) to 1/sqrt(fan_in), where\n"
+        "fan_in = c/groups * kernel rows * kernel columns",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html",
     .args = args,
-    .traits = OP_FINISHES | OP_FINISHES_GRADIENT | OP_WEIGHS,
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
-    .mixes = mixes_channels,
-    .pools = conv2d_pools,
-    .unpools = conv2d_unpools,
+    .is_pointwise = mixes_channels,
+    .can_fuse_pool = conv2d_pools,
+    .can_fuse_pool_gradient = conv2d_unpools,
     .work = conv2d_work,
-    .sums = conv2d_sums,
+    .can_fuse_sums = conv2d_sums,
     .emit = emit_conv2d,
     .single = single_conv2d,
 };

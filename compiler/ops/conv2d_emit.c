@@ -1,9 +1,9 @@
 /* conv2d_emit.c: conv2d's specialised kernels, all three from the tiles of
  * tiles.h. */
 #include "batch_norm2d.h"
-#include "tiles.h"
 #include "conv2d.h"
 #include "max_pool2d.h"
+#include "tiles.h"
 #include "winograd.h"
 
 Axis conv2d_axis(const Node *node, int axis)
@@ -26,7 +26,7 @@ static void flatten_rows(const Kernel *kernel, Gather *gather)
 {
     bool fits = fits_block(kernel, gather->summed * gather->rows.sources * gather->columns.sources);
     if (is_pointwise(gather) && fits && !kernel->pool)
-        make_one_row(gather);
+        flatten_spatial(gather);
 }
 
 static Gather forward_gather(const Node *node)
@@ -34,9 +34,14 @@ static Gather forward_gather(const Node *node)
     const Parameter *weight = find_parameter(node, "weight");
     Int groups = input_shape(node).dim[0] / weight->dim[1];
     return (Gather){
-        .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
-        .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1],
-        .rows = conv2d_axis(node, 0), .columns = conv2d_axis(node, 1),
+        .in = "x",
+        .out = "y",
+        .bias = find_parameter(node, "bias") ? "bias" : NULL,
+        .groups = groups,
+        .tiled = weight->dim[0] / groups,
+        .summed = weight->dim[1],
+        .rows = conv2d_axis(node, 0),
+        .columns = conv2d_axis(node, 1),
         .group_step = weight->dim[0] / groups * weight->dim[1] * weight->dim[2] * weight->dim[3],
         .tiled_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
         .summed_step = weight->dim[2] * weight->dim[3],
@@ -75,7 +80,8 @@ static Emit *gradient_of(const Kernel *kernel, const Gather *forward)
 {
     if (kernel->node->work)
         return emit_winograd_gradient;
-    return !kernel->pool && is_pointwise_gradient(forward) ? emit_pointwise_gradient : emit_weight_gradient;
+    return !kernel->pool && is_pointwise_gradient(forward) ? emit_pointwise_gradient
+                                                           : emit_weight_gradient;
 }
 
 bool emit_conv2d(Kernel *kernel)
@@ -97,7 +103,7 @@ bool emit_conv2d(Kernel *kernel)
     } else {
         Emit *gradient = gradient_of(kernel, &forward);
         gradient(kernel, &forward);
-        if (forward.bias && gradient != emit_pointwise_gradient)       /* which sums the bias's, too */
+        if (forward.bias && gradient != emit_pointwise_gradient) /* which sums the bias's, too */
             emit_bias_gradient(kernel, given.dim[0], shape_plane(given));
     }
     return true;

@@ -9,12 +9,18 @@ bool single_conv2d(Single *single)
     Int in = input_shape(node).dim[0], groups = in / weight->dim[1];
     bool depthwise = groups == in && weight->dim[0] == in;
     if (single->kernel.asks)
-        return conv2d_pads_with_zeros(node) && weight->dim[3] <= MOST_SINGLE_TAPS;
+        return conv2d_pads_with_zeros(node) && weight->dim[3] <= MAX_SINGLE_TAPS;
     Axis rows = conv2d_axis(node, 0), columns = conv2d_axis(node, 1);
-    single->packing = (Packing){ .weight = weight, .bias = find_parameter(node, "bias") };
-    Gather gather = { .groups = groups, .tiled = weight->dim[0] / groups, .summed = weight->dim[1], .rows = rows, .columns = columns };
+    single->packing = (Packing){.weight = weight, .bias = find_parameter(node, "bias")};
+    Gather gather = {.groups = groups,
+                     .tiled = weight->dim[0] / groups,
+                     .summed = weight->dim[1],
+                     .rows = rows,
+                     .columns = columns};
     if (depthwise)
-        single_window(single, (ChannelWindow){ .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns });
+        single_window(
+            single, (ChannelWindow){
+                        .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns});
     else if (!single->winograd || !single_winograd(single, gather))
         single_gather(single, gather);
     return true;

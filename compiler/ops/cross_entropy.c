@@ -9,8 +9,7 @@ enum { LABEL_SMOOTHING };
 static const ArgSpec args[] = {
     [LABEL_SMOOTHING] = {"label_smoothing", ARG_REAL, .otherwise = "0.0", .maximum = 1,
                          .doc = "Part of the target spread evenly over all classes."},
-    {0}
-};
+    {0}};
 
 /* The loss ends the graph: it leaves one value per image in the step, no tensor.
  * aux is the softmax. */
@@ -38,7 +37,10 @@ static void emit_losses(Kernel *kernel, long long classes, double smoothing)
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
     kernel_line(kernel, "const real own = whole[lane] - (v[targets[lane]][lane] - largest[lane]);");
     if (smoothing != 0)
-        kernel_line(kernel, "loss[lane] = active[lane] != 0 ? (real)%.17g * own + (real)%.17g * mean[lane] : 0;", 1 - smoothing, smoothing);
+        kernel_line(
+            kernel,
+            "loss[lane] = active[lane] != 0 ? (real)%.17g * own + (real)%.17g * mean[lane] : 0;",
+            1 - smoothing, smoothing);
     else
         kernel_line(kernel, "loss[lane] = active[lane] != 0 ? own : 0;");
     kernel_line(kernel, "}");
@@ -49,9 +51,11 @@ static void emit_gradient(Kernel *kernel, const char *from, long long classes, d
 {
     kernel_line(kernel, "{");
     kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
-    kernel_line(kernel, "const vec active = *(const loose_vec *)(s->active + g * LANES), part = active / (real)s->images;");
+    kernel_line(kernel, "const vec active = *(const loose_vec *)(s->active + g * LANES), part = "
+                        "active / (real)s->images;");
     kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
-    kernel_line(kernel, "    dx[c] %s choose(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
+    kernel_line(kernel,
+                "    dx[c] %s choose(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
                 kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)classes);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
     kernel_line(kernel, "    dx[targets[lane]][lane] -= (real)%.17g * part[lane];", 1 - smoothing);
@@ -88,10 +92,12 @@ static bool emit(Kernel *kernel)
 
 const Operator operator_cross_entropy = {
     .name = "cross_entropy",
-    .summary = "Cross-entropy between the softmax of the logits and the target class; the mean over the batch.",
+    .summary = "Cross-entropy between the softmax of the logits and the target class; the mean "
+               "over the batch.",
     .shape_rule = "[classes] -> one loss per image",
-    .formula = "loss = -sum over k of t[k] * log(softmax(x)[k]);  d loss/dx = softmax(x) - t\n"
-               "t[k] = (1 - label_smoothing) * (1 if k is the target else 0) + label_smoothing / classes",
+    .formula =
+        "loss = -sum over k of t[k] * log(softmax(x)[k]);  d loss/dx = softmax(x) - t\n"
+        "t[k] = (1 - label_smoothing) * (1 if k is the target else 0) + label_smoothing / classes",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     .args = args,
     .traits = OP_LOSS | OP_MAKES_GRADIENT,

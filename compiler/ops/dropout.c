@@ -9,11 +9,9 @@
 
 enum { P };
 
-static const ArgSpec args[] = {
-    [P] = {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1,
-           .doc = "Probability that a value is zeroed."},
-    {0}
-};
+static const ArgSpec args[] = {[P] = {"p", ARG_REAL, .positional = true, .otherwise = "0.5",
+                                      .maximum = 1, .doc = "Probability that a value is zeroed."},
+                               {0}};
 
 /* What is drawn has 53 bits: it is below p where those are below this. */
 static unsigned long long drawn_below(double p)
@@ -33,9 +31,14 @@ static bool emit(Kernel *kernel)
     kernel_line(kernel, "const uint64_t key = net_random_key(s->seed, %d);", node_salt(node));
     kernel_line(kernel, "const uint64_t first = (uint64_t)(g * LANES) * %lldu;", elements);
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", elements);
-    kernel_line(kernel, "const vec factor = choose(dropped(key, s->step, first + (uint64_t)i, %lldu, %lluu), (vec){ 0 }, splat((real)%.17g));",
+    kernel_line(kernel,
+                "const vec factor = choose(dropped(key, s->step, first + (uint64_t)i, %lldu, "
+                "%lluu), (vec){ 0 }, splat((real)%.17g));",
                 elements, drawn_below(p), p < 1 ? 1 / (1 - p) : 0);
-    kernel_line(kernel, "%s * factor;", forward ? "y[i] = x[i]" : node->accumulate ? "dx[i] += dy[i]" : "dx[i] = dy[i]");
+    kernel_line(kernel, "%s * factor;",
+                forward            ? "y[i] = x[i]"
+                : node->accumulate ? "dx[i] += dy[i]"
+                                   : "dx[i] = dy[i]");
     kernel_line(kernel, "}");
     return true;
 }

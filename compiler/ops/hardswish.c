@@ -4,8 +4,11 @@
 /* The gradient at -3 is 0 and at 3 is 1, as in PyTorch. */
 static bool emit(Kernel *kernel)
 {
-    return emit_pointwise(kernel, "x[i] * choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] >= (vec){ 0 } + (real)3, (vec){ 0 } + (real)6, x[i] + (real)3)) / (real)6",
-                          "choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] < (vec){ 0 } + (real)3, dy[i] * (x[i] / (real)3 + (real)0.5), dy[i]))");
+    return emit_pointwise(kernel,
+                          "x[i] * choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] >= "
+                          "(vec){ 0 } + (real)3, (vec){ 0 } + (real)6, x[i] + (real)3)) / (real)6",
+                          "choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] < (vec){ 0 "
+                          "} + (real)3, dy[i] * (x[i] / (real)3 + (real)0.5), dy[i]))");
 }
 
 const Operator operator_hardswish = {
@@ -15,7 +18,7 @@ const Operator operator_hardswish = {
     .formula = "y = x * min(max(x + 3, 0), 6) / 6",
     .reference = "Howard et al. 2019, https://arxiv.org/abs/1905.02244\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.Hardswish.html",
-    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
     .emit = emit,

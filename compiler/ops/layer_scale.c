@@ -5,10 +5,9 @@
 
 enum { INIT };
 
-static const ArgSpec args[] = {
-    [INIT] = {"init", ARG_REAL, .positional = true, .otherwise = "1e-6", .doc = "What every factor starts at."},
-    {0}
-};
+static const ArgSpec args[] = {[INIT] = {"init", ARG_REAL, .positional = true, .otherwise = "1e-6",
+                                         .doc = "What every factor starts at."},
+                               {0}};
 
 /* In PyTorch's ConvNeXt the factors are a parameter of the block itself, not
  * of a layer in it: their name in the state is this layer's own. */
@@ -23,11 +22,13 @@ static bool infer(Node *node)
     return true;
 }
 
-static void emit_scaled(Kernel *kernel, long long channels, long long plane, const char *to, const char *becomes, const char *from)
+static void emit_scaled(Kernel *kernel, long long channels, long long plane, const char *to,
+                        const char *becomes, const char *from)
 {
     kernel_line(kernel, "for (int c = 0; c < %lld; c++)", channels);
     kernel_line(kernel, "    for (int i = 0; i < %lld; i++)", plane);
-    kernel_line(kernel, "        %s[c * %lldL + i] %s %s[c * %lldL + i] * weight[c];", to, plane, becomes, from, plane);
+    kernel_line(kernel, "        %s[c * %lldL + i] %s %s[c * %lldL + i] * weight[c];", to, plane,
+                becomes, from, plane);
 }
 
 static void emit_parameter_gradient(Kernel *kernel, long long channels, long long plane)
@@ -62,7 +63,8 @@ const Operator operator_layer_scale = {
     .name = "layer_scale",
     .summary = "Each channel times a learned factor that starts small.",
     .shape_rule = "[c, h, w] -> [c, h, w]",
-    .formula = "y[c, i, j] = x[c, i, j] * weight[c]; in the state the weights bear the layer's own name",
+    .formula =
+        "y[c, i, j] = x[c, i, j] * weight[c]; in the state the weights bear the layer's own name",
     .reference = "Touvron et al. 2021, https://arxiv.org/abs/2103.17239",
     .args = args,
     .traits = OP_IN_PLACE,

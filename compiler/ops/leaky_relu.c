@@ -5,16 +5,16 @@
 
 enum { NEGATIVE_SLOPE };
 
-static const ArgSpec args[] = {
-    [NEGATIVE_SLOPE] = {"negative_slope", ARG_REAL, .positional = true, .otherwise = "0.01",
-                        .doc = "What values below 0 are multiplied by."},
-    {0}
-};
+static const ArgSpec args[] = {[NEGATIVE_SLOPE] = {"negative_slope", ARG_REAL, .positional = true,
+                                                   .otherwise = "0.01",
+                                                   .doc = "What values below 0 are multiplied by."},
+                               {0}};
 
 static bool emit(Kernel *kernel)
 {
     double slope = kernel->node->args[NEGATIVE_SLOPE].real;
-    return emit_pointwise(kernel, format("choose(x[i] > (vec){ 0 }, x[i], x[i] * (real)%.17g)", slope),
+    return emit_pointwise(kernel,
+                          format("choose(x[i] > (vec){ 0 }, x[i], x[i] * (real)%.17g)", slope),
                           format("choose(x[i] > (vec){ 0 }, dy[i], dy[i] * (real)%.17g)", slope));
 }
 
@@ -25,7 +25,7 @@ const Operator operator_leaky_relu = {
     .formula = "y = x where x > 0, else negative_slope*x; the gradient at 0 is negative_slope",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.LeakyReLU.html",
     .args = args,
-    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
     .emit = emit,

@@ -14,12 +14,11 @@ enum { OUT_FEATURES, BIAS, IN_FEATURES };
 static const ArgSpec args[] = {
     [OUT_FEATURES] = {"out_features", ARG_INT, .positional = true, .minimum = 1, .maximum = LARGEST,
                       .doc = "Values of the output."},
-    [BIAS]         = {"bias", ARG_BOOL, .otherwise = "true",
-                      .doc = "Whether a learned value is added to each output."},
-    [IN_FEATURES]  = {"in_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
-                      .maximum = LARGEST, .doc = "Asserts the input's values."},
-    {0}
-};
+    [BIAS] = {"bias", ARG_BOOL, .otherwise = "true",
+              .doc = "Whether a learned value is added to each output."},
+    [IN_FEATURES] = {"in_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
+                     .maximum = LARGEST, .doc = "Asserts the input's values."},
+    {0}};
 
 /* PyTorch's default: weight and bias uniform in ±1/sqrt(fan_in). */
 static bool infer(Node *node)
@@ -51,13 +50,21 @@ static Gather gather(const Node *node)
     Int in = input_shape(node).dim[0], out = node->out->shape.dim[0];
     Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
     return (Gather){
-        .in = "x", .out = "y", .bias = find_parameter(node, "bias") ? "bias" : NULL,
-        .groups = 1, .tiled = out, .summed = in, .rows = one, .columns = one,
-        .group_step = in * out, .tiled_step = in, .summed_step = 1,
+        .in = "x",
+        .out = "y",
+        .bias = find_parameter(node, "bias") ? "bias" : NULL,
+        .groups = 1,
+        .tiled = out,
+        .summed = in,
+        .rows = one,
+        .columns = one,
+        .group_step = in * out,
+        .tiled_step = in,
+        .summed_step = 1,
     };
 }
 
-enum { ROWS_AT_ONCE = 4 };      /* independent sums, to fill the multiply-add pipes */
+enum { ROWS_AT_ONCE = 4 }; /* independent sums, to fill the multiply-add pipes */
 
 static void gradient_rows(Kernel *kernel, Int in, Int from, Int to, int rows, const char *store)
 {
@@ -72,7 +79,7 @@ static void gradient_rows(Kernel *kernel, Int in, Int from, Int to, int rows, co
             kernel_line(kernel, "a%d += t[%d] * d[%d];", r, lane, r * kernel->lanes + lane);
     kernel_line(kernel, "real *to = dweight + o * %lldL + i;", in);
     for (int r = 0; r < rows; r++)
-        kernel_line(kernel, store, (r * in), r);
+        kernel_line(kernel, store, r * in, r);
     kernel_line(kernel, "}");
 }
 
@@ -100,9 +107,11 @@ static void emit_parameter_gradient(Kernel *kernel, Int in, Int out)
         kernel_line(kernel, "{");
         kernel_line(kernel, "const int i = %lld;", whole);
         kernel_line(kernel, "vec last[LANES] = { { 0 } };");
-        kernel_line(kernel, "net_copy((real *)last, (const real *)(x + i), %lld * LANES);", (in - whole));
+        kernel_line(kernel, "net_copy((real *)last, (const real *)(x + i), %lld * LANES);",
+                    in - whole);
         kernel_line(kernel, "transpose(t, last);");
-        gradient_columns(kernel, in, out, format("net_copy(to + %%lldL, (const real *)&a%%d, %lld);", (in - whole)));
+        gradient_columns(kernel, in, out,
+                         format("net_copy(to + %%lldL, (const real *)&a%%d, %lld);", in - whole));
         kernel_line(kernel, "}");
     }
 }
@@ -118,7 +127,8 @@ static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     Gather forward = gather(node);
-    Matrix matrix = { input_shape(node).dim[0], node->out->shape.dim[0], find_parameter(node, "bias") };
+    Matrix matrix = {input_shape(node).dim[0], node->out->shape.dim[0],
+                     find_parameter(node, "bias")};
     if (node->whole_batch && kernel->stage == STAGE_FORWARD) {
         emit_matrix_forward(kernel, matrix);
     } else if (node->whole_batch && kernel->stage == STAGE_BACKWARD_INPUT) {
@@ -143,7 +153,8 @@ static bool single(Single *single)
     const Node *node = single->kernel.node;
     if (single->kernel.asks)
         return true;
-    single->packing = (Packing){ .weight = find_parameter(node, "weight"), .bias = find_parameter(node, "bias") };
+    single->packing =
+        (Packing){.weight = find_parameter(node, "weight"), .bias = find_parameter(node, "bias")};
     single_gather(single, gather(node));
     return true;
 }
@@ -156,7 +167,7 @@ const Operator operator_linear = {
                "weight and bias start uniform in -1/sqrt(n) to 1/sqrt(n)",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Linear.html",
     .args = args,
-    .traits = OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,

@@ -20,6 +20,6 @@ typedef struct Matrix {
 
 void emit_matrix_forward(Kernel *kernel, Matrix matrix);
 void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate);
-void emit_matrix_gradient(Kernel *kernel, Matrix matrix);       /* in >= lanes */
+void emit_matrix_gradient(Kernel *kernel, Matrix matrix); /* in >= lanes */
 
 #endif

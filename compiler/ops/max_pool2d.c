@@ -2,25 +2,25 @@
  * tap of the window won (aux, [c, rows, columns], counted row by row), so the
  * backward pass needs neither x nor y: an activation may overwrite y in place.
  */
+#include "max_pool2d.h"
 #include "single.h"
 #include "window.h"
-#include "max_pool2d.h"
 
 enum { KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE };
 
 static const ArgSpec args[] = {
     [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
                      .doc = "Size of the window."},
-    [STRIDE]      = {"stride", ARG_PAIR, .otherwise = "=kernel_size", .minimum = 1, .maximum = LARGEST,
-                     .doc = "Step of the window."},
-    [PADDING]     = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST,
-                     .doc = "Rows and columns of -inf added at both ends, at most half of kernel_size."},
-    [DILATION]    = {"dilation", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                     .doc = "Distance between the window's taps."},
-    [CEIL_MODE]   = {"ceil_mode", ARG_BOOL, .otherwise = "false",
-                     .doc = "Rounds the output size up: a last window may hang over the end."},
-    {0}
-};
+    [STRIDE] = {"stride", ARG_PAIR, .otherwise = "=kernel_size", .minimum = 1, .maximum = LARGEST,
+                .doc = "Step of the window."},
+    [PADDING] = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST,
+                 .doc =
+                     "Rows and columns of -inf added at both ends, at most half of kernel_size."},
+    [DILATION] = {"dilation", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                  .doc = "Distance between the window's taps."},
+    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, .otherwise = "false",
+                   .doc = "Rounds the output size up: a last window may hang over the end."},
+    {0}};
 
 static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE};
 
@@ -30,7 +30,8 @@ static bool taps_countable(const Node *node)
     const ArgValue *kernel = &node->args[KERNEL_SIZE];
     if (saturating_product(2, kernel->integer) <= 1 << 24)
         return true;
-    Diagnostic *d = node_error(node, "argument-range", kernel->span, "max_pool2d: a window of %lld by %lld is too large",
+    Diagnostic *d = node_error(node, "argument-range", kernel->span,
+                               "max_pool2d: a window of %lld by %lld is too large",
                                kernel->integer[0], kernel->integer[1]);
     diag_caption(d, "at most %d taps", 1 << 24);
     return false;
@@ -42,8 +43,8 @@ static bool infer(Node *node)
         return false;
     Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
     Int rows, columns;
-    if (!padding_at_most_half(node, window_args) ||
-        !infer_places(node, window, KERNEL_SIZE, &rows, &columns) || !taps_countable(node))
+    if (!padding_at_most_half(node, window_args)
+        || !infer_places(node, window, KERNEL_SIZE, &rows, &columns) || !taps_countable(node))
         return false;
     node->out_shape = node->aux_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
     return true;
@@ -61,9 +62,10 @@ static bool windows_tile(const Node *node)
 {
     Window rows = node_window(node, window_args, 0), columns = node_window(node, window_args, 1);
     Shape in = input_shape(node), out = node->out->shape;
-    return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0 && columns.before == 0
-           && rows.dilation == 1 && columns.dilation == 1 && rows.kernel * columns.kernel <= 16
-           && out.dim[1] * rows.kernel <= in.dim[1] && out.dim[2] * columns.kernel <= in.dim[2];
+    return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0
+           && columns.before == 0 && rows.dilation == 1 && columns.dilation == 1
+           && rows.kernel * columns.kernel <= 16 && out.dim[1] * rows.kernel <= in.dim[1]
+           && out.dim[2] * columns.kernel <= in.dim[2];
 }
 
 Int pooled_rows(const Node *pool)
@@ -106,7 +108,8 @@ static void emit_take(Kernel *kernel, const char *value, const char *number, con
 }
 
 /* `value` names tap k's for a place. */
-static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(const void *place, Int k), const void *place)
+static void emit_window(Kernel *kernel, const Node *pool,
+                        const char *(*value)(const void *place, Int k), const void *place)
 {
     bool notes = kernel->training;
     kernel_line(kernel, "vec best = %s, value;", value(place, 0));
@@ -124,7 +127,7 @@ static void emit_window(Kernel *kernel, const Node *pool, const char *(*value)(c
 static const char *stored_value(const void *pool, Int tap)
 {
     Int columns = pooled_columns(pool), width = input_shape(pool).dim[2];
-    return format("v[%lld]", (tap / columns * width + tap % columns));
+    return format("v[%lld]", tap / columns * width + tap % columns);
 }
 
 static void emit_forward(Kernel *kernel)
@@ -140,26 +143,31 @@ bool pools_tiles(const Node *pool)
 }
 
 /* A window within a tile of sums. */
-typedef struct TileWindow { const Node *pool; Int channel, column, width; } TileWindow;
+typedef struct TileWindow {
+    const Node *pool;
+    Int channel, column, width;
+} TileWindow;
 
 static const char *summed_value(const void *place, Int tap)
 {
     const TileWindow *window = place;
     Int columns = pooled_columns(window->pool);
     return format("a%lld_%lld", window->channel,
-                  (tap / columns * window->width + window->column + tap % columns));
+                  tap / columns * window->width + window->column + tap % columns);
 }
 
-void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels, Int width)
+void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels,
+                      Int width)
 {
-    Int places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places, columns = pooled_columns(pool);
-    kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;", channel, plane,
-                pooled_rows(pool), places, columns);
+    Int places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places,
+        columns = pooled_columns(pool);
+    kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;",
+                channel, plane, pooled_rows(pool), places, columns);
     for (Int c = 0; c < channels; c++)
         for (Int x = 0; x < width; x += columns) {
-            TileWindow window = { pool, c, x, width };
+            TileWindow window = {pool, c, x, width};
             kernel_line(kernel, "{");
-            kernel_line(kernel, "const int64_t p = at + %lld;", (c * plane + x / columns));
+            kernel_line(kernel, "const int64_t p = at + %lld;", c * plane + x / columns);
             emit_window(kernel, pool, summed_value, &window);
             kernel_line(kernel, "}");
         }
@@ -183,22 +191,27 @@ static void emit_backward(Kernel *kernel, Int rows, Int columns)
     open_windows(kernel, "vec *v = dx");
     kernel_line(kernel, "const vec d = dy[p], which = aux[p];");
     for (Int tap = 0; tap < rows * columns; tap++)
-        kernel_line(kernel, "v[%lld] %s (vec)((mask)d & (which == (vec){ 0 } + (real)%lld));", (tap / columns * width + tap % columns),
-                    kernel->node->accumulate ? "+=" : "=", tap);
+        kernel_line(kernel, "v[%lld] %s (vec)((mask)d & (which == (vec){ 0 } + (real)%lld));",
+                    tap / columns * width + tap % columns, kernel->node->accumulate ? "+=" : "=",
+                    tap);
     close_windows(kernel);
 }
 
 /* ------------------------------------------------- windows that overlap
  * … or reach into the padding, or lie apart. */
 
-enum { MOST_TAPS = 16 };        /* of a window's columns: their text is written out */
+enum { MAX_TAPS = 16 }; /* of a window's columns: their text is written out */
 
 static Axis forward_axis(const Node *node, int axis)
 {
     Window window = node_window(node, window_args, axis);
     return (Axis){
-        .sources = input_shape(node).dim[1 + axis], .positions = node->out->shape.dim[1 + axis], .taps = window.kernel,
-        .stride = window.stride, .dilation = window.dilation, .before = window.before,
+        .sources = input_shape(node).dim[1 + axis],
+        .positions = node->out->shape.dim[1 + axis],
+        .taps = window.kernel,
+        .stride = window.stride,
+        .dilation = window.dilation,
+        .before = window.before,
     };
 }
 
@@ -214,16 +227,20 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
 {
     bool notes = kernel->training;
     open_run(kernel, columns, run);
-    kernel_line(kernel, "const int64_t p = (c * %lldL + row) * %lldL + column;", rows->positions, columns->positions);
-    kernel_line(kernel, "vec best = (vec){ 0 } - (real)__builtin_inf(), value%s;", notes ? ", which = (vec){ 0 } - 1" : "");
+    kernel_line(kernel, "const int64_t p = (c * %lldL + row) * %lldL + column;", rows->positions,
+                columns->positions);
+    kernel_line(kernel, "vec best = (vec){ 0 } - (real)__builtin_inf(), value%s;",
+                notes ? ", which = (vec){ 0 } - 1" : "");
     kernel_line(kernel, "mask takes;");
     open_row_taps(kernel, rows);
-    kernel_line(kernel, "const vec *v = x + (c * %lldL + line) * %lldL + source;", rows->sources, columns->sources);
+    kernel_line(kernel, "const vec *v = x + (c * %lldL + line) * %lldL + source;", rows->sources,
+                columns->sources);
     for (Int tap = 0; tap < columns->taps; tap++) {
         Int source = axis_source(columns, run.start, tap);
         if (source >= 0)
-            emit_take(kernel, format("v[%lld]", (source - first_source(columns, run.start))),
-                      format("(tap * %lld + %lld)", columns->taps, tap), notes ? " | (which < (vec){ 0 })" : "");
+            emit_take(kernel, format("v[%lld]", source - first_source(columns, run.start)),
+                      format("(tap * %lld + %lld)", columns->taps, tap),
+                      notes ? " | (which < (vec){ 0 })" : "");
     }
     kernel_line(kernel, "}");
     kernel_store(kernel, "y[p]", "p", "best");
@@ -235,7 +252,7 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
 static void emit_any_forward(Kernel *kernel)
 {
     Axis rows = forward_axis(kernel->node, 0), columns = forward_axis(kernel->node, 1);
-    RunList runs = { 0 };
+    RunList runs = {0};
     split_columns(&columns, 1, &runs);
     open_plane(kernel, &rows);
     for (int i = 0; i < runs.count; i++)
@@ -247,18 +264,24 @@ static void emit_any_forward(Kernel *kernel)
 static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
 {
     open_run(kernel, columns, run);
-    kernel_line(kernel, "vec *to = dx + (c * %lldL + row) * %lldL + column;", rows->positions, columns->positions);
+    kernel_line(kernel, "vec *to = dx + (c * %lldL + row) * %lldL + column;", rows->positions,
+                columns->positions);
     for (Int x = 0; x < run.width; x++)
-        kernel_line(kernel, kernel->node->accumulate ? "vec a%lld = to[%lld];" : "vec a%lld = { 0 };", x, x);
+        kernel_line(kernel,
+                    kernel->node->accumulate ? "vec a%lld = to[%lld];" : "vec a%lld = { 0 };", x,
+                    x);
     open_row_taps(kernel, rows);
-    kernel_line(kernel, "const int64_t p = (c * %lldL + line) * %lldL + source;", rows->sources, columns->sources);
+    kernel_line(kernel, "const int64_t p = (c * %lldL + line) * %lldL + source;", rows->sources,
+                columns->sources);
     for (Int x = 0; x < run.width; x++)
         for (Int tap = columns->taps - 1; tap >= 0; tap--) {
             Int source = axis_source(columns, run.start + x, tap);
             long long at = source - first_source(columns, run.start);
             if (source >= 0)
-                kernel_line(kernel, "a%lld += (vec)((mask)dy[p + %lld] & (aux[p + %lld] == (vec){ 0 } + (real)(tap * %lld + %lld)));", x, at, at,
-                            columns->taps, tap);
+                kernel_line(kernel,
+                            "a%lld += (vec)((mask)dy[p + %lld] & (aux[p + %lld] == (vec){ 0 } + "
+                            "(real)(tap * %lld + %lld)));",
+                            x, at, at, columns->taps, tap);
         }
     kernel_line(kernel, "}");
     for (Int x = 0; x < run.width; x++)
@@ -268,9 +291,10 @@ static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns,
 
 static void emit_any_backward(Kernel *kernel)
 {
-    Axis rows = reversed(forward_axis(kernel->node, 0)), columns = reversed(forward_axis(kernel->node, 1));
-    RunList runs = { 0 };
-    split_columns(&columns, columns.stride < MOST_TAPS ? columns.stride : MOST_TAPS, &runs);
+    Axis rows = reversed(forward_axis(kernel->node, 0)),
+         columns = reversed(forward_axis(kernel->node, 1));
+    RunList runs = {0};
+    split_columns(&columns, columns.stride < MAX_TAPS ? columns.stride : MAX_TAPS, &runs);
     open_plane(kernel, &rows);
     for (int i = 0; i < runs.count; i++)
         emit_elements(kernel, &rows, &columns, runs.items[i]);
@@ -280,7 +304,7 @@ static void emit_any_backward(Kernel *kernel)
 static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (!windows_tile(kernel->node) && node_window(kernel->node, window_args, 1).kernel > MOST_TAPS)
+    if (!windows_tile(kernel->node) && node_window(kernel->node, window_args, 1).kernel > MAX_TAPS)
         return false;
     if (!windows_tile(kernel->node))
         (forward ? emit_any_forward : emit_any_backward)(kernel);
@@ -295,25 +319,29 @@ static bool single(Single *single)
 {
     const Node *node = single->kernel.node;
     if (!single->kernel.asks)
-        single_window(single, (ChannelWindow){ .kind = WINDOW_LARGEST, .channels = input_shape(node).dim[0],
-                                               .rows = forward_axis(node, 0), .columns = forward_axis(node, 1) });
-    return node->args[KERNEL_SIZE].integer[1] <= MOST_SINGLE_TAPS;
+        single_window(single, (ChannelWindow){.kind = WINDOW_LARGEST,
+                                              .channels = input_shape(node).dim[0],
+                                              .rows = forward_axis(node, 0),
+                                              .columns = forward_axis(node, 1)});
+    return node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
 }
 
 const Operator operator_max_pool2d = {
     .name = "max_pool2d",
-    .summary = "The largest value of each window; its gradient goes to the first largest in scan order.",
+    .summary =
+        "The largest value of each window; its gradient goes to the first largest in scan order.",
     .shape_rule = "[c, h, w] -> [c, rows, columns]\n"
                   "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1\n"
                   "columns follow from w in the same way; ceil_mode rounds up",
-    .formula = "y[c, i, j] = max over p, q of\n"
-               "             x[c, i*stride + p*dilation - padding, j*stride + q*dilation - padding]",
+    .formula =
+        "y[c, i, j] = max over p, q of\n"
+        "             x[c, i*stride + p*dilation - padding, j*stride + q*dilation - padding]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html",
     .args = args,
-    .traits = OP_FINISHES,
+    .traits = OP_TAKES_EPILOGUE,
     .input_gradient_reads = READS_AUX,
     .infer = infer,
-    .selects = selects,
+    .is_max_pool = selects,
     .emit = emit,
     .single = single,
 };

@@ -11,7 +11,8 @@ static bool infer(Node *node)
 
 const Operator operator_mse = {
     .name = "mse",
-    .summary = "Mean squared error between the output and the one-hot target; the mean over classes and batch.",
+    .summary = "Mean squared error between the output and the one-hot target; the mean over "
+               "classes and batch.",
     .shape_rule = "[classes] -> one loss per image",
     .formula = "loss = sum over k of (x[k] - t[k])^2 / classes\n"
                "d loss/dx[k] = 2 * (x[k] - t[k]) / classes\n"

@@ -7,8 +7,9 @@
 /* Whether `part` scales `whole`'s channels, or has its shape. */
 static bool multiplies(Shape part, Shape whole)
 {
-    return shape_equal(part, whole) || (part.rank == 3 && whole.rank == 3 && part.dim[0] == whole.dim[0] &&
-                                        part.dim[1] == 1 && part.dim[2] == 1);
+    return shape_equal(part, whole)
+           || (part.rank == 3 && whole.rank == 3 && part.dim[0] == whole.dim[0] && part.dim[1] == 1
+               && part.dim[2] == 1);
 }
 
 /* The shape the others must match: the first that is not [c, 1, 1]. */
@@ -31,9 +32,10 @@ static bool infer(Node *node)
         Shape part = node->inputs.items[i]->shape;
         if (multiplies(part, whole))
             continue;
-        Diagnostic *d = node_error(node, "mul-mismatch", node->span,
-                                   "mul needs equal shapes, or [c, 1, 1] with [c, h, w]: %s is %s, %s is %s",
-                                   branch_name(widest), shape_text(whole), branch_name(i), shape_text(part));
+        Diagnostic *d =
+            node_error(node, "mul-mismatch", node->span,
+                       "mul needs equal shapes, or [c, 1, 1] with [c, h, w]: %s is %s, %s is %s",
+                       branch_name(widest), shape_text(whole), branch_name(i), shape_text(part));
         label_branches(d, node);
         diag_sizes(d, part, whole);
         return false;
@@ -86,7 +88,8 @@ static bool emit(Kernel *kernel)
         if (forward)
             kernel_line(kernel, "    y[%s] = %s;", at, product(node, "", -1));
         else
-            kernel_line(kernel, "    dx[%s] %s %s;", at, node->accumulate ? "+=" : "=", product(node, dy, node->which));
+            kernel_line(kernel, "    dx[%s] %s %s;", at, node->accumulate ? "+=" : "=",
+                        product(node, dy, node->which));
     }
     kernel_line(kernel, "}");
     return true;
@@ -98,8 +101,11 @@ static const char *single_product(const Single *single, const char *channel)
     const Node *node = single->kernel.node;
     Text text = {0};
     for (int i = 0; i < node->inputs.count; i++) {
-        Int stride = shape_equal(node->inputs.items[i]->shape, node->out->shape) ? single->x_strides.items[i] : 0;
-        text_add(&text, "%s*(const loose_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i, stride, channel);
+        Int stride = shape_equal(node->inputs.items[i]->shape, node->out->shape)
+                         ? single->x_strides.items[i]
+                         : 0;
+        text_add(&text, "%s*(const loose_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i, stride,
+                 channel);
     }
     return text_chars(&text);
 }

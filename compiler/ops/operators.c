@@ -10,8 +10,7 @@ const Operator *const operators[] = {
 #define OPERATOR(name) &operator_##name,
 #include "ops.def"
 #undef OPERATOR
-    NULL
-};
+    NULL};
 
 /* Some thirty entries: a search by table order is as fast as a hash. */
 const Operator *find_operator(const char *name)
@@ -49,7 +48,8 @@ bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient)
     if (forward)
         kernel_store(kernel, "y[i]", "i", value);
     else
-        kernel_store(kernel, "dx[i]", "i", node->accumulate ? format("dx[i] + %s", gradient) : gradient);
+        kernel_store(kernel, "dx[i]", "i",
+                     node->accumulate ? format("dx[i] + %s", gradient) : gradient);
     kernel_line(kernel, "}");
     return true;
 }
@@ -58,7 +58,7 @@ const char *pointwise_expression(const Node *node)
 {
     if (!node->op || !(node->op->traits & OP_IN_PLACE) || !node->op->emit)
         return NULL;
-    Kernel kernel = { .node = node, .stage = node->stage, .asks = true };
+    Kernel kernel = {.node = node, .stage = node->stage, .asks = true};
     return node->op->emit(&kernel) ? kernel.expression : NULL;
 }
 
@@ -68,9 +68,9 @@ bool assertion_holds(const Node *node, int arg, Int actual)
     if (!value->given || value->integer[0] == actual)
         return true;
     const Tensor *input = node->inputs.items[0];
-    Diagnostic *d = node_error(node, "shape-assert", value->span, "%s has %s=%lld, but its input has %lld",
-                               node->op->name, node->op->args[arg].name,
-                               value->integer[0], actual);
+    Diagnostic *d =
+        node_error(node, "shape-assert", value->span, "%s has %s=%lld, but its input has %lld",
+                   node->op->name, node->op->args[arg].name, value->integer[0], actual);
     diag_caption(d, "the input is %s", shape_text(input->shape));
     node_derivation(d, input);
     Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
@@ -95,7 +95,8 @@ const char *branch_name(int input)
 void label_branches(Diagnostic *d, const Node *node)
 {
     for (int i = 0; i < node->inputs.count; i++)
-        label_step(d, node, node->inputs.items[i], format("%s gives %s", branch_name(i), shape_text(node->inputs.items[i]->shape)));
+        label_step(d, node, node->inputs.items[i],
+                   format("%s gives %s", branch_name(i), shape_text(node->inputs.items[i]->shape)));
 }
 
 /* ------------------------------------------------------- netc explain */
@@ -147,7 +148,8 @@ static void print_signature(const Operator *op, FILE *out)
 static void print_joins(const Operator *op, FILE *out)
 {
     if (op->traits & OP_JOINS)
-        fprintf(out, "%s { branch { ... } branch { ... } ... }   or   %s(name, ...)\n", op->name, op->name);
+        fprintf(out, "%s { branch { ... } branch { ... } ... }   or   %s(name, ...)\n", op->name,
+                op->name);
     else
         print_signature(op, out);
 }
@@ -155,12 +157,18 @@ static void print_joins(const Operator *op, FILE *out)
 static const char *kind_text(ArgKind kind)
 {
     switch (kind) {
-    case ARG_INT:  return "whole number";
-    case ARG_PAIR: return "number or [rows, columns]";
-    case ARG_QUAD: return "number or [left, right, top, bottom]";
-    case ARG_REAL: return "real number";
-    case ARG_BOOL: return "true or false";
-    case ARG_WORD: return "";
+    case ARG_INT:
+        return "whole number";
+    case ARG_PAIR:
+        return "number or [rows, columns]";
+    case ARG_QUAD:
+        return "number or [left, right, top, bottom]";
+    case ARG_REAL:
+        return "real number";
+    case ARG_BOOL:
+        return "true or false";
+    case ARG_WORD:
+        return "";
     }
     unreachable();
 }

@@ -11,37 +11,40 @@
 #include "tiles.h"
 
 enum {
-    MOST_CHANNELS = 8,          /* of a tile, in and out */
-    MOST_INS = 25,              /* of a block */
-    MOST_SUMS = 2400,           /* of a block: 150 KB where a row of lanes is a cache line */
-    STRETCH = 32,               /* positions */
-    LEAST_POSITIONS = 8,        /* for a tile to be worth taking up and putting down its sums */
-    LEAST_OUTS = 16,            /* with fewer, sources are read as seldom as can be by any tile */
-    ALIKE = 256                 /* planes so many lines apart, or a multiple, want the same places in a cache */
+    MAX_CHANNELS = 8,    /* of a tile, in and out */
+    MAX_INS = 25,        /* of a block */
+    MAX_SUMS = 2400,     /* of a block: 150 KB where a row of lanes is a cache line */
+    STRETCH = 32,        /* positions */
+    LEAST_POSITIONS = 8, /* for a tile to be worth taking up and putting down its sums */
+    LEAST_OUTS = 16,     /* with fewer, sources are read as seldom as can be by any tile */
+    ALIKE = 256 /* planes so many lines apart, or a multiple, want the same places in a cache */
 };
 
 typedef struct Pointwise {
     Kernel *kernel;
     const Gather *forward;
     Int positions;
-    OuterTile tile, block;      /* channels whose sums are kept in registers; of a block */
-    Int stretch;            /* positions that are taken together */
-    bool copies;                /* sources are copied close together */
+    OuterTile tile, block; /* channels whose sums are kept in registers; of a block */
+    Int stretch;           /* positions that are taken together */
+    bool copies;           /* sources are copied close together */
 } Pointwise;
 
 /* Stretches are all about as long. */
 static Pointwise plan(Kernel *kernel, const Gather *forward)
 {
-    Pointwise pointwise = { .kernel = kernel, .forward = forward, .positions = forward->rows.positions * forward->columns.positions };
-    OuterTile tile = choose_outer_tile(forward, (OuterTile){ MOST_CHANNELS, MOST_CHANNELS }, 1, kernel->registers);
+    Pointwise pointwise = {.kernel = kernel,
+                           .forward = forward,
+                           .positions = forward->rows.positions * forward->columns.positions};
+    OuterTile tile =
+        choose_outer_tile(forward, (OuterTile){MAX_CHANNELS, MAX_CHANNELS}, 1, kernel->registers);
     Int pieces = (pointwise.positions + STRETCH - 1) / STRETCH;
     pointwise.stretch = (pointwise.positions + pieces - 1) / pieces;
-    Int ins = MOST_INS / tile.ins * tile.ins;
+    Int ins = MAX_INS / tile.ins * tile.ins;
     pointwise.tile = tile;
     pointwise.copies = pointwise.positions % ALIKE == 0;
-    pointwise.block.ins = least(ins, forward->summed);
-    Int outs = MOST_SUMS / pointwise.block.ins / tile.outs * tile.outs;
-    pointwise.block.outs = least(outs ? outs : tile.outs, forward->tiled);
+    pointwise.block.ins = min(ins, forward->summed);
+    Int outs = MAX_SUMS / pointwise.block.ins / tile.outs * tile.outs;
+    pointwise.block.outs = min(outs ? outs : tile.outs, forward->tiled);
     return pointwise;
 }
 
@@ -57,7 +60,8 @@ static void copy_block(const Pointwise *pointwise)
     Kernel *kernel = pointwise->kernel;
     kernel_line(kernel, "for (int n = 0; n < ins; n++)");
     kernel_line(kernel, "    for (int k = 0; k < count; k++)");
-    kernel_line(kernel, "        block[n * %lldL + k] = in[(i + n) * %lldL + p + k];", pointwise->stretch, pointwise->positions);
+    kernel_line(kernel, "        block[n * %lldL + k] = in[(i + n) * %lldL + p + k];",
+                pointwise->stretch, pointwise->positions);
 }
 
 /* The bias's gradient, too, of gradients that will be in the cache then. */
@@ -78,24 +82,25 @@ static void add_terms(const Pointwise *pointwise)
 static void emit_tile(const Pointwise *pointwise, OuterTile tile)
 {
     Kernel *kernel = pointwise->kernel;
-    Operands gradients = { .name = "d" }, values = { .name = "v" };
+    Operands gradients = {.name = "d"}, values = {.name = "v"};
     Int plane = pointwise->copies ? pointwise->stretch : pointwise->positions;
     for (Int t = 0; t < tile.outs; t++)
-        push(&gradients.items, ((Value){ t, format("d[%lldL]", (t * pointwise->positions)) }));
+        push(&gradients.items, ((Value){t, format("d[%lldL]", t * pointwise->positions)}));
     for (Int n = 0; n < tile.ins; n++)
-        push(&values.items, ((Value){ n, format("v[%lldL]", (n * plane)) }));
-    kernel_line(kernel, "const vec *d = from + (o + a) * %lldL + p, *v = %s * %lldL%s;", pointwise->positions,
-                pointwise->copies ? "block + b" : "in + (i + b)", plane, pointwise->copies ? "" : " + p");
+        push(&values.items, ((Value){n, format("v[%lldL]", n * plane)}));
+    kernel_line(kernel, "const vec *d = from + (o + a) * %lldL + p, *v = %s * %lldL%s;",
+                pointwise->positions, pointwise->copies ? "block + b" : "in + (i + b)", plane,
+                pointwise->copies ? "" : " + p");
     kernel_line(kernel, "vec *to = sums + a * %lldL + b;", pointwise->block.ins);
     for (Int t = 0; t < tile.outs; t++)
         for (Int n = 0; n < tile.ins; n++)
-            kernel_line(kernel, "vec a%lld_%lld = to[%lldL];", t, n, (t * pointwise->block.ins + n));
+            kernel_line(kernel, "vec a%lld_%lld = to[%lldL];", t, n, t * pointwise->block.ins + n);
     kernel_line(kernel, "for (int k = 0; k < count; k++, d++, v++) {");
     outer_product(kernel, &gradients, &values);
     kernel_line(kernel, "}");
     for (Int t = 0; t < tile.outs; t++)
         for (Int n = 0; n < tile.ins; n++)
-            kernel_line(kernel, "to[%lldL] = a%lld_%lld;", (t * pointwise->block.ins + n), t, n);
+            kernel_line(kernel, "to[%lldL] = a%lld_%lld;", t * pointwise->block.ins + n, t, n);
 }
 
 /* All of the block's in channels; what no whole tile takes are the last of all. */
@@ -105,12 +110,12 @@ static void emit_ins(const Pointwise *pointwise, Int outs)
     Int step = pointwise->tile.ins, rest = pointwise->forward->summed % step;
     kernel_line(kernel, "int b = 0;");
     kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", step, step);
-    emit_tile(pointwise, (OuterTile){ outs, step });
+    emit_tile(pointwise, (OuterTile){outs, step});
     kernel_line(kernel, "}");
     if (!rest)
         return;
     kernel_line(kernel, "if (b < ins) {");
-    emit_tile(pointwise, (OuterTile){ outs, rest });
+    emit_tile(pointwise, (OuterTile){outs, rest});
     kernel_line(kernel, "}");
 }
 
@@ -131,9 +136,10 @@ static void emit_outs(const Pointwise *pointwise)
 
 static void open_blocks(Kernel *kernel, const char *variable, const char *count, Int all, Int block)
 {
-    kernel_line(kernel, "for (int %s = 0; %s < %lld; %s += %lld) {", variable, variable, all, variable, block);
-    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, all, variable, block, all,
+    kernel_line(kernel, "for (int %s = 0; %s < %lld; %s += %lld) {", variable, variable, all,
                 variable, block);
+    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, all, variable,
+                block, all, variable, block);
 }
 
 void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
@@ -141,16 +147,16 @@ void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
     Pointwise pointwise = plan(kernel, forward);
     OuterTile block = pointwise.block;
     open_groups(kernel, forward->groups);
-    kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;", (forward->summed * pointwise.positions),
-                (forward->tiled * pointwise.positions));
+    kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;",
+                forward->summed * pointwise.positions, forward->tiled * pointwise.positions);
     kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
     open_blocks(kernel, "i", "ins", forward->summed, block.ins);
     open_blocks(kernel, "o", "outs", forward->tiled, block.outs);
     if (forward->bias)
         kernel_line(kernel, "vec terms[%lld] = { { 0 } };", block.outs);
-    kernel_line(kernel, "vec sums[%lld] = { { 0 } };", (block.outs * block.ins));
+    kernel_line(kernel, "vec sums[%lld] = { { 0 } };", block.outs * block.ins);
     if (pointwise.copies)
-        kernel_line(kernel, "vec block[%lld];", (block.ins * pointwise.stretch));
+        kernel_line(kernel, "vec block[%lld];", block.ins * pointwise.stretch);
     open_blocks(kernel, "p", "count", pointwise.positions, pointwise.stretch);
     if (pointwise.copies)
         copy_block(&pointwise);
@@ -160,10 +166,12 @@ void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
     kernel_line(kernel, "}");
     if (forward->bias) {
         kernel_line(kernel, "if (i == 0)");
-        kernel_line(kernel, "    sum_rows(dbias + group * %lldL + o, terms, outs);", forward->tiled);
+        kernel_line(kernel, "    sum_rows(dbias + group * %lldL + o, terms, outs);",
+                    forward->tiled);
     }
     kernel_line(kernel, "for (int t = 0; t < outs; t++)");
-    kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);", forward->tiled_step, block.ins);
+    kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);",
+                forward->tiled_step, block.ins);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");

@@ -4,7 +4,8 @@
 /* y < 0 is false for NaN, which therefore passes, as in PyTorch. */
 static bool emit(Kernel *kernel)
 {
-    return emit_pointwise(kernel, "choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i])", "choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 })");
+    return emit_pointwise(kernel, "choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i])",
+                          "choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 })");
 }
 
 const Operator operator_relu = {
@@ -13,7 +14,7 @@ const Operator operator_relu = {
     .shape_rule = "any shape, unchanged",
     .formula = "y = max(x, 0); the gradient at 0 is 0",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.ReLU.html",
-    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT | OP_ASCENDS,
+    .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_MONOTONE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     .emit = emit,

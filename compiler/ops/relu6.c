@@ -4,8 +4,11 @@
 /* Comparisons are false for NaN, which therefore passes, as in PyTorch. */
 static bool emit(Kernel *kernel)
 {
-    return emit_pointwise(kernel, "choose(x[i] > (vec){ 0 } + (real)6, (vec){ 0 } + (real)6, choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i]))",
-                          "choose((y[i] <= (vec){ 0 }) | (y[i] >= (vec){ 0 } + (real)6), (vec){ 0 }, dy[i])");
+    return emit_pointwise(
+        kernel,
+        "choose(x[i] > (vec){ 0 } + (real)6, (vec){ 0 } + (real)6, choose(x[i] < (vec){ 0 }, "
+        "(vec){ 0 }, x[i]))",
+        "choose((y[i] <= (vec){ 0 }) | (y[i] >= (vec){ 0 } + (real)6), (vec){ 0 }, dy[i])");
 }
 
 const Operator operator_relu6 = {
@@ -14,7 +17,7 @@ const Operator operator_relu6 = {
     .shape_rule = "any shape, unchanged",
     .formula = "y = min(max(x, 0), 6); the gradient at 0 and 6 is 0",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.ReLU6.html",
-    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT | OP_ASCENDS,
+    .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_MONOTONE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     .emit = emit,

@@ -12,7 +12,7 @@ const Operator operator_sigmoid = {
     .shape_rule = "any shape, unchanged",
     .formula = "y = 1 / (1 + exp(-x));  dy/dx = y*(1 - y)",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Sigmoid.html",
-    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     .emit = emit,

@@ -3,7 +3,8 @@
 
 static bool emit(Kernel *kernel)
 {
-    return emit_pointwise(kernel, "x[i] * logistic(x[i])", "dy[i] * logistic(x[i]) * ((real)1 + x[i] * ((real)1 - logistic(x[i])))");
+    return emit_pointwise(kernel, "x[i] * logistic(x[i])",
+                          "dy[i] * logistic(x[i]) * ((real)1 + x[i] * ((real)1 - logistic(x[i])))");
 }
 
 const Operator operator_silu = {
@@ -13,7 +14,7 @@ const Operator operator_silu = {
     .formula = "y = x * s with s = 1 / (1 + exp(-x));  dy/dx = s * (1 + x*(1 - s))",
     .reference = "Elfwing et al. 2017, https://arxiv.org/abs/1702.03118\n"
                  "https://pytorch.org/docs/stable/generated/torch.nn.SiLU.html",
-    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
     .emit = emit,

@@ -7,13 +7,20 @@
  */
 #include "single_tiles.h"
 
-enum { MAX_TILE_VECTORS = 8, MAX_TILE_POSITIONS = 24, MOST_PRODUCTS = 160, MOST_CHAINS = 8, WINDOW_COLUMNS = 4, LOOPED_TAPS = 8 };
+enum {
+    MAX_TILE_VECTORS = 8,
+    MAX_TILE_POSITIONS = 24,
+    MAX_PRODUCTS = 160,
+    MAX_CHAINS = 8,
+    WINDOW_COLUMNS = 4,
+    LOOPED_TAPS = 8
+};
 
 /* ------------------------------------------------------ what is possible */
 
 bool can_do_single(const Node *node)
 {
-    Single ask = { .kernel = { .node = node, .stage = STAGE_FORWARD, .asks = true } };
+    Single ask = {.kernel = {.node = node, .stage = STAGE_FORWARD, .asks = true}};
     if (pointwise_expression(node) || (node->op->traits & OP_IN_PLACE && !node->parameters.count))
         return true;
     return node->op->single && node->op->single(&ask);
@@ -26,19 +33,21 @@ const Operator operator_unflatten = {
 
 /* ---------------------------------------------------------------- stores */
 
-void single_store(Single *single, const char *position, const char *channel, Int used, const char *value)
+void single_store(Single *single, const char *position, const char *channel, Int used,
+                  const char *value)
 {
-    Text text = { 0 };
+    Text text = {0};
     if (single->finish) {
         text_add(&text, "%s(%s", single->finish, value);
         for (int i = 0; i < single->finish_names.count; i++)
-            text_add(&text, ", *(const loose_vec *)(%s + (%s) * %lldL + %s)", single->finish_names.items[i], position,
-                     single->finish_strides.items[i], channel);
+            text_add(&text, ", *(const loose_vec *)(%s + (%s) * %lldL + %s)",
+                     single->finish_names.items[i], position, single->finish_strides.items[i],
+                     channel);
         text_add(&text, ")");
         value = text_chars(&text);
     }
-    kernel_line(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position, single->y_stride,
-                channel, value);
+    kernel_line(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position,
+                single->y_stride, channel, value);
 }
 
 /* --------------------------------------------------------------- blocks
@@ -56,7 +65,8 @@ Int packed_elements(const Packing *packing)
 {
     Int blocks = packing->outs / packing->block, rest = packing->outs % packing->block;
     Int width = blocks * packing->block + (rest ? packing->last : 0);
-    Int factors = packing->points ? packing->points * packing->points * (1 + packing->ins) : packing->rows * packing->columns * packing->ins;
+    Int factors = packing->points ? packing->points * packing->points * (1 + packing->ins)
+                                  : packing->rows * packing->columns * packing->ins;
     return packing->groups * width * (1 + factors);
 }
 
@@ -67,11 +77,15 @@ Int packed_elements(const Packing *packing)
 static double tile_cost(const Single *single, const Gather *gather, Int channels, Int positions)
 {
     Int lanes = single->kernel.lanes;
-    double wide = single->halves ? 1 : 0.5, width = (double)padded(single, channels) / (double)lanes * wide;
-    double weights = (double)gather->summed * (double)(gather->rows.taps * gather->columns.taps) * (double)channels;
+    double wide = single->halves ? 1 : 0.5,
+           width = (double)padded(single, channels) / (double)lanes * wide;
+    double weights = (double)gather->summed * (double)(gather->rows.taps * gather->columns.taps)
+                     * (double)channels;
     double sums = width * (double)positions;
-    double loads = width * (weights > 6000 ? 2 : 1) + 0.5 * (double)positions;      /* the second cache gives half as much */
-    double cost = sums > loads ? sums : loads, chains = (double)((channels + lanes - 1) / lanes * positions);
+    /* the second cache gives half as much */
+    double loads = width * (weights > 6000 ? 2 : 1) + 0.5 * (double)positions;
+    double cost = sums > loads ? sums : loads,
+           chains = (double)((channels + lanes - 1) / lanes * positions);
     double least = chains >= 8 ? 0 : chains / 2 + 0.5;
     return (cost > least ? cost : least) + 0.25;
 }
@@ -80,28 +94,33 @@ double single_cover_cost(const Single *single, const Gather *gather, TileSize ti
 {
     Int step = tile.vectors * single->kernel.lanes, columns = gather->columns.positions;
     Int rest = gather->tiled % step, left = columns % tile.positions;
-    double blocks = (double)(gather->tiled / step), tiles = (double)(columns / tile.positions), cost = 0;
+    double blocks = (double)(gather->tiled / step), tiles = (double)(columns / tile.positions),
+           cost = 0;
     if (blocks > 0)
-        cost += blocks * (tiles * tile_cost(single, gather, step, tile.positions) + (left ? tile_cost(single, gather, step, left) : 0));
+        cost += blocks
+                * (tiles * tile_cost(single, gather, step, tile.positions)
+                   + (left ? tile_cost(single, gather, step, left) : 0));
     if (rest)
-        cost += tiles * tile_cost(single, gather, rest, tile.positions) + (left ? tile_cost(single, gather, rest, left) : 0);
+        cost += tiles * tile_cost(single, gather, rest, tile.positions)
+                + (left ? tile_cost(single, gather, rest, left) : 0);
     return cost;
 }
 
 static bool tile_fits(const Single *single, const Gather *gather, TileSize tile)
 {
     Int sums = tile.vectors * tile.positions;
-    return sums + tile.vectors + 2 <= single->kernel.registers && (sums <= 8 || sums * gather->columns.taps <= MOST_PRODUCTS);
+    return sums + tile.vectors + 2 <= single->kernel.registers
+           && (sums <= 8 || sums * gather->columns.taps <= MAX_PRODUCTS);
 }
 
 TileSize choose_single_tile(const Single *single, const Gather *gather)
 {
-    TileSize best = { 1, 1 };
+    TileSize best = {1, 1};
     double best_cost = 1e300;
     Int most = (gather->tiled + single->kernel.lanes - 1) / single->kernel.lanes;
     for (Int v = 1; v <= most && v <= MAX_TILE_VECTORS; v++)
         for (Int p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
-            TileSize tile = { v, p };
+            TileSize tile = {v, p};
             double cost = single_cover_cost(single, gather, tile);
             if (tile_fits(single, gather, tile) && cost < best_cost) {
                 best_cost = cost;
@@ -114,7 +133,7 @@ TileSize choose_single_tile(const Single *single, const Gather *gather)
 Block block_of(const Single *single, Int channels)
 {
     Int lanes = single->kernel.lanes, width = padded(single, channels);
-    return (Block){ channels, width, (width + lanes - 1) / lanes, width % lanes != 0 };
+    return (Block){channels, width, (width + lanes - 1) / lanes, width % lanes != 0};
 }
 
 static bool is_half(const Block *block, Int vector)
@@ -131,7 +150,7 @@ static const char *vector_type(const Block *block, Int vector)
 static Int chains_of(const Gather *gather, const Block *block, Int positions)
 {
     Int chains = 1;
-    while (chains * block->vectors * positions < MOST_CHAINS && gather->summed >= 4 * chains)
+    while (chains * block->vectors * positions < MAX_CHAINS && gather->summed >= 4 * chains)
         chains *= 2;
     return chains;
 }
@@ -151,8 +170,8 @@ static void start_sums(Single *single, const Block *block, Int positions, Int ch
     for (Int p = 0; p < positions; p++)
         for (Int v = 0; v < block->vectors; v++) {
             const char *type = vector_type(block, v);
-            kernel_line(kernel, "%s a%lld_%lld_0 = *(const loose_%s *)(b + %lld);", type, p, v, type,
-                        (v * kernel->lanes));
+            kernel_line(kernel, "%s a%lld_%lld_0 = *(const loose_%s *)(b + %lld);", type, p, v,
+                        type, v * kernel->lanes);
             for (Int k = 1; k < chains; k++)
                 kernel_line(kernel, "%s a%lld_%lld_%lld = { 0 };", type, p, v, k);
         }
@@ -163,7 +182,8 @@ static void sum_position(Single *single, const Block *block, Int p, Int at, Int 
 {
     Kernel *kernel = &single->kernel;
     bool only_half = block->half && block->vectors == 1;
-    kernel_line(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", p, only_half ? "splat_half" : "splat", at);
+    kernel_line(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", p,
+                only_half ? "splat_half" : "splat", at);
     for (Int v = 0; v < block->vectors; v++) {
         const char *spread = format(is_half(block, v) && !only_half ? "low(s%lld)" : "s%lld", p);
         kernel_line(kernel, "a%lld_%lld_%lld += %s * w%lld;", p, v, chain, spread, v);
@@ -171,7 +191,8 @@ static void sum_position(Single *single, const Block *block, Int p, Int at, Int 
 }
 
 /* One input of every position of the tile times its weights; `n` counts inputs from v. */
-static void sum_input(Single *single, const Gather *gather, const Block *block, Run run, Int n, Int chain)
+static void sum_input(Single *single, const Gather *gather, const Block *block, Run run, Int n,
+                      Int chain)
 {
     Kernel *kernel = &single->kernel;
     const Axis *columns = &gather->columns;
@@ -180,23 +201,27 @@ static void sum_input(Single *single, const Gather *gather, const Block *block, 
             continue;
         kernel_line(kernel, "{");
         for (Int v = 0; v < block->vectors; v++)
-            kernel_line(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);", vector_type(block, v), v,
-                        vector_type(block, v), ((n * columns->taps + tap) * block->width + v * kernel->lanes));
+            kernel_line(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);",
+                        vector_type(block, v), v, vector_type(block, v),
+                        (n * columns->taps + tap) * block->width + v * kernel->lanes);
         for (Int p = 0; p < run.width; p++) {
             Int source = axis_source(columns, run.start + p, tap);
             if (source >= 0)
-                sum_position(single, block, p, (source - first_source(columns, run.start)) * single->x_stride + n, chain);
+                sum_position(single, block, p,
+                             (source - first_source(columns, run.start)) * single->x_stride + n,
+                             chain);
         }
         kernel_line(kernel, "}");
     }
 }
 
-static void sum_inputs(Single *single, const Gather *gather, const Block *block, Run run, Int chains)
+static void sum_inputs(Single *single, const Gather *gather, const Block *block, Run run,
+                       Int chains)
 {
     Kernel *kernel = &single->kernel;
     Int step = gather->columns.taps * block->width, whole = gather->summed / chains * chains;
-    kernel_line(kernel, "for (int n = 0; n < %lld; n += %lld, v += %lld, u += %lldL) {", whole, chains,
-                chains, (chains * step));
+    kernel_line(kernel, "for (int n = 0; n < %lld; n += %lld, v += %lld, u += %lldL) {", whole,
+                chains, chains, chains * step);
     for (Int k = 0; k < chains; k++)
         sum_input(single, gather, block, run, k, k);
     kernel_line(kernel, "}");
@@ -210,8 +235,8 @@ static void join_chains(Single *single, const Block *block, Int positions, Int c
         for (Int p = 0; p < positions; p++)
             for (Int v = 0; v < block->vectors; v++)
                 for (Int k = 0; k < half; k++)
-                    kernel_line(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", p, v, k,
-                                p, v, (k + half));
+                    kernel_line(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", p, v, k, p,
+                                v, k + half);
 }
 
 static void store_sums(Single *single, const Block *block, Int positions, const char *position)
@@ -221,20 +246,24 @@ static void store_sums(Single *single, const Block *block, Int positions, const 
         for (Int v = 0; v < block->vectors; v++) {
             Int left = block->channels - v * lanes;
             const char *sum = format("a%lld_%lld_0", p, v);
-            single_store(single, format("%s + %lld", position, p), format("t + %lld", (v * lanes)),
-                         left < lanes ? left : lanes, is_half(block, v) ? format("widen(%s)", sum) : sum);
+            single_store(single, format("%s + %lld", position, p), format("t + %lld", v * lanes),
+                         left < lanes ? left : lanes,
+                         is_half(block, v) ? format("widen(%s)", sum) : sum);
         }
 }
 
 void single_tile(Single *single, const Gather *gather, const Block *block, Run run)
 {
     Kernel *kernel = &single->kernel;
-    Int chains = chains_of(gather, block, run.width), window = gather->summed * gather->columns.taps;
+    Int chains = chains_of(gather, block, run.width),
+        window = gather->summed * gather->columns.taps;
     open_run(kernel, &gather->columns, run);
     start_sums(single, block, run.width, chains);
     open_row_taps(kernel, &gather->rows);
-    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL;", gather->columns.sources, single->x_stride);
-    kernel_line(kernel, "const real *u = b + %lld + tap * %lldL;", block->width, (window * block->width));
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL;",
+                gather->columns.sources, single->x_stride);
+    kernel_line(kernel, "const real *u = b + %lld + tap * %lldL;", block->width,
+                window * block->width);
     sum_inputs(single, gather, block, run, chains);
     kernel_line(kernel, "}");
     join_chains(single, block, run.width, chains);
@@ -242,8 +271,11 @@ void single_tile(Single *single, const Gather *gather, const Block *block, Run r
     kernel_line(kernel, "}");
 }
 
-enum { MANY_WEIGHTS = 1 << 16,          /* a good part of a second-level cache */
-       LEAST_SHARED = 1 << 15 };        /* weights that take a core ten times as long to read as it does to meet another */
+enum {
+    MANY_WEIGHTS = 1 << 16, /* a good part of a second-level cache */
+    /* weights that take a core ten times as long to read as it does to meet another */
+    LEAST_SHARED = 1 << 15
+};
 
 static bool reads_weights_once(const Gather *gather)
 {
@@ -255,7 +287,8 @@ static bool reads_weights_once(const Gather *gather)
  * to one thread: their values would have to move from cache to cache. */
 static Int shared_blocks(const Gather *gather, Int step)
 {
-    Int blocks = (gather->tiled + step - 1) / step, weights = gather->tiled * gather->summed * gather->rows.taps * gather->columns.taps;
+    Int blocks = (gather->tiled + step - 1) / step,
+        weights = gather->tiled * gather->summed * gather->rows.taps * gather->columns.taps;
     return reads_weights_once(gather) && blocks > 1 && weights >= LEAST_SHARED ? blocks : 0;
 }
 
@@ -272,11 +305,13 @@ static bool comes_and_goes(const Gather *gather, Int blocks, Int size)
  * and narrower one, too: of 300 channels, 128 to a block, there are three, and
  * the share is of `k` from begin to the lesser of end and 2, here "whole", and
  * then of the narrow one, if end - 2 is more than 0. */
-static void open_blocks(Single *single, const Gather *gather, Int channels, Int from, Int to, Int size)
+static void open_blocks(Single *single, const Gather *gather, Int channels, Int from, Int to,
+                        Int size)
 {
     Kernel *kernel = &single->kernel;
     long long blocks = (to - from) / channels;
-    bool shared = single->units > 0, follows = shared && from > 0, goes_on = shared && to < gather->tiled;
+    bool shared = single->units > 0, follows = shared && from > 0,
+         goes_on = shared && to < gather->tiled;
     const char *first = shared && !follows ? "begin" : "0", *last = format("%lld", blocks);
     if (shared)
         last = follows ? format("end - %lld", single->units - 1) : goes_on ? "whole" : "end";
@@ -284,14 +319,17 @@ static void open_blocks(Single *single, const Gather *gather, Int channels, Int 
         kernel_line(kernel, "const int whole = end < %lld ? end : %lld;", blocks, blocks);
     kernel_line(kernel, "for (int k = %s; k < %s; k++) {", first, last);
     if (comes_and_goes(gather, blocks, size))
-        kernel_line(kernel, "const int block = s->backwards ? %s - 1 - k + %s : k, t = %lld + block * %lld;", last, first, from,
-                    channels);
+        kernel_line(
+            kernel,
+            "const int block = s->backwards ? %s - 1 - k + %s : k, t = %lld + block * %lld;", last,
+            first, from, channels);
     else
         kernel_line(kernel, "const int block = k, t = %lld + block * %lld;", from, channels);
 }
 
 /* The blocks of `channels` channels between `from` and `to`, whose weights `w` begins with. */
-static void gather_blocks(Single *single, const Gather *gather, const RunList *runs, Int channels, Int from, Int to)
+static void gather_blocks(Single *single, const Gather *gather, const RunList *runs, Int channels,
+                          Int from, Int to)
 {
     Kernel *kernel = &single->kernel;
     if (from >= to)
@@ -306,7 +344,7 @@ static void gather_blocks(Single *single, const Gather *gather, const RunList *r
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     if (to < gather->tiled || gather->groups > 1)
-        kernel_line(kernel, "w += %lldL;", ((to - from) / channels * size));
+        kernel_line(kernel, "w += %lldL;", (to - from) / channels * size);
 }
 
 void pack_single_gather(Single *single, const Gather *gather, Int step)
@@ -325,16 +363,16 @@ void single_gather(Single *single, Gather gather)
 {
     Kernel *kernel = &single->kernel;
     if (is_pointwise(&gather))
-        make_one_row(&gather);
+        flatten_spatial(&gather);
     TileSize tile = choose_single_tile(single, &gather);
     Int step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
-    RunList runs = { 0 };
+    RunList runs = {0};
     split_columns(&gather.columns, tile.positions, &runs);
     pack_single_gather(single, &gather, step);
     single->units = shared_blocks(&gather, step);
     if (gather.groups > 1)
-        kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {", gather.groups,
-                    gather.summed, gather.tiled);
+        kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {",
+                    gather.groups, gather.summed, gather.tiled);
     gather_blocks(single, &gather, &runs, step, 0, whole);
     gather_blocks(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
     if (gather.groups == 1)
@@ -350,9 +388,15 @@ static void window_start(Single *single, const ChannelWindow *window, Int positi
 {
     for (Int p = 0; p < positions; p++)
         switch (window->kind) {
-        case WINDOW_WEIGHTED: kernel_line(&single->kernel, "vec a%lld = *(const loose_vec *)(w + c);", p); break;
-        case WINDOW_MEAN: kernel_line(&single->kernel, "vec a%lld = { 0 };", p); break;
-        case WINDOW_LARGEST: kernel_line(&single->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", p); break;
+        case WINDOW_WEIGHTED:
+            kernel_line(&single->kernel, "vec a%lld = *(const loose_vec *)(w + c);", p);
+            break;
+        case WINDOW_MEAN:
+            kernel_line(&single->kernel, "vec a%lld = { 0 };", p);
+            break;
+        case WINDOW_LARGEST:
+            kernel_line(&single->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", p);
+            break;
         }
 }
 
@@ -362,10 +406,16 @@ static void window_join(Single *single, const ChannelWindow *window, Int p, cons
 {
     const char *a = format("a%lld", p);
     switch (window->kind) {
-    case WINDOW_WEIGHTED: kernel_line(&single->kernel, "%s += %s * k;", a, value); break;
-    case WINDOW_MEAN: kernel_line(&single->kernel, "%s += %s;", a, value); break;
+    case WINDOW_WEIGHTED:
+        kernel_line(&single->kernel, "%s += %s * k;", a, value);
+        break;
+    case WINDOW_MEAN:
+        kernel_line(&single->kernel, "%s += %s;", a, value);
+        break;
     case WINDOW_LARGEST:
-        kernel_line(&single->kernel, "{ const vec value = %s; %s = choose((%s >= value) | (%s != %s), %s, value); }", value, a, a, a, a, a);
+        kernel_line(&single->kernel,
+                    "{ const vec value = %s; %s = choose((%s >= value) | (%s != %s), %s, value); }",
+                    value, a, a, a, a, a);
         break;
     }
 }
@@ -373,15 +423,16 @@ static void window_join(Single *single, const ChannelWindow *window, Int p, cons
 static void window_weights(Single *single, const ChannelWindow *window, const char *column)
 {
     if (window->kind == WINDOW_WEIGHTED)
-        kernel_line(&single->kernel, "const vec k = *(const loose_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);", window->columns.taps,
-                    column, single->packing.block);
+        kernel_line(&single->kernel,
+                    "const vec k = *(const loose_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);",
+                    window->columns.taps, column, single->packing.block);
 }
 
 /* One window over a long row, all of it inside: a loop. */
 static bool is_one_long_row(const Axis *columns)
 {
-    return columns->positions == 1 && columns->before == 0 && columns->taps <= columns->sources && columns->dilation == 1
-           && columns->taps > LOOPED_TAPS;
+    return columns->positions == 1 && columns->before == 0 && columns->taps <= columns->sources
+           && columns->dilation == 1 && columns->taps > LOOPED_TAPS;
 }
 
 static void window_taps(Single *single, const ChannelWindow *window, Run run)
@@ -391,7 +442,8 @@ static void window_taps(Single *single, const ChannelWindow *window, Run run)
     if (is_one_long_row(columns)) {
         kernel_line(kernel, "for (int q = 0; q < %lld; q++) {", columns->taps);
         window_weights(single, window, "q");
-        window_join(single, window, 0, format("*(const loose_vec *)(v + q * %lldL)", single->x_stride));
+        window_join(single, window, 0,
+                    format("*(const loose_vec *)(v + q * %lldL)", single->x_stride));
         kernel_line(kernel, "}");
         return;
     }
@@ -403,8 +455,9 @@ static void window_taps(Single *single, const ChannelWindow *window, Run run)
         for (Int p = 0; p < run.width; p++) {
             Int source = axis_source(columns, run.start + p, tap);
             if (source >= 0)
-                window_join(single, window, p, format("*(const loose_vec *)(v + %lldL)",
-                                                      ((source - first_source(columns, run.start)) * single->x_stride)));
+                window_join(single, window, p,
+                            format("*(const loose_vec *)(v + %lldL)",
+                                   (source - first_source(columns, run.start)) * single->x_stride));
         }
         kernel_line(kernel, "}");
     }
@@ -416,17 +469,20 @@ static void window_tile(Single *single, const ChannelWindow *window, Run run, In
     open_run(kernel, &window->columns, run);
     window_start(single, window, run.width);
     open_row_taps(kernel, &window->rows);
-    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL + c;", window->columns.sources,
-                single->x_stride);
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL + c;",
+                window->columns.sources, single->x_stride);
     window_taps(single, window, run);
     kernel_line(kernel, "}");
     for (Int p = 0; p < run.width; p++)
-        single_store(single, format("row * %lldL + column + %lld", window->columns.positions, p), "c", used,
-                     window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", p, window->scale) : format("a%lld", p));
+        single_store(single, format("row * %lldL + column + %lld", window->columns.positions, p),
+                     "c", used,
+                     window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", p, window->scale)
+                                                 : format("a%lld", p));
     kernel_line(kernel, "}");
 }
 
-static void window_channels(Single *single, const ChannelWindow *window, const RunList *runs, Int from, Int to, Int used)
+static void window_channels(Single *single, const ChannelWindow *window, const RunList *runs,
+                            Int from, Int to, Int used)
 {
     Kernel *kernel = &single->kernel;
     if (from >= to)
@@ -451,7 +507,7 @@ static void pack_window(Single *single, const ChannelWindow *window)
 
 void single_window(Single *single, ChannelWindow window)
 {
-    RunList runs = { 0 };
+    RunList runs = {0};
     Int lanes = single->kernel.lanes, whole = window.channels / lanes * lanes;
     split_columns(&window.columns, WINDOW_COLUMNS, &runs);
     if (window.kind == WINDOW_WEIGHTED)
@@ -463,11 +519,14 @@ void single_window(Single *single, ChannelWindow window)
 bool single_scale(Single *single, const Parameter *weight, const Parameter *bias)
 {
     Shape shape = input_shape(single->kernel.node);
-    Axis one = { .sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1 }, all = one;
+    Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1}, all = one;
     all.sources = all.positions = shape_plane(shape);
     if (single->kernel.asks)
         return true;
-    single->packing = (Packing){ .weight = weight, .bias = bias };
-    single_window(single, (ChannelWindow){ .kind = WINDOW_WEIGHTED, .channels = shape.dim[0], .rows = one, .columns = all });
+    single->packing = (Packing){.weight = weight, .bias = bias};
+    single_window(single, (ChannelWindow){.kind = WINDOW_WEIGHTED,
+                                          .channels = shape.dim[0],
+                                          .rows = one,
+                                          .columns = all});
     return true;
 }

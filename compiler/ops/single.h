@@ -15,38 +15,42 @@
 
 /* How the parameters are packed: NetPacking's fields that depend on the kernel. */
 typedef struct Packing {
-    const Parameter *weight, *bias;     /* NULL: ones; zeros */
+    const Parameter *weight, *bias; /* NULL: ones; zeros */
     Int groups, outs, ins, rows, columns;
-    Int block, last;        /* elements that a block of outs takes; the last one */
-    Int points;             /* of Winograd's tiles, along an axis: then the factors are values there; 0: taps */
-    const double *at;           /* [points][columns]: what a tap adds to the value at a point, of both axes */
+    Int block, last; /* elements that a block of outs takes; the last one */
+    Int points; /* of Winograd's tiles, along an axis: then the factors are values there; 0: taps */
+    const double *at; /* [points][columns]: what a tap adds to the value at a point, of both axes */
 } Packing;
 Int packed_elements(const Packing *packing);
 
 struct Single {
     Kernel kernel;
     Int x_stride, y_stride;
-    LIST(Int) x_strides;    /* of all inputs, for an operator that has several */
-    bool winograd;              /* whether convolutions may go by winograd.h */
-    Int work;               /* elements of `work`, an operand, that the kernel uses; set by it */
-    bool halves;                /* a vector of half the width costs half */
-    const char *finish;         /* as Kernel.finish */
-    LIST(const char *) finish_names;    /* what it reads besides the value … */
-    LIST(Int) finish_strides;       /* … and from a position to the next */
-    Packing packing;            /* set by an operator that has parameters; outs 0: none */
-    Int units;              /* blocks of which the text computes those from `begin` to `end`, so that threads can share it; 0: all */
+    LIST(Int) x_strides; /* of all inputs, for an operator that has several */
+    bool winograd;       /* whether convolutions may go by winograd.h */
+    Int work;            /* elements of `work`, an operand, that the kernel uses; set by it */
+    bool halves;         /* a vector of half the width costs half */
+    const char *finish;  /* as Kernel.finish */
+    LIST(const char *) finish_names; /* what it reads besides the value … */
+    LIST(Int) finish_strides;        /* … and from a position to the next */
+    Packing packing;                 /* set by an operator that has parameters; outs 0: none */
+    /* blocks of which the text computes those from `begin` to `end`, so that threads can share
+     * it; 0: all */
+    Int units;
 };
 
-enum { MOST_SINGLE_TAPS = 64 };         /* of a window's columns: their text is written out */
+enum { MAX_SINGLE_TAPS = 64 }; /* of a window's columns: their text is written out */
 
 /* Writes the store of `value`, a vec, of which `used` lanes are channels of y
  * from `channel` on at position `position`: both expressions. */
-void single_store(Single *single, const char *position, const char *channel, Int used, const char *value);
+void single_store(Single *single, const char *position, const char *channel, Int used,
+                  const char *value);
 
 /* Sums of all inputs of a group, weighted: convolutions and matrix products. */
 void single_gather(Single *single, Gather gather);
 
-/* The same by way of winograd.h, where that is less work; false: it is not, and nothing was written. */
+/* The same by way of winograd.h, where that is less work; false: it is not, and nothing was
+ * written. */
 bool single_winograd(Single *single, Gather gather);
 
 /* Channel by channel: weighted sums, means and maxima over windows. */
@@ -55,7 +59,7 @@ typedef struct ChannelWindow {
     WindowKind kind;
     Int channels;
     Axis rows, columns;
-    double scale;               /* WINDOW_MEAN */
+    double scale; /* WINDOW_MEAN */
 } ChannelWindow;
 void single_window(Single *single, ChannelWindow window);
 

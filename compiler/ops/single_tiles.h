@@ -1,16 +1,19 @@
-/* single_tiles.h: the tiles of single.c, for the other kernels of one image that are made of them. */
+/* single_tiles.h: the tiles of single.c, for the other kernels of one image that are made of
+ * them. */
 #ifndef SINGLE_TILES_H
 #define SINGLE_TILES_H
 
 #include "single.h"
 
-typedef struct TileSize { Int vectors, positions; } TileSize;
+typedef struct TileSize {
+    Int vectors, positions;
+} TileSize;
 
 /* One block of channels: how many are stored, and the vectors that cover them. */
 typedef struct Block {
-    Int channels, width;    /* width: of the packed weights */
+    Int channels, width; /* width: of the packed weights */
     Int vectors;
-    bool half;                  /* the last vector is half as wide */
+    bool half; /* the last vector is half as wide */
 } Block;
 Block block_of(const Single *single, Int channels);
 

@@ -8,7 +8,8 @@ void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char 
     kernel_line(kernel, "for (int64_t c = %lld; c < %lld; c += %lld)", step, end, step);
     kernel_line(kernel, "    largest = choose(v[c] > largest, v[c], largest);");
     kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", end, step);
-    kernel_line(kernel, "    total += %sexponential(v[c] - largest);", keep ? format("%s[c] = ", keep) : "");
+    kernel_line(kernel, "    total += %sexponential(v[c] - largest);",
+                keep ? format("%s[c] = ", keep) : "");
 }
 
 static void emit_forward(Kernel *kernel, Int channels, Int plane)
@@ -17,7 +18,7 @@ static void emit_forward(Kernel *kernel, Int channels, Int plane)
     kernel_line(kernel, "vec *to = y + i;");
     emit_exponential_total(kernel, channels, plane, "to");
     kernel_line(kernel, "total = (real)1 / total;");
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", (channels * plane), plane);
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", channels * plane, plane);
     kernel_line(kernel, "    to[c] *= total;");
 }
 
@@ -28,7 +29,8 @@ static void emit_backward(Kernel *kernel, Int channels, Int plane)
     kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
     kernel_line(kernel, "    mean += dy[c] * y[c];");
     kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
-    kernel_line(kernel, "    dx[c] %s y[c] * (dy[c] - mean);", kernel->node->accumulate ? "+=" : "=");
+    kernel_line(kernel, "    dx[c] %s y[c] * (dy[c] - mean);",
+                kernel->node->accumulate ? "+=" : "=");
 }
 
 static bool emit(Kernel *kernel)

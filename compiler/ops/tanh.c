@@ -12,7 +12,7 @@ const Operator operator_tanh = {
     .shape_rule = "any shape, unchanged",
     .formula = "y = (exp(x) - exp(-x)) / (exp(x) + exp(-x));  dy/dx = 1 - y*y",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Tanh.html",
-    .traits = OP_IN_PLACE | OP_FINISHES | OP_FINISHES_GRADIENT,
+    .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     .emit = emit,

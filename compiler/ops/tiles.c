@@ -52,7 +52,9 @@ static double split_cost(Int channels, Int columns, Int tile_channels, Int tile_
     return cost;
 }
 
-typedef struct Tile { Int channels, columns; } Tile;
+typedef struct Tile {
+    Int channels, columns;
+} Tile;
 
 /* A representative stretch stands for a very long axis, so the search is short. */
 static Int sample(Int n)
@@ -65,17 +67,19 @@ static Int sample(Int n)
  * a multiple; of several rows, no less than a window's, it may fill all registers. */
 static Tile choose_tile(const Gather *gather, Int rows, Int step, int registers)
 {
-    Tile best = { 1, step };
+    Tile best = {1, step};
     double best_cost = 1e300;
     for (Int tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
-        for (Int tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step; tx += step) {
+        for (Int tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step;
+             tx += step) {
             Int places = rows * tx, spare = rows > 1 ? 1 : 2;
             if (tc * places + (tc < places ? tc : places) + spare > registers)
                 continue;
-            double cost = split_cost(sample(gather->tiled), rows * sample(gather->columns.positions), tc, places);
+            double cost = split_cost(sample(gather->tiled),
+                                     rows * sample(gather->columns.positions), tc, places);
             if (cost < best_cost) {
                 best_cost = cost;
-                best = (Tile){ tc, tx };
+                best = (Tile){tc, tx};
             }
         }
     return best;
@@ -105,7 +109,7 @@ void split_columns(const Axis *axis, Int width, RunList *runs)
 {
     for (Int x = 0; x < axis->positions; x += width) {
         Int left = axis->positions - x;
-        Run run = { x, left < width ? left : width, 1 };
+        Run run = {x, left < width ? left : width, 1};
         Run *last = runs->count ? &runs->items[runs->count - 1] : NULL;
         if (last && last->width == run.width && alike(axis, last->start, x, run.width))
             last->count++;
@@ -118,7 +122,7 @@ void open_run(Kernel *kernel, const Axis *axis, Run run)
 {
     if (run.count > 1)
         kernel_line(kernel, "for (int column = %lld; column < %lld; column += %lld) {", run.start,
-                    (run.start + run.count * run.width), run.width);
+                    run.start + run.count * run.width, run.width);
     else
         kernel_line(kernel, "{");
     if (run.count == 1)
@@ -143,11 +147,13 @@ bool every_tap_lies_inside(const Axis *axis)
  * are left out, or with `several` rows are left to each. */
 static void open_tap_lines(Kernel *kernel, const Axis *axis, bool several)
 {
-    long long stride = axis->stride, dilation = axis->dilation, before = axis->before, sources = axis->sources;
+    long long stride = axis->stride, dilation = axis->dilation, before = axis->before,
+              sources = axis->sources;
     bool inside = several || every_tap_lies_inside(axis);
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", axis->taps);
     if (!axis->backward) {
-        kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", stride, dilation, before);
+        kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", stride, dilation,
+                    before);
         if (!inside)
             kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
     } else if (stride == 1) {
@@ -155,8 +161,10 @@ static void open_tap_lines(Kernel *kernel, const Axis *axis, bool several)
         if (!inside)
             kernel_line(kernel, "if (line < 0 || line >= %lld)", sources);
     } else {
-        kernel_line(kernel, "const int reached = row + %lld - tap * %lld, line = reached / %lld;", before, dilation, stride);
-        kernel_line(kernel, "if (reached < 0 || reached %% %lld != 0 || line >= %lld)", stride, sources);
+        kernel_line(kernel, "const int reached = row + %lld - tap * %lld, line = reached / %lld;",
+                    before, dilation, stride);
+        kernel_line(kernel, "if (reached < 0 || reached %% %lld != 0 || line >= %lld)", stride,
+                    sources);
     }
     if (!inside)
         kernel_line(kernel, "    continue;");
@@ -184,7 +192,8 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
     kernel_line(kernel, "{");
     kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
     for (int i = 0; i < held->items.count; i++)
-        kernel_line(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at, held->items.items[i].text);
+        kernel_line(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at,
+                    held->items.items[i].text);
     for (int k = 0; k < read->items.count; k++) {
         long long one = read->items.items[k].at;
         kernel_line(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
@@ -192,8 +201,8 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
             kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
         for (int i = 0; i < held->items.count; i++) {
             long long other = held->items.items[i].at;
-            kernel_line(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one, hold_rows ? one : other,
-                        read->name, one, held->name, other);
+            kernel_line(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one,
+                        hold_rows ? one : other, read->name, one, held->name, other);
         }
     }
     kernel_line(kernel, "}");
@@ -214,11 +223,11 @@ typedef struct GatherText {
     Kernel *kernel;
     const Gather *gather;
     Int in_plane, out_plane;
-    bool packed;                /* a tile's weights are copied first, in the order of their use */
+    bool packed; /* a tile's weights are copied first, in the order of their use */
     RunList runs;
-    bool ahead;                 /* the next row's sources are fetched meanwhile */
-    const Node *pool;           /* takes a tile's sums as they are; NULL: they are stored */
-    Int rows;               /* of a tile: as many as one of the pool's windows has */
+    bool ahead;       /* the next row's sources are fetched meanwhile */
+    const Node *pool; /* takes a tile's sums as they are; NULL: they are stored */
+    Int rows;         /* of a tile: as many as one of the pool's windows has */
 } GatherText;
 
 /* The sum of channel t at column x of row r of a tile is a<t>_<r * width + x>. */
@@ -229,7 +238,7 @@ static void gather_start(const GatherText *text, Int channels, Int width)
         for (Int p = 0; p < text->rows * width; p++) {
             if (gather->accumulate && !gather->unweighted)
                 kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", t, p,
-                            (t * text->out_plane + p));
+                            t * text->out_plane + p);
             else if (gather->bias)
                 kernel_line(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", t, p, t);
             else
@@ -237,22 +246,27 @@ static void gather_start(const GatherText *text, Int channels, Int width)
         }
 }
 
-/* The text of one tap: every position of a tile's rows, from `first` to `end`, times every weight. */
+/* The text of one tap: every position of a tile's rows, from `first` to `end`, times every
+ * weight. */
 static void gather_tap(const GatherText *text, Int channels, Run run, Int tap, Int first, Int end)
 {
     const Axis *columns = &text->gather->columns;
     Int line = text->gather->rows.stride * columns->sources;
-    Operands positions = { .name = "v" }, weights = { .name = "w" };
+    Operands positions = {.name = "v"}, weights = {.name = "w"};
     for (Int row = first; row < end; row++)
         for (Int x = 0; x < run.width; x++) {
             Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
-                push(&positions.items, ((Value){ row * run.width + x,
-                                                 format("v[%lld]", (row * line + source - first_source(columns, run.start))) }));
+                push(&positions.items,
+                     ((Value){row * run.width + x,
+                              format("v[%lld]",
+                                     row * line + source - first_source(columns, run.start))}));
         }
     for (Int t = 0; t < channels; t++)
-        push(&weights.items, ((Value){ t, format("splat(w[%lld])", (text->packed ? tap * channels + t
-                                                                                : t * text->gather->tiled_step + tap)) }));
+        push(&weights.items,
+             ((Value){t, format("splat(w[%lld])", text->packed
+                                                      ? tap * channels + t
+                                                      : t * text->gather->tiled_step + tap)}));
     outer_product(text->kernel, &weights, &positions);
 }
 
@@ -270,7 +284,8 @@ static void gather_unweighted(const GatherText *text, Run run)
         for (Int x = 0; x < run.width; x++) {
             Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
-                kernel_line(text->kernel, "a0_%lld += v[%lld];", x, (source - first_source(columns, run.start)));
+                kernel_line(text->kernel, "a0_%lld += v[%lld];", x,
+                            source - first_source(columns, run.start));
         }
 }
 
@@ -287,8 +302,8 @@ static void gather_taps(const GatherText *text, Int channels, Run run)
         return;
     }
     for (Int row = 0; row < text->rows; row++) {
-        kernel_line(text->kernel, "if (line >= %lld && line < %lld) {", (-row * rows->stride),
-                    (rows->sources - row * rows->stride));
+        kernel_line(text->kernel, "if (line >= %lld && line < %lld) {", -row * rows->stride,
+                    rows->sources - row * rows->stride);
         gather_weighted(text, channels, run, row, row + 1);
         kernel_line(text->kernel, "}");
     }
@@ -301,7 +316,8 @@ static void gather_store(const GatherText *text, Int channels, Int width)
     for (Int t = 0; t < channels; t++)
         for (Int x = 0; x < width; x++) {
             long long at = t * text->out_plane + x;
-            const char *before = gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
+            const char *before =
+                gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
             kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
                          format("%sa%lld_%lld%s", before, t, x, scale));
         }
@@ -313,23 +329,24 @@ static void gather_store(const GatherText *text, Int channels, Int width)
 static void gather_row(const GatherText *text, Int channels)
 {
     const Gather *gather = text->gather;
-    kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;", text->in_plane,
-                gather->columns.sources);
+    kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;",
+                text->in_plane, gather->columns.sources);
     if (text->packed)
-        kernel_line(text->kernel, "const real *w = packed + (n * %lld + tap) * %lld;", gather->rows.taps,
-                    (gather->columns.taps * channels));
+        kernel_line(text->kernel, "const real *w = packed + (n * %lld + tap) * %lld;",
+                    gather->rows.taps, gather->columns.taps * channels);
     else if (!gather->unweighted)
-        kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;", gather->tiled_step,
-                    gather->summed_step, gather->columns.taps);
+        kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;",
+                    gather->tiled_step, gather->summed_step, gather->columns.taps);
 }
 
-enum { FOLLOWED_PLANES = 16 };  /* that a processor reads ahead in by itself, all at once */
+enum { FOLLOWED_PLANES = 16 }; /* that a processor reads ahead in by itself, all at once */
 
 static bool is_fetched_ahead(const GatherText *text, Int channels, Int block)
 {
     const Gather *gather = text->gather;
-    return block < gather->rows.positions && gather->tiled <= MOST_AHEAD * channels && gather->summed > FOLLOWED_PLANES
-           && !gather->unweighted && gather->rows.stride == 1 && gather->columns.stride == 1;
+    return block < gather->rows.positions && gather->tiled <= MAX_AHEAD * channels
+           && gather->summed > FOLLOWED_PLANES && !gather->unweighted && gather->rows.stride == 1
+           && gather->columns.stride == 1;
 }
 
 /* While the first channels of a row are computed, the next row's sources are
@@ -339,9 +356,9 @@ static void gather_ahead(const GatherText *text, Run run)
     const Axis *rows = &text->gather->rows, *columns = &text->gather->columns;
     if (!text->ahead)
         return;
-    kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", (rows->backward ? 0 : rows->taps - 1));
+    kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", rows->backward ? 0 : rows->taps - 1);
     for (Int x = 0; x < run.width; x++)
-        kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", (columns->sources + x));
+        kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", columns->sources + x);
     kernel_line(text->kernel, "}");
 }
 
@@ -365,7 +382,7 @@ static void fetch_for_stores(const GatherText *text, Int channels, Int width)
         return;
     for (Int t = 0; t < channels; t++)
         for (Int x = 0; x < width; x++)
-            kernel_fetch(text->kernel, format("at + %lld", (t * text->out_plane + x)));
+            kernel_fetch(text->kernel, format("at + %lld", t * text->out_plane + x));
 }
 
 static void gather_tile(const GatherText *text, Int channels, Run run)
@@ -385,7 +402,8 @@ static void gather_tile(const GatherText *text, Int channels, Run run)
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     if (text->pool)
-        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", gather->tiled), channels, run.width);
+        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", gather->tiled), channels,
+                         run.width);
     else
         gather_store(text, channels, run.width);
     kernel_line(kernel, "}");
@@ -396,12 +414,14 @@ static void pack_weights(const GatherText *text, Int channels)
     Kernel *kernel = text->kernel;
     const Gather *gather = text->gather;
     Int window = gather->rows.taps * gather->columns.taps;
-    kernel_line(kernel, "real packed[%lld];", (gather->summed * window * channels));
+    kernel_line(kernel, "real packed[%lld];", gather->summed * window * channels);
     kernel_line(kernel, "for (int n = 0; n < %lld; n++)", gather->summed);
     kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", window);
     kernel_line(kernel, "        for (int c = 0; c < %lld; c++)", channels);
-    kernel_line(kernel, "            packed[(n * %lld + k) * %lld + c] = weights[(t + c) * %lldL + n * %lldL + k];", window,
-                channels, gather->tiled_step, gather->summed_step);
+    kernel_line(
+        kernel,
+        "            packed[(n * %lld + k) * %lld + c] = weights[(t + c) * %lldL + n * %lldL + k];",
+        window, channels, gather->tiled_step, gather->summed_step);
 }
 
 /* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
@@ -415,7 +435,8 @@ static void gather_channels(const GatherText *text, Int channels, Int from, Int 
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
         pack_weights(text, channels);
-    kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", text->rows, text->rows);
+    kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", text->rows,
+                text->rows);
     for (int i = 0; i < text->runs.count; i++)
         gather_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");
@@ -423,9 +444,9 @@ static void gather_channels(const GatherText *text, Int channels, Int from, Int 
 }
 
 enum {
-    BLOCK_BYTES = 768 << 10,    /* of sources: what of a second-level cache they may fill */
-    PACKED_POSITIONS = 48,      /* a weight that is used so often repays its copy */
-    MOST_PACKED = 1 << 16       /* elements on the stack */
+    BLOCK_BYTES = 768 << 10, /* of sources: what of a second-level cache they may fill */
+    PACKED_POSITIONS = 48,   /* a weight that is used so often repays its copy */
+    MAX_PACKED = 1 << 16     /* elements on the stack */
 };
 
 bool fits_block(const Kernel *kernel, Int vectors)
@@ -443,7 +464,8 @@ static Int block_rows(const Kernel *kernel, const Gather *gather)
     Int weights = gather->tiled * gather->summed * rows->taps * columns->taps;
     if (fits_block(kernel, line * rows->sources) || weights > line * rows->sources * kernel->lanes)
         return rows->positions;
-    while (fits_block(kernel, line * ((fit + 1) * (rows->backward ? 1 : rows->stride) + rows->taps)))
+    while (
+        fits_block(kernel, line * ((fit + 1) * (rows->backward ? 1 : rows->stride) + rows->taps)))
         fit++;
     Int block = rows->backward ? fit * rows->stride : fit;
     return block < rows->positions ? block : rows->positions;
@@ -455,7 +477,7 @@ static bool is_packed(const Gather *gather, Int channels, Int rows)
 {
     return gather->columns.backward && !gather->unweighted && channels > 1
            && rows * gather->columns.positions >= PACKED_POSITIONS
-           && gather->summed * gather->rows.taps * gather->columns.taps * channels <= MOST_PACKED;
+           && gather->summed * gather->rows.taps * gather->columns.taps * channels <= MAX_PACKED;
 }
 
 /* Between these, `top` and `bottom` bound the rows to compute. */
@@ -463,30 +485,27 @@ static void open_block(Kernel *kernel, Int rows, Int block)
 {
     if (block < rows) {
         kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", rows, block);
-        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", block, rows,
-                    block, rows);
+        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", block,
+                    rows, block, rows);
     } else {
         kernel_line(kernel, "{");
         kernel_line(kernel, "const int top = 0, bottom = %lld;", rows);
     }
 }
 
-Int least(Int a, Int b)
-{
-    return a < b ? a : b;
-}
-
 OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers)
 {
-    OuterTile best = { 1, 1 };
+    OuterTile best = {1, 1};
     double best_cost = 1e300;
-    for (Int outs = 1; outs <= least(most.outs, forward->tiled); outs++)
-        for (Int ins = 1; ins <= least(most.ins, forward->summed); ins++) {
-            Int side = ins * lines, tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
-            double cost = (double)tiles * ((double)(outs * side) + 0.25 * (double)(outs + side) + 2);
-            if (outs * side + least(outs, side) + 1 <= registers && cost < best_cost) {
+    for (Int outs = 1; outs <= min(most.outs, forward->tiled); outs++)
+        for (Int ins = 1; ins <= min(most.ins, forward->summed); ins++) {
+            Int side = ins * lines,
+                tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            double cost =
+                (double)tiles * ((double)(outs * side) + 0.25 * (double)(outs + side) + 2);
+            if (outs * side + min(outs, side) + 1 <= registers && cost < best_cost) {
                 best_cost = cost;
-                best = (OuterTile){ outs, ins };
+                best = (OuterTile){outs, ins};
             }
         }
     return best;
@@ -506,7 +525,8 @@ void open_groups(Kernel *kernel, Int groups)
 
 static bool is_whole(const Axis *axis)
 {
-    return axis->taps == 1 && axis->stride == 1 && axis->before == 0 && axis->sources == axis->positions;
+    return axis->taps == 1 && axis->stride == 1 && axis->before == 0
+           && axis->sources == axis->positions;
 }
 
 bool is_pointwise(const Gather *gather)
@@ -514,7 +534,7 @@ bool is_pointwise(const Gather *gather)
     return is_whole(&gather->rows) && is_whole(&gather->columns);
 }
 
-void make_one_row(Gather *gather)
+void flatten_spatial(Gather *gather)
 {
     Axis *rows = &gather->rows, *columns = &gather->columns;
     columns->sources = columns->positions = rows->sources * columns->sources;
@@ -562,10 +582,11 @@ void emit_gather(Kernel *kernel, const Gather *whole)
     split_columns(&gather->columns, tile.columns, &text.runs);
 
     open_groups(kernel, gather->groups);
-    kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in, (gather->summed * text.in_plane));
+    kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in,
+                gather->summed * text.in_plane);
     if (!pool)
         kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out,
-                    (gather->tiled * text.out_plane));
+                    gather->tiled * text.out_plane);
     if (!gather->unweighted)
         kernel_line(kernel, "const real *weights = weight + group * %lldL;", gather->group_step);
     if (gather->bias)
@@ -586,7 +607,11 @@ void emit_product(Kernel *kernel, const Gather *gather)
 {
     Kernel plain = *kernel;
     GatherText text = {
-        .kernel = &plain, .gather = gather, .in_plane = gather->columns.sources, .out_plane = gather->columns.positions, .rows = 1,
+        .kernel = &plain,
+        .gather = gather,
+        .in_plane = gather->columns.sources,
+        .out_plane = gather->columns.positions,
+        .rows = 1,
     };
     Tile tile = choose_tile(gather, 1, 1, kernel->registers);
     Int whole = gather->tiled / tile.channels * tile.channels;
@@ -602,8 +627,15 @@ void emit_product(Kernel *kernel, const Gather *gather)
 void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
 {
     Gather forward = {
-        .in = "x", .out = "y", .unweighted = true, .scale = scale, .groups = input_shape(kernel->node).dim[0],
-        .tiled = 1, .summed = 1, .rows = rows, .columns = columns,
+        .in = "x",
+        .out = "y",
+        .unweighted = true,
+        .scale = scale,
+        .groups = input_shape(kernel->node).dim[0],
+        .tiled = 1,
+        .summed = 1,
+        .rows = rows,
+        .columns = columns,
     };
     Gather backward = reversed_gather(&forward, kernel->node->accumulate);
     if (kernel->stage == STAGE_FORWARD) {

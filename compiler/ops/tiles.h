@@ -16,12 +16,13 @@
 typedef struct Axis {
     Int sources, positions, taps;
     Int stride, dilation, before;
-    bool backward;              /* positions are the window's inputs, sources its outputs */
+    bool backward; /* positions are the window's inputs, sources its outputs */
 } Axis;
 
 /* The source a tap reads, or -1 when it falls outside. */
 Int axis_source(const Axis *axis, Int position, Int tap);
-Int first_source(const Axis *axis, Int column); /* that a tile which begins at `column` counts from */
+/* that a tile which begins at `column` counts from */
+Int first_source(const Axis *axis, Int column);
 
 bool every_tap_lies_inside(const Axis *axis);
 /* The axis of an input's gradient: positions and sources change places. */
@@ -29,7 +30,9 @@ Axis reversed(Axis axis);
 
 /* Tiles of `width` columns from `start`, `count` of them, whose taps lie alike
  * relative to their first source. */
-typedef struct Run { Int start, width, count; } Run;
+typedef struct Run {
+    Int start, width, count;
+} Run;
 typedef LIST(Run) RunList;
 void split_columns(const Axis *axis, Int width, RunList *runs);
 
@@ -43,40 +46,48 @@ void open_row_taps(Kernel *kernel, const Axis *axis);
  * in each group; or, unweighted, scale * sum over k of in[p's own channel, source(p, k)]:
  * a mean over windows, each channel a group of one. */
 typedef struct Gather {
-    const char *in, *out;       /* operands of the kernel: "x", "y" */
-    const char *bias;           /* NULL: none */
+    const char *in, *out; /* operands of the kernel: "x", "y" */
+    const char *bias;     /* NULL: none */
     bool accumulate;
     bool unweighted;
-    double scale;               /* unweighted only */
-    Int groups, tiled, summed;      /* channels per group: of out, of in */
+    double scale;              /* unweighted only */
+    Int groups, tiled, summed; /* channels per group: of out, of in */
     Axis rows, columns;
-    Int group_step, tiled_step, summed_step;        /* of weight; a tap's step is 1 */
+    Int group_step, tiled_step, summed_step; /* of weight; a tap's step is 1 */
 } Gather;
 
 /* A window of one element at stride 1, without padding: a matrix product, whose
  * positions lie side by side in both tensors and may be taken as one row. */
 bool is_pointwise(const Gather *gather);
-void make_one_row(Gather *gather);
+void flatten_spatial(Gather *gather);
 
 /* The values that one side of an outer product multiplies: their places in the
  * accumulators' names, and where each is read. */
-typedef struct Value { Int at; const char *text; } Value;
-typedef struct Operands { const char *name; LIST(Value) items; } Operands;
+typedef struct Value {
+    Int at;
+    const char *text;
+} Value;
+typedef struct Operands {
+    const char *name;
+    LIST(Value) items;
+} Operands;
 /* a<row>_<column> += row's value * column's value, for all of both; the names
  * are those of the pointers that the values are read through. */
 void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns);
 /* Of the sums of an outer product those that are kept in registers, with one side's
  * operands and one of the other's, at the fewest loads: out channels times in
  * channels, each of which has so many `lines`. */
-typedef struct OuterTile { Int outs, ins; } OuterTile;
+typedef struct OuterTile {
+    Int outs, ins;
+} OuterTile;
 OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers);
-Int least(Int a, Int b);
 /* Closes a loop over tiles, whose finish's constants are not to take registers from its sums. */
 void end_tile(Kernel *kernel);
 
-void open_groups(Kernel *kernel, Int groups);       /* inside, `group` */
+void open_groups(Kernel *kernel, Int groups); /* inside, `group` */
 
-enum { MOST_AHEAD = 8 };        /* tiles of channels: with more, the first one's wait for memory is lost among them */
+/* tiles of channels: with more, the first one's wait for memory is lost among them */
+enum { MAX_AHEAD = 8 };
 /* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
 bool fits_block(const Kernel *kernel, Int vectors);
 void emit_gather(Kernel *kernel, const Gather *gather);

@@ -9,13 +9,14 @@ enum { SCALE_FACTOR, SIZE, MODE };
 static const char *const modes[] = {"nearest", NULL};
 
 static const ArgSpec args[] = {
-    [SCALE_FACTOR] = {"scale_factor", ARG_PAIR, .positional = true, .otherwise = "none", .minimum = 1, .maximum = LARGEST,
+    [SCALE_FACTOR] = {"scale_factor", ARG_PAIR, .positional = true, .otherwise = "none",
+                      .minimum = 1, .maximum = LARGEST,
                       .doc = "How many times each row and column is repeated."},
-    [SIZE]         = {"size", ARG_PAIR, .otherwise = "none", .minimum = 1, .maximum = LARGEST,
-                      .doc = "Rows and columns of the output, instead of scale_factor."},
-    [MODE]         = {"mode", ARG_WORD, .otherwise = "nearest", .words = modes, .doc = "How values between are had."},
-    {0}
-};
+    [SIZE] = {"size", ARG_PAIR, .otherwise = "none", .minimum = 1, .maximum = LARGEST,
+              .doc = "Rows and columns of the output, instead of scale_factor."},
+    [MODE] = {"mode", ARG_WORD, .otherwise = "nearest", .words = modes,
+              .doc = "How values between are had."},
+    {0}};
 
 static bool one_is_given(const Node *node)
 {
@@ -26,7 +27,8 @@ static bool one_is_given(const Node *node)
         node_error(node, "missing-argument", node->span, "upsample needs scale_factor or size");
         return false;
     }
-    Diagnostic *d = node_error(node, "argument-range", size->span, "upsample takes scale_factor or size, not both");
+    Diagnostic *d = node_error(node, "argument-range", size->span,
+                               "upsample takes scale_factor or size, not both");
     diag_label(d, factor->span, "scale_factor");
     return false;
 }
@@ -39,13 +41,14 @@ static bool infer(Node *node)
     Int size[2];
     for (int axis = 0; axis < 2; axis++) {
         const Int factors[] = {in.dim[1 + axis], node->args[SCALE_FACTOR].integer[axis]};
-        size[axis] = node->args[SIZE].given ? node->args[SIZE].integer[axis] : saturating_product(2, factors);
+        size[axis] = node->args[SIZE].given ? node->args[SIZE].integer[axis]
+                                            : saturating_product(2, factors);
     }
     node->out_shape = shape_of(3, in.dim[0], size[0], size[1]);
     return true;
 }
 
-enum { MOST_REPEATS = 16 };
+enum { MAX_REPEATS = 16 };
 
 static void open_positions(Kernel *kernel, Shape in)
 {
@@ -61,8 +64,9 @@ static void emit_block(Kernel *kernel, Int rows, Int columns)
     Shape in = input_shape(node), out = node->out->shape;
     bool forward = kernel->stage == STAGE_FORWARD;
     kernel_line(kernel, "const int at = (c * %lld + row) * %lld + column;", in.dim[1], in.dim[2]);
-    kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lldL + column * %lld;", forward ? "vec *to = y" : "const vec *d = dy",
-                out.dim[1], rows, out.dim[2], columns);
+    kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lldL + column * %lld;",
+                forward ? "vec *to = y" : "const vec *d = dy", out.dim[1], rows, out.dim[2],
+                columns);
     if (!forward)
         kernel_line(kernel, "vec a = %s;", node->accumulate ? "dx[at]" : "{ 0 }");
     kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", rows);
@@ -81,7 +85,8 @@ static bool emit(Kernel *kernel)
 {
     Shape in = input_shape(kernel->node), out = kernel->node->out->shape;
     Int rows = out.dim[1] / in.dim[1], columns = out.dim[2] / in.dim[2];
-    if (rows * in.dim[1] != out.dim[1] || columns * in.dim[2] != out.dim[2] || rows > MOST_REPEATS || columns > MOST_REPEATS)
+    if (rows * in.dim[1] != out.dim[1] || columns * in.dim[2] != out.dim[2] || rows > MAX_REPEATS
+        || columns > MAX_REPEATS)
         return false;
     open_positions(kernel, in);
     emit_block(kernel, rows, columns);

@@ -9,20 +9,25 @@
 #include "max_pool2d.h"
 #include "tiles.h"
 
-enum { MAX_TILE_CHANNELS = 16, GRADIENT_COLUMNS = 4,
-       MASKED_REGISTERS = 32 };         /* of a target that chooses lanes by a bit each */
+enum {
+    MAX_TILE_CHANNELS = 16,
+    GRADIENT_COLUMNS = 4,
+    MASKED_REGISTERS = 32
+}; /* of a target that chooses lanes by a bit each */
 
-typedef struct Tile { Int outs, ins, taps; } Tile;
+typedef struct Tile {
+    Int outs, ins, taps;
+} Tile;
 
 typedef struct GradientText {
     Kernel *kernel;
     const Gather *forward;
     Int x_plane, y_plane;
-    Int first_tap, taps;    /* the columns' taps that this pass sums */
-    Int first_channel;      /* of out, in this loop */
-    Int room;               /* sums of one out channel in a stretch of in channels */
+    Int first_tap, taps; /* the columns' taps that this pass sums */
+    Int first_channel;   /* of out, in this loop */
+    Int room;            /* sums of one out channel in a stretch of in channels */
     RunList runs;
-    const Node *pool;           /* dy is what it was given, aux what it noted; NULL: dy is the layer's own */
+    const Node *pool; /* dy is what it was given, aux what it noted; NULL: dy is the layer's own */
 } GradientText;
 
 /* In half cycles per position, as tap_cost: a position reads one value of every
@@ -39,11 +44,11 @@ static double gradient_cost(const Gather *forward, Tile tile)
  * value of dy fit the registers. */
 static Tile choose_gradient_tile(const Gather *forward, Int taps, int registers)
 {
-    Tile best = { 1, 1, taps };
+    Tile best = {1, 1, taps};
     double best_cost = 1e300;
     for (Int outs = 1; outs <= forward->tiled && outs <= MAX_TILE_CHANNELS; outs++)
         for (Int ins = 1; ins <= forward->summed && ins <= MAX_TILE_CHANNELS; ins++) {
-            Tile tile = { outs, ins, taps };
+            Tile tile = {outs, ins, taps};
             Int tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
             double cost = (double)tiles * gradient_cost(forward, tile);
             if ((outs + 1) * ins * taps + 1 <= registers && cost < best_cost) {
@@ -65,7 +70,7 @@ static void gradient_sources(const GradientText *text, Tile tile, Run run, Int x
         read[source] = true;
         for (Int i = 0; i < tile.ins; i++)
             kernel_line(text->kernel, "const vec v%lld_%lld = v[%lld];", i, source,
-                        (i * text->x_plane + source - first_source(columns, run.start)));
+                        i * text->x_plane + source - first_source(columns, run.start));
     }
 }
 
@@ -80,12 +85,12 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
         gradient_sources(text, tile, run, x, read);
         kernel_line(text->kernel, "{");
         for (Int o = 0; o < tile.outs; o++) {
-            kernel_line(text->kernel, "const vec d%lld = d[%lld];", o, (o * text->y_plane + x));
+            kernel_line(text->kernel, "const vec d%lld = d[%lld];", o, o * text->y_plane + x);
             for (Int n = 0; n < tile.ins * text->taps; n++) {
                 Int source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
                 if (source >= 0)
                     kernel_line(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", o, n, o,
-                                (n / text->taps), source);
+                                n / text->taps, source);
             }
         }
         kernel_line(text->kernel, "}");
@@ -97,12 +102,15 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
 static void gradient_ahead(const GradientText *text, Tile tile, Run run)
 {
     const Gather *forward = text->forward;
-    if (fits_block(text->kernel, forward->summed * text->x_plane) || forward->tiled > MOST_AHEAD * tile.outs)
+    if (fits_block(text->kernel, forward->summed * text->x_plane)
+        || forward->tiled > MAX_AHEAD * tile.outs)
         return;
-    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", text->first_channel, (forward->rows.taps / 2));
+    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", text->first_channel,
+                forward->rows.taps / 2);
     for (Int i = 0; i < tile.ins; i++)
         for (Int x = 0; x < run.width * forward->columns.stride; x++)
-            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", ((tile.ins + i) * text->x_plane + x));
+            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);",
+                        (tile.ins + i) * text->x_plane + x);
     kernel_line(text->kernel, "}");
 }
 
@@ -139,12 +147,13 @@ static void gradient_tile(const GradientText *text, Tile tile)
         for (Int n = 0; n < tile.ins * text->taps; n++)
             kernel_line(kernel, "vec a%lld_%lld = { 0 };", o, n);
     gradient_rows(text, tile);
-    kernel_line(kernel, "vec *to = sums + (i - first) * %lld + tap * %lld;", (forward->rows.taps * taps), taps);
+    kernel_line(kernel, "vec *to = sums + (i - first) * %lld + tap * %lld;",
+                forward->rows.taps * taps, taps);
     for (Int o = 0; o < tile.outs; o++)
         for (Int n = 0; n < tile.ins * text->taps; n++) {
             Int i = n / text->taps, k = text->first_tap + n % text->taps;
-            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (o * text->room + i * forward->rows.taps * taps + k),
-                        o, n);
+            kernel_line(kernel, "to[%lld] = a%lld_%lld;",
+                        o * text->room + i * forward->rows.taps * taps + k, o, n);
         }
     kernel_line(kernel, "}");
 }
@@ -158,8 +167,12 @@ static void gradient_tile(const GradientText *text, Tile tile)
 static Axis window_axis(const Axis *axis, Int window, Int places)
 {
     return (Axis){
-        .sources = axis->sources, .positions = places, .taps = (window - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1,
-        .stride = window * axis->stride, .dilation = 1, .before = axis->before,
+        .sources = axis->sources,
+        .positions = places,
+        .taps = (window - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1,
+        .stride = window * axis->stride,
+        .dilation = 1,
+        .before = axis->before,
     };
 }
 
@@ -196,7 +209,8 @@ static Int waiting_rows(const Gather *forward, const Node *pool)
     return (pooled_rows(pool) - 1) * forward->rows.stride;
 }
 
-static bool fits_registers(const Gather *forward, const Node *pool, Int taps, Int ins, int registers)
+static bool fits_registers(const Gather *forward, const Node *pool, Int taps, Int ins,
+                           int registers)
 {
     return (forward->rows.taps + waiting_rows(forward, pool)) * taps * ins + 4 <= registers;
 }
@@ -204,21 +218,25 @@ static bool fits_registers(const Gather *forward, const Node *pool, Int taps, In
 bool is_worth_choosing(const Gather *forward, const Node *pool)
 {
     const Axis *rows = &forward->rows, *columns = &forward->columns;
-    Int down = pooled_rows(pool), right = pooled_columns(pool), taps = rows->taps * columns->taps, read = 0;
+    Int down = pooled_rows(pool), right = pooled_columns(pool), taps = rows->taps * columns->taps,
+        read = 0;
     for (Int r = 0; r < window_rows(forward, pool).taps; r++)
         read += is_read(rows, down, r);
     Int choices = read * columns->taps * (right - 1) + taps * (down - 1);
-    return taps + choices < taps * down * right && fits_registers(forward, pool, 1, 1, MASKED_REGISTERS);
+    return taps + choices < taps * down * right
+           && fits_registers(forward, pool, 1, 1, MASKED_REGISTERS);
 }
 
 /* As few passes as the registers allow, all about as wide, and then as many in channels. */
 static Tile choose_pooled_tile(const Gather *forward, const Node *pool, int registers)
 {
     Int all = forward->columns.taps, passes = 1;
-    while (passes < all && !fits_registers(forward, pool, (all + passes - 1) / passes, 1, registers))
+    while (passes < all
+           && !fits_registers(forward, pool, (all + passes - 1) / passes, 1, registers))
         passes++;
-    Tile tile = { 1, 1, (all + passes - 1) / passes };
-    while (tile.ins < forward->summed && fits_registers(forward, pool, tile.taps, tile.ins + 1, registers))
+    Tile tile = {1, 1, (all + passes - 1) / passes};
+    while (tile.ins < forward->summed
+           && fits_registers(forward, pool, tile.taps, tile.ins + 1, registers))
         tile.ins++;
     return tile;
 }
@@ -230,37 +248,42 @@ static void declare_largest(const GradientText *text)
     Kernel *kernel = text->kernel;
     Int down = pooled_rows(text->pool), right = pooled_columns(text->pool);
     if (right > 1)
-        kernel_line(kernel, "lane_set right[%lld];", ((right - 1) * text->y_plane));
+        kernel_line(kernel, "lane_set right[%lld];", (right - 1) * text->y_plane);
     if (down > 1)
-        kernel_line(kernel, "lane_set down[%lld];", ((down - 1) * text->y_plane));
+        kernel_line(kernel, "lane_set down[%lld];", (down - 1) * text->y_plane);
     kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", text->y_plane);
     kernel_line(kernel, "const vec which = noted[o * %lld + p];", text->y_plane);
     for (Int x = 1; x < right; x++) {
-        Text lanes = { 0 };
+        Text lanes = {0};
         for (Int y = 0; y < down; y++)
-            text_add(&lanes, "%s(which == (vec){ 0 } + (real)%lld)", y ? " | " : "", (y * right + x));
-        kernel_line(kernel, "right[p * %lld + %lld] = lanes_where(%s);", (right - 1), (x - 1), text_chars(&lanes));
+            text_add(&lanes, "%s(which == (vec){ 0 } + (real)%lld)", y ? " | " : "", y * right + x);
+        kernel_line(kernel, "right[p * %lld + %lld] = lanes_where(%s);", right - 1, x - 1,
+                    text_chars(&lanes));
     }
     for (Int y = 1; y < down; y++)
-        kernel_line(kernel, "down[p * %lld + %lld] = lanes_where(which >= (vec){ 0 } + (real)%lld);", (down - 1), (y - 1),
-                    (y * right));
+        kernel_line(kernel,
+                    "down[p * %lld + %lld] = lanes_where(which >= (vec){ 0 } + (real)%lld);",
+                    down - 1, y - 1, y * right);
     kernel_line(kernel, "}");
 }
 
 /* One of the sources of a window of the run: in channel n, row r, column c. */
-static const char *window_source(const GradientText *text, Run run, bool padded, Int n, Int r, Int c)
+static const char *window_source(const GradientText *text, Run run, bool padded, Int n, Int r,
+                                 Int c)
 {
     Axis columns = window_columns(text->forward, text->pool);
-    Int source = axis_source(&columns, run.start, c), at = source - first_source(&columns, run.start);
+    Int source = axis_source(&columns, run.start, c),
+        at = source - first_source(&columns, run.start);
     if (source < 0)
         return "(vec){ 0 }";
     if (padded)
         return format("line%lld_%lld[source + %lld]", n, r, at);
-    return format("v[%lld]", (n * text->x_plane + r * columns.sources + at));
+    return format("v[%lld]", n * text->x_plane + r * columns.sources + at);
 }
 
 /* h<r>_<n * taps + k>: of row r, what tap k multiplies where the largest lies `right`. */
-static void choose_in_row(const GradientText *text, Run run, bool padded, Int n, Int r, Int k, bool *read)
+static void choose_in_row(const GradientText *text, Run run, bool padded, Int n, Int r, Int k,
+                          bool *read)
 {
     const Axis *columns = &text->forward->columns;
     const char *chosen = NULL;
@@ -273,7 +296,7 @@ static void choose_in_row(const GradientText *text, Run run, bool padded, Int n,
         const char *value = format("v%lld_%lld_%lld", n, r, c);
         chosen = chosen ? format("pick(right%lld, %s, %s)", x, value, chosen) : value;
     }
-    kernel_line(text->kernel, "const vec h%lld_%lld = %s;", r, (n * text->taps + k), chosen);
+    kernel_line(text->kernel, "const vec h%lld_%lld = %s;", r, n * text->taps + k, chosen);
 }
 
 /* Row r is the last that some row of taps waits for: it is chosen among the rows now. */
@@ -285,24 +308,26 @@ static void add_chosen(const GradientText *text, Int at, Int r)
         return;
     const char *chosen = format("h%lld_%lld", first, at);
     for (Int y = 1; y < pooled_rows(text->pool); y++)
-        chosen = format("pick(down%lld, h%lld_%lld, %s)", y, (first + y * rows->stride), at, chosen);
+        chosen = format("pick(down%lld, h%lld_%lld, %s)", y, first + y * rows->stride, at, chosen);
     kernel_line(text->kernel, "a%lld_%lld += d * %s;", tap, at, chosen);
 }
 
 static void pooled_windows(const GradientText *text, Tile tile, Run run, bool padded)
 {
     Kernel *kernel = text->kernel;
-    Axis rows = window_rows(text->forward, text->pool), columns = window_columns(text->forward, text->pool);
+    Axis rows = window_rows(text->forward, text->pool),
+         columns = window_columns(text->forward, text->pool);
     Int down = pooled_rows(text->pool), right = pooled_columns(text->pool);
     kernel_line(kernel, "const int p = row * %lld + column;", columns.positions);
     kernel_line(kernel, "const vec d = from[o * %lld + p];", text->y_plane);
     for (Int x = 1; x < right; x++)
-        kernel_line(kernel, "const lane_set right%lld = right[p * %lld + %lld];", x, (right - 1), (x - 1));
+        kernel_line(kernel, "const lane_set right%lld = right[p * %lld + %lld];", x, right - 1,
+                    x - 1);
     for (Int y = 1; y < down; y++)
-        kernel_line(kernel, "const lane_set down%lld = down[p * %lld + %lld];", y, (down - 1), (y - 1));
+        kernel_line(kernel, "const lane_set down%lld = down[p * %lld + %lld];", y, down - 1, y - 1);
     if (!padded)
         kernel_line(kernel, "const vec *v = in + i * %lld + row * %lld + source;", text->x_plane,
-                    (rows.stride * columns.sources));
+                    rows.stride * columns.sources);
     for (Int r = 0; r < rows.taps; r++)
         for (Int n = 0; is_read(&text->forward->rows, down, r) && n < tile.ins; n++) {
             bool *read = NEW_ARRAY(bool, (size_t)columns.taps);
@@ -317,12 +342,14 @@ static void pooled_windows(const GradientText *text, Tile tile, Run run, bool pa
 static void declare_lines(const GradientText *text, Tile tile, const Axis *rows, Int width)
 {
     for (Int r = 0; r < rows->taps; r++)
-        for (Int n = 0; is_read(&text->forward->rows, pooled_rows(text->pool), r) && n < tile.ins; n++) {
-            kernel_line(text->kernel, "const int at%lld_%lld = row * %lld + %lld;", n, r, rows->stride,
-                        (r - rows->before));
-            kernel_line(text->kernel, "const vec *line%lld_%lld = at%lld_%lld >= 0 && at%lld_%lld < %lld ? in + (i + %lld) * %lld + at%lld_%lld * %lld : zeros;",
-                        n, r, n, r, n, r, rows->sources,
-                        n, text->x_plane, n, r, width);
+        for (Int n = 0; is_read(&text->forward->rows, pooled_rows(text->pool), r) && n < tile.ins;
+             n++) {
+            kernel_line(text->kernel, "const int at%lld_%lld = row * %lld + %lld;", n, r,
+                        rows->stride, r - rows->before);
+            kernel_line(text->kernel,
+                        "const vec *line%lld_%lld = at%lld_%lld >= 0 && at%lld_%lld < %lld ? in + "
+                        "(i + %lld) * %lld + at%lld_%lld * %lld : zeros;",
+                        n, r, n, r, n, r, rows->sources, n, text->x_plane, n, r, width);
         }
 }
 
@@ -349,8 +376,8 @@ static void pooled_tile(const GradientText *text, Tile tile)
     for (Int tap = 0; tap < forward->rows.taps; tap++)
         for (Int n = 0; n < tile.ins * text->taps; n++) {
             Int i = n / text->taps, k = text->first_tap + n % text->taps;
-            kernel_line(kernel, "to[%lld] = a%lld_%lld;", (i * forward->summed_step + tap * forward->columns.taps + k),
-                        tap, n);
+            kernel_line(kernel, "to[%lld] = a%lld_%lld;",
+                        i * forward->summed_step + tap * forward->columns.taps + k, tap, n);
         }
 }
 
@@ -364,22 +391,24 @@ static void gradient_stretch(GradientText *text, Tile tile)
     const Gather *forward = text->forward;
     Int most_taps = tile.taps, rest = forward->summed % tile.ins;
     void (*tile_text)(const GradientText *, Tile) = text->pool ? pooled_tile : gradient_tile;
-    for (text->first_tap = 0; text->first_tap < forward->columns.taps; text->first_tap += text->taps) {
+    for (text->first_tap = 0; text->first_tap < forward->columns.taps;
+         text->first_tap += text->taps) {
         Int left = forward->columns.taps - text->first_tap;
         text->taps = left < most_taps ? left : most_taps;
-        kernel_line(kernel, "for (int i = first; i + %lld <= end; i += %lld) {", tile.ins, tile.ins);
+        kernel_line(kernel, "for (int i = first; i + %lld <= end; i += %lld) {", tile.ins,
+                    tile.ins);
         tile_text(text, tile);
         kernel_line(kernel, "}");
         if (!rest)
             continue;
         kernel_line(kernel, "if (end == %lld) {", forward->summed);
-        kernel_line(kernel, "const int i = %lld;", (forward->summed - rest));
-        tile_text(text, (Tile){ tile.outs, rest, most_taps });
+        kernel_line(kernel, "const int i = %lld;", forward->summed - rest);
+        tile_text(text, (Tile){tile.outs, rest, most_taps});
         kernel_line(kernel, "}");
     }
 }
 
-enum { MOST_SUMS = 256 };       /* rows of lanes that wait to be added up: they stay in the first cache */
+enum { MAX_SUMS = 256 }; /* rows of lanes that wait to be added up: they stay in the first cache */
 
 /* The gradients of out channels from … to, `tile` of them at a time.  A
  * stretch's sums lie as their weights do, so their lanes are added up and
@@ -390,7 +419,7 @@ static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
         return;
     Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
-    Int window = forward->summed_step, tiles = MOST_SUMS / (tile.outs * tile.ins * window);
+    Int window = forward->summed_step, tiles = MAX_SUMS / (tile.outs * tile.ins * window);
     Int stretch = tile.ins * (tiles ? tiles : 1);
     while (stretch > tile.ins && !fits_block(kernel, stretch * text->x_plane))
         stretch -= tile.ins;
@@ -398,16 +427,19 @@ static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
         stretch = forward->summed;
     text->room = stretch * window;
     text->first_channel = from;
-    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", forward->summed, stretch);
-    kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", stretch, forward->summed,
-                stretch, forward->summed);
+    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", forward->summed,
+                stretch);
+    kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", stretch,
+                forward->summed, stretch, forward->summed);
     kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", from, to, tile.outs);
-    kernel_line(kernel, "vec sums[%lld];", (tile.outs * text->room));
+    kernel_line(kernel, "vec sums[%lld];", tile.outs * text->room);
     if (text->pool)
         declare_largest(text);
     gradient_stretch(text, tile);
     kernel_line(kernel, "for (int k = 0; k < %lld; k++)", tile.outs);
-    kernel_line(kernel, "    sum_rows(gradients + (o + k) * %lldL + first * %lldL, sums + k * %lld, (end - first) * %lld);",
+    kernel_line(kernel,
+                "    sum_rows(gradients + (o + k) * %lldL + first * %lldL, sums + k * %lld, (end - "
+                "first) * %lld);",
                 forward->tiled_step, window, text->room, window);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
@@ -421,25 +453,31 @@ void emit_weight_gradient(Kernel *kernel, const Gather *forward)
         .forward = forward,
         .pool = pool,
         .x_plane = forward->rows.sources * forward->columns.sources,
-        .y_plane = pool ? shape_plane(pool->out->shape) : forward->rows.positions * forward->columns.positions,
+        .y_plane = pool ? shape_plane(pool->out->shape)
+                        : forward->rows.positions * forward->columns.positions,
     };
     Int most_taps = kernel->registers / 2;
-    Tile tile = pool ? choose_pooled_tile(forward, pool, kernel->registers)
-        : choose_gradient_tile(forward, forward->columns.taps < most_taps ? forward->columns.taps : most_taps, kernel->registers);
+    Tile tile =
+        pool ? choose_pooled_tile(forward, pool, kernel->registers)
+             : choose_gradient_tile(
+                 forward, forward->columns.taps < most_taps ? forward->columns.taps : most_taps,
+                 kernel->registers);
     Axis columns = pool ? window_columns(forward, pool) : forward->columns;
     split_columns(&columns, pool ? 1 : GRADIENT_COLUMNS, &text.runs);
 
     open_groups(kernel, forward->groups);
-    kernel_line(kernel, "const vec *in = x + group * %lldL;", (forward->summed * text.x_plane));
-    kernel_line(kernel, "const vec *from = dy + group * %lldL;", (forward->tiled * text.y_plane));
+    kernel_line(kernel, "const vec *in = x + group * %lldL;", forward->summed * text.x_plane);
+    kernel_line(kernel, "const vec *from = dy + group * %lldL;", forward->tiled * text.y_plane);
     kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
     if (pool)
-        kernel_line(kernel, "const vec *noted = aux + group * %lldL;", (forward->tiled * text.y_plane));
+        kernel_line(kernel, "const vec *noted = aux + group * %lldL;",
+                    forward->tiled * text.y_plane);
     if (pool && !has_whole_windows(forward, pool))
         kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", forward->columns.sources);
     Int whole = forward->tiled / tile.outs * tile.outs;
     gradient_channels(&text, tile, 0, whole);
-    gradient_channels(&text, (Tile){ forward->tiled - whole, tile.ins, tile.taps }, whole, forward->tiled);
+    gradient_channels(&text, (Tile){forward->tiled - whole, tile.ins, tile.taps}, whole,
+                      forward->tiled);
     kernel_line(kernel, "}");
 }
 

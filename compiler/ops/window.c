@@ -63,15 +63,14 @@ static void report_too_large(const Node *node, Window window, Int input, int axi
                                "%s: padded input %lld is smaller than the window %lld",
                                node->op->name, padded, window_extent(window));
     if (window.dilation > 1)
-        diag_caption(d, "%lld taps, dilation %lld: spans %lld %s", window.kernel,
-                     window.dilation, window_extent(window), along);
+        diag_caption(d, "%lld taps, dilation %lld: spans %lld %s", window.kernel, window.dilation,
+                     window_extent(window), along);
     else
         diag_caption(d, "%lld %s", window.kernel, along);
     if (input == 1)
         along = axis == 0 ? "row" : "column";
-    diag_note(d, "the input %s has %lld %s, padded by %lld and %lld",
-              shape_text(input_shape(node)), input, along,
-              window.before, window.after);
+    diag_note(d, "the input %s has %lld %s, padded by %lld and %lld", shape_text(input_shape(node)),
+              input, along, window.before, window.after);
     node_derivation(d, node->inputs.items[0]);
 }
 
@@ -98,9 +97,9 @@ bool padding_at_most_half(const Node *node, WindowArgs args)
         if (window.before <= window.kernel / 2)
             continue;
         Diagnostic *d = node_error(node, "argument-range", node->args[args.padding].span,
-                                   "%s: padding %lld is more than half of kernel_size %lld", node->op->name,
-                                   window.before, window.kernel);
-        diag_caption(d, "0 to %lld", (window.kernel / 2));
+                                   "%s: padding %lld is more than half of kernel_size %lld",
+                                   node->op->name, window.before, window.kernel);
+        diag_caption(d, "0 to %lld", window.kernel / 2);
         return false;
     }
     return true;
@@ -108,8 +107,9 @@ bool padding_at_most_half(const Node *node, WindowArgs args)
 
 static WindowArgs args_by_name(const Operator *op)
 {
-    return (WindowArgs){operator_arg(op, "kernel_size"), operator_arg(op, "stride"), operator_arg(op, "padding"),
-                        operator_arg(op, "dilation"), operator_arg(op, "ceil_mode")};
+    return (WindowArgs){operator_arg(op, "kernel_size"), operator_arg(op, "stride"),
+                        operator_arg(op, "padding"), operator_arg(op, "dilation"),
+                        operator_arg(op, "ceil_mode")};
 }
 
 bool has_window(const Node *node)

@@ -24,14 +24,16 @@ enum { POINTS = 6, POINTS_OF_BOTH = POINTS * POINTS };
 Int winograd_outputs(Int taps);
 /* One group, stride and dilation 1, and sizes of which no product overflows. */
 bool is_plain_gather(const Gather *gather);
-/* Whether the layer is one that tiles fit: as many taps along either axis, at stride and dilation 1. */
+/* Whether the layer is one that tiles fit: as many taps along either axis, at stride and
+ * dilation 1. */
 bool winograd_fits(const Gather *gather);
 
 /* The least odd number that is no less.  A tile goes to, or comes from, a line at
  * each point: at an odd distance no two of them want the same place in a cache. */
-Int to_odd(Int count);
+Int round_up_odd(Int count);
 
-/* The multiply-adds, of rows of lanes, of doing it directly, without those of taps in the padding. */
+/* The multiply-adds, of rows of lanes, of doing it directly, without those of taps in the
+ * padding. */
 double direct_work(const Gather *gather);
 
 /* The axis of the tiles: each reads POINTS sources. */
@@ -40,11 +42,13 @@ Axis winograd_tiles(const Axis *axis);
  * outputs lie outside is one of its own. */
 void split_tiles(const Axis *axis, RunList *runs);
 
-/* Rows of tiles that are taken together: as many as fit, each `size` large, into `most`, and go into all without a rest. */
+/* Rows of tiles that are taken together: as many as fit, each `size` large, into `most`, and go
+ * into all without a rest. */
 Int rows_of_tiles(const Axis *rows, Int size, Int most);
 /* The matrix product at a point, of which every tile is a position. */
 Gather point_product(const Gather *gather, Int tiles);
-/* Opens the loop over a run of tiles of a row; inside, `column`, and `tile`, which counts from the first of row `top`. */
+/* Opens the loop over a run of tiles of a row; inside, `column`, and `tile`, which counts from
+ * the first of row `top`. */
 void open_tiles(Kernel *kernel, const Axis *columns, Run run);
 
 /* Writes "vec <name><column>_0, <name><column>_1, …;", so many. */
@@ -52,7 +56,10 @@ void declare_column(Kernel *kernel, const char *name, Int column, Int count);
 
 /* A value that a tile has at each of its places: how it is written, with the numbers
  * that its row and column, or its point, times `step` put in. */
-typedef struct Place { const char *text; Int step; } Place;
+typedef struct Place {
+    const char *text;
+    Int step;
+} Place;
 
 /* Writes the turning of a tile that begins at column `start` of `tiles`: of the
  * sources, "line%lld[… %lld]" of a row and a column times step, counted from the
@@ -66,10 +73,12 @@ double winograd_factor(Int point, Int tap, Int taps);
 void emit_turn_taps(Kernel *kernel, const char *const tap[], Int taps);
 /* Declares the first so many outputs of six values, <to><first> and on; `from`: a name
  * in which * is the point. */
-void emit_unturn(Kernel *kernel, const char *to, Int first, const char *from, Int taps, Int outputs);
+void emit_unturn(Kernel *kernel, const char *to, Int first, const char *from, Int taps,
+                 Int outputs);
 /* Writes half of the way back: along the rows of the products, "from[%lld]". */
 void emit_unturn_tile(Kernel *kernel, Place product, Int taps, Int inside);
-/* … and the other: declares <to><first> and on, the outputs of row i of the tile, as many as lie inside. */
+/* … and the other: declares <to><first> and on, the outputs of row i of the tile, as many as lie
+ * inside. */
 void emit_unturn_row(Kernel *kernel, const char *to, Int first, Int i, Int taps, Int inside);
 
 /* For the layers of whole grains. */

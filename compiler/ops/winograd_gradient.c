@@ -14,56 +14,67 @@
 #include "winograd.h"
 
 enum {
-    MOST_INS = 4, MOST_OUTS = 8,        /* channels of a tile */
-    BLOCK_BYTES = 1536 << 10,           /* of gradients' values: read once per MOST_INS channels, so the third cache will do */
-    MOST_BYTES = 12 << 20,              /* of all that lies in `work`: two threads share a cache */
-    TURN_COST = 22,                     /* of six values, in multiply-adds */
-    UNTURN_COST = 18                    /* of a row of taps, once it is summed */
+    MAX_INS = 4,
+    MAX_OUTS = 8, /* channels of a tile */
+    /* of gradients' values: read once per MAX_INS channels, so the third cache will do */
+    BLOCK_BYTES = 1536 << 10,
+    MAX_BYTES = 12 << 20, /* of all that lies in `work`: two threads share a cache */
+    TURN_COST = 22,       /* of six values, in multiply-adds */
+    UNTURN_COST = 18      /* of a row of taps, once it is summed */
 };
 
 typedef struct Winograd {
     Kernel *kernel;
     const Gather *forward;
-    Axis columns;               /* of tiles: their stride is how many gradients each has */
+    Axis columns; /* of tiles: their stride is how many gradients each has */
     RunList runs;
-    Int places, room;       /* tiles of a gradient's plane, and of a source's with its padding */
-    Int outs;               /* channels of gradients that are turned at a time */
+    Int places, room; /* tiles of a gradient's plane, and of a source's with its padding */
+    Int outs;         /* channels of gradients that are turned at a time */
 } Winograd;
 
 static Winograd plan_gradient(const Gather *forward, int lanes)
 {
-    Winograd winograd = { .forward = forward, .columns = winograd_tiles(&forward->columns) };
+    Winograd winograd = {.forward = forward, .columns = winograd_tiles(&forward->columns)};
     winograd.places = forward->rows.positions * winograd.columns.positions;
     winograd.room = (forward->rows.positions + forward->rows.taps - 1) * winograd.columns.positions;
     Int fit = BLOCK_BYTES / (POINTS * winograd.places * lanes * (Int)sizeof(float));
-    winograd.outs = fit < forward->tiled ? fit / MOST_OUTS * MOST_OUTS + MOST_OUTS : forward->tiled;
+    winograd.outs = fit < forward->tiled ? fit / MAX_OUTS * MAX_OUTS + MAX_OUTS : forward->tiled;
     return winograd;
 }
 
 static bool is_worth_it(const Winograd *winograd)
 {
     const Gather *forward = winograd->forward;
-    double pairs = (double)(forward->summed * forward->tiled), blocks = (double)((forward->tiled + winograd->outs - 1) / winograd->outs);
+    double pairs = (double)(forward->summed * forward->tiled),
+           blocks = (double)((forward->tiled + winograd->outs - 1) / winograd->outs);
     double direct = direct_work(forward);
-    double turned = pairs * (double)forward->rows.taps * (double)(POINTS * winograd->places + UNTURN_COST)
-                    + TURN_COST * ((double)forward->tiled * (double)winograd->places + blocks * (double)forward->summed * (double)winograd->room);
+    double turned =
+        pairs * (double)forward->rows.taps * (double)(POINTS * winograd->places + UNTURN_COST)
+        + TURN_COST
+              * ((double)forward->tiled * (double)winograd->places
+                 + blocks * (double)forward->summed * (double)winograd->room);
     return 1.1 * turned < direct;
 }
 
 Int winograd_gradient_work(const Gather *forward, int lanes)
 {
-    if (!is_plain_gather(forward) || !winograd_outputs(forward->columns.taps) || forward->rows.taps > POINTS)
+    if (!is_plain_gather(forward) || !winograd_outputs(forward->columns.taps)
+        || forward->rows.taps > POINTS)
         return 0;
     Winograd winograd = plan_gradient(forward, lanes);
-    Int vectors = POINTS * (least(MOST_INS, forward->summed) * winograd.room + least(winograd.outs, forward->tiled) * winograd.places);
-    return vectors <= MOST_BYTES / (lanes * (Int)sizeof(float)) && is_worth_it(&winograd) ? vectors : 0;
+    Int vectors = POINTS
+                  * (min(MAX_INS, forward->summed) * winograd.room
+                     + min(winograd.outs, forward->tiled) * winograd.places);
+    return vectors <= MAX_BYTES / (lanes * (Int)sizeof(float)) && is_worth_it(&winograd) ? vectors
+                                                                                         : 0;
 }
 
 /* -------------------------------------------------------------- turning */
 
 static void open_row_tiles(const Winograd *winograd, Run run)
 {
-    kernel_line(winograd->kernel, "for (int column = %lld; column < %lld; column++) {", run.start, (run.start + run.count));
+    kernel_line(winograd->kernel, "for (int column = %lld; column < %lld; column++) {", run.start,
+                run.start + run.count);
     kernel_line(winograd->kernel, "const int source = column * %lld;", winograd->columns.stride);
 }
 
@@ -73,10 +84,12 @@ static void turn_sources(const Winograd *winograd, Int ins)
     Kernel *kernel = winograd->kernel;
     const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
     kernel_line(kernel, "for (int n = 0; n < %lld; n++)", ins);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", (rows->positions + rows->taps - 1));
-    kernel_line(kernel, "vec *to = values + n * %lldL + row * %lldL;", (POINTS * winograd->room), columns->positions);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions + rows->taps - 1);
+    kernel_line(kernel, "vec *to = values + n * %lldL + row * %lldL;", POINTS * winograd->room,
+                columns->positions);
     kernel_line(kernel, "const int at = row - %lld;", rows->before);
-    kernel_line(kernel, "const vec *line = x + ((i + n) * %lldL + at) * %lld;", rows->sources, columns->sources);
+    kernel_line(kernel, "const vec *line = x + ((i + n) * %lldL + at) * %lld;", rows->sources,
+                columns->sources);
     kernel_line(kernel, "if (at < 0 || at >= %lld) {", rows->sources);
     kernel_line(kernel, "for (int point = 0; point < %d; point++)", POINTS);
     kernel_line(kernel, "    for (int column = 0; column < %lld; column++)", columns->positions);
@@ -85,7 +98,8 @@ static void turn_sources(const Winograd *winograd, Int ins)
     kernel_line(kernel, "}");
     for (int r = 0; r < winograd->runs.count; r++) {
         open_row_tiles(winograd, winograd->runs.items[r]);
-        emit_turn_row(kernel, columns, winograd->runs.items[r].start, "line[source + %lld]", (Place){ "to[%lldL + column]", winograd->room });
+        emit_turn_row(kernel, columns, winograd->runs.items[r].start, "line[source + %lld]",
+                      (Place){"to[%lldL + column]", winograd->room});
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -99,17 +113,20 @@ static void turn_gradients(const Winograd *winograd)
     Int positions = winograd->forward->columns.positions;
     kernel_line(kernel, "for (int o = begin; o < end; o++)");
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
-    kernel_line(kernel, "vec *to = turned + (o - begin) * %lldL + row * %lldL;", (POINTS * winograd->places), columns->positions);
-    kernel_line(kernel, "const vec *line = dy + (o * %lldL + row) * %lld;", rows->positions, positions);
+    kernel_line(kernel, "vec *to = turned + (o - begin) * %lldL + row * %lldL;",
+                POINTS * winograd->places, columns->positions);
+    kernel_line(kernel, "const vec *line = dy + (o * %lldL + row) * %lld;", rows->positions,
+                positions);
     for (int r = 0; r < winograd->runs.count; r++) {
         Run run = winograd->runs.items[r];
         const char *tap[POINTS];
         for (Int j = 0; j < columns->stride; j++)
-            tap[j] = run.start * columns->stride + j < positions ? format("line[source + %lld]", j) : NULL;
+            tap[j] = run.start * columns->stride + j < positions ? format("line[source + %lld]", j)
+                                                                 : NULL;
         open_row_tiles(winograd, run);
         emit_turn_taps(kernel, tap, columns->stride);
         for (Int point = 0; point < POINTS; point++)
-            kernel_line(kernel, "to[%lldL + column] = g%lld;", (point * winograd->places), point);
+            kernel_line(kernel, "to[%lldL + column] = g%lld;", point * winograd->places, point);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -122,14 +139,18 @@ static void multiply(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     Int taps = winograd->forward->rows.taps, lines = tile.ins * taps;
-    Operands gradients = { .name = "d" }, values = { .name = "v" };
+    Operands gradients = {.name = "d"}, values = {.name = "v"};
     for (Int o = 0; o < tile.outs; o++)
-        push(&gradients.items, ((Value){ o, format("d[%lldL]", (o * POINTS * winograd->places)) }));
+        push(&gradients.items, ((Value){o, format("d[%lldL]", o * POINTS * winograd->places)}));
     for (Int n = 0; n < lines; n++)
-        push(&values.items, ((Value){ n, format("v[%lldL]", (n / taps * POINTS * winograd->room + n % taps * winograd->columns.positions)) }));
+        push(&values.items,
+             ((Value){n, format("v[%lldL]", n / taps * POINTS * winograd->room
+                                                + n % taps * winograd->columns.positions)}));
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS);
-    kernel_line(kernel, "const vec *d = turned + ((o - begin) * %d + point) * %lldL, *v = values + point * %lldL;", POINTS,
-                winograd->places, winograd->room);
+    kernel_line(
+        kernel,
+        "const vec *d = turned + ((o - begin) * %d + point) * %lldL, *v = values + point * %lldL;",
+        POINTS, winograd->places, winograd->room);
     for (Int o = 0; o < tile.outs; o++)
         for (Int n = 0; n < lines; n++)
             kernel_line(kernel, "vec a%lld_%lld = { 0 };", o, n);
@@ -138,7 +159,7 @@ static void multiply(const Winograd *winograd, OuterTile tile)
     kernel_line(kernel, "}");
     for (Int o = 0; o < tile.outs; o++)
         for (Int n = 0; n < lines; n++)
-            kernel_line(kernel, "sums[%lld][point] = a%lld_%lld;", (o * lines + n), o, n);
+            kernel_line(kernel, "sums[%lld][point] = a%lld_%lld;", o * lines + n, o, n);
     kernel_line(kernel, "}");
 }
 
@@ -147,8 +168,9 @@ static void gradient_tile(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     const Gather *forward = winograd->forward;
-    Int lines = tile.outs * tile.ins * forward->rows.taps, taps = forward->columns.taps, window = tile.ins * forward->summed_step;
-    kernel_line(kernel, "vec sums[%lld][%d], slopes[%lld];", lines, POINTS, (lines * taps));
+    Int lines = tile.outs * tile.ins * forward->rows.taps, taps = forward->columns.taps,
+        window = tile.ins * forward->summed_step;
+    kernel_line(kernel, "vec sums[%lld][%d], slopes[%lld];", lines, POINTS, lines * taps);
     multiply(winograd, tile);
     kernel_line(kernel, "for (int line = 0; line < %lld; line++) {", lines);
     emit_unturn(kernel, "u", 0, "sums[line][*]", winograd->columns.stride, taps);
@@ -156,8 +178,9 @@ static void gradient_tile(const Winograd *winograd, OuterTile tile)
         kernel_line(kernel, "slopes[line * %lld + %lld] = u%lld;", taps, k, k);
     kernel_line(kernel, "}");
     kernel_line(kernel, "for (int k = 0; k < %lld; k++)", tile.outs);
-    kernel_line(kernel, "    sum_rows(dweight + (o + k) * %lldL + i * %lldL, slopes + k * %lld, %lld);", forward->tiled_step,
-                forward->summed_step, window, window);
+    kernel_line(kernel,
+                "    sum_rows(dweight + (o + k) * %lldL + i * %lldL, slopes + k * %lld, %lld);",
+                forward->tiled_step, forward->summed_step, window, window);
 }
 
 /* All out channels of the block times `tile.ins` in channels, from i on. */
@@ -172,31 +195,36 @@ static void gradient_channels(const Winograd *winograd, OuterTile tile)
     if (!rest)
         return;
     kernel_line(kernel, "if (end == %lld) {", winograd->forward->tiled);
-    kernel_line(kernel, "const int o = %lld;", (winograd->forward->tiled - rest));
-    gradient_tile(winograd, (OuterTile){ rest, tile.ins });
+    kernel_line(kernel, "const int o = %lld;", winograd->forward->tiled - rest);
+    gradient_tile(winograd, (OuterTile){rest, tile.ins});
     kernel_line(kernel, "}");
 }
 
 void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
 {
     Winograd winograd = plan_gradient(forward, kernel->lanes);
-    OuterTile tile = choose_outer_tile(forward, (OuterTile){ MOST_OUTS, MOST_INS }, forward->rows.taps, kernel->registers);
+    OuterTile tile = choose_outer_tile(forward, (OuterTile){MAX_OUTS, MAX_INS}, forward->rows.taps,
+                                       kernel->registers);
     Int rest = forward->summed % tile.ins;
     winograd.kernel = kernel;
-    winograd.outs = winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
+    winograd.outs =
+        winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
     split_tiles(&forward->columns, &winograd.runs);
-    kernel_line(kernel, "vec *values = work, *turned = work + %lldL;", (POINTS * least(MOST_INS, forward->summed) * winograd.room));
-    kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", forward->tiled, winograd.outs);
-    kernel_line(kernel, "const int end = begin + %lld < %lld ? begin + %lld : %lld;", winograd.outs, forward->tiled,
-                winograd.outs, forward->tiled);
+    kernel_line(kernel, "vec *values = work, *turned = work + %lldL;",
+                POINTS * min(MAX_INS, forward->summed) * winograd.room);
+    kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", forward->tiled,
+                winograd.outs);
+    kernel_line(kernel, "const int end = begin + %lld < %lld ? begin + %lld : %lld;", winograd.outs,
+                forward->tiled, winograd.outs, forward->tiled);
     turn_gradients(&winograd);
-    kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", tile.ins, forward->summed, tile.ins);
+    kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", tile.ins, forward->summed,
+                tile.ins);
     gradient_channels(&winograd, tile);
     kernel_line(kernel, "}");
     if (rest) {
         kernel_line(kernel, "{");
-        kernel_line(kernel, "const int i = %lld;", (forward->summed - rest));
-        gradient_channels(&winograd, (OuterTile){ tile.outs, rest });
+        kernel_line(kernel, "const int i = %lld;", forward->summed - rest);
+        gradient_channels(&winograd, (OuterTile){tile.outs, rest});
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");

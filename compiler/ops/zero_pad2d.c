@@ -6,8 +6,7 @@ enum { PADDING };
 static const ArgSpec args[] = {
     [PADDING] = {"padding", ARG_QUAD, .positional = true, .minimum = -LARGEST, .maximum = LARGEST,
                  .doc = "Columns and rows added at the sides; a negative number cuts off."},
-    {0}
-};
+    {0}};
 
 static bool report_empty(const Node *node, int axis, Int size, Int before, Int after)
 {
@@ -15,8 +14,7 @@ static bool report_empty(const Node *node, int axis, Int size, Int before, Int a
     Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
                                "zero_pad2d: %lld %s less %lld and %lld leave none", size, along,
                                -before, -after);
-    diag_caption(d, "%lld%+lld%+lld = %lld %s", size, before, after,
-                 (size + before + after), along);
+    diag_caption(d, "%lld%+lld%+lld = %lld %s", size, before, after, size + before + after, along);
     node_derivation(d, node->inputs.items[0]);
     return false;
 }
@@ -26,7 +24,7 @@ static bool infer(Node *node)
     if (!node_needs_rank(node, 3))
         return false;
     Shape in = input_shape(node);
-    const Int *sides = node->args[PADDING].integer;         /* left, right, top, bottom */
+    const Int *sides = node->args[PADDING].integer; /* left, right, top, bottom */
     Int rows = in.dim[1] + sides[2] + sides[3], columns = in.dim[2] + sides[0] + sides[1];
     if (rows < 1)
         return report_empty(node, 0, in.dim[1], sides[2], sides[3]);
@@ -53,8 +51,8 @@ static const char *value_or_zero(const char *from, Shape shape, Int down, Int ri
 {
     return format("(unsigned)(row - %lld) < %lld && (unsigned)(column - %lld) < %lld ? "
                   "%s[(c * %lld + row - %lld) * %lldL + column - %lld] : (vec){ 0 };",
-                  down, shape.dim[1], right, shape.dim[2], from,
-                  shape.dim[1], down, shape.dim[2], right);
+                  down, shape.dim[1], right, shape.dim[2], from, shape.dim[1], down, shape.dim[2],
+                  right);
 }
 
 /* The gradient is padding by the opposite numbers. */
@@ -65,9 +63,10 @@ static bool emit(Kernel *kernel)
     Shape in = input_shape(node), out = node->out->shape;
     bool forward = kernel->stage == STAGE_FORWARD;
     const Shape *to = forward ? &out : &in;
-    const char *becomes = format("%s[(c * %lld + row) * %lldL + column] %s ", forward ? "y" : "dx", to->dim[1],
-                                 to->dim[2], !forward && node->accumulate ? "+=" : "=");
-    const char *value = forward ? value_or_zero("x", in, sides[2], sides[0]) : value_or_zero("dy", out, -sides[2], -sides[0]);
+    const char *becomes = format("%s[(c * %lld + row) * %lldL + column] %s ", forward ? "y" : "dx",
+                                 to->dim[1], to->dim[2], !forward && node->accumulate ? "+=" : "=");
+    const char *value = forward ? value_or_zero("x", in, sides[2], sides[0])
+                                : value_or_zero("dy", out, -sides[2], -sides[0]);
     emit_rows(kernel, to->dim[1], to->dim[2], format("%s%s", becomes, value));
     return true;
 }

@@ -24,7 +24,8 @@ void place_parameters(Graph *graph)
     graph->trained_elements = graph->buffer_elements = graph->counters = 0;
     for (int i = 0; i < graph->parameters.count; i++) {
         Parameter *parameter = graph->parameters.items[i];
-        Int aligned = (parameter->elements + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
+        Int aligned = (parameter->elements + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT
+                      * PARAMETER_ALIGNMENT;
         switch (parameter->kind) {
         case PARAMETER_TRAINED:
             parameter->offset = graph->trained_elements;
@@ -43,14 +44,14 @@ void place_parameters(Graph *graph)
 
 typedef struct Sharing {
     Plan *plan;
-    Tensor **link;              /* by tensor id: what it is part of; itself for a root */
-    Int *shift;             /* by tensor id: where in link, in vectors */
+    Tensor **link; /* by tensor id: what it is part of; itself for a root */
+    Int *shift;    /* by tensor id: where in link, in vectors */
     /* Members of one root that fill the same vectors of it are one: the next three are then
      * right for the one that stands for them. */
-    int *first, *last;          /* by tensor id: positions of the first and last access; -1 none */
-    bool *kept;                 /* by tensor id: its root must be kept */
-    int *same;                  /* by tensor id: which one stands for it; itself, mostly */
-    int *next, *end;            /* by tensor id: the next member of its root, -1 none; by root id: the last */
+    int *first, *last; /* by tensor id: positions of the first and last access; -1 none */
+    bool *kept;        /* by tensor id: its root must be kept */
+    int *same;         /* by tensor id: which one stands for it; itself, mostly */
+    int *next, *end; /* by tensor id: the next member of its root, -1 none; by root id: the last */
 } Sharing;
 
 Int tensor_vectors(const Tensor *tensor, int lanes)
@@ -142,7 +143,8 @@ static void share_views(Sharing *sharing)
         Tensor *tensor = graph->tensors.items[i];
         if (tensor->base != tensor)
             link_root(sharing, tensor, tensor->base, tensor->offset);
-        else if (tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(sharing->plan, tensor->producer))
+        else if (tensor->role == TENSOR_ACTIVATION && tensor->producer
+                 && plan_skips(sharing->plan, tensor->producer))
             link_root(sharing, tensor, tensor->producer->inputs.items[0], 0);
     }
 }
@@ -161,12 +163,14 @@ static bool is_dead_after(const Sharing *sharing, Tensor *tensor, int position)
 {
     Int from, at;
     Tensor *root = root_of(sharing, tensor, &from);
-    if (root == sharing->plan->graph->input || sharing->last[stands_for(sharing, tensor)] > position)
+    if (root == sharing->plan->graph->input
+        || sharing->last[stands_for(sharing, tensor)] > position)
         return false;
     for (int id = root->id; id >= 0; id = sharing->next[id]) {
         Tensor *member = sharing->plan->graph->tensors.items[id];
         root_of(sharing, member, &at);
-        bool overlaps = at < from + size_of(sharing, tensor) && from < at + size_of(sharing, member);
+        bool overlaps =
+            at < from + size_of(sharing, tensor) && from < at + size_of(sharing, member);
         if (overlaps && sharing->last[id] > position)
             return false;
     }
@@ -185,11 +189,12 @@ static void share_in_place(Sharing *sharing, const Node *node, int position)
 static void note_accesses(Sharing *sharing)
 {
     const Plan *plan = sharing->plan;
-    AccessList accesses = { 0 };
-    int end = -1;               /* of the phase */
+    AccessList accesses = {0};
+    int end = -1; /* of the phase */
     for (int position = 0; position < plan->schedule.count; position++) {
         while (end < position
-               || (end + 1 < plan->schedule.count && plan->phase_of.items[end + 1] == plan->phase_of.items[position]))
+               || (end + 1 < plan->schedule.count
+                   && plan->phase_of.items[end + 1] == plan->phase_of.items[position]))
             end++;
         accesses.count = 0;
         node_accesses(plan->schedule.items[position], plan->training, &accesses);
@@ -217,12 +222,14 @@ static void share(Sharing *sharing)
     share_views(sharing);
     for (int i = 0; i < plan->schedule.count; i++) {
         const Node *node = plan->schedule.items[i];
-        if ((plan->fuse & FUSE_CONCAT) && node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
+        if ((plan->fuse & FUSE_CONCAT) && node->stage == STAGE_FORWARD
+            && (node->op->traits & OP_CONCATENATES))
             share_slices(sharing, node);
     }
     for (int i = 0; i < plan->schedule.count; i++) {
         const Node *node = plan->schedule.items[i];
-        if (node->stage == STAGE_FORWARD && (node->op->traits & OP_IN_PLACE) && !plan_skips(plan, node))
+        if (node->stage == STAGE_FORWARD && (node->op->traits & OP_IN_PLACE)
+            && !plan_skips(plan, node))
             share_in_place(sharing, node, i);
     }
 }
@@ -235,7 +242,7 @@ static void span_root(const Sharing *sharing, Tensor *root)
 {
     const Plan *plan = sharing->plan;
     Placement *place = &sharing->plan->places[root->id];
-    *place = (Placement){ .root = root, .first = -1, .last = -1 };
+    *place = (Placement){.root = root, .first = -1, .last = -1};
     bool kept = false;
     for (int id = root->id; id >= 0; id = sharing->next[id]) {
         if (sharing->first[id] >= 0 && (place->first < 0 || sharing->first[id] < place->first))
@@ -257,7 +264,10 @@ static void span_root(const Sharing *sharing, Tensor *root)
 
 /* ---------------------------------------------------------------- place */
 
-typedef struct Block { Placement *place; Int size; } Block;
+typedef struct Block {
+    Placement *place;
+    Int size;
+} Block;
 typedef LIST(Block) BlockList;
 
 static int larger_first(const void *a, const void *b)
@@ -322,16 +332,26 @@ static void move_forward(BlockList *blocks, int from, int to)
 
 /* ---- thousands of blocks: each when its life begins, in the first gap that others have left */
 
-enum { MOST_ORDERED = 4000,     /* blocks: beyond that, comparing each with each takes long */
-       MOST_GAPS = 1000 };      /* more are forgotten, and what lay there is not used again */
+enum {
+    MAX_ORDERED = 4000, /* blocks: beyond that, comparing each with each takes long */
+    MAX_GAPS = 1000
+}; /* more are forgotten, and what lay there is not used again */
 
-typedef struct Gap { Int from, to; } Gap;
-typedef struct Gaps { Gap items[MOST_GAPS]; int count; Int end; } Gaps;     /* ascending, apart; the arena's end */
+typedef struct Gap {
+    Int from, to;
+} Gap;
+/* ascending, apart; the arena's end */
+typedef struct Gaps {
+    Gap items[MAX_GAPS];
+    int count;
+    Int end;
+} Gaps;
 
 static void close_gap(Gaps *gaps, int at)
 {
     gaps->count--;
-    memmove(&gaps->items[at], &gaps->items[at + 1], (size_t)(gaps->count - at) * sizeof *gaps->items);
+    memmove(&gaps->items[at], &gaps->items[at + 1],
+            (size_t)(gaps->count - at) * sizeof *gaps->items);
 }
 
 static Int take_gap(Gaps *gaps, Int size)
@@ -363,9 +383,10 @@ static void give_gap(Gaps *gaps, Int from, Int to)
     }
     if (at > 0 && gaps->items[at - 1].to == from) {
         gaps->items[at - 1].to = to;
-    } else if (gaps->count < MOST_GAPS) {
-        memmove(&gaps->items[at + 1], &gaps->items[at], (size_t)(gaps->count - at) * sizeof *gaps->items);
-        gaps->items[at] = (Gap){ from, to };
+    } else if (gaps->count < MAX_GAPS) {
+        memmove(&gaps->items[at + 1], &gaps->items[at],
+                (size_t)(gaps->count - at) * sizeof *gaps->items);
+        gaps->items[at] = (Gap){from, to};
         gaps->count++;
     }
 }
@@ -396,7 +417,8 @@ static Int place_in_time(BlockList *blocks)
     for (size_t i = 0, ended = 0; i < count; i++) {
         const Block *block = &blocks->items[i];
         for (; ending[ended].place->last < block->place->first; ended++)
-            give_gap(gaps, ending[ended].place->place, ending[ended].place->place + ending[ended].size);
+            give_gap(gaps, ending[ended].place->place,
+                     ending[ended].place->place + ending[ended].size);
         block->place->place = take_gap(gaps, block->size);
     }
     return gaps->end;
@@ -404,7 +426,7 @@ static Int place_in_time(BlockList *blocks)
 
 /* ---- fewer */
 
-enum { MOST_TRIES = 200, MOST_PAIRS = 4000000 };        /* blocks looked at in all tries */
+enum { MAX_TRIES = 200, MAX_PAIRS = 4000000 }; /* blocks looked at in all tries */
 
 /* Largest first is mostly close to the best.  Where it leaves gaps, the block
  * that sticks out is given an earlier turn, as far forward as chance says, until
@@ -413,17 +435,18 @@ static Int place_blocks(BlockList *blocks, Int bound)
 {
     int top = 0, tries = 0;
     uint32_t chance = 1;
-    BlockList placed = { .items = NEW_ARRAY(Block, (size_t)blocks->count + 1) }, order = *blocks;
+    BlockList placed = {.items = NEW_ARRAY(Block, (size_t)blocks->count + 1)}, order = *blocks;
     order.items = NEW_ARRAY(Block, (size_t)blocks->count + 1);
     if (!blocks->count)
         return 0;
-    if (blocks->count > MOST_ORDERED)
+    if (blocks->count > MAX_ORDERED)
         return place_in_time(blocks);
     qsort(blocks->items, (size_t)blocks->count, sizeof *blocks->items, larger_first);
     Int end = place_in_order(blocks, placed, &top), best = end;
     memcpy(order.items, blocks->items, (size_t)blocks->count * sizeof *order.items);
-    while (best > bound && ++tries < MOST_TRIES && (Int)tries * blocks->count * blocks->count < MOST_PAIRS) {
-        chance = chance * 1664525 + 1013904223;         /* Numerical Recipes' generator */
+    while (best > bound && ++tries < MAX_TRIES
+           && (Int)tries * blocks->count * blocks->count < MAX_PAIRS) {
+        chance = chance * 1664525 + 1013904223; /* Numerical Recipes' generator */
         move_forward(blocks, top, (int)((chance >> 8) % (uint32_t)(top + 1)));
         end = place_in_order(blocks, placed, &top);
         if (end < best) {
@@ -454,22 +477,25 @@ static Int most_live(const BlockList *blocks, int positions)
 static Int aligned_size(const Sharing *sharing, const Tensor *root)
 {
     Int size = size_of(sharing, root);
-    return sharing->plan->lanes > 1 ? size : (size + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
+    return sharing->plan->lanes > 1
+               ? size
+               : (size + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
 }
 
 static void place_roots(const Sharing *sharing)
 {
     Plan *plan = sharing->plan;
-    BlockList scratch = { 0 }, kept = { 0 };
+    BlockList scratch = {0}, kept = {0};
     for (int i = 0; i < plan->graph->tensors.count; i++) {
         Tensor *tensor = plan->graph->tensors.items[i];
-        Block block = { &plan->places[i], aligned_size(sharing, tensor) };
+        Block block = {&plan->places[i], aligned_size(sharing, tensor)};
         if (sharing->link[i] == tensor && block.place->space == SPACE_SCRATCH)
             push(&scratch, block);
         if (sharing->link[i] == tensor && block.place->space == SPACE_KEPT)
             push(&kept, block);
     }
-    Int scratch_bound = most_live(&scratch, plan->schedule.count), kept_bound = most_live(&kept, plan->schedule.count);
+    Int scratch_bound = most_live(&scratch, plan->schedule.count),
+        kept_bound = most_live(&kept, plan->schedule.count);
     plan->scratch_elements = place_blocks(&scratch, scratch_bound) * plan->lanes;
     plan->kept_elements = place_blocks(&kept, kept_bound) * plan->lanes;
     plan->lower_bound = (scratch_bound + kept_bound) * plan->lanes;
@@ -508,6 +534,7 @@ void place_tensors(Plan *plan)
         Tensor *root = root_of(&sharing, plan->graph->tensors.items[i], &offset);
         Placement placed = plan->places[root->id];
         if (root->id != (int)i)
-            plan->places[i] = (Placement){ root, offset, placed.space, placed.place + offset, placed.first, placed.last };
+            plan->places[i] = (Placement){
+                root, offset, placed.space, placed.place + offset, placed.first, placed.last};
     }
 }

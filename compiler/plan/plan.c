@@ -29,10 +29,14 @@ const char *plan_name(const Plan *plan)
 static const char *space_name(Space space)
 {
     switch (space) {
-    case SPACE_NONE: return "none";
-    case SPACE_INPUT: return "input";
-    case SPACE_SCRATCH: return "scratch";
-    case SPACE_KEPT: return "kept";
+    case SPACE_NONE:
+        return "none";
+    case SPACE_INPUT:
+        return "input";
+    case SPACE_SCRATCH:
+        return "scratch";
+    case SPACE_KEPT:
+        return "kept";
     }
     unreachable();
 }
@@ -40,12 +44,18 @@ static const char *space_name(Space space)
 const char *stage_name(Stage stage)
 {
     switch (stage) {
-    case STAGE_FORWARD: return "forward";
-    case STAGE_STATISTICS: return "statistics";
-    case STAGE_BACKWARD_INPUT: return "backward_input";
-    case STAGE_BACKWARD_PARAMETERS: return "backward_parameters";
-    case STAGE_ACCUMULATE: return "accumulate";
-    case STAGE_COPY: return "copy";
+    case STAGE_FORWARD:
+        return "forward";
+    case STAGE_STATISTICS:
+        return "statistics";
+    case STAGE_BACKWARD_INPUT:
+        return "backward_input";
+    case STAGE_BACKWARD_PARAMETERS:
+        return "backward_parameters";
+    case STAGE_ACCUMULATE:
+        return "accumulate";
+    case STAGE_COPY:
+        return "copy";
     }
     unreachable();
 }
@@ -66,14 +76,17 @@ static void dump_access(const Plan *plan, const Access *access, bool in_register
 
 /* `taken` and `left` are what the node takes from a register, and leaves in one; NULL: nothing.
  * `then`: the kernel of the step before does it. */
-static void dump_step(const Plan *plan, const Node *node, bool then, const Tensor *taken, const Tensor *left, FILE *out)
+static void dump_step(const Plan *plan, const Node *node, bool then, const Tensor *taken,
+                      const Tensor *left, FILE *out)
 {
-    AccessList accesses = { 0 };
-    fprintf(out, "  %s%s %s%s:", then ? "then " : "", node_stage(node), node->path, plan_skips(plan, node) ? " (view)" : "");
+    AccessList accesses = {0};
+    fprintf(out, "  %s%s %s%s:", then ? "then " : "", node_stage(node), node->path,
+            plan_skips(plan, node) ? " (view)" : "");
     node_accesses(node, plan->training, &accesses);
     for (int i = 0; i < accesses.count; i++) {
         const Access *access = &accesses.items[i];
-        dump_access(plan, access, access->write ? access->tensor == left : access->tensor == taken, out);
+        dump_access(plan, access, access->write ? access->tensor == left : access->tensor == taken,
+                    out);
     }
     fputc('\n', out);
 }
@@ -82,7 +95,8 @@ static void dump_step(const Plan *plan, const Node *node, bool then, const Tenso
 static bool is_scheduled(const Plan *plan, const Node *node)
 {
     for (int i = 0; i < plan->schedule.count; i++)
-        if (plan->schedule.items[i]->stage == node->stage && plan->schedule.items[i]->path == node->path)
+        if (plan->schedule.items[i]->stage == node->stage
+            && plan->schedule.items[i]->path == node->path)
             return true;
     return false;
 }
@@ -97,7 +111,9 @@ static void dump_node(const Plan *plan, const Node *node, bool then, FILE *out)
     alone.work = NULL;
     alone.gradient = NULL;
     alone.loss = NULL;
-    const Tensor *left = node->finishes.count ? node->finishes.items[0].stored : node->gradient ? node->aux : NULL;
+    const Tensor *left = node->finishes.count ? node->finishes.items[0].stored
+                         : node->gradient     ? node->aux
+                                              : NULL;
     bool through = node->pool && !is_scheduled(plan, node->pool);
     if (through) {
         alone.pool = NULL;
@@ -112,9 +128,10 @@ static void dump_node(const Plan *plan, const Node *node, bool then, FILE *out)
     if (node->gradient)
         dump_step(plan, node->gradient, true, node->aux, NULL, out);
     if (node->work)
-        fprintf(out, "  in memory %s+%lld, %lld vectors\n", space_name(plan->places[node->work->id].space),
-                plan->places[node->work->id].place, shape_elements(node->work->shape));
-    if (node->sums)             /* of what has been stored */
+        fprintf(out, "  in memory %s+%lld, %lld vectors\n",
+                space_name(plan->places[node->work->id].space), plan->places[node->work->id].place,
+                shape_elements(node->work->shape));
+    if (node->sums) /* of what has been stored */
         dump_step(plan, node->sums, true, NULL, NULL, out);
     if (node->loss)
         dump_node(plan, node->loss, true, out);
@@ -124,17 +141,20 @@ static void dump_node(const Plan *plan, const Node *node, bool then, FILE *out)
 
 bool updates_at_once(const Graph *graph, unsigned fuse)
 {
-    return (fuse & FUSE_UPDATE) && !find_setting(graph, "clip.norm") && !find_setting(graph, "clip.value");
+    return (fuse & FUSE_UPDATE) && !find_setting(graph, "clip.norm")
+           && !find_setting(graph, "clip.value");
 }
 
-/* Images that come as bytes: turned to lanes, then from 0 … 255 to what `normalize` makes of them. */
+/* Images that come as bytes: turned to lanes, then from 0 … 255 to what `normalize` makes of
+ * them. */
 static void dump_load(const Plan *plan, FILE *out)
 {
     const char *name = plan->graph->input->name;
     bool at_once = plan->fuse & FUSE_LOAD;
     const char *between = at_once ? "register" : space_name(SPACE_INPUT);
     fprintf(out, "  load %s: ->%s %s\n", name, name, between);
-    fprintf(out, "  %snormalize %s: %s %s ->%s input\n", at_once ? "then " : "", name, name, between, name);
+    fprintf(out, "  %snormalize %s: %s %s ->%s input\n", at_once ? "then " : "", name, name,
+            between, name);
 }
 
 static bool is_moved(const Parameter *parameter)
@@ -144,13 +164,15 @@ static bool is_moved(const Parameter *parameter)
 
 static void dump_move(const Parameter *parameter, bool at_once, FILE *out)
 {
-    fprintf(out, "  %supdate %s: d %s %s\n", at_once ? "then " : "", parameter->path, parameter->path, at_once ? "cache" : "gradients");
+    fprintf(out, "  %supdate %s: d %s %s\n", at_once ? "then " : "", parameter->path,
+            parameter->path, at_once ? "cache" : "gradients");
 }
 
 /* Who sums a gradient over the whole batch moves what it is of. */
 static void dump_early_moves(const Plan *plan, const Node *node, FILE *out)
 {
-    if (node->stage != STAGE_BACKWARD_PARAMETERS || !node->whole_batch || !updates_at_once(plan->graph, plan->fuse))
+    if (node->stage != STAGE_BACKWARD_PARAMETERS || !node->whole_batch
+        || !updates_at_once(plan->graph, plan->fuse))
         return;
     for (int i = 0; i < node->parameters.count; i++)
         if (is_moved(node->parameters.items[i]))
@@ -166,7 +188,8 @@ static void dump_update(const Plan *plan, FILE *out)
         const Parameter *parameter = plan->graph->parameters.items[i];
         if (!is_moved(parameter) || parameter->whole_batch)
             continue;
-        fprintf(out, "  sum %s: d %s gradients* ->d %s %s\n", parameter->path, parameter->path, parameter->path, at_once ? "cache" : "gradients");
+        fprintf(out, "  sum %s: d %s gradients* ->d %s %s\n", parameter->path, parameter->path,
+                parameter->path, at_once ? "cache" : "gradients");
         if (at_once)
             dump_move(parameter, true, out);
     }
@@ -196,20 +219,21 @@ void dump_plan(const Plan *plan, FILE *out)
  * portable target says nothing of the machine and lets the C compiler lower
  * 16-byte vectors to what there is. */
 static const Target targets[] = {
-    { "x86-64-v4", "-march=x86-64-v4", 64, 32 },
-    { "x86-64-v3", "-march=x86-64-v3", 32, 16 },
-    { "x86-64-v2", "-march=x86-64-v2", 16, 16 },
-    { "x86-64",    "-march=x86-64",    16, 16 },
-    { "portable",  "",                 16, 16 },
+    {"x86-64-v4", "-march=x86-64-v4", 64, 32},
+    {"x86-64-v3", "-march=x86-64-v3", 32, 16},
+    {"x86-64-v2", "-march=x86-64-v2", 16, 16},
+    {"x86-64", "-march=x86-64", 16, 16},
+    {"portable", "", 16, 16},
 };
 
 static Target native_target(void)
 {
     /* Tuned for Zen 2 or 3, gcc takes some chains of fused multiply-adds apart and leaves others
      * whole: it is slower here, and two kernels for one sum would not round alike. */
-    Target native = { "native", "-march=native -mtune=generic", 16, 16 };
+    Target native = {"native", "-march=native -mtune=generic", 16, 16};
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512vl")) {
         native.vector_bytes = 64;
         native.registers = 32;
     } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
@@ -232,7 +256,7 @@ bool find_target(const char *name, Target *target)
             *target = targets[i];
             return true;
         }
-    Diagnostic *d = diag(SEVERITY_ERROR, "usage", (Span){ 0 }, "unknown target `%s`", name);
+    Diagnostic *d = diag(SEVERITY_ERROR, "usage", (Span){0}, "unknown target `%s`", name);
     diag_help(d, "the targets are native, x86-64-v4, x86-64-v3, x86-64-v2, x86-64 and portable");
     return false;
 }

@@ -19,9 +19,9 @@ typedef LIST(Node *) NodeList;
 
 typedef struct Recompute {
     Plan *plan;
-    Positions *readers;         /* by tensor id: positions in the schedule, ascending */
-    bool *aliased;              /* by tensor id: its memory is another tensor's too */
-    NodeList *before;           /* by position: what is made again just before it */
+    Positions *readers; /* by tensor id: positions in the schedule, ascending */
+    bool *aliased;      /* by tensor id: its memory is another tensor's too */
+    NodeList *before;   /* by position: what is made again just before it */
 } Recompute;
 
 /* ------------------------------------------------------- who reads what */
@@ -38,7 +38,7 @@ static void note_aliases(Recompute *recompute, const Node *node)
 static void note_readers(Recompute *recompute)
 {
     const Plan *plan = recompute->plan;
-    AccessList accesses = { 0 };
+    AccessList accesses = {0};
     for (int position = 0; position < plan->schedule.count; position++) {
         const Node *node = plan->schedule.items[position];
         accesses.count = 0;
@@ -57,7 +57,8 @@ static void note_readers(Recompute *recompute)
 /* Cheap, and so is all that is done to its values before they are stored. */
 static bool is_cheap(const Node *node)
 {
-    if (node->stage != STAGE_FORWARD || !node->op || !(node->op->traits & OP_CHEAP) || node->aux || node->whole_batch)
+    if (node->stage != STAGE_FORWARD || !node->op || !(node->op->traits & OP_CHEAP) || node->aux
+        || node->whole_batch)
         return false;
     for (int i = 0; i < node->finishes.count; i++)
         if (node->finishes.items[i].node->inputs.count != 1 || node->finishes.items[i].node->aux)
@@ -69,7 +70,8 @@ static bool is_cheap(const Node *node)
 static bool is_later(const Plan *plan, int position, int phase)
 {
     Stage stage = plan->schedule.items[position]->stage;
-    return plan->phase_of.items[position] > phase && stage != STAGE_FORWARD && stage != STAGE_STATISTICS;
+    return plan->phase_of.items[position] > phase && stage != STAGE_FORWARD
+           && stage != STAGE_STATISTICS;
 }
 
 /* Whether all that reads the result of `node` later can read one made again: none of it for
@@ -77,7 +79,8 @@ static bool is_later(const Plan *plan, int position, int phase)
 static bool can_be_remade(const Recompute *recompute, const Node *node, int position)
 {
     const Plan *plan = recompute->plan;
-    const Positions *readers = &recompute->readers[node->out->id], *sources = &recompute->readers[node->inputs.items[0]->id];
+    const Positions *readers = &recompute->readers[node->out->id],
+                    *sources = &recompute->readers[node->inputs.items[0]->id];
     if (recompute->aliased[node->out->id] || node->out->base != node->out)
         return false;
     for (int i = 0; i < readers->count; i++) {
@@ -94,7 +97,8 @@ static Node *make_again(const Recompute *recompute, const Node *node)
 {
     Node *again = node_copy(node);
     again->again = true;
-    again->out = new_tensor((Graph *)recompute->plan->graph, TENSOR_ACTIVATION, format("%s again", node->out->name), node->out->shape);
+    again->out = new_tensor((Graph *)recompute->plan->graph, TENSOR_ACTIVATION,
+                            format("%s again", node->out->name), node->out->shape);
     again->out->producer = again;
     for (int i = 0; i < again->finishes.count; i++) {
         Node *done = node_copy(again->finishes.items[i].node);
@@ -148,8 +152,8 @@ static void remake(Recompute *recompute, int position)
 static void insert_nodes(Recompute *recompute)
 {
     Plan *plan = recompute->plan;
-    NodeList schedule = { 0 };
-    Positions phase_of = { 0 };
+    NodeList schedule = {0};
+    Positions phase_of = {0};
     for (int position = 0; position < plan->schedule.count; position++) {
         for (int i = 0; i < recompute->before[position].count; i++)
             push(&schedule, recompute->before[position].items[i]);
@@ -169,7 +173,8 @@ void recompute_activations(Plan *plan)
     if (!(plan->fuse & FUSE_RECOMPUTE) || !plan->training)
         return;
     size_t tensors = (size_t)plan->graph->tensors.count, nodes = (size_t)plan->schedule.count;
-    Recompute recompute = { plan, NEW_ARRAY(Positions, tensors), NEW_ARRAY(bool, tensors), NEW_ARRAY(NodeList, nodes) };
+    Recompute recompute = {plan, NEW_ARRAY(Positions, tensors), NEW_ARRAY(bool, tensors),
+                           NEW_ARRAY(NodeList, nodes)};
     note_readers(&recompute);
     for (int position = 0; position < plan->schedule.count; position++) {
         const Node *node = plan->schedule.items[position];

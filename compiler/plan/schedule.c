@@ -15,7 +15,7 @@
 static void add_access(AccessList *accesses, Tensor *tensor, bool write, bool all_grains)
 {
     if (tensor)
-        push(accesses, ((Access){ tensor, write, all_grains }));
+        push(accesses, ((Access){tensor, write, all_grains}));
 }
 
 static void backward_reads(const Node *node, unsigned reads, AccessList *accesses)
@@ -48,10 +48,12 @@ static void finish_accesses(const Node *node, bool training, AccessList *accesse
     }
 }
 
-/* … and by a node whose work the kernel does besides, on `stored`, which is what the kernel stores. */
-static void further_accesses(const Node *further, const Tensor *stored, bool training, AccessList *accesses)
+/* … and by a node whose work the kernel does besides, on `stored`, which is what the kernel
+ * stores. */
+static void further_accesses(const Node *further, const Tensor *stored, bool training,
+                             AccessList *accesses)
 {
-    AccessList own = { 0 };
+    AccessList own = {0};
     node_accesses(further, training, &own);
     for (int i = 0; i < own.count; i++)
         if (own.items[i].tensor != stored)
@@ -73,7 +75,8 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
         if (training)
             add_access(accesses, node->statistics, false, true);
         add_access(accesses, node->out, true, node->whole_batch);
-        add_access(accesses, training && !node->gradient ? node->aux : NULL, true, node->whole_batch);
+        add_access(accesses, training && !node->gradient ? node->aux : NULL, true,
+                   node->whole_batch);
         add_access(accesses, node->gradient ? node->gradient->dx : NULL, true, node->whole_batch);
         break;
     case STAGE_STATISTICS:
@@ -110,7 +113,8 @@ bool plan_skips(const Plan *plan, const Node *node)
 {
     if (node->stage != STAGE_FORWARD)
         return false;
-    return ((node->op->traits & OP_VIEW) && node->out->base != node->out) || (!plan->training && (node->op->traits & OP_TRAINING_ONLY));
+    return ((node->op->traits & OP_VIEW) && node->out->base != node->out)
+           || (!plan->training && (node->op->traits & OP_TRAINING_ONLY));
 }
 
 /* Marks what the result depends on, from the end: a layer whose output nobody
@@ -135,13 +139,16 @@ static bool runs(const Plan *plan, const bool *live, const Node *node)
     if (node->stage != STAGE_FORWARD)
         return plan->training;
     if (node->op->traits & OP_LOSS)
-        return true;            /* in inference too: a test's loss is the network's own */
+        return true; /* in inference too: a test's loss is the network's own */
     return live[node->out->id];
 }
 
 /* ---------------------------------------------------------------- order */
 
-typedef struct Part { const Tensor *tensor; Int first; } Part;      /* its channels begin at `first` */
+typedef struct Part {
+    const Tensor *tensor;
+    Int first;
+} Part; /* its channels begin at `first` */
 typedef LIST(Part) PartList;
 
 /* Its inputs, the last first: who takes from the end of the list takes them in order. */
@@ -151,7 +158,7 @@ static void add_parts(PartList *parts, const Node *concat, Int first)
         first += concat->inputs.items[i]->shape.dim[0];
     for (int i = concat->inputs.count - 1; i >= 0; i--) {
         first -= concat->inputs.items[i]->shape.dim[0];
-        push(parts, ((Part){ concat->inputs.items[i], first }));
+        push(parts, ((Part){concat->inputs.items[i], first}));
     }
 }
 
@@ -160,13 +167,14 @@ static void add_parts(PartList *parts, const Node *concat, Int first)
  * id, the node that has; NULL: none. */
 static void find_measured(Node *const *measured, Node *node)
 {
-    PartList parts = { 0 };
-    push(&parts, ((Part){ node->inputs.items[0], 0 }));
+    PartList parts = {0};
+    push(&parts, ((Part){node->inputs.items[0], 0}));
     while (parts.count) {
         Part part = parts.items[--parts.count];
         const Node *earlier = measured[part.tensor->id], *producer = part.tensor->producer;
         if (earlier)
-            push(&node->measured, ((Measured){ earlier->statistics, part.first, part.tensor->shape.dim[0] }));
+            push(&node->measured,
+                 ((Measured){earlier->statistics, part.first, part.tensor->shape.dim[0]}));
         else if (producer && (producer->op->traits & OP_CONCATENATES))
             add_parts(&parts, producer, part.first);
     }
@@ -190,7 +198,8 @@ static Tensor *hands_on(const Plan *plan, const Tensor *tensor)
 {
     if (tensor->root != tensor)
         return tensor->root;
-    bool handed = tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer);
+    bool handed =
+        tensor->role == TENSOR_ACTIVATION && tensor->producer && plan_skips(plan, tensor->producer);
     return handed ? tensor->producer->inputs.items[0] : NULL;
 }
 
@@ -202,10 +211,10 @@ static void find_memory_of(Plan *plan, Tensor *tensor)
     for (Tensor *next; !plan->memory[end->id].root && (next = hands_on(plan, end)); end = next)
         offset += end->root_offset;
     if (!plan->memory[end->id].root)
-        plan->memory[end->id] = (struct Memory){ end, 0 };
+        plan->memory[end->id] = (struct Memory){end, 0};
     struct Memory memory = plan->memory[end->id];
     for (; tensor != end; tensor = hands_on(plan, tensor)) {
-        plan->memory[tensor->id] = (struct Memory){ memory.root, memory.offset + offset };
+        plan->memory[tensor->id] = (struct Memory){memory.root, memory.offset + offset};
         offset -= tensor->root_offset;
     }
 }
@@ -234,7 +243,8 @@ static void schedule_logits(Plan *plan, Graph *graph)
         return;
     plan->logits = new_tensor(graph, TENSOR_ACTIVATION, "logits", graph->output->shape);
     Node *copy = NEW(Node);
-    *copy = (Node){ .stage = STAGE_COPY, .path = "logits", .dx = plan->logits, .from = graph->output };
+    *copy =
+        (Node){.stage = STAGE_COPY, .path = "logits", .dx = plan->logits, .from = graph->output};
     push(&plan->schedule, copy);
 }
 
@@ -261,12 +271,12 @@ void make_schedule(Plan *plan)
 
 typedef struct Scheduler {
     const Plan *plan;
-    int *written;               /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
-    int *shared;                /* likewise: the last in which a whole-batch node touched it */
-    int *owned_written;         /* … and wrote it */
+    int *written;       /* by id of a tensor that is no view: the phase that last wrote it, or -1 */
+    int *shared;        /* likewise: the last in which a whole-batch node touched it */
+    int *owned_written; /* … and wrote it */
     int phase;
-    bool owned;                 /* the phase has a whole-batch node */
-    bool moves;                 /* … that moves weights, as it makes their gradient */
+    bool owned; /* the phase has a whole-batch node */
+    bool moves; /* … that moves weights, as it makes their gradient */
 } Scheduler;
 
 /* Grains come before whole-batch nodes in a phase, and the threads do not meet
@@ -314,9 +324,12 @@ static int *no_phases(const Plan *plan)
 void make_phases(Plan *plan)
 {
     Scheduler scheduler = {
-        .plan = plan, .written = no_phases(plan), .shared = no_phases(plan), .owned_written = no_phases(plan),
+        .plan = plan,
+        .written = no_phases(plan),
+        .shared = no_phases(plan),
+        .owned_written = no_phases(plan),
     };
-    AccessList accesses = { 0 };
+    AccessList accesses = {0};
     for (int i = 0; i < plan->schedule.count; i++) {
         const Node *node = plan->schedule.items[i];
         accesses.count = 0;

@@ -5,10 +5,11 @@
 
 #include <string.h>
 
-typedef struct Windowed {       /* a call with a window, as far as numbers say it */
+/* a call with a window, as far as numbers say it */
+typedef struct Windowed {
     const Expr *call;
-    Int kernel, stride, padding;    /* -1: not known */
-    const char *lacks;          /* the name of its padding, when that is not given; NULL: it is */
+    Int kernel, stride, padding; /* -1: not known */
+    const char *lacks;           /* the name of its padding, when that is not given; NULL: it is */
 } Windowed;
 
 typedef LIST(Windowed) WindowList;
@@ -16,7 +17,8 @@ typedef LIST(Windowed) WindowList;
 enum Part { PART_NONE = -1, PART_KERNEL, PART_STRIDE, PART_PADDING, PART_OTHER, PARTS };
 
 static const char *const part_names[PARTS][4] = {
-    [PART_KERNEL] = {"kernel_size", "kernel", "k", NULL}, [PART_STRIDE] = {"stride", NULL},
+    [PART_KERNEL] = {"kernel_size", "kernel", "k", NULL},
+    [PART_STRIDE] = {"stride", NULL},
     [PART_PADDING] = {"padding", "pad", NULL},
     [PART_OTHER] = {"dilation", "ceil_mode", NULL},
 };
@@ -38,7 +40,8 @@ static const char *param_name(const BlockDef *def, const ArgList *arguments, int
     return def->params.items[at].name;
 }
 
-static const char *argument_name(const Operator *op, const BlockDef *def, const ArgList *arguments, int at)
+static const char *argument_name(const Operator *op, const BlockDef *def, const ArgList *arguments,
+                                 int at)
 {
     if (def)
         return param_name(def, arguments, at);
@@ -75,7 +78,7 @@ static bool read_window(const Program *program, const Expr *call, Windowed *wind
     const Operator *op = find_operator(call->word);
     const BlockDef *def = op ? NULL : find_block(program, call->word);
     Int parts[PARTS] = {-1, 1, 0, -1};
-    *window = (Windowed){ .call = call };
+    *window = (Windowed){.call = call};
     if (def)
         read_defaults(def, parts, window);
     else if (!op || operator_arg(op, "kernel_size") < 0)
@@ -119,8 +122,8 @@ static bool keeps_size(const Windowed *window)
 /* One that would, were it given its padding. */
 static bool lacks_padding(const Windowed *window)
 {
-    return window->lacks && window->stride == 1 && window->padding == 0 && window->kernel > 1 &&
-           window->kernel % 2 == 1;
+    return window->lacks && window->stride == 1 && window->padding == 0 && window->kernel > 1
+           && window->kernel % 2 == 1;
 }
 
 static bool others_keep_size(const WindowList *windows, int odd)
@@ -149,8 +152,8 @@ static bool may_give(const Body *body, const BlockDef *def, Int number)
 {
     for (int i = 0; body && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
-        if (gives(stmt->call, def, number) || may_give(stmt->body, def, number) ||
-            may_give(stmt->other, def, number))
+        if (gives(stmt->call, def, number) || may_give(stmt->body, def, number)
+            || may_give(stmt->other, def, number))
             return true;
     }
     return false;
@@ -177,8 +180,8 @@ void propose_alike(const Program *program, const Diagnostic *fault, const Site *
                    CandidateList *candidates)
 {
     const Stmt *stmt = site->stmt;
-    if (site->distance > 0 || strcmp(fault->code, "concat-mismatch") != 0 ||
-        stmt->kind != STMT_CALL || !stmt->body)
+    if (site->distance > 0 || strcmp(fault->code, "concat-mismatch") != 0 || stmt->kind != STMT_CALL
+        || !stmt->body)
         return;
     WindowList windows = {0};
     add_windows(program, stmt->body, &windows);
@@ -187,7 +190,8 @@ void propose_alike(const Program *program, const Diagnostic *fault, const Site *
         if (!lacks_padding(window))
             continue;
         Int half = window->kernel / 2;
-        Candidate *made = propose_argument(fault, window->call, SIZE_KEEPING, window->lacks, half, candidates);
+        Candidate *made =
+            propose_argument(fault, window->call, SIZE_KEEPING, window->lacks, half, candidates);
         if (!made)
             continue;
         made->among = span_between(stmt->span, stmt->body->close);

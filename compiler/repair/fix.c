@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MOST_ROUNDS = 30 };
+enum { MAX_ROUNDS = 30 };
 
 /* Adds those of a help that no other touches: another round makes the rest. */
 static void add_edits(const EditList *more, EditList *edits)
@@ -28,8 +28,8 @@ static EditList certain_edits(const DiagnosticLog *log, const Source *source)
         const Diagnostic *d = log->waiting.items[i];
         for (int k = 0; k < d->remarks.count; k++) {
             const Remark *remark = &d->remarks.items[k];
-            if (strcmp(applicability(d, remark), "machine-applicable") == 0 &&
-                remark->edits.items[0].at.source == source)
+            if (strcmp(applicability(d, remark), "machine-applicable") == 0
+                && remark->edits.items[0].at.source == source)
                 add_edits(&remark->edits, &edits);
         }
     }
@@ -77,11 +77,12 @@ void fix_file(const char *path)
     text = original;
     bool changed = true;
     DiagnosticLog *log = check_round(path, &text, &mended, &changed);
-    for (int round = 0; changed && round < MOST_ROUNDS; round++) {
+    for (int round = 0; changed && round < MAX_ROUNDS; round++) {
         text = mended;
         log = check_round(path, &text, &mended, &changed);
     }
-    bool same = text.length == original.length && memcmp(text_chars(&text), text_chars(&original), text.length) == 0;
+    bool same = text.length == original.length
+                && memcmp(text_chars(&text), text_chars(&original), text.length) == 0;
     if (!same && !write_whole_file(path, NET_ANY_FILE, text_chars(&text), text.length))
         return;
     diag_take(log);

@@ -52,7 +52,8 @@ static void propose_flatten(const Diagnostic *fault, const Site *site, Candidate
     if (!fault->sized || fault->wanted.rank != 1 || fault->actual.rank != 3 || site->distance > 0)
         return;
     Span at = span_start(place_of_flatten(site)->span);
-    const char *indent = indentation(at), *text = indent ? format("flatten\n%s", indent) : "flatten; ";
+    const char *indent = indentation(at),
+               *text = indent ? format("flatten\n%s", indent) : "flatten; ";
     long long values = shape_elements(fault->actual);
     const Expr *stale = site->op ? stale_assertion(site, values) : NULL;
     const char *also = stale ? format(", and in_features=%lld says so", values) : "";
@@ -67,7 +68,8 @@ static void propose_flatten(const Diagnostic *fault, const Site *site, Candidate
 void propose_logits(const Program *program, const Diagnostic *fault, CandidateList *candidates)
 {
     const Body *body = program->network ? program->network->body : NULL;
-    bool of_loss = program->train && compare_spans(fault->marks.items[0].at, program->train->span) > 0;
+    bool of_loss =
+        program->train && compare_spans(fault->marks.items[0].at, program->train->span) > 0;
     if (!body || !body->stmts.count || !of_loss || !fault->sized)
         return;
     if (fault->wanted.rank != 1 || fault->actual.rank != 3)
@@ -79,7 +81,8 @@ void propose_logits(const Program *program, const Diagnostic *fault, CandidateLi
     const char *text = indent ? format("\n%sflatten", indent) : "; flatten";
     const char *means = format("`flatten` after line %d makes [%lld]", last->span.end_line,
                                shape_elements(fault->actual));
-    add_candidate(candidates, SIZE_NUMBER, 0, insertion_after(last->span), text, means)->plain = true;
+    add_candidate(candidates, SIZE_NUMBER, 0, insertion_after(last->span), text, means)->plain =
+        true;
 }
 
 /* The output size of a 1x1 convolution of this stride. */
@@ -146,7 +149,8 @@ static void propose_other_side(const Site *site, const Body *shortcut, Candidate
                   format(" %s", side), format("`%s` in the shortcut makes the shapes fit", side));
 }
 
-static void add_shortcut(const Diagnostic *fault, const Site *site, const char *convolution, CandidateList *candidates)
+static void add_shortcut(const Diagnostic *fault, const Site *site, const char *convolution,
+                         CandidateList *candidates)
 {
     const char *shortcut = format("shortcut { %s }", convolution);
     add_candidate(candidates, SIZE_NUMBER, site->distance, insertion_after(site->stmt->body->close),
@@ -160,8 +164,8 @@ static void propose_shortcut(const Diagnostic *fault, const Site *site, Candidat
 {
     const Stmt *stmt = site->stmt;
     Shape body = fault->actual, x = fault->wanted;
-    if (!fault->sized || stmt->kind != STMT_SKIP || site->distance > 0 || x.rank != 3 ||
-        body.rank != 3)
+    if (!fault->sized || stmt->kind != STMT_SKIP || site->distance > 0 || x.rank != 3
+        || body.rank != 3)
         return;
     if (stmt->other) {
         propose_other_side(site, stmt->other, candidates);
@@ -207,15 +211,18 @@ static Span removed_span(const Stmt *stmt)
 static bool only_shapes(const Operator *op)
 {
     bool learns = operator_arg(op, "out_channels") >= 0 || operator_arg(op, "out_features") >= 0;
-    return !learns && ((op->traits & OP_VIEW) || operator_arg(op, "kernel_size") >= 0 || operator_arg(op, "output_size") >= 0 ||
-                       operator_arg(op, "scale_factor") >= 0 || operator_arg(op, "padding") >= 0);
+    return !learns
+           && ((op->traits & OP_VIEW) || operator_arg(op, "kernel_size") >= 0
+               || operator_arg(op, "output_size") >= 0 || operator_arg(op, "scale_factor") >= 0
+               || operator_arg(op, "padding") >= 0);
 }
 
 /* Not one that has a name or asserts its shape: it is meant. */
 static void propose_removal(const Site *site, CandidateList *candidates)
 {
     const Stmt *stmt = site->stmt;
-    if (!site->op || !only_shapes(site->op) || stmt->body || stmt->as || stmt->shape || stmt->span.end_line != stmt->span.line)
+    if (!site->op || !only_shapes(site->op) || stmt->body || stmt->as || stmt->shape
+        || stmt->span.end_line != stmt->span.line)
         return;
     Span call = stmt->call->span;
     add_candidate(candidates, SIZE_STRUCTURE, site->distance, removed_span(stmt), "",
@@ -225,10 +232,12 @@ static void propose_removal(const Site *site, CandidateList *candidates)
 static void propose_assertion(const Diagnostic *fault, const Site *site, CandidateList *candidates)
 {
     const ShapeExpr *shape = site->stmt->shape;
-    if (!fault->sized || !shape || site->stmt->kind == STMT_INPUT || compare_spans(shape->span, fault->marks.items[0].at) != 0)
+    if (!fault->sized || !shape || site->stmt->kind == STMT_INPUT
+        || compare_spans(shape->span, fault->marks.items[0].at) != 0)
         return;
     const char *real = shape_text(fault->actual);
-    add_candidate(candidates, SIZE_STRUCTURE, site->distance, shape->span, real, format("-> %s is its shape", real));
+    add_candidate(candidates, SIZE_STRUCTURE, site->distance, shape->span, real,
+                  format("-> %s is its shape", real));
 }
 
 void propose_layers(const Diagnostic *fault, const Site *site, CandidateList *candidates)
@@ -323,7 +332,8 @@ void propose_signature(const Program *program, const Diagnostic *fault, Candidat
             const Expr *dim = out->dims.items[axis];
             const char *real = format("%lld", fault->actual.dim[axis]);
             if (dim->kind == EXPR_INT && compare_spans(dim->span, at) == 0)
-                add_candidate(candidates, SIZE_STRUCTURE, 0, dim->span, real, format("%s in the signature is what the block gives", real));
+                add_candidate(candidates, SIZE_STRUCTURE, 0, dim->span, real,
+                              format("%s in the signature is what the block gives", real));
         }
     }
 }

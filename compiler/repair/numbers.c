@@ -6,16 +6,19 @@
 
 #include <string.h>
 
-enum { MOST_VALUES = 12 };
+enum { MAX_VALUES = 12 };
 
-typedef struct Values { Int items[MOST_VALUES]; int count; } Values;
+typedef struct Values {
+    Int items[MAX_VALUES];
+    int count;
+} Values;
 
 static void add_value(Values *values, Int value, Int current)
 {
     for (int i = 0; i < values->count; i++)
         if (values->items[i] == value)
             return;
-    if (value >= 0 && value <= INT32_MAX && value != current && values->count < MOST_VALUES)
+    if (value >= 0 && value <= INT32_MAX && value != current && values->count < MAX_VALUES)
         values->items[values->count++] = value;
 }
 
@@ -34,8 +37,8 @@ static Values solved(const Diagnostic *fault, Int current)
         Int actual = fault->actual.dim[axis], wanted = fault->wanted.dim[axis], scaled;
         if (wanted <= 0 || actual == wanted)
             continue;
-        if (fault->actual.rank == fault->wanted.rank && actual > 0 && !__builtin_mul_overflow(current, wanted, &scaled) &&
-            scaled % actual == 0)
+        if (fault->actual.rank == fault->wanted.rank && actual > 0
+            && !__builtin_mul_overflow(current, wanted, &scaled) && scaled % actual == 0)
             add_value(&values, scaled / actual, current);
         add_value(&values, wanted, current);
         if (current + (wanted - actual) > 0)
@@ -60,7 +63,8 @@ const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at)
     for (int i = 0; i < at; i++)
         positional += arguments->items[i].name == NULL;
     for (const ArgSpec *spec = op->args; spec && spec->name; spec++) {
-        if (arguments->items[at].name ? strcmp(spec->name, arguments->items[at].name) == 0 : spec->positional && positional-- == 0)
+        if (arguments->items[at].name ? strcmp(spec->name, arguments->items[at].name) == 0
+                                      : spec->positional && positional-- == 0)
             return spec;
     }
     return NULL;
@@ -75,7 +79,8 @@ static bool is_one_of(const char *name, const char *const *names)
 }
 
 static const char *const channel_names[] = {"out_channels", "out_features", NULL};
-static const char *const window_names[] = {"kernel_size", "stride", "dilation", "scale_factor", "output_size", "groups", NULL};
+static const char *const window_names[] = {"kernel_size", "stride", "dilation", "scale_factor",
+                                           "output_size", "groups", NULL};
 
 /* Whether only rows and columns are wrong, or only channels: then the numbers
  * that have nothing to do with those are left alone. */
@@ -94,7 +99,7 @@ static Values kernels_of(const Operator *op, Int current)
 {
     static const Int kernels[] = {3, 5, 7, 2, 4, 1};
     bool pool = operator_arg(op, "out_channels") < 0;
-    Values values = listed(kernels, pool ? 5 : 6, current);     /* no pool of 1 */
+    Values values = listed(kernels, pool ? 5 : 6, current); /* no pool of 1 */
     if (pool && current > 1)
         add_value(&values, 2 * current, current);
     if (pool && current > 3)
@@ -102,7 +107,8 @@ static Values kernels_of(const Operator *op, Int current)
     return values;
 }
 
-static Values window_values(const Diagnostic *fault, const Operator *op, const char *name, Int current)
+static Values window_values(const Diagnostic *fault, const Operator *op, const char *name,
+                            Int current)
 {
     static const Int steps[] = {1, 2, 3, 4}, divisors[] = {1, 2, 4, 8};
     Values values = {0};
@@ -132,34 +138,37 @@ const char *edited_call(const Expr *call, const EditList *edits)
     return text_chars(&text);
 }
 
-Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at, const char *replacement, const char *text)
+Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at,
+                         const char *replacement, const char *text)
 {
     for (int i = 0; i < candidates->count; i++) {
         const EditList *edits = &candidates->items[i].edits;
-        if (edits->count == 1 && compare_spans(edits->items[0].at, at) == 0 &&
-            strcmp(edits->items[0].text, replacement) == 0)
+        if (edits->count == 1 && compare_spans(edits->items[0].at, at) == 0
+            && strcmp(edits->items[0].text, replacement) == 0)
             return &candidates->items[i];
     }
-    Candidate candidate = { .size = size, .distance = distance, .text = text };
+    Candidate candidate = {.size = size, .distance = distance, .text = text};
     push(&candidate.edits, ((Edit){at, replacement}));
     push(candidates, candidate);
     return &candidates->items[candidates->count - 1];
 }
 
 /* "conv2d(32, 5) on line 8 gives 512" */
-static void propose(const Diagnostic *fault, const Site *site, Size size, Span at, const char *replacement,
-                    CandidateList *candidates)
+static void propose(const Diagnostic *fault, const Site *site, Size size, Span at,
+                    const char *replacement, CandidateList *candidates)
 {
     EditList edits = {0};
     push(&edits, ((Edit){at, replacement}));
     const char *means = size == SIZE_ASSERTED_INPUT ? "says what arrives" : outcome(fault);
     const char *call = edited_call(site->stmt->call, &edits);
     if (call)
-        add_candidate(candidates, size, site->distance, at, replacement, format("%s %s", call, means))->call = site->stmt->call;
+        add_candidate(candidates, size, site->distance, at, replacement,
+                      format("%s %s", call, means))
+            ->call = site->stmt->call;
 }
 
-static void propose_values(const Diagnostic *fault, const Site *site, Size size, Span at, const Values *values,
-                           CandidateList *candidates)
+static void propose_values(const Diagnostic *fault, const Site *site, Size size, Span at,
+                           const Values *values, CandidateList *candidates)
 {
     for (int i = 0; i < values->count; i++)
         propose(fault, site, size, at, format("%lld", values->items[i]), candidates);
@@ -243,11 +252,12 @@ Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size
 
 /* An argument that is not given goes before the closing parenthesis; in a block
  * with a parameter of its name, that is what it was perhaps meant to be. */
-static void propose_absent(const Diagnostic *fault, const Site *site, Size size, const char *name, const Values *values,
-                           CandidateList *candidates)
+static void propose_absent(const Diagnostic *fault, const Site *site, Size size, const char *name,
+                           const Values *values, CandidateList *candidates)
 {
     const Expr *call = site->stmt->call;
-    if (!call->parenthesised || operator_arg(site->op, name) < 0 || !concerns(fault, false) || is_given(site, name))
+    if (!call->parenthesised || operator_arg(site->op, name) < 0 || !concerns(fault, false)
+        || is_given(site, name))
         return;
     Span at = end_of_arguments(call);
     for (int i = 0; site->def && i < site->def->params.count; i++)
@@ -260,7 +270,8 @@ static void propose_absent(const Diagnostic *fault, const Site *site, Size size,
 }
 
 /* A convolution's stride is 1 unless given, a pool's its window. */
-static void propose_absent_arguments(const Diagnostic *fault, const Site *site, CandidateList *candidates)
+static void propose_absent_arguments(const Diagnostic *fault, const Site *site,
+                                     CandidateList *candidates)
 {
     static const Int strides[] = {2, 3, 4};
     Values padding = paddings(site, 0), stride = listed(strides, 3, 1);
@@ -277,12 +288,13 @@ static void propose_absent_arguments(const Diagnostic *fault, const Site *site, 
 /* ----------------------------------------------------- written arguments */
 
 /* What a written number could be instead; *size is how much that changes. */
-static Values alternatives(const Diagnostic *fault, const Site *site, const Arg *arg, const ArgSpec *spec, Size *size)
+static Values alternatives(const Diagnostic *fault, const Site *site, const Arg *arg,
+                           const ArgSpec *spec, Size *size)
 {
     Int current = arg->value->kind == EXPR_INT ? arg->value->integer : -1;
     bool faulty = compare_spans(fault->marks.items[0].at, arg->value->span) == 0;
     *size = SIZE_NUMBER;
-    if (!site->op && arg->name && current <= 4) {       /* what a block calls stride, kernel or padding */
+    if (!site->op && arg->name && current <= 4) { /* what a block calls stride, kernel or padding */
         static const Int small[] = {1, 2, 0, 3, 4};
         *size = SIZE_WINDOW;
         return listed(small, 5, current);
@@ -298,7 +310,8 @@ static Values alternatives(const Diagnostic *fault, const Site *site, const Arg 
     if (strcmp(spec->name, "padding") == 0)
         return concerns(fault, false) ? paddings(site, current) : (Values){0};
     *size = SIZE_WINDOW;
-    return is_one_of(spec->name, window_names) ? window_values(fault, site->op, spec->name, current) : (Values){0};
+    return is_one_of(spec->name, window_names) ? window_values(fault, site->op, spec->name, current)
+                                               : (Values){0};
 }
 
 /* 16*5*5: as good as the number it makes. */
@@ -319,8 +332,8 @@ static void propose_whole_windows(const Diagnostic *fault, const Site *site,
         Span at = span_between(arguments->items[i - 1].value->span, arg->value->span);
         at.line = arguments->items[i - 1].value->span.end_line;
         at.column = arguments->items[i - 1].value->span.end_column;
-        if (arg->name && strcmp(arg->name, "ceil_mode") == 0 && arg->value->kind == EXPR_BOOL &&
-            arg->value->integer)
+        if (arg->name && strcmp(arg->name, "ceil_mode") == 0 && arg->value->kind == EXPR_BOOL
+            && arg->value->integer)
             propose(fault, site, SIZE_KEEPING, at, "", candidates);
     }
 }

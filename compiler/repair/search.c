@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OFFERED = 3, MOST_FAULTS = 200 };
+enum { MAX_OFFERED = 3, MAX_FAULTS = 200 };
 
 static bool is_of_shapes(const Diagnostic *d)
 {
     static const char *const searched[] = {
-        "shape-assert", "shape-rank", "shape-mismatch", "concat-mismatch", "add-mismatch", "mul-mismatch",
-        "window-too-large", "classes-mismatch", "groups",
+        "shape-assert", "shape-rank",       "shape-mismatch",   "concat-mismatch", "add-mismatch",
+        "mul-mismatch", "window-too-large", "classes-mismatch", "groups",
     };
     for (size_t i = 0; i < sizeof searched / sizeof *searched; i++)
         if (strcmp(d->code, searched[i]) == 0)
@@ -26,7 +26,8 @@ static bool is_of_shapes(const Diagnostic *d)
 
 static bool affords(const Search *search)
 {
-    return search->left - (Int)search->program->source->length > search->kept && search->left_in_file > 0;
+    return search->left - (Int)search->program->source->length > search->kept
+           && search->left_in_file > 0;
 }
 
 /* ------------------------------------------------------------- singles */
@@ -45,7 +46,8 @@ static void sort_candidates(CandidateList *candidates)
     for (int i = 0; i < candidates->count; i++)
         candidates->items[i].distance = candidates->items[i].distance * 1000 + i;
     if (candidates->count)
-        qsort(candidates->items, (size_t)candidates->count, sizeof *candidates->items, compare_candidates);
+        qsort(candidates->items, (size_t)candidates->count, sizeof *candidates->items,
+              compare_candidates);
 }
 
 static bool fits(Search *search, const Diagnostic *fault, Candidate *candidate)
@@ -61,9 +63,10 @@ static bool fits(Search *search, const Diagnostic *fault, Candidate *candidate)
     return result == TRIAL_MENDS;
 }
 
-static void try_size(Search *search, const Diagnostic *fault, const CandidateList *candidates, Size size, CandidateList *fit)
+static void try_size(Search *search, const Diagnostic *fault, const CandidateList *candidates,
+                     Size size, CandidateList *fit)
 {
-    for (int i = 0; i < candidates->count && affords(search) && fit->count < MOST_OFFERED; i++)
+    for (int i = 0; i < candidates->count && affords(search) && fit->count < MAX_OFFERED; i++)
         if (candidates->items[i].size == size && fits(search, fault, &candidates->items[i]))
             push(fit, candidates->items[i]);
 }
@@ -71,17 +74,20 @@ static void try_size(Search *search, const Diagnostic *fault, const CandidateLis
 /* --------------------------------------------------------------- pairs */
 
 /* Both of one call, or one after the other. */
-static const char *pair_text(const Diagnostic *fault, const Candidate *a, const Candidate *b, const EditList *edits)
+static const char *pair_text(const Diagnostic *fault, const Candidate *a, const Candidate *b,
+                             const EditList *edits)
 {
     if (a->call == b->call)
         return format("%s %s", edited_call(a->call, edits), outcome(fault));
-    return format("%s and %s together: %s", edited_call(a->call, &a->edits), edited_call(b->call, &b->edits), outcome(fault));
+    return format("%s and %s together: %s", edited_call(a->call, &a->edits),
+                  edited_call(b->call, &b->edits), outcome(fault));
 }
 
 /* False when the two are at one place. */
-static bool make_pair(const Diagnostic *fault, const Candidate *a, const Candidate *b, Candidate *pair)
+static bool make_pair(const Diagnostic *fault, const Candidate *a, const Candidate *b,
+                      Candidate *pair)
 {
-    *pair = (Candidate){ .size = SIZE_STRUCTURE };
+    *pair = (Candidate){.size = SIZE_STRUCTURE};
     push(&pair->edits, a->edits.items[0]);
     push(&pair->edits, b->edits.items[0]);
     if (!sort_edits(&pair->edits))
@@ -91,7 +97,8 @@ static bool make_pair(const Diagnostic *fault, const Candidate *a, const Candida
 }
 
 /* Of the nearest numbers, nearest pairs first. */
-static void try_pairs(Search *search, const Diagnostic *fault, const CandidateList *candidates, CandidateList *fit)
+static void try_pairs(Search *search, const Diagnostic *fault, const CandidateList *candidates,
+                      CandidateList *fit)
 {
     CandidateList numbers = {0};
     for (int i = 0; i < candidates->count; i++)
@@ -100,8 +107,9 @@ static void try_pairs(Search *search, const Diagnostic *fault, const CandidateLi
     for (int sum = 1; sum < 2 * numbers.count && !fit->count; sum++)
         for (int i = 0; 2 * i < sum && affords(search); i++) {
             Candidate pair;
-            if (sum - i < numbers.count && make_pair(fault, &numbers.items[i], &numbers.items[sum - i], &pair) &&
-                fits(search, fault, &pair))
+            if (sum - i < numbers.count
+                && make_pair(fault, &numbers.items[i], &numbers.items[sum - i], &pair)
+                && fits(search, fault, &pair))
                 push(fit, pair);
         }
 }
@@ -128,8 +136,8 @@ static bool is_certain(Search *search, const Diagnostic *fault, const CandidateL
         return false;
     for (int i = 0; i < candidates->count && affords(search); i++) {
         Candidate other = candidates->items[i];
-        bool same = only->among.source && other.call &&
-                    starts_within(other.call->span, only->among);
+        bool same =
+            only->among.source && other.call && starts_within(other.call->span, only->among);
         if (other.size > only->size && !same && fits(search, fault, &other))
             return false;
     }
@@ -158,7 +166,7 @@ static void search_edits(Search *search, Diagnostic *fault)
         search->layers = count_layers(search);
     SiteList sites = {0};
     CandidateList candidates = {0}, fit = {0};
-    int asserted = 0;           /* what only says what arrives is not all that is offered */
+    int asserted = 0; /* what only says what arrives is not all that is offered */
     find_sites(search->program, fault, &sites);
     for (int i = 0; i < sites.count; i++) {
         propose_alike(search->program, fault, &sites.items[i], &candidates);
@@ -169,7 +177,8 @@ static void search_edits(Search *search, Diagnostic *fault)
     propose_signature(search->program, fault, &candidates);
     propose_logits(search->program, fault, &candidates);
     sort_candidates(&candidates);
-    for (Size size = 0; fit.count == asserted && size < (asserted ? SIZE_STRUCTURE : SIZES); size++) {
+    for (Size size = 0; fit.count == asserted && size < (asserted ? SIZE_STRUCTURE : SIZES);
+         size++) {
         search->kept = size < SIZE_STRUCTURE ? LAST_BYTES : 0;
         try_size(search, fault, &candidates, size, &fit);
         asserted = size == SIZE_ASSERTED_INPUT ? fit.count : asserted;
@@ -196,10 +205,10 @@ static void try_its_own(Search *search, Diagnostic *fault)
 
 void offer_help(const Program *program)
 {
-    Search search = { .program = program, .left_in_file = FILE_BYTES, .layers = -1 };
+    Search search = {.program = program, .left_in_file = FILE_BYTES, .layers = -1};
     search.faults = errors_in_use();
     vet_help(program);
-    if (search.faults.count > MOST_FAULTS)
+    if (search.faults.count > MAX_FAULTS)
         return;
     for (int i = 0; i < search.faults.count; i++) {
         Diagnostic *fault = search.faults.items[i];

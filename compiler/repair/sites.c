@@ -5,9 +5,10 @@
 
 #include <stdlib.h>
 
-enum { NEIGHBOURS = 40, INSIDE = 50, UNMARKED = 100, MOST_SITES = 48 };
+enum { NEIGHBOURS = 40, INSIDE = 50, UNMARKED = 100, MAX_SITES = 48 };
 
-typedef struct Gathering {      /* every statement of the file, in order */
+/* every statement of the file, in order */
+typedef struct Gathering {
     const Source *source;
     LIST(Site) sites;
 } Gathering;
@@ -17,7 +18,7 @@ static void gather(Gathering *all, const Body *body, const BlockDef *def)
     for (int i = 0; body && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
         const Operator *op = stmt->kind == STMT_CALL ? find_operator(stmt->call->word) : NULL;
-        push(&all->sites, ((Site){ .stmt = stmt, .op = op, .body = body, .at = i, .def = def }));
+        push(&all->sites, ((Site){.stmt = stmt, .op = op, .body = body, .at = i, .def = def}));
         gather(all, stmt->body, def);
         gather(all, stmt->other, def);
     }
@@ -27,8 +28,8 @@ bool starts_within(Span at, Span outer)
 {
     if (at.source != outer.source || at.line < outer.line || at.line > outer.end_line)
         return false;
-    return (at.line > outer.line || at.column >= outer.column) &&
-           (at.line < outer.end_line || at.column < outer.end_column);
+    return (at.line > outer.line || at.column >= outer.column)
+           && (at.line < outer.end_line || at.column < outer.end_column);
 }
 
 /* How far along the fault's marks, then its notes, one lies in the statement. */
@@ -48,7 +49,8 @@ static int unmarked_distance(const Diagnostic *fault, const Gathering *all, int 
 {
     Span primary = fault->marks.items[0].at;
     int steps = 0;
-    for (int i = at; i < all->sites.count && compare_spans(all->sites.items[i].stmt->span, primary) < 0; i++)
+    for (int i = at;
+         i < all->sites.count && compare_spans(all->sites.items[i].stmt->span, primary) < 0; i++)
         steps++;
     return steps > 0 && steps <= NEIGHBOURS ? UNMARKED + steps : -1;
 }
@@ -76,7 +78,7 @@ static int compare_sites(const void *left, const void *right)
 
 void find_sites(const Program *program, const Diagnostic *fault, SiteList *sites)
 {
-    Gathering all = { .source = program->source };
+    Gathering all = {.source = program->source};
     for (int i = 0; i < program->blocks.count; i++)
         if (!program->blocks.items[i]->library)
             gather(&all, program->blocks.items[i]->body, program->blocks.items[i]);
@@ -92,5 +94,5 @@ void find_sites(const Program *program, const Diagnostic *fault, SiteList *sites
     }
     if (sites->count)
         qsort(sites->items, (size_t)sites->count, sizeof *sites->items, compare_sites);
-    sites->count = sites->count < MOST_SITES ? sites->count : MOST_SITES;
+    sites->count = sites->count < MAX_SITES ? sites->count : MAX_SITES;
 }

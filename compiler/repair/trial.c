@@ -37,7 +37,7 @@ typedef struct Trial {
 
 static void open_trial(Trial *trial, const Program *program)
 {
-    *trial = (Trial){ .made = new_arena() };
+    *trial = (Trial){.made = new_arena()};
     trial->arena = use_arena(trial->made);
     trial->log = new_diagnostic_log();
     trial->before = diag_to(trial->log);
@@ -70,7 +70,8 @@ static bool run_trial(Trial *trial, Search *search, const Text *text)
     trial->program = parse_text(source->path, text_chars(text), text->length);
     if (trial->program && !diag_surprised())
         check_parsed(trial->program, &trial->trace);
-    Int cost = (Int)text->length + LAYER_BYTES * (trial->trace.graph ? trial->trace.graph->nodes.count : 0);
+    Int cost = (Int)text->length
+               + LAYER_BYTES * (trial->trace.graph ? trial->trace.graph->nodes.count : 0);
     search->left -= cost;
     search->left_in_file -= cost;
     return trial->program != NULL;
@@ -93,7 +94,8 @@ static bool touches_message(const Trial *trial, const EditList *edits)
 }
 
 /* Which of the expected faults the trial did not find. */
-static void note_gone(const Trial *trial, const FaultList *expected, const Search *search, const Diagnostic *fault, bool *gone)
+static void note_gone(const Trial *trial, const FaultList *expected, const Search *search,
+                      const Diagnostic *fault, bool *gone)
 {
     for (int i = 0, at = 0; i < search->faults.count; i++) {
         if (search->faults.items[i] == fault)
@@ -168,8 +170,8 @@ static bool is_within_message(const Trial *trial, const Edit *edit)
     int length = (int)strlen(edit->text);
     for (int i = 0; i < trial->log->waiting.count; i++) {
         Span at = trial->log->waiting.items[i]->marks.items[0].at;
-        if (at.source == trial->program->source && at.line == edit->at.line && at.column >= edit->at.column &&
-            at.column < edit->at.column + length)
+        if (at.source == trial->program->source && at.line == edit->at.line
+            && at.column >= edit->at.column && at.column < edit->at.column + length)
             return true;
     }
     return false;
@@ -181,8 +183,8 @@ static bool leaves_syntax_error(const Trial *trial, const EditList *edits)
     for (int i = 0; i < trial->log->waiting.count; i++) {
         const Diagnostic *d = trial->log->waiting.items[i];
         for (int k = 0; k < edits->count; k++)
-            if (strcmp(d->code, "syntax") == 0 &&
-                d->marks.items[0].at.line == edits->items[k].at.line)
+            if (strcmp(d->code, "syntax") == 0
+                && d->marks.items[0].at.line == edits->items[k].at.line)
                 return true;
     }
     return false;
@@ -192,7 +194,8 @@ bool trial_clears(Search *search, const Diagnostic *fault, const EditList *edits
 {
     Trial trial;
     const Edit *edit = &edits->items[0];
-    bool word = edits->count == 1 && edit->at.end_column > edit->at.column && *edit->text && !strchr(edit->text, '\n');
+    bool word = edits->count == 1 && edit->at.end_column > edit->at.column && *edit->text
+                && !strchr(edit->text, '\n');
     open_trial(&trial, search->program);
     Text text = edited_text(search->program->source, edits);
     bool clear = run_trial(&trial, search, &text);

@@ -42,7 +42,8 @@ static SpanList statement_spans(const Program *program)
 
 static const char *place(Span at, bool end)
 {
-    return at.source->chars + span_offset(at.source, end ? at.end_line : at.line, end ? at.end_column : at.column);
+    return at.source->chars
+           + span_offset(at.source, end ? at.end_line : at.line, end ? at.end_column : at.column);
 }
 
 static bool is_blank(const char *from, const char *to)
@@ -64,9 +65,9 @@ static bool is_of_statement(Span edit, Span statement)
 
 static bool meets(Span edit, Span statement)
 {
-    return edit.source == statement.source && is_well_formed(statement) &&
-           place(edit, false) < place(statement, true) &&
-           place(edit, true) > place(statement, false);
+    return edit.source == statement.source && is_well_formed(statement)
+           && place(edit, false) < place(statement, true)
+           && place(edit, true) > place(statement, false);
 }
 
 /* What is in no statement, as a brace too many, is no more than a line. */
@@ -88,8 +89,9 @@ static bool lies_in_statement(Span edit, const SpanList *statements)
 static bool are_placed(const EditList *edits, const SpanList *statements)
 {
     for (int i = 0; i < edits->count; i++)
-        if (!is_well_formed(edits->items[i].at) || edits->items[i].at.source != edits->items[0].at.source ||
-            !lies_in_statement(edits->items[i].at, statements))
+        if (!is_well_formed(edits->items[i].at)
+            || edits->items[i].at.source != edits->items[0].at.source
+            || !lies_in_statement(edits->items[i].at, statements))
             return false;
     return true;
 }
@@ -109,7 +111,7 @@ enum { VETTED_BYTES = 16 << 20 };
 typedef struct Vetting {
     const Program *program;
     SpanList statements;
-    const Source *source;       /* which has `errors` as it is; NULL: none was read */
+    const Source *source; /* which has `errors` as it is; NULL: none was read */
     int errors;
     Int left;
 } Vetting;
@@ -131,14 +133,16 @@ static void vet(Vetting *vetting, Diagnostic *d)
 {
     for (int i = 0; i < d->remarks.count; i++) {
         EditList *edits = &d->remarks.items[i].edits;
-        if (edits->count && !(are_placed(edits, &vetting->statements) && keeps_syntax(vetting, edits)))
+        if (edits->count
+            && !(are_placed(edits, &vetting->statements) && keeps_syntax(vetting, edits)))
             *edits = (EditList){0};
     }
 }
 
 void vet_help(const Program *program)
 {
-    Vetting vetting = { .program = program, .statements = statement_spans(program), .left = VETTED_BYTES };
+    Vetting vetting = {
+        .program = program, .statements = statement_spans(program), .left = VETTED_BYTES};
     DiagnosticList all = all_in_use();
     for (int i = 0; i < all.count; i++)
         vet(&vetting, all.items[i]);

@@ -12,15 +12,16 @@
 #include <string.h>
 
 typedef struct Context {
-    const Token *word;          /* the one being typed; NULL: none yet */
-    const Token *before;        /* the last one before it; NULL: none */
-    const Token *section;       /* that the braces belong to: `train`, `block`, `network`; NULL: outside all */
-    const Token *callee;        /* whose brackets are open; NULL: none */
-    const Token *setting;       /* in a train section: the line's first word; NULL: it is yet to come */
-    const Token *named;         /* NAME of the `NAME =` just before; NULL: none */
-    LIST(const char *) given;   /* arguments that have been named in these brackets */
-    int commas;                 /* in these brackets */
-    bool begins;                /* a statement begins here */
+    const Token *word;   /* the one being typed; NULL: none yet */
+    const Token *before; /* the last one before it; NULL: none */
+    /* that the braces belong to: `train`, `block`, `network`; NULL: outside all */
+    const Token *section;
+    const Token *callee;  /* whose brackets are open; NULL: none */
+    const Token *setting; /* in a train section: the line's first word; NULL: it is yet to come */
+    const Token *named;   /* NAME of the `NAME =` just before; NULL: none */
+    LIST(const char *) given; /* arguments that have been named in these brackets */
+    int commas;               /* in these brackets */
+    bool begins;              /* a statement begins here */
 } Context;
 
 /* ---- where the cursor is */
@@ -32,11 +33,18 @@ static bool is_name(const Token *token)
 
 static bool goes_on(int kind)
 {
-    return kind == COMMA || kind == ASSIGN || kind == ARROW || (kind >= EQUAL && kind <= MODULO) || kind == AND || kind == OR
-        || kind == NOT || kind == AS || kind == FROM || kind == LPAREN || kind == LBRACKET;
+    return kind == COMMA || kind == ASSIGN || kind == ARROW || (kind >= EQUAL && kind <= MODULO)
+           || kind == AND || kind == OR || kind == NOT || kind == AS || kind == FROM
+           || kind == LPAREN || kind == LBRACKET;
 }
 
-typedef struct Bracket { const Token *callee; int commas; bool brace; const Token *section; int given; } Bracket;
+typedef struct Bracket {
+    const Token *callee;
+    int commas;
+    bool brace;
+    const Token *section;
+    int given;
+} Bracket;
 typedef LIST(Bracket) Brackets;
 
 static const Token *innermost_section(const Brackets *open)
@@ -47,7 +55,8 @@ static const Token *innermost_section(const Brackets *open)
     return NULL;
 }
 
-static void open_bracket(Context *c, Brackets *open, const Token *token, const Token *before, const Token *heading)
+static void open_bracket(Context *c, Brackets *open, const Token *token, const Token *before,
+                         const Token *heading)
 {
     Bracket bracket = {.brace = token->kind == LBRACE, .given = c->given.count};
     if (token->kind == LPAREN && before && is_name(before))
@@ -70,12 +79,14 @@ static void begin_line(Context *c, Brackets *open)
         close_bracket(c, open);
 }
 
-static bool begins_statement(const Token *token, const Token *before, const Brackets *open, int line)
+static bool begins_statement(const Token *token, const Token *before, const Brackets *open,
+                             int line)
 {
     bool in_brackets = open->count && !open->items[open->count - 1].brace;
     if (!before || before->kind == LBRACE || before->kind == RBRACE || before->kind == SEMICOLON)
         return true;
-    return (token ? token->first_on_line : before->span.line < line) && !goes_on(before->kind) && !in_brackets;
+    return (token ? token->first_on_line : before->span.line < line) && !goes_on(before->kind)
+           && !in_brackets;
 }
 
 static void follow(Context *c, Brackets *open, const Token *token, const Token **heading)
@@ -99,7 +110,8 @@ static void follow(Context *c, Brackets *open, const Token *token, const Token *
 
 static bool ends_before(const Token *token, Place place)
 {
-    return token->span.line < place.line || (token->span.line == place.line && token->span.end_column <= place.column);
+    return token->span.line < place.line
+           || (token->span.line == place.line && token->span.end_column <= place.column);
 }
 
 static Context context_at(const Source *source, Place place)
@@ -111,7 +123,9 @@ static Context context_at(const Source *source, Place place)
     DiagnosticLog *log = diag_to(new_diagnostic_log());
     bool text = scan_source(source, &tokens, NULL);
     diag_to(log);
-    for (int i = 0; text && i < tokens.count && tokens.items[i].kind != END && ends_before(&tokens.items[i], place); i++) {
+    for (int i = 0; text && i < tokens.count && tokens.items[i].kind != END
+                    && ends_before(&tokens.items[i], place);
+         i++) {
         const Token *token = &tokens.items[i];
         bool touches = token->span.line == place.line && token->span.end_column == place.column;
         if (is_name(token) && touches) {
@@ -135,7 +149,12 @@ static Context context_at(const Source *source, Place place)
 
 /* ---- what is called */
 
-typedef struct Callee { const Operator *op; const BlockDef *block; const ArgSpec *args; const char *doc; } Callee;
+typedef struct Callee {
+    const Operator *op;
+    const BlockDef *block;
+    const ArgSpec *args;
+    const char *doc;
+} Callee;
 
 static SettingInfo find_setting_info(const char *name)
 {
@@ -167,9 +186,18 @@ static Callee find_callee(const Analysis *a, const Context *c)
 
 /* ---- items */
 
-enum { ITEM_FUNCTION = 3, ITEM_FIELD = 5, ITEM_VARIABLE = 6, ITEM_CLASS = 7, ITEM_PROPERTY = 10, ITEM_KEYWORD = 14, ITEM_VALUE = 12 };
+enum {
+    ITEM_FUNCTION = 3,
+    ITEM_FIELD = 5,
+    ITEM_VARIABLE = 6,
+    ITEM_CLASS = 7,
+    ITEM_PROPERTY = 10,
+    ITEM_KEYWORD = 14,
+    ITEM_VALUE = 12
+};
 
-static cJSON *add_item(cJSON *items, const char *label, int kind, const char *detail, const char *page)
+static cJSON *add_item(cJSON *items, const char *label, int kind, const char *detail,
+                       const char *page)
 {
     cJSON *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "label", label);
@@ -195,21 +223,25 @@ static void add_operators(cJSON *items, unsigned without)
 {
     for (int i = 0; operators[i]; i++)
         if (!(operators[i]->traits & without))
-            add_item(items, operators[i]->name, ITEM_FUNCTION, operators[i]->summary, operator_page(operators[i]));
+            add_item(items, operators[i]->name, ITEM_FUNCTION, operators[i]->summary,
+                     operator_page(operators[i]));
 }
 
 static void add_blocks(const Analysis *a, cJSON *items)
 {
     for (int i = 0; i < a->program->blocks.count; i++)
-        add_item(items, a->program->blocks.items[i]->name, ITEM_CLASS, block_head(a->program->blocks.items[i]), NULL);
+        add_item(items, a->program->blocks.items[i]->name, ITEM_CLASS,
+                 block_head(a->program->blocks.items[i]), NULL);
 }
 
-static const Body *body_at(const Program *program, const Source *source, Place place, const BlockDef **block)
+static const Body *body_at(const Program *program, const Source *source, Place place,
+                           const BlockDef **block)
 {
     *block = NULL;
     for (int i = 0; i < program->blocks.count; i++) {
         const BlockDef *def = program->blocks.items[i];
-        if (def->span.source == source && is_within(span_between(def->span, def->body->close), place)) {
+        if (def->span.source == source
+            && is_within(span_between(def->span, def->body->close), place)) {
             *block = def;
             return def->body;
         }
@@ -226,7 +258,8 @@ static void add_names(Analysis *a, Place place, bool tensors, cJSON *items)
         return;
     for (int i = 0; i < names->definitions.count; i++) {
         const Definition *d = names->definitions.items[i];
-        bool value = d->kind == NAME_PARAMETER || d->kind == NAME_DIMENSION || d->kind == NAME_LET || d->kind == NAME_LOOP;
+        bool value = d->kind == NAME_PARAMETER || d->kind == NAME_DIMENSION || d->kind == NAME_LET
+                     || d->kind == NAME_LOOP;
         bool earlier = d->span.source == a->source && compare_to_place(d->span, place) < 0;
         if (d->block == block && earlier && (tensors ? d->kind == NAME_TENSOR : value))
             add_item(items, d->name, ITEM_VARIABLE, tensors ? "a tensor" : NULL, NULL);
@@ -251,14 +284,16 @@ static void add_arguments(const Context *c, const ArgSpec *args, cJSON *items)
 {
     for (; args && args->name; args++)
         if (!is_given(c, args->name))
-            add_argument(items, args->name, args->otherwise ? NULL : "required", argument_page(args));
+            add_argument(items, args->name, args->otherwise ? NULL : "required",
+                         argument_page(args));
 }
 
 static void add_parameters(const Context *c, const BlockDef *block, cJSON *items)
 {
     for (int i = 0; block && i < block->params.count; i++)
         if (!is_given(c, block->params.items[i].name))
-            add_argument(items, block->params.items[i].name, block->params.items[i].value ? NULL : "required", NULL);
+            add_argument(items, block->params.items[i].name,
+                         block->params.items[i].value ? NULL : "required", NULL);
 }
 
 static const ArgSpec *spec_named(const ArgSpec *args, const char *name)
@@ -301,7 +336,8 @@ static void complete_setting(const Context *c, cJSON *items)
 {
     if (c->begins)
         for (int i = 0; setting_info(i).name; i++)
-            add_item(items, setting_info(i).name, ITEM_PROPERTY, setting_info(i).required ? "required" : NULL, setting_info(i).doc);
+            add_item(items, setting_info(i).name, ITEM_PROPERTY,
+                     setting_info(i).required ? "required" : NULL, setting_info(i).doc);
     if (c->begins || !c->setting || !c->setting->word)
         return;
     SettingInfo info = find_setting_info(c->setting->word);
@@ -317,9 +353,8 @@ static void complete_setting(const Context *c, cJSON *items)
 
 static void complete_statement(Analysis *a, Place place, cJSON *items)
 {
-    static const char *const keywords[] = {
-        "branch", "dense", "else", "from", "if", "input", "let", "repeat", "shortcut", "skip", NULL
-    };
+    static const char *const keywords[] = {"branch", "dense",  "else",     "from", "if", "input",
+                                           "let",    "repeat", "shortcut", "skip", NULL};
     add_operators(items, OP_LOSS);
     add_blocks(a, items);
     add_words(items, keywords, ITEM_KEYWORD);
@@ -328,7 +363,8 @@ static void complete_statement(Analysis *a, Place place, cJSON *items)
 
 cJSON *answer_completion(Request *request)
 {
-    static const char *const sections[] = {"block", "network", "train", "use", NULL}, *const after[] = {"as", NULL};
+    static const char *const sections[] = {"block", "network", "train", "use", NULL},
+                             *const after[] = {"as", NULL};
     Analysis *a = request->analysis;
     Context c = context_at(a->source, request->place);
     cJSON *items = cJSON_CreateArray();
@@ -360,9 +396,14 @@ static const char *argument_label(const ArgSpec *arg)
     return format("%s=%s", arg->name, arg->otherwise + (arg->otherwise[0] == '='));
 }
 
-typedef struct Signature { Text label; cJSON *parameters; int active, count; } Signature;
+typedef struct Signature {
+    Text label;
+    cJSON *parameters;
+    int active, count;
+} Signature;
 
-static void add_parameter(Signature *s, const Context *c, const char *name, const char *label, const char *page, bool positional)
+static void add_parameter(Signature *s, const Context *c, const char *name, const char *label,
+                          const char *page, bool positional)
 {
     cJSON *parameter = cJSON_CreateObject();
     text_add(&s->label, "%s%s", s->count ? ", " : "", label);
@@ -373,7 +414,8 @@ static void add_parameter(Signature *s, const Context *c, const char *name, cons
         cJSON_AddStringToObject(documentation, "value", page);
     }
     cJSON_AddItemToArray(s->parameters, parameter);
-    if (c->named ? c->named->word && !strcmp(c->named->word, name) : positional && s->count == c->commas)
+    if (c->named ? c->named->word && !strcmp(c->named->word, name)
+                 : positional && s->count == c->commas)
         s->active = s->count;
     s->count++;
 }
@@ -390,7 +432,9 @@ cJSON *answer_signature(Request *request)
         add_parameter(&s, &c, arg->name, argument_label(arg), argument_page(arg), arg->positional);
     for (int i = 0; callee.block && i < callee.block->params.count; i++) {
         const Param *param = &callee.block->params.items[i];
-        const char *label = param->value ? format("%s=%s", param->name, span_chars(param->value->span)) : param->name;
+        const char *label = param->value
+                                ? format("%s=%s", param->name, span_chars(param->value->span))
+                                : param->name;
         add_parameter(&s, &c, param->name, label, NULL, true);
     }
     text_add(&s.label, ")");

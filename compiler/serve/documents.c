@@ -20,7 +20,9 @@ static char *copied(const char *chars)
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'                 ? c - '0'
+           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                : -1;
 }
 
 /* "file:///a%20b" names a path; anything else (an unsaved buffer) is its own name. */
@@ -31,7 +33,8 @@ static char *path_of(const char *uri)
     const char *from = uri + 7 + strcspn(uri + 7, "/");
     char *path = copied(from), *to = path;
     for (; *from; from++) {
-        bool escaped = *from == '%' && hex(from[1]) >= 0 && hex(from[2]) >= 0 && (hex(from[1]) || hex(from[2]));
+        bool escaped = *from == '%' && hex(from[1]) >= 0 && hex(from[2]) >= 0
+                       && (hex(from[1]) || hex(from[2]));
         *to++ = escaped ? (char)(16 * hex(from[1]) + hex(from[2])) : *from;
         from += escaped ? 2 : 0;
     }
@@ -59,7 +62,11 @@ const char *uri_of(const char *path)
     Text uri = {0};
     text_add(&uri, "file://");
     for (const char *c = real ? real : path; *c; c++)
-        text_add(&uri, strchr("/._-~", *c) || (*c >= '0' && *c <= '9') || ((*c | 32) >= 'a' && (*c | 32) <= 'z') ? "%c" : "%%%02X",
+        text_add(&uri,
+                 strchr("/._-~", *c) || (*c >= '0' && *c <= '9')
+                         || ((*c | 32) >= 'a' && (*c | 32) <= 'z')
+                     ? "%c"
+                     : "%%%02X",
                  (unsigned char)*c);
     free(real);
     return intern(text_chars(&uri));
@@ -67,7 +74,7 @@ const char *uri_of(const char *path)
 
 /* ---- what may be read */
 
-static char **folders;          /* the workspace's, resolved */
+static char **folders; /* the workspace's, resolved */
 static int folder_count;
 
 /* `folder` NULL or no folder: nothing lies in it. */
@@ -86,7 +93,8 @@ static bool within_reach(const char *first, const char *path)
         if (lies_in(path, folders[i]))
             return true;
     const char *slash = strrchr(first, '/');
-    char *own = slash ? strndup(first, (size_t)(slash - first) + 1) : NULL, *real = own ? realpath(own, NULL) : NULL;
+    char *own = slash ? strndup(first, (size_t)(slash - first) + 1) : NULL,
+         *real = own ? realpath(own, NULL) : NULL;
     bool within = lies_in(path, real);
     free(real);
     free(own);
@@ -162,8 +170,12 @@ void open_document(const char *uri, const char *text, double version)
     if (document)
         close_document(document);
     document = memory_allocate(sizeof *document);
-    *document = (Document){.next = documents, .uri = copied(uri), .path = path_of(uri), .text = copied(text),
-                           .length = strlen(text), .version = version};
+    *document = (Document){.next = documents,
+                           .uri = copied(uri),
+                           .path = path_of(uri),
+                           .text = copied(text),
+                           .length = strlen(text),
+                           .version = version};
     documents = document;
     unsaved_text = open_text;
     mark_changed(document);
@@ -204,8 +216,10 @@ static char *changed_text(const char *text, const cJSON *change)
     size_t length = strlen(text), from = 0, to = length;
     if (!cJSON_IsString(with))
         return NULL;
-    if (range && (!read_offset(text, length, cJSON_GetObjectItemCaseSensitive(range, "start"), &from)
-                  || !read_offset(text, length, cJSON_GetObjectItemCaseSensitive(range, "end"), &to) || from > to))
+    if (range
+        && (!read_offset(text, length, cJSON_GetObjectItemCaseSensitive(range, "start"), &from)
+            || !read_offset(text, length, cJSON_GetObjectItemCaseSensitive(range, "end"), &to)
+            || from > to))
         return NULL;
     return replaced(text, length, from, to, with->valuestring);
 }
@@ -214,7 +228,8 @@ bool change_document(Document *document, const cJSON *changes, double version)
 {
     char *text = copied(document->text);
     const cJSON *change;
-    cJSON_ArrayForEach(change, changes) {
+    cJSON_ArrayForEach(change, changes)
+    {
         char *next = changed_text(text, change);
         free(text);
         text = next;
@@ -249,8 +264,8 @@ static void check_document(const Document *document, Analysis *a)
 
 Analysis *analyse(Document *document)
 {
-    enum { MOST_QUERIES = 1000 };       /* then the arena starts anew */
-    if (document->analysis && ++document->analysis->queries > MOST_QUERIES)
+    enum { MAX_QUERIES = 1000 }; /* then the arena starts anew */
+    if (document->analysis && ++document->analysis->queries > MAX_QUERIES)
         drop_analysis(document);
     if (!document->analysis) {
         Arena *arena = new_arena(), *before = use_arena(arena);

@@ -55,7 +55,8 @@ static const char *bytes_text(Int bytes)
 {
     if (bytes >= 1 << 20)
         return format("%.1f MiB", (double)bytes / (1 << 20));
-    return bytes >= 1 << 10 ? format("%.1f KiB", (double)bytes / (1 << 10)) : format("%lld bytes", bytes);
+    return bytes >= 1 << 10 ? format("%.1f KiB", (double)bytes / (1 << 10))
+                            : format("%lld bytes", bytes);
 }
 
 static const char *shape_or_unknown(const Tensor *tensor)
@@ -69,7 +70,8 @@ static void add_shapes(const StmtUses *uses, Text *text)
     enum { MOST = 6 };
     LIST(const char *) told = {0};
     for (int i = 0; i < uses->count && told.count <= MOST; i++) {
-        const char *line = format("%s → %s", shape_or_unknown(uses->items[i]->in), shape_or_unknown(uses->items[i]->out));
+        const char *line = format("%s → %s", shape_or_unknown(uses->items[i]->in),
+                                  shape_or_unknown(uses->items[i]->out));
         bool known = false;
         for (int k = 0; k < told.count; k++)
             known |= told.items[k] == line;
@@ -88,7 +90,8 @@ static void add_cost(Analysis *a, const StmtUse *use, int uses, Text *text)
     text_add(text, "\n\n");
     if (uses > 1)
         text_add(text, "the first of %d times: ", uses);
-    text_add(text, "%s parameters · %s multiply-adds", with_separators(cost.parameters), with_separators(cost.multiply_adds));
+    text_add(text, "%s parameters · %s multiply-adds", with_separators(cost.parameters),
+             with_separators(cost.multiply_adds));
     if (use->out && cost.field[0])
         text_add(text, " · receptive field %lld × %lld", cost.field[0], cost.field[1]);
     else if (use->out)
@@ -117,9 +120,13 @@ static void add_stmt(Analysis *a, const Stmt *stmt, Text *text)
 static void add_value(Analysis *a, const Definition *d, Text *text)
 {
     static const char *const kinds[] = {
-        [NAME_PARAMETER] = "parameter", [NAME_DIMENSION] = "dimension", [NAME_LET] = "value", [NAME_LOOP] = "turn",
+        [NAME_PARAMETER] = "parameter",
+        [NAME_DIMENSION] = "dimension",
+        [NAME_LET] = "value",
+        [NAME_LOOP] = "turn",
     };
-    text_add(text, "**%s**: %s%s%s", d->name, kinds[d->kind], d->block ? " of block " : "", d->block ? d->block->name : "");
+    text_add(text, "**%s**: %s%s%s", d->name, kinds[d->kind], d->block ? " of block " : "",
+             d->block ? d->block->name : "");
     if (d->kind == NAME_LET)
         text_add(text, "\n```net\nlet %s = %s\n```", d->name, span_chars(d->stmt->value->span));
     LIST(Int) told = {0};
@@ -146,11 +153,15 @@ static void add_definition(Analysis *a, const Definition *d, Text *text)
     case NAME_BLOCK:
         text_add(text, "```net\nblock %s\n```", block_head(d->block));
         break;
-    case NAME_PARAMETER: case NAME_DIMENSION: case NAME_LET: case NAME_LOOP:
+    case NAME_PARAMETER:
+    case NAME_DIMENSION:
+    case NAME_LET:
+    case NAME_LOOP:
         add_value(a, d, text);
         break;
     case NAME_TENSOR:
-        text_add(text, "**%s**: what `%s` on line %d gives", d->name, span_chars(d->stmt->keyword), d->stmt->keyword.line);
+        text_add(text, "**%s**: what `%s` on line %d gives", d->name, span_chars(d->stmt->keyword),
+                 d->stmt->keyword.line);
         break;
     case NAME_ARGUMENT:
         text_add(text, "%s", argument_page(d->arg));
@@ -159,7 +170,9 @@ static void add_definition(Analysis *a, const Definition *d, Text *text)
         text_add(text, "**%s**: %s", d->name, d->setting.doc);
         break;
     case NAME_CHOICE:
-        text_add(text, "%s", d->op ? operator_page(d->op) : format("**%s** of `%s`: %s", d->name, d->setting.name, d->setting.doc));
+        text_add(text, "%s",
+                 d->op ? operator_page(d->op)
+                       : format("**%s** of `%s`: %s", d->name, d->setting.name, d->setting.doc));
         break;
     case NAME_FUNCTION:
         text_add(text, "**%s**: a function of numbers", d->name);
@@ -179,7 +192,9 @@ static const Stmt *told_stmt(const Request *request, const Occurrence *found)
 {
     if (found && found->definition->kind == NAME_TENSOR)
         return found->definition->stmt;
-    bool value = found && (found->definition->kind == NAME_BLOCK || found->definition->kind == NAME_OPERATOR);
+    bool value =
+        found
+        && (found->definition->kind == NAME_BLOCK || found->definition->kind == NAME_OPERATOR);
     return !found || value ? stmt_at(request->analysis->program, request->place) : NULL;
 }
 
@@ -189,7 +204,8 @@ static void add_network(Analysis *a, Text *text)
     if (!graph || !graph->input || !graph->output)
         return;
     StmtUse all = {.in = graph->input, .out = graph->output, .end = graph->nodes.count};
-    text_add(text, "\n\n%s → %s", shape_text(graph->input->shape), shape_text(graph->output->shape));
+    text_add(text, "\n\n%s → %s", shape_text(graph->input->shape),
+             shape_text(graph->output->shape));
     add_cost(a, &all, 1, text);
 }
 

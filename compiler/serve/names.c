@@ -16,11 +16,11 @@ typedef LIST(const Definition *) Definitions;
 typedef struct Namer {
     const Program *program;
     Names *names;
-    Definitions blocks;         /* in the order of program->blocks */
-    Definitions params;         /* of all blocks */
-    Definitions values;         /* that are in scope, the innermost last */
-    Definitions tensors;        /* of the block or network that is walked */
-    const BlockDef *block;      /* NULL: the network */
+    Definitions blocks;    /* in the order of program->blocks */
+    Definitions params;    /* of all blocks */
+    Definitions values;    /* that are in scope, the innermost last */
+    Definitions tensors;   /* of the block or network that is walked */
+    const BlockDef *block; /* NULL: the network */
 } Namer;
 
 /* ---- making */
@@ -84,7 +84,8 @@ static const Definition *find_exact_tensor(const Namer *n, const char *name, Spa
 {
     const Definition *found = NULL;
     for (int i = 0; i < n->tensors.count; i++)
-        if (n->tensors.items[i]->name == name && (!found || is_earlier(n->tensors.items[i]->span, at)))
+        if (n->tensors.items[i]->name == name
+            && (!found || is_earlier(n->tensors.items[i]->span, at)))
             found = n->tensors.items[i];
     return found;
 }
@@ -110,8 +111,12 @@ static void name_arguments(Namer *n, const ArgList *args, const Definition *call
         if (arg->name && callee && callee->kind == NAME_BLOCK)
             refer(n, arg->name_span, find_param(n, callee->block, arg->name));
         if (arg->name && callee && callee->op && operator_arg(callee->op, arg->name) >= 0)
-            refer_builtin(n, arg->name_span, (Definition){.kind = NAME_ARGUMENT, .name = arg->name, .op = callee->op,
-                                                          .arg = &callee->op->args[operator_arg(callee->op, arg->name)]});
+            refer_builtin(
+                n, arg->name_span,
+                (Definition){.kind = NAME_ARGUMENT,
+                             .name = arg->name,
+                             .op = callee->op,
+                             .arg = &callee->op->args[operator_arg(callee->op, arg->name)]});
         name_expr(n, arg->value);
     }
 }
@@ -170,7 +175,8 @@ static const char *plain_text(const Expr *expr, Span *span)
         *span = expr->span;
         return expr->word;
     }
-    if (expr->kind != EXPR_TEXT || expr->items.count != 1 || expr->items.items[0]->kind != EXPR_CHARS)
+    if (expr->kind != EXPR_TEXT || expr->items.count != 1
+        || expr->items.items[0]->kind != EXPR_CHARS)
         return NULL;
     *span = expr->items.items[0]->span;
     return expr->items.items[0]->word;
@@ -200,8 +206,11 @@ static void collect_tensors(Namer *n, const Body *body)
         collect_tensors(n, stmt->body);
         collect_tensors(n, stmt->other);
         if (name) {
-            const Definition *tensor = define(n, (Definition){.kind = NAME_TENSOR, .name = name, .span = span,
-                                                              .block = n->block, .stmt = stmt});
+            const Definition *tensor = define(n, (Definition){.kind = NAME_TENSOR,
+                                                              .name = name,
+                                                              .span = span,
+                                                              .block = n->block,
+                                                              .stmt = stmt});
             push(&n->tensors, tensor);
         }
     }
@@ -211,8 +220,11 @@ static void name_body(Namer *n, const Body *body);
 
 static void bind_value(Namer *n, NameKind kind, const Stmt *stmt)
 {
-    const Definition *value = define(n, (Definition){.kind = kind, .name = stmt->variable, .span = stmt->variable_span,
-                                                     .block = n->block, .stmt = stmt});
+    const Definition *value = define(n, (Definition){.kind = kind,
+                                                     .name = stmt->variable,
+                                                     .span = stmt->variable_span,
+                                                     .block = n->block,
+                                                     .stmt = stmt});
     push(&n->values, value);
 }
 
@@ -261,7 +273,9 @@ static void name_signature(Namer *n, const BlockDef *block)
             name_expr(n, dim);
             continue;
         }
-        const Definition *made = define(n, (Definition){.kind = NAME_DIMENSION, .name = dim->word, .span = dim->span, .block = block});
+        const Definition *made = define(
+            n, (Definition){
+                   .kind = NAME_DIMENSION, .name = dim->word, .span = dim->span, .block = block});
         push(&n->values, made);
     }
     if (block->out)
@@ -282,11 +296,17 @@ static void define_blocks(Namer *n)
 {
     for (int i = 0; i < n->program->blocks.count; i++) {
         const BlockDef *block = n->program->blocks.items[i];
-        const Definition *made = define(n, (Definition){.kind = NAME_BLOCK, .name = block->name, .span = block->name_span, .block = block});
+        const Definition *made = define(n, (Definition){.kind = NAME_BLOCK,
+                                                        .name = block->name,
+                                                        .span = block->name_span,
+                                                        .block = block});
         push(&n->blocks, made);
         for (int k = 0; k < block->params.count; k++) {
             const Param *param = &block->params.items[k];
-            made = define(n, (Definition){.kind = NAME_PARAMETER, .name = param->name, .span = param->span, .block = block,
+            made = define(n, (Definition){.kind = NAME_PARAMETER,
+                                          .name = param->name,
+                                          .span = param->span,
+                                          .block = block,
                                           .param = param});
             push(&n->params, made);
         }
@@ -301,12 +321,14 @@ static const ArgSpec *find_spec(const ArgSpec *specs, const char *name)
     return NULL;
 }
 
-static void name_setting_argument(Namer *n, const Arg *arg, const ArgSpec *first, const ArgSpec *second)
+static void name_setting_argument(Namer *n, const Arg *arg, const ArgSpec *first,
+                                  const ArgSpec *second)
 {
     const ArgSpec *spec = arg->name ? find_spec(first, arg->name) : NULL;
     spec = spec || !arg->name ? spec : find_spec(second, arg->name);
     if (spec)
-        refer_builtin(n, arg->name_span, (Definition){.kind = NAME_ARGUMENT, .name = arg->name, .arg = spec});
+        refer_builtin(n, arg->name_span,
+                      (Definition){.kind = NAME_ARGUMENT, .name = arg->name, .arg = spec});
 }
 
 /* `optimizer sgd(lr=0.01), momentum=0.5`: the choice's arguments, in its brackets
@@ -320,7 +342,8 @@ static void name_setting(Namer *n, const SettingDef *def)
     if (!info.name)
         return;
     const ArgSpec *args = NULL;
-    refer_builtin(n, def->name_span, (Definition){.kind = NAME_SETTING, .name = info.name, .setting = info});
+    refer_builtin(n, def->name_span,
+                  (Definition){.kind = NAME_SETTING, .name = info.name, .setting = info});
     for (int i = 0; i < def->arguments.count; i++) {
         const Arg *arg = &def->arguments.items[i];
         const Expr *value = arg->value;
@@ -329,8 +352,11 @@ static void name_setting(Namer *n, const SettingDef *def)
             if (strcmp(info.choices.items[k].name, value->word))
                 continue;
             args = info.choices.items[k].args;
-            refer_builtin(n, value->word_span, (Definition){.kind = NAME_CHOICE, .name = value->word, .setting = info,
-                                                            .op = find_operator(value->word)});
+            refer_builtin(n, value->word_span,
+                          (Definition){.kind = NAME_CHOICE,
+                                       .name = value->word,
+                                       .setting = info,
+                                       .op = find_operator(value->word)});
             for (int p = 0; p < value->arguments.count; p++)
                 name_setting_argument(n, &value->arguments.items[p], args, NULL);
         }
@@ -345,8 +371,10 @@ static void name_uses(Namer *n)
         for (int k = 0; k < n->program->sources.count; k++) {
             const Source *source = n->program->sources.items[k];
             size_t length = strlen(source->path), tail = strlen(name);
-            if (length >= tail && !strcmp(source->path + length - tail, name) && source != use->span.source)
-                refer_builtin(n, use->span, (Definition){.kind = NAME_FILE, .name = use->path, .file = source});
+            if (length >= tail && !strcmp(source->path + length - tail, name)
+                && source != use->span.source)
+                refer_builtin(n, use->span,
+                              (Definition){.kind = NAME_FILE, .name = use->path, .file = source});
         }
     }
 }
@@ -367,14 +395,17 @@ const Names *find_names(const Program *program)
     for (int i = 0; i < program->blocks.count; i++)
         name_section(&n, program->blocks.items[i], program->blocks.items[i]->body);
     if (program->network) {
-        define(&n, (Definition){.kind = NAME_NETWORK, .name = program->network->name, .span = program->network->name_span});
+        define(&n, (Definition){.kind = NAME_NETWORK,
+                                .name = program->network->name,
+                                .span = program->network->name_span});
         name_section(&n, NULL, program->network->body);
     }
     for (int i = 0; program->train && i < program->train->settings.count; i++)
         name_setting(&n, &program->train->settings.items[i]);
     name_uses(&n);
     if (names->occurrences.count)
-        qsort(names->occurrences.items, (size_t)names->occurrences.count, sizeof *names->occurrences.items, compare_occurrences);
+        qsort(names->occurrences.items, (size_t)names->occurrences.count,
+              sizeof *names->occurrences.items, compare_occurrences);
     return names;
 }
 

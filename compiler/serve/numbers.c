@@ -12,7 +12,10 @@
 
 /* Of a tensor: how many rows and columns of the image one value depends on, and
  * how far apart the fields of two neighbours are. */
-typedef struct Field { double size[2], step[2]; bool whole; } Field;
+typedef struct Field {
+    double size[2], step[2];
+    bool whole;
+} Field;
 
 static const ArgValue *argument(const Node *node, const char *name)
 {
@@ -22,9 +25,11 @@ static const ArgValue *argument(const Node *node, const char *name)
 
 static void widen(Field *field, const Node *node)
 {
-    const ArgValue *window = argument(node, "kernel_size"), *stride = argument(node, "stride"), *dilation = argument(node, "dilation");
+    const ArgValue *window = argument(node, "kernel_size"), *stride = argument(node, "stride"),
+                   *dilation = argument(node, "dilation");
     for (int axis = 0; window && axis < 2; axis++) {
-        double reach = (double)(dilation ? dilation->integer[axis] : 1) * (double)(window->integer[axis] - 1);
+        double reach =
+            (double)(dilation ? dilation->integer[axis] : 1) * (double)(window->integer[axis] - 1);
         field->size[axis] += reach * field->step[axis];
         field->step[axis] *= stride ? (double)stride->integer[axis] : 1;
     }
@@ -62,7 +67,8 @@ static Field field_after(const Node *node, const Field *fields, Shape image)
         pool(&field, node);
     for (int axis = 0; scale && axis < 2; axis++)
         field.step[axis] /= (double)(scale->integer[axis] > 0 ? scale->integer[axis] : 1);
-    field.whole |= node->out->shape.rank == 1
+    field.whole |=
+        node->out->shape.rank == 1
         || (field.size[0] >= (double)image.dim[1] && field.size[1] >= (double)image.dim[2]);
     return field;
 }
@@ -88,11 +94,13 @@ static const Field *fields_of(Analysis *a)
 static Int *live_bytes(const Plan *plan)
 {
     int steps = plan->schedule.count;
-    Int *change = NEW_ARRAY(Int, (size_t)steps + 1), *live = NEW_ARRAY(Int, (size_t)plan->graph->nodes.count), sum = 0;
+    Int *change = NEW_ARRAY(Int, (size_t)steps + 1),
+        *live = NEW_ARRAY(Int, (size_t)plan->graph->nodes.count), sum = 0;
     for (int i = 0; i < plan->graph->tensors.count; i++) {
         const Tensor *tensor = plan->graph->tensors.items[i];
         const Placement *place = &plan->places[tensor->id];
-        if (place->root != tensor || place->space == SPACE_NONE || tensor->role == TENSOR_STATISTICS || place->last < 0)
+        if (place->root != tensor || place->space == SPACE_NONE || tensor->role == TENSOR_STATISTICS
+            || place->last < 0)
             continue;
         int first = place->first < 0 ? 0 : place->first;
         change[first < steps ? first : steps] += shape_elements(tensor->shape);
@@ -108,11 +116,11 @@ static Int *live_bytes(const Plan *plan)
 
 static const Live *live_of(Analysis *a)
 {
-    enum { LANES = 16, MOST_NODES = 20000 };    /* beyond, a plan takes longer than a reader waits */
+    enum { LANES = 16, MAX_NODES = 20000 }; /* beyond, a plan takes longer than a reader waits */
     Graph *graph = a->trace.graph;
-    if (a->live || !a->sound || !graph || graph->nodes.count > MOST_NODES)
+    if (a->live || !a->sound || !graph || graph->nodes.count > MAX_NODES)
         return a->live;
-    fields_of(a);               /* before the gradients' tensors come */
+    fields_of(a); /* before the gradients' tensors come */
     a->live = NEW(Live);
     mark_whole_batch(graph);
     if (graph->loss)
@@ -180,7 +188,8 @@ static const Stmt *find_stmt(const Body *body, const Source *source, Place place
 
 const Stmt *stmt_at(const Program *program, Place place)
 {
-    const Stmt *found = program->network ? find_stmt(program->network->body, program->source, place) : NULL;
+    const Stmt *found =
+        program->network ? find_stmt(program->network->body, program->source, place) : NULL;
     for (int i = 0; i < program->blocks.count && !found; i++)
         found = find_stmt(program->blocks.items[i]->body, program->source, place);
     return found;

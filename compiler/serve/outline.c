@@ -10,9 +10,16 @@
 
 /* ---- symbols */
 
-enum { SYMBOL_MODULE = 2, SYMBOL_CLASS = 5, SYMBOL_PROPERTY = 7, SYMBOL_FIELD = 8, SYMBOL_NAMESPACE = 3 };
+enum {
+    SYMBOL_MODULE = 2,
+    SYMBOL_CLASS = 5,
+    SYMBOL_PROPERTY = 7,
+    SYMBOL_FIELD = 8,
+    SYMBOL_NAMESPACE = 3
+};
 
-static cJSON *add_symbol(cJSON *symbols, const char *name, int kind, const char *detail, Span whole, Span selection)
+static cJSON *add_symbol(cJSON *symbols, const char *name, int kind, const char *detail, Span whole,
+                         Span selection)
 {
     cJSON *symbol = cJSON_CreateObject();
     cJSON_AddStringToObject(symbol, "name", *name ? name : "?");
@@ -34,7 +41,8 @@ static void add_layers(cJSON *symbols, const Body *body)
         if (stmt->as) {
             Span whole = span_between(stmt->keyword, stmt->as->span);
             const char *applied = stmt->call ? stmt->call->word : span_chars(stmt->keyword);
-            children = add_symbol(symbols, span_chars(stmt->as->span), SYMBOL_FIELD, applied, whole, stmt->as->span);
+            children = add_symbol(symbols, span_chars(stmt->as->span), SYMBOL_FIELD, applied, whole,
+                                  stmt->as->span);
         }
         add_layers(children, stmt->body);
         add_layers(children, stmt->other);
@@ -49,15 +57,22 @@ cJSON *answer_symbols(Request *request)
         const BlockDef *block = program->blocks.items[i];
         if (block->span.source != program->source)
             continue;
-        Span whole = block->body->close.source ? span_between(block->span, block->body->close) : block->span;
-        add_layers(add_symbol(symbols, block->name, SYMBOL_CLASS, block_head(block), whole, block->name_span), block->body);
+        Span whole =
+            block->body->close.source ? span_between(block->span, block->body->close) : block->span;
+        add_layers(add_symbol(symbols, block->name, SYMBOL_CLASS, block_head(block), whole,
+                              block->name_span),
+                   block->body);
     }
     if (program->network) {
         const NetworkDef *network = program->network;
         Span whole = span_between(network->name_span, network->body->close);
-        add_layers(add_symbol(symbols, network->name, SYMBOL_MODULE, "network", whole, network->name_span), network->body);
+        add_layers(
+            add_symbol(symbols, network->name, SYMBOL_MODULE, "network", whole, network->name_span),
+            network->body);
     }
-    cJSON *train = program->train ? add_symbol(symbols, "train", SYMBOL_NAMESPACE, NULL, program->train->span, program->train->span) : NULL;
+    cJSON *train = program->train ? add_symbol(symbols, "train", SYMBOL_NAMESPACE, NULL,
+                                               program->train->span, program->train->span)
+                                  : NULL;
     for (int i = 0; program->train && i < program->train->settings.count; i++) {
         const SettingDef *setting = &program->train->settings.items[i];
         add_symbol(train, setting->name, SYMBOL_PROPERTY, NULL, setting->span, setting->name_span);
@@ -92,7 +107,8 @@ static void fold_comments(const TokenList *comments, cJSON *folds)
     for (int i = 0, end; i < comments->count; i = end) {
         int line = comments->items[i].span.line;
         for (end = i + 1; end < comments->count && comments->items[end].first_on_line
-             && comments->items[end].span.line == line + end - i; end++)
+                          && comments->items[end].span.line == line + end - i;
+             end++)
             ;
         if (comments->items[i].first_on_line)
             add_fold(folds, line, line + end - i - 1, "comment");
@@ -118,10 +134,23 @@ cJSON *answer_folds(Request *request)
 /* ---- coloured words */
 
 static const char *const colours[] = {
-    "keyword", "comment", "string", "number", "operator", "function", "class", "parameter", "variable", "property", "enumMember",
-    "namespace", NULL
+    "keyword",   "comment",  "string",   "number",     "operator",  "function", "class",
+    "parameter", "variable", "property", "enumMember", "namespace", NULL};
+enum {
+    KEYWORD,
+    COMMENT,
+    STRING,
+    NUMBER,
+    SIGN,
+    FUNCTION,
+    CLASS,
+    PARAMETER,
+    VARIABLE,
+    PROPERTY,
+    MEMBER,
+    NAMESPACE,
+    NO_COLOUR
 };
-enum { KEYWORD, COMMENT, STRING, NUMBER, SIGN, FUNCTION, CLASS, PARAMETER, VARIABLE, PROPERTY, MEMBER, NAMESPACE, NO_COLOUR };
 enum { DECLARED = 1, BUILT_IN = 2 };
 
 cJSON *colour_legend(void)
@@ -148,25 +177,43 @@ static int word_colour(const Token *token)
 static int name_colour(NameKind kind)
 {
     switch (kind) {
-    case NAME_OPERATOR: case NAME_FUNCTION:     return FUNCTION;
-    case NAME_BLOCK:                            return CLASS;
-    case NAME_PARAMETER: case NAME_DIMENSION:   return PARAMETER;
-    case NAME_LET: case NAME_LOOP:              return VARIABLE;
-    case NAME_TENSOR:                           return VARIABLE;
-    case NAME_ARGUMENT: case NAME_SETTING:      return PROPERTY;
-    case NAME_CHOICE:                           return MEMBER;
-    case NAME_FILE:                             return STRING;
-    case NAME_NETWORK:                          return NAMESPACE;
+    case NAME_OPERATOR:
+    case NAME_FUNCTION:
+        return FUNCTION;
+    case NAME_BLOCK:
+        return CLASS;
+    case NAME_PARAMETER:
+    case NAME_DIMENSION:
+        return PARAMETER;
+    case NAME_LET:
+    case NAME_LOOP:
+        return VARIABLE;
+    case NAME_TENSOR:
+        return VARIABLE;
+    case NAME_ARGUMENT:
+    case NAME_SETTING:
+        return PROPERTY;
+    case NAME_CHOICE:
+        return MEMBER;
+    case NAME_FILE:
+        return STRING;
+    case NAME_NETWORK:
+        return NAMESPACE;
     }
     unreachable();
 }
 
-typedef struct Painter { const Source *source; LIST(int) numbers; int line, character; } Painter;
+typedef struct Painter {
+    const Source *source;
+    LIST(int) numbers;
+    int line, character;
+} Painter;
 
 static int units_between(const Source *source, int line, int from, int to)
 {
     int units = 0;
-    for (size_t at = offset_of(source, line, from), end = offset_of(source, line, to); at < end; at++) {
+    for (size_t at = offset_of(source, line, from), end = offset_of(source, line, to); at < end;
+         at++) {
         unsigned char c = (unsigned char)source->chars[at];
         units += (c & 0xC0) != 0x80 ? 1 + (c >= 0xF0) : 0;
     }
@@ -178,7 +225,8 @@ static void paint(Painter *p, Span span, int colour, int modifiers)
 {
     int line = span.line - 1, character = units_between(p->source, span.line, 1, span.column);
     int numbers[] = {line - p->line, line == p->line ? character - p->character : character,
-                     units_between(p->source, span.line, span.column, span.end_column), colour, modifiers};
+                     units_between(p->source, span.line, span.column, span.end_column), colour,
+                     modifiers};
     if (span.line != span.end_line || numbers[2] <= 0)
         return;
     for (int i = 0; i < 5; i++)
@@ -195,12 +243,14 @@ static bool begins_at(Span a, Span b)
 static void paint_word(Painter *p, const Token *token, const Names *names, int *next)
 {
     Place place = {token->span.line, token->span.column};
-    while (*next < names->occurrences.count && names->occurrences.items[*next].span.source == p->source
+    while (*next < names->occurrences.count
+           && names->occurrences.items[*next].span.source == p->source
            && compare_to_place(names->occurrences.items[*next].span, place) < 0)
         ++*next;
-    const Occurrence *name = *next < names->occurrences.count ? &names->occurrences.items[*next] : NULL;
-    if (name && name->span.source == p->source && begins_at(name->span, token->span) && token->kind != TEXT_BEGIN
-        && name->definition->kind != NAME_FILE)
+    const Occurrence *name =
+        *next < names->occurrences.count ? &names->occurrences.items[*next] : NULL;
+    if (name && name->span.source == p->source && begins_at(name->span, token->span)
+        && token->kind != TEXT_BEGIN && name->definition->kind != NAME_FILE)
         paint(p, token->span, name_colour(name->definition->kind),
               (name->defines ? DECLARED : 0) | (name->definition->span.source ? 0 : BUILT_IN));
     else if (word_colour(token) != NO_COLOUR)
@@ -218,18 +268,25 @@ cJSON *answer_colours(Request *request)
     for (int i = 0; i < tokens.count; i++) {
         const Token *token = &tokens.items[i];
         Place place = {token->span.line, token->span.column};
-        for (; comment < comments.count && (token->kind == END || compare_to_place(comments.items[comment].span, place) < 0); comment++)
+        for (; comment < comments.count
+               && (token->kind == END || compare_to_place(comments.items[comment].span, place) < 0);
+             comment++)
             paint(&p, comments.items[comment].span, COMMENT, 0);
         paint_word(&p, token, names, &name);
     }
     cJSON *result = cJSON_CreateObject();
-    cJSON_AddItemToObject(result, "data", p.numbers.count ? cJSON_CreateIntArray(p.numbers.items, p.numbers.count) : cJSON_CreateArray());
+    cJSON_AddItemToObject(result, "data",
+                          p.numbers.count ? cJSON_CreateIntArray(p.numbers.items, p.numbers.count)
+                                          : cJSON_CreateArray());
     return result;
 }
 
 /* ---- shapes at the ends of lines */
 
-typedef struct Hint { int line, column; const char *shape; } Hint;
+typedef struct Hint {
+    int line, column;
+    const char *shape;
+} Hint;
 typedef LIST(Hint) Hints;
 
 static Span end_of(const Stmt *stmt)
@@ -237,7 +294,8 @@ static Span end_of(const Stmt *stmt)
     Span end = stmt->span;
     const Body *bodies[] = {stmt->body, stmt->other};
     for (int i = 0; i < 2; i++)
-        if (bodies[i] && compare_to_place(bodies[i]->close, (Place){end.end_line, end.end_column}) >= 0)
+        if (bodies[i]
+            && compare_to_place(bodies[i]->close, (Place){end.end_line, end.end_column}) >= 0)
             end = bodies[i]->close;
     if (stmt->as && compare_to_place(stmt->as->span, (Place){end.end_line, end.end_column}) >= 0)
         end = stmt->as->span;
@@ -254,7 +312,8 @@ static void collect_hints(Analysis *a, const Body *body, Hints *hints)
         Span end = end_of(stmt);
         Hint *last = hints->count ? &hints->items[hints->count - 1] : NULL;
         bool told = stmt->shape || stmt->kind == STMT_LET || stmt->kind == STMT_INPUT;
-        Hint hint = {end.end_line, end.end_column, told ? NULL : noted_shape(a->shapes, stmt->keyword)};
+        Hint hint = {end.end_line, end.end_column,
+                     told ? NULL : noted_shape(a->shapes, stmt->keyword)};
         if (last && last->line == hint.line)
             *last = hint;
         else

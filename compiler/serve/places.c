@@ -15,14 +15,16 @@ size_t offset_of(const Source *source, int line, int column)
         return 0;
     if (line > source->lines)
         return source->length;
-    size_t start = source->line_starts[line - 1], end = line < source->lines ? source->line_starts[line] : source->length;
+    size_t start = source->line_starts[line - 1],
+           end = line < source->lines ? source->line_starts[line] : source->length;
     size_t offset = start + (size_t)(column > 0 ? column - 1 : 0);
     return offset < end ? offset : end;
 }
 
 const char *span_chars(Span span)
 {
-    size_t from = offset_of(span.source, span.line, span.column), to = offset_of(span.source, span.end_line, span.end_column);
+    size_t from = offset_of(span.source, span.line, span.column),
+           to = offset_of(span.source, span.end_line, span.end_column);
     return intern_range(span.source->chars + from, to > from ? to - from : 0);
 }
 
@@ -33,7 +35,7 @@ static int whole(const cJSON *object, const char *key)
 {
     const cJSON *number = cJSON_GetObjectItemCaseSensitive(object, key);
     bool good = cJSON_IsNumber(number) && number->valuedouble >= 0 && number->valuedouble < 1e9
-        && number->valuedouble == floor(number->valuedouble);
+                && number->valuedouble == floor(number->valuedouble);
     return good ? (int)number->valuedouble : -1;
 }
 
@@ -46,7 +48,7 @@ static size_t bytes_of_units(const char *line, size_t length, int units)
         size_t bytes = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
         units -= bytes == 4 ? 2 : 1;
         if (units < 0)
-            break;              /* between the halves of one character: before it */
+            break; /* between the halves of one character: before it */
         for (at++; --bytes && at < length && ((unsigned char)line[at] & 0xC0) == 0x80; at++)
             ;
     }
@@ -74,7 +76,9 @@ bool read_place(const Source *source, const cJSON *position, Place *place)
         return false;
     line = line < source->lines ? line : source->lines - 1;
     size_t start = source->line_starts[line];
-    *place = (Place){line + 1, (int)bytes_of_units(source->chars + start, source->length - start, character) + 1};
+    *place =
+        (Place){line + 1,
+                (int)bytes_of_units(source->chars + start, source->length - start, character) + 1};
     return true;
 }
 
@@ -118,6 +122,7 @@ int compare_to_place(Span span, Place place)
 
 bool is_within(Span span, Place place)
 {
-    bool before_end = place.line < span.end_line || (place.line == span.end_line && place.column <= span.end_column);
+    bool before_end = place.line < span.end_line
+                      || (place.line == span.end_line && place.column <= span.end_column);
     return compare_to_place(span, place) <= 0 && before_end;
 }

@@ -39,7 +39,8 @@ static Found find_all(Request *request, bool declaration)
 cJSON *answer_references(Request *request)
 {
     const cJSON *context = cJSON_GetObjectItemCaseSensitive(request->params, "context");
-    Found all = find_all(request, cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(context, "includeDeclaration")));
+    Found all = find_all(
+        request, cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(context, "includeDeclaration")));
     cJSON *places = cJSON_CreateArray();
     for (int i = 0; i < all.count; i++)
         cJSON_AddItemToArray(places, json_location(all.items[i]->span));
@@ -68,7 +69,8 @@ static const Occurrence *renamable(Request *request)
     const Occurrence *found = occurrence_at(request->analysis, request->place);
     if (found && found->definition->span.source)
         return found;
-    request->fault = found ? format("`%s` is the language's own name", found->definition->name) : "there is no name here";
+    request->fault = found ? format("`%s` is the language's own name", found->definition->name)
+                           : "there is no name here";
     return NULL;
 }
 
@@ -101,8 +103,9 @@ static bool is_tensor_name(const char *name)
         return false;
     memcpy(first, name, length);
     first[length] = '\0';
-    for (const char *at = name + length; *at; ) {
-        size_t part = strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    for (const char *at = name + length; *at;) {
+        size_t part =
+            strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
         if (*at != '.' || !part)
             return false;
         at += part + 1;
@@ -115,7 +118,8 @@ static const char *new_text(const Occurrence *one, const char *name)
 {
     const char *old = one->definition->name, *written = span_chars(one->span);
     size_t length = strlen(old);
-    bool turn = one->definition->kind == NAME_TENSOR && !strncmp(written, old, length) && written[length] == '.';
+    bool turn = one->definition->kind == NAME_TENSOR && !strncmp(written, old, length)
+                && written[length] == '.';
     return turn ? format("%s%s", name, written + length) : name;
 }
 
@@ -128,7 +132,8 @@ static Text renamed_text(const Source *source, const Found *all, const char *nam
         Span span = all->items[i]->span;
         if (span.source != source)
             continue;
-        size_t from = offset_of(source, span.line, span.column), to = offset_of(source, span.end_line, span.end_column);
+        size_t from = offset_of(source, span.line, span.column),
+               to = offset_of(source, span.end_line, span.end_column);
         const char *with = new_text(all->items[i], name);
         text_add_range(&text, source->chars + at, from - at);
         text_add_range(&text, with, strlen(with));
@@ -154,15 +159,19 @@ static bool brings_faults(Request *request, const Found *all, const char *name)
     if (!all_here(all, source))
         return false;
     Text text = renamed_text(source, all, name);
-    return count_errors(source->path, text_chars(&text), text.length) > count_errors(source->path, source->chars, source->length);
+    return count_errors(source->path, text_chars(&text), text.length)
+           > count_errors(source->path, source->chars, source->length);
 }
 
-static const char *why_not(Request *request, const Occurrence *found, const Found *all, const char *name)
+static const char *why_not(Request *request, const Occurrence *found, const Found *all,
+                           const char *name)
 {
     bool tensor = found->definition->kind == NAME_TENSOR;
     if (!name || (tensor ? !is_tensor_name(name) : !is_word(name)))
-        return format("a name is letters, digits and underscores%s", tensor ? ", in parts joined by dots" : "");
-    return brings_faults(request, all, name) ? format("`%s` would collide with another name", name) : NULL;
+        return format("a name is letters, digits and underscores%s",
+                      tensor ? ", in parts joined by dots" : "");
+    return brings_faults(request, all, name) ? format("`%s` would collide with another name", name)
+                                             : NULL;
 }
 
 cJSON *answer_rename(Request *request)

@@ -22,7 +22,8 @@ static int number_of(const cJSON *object, const char *key)
 
 static Span span_of(const Analysis *a, const cJSON *place)
 {
-    Span span = {NULL, number_of(place, "line"), number_of(place, "column"), number_of(place, "end_line"), number_of(place, "end_column")};
+    Span span = {NULL, number_of(place, "line"), number_of(place, "column"),
+                 number_of(place, "end_line"), number_of(place, "end_column")};
     for (int i = 0; i < a->program->sources.count && !span.source; i++)
         if (!strcmp(a->program->sources.items[i]->path, text_of(place, "file")))
             span.source = a->program->sources.items[i];
@@ -42,9 +43,12 @@ static Span shown_at(const Analysis *a, Span span)
 static cJSON *primary_of(const cJSON *diagnostic)
 {
     cJSON *span;
-    cJSON_ArrayForEach(span, cJSON_GetObjectItemCaseSensitive(diagnostic, "spans"))
-        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(span, "primary")))
-            return span;
+    cJSON_ArrayForEach(
+        span,
+        cJSON_GetObjectItemCaseSensitive(
+            diagnostic,
+            "spans")) if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(span,
+                                                                        "primary"))) return span;
     return NULL;
 }
 
@@ -64,14 +68,16 @@ static void add_related(const Analysis *a, const cJSON *diagnostic, Span shown, 
 {
     cJSON *related = cJSON_AddArrayToObject(report, "relatedInformation");
     const cJSON *place;
-    cJSON_ArrayForEach(place, cJSON_GetObjectItemCaseSensitive(diagnostic, "spans")) {
+    cJSON_ArrayForEach(place, cJSON_GetObjectItemCaseSensitive(diagnostic, "spans"))
+    {
         Span span = span_of(a, place);
         bool primary = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(place, "primary"));
         if (!span.source || (primary && span.source == shown.source))
             continue;
         cJSON *item = cJSON_CreateObject();
         cJSON_AddItemToObject(item, "location", json_location(span));
-        cJSON_AddStringToObject(item, "message", primary ? text_of(diagnostic, "message") : text_of(place, "label"));
+        cJSON_AddStringToObject(item, "message",
+                                primary ? text_of(diagnostic, "message") : text_of(place, "label"));
         cJSON_AddItemToArray(related, item);
     }
 }
@@ -81,7 +87,8 @@ static cJSON *make_report(const Analysis *a, const cJSON *diagnostic)
     cJSON *report = cJSON_CreateObject();
     Span shown = shown_at(a, span_of(a, primary_of(diagnostic)));
     cJSON_AddItemToObject(report, "range", json_range(shown));
-    cJSON_AddNumberToObject(report, "severity", strcmp(text_of(diagnostic, "severity"), "error") ? 2 : 1);
+    cJSON_AddNumberToObject(report, "severity",
+                            strcmp(text_of(diagnostic, "severity"), "error") ? 2 : 1);
     cJSON_AddStringToObject(report, "code", text_of(diagnostic, "code"));
     cJSON_AddStringToObject(report, "source", "netc");
     cJSON_AddStringToObject(report, "message", full_text(diagnostic));
@@ -114,7 +121,8 @@ static cJSON *make_reports(const Analysis *a)
 {
     cJSON *reports = cJSON_CreateArray(), *all = diag_json(a->log);
     const cJSON *diagnostic;
-    cJSON_ArrayForEach(diagnostic, all) {
+    cJSON_ArrayForEach(diagnostic, all)
+    {
         cJSON *report = a->source ? make_report(a, diagnostic) : NULL;
         if (report)
             fade_unused(report);
@@ -161,7 +169,8 @@ void send_no_reports(const Document *document)
 
 static bool overlaps(Span span, Place from, Place to)
 {
-    bool ends_before = span.end_line < from.line || (span.end_line == from.line && span.end_column < from.column);
+    bool ends_before =
+        span.end_line < from.line || (span.end_line == from.line && span.end_column < from.column);
     return !ends_before && compare_to_place(span, to) <= 0;
 }
 
@@ -172,7 +181,8 @@ static cJSON *make_edits(const Analysis *a, const cJSON *help)
     if (!cJSON_GetArraySize(edits))
         return NULL;
     cJSON *changes = cJSON_CreateObject();
-    cJSON_ArrayForEach(edit, edits) {
+    cJSON_ArrayForEach(edit, edits)
+    {
         Span span = span_of(a, edit);
         if (!span.source)
             continue;
@@ -195,7 +205,8 @@ static void add_fix(const Analysis *a, const cJSON *diagnostic, const cJSON *hel
     cJSON_AddStringToObject(action, "title", text_of(help, "message"));
     cJSON_AddStringToObject(action, "kind", "quickfix");
     cJSON_AddItemToArray(reports, make_report(a, diagnostic));
-    cJSON_AddBoolToObject(action, "isPreferred", !strcmp(text_of(help, "applicability"), "machine-applicable"));
+    cJSON_AddBoolToObject(action, "isPreferred",
+                          !strcmp(text_of(help, "applicability"), "machine-applicable"));
     cJSON_AddItemToObject(cJSON_AddObjectToObject(action, "edit"), "changes", changes);
     cJSON_AddItemToArray(actions, action);
 }
@@ -205,7 +216,8 @@ static void add_fix(const Analysis *a, const cJSON *diagnostic, const cJSON *hel
 void add_fixes(Request *request, cJSON *actions)
 {
     Analysis *a = request->analysis;
-    const cJSON *range = cJSON_GetObjectItemCaseSensitive(request->params, "range"), *diagnostic, *help;
+    const cJSON *range = cJSON_GetObjectItemCaseSensitive(request->params, "range"), *diagnostic,
+                *help;
     Place from, to;
     if (!read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "start"), &from)
         || !read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "end"), &to))
@@ -214,9 +226,9 @@ void add_fixes(Request *request, cJSON *actions)
         cJSON_Delete(find_help(request->document));
     a->helped = true;
     cJSON *all = diag_json(a->log);
-    cJSON_ArrayForEach(diagnostic, all)
-        if (overlaps(shown_at(a, span_of(a, primary_of(diagnostic))), from, to))
-            cJSON_ArrayForEach(help, cJSON_GetObjectItemCaseSensitive(diagnostic, "help"))
-                add_fix(a, diagnostic, help, actions);
+    cJSON_ArrayForEach(diagnostic,
+                       all) if (overlaps(shown_at(a, span_of(a, primary_of(diagnostic))), from, to))
+        cJSON_ArrayForEach(help, cJSON_GetObjectItemCaseSensitive(diagnostic, "help"))
+            add_fix(a, diagnostic, help, actions);
     cJSON_Delete(all);
 }

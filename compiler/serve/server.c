@@ -1,11 +1,11 @@
-/* server.c: `netc lsp`, the Language Server Protocol 3.17 on standard input and
- * output: from a message to its answer.
+/* server.c: `netc lsp`, the Language Server Protocol 3.17 on standard input and output: from a
+ * message to its answer.
  *
- * One message at a time: every answer takes milliseconds.  Reports are sent when
- * no further message waits, so that somebody who types fast is not told of texts
- * that are past.  The search for help takes longer than a key may wait: it runs in
- * a process of its own when the typing pauses, and ends at the next message.  A message that makes no sense is
- * answered with an error where it can be and never ends the server.
+ * One message at a time: every answer takes milliseconds.  Reports are sent when no further
+ * message waits, so that somebody who types fast is not told of texts that are past.  The search
+ * for help takes longer than a key may wait: it runs in a process of its own when the typing
+ * pauses, and ends at the next message.  A message that makes no sense is answered with an error
+ * where it can be and never ends the server.
  */
 #include "serve.h"
 
@@ -16,8 +16,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PARSE_ERROR = -32700, INVALID_REQUEST = -32600, METHOD_NOT_FOUND = -32601, INVALID_PARAMS = -32602,
-       NOT_INITIALIZED = -32002, REQUEST_FAILED = -32803 };
+enum {
+    PARSE_ERROR = -32700,
+    INVALID_REQUEST = -32600,
+    METHOD_NOT_FOUND = -32601,
+    INVALID_PARAMS = -32602,
+    NOT_INITIALIZED = -32002,
+    REQUEST_FAILED = -32803
+};
 
 static enum { FRESH, RUNNING, STOPPING, ENDED, ABANDONED } state;
 
@@ -58,21 +64,30 @@ static cJSON *words(const char *const *list)
 
 static cJSON *capabilities(void)
 {
-    static const char *const completes[] = {"(", ",", "=", " ", "\"", NULL}, *const signs[] = {"(", ",", NULL};
+    static const char *const completes[] = {"(", ",", "=", " ", "\"", NULL}, *const signs[] = {
+                                                                                 "(", ",", NULL};
     static const char *const actions[] = {"quickfix", "source.annotate", "source.strip", NULL};
     cJSON *all = cJSON_CreateObject(), *sync = cJSON_AddObjectToObject(all, "textDocumentSync");
     cJSON_AddBoolToObject(sync, "openClose", true);
-    cJSON_AddNumberToObject(sync, "change", 2);         /* by ranges */
-    static const char *const plain[] = {
-        "hoverProvider", "definitionProvider", "referencesProvider", "documentHighlightProvider", "documentSymbolProvider",
-        "foldingRangeProvider", "documentFormattingProvider", "inlayHintProvider", NULL
-    };
+    cJSON_AddNumberToObject(sync, "change", 2); /* by ranges */
+    static const char *const plain[] = {"hoverProvider",
+                                        "definitionProvider",
+                                        "referencesProvider",
+                                        "documentHighlightProvider",
+                                        "documentSymbolProvider",
+                                        "foldingRangeProvider",
+                                        "documentFormattingProvider",
+                                        "inlayHintProvider",
+                                        NULL};
     for (int i = 0; plain[i]; i++)
         cJSON_AddBoolToObject(all, plain[i], true);
     cJSON_AddStringToObject(all, "positionEncoding", "utf-16");
-    cJSON_AddItemToObject(cJSON_AddObjectToObject(all, "completionProvider"), "triggerCharacters", words(completes));
-    cJSON_AddItemToObject(cJSON_AddObjectToObject(all, "signatureHelpProvider"), "triggerCharacters", words(signs));
-    cJSON_AddItemToObject(cJSON_AddObjectToObject(all, "codeActionProvider"), "codeActionKinds", words(actions));
+    cJSON_AddItemToObject(cJSON_AddObjectToObject(all, "completionProvider"), "triggerCharacters",
+                          words(completes));
+    cJSON_AddItemToObject(cJSON_AddObjectToObject(all, "signatureHelpProvider"),
+                          "triggerCharacters", words(signs));
+    cJSON_AddItemToObject(cJSON_AddObjectToObject(all, "codeActionProvider"), "codeActionKinds",
+                          words(actions));
     cJSON_AddBoolToObject(cJSON_AddObjectToObject(all, "renameProvider"), "prepareProvider", true);
     cJSON *colours = cJSON_AddObjectToObject(all, "semanticTokensProvider");
     cJSON_AddItemToObject(colours, "legend", colour_legend());
@@ -97,7 +112,7 @@ static cJSON *initialize(const cJSON *params)
 static const struct Method {
     const char *name;
     cJSON *(*answer)(Request *request);
-    bool placed;                /* it has a position */
+    bool placed; /* it has a position */
 } methods[] = {
     {"textDocument/hover", answer_hover, true},
     {"textDocument/completion", answer_completion, true},
@@ -118,7 +133,8 @@ enum { METHODS = sizeof methods / sizeof *methods };
 
 static const char *string_at(const cJSON *object, const char *first, const char *second)
 {
-    const cJSON *found = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, first), second);
+    const cJSON *found =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(object, first), second);
     return cJSON_IsString(found) ? found->valuestring : NULL;
 }
 
@@ -137,10 +153,12 @@ static void answer_method(const struct Method *method, const cJSON *id, const cJ
     }
     request.analysis = analyse(request.document);
     if (!request.analysis->source) {
-        answer_result(id, NULL);        /* a text too long to be read */
+        answer_result(id, NULL); /* a text too long to be read */
         return;
     }
-    if (method->placed && !read_place(request.analysis->source, cJSON_GetObjectItemCaseSensitive(params, "position"), &request.place)) {
+    if (method->placed
+        && !read_place(request.analysis->source,
+                       cJSON_GetObjectItemCaseSensitive(params, "position"), &request.place)) {
         answer_error(id, INVALID_PARAMS, "no such position");
         return;
     }
@@ -161,7 +179,8 @@ static void answer_request(const char *name, const cJSON *id, const cJSON *param
     }
     if (state != RUNNING) {
         answer_error(id, state == FRESH ? NOT_INITIALIZED : INVALID_REQUEST,
-                     state == FRESH ? "the client has not initialized the server" : "the server is shutting down");
+                     state == FRESH ? "the client has not initialized the server"
+                                    : "the server is shutting down");
         return;
     }
     if (!strcmp(name, "shutdown")) {
@@ -174,7 +193,8 @@ static void answer_request(const char *name, const cJSON *id, const cJSON *param
             answer_method(&methods[i], id, params);
             return;
         }
-    answer_error(id, !strcmp(name, "initialize") ? INVALID_REQUEST : METHOD_NOT_FOUND, "no such method");
+    answer_error(id, !strcmp(name, "initialize") ? INVALID_REQUEST : METHOD_NOT_FOUND,
+                 "no such method");
 }
 
 /* ---- notifications */
@@ -194,7 +214,8 @@ static void note(const char *name, const cJSON *params)
     if (state != RUNNING)
         return;
     if (!strcmp(name, "textDocument/didOpen")) {
-        const char *uri = string_at(params, "textDocument", "uri"), *text = string_at(params, "textDocument", "text");
+        const char *uri = string_at(params, "textDocument", "uri"),
+                   *text = string_at(params, "textDocument", "text");
         if (uri && text)
             open_document(uri, text, version_of(params));
     } else if (!strcmp(name, "textDocument/didChange") && document) {
@@ -235,7 +256,7 @@ static _Noreturn void search(Document *document, int out)
 {
     cJSON *found = find_help(document);
     char *text = found ? cJSON_PrintUnformatted(found) : NULL;
-    for (size_t at = 0, length = text ? strlen(text) : 0; at < length; ) {
+    for (size_t at = 0, length = text ? strlen(text) : 0; at < length;) {
         ssize_t put = write(out, text + at, length - at);
         if (put <= 0)
             break;
@@ -249,7 +270,8 @@ static bool await(int from, Text *text)
 {
     char buffer[4096];
     for (;;) {
-        struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = from, .events = POLLIN}};
+        struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                                  {.fd = from, .events = POLLIN}};
         if (poll(inputs, 2, -1) < 0 || inputs[0].revents || input_waits(0))
             return false;
         ssize_t got = read(from, buffer, sizeof buffer);
@@ -285,7 +307,7 @@ static bool search_help(Document *document)
 /* What has waited for the client to pause. */
 static void tell(void)
 {
-    enum { PAUSE = 200 };       /* milliseconds: a search is not begun between two keys */
+    enum { PAUSE = 200 }; /* milliseconds: a search is not begun between two keys */
     for (Document *at = documents; at && !input_waits(0); at = at->next) {
         if (at->changed)
             send_reports(at);

@@ -33,7 +33,8 @@ static Span span_of_bytes(const Source *source, size_t from, size_t to)
         first++;
     for (last = first; last < source->lines && source->line_starts[last] <= to; last++)
         ;
-    return (Span){source, first, (int)(from - source->line_starts[first - 1]) + 1, last, (int)(to - source->line_starts[last - 1]) + 1};
+    return (Span){source, first, (int)(from - source->line_starts[first - 1]) + 1, last,
+                  (int)(to - source->line_starts[last - 1]) + 1};
 }
 
 cJSON *json_change(const Source *source, const char *after)
@@ -43,7 +44,8 @@ cJSON *json_change(const Source *source, const char *after)
         return NULL;
     size_t end = same_end(source->chars, source->length, after, length, start);
     cJSON *edit = cJSON_CreateObject();
-    cJSON_AddItemToObject(edit, "range", json_range(span_of_bytes(source, start, source->length - end)));
+    cJSON_AddItemToObject(edit, "range",
+                          json_range(span_of_bytes(source, start, source->length - end)));
     Text text = {0};
     text_add_range(&text, after + start, length - end - start);
     cJSON_AddStringToObject(edit, "newText", text_chars(&text));
@@ -68,7 +70,8 @@ cJSON *answer_formatting(Request *request)
     return edits;
 }
 
-static void add_source_action(Request *request, const char *title, const char *kind, FormatMode mode, cJSON *actions)
+static void add_source_action(Request *request, const char *title, const char *kind,
+                              FormatMode mode, cJSON *actions)
 {
     cJSON *edit = tidied(request->analysis, mode);
     if (!edit)
@@ -89,9 +92,11 @@ static bool is_wanted(const Request *request, const char *kind)
     const cJSON *only = cJSON_GetObjectItemCaseSensitive(context, "only");
     if (!cJSON_IsArray(only))
         return true;
-    cJSON_ArrayForEach(one, only) {
+    cJSON_ArrayForEach(one, only)
+    {
         size_t length = cJSON_IsString(one) ? strlen(one->valuestring) : 0;
-        if (length && !strncmp(kind, one->valuestring, length) && (!kind[length] || kind[length] == '.'))
+        if (length && !strncmp(kind, one->valuestring, length)
+            && (!kind[length] || kind[length] == '.'))
             return true;
     }
     return false;
@@ -103,8 +108,10 @@ cJSON *answer_actions(Request *request)
     if (is_wanted(request, "quickfix"))
         add_fixes(request, actions);
     if (request->analysis->sound && is_wanted(request, "source.annotate"))
-        add_source_action(request, "Write every line's shape", "source.annotate", FORMAT_ANNOTATE, actions);
+        add_source_action(request, "Write every line's shape", "source.annotate", FORMAT_ANNOTATE,
+                          actions);
     if (is_wanted(request, "source.strip") && strstr(request->analysis->source->chars, "#="))
-        add_source_action(request, "Take away the shapes that netc wrote", "source.strip", FORMAT_STRIP, actions);
+        add_source_action(request, "Take away the shapes that netc wrote", "source.strip",
+                          FORMAT_STRIP, actions);
     return actions;
 }

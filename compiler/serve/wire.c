@@ -18,7 +18,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { MOST_BYTES = 128 << 20, MOST_HEADER = 4096, MOST_LINES = 1000, CHUNK = 65536 };
+enum { MAX_BYTES = 128 << 20, MAX_HEADER = 4096, MAX_LINES = 1000, CHUNK = 65536 };
 
 static const char length_name[] = "Content-Length:";
 
@@ -45,11 +45,11 @@ bool input_waits(int milliseconds)
     return taken < buffered || poll(&input, 1, milliseconds) > 0;
 }
 
-/* A line without its end, or its first MOST_HEADER characters; false at the end of the input. */
+/* A line without its end, or its first MAX_HEADER characters; false at the end of the input. */
 static bool read_line(char *line)
 {
     size_t length = 0;
-    while (length < MOST_HEADER - 1) {
+    while (length < MAX_HEADER - 1) {
         if (taken == buffered && !fill())
             return false;
         char c = buffer[taken++];
@@ -101,7 +101,7 @@ static bool read_length(const char *line, unsigned long long *length, bool *good
 
 /* ---- what makes no sense */
 
-static unsigned long long unread;       /* bytes still to be thrown away */
+static unsigned long long unread; /* bytes still to be thrown away */
 
 static Reading bad(const char **why, const char *what, unsigned long long rest)
 {
@@ -145,7 +145,7 @@ static bool skip_unread(char *line)
 
 Reading read_message(char **text, size_t *length, const char **why)
 {
-    char line[MOST_HEADER], rest[MOST_HEADER];
+    char line[MAX_HEADER], rest[MAX_HEADER];
     unsigned long long claimed = 0;
     bool known = false, good = true;
     size_t lines = 0;
@@ -157,18 +157,20 @@ Reading read_message(char **text, size_t *length, const char **why)
     do {
         if (!read_line(line))
             return READING_END;
-        if (++lines > MOST_LINES || strlen(line) == MOST_HEADER - 1)
+        if (++lines > MAX_LINES || strlen(line) == MAX_HEADER - 1)
             return bad(why, "the header does not end", ULLONG_MAX);
         known |= read_length(line, &claimed, &good);
     } while (*line);
     if (!known || !good)
-        return bad(why, known ? "the Content-Length is no number" : "a header without a Content-Length", ULLONG_MAX);
-    if (claimed > MOST_BYTES)
+        return bad(why,
+                   known ? "the Content-Length is no number" : "a header without a Content-Length",
+                   ULLONG_MAX);
+    if (claimed > MAX_BYTES)
         return bad(why, "the message is too long: at most 128 MiB", claimed);
     *text = NULL;
     if (!read_bytes(text, claimed)) {
         free(*text);
-        *text = NULL;           /* it is the caller's no more */
+        *text = NULL; /* it is the caller's no more */
         return READING_END;
     }
     *length = (size_t)claimed;

@@ -15,24 +15,26 @@
 
 #include <string.h>
 
-typedef struct Fold {           /* a loop's turn that is drawn for several */
+/* a loop's turn that is drawn for several */
+typedef struct Fold {
     const Instance *turn;
     int times;
-    bool lends;                 /* it holds one block and nothing else: the block's frame says the number */
+    bool lends; /* it holds one block and nothing else: the block's frame says the number */
 } Fold;
 
-typedef struct Use {            /* of a block */
+/* of a block */
+typedef struct Use {
     const Instance *instance;
-    int first, end;             /* its nodes */
+    int first, end; /* its nodes */
 } Use;
 
 typedef struct Drawing {
     const Graph *graph;
-    bool brief;                 /* blocks like those drawn are single boxes */
-    LIST(Use) drawn, boxed;     /* uses of blocks: in full; as a box */
-    int *same;                  /* by node: the one drawn in its stead, or itself */
-    int *box;                   /* by drawn node: the first of its box */
-    int *consumers;             /* by drawn node: the edges that leave it */
+    bool brief;             /* blocks like those drawn are single boxes */
+    LIST(Use) drawn, boxed; /* uses of blocks: in full; as a box */
+    int *same;              /* by node: the one drawn in its stead, or itself */
+    int *box;               /* by drawn node: the first of its box */
+    int *consumers;         /* by drawn node: the edges that leave it */
     LIST(Fold) folds;
 } Drawing;
 
@@ -43,7 +45,7 @@ typedef LIST(const Instance *) Frames;
 /* Quoted names may hold any character: DOT's strings escape two ... */
 static const char *escaped(const char *chars)
 {
-    Text text = { 0 };
+    Text text = {0};
     for (; *chars; chars++)
         text_add(&text, *chars == '"' || *chars == '\\' ? "\\%c" : "%c", *chars);
     return text_chars(&text);
@@ -52,7 +54,7 @@ static const char *escaped(const char *chars)
 /* ... and its HTML-like labels three others. */
 static const char *html_escaped(const char *chars)
 {
-    Text text = { 0 };
+    Text text = {0};
     for (; *chars; chars++)
         text_add(&text, strchr("&<>", *chars) ? "&#%d;" : "%c", *chars);
     return text_chars(&text);
@@ -61,14 +63,16 @@ static const char *html_escaped(const char *chars)
 /* The operator as a .net file calls it, defaults left out: "conv2d(20, 5, padding=2)". */
 static const char *call_text(const Node *node)
 {
-    Text text = { 0 };
+    Text text = {0};
     const char *between = "(";
     text_add(&text, "%s", node->op->name);
     for (int i = 0; node->op->args && node->op->args[i].name; i++) {
         const ArgSpec *spec = &node->op->args[i];
-        if (!node->args[i].given || spec->assertion || argument_is_default(node->op->args, node->args, i))
+        if (!node->args[i].given || spec->assertion
+            || argument_is_default(node->op->args, node->args, i))
             continue;
-        text_add(&text, spec->positional ? "%s%.0s%s" : "%s%s=%s", between, spec->name, argument_text(spec, &node->args[i]));
+        text_add(&text, spec->positional ? "%s%.0s%s" : "%s%s=%s", between, spec->name,
+                 argument_text(spec, &node->args[i]));
         between = ", ";
     }
     if (*between == ',')
@@ -134,21 +138,22 @@ static bool same_nodes(const Drawing *drawing, int first, int second, int count,
 static bool is_next_turn(const Instance *before, const Instance *turn)
 {
     return before && turn && turn->turn == before->turn + 1 && before->span.line == turn->span.line
-        && before->span.column == turn->span.column;
+           && before->span.column == turn->span.column;
 }
 
 static void add_fold(Drawing *drawing, const Instance *turn, int times, int first, int end)
 {
     const Instance *block = child_of(node_at(drawing, first), turn);
     bool lends = block && block->turn < 0 && segment_end(drawing, first, end, turn) == end;
-    push(&drawing->folds, ((Fold){ turn, times, lends }));
+    push(&drawing->folds, ((Fold){turn, times, lends}));
 }
 
 static bool is_drawn(const Drawing *drawing, Use use)
 {
     for (int i = 0; i < drawing->drawn.count; i++) {
         Use other = drawing->drawn.items[i];
-        if (!strcmp(other.instance->what, use.instance->what) && other.end - other.first == use.end - use.first
+        if (!strcmp(other.instance->what, use.instance->what)
+            && other.end - other.first == use.end - use.first
             && same_nodes(drawing, other.first, use.first, use.end - use.first, false))
             return true;
     }
@@ -181,7 +186,8 @@ static void fold_turns(Drawing *drawing, int first, int end, const Instance *out
         while (child && child->turn >= 0 && next < end) {
             int after = segment_end(drawing, next, end, outer);
             const Instance *turn = child_of(node_at(drawing, next), outer);
-            if (!is_next_turn(last, turn) || after - next != drawn_end - drawn || !same_nodes(drawing, drawn, next, after - next, true))
+            if (!is_next_turn(last, turn) || after - next != drawn_end - drawn
+                || !same_nodes(drawing, drawn, next, after - next, true))
                 break;
             for (int i = next; i < after; i++)
                 drawing->same[i] = drawn + (i - next);
@@ -189,7 +195,7 @@ static void fold_turns(Drawing *drawing, int first, int end, const Instance *out
             next = after;
             times++;
         }
-        if (child && !box_use(drawing, (Use){ child, drawn, drawn_end }))
+        if (child && !box_use(drawing, (Use){child, drawn, drawn_end}))
             fold_turns(drawing, drawn, drawn_end, child);
         if (times > 1)
             add_fold(drawing, child, times, drawn, drawn_end);
@@ -239,7 +245,7 @@ static bool has_frame(const Drawing *drawing, const Instance *instance)
 /* The frames a node lies in, outermost first. */
 static Frames frames_of(const Drawing *drawing, const Node *node)
 {
-    Frames inwards = { 0 }, frames = { 0 };
+    Frames inwards = {0}, frames = {0};
     const Use *use = use_of(drawing, node);
     for (const Instance *at = use ? use->instance->outer : node->instance; at; at = at->outer)
         if (has_frame(drawing, at))
@@ -271,28 +277,36 @@ static const char *frame_label(const Drawing *drawing, const Instance *frame, co
         return format("%s × %d", frame->what, fold_of(drawing, frame)->times);
     const Fold *fold = frame->outer ? fold_of(drawing, frame->outer) : NULL;
     const char *what = strncmp(frame->what, "block ", 6) ? frame->what : frame->what + 6;
-    const char *label = format("<font point-size=\"10\"><b>%s&#160;&#160;</b>%s</font>", html_escaped(without_prefix(frame->path, outer)),
-                               html_escaped(what));
+    const char *label =
+        format("<font point-size=\"10\"><b>%s&#160;&#160;</b>%s</font>",
+               html_escaped(without_prefix(frame->path, outer)), html_escaped(what));
     return fold && fold->lends ? format("%s&#160;&#160;<b>× %d</b>", label, fold->times) : label;
 }
 
 static void open_frame(const Drawing *drawing, const Instance *frame, Frames *open, Text *out)
 {
     bool loop = frame->turn >= 0;
-    const char *name = loop ? format("loop %d", (int)(fold_of(drawing, frame) - drawing->folds.items)) : frame->path;
+    const char *name =
+        loop ? format("loop %d", (int)(fold_of(drawing, frame) - drawing->folds.items))
+             : frame->path;
     indent(open->count, out);
     text_add(out, "subgraph \"cluster_%s\" {\n", escaped(name));
     indent(open->count + 1, out);
-    text_add(out, "label=<%s>; labeljust=l; margin=10; style=\"%s\"; color=\"%s\"; bgcolor=\"%s\";\n",
-             frame_label(drawing, frame, open), loop ? "rounded,dashed" : "rounded", loop ? "#8a8a8a" : "#b9c0c8",
-             loop ? "#ffffff" : open->count % 2 ? "#ffffff" : "#f6f8fa");
+    text_add(out,
+             "label=<%s>; labeljust=l; margin=10; style=\"%s\"; color=\"%s\"; bgcolor=\"%s\";\n",
+             frame_label(drawing, frame, open), loop ? "rounded,dashed" : "rounded",
+             loop ? "#8a8a8a" : "#b9c0c8",
+             loop              ? "#ffffff"
+             : open->count % 2 ? "#ffffff"
+                               : "#f6f8fa");
     push(open, frame);
 }
 
 static void change_frames(const Drawing *drawing, Frames *open, const Frames *wanted, Text *out)
 {
     int shared = 0;
-    while (shared < open->count && shared < wanted->count && open->items[shared] == wanted->items[shared])
+    while (shared < open->count && shared < wanted->count
+           && open->items[shared] == wanted->items[shared])
         shared++;
     while (open->count > shared) {
         open->count--;
@@ -310,7 +324,8 @@ static const char *without_prefix(const char *path, const Frames *frames)
     for (int i = 0; i < frames->count; i++)
         outer = frames->items[i]->path ? frames->items[i]->path : outer;
     size_t length = outer ? strlen(outer) : 0;
-    return length && !strncmp(path, outer, length) && path[length] == '.' ? path + length + 1 : path;
+    return length && !strncmp(path, outer, length) && path[length] == '.' ? path + length + 1
+                                                                          : path;
 }
 
 /* ----------------------------------------------------------------- boxes */
@@ -344,7 +359,8 @@ static void count_consumers(Drawing *drawing, int forward)
         }
     }
     if (drawing->graph->output->producer)
-        drawing->consumers[drawn_as(drawing, drawing->graph->output->producer->id)] += !drawing->graph->loss;
+        drawing->consumers[drawn_as(drawing, drawing->graph->output->producer->id)] +=
+            !drawing->graph->loss;
 }
 
 /* Whether a node is a line in the box of the one drawn before it. */
@@ -355,7 +371,8 @@ static bool joins_box(const Drawing *drawing, int before, const Node *node)
         return false;
     const Node *last = node_at(drawing, before), *producer = node->inputs.items[0]->producer;
     return producer && drawn_as(drawing, producer->id) == before && drawing->consumers[before] == 1
-        && !(last->op->traits & OP_JOINS) && innermost_frame(drawing, last) == innermost_frame(drawing, node);
+           && !(last->op->traits & OP_JOINS)
+           && innermost_frame(drawing, last) == innermost_frame(drawing, node);
 }
 
 static void make_boxes(Drawing *drawing, int forward)
@@ -364,7 +381,8 @@ static void make_boxes(Drawing *drawing, int forward)
     for (int i = 0; i < forward; i++) {
         if (drawing->same[i] != i)
             continue;
-        drawing->box[i] = joins_box(drawing, before, node_at(drawing, i)) ? drawing->box[before] : i;
+        drawing->box[i] =
+            joins_box(drawing, before, node_at(drawing, i)) ? drawing->box[before] : i;
         before = i;
     }
 }
@@ -386,33 +404,41 @@ static const char *colour_of(const Node *node)
     if (op->traits & OP_JOINS)
         return "#ffffff";
     if (op->multiply_adds && node->parameters.count)
-        return node->out->shape.rank == 3 ? "#cfe3f7" : "#d9d4f3";      /* convolutions; linear layers */
+        return node->out->shape.rank == 3 ? "#cfe3f7" : "#d9d4f3"; /* convolutions; linear layers */
     if (node->parameters.count)
-        return "#fbf3cf";                                               /* norms and scales */
+        return "#fbf3cf"; /* norms and scales */
     if (op->traits & (OP_VIEW | OP_TRAINING_ONLY))
         return "#eceef0";
-    return has_window(op) || !keeps_shape(node) ? "#d5eed9" : "#fbdcd6";        /* pools and the like; activations */
+    /* pools and the like; activations */
+    return has_window(op) || !keeps_shape(node) ? "#d5eed9" : "#fbdcd6";
 }
 
 static void write_line(const Node *node, const Frames *frames, Text *out)
 {
     bool named = node->parameters.count > 0;
-    text_add(out, "<tr><td bgcolor=\"%s\" align=\"left\">%s%s%s%s</td></tr>", colour_of(node), named ? "<b>" : "",
-             named ? html_escaped(without_prefix(node->path, frames)) : "", named ? "&#160;&#160;</b>" : "",
-             html_escaped(call_text(node)));
+    text_add(out, "<tr><td bgcolor=\"%s\" align=\"left\">%s%s%s%s</td></tr>", colour_of(node),
+             named ? "<b>" : "", named ? html_escaped(without_prefix(node->path, frames)) : "",
+             named ? "&#160;&#160;</b>" : "", html_escaped(call_text(node)));
 }
 
-#define BOX "<table border=\"0\" cellborder=\"1\" cellspacing=\"0\" cellpadding=\"4\" color=\"#9aa4ae\">"
+#define BOX \
+    "<table border=\"0\" cellborder=\"1\" cellspacing=\"0\" cellpadding=\"4\" color=\"#9aa4ae\">"
 
 /* "layer3.1  BasicBlock(256)  × 5", as the file says it. */
-static void write_use(const Drawing *drawing, const Use *use, int id, const Frames *frames, Text *out)
+static void write_use(const Drawing *drawing, const Use *use, int id, const Frames *frames,
+                      Text *out)
 {
     const Span *span = &use->instance->span;
-    const char *source = span->source->chars + span->source->line_starts[span->line - 1] + span->column - 1;
-    const char *call = span->line == span->end_line ? format("%.*s", span->end_column - span->column, source) : use->instance->what;
+    const char *source =
+        span->source->chars + span->source->line_starts[span->line - 1] + span->column - 1;
+    const char *call = span->line == span->end_line
+                           ? format("%.*s", span->end_column - span->column, source)
+                           : use->instance->what;
     const Fold *fold = use->instance->outer ? fold_of(drawing, use->instance->outer) : NULL;
-    text_add(out, "n%d [label=<" BOX "<tr><td bgcolor=\"#eef1f4\"><b>%s&#160;&#160;</b>%s%s</td></tr></table>>];\n", id,
-             html_escaped(without_prefix(use->instance->path, frames)), html_escaped(call),
+    text_add(out,
+             "n%d [label=<" BOX
+             "<tr><td bgcolor=\"#eef1f4\"><b>%s&#160;&#160;</b>%s%s</td></tr></table>>];\n",
+             id, html_escaped(without_prefix(use->instance->path, frames)), html_escaped(call),
              fold && fold->lends ? format("&#160;&#160;<b>× %d</b>", fold->times) : "");
 }
 
@@ -420,13 +446,20 @@ static void write_use(const Drawing *drawing, const Use *use, int id, const Fram
 static void write_join(const Node *node, Text *out)
 {
     if (node->op->traits & OP_SUMS)
-        text_add(out, "n%d [label=\"+\", shape=circle, style=filled, fillcolor=\"#ffffff\", width=0.28, margin=0];\n", node->id);
+        text_add(out,
+                 "n%d [label=\"+\", shape=circle, style=filled, fillcolor=\"#ffffff\", width=0.28, "
+                 "margin=0];\n",
+                 node->id);
     else
-        text_add(out, "n%d [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#ffffff\"];\n", node->id, node->op->name);
+        text_add(
+            out,
+            "n%d [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#ffffff\"];\n",
+            node->id, node->op->name);
 }
 
 /* From the box's first node to its last. */
-static void write_box(const Drawing *drawing, int first, int forward, const Frames *frames, Text *out)
+static void write_box(const Drawing *drawing, int first, int forward, const Frames *frames,
+                      Text *out)
 {
     const Node *node = node_at(drawing, first);
     if (use_of(drawing, node)) {
@@ -458,7 +491,9 @@ static bool is_skip(const Drawing *drawing, const Node *node, int k)
     const Node *producer = node->inputs.items[k]->producer;
     int from = source_box(drawing, node->inputs.items[k]), latest = -1;
     for (int i = 0; i < node->inputs.count; i++)
-        latest = source_box(drawing, node->inputs.items[i]) > latest ? source_box(drawing, node->inputs.items[i]) : latest;
+        latest = source_box(drawing, node->inputs.items[i]) > latest
+                     ? source_box(drawing, node->inputs.items[i])
+                     : latest;
     bool shared = !producer || drawing->consumers[drawn_as(drawing, producer->id)] > 1;
     return node->op->traits & OP_JOINS && shared && from < latest;
 }
@@ -473,7 +508,9 @@ static const char *edge_style(const Drawing *drawing, const Node *node, int k)
 {
     const Node *producer = node->inputs.items[k]->producer;
     bool forks = producer && drawing->consumers[drawn_as(drawing, producer->id)] == 2;
-    bool aside = node->op->traits & OP_SUMS ? k > 0 : forks && drawn_as(drawing, producer->id) < node->id - 1;
+    bool aside = node->op->traits & OP_SUMS
+                     ? k > 0
+                     : forks && drawn_as(drawing, producer->id) < node->id - 1;
     if (is_skip(drawing, node, k))
         return ", color=\"#c8553d\", penwidth=1.4, weight=0";
     return aside ? ", weight=1" : ", weight=8";
@@ -482,14 +519,14 @@ static const char *edge_style(const Drawing *drawing, const Node *node, int k)
 static void write_edge(const Drawing *drawing, const Node *node, int k, int box, Text *out)
 {
     const Tensor *tensor = node->inputs.items[k];
-    text_add(out, "  %s -> n%d [label=\" %s\"%s];\n", box_name(source_box(drawing, tensor)), box, shape_text(tensor->shape),
-             edge_style(drawing, node, k));
+    text_add(out, "  %s -> n%d [label=\" %s\"%s];\n", box_name(source_box(drawing, tensor)), box,
+             shape_text(tensor->shape), edge_style(drawing, node, k));
 }
 
 /* Into a boxed use, each tensor once. */
 static void write_use_edges(const Drawing *drawing, const Use *use, Text *out)
 {
-    LIST(const Tensor *) written = { 0 };
+    LIST(const Tensor *) written = {0};
     for (int i = use->first; i < use->end; i++)
         for (int k = 0; k < node_at(drawing, i)->inputs.count; k++) {
             const Tensor *tensor = node_at(drawing, i)->inputs.items[k];
@@ -515,10 +552,15 @@ static void write_edges(const Drawing *drawing, const Node *node, Text *out)
 static void write_ends(const Drawing *drawing, Text *out)
 {
     const Graph *graph = drawing->graph;
-    text_add(out, "  input [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#eceef0\"];\n", escaped(graph->name));
+    text_add(
+        out,
+        "  input [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#eceef0\"];\n",
+        escaped(graph->name));
     if (!graph->loss) {
-        text_add(out, "  output [label=\"output\", shape=box, style=\"rounded,filled\", fillcolor=\"#eceef0\"];\n");
-        text_add(out, "  %s -> output [label=\" %s\"];\n", box_name(source_box(drawing, graph->output)), shape_text(graph->output->shape));
+        text_add(out, "  output [label=\"output\", shape=box, style=\"rounded,filled\", "
+                      "fillcolor=\"#eceef0\"];\n");
+        text_add(out, "  %s -> output [label=\" %s\"];\n",
+                 box_name(source_box(drawing, graph->output)), shape_text(graph->output->shape));
     }
 }
 
@@ -532,7 +574,7 @@ static int count_forward(const Graph *graph)
 
 static Drawing make_drawing(const Graph *graph, int forward, bool brief)
 {
-    Drawing drawing = { .graph = graph, .brief = brief };
+    Drawing drawing = {.graph = graph, .brief = brief};
     drawing.same = NEW_ARRAY(int, (size_t)forward);
     drawing.box = NEW_ARRAY(int, (size_t)forward);
     drawing.consumers = NEW_ARRAY(int, (size_t)forward);
@@ -554,20 +596,23 @@ static int count_boxes(const Drawing *drawing, int forward)
 
 void write_dot(const Graph *graph, Text *out)
 {
-    enum { MOST_BOXES = 40 };
+    enum { MAX_BOXES = 40 };
     int forward = count_forward(graph);
     Drawing drawing = make_drawing(graph, forward, false);
-    if (count_boxes(&drawing, forward) > MOST_BOXES)
+    if (count_boxes(&drawing, forward) > MAX_BOXES)
         drawing = make_drawing(graph, forward, true);
     text_add(out, "digraph \"%s\" {\n", escaped(graph->name));
-    text_add(out, "  rankdir=TB; fontname=\"Helvetica,Arial,sans-serif\"; fontsize=11; nodesep=0.35; ranksep=0.32; bgcolor=\"white\";\n");
-    text_add(out, "  node [shape=plain, fontname=\"Helvetica,Arial,sans-serif\", fontsize=11, color=\"#9aa4ae\", height=0.28, "
+    text_add(out, "  rankdir=TB; fontname=\"Helvetica,Arial,sans-serif\"; fontsize=11; "
+                  "nodesep=0.35; ranksep=0.32; bgcolor=\"white\";\n");
+    text_add(out, "  node [shape=plain, fontname=\"Helvetica,Arial,sans-serif\", fontsize=11, "
+                  "color=\"#9aa4ae\", height=0.28, "
                   "ordering=out];\n");
-    text_add(out, "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=9, fontcolor=\"#57606a\", color=\"#57606a\", "
+    text_add(out, "  edge [fontname=\"Helvetica,Arial,sans-serif\", fontsize=9, "
+                  "fontcolor=\"#57606a\", color=\"#57606a\", "
                   "arrowsize=0.6];\n");
     write_ends(&drawing, out);
-    Frames open = { 0 };
-    const Frames none = { 0 };
+    Frames open = {0};
+    const Frames none = {0};
     for (int i = 0; i < forward; i++) {
         if (drawing.same[i] != i || drawing.box[i] != i)
             continue;

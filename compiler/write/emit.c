@@ -15,7 +15,7 @@
  * but the runtime's functions have the same endings after their "net_". */
 const char *identifier(const char *path)
 {
-    Text text = { 0 };
+    Text text = {0};
     if (isdigit((unsigned char)path[0]))
         text_add(&text, "layer");
     if (strncmp(path, "net_", 4) == 0 || strncmp(path, "net.", 4) == 0)
@@ -27,10 +27,11 @@ const char *identifier(const char *path)
 
 const char *comment_text(const char *path)
 {
-    Text text = { 0 };
+    Text text = {0};
     path = SHOWN(path);
     for (const char *c = path; *c; c++) {
-        bool ends = c > path && c[-1] == '*' && *c == '/', begins = c > path && c[-1] == '/' && *c == '*';
+        bool ends = c > path && c[-1] == '*' && *c == '/',
+             begins = c > path && c[-1] == '/' && *c == '*';
         text_add(&text, "%c", ends || begins ? '?' : *c);
     }
     return intern(text_chars(&text));
@@ -47,10 +48,14 @@ const char *place_text(const Plan *plan, const Tensor *tensor)
 {
     const Placement *place = &plan->places[tensor->id];
     switch (place->space) {
-    case SPACE_NONE: return "0";
-    case SPACE_INPUT: return place->place ? format("input + %lld", place->place) : "input";
-    case SPACE_SCRATCH: return format("scratch + %lld", place->place);
-    case SPACE_KEPT: return format("kept + %lld", place->place);
+    case SPACE_NONE:
+        return "0";
+    case SPACE_INPUT:
+        return place->place ? format("input + %lld", place->place) : "input";
+    case SPACE_SCRATCH:
+        return format("scratch + %lld", place->place);
+    case SPACE_KEPT:
+        return format("kept + %lld", place->place);
     }
     unreachable();
 }
@@ -71,8 +76,8 @@ static void emit_head(Emitter *emitter)
              " * Activations are [channels][height][width][LANES], one image per lane; a\n"
              " * `vec` is one such row of lanes, and every offset below counts vecs.\n"
              " */\n",
-             graph->name, shape_text(graph->input->shape), shape_text(graph->output->shape), parameters,
-             NETC_VERSION, comment_text(graph->program->source->path));
+             graph->name, shape_text(graph->input->shape), shape_text(graph->output->shape),
+             parameters, NETC_VERSION, comment_text(graph->program->source->path));
     text_add(emitter->out,
              "#ifndef NET_REAL\n"
              "#define NET_REAL %s\n"
@@ -131,10 +136,12 @@ static void emit_sum_block(Emitter *emitter)
     for (int rows = lanes; rows > 1; rows /= 2, round++)
         for (int i = 0; i < rows / 2; i++) {
             const char *one = round ? format("r%d_%d", round, i) : format("rows[%d]", i);
-            const char *other = round ? format("r%d_%d", round, i + rows / 2) : format("rows[%d]", i + rows / 2);
+            const char *other =
+                round ? format("r%d_%d", round, i + rows / 2) : format("rows[%d]", i + rows / 2);
             text_add(emitter->out, "    const vec r%d_%d = ", round + 1, i);
             for (int half = 0; half < 2; half++) {
-                text_add(emitter->out, "%s__builtin_shufflevector(%s, %s, ", half ? "\n        + " : "", one, other);
+                text_add(emitter->out, "%s__builtin_shufflevector(%s, %s, ",
+                         half ? "\n        + " : "", one, other);
                 lane_list(emitter->out, lanes, interleaved, half);
                 text_add(emitter->out, ")");
             }
@@ -171,7 +178,8 @@ static void emit_transpose(Emitter *emitter)
                 text_add(emitter->out, "    to[%d] = ", i);
             else
                 text_add(emitter->out, "    const vec r%d_%d = ", round + 1, i);
-            text_add(emitter->out, "__builtin_shufflevector(%s%d%s, %s%d%s, ", row, i / 2, end, row, i / 2 + lanes / 2, end);
+            text_add(emitter->out, "__builtin_shufflevector(%s%d%s, %s%d%s, ", row, i / 2, end, row,
+                     i / 2 + lanes / 2, end);
             lane_list(emitter->out, lanes, interleaved, i % 2);
             text_add(emitter->out, ");\n");
         }
@@ -190,23 +198,28 @@ static void emit_pick(Emitter *emitter)
 {
     bool f64 = emitter->options->f64, masks = emitter->options->target.vector_bytes == 64;
     if (masks)
-        text_add(emitter->out, "#ifdef __AVX512DQ__\n"
-                               "#include <immintrin.h>\n"
-                               "typedef __mmask%d lane_set;\n\n"
-                               "static inline lane_set lanes_where(mask m)\n{\n    return _mm512_movepi%d_mask((__m512i)m);\n}\n\n"
-                               "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
-                               "    return (vec)_mm512_mask_blend_p%c(from, (__m512%s)no, (__m512%s)yes);\n}\n"
-                               "#else\n",
+        text_add(emitter->out,
+                 "#ifdef __AVX512DQ__\n"
+                 "#include <immintrin.h>\n"
+                 "typedef __mmask%d lane_set;\n\n"
+                 "static inline lane_set lanes_where(mask m)\n{\n    return "
+                 "_mm512_movepi%d_mask((__m512i)m);\n}\n\n"
+                 "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
+                 "    return (vec)_mm512_mask_blend_p%c(from, (__m512%s)no, (__m512%s)yes);\n}\n"
+                 "#else\n",
                  f64 ? 8 : 16, f64 ? 64 : 32, f64 ? 'd' : 's', f64 ? "d" : "", f64 ? "d" : "");
-    text_add(emitter->out, "typedef mask lane_set;\n\n"
-                           "static inline lane_set lanes_where(mask m)\n{\n    return m;\n}\n\n"
-                           "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
-                           "    return choose(from, yes, no);\n}\n%s\n", masks ? "#endif\n" : "");
+    text_add(emitter->out,
+             "typedef mask lane_set;\n\n"
+             "static inline lane_set lanes_where(mask m)\n{\n    return m;\n}\n\n"
+             "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
+             "    return choose(from, yes, no);\n}\n%s\n",
+             masks ? "#endif\n" : "");
 }
 
 static void emit_splat(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec splat(real value)\n{\n    return value - (vec){ 0 };\n}\n\n");
+    text_add(emitter->out,
+             "static inline vec splat(real value)\n{\n    return value - (vec){ 0 };\n}\n\n");
 }
 
 /* Costs nothing: the C compiler believes that the pointers now point elsewhere. */
@@ -229,20 +242,31 @@ static void emit_forget_registers(Emitter *emitter)
 }
 
 /* A small function: how a call of it is seen, and which other helpers it calls. */
-typedef struct Helper { const char *call, *calls; void (*emit)(Emitter *); } Helper;
+typedef struct Helper {
+    const char *call, *calls;
+    void (*emit)(Emitter *);
+} Helper;
 
 /* In an order in which each follows what it calls. */
 static const Helper helpers[] = {
-    { "choose(", "", emit_choose }, { "lanes_where(", "choose(", emit_pick }, { "splat(", "", emit_splat }, { "forget(", "", emit_forget },
-    { "forget_registers(", "", emit_forget_registers }, { "sum_lanes(", "", emit_sum_lanes },
-    { "sum_rows(", "", emit_sum_rows }, { "transpose(", "", emit_transpose },
-    { "exponential(", "choose( splat(", emit_exponential }, { "exponential_less_1(", "choose( splat(", emit_exponential_less_1 },
-    { "logistic(", "choose( splat( exponential(", emit_logistic },
-    { "hyperbolic_tangent(", "choose( splat( exponential_less_1(", emit_hyperbolic_tangent }, { "logarithm(", "", emit_logarithm },
-    { "square_root(", "", emit_square_root }, { "normal(", "choose( splat( exponential(", emit_normal },
-    { "gaussian_unit(", "choose( splat( exponential( normal(", emit_gaussian_unit },
-    { "gaussian_unit_slope(", "choose( splat( exponential( normal(", emit_gaussian_unit_slope },
-    { "dropped(", "choose( splat(", emit_dropped },
+    {"choose(", "", emit_choose},
+    {"lanes_where(", "choose(", emit_pick},
+    {"splat(", "", emit_splat},
+    {"forget(", "", emit_forget},
+    {"forget_registers(", "", emit_forget_registers},
+    {"sum_lanes(", "", emit_sum_lanes},
+    {"sum_rows(", "", emit_sum_rows},
+    {"transpose(", "", emit_transpose},
+    {"exponential(", "choose( splat(", emit_exponential},
+    {"exponential_less_1(", "choose( splat(", emit_exponential_less_1},
+    {"logistic(", "choose( splat( exponential(", emit_logistic},
+    {"hyperbolic_tangent(", "choose( splat( exponential_less_1(", emit_hyperbolic_tangent},
+    {"logarithm(", "", emit_logarithm},
+    {"square_root(", "", emit_square_root},
+    {"normal(", "choose( splat( exponential(", emit_normal},
+    {"gaussian_unit(", "choose( splat( exponential( normal(", emit_gaussian_unit},
+    {"gaussian_unit_slope(", "choose( splat( exponential( normal(", emit_gaussian_unit_slope},
+    {"dropped(", "choose( splat(", emit_dropped},
 };
 
 /* Whether `body`, or a helper that it calls, calls this one. */
@@ -259,8 +283,10 @@ static bool is_called(const Helper *helper, const char *body)
 /* The small functions that kernels call, each written only when one does. */
 static void emit_helpers(Emitter *emitter, const char *body)
 {
-    text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));\n"
-                           "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of a lane, or none */\n\n");
+    text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * "
+                           "sizeof(real)), aligned(sizeof(real)), may_alias));\n"
+                           "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of "
+                           "a lane, or none */\n\n");
     for (size_t i = 0; i < sizeof helpers / sizeof helpers[0]; i++)
         if (is_called(&helpers[i], body))
             helpers[i].emit(emitter);
@@ -268,9 +294,11 @@ static void emit_helpers(Emitter *emitter, const char *body)
 
 /* --------------------------------------------------------------- phases */
 
-static void emit_move(Text *calls, const char *function, const char *to, const char *from, Int vectors, const char *what)
+static void emit_move(Text *calls, const char *function, const char *to, const char *from,
+                      Int vectors, const char *what)
 {
-    text_add(calls, "    %s((real *)(%s), (const real *)(%s), %lldL * LANES);   /* %s */\n", function, to, from, vectors, what);
+    text_add(calls, "    %s((real *)(%s), (const real *)(%s), %lldL * LANES);   /* %s */\n",
+             function, to, from, vectors, what);
 }
 
 /* Inputs that could not be written straight into the output are copied. */
@@ -285,7 +313,8 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
         if (place->root != out->root || place->place != at)
             emit_move(calls, "net_copy",
                       format("%s + %lld", out->space == SPACE_KEPT ? "kept" : "scratch", at),
-                      place_text(plan, input), shape_elements(input->shape), format("%s into %s", input->name, node->path));
+                      place_text(plan, input), shape_elements(input->shape),
+                      format("%s into %s", input->name, node->path));
         at += shape_elements(input->shape);
     }
 }
@@ -293,14 +322,15 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
 /* A call; gives the units of what is computed for the whole batch. */
 static Int emit_call(Emitter *emitter, Text *calls, const Node *node)
 {
-    OperandList operands = { 0 };
+    OperandList operands = {0};
     Int units;
     kernel_operands(emitter, node, &operands);
     text_add(calls, "    %s(", emit_kernel(emitter, node, &operands, &units));
     for (int i = 0; i < operands.count; i++) {
         const Operand *operand = &operands.items[i];
         if (operand->what)
-            text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address, operand->name, operand->what);
+            text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address,
+                     operand->name, operand->what);
         else
             text_add(calls, "%s%s", i ? ", " : "", operand->address);
     }
@@ -311,21 +341,24 @@ static Int emit_call(Emitter *emitter, Text *calls, const Node *node)
 /* Where a layer's output lies after its part, as the table of parts says it. */
 static const char *output_fields(const Plan *plan, const Node *node)
 {
-    const Placement *place = node->stage == STAGE_FORWARD && node->out && !node->again ? &plan->places[node->out->id] : NULL;
+    const Placement *place = node->stage == STAGE_FORWARD && node->out && !node->again
+                                 ? &plan->places[node->out->id]
+                                 : NULL;
     if (!place || (place->space != SPACE_KEPT && place->space != SPACE_SCRATCH))
         return "-1, false, 0, 0";
     return format("%d, %s, %lld, %lld", node->id, place->space == SPACE_KEPT ? "true" : "false",
-                  (place->place * plan->lanes), (shape_elements(node->out->shape) * plan->lanes));
+                  place->place * plan->lanes, shape_elements(node->out->shape) * plan->lanes);
 }
 
 /* A node's row in the table of parts; gives its number. */
 static int emit_part(Emitter *emitter, const Node *node)
 {
     const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
-    bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT || node->stage == STAGE_BACKWARD_PARAMETERS;
+    bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT
+                      || node->stage == STAGE_BACKWARD_PARAMETERS;
     Int multiply_adds = multiplies ? node_multiply_adds(&alone) : 0;
-    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path), node_stage(node), multiply_adds,
-             output_fields(emitter->plan, node));
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path),
+             node_stage(node), multiply_adds, output_fields(emitter->plan, node));
     return emitter->part_count++;
 }
 
@@ -336,8 +369,10 @@ static void emit_node(Emitter *emitter, Text *calls, const Node *node)
     if (plan_skips(plan, node))
         return;
     if (node->stage == STAGE_ACCUMULATE || node->stage == STAGE_COPY)
-        emit_move(calls, node->stage == STAGE_COPY ? "net_copy" : "net_accumulate", place_text(plan, node->dx),
-                  place_text(plan, node->from), shape_elements(node->dx->shape), format("%s from %s", node->dx->name, node->from->name));
+        emit_move(calls, node->stage == STAGE_COPY ? "net_copy" : "net_accumulate",
+                  place_text(plan, node->dx), place_text(plan, node->from),
+                  shape_elements(node->dx->shape),
+                  format("%s from %s", node->dx->name, node->from->name));
     else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
         emit_concat(emitter, calls, node);
     else
@@ -353,7 +388,8 @@ static void emit_locals(Emitter *emitter, const char *calls)
     if (strstr(calls, " scratch + ") || strstr(calls, "(scratch + "))
         text_add(emitter->out, "    vec *scratch = (vec *)arena;\n");
     if (strstr(calls, " kept + ") || strstr(calls, "(kept + "))
-        text_add(emitter->out, "    vec *kept = (vec *)s->kept + g * %lld;\n", (plan->kept_elements / plan->lanes));
+        text_add(emitter->out, "    vec *kept = (vec *)s->kept + g * %lld;\n",
+                 plan->kept_elements / plan->lanes);
     if (strstr(calls, " input") || strstr(calls, "(input"))
         text_add(emitter->out, "    const vec *input = (const vec *)s->input + g * %lld;\n",
                  shape_elements(plan->graph->input->shape));
@@ -371,14 +407,16 @@ static bool is_in_phase(const Plan *plan, int position, int phase)
 static void emit_grain_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;
-    Text calls = { 0 };
+    Text calls = {0};
     for (int i = emitter->first; is_in_phase(plan, i, phase); i++)
         if (!plan->schedule.items[i]->whole_batch)
             emit_node(emitter, &calls, plan->schedule.items[i]);
     if (!calls.length)
         return;
-    text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", plan_name(plan), phase + 1, plan->phases);
-    text_add(emitter->out, "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n", plan_name(plan), phase + 1);
+    text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", plan_name(plan), phase + 1,
+             plan->phases);
+    text_add(emitter->out, "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n",
+             plan_name(plan), phase + 1);
     emit_locals(emitter, text_chars(&calls));
     text_add(emitter->out, "\n%s}\n\n", text_chars(&calls));
     text_add(&emitter->phases, ".grain = %s_%d, ", plan_name(plan), phase + 1);
@@ -388,32 +426,36 @@ static void emit_grain_phase(Emitter *emitter, int phase)
 static void emit_owned_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;
-    Text table = { 0 };
+    Text table = {0};
     int count = 0;
     for (int i = emitter->first; is_in_phase(plan, i, phase); i++) {
         const Node *node = plan->schedule.items[i];
         if (!node->whole_batch)
             continue;
-        Text call = { 0 };
+        Text call = {0};
         const char *name = format("%s_%d_%d", plan_name(plan), phase + 1, ++count);
         Int units = emit_call(emitter, &call, node);
-        text_add(emitter->out, "/* %s, phase %d of %d: a share of %s, for all grains. */\n", plan_name(plan), phase + 1,
-                 plan->phases, node->path);
-        text_add(emitter->out, "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)arena;\n%s}\n\n",
+        text_add(emitter->out, "/* %s, phase %d of %d: a share of %s, for all grains. */\n",
+                 plan_name(plan), phase + 1, plan->phases, node->path);
+        text_add(emitter->out,
+                 "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    "
+                 "(void)arena;\n%s}\n\n",
                  name, text_chars(&call));
         text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter, node),
                  node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
     if (!count)
         return;
-    text_add(emitter->out, "static const NetOwned %s_%d_owned[] = {\n%s};\n\n", plan_name(plan), phase + 1, text_chars(&table));
-    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_count = %d ", plan_name(plan), phase + 1, count);
+    text_add(emitter->out, "static const NetOwned %s_%d_owned[] = {\n%s};\n\n", plan_name(plan),
+             phase + 1, text_chars(&table));
+    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_count = %d ", plan_name(plan),
+             phase + 1, count);
 }
 
 static void emit_phases(Emitter *emitter, const Plan *plan)
 {
     emitter->plan = plan;
-    emitter->phases = emitter->parts = (Text){ 0 };
+    emitter->phases = emitter->parts = (Text){0};
     emitter->part_count = emitter->first = 0;
     for (int phase = 0; phase < plan->phases; phase++) {
         text_add(&emitter->phases, "    { ");
@@ -423,36 +465,40 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
         while (is_in_phase(plan, emitter->first, phase))
             emitter->first++;
     }
-    text_add(emitter->out, "static const NetPhase %s[] = {\n%s};\n\n", plan_name(plan), text_chars(&emitter->phases));
-    text_add(emitter->out, "static const NetPart %s_parts[] = {\n%s    { 0 },\n};\n\n", plan_name(plan), text_chars(&emitter->parts));
+    text_add(emitter->out, "static const NetPhase %s[] = {\n%s};\n\n", plan_name(plan),
+             text_chars(&emitter->phases));
+    text_add(emitter->out, "static const NetPart %s_parts[] = {\n%s    { 0 },\n};\n\n",
+             plan_name(plan), text_chars(&emitter->parts));
 }
 
-enum { PEAK_CHAINS = 12 };      /* two units of latency four keep eight busy; 12 fit in 16 registers */
+enum { PEAK_CHAINS = 12 }; /* two units of latency four keep eight busy; 12 fit in 16 registers */
 
 /* What the trainer's bench measures the kernels against. */
 static void emit_peak(Emitter *emitter)
 {
-    Text chains = { 0 }, turn = { 0 }, sum = { 0 };
+    Text chains = {0}, turn = {0}, sum = {0};
     for (int i = 0; i < PEAK_CHAINS; i++) {
-        text_add(&chains, "%sc%d = term * %d", i ? ", " : "", i, i + 3);     /* a chain from 2 would stay there, and be left out */
+        /* a chain from 2 would stay there, and be left out */
+        text_add(&chains, "%sc%d = term * %d", i ? ", " : "", i, i + 3);
         text_add(&turn, "        c%d = c%d * factor + term;\n", i, i);
         text_add(&sum, "%sc%d", i ? " + " : "", i);
     }
-    text_add(emitter->out, "/* Multiply-adds as fast as the machine makes them. */\n"
-                           "static int64_t peak(int64_t turns, real *sum)\n{\n"
-                           "    const vec factor = (vec){ 0 } + (real)0.5, term = (vec){ 0 } + 1;\n"
-                           "    vec %s;\n"
-                           "    for (int64_t i = 0; i < turns; i++) {\n%s    }\n"
-                           "    *sum = (%s)[0];\n"
-                           "    return turns * LANES * %d;\n}\n\n",
+    text_add(emitter->out,
+             "/* Multiply-adds as fast as the machine makes them. */\n"
+             "static int64_t peak(int64_t turns, real *sum)\n{\n"
+             "    const vec factor = (vec){ 0 } + (real)0.5, term = (vec){ 0 } + 1;\n"
+             "    vec %s;\n"
+             "    for (int64_t i = 0; i < turns; i++) {\n%s    }\n"
+             "    *sum = (%s)[0];\n"
+             "    return turns * LANES * %d;\n}\n\n",
              text_chars(&chains), text_chars(&turn), text_chars(&sum), PEAK_CHAINS);
 }
 
-void emit_program(const Graph *graph, const Plan *training, const Plan *inference, const Plan *single,
-                  const CompileOptions *options, Text *out)
+void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
+                  const Plan *single, const CompileOptions *options, Text *out)
 {
-    Text body = { 0 };
-    Emitter emitter = { .graph = graph, .options = options, .lanes = inference->lanes, .out = &body };
+    Text body = {0};
+    Emitter emitter = {.graph = graph, .options = options, .lanes = inference->lanes, .out = &body};
     if (training)
         emit_phases(&emitter, training);
     emit_phases(&emitter, inference);

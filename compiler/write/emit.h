@@ -12,25 +12,26 @@
 
 /* One pointer that a kernel takes: how it is declared, and what is passed. */
 typedef struct Operand {
-    const char *type;           /* "const vec *" */
-    const char *name;           /* "x" */
-    const char *address;        /* "scratch + 92160" */
-    const char *what;           /* "conv1 [10, 24, 24]", for the comment; NULL: none */
+    const char *type;    /* "const vec *" */
+    const char *name;    /* "x" */
+    const char *address; /* "scratch + 92160" */
+    const char *what;    /* "conv1 [10, 24, 24]", for the comment; NULL: none */
 } Operand;
 typedef LIST(Operand) OperandList;
 
 typedef struct Emitter {
     const Graph *graph;
-    const Plan *plan;           /* the one being written */
+    const Plan *plan; /* the one being written */
     const CompileOptions *options;
     int lanes;
     Text *out;
-    Map functions, names;       /* written so far: the name, by text, which is written once; its number, by name */
-    Map counts;                 /* by the word that a name begins with: the number last given to one */
+    /* written so far: the name, by text, which is written once; its number, by name */
+    Map functions, names;
+    Map counts; /* by the word that a name begins with: the number last given to one */
     int function_count;
-    int first;                  /* position in the plan's schedule of the phase being written */
-    Text phases;                /* the table of phases, as they are written */
-    Text parts;                 /* the table of the program's calls, as they are written */
+    int first;   /* position in the plan's schedule of the phase being written */
+    Text phases; /* the table of phases, as they are written */
+    Text parts;  /* the table of the program's calls, as they are written */
     int part_count;
     Text single;                /* its fields of the model; empty: there is none */
     bool has_sum_lanes;         /* the helper is written: two others call it */
@@ -58,7 +59,7 @@ const char *write_once(Emitter *emitter, const char *base, const char *type, con
 const char *finish_expression(const Finish *finish, int number, const char *index);
 void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands);
 void drop_unused(OperandList *operands, const char *body);
-const char *signature(const OperandList *operands);     /* "(const vec *x, …)" */
+const char *signature(const OperandList *operands); /* "(const vec *x, …)" */
 void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands);
 /* exponential.c: functions of a row of lanes that kernels call; each written only when one does. */
 void emit_exponential(Emitter *emitter);

@@ -19,8 +19,9 @@ typedef struct Format {
     int degree, shift, bias;
 } Format;
 
-static const Format single = { "0x1.8p23", "0x1.63p-1", "-0x1.bd0105p-13", "-104", "89", 7, 23, 127 };
-static const Format twofold = { "0x1.8p52", "0x1.62e42feep-1", "0x1.a39ef35793c76p-33", "-746", "710", 13, 52, 1023 };
+static const Format single = {"0x1.8p23", "0x1.63p-1", "-0x1.bd0105p-13", "-104", "89", 7, 23, 127};
+static const Format twofold = {
+    "0x1.8p52", "0x1.62e42feep-1", "0x1.a39ef35793c76p-33", "-746", "710", 13, 52, 1023};
 
 /* e^r - 1 = r*(1 + r*(1/2! + r*(1/3! + ... ))), in Horner's order. */
 static void emit_polynomial(Text *out, int degree)
@@ -42,15 +43,16 @@ static void emit_parts(Emitter *emitter)
     if (emitter->has_exponential_parts)
         return;
     emitter->has_exponential_parts = true;
-    text_add(emitter->out,
-             "/* e to the x is (1 + the result) * one * other: Cody and Waite 1980. */\n"
-             "static inline vec exponential_parts(vec x, vec *one, vec *other)\n{\n"
-             "    const vec magic = splat((real)%s);\n"
-             "    x = choose(x < splat(%s), splat(%s), choose(x > splat(%s), splat(%s), x));\n"
-             "    const vec rounded = x * (real)0x1.71547652b82fep+0 + magic, n = rounded - magic;\n"
-             "    const mask power = (mask)rounded - (mask)magic, half = power >> 1;\n"
-             "    const vec r = (x - n * (real)%s) - n * (real)%s;\n",
-             type->magic, type->least, type->least, type->most, type->most, type->high, type->low);
+    text_add(
+        emitter->out,
+        "/* e to the x is (1 + the result) * one * other: Cody and Waite 1980. */\n"
+        "static inline vec exponential_parts(vec x, vec *one, vec *other)\n{\n"
+        "    const vec magic = splat((real)%s);\n"
+        "    x = choose(x < splat(%s), splat(%s), choose(x > splat(%s), splat(%s), x));\n"
+        "    const vec rounded = x * (real)0x1.71547652b82fep+0 + magic, n = rounded - magic;\n"
+        "    const mask power = (mask)rounded - (mask)magic, half = power >> 1;\n"
+        "    const vec r = (x - n * (real)%s) - n * (real)%s;\n",
+        type->magic, type->least, type->least, type->most, type->most, type->high, type->low);
     emit_polynomial(emitter->out, type->degree);
     text_add(emitter->out,
              "    *one = (vec)((half + %d) << %d);\n"
@@ -86,7 +88,8 @@ void emit_logistic(Emitter *emitter)
 void emit_hyperbolic_tangent(Emitter *emitter)
 {
     text_add(emitter->out, "static inline vec hyperbolic_tangent(vec x)\n{\n"
-                           "    const vec e = exponential_less_1((real)2 * choose(x > splat(20), splat(20), choose(x < splat(-20), splat(-20), x)));\n"
+                           "    const vec e = exponential_less_1((real)2 * choose(x > splat(20), "
+                           "splat(20), choose(x < splat(-20), splat(-20), x)));\n"
                            "    return e / (e + (real)2);\n}\n\n");
 }
 
@@ -95,26 +98,34 @@ void emit_hyperbolic_tangent(Emitter *emitter)
  * digits; the remainders are 9e-9 and 3e-16 of it.  The substitution is of Shepherd
  * and Laframboise 1981, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc x". */
 static const double tail_single[] = {
-    0.421612726, 0.321860772, 0.18156581, 0.068499795, 0.0113426705, -0.00335325275, -0.00191894447, 0.000165569994,
+    0.421612726,    0.321860772,     0.18156581,      0.068499795,
+    0.0113426705,   -0.00335325275,  -0.00191894447,  0.000165569994,
     0.000263716324, -1.08028519e-05, -2.80640517e-05,
 };
 static const double tail_twofold[] = {
-    0.42161272812228723, 0.32186073977565938, 0.18156564665922276, 0.068500458098440922, 0.011344620053543768,
-    -0.003357217721730853, -0.0019275142232051635, 0.00017568331795414735, 0.00028107762359897705, -2.332320957295223e-05,
-    -4.5042693600871799e-05, 7.8132786858903281e-06, 7.3004777451222572e-06, -2.702803939135038e-06, -9.3933544233904874e-07,
-    7.8700076543065216e-07, 7.6528759046111176e-09, -1.8142119762549139e-07, 4.4859777528788816e-08, 2.9480449421786602e-08,
-    -1.4297276763253708e-08, -2.5050658726993376e-09, 1.8100251661179291e-09,
+    0.42161272812228723,     0.32186073977565938,     0.18156564665922276,
+    0.068500458098440922,    0.011344620053543768,    -0.003357217721730853,
+    -0.0019275142232051635,  0.00017568331795414735,  0.00028107762359897705,
+    -2.332320957295223e-05,  -4.5042693600871799e-05, 7.8132786858903281e-06,
+    7.3004777451222572e-06,  -2.702803939135038e-06,  -9.3933544233904874e-07,
+    7.8700076543065216e-07,  7.6528759046111176e-09,  -1.8142119762549139e-07,
+    4.4859777528788816e-08,  2.9480449421786602e-08,  -1.4297276763253708e-08,
+    -2.5050658726993376e-09, 1.8100251661179291e-09,
 };
 
 /* The normal distribution's function, and e to the -x*x/2, of which its density is a multiple. */
 void emit_normal(Emitter *emitter)
 {
     const double *tail = emitter->options->f64 ? tail_twofold : tail_single;
-    size_t terms = emitter->options->f64 ? sizeof tail_twofold / sizeof *tail : sizeof tail_single / sizeof *tail;
-    text_add(emitter->out, "static inline vec normal(vec x, vec *bell)\n{\n"
-                           "    const vec size = choose(x < splat(0), -x, x), u = (real)1 / ((real)1 + size * (real)%.17g), t = u + u - (real)1;\n"
-                           "    *bell = exponential(size * size * (real)-0.5);\n"
-                           "    vec sum = splat((real)%.17g);\n", sqrt(0.5) / 2.5, tail[terms - 1]);
+    size_t terms = emitter->options->f64 ? sizeof tail_twofold / sizeof *tail
+                                         : sizeof tail_single / sizeof *tail;
+    text_add(emitter->out,
+             "static inline vec normal(vec x, vec *bell)\n{\n"
+             "    const vec size = choose(x < splat(0), -x, x), u = (real)1 / ((real)1 + size * "
+             "(real)%.17g), t = u + u - (real)1;\n"
+             "    *bell = exponential(size * size * (real)-0.5);\n"
+             "    vec sum = splat((real)%.17g);\n",
+             sqrt(0.5) / 2.5, tail[terms - 1]);
     for (size_t i = terms - 1; i-- > 0;)
         text_add(emitter->out, "    sum = sum * t + (real)%.17g;\n", tail[i]);
     text_add(emitter->out, "    const vec beyond = sum * u * *bell * (real)0.5;\n"
@@ -130,9 +141,11 @@ void emit_gaussian_unit(Emitter *emitter)
 
 void emit_gaussian_unit_slope(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec gaussian_unit_slope(vec x)\n{\n"
-                           "    vec bell, below = normal(x, &bell);\n"
-                           "    return below + x * bell * (real)%.17g;\n}\n\n", sqrt(0.5 / acos(-1)));
+    text_add(emitter->out,
+             "static inline vec gaussian_unit_slope(vec x)\n{\n"
+             "    vec bell, below = normal(x, &bell);\n"
+             "    return below + x * bell * (real)%.17g;\n}\n\n",
+             sqrt(0.5 / acos(-1)));
 }
 
 /* Few are taken, one for each sum: the library's will do. */
@@ -147,8 +160,10 @@ void emit_logarithm(Emitter *emitter)
 /* One for each deviation; lane by lane, which the C compiler makes a row of. */
 void emit_square_root(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec square_root(vec x)\n{\n"
-                           "    for (int lane = 0; lane < LANES; lane++)\n"
-                           "        x[lane] = %s(x[lane]);\n"
-                           "    return x;\n}\n\n", emitter->options->f64 ? "__builtin_sqrt" : "__builtin_sqrtf");
+    text_add(emitter->out,
+             "static inline vec square_root(vec x)\n{\n"
+             "    for (int lane = 0; lane < LANES; lane++)\n"
+             "        x[lane] = %s(x[lane]);\n"
+             "    return x;\n}\n\n",
+             emitter->options->f64 ? "__builtin_sqrt" : "__builtin_sqrtf");
 }

@@ -31,40 +31,47 @@ void kernel_line(Kernel *kernel, const char *template, ...)
 
 /* ------------------------------------------------------------- operands */
 
-static void add_operand(OperandList *operands, const char *type, const char *name, const char *address, const char *what)
+static void add_operand(OperandList *operands, const char *type, const char *name,
+                        const char *address, const char *what)
 {
-    push(operands, ((Operand){ type, name, address, what }));
+    push(operands, ((Operand){type, name, address, what}));
 }
 
 /* Grain 0's, for a kernel that takes every grain's. */
 static const char *first_grain_text(const Plan *plan, const Tensor *tensor)
 {
     const Placement *place = &plan->places[tensor->id];
-    return format("(vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept", place->place);
+    return format("(vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept",
+                  place->place);
 }
 
-static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *tensor,
-                       bool all_grains)
+static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type,
+                       const char *name, const Tensor *tensor, bool all_grains)
 {
     if (tensor)
-        add_operand(operands, type, name, (all_grains ? first_grain_text : place_text)(emitter->plan, tensor),
+        add_operand(operands, type, name,
+                    (all_grains ? first_grain_text : place_text)(emitter->plan, tensor),
                     format("%s %s", tensor->name, shape_text(tensor->shape)));
 }
 
-static void add_inputs(const Emitter *emitter, OperandList *operands, const Node *node, bool all_grains)
+static void add_inputs(const Emitter *emitter, OperandList *operands, const Node *node,
+                       bool all_grains)
 {
     for (int i = 0; i < node->inputs.count; i++)
-        add_tensor(emitter, operands, "const vec *", node->inputs.count == 1 ? "x" : format("x%d", i), node->inputs.items[i],
+        add_tensor(emitter, operands, "const vec *",
+                   node->inputs.count == 1 ? "x" : format("x%d", i), node->inputs.items[i],
                    all_grains);
 }
 
 /* Grain 0's: a kernel finds the other grains' a fixed stride on. */
-static void add_sums(const Emitter *emitter, OperandList *operands, const char *type, const char *name, const Tensor *statistics)
+static void add_sums(const Emitter *emitter, OperandList *operands, const char *type,
+                     const char *name, const Tensor *statistics)
 {
     if (statistics)
-        add_operand(operands, type, name,
-                    format("(real *)((vec *)s->kept + %lld)", emitter->plan->places[statistics->id].place),
-                    statistics->name);
+        add_operand(
+            operands, type, name,
+            format("(real *)((vec *)s->kept + %lld)", emitter->plan->places[statistics->id].place),
+            statistics->name);
 }
 
 static void add_statistics(const Emitter *emitter, OperandList *operands, const Node *node)
@@ -81,7 +88,8 @@ static void add_parameters(OperandList *operands, const Node *node)
             continue;
         const char *trained_space = node->whole_batch ? "s->weights" : "weights";
         add_operand(operands, trained ? "const real *" : "real *", parameter->name,
-                    format("%s + %lld", trained ? trained_space : "s->buffers", parameter->offset), parameter->path);
+                    format("%s + %lld", trained ? trained_space : "s->buffers", parameter->offset),
+                    parameter->path);
     }
 }
 
@@ -92,13 +100,16 @@ static void add_parameter_gradients(OperandList *operands, const Node *node)
         const char *gradients = node->whole_batch ? "s->gradients" : "gradients";
         if (parameter->kind == PARAMETER_TRAINED)
             add_operand(operands, "real *", format("d%s", parameter->name),
-                        format("%s + %lld", gradients, parameter->offset), format("d %s", parameter->path));
+                        format("%s + %lld", gradients, parameter->offset),
+                        format("d %s", parameter->path));
     }
 }
 
-static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node, unsigned reads)
+static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node,
+                               unsigned reads)
 {
-    add_tensor(emitter, operands, "const vec *", "dy", node->pool ? node->pool->dy : node->dy, node->whole_batch);
+    add_tensor(emitter, operands, "const vec *", "dy", node->pool ? node->pool->dy : node->dy,
+               node->whole_batch);
     if (reads & READS_X)
         add_inputs(emitter, operands, node, node->whole_batch);
     if (reads & READS_Y)
@@ -120,7 +131,7 @@ static void add_finish_operands(const Emitter *emitter, OperandList *operands, c
 {
     for (int i = 0; i < node->finishes.count; i++) {
         const Finish *finish = &node->finishes.items[i];
-        OperandList own = { 0 };
+        OperandList own = {0};
         add_inputs(emitter, &own, finish->node, node->whole_batch);
         add_tensor(emitter, &own, "const vec *", "y", finish->node->out, node->whole_batch);
         if (finish->node->stage == STAGE_FORWARD && emitter->plan->training)
@@ -141,7 +152,7 @@ static const char *further_operand(const char *name)
 
 static void add_further_operands(const Emitter *emitter, OperandList *operands, const Node *further)
 {
-    OperandList own = { 0 };
+    OperandList own = {0};
     if (!further)
         return;
     kernel_operands(emitter, further, &own);
@@ -165,8 +176,10 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     switch (node->stage) {
     case STAGE_FORWARD:
         add_tensor(emitter, operands, "vec *", "y", node->out, node->whole_batch);
-        add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL, node->whole_batch);
-        add_tensor(emitter, operands, "vec *", "dx", node->gradient ? node->gradient->dx : NULL, node->whole_batch);
+        add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL,
+                   node->whole_batch);
+        add_tensor(emitter, operands, "vec *", "dx", node->gradient ? node->gradient->dx : NULL,
+                   node->whole_batch);
         add_inputs(emitter, operands, node, node->whole_batch);
         if (training)
             add_statistics(emitter, operands, node);
@@ -175,7 +188,8 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     case STAGE_STATISTICS:
         add_statistics(emitter, operands, node);
         for (int i = 0; i < node->measured.count; i++)
-            add_sums(emitter, operands, "const real *", format("measured%d", i), node->measured.items[i].statistics);
+            add_sums(emitter, operands, "const real *", format("measured%d", i),
+                     node->measured.items[i].statistics);
         add_inputs(emitter, operands, node, node->whole_batch);
         break;
     case STAGE_BACKWARD_INPUT:
@@ -187,11 +201,12 @@ void kernel_operands(const Emitter *emitter, const Node *node, OperandList *oper
     case STAGE_BACKWARD_PARAMETERS:
         add_parameter_gradients(operands, node);
         add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
-        add_tensor(emitter, operands, "const vec *", "aux", node->pool ? node->pool->aux : NULL, node->whole_batch);
+        add_tensor(emitter, operands, "const vec *", "aux", node->pool ? node->pool->aux : NULL,
+                   node->whole_batch);
         break;
     case STAGE_ACCUMULATE:
     case STAGE_COPY:
-        unreachable();          /* the phase moves them itself */
+        unreachable(); /* the phase moves them itself */
     }
     add_tensor(emitter, operands, "vec *", "work", node->work, false);
     add_finish_operands(emitter, operands, node);
@@ -205,7 +220,8 @@ static bool mentions(const char *text, const char *name)
     size_t length = strlen(name);
     for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
         char before = at == text ? ' ' : at[-1], after = at[length];
-        if (!isalnum((unsigned char)before) && before != '_' && before != '.' && !isalnum((unsigned char)after) && after != '_')
+        if (!isalnum((unsigned char)before) && before != '_' && before != '.'
+            && !isalnum((unsigned char)after) && after != '_')
             return true;
     }
     return false;
@@ -269,10 +285,13 @@ const char *write_once(Emitter *emitter, const char *base, const char *type, con
 const char *finish_expression(const Finish *finish, int number, const char *index)
 {
     const Node *node = finish->node;
-    const char *flows = finish->which < 0 ? "dy" : node->inputs.count == 1 ? "x" : format("x%d", finish->which);
-    Text text = { 0 };
+    const char *flows = finish->which < 0         ? "dy"
+                        : node->inputs.count == 1 ? "x"
+                                                  : format("x%d", finish->which);
+    Text text = {0};
     for (const char *at = pointwise_expression(node); *at;) {
-        size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+        size_t length =
+            strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
         if (length && strncmp(at + length, "[i]", 3) == 0) {
             const char *name = format("%.*s", (int)length, at);
             if (strcmp(name, flows) == 0)
@@ -292,7 +311,7 @@ const char *finish_expression(const Finish *finish, int number, const char *inde
 /* "add_relu", of the operators whose work it does. */
 static const char *finish_name(const Node *node, int first)
 {
-    Text name = { 0 };
+    Text name = {0};
     for (int i = first; i < node->finishes.count; i++)
         text_add(&name, "%s%s", node->finishes.items[i].node->op->name,
                  node->finishes.items[i].node->stage == STAGE_FORWARD ? "_" : "_gradient_");
@@ -303,8 +322,8 @@ static const char *finish_name(const Node *node, int first)
 static void write_finish(Emitter *emitter, Kernel *kernel)
 {
     const Node *node = kernel->node;
-    OperandList operands = { 0 };
-    Text body = { 0 }, passed = { 0 }, text = { 0 };
+    OperandList operands = {0};
+    Text body = {0}, passed = {0}, text = {0};
     int first = pool_of_stores(node) != NULL;
     if (first)
         kernel->pool = pool_of_stores(node);
@@ -319,14 +338,16 @@ static void write_finish(Emitter *emitter, Kernel *kernel)
         text_add(&text, ", const vec *%s", operands.items[i].name);
         text_add(&passed, ", %s", operands.items[i].name);
     }
-    const char *whole = format("%s%s)\n{\n%s    return r;\n}\n\n", text_chars(&text), operands.count ? ", int64_t i" : "", text_chars(&body));
+    const char *whole = format("%s%s)\n{\n%s    return r;\n}\n\n", text_chars(&text),
+                               operands.count ? ", int64_t i" : "", text_chars(&body));
     kernel->finish_operands = operands.count ? text_chars(&passed) : NULL;
     kernel->finish = find_function(emitter, whole);
     if (kernel->finish)
         return;
     kernel->finish = unused_name(emitter, finish_name(node, first));
     note_function(emitter, kernel->finish, whole);
-    text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s", kernel->finish, whole);
+    text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s", kernel->finish,
+             whole);
 }
 
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value)
@@ -334,17 +355,20 @@ void kernel_store(Kernel *kernel, const char *to, const char *at, const char *va
     if (!kernel->finish)
         kernel_line(kernel, "%s = %s;", to, value);
     else if (kernel->finish_operands)
-        kernel_line(kernel, "%s = %s(%s%s, %s);", to, kernel->finish, value, kernel->finish_operands, at);
+        kernel_line(kernel, "%s = %s(%s%s, %s);", to, kernel->finish, value,
+                    kernel->finish_operands, at);
     else
         kernel_line(kernel, "%s = %s(%s);", to, kernel->finish, value);
 }
 
 void kernel_fetch(Kernel *kernel, const char *at)
 {
-    const char *names = format("%s%s", kernel->finish_operands ? kernel->finish_operands : "", kernel->sums ? ", n_x" : "");
+    const char *names = format("%s%s", kernel->finish_operands ? kernel->finish_operands : "",
+                               kernel->sums ? ", n_x" : "");
     for (const char *name = names; *name; name += strcspn(name, ",")) {
         name += strspn(name, ", ");
-        kernel_line(kernel, "__builtin_prefetch(%.*s + %s, 0, 2);", (int)strcspn(name, ","), name, at);
+        kernel_line(kernel, "__builtin_prefetch(%.*s + %s, 0, 2);", (int)strcspn(name, ","), name,
+                    at);
     }
 }
 
@@ -354,18 +378,25 @@ static void finish_afterwards(Kernel *kernel)
     const char *result = kernel->stage == STAGE_FORWARD ? "y[i]" : "dx[i]";
     if (!kernel->finish)
         return;
-    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++)", shape_elements(node_result(kernel->node)->shape));
+    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++)",
+                shape_elements(node_result(kernel->node)->shape));
     kernel->indent++;
     kernel_store(kernel, result, "i", result);
     kernel->indent--;
 }
 
-/* Of the logits that the kernel has stored: a block in which the loss's operands have their names. */
+/* Of the logits that the kernel has stored: a block in which the loss's operands have their
+ * names. */
 static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
 {
-    Kernel own = { .node = loss, .stage = loss->stage, .training = kernel->training, .kept_elements = kernel->kept_elements,
-                   .lanes = kernel->lanes, .registers = kernel->registers, .indent = kernel->indent + 1 };
-    OperandList operands = { 0 };
+    Kernel own = {.node = loss,
+                  .stage = loss->stage,
+                  .training = kernel->training,
+                  .kept_elements = kernel->kept_elements,
+                  .lanes = kernel->lanes,
+                  .registers = kernel->registers,
+                  .indent = kernel->indent + 1};
+    OperandList operands = {0};
     require(loss->op->emit(&own));
     kernel_operands(emitter, loss, &operands);
     drop_unused(&operands, text_chars(&own.body));
@@ -373,7 +404,8 @@ static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
     for (int i = 0; i < operands.count; i++) {
         const char *name = operands.items[i].name;
         if (operands.items[i].what)
-            kernel_line(kernel, "%s%s = %s;", operands.items[i].type, name, strcmp(name, "x") == 0 ? "y" : further_operand(name));
+            kernel_line(kernel, "%s%s = %s;", operands.items[i].type, name,
+                        strcmp(name, "x") == 0 ? "y" : further_operand(name));
     }
     text_add_range(&kernel->body, text_chars(&own.body), own.body.length);
     kernel_line(kernel, "}");
@@ -387,10 +419,12 @@ static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgVa
         return;
     const char *word = value->word ? format("\"%s\"", value->word) : "0";
     if (spec->kind == ARG_REAL)
-        kernel_line(kernel, "    { \"%s\", { %s }, %s },", spec->name, number_text(value->real), word);
+        kernel_line(kernel, "    { \"%s\", { %s }, %s },", spec->name, number_text(value->real),
+                    word);
     else
-        kernel_line(kernel, "    { \"%s\", { %lld, %lld, %lld, %lld }, %s },", spec->name, value->integer[0],
-                    value->integer[1], value->integer[2], value->integer[3], word);
+        kernel_line(kernel, "    { \"%s\", { %lld, %lld, %lld, %lld }, %s },", spec->name,
+                    value->integer[0], value->integer[1], value->integer[2], value->integer[3],
+                    word);
 }
 
 static const char *shape_literal(Shape shape)
@@ -421,7 +455,8 @@ static void reference_tables(Kernel *kernel, const OperandList *operands)
     kernel_line(kernel, "const real *x_[] = {");
     for (int i = 0; i < node->inputs.count; i++) {
         const char *name = node->inputs.count == 1 ? "x" : format("x%d", i);
-        kernel_line(kernel, "    %s%s,", has_operand(operands, name) ? "(const real *)" : "", has_operand(operands, name) ? name : "0");
+        kernel_line(kernel, "    %s%s,", has_operand(operands, name) ? "(const real *)" : "",
+                    has_operand(operands, name) ? name : "0");
     }
     kernel_line(kernel, "};");
 }
@@ -435,7 +470,7 @@ static void reference_pointer(Kernel *kernel, const OperandList *operands, const
 static void reference_parameters(Kernel *kernel, const OperandList *operands)
 {
     const Node *node = kernel->node;
-    Text values = { 0 }, gradients = { 0 };
+    Text values = {0}, gradients = {0};
     for (int i = 0; i < node->parameters.count; i++) {
         const char *name = node->parameters.items[i]->name;
         if (has_operand(operands, name))
@@ -456,12 +491,13 @@ static void reference_parameters(Kernel *kernel, const OperandList *operands)
 
 void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands)
 {
-    static const char *const pointers[] = { "y", "aux", "statistics", "dy", "dx", NULL };
+    static const char *const pointers[] = {"y", "aux", "statistics", "dy", "dx", NULL};
     const Node *node = kernel->node;
     reference_tables(kernel, operands);
     kernel_line(kernel, "net_%s_%s(&(NetCall){", node->op->name, stage_name(node->stage));
     kernel->indent++;
-    kernel_line(kernel, ".lanes = %s, .attributes = attributes, .training = %s,", kernel->single ? "1" : "LANES", emitter->plan->training ? "true" : "false");
+    kernel_line(kernel, ".lanes = %s, .attributes = attributes, .training = %s,",
+                kernel->single ? "1" : "LANES", emitter->plan->training ? "true" : "false");
     kernel_line(kernel, ".inputs = %d, .x = x_, .x_shape = x_shape,", node->inputs.count);
     if (node->out)
         kernel_line(kernel, ".y_shape = %s,", shape_literal(node->out->shape));
@@ -470,7 +506,8 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     if (has_operand(operands, "statistics"))
         kernel_line(kernel, ".statistics_stride = %lld,", emitter->plan->kept_elements);
     if (node->stage == STAGE_BACKWARD_INPUT)
-        kernel_line(kernel, ".which = %d, .accumulate = %s,", node->which, node->accumulate ? "true" : "false");
+        kernel_line(kernel, ".which = %d, .accumulate = %s,", node->which,
+                    node->accumulate ? "true" : "false");
     reference_parameters(kernel, operands);
     kernel_line(kernel, ".gradient_stride = s->gradient_stride,");
     kernel_line(kernel, ".step = s, .grain = g, .active = s->active + g * %s, .salt = %d,",
@@ -483,7 +520,7 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
 
 const char *signature(const OperandList *operands)
 {
-    Text text = { 0 };
+    Text text = {0};
     text_add(&text, "(");
     for (int i = 0; i < operands->count; i++)
         text_add(&text, "%s%s%s", i ? ", " : "", operands->items[i].type, operands->items[i].name);
@@ -497,14 +534,16 @@ static const char *function_name(Emitter *emitter, const Node *node)
     return unused_name(emitter, format("%s_%s", identifier(node->path), node_stage(node)));
 }
 
-static void write_function(Emitter *emitter, const Node *node, const char *name, const char *text, bool reference)
+static void write_function(Emitter *emitter, const Node *node, const char *name, const char *text,
+                           bool reference)
 {
     text_add(emitter->out, "/* %s: %s", node->path, node->op->name);
     if (node->inputs.count)
         text_add(emitter->out, " %s", shape_text(node->inputs.items[0]->shape));
     if (node->out)
         text_add(emitter->out, " -> %s", shape_text(node->out->shape));
-    text_add(emitter->out, "   %s:%d */\n", node->span.source ? comment_text(node->span.source->path) : "?", node->span.line);
+    text_add(emitter->out, "   %s:%d */\n",
+             node->span.source ? comment_text(node->span.source->path) : "?", node->span.line);
     if (reference)
         text_add(emitter->out, "NetKernel net_%s_%s;\n", node->op->name, stage_name(node->stage));
     text_add(emitter->out, "static void %s%s\n", name, text);
@@ -515,7 +554,8 @@ static Int grain_stride(const Plan *plan, const Tensor *tensor)
 {
     if (!tensor)
         return 0;
-    return plan->places[tensor->id].space == SPACE_INPUT ? shape_elements(plan->graph->input->shape) : plan->kept_elements / plan->lanes;
+    return plan->places[tensor->id].space == SPACE_INPUT ? shape_elements(plan->graph->input->shape)
+                                                         : plan->kept_elements / plan->lanes;
 }
 
 const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, Int *units)
@@ -524,9 +564,14 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
     Kernel kernel = {
         .x_stride = grain_stride(emitter->plan, node->inputs.items[0]),
         .dy_stride = grain_stride(emitter->plan, node->dy),
-        .node = &alone, .stage = node->stage, .training = emitter->plan->training,
-        .kept_elements = emitter->plan->kept_elements, .lanes = emitter->lanes,
-        .registers = emitter->options->target.registers, .sums = node->sums, .pool = node->pool,
+        .node = &alone,
+        .stage = node->stage,
+        .training = emitter->plan->training,
+        .kept_elements = emitter->plan->kept_elements,
+        .lanes = emitter->lanes,
+        .registers = emitter->options->target.registers,
+        .sums = node->sums,
+        .pool = node->pool,
     };
     write_finish(emitter, &kernel);
     /* Most layers' text is one that was written before, and takes more memory than all else. */

@@ -7,12 +7,12 @@
 
 const char *quoted(const char *chars)
 {
-    Text text = { 0 };
+    Text text = {0};
     text_add(&text, "\"");
-    for (const char *c = chars; *c; ) {
+    for (const char *c = chars; *c;) {
         NetGlyph glyph = net_glyph(c, strlen(c));
         for (int i = 0; i < glyph.bytes; i++, c++)
-            if (*c == '"' || *c == '\\' || *c == '?')    /* ??) would be a trigraph */
+            if (*c == '"' || *c == '\\' || *c == '?') /* ??) would be a trigraph */
                 text_add(&text, "\\%c", *c);
             else
                 text_add(&text, *glyph.escape ? "\\%03o" : "%c", (unsigned char)*c);
@@ -29,9 +29,12 @@ static const char *shape_fields(Shape shape)
 static const char *kind_name(ParameterKind kind)
 {
     switch (kind) {
-    case PARAMETER_TRAINED: return "NET_TRAINED";
-    case PARAMETER_BUFFER: return "NET_BUFFER";
-    case PARAMETER_COUNTER: return "NET_COUNTER";
+    case PARAMETER_TRAINED:
+        return "NET_TRAINED";
+    case PARAMETER_BUFFER:
+        return "NET_BUFFER";
+    case PARAMETER_COUNTER:
+        return "NET_COUNTER";
     }
     unreachable();
 }
@@ -39,9 +42,12 @@ static const char *kind_name(ParameterKind kind)
 static const char *init_name(InitKind kind)
 {
     switch (kind) {
-    case INIT_CONSTANT: return "NET_CONSTANT";
-    case INIT_UNIFORM: return "NET_UNIFORM";
-    case INIT_NORMAL: return "NET_NORMAL";
+    case INIT_CONSTANT:
+        return "NET_CONSTANT";
+    case INIT_UNIFORM:
+        return "NET_UNIFORM";
+    case INIT_NORMAL:
+        return "NET_NORMAL";
     }
     unreachable();
 }
@@ -54,11 +60,13 @@ static void emit_parameters(Emitter *emitter)
     text_add(emitter->out, "static const NetParameter parameters[] = {\n");
     for (int i = 0; i < graph->parameters.count; i++) {
         const Parameter *p = graph->parameters.items[i];
-        text_add(emitter->out, "    { %s, %s, %d, { %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, %s, %d },\n", quoted(p->path),
-                 kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
-                 p->dim[3], p->offset, p->elements, init_name(p->init.kind),
-                 number_text(p->init.a), number_text(p->init.b), p->whole_batch ? "true" : "false",
-                 p->frozen ? "true" : "false", p->group);
+        text_add(
+            emitter->out,
+            "    { %s, %s, %d, { %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, %s, %d },\n",
+            quoted(p->path), kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
+            p->dim[3], p->offset, p->elements, init_name(p->init.kind), number_text(p->init.a),
+            number_text(p->init.b), p->whole_batch ? "true" : "false", p->frozen ? "true" : "false",
+            p->group);
     }
     text_add(emitter->out, "};\n\n");
 }
@@ -74,9 +82,10 @@ static int emit_layers(Emitter *emitter)
         if (node->stage != STAGE_FORWARD || !node->out)
             continue;
         require(node->id == count);
-        text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d, %s },\n", quoted(node->path), quoted(node->op->name),
-                 shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape), trained_elements(node),
-                 node_multiply_adds(node), node->span.line, node->op->traits & OP_STATISTICS ? "true" : "false");
+        text_add(emitter->out, "    { %s, %s, %s, %s, %lld, %lld, %d, %s },\n", quoted(node->path),
+                 quoted(node->op->name), shape_fields(node->inputs.items[0]->shape),
+                 shape_fields(node->out->shape), trained_elements(node), node_multiply_adds(node),
+                 node->span.line, node->op->traits & OP_STATISTICS ? "true" : "false");
         count++;
     }
     text_add(emitter->out, "    { 0 },\n};\n\n");
@@ -87,13 +96,16 @@ static void emit_setting(Emitter *emitter, const Setting *setting)
 {
     switch (setting->kind) {
     case SETTING_NUMBER:
-        text_add(emitter->out, "    { %s, 0, 1, (const double[]){ %s } },\n", quoted(setting->path), number_text(setting->number));
+        text_add(emitter->out, "    { %s, 0, 1, (const double[]){ %s } },\n", quoted(setting->path),
+                 number_text(setting->number));
         break;
     case SETTING_WORD:
-        text_add(emitter->out, "    { %s, %s, 0, 0 },\n", quoted(setting->path), quoted(setting->word));
+        text_add(emitter->out, "    { %s, %s, 0, 0 },\n", quoted(setting->path),
+                 quoted(setting->word));
         break;
     case SETTING_LIST:
-        text_add(emitter->out, "    { %s, 0, %d, (const double[]){", quoted(setting->path), setting->list.count);
+        text_add(emitter->out, "    { %s, 0, %d, (const double[]){", quoted(setting->path),
+                 setting->list.count);
         for (int i = 0; i < setting->list.count; i++)
             text_add(emitter->out, " %s,", number_text(setting->list.items[i]));
         text_add(emitter->out, " } },\n");
@@ -115,9 +127,10 @@ static void emit_settings(Emitter *emitter)
 static void emit_structure(Emitter *emitter)
 {
     text_add(emitter->out, "static const char structure[] =");
-    for (const char *line = emitter->graph->structure; line; ) {
+    for (const char *line = emitter->graph->structure; line;) {
         const char *end = strchr(line, '\n');
-        text_add(emitter->out, "\n    %s", quoted(end ? format("%.*s\n", (int)(end - line), line) : line));
+        text_add(emitter->out, "\n    %s",
+                 quoted(end ? format("%.*s\n", (int)(end - line), line) : line));
         line = end ? end + 1 : NULL;
     }
     text_add(emitter->out, ";\n\n");
@@ -125,9 +138,11 @@ static void emit_structure(Emitter *emitter)
 
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
-    text_add(emitter->out, "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - 1 },\n", name, name,
-             plan->phases, plan->scratch_elements, plan->kept_elements,
-             (plan->places[plan->logits->id].place * plan->lanes), name, name, name);
+    text_add(emitter->out,
+             "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - "
+             "1 },\n",
+             name, name, plan->phases, plan->scratch_elements, plan->kept_elements,
+             plan->places[plan->logits->id].place * plan->lanes, name, name, name);
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
@@ -138,26 +153,37 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_settings(emitter);
     emit_structure(emitter);
     text_add(emitter->out, "const NetModel %s_model = {\n", graph->name);
-    text_add(emitter->out, "    .name = %s,\n    .source = %s,\n", quoted(graph->name), quoted(graph->program->source->path));
-    text_add(emitter->out, "    .target = %s,\n    .kernels = \"%s\",\n", quoted(emitter->options->target.name),
+    text_add(emitter->out, "    .name = %s,\n    .source = %s,\n", quoted(graph->name),
+             quoted(graph->program->source->path));
+    text_add(emitter->out, "    .target = %s,\n    .kernels = \"%s\",\n",
+             quoted(emitter->options->target.name),
              emitter->options->reference ? "reference" : "specialised");
-    text_add(emitter->out, "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .classes = %lld,\n",
+    text_add(emitter->out,
+             "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .classes "
+             "= %lld,\n",
              shape_fields(graph->input->shape), shape_elements(graph->output->shape));
     if (graph->parameters.count)
-        text_add(emitter->out, "    .parameters = parameters,\n    .parameter_count = %d,\n", graph->parameters.count);
-    text_add(emitter->out, "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n", graph->trained_elements,
-             graph->buffer_elements, graph->counters);
-    text_add(emitter->out, "    .layers = layers,\n    .layer_count = %d,\n    .structure = structure,\n", layers);
-    text_add(emitter->out, "    .load_at_once = %s,\n    .update_at_once = %s,\n", emitter->options->fuse & FUSE_LOAD ? "true" : "false",
+        text_add(emitter->out, "    .parameters = parameters,\n    .parameter_count = %d,\n",
+                 graph->parameters.count);
+    text_add(emitter->out, "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n",
+             graph->trained_elements, graph->buffer_elements, graph->counters);
+    text_add(emitter->out,
+             "    .layers = layers,\n    .layer_count = %d,\n    .structure = structure,\n",
+             layers);
+    text_add(emitter->out, "    .load_at_once = %s,\n    .update_at_once = %s,\n",
+             emitter->options->fuse & FUSE_LOAD ? "true" : "false",
              updates_at_once(graph, emitter->options->fuse) ? "true" : "false");
     if (training)
         emit_program_fields(emitter, "training", training);
     emit_program_fields(emitter, "inference", inference);
     text_add_range(emitter->out, text_chars(&emitter->single), emitter->single.length);
     if (graph->settings.count)
-        text_add(emitter->out, "    .settings = settings,\n    .setting_count = %d,\n", graph->settings.count);
-    text_add(emitter->out, "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n};\n\n"
-                           "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
-                           "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, argv);\n}\n#endif\n",
+        text_add(emitter->out, "    .settings = settings,\n    .setting_count = %d,\n",
+                 graph->settings.count);
+    text_add(emitter->out,
+             "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n};\n\n"
+             "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
+             "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
+             "argv);\n}\n#endif\n",
              graph->name);
 }

@@ -22,7 +22,7 @@ enum { DAY = 24 * 60 * 60 };
 
 Diagnostic *tool_error(const char *message, const char *what)
 {
-    return diag(SEVERITY_ERROR, "tool", (Span){ 0 }, message, what);
+    return diag(SEVERITY_ERROR, "tool", (Span){0}, message, what);
 }
 
 void add_words(Words *words, const char *text)
@@ -36,11 +36,11 @@ void add_words(Words *words, const char *text)
 
 /* ---------------------------------------------------------------- signals */
 
-static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXCPU, SIGXFSZ };
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXCPU, SIGXFSZ};
 enum { ENDING = sizeof ending / sizeof *ending };
 
-static volatile pid_t running;          /* 0: no program does */
-static volatile sig_atomic_t stopped;   /* the signal that came while one did */
+static volatile pid_t running;        /* 0: no program does */
+static volatile sig_atomic_t stopped; /* the signal that came while one did */
 
 static void die_of(int number)
 {
@@ -62,7 +62,7 @@ static void stop(int number)
 void catch_signals(void)
 {
     for (int i = 0; i < ENDING; i++) {
-        struct sigaction action = { .sa_handler = stop }, before;
+        struct sigaction action = {.sa_handler = stop}, before;
         sigemptyset(&action.sa_mask);
         for (int k = 0; k < ENDING; k++)
             sigaddset(&action.sa_mask, ending[k]);
@@ -75,10 +75,10 @@ void catch_signals(void)
 
 static struct Scratch {
     const char *folder, *parent;
-    const char *answer;         /* the file of what a program that was asked says */
-    int descriptor;             /* of the folder: its lock says that it is in use */
+    const char *answer; /* the file of what a program that was asked says */
+    int descriptor;     /* of the folder: its lock says that it is in use */
     Words files;
-} scratch = { .descriptor = -1 };
+} scratch = {.descriptor = -1};
 
 static const char *temporary_parent(void)
 {
@@ -112,8 +112,9 @@ const char *open_scratch(void)
     scratch.folder = folder;
     net_unfinished(folder);
     scratch.descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (scratch.descriptor < 0) {       /* it could be neither locked nor emptied */
-        tool_error("cannot read the temporary folder %s", format("%s: %s", folder, strerror(errno)));
+    if (scratch.descriptor < 0) { /* it could be neither locked nor emptied */
+        tool_error("cannot read the temporary folder %s",
+                   format("%s: %s", folder, strerror(errno)));
         net_remove_unfinished();
         return NULL;
     }
@@ -134,13 +135,14 @@ static void forget_scratch(void)
     else
         unsetenv("TMPDIR");
     close(scratch.descriptor);
-    scratch = (struct Scratch){ .descriptor = -1 };
+    scratch = (struct Scratch){.descriptor = -1};
 }
 
 void close_scratch(bool keep)
 {
     if (!keep) {
-        for (int i = 0; i < scratch.files.count; i++)   /* these are gone even if the folder cannot be listed */
+        /* these are gone even if the folder cannot be listed */
+        for (int i = 0; i < scratch.files.count; i++)
             unlink(scratch.files.items[i]);
         net_empty_folder(scratch.descriptor);
         rmdir(scratch.folder);
@@ -155,7 +157,7 @@ bool write_scratch(const char *path, const Text *text)
     if (file && fclose(file) != 0)
         good = false;
     if (!good)
-        diag(SEVERITY_ERROR, "write", (Span){ 0 }, "cannot write %s: %s", path, strerror(errno));
+        diag(SEVERITY_ERROR, "write", (Span){0}, "cannot write %s: %s", path, strerror(errno));
     return good;
 }
 
@@ -175,7 +177,8 @@ static int start(const Words *words, const posix_spawn_file_actions_t *actions)
     posix_spawnattr_setsigmask(&attributes, &before);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
     pid_t child;
-    int failed = posix_spawnp(&child, words->items[0], actions, &attributes, (char *const *)words->items, environ);
+    int failed = posix_spawnp(&child, words->items[0], actions, &attributes,
+                              (char *const *)words->items, environ);
     if (!failed)
         running = child;
     posix_spawnattr_destroy(&attributes);
@@ -217,7 +220,8 @@ const char *ask_program(Words *words)
 {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, scratch.answer, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, scratch.answer,
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     push(words, NULL);
     int failed = start(words, &actions);

@@ -16,7 +16,7 @@ const char *open_scratch(void);
 void close_scratch(bool keep);
 /* A file in it, to be named once. */
 const char *scratch_file(const char *name);
-bool write_scratch(const char *path, const Text *text);         /* reports */
+bool write_scratch(const char *path, const Text *text); /* reports */
 
 /* Runs words and waits: its exit code, or -1 when it could not be run or died of
  * a signal (reported).  A signal that is to end netc ends the program, then netc. */

@@ -6,19 +6,19 @@
  * kernel is told of its neighbours (strides, what is done to each value before
  * it is stored) is in its text.
  */
-#include "emit.h"
 #include "ops/single.h"
+#include "emit.h"
 
 #include <string.h>
 
 typedef struct Writer {
     Emitter *emitter;
     const Plan *plan;
-    Text calls;                 /* of the phase that is being written */
+    Text calls; /* of the phase that is being written */
     Text phases, packings;
     int phase_count, packing_count;
-    Int packed;             /* elements so far */
-    Int work;               /* elements behind the arena: the most that a kernel uses */
+    Int packed; /* elements so far */
+    Int work;   /* elements behind the arena: the most that a kernel uses */
 } Writer;
 
 /* ------------------------------------------------------------ addresses */
@@ -34,7 +34,10 @@ static Int stride_of(const Plan *plan, const Tensor *tensor)
  * after so many planes begins at so many channels here. */
 static const char *address_of(const Plan *plan, const Tensor *tensor)
 {
-    static const char *const names[] = { [SPACE_NONE] = "0", [SPACE_INPUT] = "s->input", [SPACE_SCRATCH] = "arena", [SPACE_KEPT] = "s->kept" };
+    static const char *const names[] = {[SPACE_NONE] = "0",
+                                        [SPACE_INPUT] = "s->input",
+                                        [SPACE_SCRATCH] = "arena",
+                                        [SPACE_KEPT] = "s->kept"};
     const Placement *place = &plan->places[tensor->id];
     if (place->space == SPACE_NONE || place->space == SPACE_INPUT)
         return names[place->space];
@@ -60,9 +63,9 @@ typedef LIST(Finish) FinishList;
  * element by element, its own first. */
 static FinishList finishes_of(const Node *node)
 {
-    FinishList list = { 0 };
+    FinishList list = {0};
     if (pointwise_expression(node))
-        push(&list, ((Finish){ node, 0, NULL }));
+        push(&list, ((Finish){node, 0, NULL}));
     for (int i = 0; i < node->finishes.count; i++)
         push(&list, node->finishes.items[i]);
     return list;
@@ -73,7 +76,7 @@ static FinishList finishes_of(const Node *node)
 static void write_finishes(Writer *writer, Single *single, OperandList *operands)
 {
     const FinishList finishes = finishes_of(single->kernel.node);
-    Text head = { 0 }, body = { 0 }, name = { 0 };
+    Text head = {0}, body = {0}, name = {0};
     if (!finishes.count)
         return;
     text_add(&head, "(vec r");
@@ -88,12 +91,15 @@ static void write_finishes(Writer *writer, Single *single, OperandList *operands
             text_add(&head, ", vec %s", operand);
             push(&single->finish_names, operand);
             push(&single->finish_strides, stride_of(writer->plan, tensor));
-            push(operands, ((Operand){ "const real *", operand, address_of(writer->plan, tensor), what_of(tensor) }));
+            push(operands, ((Operand){"const real *", operand, address_of(writer->plan, tensor),
+                                      what_of(tensor)}));
         }
         text_add(&body, "    r = %s;\n", finish_expression(finish, i, ""));
     }
-    const char *text = format("%s)\n{\n%s    return r;\n}\n\n", text_chars(&head), text_chars(&body));
-    single->finish = write_once(writer->emitter, format("%svalue", text_chars(&name)), "static inline __attribute__((always_inline)) vec ", text);
+    const char *text =
+        format("%s)\n{\n%s    return r;\n}\n\n", text_chars(&head), text_chars(&body));
+    single->finish = write_once(writer->emitter, format("%svalue", text_chars(&name)),
+                                "static inline __attribute__((always_inline)) vec ", text);
 }
 
 /* ------------------------------------------------------------- packings */
@@ -105,7 +111,7 @@ static long long place_of(const Parameter *parameter)
 
 static const char *factor_table(const Packing *packing)
 {
-    Text table = { 0 };
+    Text table = {0};
     if (!packing->points)
         return "0";
     for (Int i = 0; i < packing->points * packing->columns; i++)
@@ -117,22 +123,28 @@ static const char *factor_table(const Packing *packing)
 static void write_packing(Writer *writer, const Single *single, OperandList *operands)
 {
     const Packing *packing = &single->packing;
-    const Node *node = single->kernel.node, *norm = node->op->traits & OP_SCALES ? node : node->scales;
+    const Node *node = single->kernel.node,
+               *norm = node->op->traits & OP_AFFINE ? node : node->scales;
     if (!packing->outs)
         return;
-    text_add(&writer->packings, "    { %lld, %lld, %lld, ", writer->packed, place_of(packing->weight), place_of(packing->bias));
+    text_add(&writer->packings, "    { %lld, %lld, %lld, ", writer->packed,
+             place_of(packing->weight), place_of(packing->bias));
     if (norm)
-        text_add(&writer->packings, "%lld, %lld, %lld, %lld, %.17g, ", place_of(find_parameter(norm, "weight")), place_of(find_parameter(norm, "bias")),
-                 place_of(find_parameter(norm, "running_mean")), place_of(find_parameter(norm, "running_var")),
+        text_add(&writer->packings, "%lld, %lld, %lld, %lld, %.17g, ",
+                 place_of(find_parameter(norm, "weight")), place_of(find_parameter(norm, "bias")),
+                 place_of(find_parameter(norm, "running_mean")),
+                 place_of(find_parameter(norm, "running_var")),
                  norm->args[operator_arg(norm->op, "eps")].real);
     else
         text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
-    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %s },    /* %s */\n", packing->groups, packing->outs,
-             packing->ins, packing->rows, packing->columns, packing->block, packing->last,
-             packing->points, factor_table(packing), node->path);
+    text_add(&writer->packings,
+             "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %s },    /* %s */\n", packing->groups,
+             packing->outs, packing->ins, packing->rows, packing->columns, packing->block,
+             packing->last, packing->points, factor_table(packing), node->path);
     writer->packing_count++;
-    push(operands, ((Operand){ "const real *", "w", format("s->packed + %lld", writer->packed), node->path }));
-    writer->packed += (packed_elements(packing) + 15) / 16 * 16;        /* each begins a cache line */
+    push(operands,
+         ((Operand){"const real *", "w", format("s->packed + %lld", writer->packed), node->path}));
+    writer->packed += (packed_elements(packing) + 15) / 16 * 16; /* each begins a cache line */
 }
 
 /* Kernels run one after the other, so what they use meanwhile lies in one place. */
@@ -141,16 +153,20 @@ static void write_work(Writer *writer, const Single *single, OperandList *operan
     if (!single->work)
         return;
     require(!single->units);
-    push(operands, ((Operand){ "real *", "work", format("arena + %lld", writer->plan->scratch_elements), single->kernel.node->path }));
+    push(operands,
+         ((Operand){"real *", "work", format("arena + %lld", writer->plan->scratch_elements),
+                    single->kernel.node->path}));
     writer->work = single->work > writer->work ? single->work : writer->work;
 }
 
 /* -------------------------------------------------------------- bodies */
 
-static void pointwise_run(Single *single, const char *from, const char *position, const char *channel, Int used)
+static void pointwise_run(Single *single, const char *from, const char *position,
+                          const char *channel, Int used)
 {
-    single_store(single, position, channel, used, format("*(const loose_vec *)(%s + (%s) * %lldL + %s)", from, position,
-                                                         (strcmp(from, "y") == 0 ? single->y_stride : single->x_stride), channel));
+    single_store(single, position, channel, used,
+                 format("*(const loose_vec *)(%s + (%s) * %lldL + %s)", from, position,
+                        strcmp(from, "y") == 0 ? single->y_stride : single->x_stride, channel));
 }
 
 /* y = finishes of `from`, over all of y: as one row where all that is read and
@@ -159,7 +175,8 @@ static void write_pointwise(Single *single, const char *from, bool dense)
 {
     Kernel *kernel = &single->kernel;
     Shape shape = kernel->node->out->shape;
-    Int count = dense ? shape_elements(shape) : shape.dim[0], whole = count / kernel->lanes * kernel->lanes;
+    Int count = dense ? shape_elements(shape) : shape.dim[0],
+        whole = count / kernel->lanes * kernel->lanes;
     const char *position = dense ? "0" : "p";
     if (!dense)
         kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
@@ -249,18 +266,23 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
 {
     const Plan *plan = writer->plan;
     bool pointwise = pointwise_expression(node) != NULL;
-    push(operands, ((Operand){ "const NetStep *", "s", "s", NULL }));
-    push(operands, ((Operand){ "int64_t ", "g", "g", NULL }));
-    push(operands, ((Operand){ "real *", "y", address_of(plan, node->out), what_of(node->out) }));
+    push(operands, ((Operand){"const NetStep *", "s", "s", NULL}));
+    push(operands, ((Operand){"int64_t ", "g", "g", NULL}));
+    push(operands, ((Operand){"real *", "y", address_of(plan, node->out), what_of(node->out)}));
     for (int i = 0; i < node->inputs.count; i++)
-        push(operands, ((Operand){ "const real *", node->inputs.count == 1 && !pointwise ? "x" : format("x%d", i),
-                                   address_of(plan, node->inputs.items[i]), what_of(node->inputs.items[i]) }));
+        push(operands,
+             ((Operand){"const real *",
+                        node->inputs.count == 1 && !pointwise ? "x" : format("x%d", i),
+                        address_of(plan, node->inputs.items[i]), what_of(node->inputs.items[i])}));
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
         if (parameter->kind != PARAMETER_COUNTER)
-            push(operands, ((Operand){ "const real *", parameter->name,
-                                       format("s->%s + %lld", parameter->kind == PARAMETER_TRAINED ? "weights" : "buffers",
-                                              parameter->offset), parameter->path }));
+            push(operands,
+                 ((Operand){"const real *", parameter->name,
+                            format("s->%s + %lld",
+                                   parameter->kind == PARAMETER_TRAINED ? "weights" : "buffers",
+                                   parameter->offset),
+                            parameter->path}));
     }
 }
 
@@ -270,7 +292,8 @@ static void write_call(Text *calls, const char *function, const OperandList *ope
     for (int i = 0; i < operands->count; i++) {
         const Operand *operand = &operands->items[i];
         if (operand->what)
-            text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address, operand->name, operand->what);
+            text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address,
+                     operand->name, operand->what);
         else
             text_add(calls, "%s%s", i ? ", " : "", operand->address);
     }
@@ -285,49 +308,62 @@ static void end_phase(Writer *writer, const char *shared, Int units)
     int phase = ++writer->phase_count;
     text_add(&writer->phases, "    { ");
     if (writer->calls.length) {
-        text_add(out, "/* One image, phase %d: on one thread. */\n"
-                      "static void single_%d(const NetStep *s, real *arena, int64_t g)\n{\n    (void)s, (void)arena, (void)g;\n%s}\n\n",
+        text_add(out,
+                 "/* One image, phase %d: on one thread. */\n"
+                 "static void single_%d(const NetStep *s, real *arena, int64_t g)\n{\n    (void)s, "
+                 "(void)arena, (void)g;\n%s}\n\n",
                  phase, phase, text_chars(&writer->calls));
         text_add(&writer->phases, ".grain = single_%d, ", phase);
     }
     if (units) {
-        text_add(out, "/* One image, phase %d: a share. */\n"
-                      "static void single_%d_1(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    (void)s, (void)arena;\n%s}\n\n",
+        text_add(out,
+                 "/* One image, phase %d: a share. */\n"
+                 "static void single_%d_1(const NetStep *s, real *arena, int64_t from, int64_t "
+                 "to)\n{\n    (void)s, (void)arena;\n%s}\n\n",
                  phase, phase, shared);
-        text_add(&writer->phases, ".owned = &(const NetOwned){ single_%d_1, %lld, 0, false }, .owned_count = 1 ", phase, units);
+        text_add(&writer->phases,
+                 ".owned = &(const NetOwned){ single_%d_1, %lld, 0, false }, .owned_count = 1 ",
+                 phase, units);
     }
     text_add(&writer->phases, "},\n");
-    writer->calls = (Text){ 0 };
+    writer->calls = (Text){0};
 }
 
 static void write_kernel(Writer *writer, const Node *node)
 {
     const Target *target = &writer->emitter->options->target;
-    OperandList operands = { 0 };
+    OperandList operands = {0};
     Single single = {
-        .kernel = { .node = node, .stage = STAGE_FORWARD, .lanes = writer->emitter->lanes, .registers = target->registers },
-        .halves = target->vector_bytes == 64, .winograd = writer->plan->fuse & FUSE_WINOGRAD,
-        .x_stride = stride_of(writer->plan, node->inputs.items[0]), .y_stride = stride_of(writer->plan, node->out),
+        .kernel = {.node = node,
+                   .stage = STAGE_FORWARD,
+                   .lanes = writer->emitter->lanes,
+                   .registers = target->registers},
+        .halves = target->vector_bytes == 64,
+        .winograd = writer->plan->fuse & FUSE_WINOGRAD,
+        .x_stride = stride_of(writer->plan, node->inputs.items[0]),
+        .y_stride = stride_of(writer->plan, node->out),
     };
     single.kernel.single = true;
     for (int i = 0; i < node->inputs.count; i++)
         push(&single.x_strides, stride_of(writer->plan, node->inputs.items[i]));
     add_operands(writer, node, &operands);
     write_finishes(writer, &single, &operands);
-    Arena *body = new_passing_arena(), *before = use_arena(body);       /* see emit_kernel() */
+    Arena *body = new_passing_arena(), *before = use_arena(body); /* see emit_kernel() */
     write_body(writer, &single, &operands);
     use_arena(before);
     write_packing(writer, &single, &operands);
     write_work(writer, &single, &operands);
     if (single.units) {
-        push(&operands, ((Operand){ "int ", "begin", "(int)from", NULL }));
-        push(&operands, ((Operand){ "int ", "end", "(int)to", NULL }));
+        push(&operands, ((Operand){"int ", "begin", "(int)from", NULL}));
+        push(&operands, ((Operand){"int ", "end", "(int)to", NULL}));
     }
     drop_unused(&operands, text_chars(&single.kernel.body));
-    const char *text = format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
+    const char *text =
+        format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
     drop_arena(body);
-    const char *function = write_once(writer->emitter, format("%s_single", identifier(node->path)), "static void ", text);
-    Text call = { 0 };
+    const char *function = write_once(writer->emitter, format("%s_single", identifier(node->path)),
+                                      "static void ", text);
+    Text call = {0};
     write_call(single.units ? &call : &writer->calls, function, &operands);
     if (single.units)
         end_phase(writer, text_chars(&call), single.units);
@@ -335,10 +371,12 @@ static void write_kernel(Writer *writer, const Node *node)
 
 /* ---------------------------------------------------------------- moves */
 
-static void write_rows(Writer *writer, const char *to, Int to_stride, const Tensor *from, Int rows, Int count)
+static void write_rows(Writer *writer, const char *to, Int to_stride, const Tensor *from, Int rows,
+                       Int count)
 {
-    text_add(&writer->calls, "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n", to, to_stride,
-             address_of(writer->plan, from), stride_of(writer->plan, from), rows, count, from->name);
+    text_add(&writer->calls, "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n",
+             to, to_stride, address_of(writer->plan, from), stride_of(writer->plan, from), rows,
+             count, from->name);
 }
 
 /* Inputs that could not be written straight into the output are copied. */
@@ -351,8 +389,8 @@ static void write_concat(Writer *writer, const Node *node)
         const Tensor *input = node->inputs.items[i];
         const Placement *place = &plan->places[input->id];
         if (place->root != out->root || place->place != out->place + channel * area)
-            write_rows(writer, format("%s + %lld", address_of(plan, node->out), channel), stride_of(plan, node->out), input, area,
-                       input->shape.dim[0]);
+            write_rows(writer, format("%s + %lld", address_of(plan, node->out), channel),
+                       stride_of(plan, node->out), input, area, input->shape.dim[0]);
         channel += input->shape.dim[0];
     }
 }
@@ -360,9 +398,11 @@ static void write_concat(Writer *writer, const Node *node)
 /* Between [positions][channels] and planes. */
 static void write_turn(Writer *writer, const Node *node)
 {
-    const Tensor *in = node->inputs.items[0], *out = node->out, *image = in->shape.rank == 3 ? in : out;
-    text_add(&writer->calls, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n", image == in ? "net_to_planes" : "net_from_planes",
-             address_of(writer->plan, out), address_of(writer->plan, in), image->shape.dim[0], shape_plane(image->shape),
+    const Tensor *in = node->inputs.items[0], *out = node->out,
+                 *image = in->shape.rank == 3 ? in : out;
+    text_add(&writer->calls, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n",
+             image == in ? "net_to_planes" : "net_from_planes", address_of(writer->plan, out),
+             address_of(writer->plan, in), image->shape.dim[0], shape_plane(image->shape),
              stride_of(writer->plan, image), out->name, in->name);
 }
 
@@ -371,7 +411,8 @@ static void write_node(Writer *writer, const Node *node)
     if (plan_skips(writer->plan, node))
         return;
     if (node->stage == STAGE_COPY)
-        write_rows(writer, address_of(writer->plan, node->dx), shape_elements(node->dx->shape), node->from, 1, shape_elements(node->from->shape));
+        write_rows(writer, address_of(writer->plan, node->dx), shape_elements(node->dx->shape),
+                   node->from, 1, shape_elements(node->from->shape));
     else if (node->op->traits & OP_CONCATENATES)
         write_concat(writer, node);
     else if (node->op == &operator_unflatten || node->op->traits & OP_VIEW)
@@ -386,11 +427,16 @@ static void write_node(Writer *writer, const Node *node)
 static void write_stores(Text *out, int lanes, const char *body)
 {
     for (int piece = 2; piece < lanes; piece *= 2)
-        text_add(out, "typedef real part%d __attribute__((vector_size(%d * sizeof(real)), aligned(sizeof(real)), may_alias));\n", piece, piece);
+        text_add(out,
+                 "typedef real part%d __attribute__((vector_size(%d * sizeof(real)), "
+                 "aligned(sizeof(real)), may_alias));\n",
+                 piece, piece);
     for (int used = 1; used <= lanes; used++) {
         if (!strstr(body, format("store_%d(", used)))
             continue;
-        text_add(out, "static inline __attribute__((always_inline)) void store_%d(real *to, vec r)\n{\n", used);
+        text_add(out,
+                 "static inline __attribute__((always_inline)) void store_%d(real *to, vec r)\n{\n",
+                 used);
         if (used == lanes)
             text_add(out, "    *(loose_vec *)to = r;\n");
         for (int at = 0, piece = lanes / 2; at < used && used < lanes; piece /= 2) {
@@ -413,10 +459,15 @@ static void write_stores(Text *out, int lanes, const char *body)
 /* Vectors of half the width, where they cost half: those functions that are called. */
 static void write_halves(Text *out, int lanes, const char *body)
 {
-    text_add(out, "typedef real half __attribute__((vector_size(LANES / 2 * sizeof(real)), may_alias));\n"
-                  "typedef real loose_half __attribute__((vector_size(LANES / 2 * sizeof(real)), aligned(sizeof(real)), may_alias));\n");
+    text_add(
+        out,
+        "typedef real half __attribute__((vector_size(LANES / 2 * sizeof(real)), may_alias));\n"
+        "typedef real loose_half __attribute__((vector_size(LANES / 2 * sizeof(real)), "
+        "aligned(sizeof(real)), may_alias));\n");
     if (strstr(body, "splat_half("))
-        text_add(out, "static inline half splat_half(real value)\n{\n    return value - (half){ 0 };\n}\n");
+        text_add(
+            out,
+            "static inline half splat_half(real value)\n{\n    return value - (half){ 0 };\n}\n");
     if (strstr(body, " low(")) {
         text_add(out, "static inline half low(vec v)\n{\n    return __builtin_shufflevector(v, v");
         add_lanes(out, 0, lanes / 2);
@@ -437,16 +488,20 @@ void emit_single_helpers(const Emitter *emitter, const char *body, Text *out)
 
 void emit_single(Emitter *emitter, const Plan *plan)
 {
-    Writer writer = { .emitter = emitter, .plan = plan };
+    Writer writer = {.emitter = emitter, .plan = plan};
     emitter->plan = plan;
     for (int i = 0; i < plan->schedule.count; i++)
         write_node(&writer, plan->schedule.items[i]);
     if (writer.calls.length || !writer.phase_count)
         end_phase(&writer, "", 0);
-    text_add(emitter->out, "static const NetPhase single[] = {\n%s};\n\nstatic const NetPacking packings[] = {\n%s    { 0 },\n};\n\n",
+    text_add(emitter->out,
+             "static const NetPhase single[] = {\n%s};\n\nstatic const NetPacking packings[] = "
+             "{\n%s    { 0 },\n};\n\n",
              text_chars(&writer.phases), text_chars(&writer.packings));
-    text_add(&emitter->single, "    .single = { .phases = single, .phase_count = %d, .scratch_elements = %lld, .kept_elements = %lld, .logits = %lld },\n"
-                               "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
-             writer.phase_count, (plan->scratch_elements + writer.work), plan->kept_elements,
+    text_add(&emitter->single,
+             "    .single = { .phases = single, .phase_count = %d, .scratch_elements = %lld, "
+             ".kept_elements = %lld, .logits = %lld },\n"
+             "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
+             writer.phase_count, plan->scratch_elements + writer.work, plan->kept_elements,
              plan->places[plan->logits->id].place, writer.packing_count, writer.packed);
 }

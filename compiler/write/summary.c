@@ -22,7 +22,8 @@ static Int total(const Graph *graph, Int (*count)(const Node *node))
 {
     Int sum = 0;
     for (int i = 0; i < graph->nodes.count; i++)
-        if (is_layer(graph->nodes.items[i]) && __builtin_add_overflow(sum, count(graph->nodes.items[i]), &sum))
+        if (is_layer(graph->nodes.items[i])
+            && __builtin_add_overflow(sum, count(graph->nodes.items[i]), &sum))
             return INT64_MAX;
     return sum;
 }
@@ -40,10 +41,12 @@ static Int arena_bytes(const Plan *plan, const CompileOptions *options)
 /* ------------------------------------------------------------- the table */
 
 enum { COLUMNS = 6 };
-typedef struct Row { const char *cell[COLUMNS]; } Row;
+typedef struct Row {
+    const char *cell[COLUMNS];
+} Row;
 typedef LIST(Row) Table;
 
-static const bool right_aligned[COLUMNS] = { false, false, false, false, true, true };
+static const bool right_aligned[COLUMNS] = {false, false, false, false, true, true};
 
 static const char *or_dash(Int number)
 {
@@ -52,7 +55,7 @@ static const char *or_dash(Int number)
 
 static const char *input_shapes(const Node *node)
 {
-    Text text = { 0 };
+    Text text = {0};
     for (int i = 0; i < node->inputs.count; i++)
         text_add(&text, "%s%s", i ? " " : "", shape_text(node->inputs.items[i]->shape));
     return text_chars(&text);
@@ -60,17 +63,18 @@ static const char *input_shapes(const Node *node)
 
 static Table make_table(const Graph *graph)
 {
-    Table table = { 0 };
-    push(&table, ((Row){ { "layer", "operator", "in", "out", "parameters", "multiply-adds" } }));
+    Table table = {0};
+    push(&table, ((Row){{"layer", "operator", "in", "out", "parameters", "multiply-adds"}}));
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph->nodes.items[i];
         if (!is_layer(node))
             continue;
-        push(&table, ((Row){ { node->path, node->op->name, input_shapes(node), shape_text(node->out->shape),
-                               or_dash(trained_elements(node)), or_dash(node_multiply_adds(node)) } }));
+        push(&table,
+             ((Row){{node->path, node->op->name, input_shapes(node), shape_text(node->out->shape),
+                     or_dash(trained_elements(node)), or_dash(node_multiply_adds(node))}}));
     }
-    push(&table, ((Row){ { "total", "", "", "", with_separators(total(graph, trained_elements)),
-                           with_separators(total(graph, node_multiply_adds)) } }));
+    push(&table, ((Row){{"total", "", "", "", with_separators(total(graph, trained_elements)),
+                         with_separators(total(graph, node_multiply_adds))}}));
     return table;
 }
 
@@ -86,9 +90,10 @@ static void measure(const Table *table, int *widths)
 
 static void print_row(const Row *row, const int *widths, FILE *out)
 {
-    Text line = { 0 };
+    Text line = {0};
     for (int c = 0; c < COLUMNS; c++)
-        text_add(&line, right_aligned[c] ? "%s%*s" : "%s%-*s", c ? "  " : "", widths[c], row->cell[c]);
+        text_add(&line, right_aligned[c] ? "%s%*s" : "%s%-*s", c ? "  " : "", widths[c],
+                 row->cell[c]);
     while (line.length && line.chars[line.length - 1] == ' ')
         line.length--;
     fprintf(out, "%.*s\n", (int)line.length, text_chars(&line));
@@ -107,7 +112,7 @@ static void print_rule(const int *widths, FILE *out)
 void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out)
 {
     Table table = make_table(graph);
-    int widths[COLUMNS] = { 0 };
+    int widths[COLUMNS] = {0};
     measure(&table, widths);
     fprintf(out, "%s  %s\n", graph->name, shape_text(graph->input->shape));
     print_rule(widths, out);
@@ -117,10 +122,11 @@ void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *o
         print_row(&table.items[i], widths, out);
     }
     print_rule(widths, out);
-    fprintf(out, "parameters        %s bytes\n", with_separators(total(graph, trained_elements) * real_bytes(options)));
+    fprintf(out, "parameters        %s bytes\n",
+            with_separators(total(graph, trained_elements) * real_bytes(options)));
     fprintf(out, "arena, %s  %s bytes for %d images at a time (lower bound %s)\n",
-            plan->training ? "training " : "inference", with_separators(arena_bytes(plan, options)), plan->lanes,
-            with_separators(plan->lower_bound * real_bytes(options)));
+            plan->training ? "training " : "inference", with_separators(arena_bytes(plan, options)),
+            plan->lanes, with_separators(plan->lower_bound * real_bytes(options)));
 }
 
 /* -------------------------------------------------------------- as JSON */
@@ -174,18 +180,23 @@ static cJSON *json_parameter(const Parameter *parameter, const CompileOptions *o
     cJSON *state = cJSON_CreateObject();
     cJSON_AddStringToObject(state, "name", parameter->path);
     cJSON_AddItemToObject(state, "shape", json_dims(parameter->rank, parameter->dim));
-    cJSON_AddStringToObject(state, "dtype", parameter->kind == PARAMETER_COUNTER ? "I64" : options->f64 ? "F64" : "F32");
+    cJSON_AddStringToObject(state, "dtype",
+                            parameter->kind == PARAMETER_COUNTER ? "I64"
+                            : options->f64                       ? "F64"
+                                                                 : "F32");
     return state;
 }
 
-void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptions *options, FILE *out)
+void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptions *options,
+                        FILE *out)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "network", graph->name);
     cJSON_AddItemToObject(root, "parameters", json_integer(total(graph, trained_elements)));
     cJSON_AddItemToObject(root, "multiply_adds", json_integer(total(graph, node_multiply_adds)));
     cJSON_AddItemToObject(root, "arena_bytes", json_integer(arena_bytes(plan, options)));
-    cJSON_AddItemToObject(root, "arena_lower_bound", json_integer(plan->lower_bound * real_bytes(options)));
+    cJSON_AddItemToObject(root, "arena_lower_bound",
+                          json_integer(plan->lower_bound * real_bytes(options)));
     cJSON *state = cJSON_AddArrayToObject(root, "state");
     for (int i = 0; i < graph->parameters.count; i++)
         cJSON_AddItemToArray(state, json_parameter(graph->parameters.items[i], options));

@@ -15,7 +15,9 @@
 
 /* ------------------------------------------------------- the C compiler */
 
-typedef struct Runtime { const char *library, *include; } Runtime;
+typedef struct Runtime {
+    const char *library, *include;
+} Runtime;
 
 /* NULL with errno set: it cannot be told. */
 static const char *own_folder(void)
@@ -43,13 +45,15 @@ static bool find_runtime(bool f64, Runtime *runtime)
     if (!own)
         own = home;
     const Runtime places[] = {
-        { format("%s/build/libnet_%s.a", home ? home : own, type), format("%s/runtime", home ? home : own) },
-        { format("%s/libnet_%s.a", own, type), format("%s/../runtime", own) },
-        { format("%s/../lib/netc/libnet_%s.a", own, type), format("%s/../include/netc", own) },
+        {format("%s/build/libnet_%s.a", home ? home : own, type),
+         format("%s/runtime", home ? home : own)},
+        {format("%s/libnet_%s.a", own, type), format("%s/../runtime", own)},
+        {format("%s/../lib/netc/libnet_%s.a", own, type), format("%s/../include/netc", own)},
     };
     const char *refused = NULL;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        if (access(places[i].library, R_OK) == 0 && access(format("%s/net_runtime.h", places[i].include), R_OK) == 0) {
+        if (access(places[i].library, R_OK) == 0
+            && access(format("%s/net_runtime.h", places[i].include), R_OK) == 0) {
             *runtime = places[i];
             return true;
         }
@@ -60,17 +64,20 @@ static bool find_runtime(bool f64, Runtime *runtime)
         tool_error("cannot read the runtime library %s", refused);
     else
         diag_help(tool_error("cannot find the runtime library libnet_%s.a", type),
-              "it lies beside netc in its build folder; NETC_HOME names the repository when netc was moved");
+                  "it lies beside netc in its build folder; NETC_HOME names the repository when "
+                  "netc was moved");
     return false;
 }
 
 /* The static library NAME beside ours or where the C compiler has it, or NULL. */
-static const char *static_library(const char *name, const Runtime *runtime, const CompileOptions *options)
+static const char *static_library(const char *name, const Runtime *runtime,
+                                  const CompileOptions *options)
 {
-    const char *own = format("%.*s%s", (int)(strrchr(runtime->library, '/') + 1 - runtime->library), runtime->library, name);
+    const char *own = format("%.*s%s", (int)(strrchr(runtime->library, '/') + 1 - runtime->library),
+                             runtime->library, name);
     if (access(own, R_OK) == 0)
         return own;
-    Words words = { 0 };
+    Words words = {0};
     push(&words, options->cc);
     push(&words, format("-print-file-name=%s", name));
     const char *path = ask_program(&words);
@@ -81,22 +88,25 @@ static const char *static_library(const char *name, const Runtime *runtime, cons
  * machine that has none of them. */
 static void add_libraries(Words *words, const Runtime *runtime, const CompileOptions *options)
 {
-    static const char *const names[] = { "cjson", "png", "z", "jpeg" };
+    static const char *const names[] = {"cjson", "png", "z", "jpeg"};
     bool all = !options->dynamic;
     push(words, runtime->library);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *path = options->dynamic ? NULL : static_library(format("lib%s.a", names[i]), runtime, options);
+        const char *path =
+            options->dynamic ? NULL : static_library(format("lib%s.a", names[i]), runtime, options);
         push(words, path ? path : format("-l%s", names[i]));
         all = all && path;
     }
     add_words(words, "-lm -lpthread");
-    if (all && static_library("libc.a", runtime, options) && static_library("libm.a", runtime, options))
+    if (all && static_library("libc.a", runtime, options)
+        && static_library("libm.a", runtime, options))
         push(words, "-static");
 }
 
-static Words compiler_words(const char *source, const char *made, const Runtime *runtime, const CompileOptions *options)
+static Words compiler_words(const char *source, const char *made, const Runtime *runtime,
+                            const CompileOptions *options)
 {
-    Words words = { 0 };
+    Words words = {0};
     push(&words, options->cc);
     /* Contraction into fused multiply-adds is what the kernels count on; no
      * kernel reads errno or a floating-point trap. */
@@ -125,12 +135,12 @@ bool check_program(const char *output, const CompileOptions *options)
     return check_output(output, program_kind(options));
 }
 
-enum { MOST_PROGRAM_BYTES = 1 << 30 };
+enum { MAX_PROGRAM_BYTES = 1 << 30 };
 
 static bool copy_program(const char *made, const char *output, const CompileOptions *options)
 {
     size_t length;
-    char *bytes = read_whole_file(made, MOST_PROGRAM_BYTES, &length);
+    char *bytes = read_whole_file(made, MAX_PROGRAM_BYTES, &length);
     if (!bytes && errno == ENOENT)
         tool_error("%s made no program", options->cc);
     else if (!bytes)
@@ -138,12 +148,14 @@ static bool copy_program(const char *made, const char *output, const CompileOpti
     return bytes && write_whole_file(output, program_kind(options), bytes, length);
 }
 
-bool compile_program(const Text *c, const char *name, const char *output, const CompileOptions *options)
+bool compile_program(const Text *c, const char *name, const char *output,
+                     const CompileOptions *options)
 {
     Runtime runtime;
     if (!find_runtime(options->f64, &runtime) || !open_scratch())
         return false;
-    const char *source = scratch_file(format("%s.c", name)), *made = scratch_file(format("%s.made", name));
+    const char *source = scratch_file(format("%s.c", name)),
+               *made = scratch_file(format("%s.made", name));
     if (!write_scratch(source, c)) {
         close_scratch(false);
         return false;
@@ -152,8 +164,9 @@ bool compile_program(const Text *c, const char *name, const char *output, const 
     int code = run_program(&words);
     bool done = code == 0 && copy_program(made, output, options);
     close_scratch(code > 0);
-    if (code > 0)               /* what it printed is on the terminal already */
-        diag_note(tool_error("%s failed on the emitted C", options->cc), "the C is kept in %s", source);
+    if (code > 0) /* what it printed is on the terminal already */
+        diag_note(tool_error("%s failed on the emitted C", options->cc), "the C is kept in %s",
+                  source);
     return done;
 }
 
@@ -164,7 +177,7 @@ static bool draw_svg(const Text *dot, const char *output)
     const char *source = scratch_file("graph.dot"), *made = scratch_file("graph.svg");
     if (!write_scratch(source, dot))
         return false;
-    Words words = { 0 };
+    Words words = {0};
     add_words(&words, "dot -Tsvg -o");
     push(&words, made);
     push(&words, source);
@@ -174,7 +187,9 @@ static bool draw_svg(const Text *dot, const char *output)
     if (!svg && code == 0 && errno != ENOENT)
         tool_error("cannot read what dot drew: %s", strerror(errno));
     else if (code < 0)
-        diag_help(tool_error("%s", "--svg needs Graphviz"), "install it (Debian: apt-get install graphviz), or leave --svg out and draw the DOT elsewhere");
+        diag_help(tool_error("%s", "--svg needs Graphviz"),
+                  "install it (Debian: apt-get install graphviz), or leave --svg out and draw the "
+                  "DOT elsewhere");
     else if (!svg)
         tool_error("%s", "dot could not draw the graph");
     return svg && write_whole_file(output, NET_ANY_FILE, svg, length);

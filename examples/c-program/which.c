@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-extern const NetModel cnn_model;        /* in cnn.o */
+extern const NetModel cnn_model; /* in cnn.o */
 
 /* The picture's likeliest class. */
-static bool say(NetSession *network, const char *path, uint8_t *pixels, float *probabilities, NetError *error)
+static bool say(NetSession *network, const char *path, uint8_t *pixels, float *probabilities,
+                NetError *error)
 {
     if (!net_read_picture(network, path, pixels, error))
         return false;
@@ -20,7 +21,7 @@ static bool say(NetSession *network, const char *path, uint8_t *pixels, float *p
     for (int64_t i = 1; i < net_class_count(network); i++)
         if (probabilities[i] > probabilities[best])
             best = i;
-    const char *name = net_class_name(network, best);   /* digits have none: the number says it */
+    const char *name = net_class_name(network, best); /* digits have none: the number says it */
     if (name)
         printf("%s: %s, %.1f %%\n", path, name, 100 * (double)probabilities[best]);
     else
@@ -35,7 +36,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: which WEIGHTS.safetensors PICTURE...\n");
         return 2;
     }
-    NetSession *network = net_open(&cnn_model, 1, 1, 0, &error);        /* one thread, one image at a time */
+    /* one thread, one image at a time */
+    NetSession *network = net_open(&cnn_model, 1, 1, 0, &error);
     if (!network || !net_load(network, argv[1], &error)) {
         fprintf(stderr, "which: %s\n", error.text);
         net_close(network);

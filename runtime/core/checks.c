@@ -28,7 +28,7 @@ static void *allocate(size_t bytes)
     void *memory = aligned_alloc(LARGE_PAGE, bytes - bytes % LARGE_PAGE + LARGE_PAGE);
 #ifdef MADV_HUGEPAGE
     if (memory)
-        madvise(memory, bytes, MADV_HUGEPAGE);          /* a wish: it may be refused */
+        madvise(memory, bytes, MADV_HUGEPAGE); /* a wish: it may be refused */
 #endif
     return memory;
 }
@@ -38,7 +38,8 @@ void *net_allocate(size_t count, size_t size, NetError *error)
     size_t bytes, padded;
     if (__builtin_mul_overflow(count, size, &bytes)
         || __builtin_add_overflow(bytes, (size_t)NET_ALIGNMENT - 1, &padded)) {
-        net_fail(error, "%zu values of %zu bytes are more memory than an address can reach", count, size);
+        net_fail(error, "%zu values of %zu bytes are more memory than an address can reach", count,
+                 size);
         return NULL;
     }
     padded -= padded % NET_ALIGNMENT;

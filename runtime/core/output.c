@@ -23,10 +23,10 @@
 
 enum {
     RANDOM_LETTERS = 6,
-    TRIES = 100,                /* at a name that nobody has */
-    MOST_LINKS = 40,            /* as many as the system follows */
-    NAME_KEPT = 200,            /* bytes of the final name in the temporary one, of NAME_MAX */
-    OLD_SECONDS = 600,          /* nobody's file that was not written to for so long */
+    TRIES = 100,       /* at a name that nobody has */
+    MAX_LINKS = 40,    /* as many as the system follows */
+    NAME_KEPT = 200,   /* bytes of the final name in the temporary one, of NAME_MAX */
+    OLD_SECONDS = 600, /* nobody's file that was not written to for so long */
 };
 
 static const char LETTERS[] = "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -41,12 +41,12 @@ static bool cannot_write(const char *path, const char *reason, NetError *error)
 
 /* More at a time than anybody writes; what finds no place here is only left
  * for the next run to remove. */
-enum { MOST_UNFINISHED = 32 };
-static _Atomic(const char *) unfinished[MOST_UNFINISHED];
+enum { MAX_UNFINISHED = 32 };
+static _Atomic(const char *) unfinished[MAX_UNFINISHED];
 
 void net_unfinished(const char *path)
 {
-    for (int i = 0; i < MOST_UNFINISHED; i++) {
+    for (int i = 0; i < MAX_UNFINISHED; i++) {
         const char *none = NULL;
         if (atomic_compare_exchange_strong(&unfinished[i], &none, path))
             return;
@@ -57,7 +57,7 @@ static atomic_bool removing;
 
 bool net_forget_unfinished(const char *path)
 {
-    for (int i = 0; i < MOST_UNFINISHED; i++) {
+    for (int i = 0; i < MAX_UNFINISHED; i++) {
         const char *same = path;
         if (atomic_compare_exchange_strong(&unfinished[i], &same, NULL))
             return true;
@@ -69,7 +69,7 @@ void net_remove_unfinished(void)
 {
     int reason = errno;
     atomic_store(&removing, true);
-    for (int i = 0; i < MOST_UNFINISHED; i++) {
+    for (int i = 0; i < MAX_UNFINISHED; i++) {
         const char *path = atomic_exchange(&unfinished[i], NULL);
         if (path && unlink(path) != 0)
             rmdir(path);
@@ -112,11 +112,12 @@ static char *beside(const char *link, const char *text)
  * written from its beginning, over what others wrote to it. */
 static int descriptor_of(const char *path)
 {
-    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         size_t length = strlen(folders[i]);
         const char *number = path + length;
-        if (strncmp(path, folders[i], length) == 0 && *number && strspn(number, "0123456789") == strlen(number))
+        if (strncmp(path, folders[i], length) == 0 && *number
+            && strspn(number, "0123456789") == strlen(number))
             return (int)strtol(number, NULL, 10);
     }
     return -1;
@@ -131,7 +132,7 @@ static char *follow_links(const char *path)
         ssize_t length = readlink(at, text, sizeof text - 1);
         if (length < 0)
             return at;
-        if (links == MOST_LINKS) {
+        if (links == MAX_LINKS) {
             free(at);
             errno = ELOOP;
             return NULL;
@@ -166,10 +167,10 @@ static bool output_failed(NetOutput *output, const char *reason, NetError *error
 }
 
 /* Finds the target, and whether there is one.  False: it cannot be written. */
-static bool find_target(NetOutput *output, const char *path, NetOutputKind kind, struct stat *old, bool *exists,
-                        NetError *error)
+static bool find_target(NetOutput *output, const char *path, NetOutputKind kind, struct stat *old,
+                        bool *exists, NetError *error)
 {
-    *output = (NetOutput){ .path = strdup(path) };
+    *output = (NetOutput){.path = strdup(path)};
     if (!output->path)
         return cannot_write(path, strerror(ENOMEM), error);
     output->target = follow_links(path);
@@ -179,7 +180,7 @@ static bool find_target(NetOutput *output, const char *path, NetOutputKind kind,
     *exists = (descriptor >= 0 ? fstat(descriptor, old) : stat(output->target, old)) == 0;
     if (!*exists && (errno != ENOENT || descriptor >= 0))
         return output_failed(output, strerror(errno), error);
-    if (!*exists && !*name_of(output->target))          /* "folder/" */
+    if (!*exists && !*name_of(output->target)) /* "folder/" */
         return output_failed(output, strerror(*output->target ? EISDIR : ENOENT), error);
     const char *wrong = *exists ? objection(old, kind) : NULL;
     if (!wrong && descriptor >= 0 && kind != NET_ANY_FILE)
@@ -228,17 +229,19 @@ static int open_temporary(NetOutput *output, const char *prefix, mode_t mode)
     for (int i = 0; descriptor < 0 && i < TRIES; i++) {
         int reason = random_letters(strchr(output->temporary, '\0') - RANDOM_LETTERS);
         errno = reason;
-        descriptor = reason ? -1 : open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        descriptor =
+            reason ? -1 : open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (descriptor < 0 && errno != EEXIST)
             break;
     }
-    if (descriptor < 0) {               /* nothing of that name is ours to remove */
+    if (descriptor < 0) { /* nothing of that name is ours to remove */
         int reason = errno;
         drop_name(output->temporary);
         output->temporary = NULL;
         errno = reason;
     } else {
-        flock(descriptor, LOCK_EX | LOCK_NB);   /* a disk without locks is as good: leftovers stay there */
+        /* a disk without locks is as good: leftovers stay there */
+        flock(descriptor, LOCK_EX | LOCK_NB);
     }
     return descriptor;
 }
@@ -248,14 +251,16 @@ static int open_temporary(NetOutput *output, const char *prefix, mode_t mode)
 static void keep_permissions(int descriptor, const struct stat *old, NetOutputKind kind)
 {
     mode_t mode = old->st_mode & 0777;
-    if (kind == NET_PROGRAM)            /* who may read it may run it */
+    if (kind == NET_PROGRAM) /* who may read it may run it */
         mode |= (mode & 0444) >> 2;
-    if ((old->st_uid != geteuid() || old->st_gid != getegid()) && fchown(descriptor, old->st_uid, old->st_gid) != 0)
+    if ((old->st_uid != geteuid() || old->st_gid != getegid())
+        && fchown(descriptor, old->st_uid, old->st_gid) != 0)
         errno = 0;
     fchmod(descriptor, mode);
 }
 
-static bool open_beside(NetOutput *output, const struct stat *old, NetOutputKind kind, NetError *error)
+static bool open_beside(NetOutput *output, const struct stat *old, NetOutputKind kind,
+                        NetError *error)
 {
     char *prefix = prefix_of(output->target), *folder = folder_of(output->target);
     int descriptor = -1;
@@ -404,7 +409,7 @@ static bool is_ours(const char *name, const char *prefix, bool folders)
     static const char mkdtemps[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     size_t length = strlen(prefix);
     return strncmp(name, prefix, length) == 0 && strlen(name) == length + RANDOM_LETTERS
-        && strspn(name + length, folders ? mkdtemps : LETTERS) == RANDOM_LETTERS;
+           && strspn(name + length, folders ? mkdtemps : LETTERS) == RANDOM_LETTERS;
 }
 
 /* Flat: we put no folders in ours. */
@@ -428,9 +433,11 @@ static void remove_leftover(int folder, const char *name, int64_t before, bool f
     int found = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | kind);
     if (found < 0)
         return;
-    bool ours = fstat(found, &entry) == 0 && entry.st_uid == geteuid() && (int64_t)entry.st_mtime < before
-        && (folders ? S_ISDIR(entry.st_mode) && (entry.st_mode & 0777) == 0700 : S_ISREG(entry.st_mode))
-        && flock(found, LOCK_EX | LOCK_NB) == 0;
+    bool ours = fstat(found, &entry) == 0 && entry.st_uid == geteuid()
+                && (int64_t)entry.st_mtime < before
+                && (folders ? S_ISDIR(entry.st_mode) && (entry.st_mode & 0777) == 0700
+                            : S_ISREG(entry.st_mode))
+                && flock(found, LOCK_EX | LOCK_NB) == 0;
     if (ours && folders)
         net_empty_folder(found);
     if (ours)
@@ -438,13 +445,15 @@ static void remove_leftover(int folder, const char *name, int64_t before, bool f
     close(found);
 }
 
-void net_remove_leftovers(const char *folder, const char *prefix, int fresh, int64_t seconds, bool folders)
+void net_remove_leftovers(const char *folder, const char *prefix, int fresh, int64_t seconds,
+                          bool folders)
 {
     struct stat now;
     DIR *entries = fstat(fresh, &now) == 0 ? opendir(*folder ? folder : ".") : NULL;
     for (struct dirent *entry; entries && (entry = readdir(entries));)
         if (is_ours(entry->d_name, prefix, folders))
-            remove_leftover(dirfd(entries), entry->d_name, (int64_t)now.st_mtime - seconds, folders);
+            remove_leftover(dirfd(entries), entry->d_name, (int64_t)now.st_mtime - seconds,
+                            folders);
     if (entries)
         closedir(entries);
 }

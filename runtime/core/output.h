@@ -16,9 +16,9 @@ char *net_resolve(const char *path);
 bool net_same_file(const char *a, const char *b);
 
 typedef enum NetOutputKind {
-    NET_ANY_FILE,               /* a device or a pipe is written in place */
-    NET_REGULAR_FILE,           /* they are refused */
-    NET_PROGRAM                 /* likewise, and made executable as the umask lets it */
+    NET_ANY_FILE,     /* a device or a pipe is written in place */
+    NET_REGULAR_FILE, /* they are refused */
+    NET_PROGRAM       /* likewise, and made executable as the umask lets it */
 } NetOutputKind;
 
 /* Whether `path` could be written, found out before the work is done.  Changes
@@ -31,23 +31,25 @@ bool net_check_output(const char *path, NetOutputKind kind, NetError *error);
  * not.  /dev/stdout and /dev/fd/N are the descriptors themselves. */
 typedef struct NetOutput {
     FILE *file;
-    char *path;                 /* as it was given */
-    char *target;               /* what its links lead to */
-    char *temporary;            /* NULL: written in place */
-    int reason;                 /* why net_put failed; 0: it did not */
+    char *path;      /* as it was given */
+    char *target;    /* what its links lead to */
+    char *temporary; /* NULL: written in place */
+    int reason;      /* why net_put failed; 0: it did not */
 } NetOutput;
 bool net_create(NetOutput *output, const char *path, NetError *error);
 bool net_create_kind(NetOutput *output, const char *path, NetOutputKind kind, NetError *error);
 /* Writes these bytes; net_commit says if that failed. */
 void net_put(NetOutput *output, const void *bytes, size_t length);
-bool net_commit(NetOutput *output, NetError *error);    /* flushes, syncs, renames; output is closed either way */
+/* flushes, syncs, renames; output is closed either way */
+bool net_commit(NetOutput *output, NetError *error);
 void net_discard(NetOutput *output);
 
 /* For a program that a signal ends: what is said to be unfinished is removed.
  * Outputs say so themselves; other files, and then the folder they lie in, may.
  * The text must stay until it is forgotten.  Safe in a signal handler. */
 void net_unfinished(const char *path);
-bool net_forget_unfinished(const char *path);                 /* false: it is being removed, and the text must stay */
+/* false: it is being removed, and the text must stay */
+bool net_forget_unfinished(const char *path);
 void net_remove_unfinished(void);
 
 /* Removes what killed runs left in `folder`: names that begin with `prefix` and
@@ -55,7 +57,8 @@ void net_remove_unfinished(void);
  * written to for `seconds`, by the clock of the folder's own disk, which is
  * asked with `fresh`, a file or folder just made there.  Folders, if they are
  * asked for, go with the files in them. */
-void net_remove_leftovers(const char *folder, const char *prefix, int fresh, int64_t seconds, bool folders);
-void net_empty_folder(int folder);      /* of its files; it stays */
+void net_remove_leftovers(const char *folder, const char *prefix, int fresh, int64_t seconds,
+                          bool folders);
+void net_empty_folder(int folder); /* of its files; it stays */
 
 #endif

@@ -11,10 +11,13 @@
 #include <cpuid.h>
 #endif
 
-typedef struct Feature { const char *name; int level, word, bit, state; } Feature;
+typedef struct Feature {
+    const char *name;
+    int level, word, bit, state;
+} Feature;
 
-#define ROW(macro, name, level, word, bit, state) { name, level, word, bit, state },
-static const Feature features[] = { NET_EACH_FEATURE(ROW) };
+#define ROW(macro, name, level, word, bit, state) {name, level, word, bit, state},
+static const Feature features[] = {NET_EACH_FEATURE(ROW)};
 enum { FEATURES = sizeof features / sizeof *features, HIGHEST_LEVEL = 4 };
 _Static_assert((int)FEATURES <= (int)NET_MOST_FEATURES, "a model has a place for each");
 
@@ -73,7 +76,8 @@ void net_processor_has(bool has[NET_MOST_FEATURES])
 /* The highest level of which it has everything. */
 static const char *best_target(const bool *has)
 {
-    static const char *const names[HIGHEST_LEVEL + 1] = { [1] = "x86-64", [2] = "x86-64-v2", [3] = "x86-64-v3", [4] = "x86-64-v4" };
+    static const char *const names[HIGHEST_LEVEL + 1] = {
+        [1] = "x86-64", [2] = "x86-64-v2", [3] = "x86-64-v3", [4] = "x86-64-v4"};
     int best = HIGHEST_LEVEL;
     for (int i = 0; i < FEATURES; i++)
         if (features[i].level && !has[i] && best >= features[i].level)
@@ -87,10 +91,14 @@ bool net_check_features(const NetModel *model, const bool has[NET_MOST_FEATURES]
     for (int i = 0; i < FEATURES; i++)
         if (model->features[i] && !has[i]) {
             size_t length = strlen(lacking);
-            snprintf(lacking + length, sizeof lacking - length, "%s%s", length ? ", " : "", features[i].name);
+            snprintf(lacking + length, sizeof lacking - length, "%s%s", length ? ", " : "",
+                     features[i].name);
         }
-    return !*lacking || net_fail(error, "%.60s was built for %.20s, and this processor lacks %s: build it with --target=%s",
-                                 model->name, model->target, lacking, best_target(has));
+    return !*lacking
+           || net_fail(
+               error,
+               "%.60s was built for %.20s, and this processor lacks %s: build it with --target=%s",
+               model->name, model->target, lacking, best_target(has));
 }
 
 bool net_check_processor(const NetModel *model, NetError *error)

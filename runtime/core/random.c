@@ -9,7 +9,9 @@
 
 #include <math.h>
 
-typedef struct Block { uint32_t word[4]; } Block;
+typedef struct Block {
+    uint32_t word[4];
+} Block;
 
 static Block philox_round(Block x, uint32_t key0, uint32_t key1)
 {
@@ -47,7 +49,8 @@ uint64_t net_random_key(uint64_t seed, uint64_t salt)
 /* Philox takes three of our four words; seed and salt share the key. */
 static Block draw(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index)
 {
-    Block counter = {{(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)step, (uint32_t)(step >> 32)}};
+    Block counter = {
+        {(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)step, (uint32_t)(step >> 32)}};
     return philox(counter, net_random_key(seed, salt));
 }
 

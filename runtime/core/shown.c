@@ -9,10 +9,13 @@
 
 /* Controls, what is never seen, and what changes the direction of its surroundings.
  * Some scripts need a few of these within words: such a name is still readable. */
-static const struct { uint32_t first, last; } hidden[] = {
-    {0x00, 0x1F}, {0x7F, 0x9F}, {0xAD, 0xAD}, {0x34F, 0x34F}, {0x61C, 0x61C}, {0x115F, 0x1160}, {0x17B4, 0x17B5},
-    {0x180B, 0x180F}, {0x200B, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x206F}, {0x3164, 0x3164}, {0xFEFF, 0xFEFF},
-    {0xFFA0, 0xFFA0}, {0xFFF0, 0xFFFB}, {0xFFFE, 0xFFFF}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+static const struct {
+    uint32_t first, last;
+} hidden[] = {
+    {0x00, 0x1F},     {0x7F, 0x9F},       {0xAD, 0xAD},       {0x34F, 0x34F},   {0x61C, 0x61C},
+    {0x115F, 0x1160}, {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x200B, 0x200F}, {0x2028, 0x202E},
+    {0x2060, 0x206F}, {0x3164, 0x3164},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0}, {0xFFF0, 0xFFFB},
+    {0xFFFE, 0xFFFF}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
 };
 
 static bool is_hidden(uint32_t character)
@@ -62,7 +65,7 @@ const char *net_glyph_shown(const NetGlyph *glyph, const char *chars, size_t *le
 const char *net_shown(char *to, size_t room, const char *chars)
 {
     size_t used = 0;
-    for (size_t left = strlen(chars); left > 0; ) {
+    for (size_t left = strlen(chars); left > 0;) {
         NetGlyph glyph = net_glyph(chars, left);
         size_t length;
         const char *shown = net_glyph_shown(&glyph, chars, &length);
@@ -79,7 +82,7 @@ const char *net_shown(char *to, size_t room, const char *chars)
 
 void net_print_shown(FILE *file, const char *chars)
 {
-    for (size_t left = strlen(chars); left > 0; ) {
+    for (size_t left = strlen(chars); left > 0;) {
         NetGlyph glyph = net_glyph(chars, left);
         size_t length;
         const char *shown = net_glyph_shown(&glyph, chars, &length);

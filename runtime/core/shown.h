@@ -13,10 +13,10 @@
 /* One character, or one byte that is no UTF-8. */
 typedef struct NetGlyph {
     int bytes;
-    bool valid;                 /* it is UTF-8 */
-    char escape[12];            /* what is shown instead; empty: the character itself */
+    bool valid;      /* it is UTF-8 */
+    char escape[12]; /* what is shown instead; empty: the character itself */
 } NetGlyph;
-NetGlyph net_glyph(const char *chars, size_t length);           /* length > 0 */
+NetGlyph net_glyph(const char *chars, size_t length); /* length > 0 */
 /* What is shown of the one that stands at `chars`: *length bytes. */
 const char *net_glyph_shown(const NetGlyph *glyph, const char *chars, size_t *length);
 

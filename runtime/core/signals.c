@@ -17,19 +17,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEATH = 128, LONGEST_SIGNAL = 64 };      /* a shell's exit status of a signal's death is 128 + its number */
+/* a shell's exit status of a signal's death is 128 + its number */
+enum { DEATH = 128, LONGEST_SIGNAL = 64 };
 
-static const double SAME_WISH = 1;              /* seconds */
+static const double SAME_WISH = 1; /* seconds */
 
 static const int wishes[] = {
-    SIGINT, SIGTERM, SIGHUP,
-    SIGXCPU, SIGUSR1, SIGUSR2,          /* of batch systems, some minutes before they kill */
+    SIGINT,  SIGTERM, SIGHUP,
+    SIGXCPU, SIGUSR1, SIGUSR2, /* of batch systems, some minutes before they kill */
 };
 enum { WISHES = sizeof wishes / sizeof *wishes };
 
-static volatile sig_atomic_t asked;     /* the first signal; 0: none came */
-static volatile sig_atomic_t working;   /* there is something to save */
-static volatile double since[LONGEST_SIGNAL];   /* when each signal first came; 0: it did not */
+static volatile sig_atomic_t asked;           /* the first signal; 0: none came */
+static volatile sig_atomic_t working;         /* there is something to save */
+static volatile double since[LONGEST_SIGNAL]; /* when each signal first came; 0: it did not */
 
 /* As if nobody had caught it; a container's first process outlives that. */
 static _Noreturn void die_of(int number)

@@ -21,13 +21,14 @@
 #include <sys/syscall.h>
 #endif
 
-enum { LEAST_STACK = 8 << 20 }; /* of a thread: training's kernels keep some values of every channel there */
-enum { SPINS = 1500 };          /* of one pause each: 20 to 80 microseconds */
+/* of a thread: training's kernels keep some values of every channel there */
+enum { LEAST_STACK = 8 << 20 };
+enum { SPINS = 1500 }; /* of one pause each: 20 to 80 microseconds */
 
 /* A number that threads wait on to change. */
 typedef struct Gate {
     _Alignas(NET_ALIGNMENT) atomic_uint value;
-    atomic_int sleepers;        /* so that opening an unwatched gate costs no system call */
+    atomic_int sleepers; /* so that opening an unwatched gate costs no system call */
 #ifndef __linux__
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -35,14 +36,18 @@ typedef struct Gate {
 } Gate;
 
 struct NetPool {
-    Gate start;                 /* counts runs */
-    Gate meeting;               /* counts barriers passed */
+    Gate start;   /* counts runs */
+    Gate meeting; /* counts barriers passed */
     _Alignas(NET_ALIGNMENT) atomic_int arrived;
     int threads, spins, created;
-    unsigned forks;             /* of the process when the threads were made */
-    void (*work)(void *context, int thread);    /* NULL: the threads end */
+    unsigned forks;                          /* of the process when the threads were made */
+    void (*work)(void *context, int thread); /* NULL: the threads end */
     void *context;
-    struct Member { NetPool *pool; int thread; pthread_t handle; } *members;
+    struct Member {
+        NetPool *pool;
+        int thread;
+        pthread_t handle;
+    } * members;
 };
 
 static void pause_briefly(void)
@@ -64,7 +69,10 @@ static void gate_initialise(Gate *gate)
     atomic_init(&gate->sleepers, 0);
 }
 
-static void gate_destroy(Gate *gate) { (void)gate; }
+static void gate_destroy(Gate *gate)
+{
+    (void)gate;
+}
 
 static void gate_sleep(Gate *gate, unsigned old)
 {
@@ -193,8 +201,14 @@ static int create_member(struct Member *member)
 
 /* A forked child has none of its parent's threads. */
 static atomic_uint forks;
-static void count_fork(void) { atomic_fetch_add(&forks, 1); }
-static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+static void count_fork(void)
+{
+    atomic_fetch_add(&forks, 1);
+}
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
 
 static bool create_members(NetPool *pool, NetError *error)
 {
@@ -205,7 +219,8 @@ static bool create_members(NetPool *pool, NetError *error)
         *member = (struct Member){.pool = pool, .thread = thread};
         int reason = create_member(member);
         if (reason)
-            return net_fail(error, "cannot start thread %d of %d: %s", thread + 1, pool->threads, strerror(reason));
+            return net_fail(error, "cannot start thread %d of %d: %s", thread + 1, pool->threads,
+                            strerror(reason));
         pool->created++;
     }
     return true;
@@ -283,7 +298,7 @@ bool net_pool_spins(const NetPool *pool)
 
 NetShare net_share(int64_t count, int thread, int threads)
 {
-    return (NetShare){ count * thread / threads, count * (thread + 1) / threads };
+    return (NetShare){count * thread / threads, count * (thread + 1) / threads};
 }
 
 void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *context)

@@ -13,8 +13,8 @@
 #endif
 
 enum {
-    STRETCH = 1024,     /* elements: a stretch of four slots stays in the first-level cache */
-    STEP = 16,          /* elements: a fixed count, so that the loop over it is vectorised at -O2 */
+    STRETCH = 1024, /* elements: a stretch of four slots stays in the first-level cache */
+    STEP = 16,      /* elements: a fixed count, so that the loop over it is vectorised at -O2 */
 };
 
 static NET_EACH_WIDTH void add(real *restrict sum, const real *restrict term, int64_t count)
@@ -41,7 +41,7 @@ void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_
 
 /* ------------------------------------------------------ images to lanes */
 
-enum { TILE = 16 };     /* elements and lanes of a square that is turned at once */
+enum { TILE = 16 }; /* elements and lanes of a square that is turned at once */
 
 /* All of a tile stays in registers if loops over it are written out. */
 #define EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
@@ -52,24 +52,29 @@ typedef real RealRow __attribute__((vector_size(TILE * sizeof(real))));
 /* By widths that double, which is what there are instructions for. */
 typedef uint16_t Row16 __attribute__((vector_size(TILE * 2)));
 typedef int32_t Row32 __attribute__((vector_size(TILE * 4)));
-#define TO_REALS(row) __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(row, Row16), Row32), RealRow)
+#define TO_REALS(row)                                                                            \
+    __builtin_convertvector(__builtin_convertvector(__builtin_convertvector(row, Row16), Row32), \
+                            RealRow)
 
 /* Elements of a and b in turn: of their first halves, of their second. */
-#define ZIP_FIRST(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define ZIP_SECOND(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define ZIP_FIRST(a, b) \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_SECOND(a, b) \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 
 /* Each round puts row i and row i + 8 together as teeth of a zip, and with that
  * turns the numbers of row and column, eight bits in all, by one bit: after four
  * rounds they have changed places. */
-#define ZIP_ROWS(to, from)                                              \
-    EACH(i, TILE / 2) {                                                 \
-        (to)[2 * i] = ZIP_FIRST((from)[i], (from)[i + TILE / 2]);       \
-        (to)[2 * i + 1] = ZIP_SECOND((from)[i], (from)[i + TILE / 2]);  \
+#define ZIP_ROWS(to, from)                                             \
+    EACH(i, TILE / 2)                                                  \
+    {                                                                  \
+        (to)[2 * i] = ZIP_FIRST((from)[i], (from)[i + TILE / 2]);      \
+        (to)[2 * i + 1] = ZIP_SECOND((from)[i], (from)[i + TILE / 2]); \
     }
-#define TURN_ROWS(rows, other)  \
-    ZIP_ROWS(other, rows)       \
-    ZIP_ROWS(rows, other)       \
-    ZIP_ROWS(other, rows)       \
+#define TURN_ROWS(rows, other) \
+    ZIP_ROWS(other, rows)      \
+    ZIP_ROWS(rows, other)      \
+    ZIP_ROWS(other, rows)      \
     ZIP_ROWS(rows, other)
 
 /* turned[element][lane] from images[lane][element]. */
@@ -77,8 +82,9 @@ static inline __attribute__((always_inline)) void
 turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t from)
 {
     Row other[TILE];
-    EACH(lane, TILE) {
-        turned[lane] = (Row){ 0 };
+    EACH(lane, TILE)
+    {
+        turned[lane] = (Row){0};
         if (lane < lanes && images[lane])
             memcpy(&turned[lane], images[lane] + from, TILE);
     }
@@ -95,14 +101,15 @@ static inline int64_t tile_start(int64_t i, int64_t count)
 /* At least a tile of elements from `from` on.  scale and shift are 0 in lanes
  * without an image, so that their output is 0 and not the shift. */
 static inline __attribute__((always_inline)) void
-load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
-           const RealRow *scale, const RealRow *shift)
+load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from,
+           int64_t count, const RealRow *scale, const RealRow *shift)
 {
     Row turned[TILE];
     for (int64_t i = 0; i < count; i += TILE) {
         int64_t at = tile_start(i, count);
         turn_tile(turned, images, lanes, from + at);
-        EACH(e, TILE) {
+        EACH(e, TILE)
+        {
             RealRow values = TO_REALS(turned[e]) * *scale + *shift;
             memcpy(out + (at + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
         }
@@ -110,20 +117,22 @@ load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int 
 }
 
 /* The same of any number of elements and lanes. */
-static void load_few(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from, int64_t count,
-                     const RealRow *scale, const RealRow *shift)
+static void load_few(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes,
+                     int64_t from, int64_t count, const RealRow *scale, const RealRow *shift)
 {
     for (int64_t i = 0; i < count; i++)
         for (int lane = 0; lane < lanes; lane++)
-            out[i * out_lanes + lane] = (images[lane] ? (real)images[lane][from + i] : 0) * (*scale)[lane] + (*shift)[lane];
+            out[i * out_lanes + lane] =
+                (images[lane] ? (real)images[lane][from + i] : 0) * (*scale)[lane] + (*shift)[lane];
 }
 
 /* Up to TILE lanes of every channel. */
-static NET_EACH_WIDTH void load_lanes(real *out, int out_lanes, const uint8_t *const *images, int lanes, NetShape shape,
-                       const real *scale, const real *shift)
+static NET_EACH_WIDTH void load_lanes(real *out, int out_lanes, const uint8_t *const *images,
+                                      int lanes, NetShape shape, const real *scale,
+                                      const real *shift)
 {
     int64_t plane = shape.h * shape.w;
-    RealRow lane_scale = { 0 }, lane_shift = { 0 };
+    RealRow lane_scale = {0}, lane_shift = {0};
     for (int64_t c = 0; c < shape.c; c++) {
         for (int lane = 0; lane < lanes; lane++) {
             lane_scale[lane] = images[lane] ? scale[c] : 0;
@@ -151,7 +160,8 @@ void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape
     }
 }
 
-/* The same in two passes: what the one is held against, and what runs in a network compiled without `load`. */
+/* The same in two passes: what the one is held against, and what runs in a network compiled
+ * without `load`. */
 void net_turn_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape)
 {
     int64_t elements = shape.c * shape.h * shape.w;
@@ -167,7 +177,8 @@ void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, Net
     for (int64_t c = 0; c < shape.c; c++)
         for (int64_t e = c * plane; e < (c + 1) * plane; e++)
             for (int lane = 0; lane < lanes; lane++)
-                out[e * lanes + lane] = images[lane] ? out[e * lanes + lane] * scale[c] + shift[c] : 0;
+                out[e * lanes + lane] =
+                    images[lane] ? out[e * lanes + lane] * scale[c] + shift[c] : 0;
 }
 
 /* ------------------------------------------------------ floats to lanes */
@@ -175,33 +186,38 @@ void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, Net
 typedef float FloatRow __attribute__((vector_size(TILE * sizeof(float))));
 
 /* At least a tile of elements, of up to TILE lanes. */
-static inline __attribute__((always_inline)) void
-turn_floats(real *restrict out, int out_lanes, const float *const *images, int lanes, int64_t elements)
+static inline __attribute__((always_inline)) void turn_floats(real *restrict out, int out_lanes,
+                                                              const float *const *images, int lanes,
+                                                              int64_t elements)
 {
     FloatRow turned[TILE], other[TILE];
     for (int64_t i = 0; i < elements; i += TILE) {
         int64_t at = tile_start(i, elements);
-        EACH(lane, TILE) {
-            turned[lane] = (FloatRow){ 0 };
+        EACH(lane, TILE)
+        {
+            turned[lane] = (FloatRow){0};
             if (lane < lanes && images[lane])
                 memcpy(&turned[lane], images[lane] + at, sizeof turned[lane]);
         }
         TURN_ROWS(turned, other)
-        EACH(e, TILE) {
+        EACH(e, TILE)
+        {
             RealRow values = __builtin_convertvector(turned[e], RealRow);
             memcpy(out + (at + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
         }
     }
 }
 
-static void turn_few(real *restrict out, int out_lanes, const float *const *images, int lanes, int64_t elements)
+static void turn_few(real *restrict out, int out_lanes, const float *const *images, int lanes,
+                     int64_t elements)
 {
     for (int64_t e = 0; e < elements; e++)
         for (int lane = 0; lane < lanes; lane++)
             out[e * out_lanes + lane] = images[lane] ? (real)images[lane][e] : 0;
 }
 
-static NET_EACH_WIDTH void turn_lanes(real *out, int out_lanes, const float *const *images, int lanes, int64_t elements)
+static NET_EACH_WIDTH void turn_lanes(real *out, int out_lanes, const float *const *images,
+                                      int lanes, int64_t elements)
 {
     if (lanes == 16 && elements >= TILE)
         turn_floats(out, out_lanes, images, 16, elements);
@@ -216,5 +232,6 @@ static NET_EACH_WIDTH void turn_lanes(real *out, int out_lanes, const float *con
 void net_turn_grain(real *out, const float *const *images, int lanes, int64_t elements)
 {
     for (int first = 0; first < lanes; first += TILE)
-        turn_lanes(out + first, lanes, images + first, lanes - first < TILE ? lanes - first : TILE, elements);
+        turn_lanes(out + first, lanes, images + first, lanes - first < TILE ? lanes - first : TILE,
+                   elements);
 }

@@ -11,27 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DRAWS = 8 };        /* random numbers of one step for one image */
+enum { MAX_DRAWS = 8 }; /* random numbers of one step for one image */
 
 /* One image under way. */
 typedef struct Work {
     const NetAugment *augment;
     const NetAugmentStep *step;
-    uint64_t image;             /* its place */
-    uint8_t *to;                /* [c][h][w] */
+    uint64_t image; /* its place */
+    uint8_t *to;    /* [c][h][w] */
     const uint8_t *from;
 } Work;
 
 typedef struct NetAugmentKind {
     const char *name, *path;
     void (*read)(NetAugmentStep *step, const NetSettings *settings);
-    bool (*apply)(const Work *work);    /* false: the image stays as it is, and `to` is untouched */
+    bool (*apply)(const Work *work); /* false: the image stays as it is, and `to` is untouched */
 } NetAugmentKind;
 
 /* In [low, high). */
 static double draw(const Work *work, int number, double low, double high)
 {
-    double unit = net_random(work->augment->seed, work->augment->epoch, work->step->salt, work->image * MOST_DRAWS + (uint64_t)number);
+    double unit = net_random(work->augment->seed, work->augment->epoch, work->step->salt,
+                             work->image * MAX_DRAWS + (uint64_t)number);
     return low + (high - low) * unit;
 }
 
@@ -63,11 +64,13 @@ static bool crop(const Work *work)
     int64_t down = draw_whole(work, 0, -work->step->pad_y, work->step->pad_y);
     int64_t right = draw_whole(work, 1, -work->step->pad_x, work->step->pad_x);
     for (int64_t row = 0; row < shape.c * shape.h; row++) {
-        int64_t y = row % shape.h + down, first = right < 0 ? -right : 0, end = right > 0 ? shape.w - right : shape.w;
+        int64_t y = row % shape.h + down, first = right < 0 ? -right : 0,
+                end = right > 0 ? shape.w - right : shape.w;
         uint8_t *to = work->to + row * shape.w;
         memset(to, 0, (size_t)shape.w);
         if (y >= 0 && y < shape.h && first < end)
-            memcpy(to + first, work->from + (row + down) * shape.w + first + right, (size_t)(end - first));
+            memcpy(to + first, work->from + (row + down) * shape.w + first + right,
+                   (size_t)(end - first));
     }
     return true;
 }
@@ -95,8 +98,9 @@ static bool flip(const Work *work)
 /* One number is as much either way. */
 static void read_range(NetRange *range, const NetSettings *settings, const char *path, int first)
 {
-    double low = number_of(settings, path, first, 0), high = number_of(settings, path, first + 1, -low);
-    *range = low < high ? (NetRange){ low, high } : (NetRange){ high, low };
+    double low = number_of(settings, path, first, 0),
+           high = number_of(settings, path, first + 1, -low);
+    *range = low < high ? (NetRange){low, high} : (NetRange){high, low};
 }
 
 static void read_affine(NetAugmentStep *step, const NetSettings *settings)
@@ -108,12 +112,17 @@ static void read_affine(NetAugmentStep *step, const NetSettings *settings)
     step->translate_y = number_of(settings, "augment.random_affine.translate", 1, 0);
     step->scale.low = number_of(settings, "augment.random_affine.scale", 0, 1);
     step->scale.high = number_of(settings, "augment.random_affine.scale", 1, 1);
-    step->bilinear = strcmp(net_setting_word(settings, "augment.random_affine.interpolation", "nearest"), "bilinear") == 0;
+    step->bilinear =
+        strcmp(net_setting_word(settings, "augment.random_affine.interpolation", "nearest"),
+               "bilinear")
+        == 0;
 }
 
 /* From where an output pixel's value comes, both from the image's middle:
  * x' = xx x + xy y + x0, y' = yx x + yy y + y0. */
-typedef struct Map { double xx, xy, x0, yx, yy, y0; } Map;
+typedef struct Map {
+    double xx, xy, x0, yx, yy, y0;
+} Map;
 
 /* The inverse of torchvision.transforms.RandomAffine's map: a shear, then a turn
  * and a scale, then a move by whole pixels. */
@@ -121,9 +130,11 @@ static Map draw_map(const Work *work)
 {
     const NetAugmentStep *step = work->step;
     const double radian = acos(-1) / 180;
-    double most_x = step->translate_x * (double)work->augment->shape.w, most_y = step->translate_y * (double)work->augment->shape.h;
+    double most_x = step->translate_x * (double)work->augment->shape.w,
+           most_y = step->translate_y * (double)work->augment->shape.h;
     double turn = radian * draw(work, 0, step->degrees.low, step->degrees.high);
-    double right = nearbyint(draw(work, 1, -most_x, most_x)), down = nearbyint(draw(work, 2, -most_y, most_y));
+    double right = nearbyint(draw(work, 1, -most_x, most_x)),
+           down = nearbyint(draw(work, 2, -most_y, most_y));
     double scale = draw(work, 3, step->scale.low, step->scale.high);
     double shear_x = radian * draw(work, 4, step->shear_x.low, step->shear_x.high);
     double shear_y = radian * draw(work, 5, step->shear_y.low, step->shear_y.high);
@@ -145,8 +156,11 @@ static double pixel(const uint8_t *plane, NetShape shape, double y, double x)
 static double between(const uint8_t *plane, NetShape shape, double y, double x)
 {
     double top = floor(y), left = floor(x), v = y - top, u = x - left;
-    return (1 - v) * ((1 - u) * pixel(plane, shape, top, left) + u * pixel(plane, shape, top, left + 1))
-        + v * ((1 - u) * pixel(plane, shape, top + 1, left) + u * pixel(plane, shape, top + 1, left + 1));
+    return (1 - v)
+               * ((1 - u) * pixel(plane, shape, top, left) + u * pixel(plane, shape, top, left + 1))
+           + v
+                 * ((1 - u) * pixel(plane, shape, top + 1, left)
+                    + u * pixel(plane, shape, top + 1, left + 1));
 }
 
 static bool affine(const Work *work)
@@ -161,8 +175,9 @@ static bool affine(const Work *work)
             double from_x = map.xx * right + map.xy * down + map.x0 + middle_x;
             for (int64_t c = 0; c < shape.c; c++) {
                 const uint8_t *plane = work->from + c * shape.h * shape.w;
-                double value = work->step->bilinear ? between(plane, shape, from_y, from_x)
-                                                    : pixel(plane, shape, nearbyint(from_y), nearbyint(from_x));
+                double value = work->step->bilinear
+                                   ? between(plane, shape, from_y, from_x)
+                                   : pixel(plane, shape, nearbyint(from_y), nearbyint(from_x));
                 work->to[(c * shape.h + y) * shape.w + x] = (uint8_t)(value + 0.5);
             }
         }
@@ -182,24 +197,27 @@ static bool cutout(const Work *work)
 {
     NetShape shape = work->augment->shape;
     int64_t side = work->step->side;
-    int64_t top = draw_whole(work, 0, 0, shape.h - 1) - side / 2, left = draw_whole(work, 1, 0, shape.w - 1) - side / 2;
-    int64_t bottom = top + side < shape.h ? top + side : shape.h, right = left + side < shape.w ? left + side : shape.w;
+    int64_t top = draw_whole(work, 0, 0, shape.h - 1) - side / 2,
+            left = draw_whole(work, 1, 0, shape.w - 1) - side / 2;
+    int64_t bottom = top + side < shape.h ? top + side : shape.h,
+            right = left + side < shape.w ? left + side : shape.w;
     top = top > 0 ? top : 0;
     left = left > 0 ? left : 0;
     memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
     for (int64_t c = 0; c < shape.c; c++)
         for (int64_t y = top; y < bottom; y++)
-            memset(work->to + (c * shape.h + y) * shape.w + left, work->augment->grey[c], (size_t)(right - left));
+            memset(work->to + (c * shape.h + y) * shape.w + left, work->augment->grey[c],
+                   (size_t)(right - left));
     return true;
 }
 
 /* ---------------------------------------------------------------- table */
 
 static const NetAugmentKind kinds[] = {
-    { "random_crop", "augment.random_crop", read_crop, crop },
-    { "horizontal_flip", "augment.horizontal_flip", read_flip, flip },
-    { "random_affine", "augment.random_affine", read_affine, affine },
-    { "cutout", "augment.cutout", read_cutout, cutout },
+    {"random_crop", "augment.random_crop", read_crop, crop},
+    {"horizontal_flip", "augment.horizontal_flip", read_flip, flip},
+    {"random_affine", "augment.random_affine", read_affine, affine},
+    {"cutout", "augment.cutout", read_cutout, cutout},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -223,13 +241,14 @@ static bool read_grey(NetAugment *augment, const NetSettings *settings, NetError
     return augment->grey != NULL;
 }
 
-bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes, int threads, uint64_t seed,
-                      NetError *error)
+bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,
+                      int threads, uint64_t seed, NetError *error)
 {
     *augment = (NetAugment){.shape = shape, .lanes = lanes, .seed = seed};
     for (int i = 0; i < settings->count; i++)
         for (int k = 0; k < KINDS; k++)
-            if (strcmp(settings->values[i].path, kinds[k].path) == 0 && augment->count < NET_MOST_AUGMENT_STEPS)
+            if (strcmp(settings->values[i].path, kinds[k].path) == 0
+                && augment->count < NET_MOST_AUGMENT_STEPS)
                 add_step(augment, &kinds[k], settings);
     if (augment->count == 0)
         return true;
@@ -245,7 +264,8 @@ void net_augment_close(NetAugment *augment)
     *augment = (NetAugment){0};
 }
 
-const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index, int thread, int lane)
+const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image, int64_t index,
+                                 int thread, int lane)
 {
     int64_t pixels = augment->shape.c * augment->shape.h * augment->shape.w;
     uint8_t *room = augment->room + (int64_t)thread * (augment->lanes + 1) * pixels;

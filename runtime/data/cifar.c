@@ -5,15 +5,17 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, MOST_LABELS = 2 };
+enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, MAX_LABELS = 2 };
 
-typedef struct Format { int labels, classes, record; } Format;        /* record: its bytes */
+typedef struct Format {
+    int labels, classes, record;
+} Format; /* record: its bytes */
 
 /* Records in the file, or -1. */
 static int64_t count_records(const char *path, Format format, NetError *error)
@@ -30,47 +32,53 @@ static int64_t count_records(const char *path, Format format, NetError *error)
     else if (bytes == 0)
         net_fail(error, "%s is empty", path);
     else if (bytes % format.record != 0)
-        net_fail(error, "%s ends at byte %" PRId64 ", inside record %" PRId64 " (records are %d bytes and this one starts at byte %" PRId64 ")",
+        net_fail(error,
+                 "%s ends at byte %" PRId64 ", inside record %" PRId64
+                 " (records are %d bytes and this one starts at byte %" PRId64 ")",
                  path, bytes, records, format.record, records * format.record);
     else if (records > most_records)
-        net_fail(error, "%s has %" PRId64 " records: more than the %" PRId64 " that are read", path, records, most_records);
+        net_fail(error, "%s has %" PRId64 " records: more than the %" PRId64 " that are read", path,
+                 records, most_records);
     else
         return records;
     return -1;
 }
 
-static bool read_records(FILE *file, uint8_t *labels, uint8_t *pixels, int64_t records, Format format, const char *path, NetError *error)
+static bool read_records(FILE *file, uint8_t *labels, uint8_t *pixels, int64_t records,
+                         Format format, const char *path, NetError *error)
 {
     for (int64_t i = 0; i < records; i++) {
-        uint8_t record[MOST_LABELS + PIXELS];
+        uint8_t record[MAX_LABELS + PIXELS];
         errno = 0;
         if (fread(record, (size_t)format.record, 1, file) != 1)
             return net_fail(error, "cannot read record %" PRId64 " of %s: %s", i, path,
                             errno ? strerror(errno) : "the file has become shorter");
         int label = record[format.labels - 1];
         if (label >= format.classes)
-            return net_fail(error, "%s gives record %" PRId64 " (byte %" PRId64 ") the label %d, above %d", path, i,
-                            i * format.record, label, format.classes - 1);
+            return net_fail(error,
+                            "%s gives record %" PRId64 " (byte %" PRId64 ") the label %d, above %d",
+                            path, i, i * format.record, label, format.classes - 1);
         labels[i] = (uint8_t)label;
         memcpy(pixels + i * PIXELS, record + format.labels, PIXELS);
     }
     return true;
 }
 
-static bool read_batch(NetImages *images, int64_t records, Format format, const char *path, NetError *error)
+static bool read_batch(NetImages *images, int64_t records, Format format, const char *path,
+                       NetError *error)
 {
     FILE *file = fopen(path, "rb");
     if (!file)
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    bool read = read_records(file, images->labels + images->count, images->pixels + images->count * PIXELS,
-                             records, format, path, error);
+    bool read = read_records(file, images->labels + images->count,
+                             images->pixels + images->count * PIXELS, records, format, path, error);
     fclose(file);
     images->count += records;
     return read;
 }
 
-static bool read_batches(NetImages *images, const int64_t *records, const char *const *paths, int path_count, Format format,
-                         NetError *error)
+static bool read_batches(NetImages *images, const int64_t *records, const char *const *paths,
+                         int path_count, Format format, NetError *error)
 {
     for (int i = 0; i < path_count; i++)
         if (!read_batch(images, records[i], format, paths[i], error))
@@ -78,7 +86,8 @@ static bool read_batches(NetImages *images, const int64_t *records, const char *
     return true;
 }
 
-bool net_read_cifar(NetImages *images, int classes, const char *const *paths, int path_count, NetError *error)
+bool net_read_cifar(NetImages *images, int classes, const char *const *paths, int path_count,
+                    NetError *error)
 {
     int64_t total = 0, *records = net_allocate((size_t)path_count, sizeof *records, error);
     int labels = classes == 10 ? 1 : 2;

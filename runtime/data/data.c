@@ -7,8 +7,8 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,10 +16,10 @@
 
 typedef struct KnownSet {
     const char *name;
-    const char *folder;         /* as its archive unpacks, where that differs */
+    const char *folder; /* as its archive unpacks, where that differs */
     int classes;
     const char *remedy;
-    const char *class_names;    /* NULL: their numbers say it */
+    const char *class_names; /* NULL: their numbers say it */
 } KnownSet;
 
 static const KnownSet known_sets[] = {
@@ -30,13 +30,21 @@ static const KnownSet known_sets[] = {
     {"cifar10", "cifar-10-batches-bin", 10, "unpack cifar-10-binary.tar.gz there",
      "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck"},
     {"cifar100", "cifar-100-binary", 100, "unpack cifar-100-binary.tar.gz there",
-     "apple\naquarium_fish\nbaby\nbear\nbeaver\nbed\nbee\nbeetle\nbicycle\nbottle\nbowl\nboy\nbridge\nbus\nbutterfly\n"
-     "camel\ncan\ncastle\ncaterpillar\ncattle\nchair\nchimpanzee\nclock\ncloud\ncockroach\ncouch\ncrab\ncrocodile\ncup\n"
-     "dinosaur\ndolphin\nelephant\nflatfish\nforest\nfox\ngirl\nhamster\nhouse\nkangaroo\nkeyboard\nlamp\nlawn_mower\n"
-     "leopard\nlion\nlizard\nlobster\nman\nmaple_tree\nmotorcycle\nmountain\nmouse\nmushroom\noak_tree\norange\norchid\n"
-     "otter\npalm_tree\npear\npickup_truck\npine_tree\nplain\nplate\npoppy\nporcupine\npossum\nrabbit\nraccoon\nray\n"
-     "road\nrocket\nrose\nsea\nseal\nshark\nshrew\nskunk\nskyscraper\nsnail\nsnake\nspider\nsquirrel\nstreetcar\n"
-     "sunflower\nsweet_pepper\ntable\ntank\ntelephone\ntelevision\ntiger\ntractor\ntrain\ntrout\ntulip\nturtle\n"
+     "apple\naquarium_"
+     "fish\nbaby\nbear\nbeaver\nbed\nbee\nbeetle\nbicycle\nbottle\nbowl\nboy\nbridge\nbus\nbutterfl"
+     "y\n"
+     "camel\ncan\ncastle\ncaterpillar\ncattle\nchair\nchimpanzee\nclock\ncloud\ncockroach\ncouch\nc"
+     "rab\ncrocodile\ncup\n"
+     "dinosaur\ndolphin\nelephant\nflatfish\nforest\nfox\ngirl\nhamster\nhouse\nkangaroo\nkeyboard"
+     "\nlamp\nlawn_mower\n"
+     "leopard\nlion\nlizard\nlobster\nman\nmaple_tree\nmotorcycle\nmountain\nmouse\nmushroom\noak_"
+     "tree\norange\norchid\n"
+     "otter\npalm_tree\npear\npickup_truck\npine_"
+     "tree\nplain\nplate\npoppy\nporcupine\npossum\nrabbit\nraccoon\nray\n"
+     "road\nrocket\nrose\nsea\nseal\nshark\nshrew\nskunk\nskyscraper\nsnail\nsnake\nspider\nsquirre"
+     "l\nstreetcar\n"
+     "sunflower\nsweet_"
+     "pepper\ntable\ntank\ntelephone\ntelevision\ntiger\ntractor\ntrain\ntrout\ntulip\nturtle\n"
      "wardrobe\nwhale\nwillow_tree\nwolf\nwoman\nworm"},
 };
 
@@ -59,7 +67,8 @@ static const KnownSet *find_by_folder(const char *path)
     for (size_t i = 0; i < sizeof known_sets / sizeof *known_sets; i++) {
         const char *names[] = {known_sets[i].name, known_sets[i].folder};
         for (int j = 0; j < 2; j++)
-            if (names[j] && strlen(names[j]) == length - start && strncmp(names[j], path + start, length - start) == 0)
+            if (names[j] && strlen(names[j]) == length - start
+                && strncmp(names[j], path + start, length - start) == 0)
                 return &known_sets[i];
     }
     return NULL;
@@ -81,12 +90,15 @@ static const char *const idx_names[IDX_FILES][2] = {
     {"t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"},
 };
 
-enum { MOST_CIFAR_FILES = 6 };
+enum { MAX_CIFAR_FILES = 6 };
 static const struct CifarSet {
-    int classes, count;         /* of files: the last is of test images */
-    const char *files[MOST_CIFAR_FILES];
+    int classes, count; /* of files: the last is of test images */
+    const char *files[MAX_CIFAR_FILES];
 } cifar_sets[] = {
-    {10, 6, {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"}},
+    {10,
+     6,
+     {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+      "data_batch_5.bin", "test_batch.bin"}},
     {100, 2, {"train.bin", "test.bin"}},
 };
 
@@ -97,7 +109,8 @@ static bool look(bool *there, const char *path, NetError *error)
     if (!path)
         return net_fail(error, "out of memory");
     *there = access(path, F_OK) == 0;
-    return *there || errno == ENOENT || errno == ENOTDIR || net_fail(error, "cannot read %s: %s", path, strerror(errno));
+    return *there || errno == ENOENT || errno == ENOTDIR
+           || net_fail(error, "cannot read %s: %s", path, strerror(errno));
 }
 
 /* The path of one IDX file in whichever spelling is there, or NULL. */
@@ -130,13 +143,15 @@ static bool find_idx_files(char *paths[IDX_FILES], const char *folder, bool *any
     return true;
 }
 
-static bool read_idx_files(NetData *data, char *paths[IDX_FILES], const char *folder, NetError *error)
+static bool read_idx_files(NetData *data, char *paths[IDX_FILES], const char *folder,
+                           NetError *error)
 {
     for (int i = 0; i < IDX_FILES; i++)
         if (!paths[i])
-            return net_fail(error, "%s has no %s, nor %s.gz, beside its other IDX files", folder, idx_names[i][0], idx_names[i][0]);
+            return net_fail(error, "%s has no %s, nor %s.gz, beside its other IDX files", folder,
+                            idx_names[i][0], idx_names[i][0]);
     return net_read_idx(&data->train, paths[TRAIN_IMAGES], paths[TRAIN_LABELS], error)
-        && net_read_idx(&data->test, paths[TEST_IMAGES], paths[TEST_LABELS], error);
+           && net_read_idx(&data->test, paths[TEST_IMAGES], paths[TEST_LABELS], error);
 }
 
 /* The set whose first file is there, or NULL. */
@@ -155,9 +170,10 @@ static bool find_cifar(const struct CifarSet **found, const char *folder, NetErr
     return true;
 }
 
-static bool read_cifar_files(NetData *data, const struct CifarSet *set, const char *folder, NetError *error)
+static bool read_cifar_files(NetData *data, const struct CifarSet *set, const char *folder,
+                             NetError *error)
 {
-    char *paths[MOST_CIFAR_FILES] = {0};
+    char *paths[MAX_CIFAR_FILES] = {0};
     bool read = true;
     for (int i = 0; i < set->count; i++) {
         paths[i] = join_path(folder, set->files[i], "");
@@ -167,7 +183,7 @@ static bool read_cifar_files(NetData *data, const struct CifarSet *set, const ch
         net_fail(error, "out of memory");
     const char *const *batches = (const char *const *)paths;
     read = read && net_read_cifar(&data->train, set->classes, batches, set->count - 1, error)
-        && net_read_cifar(&data->test, set->classes, batches + set->count - 1, 1, error);
+           && net_read_cifar(&data->test, set->classes, batches + set->count - 1, 1, error);
     for (int i = 0; i < set->count; i++)
         free(paths[i]);
     return read;
@@ -181,7 +197,7 @@ static Found read_folder(NetData *data, const char *folder, NetShape want, NetEr
     char *paths[IDX_FILES] = {0};
     bool idx = false, pictures = false, read = false;
     bool known = find_idx_files(paths, folder, &idx, error) && find_cifar(&cifar, folder, error)
-        && net_is_image_folder(folder, &pictures, error);
+                 && net_is_image_folder(folder, &pictures, error);
     if (known && idx)
         read = read_idx_files(data, paths, folder, error);
     else if (known && cifar)
@@ -224,9 +240,9 @@ static bool read_named(NetData *data, const KnownSet *set, NetShape want, NetErr
         if (found != FOUND_NOTHING)
             return found == FOUND_DATA && name_classes(data, set, error);
     }
-    return net_fail(error, "no %s in data/%s%s%s%s%s: %s, or use --data synthetic", set->name, set->name,
-                    roots[0] ? " or " : "", roots[0] ? roots[0] : "", roots[0] ? "/" : "", roots[0] ? set->name : "",
-                    set->remedy);
+    return net_fail(error, "no %s in data/%s%s%s%s%s: %s, or use --data synthetic", set->name,
+                    set->name, roots[0] ? " or " : "", roots[0] ? roots[0] : "",
+                    roots[0] ? "/" : "", roots[0] ? set->name : "", set->remedy);
 }
 
 static bool read_directory(NetData *data, const char *source, NetShape want, NetError *error)
@@ -235,7 +251,10 @@ static bool read_directory(NetData *data, const char *source, NetShape want, Net
     if (!look(&there, source, error))
         return false;
     if (!there)
-        return net_fail(error, "there is no directory %s; data is a directory, mnist, fashion_mnist, kmnist, cifar10, cifar100 or synthetic", source);
+        return net_fail(error,
+                        "there is no directory %s; data is a directory, mnist, fashion_mnist, "
+                        "kmnist, cifar10, cifar100 or synthetic",
+                        source);
     switch (read_folder(data, source, want, error)) {
     case FOUND_DATA:
         snprintf(data->what, sizeof data->what, "%s", source);
@@ -245,8 +264,11 @@ static bool read_directory(NetData *data, const char *source, NetShape want, Net
     case FOUND_NOTHING:
         break;
     }
-    return net_fail(error, "%s has neither IDX files (train-images-idx3-ubyte[.gz], …) nor CIFAR's (data_batch_1.bin or train.bin, …), "
-                    "nor folders train/CLASS and test/CLASS of images", source);
+    return net_fail(error,
+                    "%s has neither IDX files (train-images-idx3-ubyte[.gz], …) nor CIFAR's "
+                    "(data_batch_1.bin or train.bin, …), "
+                    "nor folders train/CLASS and test/CLASS of images",
+                    source);
 }
 
 /* MNIST's sizes, less where images are so large that they would fill memory. */
@@ -254,8 +276,10 @@ static bool draw(NetData *data, NetShape shape, int64_t classes, uint64_t seed, 
 {
     static const int64_t train_bytes = 170000000, test_bytes = 30000000;
     int64_t bytes = 0;
-    if (__builtin_mul_overflow(shape.c, shape.h, &bytes) || __builtin_mul_overflow(bytes, shape.w, &bytes))
-        return net_fail(error, "an image of %" PRId64 "x%" PRId64 "x%" PRId64 " is too large to draw",
+    if (__builtin_mul_overflow(shape.c, shape.h, &bytes)
+        || __builtin_mul_overflow(bytes, shape.w, &bytes))
+        return net_fail(error,
+                        "an image of %" PRId64 "x%" PRId64 "x%" PRId64 " is too large to draw",
                         shape.c, shape.h, shape.w);
     int64_t train = train_bytes / bytes + 1, test = test_bytes / bytes + 1;
     if (train > 60000)
@@ -264,12 +288,13 @@ static bool draw(NetData *data, NetShape shape, int64_t classes, uint64_t seed, 
         test = 10000;
     snprintf(data->what, sizeof data->what, "synthetic digits");
     return net_draw_synthetic(&data->train, train, shape, classes, seed, 0, error)
-        && net_draw_synthetic(&data->test, test, shape, classes, seed, 1, error);
+           && net_draw_synthetic(&data->test, test, shape, classes, seed, 1, error);
 }
 
 /* ------------------------------------------------------------- checking */
 
-static bool check_shape(const NetData *data, const NetImages *images, NetShape want, NetError *error)
+static bool check_shape(const NetData *data, const NetImages *images, NetShape want,
+                        NetError *error)
 {
     NetShape is = images->shape, image = net_image_shape(want);
     if (is.c == image.c && is.h == image.h && is.w == image.w)
@@ -279,15 +304,19 @@ static bool check_shape(const NetData *data, const NetImages *images, NetShape w
         snprintf(takes, sizeof takes, "%" PRId64 " values", want.c);
     else
         snprintf(takes, sizeof takes, "%" PRId64 "x%" PRId64 "x%" PRId64, want.c, want.h, want.w);
-    return net_fail(error, "%s has %" PRId64 "x%" PRId64 "x%" PRId64 " images, the network takes %s",
+    return net_fail(error,
+                    "%s has %" PRId64 "x%" PRId64 "x%" PRId64 " images, the network takes %s",
                     data->what, is.c, is.h, is.w, takes);
 }
 
-static bool check_labels(const NetData *data, const NetImages *images, const char *split, int64_t classes, NetError *error)
+static bool check_labels(const NetData *data, const NetImages *images, const char *split,
+                         int64_t classes, NetError *error)
 {
     for (int64_t i = 0; images->classes > classes && i < images->count; i++)
         if (images->labels[i] >= classes)
-            return net_fail(error, "%s labels %s image %" PRId64 " as class %d, and the network has %" PRId64 " classes, from 0",
+            return net_fail(error,
+                            "%s labels %s image %" PRId64
+                            " as class %d, and the network has %" PRId64 " classes, from 0",
                             data->what, split, i, images->labels[i], classes);
     return true;
 }
@@ -297,8 +326,10 @@ static bool check_labels(const NetData *data, const NetImages *images, const cha
 static bool check(NetData *data, NetShape want, int64_t classes, int classes_known, NetError *error)
 {
     if (classes_known && classes_known != classes)
-        return net_fail(error, "%s has %d classes, the network gives %" PRId64, data->what, classes_known, classes);
-    if (!check_shape(data, &data->train, want, error) || !check_shape(data, &data->test, want, error)
+        return net_fail(error, "%s has %d classes, the network gives %" PRId64, data->what,
+                        classes_known, classes);
+    if (!check_shape(data, &data->train, want, error)
+        || !check_shape(data, &data->test, want, error)
         || !check_labels(data, &data->train, "training", classes, error)
         || !check_labels(data, &data->test, "test", classes, error))
         return false;
@@ -326,15 +357,17 @@ static int count_names(const NetData *data)
     return count;
 }
 
-bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed, NetError *error)
+bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed,
+                   NetError *error)
 {
     *data = (NetData){0};
     const KnownSet *known = find_known(source);
     bool drawn = strcmp(source, "synthetic") == 0;
-    bool opened = drawn ? draw(data, net_image_shape(want), classes, seed, error)
-                : known ? read_named(data, known, want, error)
-                        : read_directory(data, source, want, error);
-    opened = opened && check(data, want, classes, known ? known->classes : count_names(data), error);
+    bool opened = drawn   ? draw(data, net_image_shape(want), classes, seed, error)
+                  : known ? read_named(data, known, want, error)
+                          : read_directory(data, source, want, error);
+    opened =
+        opened && check(data, want, classes, known ? known->classes : count_names(data), error);
     if (!opened)
         net_data_close(data);
     return opened;

@@ -5,18 +5,21 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { MOST_CLASSES = 256 };    /* labels are bytes */
+enum { MAX_CLASSES = 256 }; /* labels are bytes */
 static const int64_t most_bytes = (int64_t)1 << 31;
 
-typedef struct Names { char **items; int64_t count, capacity; } Names;
+typedef struct Names {
+    char **items;
+    int64_t count, capacity;
+} Names;
 
 static void free_names(Names *names)
 {
@@ -60,7 +63,7 @@ static bool look(bool *is, const char *folder, const char *name, NetError *error
     if (!path)
         return net_fail(error, "out of memory");
     bool good = stat(path, &status) == 0 || errno == ENOENT || errno == ENOTDIR
-        || net_fail(error, "cannot read %s: %s", path, strerror(errno));
+                || net_fail(error, "cannot read %s: %s", path, strerror(errno));
     *is = S_ISDIR(status.st_mode);
     free(path);
     return good;
@@ -80,18 +83,20 @@ static bool check_class_name(const char *name, const char *folder, NetError *err
     if (has_control(name))
         return net_fail(error, "a folder in %s has a control character in its name", folder);
     return net_utf8_bytes(name, length) == length
-        || net_fail(error, "a folder in %s has a name that is not UTF-8", folder);
+           || net_fail(error, "a folder in %s has a name that is not UTF-8", folder);
 }
 
 /* The entry, if it is of the kind that is wanted; hidden ones are of none. */
-static bool take_entry(Names *names, const char *folder, const char *name, bool folders, NetError *error)
+static bool take_entry(Names *names, const char *folder, const char *name, bool folders,
+                       NetError *error)
 {
     bool is = false;
     if (name[0] == '.')
         return true;
     if (!look(&is, folder, name, error))
         return false;
-    return is != folders || ((!folders || check_class_name(name, folder, error)) && add_name(names, name, error));
+    return is != folders
+           || ((!folders || check_class_name(name, folder, error)) && add_name(names, name, error));
 }
 
 /* NULL: the end, or a failure that errno tells. */
@@ -148,25 +153,31 @@ static bool list_class(Names *paths, const char *folder, NetError *error)
     return good;
 }
 
-static bool check_split(const Names *split, const Names *classes, const char *folder, NetError *error)
+static bool check_split(const Names *split, const Names *classes, const char *folder,
+                        NetError *error)
 {
     if (split->count == 0)
         return net_fail(error, "%s has no folders: each class is a folder of images in it", folder);
     for (int64_t i = 0; i < split->count; i++)
-        if (!bsearch(&split->items[i], classes->items, (size_t)classes->count, sizeof *classes->items, by_bytes))
-            return net_fail(error, "%s has a class %s, which the training images have not", folder, split->items[i]);
+        if (!bsearch(&split->items[i], classes->items, (size_t)classes->count,
+                     sizeof *classes->items, by_bytes))
+            return net_fail(error, "%s has a class %s, which the training images have not", folder,
+                            split->items[i]);
     return true;
 }
 
 /* Where each class of the split ends among the paths; a class it lacks ends
  * where the one before it does. */
-static bool list_split(Names *paths, int64_t *ends, const char *folder, const Names *classes, NetError *error)
+static bool list_split(Names *paths, int64_t *ends, const char *folder, const Names *classes,
+                       NetError *error)
 {
     Names split = {0};
     bool good = list(&split, folder, true, error) && check_split(&split, classes, folder, error);
     for (int64_t i = 0; good && i < classes->count; i++) {
         char *path = join(folder, classes->items[i]);
-        bool there = bsearch(&classes->items[i], split.items, (size_t)split.count, sizeof *split.items, by_bytes) != NULL;
+        bool there = bsearch(&classes->items[i], split.items, (size_t)split.count,
+                             sizeof *split.items, by_bytes)
+                     != NULL;
         good = path ? !there || list_class(paths, path, error) : net_fail(error, "out of memory");
         ends[i] = paths->count;
         free(path);
@@ -175,35 +186,40 @@ static bool list_split(Names *paths, int64_t *ends, const char *folder, const Na
     return good;
 }
 
-static bool read_images(NetImages *images, const Names *paths, const int64_t *ends, NetShape shape, const char *folder,
-                        NetError *error)
+static bool read_images(NetImages *images, const Names *paths, const int64_t *ends, NetShape shape,
+                        const char *folder, NetError *error)
 {
     int64_t pixels = shape.c * shape.h * shape.w, class = 0;
     if (paths->count > most_bytes / pixels)
-        return net_fail(error, "the %" PRId64 " images of %s are more than the %" PRId64 " MB that are read", paths->count, folder,
-                        (most_bytes >> 20));
+        return net_fail(
+            error, "the %" PRId64 " images of %s are more than the %" PRId64 " MB that are read",
+            paths->count, folder, (most_bytes >> 20));
     images->shape = shape;
     images->labels = net_allocate((size_t)paths->count, 1, error);
-    images->pixels = images->labels ? net_allocate((size_t)paths->count, (size_t)pixels, error) : NULL;
+    images->pixels =
+        images->labels ? net_allocate((size_t)paths->count, (size_t)pixels, error) : NULL;
     if (!images->pixels)
         return false;
     for (; images->count < paths->count; images->count++) {
         while (images->count >= ends[class])
-            class++;
-        images->labels[images->count] = (uint8_t)class;
-        if (!net_read_image(images->pixels + images->count * pixels, shape, paths->items[images->count], error))
+            class ++;
+        images->labels[images->count] = (uint8_t) class;
+        if (!net_read_image(images->pixels + images->count * pixels, shape,
+                            paths->items[images->count], error))
             return false;
     }
     return true;
 }
 
-static bool read_split(NetImages *images, const char *root, const char *split, const Names *classes, NetShape shape, NetError *error)
+static bool read_split(NetImages *images, const char *root, const char *split, const Names *classes,
+                       NetShape shape, NetError *error)
 {
     Names paths = {0};
-    int64_t ends[MOST_CLASSES];
+    int64_t ends[MAX_CLASSES];
     char *folder = join(root, split);
     bool good = folder || net_fail(error, "out of memory");
-    good = good && list_split(&paths, ends, folder, classes, error) && read_images(images, &paths, ends, shape, folder, error);
+    good = good && list_split(&paths, ends, folder, classes, error)
+           && read_images(images, &paths, ends, shape, folder, error);
     images->classes = (int)classes->count;
     free_names(&paths);
     free(folder);
@@ -213,11 +229,14 @@ static bool read_split(NetImages *images, const char *root, const char *split, c
 static bool check_classes(const Names *classes, const char *root, NetError *error)
 {
     if (classes->count == 0)
-        return net_fail(error, "%s/train has no folders: each class is a folder of images in it", root);
+        return net_fail(error, "%s/train has no folders: each class is a folder of images in it",
+                        root);
     if (classes->count == 1)
-        return net_fail(error, "%s/train has one class, %s: there is nothing to tell apart", root, classes->items[0]);
-    if (classes->count > MOST_CLASSES)
-        return net_fail(error, "%s/train has %" PRId64 " classes: at most %d are read", root, classes->count, MOST_CLASSES);
+        return net_fail(error, "%s/train has one class, %s: there is nothing to tell apart", root,
+                        classes->items[0]);
+    if (classes->count > MAX_CLASSES)
+        return net_fail(error, "%s/train has %" PRId64 " classes: at most %d are read", root,
+                        classes->count, MAX_CLASSES);
     return true;
 }
 
@@ -247,9 +266,9 @@ bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetE
     Names classes = {0};
     char *train = join(root, "train");
     bool good = (train || net_fail(error, "out of memory")) && list(&classes, train, true, error)
-        && check_classes(&classes, root, error)
-        && read_split(&data->train, root, "train", &classes, shape, error)
-        && read_split(&data->test, root, "test", &classes, shape, error);
+                && check_classes(&classes, root, error)
+                && read_split(&data->train, root, "train", &classes, shape, error)
+                && read_split(&data->test, root, "test", &classes, shape, error);
     if (good) {
         data->class_names = join_lines(&classes);
         good = data->class_names || net_fail(error, "out of memory");

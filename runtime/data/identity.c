@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLE = 256 };          /* images whose pixels are looked at */
+enum { SAMPLE = 256 }; /* images whose pixels are looked at */
 
 static uint64_t digest_labels(const NetImages *images)
 {
@@ -24,7 +24,8 @@ static uint64_t digest_sample(const NetImages *images)
     int64_t pixels = images->shape.c * images->shape.h * images->shape.w;
     int64_t some = images->count < SAMPLE ? images->count : SAMPLE;
     for (int64_t i = 0; i < some; i++)
-        digest = net_digest(digest, images->pixels + i * images->count / some * pixels, (size_t)pixels);
+        digest =
+            net_digest(digest, images->pixels + i * images->count / some * pixels, (size_t)pixels);
     return digest;
 }
 
@@ -45,8 +46,8 @@ void net_data_identify(NetIdentity *identity, const NetData *data)
     snprintf(identity->what, sizeof identity->what, "%s", data->what);
     set_number(identity->texts[NET_TRAIN_IMAGES], data->train.count);
     set_number(identity->texts[NET_TEST_IMAGES], data->test.count);
-    snprintf(identity->texts[NET_IMAGE_SIZE], NET_IDENTITY_TEXT, "%" PRId64 "x%" PRId64 "x%" PRId64, shape.c, shape.h,
-             shape.w);
+    snprintf(identity->texts[NET_IMAGE_SIZE], NET_IDENTITY_TEXT, "%" PRId64 "x%" PRId64 "x%" PRId64,
+             shape.c, shape.h, shape.w);
     set_number(identity->texts[NET_DATA_CLASSES], data->train.classes);
     set_digest(identity->texts[NET_TRAIN_LABELS], digest_labels(&data->train));
     set_digest(identity->texts[NET_TRAIN_PIXELS], digest_sample(&data->train));
@@ -55,15 +56,18 @@ void net_data_identify(NetIdentity *identity, const NetData *data)
 }
 
 /* In __metadata__, and in a sentence; `digest`: the values say nothing to a reader. */
-static const struct Trait { const char *key, *noun; bool digest; } traits[NET_DATA_TRAITS] = {
-    [NET_TRAIN_IMAGES] = { "data.train_images", "training images", false },
-    [NET_TEST_IMAGES] = { "data.test_images", "test images", false },
-    [NET_IMAGE_SIZE] = { "data.image_size", "pixels an image", false },
-    [NET_DATA_CLASSES] = { "data.classes", "classes", false },
-    [NET_TRAIN_LABELS] = { "data.train_labels", "labels of training images", true },
-    [NET_TRAIN_PIXELS] = { "data.train_pixels", "pixels of training images", true },
-    [NET_TEST_LABELS] = { "data.test_labels", "labels of test images", true },
-    [NET_TEST_PIXELS] = { "data.test_pixels", "pixels of test images", true },
+static const struct Trait {
+    const char *key, *noun;
+    bool digest;
+} traits[NET_DATA_TRAITS] = {
+    [NET_TRAIN_IMAGES] = {"data.train_images", "training images", false},
+    [NET_TEST_IMAGES] = {"data.test_images", "test images", false},
+    [NET_IMAGE_SIZE] = {"data.image_size", "pixels an image", false},
+    [NET_DATA_CLASSES] = {"data.classes", "classes", false},
+    [NET_TRAIN_LABELS] = {"data.train_labels", "labels of training images", true},
+    [NET_TRAIN_PIXELS] = {"data.train_pixels", "pixels of training images", true},
+    [NET_TEST_LABELS] = {"data.test_labels", "labels of test images", true},
+    [NET_TEST_PIXELS] = {"data.test_pixels", "pixels of test images", true},
 };
 
 const char *net_identity_key(int trait)
@@ -71,18 +75,21 @@ const char *net_identity_key(int trait)
     return traits[trait].key;
 }
 
-static void add(char *text, size_t size, const struct Trait *trait, const char *theirs, const char *ours)
+static void add(char *text, size_t size, const struct Trait *trait, const char *theirs,
+                const char *ours)
 {
     size_t used = strlen(text);
     const char *before = used ? ", " : "";
     if (trait->digest)
         snprintf(text + used, size - used, "%sother %s", before, trait->noun);
     else
-        snprintf(text + used, size - used, "%s%.40s %s, not %.40s", before, ours, trait->noun, theirs);
+        snprintf(text + used, size - used, "%s%.40s %s, not %.40s", before, ours, trait->noun,
+                 theirs);
 }
 
 /* Where counts differ, digests do too, and say nothing more. */
-bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint, NetError *error)
+bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint,
+                       NetError *error)
 {
     char different[NET_SHAPE_TEXT] = "";
     bool counts = false;
@@ -94,6 +101,9 @@ bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const
     }
     if (!*different)
         return true;
-    return net_fail(error, "%.100s is of a run on %.80s, and %.80s has %s; give --data as it was, or --init %.100s, which takes "
-                    "its weights alone", checkpoint, theirs->what, ours->what, different, checkpoint);
+    return net_fail(error,
+                    "%.100s is of a run on %.80s, and %.80s has %s; give --data as it was, or "
+                    "--init %.100s, which takes "
+                    "its weights alone",
+                    checkpoint, theirs->what, ours->what, different, checkpoint);
 }

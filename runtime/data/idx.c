@@ -11,9 +11,9 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,16 +26,17 @@ static const int64_t most_bytes = (int64_t)1 << 31;
 
 typedef struct Reader {
     gzFile file;
-    int descriptor;             /* the file's */
+    int descriptor; /* the file's */
     const char *path;
-    int64_t offset;             /* in the unpacked content */
+    int64_t offset; /* in the unpacked content */
     NetError *error;
 } Reader;
 
 static bool open_reader(Reader *reader, const char *path, NetError *error)
 {
     errno = 0;
-    *reader = (Reader){.descriptor = open(path, O_RDONLY | O_CLOEXEC), .path = path, .error = error};
+    *reader =
+        (Reader){.descriptor = open(path, O_RDONLY | O_CLOEXEC), .path = path, .error = error};
     if (reader->descriptor >= 0)
         reader->file = gzdopen(reader->descriptor, "rb");
     if (!reader->file) {
@@ -62,13 +63,19 @@ static bool read_failed(const Reader *reader, int64_t due)
     const char *reason = zlib_reason(reader, &code);
     int64_t at = reader->offset, packed_at = gzoffset(reader->file);
     if (code == Z_ERRNO)
-        return net_fail(reader->error, "cannot read %s at byte %" PRId64 ": %s", reader->path, packed_at, strerror(errno));
+        return net_fail(reader->error, "cannot read %s at byte %" PRId64 ": %s", reader->path,
+                        packed_at, strerror(errno));
     if (code == Z_BUF_ERROR)
-        return net_fail(reader->error, "%s is cut off: its gzip data goes on where the file ends, at byte %" PRId64,
-                        reader->path, packed_at);
+        return net_fail(
+            reader->error,
+            "%s is cut off: its gzip data goes on where the file ends, at byte %" PRId64,
+            reader->path, packed_at);
     if (code != Z_OK && code != Z_STREAM_END)
-        return net_fail(reader->error, "%s has damaged gzip data near byte %" PRId64 ": %s", reader->path, packed_at, reason);
-    return net_fail(reader->error, "%s ends at byte %" PRId64 " of the %" PRId64 " its header calls for", reader->path, at, due);
+        return net_fail(reader->error, "%s has damaged gzip data near byte %" PRId64 ": %s",
+                        reader->path, packed_at, reason);
+    return net_fail(reader->error,
+                    "%s ends at byte %" PRId64 " of the %" PRId64 " its header calls for",
+                    reader->path, at, due);
 }
 
 static bool read_bytes(Reader *reader, uint8_t *bytes, int64_t count, int64_t due)
@@ -99,7 +106,8 @@ static uint8_t *read_growing(Reader *reader, int64_t count)
             room = count;
         uint8_t *larger = realloc(bytes, (size_t)room);
         if (!larger)
-            net_fail(reader->error, "out of memory: %s needs %.1f MB", reader->path, (double)count / 1e6);
+            net_fail(reader->error, "out of memory: %s needs %.1f MB", reader->path,
+                     (double)count / 1e6);
         if (!larger || !read_bytes(reader, larger + have, room - have, due)) {
             free(larger ? larger : bytes);
             return NULL;
@@ -116,7 +124,8 @@ static bool read_end(Reader *reader)
     uint8_t extra;
     int got = gzread(reader->file, &extra, 1);
     if (got > 0)
-        return net_fail(reader->error, "%s goes on after byte %" PRId64 ", where its header says it ends",
+        return net_fail(reader->error,
+                        "%s goes on after byte %" PRId64 ", where its header says it ends",
                         reader->path, reader->offset);
     int code;
     gzerror(reader->file, &code);
@@ -130,11 +139,14 @@ static bool read_end(Reader *reader)
 static bool check_magic(const Reader *reader, const uint8_t *magic, int dimensions)
 {
     if (magic[0] != 0 || magic[1] != 0)
-        return net_fail(reader->error, "%s is not an IDX file: it starts with bytes %02x %02x, not 00 00",
+        return net_fail(reader->error,
+                        "%s is not an IDX file: it starts with bytes %02x %02x, not 00 00",
                         reader->path, magic[0], magic[1]);
     if (magic[2] != UNSIGNED_BYTES)
-        return net_fail(reader->error, "%s holds values of type 0x%02x (byte 2); only unsigned bytes, 0x08, are read",
-                        reader->path, magic[2]);
+        return net_fail(
+            reader->error,
+            "%s holds values of type 0x%02x (byte 2); only unsigned bytes, 0x08, are read",
+            reader->path, magic[2]);
     if (magic[3] != dimensions)
         return net_fail(reader->error, "%s has %d dimensions (byte 3), where %s have %d",
                         reader->path, magic[3], dimensions == 1 ? "labels" : "images", dimensions);
@@ -152,9 +164,12 @@ static bool read_header(Reader *reader, int dimensions, int64_t *size)
         const uint8_t *at = header + 4 + 4 * i;
         size[i] = (int64_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
         if (size[i] == 0)
-            return net_fail(reader->error, "%s says that dimension %d (byte %d) is 0", reader->path, i + 1, 4 + 4 * i);
+            return net_fail(reader->error, "%s says that dimension %d (byte %d) is 0", reader->path,
+                            i + 1, 4 + 4 * i);
         if (__builtin_mul_overflow(bytes, size[i], &bytes) || bytes > most_bytes)
-            return net_fail(reader->error, "%s calls for more than the %" PRId64 " MB that are read: dimension %d (byte %d) is %" PRId64,
+            return net_fail(reader->error,
+                            "%s calls for more than the %" PRId64
+                            " MB that are read: dimension %d (byte %d) is %" PRId64,
                             reader->path, (most_bytes >> 20), i + 1, 4 + 4 * i, size[i]);
     }
     return true;
@@ -188,8 +203,8 @@ static uint8_t *map_file(Reader *reader, int64_t count)
 #ifdef MAP_POPULATE
     flags |= MAP_POPULATE;
 #endif
-    if (!gzdirect(reader->file) || fstat(reader->descriptor, &status) != 0 || !S_ISREG(status.st_mode)
-        || status.st_size != length)
+    if (!gzdirect(reader->file) || fstat(reader->descriptor, &status) != 0
+        || !S_ISREG(status.st_mode) || status.st_size != length)
         return NULL;
     void *mapped = mmap(NULL, (size_t)length, PROT_READ, flags, reader->descriptor, 0);
     return mapped == MAP_FAILED ? NULL : mapped;
@@ -207,7 +222,8 @@ static bool read_images(NetImages *images, const char *path, NetError *error)
         images->shape = (NetShape){.rank = 3, .c = 1, .h = size[1], .w = size[2]};
         images->mapped = map_file(&reader, count);
         images->mapped_bytes = images->mapped ? reader.offset + count : 0;
-        images->pixels = images->mapped ? images->mapped + reader.offset : read_values(&reader, count);
+        images->pixels =
+            images->mapped ? images->mapped + reader.offset : read_values(&reader, count);
     }
     gzclose(reader.file);
     return images->pixels != NULL;
@@ -223,12 +239,13 @@ static uint8_t *read_labels(const char *path, int64_t *count, NetError *error)
     return labels;
 }
 
-bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path, NetError *error)
+bool net_read_idx(NetImages *images, const char *images_path, const char *labels_path,
+                  NetError *error)
 {
     int64_t labels;
     *images = (NetImages){0};
     bool read = read_images(images, images_path, error)
-        && (images->labels = read_labels(labels_path, &labels, error));
+                && (images->labels = read_labels(labels_path, &labels, error));
     if (read && labels != images->count)
         read = net_fail(error, "%s has %" PRId64 " images and %s has %" PRId64 " labels",
                         images_path, images->count, labels_path, labels);

@@ -5,8 +5,8 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +14,16 @@ enum { SIGNATURE = 8 };
 
 typedef struct Picture {
     int64_t height, width;
-    uint8_t *pixels;            /* [height][width][channels] */
+    uint8_t *pixels; /* [height][width][channels] */
 } Picture;
 
-bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason, NetError *error)
+bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason,
+                        NetError *error)
 {
     if (ferror(file) || errno == ENOMEM)
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));
-    return net_fail(error, "%s is a damaged %s, near byte %ld: %s", path, kind, ftell(file), reason);
+    return net_fail(error, "%s is a damaged %s, near byte %ld: %s", path, kind, ftell(file),
+                    reason);
 }
 
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error)
@@ -29,8 +31,10 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
     static const int64_t most_pixels = (int64_t)64 << 20;
     if (width * height <= most_pixels)
         return true;
-    return net_fail(error, "%s is %" PRId64 " x %" PRId64 " pixels: more than the %" PRId64 " million that are read", path, width,
-                    height, (most_pixels >> 20));
+    return net_fail(error,
+                    "%s is %" PRId64 " x %" PRId64 " pixels: more than the %" PRId64
+                    " million that are read",
+                    path, width, height, (most_pixels >> 20));
 }
 
 /* ITU-R BT.601's luma of what is stored, in the rounding of most other readers. */
@@ -55,7 +59,9 @@ static void opaque(uint8_t rgb[3], const uint8_t *pixel, int stored)
 
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error)
 {
-    uint8_t *taken = stored == channels ? pixels : net_allocate((size_t)count, (size_t)channels, error), rgb[3];
+    uint8_t *taken =
+                stored == channels ? pixels : net_allocate((size_t)count, (size_t)channels, error),
+            rgb[3];
     for (int64_t i = 0; taken && taken != pixels && i < count; i++) {
         opaque(rgb, pixels + i * stored, stored);
         if (channels == 1)
@@ -80,10 +86,13 @@ static double overlap(int64_t at, int64_t to, double scale)
 
 static uint8_t average(const Picture *picture, NetShape shape, int64_t c, int64_t y, int64_t x)
 {
-    double down = (double)picture->height / (double)shape.h, across = (double)picture->width / (double)shape.w;
+    double down = (double)picture->height / (double)shape.h,
+           across = (double)picture->width / (double)shape.w;
     double sum = 0, area = 0;
-    for (int64_t v = (int64_t)((double)y * down); v < picture->height && (double)v < (double)(y + 1) * down; v++) {
-        for (int64_t u = (int64_t)((double)x * across); u < picture->width && (double)u < (double)(x + 1) * across; u++) {
+    for (int64_t v = (int64_t)((double)y * down);
+         v < picture->height && (double)v < (double)(y + 1) * down; v++) {
+        for (int64_t u = (int64_t)((double)x * across);
+             u < picture->width && (double)u < (double)(x + 1) * across; u++) {
             double weight = overlap(v, y, down) * overlap(u, x, across);
             sum += weight * picture->pixels[(v * picture->width + u) * shape.c + c];
             area += weight;
@@ -103,7 +112,8 @@ static void resize(uint8_t *pixels, NetShape shape, const Picture *picture)
 /* What the file is, told by how it begins. */
 static bool decode(Picture *picture, FILE *file, int channels, const char *path, NetError *error)
 {
-    static const uint8_t png[SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}, jpeg[] = {0xff, 0xd8, 0xff};
+    static const uint8_t png[SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'},
+                         jpeg[] = {0xff, 0xd8, 0xff};
     uint8_t start[SIGNATURE] = {0};
     errno = 0;
     size_t got = fread(start, 1, SIGNATURE, file);
@@ -112,9 +122,11 @@ static bool decode(Picture *picture, FILE *file, int channels, const char *path,
     if (fseek(file, 0, SEEK_SET) != 0)
         return net_fail(error, "cannot read %s: %s", path, strerror(errno));
     if (got == SIGNATURE && memcmp(start, png, SIGNATURE) == 0)
-        picture->pixels = net_decode_png(file, channels, &picture->height, &picture->width, path, error);
+        picture->pixels =
+            net_decode_png(file, channels, &picture->height, &picture->width, path, error);
     else if (memcmp(start, jpeg, sizeof jpeg) == 0)
-        picture->pixels = net_decode_jpeg(file, channels, &picture->height, &picture->width, path, error);
+        picture->pixels =
+            net_decode_jpeg(file, channels, &picture->height, &picture->width, path, error);
     else
         return net_fail(error, "%s is neither a PNG nor a JPEG file", path);
     return picture->pixels != NULL;
@@ -124,7 +136,9 @@ bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError 
 {
     shape = net_image_shape(shape);
     if (shape.c != 1 && shape.c != 3)
-        return net_fail(error, "%s cannot be shown to a network that takes %" PRId64 " channels: an image file has 1 or 3",
+        return net_fail(error,
+                        "%s cannot be shown to a network that takes %" PRId64
+                        " channels: an image file has 1 or 3",
                         path, shape.c);
     FILE *file = fopen(path, "rb");
     if (!file)

@@ -3,18 +3,18 @@
  */
 #include "runtime.h"
 
+#include <jpeglib.h> /* uses FILE and size_t */
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <jpeglib.h>            /* uses FILE and size_t */
 
 typedef struct Decoder {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr manager;
     jmp_buf stop;
     char told[JMSG_LENGTH_MAX];
-    uint8_t *pixels;            /* [height][width][stored] */
-    int stored;                 /* channels of a pixel: 1 or 3 */
+    uint8_t *pixels; /* [height][width][stored] */
+    int stored;      /* channels of a pixel: 1 or 3 */
 } Decoder;
 
 static void stop(j_common_ptr jpeg)
@@ -56,7 +56,8 @@ static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *err
     return true;
 }
 
-uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error)
+uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width,
+                         const char *path, NetError *error)
 {
     Decoder *decoder = net_allocate(1, sizeof *decoder, error);
     if (!decoder)
@@ -69,7 +70,8 @@ uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *wid
     if (decode(decoder, file, path, error)) {
         *height = decoder->jpeg.output_height;
         *width = decoder->jpeg.output_width;
-        pixels = net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
+        pixels =
+            net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
     } else {
         free(decoder->pixels);
     }

@@ -14,8 +14,8 @@ typedef struct Decoder {
     png_info *info;
     jmp_buf stop;
     char told[128];
-    uint8_t *pixels;            /* [height][width][stored] */
-    int stored;                 /* channels of a pixel, alpha being the last of 2 or 4 */
+    uint8_t *pixels; /* [height][width][stored] */
+    int stored;      /* channels of a pixel, alpha being the last of 2 or 4 */
 } Decoder;
 
 static void stop(png_struct *png, const char *reason)
@@ -35,7 +35,8 @@ static void ignore(png_struct *png, const char *warning)
 static bool decode_failed(FILE *file, const char *reason, const char *path, NetError *error)
 {
     if (feof(file) && !ferror(file))
-        return net_fail(error, "%s is cut off: it ends at byte %ld, before its image does", path, ftell(file));
+        return net_fail(error, "%s is cut off: it ends at byte %ld, before its image does", path,
+                        ftell(file));
     return net_picture_failed(file, "PNG", path, reason, error);
 }
 
@@ -52,8 +53,11 @@ static void ask_for_bytes(Decoder *decoder)
 static bool read_rows(Decoder *decoder, NetError *error)
 {
     png_struct *png = decoder->png;
-    size_t height = png_get_image_height(png, decoder->info), row = png_get_rowbytes(png, decoder->info);
-    int passes = png_get_interlace_type(png, decoder->info) == PNG_INTERLACE_NONE ? 1 : PNG_INTERLACE_ADAM7_PASSES;
+    size_t height = png_get_image_height(png, decoder->info),
+           row = png_get_rowbytes(png, decoder->info);
+    int passes = png_get_interlace_type(png, decoder->info) == PNG_INTERLACE_NONE
+                     ? 1
+                     : PNG_INTERLACE_ADAM7_PASSES;
     decoder->pixels = net_allocate(height, row, error);
     for (int pass = 0; decoder->pixels && pass < passes; pass++)
         for (size_t y = 0; y < height; y++)
@@ -78,7 +82,8 @@ static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *err
     return read_rows(decoder, error);
 }
 
-uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path, NetError *error)
+uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path,
+                        NetError *error)
 {
     Decoder *decoder = net_allocate(1, sizeof *decoder, error);
     uint8_t *pixels = NULL;
@@ -87,7 +92,8 @@ uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *widt
     if (decode(decoder, file, path, error)) {
         *height = png_get_image_height(decoder->png, decoder->info);
         *width = png_get_image_width(decoder->png, decoder->info);
-        pixels = net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
+        pixels =
+            net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
     } else {
         free(decoder->pixels);
     }

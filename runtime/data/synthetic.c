@@ -42,57 +42,116 @@ static uint64_t image_state(uint64_t seed, int split, int64_t image)
  * line has corners; a curve passes smoothly through its points (Catmull-Rom); a
  * loop is a closed curve. */
 typedef enum StrokeKind { LINE, CURVE, LOOP } StrokeKind;
-enum { MOST_POINTS = 9, MOST_STROKES = 2, FORMS = 3 };
-typedef struct Stroke { StrokeKind kind; int count; uint8_t point[MOST_POINTS][2]; } Stroke;
-typedef struct Form { int strokes; Stroke stroke[MOST_STROKES]; } Form;
+enum { MAX_POINTS = 9, MAX_STROKES = 2, FORMS = 3 };
+typedef struct Stroke {
+    StrokeKind kind;
+    int count;
+    uint8_t point[MAX_POINTS][2];
+} Stroke;
+typedef struct Form {
+    int strokes;
+    Stroke stroke[MAX_STROKES];
+} Form;
 
 static const Form forms[10][FORMS] = {
-    {   {1, {{LOOP, 6, {{50, 5}, {78, 28}, {78, 72}, {50, 95}, {22, 72}, {22, 28}}}}},
-        {1, {{LOOP, 6, {{58, 5}, {74, 35}, {66, 75}, {42, 95}, {26, 65}, {34, 25}}}}},
-        {1, {{CURVE, 8, {{60, 10}, {35, 12}, {20, 50}, {36, 90}, {64, 90}, {80, 50}, {64, 12}, {46, 16}}}}} },
-    {   {1, {{LINE, 2, {{50, 5}, {50, 95}}}}},
-        {1, {{LINE, 3, {{30, 25}, {52, 5}, {52, 95}}}}},
-        {2, {{LINE, 3, {{32, 24}, {52, 5}, {52, 95}}}, {LINE, 2, {{30, 95}, {74, 95}}}}} },
-    {   {2, {{CURVE, 6, {{24, 28}, {38, 8}, {62, 7}, {76, 28}, {58, 58}, {22, 94}}}, {LINE, 2, {{22, 94}, {80, 94}}}}},
-        {1, {{CURVE, 9, {{25, 25}, {45, 6}, {72, 20}, {66, 50}, {40, 80}, {24, 90}, {22, 78}, {40, 78}, {82, 92}}}}},
-        {2, {{CURVE, 5, {{22, 22}, {50, 5}, {78, 26}, {56, 58}, {20, 93}}}, {CURVE, 3, {{20, 93}, {50, 86}, {82, 94}}}}} },
-    {   {2, {{CURVE, 5, {{24, 14}, {50, 4}, {74, 20}, {64, 42}, {42, 48}}},
-             {CURVE, 5, {{42, 48}, {70, 54}, {78, 74}, {54, 96}, {22, 86}}}}},
-        {2, {{LINE, 3, {{24, 8}, {76, 8}, {46, 42}}}, {CURVE, 5, {{46, 42}, {74, 54}, {76, 80}, {48, 96}, {22, 86}}}}},
-        {1, {{CURVE, 7, {{28, 18}, {56, 5}, {70, 24}, {46, 46}, {76, 66}, {60, 93}, {24, 88}}}}} },
-    {   {1, {{LINE, 4, {{62, 95}, {62, 5}, {18, 66}, {84, 66}}}}},
-        {2, {{LINE, 3, {{28, 8}, {24, 54}, {78, 52}}}, {LINE, 2, {{70, 8}, {66, 95}}}}},
-        {2, {{CURVE, 4, {{32, 6}, {22, 42}, {40, 56}, {74, 48}}}, {LINE, 2, {{76, 10}, {64, 95}}}}} },
-    {   {2, {{LINE, 3, {{74, 7}, {32, 7}, {28, 44}}}, {CURVE, 5, {{28, 44}, {58, 38}, {78, 62}, {62, 92}, {24, 90}}}}},
-        {1, {{CURVE, 7, {{74, 8}, {36, 10}, {30, 42}, {62, 46}, {75, 70}, {52, 95}, {22, 86}}}}},
-        {2, {{LINE, 2, {{32, 8}, {78, 8}}}, {CURVE, 6, {{32, 8}, {30, 46}, {60, 42}, {76, 68}, {54, 94}, {22, 88}}}}} },
-    {   {1, {{CURVE, 8, {{66, 6}, {36, 30}, {24, 66}, {40, 94}, {68, 90}, {74, 64}, {50, 54}, {27, 72}}}}},
-        {1, {{CURVE, 7, {{56, 4}, {32, 40}, {28, 80}, {52, 96}, {74, 78}, {60, 58}, {30, 70}}}}},
-        {2, {{CURVE, 3, {{52, 4}, {34, 38}, {26, 70}}}, {LOOP, 4, {{50, 54}, {75, 75}, {50, 96}, {26, 75}}}}} },
-    {   {1, {{LINE, 3, {{20, 8}, {80, 8}, {44, 95}}}}},
-        {2, {{LINE, 3, {{20, 8}, {80, 8}, {44, 95}}}, {LINE, 2, {{36, 50}, {76, 48}}}}},
-        {2, {{CURVE, 4, {{20, 18}, {32, 8}, {56, 12}, {80, 8}}}, {CURVE, 3, {{80, 8}, {58, 46}, {46, 95}}}}} },
-    {   {2, {{LOOP, 4, {{50, 5}, {72, 25}, {50, 46}, {28, 25}}}, {LOOP, 4, {{50, 46}, {77, 70}, {50, 95}, {23, 70}}}}},
-        {1, {{LOOP, 8, {{70, 16}, {48, 5}, {28, 24}, {50, 48}, {76, 74}, {50, 96}, {24, 76}, {52, 48}}}}},
-        {1, {{CURVE, 9, {{74, 16}, {46, 5}, {32, 26}, {56, 48}, {70, 76}, {44, 96}, {26, 76}, {48, 48}, {76, 14}}}}} },
-    {   {2, {{LOOP, 4, {{50, 5}, {74, 27}, {50, 50}, {27, 27}}}, {LINE, 2, {{74, 27}, {66, 95}}}}},
-        {1, {{CURVE, 7, {{74, 22}, {50, 5}, {26, 26}, {48, 50}, {74, 28}, {72, 62}, {58, 95}}}}},
-        {1, {{CURVE, 8, {{74, 22}, {48, 5}, {26, 28}, {48, 50}, {74, 24}, {76, 68}, {56, 95}, {26, 86}}}}} },
+    {{1, {{LOOP, 6, {{50, 5}, {78, 28}, {78, 72}, {50, 95}, {22, 72}, {22, 28}}}}},
+     {1, {{LOOP, 6, {{58, 5}, {74, 35}, {66, 75}, {42, 95}, {26, 65}, {34, 25}}}}},
+     {1,
+      {{CURVE,
+        8,
+        {{60, 10}, {35, 12}, {20, 50}, {36, 90}, {64, 90}, {80, 50}, {64, 12}, {46, 16}}}}}},
+    {{1, {{LINE, 2, {{50, 5}, {50, 95}}}}},
+     {1, {{LINE, 3, {{30, 25}, {52, 5}, {52, 95}}}}},
+     {2, {{LINE, 3, {{32, 24}, {52, 5}, {52, 95}}}, {LINE, 2, {{30, 95}, {74, 95}}}}}},
+    {{2,
+      {{CURVE, 6, {{24, 28}, {38, 8}, {62, 7}, {76, 28}, {58, 58}, {22, 94}}},
+       {LINE, 2, {{22, 94}, {80, 94}}}}},
+     {1,
+      {{CURVE,
+        9,
+        {{25, 25},
+         {45, 6},
+         {72, 20},
+         {66, 50},
+         {40, 80},
+         {24, 90},
+         {22, 78},
+         {40, 78},
+         {82, 92}}}}},
+     {2,
+      {{CURVE, 5, {{22, 22}, {50, 5}, {78, 26}, {56, 58}, {20, 93}}},
+       {CURVE, 3, {{20, 93}, {50, 86}, {82, 94}}}}}},
+    {{2,
+      {{CURVE, 5, {{24, 14}, {50, 4}, {74, 20}, {64, 42}, {42, 48}}},
+       {CURVE, 5, {{42, 48}, {70, 54}, {78, 74}, {54, 96}, {22, 86}}}}},
+     {2,
+      {{LINE, 3, {{24, 8}, {76, 8}, {46, 42}}},
+       {CURVE, 5, {{46, 42}, {74, 54}, {76, 80}, {48, 96}, {22, 86}}}}},
+     {1, {{CURVE, 7, {{28, 18}, {56, 5}, {70, 24}, {46, 46}, {76, 66}, {60, 93}, {24, 88}}}}}},
+    {{1, {{LINE, 4, {{62, 95}, {62, 5}, {18, 66}, {84, 66}}}}},
+     {2, {{LINE, 3, {{28, 8}, {24, 54}, {78, 52}}}, {LINE, 2, {{70, 8}, {66, 95}}}}},
+     {2, {{CURVE, 4, {{32, 6}, {22, 42}, {40, 56}, {74, 48}}}, {LINE, 2, {{76, 10}, {64, 95}}}}}},
+    {{2,
+      {{LINE, 3, {{74, 7}, {32, 7}, {28, 44}}},
+       {CURVE, 5, {{28, 44}, {58, 38}, {78, 62}, {62, 92}, {24, 90}}}}},
+     {1, {{CURVE, 7, {{74, 8}, {36, 10}, {30, 42}, {62, 46}, {75, 70}, {52, 95}, {22, 86}}}}},
+     {2,
+      {{LINE, 2, {{32, 8}, {78, 8}}},
+       {CURVE, 6, {{32, 8}, {30, 46}, {60, 42}, {76, 68}, {54, 94}, {22, 88}}}}}},
+    {{1,
+      {{CURVE,
+        8,
+        {{66, 6}, {36, 30}, {24, 66}, {40, 94}, {68, 90}, {74, 64}, {50, 54}, {27, 72}}}}},
+     {1, {{CURVE, 7, {{56, 4}, {32, 40}, {28, 80}, {52, 96}, {74, 78}, {60, 58}, {30, 70}}}}},
+     {2,
+      {{CURVE, 3, {{52, 4}, {34, 38}, {26, 70}}},
+       {LOOP, 4, {{50, 54}, {75, 75}, {50, 96}, {26, 75}}}}}},
+    {{1, {{LINE, 3, {{20, 8}, {80, 8}, {44, 95}}}}},
+     {2, {{LINE, 3, {{20, 8}, {80, 8}, {44, 95}}}, {LINE, 2, {{36, 50}, {76, 48}}}}},
+     {2,
+      {{CURVE, 4, {{20, 18}, {32, 8}, {56, 12}, {80, 8}}},
+       {CURVE, 3, {{80, 8}, {58, 46}, {46, 95}}}}}},
+    {{2,
+      {{LOOP, 4, {{50, 5}, {72, 25}, {50, 46}, {28, 25}}},
+       {LOOP, 4, {{50, 46}, {77, 70}, {50, 95}, {23, 70}}}}},
+     {1,
+      {{LOOP, 8, {{70, 16}, {48, 5}, {28, 24}, {50, 48}, {76, 74}, {50, 96}, {24, 76}, {52, 48}}}}},
+     {1,
+      {{CURVE,
+        9,
+        {{74, 16},
+         {46, 5},
+         {32, 26},
+         {56, 48},
+         {70, 76},
+         {44, 96},
+         {26, 76},
+         {48, 48},
+         {76, 14}}}}}},
+    {{2, {{LOOP, 4, {{50, 5}, {74, 27}, {50, 50}, {27, 27}}}, {LINE, 2, {{74, 27}, {66, 95}}}}},
+     {1, {{CURVE, 7, {{74, 22}, {50, 5}, {26, 26}, {48, 50}, {74, 28}, {72, 62}, {58, 95}}}}},
+     {1,
+      {{CURVE,
+        8,
+        {{74, 22}, {48, 5}, {26, 28}, {48, 50}, {74, 24}, {76, 68}, {56, 95}, {26, 86}}}}}},
 };
 
-typedef struct Point { float x, y; } Point;
+typedef struct Point {
+    float x, y;
+} Point;
 
 /* One channelless image of ink, 0 … 1, and the pen that draws on it. */
 typedef struct Paper {
-    float *ink;                 /* [h][w] */
+    float *ink; /* [h][w] */
     int64_t h, w;
-    float pen;                  /* radius in pixels */
-    float xx, xy, x0, yx, yy, y0;       /* from the digit's unit box to pixels */
+    float pen;                    /* radius in pixels */
+    float xx, xy, x0, yx, yy, y0; /* from the digit's unit box to pixels */
 } Paper;
 
 static Point place(const Paper *paper, Point p)
 {
-    return (Point){paper->xx * p.x + paper->xy * p.y + paper->x0, paper->yx * p.x + paper->yy * p.y + paper->y0};
+    return (Point){paper->xx * p.x + paper->xy * p.y + paper->x0,
+                   paper->yx * p.x + paper->yy * p.y + paper->y0};
 }
 
 static int64_t clamp_index(float value, int64_t count)
@@ -106,8 +165,10 @@ static void draw_piece(Paper *paper, Point a, Point b)
 {
     float reach = paper->pen + 1, dx = b.x - a.x, dy = b.y - a.y;
     float inverse = 1 / (dx * dx + dy * dy + 1e-6f);
-    int64_t top = clamp_index(fminf(a.y, b.y) - reach, paper->h), bottom = clamp_index(fmaxf(a.y, b.y) + reach, paper->h);
-    int64_t left = clamp_index(fminf(a.x, b.x) - reach, paper->w), right = clamp_index(fmaxf(a.x, b.x) + reach, paper->w);
+    int64_t top = clamp_index(fminf(a.y, b.y) - reach, paper->h),
+            bottom = clamp_index(fmaxf(a.y, b.y) + reach, paper->h);
+    int64_t left = clamp_index(fminf(a.x, b.x) - reach, paper->w),
+            right = clamp_index(fmaxf(a.x, b.x) + reach, paper->w);
     for (int64_t y = top; y <= bottom; y++) {
         for (int64_t x = left; x <= right; x++) {
             float px = (float)x + 0.5f - a.x, py = (float)y + 0.5f - a.y;
@@ -135,7 +196,8 @@ static void draw_curve(Paper *paper, const Point p[4])
     int pieces = 2 + (int)fminf(length / 3, 30);
     for (int i = 1; i <= pieces; i++) {
         float t = (float)i / (float)pieces;
-        Point to = {catmull_rom(p[0].x, p[1].x, p[2].x, p[3].x, t), catmull_rom(p[0].y, p[1].y, p[2].y, p[3].y, t)};
+        Point to = {catmull_rom(p[0].x, p[1].x, p[2].x, p[3].x, t),
+                    catmull_rom(p[0].y, p[1].y, p[2].y, p[3].y, t)};
         draw_piece(paper, from, to);
         from = to;
     }
@@ -178,7 +240,7 @@ static void draw_digit(Paper *paper, int digit, uint64_t *state)
     uint64_t tremor = draw_bits(state);
     for (int s = 0; s < form->strokes; s++) {
         const Stroke *stroke = &form->stroke[s];
-        Point points[MOST_POINTS];
+        Point points[MAX_POINTS];
         for (int i = 0; i < stroke->count; i++)
             points[i] = place(paper, unsettle(stroke->point[i], tremor));
         draw_stroke(paper, stroke, points);
@@ -200,7 +262,8 @@ static void choose_map(Paper *paper, float left, float width, uint64_t *state)
     paper->yx = wide * sinf(turn);
     paper->yy = high * cosf(turn);
     paper->x0 = left + width / 2 + draw_between(state, -shift, shift) - (paper->xx + paper->xy) / 2;
-    paper->y0 = (float)paper->h / 2 + draw_between(state, -shift, shift) - (paper->yx + paper->yy) / 2;
+    paper->y0 =
+        (float)paper->h / 2 + draw_between(state, -shift, shift) - (paper->yx + paper->yy) / 2;
 }
 
 static void write_number(Paper *paper, int number, int digits, uint64_t *state)
@@ -242,7 +305,8 @@ static void develop(uint8_t *pixels, const Paper *paper, int64_t channels, uint6
         for (int64_t i = 0; i < paper->h * paper->w; i++) {
             /* Eight pixels share a draw: the low byte, -128 … 127, is one's noise. */
             bits = i % 8 ? bits >> 8 : draw_bits(state);
-            float value = ground + (mark - ground) * paper->ink[i] + noise * (float)(int8_t)(bits & 255);
+            float value =
+                ground + (mark - ground) * paper->ink[i] + noise * (float)(int8_t)(bits & 255);
             *pixels++ = value < 0 ? 0 : value > 255 ? 255 : (uint8_t)value;
         }
     }
@@ -272,9 +336,11 @@ static void draw_image(NetImages *images, Paper *paper, int64_t image, uint64_t 
 }
 
 /* Labels are bytes, so a network with more than 256 classes sees the first 256. */
-bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes, uint64_t seed, int split, NetError *error)
+bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
+                        uint64_t seed, int split, NetError *error)
 {
-    *images = (NetImages){.count = count, .shape = shape, .classes = classes < 256 ? (int)classes : 256};
+    *images =
+        (NetImages){.count = count, .shape = shape, .classes = classes < 256 ? (int)classes : 256};
     size_t pixels;
     if (__builtin_mul_overflow((size_t)shape.c * (size_t)shape.h, (size_t)shape.w, &pixels))
         return net_fail(error, "an image this large cannot be drawn");

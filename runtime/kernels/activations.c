@@ -98,7 +98,8 @@ void net_elu_backward_input(const NetCall *call)
     int64_t count = values_of(call);
     real alpha = (real)net_attribute(call, "alpha", 0);
     for (int64_t i = 0; i < count; i++)
-        give_gradient(call, i, call->x[0][i] <= 0 ? call->dy[i] * (call->y[i] + alpha) : call->dy[i]);
+        give_gradient(call, i,
+                      call->x[0][i] <= 0 ? call->dy[i] * (call->y[i] + alpha) : call->dy[i]);
 }
 
 static double logistic(double x)
@@ -136,6 +137,9 @@ void net_hardswish_backward_input(const NetCall *call)
     int64_t count = values_of(call);
     for (int64_t i = 0; i < count; i++) {
         real x = call->x[0][i];
-        give_gradient(call, i, x <= -3 ? 0 : x < 3 ? call->dy[i] * (x / 3 + (real)0.5) : call->dy[i]);
+        give_gradient(call, i,
+                      x <= -3 ? 0
+                      : x < 3 ? call->dy[i] * (x / 3 + (real)0.5)
+                              : call->dy[i]);
     }
 }

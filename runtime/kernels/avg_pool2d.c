@@ -6,9 +6,13 @@
 #include "kernels.h"
 
 /* A window over the input: [rows.from, rows.to) by [columns.from, columns.to). */
-typedef struct Area { Extent rows, columns; real divisor; } Area;
+typedef struct Area {
+    Extent rows, columns;
+    real divisor;
+} Area;
 
-static Area area_of(const NetCall *call, FindExtent *find_extent, double divisor, int64_t row, int64_t column)
+static Area area_of(const NetCall *call, FindExtent *find_extent, double divisor, int64_t row,
+                    int64_t column)
 {
     Area area = {find_extent(call, 0, row), find_extent(call, 1, column), (real)divisor};
     if (divisor == 0)
@@ -62,7 +66,8 @@ void net_average_backward(const NetCall *call, FindExtent *find_extent, double d
         for (int64_t column = 0; column < call->y_shape.w; column++) {
             Area area = area_of(call, find_extent, divisor, row, column);
             for (int64_t channel = 0; channel < call->y_shape.c; channel++)
-                backward_window(call, area, channel, call->dy + place_at(call, channel, row, column));
+                backward_window(call, area, channel,
+                                call->dy + place_at(call, channel, row, column));
         }
 }
 

@@ -17,7 +17,10 @@
 #include <math.h>
 
 /* What a channel is normalised by. */
-typedef struct Moments { real mean, variance; int64_t count; } Moments;
+typedef struct Moments {
+    real mean, variance;
+    int64_t count;
+} Moments;
 
 static bool is_active(const NetCall *call, int64_t grain, int lane)
 {
@@ -142,7 +145,9 @@ void net_batch_norm2d_forward(const NetCall *call)
 }
 
 /* A grain's sums of dy and dy * normalised x over one channel. */
-typedef struct Sums { double dy, dy_normal; } Sums;
+typedef struct Sums {
+    double dy, dy_normal;
+} Sums;
 
 static Sums channel_sums(const NetCall *call, int64_t channel, real mean, real scale)
 {
@@ -182,7 +187,8 @@ static Sums batch_sums(const NetCall *call, int64_t channel)
 {
     Sums sums = {0, 0};
     for (int64_t grain = 0; grain < call->step->grains; grain++) {
-        const real *part = call->statistics + grain * call->statistics_stride + 2 * call->x_shape[0].c;
+        const real *part =
+            call->statistics + grain * call->statistics_stride + 2 * call->x_shape[0].c;
         sums.dy += (double)part[2 * channel];
         sums.dy_normal += (double)part[2 * channel + 1];
     }
@@ -204,7 +210,8 @@ void net_batch_norm2d_backward_input(const NetCall *call)
             int64_t k = c * values + i;
             real normal = (call->x[0][k] - moments.mean) * scale;
             real gradient = weight * scale * (call->dy[k] - mean_dy - normal * mean_dy_normal);
-            give_gradient(call, k, is_active(call, call->grain, (int)(i % call->lanes)) ? gradient : 0);
+            give_gradient(call, k,
+                          is_active(call, call->grain, (int)(i % call->lanes)) ? gradient : 0);
         }
     }
 }

@@ -23,9 +23,9 @@ typedef enum PaddingMode { PAD_ZEROS, PAD_REFLECT, PAD_REPLICATE, PAD_CIRCULAR }
 typedef struct Conv {
     Axis rows, columns;
     PaddingMode mode;
-    int64_t in, out, groups;    /* channels */
-    int64_t taps;               /* kernel rows * kernel columns */
-    int64_t x_plane, y_plane;   /* elements of one channel, lanes included */
+    int64_t in, out, groups;  /* channels */
+    int64_t taps;             /* kernel rows * kernel columns */
+    int64_t x_plane, y_plane; /* elements of one channel, lanes included */
     int lanes;
 } Conv;
 
@@ -71,10 +71,14 @@ static int64_t source(const Axis *axis, PaddingMode mode, int64_t out, int64_t t
     if (at >= 0 && at <= last)
         return at;
     switch (mode) {
-    case PAD_ZEROS:     return -1;
-    case PAD_REFLECT:   return at < 0 ? -at : 2 * last - at;
-    case PAD_REPLICATE: return at < 0 ? 0 : last;
-    case PAD_CIRCULAR:  return at < 0 ? at + axis->in : at - axis->in;
+    case PAD_ZEROS:
+        return -1;
+    case PAD_REFLECT:
+        return at < 0 ? -at : 2 * last - at;
+    case PAD_REPLICATE:
+        return at < 0 ? 0 : last;
+    case PAD_CIRCULAR:
+        return at < 0 ? at + axis->in : at - axis->in;
     }
     return -1;
 }
@@ -93,7 +97,8 @@ static void next_row(const Conv *conv, Stretch *stretch)
 static bool next_stretch(const Conv *conv, Stretch *stretch)
 {
     while (stretch->tap < conv->taps) {
-        int64_t tap_row = stretch->tap / conv->columns.kernel, tap_column = stretch->tap % conv->columns.kernel;
+        int64_t tap_row = stretch->tap / conv->columns.kernel,
+                tap_column = stretch->tap % conv->columns.kernel;
         int64_t y = source(&conv->rows, conv->mode, stretch->row, tap_row);
         if (y < 0 || stretch->column == conv->columns.out) {
             next_row(conv, stretch);
@@ -103,8 +108,9 @@ static bool next_stretch(const Conv *conv, Stretch *stretch)
         int64_t x = source(&conv->columns, conv->mode, start, tap_column);
         if (x < 0)
             continue;
-        while (stretch->column < conv->columns.out &&
-               source(&conv->columns, conv->mode, stretch->column, tap_column) == x + (stretch->column - start))
+        while (stretch->column < conv->columns.out
+               && source(&conv->columns, conv->mode, stretch->column, tap_column)
+                      == x + (stretch->column - start))
             stretch->column++;
         stretch->x_at = (y * conv->columns.in + x) * conv->lanes;
         stretch->y_at = (stretch->row * conv->columns.out + start) * conv->lanes;
@@ -115,7 +121,9 @@ static bool next_stretch(const Conv *conv, Stretch *stretch)
 }
 
 /* One pairing of an output with an input channel of its group. */
-typedef struct Pair { int64_t x_at, y_at, weight_at; } Pair;
+typedef struct Pair {
+    int64_t x_at, y_at, weight_at;
+} Pair;
 
 static Pair pair_of(const Conv *conv, const Stretch *stretch, int64_t o, int64_t n)
 {
@@ -142,11 +150,12 @@ void net_conv2d_forward(const NetCall *call)
     Conv conv = conv_of(call);
     const real *weight = call->parameter[0];
     start_with_bias(call, &conv);
-    for (Stretch stretch = {0}; next_stretch(&conv, &stretch); )
+    for (Stretch stretch = {0}; next_stretch(&conv, &stretch);)
         for (int64_t o = 0; o < conv.out; o++)
             for (int64_t n = 0; n < conv.in / conv.groups; n++) {
                 Pair pair = pair_of(&conv, &stretch, o, n);
-                net_add_scaled(call->y + pair.y_at, call->x[0] + pair.x_at, weight[pair.weight_at], stretch.count);
+                net_add_scaled(call->y + pair.y_at, call->x[0] + pair.x_at, weight[pair.weight_at],
+                               stretch.count);
             }
 }
 
@@ -155,11 +164,12 @@ void net_conv2d_backward_input(const NetCall *call)
     Conv conv = conv_of(call);
     const real *weight = call->parameter[0];
     net_start_gradient(call);
-    for (Stretch stretch = {0}; next_stretch(&conv, &stretch); )
+    for (Stretch stretch = {0}; next_stretch(&conv, &stretch);)
         for (int64_t o = 0; o < conv.out; o++)
             for (int64_t n = 0; n < conv.in / conv.groups; n++) {
                 Pair pair = pair_of(&conv, &stretch, o, n);
-                net_add_scaled(call->dx + pair.x_at, call->dy + pair.y_at, weight[pair.weight_at], stretch.count);
+                net_add_scaled(call->dx + pair.x_at, call->dy + pair.y_at, weight[pair.weight_at],
+                               stretch.count);
             }
 }
 
@@ -168,11 +178,12 @@ void net_conv2d_backward_parameters(const NetCall *call)
     Conv conv = conv_of(call);
     real *dweight = call->dparameter[0];
     memset(dweight, 0, (size_t)(conv.out * (conv.in / conv.groups) * conv.taps) * sizeof(real));
-    for (Stretch stretch = {0}; next_stretch(&conv, &stretch); )
+    for (Stretch stretch = {0}; next_stretch(&conv, &stretch);)
         for (int64_t o = 0; o < conv.out; o++)
             for (int64_t n = 0; n < conv.in / conv.groups; n++) {
                 Pair pair = pair_of(&conv, &stretch, o, n);
-                dweight[pair.weight_at] += net_dot(call->dy + pair.y_at, call->x[0] + pair.x_at, stretch.count);
+                dweight[pair.weight_at] +=
+                    net_dot(call->dy + pair.y_at, call->x[0] + pair.x_at, stretch.count);
             }
     if (net_attribute(call, "bias", 0) != 0)
         for (int64_t o = 0; o < conv.out; o++)

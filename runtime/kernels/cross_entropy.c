@@ -8,7 +8,9 @@
 
 /* One image's softmax: its logits' maximum, which is subtracted so that no
  * exponential overflows, and the sum of the exponentials then. */
-typedef struct Softmax { real maximum, total; } Softmax;
+typedef struct Softmax {
+    real maximum, total;
+} Softmax;
 
 static int64_t classes_of(const NetCall *call)
 {

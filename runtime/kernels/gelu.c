@@ -7,7 +7,9 @@
 #include <string.h>
 
 /* y and dy/dx at x. */
-typedef struct Point { double value, slope; } Point;
+typedef struct Point {
+    double value, slope;
+} Point;
 
 /* x * P(x), where P is the normal distribution function and p its density. */
 static Point exact(double x)
@@ -19,7 +21,7 @@ static Point exact(double x)
 
 static Point by_tanh(double x)
 {
-    double scale = M_2_SQRTPI * M_SQRT1_2;      /* sqrt(2 / pi) */
+    double scale = M_2_SQRTPI * M_SQRT1_2; /* sqrt(2 / pi) */
     double t = tanh(scale * (x + 0.044715 * x * x * x));
     double inner_slope = scale * (1 + 3 * 0.044715 * x * x);
     return (Point){0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner_slope};
@@ -27,7 +29,7 @@ static Point by_tanh(double x)
 
 static bool approximates(const NetCall *call)
 {
-    const char *word = net_attribute_word(call, "approximate");         /* NULL: not given */
+    const char *word = net_attribute_word(call, "approximate"); /* NULL: not given */
     return word != NULL && strcmp(word, "tanh") == 0;
 }
 

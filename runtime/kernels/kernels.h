@@ -42,18 +42,20 @@ real net_sum(const real *values, int64_t count);
 /* One axis of a convolution's or pool's window, from the call's attributes.
  * Operators without dilation get 1. */
 typedef struct Axis {
-    int64_t in, out;            /* sizes of x and y along it */
+    int64_t in, out; /* sizes of x and y along it */
     int64_t kernel, stride, dilation;
-    int64_t before;             /* padding in front; what is behind follows from `out` */
+    int64_t before; /* padding in front; what is behind follows from `out` */
 } Axis;
-Axis net_window_axis(const NetCall *call, int axis, bool dilates);  /* axis 0: rows, 1: columns */
+Axis net_window_axis(const NetCall *call, int axis, bool dilates); /* axis 0: rows, 1: columns */
 
 /* ---------------------------------------------------------- avg_pool2d.c */
 /* Means over windows, shared by avg_pool2d and adaptive_avg_pool2d, which
  * differ in where a window starts and ends and in what divides its sum. */
 
 /* What a window reads along one axis, [from, to), and how long it counts as. */
-typedef struct Extent { int64_t from, to, counted; } Extent;
+typedef struct Extent {
+    int64_t from, to, counted;
+} Extent;
 typedef Extent FindExtent(const NetCall *call, int axis, int64_t place);
 
 /* divisor 0: the counted rows times the counted columns. */

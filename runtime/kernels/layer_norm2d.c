@@ -9,7 +9,9 @@
 
 #include <math.h>
 
-typedef struct Moments { double mean, inverse; } Moments;       /* inverse: 1 / sqrt(variance + eps) */
+typedef struct Moments {
+    double mean, inverse;
+} Moments; /* inverse: 1 / sqrt(variance + eps) */
 
 static int64_t plane_of(const NetCall *call)
 {
@@ -46,7 +48,8 @@ void net_layer_norm2d_forward(const NetCall *call)
         Moments moments = moments_of(call, at);
         for (int64_t c = 0; c < call->x_shape[0].c; c++) {
             double normal = ((double)call->x[0][c * plane + at] - moments.mean) * moments.inverse;
-            call->y[c * plane + at] = (real)(normal * weight_of(call, c) + (is_affine(call) ? call->parameter[1][c] : 0));
+            call->y[c * plane + at] =
+                (real)(normal * weight_of(call, c) + (is_affine(call) ? call->parameter[1][c] : 0));
         }
     }
 }
@@ -79,12 +82,14 @@ void net_layer_norm2d_backward_input(const NetCall *call)
         for (int64_t c = 0; c < channels; c++) {
             double g = call->dy[c * plane + at] * weight_of(call, c) / (double)channels;
             mean += g;
-            mean_normal += g * ((double)call->x[0][c * plane + at] - moments.mean) * moments.inverse;
+            mean_normal +=
+                g * ((double)call->x[0][c * plane + at] - moments.mean) * moments.inverse;
         }
         for (int64_t c = 0; c < channels; c++) {
             double g = call->dy[c * plane + at] * weight_of(call, c);
             double normal = ((double)call->x[0][c * plane + at] - moments.mean) * moments.inverse;
-            give_gradient(call, c * plane + at, (real)((g - mean - normal * mean_normal) * moments.inverse));
+            give_gradient(call, c * plane + at,
+                          (real)((g - mean - normal * mean_normal) * moments.inverse));
         }
     }
 }

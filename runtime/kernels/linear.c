@@ -13,7 +13,8 @@ void net_linear_forward(const NetCall *call)
         for (int lane = 0; lane < call->lanes; lane++)
             y[lane] = has_bias ? call->parameter[1][o] : 0;
         for (int64_t i = 0; i < in; i++)
-            net_add_scaled(y, call->x[0] + i * call->lanes, call->parameter[0][o * in + i], call->lanes);
+            net_add_scaled(y, call->x[0] + i * call->lanes, call->parameter[0][o * in + i],
+                           call->lanes);
     }
 }
 
@@ -24,7 +25,7 @@ void net_linear_backward_input(const NetCall *call)
     for (int64_t i = 0; i < in; i++)
         for (int64_t o = 0; o < out; o++)
             net_add_scaled(call->dx + i * call->lanes, call->dy + o * call->lanes,
-                       call->parameter[0][o * in + i], call->lanes);
+                           call->parameter[0][o * in + i], call->lanes);
 }
 
 void net_linear_backward_parameters(const NetCall *call)
@@ -34,7 +35,8 @@ void net_linear_backward_parameters(const NetCall *call)
     for (int64_t o = 0; o < out; o++) {
         const real *dy = call->dy + o * call->lanes;
         for (int64_t i = 0; i < in; i++)
-            call->dparameter[0][o * in + i] = net_dot(dy, call->x[0] + i * call->lanes, call->lanes);
+            call->dparameter[0][o * in + i] =
+                net_dot(dy, call->x[0] + i * call->lanes, call->lanes);
         if (has_bias)
             call->dparameter[1][o] = net_sum(dy, call->lanes);
     }

@@ -10,10 +10,13 @@
 #include <math.h>
 
 /* One window: its place in x (the first tap's) and in y. */
-typedef struct Place { int64_t channel, row, column; } Place;
+typedef struct Place {
+    int64_t channel, row, column;
+} Place;
 
 /* Where tap (p, q) of the window at `place` lies in x, lane 0; -1 in the padding. */
-static int64_t tap_at(const Axis *rows, const Axis *columns, Place place, int64_t p, int64_t q, int lanes)
+static int64_t tap_at(const Axis *rows, const Axis *columns, Place place, int64_t p, int64_t q,
+                      int lanes)
 {
     int64_t y = place.row * rows->stride + p * rows->dilation - rows->before;
     int64_t x = place.column * columns->stride + q * columns->dilation - columns->before;
@@ -70,7 +73,8 @@ void net_max_pool2d_forward(const NetCall *call)
         if (winner != NULL)
             fill(winner, -1, call->lanes);
         for (int64_t tap = 0; tap < rows.kernel * columns.kernel; tap++) {
-            int64_t x = tap_at(&rows, &columns, place, tap / columns.kernel, tap % columns.kernel, call->lanes);
+            int64_t x = tap_at(&rows, &columns, place, tap / columns.kernel, tap % columns.kernel,
+                               call->lanes);
             if (x < 0)
                 continue;
             take_larger(best, winner, call->x[0] + x, tap, first, call->lanes);
@@ -90,7 +94,8 @@ void net_max_pool2d_backward_input(const NetCall *call)
             int64_t tap = (int64_t)call->aux[at + lane];
             if (tap < 0)
                 continue;
-            int64_t x = tap_at(&rows, &columns, place, tap / columns.kernel, tap % columns.kernel, call->lanes);
+            int64_t x = tap_at(&rows, &columns, place, tap / columns.kernel, tap % columns.kernel,
+                               call->lanes);
             call->dx[x + lane] += call->dy[at + lane];
         }
     } while (next_place(call, &place));

@@ -28,5 +28,6 @@ void net_mse_backward_input(const NetCall *call)
     real scale = 2 / ((real)classes * (real)call->step->images);
     for (int64_t k = 0; k < classes; k++)
         for (int lane = 0; lane < call->lanes; lane++)
-            give_gradient(call, k * call->lanes + lane, call->active[lane] != 0 ? scale * distance(call, k, lane) : 0);
+            give_gradient(call, k * call->lanes + lane,
+                          call->active[lane] != 0 ? scale * distance(call, k, lane) : 0);
 }

@@ -27,7 +27,8 @@ void net_mul_forward(const NetCall *call)
     for (int64_t channel = 0; channel < call->y_shape.c; channel++)
         for (int64_t i = 0; i < plane; i++)
             for (int lane = 0; lane < call->lanes; lane++)
-                call->y[(channel * plane + i) * call->lanes + lane] = product(call, -1, channel, i, lane);
+                call->y[(channel * plane + i) * call->lanes + lane] =
+                    product(call, -1, channel, i, lane);
 }
 
 /* What multiplied a whole channel gathers its gradient over the channel. */

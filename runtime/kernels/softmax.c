@@ -14,7 +14,10 @@ static int64_t plane_of(const NetCall *call)
 
 /* Of one column: the largest value, which is subtracted so that no exponential
  * overflows, and the sum of the exponentials then. */
-typedef struct Column { real largest; double total; } Column;
+typedef struct Column {
+    real largest;
+    double total;
+} Column;
 
 static Column column_of(const NetCall *call, int64_t at)
 {
@@ -43,7 +46,7 @@ void net_softmax_backward_input(const NetCall *call)
 {
     int64_t plane = plane_of(call), end = call->x_shape[0].c * plane;
     for (int64_t at = 0; at < plane; at++) {
-        double mean = 0;        /* of dy, weighted by y */
+        double mean = 0; /* of dy, weighted by y */
         for (int64_t i = at; i < end; i += plane)
             mean += (double)call->dy[i] * (double)call->y[i];
         for (int64_t i = at; i < end; i += plane)

@@ -19,7 +19,9 @@ static bool next_value(const NetCall *call, int64_t y, int64_t *x_at)
     if (y == shape_values(out))
         return false;
     int64_t row = source(call, 0, y / out.w % out.h), column = source(call, 1, y % out.w);
-    *x_at = row < 0 || column < 0 ? -1 : ((y / (out.h * out.w) * in.h + row) * in.w + column) * call->lanes;
+    *x_at = row < 0 || column < 0
+                ? -1
+                : ((y / (out.h * out.w) * in.h + row) * in.w + column) * call->lanes;
     return true;
 }
 

@@ -13,13 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_COLUMNS = 64 };     /* wider images are averaged down to this */
+enum { MAX_COLUMNS = 64 }; /* wider images are averaged down to this */
 
 typedef enum Style { PLAIN, SHADES, COLOURS_256, TRUE_COLOUR } Style;
 
-typedef struct Pixel { int red, green, blue; } Pixel;   /* 0 … 255 */
+typedef struct Pixel {
+    int red, green, blue;
+} Pixel; /* 0 … 255 */
 
-typedef struct Picture {        /* an image at the size it is drawn in */
+/* an image at the size it is drawn in */
+typedef struct Picture {
     const uint8_t *pixels;
     NetShape shape;
     int64_t rows, columns;
@@ -51,7 +54,8 @@ static int sample(const Picture *picture, int64_t channel, int64_t row, int64_t 
     NetShape shape = picture->shape;
     const uint8_t *plane = picture->pixels + channel * shape.h * shape.w;
     int64_t top = row * shape.h / picture->rows, bottom = (row + 1) * shape.h / picture->rows;
-    int64_t left = column * shape.w / picture->columns, right = (column + 1) * shape.w / picture->columns;
+    int64_t left = column * shape.w / picture->columns,
+            right = (column + 1) * shape.w / picture->columns;
     int64_t sum = 0;
     for (int64_t y = top; y < bottom; y++)
         for (int64_t x = left; x < right; x++)
@@ -83,15 +87,16 @@ static int brightness(Pixel pixel)
 static int palette_256(Pixel pixel)
 {
     if (pixel.red == pixel.green && pixel.green == pixel.blue) {
-        int grey = (pixel.red + 2) / 10;        /* grey n of the 24 is 8 + 10 n */
+        int grey = (pixel.red + 2) / 10; /* grey n of the 24 is 8 + 10 n */
         return grey == 0 ? 16 : grey > 24 ? 231 : 231 + grey;
     }
-    return 16 + 36 * ((pixel.red * 5 + 127) / 255) + 6 * ((pixel.green * 5 + 127) / 255) + (pixel.blue * 5 + 127) / 255;
+    return 16 + 36 * ((pixel.red * 5 + 127) / 255) + 6 * ((pixel.green * 5 + 127) / 255)
+           + (pixel.blue * 5 + 127) / 255;
 }
 
 static void draw_cell(FILE *out, Style style, Pixel upper, Pixel lower)
 {
-    static const char *const shades[] = { " ", "░", "▒", "▓", "█" };
+    static const char *const shades[] = {" ", "░", "▒", "▓", "█"};
     int mean = (brightness(upper) + brightness(lower)) / 2;
     switch (style) {
     case PLAIN:
@@ -104,7 +109,8 @@ static void draw_cell(FILE *out, Style style, Pixel upper, Pixel lower)
         fprintf(out, "\033[38;5;%d;48;5;%dm▀", palette_256(upper), palette_256(lower));
         break;
     case TRUE_COLOUR:
-        fprintf(out, "\033[38;2;%d;%d;%d;48;2;%d;%d;%dm▀", upper.red, upper.green, upper.blue, lower.red, lower.green, lower.blue);
+        fprintf(out, "\033[38;2;%d;%d;%d;48;2;%d;%d;%dm▀", upper.red, upper.green, upper.blue,
+                lower.red, lower.green, lower.blue);
         break;
     }
 }
@@ -113,14 +119,15 @@ void net_draw_image(FILE *out, const uint8_t *pixels, NetShape shape)
 {
     Style style = choose_style(out);
     Picture picture = {pixels, shape, shape.h, shape.w};
-    if (shape.w > MOST_COLUMNS) {
-        picture.columns = MOST_COLUMNS;
-        picture.rows = shape.h * MOST_COLUMNS / shape.w > 0 ? shape.h * MOST_COLUMNS / shape.w : 1;
+    if (shape.w > MAX_COLUMNS) {
+        picture.columns = MAX_COLUMNS;
+        picture.rows = shape.h * MAX_COLUMNS / shape.w > 0 ? shape.h * MAX_COLUMNS / shape.w : 1;
     }
     for (int64_t row = 0; row < picture.rows; row += 2) {
         fputs("  ", out);
         for (int64_t column = 0; column < picture.columns; column++)
-            draw_cell(out, style, pixel_at(&picture, row, column), pixel_at(&picture, row + 1, column));
+            draw_cell(out, style, pixel_at(&picture, row, column),
+                      pixel_at(&picture, row + 1, column));
         fputs(style >= COLOURS_256 ? "\033[0m\n" : "\n", out);
     }
 }

@@ -9,23 +9,24 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAWN = 512, MANY = 1000, MOST_PIXELS = 1 << 26 };       /* images; images; elements of input at once */
+/* images; images; elements of input at once */
+enum { DRAWN = 512, MANY = 1000, MAX_PIXELS = 1 << 26 };
 
 typedef struct Bench {
     const NetModel *model;
     const NetSettings *settings;
     const NetBench *options;
-    NetImages images;           /* to train on: the options', or drawn */
+    NetImages images; /* to train on: the options', or drawn */
     int32_t *order;
-    int64_t batch, many;        /* images in a training step; in a large call of inference */
+    int64_t batch, many; /* images in a training step; in a large call of inference */
     NetOptimizer optimizer;
-    double multiply_adds;       /* of training one image */
-    NetSpread peak, training, share, one, large;        /* multiply-adds a second; seconds per step */
+    double multiply_adds;                        /* of training one image */
+    NetSpread peak, training, share, one, large; /* multiply-adds a second; seconds per step */
     NetProfile profile;
 } Bench;
 
@@ -64,7 +65,8 @@ static NetSession *open_session(const Bench *bench, int threads, NetError *error
 {
     bool training = bench->model->training.phase_count > 0;
     uint64_t seed = (uint64_t)net_setting(bench->settings, "seed", 1);
-    NetSession *session = net_session_open(bench->model, threads, bench->batch, seed, training, error);
+    NetSession *session =
+        net_session_open(bench->model, threads, bench->batch, seed, training, error);
     if (session && !net_session_normalise(session, bench->settings, error)) {
         net_close(session);
         return NULL;
@@ -76,7 +78,10 @@ static bool train(Bench *bench, int threads, bool profiled, NetError *error)
 {
     NetSession *session = open_session(bench, threads, error);
     NetJob job = {
-        .session = session, .batch = bench->batch, .images = &bench->images, .order = bench->order,
+        .session = session,
+        .batch = bench->batch,
+        .images = &bench->images,
+        .order = bench->order,
         .optimizer = bench->model->training.phase_count > 0 ? &bench->optimizer : NULL,
     };
     bool good = session != NULL;
@@ -88,7 +93,8 @@ static bool train(Bench *bench, int threads, bool profiled, NetError *error)
     return good;
 }
 
-static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spread, NetError *error)
+static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spread,
+                  NetError *error)
 {
     const NetModel *model = bench->model;
     int64_t elements = model->input.c * model->input.h * model->input.w;
@@ -99,7 +105,9 @@ static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spr
     for (int64_t i = 0; good && i < batch * elements; i++)
         pixels[i] = (float)net_random(1, 0, 0, (uint64_t)i);
     if (good)
-        *spread = measure(bench, &(NetJob){ .session = session, .batch = batch, .pixels = pixels, .logits = logits });
+        *spread = measure(
+            bench,
+            &(NetJob){.session = session, .batch = batch, .pixels = pixels, .logits = logits});
     free(pixels);
     free(logits);
     net_close(session);
@@ -115,9 +123,10 @@ static bool measure_all(Bench *bench, NetError *error)
 {
     int threads = bench->options->threads;
     return (!is_wanted(bench, "training") || train(bench, threads, false, error))
-        && (!is_wanted(bench, "one") || infer(bench, threads, 1, &bench->one, error))
-        && (!is_wanted(bench, "many") || infer(bench, threads, bench->many, &bench->large, error))
-        && (!is_wanted(bench, "layers") || train(bench, 1, true, error));
+           && (!is_wanted(bench, "one") || infer(bench, threads, 1, &bench->one, error))
+           && (!is_wanted(bench, "many")
+               || infer(bench, threads, bench->many, &bench->large, error))
+           && (!is_wanted(bench, "layers") || train(bench, 1, true, error));
 }
 
 /* ------------------------------------------------------------- preparing */
@@ -130,11 +139,12 @@ static bool open_images(Bench *bench, NetError *error)
     int64_t count = bench->batch > DRAWN ? bench->batch : DRAWN;
     if (data)
         bench->images = data->train;
-    else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input), model->classes, seed, 0, error))
+    else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input),
+                                 model->classes, seed, 0, error))
         return false;
     if (data && data->train.count < bench->batch)
-        return net_fail(error, "a batch of %" PRId64 " images, and %s has %" PRId64, bench->batch, data->what,
-                        data->train.count);
+        return net_fail(error, "a batch of %" PRId64 " images, and %s has %" PRId64, bench->batch,
+                        data->what, data->train.count);
     bench->order = net_allocate((size_t)bench->images.count, sizeof *bench->order, error);
     if (bench->order)
         net_shuffle(bench->order, bench->images.count, seed, 0);
@@ -144,11 +154,12 @@ static bool open_images(Bench *bench, NetError *error)
 static void count_work(Bench *bench)
 {
     const NetModel *model = bench->model;
-    const NetProgram *program = model->training.phase_count > 0 ? &model->training : &model->inference;
+    const NetProgram *program =
+        model->training.phase_count > 0 ? &model->training : &model->inference;
     for (int i = 0; i < program->part_count; i++)
         bench->multiply_adds += (double)program->parts[i].multiply_adds;
     bench->batch = (int64_t)net_setting(bench->settings, "batch", 64);
-    bench->many = MOST_PIXELS / (model->input.c * model->input.h * model->input.w);
+    bench->many = MAX_PIXELS / (model->input.c * model->input.h * model->input.w);
     bench->many = bench->many > MANY ? MANY : bench->many < 1 ? 1 : bench->many;
 }
 
@@ -161,16 +172,18 @@ static double spread_percent(NetSpread spread)
 
 static void print_rate(FILE *out, const char *what, int64_t batch, NetSpread seconds)
 {
-    fprintf(out, "%-9s  batch %4" PRId64 "  %10.0f images/s  %10.1f µs a step  spread %.0f %%\n", what, batch,
-            (double)batch / seconds.median, seconds.median * 1e6, spread_percent(seconds));
+    fprintf(out, "%-9s  batch %4" PRId64 "  %10.0f images/s  %10.1f µs a step  spread %.0f %%\n",
+            what, batch, (double)batch / seconds.median, seconds.median * 1e6,
+            spread_percent(seconds));
 }
 
 static void print_text(const Bench *bench, FILE *out)
 {
     const NetModel *model = bench->model;
     bool trains = model->training.phase_count > 0;
-    fprintf(out, "%s: %s kernels for %s, %d thread%s; medians of %d\n", model->name, model->kernels, model->target,
-            bench->options->threads, bench->options->threads == 1 ? "" : "s", NET_REPEATS);
+    fprintf(out, "%s: %s kernels for %s, %d thread%s; medians of %d\n", model->name, model->kernels,
+            model->target, bench->options->threads, bench->options->threads == 1 ? "" : "s",
+            NET_REPEATS);
     if (is_wanted(bench, "training"))
         print_rate(out, trains ? "training" : "testing", bench->batch, bench->training);
     if (is_wanted(bench, "one"))
@@ -179,11 +192,13 @@ static void print_text(const Bench *bench, FILE *out)
         print_rate(out, "inference", bench->many, bench->large);
     if (is_wanted(bench, "training"))
         fprintf(out, "%.1f GFLOP/s in %s, %.1f %% of the %.1f GFLOP/s of multiply-adds alone\n",
-                2e-9 * bench->multiply_adds * (double)bench->batch / bench->training.median, trains ? "training" : "testing",
-                100 * bench->share.median, 2e-9 * bench->peak.median);
+                2e-9 * bench->multiply_adds * (double)bench->batch / bench->training.median,
+                trains ? "training" : "testing", 100 * bench->share.median,
+                2e-9 * bench->peak.median);
     if (!is_wanted(bench, "layers"))
         return;
-    fprintf(out, "\nOn one thread, peak %.1f GFLOP/s, batch %" PRId64 ":\n\n", 2e-9 * bench->profile.peak, bench->batch);
+    fprintf(out, "\nOn one thread, peak %.1f GFLOP/s, batch %" PRId64 ":\n\n",
+            2e-9 * bench->profile.peak, bench->batch);
     net_profile_print(&bench->profile, out);
 }
 
@@ -192,8 +207,8 @@ static bool add_spread(cJSON *root, const char *name, NetSpread spread, double s
 {
     cJSON *object = cJSON_AddObjectToObject(root, name);
     return cJSON_AddNumberToObject(object, "median", spread.median * scale)
-        && cJSON_AddNumberToObject(object, "least", spread.least * scale)
-        && cJSON_AddNumberToObject(object, "most", spread.most * scale);
+           && cJSON_AddNumberToObject(object, "least", spread.least * scale)
+           && cJSON_AddNumberToObject(object, "most", spread.most * scale);
 }
 
 static bool add_part(cJSON *parts, const NetPart *part, double seconds)
@@ -201,15 +216,15 @@ static bool add_part(cJSON *parts, const NetPart *part, double seconds)
     cJSON *object = cJSON_CreateObject();
     cJSON_AddItemToArray(parts, object);
     return cJSON_AddStringToObject(object, "layer", part->path)
-        && cJSON_AddStringToObject(object, "kernel", part->stage)
-        && cJSON_AddNumberToObject(object, "multiply_adds", (double)part->multiply_adds)
-        && cJSON_AddNumberToObject(object, "seconds", seconds);
+           && cJSON_AddStringToObject(object, "kernel", part->stage)
+           && cJSON_AddNumberToObject(object, "multiply_adds", (double)part->multiply_adds)
+           && cJSON_AddNumberToObject(object, "seconds", seconds);
 }
 
 static bool add_parts(cJSON *root, const NetProfile *profile)
 {
     bool good = cJSON_AddNumberToObject(root, "one_thread_peak_gflops", 2e-9 * profile->peak)
-        && cJSON_AddNumberToObject(root, "one_thread_step_seconds", profile->step);
+                && cJSON_AddNumberToObject(root, "one_thread_step_seconds", profile->step);
     cJSON *parts = cJSON_AddArrayToObject(root, "parts");
     for (int i = 0; good && i < profile->program->part_count; i++)
         good = add_part(parts, &profile->program->parts[i], profile->seconds[i]);
@@ -219,21 +234,22 @@ static bool add_parts(cJSON *root, const NetProfile *profile)
 static bool add_training(cJSON *root, const Bench *bench)
 {
     return add_spread(root, "training_seconds", bench->training, 1)
-        && add_spread(root, "peak_gflops", bench->peak, 2e-9)
-        && add_spread(root, "share_of_peak", bench->share, 1);
+           && add_spread(root, "peak_gflops", bench->peak, 2e-9)
+           && add_spread(root, "share_of_peak", bench->share, 1);
 }
 
 static bool add_all(cJSON *root, const Bench *bench)
 {
     return cJSON_AddStringToObject(root, "network", bench->model->name)
-        && cJSON_AddNumberToObject(root, "threads", bench->options->threads)
-        && cJSON_AddNumberToObject(root, "batch", (double)bench->batch)
-        && cJSON_AddNumberToObject(root, "many", (double)bench->many)
-        && cJSON_AddNumberToObject(root, "multiply_adds", bench->multiply_adds)
-        && (!is_wanted(bench, "training") || add_training(root, bench))
-        && (!is_wanted(bench, "one") || add_spread(root, "inference_1_seconds", bench->one, 1))
-        && (!is_wanted(bench, "many") || add_spread(root, "inference_many_seconds", bench->large, 1))
-        && (!is_wanted(bench, "layers") || add_parts(root, &bench->profile));
+           && cJSON_AddNumberToObject(root, "threads", bench->options->threads)
+           && cJSON_AddNumberToObject(root, "batch", (double)bench->batch)
+           && cJSON_AddNumberToObject(root, "many", (double)bench->many)
+           && cJSON_AddNumberToObject(root, "multiply_adds", bench->multiply_adds)
+           && (!is_wanted(bench, "training") || add_training(root, bench))
+           && (!is_wanted(bench, "one") || add_spread(root, "inference_1_seconds", bench->one, 1))
+           && (!is_wanted(bench, "many")
+               || add_spread(root, "inference_many_seconds", bench->large, 1))
+           && (!is_wanted(bench, "layers") || add_parts(root, &bench->profile));
 }
 
 static bool print_json(const Bench *bench, FILE *out, NetError *error)
@@ -248,13 +264,14 @@ static bool print_json(const Bench *bench, FILE *out, NetError *error)
     return true;
 }
 
-bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options, FILE *out, NetError *error)
+bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options,
+               FILE *out, NetError *error)
 {
-    Bench bench = { .model = model, .settings = settings, .options = options };
+    Bench bench = {.model = model, .settings = settings, .options = options};
     count_work(&bench);
-    bool good = open_images(&bench, error)
-        && net_optimizer_open(&bench.optimizer, model, settings, error);
-    bench.optimizer.rates.updates = 2;  /* not the first: momentum has its state */
+    bool good =
+        open_images(&bench, error) && net_optimizer_open(&bench.optimizer, model, settings, error);
+    bench.optimizer.rates.updates = 2; /* not the first: momentum has its state */
     good = good && measure_all(&bench, error);
     if (good && options->json)
         good = print_json(&bench, out, error);

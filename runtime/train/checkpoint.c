@@ -18,14 +18,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS = 20 + NET_DATA_TRAITS, TEXT = 40 };      /* keys besides the settings'; bytes of one number's text */
+/* keys besides the settings'; bytes of one number's text */
+enum { FIELDS = 20 + NET_DATA_TRAITS, TEXT = 40 };
 
-static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network", FROZEN[] = "frozen", DATA[] = "data";
+static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network",
+                  FROZEN[] = "frozen", DATA[] = "data";
 
 /* -------------------------------------------------------------- writing */
 
 /* Key and value pairs for __metadata__. */
-typedef struct Metadata { char **words; int count; bool failed; } Metadata;
+typedef struct Metadata {
+    char **words;
+    int count;
+    bool failed;
+} Metadata;
 
 static void add(Metadata *metadata, char *key, char *value)
 {
@@ -47,7 +53,8 @@ static char *value_text(const NetValue *value, const double *numbers, int digits
     return value->word ? strdup(value->word) : net_numbers_text(numbers, value->count, digits);
 }
 
-static void add_value(Metadata *metadata, const char *prefix, const NetValue *value, const double *numbers)
+static void add_value(Metadata *metadata, const char *prefix, const NetValue *value,
+                      const double *numbers)
 {
     char *key = NULL;
     if (asprintf(&key, "%s%s", prefix, value->path) < 0)
@@ -117,11 +124,13 @@ static void add_progress(Metadata *metadata, const NetProgress *progress)
     add_history(metadata, progress);
 }
 
-bool net_checkpoint_write(const char *path, const NetSession *session, const NetOptimizer *optimizer,
-                          const NetSettings *settings, const NetProgress *progress, NetError *error)
+bool net_checkpoint_write(const char *path, const NetSession *session,
+                          const NetOptimizer *optimizer, const NetSettings *settings,
+                          const NetProgress *progress, NetError *error)
 {
     Metadata metadata = {0};
-    metadata.words = net_allocate(2 * (size_t)(FIELDS + 2 * settings->count) + 1, sizeof *metadata.words, error);
+    metadata.words =
+        net_allocate(2 * (size_t)(FIELDS + 2 * settings->count) + 1, sizeof *metadata.words, error);
     if (!metadata.words)
         return false;
     add(&metadata, strdup("optimizer"), strdup(net_optimizer_name(optimizer)));
@@ -132,7 +141,9 @@ bool net_checkpoint_write(const char *path, const NetSession *session, const Net
     if (progress->data)
         add_data(&metadata, progress->data);
     bool good = !metadata.failed || net_fail(error, "out of memory");
-    good = good && net_weights_write(session, optimizer, path, (const char *const *)metadata.words, error);
+    good =
+        good
+        && net_weights_write(session, optimizer, path, (const char *const *)metadata.words, error);
     for (int i = 0; i < metadata.count; i++)
         free(metadata.words[i]);
     free(metadata.words);
@@ -141,7 +152,8 @@ bool net_checkpoint_write(const char *path, const NetSession *session, const Net
 
 /* -------------------------------------------------------------- reading */
 
-static bool read_number(const NetTensorFile *file, const char *key, bool whole, double most, double *number, NetError *error)
+static bool read_number(const NetTensorFile *file, const char *key, bool whole, double most,
+                        double *number, NetError *error)
 {
     const char *text = net_tensors_metadata(file, key);
     char where[NET_SHAPE_TEXT];
@@ -151,7 +163,8 @@ static bool read_number(const NetTensorFile *file, const char *key, bool whole, 
     return net_parse_number(number, text, whole, 0, most, where, error);
 }
 
-static bool read_whole(const NetTensorFile *file, const char *key, int64_t most, int64_t *number, NetError *error)
+static bool read_whole(const NetTensorFile *file, const char *key, int64_t most, int64_t *number,
+                       NetError *error)
 {
     double value;
     if (!read_number(file, key, true, (double)most, &value, error))
@@ -163,8 +176,8 @@ static bool read_whole(const NetTensorFile *file, const char *key, int64_t most,
 static bool read_best(const NetTensorFile *file, NetProgress *progress, NetError *error)
 {
     return !net_tensors_metadata(file, "best_epoch")
-        || (read_whole(file, "best_epoch", progress->epoch, &progress->best_epoch, error)
-            && read_number(file, "best", false, HUGE_VAL, &progress->best, error));
+           || (read_whole(file, "best_epoch", progress->epoch, &progress->best_epoch, error)
+               && read_number(file, "best", false, HUGE_VAL, &progress->best, error));
 }
 
 /* "500,1000": steps up to the checkpoint's own, ascending. */
@@ -175,9 +188,10 @@ static bool read_kept(const NetTensorFile *file, NetProgress *progress, NetError
     for (int64_t least = 0; text && *text; least = progress->kept[progress->kept_count++] + 1) {
         char *end;
         long long step = strtoll(text, &end, 10);
-        if (*text < '0' || *text > '9' || step < least || step > progress->step || (*end && *end != ',')
-            || progress->kept_count == NET_MOST_KEPT)
-            return net_fail(error, "%s: kept %.40s: the steps of earlier checkpoints are expected", file->path, text);
+        if (*text < '0' || *text > '9' || step < least || step > progress->step
+            || (*end && *end != ',') || progress->kept_count == NET_MOST_KEPT)
+            return net_fail(error, "%s: kept %.40s: the steps of earlier checkpoints are expected",
+                            file->path, text);
         progress->kept[progress->kept_count] = step;
         text = end + (*end == ',');
     }
@@ -210,7 +224,8 @@ static const char *stored_value(const NetTensorFile *file, const char *prefix, c
 }
 
 /* Whether the checkpoint has just these numbers, or the value's word, under the prefix. */
-static bool is_stored(const NetTensorFile *file, const char *prefix, const NetValue *value, const double *numbers)
+static bool is_stored(const NetTensorFile *file, const char *prefix, const NetValue *value,
+                      const double *numbers)
 {
     const char *stored = stored_value(file, prefix, value->path);
     char *text = stored ? value_text(value, numbers, 17) : NULL;
@@ -220,21 +235,30 @@ static bool is_stored(const NetTensorFile *file, const char *prefix, const NetVa
 }
 
 /* One sentence for a setting that is not what it was. */
-static void tell(const NetTensorFile *file, const NetValue *value, const char *before, bool edited, NetNotes *notes)
+static void tell(const NetTensorFile *file, const NetValue *value, const char *before, bool edited,
+                 NetNotes *notes)
 {
     char *shown = NULL, *now = value_text(value, value->numbers, 10);
     NetError ignored;
     double number;
-    if (before && !value->word && net_parse_number(&number, before, false, -HUGE_VAL, HUGE_VAL, "", &ignored))
+    if (before && !value->word
+        && net_parse_number(&number, before, false, -HUGE_VAL, HUGE_VAL, "", &ignored))
         shown = net_numbers_text(&number, 1, 10);
-    net_note(notes, "%s %s in %s, now %s%s", value->path, shown ? shown : before ? before : "not set", file->path, now ? now : "",
-             value->given ? ", as the command line says" : edited ? ", as the .net file says" : "");
+    net_note(notes, "%s %s in %s, now %s%s", value->path,
+             shown    ? shown
+             : before ? before
+                      : "not set",
+             file->path, now ? now : "",
+             value->given ? ", as the command line says"
+             : edited     ? ", as the .net file says"
+                          : "");
     free(shown);
     free(now);
 }
 
 /* Sets the value to what the checkpoint's text says. */
-static bool use_stored(const NetTensorFile *file, NetSettings *settings, NetValue *value, const char *text, NetError *error)
+static bool use_stored(const NetTensorFile *file, NetSettings *settings, NetValue *value,
+                       const char *text, NetError *error)
 {
     char where[2 * NET_SHAPE_TEXT];
     snprintf(where, sizeof where, "%.140s: %s%.150s", file->path, SETTING, value->path);
@@ -246,7 +270,8 @@ static bool use_stored(const NetTensorFile *file, NetSettings *settings, NetValu
 
 /* The command line, then a .net file that was edited since, then the run as it
  * was.  A checkpoint from before the file's own value was kept is the run as it was. */
-static bool take_setting(const NetTensorFile *file, NetSettings *settings, NetValue *value, NetNotes *notes, NetError *error)
+static bool take_setting(const NetTensorFile *file, NetSettings *settings, NetValue *value,
+                         NetNotes *notes, NetError *error)
 {
     bool changeable = net_setting_changeable(value);
     const char *written = stored_value(file, COMPILED, value->path);
@@ -254,7 +279,8 @@ static bool take_setting(const NetTensorFile *file, NetSettings *settings, NetVa
     bool edited = written && !is_stored(file, COMPILED, value, value->compiled);
     if (!used && !written && !stored_value(file, COMPILED, "epochs"))
         return true;
-    if (changeable && used && !value->given && !edited && !use_stored(file, settings, value, used, error))
+    if (changeable && used && !value->given && !edited
+        && !use_stored(file, settings, value, used, error))
         return false;
     if (!is_stored(file, changeable ? SETTING : COMPILED, value, value->numbers))
         tell(file, value, used, edited, notes);
@@ -266,8 +292,10 @@ static void tell_gone(const NetTensorFile *file, const NetSettings *settings, Ne
 {
     const char *key, *value;
     for (int i = 0; net_tensors_pair(file, i, &key, &value); i++)
-        if (strncmp(key, COMPILED, sizeof COMPILED - 1) == 0 && !net_setting_find(settings, key + sizeof COMPILED - 1))
-            net_note(notes, "%s %s in %s, now not set", key + sizeof COMPILED - 1, value, file->path);
+        if (strncmp(key, COMPILED, sizeof COMPILED - 1) == 0
+            && !net_setting_find(settings, key + sizeof COMPILED - 1))
+            net_note(notes, "%s %s in %s, now not set", key + sizeof COMPILED - 1, value,
+                     file->path);
 }
 
 /* Where the images come from is told, and decided, by what they are. */
@@ -276,10 +304,12 @@ static bool is_told_otherwise(const NetValue *value)
     return strcmp(value->path, "data") == 0 || strcmp(value->path, "optimizer") == 0;
 }
 
-static bool take_settings(const NetTensorFile *file, NetSettings *settings, NetNotes *notes, NetError *error)
+static bool take_settings(const NetTensorFile *file, NetSettings *settings, NetNotes *notes,
+                          NetError *error)
 {
     for (int i = 0; i < settings->count; i++)
-        if (!is_told_otherwise(&settings->values[i]) && !take_setting(file, settings, &settings->values[i], notes, error))
+        if (!is_told_otherwise(&settings->values[i])
+            && !take_setting(file, settings, &settings->values[i], notes, error))
             return false;
     tell_gone(file, settings, notes);
     return true;
@@ -288,14 +318,18 @@ static bool take_settings(const NetTensorFile *file, NetSettings *settings, NetN
 /* ------------------------------------------------------- what cannot change */
 
 /* Within an epoch the images that are left are those that the order has last. */
-static bool check_seed(const NetTensorFile *file, const NetSettings *settings, const NetProgress *progress, NetError *error)
+static bool check_seed(const NetTensorFile *file, const NetSettings *settings,
+                       const NetProgress *progress, NetError *error)
 {
     const char *text = stored_value(file, SETTING, "seed");
     double seed = net_setting(settings, "seed", 1);
     if (!text || strtod(text, NULL) == seed || progress->position == 0 || !progress->shuffle)
         return true;
-    return net_fail(error, "%s is of the middle of an epoch, whose images are in the order of seed %s, and seed %.17g was asked "
-                    "for: it can change at an epoch's end", file->path, text, seed);
+    return net_fail(error,
+                    "%s is of the middle of an epoch, whose images are in the order of seed %s, "
+                    "and seed %.17g was asked "
+                    "for: it can change at an epoch's end",
+                    file->path, text, seed);
 }
 
 static bool check_optimizer(const NetTensorFile *file, const NetSettings *settings, NetError *error)
@@ -304,7 +338,9 @@ static bool check_optimizer(const NetTensorFile *file, const NetSettings *settin
     const char *ours = net_setting_word(settings, "optimizer", "sgd");
     if (optimizer && strcmp(optimizer, ours) == 0)
         return true;
-    return net_fail(error, "%s is of a run with the optimizer %.40s, and this network's is %s; --init takes its weights alone",
+    return net_fail(error,
+                    "%s is of a run with the optimizer %.40s, and this network's is %s; --init "
+                    "takes its weights alone",
                     file->path, optimizer ? optimizer : "unknown", ours);
 }
 
@@ -313,7 +349,8 @@ static void find_difference(const char **a, const char **b)
 {
     for (;;) {
         size_t length = strcspn(*a, "\n");
-        if (length != strcspn(*b, "\n") || strncmp(*a, *b, length) != 0 || !(*a)[length] || !(*b)[length])
+        if (length != strcspn(*b, "\n") || strncmp(*a, *b, length) != 0 || !(*a)[length]
+            || !(*b)[length])
             return;
         *a += length + 1;
         *b += length + 1;
@@ -327,47 +364,57 @@ static int shown_length(const char *line)
     return length < MOST ? (int)length : MOST;
 }
 
-bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes, NetError *error)
+bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes,
+                            NetError *error)
 {
     const char *theirs = net_tensors_metadata(file, STRUCTURE), *ours = model->structure;
     const char *frozen = net_tensors_metadata(file, FROZEN);
     if (theirs && strcmp(theirs, ours) != 0) {
         find_difference(&theirs, &ours);
-        return net_fail(error, "%.120s is of another network, which has `%.*s` where this one has `%.*s`; --init takes its weights alone",
+        return net_fail(error,
+                        "%.120s is of another network, which has `%.*s` where this one has `%.*s`; "
+                        "--init takes its weights alone",
                         file->path, shown_length(theirs), theirs, shown_length(ours), ours);
     }
     char *now = frozen_text(model);
     if (frozen && now && strcmp(frozen, now) != 0) {
         const char *before = frozen, *after = now;
         find_difference(&before, &after);
-        net_note(notes, "other parameters are frozen than in %s, the first difference being %.*s", file->path,
-                 shown_length(*before ? before : after), *before ? before : after);
+        net_note(notes, "other parameters are frozen than in %s, the first difference being %.*s",
+                 file->path, shown_length(*before ? before : after), *before ? before : after);
     }
     free(now);
     return true;
 }
 
-bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes, NetError *error)
+bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes,
+                         NetError *error)
 {
     NetIdentity theirs = {0};
     const char *what = net_tensors_metadata(file, DATA);
     if (!what) {
-        net_note(notes, "%s was written by an earlier version and does not say what data it is of: that they are these cannot be "
-                 "checked", file->path);
+        net_note(notes,
+                 "%s was written by an earlier version and does not say what data it is of: that "
+                 "they are these cannot be "
+                 "checked",
+                 file->path);
         return true;
     }
     snprintf(theirs.what, sizeof theirs.what, "%s", what);
     for (int i = 0; i < NET_DATA_TRAITS; i++) {
         const char *text = net_tensors_metadata(file, net_identity_key(i));
         if (!text)
-            return net_fail(error, "%s is no checkpoint: its __metadata__ has no %s", file->path, net_identity_key(i));
+            return net_fail(error, "%s is no checkpoint: its __metadata__ has no %s", file->path,
+                            net_identity_key(i));
         snprintf(theirs.texts[i], sizeof theirs.texts[i], "%s", text);
     }
     return net_identity_same(&theirs, ours, file->path, error);
 }
 
-bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings, NetProgress *progress, NetNotes *notes, NetError *error)
+bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings,
+                             NetProgress *progress, NetNotes *notes, NetError *error)
 {
     return read_progress(file, progress, error) && check_optimizer(file, settings, error)
-        && take_settings(file, settings, notes, error) && check_seed(file, settings, progress, error);
+           && take_settings(file, settings, notes, error)
+           && check_seed(file, settings, progress, error);
 }

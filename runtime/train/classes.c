@@ -40,8 +40,8 @@ bool net_name_classes(NetSession *session, const char *lines, const char *where,
 {
     int64_t classes = session->model->classes;
     if (count_lines(lines) != classes)
-        return net_fail(error, "%s names %" PRId64 " classes, and this network has %" PRId64, where, count_lines(lines),
-                        classes);
+        return net_fail(error, "%s names %" PRId64 " classes, and this network has %" PRId64, where,
+                        count_lines(lines), classes);
     if (has_control(lines))
         return net_fail(error, "%s has a control character in a class's name", where);
     char *whole = strdup(lines), *text = strdup(lines);
@@ -55,7 +55,7 @@ bool net_name_classes(NetSession *session, const char *lines, const char *where,
     split(text, names);
     net_forget_classes(session);
     session->class_lines = whole;
-    session->class_names = names;       /* the first is `text` */
+    session->class_names = names; /* the first is `text` */
     return true;
 }
 
@@ -74,14 +74,16 @@ static bool differ(const NetSession *session, const NetData *data, NetError *err
 {
     const char *line = data->class_names;
     int64_t class = 0;
-    for (; class + 1 < session->model->classes; class++) {
+    for (; class + 1 < session->model->classes; class ++) {
         size_t length = strcspn(line, "\n");
-        if (strlen(session->class_names[class]) != length || strncmp(line, session->class_names[class], length) != 0)
+        if (strlen(session->class_names[class]) != length
+            || strncmp(line, session->class_names[class], length) != 0)
             break;
         line += length + 1;
     }
-    return net_fail(error, "%s calls class %" PRId64 " %.*s, and the weights were trained to call it %.150s", data->what,
-                    class, (int)strcspn(line, "\n"), line, session->class_names[class]);
+    return net_fail(
+        error, "%s calls class %" PRId64 " %.*s, and the weights were trained to call it %.150s",
+        data->what, class, (int)strcspn(line, "\n"), line, session->class_names[class]);
 }
 
 bool net_take_classes(NetSession *session, const NetData *data, NetError *error)

@@ -9,14 +9,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { PIECE = 4096 };          /* elements */
+enum { PIECE = 4096 }; /* elements */
 
 static const double EPS = 1e-6; /* torch.nn.utils.clip_grad_norm_ adds it to the norm */
 
 bool net_clip_open(NetClip *clip, const NetSettings *settings, int64_t trained, NetError *error)
 {
     *clip = (NetClip){
-        .norm = net_setting(settings, "clip.norm", -1), .value = net_setting(settings, "clip.value", -1),
+        .norm = net_setting(settings, "clip.norm", -1),
+        .value = net_setting(settings, "clip.value", -1),
     };
     if (clip->norm < 0)
         return true;
@@ -31,7 +32,8 @@ void net_clip_close(NetClip *clip)
     *clip = (NetClip){0};
 }
 
-static double sum_squares(const NetOptimizer *optimizer, const real *gradient, int64_t from, int64_t to)
+static double sum_squares(const NetOptimizer *optimizer, const real *gradient, int64_t from,
+                          int64_t to)
 {
     double sum = 0;
     for (int i = 0; i < optimizer->stretch_count; i++) {
@@ -43,10 +45,12 @@ static double sum_squares(const NetOptimizer *optimizer, const real *gradient, i
     return sum;
 }
 
-void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first, int64_t end)
+void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64_t first,
+                      int64_t end)
 {
     for (int64_t piece = first; piece < end; piece++)
-        optimizer->clip.squares[piece] = sum_squares(optimizer, gradient, piece * PIECE, (piece + 1) * PIECE);
+        optimizer->clip.squares[piece] =
+            sum_squares(optimizer, gradient, piece * PIECE, (piece + 1) * PIECE);
 }
 
 /* torch.nn.utils.clip_grad_norm_'s factor. */

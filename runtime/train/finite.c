@@ -27,12 +27,14 @@ const char *net_strange_text(double value)
 
 /* A forward pass that fails leaves running averages that are no numbers: they are
  * what it left, not where it came from. */
-static const NetParameter *find_strange_parameter(const NetSession *session, bool buffers, int64_t *element, double *value)
+static const NetParameter *find_strange_parameter(const NetSession *session, bool buffers,
+                                                  int64_t *element, double *value)
 {
     for (int i = 0; i < session->model->parameter_count; i++) {
         const NetParameter *parameter = &session->model->parameters[i];
         const real *values = net_parameter_values(session, parameter);
-        if (!values || (parameter->kind == NET_BUFFER && !buffers) || (*element = find_strange(values, parameter->elements)) < 0)
+        if (!values || (parameter->kind == NET_BUFFER && !buffers)
+            || (*element = find_strange(values, parameter->elements)) < 0)
             continue;
         *value = (double)values[*element];
         return parameter;
@@ -45,17 +47,21 @@ bool net_check_weights(const NetSession *session, NetError *error)
     int64_t element;
     double value;
     const NetParameter *parameter = find_strange_parameter(session, true, &element, &value);
-    return !parameter || net_fail(error, "%.150s[%" PRId64 "] is %s after step %llu: the run is stopped and nothing is written; a smaller --lr may help",
-                                  parameter->path, element, net_strange_text(value), (unsigned long long)session->steps);
+    return !parameter
+           || net_fail(error,
+                       "%.150s[%" PRId64 "] is %s after step %llu: the run is stopped and nothing "
+                       "is written; a smaller --lr may help",
+                       parameter->path, element, net_strange_text(value),
+                       (unsigned long long)session->steps);
 }
 
 /* ------------------------------------------------------- a layer's output */
 
 typedef struct Probe {
-    NetWatch watch;             /* the first member: what the session is given */
+    NetWatch watch; /* the first member: what the session is given */
     const NetProgram *program;
     int lanes;
-    atomic_int first;           /* the first layer whose output is not finite, or how many there are */
+    atomic_int first; /* the first layer whose output is not finite, or how many there are */
 } Probe;
 
 static void begin_phase(NetWatch *watch)
@@ -64,7 +70,8 @@ static void begin_phase(NetWatch *watch)
 }
 
 /* Lanes without an image hold whatever comes of zeros. */
-static bool output_is_finite(const Probe *probe, const NetPart *part, const NetStep *step, const real *scratch, int64_t grain)
+static bool output_is_finite(const Probe *probe, const NetPart *part, const NetStep *step,
+                             const real *scratch, int64_t grain)
 {
     const real *values = part->kept ? step->kept + grain * probe->program->kept_elements : scratch;
     const real *active = step->active + grain * probe->lanes;
@@ -74,30 +81,36 @@ static bool output_is_finite(const Probe *probe, const NetPart *part, const NetS
     return true;
 }
 
-static void look(NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain, int index)
+static void look(NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain,
+                 int index)
 {
     Probe *probe = (Probe *)watch;
     const NetPart *part = &probe->program->parts[index];
     int first = atomic_load(&probe->first);
-    if (part->layer < 0 || part->layer >= first || output_is_finite(probe, part, step, scratch, grain))
+    if (part->layer < 0 || part->layer >= first
+        || output_is_finite(probe, part, step, scratch, grain))
         return;
     while (part->layer < first && !atomic_compare_exchange_weak(&probe->first, &first, part->layer))
         ;
 }
 
 /* Takes the forward pass again, watched. */
-static void explain(NetSession *session, const NetBatch *batch, bool training, const char *otherwise, char *text, size_t size)
+static void explain(NetSession *session, const NetBatch *batch, bool training,
+                    const char *otherwise, char *text, size_t size)
 {
     const NetModel *model = session->model;
     int64_t element;
     double value;
     const NetParameter *parameter = find_strange_parameter(session, false, &element, &value);
     if (parameter) {
-        snprintf(text, size, "%.150s[%" PRId64 "] is %s already", parameter->path, element, net_strange_text(value));
+        snprintf(text, size, "%.150s[%" PRId64 "] is %s already", parameter->path, element,
+                 net_strange_text(value));
         return;
     }
     Probe probe = {
-        .watch = {begin_phase, look}, .program = training ? &model->training : &model->inference, .lanes = model->lanes,
+        .watch = {begin_phase, look},
+        .program = training ? &model->training : &model->inference,
+        .lanes = model->lanes,
         .first = model->layer_count,
     };
     session->watch = &probe.watch;
@@ -110,13 +123,15 @@ static void explain(NetSession *session, const NetBatch *batch, bool training, c
     if (first == model->layer_count)
         snprintf(text, size, "%s", otherwise);
     else
-        snprintf(text, size, "the output of %.150s (%s, line %d) is the first that is not finite", model->layers[first].path,
-                 model->layers[first].operator, model->layers[first].line);
+        snprintf(text, size, "the output of %.150s (%s, line %d) is the first that is not finite",
+                 model->layers[first].path, model->layers[first].operator,
+                 model->layers[first].line);
 }
 
 void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, size_t size)
 {
-    explain(session, batch, true, "every layer's output is finite, and the loss itself overflows", text, size);
+    explain(session, batch, true, "every layer's output is finite, and the loss itself overflows",
+            text, size);
 }
 
 /* Batch by batch, to the first that shows it. */
@@ -125,12 +140,17 @@ bool net_explain_test(NetSession *session, const NetImages *images, NetError *er
     char where[NET_SHAPE_TEXT + 160];
     for (int64_t first = 0; first < images->count; first += session->batch) {
         int64_t left = images->count - first;
-        NetBatch batch = {.images = images, .first = first, .count = left < session->batch ? left : session->batch};
+        NetBatch batch = {.images = images,
+                          .first = first,
+                          .count = left < session->batch ? left : session->batch};
         if (isfinite(net_test_batch(session, &batch).loss))
             continue;
-        explain(session, &batch, false, "every layer's output is finite, and the loss itself overflows", where, sizeof where);
-        return net_fail(error, "the network's answer to images %" PRId64 " to %" PRId64 " is no number: %s", first,
-                        (first + batch.count - 1), where);
+        explain(session, &batch, false,
+                "every layer's output is finite, and the loss itself overflows", where,
+                sizeof where);
+        return net_fail(
+            error, "the network's answer to images %" PRId64 " to %" PRId64 " is no number: %s",
+            first, (first + batch.count - 1), where);
     }
     return net_fail(error, "the network's answers are no numbers");
 }

@@ -14,22 +14,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double EPS = 1e-6;                 /* the step of the differences */
+static const double EPS = 1e-6; /* the step of the differences */
 static const double ATOL = 1e-5, RTOL = 1e-3;
-static const double MOST_EXCLUDED = 0.1;        /* of all elements: more prove nothing */
-static const double NOISE = 0.2;                /* --random-init: deviation added to every parameter */
+static const double MAX_EXCLUDED = 0.1; /* of all elements: more prove nothing */
+static const double NOISE = 0.2;        /* --random-init: deviation added to every parameter */
 
-typedef struct Tally { int64_t checked, excluded, wrong; double worst; } Tally;
+typedef struct Tally {
+    int64_t checked, excluded, wrong;
+    double worst;
+} Tally;
 
 typedef struct Check {
     NetSession *session;
     NetBatch batch;
-    real *gradient;             /* [trained]: of the training program */
-    double loss;                /* at the weights as they are */
+    real *gradient; /* [trained]: of the training program */
+    double loss;    /* at the weights as they are */
     const NetGradcheck *options;
     uint64_t seed;
     FILE *out;
-    NetError first;             /* the first wrong gradient */
+    NetError first; /* the first wrong gradient */
 } Check;
 
 static double loss_at(const Check *check, int64_t at, double move)
@@ -58,7 +61,8 @@ static bool numeric_gradient(const Check *check, int64_t at, double *gradient)
     return false;
 }
 
-static void check_element(Check *check, const NetParameter *parameter, int64_t element, Tally *tally)
+static void check_element(Check *check, const NetParameter *parameter, int64_t element,
+                          Tally *tally)
 {
     double numeric, ours = (double)check->gradient[parameter->offset + element];
     if (!numeric_gradient(check, parameter->offset + element, &numeric)) {
@@ -71,8 +75,9 @@ static void check_element(Check *check, const NetParameter *parameter, int64_t e
         return;
     tally->wrong++;
     if (!check->first.text[0])
-        net_fail(&check->first, "the gradient of %.100s[%" PRId64 "] is %.9g and differences give %.9g", parameter->path,
-                 element, ours, numeric);
+        net_fail(&check->first,
+                 "the gradient of %.100s[%" PRId64 "] is %.9g and differences give %.9g",
+                 parameter->path, element, ours, numeric);
 }
 
 /* All elements of a small parameter; of a large one, one from each of `samples`
@@ -85,8 +90,10 @@ static Tally check_parameter(Check *check, const NetParameter *parameter)
     if (samples > parameter->elements)
         samples = parameter->elements;
     for (int64_t i = 0; i < samples; i++) {
-        int64_t from = i * parameter->elements / samples, to = (i + 1) * parameter->elements / samples;
-        int64_t element = from + (int64_t)(net_random(check->seed, 1, salt, (uint64_t)i) * (double)(to - from));
+        int64_t from = i * parameter->elements / samples,
+                to = (i + 1) * parameter->elements / samples;
+        int64_t element =
+            from + (int64_t)(net_random(check->seed, 1, salt, (uint64_t)i) * (double)(to - from));
         check_element(check, parameter, element, &tally);
     }
     return tally;
@@ -103,15 +110,20 @@ static void print_row(const Check *check, const NetParameter *parameter, const T
 static bool conclude(const Check *check, const Tally *sum, NetError *error)
 {
     int64_t all = sum->checked + sum->excluded;
-    fprintf(check->out, "%" PRId64 " checked, %" PRId64 " excluded at kinks, %" PRId64 " wrong (atol %g, rtol %g)\n", sum->checked,
-            sum->excluded, sum->wrong, ATOL, RTOL);
+    fprintf(check->out,
+            "%" PRId64 " checked, %" PRId64 " excluded at kinks, %" PRId64
+            " wrong (atol %g, rtol %g)\n",
+            sum->checked, sum->excluded, sum->wrong, ATOL, RTOL);
     if (sum->wrong > 0) {
         *error = check->first;
         return false;
     }
-    if ((double)sum->excluded > MOST_EXCLUDED * (double)all)
-        return net_fail(error, "%" PRId64 " of %" PRId64 " elements lie at kinks, more than %g %%: nothing is proved; try another --seed",
-                        sum->excluded, all, 100 * MOST_EXCLUDED);
+    if ((double)sum->excluded > MAX_EXCLUDED * (double)all)
+        return net_fail(
+            error,
+            "%" PRId64 " of %" PRId64
+            " elements lie at kinks, more than %g %%: nothing is proved; try another --seed",
+            sum->excluded, all, 100 * MAX_EXCLUDED);
     return true;
 }
 
@@ -119,7 +131,8 @@ static bool check_all(Check *check, NetError *error)
 {
     const NetModel *model = check->session->model;
     Tally sum = {0};
-    fprintf(check->out, "%-36s %-18s %8s %9s %12s\n", "parameter", "shape", "checked", "excluded", "worst");
+    fprintf(check->out, "%-36s %-18s %8s %9s %12s\n", "parameter", "shape", "checked", "excluded",
+            "worst");
     for (int i = 0; i < model->parameter_count; i++) {
         if (model->parameters[i].kind != NET_TRAINED)
             continue;
@@ -135,10 +148,12 @@ static bool check_all(Check *check, NetError *error)
 /* ------------------------------------------------------------- a batch */
 
 /* Noise: every pixel matters, and no two windows have the same maximum. */
-static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, uint64_t seed, NetError *error)
+static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, uint64_t seed,
+                       NetError *error)
 {
     int64_t elements = model->input.c * model->input.h * model->input.w;
-    *images = (NetImages){.count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
+    *images = (NetImages){
+        .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
     images->pixels = net_allocate((size_t)(count * elements), 1, error);
     images->labels = net_allocate((size_t)count, 1, error);
     if (!images->pixels || !images->labels)
@@ -147,7 +162,8 @@ static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, 
     for (int64_t i = 0; i < count * elements; i++)
         images->pixels[i] = (uint8_t)(256 * net_random(seed, 0, net_hash("pixels"), (uint64_t)i));
     for (int64_t i = 0; i < count; i++)
-        images->labels[i] = (uint8_t)((double)classes * net_random(seed, 0, net_hash("labels"), (uint64_t)i));
+        images->labels[i] =
+            (uint8_t)((double)classes * net_random(seed, 0, net_hash("labels"), (uint64_t)i));
     return true;
 }
 
@@ -177,18 +193,21 @@ static bool prepare(Check *check, const NetSettings *settings, NetError *error)
         return false;
     check->loss = net_train_batch(session, &check->batch, NULL).loss;
     memcpy(check->gradient, session->gradients, (size_t)model->trained * sizeof *check->gradient);
-    return isfinite(check->loss) || net_fail(error, "the loss is %f: no gradient to check", check->loss);
+    return isfinite(check->loss)
+           || net_fail(error, "the loss is %f: no gradient to check", check->loss);
 }
 
-bool net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options, FILE *out, NetError *error)
+bool net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options,
+                   FILE *out, NetError *error)
 {
     int64_t batch = (int64_t)net_setting(settings, "batch", 1);
-    Check check = {.options = options, .seed = (uint64_t)net_setting(settings, "seed", 1), .out = out};
+    Check check = {
+        .options = options, .seed = (uint64_t)net_setting(settings, "seed", 1), .out = out};
     NetImages images = {0};
     check.session = net_session_open(model, options->threads, batch, check.seed, true, error);
     check.batch = (NetBatch){.images = &images, .count = batch};
     bool good = check.session && draw_noise(&images, model, batch, check.seed, error)
-        && prepare(&check, settings, error) && check_all(&check, error);
+                && prepare(&check, settings, error) && check_all(&check, error);
     free(images.pixels);
     free(images.labels);
     free(check.gradient);

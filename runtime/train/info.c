@@ -6,7 +6,7 @@
 
 static const char *shape_text(char *text, NetShape shape)
 {
-    return net_shape_text(text, shape.rank, (const int64_t[]){ shape.c, shape.h, shape.w });
+    return net_shape_text(text, shape.rank, (const int64_t[]){shape.c, shape.h, shape.w});
 }
 
 static void print_layers(const NetModel *model, FILE *out)
@@ -16,12 +16,13 @@ static void print_layers(const NetModel *model, FILE *out)
     for (int i = 0; i < model->layer_count; i++)
         if ((int)strlen(model->layers[i].path) > width)
             width = (int)strlen(model->layers[i].path);
-    fprintf(out, "\n%-*s  %-20s %-18s %-18s %12s %14s\n", width, "layer", "operator", "in", "out", "parameters", "multiply-adds");
+    fprintf(out, "\n%-*s  %-20s %-18s %-18s %12s %14s\n", width, "layer", "operator", "in", "out",
+            "parameters", "multiply-adds");
     for (int i = 0; i < model->layer_count; i++) {
         const NetLayer *layer = &model->layers[i];
-        fprintf(out, "%-*s  %-20s %-18s %-18s %12" PRId64 " %14" PRId64 "\n", width, layer->path, layer->operator,
-                shape_text(in, layer->in), shape_text(after, layer->out), layer->parameters,
-                layer->multiply_adds);
+        fprintf(out, "%-*s  %-20s %-18s %-18s %12" PRId64 " %14" PRId64 "\n", width, layer->path,
+                layer->operator, shape_text(in, layer->in), shape_text(after, layer->out),
+                layer->parameters, layer->multiply_adds);
     }
 }
 
@@ -33,14 +34,18 @@ static void print_totals(const NetModel *model, FILE *out)
             parameters += model->parameters[i].elements;
     for (int i = 0; i < model->layer_count; i++)
         multiply_adds += model->layers[i].multiply_adds;
-    fprintf(out, "\nparameters      %" PRId64 "\nmultiply-adds   %" PRId64 " per image\n", parameters, multiply_adds);
+    fprintf(out, "\nparameters      %" PRId64 "\nmultiply-adds   %" PRId64 " per image\n",
+            parameters, multiply_adds);
 }
 
 static void print_arena(FILE *out, const char *name, const NetProgram *program)
 {
     if (program->phase_count > 0)
-        fprintf(out, "%-15s %d phase%s; %" PRId64 " bytes of scratch per thread, %" PRId64 " kept per grain\n", name, program->phase_count,
-                program->phase_count == 1 ? "" : "s", (program->scratch_elements * (int64_t)sizeof(real)),
+        fprintf(out,
+                "%-15s %d phase%s; %" PRId64 " bytes of scratch per thread, %" PRId64
+                " kept per grain\n",
+                name, program->phase_count, program->phase_count == 1 ? "" : "s",
+                (program->scratch_elements * (int64_t)sizeof(real)),
                 (program->kept_elements * (int64_t)sizeof(real)));
 }
 
@@ -60,10 +65,13 @@ static void print_settings(const NetModel *model, FILE *out)
 void net_info(const NetModel *model, FILE *out)
 {
     char input[NET_SHAPE_TEXT];
-    fprintf(out, "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
-            "grain           %d images\ninput           %s\nclasses         %" PRId64 "\n",
-            model->name, SHOWN(model->source), model->target, model->kernels, model->real_bytes == 4 ? "float32" : "float64",
-            model->lanes, shape_text(input, model->input), model->classes);
+    fprintf(
+        out,
+        "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
+        "grain           %d images\ninput           %s\nclasses         %" PRId64 "\n",
+        model->name, SHOWN(model->source), model->target, model->kernels,
+        model->real_bytes == 4 ? "float32" : "float64", model->lanes,
+        shape_text(input, model->input), model->classes);
     print_layers(model, out);
     print_totals(model, out);
     print_arena(out, "training", &model->training);

@@ -25,14 +25,21 @@ static void fill(const NetParameter *parameter, real *values, uint64_t seed)
         values[i] = (real)draw(parameter, seed, salt, (uint64_t)i);
 }
 
-void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters, uint64_t seed)
+void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
+                    uint64_t seed)
 {
     for (int i = 0; i < model->parameter_count; i++) {
         const NetParameter *parameter = &model->parameters[i];
         switch (parameter->kind) {
-        case NET_TRAINED: fill(parameter, weights + parameter->offset, seed); break;
-        case NET_BUFFER: fill(parameter, buffers + parameter->offset, seed); break;
-        case NET_COUNTER: counters[parameter->offset] = 0; break;
+        case NET_TRAINED:
+            fill(parameter, weights + parameter->offset, seed);
+            break;
+        case NET_BUFFER:
+            fill(parameter, buffers + parameter->offset, seed);
+            break;
+        case NET_COUNTER:
+            counters[parameter->offset] = 0;
+            break;
         }
     }
 }

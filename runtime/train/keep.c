@@ -7,8 +7,8 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,7 +40,9 @@ bool net_is_kept_name(const char *path, const char *checkpoint)
 {
     char *name = net_resolve(path), *newest = net_resolve(checkpoint);
     size_t length = newest ? strlen(newest) : 0;
-    const char *step = name && newest && strncmp(name, newest, length) == 0 && name[length] == '.' ? name + length + 1 : "";
+    const char *step = name && newest && strncmp(name, newest, length) == 0 && name[length] == '.'
+                           ? name + length + 1
+                           : "";
     bool is = *step && step[strspn(step, "0123456789")] == 0;
     free(name);
     free(newest);
@@ -58,7 +60,8 @@ static void enter(NetProgress *progress, int64_t step)
 /* Of a kept one that is taken up again, those before it and itself stay the run's. */
 static void take_over(NetKeep *keep, const char *from, NetProgress *progress)
 {
-    bool newest = from && net_same_file(from, keep->path), earlier = from && net_is_kept_name(from, keep->path);
+    bool newest = from && net_same_file(from, keep->path),
+         earlier = from && net_is_kept_name(from, keep->path);
     if (newest)
         keep->holds = progress->step;
     else if (!earlier)
@@ -67,7 +70,8 @@ static void take_over(NetKeep *keep, const char *from, NetProgress *progress)
         enter(progress, progress->step);
 }
 
-bool net_keep_open(NetKeep *keep, const char *path, int64_t most, const char *from, NetProgress *progress, NetError *error)
+bool net_keep_open(NetKeep *keep, const char *path, int64_t most, const char *from,
+                   NetProgress *progress, NetError *error)
 {
     *keep = (NetKeep){.most = most, .holds = -1};
     if (!path)
@@ -101,10 +105,12 @@ static bool give_name(const NetKeep *keep, const char *name, NetError *error)
         return true;
     bool taken = errno == EEXIST;
     if (taken && !is_checkpoint_of(name, keep->holds))
-        return net_fail(error, "cannot keep the checkpoint of step %" PRId64 ": %s is another file", keep->holds, name);
+        return net_fail(error, "cannot keep the checkpoint of step %" PRId64 ": %s is another file",
+                        keep->holds, name);
     if (taken && unlink(name) == 0 && name_again(keep->path, name))
         return true;
-    return net_fail(error, "cannot keep the checkpoint of step %" PRId64 " as %s: %m", keep->holds, name);
+    return net_fail(error, "cannot keep the checkpoint of step %" PRId64 " as %s: %m", keep->holds,
+                    name);
 }
 
 bool net_keep_earlier(NetKeep *keep, NetProgress *progress, NetError *error)
@@ -139,6 +145,7 @@ void net_keep_remove(NetKeep *keep, NetProgress *progress)
         remove_kept(keep, progress->kept[i]);
     if (many > 0) {
         progress->kept_count -= (int)many;
-        memmove(progress->kept, progress->kept + many, (size_t)progress->kept_count * sizeof *progress->kept);
+        memmove(progress->kept, progress->kept + many,
+                (size_t)progress->kept_count * sizeof *progress->kept);
     }
 }

@@ -6,10 +6,10 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ int net_stream_of(const struct stat *file)
 {
     struct stat stream;
     for (int descriptor = STDOUT_FILENO; descriptor <= STDERR_FILENO; descriptor++)
-        if (fstat(descriptor, &stream) == 0 && stream.st_dev == file->st_dev && stream.st_ino == file->st_ino)
+        if (fstat(descriptor, &stream) == 0 && stream.st_dev == file->st_dev
+            && stream.st_ino == file->st_ino)
             return descriptor;
     return -1;
 }
@@ -89,7 +90,7 @@ static size_t write_text(int descriptor, const char *text, size_t length)
 static bool cut_back(int descriptor, const struct stat *status)
 {
     return S_ISREG(status->st_mode) && ftruncate(descriptor, status->st_size) == 0
-        && lseek(descriptor, status->st_size, SEEK_SET) >= 0;
+           && lseek(descriptor, status->st_size, SEEK_SET) >= 0;
 }
 
 /* All of the line or nothing.  Where half a line stays, the next one begins
@@ -193,6 +194,6 @@ bool net_log_close(NetLog *log, NetError *error)
     if (!good)
         return net_fail(error, "cannot write %s: %m", log->path);
     return log->lost == 0
-        || net_fail(error, "%s lacks %" PRId64 " line%s: %.200s", log->path, log->lost, log->lost == 1 ? "" : "s",
-                    log->reason.text);
+           || net_fail(error, "%s lacks %" PRId64 " line%s: %.200s", log->path, log->lost,
+                       log->lost == 1 ? "" : "s", log->reason.text);
 }

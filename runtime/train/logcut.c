@@ -8,14 +8,14 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_LINE = 1 << 14 };   /* bytes: ours are a few hundred */
+enum { MAX_LINE = 1 << 14 }; /* bytes: ours are a few hundred */
 
 static const char BEGINNING[] = "{\"event\":\"";
 
@@ -42,7 +42,7 @@ static bool is_later(const cJSON *event, const NetProgress *progress)
  * is no log, and errno is 0, or it could not be read, and errno says why. */
 static int64_t find_end(FILE *file, const NetProgress *progress)
 {
-    char line[MOST_LINE];
+    char line[MAX_LINE];
     for (int64_t end = 0; end >= 0; end = ftello(file)) {
         if (!fgets(line, sizeof line, file))
             return ferror(file) ? -1 : end;
@@ -82,8 +82,12 @@ bool net_log_cut(const char *path, const NetProgress *progress, NetError *error)
     if (!good && errno)
         net_fail(error, "cannot read %s: %m", path);
     else if (!good)
-        net_fail(error, "%s is not a log that train wrote, and the run would write on in it: give --log another file", path);
-    if (good && end < status.st_size && (ftruncate(fileno(file), end) != 0 || fsync(fileno(file)) != 0))
+        net_fail(error,
+                 "%s is not a log that train wrote, and the run would write on in it: give --log "
+                 "another file",
+                 path);
+    if (good && end < status.st_size
+        && (ftruncate(fileno(file), end) != 0 || fsync(fileno(file)) != 0))
         good = net_fail(error, "cannot cut %s back to step %" PRId64 ": %m", path, progress->step);
     fclose(file);
     return good;

@@ -42,17 +42,22 @@ static bool refuse(const NetLayer *layer, int64_t images, int64_t batch, NetErro
         snprintf(remedy, sizeof remedy, "--batch %" PRId64 " leaves none alone", other);
     else if (batch > 1)
         snprintf(remedy, sizeof remedy, "another --batch");
-    return net_fail(error, "%.100s (%s, line %d) needs more than one value in each channel to learn from, and %s of %" PRId64 " images in "
-                    "batches of %" PRId64 " has one: %s", layer->path, layer->operator, layer->line,
+    return net_fail(error,
+                    "%.100s (%s, line %d) needs more than one value in each channel to learn from, "
+                    "and %s of %" PRId64 " images in "
+                    "batches of %" PRId64 " has one: %s",
+                    layer->path, layer->operator, layer->line,
                     batch == 1 ? "each step" : "the last step", images, batch, remedy);
 }
 
-bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress, int64_t epochs, int64_t max_steps,
-                       NetError *error)
+bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress,
+                       int64_t epochs, int64_t max_steps, NetError *error)
 {
     const NetLayer *layer = find_layer(session->model);
     int64_t batch = session->batch, left = images - progress->position;
-    int64_t steps = max_steps < 0 ? -1 : max_steps > progress->step ? max_steps - progress->step : 0;
+    int64_t steps = max_steps < 0                ? -1
+                    : max_steps > progress->step ? max_steps - progress->step
+                                                 : 0;
     int64_t now = (left + batch - 1) / batch;
     if (!layer || progress->epoch >= epochs)
         return true;

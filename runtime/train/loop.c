@@ -26,12 +26,12 @@ typedef struct Loop {
     NetAugment augment;
     NetLog log;
     NetMeter meter;
-    int32_t *order;             /* of this epoch; NULL: as in the file */
+    int32_t *order; /* of this epoch; NULL: as in the file */
     int64_t epochs;
     NetKeep keep;
-    double checkpoint_time;     /* of the last one: seconds */
-    bool log_failed, checkpoint_failed, best_failed;    /* the last time */
-    bool failed;                /* there is a failure that is not told yet */
+    double checkpoint_time;                          /* of the last one: seconds */
+    bool log_failed, checkpoint_failed, best_failed; /* the last time */
+    bool failed;                                     /* there is a failure that is not told yet */
     NetError failure, best_failure;
 } Loop;
 
@@ -68,7 +68,9 @@ static bool is_over(const Loop *loop)
 static void log_step(Loop *loop, int64_t epoch, int64_t step, double loss)
 {
     NetError error;
-    note(loop, &loop->log_failed, net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, &error), &error);
+    note(loop, &loop->log_failed,
+         net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, &error),
+         &error);
 }
 
 /* The log has the step too.  Weights and checkpoint stay as they were before it. */
@@ -79,7 +81,9 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
     int64_t step = progress->step + 1, epoch = progress->epoch + 1;
     log_step(loop, epoch, step, loss);
     net_explain_loss(loop->session, images, where, sizeof where);
-    return net_fail(error, "the loss is %s at step %" PRId64 " (epoch %" PRId64 "): %s; the run is stopped, and a smaller --lr may help",
+    return net_fail(error,
+                    "the loss is %s at step %" PRId64 " (epoch %" PRId64
+                    "): %s; the run is stopped, and a smaller --lr may help",
                     isnan(loss) ? "nan" : "infinite", step, epoch, where);
 }
 
@@ -107,8 +111,11 @@ static bool step(Loop *loop, NetError *error)
     NetProgress *progress = loop->progress;
     int64_t left = progress->train_images - progress->position, batch = loop->session->batch;
     NetBatch images = {
-        .images = &loop->data->train, .order = loop->order, .first = progress->position,
-        .count = left < batch ? left : batch, .augment = loop->augment.count > 0 ? &loop->augment : NULL,
+        .images = &loop->data->train,
+        .order = loop->order,
+        .first = progress->position,
+        .count = left < batch ? left : batch,
+        .augment = loop->augment.count > 0 ? &loop->augment : NULL,
     };
     net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
@@ -119,7 +126,8 @@ static bool step(Loop *loop, NetError *error)
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
     log_step(loop, progress->epoch + 1, progress->step, result.loss);
-    net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress), train_accuracy(loop));
+    net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress),
+                   train_accuracy(loop));
     return true;
 }
 
@@ -133,7 +141,8 @@ static bool write_checkpoint(Loop *loop, NetError *error)
         return true;
     loop->checkpoint_time = net_seconds();
     bool kept = net_keep_earlier(&loop->keep, loop->progress, error);
-    if (!net_checkpoint_write(path, loop->session, loop->optimizer, loop->settings, loop->progress, error))
+    if (!net_checkpoint_write(path, loop->session, loop->optimizer, loop->settings, loop->progress,
+                              error))
         return false;
     net_keep_remove(&loop->keep, loop->progress);
     return kept;
@@ -150,7 +159,8 @@ static bool checkpoint_is_due(const Loop *loop)
 {
     const NetRun *run = loop->run;
     return (run->every_steps > 0 && loop->progress->step % (int64_t)run->every_steps == 0)
-        || (run->every_seconds > 0 && net_seconds() - loop->checkpoint_time >= run->every_seconds);
+           || (run->every_seconds > 0
+               && net_seconds() - loop->checkpoint_time >= run->every_seconds);
 }
 
 /* Weights that are not finite are in no checkpoint, for the one before is better. */
@@ -170,7 +180,8 @@ static bool is_best(const Loop *loop, const NetEpoch *epoch)
     const NetProgress *progress = loop->progress;
     if (progress->best_epoch == 0)
         return true;
-    return net_has_classes(loop->session->model) ? epoch->test_accuracy > progress->best : epoch->test_loss < progress->best;
+    return net_has_classes(loop->session->model) ? epoch->test_accuracy > progress->best
+                                                 : epoch->test_loss < progress->best;
 }
 
 /* What is not written is not the best so far: the next that is better than the
@@ -187,7 +198,8 @@ static void save_best(Loop *loop, const NetEpoch *epoch)
         return;
     }
     loop->progress->best_epoch = epoch->epoch;
-    loop->progress->best = net_has_classes(loop->session->model) ? epoch->test_accuracy : epoch->test_loss;
+    loop->progress->best =
+        net_has_classes(loop->session->model) ? epoch->test_accuracy : epoch->test_loss;
 }
 
 static void show_epoch(Loop *loop, const NetEpoch *epoch)
@@ -236,7 +248,8 @@ static bool run_epoch(Loop *loop, NetError *error)
     int64_t first = progress->position;
     loop->augment.epoch = (uint64_t)progress->epoch;
     if (loop->order)
-        net_shuffle(loop->order, progress->train_images, loop->session->seed, (uint64_t)progress->epoch);
+        net_shuffle(loop->order, progress->train_images, loop->session->seed,
+                    (uint64_t)progress->epoch);
     net_meter_epoch(&loop->meter, first);
     while (progress->position < progress->train_images && !is_over(loop))
         if (!step(loop, error) || !checkpoint_if_due(loop, error))
@@ -261,7 +274,8 @@ static bool prepare_best(Loop *loop, NetError *error)
     if (!path)
         return true;
     if (loop->data->test.count < 1)
-        return net_fail(error, "--save-best needs test images to judge by, and %s has none", loop->data->what);
+        return net_fail(error, "--save-best needs test images to judge by, and %s has none",
+                        loop->data->what);
     if (access(path, F_OK) != 0)
         loop->progress->best_epoch = 0;
     return can_write(path, error);
@@ -275,8 +289,8 @@ static bool prepare(Loop *loop, NetError *error)
     if (images < 1)
         return net_fail(error, "%s has no images to train on", loop->data->what);
     if (run->resumed && progress->train_images != images)
-        return net_fail(error, "the run was on %" PRId64 " training images, and %s has %" PRId64, progress->train_images,
-                        loop->data->what, images);
+        return net_fail(error, "the run was on %" PRId64 " training images, and %s has %" PRId64,
+                        progress->train_images, loop->data->what, images);
     progress->train_images = images;
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
     if (progress->shuffle) {
@@ -289,12 +303,14 @@ static bool prepare(Loop *loop, NetError *error)
     const NetSession *session = loop->session;
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
-        && net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch, error)
-        && can_write(run->save, error) && can_write(run->checkpoint, error) && can_write(run->gradients, error)
-        && prepare_best(loop, error)
-        && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed, progress, error)
-        && (!run->resumed || net_log_cut(run->log, progress, error))
-        && net_log_open(&loop->log, run->log, run->resumed, error);
+           && net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch,
+                                error)
+           && can_write(run->save, error) && can_write(run->checkpoint, error)
+           && can_write(run->gradients, error) && prepare_best(loop, error)
+           && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed,
+                            progress, error)
+           && (!run->resumed || net_log_cut(run->log, progress, error))
+           && net_log_open(&loop->log, run->log, run->resumed, error);
 }
 
 /* Each is tried, whatever became of the others. */
@@ -319,7 +335,8 @@ static void save(Loop *loop)
 static void tell_where(Loop *loop)
 {
     const NetProgress *progress = loop->progress;
-    net_meter_stopped(&loop->meter, progress->epoch, progress->step, progress->position, mean_loss(progress), train_accuracy(loop));
+    net_meter_stopped(&loop->meter, progress->epoch, progress->step, progress->position,
+                      mean_loss(progress), train_accuracy(loop));
 }
 
 static bool run_epochs(Loop *loop, NetError *error)
@@ -346,17 +363,23 @@ static void close_loop(Loop *loop)
         add_failure(loop, &error);
 }
 
-NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
-                 NetProgress *progress, const NetRun *run, NetError *error)
+NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
+                 const NetData *data, NetProgress *progress, const NetRun *run, NetError *error)
 {
     Loop loop = {
-        .session = session, .optimizer = optimizer, .settings = settings, .data = data, .progress = progress, .run = run,
+        .session = session,
+        .optimizer = optimizer,
+        .settings = settings,
+        .data = data,
+        .progress = progress,
+        .run = run,
         .log.descriptor = -1,
     };
     net_signals_work();
     session->keep_gradients = run->gradients != NULL;
     session->steps = (uint64_t)progress->step;
-    bool ready = prepare(&loop, error);         /* a log's FIFO may wait for its reader until a signal comes */
+    /* a log's FIFO may wait for its reader until a signal comes */
+    bool ready = prepare(&loop, error);
     if (ready ? !run_epochs(&loop, error) : !net_signal_asked())
         add_failure(&loop, error);
     close_loop(&loop);

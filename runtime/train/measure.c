@@ -12,7 +12,7 @@
 
 static const double REPEAT_SECONDS = 0.2;
 
-enum { WARM_STEPS = 3, PEAK_TURNS = 1 << 18, PEAK_TRIES = 3 };  /* a try is about a millisecond */
+enum { WARM_STEPS = 3, PEAK_TURNS = 1 << 18, PEAK_TRIES = 3 }; /* a try is about a millisecond */
 
 static int ascending(const void *a, const void *b)
 {
@@ -25,7 +25,7 @@ NetSpread net_spread(const double values[NET_REPEATS])
     double sorted[NET_REPEATS];
     memcpy(sorted, values, sizeof sorted);
     qsort(sorted, NET_REPEATS, sizeof *sorted, ascending);
-    return (NetSpread){ sorted[NET_REPEATS / 2], sorted[0], sorted[NET_REPEATS - 1] };
+    return (NetSpread){sorted[NET_REPEATS / 2], sorted[0], sorted[NET_REPEATS - 1]};
 }
 
 /* ------------------------------------------------------------------ jobs */
@@ -35,7 +35,10 @@ void net_job_run(const NetJob *job, int64_t steps)
     int64_t batches = job->images ? job->images->count / job->batch : 1;
     for (int64_t step = 0; step < steps; step++) {
         NetBatch batch = {
-            .images = job->images, .order = job->order, .first = step % batches * job->batch, .count = job->batch,
+            .images = job->images,
+            .order = job->order,
+            .first = step % batches * job->batch,
+            .count = job->batch,
         };
         if (job->logits)
             net_predict(job->session, job->pixels, job->batch, job->logits);
@@ -68,7 +71,11 @@ double net_thread_seconds(void)
 
 /* ------------------------------------------------------------------ peak */
 
-typedef struct Peak { NetPeak *make; double *rates; real *sums; } Peak;
+typedef struct Peak {
+    NetPeak *make;
+    double *rates;
+    real *sums;
+} Peak;
 
 /* Timed by what the thread itself used, so that a busy machine does not make a
  * low peak and flatter what is held against it. */
@@ -85,7 +92,7 @@ double net_measure_peak(const NetModel *model, NetPool *pool)
     int threads = net_pool_threads(pool);
     double rates[threads], best = 0;
     real sums[threads];
-    Peak peak = { model->peak, rates, sums };
+    Peak peak = {model->peak, rates, sums};
     for (int i = 0; i < PEAK_TRIES; i++) {
         double rate = 0;
         net_pool_run(pool, make_peak, &peak);

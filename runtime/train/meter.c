@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double LIVE_INTERVAL = 0.1, PLAIN_INTERVAL = 5;    /* seconds */
+static const double LIVE_INTERVAL = 0.1, PLAIN_INTERVAL = 5; /* seconds */
 
-enum { WIDTH = 80, MOST_BAR = 30, LEAST_BAR = 6, LINE = 256 };  /* columns, and bytes of a line */
+enum { WIDTH = 80, MAX_BAR = 30, LEAST_BAR = 6, LINE = 256 }; /* columns, and bytes of a line */
 
 double net_seconds(void)
 {
@@ -41,7 +41,8 @@ static int window_width(FILE *terminal)
 
 void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images)
 {
-    *meter = (NetMeter){.live = quiet ? NULL : find_terminal(), .quiet = quiet, .epochs = epochs, .images = images};
+    *meter = (NetMeter){
+        .live = quiet ? NULL : find_terminal(), .quiet = quiet, .epochs = epochs, .images = images};
 }
 
 void net_meter_epoch(NetMeter *meter, int64_t done)
@@ -69,7 +70,8 @@ static const char *clock_text(char text[32], double seconds)
 {
     int64_t whole = seconds < 3.6e8 ? (seconds + 0.5) : 0;
     if (whole >= 3600)
-        snprintf(text, 32, "%" PRId64 ":%02" PRId64 ":%02" PRId64, whole / 3600, whole / 60 % 60, whole % 60);
+        snprintf(text, 32, "%" PRId64 ":%02" PRId64 ":%02" PRId64, whole / 3600, whole / 60 % 60,
+                 whole % 60);
     else
         snprintf(text, 32, "%" PRId64 ":%02" PRId64, whole / 60, whole % 60);
     return text;
@@ -101,9 +103,13 @@ static const char *accuracy_text(char text[64], const char *what, double accurac
 }
 
 /* What goes before and after the bar. */
-typedef struct Line { char head[LINE], tail[LINE]; double part; } Line;
+typedef struct Line {
+    char head[LINE], tail[LINE];
+    double part;
+} Line;
 
-static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy, double now)
+static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double loss,
+                     double accuracy, double now)
 {
     Line line = {.part = meter->images > 0 ? (double)done / (double)meter->images : 1};
     char rate_text[32], left_text[32], right_text[64];
@@ -111,7 +117,8 @@ static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double 
     double left = (double)((meter->epochs - epoch) * meter->images - done);
     snprintf(line.head, LINE, "epoch %" PRId64 "/%" PRId64, epoch + 1, meter->epochs);
     snprintf(line.tail, LINE, " %3.0f %%  loss %.4f%s  %s images/s  ETA %s", 100 * line.part, loss,
-             accuracy_text(right_text, "accuracy", accuracy), thousands(rate_text, rate), clock_text(left_text, rate > 0 ? left / rate : 0));
+             accuracy_text(right_text, "accuracy", accuracy), thousands(rate_text, rate),
+             clock_text(left_text, rate > 0 ? left / rate : 0));
     return line;
 }
 
@@ -121,7 +128,7 @@ static void draw_live(NetMeter *meter, const Line *line)
     int room = window_width(meter->live) - 1 - (int)(strlen(line->head) + strlen(line->tail)) - 3;
     fprintf(meter->live, "\r%.*s", window_width(meter->live) - 1, line->head);
     if (room >= LEAST_BAR)
-        draw_bar(meter->live, room < MOST_BAR ? room : MOST_BAR, line->part);
+        draw_bar(meter->live, room < MAX_BAR ? room : MAX_BAR, line->part);
     int left = window_width(meter->live) - 1 - (int)strlen(line->head);
     fprintf(meter->live, "%.*s\033[K", left > 0 ? left : 0, line->tail);
     fflush(meter->live);
@@ -159,23 +166,27 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f  test loss %.4f%s%s", epoch->epoch,
-                      meter->epochs, epoch->train_loss, epoch->test_loss,
-                      accuracy_text(right, "test accuracy", epoch->test_accuracy), epoch->best ? ", the best" : "");
-    int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds, thousands(rate, epoch->images_per_second));
+    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f  test loss %.4f%s%s",
+                      epoch->epoch, meter->epochs, epoch->train_loss, epoch->test_loss,
+                      accuracy_text(right, "test accuracy", epoch->test_accuracy),
+                      epoch->best ? ", the best" : "");
+    int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
+                        thousands(rate, epoch->images_per_second));
     bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
     printf("%s\n", fits ? speed : "");
     fflush(stdout);
 }
 
-void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss, double accuracy)
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss,
+                       double accuracy)
 {
     if (meter->quiet)
         return;
     net_meter_clear(meter);
     char right[64];
-    printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64 "  train loss %.4f%s\n", step,
-           100 * (double)done / (double)meter->images, epoch + 1, meter->epochs, loss,
+    printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64
+           "  train loss %.4f%s\n",
+           step, 100 * (double)done / (double)meter->images, epoch + 1, meter->epochs, loss,
            accuracy_text(right, "train accuracy", accuracy));
     fflush(stdout);
 }

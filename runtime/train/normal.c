@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct Key { const char *path; double least, most, otherwise; } keys[NET_NORMAL_PARTS] = {
-    [NET_MEAN] = { "normalize.mean", -1e6, 1e6, 0 },
-    [NET_STD] = { "normalize.std", 1e-6, 1e6, 1 },
+static const struct Key {
+    const char *path;
+    double least, most, otherwise;
+} keys[NET_NORMAL_PARTS] = {
+    [NET_MEAN] = {"normalize.mean", -1e6, 1e6, 0},
+    [NET_STD] = {"normalize.std", 1e-6, 1e6, 1},
 };
 
 static double *part_of(double *numbers, int part, int64_t channels)
@@ -26,7 +29,8 @@ static double *part_of(double *numbers, int part, int64_t channels)
 static void use(NetSession *session)
 {
     int64_t channels = session->image.c;
-    const double *mean = part_of(session->normal, NET_MEAN, channels), *std = part_of(session->normal, NET_STD, channels);
+    const double *mean = part_of(session->normal, NET_MEAN, channels),
+                 *std = part_of(session->normal, NET_STD, channels);
     for (int64_t c = 0; c < channels; c++) {
         session->scale[c] = (real)(1 / (255 * std[c]));
         session->shift[c] = (real)(-mean[c] / std[c]);
@@ -40,12 +44,13 @@ static size_t bytes_of(const NetSession *session)
 
 /* ------------------------------------------------------ of the program */
 
-static bool take_setting(double *numbers, const NetValue *value, int64_t channels, double otherwise, NetError *error)
+static bool take_setting(double *numbers, const NetValue *value, int64_t channels, double otherwise,
+                         NetError *error)
 {
     bool has = value && value->count > 0;
     if (has && value->count != 1 && value->count != channels)
-        return net_fail(error, "%s has %d numbers and an image %" PRId64 " channels", value->path, value->count,
-                        channels);
+        return net_fail(error, "%s has %d numbers and an image %" PRId64 " channels", value->path,
+                        value->count, channels);
     for (int64_t c = 0; c < channels; c++)
         numbers[c] = !has ? otherwise : value->numbers[value->count == 1 ? 0 : c];
     return true;
@@ -55,8 +60,9 @@ bool net_session_normalise(NetSession *session, const NetSettings *settings, Net
 {
     int64_t channels = session->image.c;
     for (int part = 0; part < NET_NORMAL_PARTS; part++)
-        if (!take_setting(part_of(session->own_normal, part, channels), net_setting_find(settings, keys[part].path),
-                          channels, keys[part].otherwise, error))
+        if (!take_setting(part_of(session->own_normal, part, channels),
+                          net_setting_find(settings, keys[part].path), channels,
+                          keys[part].otherwise, error))
             return false;
     memcpy(session->normal, session->own_normal, bytes_of(session));
     use(session);
@@ -66,8 +72,8 @@ bool net_session_normalise(NetSession *session, const NetSettings *settings, Net
 /* ------------------------------------------------------ of the weights */
 
 /* "0.5" or one number for each channel, "0.5,0.4,0.4". */
-static bool read_numbers(double *numbers, int64_t channels, const char *text, const struct Key *key, const char *where,
-                         NetError *error)
+static bool read_numbers(double *numbers, int64_t channels, const char *text, const struct Key *key,
+                         const char *where, NetError *error)
 {
     char *copy = strdup(text), *rest = copy;
     if (!copy)
@@ -82,7 +88,8 @@ static bool read_numbers(double *numbers, int64_t channels, const char *text, co
     }
     free(copy);
     if (good && count != 1 && count != channels)
-        return net_fail(error, "%s has %" PRId64 " numbers, and an image %" PRId64 " channels", where, count, channels);
+        return net_fail(error, "%s has %" PRId64 " numbers, and an image %" PRId64 " channels",
+                        where, count, channels);
     for (int64_t c = 1; good && count == 1 && c < channels; c++)
         numbers[c] = numbers[0];
     return good;
@@ -108,7 +115,9 @@ double *net_normal_read(const NetSession *session, const NetTensorFile *file, Ne
         char where[2 * NET_SHAPE_TEXT];
         const char *text = written_part(file, keys[part].path);
         snprintf(where, sizeof where, "%.140s: %s", file->path, keys[part].path);
-        if (text && !read_numbers(part_of(numbers, part, channels), channels, text, &keys[part], where, error)) {
+        if (text
+            && !read_numbers(part_of(numbers, part, channels), channels, text, &keys[part], where,
+                             error)) {
             free(numbers);
             return NULL;
         }
@@ -145,26 +154,30 @@ char *net_normal_text(const NetSession *session, int part)
 
 /* --------------------------------------------------------- differences */
 
-static void tell(const NetSession *session, int part, const char *weights, bool given, NetNotes *notes)
+static void tell(const NetSession *session, int part, const char *weights, bool given,
+                 NetNotes *notes)
 {
-    enum { FOR_PEOPLE = 8 };     /* digits */
+    enum { FOR_PEOPLE = 8 }; /* digits */
     int64_t channels = session->image.c;
     char *theirs = text_of(part_of(session->normal, part, channels), channels, FOR_PEOPLE);
     char *own = text_of(part_of(session->own_normal, part, channels), channels, FOR_PEOPLE);
     if (theirs && own && given)
-        net_note(notes, "%s %s is used, as asked for; %s was trained with %s", keys[part].path, own, weights, theirs);
+        net_note(notes, "%s %s is used, as asked for; %s was trained with %s", keys[part].path, own,
+                 weights, theirs);
     else if (theirs && own)
-        net_note(notes, "%s was trained with %s %s, which is used; this program's own is %s", weights, keys[part].path,
-                 theirs, own);
+        net_note(notes, "%s was trained with %s %s, which is used; this program's own is %s",
+                 weights, keys[part].path, theirs, own);
     free(theirs);
     free(own);
 }
 
-void net_normal_settle(NetSession *session, const NetSettings *settings, const char *weights, NetNotes *notes)
+void net_normal_settle(NetSession *session, const NetSettings *settings, const char *weights,
+                       NetNotes *notes)
 {
     int64_t channels = session->image.c;
     for (int part = 0; part < NET_NORMAL_PARTS; part++) {
-        double *now = part_of(session->normal, part, channels), *own = part_of(session->own_normal, part, channels);
+        double *now = part_of(session->normal, part, channels),
+               *own = part_of(session->own_normal, part, channels);
         const NetValue *value = net_setting_find(settings, keys[part].path);
         bool given = value && value->given;
         if (memcmp(now, own, (size_t)channels * sizeof *now) == 0)

@@ -30,10 +30,10 @@ typedef struct Part {
 
 typedef struct NetOptimizerKind {
     const char *name;
-    const char *slots[NET_MAX_SLOTS];           /* their names in PyTorch */
+    const char *slots[NET_MAX_SLOTS]; /* their names in PyTorch */
     bool (*uses)(const NetRates *rates, int slot);
     void (*update)(const NetRates *rates, const Part *part);
-    double *(*momentum)(NetRates *rates);       /* what a schedule's momentum sets */
+    double *(*momentum)(NetRates *rates); /* what a schedule's momentum sets */
 } NetOptimizerKind;
 
 static double *momentum_of(NetRates *rates)
@@ -53,11 +53,14 @@ static bool sgd_uses(const NetRates *rates, int slot)
     return slot == 0 && rates->momentum != 0;
 }
 
-typedef struct SgdFactors { real lr, decay, keep, take, ahead, now; } SgdFactors;
+typedef struct SgdFactors {
+    real lr, decay, keep, take, ahead, now;
+} SgdFactors;
 
 /* `count` is a constant wherever it is large, so that the loop is vectorised at -O2. */
 static inline __attribute__((always_inline)) void
-sgd_momentum_block(const SgdFactors f, real *restrict weight, const real *restrict gradient, real *restrict velocity, int64_t count)
+sgd_momentum_block(const SgdFactors f, real *restrict weight, const real *restrict gradient,
+                   real *restrict velocity, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         real g = gradient[i] + f.decay * weight[i];
@@ -66,8 +69,10 @@ sgd_momentum_block(const SgdFactors f, real *restrict weight, const real *restri
     }
 }
 
-static inline __attribute__((always_inline)) void
-sgd_plain_block(const SgdFactors f, real *restrict weight, const real *restrict gradient, int64_t count)
+static inline __attribute__((always_inline)) void sgd_plain_block(const SgdFactors f,
+                                                                  real *restrict weight,
+                                                                  const real *restrict gradient,
+                                                                  int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
         weight[i] -= f.lr * (gradient[i] + f.decay * weight[i]);
@@ -77,8 +82,10 @@ static NET_EACH_WIDTH void sgd_momentum(const SgdFactors f, const Part *part)
 {
     int64_t i = 0;
     for (; i + NET_RANGE_UNIT <= part->count; i += NET_RANGE_UNIT)
-        sgd_momentum_block(f, part->weight + i, part->gradient + i, part->state[0] + i, NET_RANGE_UNIT);
-    sgd_momentum_block(f, part->weight + i, part->gradient + i, part->state[0] + i, part->count - i);
+        sgd_momentum_block(f, part->weight + i, part->gradient + i, part->state[0] + i,
+                           NET_RANGE_UNIT);
+    sgd_momentum_block(f, part->weight + i, part->gradient + i, part->state[0] + i,
+                       part->count - i);
 }
 
 static NET_EACH_WIDTH void sgd_plain(const SgdFactors f, const Part *part)
@@ -95,9 +102,12 @@ static void sgd_update(const NetRates *rates, const Part *part)
 {
     const bool first = rates->updates == 1;
     const SgdFactors f = {
-        .lr = (real)rates->lr, .decay = (real)rates->weight_decay,
-        .keep = first ? 0 : (real)rates->momentum, .take = first ? 1 : (real)(1 - rates->dampening),
-        .ahead = rates->nesterov ? (real)rates->momentum : 1, .now = rates->nesterov,
+        .lr = (real)rates->lr,
+        .decay = (real)rates->weight_decay,
+        .keep = first ? 0 : (real)rates->momentum,
+        .take = first ? 1 : (real)(1 - rates->dampening),
+        .ahead = rates->nesterov ? (real)rates->momentum : 1,
+        .now = rates->nesterov,
     };
     if (part->state[0])
         sgd_momentum(f, part);
@@ -120,14 +130,16 @@ static real root(real x)
 /* torch.optim.Adam (Kingma and Ba 2015, algorithm 1; the two corrections are
  * folded into the step size and the denominator) with the largest second moment
  * so far where amsgrad asks for it (Reddi et al. 2018). */
-static NET_EACH_WIDTH void adam_moments(const NetRates *rates, const Part *part, real decay, real shrink)
+static NET_EACH_WIDTH void adam_moments(const NetRates *rates, const Part *part, real decay,
+                                        real shrink)
 {
     const double correction1 = 1 - pow(rates->beta1, (double)rates->updates);
     const double correction2 = 1 - pow(rates->beta2, (double)rates->updates);
     const real step = (real)(rates->lr / correction1), scale = (real)sqrt(correction2);
     const real beta2 = (real)rates->beta2, eps = (real)rates->eps;
     const real rest1 = (real)(1 - rates->beta1), rest2 = (real)(1 - rates->beta2);
-    real *restrict weight = part->weight, *restrict mean = part->state[0], *restrict square = part->state[1];
+    real *restrict weight = part->weight, *restrict mean = part->state[0],
+                   *restrict square = part->state[1];
     real *restrict most = part->state[2];
     for (int64_t i = 0; i < part->count; i++) {
         real g = part->gradient[i] + decay * weight[i];
@@ -135,7 +147,8 @@ static NET_EACH_WIDTH void adam_moments(const NetRates *rates, const Part *part,
         square[i] = beta2 * square[i] + rest2 * g * g;
         if (most)
             most[i] = square[i] > most[i] ? square[i] : most[i];
-        weight[i] = weight[i] * shrink - step * mean[i] / (root(most ? most[i] : square[i]) / scale + eps);
+        weight[i] =
+            weight[i] * shrink - step * mean[i] / (root(most ? most[i] : square[i]) / scale + eps);
     }
 }
 
@@ -162,7 +175,8 @@ static bool rmsprop_uses(const NetRates *rates, int slot)
 static void rmsprop_update(const NetRates *rates, const Part *part)
 {
     const real lr = (real)rates->lr, decay = (real)rates->weight_decay, eps = (real)rates->eps;
-    const real alpha = (real)rates->alpha, rest = (real)(1 - rates->alpha), momentum = (real)rates->momentum;
+    const real alpha = (real)rates->alpha, rest = (real)(1 - rates->alpha),
+               momentum = (real)rates->momentum;
     real *restrict weight = part->weight, *restrict square = part->state[0];
     real *restrict velocity = part->state[1], *restrict mean = part->state[2];
     for (int64_t i = 0; i < part->count; i++) {
@@ -180,10 +194,14 @@ static void rmsprop_update(const NetRates *rates, const Part *part)
 /* --------------------------------------------------------------- table */
 
 static const NetOptimizerKind kinds[] = {
-    { "sgd", { "momentum_buffer" }, sgd_uses, sgd_update, momentum_of },
-    { "adam", { "exp_avg", "exp_avg_sq", "max_exp_avg_sq" }, adam_uses, adam_update, beta1_of },
-    { "adamw", { "exp_avg", "exp_avg_sq", "max_exp_avg_sq" }, adam_uses, adamw_update, beta1_of },
-    { "rmsprop", { "square_avg", "momentum_buffer", "grad_avg" }, rmsprop_uses, rmsprop_update, momentum_of },
+    {"sgd", {"momentum_buffer"}, sgd_uses, sgd_update, momentum_of},
+    {"adam", {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, adam_uses, adam_update, beta1_of},
+    {"adamw", {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, adam_uses, adamw_update, beta1_of},
+    {"rmsprop",
+     {"square_avg", "momentum_buffer", "grad_avg"},
+     rmsprop_uses,
+     rmsprop_update,
+     momentum_of},
 };
 
 static NetRates read_rates(const NetSettings *settings)
@@ -211,13 +229,15 @@ static NetGroup read_group(const NetSettings *settings, int number)
     snprintf(decay, sizeof decay, "group.%d.weight_decay", number);
     NetGroup group = {
         .base_lr = net_setting(settings, lr, net_setting(settings, "optimizer.lr", 0.01)),
-        .weight_decay = net_setting(settings, decay, net_setting(settings, "optimizer.weight_decay", 0)),
+        .weight_decay =
+            net_setting(settings, decay, net_setting(settings, "optimizer.weight_decay", 0)),
     };
     group.lr = group.base_lr;
     return group;
 }
 
-static bool read_groups(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings, NetError *error)
+static bool read_groups(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
+                        NetError *error)
 {
     int count = 1;
     for (int i = 0; i < model->parameter_count; i++)
@@ -233,7 +253,8 @@ static bool read_groups(NetOptimizer *optimizer, const NetModel *model, const Ne
 /* Neighbours of one group are one stretch; frozen parameters are in none. */
 static bool read_stretches(NetOptimizer *optimizer, const NetModel *model, NetError *error)
 {
-    optimizer->stretches = net_allocate((size_t)model->parameter_count, sizeof *optimizer->stretches, error);
+    optimizer->stretches =
+        net_allocate((size_t)model->parameter_count, sizeof *optimizer->stretches, error);
     if (!optimizer->stretches)
         return false;
     bool joins = false;
@@ -246,8 +267,8 @@ static bool read_stretches(NetOptimizer *optimizer, const NetModel *model, NetEr
         if (last && joins && last->group == parameter->group && last->to <= parameter->offset)
             last->to = parameter->offset + parameter->elements;
         else if (joins)
-            optimizer->stretches[optimizer->stretch_count++] =
-                (NetStretch){ parameter->offset, parameter->offset + parameter->elements, parameter->group };
+            optimizer->stretches[optimizer->stretch_count++] = (NetStretch){
+                parameter->offset, parameter->offset + parameter->elements, parameter->group};
     }
     return true;
 }
@@ -257,7 +278,8 @@ static bool allocate_state(NetOptimizer *optimizer, int64_t trained, NetError *e
     for (int slot = 0; slot < NET_MAX_SLOTS; slot++) {
         if (!optimizer->kind->slots[slot] || !optimizer->kind->uses(&optimizer->rates, slot))
             continue;
-        optimizer->state[slot] = net_allocate((size_t)trained + NET_RANGE_UNIT, sizeof(real), error);
+        optimizer->state[slot] =
+            net_allocate((size_t)trained + NET_RANGE_UNIT, sizeof(real), error);
         if (!optimizer->state[slot])
             return false;
     }
@@ -272,7 +294,8 @@ static bool find_kind(NetOptimizer *optimizer, const NetSettings *settings, NetE
             optimizer->kind = &kinds[i];
     if (!optimizer->kind)
         return net_fail(error, "this library has no optimizer named %s", name);
-    if (optimizer->rates.nesterov && (optimizer->rates.momentum <= 0 || optimizer->rates.dampening != 0))
+    if (optimizer->rates.nesterov
+        && (optimizer->rates.momentum <= 0 || optimizer->rates.dampening != 0))
         return net_fail(error, "optimizer.nesterov needs a momentum above 0 and a dampening of 0");
     double momentum = net_schedule_most_momentum(settings);
     if (momentum >= 0)
@@ -280,11 +303,13 @@ static bool find_kind(NetOptimizer *optimizer, const NetSettings *settings, NetE
     return true;
 }
 
-bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings, NetError *error)
+bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
+                        NetError *error)
 {
     *optimizer = (NetOptimizer){.rates = read_rates(settings)};
     if (find_kind(optimizer, settings, error) && read_groups(optimizer, model, settings, error)
-        && read_stretches(optimizer, model, error) && allocate_state(optimizer, model->trained, error)
+        && read_stretches(optimizer, model, error)
+        && allocate_state(optimizer, model->trained, error)
         && net_clip_open(&optimizer->clip, settings, model->trained, error))
         return true;
     net_optimizer_close(optimizer);
@@ -313,27 +338,32 @@ const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot)
 
 /* ------------------------------------------------------------- a step */
 
-void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step, int64_t epoch)
+void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step,
+                            int64_t epoch)
 {
     for (int i = 0; i < optimizer->group_count; i++)
-        optimizer->groups[i].lr = net_schedule_lr(schedule, optimizer->groups[i].base_lr, step, epoch);
+        optimizer->groups[i].lr =
+            net_schedule_lr(schedule, optimizer->groups[i].base_lr, step, epoch);
     double momentum = net_schedule_momentum(schedule, step, epoch);
     if (momentum >= 0)
         *optimizer->kind->momentum(&optimizer->rates) = momentum;
     optimizer->rates.updates = step + 1;
 }
 
-void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to, const real *gradient)
+void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
+                          const real *gradient)
 {
     for (int i = 0; i < optimizer->stretch_count; i++) {
         const NetStretch *stretch = &optimizer->stretches[i];
-        int64_t first = stretch->from > from ? stretch->from : from, end = stretch->to < to ? stretch->to : to;
+        int64_t first = stretch->from > from ? stretch->from : from,
+                end = stretch->to < to ? stretch->to : to;
         if (first >= end)
             continue;
         NetRates rates = optimizer->rates;
         rates.lr = optimizer->groups[stretch->group].lr;
         rates.weight_decay = optimizer->groups[stretch->group].weight_decay;
-        Part part = {.weight = weights + first, .gradient = gradient + (first - from), .count = end - first};
+        Part part = {
+            .weight = weights + first, .gradient = gradient + (first - from), .count = end - first};
         for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
             part.state[slot] = optimizer->state[slot] ? optimizer->state[slot] + first : NULL;
         optimizer->kind->update(&rates, &part);

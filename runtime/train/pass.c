@@ -19,8 +19,8 @@ typedef struct Pass {
     const NetOptimizer *optimizer;
     bool training;
     NetStep step;
-    bool many;                  /* inference with many grains: see run_many() */
-    atomic_llong *taken;        /* how many of them somebody took */
+    bool many;           /* inference with many grains: see run_many() */
+    atomic_llong *taken; /* how many of them somebody took */
 } Pass;
 
 static int64_t image_index(const NetBatch *batch, int64_t image)
@@ -35,16 +35,20 @@ static bool has_labels(const NetBatch *batch)
 
 /* ------------------------------------------------------------- loading */
 
-static void load_floats(real *input, const NetBatch *batch, int64_t image, int lanes, int64_t elements)
+static void load_floats(real *input, const NetBatch *batch, int64_t image, int lanes,
+                        int64_t elements)
 {
     const float *images[NET_MOST_LANES];
     for (int lane = 0; lane < lanes; lane++)
-        images[lane] = image + lane < batch->count ? batch->pixels + image_index(batch, image + lane) * elements : NULL;
+        images[lane] = image + lane < batch->count
+                           ? batch->pixels + image_index(batch, image + lane) * elements
+                           : NULL;
     net_turn_grain(input, images, lanes, elements);
 }
 
 /* Image number `index`, as it is or as augmented for this lane. */
-static const uint8_t *find_image(const NetBatch *batch, int64_t index, int64_t elements, int thread, int lane)
+static const uint8_t *find_image(const NetBatch *batch, int64_t index, int64_t elements, int thread,
+                                 int lane)
 {
     const uint8_t *image = batch->images->pixels + index * elements;
     return batch->augment ? net_augment_image(batch->augment, image, index, thread, lane) : image;
@@ -53,14 +57,15 @@ static const uint8_t *find_image(const NetBatch *batch, int64_t index, int64_t e
 /* Asks for the images that the next batch will have in the lanes from `image`:
  * a shuffle puts them anywhere in memory, and nobody waits for them meanwhile.
  * Larger ones would take the cache from the network. */
-enum { FETCHED_AHEAD = 1 << 19, LINE = 64 };    /* bytes of a batch, of a cache line */
+enum { FETCHED_AHEAD = 1 << 19, LINE = 64 }; /* bytes of a batch, of a cache line */
 
 static void fetch_ahead(const NetBatch *batch, int64_t image, int lanes, int64_t elements)
 {
     if (elements > FETCHED_AHEAD / batch->count)
         return;
     int64_t end = batch->images->count - batch->first;
-    for (int64_t next = image + batch->count; next < image + batch->count + lanes && next < end; next++) {
+    for (int64_t next = image + batch->count; next < image + batch->count + lanes && next < end;
+         next++) {
         const uint8_t *pixels = batch->images->pixels + image_index(batch, next) * elements;
         for (int64_t at = 0; at < elements; at += LINE)
             __builtin_prefetch(pixels + at, 0, 2);
@@ -74,14 +79,17 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     const NetBatch *batch = pass->batch;
     const uint8_t *images[NET_MOST_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
-        images[lane] = image + lane < batch->count
-            ? find_image(batch, image_index(batch, image + lane), elements, thread, lane) : NULL;
+        images[lane] =
+            image + lane < batch->count
+                ? find_image(batch, image_index(batch, image + lane), elements, thread, lane)
+                : NULL;
     fetch_ahead(batch, image, model->lanes, elements);
     if (model->load_at_once) {
         net_load_grain(input, images, model->lanes, session->image, session->scale, session->shift);
     } else {
         net_turn_pixels(input, images, model->lanes, session->image);
-        net_normalise_grain(input, images, model->lanes, session->image, session->scale, session->shift);
+        net_normalise_grain(input, images, model->lanes, session->image, session->scale,
+                            session->shift);
     }
 }
 
@@ -90,7 +98,8 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
 {
     const NetModel *model = pass->session->model;
     const NetBatch *batch = pass->batch;
-    int64_t elements = model->input.c * model->input.h * model->input.w, image = grain * model->lanes;
+    int64_t elements = model->input.c * model->input.h * model->input.w,
+            image = grain * model->lanes;
     real *input = pass->session->input + slot * elements * model->lanes;
     if (batch->pixels)
         load_floats(input, batch, image, model->lanes, elements);
@@ -100,14 +109,18 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
         bool there = image + lane < batch->count;
         pass->session->active[image + lane] = there;
         pass->session->targets[image + lane] =
-            there && has_labels(batch) ? batch->images->labels[image_index(batch, image + lane)] : 0;
+            there && has_labels(batch) ? batch->images->labels[image_index(batch, image + lane)]
+                                       : 0;
     }
 }
 
 /* ------------------------------------------------------------- judging */
 
 /* Logits of one image, `stride` apart. */
-typedef struct Logits { const real *first; int64_t stride, classes; } Logits;
+typedef struct Logits {
+    const real *first;
+    int64_t stride, classes;
+} Logits;
 
 static double logit(Logits logits, int64_t class)
 {
@@ -118,7 +131,7 @@ static double logit(Logits logits, int64_t class)
 static int32_t find_largest(Logits logits)
 {
     int32_t best = 0;
-    for (int32_t class = 1; class < logits.classes; class++)
+    for (int32_t class = 1; class < logits.classes; class ++)
         if (logit(logits, class) > logit(logits, best))
             best = class;
     return best;
@@ -128,7 +141,7 @@ static int32_t find_largest(Logits logits)
 static double log_sum(Logits logits, double most)
 {
     double sum = 0;
-    for (int64_t class = 0; class < logits.classes; class++)
+    for (int64_t class = 0; class < logits.classes; class ++)
         sum += exp(logit(logits, class) - most);
     return log(sum);
 }
@@ -137,7 +150,7 @@ void net_probabilities(const real *first, int64_t stride, int64_t classes, float
 {
     Logits logits = {first, stride, classes};
     double most = logit(logits, find_largest(logits)), total = log_sum(logits, most);
-    for (int64_t class = 0; class < classes; class++)
+    for (int64_t class = 0; class < classes; class ++)
         probabilities[class] = (float)exp(logit(logits, class) - most - total);
 }
 
@@ -148,11 +161,14 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
     NetSession *session = pass->session;
     bool own_loss = session->model->training.phase_count > 0;
     int lanes = session->model->lanes;
-    Logits logits = {session->kept + slot * pass->program->kept_elements + pass->program->logits, lanes, session->model->classes};
-    for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count; image++, logits.first++) {
+    Logits logits = {session->kept + slot * pass->program->kept_elements + pass->program->logits,
+                     lanes, session->model->classes};
+    for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count;
+         image++, logits.first++) {
         double most = logit(logits, session->predicted[image] = find_largest(logits));
         if (!own_loss && has_labels(pass->batch))
-            session->loss[image] = (real)(log_sum(logits, most) + most - logit(logits, session->targets[image]));
+            session->loss[image] =
+                (real)(log_sum(logits, most) + most - logit(logits, session->targets[image]));
         if (pass->batch->take)
             pass->batch->take(pass->batch->to, image, logits.first, logits.stride, logits.classes);
     }
@@ -184,7 +200,7 @@ static void run_grains(const Pass *pass, int index, int thread)
 }
 
 typedef struct Mover {
-    NetMove move;               /* the first member: what a kernel is given */
+    NetMove move; /* the first member: what a kernel is given */
     const Pass *pass;
 } Mover;
 
@@ -223,8 +239,8 @@ static bool may_move(const Pass *pass)
 static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
-    return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0 && optimizer->clip.value < 0
-        && !pass->session->keep_gradients;
+    return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0
+           && optimizer->clip.value < 0 && !pass->session->keep_gradients;
 }
 
 /* Who watches is told of each grain once it is whole. */
@@ -232,7 +248,8 @@ static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
 {
     NetSession *session = pass->session;
     int threads = net_pool_threads(session->pool);
-    NetShare units = net_share(owned->units, thread, threads), grains = net_share(pass->step.grains, thread, threads);
+    NetShare units = net_share(owned->units, thread, threads),
+             grains = net_share(pass->step.grains, thread, threads);
     NetStep step = pass->step;
     Mover mover;
     if (owned->moves && moves_at_once(pass) && may_move(pass)) {
@@ -268,11 +285,12 @@ static void run_phase(const Pass *pass, int index, int thread)
  * read more often, but what they meet stays in the thread's own cache, because
  * all that it does goes through the same few slots. */
 
-enum { GRAINS_ENOUGH = 8, GRAINS_AT_ONCE = 4 };         /* a thread's; as many as kernels take together */
+enum { GRAINS_ENOUGH = 8, GRAINS_AT_ONCE = 4 }; /* a thread's; as many as kernels take together */
 
 static bool has_many_grains(const NetSession *session, const NetBatch *batch)
 {
-    return batch->count / session->model->lanes / net_pool_threads(session->pool) >= GRAINS_ENOUGH && !session->watch;
+    return batch->count / session->model->lanes / net_pool_threads(session->pool) >= GRAINS_ENOUGH
+           && !session->watch;
 }
 
 /* The next few that nobody has taken, fewer towards the end, so that all threads end
@@ -287,7 +305,7 @@ static NetShare take_grains(const Pass *pass)
             ;
         count = left < count ? left : count;
     } while (!atomic_compare_exchange_weak(pass->taken, &from, from + count));
-    return (NetShare){ from, from + count };
+    return (NetShare){from, from + count};
 }
 
 /* The step as if it had these grains only, in the slots from `slot` on. */
@@ -330,18 +348,21 @@ static void run_many(const Pass *pass, int thread)
     }
 }
 
-/* The part of a share that lies in the stretch [from, to), of which `before` elements went ahead. */
+/* The part of a share that lies in the stretch [from, to), of which `before` elements went
+ * ahead. */
 static void visit_part(const Pass *pass, NetShare part, int64_t before, int64_t from, int64_t to,
                        void (*work)(const Pass *pass, int64_t from, int64_t to))
 {
-    int64_t first = part.from > before ? part.from - before : 0, end = part.to - before < to - from ? part.to - before : to - from;
+    int64_t first = part.from > before ? part.from - before : 0,
+            end = part.to - before < to - from ? part.to - before : to - from;
     if (first < end)
         work(pass, from + first, from + end);
 }
 
 /* Calls `work` for the part of what no whole-batch gradient is in, or with none
  * only counts it; gives its elements. */
-static int64_t visit_summed(const Pass *pass, const NetShare *part, void (*work)(const Pass *pass, int64_t from, int64_t to))
+static int64_t visit_summed(const Pass *pass, const NetShare *part,
+                            void (*work)(const Pass *pass, int64_t from, int64_t to))
 {
     const NetModel *model = pass->session->model;
     int64_t at = 0, elements = 0;
@@ -377,7 +398,7 @@ static void update(const Pass *pass, int64_t from, int64_t to)
     net_optimizer_update(pass->optimizer, pass->session->weights, from, to, gradient);
 }
 
-enum { PIECE = 4096 };          /* elements, of which the gradients of a few grains stay in the cache */
+enum { PIECE = 4096 }; /* elements, of which the gradients of a few grains stay in the cache */
 
 /* Piece by piece, so that sums are used up while they are in the cache. */
 static void sum_and_update(const Pass *pass, int64_t from, int64_t to)
@@ -404,9 +425,10 @@ static void measure_norm(const Pass *pass, int thread)
 /* A share of so many elements, by whole vectors. */
 static NetShare share_elements(const Pass *pass, int64_t elements, int thread)
 {
-    NetShare units = net_share((elements + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT, thread, net_pool_threads(pass->session->pool));
+    NetShare units = net_share((elements + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT, thread,
+                               net_pool_threads(pass->session->pool));
     int64_t end = units.to * NET_RANGE_UNIT;
-    return (NetShare){ units.from * NET_RANGE_UNIT, end < elements ? end : elements };
+    return (NetShare){units.from * NET_RANGE_UNIT, end < elements ? end : elements};
 }
 
 /* The thread's share of the gradients, added up, and of the weights, moved. */
@@ -448,25 +470,40 @@ static void run(void *context, int thread)
 
 static NetResult add_up(const NetSession *session, const NetBatch *batch)
 {
-    NetResult result = {.images = batch->count, .loss = sum_losses(session, batch) / (double)batch->count};
+    NetResult result = {.images = batch->count,
+                        .loss = sum_losses(session, batch) / (double)batch->count};
     for (int64_t image = 0; image < batch->count; image++)
         result.correct += session->predicted[image] == session->targets[image];
     return result;
 }
 
-static NetResult run_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer, bool training)
+static NetResult run_batch(NetSession *session, const NetBatch *batch,
+                           const NetOptimizer *optimizer, bool training)
 {
     const NetModel *model = session->model;
     Pass pass = {
-        .session = session, .batch = batch, .optimizer = optimizer, .training = training,
+        .session = session,
+        .batch = batch,
+        .optimizer = optimizer,
+        .training = training,
         .program = training ? &model->training : &model->inference,
-        .step = {
-            .weights = session->weights, .buffers = session->buffers, .gradients = session->gradients,
-            .gradient_stride = session->gradient_stride, .input = session->input, .targets = session->targets,
-            .active = session->active, .kept = session->kept, .loss = session->loss,
-            .grains = (batch->count + model->lanes - 1) / model->lanes, .images = batch->count,
-            .seed = session->seed, .step = session->steps, .watch = session->watch,
-        },
+        .step =
+            {
+                .weights = session->weights,
+                .buffers = session->buffers,
+                .gradients = session->gradients,
+                .gradient_stride = session->gradient_stride,
+                .input = session->input,
+                .targets = session->targets,
+                .active = session->active,
+                .kept = session->kept,
+                .loss = session->loss,
+                .grains = (batch->count + model->lanes - 1) / model->lanes,
+                .images = batch->count,
+                .seed = session->seed,
+                .step = session->steps,
+                .watch = session->watch,
+            },
     };
     atomic_llong taken = 0;
     pass.many = !training && has_many_grains(session, batch);
@@ -496,8 +533,10 @@ NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *
 {
     NetResult whole = {0};
     while (whole.images < images->count && !net_signal_asked()) {
-        int64_t left = images->count - whole.images, count = left < session->batch ? left : session->batch;
-        NetResult part = net_test_batch(session, &(NetBatch){.images = images, .first = whole.images, .count = count});
+        int64_t left = images->count - whole.images,
+                count = left < session->batch ? left : session->batch;
+        NetResult part = net_test_batch(
+            session, &(NetBatch){.images = images, .first = whole.images, .count = count});
         whole.images += count;
         whole.loss += part.loss * (double)count;
         whole.correct += part.correct;

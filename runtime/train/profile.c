@@ -13,8 +13,8 @@
 #include <string.h>
 
 typedef struct Clock {
-    NetWatch watch;             /* the first member: what the session is given */
-    double last, *seconds;      /* seconds[part], added to */
+    NetWatch watch;        /* the first member: what the session is given */
+    double last, *seconds; /* seconds[part], added to */
 } Clock;
 
 static void start_clock(NetWatch *watch)
@@ -58,9 +58,11 @@ static double median_of(const double *rows, int columns, int column)
 bool net_profile(NetProfile *profile, const NetJob *job, int64_t steps, NetError *error)
 {
     const NetModel *model = job->session->model;
-    *profile = (NetProfile){ .program = job->optimizer ? &model->training : &model->inference, .images = job->batch };
+    *profile = (NetProfile){.program = job->optimizer ? &model->training : &model->inference,
+                            .images = job->batch};
     int parts = profile->program->part_count, columns = parts + 1;
-    double *rows = net_allocate((size_t)columns * NET_REPEATS, sizeof *rows, error), peaks[NET_REPEATS];
+    double *rows = net_allocate((size_t)columns * NET_REPEATS, sizeof *rows, error),
+           peaks[NET_REPEATS];
     profile->seconds = net_allocate((size_t)columns, sizeof *profile->seconds, error);
     if (rows && profile->seconds) {
         profile->steps = steps ? steps : net_job_steps(job);
@@ -90,12 +92,14 @@ static int path_width(const NetProgram *program)
     return width;
 }
 
-static void print_row(const NetProfile *profile, int width, const char *path, const char *stage, double seconds,
-                      double multiply_adds, FILE *out)
+static void print_row(const NetProfile *profile, int width, const char *path, const char *stage,
+                      double seconds, double multiply_adds, FILE *out)
 {
-    fprintf(out, "%-*s  %-19s  %9.2f  %5.1f %%", width, path, stage, seconds * 1e6, 100 * seconds / profile->step);
+    fprintf(out, "%-*s  %-19s  %9.2f  %5.1f %%", width, path, stage, seconds * 1e6,
+            100 * seconds / profile->step);
     if (multiply_adds > 0 && seconds > 0)
-        fprintf(out, "  %8.1f  %5.1f %%", 2e-9 * multiply_adds / seconds, 100 * multiply_adds / seconds / profile->peak);
+        fprintf(out, "  %8.1f  %5.1f %%", 2e-9 * multiply_adds / seconds,
+                100 * multiply_adds / seconds / profile->peak);
     fprintf(out, "\n");
 }
 
@@ -104,7 +108,8 @@ void net_profile_print(const NetProfile *profile, FILE *out)
     const NetProgram *program = profile->program;
     double rest = profile->step, total = 0;
     int width = path_width(program);
-    fprintf(out, "%-*s  %-19s  %9s  %7s  %8s  %7s\n", width, "layer", "kernel", "µs a step", "of step", "GFLOP/s", "of peak");
+    fprintf(out, "%-*s  %-19s  %9s  %7s  %8s  %7s\n", width, "layer", "kernel", "µs a step",
+            "of step", "GFLOP/s", "of peak");
     for (int i = 0; i < program->part_count; i++) {
         const NetPart *part = &program->parts[i];
         double multiply_adds = (double)part->multiply_adds * (double)profile->images;

@@ -16,21 +16,21 @@
  */
 #include "runtime.h"
 
-#include <inttypes.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const int64_t MOST_HEADER = 100000000;           /* bytes: the format's own limit */
-static const double EXACT = 9007199254740992.0;         /* 2^53: whole numbers up to here are doubles */
+static const int64_t MAX_HEADER = 100000000;    /* bytes: the format's own limit */
+static const double EXACT = 9007199254740992.0; /* 2^53: whole numbers up to here are doubles */
 
 typedef struct NetDtype {
     const char *name;
     int bytes;
-    double (*read)(const uint8_t *from);        /* NULL: not a type for weights */
+    double (*read)(const uint8_t *from); /* NULL: not a type for weights */
 } NetDtype;
 
 /* ---------------------------------------------------------------- types */
@@ -75,15 +75,16 @@ static double read_f16(const uint8_t *from)
     int bits = (int)little_endian(from, 2);
     int exponent = bits >> 10 & 31, fraction = bits & 1023;
     double size = exponent == 31 ? (fraction ? NAN : INFINITY)
-        : exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+                  : exponent     ? ldexp(1024 + fraction, exponent - 25)
+                                 : ldexp(fraction, -24);
     return bits >> 15 ? -size : size;
 }
 
 static const NetDtype dtypes[] = {
-    { "F64", 8, read_f64 }, { "F32", 4, read_f32 }, { "F16", 2, read_f16 }, { "BF16", 2, read_bf16 },
-    { "I64", 8, NULL }, { "I32", 4, NULL }, { "I16", 2, NULL }, { "I8", 1, NULL },
-    { "U64", 8, NULL }, { "U32", 4, NULL }, { "U16", 2, NULL }, { "U8", 1, NULL },
-    { "BOOL", 1, NULL }, { "F8_E4M3", 1, NULL }, { "F8_E5M2", 1, NULL },
+    {"F64", 8, read_f64}, {"F32", 4, read_f32}, {"F16", 2, read_f16}, {"BF16", 2, read_bf16},
+    {"I64", 8, NULL},     {"I32", 4, NULL},     {"I16", 2, NULL},     {"I8", 1, NULL},
+    {"U64", 8, NULL},     {"U32", 4, NULL},     {"U16", 2, NULL},     {"U8", 1, NULL},
+    {"BOOL", 1, NULL},    {"F8_E4M3", 1, NULL}, {"F8_E5M2", 1, NULL},
 };
 
 static const NetDtype *find_dtype(const char *name)
@@ -98,7 +99,8 @@ const char *net_shape_text(char *text, int rank, const int64_t *dim)
 {
     int used = snprintf(text, NET_SHAPE_TEXT, "[");
     for (int i = 0; i < rank; i++)
-        used += snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "%s%" PRId64, i ? ", " : "", dim[i]);
+        used += snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "%s%" PRId64, i ? ", " : "",
+                         dim[i]);
     snprintf(text + used, (size_t)(NET_SHAPE_TEXT - used), "]");
     return text;
 }
@@ -111,7 +113,10 @@ static int utf8_length(const uint8_t *at, int64_t left)
     uint8_t lead = at[0];
     if (lead < 0x80)
         return 1;
-    int length = lead >= 0xC2 && lead <= 0xDF ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead <= 0xF4 ? 4 : 0;
+    int length = lead >= 0xC2 && lead <= 0xDF   ? 2
+                 : (lead & 0xF0) == 0xE0        ? 3
+                 : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                : 0;
     if (length == 0 || length > left)
         return 0;
     for (int i = 1; i < length; i++)
@@ -133,7 +138,8 @@ int64_t net_utf8_bytes(const char *text, int64_t length)
 static bool check_utf8(const char *path, const char *text, int64_t length, NetError *error)
 {
     int64_t good = net_utf8_bytes(text, length);
-    return good == length || net_fail(error, "%s: the header is not UTF-8 at byte %" PRId64, path, (8 + good));
+    return good == length
+           || net_fail(error, "%s: the header is not UTF-8 at byte %" PRId64, path, (8 + good));
 }
 
 /* A whole number from 0 that a double holds exactly. */
@@ -150,35 +156,47 @@ static bool read_shape(NetTensorFile *file, const cJSON *entry, NetStored *tenso
 {
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(entry, "shape"), *dim;
     if (!cJSON_IsArray(shape))
-        return net_fail(error, "%s: %.100s: shape is missing or is no array", file->path, tensor->name);
+        return net_fail(error, "%s: %.100s: shape is missing or is no array", file->path,
+                        tensor->name);
     tensor->elements = 1;
-    cJSON_ArrayForEach(dim, shape) {
+    cJSON_ArrayForEach(dim, shape)
+    {
         if (tensor->rank == NET_MOST_RANK)
-            return net_fail(error, "%s: %.100s: more than %d dimensions", file->path, tensor->name, NET_MOST_RANK);
+            return net_fail(error, "%s: %.100s: more than %d dimensions", file->path, tensor->name,
+                            NET_MOST_RANK);
         int64_t *size = &tensor->dim[tensor->rank++];
         if (!whole(dim, size))
-            return net_fail(error, "%s: %.100s: shape has something else than whole numbers from 0", file->path, tensor->name);
+            return net_fail(error, "%s: %.100s: shape has something else than whole numbers from 0",
+                            file->path, tensor->name);
         if (__builtin_mul_overflow(tensor->elements, *size, &tensor->elements))
-            return net_fail(error, "%s: %.100s: the shape's product is too large", file->path, tensor->name);
+            return net_fail(error, "%s: %.100s: the shape's product is too large", file->path,
+                            tensor->name);
     }
     return true;
 }
 
-static bool read_offsets(NetTensorFile *file, const cJSON *entry, NetStored *tensor, NetError *error)
+static bool read_offsets(NetTensorFile *file, const cJSON *entry, NetStored *tensor,
+                         NetError *error)
 {
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(entry, "data_offsets");
-    const cJSON *begin = cJSON_IsArray(offsets) ? offsets->child : NULL, *end = begin ? begin->next : NULL;
+    const cJSON *begin = cJSON_IsArray(offsets) ? offsets->child : NULL,
+                *end = begin ? begin->next : NULL;
     if (!begin || !end || end->next || !whole(begin, &tensor->begin) || !whole(end, &tensor->end))
-        return net_fail(error, "%s: %.100s: data_offsets is not two whole numbers from 0", file->path, tensor->name);
+        return net_fail(error, "%s: %.100s: data_offsets is not two whole numbers from 0",
+                        file->path, tensor->name);
     int64_t bytes, room = file->bytes - file->data;
     if (tensor->end > room)
-        return net_fail(error, "%s: %.100s: data_offsets end at %" PRId64 " and there are %" PRId64 " bytes of data", file->path,
-                        tensor->name, tensor->end, room);
-    if (__builtin_mul_overflow(tensor->elements, tensor->dtype->bytes, &bytes) || tensor->end - tensor->begin != bytes) {
+        return net_fail(error,
+                        "%s: %.100s: data_offsets end at %" PRId64 " and there are %" PRId64
+                        " bytes of data",
+                        file->path, tensor->name, tensor->end, room);
+    if (__builtin_mul_overflow(tensor->elements, tensor->dtype->bytes, &bytes)
+        || tensor->end - tensor->begin != bytes) {
         char shape[NET_SHAPE_TEXT];
-        return net_fail(error, "%s: %.100s: data_offsets span %" PRId64 " bytes, which is not %s of %s", file->path, tensor->name,
-                        (tensor->end - tensor->begin), net_shape_text(shape, tensor->rank, tensor->dim),
-                        tensor->dtype->name);
+        return net_fail(error,
+                        "%s: %.100s: data_offsets span %" PRId64 " bytes, which is not %s of %s",
+                        file->path, tensor->name, (tensor->end - tensor->begin),
+                        net_shape_text(shape, tensor->rank, tensor->dim), tensor->dtype->name);
     }
     return true;
 }
@@ -187,13 +205,16 @@ static bool read_entry(NetTensorFile *file, const cJSON *entry, NetStored *tenso
 {
     *tensor = (NetStored){.name = entry->string};
     if (!cJSON_IsObject(entry))
-        return net_fail(error, "%s: %.100s: not an object with dtype, shape and data_offsets", file->path, entry->string);
+        return net_fail(error, "%s: %.100s: not an object with dtype, shape and data_offsets",
+                        file->path, entry->string);
     const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(entry, "dtype");
     if (!cJSON_IsString(dtype))
-        return net_fail(error, "%s: %.100s: dtype is missing or is no text", file->path, tensor->name);
+        return net_fail(error, "%s: %.100s: dtype is missing or is no text", file->path,
+                        tensor->name);
     tensor->dtype = find_dtype(dtype->valuestring);
     if (!tensor->dtype)
-        return net_fail(error, "%s: %.100s: unknown dtype %.20s", file->path, tensor->name, dtype->valuestring);
+        return net_fail(error, "%s: %.100s: unknown dtype %.20s", file->path, tensor->name,
+                        dtype->valuestring);
     return read_shape(file, entry, tensor, error) && read_offsets(file, entry, tensor, error);
 }
 
@@ -202,19 +223,20 @@ static bool check_metadata(const NetTensorFile *file, const cJSON *metadata, Net
     const cJSON *item;
     if (!cJSON_IsObject(metadata))
         return net_fail(error, "%s: __metadata__ is not an object", file->path);
-    cJSON_ArrayForEach(item, metadata)
-        if (!cJSON_IsString(item))
-            return net_fail(error, "%s: __metadata__: %.100s is not text", file->path, item->string);
+    cJSON_ArrayForEach(item, metadata) if (!cJSON_IsString(item)) return net_fail(
+        error, "%s: __metadata__: %.100s is not text", file->path, item->string);
     return true;
 }
 
 static bool read_entries(NetTensorFile *file, NetError *error)
 {
-    file->tensors = net_allocate((size_t)cJSON_GetArraySize(file->header), sizeof *file->tensors, error);
+    file->tensors =
+        net_allocate((size_t)cJSON_GetArraySize(file->header), sizeof *file->tensors, error);
     if (!file->tensors)
         return false;
     const cJSON *entry;
-    cJSON_ArrayForEach(entry, file->header) {
+    cJSON_ArrayForEach(entry, file->header)
+    {
         if (strcmp(entry->string, "__metadata__") == 0) {
             if (!check_metadata(file, entry, error))
                 return false;
@@ -255,7 +277,9 @@ static bool check_places(NetTensorFile *file, NetError *error)
     for (int i = 0; i < file->count; i++) {
         const NetStored *tensor = &file->tensors[i];
         if (tensor->begin != at)
-            return net_fail(error, "%s: %.100s begins at byte %" PRId64 " of the data, %s the tensor before it ends at %" PRId64,
+            return net_fail(error,
+                            "%s: %.100s begins at byte %" PRId64
+                            " of the data, %s the tensor before it ends at %" PRId64,
                             file->path, tensor->name, tensor->begin,
                             tensor->begin < at ? "inside:" : "after a gap:", at);
         at = tensor->end;
@@ -280,9 +304,8 @@ static uint64_t digest_metadata(const cJSON *metadata)
 {
     uint64_t sum = 0;
     const cJSON *item;
-    cJSON_ArrayForEach(item, metadata)
-        if (strcmp(item->string, CHECKSUMS) != 0)
-            sum += digest_pair(item->string, item->valuestring);
+    cJSON_ArrayForEach(item, metadata) if (strcmp(item->string, CHECKSUMS) != 0) sum +=
+        digest_pair(item->string, item->valuestring);
     return sum;
 }
 
@@ -315,20 +338,26 @@ static bool read_checksum(NetTensorFile *file, const char *line, size_t length, 
 {
     enum { DIGITS = 16 };
     size_t name = length > DIGITS ? length - DIGITS - 1 : 0;
-    if (length <= DIGITS || line[name] != ' ' || strspn(line + name + 1, "0123456789abcdef") < DIGITS)
-        return net_fail(error, "%s: __metadata__ was changed after it was written: %.*s is no checksum", file->path,
-                        length < 100 ? (int)length : 100, line);
+    if (length <= DIGITS || line[name] != ' '
+        || strspn(line + name + 1, "0123456789abcdef") < DIGITS)
+        return net_fail(error,
+                        "%s: __metadata__ was changed after it was written: %.*s is no checksum",
+                        file->path, length < 100 ? (int)length : 100, line);
     uint64_t checksum = strtoull(line + name + 1, NULL, 16);
     if (name == strlen(OF_METADATA) && strncmp(line, OF_METADATA, name) == 0) {
         file->summed = true;
         const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__");
         return digest_metadata(metadata) == checksum
-            || net_fail(error, "%s: __metadata__ is not what was written: its checksum differs; if that was on purpose, "
-                        "remove its key `%s`", file->path, CHECKSUMS);
+               || net_fail(error,
+                           "%s: __metadata__ is not what was written: its checksum differs; if "
+                           "that was on purpose, "
+                           "remove its key `%s`",
+                           file->path, CHECKSUMS);
     }
     NetStored *tensor = find_sorted(file, line, name);
     if (!tensor)
-        return net_fail(error, "%s: the checksums name %.*s, which is not there", file->path, name < 100 ? (int)name : 100, line);
+        return net_fail(error, "%s: the checksums name %.*s, which is not there", file->path,
+                        name < 100 ? (int)name : 100, line);
     tensor->summed = true;
     tensor->checksum = checksum;
     return true;
@@ -347,7 +376,8 @@ static bool read_checksums(NetTensorFile *file, NetError *error)
         return net_fail(error, "%s: the checksums have none of __metadata__", file->path);
     for (int i = 0; text && i < file->count; i++)
         if (!file->tensors[i].summed)
-            return net_fail(error, "%s: the checksums have none of %.100s", file->path, file->tensors[i].name);
+            return net_fail(error, "%s: the checksums have none of %.100s", file->path,
+                            file->tensors[i].name);
     return true;
 }
 
@@ -359,21 +389,25 @@ static bool parse_header(NetTensorFile *file, const char *text, int64_t length, 
     errno = 0;
     file->header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, false);
     if (!file->header && errno == ENOMEM)
-        return net_fail(error, "%s: out of memory for the header's %" PRId64 " bytes", file->path, length);
+        return net_fail(error, "%s: out of memory for the header's %" PRId64 " bytes", file->path,
+                        length);
     if (!file->header)
-        return net_fail(error, "%s: the header is not JSON at byte %" PRId64, file->path, (8 + (end ? end - text : 0)));
+        return net_fail(error, "%s: the header is not JSON at byte %" PRId64, file->path,
+                        (8 + (end ? end - text : 0)));
     while (end < text + length && *end == ' ')
         end++;
     if (end != text + length)
-        return net_fail(error, "%s: something follows the header's JSON at byte %" PRId64, file->path, (8 + (end - text)));
+        return net_fail(error, "%s: something follows the header's JSON at byte %" PRId64,
+                        file->path, (8 + (end - text)));
     if (!cJSON_IsObject(file->header))
         return net_fail(error, "%s: the header is not a JSON object", file->path);
     return read_entries(file, error) && check_names(file, error) && read_checksums(file, error)
-        && check_places(file, error);
+           && check_places(file, error);
 }
 
 /* All `count` bytes of `what`. */
-static bool read_bytes(const NetTensorFile *file, void *bytes, int64_t count, const char *what, NetError *error)
+static bool read_bytes(const NetTensorFile *file, void *bytes, int64_t count, const char *what,
+                       NetError *error)
 {
     errno = 0;
     if (fread(bytes, 1, (size_t)count, file->file) == (size_t)count)
@@ -386,18 +420,26 @@ static bool read_length(NetTensorFile *file, int64_t *length, NetError *error)
 {
     uint8_t bytes[8];
     if (file->bytes < 8)
-        return net_fail(error, "%s: %" PRId64 " bytes are no safetensors file, which begins with 8 of its header's length",
-                        file->path, file->bytes);
+        return net_fail(
+            error,
+            "%s: %" PRId64
+            " bytes are no safetensors file, which begins with 8 of its header's length",
+            file->path, file->bytes);
     if (!read_bytes(file, bytes, 8, "the header's length", error))
         return false;
     uint64_t stated = little_endian(bytes, 8);
-    if (stated > (uint64_t)MOST_HEADER)
-        return net_fail(error, "%s: not a safetensors file: the first 8 bytes say %llu bytes of header, %" PRId64 " at most are possible",
-                        file->path, (unsigned long long)stated, MOST_HEADER);
+    if (stated > (uint64_t)MAX_HEADER)
+        return net_fail(
+            error,
+            "%s: not a safetensors file: the first 8 bytes say %llu bytes of header, %" PRId64
+            " at most are possible",
+            file->path, (unsigned long long)stated, MAX_HEADER);
     *length = (int64_t)stated;
     if (*length > file->bytes - 8)
-        return net_fail(error, "%s: cut short: the header says it has %" PRId64 " bytes and the file has %" PRId64, file->path,
-                        *length, file->bytes);
+        return net_fail(error,
+                        "%s: cut short: the header says it has %" PRId64
+                        " bytes and the file has %" PRId64,
+                        file->path, *length, file->bytes);
     file->data = 8 + *length;
     return true;
 }
@@ -410,7 +452,8 @@ static bool read_header(NetTensorFile *file, NetError *error)
     char *text = net_allocate((size_t)length + 1, 1, error);
     if (!text)
         return false;
-    bool good = read_bytes(file, text, length, "the header", error) && parse_header(file, text, length, error);
+    bool good = read_bytes(file, text, length, "the header", error)
+                && parse_header(file, text, length, error);
     free(text);
     return good;
 }
@@ -452,7 +495,8 @@ const NetStored *net_tensors_find(const NetTensorFile *file, const char *name)
 
 bool net_tensors_pair(const NetTensorFile *file, int index, const char **key, const char **value)
 {
-    const cJSON *item = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__"), index);
+    const cJSON *item =
+        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__"), index);
     if (item) {
         *key = item->string;
         *value = item->valuestring;
@@ -468,20 +512,24 @@ const char *net_tensors_metadata(const NetTensorFile *file, const char *key)
 
 /* ---------------------------------------------------------- values */
 
-enum { PIECE = 1 << 13 };       /* bytes read at a time: a multiple of every type's size; small for a small stack */
+/* bytes read at a time: a multiple of every type's size; small for a small stack */
+enum { PIECE = 1 << 13 };
 
 /* What is done with some bytes of a tensor, the first of which is its element `at`. */
-typedef bool Take(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype);
+typedef bool Take(void *context, int64_t at, const uint8_t *from, int64_t count,
+                  const NetDtype *dtype);
 
 /* False: the file could not be read, or `take` wants no more. */
-static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take *take, void *context, NetError *error)
+static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take *take,
+                        void *context, NetError *error)
 {
     uint8_t piece[PIECE];
     int size = tensor->dtype->bytes;
     bool good = fseeko(file->file, file->data + tensor->begin, SEEK_SET) == 0
-        || net_fail(error, "cannot read %s: %m", file->path);
+                || net_fail(error, "cannot read %s: %m", file->path);
     for (int64_t done = 0; good && done < tensor->elements;) {
-        int64_t some = tensor->elements - done < PIECE / size ? tensor->elements - done : PIECE / size;
+        int64_t some =
+            tensor->elements - done < PIECE / size ? tensor->elements - done : PIECE / size;
         good = read_bytes(file, piece, some * size, tensor->name, error);
         if (good && !take(context, done, piece, some, tensor->dtype))
             return false;
@@ -490,7 +538,8 @@ static bool read_values(const NetTensorFile *file, const NetStored *tensor, Take
     return good;
 }
 
-static bool take_reals(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype)
+static bool take_reals(void *context, int64_t at, const uint8_t *from, int64_t count,
+                       const NetDtype *dtype)
 {
     real *to = (real *)context + at;
     for (int64_t i = 0; i < count; i++)
@@ -498,7 +547,8 @@ static bool take_reals(void *context, int64_t at, const uint8_t *from, int64_t c
     return true;
 }
 
-static bool take_wholes(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype)
+static bool take_wholes(void *context, int64_t at, const uint8_t *from, int64_t count,
+                        const NetDtype *dtype)
 {
     int64_t *to = (int64_t *)context + at;
     for (int64_t i = 0; i < count; i++)
@@ -506,10 +556,16 @@ static bool take_wholes(void *context, int64_t at, const uint8_t *from, int64_t 
     return true;
 }
 
-typedef struct Audit { uint64_t digest; int64_t strange; double value; } Audit;       /* strange: the first element that is not finite, or -1 */
+/* strange: the first element that is not finite, or -1 */
+typedef struct Audit {
+    uint64_t digest;
+    int64_t strange;
+    double value;
+} Audit;
 
 /* As the number that it would become. */
-static bool take_audit(void *context, int64_t at, const uint8_t *from, int64_t count, const NetDtype *dtype)
+static bool take_audit(void *context, int64_t at, const uint8_t *from, int64_t count,
+                       const NetDtype *dtype)
 {
     Audit *audit = context;
     audit->digest = net_digest(audit->digest, from, (size_t)(count * dtype->bytes));
@@ -523,24 +579,30 @@ static bool take_audit(void *context, int64_t at, const uint8_t *from, int64_t c
 
 bool net_tensor_audit(const NetTensorFile *file, const NetStored *tensor, NetError *error)
 {
-    Audit audit = {.digest = digest_shape(tensor->dtype->name, tensor->rank, tensor->dim), .strange = -1};
+    Audit audit = {.digest = digest_shape(tensor->dtype->name, tensor->rank, tensor->dim),
+                   .strange = -1};
     if (!read_values(file, tensor, take_audit, &audit, error))
         return false;
     if (tensor->summed && audit.digest != tensor->checksum)
-        return net_fail(error, "%s: %.100s is not what was written: its checksum differs, so a disk, a copy or a tool "
-                        "changed it; if that was on purpose, remove the key `%s` of __metadata__", file->path, tensor->name, CHECKSUMS);
+        return net_fail(
+            error,
+            "%s: %.100s is not what was written: its checksum differs, so a disk, a copy or a tool "
+            "changed it; if that was on purpose, remove the key `%s` of __metadata__",
+            file->path, tensor->name, CHECKSUMS);
     if (audit.strange >= 0)
-        return net_fail(error, "%s: %.100s[%" PRId64 "] is %s, and weights are finite numbers", file->path, tensor->name,
-                        audit.strange, net_strange_text(audit.value));
+        return net_fail(error, "%s: %.100s[%" PRId64 "] is %s, and weights are finite numbers",
+                        file->path, tensor->name, audit.strange, net_strange_text(audit.value));
     return true;
 }
 
-bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole, NetError *error)
+bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole,
+                      NetError *error)
 {
     bool counts = strcmp(tensor->dtype->name, "I64") == 0;
     if (whole ? counts : tensor->dtype->read != NULL)
         return true;
-    return net_fail(error, "%s: %.100s is %s, and %s", file->path, tensor->name, tensor->dtype->name,
+    return net_fail(error, "%s: %.100s is %s, and %s", file->path, tensor->name,
+                    tensor->dtype->name,
                     whole ? "counts are I64" : "weights are F32, F64, F16 or BF16");
 }
 
@@ -549,7 +611,8 @@ bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *
     return read_values(file, tensor, take_reals, to, error);
 }
 
-bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to, NetError *error)
+bool net_tensor_wholes(const NetTensorFile *file, const NetStored *tensor, int64_t *to,
+                       NetError *error)
 {
     return read_values(file, tensor, take_wholes, to, error);
 }
@@ -571,7 +634,7 @@ static bool describe(cJSON *header, const NetNamed *tensor, int64_t begin)
         good = cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)tensor->dim[i]));
     cJSON *offsets = cJSON_AddArrayToObject(entry, "data_offsets");
     return good && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)begin))
-        && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)(begin + bytes_of(tensor))));
+           && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)(begin + bytes_of(tensor))));
 }
 
 /* NULL: no memory. */
@@ -598,7 +661,8 @@ static char *checksums_text(const NetNamed *tensors, int count, const char *cons
     return NULL;
 }
 
-static bool add_metadata(cJSON *header, const NetNamed *tensors, int count, const char *const *metadata)
+static bool add_metadata(cJSON *header, const NetNamed *tensors, int count,
+                         const char *const *metadata)
 {
     cJSON *object = cJSON_AddObjectToObject(header, "__metadata__");
     char *checksums = checksums_text(tensors, count, metadata);
@@ -632,13 +696,15 @@ static bool write_all(FILE *file, const char *header, const NetNamed *tensors, i
     for (int i = 0; i < 8; i++)
         prefix[i] = (uint8_t)((uint64_t)padded >> (8 * i));
     bool good = fwrite(prefix, 1, 8, file) == 8
-        && fprintf(file, "%s%*s", header, (int)(padded - length), "") == (int)padded;
+                && fprintf(file, "%s%*s", header, (int)(padded - length), "") == (int)padded;
     for (int i = 0; good && i < count; i++)
-        good = fwrite(tensors[i].values, 1, (size_t)bytes_of(&tensors[i]), file) == (size_t)bytes_of(&tensors[i]);
+        good = fwrite(tensors[i].values, 1, (size_t)bytes_of(&tensors[i]), file)
+               == (size_t)bytes_of(&tensors[i]);
     return good;
 }
 
-bool net_write_safetensors(const char *path, const NetNamed *tensors, int count, const char *const *metadata, NetError *error)
+bool net_write_safetensors(const char *path, const NetNamed *tensors, int count,
+                           const char *const *metadata, NetError *error)
 {
     NetOutput output;
     char *header = header_text(tensors, count, metadata);

@@ -11,7 +11,8 @@
 
 typedef struct NetScheduleKind {
     const char *name;
-    double (*rate)(const NetSchedule *schedule, double lr, double t);   /* t: epochs or steps after the warmup */
+    /* t: epochs or steps after the warmup */
+    double (*rate)(const NetSchedule *schedule, double lr, double t);
 } NetScheduleKind;
 
 static double constant_rate(const NetSchedule *schedule, double lr, double t)
@@ -45,7 +46,8 @@ static double exponential_rate(const NetSchedule *schedule, double lr, double t)
  * restarts): past T_max it rises again. */
 static double cosine_rate(const NetSchedule *schedule, double lr, double t)
 {
-    return schedule->eta_min + (lr - schedule->eta_min) * (1 + cos(acos(-1) * t / schedule->t_max)) / 2;
+    return schedule->eta_min
+           + (lr - schedule->eta_min) * (1 + cos(acos(-1) * t / schedule->t_max)) / 2;
 }
 
 /* ------------------------------------------------------------ one cycle */
@@ -54,14 +56,16 @@ static double cosine_rate(const NetSchedule *schedule, double lr, double t)
  * of the way from one value to another. */
 static double anneal(const NetCycle *cycle, double from, double to, double part)
 {
-    return cycle->linear ? from + (to - from) * part : to + (from - to) * (1 + cos(acos(-1) * part)) / 2;
+    return cycle->linear ? from + (to - from) * part
+                         : to + (from - to) * (1 + cos(acos(-1) * part)) / 2;
 }
 
 /* Where t falls: values[phase] to values[phase + 1]; the last step reaches the end. */
 static double along(const NetCycle *cycle, const double *values, double t)
 {
     double rise = cycle->pct_start * cycle->total - 1;
-    const double ends[] = {0, rise, cycle->three_phase ? 2 * rise : cycle->total - 1, cycle->total - 1};
+    const double ends[] = {0, rise, cycle->three_phase ? 2 * rise : cycle->total - 1,
+                           cycle->total - 1};
     int last = cycle->three_phase ? 2 : 1, phase = 0;
     while (phase < last && t > ends[phase + 1])
         phase++;
@@ -75,19 +79,16 @@ static double one_cycle_rate(const NetSchedule *schedule, double lr, double t)
     (void)lr;
     const NetCycle *cycle = &schedule->cycle;
     double first = cycle->max_lr / cycle->div_factor, least = first / cycle->final_div_factor;
-    const double two[] = {first, cycle->max_lr, least}, three[] = {first, cycle->max_lr, first, least};
+    const double two[] = {first, cycle->max_lr, least},
+                 three[] = {first, cycle->max_lr, first, least};
     return along(cycle, cycle->three_phase ? three : two, t);
 }
 
 /* ---------------------------------------------------------------- table */
 
 static const NetScheduleKind kinds[] = {
-    { "constant", constant_rate },
-    { "step", step_rate },
-    { "multi_step", multi_step_rate },
-    { "exponential", exponential_rate },
-    { "cosine", cosine_rate },
-    { "one_cycle", one_cycle_rate },
+    {"constant", constant_rate},       {"step", step_rate},     {"multi_step", multi_step_rate},
+    {"exponential", exponential_rate}, {"cosine", cosine_rate}, {"one_cycle", one_cycle_rate},
 };
 
 static bool is_cycle(const NetSettings *settings)
@@ -101,8 +102,10 @@ static NetCycle read_cycle(const NetSettings *settings, double whole)
         .total = net_setting(settings, "schedule.total_steps", whole),
         .max_lr = net_setting(settings, "schedule.max_lr", 0),
         .pct_start = net_setting(settings, "schedule.pct_start", 0.3),
-        .linear = strcmp(net_setting_word(settings, "schedule.anneal_strategy", "cos"), "linear") == 0,
-        .cycle_momentum = is_cycle(settings) && net_setting(settings, "schedule.cycle_momentum", 1) != 0,
+        .linear =
+            strcmp(net_setting_word(settings, "schedule.anneal_strategy", "cos"), "linear") == 0,
+        .cycle_momentum =
+            is_cycle(settings) && net_setting(settings, "schedule.cycle_momentum", 1) != 0,
         .base_momentum = net_setting(settings, "schedule.base_momentum", 0.85),
         .max_momentum = net_setting(settings, "schedule.max_momentum", 0.95),
         .div_factor = net_setting(settings, "schedule.div_factor", 25),
@@ -111,7 +114,8 @@ static NetCycle read_cycle(const NetSettings *settings, double whole)
     };
 }
 
-bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch, NetError *error)
+bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch,
+                       NetError *error)
 {
     const char *name = net_setting_word(settings, "schedule", "constant");
     bool by_step = strcmp(net_setting_word(settings, "schedule.by", "epoch"), "step") == 0;
@@ -151,7 +155,8 @@ double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int
 double net_schedule_momentum(const NetSchedule *schedule, int64_t step, int64_t epoch)
 {
     const NetCycle *cycle = &schedule->cycle;
-    const double values[] = {cycle->max_momentum, cycle->base_momentum, cycle->max_momentum, cycle->max_momentum};
+    const double values[] = {cycle->max_momentum, cycle->base_momentum, cycle->max_momentum,
+                             cycle->max_momentum};
     return cycle->cycle_momentum ? along(cycle, values, place(schedule, step, epoch)) : -1;
 }
 

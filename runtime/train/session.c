@@ -15,7 +15,9 @@ static real *allocate_arena(int64_t rows, int64_t columns, NetError *error)
 {
     int64_t elements;
     if (rows < 0 || columns < 0 || __builtin_mul_overflow(rows, columns, &elements)) {
-        net_fail(error, "%" PRId64 " arenas of %" PRId64 " elements are more memory than an address can reach",
+        net_fail(error,
+                 "%" PRId64 " arenas of %" PRId64
+                 " elements are more memory than an address can reach",
                  rows, columns);
         return NULL;
     }
@@ -43,10 +45,13 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->predicted = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
-    session->normal = net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
-    session->own_normal = net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
+    session->normal =
+        net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
+    session->own_normal =
+        net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     return session->kept && session->input && session->loss && session->active && session->targets
-        && session->predicted && session->scale && session->shift && session->normal && session->own_normal;
+           && session->predicted && session->scale && session->shift && session->normal
+           && session->own_normal;
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -59,7 +64,8 @@ static bool allocate_parameters(NetSession *session, NetError *error)
     session->counters = net_allocate((size_t)model->counters, sizeof(int64_t), error);
     if (session->training)
         session->gradients = allocate_arena(session->max_grains, stride, error);
-    return session->weights && session->buffers && session->counters && (session->gradients || !session->training);
+    return session->weights && session->buffers && session->counters
+           && (session->gradients || !session->training);
 }
 
 static bool allocate_scratch(NetSession *session, NetError *error)
@@ -69,7 +75,8 @@ static bool allocate_scratch(NetSession *session, NetError *error)
     int64_t elements = model->inference.scratch_elements;
     if (session->training)
         elements = larger(elements, model->training.scratch_elements);
-    session->scratch = net_allocate((size_t)threads + 1, sizeof *session->scratch, error);      /* ends with NULL */
+    /* ends with NULL */
+    session->scratch = net_allocate((size_t)threads + 1, sizeof *session->scratch, error);
     for (int thread = 0; session->scratch && thread < threads; thread++) {
         session->scratch[thread] = allocate_arena(1, elements, error);
         if (!session->scratch[thread])
@@ -81,19 +88,23 @@ static bool allocate_scratch(NetSession *session, NetError *error)
 static bool check_model(const NetModel *model, int64_t batch, NetError *error)
 {
     if (model->real_bytes != (int)sizeof(real))
-        return net_fail(error, "%s was compiled for %d-byte numbers and is linked with the library for %zu-byte ones",
-                        model->name, model->real_bytes, sizeof(real));
+        return net_fail(
+            error,
+            "%s was compiled for %d-byte numbers and is linked with the library for %zu-byte ones",
+            model->name, model->real_bytes, sizeof(real));
     if (!net_check_processor(model, error))
         return false;
     if (model->lanes < 1 || model->lanes > NET_MOST_LANES)
-        return net_fail(error, "%s has grains of %d images; this library takes 1 to %d", model->name, model->lanes, NET_MOST_LANES);
+        return net_fail(error, "%s has grains of %d images; this library takes 1 to %d",
+                        model->name, model->lanes, NET_MOST_LANES);
     if (batch < 1 || batch > INT32_MAX)
-        return net_fail(error, "a batch of %" PRId64 " images: 1 to %d are possible", batch, INT32_MAX);
+        return net_fail(error, "a batch of %" PRId64 " images: 1 to %d are possible", batch,
+                        INT32_MAX);
     return true;
 }
 
-NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, bool training,
-                             NetError *error)
+NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
+                             bool training, NetError *error)
 {
     if (!check_model(model, batch, error))
         return NULL;
@@ -101,7 +112,11 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
     if (!session)
         return NULL;
     *session = (NetSession){
-        .model = model, .image = net_image_shape(model->input), .training = training, .batch = batch, .seed = seed,
+        .model = model,
+        .image = net_image_shape(model->input),
+        .training = training,
+        .batch = batch,
+        .seed = seed,
         .max_grains = (batch + model->lanes - 1) / model->lanes,
     };
     session->pool = net_pool_open(threads, error);
@@ -125,9 +140,10 @@ void net_close(NetSession *session)
     for (int thread = 0; session->scratch && session->scratch[thread]; thread++)
         free(session->scratch[thread]);
     void *arenas[] = {
-        session->scratch, session->weights, session->buffers, session->counters, session->gradients, session->kept,
-        session->input, session->loss, session->active, session->targets, session->predicted, session->scale, session->shift,
-        session->normal, session->own_normal,
+        session->scratch,   session->weights, session->buffers,    session->counters,
+        session->gradients, session->kept,    session->input,      session->loss,
+        session->active,    session->targets, session->predicted,  session->scale,
+        session->shift,     session->normal,  session->own_normal,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
@@ -139,7 +155,8 @@ void net_close(NetSession *session)
 
 /* ----------------------------------------------------------- from C */
 
-NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error)
+NetSession *net_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
+                     NetError *error)
 {
     NetSettings settings;
     if (!net_settings_open(&settings, model, error))
@@ -178,14 +195,16 @@ bool net_save(const NetSession *session, const char *path, NetError *error)
     return net_weights_write(session, NULL, path, NULL, error);
 }
 
-static void take_logits(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes)
+static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,
+                        int64_t classes)
 {
     float *row = (float *)to + image * classes;
-    for (int64_t class = 0; class < classes; class++)
+    for (int64_t class = 0; class < classes; class ++)
         row[class] = (float)logits[class * stride];
 }
 
-static void take_probabilities(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes)
+static void take_probabilities(void *to, int64_t image, const real *logits, int64_t stride,
+                               int64_t classes)
 {
     net_probabilities(logits, stride, classes, (float *)to + image * classes);
 }
@@ -200,8 +219,11 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
     }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        net_test_batch(session, &(NetBatch){.pixels = pixels, .first = first, .count = some,
-                                             .take = take_logits, .to = logits + first * model->classes});
+        net_test_batch(session, &(NetBatch){.pixels = pixels,
+                                            .first = first,
+                                            .count = some,
+                                            .take = take_logits,
+                                            .to = logits + first * model->classes});
     }
 }
 
@@ -220,14 +242,20 @@ void net_classify(NetSession *session, const uint8_t *images, int64_t count, flo
     }
     for (int64_t first = 0; first < count; first += session->batch) {
         int64_t some = count - first < session->batch ? count - first : session->batch;
-        net_test_batch(session, &(NetBatch){.images = &all, .first = first, .count = some,
-                                             .take = take_probabilities, .to = probabilities + first * session->model->classes});
+        net_test_batch(session, &(NetBatch){.images = &all,
+                                            .first = first,
+                                            .count = some,
+                                            .take = take_probabilities,
+                                            .to = probabilities + first * session->model->classes});
     }
 }
 
-typedef struct Answer { float *logits, *probabilities; } Answer;
+typedef struct Answer {
+    float *logits, *probabilities;
+} Answer;
 
-static void take_answer(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes)
+static void take_answer(void *to, int64_t image, const real *logits, int64_t stride,
+                        int64_t classes)
 {
     const Answer *answer = to;
     take_logits(answer->logits, image, logits, stride, classes);
@@ -242,5 +270,6 @@ void net_answer(NetSession *session, const uint8_t *image, float *logits, float 
     if (lone)
         take_answer(&answer, 0, lone, 1, session->model->classes);
     else
-        net_test_batch(session, &(NetBatch){.images = &one, .count = 1, .take = take_answer, .to = &answer});
+        net_test_batch(session,
+                       &(NetBatch){.images = &one, .count = 1, .take = take_answer, .to = &answer});
 }

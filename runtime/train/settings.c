@@ -14,53 +14,57 @@
 #include <string.h>
 
 /* In a path, * stands for a number. */
-typedef struct Rule { const char *path; bool whole; double least, most; } Rule;
+typedef struct Rule {
+    const char *path;
+    bool whole;
+    double least, most;
+} Rule;
 
-static const double EXACT = 9007199254740992.0;         /* 2^53: whole numbers up to here are doubles */
+static const double EXACT = 9007199254740992.0; /* 2^53: whole numbers up to here are doubles */
 
 static const Rule rules[] = {
-    { "batch", true, 1, 65536 },
-    { "epochs", true, 0, 1000000 },
-    { "seed", true, 0, EXACT },
-    { "optimizer.lr", false, 0, 1000 },
-    { "optimizer.momentum", false, 0, 1 },
-    { "optimizer.dampening", false, 0, 1 },
-    { "optimizer.weight_decay", false, 0, 1000 },
-    { "optimizer.nesterov", true, 0, 1 },
-    { "optimizer.beta1", false, 0, 0.9999999 },
-    { "optimizer.beta2", false, 0, 0.9999999 },
-    { "optimizer.alpha", false, 0, 0.9999999 },
-    { "optimizer.eps", false, 0, 1 },
-    { "optimizer.amsgrad", true, 0, 1 },
-    { "optimizer.centered", true, 0, 1 },
-    { "group.*.lr", false, 0, 1000 },
-    { "group.*.weight_decay", false, 0, 1000 },
-    { "clip.norm", false, 0, 1e12 },
-    { "clip.value", false, 0, 1e12 },
-    { "schedule.T_max", true, 1, 1e12 },
-    { "schedule.warmup", true, 0, 1e12 },
-    { "schedule.eta_min", false, 0, 1000 },
-    { "schedule.step_size", true, 1, 1e12 },
-    { "schedule.gamma", false, 0, 1000 },
-    { "schedule.milestones", true, 0, 1e12 },
-    { "schedule.max_lr", false, 0, 1000 },
-    { "schedule.total_steps", true, 1, 1e12 },
-    { "schedule.pct_start", false, 0, 1 },
-    { "schedule.cycle_momentum", true, 0, 1 },
-    { "schedule.base_momentum", false, 0, 0.9999999 },
-    { "schedule.max_momentum", false, 0, 0.9999999 },
-    { "schedule.div_factor", false, 1e-6, 1e12 },
-    { "schedule.final_div_factor", false, 1e-6, 1e12 },
-    { "schedule.three_phase", true, 0, 1 },
-    { "augment.random_crop.padding", true, 0, 65536 },
-    { "augment.horizontal_flip.p", false, 0, 1 },
-    { "augment.random_affine.degrees", false, -360, 360 },
-    { "augment.random_affine.translate", false, 0, 1 },
-    { "augment.random_affine.scale", false, 1e-3, 1000 },
-    { "augment.random_affine.shear", false, -89, 89 },
-    { "augment.cutout.size", true, 1, 65536 },
-    { "normalize.mean", false, -1e6, 1e6 },
-    { "normalize.std", false, 1e-6, 1e6 },
+    {"batch", true, 1, 65536},
+    {"epochs", true, 0, 1000000},
+    {"seed", true, 0, EXACT},
+    {"optimizer.lr", false, 0, 1000},
+    {"optimizer.momentum", false, 0, 1},
+    {"optimizer.dampening", false, 0, 1},
+    {"optimizer.weight_decay", false, 0, 1000},
+    {"optimizer.nesterov", true, 0, 1},
+    {"optimizer.beta1", false, 0, 0.9999999},
+    {"optimizer.beta2", false, 0, 0.9999999},
+    {"optimizer.alpha", false, 0, 0.9999999},
+    {"optimizer.eps", false, 0, 1},
+    {"optimizer.amsgrad", true, 0, 1},
+    {"optimizer.centered", true, 0, 1},
+    {"group.*.lr", false, 0, 1000},
+    {"group.*.weight_decay", false, 0, 1000},
+    {"clip.norm", false, 0, 1e12},
+    {"clip.value", false, 0, 1e12},
+    {"schedule.T_max", true, 1, 1e12},
+    {"schedule.warmup", true, 0, 1e12},
+    {"schedule.eta_min", false, 0, 1000},
+    {"schedule.step_size", true, 1, 1e12},
+    {"schedule.gamma", false, 0, 1000},
+    {"schedule.milestones", true, 0, 1e12},
+    {"schedule.max_lr", false, 0, 1000},
+    {"schedule.total_steps", true, 1, 1e12},
+    {"schedule.pct_start", false, 0, 1},
+    {"schedule.cycle_momentum", true, 0, 1},
+    {"schedule.base_momentum", false, 0, 0.9999999},
+    {"schedule.max_momentum", false, 0, 0.9999999},
+    {"schedule.div_factor", false, 1e-6, 1e12},
+    {"schedule.final_div_factor", false, 1e-6, 1e12},
+    {"schedule.three_phase", true, 0, 1},
+    {"augment.random_crop.padding", true, 0, 65536},
+    {"augment.horizontal_flip.p", false, 0, 1},
+    {"augment.random_affine.degrees", false, -360, 360},
+    {"augment.random_affine.translate", false, 0, 1},
+    {"augment.random_affine.scale", false, 1e-3, 1000},
+    {"augment.random_affine.shear", false, -89, 89},
+    {"augment.cutout.size", true, 1, 65536},
+    {"normalize.mean", false, -1e6, 1e6},
+    {"normalize.std", false, 1e-6, 1e6},
 };
 
 static const Rule *find_rule(const char *path)
@@ -75,7 +79,7 @@ static const Rule *find_rule(const char *path)
 
 char *net_numbers_text(const double *numbers, int64_t count, int digits)
 {
-    enum { LONGEST = 40 };      /* bytes of one number's text, with its comma */
+    enum { LONGEST = 40 }; /* bytes of one number's text, with its comma */
     char *text = calloc((size_t)count + 1, LONGEST);
     for (int64_t i = 0, used = 0; text && i < count; i++)
         used += snprintf(text + used, LONGEST, "%s%.*g", i ? "," : "", digits, numbers[i]);
@@ -86,9 +90,11 @@ bool net_parse_number(double *number, const char *text, bool whole, double least
                       const char *option, NetError *error)
 {
     char *end;
-    bool decimal = text[strspn(text, "0123456789.eE+-")] == 0;  /* strtod knows hexadecimal, infinity and nan too */
+    /* strtod knows hexadecimal, infinity and nan too */
+    bool decimal = text[strspn(text, "0123456789.eE+-")] == 0;
     double value = decimal ? strtod(text, &end) : 0;
-    if (decimal && end != text && !*end && value >= least && value <= most && (!whole || value == floor(value))) {
+    if (decimal && end != text && !*end && value >= least && value <= most
+        && (!whole || value == floor(value))) {
         *number = value;
         return true;
     }
@@ -101,7 +107,8 @@ bool net_parse_number(double *number, const char *text, bool whole, double least
 static bool add_value(NetSettings *settings, const NetSetting *from, NetError *error)
 {
     NetValue *value = &settings->values[settings->count];
-    *value = (NetValue){.path = from->path, .word = from->word, .count = from->count, .compiled = from->numbers};
+    *value = (NetValue){
+        .path = from->path, .word = from->word, .count = from->count, .compiled = from->numbers};
     if (from->count > 0) {
         value->numbers = net_allocate((size_t)from->count, sizeof *value->numbers, error);
         if (!value->numbers)
@@ -114,18 +121,19 @@ static bool add_value(NetSettings *settings, const NetSetting *from, NetError *e
 
 /* A program without a train section still has batches to test with and a seed. */
 static const NetSetting defaults[] = {
-    { "batch", NULL, 1, (const double[]){ 64 } },
-    { "epochs", NULL, 1, (const double[]){ 1 } },
-    { "seed", NULL, 1, (const double[]){ 1 } },
-    { "normalize.mean", NULL, 1, (const double[]){ 0 } },
-    { "normalize.std", NULL, 1, (const double[]){ 1 } },
+    {"batch", NULL, 1, (const double[]){64}},
+    {"epochs", NULL, 1, (const double[]){1}},
+    {"seed", NULL, 1, (const double[]){1}},
+    {"normalize.mean", NULL, 1, (const double[]){0}},
+    {"normalize.std", NULL, 1, (const double[]){1}},
 };
 enum { DEFAULTS = sizeof defaults / sizeof *defaults };
 
 bool net_settings_open(NetSettings *settings, const NetModel *model, NetError *error)
 {
     *settings = (NetSettings){0};
-    settings->values = net_allocate((size_t)model->setting_count + DEFAULTS, sizeof *settings->values, error);
+    settings->values =
+        net_allocate((size_t)model->setting_count + DEFAULTS, sizeof *settings->values, error);
     bool good = settings->values != NULL;
     for (int i = 0; good && i < model->setting_count; i++)
         good = add_value(settings, &model->settings[i], error);
@@ -179,13 +187,15 @@ static bool fail_unknown(const NetSettings *settings, const char *path, NetError
     for (int i = 0; i < settings->count; i++) {
         size_t used = strlen(known);
         if (net_setting_changeable(&settings->values[i]))
-            snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", settings->values[i].path);
+            snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "",
+                     settings->values[i].path);
     }
     return net_fail(error, "unknown setting %.60s; this network's are %s", path, known);
 }
 
 /* "0.5,0.5,0.5": as many numbers as the value has. */
-static bool set_list(NetValue *value, const Rule *rule, const char *text, const char *option, NetError *error)
+static bool set_list(NetValue *value, const Rule *rule, const char *text, const char *option,
+                     NetError *error)
 {
     char *copy = strdup(text), *rest = copy;
     if (!copy)
@@ -212,15 +222,18 @@ static bool set_list(NetValue *value, const Rule *rule, const char *text, const 
     return true;
 }
 
-bool net_setting_set(NetSettings *settings, const char *path, const char *text, const char *option, NetError *error)
+bool net_setting_set(NetSettings *settings, const char *path, const char *text, const char *option,
+                     NetError *error)
 {
     NetValue *value = (NetValue *)net_setting_find(settings, path);
     if (!value)
         return fail_unknown(settings, path, error);
     if (value->word)
-        return net_fail(error, "%s is the word %s, not a number: change it in the .net file", path, value->word);
+        return net_fail(error, "%s is the word %s, not a number: change it in the .net file", path,
+                        value->word);
     if (!net_setting_changeable(value))
-        return net_fail(error, "%s is compiled into this program: change it in the .net file", path);
+        return net_fail(error, "%s is compiled into this program: change it in the .net file",
+                        path);
     if (!set_list(value, find_rule(path), text, option, error))
         return false;
     value->given = true;

@@ -16,25 +16,27 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SLACK = NET_MOST_LANES };        /* elements: loads are whole vectors */
+enum { SLACK = NET_MOST_LANES }; /* elements: loads are whole vectors */
 
 /* Seconds after an image in which another is soon; threads.c waits awake for longer. */
 static const double SOON = 10e-6;
 
 struct NetSingle {
     real *packed, *scratch, *kept, *input;
-    bool stale;                 /* the weights changed since they were packed */
-    bool backwards;             /* how the last image was done */
-    bool shares;                /* there is something to share, and who to share it with */
-    double finished;            /* when: net_seconds() */
+    bool stale;      /* the weights changed since they were packed */
+    bool backwards;  /* how the last image was done */
+    bool shares;     /* there is something to share, and who to share it with */
+    double finished; /* when: net_seconds() */
 };
 
 /* What a batch norm behind a layer makes of output channel c: factor and term. */
-typedef struct Norm { double factor, term; } Norm;
+typedef struct Norm {
+    double factor, term;
+} Norm;
 
 static Norm norm_of(const NetSession *session, const NetPacking *p, int64_t c)
 {
-    Norm norm = { 1, p->bias < 0 ? 0 : (double)session->weights[p->bias + c] };
+    Norm norm = {1, p->bias < 0 ? 0 : (double)session->weights[p->bias + c]};
     if (p->norm_mean < 0)
         return norm;
     double weight = p->norm_weight < 0 ? 1 : (double)session->weights[p->norm_weight + c];
@@ -50,34 +52,42 @@ static double filter_at(const NetPacking *p, const real *filter, int64_t i, int6
     double sum = 0;
     for (int64_t row = 0; row < p->rows; row++)
         for (int64_t column = 0; column < p->columns; column++)
-            sum += p->at[i * p->rows + row] * p->at[j * p->columns + column] * (double)filter[row * p->columns + column];
+            sum += p->at[i * p->rows + row] * p->at[j * p->columns + column]
+                   * (double)filter[row * p->columns + column];
     return sum;
 }
 
 /* The same as pack_channel(), at the points of both axes. */
-static void pack_points(const NetSession *session, const NetPacking *p, int64_t c, real *block, int64_t o, int64_t width)
+static void pack_points(const NetSession *session, const NetPacking *p, int64_t c, real *block,
+                        int64_t o, int64_t width)
 {
     Norm norm = norm_of(session, p, c);
     block[o] = (real)norm.term;
     for (int64_t i = 0; i < p->points; i++)
         for (int64_t j = 0; j < p->points; j++)
             for (int64_t n = 0; n < p->ins; n++) {
-                const real *filter = session->weights + p->weight + (c * p->ins + n) * p->rows * p->columns;
-                block[(1 + (i * p->points + j) * (1 + p->ins) + 1 + n) * width + o] = (real)(filter_at(p, filter, i, j) * norm.factor);
+                const real *filter =
+                    session->weights + p->weight + (c * p->ins + n) * p->rows * p->columns;
+                block[(1 + (i * p->points + j) * (1 + p->ins) + 1 + n) * width + o] =
+                    (real)(filter_at(p, filter, i, j) * norm.factor);
             }
 }
 
 /* Output channel c of its group's, into column o of a block `width` wide. */
-static void pack_channel(const NetSession *session, const NetPacking *p, int64_t c, real *block, int64_t o, int64_t width)
+static void pack_channel(const NetSession *session, const NetPacking *p, int64_t c, real *block,
+                         int64_t o, int64_t width)
 {
     Norm norm = norm_of(session, p, c);
-    const real *weight = p->weight < 0 ? NULL : session->weights + p->weight + c * p->ins * p->rows * p->columns;
+    const real *weight =
+        p->weight < 0 ? NULL : session->weights + p->weight + c * p->ins * p->rows * p->columns;
     block[o] = (real)norm.term;
     for (int64_t n = 0; n < p->ins; n++)
         for (int64_t row = 0; row < p->rows; row++)
             for (int64_t column = 0; column < p->columns; column++) {
-                double value = weight ? (double)weight[(n * p->rows + row) * p->columns + column] : 1;
-                block[(1 + (row * p->ins + n) * p->columns + column) * width + o] = (real)(value * norm.factor);
+                double value =
+                    weight ? (double)weight[(n * p->rows + row) * p->columns + column] : 1;
+                block[(1 + (row * p->ins + n) * p->columns + column) * width + o] =
+                    (real)(value * norm.factor);
             }
 }
 
@@ -85,10 +95,15 @@ static void pack(const NetSession *session, const NetPacking *p, real *to)
 {
     for (int64_t group = 0; group < p->groups; group++)
         for (int64_t first = 0; first < p->outs; first += p->block) {
-            int64_t left = p->outs - first, used = left < p->block ? left : p->block, width = left < p->block ? p->last : p->block;
+            int64_t left = p->outs - first, used = left < p->block ? left : p->block,
+                    width = left < p->block ? p->last : p->block;
             for (int64_t o = 0; o < used; o++)
-                (p->points ? pack_points : pack_channel)(session, p, group * p->outs + first + o, to, o, width);
-            to += width * (1 + (p->points ? p->points * p->points * (1 + p->ins) : p->rows * p->columns * p->ins));
+                (p->points ? pack_points : pack_channel)(session, p, group * p->outs + first + o,
+                                                         to, o, width);
+            to += width
+                  * (1
+                     + (p->points ? p->points * p->points * (1 + p->ins)
+                                  : p->rows * p->columns * p->ins));
         }
 }
 
@@ -115,8 +130,10 @@ static bool open_single(NetSession *session)
     if (!single)
         return false;
     single->packed = net_allocate((size_t)(model->packed + SLACK), sizeof(real), &ignored);
-    single->scratch = net_allocate((size_t)(model->single.scratch_elements + SLACK), sizeof(real), &ignored);
-    single->kept = net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
+    single->scratch =
+        net_allocate((size_t)(model->single.scratch_elements + SLACK), sizeof(real), &ignored);
+    single->kept =
+        net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
     single->input = net_allocate((size_t)(input_elements(model) + SLACK), sizeof(real), &ignored);
     single->stale = true;
     single->shares = net_pool_spins(session->pool) && has_shares(&model->single);
@@ -128,7 +145,7 @@ void net_single_close(NetSession *session)
     NetSingle *single = session->single;
     if (!single)
         return;
-    void *arenas[] = { single->packed, single->scratch, single->kept, single->input, single };
+    void *arenas[] = {single->packed, single->scratch, single->kept, single->input, single};
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
     session->single = NULL;
@@ -158,7 +175,11 @@ static bool prepare(NetSession *session)
 }
 
 /* An image, and how many threads do it. */
-typedef struct Lone { const NetSession *session; NetStep step; int threads; } Lone;
+typedef struct Lone {
+    const NetSession *session;
+    NetStep step;
+    int threads;
+} Lone;
 
 static void meet(const Lone *lone)
 {
@@ -192,10 +213,18 @@ static const real *run(NetSession *session)
     const NetModel *model = session->model;
     NetSingle *single = session->single;
     single->backwards = !single->backwards;
-    Lone lone = { .session = session, .threads = 1 };
+    Lone lone = {.session = session, .threads = 1};
     lone.step = (NetStep){
-        .weights = session->weights, .buffers = session->buffers, .packed = single->packed, .input = single->input, .kept = single->kept,
-        .active = session->active, .grains = 1, .images = 1, .seed = session->seed, .step = session->steps,
+        .weights = session->weights,
+        .buffers = session->buffers,
+        .packed = single->packed,
+        .input = single->input,
+        .kept = single->kept,
+        .active = session->active,
+        .grains = 1,
+        .images = 1,
+        .seed = session->seed,
+        .step = session->steps,
         .backwards = single->backwards,
     };
     if (single->shares && net_seconds() - single->finished < SOON) {
@@ -224,7 +253,8 @@ const real *net_single_floats(NetSession *session, const float *pixels)
 /* The image may be the values of a network that takes a plain row of them. */
 const real *net_single_bytes(NetSession *session, const uint8_t *pixels)
 {
-    int64_t channels = session->image.c, area = session->image.h * session->image.w, inner = session->model->input.c;
+    int64_t channels = session->image.c, area = session->image.h * session->image.w,
+            inner = session->model->input.c;
     int64_t outer = input_elements(session->model) / inner;
     if (!prepare(session))
         return NULL;
@@ -232,7 +262,8 @@ const real *net_single_bytes(NetSession *session, const uint8_t *pixels)
     for (int64_t c = 0; c < channels; c++)
         for (int64_t at = 0; at < area; at++) {
             int64_t i = c * area + at;
-            input[i % outer * inner + i / outer] = (real)pixels[i] * session->scale[c] + session->shift[c];
+            input[i % outer * inner + i / outer] =
+                (real)pixels[i] * session->scale[c] + session->shift[c];
         }
     return run(session);
 }

@@ -12,7 +12,7 @@
 /* Names of the optimizer's tensors begin so: "optimizer.momentum_buffer.conv1.weight". */
 static const char OPTIMIZER[] = "optimizer.";
 
-static const char CLASS_NAMES[] = "class_names";        /* a key of __metadata__ */
+static const char CLASS_NAMES[] = "class_names"; /* a key of __metadata__ */
 
 static const char *real_dtype(void)
 {
@@ -22,12 +22,17 @@ static const char *real_dtype(void)
 static char *slot_name(const NetOptimizer *optimizer, int slot, const char *path)
 {
     char *name;
-    return asprintf(&name, "%s%s.%s", OPTIMIZER, net_optimizer_slot(optimizer, slot), path) < 0 ? NULL : name;
+    return asprintf(&name, "%s%s.%s", OPTIMIZER, net_optimizer_slot(optimizer, slot), path) < 0
+               ? NULL
+               : name;
 }
 
 /* ------------------------------------------------------------ comparing */
 
-typedef struct Differences { int count; NetError first; } Differences;
+typedef struct Differences {
+    int count;
+    NetError first;
+} Differences;
 
 static void note(Differences *differences, const NetError *found)
 {
@@ -40,11 +45,13 @@ static bool same_shape(const NetStored *tensor, const NetParameter *parameter)
     if (parameter->kind == NET_COUNTER)
         return tensor->elements == 1;
     return tensor->rank == parameter->rank
-        && memcmp(tensor->dim, parameter->dim, (size_t)parameter->rank * sizeof *tensor->dim) == 0;
+           && memcmp(tensor->dim, parameter->dim, (size_t)parameter->rank * sizeof *tensor->dim)
+                  == 0;
 }
 
 /* PyTorch before 0.4.1 wrote no num_batches_tracked. */
-static void compare(const NetTensorFile *file, const char *name, const NetParameter *parameter, Differences *differences)
+static void compare(const NetTensorFile *file, const char *name, const NetParameter *parameter,
+                    Differences *differences)
 {
     const NetStored *tensor = net_tensors_find(file, name);
     char here[NET_SHAPE_TEXT], there[NET_SHAPE_TEXT];
@@ -57,7 +64,8 @@ static void compare(const NetTensorFile *file, const char *name, const NetParame
     else if (!same_shape(tensor, parameter))
         net_fail(&error, "%s: %.100s is %s, and %s in this network", file->path, name,
                  net_shape_text(there, tensor->rank, tensor->dim), here);
-    else if (net_tensor_check(file, tensor, parameter->kind == NET_COUNTER, &error) && net_tensor_audit(file, tensor, &error))
+    else if (net_tensor_check(file, tensor, parameter->kind == NET_COUNTER, &error)
+             && net_tensor_audit(file, tensor, &error))
         return;
     note(differences, &error);
 }
@@ -70,13 +78,15 @@ static bool in_network(const NetModel *model, const char *name)
     return false;
 }
 
-static void compare_extra(const NetTensorFile *file, const NetModel *model, Differences *differences)
+static void compare_extra(const NetTensorFile *file, const NetModel *model,
+                          Differences *differences)
 {
     for (int i = 0; i < file->count; i++) {
         const NetStored *tensor = &file->tensors[i];
         char shape[NET_SHAPE_TEXT];
         NetError error;
-        if (strncmp(tensor->name, OPTIMIZER, sizeof OPTIMIZER - 1) == 0 || in_network(model, tensor->name))
+        if (strncmp(tensor->name, OPTIMIZER, sizeof OPTIMIZER - 1) == 0
+            || in_network(model, tensor->name))
             continue;
         net_fail(&error, "%s has %.100s, %s, which this network has not", file->path, tensor->name,
                  net_shape_text(shape, tensor->rank, tensor->dim));
@@ -91,8 +101,8 @@ static bool report(const Differences *differences, NetError *error)
     *error = differences->first;
     size_t used = strlen(error->text);
     if (differences->count > 1)
-        snprintf(error->text + used, sizeof error->text - used, " (and %d more %s)", differences->count - 1,
-                 differences->count == 2 ? "difference" : "differences");
+        snprintf(error->text + used, sizeof error->text - used, " (and %d more %s)",
+                 differences->count - 1, differences->count == 2 ? "difference" : "differences");
     return false;
 }
 
@@ -119,14 +129,18 @@ static bool read_class_names(NetSession *session, const NetTensorFile *file, Net
 real *net_parameter_values(const NetSession *session, const NetParameter *parameter)
 {
     switch (parameter->kind) {
-    case NET_TRAINED: return session->weights + parameter->offset;
-    case NET_BUFFER: return session->buffers + parameter->offset;
-    case NET_COUNTER: return NULL;
+    case NET_TRAINED:
+        return session->weights + parameter->offset;
+    case NET_BUFFER:
+        return session->buffers + parameter->offset;
+    case NET_COUNTER:
+        return NULL;
     }
     __builtin_unreachable();
 }
 
-static bool read_parameter(NetSession *session, const NetParameter *parameter, const NetTensorFile *file, NetError *error)
+static bool read_parameter(NetSession *session, const NetParameter *parameter,
+                           const NetTensorFile *file, NetError *error)
 {
     const NetStored *tensor = net_tensors_find(file, parameter->path);
     if (parameter->kind != NET_COUNTER)
@@ -134,7 +148,8 @@ static bool read_parameter(NetSession *session, const NetParameter *parameter, c
     return !tensor || net_tensor_wholes(file, tensor, &session->counters[parameter->offset], error);
 }
 
-static bool read_slot(NetOptimizer *optimizer, int slot, const NetParameter *parameter, const NetTensorFile *file, NetError *error)
+static bool read_slot(NetOptimizer *optimizer, int slot, const NetParameter *parameter,
+                      const NetTensorFile *file, NetError *error)
 {
     char *name = slot_name(optimizer, slot, parameter->path);
     if (!name)
@@ -142,7 +157,8 @@ static bool read_slot(NetOptimizer *optimizer, int slot, const NetParameter *par
     Differences differences = {0};
     compare(file, name, parameter, &differences);
     bool good = report(&differences, error)
-        && net_tensor_reals(file, net_tensors_find(file, name), optimizer->state[slot] + parameter->offset, error);
+                && net_tensor_reals(file, net_tensors_find(file, name),
+                                    optimizer->state[slot] + parameter->offset, error);
     free(name);
     return good;
 }
@@ -151,32 +167,38 @@ static bool read_slot(NetOptimizer *optimizer, int slot, const NetParameter *par
 static bool has_slot(const NetTensorFile *file, const NetOptimizer *optimizer, int slot)
 {
     char prefix[NET_SHAPE_TEXT];
-    int length = snprintf(prefix, sizeof prefix, "%s%s.", OPTIMIZER, net_optimizer_slot(optimizer, slot));
+    int length =
+        snprintf(prefix, sizeof prefix, "%s%s.", OPTIMIZER, net_optimizer_slot(optimizer, slot));
     for (int i = 0; i < file->count; i++)
         if (strncmp(file->tensors[i].name, prefix, (size_t)length) == 0)
             return true;
     return false;
 }
 
-static bool read_slots(NetOptimizer *optimizer, const NetModel *model, const NetTensorFile *file, NetNotes *notes, NetError *error)
+static bool read_slots(NetOptimizer *optimizer, const NetModel *model, const NetTensorFile *file,
+                       NetNotes *notes, NetError *error)
 {
     for (int slot = 0; slot < NET_MAX_SLOTS; slot++) {
         bool has = optimizer->state[slot] && has_slot(file, optimizer, slot);
         if (optimizer->state[slot] && !has)
-            net_note(notes, "%s has no %s%s, which begins at 0", file->path, OPTIMIZER, net_optimizer_slot(optimizer, slot));
+            net_note(notes, "%s has no %s%s, which begins at 0", file->path, OPTIMIZER,
+                     net_optimizer_slot(optimizer, slot));
         for (int i = 0; has && i < model->parameter_count; i++)
-            if (model->parameters[i].kind == NET_TRAINED && !read_slot(optimizer, slot, &model->parameters[i], file, error))
+            if (model->parameters[i].kind == NET_TRAINED
+                && !read_slot(optimizer, slot, &model->parameters[i], file, error))
                 return false;
     }
     return true;
 }
 
-bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file, NetNotes *notes, NetError *error)
+bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file,
+                      NetNotes *notes, NetError *error)
 {
     const NetModel *model = session->model;
     double *normal = net_normal_read(session, file, error);
     bool good = normal && compare_network(file, model, error)
-        && (!optimizer || read_slots(optimizer, model, file, notes, error)) && read_class_names(session, file, error);
+                && (!optimizer || read_slots(optimizer, model, file, notes, error))
+                && read_class_names(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, &model->parameters[i], file, error);
     if (good)
@@ -191,8 +213,11 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
 static NetNamed named(const char *name, const NetParameter *parameter, const void *values)
 {
     NetNamed tensor = {
-        .name = name, .dtype = parameter->kind == NET_COUNTER ? "I64" : real_dtype(), .rank = parameter->rank,
-        .values = values, .elements = parameter->elements,
+        .name = name,
+        .dtype = parameter->kind == NET_COUNTER ? "I64" : real_dtype(),
+        .rank = parameter->rank,
+        .values = values,
+        .elements = parameter->elements,
     };
     memcpy(tensor.dim, parameter->dim, sizeof tensor.dim);
     if (parameter->kind == NET_COUNTER) {
@@ -202,7 +227,8 @@ static NetNamed named(const char *name, const NetParameter *parameter, const voi
     return tensor;
 }
 
-static bool add_slots(NetNamed *tensors, int *count, const NetModel *model, const NetOptimizer *optimizer)
+static bool add_slots(NetNamed *tensors, int *count, const NetModel *model,
+                      const NetOptimizer *optimizer)
 {
     for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
         for (int i = 0; optimizer->state[slot] && i < model->parameter_count; i++) {
@@ -212,19 +238,21 @@ static bool add_slots(NetNamed *tensors, int *count, const NetModel *model, cons
             char *name = slot_name(optimizer, slot, parameter->path);
             if (!name)
                 return false;
-            tensors[(*count)++] = named(name, parameter, optimizer->state[slot] + parameter->offset);
+            tensors[(*count)++] =
+                named(name, parameter, optimizer->state[slot] + parameter->offset);
         }
     return true;
 }
 
 /* With the classes' names and the normalisation in front of `metadata`. */
-static bool write_named(const NetSession *session, const NetNamed *tensors, int count, const char *path,
-                        const char *const *metadata, NetError *error)
+static bool write_named(const NetSession *session, const NetNamed *tensors, int count,
+                        const char *path, const char *const *metadata, NetError *error)
 {
     size_t words = 0;
     while (metadata && metadata[words])
         words++;
-    const char **all = net_allocate(words + 3 + 2 * NET_NORMAL_PARTS, sizeof *all, error), **to = all;
+    const char **all = net_allocate(words + 3 + 2 * NET_NORMAL_PARTS, sizeof *all, error),
+               **to = all;
     if (!all)
         return false;
     if (session->class_lines) {
@@ -240,7 +268,8 @@ static bool write_named(const NetSession *session, const NetNamed *tensors, int 
     }
     if (words)
         memcpy(to, metadata, words * sizeof *all);
-    good = good ? net_write_safetensors(path, tensors, count, all, error) : net_fail(error, "out of memory");
+    good = good ? net_write_safetensors(path, tensors, count, all, error)
+                : net_fail(error, "out of memory");
     for (int part = 0; part < NET_NORMAL_PARTS; part++)
         free(normal[part]);
     free(all);
@@ -251,17 +280,20 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
                        const char *const *metadata, NetError *error)
 {
     const NetModel *model = session->model;
-    NetNamed *tensors = net_allocate((size_t)model->parameter_count * (1 + NET_MAX_SLOTS), sizeof *tensors, error);
+    NetNamed *tensors =
+        net_allocate((size_t)model->parameter_count * (1 + NET_MAX_SLOTS), sizeof *tensors, error);
     if (!tensors)
         return false;
     int count = 0;
     for (int i = 0; i < model->parameter_count; i++) {
         const NetParameter *parameter = &model->parameters[i];
-        const void *values = parameter->kind == NET_COUNTER ? (const void *)&session->counters[parameter->offset]
-                                                            : net_parameter_values(session, parameter);
+        const void *values = parameter->kind == NET_COUNTER
+                                 ? (const void *)&session->counters[parameter->offset]
+                                 : net_parameter_values(session, parameter);
         tensors[count++] = named(parameter->path, parameter, values);
     }
-    bool good = !optimizer || add_slots(tensors, &count, model, optimizer) || net_fail(error, "out of memory");
+    bool good = !optimizer || add_slots(tensors, &count, model, optimizer)
+                || net_fail(error, "out of memory");
     good = good && write_named(session, tensors, count, path, metadata, error);
     for (int i = model->parameter_count; i < count; i++)
         free((char *)tensors[i].name);

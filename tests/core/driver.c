@@ -16,9 +16,13 @@ static void expect(bool holds, const char *what)
 
 /* -------------------------------------------------------------- threads */
 
-enum { MOST_THREADS = 8, MEETINGS = 500, RUNS = 300 };
+enum { MAX_THREADS = 8, MEETINGS = 500, RUNS = 300 };
 
-typedef struct Meeting { NetPool *pool; long mark[MOST_THREADS]; bool torn[MOST_THREADS]; } Meeting;
+typedef struct Meeting {
+    NetPool *pool;
+    long mark[MAX_THREADS];
+    bool torn[MAX_THREADS];
+} Meeting;
 
 /* Between two barriers every thread sees every mark of the round. */
 static void meet(void *context, int thread)
@@ -40,7 +44,7 @@ static void count_run(void *context, int thread)
 
 static void check_threads(void)
 {
-    for (int threads = 1; threads <= MOST_THREADS; threads += threads < 3 ? 1 : 5) {
+    for (int threads = 1; threads <= MAX_THREADS; threads += threads < 3 ? 1 : 5) {
         Meeting meeting = {.pool = net_pool_open(threads, &error)};
         expect(meeting.pool && net_pool_threads(meeting.pool) == threads, "a pool opens");
         net_pool_run(meeting.pool, meet, &meeting);
@@ -85,13 +89,14 @@ static void check_reduce(void)
 /* Every lane count, with ragged tiles and lanes without an image. */
 static void check_load(void)
 {
-    enum { CHANNELS = 3, PLANE = 7 * 9, PIXELS = CHANNELS * PLANE, MOST_LANES = 35 };
-    static uint8_t image[MOST_LANES][PIXELS];
-    static real out[PIXELS * MOST_LANES], in_two_passes[PIXELS * MOST_LANES];
+    enum { CHANNELS = 3, PLANE = 7 * 9, PIXELS = CHANNELS * PLANE, MAX_LANES = 35 };
+    static uint8_t image[MAX_LANES][PIXELS];
+    static real out[PIXELS * MAX_LANES], in_two_passes[PIXELS * MAX_LANES];
     const NetShape shape = {3, CHANNELS, 7, 9};
-    const real scale[CHANNELS] = {(real)0.013, (real)0.2, (real)0.7}, shift[CHANNELS] = {(real)-0.4, (real)0.1, -1};
-    for (int lanes = 1; lanes <= MOST_LANES; lanes++) {
-        const uint8_t *images[MOST_LANES];
+    const real scale[CHANNELS] = {(real)0.013, (real)0.2, (real)0.7},
+               shift[CHANNELS] = {(real)-0.4, (real)0.1, -1};
+    for (int lanes = 1; lanes <= MAX_LANES; lanes++) {
+        const uint8_t *images[MAX_LANES];
         for (int lane = 0; lane < lanes; lane++) {
             images[lane] = lane % 5 == 3 ? NULL : image[lane];
             for (int i = 0; i < PIXELS; i++)
@@ -100,7 +105,8 @@ static void check_load(void)
         net_load_grain(out, images, lanes, shape, scale, shift);
         net_turn_pixels(in_two_passes, images, lanes, shape);
         net_normalise_grain(in_two_passes, images, lanes, shape, scale, shift);
-        expect(memcmp(out, in_two_passes, sizeof *out * (size_t)(PIXELS * lanes)) == 0, "two passes give the same bits");
+        expect(memcmp(out, in_two_passes, sizeof *out * (size_t)(PIXELS * lanes)) == 0,
+               "two passes give the same bits");
         for (int i = 0; i < PIXELS * lanes; i++) {
             const uint8_t *from = images[i % lanes];
             int element = i / lanes, c = element / PLANE;
@@ -124,9 +130,11 @@ static void check_random(void)
         square += normal * normal / DRAWS;
         uniform += unit / DRAWS;
     }
-    expect(mean > -0.01 && mean < 0.01 && square > 0.98 && square < 1.02, "normal numbers are normal");
+    expect(mean > -0.01 && mean < 0.01 && square > 0.98 && square < 1.02,
+           "normal numbers are normal");
     expect(uniform > 0.497 && uniform < 0.503, "uniform numbers are even");
-    expect(net_random(1, 2, 3, 4) != net_random(3, 2, 1, 4) && net_random(1, 2, 3, 4) != net_random(1, 3, 2, 4),
+    expect(net_random(1, 2, 3, 4) != net_random(3, 2, 1, 4)
+               && net_random(1, 2, 3, 4) != net_random(1, 3, 2, 4),
            "the words of a counter are not exchangeable");
     expect(net_hash("foobar") == 0x85944171F73967E8u, "the hash is FNV-1a");
 
@@ -135,7 +143,8 @@ static void check_random(void)
     net_shuffle(order, ORDER, 1, 2);
     net_shuffle(again, ORDER, 1, 2);
     net_shuffle(other, ORDER, 1, 3);
-    expect(memcmp(order, again, sizeof order) == 0 && memcmp(order, other, sizeof order) != 0, "an epoch has its order");
+    expect(memcmp(order, again, sizeof order) == 0 && memcmp(order, other, sizeof order) != 0,
+           "an epoch has its order");
     for (int i = 0; i < ORDER; i++)
         seen[order[i]] = true;
     for (int i = 0; i < ORDER; i++)

@@ -38,10 +38,14 @@ static bool draw(char **words, NetShape shape, NetError *error)
 {
     NetImages images;
     int64_t count = atoi(words[6]);
-    if (!net_draw_synthetic(&images, count, shape, atoi(words[4]), strtoull(words[5], NULL, 10), 0, error))
+    if (!net_draw_synthetic(&images, count, shape, atoi(words[4]), strtoull(words[5], NULL, 10), 0,
+                            error))
         return false;
     FILE *file = fopen(words[0], "wb");
-    bool written = file && fwrite(images.pixels, (size_t)(shape.c * shape.h * shape.w), (size_t)count, file) == (size_t)count
+    bool written =
+        file
+        && fwrite(images.pixels, (size_t)(shape.c * shape.h * shape.w), (size_t)count, file)
+               == (size_t)count
         && fwrite(images.labels, 1, (size_t)count, file) == (size_t)count && fclose(file) == 0;
     free(images.pixels);
     free(images.labels);
@@ -61,12 +65,16 @@ static bool read_png(char **words, NetShape shape, NetError *error)
 
 /* ------------------------------------------------------------ damage */
 
-typedef struct Victim { const char *path; uint8_t *bytes; size_t count; } Victim;
+typedef struct Victim {
+    const char *path;
+    uint8_t *bytes;
+    size_t count;
+} Victim;
 
 static bool read_victim(Victim *victim, const char *path, NetError *error)
 {
     FILE *file = fopen(path, "rb");
-    *victim = (Victim){ .path = path, .bytes = malloc(1 << 20) };
+    *victim = (Victim){.path = path, .bytes = malloc(1 << 20)};
     if (!file || !victim->bytes)
         return net_fail(error, "cannot read %s", path);
     victim->count = fread(victim->bytes, 1, 1 << 20, file);
@@ -75,7 +83,8 @@ static bool read_victim(Victim *victim, const char *path, NetError *error)
 }
 
 /* The file as it now is, tried; what came of it is one line. */
-static bool try_damage(const char *how, size_t at, const Victim *victim, size_t count, char **words, NetShape shape)
+static bool try_damage(const char *how, size_t at, const Victim *victim, size_t count, char **words,
+                       NetShape shape)
 {
     NetError error;
     FILE *file = fopen(victim->path, "wb");
@@ -121,10 +130,10 @@ int main(int count, char **words)
     NetShape shape = {3, atoi(words[3]), atoi(words[4]), atoi(words[5])};
     if (shape.h == 0)
         shape = (NetShape){1, shape.c, 1, 1};
-    bool done = strcmp(words[1], "png") == 0 ? read_png(words + 2, shape, &error)
-        : strcmp(words[1], "damage") == 0    ? damage(words + 2, shape, &error)
-        : strcmp(words[1], "draw") == 0      ? draw(words + 2, shape, &error)
-                                             : open_data(words + 2, shape, &error);
+    bool done = strcmp(words[1], "png") == 0      ? read_png(words + 2, shape, &error)
+                : strcmp(words[1], "damage") == 0 ? damage(words + 2, shape, &error)
+                : strcmp(words[1], "draw") == 0   ? draw(words + 2, shape, &error)
+                                                  : open_data(words + 2, shape, &error);
     if (!done)
         printf("%s\n", error.text);
     return !done;

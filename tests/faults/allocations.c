@@ -27,7 +27,7 @@ extern void *__libc_memalign(size_t alignment, size_t bytes);
 enum { FRAMES = 24 };
 
 static atomic_long counted;
-static long wanted;             /* 0: none, and not yet */
+static long wanted; /* 0: none, and not yet */
 static bool onward, stacks;
 static char *report;
 
@@ -112,7 +112,7 @@ static int counted_main(int argc, char **argv, char **environment)
     report = getenv("FAULT_REPORT");
     onward = getenv("FAULT_ONWARD") != NULL;
     stacks = getenv("FAULT_STACK") != NULL;
-    unsetenv("LD_PRELOAD");             /* what the program executes is another's */
+    unsetenv("LD_PRELOAD"); /* what the program executes is another's */
     if (report && at)
         wanted = atol(at);
     return real_main(argc, argv, environment);

@@ -31,92 +31,96 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HALF = -1 };             /* instead of an errno: transfer half of what was asked for */
-enum { MOST_FAULTS = 4, MOST_TASKS = 256, TEXT = 300 };
+enum { HALF = -1 }; /* instead of an errno: transfer half of what was asked for */
+enum { MAX_FAULTS = 4, MAX_TASKS = 256, TEXT = 300 };
 
 /* Which errnos a call may give that a program must survive.  What is not here
  * cannot fail (exit, getpid), or never does in a program that is right (futex). */
 static const struct Row {
     long call;
     const char *name;
-    int path;                   /* which argument is a path; -1: none */
-    int faults[MOST_FAULTS];    /* ends with 0 */
+    int path;               /* which argument is a path; -1: none */
+    int faults[MAX_FAULTS]; /* ends with 0 */
 } rows[] = {
-    { SYS_read, "read", -1, { EIO, EINTR, HALF } },
-    { SYS_pread64, "pread", -1, { EIO, HALF } },
-    { SYS_write, "write", -1, { ENOSPC, EINTR, HALF } },
-    { SYS_writev, "writev", -1, { ENOSPC } },
-    { SYS_pwrite64, "pwrite", -1, { ENOSPC, HALF } },
-    { SYS_open, "open", 0, { EMFILE, EACCES } },
-    { SYS_openat, "openat", 1, { EMFILE, EACCES, ENOSPC } },
-    { SYS_close, "close", -1, { EIO } },
-    { SYS_fsync, "fsync", -1, { EIO } },
-    { SYS_fdatasync, "fdatasync", -1, { EIO } },
-    { SYS_ftruncate, "ftruncate", -1, { EIO } },
-    { SYS_fallocate, "fallocate", -1, { ENOSPC } },
-    { SYS_rename, "rename", 1, { ENOSPC, EACCES } },
-    { SYS_renameat, "renameat", 3, { ENOSPC, EACCES } },
-    { SYS_renameat2, "renameat2", 3, { ENOSPC, EACCES } },
-    { SYS_link, "link", 1, { EPERM } },
-    { SYS_linkat, "linkat", 3, { EPERM } },
-    { SYS_unlink, "unlink", 0, { EACCES } },
-    { SYS_unlinkat, "unlinkat", 1, { EACCES } },
-    { SYS_rmdir, "rmdir", 0, { EACCES } },
-    { SYS_mkdir, "mkdir", 0, { ENOSPC } },
-    { SYS_mkdirat, "mkdirat", 1, { ENOSPC } },
-    { SYS_getdents64, "getdents", -1, { EIO } },
-    { SYS_stat, "stat", 0, { EACCES } },
-    { SYS_lstat, "lstat", 0, { EACCES } },
-    { SYS_fstat, "fstat", -1, { EIO } },
-    { SYS_newfstatat, "fstatat", 1, { EACCES } },
-    { SYS_statx, "statx", 1, { EACCES } },
-    { SYS_access, "access", 0, { EACCES } },
-    { SYS_faccessat, "faccessat", 1, { EACCES } },
-    { SYS_faccessat2, "faccessat2", 1, { EACCES } },
-    { SYS_readlink, "readlink", 0, { EACCES } },
-    { SYS_readlinkat, "readlinkat", 1, { EACCES } },
-    { SYS_getcwd, "getcwd", -1, { ENOENT } },
-    { SYS_lseek, "lseek", -1, { EIO } },
-    { SYS_fchmod, "fchmod", -1, { EPERM } },
-    { SYS_fchown, "fchown", -1, { EPERM } },
-    { SYS_fcntl, "fcntl", -1, { EINVAL } },
-    { SYS_flock, "flock", -1, { ENOLCK } },
-    { SYS_ioctl, "ioctl", -1, { ENOTTY } },
-    { SYS_dup, "dup", -1, { EMFILE } },
-    { SYS_dup2, "dup2", -1, { EBUSY } },
-    { SYS_pipe, "pipe", -1, { EMFILE } },
-    { SYS_pipe2, "pipe2", -1, { EMFILE } },
-    { SYS_poll, "poll", -1, { EINTR, ENOMEM } },
-    { SYS_ppoll, "ppoll", -1, { EINTR, ENOMEM } },
-    { SYS_mmap, "mmap", -1, { ENOMEM } },
-    { SYS_mprotect, "mprotect", -1, { ENOMEM } },
-    { SYS_madvise, "madvise", -1, { EINVAL } },
-    { SYS_clone, "clone", -1, { EAGAIN } },
+    {SYS_read, "read", -1, {EIO, EINTR, HALF}},
+    {SYS_pread64, "pread", -1, {EIO, HALF}},
+    {SYS_write, "write", -1, {ENOSPC, EINTR, HALF}},
+    {SYS_writev, "writev", -1, {ENOSPC}},
+    {SYS_pwrite64, "pwrite", -1, {ENOSPC, HALF}},
+    {SYS_open, "open", 0, {EMFILE, EACCES}},
+    {SYS_openat, "openat", 1, {EMFILE, EACCES, ENOSPC}},
+    {SYS_close, "close", -1, {EIO}},
+    {SYS_fsync, "fsync", -1, {EIO}},
+    {SYS_fdatasync, "fdatasync", -1, {EIO}},
+    {SYS_ftruncate, "ftruncate", -1, {EIO}},
+    {SYS_fallocate, "fallocate", -1, {ENOSPC}},
+    {SYS_rename, "rename", 1, {ENOSPC, EACCES}},
+    {SYS_renameat, "renameat", 3, {ENOSPC, EACCES}},
+    {SYS_renameat2, "renameat2", 3, {ENOSPC, EACCES}},
+    {SYS_link, "link", 1, {EPERM}},
+    {SYS_linkat, "linkat", 3, {EPERM}},
+    {SYS_unlink, "unlink", 0, {EACCES}},
+    {SYS_unlinkat, "unlinkat", 1, {EACCES}},
+    {SYS_rmdir, "rmdir", 0, {EACCES}},
+    {SYS_mkdir, "mkdir", 0, {ENOSPC}},
+    {SYS_mkdirat, "mkdirat", 1, {ENOSPC}},
+    {SYS_getdents64, "getdents", -1, {EIO}},
+    {SYS_stat, "stat", 0, {EACCES}},
+    {SYS_lstat, "lstat", 0, {EACCES}},
+    {SYS_fstat, "fstat", -1, {EIO}},
+    {SYS_newfstatat, "fstatat", 1, {EACCES}},
+    {SYS_statx, "statx", 1, {EACCES}},
+    {SYS_access, "access", 0, {EACCES}},
+    {SYS_faccessat, "faccessat", 1, {EACCES}},
+    {SYS_faccessat2, "faccessat2", 1, {EACCES}},
+    {SYS_readlink, "readlink", 0, {EACCES}},
+    {SYS_readlinkat, "readlinkat", 1, {EACCES}},
+    {SYS_getcwd, "getcwd", -1, {ENOENT}},
+    {SYS_lseek, "lseek", -1, {EIO}},
+    {SYS_fchmod, "fchmod", -1, {EPERM}},
+    {SYS_fchown, "fchown", -1, {EPERM}},
+    {SYS_fcntl, "fcntl", -1, {EINVAL}},
+    {SYS_flock, "flock", -1, {ENOLCK}},
+    {SYS_ioctl, "ioctl", -1, {ENOTTY}},
+    {SYS_dup, "dup", -1, {EMFILE}},
+    {SYS_dup2, "dup2", -1, {EBUSY}},
+    {SYS_pipe, "pipe", -1, {EMFILE}},
+    {SYS_pipe2, "pipe2", -1, {EMFILE}},
+    {SYS_poll, "poll", -1, {EINTR, ENOMEM}},
+    {SYS_ppoll, "ppoll", -1, {EINTR, ENOMEM}},
+    {SYS_mmap, "mmap", -1, {ENOMEM}},
+    {SYS_mprotect, "mprotect", -1, {ENOMEM}},
+    {SYS_madvise, "madvise", -1, {EINVAL}},
+    {SYS_clone, "clone", -1, {EAGAIN}},
 #ifdef SYS_clone3
-    { SYS_clone3, "clone3", -1, { EAGAIN } },
+    {SYS_clone3, "clone3", -1, {EAGAIN}},
 #endif
-    { SYS_fork, "fork", -1, { EAGAIN } },
-    { SYS_vfork, "vfork", -1, { EAGAIN } },
-    { SYS_wait4, "wait4", -1, { EINTR } },
-    { SYS_waitid, "waitid", -1, { EINTR } },
-    { SYS_rt_sigaction, "sigaction", -1, { EINVAL } },
-    { SYS_sched_getaffinity, "getaffinity", -1, { EINVAL } },
-    { SYS_sched_setaffinity, "setaffinity", -1, { EINVAL } },
-    { SYS_getrandom, "getrandom", -1, { ENOSYS } },
-    { SYS_sysinfo, "sysinfo", -1, { EFAULT } },
+    {SYS_fork, "fork", -1, {EAGAIN}},
+    {SYS_vfork, "vfork", -1, {EAGAIN}},
+    {SYS_wait4, "wait4", -1, {EINTR}},
+    {SYS_waitid, "waitid", -1, {EINTR}},
+    {SYS_rt_sigaction, "sigaction", -1, {EINVAL}},
+    {SYS_sched_getaffinity, "getaffinity", -1, {EINVAL}},
+    {SYS_sched_setaffinity, "setaffinity", -1, {EINVAL}},
+    {SYS_getrandom, "getrandom", -1, {ENOSYS}},
+    {SYS_sysinfo, "sysinfo", -1, {EFAULT}},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
 /* A thread or a forked child; `failing` is the errno of the call it is in. */
-typedef struct Task { pid_t id; bool inside; int failing; } Task;
+typedef struct Task {
+    pid_t id;
+    bool inside;
+    int failing;
+} Task;
 
-static Task tasks[MOST_TASKS];
+static Task tasks[MAX_TASKS];
 static int task_count;
 static pid_t program;
 static FILE *report;
 
 /* What to do, and how far it is. */
-static int signal_number;       /* 0: faults */
+static int signal_number; /* 0: faults */
 static bool onward;
 static long wanted, counted;
 static const struct Row *struck_row;
@@ -139,9 +143,9 @@ static Task *find_task(pid_t id)
 
 static Task *add_task(pid_t id)
 {
-    if (task_count == MOST_TASKS)
+    if (task_count == MAX_TASKS)
         stop("too many tasks");
-    tasks[task_count] = (Task){ .id = id };
+    tasks[task_count] = (Task){.id = id};
     return &tasks[task_count++];
 }
 
@@ -186,13 +190,13 @@ static const char *fault_name(int fault)
 static void tell(pid_t id, const struct Row *row, int fault, const struct user_regs_struct *at)
 {
     char text[TEXT] = "";
-    const unsigned long long arguments[] = { at->rdi, at->rsi, at->rdx, at->r10 };
+    const unsigned long long arguments[] = {at->rdi, at->rsi, at->rdx, at->r10};
     if (row->path >= 0)
         read_text(id, arguments[row->path], text);
     else
         snprintf(text, sizeof text, "%lld", (long long)at->rdi);
     fprintf(report, "%s %s %s\n", row->name, fault_name(fault), text);
-    fflush(report);             /* whoever waits in vain for the end is told as well */
+    fflush(report); /* whoever waits in vain for the end is told as well */
 }
 
 static void fail_call(Task *task, struct user_regs_struct *registers, int fault)
@@ -201,7 +205,7 @@ static void fail_call(Task *task, struct user_regs_struct *registers, int fault)
         registers->rdx = registers->rdx > 1 ? registers->rdx / 2 : registers->rdx;
     } else {
         task->failing = fault;
-        registers->orig_rax = (unsigned long long)-1;   /* no such call: nothing is done */
+        registers->orig_rax = (unsigned long long)-1; /* no such call: nothing is done */
     }
     if (ptrace(PTRACE_SETREGS, task->id, NULL, registers) < 0)
         stop("cannot set registers");
@@ -213,7 +217,7 @@ static int due_fault(const struct Row *row)
 {
     if (struck)
         return onward && row == struck_row && struck_fault != EINTR ? struck_fault : 0;
-    for (int i = 0; i < MOST_FAULTS && row->faults[i]; i++)
+    for (int i = 0; i < MAX_FAULTS && row->faults[i]; i++)
         if (++counted == wanted)
             return row->faults[i];
     return 0;
@@ -287,7 +291,7 @@ static void begin(char **command)
     if (!WIFSTOPPED(status))
         stop("ptrace is not permitted here");
     long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK
-        | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+                   | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
     if (ptrace(PTRACE_SETOPTIONS, program, NULL, (void *)options) < 0)
         stop("ptrace is not permitted here");
     ptrace(PTRACE_CONT, program, NULL, NULL);
@@ -349,7 +353,7 @@ static int follow(void)
             continue;
         }
         int passed = 0;
-        if (!task)                      /* its first stop is that of being attached */
+        if (!task) /* its first stop is that of being attached */
             task = add_task(id);
         else if (is_other_program(task, status)) {
             ptrace(PTRACE_DETACH, id, NULL, NULL);

@@ -19,20 +19,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONE_IMAGES = 3, STEPS = 3, STEPS_PER_EPOCH = 2, MOST_BUILDS = 6, SAMPLES = 2, SINGLE_ATTEMPTS = 3 };
+enum {
+    LONE_IMAGES = 3,
+    STEPS = 3,
+    STEPS_PER_EPOCH = 2,
+    MAX_BUILDS = 6,
+    SAMPLES = 2,
+    SINGLE_ATTEMPTS = 3
+};
 
 /* Sums of a few thousand products in another order, through a few layers; a norm
  * of a channel that hardly varies multiplies what rounding left by up to 300. */
 static const double TOLERANCE = 1e-9, NORMED_TOLERANCE = 1e-7;
 /* Adam divides a gradient that is nothing but rounding by its own size. */
 static const double UPDATED_TOLERANCE = 1e-6;
-static const double SINGLE_TOLERANCE = 1e-3, SINGLE_NORMED_TOLERANCE = 1e-2, SINGLE_UPDATED_TOLERANCE = 2e-2;
+static const double SINGLE_TOLERANCE = 1e-3, SINGLE_NORMED_TOLERANCE = 1e-2,
+                    SINGLE_UPDATED_TOLERANCE = 2e-2;
 
 /* Added to every first parameter: a norm's bias of zero would put the next relu
  * on its kink wherever a channel is constant. */
 static const double NOISE = 0.2;
 
-typedef struct Entry { const char *name; int builds; const NetModel *models[MOST_BUILDS]; } Entry;
+typedef struct Entry {
+    const char *name;
+    int builds;
+    const NetModel *models[MAX_BUILDS];
+} Entry;
 extern const Entry networks[];
 
 typedef struct Build {
@@ -44,7 +56,7 @@ typedef struct Build {
 } Build;
 
 static const bool single = sizeof(real) == sizeof(float);
-static char complaint[1024];    /* about the network under test */
+static char complaint[1024]; /* about the network under test */
 
 static bool told(const Entry *entry, const char *template, ...) PRINTF(2, 3);
 static bool told(const Entry *entry, const char *template, ...)
@@ -57,14 +69,15 @@ static bool told(const Entry *entry, const char *template, ...)
     return false;
 }
 
-static bool open_build(Build *build, const NetModel *model, int threads, int64_t batch, uint64_t seed, NetError *error)
+static bool open_build(Build *build, const NetModel *model, int threads, int64_t batch,
+                       uint64_t seed, NetError *error)
 {
     build->model = model;
     if (!net_settings_open(&build->settings, model, error))
         return false;
     build->session = net_session_open(model, threads, batch, seed, true, error);
     return build->session && net_optimizer_open(&build->optimizer, model, &build->settings, error)
-        && net_schedule_open(&build->schedule, &build->settings, STEPS_PER_EPOCH, error);
+           && net_schedule_open(&build->schedule, &build->settings, STEPS_PER_EPOCH, error);
 }
 
 static void close_build(Build *build)
@@ -113,23 +126,27 @@ static double most_apart(const NetModel *model, bool updated)
     return normed ? NORMED_TOLERANCE : TOLERANCE;
 }
 
-static bool same(const Entry *entry, const Build *one, const Build *other, bool exact, const char *what, int step,
-                 const real *a, const real *b, int64_t count)
+static bool same(const Entry *entry, const Build *one, const Build *other, bool exact,
+                 const char *what, int step, const real *a, const real *b, int64_t count)
 {
     if (exact && memcmp(a, b, (size_t)count * sizeof(real)) == 0)
         return true;
     /* A gradient that should be zero (of a bias before a norm) is the rounding of the others. */
-    double size = (single ? 1e-2 : 1e-3) * fmax(1, largest(one->session->gradients, one->model->trained));
+    double size =
+        (single ? 1e-2 : 1e-3) * fmax(1, largest(one->session->gradients, one->model->trained));
     double apart = difference(a, b, count, size);
     if (!exact && apart <= most_apart(one->model, strstr(what, "value")))
         return true;
-    return told(entry, "%s after step %d: %s %s on %d thread%s and %s %s on %d differ by %.3g", what, step + 1, one->model->target,
-                one->model->kernels, net_pool_threads(one->session->pool), net_pool_threads(one->session->pool) > 1 ? "s" : "",
-                other->model->target, other->model->kernels, net_pool_threads(other->session->pool), apart);
+    return told(entry, "%s after step %d: %s %s on %d thread%s and %s %s on %d differ by %.3g",
+                what, step + 1, one->model->target, one->model->kernels,
+                net_pool_threads(one->session->pool),
+                net_pool_threads(one->session->pool) > 1 ? "s" : "", other->model->target,
+                other->model->kernels, net_pool_threads(other->session->pool), apart);
 }
 
 /* Parameter by parameter, so that a small one does not hide behind a large one. */
-static bool same_parameters(const Entry *entry, const Build *one, const Build *other, bool exact, const char *what, int step)
+static bool same_parameters(const Entry *entry, const Build *one, const Build *other, bool exact,
+                            const char *what, int step)
 {
     const NetModel *model = one->model;
     for (int i = 0; i < model->parameter_count; i++) {
@@ -137,21 +154,29 @@ static bool same_parameters(const Entry *entry, const Build *one, const Build *o
         bool buffer = parameter->kind == NET_BUFFER, gradient = strcmp(what, "gradient") == 0;
         if (parameter->kind == NET_COUNTER || (buffer && gradient))
             continue;
-        const real *a = buffer ? one->session->buffers : gradient ? one->session->gradients : one->session->weights;
-        const real *b = buffer ? other->session->buffers : gradient ? other->session->gradients : other->session->weights;
+        const real *a = buffer     ? one->session->buffers
+                        : gradient ? one->session->gradients
+                                   : one->session->weights;
+        const real *b = buffer     ? other->session->buffers
+                        : gradient ? other->session->gradients
+                                   : other->session->weights;
         char label[256];
         snprintf(label, sizeof label, "the %s of %s", what, parameter->path);
-        if (!same(entry, one, other, exact, label, step, a + parameter->offset, b + parameter->offset, parameter->elements))
+        if (!same(entry, one, other, exact, label, step, a + parameter->offset,
+                  b + parameter->offset, parameter->elements))
             return false;
     }
     return true;
 }
 
-static bool compare(const Entry *entry, const Build *one, const Build *other, const real *losses, bool exact, int step, int64_t images)
+static bool compare(const Entry *entry, const Build *one, const Build *other, const real *losses,
+                    bool exact, int step, int64_t images)
 {
     return same(entry, one, other, exact, "the loss", step, losses, losses + 1, 1)
-        && same(entry, one, other, exact, "an image's loss", step, one->session->loss, other->session->loss, images)
-        && (!one->session->keep_gradients || same_parameters(entry, one, other, exact, "gradient", step));
+           && same(entry, one, other, exact, "an image's loss", step, one->session->loss,
+                   other->session->loss, images)
+           && (!one->session->keep_gradients
+               || same_parameters(entry, one, other, exact, "gradient", step));
 }
 
 /* `first`: the weights before the first step. */
@@ -160,7 +185,9 @@ static bool frozen_stay(const Entry *entry, const Build *build, const real *firs
     for (int i = 0; i < build->model->parameter_count; i++) {
         const NetParameter *parameter = &build->model->parameters[i];
         if (parameter->kind == NET_TRAINED && parameter->frozen
-            && memcmp(first + parameter->offset, build->session->weights + parameter->offset, (size_t)parameter->elements * sizeof(real)) != 0)
+            && memcmp(first + parameter->offset, build->session->weights + parameter->offset,
+                      (size_t)parameter->elements * sizeof(real))
+                   != 0)
             return told(entry, "%s is frozen and moves", parameter->path);
     }
     return true;
@@ -171,20 +198,25 @@ static bool take_step(const Entry *entry, Build *builds, int count, const NetBat
 {
     real losses[2];
     for (int i = 0; i < count; i++) {
-        net_optimizer_schedule(&builds[i].optimizer, &builds[i].schedule, step, step / STEPS_PER_EPOCH);
-        builds[i].session->keep_gradients = step % 2 == 0;      /* otherwise some are used up as they are made */
+        net_optimizer_schedule(&builds[i].optimizer, &builds[i].schedule, step,
+                               step / STEPS_PER_EPOCH);
+        /* otherwise some are used up as they are made */
+        builds[i].session->keep_gradients = step % 2 == 0;
         losses[i > 0] = (real)net_train_batch(builds[i].session, batch, &builds[i].optimizer).loss;
         if (!isfinite(losses[i > 0]))
             return told(entry, "the loss of step %d is %g", step + 1, (double)losses[i > 0]);
         bool exact = i == 1;
-        if (i > 0 && (!compare(entry, &builds[0], &builds[i], losses, exact, step, batch->count)
-                      || !same_parameters(entry, &builds[0], &builds[i], exact, "value", step)))
+        if (i > 0
+            && (!compare(entry, &builds[0], &builds[i], losses, exact, step, batch->count)
+                || !same_parameters(entry, &builds[0], &builds[i], exact, "value", step)))
             return false;
     }
     /* Rounding grows from step to step; the next step is compared on its own. */
     for (int i = 1; i < count; i++) {
-        memcpy(builds[i].session->weights, builds[0].session->weights, (size_t)builds[0].model->trained * sizeof(real));
-        memcpy(builds[i].session->buffers, builds[0].session->buffers, (size_t)builds[0].model->buffers * sizeof(real));
+        memcpy(builds[i].session->weights, builds[0].session->weights,
+               (size_t)builds[0].model->trained * sizeof(real));
+        memcpy(builds[i].session->buffers, builds[0].session->buffers,
+               (size_t)builds[0].model->buffers * sizeof(real));
     }
     return true;
 }
@@ -196,7 +228,8 @@ static bool evaluates_as_it_trains(const NetModel *model)
     return !has_layer(model, "batch_norm2d") && !has_layer(model, "dropout");
 }
 
-static void take_logits(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes)
+static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,
+                        int64_t classes)
 {
     for (int64_t c = 0; c < classes; c++)
         ((real *)to)[image * classes + c] = logits[c * stride];
@@ -204,15 +237,18 @@ static void take_logits(void *to, int64_t image, const real *logits, int64_t str
 
 /* Images of the batch that was just tested with these logits, each alone.  What
  * the threads agree on is compared once. */
-static bool test_alone(const Entry *entry, const Build *build, const NetBatch *batch, const real *together)
+static bool test_alone(const Entry *entry, const Build *build, const NetBatch *batch,
+                       const real *together)
 {
     const NetModel *model = build->model;
     int64_t elements = model->input.c * model->input.h * model->input.w;
     net_weights_changed(build->session);
     for (int64_t image = 0; image < LONE_IMAGES && image < batch->count; image++) {
-        const real *alone = net_single_bytes(build->session, batch->images->pixels + (batch->first + image) * elements);
-        if (alone && !same(entry, build, build, false, "the logits alone and among others", STEPS, together + image * model->classes, alone,
-                           model->classes))
+        const real *alone = net_single_bytes(
+            build->session, batch->images->pixels + (batch->first + image) * elements);
+        if (alone
+            && !same(entry, build, build, false, "the logits alone and among others", STEPS,
+                     together + image * model->classes, alone, model->classes))
             return false;
         if (!alone && strcmp(model->kernels, "reference") != 0)
             return told(entry, "there is no program for one image");
@@ -228,7 +264,9 @@ static bool take_tests(const Entry *entry, Build *builds, int count, const NetBa
     taken.to = logits;
     for (int i = 0; i < count; i++) {
         losses[i > 0] = (real)net_test_batch(builds[i].session, &taken).loss;
-        if (i > 0 && !same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses, losses + 1, 1))
+        if (i > 0
+            && !same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses,
+                     losses + 1, 1))
             return false;
         if (!test_alone(entry, &builds[i], batch, logits))
             return false;
@@ -236,13 +274,16 @@ static bool take_tests(const Entry *entry, Build *builds, int count, const NetBa
     if (!evaluates_as_it_trains(builds[0].model))
         return true;
     losses[1] = (real)net_train_batch(builds[0].session, batch, NULL).loss;
-    return same(entry, &builds[0], &builds[0], false, "the loss in training and in inference", STEPS, losses, losses + 1, 1);
+    return same(entry, &builds[0], &builds[0], false, "the loss in training and in inference",
+                STEPS, losses, losses + 1, 1);
 }
 
-static bool draw(NetImages *images, const NetModel *model, int64_t count, uint64_t seed, NetError *error)
+static bool draw(NetImages *images, const NetModel *model, int64_t count, uint64_t seed,
+                 NetError *error)
 {
     int64_t elements = model->input.c * model->input.h * model->input.w;
-    *images = (NetImages){ .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes };
+    *images = (NetImages){
+        .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
     images->pixels = net_allocate((size_t)(count * elements), 1, error);
     images->labels = net_allocate((size_t)count, 1, error);
     if (!images->pixels || !images->labels)
@@ -261,34 +302,39 @@ static void add_noise(Build *builds, int count, uint64_t seed)
         const NetParameter *parameter = &model->parameters[p];
         for (int64_t e = 0; parameter->kind == NET_TRAINED && e < parameter->elements; e++) {
             int64_t at = parameter->offset + e;
-            builds[0].session->weights[at] += (real)(NOISE * net_random_normal(seed, 3, 0, (uint64_t)at));
+            builds[0].session->weights[at] +=
+                (real)(NOISE * net_random_normal(seed, 3, 0, (uint64_t)at));
             for (int i = 1; i < count; i++)
                 builds[i].session->weights[at] = builds[0].session->weights[at];
         }
     }
 }
 
-static bool take_steps(const Entry *entry, Build *builds, int count, const NetImages *images, int64_t batch)
+static bool take_steps(const Entry *entry, Build *builds, int count, const NetImages *images,
+                       int64_t batch)
 {
     for (int step = 0; step < STEPS; step++) {
-        int64_t taken = step == 1 ? batch / 2 + 1 : batch;      /* the second is shorter */
-        if (!take_step(entry, builds, count, &(NetBatch){ .images = images, .first = step * batch, .count = taken }, step))
+        int64_t taken = step == 1 ? batch / 2 + 1 : batch; /* the second is shorter */
+        if (!take_step(entry, builds, count,
+                       &(NetBatch){.images = images, .first = step * batch, .count = taken}, step))
             return false;
     }
-    return take_tests(entry, builds, count, &(NetBatch){ .images = images, .count = batch });
+    return take_tests(entry, builds, count, &(NetBatch){.images = images, .count = batch});
 }
 
 static bool run_builds(const Entry *entry, Build *builds, int count, int64_t batch, uint64_t seed)
 {
-    NetImages images = { 0 };
+    NetImages images = {0};
     NetError error;
     size_t trained = (size_t)builds[0].model->trained;
     real *first = net_allocate(trained, sizeof *first, &error);
-    bool good = (first && draw(&images, builds[0].model, STEPS * batch, seed, &error)) || told(entry, "%s", error.text);
+    bool good = (first && draw(&images, builds[0].model, STEPS * batch, seed, &error))
+                || told(entry, "%s", error.text);
     if (good) {
         add_noise(builds, count, seed);
         memcpy(first, builds[0].session->weights, trained * sizeof *first);
-        good = take_steps(entry, builds, count, &images, batch) && frozen_stay(entry, &builds[0], first);
+        good = take_steps(entry, builds, count, &images, batch)
+               && frozen_stay(entry, &builds[0], first);
     }
     free(first);
     free(images.pixels);
@@ -300,7 +346,7 @@ static bool run_builds(const Entry *entry, Build *builds, int count, int64_t bat
 static bool check_gradients(const Entry *entry, Build *build, FILE *nowhere)
 {
     NetError error;
-    NetGradcheck options = { .threads = 1, .samples = SAMPLES, .random_init = true };
+    NetGradcheck options = {.threads = 1, .samples = SAMPLES, .random_init = true};
     for (int attempt = 0; attempt < 4; attempt++) {
         char number[16];
         snprintf(number, sizeof number, "%d", attempt + 1);
@@ -316,7 +362,7 @@ static bool check_gradients(const Entry *entry, Build *build, FILE *nowhere)
 
 static bool attempt(const Entry *entry, FILE *nowhere, uint64_t more)
 {
-    Build builds[MOST_BUILDS + 1] = { 0 };
+    Build builds[MAX_BUILDS + 1] = {0};
     NetError error;
     NetSettings settings;
     const NetModel *first = entry->models[0];
@@ -328,10 +374,15 @@ static bool attempt(const Entry *entry, FILE *nowhere, uint64_t more)
 
     int count = entry->builds + 1;
     bool good = true;
-    for (int i = 0; good && i < count; i++)     /* the first model twice: one thread, and three */
-        if (!open_build(&builds[i], i < 2 ? first : entry->models[i - 1], i == 0 ? 1 : i == 1 ? 3 : 2, batch, seed, &error))
+    for (int i = 0; good && i < count; i++) /* the first model twice: one thread, and three */
+        if (!open_build(&builds[i], i < 2 ? first : entry->models[i - 1],
+                        i == 0   ? 1
+                        : i == 1 ? 3
+                                 : 2,
+                        batch, seed, &error))
             good = told(entry, "%s", error.text);
-    good = good && run_builds(entry, builds, count, batch, seed) && (single || check_gradients(entry, &builds[0], nowhere));
+    good = good && run_builds(entry, builds, count, batch, seed)
+           && (single || check_gradients(entry, &builds[0], nowhere));
     for (int i = 0; i < count; i++)
         close_build(&builds[i]);
     return good;

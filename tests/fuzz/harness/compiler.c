@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int netc_main(int argc, char **argv);   /* main.c's */
+int netc_main(int argc, char **argv); /* main.c's */
 
 /* ------------------------------------------------ what each run begins with */
 
@@ -70,8 +70,10 @@ static void format_twice(const char *text, size_t size, FormatMode mode)
     diag_to(new_diagnostic_log());
     if (!format_text("input.net", text, size, mode, &once))
         return;
-    check(format_text("input.net", text_chars(&once), once.length, mode, &twice), "what fmt wrote has errors");
-    check(once.length == twice.length && memcmp(text_chars(&once), text_chars(&twice), once.length) == 0,
+    check(format_text("input.net", text_chars(&once), once.length, mode, &twice),
+          "what fmt wrote has errors");
+    check(once.length == twice.length
+              && memcmp(text_chars(&once), text_chars(&twice), once.length) == 0,
           "fmt changes what it wrote itself");
 }
 
@@ -113,7 +115,7 @@ static void run_net(const uint8_t *bytes, size_t size)
 /* Runs netc as a command, as if it were a process of its own. */
 static void run_netc(char *const *words)
 {
-    char *argv[MOST_WORDS + 2];         /* getopt moves them about */
+    char *argv[MAX_WORDS + 2]; /* getopt moves them about */
     int argc = 0;
     for (; words[argc]; argc++)
         argv[argc] = words[argc];
@@ -130,29 +132,36 @@ static void run_repair(const uint8_t *bytes, size_t size)
     run_netc((char *[]){"netc", "check", "--fix", "input.net", NULL});
     size_t length;
     char *text = read_whole_file("input.net", 1 << 24, &length);
-    check(text && (errors || (length == size && memcmp(text, bytes, size) == 0)), "check --fix changed a sound file");
+    check(text && (errors || (length == size && memcmp(text, bytes, size) == 0)),
+          "check --fix changed a sound file");
 }
 
 /* Every stage's work grows with the expanded network: a large one says no more than a small one. */
 static bool is_small(const char *text, size_t size)
 {
-    enum { MOST_NODES = 40 };
+    enum { MAX_NODES = 40 };
     Trace trace = {0};
     const Program *program = parse_text("input.net", text, size);
     if (!program || !program->network || diag_error_count())
         return false;
     check_parsed(program, &trace);
-    return trace.graph && !diag_error_count() && trace.graph->nodes.count <= MOST_NODES;
+    return trace.graph && !diag_error_count() && trace.graph->nodes.count <= MAX_NODES;
 }
 
 static void run_build(const uint8_t *bytes, size_t size)
 {
     static char *const ways[][6] = {
-        {"netc", "emit", "input.net", "-o", "/dev/null"}, {"netc", "emit", "input.net", "--target=x86-64-v4", "-o", "/dev/null"},
-        {"netc", "emit", "input.net", "--kernels=reference"}, {"netc", "emit", "input.net", "--dtype=f64", "--target=portable"},
-        {"netc", "summary", "input.net", "--json"}, {"netc", "summary", "input.net"}, {"netc", "graph", "input.net"},
-        {"netc", "check", "--dump=plan", "input.net"}, {"netc", "check", "--dump=gradient", "input.net"},
-        {"netc", "check", "--dump=ast", "input.net"}, {"netc", "emit", "input.net", "--fuse=none"},
+        {"netc", "emit", "input.net", "-o", "/dev/null"},
+        {"netc", "emit", "input.net", "--target=x86-64-v4", "-o", "/dev/null"},
+        {"netc", "emit", "input.net", "--kernels=reference"},
+        {"netc", "emit", "input.net", "--dtype=f64", "--target=portable"},
+        {"netc", "summary", "input.net", "--json"},
+        {"netc", "summary", "input.net"},
+        {"netc", "graph", "input.net"},
+        {"netc", "check", "--dump=plan", "input.net"},
+        {"netc", "check", "--dump=gradient", "input.net"},
+        {"netc", "check", "--dump=ast", "input.net"},
+        {"netc", "emit", "input.net", "--fuse=none"},
     };
     if (!is_small(copied(bytes, size), size))
         return;
@@ -164,8 +173,8 @@ static void run_build(const uint8_t *bytes, size_t size)
 
 static void run_command(const uint8_t *bytes, size_t size)
 {
-    char text[MOST_WORD_BYTES], *argv[MOST_WORDS + 2];
-    if (memchr(bytes, '/', size))       /* it stays in its folder */
+    char text[MAX_WORD_BYTES], *argv[MAX_WORDS + 2];
+    if (memchr(bytes, '/', size)) /* it stays in its folder */
         return;
     split_words(bytes, size, text, argv);
     argv[0] = "netc";
@@ -174,10 +183,13 @@ static void run_command(const uint8_t *bytes, size_t size)
 
 static void write_samples(void)
 {
-    static const char sound[] = "use \"lib.net\"\nnetwork n {\n    input [1, 8, 8]\n    A(4)\n    flatten\n    linear(10)\n}\n"
-                                "train {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n";
+    static const char sound[] = "use \"lib.net\"\nnetwork n {\n    input [1, 8, 8]\n    A(4)\n    "
+                                "flatten\n    linear(10)\n}\n"
+                                "train {\n    data mnist\n    loss cross_entropy\n    optimizer "
+                                "sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n";
     static const char library[] = "block A(n) {\n    conv2d(n, 3)\n    relu\n}\n";
-    static const char wrong[] = "network n {\n    input [1, 8, 8]\n    conv2d(4, 9)\n    linear(10)\n}\n";
+    static const char wrong[] =
+        "network n {\n    input [1, 8, 8]\n    conv2d(4, 9)\n    linear(10)\n}\n";
     write_file("a.net", sound, sizeof sound - 1);
     write_file("lib.net", library, sizeof library - 1);
     write_file("bad.net", wrong, sizeof wrong - 1);
@@ -185,7 +197,8 @@ static void write_samples(void)
 
 /* A command may write what it was told to, but starts no other program. */
 int __wrap_posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
-                        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+                        const posix_spawnattr_t *attributes, char *const argv[],
+                        char *const envp[]);
 int __wrap_posix_spawnp(pid_t *child, const char *file, const posix_spawn_file_actions_t *actions,
                         const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
@@ -202,7 +215,7 @@ int __wrap_atexit(void (*function)(void))
 
 /* ------------------------------------------------------ the language server */
 
-static const uint8_t *input;    /* what the client sends, and is still to come */
+static const uint8_t *input; /* what the client sends, and is still to come */
 static size_t input_left;
 static bool serving;
 
@@ -223,7 +236,8 @@ ssize_t __real_write(int descriptor, const void *from, size_t count);
 ssize_t __wrap_write(int descriptor, const void *from, size_t count);
 ssize_t __wrap_write(int descriptor, const void *from, size_t count)
 {
-    return serving && descriptor == STDOUT_FILENO ? (ssize_t)count : __real_write(descriptor, from, count);
+    return serving && descriptor == STDOUT_FILENO ? (ssize_t)count
+                                                  : __real_write(descriptor, from, count);
 }
 
 int __real_poll(struct pollfd *inputs, nfds_t count, int milliseconds);
@@ -268,7 +282,8 @@ static void run_session(const uint8_t *bytes, size_t size)
     if (hash % 64 == 0)
         find_helps();
     input_left = 0;
-    for (Reading reading = READING_MESSAGE; reading != READING_END;) {    /* what it has taken already */
+    /* what it has taken already */
+    for (Reading reading = READING_MESSAGE; reading != READING_END;) {
         char *text = NULL;
         size_t length;
         const char *why;
@@ -314,14 +329,17 @@ static void add_request(Text *out, const char *line, const char *body)
     double at[4] = {0};
     int read = sscanf(line, "%63s %lf %lf %lf %lf", method, &at[0], &at[1], &at[2], &at[3]);
     sscanf(line, "%*s %*s %*s %63s", name);
-    bool opens = !strcmp(method, "textDocument/didOpen"), changes = !strcmp(method, "textDocument/didChange");
-    cJSON *message = new_message(method, !strstr(method, "/did")), *params = cJSON_AddObjectToObject(message, "params");
+    bool opens = !strcmp(method, "textDocument/didOpen"),
+         changes = !strcmp(method, "textDocument/didChange");
+    cJSON *message = new_message(method, !strstr(method, "/did")),
+          *params = cJSON_AddObjectToObject(message, "params");
     cJSON *document = cJSON_AddObjectToObject(params, "textDocument");
     cJSON_AddStringToObject(document, "uri", at[3] == 1 ? "untitled:2" : "file:///input.net");
     if (opens)
         cJSON_AddStringToObject(document, "text", body);
-    cJSON *change = changes ? cJSON_CreateObject() : NULL, *range = changes && read == 5 ? cJSON_AddObjectToObject(change, "range")
-                                                        : cJSON_AddObjectToObject(params, "range");
+    cJSON *change = changes ? cJSON_CreateObject() : NULL,
+          *range = changes && read == 5 ? cJSON_AddObjectToObject(change, "range")
+                                        : cJSON_AddObjectToObject(params, "range");
     if (range) {
         add_place(range, "start", at);
         add_place(range, "end", at + 2);
@@ -378,7 +396,8 @@ static bool is_option(const char *word)
 
 static void add_command_line(void)
 {
-    static char *const commands[] = {"check", "build", "emit", "summary", "graph", "fmt", "lsp", "explain"};
+    static char *const commands[] = {"check", "build", "emit", "summary",
+                                     "graph", "fmt",   "lsp",  "explain"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         before_run();
         char *page = printed(netc_main, 3, (char *[]){"netc", commands[i], "--help", NULL});
@@ -392,8 +411,12 @@ static void add_command_line(void)
 static void add_methods(void)
 {
     static const char *const methods[] = {
-        "didOpen", "didChange", "didClose", "hover", "completion", "signatureHelp", "definition", "references", "documentHighlight",
-        "prepareRename", "rename", "documentSymbol", "foldingRange", "inlayHint", "semanticTokens/full", "formatting", "codeAction",
+        "didOpen",       "didChange",  "didClose",
+        "hover",         "completion", "signatureHelp",
+        "definition",    "references", "documentHighlight",
+        "prepareRename", "rename",     "documentSymbol",
+        "foldingRange",  "inlayHint",  "semanticTokens/full",
+        "formatting",    "codeAction",
     };
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         add_vocabulary(format("\n%%textDocument/%s", methods[i]));

@@ -33,8 +33,8 @@ void before_run(void);
 void after_run(void);
 
 /* harness.c */
-extern bool running;            /* an input is being run: false in libFuzzer's own code */
-_Noreturn void finding(const char *what);       /* stops with a report */
+extern bool running;                      /* an input is being run: false in libFuzzer's own code */
+_Noreturn void finding(const char *what); /* stops with a report */
 /* Ends the run as exit(status) would. */
 _Noreturn void end_run(int status);
 /* What a main() gives, or its exit(); the run goes on. */
@@ -42,16 +42,18 @@ int run_main(int (*entry)(int argc, char **argv), int argc, char **argv);
 void write_file(const char *name, const void *bytes, size_t size);
 /* Runs it with standard output kept; gives what it printed, to free(). */
 char *printed(int (*entry)(int argc, char **argv), int argc, char **argv);
-uint64_t hash_of(const uint8_t *bytes, size_t size);    /* a choice that goes with an input */
+uint64_t hash_of(const uint8_t *bytes, size_t size); /* a choice that goes with an input */
 /* The input's lines as words: argv[1 …]; gives argc.  The words lie in `text`. */
-enum { MOST_WORDS = 12, MOST_WORD_BYTES = 2048 };
-int split_words(const uint8_t *bytes, size_t size, char text[MOST_WORD_BYTES], char *argv[MOST_WORDS + 2]);
+enum { MAX_WORDS = 12, MAX_WORD_BYTES = 2048 };
+int split_words(const uint8_t *bytes, size_t size, char text[MAX_WORD_BYTES],
+                char *argv[MAX_WORDS + 2]);
 
 /* words.c */
-void add_vocabulary(const char *word);          /* kept as long as the program */
+void add_vocabulary(const char *word); /* kept as long as the program */
 void add_vocabulary_of(const char *text, bool (*wanted)(const char *word));
 size_t mutate_words(uint8_t *bytes, size_t size, size_t most, unsigned seed);
-size_t cross_lines(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out, size_t most, unsigned seed);
+size_t cross_lines(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,
+                   size_t most, unsigned seed);
 
 /* libFuzzer's */
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t most);

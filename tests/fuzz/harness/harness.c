@@ -18,7 +18,7 @@
 enum { INTERNAL = 3 };
 
 bool running;
-static jmp_buf *end;            /* of the innermost run */
+static jmp_buf *end; /* of the innermost run */
 static int end_status;
 static const FuzzTarget *target;
 
@@ -112,7 +112,8 @@ static void remove_folder(void)
 
 static void enter_folder(void)
 {
-    snprintf(folder, sizeof folder, "%s/netc-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(folder, sizeof folder, "%s/netc-fuzz-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(folder) || chdir(folder) != 0)
         finding("no scratch folder");
     atexit(remove_folder);
@@ -135,15 +136,16 @@ uint64_t hash_of(const uint8_t *bytes, size_t size)
     return hash ^ hash >> 29;
 }
 
-int split_words(const uint8_t *bytes, size_t size, char text[MOST_WORD_BYTES], char *argv[MOST_WORDS + 2])
+int split_words(const uint8_t *bytes, size_t size, char text[MAX_WORD_BYTES],
+                char *argv[MAX_WORDS + 2])
 {
     int argc = 1;
-    size = size < MOST_WORD_BYTES - 1 ? size : MOST_WORD_BYTES - 1;
+    size = size < MAX_WORD_BYTES - 1 ? size : MAX_WORD_BYTES - 1;
     memcpy(text, bytes, size);
     text[size] = '\0';
     argv[0] = (char *)"program";
     char *rest = text;
-    for (char *word; argc <= MOST_WORDS && (word = strsep(&rest, "\n"));)
+    for (char *word; argc <= MAX_WORDS && (word = strsep(&rest, "\n"));)
         if (*word || rest)
             argv[argc++] = word;
     argv[argc] = NULL;
@@ -155,7 +157,8 @@ int split_words(const uint8_t *bytes, size_t size, char text[MOST_WORD_BYTES], c
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out, size_t most, unsigned seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
+                                 uint8_t *out, size_t most, unsigned seed);
 
 /* Paths on libFuzzer's command line are given whole: the working folder changes. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -201,11 +204,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed)
 {
-    return target->mutate ? target->mutate(bytes, size, most, seed) : LLVMFuzzerMutate(bytes, size, most);
+    return target->mutate ? target->mutate(bytes, size, most, seed)
+                          : LLVMFuzzerMutate(bytes, size, most);
 }
 
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out, size_t most,
-                                 unsigned seed)
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
+                                 uint8_t *out, size_t most, unsigned seed)
 {
     return cross_lines(a, a_size, b, b_size, out, most, seed);
 }

@@ -23,10 +23,10 @@
 
 extern const NetModel tiny_model;
 
-enum { MOST_FILE = 1 << 16 };
+enum { MAX_FILE = 1 << 16 };
 
 static NetSession *session;
-static real *before;            /* the weights, and then the buffers, as they were */
+static real *before; /* the weights, and then the buffers, as they were */
 
 static void check(bool condition, const char *what)
 {
@@ -57,11 +57,14 @@ static void run_weights(const uint8_t *bytes, size_t size)
     NetError error;
     write_file("input", bytes, size);
     memcpy(before, session->weights, arena_bytes());
-    memcpy(before + tiny_model.trained, session->buffers, (size_t)tiny_model.buffers * sizeof(real));
+    memcpy(before + tiny_model.trained, session->buffers,
+           (size_t)tiny_model.buffers * sizeof(real));
     if (net_load(session, "input", &error))
         return;
     check(memcmp(before, session->weights, arena_bytes()) == 0
-          && memcmp(before + tiny_model.trained, session->buffers, (size_t)tiny_model.buffers * sizeof(real)) == 0,
+              && memcmp(before + tiny_model.trained, session->buffers,
+                        (size_t)tiny_model.buffers * sizeof(real))
+                     == 0,
           "a file of weights that was refused changed the network");
     check(memchr(error.text, '\0', sizeof error.text) && *error.text, "refused without a sentence");
 }
@@ -69,9 +72,11 @@ static void run_weights(const uint8_t *bytes, size_t size)
 /* A header that says its own length, as whoever writes one would. */
 static size_t mutate_safetensors(uint8_t *bytes, size_t size, size_t most, unsigned seed)
 {
-    size_t length = size > 8 ? bytes[0] | (size_t)bytes[1] << 8 : 0, rest = size > 8 + length ? size - 8 - length : 0;
-    if (seed % 4 == 0 || length < 2 || 8 + length > size || most < size + 512 || rest > MOST_FILE)
-        return seed % 8 ? LLVMFuzzerMutate(bytes, size, most) : mutate_words(bytes, size, most, seed);
+    size_t length = size > 8 ? bytes[0] | (size_t)bytes[1] << 8 : 0,
+           rest = size > 8 + length ? size - 8 - length : 0;
+    if (seed % 4 == 0 || length < 2 || 8 + length > size || most < size + 512 || rest > MAX_FILE)
+        return seed % 8 ? LLVMFuzzerMutate(bytes, size, most)
+                        : mutate_words(bytes, size, most, seed);
     uint8_t *tail = malloc(rest + 1);
     memcpy(tail, bytes + 8 + length, rest);
     length = mutate_words(bytes + 8, length, length + 256, seed);
@@ -94,30 +99,35 @@ static int trainer_main(int argc, char **argv)
 static void run_resume(const uint8_t *bytes, size_t size)
 {
     write_file("input", bytes, size);
-    int status = run_main(trainer_main, 8, (char *[]){"tiny", "train", "--resume", "input", "--data", "data", "--threads", "1", NULL});
+    int status = run_main(
+        trainer_main, 8,
+        (char *[]){"tiny", "train", "--resume", "input", "--data", "data", "--threads", "1", NULL});
     check(status == 0 || status == 1, "train gives a status that it does not have");
 }
 
 static void run_train(const uint8_t *bytes, size_t size)
 {
-    char text[MOST_WORD_BYTES], *argv[MOST_WORDS + 2];
-    if (memchr(bytes, '/', size))       /* it stays in its folder */
+    char text[MAX_WORD_BYTES], *argv[MAX_WORDS + 2];
+    if (memchr(bytes, '/', size)) /* it stays in its folder */
         return;
     int argc = split_words(bytes, size, text, argv);
     for (int i = 1; i < argc; i++)
-        if (strstr(argv[i], "synthetic"))       /* takes a second to draw */
+        if (strstr(argv[i], "synthetic")) /* takes a second to draw */
             return;
     int status = run_main(trainer_main, argc, argv);
     check(status >= 0 && status <= 2, "a status that the trainer does not have");
 }
 
 /* What takes as long as it is told to takes a step or none here. */
-NetEnd __real_net_train(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
-                        NetProgress *progress, const NetRun *run, NetError *error);
-NetEnd __wrap_net_train(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
-                        NetProgress *progress, const NetRun *run, NetError *error);
-NetEnd __wrap_net_train(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings, const NetData *data,
-                        NetProgress *progress, const NetRun *run, NetError *error)
+NetEnd __real_net_train(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings,
+                        const NetData *data, NetProgress *progress, const NetRun *run,
+                        NetError *error);
+NetEnd __wrap_net_train(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings,
+                        const NetData *data, NetProgress *progress, const NetRun *run,
+                        NetError *error);
+NetEnd __wrap_net_train(NetSession *trained, NetOptimizer *optimizer, const NetSettings *settings,
+                        const NetData *data, NetProgress *progress, const NetRun *run,
+                        NetError *error)
 {
     NetRun brief = *run;
     if (brief.max_steps < 0 || brief.max_steps > progress->step + 1)
@@ -125,15 +135,19 @@ NetEnd __wrap_net_train(NetSession *trained, NetOptimizer *optimizer, const NetS
     return __real_net_train(trained, optimizer, settings, data, progress, &brief, error);
 }
 
-bool __wrap_net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options, FILE *out, NetError *error);
-bool __wrap_net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options, FILE *out, NetError *error)
+bool __wrap_net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options,
+                      FILE *out, NetError *error);
+bool __wrap_net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options,
+                      FILE *out, NetError *error)
 {
     (void)model, (void)settings, (void)options, (void)out, (void)error;
     return true;
 }
 
-bool __wrap_net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options, FILE *out, NetError *error);
-bool __wrap_net_gradcheck(const NetModel *model, const NetSettings *settings, const NetGradcheck *options, FILE *out, NetError *error)
+bool __wrap_net_gradcheck(const NetModel *model, const NetSettings *settings,
+                          const NetGradcheck *options, FILE *out, NetError *error);
+bool __wrap_net_gradcheck(const NetModel *model, const NetSettings *settings,
+                          const NetGradcheck *options, FILE *out, NetError *error)
 {
     (void)model, (void)settings, (void)options, (void)out, (void)error;
     return true;
@@ -151,7 +165,9 @@ NetPool *__wrap_net_pool_open(int threads, NetError *error)
 static void pack_file(const char *name, const uint8_t *bytes, size_t size)
 {
     gzFile file = gzopen(name, "wb1");
-    check(file && (size == 0 || gzwrite(file, bytes, (unsigned)size) == (int)size) && gzclose(file) == Z_OK, "a scratch file cannot be packed");
+    check(file && (size == 0 || gzwrite(file, bytes, (unsigned)size) == (int)size)
+              && gzclose(file) == Z_OK,
+          "a scratch file cannot be packed");
 }
 
 /* First byte: which of the two are packed.  Second: the labels' bytes. */
@@ -162,8 +178,10 @@ static void run_idx(const uint8_t *bytes, size_t size)
     if (size < 2)
         return;
     size_t labels = bytes[1] < size - 2 ? bytes[1] : size - 2;
-    (bytes[0] & 1 ? pack_file : (void (*)(const char *, const uint8_t *, size_t))write_file)("labels", bytes + 2, labels);
-    (bytes[0] & 2 ? pack_file : (void (*)(const char *, const uint8_t *, size_t))write_file)("images", bytes + 2 + labels, size - 2 - labels);
+    (bytes[0] & 1 ? pack_file : (void (*)(const char *, const uint8_t *, size_t))write_file)(
+        "labels", bytes + 2, labels);
+    (bytes[0] & 2 ? pack_file : (void (*)(const char *, const uint8_t *, size_t))write_file)(
+        "images", bytes + 2 + labels, size - 2 - labels);
     if (!net_read_idx(&images, "images", "labels", &error))
         return;
     uint64_t sum = 0;
@@ -183,7 +201,8 @@ static void run_cifar(const uint8_t *bytes, size_t size)
     size_t first = bytes[0] & 2 ? size - 1 : (size - 1) / 2;
     write_file("first", bytes + 1, first);
     write_file("second", bytes + 1 + first, size - 1 - first);
-    if (net_read_cifar(&images, bytes[0] & 1 ? 100 : 10, (const char *[]){"first", "second"}, bytes[0] & 2 ? 1 : 2, &error))
+    if (net_read_cifar(&images, bytes[0] & 1 ? 100 : 10, (const char *[]){"first", "second"},
+                       bytes[0] & 2 ? 1 : 2, &error))
         net_images_close(&images);
 }
 
@@ -211,7 +230,8 @@ static uint32_t big_endian(const uint8_t *at, int bytes)
 
 static void run_png(const uint8_t *bytes, size_t size)
 {
-    if (size < 1 + 24 || is_cheap(big_endian(bytes + 17, 4), big_endian(bytes + 21, 4), hash_of(bytes, size)))
+    if (size < 1 + 24
+        || is_cheap(big_endian(bytes + 17, 4), big_endian(bytes + 21, 4), hash_of(bytes, size)))
         show_picture(bytes + (size > 0), size - (size > 0), size && bytes[0] & 1 ? 1 : 3);
 }
 
@@ -257,7 +277,8 @@ static void open_with(const NetSettings *settings)
     NetAugment augment = {0};
     if (net_session_normalise(session, settings, &error))
         check(session->scale[0] == session->scale[0], "the normalisation is no number");
-    if (net_optimizer_open(&optimizer, &tiny_model, settings, &error) && net_schedule_open(&schedule, settings, 3, &error))
+    if (net_optimizer_open(&optimizer, &tiny_model, settings, &error)
+        && net_schedule_open(&schedule, settings, 3, &error))
         for (int64_t step = 0; step < 9; step += 4)
             net_optimizer_schedule(&optimizer, &schedule, step, step / 3);
     net_optimizer_close(&optimizer);
@@ -267,7 +288,7 @@ static void open_with(const NetSettings *settings)
 
 static void run_settings(const uint8_t *bytes, size_t size)
 {
-    char text[MOST_WORD_BYTES], *argv[MOST_WORDS + 2];
+    char text[MAX_WORD_BYTES], *argv[MAX_WORDS + 2];
     NetSettings settings;
     NetError error;
     int argc = split_words(bytes, size, text, argv);
@@ -296,8 +317,25 @@ static void add_words(void)
 {
     static char *const commands[] = {"train", "test", "predict", "bench", "gradcheck", "info"};
     static const char *const json[] = {
-        "\"dtype\":", "\"shape\":", "\"data_offsets\":", "\"__metadata__\":", "\"F32\"", "\"F64\"", "\"F16\"", "\"BF16\"", "\"I64\"", "\"U8\"",
-        "[0,0]", "{}", "\"\"", "null", "true", "\\u0000", "\\ud800", "optimizer.", "setting.",
+        "\"dtype\":",
+        "\"shape\":",
+        "\"data_offsets\":",
+        "\"__metadata__\":",
+        "\"F32\"",
+        "\"F64\"",
+        "\"F16\"",
+        "\"BF16\"",
+        "\"I64\"",
+        "\"U8\"",
+        "[0,0]",
+        "{}",
+        "\"\"",
+        "null",
+        "true",
+        "\\u0000",
+        "\\ud800",
+        "optimizer.",
+        "setting.",
     };
     for (size_t i = 0; i < sizeof json / sizeof *json; i++)
         add_vocabulary(json[i]);
@@ -317,7 +355,8 @@ static void add_words(void)
 /* Two training images and a test image, with labels. */
 static void write_data(void)
 {
-    static const uint8_t images[16 + 2 * 16] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 4, 1, 50, 100, 255};
+    static const uint8_t images[16 + 2 * 16] = {0, 0, 8, 3, 0, 0, 0, 2,  0,   0,
+                                                0, 4, 0, 0, 0, 4, 1, 50, 100, 255};
     static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 2, 1};
     write_file("train-images-idx3-ubyte", images, sizeof images);
     write_file("train-labels-idx1-ubyte", labels, sizeof labels);
@@ -331,7 +370,8 @@ static void write_seeds(const char *folder)
     char checkpoint[512], weights[512];
     snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint", folder);
     snprintf(weights, sizeof weights, "%s/weights", folder);
-    exit(trainer_main(9, (char *[]){"tiny", "train", "--data", "data", "--quiet", "--checkpoint", checkpoint, "--save", weights, NULL}));
+    exit(trainer_main(9, (char *[]){"tiny", "train", "--data", "data", "--quiet", "--checkpoint",
+                                    checkpoint, "--save", weights, NULL}));
 }
 
 void open_targets(void)

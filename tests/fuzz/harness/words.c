@@ -22,20 +22,76 @@ static size_t draw(size_t below)
 
 /* ------------------------------------------------------------- vocabulary */
 
-enum { MOST_VOCABULARY = 4096 };
-static const char *vocabulary[MOST_VOCABULARY];
+enum { MAX_VOCABULARY = 4096 };
+static const char *vocabulary[MAX_VOCABULARY];
 static size_t vocabulary_size;
 
 static const char *const numbers[] = {
-    "0", "1", "-1", "2", "3", "7", "8", "10", "16", "64", "255", "256", "1000", "65535", "65536", "2147483647", "2147483648",
-    "-2147483648", "4294967295", "4294967296", "9007199254740992", "9223372036854775807", "9223372036854775808",
-    "-9223372036854775808", "18446744073709551616", "0.5", "1e-5", "1e308", "1e309", "-0.0", "1e-400", "0x10", "1.", ".5", "00",
-    "nan", "inf", "1e", "123456789012345678901234567890",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "7",
+    "8",
+    "10",
+    "16",
+    "64",
+    "255",
+    "256",
+    "1000",
+    "65535",
+    "65536",
+    "2147483647",
+    "2147483648",
+    "-2147483648",
+    "4294967295",
+    "4294967296",
+    "9007199254740992",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "18446744073709551616",
+    "0.5",
+    "1e-5",
+    "1e308",
+    "1e309",
+    "-0.0",
+    "1e-400",
+    "0x10",
+    "1.",
+    ".5",
+    "00",
+    "nan",
+    "inf",
+    "1e",
+    "123456789012345678901234567890",
 };
 static const char *const marks[] = {
-    "{", "}", "(", ")", "[", "]", "\"", "'", "->", "=", ",", ";", "#", "#=", "+", "-", "*", "/", "//", "%", "==", "!=", "<", "<=",
-    ">", ">=", ":", "_", "\"{", "}\"", "{}", "\n", "\n\n", " ", "\t", "\r\n", "\xc3\xa9", "\xe2\x80\xae", "\x1b[31m", "\xff",
-    "\\", "&", "|", ".", "..", "@", "--", "%s",
+    "{",        "}",
+    "(",        ")",
+    "[",        "]",
+    "\"",       "'",
+    "->",       "=",
+    ",",        ";",
+    "#",        "#=",
+    "+",        "-",
+    "*",        "/",
+    "//",       "%",
+    "==",       "!=",
+    "<",        "<=",
+    ">",        ">=",
+    ":",        "_",
+    "\"{",      "}\"",
+    "{}",       "\n",
+    "\n\n",     " ",
+    "\t",       "\r\n",
+    "\xc3\xa9", "\xe2\x80\xae",
+    "\x1b[31m", "\xff",
+    "\\",       "&",
+    "|",        ".",
+    "..",       "@",
+    "--",       "%s",
 };
 
 void add_vocabulary(const char *word)
@@ -43,7 +99,7 @@ void add_vocabulary(const char *word)
     for (size_t i = 0; i < vocabulary_size; i++)
         if (strcmp(vocabulary[i], word) == 0)
             return;
-    if (vocabulary_size < MOST_VOCABULARY)
+    if (vocabulary_size < MAX_VOCABULARY)
         vocabulary[vocabulary_size++] = strdup(word);
 }
 
@@ -70,11 +126,14 @@ static const char *some_word(void)
 
 /* ------------------------------------------------------------------ pieces */
 
-typedef struct Piece { size_t from, to; } Piece;        /* bytes of the text */
+typedef struct Piece {
+    size_t from, to;
+} Piece; /* bytes of the text */
 
 static bool is_word(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '.' || c >= 0x80;
+    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '.'
+           || c >= 0x80;
 }
 
 static bool is_digit(uint8_t c)
@@ -136,7 +195,8 @@ static Piece enclosed_at(const uint8_t *text, size_t size, size_t at)
     static const char open[] = "\"([{", close[] = "\")]}";
     for (size_t from = at; from < size; from++) {
         const char *kind = text[from] ? strchr(open, text[from]) : NULL;
-        const uint8_t *end = kind ? memchr(text + from + 1, close[kind - open], size - from - 1) : NULL;
+        const uint8_t *end =
+            kind ? memchr(text + from + 1, close[kind - open], size - from - 1) : NULL;
         if (end)
             return (Piece){from, (size_t)(end - text) + 1};
     }
@@ -146,9 +206,14 @@ static Piece enclosed_at(const uint8_t *text, size_t size, size_t at)
 static Piece any_piece(const uint8_t *text, size_t size)
 {
     switch (draw(6)) {
-    case 0: case 1: return some_piece(text, size);
-    case 2: case 3: return line_at(text, size, draw(size));
-    case 4: return body_at(text, size, draw(size));
+    case 0:
+    case 1:
+        return some_piece(text, size);
+    case 2:
+    case 3:
+        return line_at(text, size, draw(size));
+    case 4:
+        return body_at(text, size, draw(size));
     }
     return enclosed_at(text, size, draw(size));
 }
@@ -156,7 +221,8 @@ static Piece any_piece(const uint8_t *text, size_t size)
 /* ----------------------------------------------------------------- changes */
 
 /* text[piece] replaced; what does not fit in `most` bytes is cut off. */
-static size_t replace(uint8_t *text, size_t size, size_t most, Piece piece, const void *with, size_t length)
+static size_t replace(uint8_t *text, size_t size, size_t most, Piece piece, const void *with,
+                      size_t length)
 {
     if (length > most - piece.from)
         length = most - piece.from;
@@ -211,7 +277,11 @@ static size_t change_number(uint8_t *text, size_t size, size_t most)
         piece.to++;
     if (draw(3) == 0)
         return put(text, size, most, piece, numbers[draw(sizeof numbers / sizeof *numbers)]);
-    long value = piece.to - piece.from < 10 ? strtol((const char *)(memcpy(with, text + at, piece.to - at), with[piece.to - at] = '\0', with), NULL, 10) : 0;
+    long value = piece.to - piece.from < 10
+                     ? strtol((const char *)(memcpy(with, text + at, piece.to - at),
+                                             with[piece.to - at] = '\0', with),
+                              NULL, 10)
+                     : 0;
     snprintf(with, sizeof with, "%ld", draw(2) ? value + (long)draw(5) - 2 : value * (long)draw(4));
     return put(text, size, most, piece, with);
 }
@@ -224,8 +294,10 @@ static size_t misspell(uint8_t *text, size_t size, size_t most)
     size_t at = word.from + draw(word.to - word.from);
     char letter[2] = {letters[draw(sizeof letters - 1)], '\0'};
     switch (draw(3)) {
-    case 0: return put(text, size, most, (Piece){at, at + 1}, "");
-    case 1: return put(text, size, most, empty_at(at), letter);
+    case 0:
+        return put(text, size, most, (Piece){at, at + 1}, "");
+    case 1:
+        return put(text, size, most, empty_at(at), letter);
     }
     return put(text, size, most, (Piece){at, at + 1}, letter);
 }
@@ -234,9 +306,11 @@ static size_t misspell(uint8_t *text, size_t size, size_t most)
 static size_t wrap_piece(uint8_t *text, size_t size, size_t most)
 {
     static const char *const heads[] = {
-        "repeat 2 {\n", "skip {\n", "branch {\n", "concat {\n", "add {\n", "dense 2 {\n", "if 1 == 1 {\n", "block B {\n", "{", "\"{", "(", "[",
+        "repeat 2 {\n",  "skip {\n",    "branch {\n", "concat {\n", "add {\n", "dense 2 {\n",
+        "if 1 == 1 {\n", "block B {\n", "{",          "\"{",        "(",       "[",
     };
-    static const char *const tails[] = {"\n}\n", "\n}\n", "\n}\n", "\n}\n", "\n}\n", "\n}\n", "\n}\n", "\n}\n", "}", "}\"", ")", "]"};
+    static const char *const tails[] = {"\n}\n", "\n}\n", "\n}\n", "\n}\n", "\n}\n", "\n}\n",
+                                        "\n}\n", "\n}\n", "}",     "}\"",   ")",     "]"};
     size_t kind = draw(sizeof heads / sizeof *heads);
     Piece piece = any_piece(text, size);
     size = put(text, size, most, empty_at(piece.to < size ? piece.to : size), tails[kind]);
@@ -248,14 +322,23 @@ static size_t change(uint8_t *text, size_t size, size_t most)
     if (size == 0)
         return put(text, size, most, empty_at(0), some_word());
     switch (draw(10)) {
-    case 0: return put(text, size, most, any_piece(text, size), "");
-    case 1: return copy_piece(text, size, most);
-    case 2: return move_piece(text, size, most);
-    case 3: case 4: return change_number(text, size, most);
-    case 5: return misspell(text, size, most);
-    case 6: return wrap_piece(text, size, most);
-    case 7: return put(text, size, most, some_piece(text, size), some_word());
-    case 8: return put(text, size, most, empty_at(some_piece(text, size).from), some_word());
+    case 0:
+        return put(text, size, most, any_piece(text, size), "");
+    case 1:
+        return copy_piece(text, size, most);
+    case 2:
+        return move_piece(text, size, most);
+    case 3:
+    case 4:
+        return change_number(text, size, most);
+    case 5:
+        return misspell(text, size, most);
+    case 6:
+        return wrap_piece(text, size, most);
+    case 7:
+        return put(text, size, most, some_piece(text, size), some_word());
+    case 8:
+        return put(text, size, most, empty_at(some_piece(text, size).from), some_word());
     }
     return LLVMFuzzerMutate(text, size, most);
 }
@@ -270,13 +353,16 @@ size_t mutate_words(uint8_t *bytes, size_t size, size_t most, unsigned seed)
 }
 
 /* Whole lines of one in the other. */
-size_t cross_lines(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out, size_t most, unsigned seed)
+size_t cross_lines(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,
+                   size_t most, unsigned seed)
 {
     drawn = seed;
     size_t size = a_size < most ? a_size : most;
     memcpy(out, a, size);
     if (!b_size || !size)
         return size;
-    Piece from = draw(2) ? body_at(b, b_size, draw(b_size)) : line_at(b, b_size, draw(b_size)), to = line_at(out, size, draw(size));
-    return replace(out, size, most, draw(2) ? to : empty_at(to.from), b + from.from, from.to - from.from);
+    Piece from = draw(2) ? body_at(b, b_size, draw(b_size)) : line_at(b, b_size, draw(b_size)),
+          to = line_at(out, size, draw(size));
+    return replace(out, size, most, draw(2) ? to : empty_at(to.from), b + from.from,
+                   from.to - from.from);
 }
