@@ -1,6 +1,6 @@
 /* dot.c: the network as a Graphviz drawing, as its paper would draw it: data
  * flows down, a block is a frame, branches stand side by side, a skip runs past
- * what it skips, and every edge says the shape that flows along it.
+ * what it skips, and every arrow says the shape that flows along it.
  *
  * Three things keep a large network readable.  Turns of a loop that do the same
  * are drawn once, with their number; what follows a layer without changing the
@@ -9,10 +9,16 @@
  * already is a single box.
  *
  * Nodes come in order of expansion, so all of one block's nodes are together
- * and frames open and close like braces.
+ * and frames open and close like braces.  What comes into a frame and is used there
+ * more than once comes in once: it parts at a point inside, so that what is drawn of a
+ * loop's turn is all within its frame.
+ *
+ * Boxes are as wide as their texts are in the widest typeface: dot knows only the
+ * fonts of this machine.
  */
-#include "netc.h"
+#include "drawing.h"
 
+#include <math.h>
 #include <string.h>
 
 /* a loop's turn that is drawn for several */
@@ -28,6 +34,21 @@ typedef struct Use {
     int first, end; /* its nodes */
 } Use;
 
+typedef struct Edge {
+    const Node *node; /* inputs[which] of it */
+    int which;
+    int from, to; /* boxes; from -1: the input */
+} Edge;
+
+/* what comes into a frame from one box */
+typedef struct Entry {
+    int edges;
+    const Instance *inner; /* the frame directly within that they all lead into; NULL: none */
+    bool parts;            /* they do not all lead into one */
+    int fork;              /* the point where they part; -1: none */
+    struct Entry *next;    /* of the frame's with a fork */
+} Entry;
+
 typedef struct Drawing {
     const Graph *graph;
     bool brief;             /* blocks like those drawn are single boxes */
@@ -36,11 +57,17 @@ typedef struct Drawing {
     int *box;               /* by drawn node: the first of its box */
     int *consumers;         /* by drawn node: the edges that leave it */
     LIST(Fold) folds;
+    LIST(Edge) edges;
+    Map entries; /* by frame and box: see entry_key */
+    Map forked;  /* the first entry with a fork, by frame: see frame_key */
+    int forks;
 } Drawing;
 
 typedef LIST(const Instance *) Frames;
 
 /* ---------------------------------------------------------------- labels */
+
+enum { FONT_SIZE = 11, FRAME_FONT_SIZE = 10, EDGE_FONT_SIZE = 9, PADDING = 4 };
 
 /* Quoted names may hold any character: DOT's strings escape two ... */
 static const char *escaped(const char *chars)
@@ -51,13 +78,60 @@ static const char *escaped(const char *chars)
     return text_chars(&text);
 }
 
-/* ... and its HTML-like labels three others. */
+/* ... and its HTML-like labels three others; XML has no control characters. */
 static const char *html_escaped(const char *chars)
 {
     Text text = {0};
-    for (; *chars; chars++)
-        text_add(&text, strchr("&<>", *chars) ? "&#%d;" : "%c", *chars);
+    for (const char *at = SHOWN(chars); *at; at++)
+        text_add(&text, strchr("&<>", *at) ? "&#%d;" : "%c", *at);
     return text_chars(&text);
+}
+
+/* "conv1  conv2d(8, 3)  × 2", each part as XML */
+typedef struct Label {
+    const char *name; /* bold; NULL: none */
+    const char *what;
+    int times; /* bold; 0: not said */
+} Label;
+
+static const char *times_text(const Label *label)
+{
+    return label->times ? format("&#160;&#160;× %d", label->times) : "";
+}
+
+static const char *name_text(const Label *label)
+{
+    if (!label->name)
+        return "";
+    return *label->what ? format("%s&#160;&#160;", label->name) : label->name;
+}
+
+static int points(double ems, int size)
+{
+    return (int)ceil(ems * size);
+}
+
+static int label_width(const Label *label, int size)
+{
+    double bold = text_width(name_text(label), WIDEST_TYPEFACE, true)
+                  + text_width(times_text(label), WIDEST_TYPEFACE, true);
+    return points(bold + text_width(label->what, WIDEST_TYPEFACE, false), size);
+}
+
+static const char *bold(const char *xml)
+{
+    return *xml ? format("<b>%s</b>", xml) : "";
+}
+
+#define TABLE(border, padding)                                                               \
+    "<table border=\"0\" cellborder=\"" border "\" cellspacing=\"0\" cellpadding=\"" padding \
+    "\" color=\"#9aa4ae\">"
+
+static void write_cell(const Label *label, int size, int padding, const char *attributes, Text *out)
+{
+    text_add(out, "<td align=\"left\" width=\"%d\"%s>%s%s%s</td>",
+             label_width(label, size) + 2 * padding, attributes, bold(name_text(label)),
+             label->what, bold(times_text(label)));
 }
 
 /* The operator as a .net file calls it, defaults left out: "conv2d(20, 5, padding=2)". */
@@ -270,17 +344,36 @@ static void indent(int depth, Text *out)
 
 static const char *without_prefix(const char *path, const Frames *frames);
 
-/* "layer1.1  Bottleneck  × 2", "repeat × 3" */
-static const char *frame_label(const Drawing *drawing, const Instance *frame, const Frames *outer)
+/* How often a block's use is repeated where its frame or box says so for the loop; or 0. */
+static int lent_times(const Drawing *drawing, const Instance *use)
+{
+    const Fold *fold = use->outer ? fold_of(drawing, use->outer) : NULL;
+    return fold && fold->lends ? fold->times : 0;
+}
+
+/* "layer1.1  Bottleneck  × 2", "repeat  × 3" */
+static Label frame_label(const Drawing *drawing, const Instance *frame, const Frames *outer)
 {
     if (frame->turn >= 0)
-        return format("%s × %d", frame->what, fold_of(drawing, frame)->times);
-    const Fold *fold = frame->outer ? fold_of(drawing, frame->outer) : NULL;
+        return (Label){.what = frame->what, .times = fold_of(drawing, frame)->times};
     const char *what = strncmp(frame->what, "block ", 6) ? frame->what : frame->what + 6;
-    const char *label =
-        format("<font point-size=\"10\"><b>%s&#160;&#160;</b>%s</font>",
-               html_escaped(without_prefix(frame->path, outer)), html_escaped(what));
-    return fold && fold->lends ? format("%s&#160;&#160;<b>× %d</b>", label, fold->times) : label;
+    return (Label){html_escaped(without_prefix(frame->path, outer)), html_escaped(what),
+                   lent_times(drawing, frame)};
+}
+
+static const char *frame_key(const Instance *frame)
+{
+    return format("%p", (const void *)frame);
+}
+
+static void write_forks_of(const Drawing *drawing, const Instance *frame, int depth, Text *out)
+{
+    for (const Entry *entry = map_get(&drawing->forked, frame_key(frame)); entry;
+         entry = entry->next) {
+        indent(depth, out);
+        text_add(out, "f%d [shape=point, width=0.05, height=0.05, color=\"#57606a\"];\n",
+                 entry->fork);
+    }
 }
 
 static void open_frame(const Drawing *drawing, const Instance *frame, Frames *open, Text *out)
@@ -289,16 +382,26 @@ static void open_frame(const Drawing *drawing, const Instance *frame, Frames *op
     const char *name =
         loop ? format("loop %d", (int)(fold_of(drawing, frame) - drawing->folds.items))
              : frame->path;
+    Label label = frame_label(drawing, frame, open);
     indent(open->count, out);
     text_add(out, "subgraph \"cluster_%s\" {\n", escaped(name));
     indent(open->count + 1, out);
+    text_add(out, "label=<" TABLE("0", "0"));
+    if (label.name) {
+        text_add(out, "<tr>");
+        write_cell(&(Label){.name = label.name, .what = ""}, FRAME_FONT_SIZE, 0, "", out);
+        text_add(out, "</tr>");
+    }
+    text_add(out, "<tr>");
+    write_cell(&(Label){.what = label.what, .times = label.times}, FRAME_FONT_SIZE, 0, "", out);
     text_add(out,
-             "label=<%s>; labeljust=l; margin=10; style=\"%s\"; color=\"%s\"; bgcolor=\"%s\";\n",
-             frame_label(drawing, frame, open), loop ? "rounded,dashed" : "rounded",
-             loop ? "#8a8a8a" : "#b9c0c8",
+             "</tr></table>>; fontsize=%d; labeljust=l; margin=14; style=\"%s\"; color=\"%s\"; "
+             "bgcolor=\"%s\";\n",
+             FRAME_FONT_SIZE, loop ? "rounded,dashed" : "rounded", loop ? "#8a8a8a" : "#b9c0c8",
              loop              ? "#ffffff"
              : open->count % 2 ? "#ffffff"
                                : "#f6f8fa");
+    write_forks_of(drawing, frame, open->count + 1, out);
     push(open, frame);
 }
 
@@ -416,30 +519,45 @@ static const char *colour_of(const Node *node)
 static void write_line(const Node *node, const Frames *frames, Text *out)
 {
     bool named = node->parameters.count > 0;
-    text_add(out, "<tr><td bgcolor=\"%s\" align=\"left\">%s%s%s%s</td></tr>", colour_of(node),
-             named ? "<b>" : "", named ? html_escaped(without_prefix(node->path, frames)) : "",
-             named ? "&#160;&#160;</b>" : "", html_escaped(call_text(node)));
+    Label label = {named ? html_escaped(without_prefix(node->path, frames)) : NULL,
+                   html_escaped(call_text(node)), 0};
+    text_add(out, "<tr>");
+    write_cell(&label, FONT_SIZE, PADDING, format(" bgcolor=\"%s\"", colour_of(node)), out);
+    text_add(out, "</tr>");
 }
 
-#define BOX \
-    "<table border=\"0\" cellborder=\"1\" cellspacing=\"0\" cellpadding=\"4\" color=\"#9aa4ae\">"
+/* A use as the file says it, spaces as one; on several lines it is the block's name alone. */
+static const char *use_text(const Instance *instance)
+{
+    const char *source = span_text(instance->span);
+    Text text = {0};
+    for (const char *at = *source ? source : instance->what; *at; at++)
+        if (*at != ' ' || at[1] != ' ')
+            text_add_range(&text, at, 1);
+    return text_chars(&text);
+}
 
-/* "layer3.1  BasicBlock(256)  × 5", as the file says it. */
+/* "layer3.1  BasicBlock(256)  × 5" */
 static void write_use(const Drawing *drawing, const Use *use, int id, const Frames *frames,
                       Text *out)
 {
-    const Span *span = &use->instance->span;
-    const char *source =
-        span->source->chars + span->source->line_starts[span->line - 1] + span->column - 1;
-    const char *call = span->line == span->end_line
-                           ? format("%.*s", span->end_column - span->column, source)
-                           : use->instance->what;
-    const Fold *fold = use->instance->outer ? fold_of(drawing, use->instance->outer) : NULL;
-    text_add(out,
-             "n%d [label=<" BOX
-             "<tr><td bgcolor=\"#eef1f4\"><b>%s&#160;&#160;</b>%s%s</td></tr></table>>];\n",
-             id, html_escaped(without_prefix(use->instance->path, frames)), html_escaped(call),
-             fold && fold->lends ? format("&#160;&#160;<b>× %d</b>", fold->times) : "");
+    const Instance *instance = use->instance;
+    Label label = {html_escaped(without_prefix(instance->path, frames)),
+                   html_escaped(use_text(instance)), lent_times(drawing, instance)};
+    text_add(out, "n%d [label=<" TABLE("1", "4") "<tr>", id);
+    write_cell(&label, FONT_SIZE, PADDING, " bgcolor=\"#eef1f4\"", out);
+    text_add(out, "</tr></table>>];\n");
+}
+
+/* What is no layer: a join, the input, the output. */
+static void write_plain(const char *name, const char *chars, const char *fill, Text *out)
+{
+    int width =
+        points(text_width(html_escaped(chars), WIDEST_TYPEFACE, false), FONT_SIZE) + 4 * PADDING;
+    text_add(
+        out,
+        "%s [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"%s\", width=%.2f];\n",
+        name, escaped(chars), fill, width / 72.0);
 }
 
 /* A join is its sign or its name. */
@@ -451,10 +569,7 @@ static void write_join(const Node *node, Text *out)
                  "margin=0];\n",
                  node->id);
     else
-        text_add(
-            out,
-            "n%d [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#ffffff\"];\n",
-            node->id, node->op->name);
+        write_plain(format("n%d", node->id), node->op->name, "#ffffff", out);
 }
 
 /* From the box's first node to its last. */
@@ -470,7 +585,7 @@ static void write_box(const Drawing *drawing, int first, int forward, const Fram
         write_join(node, out);
         return;
     }
-    text_add(out, "n%d [label=<" BOX, first);
+    text_add(out, "n%d [label=<" TABLE("1", "4"), first);
     for (int i = first; i < forward; i++)
         if (drawing->same[i] == i && drawing->box[i] == first)
             write_line(node_at(drawing, i), frames, out);
@@ -512,55 +627,168 @@ static const char *edge_style(const Drawing *drawing, const Node *node, int k)
                      ? k > 0
                      : forks && drawn_as(drawing, producer->id) < node->id - 1;
     if (is_skip(drawing, node, k))
-        return ", color=\"#c8553d\", penwidth=1.4, weight=0";
-    return aside ? ", weight=1" : ", weight=8";
+        return "color=\"#c8553d\", penwidth=1.4, weight=1";
+    return aside ? "weight=1" : "weight=8";
 }
 
-static void write_edge(const Drawing *drawing, const Node *node, int k, int box, Text *out)
+static void add_edge(Drawing *drawing, const Node *node, int k, int to)
 {
-    const Tensor *tensor = node->inputs.items[k];
-    text_add(out, "  %s -> n%d [label=\" %s\"%s];\n", box_name(source_box(drawing, tensor)), box,
-             shape_text(tensor->shape), edge_style(drawing, node, k));
+    push(&drawing->edges, ((Edge){node, k, source_box(drawing, node->inputs.items[k]), to}));
 }
 
 /* Into a boxed use, each tensor once. */
-static void write_use_edges(const Drawing *drawing, const Use *use, Text *out)
+static void add_use_edges(Drawing *drawing, const Use *use)
 {
-    LIST(const Tensor *) written = {0};
+    LIST(const Tensor *) added = {0};
     for (int i = use->first; i < use->end; i++)
         for (int k = 0; k < node_at(drawing, i)->inputs.count; k++) {
             const Tensor *tensor = node_at(drawing, i)->inputs.items[k];
             bool inside = tensor->producer && tensor->producer->id >= use->first, known = false;
-            for (int w = 0; w < written.count; w++)
-                known |= written.items[w] == tensor;
+            for (int w = 0; w < added.count; w++)
+                known |= added.items[w] == tensor;
             if (inside || known)
                 continue;
-            push(&written, tensor);
-            write_edge(drawing, node_at(drawing, i), k, use->end - 1, out);
+            push(&added, tensor);
+            add_edge(drawing, node_at(drawing, i), k, use->end - 1);
         }
 }
 
-static void write_edges(const Drawing *drawing, const Node *node, Text *out)
+static void add_edges(Drawing *drawing, int forward)
 {
-    const Use *use = use_of(drawing, node);
-    if (use)
-        write_use_edges(drawing, use, out);
-    for (int k = 0; !use && k < node->inputs.count; k++)
-        write_edge(drawing, node, k, node->id, out);
+    for (int i = 0; i < forward; i++) {
+        const Node *node = node_at(drawing, i);
+        const Use *use = use_of(drawing, node);
+        if (drawing->same[i] != i || drawing->box[i] != i)
+            continue;
+        if (use)
+            add_use_edges(drawing, use);
+        for (int k = 0; !use && k < node->inputs.count; k++)
+            add_edge(drawing, node, k, i);
+    }
+}
+
+/* ----------------------------------------------------------------- forks */
+
+static const char *entry_key(const Instance *frame, int from)
+{
+    return format("%p %d", (const void *)frame, from);
+}
+
+static bool is_within(const Drawing *drawing, int box, const Instance *frame)
+{
+    const Instance *at = box < 0 ? NULL : node_at(drawing, box)->instance;
+    while (at && at != frame)
+        at = at->outer;
+    return at;
+}
+
+/* The frames that an edge goes into, outermost first. */
+static Frames entered(const Drawing *drawing, const Edge *edge)
+{
+    Frames all = frames_of(drawing, node_at(drawing, edge->to)), frames = {0};
+    for (int i = 0; i < all.count; i++)
+        if (!is_within(drawing, edge->from, all.items[i]))
+            push(&frames, all.items[i]);
+    return frames;
+}
+
+static Entry *entry_of(Drawing *drawing, const Instance *frame, int from)
+{
+    const char *key = entry_key(frame, from);
+    Entry *entry = map_get(&drawing->entries, key);
+    if (!entry) {
+        entry = NEW(Entry);
+        *entry = (Entry){.fork = -1};
+        map_set(&drawing->entries, key, entry);
+    }
+    return entry;
+}
+
+static void add_fork(Drawing *drawing, const Instance *frame, Entry *entry)
+{
+    entry->fork = drawing->forks++;
+    entry->next = map_get(&drawing->forked, frame_key(frame));
+    map_set(&drawing->forked, frame_key(frame), entry);
+}
+
+/* Finds what enters a frame more than once and parts there, not further within. */
+static void make_forks(Drawing *drawing)
+{
+    for (int i = 0; i < drawing->edges.count; i++) {
+        const Edge *edge = &drawing->edges.items[i];
+        Frames frames = entered(drawing, edge);
+        for (int f = 0; f < frames.count; f++) {
+            Entry *entry = entry_of(drawing, frames.items[f], edge->from);
+            const Instance *inner = f + 1 < frames.count ? frames.items[f + 1] : NULL;
+            entry->parts |= entry->edges++ && (!inner || inner != entry->inner);
+            entry->inner = inner;
+            if (entry->parts && entry->fork < 0)
+                add_fork(drawing, frames.items[f], entry);
+        }
+    }
+}
+
+/* The point at which what enters the first `count` of these frames parted last; -1: nowhere. */
+static int last_fork(const Drawing *drawing, int from, const Frames *frames, int count)
+{
+    int fork = -1;
+    while (fork < 0 && count-- > 0)
+        fork = ((const Entry *)map_get(&drawing->entries, entry_key(frames->items[count], from)))
+                   ->fork;
+    return fork;
+}
+
+static void write_shape(const Shape shape, Text *out)
+{
+    Label label = {.what = shape_text(shape)};
+    text_add(out, "label=<" TABLE("0", "4") "<tr>");
+    write_cell(&label, EDGE_FONT_SIZE, PADDING, "", out);
+    text_add(out, "</tr></table>>, ");
+}
+
+/* One arrow, or a part of it: it says its shape once, before it parts. */
+static void write_arrow(const Edge *edge, int fork, const char *to, const char *style, Text *out)
+{
+    text_add(out, "  %s -> %s [", fork < 0 ? box_name(edge->from) : format("f%d", fork), to);
+    if (fork < 0)
+        write_shape(edge->node->inputs.items[edge->which]->shape, out);
+    text_add(out, "%s];\n", style);
+}
+
+/* The ways to the points at which it parts are written before the first edge from there. */
+static void write_edge(const Drawing *drawing, const Edge *edge, bool *written, Text *out)
+{
+    Frames frames = entered(drawing, edge);
+    for (int i = 0; i < frames.count; i++) {
+        int outer = last_fork(drawing, edge->from, &frames, i),
+            fork = last_fork(drawing, edge->from, &frames, i + 1);
+        if (fork == outer || written[fork])
+            continue;
+        written[fork] = true;
+        write_arrow(edge, outer, format("f%d", fork), "arrowhead=none, weight=8", out);
+    }
+    write_arrow(edge, last_fork(drawing, edge->from, &frames, frames.count),
+                format("n%d", edge->to), edge_style(drawing, edge->node, edge->which), out);
+}
+
+static void write_edges(const Drawing *drawing, Text *out)
+{
+    bool *written = NEW_ARRAY(bool, (size_t)drawing->forks + 1);
+    for (int i = 0; i < drawing->edges.count; i++)
+        write_edge(drawing, &drawing->edges.items[i], written, out);
 }
 
 static void write_ends(const Drawing *drawing, Text *out)
 {
     const Graph *graph = drawing->graph;
-    text_add(
-        out,
-        "  input [label=\"%s\", shape=box, style=\"rounded,filled\", fillcolor=\"#eceef0\"];\n",
-        escaped(graph->name));
+    text_add(out, "  ");
+    write_plain("input", graph->name, "#eceef0", out);
     if (!graph->loss) {
-        text_add(out, "  output [label=\"output\", shape=box, style=\"rounded,filled\", "
-                      "fillcolor=\"#eceef0\"];\n");
-        text_add(out, "  %s -> output [label=\" %s\"];\n",
-                 box_name(source_box(drawing, graph->output)), shape_text(graph->output->shape));
+        text_add(out, "  ");
+        write_plain("output", "output", "#eceef0", out);
+        text_add(out, "  %s -> output [", box_name(source_box(drawing, graph->output)));
+        write_shape(graph->output->shape, out);
+        text_add(out, "weight=8];\n");
     }
 }
 
@@ -583,6 +811,8 @@ static Drawing make_drawing(const Graph *graph, int forward, bool brief)
     fold_turns(&drawing, 0, forward, NULL);
     count_consumers(&drawing, forward);
     make_boxes(&drawing, forward);
+    add_edges(&drawing, forward);
+    make_forks(&drawing);
     return drawing;
 }
 
@@ -622,8 +852,6 @@ void write_dot(const Graph *graph, Text *out)
         write_box(&drawing, i, forward, &open, out);
     }
     change_frames(&drawing, &open, &none, out);
-    for (int i = 0; i < forward; i++)
-        if (drawing.same[i] == i && drawing.box[i] == i)
-            write_edges(&drawing, node_at(&drawing, i), out);
+    write_edges(&drawing, out);
     text_add(out, "}\n");
 }

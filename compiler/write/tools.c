@@ -5,6 +5,7 @@
  * written to its name only when all went well: an interrupted or failed run
  * leaves the previous file intact.
  */
+#include "drawing.h"
 #include "programs.h"
 
 #include <errno.h>
@@ -192,7 +193,11 @@ static bool draw_svg(const Text *dot, const char *output)
                   "DOT elsewhere");
     else if (!svg)
         tool_error("%s", "dot could not draw the graph");
-    return svg && write_whole_file(output, NET_ANY_FILE, svg, length);
+    if (!svg)
+        return false;
+    Text fitted = {0};
+    fit_svg(svg, &fitted);
+    return write_whole_file(output, NET_ANY_FILE, text_chars(&fitted), fitted.length);
 }
 
 bool render_svg(const Text *dot, const char *output)
