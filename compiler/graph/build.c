@@ -772,6 +772,7 @@ void check_library(const Program *program)
 {
     Graph *graph = NEW(Graph);
     graph->program = program;
+    derive_from_input((Span){0}); /* not from the one that was checked before */
     Builder b = {.program = program, .graph = graph, .mentions = new_mentions()};
     enter_blocks(&b);
     check_unused_blocks(&b);

@@ -200,3 +200,10 @@ def test_a_moved_netc_says_what_it_misses(tmp_path):
 @pytest.mark.parametrize("stage", ["ast", "graph", "gradient", "plan"])
 def test_dump_with_and_without_its_command(stage):
     assert netc(f"--dump={stage}", CNN).stdout == netc("check", f"--dump={stage}", CNN).stdout != ""
+
+
+def test_a_library_is_told_nothing_of_the_network_checked_before_it(tmp_path):
+    library = tmp_path / "library.net"
+    library.write_text("block A {\n    conv2d(12, 5, groups=3, in_channels=10)\n}\n")
+    alone, after = netc("check", library), netc("check", MODELS / "cnn.net", library)
+    assert alone.returncode == 1 and after.stderr == alone.stderr and "cnn.net" not in after.stderr
