@@ -618,8 +618,9 @@ static const char *box_name(int box)
     return box < 0 ? "input" : format("n%d", box);
 }
 
-/* The body stays straight: a skip bends, and so does what is summed to the body. */
-static const char *edge_style(const Drawing *drawing, const Node *node, int k)
+/* The body stays straight: a skip bends, and so does what is summed to the body.  It leaves
+ * a box below its last line, whose result it carries. */
+static const char *edge_style(const Drawing *drawing, const Node *node, int k, bool from_box)
 {
     const Node *producer = node->inputs.items[k]->producer;
     bool forks = producer && drawing->consumers[drawn_as(drawing, producer->id)] == 2;
@@ -627,7 +628,8 @@ static const char *edge_style(const Drawing *drawing, const Node *node, int k)
                      ? k > 0
                      : forks && drawn_as(drawing, producer->id) < node->id - 1;
     if (is_skip(drawing, node, k))
-        return "color=\"#c8553d\", penwidth=1.4, weight=1";
+        return format("%scolor=\"#c8553d\", penwidth=1.4, weight=1",
+                      from_box ? "tailport=s, " : "");
     return aside ? "weight=1" : "weight=8";
 }
 
@@ -767,8 +769,9 @@ static void write_edge(const Drawing *drawing, const Edge *edge, bool *written, 
         written[fork] = true;
         write_arrow(edge, outer, format("f%d", fork), "arrowhead=none, weight=8", out);
     }
-    write_arrow(edge, last_fork(drawing, edge->from, &frames, frames.count),
-                format("n%d", edge->to), edge_style(drawing, edge->node, edge->which), out);
+    int fork = last_fork(drawing, edge->from, &frames, frames.count);
+    write_arrow(edge, fork, format("n%d", edge->to),
+                edge_style(drawing, edge->node, edge->which, fork < 0), out);
 }
 
 static void write_edges(const Drawing *drawing, Text *out)
