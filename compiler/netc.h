@@ -540,13 +540,21 @@ struct Operator {
      * would without: it then finds them in node->work.  `pool`, which takes what it
      * makes, may be NULL; 0: none.  NULL: never any. */
     Int (*work)(const Node *node, const Node *pool, int lanes);
+    /* An operator that goes element by element says so by the C of y[i], of x[i] (x0[i],
+     * x1[i] … of several inputs), and of dx[i], of x[i], y[i] and dy[i].  Its loop, what it
+     * does on the stores of other kernels and its kernel for one image are all made of them;
+     * `emit` is emit_pointwise.  NULL: it does not, or has no gradient of its own. */
+    const char *value, *gradient;
+    /* The same where they depend on arguments or inputs: the one of node's stage. */
+    const char *(*expression)(const Node *node);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
-    /* The same for one image, forward, in the layout of ops/single.h; where
-     * kernel.asks, only says whether it would.  NULL: by its expression if it
-     * goes element by element, else the reference kernel. */
-    bool (*single)(Single *single);
+    /* The same for one image, forward, in the layout of ops/single.h.  NULL: by its
+     * expression if it goes element by element, else the reference kernel. */
+    void (*single)(Single *single);
+    /* Whether `single` can: false has the reference kernel called.  NULL: always. */
+    bool (*can_do_single)(const Node *node);
 };
 
 /* The table ops.def expands to, NULL-terminated, in its order. */
@@ -564,9 +572,8 @@ void list_operators(FILE *out);
 bool can_do_single(const Node *node);
 extern const Operator operator_unflatten; /* no .net file has it: planes to channels side by side */
 
-/* What node makes of one element, in C: an expression of x[i] (x0[i], x1[i] … of
- * several inputs), or in backward of x[i], y[i] and dy[i].  NULL: it does not go
- * element by element, or not in one expression. */
+/* What node makes of one element, in C: Operator.value, gradient or expression, by its
+ * stage.  NULL: it does not go element by element, or not in one expression. */
 const char *pointwise_expression(const Node *node);
 
 /* For infer(): faults at the node, with its instance path and one note per
@@ -1021,8 +1028,6 @@ struct Kernel {
     int registers; /* of the target, for tile choice */
     int indent;
     bool single; /* for one image: a reference kernel has one lane */
-    bool asks;   /* emit is asked for an expression, not for text: see pointwise_expression() */
-    const char *expression;
     /* forward: the first finish, where it selects: y and aux are its own; backward_parameters:
      * node->pool, whose dy and aux they are */
     const Node *pool;

@@ -56,20 +56,21 @@ static bool sums(const Node *node, const Node *sums)
     return has_like_windows(node) && has_room_for_sums(sums);
 }
 
-static bool single(Single *single)
+static bool can_do_single_pool(const Node *node)
+{
+    Axis columns = forward_axis(node, 1);
+    return has_like_windows(node) && (columns.taps <= MAX_SINGLE_TAPS || columns.positions == 1);
+}
+
+static void single(Single *single)
 {
     const Node *node = single->kernel.node;
     Axis rows = forward_axis(node, 0), columns = forward_axis(node, 1);
-    if (!single->kernel.asks)
-        single_window(single,
-                      (ChannelWindow){.kind = WINDOW_MEAN,
-                                      .channels = input_shape(node).dim[0],
-                                      .rows = rows,
-                                      .columns = columns,
-                                      .scale = 1 / ((double)rows.taps * (double)columns.taps)});
-    return rows.taps * rows.positions == rows.sources
-           && columns.taps * columns.positions == columns.sources
-           && (columns.taps <= MAX_SINGLE_TAPS || columns.positions == 1);
+    single_window(single, (ChannelWindow){.kind = WINDOW_MEAN,
+                                          .channels = input_shape(node).dim[0],
+                                          .rows = rows,
+                                          .columns = columns,
+                                          .scale = 1 / ((double)rows.taps * (double)columns.taps)});
 }
 
 const Operator operator_adaptive_avg_pool2d = {
@@ -87,4 +88,5 @@ const Operator operator_adaptive_avg_pool2d = {
     .can_fuse_sums = sums,
     .emit = emit,
     .single = single,
+    .can_do_single = can_do_single_pool,
 };

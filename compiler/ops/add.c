@@ -19,12 +19,13 @@ static bool infer(Node *node)
     return true;
 }
 
-static bool emit(Kernel *kernel)
+/* Of the forward pass: a gradient is the output's own. */
+static const char *expression(const Node *node)
 {
     Text sum = {0};
-    for (int i = 0; i < kernel->node->inputs.count; i++)
+    for (int i = 0; i < node->inputs.count; i++)
         text_add(&sum, i ? " + x%d[i]" : "x%d[i]", i);
-    return emit_pointwise(kernel, text_chars(&sum), NULL);
+    return node->stage == STAGE_FORWARD ? text_chars(&sum) : NULL;
 }
 
 const Operator operator_add = {
@@ -35,5 +36,6 @@ const Operator operator_add = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.add.html",
     .traits = OP_JOINS | OP_SUMS | OP_IN_PLACE | OP_TAKES_EPILOGUE,
     .infer = infer,
-    .emit = emit,
+    .expression = expression,
+    .emit = emit_pointwise,
 };

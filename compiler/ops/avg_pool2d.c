@@ -93,16 +93,19 @@ static bool sums(const Node *node, const Node *sums)
     return same_divisor(node) && has_room_for_sums(sums);
 }
 
-static bool single(Single *single)
+static bool can_do_single_pool(const Node *node)
+{
+    return same_divisor(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+}
+
+static void single(Single *single)
 {
     const Node *node = single->kernel.node;
-    if (!single->kernel.asks)
-        single_window(single, (ChannelWindow){.kind = WINDOW_MEAN,
-                                              .channels = input_shape(node).dim[0],
-                                              .rows = forward_axis(node, 0),
-                                              .columns = forward_axis(node, 1),
-                                              .scale = 1 / divisor_of(node)});
-    return same_divisor(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+    single_window(single, (ChannelWindow){.kind = WINDOW_MEAN,
+                                          .channels = input_shape(node).dim[0],
+                                          .rows = forward_axis(node, 0),
+                                          .columns = forward_axis(node, 1),
+                                          .scale = 1 / divisor_of(node)});
 }
 
 const Operator operator_avg_pool2d = {
@@ -123,4 +126,5 @@ const Operator operator_avg_pool2d = {
     .can_fuse_sums = sums,
     .emit = emit,
     .single = single,
+    .can_do_single = can_do_single_pool,
 };

@@ -369,9 +369,9 @@ static bool emit(Kernel *kernel)
 }
 
 /* On its own it is a layer of ones, scaled and shifted as any that comes before a batch norm. */
-static bool single(Single *single)
+static void single(Single *single)
 {
-    return single_scale(single, NULL, NULL);
+    single_scale(single, NULL, NULL);
 }
 
 const Operator operator_batch_norm2d = {

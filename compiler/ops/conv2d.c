@@ -205,4 +205,5 @@ const Operator operator_conv2d = {
     .can_fuse_sums = conv2d_sums,
     .emit = emit_conv2d,
     .single = single_conv2d,
+    .can_do_single = can_do_single_conv2d,
 };

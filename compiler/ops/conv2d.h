@@ -9,7 +9,8 @@ Window conv2d_window(const Node *node, int axis);
 bool conv2d_pads_with_zeros(const Node *node);
 bool emit_conv2d(Kernel *kernel);
 Axis conv2d_axis(const Node *node, int axis);
-bool single_conv2d(Single *single); /* conv2d_single.c */
+bool can_do_single_conv2d(const Node *node); /* conv2d_single.c */
+void single_conv2d(Single *single);
 bool conv2d_pools(const Node *node, const Node *pool);
 bool conv2d_unpools(const Node *node, const Node *pool);
 Int conv2d_work(const Node *node, const Node *pool, int lanes);

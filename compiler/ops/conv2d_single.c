@@ -2,14 +2,18 @@
  * by channel; any other sums over a group's inputs. */
 #include "conv2d.h"
 
-bool single_conv2d(Single *single)
+bool can_do_single_conv2d(const Node *node)
+{
+    return conv2d_pads_with_zeros(node)
+           && find_parameter(node, "weight")->dim[3] <= MAX_SINGLE_TAPS;
+}
+
+void single_conv2d(Single *single)
 {
     const Node *node = single->kernel.node;
     const Parameter *weight = find_parameter(node, "weight");
     Int in = input_shape(node).dim[0], groups = in / weight->dim[1];
     bool depthwise = groups == in && weight->dim[0] == in;
-    if (single->kernel.asks)
-        return conv2d_pads_with_zeros(node) && weight->dim[3] <= MAX_SINGLE_TAPS;
     Axis rows = conv2d_axis(node, 0), columns = conv2d_axis(node, 1);
     single->packing = (Packing){.weight = weight, .bias = find_parameter(node, "bias")};
     Gather gather = {.groups = groups,
@@ -23,5 +27,4 @@ bool single_conv2d(Single *single)
                         .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns});
     else if (!single->winograd || !single_winograd(single, gather))
         single_gather(single, gather);
-    return true;
 }

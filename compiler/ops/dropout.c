@@ -26,7 +26,7 @@ static bool emit(Kernel *kernel)
     double p = node->args[P].real;
     long long elements = shape_elements(node->out->shape);
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (kernel->asks || !kernel->training)
+    if (!kernel->training)
         return false;
     kernel_line(kernel, "const uint64_t key = net_random_key(s->seed, %d);", node_salt(node));
     kernel_line(kernel, "const uint64_t first = (uint64_t)(g * LANES) * %lldu;", elements);

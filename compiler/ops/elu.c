@@ -9,13 +9,13 @@ static const ArgSpec args[] = {[ALPHA] = {"alpha", ARG_REAL, .positional = true,
                                           .doc = "What very negative values tend to, negated."},
                                {0}};
 
-static bool emit(Kernel *kernel)
+static const char *expression(const Node *node)
 {
-    double alpha = kernel->node->args[ALPHA].real;
-    return emit_pointwise(
-        kernel,
-        format("choose(x[i] > (vec){ 0 }, x[i], (real)%.17g * exponential_less_1(x[i]))", alpha),
-        format("choose(x[i] <= (vec){ 0 }, dy[i] * (y[i] + (real)%.17g), dy[i])", alpha));
+    double alpha = node->args[ALPHA].real;
+    return node->stage == STAGE_FORWARD
+               ? format("choose(x[i] > (vec){ 0 }, x[i], (real)%.17g * exponential_less_1(x[i]))",
+                        alpha)
+               : format("choose(x[i] <= (vec){ 0 }, dy[i] * (y[i] + (real)%.17g), dy[i])", alpha);
 }
 
 const Operator operator_elu = {
@@ -31,5 +31,6 @@ const Operator operator_elu = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X | READS_Y,
     .infer = infer_same_shape,
-    .emit = emit,
+    .expression = expression,
+    .emit = emit_pointwise,
 };

@@ -18,14 +18,15 @@ static const char inner[] = "((real)1.5957691216057308 + (real)0.071354816272600
 static const char inner_slope[] =
     "((real)1.5957691216057308 + (real)0.21406444881780074 * x[i] * x[i])";
 
-static bool emit(Kernel *kernel)
+static const char *expression(const Node *node)
 {
-    if (kernel->node->args[APPROXIMATE].word != intern("tanh"))
-        return emit_pointwise(kernel, "gaussian_unit(x[i])", "dy[i] * gaussian_unit_slope(x[i])");
+    bool forward = node->stage == STAGE_FORWARD;
+    if (node->args[APPROXIMATE].word != intern("tanh"))
+        return forward ? "gaussian_unit(x[i])" : "dy[i] * gaussian_unit_slope(x[i])";
     const char *below = format("logistic(x[i] * %s)", inner);
-    return emit_pointwise(
-        kernel, format("x[i] * %s", below),
-        format("dy[i] * %s * ((real)1 + x[i] * ((real)1 - %s) * %s)", below, below, inner_slope));
+    return forward ? format("x[i] * %s", below)
+                   : format("dy[i] * %s * ((real)1 + x[i] * ((real)1 - %s) * %s)", below, below,
+                            inner_slope);
 }
 
 const Operator operator_gelu = {
@@ -41,5 +42,6 @@ const Operator operator_gelu = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
-    .emit = emit,
+    .expression = expression,
+    .emit = emit_pointwise,
 };

@@ -1,16 +1,6 @@
 /* hardswish.c: swish by straight lines, as in MobileNetV3. */
 #include "ops.h"
 
-/* The gradient at -3 is 0 and at 3 is 1, as in PyTorch. */
-static bool emit(Kernel *kernel)
-{
-    return emit_pointwise(kernel,
-                          "x[i] * choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] >= "
-                          "(vec){ 0 } + (real)3, (vec){ 0 } + (real)6, x[i] + (real)3)) / (real)6",
-                          "choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] < (vec){ 0 "
-                          "} + (real)3, dy[i] * (x[i] / (real)3 + (real)0.5), dy[i]))");
-}
-
 const Operator operator_hardswish = {
     .name = "hardswish",
     .summary = "Swish by straight lines: 0 below -3, the input above 3, a parabola between.",
@@ -21,5 +11,10 @@ const Operator operator_hardswish = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
-    .emit = emit,
+    /* The gradient at -3 is 0 and at 3 is 1, as in PyTorch. */
+    .value = "x[i] * choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] >= "
+             "(vec){ 0 } + (real)3, (vec){ 0 } + (real)6, x[i] + (real)3)) / (real)6",
+    .gradient = "choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] < (vec){ 0 "
+                "} + (real)3, dy[i] * (x[i] / (real)3 + (real)0.5), dy[i]))",
+    .emit = emit_pointwise,
 };

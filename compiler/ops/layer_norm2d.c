@@ -240,11 +240,9 @@ static void single_position(Single *single)
                      format("off * inverse%s", affine ? " * last_weight + last_bias" : ""));
 }
 
-static bool single(Single *single)
+static void single(Single *single)
 {
     Kernel *kernel = &single->kernel;
-    if (kernel->asks)
-        return true;
     if (is_affine(kernel->node)) {
         declare_last(kernel, "last_weight", "weight");
         declare_last(kernel, "last_bias", "bias");
@@ -252,7 +250,6 @@ static bool single(Single *single)
     kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", plane_of(kernel->node));
     single_position(single);
     kernel_line(kernel, "}");
-    return true;
 }
 
 const Operator operator_layer_norm2d = {

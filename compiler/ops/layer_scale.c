@@ -54,9 +54,9 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static bool single(Single *single)
+static void single(Single *single)
 {
-    return single_scale(single, single->kernel.node->parameters.items[0], NULL);
+    single_scale(single, single->kernel.node->parameters.items[0], NULL);
 }
 
 const Operator operator_layer_scale = {

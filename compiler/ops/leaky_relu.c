@@ -10,12 +10,11 @@ static const ArgSpec args[] = {[NEGATIVE_SLOPE] = {"negative_slope", ARG_REAL, .
                                                    .doc = "What values below 0 are multiplied by."},
                                {0}};
 
-static bool emit(Kernel *kernel)
+static const char *expression(const Node *node)
 {
-    double slope = kernel->node->args[NEGATIVE_SLOPE].real;
-    return emit_pointwise(kernel,
-                          format("choose(x[i] > (vec){ 0 }, x[i], x[i] * (real)%.17g)", slope),
-                          format("choose(x[i] > (vec){ 0 }, dy[i], dy[i] * (real)%.17g)", slope));
+    const char *kept = node->stage == STAGE_FORWARD ? "x[i]" : "dy[i]";
+    return format("choose(x[i] > (vec){ 0 }, %s, %s * (real)%.17g)", kept, kept,
+                  node->args[NEGATIVE_SLOPE].real);
 }
 
 const Operator operator_leaky_relu = {
@@ -28,5 +27,6 @@ const Operator operator_leaky_relu = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
-    .emit = emit,
+    .expression = expression,
+    .emit = emit_pointwise,
 };

@@ -148,15 +148,12 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static bool single(Single *single)
+static void single(Single *single)
 {
     const Node *node = single->kernel.node;
-    if (single->kernel.asks)
-        return true;
     single->packing =
         (Packing){.weight = find_parameter(node, "weight"), .bias = find_parameter(node, "bias")};
     single_gather(single, gather(node));
-    return true;
 }
 
 const Operator operator_linear = {

@@ -315,15 +315,18 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static bool single(Single *single)
+static bool can_do_single_pool(const Node *node)
+{
+    return node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+}
+
+static void single(Single *single)
 {
     const Node *node = single->kernel.node;
-    if (!single->kernel.asks)
-        single_window(single, (ChannelWindow){.kind = WINDOW_LARGEST,
-                                              .channels = input_shape(node).dim[0],
-                                              .rows = forward_axis(node, 0),
-                                              .columns = forward_axis(node, 1)});
-    return node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+    single_window(single, (ChannelWindow){.kind = WINDOW_LARGEST,
+                                          .channels = input_shape(node).dim[0],
+                                          .rows = forward_axis(node, 0),
+                                          .columns = forward_axis(node, 1)});
 }
 
 const Operator operator_max_pool2d = {
@@ -344,4 +347,5 @@ const Operator operator_max_pool2d = {
     .is_max_pool = selects,
     .emit = emit,
     .single = single,
+    .can_do_single = can_do_single_pool,
 };

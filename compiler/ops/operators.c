@@ -37,29 +37,25 @@ bool infer_same_shape(Node *node)
     return true;
 }
 
-bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient)
-{
-    const Node *node = kernel->node;
-    bool forward = kernel->stage == STAGE_FORWARD;
-    kernel->expression = forward ? value : gradient;
-    if (kernel->asks)
-        return true;
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", shape_elements(node->out->shape));
-    if (forward)
-        kernel_store(kernel, "y[i]", "i", value);
-    else
-        kernel_store(kernel, "dx[i]", "i",
-                     node->accumulate ? format("dx[i] + %s", gradient) : gradient);
-    kernel_line(kernel, "}");
-    return true;
-}
-
 const char *pointwise_expression(const Node *node)
 {
-    if (!node->op || !(node->op->traits & OP_IN_PLACE) || !node->op->emit)
-        return NULL;
-    Kernel kernel = {.node = node, .stage = node->stage, .asks = true};
-    return node->op->emit(&kernel) ? kernel.expression : NULL;
+    const Operator *op = node->op;
+    if (op == NULL || op->expression != NULL)
+        return op == NULL ? NULL : op->expression(node);
+    return node->stage == STAGE_FORWARD ? op->value : op->gradient;
+}
+
+bool emit_pointwise(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    const char *value = pointwise_expression(node);
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", shape_elements(node->out->shape));
+    if (node->stage == STAGE_FORWARD)
+        kernel_store(kernel, "y[i]", "i", value);
+    else
+        kernel_store(kernel, "dx[i]", "i", node->accumulate ? format("dx[i] + %s", value) : value);
+    kernel_line(kernel, "}");
+    return true;
 }
 
 bool assertion_holds(const Node *node, int arg, Int actual)

@@ -23,10 +23,8 @@ static inline Shape input_shape(const Node *node)
 /* The output has the input's shape. */
 bool infer_same_shape(Node *node);
 
-/* Writes the loop of an operator that goes value by value, or answers
- * pointwise_expression(): `value` and `gradient` are what y[i] and dx[i] become,
- * of x[i], y[i] and dy[i].  True. */
-bool emit_pointwise(Kernel *kernel, const char *value, const char *gradient);
+/* Operator.emit of those that go element by element: the loop over their expression. */
+bool emit_pointwise(Kernel *kernel);
 
 /* softmax.c: of one column of x, `channels` values that lie `plane` apart from
  * `v` on, writes `largest`, which is subtracted so that no exponential

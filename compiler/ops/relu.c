@@ -1,13 +1,6 @@
 /* relu.c: the rectifier. */
 #include "ops.h"
 
-/* y < 0 is false for NaN, which therefore passes, as in PyTorch. */
-static bool emit(Kernel *kernel)
-{
-    return emit_pointwise(kernel, "choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i])",
-                          "choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 })");
-}
-
 const Operator operator_relu = {
     .name = "relu",
     .summary = "Rectified linear unit: negative values become 0.",
@@ -17,5 +10,8 @@ const Operator operator_relu = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_MONOTONE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
-    .emit = emit,
+    /* y < 0 is false for NaN, which therefore passes, as in PyTorch. */
+    .value = "choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i])",
+    .gradient = "choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 })",
+    .emit = emit_pointwise,
 };

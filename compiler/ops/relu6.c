@@ -1,16 +1,6 @@
 /* relu6.c: the rectifier, cut off at 6, as in MobileNet. */
 #include "ops.h"
 
-/* Comparisons are false for NaN, which therefore passes, as in PyTorch. */
-static bool emit(Kernel *kernel)
-{
-    return emit_pointwise(
-        kernel,
-        "choose(x[i] > (vec){ 0 } + (real)6, (vec){ 0 } + (real)6, choose(x[i] < (vec){ 0 }, "
-        "(vec){ 0 }, x[i]))",
-        "choose((y[i] <= (vec){ 0 }) | (y[i] >= (vec){ 0 } + (real)6), (vec){ 0 }, dy[i])");
-}
-
 const Operator operator_relu6 = {
     .name = "relu6",
     .summary = "Rectified linear unit that stops at 6.",
@@ -20,5 +10,9 @@ const Operator operator_relu6 = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_MONOTONE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
-    .emit = emit,
+    /* Comparisons are false for NaN, which therefore passes, as in PyTorch. */
+    .value = "choose(x[i] > (vec){ 0 } + (real)6, (vec){ 0 } + (real)6, choose(x[i] < (vec){ 0 }, "
+             "(vec){ 0 }, x[i]))",
+    .gradient = "choose((y[i] <= (vec){ 0 }) | (y[i] >= (vec){ 0 } + (real)6), (vec){ 0 }, dy[i])",
+    .emit = emit_pointwise,
 };

@@ -1,11 +1,6 @@
 /* sigmoid.c: the logistic function.  Its derivative is had from its value. */
 #include "ops.h"
 
-static bool emit(Kernel *kernel)
-{
-    return emit_pointwise(kernel, "logistic(x[i])", "dy[i] * y[i] * ((real)1 - y[i])");
-}
-
 const Operator operator_sigmoid = {
     .name = "sigmoid",
     .summary = "Logistic function, between 0 and 1.",
@@ -15,5 +10,7 @@ const Operator operator_sigmoid = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
-    .emit = emit,
+    .value = "logistic(x[i])",
+    .gradient = "dy[i] * y[i] * ((real)1 - y[i])",
+    .emit = emit_pointwise,
 };

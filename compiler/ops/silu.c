@@ -1,12 +1,6 @@
 /* silu.c: the sigmoid linear unit, also called swish. */
 #include "ops.h"
 
-static bool emit(Kernel *kernel)
-{
-    return emit_pointwise(kernel, "x[i] * logistic(x[i])",
-                          "dy[i] * logistic(x[i]) * ((real)1 + x[i] * ((real)1 - logistic(x[i])))");
-}
-
 const Operator operator_silu = {
     .name = "silu",
     .summary = "Sigmoid linear unit (swish): the input times its logistic function.",
@@ -17,5 +11,7 @@ const Operator operator_silu = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
-    .emit = emit,
+    .value = "x[i] * logistic(x[i])",
+    .gradient = "dy[i] * logistic(x[i]) * ((real)1 + x[i] * ((real)1 - logistic(x[i])))",
+    .emit = emit_pointwise,
 };

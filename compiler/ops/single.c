@@ -20,10 +20,10 @@ enum {
 
 bool can_do_single(const Node *node)
 {
-    Single ask = {.kernel = {.node = node, .stage = STAGE_FORWARD, .asks = true}};
-    if (pointwise_expression(node) || (node->op->traits & OP_IN_PLACE && !node->parameters.count))
+    const Operator *op = node->op;
+    if (pointwise_expression(node) || (op->traits & OP_IN_PLACE && !node->parameters.count))
         return true;
-    return node->op->single && node->op->single(&ask);
+    return op->single && (!op->can_do_single || op->can_do_single(node));
 }
 
 const Operator operator_unflatten = {
@@ -516,17 +516,14 @@ void single_window(Single *single, ChannelWindow window)
     window_channels(single, &window, &runs, whole, window.channels, window.channels - whole);
 }
 
-bool single_scale(Single *single, const Parameter *weight, const Parameter *bias)
+void single_scale(Single *single, const Parameter *weight, const Parameter *bias)
 {
     Shape shape = input_shape(single->kernel.node);
     Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1}, all = one;
     all.sources = all.positions = shape_plane(shape);
-    if (single->kernel.asks)
-        return true;
     single->packing = (Packing){.weight = weight, .bias = bias};
     single_window(single, (ChannelWindow){.kind = WINDOW_WEIGHTED,
                                           .channels = shape.dim[0],
                                           .rows = one,
                                           .columns = all});
-    return true;
 }

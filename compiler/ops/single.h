@@ -65,6 +65,6 @@ void single_window(Single *single, ChannelWindow window);
 
 /* y = x * weight[c] + bias[c], ones and zeros where NULL, and a batch norm's
  * scale and shift when the node is one. */
-bool single_scale(Single *single, const Parameter *weight, const Parameter *bias);
+void single_scale(Single *single, const Parameter *weight, const Parameter *bias);
 
 #endif

@@ -1,11 +1,6 @@
 /* tanh.c: the hyperbolic tangent.  Its derivative is had from its value. */
 #include "ops.h"
 
-static bool emit(Kernel *kernel)
-{
-    return emit_pointwise(kernel, "hyperbolic_tangent(x[i])", "dy[i] * ((real)1 - y[i] * y[i])");
-}
-
 const Operator operator_tanh = {
     .name = "tanh",
     .summary = "Hyperbolic tangent, between -1 and 1.",
@@ -15,5 +10,7 @@ const Operator operator_tanh = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
-    .emit = emit,
+    .value = "hyperbolic_tangent(x[i])",
+    .gradient = "dy[i] * ((real)1 - y[i] * y[i])",
+    .emit = emit_pointwise,
 };

@@ -256,7 +256,9 @@ static void write_body(Writer *writer, Single *single, const OperandList *operan
     bool dense = all_dense(writer->plan, node);
     if (pointwise_expression(node))
         write_pointwise(single, "x0", dense);
-    else if (!node->op->single || !can_do_single(node->forward) || !node->op->single(single))
+    else if (node->op->single && can_do_single(node->forward))
+        node->op->single(single);
+    else
         write_reference(writer, single, operands, dense);
 }
 
