@@ -427,9 +427,25 @@ typedef enum ArgKind {
     ARG_WORD  /* word, one of `words` */
 } ArgKind;
 
+/* What an argument is for: whoever reasons about operators asks this, never a name. */
+typedef enum ArgRole {
+    ROLE_NONE,
+    ROLE_KERNEL, /* of a window, as Window has it */
+    ROLE_STRIDE,
+    ROLE_PADDING,
+    ROLE_DILATION,
+    ROLE_CEIL_MODE,
+    ROLE_OUTPUT_PADDING,
+    ROLE_OUTPUT_SIZE,
+    ROLE_SCALE,    /* how many times larger the output is */
+    ROLE_CHANNELS, /* how many channels or features the output has */
+    ROLE_GROUPS
+} ArgRole;
+
 typedef struct ArgSpec {
     const char *name; /* NULL ends a table */
     ArgKind kind;
+    ArgRole role;
     bool positional; /* may be given without its name, in table order */
     bool assertion;  /* in_channels=: checked against the input, never sets anything */
     /* the default as a user would write it; "=kernel_size": as that argument; "none", where it
@@ -451,6 +467,24 @@ typedef struct ArgValue {
     double real;
     const char *word; /* interned, or NULL */
 } ArgValue;
+
+/* How an output's places lie over its input, along one axis. */
+typedef enum WindowDirection {
+    WINDOW_SLIDES,     /* an output is made of a window of the input: convolutions, pools */
+    WINDOW_TRANSPOSED, /* an input is spread over a window of the output: transposed convolutions */
+    WINDOW_FITTED      /* the output's size is given, and its places share the input evenly */
+} WindowDirection;
+
+/* A window along one axis.  Sizes in elements of that axis. */
+typedef struct Window {
+    WindowDirection direction;
+    Int kernel, stride, dilation;
+    Int before, after;  /* padding at the two ends: of the input; transposed: cut off the output */
+    bool ceil_mode;     /* a last window that hangs over the end counts, if it starts inside */
+    Int output_padding; /* transposed: added to the output's size at its end */
+} Window;
+
+Int window_extent(Window window); /* dilation * (kernel - 1) + 1 */
 
 /* Operator.traits */
 enum {
@@ -511,6 +545,10 @@ struct Operator {
      * parameters.  node's inputs and args are set.  Reports and gives false
      * when the inputs do not fit. */
     bool (*infer)(Node *node);
+    /* The window along axis 0 (rows) or 1 (columns) of a node whose shapes are known.  NULL: it
+     * has none, each value is made of those at its own place.  Labels, warnings, receptive
+     * fields, drawings and fixes are made of it. */
+    Window (*window)(const Node *node, int axis);
     /* Per image, forward.  NULL: none worth counting. */
     Int (*multiply_adds)(const Node *node);
     /* True when a layer is better computed for the whole batch at once than
@@ -561,6 +599,9 @@ struct Operator {
 extern const Operator *const operators[];
 const Operator *find_operator(const char *name);        /* NULL: none */
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
+int role_arg(const Operator *op, ArgRole role);         /* the same of the first with a role */
+/* Whether it is about rows and columns: it has a window, or pads. */
+bool is_spatial(const Operator *op);
 /* graph/arguments.c: whether args[i] is what it would be had nobody written it,
  * and what it is, as a user would write it. */
 bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);

@@ -79,14 +79,14 @@ const char *visible(const char *chars);
 
 /* The part of a line that is shown.  A very long line is cut around its first
  * mark, at whole characters. */
-typedef struct Window {
+typedef struct Excerpt {
     const char *chars;
     int from, to, length; /* bytes; the line's whole length */
-} Window;
-Window window_on(Span first);
-/* Adds the window's text (out NULL: nothing), tabs expanded and what a terminal should
+} Excerpt;
+Excerpt excerpt_around(Span first);
+/* Adds the excerpt's text (out NULL: nothing), tabs expanded and what a terminal should
  * not get written out.  `stop` is a byte of the line; gives the columns up to it. */
-int add_columns(Text *out, Window window, int stop);
+int add_columns(Text *out, Excerpt excerpt, int stop);
 
 /* human.c */
 void add_human(Text *out, const Diagnostic *d);

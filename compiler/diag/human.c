@@ -78,22 +78,22 @@ static void add_gutter(Text *out, int width, const char *sign)
     text_add(out, "%s%*s %s%s", paint(PAINT_GUTTER), width, "", sign, paint(PAINT_NONE));
 }
 
-static void add_line(Text *out, int width, Window window, int line)
+static void add_line(Text *out, int width, Excerpt excerpt, int line)
 {
     text_add(out, "%s%*d |%s", paint(PAINT_GUTTER), width, line, paint(PAINT_NONE));
-    if (window.length)
+    if (excerpt.length)
         text_add(out, " ");
-    add_columns(out, window, window.length);
+    add_columns(out, excerpt, excerpt.length);
     text_add(out, "\n");
 }
 
 /* One row of carets or dashes.  A span that goes on below is underlined to the
  * end of its first line. */
-static void add_underline(Text *out, const Diagnostic *d, int width, Window window, Mark mark)
+static void add_underline(Text *out, const Diagnostic *d, int width, Excerpt excerpt, Mark mark)
 {
-    int stop = mark.at.end_line == mark.at.line ? mark.at.end_column - 1 : window.length;
-    int from = add_columns(NULL, window, mark.at.column - 1);
-    int columns = add_columns(NULL, window, stop) - from;
+    int stop = mark.at.end_line == mark.at.line ? mark.at.end_column - 1 : excerpt.length;
+    int from = add_columns(NULL, excerpt, mark.at.column - 1);
+    int columns = add_columns(NULL, excerpt, stop) - from;
     Paint colour = mark.primary ? severity_paint(d->severity) : PAINT_GUTTER;
     add_gutter(out, width, "|");
     text_add(out, " %*s%s", from, "", paint(colour));
@@ -125,7 +125,7 @@ static void add_gap(Text *out, int width, Span before, Span after)
     if (after.line == before.line + 2) {
         before.line++;
         before.column = 1;
-        add_line(out, width, window_on(before), before.line);
+        add_line(out, width, excerpt_around(before), before.line);
     } else if (after.line > before.line + 2) {
         add_gutter(out, width, ":");
         text_add(out, "\n");
@@ -140,16 +140,16 @@ static void add_excerpt(Text *out, const Diagnostic *d, int width, Span place, c
     add_gutter(out, width, "|");
     text_add(out, "\n");
     MarkList marks = marks_in(d, place.source);
-    Window window = {0};
+    Excerpt excerpt = {0};
     for (int i = 0; i < marks.count; i++) {
         Mark mark = marks.items[i];
         if (i == 0 || mark.at.line != marks.items[i - 1].at.line) {
             if (i > 0)
                 add_gap(out, width, marks.items[i - 1].at, mark.at);
-            window = window_on(mark.at);
-            add_line(out, width, window, mark.at.line);
+            excerpt = excerpt_around(mark.at);
+            add_line(out, width, excerpt, mark.at.line);
         }
-        add_underline(out, d, width, window, mark);
+        add_underline(out, d, width, excerpt, mark);
     }
 }
 
@@ -309,11 +309,11 @@ static const char *spoken_place(Span at, const Source *known)
 
 static const char *marked_text(Span at)
 {
-    Window window = window_on(at);
-    int end = at.end_line == at.line ? at.end_column - 1 : window.length;
-    end = end < window.length ? end : window.length;
+    Excerpt excerpt = excerpt_around(at);
+    int end = at.end_line == at.line ? at.end_column - 1 : excerpt.length;
+    end = end < excerpt.length ? end : excerpt.length;
     return at.column - 1 < end
-               ? visible(intern_range(window.chars + at.column - 1, (size_t)(end - at.column + 1)))
+               ? visible(intern_range(excerpt.chars + at.column - 1, (size_t)(end - at.column + 1)))
                : "";
 }
 

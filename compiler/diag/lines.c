@@ -102,32 +102,32 @@ static int to_boundary(const char *chars, int at, int length)
     return at;
 }
 
-Window window_on(Span first)
+Excerpt excerpt_around(Span first)
 {
-    Window window = {0};
-    window.chars = source_line(first.source, first.line, &window.length);
-    window.to = window.length;
-    if (window.length <= LINE_BYTES)
-        return window;
+    Excerpt excerpt = {0};
+    excerpt.chars = source_line(first.source, first.line, &excerpt.length);
+    excerpt.to = excerpt.length;
+    if (excerpt.length <= LINE_BYTES)
+        return excerpt;
     int from = first.column - 1 - LINE_BEFORE;
-    from = from > window.length - LINE_BYTES ? window.length - LINE_BYTES : from;
-    window.from = from > 0 ? to_boundary(window.chars, from, window.length) : 0;
-    if (window.length - window.from > LINE_BYTES)
-        window.to = to_boundary(window.chars, window.from + LINE_BYTES, window.length);
-    return window;
+    from = from > excerpt.length - LINE_BYTES ? excerpt.length - LINE_BYTES : from;
+    excerpt.from = from > 0 ? to_boundary(excerpt.chars, from, excerpt.length) : 0;
+    if (excerpt.length - excerpt.from > LINE_BYTES)
+        excerpt.to = to_boundary(excerpt.chars, excerpt.from + LINE_BYTES, excerpt.length);
+    return excerpt;
 }
 
-int add_columns(Text *out, Window window, int stop)
+int add_columns(Text *out, Excerpt excerpt, int stop)
 {
     int column = 0;
-    if (window.from > 0) {
+    if (excerpt.from > 0) {
         if (out)
             text_add(out, "…");
         column = 1;
     }
-    for (int at = window.from; at < window.to && at < stop;) {
-        const char *chars = window.chars + at;
-        Glyph glyph = next_glyph(chars, window.to - at);
+    for (int at = excerpt.from; at < excerpt.to && at < stop;) {
+        const char *chars = excerpt.chars + at;
+        Glyph glyph = next_glyph(chars, excerpt.to - at);
         int columns = *chars == '\t' ? TAB_WIDTH - column % TAB_WIDTH : glyph.columns;
         if (out && *chars == '\t')
             text_add(out, "%*s", columns, "");
@@ -138,7 +138,7 @@ int add_columns(Text *out, Window window, int stop)
         column += columns;
         at += glyph.bytes;
     }
-    if (out && window.to < window.length)
+    if (out && excerpt.to < excerpt.length)
         text_add(out, "…");
     return column;
 }

@@ -467,9 +467,9 @@ static void check_asserted(const Builder *b, const Operator *op, ArgValue *args,
 {
     enum { AMPLE = 1 << 15 }; /* rows and columns, for any window */
     Graph nowhere = {0};
-    for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++) {
-        if (!op->args[i].assertion || !args[i].given
-            || strcmp(op->args[i].name, "in_channels") != 0)
+    bool divides = role_arg(op, ROLE_GROUPS) >= 0;
+    for (int i = 0; divides && op->args[i].name != NULL; i++) {
+        if (!op->args[i].assertion || !args[i].given)
             continue;
         Node *node = new_node(&nowhere, STAGE_FORWARD, op);
         node->path = path;

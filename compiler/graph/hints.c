@@ -4,7 +4,6 @@
  * checked by computing the result again.
  */
 #include "build.h"
-#include "ops/window.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -103,24 +102,55 @@ static const Tensor *step_input(const Node *node, const Instance *use)
 
 enum { MAX_DISTANCE = 1000, MAX_LABELS = 8 };
 
-/* "(12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
+/* " + 2*1", or what is added where it is not the same at both ends; nothing for none. */
+static const char *padding_term(const char *sign, Int before, Int after)
+{
+    if (before + after == 0)
+        return "";
+    return before == after ? format(" %s 2*%lld", sign, before)
+                           : format(" %s %lld", sign, before + after);
+}
+
+/* "(12 - 5)//2 + 1" */
+static const char *sliding_arithmetic(Window window, Int in)
+{
+    const char *spare = format("%lld%s - %lld", in, padding_term("+", window.before, window.after),
+                               window_extent(window));
+    if (window.ceil_mode)
+        return format("ceil((%s)/%lld) + 1", spare, window.stride);
+    return window.stride == 1 ? format("%s + 1", spare)
+                              : format("(%s)//%lld + 1", spare, window.stride);
+}
+
+/* "(14 - 1)*2 - 2*1 + 3 + 1" */
+static const char *transposed_arithmetic(Window window, Int in)
+{
+    const char *steps =
+        window.stride == 1 ? format("%lld - 1", in) : format("(%lld - 1)*%lld", in, window.stride);
+    return format("%s%s + %lld%s", steps, padding_term("-", window.before, window.after),
+                  window_extent(window),
+                  window.output_padding ? format(" + %lld", window.output_padding) : "");
+}
+
+/* ": (12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
 static const char *window_arithmetic(const Node *node)
 {
     Shape in = node->inputs.items[0]->shape, out = node->out_shape;
     int axis = in.dim[1] == out.dim[1];
-    if (!has_window(node) || (axis && in.dim[2] == out.dim[2]))
+    if (!node->op->window || (axis && in.dim[2] == out.dim[2]))
         return "";
-    Window window = window_of(node, axis);
-    Int added = window.before + window.after;
-    const char *before = window.before == window.after ? format(" + 2*%lld", window.before)
-                                                       : format(" + %lld", added);
-    const char *spare =
-        format("%lld%s - %lld", in.dim[1 + axis], added > 0 ? before : "", window_extent(window));
-    if (window.ceil_mode)
-        return format(": ceil((%s)/%lld) + 1 = %lld", spare, window.stride, out.dim[1 + axis]);
-    if (window.stride == 1)
-        return format(": %s + 1 = %lld", spare, out.dim[1 + axis]);
-    return format(": (%s)//%lld + 1 = %lld", spare, window.stride, out.dim[1 + axis]);
+    Window window = node->op->window(node, axis);
+    switch (window.direction) {
+    case WINDOW_SLIDES:
+        return format(": %s = %lld", sliding_arithmetic(window, in.dim[1 + axis]),
+                      out.dim[1 + axis]);
+    case WINDOW_TRANSPOSED:
+        return format(": %s = %lld", transposed_arithmetic(window, in.dim[1 + axis]),
+                      out.dim[1 + axis]);
+    case WINDOW_FITTED:
+        return "";
+    }
+    unreachable();
 }
 
 /* How a layer's shape came about, after its shapes; of a block's use, nothing. */

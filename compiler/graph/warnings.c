@@ -3,7 +3,6 @@
  * file that was named, not of those it uses.
  */
 #include "build.h"
-#include "ops/window.h"
 
 #include <string.h>
 
@@ -42,11 +41,11 @@ static void warn_of_rows(const Node *node)
 {
     static const char *const along[] = {"row", "column"};
     for (int axis = 0; axis < 2; axis++) {
-        Window window = window_of(node, axis);
+        Window window = node->op->window(node, axis);
         Int size = node->inputs.items[0]->shape.dim[1 + axis], extent = window_extent(window);
         Int covered = (node->out_shape.dim[1 + axis] - 1) * window.stride + extent - window.before,
             missed = size - covered;
-        if (missed <= 0 || extent < window.stride)
+        if (window.direction != WINDOW_SLIDES || missed <= 0 || extent < window.stride)
             continue;
         Diagnostic *d =
             warn_at(node, "rows-left-out",
@@ -146,7 +145,7 @@ void warn_of_layers(const Graph *graph)
 {
     warn_of_softmax(graph);
     for (int i = 0; i < graph->nodes.count; i++)
-        if (has_window(graph->nodes.items[i])
+        if (graph->nodes.items[i]->op->window
             && is_ours(graph->program, graph->nodes.items[i]->span))
             warn_of_rows(graph->nodes.items[i]);
     warn_of_dead_layers(graph);

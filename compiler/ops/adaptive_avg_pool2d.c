@@ -3,11 +3,13 @@
  */
 #include "batch_norm2d.h"
 #include "single.h"
+#include "window.h"
 
 enum { OUTPUT_SIZE };
 
 static const ArgSpec args[] = {
-    [OUTPUT_SIZE] = {"output_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
+    [OUTPUT_SIZE] = {"output_size", ARG_PAIR, ROLE_OUTPUT_SIZE, .positional = true, .minimum = 1,
+                     .maximum = LARGEST,
                      .doc = "Rows and columns of the output; 1 is global average pooling."},
     {0}};
 
@@ -84,6 +86,7 @@ const Operator operator_adaptive_avg_pool2d = {
     .args = args,
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .infer = infer,
+    .window = fitted_window,
     .is_mean_pool = averages,
     .can_fuse_sums = sums,
     .emit = emit,

@@ -6,14 +6,14 @@
 enum { KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE, COUNT_INCLUDE_PAD, DIVISOR_OVERRIDE };
 
 static const ArgSpec args[] = {
-    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
-                     .doc = "Size of the window."},
-    [STRIDE] = {"stride", ARG_PAIR, .otherwise = "=kernel_size", .minimum = 1, .maximum = LARGEST,
-                .doc = "Step of the window."},
-    [PADDING] = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST,
+    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, ROLE_KERNEL, .positional = true, .minimum = 1,
+                     .maximum = LARGEST, .doc = "Size of the window."},
+    [STRIDE] = {"stride", ARG_PAIR, ROLE_STRIDE, .otherwise = "=kernel_size", .minimum = 1,
+                .maximum = LARGEST, .doc = "Step of the window."},
+    [PADDING] = {"padding", ARG_PAIR, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST,
                  .doc =
                      "Rows and columns of zeros added at both ends, at most half of kernel_size."},
-    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, .otherwise = "false",
+    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, ROLE_CEIL_MODE, .otherwise = "false",
                    .doc = "Rounds the output size up: a last window may hang over the end."},
     [COUNT_INCLUDE_PAD] = {"count_include_pad", ARG_BOOL, .otherwise = "true",
                            .doc = "Whether zeros of the padding count in the mean."},
@@ -21,16 +21,12 @@ static const ArgSpec args[] = {
                           .maximum = LARGEST, .doc = "Divides every window's sum by this instead."},
     {0}};
 
-static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, -1, CEIL_MODE};
-
 static bool infer(Node *node)
 {
     if (!node_needs_rank(node, 3))
         return false;
-    Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
     Int rows, columns;
-    if (!padding_at_most_half(node, window_args)
-        || !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
+    if (!padding_at_most_half(node) || !infer_places(node, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
     return true;
@@ -38,7 +34,7 @@ static bool infer(Node *node)
 
 static Axis forward_axis(const Node *node, int axis)
 {
-    Window window = node_window(node, window_args, axis);
+    Window window = sliding_window(node, axis);
     return (Axis){
         .sources = input_shape(node).dim[1 + axis],
         .positions = node->out->shape.dim[1 + axis],
@@ -55,7 +51,7 @@ static bool same_divisor(const Node *node)
 {
     bool same = true;
     for (int axis = 0; axis < 2; axis++) {
-        Window window = node_window(node, window_args, axis);
+        Window window = sliding_window(node, axis);
         Int end = (node->out->shape.dim[1 + axis] - 1) * window.stride + window.kernel;
         same &= end <= input_shape(node).dim[1 + axis] + 2 * window.before;
         same &= window.before == 0 || node->args[COUNT_INCLUDE_PAD].integer[0];
@@ -122,6 +118,7 @@ const Operator operator_avg_pool2d = {
     .args = args,
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .infer = infer,
+    .window = sliding_window,
     .is_mean_pool = averages,
     .can_fuse_sums = sums,
     .emit = emit,

@@ -25,17 +25,18 @@ static const char *const padding_words[] = {"same", "valid", NULL};
 static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "circular", NULL};
 
 static const ArgSpec args[] = {
-    [OUT_CHANNELS] = {"out_channels", ARG_INT, .positional = true, .minimum = 1, .maximum = LARGEST,
-                      .doc = "Channels of the output: the number of filters."},
-    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
-                     .doc = "Size of the window."},
-    [STRIDE] = {"stride", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+    [OUT_CHANNELS] = {"out_channels", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1,
+                      .maximum = LARGEST, .doc = "Channels of the output: the number of filters."},
+    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, ROLE_KERNEL, .positional = true, .minimum = 1,
+                     .maximum = LARGEST, .doc = "Size of the window."},
+    [STRIDE] = {"stride", ARG_PAIR, ROLE_STRIDE, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
                 .doc = "Step of the window."},
-    [PADDING] = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST, .words = padding_words,
+    [PADDING] = {"padding", ARG_PAIR, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST,
+                 .words = padding_words,
                  .doc = "Rows and columns added at both ends; same keeps the size at stride 1."},
-    [DILATION] = {"dilation", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                  .doc = "Distance between the window's taps."},
-    [GROUPS] = {"groups", ARG_INT, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+    [DILATION] = {"dilation", ARG_PAIR, ROLE_DILATION, .otherwise = "1", .minimum = 1,
+                  .maximum = LARGEST, .doc = "Distance between the window's taps."},
+    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
                 .doc = "Parts the channels are split into, each convolved on its own."},
     [BIAS] = {"bias", ARG_BOOL, .otherwise = "true",
               .doc = "Whether a learned value is added to each output channel."},
@@ -44,13 +45,6 @@ static const ArgSpec args[] = {
     [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
                      .maximum = LARGEST, .doc = "Asserts the input's channels."},
     {0}};
-
-static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, DILATION, -1};
-
-Window conv2d_window(const Node *node, int axis)
-{
-    return node_window(node, window_args, axis);
-}
 
 bool conv2d_pads_with_zeros(const Node *node)
 {
@@ -143,11 +137,11 @@ static bool infer(Node *node)
 {
     if (!node_needs_rank(node, 3))
         return false;
-    Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
+    Window window[2] = {sliding_window(node, 0), sliding_window(node, 1)};
     Int rows, columns;
     if (!assertion_holds(node, IN_CHANNELS, input_shape(node).dim[0]) || !groups_divide(node)
         || !same_has_stride_1(node) || !padding_mode_fits(node, window)
-        || !infer_places(node, window, KERNEL_SIZE, &rows, &columns))
+        || !infer_places(node, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, node->args[OUT_CHANNELS].integer[0], rows, columns);
     add_parameters(node);
@@ -172,7 +166,7 @@ static bool mixes_channels(const Node *node)
 {
     bool mixes = true;
     for (int axis = 0; axis < 2; axis++) {
-        Window window = node_window(node, window_args, axis);
+        Window window = sliding_window(node, axis);
         mixes &=
             window.kernel == 1 && window.stride == 1 && window.before == 0 && window.after == 0;
     }
@@ -197,6 +191,7 @@ const Operator operator_conv2d = {
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
+    .window = sliding_window,
     .multiply_adds = multiply_adds,
     .is_pointwise = mixes_channels,
     .can_fuse_pool = conv2d_pools,

@@ -5,7 +5,6 @@
 #include "single.h"
 #include "window.h"
 
-Window conv2d_window(const Node *node, int axis);
 bool conv2d_pads_with_zeros(const Node *node);
 bool emit_conv2d(Kernel *kernel);
 Axis conv2d_axis(const Node *node, int axis);

@@ -12,8 +12,8 @@
 enum { OUT_FEATURES, BIAS, IN_FEATURES };
 
 static const ArgSpec args[] = {
-    [OUT_FEATURES] = {"out_features", ARG_INT, .positional = true, .minimum = 1, .maximum = LARGEST,
-                      .doc = "Values of the output."},
+    [OUT_FEATURES] = {"out_features", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1,
+                      .maximum = LARGEST, .doc = "Values of the output."},
     [BIAS] = {"bias", ARG_BOOL, .otherwise = "true",
               .doc = "Whether a learned value is added to each output."},
     [IN_FEATURES] = {"in_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,

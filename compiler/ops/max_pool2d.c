@@ -9,20 +9,18 @@
 enum { KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE };
 
 static const ArgSpec args[] = {
-    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = LARGEST,
-                     .doc = "Size of the window."},
-    [STRIDE] = {"stride", ARG_PAIR, .otherwise = "=kernel_size", .minimum = 1, .maximum = LARGEST,
-                .doc = "Step of the window."},
-    [PADDING] = {"padding", ARG_PAIR, .otherwise = "0", .maximum = LARGEST,
+    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, ROLE_KERNEL, .positional = true, .minimum = 1,
+                     .maximum = LARGEST, .doc = "Size of the window."},
+    [STRIDE] = {"stride", ARG_PAIR, ROLE_STRIDE, .otherwise = "=kernel_size", .minimum = 1,
+                .maximum = LARGEST, .doc = "Step of the window."},
+    [PADDING] = {"padding", ARG_PAIR, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST,
                  .doc =
                      "Rows and columns of -inf added at both ends, at most half of kernel_size."},
-    [DILATION] = {"dilation", ARG_PAIR, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                  .doc = "Distance between the window's taps."},
-    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, .otherwise = "false",
+    [DILATION] = {"dilation", ARG_PAIR, ROLE_DILATION, .otherwise = "1", .minimum = 1,
+                  .maximum = LARGEST, .doc = "Distance between the window's taps."},
+    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, ROLE_CEIL_MODE, .otherwise = "false",
                    .doc = "Rounds the output size up: a last window may hang over the end."},
     {0}};
-
-static const WindowArgs window_args = {KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE};
 
 /* aux holds a tap's number as a real: exact in float up to 2^24. */
 static bool taps_countable(const Node *node)
@@ -41,10 +39,9 @@ static bool infer(Node *node)
 {
     if (!node_needs_rank(node, 3))
         return false;
-    Window window[2] = {node_window(node, window_args, 0), node_window(node, window_args, 1)};
     Int rows, columns;
-    if (!padding_at_most_half(node, window_args)
-        || !infer_places(node, window, KERNEL_SIZE, &rows, &columns) || !taps_countable(node))
+    if (!padding_at_most_half(node) || !infer_places(node, &rows, &columns)
+        || !taps_countable(node))
         return false;
     node->out_shape = node->aux_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
     return true;
@@ -60,7 +57,7 @@ static bool selects(const Node *node)
 /* Windows that lie side by side and inside the input: each is whole, and no element in two. */
 static bool windows_tile(const Node *node)
 {
-    Window rows = node_window(node, window_args, 0), columns = node_window(node, window_args, 1);
+    Window rows = sliding_window(node, 0), columns = sliding_window(node, 1);
     Shape in = input_shape(node), out = node->out->shape;
     return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0
            && columns.before == 0 && rows.dilation == 1 && columns.dilation == 1
@@ -204,7 +201,7 @@ enum { MAX_TAPS = 16 }; /* of a window's columns: their text is written out */
 
 static Axis forward_axis(const Node *node, int axis)
 {
-    Window window = node_window(node, window_args, axis);
+    Window window = sliding_window(node, axis);
     return (Axis){
         .sources = input_shape(node).dim[1 + axis],
         .positions = node->out->shape.dim[1 + axis],
@@ -304,7 +301,7 @@ static void emit_any_backward(Kernel *kernel)
 static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (!windows_tile(kernel->node) && node_window(kernel->node, window_args, 1).kernel > MAX_TAPS)
+    if (!windows_tile(kernel->node) && sliding_window(kernel->node, 1).kernel > MAX_TAPS)
         return false;
     if (!windows_tile(kernel->node))
         (forward ? emit_any_forward : emit_any_backward)(kernel);
@@ -344,6 +341,7 @@ const Operator operator_max_pool2d = {
     .traits = OP_TAKES_EPILOGUE,
     .input_gradient_reads = READS_AUX,
     .infer = infer,
+    .window = sliding_window,
     .is_max_pool = selects,
     .emit = emit,
     .single = single,

@@ -29,6 +29,19 @@ int operator_arg(const Operator *op, const char *name)
     return -1;
 }
 
+int role_arg(const Operator *op, ArgRole role)
+{
+    for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++)
+        if (op->args[i].role == role)
+            return i;
+    return -1;
+}
+
+bool is_spatial(const Operator *op)
+{
+    return op->window != NULL || role_arg(op, ROLE_PADDING) >= 0;
+}
+
 /* ----------------------------------------- shared by the operators */
 
 bool infer_same_shape(Node *node)

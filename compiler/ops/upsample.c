@@ -2,14 +2,14 @@
  * given by a whole factor or outright; the factor along an axis need not be
  * whole then.
  */
-#include "ops.h"
+#include "window.h"
 
 enum { SCALE_FACTOR, SIZE, MODE };
 
 static const char *const modes[] = {"nearest", NULL};
 
 static const ArgSpec args[] = {
-    [SCALE_FACTOR] = {"scale_factor", ARG_PAIR, .positional = true, .otherwise = "none",
+    [SCALE_FACTOR] = {"scale_factor", ARG_PAIR, ROLE_SCALE, .positional = true, .otherwise = "none",
                       .minimum = 1, .maximum = LARGEST,
                       .doc = "How many times each row and column is repeated."},
     [SIZE] = {"size", ARG_PAIR, .otherwise = "none", .minimum = 1, .maximum = LARGEST,
@@ -104,5 +104,6 @@ const Operator operator_upsample = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Upsample.html",
     .args = args,
     .infer = infer,
+    .window = fitted_window,
     .emit = emit,
 };

@@ -1,39 +1,59 @@
-/* window.c: sliding windows, for conv2d and the pools.  The output size is
+/* window.c: windows, for convolutions and pools.  The output size is
  * PyTorch's: floor((in + before + after - extent) / stride) + 1, or in ceil
  * mode ceil(…) + 1 less a last window that would start beyond the input.
  * https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
  */
 #include "window.h"
 
-static Int arg_or(const Node *node, int arg, int axis, Int otherwise)
+/* The argument with this role, along an axis where it is a pair; `otherwise` where the operator
+ * has none. */
+static Int role_value(const Node *node, ArgRole role, int axis, Int otherwise)
 {
+    int arg = role_arg(node->op, role);
     return arg < 0 ? otherwise : node->args[arg].integer[axis];
 }
 
 /* padding=same keeps the size at stride 1: of an odd total the larger half goes
  * after, as in PyTorch.  padding=valid is none. */
-static void set_padding(Window *window, const Node *node, int arg, int axis)
+static void set_padding(Window *window, const Node *node, int axis)
 {
-    const char *word = node->args[arg].word;
-    if (word == NULL) {
-        window->before = window->after = node->args[arg].integer[axis];
-    } else if (word == intern("same")) {
+    const ArgValue *padding = &node->args[role_arg(node->op, ROLE_PADDING)];
+    if (padding->word == NULL) {
+        window->before = window->after = padding->integer[axis];
+    } else if (padding->word == intern("same")) {
         Int total = window_extent(*window) - 1;
         window->before = total / 2;
         window->after = total - window->before;
     }
 }
 
-Window node_window(const Node *node, WindowArgs args, int axis)
+Window sliding_window(const Node *node, int axis)
 {
     Window window = {
-        .kernel = node->args[args.kernel_size].integer[axis],
-        .stride = node->args[args.stride].integer[axis],
-        .dilation = arg_or(node, args.dilation, axis, 1),
-        .ceil_mode = arg_or(node, args.ceil_mode, 0, 0) != 0,
+        .kernel = role_value(node, ROLE_KERNEL, axis, 1),
+        .stride = role_value(node, ROLE_STRIDE, axis, 1),
+        .dilation = role_value(node, ROLE_DILATION, axis, 1),
+        .ceil_mode = role_value(node, ROLE_CEIL_MODE, 0, 0) != 0,
+        .output_padding = role_value(node, ROLE_OUTPUT_PADDING, axis, 0),
     };
-    set_padding(&window, node, args.padding, axis);
+    set_padding(&window, node, axis);
     return window;
+}
+
+Window transposed_window(const Node *node, int axis)
+{
+    Window window = sliding_window(node, axis);
+    window.direction = WINDOW_TRANSPOSED;
+    return window;
+}
+
+Window fitted_window(const Node *node, int axis)
+{
+    Int in = input_shape(node).dim[1 + axis], out = node->out_shape.dim[1 + axis];
+    return (Window){.direction = WINDOW_FITTED,
+                    .kernel = (in + out - 1) / out,
+                    .stride = in < out ? 1 : in / out,
+                    .dilation = 1};
 }
 
 Int window_extent(Window window)
@@ -54,9 +74,16 @@ Int window_places(Window window, Int input)
     return places;
 }
 
-/* "4 + 2*1 = 6 rows" says where the padded size comes from. */
-static void report_too_large(const Node *node, Window window, Int input, int axis, int kernel_arg)
+Int transposed_places(Window window, Int input)
 {
+    return (input - 1) * window.stride - window.before - window.after + window_extent(window)
+           + window.output_padding;
+}
+
+/* "4 + 2*1 = 6 rows" says where the padded size comes from. */
+static void report_too_large(const Node *node, Window window, Int input, int axis)
+{
+    int kernel_arg = role_arg(node->op, ROLE_KERNEL);
     const char *along = axis == 0 ? "rows" : "columns";
     Int padded = input + window.before + window.after;
     Diagnostic *d = node_error(node, "window-too-large", node->args[kernel_arg].span,
@@ -74,14 +101,15 @@ static void report_too_large(const Node *node, Window window, Int input, int axi
     node_derivation(d, node->inputs.items[0]);
 }
 
-bool infer_places(const Node *node, const Window window[2], int kernel_arg, Int *rows, Int *columns)
+bool infer_places(const Node *node, Int *rows, Int *columns)
 {
     Shape in = input_shape(node);
     Int places[2];
     for (int axis = 0; axis < 2; axis++) {
-        places[axis] = window_places(window[axis], in.dim[1 + axis]);
+        Window window = node->op->window(node, axis);
+        places[axis] = window_places(window, in.dim[1 + axis]);
         if (places[axis] < 1) {
-            report_too_large(node, window[axis], in.dim[1 + axis], axis, kernel_arg);
+            report_too_large(node, window, in.dim[1 + axis], axis);
             return false;
         }
     }
@@ -90,35 +118,18 @@ bool infer_places(const Node *node, const Window window[2], int kernel_arg, Int 
     return true;
 }
 
-bool padding_at_most_half(const Node *node, WindowArgs args)
+bool padding_at_most_half(const Node *node)
 {
     for (int axis = 0; axis < 2; axis++) {
-        Window window = node_window(node, args, axis);
+        Window window = sliding_window(node, axis);
         if (window.before <= window.kernel / 2)
             continue;
-        Diagnostic *d = node_error(node, "argument-range", node->args[args.padding].span,
-                                   "%s: padding %lld is more than half of kernel_size %lld",
-                                   node->op->name, window.before, window.kernel);
+        Diagnostic *d =
+            node_error(node, "argument-range", node->args[role_arg(node->op, ROLE_PADDING)].span,
+                       "%s: padding %lld is more than half of kernel_size %lld", node->op->name,
+                       window.before, window.kernel);
         diag_caption(d, "0 to %lld", window.kernel / 2);
         return false;
     }
     return true;
-}
-
-static WindowArgs args_by_name(const Operator *op)
-{
-    return (WindowArgs){operator_arg(op, "kernel_size"), operator_arg(op, "stride"),
-                        operator_arg(op, "padding"), operator_arg(op, "dilation"),
-                        operator_arg(op, "ceil_mode")};
-}
-
-bool has_window(const Node *node)
-{
-    WindowArgs args = node->op != NULL ? args_by_name(node->op) : (WindowArgs){-1, -1, -1, -1, -1};
-    return args.kernel_size >= 0 && args.stride >= 0 && args.padding >= 0;
-}
-
-Window window_of(const Node *node, int axis)
-{
-    return node_window(node, args_by_name(node->op), axis);
 }

@@ -4,7 +4,8 @@
 enum { PADDING };
 
 static const ArgSpec args[] = {
-    [PADDING] = {"padding", ARG_QUAD, .positional = true, .minimum = -LARGEST, .maximum = LARGEST,
+    [PADDING] = {"padding", ARG_QUAD, ROLE_PADDING, .positional = true, .minimum = -LARGEST,
+                 .maximum = LARGEST,
                  .doc = "Columns and rows added at the sides; a negative number cuts off."},
     {0}};
 

@@ -23,13 +23,37 @@ static const char *const part_names[PARTS][4] = {
     [PART_OTHER] = {"dilation", "ceil_mode", NULL},
 };
 
-static enum Part part_of(const char *name)
+/* Of a block's parameter: what people call it. */
+static enum Part named_part(const char *name)
 {
     for (enum Part part = 0; name && part < PARTS; part++)
         for (const char *const *one = part_names[part]; *one; one++)
             if (strcmp(name, *one) == 0)
                 return part;
     return PART_NONE;
+}
+
+static enum Part operator_part(ArgRole role)
+{
+    switch (role) {
+    case ROLE_KERNEL:
+        return PART_KERNEL;
+    case ROLE_STRIDE:
+        return PART_STRIDE;
+    case ROLE_PADDING:
+        return PART_PADDING;
+    case ROLE_DILATION:
+    case ROLE_CEIL_MODE:
+    case ROLE_OUTPUT_PADDING:
+        return PART_OTHER;
+    case ROLE_NONE:
+    case ROLE_OUTPUT_SIZE:
+    case ROLE_SCALE:
+    case ROLE_CHANNELS:
+    case ROLE_GROUPS:
+        return PART_NONE;
+    }
+    unreachable();
 }
 
 /* What a block's argument is called. */
@@ -40,13 +64,12 @@ static const char *param_name(const BlockDef *def, const ArgList *arguments, int
     return def->params.items[at].name;
 }
 
-static const char *argument_name(const Operator *op, const BlockDef *def, const ArgList *arguments,
-                                 int at)
+static enum Part part_of(const Operator *op, const BlockDef *def, const ArgList *arguments, int at)
 {
     if (def)
-        return param_name(def, arguments, at);
-    const ArgSpec *spec = spec_of(op, arguments, at);
-    return spec ? spec->name : NULL;
+        return named_part(param_name(def, arguments, at));
+    const ArgSpec *spec = op ? spec_of(op, arguments, at) : NULL;
+    return spec ? operator_part(spec->role) : PART_NONE;
 }
 
 static Int number_of(const Expr *value)
@@ -63,7 +86,7 @@ static bool is_same(const Expr *value)
 static void read_defaults(const BlockDef *def, Int *parts, Windowed *window)
 {
     for (int i = 0; i < def->params.count; i++) {
-        enum Part part = part_of(def->params.items[i].name);
+        enum Part part = named_part(def->params.items[i].name);
         if (part == PART_NONE)
             continue;
         parts[part] = number_of(def->params.items[i].value);
@@ -81,14 +104,14 @@ static bool read_window(const Program *program, const Expr *call, Windowed *wind
     *window = (Windowed){.call = call};
     if (def)
         read_defaults(def, parts, window);
-    else if (!op || operator_arg(op, "kernel_size") < 0)
+    else if (!op || role_arg(op, ROLE_KERNEL) < 0 || role_arg(op, ROLE_PADDING) < 0)
         return false;
     else
-        window->lacks = "padding";
-    bool own_stride = op && operator_arg(op, "out_channels") < 0, same = false;
+        window->lacks = op->args[role_arg(op, ROLE_PADDING)].name;
+    bool own_stride = op && strides_by_kernel(op), same = false;
     for (int i = 0; i < call->arguments.count; i++) {
         const Expr *value = call->arguments.items[i].value;
-        enum Part part = part_of(argument_name(op, def, &call->arguments, i));
+        enum Part part = part_of(op, def, &call->arguments, i);
         if (part == PART_NONE)
             continue;
         parts[part] = number_of(value);

@@ -210,11 +210,7 @@ static Span removed_span(const Stmt *stmt)
 /* A layer that is there for its shape alone: a pool, a flatten, an upsampling. */
 static bool only_shapes(const Operator *op)
 {
-    bool learns = operator_arg(op, "out_channels") >= 0 || operator_arg(op, "out_features") >= 0;
-    return !learns
-           && ((op->traits & OP_VIEW) || operator_arg(op, "kernel_size") >= 0
-               || operator_arg(op, "output_size") >= 0 || operator_arg(op, "scale_factor") >= 0
-               || operator_arg(op, "padding") >= 0);
+    return role_arg(op, ROLE_CHANNELS) < 0 && (op->traits & OP_VIEW || is_spatial(op));
 }
 
 /* Not one that has a name or asserts its shape: it is meant. */

@@ -70,17 +70,11 @@ const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at)
     return NULL;
 }
 
-static bool is_one_of(const char *name, const char *const *names)
+bool strides_by_kernel(const Operator *op)
 {
-    for (; *names; names++)
-        if (strcmp(name, *names) == 0)
-            return true;
-    return false;
+    int stride = role_arg(op, ROLE_STRIDE);
+    return stride >= 0 && op->args[stride].otherwise && op->args[stride].otherwise[0] == '=';
 }
-
-static const char *const channel_names[] = {"out_channels", "out_features", NULL};
-static const char *const window_names[] = {"kernel_size", "stride", "dilation", "scale_factor",
-                                           "output_size", "groups", NULL};
 
 /* Whether only rows and columns are wrong, or only channels: then the numbers
  * that have nothing to do with those are left alone. */
@@ -98,7 +92,7 @@ static bool concerns(const Diagnostic *fault, bool channels)
 static Values kernels_of(const Operator *op, Int current)
 {
     static const Int kernels[] = {3, 5, 7, 2, 4, 1};
-    bool pool = operator_arg(op, "out_channels") < 0;
+    bool pool = role_arg(op, ROLE_CHANNELS) < 0;
     Values values = listed(kernels, pool ? 5 : 6, current); /* no pool of 1 */
     if (pool && current > 1)
         add_value(&values, 2 * current, current);
@@ -107,18 +101,33 @@ static Values kernels_of(const Operator *op, Int current)
     return values;
 }
 
-static Values window_values(const Diagnostic *fault, const Operator *op, const char *name,
-                            Int current)
+/* Of an argument with this role, which is not padding. */
+static Values role_values(const Diagnostic *fault, const Operator *op, ArgRole role, Int current)
 {
-    static const Int steps[] = {1, 2, 3, 4}, divisors[] = {1, 2, 4, 8};
-    Values values = {0};
-    if (!concerns(fault, false) && strcmp(name, "groups") != 0)
-        return values;
-    if (strcmp(name, "kernel_size") == 0)
+    static const Int steps[] = {1, 2, 3, 4}, divisors[] = {1, 2, 4, 8}, extras[] = {0, 1, 2};
+    if (role == ROLE_GROUPS)
+        return listed(divisors, 4, current);
+    if (!concerns(fault, false))
+        return (Values){0};
+    switch (role) {
+    case ROLE_KERNEL:
         return kernels_of(op, current);
-    if (strcmp(name, "output_size") == 0)
+    case ROLE_OUTPUT_SIZE:
         return solved(fault, current);
-    return strcmp(name, "groups") == 0 ? listed(divisors, 4, current) : listed(steps, 4, current);
+    case ROLE_OUTPUT_PADDING:
+        return listed(extras, 3, current);
+    case ROLE_STRIDE:
+    case ROLE_DILATION:
+    case ROLE_SCALE:
+        return listed(steps, 4, current);
+    case ROLE_NONE:
+    case ROLE_PADDING:
+    case ROLE_CEIL_MODE:
+    case ROLE_CHANNELS:
+    case ROLE_GROUPS:
+        return (Values){0};
+    }
+    unreachable();
 }
 
 const char *edited_call(const Expr *call, const EditList *edits)
@@ -176,13 +185,13 @@ static void propose_values(const Diagnostic *fault, const Site *site, Size size,
 
 /* ------------------------------------------------------------- padding */
 
-static Int written_number(const Site *site, const char *name, Int otherwise)
+static Int written_number(const Site *site, ArgRole role, Int otherwise)
 {
     const ArgList *arguments = &site->stmt->call->arguments;
     for (int i = 0; i < arguments->count; i++) {
         const ArgSpec *spec = spec_of(site->op, arguments, i);
         const Expr *value = arguments->items[i].value;
-        if (spec && strcmp(spec->name, name) == 0)
+        if (spec && spec->role == role)
             return value->kind == EXPR_INT && value->integer <= INT32_MAX ? value->integer : -1;
     }
     return otherwise;
@@ -191,8 +200,8 @@ static Int written_number(const Site *site, const char *name, Int otherwise)
 /* What the window that is written spans; -1: none is, or no number. */
 static Int written_window(const Site *site)
 {
-    Int kernel = written_number(site, "kernel_size", -1);
-    Int dilation = written_number(site, "dilation", 1);
+    Int kernel = written_number(site, ROLE_KERNEL, -1);
+    Int dilation = written_number(site, ROLE_DILATION, 1);
     return kernel > 0 && dilation > 0 ? (kernel - 1) * dilation + 1 : -1;
 }
 
@@ -208,12 +217,12 @@ static Values paddings(const Site *site, Int current)
     return values;
 }
 
-static bool is_given(const Site *site, const char *name)
+static bool is_given(const Site *site, ArgRole role)
 {
     const ArgList *arguments = &site->stmt->call->arguments;
     for (int i = 0; i < arguments->count; i++) {
         const ArgSpec *spec = spec_of(site->op, arguments, i);
-        if (!spec || strcmp(spec->name, name) == 0)
+        if (!spec || spec->role == role)
             return true;
     }
     return false;
@@ -252,13 +261,14 @@ Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size
 
 /* An argument that is not given goes before the closing parenthesis; in a block
  * with a parameter of its name, that is what it was perhaps meant to be. */
-static void propose_absent(const Diagnostic *fault, const Site *site, Size size, const char *name,
+static void propose_absent(const Diagnostic *fault, const Site *site, Size size, ArgRole role,
                            const Values *values, CandidateList *candidates)
 {
     const Expr *call = site->stmt->call;
-    if (!call->parenthesised || operator_arg(site->op, name) < 0 || !concerns(fault, false)
-        || is_given(site, name))
+    int arg = role_arg(site->op, role);
+    if (!call->parenthesised || arg < 0 || !concerns(fault, false) || is_given(site, role))
         return;
+    const char *name = site->op->args[arg].name;
     Span at = end_of_arguments(call);
     for (int i = 0; site->def && i < site->def->params.count; i++)
         if (strcmp(site->def->params.items[i].name, name) == 0)
@@ -274,15 +284,17 @@ static void propose_absent_arguments(const Diagnostic *fault, const Site *site,
                                      CandidateList *candidates)
 {
     static const Int strides[] = {2, 3, 4};
-    Values padding = paddings(site, 0), stride = listed(strides, 3, 1);
+    Values padding = paddings(site, 0), stride = listed(strides, 3, 1),
+           extra = listed((const Int[]){1}, 1, 0);
     Int window = written_window(site);
-    if (operator_arg(site->op, "out_channels") >= 0 && window > 1 && window % 2) {
+    if (role_arg(site->op, ROLE_CHANNELS) >= 0 && window > 1 && window % 2) {
         Values half = listed((const Int[]){window / 2}, 1, 0);
-        propose_absent(fault, site, SIZE_KEEPING, "padding", &half, candidates);
+        propose_absent(fault, site, SIZE_KEEPING, ROLE_PADDING, &half, candidates);
     }
-    propose_absent(fault, site, SIZE_NUMBER, "padding", &padding, candidates);
-    if (operator_arg(site->op, "out_channels") >= 0)
-        propose_absent(fault, site, SIZE_WINDOW, "stride", &stride, candidates);
+    propose_absent(fault, site, SIZE_NUMBER, ROLE_PADDING, &padding, candidates);
+    if (!strides_by_kernel(site->op))
+        propose_absent(fault, site, SIZE_WINDOW, ROLE_STRIDE, &stride, candidates);
+    propose_absent(fault, site, SIZE_WINDOW, ROLE_OUTPUT_PADDING, &extra, candidates);
 }
 
 /* ----------------------------------------------------- written arguments */
@@ -299,7 +311,7 @@ static Values alternatives(const Diagnostic *fault, const Site *site, const Arg 
         *size = SIZE_WINDOW;
         return listed(small, 5, current);
     }
-    if (!site->op || (spec && is_one_of(spec->name, channel_names)))
+    if (!site->op || (spec && spec->role == ROLE_CHANNELS))
         return concerns(fault, true) || !site->op ? solved(fault, current) : (Values){0};
     if (!spec)
         return (Values){0};
@@ -307,11 +319,10 @@ static Values alternatives(const Diagnostic *fault, const Site *site, const Arg 
         *size = SIZE_ASSERTED_INPUT;
         return faulty && fault->sized ? listed(fault->actual.dim, 1, current) : (Values){0};
     }
-    if (strcmp(spec->name, "padding") == 0)
+    if (spec->role == ROLE_PADDING)
         return concerns(fault, false) ? paddings(site, current) : (Values){0};
     *size = SIZE_WINDOW;
-    return is_one_of(spec->name, window_names) ? window_values(fault, site->op, spec->name, current)
-                                               : (Values){0};
+    return role_values(fault, site->op, spec->role, current);
 }
 
 /* 16*5*5: as good as the number it makes. */
@@ -329,10 +340,11 @@ static void propose_whole_windows(const Diagnostic *fault, const Site *site,
     const ArgList *arguments = &site->stmt->call->arguments;
     for (int i = 1; i < arguments->count; i++) {
         const Arg *arg = &arguments->items[i];
+        const ArgSpec *spec = spec_of(site->op, arguments, i);
         Span at = span_between(arguments->items[i - 1].value->span, arg->value->span);
         at.line = arguments->items[i - 1].value->span.end_line;
         at.column = arguments->items[i - 1].value->span.end_column;
-        if (arg->name && strcmp(arg->name, "ceil_mode") == 0 && arg->value->kind == EXPR_BOOL
+        if (spec && spec->role == ROLE_CEIL_MODE && arg->value->kind == EXPR_BOOL
             && arg->value->integer)
             propose(fault, site, SIZE_KEEPING, at, "", candidates);
     }

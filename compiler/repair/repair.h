@@ -117,6 +117,8 @@ Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size
                             Int value, CandidateList *candidates);
 /* The table's row that an argument fills: by name, or by its place. */
 const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at);
+/* Whether its stride is its window unless given, as a pool's. */
+bool strides_by_kernel(const Operator *op);
 /* One more, unless there is the same already: then that. */
 Candidate *add_candidate(CandidateList *candidates, Size size, int distance, Span at,
                          const char *replacement, const char *text);

@@ -2,8 +2,7 @@
  *
  * The receptive field is followed from the image down: a window of k at stride s
  * widens it by (k-1) times the product of the strides before, as in Araujo et al.
- * 2019, "Computing Receptive Fields of Convolutional Neural Networks".  Which
- * operators have windows is told by their arguments' names.
+ * 2019, "Computing Receptive Fields of Convolutional Neural Networks".
  */
 #include "serve.h"
 
@@ -17,32 +16,42 @@ typedef struct Field {
     bool whole;
 } Field;
 
-static const ArgValue *argument(const Node *node, const char *name)
+static Int divisor(Int a, Int b)
 {
-    int at = operator_arg(node->op, name);
-    return at < 0 ? NULL : &node->args[at];
+    return b ? divisor(b, a % b) : a;
+}
+
+/* How many inputs lie between the first and the last that one output reads.  Of a transposed
+ * window an output meets the taps whose distance is a multiple of the stride. */
+static Int reach_of(Window window)
+{
+    if (window.direction != WINDOW_TRANSPOSED)
+        return window_extent(window) - 1;
+    Int common = divisor(window.stride, window.dilation), every = window.stride / common;
+    return (window.kernel - 1) / every * (window.dilation / common);
+}
+
+/* How far apart the windows of two neighbours are, in inputs. */
+static double step_of(Window window, Int in, Int out)
+{
+    switch (window.direction) {
+    case WINDOW_SLIDES:
+        return (double)window.stride;
+    case WINDOW_TRANSPOSED:
+        return 1 / (double)window.stride;
+    case WINDOW_FITTED:
+        return (double)in / (double)out;
+    }
+    unreachable();
 }
 
 static void widen(Field *field, const Node *node)
 {
-    const ArgValue *window = argument(node, "kernel_size"), *stride = argument(node, "stride"),
-                   *dilation = argument(node, "dilation");
-    for (int axis = 0; window && axis < 2; axis++) {
-        double reach =
-            (double)(dilation ? dilation->integer[axis] : 1) * (double)(window->integer[axis] - 1);
-        field->size[axis] += reach * field->step[axis];
-        field->step[axis] *= stride ? (double)stride->integer[axis] : 1;
-    }
-}
-
-/* Output [1, 1] of a pool whose output size is given sees all; others a part. */
-static void pool(Field *field, const Node *node)
-{
     Shape in = node->inputs.items[0]->shape, out = node->out->shape;
-    for (int axis = 0; axis < 2; axis++) {
-        double window = ceil((double)in.dim[axis + 1] / (double)out.dim[axis + 1]);
-        field->size[axis] += (window - 1) * field->step[axis];
-        field->step[axis] *= (double)in.dim[axis + 1] / (double)out.dim[axis + 1];
+    for (int axis = 0; node->op->window && axis < 2; axis++) {
+        Window window = node->op->window(node, axis);
+        field->size[axis] += (double)reach_of(window) * field->step[axis];
+        field->step[axis] *= step_of(window, in.dim[axis + 1], out.dim[axis + 1]);
     }
 }
 
@@ -61,12 +70,7 @@ static Field joined_field(const Node *node, const Field *fields)
 static Field field_after(const Node *node, const Field *fields, Shape image)
 {
     Field field = joined_field(node, fields);
-    const ArgValue *scale = argument(node, "scale_factor");
     widen(&field, node);
-    if (argument(node, "output_size") && node->out->shape.rank == 3)
-        pool(&field, node);
-    for (int axis = 0; scale && axis < 2; axis++)
-        field.step[axis] /= (double)(scale->integer[axis] > 0 ? scale->integer[axis] : 1);
     field.whole |=
         node->out->shape.rank == 1
         || (field.size[0] >= (double)image.dim[1] && field.size[1] >= (double)image.dim[2]);

@@ -490,14 +490,6 @@ static void make_boxes(Drawing *drawing, int forward)
     }
 }
 
-static bool has_window(const Operator *op)
-{
-    for (int i = 0; op->args && op->args[i].name; i++)
-        if (op->args[i].kind == ARG_PAIR || op->args[i].kind == ARG_QUAD)
-            return true;
-    return false;
-}
-
 /* A colour for each family of operators, told by what they do rather than by name. */
 static const char *colour_of(const Node *node)
 {
@@ -513,7 +505,7 @@ static const char *colour_of(const Node *node)
     if (op->traits & (OP_VIEW | OP_TRAINING_ONLY))
         return "#eceef0";
     /* pools and the like; activations */
-    return has_window(op) || !keeps_shape(node) ? "#d5eed9" : "#fbdcd6";
+    return is_spatial(op) || !keeps_shape(node) ? "#d5eed9" : "#fbdcd6";
 }
 
 static void write_line(const Node *node, const Frames *frames, Text *out)
