@@ -10,7 +10,7 @@ void check_parsed(const Program *program, Trace *trace)
     if (program->network)
         build_traced(program, trace);
     else
-        check_library(program);
+        check_library(program, trace);
 }
 
 int count_errors(const char *path, const char *chars, size_t length)

@@ -830,6 +830,7 @@ typedef struct Trace {
     LIST(StmtUse) stmts; /* in the order in which they end */
     bool partial;        /* there were too many: only the first are here */
     LIST(BlockUse) blocks;
+    int steps; /* statements walked, those of unknown shapes, which make no node, too */
 } Trace;
 
 /* build.c: expands blocks and infers every shape in one walk.  NULL when the
@@ -837,7 +838,7 @@ typedef struct Trace {
 Graph *build_graph(const Program *program);
 Graph *build_traced(const Program *program, Trace *trace);
 /* Checks a library's blocks for names and arguments. */
-void check_library(const Program *program);
+void check_library(const Program *program, Trace *trace);
 /* training.c: resolves the train section against its table into
  * graph->settings and adds the loss node. */
 void resolve_training(Graph *graph);

@@ -712,6 +712,8 @@ static Tensor *finish_stmt(Builder *b, const Stmt *stmt, Name name, Tensor *y)
 static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
 {
     Name name = {0};
+    if (b->trace != NULL)
+        b->trace->steps++;
     if (++b->steps > MAX_STEPS) {
         stop(b, stmt->span, "the network takes more than %d steps to expand", MAX_STEPS);
         return NULL;
@@ -768,12 +770,12 @@ Graph *build_traced(const Program *program, Trace *trace)
     return graph;
 }
 
-void check_library(const Program *program)
+void check_library(const Program *program, Trace *trace)
 {
     Graph *graph = NEW(Graph);
     graph->program = program;
     derive_from_input((Span){0}); /* not from the one that was checked before */
-    Builder b = {.program = program, .graph = graph, .mentions = new_mentions()};
+    Builder b = {.program = program, .graph = graph, .trace = trace, .mentions = new_mentions()};
     enter_blocks(&b);
     check_unused_blocks(&b);
     if (program->train != NULL && !program->broken)

@@ -405,31 +405,41 @@ void explain_argument(Diagnostic *d, const char *word)
         diag_note(d, "`%s` is an argument of: %s", word, text_chars(&owners));
 }
 
-/* "nn.MaxPool2d" and "max_pool2d" are both "maxpool2d". */
-static const char *folded(const char *word)
+static const char *last_word(const char *path)
 {
-    const char *dot = strrchr(word, '.');
-    Text text = {0};
-    for (const char *at = dot != NULL ? dot + 1 : word; *at != '\0'; at++)
-        if (*at != '_')
-            text_add(&text, "%c", tolower((unsigned char)*at));
-    return text_chars(&text);
+    const char *dot = strrchr(path, '.');
+    return dot != NULL ? dot + 1 : path;
+}
+
+static const char *letter(const char *at)
+{
+    return at + strspn(at, "_");
+}
+
+/* "nn.MaxPool2d" is "max_pool2d" in another spelling. */
+static bool same_letters(const char *path, const char *word)
+{
+    const char *a = letter(last_word(path)), *b = letter(word);
+    while (*a != '\0' && tolower((unsigned char)*a) == tolower((unsigned char)*b)) {
+        a = letter(a + 1);
+        b = letter(b + 1);
+    }
+    return *a == '\0' && *b == '\0';
 }
 
 /* Caffe's words for what an argument makes a maximum, a mean or a product of. */
 static bool is_one_of_several(const char *word)
 {
-    return strcmp(folded(word), "pooling") == 0 || strcmp(folded(word), "eltwise") == 0;
+    return same_letters(word, "pooling") || same_letters(word, "eltwise");
 }
 
 const Operator *other_spelling(const char *word)
 {
-    const char *theirs = folded(word);
     for (int i = 0; operators[i] != NULL; i++)
-        if (strcmp(folded(operators[i]->name), theirs) == 0)
+        if (same_letters(word, operators[i]->name))
             return operators[i];
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
-        if (strcmp(spellings[i].theirs, theirs) == 0)
+        if (same_letters(word, spellings[i].theirs))
             return find_operator(spellings[i].ours);
     return NULL;
 }
@@ -437,8 +447,7 @@ const Operator *other_spelling(const char *word)
 /* ConvBN, or nets.ConvBN: blocks are named so, operators never. */
 static bool is_block_like(const char *word)
 {
-    const char *dot = strrchr(word, '.');
-    return isupper((unsigned char)(dot != NULL ? dot + 1 : word)[0]);
+    return isupper((unsigned char)last_word(word)[0]);
 }
 
 typedef LIST(const char *) Names;
@@ -490,7 +499,7 @@ void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at)
         return;
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(others[i].theirs, folded(word)) == 0) {
+        if (same_letters(word, others[i].theirs)) {
             diag_help(d, "%s", others[i].instead);
             return;
         }

@@ -32,11 +32,11 @@ bool edits_are_placed(const Program *program, const EditList *edits);
  * which the text has more syntax errors than before. */
 void vet_help(const Program *program);
 
-/* What a search may cost, in bytes read: a layer inferred costs as much as
- * reading LAYER_BYTES.  A count and no clock, so that the same program always
+/* What a search may cost, in bytes read: a statement walked costs as much as
+ * reading STATEMENT_BYTES.  A count and no clock, so that the same program always
  * gets the same help. */
 enum {
-    LAYER_BYTES = 40,
+    STATEMENT_BYTES = 40,
     SEARCH_BYTES = 1000000,
     LAST_BYTES = SEARCH_BYTES / 5,
     FILE_BYTES = 3 * SEARCH_BYTES

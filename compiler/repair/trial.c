@@ -70,8 +70,7 @@ static bool run_trial(Trial *trial, Search *search, const Text *text)
     trial->program = parse_text(source->path, text_chars(text), text->length);
     if (trial->program && !diag_surprised())
         check_parsed(trial->program, &trial->trace);
-    Int cost = (Int)text->length
-               + LAYER_BYTES * (trial->trace.graph ? trial->trace.graph->nodes.count : 0);
+    Int cost = (Int)text->length + STATEMENT_BYTES * trial->trace.steps;
     search->left -= cost;
     search->left_in_file -= cost;
     return trial->program != NULL;
