@@ -23,6 +23,11 @@ def repeat(n):
     return network([f"repeat {n} {{ relu }}"])
 
 
+def broken_repeat(n):
+    """What a broken block makes unknown, n times; every help that is tried walks them all."""
+    return "block One { relu\n" + network([f"repeat {n // 4} {{ conv2d(1, 1)", "One", "neaky_relu", "One }"])
+
+
 def nested_repeats(n):
     return network([f"repeat {n // 4} {{ repeat 2 {{ skip {{ conv2d(1, 1) }} }} }}"])
 
@@ -126,7 +131,7 @@ def trained_pools(n):
     return network([f"repeat {n // 2} {{ relu }}", f"repeat {n // 2} {{ max_pool2d(3, stride=1, padding=1) }}"], TRAIN)
 
 
-FAULTS = [unknown_arguments, unknown_operators, syntax_errors, shape_faults, fault_in_loop]
+FAULTS = [unknown_arguments, unknown_operators, syntax_errors, shape_faults, fault_in_loop, broken_repeat]
 WRITTEN = [chain, repeat, nested_repeats, blocks, unused_blocks, block_chain, lets, unused_lets, list_of_numbers, parameters,
            named, long_names, comments, ifs, settings]
 EXPANDED = [chain, convolutions, repeat, nested_repeats, branches, dense, skips, trained, trained_dense, trained_linear,
