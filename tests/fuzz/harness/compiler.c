@@ -115,7 +115,7 @@ static void run_net(const uint8_t *bytes, size_t size)
 /* Runs netc as a command, as if it were a process of its own. */
 static void run_netc(char *const *words)
 {
-    char *argv[MAX_WORDS + 2]; /* getopt moves them about */
+    char *argv[MAX_ARGUMENTS + 2]; /* getopt moves them about */
     int argc = 0;
     for (; words[argc]; argc++)
         argv[argc] = words[argc];
@@ -173,7 +173,7 @@ static void run_build(const uint8_t *bytes, size_t size)
 
 static void run_command(const uint8_t *bytes, size_t size)
 {
-    char text[MAX_WORD_BYTES], *argv[MAX_WORDS + 2];
+    char text[MAX_ARGUMENT_BYTES], *argv[MAX_ARGUMENTS + 2];
     if (memchr(bytes, '/', size)) /* it stays in its folder */
         return;
     split_words(bytes, size, text, argv);

@@ -44,9 +44,9 @@ void write_file(const char *name, const void *bytes, size_t size);
 char *printed(int (*entry)(int argc, char **argv), int argc, char **argv);
 uint64_t hash_of(const uint8_t *bytes, size_t size); /* a choice that goes with an input */
 /* The input's lines as words: argv[1 …]; gives argc.  The words lie in `text`. */
-enum { MAX_WORDS = 12, MAX_WORD_BYTES = 2048 };
-int split_words(const uint8_t *bytes, size_t size, char text[MAX_WORD_BYTES],
-                char *argv[MAX_WORDS + 2]);
+enum { MAX_ARGUMENTS = 12, MAX_ARGUMENT_BYTES = 2048 };
+int split_words(const uint8_t *bytes, size_t size, char text[MAX_ARGUMENT_BYTES],
+                char *argv[MAX_ARGUMENTS + 2]);
 
 /* words.c */
 void add_vocabulary(const char *word); /* kept as long as the program */

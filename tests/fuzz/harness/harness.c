@@ -136,16 +136,16 @@ uint64_t hash_of(const uint8_t *bytes, size_t size)
     return hash ^ hash >> 29;
 }
 
-int split_words(const uint8_t *bytes, size_t size, char text[MAX_WORD_BYTES],
-                char *argv[MAX_WORDS + 2])
+int split_words(const uint8_t *bytes, size_t size, char text[MAX_ARGUMENT_BYTES],
+                char *argv[MAX_ARGUMENTS + 2])
 {
     int argc = 1;
-    size = size < MAX_WORD_BYTES - 1 ? size : MAX_WORD_BYTES - 1;
+    size = size < MAX_ARGUMENT_BYTES - 1 ? size : MAX_ARGUMENT_BYTES - 1;
     memcpy(text, bytes, size);
     text[size] = '\0';
     argv[0] = (char *)"program";
     char *rest = text;
-    for (char *word; argc <= MAX_WORDS && (word = strsep(&rest, "\n"));)
+    for (char *word; argc <= MAX_ARGUMENTS && (word = strsep(&rest, "\n"));)
         if (*word || rest)
             argv[argc++] = word;
     argv[argc] = NULL;

@@ -107,7 +107,7 @@ static void run_resume(const uint8_t *bytes, size_t size)
 
 static void run_train(const uint8_t *bytes, size_t size)
 {
-    char text[MAX_WORD_BYTES], *argv[MAX_WORDS + 2];
+    char text[MAX_ARGUMENT_BYTES], *argv[MAX_ARGUMENTS + 2];
     if (memchr(bytes, '/', size)) /* it stays in its folder */
         return;
     int argc = split_words(bytes, size, text, argv);
@@ -288,7 +288,7 @@ static void open_with(const NetSettings *settings)
 
 static void run_settings(const uint8_t *bytes, size_t size)
 {
-    char text[MAX_WORD_BYTES], *argv[MAX_WORDS + 2];
+    char text[MAX_ARGUMENT_BYTES], *argv[MAX_ARGUMENTS + 2];
     NetSettings settings;
     NetError error;
     int argc = split_words(bytes, size, text, argv);
