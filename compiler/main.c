@@ -166,20 +166,25 @@ static void draw(const Options *options)
         write_whole_file(output, NET_ANY_FILE, text_chars(&dot), dot.length);
 }
 
+static void list_all(void)
+{
+    printf("operators:\n");
+    list_operators(stdout);
+    printf("\n");
+    diag_list_codes(stdout);
+}
+
 static void explain(const Options *options)
 {
-    if (options->operands.count == 0) {
-        printf("operators:\n");
-        list_operators(stdout);
-        printf("\n");
-        diag_list_codes(stdout);
-        return;
-    }
-    const char *word = options->operands.items[0];
-    const Operator *op = find_operator(word);
-    if (op)
+    const char *word = options->operands.count ? options->operands.items[0] : NULL;
+    const Operator *op = word ? find_operator(word) : NULL;
+    if (options->json && (op || !word))
+        explain_operators_json(op, stdout);
+    else if (!word)
+        list_all();
+    else if (op)
         explain_operator(op, stdout);
-    else if (!diag_explain(word, stdout))
+    else if (options->json || !diag_explain(word, stdout))
         misuse(options,
                "'%s' is neither an operator nor an error's code; `netc explain` lists them", word);
 }

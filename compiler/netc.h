@@ -439,7 +439,8 @@ typedef enum ArgRole {
     ROLE_OUTPUT_SIZE,
     ROLE_SCALE,    /* how many times larger the output is */
     ROLE_CHANNELS, /* how many channels or features the output has */
-    ROLE_GROUPS
+    ROLE_GROUPS,
+    ROLE_PER_CHANNEL /* 1, or as many as the input has channels */
 } ArgRole;
 
 typedef struct ArgSpec {
@@ -470,6 +471,7 @@ typedef struct ArgValue {
 
 /* How an output's places lie over its input, along one axis. */
 typedef enum WindowDirection {
+    WINDOW_NONE,       /* each value is made of those at its own place, or of all */
     WINDOW_SLIDES,     /* an output is made of a window of the input: convolutions, pools */
     WINDOW_TRANSPOSED, /* an input is spread over a window of the output: transposed convolutions */
     WINDOW_FITTED      /* the output's size is given, and its places share the input evenly */
@@ -485,6 +487,9 @@ typedef struct Window {
 } Window;
 
 Int window_extent(Window window); /* dilation * (kernel - 1) + 1 */
+/* ops/window.c: along axis 0 (rows) or 1 (columns), of a node that has one: fitted ones
+ * need its shapes. */
+Window node_window(const Node *node, int axis);
 
 /* Operator.traits */
 enum {
@@ -538,17 +543,17 @@ struct Operator {
     const char *reference; /* the paper or page the formula comes from */
     const ArgSpec *args;   /* NULL: none */
     unsigned traits;
+    int rank; /* of its inputs: 3 or 1; 0: any */
+    /* How its windows lie; what they measure is in the arguments with a role, see node_window().
+     * Labels, warnings, receptive fields, drawings and fixes are made of these. */
+    WindowDirection window;
     unsigned input_gradient_reads;     /* READS_… of backward_input */
     unsigned parameter_gradient_reads; /* READS_… of backward_parameters */
 
     /* Sets node->out_shape, node->aux_shape, node->statistics and adds the
-     * parameters.  node's inputs and args are set.  Reports and gives false
-     * when the inputs do not fit. */
+     * parameters.  node's inputs and args are set, `rank` and assertions hold.
+     * Reports and gives false when the inputs do not fit.  NULL: it sets nothing. */
     bool (*infer)(Node *node);
-    /* The window along axis 0 (rows) or 1 (columns) of a node whose shapes are known.  NULL: it
-     * has none, each value is made of those at its own place.  Labels, warnings, receptive
-     * fields, drawings and fixes are made of it. */
-    Window (*window)(const Node *node, int axis);
     /* Per image, forward.  NULL: none worth counting. */
     Int (*multiply_adds)(const Node *node);
     /* True when a layer is better computed for the whole batch at once than
@@ -600,6 +605,9 @@ extern const Operator *const operators[];
 const Operator *find_operator(const char *name);        /* NULL: none */
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
 int role_arg(const Operator *op, ArgRole role);         /* the same of the first with a role */
+/* Checks the inputs' rank and what the arguments assert of them, and calls Operator.infer;
+ * false: reported. */
+bool infer_node(Node *node);
 /* Whether it is about rows and columns: it has a window, or pads. */
 bool is_spatial(const Operator *op);
 /* graph/arguments.c: whether args[i] is what it would be had nobody written it,
@@ -607,6 +615,8 @@ bool is_spatial(const Operator *op);
 bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
 const char *argument_text(const ArgSpec *spec, const ArgValue *value);
 void explain_operator(const Operator *op, FILE *out); /* `netc explain conv2d` */
+/* `netc explain --json`: one operator, or NULL: all. */
+void explain_operators_json(const Operator *only, FILE *out);
 void list_operators(FILE *out);
 
 /* single.c: whether its forward pass for one image needs no planes. */

@@ -97,7 +97,7 @@ static const OptionSpec option_specs[] = {
     {"dynamic", OPTION_DYNAMIC, NULL, BUILD,
      "links the system's shared libraries; without it, static ones where they are, so that the "
      "trainer runs elsewhere"},
-    {"json", OPTION_JSON, NULL, SUMMARY, "as JSON"},
+    {"json", OPTION_JSON, NULL, SUMMARY | EXPLAIN, "as JSON (explain: operators only)"},
     {"svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot"},
     {"check", OPTION_CHECK, NULL, FMT,
      "writes nothing, names the files that would change, and exits with 1 if any would"},

@@ -8,6 +8,7 @@ a parallel run, and the next run, share them.
 """
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -45,6 +46,12 @@ def run(program, *arguments, expect=0, timeout=TIMEOUT, env=None, cwd=ROOT, stdi
 def netc(*arguments, **keywords):
     """Runs build/netc, from the repository's root unless told otherwise."""
     return run(NETC, *arguments, **keywords)
+
+
+@functools.cache
+def operators():
+    """The table of operators, in its order: dicts as `netc explain --json` has them."""
+    return json.loads(netc("explain", "--json").stdout)["operators"]
 
 
 def check_text(text, tmp_path, *options, name="wrong.net", expect=1):
@@ -132,6 +139,12 @@ def read_safetensors(path):
         begin, end = entry["data_offsets"]
         tensors[name] = np.frombuffer(body[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
     return tensors
+
+
+def read_metadata(path):
+    data = Path(path).read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    return json.loads(data[8:8 + length]).get("__metadata__", {})
 
 
 def write_safetensors(path, tensors, metadata=None):

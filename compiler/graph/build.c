@@ -102,7 +102,7 @@ static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *
     node->args = args;
     for (int i = 0; i < count; i++)
         push(&node->inputs, inputs[i]);
-    if (!op->infer(node) || !sizes_fit(node))
+    if (!infer_node(node) || !sizes_fit(node))
         return NULL;
     for (int i = 0; i < node->parameters.count; i++)
         push(&b->graph->parameters, node->parameters.items[i]);
@@ -478,7 +478,7 @@ static void check_asserted(const Builder *b, const Operator *op, ArgValue *args,
         node->args = args;
         push(&node->inputs, new_tensor(&nowhere, TENSOR_ACTIVATION, "input",
                                        shape_of(3, args[i].integer[0], AMPLE, AMPLE)));
-        op->infer(node);
+        infer_node(node);
     }
 }
 

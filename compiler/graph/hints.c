@@ -139,7 +139,7 @@ static const char *window_arithmetic(const Node *node)
     int axis = in.dim[1] == out.dim[1];
     if (!node->op->window || (axis && in.dim[2] == out.dim[2]))
         return "";
-    Window window = node->op->window(node, axis);
+    Window window = node_window(node, axis);
     switch (window.direction) {
     case WINDOW_SLIDES:
         return format(": %s = %lld", sliding_arithmetic(window, in.dim[1 + axis]),
@@ -147,6 +147,7 @@ static const char *window_arithmetic(const Node *node)
     case WINDOW_TRANSPOSED:
         return format(": %s = %lld", transposed_arithmetic(window, in.dim[1 + axis]),
                       out.dim[1 + axis]);
+    case WINDOW_NONE:
     case WINDOW_FITTED:
         return "";
     }

@@ -468,7 +468,7 @@ static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Span 
     node->span = span;
     node->args = args;
     push(&node->inputs, t->graph->output);
-    if (!op->infer(node))
+    if (!infer_node(node))
         return;
     add_aux(t->graph, node);
     t->graph->loss = node;

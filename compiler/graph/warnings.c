@@ -41,7 +41,7 @@ static void warn_of_rows(const Node *node)
 {
     static const char *const along[] = {"row", "column"};
     for (int axis = 0; axis < 2; axis++) {
-        Window window = node->op->window(node, axis);
+        Window window = node_window(node, axis);
         Int size = node->inputs.items[0]->shape.dim[1 + axis], extent = window_extent(window);
         Int covered = (node->out_shape.dim[1 + axis] - 1) * window.stride + extent - window.before,
             missed = size - covered;

@@ -15,8 +15,6 @@ static const ArgSpec args[] = {
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
     const Int *size = node->args[OUTPUT_SIZE].integer;
     node->out_shape = shape_of(3, input_shape(node).dim[0], size[0], size[1]);
     return true;
@@ -85,8 +83,9 @@ const Operator operator_adaptive_avg_pool2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html",
     .args = args,
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
+    .rank = 3,
+    .window = WINDOW_FITTED,
     .infer = infer,
-    .window = fitted_window,
     .is_mean_pool = averages,
     .can_fuse_sums = sums,
     .emit = emit,

@@ -23,8 +23,6 @@ static const ArgSpec args[] = {
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
     Int rows, columns;
     if (!padding_at_most_half(node) || !infer_places(node, &rows, &columns))
         return false;
@@ -34,7 +32,7 @@ static bool infer(Node *node)
 
 static Axis forward_axis(const Node *node, int axis)
 {
-    Window window = sliding_window(node, axis);
+    Window window = node_window(node, axis);
     return (Axis){
         .sources = input_shape(node).dim[1 + axis],
         .positions = node->out->shape.dim[1 + axis],
@@ -51,7 +49,7 @@ static bool same_divisor(const Node *node)
 {
     bool same = true;
     for (int axis = 0; axis < 2; axis++) {
-        Window window = sliding_window(node, axis);
+        Window window = node_window(node, axis);
         Int end = (node->out->shape.dim[1 + axis] - 1) * window.stride + window.kernel;
         same &= end <= input_shape(node).dim[1 + axis] + 2 * window.before;
         same &= window.before == 0 || node->args[COUNT_INCLUDE_PAD].integer[0];
@@ -117,8 +115,9 @@ const Operator operator_avg_pool2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html",
     .args = args,
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
+    .rank = 3,
+    .window = WINDOW_SLIDES,
     .infer = infer,
-    .window = sliding_window,
     .is_mean_pool = averages,
     .can_fuse_sums = sums,
     .emit = emit,

@@ -61,10 +61,8 @@ static void add_parameters(Node *node, Int channels)
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
     Int channels = input_shape(node).dim[0];
-    if (!assertion_holds(node, NUM_FEATURES, channels) || !tracks_statistics(node))
+    if (!tracks_statistics(node))
         return false;
     node->out_shape = input_shape(node);
     node->statistics_size = 4 * channels;
@@ -389,6 +387,7 @@ const Operator operator_batch_norm2d = {
     .args = args,
     .traits = OP_STATISTICS | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_SUMS_GRADIENT
               | OP_AFFINE | OP_CHEAP,
+    .rank = 3,
     .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,

@@ -135,12 +135,9 @@ static void add_parameters(Node *node)
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
-    Window window[2] = {sliding_window(node, 0), sliding_window(node, 1)};
+    Window window[2] = {node_window(node, 0), node_window(node, 1)};
     Int rows, columns;
-    if (!assertion_holds(node, IN_CHANNELS, input_shape(node).dim[0]) || !groups_divide(node)
-        || !same_has_stride_1(node) || !padding_mode_fits(node, window)
+    if (!groups_divide(node) || !same_has_stride_1(node) || !padding_mode_fits(node, window)
         || !infer_places(node, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, node->args[OUT_CHANNELS].integer[0], rows, columns);
@@ -166,7 +163,7 @@ static bool mixes_channels(const Node *node)
 {
     bool mixes = true;
     for (int axis = 0; axis < 2; axis++) {
-        Window window = sliding_window(node, axis);
+        Window window = node_window(node, axis);
         mixes &=
             window.kernel == 1 && window.stride == 1 && window.before == 0 && window.after == 0;
     }
@@ -189,9 +186,10 @@ const Operator operator_conv2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Conv2d.html",
     .args = args,
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,
+    .rank = 3,
+    .window = WINDOW_SLIDES,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
-    .window = sliding_window,
     .multiply_adds = multiply_adds,
     .is_pointwise = mixes_channels,
     .can_fuse_pool = conv2d_pools,

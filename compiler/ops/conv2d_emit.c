@@ -8,7 +8,7 @@
 
 Axis conv2d_axis(const Node *node, int axis)
 {
-    Window window = sliding_window(node, axis);
+    Window window = node_window(node, axis);
     return (Axis){
         .sources = input_shape(node).dim[1 + axis],
         .positions = node->out->shape.dim[1 + axis],

@@ -15,8 +15,6 @@ static const ArgSpec args[] = {
  * aux is the softmax. */
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 1))
-        return false;
     node->aux_shape = input_shape(node);
     return true;
 }
@@ -101,6 +99,7 @@ const Operator operator_cross_entropy = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     .args = args,
     .traits = OP_LOSS | OP_MAKES_GRADIENT,
+    .rank = 1,
     .input_gradient_reads = READS_X | READS_AUX,
     .infer = infer,
     .emit = emit,

@@ -16,11 +16,7 @@ static const ArgSpec args[] = {
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
     Int channels = input_shape(node).dim[0];
-    if (!assertion_holds(node, NUM_FEATURES, channels))
-        return false;
     node->out_shape = input_shape(node);
     if (node->args[AFFINE].integer[0]) {
         node_parameter(node, "weight", PARAMETER_TRAINED, (Init){INIT_CONSTANT, 1, 0}, 1, &channels,
@@ -263,6 +259,7 @@ const Operator operator_layer_norm2d = {
         "Ba et al. 2016, https://arxiv.org/abs/1607.06450\n"
         "torchvision's LayerNorm2d: https://pytorch.org/vision/stable/models/convnext.html",
     .args = args,
+    .rank = 3,
     .input_gradient_reads = READS_X | READS_AUX,
     .parameter_gradient_reads = READS_X | READS_AUX,
     .infer = infer,

@@ -13,8 +13,6 @@ static const ArgSpec args[] = {[INIT] = {"init", ARG_REAL, .positional = true, .
  * of a layer in it: their name in the state is this layer's own. */
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
     node->out_shape = input_shape(node);
     Int dim[] = {input_shape(node).dim[0], 1, 1};
     Init init = {INIT_CONSTANT, node->args[INIT].real, 0};
@@ -68,6 +66,7 @@ const Operator operator_layer_scale = {
     .reference = "Touvron et al. 2021, https://arxiv.org/abs/2103.17239",
     .args = args,
     .traits = OP_IN_PLACE,
+    .rank = 3,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .emit = emit,

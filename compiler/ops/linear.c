@@ -23,12 +23,8 @@ static const ArgSpec args[] = {
 /* PyTorch's default: weight and bias uniform in ±1/sqrt(fan_in). */
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 1))
-        return false;
     Int in = input_shape(node).dim[0], out = node->args[OUT_FEATURES].integer[0];
     Int dim[] = {out, in};
-    if (!assertion_holds(node, IN_FEATURES, in))
-        return false;
     double bound = 1 / sqrt((double)in);
     Init init = {INIT_UNIFORM, -bound, bound};
     node_parameter(node, "weight", PARAMETER_TRAINED, init, 2, dim, in, out);
@@ -165,6 +161,7 @@ const Operator operator_linear = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Linear.html",
     .args = args,
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
+    .rank = 1,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,

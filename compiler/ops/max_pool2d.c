@@ -37,8 +37,6 @@ static bool taps_countable(const Node *node)
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
     Int rows, columns;
     if (!padding_at_most_half(node) || !infer_places(node, &rows, &columns)
         || !taps_countable(node))
@@ -57,7 +55,7 @@ static bool selects(const Node *node)
 /* Windows that lie side by side and inside the input: each is whole, and no element in two. */
 static bool windows_tile(const Node *node)
 {
-    Window rows = sliding_window(node, 0), columns = sliding_window(node, 1);
+    Window rows = node_window(node, 0), columns = node_window(node, 1);
     Shape in = input_shape(node), out = node->out->shape;
     return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0
            && columns.before == 0 && rows.dilation == 1 && columns.dilation == 1
@@ -201,7 +199,7 @@ enum { MAX_TAPS = 16 }; /* of a window's columns: their text is written out */
 
 static Axis forward_axis(const Node *node, int axis)
 {
-    Window window = sliding_window(node, axis);
+    Window window = node_window(node, axis);
     return (Axis){
         .sources = input_shape(node).dim[1 + axis],
         .positions = node->out->shape.dim[1 + axis],
@@ -301,7 +299,7 @@ static void emit_any_backward(Kernel *kernel)
 static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (!windows_tile(kernel->node) && sliding_window(kernel->node, 1).kernel > MAX_TAPS)
+    if (!windows_tile(kernel->node) && node_window(kernel->node, 1).kernel > MAX_TAPS)
         return false;
     if (!windows_tile(kernel->node))
         (forward ? emit_any_forward : emit_any_backward)(kernel);
@@ -339,9 +337,10 @@ const Operator operator_max_pool2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html",
     .args = args,
     .traits = OP_TAKES_EPILOGUE,
+    .rank = 3,
+    .window = WINDOW_SLIDES,
     .input_gradient_reads = READS_AUX,
     .infer = infer,
-    .window = sliding_window,
     .is_max_pool = selects,
     .emit = emit,
     .single = single,

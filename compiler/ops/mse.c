@@ -3,12 +3,6 @@
  */
 #include "ops.h"
 
-/* The loss ends the graph: it leaves one value per image in the step, no tensor. */
-static bool infer(Node *node)
-{
-    return node_needs_rank(node, 1);
-}
-
 const Operator operator_mse = {
     .name = "mse",
     .summary = "Mean squared error between the output and the one-hot target; the mean over "
@@ -19,6 +13,6 @@ const Operator operator_mse = {
                "t[k] = 1 if k is the target, else 0",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html",
     .traits = OP_LOSS,
+    .rank = 1,
     .input_gradient_reads = READS_X,
-    .infer = infer,
 };

@@ -39,7 +39,36 @@ int role_arg(const Operator *op, ArgRole role)
 
 bool is_spatial(const Operator *op)
 {
-    return op->window != NULL || role_arg(op, ROLE_PADDING) >= 0;
+    return op->window != WINDOW_NONE || role_arg(op, ROLE_PADDING) >= 0;
+}
+
+/* An assertion such as in_channels=88 against what the input really has.
+ * Reports and gives false when they differ; an absent one agrees. */
+static bool assertion_holds(const Node *node, int arg, Int actual)
+{
+    const ArgValue *value = &node->args[arg];
+    if (!value->given || value->integer[0] == actual)
+        return true;
+    const Tensor *input = node->inputs.items[0];
+    Diagnostic *d =
+        node_error(node, "shape-assert", value->span, "%s has %s=%lld, but its input has %lld",
+                   node->op->name, node->op->args[arg].name, value->integer[0], actual);
+    diag_caption(d, "the input is %s", shape_text(input->shape));
+    node_derivation(d, input);
+    Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
+    diag_sizes(d, input->shape, wanted);
+    return false;
+}
+
+bool infer_node(Node *node)
+{
+    const Operator *op = node->op;
+    if (op->rank && !node_needs_rank(node, op->rank))
+        return false;
+    for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++)
+        if (op->args[i].assertion && !assertion_holds(node, i, input_shape(node).dim[0]))
+            return false;
+    return op->infer == NULL || op->infer(node);
 }
 
 /* ----------------------------------------- shared by the operators */
@@ -69,22 +98,6 @@ bool emit_pointwise(Kernel *kernel)
         kernel_store(kernel, "dx[i]", "i", node->accumulate ? format("dx[i] + %s", value) : value);
     kernel_line(kernel, "}");
     return true;
-}
-
-bool assertion_holds(const Node *node, int arg, Int actual)
-{
-    const ArgValue *value = &node->args[arg];
-    if (!value->given || value->integer[0] == actual)
-        return true;
-    const Tensor *input = node->inputs.items[0];
-    Diagnostic *d =
-        node_error(node, "shape-assert", value->span, "%s has %s=%lld, but its input has %lld",
-                   node->op->name, node->op->args[arg].name, value->integer[0], actual);
-    diag_caption(d, "the input is %s", shape_text(input->shape));
-    node_derivation(d, input);
-    Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
-    diag_sizes(d, input->shape, wanted);
-    return false;
 }
 
 Int saturating_product(int count, const Int *factors)

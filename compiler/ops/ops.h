@@ -32,10 +32,6 @@ bool emit_pointwise(Kernel *kernel);
  * at the value's place besides, when that is not NULL. */
 void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char *keep);
 
-/* An assertion such as in_channels=88 against what the input really has.
- * Reports and gives false when they differ; an absent one agrees. */
-bool assertion_holds(const Node *node, int arg, Int actual);
-
 /* The factors' product, or INT64_MAX when it does not fit: for counts that are
  * only shown, and for fans of parameters that node_parameter() refuses. */
 Int saturating_product(int count, const Int *factors);

@@ -35,7 +35,7 @@ static bool one_is_given(const Node *node)
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3) || !one_is_given(node))
+    if (!one_is_given(node))
         return false;
     Shape in = input_shape(node);
     Int size[2];
@@ -103,7 +103,8 @@ const Operator operator_upsample = {
     .formula = "y[c, i, j] = x[c, floor(i * h / rows of y), floor(j * w / columns of y)]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Upsample.html",
     .args = args,
+    .rank = 3,
+    .window = WINDOW_FITTED,
     .infer = infer,
-    .window = fitted_window,
     .emit = emit,
 };

@@ -27,9 +27,21 @@ static void set_padding(Window *window, const Node *node, int axis)
     }
 }
 
-Window sliding_window(const Node *node, int axis)
+static Window fitted_window(const Node *node, int axis)
 {
+    Int in = input_shape(node).dim[1 + axis], out = node->out_shape.dim[1 + axis];
+    return (Window){.direction = WINDOW_FITTED,
+                    .kernel = (in + out - 1) / out,
+                    .stride = in < out ? 1 : in / out,
+                    .dilation = 1};
+}
+
+Window node_window(const Node *node, int axis)
+{
+    if (node->op->window == WINDOW_FITTED)
+        return fitted_window(node, axis);
     Window window = {
+        .direction = node->op->window,
         .kernel = role_value(node, ROLE_KERNEL, axis, 1),
         .stride = role_value(node, ROLE_STRIDE, axis, 1),
         .dilation = role_value(node, ROLE_DILATION, axis, 1),
@@ -38,22 +50,6 @@ Window sliding_window(const Node *node, int axis)
     };
     set_padding(&window, node, axis);
     return window;
-}
-
-Window transposed_window(const Node *node, int axis)
-{
-    Window window = sliding_window(node, axis);
-    window.direction = WINDOW_TRANSPOSED;
-    return window;
-}
-
-Window fitted_window(const Node *node, int axis)
-{
-    Int in = input_shape(node).dim[1 + axis], out = node->out_shape.dim[1 + axis];
-    return (Window){.direction = WINDOW_FITTED,
-                    .kernel = (in + out - 1) / out,
-                    .stride = in < out ? 1 : in / out,
-                    .dilation = 1};
 }
 
 Int window_extent(Window window)
@@ -106,7 +102,7 @@ bool infer_places(const Node *node, Int *rows, Int *columns)
     Shape in = input_shape(node);
     Int places[2];
     for (int axis = 0; axis < 2; axis++) {
-        Window window = node->op->window(node, axis);
+        Window window = node_window(node, axis);
         places[axis] = window_places(window, in.dim[1 + axis]);
         if (places[axis] < 1) {
             report_too_large(node, window, in.dim[1 + axis], axis);
@@ -121,7 +117,7 @@ bool infer_places(const Node *node, Int *rows, Int *columns)
 bool padding_at_most_half(const Node *node)
 {
     for (int axis = 0; axis < 2; axis++) {
-        Window window = sliding_window(node, axis);
+        Window window = node_window(node, axis);
         if (window.before <= window.kernel / 2)
             continue;
         Diagnostic *d =

@@ -6,13 +6,6 @@
 
 #include "ops.h"
 
-/* Operator.window of those whose arguments say it by their roles: sliding windows, … */
-Window sliding_window(const Node *node, int axis);
-/* … transposed ones, … */
-Window transposed_window(const Node *node, int axis);
-/* … and those of which only the output's size is known: `kernel` inputs at most make an output. */
-Window fitted_window(const Node *node, int axis);
-
 Int window_places(Window window, Int input); /* of a sliding one; < 1: it does not fit */
 /* The output's size by a transposed window; < 1: the padding cuts all off. */
 Int transposed_places(Window window, Int input);

@@ -22,8 +22,6 @@ static bool report_empty(const Node *node, int axis, Int size, Int before, Int a
 
 static bool infer(Node *node)
 {
-    if (!node_needs_rank(node, 3))
-        return false;
     Shape in = input_shape(node);
     const Int *sides = node->args[PADDING].integer; /* left, right, top, bottom */
     Int rows = in.dim[1] + sides[2] + sides[3], columns = in.dim[2] + sides[0] + sides[1];
@@ -79,6 +77,7 @@ const Operator operator_zero_pad2d = {
     .formula = "y[c, i, j] = x[c, i - top, j - left] inside the image, 0 outside",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.ZeroPad2d.html",
     .args = args,
+    .rank = 3,
     .infer = infer,
     .emit = emit,
 };

@@ -35,6 +35,7 @@ static Int reach_of(Window window)
 static double step_of(Window window, Int in, Int out)
 {
     switch (window.direction) {
+    case WINDOW_NONE:
     case WINDOW_SLIDES:
         return (double)window.stride;
     case WINDOW_TRANSPOSED:
@@ -49,7 +50,7 @@ static void widen(Field *field, const Node *node)
 {
     Shape in = node->inputs.items[0]->shape, out = node->out->shape;
     for (int axis = 0; node->op->window && axis < 2; axis++) {
-        Window window = node->op->window(node, axis);
+        Window window = node_window(node, axis);
         field->size[axis] += (double)reach_of(window) * field->step[axis];
         field->step[axis] *= step_of(window, in.dim[axis + 1], out.dim[axis + 1]);
     }

@@ -10,8 +10,15 @@ in-place memory gets wrong first.
 
 Everything is small: a few channels, images of a few pixels.  What matters is
 odd sizes and odd company, not amount of arithmetic.
+
+What an operator is, `netc explain --json` says: a new one is drawn by its ranks,
+its arguments' roles and ranges, and its window.  Only what that table leaves
+unsaid, limits of one argument by another, has a function here.
 """
+import functools
 import random
+
+from harness import operators
 
 MOST_CHANNELS, MOST_SIDE = 12, 13
 MOST_ELEMENTS = 1200            # of one tensor
@@ -33,6 +40,21 @@ def all_see_the_image(size, axis, places):
     """No dilated window lies in the padding alone: its maximum is -inf, in PyTorch too."""
     kernel, stride, padding, dilation = axis
     return all(any(0 <= place * stride - padding + tap * dilation < size for tap in range(kernel)) for place in range(places))
+
+
+@functools.cache
+def table():
+    return {op["name"]: op for op in operators()}
+
+
+def elementwise():
+    """y[i] depends on x[i] alone (and on the other inputs' i): y may lie where x lies."""
+    return {name for name, op in table().items() if {"in_place", "view"} & set(op["traits"])} | {"mul"}
+
+
+def is_structural(op):
+    """Joins and what ends a chain, which the structures write."""
+    return bool({"joins", "loss"} & set(op["traits"])) or op["name"] == "flatten"
 
 
 def call(name, *positional, **named):
@@ -206,15 +228,6 @@ class Writer:
     def layer_scale(self, shape):
         return call("layer_scale", *([] if self.chance(0.3) else [0.5])), shape
 
-    def leaky_relu(self, shape):
-        return call("leaky_relu", *([] if self.chance(0.4) else [self.pick(0.2, 0, -0.5, 1)])), shape
-
-    def elu(self, shape):
-        return call("elu", *([] if self.chance(0.4) else [self.pick(0.7, 0, -0.5)])), shape
-
-    def gelu(self, shape):
-        return call("gelu", **({"approximate": self.pick("none", "tanh")} if self.chance(0.5) else {})), shape
-
     def flatten(self, shape):
         count = shape[0] * shape[1] * shape[2]
         return "flatten", (count,)
@@ -227,33 +240,78 @@ class Writer:
             named["in_features"] = shape[0]
         return call("linear", min(out, 270), **named), (min(out, 270),)
 
-    # How each operator of `netc explain` is drawn.  A new operator needs a row:
-    # the test that reads this table fails until it has one.
-    DRAWN_BY = {
-        "conv2d": (conv2d, 3, 6), "max_pool2d": (max_pool2d, 3, 2), "avg_pool2d": (avg_pool2d, 3, 2),
-        "adaptive_avg_pool2d": (adaptive_avg_pool2d, 3, 1), "batch_norm2d": (batch_norm2d, 3, 2),
-        "zero_pad2d": (zero_pad2d, 3, 1), "upsample": (upsample, 3, 1),
-        "layer_norm2d": (layer_norm2d, 3, 1), "layer_scale": (layer_scale, 3, 1),
-        "dropout": (dropout, 0, 1), "leaky_relu": (leaky_relu, 0, 1), "elu": (elu, 0, 1), "gelu": (gelu, 0, 1),
-        "identity": (None, 0, 1), "relu": (None, 0, 2), "tanh": (None, 0, 1), "sigmoid": (None, 0, 1),
-        "relu6": (None, 0, 1), "silu": (None, 0, 1), "hardswish": (None, 0, 1),
-        "softmax": (None, 0, 1), "log_softmax": (None, 0, 1),
-        "linear": (linear, 1, 3),
-    }
-    # Joins and what ends a chain are written by the structures below.
-    STRUCTURAL = {"flatten", "add", "mul", "concat", "cross_entropy", "mse"}
-    # y[i] depends on x[i] alone (and on the other inputs' i): y may lie where x lies.
-    ELEMENTWISE = {"dropout", "leaky_relu", "elu", "gelu", "identity", "relu", "tanh", "sigmoid", "relu6", "silu",
-                   "hardswish", "add", "mul", "layer_scale", "flatten"}
+    # -------------------------------------------- operators, by their table
+
+    def value(self, argument, shape, roles):
+        """What an argument may be, or None; `roles`: those that have been drawn."""
+        role, low, high = argument["role"], argument.get("minimum", -1), argument.get("maximum", 1)
+        if role in roles:
+            return roles[role]
+        if argument["assertion"]:
+            return shape[0]
+        if argument["kind"] == "bool":
+            return self.chance(0.5)
+        if argument["kind"] == "word":
+            return self.pick(*argument["words"])
+        if argument["kind"] == "real":
+            return self.pick(*[real for real in (0.2, 0.5, 0, 1, -0.5) if low <= real <= high])
+        return None
+
+    def roles(self, op, shape):
+        """A value for every role that an argument can have, as a number or one for each axis."""
+        groups = self.pick(1, 1, *[g for g in range(1, shape[0] + 1) if shape[0] % g == 0])
+        drawn = {"groups": groups, "channels": groups * self.random.randint(1, max(1, MOST_CHANNELS // groups)),
+                 "per_channel": self.pick(1, shape[0]), "ceil_mode": self.chance(0.25)}
+        if op["window"] in ("slides", "transposed"):
+            axes = self.window(shape, lambda kernel: kernel - 1 if op["window"] == "transposed" else kernel // 2)
+            drawn |= dict(zip(("kernel", "stride", "padding", "dilation"), map(list, zip(*axes))))
+            drawn["output_padding"] = [self.random.randint(0, max(stride, dilation) - 1) for _, stride, _, dilation in axes]
+        if op["window"] == "fitted":
+            drawn["output_size"] = [self.random.randint(1, side + 2) for side in shape[1:]]
+            drawn["scale"] = [self.random.randint(1, 3) for _ in shape[1:]]
+        return drawn
+
+    def size_after(self, op, roles, size, axis):
+        kernel, stride, padding, dilation, more = (roles[role][axis] for role in ("kernel", "stride", "padding", "dilation", "output_padding"))
+        if op["window"] == "transposed":
+            return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + more
+        return window_places(size, kernel, stride, padding, dilation, roles["ceil_mode"])
+
+    def drawn(self, shape, op):
+        """A use of any operator that its table describes.  Arguments that say a size are all written or all left out."""
+        roles = self.roles(op, shape)
+        sizes = {"kernel", "stride", "padding", "dilation", "output_padding", "ceil_mode", "output_size", "scale", "channels", "groups"}
+        named = {}
+        for argument in op["arguments"]:
+            if argument["required"] or argument["role"] in sizes or self.chance(0.1 if argument["assertion"] else 0.4):
+                value = self.value(argument, shape, roles)
+                if value is not None:
+                    named[argument["name"]] = value[0] if isinstance(value, list) and len(set(value)) == 1 else value
+        has = {argument["role"] for argument in op["arguments"]}
+        channels = roles["channels"] if "channels" in has else shape[0]
+        if op["window"] in ("slides", "transposed"):
+            defaults = {"stride": roles["kernel"], "padding": [0, 0], "dilation": [1, 1], "output_padding": [0, 0], "ceil_mode": False}
+            roles |= {role: value for role, value in defaults.items() if role not in has}
+            return call(op["name"], **named), (channels, *(self.size_after(op, roles, size, axis) for axis, size in enumerate(shape[1:])))
+        if op["window"] == "fitted":
+            return call(op["name"], **named), (channels, *(roles["output_size"] if "output_size" in has else
+                                                           [side * factor for side, factor in zip(shape[1:], roles["scale"])]))
+        return call(op["name"], **named), (channels, *shape[1:])
+
+    # Those of which the table leaves something unsaid.
+    DRAWN_BY = {"conv2d": conv2d, "max_pool2d": max_pool2d, "avg_pool2d": avg_pool2d, "adaptive_avg_pool2d": adaptive_avg_pool2d,
+                "batch_norm2d": batch_norm2d, "zero_pad2d": zero_pad2d, "upsample": upsample, "layer_norm2d": layer_norm2d,
+                "layer_scale": layer_scale, "dropout": dropout, "linear": linear}
+    # How often: 1 unless told here.
+    WEIGHTS = {"conv2d": 6, "linear": 3, "max_pool2d": 2, "avg_pool2d": 2, "batch_norm2d": 2, "relu": 2}
 
     def operator(self, shape):
         """One statement that fits `shape` and gives a tensor that is not too large."""
-        rank = len(shape)
-        rows = [(name, draw, weight) for name, (draw, needs, weight) in self.DRAWN_BY.items()
-                if name in self.operators and needs in (0, rank)]
+        rows = [op for name, op in table().items() if name in self.operators and not is_structural(op) and op["rank"] in (0, len(shape))]
         for _ in range(30):
-            (name, draw, _), = self.random.choices(rows, [weight for _, _, weight in rows])
-            statement, out = draw(self, shape) if draw else (name, shape)
+            (op,) = self.random.choices(rows, [self.WEIGHTS.get(op["name"], 1) for op in rows])
+            draw = self.DRAWN_BY.get(op["name"])
+            statement, out = draw(self, shape) if draw else self.drawn(shape, op)
             if all(size > 0 for size in out) and self.fits(out):
                 return statement, out
         return "relu", shape

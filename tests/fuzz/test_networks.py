@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fuzz import plans
-from fuzz.networks import Writer, network
+from fuzz.networks import network, table
 from harness import BUILD, ROOT, TRAINERS, locked, netc, run, toolchain
 
 COUNT = int(os.environ.get("FUZZ_NETWORKS", 300))
@@ -33,16 +33,7 @@ C_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-DNET_NO_MAIN", "-ffp-contract=fast", "
 REALS = {"f64": "double", "f32": "float"}
 
 
-def operators():
-    lines = netc("explain").stdout.split("errors:")[0].splitlines()[1:]
-    return [line.split()[0] for line in lines if line.strip()]
-
-
-OPERATORS = frozenset(operators())
-
-
-def test_every_operator_is_drawn():
-    assert OPERATORS <= set(Writer.DRAWN_BY) | Writer.STRUCTURAL, "tell tests/fuzz/networks.py how to draw it"
+OPERATORS = frozenset(table())
 
 
 TRAINING = {"sgd", "adam", "adamw", "rmsprop", "momentum", "dampening", "nesterov", "weight_decay", "betas", "eps", "amsgrad", "alpha",

@@ -1,6 +1,7 @@
 """Random uses of every operator, over shapes and arguments that its rule
 allows: odd sizes, strides, dilation, groups, padding modes, ceil mode, batches
-that leave lanes empty."""
+that leave lanes empty.  ROWS has one row for each operator: how it is drawn, what
+PyTorch calls it, what must have been seen of its arguments."""
 import numpy as np
 
 from ops.kernels import Call
@@ -193,43 +194,111 @@ def mse(random, **options):
                 **batch, **options), {}
 
 
-CASES = [conv2d, linear, max_pool2d, avg_pool2d, adaptive_avg_pool2d, batch_norm2d, elementwise("dropout", p=0.4),
-         elementwise("relu"), elementwise("tanh"), elementwise("sigmoid"), mul, cross_entropy, mse,
-         activation("relu6"), activation("leaky_relu", negative_slope=[0.01, 0.0, 0.3, -0.5]),
-         activation("elu", alpha=[1.0, 0.3, -0.5]), activation("gelu", approximate=["none", "tanh"]),
-         activation("silu"), activation("hardswish"), over_channels("softmax"), over_channels("log_softmax"),
-         zero_pad2d, upsample, layer_norm2d, layer_scale]
+def two(value):
+    return value if isinstance(value, str) else tuple(np.broadcast_to(value, 2).tolist())
 
 
-# What the comparison with PyTorch must have seen of each operator's arguments.
-WANTED = {
-    "conv2d": {"padding_mode": ["zeros", "reflect", "replicate", "circular"], "padding": ["same", "valid"], "bias": [True, False],
-               "groups": [1, 2, 3]},
-    "linear": {"bias": [True, False]},
-    "max_pool2d": {"ceil_mode": [True, False]},
-    "avg_pool2d": {"ceil_mode": [True, False], "count_include_pad": [True, False], "divisor_override": [0, 3]},
-    "batch_norm2d": {"momentum": [0.1, 0.3, 1.0], "affine": [True, False]},
-    "leaky_relu": {"negative_slope": [0.01, 0.0, 0.3, -0.5]},
-    "elu": {"alpha": [1.0, 0.3, -0.5]},
-    "gelu": {"approximate": ["none", "tanh"]},
-    "layer_norm2d": {"eps": [1e-6, 1e-2], "affine": [True, False]},
-    "cross_entropy": {"label_smoothing": [0, 0.1, 1]},
-}
+# ------------------------------------------------------- in PyTorch's words
+# Of the attributes, the inputs, the parameters and a loss's targets; `torch` is
+# handed on, so that the tests need none.
+
+
+def torch_conv2d(torch, a, x, weight, bias=None):
+    if a["padding_mode"] == "zeros":
+        return torch.nn.functional.conv2d(x, weight, bias, two(a["stride"]), two(a["padding"]), two(a["dilation"]), a["groups"])
+    layer = torch.nn.Conv2d(x.shape[1], weight.shape[0], two(a["kernel_size"]), two(a["stride"]), two(a["padding"]),
+                            two(a["dilation"]), a["groups"], bias is not None, a["padding_mode"]).double()
+    named = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+    return torch.func.functional_call(layer, named, (x,))
+
+
+def torch_max_pool2d(torch, a, x):
+    return torch.nn.functional.max_pool2d(x, two(a["kernel_size"]), two(a["stride"]), two(a["padding"]), two(a["dilation"]), a["ceil_mode"])
+
+
+def torch_avg_pool2d(torch, a, x):
+    return torch.nn.functional.avg_pool2d(x, two(a["kernel_size"]), two(a["stride"]), two(a["padding"]), a["ceil_mode"],
+                                          a["count_include_pad"], a["divisor_override"] or None)
+
+
+def torch_batch_norm2d(torch, a, x, *parameters):
+    weight, bias = parameters[:2] if a["affine"] else (None, None)
+    mean, variance = parameters[-2:]
+    return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, True, a["momentum"], a["eps"])
+
+
+def torch_layer_norm2d(torch, a, x, weight=None, bias=None):
+    return torch.nn.functional.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], weight, bias, a["eps"]).permute(0, 3, 1, 2)
+
+
+def torch_upsample(torch, a, x):
+    factor = a.get("scale_factor")
+    return torch.nn.functional.interpolate(x, size=a.get("size"), scale_factor=factor and tuple(map(float, factor)), mode=a["mode"])
+
+
+def functional(name, *attributes):
+    """torch.nn.functional's function of this name, with some of the attributes."""
+    return lambda torch, a, x, *parameters: getattr(torch.nn.functional, name)(x, *parameters, **{key: a[key] for key in attributes})
+
+
+# ------------------------------------------------------------------ the table
+
+
+class Row:
+    """case(random) draws a Call and its attributes; pytorch(torch, attributes, …): see above, None: not compared;
+    wanted: attribute values that the comparison must have seen; kinks: where a value has no derivative;
+    statements: uses that keep [4, 10, 9], whose emitted kernels test_emission.py compares."""
+
+    def __init__(self, case, pytorch, wanted=None, kinks=(0,), statements=()):
+        self.case, self.name, self.pytorch = case, case.__name__, pytorch
+        self.wanted, self.kinks, self.statements = wanted or {}, list(kinks), list(statements)
+
+
+ROWS = [
+    Row(conv2d, torch_conv2d, {"padding_mode": ["zeros", "reflect", "replicate", "circular"], "padding": ["same", "valid"],
+                               "bias": [True, False], "groups": [1, 2, 3]}),
+    Row(linear, lambda torch, a, x, weight, bias=None: torch.nn.functional.linear(x.flatten(1), weight, bias), {"bias": [True, False]}),
+    Row(max_pool2d, torch_max_pool2d, {"ceil_mode": [True, False]}),
+    Row(avg_pool2d, torch_avg_pool2d, {"ceil_mode": [True, False], "count_include_pad": [True, False], "divisor_override": [0, 3]}),
+    Row(adaptive_avg_pool2d, lambda torch, a, x: torch.nn.functional.adaptive_avg_pool2d(x, two(a["output_size"]))),
+    Row(batch_norm2d, torch_batch_norm2d, {"momentum": [0.1, 0.3, 1.0], "affine": [True, False]}),
+    Row(elementwise("dropout", p=0.4), None),       # PyTorch draws other numbers
+    Row(elementwise("relu"), functional("relu")),
+    Row(elementwise("tanh"), lambda torch, a, x: torch.tanh(x)),
+    Row(elementwise("sigmoid"), lambda torch, a, x: torch.sigmoid(x)),
+    Row(mul, lambda torch, a, *xs: torch.stack([x.expand(max(xs, key=torch.numel).shape) for x in xs]).prod(0)),
+    Row(cross_entropy, lambda torch, a, x, target: torch.nn.functional.cross_entropy(x.flatten(1), target, label_smoothing=a["label_smoothing"]),
+        {"label_smoothing": [0, 0.1, 1]}),
+    Row(mse, lambda torch, a, x, target: torch.nn.functional.mse_loss(x.flatten(1), torch.nn.functional.one_hot(target, x.shape[1]).double())),
+    Row(activation("relu6"), functional("relu6"), kinks=[0, 6]),
+    Row(activation("leaky_relu", negative_slope=[0.01, 0.0, 0.3, -0.5]), functional("leaky_relu", "negative_slope"),
+        {"negative_slope": [0.01, 0.0, 0.3, -0.5]}),
+    Row(activation("elu", alpha=[1.0, 0.3, -0.5]), functional("elu", "alpha"), {"alpha": [1.0, 0.3, -0.5]}),
+    Row(activation("gelu", approximate=["none", "tanh"]), functional("gelu", "approximate"), {"approximate": ["none", "tanh"]}),
+    Row(activation("silu"), functional("silu")),
+    Row(activation("hardswish"), functional("hardswish"), kinks=[-3, 3]),
+    Row(over_channels("softmax"), lambda torch, a, x: torch.softmax(x, 1)),
+    Row(over_channels("log_softmax"), lambda torch, a, x: torch.log_softmax(x, 1)),
+    Row(zero_pad2d, lambda torch, a, x: torch.nn.functional.pad(x, a["padding"])),
+    Row(upsample, torch_upsample),
+    Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
+    Row(layer_scale, lambda torch, a, x, weight: x * weight),
+]
+BY_NAME = {row.name: row for row in ROWS}
+CASES = [row.case for row in ROWS]
 
 
 def missing(op, seen):
-    """The (argument, value) pairs of WANTED that none of the attributes in `seen` has."""
-    return {(name, value) for name, values in WANTED.get(op, {}).items() for value in values
+    """The (argument, value) pairs wanted of which none of the attributes in `seen` has."""
+    wanted = BY_NAME[op].wanted if op in BY_NAME else {}
+    return {(name, value) for name, values in wanted.items() for value in values
             if not any(attributes[name] == value for attributes in seen)}
-
-
-KINKS = {"relu6": [0, 6], "hardswish": [-3, 3]}
 
 
 def inputs(random, call):
     """Images away from the activations' kinks, but on both sides of each; a tie
     in a max pool has probability zero."""
-    kinks = KINKS.get(call.op, [0])
+    kinks = BY_NAME[call.op].kinks
     drawn = [random.normal(scale=max(1, kinks[-1]), size=(call.images, *shape)) for shape in call.in_shapes]
     for kink in kinks:
         drawn = [np.where(np.abs(x - kink) < 1e-3, kink + 1e-2, x) for x in drawn]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from harness import MODELS, netc, read_safetensors, run, trainer
+from ops.cases import ROWS
 
 TOLERANCE = 1e-9
 TRAIN = """
@@ -32,7 +33,7 @@ STATEMENTS = [
     "conv2d(5, 3, padding=[2, 0], dilation=[2, 1]) as far;  relu;  max_pool2d([3, 2]);  conv2d(4, 1) as near;  upsample(size=[10, 9])",
     "conv2d(4, [5, 3], stride=[1, 2], padding=[4, 1], groups=2) as strided;  max_pool2d([4, 2]);  relu;  upsample(size=[10, 9])",
     "max_pool2d(2, ceil_mode=true);  upsample(size=[10, 9])", "avg_pool2d([3, 2], ceil_mode=true);  upsample(size=[10, 9])",
-]
+] + [statement for row in ROWS for statement in row.statements]
 
 
 AT_ONCE = 5                     # statements in a network: each is built twice

@@ -1,13 +1,12 @@
 """Every reference kernel against PyTorch, forward and backward, in float64: the
 results are in pytorch.safetensors, which make_fixtures.py writes."""
 import json
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness import ROOT, read_safetensors
+from harness import operators, read_metadata, read_safetensors
 from ops.cases import missing
 from ops.kernels import Call
 
@@ -16,13 +15,7 @@ TOLERANCE = 1e-10
 TENSORS = read_safetensors(FILE)
 
 
-def described():
-    data = FILE.read_bytes()
-    (length,) = struct.unpack_from("<Q", data)
-    return {key: json.loads(text) for key, text in json.loads(data[8:8 + length])["__metadata__"].items()}
-
-
-DESCRIBED = described()
+DESCRIBED = {key: json.loads(text) for key, text in read_metadata(FILE).items()}
 
 
 def numbered(key, letter):
@@ -56,9 +49,8 @@ NOT_COMPARED = {"add", "concat", "flatten", "identity", "dropout"}
 
 
 def test_every_operator_is_compared_and_every_argument():
-    operators = {line[len("OPERATOR("):-1] for line in (ROOT / "compiler" / "ops" / "ops.def").read_text().splitlines()
-                 if line.startswith("OPERATOR(")}
-    seen = {op: [entry["attributes"] for entry in DESCRIBED.values() if entry["op"] == op] for op in operators - NOT_COMPARED}
+    names = {op["name"] for op in operators()} - NOT_COMPARED
+    seen = {op: [entry["attributes"] for entry in DESCRIBED.values() if entry["op"] == op] for op in names}
     assert all(seen.values())
     assert [missing(op, attributes) for op, attributes in seen.items()] == [set()] * len(seen)
 

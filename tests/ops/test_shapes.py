@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from ops.cases import avg_pool2d, conv2d, max_pool2d, upsample, zero_pad2d
-from harness import ROOT, netc
+from ops.cases import CASES
+from harness import netc, operators
 
 NETWORKS_EACH = 4
 LAYERS_EACH = 12
@@ -21,13 +21,23 @@ def argument(name, value):
 def layer(call, attributes):
     """One branch: the operator on an input of the case's shape, with the shape asserted."""
     arguments = {name: value for name, value in attributes.items() if not (name == "divisor_override" and value == 0)}
-    if call.op == "conv2d":
-        arguments["out_channels"] = call.out_shape[0]
+    for name, role in arguments_of(call.op).items():
+        if role == "channels":
+            arguments[name] = call.out_shape[0]
     words = ", ".join(argument(*item) for item in arguments.items())
     return f"network n {{\n    input {list(call.in_shapes[0])}\n    {call.op}({words}) -> {list(call.out_shape)}\n}}\n"
 
 
-@pytest.mark.parametrize("case", [conv2d, max_pool2d, avg_pool2d, upsample, zero_pad2d], ids=lambda case: case.__name__)
+def arguments_of(name):
+    """Their roles by name."""
+    (arguments,) = [op["arguments"] for op in operators() if op["name"] == name]
+    return {argument["name"]: argument["role"] for argument in arguments}
+
+
+SPATIAL = {op["name"] for op in operators() if op["window"] or "padding" in arguments_of(op["name"]).values()}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.__name__ in SPATIAL], ids=lambda case: case.__name__)
 @pytest.mark.parametrize("seed", range(NETWORKS_EACH))
 def test_windows_have_the_documented_size(case, seed, tmp_path):
     random = np.random.default_rng([seed, *case.__name__.encode()])
@@ -50,12 +60,7 @@ def test_parameters_and_multiply_adds(tmp_path):
     assert summary["multiply_adds"] == 6 * 7 * 8 * 2 * 3 * 2 + 5 * 336
 
 
-def operator_names():
-    lines = (ROOT / "compiler" / "ops" / "ops.def").read_text().splitlines()
-    return [line[len("OPERATOR("):-1] for line in lines if line.startswith("OPERATOR(")]
-
-
-@pytest.mark.parametrize("name", operator_names())
+@pytest.mark.parametrize("name", [op["name"] for op in operators()])
 def test_every_operator_has_a_page(name):
     page = netc("explain", name).stdout
     assert page.startswith(name)

@@ -1,21 +1,25 @@
-"""The editors' grammars know every word that netc knows."""
+"""The editors' grammars know every word that netc knows: `make golden` writes it into them."""
 import json
 import re
 
 import pytest
 
-from harness import BUILD, MODELS, ROOT, have, run
+from harness import MODELS, ROOT, have, operators, run
 from serve.client import Client
 
 EDITORS = ROOT / "examples" / "editors"
-VIM = (EDITORS / "vim" / "syntax" / "net.vim").read_text()
-VSCODE = (EDITORS / "vscode" / "syntaxes" / "net.tmLanguage.json").read_text()
+VIM = EDITORS / "vim" / "syntax" / "net.vim"
+VSCODE = EDITORS / "vscode" / "syntaxes" / "net.tmLanguage.json"
+
+
+NO_CHOICES = {"normalize", "clip", "group", "batch", "epochs", "seed", "freeze"}
 
 
 def completed(client, text):
+    """Every word that may stand at the bar, in netc's order."""
     before, after = text.split("|")
     client.open("file:///nowhere/n.net", before + after)
-    return {item["label"].rstrip("=") for item in client.at("completion", "file:///nowhere/n.net", before.count("\n"),
+    return {item["label"].rstrip("="): None for item in client.at("completion", "file:///nowhere/n.net", before.count("\n"),
                                                             len(before) - before.rfind("\n") - 1)}
 
 
@@ -24,30 +28,38 @@ def words():
     with Client() as client:
         network = "network n {\n    input [8]\n    relu\n}\n"
         settings = completed(client, network + "train {\n    |\n}\n")
-        operators = set(re.findall(r"OPERATOR\((\w+)\)", (ROOT / "compiler" / "ops" / "ops.def").read_text()))
-        choices = set()
-        for setting in settings - {"normalize", "clip", "group", "batch", "epochs", "seed", "freeze"}:
+        choices = {}
+        for setting in settings:
             start = '"*", ' if setting == "init" else ""
-            choices |= completed(client, f"{network}train {{\n    {setting} {start}|\n}}\n")
-        return {"Operator": operators, "Setting": settings, "Choice": choices}
+            choices |= completed(client, f"{network}train {{\n    {setting} {start}|\n}}\n") if setting not in NO_CHOICES else {}
+        return {"Operator": [op["name"] for op in operators()], "Setting": list(settings), "Choice": list(choices)}
 
 
-@pytest.mark.parametrize("kind, scope", [("Operator", "support.function.net"), ("Setting", "support.type.property-name.net"),
-                                         ("Choice", "support.constant.net")])
-def test_the_grammars_list_every_word(words, kind, scope):
-    assert len(words[kind]) > 10
-    listed = re.search(rf"^syn keyword net{kind} +(?:contained +)?(.*)$", VIM, re.M)[1].split()
-    assert set(listed) == words[kind]
+SCOPES = {"Operator": "support.function.net", "Setting": "support.type.property-name.net", "Choice": "support.constant.net"}
 
-    def rules(node):
-        if isinstance(node, dict):
-            yield node
-        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
-            yield from rules(child)
 
-    (rule,) = [rule for rule in rules(json.loads(VSCODE))
-               if "match" in rule and (rule.get("name") == scope or {"name": scope} in (rule.get("captures") or {}).values())]
-    assert set(re.search(r"\(\?:([\w|]+)\)", rule["match"])[1].split("|")) == words[kind]
+def vim_with(text, kind, words):
+    return re.sub(rf"^(syn keyword net{kind} +(?:contained +)?).*$", rf"\g<1>{' '.join(words)}", text, flags=re.M)
+
+
+def vscode_with(text, kind, words):
+    """In the rule with this scope, the one next to it."""
+    rule = re.compile(r'("match": "[^"]*\(\?:)[\w|]+(\)[^"]*")')
+    lines = text.splitlines(keepends=True)
+    (named,) = [i for i, line in enumerate(lines) if f'"{SCOPES[kind]}"' in line]
+    at = min((i for i, line in enumerate(lines) if rule.search(line)), key=lambda i: abs(i - named))
+    lines[at] = rule.sub(rf"\g<1>{'|'.join(words)}\g<2>", lines[at])
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("path, write", [(VIM, vim_with), (VSCODE, vscode_with)], ids=["vim", "vscode"])
+def test_the_grammars_list_every_word(words, path, write, golden):
+    text = path.read_text()
+    for kind, listed in words.items():
+        assert len(listed) > 10
+        assert write(text, kind, ["nothing"]) != text
+        text = write(text, kind, listed)
+    golden(path, text)
 
 
 def test_the_extension_is_whole():
@@ -56,7 +68,7 @@ def test_the_extension_is_whole():
     paths = [package["main"], package["contributes"]["grammars"][0]["path"], package["contributes"]["languages"][0]["configuration"]]
     assert all((folder / path).exists() for path in paths)
     json.loads((folder / "language-configuration.json").read_text())
-    for rule in re.findall(r'"(?:match|begin|end)": ("(?:[^"\\]|\\.)*")', VSCODE):
+    for rule in re.findall(r'"(?:match|begin|end)": ("(?:[^"\\]|\\.)*")', VSCODE.read_text()):
         re.compile(json.loads(rule))
 
 
