@@ -4,6 +4,7 @@ several with a rest."""
 import pytest
 
 from harness import netc
+from ops.cases import ROWS
 from ops.lone import difference
 
 NET = """network alone {
@@ -61,3 +62,14 @@ def test_threads_share_large_layers_of_a_lone_image(tmp_path, width, target):
     assert "static void single_2_1(const NetStep *s, real *arena, int64_t from, int64_t to)" in text
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
         assert difference(tmp_path, tmp_path / "wide.net", "wide", dtype, f"--target={target}") < close
+
+
+@pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
+def test_statements_of_the_table(tmp_path, target):
+    """Alone, each keeps its shape; then on as many channels as fill a vector and some more."""
+    statements = "".join(f"    {statement}\n" for row in ROWS for statement in row.statements)
+    wide = statements.replace("(4", "(37").replace(" as ", " as wide_")
+    (tmp_path / "table.net").write_text(f"network table {{\n    input [4, 10, 9]\n{statements}    conv2d(37, 1)\n{wide}"
+                                        "    conv2d(2, 1)\n    flatten\n    linear(10)\n}\n")
+    for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
+        assert difference(tmp_path, tmp_path / "table.net", "table", dtype, f"--target={target}") < close
