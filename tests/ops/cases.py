@@ -174,6 +174,13 @@ def layer_scale(random, **options):
                 **images_and_lanes(random), **options), a
 
 
+def prelu(random, **options):
+    shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
+    a = dict(num_parameters=int(random.choice([1, shape[0]])), init=0.25)
+    return Call("prelu", a, [shape], shape, parameters=[random.normal(size=a["num_parameters"])], trained=1,
+                **images_and_lanes(random), **options), a
+
+
 def mul(random, **options):
     shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
     shapes = [shape] + [shape if random.integers(2) else (shape[0], 1, 1) for _ in range(int(random.integers(1, 3)))]
@@ -283,6 +290,7 @@ ROWS = [
     Row(upsample, torch_upsample),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
     Row(layer_scale, lambda torch, a, x, weight: x * weight),
+    Row(prelu, functional("prelu"), {"num_parameters": [1, 2, 3]}, statements=["prelu", "prelu(4, init=-0.5)"]),
 ]
 BY_NAME = {row.name: row for row in ROWS}
 CASES = [row.case for row in ROWS]
