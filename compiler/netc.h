@@ -1068,6 +1068,7 @@ bool find_target(const char *name, Target *target); /* false: unknown, reported 
 /* A kernel being written: its body goes to `body`, line by line. */
 struct Kernel {
     const Node *node;
+    struct Emitter *emitter; /* of the file; NULL while `asks` */
     Stage stage;
     bool training;     /* the plan's: whether forward notes aux */
     Int kept_elements; /* the plan's: from one grain's statistics to the next's */
@@ -1076,6 +1077,7 @@ struct Kernel {
     Int x_stride, dy_stride;
     Int units; /* whole_batch: set by emit */
     Text body;
+    size_t packed; /* body's length after kernel_add()'s last statement */
     int lanes;
     int registers; /* of the target, for tile choice */
     int indent;
@@ -1095,6 +1097,17 @@ void kernel_store(Kernel *kernel, const char *to, const char *at, const char *va
 void kernel_fetch(Kernel *kernel, const char *at);
 /* indented, with a newline */
 void kernel_line(Kernel *kernel, const char *template, ...) PRINTF(2, 3);
+/* A statement that stands on one line with the one before, where it fits and that came by this
+ * way, too: accumulators in rows. */
+void kernel_add(Kernel *kernel, const char *template, ...) PRINTF(2, 3);
+/* A function that kernels call, and that those of one text share: begins its body; … */
+Kernel begin_function(const Kernel *kernel);
+/* … and writes it above the kernel, unless an equal one is there: `head`, "static void " or the
+ * like, `base`, of which its name is made, and `parameters`, "(vec *to)".  Gives its name. */
+const char *end_function(const Kernel *kernel, const Kernel *function, const char *comment,
+                         const char *head, const char *base, const char *parameters);
+/* small ones, whose arguments are to be constants and whose arrays are to be registers */
+#define ALWAYS_INLINE "static inline __attribute__((always_inline)) void "
 
 /* emit.c: the whole C file. */
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference,

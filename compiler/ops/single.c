@@ -170,10 +170,10 @@ static void start_sums(Single *single, const Block *block, Int positions, Int ch
     for (Int p = 0; p < positions; p++)
         for (Int v = 0; v < block->vectors; v++) {
             const char *type = vector_type(block, v);
-            kernel_line(kernel, "%s a%lld_%lld_0 = *(const loose_%s *)(b + %lld);", type, p, v,
-                        type, v * kernel->lanes);
+            kernel_add(kernel, "%s a%lld_%lld_0 = *(const loose_%s *)(b + %lld);", type, p, v, type,
+                       v * kernel->lanes);
             for (Int k = 1; k < chains; k++)
-                kernel_line(kernel, "%s a%lld_%lld_%lld = { 0 };", type, p, v, k);
+                kernel_add(kernel, "%s a%lld_%lld_%lld = { 0 };", type, p, v, k);
         }
 }
 
@@ -182,11 +182,11 @@ static void sum_position(Single *single, const Block *block, Int p, Int at, Int 
 {
     Kernel *kernel = &single->kernel;
     bool only_half = block->half && block->vectors == 1;
-    kernel_line(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", p,
-                only_half ? "splat_half" : "splat", at);
+    kernel_add(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", p,
+               only_half ? "splat_half" : "splat", at);
     for (Int v = 0; v < block->vectors; v++) {
         const char *spread = format(is_half(block, v) && !only_half ? "low(s%lld)" : "s%lld", p);
-        kernel_line(kernel, "a%lld_%lld_%lld += %s * w%lld;", p, v, chain, spread, v);
+        kernel_add(kernel, "a%lld_%lld_%lld += %s * w%lld;", p, v, chain, spread, v);
     }
 }
 
@@ -201,9 +201,9 @@ static void sum_input(Single *single, const Gather *gather, const Block *block, 
             continue;
         kernel_line(kernel, "{");
         for (Int v = 0; v < block->vectors; v++)
-            kernel_line(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);",
-                        vector_type(block, v), v, vector_type(block, v),
-                        (n * columns->taps + tap) * block->width + v * kernel->lanes);
+            kernel_add(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);",
+                       vector_type(block, v), v, vector_type(block, v),
+                       (n * columns->taps + tap) * block->width + v * kernel->lanes);
         for (Int p = 0; p < run.width; p++) {
             Int source = axis_source(columns, run.start + p, tap);
             if (source >= 0)
@@ -235,8 +235,8 @@ static void join_chains(Single *single, const Block *block, Int positions, Int c
         for (Int p = 0; p < positions; p++)
             for (Int v = 0; v < block->vectors; v++)
                 for (Int k = 0; k < half; k++)
-                    kernel_line(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", p, v, k, p,
-                                v, k + half);
+                    kernel_add(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", p, v, k, p,
+                               v, k + half);
 }
 
 static void store_sums(Single *single, const Block *block, Int positions, const char *position)

@@ -13,8 +13,8 @@
 enum {
     MAX_WORK = 96 << 10, /* elements: values and products of some rows of tiles */
     /* cycles for a vector of channels of a tile: loads, stores and what is between */
-    TURN_COST = 120,
-    UNTURN_COST = 130
+    SOURCE_COST = 120,
+    OUTPUT_COST = 130
 };
 
 typedef struct Winograd {
@@ -65,53 +65,72 @@ static bool is_worth_it(const Winograd *winograd)
     double turned =
         single_cover_cost(single, &product, choose_single_tile(single, &product)) * strips
             * POINTS_OF_BOTH * ins
-        + strips * (double)winograd->tiles * (vectors_in * TURN_COST + vectors_out * UNTURN_COST);
+        + strips * (double)winograd->tiles * (vectors_in * SOURCE_COST + vectors_out * OUTPUT_COST);
     return turned < 0.85 * direct;
 }
 
-/* ------------------------------------------------------------- turning */
-
-static void turn_tile(const Winograd *winograd, Run run)
-{
-    Kernel *kernel = &winograd->single->kernel;
-    Int stride = winograd->single->x_stride;
-    open_tiles(kernel, &winograd->columns, run);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", winograd->gather->summed);
-    kernel_line(kernel, "const int64_t source = column * %lldL + c;",
-                winograd->columns.stride * stride);
-    kernel_line(kernel, "real *to = values + tile * %lldL + c;", winograd->ins);
-    emit_turn_tile(kernel, &winograd->columns, run.start,
-                   (Place){"*(const loose_vec *)(line%lld + source + %lldL)", stride},
-                   (Place){"*(loose_vec *)(to + %lldL)", point_elements(winograd, winograd->ins)});
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-}
+/* ------------------------------------------------------------- sources */
 
 /* Rows in the padding are read as zeros. */
-static void turn_strip(const Winograd *winograd)
+static const char *sources_function(const Winograd *winograd)
 {
-    Kernel *kernel = &winograd->single->kernel;
-    const Axis *rows = &winograd->rows;
-    Int line = winograd->columns.sources * winograd->single->x_stride;
-    bool inside = every_tap_lies_inside(rows);
-    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
-    for (Int i = 0; i < POINTS; i++) {
-        const char *at = format("row * %lld + %lld", rows->stride, i - rows->before);
-        if (inside)
-            kernel_line(kernel, "const real *line%lld = x + (%s) * %lldL;", i, at, line);
-        else
-            kernel_line(kernel,
-                        "const real *line%lld = (unsigned)(%s) < %lld ? x + (%s) * %lldL : zeros;",
-                        i, at, rows->sources, at, line);
+    static const Place place = {.pointer = "const real *",
+                                .load = "*(const loose_vec *)(line%lld + source + %lld * stride)",
+                                .store = "*(loose_vec *)(to + %lld * point)",
+                                .stride = ", int stride",
+                                .pass = ", stride"};
+    Kernel *kernel = &winograd->single->kernel, function = begin_function(kernel);
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    kernel_line(&function, "for (int64_t row = top; row < bottom; row++) {");
+    kernel_line(&function, "const int64_t at = row * %lld - above;", rows->stride);
+    for (Int i = 0; i < POINTS; i++)
+        kernel_line(&function,
+                    "const real *line%lld = (uint64_t)(at + %lld) < (uint64_t)rows ? x + (at + "
+                    "%lld) * columns * stride : zeros;",
+                    i, i, i);
+    for (int r = 0; r < winograd->runs.count; r++) {
+        Run run = winograd->runs.items[r];
+        const char *tile = winograd_tile_function(kernel, columns, run.start, &place),
+                   *from = tile_number(run.start, columns->positions, "tiles"),
+                   *to = tile_number(run.start + run.count, columns->positions, "tiles");
+        kernel_line(&function, "for (int64_t column = %s; column < %s; column++)", from, to);
+        kernel_line(&function, "for (int64_t c = 0; c < channels; c += LANES) {");
+        kernel_line(&function, "const int source = (int)((column * %lld - left) * stride + c);",
+                    columns->stride);
+        kernel_line(&function,
+                    "%s(values + ((row - top) * tiles + column) * channels + c, point, source, "
+                    "stride,",
+                    tile);
+        kernel_line(&function, "    line0, line1, line2, line3, line4, line5);");
+        kernel_line(&function, "}");
     }
-    for (int r = 0; r < winograd->runs.count; r++)
-        turn_tile(winograd, winograd->runs.items[r]);
-    kernel_line(kernel, "}");
+    kernel_line(&function, "}");
+    return end_function(
+        kernel, &function,
+        format("/* Winograd %s, one image: the sources of rows of tiles become values,\n"
+               " * [points][tiles][channels]. */",
+               winograd_title(winograd->gather->rows.taps)),
+        "static void ", "winograd_sources",
+        "(real *values, const real *x, const real *zeros, int64_t channels, int stride,\n    "
+        "int64_t rows, int64_t columns, int64_t above, int64_t left, int64_t top, int64_t "
+        "bottom,\n    int64_t tiles, int64_t point)");
+}
+
+static void transform_sources(const Winograd *winograd)
+{
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    const char *function = sources_function(winograd);
+    kernel_line(
+        &winograd->single->kernel,
+        "%s(values, x, zeros, %lld, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
+        function, winograd->ins, winograd->single->x_stride, rows->sources, columns->sources,
+        rows->before, columns->before, winograd->strip, columns->positions,
+        point_elements(winograd, winograd->ins));
 }
 
 /* ------------------------------------------------------------ products */
 
-static void multiply(const Winograd *winograd, const Block *block, Int positions)
+static const char *product_of_block(const Winograd *winograd, const Block *block, Int positions)
 {
     Kernel *kernel = &winograd->single->kernel;
     Single inner = *winograd->single;
@@ -124,24 +143,33 @@ static void multiply(const Winograd *winograd, const Block *block, Int positions
     inner.x_stride = winograd->ins;
     inner.y_stride = whole.channels;
     split_columns(&product.columns, positions, &runs);
-    kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
-    kernel_line(kernel, "const real *x = values + point * %lldL;",
-                point_elements(winograd, winograd->ins));
-    kernel_line(kernel, "const real *b = factors + point * %lldL;",
-                block->width * (1 + product.summed));
-    kernel_line(kernel, "real *y = products + point * %lldL;",
-                point_elements(winograd, inner.y_stride));
-    kernel_line(kernel, "const int t = 0, row = 0;");
-    *kernel = inner.kernel = *kernel;
+    inner.kernel = begin_function(kernel);
+    kernel_line(&inner.kernel, "const int t = 0, row = 0;");
     for (int i = 0; i < runs.count; i++)
         single_tile(&inner, &product, &whole, runs.items[i]);
-    *kernel = inner.kernel;
-    kernel_line(kernel, "}");
+    return end_function(
+        kernel, &inner.kernel,
+        format("/* A matrix product of one image: y[position][channel] = b[channel] + sum over n "
+               "of\n * x[position][n] * b[channels + n][channel]; %lld inputs, %lld channels. */",
+               product.summed, whole.channels),
+        "static void ", "image_product", "(real *y, const real *x, const real *b)");
 }
 
-/* ----------------------------------------------------------- unturning */
+static void multiply(const Winograd *winograd, const Block *block, Int positions)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    const char *function = product_of_block(winograd, block, positions);
+    kernel_line(kernel, "for (int point = 0; point < %d; point++)", POINTS_OF_BOTH);
+    kernel_line(
+        kernel,
+        "    %s(products + point * %lldL, values + point * %lldL, factors + point * %lldL);",
+        function, point_elements(winograd, block->vectors * kernel->lanes),
+        point_elements(winograd, winograd->ins), block->width * (1 + winograd->gather->summed));
+}
 
-static void unturn_vector(const Winograd *winograd, const Block *block, Run run, Int v)
+/* ------------------------------------------------------------- outputs */
+
+static void output_vector(const Winograd *winograd, const Block *block, Run run, Int v)
 {
     Kernel *kernel = &winograd->single->kernel;
     Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes,
@@ -150,37 +178,52 @@ static void unturn_vector(const Winograd *winograd, const Block *block, Run run,
     Int columns = winograd->gather->columns.positions - run.start * outputs,
         inside = columns < outputs ? columns : outputs;
     const Axis *rows = &winograd->gather->rows;
+    const char *along_columns = winograd_columns_function(
+                   kernel, outputs, "const real *", "*(const loose_vec *)(from + %lld * point)"),
+               *along_rows = winograd_output_function(kernel, outputs);
     kernel_line(kernel, "{");
-    kernel_line(kernel, "const real *from = products + tile * %lldL + %lld;", stride, v * lanes);
-    emit_unturn_tile(
-        kernel, (Place){"*(const loose_vec *)(from + %lldL)", point_elements(winograd, stride)},
-        taps, inside);
+    kernel_line(kernel, "vec part[6][%lld], o[%lld];", outputs, outputs);
+    kernel_line(kernel, "%s(part, products + tile * %lldL + %lld, %lldL);", along_columns, stride,
+                v * lanes, point_elements(winograd, stride));
     kernel_line(kernel, "const vec term = *(const loose_vec *)(b + %lld);", v * lanes);
     for (Int i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
+        Text row = {0};
+        for (Int j = 0; j < POINTS; j++)
+            text_add(&row, ", part[%lld][%lld]", j, i);
         kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i,
                     rows->positions);
-        emit_unturn_row(kernel, "u", 0, i, taps, inside);
+        kernel_line(kernel, "%s(o%s);", along_rows, text_chars(&row));
         for (Int j = 0; j < inside; j++)
             single_store(winograd->single,
                          format("(row * %lldL + %lld) * %lldL + column * %lld + %lld", outputs, i,
                                 winograd->gather->columns.positions, outputs, j),
-                         format("t + %lld", v * lanes), used, format("term + u%lld", j));
+                         format("t + %lld", v * lanes), used, format("term + o[%lld]", j));
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
 }
 
-static void unturn_strip(const Winograd *winograd, const Block *block)
+static void output_tiles(const Winograd *winograd, const Block *block, Run run)
 {
     Kernel *kernel = &winograd->single->kernel;
+    open_tiles(kernel, &winograd->columns, run);
+    for (Int v = 0; v < block->vectors; v++)
+        output_vector(winograd, block, run, v);
+    kernel_line(kernel, "}");
+}
+
+/* Tiles of which all columns lie inside, and then one of which some do not. */
+static void transform_products(const Winograd *winograd, const Block *block)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    Int tiles = winograd->columns.positions,
+        whole = winograd->gather->columns.positions / winograd->columns.stride;
     kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
-    for (int r = 0; r < winograd->runs.count; r++) {
-        open_tiles(kernel, &winograd->columns, winograd->runs.items[r]);
-        for (Int v = 0; v < block->vectors; v++)
-            unturn_vector(winograd, block, winograd->runs.items[r], v);
-        kernel_line(kernel, "}");
-    }
+    if (whole)
+        output_tiles(winograd, block, (Run){0, 1, whole});
+    if (whole < tiles)
+        output_tiles(winograd, block, (Run){whole, 1, tiles - whole});
     kernel_line(kernel, "}");
 }
 
@@ -195,7 +238,7 @@ static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channel
     kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
     kernel_line(kernel, "const real *b = u, *factors = u + %lld;", block.width);
     multiply(winograd, &block, tile.positions);
-    unturn_strip(winograd, &block);
+    transform_products(winograd, &block);
     kernel_line(kernel, "u += %lldL;", size);
     kernel_line(kernel, "}");
 }
@@ -235,12 +278,11 @@ bool single_winograd(Single *single, Gather gather)
     single->packing.points = POINTS;
     single->packing.at = factors_at_points(gather.columns.taps);
     single->work = values + products;
-    if (!every_tap_lies_inside(&winograd.rows))
-        kernel_line(kernel, "static const real zeros[%lld];", line);
+    kernel_line(kernel, "static const real zeros[%lld];", line);
     kernel_line(kernel, "real *values = work, *products = work + %lldL;", values);
     kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
                 winograd.strip);
-    turn_strip(&winograd);
+    transform_sources(&winograd);
     kernel_line(kernel, "const real *u = w;");
     multiply_blocks(&winograd, tile, step, 0, whole);
     multiply_blocks(&winograd, tile, gather.tiled - whole, whole, gather.tiled);

@@ -177,6 +177,13 @@ void open_row_taps(Kernel *kernel, const Axis *axis)
 
 /* ------------------------------------------------------- outer products */
 
+/* A value that several sums take stands on a line of its own, with them. */
+static void begin_row(Kernel *kernel, bool several)
+{
+    if (several)
+        kernel->packed = 0;
+}
+
 /* The side with fewer values is held in registers and the other read one value at a time.
  * Before it, both pointers are said to have changed: the C compiler would
  * otherwise keep what the next product reads again in registers that are not
@@ -192,17 +199,18 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
     kernel_line(kernel, "{");
     kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
     for (int i = 0; i < held->items.count; i++)
-        kernel_line(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at,
-                    held->items.items[i].text);
+        kernel_add(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at,
+                   held->items.items[i].text);
     for (int k = 0; k < read->items.count; k++) {
         long long one = read->items.items[k].at;
-        kernel_line(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
+        begin_row(kernel, held->items.count > 1);
+        kernel_add(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
         if (held->items.count > 1)
-            kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
+            kernel_add(kernel, "forget(%s, %s);", rows->name, columns->name);
         for (int i = 0; i < held->items.count; i++) {
             long long other = held->items.items[i].at;
-            kernel_line(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one,
-                        hold_rows ? one : other, read->name, one, held->name, other);
+            kernel_add(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one,
+                       hold_rows ? one : other, read->name, one, held->name, other);
         }
     }
     kernel_line(kernel, "}");
@@ -237,12 +245,12 @@ static void gather_start(const GatherText *text, Int channels, Int width)
     for (Int t = 0; t < channels; t++)
         for (Int p = 0; p < text->rows * width; p++) {
             if (gather->accumulate && !gather->unweighted)
-                kernel_line(text->kernel, "vec a%lld_%lld = to[%lld];", t, p,
-                            t * text->out_plane + p);
+                kernel_add(text->kernel, "vec a%lld_%lld = to[%lld];", t, p,
+                           t * text->out_plane + p);
             else if (gather->bias)
-                kernel_line(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", t, p, t);
+                kernel_add(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", t, p, t);
             else
-                kernel_line(text->kernel, "vec a%lld_%lld = { 0 };", t, p);
+                kernel_add(text->kernel, "vec a%lld_%lld = { 0 };", t, p);
         }
 }
 
@@ -603,25 +611,67 @@ void emit_gather(Kernel *kernel, const Gather *whole)
     kernel_line(kernel, "}");
 }
 
-void emit_product(Kernel *kernel, const Gather *gather)
+static void product_tile(Kernel *function, Int channels, Int width)
 {
-    Kernel plain = *kernel;
-    GatherText text = {
-        .kernel = &plain,
-        .gather = gather,
-        .in_plane = gather->columns.sources,
-        .out_plane = gather->columns.positions,
-        .rows = 1,
-    };
+    Operands columns = {.name = "v"}, weights = {.name = "w"};
+    for (Int x = 0; x < width; x++)
+        push(&columns.items, ((Value){x, format("v[%lld]", x)}));
+    for (Int t = 0; t < channels; t++)
+        push(&weights.items, ((Value){t, format("splat(w[%lld])", t)}));
+    for (Int t = 0; t < channels; t++)
+        for (Int x = 0; x < width; x++)
+            kernel_add(function, "vec a%lld_%lld = { 0 };", t, x);
+    kernel_line(function, "const vec *v = in + column;");
+    kernel_line(function, "const real *w = weights + t;");
+    kernel_line(function, "for (int64_t n = 0; n < ins; n++, v += columns, w += outs) {");
+    outer_product(function, &weights, &columns);
+    kernel_line(function, "}");
+    kernel_line(function, "vec *to = out + t * columns + column;");
+    for (Int t = 0; t < channels; t++) {
+        for (Int x = 0; x < width; x++)
+            kernel_add(function, "to[%lld] = a%lld_%lld;", x, t, x);
+        if (t < channels - 1)
+            kernel_add(function, "to += columns;");
+    }
+}
+
+/* All columns of some channels: tiles of `width`, and what is left. */
+static void product_columns(Kernel *function, Int channels, Int width, Int rest)
+{
+    kernel_line(function, "for (int64_t column = 0; column + %lld <= columns; column += %lld) {",
+                width, width);
+    product_tile(function, channels, width);
+    kernel_line(function, "}");
+    if (rest) {
+        kernel_line(function, "{");
+        kernel_line(function, "const int64_t column = columns - %lld;", rest);
+        product_tile(function, channels, rest);
+        kernel_line(function, "}");
+    }
+}
+
+const char *product_function(const Kernel *kernel, const Gather *gather)
+{
     Tile tile = choose_tile(gather, 1, 1, kernel->registers);
-    Int whole = gather->tiled / tile.channels * tile.channels;
-    plain.finish = plain.finish_operands = NULL;
-    plain.sums = plain.pool = NULL;
-    split_columns(&gather->columns, tile.columns, &text.runs);
-    kernel_line(&plain, "const int top = 0, bottom = 1;");
-    gather_channels(&text, tile.channels, 0, whole);
-    gather_channels(&text, gather->tiled - whole, whole, gather->tiled);
-    kernel->body = plain.body;
+    Int width = min(tile.columns, gather->columns.positions);
+    Int channels = gather->tiled % tile.channels, columns = gather->columns.positions % width;
+    Kernel function = begin_function(kernel);
+    kernel_line(&function, "for (int64_t t = 0; t + %lld <= outs; t += %lld) {", tile.channels,
+                tile.channels);
+    product_columns(&function, tile.channels, width, columns);
+    kernel_line(&function, "}");
+    if (channels) {
+        kernel_line(&function, "const int64_t t = outs - %lld;", channels);
+        product_columns(&function, channels, width, columns);
+    }
+    return end_function(
+        kernel, &function,
+        format("/* A matrix product: out[t][column] = sum over n of weights[n][t] * in[n][column],"
+               "\n * in tiles of %lld x %lld sums in registers. */",
+               tile.channels, width),
+        "static void ", format("product_%lldx%lld", tile.channels, width),
+        "(vec *out, const vec *in, const real *weights, int64_t outs, int64_t ins,\n    int64_t "
+        "columns)");
 }
 
 void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)

@@ -91,9 +91,10 @@ enum { MAX_AHEAD = 8 };
 /* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
 bool fits_block(const Kernel *kernel, Int vectors);
 void emit_gather(Kernel *kernel, const Gather *gather);
-/* A matrix product within a kernel: a gather of one row and one tap that stores
- * just its sums.  The text around it declares `in`, `out` and `weights`. */
-void emit_product(Kernel *kernel, const Gather *gather);
+/* A matrix product as a function of the emitted C, of a gather of one row and one tap: (vec *out,
+ * const vec *in, const real *weights, outs, ins, columns), where in is [ins][columns], out
+ * [outs][columns] and the weights [ins][outs]. */
+const char *product_function(const Kernel *kernel, const Gather *gather);
 /* The gather that computes the gradient of `forward`'s input: positions are the
  * input's, sources the output's, and weight's two channel axes change places. */
 Gather reversed_gather(const Gather *forward, bool accumulate);

@@ -1,5 +1,8 @@
 /* winograd.c: see winograd.h.  What the matrices' rows share is written alike, for
- * the C compiler to compute once: 12 operations for six sources, 8 or 10 for outputs. */
+ * the C compiler to compute once: 12 operations for six sources, 8 or 10 for outputs.
+ *
+ * A transform is a small function of the emitted C, and a tile another, made of calls of it: all
+ * are inlined into the loops over tiles, where arrays with constant indices become registers. */
 #include "winograd.h"
 
 #include <math.h>
@@ -97,106 +100,39 @@ void open_tiles(Kernel *kernel, const Axis *columns, Run run)
     kernel_line(kernel, "const int tile = (row - top) * %lld + column;", columns->positions);
 }
 
-/* The text with names for T and F: patterns, in which * is the digit that follows. */
-static const char *with_names(const char *text, const char *to, const char *from)
+const char *winograd_title(Int taps)
 {
-    Text named = {0};
-    for (; *text; text++) {
-        const char *pattern = *text == 'T'   ? to
-                              : *text == 'F' ? from
-                                             : NULL,
-                   *digit = pattern ? strchr(pattern, '*') : NULL;
-        if (digit)
-            text_add(&named, "%.*s%c%s", (int)(digit - pattern), pattern, *++text, digit + 1);
-        else if (pattern)
-            text_add(&named, "%s", pattern);
-        else
-            text_add_range(&named, text, 1);
-    }
-    return text_chars(&named);
+    Int outputs = winograd_outputs(taps);
+    return format("F(%lldx%lld, %lldx%lld)", outputs, outputs, taps, taps);
 }
 
-/* Declares the six values of six sources. */
-static void emit_turn(Kernel *kernel, const char *to, const char *from)
+const char *tile_number(Int number, Int count, const char *tiles)
 {
-    static const char *const lines[] = {
-        "const vec T0 = 4 * F0 - 5 * F2 + F4, T5 = 4 * F1 - 5 * F3 + F5;",
-        "const vec Tp = F4 - 4 * F2, Tq = F3 - 4 * F1, T1 = Tp + Tq, T2 = Tp - Tq;",
-        "const vec Tr = F4 - F2, Ts = F3 - F1, T3 = Tr + 2 * Ts, T4 = Tr - 2 * Ts;",
-    };
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-        kernel_line(kernel, "%s", with_names(lines[i], to, from));
+    if (number <= 1 && number < count)
+        return format("%lld", number);
+    return number == count ? tiles : format("%s - %lld", tiles, count - number);
 }
 
-void emit_unturn(Kernel *kernel, const char *to, Int first, const char *from, Int taps, Int outputs)
+/* ------------------------------------------- functions of the emitted C */
+
+#define REFERENCE "Lavin and Gray 2016, https://arxiv.org/abs/1509.09308"
+
+const char *winograd_source_function(const Kernel *kernel)
 {
-    static const char *const lines[] = {"F0 + (F1 + F2) + (F3 + F4)", "(F1 - F2) + 2 * (F3 - F4)",
-                                        "(F1 + F2) + 4 * (F3 + F4)", "(F1 - F2) + 8 * (F3 - F4)",
-                                        "(F1 + F2) + 16 * (F3 + F4)"};
-    for (Int i = 0; i < outputs; i++) {
-        const char *line = format("vec T = %s%s;", lines[i], i == POINTS - taps ? " + F5" : "");
-        kernel_line(kernel, "%s", with_names(line, format("%s%lld", to, first + i), from));
-    }
+    Kernel function = begin_function(kernel);
+    kernel_line(&function, "const vec p = d4 - 4 * d2, q = d3 - 4 * d1, r = d4 - d2, s = d3 - d1;");
+    kernel_add(&function, "v[0] = 4 * d0 - 5 * d2 + d4;");
+    kernel_add(&function, "v[5] = 4 * d1 - 5 * d3 + d5;");
+    kernel_line(&function, "v[1] = p + q, v[2] = p - q, v[3] = r + 2 * s, v[4] = r - 2 * s;");
+    return end_function(
+        kernel, &function,
+        "/* Winograd, along one axis: six sources' values at 0, 1, -1, 2, -2 and infinity (the\n"
+        " * matrix B transposed of " REFERENCE "). */",
+        ALWAYS_INLINE, "winograd_values",
+        "(vec v[6], vec d0, vec d1, vec d2, vec d3, vec d4, vec d5)");
 }
 
-void declare_column(Kernel *kernel, const char *name, Int column, Int count)
-{
-    Text names = {0};
-    for (Int i = 0; i < count; i++)
-        text_add(&names, "%s%s%lld_%lld", i ? ", " : "", name, column, i);
-    kernel_line(kernel, "vec %s;", text_chars(&names));
-}
-
-static void turn_column(Kernel *kernel, Int j, Int at, Place source)
-{
-    declare_column(kernel, "t", j, POINTS);
-    kernel_line(kernel, "{");
-    for (Int i = 0; i < POINTS; i++)
-        kernel_line(kernel, "const vec d%lld = %s;", i, format(source.text, i, at * source.step));
-    emit_turn(kernel, "u*", "d*");
-    for (Int i = 0; i < POINTS; i++)
-        kernel_line(kernel, "t%lld_%lld = u%lld;", j, i, i);
-    kernel_line(kernel, "}");
-}
-
-/* `source`: the texts of six sources, NULL in the padding; their values are points `first` and
- * on. */
-static void turn_row(Kernel *kernel, const char *const source[], Place value, Int first)
-{
-    kernel_line(kernel, "{");
-    for (Int j = 0; j < POINTS; j++)
-        kernel_line(kernel, "const vec d%lld = %s;", j, source[j] ? source[j] : "{ 0 }");
-    emit_turn(kernel, "u*", "d*");
-    for (Int j = 0; j < POINTS; j++)
-        kernel_line(kernel, "%s = u%lld;", format(value.text, (first + j) * value.step), j);
-    kernel_line(kernel, "}");
-}
-
-void emit_turn_row(Kernel *kernel, const Axis *tiles, Int start, const char *source, Place value)
-{
-    const char *texts[POINTS];
-    for (Int j = 0; j < POINTS; j++)
-        texts[j] = axis_source(tiles, start, j) < 0
-                       ? NULL
-                       : format(source, axis_source(tiles, start, j) - first_source(tiles, start));
-    turn_row(kernel, texts, value, 0);
-}
-
-void emit_turn_tile(Kernel *kernel, const Axis *tiles, Int start, Place source, Place value)
-{
-    const char *texts[POINTS];
-    for (Int j = 0; j < POINTS; j++)
-        if (axis_source(tiles, start, j) >= 0)
-            turn_column(kernel, j, axis_source(tiles, start, j) - first_source(tiles, start),
-                        source);
-    for (Int i = 0; i < POINTS; i++) {
-        for (Int j = 0; j < POINTS; j++)
-            texts[j] = axis_source(tiles, start, j) < 0 ? NULL : format("t%lld_%lld", j, i);
-        turn_row(kernel, texts, value, i * POINTS);
-    }
-}
-
-/* The points but infinity, and what the turns of sources and outputs leave to the taps there. */
+/* The points but infinity, and what the transforms of sources and outputs leave to the taps there. */
 static const double points[] = {0, 1, -1, 2, -2},
                     left[] = {1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
 
@@ -207,50 +143,142 @@ double winograd_factor(Int point, Int tap, Int taps)
 
 /* Every other tap from `first`, the next times `factor`, the one after times its square, added
  * up. */
-static const char *add_taps(const char *const tap[], Int taps, Int first, Int scale, Int factor)
+static const char *add_taps(Int taps, Int first, Int scale, Int factor)
 {
     Text sum = {0};
     for (Int i = first; i < taps; i += 2, scale *= factor)
-        if (tap[i])
-            text_add(&sum, "%s%s%s", sum.length ? " + " : "",
-                     scale == 1 ? "" : format("%lld * ", scale), tap[i]);
-    return sum.length ? text_chars(&sum) : "{ 0 }";
+        text_add(&sum, "%s%st%lld", sum.length ? " + " : "",
+                 scale == 1 ? "" : format("%lld * ", scale), i);
+    return text_chars(&sum);
 }
 
-void emit_turn_taps(Kernel *kernel, const char *const tap[], Int taps)
+const char *winograd_tap_function(const Kernel *kernel, Int taps)
 {
-    kernel_line(kernel, "const vec even = %s, odd = %s, even2 = %s, odd2 = %s;",
-                add_taps(tap, taps, 0, 1, 1), add_taps(tap, taps, 1, 1, 1),
-                add_taps(tap, taps, 0, 1, 4), add_taps(tap, taps, 1, 2, 4));
-    const char *at[] = {tap[0], "(even + odd)", "(even - odd)", "(even2 + odd2)", "(even2 - odd2)"};
+    static const char *const at[] = {"t0", "(even + odd)", "(even - odd)", "(even2 + odd2)",
+                                     "(even2 - odd2)"};
+    Kernel function = begin_function(kernel);
+    Text parameters = {0};
+    text_add(&parameters, "(vec g[6]");
+    for (Int i = 0; i < taps; i++)
+        text_add(&parameters, ", vec t%lld", i);
+    text_add(&parameters, ")");
+    kernel_line(&function, "const vec even = %s, odd = %s;", add_taps(taps, 0, 1, 1),
+                add_taps(taps, 1, 1, 1));
+    kernel_line(&function, "const vec even2 = %s, odd2 = %s;", add_taps(taps, 0, 1, 4),
+                add_taps(taps, 1, 2, 4));
     for (Int point = 0; point < POINTS - 1; point++)
-        kernel_line(kernel, "const vec g%lld = %s * (real)%.17g;", point, at[point], left[point]);
-    kernel_line(kernel, "const vec g%d = %s;", POINTS - 1, tap[taps - 1] ? tap[taps - 1] : "{ 0 }");
+        kernel_line(&function, "g[%lld] = %s * (real)%.17g;", point, at[point], left[point]);
+    kernel_line(&function, "g[%d] = t%lld;", POINTS - 1, taps - 1);
+    return end_function(kernel, &function,
+                        format("/* Winograd, along one axis: the values of %lld taps at the same "
+                               "points (the matrix G of\n * " REFERENCE "). */",
+                               taps),
+                        ALWAYS_INLINE, format("winograd_taps_%lld", taps), text_chars(&parameters));
 }
 
-/* Of a row: the last output alone takes the last value. */
-static Int values_needed(Int taps, Int inside)
+const char *winograd_output_function(const Kernel *kernel, Int outputs)
 {
-    return POINTS - (inside < winograd_outputs(taps));
+    static const char *const sums[] = {"m0 + (m1 + m2) + (m3 + m4)", "(m1 - m2) + 2 * (m3 - m4)",
+                                       "(m1 + m2) + 4 * (m3 + m4)", "(m1 - m2) + 8 * (m3 - m4)",
+                                       "(m1 + m2) + 16 * (m3 + m4)"};
+    Kernel function = begin_function(kernel);
+    for (Int i = 0; i < outputs; i++)
+        kernel_line(&function, "y[%lld] = %s%s;", i, sums[i], i == outputs - 1 ? " + m5" : "");
+    return end_function(
+        kernel, &function,
+        format("/* Winograd, along one axis: %lld outputs of six products (the "
+               "matrix A transposed of\n * " REFERENCE "). */",
+               outputs),
+        ALWAYS_INLINE, format("winograd_outputs_%lld", outputs),
+        format("(vec y[%lld], vec m0, vec m1, vec m2, vec m3, vec m4, vec m5)", outputs));
 }
 
-void emit_unturn_tile(Kernel *kernel, Place product, Int taps, Int inside)
+const char *winograd_columns_function(const Kernel *kernel, Int outputs, const char *pointer,
+                                      const char *load)
 {
-    Int outputs = winograd_outputs(taps);
-    for (Int j = 0; j < values_needed(taps, inside); j++) {
-        declare_column(kernel, "s", j, outputs);
-        kernel_line(kernel, "{");
+    const char *transform = winograd_output_function(kernel, outputs);
+    Kernel function = begin_function(kernel);
+    for (Int j = 0; j < POINTS; j++) {
+        Text column = {0};
         for (Int i = 0; i < POINTS; i++)
-            kernel_line(kernel, "const vec m%lld = %s;", i,
-                        format(product.text, (i * POINTS + j) * product.step));
-        emit_unturn(kernel, "u", 0, "m*", taps, outputs);
-        for (Int i = 0; i < outputs; i++)
-            kernel_line(kernel, "s%lld_%lld = u%lld;", j, i, i);
-        kernel_line(kernel, "}");
+            text_add(&column, ", %s", format(load, i * POINTS + j));
+        kernel_line(&function, "%s(part[%lld]%s);", transform, j, text_chars(&column));
+    }
+    return end_function(kernel, &function,
+                        "/* Winograd: the products of a tile, transformed along its columns. */",
+                        ALWAYS_INLINE, format("winograd_columns_%lld", outputs),
+                        format("(vec part[6][%lld], %sfrom, int64_t point)", outputs, pointer));
+}
+
+/* Of the six columns of a tile those that lie inside; what the others would read are zeros. */
+static bool is_inside(const Axis *tiles, Int start, Int column)
+{
+    return axis_source(tiles, start, column) >= 0;
+}
+
+static const char *tile_columns(const Axis *tiles, Int start)
+{
+    Int first = 0, end = POINTS;
+    while (!is_inside(tiles, start, first) && first < POINTS - 1)
+        first++;
+    while (end > first && !is_inside(tiles, start, end - 1))
+        end--;
+    return format("%lld_%lld", first, end);
+}
+
+static void write_tile_columns(Kernel *function, const Axis *tiles, Int start, const Place *place)
+{
+    const char *values = winograd_source_function(function);
+    for (Int j = 0; j < POINTS; j++)
+        if (is_inside(tiles, start, j))
+            kernel_add(function, "vec t%lld[6];", j);
+    for (Int j = 0; j < POINTS; j++) {
+        Text sources = {0};
+        if (!is_inside(tiles, start, j))
+            continue;
+        for (Int i = 0; i < POINTS; i++)
+            text_add(&sources, ", %s", format(place->load, i, j));
+        kernel_line(function, "%s(t%lld%s);", values, j, text_chars(&sources));
     }
 }
 
-void emit_unturn_row(Kernel *kernel, const char *to, Int first, Int i, Int taps, Int inside)
+static const char *winograd_row_function(const Kernel *kernel, const Place *place)
 {
-    emit_unturn(kernel, to, first, format("s*_%lld", i), taps, inside);
+    const char *values = winograd_source_function(kernel);
+    Kernel function = begin_function(kernel);
+    kernel_line(&function, "vec v[6];");
+    kernel_line(&function, "%s(v, d0, d1, d2, d3, d4, d5);", values);
+    for (Int j = 0; j < POINTS; j++)
+        kernel_add(&function, "%s = v[%lld];", format(place->store, j), j);
+    return end_function(
+        kernel, &function, "/* Winograd: a row of a tile's values, from one point to the next. */",
+        ALWAYS_INLINE, "winograd_row",
+        format("(%sto, int64_t point, vec d0, vec d1, vec d2, vec d3, vec d4, vec d5)",
+               place->pointer + strlen("const ")));
+}
+
+const char *winograd_tile_function(const Kernel *kernel, const Axis *tiles, Int start,
+                                   const Place *place)
+{
+    Kernel function = begin_function(kernel);
+    const char *row = winograd_row_function(kernel, place);
+    Text lines = {0};
+    write_tile_columns(&function, tiles, start, place);
+    for (Int i = 0; i < POINTS; i++) {
+        Text values = {0};
+        for (Int j = 0; j < POINTS; j++)
+            text_add(&values, ", %s",
+                     is_inside(tiles, start, j) ? format("t%lld[%lld]", j, i) : "(vec){ 0 }");
+        kernel_line(&function, "%s(to + %lld * point, point%s);", row, i * POINTS,
+                    text_chars(&values));
+    }
+    for (Int i = 0; i < POINTS; i++)
+        text_add(&lines, ",%s%sline%lld", i == 1 ? "\n    " : " ", place->pointer, i);
+    return end_function(kernel, &function,
+                        "/* Winograd: a tile of 6 x 6 sources becomes its values, `point` from "
+                        "one to the next; columns\n * that lie outside are zeros. */",
+                        ALWAYS_INLINE, format("winograd_tile_%s", tile_columns(tiles, start)),
+                        format("(%sto, int64_t point, int source%s%s)",
+                               place->pointer + strlen("const "), place->stride,
+                               text_chars(&lines)));
 }

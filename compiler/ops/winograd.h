@@ -4,8 +4,8 @@
  *
  * A tile of outputs along an axis, and the taps they are sums over, are the
  * coefficients of two polynomials whose product is found from its values at six
- * points: 0, 1, -1, 2, -2 and infinity.  Sources become values by `turn`, values
- * outputs by `unturn`, and between them, at each of the points of both axes,
+ * points: 0, 1, -1, 2, -2 and infinity.  Sources and taps are transformed to values, products of
+ * values back to outputs, and between them, at each of the points of both axes,
  * stands a plain matrix product over the channels: 36 multiply-adds where 4 × 4
  * outputs of 3 × 3 taps need 144, and 2 × 2 of 5 × 5 need 100.  The gradient of the
  * weights is a convolution, too, whose taps are gradients: along rows it takes six
@@ -51,35 +51,37 @@ Gather point_product(const Gather *gather, Int tiles);
  * the first of row `top`. */
 void open_tiles(Kernel *kernel, const Axis *columns, Run run);
 
-/* Writes "vec <name><column>_0, <name><column>_1, …;", so many. */
-void declare_column(Kernel *kernel, const char *name, Int column, Int count);
-
-/* A value that a tile has at each of its places: how it is written, with the numbers
- * that its row and column, or its point, times `step` put in. */
-typedef struct Place {
-    const char *text;
-    Int step;
-} Place;
-
-/* Writes the turning of a tile that begins at column `start` of `tiles`: of the
- * sources, "line%lld[… %lld]" of a row and a column times step, counted from the
- * tile's first, to the values, "to[%lld]" of a point times step. */
-void emit_turn_tile(Kernel *kernel, const Axis *tiles, Int start, Place source, Place value);
-/* The same along one row only: "source" of a column. */
-void emit_turn_row(Kernel *kernel, const Axis *tiles, Int start, const char *source, Place value);
+/* Functions of the emitted C, each written when its name is first asked for: along one axis,
+ * vec v[6] of six sources, Lavin and Gray's matrix B transposed; … */
+const char *winograd_source_function(const Kernel *kernel);
+/* … vec g[6] of so many taps, their matrix G; … */
+const char *winograd_tap_function(const Kernel *kernel, Int taps);
+/* … and vec y[outputs] of six products, their matrix A transposed. */
+const char *winograd_output_function(const Kernel *kernel, Int outputs);
+/* The outputs of a tile of products along its columns, vec part[6][outputs]: (part, from, point), where
+ * `load` reads the product at a point's number through `from`. */
+const char *winograd_columns_function(const Kernel *kernel, Int outputs, const char *pointer,
+                                      const char *load);
 /* Lavin and Gray's matrix G: what a tap of so many adds to the value at a point. */
 double winograd_factor(Int point, Int tap, Int taps);
-/* Declares g0 … g5, the values of so many taps.  A NULL after the first is zero. */
-void emit_turn_taps(Kernel *kernel, const char *const tap[], Int taps);
-/* Declares the first so many outputs of six values, <to><first> and on; `from`: a name
- * in which * is the point. */
-void emit_unturn(Kernel *kernel, const char *to, Int first, const char *from, Int taps,
-                 Int outputs);
-/* Writes half of the way back: along the rows of the products, "from[%lld]". */
-void emit_unturn_tile(Kernel *kernel, Place product, Int taps, Int inside);
-/* … and the other: declares <to><first> and on, the outputs of row i of the tile, as many as lie
- * inside. */
-void emit_unturn_row(Kernel *kernel, const char *to, Int first, Int i, Int taps, Int inside);
+
+/* How a value is written in the emitted C. */
+typedef struct Place {
+    const char *pointer; /* "const vec *" */
+    const char *load;    /* of a line and a column's number: "line%lld[source + %lld]" */
+    const char *store;   /* of a point's number */
+    const char *stride;  /* a parameter that `load` takes, ", int64_t stride"; or "" */
+    const char *pass;    /* its argument: ", stride" */
+} Place;
+/* The function that turns a tile of six lines, at column `start` of `tiles`, into its values:
+ * (to, point, source, line0, …, line5). */
+const char *winograd_tile_function(const Kernel *kernel, const Axis *tiles, Int start,
+                                   const Place *place);
+/* "F(4x4, 3x3)" */
+const char *winograd_title(Int taps);
+/* Where a run of tiles begins and ends, in a row of `tiles`, a name in the emitted C: numbers
+ * of its last tiles are counted from there, so that rows of any length have one text. */
+const char *tile_number(Int number, Int count, const char *tiles);
 
 /* For the layers of whole grains. */
 

@@ -5,7 +5,7 @@
  * a row of lanes at a time without shuffles; at each of the 36 points a matrix
  * product over the channels, made of the tiles of tiles.c, whose operands stay
  * in the first cache; and what it gives is turned into outputs.  In `work` lie
- * the filters, [points][tiled][summed], the values, [points][summed][tiles], and
+ * the filters, [points][summed][tiled], the values, [points][summed][tiles], and
  * the products, [points][tiled][tiles]; a point's lie an odd number of vectors
  * after the last one's.  The filters are turned anew for every
  * grain: that costs what a few multiply-adds of a tile do.
@@ -18,8 +18,8 @@ enum {
     /* of values and products: rows of tiles are taken together up to here */
     STRIP_BYTES = 768 << 10,
     MAX_BYTES = 24 << 20, /* of all that lies in `work` */
-    TURN_COST = 130,
-    UNTURN_COST = 120, /* of a tile and a channel, in multiply-adds of lanes */
+    SOURCE_COST = 130,
+    OUTPUT_COST = 120, /* of a tile and a channel, in multiply-adds of lanes */
     /* of a pair of channels, divided among the lanes that turn as many filters at once */
     FILTER_COST = 480
 };
@@ -31,7 +31,6 @@ typedef struct Winograd {
     const Node *pool;
     Axis rows, columns; /* of tiles */
     Int strip, tiles;   /* rows of tiles at a time; tiles in them */
-    Int line; /* elements of a row of filters: the summed channels, filled up to whole vectors */
     /* from a point to the next: elements, vectors, vectors */
     Int filter_point, value_point, product_point;
     RunList runs; /* tiles of a row whose sources and outputs lie alike */
@@ -69,13 +68,13 @@ static Winograd plan_winograd(const Gather *gather, int lanes)
         .gather = gather,
         .rows = winograd_tiles(&gather->rows),
         .columns = winograd_tiles(&gather->columns),
-        .line = (gather->summed + lanes - 1) / lanes * lanes,
     };
     Int column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions
                  * lanes * (Int)sizeof(float);
     winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
     winograd.tiles = winograd.strip * winograd.columns.positions;
-    winograd.filter_point = round_up_odd(gather->tiled * winograd.line / lanes) * lanes;
+    winograd.filter_point =
+        round_up_odd((gather->summed * gather->tiled + lanes - 1) / lanes) * lanes;
     winograd.value_point = round_up_odd(gather->summed * winograd.tiles);
     winograd.product_point = round_up_odd(gather->tiled * winograd.tiles);
     return winograd;
@@ -88,7 +87,7 @@ static bool is_worth_it(const Winograd *winograd, int lanes)
            tiles = (double)(winograd->rows.positions * winograd->columns.positions);
     double turned =
         pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
-        + tiles * (TURN_COST * (double)gather->summed + UNTURN_COST * (double)gather->tiled);
+        + tiles * (SOURCE_COST * (double)gather->summed + OUTPUT_COST * (double)gather->tiled);
     return 1.25 * turned < direct_work(gather);
 }
 
@@ -114,114 +113,135 @@ Int winograd_work(const Gather *gather, const Node *pool, int lanes)
 
 /* -------------------------------------------------------------- filters */
 
-/* The taps of a row of filters, as they lie in the weight: lane by lane, one filter each. */
-static void load_filters(const Winograd *winograd)
+enum { FILTERS_AHEAD = 6 }; /* rows of filters: each out channel's lie elsewhere in memory */
+
+/* Lanes are pairs of an in and an out channel here: as many filters are transformed at once. */
+static const char *filters_function(const Winograd *winograd)
 {
-    Kernel *kernel = winograd->kernel;
+    Kernel *kernel = winograd->kernel, function = begin_function(kernel);
+    Int taps = winograd->gather->rows.taps, window = taps * taps;
+    const char *transform = winograd_tap_function(kernel, taps);
+    kernel_line(&function, "int64_t t = 0, n = 0;");
+    kernel_line(&function, "for (real *to = filters; n < ins; to += LANES) {");
+    kernel_line(&function, "vec f[%lld] = { { 0 } }, h[%lld][6], row[6];", window, taps);
+    kernel_line(&function, "for (int lane = 0; lane < LANES && n < ins; lane++) {");
+    kernel_line(&function, "const real *from = weight + t * out_step + n * in_step;");
+    for (Int k = 0; k < window; k += 8)
+        kernel_add(&function, "__builtin_prefetch(from + %d * in_step + %lld);", FILTERS_AHEAD, k);
+    kernel_line(&function, "from += flipped ? %lld : 0;", window - 1);
+    kernel_line(&function, "for (int k = 0; k < %lld; k++, from += flipped ? -1 : 1)", window);
+    kernel_line(&function, "    f[k][lane] = *from;");
+    kernel_line(&function, "if (++t == outs) {");
+    kernel_line(&function, "t = 0;");
+    kernel_line(&function, "n++;");
+    kernel_line(&function, "}");
+    kernel_line(&function, "}");
+    for (Int j = 0; j < taps; j++) {
+        Text column = {0};
+        for (Int i = 0; i < taps; i++)
+            text_add(&column, ", f[%lld]", i * taps + j);
+        kernel_line(&function, "%s(h[%lld]%s);", transform, j, text_chars(&column));
+    }
+    for (Int i = 0; i < POINTS; i++) {
+        Text row = {0};
+        for (Int j = 0; j < taps; j++)
+            text_add(&row, ", h[%lld][%lld]", j, i);
+        kernel_line(&function, "%s(row%s);", transform, text_chars(&row));
+        for (Int j = 0; j < POINTS; j++)
+            kernel_add(&function, "*(loose_vec *)(to + %lld * point) = row[%lld];", i * POINTS + j,
+                       j);
+    }
+    kernel_line(&function, "}");
+    return end_function(
+        kernel, &function,
+        format("/* Winograd %s: every filter's values at the 36 points, [points][ins][outs]. */",
+               winograd_title(taps)),
+        "static void ", "winograd_filters",
+        "(real *filters, const real *weight, int64_t outs, int64_t ins, int64_t out_step,\n    "
+        "int64_t in_step, bool flipped, int64_t point)");
+}
+
+static void transform_filters(const Winograd *winograd)
+{
     const Gather *gather = winograd->gather;
-    long long window = gather->rows.taps * gather->columns.taps, summed = gather->summed;
-    kernel_line(kernel, "const real *from = weight + t * %lldL + n * %lldL;", gather->tiled_step,
-                gather->summed_step);
-    kernel_line(kernel, "const int count = %lld - n < LANES ? %lld - n : LANES;", summed, summed);
-    kernel_line(kernel, "vec f[%lld] = { { 0 } };", window);
-    kernel_line(kernel, "for (int lane = 0; lane < count; lane++)");
-    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", window);
-    kernel_line(kernel, "        f[%s][lane] = from[lane * %lldL + k];",
-                winograd->flipped ? format("%lld - k", window - 1) : "k", gather->summed_step);
-}
-
-static void turn_filter_column(Kernel *kernel, Int j, Int taps)
-{
-    const char *tap[POINTS];
-    for (Int i = 0; i < taps; i++)
-        tap[i] = format("f[%lld]", i * taps + j);
-    declare_column(kernel, "h", j, POINTS);
-    kernel_line(kernel, "{");
-    emit_turn_taps(kernel, tap, taps);
-    for (Int i = 0; i < POINTS; i++)
-        kernel_line(kernel, "h%lld_%lld = g%lld;", j, i, i);
-    kernel_line(kernel, "}");
-}
-
-static void turn_filter_row(Kernel *kernel, Int i, Int taps, Int point)
-{
-    const char *tap[POINTS];
-    for (Int j = 0; j < taps; j++)
-        tap[j] = format("h%lld_%lld", j, i);
-    kernel_line(kernel, "{");
-    emit_turn_taps(kernel, tap, taps);
-    for (Int j = 0; j < POINTS; j++)
-        kernel_line(kernel, "*(loose_vec *)(to + %lldL) = g%lld;", (i * POINTS + j) * point, j);
-    kernel_line(kernel, "}");
-}
-
-/* Lanes are consecutive summed channels here: a row of filters is turned at once. */
-static void turn_filters(const Winograd *winograd)
-{
-    Kernel *kernel = winograd->kernel;
-    const Gather *gather = winograd->gather;
-    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", gather->tiled);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n += LANES) {", gather->summed);
-    load_filters(winograd);
-    for (Int j = 0; j < gather->columns.taps; j++)
-        turn_filter_column(kernel, j, gather->rows.taps);
-    kernel_line(kernel, "real *to = filters + t * %lldL + n;", winograd->line);
-    for (Int i = 0; i < POINTS; i++)
-        turn_filter_row(kernel, i, gather->columns.taps, winograd->filter_point);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
+    const char *function = filters_function(winograd);
+    kernel_line(winograd->kernel, "%s(filters, weight, %lld, %lld, %lld, %lld, %s, %lld);",
+                function, gather->tiled, gather->summed, gather->tiled_step, gather->summed_step,
+                winograd->flipped ? "true" : "false", winograd->filter_point);
 }
 
 /* --------------------------------------------------------------- values */
 
-/* Rows in the padding are read as zeros. */
-static void turn_sources(const Winograd *winograd)
+static void open_run_of_tiles(Kernel *function, const Axis *columns, Run run)
 {
-    Kernel *kernel = winograd->kernel;
+    const char *from = tile_number(run.start, columns->positions, "tiles"),
+               *to = tile_number(run.start + run.count, columns->positions, "tiles");
+    kernel_line(function, "for (int64_t column = %s; column < %s; column++) {", from, to);
+}
+
+/* Rows in the padding are read as zeros. */
+static const char *sources_function(const Winograd *winograd)
+{
+    static const Place place = {.pointer = "const vec *",
+                                .load = "line%lld[source + %lld]",
+                                .store = "to[%lld * point]",
+                                .stride = "",
+                                .pass = ""};
+    Kernel *kernel = winograd->kernel, function = begin_function(kernel);
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
-    bool inside = every_tap_lies_inside(rows);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", winograd->gather->summed);
-    kernel_line(kernel, "const vec *plane = %s + n * %lldL;", winograd->gather->in,
-                rows->sources * columns->sources);
-    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
-    for (Int i = 0; i < POINTS; i++) {
-        const char *at = format("row * %lld + %lld", rows->stride, i - rows->before);
-        kernel_line(
-            kernel,
-            inside ? "const vec *line%lld = plane + (%s) * %lld;"
-                   : "const vec *line%lld = (unsigned)(%s) < %lld ? plane + (%s) * %lld : zeros;",
-            i, at, inside ? columns->sources : rows->sources, at, columns->sources);
-    }
+    kernel_line(&function, "for (int64_t n = 0; n < channels; n++, x += rows * columns)");
+    kernel_line(&function, "for (int64_t row = top; row < bottom; row++, values += tiles) {");
+    kernel_line(&function, "const int64_t at = row * %lld - above;", rows->stride);
+    for (Int i = 0; i < POINTS; i++)
+        kernel_line(&function,
+                    "const vec *line%lld = (uint64_t)(at + %lld) < (uint64_t)rows ? x + (at + "
+                    "%lld) * columns : zeros;",
+                    i, i, i);
     for (int r = 0; r < winograd->runs.count; r++) {
-        open_tiles(kernel, columns, winograd->runs.items[r]);
-        kernel_line(kernel, "const int source = column * %lld;", columns->stride);
-        kernel_line(kernel, "vec *to = values + n * %lldL + tile;", winograd->tiles);
-        emit_turn_tile(kernel, columns, winograd->runs.items[r].start,
-                       (Place){"line%lld[source + %lld]", 1},
-                       (Place){"to[%lldL]", winograd->value_point});
-        kernel_line(kernel, "}");
+        Run run = winograd->runs.items[r];
+        const char *tile = winograd_tile_function(kernel, columns, run.start, &place);
+        open_run_of_tiles(&function, columns, run);
+        kernel_line(&function, "const int source = (int)(column * %lld - left);", columns->stride);
+        kernel_line(&function,
+                    "%s(values + column, point, source, line0, line1, line2, line3, line4, line5);",
+                    tile);
+        kernel_line(&function, "}");
     }
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
+    kernel_line(&function, "}");
+    return end_function(
+        kernel, &function,
+        format("/* Winograd %s: the sources of rows of tiles become values, "
+               "[points][channels][tiles]. */",
+               winograd_title(winograd->gather->rows.taps)),
+        "static void ", "winograd_sources",
+        "(vec *values, const vec *x, const vec *zeros, int64_t channels, int64_t rows,\n    "
+        "int64_t columns, int64_t above, int64_t left, int64_t top, int64_t bottom, int64_t "
+        "tiles,\n    int64_t point)");
+}
+
+static void transform_sources(const Winograd *winograd)
+{
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    const char *function = sources_function(winograd);
+    kernel_line(winograd->kernel,
+                "%s(values, %s, zeros, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
+                function, winograd->gather->in, winograd->gather->summed, rows->sources,
+                columns->sources, rows->before, columns->before, winograd->strip,
+                columns->positions, winograd->value_point);
 }
 
 /* ------------------------------------------------------------- products */
 
 static void multiply(const Winograd *winograd)
 {
-    Kernel *kernel = winograd->kernel;
-    const Gather *gather = winograd->gather;
-    Gather product = point_product(gather, winograd->tiles);
-    product.in = "in";
-    product.out = "out";
-    product.tiled_step = winograd->line;
-    product.summed_step = 1;
-    kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
-    kernel_line(kernel, "const vec *in = values + point * %lldL;", winograd->value_point);
-    kernel_line(kernel, "const real *weights = filters + point * %lldL;", winograd->filter_point);
-    kernel_line(kernel, "vec *out = products + point * %lldL;", winograd->product_point);
-    emit_product(kernel, &product);
-    kernel_line(kernel, "}");
+    Gather product = point_product(winograd->gather, winograd->tiles);
+    const char *function = product_function(winograd->kernel, &product);
+    kernel_line(winograd->kernel, "for (int point = 0; point < %d; point++)", POINTS_OF_BOTH);
+    kernel_line(winograd->kernel,
+                "    %s(products + point * %lldL, values + point * %lldL, filters + point * %lldL, "
+                "%lld, %lld, %lld);",
+                function, winograd->product_point, winograd->value_point, winograd->filter_point,
+                product.tiled, product.summed, winograd->tiles);
 }
 
 /* -------------------------------------------------------------- outputs */
@@ -237,7 +257,7 @@ static void store_row(const Winograd *winograd, Int i, Int inside)
         kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
     for (Int j = 0; j < inside; j++)
         kernel_store(kernel, format("to[%lld]", j), format("at + %lld", j),
-                     format("%sa0_%lld%s", gather->accumulate ? format("to[%lld] + ", j) : "", j,
+                     format("%so[%lld]%s", gather->accumulate ? format("to[%lld] + ", j) : "", j,
                             gather->bias ? " + term" : ""));
     if (kernel->sums)
         add_gradient_sums(kernel, "t", 0, inside);
@@ -249,9 +269,10 @@ static void pool_rows(const Winograd *winograd, Int i, Int inside)
 {
     Kernel *kernel = winograd->kernel;
     Int rows = pooled_rows(winograd->pool);
-    for (Int r = 0; winograd->gather->bias && r < rows; r++)
+    for (Int r = 0; r < rows; r++)
         for (Int j = 0; j < inside; j++)
-            kernel_line(kernel, "a0_%lld += term;", r * inside + j);
+            kernel_add(kernel, "const vec a0_%lld = o%s[%lld]%s;", r * inside + j,
+                       r ? format("%lld", r) : "", j, winograd->gather->bias ? " + term" : "");
     kernel_line(kernel, "const int first = row * %lld + %lld, left = column * %lld;",
                 winograd->rows.stride, i, winograd->columns.stride);
     kernel_line(kernel, "{");
@@ -260,7 +281,7 @@ static void pool_rows(const Winograd *winograd, Int i, Int inside)
     kernel_line(kernel, "}");
 }
 
-static void unturn_tile(const Winograd *winograd, Run run)
+static void output_tile(const Winograd *winograd, Run run)
 {
     Kernel *kernel = winograd->kernel;
     Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps),
@@ -268,29 +289,44 @@ static void unturn_tile(const Winograd *winograd, Run run)
     Int left = winograd->gather->columns.positions - run.start * outputs,
         inside = left < outputs ? left : outputs;
     bool partial = winograd->gather->rows.positions % outputs;
+    const char *along_columns =
+                   winograd_columns_function(kernel, outputs, "const vec *", "from[%lld * point]"),
+               *along_rows = winograd_output_function(kernel, outputs);
     open_tiles(kernel, &winograd->columns, run);
-    kernel_line(kernel, "const vec *from = products + t * %lldL + tile;", winograd->tiles);
-    emit_unturn_tile(kernel, (Place){"from[%lldL]", winograd->product_point}, taps, inside);
+    kernel_line(kernel, "vec part[6][%lld];", outputs);
+    kernel_line(kernel, "%s(part, products + t * %lldL + tile, %lldL);", along_columns,
+                winograd->tiles, winograd->product_point);
     for (Int i = 0; i < outputs; i += rows) {
         kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i,
                     winograd->gather->rows.positions);
-        for (Int r = 0; r < rows; r++)
-            emit_unturn_row(kernel, "a0_", r * inside, i + r, taps, inside);
+        for (Int r = 0; r < rows; r++) {
+            const char *name = r ? format("o%lld", r) : "o";
+            kernel_line(kernel, "vec %s[%lld];", name, outputs);
+            Text row = {0};
+            for (Int j = 0; j < POINTS; j++)
+                text_add(&row, ", part[%lld][%lld]", j, i + r);
+            kernel_line(kernel, "%s(%s%s);", along_rows, name, text_chars(&row));
+        }
         (winograd->pool ? pool_rows : store_row)(winograd, i, inside);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
 }
 
-static void unturn_products(const Winograd *winograd)
+/* Tiles of which all columns lie inside, and then one of which some do not. */
+static void transform_products(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel;
+    Int tiles = winograd->columns.positions,
+        whole = winograd->gather->columns.positions / winograd->columns.stride;
     kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", winograd->gather->tiled);
     if (winograd->gather->bias)
         kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->gather->bias);
     kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
-    for (int r = 0; r < winograd->runs.count; r++)
-        unturn_tile(winograd, winograd->runs.items[r]);
+    if (whole)
+        output_tile(winograd, (Run){0, 1, whole});
+    if (whole < tiles)
+        output_tile(winograd, (Run){whole, 1, tiles - whole});
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -303,16 +339,15 @@ void emit_winograd(Kernel *kernel, const Gather *whole)
     winograd.flipped = whole->columns.backward;
     winograd.pool = kernel->pool;
     split_tiles(&gather.columns, &winograd.runs);
-    if (!every_tap_lies_inside(&winograd.rows))
-        kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
+    kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
     kernel_line(kernel, "real *filters = (real *)work;");
     kernel_line(kernel, "vec *values = work + %lldL, *products = values + %lldL;",
                 filter_elements(&winograd) / kernel->lanes, POINTS_OF_BOTH * winograd.value_point);
-    turn_filters(&winograd);
+    transform_filters(&winograd);
     kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
                 winograd.strip);
-    turn_sources(&winograd);
+    transform_sources(&winograd);
     multiply(&winograd);
-    unturn_products(&winograd);
+    transform_products(&winograd);
     kernel_line(kernel, "}");
 }

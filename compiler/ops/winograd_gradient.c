@@ -4,7 +4,7 @@
  * of outputs takes the part that taps have in a convolution: six products where
  * four gradients meet three taps, or two meet five.  Along the columns of taps
  * nothing changes, so the sums of a tile of channels stay in registers for the
- * whole plane, which they would not if both axes were turned.
+ * whole plane, which they would not if both axes were transformed.
  *
  * In `work` lie the values of a few in channels, [ins][points][rows][tiles], with
  * rows of zeros for the padding, and of a block of out channels' gradients,
@@ -19,8 +19,8 @@ enum {
     /* of gradients' values: read once per MAX_INS channels, so the third cache will do */
     BLOCK_BYTES = 1536 << 10,
     MAX_BYTES = 12 << 20, /* of all that lies in `work`: two threads share a cache */
-    TURN_COST = 22,       /* of six values, in multiply-adds */
-    UNTURN_COST = 18      /* of a row of taps, once it is summed */
+    SOURCE_COST = 22,     /* of six values, in multiply-adds */
+    OUTPUT_COST = 18      /* of a row of taps, once it is summed */
 };
 
 typedef struct Winograd {
@@ -29,7 +29,7 @@ typedef struct Winograd {
     Axis columns; /* of tiles: their stride is how many gradients each has */
     RunList runs;
     Int places, room; /* tiles of a gradient's plane, and of a source's with its padding */
-    Int outs;         /* channels of gradients that are turned at a time */
+    Int outs;         /* channels of gradients that are transformed at a time */
 } Winograd;
 
 static Winograd plan_gradient(const Gather *forward, int lanes)
@@ -49,8 +49,8 @@ static bool is_worth_it(const Winograd *winograd)
            blocks = (double)((forward->tiled + winograd->outs - 1) / winograd->outs);
     double direct = direct_work(forward);
     double turned =
-        pairs * (double)forward->rows.taps * (double)(POINTS * winograd->places + UNTURN_COST)
-        + TURN_COST
+        pairs * (double)forward->rows.taps * (double)(POINTS * winograd->places + OUTPUT_COST)
+        + SOURCE_COST
               * ((double)forward->tiled * (double)winograd->places
                  + blocks * (double)forward->summed * (double)winograd->room);
     return 1.1 * turned < direct;
@@ -69,7 +69,7 @@ Int winograd_gradient_work(const Gather *forward, int lanes)
                                                                                          : 0;
 }
 
-/* -------------------------------------------------------------- turning */
+/* -------------------------------------------------------------- transforms */
 
 static void open_row_tiles(const Winograd *winograd, Run run)
 {
@@ -78,8 +78,26 @@ static void open_row_tiles(const Winograd *winograd, Run run)
     kernel_line(winograd->kernel, "const int source = column * %lld;", winograd->columns.stride);
 }
 
+/* The values of six sources of a row; what lies outside is zero. */
+static void transform_row(const Winograd *winograd, Int start)
+{
+    Kernel *kernel = winograd->kernel;
+    const Axis *columns = &winograd->columns;
+    Text sources = {0};
+    for (Int j = 0; j < POINTS; j++) {
+        Int source = axis_source(columns, start, j);
+        text_add(&sources, ", %s",
+                 source < 0 ? "(vec){ 0 }"
+                            : format("line[source + %lld]", source - first_source(columns, start)));
+    }
+    kernel_line(kernel, "vec v[6];");
+    kernel_line(kernel, "%s(v%s);", winograd_source_function(kernel), text_chars(&sources));
+    for (Int j = 0; j < POINTS; j++)
+        kernel_add(kernel, "to[%lldL + column] = v[%lld];", j * winograd->room, j);
+}
+
 /* The values of `ins` channels from i on. */
-static void turn_sources(const Winograd *winograd, Int ins)
+static void transform_sources(const Winograd *winograd, Int ins)
 {
     Kernel *kernel = winograd->kernel;
     const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
@@ -98,35 +116,37 @@ static void turn_sources(const Winograd *winograd, Int ins)
     kernel_line(kernel, "}");
     for (int r = 0; r < winograd->runs.count; r++) {
         open_row_tiles(winograd, winograd->runs.items[r]);
-        emit_turn_row(kernel, columns, winograd->runs.items[r].start, "line[source + %lld]",
-                      (Place){"to[%lldL + column]", winograd->room});
+        transform_row(winograd, winograd->runs.items[r].start);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
 }
 
 /* The values of the gradients of channels from `begin` to `end`. */
-static void turn_gradients(const Winograd *winograd)
+static void transform_gradients(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel;
     const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
     Int positions = winograd->forward->columns.positions;
     kernel_line(kernel, "for (int o = begin; o < end; o++)");
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
-    kernel_line(kernel, "vec *to = turned + (o - begin) * %lldL + row * %lldL;",
+    kernel_line(kernel, "vec *to = gradients + (o - begin) * %lldL + row * %lldL;",
                 POINTS * winograd->places, columns->positions);
     kernel_line(kernel, "const vec *line = dy + (o * %lldL + row) * %lld;", rows->positions,
                 positions);
     for (int r = 0; r < winograd->runs.count; r++) {
         Run run = winograd->runs.items[r];
-        const char *tap[POINTS];
+        Text taps = {0};
         for (Int j = 0; j < columns->stride; j++)
-            tap[j] = run.start * columns->stride + j < positions ? format("line[source + %lld]", j)
-                                                                 : NULL;
+            text_add(&taps, ", %s",
+                     run.start * columns->stride + j < positions ? format("line[source + %lld]", j)
+                                                                 : "(vec){ 0 }");
         open_row_tiles(winograd, run);
-        emit_turn_taps(kernel, tap, columns->stride);
+        kernel_line(kernel, "vec v[6];");
+        kernel_line(kernel, "%s(v%s);", winograd_tap_function(kernel, columns->stride),
+                    text_chars(&taps));
         for (Int point = 0; point < POINTS; point++)
-            kernel_line(kernel, "to[%lldL + column] = g%lld;", point * winograd->places, point);
+            kernel_add(kernel, "to[%lldL + column] = v[%lld];", point * winograd->places, point);
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
@@ -147,19 +167,19 @@ static void multiply(const Winograd *winograd, OuterTile tile)
              ((Value){n, format("v[%lldL]", n / taps * POINTS * winograd->room
                                                 + n % taps * winograd->columns.positions)}));
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS);
-    kernel_line(
-        kernel,
-        "const vec *d = turned + ((o - begin) * %d + point) * %lldL, *v = values + point * %lldL;",
-        POINTS, winograd->places, winograd->room);
+    kernel_line(kernel,
+                "const vec *d = gradients + ((o - begin) * %d + point) * %lldL, *v = values + "
+                "point * %lldL;",
+                POINTS, winograd->places, winograd->room);
     for (Int o = 0; o < tile.outs; o++)
         for (Int n = 0; n < lines; n++)
-            kernel_line(kernel, "vec a%lld_%lld = { 0 };", o, n);
+            kernel_add(kernel, "vec a%lld_%lld = { 0 };", o, n);
     kernel_line(kernel, "for (int place = 0; place < %lld; place++, d++, v++) {", winograd->places);
     outer_product(kernel, &gradients, &values);
     kernel_line(kernel, "}");
     for (Int o = 0; o < tile.outs; o++)
         for (Int n = 0; n < lines; n++)
-            kernel_line(kernel, "sums[%lld][point] = a%lld_%lld;", o * lines + n, o, n);
+            kernel_add(kernel, "sums[%lld][point] = a%lld_%lld;", o * lines + n, o, n);
     kernel_line(kernel, "}");
 }
 
@@ -173,9 +193,9 @@ static void gradient_tile(const Winograd *winograd, OuterTile tile)
     kernel_line(kernel, "vec sums[%lld][%d], slopes[%lld];", lines, POINTS, lines * taps);
     multiply(winograd, tile);
     kernel_line(kernel, "for (int line = 0; line < %lld; line++) {", lines);
-    emit_unturn(kernel, "u", 0, "sums[line][*]", winograd->columns.stride, taps);
-    for (Int k = 0; k < taps; k++)
-        kernel_line(kernel, "slopes[line * %lld + %lld] = u%lld;", taps, k, k);
+    kernel_line(kernel, "const vec *m = sums[line];");
+    kernel_line(kernel, "%s(slopes + line * %lld, m[0], m[1], m[2], m[3], m[4], m[5]);",
+                winograd_output_function(kernel, taps), taps);
     kernel_line(kernel, "}");
     kernel_line(kernel, "for (int k = 0; k < %lld; k++)", tile.outs);
     kernel_line(kernel,
@@ -188,7 +208,7 @@ static void gradient_channels(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     Int rest = winograd->forward->tiled % tile.outs;
-    turn_sources(winograd, tile.ins);
+    transform_sources(winograd, tile.ins);
     kernel_line(kernel, "for (int o = begin; o + %lld <= end; o += %lld) {", tile.outs, tile.outs);
     gradient_tile(winograd, tile);
     kernel_line(kernel, "}");
@@ -210,13 +230,13 @@ void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
     winograd.outs =
         winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
     split_tiles(&forward->columns, &winograd.runs);
-    kernel_line(kernel, "vec *values = work, *turned = work + %lldL;",
+    kernel_line(kernel, "vec *values = work, *gradients = work + %lldL;",
                 POINTS * min(MAX_INS, forward->summed) * winograd.room);
     kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", forward->tiled,
                 winograd.outs);
     kernel_line(kernel, "const int end = begin + %lld < %lld ? begin + %lld : %lld;", winograd.outs,
                 forward->tiled, winograd.outs, forward->tiled);
-    turn_gradients(&winograd);
+    transform_gradients(&winograd);
     kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", tile.ins, forward->summed,
                 tile.ins);
     gradient_channels(&winograd, tile);

@@ -498,7 +498,13 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
                   const Plan *single, const CompileOptions *options, Text *out)
 {
     Text body = {0};
-    Emitter emitter = {.graph = graph, .options = options, .lanes = inference->lanes, .out = &body};
+    Arena *arena = use_arena(NULL);
+    use_arena(arena);
+    Emitter emitter = {.graph = graph,
+                       .options = options,
+                       .lanes = inference->lanes,
+                       .arena = arena,
+                       .out = &body};
     if (training)
         emit_phases(&emitter, training);
     emit_phases(&emitter, inference);

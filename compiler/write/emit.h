@@ -24,6 +24,7 @@ typedef struct Emitter {
     const Plan *plan; /* the one being written */
     const CompileOptions *options;
     int lanes;
+    Arena *arena; /* of the text */
     Text *out;
     /* written so far: the name, by text, which is written once; its number, by name */
     Map functions, names;

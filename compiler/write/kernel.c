@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_LINE = 100 }; /* columns */
+
 void kernel_line(Kernel *kernel, const char *template, ...)
 {
     va_list arguments;
@@ -27,6 +29,32 @@ void kernel_line(Kernel *kernel, const char *template, ...)
     if (length > 0 && line[length - 1] == '{')
         kernel->indent++;
     free(line);
+}
+
+void kernel_add(Kernel *kernel, const char *template, ...)
+{
+    va_list arguments;
+    va_start(arguments, template);
+    int length;
+    char *statement = print(template, arguments, &length);
+    va_end(arguments);
+    Text *body = &kernel->body;
+    size_t end = body->length;
+    if (end && kernel->packed == end) {
+        size_t line = end - 1;
+        while (line > 0 && body->chars[line - 1] != '\n')
+            line--;
+        if (end - line + (size_t)length <= MAX_LINE) {
+            body->chars[end - 1] = ' ';
+            text_add(body, "%s\n", statement);
+            kernel->packed = body->length;
+            free(statement);
+            return;
+        }
+    }
+    kernel_line(kernel, "%s", statement);
+    kernel->packed = body->length;
+    free(statement);
 }
 
 /* ------------------------------------------------------------- operands */
@@ -277,6 +305,26 @@ const char *write_once(Emitter *emitter, const char *base, const char *type, con
     return name;
 }
 
+Kernel begin_function(const Kernel *kernel)
+{
+    Kernel function = *kernel;
+    function.body = (Text){0};
+    function.packed = 0;
+    function.indent = 0;
+    return function;
+}
+
+/* A kernel's text is made in a passing arena, which this outlives. */
+const char *end_function(const Kernel *kernel, const Kernel *function, const char *comment,
+                         const char *head, const char *base, const char *parameters)
+{
+    Arena *passing = use_arena(kernel->emitter->arena);
+    const char *text = format("%s\n{\n%s}\n\n", parameters, text_chars(&function->body));
+    const char *name = write_once(kernel->emitter, base, format("%s\n%s", comment, head), text);
+    use_arena(passing);
+    return name;
+}
+
 /* -------------------------------------------------------------- finishes
  * What a kernel does for others as it stores: one small function of the value,
  * and of what else the others read at the same place. */
@@ -390,6 +438,7 @@ static void finish_afterwards(Kernel *kernel)
 static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
 {
     Kernel own = {.node = loss,
+                  .emitter = kernel->emitter,
                   .stage = loss->stage,
                   .training = kernel->training,
                   .kept_elements = kernel->kept_elements,
@@ -562,6 +611,7 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
 {
     const Node alone = unfused(node);
     Kernel kernel = {
+        .emitter = emitter,
         .x_stride = grain_stride(emitter->plan, node->inputs.items[0]),
         .dy_stride = grain_stride(emitter->plan, node->dy),
         .node = &alone,

@@ -337,6 +337,7 @@ static void write_kernel(Writer *writer, const Node *node)
     OperandList operands = {0};
     Single single = {
         .kernel = {.node = node,
+                   .emitter = writer->emitter,
                    .stage = STAGE_FORWARD,
                    .lanes = writer->emitter->lanes,
                    .registers = target->registers},
