@@ -74,35 +74,33 @@ static bool is_worth_it(const Winograd *winograd)
 /* Rows in the padding are read as zeros. */
 static const char *sources_function(const Winograd *winograd)
 {
-    static const Place place = {.pointer = "const real *",
-                                .load = "*(const loose_vec *)(line%lld + source + %lld * stride)",
-                                .store = "*(loose_vec *)(to + %lld * point)",
-                                .stride = ", int stride",
-                                .pass = ", stride"};
+    static const Place place = {
+        .pointer = "const real *",
+        .load = "*(const loose_vec *)(line%lld + at + %lld * stride)",
+        .store = "*(loose_vec *)(to + %lld * point)",
+        .further = ",\n    int64_t channels, int64_t stride",
+        .loop = "for (; count > 0; count--, source += %lld * stride)\n    for (int64_t at = "
+                "source; at < source + channels; at += LANES, to += LANES) {",
+    };
     Kernel *kernel = &winograd->single->kernel, function = begin_function(kernel);
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
-    kernel_line(&function, "for (int64_t row = top; row < bottom; row++) {");
-    kernel_line(&function, "const int64_t at = row * %lld - above;", rows->stride);
-    for (Int i = 0; i < POINTS; i++)
-        kernel_line(&function,
-                    "const real *line%lld = (uint64_t)(at + %lld) < (uint64_t)rows ? x + (at + "
-                    "%lld) * columns * stride : zeros;",
-                    i, i, i);
+    kernel_line(&function,
+                "for (int64_t row = top; row < bottom; row++, values += tiles * channels) {");
+    kernel_line(&function, "const real *line[6];");
+    kernel_line(&function, "for (int64_t i = 0, at = row * %lld - above; i < 6; i++, at++)",
+                rows->stride);
+    kernel_line(&function,
+                "    line[i] = at >= 0 && at < rows ? x + at * columns * stride : zeros;");
     for (int r = 0; r < winograd->runs.count; r++) {
         Run run = winograd->runs.items[r];
-        const char *tile = winograd_tile_function(kernel, columns, run.start, &place),
-                   *from = tile_number(run.start, columns->positions, "tiles"),
-                   *to = tile_number(run.start + run.count, columns->positions, "tiles");
-        kernel_line(&function, "for (int64_t column = %s; column < %s; column++)", from, to);
-        kernel_line(&function, "for (int64_t c = 0; c < channels; c += LANES) {");
-        kernel_line(&function, "const int source = (int)((column * %lld - left) * stride + c);",
-                    columns->stride);
+        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &place),
+                   *from = tile_number(run.start, columns->positions, "tiles");
+        bool one = run.count == 1;
         kernel_line(&function,
-                    "%s(values + ((row - top) * tiles + column) * channels + c, point, source, "
-                    "stride,",
-                    tile);
-        kernel_line(&function, "    line0, line1, line2, line3, line4, line5);");
-        kernel_line(&function, "}");
+                    "%s(values + (%s) * channels, point, line, ((%s) * %lld - left) * stride, %s, "
+                    "channels, stride);",
+                    tiles, from, from, columns->stride,
+                    one ? "1" : format("tiles - %lld", columns->positions - run.count));
     }
     kernel_line(&function, "}");
     return end_function(
@@ -111,9 +109,9 @@ static const char *sources_function(const Winograd *winograd)
                " * [points][tiles][channels]. */",
                winograd_title(winograd->gather->rows.taps)),
         "static void ", "winograd_sources",
-        "(real *values, const real *x, const real *zeros, int64_t channels, int stride,\n    "
-        "int64_t rows, int64_t columns, int64_t above, int64_t left, int64_t top, int64_t "
-        "bottom,\n    int64_t tiles, int64_t point)");
+        "(real *values, const real *x, const real *zeros, int64_t channels, int64_t "
+        "stride,\n    int64_t rows, int64_t columns, int64_t above, int64_t left, int64_t top, "
+        "int64_t bottom,\n    int64_t tiles, int64_t point)");
 }
 
 static void transform_sources(const Winograd *winograd)
@@ -169,23 +167,22 @@ static void multiply(const Winograd *winograd, const Block *block, Int positions
 
 /* ------------------------------------------------------------- outputs */
 
-static void output_vector(const Winograd *winograd, const Block *block, Run run, Int v)
+/* Of the block's channels from `c` on, of which `used` are stored. */
+static void output_vector(const Winograd *winograd, const Block *block, Run run, Int used)
 {
     Kernel *kernel = &winograd->single->kernel;
-    Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps), lanes = kernel->lanes,
-        stride = block->vectors * lanes;
-    Int left = block->channels - v * lanes, used = left < lanes ? left : lanes;
+    Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps),
+        stride = block->vectors * kernel->lanes;
     Int columns = winograd->gather->columns.positions - run.start * outputs,
         inside = columns < outputs ? columns : outputs;
     const Axis *rows = &winograd->gather->rows;
     const char *along_columns = winograd_columns_function(
                    kernel, outputs, "const real *", "*(const loose_vec *)(from + %lld * point)"),
                *along_rows = winograd_output_function(kernel, outputs);
-    kernel_line(kernel, "{");
     kernel_line(kernel, "vec part[6][%lld], o[%lld];", outputs, outputs);
-    kernel_line(kernel, "%s(part, products + tile * %lldL + %lld, %lldL);", along_columns, stride,
-                v * lanes, point_elements(winograd, stride));
-    kernel_line(kernel, "const vec term = *(const loose_vec *)(b + %lld);", v * lanes);
+    kernel_line(kernel, "%s(part, products + tile * %lldL + c, %lldL);", along_columns, stride,
+                point_elements(winograd, stride));
+    kernel_line(kernel, "const vec term = *(const loose_vec *)(b + c);");
     for (Int i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
         Text row = {0};
@@ -193,23 +190,30 @@ static void output_vector(const Winograd *winograd, const Block *block, Run run,
             text_add(&row, ", part[%lld][%lld]", j, i);
         kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i,
                     rows->positions);
+        kernel_line(kernel, "const int64_t p = (row * %lldL + %lld) * %lldL + column * %lld;",
+                    outputs, i, winograd->gather->columns.positions, outputs);
         kernel_line(kernel, "%s(o%s);", along_rows, text_chars(&row));
         for (Int j = 0; j < inside; j++)
-            single_store(winograd->single,
-                         format("(row * %lldL + %lld) * %lldL + column * %lld + %lld", outputs, i,
-                                winograd->gather->columns.positions, outputs, j),
-                         format("t + %lld", v * lanes), used, format("term + o[%lld]", j));
+            single_store(winograd->single, format("p + %lld", j), "t + c", used,
+                         format("term + o[%lld]", j));
         kernel_line(kernel, "}");
     }
-    kernel_line(kernel, "}");
 }
 
 static void output_tiles(const Winograd *winograd, const Block *block, Run run)
 {
     Kernel *kernel = &winograd->single->kernel;
+    Int lanes = kernel->lanes, whole = block->channels / lanes * lanes;
     open_tiles(kernel, &winograd->columns, run);
-    for (Int v = 0; v < block->vectors; v++)
-        output_vector(winograd, block, run, v);
+    if (whole) {
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
+        output_vector(winograd, block, run, lanes);
+        kernel_line(kernel, "}");
+    }
+    if (block->channels > whole) {
+        kernel_line(kernel, "const int c = %lld;", whole);
+        output_vector(winograd, block, run, block->channels - whole);
+    }
     kernel_line(kernel, "}");
 }
 

@@ -257,12 +257,23 @@ static const char *winograd_row_function(const Kernel *kernel, const Place *plac
                place->pointer + strlen("const ")));
 }
 
-const char *winograd_tile_function(const Kernel *kernel, const Axis *tiles, Int start,
-                                   const Place *place)
+/* Of some lines. */
+static void open_loop(Kernel *function, const char *head)
+{
+    size_t length = strcspn(head, "\n");
+    kernel_line(function, "%.*s", (int)length, head);
+    if (head[length])
+        kernel_line(function, "%s", head + length + 1);
+}
+
+const char *winograd_tiles_function(const Kernel *kernel, const Axis *tiles, Int start,
+                                    const Place *place)
 {
     Kernel function = begin_function(kernel);
     const char *row = winograd_row_function(kernel, place);
-    Text lines = {0};
+    for (Int i = 0; i < POINTS; i++)
+        kernel_add(&function, "%sline%lld = line[%lld];", place->pointer, i, i);
+    open_loop(&function, format(place->loop, tiles->stride));
     write_tile_columns(&function, tiles, start, place);
     for (Int i = 0; i < POINTS; i++) {
         Text values = {0};
@@ -272,13 +283,12 @@ const char *winograd_tile_function(const Kernel *kernel, const Axis *tiles, Int 
         kernel_line(&function, "%s(to + %lld * point, point%s);", row, i * POINTS,
                     text_chars(&values));
     }
-    for (Int i = 0; i < POINTS; i++)
-        text_add(&lines, ",%s%sline%lld", i == 1 ? "\n    " : " ", place->pointer, i);
-    return end_function(kernel, &function,
-                        "/* Winograd: a tile of 6 x 6 sources becomes its values, `point` from "
-                        "one to the next; columns\n * that lie outside are zeros. */",
-                        ALWAYS_INLINE, format("winograd_tile_%s", tile_columns(tiles, start)),
-                        format("(%sto, int64_t point, int source%s%s)",
-                               place->pointer + strlen("const "), place->stride,
-                               text_chars(&lines)));
+    kernel_line(&function, "}");
+    return end_function(
+        kernel, &function,
+        "/* Winograd: a run of tiles of 6 x 6 sources becomes their values, `point` from one to "
+        "the\n * next; columns that lie outside are zeros. */",
+        "static void ", format("winograd_tiles_%s", tile_columns(tiles, start)),
+        format("(%sto, int64_t point, %sconst line[6], int64_t source, int64_t count%s)",
+               place->pointer + strlen("const "), place->pointer, place->further));
 }

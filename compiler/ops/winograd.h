@@ -65,18 +65,18 @@ const char *winograd_columns_function(const Kernel *kernel, Int outputs, const c
 /* Lavin and Gray's matrix G: what a tap of so many adds to the value at a point. */
 double winograd_factor(Int point, Int tap, Int taps);
 
-/* How a value is written in the emitted C. */
+/* How a tile's sources and values are written in the emitted C. */
 typedef struct Place {
     const char *pointer; /* "const vec *" */
     const char *load;    /* of a line and a column's number: "line%lld[source + %lld]" */
     const char *store;   /* of a point's number */
-    const char *stride;  /* a parameter that `load` takes, ", int64_t stride"; or "" */
-    const char *pass;    /* its argument: ", stride" */
+    const char *further; /* parameters that these take, and the loop */
+    const char *loop;    /* over a run of tiles: the number of columns that they lie apart */
 } Place;
-/* The function that turns a tile of six lines, at column `start` of `tiles`, into its values:
- * (to, point, source, line0, …, line5). */
-const char *winograd_tile_function(const Kernel *kernel, const Axis *tiles, Int start,
-                                   const Place *place);
+/* The function that transforms a run of `count` tiles of six lines, whose first is at column
+ * `start` of `tiles`: (to, point, line, source, count) and what `place` takes further. */
+const char *winograd_tiles_function(const Kernel *kernel, const Axis *tiles, Int start,
+                                    const Place *place);
 /* "F(4x4, 3x3)" */
 const char *winograd_title(Int taps);
 /* Where a run of tiles begins and ends, in a row of `tiles`, a name in the emitted C: numbers

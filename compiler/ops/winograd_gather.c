@@ -14,6 +14,8 @@
 #include "max_pool2d.h"
 #include "winograd.h"
 
+#include <string.h>
+
 enum {
     /* of values and products: rows of tiles are taken together up to here */
     STRIP_BYTES = 768 << 10,
@@ -172,40 +174,32 @@ static void transform_filters(const Winograd *winograd)
 
 /* --------------------------------------------------------------- values */
 
-static void open_run_of_tiles(Kernel *function, const Axis *columns, Run run)
-{
-    const char *from = tile_number(run.start, columns->positions, "tiles"),
-               *to = tile_number(run.start + run.count, columns->positions, "tiles");
-    kernel_line(function, "for (int64_t column = %s; column < %s; column++) {", from, to);
-}
-
 /* Rows in the padding are read as zeros. */
 static const char *sources_function(const Winograd *winograd)
 {
-    static const Place place = {.pointer = "const vec *",
-                                .load = "line%lld[source + %lld]",
-                                .store = "to[%lld * point]",
-                                .stride = "",
-                                .pass = ""};
+    static const Place place = {
+        .pointer = "const vec *",
+        .load = "line%lld[source + %lld]",
+        .store = "to[%lld * point]",
+        .further = "",
+        .loop = "for (; count > 0; count--, to++, source += %lld) {",
+    };
     Kernel *kernel = winograd->kernel, function = begin_function(kernel);
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
     kernel_line(&function, "for (int64_t n = 0; n < channels; n++, x += rows * columns)");
     kernel_line(&function, "for (int64_t row = top; row < bottom; row++, values += tiles) {");
-    kernel_line(&function, "const int64_t at = row * %lld - above;", rows->stride);
-    for (Int i = 0; i < POINTS; i++)
-        kernel_line(&function,
-                    "const vec *line%lld = (uint64_t)(at + %lld) < (uint64_t)rows ? x + (at + "
-                    "%lld) * columns : zeros;",
-                    i, i, i);
+    kernel_line(&function, "const vec *line[6];");
+    kernel_line(&function, "for (int64_t i = 0, at = row * %lld - above; i < 6; i++, at++)",
+                rows->stride);
+    kernel_line(&function, "    line[i] = at >= 0 && at < rows ? x + at * columns : zeros;");
     for (int r = 0; r < winograd->runs.count; r++) {
         Run run = winograd->runs.items[r];
-        const char *tile = winograd_tile_function(kernel, columns, run.start, &place);
-        open_run_of_tiles(&function, columns, run);
-        kernel_line(&function, "const int source = (int)(column * %lld - left);", columns->stride);
-        kernel_line(&function,
-                    "%s(values + column, point, source, line0, line1, line2, line3, line4, line5);",
-                    tile);
-        kernel_line(&function, "}");
+        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &place),
+                   *from = tile_number(run.start, columns->positions, "tiles");
+        bool one = run.count == 1;
+        kernel_line(&function, "%s(values + %s, point, line, (%s) * %lld - left, %s);", tiles, from,
+                    from, columns->stride,
+                    one ? "1" : format("tiles - %lld", columns->positions - run.count));
     }
     kernel_line(&function, "}");
     return end_function(
@@ -246,13 +240,12 @@ static void multiply(const Winograd *winograd)
 
 /* -------------------------------------------------------------- outputs */
 
-static void store_row(const Winograd *winograd, Int i, Int inside)
+/* In a function of its own, whose parameters are the sizes. */
+static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
 {
-    Kernel *kernel = winograd->kernel;
     const Gather *gather = winograd->gather;
-    kernel_line(kernel, "vec *to = %s + (t * %lldL + row * %lld + %lld) * %lldL + column * %lld;",
-                gather->out, gather->rows.positions, winograd->rows.stride, i,
-                gather->columns.positions, winograd->columns.stride);
+    kernel_line(kernel, "vec *to = %s + (t * rows + row * %lld + %lld) * columns + column * %lld;",
+                gather->out, winograd->rows.stride, i, winograd->columns.stride);
     if (kernel->finish_operands || kernel->sums)
         kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
     for (Int j = 0; j < inside; j++)
@@ -265,40 +258,33 @@ static void store_row(const Winograd *winograd, Int i, Int inside)
 
 /* The tile's rows from i on, as many as a window of the pool has, are a window's sums: pooled,
  * not stored. */
-static void pool_rows(const Winograd *winograd, Int i, Int inside)
+static void pool_rows(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
 {
-    Kernel *kernel = winograd->kernel;
     Int rows = pooled_rows(winograd->pool);
     for (Int r = 0; r < rows; r++)
         for (Int j = 0; j < inside; j++)
             kernel_add(kernel, "const vec a0_%lld = o%s[%lld]%s;", r * inside + j,
                        r ? format("%lld", r) : "", j, winograd->gather->bias ? " + term" : "");
-    kernel_line(kernel, "const int first = row * %lld + %lld, left = column * %lld;",
+    kernel_line(kernel, "const int64_t first = row * %lld + %lld, left = column * %lld;",
                 winograd->rows.stride, i, winograd->columns.stride);
     kernel_line(kernel, "{");
-    kernel_line(kernel, "const int row = first, column = left;");
+    kernel_line(kernel, "const int64_t row = first, column = left;");
     emit_pooled_tile(kernel, winograd->pool, "t", 1, inside);
     kernel_line(kernel, "}");
 }
 
-static void output_tile(const Winograd *winograd, Run run)
+static void output_tile(const Winograd *winograd, Kernel *kernel, Int inside)
 {
-    Kernel *kernel = winograd->kernel;
-    Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps),
+    Int outputs = winograd_outputs(winograd->gather->rows.taps),
         rows = winograd->pool ? pooled_rows(winograd->pool) : 1;
-    Int left = winograd->gather->columns.positions - run.start * outputs,
-        inside = left < outputs ? left : outputs;
     bool partial = winograd->gather->rows.positions % outputs;
     const char *along_columns =
                    winograd_columns_function(kernel, outputs, "const vec *", "from[%lld * point]"),
                *along_rows = winograd_output_function(kernel, outputs);
-    open_tiles(kernel, &winograd->columns, run);
     kernel_line(kernel, "vec part[6][%lld];", outputs);
-    kernel_line(kernel, "%s(part, products + t * %lldL + tile, %lldL);", along_columns,
-                winograd->tiles, winograd->product_point);
+    kernel_line(kernel, "%s(part, from + column, point);", along_columns);
     for (Int i = 0; i < outputs; i += rows) {
-        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i,
-                    winograd->gather->rows.positions);
+        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < rows) {" : "{", outputs, i);
         for (Int r = 0; r < rows; r++) {
             const char *name = r ? format("o%lld", r) : "o";
             kernel_line(kernel, "vec %s[%lld];", name, outputs);
@@ -307,28 +293,83 @@ static void output_tile(const Winograd *winograd, Run run)
                 text_add(&row, ", part[%lld][%lld]", j, i + r);
             kernel_line(kernel, "%s(%s%s);", along_rows, name, text_chars(&row));
         }
-        (winograd->pool ? pool_rows : store_row)(winograd, i, inside);
+        (winograd->pool ? pool_rows : store_row)(winograd, kernel, i, inside);
         kernel_line(kernel, "}");
     }
-    kernel_line(kernel, "}");
 }
 
 /* Tiles of which all columns lie inside, and then one of which some do not. */
-static void transform_products(const Winograd *winograd)
+static void output_tiles(const Winograd *winograd, Kernel *kernel)
 {
-    Kernel *kernel = winograd->kernel;
-    Int tiles = winograd->columns.positions,
-        whole = winograd->gather->columns.positions / winograd->columns.stride;
-    kernel_line(kernel, "for (int t = 0; t < %lld; t++) {", winograd->gather->tiled);
+    Int outputs = winograd->columns.stride, whole = winograd->gather->columns.positions / outputs,
+        rest = winograd->gather->columns.positions % outputs;
+    kernel_line(kernel, "for (int64_t t = 0; t < outs; t++) {");
     if (winograd->gather->bias)
         kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->gather->bias);
-    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
-    if (whole)
-        output_tile(winograd, (Run){0, 1, whole});
-    if (whole < tiles)
-        output_tile(winograd, (Run){whole, 1, tiles - whole});
+    kernel_line(kernel, "for (int64_t row = top; row < bottom; row++, from += tiles) {");
+    if (whole) {
+        kernel_line(kernel, "for (int64_t column = 0; column < tiles%s; column++) {",
+                    rest ? " - 1" : "");
+        output_tile(winograd, kernel, outputs);
+        kernel_line(kernel, "}");
+    }
+    if (rest) {
+        kernel_line(kernel, "const int64_t column = tiles - 1;");
+        output_tile(winograd, kernel, rest);
+    }
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
+}
+
+/* What the stores take besides the sums: pointers of the kernel's, by name. */
+static void add_pointers(Text *parameters, Text *arguments, const char *type, const char *names)
+{
+    for (const char *name = names; *name; name += strcspn(name, ",")) {
+        name += strspn(name, ", ");
+        text_add(parameters, ", %s%.*s", type, (int)strcspn(name, ","), name);
+        text_add(arguments, ", %.*s", (int)strcspn(name, ","), name);
+    }
+}
+
+static void add_operands(const Winograd *winograd, Text *parameters, Text *arguments)
+{
+    const Kernel *kernel = winograd->kernel;
+    const Gather *gather = winograd->gather;
+    add_pointers(parameters, arguments, "vec *", gather->out);
+    if (gather->bias)
+        add_pointers(parameters, arguments, "const real *", gather->bias);
+    if (winograd->pool && kernel->training)
+        add_pointers(parameters, arguments, "vec *", "aux");
+    if (kernel->finish_operands)
+        add_pointers(parameters, arguments, "const vec *", kernel->finish_operands);
+    if (!kernel->sums)
+        return;
+    add_pointers(parameters, arguments, "vec *", "sum, product");
+    add_pointers(parameters, arguments, "const real *", "means");
+    add_pointers(parameters, arguments, "const vec *", "n_x");
+}
+
+static void transform_products(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel, function = begin_function(kernel);
+    const Gather *gather = winograd->gather;
+    Text parameters = {0}, arguments = {0};
+    add_operands(winograd, &parameters, &arguments);
+    output_tiles(winograd, &function);
+    const char *name = end_function(
+        kernel, &function,
+        format("/* Winograd %s: products become outputs%s. */", winograd_title(gather->rows.taps),
+               kernel->finish || kernel->sums || winograd->pool
+                   ? ", with what else the layers compute of each"
+                   : ""),
+        "static void ", "winograd_products",
+        format("(const vec *from%s,\n    int64_t outs, int64_t rows, int64_t columns, int64_t top, "
+               "int64_t bottom,\n    int64_t tiles, int64_t point)",
+               text_chars(&parameters)));
+    kernel_line(kernel, "%s(products%s, %lld, %lld, %lld, top, top + %lld, %lld, %lld);", name,
+                text_chars(&arguments), gather->tiled, gather->rows.positions,
+                gather->columns.positions, winograd->strip, winograd->columns.positions,
+                winograd->product_point);
 }
 
 void emit_winograd(Kernel *kernel, const Gather *whole)
