@@ -123,6 +123,8 @@ typedef struct NetProgram {
     int part_count;
 } NetProgram;
 
+enum { NET_TRANSPOSED = -1 }; /* NetPacking.points */
+
 /* How the program for one image has a layer's parameters: in groups, those in
  * blocks of `block` output channels, the last of `last`, with zeros for channels
  * that there are not.  In a block a term for each of its channels, then
@@ -137,7 +139,9 @@ typedef struct NetPacking {
     double eps;
     int64_t groups, outs, ins, rows, columns;
     int64_t block, last;
-    int64_t points; /* of Winograd's tiles along an axis, or 0 */
+    /* of Winograd's tiles along an axis; 0: taps; NET_TRANSPOSED: taps of a weight that is
+     * [groups * ins][outs][rows][columns] */
+    int64_t points;
     /* [points][columns]: what a tap adds to its filter's value at a point, of both axes */
     const double *at;
 } NetPacking;

@@ -62,16 +62,17 @@ static const char *common_divisors(Int a, Int b)
     return text_chars(&text);
 }
 
-static bool groups_divide(const Node *node)
+bool groups_divide(const Node *node)
 {
-    Int in = input_shape(node).dim[0], out = node->args[OUT_CHANNELS].integer[0];
-    Int groups = node->args[GROUPS].integer[0];
+    const ArgValue *value = &node->args[role_arg(node->op, ROLE_GROUPS)];
+    Int in = input_shape(node).dim[0], groups = value->integer[0];
+    Int out = node->args[role_arg(node->op, ROLE_CHANNELS)].integer[0];
     if (in % groups == 0 && out % groups == 0)
         return true;
     bool input = in % groups != 0;
-    Diagnostic *d = node_error(node, "groups", node->args[GROUPS].span,
-                               "conv2d: groups=%lld does not divide the %lld %s channels", groups,
-                               input ? in : out, input ? "input" : "output");
+    Diagnostic *d = node_error(
+        node, "groups", value->span, "%s: groups=%lld does not divide the %lld %s channels",
+        node->op->name, groups, input ? in : out, input ? "input" : "output");
     diag_caption(d, "must divide %lld and %lld", in, out);
     diag_note(d, "valid values: %s", common_divisors(in, out));
     node_derivation(d, node->inputs.items[0]);
@@ -117,19 +118,14 @@ static bool padding_mode_fits(const Node *node, const Window window[2])
     return true;
 }
 
-/* PyTorch's default: kaiming_uniform(a=sqrt(5)), which is uniform in
- * ±1/sqrt(fan_in), and the same bound for the bias. */
-static void add_parameters(Node *node)
+void add_filters(Node *node, const Int dim[4], Int out, bool bias)
 {
-    Int out = node->args[OUT_CHANNELS].integer[0];
-    Int rows = node->args[KERNEL_SIZE].integer[0], columns = node->args[KERNEL_SIZE].integer[1];
-    Int dim[] = {out, input_shape(node).dim[0] / node->args[GROUPS].integer[0], rows, columns};
     Int fan_in = saturating_product(3, &dim[1]);
-    Int fan_out = saturating_product(3, (Int[]){out, rows, columns});
+    Int fan_out = saturating_product(3, (Int[]){dim[0], dim[2], dim[3]});
     double bound = 1 / sqrt((double)fan_in);
     Init init = {INIT_UNIFORM, -bound, bound};
     node_parameter(node, "weight", PARAMETER_TRAINED, init, 4, dim, fan_in, fan_out);
-    if (node->args[BIAS].integer[0])
+    if (bias)
         node_parameter(node, "bias", PARAMETER_TRAINED, init, 1, &out, fan_in, fan_out);
 }
 
@@ -140,8 +136,13 @@ static bool infer(Node *node)
     if (!groups_divide(node) || !same_has_stride_1(node) || !padding_mode_fits(node, window)
         || !infer_places(node, &rows, &columns))
         return false;
-    node->out_shape = shape_of(3, node->args[OUT_CHANNELS].integer[0], rows, columns);
-    add_parameters(node);
+    Int out = node->args[OUT_CHANNELS].integer[0];
+    const Int *kernel = node->args[KERNEL_SIZE].integer;
+    node->out_shape = shape_of(3, out, rows, columns);
+    add_filters(node,
+                (Int[]){out, input_shape(node).dim[0] / node->args[GROUPS].integer[0], kernel[0],
+                        kernel[1]},
+                out, node->args[BIAS].integer[0]);
     return true;
 }
 

@@ -19,10 +19,7 @@ Axis conv2d_axis(const Node *node, int axis)
     };
 }
 
-/* A 1×1 window at stride 1 is a matrix product: all positions are one row, unless
- * there are so many that they are better taken a block of rows at a time, or a
- * pool takes them by rows. */
-static void flatten_rows(const Kernel *kernel, Gather *gather)
+void conv2d_flatten_rows(const Kernel *kernel, Gather *gather)
 {
     bool fits = fits_block(kernel, gather->summed * gather->rows.sources * gather->columns.sources);
     if (is_pointwise(gather) && fits && !kernel->pool)
@@ -91,7 +88,7 @@ bool emit_conv2d(Kernel *kernel)
         return false;
     Gather forward = forward_gather(node);
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
-    flatten_rows(kernel, &forward);
+    conv2d_flatten_rows(kernel, &forward);
     void (*gather)(Kernel *, const Gather *) = node->work ? emit_winograd : emit_gather;
     if (kernel->stage == STAGE_FORWARD) {
         gather(kernel, &forward);

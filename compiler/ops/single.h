@@ -20,6 +20,7 @@ typedef struct Packing {
     Int block, last; /* elements that a block of outs takes; the last one */
     Int points; /* of Winograd's tiles, along an axis: then the factors are values there; 0: taps */
     const double *at; /* [points][columns]: what a tap adds to the value at a point, of both axes */
+    bool transposed;  /* weight is [groups * ins][outs] of taps, not [groups * outs][ins] */
 } Packing;
 Int packed_elements(const Packing *packing);
 

@@ -72,8 +72,11 @@ Int window_places(Window window, Int input)
 
 Int transposed_places(Window window, Int input)
 {
-    return (input - 1) * window.stride - window.before - window.after + window_extent(window)
-           + window.output_padding;
+    Int size;
+    if (__builtin_mul_overflow(input - 1, window.stride, &size)
+        || __builtin_add_overflow(size, window_extent(window) + window.output_padding, &size))
+        return INT64_MAX;
+    return size - window.before - window.after;
 }
 
 /* "4 + 2*1 = 6 rows" says where the padded size comes from. */

@@ -7,7 +7,7 @@
 #include "ops.h"
 
 Int window_places(Window window, Int input); /* of a sliding one; < 1: it does not fit */
-/* The output's size by a transposed window; < 1: the padding cuts all off. */
+/* The output's size by a transposed window, at most INT64_MAX; < 1: the padding cuts all off. */
 Int transposed_places(Window window, Int input);
 
 /* Sets *rows and *columns from a [c, h, w] input; reports window-too-large and

@@ -137,10 +137,11 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
                  norm->args[operator_arg(norm->op, "eps")].real);
     else
         text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
-    text_add(&writer->packings,
-             "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %lld, %s },    /* %s */\n", packing->groups,
-             packing->outs, packing->ins, packing->rows, packing->columns, packing->block,
-             packing->last, packing->points, factor_table(packing), node->path);
+    text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %s, %s },    /* %s */\n",
+             packing->groups, packing->outs, packing->ins, packing->rows, packing->columns,
+             packing->block, packing->last,
+             packing->transposed ? "NET_TRANSPOSED" : format("%lld", packing->points),
+             factor_table(packing), node->path);
     writer->packing_count++;
     push(operands,
          ((Operand){"const real *", "w", format("s->packed + %lld", writer->packed), node->path}));

@@ -46,6 +46,14 @@ static Norm norm_of(const NetSession *session, const NetPacking *p, int64_t c)
     return norm;
 }
 
+/* The taps of input n of output channel c. */
+static const real *filter_of(const NetSession *session, const NetPacking *p, int64_t c, int64_t n)
+{
+    int64_t at = p->points == NET_TRANSPOSED ? (c / p->outs * p->ins + n) * p->outs + c % p->outs
+                                             : c * p->ins + n;
+    return session->weights + p->weight + at * p->rows * p->columns;
+}
+
 /* A filter's value at a point of both axes. */
 static double filter_at(const NetPacking *p, const real *filter, int64_t i, int64_t j)
 {
@@ -66,8 +74,7 @@ static void pack_points(const NetSession *session, const NetPacking *p, int64_t 
     for (int64_t i = 0; i < p->points; i++)
         for (int64_t j = 0; j < p->points; j++)
             for (int64_t n = 0; n < p->ins; n++) {
-                const real *filter =
-                    session->weights + p->weight + (c * p->ins + n) * p->rows * p->columns;
+                const real *filter = filter_of(session, p, c, n);
                 block[(1 + (i * p->points + j) * (1 + p->ins) + 1 + n) * width + o] =
                     (real)(filter_at(p, filter, i, j) * norm.factor);
             }
@@ -78,17 +85,16 @@ static void pack_channel(const NetSession *session, const NetPacking *p, int64_t
                          int64_t o, int64_t width)
 {
     Norm norm = norm_of(session, p, c);
-    const real *weight =
-        p->weight < 0 ? NULL : session->weights + p->weight + c * p->ins * p->rows * p->columns;
     block[o] = (real)norm.term;
-    for (int64_t n = 0; n < p->ins; n++)
+    for (int64_t n = 0; n < p->ins; n++) {
+        const real *filter = p->weight < 0 ? NULL : filter_of(session, p, c, n);
         for (int64_t row = 0; row < p->rows; row++)
             for (int64_t column = 0; column < p->columns; column++) {
-                double value =
-                    weight ? (double)weight[(n * p->rows + row) * p->columns + column] : 1;
+                double value = filter ? (double)filter[row * p->columns + column] : 1;
                 block[(1 + (row * p->ins + n) * p->columns + column) * width + o] =
                     (real)(value * norm.factor);
             }
+    }
 }
 
 static void pack(const NetSession *session, const NetPacking *p, real *to)
@@ -98,12 +104,12 @@ static void pack(const NetSession *session, const NetPacking *p, real *to)
             int64_t left = p->outs - first, used = left < p->block ? left : p->block,
                     width = left < p->block ? p->last : p->block;
             for (int64_t o = 0; o < used; o++)
-                (p->points ? pack_points : pack_channel)(session, p, group * p->outs + first + o,
-                                                         to, o, width);
+                (p->points > 0 ? pack_points : pack_channel)(
+                    session, p, group * p->outs + first + o, to, o, width);
             to += width
                   * (1
-                     + (p->points ? p->points * p->points * (1 + p->ins)
-                                  : p->rows * p->columns * p->ins));
+                     + (p->points > 0 ? p->points * p->points * (1 + p->ins)
+                                      : p->rows * p->columns * p->ins));
         }
 }
 
