@@ -55,6 +55,22 @@ def conv2d(random, **options):
                 trained=len(parameters), **images_and_lanes(random), **options), a
 
 
+def conv_transpose2d(random, **options):
+    while True:
+        groups = int(random.choice([1, 1, 1, 2, 3]))
+        inner, outer = int(random.integers(1, 4)), int(random.integers(1, 4))
+        a = dict(kernel_size=pair(random, 1, 4), stride=pair(random, 1, 3), padding=pair(random, 0, 3), output_padding=pair(random, 0, 2),
+                 groups=groups, bias=bool(random.integers(2)), dilation=pair(random, 1, 2))
+        size = pair(random, 1, 6)
+        out = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in zip(
+            size, a["stride"], a["padding"], a["dilation"], a["kernel_size"], a["output_padding"])]
+        if min(out) >= 1 and all(o < max(s, d) for o, s, d in zip(a["output_padding"], a["stride"], a["dilation"])):
+            break
+    parameters = [random.normal(size=(groups * inner, outer, *a["kernel_size"]))] + ([random.normal(size=groups * outer)] if a["bias"] else [])
+    return Call("conv_transpose2d", a, [(groups * inner, *size)], (groups * outer, *out), parameters=parameters,
+                trained=len(parameters), **images_and_lanes(random), **options), a
+
+
 def linear(random, **options):
     n, m, bias = int(random.integers(1, 20)), int(random.integers(1, 9)), bool(random.integers(2))
     parameters = [random.normal(size=(m, n))] + ([random.normal(size=m)] if bias else [])
@@ -290,6 +306,13 @@ ROWS = [
     Row(upsample, torch_upsample),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
     Row(layer_scale, lambda torch, a, x, weight: x * weight),
+    Row(conv_transpose2d, lambda torch, a, x, weight, bias=None: torch.nn.functional.conv_transpose2d(
+            x, weight, bias, *(two(a[name]) for name in ("stride", "padding", "output_padding")), a["groups"], two(a["dilation"])),
+        {"bias": [True, False], "groups": [1, 2, 3]},
+        statements=["conv_transpose2d(4, 3, padding=1) as up1;  relu", "conv_transpose2d(4, 1, bias=false) as up2;  batch_norm2d as norm",
+                    "conv_transpose2d(6, [4, 3], stride=2, padding=1, output_padding=[0, 1], groups=2) as up3;  max_pool2d(2);  conv2d(4, 1) as down3",
+                    "conv_transpose2d(4, 3, padding=2, dilation=2, groups=4) as up4;  batch_norm2d as norm4;  relu",
+                    "conv2d(8, 3, stride=2, padding=1) as down5;  conv_transpose2d(4, 2, stride=2) as up5;  zero_pad2d([0, -1, 0, 0])"]),
     Row(prelu, functional("prelu"), {"num_parameters": [1, 2, 3]}, statements=["prelu", "prelu(4, init=-0.5)"]),
 ]
 BY_NAME = {row.name: row for row in ROWS}

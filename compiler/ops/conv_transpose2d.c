@@ -1,0 +1,230 @@
+/* conv_transpose2d.c: transposed convolution with all the arguments of PyTorch's
+ * nn.ConvTranspose2d: the input's gradient of a convolution, taken as a layer.
+ *
+ *   x      [in, h, w]
+ *   weight [in, out/groups, kernel rows, kernel columns]
+ *   bias   [out]
+ *
+ * The convolution of which it is the transpose goes from this layer's output to its
+ * input, so every kernel here is one of conv2d's: forward is its input gradient, the
+ * input gradient is its forward pass, and the weights' gradient is the same with the
+ * two tensors in each other's place.
+ */
+#include "conv2d.h"
+#include "tiles.h"
+
+enum {
+    OUT_CHANNELS,
+    KERNEL_SIZE,
+    STRIDE,
+    PADDING,
+    OUTPUT_PADDING,
+    GROUPS,
+    BIAS,
+    DILATION,
+    PADDING_MODE,
+    IN_CHANNELS
+};
+
+static const char *const padding_modes[] = {"zeros", NULL};
+
+static const ArgSpec args[] = {
+    [OUT_CHANNELS] = {"out_channels", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1,
+                      .maximum = LARGEST, .doc = "Channels of the output."},
+    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, ROLE_KERNEL, .positional = true, .minimum = 1,
+                     .maximum = LARGEST,
+                     .doc = "Size of the window that each input is spread over."},
+    [STRIDE] = {"stride", ARG_PAIR, ROLE_STRIDE, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                .doc = "Distance between the windows of neighbours: how many times larger the "
+                       "output is."},
+    [PADDING] = {"padding", ARG_PAIR, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST,
+                 .doc = "Rows and columns cut off both ends of the output."},
+    [OUTPUT_PADDING] = {"output_padding", ARG_PAIR, ROLE_OUTPUT_PADDING, .otherwise = "0",
+                        .maximum = LARGEST,
+                        .doc = "Rows and columns added to the output's far end, fewer than stride "
+                               "or dilation."},
+    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
+                .doc = "Parts the channels are split into, each convolved on its own."},
+    [BIAS] = {"bias", ARG_BOOL, .otherwise = "true",
+              .doc = "Whether a learned value is added to each output channel."},
+    [DILATION] = {"dilation", ARG_PAIR, ROLE_DILATION, .otherwise = "1", .minimum = 1,
+                  .maximum = LARGEST, .doc = "Distance between the window's taps."},
+    [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes,
+                      .doc = "PyTorch knows no other, either."},
+    [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
+                     .maximum = LARGEST, .doc = "Asserts the input's channels."},
+    {0}};
+
+/* More would be a row that no window reaches and that another stride makes. */
+static bool output_padding_fits(const Node *node)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        Window window = node_window(node, axis);
+        Int most = (window.stride > window.dilation ? window.stride : window.dilation) - 1;
+        if (window.output_padding <= most)
+            continue;
+        Diagnostic *d = node_error(node, "argument-range", node->args[OUTPUT_PADDING].span,
+                                   "conv_transpose2d: output_padding %lld is not smaller than "
+                                   "stride %lld or dilation %lld",
+                                   window.output_padding, window.stride, window.dilation);
+        diag_caption(d, "0 to %lld", most);
+        return false;
+    }
+    return true;
+}
+
+static bool report_empty(const Node *node, int axis, Window window, Int size)
+{
+    const char *along = axis == 0 ? "rows" : "columns";
+    Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
+                               "conv_transpose2d: padding %lld cuts off all %lld %s", window.before,
+                               size + 2 * window.before, along);
+    node_derivation(d, node->inputs.items[0]);
+    return false;
+}
+
+static bool infer(Node *node)
+{
+    Int size[2];
+    if (!groups_divide(node) || !output_padding_fits(node))
+        return false;
+    for (int axis = 0; axis < 2; axis++) {
+        Window window = node_window(node, axis);
+        size[axis] = transposed_places(window, input_shape(node).dim[1 + axis]);
+        if (size[axis] < 1)
+            return report_empty(node, axis, window, size[axis]);
+    }
+    Int out = node->args[OUT_CHANNELS].integer[0], groups = node->args[GROUPS].integer[0];
+    const Int *kernel = node->args[KERNEL_SIZE].integer;
+    node->out_shape = shape_of(3, out, size[0], size[1]);
+    add_filters(node, (Int[]){input_shape(node).dim[0], out / groups, kernel[0], kernel[1]}, out,
+                node->args[BIAS].integer[0]);
+    return true;
+}
+
+/* One per input value, output channel of its group and tap.  Taps that are cut off count. */
+static Int multiply_adds(const Node *node)
+{
+    const Parameter *weight = find_parameter(node, "weight");
+    Int factors[] = {weight->elements, shape_plane(input_shape(node))};
+    return saturating_product(2, factors);
+}
+
+/* ------------------------------------------------------------- kernels */
+
+/* Of the convolution that this is the transpose of. */
+static Axis down_axis(const Node *node, int axis)
+{
+    Window window = node_window(node, axis);
+    return (Axis){
+        .sources = node->out->shape.dim[1 + axis],
+        .positions = input_shape(node).dim[1 + axis],
+        .taps = window.kernel,
+        .stride = window.stride,
+        .dilation = window.dilation,
+        .before = window.before,
+    };
+}
+
+static Gather down_gather(const Node *node)
+{
+    const Parameter *weight = find_parameter(node, "weight");
+    Int groups = node->args[GROUPS].integer[0], taps = weight->dim[2] * weight->dim[3];
+    return (Gather){
+        .in = "dy",
+        .out = "dx",
+        .accumulate = node->accumulate,
+        .groups = groups,
+        .tiled = weight->dim[0] / groups,
+        .summed = weight->dim[1],
+        .rows = down_axis(node, 0),
+        .columns = down_axis(node, 1),
+        .group_step = weight->dim[0] / groups * weight->dim[1] * taps,
+        .tiled_step = weight->dim[1] * taps,
+        .summed_step = taps,
+    };
+}
+
+static Gather up_gather(const Node *node, const Gather *down)
+{
+    Gather up = reversed_gather(down, false);
+    up.in = "x";
+    up.out = "y";
+    up.bias = find_parameter(node, "bias") ? "bias" : NULL;
+    return up;
+}
+
+/* The convolution's x is this layer's dy, and the other way round. */
+static void emit_parameter_gradient(Kernel *kernel, const Gather *down)
+{
+    Shape out = kernel->node->out->shape;
+    kernel_line(kernel, "const vec *const given = dy, *const read = x;");
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "const vec *const x = given, *const dy = read;");
+    (is_pointwise_gradient(down) ? emit_pointwise_gradient : emit_weight_gradient)(kernel, down);
+    kernel_line(kernel, "}");
+    if (find_parameter(kernel->node, "bias"))
+        emit_bias_gradient(kernel, out.dim[0], shape_plane(out));
+}
+
+static bool emit(Kernel *kernel)
+{
+    const Node *node = kernel->node;
+    Gather down = down_gather(node);
+    conv2d_flatten_rows(kernel, &down);
+    Gather up = up_gather(node, &down);
+    if (kernel->stage == STAGE_FORWARD)
+        emit_gather(kernel, &up);
+    else if (kernel->stage == STAGE_BACKWARD_INPUT)
+        emit_gather(kernel, &down);
+    else
+        emit_parameter_gradient(kernel, &down);
+    return true;
+}
+
+static bool can_do_single_transposed(const Node *node)
+{
+    return node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+}
+
+static void single(Single *single)
+{
+    const Node *node = single->kernel.node;
+    Gather down = down_gather(node), up = up_gather(node, &down);
+    single->packing = (Packing){.weight = find_parameter(node, "weight"),
+                                .bias = find_parameter(node, "bias"),
+                                .transposed = true};
+    if (up.tiled == 1 && up.summed == 1)
+        single_window(single, (ChannelWindow){.kind = WINDOW_WEIGHTED,
+                                              .channels = up.groups,
+                                              .rows = up.rows,
+                                              .columns = up.columns});
+    else
+        single_gather(single, up);
+}
+
+const Operator operator_conv_transpose2d = {
+    .name = "conv_transpose2d",
+    .summary = "Transposed convolution: every input adds a window of weights to the output.",
+    .shape_rule =
+        "[c, h, w] -> [out_channels, rows, columns]\n"
+        "rows = (h - 1)*stride - 2*padding + dilation*(kernel_size-1) + output_padding + 1\n"
+        "columns follow from w in the same way",
+    .formula = "y[o, i, j] = bias[o] + sum over n, p, q of weight[n, o, p, q] * x[n, k, l]\n"
+               "for the k, l with i = k*stride + p*dilation - padding and j likewise\n"
+               "n runs over the c/groups channels of o's group, o in weight over its out/groups\n"
+               "weight and bias start uniform in -1/sqrt(fan_in) to 1/sqrt(fan_in), where\n"
+               "fan_in = out_channels/groups * kernel rows * kernel columns, as in PyTorch",
+    .reference = "Zeiler et al. 2010, https://doi.org/10.1109/CVPR.2010.5539957\n"
+                 "https://pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html",
+    .args = args,
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,
+    .rank = 3,
+    .window = WINDOW_TRANSPOSED,
+    .parameter_gradient_reads = READS_X,
+    .infer = infer,
+    .multiply_adds = multiply_adds,
+    .emit = emit,
+    .single = single,
+    .can_do_single = can_do_single_transposed,
+};
