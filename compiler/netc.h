@@ -440,6 +440,7 @@ typedef enum ArgRole {
     ROLE_SCALE,    /* how many times larger the output is */
     ROLE_CHANNELS, /* how many channels or features the output has */
     ROLE_GROUPS,
+    ROLE_EPSILON,    /* added to a variance */
     ROLE_PER_CHANNEL /* 1, or as many as the input has channels */
 } ArgRole;
 

@@ -20,7 +20,7 @@
 enum { EPS, MOMENTUM, AFFINE, TRACK_RUNNING_STATS, NUM_FEATURES };
 
 static const ArgSpec args[] = {
-    [EPS] = {"eps", ARG_REAL, .otherwise = "1e-5", .maximum = LARGEST,
+    [EPS] = {"eps", ARG_REAL, ROLE_EPSILON, .otherwise = "1e-5", .maximum = LARGEST,
              .doc = "Added to the variance before its square root."},
     [MOMENTUM] = {"momentum", ARG_REAL, .otherwise = "0.1", .maximum = 1,
                   .doc = "Weight of the new batch in the running mean and variance."},

@@ -6,7 +6,7 @@
 enum { EPS, AFFINE, NUM_FEATURES };
 
 static const ArgSpec args[] = {
-    [EPS] = {"eps", ARG_REAL, .otherwise = "1e-6", .maximum = LARGEST,
+    [EPS] = {"eps", ARG_REAL, ROLE_EPSILON, .otherwise = "1e-6", .maximum = LARGEST,
              .doc = "Added to the variance before its square root."},
     [AFFINE] = {"affine", ARG_BOOL, .otherwise = "true",
                 .doc = "Whether each channel has a learned weight and bias."},

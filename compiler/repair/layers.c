@@ -91,14 +91,17 @@ static Int strided(Int size, Int stride)
     return (size - 1) / stride + 1;
 }
 
-/* What an argument of an operator's call says, in the words of its line; NULL: it is not given. */
-static const char *argument_words(const Stmt *stmt, const char *name)
+/* What an argument of a sliding window's call says, in the words of its line; NULL: it is not
+ * given. */
+static const char *argument_words(const Stmt *stmt, ArgRole role)
 {
     const Operator *op = stmt->kind == STMT_CALL ? find_operator(stmt->call->word) : NULL;
+    if (op && op->window != WINDOW_SLIDES)
+        return NULL;
     for (int i = 0; op && i < stmt->call->arguments.count; i++) {
         const ArgSpec *spec = spec_of(op, &stmt->call->arguments, i);
         Span at = stmt->call->arguments.items[i].value->span;
-        if (spec && strcmp(spec->name, name) == 0 && at.line == at.end_line)
+        if (spec && spec->role == role && at.line == at.end_line)
             return span_text(at);
     }
     return NULL;
@@ -109,7 +112,7 @@ static const char *channels_of_body(const Body *body)
 {
     const char *channels = NULL;
     for (int i = 0; i < body->stmts.count; i++) {
-        const char *out = argument_words(body->stmts.items[i], "out_channels");
+        const char *out = argument_words(body->stmts.items[i], ROLE_CHANNELS);
         channels = out ? out : channels;
     }
     return channels;
@@ -120,7 +123,7 @@ static const char *stride_of_body(const Body *body)
 {
     const char *stride = "";
     for (int i = 0; i < body->stmts.count; i++) {
-        const char *step = argument_words(body->stmts.items[i], "stride");
+        const char *step = argument_words(body->stmts.items[i], ROLE_STRIDE);
         if (step && *stride && strcmp(step, stride) != 0)
             return NULL;
         stride = step ? step : stride;

@@ -134,7 +134,7 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
                  place_of(find_parameter(norm, "weight")), place_of(find_parameter(norm, "bias")),
                  place_of(find_parameter(norm, "running_mean")),
                  place_of(find_parameter(norm, "running_var")),
-                 norm->args[operator_arg(norm->op, "eps")].real);
+                 norm->args[role_arg(norm->op, ROLE_EPSILON)].real);
     else
         text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
     text_add(&writer->packings, "%lld, %lld, %lld, %lld, %lld, %lld, %lld, %s, %s },    /* %s */\n",
