@@ -27,7 +27,7 @@ STRICT  = $(if $(WERROR),-Werror)
 WARN    = -std=c11 -D_GNU_SOURCE -Wall -Wextra $(STRICT) -MMD -MP
 # A library that a shared one may take in; nobody replaces a function of it there.
 PIC     = -fPIC -fno-semantic-interposition
-COMPILER_SOURCES = $(wildcard compiler/*.c compiler/*/*.c)
+COMPILER_SOURCES = $(wildcard compiler/*.c compiler/*/*.c compiler/*/*/*.c)
 RUNTIME_SOURCES  = $(wildcard runtime/*.c runtime/*/*.c)
 GENERATED = $(BUILD)/compiler/front/parse.o $(BUILD)/compiler/front/lex.o
 SHARED = output paths shown

@@ -76,6 +76,7 @@ static void complete_graph(Graph *graph, const CompileOptions *options)
         mark_whole_batch(graph);
     if (graph->loss)
         add_gradients(graph, options->fuse);
+    place_parameters(graph);
     verify_graph(graph);
 }
 

@@ -520,7 +520,7 @@ enum {
         * training may do it again, not keep y */
     OP_CHEAP = 1 << 14,
     /* a loss whose forward can store its input's gradient as well: emit then finds that in
-        * node->gradient */
+        * kernel->gradient */
     OP_MAKES_GRADIENT = 1 << 15,
     /* in evaluation each channel times a number, plus a number: an OP_FOLDABLE before it can
         * have them in its weights */
@@ -581,9 +581,9 @@ struct Operator {
      * OP_SUMS_GRADIENT, as it stores dx: emit then finds it in kernel->sums.  NULL: never. */
     bool (*can_fuse_sums)(const Node *node, const Node *sums);
     /* Vectors of memory in which node's kernel of its stage does less work than it
-     * would without: it then finds them in node->work.  `pool`, which takes what it
+     * would without: kernel->workspace then.  `pool`, which takes what it
      * makes, may be NULL; 0: none.  NULL: never any. */
-    Int (*work)(const Node *node, const Node *pool, int lanes);
+    Int (*workspace)(const Node *node, const Node *pool, int lanes);
     /* An operator that goes element by element says so by the C of y[i], of x[i] (x0[i],
      * x1[i] … of several inputs), and of dx[i], of x[i], y[i] and dy[i].  Its loop, what it
      * does on the stores of other kernels and its kernel for one image are all made of them;
@@ -667,7 +667,7 @@ struct Parameter {
     Int fan_in, fan_out;
     Init init;
     Node *node;
-    Int offset;       /* in elements, in its kind's arena; set by the planner */
+    Int offset;       /* in elements, in its kind's arena; set by place_parameters */
     bool whole_batch; /* its gradient is one sum, not one per grain; set by add_gradients */
     bool frozen;      /* no optimizer moves it; set by the train section, as is */
     int group;        /* which `group` setting is its own, from 1; 0: none */
@@ -730,20 +730,6 @@ struct Tensor {
     bool read_late;    /* which also notes what a whole-batch node will read */
 };
 
-/* An element-by-element node that another one does on the values it stores; the
- * first may be a maximum over windows of them. */
-typedef struct Finish {
-    const Node *node;
-    int which;      /* the input that is being stored; backward: -1, dy is */
-    Tensor *stored; /* what would have been stored without it */
-} Finish;
-
-/* Channels of a node's input, from `first`, whose sums another's statistics begin with. */
-typedef struct Measured {
-    Tensor *statistics;
-    Int first, channels;
-} Measured;
-
 struct Node {
     int id;
     Stage stage;
@@ -762,8 +748,6 @@ struct Node {
     /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
     Int written_multiply_adds;
     Int statistics_size; /* values per grain; 0: none; set by infer() */
-    /* STAGE_STATISTICS: what others have measured; ascending, set by plan/schedule.c */
-    LIST(Measured) measured;
 
     /* Backward stages: the forward node, whose fields above they share. */
     Node *forward;
@@ -773,20 +757,6 @@ struct Node {
     int which;        /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;  /* adds to dx instead of setting it */
     bool whole_batch; /* computed for all grains at once, by units; see Operator.whole_batch */
-    bool again; /* STAGE_FORWARD: done a second time, on the way back; set by plan/recompute.c */
-
-    const Node *scales; /* for one image: the OP_AFFINE node its weights take in; NULL: none */
-
-    LIST(Finish) finishes; /* what is done to each value before it is stored; set by plan/fuse.c */
-    /* STAGE_FORWARD of a loss: its backward_input, done at once, without aux; NULL: not */
-    const Node *gradient;
-    const Node *loss; /* STAGE_FORWARD of the logits: the loss, computed at once; NULL: not */
-    /* the OP_SUMS_GRADIENT node whose sums are made of what this one stores; NULL: none */
-    const Node *sums;
-    /* STAGE_BACKWARD_PARAMETERS: dy is what this one makes, and its own dy and aux are read
-     * instead; NULL: none */
-    const Node *pool;
-    Tensor *work; /* memory that its kernel uses meanwhile; NULL: none; set by plan/fuse.c */
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -871,10 +841,17 @@ SettingInfo setting_info(int i); /* name NULL: there are no more */
 
 /* For build.c and the passes. */
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
+Tensor *make_tensor(int id, TensorRole role, const char *name, Shape shape); /* in no list yet */
 /* of a part of base, `offset` elements on */
 void make_view(Tensor *tensor, Tensor *base, Int offset);
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
 void add_aux(Graph *graph, Node *node); /* node->aux, of node->aux_shape, if it has one */
+
+const char *stage_name(Stage stage); /* "backward_input" */
+/* Elements in a line of the cache: every parameter, and each tensor of one image, starts one. */
+enum { CACHE_LINE = 16 };
+/* Gives every parameter its place in its kind's arena. */
+void place_parameters(Graph *graph);
 
 /* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
  * reference kernels, which know grains only. */
@@ -1000,76 +977,34 @@ typedef struct Access {
 } Access;
 typedef LIST(Access) AccessList;
 
-/* One way through the network: for training or for inference. */
-typedef struct Plan {
-    const Graph *graph;
-    bool training;
-    int lanes;             /* 1: for one image, [height][width][channels] */
-    unsigned fuse;         /* FUSE_… */
-    LIST(Node *) schedule; /* in execution order */
-    /* by tensor id: whose memory it is; see memory_of */
-    struct Memory {
-        Tensor *root;
-        Int offset;
-    } * memory;
-    LIST(int) phase_of; /* by position in schedule, ascending */
-    int phases;
-    Placement *places;    /* by tensor id */
-    Int scratch_elements; /* per thread, lanes included */
-    Int kept_elements;    /* per grain, lanes included */
-    Int lower_bound;      /* elements: the most that is live at once in either arena, added */
-    Tensor *logits;       /* SPACE_KEPT */
-} Plan;
+/* One way through the network: for training or for inference; see plan/plan.h. */
+typedef struct Plan Plan;
+typedef struct Step Step;
 
-/* schedule.c: which nodes run, in which order and phase. */
-void node_accesses(const Node *node, bool training, AccessList *accesses);
-bool plan_skips(const Plan *plan, const Node *node); /* a view here: nothing runs */
-void make_schedule(Plan *plan);
-/* The tensor whose memory it is, and where in it: a slice of a gradient is written
- * with the whole, and what does not run hands its input on.  Before tensors are
- * added to the plan. */
-static inline struct Memory memory_of(const Plan *plan, const Tensor *tensor)
-{
-    return plan->memory[tensor->id];
-}
-void make_phases(Plan *plan); /* of the fused schedule */
-/* fuse.c: does element-by-element nodes inside the kernels that make their input. */
-void fuse_plan(Plan *plan);
-Node *node_copy(const Node *node); /* one that may change, its list of finishes too */
-void give_work(Plan *plan); /* memory to kernels that are faster with it; of the fused schedule */
+/* plan/plan.c: a graph's own; the graph stays as it is. */
+Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse);
+const char *plan_name(const Plan *plan); /* "training", "inference", "single" */
+/* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
+bool updates_at_once(const Graph *graph, unsigned fuse);
+void dump_plan(const Plan *plan, FILE *out); /* dump.c */
+/* fuse/fuse.c */
 /* "none" or "NAME,…"; gives a name that is unknown, or NULL */
 const char *read_fusions(const char *words, unsigned *fuse);
 const char *fusion_names(void); /* for help: "activation, residual, …" */
-/* recompute.c: on the way back does again what would be kept for long. */
-void recompute_activations(Plan *plan);
-/* The tensor that node makes: out or dx. */
-Tensor *node_result(const Node *node);
-/* The node as its own operator sees it, without what others do on its stores. */
-Node unfused(const Node *node);
-/* The maximum over windows that is done to what node stores, before all else; NULL: none is. */
-const Node *pool_of_stores(const Node *node);
-/* The tensor that would flow between the two nodes, and does not exist. */
-Tensor *finish_takes(const Finish *finish);
-/* memory.c: where every tensor and every parameter lies. */
-void place_parameters(Graph *graph);
-void place_tensors(Plan *plan);
-Int tensor_vectors(const Tensor *tensor, int lanes);
-/* plan.c: both, in order. */
-const char *stage_name(Stage stage);      /* "backward_input" */
-const char *node_stage(const Node *node); /* the same; "recompute" of what is done again */
-const char *plan_name(const Plan *plan);  /* "training", "inference", "single" */
-Plan *make_plan(Graph *graph, bool training, int lanes, unsigned fuse);
-/* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
-bool updates_at_once(const Graph *graph, unsigned fuse);
-void dump_plan(const Plan *plan, FILE *out);
+/* target.c */
 bool find_target(const char *name, Target *target); /* false: unknown, reported */
 
 /* --------------------------------------------------- write/: the C */
 
+/* Channels of a norm's input whose sums another norm has made. */
+typedef struct ReusedStatistics {
+    Int first, channels;
+} ReusedStatistics;
+
 /* A kernel being written: its body goes to `body`, line by line. */
 struct Kernel {
-    const Node *node;
-    struct Emitter *emitter; /* of the file; NULL while `asks` */
+    const Node *node; /* whose kernel it is; what other nodes' work it does, and how, follows */
+    struct Emitter *emitter; /* of the file */
     Stage stage;
     bool training;     /* the plan's: whether forward notes aux */
     Int kept_elements; /* the plan's: from one grain's statistics to the next's */
@@ -1082,14 +1017,19 @@ struct Kernel {
     int lanes;
     int registers; /* of the target, for tile choice */
     int indent;
-    bool single; /* for one image: a reference kernel has one lane */
-    /* forward: the first finish, where it selects: y and aux are its own; backward_parameters:
-     * node->pool, whose dy and aux they are */
+    bool single;    /* for one image: a reference kernel has one lane */
+    bool recompute; /* a second time, on the way back */
+    bool workspace; /* it has the memory that Operator.workspace asked for: its operand `work` */
+    /* forward: a max pool of the values, y and aux are its own; backward_parameters: the max pool
+     * through whose windows dy is read, whose dy and aux they are; NULL: none */
     const Node *pool;
-    const Node *sums;   /* is also done: its operands are named n_x, n_statistics, … */
-    const char *finish; /* the function that does node->finishes; NULL: there are none */
+    const Node *sums;     /* a norm's sums of what is stored: operands n_x, n_statistics, … */
+    const Node *gradient; /* a loss: its input's gradient is stored at once, not aux */
+    /* statistics: channels whose sums an earlier norm's are, operands reused0, …; ascending */
+    LIST(ReusedStatistics) reused;
+    const char *epilogue; /* the function that is done to a value before its store; NULL: none */
     /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */
-    const char *finish_operands;
+    const char *epilogue_operands;
 };
 /* Writes the store of `value` in `to`, which is element `at` of the kernel's y or
  * dx, with what is done to it before. */

@@ -56,15 +56,17 @@ void caption_factor(Diagnostic *d, const Int *dims, int culprit)
     diag_caption(d, "%sthis %lld exceeds %lld values", before, dims[culprit], MAX_ELEMENTS);
 }
 
-Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
+Tensor *make_tensor(int id, TensorRole role, const char *name, Shape shape)
 {
     Tensor *tensor = NEW(Tensor);
-    *tensor = (Tensor){.id = graph->tensors.count,
-                       .role = role,
-                       .name = name,
-                       .shape = shape,
-                       .base = tensor,
-                       .root = tensor};
+    *tensor = (Tensor){
+        .id = id, .role = role, .name = name, .shape = shape, .base = tensor, .root = tensor};
+    return tensor;
+}
+
+Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
+{
+    Tensor *tensor = make_tensor(graph->tensors.count, role, name, shape);
     push(&graph->tensors, tensor);
     return tensor;
 }
@@ -139,4 +141,47 @@ Int trained_elements(const Node *node)
         if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
             elements += node->parameters.items[i]->elements;
     return elements;
+}
+
+/* ---------------------------------------------------------- parameters */
+
+void place_parameters(Graph *graph)
+{
+    graph->trained_elements = graph->buffer_elements = graph->counters = 0;
+    for (int i = 0; i < graph->parameters.count; i++) {
+        Parameter *parameter = graph->parameters.items[i];
+        Int aligned = (parameter->elements + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+        switch (parameter->kind) {
+        case PARAMETER_TRAINED:
+            parameter->offset = graph->trained_elements;
+            graph->trained_elements += aligned;
+            break;
+        case PARAMETER_BUFFER:
+            parameter->offset = graph->buffer_elements;
+            graph->buffer_elements += aligned;
+            break;
+        case PARAMETER_COUNTER:
+            parameter->offset = graph->counters++;
+            break;
+        }
+    }
+}
+
+const char *stage_name(Stage stage)
+{
+    switch (stage) {
+    case STAGE_FORWARD:
+        return "forward";
+    case STAGE_STATISTICS:
+        return "statistics";
+    case STAGE_BACKWARD_INPUT:
+        return "backward_input";
+    case STAGE_BACKWARD_PARAMETERS:
+        return "backward_parameters";
+    case STAGE_ACCUMULATE:
+        return "accumulate";
+    case STAGE_COPY:
+        return "copy";
+    }
+    unreachable();
 }

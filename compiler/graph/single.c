@@ -2,9 +2,7 @@
  * a layout in which a position's channels lie side by side.
  *
  * Requires a complete graph, which stays as it is; the copy shares parameters
- * and arguments with it.  Four things differ.  Batch norm in evaluation scales
- * and shifts, so the layer before it takes that into its weights where nobody
- * else reads what lies between.  Flattening is work, not a view, where it puts
+ * and arguments with it.  Three things differ.  Flattening is work, not a view, where it puts
  * positions before channels.  An operator whose kernels know planes only
  * stands between two nodes that turn the layout round.  And there is no loss.
  */
@@ -14,18 +12,7 @@ typedef struct Copier {
     const Graph *from;
     Graph *to;
     Tensor **copies; /* by id of the original tensor */
-    int *readers;    /* by id of the original tensor: how many nodes read it */
 } Copier;
-
-static void count_readers(Copier *copier)
-{
-    copier->readers[copier->from->output->id]++;
-    for (int i = 0; i < copier->from->nodes.count; i++) {
-        const Node *node = copier->from->nodes.items[i];
-        for (int k = 0; node->stage == STAGE_FORWARD && k < node->inputs.count; k++)
-            copier->readers[node->inputs.items[k]->id]++;
-    }
-}
 
 /* A node that only moves values into another order. */
 static Tensor *turn(Copier *copier, const Node *like, const Operator *op, Tensor *in, Tensor *out)
@@ -96,20 +83,6 @@ static void copy_between_turns(Copier *copier, const Node *original)
     node->out->producer = node;
 }
 
-/* The node before whose weights can take this one's scale and shift in; NULL: none. */
-static Node *find_folding(const Copier *copier, const Node *original)
-{
-    const Tensor *x = original->inputs.items[0];
-    Node *before = copier->copies[x->id]->producer;
-    if (!(original->op->traits & OP_AFFINE) || copier->readers[x->id] > 1 || !before
-        || before->scales)
-        return NULL;
-    return before->op->traits & OP_FOLDABLE && before->out == copier->copies[x->id]
-                   && can_do_single(before->forward)
-               ? before
-               : NULL;
-}
-
 static bool is_view(const Copier *copier, const Node *original)
 {
     const Tensor *x = original->inputs.items[0];
@@ -120,13 +93,6 @@ static bool is_view(const Copier *copier, const Node *original)
 
 static void copy_forward(Copier *copier, const Node *original)
 {
-    Node *folding = find_folding(copier, original);
-    if (folding) {
-        folding->scales = original;
-        folding->out->name = original->out->name;
-        copier->copies[original->out->id] = folding->out;
-        return;
-    }
     bool runs = !(original->op->traits & (OP_VIEW | OP_TRAINING_ONLY | OP_CONCATENATES));
     if (runs && !can_do_single(original)) {
         copy_between_turns(copier, original);
@@ -147,7 +113,6 @@ Graph *single_image_graph(const Graph *graph)
         .from = graph,
         .to = NEW(Graph),
         .copies = NEW_ARRAY(Tensor *, (size_t)graph->tensors.count),
-        .readers = NEW_ARRAY(int, (size_t)graph->tensors.count),
     };
     *copier.to = (Graph){
         .name = graph->name,
@@ -155,7 +120,6 @@ Graph *single_image_graph(const Graph *graph)
         .parameters = graph->parameters,
         .input_span = graph->input_span,
     };
-    count_readers(&copier);
     copier.to->input = copy_tensor(&copier, graph->input);
     for (int i = 0; i < graph->nodes.count; i++)
         if (graph->nodes.items[i]->stage == STAGE_FORWARD && graph->nodes.items[i]->out)

@@ -176,12 +176,12 @@ static void measure_channels(Kernel *kernel, Int first, Int end)
 }
 
 /* Another norm's sums over the same channels are this one's. */
-static void take_measured(Kernel *kernel, int number)
+static void take_reused(Kernel *kernel, int number)
 {
-    const Measured *measured = &kernel->node->measured.items[number];
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", 2 * measured->channels);
-    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", 2 * measured->first,
-                number, kernel->kept_elements);
+    const ReusedStatistics *reused = &kernel->reused.items[number];
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", 2 * reused->channels);
+    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", 2 * reused->first, number,
+                kernel->kept_elements);
 }
 
 static void emit_statistics(Kernel *kernel)
@@ -192,11 +192,11 @@ static void emit_statistics(Kernel *kernel)
     kernel_line(kernel, "const real values = (real)((left < LANES ? left : LANES) * %lld);",
                 plane_of(kernel->node));
     kernel_line(kernel, "real *own = statistics + g * %lldL;", kernel->kept_elements);
-    for (int i = 0; i < kernel->node->measured.count; i++) {
-        const Measured *measured = &kernel->node->measured.items[i];
-        measure_channels(kernel, next, measured->first);
-        take_measured(kernel, i);
-        next = measured->first + measured->channels;
+    for (int i = 0; i < kernel->reused.count; i++) {
+        const ReusedStatistics *reused = &kernel->reused.items[i];
+        measure_channels(kernel, next, reused->first);
+        take_reused(kernel, i);
+        next = reused->first + reused->channels;
     }
     measure_channels(kernel, next, input_shape(kernel->node).dim[0]);
 }
@@ -223,7 +223,7 @@ static void emit_forward(Kernel *kernel)
     open_channels(kernel, false);
     if (kernel->training) {
         combine_moments(kernel);
-        if (!kernel->node->again)
+        if (!kernel->recompute)
             emit_running(kernel);
     } else {
         kernel_line(kernel, "const real mean = running_mean[c], variance = running_var[c];");

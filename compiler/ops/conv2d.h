@@ -23,7 +23,7 @@ bool can_do_single_conv2d(const Node *node); /* conv2d_single.c */
 void single_conv2d(Single *single);
 bool conv2d_pools(const Node *node, const Node *pool);
 bool conv2d_unpools(const Node *node, const Node *pool);
-Int conv2d_work(const Node *node, const Node *pool, int lanes);
+Int conv2d_workspace(const Node *node, const Node *pool, int lanes);
 bool conv2d_sums(const Node *node, const Node *sums);
 
 #endif

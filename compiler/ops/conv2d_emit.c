@@ -61,13 +61,13 @@ bool conv2d_sums(const Node *node, const Node *sums)
     return conv2d_pads_with_zeros(node) && has_room_for_sums(sums);
 }
 
-Int conv2d_work(const Node *node, const Node *pool, int lanes)
+Int conv2d_workspace(const Node *node, const Node *pool, int lanes)
 {
     Gather forward = forward_gather(node), backward = reversed_gather(&forward, node->accumulate);
-    if (!conv2d_pads_with_zeros(node) || node->pool)
+    if (!conv2d_pads_with_zeros(node))
         return 0;
     if (node->stage == STAGE_BACKWARD_PARAMETERS)
-        return winograd_gradient_work(&forward, lanes);
+        return pool ? 0 : winograd_gradient_work(&forward, lanes);
     return winograd_work(node->stage == STAGE_FORWARD ? &forward : &backward, pool, lanes);
 }
 
@@ -75,7 +75,7 @@ typedef void Emit(Kernel *kernel, const Gather *forward);
 
 static Emit *gradient_of(const Kernel *kernel, const Gather *forward)
 {
-    if (kernel->node->work)
+    if (kernel->workspace)
         return emit_winograd_gradient;
     return !kernel->pool && is_pointwise_gradient(forward) ? emit_pointwise_gradient
                                                            : emit_weight_gradient;
@@ -89,7 +89,7 @@ bool emit_conv2d(Kernel *kernel)
     Gather forward = forward_gather(node);
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
     conv2d_flatten_rows(kernel, &forward);
-    void (*gather)(Kernel *, const Gather *) = node->work ? emit_winograd : emit_gather;
+    void (*gather)(Kernel *, const Gather *) = kernel->workspace ? emit_winograd : emit_gather;
     if (kernel->stage == STAGE_FORWARD) {
         gather(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {

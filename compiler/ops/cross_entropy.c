@@ -63,7 +63,7 @@ static void emit_gradient(Kernel *kernel, const char *from, long long classes, d
 /* In training the softmax is kept for the gradient, or that is made of it at once. */
 static void emit_forward(Kernel *kernel, long long classes, double smoothing)
 {
-    bool gradient = kernel->node->gradient != NULL;
+    bool gradient = kernel->gradient != NULL;
     kernel_line(kernel, "const vec *v = x;");
     emit_exponential_total(kernel, classes, 1, !kernel->training ? NULL : gradient ? "dx" : "aux");
     emit_losses(kernel, classes, smoothing);

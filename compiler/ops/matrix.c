@@ -71,9 +71,9 @@ static void tile_stores(const Product *product, int results, int grains)
 {
     Kernel *kernel = product->kernel;
     for (int whole = 0; whole < 2; whole++) {
-        if (whole == 0 && !kernel->finish)
+        if (whole == 0 && !kernel->epilogue)
             continue;
-        if (kernel->finish)
+        if (kernel->epilogue)
             kernel_line(kernel, whole ? "else {" : "if (n + count < %lld) {", product->summed);
         for (int r = 0; r < results; r++)
             for (int q = 0; q < grains; q++) {
@@ -84,7 +84,7 @@ static void tile_stores(const Product *product, int results, int grains)
                 else
                     kernel_line(kernel, "%s = %s;", to, value);
             }
-        if (kernel->finish)
+        if (kernel->epilogue)
             kernel_line(kernel, "}");
     }
 }

@@ -37,11 +37,11 @@ void single_store(Single *single, const char *position, const char *channel, Int
                   const char *value)
 {
     Text text = {0};
-    if (single->finish) {
-        text_add(&text, "%s(%s", single->finish, value);
-        for (int i = 0; i < single->finish_names.count; i++)
+    if (single->epilogue) {
+        text_add(&text, "%s(%s", single->epilogue, value);
+        for (int i = 0; i < single->epilogue_names.count; i++)
             text_add(&text, ", *(const loose_vec *)(%s + (%s) * %lldL + %s)",
-                     single->finish_names.items[i], position, single->finish_strides.items[i],
+                     single->epilogue_names.items[i], position, single->epilogue_strides.items[i],
                      channel);
         text_add(&text, ")");
         value = text_chars(&text);
@@ -377,8 +377,8 @@ void single_gather(Single *single, Gather gather)
     gather_blocks(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
     if (gather.groups == 1)
         return;
-    for (int i = 0; i < single->finish_names.count; i++)
-        kernel_line(kernel, "%s += %lld;", single->finish_names.items[i], gather.tiled);
+    for (int i = 0; i < single->epilogue_names.count; i++)
+        kernel_line(kernel, "%s += %lld;", single->epilogue_names.items[i], gather.tiled);
     kernel_line(kernel, "}");
 }
 

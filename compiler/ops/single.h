@@ -27,14 +27,14 @@ Int packed_elements(const Packing *packing);
 struct Single {
     Kernel kernel;
     Int x_stride, y_stride;
-    LIST(Int) x_strides; /* of all inputs, for an operator that has several */
-    bool winograd;       /* whether convolutions may go by winograd.h */
-    Int work;            /* elements of `work`, an operand, that the kernel uses; set by it */
-    bool halves;         /* a vector of half the width costs half */
-    const char *finish;  /* as Kernel.finish */
-    LIST(const char *) finish_names; /* what it reads besides the value … */
-    LIST(Int) finish_strides;        /* … and from a position to the next */
-    Packing packing;                 /* set by an operator that has parameters; outs 0: none */
+    LIST(Int) x_strides;  /* of all inputs, for an operator that has several */
+    bool winograd;        /* whether convolutions may go by winograd.h */
+    Int work;             /* elements of `work`, an operand, that the kernel uses; set by it */
+    bool halves;          /* a vector of half the width costs half */
+    const char *epilogue; /* as Kernel.epilogue */
+    LIST(const char *) epilogue_names; /* what it reads besides the value … */
+    LIST(Int) epilogue_strides;        /* … and from a position to the next */
+    Packing packing;                   /* set by an operator that has parameters; outs 0: none */
     /* blocks of which the text computes those from `begin` to `end`, so that threads can share
      * it; 0: all */
     Int units;

@@ -136,8 +136,8 @@ static const char *product_of_block(const Winograd *winograd, const Block *block
     RunList runs = {0};
     Block whole = *block; /* products are stored by whole vectors */
     whole.channels = block->vectors * kernel->lanes;
-    inner.finish = NULL;
-    inner.finish_names.count = 0;
+    inner.epilogue = NULL;
+    inner.epilogue_names.count = 0;
     inner.x_stride = winograd->ins;
     inner.y_stride = whole.channels;
     split_columns(&product.columns, positions, &runs);

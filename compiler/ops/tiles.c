@@ -377,7 +377,7 @@ static void declare_place(const GatherText *text)
         return;
     kernel_line(text->kernel, "vec *to = out + t * %lld + row * %lld + column;", text->out_plane,
                 text->gather->columns.positions);
-    if (text->kernel->finish_operands || text->kernel->sums)
+    if (text->kernel->epilogue_operands || text->kernel->sums)
         kernel_line(text->kernel, "const int64_t at = to - %s;", text->gather->out);
 }
 
@@ -521,7 +521,7 @@ OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, in
 
 void end_tile(Kernel *kernel)
 {
-    if (kernel->finish && kernel->registers < 32)
+    if (kernel->epilogue && kernel->registers < 32)
         kernel_line(kernel, "forget_registers();");
     kernel_line(kernel, "}");
 }

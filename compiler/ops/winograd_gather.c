@@ -246,7 +246,7 @@ static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int insid
     const Gather *gather = winograd->gather;
     kernel_line(kernel, "vec *to = %s + (t * rows + row * %lld + %lld) * columns + column * %lld;",
                 gather->out, winograd->rows.stride, i, winograd->columns.stride);
-    if (kernel->finish_operands || kernel->sums)
+    if (kernel->epilogue_operands || kernel->sums)
         kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
     for (Int j = 0; j < inside; j++)
         kernel_store(kernel, format("to[%lld]", j), format("at + %lld", j),
@@ -340,8 +340,8 @@ static void add_operands(const Winograd *winograd, Text *parameters, Text *argum
         add_pointers(parameters, arguments, "const real *", gather->bias);
     if (winograd->pool && kernel->training)
         add_pointers(parameters, arguments, "vec *", "aux");
-    if (kernel->finish_operands)
-        add_pointers(parameters, arguments, "const vec *", kernel->finish_operands);
+    if (kernel->epilogue_operands)
+        add_pointers(parameters, arguments, "const vec *", kernel->epilogue_operands);
     if (!kernel->sums)
         return;
     add_pointers(parameters, arguments, "vec *", "sum, product");
@@ -359,7 +359,7 @@ static void transform_products(const Winograd *winograd)
     const char *name = end_function(
         kernel, &function,
         format("/* Winograd %s: products become outputs%s. */", winograd_title(gather->rows.taps),
-               kernel->finish || kernel->sums || winograd->pool
+               kernel->epilogue || kernel->sums || winograd->pool
                    ? ", with what else the layers compute of each"
                    : ""),
         "static void ", "winograd_products",

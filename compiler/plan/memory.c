@@ -1,6 +1,6 @@
 /* Where every tensor lies.
  *
- * Requires plan->schedule.  Makes plan->places and the sizes of the arenas.
+ * Requires plan->steps with their phases.  Makes plan->places and the sizes of the arenas.
  *
  * Three steps.  Share: tensors that are views, that a concat can have written
  * straight into its output, or that an element-by-element operator can
@@ -11,36 +11,10 @@
  * grain.  Place: largest first, each at the lowest offset where nothing that
  * lives at the same time lies.
  */
-#include "netc.h"
+#include "plan/plan.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Every parameter starts a cache line. */
-enum { PARAMETER_ALIGNMENT = 16 };
-
-void place_parameters(Graph *graph)
-{
-    graph->trained_elements = graph->buffer_elements = graph->counters = 0;
-    for (int i = 0; i < graph->parameters.count; i++) {
-        Parameter *parameter = graph->parameters.items[i];
-        Int aligned = (parameter->elements + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT
-                      * PARAMETER_ALIGNMENT;
-        switch (parameter->kind) {
-        case PARAMETER_TRAINED:
-            parameter->offset = graph->trained_elements;
-            graph->trained_elements += aligned;
-            break;
-        case PARAMETER_BUFFER:
-            parameter->offset = graph->buffer_elements;
-            graph->buffer_elements += aligned;
-            break;
-        case PARAMETER_COUNTER:
-            parameter->offset = graph->counters++;
-            break;
-        }
-    }
-}
 
 typedef struct Sharing {
     Plan *plan;
@@ -138,13 +112,13 @@ static bool make_part(Sharing *sharing, Tensor *tensor, Tensor *whole, Int offse
 /* A node that does not run hands its input on. */
 static void share_views(Sharing *sharing)
 {
-    const Graph *graph = sharing->plan->graph;
-    for (int i = 0; i < graph->tensors.count; i++) {
-        Tensor *tensor = graph->tensors.items[i];
+    const Plan *plan = sharing->plan;
+    for (int i = 0; i < plan->tensors.count; i++) {
+        Tensor *tensor = plan->tensors.items[i];
         if (tensor->base != tensor)
             link_root(sharing, tensor, tensor->base, tensor->offset);
         else if (tensor->role == TENSOR_ACTIVATION && tensor->producer
-                 && plan_skips(sharing->plan, tensor->producer))
+                 && node_is_skipped(plan, tensor->producer))
             link_root(sharing, tensor, tensor->producer->inputs.items[0], 0);
     }
 }
@@ -167,7 +141,7 @@ static bool is_dead_after(const Sharing *sharing, Tensor *tensor, int position)
         || sharing->last[stands_for(sharing, tensor)] > position)
         return false;
     for (int id = root->id; id >= 0; id = sharing->next[id]) {
-        Tensor *member = sharing->plan->graph->tensors.items[id];
+        Tensor *member = sharing->plan->tensors.items[id];
         root_of(sharing, member, &at);
         bool overlaps =
             at < from + size_of(sharing, tensor) && from < at + size_of(sharing, member);
@@ -177,13 +151,14 @@ static bool is_dead_after(const Sharing *sharing, Tensor *tensor, int position)
     return true;
 }
 
-static void share_in_place(Sharing *sharing, const Node *node, int position)
+static void share_in_place(Sharing *sharing, const Step *step, int position)
 {
-    Tensor *input = node->inputs.items[0];
+    Tensor *input = step_tensor(step, step_node(step)->inputs.items[0]),
+           *result = step_result(step);
     if (!is_dead_after(sharing, input, position))
         return;
-    if (!make_part(sharing, node->out, input, 0))
-        make_part(sharing, input, node->out, 0);
+    if (!make_part(sharing, result, input, 0))
+        make_part(sharing, input, result, 0);
 }
 
 static void note_accesses(Sharing *sharing)
@@ -191,13 +166,13 @@ static void note_accesses(Sharing *sharing)
     const Plan *plan = sharing->plan;
     AccessList accesses = {0};
     int end = -1; /* of the phase */
-    for (int position = 0; position < plan->schedule.count; position++) {
+    for (int position = 0; position < plan->steps.count; position++) {
         while (end < position
-               || (end + 1 < plan->schedule.count
-                   && plan->phase_of.items[end + 1] == plan->phase_of.items[position]))
+               || (end + 1 < plan->steps.count
+                   && plan->steps.items[end + 1]->phase == plan->steps.items[position]->phase))
             end++;
         accesses.count = 0;
-        node_accesses(plan->schedule.items[position], plan->training, &accesses);
+        step_accesses(plan->steps.items[position], plan->training, &accesses);
         for (int i = 0; i < accesses.count; i++) {
             int id = accesses.items[i].tensor->id;
             if (sharing->first[id] < 0)
@@ -212,7 +187,7 @@ static void note_accesses(Sharing *sharing)
                 sharing->last[id] = until;
         }
     }
-    sharing->last[plan->logits->id] = plan->schedule.count;
+    sharing->last[plan->logits->id] = plan->steps.count;
     sharing->kept[plan->logits->id] = true;
 }
 
@@ -220,17 +195,17 @@ static void share(Sharing *sharing)
 {
     const Plan *plan = sharing->plan;
     share_views(sharing);
-    for (int i = 0; i < plan->schedule.count; i++) {
-        const Node *node = plan->schedule.items[i];
+    for (int i = 0; i < plan->steps.count; i++) {
+        const Node *node = step_node(plan->steps.items[i]);
         if ((plan->fuse & FUSE_CONCAT) && node->stage == STAGE_FORWARD
             && (node->op->traits & OP_CONCATENATES))
             share_slices(sharing, node);
     }
-    for (int i = 0; i < plan->schedule.count; i++) {
-        const Node *node = plan->schedule.items[i];
-        if (node->stage == STAGE_FORWARD && (node->op->traits & OP_IN_PLACE)
-            && !plan_skips(plan, node))
-            share_in_place(sharing, node, i);
+    for (int i = 0; i < plan->steps.count; i++) {
+        const Step *step = plan->steps.items[i];
+        if (step_node(step)->stage == STAGE_FORWARD && (step_node(step)->op->traits & OP_IN_PLACE)
+            && !plan_skips(plan, step))
+            share_in_place(sharing, step, i);
     }
 }
 
@@ -257,8 +232,8 @@ static void span_root(const Sharing *sharing, Tensor *root)
     }
     if (place->first < 0)
         return;
-    kept |= place->last >= plan->schedule.count
-            || plan->phase_of.items[place->first] != plan->phase_of.items[place->last];
+    kept |= place->last >= plan->steps.count
+            || plan->steps.items[place->first]->phase != plan->steps.items[place->last]->phase;
     place->space = kept ? SPACE_KEPT : SPACE_SCRATCH;
 }
 
@@ -477,25 +452,23 @@ static Int most_live(const BlockList *blocks, int positions)
 static Int aligned_size(const Sharing *sharing, const Tensor *root)
 {
     Int size = size_of(sharing, root);
-    return sharing->plan->lanes > 1
-               ? size
-               : (size + PARAMETER_ALIGNMENT - 1) / PARAMETER_ALIGNMENT * PARAMETER_ALIGNMENT;
+    return sharing->plan->lanes > 1 ? size : (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
 static void place_roots(const Sharing *sharing)
 {
     Plan *plan = sharing->plan;
     BlockList scratch = {0}, kept = {0};
-    for (int i = 0; i < plan->graph->tensors.count; i++) {
-        Tensor *tensor = plan->graph->tensors.items[i];
+    for (int i = 0; i < plan->tensors.count; i++) {
+        Tensor *tensor = plan->tensors.items[i];
         Block block = {&plan->places[i], aligned_size(sharing, tensor)};
         if (sharing->link[i] == tensor && block.place->space == SPACE_SCRATCH)
             push(&scratch, block);
         if (sharing->link[i] == tensor && block.place->space == SPACE_KEPT)
             push(&kept, block);
     }
-    Int scratch_bound = most_live(&scratch, plan->schedule.count),
-        kept_bound = most_live(&kept, plan->schedule.count);
+    Int scratch_bound = most_live(&scratch, plan->steps.count),
+        kept_bound = most_live(&kept, plan->steps.count);
     plan->scratch_elements = place_blocks(&scratch, scratch_bound) * plan->lanes;
     plan->kept_elements = place_blocks(&kept, kept_bound) * plan->lanes;
     plan->lower_bound = (scratch_bound + kept_bound) * plan->lanes;
@@ -503,7 +476,7 @@ static void place_roots(const Sharing *sharing)
 
 void place_tensors(Plan *plan)
 {
-    size_t count = (size_t)plan->graph->tensors.count;
+    size_t count = (size_t)plan->tensors.count;
     Sharing sharing = {
         .plan = plan,
         .link = NEW_ARRAY(Tensor *, count),
@@ -517,7 +490,7 @@ void place_tensors(Plan *plan)
     };
     plan->places = NEW_ARRAY(Placement, count);
     for (size_t i = 0; i < count; i++) {
-        Tensor *tensor = plan->graph->tensors.items[i];
+        Tensor *tensor = plan->tensors.items[i];
         sharing.link[i] = tensor;
         sharing.same[i] = sharing.end[i] = (int)i;
         sharing.next[i] = -1;
@@ -526,12 +499,12 @@ void place_tensors(Plan *plan)
     note_accesses(&sharing);
     share(&sharing);
     for (size_t i = 0; i < count; i++)
-        if (sharing.link[i] == plan->graph->tensors.items[i])
-            span_root(&sharing, plan->graph->tensors.items[i]);
+        if (sharing.link[i] == plan->tensors.items[i])
+            span_root(&sharing, plan->tensors.items[i]);
     place_roots(&sharing);
     for (size_t i = 0; i < count; i++) {
         Int offset;
-        Tensor *root = root_of(&sharing, plan->graph->tensors.items[i], &offset);
+        Tensor *root = root_of(&sharing, plan->tensors.items[i], &offset);
         Placement placed = plan->places[root->id];
         if (root->id != (int)i)
             plan->places[i] = (Placement){

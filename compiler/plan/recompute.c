@@ -1,6 +1,6 @@
 /* Recomputing: what is cheap to make again is not kept for the way back.
  *
- * Requires a fused schedule with its phases; leaves both whole.  A batch norm
+ * Requires fused steps with their phases; leaves both whole.  A batch norm
  * ends a phase, so what it gives, with the activation after it, would be written
  * to memory on the way forward and lie there until the convolution that reads it
  * wants it once more for its weight gradient.  The norm's own input is kept
@@ -10,18 +10,18 @@
  * a few operations on a value.  Pleiss et al. 2017, "Memory-Efficient
  * Implementation of DenseNets", https://arxiv.org/abs/1707.06990.
  *
- * The second time is a node and a tensor of its own; who reads that is a copy.
+ * The second time is a step and a tensor of its own, by which its readers know it.
  */
-#include "netc.h"
+#include "plan/plan.h"
 
 typedef LIST(int) Positions;
-typedef LIST(Node *) NodeList;
+typedef LIST(Step *) StepList;
 
 typedef struct Recompute {
     Plan *plan;
-    Positions *readers; /* by tensor id: positions in the schedule, ascending */
+    Positions *readers; /* by tensor id: positions of steps, ascending */
     bool *aliased;      /* by tensor id: its memory is another tensor's too */
-    NodeList *before;   /* by position: what is made again just before it */
+    StepList *before;   /* by position: what is made again just before it */
 } Recompute;
 
 /* ------------------------------------------------------- who reads what */
@@ -29,7 +29,7 @@ typedef struct Recompute {
 static void note_aliases(Recompute *recompute, const Node *node)
 {
     bool concat = node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES);
-    if (!concat && !plan_skips(recompute->plan, node))
+    if (!concat && !node_is_skipped(recompute->plan, node))
         return;
     for (int i = 0; i < node->inputs.count; i++)
         recompute->aliased[node->inputs.items[i]->id] = true;
@@ -39,15 +39,15 @@ static void note_readers(Recompute *recompute)
 {
     const Plan *plan = recompute->plan;
     AccessList accesses = {0};
-    for (int position = 0; position < plan->schedule.count; position++) {
-        const Node *node = plan->schedule.items[position];
+    for (int position = 0; position < plan->steps.count; position++) {
+        const Step *step = plan->steps.items[position];
         accesses.count = 0;
-        node_accesses(node, plan->training, &accesses);
+        step_accesses(step, plan->training, &accesses);
         for (int i = 0; i < accesses.count; i++)
             if (!accesses.items[i].write)
                 push(&recompute->readers[accesses.items[i].tensor->id], position);
-        if (node->op)
-            note_aliases(recompute, node);
+        if (step_node(step)->op)
+            note_aliases(recompute, step_node(step));
     }
     recompute->aliased[plan->logits->id] = true;
 }
@@ -55,131 +55,114 @@ static void note_readers(Recompute *recompute)
 /* --------------------------------------------------------- what is made */
 
 /* Cheap, and so is all that is done to its values before they are stored. */
-static bool is_cheap(const Node *node)
+static bool is_cheap(const Step *step)
 {
-    if (node->stage != STAGE_FORWARD || !node->op || !(node->op->traits & OP_CHEAP) || node->aux
+    const Node *node = step_node(step);
+    const Epilogue epilogue = step_epilogue(step);
+    if (node->stage != STAGE_FORWARD || !(node->op->traits & OP_CHEAP) || node->aux
         || node->whole_batch)
         return false;
-    for (int i = 0; i < node->finishes.count; i++)
-        if (node->finishes.items[i].node->inputs.count != 1 || node->finishes.items[i].node->aux)
+    for (int i = 0; i < epilogue.count; i++)
+        if (epilogue.parts[i].node->inputs.count != 1 || epilogue.parts[i].node->aux)
             return false;
     return true;
 }
 
-/* Whether the node at `position` lies on the way back, in a later phase than `phase`. */
+/* Whether the step at `position` lies on the way back, in a later phase than `phase`. */
 static bool is_later(const Plan *plan, int position, int phase)
 {
-    Stage stage = plan->schedule.items[position]->stage;
-    return plan->phase_of.items[position] > phase && stage != STAGE_FORWARD
-           && stage != STAGE_STATISTICS;
+    const Step *step = plan->steps.items[position];
+    Stage stage = step_node(step)->stage;
+    return step->phase > phase && stage != STAGE_FORWARD && stage != STAGE_STATISTICS;
 }
 
-/* Whether all that reads the result of `node` later can read one made again: none of it for
- * the whole batch at once, and as long as what it is made of is kept. */
-static bool can_be_remade(const Recompute *recompute, const Node *node, int position)
+/* Whether all that reads the result of the step at `position` later can read one made again:
+ * none of it for the whole batch at once, and as long as what it is made of is kept. */
+static bool can_be_remade(const Recompute *recompute, int position)
 {
     const Plan *plan = recompute->plan;
-    const Positions *readers = &recompute->readers[node->out->id],
-                    *sources = &recompute->readers[node->inputs.items[0]->id];
-    if (recompute->aliased[node->out->id] || node->out->base != node->out)
+    const Step *step = plan->steps.items[position];
+    const Tensor *out = step_result(step);
+    const Positions *readers = &recompute->readers[out->id],
+                    *sources = &recompute->readers[step_node(step)->inputs.items[0]->id];
+    if (recompute->aliased[out->id] || out->base != out)
         return false;
     for (int i = 0; i < readers->count; i++) {
         int at = readers->items[i];
-        if (is_later(plan, at, plan->phase_of.items[position])
-            && (plan->schedule.items[at]->whole_batch || at > sources->items[sources->count - 1]))
+        if (is_later(plan, at, step->phase)
+            && (step_node(plan->steps.items[at])->whole_batch
+                || at > sources->items[sources->count - 1]))
             return false;
     }
     return true;
 }
 
-/* `node`, with what is done to its values, again, with a result of its own. */
-static Node *make_again(const Recompute *recompute, const Node *node)
+static void stand_for(Step *step, const Tensor *from, Tensor *to)
 {
-    Node *again = node_copy(node);
-    again->again = true;
-    again->out = new_tensor((Graph *)recompute->plan->graph, TENSOR_ACTIVATION,
-                            format("%s again", node->out->name), node->out->shape);
-    again->out->producer = again;
-    for (int i = 0; i < again->finishes.count; i++) {
-        Node *done = node_copy(again->finishes.items[i].node);
-        done->again = true;
-        if (done->out == node->out)
-            done->out = again->out;
-        again->finishes.items[i].node = done;
-    }
+    push(&step->renamed, ((Renamed){from, to}));
+}
+
+/* The step again, in the phase of its reader, with a result of its own. */
+static Step *make_again(const Recompute *recompute, const Step *step, int phase)
+{
+    Step *again = NEW(Step);
+    const Tensor *out = step_result(step);
+    Tensor *made =
+        plan_tensor(recompute->plan, TENSOR_ACTIVATION, format("%s again", out->name), out->shape);
+    *again = *step; /* the parts are shared: nothing changes them any more */
+    again->recompute = true;
+    again->phase = phase;
+    stand_for(again, out, made);
     return again;
 }
 
-/* ------------------------------------------------------- who reads that */
-
-static Node *reading_other(const Node *node, const Tensor *from, Tensor *to)
-{
-    Node *copy = node_copy(node);
-    copy->inputs.items = NULL;
-    copy->inputs.count = copy->inputs.capacity = 0;
-    for (int i = 0; i < node->inputs.count; i++)
-        push(&copy->inputs, node->inputs.items[i] == from ? to : node->inputs.items[i]);
-    if (copy->out == from)
-        copy->out = to;
-    for (int i = 0; i < copy->finishes.count; i++)
-        copy->finishes.items[i].node = reading_other(copy->finishes.items[i].node, from, to);
-    if (copy->sums)
-        copy->sums = reading_other(copy->sums, from, to);
-    return copy;
-}
-
-/* Makes the node at `position` again in each later phase that reads its result on the way back. */
+/* Makes the step at `position` again in each later phase that reads its result on the way back. */
 static void remake(Recompute *recompute, int position)
 {
     Plan *plan = recompute->plan;
-    const Node *node = plan->schedule.items[position], *again = NULL;
-    const Positions *readers = &recompute->readers[node->out->id];
-    int home = plan->phase_of.items[position], phase = home;
+    const Step *step = plan->steps.items[position], *again = NULL;
+    const Tensor *out = step_result(step);
+    const Positions *readers = &recompute->readers[out->id];
+    int phase = step->phase;
     for (int i = 0; i < readers->count; i++) {
         int at = readers->items[i];
-        if (!is_later(plan, at, home))
+        Step *reader = plan->steps.items[at];
+        if (!is_later(plan, at, step->phase) || step_tensor(reader, (Tensor *)out) != out)
             continue;
-        if (plan->phase_of.items[at] != phase) {
-            phase = plan->phase_of.items[at];
-            again = make_again(recompute, node);
-            push(&recompute->before[at], (Node *)again);
+        if (reader->phase != phase) {
+            phase = reader->phase;
+            again = make_again(recompute, step, phase);
+            push(&recompute->before[at], (Step *)again);
         }
-        plan->schedule.items[at] = reading_other(plan->schedule.items[at], node->out, again->out);
+        stand_for(reader, out, step_result(again));
     }
 }
 
-/* The schedule with what is made again in it, in the phase of who reads it. */
-static void insert_nodes(Recompute *recompute)
+/* The steps with what is made again among them, before the first that reads it. */
+static void insert_steps(Recompute *recompute)
 {
     Plan *plan = recompute->plan;
-    NodeList schedule = {0};
-    Positions phase_of = {0};
-    for (int position = 0; position < plan->schedule.count; position++) {
+    StepList steps = {0};
+    for (int position = 0; position < plan->steps.count; position++) {
         for (int i = 0; i < recompute->before[position].count; i++)
-            push(&schedule, recompute->before[position].items[i]);
-        push(&schedule, plan->schedule.items[position]);
-        while (phase_of.count < schedule.count)
-            push(&phase_of, plan->phase_of.items[position]);
+            push(&steps, recompute->before[position].items[i]);
+        push(&steps, plan->steps.items[position]);
     }
-    plan->schedule.items = schedule.items;
-    plan->phase_of.items = phase_of.items;
-    plan->schedule.count = plan->phase_of.count = schedule.count;
-    plan->schedule.capacity = schedule.capacity;
-    plan->phase_of.capacity = phase_of.capacity;
+    plan->steps.items = steps.items;
+    plan->steps.count = steps.count;
+    plan->steps.capacity = steps.capacity;
 }
 
 void recompute_activations(Plan *plan)
 {
     if (!(plan->fuse & FUSE_RECOMPUTE) || !plan->training)
         return;
-    size_t tensors = (size_t)plan->graph->tensors.count, nodes = (size_t)plan->schedule.count;
+    size_t tensors = (size_t)plan->tensors.count, steps = (size_t)plan->steps.count;
     Recompute recompute = {plan, NEW_ARRAY(Positions, tensors), NEW_ARRAY(bool, tensors),
-                           NEW_ARRAY(NodeList, nodes)};
+                           NEW_ARRAY(StepList, steps)};
     note_readers(&recompute);
-    for (int position = 0; position < plan->schedule.count; position++) {
-        const Node *node = plan->schedule.items[position];
-        if (is_cheap(node) && can_be_remade(&recompute, node, position))
+    for (int position = 0; position < plan->steps.count; position++)
+        if (is_cheap(plan->steps.items[position]) && can_be_remade(&recompute, position))
             remake(&recompute, position);
-    }
-    insert_nodes(&recompute);
+    insert_steps(&recompute);
 }

@@ -4,6 +4,7 @@
  * widens it by (k-1) times the product of the strides before, as in Araujo et al.
  * 2019, "Computing Receptive Fields of Convolutional Neural Networks".
  */
+#include "plan/plan.h"
 #include "serve.h"
 
 #include <math.h>
@@ -98,11 +99,11 @@ static const Field *fields_of(Analysis *a)
 /* By forward node: bytes per image of all tensors that are live while it runs. */
 static Int *live_bytes(const Plan *plan)
 {
-    int steps = plan->schedule.count;
+    int steps = plan->steps.count;
     Int *change = NEW_ARRAY(Int, (size_t)steps + 1),
         *live = NEW_ARRAY(Int, (size_t)plan->graph->nodes.count), sum = 0;
-    for (int i = 0; i < plan->graph->tensors.count; i++) {
-        const Tensor *tensor = plan->graph->tensors.items[i];
+    for (int i = 0; i < plan->tensors.count; i++) {
+        const Tensor *tensor = plan->tensors.items[i];
         const Placement *place = &plan->places[tensor->id];
         if (place->root != tensor || place->space == SPACE_NONE || tensor->role == TENSOR_STATISTICS
             || place->last < 0)
@@ -113,8 +114,9 @@ static Int *live_bytes(const Plan *plan)
     }
     for (int i = 0; i < steps; i++) {
         sum += change[i];
-        if (plan->schedule.items[i]->stage == STAGE_FORWARD)
-            live[plan->schedule.items[i]->id] = sum * (Int)sizeof(float);
+        const Node *node = step_node(plan->steps.items[i]);
+        if (node->stage == STAGE_FORWARD)
+            live[node->id] = sum * (Int)sizeof(float);
     }
     return live;
 }
@@ -130,6 +132,7 @@ static const Live *live_of(Analysis *a)
     mark_whole_batch(graph);
     if (graph->loss)
         add_gradients(graph, FUSE_ALL);
+    place_parameters(graph);
     a->live->inference = live_bytes(make_plan(graph, false, LANES, FUSE_CONCAT));
     a->live->training = graph->loss ? live_bytes(make_plan(graph, true, LANES, FUSE_CONCAT)) : NULL;
     return a->live;

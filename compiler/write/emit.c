@@ -320,12 +320,12 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
 }
 
 /* A call; gives the units of what is computed for the whole batch. */
-static Int emit_call(Emitter *emitter, Text *calls, const Node *node)
+static Int emit_call(Emitter *emitter, Text *calls)
 {
     OperandList operands = {0};
     Int units;
-    kernel_operands(emitter, node, &operands);
-    text_add(calls, "    %s(", emit_kernel(emitter, node, &operands, &units));
+    step_operands(emitter, &operands);
+    text_add(calls, "    %s(", emit_kernel(emitter, &operands, &units));
     for (int i = 0; i < operands.count; i++) {
         const Operand *operand = &operands.items[i];
         if (operand->what)
@@ -339,35 +339,38 @@ static Int emit_call(Emitter *emitter, Text *calls, const Node *node)
 }
 
 /* Where a layer's output lies after its part, as the table of parts says it. */
-static const char *output_fields(const Plan *plan, const Node *node)
+static const char *output_fields(const Plan *plan, const Step *step)
 {
-    const Placement *place = node->stage == STAGE_FORWARD && node->out && !node->again
-                                 ? &plan->places[node->out->id]
-                                 : NULL;
+    const Tensor *out =
+        step_node(step)->stage == STAGE_FORWARD && !step->recompute ? step_result(step) : NULL;
+    const Placement *place = out ? &plan->places[out->id] : NULL;
     if (!place || (place->space != SPACE_KEPT && place->space != SPACE_SCRATCH))
         return "-1, false, 0, 0";
-    return format("%d, %s, %lld, %lld", node->id, place->space == SPACE_KEPT ? "true" : "false",
-                  place->place * plan->lanes, shape_elements(node->out->shape) * plan->lanes);
+    return format("%d, %s, %lld, %lld", step_node(step)->id,
+                  place->space == SPACE_KEPT ? "true" : "false", place->place * plan->lanes,
+                  shape_elements(out->shape) * plan->lanes);
 }
 
-/* A node's row in the table of parts; gives its number. */
-static int emit_part(Emitter *emitter, const Node *node)
+/* A step's row in the table of parts; gives its number. */
+static int emit_part(Emitter *emitter)
 {
-    const Node *layer = node->forward ? node->forward : node, alone = unfused(layer);
+    const Node *node = step_node(emitter->step);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT
                       || node->stage == STAGE_BACKWARD_PARAMETERS;
-    Int multiply_adds = multiplies ? node_multiply_adds(&alone) : 0;
+    Int multiply_adds = multiplies ? node_multiply_adds(node->forward ? node->forward : node) : 0;
     text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path),
-             node_stage(node), multiply_adds, output_fields(emitter->plan, node));
+             step_stage(emitter->step), multiply_adds, output_fields(emitter->plan, emitter->step));
     return emitter->part_count++;
 }
 
-static void emit_node(Emitter *emitter, Text *calls, const Node *node)
+static void emit_step(Emitter *emitter, Text *calls, const Step *step)
 {
     const Plan *plan = emitter->plan;
+    const Node *node = step_node(step);
     size_t before = calls->length;
-    if (plan_skips(plan, node))
+    if (plan_skips(plan, step))
         return;
+    emitter->step = step;
     if (node->stage == STAGE_ACCUMULATE || node->stage == STAGE_COPY)
         emit_move(calls, node->stage == STAGE_COPY ? "net_copy" : "net_accumulate",
                   place_text(plan, node->dx), place_text(plan, node->from),
@@ -376,9 +379,9 @@ static void emit_node(Emitter *emitter, Text *calls, const Node *node)
     else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
         emit_concat(emitter, calls, node);
     else
-        emit_call(emitter, calls, node);
+        emit_call(emitter, calls);
     if (calls->length > before)
-        text_add(calls, "    net_lap(s, arena, g, %d);\n", emit_part(emitter, node));
+        text_add(calls, "    net_lap(s, arena, g, %d);\n", emit_part(emitter));
 }
 
 /* The locals a phase declares: those its calls use. */
@@ -401,7 +404,7 @@ static void emit_locals(Emitter *emitter, const char *calls)
 
 static bool is_in_phase(const Plan *plan, int position, int phase)
 {
-    return position < plan->schedule.count && plan->phase_of.items[position] == phase;
+    return position < plan->steps.count && plan->steps.items[position]->phase == phase;
 }
 
 static void emit_grain_phase(Emitter *emitter, int phase)
@@ -409,8 +412,8 @@ static void emit_grain_phase(Emitter *emitter, int phase)
     const Plan *plan = emitter->plan;
     Text calls = {0};
     for (int i = emitter->first; is_in_phase(plan, i, phase); i++)
-        if (!plan->schedule.items[i]->whole_batch)
-            emit_node(emitter, &calls, plan->schedule.items[i]);
+        if (!step_node(plan->steps.items[i])->whole_batch)
+            emit_step(emitter, &calls, plan->steps.items[i]);
     if (!calls.length)
         return;
     text_add(emitter->out, "/* %s, phase %d of %d: one grain. */\n", plan_name(plan), phase + 1,
@@ -429,19 +432,20 @@ static void emit_owned_phase(Emitter *emitter, int phase)
     Text table = {0};
     int count = 0;
     for (int i = emitter->first; is_in_phase(plan, i, phase); i++) {
-        const Node *node = plan->schedule.items[i];
+        const Node *node = step_node(plan->steps.items[i]);
         if (!node->whole_batch)
             continue;
+        emitter->step = plan->steps.items[i];
         Text call = {0};
         const char *name = format("%s_%d_%d", plan_name(plan), phase + 1, ++count);
-        Int units = emit_call(emitter, &call, node);
+        Int units = emit_call(emitter, &call);
         text_add(emitter->out, "/* %s, phase %d of %d: a share of %s, for all grains. */\n",
                  plan_name(plan), phase + 1, plan->phases, node->path);
         text_add(emitter->out,
                  "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    "
                  "(void)arena;\n%s}\n\n",
                  name, text_chars(&call));
-        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter, node),
+        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter),
                  node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
     if (!count)

@@ -8,7 +8,7 @@
 #ifndef EMIT_H
 #define EMIT_H
 
-#include "netc.h"
+#include "plan/plan.h"
 
 /* One pointer that a kernel takes: how it is declared, and what is passed. */
 typedef struct Operand {
@@ -21,7 +21,8 @@ typedef LIST(Operand) OperandList;
 
 typedef struct Emitter {
     const Graph *graph;
-    const Plan *plan; /* the one being written */
+    const Plan *plan; /* the one being written, */
+    const Step *step; /* and of it */
     const CompileOptions *options;
     int lanes;
     Arena *arena; /* of the text */
@@ -30,7 +31,7 @@ typedef struct Emitter {
     Map functions, names;
     Map counts; /* by the word that a name begins with: the number last given to one */
     int function_count;
-    int first;   /* position in the plan's schedule of the phase being written */
+    int first;   /* position among the plan's steps of the phase being written */
     Text phases; /* the table of phases, as they are written */
     Text parts;  /* the table of the program's calls, as they are written */
     int part_count;
@@ -49,19 +50,20 @@ const char *comment_text(const char *path);
 const char *number_text(double value);
 const char *place_text(const Plan *plan, const Tensor *tensor);
 
-/* kernel.c: writes node's function unless an equal one exists; gives its name,
+/* kernel.c: writes the function of emitter->step unless an equal one exists; gives its name,
  * and in *units how many units it has when it sums over the whole batch.  Drops
  * the operands that the function does not use. */
-const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, Int *units);
+const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units);
 /* The function whose text from its operands on this is (made by format()); written,
  * after `type`, where there is none, under a name made of `base`. */
 const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text);
-/* What a finish makes of `r`, in C; its further operands end in `index`, "[i]" or nothing. */
-const char *finish_expression(const Finish *finish, int number, const char *index);
+/* What part `number` of an epilogue, into whose input `which` a value flows (-1: dy), makes of
+ * it, `r`, in C; its further operands end in `index`, "[i]" or nothing. */
+const char *epilogue_expression(const Node *node, int which, int number, const char *index);
 void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands);
 void drop_unused(OperandList *operands, const char *body);
-const char *signature(const OperandList *operands); /* "(const vec *x, …)" */
-void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands);
+const char *signature(const OperandList *operands);                /* "(const vec *x, …)" */
+void step_operands(const Emitter *emitter, OperandList *operands); /* of emitter->step */
 /* exponential.c: functions of a row of lanes that kernels call; each written only when one does. */
 void emit_exponential(Emitter *emitter);
 void emit_exponential_less_1(Emitter *emitter);

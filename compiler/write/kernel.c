@@ -77,6 +77,8 @@ static void add_tensor(const Emitter *emitter, OperandList *operands, const char
                        const char *name, const Tensor *tensor, bool all_grains)
 {
     if (tensor)
+        tensor = step_tensor(emitter->step, (Tensor *)tensor);
+    if (tensor)
         add_operand(operands, type, name,
                     (all_grains ? first_grain_text : place_text)(emitter->plan, tensor),
                     format("%s %s", tensor->name, shape_text(tensor->shape)));
@@ -136,7 +138,9 @@ static void add_parameter_gradients(OperandList *operands, const Node *node)
 static void add_backward_reads(const Emitter *emitter, OperandList *operands, const Node *node,
                                unsigned reads)
 {
-    add_tensor(emitter, operands, "const vec *", "dy", node->pool ? node->pool->dy : node->dy,
+    bool pooled = node->stage == STAGE_BACKWARD_PARAMETERS;
+    const Node *pool = pooled ? part_node(emitter->step, PART_POOL) : NULL;
+    add_tensor(emitter, operands, "const vec *", "dy", pool ? pool->dy : node->dy,
                node->whole_batch);
     if (reads & READS_X)
         add_inputs(emitter, operands, node, node->whole_batch);
@@ -147,26 +151,92 @@ static void add_backward_reads(const Emitter *emitter, OperandList *operands, co
     if (reads & (READS_STATISTICS | READS_PARAMETER_GRADIENTS))
         add_statistics(emitter, operands, node);
     add_parameters(operands, node);
+    if (pool)
+        add_tensor(emitter, operands, "const vec *", "aux", pool->aux, node->whole_batch);
 }
 
-/* "x1" of the kernel's third finish is its operand "f2_x1". */
-static const char *finish_operand(int finish, const char *name)
+static void add_forward_operands(const Emitter *emitter, OperandList *operands, const Node *node,
+                                 const Tensor *result)
 {
-    return format("f%d_%s", finish, name);
+    bool training = emitter->plan->training;
+    const Node *gradient =
+        node->op->traits & OP_LOSS ? part_node(emitter->step, PART_GRADIENT) : NULL;
+    add_tensor(emitter, operands, "vec *", "y", result, node->whole_batch);
+    add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL, node->whole_batch);
+    add_tensor(emitter, operands, "vec *", "dx", gradient ? gradient->dx : NULL, node->whole_batch);
+    add_inputs(emitter, operands, node, node->whole_batch);
+    if (training)
+        add_statistics(emitter, operands, node);
+    add_parameters(operands, node);
 }
 
-static void add_finish_operands(const Emitter *emitter, OperandList *operands, const Node *node)
+/* The sums of an earlier norm are the operand "measured0", and so on. */
+static void add_reused_sums(const Emitter *emitter, OperandList *operands)
 {
-    for (int i = 0; i < node->finishes.count; i++) {
-        const Finish *finish = &node->finishes.items[i];
+    const Step *step = emitter->step;
+    int count = 0;
+    for (int i = 0; i < step->parts.count; i++)
+        if (step->parts.items[i].role == PART_STATISTICS)
+            add_sums(emitter, operands, "const real *", format("measured%d", count++),
+                     step->parts.items[i].node->statistics);
+}
+
+/* Of a node's work by itself; `result`: what it stores. */
+static void node_operands(const Emitter *emitter, const Node *node, const Tensor *result,
+                          OperandList *operands)
+{
+    add_operand(operands, "const NetStep *", "s", "s", NULL);
+    if (node->whole_batch) {
+        add_operand(operands, "int64_t ", "from", "from", NULL);
+        add_operand(operands, "int64_t ", "to", "to", NULL);
+    } else {
+        add_operand(operands, "int64_t ", "g", "g", NULL);
+    }
+    switch (node->stage) {
+    case STAGE_FORWARD:
+        add_forward_operands(emitter, operands, node, result);
+        break;
+    case STAGE_STATISTICS:
+        add_statistics(emitter, operands, node);
+        add_reused_sums(emitter, operands);
+        add_inputs(emitter, operands, node, node->whole_batch);
+        break;
+    case STAGE_BACKWARD_INPUT:
+        add_tensor(emitter, operands, "vec *", "dx", result, node->whole_batch);
+        add_backward_reads(emitter, operands, node, node->op->input_gradient_reads);
+        if (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS)
+            add_parameter_gradients(operands, node);
+        break;
+    case STAGE_BACKWARD_PARAMETERS:
+        add_parameter_gradients(operands, node);
+        add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
+        break;
+    case STAGE_ACCUMULATE:
+    case STAGE_COPY:
+        unreachable(); /* the phase moves them itself */
+    }
+}
+
+/* "x1" of the third part of the kernel's epilogue is its operand "f2_x1". */
+static const char *epilogue_operand(int part, const char *name)
+{
+    return format("f%d_%s", part, name);
+}
+
+static void add_epilogue_operands(const Emitter *emitter, OperandList *operands)
+{
+    const Epilogue epilogue = step_epilogue(emitter->step);
+    bool whole_batch = step_node(emitter->step)->whole_batch;
+    for (int i = 0; i < epilogue.count; i++) {
+        const Node *node = epilogue.parts[i].node;
         OperandList own = {0};
-        add_inputs(emitter, &own, finish->node, node->whole_batch);
-        add_tensor(emitter, &own, "const vec *", "y", finish->node->out, node->whole_batch);
-        if (finish->node->stage == STAGE_FORWARD && emitter->plan->training)
-            add_tensor(emitter, operands, "vec *", "aux", finish->node->aux, node->whole_batch);
+        add_inputs(emitter, &own, node, whole_batch);
+        add_tensor(emitter, &own, "const vec *", "y", node->out, whole_batch);
+        if (node->stage == STAGE_FORWARD && emitter->plan->training)
+            add_tensor(emitter, operands, "vec *", "aux", node->aux, whole_batch);
         for (int k = 0; k < own.count; k++)
-            if (finish->which != k) {
-                own.items[k].name = finish_operand(i, own.items[k].name);
+            if (epilogue.parts[i].which != k) {
+                own.items[k].name = epilogue_operand(i, own.items[k].name);
                 push(operands, own.items[k]);
             }
     }
@@ -183,7 +253,7 @@ static void add_further_operands(const Emitter *emitter, OperandList *operands, 
     OperandList own = {0};
     if (!further)
         return;
-    kernel_operands(emitter, further, &own);
+    node_operands(emitter, further, node_result(further), &own);
     for (int i = 0; i < own.count; i++) {
         Operand operand = own.items[i];
         operand.name = further_operand(operand.name);
@@ -191,55 +261,14 @@ static void add_further_operands(const Emitter *emitter, OperandList *operands, 
     }
 }
 
-void kernel_operands(const Emitter *emitter, const Node *node, OperandList *operands)
+void step_operands(const Emitter *emitter, OperandList *operands)
 {
-    bool training = emitter->plan->training;
-    add_operand(operands, "const NetStep *", "s", "s", NULL);
-    if (node->whole_batch) {
-        add_operand(operands, "int64_t ", "from", "from", NULL);
-        add_operand(operands, "int64_t ", "to", "to", NULL);
-    } else {
-        add_operand(operands, "int64_t ", "g", "g", NULL);
-    }
-    switch (node->stage) {
-    case STAGE_FORWARD:
-        add_tensor(emitter, operands, "vec *", "y", node->out, node->whole_batch);
-        add_tensor(emitter, operands, "vec *", "aux", training ? node->aux : NULL,
-                   node->whole_batch);
-        add_tensor(emitter, operands, "vec *", "dx", node->gradient ? node->gradient->dx : NULL,
-                   node->whole_batch);
-        add_inputs(emitter, operands, node, node->whole_batch);
-        if (training)
-            add_statistics(emitter, operands, node);
-        add_parameters(operands, node);
-        break;
-    case STAGE_STATISTICS:
-        add_statistics(emitter, operands, node);
-        for (int i = 0; i < node->measured.count; i++)
-            add_sums(emitter, operands, "const real *", format("measured%d", i),
-                     node->measured.items[i].statistics);
-        add_inputs(emitter, operands, node, node->whole_batch);
-        break;
-    case STAGE_BACKWARD_INPUT:
-        add_tensor(emitter, operands, "vec *", "dx", node->dx, node->whole_batch);
-        add_backward_reads(emitter, operands, node, node->op->input_gradient_reads);
-        if (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS)
-            add_parameter_gradients(operands, node);
-        break;
-    case STAGE_BACKWARD_PARAMETERS:
-        add_parameter_gradients(operands, node);
-        add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
-        add_tensor(emitter, operands, "const vec *", "aux", node->pool ? node->pool->aux : NULL,
-                   node->whole_batch);
-        break;
-    case STAGE_ACCUMULATE:
-    case STAGE_COPY:
-        unreachable(); /* the phase moves them itself */
-    }
-    add_tensor(emitter, operands, "vec *", "work", node->work, false);
-    add_finish_operands(emitter, operands, node);
-    add_further_operands(emitter, operands, node->sums);
-    add_further_operands(emitter, operands, node->loss);
+    const Step *step = emitter->step;
+    node_operands(emitter, step_node(step), step_result(step), operands);
+    add_tensor(emitter, operands, "vec *", "work", step->workspace, false);
+    add_epilogue_operands(emitter, operands);
+    add_further_operands(emitter, operands, part_node(step, PART_SUMS));
+    add_further_operands(emitter, operands, part_node(step, PART_LOSS));
 }
 
 /* True when `name` stands in `text` as a word of its own, not as a field's. */
@@ -325,17 +354,14 @@ const char *end_function(const Kernel *kernel, const Kernel *function, const cha
     return name;
 }
 
-/* -------------------------------------------------------------- finishes
+/* -------------------------------------------------------------- epilogue
  * What a kernel does for others as it stores: one small function of the value,
  * and of what else the others read at the same place. */
 
 /* The expression with the value that flows through, `r`, and the other operands in their places. */
-const char *finish_expression(const Finish *finish, int number, const char *index)
+const char *epilogue_expression(const Node *node, int which, int number, const char *index)
 {
-    const Node *node = finish->node;
-    const char *flows = finish->which < 0         ? "dy"
-                        : node->inputs.count == 1 ? "x"
-                                                  : format("x%d", finish->which);
+    const char *flows = which < 0 ? "dy" : node->inputs.count == 1 ? "x" : format("x%d", which);
     Text text = {0};
     for (const char *at = pointwise_expression(node); *at;) {
         size_t length =
@@ -345,7 +371,7 @@ const char *finish_expression(const Finish *finish, int number, const char *inde
             if (strcmp(name, flows) == 0)
                 text_add(&text, "r");
             else
-                text_add(&text, "%s%s", finish_operand(number, name), index);
+                text_add(&text, "%s%s", epilogue_operand(number, name), index);
             at += length + 3;
         } else {
             length = length ? length : 1;
@@ -357,29 +383,28 @@ const char *finish_expression(const Finish *finish, int number, const char *inde
 }
 
 /* "add_relu", of the operators whose work it does. */
-static const char *finish_name(const Node *node, int first)
+static const char *epilogue_name(Epilogue epilogue, int first)
 {
     Text name = {0};
-    for (int i = first; i < node->finishes.count; i++)
-        text_add(&name, "%s%s", node->finishes.items[i].node->op->name,
-                 node->finishes.items[i].node->stage == STAGE_FORWARD ? "_" : "_gradient_");
+    for (int i = first; i < epilogue.count; i++)
+        text_add(&name, "%s%s", epilogue.parts[i].node->op->name,
+                 epilogue.parts[i].node->stage == STAGE_FORWARD ? "_" : "_gradient_");
     return format("%svalue", text_chars(&name));
 }
 
 /* Writes the function, unless an equal one exists, and tells the kernel of it. */
-static void write_finish(Emitter *emitter, Kernel *kernel)
+static void write_epilogue(Emitter *emitter, Kernel *kernel)
 {
-    const Node *node = kernel->node;
+    const Epilogue epilogue = step_epilogue(emitter->step);
     OperandList operands = {0};
     Text body = {0}, passed = {0}, text = {0};
-    int first = pool_of_stores(node) != NULL;
-    if (first)
-        kernel->pool = pool_of_stores(node);
-    if (first == node->finishes.count)
+    int first = pool_of_stores(emitter->step) != NULL;
+    if (first == epilogue.count)
         return;
-    for (int i = first; i < node->finishes.count; i++)
-        text_add(&body, "    r = %s;\n", finish_expression(&node->finishes.items[i], i, "[i]"));
-    add_finish_operands(emitter, &operands, node);
+    for (int i = first; i < epilogue.count; i++)
+        text_add(&body, "    r = %s;\n",
+                 epilogue_expression(epilogue.parts[i].node, epilogue.parts[i].which, i, "[i]"));
+    add_epilogue_operands(emitter, &operands);
     drop_unused(&operands, text_chars(&body));
     text_add(&text, "(vec r");
     for (int i = 0; i < operands.count; i++) {
@@ -388,30 +413,30 @@ static void write_finish(Emitter *emitter, Kernel *kernel)
     }
     const char *whole = format("%s%s)\n{\n%s    return r;\n}\n\n", text_chars(&text),
                                operands.count ? ", int64_t i" : "", text_chars(&body));
-    kernel->finish_operands = operands.count ? text_chars(&passed) : NULL;
-    kernel->finish = find_function(emitter, whole);
-    if (kernel->finish)
+    kernel->epilogue_operands = operands.count ? text_chars(&passed) : NULL;
+    kernel->epilogue = find_function(emitter, whole);
+    if (kernel->epilogue)
         return;
-    kernel->finish = unused_name(emitter, finish_name(node, first));
-    note_function(emitter, kernel->finish, whole);
-    text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s", kernel->finish,
-             whole);
+    kernel->epilogue = unused_name(emitter, epilogue_name(epilogue, first));
+    note_function(emitter, kernel->epilogue, whole);
+    text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s",
+             kernel->epilogue, whole);
 }
 
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value)
 {
-    if (!kernel->finish)
+    if (!kernel->epilogue)
         kernel_line(kernel, "%s = %s;", to, value);
-    else if (kernel->finish_operands)
-        kernel_line(kernel, "%s = %s(%s%s, %s);", to, kernel->finish, value,
-                    kernel->finish_operands, at);
+    else if (kernel->epilogue_operands)
+        kernel_line(kernel, "%s = %s(%s%s, %s);", to, kernel->epilogue, value,
+                    kernel->epilogue_operands, at);
     else
-        kernel_line(kernel, "%s = %s(%s);", to, kernel->finish, value);
+        kernel_line(kernel, "%s = %s(%s);", to, kernel->epilogue, value);
 }
 
 void kernel_fetch(Kernel *kernel, const char *at)
 {
-    const char *names = format("%s%s", kernel->finish_operands ? kernel->finish_operands : "",
+    const char *names = format("%s%s", kernel->epilogue_operands ? kernel->epilogue_operands : "",
                                kernel->sums ? ", n_x" : "");
     for (const char *name = names; *name; name += strcspn(name, ",")) {
         name += strspn(name, ", ");
@@ -420,11 +445,11 @@ void kernel_fetch(Kernel *kernel, const char *at)
     }
 }
 
-/* After a reference kernel, which knows of no finishes: over all it stored. */
-static void finish_afterwards(Kernel *kernel)
+/* After a reference kernel, which knows of no epilogue: over all it stored. */
+static void emit_epilogue_afterwards(Kernel *kernel)
 {
     const char *result = kernel->stage == STAGE_FORWARD ? "y[i]" : "dx[i]";
-    if (!kernel->finish)
+    if (!kernel->epilogue)
         return;
     kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++)",
                 shape_elements(node_result(kernel->node)->shape));
@@ -440,6 +465,7 @@ static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
     Kernel own = {.node = loss,
                   .emitter = kernel->emitter,
                   .stage = loss->stage,
+                  .gradient = part_node(emitter->step, PART_GRADIENT),
                   .training = kernel->training,
                   .kept_elements = kernel->kept_elements,
                   .lanes = kernel->lanes,
@@ -447,7 +473,7 @@ static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
                   .indent = kernel->indent + 1};
     OperandList operands = {0};
     require(loss->op->emit(&own));
-    kernel_operands(emitter, loss, &operands);
+    node_operands(emitter, loss, NULL, &operands);
     drop_unused(&operands, text_chars(&own.body));
     kernel_line(kernel, "{");
     for (int i = 0; i < operands.count; i++) {
@@ -578,19 +604,21 @@ const char *signature(const OperandList *operands)
 }
 
 /* incep1_branch1x1_forward; where inference needs another, …_forward_2. */
-static const char *function_name(Emitter *emitter, const Node *node)
+static const char *function_name(Emitter *emitter, const Step *step)
 {
-    return unused_name(emitter, format("%s_%s", identifier(node->path), node_stage(node)));
+    return unused_name(emitter,
+                       format("%s_%s", identifier(step_node(step)->path), step_stage(step)));
 }
 
-static void write_function(Emitter *emitter, const Node *node, const char *name, const char *text,
-                           bool reference)
+static void write_function(Emitter *emitter, const char *name, const char *text, bool reference)
 {
+    const Node *node = step_node(emitter->step);
+    const Tensor *out = node->stage == STAGE_FORWARD ? step_result(emitter->step) : node->out;
     text_add(emitter->out, "/* %s: %s", node->path, node->op->name);
     if (node->inputs.count)
         text_add(emitter->out, " %s", shape_text(node->inputs.items[0]->shape));
-    if (node->out)
-        text_add(emitter->out, " -> %s", shape_text(node->out->shape));
+    if (out)
+        text_add(emitter->out, " -> %s", shape_text(out->shape));
     text_add(emitter->out, "   %s:%d */\n",
              node->span.source ? comment_text(node->span.source->path) : "?", node->span.line);
     if (reference)
@@ -607,23 +635,45 @@ static Int grain_stride(const Plan *plan, const Tensor *tensor)
                                                          : plan->kept_elements / plan->lanes;
 }
 
-const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operands, Int *units)
+static void note_reused_sums(Kernel *kernel, const Step *step)
 {
-    const Node alone = unfused(node);
+    for (int i = 0; i < step->parts.count; i++) {
+        const Part *part = &step->parts.items[i];
+        if (part->role == PART_STATISTICS)
+            push(&kernel->reused,
+                 ((ReusedStatistics){part->which, part->node->inputs.items[0]->shape.dim[0]}));
+    }
+}
+
+static Kernel kernel_of(Emitter *emitter)
+{
+    const Step *step = emitter->step;
+    const Node *node = step_node(step);
     Kernel kernel = {
         .emitter = emitter,
-        .x_stride = grain_stride(emitter->plan, node->inputs.items[0]),
+        .x_stride = grain_stride(emitter->plan, step_tensor(step, node->inputs.items[0])),
         .dy_stride = grain_stride(emitter->plan, node->dy),
-        .node = &alone,
+        .node = node,
         .stage = node->stage,
         .training = emitter->plan->training,
         .kept_elements = emitter->plan->kept_elements,
         .lanes = emitter->lanes,
         .registers = emitter->options->target.registers,
-        .sums = node->sums,
-        .pool = node->pool,
+        .recompute = step->recompute,
+        .workspace = step->workspace != NULL,
+        .pool = part_node(step, PART_POOL),
+        .sums = part_node(step, PART_SUMS),
+        .gradient = part_node(step, PART_GRADIENT),
     };
-    write_finish(emitter, &kernel);
+    note_reused_sums(&kernel, step);
+    return kernel;
+}
+
+const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units)
+{
+    const Node *node = step_node(emitter->step), *loss = part_node(emitter->step, PART_LOSS);
+    Kernel kernel = kernel_of(emitter);
+    write_epilogue(emitter, &kernel);
     /* Most layers' text is one that was written before, and takes more memory than all else. */
     Arena *body = new_passing_arena(), *before = use_arena(body);
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
@@ -632,9 +682,9 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
     if (reference)
         emit_reference(emitter, &kernel, operands);
     if (reference)
-        finish_afterwards(&kernel);
-    if (node->loss)
-        emit_loss(emitter, &kernel, node->loss);
+        emit_epilogue_afterwards(&kernel);
+    if (loss)
+        emit_loss(emitter, &kernel, loss);
     drop_unused(operands, text_chars(&kernel.body));
     use_arena(before);
     const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
@@ -642,8 +692,8 @@ const char *emit_kernel(Emitter *emitter, const Node *node, OperandList *operand
     const char *name = find_function(emitter, text);
     if (name)
         return name;
-    name = function_name(emitter, node);
+    name = function_name(emitter, emitter->step);
     note_function(emitter, name, text);
-    write_function(emitter, node, name, text, reference);
+    write_function(emitter, name, text, reference);
     return name;
 }

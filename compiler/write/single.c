@@ -55,51 +55,52 @@ static const char *what_of(const Tensor *tensor)
     return format("%s %s", tensor->name, shape_text(tensor->shape));
 }
 
-/* ------------------------------------------------------------- finishes */
+/* ------------------------------------------------------------- epilogue */
 
-typedef LIST(Finish) FinishList;
+typedef LIST(Part) PartList;
 
 /* The nodes whose work is done on what the kernel stores: for one that goes
  * element by element, its own first. */
-static FinishList finishes_of(const Node *node)
+static PartList parts_of_epilogue(const Step *step)
 {
-    FinishList list = {0};
-    if (pointwise_expression(node))
-        push(&list, ((Finish){node, 0, NULL}));
-    for (int i = 0; i < node->finishes.count; i++)
-        push(&list, node->finishes.items[i]);
+    const Epilogue epilogue = step_epilogue(step);
+    PartList list = {0};
+    if (pointwise_expression(step_node(step)))
+        push(&list, ((Part){.node = step_node(step), .role = PART_EPILOGUE, .which = 0}));
+    for (int i = 0; i < epilogue.count; i++)
+        push(&list, epilogue.parts[i]);
     return list;
 }
 
-/* Writes the function `vec name(vec r, vec f0_x1, …)`, unless there are no
- * finishes, and lists what it reads as operands of the kernel. */
-static void write_finishes(Writer *writer, Single *single, OperandList *operands)
+/* Writes the function `vec name(vec r, vec f0_x1, …)`, unless there is no
+ * epilogue, and lists what it reads as operands of the kernel. */
+static void write_epilogue(Writer *writer, Single *single, OperandList *operands)
 {
-    const FinishList finishes = finishes_of(single->kernel.node);
+    const PartList parts = parts_of_epilogue(writer->emitter->step);
     Text head = {0}, body = {0}, name = {0};
-    if (!finishes.count)
+    if (!parts.count)
         return;
     text_add(&head, "(vec r");
-    for (int i = 0; i < finishes.count; i++) {
-        const Finish *finish = &finishes.items[i];
-        text_add(&name, "%s_", finish->node->op->name);
-        for (int k = 0; k < finish->node->inputs.count; k++) {
-            if (k == finish->which)
+    for (int i = 0; i < parts.count; i++) {
+        const Part *part = &parts.items[i];
+        text_add(&name, "%s_", part->node->op->name);
+        for (int k = 0; k < part->node->inputs.count; k++) {
+            if (k == part->which)
                 continue;
-            const Tensor *tensor = finish->node->inputs.items[k];
+            const Tensor *tensor = part->node->inputs.items[k];
             const char *operand = format("f%d_x%d", i, k);
             text_add(&head, ", vec %s", operand);
-            push(&single->finish_names, operand);
-            push(&single->finish_strides, stride_of(writer->plan, tensor));
+            push(&single->epilogue_names, operand);
+            push(&single->epilogue_strides, stride_of(writer->plan, tensor));
             push(operands, ((Operand){"const real *", operand, address_of(writer->plan, tensor),
                                       what_of(tensor)}));
         }
-        text_add(&body, "    r = %s;\n", finish_expression(finish, i, ""));
+        text_add(&body, "    r = %s;\n", epilogue_expression(part->node, part->which, i, ""));
     }
     const char *text =
         format("%s)\n{\n%s    return r;\n}\n\n", text_chars(&head), text_chars(&body));
-    single->finish = write_once(writer->emitter, format("%svalue", text_chars(&name)),
-                                "static inline __attribute__((always_inline)) vec ", text);
+    single->epilogue = write_once(writer->emitter, format("%svalue", text_chars(&name)),
+                                  "static inline __attribute__((always_inline)) vec ", text);
 }
 
 /* ------------------------------------------------------------- packings */
@@ -124,7 +125,8 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
 {
     const Packing *packing = &single->packing;
     const Node *node = single->kernel.node,
-               *norm = node->op->traits & OP_AFFINE ? node : node->scales;
+               *norm = node->op->traits & OP_AFFINE ? node
+                                                    : part_node(writer->emitter->step, PART_AFFINE);
     if (!packing->outs)
         return;
     text_add(&writer->packings, "    { %lld, %lld, %lld, ", writer->packed,
@@ -170,7 +172,7 @@ static void pointwise_run(Single *single, const char *from, const char *position
                         strcmp(from, "y") == 0 ? single->y_stride : single->x_stride, channel));
 }
 
-/* y = finishes of `from`, over all of y: as one row where all that is read and
+/* y = epilogue of `from`, over all of y: as one row where all that is read and
  * written lies close, else position by position. */
 static void write_pointwise(Single *single, const char *from, bool dense)
 {
@@ -235,26 +237,28 @@ static void write_reference(Writer *writer, Single *single, const OperandList *o
     }
     *kernel = call;
     kernel->node = node;
-    if (single->finish)
+    if (single->epilogue)
         write_pointwise(single, "y", dense);
 }
 
-static bool all_dense(const Plan *plan, const Node *node)
+static bool all_dense(const Plan *plan, const Step *step)
 {
-    bool dense = is_dense(plan, node->out);
+    const Node *node = step_node(step);
+    const Epilogue epilogue = step_epilogue(step);
+    bool dense = is_dense(plan, step_result(step));
     for (int i = 0; i < node->inputs.count; i++)
         dense &= is_dense(plan, node->inputs.items[i]);
-    for (int i = 0; i < node->finishes.count; i++)
-        for (int k = 0; k < node->finishes.items[i].node->inputs.count; k++)
-            if (k != node->finishes.items[i].which)
-                dense &= is_dense(plan, node->finishes.items[i].node->inputs.items[k]);
+    for (int i = 0; i < epilogue.count; i++)
+        for (int k = 0; k < epilogue.parts[i].node->inputs.count; k++)
+            if (k != epilogue.parts[i].which)
+                dense &= is_dense(plan, epilogue.parts[i].node->inputs.items[k]);
     return dense;
 }
 
 static void write_body(Writer *writer, Single *single, const OperandList *operands)
 {
     const Node *node = single->kernel.node;
-    bool dense = all_dense(writer->plan, node);
+    bool dense = all_dense(writer->plan, writer->emitter->step);
     if (pointwise_expression(node))
         write_pointwise(single, "x0", dense);
     else if (node->op->single && can_do_single(node->forward))
@@ -268,10 +272,11 @@ static void write_body(Writer *writer, Single *single, const OperandList *operan
 static void add_operands(Writer *writer, const Node *node, OperandList *operands)
 {
     const Plan *plan = writer->plan;
+    const Tensor *out = step_result(writer->emitter->step);
     bool pointwise = pointwise_expression(node) != NULL;
     push(operands, ((Operand){"const NetStep *", "s", "s", NULL}));
     push(operands, ((Operand){"int64_t ", "g", "g", NULL}));
-    push(operands, ((Operand){"real *", "y", address_of(plan, node->out), what_of(node->out)}));
+    push(operands, ((Operand){"real *", "y", address_of(plan, out), what_of(out)}));
     for (int i = 0; i < node->inputs.count; i++)
         push(operands,
              ((Operand){"const real *",
@@ -345,13 +350,13 @@ static void write_kernel(Writer *writer, const Node *node)
         .halves = target->vector_bytes == 64,
         .winograd = writer->plan->fuse & FUSE_WINOGRAD,
         .x_stride = stride_of(writer->plan, node->inputs.items[0]),
-        .y_stride = stride_of(writer->plan, node->out),
+        .y_stride = stride_of(writer->plan, step_result(writer->emitter->step)),
     };
     single.kernel.single = true;
     for (int i = 0; i < node->inputs.count; i++)
         push(&single.x_strides, stride_of(writer->plan, node->inputs.items[i]));
     add_operands(writer, node, &operands);
-    write_finishes(writer, &single, &operands);
+    write_epilogue(writer, &single, &operands);
     Arena *body = new_passing_arena(), *before = use_arena(body); /* see emit_kernel() */
     write_body(writer, &single, &operands);
     use_arena(before);
@@ -410,10 +415,12 @@ static void write_turn(Writer *writer, const Node *node)
              stride_of(writer->plan, image), out->name, in->name);
 }
 
-static void write_node(Writer *writer, const Node *node)
+static void write_step(Writer *writer, const Step *step)
 {
-    if (plan_skips(writer->plan, node))
+    const Node *node = step_node(step);
+    if (plan_skips(writer->plan, step))
         return;
+    writer->emitter->step = step;
     if (node->stage == STAGE_COPY)
         write_rows(writer, address_of(writer->plan, node->dx), shape_elements(node->dx->shape),
                    node->from, 1, shape_elements(node->from->shape));
@@ -494,8 +501,8 @@ void emit_single(Emitter *emitter, const Plan *plan)
 {
     Writer writer = {.emitter = emitter, .plan = plan};
     emitter->plan = plan;
-    for (int i = 0; i < plan->schedule.count; i++)
-        write_node(&writer, plan->schedule.items[i]);
+    for (int i = 0; i < plan->steps.count; i++)
+        write_step(&writer, plan->steps.items[i]);
     if (writer.calls.length || !writer.phase_count)
         end_phase(&writer, "", 0);
     text_add(emitter->out,

@@ -5,7 +5,7 @@
  * table shows what a reader would work out from the .net file by hand, and the
  * arena's size beside the least that any placement could reach.
  */
-#include "netc.h"
+#include "plan/plan.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>

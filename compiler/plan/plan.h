@@ -1,0 +1,130 @@
+/* plan.h: when each node's work is done, in which kernel, and where every tensor lies.
+ *
+ *   order.c      which nodes run, in which order; phases, between which the threads meet
+ *   steps.c      what a step is made of, and what is derived from that: its result, its accesses
+ *   fuse/        one file a fusion: nodes' work that another's kernel does besides
+ *   recompute.c  on the way back, what is cheap is made again
+ *   memory.c     where every tensor lies
+ *   target.c     the processors that kernels are written for
+ *   dump.c       the plan as text
+ *
+ * The graph is const here.  A plan owns its steps, and the tensors and nodes that only it
+ * has (workspace, what is made again, statistics).
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "netc.h"
+
+/* What a node's work is in a step, in the order in which values flow. */
+typedef enum PartRole {
+    /* before MAIN, a weight gradient: the max pool through whose windows dy is read;
+     * after MAIN, forward: a max pool of what it makes */
+    PART_POOL,
+    PART_MAIN,      /* whose kernel it is */
+    PART_AFFINE,    /* a norm in evaluation, whose scale and shift MAIN's weights take in */
+    PART_EPILOGUE,  /* element by element, on each value before it is stored */
+    PART_GRADIENT,  /* of a loss just before: its input's gradient, at once */
+    PART_SUMS,      /* a norm's sums over a gradient, of what MAIN stores */
+    PART_LOSS,      /* of the logits that MAIN stores */
+    PART_STATISTICS /* an earlier norm's step, whose sums are some channels' of MAIN's, too */
+} PartRole;
+
+typedef struct Part {
+    const Node *node;
+    PartRole role;
+    int which;            /* EPILOGUE, POOL after MAIN: the input that flows in; -1: dy.
+                             STATISTICS: MAIN's channel that the other's first is */
+    const Tensor *handed; /* what it takes from the part before; NULL: nothing */
+} Part;
+
+/* A tensor that a step finds elsewhere. */
+typedef struct Renamed {
+    const Tensor *from;
+    Tensor *to;
+} Renamed;
+
+/* One kernel: MAIN and what is done besides. */
+typedef struct Step {
+    LIST(Part) parts;
+    Tensor *workspace; /* memory that the kernel uses meanwhile; NULL: none */
+    bool recompute;    /* done a second time, on the way back */
+    /* recompute: what it makes is the plan's own tensor; so are the inputs of who reads that */
+    LIST(Renamed) renamed;
+    int phase; /* ascending */
+} Step;
+
+/* One way through the network: for training or for inference. */
+struct Plan {
+    const Graph *graph;
+    bool training;
+    int lanes;              /* 1: for one image, [height][width][channels] */
+    unsigned fuse;          /* FUSE_… */
+    LIST(Tensor *) tensors; /* by id: the graph's, then the plan's own */
+    LIST(Step *) steps;     /* in execution order */
+    /* by tensor id: whose memory it is; see memory_of */
+    struct Memory {
+        Tensor *root;
+        Int offset;
+    } * memory;
+    int phases;
+    Placement *places;    /* by tensor id */
+    Int scratch_elements; /* per thread, lanes included */
+    Int kept_elements;    /* per grain, lanes included */
+    Int lower_bound;      /* elements: the most that is live at once in either arena, added */
+    Tensor *logits;       /* SPACE_KEPT */
+};
+
+/* steps.c */
+Step *new_step(const Node *node); /* of this node alone */
+Tensor *plan_tensor(Plan *plan, TensorRole role, const char *name, Shape shape);
+const Part *main_part(const Step *step);
+static inline const Node *step_node(const Step *step)
+{
+    return main_part(step)->node;
+}
+const Node *part_node(const Step *step, PartRole role); /* the first's; NULL: there is none */
+/* What is done to each value that MAIN makes, before it is stored: the parts, one after the
+ * other; the first may be a pool. */
+typedef struct Epilogue {
+    const Part *parts;
+    int count;
+} Epilogue;
+Epilogue step_epilogue(const Step *step);
+const Node *
+pool_of_stores(const Step *step);      /* which the epilogue begins with; NULL: it does not */
+Tensor *node_result(const Node *node); /* out or dx */
+Tensor *step_result(const Step *step); /* what is stored at the end of the epilogue */
+/* The tensor that stands for it here: itself, unless it was made again. */
+Tensor *step_tensor(const Step *step, Tensor *tensor);
+const char *step_stage(const Step *step);            /* "forward", …, "recompute" */
+bool plan_skips(const Plan *plan, const Step *step); /* a view here: nothing runs */
+bool node_is_skipped(const Plan *plan, const Node *node);
+/* What a node by itself touches, all reads first. */
+void node_accesses(const Node *node, bool training, AccessList *accesses);
+void part_accesses(const Part *part, bool training, AccessList *accesses);
+/* Whether what part `i` reads or writes there flows between it and its neighbour, in a register. */
+bool flows(const Step *step, int i, const Access *access);
+/* What the step's kernel touches in memory: what its parts do, but for the values that flow
+ * between them in registers. */
+void step_accesses(const Step *step, bool training, AccessList *accesses);
+
+/* order.c */
+void make_steps(Plan *plan);
+void make_phases(Plan *plan); /* of the fused steps */
+/* The tensor whose memory it is, and where in it: a slice of a gradient is written
+ * with the whole, and what does not run hands its input on.  Of the graph's tensors. */
+static inline struct Memory memory_of(const Plan *plan, const Tensor *tensor)
+{
+    return plan->memory[tensor->id];
+}
+
+/* fuse/fuse.c */
+void fuse_steps(Plan *plan);
+/* recompute.c, memory.c */
+void recompute_activations(Plan *plan);
+void give_workspaces(Plan *plan); /* to kernels that are faster with one */
+void place_tensors(Plan *plan);
+Int tensor_vectors(const Tensor *tensor, int lanes);
+
+#endif
