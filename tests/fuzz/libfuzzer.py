@@ -29,12 +29,12 @@ KEPT = Path(__file__).resolve().parent / "corpus"
 # its inputs.  A reader of files takes ten thousand inputs a second, the search for
 # repairs a hundred: with these shares none of them takes over a sixth of the time.
 TARGETS = {
-    "net": ("compiler", 12, 3000), "repair": ("compiler", 3, 1500), "build": ("compiler", 15, 1200), "serve": ("compiler", 130, 4000),
-    "editor": ("compiler", 10, 2500), "command": ("compiler", 40, 300),
-    "weights": ("runtime", 150, 3000), "resume": ("runtime", 60, 6000), "idx": ("runtime", 100, 400), "cifar": ("runtime", 120, 6500),
-    "png": ("runtime", 150, 400), "jpeg": ("runtime", 145, 400), "settings": ("runtime", 50, 200), "train": ("runtime", 15, 300),
+    "net": ("compiler", 8, 3000), "repair": ("compiler", 2, 1500), "build": ("compiler", 10, 1200), "serve": ("compiler", 70, 4000),
+    "editor": ("compiler", 5, 2500), "command": ("compiler", 20, 300),
+    "weights": ("runtime", 150, 3000), "resume": ("runtime", 60, 6000), "idx": ("runtime", 100, 400), "cifar": ("runtime", 142, 6500),
+    "png": ("runtime", 225, 400), "jpeg": ("runtime", 170, 400), "settings": ("runtime", 30, 200), "train": ("runtime", 8, 300),
 }
-OPTIONS = ["-timeout=60", "-report_slow_units=1000000", "-rss_limit_mb=3000", "-close_fd_mask=3", "-print_final_stats=1", "-reload=0", "-entropic=0"]
+OPTIONS = ["-timeout=120", "-report_slow_units=1000000", "-rss_limit_mb=3000", "-close_fd_mask=3", "-print_final_stats=1", "-reload=0", "-entropic=0"]
 ENVIRONMENT = {"ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1:malloc_context_size=3:allocator_release_to_os_interval_ms=-1:"
                                "allocator_may_return_null=1:max_allocation_size_mb=2500:handle_abort=0",
                "UBSAN_OPTIONS": "print_stacktrace=1"}
