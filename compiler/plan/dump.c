@@ -52,7 +52,8 @@ static void dump_accesses(const Plan *plan, const Step *step, int part, bool wri
         Access access = accesses.items[i];
         if (access.write != writes)
             continue;
-        bool in_register = flows(step, part, &access);
+        bool in_register =
+            flows(step, part, &access) && (access.write || takes_all(&step->parts.items[part]));
         if (in_register && !is_shown(plan, step, access.write ? part + 1 : part - 1))
             continue;
         access.tensor = step_tensor(step, access.tensor);

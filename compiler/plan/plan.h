@@ -103,6 +103,8 @@ bool node_is_skipped(const Plan *plan, const Node *node);
 /* What a node by itself touches, all reads first. */
 void node_accesses(const Node *node, bool training, AccessList *accesses);
 void part_accesses(const Part *part, bool training, AccessList *accesses);
+/* Whether it takes a value that is not stored as well, as it is for sums and a loss. */
+bool takes_all(const Part *part);
 /* Whether what part `i` reads or writes there flows between it and its neighbour, in a register. */
 bool flows(const Step *step, int i, const Access *access);
 /* What the step's kernel touches in memory: what its parts do, but for the values that flow

@@ -161,8 +161,7 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
     }
 }
 
-/* Sums and a loss are of what is stored as well; all else takes the value itself. */
-static bool takes_all(const Part *part)
+bool takes_all(const Part *part)
 {
     return part->handed && part->role != PART_SUMS && part->role != PART_LOSS;
 }
