@@ -167,9 +167,20 @@ static void emit_parameter_gradient(Kernel *kernel, const Gather *down)
         emit_bias_gradient(kernel, out.dim[0], shape_plane(out));
 }
 
+enum {
+    MAX_STRIDE = 64
+}; /* of columns: a tile's text has every column from one input to the next */
+
+static bool has_short_tiles(const Node *node)
+{
+    return node_window(node, 1).stride <= MAX_STRIDE;
+}
+
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
+    if (!has_short_tiles(node))
+        return false;
     Gather down = down_gather(node);
     conv2d_flatten_rows(kernel, &down);
     Gather up = up_gather(node, &down);
@@ -184,7 +195,7 @@ static bool emit(Kernel *kernel)
 
 static bool can_do_single_transposed(const Node *node)
 {
-    return node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+    return has_short_tiles(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
 }
 
 static void single(Single *single)

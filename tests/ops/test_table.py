@@ -61,6 +61,13 @@ def test_a_dilation_makes_room_for_output_padding(tmp_path):
                tmp_path, expect=0)
 
 
+def test_a_wide_stride_makes_no_long_text(tmp_path):
+    text = "network n {\n    input [1, 2, 2]\n    conv_transpose2d(2, 3, stride=[1, 100000])\n    flatten\n    linear(10)\n}\n"
+    (tmp_path / "n.net").write_text(text)
+    emitted = netc("emit", tmp_path / "n.net").stdout
+    assert len(emitted) < 100_000 and "net_conv_transpose2d_forward(" in emitted
+
+
 def test_the_table_as_json():
     (described,) = json.loads(netc("explain", "--json", "conv_transpose2d").stdout)["operators"]
     assert (described["rank"], described["window"]) == (3, "transposed")
