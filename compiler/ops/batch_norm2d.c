@@ -114,8 +114,8 @@ static void sum_plane(Kernel *kernel, const char *a, const char *b)
 /* "sum over the lanes that hold an image". */
 static const char *total(const char *name)
 {
-    return format("sum_lanes(choose(active, (%s[0] + %s[1]) + (%s[2] + %s[3]), (vec){ 0 }))", name,
-                  name, name, name);
+    return format("sum_lanes(vec_select(active, (%s[0] + %s[1]) + (%s[2] + %s[3]), (vec){ 0 }))",
+                  name, name, name, name);
 }
 
 static void declare_active(Kernel *kernel)
@@ -312,8 +312,8 @@ void close_gradient_sums(Kernel *kernel)
         return;
     declare_own_sums(kernel);
     kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->sums).dim[0]);
-    store_sums(kernel, "sum_lanes(choose(active, sum[c], (vec){ 0 }))",
-               "inverses[c] * sum_lanes(choose(active, product[c], (vec){ 0 }))");
+    store_sums(kernel, "sum_lanes(vec_select(active, sum[c], (vec){ 0 }))",
+               "inverses[c] * sum_lanes(vec_select(active, product[c], (vec){ 0 }))");
     kernel_line(kernel, "}");
 }
 
@@ -336,7 +336,7 @@ static void emit_input_gradient(Kernel *kernel)
                 node->args[AFFINE].integer[0] ? " * weight[c]" : "");
     const char *at = format("c * %lldL + i", plane_of(node));
     const char *gradient =
-        "choose(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 })";
+        "vec_select(active, scale * (d[i] - mean_d - (v[i] - mean) * slope), (vec){ 0 })";
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", plane_of(node));
     kernel_store(kernel, format("dx[%s]", at), at,
                  node->accumulate ? format("dx[%s] + %s", at, gradient) : gradient);

@@ -25,7 +25,7 @@ static void emit_losses(Kernel *kernel, long long classes, double smoothing)
     kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
     kernel_line(kernel, "const real *active = s->active + g * LANES;");
     kernel_line(kernel, "real *loss = s->loss + g * LANES;");
-    kernel_line(kernel, "const vec whole = logarithm(total);");
+    kernel_line(kernel, "const vec whole = vec_log(total);");
     if (smoothing != 0) {
         kernel_line(kernel, "vec mean = { 0 };");
         kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
@@ -49,12 +49,14 @@ static void emit_gradient(Kernel *kernel, const char *from, long long classes, d
 {
     kernel_line(kernel, "{");
     kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
-    kernel_line(kernel, "const vec active = *(const loose_vec *)(s->active + g * LANES), part = "
-                        "active / (real)s->images;");
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
     kernel_line(kernel,
-                "    dx[c] %s choose(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
-                kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)classes);
+                "const vec active = *(const unaligned_vec *)(s->active + g * LANES), part = "
+                "active / (real)s->images;");
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
+    kernel_line(
+        kernel,
+        "    dx[c] %s vec_select(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
+        kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)classes);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
     kernel_line(kernel, "    dx[targets[lane]][lane] -= (real)%.17g * part[lane];", 1 - smoothing);
     kernel_line(kernel, "}");

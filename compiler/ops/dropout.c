@@ -31,10 +31,11 @@ static bool emit(Kernel *kernel)
     kernel_line(kernel, "const uint64_t key = net_random_key(s->seed, %d);", node_salt(node));
     kernel_line(kernel, "const uint64_t first = (uint64_t)(g * LANES) * %lldu;", elements);
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", elements);
-    kernel_line(kernel,
-                "const vec factor = choose(dropped(key, s->step, first + (uint64_t)i, %lldu, "
-                "%lluu), (vec){ 0 }, splat((real)%.17g));",
-                elements, drawn_below(p), p < 1 ? 1 / (1 - p) : 0);
+    kernel_line(
+        kernel,
+        "const vec factor = vec_select(dropout_mask(key, s->step, first + (uint64_t)i, %lldu, "
+        "%lluu), (vec){ 0 }, splat((real)%.17g));",
+        elements, drawn_below(p), p < 1 ? 1 / (1 - p) : 0);
     kernel_line(kernel, "%s * factor;",
                 forward            ? "y[i] = x[i]"
                 : node->accumulate ? "dx[i] += dy[i]"

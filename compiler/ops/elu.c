@@ -13,9 +13,9 @@ static const char *expression(const Node *node)
 {
     double alpha = node->args[ALPHA].real;
     return node->stage == STAGE_FORWARD
-               ? format("choose(x[i] > (vec){ 0 }, x[i], (real)%.17g * exponential_less_1(x[i]))",
-                        alpha)
-               : format("choose(x[i] <= (vec){ 0 }, dy[i] * (y[i] + (real)%.17g), dy[i])", alpha);
+               ? format("vec_select(x[i] > (vec){ 0 }, x[i], (real)%.17g * vec_expm1(x[i]))", alpha)
+               : format("vec_select(x[i] <= (vec){ 0 }, dy[i] * (y[i] + (real)%.17g), dy[i])",
+                        alpha);
 }
 
 const Operator operator_elu = {

@@ -22,8 +22,8 @@ static const char *expression(const Node *node)
 {
     bool forward = node->stage == STAGE_FORWARD;
     if (node->args[APPROXIMATE].word != intern("tanh"))
-        return forward ? "gaussian_unit(x[i])" : "dy[i] * gaussian_unit_slope(x[i])";
-    const char *below = format("logistic(x[i] * %s)", inner);
+        return forward ? "vec_gelu(x[i])" : "dy[i] * vec_gelu_gradient(x[i])";
+    const char *below = format("vec_sigmoid(x[i] * %s)", inner);
     return forward ? format("x[i] * %s", below)
                    : format("dy[i] * %s * ((real)1 + x[i] * ((real)1 - %s) * %s)", below, below,
                             inner_slope);

@@ -12,9 +12,9 @@ const Operator operator_hardswish = {
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
     /* The gradient at -3 is 0 and at 3 is 1, as in PyTorch. */
-    .value = "x[i] * choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] >= "
+    .value = "x[i] * vec_select(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, vec_select(x[i] >= "
              "(vec){ 0 } + (real)3, (vec){ 0 } + (real)6, x[i] + (real)3)) / (real)6",
-    .gradient = "choose(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, choose(x[i] < (vec){ 0 "
+    .gradient = "vec_select(x[i] <= (vec){ 0 } - (real)3, (vec){ 0 }, vec_select(x[i] < (vec){ 0 "
                 "} + (real)3, dy[i] * (x[i] / (real)3 + (real)0.5), dy[i]))",
     .emit = emit_pointwise,
 };

@@ -78,8 +78,8 @@ static void forward_positions(Kernel *kernel, int positions)
     for (int k = 0; k < positions; k++) {
         kernel_line(
             kernel,
-            "const vec inverse%d = (real)1 / square_root(squares%d * (real)%.17g + (real)%.17g);",
-            k, k, 1 / channels, node->args[EPS].real);
+            "const vec inverse%d = (real)1 / vec_sqrt(squares%d * (real)%.17g + (real)%.17g);", k,
+            k, 1 / channels, node->args[EPS].real);
         if (kernel->training)
             kernel_line(kernel, "aux[p + %d] = mean%d, aux[%lld + p + %d] = inverse%d;", k, k,
                         plane, k, k);
@@ -180,12 +180,12 @@ static void single_sum(Kernel *kernel, const char *name, const char *row, const 
         kernel_line(kernel, "for (int c = 0; c < %lld; c += %lld) {", fours, step);
         for (int k = 0; k < ROWS_AT_ONCE; k++)
             kernel_line(kernel,
-                        "{ const vec r = *(const loose_vec *)(v + c + %lld); %s[%d] += %s; }",
+                        "{ const vec r = *(const unaligned_vec *)(v + c + %lld); %s[%d] += %s; }",
                         k * lanes, name, k, row);
         kernel_line(kernel, "}");
     }
     for (Int c = fours; c < whole; c += lanes)
-        kernel_line(kernel, "{ const vec r = *(const loose_vec *)(v + %lld); %s[0] += %s; }", c,
+        kernel_line(kernel, "{ const vec r = *(const unaligned_vec *)(v + %lld); %s[0] += %s; }", c,
                     name, row);
     if (whole < channels)
         kernel_line(kernel, "%s[1] += %s;", name, last);
@@ -219,16 +219,17 @@ static void single_position(Single *single)
         kernel_line(kernel, "    off[lane] = last[lane] - mean;");
     }
     single_sum(kernel, "b", "(r - mean) * (r - mean)", "off * off");
-    kernel_line(kernel,
-                "const vec inverse = (real)1 / square_root(splat(%s / %lld + (real)%.17g));",
+    kernel_line(kernel, "const vec inverse = (real)1 / vec_sqrt(splat(%s / %lld + (real)%.17g));",
                 format(sum, "b", "b", "b", "b"), channels, kernel->node->args[EPS].real);
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
         single_store(
             single, "p", "c", kernel->lanes,
-            format("(*(const loose_vec *)(v + c) - mean) * inverse%s",
-                   affine ? " * *(const loose_vec *)(weight + c) + *(const loose_vec *)(bias + c)"
-                          : ""));
+            format(
+                "(*(const unaligned_vec *)(v + c) - mean) * inverse%s",
+                affine
+                    ? " * *(const unaligned_vec *)(weight + c) + *(const unaligned_vec *)(bias + c)"
+                    : ""));
         kernel_line(kernel, "}");
     }
     if (whole < channels)

@@ -13,7 +13,7 @@ static const ArgSpec args[] = {[NEGATIVE_SLOPE] = {"negative_slope", ARG_REAL, .
 static const char *expression(const Node *node)
 {
     const char *kept = node->stage == STAGE_FORWARD ? "x[i]" : "dy[i]";
-    return format("choose(x[i] > (vec){ 0 }, %s, %s * (real)%.17g)", kept, kept,
+    return format("vec_select(x[i] > (vec){ 0 }, %s, %s * (real)%.17g)", kept, kept,
                   node->args[NEGATIVE_SLOPE].real);
 }
 

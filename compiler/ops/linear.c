@@ -96,7 +96,7 @@ static void emit_parameter_gradient(Kernel *kernel, Int in, Int out)
     if (whole) {
         kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", whole);
         kernel_line(kernel, "transpose(t, x + i);");
-        gradient_columns(kernel, in, out, "*(loose_vec *)(to + %lldL) = a%d;");
+        gradient_columns(kernel, in, out, "*(unaligned_vec *)(to + %lldL) = a%d;");
         kernel_line(kernel, "}");
     }
     if (whole < in) {

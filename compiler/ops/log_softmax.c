@@ -5,7 +5,7 @@ static void emit_forward(Kernel *kernel, Int channels, Int plane)
 {
     kernel_line(kernel, "const vec *v = x + i;");
     emit_exponential_total(kernel, channels, plane, NULL);
-    kernel_line(kernel, "total = logarithm(total);");
+    kernel_line(kernel, "total = vec_log(total);");
     kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", channels * plane, plane);
     kernel_line(kernel, "    y[i + c] = v[c] - largest - total;");
 }
@@ -17,7 +17,7 @@ static void emit_backward(Kernel *kernel, Int channels, Int plane)
     kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
     kernel_line(kernel, "    total += dy[c];");
     kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
-    kernel_line(kernel, "    dx[c] %s dy[c] - exponential(y[c]) * total;",
+    kernel_line(kernel, "    dx[c] %s dy[c] - vec_exp(y[c]) * total;",
                 kernel->node->accumulate ? "+=" : "=");
 }
 

@@ -170,6 +170,7 @@ static void emit_group(const Product *product)
 
 void emit_matrix_forward(Kernel *kernel, Matrix matrix)
 {
+    kernel->algorithm = "Matrix product over all grains, in tiles of rows x grains.";
     Product product = {
         .kernel = kernel,
         .result = "y",
@@ -202,10 +203,11 @@ static void pack_weights(Kernel *kernel, Int in)
     kernel_line(kernel, "if (end - first == %d)", PACKED);
     kernel_line(kernel, "    for (int k = 0; k < count; k++)");
     kernel_line(kernel, "        for (int c = 0; c < %d; c += LANES)", PACKED);
-    kernel_line(kernel,
-                "            *(loose_vec *)(packed + k * %d + c) = *(const loose_vec *)(column + k "
-                "* %lldL + c);",
-                PACKED, in);
+    kernel_line(
+        kernel,
+        "            *(unaligned_vec *)(packed + k * %d + c) = *(const unaligned_vec *)(column + k "
+        "* %lldL + c);",
+        PACKED, in);
     kernel_line(kernel, "else");
     kernel_line(kernel, "    for (int k = 0; k < count; k++)");
     kernel_line(kernel, "        net_copy(packed + k * %d, column + k * %lldL, end - first);",
@@ -214,6 +216,8 @@ static void pack_weights(Kernel *kernel, Int in)
 
 void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
 {
+    kernel->algorithm =
+        "Matrix product with the transposed weights over all grains, packed column by column.";
     Product product = {
         .kernel = kernel,
         .result = "dx",
@@ -265,9 +269,10 @@ static void gradient_start(Kernel *kernel, Int in, int rows, const Inputs *input
 {
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < inputs->width; c++)
-            kernel_line(kernel,
-                        "vec a%d_%d = first ? (vec)*(const loose_vec *)(out + %lldL) : (vec){ 0 };",
-                        r, c, r * in + inputs->at[c]);
+            kernel_line(
+                kernel,
+                "vec a%d_%d = first ? (vec)*(const unaligned_vec *)(out + %lldL) : (vec){ 0 };", r,
+                c, r * in + inputs->at[c]);
 }
 
 static void gradient_stores(Kernel *kernel, Int in, int rows, const Inputs *inputs)
@@ -277,7 +282,7 @@ static void gradient_stores(Kernel *kernel, Int in, int rows, const Inputs *inpu
         for (int c = 0; c < inputs->width; c++) {
             long long at = r * in + inputs->at[c];
             if (c < inputs->width - 1 || inputs->stored == lanes)
-                kernel_line(kernel, "*(loose_vec *)(out + %lldL) = a%d_%d;", at, r, c);
+                kernel_line(kernel, "*(unaligned_vec *)(out + %lldL) = a%d_%d;", at, r, c);
             else
                 kernel_line(kernel, "net_copy(out + %lldL, (const real *)&a%d_%d + %d, %d);",
                             at + lanes - inputs->stored, r, c, lanes - inputs->stored,
@@ -411,6 +416,8 @@ static void gradient_bias(Kernel *kernel)
 
 void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
 {
+    kernel->algorithm =
+        "Outer products of gradients and inputs over all grains, a block of outputs at a time.";
     long long in = matrix.in, out = matrix.out;
     int width = kernel->registers == 32 ? 3 : 2, step = width * kernel->lanes;
     long long whole = in / step * step;

@@ -97,9 +97,9 @@ static void emit_take(Kernel *kernel, const char *value, const char *number, con
 {
     kernel_line(kernel, "value = %s;", value);
     kernel_line(kernel, "takes = (value > best) | (value != value)%s;", besides);
-    kernel_line(kernel, "best = choose(takes, value, best);");
+    kernel_line(kernel, "best = vec_select(takes, value, best);");
     if (kernel->training)
-        kernel_line(kernel, "which = choose(takes, (vec){ 0 } + (real)%s, which);", number);
+        kernel_line(kernel, "which = vec_select(takes, (vec){ 0 } + (real)%s, which);", number);
 }
 
 /* `value` names tap k's for a place. */

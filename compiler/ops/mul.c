@@ -102,8 +102,8 @@ static const char *single_product(const Single *single, const char *channel)
         Int stride = shape_equal(node->inputs.items[i]->shape, node->out->shape)
                          ? single->x_strides.items[i]
                          : 0;
-        text_add(&text, "%s*(const loose_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i, stride,
-                 channel);
+        text_add(&text, "%s*(const unaligned_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i,
+                 stride, channel);
     }
     return text_chars(&text);
 }

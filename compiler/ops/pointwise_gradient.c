@@ -144,6 +144,8 @@ static void open_blocks(Kernel *kernel, const char *variable, const char *count,
 
 void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
 {
+    kernel->algorithm =
+        "Weight gradient of a 1 x 1 window: a matrix product over positions and lanes.";
     Pointwise pointwise = plan(kernel, forward);
     OuterTile block = pointwise.block;
     open_groups(kernel, forward->groups);

@@ -45,7 +45,7 @@ static void emit_values(Kernel *kernel, const char *to, const char *kept)
     kernel_line(kernel, "const real slope = weight[%s];", is_shared(node) ? "0" : "c");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", shape_plane(shape));
     kernel_store(kernel, place, at,
-                 format("%schoose(x[%s] > (vec){ 0 }, %s, %s * slope)",
+                 format("%svec_select(x[%s] > (vec){ 0 }, %s, %s * slope)",
                         node->accumulate ? format("%s + ", place) : "", at, value, value));
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
@@ -62,8 +62,8 @@ static void emit_parameter_gradient(Kernel *kernel)
     kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", shape.dim[0]);
     kernel_line(kernel, "vec sum = { 0 };");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++)", shape_plane(shape));
-    kernel_line(kernel, "    sum += choose(x[%s] > (vec){ 0 }, (vec){ 0 }, x[%s] * dy[%s]);", at,
-                at, at);
+    kernel_line(kernel, "    sum += vec_select(x[%s] > (vec){ 0 }, (vec){ 0 }, x[%s] * dy[%s]);",
+                at, at, at);
     kernel_line(kernel, shared ? "total += sum;" : "dweight[c] = sum_lanes(sum);");
     kernel_line(kernel, "}");
     if (shared)
@@ -84,9 +84,10 @@ static bool emit(Kernel *kernel)
 static void single_values(Single *single, const char *channel, Int used, const char *slope)
 {
     kernel_line(&single->kernel, "{");
-    kernel_line(&single->kernel, "const vec v = *(const loose_vec *)(x + p * %lldL + %s);",
+    kernel_line(&single->kernel, "const vec v = *(const unaligned_vec *)(x + p * %lldL + %s);",
                 single->x_stride, channel);
-    single_store(single, "p", channel, used, format("choose(v > (vec){ 0 }, v, v * %s)", slope));
+    single_store(single, "p", channel, used,
+                 format("vec_select(v > (vec){ 0 }, v, v * %s)", slope));
     kernel_line(&single->kernel, "}");
 }
 
@@ -112,7 +113,7 @@ static void single(Single *single)
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES)", whole);
         single_values(single, "c", kernel->lanes,
-                      is_shared(kernel->node) ? "slope" : "*(const loose_vec *)(weight + c)");
+                      is_shared(kernel->node) ? "slope" : "*(const unaligned_vec *)(weight + c)");
     }
     if (whole < channels)
         single_values(single, format("%lld", whole), channels - whole, "slope");

@@ -11,7 +11,7 @@ const Operator operator_relu = {
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     /* y < 0 is false for NaN, which therefore passes, as in PyTorch. */
-    .value = "choose(x[i] < (vec){ 0 }, (vec){ 0 }, x[i])",
-    .gradient = "choose(y[i] > (vec){ 0 }, dy[i], (vec){ 0 })",
+    .value = "vec_select(x[i] < (vec){ 0 }, (vec){ 0 }, x[i])",
+    .gradient = "vec_select(y[i] > (vec){ 0 }, dy[i], (vec){ 0 })",
     .emit = emit_pointwise,
 };

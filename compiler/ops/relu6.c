@@ -11,8 +11,10 @@ const Operator operator_relu6 = {
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
     /* Comparisons are false for NaN, which therefore passes, as in PyTorch. */
-    .value = "choose(x[i] > (vec){ 0 } + (real)6, (vec){ 0 } + (real)6, choose(x[i] < (vec){ 0 }, "
+    .value = "vec_select(x[i] > (vec){ 0 } + (real)6, (vec){ 0 } + (real)6, vec_select(x[i] < "
+             "(vec){ 0 }, "
              "(vec){ 0 }, x[i]))",
-    .gradient = "choose((y[i] <= (vec){ 0 }) | (y[i] >= (vec){ 0 } + (real)6), (vec){ 0 }, dy[i])",
+    .gradient =
+        "vec_select((y[i] <= (vec){ 0 }) | (y[i] >= (vec){ 0 } + (real)6), (vec){ 0 }, dy[i])",
     .emit = emit_pointwise,
 };

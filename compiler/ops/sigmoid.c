@@ -10,7 +10,7 @@ const Operator operator_sigmoid = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
-    .value = "logistic(x[i])",
+    .value = "vec_sigmoid(x[i])",
     .gradient = "dy[i] * y[i] * ((real)1 - y[i])",
     .emit = emit_pointwise,
 };

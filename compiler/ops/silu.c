@@ -11,7 +11,7 @@ const Operator operator_silu = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_X,
     .infer = infer_same_shape,
-    .value = "x[i] * logistic(x[i])",
-    .gradient = "dy[i] * logistic(x[i]) * ((real)1 + x[i] * ((real)1 - logistic(x[i])))",
+    .value = "x[i] * vec_sigmoid(x[i])",
+    .gradient = "dy[i] * vec_sigmoid(x[i]) * ((real)1 + x[i] * ((real)1 - vec_sigmoid(x[i])))",
     .emit = emit_pointwise,
 };

@@ -40,13 +40,13 @@ void single_store(Single *single, const char *position, const char *channel, Int
     if (single->epilogue) {
         text_add(&text, "%s(%s", single->epilogue, value);
         for (int i = 0; i < single->epilogue_names.count; i++)
-            text_add(&text, ", *(const loose_vec *)(%s + (%s) * %lldL + %s)",
+            text_add(&text, ", *(const unaligned_vec *)(%s + (%s) * %lldL + %s)",
                      single->epilogue_names.items[i], position, single->epilogue_strides.items[i],
                      channel);
         text_add(&text, ")");
         value = text_chars(&text);
     }
-    kernel_line(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position,
+    kernel_add(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position,
                 single->y_stride, channel, value);
 }
 
@@ -170,8 +170,8 @@ static void start_sums(Single *single, const Block *block, Int positions, Int ch
     for (Int p = 0; p < positions; p++)
         for (Int v = 0; v < block->vectors; v++) {
             const char *type = vector_type(block, v);
-            kernel_add(kernel, "%s a%lld_%lld_0 = *(const loose_%s *)(b + %lld);", type, p, v, type,
-                       v * kernel->lanes);
+            kernel_add(kernel, "%s a%lld_%lld_0 = *(const unaligned_%s *)(b + %lld);", type, p, v,
+                       type, v * kernel->lanes);
             for (Int k = 1; k < chains; k++)
                 kernel_add(kernel, "%s a%lld_%lld_%lld = { 0 };", type, p, v, k);
         }
@@ -201,7 +201,7 @@ static void sum_input(Single *single, const Gather *gather, const Block *block, 
             continue;
         kernel_line(kernel, "{");
         for (Int v = 0; v < block->vectors; v++)
-            kernel_add(kernel, "const %s w%lld = *(const loose_%s *)(u + %lldL);",
+            kernel_add(kernel, "const %s w%lld = *(const unaligned_%s *)(u + %lldL);",
                        vector_type(block, v), v, vector_type(block, v),
                        (n * columns->taps + tap) * block->width + v * kernel->lanes);
         for (Int p = 0; p < run.width; p++) {
@@ -368,6 +368,10 @@ void single_gather(Single *single, Gather gather)
     Int step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
     RunList runs = {0};
     split_columns(&gather.columns, tile.positions, &runs);
+    kernel->algorithm =
+        format("Direct, one image: tiles of %lld vectors of channels x %lld positions, "
+               "summed in registers.",
+               tile.vectors, tile.positions);
     pack_single_gather(single, &gather, step);
     single->units = shared_blocks(&gather, step);
     if (gather.groups > 1)
@@ -389,7 +393,7 @@ static void window_start(Single *single, const ChannelWindow *window, Int positi
     for (Int p = 0; p < positions; p++)
         switch (window->kind) {
         case WINDOW_WEIGHTED:
-            kernel_line(&single->kernel, "vec a%lld = *(const loose_vec *)(w + c);", p);
+            kernel_line(&single->kernel, "vec a%lld = *(const unaligned_vec *)(w + c);", p);
             break;
         case WINDOW_MEAN:
             kernel_line(&single->kernel, "vec a%lld = { 0 };", p);
@@ -413,9 +417,10 @@ static void window_join(Single *single, const ChannelWindow *window, Int p, cons
         kernel_line(&single->kernel, "%s += %s;", a, value);
         break;
     case WINDOW_LARGEST:
-        kernel_line(&single->kernel,
-                    "{ const vec value = %s; %s = choose((%s >= value) | (%s != %s), %s, value); }",
-                    value, a, a, a, a, a);
+        kernel_line(
+            &single->kernel,
+            "{ const vec value = %s; %s = vec_select((%s >= value) | (%s != %s), %s, value); }",
+            value, a, a, a, a, a);
         break;
     }
 }
@@ -423,9 +428,10 @@ static void window_join(Single *single, const ChannelWindow *window, Int p, cons
 static void window_weights(Single *single, const ChannelWindow *window, const char *column)
 {
     if (window->kind == WINDOW_WEIGHTED)
-        kernel_line(&single->kernel,
-                    "const vec k = *(const loose_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);",
-                    window->columns.taps, column, single->packing.block);
+        kernel_line(
+            &single->kernel,
+            "const vec k = *(const unaligned_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);",
+            window->columns.taps, column, single->packing.block);
 }
 
 /* One window over a long row, all of it inside: a loop. */
@@ -443,7 +449,7 @@ static void window_taps(Single *single, const ChannelWindow *window, Run run)
         kernel_line(kernel, "for (int q = 0; q < %lld; q++) {", columns->taps);
         window_weights(single, window, "q");
         window_join(single, window, 0,
-                    format("*(const loose_vec *)(v + q * %lldL)", single->x_stride));
+                    format("*(const unaligned_vec *)(v + q * %lldL)", single->x_stride));
         kernel_line(kernel, "}");
         return;
     }
@@ -456,7 +462,7 @@ static void window_taps(Single *single, const ChannelWindow *window, Run run)
             Int source = axis_source(columns, run.start + p, tap);
             if (source >= 0)
                 window_join(single, window, p,
-                            format("*(const loose_vec *)(v + %lldL)",
+                            format("*(const unaligned_vec *)(v + %lldL)",
                                    (source - first_source(columns, run.start)) * single->x_stride));
         }
         kernel_line(kernel, "}");

@@ -76,8 +76,8 @@ static const char *sources_function(const Winograd *winograd)
 {
     static const Place place = {
         .pointer = "const real *",
-        .load = "*(const loose_vec *)(line%lld + at + %lld * stride)",
-        .store = "*(loose_vec *)(to + %lld * point)",
+        .load = "*(const unaligned_vec *)(line%lld + at + %lld * stride)",
+        .store = "*(unaligned_vec *)(to + %lld * point)",
         .further = ",\n    int64_t channels, int64_t stride",
         .loop = "for (; count > 0; count--, source += %lld * stride)\n    for (int64_t at = "
                 "source; at < source + channels; at += LANES, to += LANES) {",
@@ -176,13 +176,14 @@ static void output_vector(const Winograd *winograd, const Block *block, Run run,
     Int columns = winograd->gather->columns.positions - run.start * outputs,
         inside = columns < outputs ? columns : outputs;
     const Axis *rows = &winograd->gather->rows;
-    const char *along_columns = winograd_columns_function(
-                   kernel, outputs, "const real *", "*(const loose_vec *)(from + %lld * point)"),
+    const char *along_columns =
+                   winograd_columns_function(kernel, outputs, "const real *",
+                                             "*(const unaligned_vec *)(from + %lld * point)"),
                *along_rows = winograd_output_function(kernel, outputs);
     kernel_line(kernel, "vec part[6][%lld], o[%lld];", outputs, outputs);
     kernel_line(kernel, "%s(part, products + tile * %lldL + c, %lldL);", along_columns, stride,
                 point_elements(winograd, stride));
-    kernel_line(kernel, "const vec term = *(const loose_vec *)(b + c);");
+    kernel_line(kernel, "const vec term = *(const unaligned_vec *)(b + c);");
     for (Int i = 0; i < outputs; i++) {
         bool asks = rows->positions % outputs && i > 0;
         Text row = {0};
@@ -278,11 +279,15 @@ bool single_winograd(Single *single, Gather gather)
         products = POINTS_OF_BOTH * point_elements(&winograd, step);
     Int line = gather.columns.sources * single->x_stride + lanes;
     Kernel *kernel = &single->kernel;
+    kernel->algorithm =
+        format("Winograd %s, one image: vectors of consecutive channels (Lavin and Gray "
+               "2016,\n * https://arxiv.org/abs/1509.09308).",
+               winograd_title(gather.rows.taps));
     pack_single_gather(single, &gather, step);
     single->packing.points = POINTS;
     single->packing.at = factors_at_points(gather.columns.taps);
     single->work = values + products;
-    kernel_line(kernel, "static const real zeros[%lld];", line);
+    kernel_line(kernel, "static const real zeros[%lld] = { 0 };", line);
     kernel_line(kernel, "real *values = work, *products = work + %lldL;", values);
     kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
                 winograd.strip);

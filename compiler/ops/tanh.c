@@ -10,7 +10,7 @@ const Operator operator_tanh = {
     .traits = OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
     .input_gradient_reads = READS_Y,
     .infer = infer_same_shape,
-    .value = "hyperbolic_tangent(x[i])",
+    .value = "vec_tanh(x[i])",
     .gradient = "dy[i] * ((real)1 - y[i] * y[i])",
     .emit = emit_pointwise,
 };

@@ -197,7 +197,7 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
     bool hold_rows = rows->items.count <= columns->items.count;
     const Operands *held = hold_rows ? rows : columns, *read = hold_rows ? columns : rows;
     kernel_line(kernel, "{");
-    kernel_line(kernel, "forget(%s, %s);", rows->name, columns->name);
+    kernel_line(kernel, "compiler_barrier(%s, %s);", rows->name, columns->name);
     for (int i = 0; i < held->items.count; i++)
         kernel_add(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at,
                    held->items.items[i].text);
@@ -206,7 +206,7 @@ void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns
         begin_row(kernel, held->items.count > 1);
         kernel_add(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
         if (held->items.count > 1)
-            kernel_add(kernel, "forget(%s, %s);", rows->name, columns->name);
+            kernel_add(kernel, "compiler_barrier(%s, %s);", rows->name, columns->name);
         for (int i = 0; i < held->items.count; i++) {
             long long other = held->items.items[i].at;
             kernel_add(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one,
@@ -292,7 +292,7 @@ static void gather_unweighted(const GatherText *text, Run run)
         for (Int x = 0; x < run.width; x++) {
             Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
-                kernel_line(text->kernel, "a0_%lld += v[%lld];", x,
+                kernel_add(text->kernel, "a0_%lld += v[%lld];", x,
                             source - first_source(columns, run.start));
         }
 }
@@ -366,7 +366,7 @@ static void gather_ahead(const GatherText *text, Run run)
         return;
     kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", rows->backward ? 0 : rows->taps - 1);
     for (Int x = 0; x < run.width; x++)
-        kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", columns->sources + x);
+        kernel_add(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", columns->sources + x);
     kernel_line(text->kernel, "}");
 }
 
@@ -522,7 +522,7 @@ OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, in
 void end_tile(Kernel *kernel)
 {
     if (kernel->epilogue && kernel->registers < 32)
-        kernel_line(kernel, "forget_registers();");
+        kernel_line(kernel, "register_barrier();");
     kernel_line(kernel, "}");
 }
 
@@ -587,6 +587,12 @@ void emit_gather(Kernel *kernel, const Gather *whole)
     };
     Int step = pool ? pooled_columns(pool) : gather->columns.backward ? gather->columns.stride : 1;
     Tile tile = choose_tile(gather, text.rows, step, kernel->registers);
+    kernel->algorithm =
+        gather->unweighted
+            ? format("Means over windows, %lld columns at a time.", tile.columns)
+            : format("Direct %s: tiles of %lld channels x %lld positions, summed in registers.",
+                     gather->columns.backward ? "transposed convolution" : "convolution",
+                     tile.channels, text.rows * tile.columns);
     split_columns(&gather->columns, tile.columns, &text.runs);
 
     open_groups(kernel, gather->groups);

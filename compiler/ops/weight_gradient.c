@@ -248,21 +248,21 @@ static void declare_largest(const GradientText *text)
     Kernel *kernel = text->kernel;
     Int down = pooled_rows(text->pool), right = pooled_columns(text->pool);
     if (right > 1)
-        kernel_line(kernel, "lane_set right[%lld];", (right - 1) * text->y_plane);
+        kernel_line(kernel, "lane_mask right[%lld];", (right - 1) * text->y_plane);
     if (down > 1)
-        kernel_line(kernel, "lane_set down[%lld];", (down - 1) * text->y_plane);
+        kernel_line(kernel, "lane_mask down[%lld];", (down - 1) * text->y_plane);
     kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", text->y_plane);
     kernel_line(kernel, "const vec which = noted[o * %lld + p];", text->y_plane);
     for (Int x = 1; x < right; x++) {
         Text lanes = {0};
         for (Int y = 0; y < down; y++)
             text_add(&lanes, "%s(which == (vec){ 0 } + (real)%lld)", y ? " | " : "", y * right + x);
-        kernel_line(kernel, "right[p * %lld + %lld] = lanes_where(%s);", right - 1, x - 1,
+        kernel_line(kernel, "right[p * %lld + %lld] = lane_mask_of(%s);", right - 1, x - 1,
                     text_chars(&lanes));
     }
     for (Int y = 1; y < down; y++)
         kernel_line(kernel,
-                    "down[p * %lld + %lld] = lanes_where(which >= (vec){ 0 } + (real)%lld);",
+                    "down[p * %lld + %lld] = lane_mask_of(which >= (vec){ 0 } + (real)%lld);",
                     down - 1, y - 1, y * right);
     kernel_line(kernel, "}");
 }
@@ -294,7 +294,7 @@ static void choose_in_row(const GradientText *text, Run run, bool padded, Int n,
                         window_source(text, run, padded, n, r, c));
         read[c] = true;
         const char *value = format("v%lld_%lld_%lld", n, r, c);
-        chosen = chosen ? format("pick(right%lld, %s, %s)", x, value, chosen) : value;
+        chosen = chosen ? format("vec_blend(right%lld, %s, %s)", x, value, chosen) : value;
     }
     kernel_line(text->kernel, "const vec h%lld_%lld = %s;", r, n * text->taps + k, chosen);
 }
@@ -308,7 +308,8 @@ static void add_chosen(const GradientText *text, Int at, Int r)
         return;
     const char *chosen = format("h%lld_%lld", first, at);
     for (Int y = 1; y < pooled_rows(text->pool); y++)
-        chosen = format("pick(down%lld, h%lld_%lld, %s)", y, first + y * rows->stride, at, chosen);
+        chosen =
+            format("vec_blend(down%lld, h%lld_%lld, %s)", y, first + y * rows->stride, at, chosen);
     kernel_line(text->kernel, "a%lld_%lld += d * %s;", tap, at, chosen);
 }
 
@@ -321,10 +322,11 @@ static void pooled_windows(const GradientText *text, Tile tile, Run run, bool pa
     kernel_line(kernel, "const int p = row * %lld + column;", columns.positions);
     kernel_line(kernel, "const vec d = from[o * %lld + p];", text->y_plane);
     for (Int x = 1; x < right; x++)
-        kernel_line(kernel, "const lane_set right%lld = right[p * %lld + %lld];", x, right - 1,
+        kernel_line(kernel, "const lane_mask right%lld = right[p * %lld + %lld];", x, right - 1,
                     x - 1);
     for (Int y = 1; y < down; y++)
-        kernel_line(kernel, "const lane_set down%lld = down[p * %lld + %lld];", y, down - 1, y - 1);
+        kernel_line(kernel, "const lane_mask down%lld = down[p * %lld + %lld];", y, down - 1,
+                    y - 1);
     if (!padded)
         kernel_line(kernel, "const vec *v = in + i * %lld + row * %lld + source;", text->x_plane,
                     rows.stride * columns.sources);
@@ -447,6 +449,8 @@ static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
 
 void emit_weight_gradient(Kernel *kernel, const Gather *forward)
 {
+    kernel->algorithm =
+        "Weight gradient, direct: sums over positions and lanes, a tile of channels in registers.";
     const Node *pool = kernel->pool;
     GradientText text = {
         .kernel = kernel,

@@ -150,8 +150,8 @@ static const char *filters_function(const Winograd *winograd)
             text_add(&row, ", h[%lld][%lld]", j, i);
         kernel_line(&function, "%s(row%s);", transform, text_chars(&row));
         for (Int j = 0; j < POINTS; j++)
-            kernel_add(&function, "*(loose_vec *)(to + %lld * point) = row[%lld];", i * POINTS + j,
-                       j);
+            kernel_add(&function, "*(unaligned_vec *)(to + %lld * point) = row[%lld];",
+                       i * POINTS + j, j);
     }
     kernel_line(&function, "}");
     return end_function(
@@ -284,7 +284,8 @@ static void output_tile(const Winograd *winograd, Kernel *kernel, Int inside)
     kernel_line(kernel, "vec part[6][%lld];", outputs);
     kernel_line(kernel, "%s(part, from + column, point);", along_columns);
     for (Int i = 0; i < outputs; i += rows) {
-        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < rows) {" : "{", outputs, i);
+        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %s) {" : "{", outputs, i,
+                    winograd->pool ? format("%lld", winograd->gather->rows.positions) : "rows");
         for (Int r = 0; r < rows; r++) {
             const char *name = r ? format("o%lld", r) : "o";
             kernel_line(kernel, "vec %s[%lld];", name, outputs);
@@ -363,13 +364,15 @@ static void transform_products(const Winograd *winograd)
                    ? ", with what else the layers compute of each"
                    : ""),
         "static void ", "winograd_products",
-        format("(const vec *from%s,\n    int64_t outs, int64_t rows, int64_t columns, int64_t top, "
-               "int64_t bottom,\n    int64_t tiles, int64_t point)",
-               text_chars(&parameters)));
-    kernel_line(kernel, "%s(products%s, %lld, %lld, %lld, top, top + %lld, %lld, %lld);", name,
-                text_chars(&arguments), gather->tiled, gather->rows.positions,
-                gather->columns.positions, winograd->strip, winograd->columns.positions,
-                winograd->product_point);
+        format("(const vec *from%s,\n    int64_t outs, %sint64_t top, int64_t bottom, int64_t "
+               "tiles, int64_t point)",
+               text_chars(&parameters), winograd->pool ? "" : "int64_t rows, int64_t columns, "));
+    const char *sizes =
+        winograd->pool ? ""
+                       : format("%lld, %lld, ", gather->rows.positions, gather->columns.positions);
+    kernel_line(kernel, "%s(products%s, %lld, %stop, top + %lld, %lld, %lld);", name,
+                text_chars(&arguments), gather->tiled, sizes, winograd->strip,
+                winograd->columns.positions, winograd->product_point);
 }
 
 void emit_winograd(Kernel *kernel, const Gather *whole)
@@ -377,6 +380,10 @@ void emit_winograd(Kernel *kernel, const Gather *whole)
     Gather gather = forwards_gather(whole, kernel->pool);
     Winograd winograd = plan_winograd(&gather, kernel->lanes);
     winograd.kernel = kernel;
+    kernel->algorithm =
+        format("Winograd %s: 36 multiply-adds for a tile of %lld x %lld outputs (Lavin "
+               "and Gray 2016,\n * https://arxiv.org/abs/1509.09308).",
+               winograd_title(gather.rows.taps), winograd.rows.stride, winograd.rows.stride);
     winograd.flipped = whole->columns.backward;
     winograd.pool = kernel->pool;
     split_tiles(&gather.columns, &winograd.runs);

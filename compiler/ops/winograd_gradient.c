@@ -227,6 +227,11 @@ void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
                                        kernel->registers);
     Int rest = forward->summed % tile.ins;
     winograd.kernel = kernel;
+    kernel->algorithm = format(
+        "Winograd F(%lld, %lld) along rows: six multiply-adds for %lld gradients and %lld taps "
+        "(Lavin and\n * Gray 2016, https://arxiv.org/abs/1509.09308).",
+        forward->columns.taps, winograd.columns.stride, winograd.columns.stride,
+        forward->columns.taps);
     winograd.outs =
         winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
     split_tiles(&forward->columns, &winograd.runs);

@@ -118,7 +118,9 @@ static void emit_sum_lanes(Emitter *emitter)
     if (emitter->has_sum_lanes)
         return;
     emitter->has_sum_lanes = true;
-    text_add(emitter->out, "static inline real sum_lanes(vec v)\n{\n");
+    text_add(
+        emitter->out,
+        "/* The sum of the lanes, in one fixed tree. */\nstatic inline real sum_lanes(vec v)\n{\n");
     for (int step = emitter->lanes / 2; step; step /= 2) {
         text_add(emitter->out, "    v += __builtin_shufflevector(v, v, ");
         lane_list(emitter->out, emitter->lanes, rotated, step);
@@ -132,7 +134,8 @@ static void emit_sum_lanes(Emitter *emitter)
 static void emit_sum_block(Emitter *emitter)
 {
     int lanes = emitter->lanes, round = 0;
-    text_add(emitter->out, "static inline vec sum_block(const vec *rows)\n{\n");
+    text_add(emitter->out, "/* Lane i is the sum of row i: a transposition that adds as it goes. "
+                           "*/\nstatic inline vec sum_block(const vec *rows)\n{\n");
     for (int rows = lanes; rows > 1; rows /= 2, round++)
         for (int i = 0; i < rows / 2; i++) {
             const char *one = round ? format("r%d_%d", round, i) : format("rows[%d]", i);
@@ -155,12 +158,13 @@ static void emit_sum_rows(Emitter *emitter)
 {
     emit_sum_lanes(emitter);
     emit_sum_block(emitter);
-    text_add(emitter->out, "static void sum_rows(real *to, const vec *rows, int count)\n{\n"
+    text_add(emitter->out, "/* to[i] = the sum of row i's lanes. */\nstatic void sum_rows(real "
+                           "*to, const vec *rows, int count)\n{\n"
                            "    for (int i = 0; i < count && count < LANES; i++)\n"
                            "        to[i] = sum_lanes(rows[i]);\n"
                            "    for (int i = 0; i < count && count >= LANES; i += LANES) {\n"
                            "        const int at = i + LANES <= count ? i : count - LANES;\n"
-                           "        *(loose_vec *)(to + at) = sum_block(rows + at);\n"
+                           "        *(unaligned_vec *)(to + at) = sum_block(rows + at);\n"
                            "    }\n}\n\n");
 }
 
@@ -169,7 +173,8 @@ static void emit_sum_rows(Emitter *emitter)
 static void emit_transpose(Emitter *emitter)
 {
     int lanes = emitter->lanes, round = 0;
-    text_add(emitter->out, "static inline void transpose(vec *to, const vec *from)\n{\n");
+    text_add(emitter->out, "/* Lanes become rows: rows are interleaved log2(LANES) times. "
+                           "*/\nstatic inline void transpose(vec *to, const vec *from)\n{\n");
     for (int step = lanes; step > 1; step /= 2, round++)
         for (int i = 0; i < lanes; i++) {
             const char *row = round ? format("r%d_", round) : "from[";
@@ -187,58 +192,65 @@ static void emit_transpose(Emitter *emitter)
 }
 
 /* All bits of `yes` where m has them, of `no` elsewhere. */
-static void emit_choose(Emitter *emitter)
+static void emit_select(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec choose(mask m, vec yes, vec no)\n{\n"
+    text_add(emitter->out, "/* The lanes of yes where m has them, of no elsewhere. */\nstatic "
+                           "inline vec vec_select(mask m, vec yes, vec no)\n{\n"
                            "    return (vec)(((mask)yes & m) | ((mask)no & ~m));\n}\n\n");
 }
 
 /* What is chosen often, by a bit a lane where the machine has registers for that. */
-static void emit_pick(Emitter *emitter)
+static void emit_blend(Emitter *emitter)
 {
     bool f64 = emitter->options->f64, masks = emitter->options->target.vector_bytes == 64;
     if (masks)
-        text_add(emitter->out,
-                 "#ifdef __AVX512DQ__\n"
-                 "#include <immintrin.h>\n"
-                 "typedef __mmask%d lane_set;\n\n"
-                 "static inline lane_set lanes_where(mask m)\n{\n    return "
-                 "_mm512_movepi%d_mask((__m512i)m);\n}\n\n"
-                 "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
-                 "    return (vec)_mm512_mask_blend_p%c(from, (__m512%s)no, (__m512%s)yes);\n}\n"
-                 "#else\n",
-                 f64 ? 8 : 16, f64 ? 64 : 32, f64 ? 'd' : 's', f64 ? "d" : "", f64 ? "d" : "");
+        text_add(
+            emitter->out,
+            "#ifdef __AVX512DQ__\n"
+            "#include <immintrin.h>\n"
+            "typedef __mmask%d lane_mask;\n\n"
+            "/* What vec_blend takes: a bit a lane where the machine has registers for it. */\n"
+            "static inline lane_mask lane_mask_of(mask m)\n{\n    return "
+            "_mm512_movepi%d_mask((__m512i)m);\n}\n\n"
+            "/* vec_select of such a mask. */\n"
+            "static inline vec vec_blend(lane_mask from, vec yes, vec no)\n{\n"
+            "    return (vec)_mm512_mask_blend_p%c(from, (__m512%s)no, (__m512%s)yes);\n}\n"
+            "#else\n",
+            f64 ? 8 : 16, f64 ? 64 : 32, f64 ? 'd' : 's', f64 ? "d" : "", f64 ? "d" : "");
     text_add(emitter->out,
-             "typedef mask lane_set;\n\n"
-             "static inline lane_set lanes_where(mask m)\n{\n    return m;\n}\n\n"
-             "static inline vec pick(lane_set from, vec yes, vec no)\n{\n"
-             "    return choose(from, yes, no);\n}\n%s\n",
+             "typedef mask lane_mask;\n\n"
+             "/* What vec_blend takes: a bit a lane where the machine has registers for it. */\n"
+             "static inline lane_mask lane_mask_of(mask m)\n{\n    return m;\n}\n\n"
+             "/* vec_select of such a mask. */\n"
+             "static inline vec vec_blend(lane_mask from, vec yes, vec no)\n{\n"
+             "    return vec_select(from, yes, no);\n}\n%s\n",
              masks ? "#endif\n" : "");
 }
 
 static void emit_splat(Emitter *emitter)
 {
-    text_add(emitter->out,
-             "static inline vec splat(real value)\n{\n    return value - (vec){ 0 };\n}\n\n");
+    text_add(emitter->out, "/* One value in every lane. */\nstatic inline vec splat(real "
+                           "value)\n{\n    return value - (vec){ 0 };\n}\n\n");
 }
 
 /* Costs nothing: the C compiler believes that the pointers now point elsewhere. */
-static void emit_forget(Emitter *emitter)
+static void emit_compiler_barrier(Emitter *emitter)
 {
-    text_add(emitter->out, "/* What was read through a and b is not to be kept for later. */\n"
-                           "#define forget(a, b) __asm__(\"\" : \"+r\"(a), \"+r\"(b))\n\n");
+    text_add(emitter->out,
+             "/* What was read through a and b is not to be kept for later. */\n"
+             "#define compiler_barrier(a, b) __asm__(\"\" : \"+r\"(a), \"+r\"(b))\n\n");
 }
 
 /* Of a finish's constants a compiler likes to keep some in registers all the time,
  * which a tile that fills them would have to pay for at each of its taps. */
-static void emit_forget_registers(Emitter *emitter)
+static void emit_register_barrier(Emitter *emitter)
 {
     text_add(emitter->out, "/* Nothing is to stay in a vector register from before to after. */\n"
                            "#ifdef __x86_64__\n"
-                           "#define forget_registers() __asm__ volatile(\"\" ::: ");
+                           "#define register_barrier() __asm__ volatile(\"\" ::: ");
     for (int i = 0; i < 16; i++)
         text_add(emitter->out, "%s\"xmm%d\"", i ? ", " : "", i);
-    text_add(emitter->out, ")\n#else\n#define forget_registers()\n#endif\n\n");
+    text_add(emitter->out, ")\n#else\n#define register_barrier()\n#endif\n\n");
 }
 
 /* A small function: how a call of it is seen, and which other helpers it calls. */
@@ -249,24 +261,24 @@ typedef struct Helper {
 
 /* In an order in which each follows what it calls. */
 static const Helper helpers[] = {
-    {"choose(", "", emit_choose},
-    {"lanes_where(", "choose(", emit_pick},
+    {"vec_select(", "", emit_select},
+    {"lane_mask_of(", "vec_select(", emit_blend},
     {"splat(", "", emit_splat},
-    {"forget(", "", emit_forget},
-    {"forget_registers(", "", emit_forget_registers},
+    {"compiler_barrier(", "", emit_compiler_barrier},
+    {"register_barrier(", "", emit_register_barrier},
     {"sum_lanes(", "", emit_sum_lanes},
     {"sum_rows(", "", emit_sum_rows},
     {"transpose(", "", emit_transpose},
-    {"exponential(", "choose( splat(", emit_exponential},
-    {"exponential_less_1(", "choose( splat(", emit_exponential_less_1},
-    {"logistic(", "choose( splat( exponential(", emit_logistic},
-    {"hyperbolic_tangent(", "choose( splat( exponential_less_1(", emit_hyperbolic_tangent},
-    {"logarithm(", "", emit_logarithm},
-    {"square_root(", "", emit_square_root},
-    {"normal(", "choose( splat( exponential(", emit_normal},
-    {"gaussian_unit(", "choose( splat( exponential( normal(", emit_gaussian_unit},
-    {"gaussian_unit_slope(", "choose( splat( exponential( normal(", emit_gaussian_unit_slope},
-    {"dropped(", "choose( splat(", emit_dropped},
+    {"vec_exp(", "vec_select( splat(", emit_exponential},
+    {"vec_expm1(", "vec_select( splat(", emit_expm1},
+    {"vec_sigmoid(", "vec_select( splat( vec_exp(", emit_sigmoid_of_lanes},
+    {"vec_tanh(", "vec_select( splat( vec_expm1(", emit_tanh_of_lanes},
+    {"vec_log(", "", emit_logarithm},
+    {"vec_sqrt(", "", emit_square_root},
+    {"normal_cdf(", "vec_select( splat( vec_exp(", emit_normal},
+    {"vec_gelu(", "vec_select( splat( vec_exp( normal_cdf(", emit_gelu_of_lanes},
+    {"vec_gelu_gradient(", "vec_select( splat( vec_exp( normal_cdf(", emit_gelu_gradient},
+    {"dropout_mask(", "vec_select( splat(", emit_dropped},
 };
 
 /* Whether `body`, or a helper that it calls, calls this one. */
@@ -283,7 +295,7 @@ static bool is_called(const Helper *helper, const char *body)
 /* The small functions that kernels call, each written only when one does. */
 static void emit_helpers(Emitter *emitter, const char *body)
 {
-    text_add(emitter->out, "typedef real loose_vec __attribute__((vector_size(LANES * "
+    text_add(emitter->out, "typedef real unaligned_vec __attribute__((vector_size(LANES * "
                            "sizeof(real)), aligned(sizeof(real)), may_alias));\n"
                            "typedef __typeof__((vec){ 0 } < (vec){ 0 }) mask;      /* all bits of "
                            "a lane, or none */\n\n");
@@ -426,7 +438,7 @@ static void emit_grain_phase(Emitter *emitter, int phase)
 }
 
 /* A function per node, and the table of them. */
-static void emit_owned_phase(Emitter *emitter, int phase)
+static void emit_shared_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;
     Text table = {0};
@@ -450,9 +462,9 @@ static void emit_owned_phase(Emitter *emitter, int phase)
     }
     if (!count)
         return;
-    text_add(emitter->out, "static const NetOwned %s_%d_owned[] = {\n%s};\n\n", plan_name(plan),
-             phase + 1, text_chars(&table));
-    text_add(&emitter->phases, ".owned = %s_%d_owned, .owned_count = %d ", plan_name(plan),
+    text_add(emitter->out, "static const NetSharedWork %s_%d_shared[] = {\n%s};\n\n",
+             plan_name(plan), phase + 1, text_chars(&table));
+    text_add(&emitter->phases, ".shared = %s_%d_shared, .shared_count = %d ", plan_name(plan),
              phase + 1, count);
 }
 
@@ -464,7 +476,7 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
     for (int phase = 0; phase < plan->phases; phase++) {
         text_add(&emitter->phases, "    { ");
         emit_grain_phase(emitter, phase);
-        emit_owned_phase(emitter, phase);
+        emit_shared_phase(emitter, phase);
         text_add(&emitter->phases, "},\n");
         while (is_in_phase(plan, emitter->first, phase))
             emitter->first++;

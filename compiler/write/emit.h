@@ -57,6 +57,9 @@ const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units);
 /* The function whose text from its operands on this is (made by format()); written,
  * after `type`, where there is none, under a name made of `base`. */
 const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text);
+/* "conv1: conv2d [1, 28, 28] -> …, forward   models/cnn.net:5": what a function computes, by
+ * which algorithm (NULL: its operator's summary), and what is fused into it. */
+const char *function_comment(const Step *step, const char *algorithm);
 /* What part `number` of an epilogue, into whose input `which` a value flows (-1: dy), makes of
  * it, `r`, in C; its further operands end in `index`, "[i]" or nothing. */
 const char *epilogue_expression(const Node *node, int which, int number, const char *index);
@@ -66,12 +69,12 @@ const char *signature(const OperandList *operands);                /* "(const ve
 void step_operands(const Emitter *emitter, OperandList *operands); /* of emitter->step */
 /* exponential.c: functions of a row of lanes that kernels call; each written only when one does. */
 void emit_exponential(Emitter *emitter);
-void emit_exponential_less_1(Emitter *emitter);
-void emit_logistic(Emitter *emitter);
-void emit_hyperbolic_tangent(Emitter *emitter);
+void emit_expm1(Emitter *emitter);
+void emit_sigmoid_of_lanes(Emitter *emitter);
+void emit_tanh_of_lanes(Emitter *emitter);
 void emit_normal(Emitter *emitter);
-void emit_gaussian_unit(Emitter *emitter);
-void emit_gaussian_unit_slope(Emitter *emitter);
+void emit_gelu_of_lanes(Emitter *emitter);
+void emit_gelu_gradient(Emitter *emitter);
 void emit_logarithm(Emitter *emitter);
 void emit_square_root(Emitter *emitter);
 /* emit.c: ", 8, 9, …", so many: the lanes of a shuffle. */

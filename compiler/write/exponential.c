@@ -48,7 +48,7 @@ static void emit_parts(Emitter *emitter)
         "/* e to the x is (1 + the result) * one * other: Cody and Waite 1980. */\n"
         "static inline vec exponential_parts(vec x, vec *one, vec *other)\n{\n"
         "    const vec magic = splat((real)%s);\n"
-        "    x = choose(x < splat(%s), splat(%s), choose(x > splat(%s), splat(%s), x));\n"
+        "    x = vec_select(x < splat(%s), splat(%s), vec_select(x > splat(%s), splat(%s), x));\n"
         "    const vec rounded = x * (real)0x1.71547652b82fep+0 + magic, n = rounded - magic;\n"
         "    const mask power = (mask)rounded - (mask)magic, half = power >> 1;\n"
         "    const vec r = (x - n * (real)%s) - n * (real)%s;\n",
@@ -64,32 +64,37 @@ static void emit_parts(Emitter *emitter)
 void emit_exponential(Emitter *emitter)
 {
     emit_parts(emitter);
-    text_add(emitter->out, "static inline vec exponential(vec x)\n{\n"
-                           "    vec one, other, less_1 = exponential_parts(x, &one, &other);\n"
-                           "    return (less_1 + (real)1) * one * other;\n}\n\n");
+    text_add(emitter->out,
+             "/* e to the x, by powers of two and a polynomial (Cody and Waite 1980). */\n"
+             "static inline vec vec_exp(vec x)\n{\n"
+             "    vec one, other, less_1 = exponential_parts(x, &one, &other);\n"
+             "    return (less_1 + (real)1) * one * other;\n}\n\n");
 }
 
 /* e^x - 1, exact near 0: (less_1*one + one - 1/other) * other. */
-void emit_exponential_less_1(Emitter *emitter)
+void emit_expm1(Emitter *emitter)
 {
     emit_parts(emitter);
-    text_add(emitter->out, "static inline vec exponential_less_1(vec x)\n{\n"
+    text_add(emitter->out, "/* e to the x, less 1. */\n"
+                           "static inline vec vec_expm1(vec x)\n{\n"
                            "    vec one, other, less_1 = exponential_parts(x, &one, &other);\n"
                            "    return (less_1 * one + (one - (real)1 / other)) * other;\n}\n\n");
 }
 
-void emit_logistic(Emitter *emitter)
+void emit_sigmoid_of_lanes(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec logistic(vec x)\n{\n"
-                           "    return (real)1 / ((real)1 + exponential(-x));\n}\n\n");
+    text_add(emitter->out, "/* The logistic function, 1 / (1 + e to the -x). */\n"
+                           "static inline vec vec_sigmoid(vec x)\n{\n"
+                           "    return (real)1 / ((real)1 + vec_exp(-x));\n}\n\n");
 }
 
 /* (e^2x - 1) / (e^2x + 1); from 20 on it is 1 in either type. */
-void emit_hyperbolic_tangent(Emitter *emitter)
+void emit_tanh_of_lanes(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec hyperbolic_tangent(vec x)\n{\n"
-                           "    const vec e = exponential_less_1((real)2 * choose(x > splat(20), "
-                           "splat(20), choose(x < splat(-20), splat(-20), x)));\n"
+    text_add(emitter->out, "/* The hyperbolic tangent. */\n"
+                           "static inline vec vec_tanh(vec x)\n{\n"
+                           "    const vec e = vec_expm1((real)2 * vec_select(x > splat(20), "
+                           "splat(20), vec_select(x < splat(-20), splat(-20), x)));\n"
                            "    return e / (e + (real)2);\n}\n\n");
 }
 
@@ -119,31 +124,35 @@ void emit_normal(Emitter *emitter)
     const double *tail = emitter->options->f64 ? tail_twofold : tail_single;
     size_t terms = emitter->options->f64 ? sizeof tail_twofold / sizeof *tail
                                          : sizeof tail_single / sizeof *tail;
-    text_add(emitter->out,
-             "static inline vec normal(vec x, vec *bell)\n{\n"
-             "    const vec size = choose(x < splat(0), -x, x), u = (real)1 / ((real)1 + size * "
-             "(real)%.17g), t = u + u - (real)1;\n"
-             "    *bell = exponential(size * size * (real)-0.5);\n"
-             "    vec sum = splat((real)%.17g);\n",
-             sqrt(0.5) / 2.5, tail[terms - 1]);
+    text_add(
+        emitter->out,
+        "/* The normal distribution function, and its bell. */\n"
+        "static inline vec normal_cdf(vec x, vec *bell)\n{\n"
+        "    const vec size = vec_select(x < splat(0), -x, x), u = (real)1 / ((real)1 + size * "
+        "(real)%.17g), t = u + u - (real)1;\n"
+        "    *bell = vec_exp(size * size * (real)-0.5);\n"
+        "    vec sum = splat((real)%.17g);\n",
+        sqrt(0.5) / 2.5, tail[terms - 1]);
     for (size_t i = terms - 1; i-- > 0;)
         text_add(emitter->out, "    sum = sum * t + (real)%.17g;\n", tail[i]);
     text_add(emitter->out, "    const vec beyond = sum * u * *bell * (real)0.5;\n"
-                           "    return choose(x < splat(0), beyond, (real)1 - beyond);\n}\n\n");
+                           "    return vec_select(x < splat(0), beyond, (real)1 - beyond);\n}\n\n");
 }
 
-void emit_gaussian_unit(Emitter *emitter)
+void emit_gelu_of_lanes(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec gaussian_unit(vec x)\n{\n"
+    text_add(emitter->out, "/* The Gaussian error linear unit. */\n"
+                           "static inline vec vec_gelu(vec x)\n{\n"
                            "    vec bell;\n"
-                           "    return x * normal(x, &bell);\n}\n\n");
+                           "    return x * normal_cdf(x, &bell);\n}\n\n");
 }
 
-void emit_gaussian_unit_slope(Emitter *emitter)
+void emit_gelu_gradient(Emitter *emitter)
 {
     text_add(emitter->out,
-             "static inline vec gaussian_unit_slope(vec x)\n{\n"
-             "    vec bell, below = normal(x, &bell);\n"
+             "/* Its derivative. */\n"
+             "static inline vec vec_gelu_gradient(vec x)\n{\n"
+             "    vec bell, below = normal_cdf(x, &bell);\n"
              "    return below + x * bell * (real)%.17g;\n}\n\n",
              sqrt(0.5 / acos(-1)));
 }
@@ -151,7 +160,8 @@ void emit_gaussian_unit_slope(Emitter *emitter)
 /* Few are taken, one for each sum: the library's will do. */
 void emit_logarithm(Emitter *emitter)
 {
-    text_add(emitter->out, "static inline vec logarithm(vec x)\n{\n"
+    text_add(emitter->out, "/* The natural logarithm, lane by lane. */\n"
+                           "static inline vec vec_log(vec x)\n{\n"
                            "    for (int lane = 0; lane < LANES; lane++)\n"
                            "        x[lane] = (real)__builtin_log((double)x[lane]);\n"
                            "    return x;\n}\n\n");
@@ -161,7 +171,8 @@ void emit_logarithm(Emitter *emitter)
 void emit_square_root(Emitter *emitter)
 {
     text_add(emitter->out,
-             "static inline vec square_root(vec x)\n{\n"
+             "/* The square root, lane by lane. */\n"
+             "static inline vec vec_sqrt(vec x)\n{\n"
              "    for (int lane = 0; lane < LANES; lane++)\n"
              "        x[lane] = %s(x[lane]);\n"
              "    return x;\n}\n\n",

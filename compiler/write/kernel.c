@@ -419,19 +419,21 @@ static void write_epilogue(Emitter *emitter, Kernel *kernel)
         return;
     kernel->epilogue = unused_name(emitter, epilogue_name(epilogue, first));
     note_function(emitter, kernel->epilogue, whole);
-    text_add(emitter->out, "static inline __attribute__((always_inline)) vec %s%s",
+    text_add(emitter->out,
+             "/* Epilogue: what other layers do to each value before it is stored. */\n"
+             "static inline __attribute__((always_inline)) vec %s%s",
              kernel->epilogue, whole);
 }
 
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value)
 {
     if (!kernel->epilogue)
-        kernel_line(kernel, "%s = %s;", to, value);
+        kernel_add(kernel, "%s = %s;", to, value);
     else if (kernel->epilogue_operands)
-        kernel_line(kernel, "%s = %s(%s%s, %s);", to, kernel->epilogue, value,
-                    kernel->epilogue_operands, at);
+        kernel_add(kernel, "%s = %s(%s%s, %s);", to, kernel->epilogue, value,
+                   kernel->epilogue_operands, at);
     else
-        kernel_line(kernel, "%s = %s(%s);", to, kernel->epilogue, value);
+        kernel_add(kernel, "%s = %s(%s);", to, kernel->epilogue, value);
 }
 
 void kernel_fetch(Kernel *kernel, const char *at)
@@ -440,8 +442,8 @@ void kernel_fetch(Kernel *kernel, const char *at)
                                kernel->sums ? ", n_x" : "");
     for (const char *name = names; *name; name += strcspn(name, ",")) {
         name += strspn(name, ", ");
-        kernel_line(kernel, "__builtin_prefetch(%.*s + %s, 0, 2);", (int)strcspn(name, ","), name,
-                    at);
+        kernel_add(kernel, "__builtin_prefetch(%.*s + %s, 0, 2);", (int)strcspn(name, ","), name,
+                   at);
     }
 }
 
@@ -610,17 +612,46 @@ static const char *function_name(Emitter *emitter, const Step *step)
                        format("%s_%s", identifier(step_node(step)->path), step_stage(step)));
 }
 
-static void write_function(Emitter *emitter, const char *name, const char *text, bool reference)
+/* "relu_1 (relu), …": the layers whose work a step does besides its own. */
+static void add_fused(Text *text, const Step *step)
+{
+    const char *before = "\n * Fused: ";
+    for (int i = 0; i < step->parts.count; i++) {
+        const Part *part = &step->parts.items[i];
+        const Node *fused = part->node;
+        if (part->role == PART_MAIN || part->role == PART_STATISTICS)
+            continue;
+        text_add(text, "%s%s (%s%s)", before, comment_text(fused->path),
+                 fused->stage == STAGE_FORWARD ? "" : "gradient of ", fused->op->name);
+        before = ", ";
+    }
+}
+
+const char *function_comment(const Step *step, const char *algorithm)
+{
+    Text text = {0};
+    const Node *node = step_node(step);
+    const Tensor *out = node->stage == STAGE_FORWARD ? step_result(step) : node->out;
+    text_add(&text, "/* %s: %s", comment_text(node->path), node->op->name);
+    if (node->inputs.count)
+        text_add(&text, " %s", shape_text(node->inputs.items[0]->shape));
+    if (out)
+        text_add(&text, " -> %s", shape_text(out->shape));
+    text_add(&text, ", %s   %s:%d\n * %s", stage_name(node->stage),
+             node->span.source ? comment_text(node->span.source->path) : "?", node->span.line,
+             algorithm ? algorithm : node->op->summary);
+    add_fused(&text, step);
+    text_add(&text, " */\n");
+    return text_chars(&text);
+}
+
+static void write_function(Emitter *emitter, const char *name, const char *text, bool reference,
+                           const char *algorithm)
 {
     const Node *node = step_node(emitter->step);
-    const Tensor *out = node->stage == STAGE_FORWARD ? step_result(emitter->step) : node->out;
-    text_add(emitter->out, "/* %s: %s", node->path, node->op->name);
-    if (node->inputs.count)
-        text_add(emitter->out, " %s", shape_text(node->inputs.items[0]->shape));
-    if (out)
-        text_add(emitter->out, " -> %s", shape_text(out->shape));
-    text_add(emitter->out, "   %s:%d */\n",
-             node->span.source ? comment_text(node->span.source->path) : "?", node->span.line);
+    text_add(
+        emitter->out, "%s",
+        function_comment(emitter->step, reference ? "By the runtime's plain loops." : algorithm));
     if (reference)
         text_add(emitter->out, "NetKernel net_%s_%s;\n", node->op->name, stage_name(node->stage));
     text_add(emitter->out, "static void %s%s\n", name, text);
@@ -687,13 +718,14 @@ const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units)
         emit_loss(emitter, &kernel, loss);
     drop_unused(operands, text_chars(&kernel.body));
     use_arena(before);
-    const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body));
+    const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body)),
+               *algorithm = kernel.algorithm ? format("%s", kernel.algorithm) : NULL;
     drop_arena(body);
     const char *name = find_function(emitter, text);
     if (name)
         return name;
     name = function_name(emitter, emitter->step);
     note_function(emitter, name, text);
-    write_function(emitter, name, text, reference);
+    write_function(emitter, name, text, reference, algorithm);
     return name;
 }

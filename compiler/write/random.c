@@ -63,13 +63,14 @@ void emit_dropped(Emitter *emitter)
     Text all = {0};
     add_lanes(&all, 0, emitter->lanes);
     emit_drawn(emitter, lanes);
-    text_add(emitter->out,
-             "static inline mask dropped(uint64_t key, uint64_t step, uint64_t first, uint64_t "
-             "apart, uint64_t below)\n{\n"
-             "    words index;\n"
-             "    for (int lane = 0; lane < %d; lane++)\n"
-             "        index[lane] = first + (uint64_t)lane * apart;\n",
-             lanes);
+    text_add(
+        emitter->out,
+        "static inline mask dropout_mask(uint64_t key, uint64_t step, uint64_t first, uint64_t "
+        "apart, uint64_t below)\n{\n"
+        "    words index;\n"
+        "    for (int lane = 0; lane < %d; lane++)\n"
+        "        index[lane] = first + (uint64_t)lane * apart;\n",
+        lanes);
     if (halves)
         text_add(
             emitter->out,

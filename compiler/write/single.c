@@ -100,7 +100,9 @@ static void write_epilogue(Writer *writer, Single *single, OperandList *operands
     const char *text =
         format("%s)\n{\n%s    return r;\n}\n\n", text_chars(&head), text_chars(&body));
     single->epilogue = write_once(writer->emitter, format("%svalue", text_chars(&name)),
-                                  "static inline __attribute__((always_inline)) vec ", text);
+                                  "/* Epilogue: what other layers do to each value before it is "
+                                  "stored. */\nstatic inline __attribute__((always_inline)) vec ",
+                                  text);
 }
 
 /* ------------------------------------------------------------- packings */
@@ -168,7 +170,7 @@ static void pointwise_run(Single *single, const char *from, const char *position
                           const char *channel, Int used)
 {
     single_store(single, position, channel, used,
-                 format("*(const loose_vec *)(%s + (%s) * %lldL + %s)", from, position,
+                 format("*(const unaligned_vec *)(%s + (%s) * %lldL + %s)", from, position,
                         strcmp(from, "y") == 0 ? single->y_stride : single->x_stride, channel));
 }
 
@@ -329,9 +331,10 @@ static void end_phase(Writer *writer, const char *shared, Int units)
                  "static void single_%d_1(const NetStep *s, real *arena, int64_t from, int64_t "
                  "to)\n{\n    (void)s, (void)arena;\n%s}\n\n",
                  phase, phase, shared);
-        text_add(&writer->phases,
-                 ".owned = &(const NetOwned){ single_%d_1, %lld, 0, false }, .owned_count = 1 ",
-                 phase, units);
+        text_add(
+            &writer->phases,
+            ".shared = &(const NetSharedWork){ single_%d_1, %lld, 0, false }, .shared_count = 1 ",
+            phase, units);
     }
     text_add(&writer->phases, "},\n");
     writer->calls = (Text){0};
@@ -369,9 +372,10 @@ static void write_kernel(Writer *writer, const Node *node)
     drop_unused(&operands, text_chars(&single.kernel.body));
     const char *text =
         format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
+    const char *comment = function_comment(writer->emitter->step, single.kernel.algorithm);
     drop_arena(body);
     const char *function = write_once(writer->emitter, format("%s_single", identifier(node->path)),
-                                      "static void ", text);
+                                      format("%sstatic void ", comment), text);
     Text call = {0};
     write_call(single.units ? &call : &writer->calls, function, &operands);
     if (single.units)
@@ -446,10 +450,11 @@ static void write_stores(Text *out, int lanes, const char *body)
         if (!strstr(body, format("store_%d(", used)))
             continue;
         text_add(out,
+                 "/* The first %d lanes. */\n"
                  "static inline __attribute__((always_inline)) void store_%d(real *to, vec r)\n{\n",
-                 used);
+                 used, used);
         if (used == lanes)
-            text_add(out, "    *(loose_vec *)to = r;\n");
+            text_add(out, "    *(unaligned_vec *)to = r;\n");
         for (int at = 0, piece = lanes / 2; at < used && used < lanes; piece /= 2) {
             if (piece > used - at)
                 continue;
@@ -473,18 +478,19 @@ static void write_halves(Text *out, int lanes, const char *body)
     text_add(
         out,
         "typedef real half __attribute__((vector_size(LANES / 2 * sizeof(real)), may_alias));\n"
-        "typedef real loose_half __attribute__((vector_size(LANES / 2 * sizeof(real)), "
+        "typedef real unaligned_half __attribute__((vector_size(LANES / 2 * sizeof(real)), "
         "aligned(sizeof(real)), may_alias));\n");
     if (strstr(body, "splat_half("))
-        text_add(
-            out,
-            "static inline half splat_half(real value)\n{\n    return value - (half){ 0 };\n}\n");
+        text_add(out, "/* One value in every lane of half a vector. */\nstatic inline half "
+                      "splat_half(real value)\n{\n    return value - (half){ 0 };\n}\n");
     if (strstr(body, " low(")) {
-        text_add(out, "static inline half low(vec v)\n{\n    return __builtin_shufflevector(v, v");
+        text_add(out, "/* The lower half. */\nstatic inline half low(vec v)\n{\n    return "
+                      "__builtin_shufflevector(v, v");
         add_lanes(out, 0, lanes / 2);
         text_add(out, ");\n}\n");
     }
-    text_add(out, "static inline vec widen(half h)\n{\n    return __builtin_shufflevector(h, h");
+    text_add(out, "/* A half twice. */\nstatic inline vec widen(half h)\n{\n    return "
+                  "__builtin_shufflevector(h, h");
     add_lanes(out, 0, lanes / 2);
     add_lanes(out, 0, lanes / 2);
     text_add(out, ");\n}\n\n");
@@ -492,7 +498,7 @@ static void write_halves(Text *out, int lanes, const char *body)
 
 void emit_single_helpers(const Emitter *emitter, const char *body, Text *out)
 {
-    if (strstr(body, "loose_half"))
+    if (strstr(body, "unaligned_half"))
         write_halves(out, emitter->lanes, body);
     write_stores(out, emitter->lanes, body);
 }

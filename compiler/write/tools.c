@@ -110,8 +110,10 @@ static Words compiler_words(const char *source, const char *made, const Runtime 
     Words words = {0};
     push(&words, options->cc);
     /* Contraction into fused multiply-adds is what the kernels count on; no
-     * kernel reads errno or a floating-point trap. */
-    add_words(&words, "-std=c11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math");
+     * kernel reads errno or a floating-point trap.  GNU's C11 leaves a float a float where
+     * FLT_EVAL_METHOD is not 0: strict C11 makes it a double there, which no vector of floats
+     * may be multiplied by. */
+    add_words(&words, "-std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math");
     add_words(&words, options->target.cflags);
     push(&words, options->f64 ? "-DNET_REAL=double" : "-DNET_REAL=float");
     push(&words, "-I");

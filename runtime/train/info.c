@@ -21,7 +21,7 @@ static void print_layers(const NetModel *model, FILE *out)
     for (int i = 0; i < model->layer_count; i++) {
         const NetLayer *layer = &model->layers[i];
         fprintf(out, "%-*s  %-20s %-18s %-18s %12" PRId64 " %14" PRId64 "\n", width, layer->path,
-                layer->operator, shape_text(in, layer->in), shape_text(after, layer->out),
+                layer->op, shape_text(in, layer->in), shape_text(after, layer->out),
                 layer->parameters, layer->multiply_adds);
     }
 }

@@ -244,26 +244,26 @@ static bool moves_at_once(const Pass *pass)
 }
 
 /* Who watches is told of each grain once it is whole. */
-static void run_owned(const Pass *pass, const NetOwned *owned, int thread)
+static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread)
 {
     NetSession *session = pass->session;
     int threads = net_pool_threads(session->pool);
-    NetShare units = net_share(owned->units, thread, threads),
+    NetShare units = net_share(shared->units, thread, threads),
              grains = net_share(pass->step.grains, thread, threads);
     NetStep step = pass->step;
     Mover mover;
-    if (owned->moves && moves_at_once(pass) && may_move(pass)) {
+    if (shared->moves && moves_at_once(pass) && may_move(pass)) {
         mover = make_mover(pass);
         step.move = &mover.move;
     }
     begin_watch(pass);
     if (units.from < units.to)
-        owned->work(&step, session->scratch[thread], units.from, units.to);
+        shared->work(&step, session->scratch[thread], units.from, units.to);
     if (!pass->step.watch)
         return;
     net_pool_barrier(session->pool);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
-        net_lap(&pass->step, session->scratch[thread], grain, owned->part);
+        net_lap(&pass->step, session->scratch[thread], grain, shared->part);
 }
 
 static void run_phase(const Pass *pass, int index, int thread)
@@ -274,9 +274,9 @@ static void run_phase(const Pass *pass, int index, int thread)
         run_grains(pass, index, thread);
         net_pool_barrier(pool);
     }
-    for (int i = 0; i < phase->owned_count; i++)
-        run_owned(pass, &phase->owned[i], thread);
-    if (phase->owned_count)
+    for (int i = 0; i < phase->shared_count; i++)
+        run_shared(pass, &phase->shared[i], thread);
+    if (phase->shared_count)
         net_pool_barrier(pool);
 }
 
@@ -330,8 +330,8 @@ static void run_program(const Pass *pass, const NetStep *step, int thread)
         const NetPhase *phase = &pass->program->phases[i];
         for (int64_t grain = 0; phase->grain && grain < step->grains; grain++)
             phase->grain(step, scratch, grain);
-        for (int k = 0; k < phase->owned_count; k++)
-            phase->owned[k].work(step, scratch, 0, phase->owned[k].units);
+        for (int k = 0; k < phase->shared_count; k++)
+            phase->shared[k].work(step, scratch, 0, phase->shared[k].units);
     }
 }
 

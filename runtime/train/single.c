@@ -121,7 +121,7 @@ static int64_t input_elements(const NetModel *model)
 static bool has_shares(const NetProgram *program)
 {
     for (int i = 0; i < program->phase_count; i++)
-        if (program->phases[i].owned_count)
+        if (program->phases[i].shared_count)
             return true;
     return false;
 }
@@ -202,14 +202,14 @@ static void run_thread(void *context, int thread)
         const NetPhase *phase = &program->phases[i];
         if (phase->grain && thread == 0)
             phase->grain(&lone->step, session->single->scratch, 0);
-        if (phase->grain && phase->owned_count)
+        if (phase->grain && phase->shared_count)
             meet(lone);
-        for (int k = 0; k < phase->owned_count; k++) {
-            NetShare units = net_share(phase->owned[k].units, thread, lone->threads);
+        for (int k = 0; k < phase->shared_count; k++) {
+            NetShare units = net_share(phase->shared[k].units, thread, lone->threads);
             if (units.from < units.to)
-                phase->owned[k].work(&lone->step, session->single->scratch, units.from, units.to);
+                phase->shared[k].work(&lone->step, session->single->scratch, units.from, units.to);
         }
-        if (phase->owned_count)
+        if (phase->shared_count)
             meet(lone);
     }
 }

@@ -99,7 +99,7 @@ def test_rows_fetched_ahead_change_nothing(tmp_path):
 
 @pytest.mark.parametrize("target,asks", [("x86-64-v3", True), ("x86-64-v4", False)])
 def test_a_finish_takes_no_register_from_a_tile_that_needs_them_all(target, asks):
-    assert ("forget_registers();" in netc("emit", f"--target={target}", MODELS / "mlp.net").stdout) == asks
+    assert ("register_barrier();" in netc("emit", f"--target={target}", MODELS / "mlp.net").stdout) == asks
 
 
 POINTWISE = """network pointwise {

@@ -50,8 +50,8 @@ HOSTILE_NAMES = """
     if int double _Bool _Atomic static_assert asm typeof inline restrict linux unix i386 NAN INFINITY I EOF NULL errno assert
     stdin main printf memcpy malloc exp sqrt y0 signal time true bool NET_REAL NET_RUNTIME_H NetModel NetStep NetKernel
     net_relu net_linear net.linear net_conv2d net_main net_lap net_copy net_random net_open net layer_net_relu layer_net_linear
-    real vec mask LANES forget peak training inference single inference_1 training_1 training_1_1 single_1 settings layers
-    parameters packings inference_parts training_1_owned s g x y dy weights gradients scratch kept input arena a.b a_b 0.1
+    real vec mask LANES compiler_barrier vec_select vec_exp peak training inference single inference_1 training_1 training_1_1 single_1 settings layers
+    parameters packings inference_parts training_1_shared s g x y dy weights gradients scratch kept input arena a.b a_b 0.1
     layer0.1 relu_value relu_value_2 sum_rows exponential choose splat store_8 low half a_b_forward a_b_2 n_model net_n _ __ _X
     __builtin_inf __func__ __FILE__ __COUNTER__ _Pragma net_linear_forward net_relu_backward net_linear_statistics
 """.split()

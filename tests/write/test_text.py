@@ -1,0 +1,64 @@
+"""The emitted C is text for people: its size is bounded, every function says what it computes, and
+C compilers have nothing to say of it.
+"""
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness import MODELS, ROOT, netc
+
+# lines of the file, and of its longest function, for AVX2: what was reached; each may only fall
+BOUNDS = {"cnn": (2800, 400), "inception": (9300, 680), "densenet": (9500, 300)}
+FUNCTION = re.compile(r"^(?:static|int) [^;={]*\)\n\{\n(.*?)^\}\n", re.S | re.M)
+
+
+def emitted(name, *options):
+    return netc("emit", "--target=x86-64-v3", *options, MODELS / f"{name}.net").stdout
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_files_and_functions_are_no_longer_than_this(name):
+    text = emitted(name)
+    lines, longest = BOUNDS[name]
+    assert text.count("\n") <= lines
+    assert max(body.count("\n") for body in FUNCTION.findall(text)) <= longest
+
+
+@pytest.mark.parametrize("name", ["cnn", "inception", "resnet18", "convnext_tiny"])
+def test_every_function_has_a_comment(name):
+    lines = emitted(name).split("\n")
+    for number, line in enumerate(lines):
+        begins = re.match(r"(static|int) .*\b(\w+)\(", line) and not line.rstrip().endswith(";") and " = " not in line
+        if begins:
+            before = lines[number - 1]
+            assert before.endswith("*/") or before.startswith(("NetKernel ", "#")), line
+
+
+def test_comments_name_the_algorithm_what_is_fused_and_the_line():
+    text = emitted("cnn")
+    assert re.search(r"/\* conv1: conv2d \[1, 28, 28\] -> .*, forward   \S*cnn.net:5\n"
+                     r" \* Direct convolution: .*\n \* Fused: max_pool2d_1 \(max_pool2d\), relu_1 \(relu\) \*/", text)
+    assert re.search(r"Winograd F\(4x4, 3x3\).*Lavin\s*(\n \* )?and Gray 2016", emitted("densenet"))
+
+
+@pytest.mark.parametrize("compiler", [["gcc", "-std=c11"], ["clang", "-std=c11"]], ids=lambda c: c[0])
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_compilers_have_nothing_to_say(name, compiler, tmp_path):
+    if not shutil.which(compiler[0]):
+        pytest.skip(f"no {compiler[0]}")
+    source = tmp_path / "emitted.c"
+    source.write_text(emitted(name))
+    done = subprocess.run([*compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-march=x86-64-v3",
+                           "-I", str(ROOT / "runtime"), str(source)], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_where_floats_are_evaluated_as_more(tmp_path):
+    """s390x is such a machine; here the x87 unit stands for it."""
+    source = tmp_path / "emitted.c"
+    source.write_text(emitted("cnn"))
+    done = subprocess.run(["gcc", "-std=gnu11", "-fsyntax-only", "-march=x86-64-v3", "-mfpmath=387",
+                           "-I", str(ROOT / "runtime"), str(source)], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
