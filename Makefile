@@ -7,6 +7,7 @@
 # make fuzz N=1000000 TARGET=all   mutated inputs to everything that reads any, under sanitizers
 # make sanitize      networks trained, tested and asked under three sanitizers, 1 to 16 threads
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
+# make test-quick    within a minute, for the inner loop; make lint: layout and suspicious code
 # make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
 # make mutants N=10000 FROM=1   models with one random fault each, and what is said of them
 # make faults   every allocation and system call of every command fails once
@@ -78,6 +79,7 @@ TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62
 TO_FETCH = curl ca-certificates python3-pip
 TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz neovim
 TO_FUZZ  = clang libclang-rt-dev
+TO_LINT  = clang-format cppcheck
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
 present  = $(shell dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | sed -n 's/ installed$$//p')
 missing  = $(filter-out $(call present,$(1)),$(1))
@@ -115,6 +117,18 @@ test:
 	@$(AGAIN) mnist || echo "no MNIST here: the tests that need it are skipped"
 	@$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests
 
+# Within a minute: no program of a network is compiled, but for a few small ones.
+QUICK = front diagnostics/test_fix.py diagnostics/test_programs.py diagnostics/test_explain.py format graph plan/test_plan.py \
+	serve/test_serve.py ops/test_shapes.py ops/test_table.py
+test-quick: all
+	@$(PYTHON) -m pytest -q -n $$(nproc) $(QUICK:%=tests/%)
+
+lint:
+	$(call install,$(TO_LINT))
+	@$(PYTHON) tests/lint.py
+format:
+	clang-format -i $$(git ls-files compiler runtime examples tests | grep '\.[ch]$$')
+
 test-slow: all
 	@$(PYTHON) -m pytest -q -n $$(nproc) tests/slow
 
@@ -134,7 +148,7 @@ sanitize: all
 # the process: see tests/fuzz/harness.
 FUZZ_CC    = clang
 FUZZ_SANITIZERS = address,undefined
-FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
 FUZZ       = $(BUILD)/fuzz
 FUZZ_COMMON   = harness words
 FUZZ_COMPILER = $(COMPILER_OBJECTS:$(BUILD)/%=$(FUZZ)/%) $(patsubst %,$(FUZZ)/compiler/harness/%.o,compiler $(FUZZ_COMMON))
@@ -200,7 +214,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills costs bench golden install clean
+.PHONY: all deps mnist demo test test-quick lint format test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills costs bench golden install clean
 .DELETE_ON_ERROR:
 -include $(FUZZ_COMPILER:.o=.d) $(FUZZ_RUNTIME:.o=.d)
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

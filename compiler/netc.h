@@ -1013,7 +1013,7 @@ struct Kernel {
     Int x_stride, dy_stride;
     Int units; /* whole_batch: set by emit */
     Text body;
-    size_t packed; /* body's length after kernel_add()'s last statement */
+    size_t packed;         /* body's length after kernel_add()'s last statement */
     const char *algorithm; /* for the function's comment; NULL: what its operator does */
     int lanes;
     int registers; /* of the target, for tile choice */

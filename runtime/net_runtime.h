@@ -151,34 +151,26 @@ typedef struct NetPacking {
 /* What a C compiler may be told that an x86-64 processor has: its macro, name,
  * the x86-64 level that it belongs to (0: none), CPUID's word (processor.c) and
  * bit there, and the state that the system must keep for it: 1 ymm, 2 zmm. */
-#define NET_EACH_FEATURE(X)                                                                       \
-    X(__SSE3__, "sse3", 2, 0, 0, 0)                                                               \
-    X(__SSSE3__, "ssse3", 2, 0, 9, 0)                                                             \
-    X(__SSE4_1__, "sse4.1", 2, 0, 19, 0)                                                          \
-    X(__SSE4_2__, "sse4.2", 2, 0, 20, 0)                                                          \
-    X(__POPCNT__, "popcnt", 2, 0, 23, 0) X(__AVX__, "avx", 3, 0, 28, 1)                           \
-        X(__AVX2__, "avx2", 3, 1, 5, 1) X(__FMA__, "fma", 3, 0, 12, 1) X(                         \
-            __F16C__, "f16c", 3, 0, 29, 1) X(__BMI__, "bmi1", 3, 1, 3, 0)                         \
-            X(__BMI2__, "bmi2", 3, 1, 8, 0) X(__LZCNT__, "lzcnt", 3, 4, 5, 0) X(                  \
-                __MOVBE__, "movbe", 3, 0, 22, 0) X(__AVX512F__, "avx512f", 4, 1, 16, 2)           \
-                X(__AVX512BW__, "avx512bw", 4, 1, 30, 2) X(__AVX512CD__, "avx512cd", 4, 1, 28, 2) \
-                    X(__AVX512DQ__, "avx512dq", 4, 1, 17,                                         \
-                      2) X(__AVX512VL__, "avx512vl", 4, 1, 31,                                    \
-                           2) X(__AVX512IFMA__, "avx512ifma", 0, 1, 21,                           \
-                                2) X(__AVX512VBMI__, "avx512vbmi", 0, 2, 1, 2)                    \
-                        X(__AVX512VBMI2__, "avx512vbmi2", 0, 2, 6,                                \
-                          2) X(__AVX512VNNI__, "avx512vnni", 0, 2, 11, 2)                         \
-                            X(__AVX512BITALG__, "avx512bitalg", 0, 2, 12, 2)                      \
-                                X(__AVX512VPOPCNTDQ__, "avx512vpopcntdq", 0, 2, 14, 2)            \
-                                    X(__AVX512FP16__, "avx512fp16", 0, 3, 23, 2)                  \
-                                        X(__AVX512BF16__, "avx512bf16", 0, 5, 5, 2)               \
-                                            X(__AVXVNNI__, "avxvnni", 0, 5, 4, 1)                 \
-                                                X(__GFNI__, "gfni", 0, 2, 8, 0)                   \
-                                                    X(__ADX__, "adx", 0, 1, 19, 0)                \
-                                                        X(__SSE4A__, "sse4a", 0, 4, 6, 0)         \
-                                                            X(__XOP__, "xop", 0, 4, 11, 1)        \
-                                                                X(__FMA4__, "fma4", 0, 4, 16, 1)  \
-                                                                    X(__TBM__, "tbm", 0, 4, 21, 0)
+/* clang-format off */
+#define NET_EACH_FEATURE(X) \
+    X(__SSE3__, "sse3", 2, 0, 0, 0) X(__SSSE3__, "ssse3", 2, 0, 9, 0) \
+    X(__SSE4_1__, "sse4.1", 2, 0, 19, 0) X(__SSE4_2__, "sse4.2", 2, 0, 20, 0) \
+    X(__POPCNT__, "popcnt", 2, 0, 23, 0) X(__AVX__, "avx", 3, 0, 28, 1) \
+    X(__AVX2__, "avx2", 3, 1, 5, 1) X(__FMA__, "fma", 3, 0, 12, 1) \
+    X(__F16C__, "f16c", 3, 0, 29, 1) X(__BMI__, "bmi1", 3, 1, 3, 0) \
+    X(__BMI2__, "bmi2", 3, 1, 8, 0) X(__LZCNT__, "lzcnt", 3, 4, 5, 0) \
+    X(__MOVBE__, "movbe", 3, 0, 22, 0) X(__AVX512F__, "avx512f", 4, 1, 16, 2) \
+    X(__AVX512BW__, "avx512bw", 4, 1, 30, 2) X(__AVX512CD__, "avx512cd", 4, 1, 28, 2) \
+    X(__AVX512DQ__, "avx512dq", 4, 1, 17, 2) X(__AVX512VL__, "avx512vl", 4, 1, 31, 2) \
+    X(__AVX512IFMA__, "avx512ifma", 0, 1, 21, 2) X(__AVX512VBMI__, "avx512vbmi", 0, 2, 1, 2) \
+    X(__AVX512VBMI2__, "avx512vbmi2", 0, 2, 6, 2) X(__AVX512VNNI__, "avx512vnni", 0, 2, 11, 2) \
+    X(__AVX512BITALG__, "avx512bitalg", 0, 2, 12, 2) \
+    X(__AVX512VPOPCNTDQ__, "avx512vpopcntdq", 0, 2, 14, 2) \
+    X(__AVX512FP16__, "avx512fp16", 0, 3, 23, 2) X(__AVX512BF16__, "avx512bf16", 0, 5, 5, 2) \
+    X(__AVXVNNI__, "avxvnni", 0, 5, 4, 1) X(__GFNI__, "gfni", 0, 2, 8, 0) \
+    X(__ADX__, "adx", 0, 1, 19, 0) X(__SSE4A__, "sse4a", 0, 4, 6, 0) \
+    X(__XOP__, "xop", 0, 4, 11, 1) X(__FMA4__, "fma4", 0, 4, 16, 1) X(__TBM__, "tbm", 0, 4, 21, 0)
+/* clang-format on */
 
 /* Those that the file which includes this is compiled for, a bool for each in
  * that order.  A macro that is defined is 1, which makes NET_COMMA_1 a comma. */

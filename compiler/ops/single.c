@@ -47,7 +47,7 @@ void single_store(Single *single, const char *position, const char *channel, Int
         value = text_chars(&text);
     }
     kernel_add(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position,
-                single->y_stride, channel, value);
+               single->y_stride, channel, value);
 }
 
 /* --------------------------------------------------------------- blocks

@@ -293,7 +293,7 @@ static void gather_unweighted(const GatherText *text, Run run)
             Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
                 kernel_add(text->kernel, "a0_%lld += v[%lld];", x,
-                            source - first_source(columns, run.start));
+                           source - first_source(columns, run.start));
         }
 }
 

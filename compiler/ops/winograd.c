@@ -132,7 +132,8 @@ const char *winograd_source_function(const Kernel *kernel)
         "(vec v[6], vec d0, vec d1, vec d2, vec d3, vec d4, vec d5)");
 }
 
-/* The points but infinity, and what the transforms of sources and outputs leave to the taps there. */
+/* The points but infinity, and what the transforms of sources and outputs leave to the taps
+ * there. */
 static const double points[] = {0, 1, -1, 2, -2},
                     left[] = {1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
 

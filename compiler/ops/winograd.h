@@ -58,8 +58,8 @@ const char *winograd_source_function(const Kernel *kernel);
 const char *winograd_tap_function(const Kernel *kernel, Int taps);
 /* … and vec y[outputs] of six products, their matrix A transposed. */
 const char *winograd_output_function(const Kernel *kernel, Int outputs);
-/* The outputs of a tile of products along its columns, vec part[6][outputs]: (part, from, point), where
- * `load` reads the product at a point's number through `from`. */
+/* The outputs of a tile of products along its columns, vec part[6][outputs]: (part, from, point),
+ * where `load` reads the product at a point's number through `from`. */
 const char *winograd_columns_function(const Kernel *kernel, Int outputs, const char *pointer,
                                       const char *load);
 /* Lavin and Gray's matrix G: what a tap of so many adds to the value at a point. */

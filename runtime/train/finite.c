@@ -124,8 +124,7 @@ static void explain(NetSession *session, const NetBatch *batch, bool training,
         snprintf(text, size, "%s", otherwise);
     else
         snprintf(text, size, "the output of %.150s (%s, line %d) is the first that is not finite",
-                 model->layers[first].path, model->layers[first].op,
-                 model->layers[first].line);
+                 model->layers[first].path, model->layers[first].op, model->layers[first].line);
 }
 
 void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, size_t size)

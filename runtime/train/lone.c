@@ -46,8 +46,8 @@ static bool refuse(const NetLayer *layer, int64_t images, int64_t batch, NetErro
                     "%.100s (%s, line %d) needs more than one value in each channel to learn from, "
                     "and %s of %" PRId64 " images in "
                     "batches of %" PRId64 " has one: %s",
-                    layer->path, layer->op, layer->line,
-                    batch == 1 ? "each step" : "the last step", images, batch, remedy);
+                    layer->path, layer->op, layer->line, batch == 1 ? "each step" : "the last step",
+                    images, batch, remedy);
 }
 
 bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress,

@@ -141,8 +141,8 @@ static int32_t find_largest(Logits logits)
 static double log_sum(Logits logits, double most)
 {
     double sum = 0;
-    for (int64_t class = 0; class < logits.classes; class ++)
-        sum += exp(logit(logits, class) - most);
+    for (int64_t k = 0; k < logits.classes; k++)
+        sum += exp(logit(logits, k) - most);
     return log(sum);
 }
 
