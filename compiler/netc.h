@@ -278,7 +278,7 @@ typedef enum ExprOperator {
 
 struct Expr {
     ExprKind kind;
-    ExprOperator operator;
+    ExprOperator op;
     Span span;
     Int integer;
     double real;

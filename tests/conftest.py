@@ -4,6 +4,7 @@
 failing, so that a diff shows what changed.
 """
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    for number in (signal.SIGINT, signal.SIGHUP):       # as nohup and a job in the background leave them
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     if not harness.NETC.exists():
         raise pytest.UsageError("build/netc is missing: run make first")
 

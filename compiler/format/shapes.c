@@ -62,7 +62,7 @@ static bool evaluate_term(const Expr *expr, const BlockUse *use, double *value)
     case EXPR_ERROR:
         return false;
     }
-    switch (expr->operator) {
+    switch (expr->op) {
     case EXPR_ADD:
         *value = left + right;
         return true;

@@ -41,7 +41,7 @@ Expr *bool_expr(const Token *token, bool value)
 Expr *unary_expr(ExprOperator operator, Expr * left, Span span)
 {
     Expr *expr = new_expr(EXPR_UNARY, span);
-    expr->operator= operator;
+    expr->op = operator;
     expr->left = left;
     return expr;
 }
@@ -49,7 +49,7 @@ Expr *unary_expr(ExprOperator operator, Expr * left, Span span)
 Expr *binary_expr(ExprOperator operator, Expr * left, Expr *right, Span span)
 {
     Expr *expr = new_expr(EXPR_BINARY, span);
-    expr->operator= operator;
+    expr->op = operator;
     expr->left = left;
     expr->right = right;
     return expr;
@@ -285,11 +285,11 @@ static void dump_expr(const Outline *dump, const Expr *expr)
         dump_items(&inner, &expr->items);
         break;
     case EXPR_UNARY:
-        line(dump, expr->span, "unary %s", expr_operator_text(expr->operator));
+        line(dump, expr->span, "unary %s", expr_operator_text(expr->op));
         dump_expr(&inner, expr->left);
         break;
     case EXPR_BINARY:
-        line(dump, expr->span, "binary %s", expr_operator_text(expr->operator));
+        line(dump, expr->span, "binary %s", expr_operator_text(expr->op));
         dump_expr(&inner, expr->left);
         dump_expr(&inner, expr->right);
         break;

@@ -451,7 +451,7 @@ static void expect(Expected *expected, yysymbol_kind_t symbol)
         expected->separator = true;
         break;
     case YYSYMBOL_PLUS:
-        expected->operator= true;
+        expected->operator = true;
         break;
     case YYSYMBOL_LPAREN:
     case YYSYMBOL_RPAREN:

@@ -124,13 +124,13 @@ static Value divide_ints(Builder *b, const Expr *expr, Int left, Int right)
 {
     Int negated;
     if (right == -1) { /* the one quotient that overflows, and traps */
-        if (expr->operator== EXPR_MODULO)
+        if (expr->op == EXPR_MODULO)
             return int_value(0);
         return __builtin_sub_overflow(0, left, &negated) ? overflow(b, expr) : int_value(negated);
     }
-    if (expr->operator== EXPR_FLOOR_DIVIDE)
+    if (expr->op == EXPR_FLOOR_DIVIDE)
         return int_value(floor_quotient(left, right));
-    if (expr->operator== EXPR_MODULO)
+    if (expr->op == EXPR_MODULO)
         return int_value(left - floor_quotient(left, right) * right);
     return left % right == 0 ? int_value(left / right) : real_value((double)left / (double)right);
 }
@@ -139,11 +139,11 @@ static Value int_arithmetic(Builder *b, const Expr *expr, Int left, Int right)
 {
     Int result;
     bool wrong;
-    if (expr->operator== EXPR_ADD)
+    if (expr->op == EXPR_ADD)
         wrong = __builtin_add_overflow(left, right, &result);
-    else if (expr->operator== EXPR_SUBTRACT)
+    else if (expr->op == EXPR_SUBTRACT)
         wrong = __builtin_sub_overflow(left, right, &result);
-    else if (expr->operator== EXPR_MULTIPLY)
+    else if (expr->op == EXPR_MULTIPLY)
         wrong = __builtin_mul_overflow(left, right, &result);
     else
         return divide_ints(b, expr, left, right);
@@ -152,28 +152,28 @@ static Value int_arithmetic(Builder *b, const Expr *expr, Int left, Int right)
 
 static Value real_arithmetic(Builder *b, const Expr *expr, double left, double right)
 {
-    if (expr->operator== EXPR_ADD)
+    if (expr->op == EXPR_ADD)
         return finite_value(b, expr, left + right);
-    if (expr->operator== EXPR_SUBTRACT)
+    if (expr->op == EXPR_SUBTRACT)
         return finite_value(b, expr, left - right);
-    if (expr->operator== EXPR_MULTIPLY)
+    if (expr->op == EXPR_MULTIPLY)
         return finite_value(b, expr, left * right);
-    if (expr->operator== EXPR_DIVIDE)
+    if (expr->op == EXPR_DIVIDE)
         return finite_value(b, expr, left / right);
     double quotient = floor(left / right);
     return finite_value(b, expr,
-                        expr->operator== EXPR_FLOOR_DIVIDE ? quotient : left - quotient * right);
+                        expr->op == EXPR_FLOOR_DIVIDE ? quotient : left - quotient * right);
 }
 
 static Value arithmetic(Builder *b, const Expr *expr, Value left, Value right)
 {
-    const char *wanted = format("`%s` takes numbers", expr_operator_text(expr->operator));
+    const char *wanted = format("`%s` takes numbers", expr_operator_text(expr->op));
     if (!is_number(left))
         return wrong_kind(b, expr->left->span, left, wanted);
     if (!is_number(right))
         return wrong_kind(b, expr->right->span, right, wanted);
-    bool divides = expr->operator== EXPR_DIVIDE || expr->operator== EXPR_FLOOR_DIVIDE || expr->
-                   operator== EXPR_MODULO;
+    bool divides =
+        expr->op == EXPR_DIVIDE || expr->op == EXPR_FLOOR_DIVIDE || expr->op == EXPR_MODULO;
     if (divides && as_real(right) == 0) {
         build_error(b, "division", expr->right->span, "division by zero");
         return unknown;
@@ -193,13 +193,13 @@ static int compare_numbers(Value left, Value right)
 
 static Value order(Builder *b, const Expr *expr, Value left, Value right)
 {
-    const char *wanted = format("`%s` compares numbers", expr_operator_text(expr->operator));
+    const char *wanted = format("`%s` compares numbers", expr_operator_text(expr->op));
     if (!is_number(left))
         return wrong_kind(b, expr->left->span, left, wanted);
     if (!is_number(right))
         return wrong_kind(b, expr->right->span, right, wanted);
     int sign = compare_numbers(left, right);
-    switch (expr->operator) {
+    switch (expr->op) {
     case EXPR_LESS:
         return bool_value(sign < 0);
     case EXPR_LESS_EQUAL:
@@ -242,39 +242,38 @@ static Value equality(Builder *b, const Expr *expr, Value left, Value right)
         equal = left.integer == right.integer && left.word == right.word && left.op == right.op
                 && left.block == right.block;
     }
-    return bool_value(equal == (expr->operator== EXPR_EQUAL));
+    return bool_value(equal == (expr->op == EXPR_EQUAL));
 }
 
 /* `and` and `or` look at their right side only when it decides. */
 static Value connective(Builder *b, const Expr *expr)
 {
-    int left = truth(b, expr->left,
-                     format("`%s` takes true or false", expr_operator_text(expr->operator)));
+    int left =
+        truth(b, expr->left, format("`%s` takes true or false", expr_operator_text(expr->op)));
     if (left < 0)
         return unknown;
-    if (left == (expr->operator== EXPR_OR))
+    if (left == (expr->op == EXPR_OR))
         return bool_value(left);
-    int right = truth(b, expr->right,
-                      format("`%s` takes true or false", expr_operator_text(expr->operator)));
+    int right =
+        truth(b, expr->right, format("`%s` takes true or false", expr_operator_text(expr->op)));
     return right < 0 ? unknown : bool_value(right);
 }
 
 static Value binary(Builder *b, const Expr *expr)
 {
-    if (expr->operator== EXPR_AND || expr->operator== EXPR_OR)
+    if (expr->op == EXPR_AND || expr->op == EXPR_OR)
         return connective(b, expr);
     Value left = evaluate(b, expr->left), right = evaluate(b, expr->right);
     if (left.kind == VALUE_UNKNOWN || right.kind == VALUE_UNKNOWN)
         return unknown;
-    if (expr->operator== EXPR_EQUAL || expr->operator== EXPR_NOT_EQUAL)
+    if (expr->op == EXPR_EQUAL || expr->op == EXPR_NOT_EQUAL)
         return equality(b, expr, left, right);
-    return expr->operator>= EXPR_LESS ? order(b, expr, left, right)
-                                      : arithmetic(b, expr, left, right);
+    return expr->op >= EXPR_LESS ? order(b, expr, left, right) : arithmetic(b, expr, left, right);
 }
 
 static Value unary(Builder *b, const Expr *expr)
 {
-    if (expr->operator== EXPR_NOT) {
+    if (expr->op == EXPR_NOT) {
         int operand = truth(b, expr->left, "`not` takes true or false");
         return operand < 0 ? unknown : bool_value(!operand);
     }
@@ -539,7 +538,7 @@ bool whole_number(Builder *b, const Expr *expr, const char *what, Int *number)
     if (value.kind == VALUE_REAL) {
         Diagnostic *d =
             build_error(b, "not-a-dimension", expr->span, "%s, not %s", what, value_text(&value));
-        if (expr->kind == EXPR_BINARY && expr->operator== EXPR_DIVIDE)
+        if (expr->kind == EXPR_BINARY && expr->op == EXPR_DIVIDE)
             diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
     } else {
         wrong_kind(b, expr->span, value, what);

@@ -108,10 +108,10 @@ static double difference(const real *a, const real *b, int64_t count, double siz
     return most / size;
 }
 
-static bool has_layer(const NetModel *model, const char *operator)
+static bool has_layer(const NetModel *model, const char *name)
 {
     for (int i = 0; i < model->layer_count; i++)
-        if (strcmp(model->layers[i].operator, operator) == 0)
+        if (strcmp(model->layers[i].op, name) == 0)
             return true;
     return false;
 }
