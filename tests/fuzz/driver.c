@@ -95,15 +95,22 @@ static double largest(const real *a, int64_t count)
     return most;
 }
 
+/* What diverged alike is alike: infinite, or no number. */
+static double distance(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b)) ? 0 : fabs(a - b);
+}
+
 /* The largest difference between two arrays, relative to their largest value,
  * or to `size` where that is larger. */
 static double difference(const real *a, const real *b, int64_t count, double size)
 {
     double most = 0;
     for (int64_t i = 0; i < count; i++) {
-        double apart = fabs((double)a[i] - (double)b[i]);
+        double apart = distance((double)a[i], (double)b[i]);
         most = apart > most || isnan(apart) ? apart : most;
-        size = fmax(size, fabs((double)a[i]));
+        if (isfinite(a[i]))
+            size = fmax(size, fabs((double)a[i]));
     }
     return most / size;
 }
