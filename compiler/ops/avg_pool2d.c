@@ -30,19 +30,6 @@ static bool infer(Node *node)
     return true;
 }
 
-static Axis forward_axis(const Node *node, int axis)
-{
-    Window window = node_window(node, axis);
-    return (Axis){
-        .sources = input_shape(node).dim[1 + axis],
-        .positions = node->out->shape.dim[1 + axis],
-        .taps = window.kernel,
-        .stride = window.stride,
-        .dilation = 1,
-        .before = window.before,
-    };
-}
-
 /* Every window divides by the same number: none hangs over the padded input,
  * and the padding counts or there is none. */
 static bool same_divisor(const Node *node)
@@ -70,7 +57,7 @@ static bool emit(Kernel *kernel)
     const Node *node = kernel->node;
     if (!same_divisor(node))
         return false;
-    emit_mean(kernel, forward_axis(node, 0), forward_axis(node, 1), 1 / divisor_of(node));
+    emit_mean(kernel, layer_axis(node, 0), layer_axis(node, 1), 1 / divisor_of(node));
     return true;
 }
 
@@ -97,8 +84,8 @@ static void single(Single *single)
     const Node *node = single->kernel.node;
     single_window(single, (ChannelWindow){.kind = WINDOW_MEAN,
                                           .channels = input_shape(node).dim[0],
-                                          .rows = forward_axis(node, 0),
-                                          .columns = forward_axis(node, 1),
+                                          .rows = layer_axis(node, 0),
+                                          .columns = layer_axis(node, 1),
                                           .scale = 1 / divisor_of(node)});
 }
 

@@ -18,7 +18,6 @@ void add_filters(Node *node, const Int dim[4], Int out, bool bias);
  * pool takes them by rows. */
 void conv2d_flatten_rows(const Kernel *kernel, Gather *gather);
 bool emit_conv2d(Kernel *kernel);
-Axis conv2d_axis(const Node *node, int axis);
 bool can_do_single_conv2d(const Node *node); /* conv2d_single.c */
 void single_conv2d(Single *single);
 bool conv2d_pools(const Node *node, const Node *pool);

@@ -6,19 +6,6 @@
 #include "tiles.h"
 #include "winograd.h"
 
-Axis conv2d_axis(const Node *node, int axis)
-{
-    Window window = node_window(node, axis);
-    return (Axis){
-        .sources = input_shape(node).dim[1 + axis],
-        .positions = node->out->shape.dim[1 + axis],
-        .taps = window.kernel,
-        .stride = window.stride,
-        .dilation = window.dilation,
-        .before = window.before,
-    };
-}
-
 void conv2d_flatten_rows(const Kernel *kernel, Gather *gather)
 {
     bool fits = fits_block(kernel, gather->summed * gather->rows.sources * gather->columns.sources);
@@ -37,8 +24,8 @@ static Gather forward_gather(const Node *node)
         .groups = groups,
         .tiled = weight->dim[0] / groups,
         .summed = weight->dim[1],
-        .rows = conv2d_axis(node, 0),
-        .columns = conv2d_axis(node, 1),
+        .rows = layer_axis(node, 0),
+        .columns = layer_axis(node, 1),
         .group_step = weight->dim[0] / groups * weight->dim[1] * weight->dim[2] * weight->dim[3],
         .tiled_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
         .summed_step = weight->dim[2] * weight->dim[3],

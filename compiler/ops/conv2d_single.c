@@ -14,7 +14,7 @@ void single_conv2d(Single *single)
     const Parameter *weight = find_parameter(node, "weight");
     Int in = input_shape(node).dim[0], groups = in / weight->dim[1];
     bool depthwise = groups == in && weight->dim[0] == in;
-    Axis rows = conv2d_axis(node, 0), columns = conv2d_axis(node, 1);
+    Axis rows = layer_axis(node, 0), columns = layer_axis(node, 1);
     single->packing = (Packing){.weight = weight, .bias = find_parameter(node, "bias")};
     Gather gather = {.groups = groups,
                      .tiled = weight->dim[0] / groups,

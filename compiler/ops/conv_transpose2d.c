@@ -113,19 +113,6 @@ static Int multiply_adds(const Node *node)
 /* ------------------------------------------------------------- kernels */
 
 /* Of the convolution that this is the transpose of. */
-static Axis down_axis(const Node *node, int axis)
-{
-    Window window = node_window(node, axis);
-    return (Axis){
-        .sources = node->out->shape.dim[1 + axis],
-        .positions = input_shape(node).dim[1 + axis],
-        .taps = window.kernel,
-        .stride = window.stride,
-        .dilation = window.dilation,
-        .before = window.before,
-    };
-}
-
 static Gather down_gather(const Node *node)
 {
     const Parameter *weight = find_parameter(node, "weight");
@@ -137,8 +124,8 @@ static Gather down_gather(const Node *node)
         .groups = groups,
         .tiled = weight->dim[0] / groups,
         .summed = weight->dim[1],
-        .rows = down_axis(node, 0),
-        .columns = down_axis(node, 1),
+        .rows = layer_axis(node, 0),
+        .columns = layer_axis(node, 1),
         .group_step = weight->dim[0] / groups * weight->dim[1] * taps,
         .tiled_step = weight->dim[1] * taps,
         .summed_step = taps,

@@ -197,19 +197,6 @@ static void emit_backward(Kernel *kernel, Int rows, Int columns)
 
 enum { MAX_TAPS = 16 }; /* of a window's columns: their text is written out */
 
-static Axis forward_axis(const Node *node, int axis)
-{
-    Window window = node_window(node, axis);
-    return (Axis){
-        .sources = input_shape(node).dim[1 + axis],
-        .positions = node->out->shape.dim[1 + axis],
-        .taps = window.kernel,
-        .stride = window.stride,
-        .dilation = window.dilation,
-        .before = window.before,
-    };
-}
-
 /* Opens loops over the channels and the rows of an axis. */
 static void open_plane(Kernel *kernel, const Axis *rows)
 {
@@ -246,7 +233,7 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
 
 static void emit_any_forward(Kernel *kernel)
 {
-    Axis rows = forward_axis(kernel->node, 0), columns = forward_axis(kernel->node, 1);
+    Axis rows = layer_axis(kernel->node, 0), columns = layer_axis(kernel->node, 1);
     RunList runs = {0};
     split_columns(&columns, 1, &runs);
     open_plane(kernel, &rows);
@@ -286,8 +273,8 @@ static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns,
 
 static void emit_any_backward(Kernel *kernel)
 {
-    Axis rows = reversed(forward_axis(kernel->node, 0)),
-         columns = reversed(forward_axis(kernel->node, 1));
+    Axis rows = reversed(layer_axis(kernel->node, 0)),
+         columns = reversed(layer_axis(kernel->node, 1));
     RunList runs = {0};
     split_columns(&columns, columns.stride < MAX_TAPS ? columns.stride : MAX_TAPS, &runs);
     open_plane(kernel, &rows);
@@ -320,8 +307,8 @@ static void single(Single *single)
     const Node *node = single->kernel.node;
     single_window(single, (ChannelWindow){.kind = WINDOW_LARGEST,
                                           .channels = input_shape(node).dim[0],
-                                          .rows = forward_axis(node, 0),
-                                          .columns = forward_axis(node, 1)});
+                                          .rows = layer_axis(node, 0),
+                                          .columns = layer_axis(node, 1)});
 }
 
 const Operator operator_max_pool2d = {

@@ -13,6 +13,21 @@
 
 enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14 };
 
+Axis layer_axis(const Node *node, int axis)
+{
+    Window window = node_window(node, axis);
+    Int in = input_shape(node).dim[1 + axis], out = node->out->shape.dim[1 + axis];
+    bool transposed = node->op->window == WINDOW_TRANSPOSED;
+    return (Axis){
+        .sources = transposed ? out : in,
+        .positions = transposed ? in : out,
+        .taps = window.kernel,
+        .stride = window.stride,
+        .dilation = window.dilation,
+        .before = window.before,
+    };
+}
+
 Int axis_source(const Axis *axis, Int position, Int tap)
 {
     Int source;

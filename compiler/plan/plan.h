@@ -91,8 +91,6 @@ typedef struct Epilogue {
     int count;
 } Epilogue;
 Epilogue step_epilogue(const Step *step);
-const Node *
-pool_of_stores(const Step *step);      /* which the epilogue begins with; NULL: it does not */
 Tensor *node_result(const Node *node); /* out or dx */
 Tensor *step_result(const Step *step); /* what is stored at the end of the epilogue */
 /* The tensor that stands for it here: itself, unless it was made again. */

@@ -120,19 +120,20 @@ static Step *make_again(const Recompute *recompute, const Step *step, int phase)
 static void remake(Recompute *recompute, int position)
 {
     Plan *plan = recompute->plan;
-    const Step *step = plan->steps.items[position], *again = NULL;
-    const Tensor *out = step_result(step);
+    const Step *step = plan->steps.items[position];
+    Step *again = NULL;
+    Tensor *out = step_result(step);
     const Positions *readers = &recompute->readers[out->id];
     int phase = step->phase;
     for (int i = 0; i < readers->count; i++) {
         int at = readers->items[i];
         Step *reader = plan->steps.items[at];
-        if (!is_later(plan, at, step->phase) || step_tensor(reader, (Tensor *)out) != out)
+        if (!is_later(plan, at, step->phase) || step_tensor(reader, out) != out)
             continue;
         if (reader->phase != phase) {
             phase = reader->phase;
             again = make_again(recompute, step, phase);
-            push(&recompute->before[at], (Step *)again);
+            push(&recompute->before[at], again);
         }
         stand_for(reader, out, step_result(again));
     }

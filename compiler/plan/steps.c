@@ -52,12 +52,6 @@ Epilogue step_epilogue(const Step *step)
     return epilogue;
 }
 
-const Node *pool_of_stores(const Step *step)
-{
-    Epilogue epilogue = step_epilogue(step);
-    return epilogue.count && epilogue.parts->role == PART_POOL ? epilogue.parts->node : NULL;
-}
-
 /* ------------------------------------------------------------- tensors */
 
 Tensor *step_tensor(const Step *step, Tensor *tensor)

@@ -331,15 +331,11 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
     }
 }
 
-/* A call; gives the units of what is computed for the whole batch. */
-static Int emit_call(Emitter *emitter, Text *calls)
+void write_call(Text *calls, const char *function, const OperandList *operands)
 {
-    OperandList operands = {0};
-    Int units;
-    step_operands(emitter, &operands);
-    text_add(calls, "    %s(", emit_kernel(emitter, &operands, &units));
-    for (int i = 0; i < operands.count; i++) {
-        const Operand *operand = &operands.items[i];
+    text_add(calls, "    %s(", function);
+    for (int i = 0; i < operands->count; i++) {
+        const Operand *operand = &operands->items[i];
         if (operand->what)
             text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address,
                      operand->name, operand->what);
@@ -347,6 +343,16 @@ static Int emit_call(Emitter *emitter, Text *calls)
             text_add(calls, "%s%s", i ? ", " : "", operand->address);
     }
     text_add(calls, ");\n");
+}
+
+/* A call; gives the units of what is computed for the whole batch. */
+static Int emit_call(Emitter *emitter, Text *calls)
+{
+    OperandList operands = {0};
+    Int units;
+    step_operands(emitter, &operands);
+    const char *function = emit_kernel(emitter, &operands, &units);
+    write_call(calls, function, &operands);
     return units;
 }
 

@@ -77,6 +77,8 @@ void emit_gelu_of_lanes(Emitter *emitter);
 void emit_gelu_gradient(Emitter *emitter);
 void emit_logarithm(Emitter *emitter);
 void emit_square_root(Emitter *emitter);
+/* emit.c: a call with these operands, a line for each that a comment names. */
+void write_call(Text *calls, const char *function, const OperandList *operands);
 /* emit.c: ", 8, 9, …", so many: the lanes of a shuffle. */
 void add_lanes(Text *text, int first, int count);
 /* random.c: the fates of a row of values. */

@@ -74,10 +74,10 @@ static const char *first_grain_text(const Plan *plan, const Tensor *tensor)
 }
 
 static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type,
-                       const char *name, const Tensor *tensor, bool all_grains)
+                       const char *name, Tensor *tensor, bool all_grains)
 {
     if (tensor)
-        tensor = step_tensor(emitter->step, (Tensor *)tensor);
+        tensor = step_tensor(emitter->step, tensor);
     if (tensor)
         add_operand(operands, type, name,
                     (all_grains ? first_grain_text : place_text)(emitter->plan, tensor),
@@ -156,7 +156,7 @@ static void add_backward_reads(const Emitter *emitter, OperandList *operands, co
 }
 
 static void add_forward_operands(const Emitter *emitter, OperandList *operands, const Node *node,
-                                 const Tensor *result)
+                                 Tensor *result)
 {
     bool training = emitter->plan->training;
     const Node *gradient =
@@ -182,7 +182,7 @@ static void add_reused_sums(const Emitter *emitter, OperandList *operands)
 }
 
 /* Of a node's work by itself; `result`: what it stores. */
-static void node_operands(const Emitter *emitter, const Node *node, const Tensor *result,
+static void node_operands(const Emitter *emitter, const Node *node, Tensor *result,
                           OperandList *operands)
 {
     add_operand(operands, "const NetStep *", "s", "s", NULL);
@@ -398,7 +398,7 @@ static void write_epilogue(Emitter *emitter, Kernel *kernel)
     const Epilogue epilogue = step_epilogue(emitter->step);
     OperandList operands = {0};
     Text body = {0}, passed = {0}, text = {0};
-    int first = pool_of_stores(emitter->step) != NULL;
+    int first = epilogue.count && epilogue.parts->role == PART_POOL; /* which has its own text */
     if (first == epilogue.count)
         return;
     for (int i = first; i < epilogue.count; i++)

@@ -296,20 +296,6 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
     }
 }
 
-static void write_call(Text *calls, const char *function, const OperandList *operands)
-{
-    text_add(calls, "    %s(", function);
-    for (int i = 0; i < operands->count; i++) {
-        const Operand *operand = &operands->items[i];
-        if (operand->what)
-            text_add(calls, "%s\n        %s /* %s: %s */", i ? "," : "", operand->address,
-                     operand->name, operand->what);
-        else
-            text_add(calls, "%s%s", i ? ", " : "", operand->address);
-    }
-    text_add(calls, ");\n");
-}
-
 /* The functions of a phase and its row in their table: the calls so far, on one
  * thread, and then `shared`, a call whose units the threads share; units 0: none. */
 static void end_phase(Writer *writer, const char *shared, Int units)

@@ -87,7 +87,7 @@ static int find_maker(const Fusion *fusion, int position, int which, PartRole ro
     return adds || seen || regions_overlap(flows, result) ? -1 : maker;
 }
 
-bool fuse_epilogue(Fusion *fusion, int position, PartRole role)
+void fuse_epilogue(Fusion *fusion, int position, PartRole role)
 {
     const Node *node = node_at(fusion, position);
     int best = -1, best_which = -1, inputs = node->stage == STAGE_FORWARD ? node->inputs.count : 1;
@@ -101,5 +101,4 @@ bool fuse_epilogue(Fusion *fusion, int position, PartRole role)
     }
     if (best >= 0)
         take_over(fusion, best, position, role, best_which, flowing(node, best_which));
-    return best >= 0;
 }

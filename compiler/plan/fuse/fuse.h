@@ -33,8 +33,8 @@ typedef struct Fusion {
     const Node **summed; /* by tensor id: the statistics node whose sums are of it; NULL: none */
 } Fusion;
 
-/* A fusion: whether it took the step at `position` away. */
-typedef bool Fuse(Fusion *fusion, int position);
+/* A fusion; afterwards the step at `position` is gone, or as it was, or has another part. */
+typedef void Fuse(Fusion *fusion, int position);
 Fuse fuse_activation, fuse_residual, fuse_gradient, fuse_pool, fuse_pool_gradient;
 Fuse fuse_statistics, fuse_loss, fuse_logits, fold_norm;
 
@@ -61,6 +61,6 @@ void take_over(Fusion *fusion, int maker, int position, PartRole role, int which
 
 /* epilogue.c: the step at `position`, of one node, is done on what an earlier one stores, for
  * the last of its inputs that is made so. */
-bool fuse_epilogue(Fusion *fusion, int position, PartRole role);
+void fuse_epilogue(Fusion *fusion, int position, PartRole role);
 
 #endif

@@ -19,18 +19,17 @@ static int find_loss(const Fusion *fusion, int position)
     return -1;
 }
 
-bool fuse_loss(Fusion *fusion, int position)
+void fuse_loss(Fusion *fusion, int position)
 {
     const Plan *plan = fusion->plan;
     const Node *node = node_at(fusion, position);
     if (!makes_gradient(node, STAGE_BACKWARD_INPUT) || node->accumulate)
-        return false;
+        return;
     int maker = find_loss(fusion, position);
     if (maker < 0 || is_used(fusion, region_of(plan, node->dx), maker, position, false)
         || is_used(fusion, region_of(plan, node->inputs.items[0]), maker, position, true))
-        return false;
+        return;
     take_over(fusion, maker, position, PART_GRADIENT, -1, node->aux);
-    return true;
 }
 
 /* Whether the step at `maker` makes all that the loss reads, grain by grain. */
@@ -43,17 +42,16 @@ static bool makes_logits(const Fusion *fusion, int maker, const Node *loss)
                           region_of(plan, loss->inputs.items[0]));
 }
 
-bool fuse_logits(Fusion *fusion, int position)
+void fuse_logits(Fusion *fusion, int position)
 {
     const Plan *plan = fusion->plan;
     const Node *loss = node_at(fusion, position),
                *gradient = part_node(plan->steps.items[position], PART_GRADIENT);
     if (!makes_gradient(loss, STAGE_FORWARD))
-        return false;
+        return;
     int maker = last_write(fusion, region_of(plan, loss->inputs.items[0]), position);
     if (!makes_logits(fusion, maker, loss)
         || (gradient && is_used(fusion, region_of(plan, gradient->dx), maker, position, false)))
-        return false;
+        return;
     take_over(fusion, maker, position, PART_LOSS, 0, loss->inputs.items[0]);
-    return true;
 }

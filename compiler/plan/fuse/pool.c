@@ -2,9 +2,9 @@
  * the activation that it follows. */
 #include "plan/fuse/fuse.h"
 
-bool fuse_pool(Fusion *fusion, int position)
+void fuse_pool(Fusion *fusion, int position)
 {
     const Node *node = node_at(fusion, position);
-    return node->stage == STAGE_FORWARD && node->op->is_max_pool && node->op->is_max_pool(node)
-           && fuse_epilogue(fusion, position, PART_POOL);
+    if (node->stage == STAGE_FORWARD && node->op->is_max_pool && node->op->is_max_pool(node))
+        fuse_epilogue(fusion, position, PART_POOL);
 }

@@ -15,18 +15,18 @@ static bool can_read_pooled(const Fusion *fusion, int maker, int position)
            && !is_used(fusion, region_of(plan, pool->aux), maker, position, true);
 }
 
-bool fuse_pool_gradient(Fusion *fusion, int position)
+void fuse_pool_gradient(Fusion *fusion, int position)
 {
     Plan *plan = fusion->plan;
     Step *step = plan->steps.items[position];
     const Node *node = step_node(step);
     if (node->stage != STAGE_BACKWARD_PARAMETERS || !node->op->can_fuse_pool_gradient
         || node->whole_batch)
-        return false;
+        return;
     Region dy = region_of(plan, node->dy);
     int maker = last_write(fusion, dy, position), end = plan->steps.count + 1;
     if (!can_read_pooled(fusion, maker, position))
-        return false;
+        return;
     const Node *pool = node_at(fusion, maker);
     Step *fused = NEW(Step);
     push(&fused->parts, ((Part){.node = pool, .role = PART_POOL}));
@@ -37,5 +37,4 @@ bool fuse_pool_gradient(Fusion *fusion, int position)
     if (!is_used(fusion, dy, maker + 1, position, false)
         && !is_used(fusion, dy, position + 1, end, false))
         plan->steps.items[maker] = NULL;
-    return false; /* the step stays, with the pool as a part */
 }

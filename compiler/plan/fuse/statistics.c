@@ -54,17 +54,16 @@ static bool can_sum(const Fusion *fusion, int maker, int position)
            && !is_used(fusion, region_of(plan, node->inputs.items[0]), maker, position, true);
 }
 
-bool fuse_statistics(Fusion *fusion, int position)
+void fuse_statistics(Fusion *fusion, int position)
 {
     const Plan *plan = fusion->plan;
     const Node *node = node_at(fusion, position);
     if (node->stage == STAGE_STATISTICS)
         reuse_sums(fusion, plan->steps.items[position]);
     if (node->stage != STAGE_BACKWARD_PARAMETERS || !(node->op->traits & OP_SUMS_GRADIENT))
-        return false;
+        return;
     int maker = last_write(fusion, region_of(plan, node->dy), position);
     if (!can_sum(fusion, maker, position))
-        return false;
+        return;
     take_over(fusion, maker, position, PART_SUMS, -1, node->dy);
-    return true;
 }
