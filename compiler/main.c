@@ -1,10 +1,11 @@
 /* main.c: the commands, and the way from a .net file to a trainer.  Each
- * function here calls the stages in order; what they pass is in netc.h.
+ * function here calls the stages in order; netc.h lists them.
  *
  * Exit: 0 all is well, 1 the program was wrong and was told why, 2 the command
  * was, 3 netc itself is.
  */
 #include "netc.h"
+#include "options.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -165,6 +166,22 @@ static void draw(const Options *options)
         render_svg(&dot, output);
     else
         write_whole_file(output, NET_ANY_FILE, text_chars(&dot), dot.length);
+}
+
+/* False: --check found one that would change. */
+static bool format_files(const Options *options)
+{
+    const FormatOptions how = {
+        .mode = options->annotate ? FORMAT_ANNOTATE
+                : options->strip  ? FORMAT_STRIP
+                                  : FORMAT_PLAIN,
+        .check = options->check,
+        .diff = options->diff,
+    };
+    bool clean = true;
+    for (int i = 0; i < options->operands.count; i++)
+        clean &= format_file(options->operands.items[i], &how);
+    return clean;
 }
 
 static void list_all(void)

@@ -2,6 +2,8 @@
  * which parsing, --help and the checks all come, so that no option can be
  * accepted and not documented, or accepted where it does nothing.
  */
+#include "options.h"
+#include "core/shown.h"
 #include "netc.h"
 
 #include <getopt.h>

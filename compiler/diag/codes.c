@@ -1,7 +1,7 @@
 /* codes.c: the codes that messages have, and their pages.  diagnostics.def lists
  * every one with its explanation; a message with any other code is our own bug.
  */
-#include "diag/diag.h"
+#include "diag/log.h"
 
 #include <string.h>
 

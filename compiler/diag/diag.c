@@ -6,7 +6,7 @@
  * with an edit made, has a log of its own.  All styles are made from the same
  * record, by human.c and machine.c.
  */
-#include "diag/diag.h"
+#include "diag/log.h"
 
 #include <cjson/cJSON.h>
 #include <ctype.h>

@@ -2,7 +2,7 @@
  * underlined, in colour on a terminal; one line each for editors that know
  * gcc's format; plain sentences for those who have the screen read to them.
  */
-#include "diag/diag.h"
+#include "diag/log.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,8 @@
  * bytes make a character, how many columns it takes, and which part of a long
  * line is worth showing.
  */
-#include "diag/diag.h"
+#include "core/shown.h"
+#include "diag/log.h"
 
 #include <locale.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* machine.c: messages for programs: JSON of our own form, and SARIF 2.1.0.
  */
-#include "diag/diag.h"
+#include "core/shown.h"
+#include "diag/log.h"
 
 #include <cjson/cJSON.h>
 #include <ctype.h>

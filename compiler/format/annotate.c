@@ -1,7 +1,7 @@
 /* annotate.c: the inferred shape of each row, as the assertion a person would
  * have written; and those taken away again.
  */
-#include "format.h"
+#include "format/rows.h"
 #include "parse.h"
 
 static int kind_of(const Statement *statement)

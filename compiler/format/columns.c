@@ -4,7 +4,7 @@
  * A column is as wide as its widest cell, except that a cell wider than a limit
  * stands out alone rather than push all others to the right.
  */
-#include "format.h"
+#include "format/rows.h"
 #include "parse.h"
 
 #include <string.h>

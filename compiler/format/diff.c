@@ -4,7 +4,8 @@
  * subsequence of the rest is found by the usual table.  When that table would be
  * too large the rest is shown as replaced, which is true if not the shortest.
  */
-#include "netc.h"
+#include "core/shown.h"
+#include "format/format.h"
 
 #include <string.h>
 #include <unistd.h>

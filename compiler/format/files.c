@@ -1,6 +1,7 @@
 /* files.c: `netc fmt`.  A file that is laid out already is not written; one with
  * errors is left alone, and the others are formatted all the same. */
-#include "format.h"
+#include "core/shown.h"
+#include "format/rows.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,12 +16,7 @@ static const char *read_input(const char *path, size_t *length)
     return chars;
 }
 
-static FormatMode mode_of(const Options *options)
-{
-    return options->annotate ? FORMAT_ANNOTATE : options->strip ? FORMAT_STRIP : FORMAT_PLAIN;
-}
-
-static void show_changes(const Options *options, const char *path, const char *before,
+static void show_changes(const FormatOptions *options, const char *path, const char *before,
                          const Text *after)
 {
     if (options->diff) {
@@ -32,14 +28,13 @@ static void show_changes(const Options *options, const char *path, const char *b
     }
 }
 
-/* False: --check, and it would change. */
-static bool format_file(const Options *options, const char *path)
+bool format_file(const char *path, const FormatOptions *options)
 {
     size_t length;
     Text out = {0};
     const char *chars = read_input(path, &length);
     const char *shown = strcmp(path, "-") ? path : "<stdin>";
-    if (!chars || !format_text(shown, chars, length, mode_of(options), &out))
+    if (!chars || !format_text(shown, chars, length, options->mode, &out))
         return true;
     bool same = out.length == length && !memcmp(chars, text_chars(&out), length);
     if (options->check || options->diff) {
@@ -49,12 +44,4 @@ static bool format_file(const Options *options, const char *path)
         write_whole_file(path, NET_ANY_FILE, text_chars(&out), out.length);
     }
     return same || !options->check;
-}
-
-bool format_files(const Options *options)
-{
-    bool clean = true;
-    for (int i = 0; i < options->operands.count; i++)
-        clean &= format_file(options, options->operands.items[i]);
-    return clean;
 }

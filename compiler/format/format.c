@@ -4,7 +4,7 @@
  * and comment by comment: a formatter may be wrong about a space, never about a
  * program.
  */
-#include "format.h"
+#include "format/rows.h"
 #include "parse.h"
 
 #include <string.h>

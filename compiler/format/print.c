@@ -5,7 +5,7 @@
  * Whether something fits is decided on its text without columns, so that the
  * answer is the same when the result is formatted again.
  */
-#include "format.h"
+#include "format/rows.h"
 #include "parse.h"
 
 #include <string.h>

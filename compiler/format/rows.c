@@ -5,7 +5,7 @@
  * author's grouping.  A comment belongs to the line it ends, or is a row of its
  * own; the few that stand within a statement stay before the word they precede.
  */
-#include "format.h"
+#include "format/rows.h"
 #include "parse.h"
 
 #include <ctype.h>

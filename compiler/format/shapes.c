@@ -6,7 +6,7 @@
  * the simplest multiples and fractions of its dimensions: one that is right at
  * every use is taken; when an axis has none, the line has no shape to show.
  */
-#include "format.h"
+#include "format/rows.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
-/* front.h: what the files of the front end share.  Private to front/.
+/* front.h: what the files of the front end share, and what the formatter and the
+ * editors read of them besides ast.h.
  *
  *   lex.l       a file's characters to words, each with its place
- *   mend.c      misspelt words of the language
+ *   fixit.c     misspelt words of the language
  *   layout.c    where statements end and braces close, which the words' lines decide
  *   parse.y     the grammar
  *   expected.c  a syntax error in plain words
@@ -15,7 +16,7 @@
 #ifndef FRONT_H
 #define FRONT_H
 
-#include "netc.h"
+#include "front/ast.h"
 
 enum {
     MAX_FILE_BYTES = 16 << 20,
@@ -81,7 +82,7 @@ const char *keyword_word(int i);            /* the i-th word that is one; NULL: 
 /* Its characters as the user wrote them, cut when long. */
 const char *token_text(const Token *token);
 
-/* mend.c */
+/* fixit.c */
 void mend_words(TokenList *tokens);
 
 /* layout.c */

@@ -13,6 +13,7 @@
  * statement is skipped, but not a body in braces, in which more may be wrong.
  */
 #include "front/front.h"
+#include "ops/ops.h"
 #include "parse.h"
 
 #include <string.h>

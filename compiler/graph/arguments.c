@@ -5,7 +5,7 @@
  * way of getting that wrong gets its message.  Blocks' parameters are untyped,
  * so they are bound as they come.
  */
-#include "build.h"
+#include "graph/build.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -27,16 +27,6 @@ static int count_specs(const ArgSpec *specs)
     while (specs != NULL && specs[count].name != NULL)
         count++;
     return count;
-}
-
-bool absent_by_default(const ArgSpec *spec)
-{
-    if (spec->otherwise == NULL || strcmp(spec->otherwise, "none") != 0)
-        return false;
-    for (int i = 0; spec->words != NULL && spec->words[i] != NULL; i++)
-        if (strcmp(spec->words[i], "none") == 0)
-            return false;
-    return true;
 }
 
 const char *signature_text(const char *subject, const ArgSpec *specs)

@@ -2,7 +2,7 @@
  * use's concrete shapes, so its body is checked as plainly as the network's;
  * one that is never expanded is walked once with everything unknown.
  */
-#include "build.h"
+#include "graph/build.h"
 
 #include <string.h>
 

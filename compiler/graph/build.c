@@ -10,7 +10,7 @@
  * settings and loss.  After a fault the walk goes on with an unknown tensor
  * (NULL), so names and arguments are still checked downstream, and nothing else.
  */
-#include "build.h"
+#include "graph/build.h"
 
 #include <stdarg.h>
 #include <string.h>

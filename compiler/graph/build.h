@@ -1,4 +1,4 @@
-/* build.h: what the files that build the graph share.  Private to graph/.
+/* build.h: what the files that build the graph share.  What the rooms above read is in graph.h.
  *
  *   build.c      the walk: statements, joins, loops, layers
  *   blocks.c     uses of blocks: recursion, signatures, unused ones
@@ -7,7 +7,7 @@
  *   mentions.c   which words a text mentions
  *   arguments.c  arguments against an operator's or a setting's table
  *   warnings.c   what is legal and surely not meant
- *   hints.c      where a fault came from, and what would mend it
+ *   hints.c      the name that was perhaps meant
  *   training*.c  the train section; training.h is theirs
  *
  * A thing that could not be known, because its own fault was reported already
@@ -17,7 +17,8 @@
 #ifndef BUILD_H
 #define BUILD_H
 
-#include "netc.h"
+#include "graph/graph.h"
+#include "ops/ops.h"
 
 /* Inputs of the fuzz targets find what small networks show as well, a hundred times as fast. */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
@@ -37,10 +38,6 @@ enum {
     MAX_SUGGESTIONS = 500,
     MAX_EXPRESSION_DEPTH = 1500 /* beyond what the parser lets one statement hold */
 };
-
-/* One image's values in a tensor, and one parameter's: an int's worth, so that
- * bytes of a batch, and multiply-adds of any pair of them, fit int64. */
-#define MAX_ELEMENTS 2147483647LL
 
 /* ------------------------------------------------------------- values */
 
@@ -279,15 +276,10 @@ void warn_of_layers(const Graph *graph);
 /* A fault where the walk is: with a note for each level it is in. */
 Diagnostic *build_error(const Builder *b, const char *code, Span at, const char *message, ...)
     PRINTF(4, 5);
-void add_instance_notes(Diagnostic *d, const Instance *instance);
-/* Like node_derivation, as seen from `level`: a block used there is one step. */
-void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level);
 /* The operator that another framework gives this name; NULL: none. */
 const Operator *other_spelling(const char *word);
 /* Whether a block of this name may be in a section that could not be read. */
 bool may_be_broken(const Builder *b, const char *word);
-/* Where the network's input is: derivations begin there. */
-void derive_from_input(Span input);
 /* The nearest operator or block, for a word that is neither. */
 void suggest_callee(Builder *b, Diagnostic *d, const char *word, Span at);
 /* "filters": "out_channels"; or NULL */
@@ -295,15 +287,5 @@ const char *other_argument_name(const ArgSpec *specs, const char *word);
 /* An argument that this operator does not have: who has it, or what is done instead. */
 void explain_argument(Diagnostic *d, const char *word);
 bool names_argument(const char *word); /* of any operator, or of one in another framework */
-/* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
-const char *flatten_arithmetic(const Tensor *tensor);
-
-/* --------------------------------------------------------------- graph.c */
-
-/* The elements of dims[0 … rank), or false and which factor was too much. */
-bool count_elements(int rank, const Int *dims, Int *elements, int *culprit);
-/* "65536 * this 65536 exceeds …" beside the carets. */
-void caption_factor(Diagnostic *d, const Int *dims, int culprit);
-const char *product_text(int rank, const Int *dims); /* "20 * 4 * 4" */
 
 #endif

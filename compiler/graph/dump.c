@@ -1,7 +1,7 @@
 /* dump.c: the graph as text, one line per node, stable from run to run: what
  * `netc --dump=graph` and `--dump=gradient` print and the golden tests compare.
  */
-#include "build.h"
+#include "graph/build.h"
 
 static void dump_tensor(const char *before, const Tensor *tensor, FILE *out)
 {

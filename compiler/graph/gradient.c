@@ -15,7 +15,7 @@
  * first.  So a skip connection and a dense block differentiate without one
  * copy, and any other graph stays right.
  */
-#include "netc.h"
+#include "graph/graph.h"
 
 typedef struct Pass {
     Graph *graph;

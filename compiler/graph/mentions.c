@@ -3,7 +3,7 @@
  * names.  A definition that nothing mentions is unused, or is what a word that
  * nothing defines was meant to be.
  */
-#include "build.h"
+#include "graph/build.h"
 
 #include <string.h>
 

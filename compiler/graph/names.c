@@ -8,7 +8,7 @@
  * rule is an interval; the second is a pointer to the turn and whether it is
  * over.
  */
-#include "build.h"
+#include "graph/build.h"
 
 #include <ctype.h>
 #include <stdint.h>

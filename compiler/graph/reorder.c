@@ -11,7 +11,7 @@
  * `avg_pool2d, conv2d(c, 1)`, where that is less work.  The nodes are replaced, not
  * changed: a listing of the layers may keep the old ones.
  */
-#include "netc.h"
+#include "graph/graph.h"
 
 typedef struct Readers {
     int *of, count;

@@ -6,7 +6,8 @@
  * positions before channels.  An operator whose kernels know planes only
  * stands between two nodes that turn the layout round.  And there is no loss.
  */
-#include "netc.h"
+#include "graph/graph.h"
+#include "ops/ops.h"
 
 typedef struct Copier {
     const Graph *from;

@@ -5,7 +5,7 @@
  * is resolved, defaults filled in, into a flat list by path ("optimizer.lr"),
  * which the runtime reads and its command line overrides.
  */
-#include "training.h"
+#include "graph/training.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef TRAINING_H
 #define TRAINING_H
 
-#include "build.h"
+#include "graph/build.h"
 
 #define ANY_SIZE 2147483647.0
 

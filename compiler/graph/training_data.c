@@ -2,7 +2,7 @@
  * the network sees them.  The shape and classes of a known data set are checked
  * against the network's.
  */
-#include "training.h"
+#include "graph/training.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * several settings of one kind the last that matches a parameter is its own.
  * All is resolved here, so that the runtime knows parameters and no patterns.
  */
-#include "training.h"
+#include "graph/training.h"
 
 #include <fnmatch.h>
 #include <math.h>

@@ -5,7 +5,7 @@
  * even) and otherwise a real, which no dimension can be.  What cannot be
  * computed is reported here, once, and unknown from then on.
  */
-#include "build.h"
+#include "graph/build.h"
 
 #include <math.h>
 #include <string.h>

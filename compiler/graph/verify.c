@@ -1,6 +1,6 @@
 /* Checks what every pass promises the next.  A breach is our bug, never the
  * user's, so it ends the program with our own file and line. */
-#include "netc.h"
+#include "graph/graph.h"
 
 static void verify_tensor(const Tensor *tensor, int id)
 {

@@ -2,7 +2,7 @@
  * errors, since a fault elsewhere leaves things unused that are not, and of the
  * file that was named, not of those it uses.
  */
-#include "build.h"
+#include "graph/build.h"
 
 #include <string.h>
 

@@ -1,9 +1,10 @@
 /* adaptive_avg_pool2d.c: means over windows whose size follows from the wanted
  * output, so that one network takes images of any size.
  */
-#include "batch_norm2d.h"
-#include "single.h"
-#include "window.h"
+#include "kernels/grain/norm.h"
+#include "kernels/grain/tiles.h"
+#include "kernels/image/image.h"
+#include "ops/window.h"
 
 enum { OUTPUT_SIZE };
 

@@ -1,5 +1,5 @@
 /* add.c: the sum of two or more tensors of one shape: residual connections. */
-#include "ops.h"
+#include "ops/operator.h"
 
 static bool infer(Node *node)
 {

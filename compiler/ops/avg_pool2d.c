@@ -1,7 +1,8 @@
 /* avg_pool2d.c: the mean of each window. */
-#include "batch_norm2d.h"
-#include "single.h"
-#include "window.h"
+#include "kernels/grain/norm.h"
+#include "kernels/grain/tiles.h"
+#include "kernels/image/image.h"
+#include "ops/window.h"
 
 enum { KERNEL_SIZE, STRIDE, PADDING, CEIL_MODE, COUNT_INCLUDE_PAD, DIVISOR_OVERRIDE };
 

@@ -2,7 +2,7 @@
  * the inputs are consecutive slices of the output, so the branches write there
  * directly and nothing is copied.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 static const char *const axis_names[] = {"channels", "height", "width"};
 

@@ -5,7 +5,12 @@
  *   weight [out, in/groups, kernel rows, kernel columns]
  *   bias   [out]
  */
-#include "conv2d.h"
+#include "kernels/grain/conv2d.h"
+#include "kernels/grain/norm.h"
+#include "kernels/grain/pool.h"
+#include "kernels/image/conv2d.h"
+#include "ops/conv2d.h"
+#include "ops/window.h"
 
 #include <math.h>
 
@@ -46,7 +51,7 @@ static const ArgSpec args[] = {
                      .maximum = LARGEST, .doc = "Asserts the input's channels."},
     {0}};
 
-bool conv2d_pads_with_zeros(const Node *node)
+static bool pads_with_zeros(const Node *node)
 {
     return node->args[PADDING_MODE].word == intern("zeros");
 }
@@ -171,6 +176,42 @@ static bool mixes_channels(const Node *node)
     return mixes;
 }
 
+/* ------------------------------------------------------------- kernels
+ * Padding that holds something else is the reference's. */
+
+static bool pools(const Node *node, const Node *pool)
+{
+    return pads_with_zeros(node) && pools_tiles(pool);
+}
+
+static bool unpools(const Node *node, const Node *pool)
+{
+    return pads_with_zeros(node) && conv2d_unpools(node, pool);
+}
+
+static bool sums(const Node *node, const Node *sums)
+{
+    return pads_with_zeros(node) && has_room_for_sums(sums);
+}
+
+static Int workspace(const Node *node, const Node *pool, int lanes)
+{
+    return pads_with_zeros(node) ? conv2d_workspace(node, pool, lanes) : 0;
+}
+
+static bool emit(Kernel *kernel)
+{
+    bool can = pads_with_zeros(kernel->node);
+    if (can)
+        emit_conv2d(kernel);
+    return can;
+}
+
+static bool is_done_single(const Node *node)
+{
+    return pads_with_zeros(node) && can_do_single_conv2d(node);
+}
+
 const Operator operator_conv2d = {
     .name = "conv2d",
     .summary = "Two-dimensional convolution: each output channel is a window of weights slid over "
@@ -193,11 +234,11 @@ const Operator operator_conv2d = {
     .infer = infer,
     .multiply_adds = multiply_adds,
     .is_pointwise = mixes_channels,
-    .can_fuse_pool = conv2d_pools,
-    .can_fuse_pool_gradient = conv2d_unpools,
-    .workspace = conv2d_workspace,
-    .can_fuse_sums = conv2d_sums,
-    .emit = emit_conv2d,
+    .can_fuse_pool = pools,
+    .can_fuse_pool_gradient = unpools,
+    .workspace = workspace,
+    .can_fuse_sums = sums,
+    .emit = emit,
     .single = single_conv2d,
-    .can_do_single = can_do_single_conv2d,
+    .can_do_single = is_done_single,
 };

@@ -10,8 +10,11 @@
  * input gradient is its forward pass, and the weights' gradient is the same with the
  * two tensors in each other's place.
  */
-#include "conv2d.h"
-#include "tiles.h"
+#include "kernels/grain/conv2d.h"
+#include "kernels/grain/tiles.h"
+#include "kernels/image/image.h"
+#include "ops/conv2d.h"
+#include "ops/window.h"
 
 enum {
     OUT_CHANNELS,

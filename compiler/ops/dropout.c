@@ -3,7 +3,7 @@
  * step, the layer and the value's place, so nothing is noted for the backward
  * pass: it draws the same numbers again.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* elu.c: the exponential linear unit.  Below 0 its derivative is y + alpha, so
  * the backward pass needs no exponential.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 enum { ALPHA };
 

@@ -1,7 +1,7 @@
 /* explain_json.c: the table of operators as JSON, for whoever is to know all of
  * them without a list of their own: editors' word lists, generators of networks.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 #include <cjson/cJSON.h>
 

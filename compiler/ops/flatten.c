@@ -1,7 +1,7 @@
 /* flatten.c: an image's values as one row, channel by channel and row by row:
  * the order they lie in already, so it moves nothing.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 static bool infer(Node *node)
 {

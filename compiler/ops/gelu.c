@@ -1,7 +1,7 @@
 /* gelu.c: the Gaussian error linear unit, exact by erf or by the tanh formula
  * that some models were trained with.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 enum { APPROXIMATE };
 

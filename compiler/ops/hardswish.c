@@ -1,5 +1,5 @@
 /* hardswish.c: swish by straight lines, as in MobileNetV3. */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_hardswish = {
     .name = "hardswish",

@@ -1,5 +1,5 @@
 /* identity.c: the tensor itself, for a value such as activation=identity. */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_identity = {
     .name = "identity",

@@ -1,7 +1,8 @@
 /* layer_norm2d.c: each position normalised by the mean and variance of its
  * channels, as ConvNeXt does.  Unlike batch norm, an image is on its own.
  */
-#include "single.h"
+#include "kernels/image/image.h"
+#include "ops/operator.h"
 
 enum { EPS, AFFINE, NUM_FEATURES };
 

@@ -1,7 +1,8 @@
 /* layer_scale.c: a learned factor per channel, which starts small so that a
  * residual branch begins near nothing.
  */
-#include "single.h"
+#include "kernels/image/image.h"
+#include "ops/operator.h"
 
 enum { INIT };
 

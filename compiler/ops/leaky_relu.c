@@ -1,7 +1,7 @@
 /* leaky_relu.c: the rectifier with a slope below 0.  The slope may be negative,
  * so the side is asked of x: y's sign does not tell it.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 enum { NEGATIVE_SLOPE };
 

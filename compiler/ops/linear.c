@@ -4,8 +4,10 @@
  *   weight [out, in]
  *   bias   [out]
  */
-#include "matrix.h"
-#include "single.h"
+#include "kernels/grain/matrix.h"
+#include "kernels/grain/tiles.h"
+#include "kernels/image/image.h"
+#include "ops/operator.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* log_softmax.c: the logarithm of the softmax over the channels, at each position. */
-#include "ops.h"
+#include "ops/operator.h"
 
 static void emit_forward(Kernel *kernel, Int channels, Int plane)
 {

@@ -2,9 +2,10 @@
  * tap of the window won (aux, [c, rows, columns], counted row by row), so the
  * backward pass needs neither x nor y: an activation may overwrite y in place.
  */
-#include "max_pool2d.h"
-#include "single.h"
-#include "window.h"
+#include "kernels/grain/pool.h"
+#include "kernels/image/image.h"
+#include "ops/operator.h"
+#include "ops/window.h"
 
 enum { KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE };
 
@@ -52,27 +53,6 @@ static bool selects(const Node *node)
     return dilation->integer[0] == 1 && dilation->integer[1] == 1;
 }
 
-/* Windows that lie side by side and inside the input: each is whole, and no element in two. */
-static bool windows_tile(const Node *node)
-{
-    Window rows = node_window(node, 0), columns = node_window(node, 1);
-    Shape in = input_shape(node), out = node->out->shape;
-    return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0
-           && columns.before == 0 && rows.dilation == 1 && columns.dilation == 1
-           && rows.kernel * columns.kernel <= 16 && out.dim[1] * rows.kernel <= in.dim[1]
-           && out.dim[2] * columns.kernel <= in.dim[2];
-}
-
-Int pooled_rows(const Node *pool)
-{
-    return pool->args[KERNEL_SIZE].integer[0];
-}
-
-Int pooled_columns(const Node *pool)
-{
-    return pool->args[KERNEL_SIZE].integer[1];
-}
-
 /* Inside: `window` is the first element of a window of x's shape, `p` counts outputs. */
 static void open_windows(Kernel *kernel, const char *window)
 {
@@ -90,34 +70,6 @@ static void close_windows(Kernel *kernel)
         kernel_line(kernel, "}");
 }
 
-/* `value`, of the tap with this number, is taken if it is larger than the best so
- * far, or if `besides` says so.  A NaN is larger than all, the last of several, and
- * of equals the first is taken, as in PyTorch. */
-static void emit_take(Kernel *kernel, const char *value, const char *number, const char *besides)
-{
-    kernel_line(kernel, "value = %s;", value);
-    kernel_line(kernel, "takes = (value > best) | (value != value)%s;", besides);
-    kernel_line(kernel, "best = vec_select(takes, value, best);");
-    if (kernel->training)
-        kernel_line(kernel, "which = vec_select(takes, (vec){ 0 } + (real)%s, which);", number);
-}
-
-/* `value` names tap k's for a place. */
-static void emit_window(Kernel *kernel, const Node *pool,
-                        const char *(*value)(const void *place, Int k), const void *place)
-{
-    bool notes = kernel->training;
-    kernel_line(kernel, "vec best = %s, value;", value(place, 0));
-    kernel_line(kernel, "mask takes;");
-    if (notes)
-        kernel_line(kernel, "vec which = { 0 };");
-    for (Int tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++)
-        emit_take(kernel, value(place, tap), format("%lld", tap), "");
-    kernel_store(kernel, "y[p]", "p", "best");
-    if (notes)
-        kernel_line(kernel, "aux[p] = which;");
-}
-
 /* Of the window that v points to, in a whole tensor. */
 static const char *stored_value(const void *pool, Int tap)
 {
@@ -128,44 +80,8 @@ static const char *stored_value(const void *pool, Int tap)
 static void emit_forward(Kernel *kernel)
 {
     open_windows(kernel, "const vec *v = x");
-    emit_window(kernel, kernel->node, stored_value, kernel->node);
+    emit_pool_window(kernel, kernel->node, stored_value, kernel->node);
     close_windows(kernel);
-}
-
-bool pools_tiles(const Node *pool)
-{
-    return windows_tile(pool);
-}
-
-/* A window within a tile of sums. */
-typedef struct TileWindow {
-    const Node *pool;
-    Int channel, column, width;
-} TileWindow;
-
-static const char *summed_value(const void *place, Int tap)
-{
-    const TileWindow *window = place;
-    Int columns = pooled_columns(window->pool);
-    return format("a%lld_%lld", window->channel,
-                  tap / columns * window->width + window->column + tap % columns);
-}
-
-void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels,
-                      Int width)
-{
-    Int places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places,
-        columns = pooled_columns(pool);
-    kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;",
-                channel, plane, pooled_rows(pool), places, columns);
-    for (Int c = 0; c < channels; c++)
-        for (Int x = 0; x < width; x += columns) {
-            TileWindow window = {pool, c, x, width};
-            kernel_line(kernel, "{");
-            kernel_line(kernel, "const int64_t p = at + %lld;", c * plane + x / columns);
-            emit_window(kernel, pool, summed_value, &window);
-            kernel_line(kernel, "}");
-        }
 }
 
 /* Elements no window covers have no gradient. */
@@ -204,7 +120,7 @@ static void open_plane(Kernel *kernel, const Axis *rows)
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
 }
 
-/* As emit_window(), of the taps that lie inside; where none does, y is -inf and noted as -1. */
+/* As emit_pool_window(), of the taps that lie inside; where none does, y is -inf, noted as -1. */
 static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
 {
     bool notes = kernel->training;
@@ -220,9 +136,9 @@ static void emit_any_window(Kernel *kernel, const Axis *rows, const Axis *column
     for (Int tap = 0; tap < columns->taps; tap++) {
         Int source = axis_source(columns, run.start, tap);
         if (source >= 0)
-            emit_take(kernel, format("v[%lld]", source - first_source(columns, run.start)),
-                      format("(tap * %lld + %lld)", columns->taps, tap),
-                      notes ? " | (which < (vec){ 0 })" : "");
+            emit_pool_take(kernel, format("v[%lld]", source - first_source(columns, run.start)),
+                           format("(tap * %lld + %lld)", columns->taps, tap),
+                           notes ? " | (which < (vec){ 0 })" : "");
     }
     kernel_line(kernel, "}");
     kernel_store(kernel, "y[p]", "p", "best");
@@ -286,9 +202,9 @@ static void emit_any_backward(Kernel *kernel)
 static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (!windows_tile(kernel->node) && node_window(kernel->node, 1).kernel > MAX_TAPS)
+    if (!pools_tiles(kernel->node) && node_window(kernel->node, 1).kernel > MAX_TAPS)
         return false;
-    if (!windows_tile(kernel->node))
+    if (!pools_tiles(kernel->node))
         (forward ? emit_any_forward : emit_any_backward)(kernel);
     else if (forward)
         emit_forward(kernel);

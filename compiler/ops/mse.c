@@ -1,7 +1,7 @@
 /* mse.c: the mean squared distance of the network's output from the target
  * class as a one-hot row.
  */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_mse = {
     .name = "mse",

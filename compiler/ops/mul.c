@@ -2,7 +2,8 @@
  * scales the channels of a [c, h, w]: squeeze-and-excitation (Hu et al. 2017,
  * https://arxiv.org/abs/1709.01507), the language's only broadcast.
  */
-#include "single.h"
+#include "kernels/image/image.h"
+#include "ops/operator.h"
 
 /* Whether `part` scales `whole`'s channels, or has its shape. */
 static bool multiplies(Shape part, Shape whole)

@@ -1,44 +1,30 @@
-/* ops.h: what the files of this folder share.  Each operator's own file holds
- * all the compiler knows of it and ends in its descriptor, operator_<name>;
- * ops.def lists them.  Windows (convolution, pooling) have window.h besides.
+/* ops.h: the table of operators, for those who look one up.
+ *
+ * What an operator's file says of it is network.h's Operator; what these files share is in
+ * operator.h.
  */
 #ifndef OPS_H
 #define OPS_H
 
-#include "netc.h"
+#include "network/network.h"
 
-#define OPERATOR(name) extern const Operator operator_##name;
-#include "ops.def"
-#undef OPERATOR
+/* The table ops.def expands to, NULL-terminated, in its order. */
+extern const Operator *const operators[];
+const Operator *find_operator(const char *name); /* NULL: none */
+/* Checks the inputs' rank and what the arguments assert of them, and calls Operator.infer;
+ * false: reported. */
+bool infer_node(Node *node);
+/* Whether it is about rows and columns: it has a window, or pads. */
+bool is_spatial(const Operator *op);
 
-/* The largest whole number an argument may be.  With it, no sum of a size, two
- * paddings and a dilated window leaves Int, so only products are checked. */
-#define LARGEST 2147483647.0
+/* `netc explain conv2d` */
+void explain_operator(const Operator *op, FILE *out);
+/* `netc explain --json`: one operator, or NULL: all. */
+void explain_operators_json(const Operator *only, FILE *out);
+void list_operators(FILE *out);
 
-static inline Shape input_shape(const Node *node)
-{
-    return node->inputs.items[0]->shape;
-}
-
-/* The output has the input's shape. */
-bool infer_same_shape(Node *node);
-
-/* Operator.emit of those that go element by element: the loop over their expression. */
-bool emit_pointwise(Kernel *kernel);
-
-/* softmax.c: of one column of x, `channels` values that lie `plane` apart from
- * `v` on, writes `largest`, which is subtracted so that no exponential
- * overflows, and `total`, the sum of the exponentials then; each goes to `keep`
- * at the value's place besides, when that is not NULL. */
-void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char *keep);
-
-/* The factors' product, or INT64_MAX when it does not fit: for counts that are
- * only shown, and for fans of parameters that node_parameter() refuses. */
-Int saturating_product(int count, const Int *factors);
-
-/* "branch 2": how messages name a joining operator's input. */
-const char *branch_name(int input);
-/* Labels what made each branch with the branch's shape. */
-void label_branches(Diagnostic *d, const Node *node);
+/* Whether its forward pass for one image needs no planes. */
+bool can_do_single(const Node *node);
+extern const Operator operator_unflatten; /* no .net file has it: planes to channels side by side */
 
 #endif

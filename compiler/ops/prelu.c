@@ -1,7 +1,8 @@
 /* prelu.c: the rectifier with a learned slope below 0, one for all channels or
  * one for each.
  */
-#include "single.h"
+#include "kernels/image/image.h"
+#include "ops/operator.h"
 
 enum { NUM_PARAMETERS, INIT };
 

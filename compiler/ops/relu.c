@@ -1,5 +1,5 @@
 /* relu.c: the rectifier. */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_relu = {
     .name = "relu",

@@ -1,5 +1,5 @@
 /* relu6.c: the rectifier, cut off at 6, as in MobileNet. */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_relu6 = {
     .name = "relu6",

@@ -1,5 +1,5 @@
 /* sigmoid.c: the logistic function.  Its derivative is had from its value. */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_sigmoid = {
     .name = "sigmoid",

@@ -1,5 +1,5 @@
 /* silu.c: the sigmoid linear unit, also called swish. */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_silu = {
     .name = "silu",

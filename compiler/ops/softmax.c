@@ -1,5 +1,5 @@
 /* softmax.c: values over the channels as probabilities, at each position. */
-#include "ops.h"
+#include "ops/operator.h"
 
 void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char *keep)
 {

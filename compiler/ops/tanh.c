@@ -1,5 +1,5 @@
 /* tanh.c: the hyperbolic tangent.  Its derivative is had from its value. */
-#include "ops.h"
+#include "ops/operator.h"
 
 const Operator operator_tanh = {
     .name = "tanh",

@@ -2,7 +2,7 @@
  * given by a whole factor or outright; the factor along an axis need not be
  * whole then.
  */
-#include "window.h"
+#include "ops/window.h"
 
 enum { SCALE_FACTOR, SIZE, MODE };
 

@@ -4,7 +4,7 @@
 #ifndef WINDOW_H
 #define WINDOW_H
 
-#include "ops.h"
+#include "ops/operator.h"
 
 Int window_places(Window window, Int input); /* of a sliding one; < 1: it does not fit */
 /* The output's size by a transposed window, at most INT64_MAX; < 1: the padding cuts all off. */

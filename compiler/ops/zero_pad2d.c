@@ -1,5 +1,5 @@
 /* zero_pad2d.c: rows and columns of zeros around an image, or cut off it. */
-#include "ops.h"
+#include "ops/operator.h"
 
 enum { PADDING };
 

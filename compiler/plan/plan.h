@@ -5,7 +5,6 @@
  *   fuse/        one file a fusion: nodes' work that another's kernel does besides
  *   recompute.c  on the way back, what is cheap is made again
  *   memory.c     where every tensor lies
- *   target.c     the processors that kernels are written for
  *   dump.c       the plan as text
  *
  * The graph is const here.  A plan owns its steps, and the tensors and nodes that only it
@@ -14,7 +13,34 @@
 #ifndef PLAN_H
 #define PLAN_H
 
-#include "netc.h"
+#include "graph/graph.h"
+
+/* Where a tensor lies.  Counted in vectors of `lanes` elements. */
+typedef enum Space {
+    SPACE_NONE,    /* never touched by this plan */
+    SPACE_INPUT,   /* the step's input */
+    SPACE_SCRATCH, /* the thread's arena: dies within a phase */
+    SPACE_KEPT     /* the grain's arena: outlives a phase, or is read by other grains */
+} Space;
+typedef struct Placement {
+    Tensor *root; /* the tensor whose memory it shares; itself, mostly */
+    Int offset;   /* within root */
+    Space space;
+    Int place;       /* from the start of the space, offset included */
+    int first, last; /* roots: schedule positions between which it is live */
+} Placement;
+
+/* What a node touches.  The one list that phases, lifetimes and verification
+ * are all computed from. */
+typedef struct Access {
+    Tensor *tensor;
+    bool write;
+    bool all_grains;
+} Access;
+typedef LIST(Access) AccessList;
+
+typedef struct Plan Plan;
+typedef struct Step Step;
 
 /* What a node's work is in a step, in the order in which values flow. */
 typedef enum PartRole {
@@ -45,14 +71,14 @@ typedef struct Renamed {
 } Renamed;
 
 /* One kernel: MAIN and what is done besides. */
-typedef struct Step {
+struct Step {
     LIST(Part) parts;
     Tensor *workspace; /* memory that the kernel uses meanwhile; NULL: none */
     bool recompute;    /* done a second time, on the way back */
     /* recompute: what it makes is the plan's own tensor; so are the inputs of who reads that */
     LIST(Renamed) renamed;
     int phase; /* ascending */
-} Step;
+};
 
 /* One way through the network: for training or for inference. */
 struct Plan {
@@ -74,6 +100,19 @@ struct Plan {
     Int lower_bound;      /* elements: the most that is live at once in either arena, added */
     Tensor *logits;       /* SPACE_KEPT */
 };
+
+/* plan.c: a graph's own; the graph stays as it is. */
+Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse);
+const char *plan_name(const Plan *plan); /* "training", "inference", "single" */
+/* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
+bool updates_at_once(const Graph *graph, unsigned fuse);
+void dump_plan(const Plan *plan, FILE *out); /* dump.c */
+/* fuse/fuse.c */
+/* "none" or "NAME,…"; gives a name that is unknown, or NULL */
+const char *read_fusions(const char *words, unsigned *fuse);
+const char *fusion_names(void); /* for help: "activation, residual, …" */
+
+/* ------------------------------------------------ for the files of this room */
 
 /* steps.c */
 Step *new_step(const Node *node); /* of this node alone */

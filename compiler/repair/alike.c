@@ -1,7 +1,7 @@
 /* alike.c: a window among branches.  Where all windows of a concat keep the size
  * but one, which is given no padding, it was meant to keep it too.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <string.h>
 

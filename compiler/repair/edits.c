@@ -1,6 +1,6 @@
 /* edits.c: a text with edits made in it, and where its places go.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,8 @@
  * that is known now may show what was hidden behind it, until nothing more is
  * certain.  Only then is the file written, whole, and the difference printed.
  */
-#include "repair/repair.h"
+#include "format/format.h"
+#include "repair/search.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* layers.c: edits of whole layers: one added where the shapes leave no choice
  * which, one without parameters taken out, and what a line asserts.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <string.h>
 

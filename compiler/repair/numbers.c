@@ -2,7 +2,7 @@
  * it lacks, or in proportion.  Of what belongs to a window only a few values are
  * usual, and those are tried.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <string.h>
 

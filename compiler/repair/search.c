@@ -5,7 +5,7 @@
  * A help that names a thing (the nearest of a misspelt word) is tried as well:
  * when the line is still at fault then, it is offered but not made unasked.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <stdlib.h>
 #include <string.h>

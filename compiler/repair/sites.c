@@ -1,7 +1,7 @@
 /* sites.c: the statements that a fault is about, nearest first: its own, those
  * its message points at, which are the steps that led to it, and a few before.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <stdlib.h>
 

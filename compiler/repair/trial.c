@@ -5,7 +5,7 @@
  * those ends the trial.  Each has an arena and a log of its own, dropped with it;
  * used files are taken as they were read.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * help passes here before it is printed, applied or handed to an editor.  What
  * does not pass is still said, as words without an edit.
  */
-#include "repair/repair.h"
+#include "repair/search.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * words before the cursor tell which braces and brackets are open, and so what
  * kind of thing comes next.  Only the names in scope are taken from the tree.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include "front/front.h"
 #include "parse.h"

@@ -4,7 +4,7 @@
  * drops the analysis of its document and of each that uses other files, as these
  * may have used the text that changed.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include <stdlib.h>
 #include <string.h>

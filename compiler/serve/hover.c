@@ -1,7 +1,7 @@
 /* hover.c: what the word under the cursor means, and what its line does: the
  * shapes that go in and come out, and what they cost.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include <string.h>
 

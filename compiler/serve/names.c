@@ -6,7 +6,7 @@
  * block or network, blocks to the program.  Which of several tensors of one name
  * is meant depends on the branch taken; the nearest before is taken for it.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include <stdlib.h>
 #include <string.h>

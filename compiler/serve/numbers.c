@@ -5,7 +5,7 @@
  * 2019, "Computing Receptive Fields of Convolutional Neural Networks".
  */
 #include "plan/plan.h"
-#include "serve.h"
+#include "serve/server.h"
 
 #include <math.h>
 #include <string.h>

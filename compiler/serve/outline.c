@@ -1,7 +1,7 @@
 /* outline.c: what an editor shows around the text: symbols, folds, words in the
  * colours of what they mean, and every line's shape at its end.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include "front/front.h"
 #include "parse.h"

@@ -4,7 +4,7 @@
  * would take; a source counts both from 1, in bytes.  A character of four bytes
  * in UTF-8 is two units; every other is one.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include <math.h>
 #include <string.h>

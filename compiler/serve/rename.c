@@ -4,7 +4,7 @@
  * the ways; so the edited text is checked, and a rename that would bring a fault
  * is refused.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -4,7 +4,8 @@
  * an editor shows what the command says and no message is worded twice.  A
  * fault in a used file is told at the `use`, with the place it is really at.
  */
-#include "serve.h"
+#include "repair/repair.h"
+#include "serve/server.h"
 
 #include <string.h>
 

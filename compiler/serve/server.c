@@ -7,7 +7,8 @@
  * pauses, and ends at the next message.  A message that makes no sense is answered with an error
  * where it can be and never ends the server.
  */
-#include "serve.h"
+#include "serve/server.h"
+#include "serve/serve.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  * between the first and the last that differ are sent, so that an editor keeps
  * its marks and its cursor elsewhere.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include <string.h>
 

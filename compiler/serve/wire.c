@@ -8,7 +8,7 @@
  * length may be wrong.  When the reader of our output is gone there is nobody to
  * serve, and the server ends.
  */
-#include "serve.h"
+#include "serve/server.h"
 
 #include <errno.h>
 #include <limits.h>

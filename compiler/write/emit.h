@@ -2,13 +2,13 @@
  *
  *   emit.c     the file: its head, the phases, main
  *   kernel.c   one function per node: its operands, its body
- *   single.c   the program for one image
+ *   image.c    the program for one image
  *   model.c    the tables: parameters, layers, settings, the NetModel
  */
 #ifndef EMIT_H
 #define EMIT_H
 
-#include "plan/plan.h"
+#include "write/write.h"
 
 /* One pointer that a kernel takes: how it is declared, and what is passed. */
 typedef struct Operand {
@@ -24,20 +24,12 @@ typedef struct Emitter {
     const Plan *plan; /* the one being written, */
     const Step *step; /* and of it */
     const CompileOptions *options;
-    int lanes;
-    Arena *arena; /* of the text */
-    Text *out;
-    /* written so far: the name, by text, which is written once; its number, by name */
-    Map functions, names;
-    Map counts; /* by the word that a name begins with: the number last given to one */
-    int function_count;
-    int first;   /* position among the plan's steps of the phase being written */
-    Text phases; /* the table of phases, as they are written */
-    Text parts;  /* the table of the program's calls, as they are written */
+    Module module; /* the text */
+    int first;     /* position among the plan's steps of the phase being written */
+    Text phases;   /* the table of phases, as they are written */
+    Text parts;    /* the table of the program's calls, as they are written */
     int part_count;
-    Text single;                /* its fields of the model; empty: there is none */
-    bool has_sum_lanes;         /* the helper is written: two others call it */
-    bool has_exponential_parts; /* likewise */
+    Text single; /* its fields of the model; empty: there is none */
 } Emitter;
 
 /* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
@@ -54,9 +46,6 @@ const char *place_text(const Plan *plan, const Tensor *tensor);
  * and in *units how many units it has when it sums over the whole batch.  Drops
  * the operands that the function does not use. */
 const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units);
-/* The function whose text from its operands on this is (made by format()); written,
- * after `type`, where there is none, under a name made of `base`. */
-const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text);
 /* "conv1: conv2d [1, 28, 28] -> …, forward   models/cnn.net:5": what a function computes, by
  * which algorithm (NULL: its operator's summary), and what is fused into it. */
 const char *function_comment(const Step *step, const char *algorithm);
@@ -67,23 +56,9 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
 void drop_unused(OperandList *operands, const char *body);
 const char *signature(const OperandList *operands);                /* "(const vec *x, …)" */
 void step_operands(const Emitter *emitter, OperandList *operands); /* of emitter->step */
-/* exponential.c: functions of a row of lanes that kernels call; each written only when one does. */
-void emit_exponential(Emitter *emitter);
-void emit_expm1(Emitter *emitter);
-void emit_sigmoid_of_lanes(Emitter *emitter);
-void emit_tanh_of_lanes(Emitter *emitter);
-void emit_normal(Emitter *emitter);
-void emit_gelu_of_lanes(Emitter *emitter);
-void emit_gelu_gradient(Emitter *emitter);
-void emit_logarithm(Emitter *emitter);
-void emit_square_root(Emitter *emitter);
 /* emit.c: a call with these operands, a line for each that a comment names. */
 void write_call(Text *calls, const char *function, const OperandList *operands);
-/* emit.c: ", 8, 9, …", so many: the lanes of a shuffle. */
-void add_lanes(Text *text, int first, int count);
-/* random.c: the fates of a row of values. */
-void emit_dropped(Emitter *emitter);
-/* single.c */
+/* image.c */
 void emit_single(Emitter *emitter, const Plan *plan);
 void emit_single_helpers(const Emitter *emitter, const char *body, Text *out);
 /* model.c */

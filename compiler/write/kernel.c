@@ -5,57 +5,11 @@
  * any node may fall back.  A function's text names no layer, so two layers of
  * the same shape share one.
  */
-#include "emit.h"
+#include "write/emit.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_LINE = 100 }; /* columns */
-
-void kernel_line(Kernel *kernel, const char *template, ...)
-{
-    va_list arguments;
-    va_start(arguments, template);
-    int length;
-    char *line = print(template, arguments, &length);
-    va_end(arguments);
-    bool is_close = line[0] == '}';
-    if (is_close)
-        kernel->indent--;
-    text_add(&kernel->body, "%*s", 4 * (kernel->indent + 1), "");
-    text_add_range(&kernel->body, line, (size_t)length);
-    text_add(&kernel->body, "\n");
-    if (length > 0 && line[length - 1] == '{')
-        kernel->indent++;
-    free(line);
-}
-
-void kernel_add(Kernel *kernel, const char *template, ...)
-{
-    va_list arguments;
-    va_start(arguments, template);
-    int length;
-    char *statement = print(template, arguments, &length);
-    va_end(arguments);
-    Text *body = &kernel->body;
-    size_t end = body->length;
-    if (end && kernel->packed == end) {
-        size_t line = end - 1;
-        while (line > 0 && body->chars[line - 1] != '\n')
-            line--;
-        if (end - line + (size_t)length <= MAX_LINE) {
-            body->chars[end - 1] = ' ';
-            text_add(body, "%s\n", statement);
-            kernel->packed = body->length;
-            free(statement);
-            return;
-        }
-    }
-    kernel_line(kernel, "%s", statement);
-    kernel->packed = body->length;
-    free(statement);
-}
 
 /* ------------------------------------------------------------- operands */
 
@@ -294,66 +248,6 @@ void drop_unused(OperandList *operands, const char *body)
     operands->count = kept;
 }
 
-/* -------------------------------------------------- functions by name */
-
-/* `base`; where another function has that name, base_2.  Names are never given
- * back, so the search goes on where the last one for `base` ended. */
-static const char *unused_name(Emitter *emitter, const char *base)
-{
-    const char *name = base = intern(base);
-    intptr_t number = (intptr_t)map_get(&emitter->counts, base);
-    number = number ? number : 1;
-    if (number > 1)
-        name = format("%s_%d", base, (int)number);
-    while (map_get(&emitter->names, name))
-        name = format("%s_%d", base, (int)++number);
-    map_set(&emitter->counts, base, (void *)number);
-    return name;
-}
-
-/* The function whose text (made by format()) this is; NULL: none was written. */
-static const char *find_function(const Emitter *emitter, const char *text)
-{
-    return map_get(&emitter->functions, text);
-}
-
-static void note_function(Emitter *emitter, const char *name, const char *text)
-{
-    map_set(&emitter->functions, text, (void *)name);
-    map_set(&emitter->names, name, (void *)(intptr_t)++emitter->function_count);
-}
-
-const char *write_once(Emitter *emitter, const char *base, const char *type, const char *text)
-{
-    const char *name = find_function(emitter, text);
-    if (name)
-        return name;
-    name = unused_name(emitter, base);
-    note_function(emitter, name, text);
-    text_add(emitter->out, "%s%s%s", type, name, text);
-    return name;
-}
-
-Kernel begin_function(const Kernel *kernel)
-{
-    Kernel function = *kernel;
-    function.body = (Text){0};
-    function.packed = 0;
-    function.indent = 0;
-    return function;
-}
-
-/* A kernel's text is made in a passing arena, which this outlives. */
-const char *end_function(const Kernel *kernel, const Kernel *function, const char *comment,
-                         const char *head, const char *base, const char *parameters)
-{
-    Arena *passing = use_arena(kernel->emitter->arena);
-    const char *text = format("%s\n{\n%s}\n\n", parameters, text_chars(&function->body));
-    const char *name = write_once(kernel->emitter, base, format("%s\n%s", comment, head), text);
-    use_arena(passing);
-    return name;
-}
-
 /* -------------------------------------------------------------- epilogue
  * What a kernel does for others as it stores: one small function of the value,
  * and of what else the others read at the same place. */
@@ -414,37 +308,15 @@ static void write_epilogue(Emitter *emitter, Kernel *kernel)
     const char *whole = format("%s%s)\n{\n%s    return r;\n}\n\n", text_chars(&text),
                                operands.count ? ", int64_t i" : "", text_chars(&body));
     kernel->epilogue_operands = operands.count ? text_chars(&passed) : NULL;
-    kernel->epilogue = find_function(emitter, whole);
+    kernel->epilogue = find_function(&emitter->module, whole);
     if (kernel->epilogue)
         return;
-    kernel->epilogue = unused_name(emitter, epilogue_name(epilogue, first));
-    note_function(emitter, kernel->epilogue, whole);
-    text_add(emitter->out,
+    kernel->epilogue = unused_name(&emitter->module, epilogue_name(epilogue, first));
+    note_function(&emitter->module, kernel->epilogue, whole);
+    text_add(emitter->module.out,
              "/* Epilogue: what other layers do to each value before it is stored. */\n"
              "static inline __attribute__((always_inline)) vec %s%s",
              kernel->epilogue, whole);
-}
-
-void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value)
-{
-    if (!kernel->epilogue)
-        kernel_add(kernel, "%s = %s;", to, value);
-    else if (kernel->epilogue_operands)
-        kernel_add(kernel, "%s = %s(%s%s, %s);", to, kernel->epilogue, value,
-                   kernel->epilogue_operands, at);
-    else
-        kernel_add(kernel, "%s = %s(%s);", to, kernel->epilogue, value);
-}
-
-void kernel_fetch(Kernel *kernel, const char *at)
-{
-    const char *names = format("%s%s", kernel->epilogue_operands ? kernel->epilogue_operands : "",
-                               kernel->sums ? ", n_x" : "");
-    for (const char *name = names; *name; name += strcspn(name, ",")) {
-        name += strspn(name, ", ");
-        kernel_add(kernel, "__builtin_prefetch(%.*s + %s, 0, 2);", (int)strcspn(name, ","), name,
-                   at);
-    }
 }
 
 /* After a reference kernel, which knows of no epilogue: over all it stored. */
@@ -465,7 +337,7 @@ static void emit_epilogue_afterwards(Kernel *kernel)
 static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
 {
     Kernel own = {.node = loss,
-                  .emitter = kernel->emitter,
+                  .module = kernel->module,
                   .stage = loss->stage,
                   .gradient = part_node(emitter->step, PART_GRADIENT),
                   .training = kernel->training,
@@ -608,7 +480,7 @@ const char *signature(const OperandList *operands)
 /* incep1_branch1x1_forward; where inference needs another, …_forward_2. */
 static const char *function_name(Emitter *emitter, const Step *step)
 {
-    return unused_name(emitter,
+    return unused_name(&emitter->module,
                        format("%s_%s", identifier(step_node(step)->path), step_stage(step)));
 }
 
@@ -650,11 +522,12 @@ static void write_function(Emitter *emitter, const char *name, const char *text,
 {
     const Node *node = step_node(emitter->step);
     text_add(
-        emitter->out, "%s",
+        emitter->module.out, "%s",
         function_comment(emitter->step, reference ? "By the runtime's plain loops." : algorithm));
     if (reference)
-        text_add(emitter->out, "NetKernel net_%s_%s;\n", node->op->name, stage_name(node->stage));
-    text_add(emitter->out, "static void %s%s\n", name, text);
+        text_add(emitter->module.out, "NetKernel net_%s_%s;\n", node->op->name,
+                 stage_name(node->stage));
+    text_add(emitter->module.out, "static void %s%s\n", name, text);
 }
 
 /* From one grain's tensor to the next's, in vectors. */
@@ -681,14 +554,14 @@ static Kernel kernel_of(Emitter *emitter)
     const Step *step = emitter->step;
     const Node *node = step_node(step);
     Kernel kernel = {
-        .emitter = emitter,
+        .module = &emitter->module,
         .x_stride = grain_stride(emitter->plan, step_tensor(step, node->inputs.items[0])),
         .dy_stride = grain_stride(emitter->plan, node->dy),
         .node = node,
         .stage = node->stage,
         .training = emitter->plan->training,
         .kept_elements = emitter->plan->kept_elements,
-        .lanes = emitter->lanes,
+        .lanes = emitter->module.lanes,
         .registers = emitter->options->target.registers,
         .recompute = step->recompute,
         .workspace = step->workspace != NULL,
@@ -721,11 +594,11 @@ const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units)
     const char *text = format("%s\n{\n%s}\n\n", signature(operands), text_chars(&kernel.body)),
                *algorithm = kernel.algorithm ? format("%s", kernel.algorithm) : NULL;
     drop_arena(body);
-    const char *name = find_function(emitter, text);
+    const char *name = find_function(&emitter->module, text);
     if (name)
         return name;
     name = function_name(emitter, emitter->step);
-    note_function(emitter, name, text);
+    note_function(&emitter->module, name, text);
     write_function(emitter, name, text, reference, algorithm);
     return name;
 }

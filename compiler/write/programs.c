@@ -4,7 +4,7 @@
  * of its own, so that a signal which ends netc ends it with all that it started;
  * netc waits for that, removes what is unfinished, and dies of the same signal.
  */
-#include "programs.h"
+#include "write/programs.h"
 
 #include <errno.h>
 #include <fcntl.h>

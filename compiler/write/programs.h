@@ -2,7 +2,7 @@
 #ifndef PROGRAMS_H
 #define PROGRAMS_H
 
-#include "netc.h"
+#include "diag/diag.h"
 
 typedef LIST(const char *) Words;               /* a command; ends with NULL when it is run */
 void add_words(Words *words, const char *text); /* those that spaces part */

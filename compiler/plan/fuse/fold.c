@@ -1,5 +1,6 @@
 /* A batch norm in evaluation scales and shifts each channel: in the program for one image,
  * which packs its weights anyhow, the layer before it takes that into them. */
+#include "ops/ops.h"
 #include "plan/fuse/fuse.h"
 
 static bool takes_norm(const Step *step)

@@ -7,14 +7,15 @@
  *   editor    a session of an editor, one request a line, made into messages
  *   command   netc's command line, one word a line
  *
- * Each run has an arena and a log of its own.  util.c is compiled with
+ * Each run has an arena and a log of its own.  util/arena.c is compiled with
  * ARENA_SEPARATE, so that the sanitizer sees every allocation of an arena.
  */
 #include "fuzz.h"
 
 #include "core/output.h"
 #include "front/front.h"
-#include "serve/serve.h"
+#include "netc.h"
+#include "serve/server.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -1,0 +1,116 @@
+/* graph.h: from the tree of a .net file to the graph of a network, with its gradients.
+ *
+ * What the files that build the graph share is in build.h, those of the train section in
+ * training.h.
+ */
+#ifndef GRAPH_H
+#define GRAPH_H
+
+#include "front/ast.h"
+#include "network/network.h"
+
+/* What the walk met at one expansion of a statement, for those who ask about
+ * the text: the editor, `fmt --annotate`. */
+typedef struct StmtUse {
+    const Stmt *stmt;
+    const Tensor *in, *out; /* NULL: unknown; `out` before any assertion */
+    const Instance *instance;
+    int first, end; /* the nodes it made: first <= id < end */
+} StmtUse;
+typedef struct Symbol {
+    const char *name;
+    Int value;
+} Symbol;
+/* one use of a block, with the whole numbers its signature binds */
+typedef struct BlockUse {
+    const BlockDef *def;
+    const Instance *instance;
+    LIST(Symbol) symbols;
+} BlockUse;
+typedef struct Trace {
+    Graph *graph;        /* as far as it was built, errors or none; NULL: a library */
+    LIST(StmtUse) stmts; /* in the order in which they end */
+    bool partial;        /* there were too many: only the first are here */
+    LIST(BlockUse) blocks;
+    int steps; /* statements walked, those of unknown shapes, which make no node, too */
+} Trace;
+
+/* build.c: expands blocks and infers every shape in one walk.  NULL when the
+ * program has errors (all reported) or no network. */
+Graph *build_graph(const Program *program);
+Graph *build_traced(const Program *program, Trace *trace);
+/* Checks a library's blocks for names and arguments. */
+void check_library(const Program *program, Trace *trace);
+/* training.c: resolves the train section against its table into
+ * graph->settings and adds the loss node. */
+void resolve_training(Graph *graph);
+const Setting *find_setting(const Graph *graph, const char *path); /* NULL: none */
+
+/* What the train section can hold, for completion and the editors' grammars. */
+/* args NULL: none */
+typedef struct ChoiceInfo {
+    const char *name;
+    const ArgSpec *args;
+} ChoiceInfo;
+typedef struct SettingInfo {
+    const char *name, *doc;
+    bool required, repeated;
+    const ArgSpec *args;      /* its own; NULL: none */
+    LIST(ChoiceInfo) choices; /* what it may begin with: optimizers, data sets */
+} SettingInfo;
+SettingInfo setting_info(int i); /* name NULL: there are no more */
+
+/* Rewrites of a graph, or of the plan that is made of it. */
+enum {
+    FUSE_ACTIVATION = 1 << 0,
+    FUSE_RESIDUAL = 1 << 1,
+    FUSE_GRADIENT = 1 << 2,
+    FUSE_POOL = 1 << 3,
+    FUSE_CONCAT = 1 << 4,
+    FUSE_FIRST_LAYER = 1 << 5,
+    FUSE_STATISTICS = 1 << 6,
+    FUSE_POOL_GRADIENT = 1 << 7,
+    FUSE_WINOGRAD = 1 << 8,
+    FUSE_RECOMPUTE = 1 << 9,
+    FUSE_LOSS = 1 << 10,
+    FUSE_LOAD = 1 << 11,
+    FUSE_UPDATE = 1 << 12,
+    FUSE_ALL = (1 << 13) - 1,
+    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS
+                   | FUSE_POOL_GRADIENT | FUSE_WINOGRAD | FUSE_RECOMPUTE
+                   | FUSE_LOSS /* in a plan they need specialised kernels */
+};
+
+/* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
+ * reference kernels, which know grains only. */
+void mark_whole_batch(Graph *graph);
+/* Appends backward nodes.  Requires a loss.  Of `fuse`, FUSE_CONCAT and
+ * FUSE_FIRST_LAYER matter. */
+void add_gradients(Graph *graph, unsigned fuse);
+/* reorder.c: puts a window's maximum before the activation it follows, its mean
+ * before a 1 x 1 convolution.  Requires a graph without gradients; replaces nodes,
+ * so a copy of graph->nodes from before still lists the layers as they were written. */
+void pool_first(Graph *graph);
+/* single.c: the forward graph of one image at a time, a copy. */
+Graph *single_image_graph(const Graph *graph);
+/* verify.c: stops with an internal error when the graph breaks an invariant. */
+void verify_graph(const Graph *graph);
+/* dump.c */
+void dump_graph(const Graph *graph, FILE *out);
+/* What the network computes, a line for each layer with its arguments and
+ * inputs: "relu_1 = relu of conv1".  Requires a graph as it is written. */
+const char *structure_text(const Graph *graph);
+
+/* arguments.c: whether args[i] is what it would be had nobody written it,
+ * and what it is, as a user would write it. */
+bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i);
+const char *argument_text(const ArgSpec *spec, const ArgValue *value);
+/* ------------------------- check.c: texts in memory, for those who ask often */
+
+/* Checks a parsed program, network or library; `trace` may be NULL. */
+void check_parsed(const Program *program, Trace *trace);
+/* How many errors the text has, standing for the file at `path`: leaves nothing
+ * behind, neither memory nor messages. */
+int count_errors(const char *path, const char *chars, size_t length);
+
+#endif

@@ -1,0 +1,180 @@
+/* pointwise_gradient.c: the weight gradient of a window of one element: the
+ * product of two matrices, [out channels][positions] and [positions][in channels].
+ *
+ * Its sums run over the positions, of which every channel has many, each a line
+ * of the cache: a tile of channels that went over them all would find none of
+ * them there when the next tile comes.  So all tiles of a block of channels pass
+ * over a stretch of positions while it is in the second cache, and their sums
+ * wait in between, on the stack with what is copied: up to 350 KB.  Over the
+ * positions a sum has one order, whatever the stretch.
+ */
+#include "kernels/grain/tiles.h"
+
+enum {
+    MAX_CHANNELS = 8,    /* of a tile, in and out */
+    MAX_INS = 25,        /* of a block */
+    MAX_SUMS = 2400,     /* of a block: 150 KB where a row of lanes is a cache line */
+    STRETCH = 32,        /* positions */
+    LEAST_POSITIONS = 8, /* for a tile to be worth taking up and putting down its sums */
+    LEAST_OUTS = 16,     /* with fewer, sources are read as seldom as can be by any tile */
+    ALIKE = 256 /* planes so many lines apart, or a multiple, want the same places in a cache */
+};
+
+typedef struct Pointwise {
+    Kernel *kernel;
+    const Gather *forward;
+    Int positions;
+    OuterTile tile, block; /* channels whose sums are kept in registers; of a block */
+    Int stretch;           /* positions that are taken together */
+    bool copies;           /* sources are copied close together */
+} Pointwise;
+
+/* Stretches are all about as long. */
+static Pointwise plan(Kernel *kernel, const Gather *forward)
+{
+    Pointwise pointwise = {.kernel = kernel,
+                           .forward = forward,
+                           .positions = forward->rows.positions * forward->columns.positions};
+    OuterTile tile =
+        choose_outer_tile(forward, (OuterTile){MAX_CHANNELS, MAX_CHANNELS}, 1, kernel->registers);
+    Int pieces = (pointwise.positions + STRETCH - 1) / STRETCH;
+    pointwise.stretch = (pointwise.positions + pieces - 1) / pieces;
+    Int ins = MAX_INS / tile.ins * tile.ins;
+    pointwise.tile = tile;
+    pointwise.copies = pointwise.positions % ALIKE == 0;
+    pointwise.block.ins = min(ins, forward->summed);
+    Int outs = MAX_SUMS / pointwise.block.ins / tile.outs * tile.outs;
+    pointwise.block.outs = min(outs ? outs : tile.outs, forward->tiled);
+    return pointwise;
+}
+
+bool is_pointwise_gradient(const Gather *forward)
+{
+    return is_pointwise(forward) && forward->tiled >= LEAST_OUTS
+           && forward->rows.positions * forward->columns.positions >= LEAST_POSITIONS;
+}
+
+/* The in channels of the block, from i on, at the positions from p on. */
+static void copy_block(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    kernel_line(kernel, "for (int n = 0; n < ins; n++)");
+    kernel_line(kernel, "    for (int k = 0; k < count; k++)");
+    kernel_line(kernel, "        block[n * %lldL + k] = in[(i + n) * %lldL + p + k];",
+                pointwise->stretch, pointwise->positions);
+}
+
+/* The bias's gradient, too, of gradients that will be in the cache then. */
+static void add_terms(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    kernel_line(kernel, "for (int t = 0; i == 0 && t < outs; t++) {");
+    kernel_line(kernel, "const vec *d = from + (o + t) * %lldL + p;", pointwise->positions);
+    kernel_line(kernel, "vec term = terms[t];");
+    kernel_line(kernel, "for (int k = 0; k < count; k++)");
+    kernel_line(kernel, "    term += d[k];");
+    kernel_line(kernel, "terms[t] = term;");
+    kernel_line(kernel, "}");
+}
+
+/* Adds the stretch's positions to the sums of a tile that begins `a` channels of out
+ * and `b` of in after the block's first. */
+static void emit_tile(const Pointwise *pointwise, OuterTile tile)
+{
+    Kernel *kernel = pointwise->kernel;
+    Operands gradients = {.name = "d"}, values = {.name = "v"};
+    Int plane = pointwise->copies ? pointwise->stretch : pointwise->positions;
+    for (Int t = 0; t < tile.outs; t++)
+        push(&gradients.items, ((Value){t, format("d[%lldL]", t * pointwise->positions)}));
+    for (Int n = 0; n < tile.ins; n++)
+        push(&values.items, ((Value){n, format("v[%lldL]", n * plane)}));
+    kernel_line(kernel, "const vec *d = from + (o + a) * %lldL + p, *v = %s * %lldL%s;",
+                pointwise->positions, pointwise->copies ? "block + b" : "in + (i + b)", plane,
+                pointwise->copies ? "" : " + p");
+    kernel_line(kernel, "vec *to = sums + a * %lldL + b;", pointwise->block.ins);
+    for (Int t = 0; t < tile.outs; t++)
+        for (Int n = 0; n < tile.ins; n++)
+            kernel_line(kernel, "vec a%lld_%lld = to[%lldL];", t, n, t * pointwise->block.ins + n);
+    kernel_line(kernel, "for (int k = 0; k < count; k++, d++, v++) {");
+    outer_product(kernel, &gradients, &values);
+    kernel_line(kernel, "}");
+    for (Int t = 0; t < tile.outs; t++)
+        for (Int n = 0; n < tile.ins; n++)
+            kernel_line(kernel, "to[%lldL] = a%lld_%lld;", t * pointwise->block.ins + n, t, n);
+}
+
+/* All of the block's in channels; what no whole tile takes are the last of all. */
+static void emit_ins(const Pointwise *pointwise, Int outs)
+{
+    Kernel *kernel = pointwise->kernel;
+    Int step = pointwise->tile.ins, rest = pointwise->forward->summed % step;
+    kernel_line(kernel, "int b = 0;");
+    kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", step, step);
+    emit_tile(pointwise, (OuterTile){outs, step});
+    kernel_line(kernel, "}");
+    if (!rest)
+        return;
+    kernel_line(kernel, "if (b < ins) {");
+    emit_tile(pointwise, (OuterTile){outs, rest});
+    kernel_line(kernel, "}");
+}
+
+static void emit_outs(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    Int step = pointwise->tile.outs, rest = pointwise->forward->tiled % step;
+    kernel_line(kernel, "int a = 0;");
+    kernel_line(kernel, "for (; a + %lld <= outs; a += %lld) {", step, step);
+    emit_ins(pointwise, step);
+    kernel_line(kernel, "}");
+    if (!rest)
+        return;
+    kernel_line(kernel, "if (a < outs) {");
+    emit_ins(pointwise, rest);
+    kernel_line(kernel, "}");
+}
+
+static void open_blocks(Kernel *kernel, const char *variable, const char *count, Int all, Int block)
+{
+    kernel_line(kernel, "for (int %s = 0; %s < %lld; %s += %lld) {", variable, variable, all,
+                variable, block);
+    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, all, variable,
+                block, all, variable, block);
+}
+
+void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
+{
+    kernel->algorithm =
+        "Weight gradient of a 1 x 1 window: a matrix product over positions and lanes.";
+    Pointwise pointwise = plan(kernel, forward);
+    OuterTile block = pointwise.block;
+    open_groups(kernel, forward->groups);
+    kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;",
+                forward->summed * pointwise.positions, forward->tiled * pointwise.positions);
+    kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
+    open_blocks(kernel, "i", "ins", forward->summed, block.ins);
+    open_blocks(kernel, "o", "outs", forward->tiled, block.outs);
+    if (forward->bias)
+        kernel_line(kernel, "vec terms[%lld] = { { 0 } };", block.outs);
+    kernel_line(kernel, "vec sums[%lld] = { { 0 } };", block.outs * block.ins);
+    if (pointwise.copies)
+        kernel_line(kernel, "vec block[%lld];", block.ins * pointwise.stretch);
+    open_blocks(kernel, "p", "count", pointwise.positions, pointwise.stretch);
+    if (pointwise.copies)
+        copy_block(&pointwise);
+    if (forward->bias)
+        add_terms(&pointwise);
+    emit_outs(&pointwise);
+    kernel_line(kernel, "}");
+    if (forward->bias) {
+        kernel_line(kernel, "if (i == 0)");
+        kernel_line(kernel, "    sum_rows(dbias + group * %lldL + o, terms, outs);",
+                    forward->tiled);
+    }
+    kernel_line(kernel, "for (int t = 0; t < outs; t++)");
+    kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);",
+                forward->tiled_step, block.ins);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}

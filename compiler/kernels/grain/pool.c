@@ -1,0 +1,77 @@
+/* pool.c: the largest value of a window, from what is stored or from a tile of sums. */
+#include "kernels/grain/pool.h"
+
+bool pools_tiles(const Node *node)
+{
+    Window rows = node_window(node, 0), columns = node_window(node, 1);
+    Shape in = input_shape(node), out = node->out->shape;
+    return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0
+           && columns.before == 0 && rows.dilation == 1 && columns.dilation == 1
+           && rows.kernel * columns.kernel <= 16 && out.dim[1] * rows.kernel <= in.dim[1]
+           && out.dim[2] * columns.kernel <= in.dim[2];
+}
+
+Int pooled_rows(const Node *pool)
+{
+    return node_window(pool, 0).kernel;
+}
+
+Int pooled_columns(const Node *pool)
+{
+    return node_window(pool, 1).kernel;
+}
+
+void emit_pool_take(Kernel *kernel, const char *value, const char *number, const char *besides)
+{
+    kernel_line(kernel, "value = %s;", value);
+    kernel_line(kernel, "takes = (value > best) | (value != value)%s;", besides);
+    kernel_line(kernel, "best = vec_select(takes, value, best);");
+    if (kernel->training)
+        kernel_line(kernel, "which = vec_select(takes, (vec){ 0 } + (real)%s, which);", number);
+}
+
+void emit_pool_window(Kernel *kernel, const Node *pool,
+                      const char *(*value)(const void *place, Int k), const void *place)
+{
+    bool notes = kernel->training;
+    kernel_line(kernel, "vec best = %s, value;", value(place, 0));
+    kernel_line(kernel, "mask takes;");
+    if (notes)
+        kernel_line(kernel, "vec which = { 0 };");
+    for (Int tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++)
+        emit_pool_take(kernel, value(place, tap), format("%lld", tap), "");
+    kernel_store(kernel, "y[p]", "p", "best");
+    if (notes)
+        kernel_line(kernel, "aux[p] = which;");
+}
+
+/* A window within a tile of sums. */
+typedef struct TileWindow {
+    const Node *pool;
+    Int channel, column, width;
+} TileWindow;
+
+static const char *summed_value(const void *place, Int tap)
+{
+    const TileWindow *window = place;
+    Int columns = pooled_columns(window->pool);
+    return format("a%lld_%lld", window->channel,
+                  tap / columns * window->width + window->column + tap % columns);
+}
+
+void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels,
+                      Int width)
+{
+    Int places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places,
+        columns = pooled_columns(pool);
+    kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;",
+                channel, plane, pooled_rows(pool), places, columns);
+    for (Int c = 0; c < channels; c++)
+        for (Int x = 0; x < width; x += columns) {
+            TileWindow window = {pool, c, x, width};
+            kernel_line(kernel, "{");
+            kernel_line(kernel, "const int64_t p = at + %lld;", c * plane + x / columns);
+            emit_pool_window(kernel, pool, summed_value, &window);
+            kernel_line(kernel, "}");
+        }
+}

@@ -1,0 +1,557 @@
+/* tiles.c: see tiles.h.
+ *
+ * The text of a tile is exact: a tap that falls into the padding is not
+ * written at all.  Along columns every position is known, so such taps vanish
+ * when the text is made; tiles whose taps lie alike are one loop over the same
+ * text, so only the tiles at the two edges are written out on their own, and a
+ * wide row costs no more text than a narrow one.  Along rows the range of taps
+ * is bounded once per row.
+ */
+#include "kernels/grain/tiles.h"
+#include "kernels/grain/norm.h"
+#include "kernels/grain/pool.h"
+
+enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14 };
+
+/* ------------------------------------------------------ choosing a tile */
+
+/* Cost of one tap of one tile, in half cycles: a core does two multiply-adds
+ * and two loads per cycle, and needs about ten independent sums in flight.
+ * A row of lanes is a cache line, so a loaded position costs more than a
+ * weight: half a step; and a step goes to running the loop. */
+static double tap_cost(Int channels, Int columns)
+{
+    Int sums = channels * columns, loads = channels + columns;
+    Int cost = sums > loads ? sums : loads;
+    return (double)(cost > 10 ? cost : 10) + 0.5 * (double)columns + 1;
+}
+
+static double split_cost(Int channels, Int columns, Int tile_channels, Int tile_columns)
+{
+    double cost = 0;
+    for (Int c = 0; c < channels; c += tile_channels)
+        for (Int x = 0; x < columns; x += tile_columns) {
+            Int tc = channels - c < tile_channels ? channels - c : tile_channels;
+            Int tx = columns - x < tile_columns ? columns - x : tile_columns;
+            cost += tap_cost(tc, tx);
+        }
+    return cost;
+}
+
+typedef struct Tile {
+    Int channels, columns;
+} Tile;
+
+/* A representative stretch stands for a very long axis, so the search is short. */
+static Int sample(Int n)
+{
+    return n <= 112 ? n : 112;
+}
+
+/* The tile whose accumulators, one operand of each tap and a little more fit
+ * the registers, at the least cost.  It has `rows` rows, and `step` columns or
+ * a multiple; of several rows, no less than a window's, it may fill all registers. */
+static Tile choose_tile(const Gather *gather, Int rows, Int step, int registers)
+{
+    Tile best = {1, step};
+    double best_cost = 1e300;
+    for (Int tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
+        for (Int tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step;
+             tx += step) {
+            Int places = rows * tx, spare = rows > 1 ? 1 : 2;
+            if (tc * places + (tc < places ? tc : places) + spare > registers)
+                continue;
+            double cost = split_cost(sample(gather->tiled),
+                                     rows * sample(gather->columns.positions), tc, places);
+            if (cost < best_cost) {
+                best_cost = cost;
+                best = (Tile){tc, tx};
+            }
+        }
+    return best;
+}
+
+/* ------------------------------------------------------- outer products */
+
+/* A value that several sums take stands on a line of its own, with them. */
+static void begin_row(Kernel *kernel, bool several)
+{
+    if (several)
+        kernel->packed = 0;
+}
+
+/* The side with fewer values is held in registers and the other read one value at a time.
+ * Before it, both pointers are said to have changed: the C compiler would
+ * otherwise keep what the next product reads again in registers that are not
+ * there, and spill sums.  After each value, too: it would otherwise be read from
+ * memory in every multiply-add that takes it, and a core loads only one row of
+ * lanes per cycle. */
+void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns)
+{
+    if (!rows->items.count || !columns->items.count)
+        return;
+    bool hold_rows = rows->items.count <= columns->items.count;
+    const Operands *held = hold_rows ? rows : columns, *read = hold_rows ? columns : rows;
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "compiler_barrier(%s, %s);", rows->name, columns->name);
+    for (int i = 0; i < held->items.count; i++)
+        kernel_add(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at,
+                   held->items.items[i].text);
+    for (int k = 0; k < read->items.count; k++) {
+        long long one = read->items.items[k].at;
+        begin_row(kernel, held->items.count > 1);
+        kernel_add(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
+        if (held->items.count > 1)
+            kernel_add(kernel, "compiler_barrier(%s, %s);", rows->name, columns->name);
+        for (int i = 0; i < held->items.count; i++) {
+            long long other = held->items.items[i].at;
+            kernel_add(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one,
+                       hold_rows ? one : other, read->name, one, held->name, other);
+        }
+    }
+    kernel_line(kernel, "}");
+}
+
+/* --------------------------------------------------------------- gather */
+
+typedef struct GatherText {
+    Kernel *kernel;
+    const Gather *gather;
+    Int in_plane, out_plane;
+    bool packed; /* a tile's weights are copied first, in the order of their use */
+    RunList runs;
+    bool ahead;       /* the next row's sources are fetched meanwhile */
+    const Node *pool; /* takes a tile's sums as they are; NULL: they are stored */
+    Int rows;         /* of a tile: as many as one of the pool's windows has */
+} GatherText;
+
+/* The sum of channel t at column x of row r of a tile is a<t>_<r * width + x>. */
+static void gather_start(const GatherText *text, Int channels, Int width)
+{
+    const Gather *gather = text->gather;
+    for (Int t = 0; t < channels; t++)
+        for (Int p = 0; p < text->rows * width; p++) {
+            if (gather->accumulate && !gather->unweighted)
+                kernel_add(text->kernel, "vec a%lld_%lld = to[%lld];", t, p,
+                           t * text->out_plane + p);
+            else if (gather->bias)
+                kernel_add(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", t, p, t);
+            else
+                kernel_add(text->kernel, "vec a%lld_%lld = { 0 };", t, p);
+        }
+}
+
+/* The text of one tap: every position of a tile's rows, from `first` to `end`, times every
+ * weight. */
+static void gather_tap(const GatherText *text, Int channels, Run run, Int tap, Int first, Int end)
+{
+    const Axis *columns = &text->gather->columns;
+    Int line = text->gather->rows.stride * columns->sources;
+    Operands positions = {.name = "v"}, weights = {.name = "w"};
+    for (Int row = first; row < end; row++)
+        for (Int x = 0; x < run.width; x++) {
+            Int source = axis_source(columns, run.start + x, tap);
+            if (source >= 0)
+                push(&positions.items,
+                     ((Value){row * run.width + x,
+                              format("v[%lld]",
+                                     row * line + source - first_source(columns, run.start))}));
+        }
+    for (Int t = 0; t < channels; t++)
+        push(&weights.items,
+             ((Value){t, format("splat(w[%lld])", text->packed
+                                                      ? tap * channels + t
+                                                      : t * text->gather->tiled_step + tap)}));
+    outer_product(text->kernel, &weights, &positions);
+}
+
+static void gather_weighted(const GatherText *text, Int channels, Run run, Int first, Int end)
+{
+    for (Int tap = 0; tap < text->gather->columns.taps; tap++)
+        gather_tap(text, channels, run, tap, first, end);
+}
+
+/* A mean's: taps without weights. */
+static void gather_unweighted(const GatherText *text, Run run)
+{
+    const Axis *columns = &text->gather->columns;
+    for (Int tap = 0; tap < columns->taps; tap++)
+        for (Int x = 0; x < run.width; x++) {
+            Int source = axis_source(columns, run.start + x, tap);
+            if (source >= 0)
+                kernel_add(text->kernel, "a0_%lld += v[%lld];", x,
+                           source - first_source(columns, run.start));
+        }
+}
+
+/* A row of taps.  Where some of a tile's rows have it in the padding, each is asked. */
+static void gather_taps(const GatherText *text, Int channels, Run run)
+{
+    const Axis *rows = &text->gather->rows;
+    if (text->gather->unweighted) {
+        gather_unweighted(text, run);
+        return;
+    }
+    if (text->rows == 1 || every_tap_lies_inside(rows)) {
+        gather_weighted(text, channels, run, 0, text->rows);
+        return;
+    }
+    for (Int row = 0; row < text->rows; row++) {
+        kernel_line(text->kernel, "if (line >= %lld && line < %lld) {", -row * rows->stride,
+                    rows->sources - row * rows->stride);
+        gather_weighted(text, channels, run, row, row + 1);
+        kernel_line(text->kernel, "}");
+    }
+}
+
+static void gather_store(const GatherText *text, Int channels, Int width)
+{
+    const Gather *gather = text->gather;
+    const char *scale = gather->unweighted ? format(" * (real)%.17g", gather->scale) : "";
+    for (Int t = 0; t < channels; t++)
+        for (Int x = 0; x < width; x++) {
+            long long at = t * text->out_plane + x;
+            const char *before =
+                gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
+            kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
+                         format("%sa%lld_%lld%s", before, t, x, scale));
+        }
+    for (Int t = 0; text->kernel->sums && t < channels; t++)
+        add_gradient_sums(text->kernel, format("group * %lld + t + %lld", gather->tiled, t),
+                          t * text->out_plane, width);
+}
+
+static void gather_row(const GatherText *text, Int channels)
+{
+    const Gather *gather = text->gather;
+    kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;",
+                text->in_plane, gather->columns.sources);
+    if (text->packed)
+        kernel_line(text->kernel, "const real *w = packed + (n * %lld + tap) * %lld;",
+                    gather->rows.taps, gather->columns.taps * channels);
+    else if (!gather->unweighted)
+        kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;",
+                    gather->tiled_step, gather->summed_step, gather->columns.taps);
+}
+
+enum { FOLLOWED_PLANES = 16 }; /* that a processor reads ahead in by itself, all at once */
+
+static bool is_fetched_ahead(const GatherText *text, Int channels, Int block)
+{
+    const Gather *gather = text->gather;
+    return block < gather->rows.positions && gather->tiled <= MAX_AHEAD * channels
+           && gather->summed > FOLLOWED_PLANES && !gather->unweighted && gather->rows.stride == 1
+           && gather->columns.stride == 1;
+}
+
+/* While the first channels of a row are computed, the next row's sources are
+ * fetched: each lies in another plane, and of so many the processor foresees none. */
+static void gather_ahead(const GatherText *text, Run run)
+{
+    const Axis *rows = &text->gather->rows, *columns = &text->gather->columns;
+    if (!text->ahead)
+        return;
+    kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", rows->backward ? 0 : rows->taps - 1);
+    for (Int x = 0; x < run.width; x++)
+        kernel_add(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", columns->sources + x);
+    kernel_line(text->kernel, "}");
+}
+
+/* Where a tile's sums go: `to`, or nowhere yet. */
+static void declare_place(const GatherText *text)
+{
+    if (text->pool)
+        return;
+    kernel_line(text->kernel, "vec *to = out + t * %lld + row * %lld + column;", text->out_plane,
+                text->gather->columns.positions);
+    if (text->kernel->epilogue_operands || text->kernel->sums)
+        kernel_line(text->kernel, "const int64_t at = to - %s;", text->gather->out);
+}
+
+/* What else the stores of a tile will read is fetched while its sums are made:
+ * its lines lie in as many places as the tile has channels. */
+static void fetch_for_stores(const GatherText *text, Int channels, Int width)
+{
+    const Gather *gather = text->gather;
+    if (fits_block(text->kernel, gather->groups * gather->tiled * text->out_plane))
+        return;
+    for (Int t = 0; t < channels; t++)
+        for (Int x = 0; x < width; x++)
+            kernel_fetch(text->kernel, format("at + %lld", t * text->out_plane + x));
+}
+
+static void gather_tile(const GatherText *text, Int channels, Run run)
+{
+    const Gather *gather = text->gather;
+    Kernel *kernel = text->kernel;
+    open_run(kernel, &gather->columns, run);
+    declare_place(text);
+    gather_start(text, channels, run.width);
+    if (!text->pool)
+        fetch_for_stores(text, channels, run.width);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", gather->summed);
+    open_tap_lines(kernel, &gather->rows, text->rows > 1);
+    gather_row(text, channels);
+    gather_taps(text, channels, run);
+    gather_ahead(text, run);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    if (text->pool)
+        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", gather->tiled), channels,
+                         run.width);
+    else
+        gather_store(text, channels, run.width);
+    kernel_line(kernel, "}");
+}
+
+static void pack_weights(const GatherText *text, Int channels)
+{
+    Kernel *kernel = text->kernel;
+    const Gather *gather = text->gather;
+    Int window = gather->rows.taps * gather->columns.taps;
+    kernel_line(kernel, "real packed[%lld];", gather->summed * window * channels);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", gather->summed);
+    kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", window);
+    kernel_line(kernel, "        for (int c = 0; c < %lld; c++)", channels);
+    kernel_line(
+        kernel,
+        "            packed[(n * %lld + k) * %lld + c] = weights[(t + c) * %lldL + n * %lldL + k];",
+        window, channels, gather->tiled_step, gather->summed_step);
+}
+
+/* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
+static void gather_channels(const GatherText *text, Int channels, Int from, Int to)
+{
+    Kernel *kernel = text->kernel;
+    if (from >= to)
+        return;
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
+    if (text->gather->bias)
+        kernel_line(kernel, "const real *b = biases + t;");
+    if (text->packed)
+        pack_weights(text, channels);
+    kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", text->rows,
+                text->rows);
+    for (int i = 0; i < text->runs.count; i++)
+        gather_tile(text, channels, text->runs.items[i]);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+enum {
+    BLOCK_BYTES = 768 << 10, /* of sources: what of a second-level cache they may fill */
+    PACKED_POSITIONS = 48,   /* a weight that is used so often repays its copy */
+    MAX_PACKED = 1 << 16     /* elements on the stack */
+};
+
+bool fits_block(const Kernel *kernel, Int vectors)
+{
+    return vectors <= BLOCK_BYTES / (kernel->lanes * (Int)sizeof(float));
+}
+
+/* How many rows of all channels are computed before the next ones are begun.
+ * All, where the sources stay in the cache from tile to tile anyhow, or where
+ * the weights are the larger part and are better read once. */
+static Int block_rows(const Kernel *kernel, const Gather *gather)
+{
+    const Axis *rows = &gather->rows, *columns = &gather->columns;
+    Int line = gather->summed * columns->sources, fit = 1;
+    Int weights = gather->tiled * gather->summed * rows->taps * columns->taps;
+    if (fits_block(kernel, line * rows->sources) || weights > line * rows->sources * kernel->lanes)
+        return rows->positions;
+    while (
+        fits_block(kernel, line * ((fit + 1) * (rows->backward ? 1 : rows->stride) + rows->taps)))
+        fit++;
+    Int block = rows->backward ? fit * rows->stride : fit;
+    return block < rows->positions ? block : rows->positions;
+}
+
+/* The gradient's weights lie a whole out channel apart: a tile copies its own
+ * into the order in which it reads them, when it reads them often enough. */
+static bool is_packed(const Gather *gather, Int channels, Int rows)
+{
+    return gather->columns.backward && !gather->unweighted && channels > 1
+           && rows * gather->columns.positions >= PACKED_POSITIONS
+           && gather->summed * gather->rows.taps * gather->columns.taps * channels <= MAX_PACKED;
+}
+
+/* Between these, `top` and `bottom` bound the rows to compute. */
+static void open_block(Kernel *kernel, Int rows, Int block)
+{
+    if (block < rows) {
+        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", rows, block);
+        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", block,
+                    rows, block, rows);
+    } else {
+        kernel_line(kernel, "{");
+        kernel_line(kernel, "const int top = 0, bottom = %lld;", rows);
+    }
+}
+
+OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers)
+{
+    OuterTile best = {1, 1};
+    double best_cost = 1e300;
+    for (Int outs = 1; outs <= min(most.outs, forward->tiled); outs++)
+        for (Int ins = 1; ins <= min(most.ins, forward->summed); ins++) {
+            Int side = ins * lines,
+                tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            double cost =
+                (double)tiles * ((double)(outs * side) + 0.25 * (double)(outs + side) + 2);
+            if (outs * side + min(outs, side) + 1 <= registers && cost < best_cost) {
+                best_cost = cost;
+                best = (OuterTile){outs, ins};
+            }
+        }
+    return best;
+}
+
+void end_tile(Kernel *kernel)
+{
+    if (kernel->epilogue && kernel->registers < 32)
+        kernel_line(kernel, "register_barrier();");
+    kernel_line(kernel, "}");
+}
+
+void open_groups(Kernel *kernel, Int groups)
+{
+    kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", groups);
+}
+
+/* A pool's tile is whole windows; what none covers is not computed. */
+static Gather covered(const Gather *gather, const Node *pool)
+{
+    Gather within = *gather;
+    within.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
+    return within;
+}
+
+void emit_gather(Kernel *kernel, const Gather *whole)
+{
+    const Node *pool = kernel->pool;
+    const Gather within = pool ? covered(whole, pool) : *whole, *gather = &within;
+    GatherText text = {
+        .kernel = kernel,
+        .gather = gather,
+        .in_plane = gather->rows.sources * gather->columns.sources,
+        .out_plane = gather->rows.positions * gather->columns.positions,
+        .pool = pool,
+        .rows = pool ? pooled_rows(pool) : 1,
+    };
+    Int step = pool ? pooled_columns(pool) : gather->columns.backward ? gather->columns.stride : 1;
+    Tile tile = choose_tile(gather, text.rows, step, kernel->registers);
+    kernel->algorithm =
+        gather->unweighted
+            ? format("Means over windows, %lld columns at a time.", tile.columns)
+            : format("Direct %s: tiles of %lld channels x %lld positions, summed in registers.",
+                     gather->columns.backward ? "transposed convolution" : "convolution",
+                     tile.channels, text.rows * tile.columns);
+    split_columns(&gather->columns, tile.columns, &text.runs);
+
+    open_groups(kernel, gather->groups);
+    kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in,
+                gather->summed * text.in_plane);
+    if (!pool)
+        kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out,
+                    gather->tiled * text.out_plane);
+    if (!gather->unweighted)
+        kernel_line(kernel, "const real *weights = weight + group * %lldL;", gather->group_step);
+    if (gather->bias)
+        kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, gather->tiled);
+    Int full = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
+    if (block < gather->rows.positions)
+        block += text.rows - 1 - (block - 1) % text.rows;
+    text.packed = is_packed(gather, tile.channels, block);
+    text.ahead = is_fetched_ahead(&text, tile.channels, block);
+    open_block(kernel, gather->rows.positions, block);
+    gather_channels(&text, tile.channels, 0, full);
+    gather_channels(&text, gather->tiled - full, full, gather->tiled);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+static void product_tile(Kernel *function, Int channels, Int width)
+{
+    Operands columns = {.name = "v"}, weights = {.name = "w"};
+    for (Int x = 0; x < width; x++)
+        push(&columns.items, ((Value){x, format("v[%lld]", x)}));
+    for (Int t = 0; t < channels; t++)
+        push(&weights.items, ((Value){t, format("splat(w[%lld])", t)}));
+    for (Int t = 0; t < channels; t++)
+        for (Int x = 0; x < width; x++)
+            kernel_add(function, "vec a%lld_%lld = { 0 };", t, x);
+    kernel_line(function, "const vec *v = in + column;");
+    kernel_line(function, "const real *w = weights + t;");
+    kernel_line(function, "for (int64_t n = 0; n < ins; n++, v += columns, w += outs) {");
+    outer_product(function, &weights, &columns);
+    kernel_line(function, "}");
+    kernel_line(function, "vec *to = out + t * columns + column;");
+    for (Int t = 0; t < channels; t++) {
+        for (Int x = 0; x < width; x++)
+            kernel_add(function, "to[%lld] = a%lld_%lld;", x, t, x);
+        if (t < channels - 1)
+            kernel_add(function, "to += columns;");
+    }
+}
+
+/* All columns of some channels: tiles of `width`, and what is left. */
+static void product_columns(Kernel *function, Int channels, Int width, Int rest)
+{
+    kernel_line(function, "for (int64_t column = 0; column + %lld <= columns; column += %lld) {",
+                width, width);
+    product_tile(function, channels, width);
+    kernel_line(function, "}");
+    if (rest) {
+        kernel_line(function, "{");
+        kernel_line(function, "const int64_t column = columns - %lld;", rest);
+        product_tile(function, channels, rest);
+        kernel_line(function, "}");
+    }
+}
+
+const char *product_function(const Kernel *kernel, const Gather *gather)
+{
+    Tile tile = choose_tile(gather, 1, 1, kernel->registers);
+    Int width = min(tile.columns, gather->columns.positions);
+    Int channels = gather->tiled % tile.channels, columns = gather->columns.positions % width;
+    Kernel function = begin_function(kernel);
+    kernel_line(&function, "for (int64_t t = 0; t + %lld <= outs; t += %lld) {", tile.channels,
+                tile.channels);
+    product_columns(&function, tile.channels, width, columns);
+    kernel_line(&function, "}");
+    if (channels) {
+        kernel_line(&function, "const int64_t t = outs - %lld;", channels);
+        product_columns(&function, channels, width, columns);
+    }
+    return end_function(
+        kernel, &function,
+        format("/* A matrix product: out[t][column] = sum over n of weights[n][t] * in[n][column],"
+               "\n * in tiles of %lld x %lld sums in registers. */",
+               tile.channels, width),
+        "static void ", format("product_%lldx%lld", tile.channels, width),
+        "(vec *out, const vec *in, const real *weights, int64_t outs, int64_t ins,\n    int64_t "
+        "columns)");
+}
+
+void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
+{
+    Gather forward = {
+        .in = "x",
+        .out = "y",
+        .unweighted = true,
+        .scale = scale,
+        .groups = input_shape(kernel->node).dim[0],
+        .tiled = 1,
+        .summed = 1,
+        .rows = rows,
+        .columns = columns,
+    };
+    Gather backward = reversed_gather(&forward, kernel->node->accumulate);
+    if (kernel->stage == STAGE_FORWARD) {
+        emit_gather(kernel, &forward);
+        return;
+    }
+    open_gradient_sums(kernel);
+    emit_gather(kernel, &backward);
+    close_gradient_sums(kernel);
+}

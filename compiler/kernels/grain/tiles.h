@@ -1,0 +1,66 @@
+/* tiles.h: the multiply-add kernels of conv2d and linear, written out as
+ * straight-line text with one named accumulator per output.
+ *
+ * Measurements decide this form (a loop nest over an accumulator array runs at
+ * a third of the speed): a tile of channels × positions is held in registers
+ * while the sum runs, so every loaded value is used several times, and the C
+ * compiler has nothing left to guess.
+ */
+#ifndef TILES_H
+#define TILES_H
+
+#include "kernels/gather.h"
+
+/* The values that one side of an outer product multiplies: their places in the
+ * accumulators' names, and where each is read. */
+typedef struct Value {
+    Int at;
+    const char *text;
+} Value;
+typedef struct Operands {
+    const char *name;
+    LIST(Value) items;
+} Operands;
+/* a<row>_<column> += row's value * column's value, for all of both; the names
+ * are those of the pointers that the values are read through. */
+void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns);
+/* Of the sums of an outer product those that are kept in registers, with one side's
+ * operands and one of the other's, at the fewest loads: out channels times in
+ * channels, each of which has so many `lines`. */
+typedef struct OuterTile {
+    Int outs, ins;
+} OuterTile;
+OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers);
+/* Closes a loop over tiles, whose finish's constants are not to take registers from its sums. */
+void end_tile(Kernel *kernel);
+
+void open_groups(Kernel *kernel, Int groups); /* inside, `group` */
+
+/* tiles of channels: with more, the first one's wait for memory is lost among them */
+enum { MAX_AHEAD = 8 };
+/* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
+bool fits_block(const Kernel *kernel, Int vectors);
+void emit_gather(Kernel *kernel, const Gather *gather);
+/* A matrix product as a function of the emitted C, of a gather of one row and one tap: (vec *out,
+ * const vec *in, const real *weights, outs, ins, columns), where in is [ins][columns], out
+ * [outs][columns] and the weights [ins][outs]. */
+const char *product_function(const Kernel *kernel, const Gather *gather);
+/* Both stages of a mean over windows, whose forward axes these are. */
+void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale);
+
+/* weight_gradient.c:
+ * dweight[o, i, k] = sum over positions p and lanes of dy[o, p] * x[i, source(p, k)],
+ * where `forward` is the layer's forward gather; and dbias, when the layer has one.
+ * With kernel->pool, p is a window of its, and the source that of the window's
+ * largest element. */
+void emit_weight_gradient(Kernel *kernel, const Gather *forward);
+/* Whether that is less work than with a gradient for every element, most of them
+ * zero, where choosing by lanes is no slower than a multiply-add. */
+bool is_worth_choosing(const Gather *forward, const Node *pool);
+/* pointwise_gradient.c: both gradients of a window of one element at stride 1, with
+ * channels enough, without a pool. */
+bool is_pointwise_gradient(const Gather *forward);
+void emit_pointwise_gradient(Kernel *kernel, const Gather *forward);
+void emit_bias_gradient(Kernel *kernel, Int channels, Int positions);
+
+#endif

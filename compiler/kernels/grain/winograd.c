@@ -1,0 +1,402 @@
+/* winograd.c: a convolution of a grain, or its input's gradient, by way of
+ * ../winograd.h.
+ *
+ * Some rows of tiles at a time: every channel's sources are turned into values,
+ * a row of lanes at a time without shuffles; at each of the 36 points a matrix
+ * product over the channels, made of the tiles of tiles.c, whose operands stay
+ * in the first cache; and what it gives is turned into outputs.  In `work` lie
+ * the filters, [points][summed][tiled], the values, [points][summed][tiles], and
+ * the products, [points][tiled][tiles]; a point's lie an odd number of vectors
+ * after the last one's.  The filters are turned anew for every
+ * grain: that costs what a few multiply-adds of a tile do.
+ */
+#include "kernels/grain/winograd.h"
+#include "kernels/grain/norm.h"
+#include "kernels/grain/pool.h"
+#include "kernels/grain/tiles.h"
+
+#include <string.h>
+
+enum {
+    /* of values and products: rows of tiles are taken together up to here */
+    STRIP_BYTES = 768 << 10,
+    MAX_BYTES = 24 << 20, /* of all that lies in `work` */
+    SOURCE_COST = 130,
+    OUTPUT_COST = 120, /* of a tile and a channel, in multiply-adds of lanes */
+    /* of a pair of channels, divided among the lanes that turn as many filters at once */
+    FILTER_COST = 480
+};
+
+typedef struct Winograd {
+    Kernel *kernel;
+    const Gather *gather; /* with the positions that a pool covers, and none of its axes backward */
+    bool flipped;         /* the taps are the weight's from the last on */
+    const Node *pool;
+    Axis rows, columns; /* of tiles */
+    Int strip, tiles;   /* rows of tiles at a time; tiles in them */
+    /* from a point to the next: elements, vectors, vectors */
+    Int filter_point, value_point, product_point;
+    RunList runs; /* tiles of a row whose sources and outputs lie alike */
+} Winograd;
+
+/* A gradient's axis as one that goes forward over the taps from the last on. */
+static Axis forwards(Axis axis)
+{
+    if (axis.backward)
+        axis.before = axis.taps - 1 - axis.before;
+    axis.backward = false;
+    return axis;
+}
+
+static Gather forwards_gather(const Gather *gather, const Node *pool)
+{
+    Gather forward = *gather;
+    forward.rows = forwards(gather->rows);
+    forward.columns = forwards(gather->columns);
+    if (pool) {
+        forward.rows.positions = pool->out->shape.dim[1] * pooled_rows(pool);
+        forward.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
+    }
+    return forward;
+}
+
+static Int filter_elements(const Winograd *winograd)
+{
+    return POINTS_OF_BOTH * winograd->filter_point;
+}
+
+static Winograd plan_winograd(const Gather *gather, int lanes)
+{
+    Winograd winograd = {
+        .gather = gather,
+        .rows = winograd_tiles(&gather->rows),
+        .columns = winograd_tiles(&gather->columns),
+    };
+    Int column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions
+                 * lanes * (Int)sizeof(float);
+    winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
+    winograd.tiles = winograd.strip * winograd.columns.positions;
+    winograd.filter_point =
+        round_up_odd((gather->summed * gather->tiled + lanes - 1) / lanes) * lanes;
+    winograd.value_point = round_up_odd(gather->summed * winograd.tiles);
+    winograd.product_point = round_up_odd(gather->tiled * winograd.tiles);
+    return winograd;
+}
+
+static bool is_worth_it(const Winograd *winograd, int lanes)
+{
+    const Gather *gather = winograd->gather;
+    double pairs = (double)(gather->summed * gather->tiled),
+           tiles = (double)(winograd->rows.positions * winograd->columns.positions);
+    double turned =
+        pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
+        + tiles * (SOURCE_COST * (double)gather->summed + OUTPUT_COST * (double)gather->tiled);
+    return 1.25 * turned < direct_work(gather);
+}
+
+/* A pool's windows are rows and columns of one tile. */
+static bool pool_fits(const Gather *gather, const Node *pool)
+{
+    Int outputs = winograd_outputs(gather->rows.taps);
+    return !pool || (outputs % pooled_rows(pool) == 0 && outputs % pooled_columns(pool) == 0);
+}
+
+Int winograd_work(const Gather *gather, const Node *pool, int lanes)
+{
+    if (!winograd_fits(gather) || !pool_fits(gather, pool))
+        return 0;
+    Gather forward = forwards_gather(gather, pool);
+    Winograd winograd = plan_winograd(&forward, lanes);
+    Int vectors = filter_elements(&winograd) / lanes
+                  + POINTS_OF_BOTH * (winograd.value_point + winograd.product_point);
+    if (vectors > MAX_BYTES / (lanes * (Int)sizeof(float)) || !is_worth_it(&winograd, lanes))
+        return 0;
+    return vectors;
+}
+
+/* -------------------------------------------------------------- filters */
+
+enum { FILTERS_AHEAD = 6 }; /* rows of filters: each out channel's lie elsewhere in memory */
+
+/* Lanes are pairs of an in and an out channel here: as many filters are transformed at once. */
+static const char *filters_function(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel, function = begin_function(kernel);
+    Int taps = winograd->gather->rows.taps, window = taps * taps;
+    const char *transform = winograd_tap_function(kernel, taps);
+    kernel_line(&function, "int64_t t = 0, n = 0;");
+    kernel_line(&function, "for (real *to = filters; n < ins; to += LANES) {");
+    kernel_line(&function, "vec f[%lld] = { { 0 } }, h[%lld][6], row[6];", window, taps);
+    kernel_line(&function, "for (int lane = 0; lane < LANES && n < ins; lane++) {");
+    kernel_line(&function, "const real *from = weight + t * out_step + n * in_step;");
+    for (Int k = 0; k < window; k += 8)
+        kernel_add(&function, "__builtin_prefetch(from + %d * in_step + %lld);", FILTERS_AHEAD, k);
+    kernel_line(&function, "from += flipped ? %lld : 0;", window - 1);
+    kernel_line(&function, "for (int k = 0; k < %lld; k++, from += flipped ? -1 : 1)", window);
+    kernel_line(&function, "    f[k][lane] = *from;");
+    kernel_line(&function, "if (++t == outs) {");
+    kernel_line(&function, "t = 0;");
+    kernel_line(&function, "n++;");
+    kernel_line(&function, "}");
+    kernel_line(&function, "}");
+    for (Int j = 0; j < taps; j++) {
+        Text column = {0};
+        for (Int i = 0; i < taps; i++)
+            text_add(&column, ", f[%lld]", i * taps + j);
+        kernel_line(&function, "%s(h[%lld]%s);", transform, j, text_chars(&column));
+    }
+    for (Int i = 0; i < POINTS; i++) {
+        Text row = {0};
+        for (Int j = 0; j < taps; j++)
+            text_add(&row, ", h[%lld][%lld]", j, i);
+        kernel_line(&function, "%s(row%s);", transform, text_chars(&row));
+        for (Int j = 0; j < POINTS; j++)
+            kernel_add(&function, "*(unaligned_vec *)(to + %lld * point) = row[%lld];",
+                       i * POINTS + j, j);
+    }
+    kernel_line(&function, "}");
+    return end_function(
+        kernel, &function,
+        format("/* Winograd %s: every filter's values at the 36 points, [points][ins][outs]. */",
+               winograd_title(taps)),
+        "static void ", "winograd_filters",
+        "(real *filters, const real *weight, int64_t outs, int64_t ins, int64_t out_step,\n    "
+        "int64_t in_step, bool flipped, int64_t point)");
+}
+
+static void transform_filters(const Winograd *winograd)
+{
+    const Gather *gather = winograd->gather;
+    const char *function = filters_function(winograd);
+    kernel_line(winograd->kernel, "%s(filters, weight, %lld, %lld, %lld, %lld, %s, %lld);",
+                function, gather->tiled, gather->summed, gather->tiled_step, gather->summed_step,
+                winograd->flipped ? "true" : "false", winograd->filter_point);
+}
+
+/* --------------------------------------------------------------- values */
+
+/* Rows in the padding are read as zeros. */
+static const char *sources_function(const Winograd *winograd)
+{
+    static const Place place = {
+        .pointer = "const vec *",
+        .load = "line%lld[source + %lld]",
+        .store = "to[%lld * point]",
+        .further = "",
+        .loop = "for (; count > 0; count--, to++, source += %lld) {",
+    };
+    Kernel *kernel = winograd->kernel, function = begin_function(kernel);
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    kernel_line(&function, "for (int64_t n = 0; n < channels; n++, x += rows * columns)");
+    kernel_line(&function, "for (int64_t row = top; row < bottom; row++, values += tiles) {");
+    kernel_line(&function, "const vec *line[6];");
+    kernel_line(&function, "for (int64_t i = 0, at = row * %lld - above; i < 6; i++, at++)",
+                rows->stride);
+    kernel_line(&function, "    line[i] = at >= 0 && at < rows ? x + at * columns : zeros;");
+    for (int r = 0; r < winograd->runs.count; r++) {
+        Run run = winograd->runs.items[r];
+        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &place),
+                   *from = tile_number(run.start, columns->positions, "tiles");
+        bool one = run.count == 1;
+        kernel_line(&function, "%s(values + %s, point, line, (%s) * %lld - left, %s);", tiles, from,
+                    from, columns->stride,
+                    one ? "1" : format("tiles - %lld", columns->positions - run.count));
+    }
+    kernel_line(&function, "}");
+    return end_function(
+        kernel, &function,
+        format("/* Winograd %s: the sources of rows of tiles become values, "
+               "[points][channels][tiles]. */",
+               winograd_title(winograd->gather->rows.taps)),
+        "static void ", "winograd_sources",
+        "(vec *values, const vec *x, const vec *zeros, int64_t channels, int64_t rows,\n    "
+        "int64_t columns, int64_t above, int64_t left, int64_t top, int64_t bottom, int64_t "
+        "tiles,\n    int64_t point)");
+}
+
+static void transform_sources(const Winograd *winograd)
+{
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    const char *function = sources_function(winograd);
+    kernel_line(winograd->kernel,
+                "%s(values, %s, zeros, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
+                function, winograd->gather->in, winograd->gather->summed, rows->sources,
+                columns->sources, rows->before, columns->before, winograd->strip,
+                columns->positions, winograd->value_point);
+}
+
+/* ------------------------------------------------------------- products */
+
+static void multiply(const Winograd *winograd)
+{
+    Gather product = point_product(winograd->gather, winograd->tiles);
+    const char *function = product_function(winograd->kernel, &product);
+    kernel_line(winograd->kernel, "for (int point = 0; point < %d; point++)", POINTS_OF_BOTH);
+    kernel_line(winograd->kernel,
+                "    %s(products + point * %lldL, values + point * %lldL, filters + point * %lldL, "
+                "%lld, %lld, %lld);",
+                function, winograd->product_point, winograd->value_point, winograd->filter_point,
+                product.tiled, product.summed, winograd->tiles);
+}
+
+/* -------------------------------------------------------------- outputs */
+
+/* In a function of its own, whose parameters are the sizes. */
+static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
+{
+    const Gather *gather = winograd->gather;
+    kernel_line(kernel, "vec *to = %s + (t * rows + row * %lld + %lld) * columns + column * %lld;",
+                gather->out, winograd->rows.stride, i, winograd->columns.stride);
+    if (kernel->epilogue_operands || kernel->sums)
+        kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
+    for (Int j = 0; j < inside; j++)
+        kernel_store(kernel, format("to[%lld]", j), format("at + %lld", j),
+                     format("%so[%lld]%s", gather->accumulate ? format("to[%lld] + ", j) : "", j,
+                            gather->bias ? " + term" : ""));
+    if (kernel->sums)
+        add_gradient_sums(kernel, "t", 0, inside);
+}
+
+/* The tile's rows from i on, as many as a window of the pool has, are a window's sums: pooled,
+ * not stored. */
+static void pool_rows(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
+{
+    Int rows = pooled_rows(winograd->pool);
+    for (Int r = 0; r < rows; r++)
+        for (Int j = 0; j < inside; j++)
+            kernel_add(kernel, "const vec a0_%lld = o%s[%lld]%s;", r * inside + j,
+                       r ? format("%lld", r) : "", j, winograd->gather->bias ? " + term" : "");
+    kernel_line(kernel, "const int64_t first = row * %lld + %lld, left = column * %lld;",
+                winograd->rows.stride, i, winograd->columns.stride);
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "const int64_t row = first, column = left;");
+    emit_pooled_tile(kernel, winograd->pool, "t", 1, inside);
+    kernel_line(kernel, "}");
+}
+
+static void output_tile(const Winograd *winograd, Kernel *kernel, Int inside)
+{
+    Int outputs = winograd_outputs(winograd->gather->rows.taps),
+        rows = winograd->pool ? pooled_rows(winograd->pool) : 1;
+    bool partial = winograd->gather->rows.positions % outputs;
+    const char *along_columns =
+                   winograd_columns_function(kernel, outputs, "const vec *", "from[%lld * point]"),
+               *along_rows = winograd_output_function(kernel, outputs);
+    kernel_line(kernel, "vec part[6][%lld];", outputs);
+    kernel_line(kernel, "%s(part, from + column, point);", along_columns);
+    for (Int i = 0; i < outputs; i += rows) {
+        kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %s) {" : "{", outputs, i,
+                    winograd->pool ? format("%lld", winograd->gather->rows.positions) : "rows");
+        for (Int r = 0; r < rows; r++) {
+            const char *name = r ? format("o%lld", r) : "o";
+            kernel_line(kernel, "vec %s[%lld];", name, outputs);
+            Text row = {0};
+            for (Int j = 0; j < POINTS; j++)
+                text_add(&row, ", part[%lld][%lld]", j, i + r);
+            kernel_line(kernel, "%s(%s%s);", along_rows, name, text_chars(&row));
+        }
+        (winograd->pool ? pool_rows : store_row)(winograd, kernel, i, inside);
+        kernel_line(kernel, "}");
+    }
+}
+
+/* Tiles of which all columns lie inside, and then one of which some do not. */
+static void output_tiles(const Winograd *winograd, Kernel *kernel)
+{
+    Int outputs = winograd->columns.stride, whole = winograd->gather->columns.positions / outputs,
+        rest = winograd->gather->columns.positions % outputs;
+    kernel_line(kernel, "for (int64_t t = 0; t < outs; t++) {");
+    if (winograd->gather->bias)
+        kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->gather->bias);
+    kernel_line(kernel, "for (int64_t row = top; row < bottom; row++, from += tiles) {");
+    if (whole) {
+        kernel_line(kernel, "for (int64_t column = 0; column < tiles%s; column++) {",
+                    rest ? " - 1" : "");
+        output_tile(winograd, kernel, outputs);
+        kernel_line(kernel, "}");
+    }
+    if (rest) {
+        kernel_line(kernel, "const int64_t column = tiles - 1;");
+        output_tile(winograd, kernel, rest);
+    }
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+/* What the stores take besides the sums: pointers of the kernel's, by name. */
+static void add_pointers(Text *parameters, Text *arguments, const char *type, const char *names)
+{
+    for (const char *name = names; *name; name += strcspn(name, ",")) {
+        name += strspn(name, ", ");
+        text_add(parameters, ", %s%.*s", type, (int)strcspn(name, ","), name);
+        text_add(arguments, ", %.*s", (int)strcspn(name, ","), name);
+    }
+}
+
+static void add_operands(const Winograd *winograd, Text *parameters, Text *arguments)
+{
+    const Kernel *kernel = winograd->kernel;
+    const Gather *gather = winograd->gather;
+    add_pointers(parameters, arguments, "vec *", gather->out);
+    if (gather->bias)
+        add_pointers(parameters, arguments, "const real *", gather->bias);
+    if (winograd->pool && kernel->training)
+        add_pointers(parameters, arguments, "vec *", "aux");
+    if (kernel->epilogue_operands)
+        add_pointers(parameters, arguments, "const vec *", kernel->epilogue_operands);
+    if (!kernel->sums)
+        return;
+    add_pointers(parameters, arguments, "vec *", "sum, product");
+    add_pointers(parameters, arguments, "const real *", "means");
+    add_pointers(parameters, arguments, "const vec *", "n_x");
+}
+
+static void transform_products(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel, function = begin_function(kernel);
+    const Gather *gather = winograd->gather;
+    Text parameters = {0}, arguments = {0};
+    add_operands(winograd, &parameters, &arguments);
+    output_tiles(winograd, &function);
+    const char *name = end_function(
+        kernel, &function,
+        format("/* Winograd %s: products become outputs%s. */", winograd_title(gather->rows.taps),
+               kernel->epilogue || kernel->sums || winograd->pool
+                   ? ", with what else the layers compute of each"
+                   : ""),
+        "static void ", "winograd_products",
+        format("(const vec *from%s,\n    int64_t outs, %sint64_t top, int64_t bottom, int64_t "
+               "tiles, int64_t point)",
+               text_chars(&parameters), winograd->pool ? "" : "int64_t rows, int64_t columns, "));
+    const char *sizes =
+        winograd->pool ? ""
+                       : format("%lld, %lld, ", gather->rows.positions, gather->columns.positions);
+    kernel_line(kernel, "%s(products%s, %lld, %stop, top + %lld, %lld, %lld);", name,
+                text_chars(&arguments), gather->tiled, sizes, winograd->strip,
+                winograd->columns.positions, winograd->product_point);
+}
+
+void emit_winograd(Kernel *kernel, const Gather *whole)
+{
+    Gather gather = forwards_gather(whole, kernel->pool);
+    Winograd winograd = plan_winograd(&gather, kernel->lanes);
+    winograd.kernel = kernel;
+    kernel->algorithm =
+        format("Winograd %s: 36 multiply-adds for a tile of %lld x %lld outputs (Lavin "
+               "and Gray 2016,\n * https://arxiv.org/abs/1509.09308).",
+               winograd_title(gather.rows.taps), winograd.rows.stride, winograd.rows.stride);
+    winograd.flipped = whole->columns.backward;
+    winograd.pool = kernel->pool;
+    split_tiles(&gather.columns, &winograd.runs);
+    kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
+    kernel_line(kernel, "real *filters = (real *)work;");
+    kernel_line(kernel, "vec *values = work + %lldL, *products = values + %lldL;",
+                filter_elements(&winograd) / kernel->lanes, POINTS_OF_BOTH * winograd.value_point);
+    transform_filters(&winograd);
+    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
+                winograd.strip);
+    transform_sources(&winograd);
+    multiply(&winograd);
+    transform_products(&winograd);
+    kernel_line(kernel, "}");
+}

@@ -1,0 +1,10 @@
+/* conv2d.h: a convolution's kernel of one image, whose padding is zeros. */
+#ifndef IMAGE_CONV2D_H
+#define IMAGE_CONV2D_H
+
+#include "kernels/image/image.h"
+
+bool can_do_single_conv2d(const Node *node);
+void single_conv2d(Single *single);
+
+#endif

@@ -1,0 +1,71 @@
+/* image.h: kernels that compute one image, vectors of consecutive channels.
+ *
+ * A tensor is [height][width][channels]; one that is part of a concatenation
+ * is a slice of each position's channels, so from one position to the next it
+ * is `stride` elements, which may be more than its own channels.  Loads are
+ * whole vectors and may reach into what lies behind a value; stores are exact.
+ *
+ * A kernel is `(real *y, const real *x, …, const real *w)`, where w are its
+ * parameters as NetPacking in net_runtime.h lays them out.
+ */
+#ifndef IMAGE_H
+#define IMAGE_H
+
+#include "kernels/gather.h"
+
+/* How the parameters are packed: NetPacking's fields that depend on the kernel. */
+typedef struct Packing {
+    const Parameter *weight, *bias; /* NULL: ones; zeros */
+    Int groups, outs, ins, rows, columns;
+    Int block, last; /* elements that a block of outs takes; the last one */
+    Int points; /* of Winograd's tiles, along an axis: then the factors are values there; 0: taps */
+    const double *at; /* [points][columns]: what a tap adds to the value at a point, of both axes */
+    bool transposed;  /* weight is [groups * ins][outs] of taps, not [groups * outs][ins] */
+} Packing;
+Int packed_elements(const Packing *packing);
+
+struct Single {
+    Kernel kernel;
+    Int x_stride, y_stride;
+    LIST(Int) x_strides;  /* of all inputs, for an operator that has several */
+    bool winograd;        /* whether convolutions may go by winograd.h */
+    Int work;             /* elements of `work`, an operand, that the kernel uses; set by it */
+    bool halves;          /* a vector of half the width costs half */
+    const char *epilogue; /* as Kernel.epilogue */
+    LIST(const char *) epilogue_names; /* what it reads besides the value … */
+    LIST(Int) epilogue_strides;        /* … and from a position to the next */
+    Packing packing;                   /* set by an operator that has parameters; outs 0: none */
+    /* blocks of which the text computes those from `begin` to `end`, so that threads can share
+     * it; 0: all */
+    Int units;
+};
+
+enum { MAX_SINGLE_TAPS = 64 }; /* of a window's columns: their text is written out */
+
+/* Writes the store of `value`, a vec, of which `used` lanes are channels of y
+ * from `channel` on at position `position`: both expressions. */
+void single_store(Single *single, const char *position, const char *channel, Int used,
+                  const char *value);
+
+/* Sums of all inputs of a group, weighted: convolutions and matrix products. */
+void single_gather(Single *single, Gather gather);
+
+/* The same by way of winograd.h, where that is less work; false: it is not, and nothing was
+ * written. */
+bool single_winograd(Single *single, Gather gather);
+
+/* Channel by channel: weighted sums, means and maxima over windows. */
+typedef enum WindowKind { WINDOW_WEIGHTED, WINDOW_MEAN, WINDOW_LARGEST } WindowKind;
+typedef struct ChannelWindow {
+    WindowKind kind;
+    Int channels;
+    Axis rows, columns;
+    double scale; /* WINDOW_MEAN */
+} ChannelWindow;
+void single_window(Single *single, ChannelWindow window);
+
+/* y = x * weight[c] + bias[c], ones and zeros where NULL, and a batch norm's
+ * scale and shift when the node is one. */
+void single_scale(Single *single, const Parameter *weight, const Parameter *bias);
+
+#endif

@@ -1,0 +1,520 @@
+/* tiles.c: see image.h.
+ *
+ * The tiles are those of grain/tiles.c turned by a right angle: a vector is sixteen
+ * channels of one position instead of one value of sixteen images, so weights
+ * are vectors, packed in the order of their use, and the input is one value,
+ * spread over a vector as it is read.
+ */
+#include "kernels/image/tiles.h"
+
+enum {
+    MAX_TILE_VECTORS = 8,
+    MAX_TILE_POSITIONS = 24,
+    MAX_PRODUCTS = 160,
+    MAX_CHAINS = 8,
+    WINDOW_COLUMNS = 4,
+    LOOPED_TAPS = 8
+};
+
+/* ---------------------------------------------------------------- stores */
+
+void single_store(Single *single, const char *position, const char *channel, Int used,
+                  const char *value)
+{
+    Text text = {0};
+    if (single->epilogue) {
+        text_add(&text, "%s(%s", single->epilogue, value);
+        for (int i = 0; i < single->epilogue_names.count; i++)
+            text_add(&text, ", *(const unaligned_vec *)(%s + (%s) * %lldL + %s)",
+                     single->epilogue_names.items[i], position, single->epilogue_strides.items[i],
+                     channel);
+        text_add(&text, ")");
+        value = text_chars(&text);
+    }
+    kernel_add(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position,
+               single->y_stride, channel, value);
+}
+
+/* --------------------------------------------------------------- blocks
+ * Channels are covered by vectors, the last of which may be half as wide. */
+
+static Int padded(const Single *single, Int channels)
+{
+    Int lanes = single->kernel.lanes, whole = channels / lanes * lanes, rest = channels - whole;
+    if (rest == 0)
+        return whole;
+    return whole + (single->halves && rest <= lanes / 2 ? lanes / 2 : lanes);
+}
+
+Int packed_elements(const Packing *packing)
+{
+    Int blocks = packing->outs / packing->block, rest = packing->outs % packing->block;
+    Int width = blocks * packing->block + (rest ? packing->last : 0);
+    Int factors = packing->points ? packing->points * packing->points * (1 + packing->ins)
+                                  : packing->rows * packing->columns * packing->ins;
+    return packing->groups * width * (1 + factors);
+}
+
+/* --------------------------------------------------------------- gather */
+
+/* Cycles of one tap of one input: two loads or multiply-adds of up to half a
+ * cache line each, and at least the latency of the sums that there are. */
+static double tile_cost(const Single *single, const Gather *gather, Int channels, Int positions)
+{
+    Int lanes = single->kernel.lanes;
+    double wide = single->halves ? 1 : 0.5,
+           width = (double)padded(single, channels) / (double)lanes * wide;
+    double weights = (double)gather->summed * (double)(gather->rows.taps * gather->columns.taps)
+                     * (double)channels;
+    double sums = width * (double)positions;
+    /* the second cache gives half as much */
+    double loads = width * (weights > 6000 ? 2 : 1) + 0.5 * (double)positions;
+    double cost = sums > loads ? sums : loads,
+           chains = (double)((channels + lanes - 1) / lanes * positions);
+    double least = chains >= 8 ? 0 : chains / 2 + 0.5;
+    return (cost > least ? cost : least) + 0.25;
+}
+
+double single_cover_cost(const Single *single, const Gather *gather, TileSize tile)
+{
+    Int step = tile.vectors * single->kernel.lanes, columns = gather->columns.positions;
+    Int rest = gather->tiled % step, left = columns % tile.positions;
+    double blocks = (double)(gather->tiled / step), tiles = (double)(columns / tile.positions),
+           cost = 0;
+    if (blocks > 0)
+        cost += blocks
+                * (tiles * tile_cost(single, gather, step, tile.positions)
+                   + (left ? tile_cost(single, gather, step, left) : 0));
+    if (rest)
+        cost += tiles * tile_cost(single, gather, rest, tile.positions)
+                + (left ? tile_cost(single, gather, rest, left) : 0);
+    return cost;
+}
+
+static bool tile_fits(const Single *single, const Gather *gather, TileSize tile)
+{
+    Int sums = tile.vectors * tile.positions;
+    return sums + tile.vectors + 2 <= single->kernel.registers
+           && (sums <= 8 || sums * gather->columns.taps <= MAX_PRODUCTS);
+}
+
+TileSize choose_single_tile(const Single *single, const Gather *gather)
+{
+    TileSize best = {1, 1};
+    double best_cost = 1e300;
+    Int most = (gather->tiled + single->kernel.lanes - 1) / single->kernel.lanes;
+    for (Int v = 1; v <= most && v <= MAX_TILE_VECTORS; v++)
+        for (Int p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
+            TileSize tile = {v, p};
+            double cost = single_cover_cost(single, gather, tile);
+            if (tile_fits(single, gather, tile) && cost < best_cost) {
+                best_cost = cost;
+                best = tile;
+            }
+        }
+    return best;
+}
+
+Block block_of(const Single *single, Int channels)
+{
+    Int lanes = single->kernel.lanes, width = padded(single, channels);
+    return (Block){channels, width, (width + lanes - 1) / lanes, width % lanes != 0};
+}
+
+static bool is_half(const Block *block, Int vector)
+{
+    return block->half && vector == block->vectors - 1;
+}
+
+static const char *vector_type(const Block *block, Int vector)
+{
+    return is_half(block, vector) ? "half" : "vec";
+}
+
+/* How many inputs are summed apart, so that few sums do not wait for one another. */
+static Int chains_of(const Gather *gather, const Block *block, Int positions)
+{
+    Int chains = 1;
+    while (chains * block->vectors * positions < MAX_CHAINS && gather->summed >= 4 * chains)
+        chains *= 2;
+    return chains;
+}
+
+/* A tap that lies in the padding for the whole tile is not written. */
+static bool is_read(const Axis *columns, Run run, Int tap)
+{
+    for (Int p = 0; p < run.width; p++)
+        if (axis_source(columns, run.start + p, tap) >= 0)
+            return true;
+    return false;
+}
+
+static void start_sums(Single *single, const Block *block, Int positions, Int chains)
+{
+    Kernel *kernel = &single->kernel;
+    for (Int p = 0; p < positions; p++)
+        for (Int v = 0; v < block->vectors; v++) {
+            const char *type = vector_type(block, v);
+            kernel_add(kernel, "%s a%lld_%lld_0 = *(const unaligned_%s *)(b + %lld);", type, p, v,
+                       type, v * kernel->lanes);
+            for (Int k = 1; k < chains; k++)
+                kernel_add(kernel, "%s a%lld_%lld_%lld = { 0 };", type, p, v, k);
+        }
+}
+
+/* Position p's input, spread over a vector, times the weights of a tap. */
+static void sum_position(Single *single, const Block *block, Int p, Int at, Int chain)
+{
+    Kernel *kernel = &single->kernel;
+    bool only_half = block->half && block->vectors == 1;
+    kernel_add(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", p,
+               only_half ? "splat_half" : "splat", at);
+    for (Int v = 0; v < block->vectors; v++) {
+        const char *spread = format(is_half(block, v) && !only_half ? "low(s%lld)" : "s%lld", p);
+        kernel_add(kernel, "a%lld_%lld_%lld += %s * w%lld;", p, v, chain, spread, v);
+    }
+}
+
+/* One input of every position of the tile times its weights; `n` counts inputs from v. */
+static void sum_input(Single *single, const Gather *gather, const Block *block, Run run, Int n,
+                      Int chain)
+{
+    Kernel *kernel = &single->kernel;
+    const Axis *columns = &gather->columns;
+    for (Int tap = 0; tap < columns->taps; tap++) {
+        if (!is_read(columns, run, tap))
+            continue;
+        kernel_line(kernel, "{");
+        for (Int v = 0; v < block->vectors; v++)
+            kernel_add(kernel, "const %s w%lld = *(const unaligned_%s *)(u + %lldL);",
+                       vector_type(block, v), v, vector_type(block, v),
+                       (n * columns->taps + tap) * block->width + v * kernel->lanes);
+        for (Int p = 0; p < run.width; p++) {
+            Int source = axis_source(columns, run.start + p, tap);
+            if (source >= 0)
+                sum_position(single, block, p,
+                             (source - first_source(columns, run.start)) * single->x_stride + n,
+                             chain);
+        }
+        kernel_line(kernel, "}");
+    }
+}
+
+static void sum_inputs(Single *single, const Gather *gather, const Block *block, Run run,
+                       Int chains)
+{
+    Kernel *kernel = &single->kernel;
+    Int step = gather->columns.taps * block->width, whole = gather->summed / chains * chains;
+    kernel_line(kernel, "for (int n = 0; n < %lld; n += %lld, v += %lld, u += %lldL) {", whole,
+                chains, chains, chains * step);
+    for (Int k = 0; k < chains; k++)
+        sum_input(single, gather, block, run, k, k);
+    kernel_line(kernel, "}");
+    for (Int n = whole; n < gather->summed; n++)
+        sum_input(single, gather, block, run, n - whole, n - whole);
+}
+
+static void join_chains(Single *single, const Block *block, Int positions, Int chains)
+{
+    for (Int half = chains / 2; half; half /= 2)
+        for (Int p = 0; p < positions; p++)
+            for (Int v = 0; v < block->vectors; v++)
+                for (Int k = 0; k < half; k++)
+                    kernel_add(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", p, v, k, p,
+                               v, k + half);
+}
+
+static void store_sums(Single *single, const Block *block, Int positions, const char *position)
+{
+    Int lanes = single->kernel.lanes;
+    for (Int p = 0; p < positions; p++)
+        for (Int v = 0; v < block->vectors; v++) {
+            Int left = block->channels - v * lanes;
+            const char *sum = format("a%lld_%lld_0", p, v);
+            single_store(single, format("%s + %lld", position, p), format("t + %lld", v * lanes),
+                         left < lanes ? left : lanes,
+                         is_half(block, v) ? format("widen(%s)", sum) : sum);
+        }
+}
+
+void single_tile(Single *single, const Gather *gather, const Block *block, Run run)
+{
+    Kernel *kernel = &single->kernel;
+    Int chains = chains_of(gather, block, run.width),
+        window = gather->summed * gather->columns.taps;
+    open_run(kernel, &gather->columns, run);
+    start_sums(single, block, run.width, chains);
+    open_row_taps(kernel, &gather->rows);
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL;",
+                gather->columns.sources, single->x_stride);
+    kernel_line(kernel, "const real *u = b + %lld + tap * %lldL;", block->width,
+                window * block->width);
+    sum_inputs(single, gather, block, run, chains);
+    kernel_line(kernel, "}");
+    join_chains(single, block, run.width, chains);
+    store_sums(single, block, run.width, format("row * %lldL + column", gather->columns.positions));
+    kernel_line(kernel, "}");
+}
+
+enum {
+    MANY_WEIGHTS = 1 << 16, /* a good part of a second-level cache */
+    /* weights that take a core ten times as long to read as it does to meet another */
+    LEAST_SHARED = 1 << 15
+};
+
+static bool reads_weights_once(const Gather *gather)
+{
+    return gather->groups == 1 && gather->rows.positions == 1 && gather->columns.positions == 1;
+}
+
+/* Such a kernel waits for its weights, which threads that share its blocks read
+ * twice as fast, and which their caches hold twice as many of.  Others are left
+ * to one thread: their values would have to move from cache to cache. */
+static Int shared_blocks(const Gather *gather, Int step)
+{
+    Int blocks = (gather->tiled + step - 1) / step,
+        weights = gather->tiled * gather->summed * gather->rows.taps * gather->columns.taps;
+    return reads_weights_once(gather) && blocks > 1 && weights >= LEAST_SHARED ? blocks : 0;
+}
+
+/* Weights that are read once an image and may not all stay in the cache are
+ * read from the first block on and for the next image from the last, so that
+ * what was read last is still there: in one direction each block would push out
+ * the one that is wanted soonest. */
+static bool comes_and_goes(const Gather *gather, Int blocks, Int size)
+{
+    return blocks > 1 && blocks * size >= MANY_WEIGHTS && reads_weights_once(gather);
+}
+
+/* The loop over the blocks from `from` to `to`.  A share counts all blocks, the last
+ * and narrower one, too: of 300 channels, 128 to a block, there are three, and
+ * the share is of `k` from begin to the lesser of end and 2, here "whole", and
+ * then of the narrow one, if end - 2 is more than 0. */
+static void open_blocks(Single *single, const Gather *gather, Int channels, Int from, Int to,
+                        Int size)
+{
+    Kernel *kernel = &single->kernel;
+    long long blocks = (to - from) / channels;
+    bool shared = single->units > 0, follows = shared && from > 0,
+         goes_on = shared && to < gather->tiled;
+    const char *first = shared && !follows ? "begin" : "0", *last = format("%lld", blocks);
+    if (shared)
+        last = follows ? format("end - %lld", single->units - 1) : goes_on ? "whole" : "end";
+    if (goes_on)
+        kernel_line(kernel, "const int whole = end < %lld ? end : %lld;", blocks, blocks);
+    kernel_line(kernel, "for (int k = %s; k < %s; k++) {", first, last);
+    if (comes_and_goes(gather, blocks, size))
+        kernel_line(
+            kernel,
+            "const int block = s->backwards ? %s - 1 - k + %s : k, t = %lld + block * %lld;", last,
+            first, from, channels);
+    else
+        kernel_line(kernel, "const int block = k, t = %lld + block * %lld;", from, channels);
+}
+
+/* The blocks of `channels` channels between `from` and `to`, whose weights `w` begins with. */
+static void gather_blocks(Single *single, const Gather *gather, const RunList *runs, Int channels,
+                          Int from, Int to)
+{
+    Kernel *kernel = &single->kernel;
+    if (from >= to)
+        return;
+    Block block = block_of(single, channels);
+    Int size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps);
+    open_blocks(single, gather, channels, from, to, size);
+    kernel_line(kernel, "const real *b = w + block * %lldL;", size);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", gather->rows.positions);
+    for (int i = 0; i < runs->count; i++)
+        single_tile(single, gather, &block, runs->items[i]);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+    if (to < gather->tiled || gather->groups > 1)
+        kernel_line(kernel, "w += %lldL;", (to - from) / channels * size);
+}
+
+void pack_single_gather(Single *single, const Gather *gather, Int step)
+{
+    Packing *packing = &single->packing;
+    packing->groups = gather->groups;
+    packing->outs = gather->tiled;
+    packing->ins = gather->summed;
+    packing->rows = gather->rows.taps;
+    packing->columns = gather->columns.taps;
+    packing->block = step;
+    packing->last = padded(single, gather->tiled % step);
+}
+
+void single_gather(Single *single, Gather gather)
+{
+    Kernel *kernel = &single->kernel;
+    if (is_pointwise(&gather))
+        flatten_spatial(&gather);
+    TileSize tile = choose_single_tile(single, &gather);
+    Int step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
+    RunList runs = {0};
+    split_columns(&gather.columns, tile.positions, &runs);
+    kernel->algorithm =
+        format("Direct, one image: tiles of %lld vectors of channels x %lld positions, "
+               "summed in registers.",
+               tile.vectors, tile.positions);
+    pack_single_gather(single, &gather, step);
+    single->units = shared_blocks(&gather, step);
+    if (gather.groups > 1)
+        kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {",
+                    gather.groups, gather.summed, gather.tiled);
+    gather_blocks(single, &gather, &runs, step, 0, whole);
+    gather_blocks(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
+    if (gather.groups == 1)
+        return;
+    for (int i = 0; i < single->epilogue_names.count; i++)
+        kernel_line(kernel, "%s += %lld;", single->epilogue_names.items[i], gather.tiled);
+    kernel_line(kernel, "}");
+}
+
+/* --------------------------------------------------------------- windows */
+
+static void window_start(Single *single, const ChannelWindow *window, Int positions)
+{
+    for (Int p = 0; p < positions; p++)
+        switch (window->kind) {
+        case WINDOW_WEIGHTED:
+            kernel_line(&single->kernel, "vec a%lld = *(const unaligned_vec *)(w + c);", p);
+            break;
+        case WINDOW_MEAN:
+            kernel_line(&single->kernel, "vec a%lld = { 0 };", p);
+            break;
+        case WINDOW_LARGEST:
+            kernel_line(&single->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", p);
+            break;
+        }
+}
+
+/* `value`, a vec, joins position p's result; its weight is k.  The comparison is
+ * false for NaN on either side, so that a NaN wins, as in PyTorch. */
+static void window_join(Single *single, const ChannelWindow *window, Int p, const char *value)
+{
+    const char *a = format("a%lld", p);
+    switch (window->kind) {
+    case WINDOW_WEIGHTED:
+        kernel_line(&single->kernel, "%s += %s * k;", a, value);
+        break;
+    case WINDOW_MEAN:
+        kernel_line(&single->kernel, "%s += %s;", a, value);
+        break;
+    case WINDOW_LARGEST:
+        kernel_line(
+            &single->kernel,
+            "{ const vec value = %s; %s = vec_select((%s >= value) | (%s != %s), %s, value); }",
+            value, a, a, a, a, a);
+        break;
+    }
+}
+
+static void window_weights(Single *single, const ChannelWindow *window, const char *column)
+{
+    if (window->kind == WINDOW_WEIGHTED)
+        kernel_line(
+            &single->kernel,
+            "const vec k = *(const unaligned_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);",
+            window->columns.taps, column, single->packing.block);
+}
+
+/* One window over a long row, all of it inside: a loop. */
+static bool is_one_long_row(const Axis *columns)
+{
+    return columns->positions == 1 && columns->before == 0 && columns->taps <= columns->sources
+           && columns->dilation == 1 && columns->taps > LOOPED_TAPS;
+}
+
+static void window_taps(Single *single, const ChannelWindow *window, Run run)
+{
+    Kernel *kernel = &single->kernel;
+    const Axis *columns = &window->columns;
+    if (is_one_long_row(columns)) {
+        kernel_line(kernel, "for (int q = 0; q < %lld; q++) {", columns->taps);
+        window_weights(single, window, "q");
+        window_join(single, window, 0,
+                    format("*(const unaligned_vec *)(v + q * %lldL)", single->x_stride));
+        kernel_line(kernel, "}");
+        return;
+    }
+    for (Int tap = 0; tap < columns->taps; tap++) {
+        if (!is_read(columns, run, tap))
+            continue;
+        kernel_line(kernel, "{");
+        window_weights(single, window, format("%lld", tap));
+        for (Int p = 0; p < run.width; p++) {
+            Int source = axis_source(columns, run.start + p, tap);
+            if (source >= 0)
+                window_join(single, window, p,
+                            format("*(const unaligned_vec *)(v + %lldL)",
+                                   (source - first_source(columns, run.start)) * single->x_stride));
+        }
+        kernel_line(kernel, "}");
+    }
+}
+
+static void window_tile(Single *single, const ChannelWindow *window, Run run, Int used)
+{
+    Kernel *kernel = &single->kernel;
+    open_run(kernel, &window->columns, run);
+    window_start(single, window, run.width);
+    open_row_taps(kernel, &window->rows);
+    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL + c;",
+                window->columns.sources, single->x_stride);
+    window_taps(single, window, run);
+    kernel_line(kernel, "}");
+    for (Int p = 0; p < run.width; p++)
+        single_store(single, format("row * %lldL + column + %lld", window->columns.positions, p),
+                     "c", used,
+                     window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", p, window->scale)
+                                                 : format("a%lld", p));
+    kernel_line(kernel, "}");
+}
+
+static void window_channels(Single *single, const ChannelWindow *window, const RunList *runs,
+                            Int from, Int to, Int used)
+{
+    Kernel *kernel = &single->kernel;
+    if (from >= to)
+        return;
+    kernel_line(kernel, "for (int c = %lld; c < %lld; c += LANES)", from, to);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", window->rows.positions);
+    for (int i = 0; i < runs->count; i++)
+        window_tile(single, window, runs->items[i], used);
+    kernel_line(kernel, "}");
+}
+
+static void pack_window(Single *single, const ChannelWindow *window)
+{
+    Packing *packing = &single->packing;
+    Int lanes = single->kernel.lanes;
+    packing->groups = packing->ins = 1;
+    packing->outs = window->channels;
+    packing->rows = window->rows.taps;
+    packing->columns = window->columns.taps;
+    packing->block = packing->last = (window->channels + lanes - 1) / lanes * lanes;
+}
+
+void single_window(Single *single, ChannelWindow window)
+{
+    RunList runs = {0};
+    Int lanes = single->kernel.lanes, whole = window.channels / lanes * lanes;
+    split_columns(&window.columns, WINDOW_COLUMNS, &runs);
+    if (window.kind == WINDOW_WEIGHTED)
+        pack_window(single, &window);
+    window_channels(single, &window, &runs, 0, whole, lanes);
+    window_channels(single, &window, &runs, whole, window.channels, window.channels - whole);
+}
+
+void single_scale(Single *single, const Parameter *weight, const Parameter *bias)
+{
+    Shape shape = input_shape(single->kernel.node);
+    Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1}, all = one;
+    all.sources = all.positions = shape_plane(shape);
+    single->packing = (Packing){.weight = weight, .bias = bias};
+    single_window(single, (ChannelWindow){.kind = WINDOW_WEIGHTED,
+                                          .channels = shape.dim[0],
+                                          .rows = one,
+                                          .columns = all});
+}

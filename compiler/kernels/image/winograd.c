@@ -1,0 +1,300 @@
+/* winograd.c: a convolution of one image by way of ../winograd.h.
+ *
+ * Some rows of tiles at a time: their sources are turned into values at 36
+ * points, a vector of consecutive channels at once; at each point a matrix
+ * product, made of the tiles of tiles.c, goes over the channels; and what it
+ * gives is turned into outputs.  Values and products lie in `work`, [points]
+ * [tiles][channels], so that rows of tiles are taken together only as far as
+ * they stay in the cache.
+ */
+#include "kernels/winograd.h"
+#include "kernels/image/tiles.h"
+
+enum {
+    MAX_WORK = 96 << 10, /* elements: values and products of some rows of tiles */
+    /* cycles for a vector of channels of a tile: loads, stores and what is between */
+    SOURCE_COST = 120,
+    OUTPUT_COST = 130
+};
+
+typedef struct Winograd {
+    Single *single;
+    const Gather *gather;
+    Axis rows, columns; /* of tiles */
+    Int strip;          /* rows of tiles at a time */
+    Int tiles;          /* in them */
+    Int ins;            /* elements of a tile's values at a point */
+    RunList runs;       /* tiles of a row whose sources and outputs lie alike */
+} Winograd;
+
+static Int whole_vectors(const Single *single, Int channels)
+{
+    return (channels + single->kernel.lanes - 1) / single->kernel.lanes;
+}
+
+/* From a point's values, or products, of so many channels to the next one's: elements. */
+static Int point_elements(const Winograd *winograd, Int channels)
+{
+    Int lanes = winograd->single->kernel.lanes;
+    return round_up_odd(winograd->tiles * channels / lanes) * lanes;
+}
+
+static void choose_strip(Winograd *winograd)
+{
+    Int channels =
+        winograd->ins
+        + whole_vectors(winograd->single, winograd->gather->tiled) * winograd->single->kernel.lanes;
+    winograd->strip = rows_of_tiles(
+        &winograd->rows, winograd->columns.positions * POINTS_OF_BOTH * channels, MAX_WORK);
+    winograd->tiles = winograd->strip * winograd->columns.positions;
+}
+
+/* Whether it takes less time than single_gather(), of which `tile` is the tile. */
+static bool is_worth_it(const Winograd *winograd)
+{
+    const Single *single = winograd->single;
+    const Gather *gather = winograd->gather;
+    Gather product = point_product(winograd->gather, winograd->tiles);
+    double strips = (double)(winograd->rows.positions / winograd->strip),
+           ins = (double)gather->summed;
+    double vectors_in = (double)whole_vectors(single, gather->summed),
+           vectors_out = (double)whole_vectors(single, gather->tiled);
+    double direct = single_cover_cost(single, gather, choose_single_tile(single, gather))
+                    * (double)gather->rows.positions
+                    * (double)(gather->rows.taps * gather->columns.taps) * ins;
+    double turned =
+        single_cover_cost(single, &product, choose_single_tile(single, &product)) * strips
+            * POINTS_OF_BOTH * ins
+        + strips * (double)winograd->tiles * (vectors_in * SOURCE_COST + vectors_out * OUTPUT_COST);
+    return turned < 0.85 * direct;
+}
+
+/* ------------------------------------------------------------- sources */
+
+/* Rows in the padding are read as zeros. */
+static const char *sources_function(const Winograd *winograd)
+{
+    static const Place place = {
+        .pointer = "const real *",
+        .load = "*(const unaligned_vec *)(line%lld + at + %lld * stride)",
+        .store = "*(unaligned_vec *)(to + %lld * point)",
+        .further = ",\n    int64_t channels, int64_t stride",
+        .loop = "for (; count > 0; count--, source += %lld * stride)\n    for (int64_t at = "
+                "source; at < source + channels; at += LANES, to += LANES) {",
+    };
+    Kernel *kernel = &winograd->single->kernel, function = begin_function(kernel);
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    kernel_line(&function,
+                "for (int64_t row = top; row < bottom; row++, values += tiles * channels) {");
+    kernel_line(&function, "const real *line[6];");
+    kernel_line(&function, "for (int64_t i = 0, at = row * %lld - above; i < 6; i++, at++)",
+                rows->stride);
+    kernel_line(&function,
+                "    line[i] = at >= 0 && at < rows ? x + at * columns * stride : zeros;");
+    for (int r = 0; r < winograd->runs.count; r++) {
+        Run run = winograd->runs.items[r];
+        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &place),
+                   *from = tile_number(run.start, columns->positions, "tiles");
+        bool one = run.count == 1;
+        kernel_line(&function,
+                    "%s(values + (%s) * channels, point, line, ((%s) * %lld - left) * stride, %s, "
+                    "channels, stride);",
+                    tiles, from, from, columns->stride,
+                    one ? "1" : format("tiles - %lld", columns->positions - run.count));
+    }
+    kernel_line(&function, "}");
+    return end_function(
+        kernel, &function,
+        format("/* Winograd %s, one image: the sources of rows of tiles become values,\n"
+               " * [points][tiles][channels]. */",
+               winograd_title(winograd->gather->rows.taps)),
+        "static void ", "winograd_sources",
+        "(real *values, const real *x, const real *zeros, int64_t channels, int64_t "
+        "stride,\n    int64_t rows, int64_t columns, int64_t above, int64_t left, int64_t top, "
+        "int64_t bottom,\n    int64_t tiles, int64_t point)");
+}
+
+static void transform_sources(const Winograd *winograd)
+{
+    const Axis *rows = &winograd->rows, *columns = &winograd->columns;
+    const char *function = sources_function(winograd);
+    kernel_line(
+        &winograd->single->kernel,
+        "%s(values, x, zeros, %lld, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
+        function, winograd->ins, winograd->single->x_stride, rows->sources, columns->sources,
+        rows->before, columns->before, winograd->strip, columns->positions,
+        point_elements(winograd, winograd->ins));
+}
+
+/* ------------------------------------------------------------ products */
+
+static const char *product_of_block(const Winograd *winograd, const Block *block, Int positions)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    Single inner = *winograd->single;
+    Gather product = point_product(winograd->gather, winograd->tiles);
+    RunList runs = {0};
+    Block whole = *block; /* products are stored by whole vectors */
+    whole.channels = block->vectors * kernel->lanes;
+    inner.epilogue = NULL;
+    inner.epilogue_names.count = 0;
+    inner.x_stride = winograd->ins;
+    inner.y_stride = whole.channels;
+    split_columns(&product.columns, positions, &runs);
+    inner.kernel = begin_function(kernel);
+    kernel_line(&inner.kernel, "const int t = 0, row = 0;");
+    for (int i = 0; i < runs.count; i++)
+        single_tile(&inner, &product, &whole, runs.items[i]);
+    return end_function(
+        kernel, &inner.kernel,
+        format("/* A matrix product of one image: y[position][channel] = b[channel] + sum over n "
+               "of\n * x[position][n] * b[channels + n][channel]; %lld inputs, %lld channels. */",
+               product.summed, whole.channels),
+        "static void ", "image_product", "(real *y, const real *x, const real *b)");
+}
+
+static void multiply(const Winograd *winograd, const Block *block, Int positions)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    const char *function = product_of_block(winograd, block, positions);
+    kernel_line(kernel, "for (int point = 0; point < %d; point++)", POINTS_OF_BOTH);
+    kernel_line(
+        kernel,
+        "    %s(products + point * %lldL, values + point * %lldL, factors + point * %lldL);",
+        function, point_elements(winograd, block->vectors * kernel->lanes),
+        point_elements(winograd, winograd->ins), block->width * (1 + winograd->gather->summed));
+}
+
+/* ------------------------------------------------------------- outputs */
+
+/* Of the block's channels from `c` on, of which `used` are stored. */
+static void output_vector(const Winograd *winograd, const Block *block, Run run, Int used)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps),
+        stride = block->vectors * kernel->lanes;
+    Int columns = winograd->gather->columns.positions - run.start * outputs,
+        inside = columns < outputs ? columns : outputs;
+    const Axis *rows = &winograd->gather->rows;
+    const char *along_columns =
+                   winograd_columns_function(kernel, outputs, "const real *",
+                                             "*(const unaligned_vec *)(from + %lld * point)"),
+               *along_rows = winograd_output_function(kernel, outputs);
+    kernel_line(kernel, "vec part[6][%lld], o[%lld];", outputs, outputs);
+    kernel_line(kernel, "%s(part, products + tile * %lldL + c, %lldL);", along_columns, stride,
+                point_elements(winograd, stride));
+    kernel_line(kernel, "const vec term = *(const unaligned_vec *)(b + c);");
+    for (Int i = 0; i < outputs; i++) {
+        bool asks = rows->positions % outputs && i > 0;
+        Text row = {0};
+        for (Int j = 0; j < POINTS; j++)
+            text_add(&row, ", part[%lld][%lld]", j, i);
+        kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i,
+                    rows->positions);
+        kernel_line(kernel, "const int64_t p = (row * %lldL + %lld) * %lldL + column * %lld;",
+                    outputs, i, winograd->gather->columns.positions, outputs);
+        kernel_line(kernel, "%s(o%s);", along_rows, text_chars(&row));
+        for (Int j = 0; j < inside; j++)
+            single_store(winograd->single, format("p + %lld", j), "t + c", used,
+                         format("term + o[%lld]", j));
+        kernel_line(kernel, "}");
+    }
+}
+
+static void output_tiles(const Winograd *winograd, const Block *block, Run run)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    Int lanes = kernel->lanes, whole = block->channels / lanes * lanes;
+    open_tiles(kernel, &winograd->columns, run);
+    if (whole) {
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
+        output_vector(winograd, block, run, lanes);
+        kernel_line(kernel, "}");
+    }
+    if (block->channels > whole) {
+        kernel_line(kernel, "const int c = %lld;", whole);
+        output_vector(winograd, block, run, block->channels - whole);
+    }
+    kernel_line(kernel, "}");
+}
+
+/* Tiles of which all columns lie inside, and then one of which some do not. */
+static void transform_products(const Winograd *winograd, const Block *block)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    Int tiles = winograd->columns.positions,
+        whole = winograd->gather->columns.positions / winograd->columns.stride;
+    kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
+    if (whole)
+        output_tiles(winograd, block, (Run){0, 1, whole});
+    if (whole < tiles)
+        output_tiles(winograd, block, (Run){whole, 1, tiles - whole});
+    kernel_line(kernel, "}");
+}
+
+/* The blocks of `channels` channels from `from` to `to`. */
+static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channels, Int from, Int to)
+{
+    Kernel *kernel = &winograd->single->kernel;
+    if (from >= to)
+        return;
+    Block block = block_of(winograd->single, channels);
+    Int size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->gather->summed));
+    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
+    kernel_line(kernel, "const real *b = u, *factors = u + %lld;", block.width);
+    multiply(winograd, &block, tile.positions);
+    transform_products(winograd, &block);
+    kernel_line(kernel, "u += %lldL;", size);
+    kernel_line(kernel, "}");
+}
+
+static const double *factors_at_points(Int taps)
+{
+    double *factors = NEW_ARRAY(double, (size_t)(POINTS * taps));
+    for (Int i = 0; i < POINTS * taps; i++)
+        factors[i] = winograd_factor(i / taps, i % taps, taps);
+    return factors;
+}
+
+bool single_winograd(Single *single, Gather gather)
+{
+    if (!winograd_fits(&gather))
+        return false;
+    Int lanes = single->kernel.lanes;
+    Winograd winograd = {
+        .single = single,
+        .gather = &gather,
+        .rows = winograd_tiles(&gather.rows),
+        .columns = winograd_tiles(&gather.columns),
+        .ins = whole_vectors(single, gather.summed) * lanes,
+    };
+    choose_strip(&winograd);
+    if (!is_worth_it(&winograd))
+        return false;
+    split_tiles(&gather.columns, &winograd.runs);
+    Gather product = point_product(&gather, winograd.tiles);
+    TileSize tile = choose_single_tile(single, &product);
+    Int step = tile.vectors * lanes, whole = gather.tiled / step * step;
+    Int values = POINTS_OF_BOTH * point_elements(&winograd, winograd.ins),
+        products = POINTS_OF_BOTH * point_elements(&winograd, step);
+    Int line = gather.columns.sources * single->x_stride + lanes;
+    Kernel *kernel = &single->kernel;
+    kernel->algorithm =
+        format("Winograd %s, one image: vectors of consecutive channels (Lavin and Gray "
+               "2016,\n * https://arxiv.org/abs/1509.09308).",
+               winograd_title(gather.rows.taps));
+    pack_single_gather(single, &gather, step);
+    single->packing.points = POINTS;
+    single->packing.at = factors_at_points(gather.columns.taps);
+    single->work = values + products;
+    kernel_line(kernel, "static const real zeros[%lld] = { 0 };", line);
+    kernel_line(kernel, "real *values = work, *products = work + %lldL;", values);
+    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
+                winograd.strip);
+    transform_sources(&winograd);
+    kernel_line(kernel, "const real *u = w;");
+    multiply_blocks(&winograd, tile, step, 0, whole);
+    multiply_blocks(&winograd, tile, gather.tiled - whole, whole, gather.tiled);
+    kernel_line(kernel, "}");
+    return true;
+}

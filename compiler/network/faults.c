@@ -1,0 +1,242 @@
+/* faults.c: a fault at a node, told with the uses and turns it is in and the steps that made
+ * the shape it complains of.
+ */
+#include "network/network.h"
+
+void add_instance_notes(Diagnostic *d, const Instance *instance)
+{
+    enum { MOST = 6 };
+    for (int level = 0; instance != NULL && level < MOST; instance = instance->outer, level++)
+        if (instance->turn < 0)
+            diag_note_at(d, instance->span, "in this use of %s as %s", instance->what,
+                         instance->path);
+        else
+            diag_note_at(d, instance->span, "in turn %lld, counted from 0, of this %s",
+                         instance->turn, instance->what);
+}
+
+Diagnostic *fault_within(const Instance *instance, const char *code, Span at, const char *message,
+                         va_list values)
+{
+    char text[1024];
+    vsnprintf(text, sizeof text, message, values);
+    Diagnostic *d = diag(SEVERITY_ERROR, code, at, "%s", text);
+    add_instance_notes(d, instance);
+    return d;
+}
+
+const char *flatten_arithmetic(const Tensor *tensor)
+{
+    const Node *node = tensor->producer;
+    if (node == NULL || !(node->op->traits & OP_VIEW) || tensor->shape.rank != 1
+        || node->inputs.items[0]->shape.rank != 3)
+        return NULL;
+    return format("%s = %lld", product_text(3, node->inputs.items[0]->shape.dim),
+                  tensor->shape.dim[0]);
+}
+/* ----------------------------------------------------- faults at a node */
+
+/* Whose fault is being described: steps are told as seen from there. */
+static const Instance *fault_level;
+static Span fault_input; /* the network's */
+
+void derive_from_input(Span input)
+{
+    fault_input = input;
+}
+
+/* Where the argument at fault got its value, when that was by name. */
+static void label_origin(Diagnostic *d, const Node *node, Span at)
+{
+    for (int i = 0; node->op->args != NULL && node->op->args[i].name != NULL; i++) {
+        const ArgValue *value = &node->args[i];
+        if (value->origin.source != NULL && value->span.line == at.line
+            && value->span.column == at.column)
+            diag_label(d, value->origin, "`%s` comes from here", span_text(value->origin));
+    }
+}
+
+Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...)
+{
+    va_list values;
+    va_start(values, message);
+    fault_level = node->instance;
+    Diagnostic *d = fault_within(node->instance, code, at, message, values);
+    va_end(values);
+    label_origin(d, node, at);
+    return d;
+}
+
+static bool within(const Instance *instance, const Instance *level)
+{
+    while (instance != NULL && instance != level)
+        instance = instance->outer;
+    return instance == level;
+}
+
+/* The outermost use of a block between `level` and `instance`, or NULL. */
+static const Instance *use_below(const Instance *instance, const Instance *level)
+{
+    const Instance *use = NULL;
+    for (; instance != level; instance = instance->outer)
+        if (instance->turn < 0)
+            use = instance;
+    return use;
+}
+
+/* The input of the step that ends in `node`: a use of a block is one step. */
+static const Tensor *step_input(const Node *node, const Instance *use)
+{
+    const Tensor *input = node->inputs.items[0];
+    while (use != NULL && input->producer != NULL && within(input->producer->instance, use))
+        input = input->producer->inputs.items[0];
+    return input;
+}
+
+enum { MAX_DISTANCE = 1000, MAX_LABELS = 8 };
+
+/* " + 2*1", or what is added where it is not the same at both ends; nothing for none. */
+static const char *padding_term(const char *sign, Int before, Int after)
+{
+    if (before + after == 0)
+        return "";
+    return before == after ? format(" %s 2*%lld", sign, before)
+                           : format(" %s %lld", sign, before + after);
+}
+
+/* "(12 - 5)//2 + 1" */
+static const char *sliding_arithmetic(Window window, Int in)
+{
+    const char *spare = format("%lld%s - %lld", in, padding_term("+", window.before, window.after),
+                               window_extent(window));
+    if (window.ceil_mode)
+        return format("ceil((%s)/%lld) + 1", spare, window.stride);
+    return window.stride == 1 ? format("%s + 1", spare)
+                              : format("(%s)//%lld + 1", spare, window.stride);
+}
+
+/* "(14 - 1)*2 - 2*1 + 3 + 1" */
+static const char *transposed_arithmetic(Window window, Int in)
+{
+    const char *steps =
+        window.stride == 1 ? format("%lld - 1", in) : format("(%lld - 1)*%lld", in, window.stride);
+    return format("%s%s + %lld%s", steps, padding_term("-", window.before, window.after),
+                  window_extent(window),
+                  window.output_padding ? format(" + %lld", window.output_padding) : "");
+}
+
+/* ": (12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
+static const char *window_arithmetic(const Node *node)
+{
+    Shape in = node->inputs.items[0]->shape, out = node->out_shape;
+    int axis = in.dim[1] == out.dim[1];
+    if (!node->op->window || (axis && in.dim[2] == out.dim[2]))
+        return "";
+    Window window = node_window(node, axis);
+    switch (window.direction) {
+    case WINDOW_SLIDES:
+        return format(": %s = %lld", sliding_arithmetic(window, in.dim[1 + axis]),
+                      out.dim[1 + axis]);
+    case WINDOW_TRANSPOSED:
+        return format(": %s = %lld", transposed_arithmetic(window, in.dim[1 + axis]),
+                      out.dim[1 + axis]);
+    case WINDOW_NONE:
+    case WINDOW_FITTED:
+        return "";
+    }
+    unreachable();
+}
+
+/* How a layer's shape came about, after its shapes; of a block's use, nothing. */
+static const char *step_arithmetic(const Node *node)
+{
+    Text sum = {0};
+    const char *product = flatten_arithmetic(node->out);
+    if (product != NULL)
+        return format(": %s", product);
+    if (!(node->op->traits & OP_CONCATENATES))
+        return window_arithmetic(node);
+    for (int i = 0; i < node->inputs.count; i++)
+        text_add(&sum, "%s%lld", i > 0 ? " + " : "", node->inputs.items[i]->shape.dim[0]);
+    return format(": %s = %lld", text_chars(&sum), node->out_shape.dim[0]);
+}
+
+static void label_input(Diagnostic *d, const Tensor *tensor)
+{
+    if (fault_input.source != NULL && !is_marked(d, fault_input))
+        diag_label(d, fault_input, "%s", shape_text(tensor->shape));
+}
+
+/* Every step that changed the shape, the nearest first, and where it all began. */
+void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level)
+{
+    int steps = 0;
+    for (int count = 0; tensor->producer != NULL && steps < MAX_DISTANCE; steps++) {
+        const Node *node = tensor->producer;
+        while (!within(node->instance, level))
+            level = level->outer;
+        const Instance *use = use_below(node->instance, level);
+        const Tensor *input = step_input(node, use);
+        Span span = use != NULL ? use->span : node->span;
+        if (!shape_equal(input->shape, tensor->shape) && count < MAX_LABELS
+            && !is_marked(d, span)) {
+            diag_label(d, span, "%s -> %s%s", shape_text(input->shape), shape_text(tensor->shape),
+                       use != NULL ? "" : step_arithmetic(node));
+            count++;
+        }
+        tensor = input;
+    }
+    if (tensor->producer == NULL)
+        label_input(d, tensor);
+}
+
+void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text)
+{
+    const Node *step = tensor->producer;
+    const Instance *level = node->instance;
+    if (step == NULL)
+        return;
+    while (!within(step->instance, level))
+        level = level->outer;
+    const Instance *use = use_below(step->instance, level);
+    diag_label(d, use != NULL ? use->span : step->span, "%s", text);
+}
+
+void node_derivation(Diagnostic *d, const Tensor *tensor)
+{
+    add_derivation(d, tensor, fault_level);
+}
+
+/* The last step that changed the rank: the flatten, usually. */
+static const Node *rank_changer(const Tensor *tensor)
+{
+    for (int steps = 0; tensor->producer != NULL && steps < MAX_DISTANCE; steps++) {
+        const Node *node = tensor->producer;
+        if (node->inputs.items[0]->shape.rank != tensor->shape.rank)
+            return node;
+        tensor = node->inputs.items[0];
+    }
+    return NULL;
+}
+
+bool node_needs_rank(const Node *node, int rank)
+{
+    const Tensor *input = node->inputs.items[0];
+    if (input->shape.rank == rank)
+        return true;
+    const char *wanted = rank == 3 ? "[channels, height, width]" : "[features]";
+    Diagnostic *d =
+        rank == 3 ? node_error(node, "shape-rank", node->span,
+                               "%s needs %s, but has %lld values in a row", node->op->name, wanted,
+                               input->shape.dim[0])
+                  : node_error(node, "shape-rank", node->span, "%s needs %s, but has an image %s",
+                               node->op->name, wanted, shape_text(input->shape));
+    const Node *changer = rank == 3 ? rank_changer(input) : NULL;
+    if (changer != NULL)
+        diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape),
+                   shape_text(changer->out_shape));
+    if (rank == 1)
+        label_step(d, node, input, format("gives %s", shape_text(input->shape)));
+    diag_sizes(d, input->shape, shape_of(rank, -1, -1, -1));
+    return false;
+}

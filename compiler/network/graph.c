@@ -1,0 +1,159 @@
+/* graph.c: the making of the graph's parts.  The builder makes the
+ * forward part and the passes after it append to it, all through these.
+ */
+#include "network/network.h"
+
+#include <string.h>
+
+bool count_elements(int rank, const Int *dims, Int *elements, int *culprit)
+{
+    *elements = 1;
+    for (*culprit = 0; *culprit < rank; ++*culprit)
+        if (__builtin_mul_overflow(*elements, dims[*culprit], elements) || *elements > MAX_ELEMENTS)
+            return false;
+    return true;
+}
+
+const char *product_text(int rank, const Int *dims)
+{
+    Text text = {0};
+    for (int i = 0; i < rank; i++)
+        text_add(&text, "%s%lld", i > 0 ? " * " : "", dims[i]);
+    return intern(text_chars(&text));
+}
+
+void caption_factor(Diagnostic *d, const Int *dims, int culprit)
+{
+    const char *before = culprit > 0 ? format("%s * ", product_text(culprit, dims)) : "";
+    diag_caption(d, "%sthis %lld exceeds %lld values", before, dims[culprit], MAX_ELEMENTS);
+}
+
+Tensor *make_tensor(int id, TensorRole role, const char *name, Shape shape)
+{
+    Tensor *tensor = NEW(Tensor);
+    *tensor = (Tensor){
+        .id = id, .role = role, .name = name, .shape = shape, .base = tensor, .root = tensor};
+    return tensor;
+}
+
+Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
+{
+    Tensor *tensor = make_tensor(graph->tensors.count, role, name, shape);
+    push(&graph->tensors, tensor);
+    return tensor;
+}
+
+void make_view(Tensor *tensor, Tensor *base, Int offset)
+{
+    tensor->base = base;
+    tensor->offset = offset;
+    tensor->root = base->root;
+    tensor->root_offset = base->root_offset + offset;
+}
+
+Node *new_node(Graph *graph, Stage stage, const Operator *op)
+{
+    Node *node = NEW(Node);
+    *node = (Node){.id = graph->nodes.count, .stage = stage, .op = op};
+    push(&graph->nodes, node);
+    return node;
+}
+
+/* A parameter too large to address is marked by elements = 0: the builder
+ * drops its node. */
+Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init, int rank,
+                          const Int *dim, Int fan_in, Int fan_out)
+{
+    Parameter *parameter = NEW(Parameter);
+    *parameter = (Parameter){.name = intern(name),
+                             .path = format("%s.%s", node->path, name),
+                             .kind = kind,
+                             .rank = rank,
+                             .fan_in = fan_in,
+                             .fan_out = fan_out,
+                             .init = init,
+                             .node = node};
+    for (int i = 0; i < rank; i++)
+        parameter->dim[i] = dim[i];
+    push(&node->parameters, parameter);
+    int culprit;
+    if (count_elements(rank, dim, &parameter->elements, &culprit))
+        return parameter;
+    Diagnostic *d = node_error(node, "too-large", node->span, "%s of %s is too large: %s values",
+                               name, node->path, product_text(rank, dim));
+    caption_factor(d, dim, culprit);
+    parameter->elements = 0;
+    return parameter;
+}
+
+Parameter *find_parameter(const Node *node, const char *name)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (strcmp(node->parameters.items[i]->name, name) == 0)
+            return node->parameters.items[i];
+    return NULL;
+}
+
+int node_salt(const Node *node)
+{
+    return (node->forward ? node->forward->id : node->id) + 1;
+}
+
+Int node_multiply_adds(const Node *node)
+{
+    if (node->written_multiply_adds)
+        return node->written_multiply_adds;
+    return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;
+}
+
+Int trained_elements(const Node *node)
+{
+    Int elements = 0;
+    for (int i = 0; i < node->parameters.count; i++)
+        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
+            elements += node->parameters.items[i]->elements;
+    return elements;
+}
+
+/* ---------------------------------------------------------- parameters */
+
+void place_parameters(Graph *graph)
+{
+    graph->trained_elements = graph->buffer_elements = graph->counters = 0;
+    for (int i = 0; i < graph->parameters.count; i++) {
+        Parameter *parameter = graph->parameters.items[i];
+        Int aligned = (parameter->elements + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+        switch (parameter->kind) {
+        case PARAMETER_TRAINED:
+            parameter->offset = graph->trained_elements;
+            graph->trained_elements += aligned;
+            break;
+        case PARAMETER_BUFFER:
+            parameter->offset = graph->buffer_elements;
+            graph->buffer_elements += aligned;
+            break;
+        case PARAMETER_COUNTER:
+            parameter->offset = graph->counters++;
+            break;
+        }
+    }
+}
+
+const char *stage_name(Stage stage)
+{
+    switch (stage) {
+    case STAGE_FORWARD:
+        return "forward";
+    case STAGE_STATISTICS:
+        return "statistics";
+    case STAGE_BACKWARD_INPUT:
+        return "backward_input";
+    case STAGE_BACKWARD_PARAMETERS:
+        return "backward_parameters";
+    case STAGE_ACCUMULATE:
+        return "accumulate";
+    case STAGE_COPY:
+        return "copy";
+    }
+    unreachable();
+}

@@ -1,0 +1,421 @@
+/* network.h: what a network is made of, and who only reads or makes its parts.
+ *
+ *   graph.c      tensors, nodes and parameters are made
+ *   arguments.c  an operator's arguments: which one has a role
+ *   window.c     how an output's places lie over its input
+ *   faults.c     a fault at a node, and the steps that led to it
+ *
+ * An operator is a table of what it is and of functions that say the rest: the rooms above ask
+ * it and need not know which one it is.
+ */
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include "diag/diag.h"
+
+typedef struct Program Program; /* front/ast.h */
+typedef struct Operator Operator;
+typedef struct Node Node;
+typedef struct Tensor Tensor;
+typedef struct Parameter Parameter;
+typedef struct Graph Graph;
+typedef struct Kernel Kernel;
+typedef struct Single Single;
+
+typedef enum ArgKind {
+    ARG_INT,  /* integer[0] */
+    ARG_PAIR, /* integer[0] rows (y), integer[1] columns (x); one number means both */
+    ARG_QUAD, /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
+    ARG_REAL, /* real */
+    ARG_BOOL, /* integer[0] */
+    ARG_WORD  /* word, one of `words` */
+} ArgKind;
+
+/* What an argument is for: whoever reasons about operators asks this, never a name. */
+typedef enum ArgRole {
+    ROLE_NONE,
+    ROLE_KERNEL, /* of a window, as Window has it */
+    ROLE_STRIDE,
+    ROLE_PADDING,
+    ROLE_DILATION,
+    ROLE_CEIL_MODE,
+    ROLE_OUTPUT_PADDING,
+    ROLE_OUTPUT_SIZE,
+    ROLE_SCALE,    /* how many times larger the output is */
+    ROLE_CHANNELS, /* how many channels or features the output has */
+    ROLE_GROUPS,
+    ROLE_EPSILON,    /* added to a variance */
+    ROLE_PER_CHANNEL /* 1, or as many as the input has channels */
+} ArgRole;
+
+typedef struct ArgSpec {
+    const char *name; /* NULL ends a table */
+    ArgKind kind;
+    ArgRole role;
+    bool positional; /* may be given without its name, in table order */
+    bool assertion;  /* in_channels=: checked against the input, never sets anything */
+    /* the default as a user would write it; "=kernel_size": as that argument; "none", where it
+     * is no word of its own: absent, given stays false; NULL: required */
+    const char *otherwise;
+    double minimum, maximum; /* inclusive; both 0: any */
+    /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
+    const char *const *words;
+    const char *doc; /* one sentence */
+} ArgSpec;
+
+bool absent_by_default(const ArgSpec *spec);
+
+typedef struct ArgValue {
+    bool given;  /* written by the user */
+    Span span;   /* the value; the whole call when it was not written */
+    Span origin; /* the definition of the first name in it; none: no source */
+    Int integer[4];
+    double real;
+    const char *word; /* interned, or NULL */
+} ArgValue;
+
+/* How an output's places lie over its input, along one axis. */
+typedef enum WindowDirection {
+    WINDOW_NONE,       /* each value is made of those at its own place, or of all */
+    WINDOW_SLIDES,     /* an output is made of a window of the input: convolutions, pools */
+    WINDOW_TRANSPOSED, /* an input is spread over a window of the output: transposed convolutions */
+    WINDOW_FITTED      /* the output's size is given, and its places share the input evenly */
+} WindowDirection;
+
+/* A window along one axis.  Sizes in elements of that axis. */
+typedef struct Window {
+    WindowDirection direction;
+    Int kernel, stride, dilation;
+    Int before, after;  /* padding at the two ends: of the input; transposed: cut off the output */
+    bool ceil_mode;     /* a last window that hangs over the end counts, if it starts inside */
+    Int output_padding; /* transposed: added to the output's size at its end */
+} Window;
+
+Int window_extent(Window window); /* dilation * (kernel - 1) + 1 */
+/* window.c: along axis 0 (rows) or 1 (columns), of a node that has one: fitted ones
+ * need its shapes. */
+Window node_window(const Node *node, int axis);
+
+/* Operator.traits */
+enum {
+    OP_JOINS = 1 << 0,         /* takes two or more tensors: op {branch…} and op(name, …) */
+    OP_LOSS = 1 << 1,          /* ends a training graph; has no output tensor */
+    OP_VIEW = 1 << 2,          /* the output is the input's memory under another shape (flatten) */
+    OP_CONCATENATES = 1 << 3,  /* the inputs are consecutive slices of the output */
+    OP_SUMS = 1 << 4,          /* every input's gradient is the output's (add) */
+    OP_IN_PLACE = 1 << 5,      /* y may overwrite x[0]; dx may overwrite dy: element by element */
+    OP_TRAINING_ONLY = 1 << 6, /* the identity in evaluation (dropout) */
+    /* training's forward pass needs sums over the whole batch: a statistics kernel runs
+        * first, see Operator.statistics */
+    OP_STATISTICS = 1 << 7,
+    /* forward stores each value of y once and through kernel_store(): others'
+        * element-by-element work can be done there */
+    OP_TAKES_EPILOGUE = 1 << 8,
+    OP_TAKES_GRADIENT_EPILOGUE = 1 << 9, /* and so does backward_input each value of dx */
+    /* element by element; a larger x never gives a smaller y, and where it gives the same, y
+        * has no gradient */
+    OP_MONOTONE = 1 << 10,
+    /* every output channel is a sum, each term of which has a weight */
+    OP_FOLDABLE = 1 << 11,
+    /* backward_parameters adds up dy, and dy times what lies at its place in x, by channel: who
+        * stores dy can do it, see Operator.sums */
+    OP_SUMS_GRADIENT = 1 << 13,
+    /* forward takes a few operations on each value of x, which its own gradient reads too:
+        * training may do it again, not keep y */
+    OP_CHEAP = 1 << 14,
+    /* a loss whose forward can store its input's gradient as well: emit then finds that in
+        * kernel->gradient */
+    OP_MAKES_GRADIENT = 1 << 15,
+    /* in evaluation each channel times a number, plus a number: an OP_FOLDABLE before it can
+        * have them in its weights */
+    OP_AFFINE = 1 << 12
+};
+
+/* what a backward kernel reads besides dy and the parameters */
+enum {
+    READS_X = 1 << 0,                  /* the forward inputs */
+    READS_Y = 1 << 1,                  /* the forward output */
+    READS_AUX = 1 << 2,                /* what forward noted in aux */
+    READS_STATISTICS = 1 << 3,         /* every grain's statistics */
+    READS_PARAMETER_GRADIENTS = 1 << 4 /* every grain's gradients of this node's own parameters */
+};
+
+struct Operator {
+    const char *name;
+    const char *summary;    /* one line: what it computes */
+    const char *shape_rule; /* "[c, h, w] -> [out_channels, …]" */
+    const char *formula;
+    const char *reference; /* the paper or page the formula comes from */
+    const ArgSpec *args;   /* NULL: none */
+    unsigned traits;
+    int rank; /* of its inputs: 3 or 1; 0: any */
+    /* How its windows lie; what they measure is in the arguments with a role, see node_window().
+     * Labels, warnings, receptive fields, drawings and fixes are made of these. */
+    WindowDirection window;
+    unsigned input_gradient_reads;     /* READS_… of backward_input */
+    unsigned parameter_gradient_reads; /* READS_… of backward_parameters */
+
+    /* Sets node->out_shape, node->aux_shape, node->statistics and adds the
+     * parameters.  node's inputs and args are set, `rank` and assertions hold.
+     * Reports and gives false when the inputs do not fit.  NULL: it sets nothing. */
+    bool (*infer)(Node *node);
+    /* Per image, forward.  NULL: none worth counting. */
+    Int (*multiply_adds)(const Node *node);
+    /* True when a layer is better computed for the whole batch at once than
+     * grain by grain: many parameters, each used once per image, which would be
+     * read, and their gradient written, once per grain.  Its kernels of all
+     * stages then compute a range of units, `from` to `to`, for all grains; they
+     * are given grain 0's tensors and set kernel->units.  NULL: never. */
+    bool (*whole_batch)(const Node *node);
+    /* True when every y is the largest x of its window.  NULL: never. */
+    bool (*is_max_pool)(const Node *node);
+    /* True when every y is the mean of its window: weights that add up to 1.  NULL: never. */
+    bool (*is_mean_pool)(const Node *node);
+    /* True when every y is a weighted sum over the channels of x at its own place,
+     * bias or none: multiply_adds says of how many.  NULL: never. */
+    bool (*is_pointwise)(const Node *node);
+    /* True when node's forward kernel can hand its values to `pool`, which selects,
+     * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
+    bool (*can_fuse_pool)(const Node *node, const Node *pool);
+    /* True when node's backward_parameters kernel had better read what `pool`, which
+     * selects, was given as its dy and noted in aux than the gradient that it
+     * makes of them: emit then finds it in kernel->pool.  NULL: never. */
+    bool (*can_fuse_pool_gradient)(const Node *node, const Node *pool);
+    /* True when node's backward_input kernel can make the sums of `sums`, an
+     * OP_SUMS_GRADIENT, as it stores dx: emit then finds it in kernel->sums.  NULL: never. */
+    bool (*can_fuse_sums)(const Node *node, const Node *sums);
+    /* Vectors of memory in which node's kernel of its stage does less work than it
+     * would without: kernel->workspace then.  `pool`, which takes what it
+     * makes, may be NULL; 0: none.  NULL: never any. */
+    Int (*workspace)(const Node *node, const Node *pool, int lanes);
+    /* An operator that goes element by element says so by the C of y[i], of x[i] (x0[i],
+     * x1[i] … of several inputs), and of dx[i], of x[i], y[i] and dy[i].  Its loop, what it
+     * does on the stores of other kernels and its kernel for one image are all made of them;
+     * `emit` is emit_pointwise.  NULL: it does not, or has no gradient of its own. */
+    const char *value, *gradient;
+    /* The same where they depend on arguments or inputs: the one of node's stage. */
+    const char *(*expression)(const Node *node);
+    /* Writes the body of a specialised kernel for kernel->stage, or gives false
+     * to have the reference kernel called.  NULL: always the reference. */
+    bool (*emit)(Kernel *kernel);
+    /* The same for one image, forward, in the layout of kernels/image/image.h.  NULL: by its
+     * expression if it goes element by element, else the reference kernel. */
+    void (*single)(Single *single);
+    /* Whether `single` can: false has the reference kernel called.  NULL: always. */
+    bool (*can_do_single)(const Node *node);
+};
+
+int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
+int role_arg(const Operator *op, ArgRole role);         /* the same of the first with a role */
+
+/* ------------------------------------------------------------ the graph */
+
+typedef enum InitKind {
+    INIT_CONSTANT, /* a */
+    INIT_UNIFORM,  /* a … b */
+    INIT_NORMAL    /* mean a, deviation b */
+} InitKind;
+typedef struct Init {
+    InitKind kind;
+    double a, b;
+} Init;
+
+typedef enum ParameterKind {
+    PARAMETER_TRAINED, /* has a gradient */
+    PARAMETER_BUFFER,  /* state the forward pass updates (running_mean) */
+    PARAMETER_COUNTER  /* int64, +1 each training step (num_batches_tracked); rank 0 */
+} ParameterKind;
+
+struct Parameter {
+    const char *name; /* "weight" */
+    const char *path; /* "incep1.branch1x1.weight": PyTorch's state_dict key */
+    ParameterKind kind;
+    int rank;
+    Int dim[4];
+    Int elements;
+    Int fan_in, fan_out;
+    Init init;
+    Node *node;
+    Int offset;       /* in elements, in its kind's arena; set by place_parameters */
+    bool whole_batch; /* its gradient is one sum, not one per grain; set by add_gradients */
+    bool frozen;      /* no optimizer moves it; set by the train section, as is */
+    int group;        /* which `group` setting is its own, from 1; 0: none */
+};
+
+/* Which block or loop turn a node came from, innermost first. */
+typedef struct Instance {
+    const struct Instance *outer;
+    const char *what; /* "block InceptionA", "repeat", "dense" */
+    const char *path; /* "incep1" for a block */
+    Int turn;         /* loop turns from 0; -1 for a block */
+    Span span;        /* the statement that instantiated it */
+} Instance;
+
+typedef enum Stage {
+    STAGE_FORWARD,
+    STAGE_STATISTICS,          /* before FORWARD, in training, for OP_STATISTICS */
+    STAGE_BACKWARD_INPUT,      /* gradient of inputs[which] */
+    STAGE_BACKWARD_PARAMETERS, /* gradients of the node's parameters */
+    STAGE_ACCUMULATE,          /* out += inputs[0]: joins gradients that meet (no operator) */
+    STAGE_COPY                 /* out = inputs[0] (no operator) */
+} Stage;
+
+typedef enum TensorRole {
+    TENSOR_INPUT, /* the loaded images */
+    TENSOR_ACTIVATION,
+    TENSOR_AUX,
+    TENSOR_STATISTICS, /* one value per element and grain, no lanes */
+    TENSOR_GRADIENT
+} TensorRole;
+
+struct Tensor {
+    int id; /* index in graph->tensors */
+    TensorRole role;
+    const char *name; /* "conv1", "d conv1"; for dumps and comments */
+    Shape shape;
+    Node *producer; /* the forward node; NULL for the network's input */
+    Tensor *of;     /* TENSOR_GRADIENT: the activation */
+
+    /* A view occupies [offset, offset + elements) of `base`, which may itself
+     * be a view; a tensor of its own is its own base.  The builder sets these
+     * for OP_VIEW, the gradient pass for gradients that are slices of others;
+     * where memory is shared beyond that is the planner's choice (Placement). */
+    Tensor *base;
+    Int offset;        /* in elements per lane */
+    Tensor *root;      /* the base's base, and so on to the last; itself, mostly */
+    Int root_offset;   /* from there */
+    Tensor *next_view; /* gradients: a root's views, chained; set and used by the gradient pass, */
+    bool read_late;    /* which also notes what a whole-batch node will read */
+};
+
+struct Node {
+    int id;
+    Stage stage;
+    const Operator *op;       /* NULL for ACCUMULATE and COPY */
+    const char *path;         /* "incep1.branch1x1", or "relu_2": unique among forward nodes */
+    Span span;                /* the statement */
+    const Instance *instance; /* NULL: directly in the network */
+    ArgValue *args;           /* in the order of op->args; shared by all stages */
+    LIST(Tensor *) inputs;    /* forward inputs */
+    Tensor *out;              /* forward output */
+    Tensor *aux;              /* NULL: none */
+    Tensor *statistics;       /* NULL: none */
+    LIST(Parameter *) parameters;
+    Shape out_shape; /* set by infer() */
+    Shape aux_shape; /* rank 0: none; set by infer() */
+    /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
+    Int written_multiply_adds;
+    Int statistics_size; /* values per grain; 0: none; set by infer() */
+
+    /* Backward stages: the forward node, whose fields above they share. */
+    Node *forward;
+    Tensor *dy;       /* gradient of out */
+    Tensor *dx;       /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
+    Tensor *from;     /* ACCUMULATE, COPY: what it reads */
+    int which;        /* STAGE_BACKWARD_INPUT: the input's index */
+    bool accumulate;  /* adds to dx instead of setting it */
+    bool whole_batch; /* computed for all grains at once, by units; see Operator.whole_batch */
+};
+
+/* A resolved setting of the train section: "optimizer" = word "sgd",
+ * "optimizer.lr" = number 0.01, "normalize.mean" = list.  The runtime looks
+ * them up by path, and --set overrides numbers. */
+typedef struct Setting {
+    const char *path;
+    enum { SETTING_NUMBER, SETTING_WORD, SETTING_LIST } kind;
+    double number;
+    const char *word;
+    LIST(double) list;
+    Span span;
+} Setting;
+
+struct Graph {
+    const char *name;
+    const Program *program;
+    LIST(Tensor *) tensors;
+    LIST(Node *) nodes;           /* forward in order of expansion, the loss last, then backward */
+    LIST(Parameter *) parameters; /* in state_dict order */
+    /* sizes of their arenas; set by place_parameters */
+    Int trained_elements, buffer_elements, counters;
+    Tensor *input;
+    Span input_span;
+    Tensor *output;         /* the logits: the last forward output */
+    Node *loss;             /* NULL without a train section */
+    const char *structure;  /* of the network as it is written; set before it is reordered */
+    LIST(Setting) settings; /* empty without a train section */
+    Span train_span;
+};
+
+/* ------------------------------------------------------------- reading */
+
+static inline Shape input_shape(const Node *node)
+{
+    return node->inputs.items[0]->shape;
+}
+
+/* What node makes of one element, in C: Operator.value, gradient or expression, by its
+ * stage.  NULL: it does not go element by element, or not in one expression. */
+const char *pointwise_expression(const Node *node);
+
+Parameter *find_parameter(const Node *node, const char *name); /* NULL: none */
+int node_salt(const Node *node); /* of the numbers that the layer draws: the same on the way back */
+/* per image, forward, as the file defines the layer; 0: none */
+Int node_multiply_adds(const Node *node);
+Int trained_elements(const Node *node); /* of all its trained parameters */
+
+const char *stage_name(Stage stage); /* "backward_input" */
+
+/* -------------------------------------------------------------- making */
+
+Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
+Tensor *make_tensor(int id, TensorRole role, const char *name, Shape shape); /* in no list yet */
+/* of a part of base, `offset` elements on */
+void make_view(Tensor *tensor, Tensor *base, Int offset);
+Node *new_node(Graph *graph, Stage stage, const Operator *op);
+void add_aux(Graph *graph, Node *node); /* node->aux, of node->aux_shape, if it has one */
+
+/* Elements in a line of the cache: every parameter, and each tensor of one image, starts one. */
+enum { CACHE_LINE = 16 };
+/* Gives every parameter its place in its kind's arena. */
+void place_parameters(Graph *graph);
+
+/* Adds a parameter to node, in state_dict order. */
+Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init, int rank,
+                          const Int *dim, Int fan_in, Int fan_out);
+
+/* One image's values in a tensor, and one parameter's: an int's worth, so that
+ * bytes of a batch, and multiply-adds of any pair of them, fit int64. */
+#define MAX_ELEMENTS 2147483647LL
+/* The elements of dims[0 … rank), or false and which factor was too much. */
+bool count_elements(int rank, const Int *dims, Int *elements, int *culprit);
+/* "65536 * this 65536 exceeds …" beside the carets. */
+void caption_factor(Diagnostic *d, const Int *dims, int culprit);
+const char *product_text(int rank, const Int *dims); /* "20 * 4 * 4" */
+
+/* -------------------------------------------------------------- faults */
+
+/* For infer(): faults at the node, with its instance path and one note per
+ * level of instantiation already added, and the chain of steps that made its
+ * input available through node_derivation(). */
+Diagnostic *node_error(const Node *node, const char *code, Span at, const char *message, ...)
+    PRINTF(4, 5);
+/* Labels the last steps that led to `tensor` with their shapes and arithmetic. */
+void node_derivation(Diagnostic *d, const Tensor *tensor);
+/* Labels the step that made `tensor`, as seen from where `node` is: of a block
+ * used there, its use. */
+void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text);
+/* The input must be [channels, height, width] (rank 3) or [features] (rank 1). */
+bool node_needs_rank(const Node *node, int rank);
+
+/* A fault within a use of a block, with a note for it and for each that it is in. */
+Diagnostic *fault_within(const Instance *instance, const char *code, Span at, const char *message,
+                         va_list values);
+void add_instance_notes(Diagnostic *d, const Instance *instance);
+/* Like node_derivation, as seen from `level`: a block used there is one step. */
+void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level);
+/* Where the network's input is: derivations begin there. */
+void derive_from_input(Span input);
+/* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
+const char *flatten_arithmetic(const Tensor *tensor);
+
+#endif

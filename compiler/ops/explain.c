@@ -1,0 +1,159 @@
+/* explain.c: `netc explain`: an operator's page, and the list of them. */
+#include "ops/operator.h"
+
+#include <string.h>
+
+enum { PAGE_WIDTH = 88 };
+
+static int longest_name(const ArgSpec *args)
+{
+    int longest = 0;
+    for (int i = 0; args[i].name != NULL; i++) {
+        int length = (int)strlen(args[i].name);
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+/* "stride=1"; a required argument is its name, one absent by default "[name]". */
+static const char *signature_entry(const ArgSpec *arg)
+{
+    if (arg->otherwise == NULL)
+        return arg->name;
+    if (absent_by_default(arg))
+        return format("[%s]", arg->name);
+    const char *otherwise = arg->otherwise[0] == '=' ? arg->otherwise + 1 : arg->otherwise;
+    return format("%s=%s", arg->name, otherwise);
+}
+
+/* conv2d(out_channels, kernel_size, stride=1, …), wrapped under the bracket. */
+static void print_signature(const Operator *op, FILE *out)
+{
+    int margin = fprintf(out, "%s", op->name);
+    if (op->args == NULL) {
+        fprintf(out, "\n");
+        return;
+    }
+    int column = margin += fprintf(out, "(");
+    for (int i = 0; op->args[i].name != NULL; i++) {
+        const char *entry = signature_entry(&op->args[i]);
+        const char *after = op->args[i + 1].name != NULL ? "," : ")";
+        if (i > 0 && column + (int)strlen(entry) + 2 > PAGE_WIDTH)
+            column = fprintf(out, "\n%*s", margin, "") - 1;
+        else if (i > 0)
+            column += fprintf(out, " ");
+        column += fprintf(out, "%s%s", entry, after);
+    }
+    fprintf(out, "\n");
+}
+
+static void print_joins(const Operator *op, FILE *out)
+{
+    if (op->traits & OP_JOINS)
+        fprintf(out, "%s { branch { ... } branch { ... } ... }   or   %s(name, ...)\n", op->name,
+                op->name);
+    else
+        print_signature(op, out);
+}
+
+static const char *kind_text(ArgKind kind)
+{
+    switch (kind) {
+    case ARG_INT:
+        return "whole number";
+    case ARG_PAIR:
+        return "number or [rows, columns]";
+    case ARG_QUAD:
+        return "number or [left, right, top, bottom]";
+    case ARG_REAL:
+        return "real number";
+    case ARG_BOOL:
+        return "true or false";
+    case ARG_WORD:
+        return "";
+    }
+    unreachable();
+}
+
+static void add_range(Text *text, const ArgSpec *arg)
+{
+    bool any = (arg->minimum == 0 && arg->maximum == 0) || arg->minimum <= -LARGEST;
+    if (any)
+        return;
+    if (arg->maximum >= LARGEST)
+        text_add(text, ", at least %g", arg->minimum);
+    else
+        text_add(text, ", %g to %g", arg->minimum, arg->maximum);
+}
+
+/* "number or [rows, columns], at least 0; or same, valid" */
+static const char *domain(const ArgSpec *arg)
+{
+    Text text = {0};
+    text_add(&text, "%s", kind_text(arg->kind));
+    if (arg->kind != ARG_BOOL && arg->kind != ARG_WORD)
+        add_range(&text, arg);
+    for (int i = 0; arg->words != NULL && arg->words[i] != NULL; i++) {
+        const char *before = i > 0 ? ", " : arg->kind == ARG_WORD ? "" : "; or ";
+        text_add(&text, "%s%s", before, arg->words[i]);
+    }
+    return text_chars(&text);
+}
+
+static const char *default_text(const ArgSpec *arg)
+{
+    if (arg->otherwise == NULL)
+        return "required";
+    if (absent_by_default(arg))
+        return arg->assertion ? "not checked" : "absent";
+    if (arg->otherwise[0] == '=')
+        return format("as %s", arg->otherwise + 1);
+    return format("default %s", arg->otherwise);
+}
+
+static void print_arguments(const ArgSpec *args, FILE *out)
+{
+    int width = longest_name(args);
+    fprintf(out, "\narguments\n");
+    for (int i = 0; args[i].name != NULL; i++) {
+        fprintf(out, "  %-*s  %s\n", width, args[i].name, args[i].doc);
+        fprintf(out, "  %*s  %s; %s%s\n", width, "", domain(&args[i]), default_text(&args[i]),
+                args[i].positional ? "; may be given without its name" : "");
+    }
+}
+
+/* A heading and its text, whose further lines stand under the first. */
+static void print_section(const char *heading, const char *text, FILE *out)
+{
+    if (text == NULL)
+        return;
+    fprintf(out, "%-11s", heading);
+    for (; *text != '\0'; text++) {
+        fputc(*text, out);
+        if (*text == '\n')
+            fprintf(out, "%11s", "");
+    }
+    fputc('\n', out);
+}
+
+void explain_operator(const Operator *op, FILE *out)
+{
+    print_joins(op, out);
+    fprintf(out, "\n%s\n\n", op->summary);
+    print_section("shape", op->shape_rule, out);
+    print_section("formula", op->formula, out);
+    print_section("reference", op->reference, out);
+    if (op->args != NULL)
+        print_arguments(op->args, out);
+}
+
+void list_operators(FILE *out)
+{
+    int width = 0;
+    for (int i = 0; operators[i] != NULL; i++) {
+        int length = (int)strlen(operators[i]->name);
+        width = length > width ? length : width;
+    }
+    for (int i = 0; operators[i] != NULL; i++)
+        fprintf(out, "  %-*s  %s\n", width, operators[i]->name, operators[i]->summary);
+}

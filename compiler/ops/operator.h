@@ -1,0 +1,37 @@
+/* operator.h: what the files of this folder share.  Each operator's own file holds
+ * all the compiler knows of it and ends in its descriptor, operator_<name>;
+ * ops.def lists them.  Windows (convolution, pooling) have window.h besides.
+ */
+#ifndef OPERATOR_H
+#define OPERATOR_H
+
+#include "kernels/kernel.h"
+#include "ops/ops.h"
+
+#define OPERATOR(name) extern const Operator operator_##name;
+#include "ops/ops.def"
+#undef OPERATOR
+
+/* The largest whole number an argument may be.  With it, no sum of a size, two
+ * paddings and a dilated window leaves Int, so only products are checked. */
+#define LARGEST 2147483647.0
+
+/* The output has the input's shape. */
+bool infer_same_shape(Node *node);
+
+/* softmax.c: of one column of x, `channels` values that lie `plane` apart from
+ * `v` on, writes `largest`, which is subtracted so that no exponential
+ * overflows, and `total`, the sum of the exponentials then; each goes to `keep`
+ * at the value's place besides, when that is not NULL. */
+void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char *keep);
+
+/* The factors' product, or INT64_MAX when it does not fit: for counts that are
+ * only shown, and for fans of parameters that node_parameter() refuses. */
+Int saturating_product(int count, const Int *factors);
+
+/* "branch 2": how messages name a joining operator's input. */
+const char *branch_name(int input);
+/* Labels what made each branch with the branch's shape. */
+void label_branches(Diagnostic *d, const Node *node);
+
+#endif

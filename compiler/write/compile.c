@@ -1,0 +1,173 @@
+/* compile.c: the C compiler turns the emitted file into a trainer.
+ *
+ * What it reads and writes lies in a fresh temporary folder, and the result is
+ * written to its name only when all went well: an interrupted or failed run
+ * leaves the previous file intact.
+ */
+#include "write/programs.h"
+#include "write/write.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------- the C compiler */
+
+typedef struct Runtime {
+    const char *library, *include;
+} Runtime;
+
+/* NULL with errno set: it cannot be told. */
+static const char *own_folder(void)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return NULL;
+    path[length] = '\0';
+    *strrchr(path, '/') = '\0';
+    return intern(path);
+}
+
+/* The runtime's library and header: under $NETC_HOME, or where they lie as seen
+ * from netc itself in its build folder or installed. */
+static bool find_runtime(bool f64, Runtime *runtime)
+{
+    const char *own = own_folder(), *home = getenv("NETC_HOME");
+    const char *type = f64 ? "f64" : "f32";
+    if (!own && !home) {
+        diag_help(tool_error("cannot tell where netc lies: /proc/self/exe: %s", strerror(errno)),
+                  "NETC_HOME names the repository, where its library is");
+        return false;
+    }
+    if (!own)
+        own = home;
+    const Runtime places[] = {
+        {format("%s/build/libnet_%s.a", home ? home : own, type),
+         format("%s/runtime", home ? home : own)},
+        {format("%s/libnet_%s.a", own, type), format("%s/../runtime", own)},
+        {format("%s/../lib/netc/libnet_%s.a", own, type), format("%s/../include/netc", own)},
+    };
+    const char *refused = NULL;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (access(places[i].library, R_OK) == 0
+            && access(format("%s/net_runtime.h", places[i].include), R_OK) == 0) {
+            *runtime = places[i];
+            return true;
+        }
+        if (errno != ENOENT && errno != ENOTDIR)
+            refused = format("%s: %s", places[i].library, strerror(errno));
+    }
+    if (refused)
+        tool_error("cannot read the runtime library %s", refused);
+    else
+        diag_help(tool_error("cannot find the runtime library libnet_%s.a", type),
+                  "it lies beside netc in its build folder; NETC_HOME names the repository when "
+                  "netc was moved");
+    return false;
+}
+
+/* The static library NAME beside ours or where the C compiler has it, or NULL. */
+static const char *static_library(const char *name, const Runtime *runtime,
+                                  const CompileOptions *options)
+{
+    const char *own = format("%.*s%s", (int)(strrchr(runtime->library, '/') + 1 - runtime->library),
+                             runtime->library, name);
+    if (access(own, R_OK) == 0)
+        return own;
+    Words words = {0};
+    push(&words, options->cc);
+    push(&words, format("-print-file-name=%s", name));
+    const char *path = ask_program(&words);
+    return path && *path == '/' && access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* Static as far as there are libraries for it, so that the program runs on a
+ * machine that has none of them. */
+static void add_libraries(Words *words, const Runtime *runtime, const CompileOptions *options)
+{
+    static const char *const names[] = {"cjson", "png", "z", "jpeg"};
+    bool all = !options->dynamic;
+    push(words, runtime->library);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *path =
+            options->dynamic ? NULL : static_library(format("lib%s.a", names[i]), runtime, options);
+        push(words, path ? path : format("-l%s", names[i]));
+        all = all && path;
+    }
+    add_words(words, "-lm -lpthread");
+    if (all && static_library("libc.a", runtime, options)
+        && static_library("libm.a", runtime, options))
+        push(words, "-static");
+}
+
+static Words compiler_words(const char *source, const char *made, const Runtime *runtime,
+                            const CompileOptions *options)
+{
+    Words words = {0};
+    push(&words, options->cc);
+    /* Contraction into fused multiply-adds is what the kernels count on; no
+     * kernel reads errno or a floating-point trap.  GNU's C11 leaves a float a float where
+     * FLT_EVAL_METHOD is not 0: strict C11 makes it a double there, which no vector of floats
+     * may be multiplied by. */
+    add_words(&words, "-std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math");
+    add_words(&words, options->target.cflags);
+    push(&words, options->f64 ? "-DNET_REAL=double" : "-DNET_REAL=float");
+    push(&words, "-I");
+    push(&words, runtime->include);
+    push(&words, source);
+    push(&words, "-o");
+    push(&words, made);
+    if (options->object)
+        add_words(&words, "-c -fPIC -DNET_NO_MAIN");
+    else
+        add_libraries(&words, runtime, options);
+    return words;
+}
+
+static NetOutputKind program_kind(const CompileOptions *options)
+{
+    return options->object ? NET_REGULAR_FILE : NET_PROGRAM;
+}
+
+bool check_program(const char *output, const CompileOptions *options)
+{
+    return check_output(output, program_kind(options));
+}
+
+enum { MAX_PROGRAM_BYTES = 1 << 30 };
+
+static bool copy_program(const char *made, const char *output, const CompileOptions *options)
+{
+    size_t length;
+    char *bytes = read_whole_file(made, MAX_PROGRAM_BYTES, &length);
+    if (!bytes && errno == ENOENT)
+        tool_error("%s made no program", options->cc);
+    else if (!bytes)
+        tool_error("cannot read what the C compiler made: %s", strerror(errno));
+    return bytes && write_whole_file(output, program_kind(options), bytes, length);
+}
+
+bool compile_program(const Text *c, const char *name, const char *output,
+                     const CompileOptions *options)
+{
+    Runtime runtime;
+    if (!find_runtime(options->f64, &runtime) || !open_scratch())
+        return false;
+    const char *source = scratch_file(format("%s.c", name)),
+               *made = scratch_file(format("%s.made", name));
+    if (!write_scratch(source, c)) {
+        close_scratch(false);
+        return false;
+    }
+    Words words = compiler_words(source, made, &runtime, options);
+    int code = run_program(&words);
+    bool done = code == 0 && copy_program(made, output, options);
+    close_scratch(code > 0);
+    if (code > 0) /* what it printed is on the terminal already */
+        diag_note(tool_error("%s failed on the emitted C", options->cc), "the C is kept in %s",
+                  source);
+    return done;
+}
