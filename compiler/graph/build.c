@@ -743,6 +743,12 @@ static void walk_network(Builder *b, const NetworkDef *network)
         build_error(b, "no-network", network->name_span, "network %s has no layers", network->name);
 }
 
+Builder new_builder(const Program *program, Graph *graph, Trace *trace)
+{
+    return (Builder){
+        .program = program, .graph = graph, .trace = trace, .mentions = new_mentions()};
+}
+
 Graph *build_graph(const Program *program)
 {
     return build_traced(program, NULL);
@@ -758,7 +764,7 @@ Graph *build_traced(const Program *program, Trace *trace)
     derive_from_input((Span){0});
     if (trace != NULL)
         trace->graph = graph;
-    Builder b = {.program = program, .graph = graph, .trace = trace, .mentions = new_mentions()};
+    Builder b = new_builder(program, graph, trace);
     enter_blocks(&b);
     walk_network(&b, program->network);
     check_unused_blocks(&b);
@@ -775,7 +781,7 @@ void check_library(const Program *program, Trace *trace)
     Graph *graph = NEW(Graph);
     graph->program = program;
     derive_from_input((Span){0}); /* not from the one that was checked before */
-    Builder b = {.program = program, .graph = graph, .trace = trace, .mentions = new_mentions()};
+    Builder b = new_builder(program, graph, trace);
     enter_blocks(&b);
     check_unused_blocks(&b);
     if (program->train != NULL && !program->broken)

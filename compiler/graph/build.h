@@ -183,6 +183,8 @@ typedef struct Name {
 
 /* --------------------------------------------------------------- build.c */
 
+/* Whoever walks a program, or evaluates what stands in it, begins with this one. */
+Builder new_builder(const Program *program, Graph *graph, Trace *trace);
 Tensor *walk_statements(Builder *b, const Body *body, Tensor *x);
 /* Counts one use or turn, and reports when that makes too many. */
 bool expand(Builder *b, Span span);

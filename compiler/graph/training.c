@@ -704,7 +704,8 @@ void resolve_training(Graph *graph)
     if (train == NULL || graph->train_span.source != NULL)
         return;
     graph->train_span = train->span;
-    Builder b = {.program = graph->program, .graph = graph, .frame = new_frame("", NULL)};
+    Builder b = new_builder(graph->program, graph, NULL);
+    b.frame = new_frame("", NULL);
     Training t = {.b = &b, .graph = graph, .train = train, .unfrozen = -1};
     resolve_section(&t);
 }

@@ -63,7 +63,7 @@ def test_mutants(first, tmp_path):
     commands(write(tmp_path, [mutant(number) for number in range(first, first + AT_ONCE)]), tmp_path)
 
 
-# Texts that once ended netc with exit 3, or nearly.
+# Texts that once ended netc with exit 3 or a signal, or nearly.
 FOUND = [
     'network n {\n    input [8]\n    relu as "a{\'}" # don\'t\n}\n',
     'network n {\n    input [8]\n    relu as "a{i\'" + \'}"\n}\n',
@@ -71,6 +71,8 @@ FOUND = [
     "network n {\n    input [8]\n    foo\n}\n",
     "network n {\n    input [8]\n}\n",
     "block b {\n    relu\n}\n",
+    # An unknown operator in a setting's value, in a text that is broken elsewhere.
+    "network n {\n    input [8]\n    linear(2)\n}\ntrain {\n    optimizer sgd(lr=linera(3))\n}\nblock b( {\n",
     "",
 ]
 
