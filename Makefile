@@ -148,7 +148,8 @@ sanitize: all
 # the process: see tests/fuzz/harness.
 FUZZ_CC    = clang
 FUZZ_SANITIZERS = address,undefined
-FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
+FUZZ_OPTIMISE = -O1
+FUZZ_FLAGS = -std=c11 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION $(FUZZ_OPTIMISE) -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined -MMD -MP
 FUZZ       = $(BUILD)/fuzz
 FUZZ_COMMON   = harness words
 FUZZ_COMPILER = $(COMPILER_OBJECTS:$(BUILD)/%=$(FUZZ)/%) $(patsubst %,$(FUZZ)/compiler/harness/%.o,compiler $(FUZZ_COMMON))

@@ -1,17 +1,19 @@
 """What the tests share: running netc and the trainers it builds, and reading
 and writing safetensors.
 
-A test never writes outside build/ and its own tmp_path.  Trainers are built
-once and kept in build/tests/ under a key of everything that went into them (the
-.net text, the options, the compiler and the libraries), so that the workers of
-a parallel run, and the next run, share them.
+A test never writes outside build/ and its own tmp_path.  What several tests need
+is made once, in a folder of this run that its workers share and that goes with
+it: trainers under a key of their C and of the flags it is compiled with.  So a
+run never takes what another one made.
 """
+import atexit
 import contextlib
 import fcntl
 import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -24,7 +26,15 @@ BUILD = ROOT / "build"
 NETC = BUILD / "netc"
 MODELS = ROOT / "models"
 TUTORIALS = ["cnn", "densenet", "inception", "lenet5", "mlp", "resnet"]        # those for MNIST: seconds, not minutes
-TRAINERS = BUILD / "tests"
+
+# What a run of the tests makes once: a folder that its workers are told of.
+RUN_FOLDER = "NETC_TESTS_RUN"
+
+# How a trainer's C is compiled where no test is about what the optimiser makes of
+# it: a third of the time that -O2 takes, for programs that are half as fast.
+QUICK = ("-Og", "-fira-region=one")
+# As `netc build` says: for bits, for PyTorch's numbers, for the trainers of models/.
+AS_USERS = ()
 
 TIMEOUT = 300                   # seconds; no test waits longer on one command
 
@@ -71,47 +81,103 @@ def locked(path):
         yield
 
 
-def toolchain():
-    """Changes whenever the compiler, the libraries or the runtime's header do."""
-    digest = hashlib.sha256()
-    for path in (NETC, BUILD / "libnet_f32.a", BUILD / "libnet_f64.a", ROOT / "runtime" / "net_runtime.h"):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
-def trainer(source, *options):
-    """The trainer that `netc build` makes of `source`, a path or the text of a
-    .net file.  Built once per text and options; give a path when it uses
-    other files."""
-    text = source.read_text() if isinstance(source, Path) else source
-    key = hashlib.sha256("\0".join([toolchain(), text, *options]).encode()).hexdigest()[:16]
-    folder = TRAINERS / key
-    made = folder / "trainer"
-    with locked(TRAINERS / f"{key}.lock"):
+def run_folder():
+    """This run's, which goes when the process that made it ends; those of killed runs go now."""
+    if RUN_FOLDER not in os.environ:
+        made = BUILD / "tests" / f"run-{os.getpid()}"
+        for left in made.parent.glob("run-*"):
+            if left == made or not alive(int(left.name[4:])):
+                shutil.rmtree(left, ignore_errors=True)
+        made.mkdir(parents=True)
+        os.environ[RUN_FOLDER] = str(made)
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(os.environ[RUN_FOLDER])
+
+
+MADE = run_folder()
+
+
+def key_of(*words):
+    return hashlib.sha256("\0".join(map(str, words)).encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def made_once(name):
+    """A path in the run's folder; who finds nothing there makes it, and the others wait."""
+    with locked(MADE / f"{name}.lock"):
+        yield MADE / name
+
+
+@functools.cache
+def c_compiler(flags):
+    """A C compiler that puts these flags behind its own."""
+    with made_once(f"cc-{key_of(*flags)}") as path:
+        if not path.exists():
+            path.write_text(f'#!/bin/sh\nexec cc "$@" {" ".join(flags)}\n')
+            path.chmod(0o755)
+    return path
+
+
+def network_file(source):
+    """The path of a .net file given by path or by text."""
+    if isinstance(source, Path):
+        return source
+    with made_once(f"text-{key_of(source)}") as folder:
+        path = folder / "network.net"
+        if not path.exists():
+            folder.mkdir()
+            path.write_text(source)
+    return path
+
+
+LINKING = {"--dynamic", "--object"}
+
+
+@functools.cache
+def key_of_c(path, *options):
+    """Of the network's C but for the names of its file and of its target."""
+    text = netc("emit", path, *[word for word in options if word not in LINKING]).stdout
+    names = r"^ \* Compiled by netc .*\n|^    \.(source|target) = .*\n"
+    return key_of(re.sub(names, "", text, flags=re.M))
+
+
+def built(source, *options, flags=QUICK):
+    """What `netc build` makes of `source`, a path or the text of a .net file,
+    with more flags for the C compiler.  Made once for what is the same C, built
+    with the same options but for what is in the C already."""
+    path = network_file(source)
+    rest = [word for word in options if word in LINKING or word.startswith("--target=")]
+    key = key_of(key_of_c(path, *options), *sorted(rest), "flags", *flags)
+    with made_once(f"built-{key}") as folder:
+        made = folder / "trainer"
         if not made.exists():
             folder.mkdir(exist_ok=True)
-            path = source
-            if not isinstance(source, Path):
-                path = folder / "network.net"
-                path.write_text(text)
-            netc("build", path, "-o", made, *options)
+            compiler = [f"--cc={c_compiler(flags)}"] if flags else []
+            netc("build", path, "-o", made, *compiler, *options)
     return made
 
 
-def train_steps(folder, source, *options, steps=3):
-    """The weights that a network's trainer, built with these options, has after a few steps on synthetic images."""
-    saved = folder / "trained.safetensors"
-    run(trainer(source, *options), "train", "--data", "synthetic", "--max-steps", steps, "--threads", 2, "--quiet", "--save", saved)
-    return read_safetensors(saved)
+def trainer(source, *options, flags=QUICK):
+    """The trainer of a network, a path or the text of a .net file.  A tutorial's
+    with no option is always built as users build it: many tests need it."""
+    usual = source in {MODELS / f"{name}.net" for name in TUTORIALS} and not options
+    return built(source, *options, flags=AS_USERS if usual else flags)
 
 
 def c_program(text, *flags, real="f32"):
     """A C test program linked against the runtime; gives the executable's path."""
-    key = hashlib.sha256("\0".join([toolchain(), text, real, *flags]).encode()).hexdigest()[:16]
-    made = TRAINERS / key / "program"
-    with locked(TRAINERS / f"{key}.lock"):
+    with made_once(f"program-{key_of(text, real, *flags)}") as made:
         if not made.exists():
-            made.parent.mkdir(exist_ok=True)
             source = made.with_suffix(".c")
             source.write_text(text)
             run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror",

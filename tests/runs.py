@@ -1,14 +1,17 @@
 """The run that the tests of endings, checkpoints and files share: a small
-network, a small data set, and a run that is going on."""
+network, a small data set, and a run that is going on; and short runs whose
+weights are compared."""
 import contextlib
 import math
+import re
 import struct
 import subprocess
 import time
 
 import numpy as np
 
-from harness import run, trainer
+from data.test_data import png
+from harness import QUICK, made_once, read_safetensors, run, trainer
 
 IMAGES, TESTS, BATCH = 200, 50, 48      # the last batch of an epoch has 8 images
 STEPS = math.ceil(IMAGES / BATCH)
@@ -58,6 +61,45 @@ def write_data(folder, tests=TESTS):
     for name, count in ("train", IMAGES), ("t10k", tests):
         write_split(folder, name, count, 12, 10, numbers)
     return folder
+
+
+def blocks_of_noise(shape, count):
+    """Images with areas of one value, as written digits have: a maximum may be taken twice."""
+    numbers = np.random.default_rng(1)
+    there = (shape[0], 1, shape[2])
+    return [numbers.integers(0, 256, shape, "u1") * numbers.integers(0, 2, there, "u1") for _ in range(count)]
+
+
+def write_pictures(folder, images):
+    """By class, as the runtime reads them: grey or coloured."""
+    for number, image in enumerate(images):
+        path = folder / str(number % 10) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(image[..., 0], 0) if image.shape[2] == 1 else png(image, 2))
+
+
+def few_images(text, count):
+    """Training data of ten classes for a network given as text: a folder of images of its size.
+    The runtime's own, 70,000 images, take ten times as long to draw as a few steps; only they
+    can have two channels, or more than three."""
+    channels, height, width = map(int, re.search(r"input \[(\d+), (\d+), (\d+)\]", text).groups())
+    if channels not in (1, 3):
+        return "synthetic"
+    with made_once(f"images-{channels}x{height}x{width}-{count}") as folder:
+        if not folder.exists():
+            images = blocks_of_noise((height, width, channels), count)
+            write_pictures(folder / "test", images[:20])
+            write_pictures(folder / "train", images)
+    return folder
+
+
+def train_steps(folder, text, *options, steps=3, images=200, data=None, flags=QUICK, more=()):
+    """The weights that a network's trainer, built with these options, has after a few steps."""
+    saved = folder / "trained.safetensors"
+    threads = [] if "--threads" in more else ["--threads", 2]
+    run(trainer(text, *options, flags=flags), "train", "--data", data or few_images(text, images),
+        "--max-steps", steps, "--quiet", "--save", saved, *threads, *more)
+    return read_safetensors(saved)
 
 
 def train(data, *options, expect=0, **keywords):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.test_data import png
-from harness import BUILD, MODELS, ROOT, have, netc, read_safetensors, run, trainer, write_safetensors
+from harness import BUILD, MODELS, ROOT, built, have, netc, read_safetensors, run, trainer, write_safetensors
 
 LIBRARIES = ["-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread"]
 FIRST = """network first {
@@ -174,8 +174,7 @@ def test_a_picture_is_what_predict_sees(tmp_path):
     (tmp_path / "p.png").write_bytes(png((np.arange(30 * 20) * 7 % 256).astype("u1").reshape(30, 20), 0))
     model = MODELS / "cnn.net"
     run(trainer(model), "train", "--data", "synthetic", "--epochs", 0, "--quiet", "--save", tmp_path / "w")
-    netc("build", "--object", model, "-o", tmp_path / "cnn.o")
-    run("gcc", "-I", ROOT / "runtime", ROOT / "examples" / "c-program" / "which.c", tmp_path / "cnn.o", BUILD / "libnet_f32.a",
+    run("gcc", "-I", ROOT / "runtime", ROOT / "examples" / "c-program" / "which.c", built(model, "--object"), BUILD / "libnet_f32.a",
         *LIBRARIES, "-o", tmp_path / "which")
     told = run(tmp_path / "which", tmp_path / "w", tmp_path / "p.png").stdout
     assert told in run(trainer(model), "predict", "--weights", tmp_path / "w", tmp_path / "p.png").stdout

@@ -5,7 +5,7 @@ import pytest
 
 from data.test_data import png
 from examples.test_calling import FIRST, LIBRARIES
-from harness import BUILD, ROOT, netc, run
+from harness import AS_USERS, BUILD, ROOT, built, run
 
 WIDE = "network wide {\n    input [1, 28, 28]\n    conv2d(64, 5) as conv1\n    relu\n    conv2d(64, 3) as conv2\n    relu\n" \
        "    max_pool2d(2)\n    flatten\n    linear(256) as fc1\n    relu\n    linear(10) as fc2\n}\n"
@@ -116,11 +116,9 @@ int main(void)
 
 def link(folder, text, network, name, *flags):
     """A program, or with -shared a library, of C text, a network and the archive."""
-    (folder / "net.net").write_text(network)
     (folder / f"{name}.c").write_text(text.replace("MODEL", network.split()[1] + "_model"))
-    netc("build", "--object", "net.net", "-o", "net.o", cwd=folder)
     run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "runtime", *flags,
-        f"{name}.c", "net.o", BUILD / "libnet_f32.a", *LIBRARIES, "-o", name, cwd=folder)
+        f"{name}.c", built(network, "--object", flags=AS_USERS), BUILD / "libnet_f32.a", *LIBRARIES, "-o", name, cwd=folder)
     return folder / name
 
 

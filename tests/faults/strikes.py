@@ -6,7 +6,6 @@ command with the files that it needs; `strike` runs it once, with at most one
 thing wrong, and gives all that can be seen from outside.
 """
 import functools
-import hashlib
 import os
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import NETC, ROOT, TRAINERS, locked, run
+from harness import NETC, ROOT, made_once, run
 
 HERE = Path(__file__).parent
 NOT_TRACED = "; no system calls, as ptrace is not permitted here"
@@ -53,9 +52,7 @@ class Outcome:
 def tool(name, *flags):
     """A C file of this folder, compiled."""
     source = HERE / name
-    key = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    made = TRAINERS / f"{source.stem}-{key}"
-    with locked(TRAINERS / f"{source.stem}-{key}.lock"):
+    with made_once(source.stem) as made:
         if not made.exists():
             run("gcc", *C_FLAGS, *flags, source, "-o", made)
     return made

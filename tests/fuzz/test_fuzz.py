@@ -6,20 +6,24 @@ import subprocess
 import pytest
 
 from fuzz import libfuzzer
-from harness import ROOT, TRAINERS, locked
+from harness import BUILD, ROOT, made_once
 
 # Of the slow targets as many as take a second or two, and every n-th of the seeds.
 RUNS = {"net": 500, "repair": 40, "build": 200, "editor": 200, "serve": 1000, "command": 500, "resume": 1000, "train": 1000}
 EVERY = {"net": 3, "repair": 20, "build": 6}
+
+# Programs of their own: compiled in a third of the time, for a few runs.
+libfuzzer.MADE = BUILD / "fuzz-quick"
 
 pytestmark = pytest.mark.skipif(not shutil.which("clang"), reason="the fuzz targets need clang")
 
 
 @pytest.fixture(scope="module")
 def programs():
-    with locked(TRAINERS / "fuzz-programs.lock"):
-        made = subprocess.run(["make", "-j2", *(f"build/fuzz/{name}-fuzz" for name in ("compiler", "runtime"))], cwd=ROOT,
-                              capture_output=True, text=True)
+    with made_once("fuzz-programs"):
+        made = subprocess.run(["make", "-j2", f"FUZZ={libfuzzer.MADE.relative_to(ROOT)}", "FUZZ_OPTIMISE=-O0",
+                               *(libfuzzer.MADE.relative_to(ROOT) / f"{name}-fuzz" for name in ("compiler", "runtime"))],
+                              cwd=ROOT, capture_output=True, text=True)
     if "libclang_rt.fuzzer" in made.stderr:
         pytest.skip("clang has no libFuzzer here: make fuzz installs it")
     assert made.returncode == 0, made.stderr

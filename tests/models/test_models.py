@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import MODELS, ROOT, TUTORIALS, check_text, netc, read_log, read_safetensors, run, trainer
+from harness import AS_USERS, MODELS, ROOT, TUTORIALS, check_text, netc, read_log, read_safetensors, run, trainer
 
 # Trained parameters, and what each flatten gives.
 SIZES = {
@@ -123,9 +123,9 @@ def draw_cifar10(folder):
     return folder
 
 
-def losses(text, data, tmp_path, *options, steps=STEPS):
+def losses(source, data, tmp_path, *options, steps=STEPS):
     log = tmp_path / "log.jsonl"
-    run(trainer(text, *options), "train", "--data", data, "--max-steps", steps, "--quiet", "--log", log)
+    run(trainer(source, *options, flags=AS_USERS), "train", "--data", data, "--max-steps", steps, "--quiet", "--log", log)
     return [event["loss"] for event in read_log(log) if event["event"] == "step"]
 
 
@@ -142,4 +142,4 @@ def falls(told):
 
 @pytest.mark.parametrize("model", TUTORIALS)
 def test_tutorial_models_learn(model, tmp_path):
-    assert falls(losses((MODELS / f"{model}.net").read_text(), "synthetic", tmp_path, steps=60))
+    assert falls(losses(MODELS / f"{model}.net", "synthetic", tmp_path, steps=60))

@@ -7,11 +7,10 @@ exact zeros again, which backward() checks.
 """
 import ctypes as c
 import functools
-import hashlib
 
 import numpy as np
 
-from harness import ROOT, TRAINERS, locked, run
+from harness import ROOT, key_of, made_once, run
 
 REALS = {"f32": (np.float32, c.c_float, "float"), "f64": (np.float64, c.c_double, "double")}
 GARBAGE = 0.75                  # what lanes without an image hold
@@ -46,12 +45,7 @@ class NetCall(c.Structure):
 def library(real, *flags):
     """The kernels as a shared library of their own, so that any flags can be tried."""
     sources = sorted((ROOT / "runtime" / "kernels").glob("*.c")) + [ROOT / "runtime" / "core" / "random.c"]
-    headers = [*(ROOT / "runtime").glob("*.h"), *(ROOT / "runtime" / "kernels").glob("*.h")]
-    digest = hashlib.sha256(repr((real, flags)).encode())
-    for path in [*sources, *sorted(headers)]:
-        digest.update(path.read_bytes())
-    made = TRAINERS / f"kernels-{digest.hexdigest()[:16]}.so"
-    with locked(made.with_suffix(".lock")):
+    with made_once(f"kernels-{key_of(real, *flags)}.so") as made:
         if not made.exists():
             run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-shared", "-fPIC", f"-DNET_REAL={REALS[real][2]}",
                 *flags, "-I", ROOT / "runtime", *sources, "-o", made, "-lm")

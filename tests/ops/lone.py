@@ -1,6 +1,9 @@
 """A lone image's logits, which a program of their own makes, against those of the same image among others; and
 bit for bit against those that two threads make of it, which share it when images come one upon the other."""
-from harness import ROOT, netc, run
+import re
+from pathlib import Path
+
+from harness import QUICK, ROOT, built, made_once, run
 
 MAIN = """
 #include "net.h"
@@ -8,12 +11,13 @@ MAIN = """
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-extern const NetModel NAME_model;
-enum { IMAGES = 3, TURNS = 100 };
-int main(void)
+extern const NetModel the_model;
+enum { IMAGES = 3 };
+int main(int argc, char **argv)
 {
+    int turns = argc > 1 ? atoi(argv[1]) : 0;
     NetError error;
-    NetSession *network = net_open(&NAME_model, 1, IMAGES, 5, &error), *shared = net_open(&NAME_model, 2, IMAGES, 5, &error);
+    NetSession *network = net_open(&the_model, 1, IMAGES, 5, &error), *shared = net_open(&the_model, 2, IMAGES, 5, &error);
     NetShape size = net_image_size(network);
     int64_t pixels = size.c * size.h * size.w;
     float *images = malloc(IMAGES * pixels * sizeof *images), *all = malloc(IMAGES * 10 * sizeof *all), alone[10], again[10];
@@ -27,7 +31,7 @@ int main(void)
             largest = fmax(largest, fabs(all[image * 10 + i]));
             differ = fmax(differ, fabs(all[image * 10 + i] - alone[i]));
         }
-        for (int turn = 0; turn < TURNS; turn++) {
+        for (int turn = 0; turn < turns; turn++) {
             net_predict(shared, images + image * pixels, 1, again);
             if (memcmp(alone, again, sizeof alone) != 0)
                 differ = INFINITY;
@@ -39,11 +43,28 @@ int main(void)
 """
 
 
-def difference(tmp_path, path, name, dtype, *options):
-    """Between lone images' logits and those of the same images together, relative to the largest."""
-    real = "float" if dtype == "f32" else "double"
-    netc("build", "--object", f"--dtype={dtype}", *options, path, "-o", tmp_path / "net.o")
-    (tmp_path / "main.c").write_text(MAIN.replace("NAME", name))
-    run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-DNET_NO_MAIN", f"-DNET_REAL={real}", "-I", ROOT / "runtime", tmp_path / "main.c", tmp_path / "net.o",
-        ROOT / "build" / f"libnet_{dtype}.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread", "-o", tmp_path / "main")
-    return float(run(tmp_path / "main").stdout)
+FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-DNET_NO_MAIN", "-I", ROOT / "runtime"]
+LIBRARIES = ["-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread"]
+
+
+def main_object(dtype):
+    """MAIN, for any network: the linker is told which."""
+    with made_once(f"lone.{dtype}.o") as made:
+        if not made.exists():
+            source = made.with_suffix(".c")
+            source.write_text(MAIN)
+            real = "float" if dtype == "f32" else "double"
+            run("gcc", *FLAGS, f"-DNET_REAL={real}", "-c", source, "-o", made)
+    return made
+
+
+def difference(tmp_path, source, dtype, *options, turns=100, flags=QUICK):
+    """Between lone images' logits and those of the same images together, relative to the largest.
+    `source`: a network's path or text."""
+    made = tmp_path / "main"
+    text = source.read_text() if isinstance(source, Path) else source
+    name = re.search(r"^network (\w+)", text, re.M)[1]
+    network = built(source, "--object", f"--dtype={dtype}", *options, flags=flags)
+    run("gcc", main_object(dtype), network, f"-Wl,--defsym=the_model={name}_model",
+        ROOT / "build" / f"libnet_{dtype}.a", *LIBRARIES, "-o", made)
+    return float(run(made, turns).stdout)

@@ -4,7 +4,8 @@ weights."""
 import numpy as np
 import pytest
 
-from harness import MODELS, netc, read_safetensors, run, trainer
+from harness import MODELS, netc
+from runs import train_steps
 from ops.cases import ROWS
 
 TOLERANCE = 1e-9
@@ -53,14 +54,9 @@ def network(statements, loss="cross_entropy"):
 """ + TRAIN % loss
 
 
-def weights_after(text, kernels, tmp_path):
-    made = tmp_path / f"{kernels}.safetensors"
-    run(trainer(text, "--dtype=f64", f"--kernels={kernels}"), "train", "--quiet", "--max-steps", 3, "--threads", 2, "--save", made)
-    return read_safetensors(made)
-
-
 def same_both_ways(text, tmp_path):
-    reference, specialised = (weights_after(text, kernels, tmp_path) for kernels in ("reference", "specialised"))
+    reference, specialised = (train_steps(tmp_path, text, "--dtype=f64", f"--kernels={kernels}")
+                              for kernels in ("reference", "specialised"))
     for name, expected in reference.items():
         np.testing.assert_allclose(specialised[name], expected, TOLERANCE, TOLERANCE, err_msg=name)
 

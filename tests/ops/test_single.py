@@ -3,7 +3,7 @@ those it has among others, with channels that fill no row of lanes, some, and
 several with a rest."""
 import pytest
 
-from harness import netc
+from harness import AS_USERS, netc, network_file
 from ops.cases import ROWS
 from ops.lone import difference
 
@@ -38,9 +38,9 @@ NET = """network alone {
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
 @pytest.mark.parametrize("channels", [5, 16, 71, 96])
 def test_a_lone_image_has_the_same_logits(tmp_path, channels, target):
-    (tmp_path / "alone.net").write_text(NET.replace("CHANNELS", str(channels)).replace("REST", str(channels - 3)))
+    network = NET.replace("CHANNELS", str(channels)).replace("REST", str(channels - 3))
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):   # logits leave as floats
-        assert difference(tmp_path, tmp_path / "alone.net", "alone", dtype, f"--target={target}") < close
+        assert difference(tmp_path, network, dtype, f"--target={target}") < close
 
 
 WIDE = """network wide {
@@ -57,11 +57,11 @@ WIDE = """network wide {
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
 @pytest.mark.parametrize("width", [331, 784])
 def test_threads_share_large_layers_of_a_lone_image(tmp_path, width, target):
-    (tmp_path / "wide.net").write_text(WIDE.replace("WIDTH", str(width)))
-    text = netc("emit", f"--target={target}", tmp_path / "wide.net").stdout
+    network = WIDE.replace("WIDTH", str(width))
+    text = netc("emit", f"--target={target}", network_file(network)).stdout
     assert "static void single_2_1(const NetStep *s, real *arena, int64_t from, int64_t to)" in text
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
-        assert difference(tmp_path, tmp_path / "wide.net", "wide", dtype, f"--target={target}") < close
+        assert difference(tmp_path, network, dtype, f"--target={target}", flags=AS_USERS) < close
 
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
@@ -72,4 +72,4 @@ def test_statements_of_the_table(tmp_path, target):
     (tmp_path / "table.net").write_text(f"network table {{\n    input [4, 10, 9]\n{statements}    conv2d(36, 1)\n{wide}"
                                         "    conv2d(2, 1)\n    flatten\n    linear(10)\n}\n")
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
-        assert difference(tmp_path, tmp_path / "table.net", "table", dtype, f"--target={target}") < close
+        assert difference(tmp_path, tmp_path / "table.net", dtype, f"--target={target}") < close

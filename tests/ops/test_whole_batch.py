@@ -4,7 +4,8 @@ grain and inside a group of grains."""
 import numpy as np
 import pytest
 
-from harness import BUILD, ROOT, netc, read_safetensors, run, trainer
+from harness import AS_USERS, QUICK, built, c_program, netc, network_file, run
+from runs import train_steps
 
 TOLERANCE = 1e-9
 NETWORK = """network n {
@@ -23,7 +24,7 @@ train {
     data synthetic
     loss cross_entropy
     optimizer sgd(lr=0.05, momentum=0.9, weight_decay=0.001)
-    batch %d
+    batch 64
     epochs 1
 }
 """
@@ -63,18 +64,18 @@ int main(int argc, char **argv)
 """
 
 
-def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=()):
-    made = tmp_path / "w.safetensors"
-    run(trainer(network % batch, *options), "train", "--quiet", "--max-steps", 3, "--threads", threads, "--save", made, *more)
-    return made.read_bytes()
+def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=(), flags=QUICK):
+    return train_steps(tmp_path, network, *options, images=1000, flags=flags,
+                       more=["--batch", batch, "--threads", threads, *more])
 
 
-@pytest.mark.parametrize("options", [[], ["--target=x86-64-v3"], ["--dtype=f64", "--target=portable"]], ids=" ".join)
-def test_neither_threads_nor_kept_gradients_matter(options, tmp_path):
-    expected = weights(tmp_path, 77, *options, threads=1)
-    for threads in 2, 3:
-        assert weights(tmp_path, 77, *options, threads=threads) == expected
-    assert weights(tmp_path, 77, *options, more=["--save-gradients", tmp_path / "g"]) == expected
+# As users build them, but for the last: it is the code that is asked whether it has an order of its own.
+@pytest.mark.parametrize("options, flags", [([], AS_USERS), (["--target=x86-64-v3"], AS_USERS),
+                                            (["--dtype=f64", "--target=portable"], QUICK)])
+def test_neither_threads_nor_kept_gradients_matter(options, flags, tmp_path):
+    made = [weights(tmp_path, 77, *options, threads=threads, flags=flags) for threads in (1, 2, 3)]
+    made.append(weights(tmp_path, 77, *options, flags=flags, more=["--save-gradients", tmp_path / "g"]))
+    assert all(np.array_equal(other[name], made[0][name]) for other in made for name in made[0])
 
 
 # Rows of 1,601 inputs are turned round in pieces; 301 images in more than one go.
@@ -82,26 +83,20 @@ def test_neither_threads_nor_kept_gradients_matter(options, tmp_path):
 def test_against_the_reference(batch, rows, tmp_path):
     network, made = NETWORK.replace("9, 25", rows), {}
     for kernels in "reference", "specialised":
-        weights(tmp_path, batch, "--dtype=f64", f"--kernels={kernels}", network=network)
-        made[kernels] = read_safetensors(tmp_path / "w.safetensors")
+        made[kernels] = weights(tmp_path, batch, "--dtype=f64", f"--kernels={kernels}", network=network)
     for name, expected in made["reference"].items():
         np.testing.assert_allclose(made["specialised"][name], expected, TOLERANCE, TOLERANCE, err_msg=name)
 
 
-def linked(network, target, tmp_path):
+def linked(network, target, flags):
     """INFERENCE, with the network compiled for a target."""
-    (tmp_path / "n.net").write_text(network % 64)
-    (tmp_path / "program.c").write_text(INFERENCE)
-    netc("build", "--object", f"--target={target}", "n.net", "-o", "n.o", cwd=tmp_path)
-    run("gcc", "-I", ROOT / "runtime", "program.c", "n.o", BUILD / "libnet_f32.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread",
-        "-o", "program", cwd=tmp_path)
-    return tmp_path / "program"
+    return c_program(INFERENCE, "-Wno-error", built(network, "--object", f"--target={target}", flags=flags))
 
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3"])
-def test_an_answer_does_not_depend_on_the_batch_it_is_in(target, tmp_path):
+def test_an_answer_does_not_depend_on_the_batch_it_is_in(target):
     """Few grains are shared out by output, many by grain, to threads that have as many and that have not."""
-    program = linked(NETWORK, target, tmp_path)
+    program = linked(NETWORK, target, AS_USERS)
     expected = run(program, 1, 16).stdout
     assert len(set(expected.split())) > 1000
     for threads, batch in (1, 301), (2, 301), (3, 301), (2, 250), (2, 240), (2, 120), (3, 37):
@@ -109,10 +104,11 @@ def test_an_answer_does_not_depend_on_the_batch_it_is_in(target, tmp_path):
 
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
-def test_an_image_alone_is_answered_alike_in_both_directions(target, tmp_path):
+def test_an_image_alone_is_answered_alike_in_both_directions(target):
     """Every other lone image takes large layers' weights from the last on."""
-    program = linked(NETWORK.replace("203", "403"), target, tmp_path)
-    assert "s->backwards" in netc("emit", f"--target={target}", "n.net", cwd=tmp_path).stdout
+    network = NETWORK.replace("203", "403")
+    program = linked(network, target, QUICK)
+    assert "s->backwards" in netc("emit", f"--target={target}", network_file(network)).stdout
     logits = lambda *arguments: np.array([int(line, 16) for line in run(program, *arguments).stdout.split()], "u4")
     alone, once_more = logits(1, 1), logits(1, "after one", 1)
     assert np.array_equal(alone, once_more)

@@ -11,7 +11,7 @@ import json
 import numpy as np
 import pytest
 
-from harness import MODELS, drawn_state, netc, read_log, read_safetensors, run, trainer, write_safetensors
+from harness import AS_USERS, MODELS, QUICK, drawn_state, netc, read_log, read_safetensors, run, trainer, write_safetensors
 from parity.resnet18_cifar import BATCH, FIXTURE, LOSSES, SEED, kept, write_cifar10
 
 # Of a tensor's norm: of its sums, and of some elements.  In float32 the order of the sums decides,
@@ -35,7 +35,8 @@ def given(tmp_path_factory):
 
 def losses(given, log, dtype, steps, *options, kernels="specialised"):
     """Of an unshuffled epoch, or of its first steps."""
-    program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}")
+    flags = AS_USERS if dtype == "f32" else QUICK
+    program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}", flags=flags)
     run(program, "train", "--data", given, "--no-shuffle", "--epochs", 1, "--batch", BATCH, "--max-steps", steps,
         "--set", "augment.random_crop.padding=0,0", "--set", "augment.horizontal_flip.p=0", "--init", given / "first",
         "--quiet", "--log", log, *options)

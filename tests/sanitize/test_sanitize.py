@@ -1,13 +1,13 @@
 """A short part of `make sanitize`: one network, few threads and steps."""
 import pytest
 
-from harness import TRAINERS, locked
+from harness import made_once
 from sanitize import sanitize
 
 
 @pytest.mark.parametrize("sanitizer", sanitize.SANITIZERS)
 def test_a_network_under_a_sanitizer(sanitizer):
-    with locked(TRAINERS / f"sanitize-{sanitizer}.lock"):
+    with made_once(f"sanitize-{sanitizer}"):
         line, findings = sanitize.campaign([sanitizer], ["cnn"], ["specialised"], [1, 3], steps=2, processes=1)
     assert not findings, findings[0]
     assert " 8 runs on 1 to 3 threads, 0 findings" in line
