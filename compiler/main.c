@@ -119,7 +119,7 @@ static void build(const Options *options)
     if (!check_program(options->output, &options->compile))
         return;
     Graph *graph = read_network_only(options->operands.items[0], options->output);
-    if (!graph)
+    if (!graph || !may_replace(options->output))
         return;
     Text c = {0};
     emit_network(graph, &options->compile, &c);

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, MISUSE = 2, INTERRUPTED = 128 };
@@ -612,6 +613,23 @@ static bool check_pair(const Named *a, const Named *b, NetError *error)
                        b->option, a->path);
 }
 
+/* Whether the file that is there may be replaced: one of ours by another of its kind. A name
+ * that was mistyped, or completed by the shell, is often that of something else. */
+static bool is_ours(const Named *file)
+{
+    bool log = strcmp(file->option, "log") == 0;
+    const char *begins = log ? "{" : "........{"; /* a log's line; a header after its length */
+    char bytes[9] = "";
+    struct stat status;
+    if (stat(file->path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+        return true;
+    FILE *there = fopen(file->path, "rb");
+    size_t length = there ? fread(bytes, 1, strlen(begins), there) : 0;
+    if (there)
+        fclose(there);
+    return !there || (length == strlen(begins) && bytes[length - 1] == '{');
+}
+
 static bool check_name(const Request *request, const Named *file, NetError *error)
 {
     const NetRun *run = &request->run;
@@ -620,6 +638,11 @@ static bool check_name(const Request *request, const Named *file, NetError *erro
     if (net_same_file(file->path, "/proc/self/exe"))
         return net_fail(error, "--%s %.300s is this program itself: give another file",
                         file->option, file->path);
+    bool continued = request->resume && strcmp(file->option, "log") == 0; /* read as a log */
+    if (!continued && !is_ours(file))
+        return net_fail(error, "--%s %.300s would replace a file that is no %s: give another name",
+                        file->option, file->path,
+                        strcmp(file->option, "log") == 0 ? "run's log" : "weights file");
     if (run->keep > 1 && net_is_kept_name(file->path, run->checkpoint))
         return net_fail(
             error,
@@ -640,13 +663,13 @@ static bool check_files(const Request *request, NetError *error)
         {"init", request->init, false},
         {"resume", request->resume, false},
     };
-    for (int i = 0; i < NAMED; i++) {
-        if (!check_name(request, &files[i], error))
-            return false;
+    for (int i = 0; i < NAMED; i++)
         for (int j = i + 1; j < NAMED; j++)
             if (!check_pair(&files[i], &files[j], error))
                 return false;
-    }
+    for (int i = 0; i < NAMED; i++)
+        if (!check_name(request, &files[i], error))
+            return false;
     return true;
 }
 

@@ -7,10 +7,13 @@
 #include "write/programs.h"
 #include "write/write.h"
 
+#include "core/shown.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------- the C compiler */
@@ -132,9 +135,34 @@ static NetOutputKind program_kind(const CompileOptions *options)
     return options->object ? NET_REGULAR_FILE : NET_PROGRAM;
 }
 
+/* Whether what is there may be replaced: a program or an object by another one, or an empty
+ * file. A name that the shell completed is often that of something else. */
+static bool is_program(const char *path)
+{
+    char magic[4] = "";
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+        return true;
+    FILE *file = fopen(path, "rb");
+    bool other = file && (fread(magic, 1, 4, file) != 4 || memcmp(magic, "\177ELF", 4) != 0);
+    if (file)
+        fclose(file);
+    return !other;
+}
+
 bool check_program(const char *output, const CompileOptions *options)
 {
     return check_output(output, program_kind(options));
+}
+
+bool may_replace(const char *output)
+{
+    if (is_program(output))
+        return true;
+    Diagnostic *d = diag(SEVERITY_ERROR, "write", (Span){0},
+                         "%s is there already, and is no program", SHOWN(output));
+    diag_help(d, "give -o another name, or remove that file first");
+    return false;
 }
 
 enum { MAX_PROGRAM_BYTES = 1 << 30 };

@@ -27,6 +27,8 @@ void catch_signals(void);
  * and leaves `output` as it was. */
 /* before the work: could it be written? */
 bool check_program(const char *output, const CompileOptions *options);
+/* Whether what is there may be lost: it is a program, an object or nothing. */
+bool may_replace(const char *output);
 bool compile_program(const Text *c, const char *name, const char *output,
                      const CompileOptions *options);
 

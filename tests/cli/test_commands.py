@@ -169,10 +169,10 @@ def failing_compiler(folder):
 
 
 def test_a_failing_c_compiler_leaves_the_old_trainer(tmp_path):
-    (tmp_path / "trainer").write_text("before")
+    (tmp_path / "trainer").write_text("\x7fELF before")
     text = netc("build", CNN, "-o", tmp_path / "trainer", f"--cc={failing_compiler(tmp_path)}", expect=1).stderr
     assert "no such instruction" in text and "failing-cc failed" in text
-    assert (tmp_path / "trainer").read_text() == "before"
+    assert (tmp_path / "trainer").read_text() == "\x7fELF before"
 
 
 def test_a_missing_c_compiler(tmp_path):

@@ -87,3 +87,23 @@ def test_the_name_of_a_kept_checkpoint(data, tmp_path):
     told = train(data, "--quiet", "--checkpoint", tmp_path / "c", "--keep", 2, "--save", tmp_path / "c.500", expect=2).stderr
     assert "is the name of an earlier checkpoint that --keep makes" in told
     train(data, "--quiet", "--max-steps", 1, "--checkpoint", tmp_path / "c", "--keep", 2, "--save", tmp_path / "c.best")
+
+
+@pytest.mark.parametrize("option", WRITTEN)
+@pytest.mark.parametrize("text", ["network n {\n}\n", "x", "{}"])
+def test_a_file_of_another_kind_is_not_replaced(option, text, data, tmp_path):
+    """A mistyped name, or one that the shell completed: a network's file, an image of the data."""
+    if option == "--log" and text == "{}":
+        return
+    (tmp_path / "f").write_text(text)
+    options = ["--checkpoint", tmp_path / "c"] if option == "--save-best" else []
+    told = train(data, "--quiet", *options, option, tmp_path / "f", expect=2).stderr
+    assert f"{option} {tmp_path / 'f'} would replace a file that is no " in told and told.count("\n") == 1
+    assert (tmp_path / "f").read_text() == text
+
+
+def test_what_a_run_wrote_is_replaced(data, tmp_path):
+    for _ in range(2):
+        train(data, "--quiet", "--max-steps", 1, "--save", tmp_path / "w", "--log", tmp_path / "l", "--checkpoint", tmp_path / "c")
+    (tmp_path / "w").write_text("")             # as mktemp leaves it
+    train(data, "--quiet", "--max-steps", 1, "--save", tmp_path / "w")

@@ -38,6 +38,9 @@ def write(folder, kind, path, expect=0, options=()):
     return netc(words[0], *options, *words[1:], cwd=folder, expect=expect, env={"TMPDIR": str(folder / "tmp")})
 
 
+OLD = "\x7fELF, and old"          # only a program is replaced by one
+
+
 def names(folder):
     return sorted(os.listdir(folder))
 
@@ -45,7 +48,7 @@ def names(folder):
 @pytest.mark.parametrize("kind", WRITERS)
 def test_a_link_is_followed_and_stays(folder, kind):
     (folder / "elsewhere").mkdir()
-    (folder / "elsewhere" / "old").write_text("old")
+    (folder / "elsewhere" / "old").write_text(OLD)
     (folder / "link").symlink_to("elsewhere/again")
     (folder / "elsewhere" / "again").symlink_to("old")
     (folder / "dangling").symlink_to("elsewhere/new")
@@ -178,7 +181,7 @@ def test_a_signal_ends_the_compiler_too_and_leaves_nothing(folder, number):
     compiler = folder / "cc"
     compiler.write_text(COMPILER.format(folder))
     compiler.chmod(0o755)
-    (folder / "program").write_text("old")
+    (folder / "program").write_text(OLD)
     words = [NETC, "build", f"--cc={compiler}", "--dynamic", "n.net", "-o", "program"]
     with subprocess.Popen(words, cwd=folder, env={**os.environ, "TMPDIR": str(folder / "tmp")}, start_new_session=True) as made:
         end = time.time() + 60
@@ -187,13 +190,13 @@ def test_a_signal_ends_the_compiler_too_and_leaves_nothing(folder, number):
         made.send_signal(number)
         assert made.wait(timeout=30) == -number
     assert names(folder) == ["cc", "n.net", "program", "ran", "tmp"] and names(folder / "tmp") == []
-    assert (folder / "program").read_text() == "old"
+    assert (folder / "program").read_text() == OLD
 
 
 def test_a_failed_compile_leaves_the_old_program(folder):
-    (folder / "program").write_text("old")
+    (folder / "program").write_text(OLD)
     said = write(folder, "build", "program", expect=1, options=["--cc=false"]).stderr
-    assert "the C is kept in" in said and (folder / "program").read_text() == "old"
+    assert "the C is kept in" in said and (folder / "program").read_text() == OLD
     assert names(folder) == ["n.net", "program", "tmp"] and len(names(folder / "tmp")) == 1
 
 
@@ -217,3 +220,10 @@ def test_what_is_read_is_not_replaced(kind, folder):
     told = write(folder, kind, "lib.net", expect=1).stderr
     assert "-o lib.net would replace a file that the program uses" in told
     assert {path.name: path.read_bytes() for path in folder.glob("*.net")} == before
+
+
+@pytest.mark.parametrize("kind", ["build", "object"])
+def test_only_a_program_is_replaced_by_a_program(kind, folder):
+    (folder / "notes").write_text("mine")
+    assert "is there already, and is no program" in write(folder, kind, "notes", expect=1).stderr
+    assert (folder / "notes").read_text() == "mine"
