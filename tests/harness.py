@@ -151,11 +151,19 @@ def key_of_c(path, *options):
     return key_of(re.sub(names, "", text, flags=re.M))
 
 
-def built(source, *options, flags=QUICK):
+def without_native_target(path, options):
+    """The options without a target for which the C is the same as for this machine."""
+    others = [word for word in options if not word.startswith("--target=")]
+    return others if key_of_c(path, *others) == key_of_c(path, *options) else options
+
+
+def built(source, *options, flags=QUICK, exact=False):
     """What `netc build` makes of `source`, a path or the text of a .net file,
     with more flags for the C compiler.  Made once for what is the same C, built
-    with the same options but for what is in the C already."""
+    with the same options but for what is in the C already; `exact`: for the target
+    as it is told, which the program checks."""
     path = network_file(source)
+    options = options if exact else without_native_target(path, options)
     rest = [word for word in options if word in LINKING or word.startswith("--target=")]
     key = key_of(key_of_c(path, *options), *sorted(rest), "flags", *flags)
     with made_once(f"built-{key}") as folder:
@@ -167,11 +175,11 @@ def built(source, *options, flags=QUICK):
     return made
 
 
-def trainer(source, *options, flags=QUICK):
+def trainer(source, *options, flags=QUICK, exact=False):
     """The trainer of a network, a path or the text of a .net file.  A tutorial's
     with no option is always built as users build it: many tests need it."""
     usual = source in {MODELS / f"{name}.net" for name in TUTORIALS} and not options
-    return built(source, *options, flags=AS_USERS if usual else flags)
+    return built(source, *options, flags=AS_USERS if usual else flags, exact=exact)
 
 
 def c_program(text, *flags, real="f32"):
