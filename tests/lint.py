@@ -18,7 +18,7 @@ FORMATTER = "14"
 # below the name's length there; the identity lives as long as the run; exp() is positive.
 NO_FAULTS = {
     ("nullPointer", "compiler/front/layout.c"), ("nullPointer", "compiler/graph/blocks.c"),
-    ("uninitvar", "compiler/graph/single.c"), ("incorrectLogicOperator", "compiler/graph/values.c"),
+    ("uninitvar", "compiler/graph/image.c"), ("incorrectLogicOperator", "compiler/graph/values.c"),
     ("arrayIndexOutOfBoundsCond", "compiler/ops/concat.c"), ("arrayIndexOutOfBoundsCond", "compiler/serve/wire.c"),
     ("autoVariables", "runtime/main.c"), ("invalidFunctionArg", "runtime/train/pass.c"),
 }

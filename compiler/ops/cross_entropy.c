@@ -2,6 +2,7 @@
  * one: the loss of a classifier.  It takes logits, and its gradient is the
  * softmax less the target.
  */
+#include "kernels/grain/softmax.h"
 #include "ops/operator.h"
 
 enum { LABEL_SMOOTHING };

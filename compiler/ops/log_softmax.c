@@ -1,4 +1,5 @@
 /* log_softmax.c: the logarithm of the softmax over the channels, at each position. */
+#include "kernels/grain/softmax.h"
 #include "ops/operator.h"
 
 static void emit_forward(Kernel *kernel, Int channels, Int plane)

@@ -19,12 +19,6 @@
 /* The output has the input's shape. */
 bool infer_same_shape(Node *node);
 
-/* softmax.c: of one column of x, `channels` values that lie `plane` apart from
- * `v` on, writes `largest`, which is subtracted so that no exponential
- * overflows, and `total`, the sum of the exponentials then; each goes to `keep`
- * at the value's place besides, when that is not NULL. */
-void emit_exponential_total(Kernel *kernel, Int channels, Int plane, const char *keep);
-
 /* The factors' product, or INT64_MAX when it does not fit: for counts that are
  * only shown, and for fans of parameters that node_parameter() refuses. */
 Int saturating_product(int count, const Int *factors);

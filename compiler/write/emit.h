@@ -4,6 +4,7 @@
  *   kernel.c   one function per node: its operands, its body
  *   image.c    the program for one image
  *   model.c    the tables: parameters, layers, settings, the NetModel
+ *   spelling.c names, numbers, places and calls, as C has them
  */
 #ifndef EMIT_H
 #define EMIT_H
@@ -32,6 +33,7 @@ typedef struct Emitter {
     Text single; /* its fields of the model; empty: there is none */
 } Emitter;
 
+/* spelling.c */
 /* A path as a C identifier: "incep1.branch1x1" is incep1_branch1x1. */
 const char *identifier(const char *path);
 /* Text as a C string. */
@@ -56,7 +58,7 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
 void drop_unused(OperandList *operands, const char *body);
 const char *signature(const OperandList *operands);                /* "(const vec *x, …)" */
 void step_operands(const Emitter *emitter, OperandList *operands); /* of emitter->step */
-/* emit.c: a call with these operands, a line for each that a comment names. */
+/* spelling.c: a call with these operands, a line for each that a comment names. */
 void write_call(Text *calls, const char *function, const OperandList *operands);
 /* image.c */
 void emit_single(Emitter *emitter, const Plan *plan);

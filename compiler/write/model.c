@@ -1,26 +1,9 @@
 /* The tables at the end of the emitted file: every parameter with its path,
  * place and initialisation, every layer, every setting, and the constant
  * NetModel that points to them and to the phases. */
-#include "core/shown.h"
 #include "write/emit.h"
 
 #include <string.h>
-
-const char *quoted(const char *chars)
-{
-    Text text = {0};
-    text_add(&text, "\"");
-    for (const char *c = chars; *c;) {
-        NetGlyph glyph = net_glyph(c, strlen(c));
-        for (int i = 0; i < glyph.bytes; i++, c++)
-            if (*c == '"' || *c == '\\' || *c == '?') /* ??) would be a trigraph */
-                text_add(&text, "\\%c", *c);
-            else
-                text_add(&text, *glyph.escape ? "\\%03o" : "%c", (unsigned char)*c);
-    }
-    text_add(&text, "\"");
-    return text_chars(&text);
-}
 
 static const char *shape_fields(Shape shape)
 {

@@ -73,6 +73,20 @@ def test_includes_go_down():
     assert [f"{source} includes {header}" for source in SOURCES for header in included(source) if goes_up(source, header)] == []
 
 
+# A room's own headers are for its files; these are for higher rooms as well.
+SHARED = {"util/shape.h", "diag/log.h", "front/ast.h", "front/front.h", "front/parse.h", "write/programs.h"}
+
+
+def is_for(source, header):
+    room, _, name = header.rpartition("/")
+    return (room.partition("/")[0] in ("core", "kernels") or header in SHARED or name in (f"{room}.h", "kernel.h")
+            or room_of(source) == room_of(header) or "/" not in header)
+
+
+def test_a_rooms_own_headers_are_its_own():
+    assert [f"{source} includes {header}" for source in SOURCES for header in included(source) if not is_for(source, header)] == []
+
+
 def test_headers_are_in_no_circle():
     assert circles({source: included(source) for source in SOURCES if source.endswith(".h")}) == []
 

@@ -7,14 +7,7 @@
  */
 #include "kernels/image/tiles.h"
 
-enum {
-    MAX_TILE_VECTORS = 8,
-    MAX_TILE_POSITIONS = 24,
-    MAX_PRODUCTS = 160,
-    MAX_CHAINS = 8,
-    WINDOW_COLUMNS = 4,
-    LOOPED_TAPS = 8
-};
+enum { MAX_TILE_VECTORS = 8, MAX_TILE_POSITIONS = 24, MAX_PRODUCTS = 160, MAX_CHAINS = 8 };
 
 /* ---------------------------------------------------------------- stores */
 
@@ -140,8 +133,7 @@ static Int chains_of(const Gather *gather, const Block *block, Int positions)
     return chains;
 }
 
-/* A tap that lies in the padding for the whole tile is not written. */
-static bool is_read(const Axis *columns, Run run, Int tap)
+bool is_read(const Axis *columns, Run run, Int tap)
 {
     for (Int p = 0; p < run.width; p++)
         if (axis_source(columns, run.start + p, tap) >= 0)
@@ -369,152 +361,4 @@ void single_gather(Single *single, Gather gather)
     for (int i = 0; i < single->epilogue_names.count; i++)
         kernel_line(kernel, "%s += %lld;", single->epilogue_names.items[i], gather.tiled);
     kernel_line(kernel, "}");
-}
-
-/* --------------------------------------------------------------- windows */
-
-static void window_start(Single *single, const ChannelWindow *window, Int positions)
-{
-    for (Int p = 0; p < positions; p++)
-        switch (window->kind) {
-        case WINDOW_WEIGHTED:
-            kernel_line(&single->kernel, "vec a%lld = *(const unaligned_vec *)(w + c);", p);
-            break;
-        case WINDOW_MEAN:
-            kernel_line(&single->kernel, "vec a%lld = { 0 };", p);
-            break;
-        case WINDOW_LARGEST:
-            kernel_line(&single->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", p);
-            break;
-        }
-}
-
-/* `value`, a vec, joins position p's result; its weight is k.  The comparison is
- * false for NaN on either side, so that a NaN wins, as in PyTorch. */
-static void window_join(Single *single, const ChannelWindow *window, Int p, const char *value)
-{
-    const char *a = format("a%lld", p);
-    switch (window->kind) {
-    case WINDOW_WEIGHTED:
-        kernel_line(&single->kernel, "%s += %s * k;", a, value);
-        break;
-    case WINDOW_MEAN:
-        kernel_line(&single->kernel, "%s += %s;", a, value);
-        break;
-    case WINDOW_LARGEST:
-        kernel_line(
-            &single->kernel,
-            "{ const vec value = %s; %s = vec_select((%s >= value) | (%s != %s), %s, value); }",
-            value, a, a, a, a, a);
-        break;
-    }
-}
-
-static void window_weights(Single *single, const ChannelWindow *window, const char *column)
-{
-    if (window->kind == WINDOW_WEIGHTED)
-        kernel_line(
-            &single->kernel,
-            "const vec k = *(const unaligned_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);",
-            window->columns.taps, column, single->packing.block);
-}
-
-/* One window over a long row, all of it inside: a loop. */
-static bool is_one_long_row(const Axis *columns)
-{
-    return columns->positions == 1 && columns->before == 0 && columns->taps <= columns->sources
-           && columns->dilation == 1 && columns->taps > LOOPED_TAPS;
-}
-
-static void window_taps(Single *single, const ChannelWindow *window, Run run)
-{
-    Kernel *kernel = &single->kernel;
-    const Axis *columns = &window->columns;
-    if (is_one_long_row(columns)) {
-        kernel_line(kernel, "for (int q = 0; q < %lld; q++) {", columns->taps);
-        window_weights(single, window, "q");
-        window_join(single, window, 0,
-                    format("*(const unaligned_vec *)(v + q * %lldL)", single->x_stride));
-        kernel_line(kernel, "}");
-        return;
-    }
-    for (Int tap = 0; tap < columns->taps; tap++) {
-        if (!is_read(columns, run, tap))
-            continue;
-        kernel_line(kernel, "{");
-        window_weights(single, window, format("%lld", tap));
-        for (Int p = 0; p < run.width; p++) {
-            Int source = axis_source(columns, run.start + p, tap);
-            if (source >= 0)
-                window_join(single, window, p,
-                            format("*(const unaligned_vec *)(v + %lldL)",
-                                   (source - first_source(columns, run.start)) * single->x_stride));
-        }
-        kernel_line(kernel, "}");
-    }
-}
-
-static void window_tile(Single *single, const ChannelWindow *window, Run run, Int used)
-{
-    Kernel *kernel = &single->kernel;
-    open_run(kernel, &window->columns, run);
-    window_start(single, window, run.width);
-    open_row_taps(kernel, &window->rows);
-    kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL + c;",
-                window->columns.sources, single->x_stride);
-    window_taps(single, window, run);
-    kernel_line(kernel, "}");
-    for (Int p = 0; p < run.width; p++)
-        single_store(single, format("row * %lldL + column + %lld", window->columns.positions, p),
-                     "c", used,
-                     window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", p, window->scale)
-                                                 : format("a%lld", p));
-    kernel_line(kernel, "}");
-}
-
-static void window_channels(Single *single, const ChannelWindow *window, const RunList *runs,
-                            Int from, Int to, Int used)
-{
-    Kernel *kernel = &single->kernel;
-    if (from >= to)
-        return;
-    kernel_line(kernel, "for (int c = %lld; c < %lld; c += LANES)", from, to);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", window->rows.positions);
-    for (int i = 0; i < runs->count; i++)
-        window_tile(single, window, runs->items[i], used);
-    kernel_line(kernel, "}");
-}
-
-static void pack_window(Single *single, const ChannelWindow *window)
-{
-    Packing *packing = &single->packing;
-    Int lanes = single->kernel.lanes;
-    packing->groups = packing->ins = 1;
-    packing->outs = window->channels;
-    packing->rows = window->rows.taps;
-    packing->columns = window->columns.taps;
-    packing->block = packing->last = (window->channels + lanes - 1) / lanes * lanes;
-}
-
-void single_window(Single *single, ChannelWindow window)
-{
-    RunList runs = {0};
-    Int lanes = single->kernel.lanes, whole = window.channels / lanes * lanes;
-    split_columns(&window.columns, WINDOW_COLUMNS, &runs);
-    if (window.kind == WINDOW_WEIGHTED)
-        pack_window(single, &window);
-    window_channels(single, &window, &runs, 0, whole, lanes);
-    window_channels(single, &window, &runs, whole, window.channels, window.channels - whole);
-}
-
-void single_scale(Single *single, const Parameter *weight, const Parameter *bias)
-{
-    Shape shape = input_shape(single->kernel.node);
-    Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1}, all = one;
-    all.sources = all.positions = shape_plane(shape);
-    single->packing = (Packing){.weight = weight, .bias = bias};
-    single_window(single, (ChannelWindow){.kind = WINDOW_WEIGHTED,
-                                          .channels = shape.dim[0],
-                                          .rows = one,
-                                          .columns = all});
 }

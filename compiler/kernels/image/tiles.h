@@ -23,5 +23,7 @@ double single_cover_cost(const Single *single, const Gather *gather, TileSize ti
 void single_tile(Single *single, const Gather *gather, const Block *block, Run run);
 /* Notes how the weights of blocks of `step` channels are packed. */
 void pack_single_gather(Single *single, const Gather *gather, Int step);
+/* A tap that lies in the padding for the whole tile is not written. */
+bool is_read(const Axis *columns, Run run, Int tap);
 
 #endif

@@ -1,0 +1,29 @@
+/* shared.c: what several operators need to say what they are. */
+#include "ops/operator.h"
+
+bool infer_same_shape(Node *node)
+{
+    node->out_shape = input_shape(node);
+    return true;
+}
+
+Int saturating_product(int count, const Int *factors)
+{
+    Int product = 1;
+    for (int i = 0; i < count; i++)
+        if (__builtin_mul_overflow(product, factors[i], &product))
+            return INT64_MAX;
+    return product;
+}
+
+const char *branch_name(int input)
+{
+    return format("branch %d", input + 1);
+}
+
+void label_branches(Diagnostic *d, const Node *node)
+{
+    for (int i = 0; i < node->inputs.count; i++)
+        label_step(d, node, node->inputs.items[i],
+                   format("%s gives %s", branch_name(i), shape_text(node->inputs.items[i]->shape)));
+}
