@@ -108,6 +108,15 @@ static void emit_transpose(Module *module)
     text_add(module->out, "}\n\n");
 }
 
+/* What no whole vector of a row is left for. */
+static void emit_store_last(Module *module)
+{
+    text_add(module->out,
+             "/* The last `count` lanes. */\n"
+             "static inline void store_last(real *to, vec r, int count)\n{\n"
+             "    net_copy(to, (const real *)&r + LANES - count, count);\n}\n\n");
+}
+
 /* All bits of `yes` where m has them, of `no` elsewhere. */
 static void emit_select(Module *module)
 {
@@ -186,6 +195,7 @@ static const Helper helpers[] = {
     {"sum_lanes(", "", emit_sum_lanes},
     {"sum_rows(", "", emit_sum_rows},
     {"transpose(", "", emit_transpose},
+    {"store_last(", "", emit_store_last},
     {"vec_exp(", "vec_select( splat(", emit_exponential},
     {"vec_expm1(", "vec_select( splat(", emit_expm1},
     {"vec_sigmoid(", "vec_select( splat( vec_exp(", emit_sigmoid_of_lanes},

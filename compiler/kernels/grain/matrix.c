@@ -32,7 +32,8 @@ typedef struct Product {
     Int step;
     Int next_step;
     const char *weights; /* where a tile's begin: an expression of t and n */
-    const char *start;   /* "splat(bias[t + %d])", "{ 0 }"; NULL: what the result holds */
+    const char *start;   /* "splat(b[%d])", "{ 0 }"; NULL: what the result holds */
+    bool biased;
 } Product;
 
 /* Results in a tile with so many grains: as many as the registers hold besides
@@ -47,79 +48,110 @@ static int tile_results(const Kernel *kernel, int grains)
     return results;
 }
 
-static void tile_sums(const Product *product, int results, int grains, const char *template)
+static void tile_start(const Product *product, Kernel *function, int results, int grains)
 {
+    kernel_line(function, "vec tile[%d];", results * grains);
     for (int r = 0; r < results; r++)
-        for (int q = 0; q < grains; q++)
-            kernel_line(product->kernel, template, r, q, q * product->result_stride + r);
-}
-
-static void tile_start(const Product *product, int results, int grains)
-{
-    if (!product->start) {
-        tile_sums(product, results, grains, "vec a%d_%d = out[%lldL];");
-        return;
-    }
-    for (int r = 0; r < results; r++)
-        for (int q = 0; q < grains; q++)
-            kernel_line(product->kernel, "vec a%d_%d = n ? out[%lldL] : %s;", r, q,
-                        q * product->result_stride + r, format(product->start, r));
+        for (int q = 0; q < grains; q++) {
+            const char *waits = format("out[%s]", strided(q, "out_step", r));
+            kernel_add(function, "tile[%d] = %s;", r * grains + q,
+                       product->start ? format("n ? %s : %s", waits, format(product->start, r))
+                                      : waits);
+        }
 }
 
 /* Only a whole sum is finished; before, it waits as it is. */
-static void tile_stores(const Product *product, int results, int grains)
+static void tile_stores(Kernel *function, int results, int grains)
 {
-    Kernel *kernel = product->kernel;
     for (int whole = 0; whole < 2; whole++) {
-        if (whole == 0 && !kernel->epilogue)
+        if (whole == 0 && !function->epilogue)
             continue;
-        if (kernel->epilogue)
-            kernel_line(kernel, whole ? "else {" : "if (n + count < %lld) {", product->summed);
+        if (function->epilogue)
+            kernel_line(function, whole ? "else {" : "if (!whole) {");
         for (int r = 0; r < results; r++)
             for (int q = 0; q < grains; q++) {
-                long long at = q * product->result_stride + r;
-                const char *to = format("out[%lldL]", at), *value = format("a%d_%d", r, q);
+                const char *place = strided(q, "out_step", r), *to = format("out[%s]", place),
+                           *value = format("tile[%d]", r * grains + q);
                 if (whole)
-                    kernel_store(kernel, to, format("at + %lldL", at), value);
+                    kernel_store(function, to, format("at + %s", place), value);
                 else
-                    kernel_line(kernel, "%s = %s;", to, value);
+                    kernel_add(function, "%s = %s;", to, value);
             }
-        if (kernel->epilogue)
-            kernel_line(kernel, "}");
+        if (function->epilogue)
+            kernel_line(function, "}");
     }
+}
+
+/* The sums of a tile over `count` values. */
+static void tile_products(const Product *product, Kernel *function, int results, int grains)
+{
+    Operands values = {.name = "v"}, weights = {.name = "w", .spread = true};
+    values.step = grains > 1 ? "v_step" : NULL;
+    weights.step = product->next_step == 1 && results > 1 ? "w_step" : NULL;
+    for (int q = 0; q < grains; q++)
+        push(&values.items, ((Value){q, q}));
+    for (int r = 0; r < results; r++)
+        push(&weights.items, ((Value){r, r}));
+    if (product->next_step == 1) {
+        kernel_line(function, "for (int k = 0; k < count;) {");
+        for (int r = 0; r < results; r++)
+            kernel_add(function, "__builtin_prefetch(w + %d * w_step);", results + r);
+        kernel_line(function,
+                    "for (const int stop = count - k < %d ? count : k + %d; k < stop; k++) {", LINE,
+                    LINE);
+    } else {
+        kernel_line(function, "for (int k = 0; k < count; k++) {");
+    }
+    outer_product(function, grains, &weights, &values);
+    kernel_line(function, "w += %lld;", product->next_step);
+    kernel_line(function, "v++;");
+    kernel_line(function, "}");
+    if (product->next_step == 1)
+        kernel_line(function, "}");
+}
+
+/* A tile as a function, which is inlined: its strides are numbers then. */
+static const char *tile_function(const Product *product, int results, int grains)
+{
+    Kernel *kernel = product->kernel, function = begin_function(kernel);
+    bool places = kernel->epilogue_operands != NULL;
+    tile_start(product, &function, results, grains);
+    tile_products(product, &function, results, grains);
+    tile_stores(&function, results, grains);
+    return end_function(
+        kernel, &function,
+        format("/* A stretch of the sums of %d results of %d grains, `count` terms from n on. */",
+               results, grains),
+        ALWAYS_INLINE, format("matrix_%dx%d", results, grains),
+        format("(vec *out%s, const real *w%s, const vec *v%s,\n    int64_t n, int count%s%s%s%s)",
+               grains > 1 ? ", int64_t out_step" : "",
+               product->next_step == 1 ? ", int64_t w_step" : "",
+               grains > 1 ? ", int64_t v_step" : "",
+               product->start && product->biased ? ", const real *b" : "",
+               kernel->epilogue ? ", bool whole" : "", places ? ", int64_t at" : "",
+               epilogue_parameters(kernel)));
 }
 
 static void emit_tile(const Product *product, int results, int grains)
 {
     Kernel *kernel = product->kernel;
-    Operands values = {.name = "v"}, weights = {.name = "w"};
-    for (int q = 0; q < grains; q++)
-        push(&values.items, ((Value){q, format("v[%lldL]", q * product->source_stride)}));
-    for (int r = 0; r < results; r++)
-        push(&weights.items, ((Value){r, format("splat(w[%lldL])", r * product->step)}));
-    kernel_line(kernel, "const real *w = %s;", product->weights);
-    kernel_line(kernel, "const vec *v = %s + q * %lldL + n;", product->source,
-                product->source_stride);
-    kernel_line(kernel, "const int64_t at = q * %lldL + t;", product->result_stride);
-    kernel_line(kernel, "vec *out = %s + at;", product->result);
-    tile_start(product, results, grains);
-    if (product->next_step == 1) {
-        kernel_line(kernel, "for (int k = 0; k < count;) {");
-        for (int r = 0; r < results; r++)
-            kernel_line(kernel, "__builtin_prefetch(w + %lldL);", (results + r) * product->step);
-        kernel_line(kernel,
-                    "for (const int stop = count - k < %d ? count : k + %d; k < stop; k++) {", LINE,
-                    LINE);
-    } else {
-        kernel_line(kernel, "for (int k = 0; k < count; k++) {");
-    }
-    outer_product(kernel, &weights, &values);
-    kernel_line(kernel, "w += %lld;", product->next_step);
-    kernel_line(kernel, "v++;");
-    kernel_line(kernel, "}");
+    Text call = {0};
+    text_add(&call, "%s(%s + at", tile_function(product, results, grains), product->result);
+    if (grains > 1)
+        text_add(&call, ", %lld", product->result_stride);
+    text_add(&call, ", %s", product->weights);
     if (product->next_step == 1)
-        kernel_line(kernel, "}");
-    tile_stores(product, results, grains);
+        text_add(&call, ", %lld", product->step);
+    text_add(&call, ", %s + q * %lldL + n", product->source, product->source_stride);
+    if (grains > 1)
+        text_add(&call, ", %lld", product->source_stride);
+    text_add(&call, ", n, count%s", product->biased ? ", bias + t" : "");
+    if (kernel->epilogue)
+        text_add(&call, ", n + count == %lld", product->summed);
+    if (kernel->epilogue_operands)
+        text_add(&call, ", at%s", kernel->epilogue_operands);
+    kernel_line(kernel, "const int64_t at = q * %lldL + t;", product->result_stride);
+    kernel_line(kernel, "%s);", text_chars(&call));
 }
 
 /* Tiles of `grains` grains over the results from t to `end`: whole ones, then
@@ -181,7 +213,8 @@ void emit_matrix_forward(Kernel *kernel, Matrix matrix)
         .step = matrix.in,
         .next_step = 1,
         .weights = format("weight + t * %lldL + n", matrix.in),
-        .start = matrix.bias ? "splat(bias[t + %d])" : "(vec){ 0 }",
+        .start = matrix.bias ? "splat(b[%d])" : "splat(0)",
+        .biased = matrix.bias,
     };
     kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
     kernel_line(kernel, "const int64_t end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT,
@@ -228,7 +261,7 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
         .step = 1,
         .next_step = PACKED,
         .weights = "packed + (t - first)",
-        .start = accumulate ? NULL : "(vec){ 0 }",
+        .start = accumulate ? NULL : "splat(0)",
     };
     kernel->units = (matrix.in + COLUMNS_OF_UNIT - 1) / COLUMNS_OF_UNIT;
     kernel_line(kernel, "const int64_t limit = to * %d < %lld ? to * %d : %lld;", COLUMNS_OF_UNIT,
@@ -265,63 +298,84 @@ typedef struct Inputs {
     Int at[3];
 } Inputs;
 
-static void gradient_start(Kernel *kernel, Int in, int rows, const Inputs *inputs)
+static void gradient_start(Kernel *function, int rows, const Inputs *inputs)
 {
+    declare_tile(function, rows * inputs->width);
+    kernel_line(function, "if (first) {");
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < inputs->width; c++)
-            kernel_line(
-                kernel,
-                "vec a%d_%d = first ? (vec)*(const unaligned_vec *)(out + %lldL) : (vec){ 0 };", r,
-                c, r * in + inputs->at[c]);
+            kernel_add(function, "tile[%d] = *(const unaligned_vec *)(out + %s);",
+                       r * inputs->width + c, strided(r, "out_step", inputs->at[c]));
+    kernel_line(function, "}");
 }
 
-static void gradient_stores(Kernel *kernel, Int in, int rows, const Inputs *inputs)
+static void gradient_stores(Kernel *function, int rows, const Inputs *inputs)
 {
-    int lanes = kernel->lanes;
+    int lanes = function->lanes;
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < inputs->width; c++) {
-            long long at = r * in + inputs->at[c];
+            int sum = r * inputs->width + c;
             if (c < inputs->width - 1 || inputs->stored == lanes)
-                kernel_line(kernel, "*(unaligned_vec *)(out + %lldL) = a%d_%d;", at, r, c);
+                kernel_add(function, "*(unaligned_vec *)(out + %s) = tile[%d];",
+                           strided(r, "out_step", inputs->at[c]), sum);
             else
-                kernel_line(kernel, "net_copy(out + %lldL, (const real *)&a%d_%d + %d, %d);",
-                            at + lanes - inputs->stored, r, c, lanes - inputs->stored,
-                            inputs->stored);
+                kernel_add(function, "store_last(out + %s, tile[%d], %d);",
+                           strided(r, "out_step", inputs->at[c] + lanes - inputs->stored), sum,
+                           inputs->stored);
         }
 }
 
 /* One of the streams that the move reads, for each grain. */
-static void gradient_ahead(Kernel *kernel, Int in, int rows, const Inputs *inputs)
+static void gradient_ahead(Kernel *function, int rows, const Inputs *inputs)
 {
-    kernel_line(kernel, "for (int k = q; k < ahead; k += count) {");
-    kernel_line(kernel, "const real *read = s->move->reads[k] + offset + o * %lldL + i;", in);
+    kernel_line(function, "for (int k = q; k < ahead; k += count) {");
+    kernel_line(function, "const real *read = s->move->reads[k] + place;");
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < inputs->width; c++)
-            kernel_line(kernel, "__builtin_prefetch(read + %lldL, 1, 2);", r * in + inputs->at[c]);
-    kernel_line(kernel, "}");
+            kernel_add(function, "__builtin_prefetch(read + %s, 1, 2);",
+                       strided(r, "out_step", inputs->at[c]));
+    kernel_line(function, "}");
+}
+
+/* A tile as a function, which is inlined. */
+static const char *gradient_function(const Kernel *kernel, int rows, const Inputs *inputs)
+{
+    Kernel function = begin_function(kernel);
+    Operands values = {.name = "v"}, outputs = {.name = "d", .spread = true};
+    for (int c = 0; c < inputs->width; c++)
+        push(&values.items, ((Value){c, c * kernel->lanes}));
+    for (int r = 0; r < rows; r++)
+        push(&outputs.items, ((Value){r, r * kernel->lanes}));
+    gradient_start(&function, rows, inputs);
+    kernel_line(&function, "for (int q = 0; q < count; q++) {");
+    gradient_ahead(&function, rows, inputs);
+    kernel_line(&function, "const real *d = (const real *)(gradient + (first + q) * d_step);");
+    kernel_line(&function, "const vec *v = inputs + q * %d * LANES;", inputs->width);
+    kernel_line(&function, "for (int lane = 0; lane < LANES; lane++) {");
+    outer_product(&function, inputs->width, &outputs, &values);
+    kernel_line(&function, "d++;");
+    kernel_line(&function, "v++;");
+    kernel_line(&function, "}");
+    kernel_line(&function, "}");
+    gradient_stores(&function, rows, inputs);
+    return end_function(
+        kernel, &function,
+        format(
+            "/* The weight gradient of %d outputs times %d rows of inputs, over `count` grains "
+            "from "
+            "`first`\n * on; of the move's streams, what lies at `place` is fetched meanwhile. */",
+            rows, inputs->width),
+        ALWAYS_INLINE, format("matrix_gradient_%dx%d", rows, inputs->width),
+        "(const NetStep *s, real *out, int64_t out_step, const vec *gradient,\n    int64_t d_step, "
+        "const vec *inputs, int64_t first, int count, int ahead, int64_t place)");
 }
 
 static void gradient_tile(Kernel *kernel, Int in, int rows, const Inputs *inputs)
 {
-    Operands values = {.name = "v"}, outputs = {.name = "d"};
-    for (int c = 0; c < inputs->width; c++)
-        push(&values.items, ((Value){c, format("v[%d]", c * kernel->lanes)}));
-    for (int r = 0; r < rows; r++)
-        push(&outputs.items, ((Value){r, format("splat(d[%d])", r * kernel->lanes)}));
-    kernel_line(kernel, "real *out = block + (o - row) * %lldL + i;", in);
-    gradient_start(kernel, in, rows, inputs);
-    kernel_line(kernel, "for (int q = 0; q < count; q++) {");
-    gradient_ahead(kernel, in, rows, inputs);
-    kernel_line(kernel, "const real *d = (const real *)(dy + (first + q) * %lldL + o);",
-                kernel->dy_stride);
-    kernel_line(kernel, "const vec *v = inputs + q * %d * LANES;", inputs->width);
-    kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
-    outer_product(kernel, &outputs, &values);
-    kernel_line(kernel, "d++;");
-    kernel_line(kernel, "v++;");
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
-    gradient_stores(kernel, in, rows, inputs);
+    kernel_line(kernel,
+                "%s(s, block + (o - row) * %lldL + i, %lld, dy + o, %lld, inputs, first, count,",
+                gradient_function(kernel, rows, inputs), in, in, kernel->dy_stride);
+    kernel_line(kernel, "    ahead, offset + o * %lldL + i);", in);
 }
 
 /* Turns the inputs from `i` round, for all grains of the chunk. */

@@ -84,23 +84,28 @@ static void emit_tile(const Pointwise *pointwise, OuterTile tile)
     Kernel *kernel = pointwise->kernel;
     Operands gradients = {.name = "d"}, values = {.name = "v"};
     Int plane = pointwise->copies ? pointwise->stretch : pointwise->positions;
+    gradients.step = format("%lld", pointwise->positions);
+    values.step = format("%lld", plane);
     for (Int t = 0; t < tile.outs; t++)
-        push(&gradients.items, ((Value){t, format("d[%lldL]", t * pointwise->positions)}));
+        push(&gradients.items, ((Value){t, t}));
     for (Int n = 0; n < tile.ins; n++)
-        push(&values.items, ((Value){n, format("v[%lldL]", n * plane)}));
+        push(&values.items, ((Value){n, n}));
     kernel_line(kernel, "const vec *d = from + (o + a) * %lldL + p, *v = %s * %lldL%s;",
                 pointwise->positions, pointwise->copies ? "block + b" : "in + (i + b)", plane,
                 pointwise->copies ? "" : " + p");
     kernel_line(kernel, "vec *to = sums + a * %lldL + b;", pointwise->block.ins);
+    kernel_line(kernel, "vec tile[%lld];", tile.outs * tile.ins);
     for (Int t = 0; t < tile.outs; t++)
         for (Int n = 0; n < tile.ins; n++)
-            kernel_line(kernel, "vec a%lld_%lld = to[%lldL];", t, n, t * pointwise->block.ins + n);
+            kernel_add(kernel, "tile[%lld] = to[%lldL];", t * tile.ins + n,
+                       t * pointwise->block.ins + n);
     kernel_line(kernel, "for (int k = 0; k < count; k++, d++, v++) {");
-    outer_product(kernel, &gradients, &values);
+    outer_product(kernel, tile.ins, &gradients, &values);
     kernel_line(kernel, "}");
     for (Int t = 0; t < tile.outs; t++)
         for (Int n = 0; n < tile.ins; n++)
-            kernel_line(kernel, "to[%lldL] = a%lld_%lld;", t * pointwise->block.ins + n, t, n);
+            kernel_add(kernel, "to[%lldL] = tile[%lld];", t * pointwise->block.ins + n,
+                       t * tile.ins + n);
 }
 
 /* All of the block's in channels; what no whole tile takes are the last of all. */

@@ -55,8 +55,9 @@ static const char *summed_value(const void *place, Int tap)
 {
     const TileWindow *window = place;
     Int columns = pooled_columns(window->pool);
-    return format("a%lld_%lld", window->channel,
-                  tap / columns * window->width + window->column + tap % columns);
+    Int places = pooled_rows(window->pool) * window->width;
+    return format("tile[%lld]", window->channel * places + tap / columns * window->width
+                                    + window->column + tap % columns);
 }
 
 void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels,

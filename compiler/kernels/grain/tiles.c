@@ -11,6 +11,8 @@
 #include "kernels/grain/norm.h"
 #include "kernels/grain/pool.h"
 
+#include <string.h>
+
 enum { MAX_TILE_CHANNELS = 16, MAX_TILE_COLUMNS = 14 };
 
 /* ------------------------------------------------------ choosing a tile */
@@ -73,6 +75,23 @@ static Tile choose_tile(const Gather *gather, Int rows, Int step, int registers)
 
 /* ------------------------------------------------------- outer products */
 
+void declare_tile(Kernel *kernel, Int sums)
+{
+    kernel_line(kernel, "vec tile[%lld] = { { 0 } };", sums);
+}
+
+/* The pointer's value number i counts from its first. */
+static const char *value_text(const Operands *side, int i)
+{
+    Int further = side->items.items[i].offset - (side->step ? 0 : side->items.items[0].offset);
+    const char *steps = side->step ? strided(further, format("%s_step", side->name), 0)
+                                   : format("%lld", further),
+               *at = format("%s_at", side->name),
+               *value =
+                   format("(*%s)[%s]", side->name, further ? format("%s + %s", at, steps) : at);
+    return side->spread ? format("splat(%s)", value) : value;
+}
+
 /* A value that several sums take stands on a line of its own, with them. */
 static void begin_row(Kernel *kernel, bool several)
 {
@@ -80,36 +99,74 @@ static void begin_row(Kernel *kernel, bool several)
         kernel->packed = 0;
 }
 
+static Int relative_place(const Operands *side, int i)
+{
+    return side->items.items[i].at - side->items.items[0].at;
+}
+
 /* The side with fewer values is held in registers and the other read one value at a time.
  * Before it, both pointers are said to have changed: the C compiler would
  * otherwise keep what the next product reads again in registers that are not
  * there, and spill sums.  After each value, too: it would otherwise be read from
  * memory in every multiply-add that takes it, and a core loads only one row of
- * lanes per cycle. */
-void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns)
+ * lanes per cycle.  It is the caller's pointers that change, or each product would
+ * begin with copies of them. */
+static void multiply(Kernel *function, Int width, const Operands *rows, const Operands *columns)
+{
+    bool hold_rows = rows->items.count <= columns->items.count;
+    const Operands *held = hold_rows ? rows : columns, *read = hold_rows ? columns : rows;
+    const char *barrier = format("compiler_barrier(*%s, *%s);", rows->name, columns->name);
+    kernel_line(function, "%s", barrier);
+    for (int i = 0; i < held->items.count; i++)
+        kernel_add(function, "const vec %s%d = %s;", held->name, i, value_text(held, i));
+    for (int k = 0; k < read->items.count; k++) {
+        begin_row(function, held->items.count > 1);
+        kernel_add(function, "const vec %s%d = %s;", read->name, k, value_text(read, k));
+        if (held->items.count > 1)
+            kernel_add(function, "%s", barrier);
+        for (int i = 0; i < held->items.count; i++) {
+            int row = hold_rows ? i : k, column = hold_rows ? k : i;
+            kernel_add(function, "tile[%lld] += %s%d * %s%d;",
+                       relative_place(rows, row) * width + relative_place(columns, column),
+                       read->name, k, held->name, i);
+        }
+    }
+}
+
+static const char *side_parameters(const Operands *side)
+{
+    return format("const %s **%s, int64_t %s_at%s", side->spread ? "real" : "vec", side->name,
+                  side->name, side->step ? format(", int64_t %s_step", side->name) : "");
+}
+
+static const char *side_arguments(const Operands *side)
+{
+    Int first = side->first + (side->step ? 0 : side->items.items[0].offset);
+    return format("&%s, %lld%s", side->name, first, side->step ? format(", %s", side->step) : "");
+}
+
+static const char *outer_function(const Kernel *kernel, Int width, const Operands *rows,
+                                  const Operands *columns)
+{
+    Kernel function = begin_function(kernel);
+    multiply(&function, width, rows, columns);
+    return end_function(
+        kernel, &function,
+        format(
+            "/* Of a tile's sums, %d rows of %d, each takes its row's %s times its column's %s. */",
+            rows->items.count, columns->items.count, rows->name, columns->name),
+        ALWAYS_INLINE, format("outer_%dx%d", rows->items.count, columns->items.count),
+        format("(vec *tile, %s, %s)", side_parameters(rows), side_parameters(columns)));
+}
+
+void outer_product(Kernel *kernel, Int width, const Operands *rows, const Operands *columns)
 {
     if (!rows->items.count || !columns->items.count)
         return;
-    bool hold_rows = rows->items.count <= columns->items.count;
-    const Operands *held = hold_rows ? rows : columns, *read = hold_rows ? columns : rows;
-    kernel_line(kernel, "{");
-    kernel_line(kernel, "compiler_barrier(%s, %s);", rows->name, columns->name);
-    for (int i = 0; i < held->items.count; i++)
-        kernel_add(kernel, "const vec %s%lld = %s;", held->name, held->items.items[i].at,
-                   held->items.items[i].text);
-    for (int k = 0; k < read->items.count; k++) {
-        long long one = read->items.items[k].at;
-        begin_row(kernel, held->items.count > 1);
-        kernel_add(kernel, "const vec %s%lld = %s;", read->name, one, read->items.items[k].text);
-        if (held->items.count > 1)
-            kernel_add(kernel, "compiler_barrier(%s, %s);", rows->name, columns->name);
-        for (int i = 0; i < held->items.count; i++) {
-            long long other = held->items.items[i].at;
-            kernel_add(kernel, "a%lld_%lld += %s%lld * %s%lld;", hold_rows ? other : one,
-                       hold_rows ? one : other, read->name, one, held->name, other);
-        }
-    }
-    kernel_line(kernel, "}");
+    Int first = rows->items.items[0].at * width + columns->items.items[0].at;
+    kernel_line(kernel, "%s(tile%s, %s, %s);", outer_function(kernel, width, rows, columns),
+                first ? format(" + %lld", first) : "", side_arguments(rows),
+                side_arguments(columns));
 }
 
 /* --------------------------------------------------------------- gather */
@@ -125,44 +182,50 @@ typedef struct GatherText {
     Int rows;         /* of a tile: as many as one of the pool's windows has */
 } GatherText;
 
-/* The sum of channel t at column x of row r of a tile is a<t>_<r * width + x>. */
+/* The sum of channel t at column x of row r of a tile is tile[t * places + r * width + x]. */
 static void gather_start(const GatherText *text, Int channels, Int width)
 {
     const Gather *gather = text->gather;
-    for (Int t = 0; t < channels; t++)
-        for (Int p = 0; p < text->rows * width; p++) {
-            if (gather->accumulate && !gather->unweighted)
-                kernel_add(text->kernel, "vec a%lld_%lld = to[%lld];", t, p,
+    Int places = text->rows * width;
+    bool accumulates = gather->accumulate && !gather->unweighted;
+    if (!accumulates && !gather->bias) {
+        declare_tile(text->kernel, channels * places);
+        return;
+    }
+    kernel_line(text->kernel, "vec tile[%lld];", channels * places);
+    for (Int t = 0; t < channels; t++) {
+        Text sums = {0};
+        for (Int p = 0; p < places; p++)
+            if (accumulates)
+                kernel_add(text->kernel, "tile[%lld] = to[%lld];", t * places + p,
                            t * text->out_plane + p);
-            else if (gather->bias)
-                kernel_add(text->kernel, "vec a%lld_%lld = splat(b[%lld]);", t, p, t);
             else
-                kernel_add(text->kernel, "vec a%lld_%lld = { 0 };", t, p);
-        }
+                text_add(&sums, "tile[%lld] = ", t * places + p);
+        if (!accumulates)
+            kernel_add(text->kernel, "%ssplat(b[%lld]);", text_chars(&sums), t);
+    }
 }
 
-/* The text of one tap: every position of a tile's rows, from `first` to `end`, times every
- * weight. */
+/* One tap: every position of a tile's rows, from `first` to `end`, times every weight. */
 static void gather_tap(const GatherText *text, Int channels, Run run, Int tap, Int first, Int end)
 {
     const Axis *columns = &text->gather->columns;
     Int line = text->gather->rows.stride * columns->sources;
-    Operands positions = {.name = "v"}, weights = {.name = "w"};
+    Operands positions = {.name = "v"}, weights = {.name = "w", .spread = true};
     for (Int row = first; row < end; row++)
         for (Int x = 0; x < run.width; x++) {
             Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
                 push(&positions.items,
                      ((Value){row * run.width + x,
-                              format("v[%lld]",
-                                     row * line + source - first_source(columns, run.start))}));
+                              row * line + source - first_source(columns, run.start)}));
         }
+    weights.first = text->packed ? tap * channels : tap;
+    if (!text->packed && channels > 1)
+        weights.step = format("%lld", text->gather->tiled_step);
     for (Int t = 0; t < channels; t++)
-        push(&weights.items,
-             ((Value){t, format("splat(w[%lld])", text->packed
-                                                      ? tap * channels + t
-                                                      : t * text->gather->tiled_step + tap)}));
-    outer_product(text->kernel, &weights, &positions);
+        push(&weights.items, ((Value){t, t}));
+    outer_product(text->kernel, text->rows * run.width, &weights, &positions);
 }
 
 static void gather_weighted(const GatherText *text, Int channels, Run run, Int first, Int end)
@@ -179,7 +242,7 @@ static void gather_unweighted(const GatherText *text, Run run)
         for (Int x = 0; x < run.width; x++) {
             Int source = axis_source(columns, run.start + x, tap);
             if (source >= 0)
-                kernel_add(text->kernel, "a0_%lld += v[%lld];", x,
+                kernel_add(text->kernel, "tile[%lld] += v[%lld];", x,
                            source - first_source(columns, run.start));
         }
 }
@@ -204,18 +267,56 @@ static void gather_taps(const GatherText *text, Int channels, Run run)
     }
 }
 
+const char *strided(Int steps, const char *step, Int further)
+{
+    if (steps == 0)
+        return format("%lld", further);
+    const char *first = steps == 1 ? step : format("%lld * %s", steps, step);
+    return further ? format("%s + %lld", first, further) : first;
+}
+
+const char *epilogue_parameters(const Kernel *kernel)
+{
+    Text parameters = {0};
+    for (const char *name = kernel->epilogue_operands; name && *name; name += strcspn(name, ",")) {
+        name += strspn(name, ", ");
+        text_add(&parameters, ", const vec *%.*s", (int)strcspn(name, ","), name);
+    }
+    return text_chars(&parameters);
+}
+
+/* What stores a tile is a function, inlined as the products are. */
+static void call_store(const GatherText *text, const Kernel *function, Int channels, Int width)
+{
+    Kernel *kernel = text->kernel;
+    const char *more = channels > 1 ? ", int64_t plane" : "";
+    bool places = kernel->epilogue_operands != NULL;
+    const char *name = end_function(
+        kernel, function,
+        format("/* Stores a tile of %lld channels x %lld positions. */", channels, width),
+        ALWAYS_INLINE, format("store_%lldx%lld", channels, width),
+        format("(vec *to, const vec *tile%s%s%s)", more, places ? ", int64_t at" : "",
+               epilogue_parameters(kernel)));
+    kernel_line(kernel, "%s(to, tile%s%s%s);", name,
+                channels > 1 ? format(", %lld", text->out_plane) : "", places ? ", at" : "",
+                places ? kernel->epilogue_operands : "");
+}
+
 static void gather_store(const GatherText *text, Int channels, Int width)
 {
     const Gather *gather = text->gather;
     const char *scale = gather->unweighted ? format(" * (real)%.17g", gather->scale) : "";
+    Kernel function = begin_function(text->kernel);
     for (Int t = 0; t < channels; t++)
         for (Int x = 0; x < width; x++) {
-            long long at = t * text->out_plane + x;
-            const char *before =
-                gather->unweighted && gather->accumulate ? format("to[%lld] + ", at) : "";
-            kernel_store(text->kernel, format("to[%lld]", at), format("at + %lld", at),
-                         format("%sa%lld_%lld%s", before, t, x, scale));
+            const char *place = strided(t, "plane", x),
+                       *before = gather->unweighted && gather->accumulate
+                                     ? format("to[%s] + ", place)
+                                     : "";
+            kernel_store(&function, format("to[%s]", place), format("at + %s", place),
+                         format("%stile[%lld]%s", before, t * width + x, scale));
         }
+    call_store(text, &function, channels, width);
     for (Int t = 0; text->kernel->sums && t < channels; t++)
         add_gradient_sums(text->kernel, format("group * %lld + t + %lld", gather->tiled, t),
                           t * text->out_plane, width);
@@ -472,23 +573,21 @@ void emit_gather(Kernel *kernel, const Gather *whole)
 
 static void product_tile(Kernel *function, Int channels, Int width)
 {
-    Operands columns = {.name = "v"}, weights = {.name = "w"};
+    Operands columns = {.name = "v"}, weights = {.name = "w", .spread = true};
     for (Int x = 0; x < width; x++)
-        push(&columns.items, ((Value){x, format("v[%lld]", x)}));
+        push(&columns.items, ((Value){x, x}));
     for (Int t = 0; t < channels; t++)
-        push(&weights.items, ((Value){t, format("splat(w[%lld])", t)}));
-    for (Int t = 0; t < channels; t++)
-        for (Int x = 0; x < width; x++)
-            kernel_add(function, "vec a%lld_%lld = { 0 };", t, x);
+        push(&weights.items, ((Value){t, t}));
+    declare_tile(function, channels * width);
     kernel_line(function, "const vec *v = in + column;");
     kernel_line(function, "const real *w = weights + t;");
     kernel_line(function, "for (int64_t n = 0; n < ins; n++, v += columns, w += outs) {");
-    outer_product(function, &weights, &columns);
+    outer_product(function, width, &weights, &columns);
     kernel_line(function, "}");
     kernel_line(function, "vec *to = out + t * columns + column;");
     for (Int t = 0; t < channels; t++) {
         for (Int x = 0; x < width; x++)
-            kernel_add(function, "to[%lld] = a%lld_%lld;", x, t, x);
+            kernel_add(function, "to[%lld] = tile[%lld];", x, t * width + x);
         if (t < channels - 1)
             kernel_add(function, "to += columns;");
     }

@@ -11,19 +11,28 @@
 
 #include "kernels/gather.h"
 
-/* The values that one side of an outer product multiplies: their places in the
- * accumulators' names, and where each is read. */
+/* "2 * step + 1", so many steps and one by one further. */
+const char *strided(Int steps, const char *step, Int further);
+/* The operands of the epilogue as a function takes them: ", const vec *f0_x1". */
+const char *epilogue_parameters(const Kernel *kernel);
+
+/* The values that one side of an outer product multiplies: their places among the
+ * tile's rows or columns, and how far behind the side's first each is read. */
 typedef struct Value {
-    Int at;
-    const char *text;
+    Int at, offset;
 } Value;
 typedef struct Operands {
-    const char *name;
+    const char *name; /* of the pointer, a variable */
+    bool spread;      /* it points to reals, each of which is spread over a row of lanes */
+    Int first;        /* how far behind the pointer offsets begin */
+    const char *step; /* what they count: a number or a variable; NULL: elements */
     LIST(Value) items;
 } Operands;
-/* a<row>_<column> += row's value * column's value, for all of both; the names
- * are those of the pointers that the values are read through. */
-void outer_product(Kernel *kernel, const Operands *rows, const Operands *columns);
+/* The call of tile[row * width + column] += row's value * column's value, for all of both: a
+ * function of its own, which is inlined, so that the array `tile` is registers. */
+void outer_product(Kernel *kernel, Int width, const Operands *rows, const Operands *columns);
+/* "vec tile[sums]", of zeros. */
+void declare_tile(Kernel *kernel, Int sums);
 /* Of the sums of an outer product those that are kept in registers, with one side's
  * operands and one of the other's, at the fewest loads: out channels times in
  * channels, each of which has so many `lines`. */

@@ -69,8 +69,8 @@ static void gradient_sources(const GradientText *text, Tile tile, Run run, Int x
             continue;
         read[source] = true;
         for (Int i = 0; i < tile.ins; i++)
-            kernel_line(text->kernel, "const vec v%lld_%lld = v[%lld];", i, source,
-                        i * text->x_plane + source - first_source(columns, run.start));
+            kernel_add(text->kernel, "const vec v%lld_%lld = v[%lld];", i, source,
+                       i * text->x_plane + source - first_source(columns, run.start));
     }
 }
 
@@ -85,12 +85,12 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
         gradient_sources(text, tile, run, x, read);
         kernel_line(text->kernel, "{");
         for (Int o = 0; o < tile.outs; o++) {
-            kernel_line(text->kernel, "const vec d%lld = d[%lld];", o, o * text->y_plane + x);
+            kernel_add(text->kernel, "const vec d%lld = d[%lld];", o, o * text->y_plane + x);
             for (Int n = 0; n < tile.ins * text->taps; n++) {
                 Int source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
                 if (source >= 0)
-                    kernel_line(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", o, n, o,
-                                n / text->taps, source);
+                    kernel_add(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", o, n, o,
+                               n / text->taps, source);
             }
         }
         kernel_line(text->kernel, "}");
@@ -109,8 +109,8 @@ static void gradient_ahead(const GradientText *text, Tile tile, Run run)
                 forward->rows.taps / 2);
     for (Int i = 0; i < tile.ins; i++)
         for (Int x = 0; x < run.width * forward->columns.stride; x++)
-            kernel_line(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);",
-                        (tile.ins + i) * text->x_plane + x);
+            kernel_add(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);",
+                       (tile.ins + i) * text->x_plane + x);
     kernel_line(text->kernel, "}");
 }
 
@@ -145,15 +145,15 @@ static void gradient_tile(const GradientText *text, Tile tile)
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", forward->rows.taps);
     for (Int o = 0; o < tile.outs; o++)
         for (Int n = 0; n < tile.ins * text->taps; n++)
-            kernel_line(kernel, "vec a%lld_%lld = { 0 };", o, n);
+            kernel_add(kernel, "vec a%lld_%lld = { 0 };", o, n);
     gradient_rows(text, tile);
     kernel_line(kernel, "vec *to = sums + (i - first) * %lld + tap * %lld;",
                 forward->rows.taps * taps, taps);
     for (Int o = 0; o < tile.outs; o++)
         for (Int n = 0; n < tile.ins * text->taps; n++) {
             Int i = n / text->taps, k = text->first_tap + n % text->taps;
-            kernel_line(kernel, "to[%lld] = a%lld_%lld;",
-                        o * text->room + i * forward->rows.taps * taps + k, o, n);
+            kernel_add(kernel, "to[%lld] = a%lld_%lld;",
+                       o * text->room + i * forward->rows.taps * taps + k, o, n);
         }
     kernel_line(kernel, "}");
 }
@@ -290,13 +290,13 @@ static void choose_in_row(const GradientText *text, Run run, bool padded, Int n,
     for (Int x = 0; x < pooled_columns(text->pool); x++) {
         Int c = (text->first_tap + k) * columns->dilation + x * columns->stride;
         if (!read[c])
-            kernel_line(text->kernel, "const vec v%lld_%lld_%lld = %s;", n, r, c,
-                        window_source(text, run, padded, n, r, c));
+            kernel_add(text->kernel, "const vec v%lld_%lld_%lld = %s;", n, r, c,
+                       window_source(text, run, padded, n, r, c));
         read[c] = true;
         const char *value = format("v%lld_%lld_%lld", n, r, c);
         chosen = chosen ? format("vec_blend(right%lld, %s, %s)", x, value, chosen) : value;
     }
-    kernel_line(text->kernel, "const vec h%lld_%lld = %s;", r, n * text->taps + k, chosen);
+    kernel_add(text->kernel, "const vec h%lld_%lld = %s;", r, n * text->taps + k, chosen);
 }
 
 /* Row r is the last that some row of taps waits for: it is chosen among the rows now. */
@@ -310,7 +310,7 @@ static void add_chosen(const GradientText *text, Int at, Int r)
     for (Int y = 1; y < pooled_rows(text->pool); y++)
         chosen =
             format("vec_blend(down%lld, h%lld_%lld, %s)", y, first + y * rows->stride, at, chosen);
-    kernel_line(text->kernel, "a%lld_%lld += d * %s;", tap, at, chosen);
+    kernel_add(text->kernel, "a%lld_%lld += d * %s;", tap, at, chosen);
 }
 
 static void pooled_windows(const GradientText *text, Tile tile, Run run, bool padded)
@@ -346,8 +346,8 @@ static void declare_lines(const GradientText *text, Tile tile, const Axis *rows,
     for (Int r = 0; r < rows->taps; r++)
         for (Int n = 0; is_read(&text->forward->rows, pooled_rows(text->pool), r) && n < tile.ins;
              n++) {
-            kernel_line(text->kernel, "const int at%lld_%lld = row * %lld + %lld;", n, r,
-                        rows->stride, r - rows->before);
+            kernel_add(text->kernel, "const int at%lld_%lld = row * %lld + %lld;", n, r,
+                       rows->stride, r - rows->before);
             kernel_line(text->kernel,
                         "const vec *line%lld_%lld = at%lld_%lld >= 0 && at%lld_%lld < %lld ? in + "
                         "(i + %lld) * %lld + at%lld_%lld * %lld : zeros;",
@@ -364,7 +364,7 @@ static void pooled_tile(const GradientText *text, Tile tile)
     bool padded = !has_whole_windows(forward, text->pool);
     for (Int tap = 0; tap < forward->rows.taps; tap++)
         for (Int n = 0; n < tile.ins * text->taps; n++)
-            kernel_line(kernel, "vec a%lld_%lld = { 0 };", tap, n);
+            kernel_add(kernel, "vec a%lld_%lld = { 0 };", tap, n);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows.positions);
     if (padded)
         declare_lines(text, tile, &rows, columns.sources);
@@ -378,8 +378,8 @@ static void pooled_tile(const GradientText *text, Tile tile)
     for (Int tap = 0; tap < forward->rows.taps; tap++)
         for (Int n = 0; n < tile.ins * text->taps; n++) {
             Int i = n / text->taps, k = text->first_tap + n % text->taps;
-            kernel_line(kernel, "to[%lld] = a%lld_%lld;",
-                        i * forward->summed_step + tap * forward->columns.taps + k, tap, n);
+            kernel_add(kernel, "to[%lld] = a%lld_%lld;",
+                       i * forward->summed_step + tap * forward->columns.taps + k, tap, n);
         }
 }
 

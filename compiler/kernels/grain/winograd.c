@@ -262,9 +262,10 @@ static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int insid
 static void pool_rows(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
 {
     Int rows = pooled_rows(winograd->pool);
+    kernel_line(kernel, "vec tile[%lld];", rows * inside);
     for (Int r = 0; r < rows; r++)
         for (Int j = 0; j < inside; j++)
-            kernel_add(kernel, "const vec a0_%lld = o%s[%lld]%s;", r * inside + j,
+            kernel_add(kernel, "tile[%lld] = o%s[%lld]%s;", r * inside + j,
                        r ? format("%lld", r) : "", j, winograd->gather->bias ? " + term" : "");
     kernel_line(kernel, "const int64_t first = row * %lld + %lld, left = column * %lld;",
                 winograd->rows.stride, i, winograd->columns.stride);

@@ -156,32 +156,29 @@ static void transform_gradients(const Winograd *winograd)
 
 /* -------------------------------------------------------------- products */
 
-/* The sum of out channel o, in channel n and row of taps k is a<o>_<n * taps + k>. */
+/* The sum of out channel o, in channel n and row of taps k is tile[o * lines + n * taps + k]. */
 static void multiply(const Winograd *winograd, OuterTile tile)
 {
     Kernel *kernel = winograd->kernel;
     Int taps = winograd->forward->rows.taps, lines = tile.ins * taps;
     Operands gradients = {.name = "d"}, values = {.name = "v"};
+    gradients.step = format("%lld", POINTS * winograd->places);
     for (Int o = 0; o < tile.outs; o++)
-        push(&gradients.items, ((Value){o, format("d[%lldL]", o * POINTS * winograd->places)}));
+        push(&gradients.items, ((Value){o, o}));
     for (Int n = 0; n < lines; n++)
-        push(&values.items,
-             ((Value){n, format("v[%lldL]", n / taps * POINTS * winograd->room
-                                                + n % taps * winograd->columns.positions)}));
+        push(&values.items, ((Value){n, n / taps * POINTS * winograd->room
+                                            + n % taps * winograd->columns.positions}));
     kernel_line(kernel, "for (int point = 0; point < %d; point++) {", POINTS);
     kernel_line(kernel,
                 "const vec *d = gradients + ((o - begin) * %d + point) * %lldL, *v = values + "
                 "point * %lldL;",
                 POINTS, winograd->places, winograd->room);
-    for (Int o = 0; o < tile.outs; o++)
-        for (Int n = 0; n < lines; n++)
-            kernel_add(kernel, "vec a%lld_%lld = { 0 };", o, n);
+    declare_tile(kernel, tile.outs * lines);
     kernel_line(kernel, "for (int place = 0; place < %lld; place++, d++, v++) {", winograd->places);
-    outer_product(kernel, &gradients, &values);
+    outer_product(kernel, lines, &gradients, &values);
     kernel_line(kernel, "}");
-    for (Int o = 0; o < tile.outs; o++)
-        for (Int n = 0; n < lines; n++)
-            kernel_add(kernel, "sums[%lld][point] = a%lld_%lld;", o * lines + n, o, n);
+    for (Int line = 0; line < tile.outs * lines; line++)
+        kernel_add(kernel, "sums[%lld][point] = tile[%lld];", line, line);
     kernel_line(kernel, "}");
 }
 
