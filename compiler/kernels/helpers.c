@@ -111,10 +111,9 @@ static void emit_transpose(Module *module)
 /* What no whole vector of a row is left for. */
 static void emit_store_last(Module *module)
 {
-    text_add(module->out,
-             "/* The last `count` lanes. */\n"
-             "static inline void store_last(real *to, vec r, int count)\n{\n"
-             "    net_copy(to, (const real *)&r + LANES - count, count);\n}\n\n");
+    text_add(module->out, "/* The last `count` lanes. */\n"
+                          "static inline void store_last(real *to, vec r, int count)\n{\n"
+                          "    net_copy(to, (const real *)&r + LANES - count, count);\n}\n\n");
 }
 
 /* All bits of `yes` where m has them, of `no` elsewhere. */

@@ -139,7 +139,7 @@ static void take_reused(Kernel *kernel, int number)
 {
     const ReusedStatistics *reused = &kernel->reused.items[number];
     kernel_line(kernel, "for (int i = 0; i < %lld; i++)", 2 * reused->channels);
-    kernel_line(kernel, "    own[%lld + i] = measured%d[g * %lldL + i];", 2 * reused->first, number,
+    kernel_line(kernel, "    own[%lld + i] = reused%d[g * %lldL + i];", 2 * reused->first, number,
                 kernel->kept_elements);
 }
 

@@ -124,7 +124,7 @@ static void emit_step(Emitter *emitter, Text *calls, const Step *step)
 }
 
 /* The locals a phase declares: those its calls use. */
-static void emit_locals(Emitter *emitter, const char *calls)
+static void emit_locals(const Emitter *emitter, const char *calls)
 {
     const Plan *plan = emitter->plan;
     if (strstr(calls, " scratch + ") || strstr(calls, "(scratch + "))
@@ -150,20 +150,25 @@ static bool is_in_phase(const Plan *plan, int position, int phase)
 static void emit_grain_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;
-    Text calls = {0};
-    for (int i = emitter->first; is_in_phase(plan, i, phase); i++)
-        if (!step_node(plan->steps.items[i])->whole_batch)
-            emit_step(emitter, &calls, plan->steps.items[i]);
-    if (!calls.length)
+    const char *name = format("%s_%d", plan_name(plan), phase + 1);
+    Calls calls = {0};
+    for (int i = emitter->first; is_in_phase(plan, i, phase); i++) {
+        const Step *step = plan->steps.items[i];
+        if (step_node(step)->whole_batch)
+            continue;
+        emit_step(emitter, &calls.text, step);
+        end_calls(&calls, step_node(step)->path);
+    }
+    if (!calls.text.length)
         return;
-    text_add(emitter->module.out, "/* %s, phase %d of %d: one grain. */\n", plan_name(plan),
-             phase + 1, plan->phases);
+    const Text text = phase_calls(emitter, name, &calls, emit_locals);
     text_add(emitter->module.out,
-             "static void %s_%d(const NetStep *s, real *arena, int64_t g)\n{\n", plan_name(plan),
-             phase + 1);
-    emit_locals(emitter, text_chars(&calls));
-    text_add(emitter->module.out, "\n%s}\n\n", text_chars(&calls));
-    text_add(&emitter->phases, ".grain = %s_%d, ", plan_name(plan), phase + 1);
+             "/* %s, phase %d of %d: one grain. */\n"
+             "static void %s(const NetStep *s, real *arena, int64_t g)\n{\n",
+             plan_name(plan), phase + 1, plan->phases, name);
+    emit_locals(emitter, text_chars(&text));
+    text_add(emitter->module.out, "\n%s}\n\n", text_chars(&text));
+    text_add(&emitter->phases, ".grain = %s, ", name);
 }
 
 /* A function per node, and the table of them. */

@@ -1,6 +1,7 @@
 /* emit.h: what the files that write the C share.
  *
  *   emit.c     the file: its head, the phases, main
+ *   phases.c   a phase's calls, cut into functions
  *   kernel.c   one function per node: its operands, its body
  *   image.c    the program for one image
  *   model.c    the tables: parameters, layers, settings, the NetModel
@@ -58,6 +59,20 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
 void drop_unused(OperandList *operands, const char *body);
 const char *signature(const OperandList *operands);                /* "(const vec *x, …)" */
 void step_operands(const Emitter *emitter, OperandList *operands); /* of emitter->step */
+/* phases.c: calls as they are written, and where those of each step end. */
+typedef struct CallEnd {
+    const char *path; /* the step's */
+    size_t end;
+} CallEnd;
+typedef struct Calls {
+    Text text;
+    LIST(CallEnd) ends;
+} Calls;
+void end_calls(Calls *calls, const char *path);
+/* What the function of `phase` ("training_1") has to call: `calls`, or where they are long,
+ * functions of a stretch of them each, which this writes; `open` writes their locals. */
+Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
+                 void (*open)(const Emitter *emitter, const char *text));
 /* spelling.c: a call with these operands, a line for each that a comment names. */
 void write_call(Text *calls, const char *function, const OperandList *operands);
 /* image.c */

@@ -15,7 +15,7 @@
 typedef struct Writer {
     Emitter *emitter;
     const Plan *plan;
-    Text calls; /* of the phase that is being written */
+    Calls calls; /* of the phase that is being written */
     Text phases, packings;
     int phase_count, packing_count;
     Int packed; /* elements so far */
@@ -160,7 +160,7 @@ static void write_work(Writer *writer, const Single *single, OperandList *operan
         return;
     require(!single->units);
     push(operands,
-         ((Operand){"real *", "work", format("arena + %lld", writer->plan->scratch_elements),
+         ((Operand){"real *", "workspace", format("arena + %lld", writer->plan->scratch_elements),
                     single->kernel.node->path}));
     writer->work = single->work > writer->work ? single->work : writer->work;
 }
@@ -297,6 +297,13 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
     }
 }
 
+/* Not every call takes all of them. */
+static void name_arguments(const Emitter *emitter, const char *calls)
+{
+    (void)calls;
+    text_add(emitter->module.out, "    (void)s, (void)arena, (void)g;\n");
+}
+
 /* The functions of a phase and its row in their table: the calls so far, on one
  * thread, and then `shared`, a call whose units the threads share; units 0: none. */
 static void end_phase(Writer *writer, const char *shared, Int units)
@@ -304,12 +311,15 @@ static void end_phase(Writer *writer, const char *shared, Int units)
     Text *out = writer->emitter->module.out;
     int phase = ++writer->phase_count;
     text_add(&writer->phases, "    { ");
-    if (writer->calls.length) {
+    if (writer->calls.text.length) {
+        const Text text = phase_calls(writer->emitter, format("single_%d", phase), &writer->calls,
+                                      name_arguments);
         text_add(out,
                  "/* One image, phase %d: on one thread. */\n"
-                 "static void single_%d(const NetStep *s, real *arena, int64_t g)\n{\n    (void)s, "
-                 "(void)arena, (void)g;\n%s}\n\n",
-                 phase, phase, text_chars(&writer->calls));
+                 "static void single_%d(const NetStep *s, real *arena, int64_t g)\n{\n",
+                 phase, phase);
+        name_arguments(writer->emitter, text_chars(&text));
+        text_add(out, "%s}\n\n", text_chars(&text));
         text_add(&writer->phases, ".grain = single_%d, ", phase);
     }
     if (units) {
@@ -324,7 +334,7 @@ static void end_phase(Writer *writer, const char *shared, Int units)
             phase, units);
     }
     text_add(&writer->phases, "},\n");
-    writer->calls = (Text){0};
+    writer->calls = (Calls){0};
 }
 
 static void write_kernel(Writer *writer, const Node *node)
@@ -365,7 +375,7 @@ static void write_kernel(Writer *writer, const Node *node)
         write_once(&writer->emitter->module, format("%s_single", identifier(node->path)),
                    format("%sstatic void ", comment), text);
     Text call = {0};
-    write_call(single.units ? &call : &writer->calls, function, &operands);
+    write_call(single.units ? &call : &writer->calls.text, function, &operands);
     if (single.units)
         end_phase(writer, text_chars(&call), single.units);
 }
@@ -375,9 +385,10 @@ static void write_kernel(Writer *writer, const Node *node)
 static void write_rows(Writer *writer, const char *to, Int to_stride, const Tensor *from, Int rows,
                        Int count)
 {
-    text_add(&writer->calls, "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n",
-             to, to_stride, address_of(writer->plan, from), stride_of(writer->plan, from), rows,
-             count, from->name);
+    text_add(&writer->calls.text,
+             "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n", to, to_stride,
+             address_of(writer->plan, from), stride_of(writer->plan, from), rows, count,
+             from->name);
 }
 
 /* Inputs that could not be written straight into the output are copied. */
@@ -401,7 +412,7 @@ static void write_turn(Writer *writer, const Node *node)
 {
     const Tensor *in = node->inputs.items[0], *out = node->out,
                  *image = in->shape.rank == 3 ? in : out;
-    text_add(&writer->calls, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n",
+    text_add(&writer->calls.text, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n",
              image == in ? "net_to_planes" : "net_from_planes", address_of(writer->plan, out),
              address_of(writer->plan, in), image->shape.dim[0], shape_plane(image->shape),
              stride_of(writer->plan, image), out->name, in->name);
@@ -422,6 +433,7 @@ static void write_step(Writer *writer, const Step *step)
         write_turn(writer, node);
     else
         write_kernel(writer, node);
+    end_calls(&writer->calls, node->path);
 }
 
 /* --------------------------------------------------------------- helpers */
@@ -497,7 +509,7 @@ void emit_single(Emitter *emitter, const Plan *plan)
     emitter->plan = plan;
     for (int i = 0; i < plan->steps.count; i++)
         write_step(&writer, plan->steps.items[i]);
-    if (writer.calls.length || !writer.phase_count)
+    if (writer.calls.text.length || !writer.phase_count)
         end_phase(&writer, "", 0);
     text_add(emitter->module.out,
              "static const NetPhase single[] = {\n%s};\n\nstatic const NetPacking packings[] = "

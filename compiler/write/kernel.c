@@ -124,14 +124,14 @@ static void add_forward_operands(const Emitter *emitter, OperandList *operands, 
     add_parameters(operands, node);
 }
 
-/* The sums of an earlier norm are the operand "measured0", and so on. */
+/* The sums of an earlier norm are the operand "reused0", and so on. */
 static void add_reused_sums(const Emitter *emitter, OperandList *operands)
 {
     const Step *step = emitter->step;
     int count = 0;
     for (int i = 0; i < step->parts.count; i++)
         if (step->parts.items[i].role == PART_STATISTICS)
-            add_sums(emitter, operands, "const real *", format("measured%d", count++),
+            add_sums(emitter, operands, "const real *", format("reused%d", count++),
                      step->parts.items[i].node->statistics);
 }
 
@@ -219,7 +219,7 @@ void step_operands(const Emitter *emitter, OperandList *operands)
 {
     const Step *step = emitter->step;
     node_operands(emitter, step_node(step), step_result(step), operands);
-    add_tensor(emitter, operands, "vec *", "work", step->workspace, false);
+    add_tensor(emitter, operands, "vec *", "workspace", step->workspace, false);
     add_epilogue_operands(emitter, operands);
     add_further_operands(emitter, operands, part_node(step, PART_SUMS));
     add_further_operands(emitter, operands, part_node(step, PART_LOSS));

@@ -430,9 +430,9 @@ def test_nothing_is_made_again_on_the_way_forward(tmp_path):
 
 def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
     kernels = lambda *options: netc("emit", *options, write(tmp_path, MEASURED)).stdout
-    assert "measured0[g" in kernels() and "measured1[g" in kernels()
-    assert "measured0[g" not in kernels("--fuse=none")
-    assert "measured0[g" not in kernels("--kernels=reference")
+    assert "reused0[g" in kernels() and "reused1[g" in kernels()
+    assert "reused0[g" not in kernels("--fuse=none")
+    assert "reused0[g" not in kernels("--kernels=reference")
 
 
 def test_the_images_have_a_gradient_only_without_first_layer():

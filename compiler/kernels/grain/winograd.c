@@ -4,7 +4,7 @@
  * Some rows of tiles at a time: every channel's sources are turned into values,
  * a row of lanes at a time without shuffles; at each of the 36 points a matrix
  * product over the channels, made of the tiles of tiles.c, whose operands stay
- * in the first cache; and what it gives is turned into outputs.  In `work` lie
+ * in the first cache; and what it gives is turned into outputs.  In `workspace` lie
  * the filters, [points][summed][tiled], the values, [points][summed][tiles], and
  * the products, [points][tiled][tiles]; a point's lie an odd number of vectors
  * after the last one's.  The filters are turned anew for every
@@ -20,7 +20,7 @@
 enum {
     /* of values and products: rows of tiles are taken together up to here */
     STRIP_BYTES = 768 << 10,
-    MAX_BYTES = 24 << 20, /* of all that lies in `work` */
+    MAX_BYTES = 24 << 20, /* of all that lies in `workspace` */
     SOURCE_COST = 130,
     OUTPUT_COST = 120, /* of a tile and a channel, in multiply-adds of lanes */
     /* of a pair of channels, divided among the lanes that turn as many filters at once */
@@ -390,8 +390,8 @@ void emit_winograd(Kernel *kernel, const Gather *whole)
     winograd.pool = kernel->pool;
     split_tiles(&gather.columns, &winograd.runs);
     kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
-    kernel_line(kernel, "real *filters = (real *)work;");
-    kernel_line(kernel, "vec *values = work + %lldL, *products = values + %lldL;",
+    kernel_line(kernel, "real *filters = (real *)workspace;");
+    kernel_line(kernel, "vec *values = workspace + %lldL, *products = values + %lldL;",
                 filter_elements(&winograd) / kernel->lanes, POINTS_OF_BOTH * winograd.value_point);
     transform_filters(&winograd);
     kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,

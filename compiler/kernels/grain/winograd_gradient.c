@@ -7,7 +7,7 @@
  * nothing changes, so the sums of a tile of channels stay in registers for the
  * whole plane, which they would not if both axes were transformed.
  *
- * In `work` lie the values of a few in channels, [ins][points][rows][tiles], with
+ * In `workspace` lie the values of a few in channels, [ins][points][rows][tiles], with
  * rows of zeros for the padding, and of a block of out channels' gradients,
  * [outs][points][rows][tiles]: a row of taps is then just an offset, and rows and
  * tiles are one loop.
@@ -20,7 +20,7 @@ enum {
     MAX_OUTS = 8, /* channels of a tile */
     /* of gradients' values: read once per MAX_INS channels, so the third cache will do */
     BLOCK_BYTES = 1536 << 10,
-    MAX_BYTES = 12 << 20, /* of all that lies in `work`: two threads share a cache */
+    MAX_BYTES = 12 << 20, /* of all that lies in `workspace`: two threads share a cache */
     SOURCE_COST = 22,     /* of six values, in multiply-adds */
     OUTPUT_COST = 18      /* of a row of taps, once it is summed */
 };
@@ -234,7 +234,7 @@ void emit_winograd_gradient(Kernel *kernel, const Gather *forward)
     winograd.outs =
         winograd.outs < forward->tiled ? winograd.outs / tile.outs * tile.outs : forward->tiled;
     split_tiles(&forward->columns, &winograd.runs);
-    kernel_line(kernel, "vec *values = work, *gradients = work + %lldL;",
+    kernel_line(kernel, "vec *values = workspace, *gradients = workspace + %lldL;",
                 POINTS * min(MAX_INS, forward->summed) * winograd.room);
     kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", forward->tiled,
                 winograd.outs);

@@ -3,7 +3,7 @@
  * Some rows of tiles at a time: their sources are turned into values at 36
  * points, a vector of consecutive channels at once; at each point a matrix
  * product, made of the tiles of tiles.c, goes over the channels; and what it
- * gives is turned into outputs.  Values and products lie in `work`, [points]
+ * gives is turned into outputs.  Values and products lie in `workspace`, [points]
  * [tiles][channels], so that rows of tiles are taken together only as far as
  * they stay in the cache.
  */
@@ -288,7 +288,7 @@ bool single_winograd(Single *single, Gather gather)
     single->packing.at = factors_at_points(gather.columns.taps);
     single->work = values + products;
     kernel_line(kernel, "static const real zeros[%lld] = { 0 };", line);
-    kernel_line(kernel, "real *values = work, *products = work + %lldL;", values);
+    kernel_line(kernel, "real *values = workspace, *products = workspace + %lldL;", values);
     kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
                 winograd.strip);
     transform_sources(&winograd);

@@ -1,0 +1,82 @@
+/* phases.c: the functions of a phase: its calls, and where these are many, functions of them,
+ * each of a stretch of the network, which the phase calls in turn.  A stretch ends where a
+ * block does, the larger the better.
+ */
+#include "emit.h"
+
+#include <string.h>
+
+enum { MAX_CALL_LINES = 200 }; /* of one function; a step's own calls stay together */
+
+void end_calls(Calls *calls, const char *path)
+{
+    size_t before = calls->ends.count ? calls->ends.items[calls->ends.count - 1].end : 0;
+    if (calls->text.length > before)
+        push(&calls->ends, ((CallEnd){path, calls->text.length}));
+}
+
+static size_t beginning(const Calls *calls, int step)
+{
+    return step ? calls->ends.items[step - 1].end : 0;
+}
+
+static int lines_of(const Calls *calls, int from, int to)
+{
+    int lines = 0;
+    for (size_t i = beginning(calls, from); i < beginning(calls, to); i++)
+        lines += calls->text.chars[i] == '\n';
+    return lines;
+}
+
+/* How many blocks both lie in: of "layer1.0.conv1" and "layer1.0.bn1", two. */
+static int shared_blocks(const char *a, const char *b)
+{
+    int blocks = 0;
+    for (; *a && *a == *b; a++, b++)
+        blocks += *a == '.';
+    return blocks;
+}
+
+/* The step before which a stretch from `from` on ends: among those that leave it of some length
+ * and not too long, the one that is parted from its neighbour by the largest block. */
+static int stretch_end(const Calls *calls, int from)
+{
+    int best = 0, least = 0, count = calls->ends.count;
+    if (lines_of(calls, from, count) <= MAX_CALL_LINES)
+        return count;
+    for (int end = from + 1; end < count; end++) {
+        int lines = lines_of(calls, from, end),
+            shared = shared_blocks(calls->ends.items[end - 1].path, calls->ends.items[end].path);
+        if (best && lines > MAX_CALL_LINES)
+            break;
+        if (!best || lines < MAX_CALL_LINES / 3 || shared <= least) {
+            best = end;
+            least = shared;
+        }
+    }
+    return best ? best : count;
+}
+
+Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
+                 void (*open)(const Emitter *emitter, const char *text))
+{
+    Text names = {0};
+    int count = calls->ends.count, part = 0;
+    if (lines_of(calls, 0, count) <= MAX_CALL_LINES)
+        return calls->text;
+    for (int from = 0, end; from < count; from = end) {
+        end = stretch_end(calls, from);
+        const char *first = calls->ends.items[from].path, *last = calls->ends.items[end - 1].path,
+                   *name = format("%s_%s_part_%d", phase, identifier(first), ++part),
+                   *text = format("%.*s", (int)(beginning(calls, end) - beginning(calls, from)),
+                                  text_chars(&calls->text) + beginning(calls, from));
+        text_add(emitter->module.out,
+                 "/* From %s to %s. */\n"
+                 "static void %s(const NetStep *s, real *arena, int64_t g)\n{\n",
+                 comment_text(first), comment_text(last), name);
+        open(emitter, text);
+        text_add(emitter->module.out, "%s}\n\n", text);
+        text_add(&names, "    %s(s, arena, g);\n", name);
+    }
+    return names;
+}
