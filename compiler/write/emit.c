@@ -132,7 +132,7 @@ static void emit_locals(const Emitter *emitter, const char *calls)
     if (strstr(calls, " kept + ") || strstr(calls, "(kept + "))
         text_add(emitter->module.out, "    vec *kept = (vec *)s->kept + g * %lld;\n",
                  plan->kept_elements / plan->lanes);
-    if (strstr(calls, " input") || strstr(calls, "(input"))
+    if (strstr(calls, "\n        input ") || strstr(calls, "(input)") || strstr(calls, "(input + "))
         text_add(emitter->module.out, "    const vec *input = (const vec *)s->input + g * %lld;\n",
                  shape_elements(plan->graph->input->shape));
     if (strstr(calls, " weights + "))

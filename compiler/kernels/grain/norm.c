@@ -97,12 +97,15 @@ void add_gradient_sums(Kernel *kernel, const char *channel, Int offset, Int coun
         text_add(&sum, "%sd[%lld]", i ? " + " : "", i);
         text_add(&product, "%sd[%lld] * (v[%lld] - means[c])", i ? " + " : "", i, i);
     }
-    kernel_line(kernel, "{");
-    kernel_line(kernel, "const int c = %s;", channel);
-    kernel_line(kernel, "const vec *d = to + %lld, *v = n_x + at + %lld;", offset, offset);
-    kernel_line(kernel, "sum[c] += %s;", text_chars(&sum));
-    kernel_line(kernel, "product[c] += %s;", text_chars(&product));
-    kernel_line(kernel, "}");
+    Kernel function = begin_function(kernel);
+    kernel_line(&function, "sum[c] += %s;", text_chars(&sum));
+    kernel_line(&function, "product[c] += %s;", text_chars(&product));
+    const char *name = end_function(
+        kernel, &function, format("/* A norm's sums of channel c take %lld gradients. */", count),
+        ALWAYS_INLINE, format("add_sums_%lld", count),
+        "(vec *sum, vec *product, const real *means, int64_t c, const vec *d,\n    const vec *v)");
+    kernel_line(kernel, "%s(sum, product, means, %s, to + %lld, n_x + at + %lld);", name, channel,
+                offset, offset);
 }
 
 void close_gradient_sums(Kernel *kernel)

@@ -1,5 +1,6 @@
 /* pool.c: the largest value of a window, from what is stored or from a tile of sums. */
 #include "kernels/grain/pool.h"
+#include "kernels/grain/tiles.h"
 
 bool pools_tiles(const Node *node)
 {
@@ -48,16 +49,29 @@ void emit_pool_window(Kernel *kernel, const Node *pool,
 /* A window within a tile of sums. */
 typedef struct TileWindow {
     const Node *pool;
-    Int channel, column, width;
+    Int width; /* of the tile */
 } TileWindow;
 
 static const char *summed_value(const void *place, Int tap)
 {
     const TileWindow *window = place;
     Int columns = pooled_columns(window->pool);
-    Int places = pooled_rows(window->pool) * window->width;
-    return format("tile[%lld]", window->channel * places + tap / columns * window->width
-                                    + window->column + tap % columns);
+    return format("tile[%lld]", tap / columns * window->width + tap % columns);
+}
+
+/* A window of a tile as a function, which is inlined: `tile` is its first sum. */
+static const char *window_function(const Kernel *kernel, const Node *pool, Int width)
+{
+    Kernel function = begin_function(kernel);
+    TileWindow window = {pool, width};
+    emit_pool_window(&function, pool, summed_value, &window);
+    return end_function(
+        kernel, &function,
+        format("/* The largest of a tile's window of %lld x %lld sums, from the first on. */",
+               pooled_rows(pool), pooled_columns(pool)),
+        ALWAYS_INLINE, format("pool_%lldx%lld", pooled_rows(pool), pooled_columns(pool)),
+        format("(vec *y%s, int64_t p, const vec *tile%s)", kernel->training ? ", vec *aux" : "",
+               epilogue_parameters(kernel)));
 }
 
 void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels,
@@ -67,12 +81,11 @@ void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int
         columns = pooled_columns(pool);
     kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;",
                 channel, plane, pooled_rows(pool), places, columns);
+    const char *window = window_function(kernel, pool, width);
     for (Int c = 0; c < channels; c++)
-        for (Int x = 0; x < width; x += columns) {
-            TileWindow window = {pool, c, x, width};
-            kernel_line(kernel, "{");
-            kernel_line(kernel, "const int64_t p = at + %lld;", c * plane + x / columns);
-            emit_pool_window(kernel, pool, summed_value, &window);
-            kernel_line(kernel, "}");
-        }
+        for (Int x = 0; x < width; x += columns)
+            kernel_add(kernel, "%s(y%s, at + %lld, tile + %lld%s);", window,
+                       kernel->training ? ", aux" : "", c * plane + x / columns,
+                       c * pooled_rows(pool) * width + x,
+                       kernel->epilogue_operands ? kernel->epilogue_operands : "");
 }

@@ -182,6 +182,23 @@ typedef struct GatherText {
     Int rows;         /* of a tile: as many as one of the pool's windows has */
 } GatherText;
 
+/* A tile that goes on with what is there. */
+static void gather_load(const GatherText *text, Int channels, Int places)
+{
+    Kernel function = begin_function(text->kernel);
+    for (Int t = 0; t < channels; t++)
+        for (Int p = 0; p < places; p++)
+            kernel_add(&function, "tile[%lld] = to[%s];", t * places + p, strided(t, "plane", p));
+    const char *name =
+        end_function(text->kernel, &function,
+                     format("/* A tile of %lld channels x %lld positions goes on with these. */",
+                            channels, places),
+                     ALWAYS_INLINE, format("load_%lldx%lld", channels, places),
+                     format("(vec *tile, const vec *to%s)", channels > 1 ? ", int64_t plane" : ""));
+    kernel_line(text->kernel, "%s(tile, to%s);", name,
+                channels > 1 ? format(", %lld", text->out_plane) : "");
+}
+
 /* The sum of channel t at column x of row r of a tile is tile[t * places + r * width + x]. */
 static void gather_start(const GatherText *text, Int channels, Int width)
 {
@@ -193,16 +210,15 @@ static void gather_start(const GatherText *text, Int channels, Int width)
         return;
     }
     kernel_line(text->kernel, "vec tile[%lld];", channels * places);
+    if (accumulates) {
+        gather_load(text, channels, places);
+        return;
+    }
     for (Int t = 0; t < channels; t++) {
         Text sums = {0};
         for (Int p = 0; p < places; p++)
-            if (accumulates)
-                kernel_add(text->kernel, "tile[%lld] = to[%lld];", t * places + p,
-                           t * text->out_plane + p);
-            else
-                text_add(&sums, "tile[%lld] = ", t * places + p);
-        if (!accumulates)
-            kernel_add(text->kernel, "%ssplat(b[%lld]);", text_chars(&sums), t);
+            text_add(&sums, "tile[%lld] = ", t * places + p);
+        kernel_add(text->kernel, "%ssplat(b[%lld]);", text_chars(&sums), t);
     }
 }
 
@@ -376,9 +392,24 @@ static void fetch_for_stores(const GatherText *text, Int channels, Int width)
     const Gather *gather = text->gather;
     if (fits_block(text->kernel, gather->groups * gather->tiled * text->out_plane))
         return;
+    Kernel function = begin_function(text->kernel);
+    const char *operands = text->kernel->epilogue_operands ? text->kernel->epilogue_operands : "",
+               *plane = channels > 1 ? ", int64_t plane" : "",
+               *sums = text->kernel->sums ? ", const vec *n_x" : "";
     for (Int t = 0; t < channels; t++)
         for (Int x = 0; x < width; x++)
-            kernel_fetch(text->kernel, format("at + %lld", t * text->out_plane + x));
+            kernel_fetch(&function, format("at + %s", strided(t, "plane", x)));
+    if (!function.body.length)
+        return;
+    const char *name = end_function(
+        text->kernel, &function,
+        format("/* Fetches what else a tile of %lld channels x %lld positions reads. */", channels,
+               width),
+        ALWAYS_INLINE, format("fetch_%lldx%lld", channels, width),
+        format("(int64_t at%s%s%s)", plane, epilogue_parameters(text->kernel), sums));
+    kernel_line(text->kernel, "%s(at%s%s%s);", name,
+                channels > 1 ? format(", %lld", text->out_plane) : "", operands,
+                text->kernel->sums ? ", n_x" : "");
 }
 
 static void gather_tile(const GatherText *text, Int channels, Run run)

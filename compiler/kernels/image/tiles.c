@@ -141,54 +141,111 @@ bool is_read(const Axis *columns, Run run, Int tap)
     return false;
 }
 
+/* Sums of whole vectors are the array `sums`, [chain][position][vector], those of halves
+ * `halves`, [chain][position]: what takes them is inlined, so they are registers. */
+static Int whole_vectors(const Block *block)
+{
+    return block->vectors - block->half;
+}
+
+static const char *sum_text(const Block *block, Int positions, Int p, Int vector, Int chain)
+{
+    Int place = chain * positions + p;
+    return is_half(block, vector) ? format("halves[%lld]", place)
+                                  : format("sums[%lld]", place * whole_vectors(block) + vector);
+}
+
 static void start_sums(Single *single, const Block *block, Int positions, Int chains)
 {
     Kernel *kernel = &single->kernel;
-    for (Int p = 0; p < positions; p++)
-        for (Int v = 0; v < block->vectors; v++) {
-            const char *type = vector_type(block, v);
-            kernel_add(kernel, "%s a%lld_%lld_0 = *(const unaligned_%s *)(b + %lld);", type, p, v,
-                       type, v * kernel->lanes);
-            for (Int k = 1; k < chains; k++)
-                kernel_add(kernel, "%s a%lld_%lld_%lld = { 0 };", type, p, v, k);
-        }
+    Int all = chains * positions * whole_vectors(block);
+    if (all)
+        kernel_add(kernel, "vec sums[%lld] = { { 0 } };", all);
+    if (block->half)
+        kernel_add(kernel, "half halves[%lld] = { { 0 } };", chains * positions);
+    for (Int v = 0; v < block->vectors; v++) {
+        Text sums = {0};
+        for (Int p = 0; p < positions; p++)
+            text_add(&sums, "%s = ", sum_text(block, positions, p, v, 0));
+        kernel_add(kernel, "%s*(const unaligned_%s *)(b + %lld);", text_chars(&sums),
+                   vector_type(block, v), v * kernel->lanes);
+    }
 }
 
 /* Position p's input, spread over a vector, times the weights of a tap. */
-static void sum_position(Single *single, const Block *block, Int p, Int at, Int chain)
+static void sum_position(Kernel *function, const Block *block, Int first, Int p, Int steps)
 {
-    Kernel *kernel = &single->kernel;
     bool only_half = block->half && block->vectors == 1;
-    kernel_add(kernel, "const %s s%lld = %s(v[%lldL]);", only_half ? "half" : "vec", p,
-               only_half ? "splat_half" : "splat", at);
+    kernel_add(function, "const %s s%lld = %s(v[%s]);", only_half ? "half" : "vec", p - first,
+               only_half ? "splat_half" : "splat", steps ? format("%lld * step", steps) : "0");
     for (Int v = 0; v < block->vectors; v++) {
-        const char *spread = format(is_half(block, v) && !only_half ? "low(s%lld)" : "s%lld", p);
-        kernel_add(kernel, "a%lld_%lld_%lld += %s * w%lld;", p, v, chain, spread, v);
+        const char *spread =
+            format(is_half(block, v) && !only_half ? "low(s%lld)" : "s%lld", p - first);
+        kernel_add(function, "%s += %s * w%lld;", sum_text(block, 0, p - first, v, 0), spread, v);
     }
+}
+
+/* Of a run's positions, those from `first` to `end` read a tap. */
+typedef struct TapPlaces {
+    Int first, end;
+} TapPlaces;
+
+static TapPlaces places_of_tap(const Axis *columns, Run run, Int tap)
+{
+    TapPlaces places = {0, run.width};
+    while (axis_source(columns, run.start + places.first, tap) < 0)
+        places.first++;
+    while (axis_source(columns, run.start + places.end - 1, tap) < 0)
+        places.end--;
+    return places;
+}
+
+/* One input of some positions of a tile times a tap's weights, as a function. */
+static const char *tap_function(Single *single, const Gather *gather, const Block *block, Run run,
+                                Int tap)
+{
+    const Axis *columns = &gather->columns;
+    const TapPlaces places = places_of_tap(columns, run, tap);
+    Kernel function = begin_function(&single->kernel);
+    Int from = axis_source(columns, run.start + places.first, tap);
+    for (Int v = 0; v < block->vectors; v++)
+        kernel_add(&function, "const %s w%lld = *(const unaligned_%s *)(u + %lld);",
+                   vector_type(block, v), v, vector_type(block, v), v * function.lanes);
+    for (Int p = places.first; p < places.end; p++) {
+        Int source = axis_source(columns, run.start + p, tap);
+        if (source >= 0)
+            sum_position(&function, block, places.first, p, source - from);
+    }
+    return end_function(
+        &single->kernel, &function,
+        format("/* One input of %lld positions times a tap's weights, %lld vectors. */",
+               places.end - places.first, block->vectors),
+        ALWAYS_INLINE, format("tap_%lldx%lld", places.end - places.first, block->vectors),
+        format("(%s%sconst real *v, int64_t step, const real *u)",
+               whole_vectors(block) ? "vec *sums, " : "", block->half ? "half *halves, " : ""));
+}
+
+static const char *array_from(const char *name, Int first)
+{
+    return first ? format("%s + %lld, ", name, first) : format("%s, ", name);
 }
 
 /* One input of every position of the tile times its weights; `n` counts inputs from v. */
 static void sum_input(Single *single, const Gather *gather, const Block *block, Run run, Int n,
                       Int chain)
 {
-    Kernel *kernel = &single->kernel;
     const Axis *columns = &gather->columns;
     for (Int tap = 0; tap < columns->taps; tap++) {
         if (!is_read(columns, run, tap))
             continue;
-        kernel_line(kernel, "{");
-        for (Int v = 0; v < block->vectors; v++)
-            kernel_add(kernel, "const %s w%lld = *(const unaligned_%s *)(u + %lldL);",
-                       vector_type(block, v), v, vector_type(block, v),
-                       (n * columns->taps + tap) * block->width + v * kernel->lanes);
-        for (Int p = 0; p < run.width; p++) {
-            Int source = axis_source(columns, run.start + p, tap);
-            if (source >= 0)
-                sum_position(single, block, p,
-                             (source - first_source(columns, run.start)) * single->x_stride + n,
-                             chain);
-        }
-        kernel_line(kernel, "}");
+        Int first = places_of_tap(columns, run, tap).first, place = chain * run.width + first,
+            source =
+                axis_source(columns, run.start + first, tap) - first_source(columns, run.start);
+        kernel_line(&single->kernel, "%s(%s%sv + %lldL, %lld, u + %lldL);",
+                    tap_function(single, gather, block, run, tap),
+                    whole_vectors(block) ? array_from("sums", place * whole_vectors(block)) : "",
+                    block->half ? array_from("halves", place) : "", source * single->x_stride + n,
+                    single->x_stride, (n * columns->taps + tap) * block->width);
     }
 }
 
@@ -212,8 +269,8 @@ static void join_chains(Single *single, const Block *block, Int positions, Int c
         for (Int p = 0; p < positions; p++)
             for (Int v = 0; v < block->vectors; v++)
                 for (Int k = 0; k < half; k++)
-                    kernel_add(&single->kernel, "a%lld_%lld_%lld += a%lld_%lld_%lld;", p, v, k, p,
-                               v, k + half);
+                    kernel_add(&single->kernel, "%s += %s;", sum_text(block, positions, p, v, k),
+                               sum_text(block, positions, p, v, k + half));
 }
 
 static void store_sums(Single *single, const Block *block, Int positions, const char *position)
@@ -222,7 +279,7 @@ static void store_sums(Single *single, const Block *block, Int positions, const 
     for (Int p = 0; p < positions; p++)
         for (Int v = 0; v < block->vectors; v++) {
             Int left = block->channels - v * lanes;
-            const char *sum = format("a%lld_%lld_0", p, v);
+            const char *sum = sum_text(block, positions, p, v, 0);
             single_store(single, format("%s + %lld", position, p), format("t + %lld", v * lanes),
                          left < lanes ? left : lanes,
                          is_half(block, v) ? format("widen(%s)", sum) : sum);
