@@ -83,17 +83,16 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
     bool *read = NEW_ARRAY(bool, (size_t)columns->sources);
     for (Int x = 0; x < run.width; x++) {
         gradient_sources(text, tile, run, x, read);
-        kernel_line(text->kernel, "{");
         for (Int o = 0; o < tile.outs; o++) {
-            kernel_add(text->kernel, "const vec d%lld = d[%lld];", o, o * text->y_plane + x);
+            kernel_add(text->kernel, "const vec d%lld_%lld = d[%lld];", o, x,
+                       o * text->y_plane + x);
             for (Int n = 0; n < tile.ins * text->taps; n++) {
                 Int source = axis_source(columns, run.start + x, text->first_tap + n % text->taps);
                 if (source >= 0)
-                    kernel_add(text->kernel, "a%lld_%lld += d%lld * v%lld_%lld;", o, n, o,
+                    kernel_add(text->kernel, "a%lld_%lld += d%lld_%lld * v%lld_%lld;", o, n, o, x,
                                n / text->taps, source);
             }
         }
-        kernel_line(text->kernel, "}");
     }
 }
 
