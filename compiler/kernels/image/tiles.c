@@ -200,6 +200,11 @@ static TapPlaces places_of_tap(const Axis *columns, Run run, Int tap)
     return places;
 }
 
+static bool is_one_place(const TapPlaces *places)
+{
+    return places->end - places->first == 1;
+}
+
 /* One input of some positions of a tile times a tap's weights, as a function. */
 static const char *tap_function(Single *single, const Gather *gather, const Block *block, Run run,
                                 Int tap)
@@ -221,8 +226,8 @@ static const char *tap_function(Single *single, const Gather *gather, const Bloc
         format("/* One input of %lld positions times a tap's weights, %lld vectors. */",
                places.end - places.first, block->vectors),
         ALWAYS_INLINE, format("tap_%lldx%lld", places.end - places.first, block->vectors),
-        format("(%s%sconst real *v, int64_t step, const real *u)",
-               whole_vectors(block) ? "vec *sums, " : "", block->half ? "half *halves, " : ""));
+        format("(%s%sconst real *v%s, const real *u)", whole_vectors(block) ? "vec *sums, " : "",
+               block->half ? "half *halves, " : "", is_one_place(&places) ? "" : ", int64_t step"));
 }
 
 static const char *array_from(const char *name, Int first)
@@ -238,14 +243,16 @@ static void sum_input(Single *single, const Gather *gather, const Block *block, 
     for (Int tap = 0; tap < columns->taps; tap++) {
         if (!is_read(columns, run, tap))
             continue;
-        Int first = places_of_tap(columns, run, tap).first, place = chain * run.width + first,
-            source =
-                axis_source(columns, run.start + first, tap) - first_source(columns, run.start);
-        kernel_line(&single->kernel, "%s(%s%sv + %lldL, %lld, u + %lldL);",
+        const TapPlaces places = places_of_tap(columns, run, tap);
+        Int place = chain * run.width + places.first,
+            source = axis_source(columns, run.start + places.first, tap)
+                     - first_source(columns, run.start);
+        kernel_line(&single->kernel, "%s(%s%sv + %lldL%s, u + %lldL);",
                     tap_function(single, gather, block, run, tap),
                     whole_vectors(block) ? array_from("sums", place * whole_vectors(block)) : "",
                     block->half ? array_from("halves", place) : "", source * single->x_stride + n,
-                    single->x_stride, (n * columns->taps + tap) * block->width);
+                    is_one_place(&places) ? "" : format(", %lld", single->x_stride),
+                    (n * columns->taps + tap) * block->width);
     }
 }
 
