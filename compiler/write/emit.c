@@ -217,7 +217,8 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
     }
     text_add(emitter->module.out, "static const NetPhase %s[] = {\n%s};\n\n", plan_name(plan),
              text_chars(&emitter->phases));
-    text_add(emitter->module.out, "static const NetPart %s_parts[] = {\n%s    { 0 },\n};\n\n",
+    text_add(emitter->module.out,
+             "static const NetPart %s_parts[] = {\n%s    { 0, 0, 0, -1, false, 0, 0 },\n};\n\n",
              plan_name(plan), text_chars(&emitter->parts));
 }
 

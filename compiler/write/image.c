@@ -513,7 +513,7 @@ void emit_single(Emitter *emitter, const Plan *plan)
         end_phase(&writer, "", 0);
     text_add(emitter->module.out,
              "static const NetPhase single[] = {\n%s};\n\nstatic const NetPacking packings[] = "
-             "{\n%s    { 0 },\n};\n\n",
+             "{\n%s    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
              text_chars(&writer.phases), text_chars(&writer.packings));
     text_add(&emitter->single,
              "    .single = { .phases = single, .phase_count = %d, .scratch_elements = %lld, "

@@ -395,7 +395,7 @@ static void reference_tables(Kernel *kernel, const OperandList *operands)
     kernel_line(kernel, "static const NetAttribute attributes[] = {");
     for (int i = 0; node->op->args && node->op->args[i].name; i++)
         reference_attribute(kernel, &node->op->args[i], &node->args[i]);
-    kernel_line(kernel, "    { 0 },");
+    kernel_line(kernel, "    { 0, { 0, 0, 0, 0 }, 0 },");
     kernel_line(kernel, "};");
     kernel_line(kernel, "static const NetShape x_shape[] = {");
     for (int i = 0; i < node->inputs.count; i++)

@@ -73,7 +73,8 @@ static int emit_layers(Emitter *emitter)
                  node->op->traits & OP_STATISTICS ? "true" : "false");
         count++;
     }
-    text_add(emitter->module.out, "    { 0 },\n};\n\n");
+    text_add(emitter->module.out,
+             "    { 0, 0, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, 0, 0, 0, false },\n};\n\n");
     return count;
 }
 

@@ -45,7 +45,7 @@ def test_comments_name_the_algorithm_what_is_fused_and_the_line():
     assert re.search(r"Winograd F\(4x4, 3x3\).*Lavin\s*(\n \* )?and Gray 2016", emitted("densenet"))
 
 
-@pytest.mark.parametrize("compiler", [["gcc", "-std=c11"], ["clang", "-std=c11"]], ids=lambda c: c[0])
+@pytest.mark.parametrize("compiler", [["gcc", "-std=c11"], ["clang", "-std=c11"], ["clang", "-x", "c++", "-std=c++17"]], ids=" ".join)
 @pytest.mark.parametrize("name", ["cnn", "resnet"])
 def test_compilers_have_nothing_to_say(name, compiler, tmp_path):
     if not shutil.which(compiler[0]):
