@@ -65,7 +65,7 @@ struct Kernel {
     int indent;
     bool single;    /* for one image: a reference kernel has one lane */
     bool recompute; /* a second time, on the way back */
-    bool workspace; /* it has the memory that Operator.workspace asked for: its operand `workspace` */
+    bool workspace; /* it has the memory that Operator.workspace asked for, an operand */
     /* forward: a max pool of the values, y and aux are its own; backward_parameters: the max pool
      * through whose windows dy is read, whose dy and aux they are; NULL: none */
     const Node *pool;
