@@ -623,6 +623,8 @@ static bool is_ours(const Named *file)
     struct stat status;
     if (stat(file->path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
         return true;
+    if (net_stream_of(&status) >= 0) /* /dev/stdout: what it is printed to goes on */
+        return true;
     FILE *there = fopen(file->path, "rb");
     size_t length = there ? fread(bytes, 1, strlen(begins), there) : 0;
     if (there)

@@ -60,10 +60,10 @@ class Blow:
 def all_cases():
     """Those that write a file."""
     untidy = {**NETWORK, "a.net": NET.replace("    ", "  ").encode()}
-    built = {**NETWORK, "bin/fakecc": COMPILER, "a": b"an older trainer"}
+    built = {**NETWORK, "bin/fakecc": COMPILER, "a": b"\x7fELF, an older trainer"}
     program = trainer(LINEAR, "--kernels=reference")        # static, as a user's is
     yield train("anew", *RUN, program=program)
-    older = {"w.safetensors": b"older weights", "l.jsonl": b"an older log\n"}
+    older = {"w.safetensors": b"01234567{older weights", "l.jsonl": b"{an older log\n"}
     yield train("again", *RUN, "--no-shuffle", program=program, files={**digits(), **older})
     yield netc("fmt", "fmt", "a.net", files=untidy)
     yield netc("check --fix", "check", "--fix", "a.net", files={"a.net": FIXABLE.encode()})

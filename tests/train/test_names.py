@@ -2,6 +2,7 @@
 written: what one option says to write would destroy what another needs."""
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -107,3 +108,12 @@ def test_what_a_run_wrote_is_replaced(data, tmp_path):
         train(data, "--quiet", "--max-steps", 1, "--save", tmp_path / "w", "--log", tmp_path / "l", "--checkpoint", tmp_path / "c")
     (tmp_path / "w").write_text("")             # as mktemp leaves it
     train(data, "--quiet", "--max-steps", 1, "--save", tmp_path / "w")
+
+
+def test_standard_output_that_goes_to_a_file_of_any_kind(data, tmp_path):
+    with open(tmp_path / "out", "w") as out:
+        out.write("before\n")
+        out.flush()
+        subprocess.run([small(), "train", "--data", data, "--quiet", "--max-steps", "1", "--log", "/dev/stdout"], stdout=out,
+                       check=True, timeout=60)
+    assert (tmp_path / "out").read_text().startswith('before\n{"event"')

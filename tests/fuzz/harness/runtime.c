@@ -170,6 +170,14 @@ static void pack_file(const char *name, const uint8_t *bytes, size_t size)
           "a scratch file cannot be packed");
 }
 
+static void write_or_pack(const char *name, bool pack, const uint8_t *bytes, size_t size)
+{
+    if (pack)
+        pack_file(name, bytes, size);
+    else
+        write_file(name, bytes, size);
+}
+
 /* First byte: which of the two are packed.  Second: the labels' bytes. */
 static void run_idx(const uint8_t *bytes, size_t size)
 {
@@ -178,10 +186,8 @@ static void run_idx(const uint8_t *bytes, size_t size)
     if (size < 2)
         return;
     size_t labels = bytes[1] < size - 2 ? bytes[1] : size - 2;
-    (bytes[0] & 1 ? pack_file : (void (*)(const char *, const uint8_t *, size_t))write_file)(
-        "labels", bytes + 2, labels);
-    (bytes[0] & 2 ? pack_file : (void (*)(const char *, const uint8_t *, size_t))write_file)(
-        "images", bytes + 2 + labels, size - 2 - labels);
+    write_or_pack("labels", bytes[0] & 1, bytes + 2, labels);
+    write_or_pack("images", bytes[0] & 2, bytes + 2 + labels, size - 2 - labels);
     if (!net_read_idx(&images, "images", "labels", &error))
         return;
     uint64_t sum = 0;
