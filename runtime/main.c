@@ -617,19 +617,14 @@ static bool check_pair(const Named *a, const Named *b, NetError *error)
  * that was mistyped, or completed by the shell, is often that of something else. */
 static bool is_ours(const Named *file)
 {
-    bool log = strcmp(file->option, "log") == 0;
-    const char *begins = log ? "{" : "........{"; /* a log's line; a header after its length */
-    char bytes[9] = "";
+    /* a log's line; a header, which follows its length */
+    size_t header = strcmp(file->option, "log") == 0 ? 0 : 8;
+    char bytes[9];
     struct stat status;
-    if (stat(file->path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
-        return true;
-    if (net_stream_of(&status) >= 0) /* /dev/stdout: what it is printed to goes on */
-        return true;
-    FILE *there = fopen(file->path, "rb");
-    size_t length = there ? fread(bytes, 1, strlen(begins), there) : 0;
-    if (there)
-        fclose(there);
-    return !there || (length == strlen(begins) && bytes[length - 1] == '{');
+    if (stat(file->path, &status) == 0 && net_stream_of(&status) >= 0)
+        return true; /* /dev/stdout: what it is printed to goes on */
+    size_t length = net_first_bytes(file->path, bytes, header + 1);
+    return length == 0 || (length == header + 1 && bytes[header] == '{');
 }
 
 static bool check_name(const Request *request, const Named *file, NetError *error)

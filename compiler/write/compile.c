@@ -7,13 +7,13 @@
 #include "write/programs.h"
 #include "write/write.h"
 
+#include "core/output.h"
 #include "core/shown.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------- the C compiler */
@@ -142,15 +142,9 @@ static NetOutputKind program_kind(const CompileOptions *options)
  * file. A name that the shell completed is often that of something else. */
 static bool is_program(const char *path)
 {
-    char magic[4] = "";
-    struct stat status;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
-        return true;
-    FILE *file = fopen(path, "rb");
-    bool other = file && (fread(magic, 1, 4, file) != 4 || memcmp(magic, "\177ELF", 4) != 0);
-    if (file)
-        fclose(file);
-    return !other;
+    char magic[4];
+    size_t length = net_first_bytes(path, magic, sizeof magic);
+    return length == 0 || (length == sizeof magic && memcmp(magic, "\177ELF", length) == 0);
 }
 
 bool check_program(const char *output, const CompileOptions *options)

@@ -25,6 +25,10 @@ typedef enum NetOutputKind {
  * nothing that is there. */
 bool net_check_output(const char *path, NetOutputKind kind, NetError *error);
 
+/* The first bytes of a regular file, at most `count`; how many, 0 where there is none or it
+ * cannot be read. */
+size_t net_first_bytes(const char *path, char *bytes, size_t count);
+
 /* Write to `file`.  What is written lies under a temporary name in the same
  * folder, made the file itself by net_commit, and is dropped by net_discard.
  * Through a symbolic link the file it names is written, whether it is there or

@@ -4,6 +4,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,4 +48,19 @@ bool net_same_file(const char *a, const char *b)
     if (!has_a)
         return would_be_one(a, b);
     return S_ISREG(of_a.st_mode) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+size_t net_first_bytes(const char *path, char *bytes, size_t count)
+{
+    struct stat status;
+    ssize_t length = 0;
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (descriptor < 0)
+        return 0;
+    if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
+        do
+            length = read(descriptor, bytes, count);
+        while (length < 0 && errno == EINTR);
+    close(descriptor);
+    return length > 0 ? (size_t)length : 0;
 }

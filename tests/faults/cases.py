@@ -70,7 +70,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ -n "$made" ] || exit 0
-cat "$source" > "$made" && chmod +x "$made"
+{ printf '\\177ELF\\n'; cat "$source"; } > "$made" && chmod +x "$made"
 """
 DOT = b"""#!/bin/sh
 [ "$1" = -V ] || cat "$4" > "$3"
@@ -249,7 +249,7 @@ def netc_cases():
     yield netc("check --fix", "check", "--fix", "a.net", files=fixable)
     yield netc("check --fix wrong", "check", "--fix", "a.net", files=wrong)
     yield netc("build", *build, "-o", "a", files=compiler)
-    yield netc("build again", *build, "-o", "a", files={**compiler, "a": b"an older trainer"})
+    yield netc("build again", *build, "-o", "a", files={**compiler, "a": b"\x7fELF, an older trainer"})
     yield netc("build --object", *build, "--object", "-o", "a.o", files=compiler)
     yield netc("emit", "emit", "--kernels=reference", "a.net", files=small)
     yield netc("emit -o", "emit", "a.net", "-o", "a.c", files={**NETWORK, "a.c": b"an older one"})
