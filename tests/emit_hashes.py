@@ -17,11 +17,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ["x86-64-v4", "x86-64-v3", "portable"]
-FUSIONS = ["activation", "residual", "gradient", "pool", "pool-gradient", "loss", "concat", "first-layer", "statistics",
-           "recompute", "winograd", "load", "update"]
 
 
-def combinations():
+def fusions(netc):
+    """The names that --fuse knows, which are listed for who gives another."""
+    said = subprocess.run([netc, "check", "--fuse=?"], stderr=subprocess.PIPE, text=True).stderr
+    return said.partition("some of ")[2].partition(", not")[0].split(", ")
+
+
+def combinations(netc):
     """(words for a line, options): every type and target with all fusions, with none and by reference
     kernels, and on one target each fusion alone."""
     for dtype in ("f32", "f64"):
@@ -29,7 +33,7 @@ def combinations():
             common = [f"--dtype={dtype}", f"--target={target}"]
             for choice in ([], ["--fuse=none"], ["--kernels=reference"]):
                 yield [target, dtype, *(choice or ["all"])], common + choice
-    for fusion in FUSIONS:
+    for fusion in fusions(netc):
         yield ["x86-64-v3", "f32", fusion], ["--dtype=f32", "--target=x86-64-v3", f"--fuse={fusion}"]
 
 
@@ -45,7 +49,7 @@ def hash_line(netc, model, words, options):
 def main():
     netc = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build" / "netc")
     jobs = [(netc, model, words, options) for model in sorted((ROOT / "models").glob("*.net"))
-            for words, options in combinations()]
+            for words, options in combinations(netc)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for line in pool.map(lambda job: hash_line(*job), jobs):
             print(line)

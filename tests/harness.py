@@ -64,6 +64,11 @@ def operators():
     return json.loads(netc("explain", "--json").stdout)["operators"]
 
 
+def fusions():
+    """The names that `--fuse` knows, in their order."""
+    return netc("check", "--fuse=?", expect=2).stderr.partition("some of ")[2].partition(", not")[0].split(", ")
+
+
 def check_text(text, tmp_path, *options, name="wrong.net", expect=1):
     """Runs `netc check` on a program given as text, as a file named `name` in the working directory."""
     (tmp_path / name).write_text(text)

@@ -60,25 +60,23 @@ typedef struct SettingInfo {
 } SettingInfo;
 SettingInfo setting_info(int i); /* name NULL: there are no more */
 
-/* Rewrites of a graph, or of the plan that is made of it. */
+/* Rewrites of a graph, or of the plan that is made of it: the rows of fusions.def. */
 enum {
-    FUSE_ACTIVATION = 1 << 0,
-    FUSE_RESIDUAL = 1 << 1,
-    FUSE_GRADIENT = 1 << 2,
-    FUSE_POOL = 1 << 3,
-    FUSE_CONCAT = 1 << 4,
-    FUSE_FIRST_LAYER = 1 << 5,
-    FUSE_STATISTICS = 1 << 6,
-    FUSE_POOL_GRADIENT = 1 << 7,
-    FUSE_WINOGRAD = 1 << 8,
-    FUSE_RECOMPUTE = 1 << 9,
-    FUSE_LOSS = 1 << 10,
-    FUSE_LOAD = 1 << 11,
-    FUSE_UPDATE = 1 << 12,
-    FUSE_ALL = (1 << 13) - 1,
-    FUSE_KERNELS = FUSE_ACTIVATION | FUSE_RESIDUAL | FUSE_GRADIENT | FUSE_POOL | FUSE_STATISTICS
-                   | FUSE_POOL_GRADIENT | FUSE_WINOGRAD | FUSE_RECOMPUTE
-                   | FUSE_LOSS /* in a plan they need specialised kernels */
+#define FUSION(bit, name, kernels, function) FUSION_##bit,
+#define FUSION_ELSEWHERE(bit, name, kernels) FUSION_##bit,
+#include "graph/fusions.def"
+    FUSIONS
+};
+enum {
+#define FUSION(bit, name, kernels, function) FUSE_##bit = 1 << FUSION_##bit,
+#define FUSION_ELSEWHERE(bit, name, kernels) FUSE_##bit = 1 << FUSION_##bit,
+#include "graph/fusions.def"
+    FUSE_ALL = (1 << FUSIONS) - 1,
+/* in a plan they need specialised kernels */
+#define FUSION(bit, name, kernels, function) | (kernels ? FUSE_##bit : 0)
+#define FUSION_ELSEWHERE(bit, name, kernels) | (kernels ? FUSE_##bit : 0)
+    FUSE_KERNELS = 0
+#include "graph/fusions.def"
 };
 
 /* gradient.c: sets whole_batch where Operator.whole_batch says so; not for

@@ -2,7 +2,7 @@
  * each of a stretch of the network, which the phase calls in turn.  A stretch ends where a
  * block does, the larger the better.
  */
-#include "emit.h"
+#include "write/emit.h"
 
 #include <string.h>
 

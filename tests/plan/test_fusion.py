@@ -6,11 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from harness import AS_USERS, MODELS, QUICK, netc
+from harness import AS_USERS, MODELS, QUICK, fusions, netc
 from runs import train_steps
 
-FUSIONS = ["activation", "residual", "gradient", "pool", "concat", "first-layer", "statistics", "pool-gradient", "winograd", "recompute", "loss",
-           "load", "update"]
+FUSIONS = fusions()
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back

@@ -3,46 +3,34 @@
 
 #include <string.h>
 
-/* In the order in which a step is offered to them.  Those without a function are done where
- * their comment says; `last`: when the others have looked at every step. */
 static const struct {
     const char *name;
     unsigned bit; /* 0: always */
-    Fuse *fuse;
-    bool last;
+    Fuse *fuse;   /* NULL: done elsewhere */
+    bool after;   /* when the others have looked at every step */
 } fusions[] = {
-    {NULL, 0, fold_norm, false},
-    {"activation", FUSE_ACTIVATION, fuse_activation, false},
-    {"residual", FUSE_RESIDUAL, fuse_residual, false},
-    {"gradient", FUSE_GRADIENT, fuse_gradient, false},
-    {"pool", FUSE_POOL, fuse_pool, false},
-    {"pool-gradient", FUSE_POOL_GRADIENT, fuse_pool_gradient, false},
-    {"loss", FUSE_LOSS, fuse_loss, false},
-    {"loss", FUSE_LOSS, fuse_logits, true},
-    {"concat", FUSE_CONCAT, NULL, false},           /* memory.c: inputs are slices, not copies */
-    {"first-layer", FUSE_FIRST_LAYER, NULL, false}, /* graph/gradient.c: none of the images */
-    {"statistics", FUSE_STATISTICS, fuse_statistics, false},
-    {"recompute", FUSE_RECOMPUTE, NULL, false}, /* recompute.c */
-    {"winograd", FUSE_WINOGRAD, NULL, false},   /* of multiply-adds, see ops/winograd.h */
-    {"load", FUSE_LOAD, NULL, false},     /* the runtime's: images are transposed and normalised */
-    {"update", FUSE_UPDATE, NULL, false}, /* the runtime's: a sum of gradients moves its weights */
+#define FUSION(bit, name, kernels, function) {name, FUSE_##bit, function, false},
+#define FUSION_AFTER(bit, name, function) {name, FUSE_##bit, function, true},
+#define FUSION_ALWAYS(function) {NULL, 0, function, false},
+#define FUSION_ELSEWHERE(bit, name, kernels) {name, FUSE_##bit, NULL, false},
+#include "graph/fusions.def"
 };
-enum { FUSIONS = sizeof fusions / sizeof fusions[0] };
+enum { FUSION_ROWS = sizeof fusions / sizeof fusions[0] };
 
 /* ---------------------------------------------------------------- names */
 
 const char *fusion_names(void)
 {
     Text names = {0};
-    for (int i = 0; i < FUSIONS; i++)
-        if (fusions[i].name && !fusions[i].last)
+    for (int i = 0; i < FUSION_ROWS; i++)
+        if (fusions[i].name && !fusions[i].after)
             text_add(&names, "%s%s", names.length ? ", " : "", fusions[i].name);
     return text_chars(&names);
 }
 
 static unsigned find_fusion(const char *word, size_t length)
 {
-    for (int i = 0; i < FUSIONS; i++)
+    for (int i = 0; i < FUSION_ROWS; i++)
         if (fusions[i].name && strlen(fusions[i].name) == length
             && strncmp(fusions[i].name, word, length) == 0)
             return fusions[i].bit;
@@ -83,12 +71,12 @@ void take_over(Fusion *fusion, int maker, int position, PartRole role, int which
     fusion->moved[position] = maker;
 }
 
-static void try_fusions(Fusion *fusion, int position, bool last)
+static void try_fusions(Fusion *fusion, int position, bool after)
 {
     const Plan *plan = fusion->plan;
-    for (int i = 0; i < FUSIONS && plan->steps.items[position]; i++) {
+    for (int i = 0; i < FUSION_ROWS && plan->steps.items[position]; i++) {
         bool wanted = !fusions[i].bit || (plan->fuse & fusions[i].bit);
-        if (wanted && fusions[i].fuse && fusions[i].last == last
+        if (wanted && fusions[i].fuse && fusions[i].after == after
             && !plan_skips(plan, plan->steps.items[position]))
             fusions[i].fuse(fusion, position);
     }
@@ -112,12 +100,12 @@ void fuse_steps(Plan *plan)
         .summed = NEW_ARRAY(const Node *, (size_t)plan->tensors.count),
     };
     note_uses(&fusion);
-    for (int last = 0; last < 2; last++)
+    for (int after = 0; after < 2; after++)
         for (int position = 0; position < plan->steps.count; position++) {
-            if (!last)
+            if (!after)
                 fusion.reached = position;
             if (plan->steps.items[position])
-                try_fusions(&fusion, position, last);
+                try_fusions(&fusion, position, after);
         }
     close_gaps(plan);
 }

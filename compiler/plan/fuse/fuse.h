@@ -1,6 +1,6 @@
 /* fuse.h: what the fusions share.
  *
- * A fusion is a file of this folder and a row of the table in fuse.c.  It looks at the step
+ * A fusion is a file of this folder and a row of graph/fusions.def.  It looks at the step
  * at a position and may give its work to an earlier step (take_over), which then does it
  * while a value is still in a register.
  *
@@ -35,8 +35,10 @@ typedef struct Fusion {
 
 /* A fusion; afterwards the step at `position` is gone, or as it was, or has another part. */
 typedef void Fuse(Fusion *fusion, int position);
-Fuse fuse_activation, fuse_residual, fuse_gradient, fuse_pool, fuse_pool_gradient;
-Fuse fuse_statistics, fuse_loss, fuse_logits, fold_norm;
+#define FUSION(bit, name, kernels, function) Fuse function;
+#define FUSION_AFTER(bit, name, function) Fuse function;
+#define FUSION_ALWAYS(function) Fuse function;
+#include "graph/fusions.def"
 
 /* uses.c: who touches what. */
 void note_uses(Fusion *fusion);
