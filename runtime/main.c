@@ -93,13 +93,13 @@ static void tell(const NetError *error)
 enum { TRAIN = 1, TEST = 2, PREDICT = 4, BENCH = 8, GRADCHECK = 16, INFO = 32, ANY = 63 };
 
 typedef enum Kind {
-    FLAG,    /* sets the bool at `place` */
-    WORD,    /* sets the const char * at `place` */
+    FLAG,    /* sets the bool at `offset` */
+    WORD,    /* sets the const char * at `offset` */
     ONE_OF,  /* likewise, to one of `words` */
-    NUMBER,  /* sets the double at `place`: a whole number from `least` to `most` */
+    NUMBER,  /* sets the double at `offset`: a whole number from `min` to `max` */
     SETTING, /* sets `setting` */
     PAIR,    /* path=value: sets any setting */
-    /* sets the double at `place` to a time's seconds, or the next one to a number of steps */
+    /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
     INTERVAL,
     HELP,
     SHOW_VERSION
@@ -109,13 +109,13 @@ typedef struct Option {
     const char *name, *value, *help;
     unsigned commands;
     Kind kind;
-    size_t place; /* in Request */
-    double least, most;
+    size_t offset; /* in Request */
+    double min, max;
     const char *setting;
     const char *const *words; /* ends with NULL */
 } Option;
 
-#define AT(field) .place = offsetof(Request, field)
+#define AT(field) .offset = offsetof(Request, field)
 
 static const Option options[] = {
     {"data", "DIR|synthetic", "the images; without it, the network's own setting",
@@ -145,7 +145,7 @@ static const Option options[] = {
     {"checkpoint-every", "N|TIME", "and every N steps, as 500, or every 30s, 10m or 2h", TRAIN,
      INTERVAL, AT(run.every_seconds)},
     {"keep", "N", "keep the last N checkpoints, the earlier ones as F.STEP", TRAIN, NUMBER,
-     AT(run.keep), 1, NET_MOST_KEPT},
+     AT(run.keep), 1, NET_MAX_KEPT},
     {"resume", "F", "go on from a checkpoint", TRAIN, WORD, AT(resume)},
     {"log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log)},
     {"save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD,
@@ -212,10 +212,10 @@ static void print_help(const Request *request, const Command *command)
 
 enum { LONGEST = 31 };
 
-static int least_of(int a, int b, int c)
+static int min_of(int a, int b, int c)
 {
-    int least = a < b ? a : b;
-    return least < c ? least : c;
+    int min = a < b ? a : b;
+    return min < c ? min : c;
 }
 
 /* Levenshtein's: letters to insert, remove or replace. */
@@ -231,7 +231,7 @@ static int distance(const char *a, const char *b)
         row[0] = i + 1;
         for (int j = 0; j < length; j++) {
             int above = row[j + 1];
-            row[j + 1] = least_of(above + 1, row[j] + 1, diagonal + (a[i] != b[j]));
+            row[j + 1] = min_of(above + 1, row[j] + 1, diagonal + (a[i] != b[j]));
             diagonal = above;
         }
     }
@@ -273,13 +273,13 @@ static bool set_pair(Request *request, const char *pair, NetError *error)
     return net_setting_set(&request->settings, path, equals + 1, option, error);
 }
 
-static bool set_one_of(const char **place, const Option *option, const char *value, NetError *error)
+static bool set_one_of(const char **field, const Option *option, const char *value, NetError *error)
 {
     char all[NET_SHAPE_TEXT] = "";
     for (const char *const *word = option->words; *word; word++) {
         size_t length = strlen(all);
         if (strcmp(*word, value) == 0)
-            return *place = value, true;
+            return *field = value, true;
         snprintf(all + length, sizeof all - length, "%s%s",
                  word == option->words ? ""
                  : word[1]             ? ", "
@@ -297,11 +297,11 @@ static bool set_interval(double *seconds, const char *value, const char *name, N
     size_t length = strlen(value);
     const char *letter = length > 0 ? strchr(letters, value[length - 1]) : NULL;
     char *number = strndup(value, letter ? length - 1 : length);
-    double most = letter ? 1e9 / units[letter - letters] : 1e15, least = letter ? 1e-3 : 1;
+    double max = letter ? 1e9 / units[letter - letters] : 1e15, min = letter ? 1e-3 : 1;
     NetError ignored;
     bool good =
         number
-        && net_parse_number(&seconds[letter ? 0 : 1], number, !letter, least, most, name, &ignored);
+        && net_parse_number(&seconds[letter ? 0 : 1], number, !letter, min, max, name, &ignored);
     free(number);
     if (!good)
         return net_fail(
@@ -317,25 +317,25 @@ static bool set_interval(double *seconds, const char *value, const char *name, N
 static bool apply(Request *request, const Option *option, const char *value, NetError *error)
 {
     char name[LONGEST + 1];
-    void *place = (char *)request + option->place;
+    void *field = (char *)request + option->offset;
     snprintf(name, sizeof name, "--%s", option->name);
     switch (option->kind) {
     case FLAG:
-        *(bool *)place = true;
+        *(bool *)field = true;
         return true;
     case WORD:
-        *(const char **)place = value;
+        *(const char **)field = value;
         return true;
     case ONE_OF:
-        return set_one_of(place, option, value, error);
+        return set_one_of(field, option, value, error);
     case NUMBER:
-        return net_parse_number(place, value, true, option->least, option->most, name, error);
+        return net_parse_number(field, value, true, option->min, option->max, name, error);
     case SETTING:
         return net_setting_set(&request->settings, option->setting, value, name, error);
     case PAIR:
         return set_pair(request, value, error);
     case INTERVAL:
-        return set_interval(place, value, name, error);
+        return set_interval(field, value, name, error);
     case HELP:
     case SHOW_VERSION:
         return true;
@@ -718,7 +718,7 @@ static const char *class_name(char text[CLASS_TEXT], const NetSession *session, 
 static void print_confusions(const NetSession *session, int64_t *confusion)
 {
     int64_t classes = session->model->classes;
-    for (int turn = 0; turn < CONFUSIONS; turn++) {
+    for (int i = 0; i < CONFUSIONS; i++) {
         int64_t best = 0;
         for (int64_t i = 1; i < classes * classes; i++)
             if (i % (classes + 1) != 0 && (confusion[i] > confusion[best] || best == 0))
@@ -726,7 +726,7 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
         if (best == 0 || confusion[best] == 0)
             return;
         char right[CLASS_TEXT], taken[CLASS_TEXT];
-        printf("%s%s taken for %s: %" PRId64, turn ? ", " : "most often ",
+        printf("%s%s taken for %s: %" PRId64, i ? ", " : "most often ",
                class_name(right, session, best / classes),
                class_name(taken, session, best % classes), confusion[best]);
         confusion[best] = 0;
@@ -784,12 +784,12 @@ static int find_top(const float *probabilities, int64_t classes, int64_t *top)
     int count = 0;
     for (; count < TOP && count < classes; count++) {
         int64_t best = -1;
-        for (int64_t class = 0; class < classes; class ++) {
+        for (int64_t label = 0; label < classes; label++) {
             bool taken = false;
             for (int i = 0; i < count; i++)
-                taken |= top[i] == class;
-            if (!taken && (best < 0 || probabilities[class] > probabilities[best]))
-                best = class;
+                taken |= top[i] == label;
+            if (!taken && (best < 0 || probabilities[label] > probabilities[best]))
+                best = label;
         }
         top[count] = best;
     }

@@ -48,10 +48,10 @@ typedef struct NetStep {
     real *kept;              /* [grains][kept_elements]: tensors that outlive a phase */
     real *loss;              /* [grains][lanes]: each image's loss; 0 in lanes without an image */
     int64_t grains;
-    int64_t images;         /* in this batch: the loss is their mean */
-    uint64_t seed;          /* of the run: with `step` and the image's place it decides dropout */
-    uint64_t step;          /* counts training steps from 0 */
-    struct NetWatch *watch; /* is told of every part; NULL: nobody is */
+    int64_t images;       /* in this batch: the loss is their mean */
+    uint64_t seed;        /* of the run: with `step` and the image's position it decides dropout */
+    uint64_t step;        /* counts training steps from 0 */
+    struct NetHook *hook; /* is called after every part; NULL: none is */
     const struct NetMove *move; /* NULL: gradients are left in `gradients` */
     const real *packed; /* parameters as NetModel.packings lays them out: for one image only */
     /* large layers of one image take their weights from the end: every other image does */
@@ -62,9 +62,9 @@ typedef struct NetStep {
  * over each stretch of it, gradient[0 … to - from), while it is in the cache;
  * nobody needs it afterwards.  Of each of `reads` the move will read the same
  * stretch, so who hands it over may fetch that ahead. */
-enum { NET_MOST_READS = 4 }; /* the weights, and what an optimizer keeps of each */
+enum { NET_MAX_READS = 4 }; /* the weights, and what an optimizer keeps of each */
 typedef struct NetMove {
-    const real *reads[NET_MOST_READS];
+    const real *reads[NET_MAX_READS];
     int read_count;
     void (*update)(const struct NetMove *move, int64_t from, int64_t to, const real *gradient);
 } NetMove;
@@ -76,22 +76,22 @@ typedef struct NetPart {
     int64_t multiply_adds;
     int layer; /* whose output it leaves, of NetModel.layers; -1: none's */
     bool kept; /* the output lies in the grain's kept tensors, else in the scratch arena … */
-    int64_t place, elements; /* … from here on, in elements */
+    int64_t offset, elements; /* … from here on, in elements */
 } NetPart;
 
-/* Who times the parts, or looks at what they leave.  `phase` is called when a
+/* A profiler hook: it times the parts, or looks at what they leave.  `phase` is called when a
  * thread begins a phase, `part` after each part, with the arguments of its NetWork. */
-typedef struct NetWatch {
-    void (*phase)(struct NetWatch *watch);
-    void (*part)(struct NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain,
+typedef struct NetHook {
+    void (*phase)(struct NetHook *hook);
+    void (*part)(struct NetHook *hook, const NetStep *step, const real *scratch, int64_t grain,
                  int part);
-} NetWatch;
+} NetHook;
 
-/* Said after each part.  Where nobody watches it costs a test of a pointer. */
+/* Called after each part.  Without a hook it costs a test of a pointer. */
 static inline void net_lap(const NetStep *step, const real *scratch, int64_t grain, int part)
 {
-    if (__builtin_expect(step->watch != NULL, 0))
-        step->watch->part(step->watch, step, scratch, grain, part);
+    if (__builtin_expect(step->hook != NULL, 0))
+        step->hook->part(step->hook, step, scratch, grain, part);
 }
 
 /* A phase: work that needs no barrier inside.  `grain` runs once per grain
@@ -184,7 +184,7 @@ typedef struct NetPacking {
     {                                      \
         NET_EACH_FEATURE(NET_FEATURE_BOOL) \
     }
-enum { NET_MOST_FEATURES = 48 };
+enum { NET_MAX_FEATURES = 48 };
 
 /* -------------------------------------------------------------- a model */
 
@@ -209,7 +209,7 @@ typedef struct NetLayer {
     NetShape in, out;
     int64_t parameters, multiply_adds; /* multiply-adds per image, forward */
     int line;                          /* in the .net file */
-    /* training normalises each channel over the images of a batch and their places */
+    /* training normalises each channel over the images of a batch and their positions */
     bool over_batch;
 } NetLayer;
 
@@ -224,7 +224,7 @@ typedef struct NetSetting {
 /* Makes multiply-adds that wait for nothing but their own last result and gives
  * how many.  It is compiled with the kernels, for their target, so its speed is
  * the peak that they can be held against. */
-typedef int64_t NetPeak(int64_t turns, real *sum);
+typedef int64_t NetPeak(int64_t iterations, real *sum);
 
 struct NetModel {
     const char *name;
@@ -243,7 +243,7 @@ struct NetModel {
     /* what is computed, a line for each layer: "relu_1 = relu of conv1"; no build's options
      * change it */
     const char *structure;
-    bool load_at_once; /* images are turned to lanes and normalised in one pass, not in two */
+    bool load_at_once; /* images are transposed to lanes and normalised in one pass, not in two */
     /* gradients move the weights as they are summed; false: once all are there */
     bool update_at_once;
     NetProgram training; /* phase_count 0: no train section */
@@ -257,7 +257,7 @@ struct NetModel {
     const NetSetting *settings; /* empty: no train section */
     int setting_count;
     NetPeak *peak;
-    bool features[NET_MOST_FEATURES]; /* NET_COMPILED_FOR: what its code needs of the processor */
+    bool features[NET_MAX_FEATURES]; /* NET_COMPILED_FOR: what its code needs of the processor */
 };
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */

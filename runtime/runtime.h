@@ -40,8 +40,8 @@ void net_signals_finish(bool finish);
 
 /* False with the target to build for, where the model's code would be killed here. */
 bool net_check_processor(const NetModel *model, NetError *error);
-bool net_check_features(const NetModel *model, const bool has[NET_MOST_FEATURES], NetError *error);
-void net_processor_has(bool has[NET_MOST_FEATURES]); /* in the order of NET_EACH_FEATURE */
+bool net_check_features(const NetModel *model, const bool has[NET_MAX_FEATURES], NetError *error);
+void net_processor_has(bool has[NET_MAX_FEATURES]); /* in the order of NET_EACH_FEATURE */
 
 /* ------------------------------------------------------- core/random.c */
 
@@ -87,11 +87,11 @@ void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_
 void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
                     const real *scale, const real *shift);
 /* The same in two passes, with plain loops: pixels to lanes, and lanes to input. */
-void net_turn_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape);
+void net_transpose_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape);
 void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
                          const real *scale, const real *shift);
 /* One grain of input that is normalised already: out[element][lane] = images[lane][element]. */
-void net_turn_grain(real *out, const float *const *images, int lanes, int64_t elements);
+void net_transpose_grain(real *out, const float *const *images, int lanes, int64_t elements);
 
 /* --------------------------------------------------------------- data/ */
 
@@ -183,7 +183,7 @@ uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *wid
 /* -------------------------------------------------------------- train/ */
 
 /* A function compiled once for each width of vectors, of which the machine
- * picks one.  Element by element the results are the same bits: gcc fuses no
+ * selects one.  Element by element the results are the same bits: gcc fuses no
  * multiply with an add under -std=c11.  Not under a sanitizer, which is not yet
  * awake when the choice is made. */
 #if defined __x86_64__ && defined __GLIBC__ && !defined __SANITIZE_THREAD__ \
@@ -195,8 +195,8 @@ uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *wid
 
 enum {
     NET_RANGE_UNIT = 16, /* elements: a thread's range of the weights is a multiple */
-    NET_MOST_LANES = 64,
-    NET_MOST_RANK = 8,    /* of a tensor in a file */
+    NET_MAX_LANES = 64,
+    NET_MAX_RANK = 8,     /* of a tensor in a file */
     NET_SHAPE_TEXT = 192, /* bytes that any shape's text fits in */
 };
 
@@ -234,7 +234,7 @@ const NetValue *net_setting_find(const NetSettings *settings, const char *path);
 bool net_setting_set(NetSettings *settings, const char *path, const char *text, const char *option,
                      NetError *error);
 /* A whole number or a decimal one, all of `text`, in the range; false and the range otherwise. */
-bool net_parse_number(double *number, const char *text, bool whole, double least, double most,
+bool net_parse_number(double *number, const char *text, bool whole, double min, double max,
                       const char *option, NetError *error);
 /* Numbers with commas between them, to free(); with 17 digits every double comes
  * back, with fewer they are for people.  NULL: no memory. */
@@ -260,7 +260,7 @@ bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64
 double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int64_t epoch);
 /* Of schedules that also move the momentum; -1: not this one. */
 double net_schedule_momentum(const NetSchedule *schedule, int64_t step, int64_t epoch);
-double net_schedule_most_momentum(const NetSettings *settings);
+double net_schedule_max_momentum(const NetSettings *settings);
 
 /* train/clip.c */
 typedef struct NetClip {
@@ -270,7 +270,7 @@ typedef struct NetClip {
 } NetClip;
 
 /* train/optimizers.c: a new optimizer is one function and one entry of its table. */
-enum { NET_MAX_SLOTS = NET_MOST_READS - 1 };
+enum { NET_MAX_SLOTS = NET_MAX_READS - 1 };
 typedef struct NetRates {
     double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
     bool nesterov, amsgrad, centered;
@@ -339,12 +339,12 @@ struct NetSession {
     double *normal, *own_normal; /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
     real **scratch;              /* [threads] */
     int64_t gradient_stride;
-    uint64_t seed, steps;     /* training steps done */
-    NetWatch *watch;          /* is told of each part of a program; NULL: nobody is */
-    struct NetSingle *single; /* train/single.c; NULL: no lone image came yet */
-    bool single_failed;       /* there was no memory for it */
-    const char **class_names; /* [classes]; NULL: not known */
-    char *class_lines;        /* the same, a line each */
+    uint64_t seed, steps;          /* training steps done */
+    NetHook *hook;                 /* is called after each part of a program; NULL: none is */
+    struct NetOneImage *one_image; /* train/one_image.c; NULL: none came yet by itself */
+    bool one_image_failed;         /* there was no memory for it */
+    const char **class_names;      /* [classes]; NULL: not known */
+    char *class_lines;             /* the same, a line each */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
                              bool training, NetError *error);
@@ -365,13 +365,13 @@ char *net_normal_text(const NetSession *session, int part);
 void net_normal_settle(NetSession *session, const NetSettings *settings, const char *weights,
                        NetNotes *notes);
 
-/* train/single.c: one image by the program for it: its logits, [classes], good until the next
+/* train/one_image.c: one image by the program for it: its logits, [classes], good until the next
  * call; NULL: there is no such program. */
-typedef struct NetSingle NetSingle;
-const real *net_single_floats(NetSession *session, const float *pixels); /* normalised */
-const real *net_single_bytes(NetSession *session, const uint8_t *pixels);
+typedef struct NetOneImage NetOneImage;
+const real *net_one_image_floats(NetSession *session, const float *pixels); /* normalised */
+const real *net_one_image_bytes(NetSession *session, const uint8_t *pixels);
 void net_weights_changed(NetSession *session); /* must be said when weights or buffers were */
-void net_single_close(NetSession *session);
+void net_one_image_close(NetSession *session);
 
 /* train/classes.c: what each class is called.  `lines` has a line for each;
  * `where` they stand is for the message. */
@@ -393,9 +393,9 @@ typedef struct NetAugmentStep {
     int64_t pad_y, pad_x, side;
     bool bilinear;
 } NetAugmentStep;
-enum { NET_MOST_AUGMENT_STEPS = 8 };
+enum { NET_MAX_AUGMENT_STEPS = 8 };
 typedef struct NetAugment {
-    NetAugmentStep steps[NET_MOST_AUGMENT_STEPS];
+    NetAugmentStep steps[NET_MAX_AUGMENT_STEPS];
     int count;      /* 0: images stay as they are */
     NetShape shape; /* of an image */
     int lanes;
@@ -468,7 +468,7 @@ typedef struct NetStored {
     const char *name;
     const struct NetDtype *dtype;
     int rank;
-    int64_t dim[NET_MOST_RANK], elements;
+    int64_t dim[NET_MAX_RANK], elements;
     int64_t begin, end; /* bytes, from the start of the data */
     uint64_t checksum;  /* of type, shape and bytes, where `summed` */
     bool summed;
@@ -514,7 +514,7 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
 bool net_gradients_write(const NetSession *session, const char *path, NetError *error);
 
 /* train/checkpoint.c: weights, optimizer state and progress in one file. */
-enum { NET_MOST_KEPT = 1000 };
+enum { NET_MAX_KEPT = 1000 };
 /* of a run */
 typedef struct NetProgress {
     int64_t epoch;    /* from 0: the one under way */
@@ -527,7 +527,7 @@ typedef struct NetProgress {
     int64_t best_epoch; /* whose weights --save-best wrote, from 1; 0: none yet */
     double best;        /* its accuracy, or its loss where there are no classes */
     int kept_count; /* the steps of the checkpoints that are kept beside the newest, ascending */
-    int64_t kept[NET_MOST_KEPT];
+    int64_t kept[NET_MAX_KEPT];
     const NetIdentity *data; /* of the images; NULL: not known */
 } NetProgress;
 bool net_checkpoint_write(const char *path, const NetSession *session,
@@ -549,12 +549,12 @@ bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, Net
  * that name and their step, "run.ckpt.500", beside it. */
 typedef struct NetKeep {
     char *path;    /* of the newest, without links */
-    int64_t most;  /* checkpoints of the run, with the newest; 0: no earlier ones are asked for */
+    int64_t max;   /* checkpoints of the run, with the newest; 0: no earlier ones are asked for */
     int64_t holds; /* the step of the checkpoint there; -1: none of this run */
 } NetKeep;
 /* `from`: the checkpoint that is resumed, or NULL.  What that one kept is the
  * run's only when it lies where the run's checkpoints do. */
-bool net_keep_open(NetKeep *keep, const char *path, int64_t most, const char *from,
+bool net_keep_open(NetKeep *keep, const char *path, int64_t max, const char *from,
                    NetProgress *progress, NetError *error);
 void net_keep_close(NetKeep *keep);
 /* Before the next checkpoint is written: gives the one there its second name and
@@ -625,7 +625,7 @@ void net_explain_loss(NetSession *session, const NetBatch *batch, char *text, si
 /* After a test of some images whose logits are not finite: the same. */
 bool net_explain_test(NetSession *session, const NetImages *images, NetError *error);
 
-/* train/lone.c: false with a sentence when the run comes to a batch of one image that
+/* train/batches.c: false with a sentence when the run comes to a batch of one image that
  * a layer normalises over it, one value for each channel. */
 bool net_check_batches(const NetSession *session, int64_t images, const NetProgress *progress,
                        int64_t epochs, int64_t max_steps, NetError *error);
@@ -654,7 +654,7 @@ void net_draw_image(FILE *out, const uint8_t *pixels, NetShape shape);
 /* train/measure.c: what a benchmark is made of. */
 enum { NET_REPEATS = 5 };
 typedef struct NetSpread {
-    double median, least, most;
+    double median, min, max;
 } NetSpread;
 NetSpread net_spread(const double values[NET_REPEATS]);
 /* How images go through a session: with an optimizer they train it; with

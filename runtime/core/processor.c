@@ -19,7 +19,7 @@ typedef struct Feature {
 #define ROW(macro, name, level, word, bit, state) {name, level, word, bit, state},
 static const Feature features[] = {NET_EACH_FEATURE(ROW)};
 enum { FEATURES = sizeof features / sizeof *features, HIGHEST_LEVEL = 4 };
-_Static_assert((int)FEATURES <= (int)NET_MOST_FEATURES, "a model has a place for each");
+_Static_assert((int)FEATURES <= (int)NET_MAX_FEATURES, "a model has a place for each");
 
 #ifdef __x86_64__
 
@@ -54,7 +54,7 @@ static int kept_state(const unsigned words[WORDS])
     return (low & ZMM) == ZMM ? 2 : (low & YMM) == YMM ? 1 : 0;
 }
 
-void net_processor_has(bool has[NET_MOST_FEATURES])
+void net_processor_has(bool has[NET_MAX_FEATURES])
 {
     unsigned words[WORDS] = {0};
     ask(words);
@@ -66,9 +66,9 @@ void net_processor_has(bool has[NET_MOST_FEATURES])
 #else
 
 /* Nothing that is asked for by these names is compiled in. */
-void net_processor_has(bool has[NET_MOST_FEATURES])
+void net_processor_has(bool has[NET_MAX_FEATURES])
 {
-    memset(has, 0, NET_MOST_FEATURES * sizeof *has);
+    memset(has, 0, NET_MAX_FEATURES * sizeof *has);
 }
 
 #endif
@@ -85,7 +85,7 @@ static const char *best_target(const bool *has)
     return names[best];
 }
 
-bool net_check_features(const NetModel *model, const bool has[NET_MOST_FEATURES], NetError *error)
+bool net_check_features(const NetModel *model, const bool has[NET_MAX_FEATURES], NetError *error)
 {
     char lacking[NET_SHAPE_TEXT * 2] = "";
     for (int i = 0; i < FEATURES; i++)
@@ -103,7 +103,7 @@ bool net_check_features(const NetModel *model, const bool has[NET_MOST_FEATURES]
 
 bool net_check_processor(const NetModel *model, NetError *error)
 {
-    bool has[NET_MOST_FEATURES];
+    bool has[NET_MAX_FEATURES];
     net_processor_has(has);
     return net_check_features(model, has, error);
 }

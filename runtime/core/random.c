@@ -1,4 +1,4 @@
-/* random.c: numbers that are a function of their place, not of a history.
+/* random.c: numbers that are a function of their index, not of what was drawn before.
  *
  * Every draw is Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers:
  * as easy as 1, 2, 3") of a counter: dropout's mask for an image is the same
@@ -83,14 +83,14 @@ uint64_t net_hash(const char *text)
 }
 
 /* 0 … bound-1, each exactly as likely (Lemire 2019): the high half of a
- * product, drawn again in the few cases that would favour some values.  `place`
+ * product, drawn again in the few cases that would favour some values.  `index`
  * numbers the draws. */
-static uint32_t below(uint32_t bound, uint64_t seed, uint64_t epoch, uint64_t *place)
+static uint32_t below(uint32_t bound, uint64_t seed, uint64_t epoch, uint64_t *index)
 {
     uint64_t salt = net_hash("shuffle");
     uint32_t reject = -bound % bound;
     for (;;) {
-        uint64_t product = (uint64_t)draw(seed, epoch, salt, (*place)++).word[0] * bound;
+        uint64_t product = (uint64_t)draw(seed, epoch, salt, (*index)++).word[0] * bound;
         if ((uint32_t)product >= reject)
             return (uint32_t)(product >> 32);
     }
@@ -99,11 +99,11 @@ static uint32_t below(uint32_t bound, uint64_t seed, uint64_t epoch, uint64_t *p
 /* Fisher and Yates, from the end down. */
 void net_shuffle(int32_t *order, int64_t count, uint64_t seed, uint64_t epoch)
 {
-    uint64_t place = 0;
+    uint64_t index = 0;
     for (int64_t i = 0; i < count; i++)
         order[i] = (int32_t)i;
     for (int64_t i = count - 1; i > 0; i--) {
-        uint32_t j = below((uint32_t)(i + 1), seed, epoch, &place);
+        uint32_t j = below((uint32_t)(i + 1), seed, epoch, &index);
         int32_t swap = order[i];
         order[i] = order[j];
         order[j] = swap;

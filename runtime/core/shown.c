@@ -30,7 +30,7 @@ static bool is_hidden(uint32_t character)
  * surrogate, or beyond Unicode. */
 static int decode(const unsigned char *bytes, size_t length, uint32_t *character)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    static const uint32_t min[] = {0, 0, 0x80, 0x800, 0x10000};
     int count = bytes[0] < 0x80 ? 1 : bytes[0] >= 0xF0 ? 4 : bytes[0] >= 0xE0 ? 3 : 2;
     if (count > 1 && (bytes[0] < 0xC2 || bytes[0] > 0xF4 || (size_t)count > length))
         return 0;
@@ -41,7 +41,7 @@ static int decode(const unsigned char *bytes, size_t length, uint32_t *character
         *character = *character << 6 | (bytes[i] & 0x3Fu);
     }
     bool surrogate = *character >= 0xD800 && *character <= 0xDFFF;
-    return *character < least[count] || surrogate || *character > 0x10FFFF ? 0 : count;
+    return *character < min[count] || surrogate || *character > 0x10FFFF ? 0 : count;
 }
 
 NetGlyph net_glyph(const char *chars, size_t length)

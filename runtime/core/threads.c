@@ -22,7 +22,7 @@
 #endif
 
 /* of a thread: training's kernels keep some values of every channel there */
-enum { LEAST_STACK = 8 << 20 };
+enum { MIN_STACK = 8 << 20 };
 enum { SPINS = 1500 }; /* of one pause each: 20 to 80 microseconds */
 
 /* A number that threads wait on to change. */
@@ -187,8 +187,8 @@ static int create_member(struct Member *member)
     pthread_attr_t attributes;
     size_t stack;
     pthread_attr_init(&attributes);
-    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < LEAST_STACK)
-        pthread_attr_setstacksize(&attributes, LEAST_STACK);
+    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < MIN_STACK)
+        pthread_attr_setstacksize(&attributes, MIN_STACK);
     sigset_t others, before;
     sigfillset(&others);
     sigdelset(&others, SIGBUS);

@@ -1,6 +1,6 @@
 /* vectors.c: loops worth vectorising that no network shapes.
  *
- * Results are the same bits whatever instructions the compiler picks: sums
+ * Results are the same bits whatever instructions the compiler selects: sums
  * follow a fixed tree, and pixel * scale + shift rounds twice, never fused.
  */
 #include "runtime.h"
@@ -41,7 +41,7 @@ void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_
 
 /* ------------------------------------------------------ images to lanes */
 
-enum { TILE = 16 }; /* elements and lanes of a square that is turned at once */
+enum { TILE = 16 }; /* elements and lanes of a square that is transposed at once */
 
 /* All of a tile stays in registers if loops over it are written out. */
 #define EACH(i, count) _Pragma("GCC unroll 16") for (int i = 0; i < count; i++)
@@ -63,32 +63,32 @@ typedef int32_t Row32 __attribute__((vector_size(TILE * 4)));
     __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 
 /* Each round puts row i and row i + 8 together as teeth of a zip, and with that
- * turns the numbers of row and column, eight bits in all, by one bit: after four
- * rounds they have changed places. */
+ * rotates the numbers of row and column, eight bits in all, by one bit: after four
+ * rounds row and column have been exchanged. */
 #define ZIP_ROWS(to, from)                                             \
     EACH(i, TILE / 2)                                                  \
     {                                                                  \
         (to)[2 * i] = ZIP_FIRST((from)[i], (from)[i + TILE / 2]);      \
         (to)[2 * i + 1] = ZIP_SECOND((from)[i], (from)[i + TILE / 2]); \
     }
-#define TURN_ROWS(rows, other) \
-    ZIP_ROWS(other, rows)      \
-    ZIP_ROWS(rows, other)      \
-    ZIP_ROWS(other, rows)      \
+#define TRANSPOSE_ROWS(rows, other) \
+    ZIP_ROWS(other, rows)           \
+    ZIP_ROWS(rows, other)           \
+    ZIP_ROWS(other, rows)           \
     ZIP_ROWS(rows, other)
 
-/* turned[element][lane] from images[lane][element]. */
+/* rows[element][lane] from images[lane][element]. */
 static inline __attribute__((always_inline)) void
-turn_tile(Row turned[TILE], const uint8_t *const *images, int lanes, int64_t from)
+transpose_tile(Row rows[TILE], const uint8_t *const *images, int lanes, int64_t from)
 {
     Row other[TILE];
     EACH(lane, TILE)
     {
-        turned[lane] = (Row){0};
+        rows[lane] = (Row){0};
         if (lane < lanes && images[lane])
-            memcpy(&turned[lane], images[lane] + from, TILE);
+            memcpy(&rows[lane], images[lane] + from, TILE);
     }
-    TURN_ROWS(turned, other)
+    TRANSPOSE_ROWS(rows, other)
 }
 
 /* Where the tile begins that element i is in: the last one ends with the last
@@ -104,13 +104,13 @@ static inline __attribute__((always_inline)) void
 load_plane(real *restrict out, int out_lanes, const uint8_t *const *images, int lanes, int64_t from,
            int64_t count, const RealRow *scale, const RealRow *shift)
 {
-    Row turned[TILE];
+    Row rows[TILE];
     for (int64_t i = 0; i < count; i += TILE) {
         int64_t at = tile_start(i, count);
-        turn_tile(turned, images, lanes, from + at);
+        transpose_tile(rows, images, lanes, from + at);
         EACH(e, TILE)
         {
-            RealRow values = TO_REALS(turned[e]) * *scale + *shift;
+            RealRow values = TO_REALS(rows[e]) * *scale + *shift;
             memcpy(out + (at + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
         }
     }
@@ -162,7 +162,7 @@ void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape
 
 /* The same in two passes: what the one is held against, and what runs in a network compiled
  * without `load`. */
-void net_turn_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape)
+void net_transpose_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape)
 {
     int64_t elements = shape.c * shape.h * shape.w;
     for (int64_t e = 0; e < elements; e++)
@@ -186,52 +186,53 @@ void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, Net
 typedef float FloatRow __attribute__((vector_size(TILE * sizeof(float))));
 
 /* At least a tile of elements, of up to TILE lanes. */
-static inline __attribute__((always_inline)) void turn_floats(real *restrict out, int out_lanes,
-                                                              const float *const *images, int lanes,
-                                                              int64_t elements)
+static inline __attribute__((always_inline)) void transpose_floats(real *restrict out,
+                                                                   int out_lanes,
+                                                                   const float *const *images,
+                                                                   int lanes, int64_t elements)
 {
-    FloatRow turned[TILE], other[TILE];
+    FloatRow rows[TILE], other[TILE];
     for (int64_t i = 0; i < elements; i += TILE) {
         int64_t at = tile_start(i, elements);
         EACH(lane, TILE)
         {
-            turned[lane] = (FloatRow){0};
+            rows[lane] = (FloatRow){0};
             if (lane < lanes && images[lane])
-                memcpy(&turned[lane], images[lane] + at, sizeof turned[lane]);
+                memcpy(&rows[lane], images[lane] + at, sizeof rows[lane]);
         }
-        TURN_ROWS(turned, other)
+        TRANSPOSE_ROWS(rows, other)
         EACH(e, TILE)
         {
-            RealRow values = __builtin_convertvector(turned[e], RealRow);
+            RealRow values = __builtin_convertvector(rows[e], RealRow);
             memcpy(out + (at + e) * out_lanes, &values, (size_t)lanes * sizeof(real));
         }
     }
 }
 
-static void turn_few(real *restrict out, int out_lanes, const float *const *images, int lanes,
-                     int64_t elements)
+static void transpose_few(real *restrict out, int out_lanes, const float *const *images, int lanes,
+                          int64_t elements)
 {
     for (int64_t e = 0; e < elements; e++)
         for (int lane = 0; lane < lanes; lane++)
             out[e * out_lanes + lane] = images[lane] ? (real)images[lane][e] : 0;
 }
 
-static NET_EACH_WIDTH void turn_lanes(real *out, int out_lanes, const float *const *images,
-                                      int lanes, int64_t elements)
+static NET_EACH_WIDTH void transpose_lanes(real *out, int out_lanes, const float *const *images,
+                                           int lanes, int64_t elements)
 {
     if (lanes == 16 && elements >= TILE)
-        turn_floats(out, out_lanes, images, 16, elements);
+        transpose_floats(out, out_lanes, images, 16, elements);
     else if (lanes == 8 && elements >= TILE)
-        turn_floats(out, out_lanes, images, 8, elements);
+        transpose_floats(out, out_lanes, images, 8, elements);
     else if (lanes == 4 && elements >= TILE)
-        turn_floats(out, out_lanes, images, 4, elements);
+        transpose_floats(out, out_lanes, images, 4, elements);
     else
-        turn_few(out, out_lanes, images, lanes, elements);
+        transpose_few(out, out_lanes, images, lanes, elements);
 }
 
-void net_turn_grain(real *out, const float *const *images, int lanes, int64_t elements)
+void net_transpose_grain(real *out, const float *const *images, int lanes, int64_t elements)
 {
     for (int first = 0; first < lanes; first += TILE)
-        turn_lanes(out + first, lanes, images + first, lanes - first < TILE ? lanes - first : TILE,
-                   elements);
+        transpose_lanes(out + first, lanes, images + first,
+                        lanes - first < TILE ? lanes - first : TILE, elements);
 }

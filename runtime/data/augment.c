@@ -1,6 +1,6 @@
 /* augment.c: what is done at random to a training image before it is loaded.
  *
- * Every choice is a number of the seed, the epoch and the image's place in the
+ * Every choice is a number of the seed, the epoch and the image's position in the
  * file, so neither threads nor batches nor a resumed run change it.  The work is
  * done as bytes by the thread that loads the image.  A new augmentation is one
  * function and one entry of the table; the order is the train section's.
@@ -17,7 +17,7 @@ enum { MAX_DRAWS = 8 }; /* random numbers of one step for one image */
 typedef struct Work {
     const NetAugment *augment;
     const NetAugmentStep *step;
-    uint64_t image; /* its place */
+    uint64_t image; /* its position */
     uint8_t *to;    /* [c][h][w] */
     const uint8_t *from;
 } Work;
@@ -124,22 +124,22 @@ typedef struct Map {
     double xx, xy, x0, yx, yy, y0;
 } Map;
 
-/* The inverse of torchvision.transforms.RandomAffine's map: a shear, then a turn
+/* The inverse of torchvision.transforms.RandomAffine's map: a shear, then a rotation
  * and a scale, then a move by whole pixels. */
 static Map draw_map(const Work *work)
 {
     const NetAugmentStep *step = work->step;
     const double radian = acos(-1) / 180;
-    double most_x = step->translate_x * (double)work->augment->shape.w,
-           most_y = step->translate_y * (double)work->augment->shape.h;
-    double turn = radian * draw(work, 0, step->degrees.low, step->degrees.high);
-    double right = nearbyint(draw(work, 1, -most_x, most_x)),
-           down = nearbyint(draw(work, 2, -most_y, most_y));
+    double max_x = step->translate_x * (double)work->augment->shape.w,
+           max_y = step->translate_y * (double)work->augment->shape.h;
+    double angle = radian * draw(work, 0, step->degrees.low, step->degrees.high);
+    double right = nearbyint(draw(work, 1, -max_x, max_x)),
+           down = nearbyint(draw(work, 2, -max_y, max_y));
     double scale = draw(work, 3, step->scale.low, step->scale.high);
     double shear_x = radian * draw(work, 4, step->shear_x.low, step->shear_x.high);
     double shear_y = radian * draw(work, 5, step->shear_y.low, step->shear_y.high);
-    double a = cos(turn - shear_y) / cos(shear_y), b = -a * tan(shear_x) - sin(turn);
-    double c = sin(turn - shear_y) / cos(shear_y), d = -c * tan(shear_x) + cos(turn);
+    double a = cos(angle - shear_y) / cos(shear_y), b = -a * tan(shear_x) - sin(angle);
+    double c = sin(angle - shear_y) / cos(shear_y), d = -c * tan(shear_x) + cos(angle);
     Map map = {.xx = d / scale, .xy = -b / scale, .yx = -c / scale, .yy = a / scale};
     map.x0 = -map.xx * right - map.xy * down;
     map.y0 = -map.yx * right - map.yy * down;
@@ -221,7 +221,7 @@ static const NetAugmentKind kinds[] = {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-_Static_assert((int)KINDS <= (int)NET_MOST_AUGMENT_STEPS, "each at most once");
+_Static_assert((int)KINDS <= (int)NET_MAX_AUGMENT_STEPS, "each at most once");
 
 static void add_step(NetAugment *augment, const NetAugmentKind *kind, const NetSettings *settings)
 {
@@ -248,7 +248,7 @@ bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape
     for (int i = 0; i < settings->count; i++)
         for (int k = 0; k < KINDS; k++)
             if (strcmp(settings->values[i].path, kinds[k].path) == 0
-                && augment->count < NET_MOST_AUGMENT_STEPS)
+                && augment->count < NET_MAX_AUGMENT_STEPS)
                 add_step(augment, &kinds[k], settings);
     if (augment->count == 0)
         return true;

@@ -20,7 +20,7 @@ typedef struct Format {
 /* Records in the file, or -1. */
 static int64_t count_records(const char *path, Format format, NetError *error)
 {
-    const int64_t most_records = ((int64_t)1 << 31) / format.record;
+    const int64_t max_records = ((int64_t)1 << 31) / format.record;
     struct stat status;
     if (stat(path, &status) != 0) {
         net_fail(error, "cannot read %s: %s", path, strerror(errno));
@@ -36,9 +36,9 @@ static int64_t count_records(const char *path, Format format, NetError *error)
                  "%s ends at byte %" PRId64 ", inside record %" PRId64
                  " (records are %d bytes and this one starts at byte %" PRId64 ")",
                  path, bytes, records, format.record, records * format.record);
-    else if (records > most_records)
+    else if (records > max_records)
         net_fail(error, "%s has %" PRId64 " records: more than the %" PRId64 " that are read", path,
-                 records, most_records);
+                 records, max_records);
     else
         return records;
     return -1;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 enum { MAX_CLASSES = 256 }; /* labels are bytes */
-static const int64_t most_bytes = (int64_t)1 << 31;
+static const int64_t max_bytes = (int64_t)1 << 31;
 
 typedef struct Names {
     char **items;
@@ -189,11 +189,11 @@ static bool list_split(Names *paths, int64_t *ends, const char *folder, const Na
 static bool read_images(NetImages *images, const Names *paths, const int64_t *ends, NetShape shape,
                         const char *folder, NetError *error)
 {
-    int64_t pixels = shape.c * shape.h * shape.w, class = 0;
-    if (paths->count > most_bytes / pixels)
+    int64_t pixels = shape.c * shape.h * shape.w, label = 0;
+    if (paths->count > max_bytes / pixels)
         return net_fail(
             error, "the %" PRId64 " images of %s are more than the %" PRId64 " MB that are read",
-            paths->count, folder, (most_bytes >> 20));
+            paths->count, folder, (max_bytes >> 20));
     images->shape = shape;
     images->labels = net_allocate((size_t)paths->count, 1, error);
     images->pixels =
@@ -201,9 +201,9 @@ static bool read_images(NetImages *images, const Names *paths, const int64_t *en
     if (!images->pixels)
         return false;
     for (; images->count < paths->count; images->count++) {
-        while (images->count >= ends[class])
-            class ++;
-        images->labels[images->count] = (uint8_t) class;
+        while (images->count >= ends[label])
+            label++;
+        images->labels[images->count] = (uint8_t)label;
         if (!net_read_image(images->pixels + images->count * pixels, shape,
                             paths->items[images->count], error))
             return false;

@@ -22,7 +22,7 @@
 #include <zlib.h>
 
 enum { UNSIGNED_BYTES = 0x08, FIRST_PIECE = 1 << 20 };
-static const int64_t most_bytes = (int64_t)1 << 31;
+static const int64_t max_bytes = (int64_t)1 << 31;
 
 typedef struct Reader {
     gzFile file;
@@ -166,11 +166,11 @@ static bool read_header(Reader *reader, int dimensions, int64_t *size)
         if (size[i] == 0)
             return net_fail(reader->error, "%s says that dimension %d (byte %d) is 0", reader->path,
                             i + 1, 4 + 4 * i);
-        if (__builtin_mul_overflow(bytes, size[i], &bytes) || bytes > most_bytes)
+        if (__builtin_mul_overflow(bytes, size[i], &bytes) || bytes > max_bytes)
             return net_fail(reader->error,
                             "%s calls for more than the %" PRId64
                             " MB that are read: dimension %d (byte %d) is %" PRId64,
-                            reader->path, (most_bytes >> 20), i + 1, 4 + 4 * i, size[i]);
+                            reader->path, (max_bytes >> 20), i + 1, 4 + 4 * i, size[i]);
     }
     return true;
 }

@@ -28,13 +28,13 @@ bool net_picture_failed(FILE *file, const char *kind, const char *path, const ch
 
 bool net_check_image_size(int64_t width, int64_t height, const char *path, NetError *error)
 {
-    static const int64_t most_pixels = (int64_t)64 << 20;
-    if (width * height <= most_pixels)
+    static const int64_t max_pixels = (int64_t)64 << 20;
+    if (width * height <= max_pixels)
         return true;
     return net_fail(error,
                     "%s is %" PRId64 " x %" PRId64 " pixels: more than the %" PRId64
                     " million that are read",
-                    path, width, height, (most_pixels >> 20));
+                    path, width, height, (max_pixels >> 20));
 }
 
 /* ITU-R BT.601's luma of what is stored, in the rounding of most other readers. */

@@ -1,5 +1,5 @@
 /* synthetic.c: digits drawn with strokes, for training where no data set is at
- * hand.  Each digit has a few written forms; an image picks one, unsettles its
+ * hand.  Each digit has a few written forms; an image takes one, unsettles its
  * points, maps it through a random affine map, draws it with a pen of random
  * width, and adds noise.  The task is easy beside MNIST, and not trivial.
  *
@@ -15,7 +15,7 @@
 
 /* ------------------------------------------------------ one image's draws */
 
-/* splitmix64 (Steele et al. 2014), started for each image from its place. */
+/* splitmix64 (Steele et al. 2014), started for each image from its position. */
 static uint64_t draw_bits(uint64_t *state)
 {
     uint64_t x = *state += 0x9E3779B97F4A7C15u;
@@ -148,7 +148,7 @@ typedef struct Paper {
     float xx, xy, x0, yx, yy, y0; /* from the digit's unit box to pixels */
 } Paper;
 
-static Point place(const Paper *paper, Point p)
+static Point on_paper(const Paper *paper, Point p)
 {
     return (Point){paper->xx * p.x + paper->xy * p.y + paper->x0,
                    paper->yx * p.x + paper->yy * p.y + paper->y0};
@@ -226,7 +226,7 @@ static void draw_stroke(Paper *paper, const Stroke *stroke, const Point *points)
 }
 
 /* The hand's unsteadiness moves every point by up to 4 % of the box; points that
- * two strokes share move together, being drawn from their place. */
+ * two strokes share move together, being drawn from their position. */
 static Point unsettle(const uint8_t point[2], uint64_t tremor)
 {
     uint64_t state = tremor + (uint64_t)(point[0] * 101 + point[1]);
@@ -242,25 +242,25 @@ static void draw_digit(Paper *paper, int digit, uint64_t *state)
         const Stroke *stroke = &form->stroke[s];
         Point points[MAX_POINTS];
         for (int i = 0; i < stroke->count; i++)
-            points[i] = place(paper, unsettle(stroke->point[i], tremor));
+            points[i] = on_paper(paper, unsettle(stroke->point[i], tremor));
         draw_stroke(paper, stroke, points);
     }
 }
 
 /* The affine map into a cell of the paper `width` pixels wide from `left`: in
- * 28 x 28 the box is about 20 pixels, leaning, turned and shifted a little. */
+ * 28 x 28 the box is about 20 pixels, leaning, rotated and shifted a little. */
 static void choose_map(Paper *paper, float left, float width, uint64_t *state)
 {
     float side = fminf(width, (float)paper->h);
-    float turn = draw_between(state, -0.25f, 0.25f), lean = draw_between(state, -0.25f, 0.4f);
+    float angle = draw_between(state, -0.25f, 0.25f), lean = draw_between(state, -0.25f, 0.4f);
     float high = side * draw_between(state, 0.6f, 0.8f);
     float wide = side * draw_between(state, 0.52f, 0.82f);
     float shift = side * 0.07f;
     paper->pen = fmaxf(0.55f, side * draw_between(state, 0.028f, 0.068f));
-    paper->xx = wide * cosf(turn);
-    paper->xy = -high * sinf(turn) - lean * high;
-    paper->yx = wide * sinf(turn);
-    paper->yy = high * cosf(turn);
+    paper->xx = wide * cosf(angle);
+    paper->xy = -high * sinf(angle) - lean * high;
+    paper->yx = wide * sinf(angle);
+    paper->yy = high * cosf(angle);
     paper->x0 = left + width / 2 + draw_between(state, -shift, shift) - (paper->xx + paper->xy) / 2;
     paper->y0 =
         (float)paper->h / 2 + draw_between(state, -shift, shift) - (paper->yx + paper->yy) / 2;
@@ -318,7 +318,7 @@ static int count_digits(int classes)
 }
 
 /* Below this a digit's cell is too small for its strokes to be told apart. */
-static const int64_t least_cell = 8;
+static const int64_t min_cell = 8;
 
 static void draw_image(NetImages *images, Paper *paper, int64_t image, uint64_t seed, int split)
 {
@@ -327,7 +327,7 @@ static void draw_image(NetImages *images, Paper *paper, int64_t image, uint64_t 
     uint64_t state = image_state(seed, split, image);
     int label = (int)(draw_bits(&state) % (uint64_t)images->classes);
     memset(paper->ink, 0, (size_t)plane * sizeof *paper->ink);
-    if (paper->h >= least_cell && paper->w / digits >= least_cell)
+    if (paper->h >= min_cell && paper->w / digits >= min_cell)
         write_number(paper, label, digits, &state);
     else
         draw_cells(paper, label, &state);

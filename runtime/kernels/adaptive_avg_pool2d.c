@@ -4,15 +4,15 @@
  */
 #include "kernels.h"
 
-/* From floor(place * in / out) to ceil((place + 1) * in / out), PyTorch's rule,
+/* From floor(position * in / out) to ceil((position + 1) * in / out), PyTorch's rule,
  * written so that no product leaves int64_t. */
-static Extent adaptive_extent(const NetCall *call, int axis, int64_t place)
+static Extent adaptive_extent(const NetCall *call, int axis, int64_t position)
 {
     int64_t in = axis == 0 ? call->x_shape[0].h : call->x_shape[0].w;
     int64_t out = axis == 0 ? call->y_shape.h : call->y_shape.w;
     int64_t whole = in / out, part = in % out;
-    int64_t from = place * whole + place * part / out;
-    int64_t to = (place + 1) * whole + ((place + 1) * part + out - 1) / out;
+    int64_t from = position * whole + position * part / out;
+    int64_t to = (position + 1) * whole + ((position + 1) * part + out - 1) / out;
     return (Extent){from, to, to - from};
 }
 

@@ -44,7 +44,7 @@ static void backward_window(const NetCall *call, Area area, int64_t channel, con
     }
 }
 
-static int64_t place_at(const NetCall *call, int64_t channel, int64_t row, int64_t column)
+static int64_t offset_of(const NetCall *call, int64_t channel, int64_t row, int64_t column)
 {
     return ((channel * call->y_shape.h + row) * call->y_shape.w + column) * call->lanes;
 }
@@ -55,7 +55,8 @@ void net_average_forward(const NetCall *call, FindExtent *find_extent, double di
         for (int64_t column = 0; column < call->y_shape.w; column++) {
             Area area = area_of(call, find_extent, divisor, row, column);
             for (int64_t channel = 0; channel < call->y_shape.c; channel++)
-                forward_window(call, area, channel, call->y + place_at(call, channel, row, column));
+                forward_window(call, area, channel,
+                               call->y + offset_of(call, channel, row, column));
         }
 }
 
@@ -67,16 +68,16 @@ void net_average_backward(const NetCall *call, FindExtent *find_extent, double d
             Area area = area_of(call, find_extent, divisor, row, column);
             for (int64_t channel = 0; channel < call->y_shape.c; channel++)
                 backward_window(call, area, channel,
-                                call->dy + place_at(call, channel, row, column));
+                                call->dy + offset_of(call, channel, row, column));
         }
 }
 
 /* A window reads only the input, but its padding counts (the default) as far
  * as the padded input goes: in ceil mode the last window may hang over that. */
-static Extent window_extent(const NetCall *call, int axis, int64_t place)
+static Extent window_extent(const NetCall *call, int axis, int64_t position)
 {
     Axis window = net_window_axis(call, axis, false);
-    int64_t start = place * window.stride - window.before;
+    int64_t start = position * window.stride - window.before;
     int64_t end = start + window.kernel, limit = window.in + window.before;
     end = end < limit ? end : limit;
     Extent extent = {start > 0 ? start : 0, end < window.in ? end : window.in, end - start};

@@ -1,6 +1,6 @@
-/* dropout.c: zeroes values at random in training.  A value's fate follows from
- * the seed, the step, the layer and its place in the batch, never from the
- * grain's width or the thread; so the backward pass draws it again.
+/* dropout.c: zeroes values at random in training.  Whether a value is dropped follows
+ * from the seed, the step, the layer and its position in the batch, never from the
+ * grain's width or the thread; so the backward pass draws the same mask.
  */
 #include "kernels.h"
 

@@ -56,7 +56,7 @@ Axis net_window_axis(const NetCall *call, int axis, bool dilates); /* axis 0: ro
 typedef struct Extent {
     int64_t from, to, counted;
 } Extent;
-typedef Extent FindExtent(const NetCall *call, int axis, int64_t place);
+typedef Extent FindExtent(const NetCall *call, int axis, int64_t position);
 
 /* divisor 0: the counted rows times the counted columns. */
 void net_average_forward(const NetCall *call, FindExtent *find_extent, double divisor);

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* PyTorch computes the nearest place in float, whatever the tensors' type, and
+/* PyTorch computes the nearest position in float, whatever the tensors' type, and
  * so does this: at some ratios that rounding decides. */
 static int64_t source(int64_t at, int64_t in, int64_t out)
 {
@@ -15,7 +15,7 @@ static int64_t source(int64_t at, int64_t in, int64_t out)
     return from < in ? from : in - 1;
 }
 
-/* The place in x, lane 0, of y's value number `y`. */
+/* The offset in x, lane 0, of y's value number `y`. */
 static int64_t source_of(const NetCall *call, int64_t y)
 {
     NetShape in = call->x_shape[0], out = call->y_shape;

@@ -12,7 +12,7 @@ static int64_t source(const NetCall *call, int axis, int64_t at)
     return from >= 0 && from < size ? from : -1;
 }
 
-/* Runs through y: *x_at is the place in x, lane 0, or -1.  False at the end. */
+/* Runs through y: *x_at is the offset in x, lane 0, or -1.  False at the end. */
 static bool next_value(const NetCall *call, int64_t y, int64_t *x_at)
 {
     NetShape in = call->x_shape[0], out = call->y_shape;

@@ -167,7 +167,7 @@ static void count_work(Bench *bench)
 
 static double spread_percent(NetSpread spread)
 {
-    return 100 * (spread.most - spread.least) / spread.median;
+    return 100 * (spread.max - spread.min) / spread.median;
 }
 
 static void print_rate(FILE *out, const char *what, int64_t batch, NetSpread seconds)
@@ -207,8 +207,8 @@ static bool add_spread(cJSON *root, const char *name, NetSpread spread, double s
 {
     cJSON *object = cJSON_AddObjectToObject(root, name);
     return cJSON_AddNumberToObject(object, "median", spread.median * scale)
-           && cJSON_AddNumberToObject(object, "least", spread.least * scale)
-           && cJSON_AddNumberToObject(object, "most", spread.most * scale);
+           && cJSON_AddNumberToObject(object, "least", spread.min * scale)
+           && cJSON_AddNumberToObject(object, "most", spread.max * scale);
 }
 
 static bool add_part(cJSON *parts, const NetPart *part, double seconds)

@@ -2,7 +2,7 @@
  *
  * A checkpoint is a safetensors file of the weights under their own names, so
  * it also loads wherever weights do; beside them the optimizer's state, and in
- * __metadata__ the place in the run, every number it was made with, what data it
+ * __metadata__ the position in the run, every number it was made with, what data it
  * is on and what its network computes.  Shuffles and dropout depend on the seed,
  * the epoch and the step alone, so there is no generator's state to keep.
  *
@@ -152,7 +152,7 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
 
 /* -------------------------------------------------------------- reading */
 
-static bool read_number(const NetTensorFile *file, const char *key, bool whole, double most,
+static bool read_number(const NetTensorFile *file, const char *key, bool whole, double max,
                         double *number, NetError *error)
 {
     const char *text = net_tensors_metadata(file, key);
@@ -160,14 +160,14 @@ static bool read_number(const NetTensorFile *file, const char *key, bool whole, 
     if (!text)
         return net_fail(error, "%s is no checkpoint: its __metadata__ has no %s", file->path, key);
     snprintf(where, sizeof where, "%.140s: %s", file->path, key);
-    return net_parse_number(number, text, whole, 0, most, where, error);
+    return net_parse_number(number, text, whole, 0, max, where, error);
 }
 
-static bool read_whole(const NetTensorFile *file, const char *key, int64_t most, int64_t *number,
+static bool read_whole(const NetTensorFile *file, const char *key, int64_t max, int64_t *number,
                        NetError *error)
 {
     double value;
-    if (!read_number(file, key, true, (double)most, &value, error))
+    if (!read_number(file, key, true, (double)max, &value, error))
         return false;
     *number = (int64_t)value;
     return true;
@@ -185,11 +185,11 @@ static bool read_kept(const NetTensorFile *file, NetProgress *progress, NetError
 {
     const char *text = net_tensors_metadata(file, "kept");
     progress->kept_count = 0;
-    for (int64_t least = 0; text && *text; least = progress->kept[progress->kept_count++] + 1) {
+    for (int64_t min = 0; text && *text; min = progress->kept[progress->kept_count++] + 1) {
         char *end;
         long long step = strtoll(text, &end, 10);
-        if (*text < '0' || *text > '9' || step < least || step > progress->step
-            || (*end && *end != ',') || progress->kept_count == NET_MOST_KEPT)
+        if (*text < '0' || *text > '9' || step < min || step > progress->step
+            || (*end && *end != ',') || progress->kept_count == NET_MAX_KEPT)
             return net_fail(error, "%s: kept %.40s: the steps of earlier checkpoints are expected",
                             file->path, text);
         progress->kept[progress->kept_count] = step;
@@ -200,12 +200,12 @@ static bool read_kept(const NetTensorFile *file, NetProgress *progress, NetError
 
 static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetError *error)
 {
-    const int64_t most = (int64_t)1 << 53;
+    const int64_t max = (int64_t)1 << 53;
     int64_t shuffle;
     if (!read_whole(file, "train_images", INT32_MAX, &progress->train_images, error)
-        || !read_whole(file, "epoch", most, &progress->epoch, error)
+        || !read_whole(file, "epoch", max, &progress->epoch, error)
         || !read_whole(file, "position", progress->train_images, &progress->position, error)
-        || !read_whole(file, "step", most, &progress->step, error)
+        || !read_whole(file, "step", max, &progress->step, error)
         || !read_whole(file, "correct", progress->train_images, &progress->correct, error)
         || !read_whole(file, "shuffle", 1, &shuffle, error)
         || !read_number(file, "loss_sum", false, HUGE_VAL, &progress->loss_sum, error))
@@ -359,9 +359,9 @@ static void find_difference(const char **a, const char **b)
 
 static int shown_length(const char *line)
 {
-    enum { MOST = 120 };
+    enum { MAX_TEXT = 120 };
     size_t length = strcspn(line, "\n");
-    return length < MOST ? (int)length : MOST;
+    return length < MAX_TEXT ? (int)length : MAX_TEXT;
 }
 
 bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes,

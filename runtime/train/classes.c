@@ -73,17 +73,17 @@ void net_forget_classes(NetSession *session)
 static bool differ(const NetSession *session, const NetData *data, NetError *error)
 {
     const char *line = data->class_names;
-    int64_t class = 0;
-    for (; class + 1 < session->model->classes; class ++) {
+    int64_t label = 0;
+    for (; label + 1 < session->model->classes; label++) {
         size_t length = strcspn(line, "\n");
-        if (strlen(session->class_names[class]) != length
-            || strncmp(line, session->class_names[class], length) != 0)
+        if (strlen(session->class_names[label]) != length
+            || strncmp(line, session->class_names[label], length) != 0)
             break;
         line += length + 1;
     }
     return net_fail(
         error, "%s calls class %" PRId64 " %.*s, and the weights were trained to call it %.150s",
-        data->what, class, (int)strcspn(line, "\n"), line, session->class_names[class]);
+        data->what, label, (int)strcspn(line, "\n"), line, session->class_names[label]);
 }
 
 bool net_take_classes(NetSession *session, const NetData *data, NetError *error)

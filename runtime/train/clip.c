@@ -65,12 +65,12 @@ static double factor(const NetClip *clip)
 
 void net_clip_apply(const NetClip *clip, real *gradient, int64_t count)
 {
-    const real most = (real)clip->value, scale = clip->norm >= 0 ? (real)factor(clip) : 1;
+    const real max = (real)clip->value, scale = clip->norm >= 0 ? (real)factor(clip) : 1;
     if (scale != 1)
         for (int64_t i = 0; i < count; i++)
             gradient[i] *= scale;
     /* Written so that a NaN stays one. */
     if (clip->value >= 0)
         for (int64_t i = 0; i < count; i++)
-            gradient[i] = gradient[i] > most ? most : gradient[i] < -most ? -most : gradient[i];
+            gradient[i] = gradient[i] > max ? max : gradient[i] < -max ? -max : gradient[i];
 }

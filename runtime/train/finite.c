@@ -1,8 +1,8 @@
 /* finite.c: where values that are no numbers came from.
  *
  * A loss that is not finite says only that something went wrong before it.  The
- * step that gave it has moved nothing, so its forward pass can be taken again,
- * bit for bit, by the same program, with a watch that looks at every layer's
+ * step that gave it has moved nothing, so its forward pass can be repeated,
+ * bit for bit, by the same program, with a hook that looks at every layer's
  * output as soon as it is there: memory is shared too tightly to look later.
  */
 #include "runtime.h"
@@ -58,15 +58,15 @@ bool net_check_weights(const NetSession *session, NetError *error)
 /* ------------------------------------------------------- a layer's output */
 
 typedef struct Probe {
-    NetWatch watch; /* the first member: what the session is given */
+    NetHook hook; /* the first member: what the session is given */
     const NetProgram *program;
     int lanes;
     atomic_int first; /* the first layer whose output is not finite, or how many there are */
 } Probe;
 
-static void begin_phase(NetWatch *watch)
+static void begin_phase(NetHook *hook)
 {
-    (void)watch;
+    (void)hook;
 }
 
 /* Lanes without an image hold whatever comes of zeros. */
@@ -76,15 +76,14 @@ static bool output_is_finite(const Probe *probe, const NetPart *part, const NetS
     const real *values = part->kept ? step->kept + grain * probe->program->kept_elements : scratch;
     const real *active = step->active + grain * probe->lanes;
     for (int64_t i = 0; i < part->elements; i++)
-        if (active[i % probe->lanes] != 0 && !isfinite(values[part->place + i]))
+        if (active[i % probe->lanes] != 0 && !isfinite(values[part->offset + i]))
             return false;
     return true;
 }
 
-static void look(NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain,
-                 int index)
+static void look(NetHook *hook, const NetStep *step, const real *scratch, int64_t grain, int index)
 {
-    Probe *probe = (Probe *)watch;
+    Probe *probe = (Probe *)hook;
     const NetPart *part = &probe->program->parts[index];
     int first = atomic_load(&probe->first);
     if (part->layer < 0 || part->layer >= first
@@ -94,7 +93,7 @@ static void look(NetWatch *watch, const NetStep *step, const real *scratch, int6
         ;
 }
 
-/* Takes the forward pass again, watched. */
+/* Repeats the forward pass with the hook. */
 static void explain(NetSession *session, const NetBatch *batch, bool training,
                     const char *otherwise, char *text, size_t size)
 {
@@ -108,17 +107,17 @@ static void explain(NetSession *session, const NetBatch *batch, bool training,
         return;
     }
     Probe probe = {
-        .watch = {begin_phase, look},
+        .hook = {begin_phase, look},
         .program = training ? &model->training : &model->inference,
         .lanes = model->lanes,
         .first = model->layer_count,
     };
-    session->watch = &probe.watch;
+    session->hook = &probe.hook;
     if (training)
         net_train_batch(session, batch, NULL);
     else
         net_test_batch(session, batch);
-    session->watch = NULL;
+    session->hook = NULL;
     int first = atomic_load(&probe.first);
     if (first == model->layer_count)
         snprintf(text, size, "%s", otherwise);

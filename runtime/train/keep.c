@@ -53,7 +53,7 @@ bool net_is_kept_name(const char *path, const char *checkpoint)
 static void enter(NetProgress *progress, int64_t step)
 {
     int count = progress->kept_count;
-    if (count < NET_MOST_KEPT && (count == 0 || progress->kept[count - 1] < step))
+    if (count < NET_MAX_KEPT && (count == 0 || progress->kept[count - 1] < step))
         progress->kept[progress->kept_count++] = step;
 }
 
@@ -70,10 +70,10 @@ static void take_over(NetKeep *keep, const char *from, NetProgress *progress)
         enter(progress, progress->step);
 }
 
-bool net_keep_open(NetKeep *keep, const char *path, int64_t most, const char *from,
+bool net_keep_open(NetKeep *keep, const char *path, int64_t max, const char *from,
                    NetProgress *progress, NetError *error)
 {
-    *keep = (NetKeep){.most = most, .holds = -1};
+    *keep = (NetKeep){.max = max, .holds = -1};
     if (!path)
         return true;
     keep->path = net_resolve(path);
@@ -115,7 +115,7 @@ static bool give_name(const NetKeep *keep, const char *name, NetError *error)
 
 bool net_keep_earlier(NetKeep *keep, NetProgress *progress, NetError *error)
 {
-    if (keep->most < 2 || keep->holds < 0 || keep->holds == progress->step)
+    if (keep->max < 2 || keep->holds < 0 || keep->holds == progress->step)
         return true;
     char *name = kept_name(keep, keep->holds);
     bool good = name ? give_name(keep, name, error) : net_fail(error, "out of memory");
@@ -138,9 +138,9 @@ static void remove_kept(const NetKeep *keep, int64_t step)
 void net_keep_remove(NetKeep *keep, NetProgress *progress)
 {
     keep->holds = progress->step;
-    if (keep->most < 1)
+    if (keep->max < 1)
         return;
-    int64_t many = progress->kept_count - (keep->most - 1);
+    int64_t many = progress->kept_count - (keep->max - 1);
     for (int64_t i = 0; i < many; i++)
         remove_kept(keep, progress->kept[i]);
     if (many > 0) {

@@ -1,6 +1,6 @@
 /* loop.c: epochs of steps, and what happens between them.
  *
- * The place in the run is one NetProgress, which a checkpoint keeps; everything
+ * The position in the run is one NetProgress, which a checkpoint keeps; everything
  * else (the order of the images, the learning rate, dropout's masks) follows
  * from it and the seed, so a resumed run is the run that was never stopped.
  *

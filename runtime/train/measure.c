@@ -12,7 +12,11 @@
 
 static const double REPEAT_SECONDS = 0.2;
 
-enum { WARM_STEPS = 3, PEAK_TURNS = 1 << 18, PEAK_TRIES = 3 }; /* a try is about a millisecond */
+enum {
+    WARM_STEPS = 3,
+    PEAK_ITERATIONS = 1 << 18,
+    PEAK_TRIES = 3
+}; /* a try is about a millisecond */
 
 static int ascending(const void *a, const void *b)
 {
@@ -83,7 +87,7 @@ static void make_peak(void *context, int thread)
 {
     const Peak *peak = context;
     double start = net_thread_seconds();
-    int64_t made = peak->make(PEAK_TURNS, &peak->sums[thread]);
+    int64_t made = peak->make(PEAK_ITERATIONS, &peak->sums[thread]);
     peak->rates[thread] = (double)made / (net_thread_seconds() - start);
 }
 

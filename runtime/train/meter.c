@@ -16,7 +16,7 @@
 
 static const double LIVE_INTERVAL = 0.1, PLAIN_INTERVAL = 5; /* seconds */
 
-enum { WIDTH = 80, MAX_BAR = 30, LEAST_BAR = 6, LINE = 256 }; /* columns, and bytes of a line */
+enum { WIDTH = 80, MAX_BAR = 30, MIN_BAR = 6, LINE = 256 }; /* columns, and bytes of a line */
 
 double net_seconds(void)
 {
@@ -127,7 +127,7 @@ static void draw_live(NetMeter *meter, const Line *line)
 {
     int room = window_width(meter->live) - 1 - (int)(strlen(line->head) + strlen(line->tail)) - 3;
     fprintf(meter->live, "\r%.*s", window_width(meter->live) - 1, line->head);
-    if (room >= LEAST_BAR)
+    if (room >= MIN_BAR)
         draw_bar(meter->live, room < MAX_BAR ? room : MAX_BAR, line->part);
     int left = window_width(meter->live) - 1 - (int)strlen(line->head);
     fprintf(meter->live, "%.*s\033[K", left > 0 ? left : 0, line->tail);

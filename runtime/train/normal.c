@@ -14,7 +14,7 @@
 
 static const struct Key {
     const char *path;
-    double least, most, otherwise;
+    double min, max, otherwise;
 } keys[NET_NORMAL_PARTS] = {
     [NET_MEAN] = {"normalize.mean", -1e6, 1e6, 0},
     [NET_STD] = {"normalize.std", 1e-6, 1e6, 1},
@@ -82,7 +82,7 @@ static bool read_numbers(double *numbers, int64_t channels, const char *text, co
     bool good = true;
     for (char *word; good && (word = strsep(&rest, ",")); count++) {
         double number;
-        good = net_parse_number(&number, word, false, key->least, key->most, where, error);
+        good = net_parse_number(&number, word, false, key->min, key->max, where, error);
         if (good && count < channels)
             numbers[count] = number;
     }

@@ -140,15 +140,15 @@ static NET_EACH_WIDTH void adam_moments(const NetRates *rates, const Part *part,
     const real rest1 = (real)(1 - rates->beta1), rest2 = (real)(1 - rates->beta2);
     real *restrict weight = part->weight, *restrict mean = part->state[0],
                    *restrict square = part->state[1];
-    real *restrict most = part->state[2];
+    real *restrict max = part->state[2];
     for (int64_t i = 0; i < part->count; i++) {
         real g = part->gradient[i] + decay * weight[i];
         mean[i] += rest1 * (g - mean[i]);
         square[i] = beta2 * square[i] + rest2 * g * g;
-        if (most)
-            most[i] = square[i] > most[i] ? square[i] : most[i];
+        if (max)
+            max[i] = square[i] > max[i] ? square[i] : max[i];
         weight[i] =
-            weight[i] * shrink - step * mean[i] / (root(most ? most[i] : square[i]) / scale + eps);
+            weight[i] * shrink - step * mean[i] / (root(max ? max[i] : square[i]) / scale + eps);
     }
 }
 
@@ -297,7 +297,7 @@ static bool find_kind(NetOptimizer *optimizer, const NetSettings *settings, NetE
     if (optimizer->rates.nesterov
         && (optimizer->rates.momentum <= 0 || optimizer->rates.dampening != 0))
         return net_fail(error, "optimizer.nesterov needs a momentum above 0 and a dampening of 0");
-    double momentum = net_schedule_most_momentum(settings);
+    double momentum = net_schedule_max_momentum(settings);
     if (momentum >= 0)
         *optimizer->kind->momentum(&optimizer->rates) = momentum;
     return true;

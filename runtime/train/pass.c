@@ -38,12 +38,12 @@ static bool has_labels(const NetBatch *batch)
 static void load_floats(real *input, const NetBatch *batch, int64_t image, int lanes,
                         int64_t elements)
 {
-    const float *images[NET_MOST_LANES];
+    const float *images[NET_MAX_LANES];
     for (int lane = 0; lane < lanes; lane++)
         images[lane] = image + lane < batch->count
                            ? batch->pixels + image_index(batch, image + lane) * elements
                            : NULL;
-    net_turn_grain(input, images, lanes, elements);
+    net_transpose_grain(input, images, lanes, elements);
 }
 
 /* Image number `index`, as it is or as augmented for this lane. */
@@ -77,7 +77,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     const NetSession *session = pass->session;
     const NetModel *model = session->model;
     const NetBatch *batch = pass->batch;
-    const uint8_t *images[NET_MOST_LANES];
+    const uint8_t *images[NET_MAX_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
         images[lane] =
             image + lane < batch->count
@@ -87,7 +87,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     if (model->load_at_once) {
         net_load_grain(input, images, model->lanes, session->image, session->scale, session->shift);
     } else {
-        net_turn_pixels(input, images, model->lanes, session->image);
+        net_transpose_pixels(input, images, model->lanes, session->image);
         net_normalise_grain(input, images, model->lanes, session->image, session->scale,
                             session->shift);
     }
@@ -131,27 +131,27 @@ static double logit(Logits logits, int64_t class)
 static int32_t find_largest(Logits logits)
 {
     int32_t best = 0;
-    for (int32_t class = 1; class < logits.classes; class ++)
-        if (logit(logits, class) > logit(logits, best))
-            best = class;
+    for (int32_t label = 1; label < logits.classes; label++)
+        if (logit(logits, label) > logit(logits, best))
+            best = label;
     return best;
 }
 
 /* log sum exp(logits) - largest, the largest subtracted so that exp cannot overflow. */
-static double log_sum(Logits logits, double most)
+static double log_sum(Logits logits, double max)
 {
     double sum = 0;
     for (int64_t k = 0; k < logits.classes; k++)
-        sum += exp(logit(logits, k) - most);
+        sum += exp(logit(logits, k) - max);
     return log(sum);
 }
 
 void net_probabilities(const real *first, int64_t stride, int64_t classes, float *probabilities)
 {
     Logits logits = {first, stride, classes};
-    double most = logit(logits, find_largest(logits)), total = log_sum(logits, most);
-    for (int64_t class = 0; class < classes; class ++)
-        probabilities[class] = (float)exp(logit(logits, class) - most - total);
+    double max = logit(logits, find_largest(logits)), total = log_sum(logits, max);
+    for (int64_t label = 0; label < classes; label++)
+        probabilities[label] = (float)exp(logit(logits, label) - max - total);
 }
 
 /* Of a grain that lies in the slot.  A network with a loss of its own computes it
@@ -165,10 +165,10 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
                      lanes, session->model->classes};
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count;
          image++, logits.first++) {
-        double most = logit(logits, session->predicted[image] = find_largest(logits));
+        double max = logit(logits, session->predicted[image] = find_largest(logits));
         if (!own_loss && has_labels(pass->batch))
             session->loss[image] =
-                (real)(log_sum(logits, most) + most - logit(logits, session->targets[image]));
+                (real)(log_sum(logits, max) + max - logit(logits, session->targets[image]));
         if (pass->batch->take)
             pass->batch->take(pass->batch->to, image, logits.first, logits.stride, logits.classes);
     }
@@ -176,13 +176,13 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
 
 /* ------------------------------------------------------------- running */
 
-static void begin_watch(const Pass *pass)
+static void begin_phase(const Pass *pass)
 {
-    if (pass->step.watch)
-        pass->step.watch->phase(pass->step.watch);
+    if (pass->step.hook)
+        pass->step.hook->phase(pass->step.hook);
 }
 
-/* A thread goes through its grains up and down by turns: the last of a phase is the
+/* A thread goes through its grains up and down alternately: the last of a phase is the
  * first of the next, which finds in the cache what that has just left there. */
 static void run_grains(const Pass *pass, int index, int thread)
 {
@@ -193,7 +193,7 @@ static void run_grains(const Pass *pass, int index, int thread)
         int64_t grain = index % 2 ? grains.from + grains.to - 1 - i : i;
         if (index == 0)
             load(pass, grain, grain, thread);
-        begin_watch(pass);
+        begin_phase(pass);
         if (phase->grain)
             phase->grain(&pass->step, session->scratch[thread], grain);
     }
@@ -243,7 +243,7 @@ static bool moves_at_once(const Pass *pass)
            && optimizer->clip.value < 0 && !pass->session->keep_gradients;
 }
 
-/* Who watches is told of each grain once it is whole. */
+/* The hook is called for each grain once it is whole. */
 static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread)
 {
     NetSession *session = pass->session;
@@ -256,10 +256,10 @@ static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread
         mover = make_mover(pass);
         step.move = &mover.move;
     }
-    begin_watch(pass);
+    begin_phase(pass);
     if (units.from < units.to)
         shared->work(&step, session->scratch[thread], units.from, units.to);
-    if (!pass->step.watch)
+    if (!pass->step.hook)
         return;
     net_pool_barrier(session->pool);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
@@ -290,7 +290,7 @@ enum { GRAINS_ENOUGH = 8, GRAINS_AT_ONCE = 4 }; /* a thread's; as many as kernel
 static bool has_many_grains(const NetSession *session, const NetBatch *batch)
 {
     return batch->count / session->model->lanes / net_pool_threads(session->pool) >= GRAINS_ENOUGH
-           && !session->watch;
+           && !session->hook;
 }
 
 /* The next few that nobody has taken, fewer towards the end, so that all threads end
@@ -502,7 +502,7 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch,
                 .images = batch->count,
                 .seed = session->seed,
                 .step = session->steps,
-                .watch = session->watch,
+                .hook = session->hook,
             },
     };
     atomic_llong taken = 0;

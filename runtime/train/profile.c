@@ -13,19 +13,19 @@
 #include <string.h>
 
 typedef struct Clock {
-    NetWatch watch;        /* the first member: what the session is given */
+    NetHook hook;          /* the first member: what the session is given */
     double last, *seconds; /* seconds[part], added to */
 } Clock;
 
-static void start_clock(NetWatch *watch)
+static void start_clock(NetHook *hook)
 {
-    ((Clock *)watch)->last = net_thread_seconds();
+    ((Clock *)hook)->last = net_thread_seconds();
 }
 
-static void lap(NetWatch *watch, const NetStep *step, const real *scratch, int64_t grain, int part)
+static void mark(NetHook *hook, const NetStep *step, const real *scratch, int64_t grain, int part)
 {
     (void)step, (void)scratch, (void)grain;
-    Clock *clock = (Clock *)watch;
+    Clock *clock = (Clock *)hook;
     double now = net_thread_seconds();
     clock->seconds[part] += now - clock->last;
     clock->last = now;
@@ -36,13 +36,13 @@ static void lap(NetWatch *watch, const NetStep *step, const real *scratch, int64
 /* rows[repeat][0 … part_count): seconds per step of a part; then of a step. */
 static void repeat_job(const NetProfile *profile, const NetJob *job, double *row)
 {
-    Clock clock = {{start_clock, lap}, 0, row};
+    Clock clock = {{start_clock, mark}, 0, row};
     int parts = profile->program->part_count;
-    job->session->watch = &clock.watch;
+    job->session->hook = &clock.hook;
     double start = net_thread_seconds();
     net_job_run(job, profile->steps);
     row[parts] = net_thread_seconds() - start;
-    job->session->watch = NULL;
+    job->session->hook = NULL;
     for (int i = 0; i <= parts; i++)
         row[i] /= (double)profile->steps;
 }

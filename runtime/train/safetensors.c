@@ -161,9 +161,9 @@ static bool read_shape(NetTensorFile *file, const cJSON *entry, NetStored *tenso
     tensor->elements = 1;
     cJSON_ArrayForEach(dim, shape)
     {
-        if (tensor->rank == NET_MOST_RANK)
+        if (tensor->rank == NET_MAX_RANK)
             return net_fail(error, "%s: %.100s: more than %d dimensions", file->path, tensor->name,
-                            NET_MOST_RANK);
+                            NET_MAX_RANK);
         int64_t *size = &tensor->dim[tensor->rank++];
         if (!whole(dim, size))
             return net_fail(error, "%s: %.100s: shape has something else than whole numbers from 0",
@@ -252,7 +252,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const NetStored *)a)->name, ((const NetStored *)b)->name);
 }
 
-static int by_place(const void *a, const void *b)
+static int by_offset(const void *a, const void *b)
 {
     const NetStored *x = a, *y = b;
     if (x->begin != y->begin)
@@ -270,10 +270,10 @@ static bool check_names(NetTensorFile *file, NetError *error)
 }
 
 /* The tensors fill the data from end to end. */
-static bool check_places(NetTensorFile *file, NetError *error)
+static bool check_offsets(NetTensorFile *file, NetError *error)
 {
     int64_t at = 0;
-    qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, by_place);
+    qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, by_offset);
     for (int i = 0; i < file->count; i++) {
         const NetStored *tensor = &file->tensors[i];
         if (tensor->begin != at)
@@ -402,7 +402,7 @@ static bool parse_header(NetTensorFile *file, const char *text, int64_t length, 
     if (!cJSON_IsObject(file->header))
         return net_fail(error, "%s: the header is not a JSON object", file->path);
     return read_entries(file, error) && check_names(file, error) && read_checksums(file, error)
-           && check_places(file, error);
+           && check_offsets(file, error);
 }
 
 /* All `count` bytes of `what`. */

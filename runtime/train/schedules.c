@@ -1,6 +1,6 @@
 /* schedules.c: the learning rate of every step.
  *
- * A schedule is a closed form of the place in the run, PyTorch's, never a
+ * A schedule is a closed form of the position in the run, PyTorch's, never a
  * recurrence, so a resumed run needs no state of it.  A new schedule is one
  * function and one entry of the table.
  */
@@ -78,9 +78,8 @@ static double one_cycle_rate(const NetSchedule *schedule, double lr, double t)
 {
     (void)lr;
     const NetCycle *cycle = &schedule->cycle;
-    double first = cycle->max_lr / cycle->div_factor, least = first / cycle->final_div_factor;
-    const double two[] = {first, cycle->max_lr, least},
-                 three[] = {first, cycle->max_lr, first, least};
+    double first = cycle->max_lr / cycle->div_factor, min = first / cycle->final_div_factor;
+    const double two[] = {first, cycle->max_lr, min}, three[] = {first, cycle->max_lr, first, min};
     return along(cycle, cycle->three_phase ? three : two, t);
 }
 
@@ -139,14 +138,14 @@ bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64
     return schedule->kind || net_fail(error, "this library has no schedule named %s", name);
 }
 
-static double place(const NetSchedule *schedule, int64_t step, int64_t epoch)
+static double position(const NetSchedule *schedule, int64_t step, int64_t epoch)
 {
     return (double)(schedule->by_step ? step : epoch);
 }
 
 double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int64_t epoch)
 {
-    double t = place(schedule, step, epoch);
+    double t = position(schedule, step, epoch);
     if (t < schedule->warmup)
         return lr * (t + 1) / schedule->warmup;
     return schedule->kind->rate(schedule, lr, t - schedule->warmup);
@@ -157,10 +156,10 @@ double net_schedule_momentum(const NetSchedule *schedule, int64_t step, int64_t 
     const NetCycle *cycle = &schedule->cycle;
     const double values[] = {cycle->max_momentum, cycle->base_momentum, cycle->max_momentum,
                              cycle->max_momentum};
-    return cycle->cycle_momentum ? along(cycle, values, place(schedule, step, epoch)) : -1;
+    return cycle->cycle_momentum ? along(cycle, values, position(schedule, step, epoch)) : -1;
 }
 
-double net_schedule_most_momentum(const NetSettings *settings)
+double net_schedule_max_momentum(const NetSettings *settings)
 {
     NetCycle cycle = read_cycle(settings, 1);
     return cycle.cycle_momentum ? cycle.max_momentum : -1;

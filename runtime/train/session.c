@@ -94,9 +94,9 @@ static bool check_model(const NetModel *model, int64_t batch, NetError *error)
             model->name, model->real_bytes, sizeof(real));
     if (!net_check_processor(model, error))
         return false;
-    if (model->lanes < 1 || model->lanes > NET_MOST_LANES)
+    if (model->lanes < 1 || model->lanes > NET_MAX_LANES)
         return net_fail(error, "%s has grains of %d images; this library takes 1 to %d",
-                        model->name, model->lanes, NET_MOST_LANES);
+                        model->name, model->lanes, NET_MAX_LANES);
     if (batch < 1 || batch > INT32_MAX)
         return net_fail(error, "a batch of %" PRId64 " images: 1 to %d are possible", batch,
                         INT32_MAX);
@@ -147,7 +147,7 @@ void net_close(NetSession *session)
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
-    net_single_close(session);
+    net_one_image_close(session);
     net_forget_classes(session);
     net_pool_close(session->pool);
     free(session);
@@ -199,8 +199,8 @@ static void take_logits(void *to, int64_t image, const real *logits, int64_t str
                         int64_t classes)
 {
     float *row = (float *)to + image * classes;
-    for (int64_t class = 0; class < classes; class ++)
-        row[class] = (float)logits[class * stride];
+    for (int64_t label = 0; label < classes; label++)
+        row[label] = (float)logits[label * stride];
 }
 
 static void take_probabilities(void *to, int64_t image, const real *logits, int64_t stride,
@@ -212,9 +212,9 @@ static void take_probabilities(void *to, int64_t image, const real *logits, int6
 void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits)
 {
     const NetModel *model = session->model;
-    const real *lone = count == 1 ? net_single_floats(session, pixels) : NULL;
-    if (lone) {
-        take_logits(logits, 0, lone, 1, model->classes);
+    const real *alone = count == 1 ? net_one_image_floats(session, pixels) : NULL;
+    if (alone) {
+        take_logits(logits, 0, alone, 1, model->classes);
         return;
     }
     for (int64_t first = 0; first < count; first += session->batch) {
@@ -235,9 +235,9 @@ bool net_has_classes(const NetModel *model)
 void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
 {
     const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
-    const real *lone = count == 1 ? net_single_bytes(session, images) : NULL;
-    if (lone) {
-        take_probabilities(probabilities, 0, lone, 1, session->model->classes);
+    const real *alone = count == 1 ? net_one_image_bytes(session, images) : NULL;
+    if (alone) {
+        take_probabilities(probabilities, 0, alone, 1, session->model->classes);
         return;
     }
     for (int64_t first = 0; first < count; first += session->batch) {
@@ -266,9 +266,9 @@ void net_answer(NetSession *session, const uint8_t *image, float *logits, float 
 {
     Answer answer = {logits, probabilities};
     const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)image};
-    const real *lone = net_single_bytes(session, image);
-    if (lone)
-        take_answer(&answer, 0, lone, 1, session->model->classes);
+    const real *alone = net_one_image_bytes(session, image);
+    if (alone)
+        take_answer(&answer, 0, alone, 1, session->model->classes);
     else
         net_test_batch(session,
                        &(NetBatch){.images = &one, .count = 1, .take = take_answer, .to = &answer});

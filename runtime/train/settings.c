@@ -17,7 +17,7 @@
 typedef struct Rule {
     const char *path;
     bool whole;
-    double least, most;
+    double min, max;
 } Rule;
 
 static const double EXACT = 9007199254740992.0; /* 2^53: whole numbers up to here are doubles */
@@ -86,20 +86,20 @@ char *net_numbers_text(const double *numbers, int64_t count, int digits)
     return text;
 }
 
-bool net_parse_number(double *number, const char *text, bool whole, double least, double most,
+bool net_parse_number(double *number, const char *text, bool whole, double min, double max,
                       const char *option, NetError *error)
 {
     char *end;
     /* strtod knows hexadecimal, infinity and nan too */
     bool decimal = text[strspn(text, "0123456789.eE+-")] == 0;
     double value = decimal ? strtod(text, &end) : 0;
-    if (decimal && end != text && !*end && value >= least && value <= most
+    if (decimal && end != text && !*end && value >= min && value <= max
         && (!whole || value == floor(value))) {
         *number = value;
         return true;
     }
     return net_fail(error, "%s %s: %s from %.10g to %.16g is expected", option, *text ? text : "''",
-                    whole ? "a whole number" : "a number", least, most);
+                    whole ? "a whole number" : "a number", min, max);
 }
 
 /* ------------------------------------------------------------ a store */
@@ -205,7 +205,7 @@ static bool set_list(NetValue *value, const Rule *rule, const char *text, const 
     int count = 0;
     for (char *part; good && (part = strsep(&rest, ",")); count++) {
         double number;
-        good = net_parse_number(&number, part, rule->whole, rule->least, rule->most, option, error);
+        good = net_parse_number(&number, part, rule->whole, rule->min, rule->max, option, error);
         if (good && count < value->count)
             numbers[count] = number;
     }

@@ -103,7 +103,7 @@ static void check_load(void)
                 image[lane][i] = (uint8_t)(256 * net_random(1, 0, (uint64_t)lane, (uint64_t)i));
         }
         net_load_grain(out, images, lanes, shape, scale, shift);
-        net_turn_pixels(in_two_passes, images, lanes, shape);
+        net_transpose_pixels(in_two_passes, images, lanes, shape);
         net_normalise_grain(in_two_passes, images, lanes, shape, scale, shift);
         expect(memcmp(out, in_two_passes, sizeof *out * (size_t)(PIXELS * lanes)) == 0,
                "two passes give the same bits");

@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 {
     NetError error;
     NetModel model = { .name = "digits", .target = argv[1] };
-    bool has[NET_MOST_FEATURES] = {0};
+    bool has[NET_MAX_FEATURES] = {0};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         model.features[i] = levels[i] && levels[i] <= atoi(argv[2]);
         has[i] = levels[i] && levels[i] <= atoi(argv[3]);

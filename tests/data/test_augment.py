@@ -16,16 +16,16 @@ DRIVER = r"""
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT = 40, C = 3, H = 9, W = 12, PIXELS = C * H * W, MOST = 16 };
+enum { COUNT = 40, C = 3, H = 9, W = 12, PIXELS = C * H * W, MAX_VALUES = 16 };
 
 /* driver SEED EPOCH PATH VALUE …: images on standard input, as many on output. */
 int main(int argc, char **argv)
 {
-    static double numbers[MOST][MOST];
+    static double numbers[MAX_VALUES][MAX_VALUES];
     static uint8_t images[COUNT][PIXELS];
-    NetValue values[MOST];
+    NetValue values[MAX_VALUES];
     NetSettings settings = {values, 0};
-    for (int i = 3; i + 1 < argc && settings.count < MOST; i += 2) {
+    for (int i = 3; i + 1 < argc && settings.count < MAX_VALUES; i += 2) {
         NetValue *value = &values[settings.count];
         *value = (NetValue){.path = argv[i], .numbers = numbers[settings.count++]};
         if (isalpha((unsigned char)*argv[i + 1]))

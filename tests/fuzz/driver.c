@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum {
-    LONE_IMAGES = 3,
+    SINGLE_IMAGES = 3,
     STEPS = 3,
     STEPS_PER_EPOCH = 2,
     MAX_BUILDS = 6,
@@ -89,10 +89,10 @@ static void close_build(Build *build)
 
 static double largest(const real *a, int64_t count)
 {
-    double most = 0;
+    double max = 0;
     for (int64_t i = 0; i < count; i++)
-        most = fmax(most, fabs((double)a[i]));
-    return most;
+        max = fmax(max, fabs((double)a[i]));
+    return max;
 }
 
 /* What diverged alike is alike: infinite, or no number. */
@@ -105,14 +105,14 @@ static double distance(double a, double b)
  * or to `size` where that is larger. */
 static double difference(const real *a, const real *b, int64_t count, double size)
 {
-    double most = 0;
+    double max = 0;
     for (int64_t i = 0; i < count; i++) {
         double apart = distance((double)a[i], (double)b[i]);
-        most = apart > most || isnan(apart) ? apart : most;
+        max = apart > max || isnan(apart) ? apart : max;
         if (isfinite(a[i]))
             size = fmax(size, fabs((double)a[i]));
     }
-    return most / size;
+    return max / size;
 }
 
 static bool has_layer(const NetModel *model, const char *name)
@@ -123,7 +123,7 @@ static bool has_layer(const NetModel *model, const char *name)
     return false;
 }
 
-static double most_apart(const NetModel *model, bool updated)
+static double max_apart(const NetModel *model, bool updated)
 {
     bool normed = has_layer(model, "batch_norm2d");
     if (updated)
@@ -142,7 +142,7 @@ static bool same(const Entry *entry, const Build *one, const Build *other, bool 
     double size =
         (single ? 1e-2 : 1e-3) * fmax(1, largest(one->session->gradients, one->model->trained));
     double apart = difference(a, b, count, size);
-    if (!exact && apart <= most_apart(one->model, strstr(what, "value")))
+    if (!exact && apart <= max_apart(one->model, strstr(what, "value")))
         return true;
     return told(entry, "%s after step %d: %s %s on %d thread%s and %s %s on %d differ by %.3g",
                 what, step + 1, one->model->target, one->model->kernels,
@@ -250,8 +250,8 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
     const NetModel *model = build->model;
     int64_t elements = model->input.c * model->input.h * model->input.w;
     net_weights_changed(build->session);
-    for (int64_t image = 0; image < LONE_IMAGES && image < batch->count; image++) {
-        const real *alone = net_single_bytes(
+    for (int64_t image = 0; image < SINGLE_IMAGES && image < batch->count; image++) {
+        const real *alone = net_one_image_bytes(
             build->session, batch->images->pixels + (batch->first + image) * elements);
         if (alone
             && !same(entry, build, build, false, "the logits alone and among others", STEPS,

@@ -19,7 +19,7 @@ DRIVER = r"""
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT = 20, EPOCHS = 8, STEPS = 3, MOST = 20, SPLIT = 7 };
+enum { COUNT = 20, EPOCHS = 8, STEPS = 3, MAX_VALUES = 20, SPLIT = 7 };
 
 /* "0.1", "2,5,6" or "step". */
 static NetValue read_value(const char *path, char *text, double *numbers)
@@ -37,10 +37,10 @@ static NetValue read_value(const char *path, char *text, double *numbers)
  * input; rate, momentum and the weights after each step on standard output. */
 int main(int argc, char **argv)
 {
-    static double numbers[MOST][MOST];
-    NetValue values[MOST];
+    static double numbers[MAX_VALUES][MAX_VALUES];
+    NetValue values[MAX_VALUES];
     NetSettings settings = {values, 0};
-    for (int i = 1; i + 1 < argc && settings.count < MOST; i += 2, settings.count++)
+    for (int i = 1; i + 1 < argc && settings.count < MAX_VALUES; i += 2, settings.count++)
         values[settings.count] = read_value(argv[i], argv[i + 1], numbers[settings.count]);
     const NetParameter parameters[] = {
         {.path = "a", .kind = NET_TRAINED, .elements = SPLIT},

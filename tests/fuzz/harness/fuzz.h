@@ -20,8 +20,8 @@
 typedef struct FuzzTarget {
     const char *name;
     void (*run)(const uint8_t *bytes, size_t size);
-    /* A new input of at most `most` bytes in place; NULL: libFuzzer's own. */
-    size_t (*mutate)(uint8_t *bytes, size_t size, size_t most, unsigned seed);
+    /* A new input of at most `max` bytes in place; NULL: libFuzzer's own. */
+    size_t (*mutate)(uint8_t *bytes, size_t size, size_t max, unsigned seed);
 } FuzzTarget;
 
 /* compiler.c or runtime.c: the table, ended by a name NULL, and what is done once
@@ -51,11 +51,11 @@ int split_words(const uint8_t *bytes, size_t size, char text[MAX_ARGUMENT_BYTES]
 /* words.c */
 void add_vocabulary(const char *word); /* kept as long as the program */
 void add_vocabulary_of(const char *text, bool (*wanted)(const char *word));
-size_t mutate_words(uint8_t *bytes, size_t size, size_t most, unsigned seed);
+size_t mutate_words(uint8_t *bytes, size_t size, size_t max, unsigned seed);
 size_t cross_lines(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,
-                   size_t most, unsigned seed);
+                   size_t max, unsigned seed);
 
 /* libFuzzer's */
-size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t most);
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t max);
 
 #endif

@@ -156,9 +156,9 @@ int split_words(const uint8_t *bytes, size_t size, char text[MAX_ARGUMENT_BYTES]
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed);
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t max, unsigned seed);
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
-                                 uint8_t *out, size_t most, unsigned seed);
+                                 uint8_t *out, size_t max, unsigned seed);
 
 /* Paths on libFuzzer's command line are given whole: the working folder changes. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -202,14 +202,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     return 0;
 }
 
-size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed)
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t max, unsigned seed)
 {
-    return target->mutate ? target->mutate(bytes, size, most, seed)
-                          : LLVMFuzzerMutate(bytes, size, most);
+    return target->mutate ? target->mutate(bytes, size, max, seed)
+                          : LLVMFuzzerMutate(bytes, size, max);
 }
 
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
-                                 uint8_t *out, size_t most, unsigned seed)
+                                 uint8_t *out, size_t max, unsigned seed)
 {
-    return cross_lines(a, a_size, b, b_size, out, most, seed);
+    return cross_lines(a, a_size, b, b_size, out, max, seed);
 }

@@ -70,13 +70,12 @@ static void run_weights(const uint8_t *bytes, size_t size)
 }
 
 /* A header that says its own length, as whoever writes one would. */
-static size_t mutate_safetensors(uint8_t *bytes, size_t size, size_t most, unsigned seed)
+static size_t mutate_safetensors(uint8_t *bytes, size_t size, size_t max, unsigned seed)
 {
     size_t length = size > 8 ? bytes[0] | (size_t)bytes[1] << 8 : 0,
            rest = size > 8 + length ? size - 8 - length : 0;
-    if (seed % 4 == 0 || length < 2 || 8 + length > size || most < size + 512 || rest > MAX_FILE)
-        return seed % 8 ? LLVMFuzzerMutate(bytes, size, most)
-                        : mutate_words(bytes, size, most, seed);
+    if (seed % 4 == 0 || length < 2 || 8 + length > size || max < size + 512 || rest > MAX_FILE)
+        return seed % 8 ? LLVMFuzzerMutate(bytes, size, max) : mutate_words(bytes, size, max, seed);
     uint8_t *tail = malloc(rest + 1);
     memcpy(tail, bytes + 8 + length, rest);
     length = mutate_words(bytes + 8, length, length + 256, seed);
@@ -255,9 +254,9 @@ static void seal_png(uint8_t *bytes, size_t size)
     }
 }
 
-static size_t mutate_png(uint8_t *bytes, size_t size, size_t most, unsigned seed)
+static size_t mutate_png(uint8_t *bytes, size_t size, size_t max, unsigned seed)
 {
-    size = LLVMFuzzerMutate(bytes, size, most);
+    size = LLVMFuzzerMutate(bytes, size, max);
     if (seed % 8 && size > 1)
         seal_png(bytes + 1, size - 1);
     return size;

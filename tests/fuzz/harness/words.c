@@ -220,22 +220,22 @@ static Piece any_piece(const uint8_t *text, size_t size)
 
 /* ----------------------------------------------------------------- changes */
 
-/* text[piece] replaced; what does not fit in `most` bytes is cut off. */
-static size_t replace(uint8_t *text, size_t size, size_t most, Piece piece, const void *with,
+/* text[piece] replaced; what does not fit in `max` bytes is cut off. */
+static size_t replace(uint8_t *text, size_t size, size_t max, Piece piece, const void *with,
                       size_t length)
 {
-    if (length > most - piece.from)
-        length = most - piece.from;
-    size_t rest = size - piece.to, room = most - piece.from - length;
+    if (length > max - piece.from)
+        length = max - piece.from;
+    size_t rest = size - piece.to, room = max - piece.from - length;
     rest = rest < room ? rest : room;
     memmove(text + piece.from + length, text + piece.to, rest);
     memcpy(text + piece.from, with, length);
     return piece.from + length + rest;
 }
 
-static size_t put(uint8_t *text, size_t size, size_t most, Piece piece, const char *with)
+static size_t put(uint8_t *text, size_t size, size_t max, Piece piece, const char *with)
 {
-    return replace(text, size, most, piece, with, strlen(with));
+    return replace(text, size, max, piece, with, strlen(with));
 }
 
 static Piece empty_at(size_t at)
@@ -244,50 +244,50 @@ static Piece empty_at(size_t at)
 }
 
 /* A piece written once more elsewhere, in place of another or beside it. */
-static size_t copy_piece(uint8_t *text, size_t size, size_t most)
+static size_t copy_piece(uint8_t *text, size_t size, size_t max)
 {
     uint8_t kept[4096];
     Piece from = any_piece(text, size), to = any_piece(text, size);
     size_t length = from.to - from.from < sizeof kept ? from.to - from.from : sizeof kept;
     memcpy(kept, text + from.from, length);
-    return replace(text, size, most, draw(2) ? empty_at(to.from) : to, kept, length);
+    return replace(text, size, max, draw(2) ? empty_at(to.from) : to, kept, length);
 }
 
-static size_t move_piece(uint8_t *text, size_t size, size_t most)
+static size_t move_piece(uint8_t *text, size_t size, size_t max)
 {
     uint8_t kept[4096];
     Piece from = any_piece(text, size);
     size_t length = from.to - from.from < sizeof kept ? from.to - from.from : sizeof kept;
     memcpy(kept, text + from.from, length);
-    size = replace(text, size, most, from, "", 0);
-    return replace(text, size, most, empty_at(size ? any_piece(text, size).from : 0), kept, length);
+    size = replace(text, size, max, from, "", 0);
+    return replace(text, size, max, empty_at(size ? any_piece(text, size).from : 0), kept, length);
 }
 
 /* Another number, near or far, where one stands. */
-static size_t change_number(uint8_t *text, size_t size, size_t most)
+static size_t change_number(uint8_t *text, size_t size, size_t max)
 {
     char with[32];
     size_t at = draw(size);
     while (at < size && !is_digit(text[at]))
         at++;
     if (at == size)
-        return put(text, size, most, some_piece(text, size), some_word());
+        return put(text, size, max, some_piece(text, size), some_word());
     Piece piece = {at, at};
     while (piece.to < size && is_digit(text[piece.to]))
         piece.to++;
     if (draw(3) == 0)
-        return put(text, size, most, piece, numbers[draw(sizeof numbers / sizeof *numbers)]);
+        return put(text, size, max, piece, numbers[draw(sizeof numbers / sizeof *numbers)]);
     long value = piece.to - piece.from < 10
                      ? strtol((const char *)(memcpy(with, text + at, piece.to - at),
                                              with[piece.to - at] = '\0', with),
                               NULL, 10)
                      : 0;
     snprintf(with, sizeof with, "%ld", draw(2) ? value + (long)draw(5) - 2 : value * (long)draw(4));
-    return put(text, size, most, piece, with);
+    return put(text, size, max, piece, with);
 }
 
 /* A letter of a word lost, doubled or another: what a misspelling is. */
-static size_t misspell(uint8_t *text, size_t size, size_t most)
+static size_t misspell(uint8_t *text, size_t size, size_t max)
 {
     static const char letters[] = "aeinrstC2_";
     Piece word = some_piece(text, size);
@@ -295,15 +295,15 @@ static size_t misspell(uint8_t *text, size_t size, size_t most)
     char letter[2] = {letters[draw(sizeof letters - 1)], '\0'};
     switch (draw(3)) {
     case 0:
-        return put(text, size, most, (Piece){at, at + 1}, "");
+        return put(text, size, max, (Piece){at, at + 1}, "");
     case 1:
-        return put(text, size, most, empty_at(at), letter);
+        return put(text, size, max, empty_at(at), letter);
     }
-    return put(text, size, most, (Piece){at, at + 1}, letter);
+    return put(text, size, max, (Piece){at, at + 1}, letter);
 }
 
 /* Braces around a piece, with what may stand before them. */
-static size_t wrap_piece(uint8_t *text, size_t size, size_t most)
+static size_t wrap_piece(uint8_t *text, size_t size, size_t max)
 {
     static const char *const heads[] = {
         "repeat 2 {\n",  "skip {\n",    "branch {\n", "concat {\n", "add {\n", "dense 2 {\n",
@@ -313,56 +313,56 @@ static size_t wrap_piece(uint8_t *text, size_t size, size_t most)
                                         "\n}\n", "\n}\n", "}",     "}\"",   ")",     "]"};
     size_t kind = draw(sizeof heads / sizeof *heads);
     Piece piece = any_piece(text, size);
-    size = put(text, size, most, empty_at(piece.to < size ? piece.to : size), tails[kind]);
-    return put(text, size, most, empty_at(piece.from < size ? piece.from : size), heads[kind]);
+    size = put(text, size, max, empty_at(piece.to < size ? piece.to : size), tails[kind]);
+    return put(text, size, max, empty_at(piece.from < size ? piece.from : size), heads[kind]);
 }
 
-static size_t change(uint8_t *text, size_t size, size_t most)
+static size_t change(uint8_t *text, size_t size, size_t max)
 {
     if (size == 0)
-        return put(text, size, most, empty_at(0), some_word());
+        return put(text, size, max, empty_at(0), some_word());
     switch (draw(10)) {
     case 0:
-        return put(text, size, most, any_piece(text, size), "");
+        return put(text, size, max, any_piece(text, size), "");
     case 1:
-        return copy_piece(text, size, most);
+        return copy_piece(text, size, max);
     case 2:
-        return move_piece(text, size, most);
+        return move_piece(text, size, max);
     case 3:
     case 4:
-        return change_number(text, size, most);
+        return change_number(text, size, max);
     case 5:
-        return misspell(text, size, most);
+        return misspell(text, size, max);
     case 6:
-        return wrap_piece(text, size, most);
+        return wrap_piece(text, size, max);
     case 7:
-        return put(text, size, most, some_piece(text, size), some_word());
+        return put(text, size, max, some_piece(text, size), some_word());
     case 8:
-        return put(text, size, most, empty_at(some_piece(text, size).from), some_word());
+        return put(text, size, max, empty_at(some_piece(text, size).from), some_word());
     }
-    return LLVMFuzzerMutate(text, size, most);
+    return LLVMFuzzerMutate(text, size, max);
 }
 
-size_t mutate_words(uint8_t *bytes, size_t size, size_t most, unsigned seed)
+size_t mutate_words(uint8_t *bytes, size_t size, size_t max, unsigned seed)
 {
     drawn = seed;
-    size_t turns = 1 + draw(4);
-    for (size_t i = 0; i < turns; i++)
-        size = change(bytes, size, most);
+    size_t changes = 1 + draw(4);
+    for (size_t i = 0; i < changes; i++)
+        size = change(bytes, size, max);
     return size;
 }
 
 /* Whole lines of one in the other. */
 size_t cross_lines(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,
-                   size_t most, unsigned seed)
+                   size_t max, unsigned seed)
 {
     drawn = seed;
-    size_t size = a_size < most ? a_size : most;
+    size_t size = a_size < max ? a_size : max;
     memcpy(out, a, size);
     if (!b_size || !size)
         return size;
     Piece from = draw(2) ? body_at(b, b_size, draw(b_size)) : line_at(b, b_size, draw(b_size)),
           to = line_at(out, size, draw(size));
-    return replace(out, size, most, draw(2) ? to : empty_at(to.from), b + from.from,
+    return replace(out, size, max, draw(2) ? to : empty_at(to.from), b + from.from,
                    from.to - from.from);
 }

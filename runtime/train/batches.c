@@ -1,6 +1,6 @@
-/* lone.c: batches of one image, which a batch norm cannot learn from.
+/* batches.c: batches of one image, which a batch norm cannot learn from.
  *
- * Over one image and one place a channel has a single value, which is its own
+ * Over one image and one position a channel has a single value, which is its own
  * mean: the layer's output is its bias, and no gradient passes.  PyTorch refuses
  * such a step when it comes; here the run is refused before its first, whether
  * the batch is of one or one image is left over for an epoch's last.

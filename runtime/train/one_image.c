@@ -1,10 +1,10 @@
-/* single.c: one image at a time.
+/* one_image.c: one image at a time.
  *
  * A model compiled with specialised kernels has a program for one image, whose
  * weights are packed in the order of its use.  Memory for it is allocated, and
- * the weights packed, when the first lone image comes, and packed again after
+ * the weights packed, when the first image by itself comes, and packed again after
  * the weights changed.  Where there is no such program, or no memory for it, a
- * lone image is a grain with one lane used.
+ * single image is a grain with one lane used.
  *
  * The calling thread does it alone, unless images come one upon the other: then
  * the session's other threads, if it has any, wait for the next one awake and
@@ -16,12 +16,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SLACK = NET_MOST_LANES }; /* elements: loads are whole vectors */
+enum { SLACK = NET_MAX_LANES }; /* elements: loads are whole vectors */
 
 /* Seconds after an image in which another is soon; threads.c waits awake for longer. */
 static const double SOON = 10e-6;
 
-struct NetSingle {
+struct NetOneImage {
     real *packed, *scratch, *kept, *input;
     bool stale;      /* the weights changed since they were packed */
     bool backwards;  /* how the last image was done */
@@ -127,149 +127,149 @@ static bool has_shares(const NetProgram *program)
 }
 
 /* Memory is zeroed, and what fills a block up stays so. */
-static bool open_single(NetSession *session)
+static bool open_one_image(NetSession *session)
 {
     const NetModel *model = session->model;
     NetError ignored;
-    NetSingle *single = net_allocate(1, sizeof *single, &ignored);
-    session->single = single;
-    if (!single)
+    NetOneImage *one = net_allocate(1, sizeof *one, &ignored);
+    session->one_image = one;
+    if (!one)
         return false;
-    single->packed = net_allocate((size_t)(model->packed + SLACK), sizeof(real), &ignored);
-    single->scratch =
+    one->packed = net_allocate((size_t)(model->packed + SLACK), sizeof(real), &ignored);
+    one->scratch =
         net_allocate((size_t)(model->single.scratch_elements + SLACK), sizeof(real), &ignored);
-    single->kept =
-        net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
-    single->input = net_allocate((size_t)(input_elements(model) + SLACK), sizeof(real), &ignored);
-    single->stale = true;
-    single->shares = net_pool_spins(session->pool) && has_shares(&model->single);
-    return single->packed && single->scratch && single->kept && single->input;
+    one->kept = net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
+    one->input = net_allocate((size_t)(input_elements(model) + SLACK), sizeof(real), &ignored);
+    one->stale = true;
+    one->shares = net_pool_spins(session->pool) && has_shares(&model->single);
+    return one->packed && one->scratch && one->kept && one->input;
 }
 
-void net_single_close(NetSession *session)
+void net_one_image_close(NetSession *session)
 {
-    NetSingle *single = session->single;
-    if (!single)
+    NetOneImage *one = session->one_image;
+    if (!one)
         return;
-    void *arenas[] = {single->packed, single->scratch, single->kept, single->input, single};
+    void *arenas[] = {one->packed, one->scratch, one->kept, one->input, one};
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
-    session->single = NULL;
+    session->one_image = NULL;
 }
 
 void net_weights_changed(NetSession *session)
 {
-    if (session->single)
-        session->single->stale = true;
+    if (session->one_image)
+        session->one_image->stale = true;
 }
 
 static bool prepare(NetSession *session)
 {
     const NetModel *model = session->model;
-    if (model->single.phase_count == 0 || session->single_failed)
+    if (model->single.phase_count == 0 || session->one_image_failed)
         return false;
-    if (!session->single && !open_single(session)) {
-        net_single_close(session);
-        session->single_failed = true;
+    if (!session->one_image && !open_one_image(session)) {
+        net_one_image_close(session);
+        session->one_image_failed = true;
         return false;
     }
-    if (session->single->stale)
+    if (session->one_image->stale)
         for (int i = 0; i < model->packing_count; i++)
-            pack(session, &model->packings[i], session->single->packed + model->packings[i].to);
-    session->single->stale = false;
+            pack(session, &model->packings[i], session->one_image->packed + model->packings[i].to);
+    session->one_image->stale = false;
     return true;
 }
 
 /* An image, and how many threads do it. */
-typedef struct Lone {
+typedef struct Run {
     const NetSession *session;
     NetStep step;
     int threads;
-} Lone;
+} Run;
 
-static void meet(const Lone *lone)
+static void meet(const Run *run)
 {
-    if (lone->threads > 1)
-        net_pool_barrier(lone->session->pool);
+    if (run->threads > 1)
+        net_pool_barrier(run->session->pool);
 }
 
 static void run_thread(void *context, int thread)
 {
-    const Lone *lone = context;
-    const NetSession *session = lone->session;
+    const Run *run = context;
+    const NetSession *session = run->session;
     const NetProgram *program = &session->model->single;
     for (int i = 0; i < program->phase_count; i++) {
         const NetPhase *phase = &program->phases[i];
         if (phase->grain && thread == 0)
-            phase->grain(&lone->step, session->single->scratch, 0);
+            phase->grain(&run->step, session->one_image->scratch, 0);
         if (phase->grain && phase->shared_count)
-            meet(lone);
+            meet(run);
         for (int k = 0; k < phase->shared_count; k++) {
-            NetShare units = net_share(phase->shared[k].units, thread, lone->threads);
+            NetShare units = net_share(phase->shared[k].units, thread, run->threads);
             if (units.from < units.to)
-                phase->shared[k].work(&lone->step, session->single->scratch, units.from, units.to);
+                phase->shared[k].work(&run->step, session->one_image->scratch, units.from,
+                                      units.to);
         }
         if (phase->shared_count)
-            meet(lone);
+            meet(run);
     }
 }
 
-static const real *run(NetSession *session)
+static const real *run_program(NetSession *session)
 {
     const NetModel *model = session->model;
-    NetSingle *single = session->single;
-    single->backwards = !single->backwards;
-    Lone lone = {.session = session, .threads = 1};
-    lone.step = (NetStep){
+    NetOneImage *one = session->one_image;
+    one->backwards = !one->backwards;
+    Run run = {.session = session, .threads = 1};
+    run.step = (NetStep){
         .weights = session->weights,
         .buffers = session->buffers,
-        .packed = single->packed,
-        .input = single->input,
-        .kept = single->kept,
+        .packed = one->packed,
+        .input = one->input,
+        .kept = one->kept,
         .active = session->active,
         .grains = 1,
         .images = 1,
         .seed = session->seed,
         .step = session->steps,
-        .backwards = single->backwards,
+        .backwards = one->backwards,
     };
-    if (single->shares && net_seconds() - single->finished < SOON) {
-        lone.threads = net_pool_threads(session->pool);
-        net_pool_run(session->pool, run_thread, &lone);
+    if (one->shares && net_seconds() - one->finished < SOON) {
+        run.threads = net_pool_threads(session->pool);
+        net_pool_run(session->pool, run_thread, &run);
     } else {
-        run_thread(&lone, 0);
+        run_thread(&run, 0);
     }
-    if (single->shares)
-        single->finished = net_seconds();
-    return single->kept + model->single.logits;
+    if (one->shares)
+        one->finished = net_seconds();
+    return one->kept + model->single.logits;
 }
 
-const real *net_single_floats(NetSession *session, const float *pixels)
+const real *net_one_image_floats(NetSession *session, const float *pixels)
 {
     int64_t channels = session->model->input.c, area = input_elements(session->model) / channels;
     if (!prepare(session))
         return NULL;
-    real *input = session->single->input;
+    real *input = session->one_image->input;
     for (int64_t c = 0; c < channels; c++)
         for (int64_t at = 0; at < area; at++)
             input[at * channels + c] = (real)pixels[c * area + at];
-    return run(session);
+    return run_program(session);
 }
 
 /* The image may be the values of a network that takes a plain row of them. */
-const real *net_single_bytes(NetSession *session, const uint8_t *pixels)
+const real *net_one_image_bytes(NetSession *session, const uint8_t *pixels)
 {
     int64_t channels = session->image.c, area = session->image.h * session->image.w,
             inner = session->model->input.c;
     int64_t outer = input_elements(session->model) / inner;
     if (!prepare(session))
         return NULL;
-    real *input = session->single->input;
+    real *input = session->one_image->input;
     for (int64_t c = 0; c < channels; c++)
         for (int64_t at = 0; at < area; at++) {
             int64_t i = c * area + at;
             input[i % outer * inner + i / outer] =
                 (real)pixels[i] * session->scale[c] + session->shift[c];
         }
-    return run(session);
+    return run_program(session);
 }
