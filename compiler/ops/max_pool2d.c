@@ -158,16 +158,19 @@ static void emit_any_forward(Kernel *kernel)
     kernel_line(kernel, "}");
 }
 
-/* What the windows that chose an element give it: every element is written once. */
-static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
+/* Whether a window takes any of a tile's columns: none does where the stride or the dilation
+ * steps over them. */
+static bool is_taken(const Axis *columns, Run run)
 {
-    open_run(kernel, columns, run);
-    kernel_line(kernel, "vec *to = dx + (c * %lldL + row) * %lldL + column;", rows->positions,
-                columns->positions);
     for (Int x = 0; x < run.width; x++)
-        kernel_line(kernel,
-                    kernel->node->accumulate ? "vec a%lld = to[%lld];" : "vec a%lld = { 0 };", x,
-                    x);
+        for (Int tap = 0; tap < columns->taps; tap++)
+            if (axis_source(columns, run.start + x, tap) >= 0)
+                return true;
+    return false;
+}
+
+static void add_chosen(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
+{
     open_row_taps(kernel, rows);
     kernel_line(kernel, "const int64_t p = (c * %lldL + line) * %lldL + source;", rows->sources,
                 columns->sources);
@@ -182,6 +185,31 @@ static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns,
                             x, at, at, columns->taps, tap);
         }
     kernel_line(kernel, "}");
+}
+
+/* No window takes them. */
+static void emit_zeros(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
+{
+    if (kernel->node->accumulate)
+        return;
+    kernel_line(kernel, "for (int column = %lld; column < %lld; column++) {", run.start,
+                run.start + run.width * run.count);
+    kernel_line(kernel, "dx[(c * %lldL + row) * %lldL + column] = (vec){ 0 };", rows->positions,
+                columns->positions);
+    kernel_line(kernel, "}");
+}
+
+/* What the windows that chose an element give it: every element is written once. */
+static void emit_elements(Kernel *kernel, const Axis *rows, const Axis *columns, Run run)
+{
+    open_run(kernel, columns, run);
+    kernel_line(kernel, "vec *to = dx + (c * %lldL + row) * %lldL + column;", rows->positions,
+                columns->positions);
+    for (Int x = 0; x < run.width; x++)
+        kernel_line(kernel,
+                    kernel->node->accumulate ? "vec a%lld = to[%lld];" : "vec a%lld = { 0 };", x,
+                    x);
+    add_chosen(kernel, rows, columns, run);
     for (Int x = 0; x < run.width; x++)
         kernel_line(kernel, "to[%lld] = a%lld;", x, x);
     kernel_line(kernel, "}");
@@ -195,7 +223,8 @@ static void emit_any_backward(Kernel *kernel)
     split_columns(&columns, columns.stride < MAX_TAPS ? columns.stride : MAX_TAPS, &runs);
     open_plane(kernel, &rows);
     for (int i = 0; i < runs.count; i++)
-        emit_elements(kernel, &rows, &columns, runs.items[i]);
+        (is_taken(&columns, runs.items[i]) ? emit_elements : emit_zeros)(kernel, &rows, &columns,
+                                                                         runs.items[i]);
     kernel_line(kernel, "}");
 }
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import MODELS, ROOT, netc
+from harness import MODELS, ROOT, netc, run, trainer
 
 TARGETS = ["x86-64-v3", "x86-64-v4", "portable"]
 LINES = {"cnn": 2500, "inception": 9000, "densenet": 9000}         # of the file; each may only fall
@@ -55,6 +55,20 @@ def test_compilers_have_nothing_to_say(name, compiler, tmp_path):
     done = subprocess.run([*compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-march=x86-64-v3",
                            "-I", str(ROOT / "runtime"), str(source)], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_columns_that_no_window_takes(tmp_path):
+    """Their gradients are zeros: nothing is left of the loop over the windows."""
+    (tmp_path / "n.net").write_text(
+        "network n {\n    input [3, 20, 19]\n    conv2d(6, 3)\n"
+        "    max_pool2d([2, 3], stride=[3, 4], dilation=[4, 2], padding=1)\n    flatten\n    linear(10)\n}\n"
+        "train {\n    data synthetic\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n")
+    netc("emit", "--warn=no-rows-left-out", tmp_path / "n.net", "-o", tmp_path / "n.c")
+    done = subprocess.run(["gcc", "-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-march=native",
+                           "-I", str(ROOT / "runtime"), str(tmp_path / "n.c")], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    told = run(trainer(tmp_path / "n.net", "--dtype=f64", "--warn=no-rows-left-out"), "gradcheck", "--random-init").stdout
+    assert " 0 wrong " in told
 
 
 def test_where_floats_are_evaluated_as_more(tmp_path):
