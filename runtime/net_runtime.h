@@ -25,6 +25,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* The element type.  The library is built once for each; a model says which it
  * was compiled for, and opening it with the other library is an error. */
@@ -312,6 +317,19 @@ typedef struct NetCall {
  * _backward_parameters: one file per operator in runtime/kernels/. */
 typedef void NetKernel(const NetCall *call);
 
+/* Of a grain; what the operator has besides is still 0. */
+static inline NetCall net_call(const NetStep *step, int64_t grain, int lanes)
+{
+    NetCall call;
+    memset(&call, 0, sizeof call);
+    call.lanes = lanes;
+    call.gradient_stride = step->gradient_stride;
+    call.step = step;
+    call.grain = grain;
+    call.active = step->active + grain * lanes;
+    return call;
+}
+
 /* value[index] of the attribute `name`; stops the program when it is missing,
  * which only a fault in an operator's table can cause. */
 double net_attribute(const NetCall *call, const char *name, int index);
@@ -360,4 +378,7 @@ double net_random(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
 /* The generator's key then: for kernels that draw a row of lanes at once. */
 uint64_t net_random_key(uint64_t seed, uint64_t salt);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

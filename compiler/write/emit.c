@@ -34,6 +34,9 @@ static void emit_head(Emitter *emitter)
              "#define NET_REAL %s\n"
              "#endif\n"
              "#include \"net_runtime.h\"\n\n"
+             "#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
+             "#if __FLT_EVAL_METHOD__ && !defined __clang__   /* a real times a vec is a vec */\n"
+             "#pragma GCC optimize(\"excess-precision=fast\")\n#endif\n\n"
              "#define LANES %d\n"
              "typedef real vec __attribute__((vector_size(LANES * sizeof(real)), may_alias));\n\n",
              emitter->options->f64 ? "double" : "float", emitter->module.lanes);
@@ -159,8 +162,10 @@ static void emit_grain_phase(Emitter *emitter, int phase)
         emit_step(emitter, &calls.text, step);
         end_calls(&calls, step_node(step)->path);
     }
-    if (!calls.text.length)
+    if (!calls.text.length) {
+        text_add(&emitter->phases, "0, ");
         return;
+    }
     const Text text = phase_calls(emitter, name, &calls, emit_locals);
     text_add(emitter->module.out,
              "/* %s, phase %d of %d: one grain. */\n"
@@ -168,7 +173,7 @@ static void emit_grain_phase(Emitter *emitter, int phase)
              plan_name(plan), phase + 1, plan->phases, name);
     emit_locals(emitter, text_chars(&text));
     text_add(emitter->module.out, "\n%s}\n\n", text_chars(&text));
-    text_add(&emitter->phases, ".grain = %s, ", name);
+    text_add(&emitter->phases, "%s, ", name);
 }
 
 /* A function per node, and the table of them. */
@@ -194,12 +199,13 @@ static void emit_shared_phase(Emitter *emitter, int phase)
         text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter),
                  node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
-    if (!count)
+    if (!count) {
+        text_add(&emitter->phases, "0, 0 ");
         return;
+    }
     text_add(emitter->module.out, "static const NetSharedWork %s_%d_shared[] = {\n%s};\n\n",
              plan_name(plan), phase + 1, text_chars(&table));
-    text_add(&emitter->phases, ".shared = %s_%d_shared, .shared_count = %d ", plan_name(plan),
-             phase + 1, count);
+    text_add(&emitter->phases, "%s_%d_shared, %d ", plan_name(plan), phase + 1, count);
 }
 
 static void emit_phases(Emitter *emitter, const Plan *plan)

@@ -113,14 +113,17 @@ static long long place_of(const Parameter *parameter)
     return parameter ? parameter->offset : -1;
 }
 
-static const char *factor_table(const Packing *packing)
+static const char *factor_table(Module *module, const Packing *packing)
 {
     Text table = {0};
     if (!packing->points)
         return "0";
     for (Int i = 0; i < packing->points * packing->columns; i++)
         text_add(&table, "%s%.17g", i ? ", " : "", packing->at[i]);
-    return format("(const double[]){ %s }", text_chars(&table));
+    return write_once(module, "factors",
+                      "/* What a tap adds to its filter's value at each point. */\n"
+                      "static const double ",
+                      format("[] = { %s };\n\n", text_chars(&table)));
 }
 
 /* A row of the table, and the operand that points to what it packs. */
@@ -146,7 +149,7 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
              packing->groups, packing->outs, packing->ins, packing->rows, packing->columns,
              packing->block, packing->last,
              packing->transposed ? "NET_TRANSPOSED" : format("%lld", packing->points),
-             factor_table(packing), node->path);
+             factor_table(&writer->emitter->module, packing), node->path);
     writer->packing_count++;
     push(operands,
          ((Operand){"const real *", "w", format("s->packed + %lld", writer->packed), node->path}));
@@ -320,7 +323,9 @@ static void end_phase(Writer *writer, const char *shared, Int units)
                  phase, phase);
         name_arguments(writer->emitter, text_chars(&text));
         text_add(out, "%s}\n\n", text_chars(&text));
-        text_add(&writer->phases, ".grain = single_%d, ", phase);
+        text_add(&writer->phases, "single_%d, ", phase);
+    } else {
+        text_add(&writer->phases, "0, ");
     }
     if (units) {
         text_add(out,
@@ -328,10 +333,13 @@ static void end_phase(Writer *writer, const char *shared, Int units)
                  "static void single_%d_1(const NetStep *s, real *arena, int64_t from, int64_t "
                  "to)\n{\n    (void)s, (void)arena;\n%s}\n\n",
                  phase, phase, shared);
-        text_add(
-            &writer->phases,
-            ".shared = &(const NetSharedWork){ single_%d_1, %lld, 0, false }, .shared_count = 1 ",
-            phase, units);
+        text_add(out,
+                 "static const NetSharedWork single_%d_shared[] = {\n    { single_%d_1, %lld, 0, "
+                 "false },\n};\n\n",
+                 phase, phase, units);
+        text_add(&writer->phases, "single_%d_shared, 1 ", phase);
+    } else {
+        text_add(&writer->phases, "0, 0 ");
     }
     text_add(&writer->phases, "},\n");
     writer->calls = (Calls){0};
@@ -516,8 +524,7 @@ void emit_single(Emitter *emitter, const Plan *plan)
              "{\n%s    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
              text_chars(&writer.phases), text_chars(&writer.packings));
     text_add(&emitter->single,
-             "    .single = { .phases = single, .phase_count = %d, .scratch_elements = %lld, "
-             ".kept_elements = %lld, .logits = %lld },\n"
+             "    .single = { single, %d, %lld, %lld, %lld, 0, 0 },\n"
              "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
              writer.phase_count, plan->scratch_elements + writer.work, plan->kept_elements,
              plan->places[plan->logits->id].place, writer.packing_count, writer.packed);

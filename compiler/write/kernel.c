@@ -413,56 +413,47 @@ static void reference_tables(Kernel *kernel, const OperandList *operands)
 static void reference_pointer(Kernel *kernel, const OperandList *operands, const char *name)
 {
     if (has_operand(operands, name))
-        kernel_line(kernel, ".%s = (real *)%s,", name, name);
+        kernel_line(kernel, "call.%s = (real *)%s;", name, name);
 }
 
 static void reference_parameters(Kernel *kernel, const OperandList *operands)
 {
     const Node *node = kernel->node;
-    Text values = {0}, gradients = {0};
+    kernel_line(kernel, "call.parameters = %d;", node->parameters.count);
     for (int i = 0; i < node->parameters.count; i++) {
         const char *name = node->parameters.items[i]->name;
         if (has_operand(operands, name))
-            text_add(&values, " (real *)%s,", name);
-        else
-            text_add(&values, " 0,");
+            kernel_line(kernel, "call.parameter[%d] = (real *)%s;", i, name);
         if (has_operand(operands, format("d%s", name)))
-            text_add(&gradients, " d%s,", name);
-        else
-            text_add(&gradients, " 0,");
-    }
-    kernel_line(kernel, ".parameters = %d,", node->parameters.count);
-    if (node->parameters.count) {
-        kernel_line(kernel, ".parameter = {%s },", text_chars(&values));
-        kernel_line(kernel, ".dparameter = {%s },", text_chars(&gradients));
+            kernel_line(kernel, "call.dparameter[%d] = d%s;", i, name);
     }
 }
 
+/* Assignments, since C++ has no designated fields that may be left out. */
 void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands)
 {
     static const char *const pointers[] = {"y", "aux", "statistics", "dy", "dx", NULL};
     const Node *node = kernel->node;
     reference_tables(kernel, operands);
-    kernel_line(kernel, "net_%s_%s(&(NetCall){", node->op->name, stage_name(node->stage));
-    kernel->indent++;
-    kernel_line(kernel, ".lanes = %s, .attributes = attributes, .training = %s,",
-                kernel->single ? "1" : "LANES", emitter->plan->training ? "true" : "false");
-    kernel_line(kernel, ".inputs = %d, .x = x_, .x_shape = x_shape,", node->inputs.count);
+    kernel_line(kernel, "NetCall call = net_call(s, g, %s);", kernel->single ? "1" : "LANES");
+    kernel_line(kernel, "call.attributes = attributes;");
+    kernel_line(kernel, "call.training = %s;", emitter->plan->training ? "true" : "false");
+    kernel_line(kernel, "call.inputs = %d;", node->inputs.count);
+    kernel_line(kernel, "call.x = x_;");
+    kernel_line(kernel, "call.x_shape = x_shape;");
     if (node->out)
-        kernel_line(kernel, ".y_shape = %s,", shape_literal(node->out->shape));
+        kernel_line(kernel, "call.y_shape = (NetShape)%s;", shape_literal(node->out->shape));
     for (int i = 0; pointers[i]; i++)
         reference_pointer(kernel, operands, pointers[i]);
     if (has_operand(operands, "statistics"))
-        kernel_line(kernel, ".statistics_stride = %lld,", emitter->plan->kept_elements);
-    if (node->stage == STAGE_BACKWARD_INPUT)
-        kernel_line(kernel, ".which = %d, .accumulate = %s,", node->which,
-                    node->accumulate ? "true" : "false");
+        kernel_line(kernel, "call.statistics_stride = %lldL;", emitter->plan->kept_elements);
+    if (node->stage == STAGE_BACKWARD_INPUT) {
+        kernel_line(kernel, "call.which = %d;", node->which);
+        kernel_line(kernel, "call.accumulate = %s;", node->accumulate ? "true" : "false");
+    }
     reference_parameters(kernel, operands);
-    kernel_line(kernel, ".gradient_stride = s->gradient_stride,");
-    kernel_line(kernel, ".step = s, .grain = g, .active = s->active + g * %s, .salt = %d,",
-                kernel->single ? "1" : "LANES", node_salt(node));
-    kernel->indent--;
-    kernel_line(kernel, "});");
+    kernel_line(kernel, "call.salt = %d;", node_salt(node));
+    kernel_line(kernel, "net_%s_%s(&call);", node->op->name, stage_name(node->stage));
 }
 
 /* ------------------------------------------------------------- function */

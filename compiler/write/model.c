@@ -78,35 +78,34 @@ static int emit_layers(Emitter *emitter)
     return count;
 }
 
-static void emit_setting(Emitter *emitter, const Setting *setting)
+/* Its row; its numbers are those of `numbers` from `first` on. Gives how many. */
+static int emit_setting(Emitter *emitter, const Setting *setting, int first, Text *numbers)
 {
-    switch (setting->kind) {
-    case SETTING_NUMBER:
-        text_add(emitter->module.out, "    { %s, 0, 1, (const double[]){ %s } },\n",
-                 quoted(setting->path), number_text(setting->number));
-        break;
-    case SETTING_WORD:
-        text_add(emitter->module.out, "    { %s, %s, 0, 0 },\n", quoted(setting->path),
-                 quoted(setting->word));
-        break;
-    case SETTING_LIST:
-        text_add(emitter->module.out, "    { %s, 0, %d, (const double[]){", quoted(setting->path),
-                 setting->list.count);
-        for (int i = 0; i < setting->list.count; i++)
-            text_add(emitter->module.out, " %s,", number_text(setting->list.items[i]));
-        text_add(emitter->module.out, " } },\n");
-        break;
-    }
+    int count = setting->kind == SETTING_WORD     ? 0
+                : setting->kind == SETTING_NUMBER ? 1
+                                                  : setting->list.count;
+    const double *values = setting->kind == SETTING_LIST ? setting->list.items : &setting->number;
+    for (int i = 0; i < count; i++)
+        text_add(numbers, "%s%s", first + i ? ", " : "", number_text(values[i]));
+    text_add(emitter->module.out, "    { %s, %s, %d, %s },\n", quoted(setting->path),
+             setting->kind == SETTING_WORD ? quoted(setting->word) : "0", count,
+             setting->kind == SETTING_WORD ? "0" : format("setting_numbers + %d", first));
+    return count;
 }
 
 static void emit_settings(Emitter *emitter)
 {
+    Text *out = emitter->module.out, rows = {0}, numbers = {0};
+    int count = 0;
     if (!emitter->graph->settings.count)
         return;
-    text_add(emitter->module.out, "static const NetSetting settings[] = {\n");
+    emitter->module.out = &rows;
     for (int i = 0; i < emitter->graph->settings.count; i++)
-        emit_setting(emitter, &emitter->graph->settings.items[i]);
-    text_add(emitter->module.out, "};\n\n");
+        count += emit_setting(emitter, &emitter->graph->settings.items[i], count, &numbers);
+    emitter->module.out = out;
+    if (count)
+        text_add(out, "static const double setting_numbers[] = { %s };\n\n", text_chars(&numbers));
+    text_add(out, "static const NetSetting settings[] = {\n%s};\n\n", text_chars(&rows));
 }
 
 /* A line of C for each of the text's, which the compiler joins. */
@@ -124,6 +123,10 @@ static void emit_structure(Emitter *emitter)
 
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
+    if (!plan) {
+        text_add(emitter->module.out, "    .%s = { 0, 0, 0, 0, 0, 0, 0 },\n", name);
+        return;
+    }
     text_add(emitter->module.out,
              "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - "
              "1 },\n",
@@ -138,7 +141,9 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     int layers = emit_layers(emitter);
     emit_settings(emitter);
     emit_structure(emitter);
-    text_add(emitter->module.out, "const NetModel %s_model = {\n", graph->name);
+    /* In C++ a constant is its file's own, unless it was declared as everyone's. */
+    text_add(emitter->module.out, "extern const NetModel %s_model;\nconst NetModel %s_model = {\n",
+             graph->name, graph->name);
     text_add(emitter->module.out, "    .name = %s,\n    .source = %s,\n", quoted(graph->name),
              quoted(graph->program->source->path));
     text_add(emitter->module.out, "    .target = %s,\n    .kernels = \"%s\",\n",
@@ -148,9 +153,8 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
              "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .classes "
              "= %lld,\n",
              shape_fields(graph->input->shape), shape_elements(graph->output->shape));
-    if (graph->parameters.count)
-        text_add(emitter->module.out, "    .parameters = parameters,\n    .parameter_count = %d,\n",
-                 graph->parameters.count);
+    text_add(emitter->module.out, "    .parameters = %s,\n    .parameter_count = %d,\n",
+             graph->parameters.count ? "parameters" : "0", graph->parameters.count);
     text_add(emitter->module.out,
              "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n",
              graph->trained_elements, graph->buffer_elements, graph->counters);
@@ -160,17 +164,21 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->module.out, "    .load_at_once = %s,\n    .update_at_once = %s,\n",
              emitter->options->fuse & FUSE_LOAD ? "true" : "false",
              updates_at_once(graph, emitter->options->fuse) ? "true" : "false");
-    if (training)
-        emit_program_fields(emitter, "training", training);
+    emit_program_fields(emitter, "training", training);
     emit_program_fields(emitter, "inference", inference);
+    if (!emitter->single.length) {
+        emit_program_fields(emitter, "single", NULL);
+        text_add(emitter->module.out,
+                 "    .packings = 0,\n    .packing_count = 0,\n    .packed = 0,\n");
+    }
     text_add_range(emitter->module.out, text_chars(&emitter->single), emitter->single.length);
-    if (graph->settings.count)
-        text_add(emitter->module.out, "    .settings = settings,\n    .setting_count = %d,\n",
-                 graph->settings.count);
+    text_add(emitter->module.out, "    .settings = %s,\n    .setting_count = %d,\n",
+             graph->settings.count ? "settings" : "0", graph->settings.count);
     text_add(emitter->module.out,
              "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n};\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
-             "argv);\n}\n#endif\n",
+             "argv);\n}\n#endif\n"
+             "#ifdef __cplusplus\n}\n#endif\n",
              graph->name);
 }

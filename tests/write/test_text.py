@@ -9,9 +9,12 @@ import subprocess
 import pytest
 
 from harness import MODELS, ROOT, netc, run, trainer
+from ops.cases import ROWS
+from ops.test_emission import STATEMENTS, network
 
 TARGETS = ["x86-64-v3", "x86-64-v4", "portable"]
 LINES = {"cnn": 2500, "inception": 9000, "densenet": 9000}         # of the file; each may only fall
+EVERYTHING = [*STATEMENTS, "batch_norm2d", "adaptive_avg_pool2d([10, 9])", "mul { branch { sigmoid }\n branch { } }"]
 LONGEST = 300                                                       # lines of a function
 FUNCTION = re.compile(r"^(?:static|int) [^;={]*\)\n\{\n(.*?)^\}\n", re.S | re.M)
 
@@ -45,16 +48,58 @@ def test_comments_name_the_algorithm_what_is_fused_and_the_line():
     assert re.search(r"Winograd F\(4x4, 3x3\).*Lavin\s*(\n \* )?and Gray 2016", emitted("densenet"))
 
 
-@pytest.mark.parametrize("compiler", [["gcc", "-std=c11"], ["clang", "-std=c11"], ["clang", "-x", "c++", "-std=c++17"]], ids=" ".join)
+COMPILERS = {"gcc": ["gcc", "-std=c11"], "clang": ["clang", "-std=c11"],
+             "g++": ["gcc", "-x", "c++", "-std=c++17"], "clang++": ["clang", "-x", "c++", "-std=c++17"]}
+EVALUATED_AS_MORE = {"x87": ["gcc", "-mfpmath=387", "-march=x86-64-v3"], "i386": ["gcc", "-m32", "-msse2", "-mfpmath=387", "-Wno-psabi"],
+                     "s390x": ["s390x-linux-gnu-gcc"]}
+SETTINGS = {"f32": "cross_entropy", "f64": "mse"}
+
+
+def works(command, tmp_path):
+    """Whether the machine has the compiler, the front end for the language and its headers."""
+    source = tmp_path / "nothing.c"
+    source.write_text("#include <stdint.h>\n#include <string.h>\n")
+    return shutil.which(command[0]) and subprocess.run([*command, "-fsyntax-only", str(source)], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def compiles(command, source, tmp_path):
+    if not works(command, tmp_path):
+        pytest.skip(f"no {' '.join(command)}")
+    done = subprocess.run([*command, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", str(ROOT / "runtime"), str(source)],
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module", params=[(dtype, kernels) for dtype in SETTINGS for kernels in ("specialised", "reference")], ids="-".join)
+def every_operator(request, tmp_path_factory):
+    """The C of a network with every operator of the table."""
+    dtype, kernels = request.param
+    folder = tmp_path_factory.mktemp("every")
+    (folder / "every.net").write_text(network(EVERYTHING, SETTINGS[dtype]))
+    source = folder / "every.c"
+    netc("emit", f"--dtype={dtype}", f"--kernels={kernels}", "--target=x86-64-v3", "-o", source, folder / "every.net")
+    return source
+
+
+def test_every_operator_is_there(tmp_path):
+    seen = set()
+    for loss in SETTINGS.values():
+        (tmp_path / "every.net").write_text(network(EVERYTHING, loss))
+        seen |= set(re.findall(r"NetKernel net_(\w+)_forward;", netc("emit", "--kernels=reference", tmp_path / "every.net").stdout))
+    assert {row.name for row in ROWS} <= seen
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_compilers_have_nothing_to_say(compiler, every_operator, tmp_path):
+    compiles([*COMPILERS[compiler], "-march=x86-64-v3"], every_operator, tmp_path)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", ["cnn", "resnet"])
-def test_compilers_have_nothing_to_say(name, compiler, tmp_path):
-    if not shutil.which(compiler[0]):
-        pytest.skip(f"no {compiler[0]}")
+def test_nor_of_models(name, compiler, tmp_path):
     source = tmp_path / "emitted.c"
     source.write_text(emitted(name))
-    done = subprocess.run([*compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-march=x86-64-v3",
-                           "-I", str(ROOT / "runtime"), str(source)], stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 0, done.stderr
+    compiles([*COMPILERS[compiler], "-march=x86-64-v3"], source, tmp_path)
 
 
 def test_columns_that_no_window_takes(tmp_path):
@@ -71,10 +116,17 @@ def test_columns_that_no_window_takes(tmp_path):
     assert " 0 wrong " in told
 
 
-def test_where_floats_are_evaluated_as_more(tmp_path):
-    """s390x is such a machine; here the x87 unit stands for it."""
-    source = tmp_path / "emitted.c"
-    source.write_text(emitted("cnn"))
-    done = subprocess.run(["gcc", "-std=gnu11", "-fsyntax-only", "-march=x86-64-v3", "-mfpmath=387",
-                           "-I", str(ROOT / "runtime"), str(source)], stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("machine", EVALUATED_AS_MORE)
+def test_where_floats_are_evaluated_as_more(machine, every_operator, tmp_path):
+    """In strict C11 too: FLT_EVAL_METHOD is not 0 there."""
+    compiles([*EVALUATED_AS_MORE[machine], "-std=c11"], every_operator, tmp_path)
+
+
+def test_a_model_in_cplusplus_has_its_name_in_c(tmp_path):
+    source = tmp_path / "emitted.cpp"
+    source.write_text(emitted("mlp"))
+    command = next((c for c in (COMPILERS["clang++"], COMPILERS["g++"]) if works(c, tmp_path)), None)
+    if not command:
+        pytest.skip("no C++ compiler")
+    run(*command, "-O0", "-march=x86-64-v3", "-S", "-DNET_NO_MAIN", "-I", ROOT / "runtime", source, "-o", tmp_path / "emitted.s")
+    assert re.search(r"^\s*\.globl\s+mlp_model\b", (tmp_path / "emitted.s").read_text(), re.M)
