@@ -114,10 +114,8 @@ static Words compiler_words(const char *source, const char *made, const Runtime 
     /* Contraction into fused multiply-adds is what the kernels count on, in every loop alike:
      * GCC's tuning for some processors, and its generic one since 14, takes an accumulator's
      * apart, so that what a value is depends on the loop that it is computed in.  (Clang has no
-     * such parameter and is not to tell so.)  No kernel reads errno or a floating-point trap.  GNU's C11 leaves a float a float where
-     * FLT_EVAL_METHOD is not 0: strict C11 makes it a double there, which no vector of floats
-     * may be multiplied by. */
-    add_words(&words, "-std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math "
+     * such parameter and is not to tell so.)  No kernel reads errno or a floating-point trap. */
+    add_words(&words, "-std=c11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math "
                       "--param=avoid-fma-max-bits=0 -Wno-unused-command-line-argument");
     add_words(&words, options->target.cflags);
     push(&words, options->f64 ? "-DNET_REAL=double" : "-DNET_REAL=float");
