@@ -366,15 +366,17 @@ static const char *gradient_function(const Kernel *kernel, int rows, const Input
             "`first`\n * on; of the move's streams, what lies at `place` is fetched meanwhile. */",
             rows, inputs->width),
         ALWAYS_INLINE, format("matrix_gradient_%dx%d", rows, inputs->width),
-        "(const NetStep *s, real *out, int64_t out_step, const vec *gradient,\n    int64_t d_step, "
-        "const vec *inputs, int64_t first, int count, int ahead, int64_t place)");
+        format("(const NetStep *s, real *out,%s const vec *gradient,\n    int64_t d_step, "
+               "const vec *inputs, int64_t first, int count, int ahead, int64_t place)",
+               rows > 1 ? " int64_t out_step," : ""));
 }
 
 static void gradient_tile(Kernel *kernel, Int in, int rows, const Inputs *inputs)
 {
     kernel_line(kernel,
-                "%s(s, block + (o - row) * %lldL + i, %lld, dy + o, %lld, inputs, first, count,",
-                gradient_function(kernel, rows, inputs), in, in, kernel->dy_stride);
+                "%s(s, block + (o - row) * %lldL + i,%s dy + o, %lld, inputs, first, count,",
+                gradient_function(kernel, rows, inputs), in, rows > 1 ? format(" %lld,", in) : "",
+                kernel->dy_stride);
     kernel_line(kernel, "    ahead, offset + o * %lldL + i);", in);
 }
 
