@@ -29,6 +29,7 @@ typedef struct Reader {
     int descriptor; /* the file's */
     const char *path;
     int64_t offset; /* in the unpacked content */
+    bool cut_off;   /* zlib met the file's end within its data; since 1.3.2 it says so only once */
     NetError *error;
 } Reader;
 
@@ -56,6 +57,15 @@ static const char *zlib_reason(const Reader *reader, int *code)
     return colon ? colon + 2 : message;
 }
 
+/* What zlib says of the last read. */
+static int zlib_code(Reader *reader)
+{
+    int code;
+    gzerror(reader->file, &code);
+    reader->cut_off = reader->cut_off || code == Z_BUF_ERROR;
+    return code;
+}
+
 /* Why a read gave fewer bytes than were due; `due` is the content's full length. */
 static bool read_failed(const Reader *reader, int64_t due)
 {
@@ -65,7 +75,7 @@ static bool read_failed(const Reader *reader, int64_t due)
     if (code == Z_ERRNO)
         return net_fail(reader->error, "cannot read %s at byte %" PRId64 ": %s", reader->path,
                         packed_at, strerror(errno));
-    if (code == Z_BUF_ERROR)
+    if (reader->cut_off)
         return net_fail(
             reader->error,
             "%s is cut off: its gzip data goes on where the file ends, at byte %" PRId64,
@@ -87,8 +97,7 @@ static bool read_bytes(Reader *reader, uint8_t *bytes, int64_t count, int64_t du
             bytes += got;
             count -= got;
         }
-        int code;
-        gzerror(reader->file, &code);
+        int code = zlib_code(reader);
         if (got <= 0 || (count > 0 && code != Z_OK && code != Z_STREAM_END))
             return read_failed(reader, due);
     }
@@ -127,9 +136,8 @@ static bool read_end(Reader *reader)
         return net_fail(reader->error,
                         "%s goes on after byte %" PRId64 ", where its header says it ends",
                         reader->path, reader->offset);
-    int code;
-    gzerror(reader->file, &code);
-    if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
+    int code = zlib_code(reader);
+    if (got < 0 || reader->cut_off || (code != Z_OK && code != Z_STREAM_END))
         return read_failed(reader, reader->offset);
     return true;
 }

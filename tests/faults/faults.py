@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from faults.cases import all_cases
-from faults.strikes import NOT_TRACED, can_trace, strike, undisturbed
+from faults.strikes import FORK, NOT_TRACED, can_trace, strike, undisturbed
 from harness import read_safetensors
 
 OUT_OF_MEMORY = re.compile("out of memory|cannot allocate memory", re.I)
@@ -177,7 +177,7 @@ def campaign(folder, words=(), ways=WAYS, first=1, every=1, processes=os.cpu_cou
     prepare(words, folder)
     ways = [way for way in ways if way[0] == "allocation" or can_trace()]
     counts, findings, start = Counter(), [], time.monotonic()
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, FORK) as pool:
         work = shares(ways, first, every, processes)
         for share, (count, found) in zip(work, pool.map(run_share, *zip(*work))):
             counts[share[1]] += count

@@ -30,7 +30,7 @@ from pathlib import Path
 from faults.cases import (COMPILER, DOT, FIXABLE, LINEAR, NET, NETWORK, digits, netc, train,
                           without_times)
 from faults.faults import print_findings, whole_file
-from faults.strikes import NOT_TRACED, Folder, can_trace, contents, traced
+from faults.strikes import FORK, NOT_TRACED, Folder, can_trace, contents, traced
 from harness import read_safetensors, trainer
 
 OLD = 30 * 24 * 3600            # seconds: no run that is still alive can have begun so long ago
@@ -243,7 +243,7 @@ def campaign(count, processes=os.cpu_count()):
     global JUDGES
     JUDGES = [Judge(case) for case in all_cases()]
     start, blows = time.monotonic(), choose(count)
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, FORK) as pool:
         findings = [finding for found in pool.map(deal, blows, chunksize=4) for finding in found]
     signals = Counter(signal.Signals(blow.signal).name for blow in blows)
     calls = sum(1 for blow in blows if blow.call)

@@ -6,6 +6,7 @@ command with the files that it needs; `strike` runs it once, with at most one
 thing wrong, and gives all that can be seen from outside.
 """
 import functools
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 from harness import NETC, ROOT, made_once, run
 
 HERE = Path(__file__).parent
+# The processes of a campaign have its cases as they were made: since Python 3.14 others begin anew.
+FORK = multiprocessing.get_context("fork")
 NOT_TRACED = "; no system calls, as ptrace is not permitted here"
 TIMEOUT = 60                    # seconds; every command here takes a fraction of one
 C_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
