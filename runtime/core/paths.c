@@ -53,14 +53,17 @@ bool net_same_file(const char *a, const char *b)
 size_t net_first_bytes(const char *path, char *bytes, size_t count)
 {
     struct stat status;
-    ssize_t length = 0;
+    size_t length = 0;
     int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (descriptor < 0)
         return 0;
-    if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
-        do
-            length = read(descriptor, bytes, count);
-        while (length < 0 && errno == EINTR);
+    bool regular = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+    for (ssize_t some = 1; regular && length < count && some != 0;) {
+        some = read(descriptor, bytes + length, count - length);
+        if (some < 0 && errno != EINTR)
+            break;
+        length += some > 0 ? (size_t)some : 0;
+    }
     close(descriptor);
-    return length > 0 ? (size_t)length : 0;
+    return length;
 }
