@@ -598,7 +598,7 @@ static const char *find_contradiction(const Request *request)
 /* The files of a run, each with its option. */
 typedef struct Named {
     const char *option, *path;
-    bool written;
+    enum { READ, WEIGHTS, LOG } kind; /* of what is written there; READ: nothing is */
 } Named;
 
 enum { NAMED = 7 };
@@ -617,8 +617,7 @@ static bool check_pair(const Named *a, const Named *b, NetError *error)
  * that was mistyped, or completed by the shell, is often that of something else. */
 static bool is_ours(const Named *file)
 {
-    /* a log's line; a header, which follows its length */
-    size_t header = strcmp(file->option, "log") == 0 ? 0 : 8;
+    size_t header = file->kind == LOG ? 0 : 8; /* a log's line; a header, after its length */
     char bytes[9];
     struct stat status;
     if (stat(file->path, &status) == 0 && net_stream_of(&status) >= 0)
@@ -630,16 +629,15 @@ static bool is_ours(const Named *file)
 static bool check_name(const Request *request, const Named *file, NetError *error)
 {
     const NetRun *run = &request->run;
-    if (!file->path || !file->written)
+    if (!file->path || file->kind == READ)
         return true;
     if (net_same_file(file->path, "/proc/self/exe"))
         return net_fail(error, "--%s %.300s is this program itself: give another file",
                         file->option, file->path);
-    bool continued = request->resume && strcmp(file->option, "log") == 0; /* read as a log */
+    bool continued = request->resume && file->kind == LOG; /* read as a log */
     if (!continued && !is_ours(file))
         return net_fail(error, "--%s %.300s would replace a file that is no %s: give another name",
-                        file->option, file->path,
-                        strcmp(file->option, "log") == 0 ? "run's log" : "weights file");
+                        file->option, file->path, file->kind == LOG ? "run's log" : "weights file");
     if (run->keep > 1 && net_is_kept_name(file->path, run->checkpoint))
         return net_fail(
             error,
@@ -652,13 +650,13 @@ static bool check_files(const Request *request, NetError *error)
 {
     const NetRun *run = &request->run;
     const Named files[NAMED] = {
-        {"save", run->save, true},
-        {"save-best", run->best, true},
-        {"checkpoint", run->checkpoint, true},
-        {"log", run->log, true},
-        {"save-gradients", run->gradients, true},
-        {"init", request->init, false},
-        {"resume", request->resume, false},
+        {"save", run->save, WEIGHTS},
+        {"save-best", run->best, WEIGHTS},
+        {"checkpoint", run->checkpoint, WEIGHTS},
+        {"log", run->log, LOG},
+        {"save-gradients", run->gradients, WEIGHTS},
+        {"init", request->init, READ},
+        {"resume", request->resume, READ},
     };
     for (int i = 0; i < NAMED; i++)
         for (int j = i + 1; j < NAMED; j++)

@@ -79,7 +79,7 @@ static int emit_layers(Emitter *emitter)
 }
 
 /* Its row; its numbers are those of `numbers` from `first` on. Gives how many. */
-static int emit_setting(Emitter *emitter, const Setting *setting, int first, Text *numbers)
+static int add_setting(const Setting *setting, int first, Text *rows, Text *numbers)
 {
     int count = setting->kind == SETTING_WORD     ? 0
                 : setting->kind == SETTING_NUMBER ? 1
@@ -87,7 +87,7 @@ static int emit_setting(Emitter *emitter, const Setting *setting, int first, Tex
     const double *values = setting->kind == SETTING_LIST ? setting->list.items : &setting->number;
     for (int i = 0; i < count; i++)
         text_add(numbers, "%s%s", first + i ? ", " : "", number_text(values[i]));
-    text_add(emitter->module.out, "    { %s, %s, %d, %s },\n", quoted(setting->path),
+    text_add(rows, "    { %s, %s, %d, %s },\n", quoted(setting->path),
              setting->kind == SETTING_WORD ? quoted(setting->word) : "0", count,
              setting->kind == SETTING_WORD ? "0" : format("setting_numbers + %d", first));
     return count;
@@ -99,10 +99,8 @@ static void emit_settings(Emitter *emitter)
     int count = 0;
     if (!emitter->graph->settings.count)
         return;
-    emitter->module.out = &rows;
     for (int i = 0; i < emitter->graph->settings.count; i++)
-        count += emit_setting(emitter, &emitter->graph->settings.items[i], count, &numbers);
-    emitter->module.out = out;
+        count += add_setting(&emitter->graph->settings.items[i], count, &rows, &numbers);
     if (count)
         text_add(out, "static const double setting_numbers[] = { %s };\n\n", text_chars(&numbers));
     text_add(out, "static const NetSetting settings[] = {\n%s};\n\n", text_chars(&rows));

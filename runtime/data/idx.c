@@ -51,9 +51,10 @@ static bool open_reader(Reader *reader, const char *path, NetError *error)
 }
 
 /* zlib's reasons begin with the path, which our sentence has already. */
-static const char *zlib_reason(const Reader *reader, int *code)
+static const char *zlib_reason(const Reader *reader)
 {
-    const char *message = gzerror(reader->file, code), *colon = strrchr(message, ':');
+    int ignored;
+    const char *message = gzerror(reader->file, &ignored), *colon = strrchr(message, ':');
     return colon ? colon + 2 : message;
 }
 
@@ -67,10 +68,9 @@ static int zlib_code(Reader *reader)
 }
 
 /* Why a read gave fewer bytes than were due; `due` is the content's full length. */
-static bool read_failed(const Reader *reader, int64_t due)
+static bool read_failed(Reader *reader, int64_t due)
 {
-    int code;
-    const char *reason = zlib_reason(reader, &code);
+    int code = zlib_code(reader);
     int64_t at = reader->offset, packed_at = gzoffset(reader->file);
     if (code == Z_ERRNO)
         return net_fail(reader->error, "cannot read %s at byte %" PRId64 ": %s", reader->path,
@@ -82,7 +82,7 @@ static bool read_failed(const Reader *reader, int64_t due)
             reader->path, packed_at);
     if (code != Z_OK && code != Z_STREAM_END)
         return net_fail(reader->error, "%s has damaged gzip data near byte %" PRId64 ": %s",
-                        reader->path, packed_at, reason);
+                        reader->path, packed_at, zlib_reason(reader));
     return net_fail(reader->error,
                     "%s ends at byte %" PRId64 " of the %" PRId64 " its header calls for",
                     reader->path, at, due);

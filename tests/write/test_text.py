@@ -109,9 +109,7 @@ def test_columns_that_no_window_takes(tmp_path):
         "    max_pool2d([2, 3], stride=[3, 4], dilation=[4, 2], padding=1)\n    flatten\n    linear(10)\n}\n"
         "train {\n    data synthetic\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n")
     netc("emit", "--warn=no-rows-left-out", tmp_path / "n.net", "-o", tmp_path / "n.c")
-    done = subprocess.run(["gcc", "-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-march=native",
-                           "-I", str(ROOT / "runtime"), str(tmp_path / "n.c")], stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 0, done.stderr
+    compiles([*COMPILERS["gcc"], "-march=native"], tmp_path / "n.c", tmp_path)
     told = run(trainer(tmp_path / "n.net", "--dtype=f64", "--warn=no-rows-left-out"), "gradcheck", "--random-init").stdout
     assert " 0 wrong " in told
 
