@@ -1,7 +1,8 @@
 """`make sanitize`: networks built, trained, tested and asked, with everything that
 runs then compiled for a sanitizer: address and undefined behaviour, and threads.
 Each with both kinds of kernels and 1 to 16 threads, whose weights must be the same
-bit for bit.  One line of figures at the end; exit 1 with findings.
+bit for bit.  A line on stderr for each trainer that is through, one line of figures
+at the end; exit 1 with findings.
 
 The runtime library is made once more for each sanitizer, under build/sanitize.
 """
@@ -105,6 +106,8 @@ def campaign(sanitizers=tuple(SANITIZERS), networks=NETWORKS, kernels=KERNELS, t
         make_home(sanitizer)
     with concurrent.futures.ThreadPoolExecutor(processes) as pool:
         done = [pool.submit(run_trainer, *case, data, list(threads), steps) for case in itertools.product(sanitizers, networks, kernels)]
+        for through, job in enumerate(concurrent.futures.as_completed(done), 1):
+            print(f"{through} of {len(done)} trainers, {time.monotonic() - start:.0f} s", job.result()[1] or "", file=sys.stderr, flush=True)
         results = [job.result() for job in done]
     findings = [found for _, found in results if found]
     return (f"sanitize: {len(results)} trainers ({', '.join(sanitizers)}; {len(networks)} networks; {', '.join(kernels)}), "
