@@ -175,7 +175,7 @@ static int compare_instances(const void *left, const void *right)
 /* The use of a block that a statement's expansion belongs to; NULL: the network's own. */
 static const BlockUse *block_use(const ShapeNotes *notes, const Instance *instance)
 {
-    while (instance && instance->turn >= 0)
+    while (instance && instance->iteration >= 0)
         instance = instance->outer;
     const BlockUse key = {.instance = instance}, *wanted = &key;
     const BlockUse **found =

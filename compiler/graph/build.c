@@ -361,22 +361,22 @@ static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
     return NULL;
 }
 
-static Tensor *walk_turn(Builder *b, const Stmt *stmt, Tensor *x, Int k, Value variable)
+static Tensor *walk_iteration(Builder *b, const Stmt *stmt, Tensor *x, Int k, Value variable)
 {
     Instance *instance = NEW(Instance);
-    Turn *turn = NEW(Turn);
+    Iteration *iteration = NEW(Iteration);
     bool dense = stmt->kind == STMT_DENSE;
     *instance = (Instance){b->instance, dense ? "dense" : "repeat", NULL, k, stmt->span};
-    *turn = (Turn){b->frame->turn, k, false};
+    *iteration = (Iteration){b->frame->iteration, k, false};
     b->instance = instance;
-    b->frame->turn = turn;
+    b->frame->iteration = iteration;
     int outer = open_scope(b);
     if (stmt->variable != NULL)
         bind_value(b, stmt->variable, stmt->variable_span, variable);
     Tensor *y = walk_body(b, stmt->body, x);
     close_scope(b, outer);
-    turn->over = true;
-    b->frame->turn = turn->outer;
+    iteration->over = true;
+    b->frame->iteration = iteration->outer;
     if (dense && x != NULL && y != NULL)
         y = join_dense(b, stmt, x, y);
     b->instance = instance->outer;
@@ -389,7 +389,7 @@ static Tensor *walk_loop(Builder *b, const Stmt *stmt, Tensor *x)
     Int count;
     if (!whole_number(b, stmt->value, format("%s takes a whole number of turns", word), &count)) {
         b->guesses++;
-        walk_turn(b, stmt, NULL, 0, (Value){.kind = VALUE_UNKNOWN});
+        walk_iteration(b, stmt, NULL, 0, (Value){.kind = VALUE_UNKNOWN});
         b->guesses--;
         b->frame->uncertain = true;
         return NULL;
@@ -402,7 +402,7 @@ static Tensor *walk_loop(Builder *b, const Stmt *stmt, Tensor *x)
         return NULL;
     }
     for (Int k = 0; k < count && expand(b, stmt->span); k++)
-        x = walk_turn(b, stmt, x, k, int_value(k));
+        x = walk_iteration(b, stmt, x, k, int_value(k));
     return x;
 }
 

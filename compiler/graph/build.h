@@ -31,10 +31,10 @@ enum {
     MAX_LAYERS = EXPANDED(100000),
     MAX_JOINED = 1000, /* tensors by one concat, add or mul: each is an operand of its kernel */
     MAX_LEVELS = 64,   /* of braces within braces, blocks' own included */
-    /* turns of loops and uses of blocks: those may hold no layer */
+    /* iterations of loops and uses of blocks: those may hold no layer */
     MAX_EXPANSIONS = EXPANDED(200000),
     MAX_STEPS = EXPANDED(4000000), /* statements walked */
-    /* searches for the nearest name: a fault in a loop is found every turn */
+    /* searches for the nearest name: a fault in a loop is found every iteration */
     MAX_SUGGESTIONS = 500,
     MAX_EXPRESSION_DEPTH = 1500 /* beyond what the parser lets one statement hold */
 };
@@ -94,11 +94,11 @@ typedef struct Binding {
 } Binding;
 
 /* of a repeat or dense that is being walked */
-typedef struct Turn {
-    struct Turn *outer;
+typedef struct Iteration {
+    struct Iteration *outer;
     Int number;
     bool over;
-} Turn;
+} Iteration;
 
 /* whose branches are being walked */
 typedef struct Join {
@@ -111,7 +111,7 @@ typedef struct TensorName {
     Tensor *tensor; /* NULL: unknown */
     Span span;
     int serial;
-    Turn *turn;               /* usable within this turn; NULL: to the end of the block */
+    Iteration *iteration;     /* usable within this iteration; NULL: to the end of the block */
     struct TensorName *older; /* of the same name */
 } TensorName;
 
@@ -125,7 +125,7 @@ typedef struct Frame {
     Map tensors;                     /* TensorName, newest */
     LIST(const char *) tensor_names; /* in order of definition, for the nearest one */
     Map counters;                    /* of unnamed layers, by operator */
-    Turn *turn;
+    Iteration *iteration;
     Join *join;
     bool broken;    /* a statement could not be read: it may have defined anything */
     bool uncertain; /* some tensors' names could not be computed */
@@ -157,7 +157,7 @@ typedef struct Builder {
     const Instance *instance;
     int levels, expression_depth, serial, scopes;
     Int layers, expansions, steps, suggestions;
-    int guesses;        /* > 0: in a side or turn that may not happen */
+    int guesses;        /* > 0: in a side or iteration that may not happen */
     bool after_branch;  /* what is walked stands behind a branch */
     Frame *network;     /* the network's own scope */
     Mentions *mentions; /* the texts' words, as far as somebody asked */
@@ -176,7 +176,7 @@ typedef struct BlockState {
 /* A statement's name.  path NULL: none was taken. */
 typedef struct Name {
     const char *path;  /* full */
-    const char *local; /* as `from` says it, less the turns; NULL: unnamed */
+    const char *local; /* as `from` says it, less the iterations; NULL: unnamed */
     bool listed;       /* an unquoted name: gets `.k` in a loop */
     Span span;
 } Name;
@@ -186,7 +186,7 @@ typedef struct Name {
 /* Whoever walks a program, or evaluates what stands in it, begins with this one. */
 Builder new_builder(const Program *program, Graph *graph, Trace *trace);
 Tensor *walk_statements(Builder *b, const Body *body, Tensor *x);
-/* Counts one use or turn, and reports when that makes too many. */
+/* Counts one use or iteration, and reports when that makes too many. */
 bool expand(Builder *b, Span span);
 /* Ends the walk. */
 void stop(Builder *b, Span span, const char *message, ...) PRINTF(3, 4);

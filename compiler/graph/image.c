@@ -4,7 +4,7 @@
  * Requires a complete graph, which stays as it is; the copy shares parameters
  * and arguments with it.  Three things differ.  Flattening is work, not a view, where it puts
  * positions before channels.  An operator whose kernels know planes only
- * stands between two nodes that turn the layout round.  And there is no loss.
+ * stands between two nodes that transpose the layout.  And there is no loss.
  */
 #include "graph/graph.h"
 #include "ops/ops.h"
@@ -16,7 +16,8 @@ typedef struct Copier {
 } Copier;
 
 /* A node that only moves values into another order. */
-static Tensor *turn(Copier *copier, const Node *like, const Operator *op, Tensor *in, Tensor *out)
+static Tensor *transpose(Copier *copier, const Node *like, const Operator *op, Tensor *in,
+                         Tensor *out)
 {
     Node *node = new_node(copier->to, STAGE_FORWARD, op);
     node->path = like->path;
@@ -42,7 +43,7 @@ static Tensor *in_planes(Copier *copier, const Node *like, Tensor *tensor)
         return tensor;
     Tensor *planes = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", tensor->name),
                                 shape_of(1, shape_elements(tensor->shape), 1, 1));
-    return turn(copier, like, find_operator("flatten"), tensor, planes);
+    return transpose(copier, like, find_operator("flatten"), tensor, planes);
 }
 
 static Node *copy_node(Copier *copier, const Node *original)
@@ -66,7 +67,7 @@ static Tensor *copy_tensor(Copier *copier, const Tensor *original)
 }
 
 /* The reference kernel reads and writes planes. */
-static void copy_between_turns(Copier *copier, const Node *original)
+static void copy_between_transposes(Copier *copier, const Node *original)
 {
     Tensor *inputs[original->inputs.count];
     for (int i = 0; i < original->inputs.count; i++)
@@ -79,7 +80,7 @@ static void copy_between_turns(Copier *copier, const Node *original)
     if (!lies_in_planes(copier, out)) {
         node->out = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", out->name),
                                shape_of(1, shape_elements(out->shape), 1, 1));
-        turn(copier, original, &operator_unflatten, node->out, out);
+        transpose(copier, original, &operator_unflatten, node->out, out);
     }
     node->out->producer = node;
 }
@@ -96,7 +97,7 @@ static void copy_forward(Copier *copier, const Node *original)
 {
     bool runs = !(original->op->traits & (OP_VIEW | OP_TRAINING_ONLY | OP_CONCATENATES));
     if (runs && !can_do_single(original)) {
-        copy_between_turns(copier, original);
+        copy_between_transposes(copier, original);
         return;
     }
     Node *node = copy_node(copier, original);

@@ -3,9 +3,9 @@
  * A use of a block opens a Frame.  In it, values (let, parameters, dimensions,
  * loop variables) belong to their pair of braces; tensors' names last to the
  * end of the frame.  Two rules limit those: a name from a sibling branch is
- * hidden while the branch is walked, and within a turn of a loop a bare name is
- * that turn's.  Every name gets a serial number as it is defined, so the first
- * rule is an interval; the second is a pointer to the turn and whether it is
+ * hidden while the branch is walked, and within an iteration of a loop a bare name is
+ * that iteration's.  Every name gets a serial number as it is defined, so the first
+ * rule is an interval; the second is a pointer to the iteration and whether it is
  * over.
  */
 #include "graph/build.h"
@@ -73,10 +73,12 @@ static const char *full_path(const Builder *b, const char *local)
     return b->frame->prefix[0] != '\0' ? format("%s.%s", b->frame->prefix, local) : local;
 }
 
-/* "name" in turn 2 of a loop in turn 0 of another: "name.0.2". */
-static const char *numbered(const char *name, const Turn *turn)
+/* "name" in iteration 2 of a loop in iteration 0 of another: "name.0.2". */
+static const char *numbered(const char *name, const Iteration *iteration)
 {
-    return turn == NULL ? name : format("%s.%lld", numbered(name, turn->outer), turn->number);
+    return iteration == NULL
+               ? name
+               : format("%s.%lld", numbered(name, iteration->outer), iteration->number);
 }
 
 static void claim(Builder *b, const char *path, Span span)
@@ -91,7 +93,7 @@ static bool same_span(Span a, Span b)
     return a.source == b.source && a.line == b.line && a.column == b.column;
 }
 
-/* One statement's names, turn by turn, may clash with many: that is one fault. */
+/* One statement's names, iteration by iteration, may clash with many: that is one fault. */
 static bool told_clash(Builder *b, Span first, const char *path, Span second)
 {
     enum { MAX_SHOWN = 5 };
@@ -117,7 +119,7 @@ static void report_duplicate(Builder *b, const char *path, Span span, const Plac
     push(&b->clashes, ((Clash){first->span, d, 0}));
     if (same_span(span, first->span)) {
         diag_caption(d, "twice, in different turns or uses");
-        if (b->frame->turn != NULL)
+        if (b->frame->iteration != NULL)
             diag_help(d, "number it by the turn, as in \"name{i}\"; unquoted, `as name` is a list: "
                          "name.0, name.1");
         return;
@@ -182,7 +184,7 @@ Name take_name(Builder *b, const Expr *as, const char *kind, Span span)
         name.path = unnamed_path(b, kind, span);
         return name;
     }
-    name.path = full_path(b, name.listed ? numbered(name.local, b->frame->turn) : name.local);
+    name.path = full_path(b, name.listed ? numbered(name.local, b->frame->iteration) : name.local);
     const Place *first = map_get(&b->paths, name.path);
     if (first == NULL) {
         claim(b, name.path, name.span);
@@ -196,16 +198,17 @@ Name take_name(Builder *b, const Expr *as, const char *kind, Span span)
 
 /* -------------------------------------------------------------- tensors */
 
-static void add_alias(Builder *b, const char *alias, Turn *turn, Span span, Tensor *tensor)
+static void add_alias(Builder *b, const char *alias, Iteration *iteration, Span span,
+                      Tensor *tensor)
 {
     TensorName *name = NEW(TensorName);
-    *name = (TensorName){tensor, span, b->serial, turn, map_get(&b->frame->tensors, alias)};
+    *name = (TensorName){tensor, span, b->serial, iteration, map_get(&b->frame->tensors, alias)};
     map_set(&b->frame->tensors, alias, name);
     if (name->older == NULL)
         push(&b->frame->tensor_names, alias);
 }
 
-/* In turn 1 of turn 0, `conv` is usable in the inner turn, `conv.1` in the
+/* In iteration 1 of iteration 0, `conv` is usable in the inner iteration, `conv.1` in the
  * outer, `conv.0.1` to the end of the block. */
 void declare_tensor(Builder *b, const Name *name, Tensor *tensor)
 {
@@ -217,9 +220,10 @@ void declare_tensor(Builder *b, const Name *name, Tensor *tensor)
         return;
     }
     const char *suffix = "";
-    for (Turn *turn = b->frame->turn; turn != NULL; turn = turn->outer) {
-        add_alias(b, format("%s%s", name->local, suffix), turn, name->span, tensor);
-        suffix = format(".%lld%s", turn->number, suffix);
+    for (Iteration *iteration = b->frame->iteration; iteration != NULL;
+         iteration = iteration->outer) {
+        add_alias(b, format("%s%s", name->local, suffix), iteration, name->span, tensor);
+        suffix = format(".%lld%s", iteration->number, suffix);
     }
     add_alias(b, format("%s%s", name->local, suffix), NULL, name->span, tensor);
 }
@@ -233,16 +237,17 @@ static bool in_sibling(const Frame *frame, const TensorName *name)
     return false;
 }
 
-/* A turn that is over never comes back, so its names are dropped on the way:
+/* An iteration that is over never comes back, so its names are dropped on the way:
  * looking for one does not pass by thousands.  The oldest stays, for messages. */
 const TensorName *find_tensor(Builder *b, const char *name)
 {
     TensorName *found = map_get(&b->frame->tensors, name);
-    for (; found != NULL && found->older != NULL && found->turn != NULL && found->turn->over;
+    for (; found != NULL && found->older != NULL && found->iteration != NULL
+           && found->iteration->over;
          found = found->older)
         map_set(&b->frame->tensors, name, found->older);
     while (found != NULL
-           && ((found->turn != NULL && found->turn->over) || in_sibling(b->frame, found)))
+           && ((found->iteration != NULL && found->iteration->over) || in_sibling(b->frame, found)))
         found = found->older;
     return found;
 }
@@ -369,7 +374,7 @@ void report_unknown_tensor(Builder *b, const char *name, Span at)
     Diagnostic *d = build_error(b, "unknown-name", at, "no tensor is named %s here", name);
     const TensorName *hidden = map_get(&b->frame->tensors, name);
     note_unknown(b, name, b->frame->def, d);
-    if (hidden != NULL && hidden->turn != NULL && hidden->turn->over) {
+    if (hidden != NULL && hidden->iteration != NULL && hidden->iteration->over) {
         diag_label(d, hidden->span, "in a loop, this is a list");
         diag_help(d, "after the loop, write %s.0 for the first turn's", name);
     } else if (hidden != NULL) {

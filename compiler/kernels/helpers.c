@@ -86,7 +86,7 @@ static void emit_sum_rows(Module *module)
 }
 
 /* Row i of `from` becomes lane i of every row of `to`: interleaving rows that
- * lie half the rows apart, log2(lanes) times, turns rows into lanes. */
+ * lie half the rows apart, log2(lanes) times, makes lanes of the rows. */
 static void emit_transpose(Module *module)
 {
     int lanes = module->lanes, round = 0;

@@ -1,4 +1,4 @@
-/* faults.c: a fault at a node, told with the uses and turns it is in and the steps that made
+/* faults.c: a fault at a node, told with the uses and iterations it is in and the steps that made
  * the shape it complains of.
  */
 #include "network/network.h"
@@ -7,12 +7,12 @@ void add_instance_notes(Diagnostic *d, const Instance *instance)
 {
     enum { MOST = 6 };
     for (int level = 0; instance != NULL && level < MOST; instance = instance->outer, level++)
-        if (instance->turn < 0)
+        if (instance->iteration < 0)
             diag_note_at(d, instance->span, "in this use of %s as %s", instance->what,
                          instance->path);
         else
             diag_note_at(d, instance->span, "in turn %lld, counted from 0, of this %s",
-                         instance->turn, instance->what);
+                         instance->iteration, instance->what);
 }
 
 Diagnostic *fault_within(const Instance *instance, const char *code, Span at, const char *message,
@@ -79,7 +79,7 @@ static const Instance *use_below(const Instance *instance, const Instance *level
 {
     const Instance *use = NULL;
     for (; instance != level; instance = instance->outer)
-        if (instance->turn < 0)
+        if (instance->iteration < 0)
             use = instance;
     return use;
 }

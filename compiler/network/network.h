@@ -242,12 +242,12 @@ struct Parameter {
     int group;        /* which `group` setting is its own, from 1; 0: none */
 };
 
-/* Which block or loop turn a node came from, innermost first. */
+/* Which block or loop iteration a node came from, innermost first. */
 typedef struct Instance {
     const struct Instance *outer;
     const char *what; /* "block InceptionA", "repeat", "dense" */
     const char *path; /* "incep1" for a block */
-    Int turn;         /* loop turns from 0; -1 for a block */
+    Int iteration;    /* loop iterations from 0; -1 for a block */
     Span span;        /* the statement that instantiated it */
 } Instance;
 

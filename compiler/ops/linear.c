@@ -88,7 +88,7 @@ static void gradient_columns(Kernel *kernel, Int in, Int out, const char *store)
     gradient_rows(kernel, in, whole, out, 1, store);
 }
 
-/* dweight[o, i] sums over lanes, so x is turned round, block by block: then a
+/* dweight[o, i] sums over lanes, so x is transposed, block by block: then a
  * vector holds consecutive i of one image, and a row of dweight is `lanes`
  * multiply-adds and a store. */
 static void emit_parameter_gradient(Kernel *kernel, Int in, Int out)

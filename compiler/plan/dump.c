@@ -109,7 +109,7 @@ static void dump_step(const Plan *plan, const Step *step, FILE *out)
 
 /* ------------------------------------- what the runtime does around the kernels */
 
-/* Images that come as bytes: turned to lanes, then from 0 … 255 to what `normalize` makes of
+/* Images that come as bytes: transposed into lanes, then from 0 … 255 to what `normalize` makes of
  * them. */
 static void dump_load(const Plan *plan, FILE *out)
 {

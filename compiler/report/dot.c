@@ -97,7 +97,7 @@ static const char *without_prefix(const char *path, const Frames *frames);
 /* "layer1.1  Bottleneck  × 2", "repeat  × 3" */
 static Label frame_label(const Drawing *drawing, const Instance *frame, const Frames *outer)
 {
-    if (frame->turn >= 0)
+    if (frame->iteration >= 0)
         return (Label){.what = frame->what, .times = drawing_fold(drawing, frame)->times};
     const char *what = strncmp(frame->what, "block ", 6) ? frame->what : frame->what + 6;
     return (Label){html_escaped(without_prefix(frame->path, outer)), html_escaped(what),
@@ -115,7 +115,7 @@ static void write_forks_of(const Drawing *drawing, const Instance *frame, int de
 
 static void open_frame(const Drawing *drawing, const Instance *frame, Frames *open, Text *out)
 {
-    bool loop = frame->turn >= 0;
+    bool loop = frame->iteration >= 0;
     const char *name =
         loop ? format("loop %d", (int)(drawing_fold(drawing, frame) - drawing->folds.items))
              : frame->path;

@@ -1,13 +1,13 @@
 /* drawing.c: what is drawn of a network, and where its lines part.
  *
- * Three things keep a large network readable.  Turns of a loop that do the same
+ * Three things keep a large network readable.  Iterations of a loop that do the same
  * are drawn once, with their number; what follows a layer without changing the
  * shape (its norm, its activation) is a line in the layer's own box; and where
  * the boxes would be too many, a use of a block that is built as one drawn
  * already is a single box.
  *
  * What comes into a frame and is used there more than once comes in once: it parts at a
- * point inside, so that what is drawn of a loop's turn is all within its frame.
+ * point inside, so that what is drawn of a loop's iteration is all within its frame.
  */
 #include "report/drawing.h"
 
@@ -32,14 +32,14 @@ const char *node_call(const Node *node)
     return text_chars(&text);
 }
 
-/* ---------------------------------------------- turns that are drawn once */
+/* ---------------------------------------------- iterations that are drawn once */
 
 Node *drawing_node(const Drawing *drawing, int id)
 {
     return drawing->graph->nodes.items[id];
 }
 
-/* The block or turn directly within `outer` that a node lies in; NULL: none. */
+/* The block or iteration directly within `outer` that a node lies in; NULL: none. */
 static const Instance *child_of(const Node *node, const Instance *outer)
 {
     const Instance *child = node->instance;
@@ -57,7 +57,7 @@ static int segment_end(const Drawing *drawing, int first, int end, const Instanc
     return at;
 }
 
-/* Whether inputs[k] of both come from the same place, seen from their turns. */
+/* Whether inputs[k] of both come from the same place, seen from their iterations. */
 static bool same_input(const Node *a, const Node *b, int k, int first, int second)
 {
     const Node *from = a->inputs.items[k]->producer, *other = b->inputs.items[k]->producer;
@@ -87,17 +87,18 @@ static bool same_nodes(const Drawing *drawing, int first, int second, int count,
     return true;
 }
 
-static bool is_next_turn(const Instance *before, const Instance *turn)
+static bool is_next_iteration(const Instance *before, const Instance *after)
 {
-    return before && turn && turn->turn == before->turn + 1 && before->span.line == turn->span.line
-           && before->span.column == turn->span.column;
+    return before && after && after->iteration == before->iteration + 1
+           && before->span.line == after->span.line && before->span.column == after->span.column;
 }
 
-static void add_fold(Drawing *drawing, const Instance *turn, int times, int first, int end)
+static void add_fold(Drawing *drawing, const Instance *iteration, int times, int first, int end)
 {
-    const Instance *block = child_of(drawing_node(drawing, first), turn);
-    bool lends = block && block->turn < 0 && segment_end(drawing, first, end, turn) == end;
-    push(&drawing->folds, ((Fold){turn, times, lends}));
+    const Instance *block = child_of(drawing_node(drawing, first), iteration);
+    bool lends =
+        block && block->iteration < 0 && segment_end(drawing, first, end, iteration) == end;
+    push(&drawing->folds, ((Fold){iteration, times, lends}));
 }
 
 static bool is_drawn(const Drawing *drawing, Use use)
@@ -115,7 +116,7 @@ static bool is_drawn(const Drawing *drawing, Use use)
 /* Whether this use of a block becomes a box: all its nodes are drawn as its last. */
 static bool box_use(Drawing *drawing, Use use)
 {
-    if (!drawing->brief || use.instance->turn >= 0)
+    if (!drawing->brief || use.instance->iteration >= 0)
         return false;
     if (!is_drawn(drawing, use)) {
         push(&drawing->drawn, use);
@@ -127,28 +128,28 @@ static bool box_use(Drawing *drawing, Use use)
     return true;
 }
 
-/* Of the nodes [first, end), all within `outer`: each turn like the one before
+/* Of the nodes [first, end), all within `outer`: each iteration like the one before
  * it is drawn as that one. */
-static void fold_turns(Drawing *drawing, int first, int end, const Instance *outer)
+static void fold_iterations(Drawing *drawing, int first, int end, const Instance *outer)
 {
     for (int at = first, next; at < end; at = next) {
         next = segment_end(drawing, at, end, outer);
         const Instance *child = child_of(drawing_node(drawing, at), outer), *last = child;
         int drawn = at, drawn_end = next, times = 1;
-        while (child && child->turn >= 0 && next < end) {
+        while (child && child->iteration >= 0 && next < end) {
             int after = segment_end(drawing, next, end, outer);
-            const Instance *turn = child_of(drawing_node(drawing, next), outer);
-            if (!is_next_turn(last, turn) || after - next != drawn_end - drawn
+            const Instance *iteration = child_of(drawing_node(drawing, next), outer);
+            if (!is_next_iteration(last, iteration) || after - next != drawn_end - drawn
                 || !same_nodes(drawing, drawn, next, after - next, true))
                 break;
             for (int i = next; i < after; i++)
                 drawing->same[i] = drawn + (i - next);
-            last = turn;
+            last = iteration;
             next = after;
             times++;
         }
         if (child && !box_use(drawing, (Use){child, drawn, drawn_end}))
-            fold_turns(drawing, drawn, drawn_end, child);
+            fold_iterations(drawing, drawn, drawn_end, child);
         if (times > 1)
             add_fold(drawing, child, times, drawn, drawn_end);
     }
@@ -161,10 +162,10 @@ static int drawn_as(const Drawing *drawing, int id)
     return id;
 }
 
-const Fold *drawing_fold(const Drawing *drawing, const Instance *turn)
+const Fold *drawing_fold(const Drawing *drawing, const Instance *iteration)
 {
     for (int i = 0; i < drawing->folds.count; i++)
-        if (drawing->folds.items[i].turn == turn)
+        if (drawing->folds.items[i].iteration == iteration)
             return &drawing->folds.items[i];
     return NULL;
 }
@@ -189,8 +190,8 @@ const Use *drawing_use(const Drawing *drawing, const Node *node)
 
 static bool has_frame(const Drawing *drawing, const Instance *instance)
 {
-    const Fold *fold = instance->turn >= 0 ? drawing_fold(drawing, instance) : NULL;
-    return instance->turn < 0 ? !boxed_as(drawing, instance) : fold && !fold->lends;
+    const Fold *fold = instance->iteration >= 0 ? drawing_fold(drawing, instance) : NULL;
+    return instance->iteration < 0 ? !boxed_as(drawing, instance) : fold && !fold->lends;
 }
 
 Frames drawing_frames(const Drawing *drawing, const Node *node)
@@ -445,7 +446,7 @@ static Drawing draw(const Graph *graph, bool brief)
     drawing.consumers = NEW_ARRAY(int, (size_t)drawing.forward);
     for (int i = 0; i < drawing.forward; i++)
         drawing.same[i] = i;
-    fold_turns(&drawing, 0, drawing.forward, NULL);
+    fold_iterations(&drawing, 0, drawing.forward, NULL);
     count_consumers(&drawing);
     make_boxes(&drawing);
     add_edges(&drawing);

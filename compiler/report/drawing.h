@@ -10,9 +10,9 @@
 
 #include "graph/graph.h"
 
-/* A loop's turn that is drawn for several. */
+/* A loop's iteration that is drawn for several. */
 typedef struct Fold {
-    const Instance *turn;
+    const Instance *iteration;
     int times;
     bool lends; /* it holds one block and nothing else: the block's frame says the number */
 } Fold;
@@ -58,7 +58,8 @@ typedef LIST(const Instance *) Frames; /* outermost first */
 Drawing make_drawing(const Graph *graph);
 Node *drawing_node(const Drawing *drawing, int id);
 bool drawing_has_box(const Drawing *drawing, int id); /* the box that begins with this node */
-const Fold *drawing_fold(const Drawing *drawing, const Instance *turn); /* NULL: drawn for itself */
+const Fold *drawing_fold(const Drawing *drawing,
+                         const Instance *iteration); /* NULL: drawn for itself */
 /* The boxed use that a node lies in; NULL: none. */
 const Use *drawing_use(const Drawing *drawing, const Node *node);
 Frames drawing_frames(const Drawing *drawing, const Node *node);

@@ -90,7 +90,7 @@ static const Definition *find_exact_tensor(const Namer *n, const char *name, Spa
     return found;
 }
 
-/* "conv.2" is turn 2 of the list `conv`, unless something has that very name. */
+/* "conv.2" is iteration 2 of the list `conv`, unless something has that very name. */
 static const Definition *find_tensor(const Namer *n, const char *name, Span at)
 {
     const Definition *found = find_exact_tensor(n, name, at);

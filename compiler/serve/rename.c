@@ -113,14 +113,14 @@ static bool is_tensor_name(const char *name)
     return is_word(first);
 }
 
-/* The new text of one occurrence: turn 2 of a list stays turn 2. */
+/* The new text of one occurrence: iteration 2 of a list stays iteration 2. */
 static const char *new_text(const Occurrence *one, const char *name)
 {
     const char *old = one->definition->name, *written = span_chars(one->span);
     size_t length = strlen(old);
-    bool turn = one->definition->kind == NAME_TENSOR && !strncmp(written, old, length)
-                && written[length] == '.';
-    return turn ? format("%s%s", name, written + length) : name;
+    bool iteration = one->definition->kind == NAME_TENSOR && !strncmp(written, old, length)
+                     && written[length] == '.';
+    return iteration ? format("%s%s", name, written + length) : name;
 }
 
 /* The document's own text with all occurrences in it renamed; they are in order. */

@@ -233,11 +233,11 @@ enum { PEAK_CHAINS = 12 }; /* two units of latency four keep eight busy; 12 fit 
 /* What the trainer's bench measures the kernels against. */
 static void emit_peak(Emitter *emitter)
 {
-    Text chains = {0}, turn = {0}, sum = {0};
+    Text chains = {0}, iteration = {0}, sum = {0};
     for (int i = 0; i < PEAK_CHAINS; i++) {
         /* a chain from 2 would stay there, and be left out */
         text_add(&chains, "%sc%d = term * %d", i ? ", " : "", i, i + 3);
-        text_add(&turn, "        c%d = c%d * factor + term;\n", i, i);
+        text_add(&iteration, "        c%d = c%d * factor + term;\n", i, i);
         text_add(&sum, "%sc%d", i ? " + " : "", i);
     }
     text_add(emitter->module.out,
@@ -248,7 +248,7 @@ static void emit_peak(Emitter *emitter)
              "    for (int64_t i = 0; i < turns; i++) {\n%s    }\n"
              "    *sum = (%s)[0];\n"
              "    return turns * LANES * %d;\n}\n\n",
-             text_chars(&chains), text_chars(&turn), text_chars(&sum), PEAK_CHAINS);
+             text_chars(&chains), text_chars(&iteration), text_chars(&sum), PEAK_CHAINS);
 }
 
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference,

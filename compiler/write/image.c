@@ -416,7 +416,7 @@ static void write_concat(Writer *writer, const Node *node)
 }
 
 /* Between [positions][channels] and planes. */
-static void write_turn(Writer *writer, const Node *node)
+static void write_transpose(Writer *writer, const Node *node)
 {
     const Tensor *in = node->inputs.items[0], *out = node->out,
                  *image = in->shape.rank == 3 ? in : out;
@@ -438,7 +438,7 @@ static void write_step(Writer *writer, const Step *step)
     else if (node->op->traits & OP_CONCATENATES)
         write_concat(writer, node);
     else if (node->op == &operator_unflatten || node->op->traits & OP_VIEW)
-        write_turn(writer, node);
+        write_transpose(writer, node);
     else
         write_kernel(writer, node);
     end_calls(&writer->calls, node->path);

@@ -78,7 +78,7 @@ def test_neither_threads_nor_kept_gradients_matter(options, flags, tmp_path):
     assert all(np.array_equal(other[name], made[0][name]) for other in made for name in made[0])
 
 
-# Rows of 1,601 inputs are turned round in pieces; 301 images in more than one go.
+# Rows of 1,601 inputs are transposed in pieces; 301 images in more than one go.
 @pytest.mark.parametrize("batch, rows", [(3, "9, 25"), (77, "9, 25"), (150, "9, 25"), (301, "9, 25"), (77, "1, 1601"), (301, "1, 1601")])
 def test_against_the_reference(batch, rows, tmp_path):
     network, made = NETWORK.replace("9, 25", rows), {}

@@ -112,9 +112,9 @@ def test_weight_gradients_are_the_same(tmp_path, target, dtype, close):
 def test_weight_gradients_have_memory_of_their_own(tmp_path):
     (tmp_path / "g.net").write_text(GRADIENTS + TRAIN)
     plan = netc("--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net").stdout
-    turned = re.findall(r"  backward_parameters (\S+): .*\n  in memory", plan)
-    assert {"blocks", "even", "six_rows"} <= set(turned)
-    assert not {"too_many", "of_one", "strided", "dilated", "grouped"} & set(turned)
+    transformed = re.findall(r"  backward_parameters (\S+): .*\n  in memory", plan)
+    assert {"blocks", "even", "six_rows"} <= set(transformed)
+    assert not {"too_many", "of_one", "strided", "dilated", "grouped"} & set(transformed)
     program = netc("emit", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net").stdout
     assert re.search(r"for \(int begin = 0; begin < 19; begin \+= \d\)", program)
 

@@ -278,7 +278,7 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
 }
 
 /* ------------------------------------------------------ weight gradient
- * It sums over lanes, so x is turned round: then a vector holds consecutive
+ * It sums over lanes, so x is transposed: then a vector holds consecutive
  * inputs of one image, and a tile is a few of those times a few outputs.  The
  * gradient is made a block of outputs at a time and, in a step that moves the
  * weights, used up at once: all blocks then lie where the first one does, and
@@ -286,8 +286,8 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
 
 enum {
     BLOCK = 16, /* outputs of a block */
-    CHUNK = 16, /* grains turned round at once */
-    ROOM = 4096 /* vectors turned round at once: their rows stay in the second cache */
+    CHUNK = 16, /* grains transposed at once */
+    ROOM = 4096 /* vectors transposed at once: their rows stay in the second cache */
 };
 
 /* Inputs side by side: vector c of a tile begins at[c] inputs after the tile's
@@ -380,8 +380,8 @@ static void gradient_tile(Kernel *kernel, Int in, int rows, const Inputs *inputs
     kernel_line(kernel, "    ahead, offset + o * %lldL + i);", in);
 }
 
-/* Turns the inputs from `i` round, for all grains of the chunk. */
-static void turn_inputs(Kernel *kernel, const Inputs *inputs)
+/* Transposes the inputs from `i`, for all grains of the chunk. */
+static void transpose_inputs(Kernel *kernel, const Inputs *inputs)
 {
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
     kernel_line(kernel, "vec *to = turned + (i - left) * count + q * %d * LANES;", inputs->width);
@@ -435,10 +435,10 @@ static void each_tile(Kernel *kernel, Int in, Int whole, int width,
     }
 }
 
-static void turn_tile(Kernel *kernel, Int in, const Inputs *inputs)
+static void transpose_tile(Kernel *kernel, Int in, const Inputs *inputs)
 {
     (void)in;
-    turn_inputs(kernel, inputs);
+    transpose_inputs(kernel, inputs);
 }
 
 /* The block's gradient is handed over: in one piece where it is one. */
@@ -492,7 +492,7 @@ void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
     kernel_line(kernel, "do {");
     kernel_line(kernel, "const int64_t right = %lld - left < piece ? %lld : left + piece;", whole,
                 whole);
-    each_tile(kernel, in, whole, width, turn_tile);
+    each_tile(kernel, in, whole, width, transpose_tile);
     kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
     kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
     kernel_line(kernel,

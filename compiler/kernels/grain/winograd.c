@@ -1,13 +1,13 @@
 /* winograd.c: a convolution of a grain, or its input's gradient, by way of
  * ../winograd.h.
  *
- * Some rows of tiles at a time: every channel's sources are turned into values,
+ * Some rows of tiles at a time: every channel's sources are transformed to values,
  * a row of lanes at a time without shuffles; at each of the 36 points a matrix
  * product over the channels, made of the tiles of tiles.c, whose operands stay
- * in the first cache; and what it gives is turned into outputs.  In `workspace` lie
+ * in the first cache; and what it gives is transformed to outputs.  In `workspace` lie
  * the filters, [points][summed][tiled], the values, [points][summed][tiles], and
  * the products, [points][tiled][tiles]; a point's lie an odd number of vectors
- * after the last one's.  The filters are turned anew for every
+ * after the last one's.  The filters are transformed anew for every
  * grain: that costs what a few multiply-adds of a tile do.
  */
 #include "kernels/grain/winograd.h"
@@ -23,7 +23,7 @@ enum {
     MAX_BYTES = 24 << 20, /* of all that lies in `workspace` */
     SOURCE_COST = 130,
     OUTPUT_COST = 120, /* of a tile and a channel, in multiply-adds of lanes */
-    /* of a pair of channels, divided among the lanes that turn as many filters at once */
+    /* of a pair of channels, divided among the lanes that transform as many filters at once */
     FILTER_COST = 480
 };
 
@@ -88,10 +88,10 @@ static bool is_worth_it(const Winograd *winograd, int lanes)
     const Gather *gather = winograd->gather;
     double pairs = (double)(gather->summed * gather->tiled),
            tiles = (double)(winograd->rows.positions * winograd->columns.positions);
-    double turned =
+    double transformed_cost =
         pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
         + tiles * (SOURCE_COST * (double)gather->summed + OUTPUT_COST * (double)gather->tiled);
-    return 1.25 * turned < direct_work(gather);
+    return 1.25 * transformed_cost < direct_work(gather);
 }
 
 /* A pool's windows are rows and columns of one tile. */

@@ -50,12 +50,12 @@ static bool is_worth_it(const Winograd *winograd)
     double pairs = (double)(forward->summed * forward->tiled),
            blocks = (double)((forward->tiled + winograd->outs - 1) / winograd->outs);
     double direct = direct_work(forward);
-    double turned =
+    double transformed_cost =
         pairs * (double)forward->rows.taps * (double)(POINTS * winograd->places + OUTPUT_COST)
         + SOURCE_COST
               * ((double)forward->tiled * (double)winograd->places
                  + blocks * (double)forward->summed * (double)winograd->room);
-    return 1.1 * turned < direct;
+    return 1.1 * transformed_cost < direct;
 }
 
 Int winograd_gradient_work(const Gather *forward, int lanes)

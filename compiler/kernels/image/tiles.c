@@ -1,6 +1,6 @@
 /* tiles.c: see image.h.
  *
- * The tiles are those of grain/tiles.c turned by a right angle: a vector is sixteen
+ * The tiles are those of grain/tiles.c transposed: a vector is sixteen
  * channels of one position instead of one value of sixteen images, so weights
  * are vectors, packed in the order of their use, and the input is one value,
  * spread over a vector as it is read.

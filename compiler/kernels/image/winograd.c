@@ -1,9 +1,9 @@
 /* winograd.c: a convolution of one image by way of ../winograd.h.
  *
- * Some rows of tiles at a time: their sources are turned into values at 36
+ * Some rows of tiles at a time: their sources are transformed to values at 36
  * points, a vector of consecutive channels at once; at each point a matrix
  * product, made of the tiles of tiles.c, goes over the channels; and what it
- * gives is turned into outputs.  Values and products lie in `workspace`, [points]
+ * gives is transformed to outputs.  Values and products lie in `workspace`, [points]
  * [tiles][channels], so that rows of tiles are taken together only as far as
  * they stay in the cache.
  */
@@ -62,11 +62,11 @@ static bool is_worth_it(const Winograd *winograd)
     double direct = single_cover_cost(single, gather, choose_single_tile(single, gather))
                     * (double)gather->rows.positions
                     * (double)(gather->rows.taps * gather->columns.taps) * ins;
-    double turned =
+    double transformed_cost =
         single_cover_cost(single, &product, choose_single_tile(single, &product)) * strips
             * POINTS_OF_BOTH * ins
         + strips * (double)winograd->tiles * (vectors_in * SOURCE_COST + vectors_out * OUTPUT_COST);
-    return turned < 0.85 * direct;
+    return transformed_cost < 0.85 * direct;
 }
 
 /* ------------------------------------------------------------- sources */
