@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* training NULL: no train section; single NULL: reference kernels. */
+/* training NULL: no train section; one_image NULL: reference kernels. */
 typedef struct Plans {
-    Plan *training, *inference, *single;
+    Plan *training, *inference, *one_image;
 } Plans;
 
 /* What is written must be no file that the program is made of: read_options has
@@ -93,14 +93,14 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
     if (graph->loss)
         plans.training = make_plan(graph, true, lanes, fuse);
     if (!options->reference) /* whose convolutions do not hand their rows to a pool */
-        plans.single = make_plan(single_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
+        plans.one_image = make_plan(one_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
     return plans;
 }
 
 static void emit_network(Graph *graph, const CompileOptions *options, Text *c)
 {
     Plans plans = make_plans(graph, options);
-    emit_program(graph, plans.training, plans.inference, plans.single, options, c);
+    emit_program(graph, plans.training, plans.inference, plans.one_image, options, c);
 }
 
 /* ------------------------------------------------------------ commands */
@@ -238,8 +238,8 @@ static void dump(const Options *options)
     if (plans.training)
         dump_plan(plans.training, stdout);
     dump_plan(plans.inference, stdout);
-    if (plans.single)
-        dump_plan(plans.single, stdout);
+    if (plans.one_image)
+        dump_plan(plans.one_image, stdout);
 }
 
 /* At every exit: what was printed must have arrived, or a full disk would look

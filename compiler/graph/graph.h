@@ -90,7 +90,7 @@ void add_gradients(Graph *graph, unsigned fuse);
  * so a copy of graph->nodes from before still lists the layers as they were written. */
 void pool_first(Graph *graph);
 /* image.c: the forward graph of one image at a time, a copy. */
-Graph *single_image_graph(const Graph *graph);
+Graph *one_image_graph(const Graph *graph);
 /* verify.c: stops with an internal error when the graph breaks an invariant. */
 void verify_graph(const Graph *graph);
 /* dump.c */

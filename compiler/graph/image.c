@@ -96,7 +96,7 @@ static bool is_view(const Copier *copier, const Node *original)
 static void copy_forward(Copier *copier, const Node *original)
 {
     bool runs = !(original->op->traits & (OP_VIEW | OP_TRAINING_ONLY | OP_CONCATENATES));
-    if (runs && !can_do_single(original)) {
+    if (runs && !can_do_image(original)) {
         copy_between_transposes(copier, original);
         return;
     }
@@ -109,7 +109,7 @@ static void copy_forward(Copier *copier, const Node *original)
         make_view(node->out, node->inputs.items[0]->base, 0);
 }
 
-Graph *single_image_graph(const Graph *graph)
+Graph *one_image_graph(const Graph *graph)
 {
     Copier copier = {
         .from = graph,

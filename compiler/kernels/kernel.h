@@ -63,7 +63,7 @@ struct Kernel {
     int lanes;
     int registers; /* of the target, for tile choice */
     int indent;
-    bool single;    /* for one image: a reference kernel has one lane */
+    bool one_image; /* for one image: a reference kernel has one lane */
     bool recompute; /* a second time, on the way back */
     bool workspace; /* it has the memory that Operator.workspace asked for, an operand */
     /* forward: a max pool of the values, y and aux are its own; backward_parameters: the max pool

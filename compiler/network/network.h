@@ -20,7 +20,7 @@ typedef struct Tensor Tensor;
 typedef struct Parameter Parameter;
 typedef struct Graph Graph;
 typedef struct Kernel Kernel;
-typedef struct Single Single;
+typedef struct ImageKernel ImageKernel;
 
 typedef enum ArgKind {
     ARG_INT,  /* integer[0] */
@@ -200,9 +200,9 @@ struct Operator {
     bool (*emit)(Kernel *kernel);
     /* The same for one image, forward, in the layout of kernels/image/image.h.  NULL: by its
      * expression if it goes element by element, else the reference kernel. */
-    void (*single)(Single *single);
-    /* Whether `single` can: false has the reference kernel called.  NULL: always. */
-    bool (*can_do_single)(const Node *node);
+    void (*emit_image)(ImageKernel *image);
+    /* Whether `emit_image` can: false has the reference kernel called.  NULL: always. */
+    bool (*can_do_image)(const Node *node);
 };
 
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */

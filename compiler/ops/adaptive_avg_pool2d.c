@@ -57,21 +57,21 @@ static bool sums(const Node *node, const Node *sums)
     return has_like_windows(node) && has_room_for_sums(sums);
 }
 
-static bool can_do_single_pool(const Node *node)
+static bool can_do_image_pool(const Node *node)
 {
     Axis columns = forward_axis(node, 1);
-    return has_like_windows(node) && (columns.taps <= MAX_SINGLE_TAPS || columns.positions == 1);
+    return has_like_windows(node) && (columns.taps <= MAX_IMAGE_TAPS || columns.positions == 1);
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    const Node *node = single->kernel.node;
+    const Node *node = image->kernel.node;
     Axis rows = forward_axis(node, 0), columns = forward_axis(node, 1);
-    single_window(single, (ChannelWindow){.kind = WINDOW_MEAN,
-                                          .channels = input_shape(node).dim[0],
-                                          .rows = rows,
-                                          .columns = columns,
-                                          .scale = 1 / ((double)rows.taps * (double)columns.taps)});
+    image_window(image, (ChannelWindow){.kind = WINDOW_MEAN,
+                                        .channels = input_shape(node).dim[0],
+                                        .rows = rows,
+                                        .columns = columns,
+                                        .scale = 1 / ((double)rows.taps * (double)columns.taps)});
 }
 
 const Operator operator_adaptive_avg_pool2d = {
@@ -90,6 +90,6 @@ const Operator operator_adaptive_avg_pool2d = {
     .is_mean_pool = averages,
     .can_fuse_sums = sums,
     .emit = emit,
-    .single = single,
-    .can_do_single = can_do_single_pool,
+    .emit_image = emit_image,
+    .can_do_image = can_do_image_pool,
 };

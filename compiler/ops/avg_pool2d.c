@@ -75,19 +75,19 @@ static bool sums(const Node *node, const Node *sums)
     return same_divisor(node) && has_room_for_sums(sums);
 }
 
-static bool can_do_single_pool(const Node *node)
+static bool can_do_image_pool(const Node *node)
 {
-    return same_divisor(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+    return same_divisor(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_IMAGE_TAPS;
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    const Node *node = single->kernel.node;
-    single_window(single, (ChannelWindow){.kind = WINDOW_MEAN,
-                                          .channels = input_shape(node).dim[0],
-                                          .rows = layer_axis(node, 0),
-                                          .columns = layer_axis(node, 1),
-                                          .scale = 1 / divisor_of(node)});
+    const Node *node = image->kernel.node;
+    image_window(image, (ChannelWindow){.kind = WINDOW_MEAN,
+                                        .channels = input_shape(node).dim[0],
+                                        .rows = layer_axis(node, 0),
+                                        .columns = layer_axis(node, 1),
+                                        .scale = 1 / divisor_of(node)});
 }
 
 const Operator operator_avg_pool2d = {
@@ -109,6 +109,6 @@ const Operator operator_avg_pool2d = {
     .is_mean_pool = averages,
     .can_fuse_sums = sums,
     .emit = emit,
-    .single = single,
-    .can_do_single = can_do_single_pool,
+    .emit_image = emit_image,
+    .can_do_image = can_do_image_pool,
 };

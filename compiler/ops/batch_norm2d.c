@@ -258,9 +258,9 @@ static bool emit(Kernel *kernel)
 }
 
 /* On its own it is a layer of ones, scaled and shifted as any that comes before a batch norm. */
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    single_scale(single, NULL, NULL);
+    image_scale(image, NULL, NULL);
 }
 
 const Operator operator_batch_norm2d = {
@@ -283,5 +283,5 @@ const Operator operator_batch_norm2d = {
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,
     .emit = emit,
-    .single = single,
+    .emit_image = emit_image,
 };

@@ -207,9 +207,9 @@ static bool emit(Kernel *kernel)
     return can;
 }
 
-static bool is_done_single(const Node *node)
+static bool has_image_kernel(const Node *node)
 {
-    return pads_with_zeros(node) && can_do_single_conv2d(node);
+    return pads_with_zeros(node) && can_do_image_conv2d(node);
 }
 
 const Operator operator_conv2d = {
@@ -239,6 +239,6 @@ const Operator operator_conv2d = {
     .workspace = workspace,
     .can_fuse_sums = sums,
     .emit = emit,
-    .single = single_conv2d,
-    .can_do_single = is_done_single,
+    .emit_image = emit_image_conv2d,
+    .can_do_image = has_image_kernel,
 };

@@ -183,25 +183,25 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static bool can_do_single_transposed(const Node *node)
+static bool can_do_image_transposed(const Node *node)
 {
-    return has_short_tiles(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+    return has_short_tiles(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_IMAGE_TAPS;
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    const Node *node = single->kernel.node;
+    const Node *node = image->kernel.node;
     Gather down = down_gather(node), up = up_gather(node, &down);
-    single->packing = (Packing){.weight = find_parameter(node, "weight"),
-                                .bias = find_parameter(node, "bias"),
-                                .transposed = true};
+    image->packing = (Packing){.weight = find_parameter(node, "weight"),
+                               .bias = find_parameter(node, "bias"),
+                               .transposed = true};
     if (up.tiled == 1 && up.summed == 1)
-        single_window(single, (ChannelWindow){.kind = WINDOW_WEIGHTED,
-                                              .channels = up.groups,
-                                              .rows = up.rows,
-                                              .columns = up.columns});
+        image_window(image, (ChannelWindow){.kind = WINDOW_WEIGHTED,
+                                            .channels = up.groups,
+                                            .rows = up.rows,
+                                            .columns = up.columns});
     else
-        single_gather(single, up);
+        image_gather(image, up);
 }
 
 const Operator operator_conv_transpose2d = {
@@ -226,6 +226,6 @@ const Operator operator_conv_transpose2d = {
     .infer = infer,
     .multiply_adds = multiply_adds,
     .emit = emit,
-    .single = single,
-    .can_do_single = can_do_single_transposed,
+    .emit_image = emit_image,
+    .can_do_image = can_do_image_transposed,
 };

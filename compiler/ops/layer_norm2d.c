@@ -171,7 +171,7 @@ static bool emit(Kernel *kernel)
 
 enum { ROWS_AT_ONCE = 4 }; /* sums that do not wait for one another */
 
-static void single_sum(Kernel *kernel, const char *name, const char *row, const char *last)
+static void image_sum(Kernel *kernel, const char *name, const char *row, const char *last)
 {
     Int channels = input_shape(kernel->node).dim[0], lanes = kernel->lanes,
         whole = channels / lanes * lanes;
@@ -203,29 +203,29 @@ static void declare_last(Kernel *kernel, const char *name, const char *from)
                 channels - whole);
 }
 
-static void single_position(Single *single)
+static void image_position(ImageKernel *image)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     Int channels = input_shape(kernel->node).dim[0],
         whole = channels / kernel->lanes * kernel->lanes;
     bool affine = is_affine(kernel->node);
     const char *sum = "sum_lanes((%s[0] + %s[1]) + (%s[2] + %s[3]))";
-    kernel_line(kernel, "const real *v = x + p * %lldL;", single->x_stride);
+    kernel_line(kernel, "const real *v = x + p * %lldL;", image->x_stride);
     declare_last(kernel, "last", "v");
-    single_sum(kernel, "a", "r", "last");
+    image_sum(kernel, "a", "r", "last");
     kernel_line(kernel, "const real mean = %s / %lld;", format(sum, "a", "a", "a", "a"), channels);
     if (whole < channels) {
         kernel_line(kernel, "vec off = { 0 };");
         kernel_line(kernel, "for (int lane = 0; lane < %lld; lane++)", channels - whole);
         kernel_line(kernel, "    off[lane] = last[lane] - mean;");
     }
-    single_sum(kernel, "b", "(r - mean) * (r - mean)", "off * off");
+    image_sum(kernel, "b", "(r - mean) * (r - mean)", "off * off");
     kernel_line(kernel, "const vec inverse = (real)1 / vec_sqrt(splat(%s / %lld + (real)%.17g));",
                 format(sum, "b", "b", "b", "b"), channels, kernel->node->args[EPS].real);
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
-        single_store(
-            single, "p", "c", kernel->lanes,
+        image_store(
+            image, "p", "c", kernel->lanes,
             format(
                 "(*(const unaligned_vec *)(v + c) - mean) * inverse%s",
                 affine
@@ -234,19 +234,19 @@ static void single_position(Single *single)
         kernel_line(kernel, "}");
     }
     if (whole < channels)
-        single_store(single, "p", format("%lld", whole), channels - whole,
-                     format("off * inverse%s", affine ? " * last_weight + last_bias" : ""));
+        image_store(image, "p", format("%lld", whole), channels - whole,
+                    format("off * inverse%s", affine ? " * last_weight + last_bias" : ""));
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     if (is_affine(kernel->node)) {
         declare_last(kernel, "last_weight", "weight");
         declare_last(kernel, "last_bias", "bias");
     }
     kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", plane_of(kernel->node));
-    single_position(single);
+    image_position(image);
     kernel_line(kernel, "}");
 }
 
@@ -266,5 +266,5 @@ const Operator operator_layer_norm2d = {
     .parameter_gradient_reads = READS_X | READS_AUX,
     .infer = infer,
     .emit = emit,
-    .single = single,
+    .emit_image = emit_image,
 };

@@ -53,9 +53,9 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    single_scale(single, single->kernel.node->parameters.items[0], NULL);
+    image_scale(image, image->kernel.node->parameters.items[0], NULL);
 }
 
 const Operator operator_layer_scale = {
@@ -71,5 +71,5 @@ const Operator operator_layer_scale = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .emit = emit,
-    .single = single,
+    .emit_image = emit_image,
 };

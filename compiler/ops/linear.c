@@ -146,12 +146,12 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    const Node *node = single->kernel.node;
-    single->packing =
+    const Node *node = image->kernel.node;
+    image->packing =
         (Packing){.weight = find_parameter(node, "weight"), .bias = find_parameter(node, "bias")};
-    single_gather(single, gather(node));
+    image_gather(image, gather(node));
 }
 
 const Operator operator_linear = {
@@ -169,5 +169,5 @@ const Operator operator_linear = {
     .multiply_adds = multiply_adds,
     .whole_batch = whole_batch,
     .emit = emit,
-    .single = single,
+    .emit_image = emit_image,
 };

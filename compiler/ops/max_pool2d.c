@@ -242,18 +242,18 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static bool can_do_single_pool(const Node *node)
+static bool can_do_image_pool(const Node *node)
 {
-    return node->args[KERNEL_SIZE].integer[1] <= MAX_SINGLE_TAPS;
+    return node->args[KERNEL_SIZE].integer[1] <= MAX_IMAGE_TAPS;
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    const Node *node = single->kernel.node;
-    single_window(single, (ChannelWindow){.kind = WINDOW_LARGEST,
-                                          .channels = input_shape(node).dim[0],
-                                          .rows = layer_axis(node, 0),
-                                          .columns = layer_axis(node, 1)});
+    const Node *node = image->kernel.node;
+    image_window(image, (ChannelWindow){.kind = WINDOW_LARGEST,
+                                        .channels = input_shape(node).dim[0],
+                                        .rows = layer_axis(node, 0),
+                                        .columns = layer_axis(node, 1)});
 }
 
 const Operator operator_max_pool2d = {
@@ -275,6 +275,6 @@ const Operator operator_max_pool2d = {
     .infer = infer,
     .is_max_pool = selects,
     .emit = emit,
-    .single = single,
-    .can_do_single = can_do_single_pool,
+    .emit_image = emit_image,
+    .can_do_image = can_do_image_pool,
 };

@@ -95,13 +95,13 @@ static bool emit(Kernel *kernel)
 }
 
 /* For one image: the product from channel `channel` of position p on. */
-static const char *single_product(const Single *single, const char *channel)
+static const char *image_product(const ImageKernel *image, const char *channel)
 {
-    const Node *node = single->kernel.node;
+    const Node *node = image->kernel.node;
     Text text = {0};
     for (int i = 0; i < node->inputs.count; i++) {
         Int stride = shape_equal(node->inputs.items[i]->shape, node->out->shape)
-                         ? single->x_strides.items[i]
+                         ? image->x_strides.items[i]
                          : 0;
         text_add(&text, "%s*(const unaligned_vec *)(x%d + p * %lldL + %s)", i ? " * " : "", i,
                  stride, channel);
@@ -109,20 +109,20 @@ static const char *single_product(const Single *single, const char *channel)
     return text_chars(&text);
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     Shape shape = kernel->node->out->shape;
     Int channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
     kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
-        single_store(single, "p", "c", kernel->lanes, single_product(single, "c"));
+        image_store(image, "p", "c", kernel->lanes, image_product(image, "c"));
         kernel_line(kernel, "}");
     }
     const char *last = format("%lld", whole);
     if (whole < channels)
-        single_store(single, "p", last, channels - whole, single_product(single, last));
+        image_store(image, "p", last, channels - whole, image_product(image, last));
     kernel_line(kernel, "}");
 }
 
@@ -137,5 +137,5 @@ const Operator operator_mul = {
     .input_gradient_reads = READS_X,
     .infer = infer,
     .emit = emit,
-    .single = single,
+    .emit_image = emit_image,
 };

@@ -55,12 +55,12 @@ bool infer_node(Node *node)
     return op->infer == NULL || op->infer(node);
 }
 
-bool can_do_single(const Node *node)
+bool can_do_image(const Node *node)
 {
     const Operator *op = node->op;
     if (pointwise_expression(node) || (op->traits & OP_IN_PLACE && !node->parameters.count))
         return true;
-    return op->single && (!op->can_do_single || op->can_do_single(node));
+    return op->emit_image && (!op->can_do_image || op->can_do_image(node));
 }
 
 const Operator operator_unflatten = {

@@ -24,7 +24,7 @@ void explain_operators_json(const Operator *only, FILE *out);
 void list_operators(FILE *out);
 
 /* Whether its forward pass for one image needs no planes. */
-bool can_do_single(const Node *node);
+bool can_do_image(const Node *node);
 extern const Operator operator_unflatten; /* no .net file has it: planes to channels side by side */
 
 #endif

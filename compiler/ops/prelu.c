@@ -82,14 +82,13 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static void single_values(Single *single, const char *channel, Int used, const char *slope)
+static void image_values(ImageKernel *image, const char *channel, Int used, const char *slope)
 {
-    kernel_line(&single->kernel, "{");
-    kernel_line(&single->kernel, "const vec v = *(const unaligned_vec *)(x + p * %lldL + %s);",
-                single->x_stride, channel);
-    single_store(single, "p", channel, used,
-                 format("vec_select(v > (vec){ 0 }, v, v * %s)", slope));
-    kernel_line(&single->kernel, "}");
+    kernel_line(&image->kernel, "{");
+    kernel_line(&image->kernel, "const vec v = *(const unaligned_vec *)(x + p * %lldL + %s);",
+                image->x_stride, channel);
+    image_store(image, "p", channel, used, format("vec_select(v > (vec){ 0 }, v, v * %s)", slope));
+    kernel_line(&image->kernel, "}");
 }
 
 /* The slopes of the channels that fill no vector, of which no more may be read. */
@@ -104,20 +103,20 @@ static void declare_last_slopes(Kernel *kernel, Int whole, Int channels)
     }
 }
 
-static void single(Single *single)
+static void emit_image(ImageKernel *image)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     Shape shape = input_shape(kernel->node);
     Int channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
     declare_last_slopes(kernel, whole, channels);
     kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES)", whole);
-        single_values(single, "c", kernel->lanes,
-                      is_shared(kernel->node) ? "slope" : "*(const unaligned_vec *)(weight + c)");
+        image_values(image, "c", kernel->lanes,
+                     is_shared(kernel->node) ? "slope" : "*(const unaligned_vec *)(weight + c)");
     }
     if (whole < channels)
-        single_values(single, format("%lld", whole), channels - whole, "slope");
+        image_values(image, format("%lld", whole), channels - whole, "slope");
     kernel_line(kernel, "}");
 }
 
@@ -135,5 +134,5 @@ const Operator operator_prelu = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .emit = emit,
-    .single = single,
+    .emit_image = emit_image,
 };

@@ -252,7 +252,7 @@ static void emit_peak(Emitter *emitter)
 }
 
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
-                  const Plan *single, const CompileOptions *options, Text *out)
+                  const Plan *one_image, const CompileOptions *options, Text *out)
 {
     Text body = {0};
     Arena *arena = use_arena(NULL);
@@ -267,8 +267,8 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
     if (training)
         emit_phases(&emitter, training);
     emit_phases(&emitter, inference);
-    if (single)
-        emit_single(&emitter, single);
+    if (one_image)
+        emit_one_image(&emitter, one_image);
     emit_peak(&emitter);
     emit_model(&emitter, training, inference);
 
@@ -276,7 +276,7 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
     emit_head(&emitter);
     if (!options->reference)
         emit_helpers(&emitter.module, text_chars(&body));
-    if (single)
-        emit_single_helpers(&emitter, text_chars(&body), out);
+    if (one_image)
+        emit_one_image_helpers(&emitter, text_chars(&body), out);
     text_add_range(out, text_chars(&body), body.length);
 }

@@ -31,7 +31,7 @@ typedef struct Emitter {
     Text phases;   /* the table of phases, as they are written */
     Text parts;    /* the table of the program's calls, as they are written */
     int part_count;
-    Text single; /* its fields of the model; empty: there is none */
+    Text one_image; /* its fields of the model; empty: there is none */
 } Emitter;
 
 /* spelling.c */
@@ -76,8 +76,8 @@ Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
 /* spelling.c: a call with these operands, a line for each that a comment names. */
 void write_call(Text *calls, const char *function, const OperandList *operands);
 /* image.c */
-void emit_single(Emitter *emitter, const Plan *plan);
-void emit_single_helpers(const Emitter *emitter, const char *body, Text *out);
+void emit_one_image(Emitter *emitter, const Plan *plan);
+void emit_one_image_helpers(const Emitter *emitter, const char *body, Text *out);
 /* model.c */
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference);
 

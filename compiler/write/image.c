@@ -75,7 +75,7 @@ static PartList parts_of_epilogue(const Step *step)
 
 /* Writes the function `vec name(vec r, vec f0_x1, …)`, unless there is no
  * epilogue, and lists what it reads as operands of the kernel. */
-static void write_epilogue(Writer *writer, Single *single, OperandList *operands)
+static void write_epilogue(Writer *writer, ImageKernel *image, OperandList *operands)
 {
     const PartList parts = parts_of_epilogue(writer->emitter->step);
     Text head = {0}, body = {0}, name = {0};
@@ -91,8 +91,8 @@ static void write_epilogue(Writer *writer, Single *single, OperandList *operands
             const Tensor *tensor = part->node->inputs.items[k];
             const char *operand = format("f%d_x%d", i, k);
             text_add(&head, ", vec %s", operand);
-            push(&single->epilogue_names, operand);
-            push(&single->epilogue_strides, stride_of(writer->plan, tensor));
+            push(&image->epilogue_names, operand);
+            push(&image->epilogue_strides, stride_of(writer->plan, tensor));
             push(operands, ((Operand){"const real *", operand, address_of(writer->plan, tensor),
                                       what_of(tensor)}));
         }
@@ -100,10 +100,10 @@ static void write_epilogue(Writer *writer, Single *single, OperandList *operands
     }
     const char *text =
         format("%s)\n{\n%s    return r;\n}\n\n", text_chars(&head), text_chars(&body));
-    single->epilogue = write_once(&writer->emitter->module, format("%svalue", text_chars(&name)),
-                                  "/* Epilogue: what other layers do to each value before it is "
-                                  "stored. */\nstatic inline __attribute__((always_inline)) vec ",
-                                  text);
+    image->epilogue = write_once(&writer->emitter->module, format("%svalue", text_chars(&name)),
+                                 "/* Epilogue: what other layers do to each value before it is "
+                                 "stored. */\nstatic inline __attribute__((always_inline)) vec ",
+                                 text);
 }
 
 /* ------------------------------------------------------------- packings */
@@ -127,10 +127,10 @@ static const char *factor_table(Module *module, const Packing *packing)
 }
 
 /* A row of the table, and the operand that points to what it packs. */
-static void write_packing(Writer *writer, const Single *single, OperandList *operands)
+static void write_packing(Writer *writer, const ImageKernel *image, OperandList *operands)
 {
-    const Packing *packing = &single->packing;
-    const Node *node = single->kernel.node,
+    const Packing *packing = &image->packing;
+    const Node *node = image->kernel.node,
                *norm = node->op->traits & OP_AFFINE ? node
                                                     : part_node(writer->emitter->step, PART_AFFINE);
     if (!packing->outs)
@@ -157,32 +157,32 @@ static void write_packing(Writer *writer, const Single *single, OperandList *ope
 }
 
 /* Kernels run one after the other, so what they use meanwhile lies in one place. */
-static void write_work(Writer *writer, const Single *single, OperandList *operands)
+static void write_work(Writer *writer, const ImageKernel *image, OperandList *operands)
 {
-    if (!single->work)
+    if (!image->work)
         return;
-    require(!single->units);
+    require(!image->units);
     push(operands,
          ((Operand){"real *", "workspace", format("arena + %lld", writer->plan->scratch_elements),
-                    single->kernel.node->path}));
-    writer->work = single->work > writer->work ? single->work : writer->work;
+                    image->kernel.node->path}));
+    writer->work = image->work > writer->work ? image->work : writer->work;
 }
 
 /* -------------------------------------------------------------- bodies */
 
-static void pointwise_run(Single *single, const char *from, const char *position,
+static void pointwise_run(ImageKernel *image, const char *from, const char *position,
                           const char *channel, Int used)
 {
-    single_store(single, position, channel, used,
-                 format("*(const unaligned_vec *)(%s + (%s) * %lldL + %s)", from, position,
-                        strcmp(from, "y") == 0 ? single->y_stride : single->x_stride, channel));
+    image_store(image, position, channel, used,
+                format("*(const unaligned_vec *)(%s + (%s) * %lldL + %s)", from, position,
+                       strcmp(from, "y") == 0 ? image->y_stride : image->x_stride, channel));
 }
 
 /* y = epilogue of `from`, over all of y: as one row where all that is read and
  * written lies close, else position by position. */
-static void write_pointwise(Single *single, const char *from, bool dense)
+static void write_pointwise(ImageKernel *image, const char *from, bool dense)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     Shape shape = kernel->node->out->shape;
     Int count = dense ? shape_elements(shape) : shape.dim[0],
         whole = count / kernel->lanes * kernel->lanes;
@@ -191,11 +191,11 @@ static void write_pointwise(Single *single, const char *from, bool dense)
         kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
     if (whole) {
         kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", whole);
-        pointwise_run(single, from, position, "i", kernel->lanes);
+        pointwise_run(image, from, position, "i", kernel->lanes);
         kernel_line(kernel, "}");
     }
     if (count > whole)
-        pointwise_run(single, from, position, format("%lld", whole), count - whole);
+        pointwise_run(image, from, position, format("%lld", whole), count - whole);
     if (!dense)
         kernel_line(kernel, "}");
 }
@@ -221,9 +221,10 @@ static Node *at_one_position(const Node *node)
 
 /* The runtime's kernel for a grain of one: of planes, or element by element, of
  * whatever lies close, which may be one position's channels. */
-static void write_reference(Writer *writer, Single *single, const OperandList *operands, bool dense)
+static void write_reference(Writer *writer, ImageKernel *image, const OperandList *operands,
+                            bool dense)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     const Node *node = kernel->node;
     long long count = shape_plane(node->out->shape);
     Kernel call = *kernel;
@@ -237,14 +238,14 @@ static void write_reference(Writer *writer, Single *single, const OperandList *o
         kernel_line(&call, "%s += %lld;", node->inputs.count == 1 ? "x" : format("x%d", i),
                     stride_of(writer->plan, node->inputs.items[i]));
     if (!dense) {
-        kernel_line(&call, "y += %lld;", single->y_stride);
+        kernel_line(&call, "y += %lld;", image->y_stride);
         kernel_line(&call, "}");
-        kernel_line(&call, "y -= %lldL;", count * single->y_stride);
+        kernel_line(&call, "y -= %lldL;", count * image->y_stride);
     }
     *kernel = call;
     kernel->node = node;
-    if (single->epilogue)
-        write_pointwise(single, "y", dense);
+    if (image->epilogue)
+        write_pointwise(image, "y", dense);
 }
 
 static bool all_dense(const Plan *plan, const Step *step)
@@ -261,16 +262,16 @@ static bool all_dense(const Plan *plan, const Step *step)
     return dense;
 }
 
-static void write_body(Writer *writer, Single *single, const OperandList *operands)
+static void write_body(Writer *writer, ImageKernel *image, const OperandList *operands)
 {
-    const Node *node = single->kernel.node;
+    const Node *node = image->kernel.node;
     bool dense = all_dense(writer->plan, writer->emitter->step);
     if (pointwise_expression(node))
-        write_pointwise(single, "x0", dense);
-    else if (node->op->single && can_do_single(node->forward))
-        node->op->single(single);
+        write_pointwise(image, "x0", dense);
+    else if (node->op->emit_image && can_do_image(node->forward))
+        node->op->emit_image(image);
     else
-        write_reference(writer, single, operands, dense);
+        write_reference(writer, image, operands, dense);
 }
 
 /* ---------------------------------------------------------------- calls */
@@ -349,7 +350,7 @@ static void write_kernel(Writer *writer, const Node *node)
 {
     const Target *target = &writer->emitter->options->target;
     OperandList operands = {0};
-    Single single = {
+    ImageKernel image = {
         .kernel = {.node = node,
                    .module = &writer->emitter->module,
                    .stage = STAGE_FORWARD,
@@ -360,32 +361,32 @@ static void write_kernel(Writer *writer, const Node *node)
         .x_stride = stride_of(writer->plan, node->inputs.items[0]),
         .y_stride = stride_of(writer->plan, step_result(writer->emitter->step)),
     };
-    single.kernel.single = true;
+    image.kernel.one_image = true;
     for (int i = 0; i < node->inputs.count; i++)
-        push(&single.x_strides, stride_of(writer->plan, node->inputs.items[i]));
+        push(&image.x_strides, stride_of(writer->plan, node->inputs.items[i]));
     add_operands(writer, node, &operands);
-    write_epilogue(writer, &single, &operands);
+    write_epilogue(writer, &image, &operands);
     Arena *body = new_passing_arena(), *before = use_arena(body); /* see emit_kernel() */
-    write_body(writer, &single, &operands);
+    write_body(writer, &image, &operands);
     use_arena(before);
-    write_packing(writer, &single, &operands);
-    write_work(writer, &single, &operands);
-    if (single.units) {
+    write_packing(writer, &image, &operands);
+    write_work(writer, &image, &operands);
+    if (image.units) {
         push(&operands, ((Operand){"int ", "begin", "(int)from", NULL}));
         push(&operands, ((Operand){"int ", "end", "(int)to", NULL}));
     }
-    drop_unused(&operands, text_chars(&single.kernel.body));
+    drop_unused(&operands, text_chars(&image.kernel.body));
     const char *text =
-        format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&single.kernel.body));
-    const char *comment = function_comment(writer->emitter->step, single.kernel.algorithm);
+        format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&image.kernel.body));
+    const char *comment = function_comment(writer->emitter->step, image.kernel.algorithm);
     drop_arena(body);
     const char *function =
         write_once(&writer->emitter->module, format("%s_single", identifier(node->path)),
                    format("%sstatic void ", comment), text);
     Text call = {0};
-    write_call(single.units ? &call : &writer->calls.text, function, &operands);
-    if (single.units)
-        end_phase(writer, text_chars(&call), single.units);
+    write_call(image.units ? &call : &writer->calls.text, function, &operands);
+    if (image.units)
+        end_phase(writer, text_chars(&call), image.units);
 }
 
 /* ---------------------------------------------------------------- moves */
@@ -504,14 +505,14 @@ static void write_halves(Text *out, int lanes, const char *body)
     text_add(out, ");\n}\n\n");
 }
 
-void emit_single_helpers(const Emitter *emitter, const char *body, Text *out)
+void emit_one_image_helpers(const Emitter *emitter, const char *body, Text *out)
 {
     if (strstr(body, "unaligned_half"))
         write_halves(out, emitter->module.lanes, body);
     write_stores(out, emitter->module.lanes, body);
 }
 
-void emit_single(Emitter *emitter, const Plan *plan)
+void emit_one_image(Emitter *emitter, const Plan *plan)
 {
     Writer writer = {.emitter = emitter, .plan = plan};
     emitter->plan = plan;
@@ -523,7 +524,7 @@ void emit_single(Emitter *emitter, const Plan *plan)
              "static const NetPhase single[] = {\n%s};\n\nstatic const NetPacking packings[] = "
              "{\n%s    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
              text_chars(&writer.phases), text_chars(&writer.packings));
-    text_add(&emitter->single,
+    text_add(&emitter->one_image,
              "    .single = { single, %d, %lld, %lld, %lld, 0, 0 },\n"
              "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
              writer.phase_count, plan->scratch_elements + writer.work, plan->kept_elements,

@@ -435,7 +435,7 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     static const char *const pointers[] = {"y", "aux", "statistics", "dy", "dx", NULL};
     const Node *node = kernel->node;
     reference_tables(kernel, operands);
-    kernel_line(kernel, "NetCall call = net_call(s, g, %s);", kernel->single ? "1" : "LANES");
+    kernel_line(kernel, "NetCall call = net_call(s, g, %s);", kernel->one_image ? "1" : "LANES");
     kernel_line(kernel, "call.attributes = attributes;");
     kernel_line(kernel, "call.training = %s;", emitter->plan->training ? "true" : "false");
     kernel_line(kernel, "call.inputs = %d;", node->inputs.count);

@@ -164,12 +164,12 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
              updates_at_once(graph, emitter->options->fuse) ? "true" : "false");
     emit_program_fields(emitter, "training", training);
     emit_program_fields(emitter, "inference", inference);
-    if (!emitter->single.length) {
+    if (!emitter->one_image.length) {
         emit_program_fields(emitter, "single", NULL);
         text_add(emitter->module.out,
                  "    .packings = 0,\n    .packing_count = 0,\n    .packed = 0,\n");
     }
-    text_add_range(emitter->module.out, text_chars(&emitter->single), emitter->single.length);
+    text_add_range(emitter->module.out, text_chars(&emitter->one_image), emitter->one_image.length);
     text_add(emitter->module.out, "    .settings = %s,\n    .setting_count = %d,\n",
              graph->settings.count ? "settings" : "0", graph->settings.count);
     text_add(emitter->module.out,

@@ -20,7 +20,7 @@ typedef struct CompileOptions {
 
 /* emit.c: the whole C file. */
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
-                  const Plan *single, const CompileOptions *options, Text *out);
+                  const Plan *one_image, const CompileOptions *options, Text *out);
 /* programs.c: the signals that end netc remove what it has not finished. */
 void catch_signals(void);
 /* compile.c: other programs run on what was written.  Each reports its failure

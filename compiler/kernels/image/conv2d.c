@@ -2,28 +2,28 @@
  * by channel; any other sums over a group's inputs. */
 #include "kernels/image/conv2d.h"
 
-bool can_do_single_conv2d(const Node *node)
+bool can_do_image_conv2d(const Node *node)
 {
-    return find_parameter(node, "weight")->dim[3] <= MAX_SINGLE_TAPS;
+    return find_parameter(node, "weight")->dim[3] <= MAX_IMAGE_TAPS;
 }
 
-void single_conv2d(Single *single)
+void emit_image_conv2d(ImageKernel *image)
 {
-    const Node *node = single->kernel.node;
+    const Node *node = image->kernel.node;
     const Parameter *weight = find_parameter(node, "weight");
     Int in = input_shape(node).dim[0], groups = in / weight->dim[1];
     bool depthwise = groups == in && weight->dim[0] == in;
     Axis rows = layer_axis(node, 0), columns = layer_axis(node, 1);
-    single->packing = (Packing){.weight = weight, .bias = find_parameter(node, "bias")};
+    image->packing = (Packing){.weight = weight, .bias = find_parameter(node, "bias")};
     Gather gather = {.groups = groups,
                      .tiled = weight->dim[0] / groups,
                      .summed = weight->dim[1],
                      .rows = rows,
                      .columns = columns};
     if (depthwise)
-        single_window(
-            single, (ChannelWindow){
-                        .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns});
-    else if (!single->winograd || !single_winograd(single, gather))
-        single_gather(single, gather);
+        image_window(
+            image, (ChannelWindow){
+                       .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns});
+    else if (!image->winograd || !image_winograd(image, gather))
+        image_gather(image, gather);
 }

@@ -4,7 +4,7 @@
 
 #include "kernels/image/image.h"
 
-bool can_do_single_conv2d(const Node *node);
-void single_conv2d(Single *single);
+bool can_do_image_conv2d(const Node *node);
+void emit_image_conv2d(ImageKernel *image);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct Packing {
 } Packing;
 Int packed_elements(const Packing *packing);
 
-struct Single {
+struct ImageKernel {
     Kernel kernel;
     Int x_stride, y_stride;
     LIST(Int) x_strides;  /* of all inputs, for an operator that has several */
@@ -40,19 +40,19 @@ struct Single {
     Int units;
 };
 
-enum { MAX_SINGLE_TAPS = 64 }; /* of a window's columns: their text is written out */
+enum { MAX_IMAGE_TAPS = 64 }; /* of a window's columns: their text is written out */
 
 /* Writes the store of `value`, a vec, of which `used` lanes are channels of y
  * from `channel` on at position `position`: both expressions. */
-void single_store(Single *single, const char *position, const char *channel, Int used,
-                  const char *value);
+void image_store(ImageKernel *image, const char *position, const char *channel, Int used,
+                 const char *value);
 
 /* Sums of all inputs of a group, weighted: convolutions and matrix products. */
-void single_gather(Single *single, Gather gather);
+void image_gather(ImageKernel *image, Gather gather);
 
 /* The same by way of winograd.h, where that is less work; false: it is not, and nothing was
  * written. */
-bool single_winograd(Single *single, Gather gather);
+bool image_winograd(ImageKernel *image, Gather gather);
 
 /* Channel by channel: weighted sums, means and maxima over windows. */
 typedef enum WindowKind { WINDOW_WEIGHTED, WINDOW_MEAN, WINDOW_LARGEST } WindowKind;
@@ -62,10 +62,10 @@ typedef struct ChannelWindow {
     Axis rows, columns;
     double scale; /* WINDOW_MEAN */
 } ChannelWindow;
-void single_window(Single *single, ChannelWindow window);
+void image_window(ImageKernel *image, ChannelWindow window);
 
 /* y = x * weight[c] + bias[c], ones and zeros where NULL, and a batch norm's
  * scale and shift when the node is one. */
-void single_scale(Single *single, const Parameter *weight, const Parameter *bias);
+void image_scale(ImageKernel *image, const Parameter *weight, const Parameter *bias);
 
 #endif

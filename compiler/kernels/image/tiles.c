@@ -11,32 +11,32 @@ enum { MAX_TILE_VECTORS = 8, MAX_TILE_POSITIONS = 24, MAX_PRODUCTS = 160, MAX_CH
 
 /* ---------------------------------------------------------------- stores */
 
-void single_store(Single *single, const char *position, const char *channel, Int used,
-                  const char *value)
+void image_store(ImageKernel *image, const char *position, const char *channel, Int used,
+                 const char *value)
 {
     Text text = {0};
-    if (single->epilogue) {
-        text_add(&text, "%s(%s", single->epilogue, value);
-        for (int i = 0; i < single->epilogue_names.count; i++)
+    if (image->epilogue) {
+        text_add(&text, "%s(%s", image->epilogue, value);
+        for (int i = 0; i < image->epilogue_names.count; i++)
             text_add(&text, ", *(const unaligned_vec *)(%s + (%s) * %lldL + %s)",
-                     single->epilogue_names.items[i], position, single->epilogue_strides.items[i],
+                     image->epilogue_names.items[i], position, image->epilogue_strides.items[i],
                      channel);
         text_add(&text, ")");
         value = text_chars(&text);
     }
-    kernel_add(&single->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position,
-               single->y_stride, channel, value);
+    kernel_add(&image->kernel, "store_%lld(y + (%s) * %lldL + %s, %s);", used, position,
+               image->y_stride, channel, value);
 }
 
 /* --------------------------------------------------------------- blocks
  * Channels are covered by vectors, the last of which may be half as wide. */
 
-static Int padded(const Single *single, Int channels)
+static Int padded(const ImageKernel *image, Int channels)
 {
-    Int lanes = single->kernel.lanes, whole = channels / lanes * lanes, rest = channels - whole;
+    Int lanes = image->kernel.lanes, whole = channels / lanes * lanes, rest = channels - whole;
     if (rest == 0)
         return whole;
-    return whole + (single->halves && rest <= lanes / 2 ? lanes / 2 : lanes);
+    return whole + (image->halves && rest <= lanes / 2 ? lanes / 2 : lanes);
 }
 
 Int packed_elements(const Packing *packing)
@@ -52,11 +52,11 @@ Int packed_elements(const Packing *packing)
 
 /* Cycles of one tap of one input: two loads or multiply-adds of up to half a
  * cache line each, and at least the latency of the sums that there are. */
-static double tile_cost(const Single *single, const Gather *gather, Int channels, Int positions)
+static double tile_cost(const ImageKernel *image, const Gather *gather, Int channels, Int positions)
 {
-    Int lanes = single->kernel.lanes;
-    double wide = single->halves ? 1 : 0.5,
-           width = (double)padded(single, channels) / (double)lanes * wide;
+    Int lanes = image->kernel.lanes;
+    double wide = image->halves ? 1 : 0.5,
+           width = (double)padded(image, channels) / (double)lanes * wide;
     double weights = (double)gather->summed * (double)(gather->rows.taps * gather->columns.taps)
                      * (double)channels;
     double sums = width * (double)positions;
@@ -68,39 +68,39 @@ static double tile_cost(const Single *single, const Gather *gather, Int channels
     return (cost > least ? cost : least) + 0.25;
 }
 
-double single_cover_cost(const Single *single, const Gather *gather, TileSize tile)
+double image_cover_cost(const ImageKernel *image, const Gather *gather, TileSize tile)
 {
-    Int step = tile.vectors * single->kernel.lanes, columns = gather->columns.positions;
+    Int step = tile.vectors * image->kernel.lanes, columns = gather->columns.positions;
     Int rest = gather->tiled % step, left = columns % tile.positions;
     double blocks = (double)(gather->tiled / step), tiles = (double)(columns / tile.positions),
            cost = 0;
     if (blocks > 0)
         cost += blocks
-                * (tiles * tile_cost(single, gather, step, tile.positions)
-                   + (left ? tile_cost(single, gather, step, left) : 0));
+                * (tiles * tile_cost(image, gather, step, tile.positions)
+                   + (left ? tile_cost(image, gather, step, left) : 0));
     if (rest)
-        cost += tiles * tile_cost(single, gather, rest, tile.positions)
-                + (left ? tile_cost(single, gather, rest, left) : 0);
+        cost += tiles * tile_cost(image, gather, rest, tile.positions)
+                + (left ? tile_cost(image, gather, rest, left) : 0);
     return cost;
 }
 
-static bool tile_fits(const Single *single, const Gather *gather, TileSize tile)
+static bool tile_fits(const ImageKernel *image, const Gather *gather, TileSize tile)
 {
     Int sums = tile.vectors * tile.positions;
-    return sums + tile.vectors + 2 <= single->kernel.registers
+    return sums + tile.vectors + 2 <= image->kernel.registers
            && (sums <= 8 || sums * gather->columns.taps <= MAX_PRODUCTS);
 }
 
-TileSize choose_single_tile(const Single *single, const Gather *gather)
+TileSize choose_image_tile(const ImageKernel *image, const Gather *gather)
 {
     TileSize best = {1, 1};
     double best_cost = 1e300;
-    Int most = (gather->tiled + single->kernel.lanes - 1) / single->kernel.lanes;
+    Int most = (gather->tiled + image->kernel.lanes - 1) / image->kernel.lanes;
     for (Int v = 1; v <= most && v <= MAX_TILE_VECTORS; v++)
         for (Int p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
             TileSize tile = {v, p};
-            double cost = single_cover_cost(single, gather, tile);
-            if (tile_fits(single, gather, tile) && cost < best_cost) {
+            double cost = image_cover_cost(image, gather, tile);
+            if (tile_fits(image, gather, tile) && cost < best_cost) {
                 best_cost = cost;
                 best = tile;
             }
@@ -108,9 +108,9 @@ TileSize choose_single_tile(const Single *single, const Gather *gather)
     return best;
 }
 
-Block block_of(const Single *single, Int channels)
+Block block_of(const ImageKernel *image, Int channels)
 {
-    Int lanes = single->kernel.lanes, width = padded(single, channels);
+    Int lanes = image->kernel.lanes, width = padded(image, channels);
     return (Block){channels, width, (width + lanes - 1) / lanes, width % lanes != 0};
 }
 
@@ -155,9 +155,9 @@ static const char *sum_text(const Block *block, Int positions, Int p, Int vector
                                   : format("sums[%lld]", place * whole_vectors(block) + vector);
 }
 
-static void start_sums(Single *single, const Block *block, Int positions, Int chains)
+static void start_sums(ImageKernel *image, const Block *block, Int positions, Int chains)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     Int all = chains * positions * whole_vectors(block);
     if (all)
         kernel_add(kernel, "vec sums[%lld] = { { 0 } };", all);
@@ -206,12 +206,12 @@ static bool is_one_place(const TapPlaces *places)
 }
 
 /* One input of some positions of a tile times a tap's weights, as a function. */
-static const char *tap_function(Single *single, const Gather *gather, const Block *block, Run run,
-                                Int tap)
+static const char *tap_function(ImageKernel *image, const Gather *gather, const Block *block,
+                                Run run, Int tap)
 {
     const Axis *columns = &gather->columns;
     const TapPlaces places = places_of_tap(columns, run, tap);
-    Kernel function = begin_function(&single->kernel);
+    Kernel function = begin_function(&image->kernel);
     Int from = axis_source(columns, run.start + places.first, tap);
     for (Int v = 0; v < block->vectors; v++)
         kernel_add(&function, "const %s w%lld = *(const unaligned_%s *)(u + %lld);",
@@ -222,7 +222,7 @@ static const char *tap_function(Single *single, const Gather *gather, const Bloc
             sum_position(&function, block, places.first, p, source - from);
     }
     return end_function(
-        &single->kernel, &function,
+        &image->kernel, &function,
         format("/* One input of %lld positions times a tap's weights, %lld vectors. */",
                places.end - places.first, block->vectors),
         ALWAYS_INLINE, format("tap_%lldx%lld", places.end - places.first, block->vectors),
@@ -236,7 +236,7 @@ static const char *array_from(const char *name, Int first)
 }
 
 /* One input of every position of the tile times its weights; `n` counts inputs from v. */
-static void sum_input(Single *single, const Gather *gather, const Block *block, Run run, Int n,
+static void sum_input(ImageKernel *image, const Gather *gather, const Block *block, Run run, Int n,
                       Int chain)
 {
     const Axis *columns = &gather->columns;
@@ -247,68 +247,68 @@ static void sum_input(Single *single, const Gather *gather, const Block *block, 
         Int place = chain * run.width + places.first,
             source = axis_source(columns, run.start + places.first, tap)
                      - first_source(columns, run.start);
-        kernel_line(&single->kernel, "%s(%s%sv + %lldL%s, u + %lldL);",
-                    tap_function(single, gather, block, run, tap),
+        kernel_line(&image->kernel, "%s(%s%sv + %lldL%s, u + %lldL);",
+                    tap_function(image, gather, block, run, tap),
                     whole_vectors(block) ? array_from("sums", place * whole_vectors(block)) : "",
-                    block->half ? array_from("halves", place) : "", source * single->x_stride + n,
-                    is_one_place(&places) ? "" : format(", %lld", single->x_stride),
+                    block->half ? array_from("halves", place) : "", source * image->x_stride + n,
+                    is_one_place(&places) ? "" : format(", %lld", image->x_stride),
                     (n * columns->taps + tap) * block->width);
     }
 }
 
-static void sum_inputs(Single *single, const Gather *gather, const Block *block, Run run,
+static void sum_inputs(ImageKernel *image, const Gather *gather, const Block *block, Run run,
                        Int chains)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     Int step = gather->columns.taps * block->width, whole = gather->summed / chains * chains;
     kernel_line(kernel, "for (int n = 0; n < %lld; n += %lld, v += %lld, u += %lldL) {", whole,
                 chains, chains, chains * step);
     for (Int k = 0; k < chains; k++)
-        sum_input(single, gather, block, run, k, k);
+        sum_input(image, gather, block, run, k, k);
     kernel_line(kernel, "}");
     for (Int n = whole; n < gather->summed; n++)
-        sum_input(single, gather, block, run, n - whole, n - whole);
+        sum_input(image, gather, block, run, n - whole, n - whole);
 }
 
-static void join_chains(Single *single, const Block *block, Int positions, Int chains)
+static void join_chains(ImageKernel *image, const Block *block, Int positions, Int chains)
 {
     for (Int half = chains / 2; half; half /= 2)
         for (Int p = 0; p < positions; p++)
             for (Int v = 0; v < block->vectors; v++)
                 for (Int k = 0; k < half; k++)
-                    kernel_add(&single->kernel, "%s += %s;", sum_text(block, positions, p, v, k),
+                    kernel_add(&image->kernel, "%s += %s;", sum_text(block, positions, p, v, k),
                                sum_text(block, positions, p, v, k + half));
 }
 
-static void store_sums(Single *single, const Block *block, Int positions, const char *position)
+static void store_sums(ImageKernel *image, const Block *block, Int positions, const char *position)
 {
-    Int lanes = single->kernel.lanes;
+    Int lanes = image->kernel.lanes;
     for (Int p = 0; p < positions; p++)
         for (Int v = 0; v < block->vectors; v++) {
             Int left = block->channels - v * lanes;
             const char *sum = sum_text(block, positions, p, v, 0);
-            single_store(single, format("%s + %lld", position, p), format("t + %lld", v * lanes),
-                         left < lanes ? left : lanes,
-                         is_half(block, v) ? format("widen(%s)", sum) : sum);
+            image_store(image, format("%s + %lld", position, p), format("t + %lld", v * lanes),
+                        left < lanes ? left : lanes,
+                        is_half(block, v) ? format("widen(%s)", sum) : sum);
         }
 }
 
-void single_tile(Single *single, const Gather *gather, const Block *block, Run run)
+void image_tile(ImageKernel *image, const Gather *gather, const Block *block, Run run)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     Int chains = chains_of(gather, block, run.width),
         window = gather->summed * gather->columns.taps;
     open_run(kernel, &gather->columns, run);
-    start_sums(single, block, run.width, chains);
+    start_sums(image, block, run.width, chains);
     open_row_taps(kernel, &gather->rows);
     kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL;",
-                gather->columns.sources, single->x_stride);
+                gather->columns.sources, image->x_stride);
     kernel_line(kernel, "const real *u = b + %lld + tap * %lldL;", block->width,
                 window * block->width);
-    sum_inputs(single, gather, block, run, chains);
+    sum_inputs(image, gather, block, run, chains);
     kernel_line(kernel, "}");
-    join_chains(single, block, run.width, chains);
-    store_sums(single, block, run.width, format("row * %lldL + column", gather->columns.positions));
+    join_chains(image, block, run.width, chains);
+    store_sums(image, block, run.width, format("row * %lldL + column", gather->columns.positions));
     kernel_line(kernel, "}");
 }
 
@@ -346,16 +346,16 @@ static bool comes_and_goes(const Gather *gather, Int blocks, Int size)
  * and narrower one, too: of 300 channels, 128 to a block, there are three, and
  * the share is of `k` from begin to the lesser of end and 2, here "whole", and
  * then of the narrow one, if end - 2 is more than 0. */
-static void open_blocks(Single *single, const Gather *gather, Int channels, Int from, Int to,
+static void open_blocks(ImageKernel *image, const Gather *gather, Int channels, Int from, Int to,
                         Int size)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     long long blocks = (to - from) / channels;
-    bool shared = single->units > 0, follows = shared && from > 0,
+    bool shared = image->units > 0, follows = shared && from > 0,
          goes_on = shared && to < gather->tiled;
     const char *first = shared && !follows ? "begin" : "0", *last = format("%lld", blocks);
     if (shared)
-        last = follows ? format("end - %lld", single->units - 1) : goes_on ? "whole" : "end";
+        last = follows ? format("end - %lld", image->units - 1) : goes_on ? "whole" : "end";
     if (goes_on)
         kernel_line(kernel, "const int whole = end < %lld ? end : %lld;", blocks, blocks);
     kernel_line(kernel, "for (int k = %s; k < %s; k++) {", first, last);
@@ -369,43 +369,43 @@ static void open_blocks(Single *single, const Gather *gather, Int channels, Int 
 }
 
 /* The blocks of `channels` channels between `from` and `to`, whose weights `w` begins with. */
-static void gather_blocks(Single *single, const Gather *gather, const RunList *runs, Int channels,
-                          Int from, Int to)
+static void gather_blocks(ImageKernel *image, const Gather *gather, const RunList *runs,
+                          Int channels, Int from, Int to)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     if (from >= to)
         return;
-    Block block = block_of(single, channels);
+    Block block = block_of(image, channels);
     Int size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps);
-    open_blocks(single, gather, channels, from, to, size);
+    open_blocks(image, gather, channels, from, to, size);
     kernel_line(kernel, "const real *b = w + block * %lldL;", size);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", gather->rows.positions);
     for (int i = 0; i < runs->count; i++)
-        single_tile(single, gather, &block, runs->items[i]);
+        image_tile(image, gather, &block, runs->items[i]);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     if (to < gather->tiled || gather->groups > 1)
         kernel_line(kernel, "w += %lldL;", (to - from) / channels * size);
 }
 
-void pack_single_gather(Single *single, const Gather *gather, Int step)
+void pack_image_gather(ImageKernel *image, const Gather *gather, Int step)
 {
-    Packing *packing = &single->packing;
+    Packing *packing = &image->packing;
     packing->groups = gather->groups;
     packing->outs = gather->tiled;
     packing->ins = gather->summed;
     packing->rows = gather->rows.taps;
     packing->columns = gather->columns.taps;
     packing->block = step;
-    packing->last = padded(single, gather->tiled % step);
+    packing->last = padded(image, gather->tiled % step);
 }
 
-void single_gather(Single *single, Gather gather)
+void image_gather(ImageKernel *image, Gather gather)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     if (is_pointwise(&gather))
         flatten_spatial(&gather);
-    TileSize tile = choose_single_tile(single, &gather);
+    TileSize tile = choose_image_tile(image, &gather);
     Int step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
     RunList runs = {0};
     split_columns(&gather.columns, tile.positions, &runs);
@@ -413,16 +413,16 @@ void single_gather(Single *single, Gather gather)
         format("Direct, one image: tiles of %lld vectors of channels x %lld positions, "
                "summed in registers.",
                tile.vectors, tile.positions);
-    pack_single_gather(single, &gather, step);
-    single->units = shared_blocks(&gather, step);
+    pack_image_gather(image, &gather, step);
+    image->units = shared_blocks(&gather, step);
     if (gather.groups > 1)
         kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {",
                     gather.groups, gather.summed, gather.tiled);
-    gather_blocks(single, &gather, &runs, step, 0, whole);
-    gather_blocks(single, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
+    gather_blocks(image, &gather, &runs, step, 0, whole);
+    gather_blocks(image, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
     if (gather.groups == 1)
         return;
-    for (int i = 0; i < single->epilogue_names.count; i++)
-        kernel_line(kernel, "%s += %lld;", single->epilogue_names.items[i], gather.tiled);
+    for (int i = 0; i < image->epilogue_names.count; i++)
+        kernel_line(kernel, "%s += %lld;", image->epilogue_names.items[i], gather.tiled);
     kernel_line(kernel, "}");
 }

@@ -14,15 +14,15 @@ typedef struct Block {
     Int vectors;
     bool half; /* the last vector is half as wide */
 } Block;
-Block block_of(const Single *single, Int channels);
+Block block_of(const ImageKernel *image, Int channels);
 
-TileSize choose_single_tile(const Single *single, const Gather *gather);
+TileSize choose_image_tile(const ImageKernel *image, const Gather *gather);
 /* Cycles of one tap of one input, for a row of positions. */
-double single_cover_cost(const Single *single, const Gather *gather, TileSize tile);
+double image_cover_cost(const ImageKernel *image, const Gather *gather, TileSize tile);
 /* The tiles of a run: of y's row `row`, from `t` on, with the block's weights at `b`. */
-void single_tile(Single *single, const Gather *gather, const Block *block, Run run);
+void image_tile(ImageKernel *image, const Gather *gather, const Block *block, Run run);
 /* Notes how the weights of blocks of `step` channels are packed. */
-void pack_single_gather(Single *single, const Gather *gather, Int step);
+void pack_image_gather(ImageKernel *image, const Gather *gather, Int step);
 /* A tap that lies in the padding for the whole tile is not written. */
 bool is_read(const Axis *columns, Run run, Int tap);
 

@@ -7,50 +7,50 @@
 
 enum { WINDOW_COLUMNS = 4, LOOPED_TAPS = 8 };
 
-static void window_start(Single *single, const ChannelWindow *window, Int positions)
+static void window_start(ImageKernel *image, const ChannelWindow *window, Int positions)
 {
     for (Int p = 0; p < positions; p++)
         switch (window->kind) {
         case WINDOW_WEIGHTED:
-            kernel_line(&single->kernel, "vec a%lld = *(const unaligned_vec *)(w + c);", p);
+            kernel_line(&image->kernel, "vec a%lld = *(const unaligned_vec *)(w + c);", p);
             break;
         case WINDOW_MEAN:
-            kernel_line(&single->kernel, "vec a%lld = { 0 };", p);
+            kernel_line(&image->kernel, "vec a%lld = { 0 };", p);
             break;
         case WINDOW_LARGEST:
-            kernel_line(&single->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", p);
+            kernel_line(&image->kernel, "vec a%lld = (vec){ 0 } - (real)__builtin_inf();", p);
             break;
         }
 }
 
 /* `value`, a vec, joins position p's result; its weight is k.  The comparison is
  * false for NaN on either side, so that a NaN wins, as in PyTorch. */
-static void window_join(Single *single, const ChannelWindow *window, Int p, const char *value)
+static void window_join(ImageKernel *image, const ChannelWindow *window, Int p, const char *value)
 {
     const char *a = format("a%lld", p);
     switch (window->kind) {
     case WINDOW_WEIGHTED:
-        kernel_line(&single->kernel, "%s += %s * k;", a, value);
+        kernel_line(&image->kernel, "%s += %s * k;", a, value);
         break;
     case WINDOW_MEAN:
-        kernel_line(&single->kernel, "%s += %s;", a, value);
+        kernel_line(&image->kernel, "%s += %s;", a, value);
         break;
     case WINDOW_LARGEST:
         kernel_line(
-            &single->kernel,
+            &image->kernel,
             "{ const vec value = %s; %s = vec_select((%s >= value) | (%s != %s), %s, value); }",
             value, a, a, a, a, a);
         break;
     }
 }
 
-static void window_weights(Single *single, const ChannelWindow *window, const char *column)
+static void window_weights(ImageKernel *image, const ChannelWindow *window, const char *column)
 {
     if (window->kind == WINDOW_WEIGHTED)
         kernel_line(
-            &single->kernel,
+            &image->kernel,
             "const vec k = *(const unaligned_vec *)(w + (1 + tap * %lldL + %s) * %lldL + c);",
-            window->columns.taps, column, single->packing.block);
+            window->columns.taps, column, image->packing.block);
 }
 
 /* One window over a long row, all of it inside: a loop. */
@@ -60,15 +60,15 @@ static bool is_one_long_row(const Axis *columns)
            && columns->dilation == 1 && columns->taps > LOOPED_TAPS;
 }
 
-static void window_taps(Single *single, const ChannelWindow *window, Run run)
+static void window_taps(ImageKernel *image, const ChannelWindow *window, Run run)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     const Axis *columns = &window->columns;
     if (is_one_long_row(columns)) {
         kernel_line(kernel, "for (int q = 0; q < %lld; q++) {", columns->taps);
-        window_weights(single, window, "q");
-        window_join(single, window, 0,
-                    format("*(const unaligned_vec *)(v + q * %lldL)", single->x_stride));
+        window_weights(image, window, "q");
+        window_join(image, window, 0,
+                    format("*(const unaligned_vec *)(v + q * %lldL)", image->x_stride));
         kernel_line(kernel, "}");
         return;
     }
@@ -76,53 +76,53 @@ static void window_taps(Single *single, const ChannelWindow *window, Run run)
         if (!is_read(columns, run, tap))
             continue;
         kernel_line(kernel, "{");
-        window_weights(single, window, format("%lld", tap));
+        window_weights(image, window, format("%lld", tap));
         for (Int p = 0; p < run.width; p++) {
             Int source = axis_source(columns, run.start + p, tap);
             if (source >= 0)
-                window_join(single, window, p,
+                window_join(image, window, p,
                             format("*(const unaligned_vec *)(v + %lldL)",
-                                   (source - first_source(columns, run.start)) * single->x_stride));
+                                   (source - first_source(columns, run.start)) * image->x_stride));
         }
         kernel_line(kernel, "}");
     }
 }
 
-static void window_tile(Single *single, const ChannelWindow *window, Run run, Int used)
+static void window_tile(ImageKernel *image, const ChannelWindow *window, Run run, Int used)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     open_run(kernel, &window->columns, run);
-    window_start(single, window, run.width);
+    window_start(image, window, run.width);
     open_row_taps(kernel, &window->rows);
     kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL + c;",
-                window->columns.sources, single->x_stride);
-    window_taps(single, window, run);
+                window->columns.sources, image->x_stride);
+    window_taps(image, window, run);
     kernel_line(kernel, "}");
     for (Int p = 0; p < run.width; p++)
-        single_store(single, format("row * %lldL + column + %lld", window->columns.positions, p),
-                     "c", used,
-                     window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", p, window->scale)
-                                                 : format("a%lld", p));
+        image_store(image, format("row * %lldL + column + %lld", window->columns.positions, p), "c",
+                    used,
+                    window->kind == WINDOW_MEAN ? format("a%lld * (real)%.17g", p, window->scale)
+                                                : format("a%lld", p));
     kernel_line(kernel, "}");
 }
 
-static void window_channels(Single *single, const ChannelWindow *window, const RunList *runs,
+static void window_channels(ImageKernel *image, const ChannelWindow *window, const RunList *runs,
                             Int from, Int to, Int used)
 {
-    Kernel *kernel = &single->kernel;
+    Kernel *kernel = &image->kernel;
     if (from >= to)
         return;
     kernel_line(kernel, "for (int c = %lld; c < %lld; c += LANES)", from, to);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", window->rows.positions);
     for (int i = 0; i < runs->count; i++)
-        window_tile(single, window, runs->items[i], used);
+        window_tile(image, window, runs->items[i], used);
     kernel_line(kernel, "}");
 }
 
-static void pack_window(Single *single, const ChannelWindow *window)
+static void pack_window(ImageKernel *image, const ChannelWindow *window)
 {
-    Packing *packing = &single->packing;
-    Int lanes = single->kernel.lanes;
+    Packing *packing = &image->packing;
+    Int lanes = image->kernel.lanes;
     packing->groups = packing->ins = 1;
     packing->outs = window->channels;
     packing->rows = window->rows.taps;
@@ -130,25 +130,24 @@ static void pack_window(Single *single, const ChannelWindow *window)
     packing->block = packing->last = (window->channels + lanes - 1) / lanes * lanes;
 }
 
-void single_window(Single *single, ChannelWindow window)
+void image_window(ImageKernel *image, ChannelWindow window)
 {
     RunList runs = {0};
-    Int lanes = single->kernel.lanes, whole = window.channels / lanes * lanes;
+    Int lanes = image->kernel.lanes, whole = window.channels / lanes * lanes;
     split_columns(&window.columns, WINDOW_COLUMNS, &runs);
     if (window.kind == WINDOW_WEIGHTED)
-        pack_window(single, &window);
-    window_channels(single, &window, &runs, 0, whole, lanes);
-    window_channels(single, &window, &runs, whole, window.channels, window.channels - whole);
+        pack_window(image, &window);
+    window_channels(image, &window, &runs, 0, whole, lanes);
+    window_channels(image, &window, &runs, whole, window.channels, window.channels - whole);
 }
 
-void single_scale(Single *single, const Parameter *weight, const Parameter *bias)
+void image_scale(ImageKernel *image, const Parameter *weight, const Parameter *bias)
 {
-    Shape shape = input_shape(single->kernel.node);
+    Shape shape = input_shape(image->kernel.node);
     Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1}, all = one;
     all.sources = all.positions = shape_plane(shape);
-    single->packing = (Packing){.weight = weight, .bias = bias};
-    single_window(single, (ChannelWindow){.kind = WINDOW_WEIGHTED,
-                                          .channels = shape.dim[0],
-                                          .rows = one,
-                                          .columns = all});
+    image->packing = (Packing){.weight = weight, .bias = bias};
+    image_window(
+        image, (ChannelWindow){
+                   .kind = WINDOW_WEIGHTED, .channels = shape.dim[0], .rows = one, .columns = all});
 }

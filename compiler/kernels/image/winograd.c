@@ -18,7 +18,7 @@ enum {
 };
 
 typedef struct Winograd {
-    Single *single;
+    ImageKernel *image;
     const Gather *gather;
     Axis rows, columns; /* of tiles */
     Int strip;          /* rows of tiles at a time */
@@ -27,15 +27,15 @@ typedef struct Winograd {
     RunList runs;       /* tiles of a row whose sources and outputs lie alike */
 } Winograd;
 
-static Int whole_vectors(const Single *single, Int channels)
+static Int whole_vectors(const ImageKernel *image, Int channels)
 {
-    return (channels + single->kernel.lanes - 1) / single->kernel.lanes;
+    return (channels + image->kernel.lanes - 1) / image->kernel.lanes;
 }
 
 /* From a point's values, or products, of so many channels to the next one's: elements. */
 static Int point_elements(const Winograd *winograd, Int channels)
 {
-    Int lanes = winograd->single->kernel.lanes;
+    Int lanes = winograd->image->kernel.lanes;
     return round_up_odd(winograd->tiles * channels / lanes) * lanes;
 }
 
@@ -43,27 +43,27 @@ static void choose_strip(Winograd *winograd)
 {
     Int channels =
         winograd->ins
-        + whole_vectors(winograd->single, winograd->gather->tiled) * winograd->single->kernel.lanes;
+        + whole_vectors(winograd->image, winograd->gather->tiled) * winograd->image->kernel.lanes;
     winograd->strip = rows_of_tiles(
         &winograd->rows, winograd->columns.positions * POINTS_OF_BOTH * channels, MAX_WORK);
     winograd->tiles = winograd->strip * winograd->columns.positions;
 }
 
-/* Whether it takes less time than single_gather(), of which `tile` is the tile. */
+/* Whether it takes less time than image_gather(), of which `tile` is the tile. */
 static bool is_worth_it(const Winograd *winograd)
 {
-    const Single *single = winograd->single;
+    const ImageKernel *image = winograd->image;
     const Gather *gather = winograd->gather;
     Gather product = point_product(winograd->gather, winograd->tiles);
     double strips = (double)(winograd->rows.positions / winograd->strip),
            ins = (double)gather->summed;
-    double vectors_in = (double)whole_vectors(single, gather->summed),
-           vectors_out = (double)whole_vectors(single, gather->tiled);
-    double direct = single_cover_cost(single, gather, choose_single_tile(single, gather))
+    double vectors_in = (double)whole_vectors(image, gather->summed),
+           vectors_out = (double)whole_vectors(image, gather->tiled);
+    double direct = image_cover_cost(image, gather, choose_image_tile(image, gather))
                     * (double)gather->rows.positions
                     * (double)(gather->rows.taps * gather->columns.taps) * ins;
     double transformed_cost =
-        single_cover_cost(single, &product, choose_single_tile(single, &product)) * strips
+        image_cover_cost(image, &product, choose_image_tile(image, &product)) * strips
             * POINTS_OF_BOTH * ins
         + strips * (double)winograd->tiles * (vectors_in * SOURCE_COST + vectors_out * OUTPUT_COST);
     return transformed_cost < 0.85 * direct;
@@ -82,7 +82,7 @@ static const char *sources_function(const Winograd *winograd)
         .loop = "for (; count > 0; count--, source += %lld * stride)\n    for (int64_t at = "
                 "source; at < source + channels; at += LANES, to += LANES) {",
     };
-    Kernel *kernel = &winograd->single->kernel, function = begin_function(kernel);
+    Kernel *kernel = &winograd->image->kernel, function = begin_function(kernel);
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
     kernel_line(&function,
                 "for (int64_t row = top; row < bottom; row++, values += tiles * channels) {");
@@ -119,9 +119,9 @@ static void transform_sources(const Winograd *winograd)
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
     const char *function = sources_function(winograd);
     kernel_line(
-        &winograd->single->kernel,
+        &winograd->image->kernel,
         "%s(values, x, zeros, %lld, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
-        function, winograd->ins, winograd->single->x_stride, rows->sources, columns->sources,
+        function, winograd->ins, winograd->image->x_stride, rows->sources, columns->sources,
         rows->before, columns->before, winograd->strip, columns->positions,
         point_elements(winograd, winograd->ins));
 }
@@ -130,8 +130,8 @@ static void transform_sources(const Winograd *winograd)
 
 static const char *product_of_block(const Winograd *winograd, const Block *block, Int positions)
 {
-    Kernel *kernel = &winograd->single->kernel;
-    Single inner = *winograd->single;
+    Kernel *kernel = &winograd->image->kernel;
+    ImageKernel inner = *winograd->image;
     Gather product = point_product(winograd->gather, winograd->tiles);
     RunList runs = {0};
     Block whole = *block; /* products are stored by whole vectors */
@@ -144,7 +144,7 @@ static const char *product_of_block(const Winograd *winograd, const Block *block
     inner.kernel = begin_function(kernel);
     kernel_line(&inner.kernel, "const int t = 0, row = 0;");
     for (int i = 0; i < runs.count; i++)
-        single_tile(&inner, &product, &whole, runs.items[i]);
+        image_tile(&inner, &product, &whole, runs.items[i]);
     return end_function(
         kernel, &inner.kernel,
         format("/* A matrix product of one image: y[position][channel] = b[channel] + sum over n "
@@ -155,7 +155,7 @@ static const char *product_of_block(const Winograd *winograd, const Block *block
 
 static void multiply(const Winograd *winograd, const Block *block, Int positions)
 {
-    Kernel *kernel = &winograd->single->kernel;
+    Kernel *kernel = &winograd->image->kernel;
     const char *function = product_of_block(winograd, block, positions);
     kernel_line(kernel, "for (int point = 0; point < %d; point++)", POINTS_OF_BOTH);
     kernel_line(
@@ -170,7 +170,7 @@ static void multiply(const Winograd *winograd, const Block *block, Int positions
 /* Of the block's channels from `c` on, of which `used` are stored. */
 static void output_vector(const Winograd *winograd, const Block *block, Run run, Int used)
 {
-    Kernel *kernel = &winograd->single->kernel;
+    Kernel *kernel = &winograd->image->kernel;
     Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps),
         stride = block->vectors * kernel->lanes;
     Int columns = winograd->gather->columns.positions - run.start * outputs,
@@ -195,15 +195,15 @@ static void output_vector(const Winograd *winograd, const Block *block, Run run,
                     outputs, i, winograd->gather->columns.positions, outputs);
         kernel_line(kernel, "%s(o%s);", along_rows, text_chars(&row));
         for (Int j = 0; j < inside; j++)
-            single_store(winograd->single, format("p + %lld", j), "t + c", used,
-                         format("term + o[%lld]", j));
+            image_store(winograd->image, format("p + %lld", j), "t + c", used,
+                        format("term + o[%lld]", j));
         kernel_line(kernel, "}");
     }
 }
 
 static void output_tiles(const Winograd *winograd, const Block *block, Run run)
 {
-    Kernel *kernel = &winograd->single->kernel;
+    Kernel *kernel = &winograd->image->kernel;
     Int lanes = kernel->lanes, whole = block->channels / lanes * lanes;
     open_tiles(kernel, &winograd->columns, run);
     if (whole) {
@@ -221,7 +221,7 @@ static void output_tiles(const Winograd *winograd, const Block *block, Run run)
 /* Tiles of which all columns lie inside, and then one of which some do not. */
 static void transform_products(const Winograd *winograd, const Block *block)
 {
-    Kernel *kernel = &winograd->single->kernel;
+    Kernel *kernel = &winograd->image->kernel;
     Int tiles = winograd->columns.positions,
         whole = winograd->gather->columns.positions / winograd->columns.stride;
     kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
@@ -235,10 +235,10 @@ static void transform_products(const Winograd *winograd, const Block *block)
 /* The blocks of `channels` channels from `from` to `to`. */
 static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channels, Int from, Int to)
 {
-    Kernel *kernel = &winograd->single->kernel;
+    Kernel *kernel = &winograd->image->kernel;
     if (from >= to)
         return;
-    Block block = block_of(winograd->single, channels);
+    Block block = block_of(winograd->image, channels);
     Int size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->gather->summed));
     kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
     kernel_line(kernel, "const real *b = u, *factors = u + %lld;", block.width);
@@ -256,37 +256,37 @@ static const double *factors_at_points(Int taps)
     return factors;
 }
 
-bool single_winograd(Single *single, Gather gather)
+bool image_winograd(ImageKernel *image, Gather gather)
 {
     if (!winograd_fits(&gather))
         return false;
-    Int lanes = single->kernel.lanes;
+    Int lanes = image->kernel.lanes;
     Winograd winograd = {
-        .single = single,
+        .image = image,
         .gather = &gather,
         .rows = winograd_tiles(&gather.rows),
         .columns = winograd_tiles(&gather.columns),
-        .ins = whole_vectors(single, gather.summed) * lanes,
+        .ins = whole_vectors(image, gather.summed) * lanes,
     };
     choose_strip(&winograd);
     if (!is_worth_it(&winograd))
         return false;
     split_tiles(&gather.columns, &winograd.runs);
     Gather product = point_product(&gather, winograd.tiles);
-    TileSize tile = choose_single_tile(single, &product);
+    TileSize tile = choose_image_tile(image, &product);
     Int step = tile.vectors * lanes, whole = gather.tiled / step * step;
     Int values = POINTS_OF_BOTH * point_elements(&winograd, winograd.ins),
         products = POINTS_OF_BOTH * point_elements(&winograd, step);
-    Int line = gather.columns.sources * single->x_stride + lanes;
-    Kernel *kernel = &single->kernel;
+    Int line = gather.columns.sources * image->x_stride + lanes;
+    Kernel *kernel = &image->kernel;
     kernel->algorithm =
         format("Winograd %s, one image: vectors of consecutive channels (Lavin and Gray "
                "2016,\n * https://arxiv.org/abs/1509.09308).",
                winograd_title(gather.rows.taps));
-    pack_single_gather(single, &gather, step);
-    single->packing.points = POINTS;
-    single->packing.at = factors_at_points(gather.columns.taps);
-    single->work = values + products;
+    pack_image_gather(image, &gather, step);
+    image->packing.points = POINTS;
+    image->packing.at = factors_at_points(gather.columns.taps);
+    image->work = values + products;
     kernel_line(kernel, "static const real zeros[%lld] = { 0 };", line);
     kernel_line(kernel, "real *values = workspace, *products = workspace + %lldL;", values);
     kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,

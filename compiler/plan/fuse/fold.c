@@ -7,7 +7,7 @@ static bool takes_norm(const Step *step)
 {
     const Node *node = step_node(step);
     return node->stage == STAGE_FORWARD && node->op && (node->op->traits & OP_FOLDABLE)
-           && can_do_single(node->forward) && step->parts.count == 1;
+           && can_do_image(node->forward) && step->parts.count == 1;
 }
 
 void fold_norm(Fusion *fusion, int position)
