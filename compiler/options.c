@@ -180,14 +180,14 @@ void misuse(const Options *options, const char *message, ...)
 
 /* -------------------------------------------------------------- values */
 
-/* The place of `word` among "a|b|c". */
+/* The index of `word` among "a|b|c". */
 static int choose(const Options *options, const OptionSpec *spec, const char *word)
 {
-    int place = 0;
-    for (const char *at = spec->argument; at; place++) {
+    int index = 0;
+    for (const char *at = spec->argument; at; index++) {
         size_t length = strcspn(at, "|");
         if (strlen(word) == length && !strncmp(at, word, length))
-            return place;
+            return index;
         at = at[length] ? at + length + 1 : NULL;
     }
     misuse(options, "--%s takes %s, not '%s'", spec->name, spec->argument, word);

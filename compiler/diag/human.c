@@ -133,13 +133,13 @@ static void add_gap(Text *out, int width, Span before, Span after)
 }
 
 /* The marked lines of one file: `arrow` is --> for the primary mark's file. */
-static void add_excerpt(Text *out, const Diagnostic *d, int width, Span place, const char *arrow)
+static void add_excerpt(Text *out, const Diagnostic *d, int width, Span at, const char *arrow)
 {
     text_add(out, "%s%*s%s%s %s:%d:%d\n", paint(PAINT_GUTTER), width, "", arrow, paint(PAINT_NONE),
-             visible(place.source->path), place.line, place.column);
+             visible(at.source->path), at.line, at.column);
     add_gutter(out, width, "|");
     text_add(out, "\n");
-    MarkList marks = marks_in(d, place.source);
+    MarkList marks = marks_in(d, at.source);
     Excerpt excerpt = {0};
     for (int i = 0; i < marks.count; i++) {
         Mark mark = marks.items[i];
@@ -161,7 +161,7 @@ static bool first_in_its_file(const Diagnostic *d, int which)
     return d->marks.items[which].at.source != NULL;
 }
 
-static const char *place_text(Span at)
+static const char *location_text(Span at)
 {
     return format("%s:%d:%d", visible(at.source->path), at.line, at.column);
 }
@@ -173,7 +173,7 @@ static void add_remark(Text *out, int width, Remark remark)
     text_add(out, "%s%s%s: %s", paint(help ? PAINT_HELP : PAINT_BOLD), help ? "help" : "note",
              paint(PAINT_NONE), visible(remark.text));
     if (!help && remark.at.source)
-        text_add(out, " --> %s", place_text(remark.at));
+        text_add(out, " --> %s", location_text(remark.at));
     text_add(out, "\n");
 }
 
@@ -228,7 +228,7 @@ void add_summary(Text *out, const DiagnosticList *shown, int unshown)
 void add_short(Text *out, const Diagnostic *d)
 {
     Span at = d->marks.items[0].at;
-    text_add(out, "%s: %s[%s]: %s\n", at.source ? place_text(at) : "netc",
+    text_add(out, "%s: %s[%s]: %s\n", at.source ? location_text(at) : "netc",
              severity_word(d->severity), d->code, visible(d->message));
 }
 
@@ -298,7 +298,7 @@ static const char *spoken(const char *chars)
     return text_chars(&out);
 }
 
-static const char *spoken_place(Span at, const Source *known)
+static const char *spoken_location(Span at, const Source *known)
 {
     const char *file = at.source != known ? format(" of %s", visible(at.source->path)) : "";
     const char *to = at.end_line == at.line && at.end_column > at.column + 1
@@ -324,7 +324,7 @@ static void add_spoken_mark(Text *out, const Mark *mark, const Source *known)
     if (mark->primary)
         text_add(out, "There: %s.\n", spoken(mark->text));
     else
-        text_add(out, "See %s, %s: %s.\n", spoken_place(mark->at, known), marked_text(mark->at),
+        text_add(out, "See %s, %s: %s.\n", spoken_location(mark->at, known), marked_text(mark->at),
                  spoken(mark->text));
 }
 
@@ -334,7 +334,7 @@ void add_narrated(Text *out, const Diagnostic *d)
     text_add(out, "%s, %s", d->severity == SEVERITY_ERROR ? "Error" : "Warning", d->code);
     if (source)
         text_add(out, ", in %s, %s", visible(source->path),
-                 spoken_place(d->marks.items[0].at, source));
+                 spoken_location(d->marks.items[0].at, source));
     text_add(out, ": %s.\n", spoken(d->message));
     for (int i = 0; i < d->marks.count; i++)
         add_spoken_mark(out, &d->marks.items[i], source);
@@ -343,7 +343,7 @@ void add_narrated(Text *out, const Diagnostic *d)
         text_add(out, "%s: %s", remark->kind == REMARK_NOTE ? "Note" : "Help",
                  spoken(remark->text));
         text_add(out, "%s.\n",
-                 remark->at.source ? format(", at %s", spoken_place(remark->at, source)) : "");
+                 remark->at.source ? format(", at %s", spoken_location(remark->at, source)) : "");
     }
     text_add(out, "\n");
 }

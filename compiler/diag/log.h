@@ -32,7 +32,7 @@ typedef LIST(Mark) MarkList;
 typedef struct Remark {
     enum { REMARK_NOTE, REMARK_HELP } kind;
     const char *text;
-    Span at;        /* a note's place */
+    Span at;        /* a note's location */
     EditList edits; /* that do what a help says; empty: it only says */
 } Remark;
 

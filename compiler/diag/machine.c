@@ -36,7 +36,7 @@ static cJSON *add_object(cJSON *list)
     return object;
 }
 
-static void json_place(cJSON *object, Span at)
+static void add_location(cJSON *object, Span at)
 {
     add_string(object, "file", at.source->path);
     cJSON_AddNumberToObject(object, "line", at.line);
@@ -50,7 +50,7 @@ static void json_span(cJSON *spans, Span at, bool primary, const char *label)
     if (!at.source)
         return;
     cJSON *span = add_object(spans);
-    json_place(span, at);
+    add_location(span, at);
     cJSON_AddBoolToObject(span, "primary", primary);
     add_string(span, "label", label);
 }
@@ -63,7 +63,7 @@ static void json_help(cJSON *helps, const Diagnostic *d, const Remark *remark)
     cJSON *edits = cJSON_AddArrayToObject(help, "edits");
     for (int i = 0; i < remark->edits.count; i++) {
         cJSON *edit = add_object(edits);
-        json_place(edit, remark->edits.items[i].at);
+        add_location(edit, remark->edits.items[i].at);
         add_string(edit, "text", remark->edits.items[i].text);
     }
 }

@@ -23,9 +23,9 @@ static void annotate_body(Rows *rows, const Program *program, ShapeNotes *notes)
             row->statements.count ? row->statements.items[row->statements.count - 1] : NULL;
         if (!last || last->shape < last->parts.count)
             continue;
-        Span place = last->parts.items[0].word->span;
-        place.source = program->source;
-        const char *shape = kind_of(last) == INPUT ? NULL : noted_shape(notes, place);
+        Span at = last->parts.items[0].word->span;
+        at.source = program->source;
+        const char *shape = kind_of(last) == INPUT ? NULL : noted_shape(notes, at);
         last->inferred = shape ? format("-> %s", shape) : NULL;
         row->marked = shape != NULL;
     }

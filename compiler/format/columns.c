@@ -28,23 +28,24 @@ static int kind_at(const Statement *statement, int at)
     return statement->parts.items[at].word->kind;
 }
 
-/* From the nearest word before whose place is known: who asks word by word makes one pass. */
-static Place place_of(const Statement *statement, int at)
+/* From the nearest word before whose nesting is known: who asks word by word makes one pass. */
+static Nesting nesting_of(const Statement *statement, int at)
 {
     Part *parts = statement->parts.items;
     int i = at;
-    while (i > 0 && !parts[i].place.known)
+    while (i > 0 && !parts[i].nesting.known)
         i--;
-    for (parts[0].place.known = true; i < at; i++) {
-        Place place = parts[i].place;
+    for (parts[0].nesting.known = true; i < at; i++) {
+        Nesting nesting = parts[i].nesting;
         int kind = kind_at(statement, i);
-        place.depth += (kind == LPAREN || kind == LBRACKET) - (kind == RPAREN || kind == RBRACKET);
-        place.text = (place.text || kind == TEXT_BEGIN) && kind != TEXT_END;
-        place.value = (place.value || kind == TEXT_OPEN) && kind != TEXT_CLOSE;
-        place.negates = kind == MINUS && (i == 0 || !ends_value(kind_at(statement, i - 1)));
-        parts[i + 1].place = place;
+        nesting.depth +=
+            (kind == LPAREN || kind == LBRACKET) - (kind == RPAREN || kind == RBRACKET);
+        nesting.text = (nesting.text || kind == TEXT_BEGIN) && kind != TEXT_END;
+        nesting.value = (nesting.value || kind == TEXT_OPEN) && kind != TEXT_CLOSE;
+        nesting.negates = kind == MINUS && (i == 0 || !ends_value(kind_at(statement, i - 1)));
+        parts[i + 1].nesting = nesting;
     }
-    return parts[at].place;
+    return parts[at].nesting;
 }
 
 static bool is_product(int kind)
@@ -62,18 +63,18 @@ static bool is_applied(const Statement *statement, int before, int depth, bool b
 
 bool is_spaced(const Statement *statement, int at)
 {
-    Place place = place_of(statement, at);
+    Nesting nesting = nesting_of(statement, at);
     int before = kind_at(statement, at - 1), kind = kind_at(statement, at);
-    if (place.text && !(place.value && (is_word(kind) || is_word(before) || before == COMMA)))
+    if (nesting.text && !(nesting.value && (is_word(kind) || is_word(before) || before == COMMA)))
         return false;
     if (before == LPAREN || before == LBRACKET || kind == RPAREN || kind == RBRACKET
-        || kind == COMMA || place.negates)
+        || kind == COMMA || nesting.negates)
         return false;
     if (kind == LPAREN || kind == LBRACKET)
-        if (is_applied(statement, at - 1, place.depth, kind == LBRACKET))
+        if (is_applied(statement, at - 1, nesting.depth, kind == LBRACKET))
             return false;
     if (kind == ASSIGN || before == ASSIGN)
-        return kind_at(statement, 0) == LET && !place.depth;
+        return kind_at(statement, 0) == LET && !nesting.depth;
     return !is_product(kind) && !is_product(before);
 }
 

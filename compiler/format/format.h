@@ -13,17 +13,17 @@ typedef enum FormatMode {
     FORMAT_STRIP     /* and those taken away */
 } FormatMode;
 
-/* shapes.c: a trace by the place of its statements, for those who ask of a line. */
+/* shapes.c: a trace by the position of its statements, for those who ask of a line. */
 typedef struct ShapeNotes ShapeNotes;
 typedef struct StmtUses {
     const StmtUse **items;
     int count;
 } StmtUses;
 ShapeNotes *note_shapes(const Trace *trace);
-StmtUses uses_at(const ShapeNotes *notes, Span place); /* of the statement that begins there */
+StmtUses uses_at(const ShapeNotes *notes, Span at); /* of the statement that begins there */
 /* "[10, 24, 24]", or in a block that is used at several shapes "[c, h/2, w/2]":
  * what it gives at every use; NULL: unknown, or nothing says them all. */
-const char *noted_shape(ShapeNotes *notes, Span place);
+const char *noted_shape(ShapeNotes *notes, Span at);
 
 /* The text in netc's layout.  False: it has errors (reported).  `path` is whose
  * text it is, for messages and used files. */

@@ -39,20 +39,20 @@ typedef struct Remark {
 
 typedef struct Rows Rows;
 
-/* of a word in its statement */
-typedef struct Place {
+/* what a word of a statement is within */
+typedef struct Nesting {
     bool known;       /* computed, that is */
     int depth;        /* of ( and [ */
     bool text, value; /* within quotes; within the braces of a text */
     bool negates;     /* the word before is a sign, not a difference */
-} Place;
+} Nesting;
 
 /* a word, or a body in braces */
 typedef struct Part {
     const Token *word;
     Rows *body;
     int pad; /* further spaces before it */
-    Place place;
+    Nesting nesting;
     LIST(Remark) remarks; /* before it, within the statement */
 } Part;
 

@@ -20,7 +20,7 @@ typedef struct Terms {
 } Terms;
 
 struct ShapeNotes {
-    Uses stmts;                    /* by the statement's place, then in order of expansion */
+    Uses stmts;                    /* by the statement's position, then in order of expansion */
     LIST(const BlockUse *) blocks; /* by instance */
     LIST(Terms) terms;             /* of the blocks that were asked for */
 };
@@ -290,9 +290,9 @@ static const char *shape_at_uses(ShapeNotes *notes, const Uses *uses)
     return format("[%s]", text_chars(&text));
 }
 
-/* ---- by place */
+/* ---- by position */
 
-static int compare_places(Span a, Span b)
+static int compare_starts(Span a, Span b)
 {
     if (a.source != b.source)
         return a.source->order < b.source->order ? -1 : 1;
@@ -302,7 +302,7 @@ static int compare_places(Span a, Span b)
 static int compare_uses(const void *left, const void *right)
 {
     const StmtUse *a = *(const StmtUse *const *)left, *b = *(const StmtUse *const *)right;
-    int order = compare_places(a->stmt->keyword, b->stmt->keyword);
+    int order = compare_starts(a->stmt->keyword, b->stmt->keyword);
     return order ? order : (a > b) - (a < b);
 }
 
@@ -322,29 +322,29 @@ ShapeNotes *note_shapes(const Trace *trace)
     return notes;
 }
 
-StmtUses uses_at(const ShapeNotes *notes, Span place)
+StmtUses uses_at(const ShapeNotes *notes, Span at)
 {
     int low = 0, high = notes->stmts.count;
     if (!high)
         return (StmtUses){0};
     while (low < high) {
         int middle = (low + high) / 2;
-        if (compare_places(notes->stmts.items[middle]->stmt->keyword, place) < 0)
+        if (compare_starts(notes->stmts.items[middle]->stmt->keyword, at) < 0)
             low = middle + 1;
         else
             high = middle;
     }
     StmtUses uses = {notes->stmts.items + low, 0};
     while (low + uses.count < notes->stmts.count
-           && !compare_places(uses.items[uses.count]->stmt->keyword, place))
+           && !compare_starts(uses.items[uses.count]->stmt->keyword, at))
         uses.count++;
     return uses;
 }
 
-const char *noted_shape(ShapeNotes *notes, Span place)
+const char *noted_shape(ShapeNotes *notes, Span at)
 {
     Uses uses = {0};
-    StmtUses found = uses_at(notes, place);
+    StmtUses found = uses_at(notes, at);
     for (int i = 0; i < found.count; i++) {
         if (!found.items[i]->out || found.items[i]->stmt->kind == STMT_LET)
             return NULL;

@@ -1,5 +1,5 @@
 /* ast.c: makes the tree and dumps it.  The dump has one node a line, with its
- * place, so that a golden test shows every span that later messages rest on. */
+ * span, so that a golden test shows every one that later messages rest on. */
 #include "front/front.h"
 
 #include <stdlib.h>
@@ -154,7 +154,7 @@ typedef struct Outline {
     int depth;
 } Outline;
 
-/* Starts a node's line: its name, what it says, and its place. */
+/* Starts a node's line: its name, what it says, and its span. */
 static void line(const Outline *dump, Span span, const char *template, ...) PRINTF(3, 4);
 static void line(const Outline *dump, Span span, const char *template, ...)
 {

@@ -78,18 +78,18 @@ static const char *wanted(const Expected *expected)
     return listed_signs(expected);
 }
 
-static bool is_place_for(int kind)
+static bool precedes_statement(int kind)
 {
     return kind == LBRACE || kind == SEP || kind == RBRACE;
 }
 
 /* The place to look at: where the statement broke off rather than the line
  * below it, of which nothing is wrong. */
-static Span place(const Layout *layout)
+static Span fault_span(const Layout *layout)
 {
     Span at = layout->last->span;
     if (continues_body(layout->last) || !layout->last->first_on_line || !layout->before
-        || is_place_for(layout->before->kind))
+        || precedes_statement(layout->before->kind))
         return at;
     at = layout->before->span;
     at.line = at.end_line;
@@ -178,11 +178,11 @@ static bool is_reported(const Layout *layout)
 
 static void report(Layout *layout, const Expected *expected)
 {
-    if (!layout_tells(layout, place(layout)))
+    if (!layout_tells(layout, fault_span(layout)))
         return;
-    bool begins = !layout->before || is_place_for(layout->before->kind);
+    bool begins = !layout->before || precedes_statement(layout->before->kind);
     const char *after = begins ? "" : format(" after %s", quoted(layout->before));
-    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", place(layout), "expected %s%s, found %s",
+    Diagnostic *d = diag(SEVERITY_ERROR, "syntax", fault_span(layout), "expected %s%s, found %s",
                          wanted(expected), after, found(layout));
     explain(d, layout, expected);
 }

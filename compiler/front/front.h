@@ -1,7 +1,7 @@
 /* front.h: what the files of the front end share, and what the formatter and the
  * editors read of them besides ast.h.
  *
- *   lex.l       a file's characters to words, each with its place
+ *   lex.l       a file's characters to words, each with its span
  *   fixit.c     misspelt words of the language
  *   layout.c    where statements end and braces close, which the words' lines decide
  *   parse.y     the grammar

@@ -358,7 +358,7 @@ static int yylex(YYSTYPE *value, Span *at, Parser *parser)
     return token->kind;
 }
 
-/* A rule's place is from its first part to its last; an empty one's is just
+/* A rule's span is from its first part to its last; an empty one's is just
  * after what stands before it. */
 static Span rule_span(const Span *parts, int count)
 {

@@ -150,7 +150,7 @@ typedef struct Builder {
     const Program *program;
     Graph *graph;
     Map blocks;                /* BlockState */
-    Map paths;                 /* every full path's Place */
+    Map paths;                 /* every full path's PathDefinition */
     LIST(UnknownWord) unknown; /* each is told once, */
     LIST(Clash) clashes;       /* and so is each name that others clash with */
     Frame *frame;

@@ -63,10 +63,10 @@ const Value *find_value(const Builder *b, const char *name)
 
 /* ---------------------------------------------------------------- paths */
 
-typedef struct Place {
+typedef struct PathDefinition {
     Span span;
     bool guessed;
-} Place;
+} PathDefinition;
 
 static const char *full_path(const Builder *b, const char *local)
 {
@@ -83,9 +83,9 @@ static const char *numbered(const char *name, const Iteration *iteration)
 
 static void claim(Builder *b, const char *path, Span span)
 {
-    Place *place = NEW(Place);
-    *place = (Place){span, b->guesses > 0};
-    map_set(&b->paths, path, place);
+    PathDefinition *definition = NEW(PathDefinition);
+    *definition = (PathDefinition){span, b->guesses > 0};
+    map_set(&b->paths, path, definition);
 }
 
 static bool same_span(Span a, Span b)
@@ -110,7 +110,7 @@ static bool told_clash(Builder *b, Span first, const char *path, Span second)
     return false;
 }
 
-static void report_duplicate(Builder *b, const char *path, Span span, const Place *first)
+static void report_duplicate(Builder *b, const char *path, Span span, const PathDefinition *first)
 {
     if (told_clash(b, first->span, path, span))
         return;
@@ -185,7 +185,7 @@ Name take_name(Builder *b, const Expr *as, const char *kind, Span span)
         return name;
     }
     name.path = full_path(b, name.listed ? numbered(name.local, b->frame->iteration) : name.local);
-    const Place *first = map_get(&b->paths, name.path);
+    const PathDefinition *first = map_get(&b->paths, name.path);
     if (first == NULL) {
         claim(b, name.path, name.span);
         return name;

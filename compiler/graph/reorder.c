@@ -6,7 +6,7 @@
  * `max_pool2d, relu`, which can besides be done where the maximum is stored; what
  * the activation maps to one value (relu: all that is negative) has no gradient
  * there, so it does not matter which of the equals the maximum notes.  A 1 × 1
- * convolution sums over channels and a mean over places, and which sum is the
+ * convolution sums over channels and a mean over positions, and which sum is the
  * inner one is only a matter of rounding, so `conv2d(c, 1), avg_pool2d` becomes
  * `avg_pool2d, conv2d(c, 1)`, where that is less work.  The nodes are replaced, not
  * changed: a listing of the layers may keep the old ones.

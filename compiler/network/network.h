@@ -2,7 +2,7 @@
  *
  *   graph.c      tensors, nodes and parameters are made
  *   arguments.c  an operator's arguments: which one has a role
- *   window.c     how an output's places lie over its input
+ *   window.c     how an output's positions lie over its input
  *   faults.c     a fault at a node, and the steps that led to it
  *
  * An operator is a table of what it is and of functions that say the rest: the rooms above ask
@@ -74,12 +74,12 @@ typedef struct ArgValue {
     const char *word; /* interned, or NULL */
 } ArgValue;
 
-/* How an output's places lie over its input, along one axis. */
+/* How an output's positions lie over its input, along one axis. */
 typedef enum WindowDirection {
-    WINDOW_NONE,       /* each value is made of those at its own place, or of all */
+    WINDOW_NONE,       /* each value is made of those at its own position, or of all */
     WINDOW_SLIDES,     /* an output is made of a window of the input: convolutions, pools */
     WINDOW_TRANSPOSED, /* an input is spread over a window of the output: transposed convolutions */
-    WINDOW_FITTED      /* the output's size is given, and its places share the input evenly */
+    WINDOW_FITTED      /* the output's size is given, and its positions share the input evenly */
 } WindowDirection;
 
 /* A window along one axis.  Sizes in elements of that axis. */
@@ -117,7 +117,7 @@ enum {
     OP_MONOTONE = 1 << 10,
     /* every output channel is a sum, each term of which has a weight */
     OP_FOLDABLE = 1 << 11,
-    /* backward_parameters adds up dy, and dy times what lies at its place in x, by channel: who
+    /* backward_parameters adds up dy, and dy times what lies at its position in x, by channel: who
         * stores dy can do it, see Operator.sums */
     OP_SUMS_GRADIENT = 1 << 13,
     /* forward takes a few operations on each value of x, which its own gradient reads too:
@@ -171,7 +171,7 @@ struct Operator {
     bool (*is_max_pool)(const Node *node);
     /* True when every y is the mean of its window: weights that add up to 1.  NULL: never. */
     bool (*is_mean_pool)(const Node *node);
-    /* True when every y is a weighted sum over the channels of x at its own place,
+    /* True when every y is a weighted sum over the channels of x at its own position,
      * bias or none: multiply_adds says of how many.  NULL: never. */
     bool (*is_pointwise)(const Node *node);
     /* True when node's forward kernel can hand its values to `pool`, which selects,
@@ -376,7 +376,7 @@ void add_aux(Graph *graph, Node *node); /* node->aux, of node->aux_shape, if it 
 
 /* Elements in a line of the cache: every parameter, and each tensor of one image, starts one. */
 enum { CACHE_LINE = 16 };
-/* Gives every parameter its place in its kind's arena. */
+/* Gives every parameter its offset in its kind's arena. */
 void place_parameters(Graph *graph);
 
 /* Adds a parameter to node, in state_dict order. */

@@ -1,4 +1,4 @@
-/* window.c: how an output's places lie over its input, as the arguments with a role say it. */
+/* window.c: how an output's positions lie over its input, as the arguments with a role say it. */
 #include "network/network.h"
 
 /* The argument with this role, along an axis where it is a pair; `otherwise` where the operator

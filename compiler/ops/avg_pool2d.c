@@ -25,7 +25,7 @@ static const ArgSpec args[] = {
 static bool infer(Node *node)
 {
     Int rows, columns;
-    if (!padding_at_most_half(node) || !infer_places(node, &rows, &columns))
+    if (!padding_at_most_half(node) || !infer_output_size(node, &rows, &columns))
         return false;
     node->out_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
     return true;

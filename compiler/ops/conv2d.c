@@ -139,7 +139,7 @@ static bool infer(Node *node)
     Window window[2] = {node_window(node, 0), node_window(node, 1)};
     Int rows, columns;
     if (!groups_divide(node) || !same_has_stride_1(node) || !padding_mode_fits(node, window)
-        || !infer_places(node, &rows, &columns))
+        || !infer_output_size(node, &rows, &columns))
         return false;
     Int out = node->args[OUT_CHANNELS].integer[0];
     const Int *kernel = node->args[KERNEL_SIZE].integer;
@@ -164,7 +164,7 @@ static Int multiply_adds(const Node *node)
     return saturating_product(6, factors);
 }
 
-/* A window of one place at stride 1, without padding. */
+/* A window of one tap at stride 1, without padding. */
 static bool mixes_channels(const Node *node)
 {
     bool mixes = true;

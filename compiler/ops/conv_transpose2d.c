@@ -93,7 +93,7 @@ static bool infer(Node *node)
         return false;
     for (int axis = 0; axis < 2; axis++) {
         Window window = node_window(node, axis);
-        size[axis] = transposed_places(window, input_shape(node).dim[1 + axis]);
+        size[axis] = transposed_output_size(window, input_shape(node).dim[1 + axis]);
         if (size[axis] < 1)
             return report_empty(node, axis, window, size[axis]);
     }

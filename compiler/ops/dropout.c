@@ -1,6 +1,6 @@
 /* dropout.c: each value is zeroed with probability p in training, the others
  * scaled so that the mean stays.  What is dropped follows from the seed, the
- * step, the layer and the value's place, so nothing is noted for the backward
+ * step, the layer and the value's index, so nothing is noted for the backward
  * pass: it draws the same numbers again.
  */
 #include "ops/operator.h"

@@ -39,7 +39,7 @@ static bool taps_countable(const Node *node)
 static bool infer(Node *node)
 {
     Int rows, columns;
-    if (!padding_at_most_half(node) || !infer_places(node, &rows, &columns)
+    if (!padding_at_most_half(node) || !infer_output_size(node, &rows, &columns)
         || !taps_countable(node))
         return false;
     node->out_shape = node->aux_shape = shape_of(3, input_shape(node).dim[0], rows, columns);

@@ -41,13 +41,13 @@ static void emit_values(Kernel *kernel, const char *to, const char *kept)
     const Node *node = kernel->node;
     Shape shape = input_shape(node);
     const char *at = format("c * %lldL + i", shape_plane(shape)),
-               *value = format("%s[%s]", kept, at), *place = format("%s[%s]", to, at);
+               *value = format("%s[%s]", kept, at), *target = format("%s[%s]", to, at);
     kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", shape.dim[0]);
     kernel_line(kernel, "const real slope = weight[%s];", is_shared(node) ? "0" : "c");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", shape_plane(shape));
-    kernel_store(kernel, place, at,
+    kernel_store(kernel, target, at,
                  format("%svec_select(x[%s] > (vec){ 0 }, %s, %s * slope)",
-                        node->accumulate ? format("%s + ", place) : "", at, value, value));
+                        node->accumulate ? format("%s + ", target) : "", at, value, value));
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }

@@ -5,20 +5,20 @@
  */
 #include "ops/window.h"
 
-Int window_places(Window window, Int input)
+Int window_output_size(Window window, Int input)
 {
     Int slack = input + window.before + window.after - window_extent(window);
     if (window.ceil_mode)
         slack += window.stride - 1;
     if (slack < 0)
         return 0;
-    Int places = slack / window.stride + 1;
-    if (window.ceil_mode && (places - 1) * window.stride >= input + window.before)
-        places--;
-    return places;
+    Int size = slack / window.stride + 1;
+    if (window.ceil_mode && (size - 1) * window.stride >= input + window.before)
+        size--;
+    return size;
 }
 
-Int transposed_places(Window window, Int input)
+Int transposed_output_size(Window window, Int input)
 {
     Int size;
     if (__builtin_mul_overflow(input - 1, window.stride, &size)
@@ -48,20 +48,20 @@ static void report_too_large(const Node *node, Window window, Int input, int axi
     node_derivation(d, node->inputs.items[0]);
 }
 
-bool infer_places(const Node *node, Int *rows, Int *columns)
+bool infer_output_size(const Node *node, Int *rows, Int *columns)
 {
     Shape in = input_shape(node);
-    Int places[2];
+    Int size[2];
     for (int axis = 0; axis < 2; axis++) {
         Window window = node_window(node, axis);
-        places[axis] = window_places(window, in.dim[1 + axis]);
-        if (places[axis] < 1) {
+        size[axis] = window_output_size(window, in.dim[1 + axis]);
+        if (size[axis] < 1) {
             report_too_large(node, window, in.dim[1 + axis], axis);
             return false;
         }
     }
-    *rows = places[0];
-    *columns = places[1];
+    *rows = size[0];
+    *columns = size[1];
     return true;
 }
 

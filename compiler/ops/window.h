@@ -1,18 +1,18 @@
-/* window.h: windows, what convolutions and pools share: how many places a window
- * has on an input, and the message when it has none.
+/* window.h: windows, what convolutions and pools share: how many positions a
+ * window has on an input, which is the output's size, and the message when it has none.
  */
 #ifndef WINDOW_H
 #define WINDOW_H
 
 #include "ops/operator.h"
 
-Int window_places(Window window, Int input); /* of a sliding one; < 1: it does not fit */
+Int window_output_size(Window window, Int input); /* of a sliding one; < 1: it does not fit */
 /* The output's size by a transposed window, at most INT64_MAX; < 1: the padding cuts all off. */
-Int transposed_places(Window window, Int input);
+Int transposed_output_size(Window window, Int input);
 
 /* Sets *rows and *columns from a [c, h, w] input; reports window-too-large and
  * gives false when either would be less than one. */
-bool infer_places(const Node *node, Int *rows, Int *columns);
+bool infer_output_size(const Node *node, Int *rows, Int *columns);
 
 /* PyTorch refuses pools whose padding exceeds half the window: such a window
  * could lie wholly in the padding. */

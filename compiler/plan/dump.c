@@ -19,11 +19,11 @@ static const char *space_name(Space space)
 
 static void dump_access(const Plan *plan, const Access *access, bool in_register, FILE *out)
 {
-    const Placement *place = &plan->places[access->tensor->id];
+    const Placement *placement = &plan->placements[access->tensor->id];
     fprintf(out, " %s%s %s%s", access->write ? "->" : "", access->tensor->name,
-            in_register ? "register" : space_name(place->space), access->all_grains ? "*" : "");
-    if (!in_register && (place->space == SPACE_SCRATCH || place->space == SPACE_KEPT))
-        fprintf(out, "+%lld", place->place);
+            in_register ? "register" : space_name(placement->space), access->all_grains ? "*" : "");
+    if (!in_register && (placement->space == SPACE_SCRATCH || placement->space == SPACE_KEPT))
+        fprintf(out, "+%lld", placement->address);
 }
 
 /* Whether a kernel of its own does what the node does. */
@@ -81,9 +81,9 @@ static void dump_part(const Plan *plan, const Step *step, int number, bool then,
 
 static void dump_workspace(const Plan *plan, const Tensor *workspace, FILE *out)
 {
-    const Placement *place = &plan->places[workspace->id];
-    fprintf(out, "  in memory %s+%lld, %lld vectors\n", space_name(place->space), place->place,
-            shape_elements(workspace->shape));
+    const Placement *placement = &plan->placements[workspace->id];
+    fprintf(out, "  in memory %s+%lld, %lld vectors\n", space_name(placement->space),
+            placement->address, shape_elements(workspace->shape));
 }
 
 /* One line for each part, but for a pool whose gradient another step makes as well. */

@@ -216,31 +216,33 @@ static void share(Sharing *sharing)
 static void span_root(const Sharing *sharing, Tensor *root)
 {
     const Plan *plan = sharing->plan;
-    Placement *place = &sharing->plan->places[root->id];
-    *place = (Placement){.root = root, .first = -1, .last = -1};
+    Placement *placement = &sharing->plan->placements[root->id];
+    *placement = (Placement){.root = root, .first = -1, .last = -1};
     bool kept = false;
     for (int id = root->id; id >= 0; id = sharing->next[id]) {
-        if (sharing->first[id] >= 0 && (place->first < 0 || sharing->first[id] < place->first))
-            place->first = sharing->first[id];
-        if (sharing->last[id] > place->last)
-            place->last = sharing->last[id];
+        if (sharing->first[id] >= 0
+            && (placement->first < 0 || sharing->first[id] < placement->first))
+            placement->first = sharing->first[id];
+        if (sharing->last[id] > placement->last)
+            placement->last = sharing->last[id];
         kept |= sharing->kept[id];
     }
     if (root == plan->graph->input) {
-        place->space = SPACE_INPUT;
+        placement->space = SPACE_INPUT;
         return;
     }
-    if (place->first < 0)
+    if (placement->first < 0)
         return;
-    kept |= place->last >= plan->steps.count
-            || plan->steps.items[place->first]->phase != plan->steps.items[place->last]->phase;
-    place->space = kept ? SPACE_KEPT : SPACE_SCRATCH;
+    kept |=
+        placement->last >= plan->steps.count
+        || plan->steps.items[placement->first]->phase != plan->steps.items[placement->last]->phase;
+    placement->space = kept ? SPACE_KEPT : SPACE_SCRATCH;
 }
 
 /* ---------------------------------------------------------------- place */
 
 typedef struct Block {
-    Placement *place;
+    Placement *placement;
     Int size;
 } Block;
 typedef LIST(Block) BlockList;
@@ -250,7 +252,7 @@ static int larger_first(const void *a, const void *b)
     const Block *x = a, *y = b;
     if (x->size != y->size)
         return x->size < y->size ? 1 : -1;
-    return x->place->root->id - y->place->root->id;
+    return x->placement->root->id - y->placement->root->id;
 }
 
 /* The lowest offset at which the block fits between those of `placed`, which are
@@ -260,12 +262,13 @@ static Int lowest_gap(const BlockList *placed, const Block *block)
     Int at = 0;
     for (int i = 0; i < placed->count; i++) {
         const Block *other = &placed->items[i];
-        if (other->place->first > block->place->last || block->place->first > other->place->last)
+        if (other->placement->first > block->placement->last
+            || block->placement->first > other->placement->last)
             continue;
-        if (other->place->place - at >= block->size)
+        if (other->placement->address - at >= block->size)
             break;
-        if (other->place->place + other->size > at)
-            at = other->place->place + other->size;
+        if (other->placement->address + other->size > at)
+            at = other->placement->address + other->size;
     }
     return at;
 }
@@ -274,7 +277,7 @@ static Int lowest_gap(const BlockList *placed, const Block *block)
 static void insert_block(BlockList *placed, const Block *block)
 {
     int at = placed->count++;
-    for (; at > 0 && placed->items[at - 1].place->place > block->place->place; at--)
+    for (; at > 0 && placed->items[at - 1].placement->address > block->placement->address; at--)
         placed->items[at] = placed->items[at - 1];
     placed->items[at] = *block;
 }
@@ -288,10 +291,10 @@ static Int place_in_order(BlockList *blocks, BlockList placed, int *top)
     placed.count = 0;
     for (int i = 0; i < blocks->count; i++) {
         Block *block = &blocks->items[i];
-        block->place->place = lowest_gap(&placed, block);
+        block->placement->address = lowest_gap(&placed, block);
         insert_block(&placed, block);
-        if (block->place->place + block->size > end) {
-            end = block->place->place + block->size;
+        if (block->placement->address + block->size > end) {
+            end = block->placement->address + block->size;
             *top = i;
         }
     }
@@ -369,15 +372,15 @@ static void give_gap(Gaps *gaps, Int from, Int to)
 static int earlier_first(const void *a, const void *b)
 {
     const Block *x = a, *y = b;
-    int order = x->place->first - y->place->first;
-    return order ? order : x->place->root->id - y->place->root->id;
+    int order = x->placement->first - y->placement->first;
+    return order ? order : x->placement->root->id - y->placement->root->id;
 }
 
 static int earlier_last(const void *a, const void *b)
 {
     const Block *x = a, *y = b;
-    int order = x->place->last - y->place->last;
-    return order ? order : x->place->root->id - y->place->root->id;
+    int order = x->placement->last - y->placement->last;
+    return order ? order : x->placement->root->id - y->placement->root->id;
 }
 
 /* Gives the arena's size in vectors. */
@@ -391,10 +394,10 @@ static Int place_in_time(BlockList *blocks)
     qsort(ending, count, sizeof *ending, earlier_last);
     for (size_t i = 0, ended = 0; i < count; i++) {
         const Block *block = &blocks->items[i];
-        for (; ending[ended].place->last < block->place->first; ended++)
-            give_gap(gaps, ending[ended].place->place,
-                     ending[ended].place->place + ending[ended].size);
-        block->place->place = take_gap(gaps, block->size);
+        for (; ending[ended].placement->last < block->placement->first; ended++)
+            give_gap(gaps, ending[ended].placement->address,
+                     ending[ended].placement->address + ending[ended].size);
+        block->placement->address = take_gap(gaps, block->size);
     }
     return gaps->end;
 }
@@ -437,8 +440,8 @@ static Int most_live(const BlockList *blocks, int positions)
 {
     Int *change = NEW_ARRAY(Int, (size_t)positions + 2);
     for (int i = 0; i < blocks->count; i++) {
-        change[blocks->items[i].place->first] += blocks->items[i].size;
-        change[blocks->items[i].place->last + 1] -= blocks->items[i].size;
+        change[blocks->items[i].placement->first] += blocks->items[i].size;
+        change[blocks->items[i].placement->last + 1] -= blocks->items[i].size;
     }
     Int live = 0, most = 0;
     for (int i = 0; i <= positions; i++) {
@@ -461,10 +464,10 @@ static void place_roots(const Sharing *sharing)
     BlockList scratch = {0}, kept = {0};
     for (int i = 0; i < plan->tensors.count; i++) {
         Tensor *tensor = plan->tensors.items[i];
-        Block block = {&plan->places[i], aligned_size(sharing, tensor)};
-        if (sharing->link[i] == tensor && block.place->space == SPACE_SCRATCH)
+        Block block = {&plan->placements[i], aligned_size(sharing, tensor)};
+        if (sharing->link[i] == tensor && block.placement->space == SPACE_SCRATCH)
             push(&scratch, block);
-        if (sharing->link[i] == tensor && block.place->space == SPACE_KEPT)
+        if (sharing->link[i] == tensor && block.placement->space == SPACE_KEPT)
             push(&kept, block);
     }
     Int scratch_bound = most_live(&scratch, plan->steps.count),
@@ -488,7 +491,7 @@ void place_tensors(Plan *plan)
         .next = NEW_ARRAY(int, count),
         .end = NEW_ARRAY(int, count),
     };
-    plan->places = NEW_ARRAY(Placement, count);
+    plan->placements = NEW_ARRAY(Placement, count);
     for (size_t i = 0; i < count; i++) {
         Tensor *tensor = plan->tensors.items[i];
         sharing.link[i] = tensor;
@@ -505,9 +508,9 @@ void place_tensors(Plan *plan)
     for (size_t i = 0; i < count; i++) {
         Int offset;
         Tensor *root = root_of(&sharing, plan->tensors.items[i], &offset);
-        Placement placed = plan->places[root->id];
+        Placement placed = plan->placements[root->id];
         if (root->id != (int)i)
-            plan->places[i] = (Placement){
-                root, offset, placed.space, placed.place + offset, placed.first, placed.last};
+            plan->placements[i] = (Placement){
+                root, offset, placed.space, placed.address + offset, placed.first, placed.last};
     }
 }

@@ -26,7 +26,7 @@ typedef struct Placement {
     Tensor *root; /* the tensor whose memory it shares; itself, mostly */
     Int offset;   /* within root */
     Space space;
-    Int place;       /* from the start of the space, offset included */
+    Int address;     /* from the start of the space, offset included */
     int first, last; /* roots: schedule positions between which it is live */
 } Placement;
 
@@ -94,11 +94,11 @@ struct Plan {
         Int offset;
     } * memory;
     int phases;
-    Placement *places;    /* by tensor id */
-    Int scratch_elements; /* per thread, lanes included */
-    Int kept_elements;    /* per grain, lanes included */
-    Int lower_bound;      /* elements: the most that is live at once in either arena, added */
-    Tensor *logits;       /* SPACE_KEPT */
+    Placement *placements; /* by tensor id */
+    Int scratch_elements;  /* per thread, lanes included */
+    Int kept_elements;     /* per grain, lanes included */
+    Int lower_bound;       /* elements: the most that is live at once in either arena, added */
+    Tensor *logits;        /* SPACE_KEPT */
 };
 
 /* plan.c: a graph's own; the graph stays as it is. */

@@ -18,14 +18,14 @@ Tensor *plan_tensor(Plan *plan, TensorRole role, const char *name, Shape shape)
 
 /* -------------------------------------------------------------- parts */
 
-static int main_place(const Step *step)
+static int main_position(const Step *step)
 {
     return step->parts.items[0].role == PART_MAIN ? 0 : 1;
 }
 
 const Part *main_part(const Step *step)
 {
-    return &step->parts.items[main_place(step)];
+    return &step->parts.items[main_position(step)];
 }
 
 const Node *part_node(const Step *step, PartRole role)
@@ -43,7 +43,7 @@ static bool is_of_epilogue(const Part *part)
 
 Epilogue step_epilogue(const Step *step)
 {
-    int first = main_place(step) + 1, end = step->parts.count;
+    int first = main_position(step) + 1, end = step->parts.count;
     while (first < end && step->parts.items[first].role == PART_AFFINE)
         first++;
     Epilogue epilogue = {.parts = &step->parts.items[first]};

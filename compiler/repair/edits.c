@@ -1,4 +1,4 @@
-/* edits.c: a text with edits made in it, and where its places go.
+/* edits.c: a text with edits made in it, and where its positions go.
  */
 #include "repair/search.h"
 
@@ -67,7 +67,7 @@ static void end_of_text(const Edit *edit, int *line, int *column)
 }
 
 /* From the last edit to the first, as each moves only what comes after it. */
-void move_place(const EditList *edits, int *line, int *column)
+void move_position(const EditList *edits, int *line, int *column)
 {
     for (int i = edits->count - 1; i >= 0; i--) {
         Span at = edits->items[i].at;

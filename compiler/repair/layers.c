@@ -22,7 +22,7 @@ static const char *indentation(Span at)
 }
 
 /* Before a dropout, which follows a flatten as well. */
-static const Stmt *place_of_flatten(const Site *site)
+static const Stmt *statement_after_flatten(const Site *site)
 {
     int at = site->at;
     for (; at > 0; at--) {
@@ -51,7 +51,7 @@ static void propose_flatten(const Diagnostic *fault, const Site *site, Candidate
 {
     if (!fault->sized || fault->wanted.rank != 1 || fault->actual.rank != 3 || site->distance > 0)
         return;
-    Span at = span_start(place_of_flatten(site)->span);
+    Span at = span_start(statement_after_flatten(site)->span);
     const char *indent = indentation(at),
                *text = indent ? format("flatten\n%s", indent) : "flatten; ";
     long long values = shape_elements(fault->actual);

@@ -83,7 +83,7 @@ static const char *pair_text(const Diagnostic *fault, const Candidate *a, const 
                   edited_call(b->call, &b->edits), outcome(fault));
 }
 
-/* False when the two are at one place. */
+/* False when the two are at one position. */
 static bool make_pair(const Diagnostic *fault, const Candidate *a, const Candidate *b,
                       Candidate *pair)
 {

@@ -1,6 +1,6 @@
 /* search.h: the search for what would mend a fault.
  *
- *   edits.c     a text with edits made in it, and places before and after
+ *   edits.c     a text with edits made in it, and positions before and after
  *   vet.c       whether an edit may be made at all
  *   trial.c     the program checked with an edit made: is the fault gone?
  *   sites.c     the statements that a fault is about, nearest first
@@ -20,13 +20,13 @@
 
 /* edits.c */
 size_t span_offset(const Source *source, int line, int column); /* in its characters */
-bool edits_touch(const Edit *a, const Edit *b); /* they overlap or begin at one place */
-/* In the order of their places; false when two overlap or begin at one place. */
+bool edits_touch(const Edit *a, const Edit *b); /* they overlap or begin at one position */
+/* In the order of their positions; false when two overlap or begin at one position. */
 bool sort_edits(EditList *edits);
 /* The text with all made, which are sorted and of this source. */
 Text edited_text(const Source *source, const EditList *edits);
-/* To where what was at this place is then. */
-void move_place(const EditList *edits, int *line, int *column);
+/* To where what was at this position is then. */
+void move_position(const EditList *edits, int *line, int *column);
 
 /* vet.c */
 /* Whether each is within a statement, takes one out or is put beside one. */
@@ -118,7 +118,7 @@ void propose_logits(const Program *program, const Diagnostic *fault, CandidateLi
  * or several lines. */
 Candidate *propose_argument(const Diagnostic *fault, const Expr *call, Size size, const char *name,
                             Int value, CandidateList *candidates);
-/* The table's row that an argument fills: by name, or by its place. */
+/* The table's row that an argument fills: by name, or by its position. */
 const ArgSpec *spec_of(const Operator *op, const ArgList *arguments, int at);
 /* Whether its stride is its window unless given, as a pool's. */
 bool strides_by_kernel(const Operator *op);

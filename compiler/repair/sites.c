@@ -44,7 +44,7 @@ static int marked_distance(const Diagnostic *fault, const Stmt *stmt)
     return -1;
 }
 
-/* The statement's place before the fault, in statements. */
+/* The statement's distance before the fault, in statements. */
 static int unmarked_distance(const Diagnostic *fault, const Gathering *all, int at)
 {
     Span primary = fault->marks.items[0].at;
@@ -58,12 +58,12 @@ static int unmarked_distance(const Diagnostic *fault, const Gathering *all, int 
 /* Within what the fault's statement has in braces. */
 static bool is_inside(const Diagnostic *fault, const Gathering *all, int at)
 {
-    Span primary = fault->marks.items[0].at, place = all->sites.items[at].stmt->span;
+    Span primary = fault->marks.items[0].at, stmt_span = all->sites.items[at].stmt->span;
     for (int i = at - 1; i >= 0; i--) {
         const Stmt *stmt = all->sites.items[i].stmt;
         const Body *last = stmt->other ? stmt->other : stmt->body;
         if (last && starts_within(primary, stmt->span))
-            return starts_within(place, span_between(stmt->span, last->close));
+            return starts_within(stmt_span, span_between(stmt->span, last->close));
     }
     return false;
 }

@@ -60,7 +60,7 @@ static Fault moved_fault(const Search *search, const Diagnostic *d, const EditLi
     Span at = d->marks.items[0].at;
     Fault fault = {d->code, at.line, at.column};
     if (at.source == search->program->source)
-        move_place(edits, &fault.line, &fault.column);
+        move_position(edits, &fault.line, &fault.column);
     return fault;
 }
 
@@ -82,7 +82,7 @@ static bool touches_message(const Trial *trial, const EditList *edits)
     for (int k = 0; k < edits->count; k++) {
         int line = edits->items[k].at.line, column = edits->items[k].at.column;
         EditList before = {edits->items, k, k};
-        move_place(&before, &line, &column);
+        move_position(&before, &line, &column);
         for (int i = 0; i < trial->log->waiting.count; i++) {
             Span at = trial->log->waiting.items[i]->marks.items[0].at;
             if (at.source == trial->program->source && at.line == line)

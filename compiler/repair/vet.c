@@ -40,7 +40,7 @@ static SpanList statement_spans(const Program *program)
     return spans;
 }
 
-static const char *place(Span at, bool end)
+static const char *text_at(Span at, bool end)
 {
     return at.source->chars
            + span_offset(at.source, end ? at.end_line : at.line, end ? at.end_column : at.column);
@@ -56,8 +56,8 @@ static bool is_blank(const char *from, const char *to)
 /* Whether what an edit takes away is within this statement, or is all of it. */
 static bool is_of_statement(Span edit, Span statement)
 {
-    const char *from = place(edit, false), *to = place(edit, true);
-    const char *start = place(statement, false), *end = place(statement, true);
+    const char *from = text_at(edit, false), *to = text_at(edit, true);
+    const char *start = text_at(statement, false), *end = text_at(statement, true);
     if (from >= start && to <= end)
         return true;
     return from <= start && to >= end && is_blank(from, start) && is_blank(end, to);
@@ -66,14 +66,14 @@ static bool is_of_statement(Span edit, Span statement)
 static bool meets(Span edit, Span statement)
 {
     return edit.source == statement.source && is_well_formed(statement)
-           && place(edit, false) < place(statement, true)
-           && place(edit, true) > place(statement, false);
+           && text_at(edit, false) < text_at(statement, true)
+           && text_at(edit, true) > text_at(statement, false);
 }
 
 /* What is in no statement, as a brace too many, is no more than a line. */
 static bool lies_in_statement(Span edit, const SpanList *statements)
 {
-    if (place(edit, false) == place(edit, true))
+    if (text_at(edit, false) == text_at(edit, true))
         return true;
     bool met = false;
     for (int i = 0; i < statements->count; i++) {

@@ -108,13 +108,13 @@ static void follow(Context *c, Brackets *open, const Token *token, const Token *
     c->before = token;
 }
 
-static bool ends_before(const Token *token, Place place)
+static bool ends_before(const Token *token, Position position)
 {
-    return token->span.line < place.line
-           || (token->span.line == place.line && token->span.end_column <= place.column);
+    return token->span.line < position.line
+           || (token->span.line == position.line && token->span.end_column <= position.column);
 }
 
-static Context context_at(const Source *source, Place place)
+static Context context_at(const Source *source, Position position)
 {
     Context c = {0};
     Brackets open = {0};
@@ -124,10 +124,11 @@ static Context context_at(const Source *source, Place place)
     bool text = scan_source(source, &tokens, NULL);
     diag_to(log);
     for (int i = 0; text && i < tokens.count && tokens.items[i].kind != END
-                    && ends_before(&tokens.items[i], place);
+                    && ends_before(&tokens.items[i], position);
          i++) {
         const Token *token = &tokens.items[i];
-        bool touches = token->span.line == place.line && token->span.end_column == place.column;
+        bool touches =
+            token->span.line == position.line && token->span.end_column == position.column;
         if (is_name(token) && touches) {
             c.word = token;
             break;
@@ -135,7 +136,7 @@ static Context context_at(const Source *source, Place place)
         last = c.before;
         follow(&c, &open, token, &heading);
     }
-    c.begins = begins_statement(c.word, c.before, &open, place.line);
+    c.begins = begins_statement(c.word, c.before, &open, position.line);
     if (c.begins)
         begin_line(&c, &open);
     const Bracket *inner = open.count ? &open.items[open.count - 1] : NULL;
@@ -234,14 +235,14 @@ static void add_blocks(const Analysis *a, cJSON *items)
                  block_head(a->program->blocks.items[i]), NULL);
 }
 
-static const Body *body_at(const Program *program, const Source *source, Place place,
+static const Body *body_at(const Program *program, const Source *source, Position position,
                            const BlockDef **block)
 {
     *block = NULL;
     for (int i = 0; i < program->blocks.count; i++) {
         const BlockDef *def = program->blocks.items[i];
         if (def->span.source == source
-            && is_within(span_between(def->span, def->body->close), place)) {
+            && is_within(span_between(def->span, def->body->close), position)) {
             *block = def;
             return def->body;
         }
@@ -250,17 +251,17 @@ static const Body *body_at(const Program *program, const Source *source, Place p
 }
 
 /* What is defined before the cursor in its block or network. */
-static void add_names(Analysis *a, Place place, bool tensors, cJSON *items)
+static void add_names(Analysis *a, Position position, bool tensors, cJSON *items)
 {
     const BlockDef *block;
     const Names *names = names_of(a);
-    if (!body_at(a->program, a->source, place, &block))
+    if (!body_at(a->program, a->source, position, &block))
         return;
     for (int i = 0; i < names->definitions.count; i++) {
         const Definition *d = names->definitions.items[i];
         bool value = d->kind == NAME_PARAMETER || d->kind == NAME_DIMENSION || d->kind == NAME_LET
                      || d->kind == NAME_LOOP;
-        bool earlier = d->span.source == a->source && compare_to_place(d->span, place) < 0;
+        bool earlier = d->span.source == a->source && compare_to_position(d->span, position) < 0;
         if (d->block == block && earlier && (tensors ? d->kind == NAME_TENSOR : value))
             add_item(items, d->name, ITEM_VARIABLE, tensors ? "a tensor" : NULL, NULL);
     }
@@ -317,7 +318,7 @@ static void add_argument_values(const Callee *callee, const Context *c, cJSON *i
         add_operators(items, OP_LOSS | OP_JOINS);
 }
 
-static void complete_call(Analysis *a, const Context *c, Place place, cJSON *items)
+static void complete_call(Analysis *a, const Context *c, Position position, cJSON *items)
 {
     Callee callee = find_callee(a, c);
     if (c->named) {
@@ -327,9 +328,9 @@ static void complete_call(Analysis *a, const Context *c, Place place, cJSON *ite
         add_parameters(c, callee.block, items);
     }
     if (!c->section || c->section->kind != TRAIN)
-        add_names(a, place, false, items);
+        add_names(a, position, false, items);
     if (callee.block || (callee.op && callee.op->traits & OP_JOINS))
-        add_names(a, place, true, items);
+        add_names(a, position, true, items);
 }
 
 static void complete_setting(const Context *c, cJSON *items)
@@ -351,14 +352,14 @@ static void complete_setting(const Context *c, cJSON *items)
     add_arguments(c, info.args, items);
 }
 
-static void complete_statement(Analysis *a, Place place, cJSON *items)
+static void complete_statement(Analysis *a, Position position, cJSON *items)
 {
     static const char *const keywords[] = {"branch", "dense",  "else",     "from", "if", "input",
                                            "let",    "repeat", "shortcut", "skip", NULL};
     add_operators(items, OP_LOSS);
     add_blocks(a, items);
     add_words(items, keywords, ITEM_KEYWORD);
-    add_names(a, place, false, items);
+    add_names(a, position, false, items);
 }
 
 cJSON *answer_completion(Request *request)
@@ -366,22 +367,22 @@ cJSON *answer_completion(Request *request)
     static const char *const sections[] = {"block", "network", "train", "use", NULL},
                              *const after[] = {"as", NULL};
     Analysis *a = request->analysis;
-    Context c = context_at(a->source, request->place);
+    Context c = context_at(a->source, request->position);
     cJSON *items = cJSON_CreateArray();
     if (c.callee)
-        complete_call(a, &c, request->place, items);
+        complete_call(a, &c, request->position, items);
     else if (!c.section)
         add_words(items, c.begins ? sections : NULL, ITEM_KEYWORD);
     else if (c.section->kind == TRAIN)
         complete_setting(&c, items);
     else if (c.begins)
-        complete_statement(a, request->place, items);
+        complete_statement(a, request->position, items);
     else if (c.before && c.before->kind == FROM)
-        add_names(a, request->place, true, items);
+        add_names(a, request->position, true, items);
     else if (c.before && c.before->kind != AS && !goes_on(c.before->kind))
         add_words(items, after, ITEM_KEYWORD);
     else if (c.before && c.before->kind != AS)
-        add_names(a, request->place, false, items);
+        add_names(a, request->position, false, items);
     return items;
 }
 
@@ -422,7 +423,7 @@ static void add_parameter(Signature *s, const Context *c, const char *name, cons
 
 cJSON *answer_signature(Request *request)
 {
-    Context c = context_at(request->analysis->source, request->place);
+    Context c = context_at(request->analysis->source, request->position);
     Callee callee = c.callee ? find_callee(request->analysis, &c) : (Callee){0};
     if (!callee.args && !(callee.block && callee.block->params.count))
         return NULL;

@@ -195,7 +195,7 @@ static const Stmt *told_stmt(const Request *request, const Occurrence *found)
     bool value =
         found
         && (found->definition->kind == NAME_BLOCK || found->definition->kind == NAME_OPERATOR);
-    return !found || value ? stmt_at(request->analysis->program, request->place) : NULL;
+    return !found || value ? stmt_at(request->analysis->program, request->position) : NULL;
 }
 
 static void add_network(Analysis *a, Text *text)
@@ -212,7 +212,7 @@ static void add_network(Analysis *a, Text *text)
 cJSON *answer_hover(Request *request)
 {
     Analysis *a = request->analysis;
-    const Occurrence *found = occurrence_at(a, request->place);
+    const Occurrence *found = occurrence_at(a, request->position);
     const Stmt *stmt = told_stmt(request, found);
     Text text = {0};
     if (stmt)

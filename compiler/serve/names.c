@@ -77,7 +77,7 @@ static const Definition *find_param(const Namer *n, const BlockDef *block, const
 
 static bool is_earlier(Span a, Span b)
 {
-    return compare_to_place(a, (Place){b.line, b.column}) < 0;
+    return compare_to_position(a, (Position){b.line, b.column}) < 0;
 }
 
 static const Definition *find_exact_tensor(const Namer *n, const char *name, Span at)
@@ -168,7 +168,7 @@ static void name_expr(Namer *n, const Expr *expr)
     name_expr(n, expr->right);
 }
 
-/* Quoted text that holds no value: its characters, and their place. */
+/* Quoted text that holds no value: its characters, and their position. */
 static const char *plain_text(const Expr *expr, Span *span)
 {
     if (expr->kind == EXPR_PATH) {
@@ -384,7 +384,7 @@ static int compare_occurrences(const void *left, const void *right)
     const Occurrence *a = left, *b = right;
     if (a->span.source != b->span.source)
         return a->span.source->order < b->span.source->order ? -1 : 1;
-    return compare_to_place(a->span, (Place){b->span.line, b->span.column});
+    return compare_to_position(a->span, (Position){b->span.line, b->span.column});
 }
 
 const Names *find_names(const Program *program)
@@ -411,12 +411,12 @@ const Names *find_names(const Program *program)
 
 /* ---- asking */
 
-const Occurrence *occurrence_at(Analysis *a, Place place)
+const Occurrence *occurrence_at(Analysis *a, Position position)
 {
     const Names *names = names_of(a);
     for (int i = 0; i < names->occurrences.count; i++) {
         const Occurrence *found = &names->occurrences.items[i];
-        if (found->span.source == a->source && is_within(found->span, place))
+        if (found->span.source == a->source && is_within(found->span, position))
             return found;
     }
     return NULL;

@@ -104,13 +104,14 @@ static Int *live_bytes(const Plan *plan)
         *live = NEW_ARRAY(Int, (size_t)plan->graph->nodes.count), sum = 0;
     for (int i = 0; i < plan->tensors.count; i++) {
         const Tensor *tensor = plan->tensors.items[i];
-        const Placement *place = &plan->places[tensor->id];
-        if (place->root != tensor || place->space == SPACE_NONE || tensor->role == TENSOR_STATISTICS
-            || place->last < 0)
+        const Placement *placement = &plan->placements[tensor->id];
+        if (placement->root != tensor || placement->space == SPACE_NONE
+            || tensor->role == TENSOR_STATISTICS || placement->last < 0)
             continue;
-        int first = place->first < 0 ? 0 : place->first;
+        int first = placement->first < 0 ? 0 : placement->first;
         change[first < steps ? first : steps] += shape_elements(tensor->shape);
-        change[place->last < steps ? place->last + 1 : steps] -= shape_elements(tensor->shape);
+        change[placement->last < steps ? placement->last + 1 : steps] -=
+            shape_elements(tensor->shape);
     }
     for (int i = 0; i < steps; i++) {
         sum += change[i];
@@ -175,29 +176,29 @@ static Span whole_span(const Stmt *stmt)
 {
     const Body *last = stmt->other ? stmt->other : stmt->body;
     Span span = stmt->span;
-    if (last && compare_to_place(last->close, (Place){span.end_line, span.end_column}) >= 0)
+    if (last && compare_to_position(last->close, (Position){span.end_line, span.end_column}) >= 0)
         span = span_between(span, last->close);
     return span;
 }
 
-static const Stmt *find_stmt(const Body *body, const Source *source, Place place)
+static const Stmt *find_stmt(const Body *body, const Source *source, Position position)
 {
     for (int i = 0; body && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
-        if (stmt->keyword.source != source || !is_within(whole_span(stmt), place))
+        if (stmt->keyword.source != source || !is_within(whole_span(stmt), position))
             continue;
-        const Stmt *inner = find_stmt(stmt->body, source, place);
-        inner = inner ? inner : find_stmt(stmt->other, source, place);
+        const Stmt *inner = find_stmt(stmt->body, source, position);
+        inner = inner ? inner : find_stmt(stmt->other, source, position);
         return inner ? inner : stmt;
     }
     return NULL;
 }
 
-const Stmt *stmt_at(const Program *program, Place place)
+const Stmt *stmt_at(const Program *program, Position position)
 {
     const Stmt *found =
-        program->network ? find_stmt(program->network->body, program->source, place) : NULL;
+        program->network ? find_stmt(program->network->body, program->source, position) : NULL;
     for (int i = 0; i < program->blocks.count && !found; i++)
-        found = find_stmt(program->blocks.items[i]->body, program->source, place);
+        found = find_stmt(program->blocks.items[i]->body, program->source, position);
     return found;
 }

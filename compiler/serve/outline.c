@@ -242,10 +242,10 @@ static bool begins_at(Span a, Span b)
 
 static void paint_word(Painter *p, const Token *token, const Names *names, int *next)
 {
-    Place place = {token->span.line, token->span.column};
+    Position position = {token->span.line, token->span.column};
     while (*next < names->occurrences.count
            && names->occurrences.items[*next].span.source == p->source
-           && compare_to_place(names->occurrences.items[*next].span, place) < 0)
+           && compare_to_position(names->occurrences.items[*next].span, position) < 0)
         ++*next;
     const Occurrence *name =
         *next < names->occurrences.count ? &names->occurrences.items[*next] : NULL;
@@ -267,9 +267,10 @@ cJSON *answer_colours(Request *request)
     scan_quietly(a->source, &tokens, &comments);
     for (int i = 0; i < tokens.count; i++) {
         const Token *token = &tokens.items[i];
-        Place place = {token->span.line, token->span.column};
+        Position position = {token->span.line, token->span.column};
         for (; comment < comments.count
-               && (token->kind == END || compare_to_place(comments.items[comment].span, place) < 0);
+               && (token->kind == END
+                   || compare_to_position(comments.items[comment].span, position) < 0);
              comment++)
             paint(&p, comments.items[comment].span, COMMENT, 0);
         paint_word(&p, token, names, &name);
@@ -295,9 +296,10 @@ static Span end_of(const Stmt *stmt)
     const Body *bodies[] = {stmt->body, stmt->other};
     for (int i = 0; i < 2; i++)
         if (bodies[i]
-            && compare_to_place(bodies[i]->close, (Place){end.end_line, end.end_column}) >= 0)
+            && compare_to_position(bodies[i]->close, (Position){end.end_line, end.end_column}) >= 0)
             end = bodies[i]->close;
-    if (stmt->as && compare_to_place(stmt->as->span, (Place){end.end_line, end.end_column}) >= 0)
+    if (stmt->as
+        && compare_to_position(stmt->as->span, (Position){end.end_line, end.end_column}) >= 0)
         end = stmt->as->span;
     return end;
 }
@@ -326,10 +328,10 @@ cJSON *answer_hints(Request *request)
     Analysis *a = request->analysis;
     const cJSON *range = cJSON_GetObjectItemCaseSensitive(request->params, "range");
     cJSON *array = cJSON_CreateArray();
-    Place from = {1, 1}, to = {a->source->lines, 1};
+    Position from = {1, 1}, to = {a->source->lines, 1};
     Hints hints = {0};
-    read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "start"), &from);
-    read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "end"), &to);
+    read_position(a->source, cJSON_GetObjectItemCaseSensitive(range, "start"), &from);
+    read_position(a->source, cJSON_GetObjectItemCaseSensitive(range, "end"), &to);
     for (int i = 0; i < a->program->blocks.count; i++)
         if (a->program->blocks.items[i]->span.source == a->source)
             collect_hints(a, a->program->blocks.items[i]->body, &hints);

@@ -13,7 +13,7 @@
 
 cJSON *answer_definition(Request *request)
 {
-    const Occurrence *found = occurrence_at(request->analysis, request->place);
+    const Occurrence *found = occurrence_at(request->analysis, request->position);
     if (!found)
         return NULL;
     if (found->definition->kind == NAME_FILE)
@@ -26,7 +26,7 @@ typedef LIST(const Occurrence *) Found;
 static Found find_all(Request *request, bool declaration)
 {
     Found all = {0};
-    const Occurrence *here = occurrence_at(request->analysis, request->place);
+    const Occurrence *here = occurrence_at(request->analysis, request->position);
     const Names *names = names_of(request->analysis);
     for (int i = 0; here && i < names->occurrences.count; i++) {
         const Occurrence *one = &names->occurrences.items[i];
@@ -41,32 +41,32 @@ cJSON *answer_references(Request *request)
     const cJSON *context = cJSON_GetObjectItemCaseSensitive(request->params, "context");
     Found all = find_all(
         request, cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(context, "includeDeclaration")));
-    cJSON *places = cJSON_CreateArray();
+    cJSON *locations = cJSON_CreateArray();
     for (int i = 0; i < all.count; i++)
-        cJSON_AddItemToArray(places, json_location(all.items[i]->span));
-    return places;
+        cJSON_AddItemToArray(locations, json_location(all.items[i]->span));
+    return locations;
 }
 
 cJSON *answer_highlights(Request *request)
 {
     Found all = find_all(request, true);
-    cJSON *places = cJSON_CreateArray();
+    cJSON *highlights = cJSON_CreateArray();
     for (int i = 0; i < all.count; i++) {
         if (all.items[i]->span.source != request->analysis->source)
             continue;
-        cJSON *place = cJSON_CreateObject();
-        cJSON_AddItemToObject(place, "range", json_range(all.items[i]->span));
-        cJSON_AddNumberToObject(place, "kind", all.items[i]->defines ? 3 : 2);
-        cJSON_AddItemToArray(places, place);
+        cJSON *highlight = cJSON_CreateObject();
+        cJSON_AddItemToObject(highlight, "range", json_range(all.items[i]->span));
+        cJSON_AddNumberToObject(highlight, "kind", all.items[i]->defines ? 3 : 2);
+        cJSON_AddItemToArray(highlights, highlight);
     }
-    return places;
+    return highlights;
 }
 
 /* ---- new names */
 
 static const Occurrence *renamable(Request *request)
 {
-    const Occurrence *found = occurrence_at(request->analysis, request->place);
+    const Occurrence *found = occurrence_at(request->analysis, request->position);
     if (found && found->definition->span.source)
         return found;
     request->fault = found ? format("`%s` is the language's own name", found->definition->name)

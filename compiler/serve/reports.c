@@ -21,12 +21,12 @@ static int number_of(const cJSON *object, const char *key)
     return cJSON_IsNumber(found) ? found->valueint : 1;
 }
 
-static Span span_of(const Analysis *a, const cJSON *place)
+static Span span_of(const Analysis *a, const cJSON *json)
 {
-    Span span = {NULL, number_of(place, "line"), number_of(place, "column"),
-                 number_of(place, "end_line"), number_of(place, "end_column")};
+    Span span = {NULL, number_of(json, "line"), number_of(json, "column"),
+                 number_of(json, "end_line"), number_of(json, "end_column")};
     for (int i = 0; i < a->program->sources.count && !span.source; i++)
-        if (!strcmp(a->program->sources.items[i]->path, text_of(place, "file")))
+        if (!strcmp(a->program->sources.items[i]->path, text_of(json, "file")))
             span.source = a->program->sources.items[i];
     return span;
 }
@@ -68,17 +68,17 @@ static const char *full_text(const cJSON *diagnostic)
 static void add_related(const Analysis *a, const cJSON *diagnostic, Span shown, cJSON *report)
 {
     cJSON *related = cJSON_AddArrayToObject(report, "relatedInformation");
-    const cJSON *place;
-    cJSON_ArrayForEach(place, cJSON_GetObjectItemCaseSensitive(diagnostic, "spans"))
+    const cJSON *mark;
+    cJSON_ArrayForEach(mark, cJSON_GetObjectItemCaseSensitive(diagnostic, "spans"))
     {
-        Span span = span_of(a, place);
-        bool primary = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(place, "primary"));
+        Span span = span_of(a, mark);
+        bool primary = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(mark, "primary"));
         if (!span.source || (primary && span.source == shown.source))
             continue;
         cJSON *item = cJSON_CreateObject();
         cJSON_AddItemToObject(item, "location", json_location(span));
         cJSON_AddStringToObject(item, "message",
-                                primary ? text_of(diagnostic, "message") : text_of(place, "label"));
+                                primary ? text_of(diagnostic, "message") : text_of(mark, "label"));
         cJSON_AddItemToArray(related, item);
     }
 }
@@ -168,11 +168,11 @@ void send_no_reports(const Document *document)
 
 /* ---- quick fixes */
 
-static bool overlaps(Span span, Place from, Place to)
+static bool overlaps(Span span, Position from, Position to)
 {
     bool ends_before =
         span.end_line < from.line || (span.end_line == from.line && span.end_column < from.column);
-    return !ends_before && compare_to_place(span, to) <= 0;
+    return !ends_before && compare_to_position(span, to) <= 0;
 }
 
 /* { uri: [edit, …] } of one help; NULL: it only says. */
@@ -219,9 +219,9 @@ void add_fixes(Request *request, cJSON *actions)
     Analysis *a = request->analysis;
     const cJSON *range = cJSON_GetObjectItemCaseSensitive(request->params, "range"), *diagnostic,
                 *help;
-    Place from, to;
-    if (!read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "start"), &from)
-        || !read_place(a->source, cJSON_GetObjectItemCaseSensitive(range, "end"), &to))
+    Position from, to;
+    if (!read_position(a->source, cJSON_GetObjectItemCaseSensitive(range, "start"), &from)
+        || !read_position(a->source, cJSON_GetObjectItemCaseSensitive(range, "end"), &to))
         return;
     if (!a->helped)
         cJSON_Delete(find_help(request->document));

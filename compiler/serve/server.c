@@ -113,7 +113,7 @@ static cJSON *initialize(const cJSON *params)
 static const struct Method {
     const char *name;
     cJSON *(*answer)(Request *request);
-    bool placed; /* it has a position */
+    bool has_position;
 } methods[] = {
     {"textDocument/hover", answer_hover, true},
     {"textDocument/completion", answer_completion, true},
@@ -157,9 +157,10 @@ static void answer_method(const struct Method *method, const cJSON *id, const cJ
         answer_result(id, NULL); /* a text too long to be read */
         return;
     }
-    if (method->placed
-        && !read_place(request.analysis->source,
-                       cJSON_GetObjectItemCaseSensitive(params, "position"), &request.place)) {
+    if (method->has_position
+        && !read_position(request.analysis->source,
+                          cJSON_GetObjectItemCaseSensitive(params, "position"),
+                          &request.position)) {
         answer_error(id, INVALID_PARAMS, "no such position");
         return;
     }

@@ -3,7 +3,7 @@
  *   wire.c       messages on standard input and output
  *   server.c     `netc lsp`: from a message to its answer
  *   documents.c  open texts, their edits, and what a check of each found
- *   places.c     bytes of a source against a client's lines and UTF-16 units
+ *   positions.c  bytes of a source against a client's lines and UTF-16 units
  *   names.c      every name in a program and what it means
  *   reports.c    diagnostics and the quick fixes that go with them
  *   numbers.c    what a statement costs: parameters, multiply-adds, memory
@@ -114,19 +114,19 @@ const Names *names_of(Analysis *a);
 /* A path's `file:` URI, or the URI of the document that is open for it. */
 const char *uri_of(const char *path);
 
-/* ------------------------------------------------------------ places.c */
+/* --------------------------------------------------------- positions.c */
 
 /* Line and column as in Span; the document's own source. */
-typedef struct Place {
+typedef struct Position {
     int line, column;
-} Place;
-bool read_place(const Source *source, const cJSON *position, Place *place);
+} Position;
+bool read_position(const Source *source, const cJSON *json, Position *position);
 /* Bytes from the start of `text`; beyond a line's end is its end. */
 bool read_offset(const char *text, size_t length, const cJSON *position, size_t *offset);
 cJSON *json_range(Span span);
 cJSON *json_location(Span span);
-bool is_within(Span span, Place place); /* its end included */
-int compare_to_place(Span span, Place place);
+bool is_within(Span span, Position position); /* its end included */
+int compare_to_position(Span span, Position position);
 size_t offset_of(const Source *source, int line, int column);
 const char *span_chars(Span span); /* interned */
 
@@ -146,7 +146,7 @@ typedef struct Request {
     const cJSON *params;
     Document *document; /* NULL: the method is not about one */
     Analysis *analysis;
-    Place place;       /* line 0: the request has none */
+    Position position; /* line 0: the request has none */
     const char *fault; /* set by an answer that refuses */
 } Request;
 
@@ -167,7 +167,7 @@ cJSON *answer_actions(Request *request);
 cJSON *colour_legend(void);
 
 /* The occurrence under the cursor; NULL: none. */
-const Occurrence *occurrence_at(Analysis *a, Place place);
+const Occurrence *occurrence_at(Analysis *a, Position position);
 bool same_definition(const Definition *a, const Definition *b);
 
 /* reports.c */
@@ -187,8 +187,8 @@ typedef struct Cost {
     Int live_inference, live_training; /* bytes per image; 0: not known */
 } Cost;
 Cost cost_of(Analysis *a, const StmtUse *use);
-/* The innermost statement at a place; NULL: none. */
-const Stmt *stmt_at(const Program *program, Place place);
+/* The innermost statement at a position; NULL: none. */
+const Stmt *stmt_at(const Program *program, Position position);
 
 /* hover.c */
 const char *operator_page(const Operator *op); /* Markdown */

@@ -55,15 +55,15 @@ static void emit_move(Text *calls, const char *function, const char *to, const c
 static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
 {
     const Plan *plan = emitter->plan;
-    const Placement *out = &plan->places[node->out->id];
-    Int at = out->place;
+    const Placement *out = &plan->placements[node->out->id];
+    Int at = out->address;
     for (int i = 0; i < node->inputs.count; i++) {
         const Tensor *input = node->inputs.items[i];
-        const Placement *place = &plan->places[input->id];
-        if (place->root != out->root || place->place != at)
+        const Placement *placement = &plan->placements[input->id];
+        if (placement->root != out->root || placement->address != at)
             emit_move(calls, "net_copy",
                       format("%s + %lld", out->space == SPACE_KEPT ? "kept" : "scratch", at),
-                      place_text(plan, input), shape_elements(input->shape),
+                      address_text(plan, input), shape_elements(input->shape),
                       format("%s into %s", input->name, node->path));
         at += shape_elements(input->shape);
     }
@@ -85,12 +85,12 @@ static const char *output_fields(const Plan *plan, const Step *step)
 {
     const Tensor *out =
         step_node(step)->stage == STAGE_FORWARD && !step->recompute ? step_result(step) : NULL;
-    const Placement *place = out ? &plan->places[out->id] : NULL;
-    if (!place || (place->space != SPACE_KEPT && place->space != SPACE_SCRATCH))
+    const Placement *placement = out ? &plan->placements[out->id] : NULL;
+    if (!placement || (placement->space != SPACE_KEPT && placement->space != SPACE_SCRATCH))
         return "-1, false, 0, 0";
     return format("%d, %s, %lld, %lld", step_node(step)->id,
-                  place->space == SPACE_KEPT ? "true" : "false", place->place * plan->lanes,
-                  shape_elements(out->shape) * plan->lanes);
+                  placement->space == SPACE_KEPT ? "true" : "false",
+                  placement->address * plan->lanes, shape_elements(out->shape) * plan->lanes);
 }
 
 /* A step's row in the table of parts; gives its number. */
@@ -115,7 +115,7 @@ static void emit_step(Emitter *emitter, Text *calls, const Step *step)
     emitter->step = step;
     if (node->stage == STAGE_ACCUMULATE || node->stage == STAGE_COPY)
         emit_move(calls, node->stage == STAGE_COPY ? "net_copy" : "net_accumulate",
-                  place_text(plan, node->dx), place_text(plan, node->from),
+                  address_text(plan, node->dx), address_text(plan, node->from),
                   shape_elements(node->dx->shape),
                   format("%s from %s", node->dx->name, node->from->name));
     else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))

@@ -43,7 +43,7 @@ const char *quoted(const char *chars);
 const char *comment_text(const char *path);
 /* A double as C reads it back exactly. */
 const char *number_text(double value);
-const char *place_text(const Plan *plan, const Tensor *tensor);
+const char *address_text(const Plan *plan, const Tensor *tensor);
 
 /* kernel.c: writes the function of emitter->step unless an equal one exists; gives its name,
  * and in *units how many units it has when it sums over the whole batch.  Drops

@@ -27,7 +27,7 @@ typedef struct Writer {
 /* From one position of a tensor to the next, in elements. */
 static Int stride_of(const Plan *plan, const Tensor *tensor)
 {
-    const Tensor *root = plan->places[tensor->id].root;
+    const Tensor *root = plan->placements[tensor->id].root;
     return shape_plane(tensor->shape) == 1 ? shape_elements(tensor->shape) : root->shape.dim[0];
 }
 
@@ -39,11 +39,12 @@ static const char *address_of(const Plan *plan, const Tensor *tensor)
                                         [SPACE_INPUT] = "s->input",
                                         [SPACE_SCRATCH] = "arena",
                                         [SPACE_KEPT] = "s->kept"};
-    const Placement *place = &plan->places[tensor->id];
-    if (place->space == SPACE_NONE || place->space == SPACE_INPUT)
-        return names[place->space];
-    Int at = place->place - place->offset + place->offset / shape_plane(place->root->shape);
-    return format("%s + %lld", names[place->space], at);
+    const Placement *placement = &plan->placements[tensor->id];
+    if (placement->space == SPACE_NONE || placement->space == SPACE_INPUT)
+        return names[placement->space];
+    Int at = placement->address - placement->offset
+             + placement->offset / shape_plane(placement->root->shape);
+    return format("%s + %lld", names[placement->space], at);
 }
 
 static bool is_dense(const Plan *plan, const Tensor *tensor)
@@ -108,7 +109,7 @@ static void write_epilogue(Writer *writer, ImageKernel *image, OperandList *oper
 
 /* ------------------------------------------------------------- packings */
 
-static long long place_of(const Parameter *parameter)
+static long long offset_of(const Parameter *parameter)
 {
     return parameter ? parameter->offset : -1;
 }
@@ -136,12 +137,12 @@ static void write_packing(Writer *writer, const ImageKernel *image, OperandList 
     if (!packing->outs)
         return;
     text_add(&writer->packings, "    { %lld, %lld, %lld, ", writer->packed,
-             place_of(packing->weight), place_of(packing->bias));
+             offset_of(packing->weight), offset_of(packing->bias));
     if (norm)
         text_add(&writer->packings, "%lld, %lld, %lld, %lld, %.17g, ",
-                 place_of(find_parameter(norm, "weight")), place_of(find_parameter(norm, "bias")),
-                 place_of(find_parameter(norm, "running_mean")),
-                 place_of(find_parameter(norm, "running_var")),
+                 offset_of(find_parameter(norm, "weight")), offset_of(find_parameter(norm, "bias")),
+                 offset_of(find_parameter(norm, "running_mean")),
+                 offset_of(find_parameter(norm, "running_var")),
                  norm->args[role_arg(norm->op, ROLE_EPSILON)].real);
     else
         text_add(&writer->packings, "-1, -1, -1, -1, 0, ");
@@ -404,12 +405,12 @@ static void write_rows(Writer *writer, const char *to, Int to_stride, const Tens
 static void write_concat(Writer *writer, const Node *node)
 {
     const Plan *plan = writer->plan;
-    const Placement *out = &plan->places[node->out->id];
+    const Placement *out = &plan->placements[node->out->id];
     Int channel = 0, area = shape_plane(node->out->shape);
     for (int i = 0; i < node->inputs.count; i++) {
         const Tensor *input = node->inputs.items[i];
-        const Placement *place = &plan->places[input->id];
-        if (place->root != out->root || place->place != out->place + channel * area)
+        const Placement *placement = &plan->placements[input->id];
+        if (placement->root != out->root || placement->address != out->address + channel * area)
             write_rows(writer, format("%s + %lld", address_of(plan, node->out), channel),
                        stride_of(plan, node->out), input, area, input->shape.dim[0]);
         channel += input->shape.dim[0];
@@ -528,5 +529,5 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
              "    .single = { single, %d, %lld, %lld, %lld, 0, 0 },\n"
              "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
              writer.phase_count, plan->scratch_elements + writer.work, plan->kept_elements,
-             plan->places[plan->logits->id].place, writer.packing_count, writer.packed);
+             plan->placements[plan->logits->id].address, writer.packing_count, writer.packed);
 }

@@ -22,9 +22,9 @@ static void add_operand(OperandList *operands, const char *type, const char *nam
 /* Grain 0's, for a kernel that takes every grain's. */
 static const char *first_grain_text(const Plan *plan, const Tensor *tensor)
 {
-    const Placement *place = &plan->places[tensor->id];
-    return format("(vec *)s->%s + %lld", place->space == SPACE_INPUT ? "input" : "kept",
-                  place->place);
+    const Placement *placement = &plan->placements[tensor->id];
+    return format("(vec *)s->%s + %lld", placement->space == SPACE_INPUT ? "input" : "kept",
+                  placement->address);
 }
 
 static void add_tensor(const Emitter *emitter, OperandList *operands, const char *type,
@@ -34,7 +34,7 @@ static void add_tensor(const Emitter *emitter, OperandList *operands, const char
         tensor = step_tensor(emitter->step, tensor);
     if (tensor)
         add_operand(operands, type, name,
-                    (all_grains ? first_grain_text : place_text)(emitter->plan, tensor),
+                    (all_grains ? first_grain_text : address_text)(emitter->plan, tensor),
                     format("%s %s", tensor->name, shape_text(tensor->shape)));
 }
 
@@ -52,10 +52,10 @@ static void add_sums(const Emitter *emitter, OperandList *operands, const char *
                      const char *name, const Tensor *statistics)
 {
     if (statistics)
-        add_operand(
-            operands, type, name,
-            format("(real *)((vec *)s->kept + %lld)", emitter->plan->places[statistics->id].place),
-            statistics->name);
+        add_operand(operands, type, name,
+                    format("(real *)((vec *)s->kept + %lld)",
+                           emitter->plan->placements[statistics->id].address),
+                    statistics->name);
 }
 
 static void add_statistics(const Emitter *emitter, OperandList *operands, const Node *node)
@@ -526,8 +526,9 @@ static Int grain_stride(const Plan *plan, const Tensor *tensor)
 {
     if (!tensor)
         return 0;
-    return plan->places[tensor->id].space == SPACE_INPUT ? shape_elements(plan->graph->input->shape)
-                                                         : plan->kept_elements / plan->lanes;
+    return plan->placements[tensor->id].space == SPACE_INPUT
+               ? shape_elements(plan->graph->input->shape)
+               : plan->kept_elements / plan->lanes;
 }
 
 static void note_reused_sums(Kernel *kernel, const Step *step)

@@ -129,7 +129,7 @@ static void emit_program_fields(Emitter *emitter, const char *name, const Plan *
              "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - "
              "1 },\n",
              name, name, plan->phases, plan->scratch_elements, plan->kept_elements,
-             plan->places[plan->logits->id].place * plan->lanes, name, name, name);
+             plan->placements[plan->logits->id].address * plan->lanes, name, name, name);
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)

@@ -39,18 +39,18 @@ const char *number_text(double value)
     return format("%.17g", value);
 }
 
-const char *place_text(const Plan *plan, const Tensor *tensor)
+const char *address_text(const Plan *plan, const Tensor *tensor)
 {
-    const Placement *place = &plan->places[tensor->id];
-    switch (place->space) {
+    const Placement *placement = &plan->placements[tensor->id];
+    switch (placement->space) {
     case SPACE_NONE:
         return "0";
     case SPACE_INPUT:
-        return place->place ? format("input + %lld", place->place) : "input";
+        return placement->address ? format("input + %lld", placement->address) : "input";
     case SPACE_SCRATCH:
-        return format("scratch + %lld", place->place);
+        return format("scratch + %lld", placement->address);
     case SPACE_KEPT:
-        return format("kept + %lld", place->place);
+        return format("kept + %lld", placement->address);
     }
     unreachable();
 }

@@ -150,9 +150,9 @@ static Int whole_vectors(const Block *block)
 
 static const char *sum_text(const Block *block, Int positions, Int p, Int vector, Int chain)
 {
-    Int place = chain * positions + p;
-    return is_half(block, vector) ? format("halves[%lld]", place)
-                                  : format("sums[%lld]", place * whole_vectors(block) + vector);
+    Int offset = chain * positions + p;
+    return is_half(block, vector) ? format("halves[%lld]", offset)
+                                  : format("sums[%lld]", offset * whole_vectors(block) + vector);
 }
 
 static void start_sums(ImageKernel *image, const Block *block, Int positions, Int chains)
@@ -186,23 +186,23 @@ static void sum_position(Kernel *function, const Block *block, Int first, Int p,
 }
 
 /* Of a run's positions, those from `first` to `end` read a tap. */
-typedef struct TapPlaces {
+typedef struct TapPositions {
     Int first, end;
-} TapPlaces;
+} TapPositions;
 
-static TapPlaces places_of_tap(const Axis *columns, Run run, Int tap)
+static TapPositions positions_of_tap(const Axis *columns, Run run, Int tap)
 {
-    TapPlaces places = {0, run.width};
-    while (axis_source(columns, run.start + places.first, tap) < 0)
-        places.first++;
-    while (axis_source(columns, run.start + places.end - 1, tap) < 0)
-        places.end--;
-    return places;
+    TapPositions positions = {0, run.width};
+    while (axis_source(columns, run.start + positions.first, tap) < 0)
+        positions.first++;
+    while (axis_source(columns, run.start + positions.end - 1, tap) < 0)
+        positions.end--;
+    return positions;
 }
 
-static bool is_one_place(const TapPlaces *places)
+static bool is_one_position(const TapPositions *positions)
 {
-    return places->end - places->first == 1;
+    return positions->end - positions->first == 1;
 }
 
 /* One input of some positions of a tile times a tap's weights, as a function. */
@@ -210,24 +210,25 @@ static const char *tap_function(ImageKernel *image, const Gather *gather, const 
                                 Run run, Int tap)
 {
     const Axis *columns = &gather->columns;
-    const TapPlaces places = places_of_tap(columns, run, tap);
+    const TapPositions positions = positions_of_tap(columns, run, tap);
     Kernel function = begin_function(&image->kernel);
-    Int from = axis_source(columns, run.start + places.first, tap);
+    Int from = axis_source(columns, run.start + positions.first, tap);
     for (Int v = 0; v < block->vectors; v++)
         kernel_add(&function, "const %s w%lld = *(const unaligned_%s *)(u + %lld);",
                    vector_type(block, v), v, vector_type(block, v), v * function.lanes);
-    for (Int p = places.first; p < places.end; p++) {
+    for (Int p = positions.first; p < positions.end; p++) {
         Int source = axis_source(columns, run.start + p, tap);
         if (source >= 0)
-            sum_position(&function, block, places.first, p, source - from);
+            sum_position(&function, block, positions.first, p, source - from);
     }
     return end_function(
         &image->kernel, &function,
         format("/* One input of %lld positions times a tap's weights, %lld vectors. */",
-               places.end - places.first, block->vectors),
-        ALWAYS_INLINE, format("tap_%lldx%lld", places.end - places.first, block->vectors),
+               positions.end - positions.first, block->vectors),
+        ALWAYS_INLINE, format("tap_%lldx%lld", positions.end - positions.first, block->vectors),
         format("(%s%sconst real *v%s, const real *u)", whole_vectors(block) ? "vec *sums, " : "",
-               block->half ? "half *halves, " : "", is_one_place(&places) ? "" : ", int64_t step"));
+               block->half ? "half *halves, " : "",
+               is_one_position(&positions) ? "" : ", int64_t step"));
 }
 
 static const char *array_from(const char *name, Int first)
@@ -243,15 +244,15 @@ static void sum_input(ImageKernel *image, const Gather *gather, const Block *blo
     for (Int tap = 0; tap < columns->taps; tap++) {
         if (!is_read(columns, run, tap))
             continue;
-        const TapPlaces places = places_of_tap(columns, run, tap);
-        Int place = chain * run.width + places.first,
-            source = axis_source(columns, run.start + places.first, tap)
+        const TapPositions positions = positions_of_tap(columns, run, tap);
+        Int offset = chain * run.width + positions.first,
+            source = axis_source(columns, run.start + positions.first, tap)
                      - first_source(columns, run.start);
         kernel_line(&image->kernel, "%s(%s%sv + %lldL%s, u + %lldL);",
                     tap_function(image, gather, block, run, tap),
-                    whole_vectors(block) ? array_from("sums", place * whole_vectors(block)) : "",
-                    block->half ? array_from("halves", place) : "", source * image->x_stride + n,
-                    is_one_place(&places) ? "" : format(", %lld", image->x_stride),
+                    whole_vectors(block) ? array_from("sums", offset * whole_vectors(block)) : "",
+                    block->half ? array_from("halves", offset) : "", source * image->x_stride + n,
+                    is_one_position(&positions) ? "" : format(", %lld", image->x_stride),
                     (n * columns->taps + tap) * block->width);
     }
 }

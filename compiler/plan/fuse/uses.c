@@ -63,7 +63,7 @@ void note_uses(Fusion *fusion)
     note_use(fusion, plan->logits, plan->steps.count, false);
 }
 
-static int place_of_use(const Fusion *fusion, const Use *use)
+static int moved_position(const Fusion *fusion, const Use *use)
 {
     return use->position < fusion->plan->steps.count ? fusion->moved[use->position] : use->position;
 }
@@ -75,7 +75,7 @@ int last_write(const Fusion *fusion, Region region, int position)
     int last = -1, end = fusion->reached >= position ? fusion->reached + 1 : position;
     const UseList *uses = &fusion->uses[region.root->id];
     for (int i = find_use(uses, end) - 1; i >= 0 && uses->items[i].position > last; i--) {
-        int at = place_of_use(fusion, &uses->items[i]);
+        int at = moved_position(fusion, &uses->items[i]);
         if (uses->items[i].write && regions_overlap(uses->items[i].region, region) && at < position
             && at > last)
             last = at;
@@ -88,7 +88,7 @@ bool is_used(const Fusion *fusion, Region region, int from, int to, bool writes_
     const UseList *uses = &fusion->uses[region.root->id];
     int end = fusion->reached >= to ? fusion->reached + 1 : to;
     for (int i = find_use(uses, from); i < uses->count && uses->items[i].position < end; i++) {
-        int at = place_of_use(fusion, &uses->items[i]);
+        int at = moved_position(fusion, &uses->items[i]);
         if (at >= from && at < to && regions_overlap(uses->items[i].region, region)
             && (uses->items[i].write || !writes_only))
             return true;

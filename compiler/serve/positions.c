@@ -1,4 +1,4 @@
-/* places.c: bytes of a source against a client's lines and UTF-16 units.
+/* positions.c: bytes of a source against a client's lines and UTF-16 units.
  *
  * A client counts lines from 0 and, in a line, the 16-bit units that UTF-16
  * would take; a source counts both from 1, in bytes.  A character of four bytes
@@ -69,16 +69,16 @@ bool read_offset(const char *text, size_t length, const cJSON *position, size_t 
     return true;
 }
 
-bool read_place(const Source *source, const cJSON *position, Place *place)
+bool read_position(const Source *source, const cJSON *json, Position *position)
 {
-    int line = whole(position, "line"), character = whole(position, "character");
+    int line = whole(json, "line"), character = whole(json, "character");
     if (line < 0 || character < 0)
         return false;
     line = line < source->lines ? line : source->lines - 1;
     size_t start = source->line_starts[line];
-    *place =
-        (Place){line + 1,
-                (int)bytes_of_units(source->chars + start, source->length - start, character) + 1};
+    *position = (Position){
+        line + 1,
+        (int)bytes_of_units(source->chars + start, source->length - start, character) + 1};
     return true;
 }
 
@@ -115,14 +115,14 @@ cJSON *json_location(Span span)
     return location;
 }
 
-int compare_to_place(Span span, Place place)
+int compare_to_position(Span span, Position position)
 {
-    return span.line != place.line ? span.line - place.line : span.column - place.column;
+    return span.line != position.line ? span.line - position.line : span.column - position.column;
 }
 
-bool is_within(Span span, Place place)
+bool is_within(Span span, Position position)
 {
-    bool before_end = place.line < span.end_line
-                      || (place.line == span.end_line && place.column <= span.end_column);
-    return compare_to_place(span, place) <= 0 && before_end;
+    bool before_end = position.line < span.end_line
+                      || (position.line == span.end_line && position.column <= span.end_column);
+    return compare_to_position(span, position) <= 0 && before_end;
 }
