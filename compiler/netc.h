@@ -21,7 +21,7 @@
  *   write          the C, and the trainer that the C compiler makes of it
  *   report         the summary, the drawing
  *   format         one layout for all .net files
- *   repair         the edits that mend a program
+ *   repair         fixes: the edits that put a program right
  *   serve          the language server
  */
 #ifndef NETC_H

@@ -108,7 +108,7 @@ const char *nearest(const char *word, const char *const *candidates);
 const char *nearest_for(Diagnostic *d, const char *word, const char *const *candidates);
 
 /* The shape that a message is about, and what it had to be (-1: anything):
- * where the search for what would mend it begins. */
+ * where the search for what would fix it begins. */
 void diag_sizes(Diagnostic *d, Shape actual, Shape wanted);
 
 /* ------------------------------------------------------------ files.c */

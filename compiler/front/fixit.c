@@ -53,7 +53,7 @@ static const char *const *words_instead(const Token *token, bool begins)
 
 /* Of several lines that were meant to be sections, loops or lets, none is lost to
  * one slip: the word that was meant is put in its place. */
-static void mend_word(Token *token, const char *const *words)
+static void fix_word(Token *token, const char *const *words)
 {
     const char *meant = nearest(token->word, words);
     if (!meant)
@@ -85,7 +85,7 @@ static void take_path_for_name(Token *token, bool begins)
         token->kind = NAME;
 }
 
-void mend_words(TokenList *tokens)
+void fix_words(TokenList *tokens)
 {
     const Token *section = NULL;
     for (int i = 0; i < tokens->count; i++) {
@@ -98,7 +98,7 @@ void mend_words(TokenList *tokens)
             const char *const *words = words_instead(token, begins);
             bool heading = token->first_on_line && token->span.column == 1;
             if (words && (heading || !in_settings(section)))
-                mend_word(token, words);
+                fix_word(token, words);
         }
         section = is_section_word(token) && token->first_on_line && token->span.column == 1
                       ? token

@@ -83,7 +83,7 @@ const char *keyword_word(int i);            /* the i-th word that is one; NULL: 
 const char *token_text(const Token *token);
 
 /* fixit.c */
-void mend_words(TokenList *tokens);
+void fix_words(TokenList *tokens);
 
 /* layout.c */
 void layout_start(Layout *layout, const TokenList *tokens);

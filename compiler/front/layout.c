@@ -8,7 +8,7 @@
  *
  * Two more things are decided here because only the layout shows them.  Where
  * a section's braces do not balance, its indentation tells which one is missing
- * or too many; that is mended, with one message, so that the rest is understood
+ * or too many; that is fixed, with one message, so that the rest is understood
  * as it was meant.  And where the parser finds an error, the rest of that
  * statement is skipped, but not a body in braces, in which more may be wrong.
  */
@@ -278,7 +278,7 @@ static const Token *follow(Layout *layout, const Token *token)
     return NULL;
 }
 
-/* ---- braces that balance mends */
+/* ---- braces that balance adds or drops */
 
 /* A { that follows no statement. */
 static bool is_stray_open(const Layout *layout, const Token *token)

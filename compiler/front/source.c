@@ -108,7 +108,7 @@ static void parse_file(Program *program, const Source *source)
     Parser parser = {.program = program, .library = source != program->source};
     if (!scan_source(source, &tokens, NULL))
         return;
-    mend_words(&tokens);
+    fix_words(&tokens);
     layout_start(&parser.layout, &tokens);
     parse_source(&parser);
 }

@@ -1,6 +1,6 @@
 /* check.c: a program in memory, checked as the command would check a file, for
  * those who ask again and again: the language server at every key, a search for
- * the edit that mends a fault.  Such a caller gives each check an arena and a
+ * the edit that fixes a fault.  Such a caller gives each check an arena and a
  * log of messages of its own, and drops both.
  */
 #include "graph/graph.h"

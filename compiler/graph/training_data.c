@@ -63,7 +63,7 @@ static void check_input(Training *t, const struct DataSet *set, Span at)
     diag_sizes(d, input->shape, shape);
 }
 
-/* The last layer with weights whose output the logits are: the one to mend. */
+/* The last layer with weights whose output the logits are: the one to fix. */
 static const Node *final_layer(const Graph *graph)
 {
     const Node *last = graph->output->producer;

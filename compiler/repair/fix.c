@@ -50,8 +50,8 @@ static void keep_syntax(const Program *program, EditList *edits)
         edits->count = 1;
 }
 
-/* One round: the messages, and the text with what is certain mended. */
-static DiagnosticLog *check_round(const char *path, const Text *text, Text *mended, bool *changed)
+/* One round: the messages, and the text with what is certain fixed. */
+static DiagnosticLog *check_round(const char *path, const Text *text, Text *fixed, bool *changed)
 {
     DiagnosticLog *own = new_diagnostic_log(), *before = diag_to(own);
     const Program *program = parse_text(path, text_chars(text), text->length);
@@ -62,7 +62,7 @@ static DiagnosticLog *check_round(const char *path, const Text *text, Text *mend
         EditList edits = certain_edits(own, program->source);
         keep_syntax(program, &edits);
         if (edits.count) {
-            *mended = edited_text(program->source, &edits);
+            *fixed = edited_text(program->source, &edits);
             *changed = true;
         }
     }
@@ -72,15 +72,15 @@ static DiagnosticLog *check_round(const char *path, const Text *text, Text *mend
 
 void fix_file(const char *path)
 {
-    Text original = {0}, text, mended;
+    Text original = {0}, text, fixed;
     if (!read_program_text(path, &original))
         return;
     text = original;
     bool changed = true;
-    DiagnosticLog *log = check_round(path, &text, &mended, &changed);
+    DiagnosticLog *log = check_round(path, &text, &fixed, &changed);
     for (int round = 0; changed && round < MAX_ROUNDS; round++) {
-        text = mended;
-        log = check_round(path, &text, &mended, &changed);
+        text = fixed;
+        log = check_round(path, &text, &fixed, &changed);
     }
     bool same = text.length == original.length
                 && memcmp(text_chars(&text), text_chars(&original), text.length) == 0;

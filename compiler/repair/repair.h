@@ -1,4 +1,4 @@
-/* repair.h: the edits that mend a program.
+/* repair.h: fixes, the edits that put a program right.
  *
  * What the files of the search share is in search.h.
  */
@@ -7,7 +7,7 @@
 
 #include "front/ast.h"
 
-/* Searches the edits that mend what the log in use complains of, and
+/* Searches the edits that fix what the log in use complains of, and
  * adds them to its messages as help.  Bounded by what it reads, not by a clock. */
 void offer_help(const Program *program);
 /* `check --fix`: makes every edit that is certain, writes the file and prints

@@ -1,6 +1,6 @@
 /* search.c: help that was tried.  For a fault of shapes, edits near it are made
- * one by one, and those kept after which the whole program checks.  The least
- * that mend are offered; when it is exactly one, `--fix` makes it.
+ * one by one, and those kept after which the whole program checks.  The smallest
+ * of these are offered; when it is exactly one, `--fix` makes it.
  *
  * A help that names a thing (the nearest of a misspelt word) is tried as well:
  * when the line is still at fault then, it is offered but not made unasked.
@@ -60,7 +60,7 @@ static bool fits(Search *search, const Diagnostic *fault, Candidate *candidate)
     search->rooted |= result == TRIAL_REVEALS && candidate->root;
     if (result == TRIAL_REVEALS && !search->revealing)
         search->revealing = candidate->text;
-    return result == TRIAL_MENDS;
+    return result == TRIAL_FIXES;
 }
 
 static void try_size(Search *search, const Diagnostic *fault, const CandidateList *candidates,
@@ -116,7 +116,7 @@ static void try_pairs(Search *search, const Diagnostic *fault, const CandidateLi
 
 /* -------------------------------------------------------------- offers */
 
-/* Faults that any of the edits would mend too have the same cause: it is told
+/* Faults that any of the edits would fix too have the same cause: it is told
  * once. */
 static void drop_consequences(Search *search, const CandidateList *fit)
 {

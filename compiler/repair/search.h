@@ -1,4 +1,4 @@
-/* search.h: the search for what would mend a fault.
+/* search.h: the search for what would fix a fault.
  *
  *   edits.c     a text with edits made in it, and positions before and after
  *   vet.c       whether an edit may be made at all
@@ -51,16 +51,16 @@ typedef struct Search {
     Int left;              /* bytes that may still be read for this fault, */
     Int left_in_file;      /* and for all; */
     Int kept;              /* of the former, for what is tried later */
-    const char *revealing; /* an edit that mends the fault and shows another; NULL: none */
+    const char *revealing; /* an edit that fixes the fault and shows another; NULL: none */
     bool rooted;           /* the input's own fault was found, and would reveal others */
     int layers;            /* that could be made, faults and all, */
     int added;             /* and by the edit that is tried */
 } Search;
 
-/* trial.c.  TRIAL_MENDS: the program has no other faults and this one no more, and
+/* trial.c.  TRIAL_FIXES: the program has no other faults and this one no more, and
  * `gone` says which of the others it has no more either.  TRIAL_REVEALS: nor has
  * it this one, but one that was hidden behind it. */
-typedef enum TrialResult { TRIAL_FAILS, TRIAL_REVEALS, TRIAL_MENDS } TrialResult;
+typedef enum TrialResult { TRIAL_FAILS, TRIAL_REVEALS, TRIAL_FIXES } TrialResult;
 TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *edits, bool *gone);
 /* How many the source has, with edits made that are sorted. */
 int syntax_errors(const Program *program, const Source *source, const EditList *edits);
@@ -99,10 +99,10 @@ typedef struct Candidate {
     int distance;
     const char *text; /* as help says it */
     const Expr *call; /* what the edit is in; NULL: in no call of one line */
-    bool plain;       /* may be made unasked, when nothing else mends */
+    bool plain;       /* may be made unasked, when nothing else fixes it */
     Span among;       /* whose other windows are no other cause; source NULL: none */
     bool root;        /* of the input: all shapes come after it */
-    bool *gone;       /* tried: which of the file's faults it mends besides */
+    bool *gone;       /* tried: which of the file's faults it fixes besides */
 } Candidate;
 typedef LIST(Candidate) CandidateList;
 

@@ -1,6 +1,6 @@
 /* trial.c: the whole program checked in memory with an edit made.
  *
- * An edit mends a fault when the program then has all its other faults, each
+ * An edit fixes a fault when the program then has all its other faults, each
  * where the edit has moved it, and no more.  The first fault that is none of
  * those ends the trial.  Each has an arena and a log of its own, dropped with it;
  * used files are taken as they were read.
@@ -153,11 +153,11 @@ TrialResult try_edits(Search *search, const Diagnostic *fault, const EditList *e
     diag_expect(&expected);
     if (run_trial(&trial, search, &text) && !touches_message(&trial, edits)) {
         if (!diag_surprised())
-            result = TRIAL_MENDS;
+            result = TRIAL_FIXES;
         else if (layers_made(&trial) > search->layers + search->added)
             result = TRIAL_REVEALS;
     }
-    if (result == TRIAL_MENDS)
+    if (result == TRIAL_FIXES)
         note_gone(&trial, &expected, search, fault, gone);
     close_trial(&trial);
     return result;

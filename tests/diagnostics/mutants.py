@@ -193,7 +193,7 @@ SHAPES = {"shape-assert", "shape-rank", "shape-mismatch", "concat-mismatch", "ad
           "window-too-large", "classes-mismatch", "groups"}
 
 
-def mended(batch, folder):
+def fixed(batch, folder):
     """{number: its text after `check --fix`}, of files that told_of() has written."""
     names = [f"{mutant.number}.net" for mutant in batch]
     result = subprocess.run([NETC, "check", "--fix", *names], cwd=folder, capture_output=True, text=True, timeout=600)
@@ -248,7 +248,7 @@ def share(part, whole):
 
 def harm_of(batch, before, folder):
     """[(why, mutant, its text after)] where --fix did harm, and all texts after."""
-    after = mended(batch, folder)
+    after = fixed(batch, folder)
     changed = [mutant for mutant in batch if after[mutant.number] != mutant.text]
     again = told_of([replace(mutant, text=after[mutant.number]) for mutant in changed], folder) if changed else {}
     harm = []
