@@ -309,23 +309,23 @@ static void add_cell(const char **line, int column, int gap, const char *cell)
     *line = format("%s%*s%s", *line, pad + gap, "", cell);
 }
 
-static int widest_line(const Lines *lines, const Cells *cells, size_t member, int most)
+static int widest_line(const Lines *lines, const Cells *cells, size_t member, int max_width)
 {
     int widest = 0;
     for (int i = 0; i < lines->count; i++) {
         const char *cell = *(const char *const *)((const char *)&cells[i] + member);
         int width = width_of(lines->items[i]);
-        if (cell && width <= most)
+        if (cell && width <= max_width)
             widest = larger(widest, width);
     }
     return widest;
 }
 
-static int widest_of_all(const Lines *lines, int most)
+static int widest_of_all(const Lines *lines, int max_width)
 {
     int widest = 0;
     for (int i = 0; i < lines->count; i++)
-        if (width_of(lines->items[i]) <= most)
+        if (width_of(lines->items[i]) <= max_width)
             widest = larger(widest, width_of(lines->items[i]));
     return widest;
 }

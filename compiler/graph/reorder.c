@@ -36,15 +36,15 @@ static bool has_one_reader(const Readers *readers, const Tensor *tensor)
 enum { MAX_SWAPS = 16 };        /* of one pool: nobody writes as many activations before it */
 enum { POOLED_VALUE_COST = 8 }; /* in multiply-adds of a convolution, which wait for memory less */
 
-/* Whether the mean of the mixed channels is better had as the mixture of their means. */
-static bool is_mixed_later(const Node *mixer, const Node *pool)
+/* Whether a pointwise layer and the pool together cost less when the pool comes first. */
+static bool costs_less_after(const Node *pointwise, const Node *pool)
 {
-    if (!mixer->op->is_pointwise || !mixer->op->is_pointwise(mixer) || !pool->op->is_mean_pool
-        || !pool->op->is_mean_pool(pool))
+    if (!pointwise->op->is_pointwise || !pointwise->op->is_pointwise(pointwise)
+        || !pool->op->is_mean_pool || !pool->op->is_mean_pool(pool))
         return false;
-    Int before = shape_elements(mixer->out->shape), after = shape_elements(pool->out->shape);
-    Int saved = mixer->op->multiply_adds(mixer) / before * (before - after);
-    return saved > POOLED_VALUE_COST * (shape_elements(mixer->inputs.items[0]->shape) - before);
+    Int before = shape_elements(pointwise->out->shape), after = shape_elements(pool->out->shape);
+    Int saved = pointwise->op->multiply_adds(pointwise) / before * (before - after);
+    return saved > POOLED_VALUE_COST * (shape_elements(pointwise->inputs.items[0]->shape) - before);
 }
 
 /* Whether the pool may come first. */
@@ -52,7 +52,7 @@ static bool commutes(const Node *node, const Node *pool)
 {
     if (pool->op->is_max_pool && pool->op->is_max_pool(pool))
         return node->op->traits & OP_MONOTONE;
-    return is_mixed_later(node, pool);
+    return costs_less_after(node, pool);
 }
 
 /* What only this pool reads, straight before it, and had better come after it; NULL: nothing. */

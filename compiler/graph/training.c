@@ -236,11 +236,11 @@ static bool add_list(Training *t, const char *subject, const char *path, const A
     bool list = arg->value.kind == VALUE_LIST;
     int count = list ? arg->value.list->values.count : 1;
     Setting setting = {.path = path, .kind = SETTING_LIST, .span = arg->span};
-    if (count < rule->least || count > rule->most) {
+    if (count < rule->min_count || count > rule->max_count) {
         build_error(t->b, "argument-type", arg->span, "`%s` of %s takes %d%s number%s, not %d",
-                    spec->name, subject, rule->least,
-                    rule->most > rule->least ? format(" to %d", rule->most) : "",
-                    rule->most > 1 ? "s" : "", count);
+                    spec->name, subject, rule->min_count,
+                    rule->max_count > rule->min_count ? format(" to %d", rule->max_count) : "",
+                    rule->max_count > 1 ? "s" : "", count);
         return false;
     }
     ArgSpec specs[] = {*spec, {0}};

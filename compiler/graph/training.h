@@ -23,7 +23,7 @@ typedef struct Training {
 /* An argument that may be a list of numbers, each as its table's row says. */
 typedef struct ListRule {
     const char *name;
-    int least, most;
+    int min_count, max_count;
 } ListRule;
 
 /* One of the things a setting may be, and its arguments. */

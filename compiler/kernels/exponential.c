@@ -15,7 +15,7 @@
 
 /* What depends on the element type: the low bits of `magic` + n are n. */
 typedef struct Format {
-    const char *magic, *high, *low, *least, *most;
+    const char *magic, *high, *low, *min, *max;
     int degree, shift, bias;
 } Format;
 
@@ -52,7 +52,7 @@ static void emit_parts(Module *module)
         "    const vec rounded = x * (real)0x1.71547652b82fep+0 + magic, n = rounded - magic;\n"
         "    const mask power = (mask)rounded - (mask)magic, half = power >> 1;\n"
         "    const vec r = (x - n * (real)%s) - n * (real)%s;\n",
-        type->magic, type->least, type->least, type->most, type->most, type->high, type->low);
+        type->magic, type->min, type->min, type->max, type->max, type->high, type->low);
     emit_polynomial(module->out, type->degree);
     text_add(module->out,
              "    *one = (vec)((half + %d) << %d);\n"

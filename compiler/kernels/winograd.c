@@ -77,10 +77,10 @@ void split_tiles(const Axis *axis, RunList *runs)
     push(runs, ((Run){tiles.positions - 1, 1, 1}));
 }
 
-Int rows_of_tiles(const Axis *rows, Int size, Int most)
+Int rows_of_tiles(const Axis *rows, Int size, Int max_size)
 {
     Int count = rows->positions;
-    while (count > 1 && (rows->positions % count || count * size > most))
+    while (count > 1 && (rows->positions % count || count * size > max_size))
         count--;
     return count;
 }

@@ -42,9 +42,9 @@ Axis winograd_tiles(const Axis *axis);
  * outputs lie outside is one of its own. */
 void split_tiles(const Axis *axis, RunList *runs);
 
-/* Rows of tiles that are taken together: as many as fit, each `size` large, into `most`, and go
+/* Rows of tiles that are taken together: as many as fit, each `size` large, into `max_size`, and go
  * into all without a rest. */
-Int rows_of_tiles(const Axis *rows, Int size, Int most);
+Int rows_of_tiles(const Axis *rows, Int size, Int max_size);
 /* The matrix product at a point, of which every tile is a position. */
 Gather point_product(const Gather *gather, Int tiles);
 /* Opens the loop over a run of tiles of a row; inside, `column`, and `tile`, which counts from

@@ -5,8 +5,8 @@
 
 void add_instance_notes(Diagnostic *d, const Instance *instance)
 {
-    enum { MOST = 6 };
-    for (int level = 0; instance != NULL && level < MOST; instance = instance->outer, level++)
+    enum { MAX_NOTES = 6 };
+    for (int level = 0; instance != NULL && level < MAX_NOTES; instance = instance->outer, level++)
         if (instance->iteration < 0)
             diag_note_at(d, instance->span, "in this use of %s as %s", instance->what,
                          instance->path);

@@ -174,11 +174,11 @@ struct Operator {
     /* True when every y is a weighted sum over the channels of x at its own position,
      * bias or none: multiply_adds says of how many.  NULL: never. */
     bool (*is_pointwise)(const Node *node);
-    /* True when node's forward kernel can hand its values to `pool`, which selects,
+    /* True when node's forward kernel can hand its values to `pool`, a max pool,
      * instead of storing them: emit then finds it in kernel->pool.  NULL: never. */
     bool (*can_fuse_pool)(const Node *node, const Node *pool);
-    /* True when node's backward_parameters kernel had better read what `pool`, which
-     * selects, was given as its dy and noted in aux than the gradient that it
+    /* True when node's backward_parameters kernel had better read what `pool`, a
+     * max pool, was given as its dy and noted in aux than the gradient that it
      * makes of them: emit then finds it in kernel->pool.  NULL: never. */
     bool (*can_fuse_pool_gradient)(const Node *node, const Node *pool);
     /* True when node's backward_input kernel can make the sums of `sums`, an

@@ -46,7 +46,7 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-static bool averages(const Node *node)
+static bool is_mean_pool(const Node *node)
 {
     (void)node;
     return true;
@@ -87,7 +87,7 @@ const Operator operator_adaptive_avg_pool2d = {
     .rank = 3,
     .window = WINDOW_FITTED,
     .infer = infer,
-    .is_mean_pool = averages,
+    .is_mean_pool = is_mean_pool,
     .can_fuse_sums = sums,
     .emit = emit,
     .emit_image = emit_image,

@@ -63,7 +63,7 @@ static bool emit(Kernel *kernel)
 }
 
 /* The zeros of the padding count in no mean. */
-static bool averages(const Node *node)
+static bool is_mean_pool(const Node *node)
 {
     bool padded = node->args[PADDING].integer[0] || node->args[PADDING].integer[1];
     return !node->args[DIVISOR_OVERRIDE].given
@@ -106,7 +106,7 @@ const Operator operator_avg_pool2d = {
     .rank = 3,
     .window = WINDOW_SLIDES,
     .infer = infer,
-    .is_mean_pool = averages,
+    .is_mean_pool = is_mean_pool,
     .can_fuse_sums = sums,
     .emit = emit,
     .emit_image = emit_image,

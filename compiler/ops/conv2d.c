@@ -109,14 +109,14 @@ static bool padding_mode_fits(const Node *node, const Window window[2])
     if (!reflect && !circular)
         return true;
     for (int axis = 0; axis < 2; axis++) {
-        Int size = input_shape(node).dim[1 + axis], most = reflect ? size - 1 : size;
-        if (window[axis].before <= most && window[axis].after <= most)
+        Int size = input_shape(node).dim[1 + axis], max_padding = reflect ? size - 1 : size;
+        if (window[axis].before <= max_padding && window[axis].after <= max_padding)
             continue;
         Diagnostic *d = node_error(
             node, "argument-range", node->args[PADDING].span,
             "conv2d: %s padding of %lld needs an input of at least %lld %s, not %lld", mode,
             window[axis].after, window[axis].after + reflect, axis == 0 ? "rows" : "columns", size);
-        diag_caption(d, "0 to %lld", most);
+        diag_caption(d, "0 to %lld", max_padding);
         node_derivation(d, node->inputs.items[0]);
         return false;
     }
@@ -165,15 +165,15 @@ static Int multiply_adds(const Node *node)
 }
 
 /* A window of one tap at stride 1, without padding. */
-static bool mixes_channels(const Node *node)
+static bool is_pointwise_conv2d(const Node *node)
 {
-    bool mixes = true;
+    bool pointwise = true;
     for (int axis = 0; axis < 2; axis++) {
         Window window = node_window(node, axis);
-        mixes &=
+        pointwise &=
             window.kernel == 1 && window.stride == 1 && window.before == 0 && window.after == 0;
     }
-    return mixes;
+    return pointwise;
 }
 
 /* ------------------------------------------------------------- kernels
@@ -233,7 +233,7 @@ const Operator operator_conv2d = {
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
-    .is_pointwise = mixes_channels,
+    .is_pointwise = is_pointwise_conv2d,
     .can_fuse_pool = pools,
     .can_fuse_pool_gradient = unpools,
     .workspace = workspace,

@@ -63,14 +63,15 @@ static bool output_padding_fits(const Node *node)
 {
     for (int axis = 0; axis < 2; axis++) {
         Window window = node_window(node, axis);
-        Int most = (window.stride > window.dilation ? window.stride : window.dilation) - 1;
-        if (window.output_padding <= most)
+        Int max_output_padding =
+            (window.stride > window.dilation ? window.stride : window.dilation) - 1;
+        if (window.output_padding <= max_output_padding)
             continue;
         Diagnostic *d = node_error(node, "argument-range", node->args[OUTPUT_PADDING].span,
                                    "conv_transpose2d: output_padding %lld is not smaller than "
                                    "stride %lld or dilation %lld",
                                    window.output_padding, window.stride, window.dilation);
-        diag_caption(d, "0 to %lld", most);
+        diag_caption(d, "0 to %lld", max_output_padding);
         return false;
     }
     return true;

@@ -47,7 +47,7 @@ static bool infer(Node *node)
 }
 
 /* A dilated window may lie in the padding alone: its y is -inf, which no x is. */
-static bool selects(const Node *node)
+static bool is_max_pool(const Node *node)
 {
     const ArgValue *dilation = &node->args[DILATION];
     return dilation->integer[0] == 1 && dilation->integer[1] == 1;
@@ -273,7 +273,7 @@ const Operator operator_max_pool2d = {
     .window = WINDOW_SLIDES,
     .input_gradient_reads = READS_AUX,
     .infer = infer,
-    .is_max_pool = selects,
+    .is_max_pool = is_max_pool,
     .emit = emit,
     .emit_image = emit_image,
     .can_do_image = can_do_image_pool,

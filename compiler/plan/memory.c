@@ -436,19 +436,19 @@ static Int place_blocks(BlockList *blocks, Int bound)
 }
 
 /* The most that is live at once: no placement can do with less. */
-static Int most_live(const BlockList *blocks, int positions)
+static Int max_live(const BlockList *blocks, int positions)
 {
     Int *change = NEW_ARRAY(Int, (size_t)positions + 2);
     for (int i = 0; i < blocks->count; i++) {
         change[blocks->items[i].placement->first] += blocks->items[i].size;
         change[blocks->items[i].placement->last + 1] -= blocks->items[i].size;
     }
-    Int live = 0, most = 0;
+    Int live = 0, max = 0;
     for (int i = 0; i <= positions; i++) {
         live += change[i];
-        most = live > most ? live : most;
+        max = live > max ? live : max;
     }
-    return most;
+    return max;
 }
 
 /* With one lane a vector is an element: then, too, every root starts a cache line. */
@@ -470,8 +470,8 @@ static void place_roots(const Sharing *sharing)
         if (sharing->link[i] == tensor && block.placement->space == SPACE_KEPT)
             push(&kept, block);
     }
-    Int scratch_bound = most_live(&scratch, plan->steps.count),
-        kept_bound = most_live(&kept, plan->steps.count);
+    Int scratch_bound = max_live(&scratch, plan->steps.count),
+        kept_bound = max_live(&kept, plan->steps.count);
     plan->scratch_elements = place_blocks(&scratch, scratch_bound) * plan->lanes;
     plan->kept_elements = place_blocks(&kept, kept_bound) * plan->lanes;
     plan->lower_bound = (scratch_bound + kept_bound) * plan->lanes;

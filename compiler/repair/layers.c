@@ -288,12 +288,12 @@ static Shape rounded_up(const ShapeExpr *image, Int factor)
 /* Sizes that halve without a rest, for networks that double again and join. */
 static void propose_multiples(const ShapeExpr *image, CandidateList *candidates)
 {
-    enum { MOST = 32 };
+    enum { MAX_FACTOR = 32 };
     if (!is_image(image))
         return;
-    for (Int factor = 2; factor <= MOST; factor *= 2) {
+    for (Int factor = 2; factor <= MAX_FACTOR; factor *= 2) {
         Shape shape = rounded_up(image, factor);
-        bool same = 2 * factor < MOST && shape_equal(shape, rounded_up(image, 2 * factor));
+        bool same = 2 * factor < MAX_FACTOR && shape_equal(shape, rounded_up(image, 2 * factor));
         if (same || shape_equal(shape, rounded_up(image, 1)))
             continue;
         add_candidate(candidates, SIZE_KEEPING, 0, image->span, shape_text(shape),

@@ -211,10 +211,10 @@ static Int written_window(const Site *site)
 static Values paddings(const Site *site, Int current)
 {
     Values values = {0};
-    Int window = written_window(site), most = window >= 0 && window / 2 < 3 ? window / 2 : 3;
+    Int window = written_window(site), max_padding = window >= 0 && window / 2 < 3 ? window / 2 : 3;
     if (window >= 0)
         add_value(&values, window / 2, current);
-    for (Int padding = 0; padding <= most; padding++)
+    for (Int padding = 0; padding <= max_padding; padding++)
         add_value(&values, padding, current);
     return values;
 }

@@ -67,9 +67,9 @@ static const char *shape_or_unknown(const Tensor *tensor)
 /* Several uses: each pair of shapes once. */
 static void add_shapes(const StmtUses *uses, Text *text)
 {
-    enum { MOST = 6 };
+    enum { MAX_TOLD = 6 };
     LIST(const char *) told = {0};
-    for (int i = 0; i < uses->count && told.count <= MOST; i++) {
+    for (int i = 0; i < uses->count && told.count <= MAX_TOLD; i++) {
         const char *line = format("%s → %s", shape_or_unknown(uses->items[i]->in),
                                   shape_or_unknown(uses->items[i]->out));
         bool known = false;
@@ -78,9 +78,9 @@ static void add_shapes(const StmtUses *uses, Text *text)
         if (!known)
             push(&told, line);
     }
-    for (int i = 0; i < told.count && i < MOST; i++)
+    for (int i = 0; i < told.count && i < MAX_TOLD; i++)
         text_add(text, "%s%s", i ? "  \n" : "", told.items[i]);
-    if (told.count > MOST)
+    if (told.count > MAX_TOLD)
         text_add(text, "  \nand others");
 }
 

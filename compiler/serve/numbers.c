@@ -138,7 +138,7 @@ static const Live *live_of(Analysis *a)
     return a->live;
 }
 
-static Int most(Int a, Int b)
+static Int max(Int a, Int b)
 {
     return a > b ? a : b;
 }
@@ -163,9 +163,9 @@ Cost cost_of(Analysis *a, const StmtUse *use)
         add(&cost.parameters, trained_elements(node));
         add(&cost.multiply_adds, node_multiply_adds(node));
         if (live)
-            cost.live_inference = most(cost.live_inference, live->inference[i]);
+            cost.live_inference = max(cost.live_inference, live->inference[i]);
         if (live && live->training)
-            cost.live_training = most(cost.live_training, live->training[i]);
+            cost.live_training = max(cost.live_training, live->training[i]);
     }
     for (int axis = 0; use->out && fields && axis < 2; axis++)
         cost.field[axis] = fields[use->out->id].whole ? 0 : (Int)fields[use->out->id].size[axis];

@@ -17,13 +17,13 @@ static size_t same_start(const char *a, const char *b)
 
 static size_t same_end(const char *a, size_t a_length, const char *b, size_t b_length, size_t start)
 {
-    size_t most = (a_length < b_length ? a_length : b_length) - start, count = 0, line = 0;
-    while (count < most && a[a_length - 1 - count] == b[b_length - 1 - count]) {
+    size_t max_count = (a_length < b_length ? a_length : b_length) - start, count = 0, line = 0;
+    while (count < max_count && a[a_length - 1 - count] == b[b_length - 1 - count]) {
         if (a[a_length - 1 - count] == '\n')
             line = count;
         count++;
     }
-    return count == most && start == 0 ? count : line;
+    return count == max_count && start == 0 ? count : line;
 }
 
 static Span span_of_bytes(const Source *source, size_t from, size_t to)

@@ -41,7 +41,7 @@ static int shared_blocks(const char *a, const char *b)
  * and not too long, the one that is parted from its neighbour by the largest block. */
 static int stretch_end(const Calls *calls, int from)
 {
-    int best = 0, least = 0, count = calls->ends.count;
+    int best = 0, min_shared = 0, count = calls->ends.count;
     if (lines_of(calls, from, count) <= MAX_CALL_LINES)
         return count;
     for (int end = from + 1; end < count; end++) {
@@ -49,9 +49,9 @@ static int stretch_end(const Calls *calls, int from)
             shared = shared_blocks(calls->ends.items[end - 1].path, calls->ends.items[end].path);
         if (best && lines > MAX_CALL_LINES)
             break;
-        if (!best || lines < MAX_CALL_LINES / 3 || shared <= least) {
+        if (!best || lines < MAX_CALL_LINES / 3 || shared <= min_shared) {
             best = end;
-            least = shared;
+            min_shared = shared;
         }
     }
     return best ? best : count;

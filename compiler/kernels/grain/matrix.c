@@ -40,8 +40,8 @@ typedef struct Product {
  * one operand of each product and a little more. */
 static int tile_results(const Kernel *kernel, int grains)
 {
-    int most = grains == 1 ? 16 : 12, results = 1;
-    for (int r = 1; r <= most; r++)
+    int max_results = grains == 1 ? 16 : 12, results = 1;
+    for (int r = 1; r <= max_results; r++)
         if (r * grains + (r < grains ? r : grains) + (kernel->registers == 32 ? 2 : 1)
             <= kernel->registers)
             results = r;

@@ -11,12 +11,12 @@
 #include "kernels/grain/tiles.h"
 
 enum {
-    MAX_CHANNELS = 8,    /* of a tile, in and out */
-    MAX_INS = 25,        /* of a block */
-    MAX_SUMS = 2400,     /* of a block: 150 KB where a row of lanes is a cache line */
-    STRETCH = 32,        /* positions */
-    LEAST_POSITIONS = 8, /* for a tile to be worth taking up and putting down its sums */
-    LEAST_OUTS = 16,     /* with fewer, sources are read as seldom as can be by any tile */
+    MAX_CHANNELS = 8,  /* of a tile, in and out */
+    MAX_INS = 25,      /* of a block */
+    MAX_SUMS = 2400,   /* of a block: 150 KB where a row of lanes is a cache line */
+    STRETCH = 32,      /* positions */
+    MIN_POSITIONS = 8, /* for a tile to be worth taking up and putting down its sums */
+    MIN_OUTS = 16,     /* with fewer, sources are read as seldom as can be by any tile */
     ALIKE = 256 /* planes so many lines apart, or a multiple, want the same places in a cache */
 };
 
@@ -50,8 +50,8 @@ static Pointwise plan(Kernel *kernel, const Gather *forward)
 
 bool is_pointwise_gradient(const Gather *forward)
 {
-    return is_pointwise(forward) && forward->tiled >= LEAST_OUTS
-           && forward->rows.positions * forward->columns.positions >= LEAST_POSITIONS;
+    return is_pointwise(forward) && forward->tiled >= MIN_OUTS
+           && forward->rows.positions * forward->columns.positions >= MIN_POSITIONS;
 }
 
 /* The in channels of the block, from i on, at the positions from p on. */

@@ -390,12 +390,12 @@ static void gradient_stretch(GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
     const Gather *forward = text->forward;
-    Int most_taps = tile.taps, rest = forward->summed % tile.ins;
+    Int max_taps = tile.taps, rest = forward->summed % tile.ins;
     void (*tile_text)(const GradientText *, Tile) = text->pool ? pooled_tile : gradient_tile;
     for (text->first_tap = 0; text->first_tap < forward->columns.taps;
          text->first_tap += text->taps) {
         Int left = forward->columns.taps - text->first_tap;
-        text->taps = left < most_taps ? left : most_taps;
+        text->taps = left < max_taps ? left : max_taps;
         kernel_line(kernel, "for (int i = first; i + %lld <= end; i += %lld) {", tile.ins,
                     tile.ins);
         tile_text(text, tile);
@@ -404,7 +404,7 @@ static void gradient_stretch(GradientText *text, Tile tile)
             continue;
         kernel_line(kernel, "if (end == %lld) {", forward->summed);
         kernel_line(kernel, "const int i = %lld;", forward->summed - rest);
-        tile_text(text, (Tile){tile.outs, rest, most_taps});
+        tile_text(text, (Tile){tile.outs, rest, max_taps});
         kernel_line(kernel, "}");
     }
 }
@@ -459,12 +459,12 @@ void emit_weight_gradient(Kernel *kernel, const Gather *forward)
         .y_plane = pool ? shape_plane(pool->out->shape)
                         : forward->rows.positions * forward->columns.positions,
     };
-    Int most_taps = kernel->registers / 2;
-    Tile tile =
-        pool ? choose_pooled_tile(forward, pool, kernel->registers)
-             : choose_gradient_tile(
-                 forward, forward->columns.taps < most_taps ? forward->columns.taps : most_taps,
-                 kernel->registers);
+    Int max_taps = kernel->registers / 2;
+    Tile tile = pool ? choose_pooled_tile(forward, pool, kernel->registers)
+                     : choose_gradient_tile(forward,
+                                            forward->columns.taps < max_taps ? forward->columns.taps
+                                                                             : max_taps,
+                                            kernel->registers);
     Axis columns = pool ? window_columns(forward, pool) : forward->columns;
     split_columns(&columns, pool ? 1 : GRADIENT_COLUMNS, &text.runs);
 

@@ -64,8 +64,8 @@ static double tile_cost(const ImageKernel *image, const Gather *gather, Int chan
     double loads = width * (weights > 6000 ? 2 : 1) + 0.5 * (double)positions;
     double cost = sums > loads ? sums : loads,
            chains = (double)((channels + lanes - 1) / lanes * positions);
-    double least = chains >= 8 ? 0 : chains / 2 + 0.5;
-    return (cost > least ? cost : least) + 0.25;
+    double min_cost = chains >= 8 ? 0 : chains / 2 + 0.5;
+    return (cost > min_cost ? cost : min_cost) + 0.25;
 }
 
 double image_cover_cost(const ImageKernel *image, const Gather *gather, TileSize tile)
@@ -95,8 +95,8 @@ TileSize choose_image_tile(const ImageKernel *image, const Gather *gather)
 {
     TileSize best = {1, 1};
     double best_cost = 1e300;
-    Int most = (gather->tiled + image->kernel.lanes - 1) / image->kernel.lanes;
-    for (Int v = 1; v <= most && v <= MAX_TILE_VECTORS; v++)
+    Int max_vectors = (gather->tiled + image->kernel.lanes - 1) / image->kernel.lanes;
+    for (Int v = 1; v <= max_vectors && v <= MAX_TILE_VECTORS; v++)
         for (Int p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
             TileSize tile = {v, p};
             double cost = image_cover_cost(image, gather, tile);
@@ -316,7 +316,7 @@ void image_tile(ImageKernel *image, const Gather *gather, const Block *block, Ru
 enum {
     MANY_WEIGHTS = 1 << 16, /* a good part of a second-level cache */
     /* weights that take a core ten times as long to read as it does to meet another */
-    LEAST_SHARED = 1 << 15
+    MIN_SHARED = 1 << 15
 };
 
 static bool reads_weights_once(const Gather *gather)
@@ -331,7 +331,7 @@ static Int shared_blocks(const Gather *gather, Int step)
 {
     Int blocks = (gather->tiled + step - 1) / step,
         weights = gather->tiled * gather->summed * gather->rows.taps * gather->columns.taps;
-    return reads_weights_once(gather) && blocks > 1 && weights >= LEAST_SHARED ? blocks : 0;
+    return reads_weights_once(gather) && blocks > 1 && weights >= MIN_SHARED ? blocks : 0;
 }
 
 /* Weights that are read once an image and may not all stay in the cache are
