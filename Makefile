@@ -79,7 +79,7 @@ TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62
 TO_FETCH = curl ca-certificates python3-pip
 TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz neovim
 TO_FUZZ  = clang libclang-rt-dev
-TO_LINT  = clang-format cppcheck
+TO_LINT  = clang-format cppcheck black
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
 present  = $(shell dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | sed -n 's/ installed$$//p')
 missing  = $(filter-out $(call present,$(1)),$(1))
@@ -127,7 +127,8 @@ lint:
 	$(call install,$(TO_LINT))
 	@$(PYTHON) tests/lint.py
 format:
-	clang-format -i $$(git ls-files compiler runtime examples tests | grep '\.[ch]$$')
+	$(call install,$(TO_LINT))
+	@$(PYTHON) tests/lint.py --format
 
 test-slow: all
 	@$(PYTHON) -m pytest -q -n $$(nproc) tests/slow

@@ -1,8 +1,8 @@
-"""`make lint`: what is looked for without running anything.
+"""`make lint`: what is looked for without running anything; with --format, `make format`.
 
-The layout is clang-format's, of one version: another writes some lines in another
-way, so it is asked only where it is that one.  No line of C has over 100 columns.
-cppcheck's findings are errors, but for those below, which are none.
+The layout is clang-format's and, of Python, black's, each of one version: another
+writes some lines in another way, so it is asked only where it is that one.  No line
+has over 100 columns.  cppcheck's findings are errors, but for those below, which are none.
 """
 import re
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = 100
-FORMATTER = "14"
+FORMATTERS = {"clang-format": "14", "black": "23"}
 # Why each is none: the caller gives one of two tokens; a tensor is there where its rank is; the
 # array is set just before; -0x1p63 is read as positive; an axis here is at most 2; `seen` is
 # below the name's length there; the identity lives as long as the run; exp() is positive.
@@ -30,21 +30,42 @@ def files(*endings):
     return [name for name in listed if name.endswith(endings)]
 
 
+def sources(program):
+    return files(".c", ".h") if program == "clang-format" else files(".py")
+
+
 def long_lines():
-    for name in files(".c", ".h", ".y", ".l", ".def"):
+    for name in files(".c", ".h", ".y", ".l", ".def", ".py"):
         for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
             if len(line) > COLUMNS:
                 yield f"{name}:{number}: {len(line)} columns, more than {COLUMNS}"
 
 
+def asked(program):
+    """The command of a program that lays text out, if it is here and of its version."""
+    told = shutil.which(program) and subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"(\d+)\.", told)[1] if told else None
+    if version == FORMATTERS[program]:
+        return [program] if program == "clang-format" else [program, f"--line-length={COLUMNS}"]
+    print(f"lint: {program} {FORMATTERS[program]} is not asked for the layout: here is {version or 'none'}")
+    return None
+
+
 def misplaced():
-    found = shutil.which("clang-format")
-    version = re.search(r"version (\d+)", subprocess.run([found, "--version"], capture_output=True, text=True).stdout)[1] if found else None
-    if version != FORMATTER:
-        print(f"lint: the layout is not looked at: it is clang-format {FORMATTER}'s, and here is {version or 'none'}")
-        return
-    result = subprocess.run([found, "--dry-run", "-Werror", *files(".c", ".h")], cwd=ROOT, capture_output=True, text=True)
-    yield from (line for line in result.stderr.splitlines() if re.match(r"\S+:\d+:\d+: error", line))
+    """Files that a formatter would write in another way."""
+    checks = {"clang-format": (["--dry-run", "-Werror"], r"\S+:\d+:\d+: error.*"), "black": (["--check"], r"would reformat.*")}
+    for program, (options, fault) in checks.items():
+        command = asked(program)
+        if command:
+            result = subprocess.run([*command, *options, *sources(program)], cwd=ROOT, capture_output=True, text=True)
+            yield from re.findall(f"^{fault}", result.stderr, re.M)
+
+
+def lay_out():
+    for program, option in ("clang-format", "-i"), ("black", "--quiet"):
+        command = asked(program)
+        if command:
+            subprocess.run([*command, option, *sources(program)], cwd=ROOT, check=True)
 
 
 def suspicious():
@@ -61,6 +82,9 @@ def suspicious():
 
 
 def main():
+    if "--format" in sys.argv[1:]:
+        lay_out()
+        return 0
     faults = [*long_lines(), *misplaced(), *suspicious()]
     for fault in faults:
         print(fault)
