@@ -13,13 +13,17 @@ import harness
 
 
 def pytest_addoption(parser):
-    parser.addoption("--golden", action="store_true", help="rewrite the expected texts from what is printed now")
+    parser.addoption(
+        "--golden", action="store_true", help="rewrite the expected texts from what is printed now"
+    )
 
 
 def pytest_configure(config):
-    for number in (signal.SIGINT, signal.SIGHUP):       # as nohup and a job in the background leave them
+    for number in (signal.SIGINT, signal.SIGHUP):  # as nohup and a job in the background leave them
         if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(
+                number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            )
     if not harness.NETC.exists():
         raise pytest.UsageError("build/netc is missing: run make first")
 
@@ -57,8 +61,10 @@ def pytest_unconfigure(config):
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or hasattr(config, "workerinput") or config.option.collectonly:
         return
-    counts = {name: len([report for report in reports if getattr(report, "count_towards_summary", True)])
-              for name, reports in reporter.stats.items()}
+    counts = {
+        name: len([report for report in reports if getattr(report, "count_towards_summary", True)])
+        for name, reports in reporter.stats.items()
+    }
     line = f"{counts.get('passed', 0)} passed, {counts.get('failed', 0) + counts.get('error', 0)} failed"
     if counts.get("skipped"):
         line += f", {counts['skipped']} skipped"

@@ -34,11 +34,17 @@ def combinations(netc):
             for choice in ([], ["--fuse=none"], ["--kernels=reference"]):
                 yield [target, dtype, *(choice or ["all"])], common + choice
     for fusion in fusions(netc):
-        yield ["x86-64-v3", "f32", fusion], ["--dtype=f32", "--target=x86-64-v3", f"--fuse={fusion}"]
+        yield ["x86-64-v3", "f32", fusion], [
+            "--dtype=f32",
+            "--target=x86-64-v3",
+            f"--fuse={fusion}",
+        ]
 
 
 def emitted(netc, model, options):
-    return subprocess.run([netc, "emit", *options, str(model)], stdout=subprocess.PIPE, check=True).stdout
+    return subprocess.run(
+        [netc, "emit", *options, str(model)], stdout=subprocess.PIPE, check=True
+    ).stdout
 
 
 def hash_line(netc, model, words, options):
@@ -48,8 +54,11 @@ def hash_line(netc, model, words, options):
 
 def main():
     netc = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "build" / "netc")
-    jobs = [(netc, model, words, options) for model in sorted((ROOT / "models").glob("*.net"))
-            for words, options in combinations(netc)]
+    jobs = [
+        (netc, model, words, options)
+        for model in sorted((ROOT / "models").glob("*.net"))
+        for words, options in combinations(netc)
+    ]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for line in pool.map(lambda job: hash_line(*job), jobs):
             print(line)

@@ -25,7 +25,14 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 NETC = BUILD / "netc"
 MODELS = ROOT / "models"
-TUTORIALS = ["cnn", "densenet", "inception", "lenet5", "mlp", "resnet"]        # those for MNIST: seconds, not minutes
+TUTORIALS = [
+    "cnn",
+    "densenet",
+    "inception",
+    "lenet5",
+    "mlp",
+    "resnet",
+]  # those for MNIST: seconds, not minutes
 
 # What a run of the tests makes once: a folder that its workers are told of.
 RUN_FOLDER = "NETC_TESTS_RUN"
@@ -36,7 +43,7 @@ QUICK = ("-Og", "-fira-region=one")
 # As `netc build` says: for bits, for PyTorch's numbers, for the trainers of models/.
 AS_USERS = ()
 
-TIMEOUT = 300                   # seconds; no test waits longer on one command
+TIMEOUT = 300  # seconds; no test waits longer on one command
 
 # What Python calls a signal's death: a crash is never an accepted outcome.
 CRASH = "died of signal {}"
@@ -45,8 +52,17 @@ CRASH = "died of signal {}"
 def run(program, *arguments, expect=0, timeout=TIMEOUT, env=None, cwd=ROOT, stdin="", **keywords):
     """Runs a program, checks its exit code (None: any but a crash), gives the CompletedProcess."""
     command = [str(word) for word in (program, *arguments)]
-    result = subprocess.run(command, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout,
-                            cwd=cwd, env={**os.environ, "NO_COLOR": "1", **(env or {})}, **keywords)
+    result = subprocess.run(
+        command,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1", **(env or {})},
+        **keywords,
+    )
     told = f"$ {' '.join(command)}\nexit {result.returncode}\n{result.stdout}{result.stderr}"
     assert result.returncode >= 0, CRASH.format(-result.returncode) + "\n" + told
     assert expect is None or result.returncode == expect, f"expected exit {expect}\n{told}"
@@ -66,7 +82,12 @@ def operators():
 
 def fusions():
     """The names that `--fuse` knows, in their order."""
-    return netc("check", "--fuse=?", expect=2).stderr.partition("some of ")[2].partition(", not")[0].split(", ")
+    return (
+        netc("check", "--fuse=?", expect=2)
+        .stderr.partition("some of ")[2]
+        .partition(", not")[0]
+        .split(", ")
+    )
 
 
 def check_text(text, tmp_path, *options, name="wrong.net", expect=1):
@@ -193,9 +214,30 @@ def c_program(text, *flags, real="f32"):
         if not made.exists():
             source = made.with_suffix(".c")
             source.write_text(text)
-            run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
-                f"-DNET_REAL={'float' if real == 'f32' else 'double'}", "-I", ROOT / "runtime", *flags,
-                source, "-o", made, BUILD / f"libnet_{real}.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread")
+            run(
+                "gcc",
+                "-std=c11",
+                "-D_GNU_SOURCE",
+                "-O1",
+                "-g",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                f"-DNET_REAL={'float' if real == 'f32' else 'double'}",
+                "-I",
+                ROOT / "runtime",
+                *flags,
+                source,
+                "-o",
+                made,
+                BUILD / f"libnet_{real}.a",
+                "-lcjson",
+                "-lz",
+                "-lpng",
+                "-ljpeg",
+                "-lm",
+                "-lpthread",
+            )
     return made
 
 
@@ -210,20 +252,22 @@ def read_safetensors(path):
     """{name: array} in the header's order."""
     data = Path(path).read_bytes()
     (length,) = struct.unpack_from("<Q", data)
-    header = json.loads(data[8:8 + length])
+    header = json.loads(data[8 : 8 + length])
     header.pop("__metadata__", None)
-    body = memoryview(data)[8 + length:]
+    body = memoryview(data)[8 + length :]
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        tensors[name] = np.frombuffer(body[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        tensors[name] = np.frombuffer(body[begin:end], DTYPES[entry["dtype"]]).reshape(
+            entry["shape"]
+        )
     return tensors
 
 
 def read_metadata(path):
     data = Path(path).read_bytes()
     (length,) = struct.unpack_from("<Q", data)
-    return json.loads(data[8:8 + length]).get("__metadata__", {})
+    return json.loads(data[8 : 8 + length]).get("__metadata__", {})
 
 
 def write_safetensors(path, tensors, metadata=None):
@@ -234,8 +278,11 @@ def write_safetensors(path, tensors, metadata=None):
     for name, array in tensors.items():
         # ascontiguousarray would make a scalar one-dimensional.
         chunk = np.asarray(array, order="C").tobytes()
-        header[name] = {"dtype": names[np.asarray(array).dtype], "shape": list(np.shape(array)),
-                        "data_offsets": [offset, offset + len(chunk)]}
+        header[name] = {
+            "dtype": names[np.asarray(array).dtype],
+            "shape": list(np.shape(array)),
+            "data_offsets": [offset, offset + len(chunk)],
+        }
         chunks.append(chunk)
         offset += len(chunk)
     text = json.dumps(header).encode()

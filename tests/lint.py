@@ -17,16 +17,25 @@ FORMATTERS = {"clang-format": "14", "black": "23"}
 # array is set just before; -0x1p63 is read as positive; an axis here is at most 2; `seen` is
 # below the name's length there; the identity lives as long as the run; exp() is positive.
 NO_FAULTS = {
-    ("nullPointer", "compiler/front/layout.c"), ("nullPointer", "compiler/graph/blocks.c"),
-    ("uninitvar", "compiler/graph/image.c"), ("incorrectLogicOperator", "compiler/graph/values.c"),
-    ("arrayIndexOutOfBoundsCond", "compiler/ops/concat.c"), ("arrayIndexOutOfBoundsCond", "compiler/serve/wire.c"),
-    ("autoVariables", "runtime/main.c"), ("invalidFunctionArg", "runtime/train/pass.c"),
+    ("nullPointer", "compiler/front/layout.c"),
+    ("nullPointer", "compiler/graph/blocks.c"),
+    ("uninitvar", "compiler/graph/image.c"),
+    ("incorrectLogicOperator", "compiler/graph/values.c"),
+    ("arrayIndexOutOfBoundsCond", "compiler/ops/concat.c"),
+    ("arrayIndexOutOfBoundsCond", "compiler/serve/wire.c"),
+    ("autoVariables", "runtime/main.c"),
+    ("invalidFunctionArg", "runtime/train/pass.c"),
 }
 
 
 def files(*endings):
-    listed = subprocess.run(["git", "ls-files", "compiler", "runtime", "examples", "tests"], cwd=ROOT, capture_output=True,
-                            text=True, check=True).stdout.split()
+    listed = subprocess.run(
+        ["git", "ls-files", "compiler", "runtime", "examples", "tests"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     return [name for name in listed if name.endswith(endings)]
 
 
@@ -43,21 +52,31 @@ def long_lines():
 
 def asked(program):
     """The command of a program that lays text out, if it is here and of its version."""
-    told = shutil.which(program) and subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    told = (
+        shutil.which(program)
+        and subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    )
     version = re.search(r"(\d+)\.", told)[1] if told else None
     if version == FORMATTERS[program]:
         return [program] if program == "clang-format" else [program, f"--line-length={COLUMNS}"]
-    print(f"lint: {program} {FORMATTERS[program]} is not asked for the layout: here is {version or 'none'}")
+    print(
+        f"lint: {program} {FORMATTERS[program]} is not asked for the layout: here is {version or 'none'}"
+    )
     return None
 
 
 def misplaced():
     """Files that a formatter would write in another way."""
-    checks = {"clang-format": (["--dry-run", "-Werror"], r"\S+:\d+:\d+: error.*"), "black": (["--check"], r"would reformat.*")}
+    checks = {
+        "clang-format": (["--dry-run", "-Werror"], r"\S+:\d+:\d+: error.*"),
+        "black": (["--check"], r"would reformat.*"),
+    }
     for program, (options, fault) in checks.items():
         command = asked(program)
         if command:
-            result = subprocess.run([*command, *options, *sources(program)], cwd=ROOT, capture_output=True, text=True)
+            result = subprocess.run(
+                [*command, *options, *sources(program)], cwd=ROOT, capture_output=True, text=True
+            )
             yield from re.findall(f"^{fault}", result.stderr, re.M)
 
 
@@ -72,9 +91,24 @@ def suspicious():
     if not shutil.which("cppcheck"):
         print("lint: cppcheck is not here")
         return
-    result = subprocess.run(["cppcheck", "--quiet", "--enable=warning,portability", "--std=c11", "-Icompiler", "-Iruntime",
-                             "--library=tests/cppcheck.cfg", "-j2", "--template={id}\t{file}:{line}: {message} [{id}]",
-                             "compiler", "runtime"], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(
+        [
+            "cppcheck",
+            "--quiet",
+            "--enable=warning,portability",
+            "--std=c11",
+            "-Icompiler",
+            "-Iruntime",
+            "--library=tests/cppcheck.cfg",
+            "-j2",
+            "--template={id}\t{file}:{line}: {message} [{id}]",
+            "compiler",
+            "runtime",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     for line in result.stderr.splitlines():
         kind, tab, told = line.partition("\t")
         if tab and (kind, told.split(":")[0]) not in NO_FAULTS:

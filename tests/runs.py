@@ -13,9 +13,9 @@ import numpy as np
 from data.test_data import png
 from harness import QUICK, made_once, read_safetensors, run, trainer
 
-IMAGES, TESTS, BATCH = 200, 50, 48      # the last batch of an epoch has 8 images
+IMAGES, TESTS, BATCH = 200, 50, 48  # the last batch of an epoch has 8 images
 STEPS = math.ceil(IMAGES / BATCH)
-LONG = "1000000"                        # epochs of a run that somebody ends
+LONG = "1000000"  # epochs of a run that somebody ends
 
 # Batch norm for phases, counters and buffers; dropout for random masks; a last
 # layer of a width that is no multiple of any vector.
@@ -46,12 +46,16 @@ def small(optimizer="sgd(lr=0.1, momentum=0.9)", schedule="constant", *options):
 
 
 def write_idx(path, array):
-    path.write_bytes(struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes())
+    path.write_bytes(
+        struct.pack(f">{array.ndim + 1}I", 0x0800 | array.ndim, *array.shape) + array.tobytes()
+    )
 
 
 def write_split(folder, name, count, size, classes, numbers):
     """Noise with labels: "train" or "t10k"."""
-    write_idx(folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, size, size), "u1"))
+    write_idx(
+        folder / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, size, size), "u1")
+    )
     write_idx(folder / f"{name}-labels-idx1-ubyte", numbers.integers(0, classes, count, "u1"))
 
 
@@ -67,7 +71,10 @@ def blocks_of_noise(shape, count):
     """Images with areas of one value, as written digits have: a maximum may be taken twice."""
     numbers = np.random.default_rng(1)
     there = (shape[0], 1, shape[2])
-    return [numbers.integers(0, 256, shape, "u1") * numbers.integers(0, 2, there, "u1") for _ in range(count)]
+    return [
+        numbers.integers(0, 256, shape, "u1") * numbers.integers(0, 2, there, "u1")
+        for _ in range(count)
+    ]
 
 
 def write_pictures(folder, images):
@@ -97,8 +104,19 @@ def train_steps(folder, text, *options, steps=3, images=200, data=None, flags=QU
     """The weights that a network's trainer, built with these options, has after a few steps."""
     saved = folder / "trained.safetensors"
     threads = [] if "--threads" in more else ["--threads", 2]
-    run(trainer(text, *options, flags=flags), "train", "--data", data or few_images(text, images),
-        "--max-steps", steps, "--quiet", "--save", saved, *threads, *more)
+    run(
+        trainer(text, *options, flags=flags),
+        "train",
+        "--data",
+        data or few_images(text, images),
+        "--max-steps",
+        steps,
+        "--quiet",
+        "--save",
+        saved,
+        *threads,
+        *more,
+    )
     return read_safetensors(saved)
 
 
@@ -110,7 +128,9 @@ def train(data, *options, expect=0, **keywords):
 def running(data, *options, **keywords):
     """A run under way, killed at the end if it still is."""
     command = [str(word) for word in (small(), "train", "--data", data, *options)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **keywords
+    ) as process:
         try:
             yield process
         finally:

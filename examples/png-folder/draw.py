@@ -16,11 +16,20 @@ SIDE, COUNTS = 40, {"train": 80, "test": 20}
 
 def write_png(path, pixels):
     """pixels: rows of (red, green, blue), 0 to 255."""
+
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
     rows = b"".join(b"\0" + bytes(value for pixel in row for value in pixel) for row in pixels)
     header = struct.pack(">IIBBBBB", len(pixels[0]), len(pixels), 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def inside(shape, x, y):
@@ -38,8 +47,13 @@ def draw(shape, numbers):
     ink = [numbers.randrange(140, 256) for _ in range(3)]
     if numbers.random() < 0.5:
         paper, ink = ink, paper
-    return [[ink if inside(shape, (column - x) / size, (row - y) / size) else paper for column in range(SIDE)]
-            for row in range(SIDE)]
+    return [
+        [
+            ink if inside(shape, (column - x) / size, (row - y) / size) else paper
+            for column in range(SIDE)
+        ]
+        for row in range(SIDE)
+    ]
 
 
 def main(folder):

@@ -15,8 +15,11 @@ SIDE, COUNTS = 14, {"train": 640, "t10k": 200}
 def draw(quarter, numbers):
     """SIDE × SIDE bytes; quarters 0 and 1 are above 2 and 3."""
     half = SIDE // 2
-    return bytes(numbers.randrange(200) + 25 * (quarter == row // half * 2 + column // half)
-                 for row in range(SIDE) for column in range(SIDE))
+    return bytes(
+        numbers.randrange(200) + 25 * (quarter == row // half * 2 + column // half)
+        for row in range(SIDE)
+        for column in range(SIDE)
+    )
 
 
 def main(folder):
@@ -25,8 +28,12 @@ def main(folder):
     for split, count in COUNTS.items():
         labels = bytes(numbers.randrange(4) for _ in range(count))
         images = b"".join(draw(label, numbers) for label in labels)
-        Path(folder, f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, SIDE, SIDE) + images)
-        Path(folder, f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels)
+        Path(folder, f"{split}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4I", 0x803, count, SIDE, SIDE) + images
+        )
+        Path(folder, f"{split}-labels-idx1-ubyte").write_bytes(
+            struct.pack(">2I", 0x801, count) + labels
+        )
 
 
 if __name__ == "__main__":

@@ -38,8 +38,12 @@ class Patches(nn.Module):
 
 def read(split):
     """Images, normalised as patches.net says, and labels."""
-    pixels = np.frombuffer(Path("data", f"{split}-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
-    labels = np.frombuffer(Path("data", f"{split}-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
+    pixels = np.frombuffer(
+        Path("data", f"{split}-images-idx3-ubyte").read_bytes(), np.uint8, offset=16
+    )
+    labels = np.frombuffer(
+        Path("data", f"{split}-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8
+    )
     images = torch.from_numpy(pixels.reshape(-1, 1, 14, 14).copy()).float() / 255
     return (images - 0.5) / 0.25, torch.from_numpy(labels.astype("int64"))
 
@@ -50,7 +54,9 @@ def test(model):
     with torch.no_grad():
         logits = model(images)
     right = (logits.argmax(1) == labels).sum().item()
-    print(f"test loss {F.cross_entropy(logits, labels):.6f}, accuracy {100 * right / len(labels):.2f} % ({right} of {len(labels)})")
+    print(
+        f"test loss {F.cross_entropy(logits, labels):.6f}, accuracy {100 * right / len(labels):.2f} % ({right} of {len(labels)})"
+    )
 
 
 def train(model):
@@ -58,13 +64,19 @@ def train(model):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     for start in range(0, len(images), 32):
         optimizer.zero_grad()
-        F.cross_entropy(model(images[start:start + 32]), labels[start:start + 32]).backward()
+        F.cross_entropy(model(images[start : start + 32]), labels[start : start + 32]).backward()
         optimizer.step()
 
 
 def main(arguments):
-    if len(arguments) < 2 or arguments[0] not in ("test", "train") or len(arguments) != (2 if arguments[0] == "test" else 3):
-        sys.exit("usage: python3 patches.py test WEIGHTS\n       python3 patches.py train WEIGHTS NEW_WEIGHTS")
+    if (
+        len(arguments) < 2
+        or arguments[0] not in ("test", "train")
+        or len(arguments) != (2 if arguments[0] == "test" else 3)
+    ):
+        sys.exit(
+            "usage: python3 patches.py test WEIGHTS\n       python3 patches.py train WEIGHTS NEW_WEIGHTS"
+        )
     model = Patches()
     model.load_state_dict(load_file(arguments[1]))
     if arguments[0] == "test":

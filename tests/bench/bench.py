@@ -28,20 +28,31 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build" / "bench"
 PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
-PEERS = {"torch-eager": "torch", "torch-compile": "torch", "jax": "jax", "onnxruntime": "onnxruntime"}
+PEERS = {
+    "torch-eager": "torch",
+    "torch-compile": "torch",
+    "jax": "jax",
+    "onnxruntime": "onnxruntime",
+}
 NETWORKS = ["mlp", "cnn", "inception", "resnet", "densenet", "resnet18_cifar"]
-SLOW = {"resnet18_cifar"}               # training only
-LACKS = {"jax": SLOW, "onnxruntime": SLOW}      # what is not written for a peer, or what it cannot do
-KINDS = {"train": "training, images/s", "one": "inference, batch 1, µs (less is better)", "many": "inference, batch 1000, images/s"}
+SLOW = {"resnet18_cifar"}  # training only
+LACKS = {"jax": SLOW, "onnxruntime": SLOW}  # what is not written for a peer, or what it cannot do
+KINDS = {
+    "train": "training, images/s",
+    "one": "inference, batch 1, µs (less is better)",
+    "many": "inference, batch 1000, images/s",
+}
 THREADS = sorted({1, min(2, len(os.sched_getaffinity(0)))})
-SETTLE = 0.3                            # seconds: threads of the last one measured stop spinning
+SETTLE = 0.3  # seconds: threads of the last one measured stop spinning
 MNIST_IMAGES = 60000
 
 
 # ----------------------------------------------------------------- contenders
 
+
 class Netc:
     """This project: every turn is a run of the trainer's own benchmark."""
+
     name = "netc"
 
     def __init__(self, network, threads):
@@ -50,7 +61,9 @@ class Netc:
 
     def measure(self, kind, seconds):
         only = "training" if kind == "train" else kind
-        told = json.loads(subprocess.run([*self.command, only], check=True, capture_output=True, text=True).stdout)
+        told = json.loads(
+            subprocess.run([*self.command, only], check=True, capture_output=True, text=True).stdout
+        )
         if kind == "train":
             self.share.append(told["share_of_peak"]["median"])
             return told["batch"] / told["training_seconds"]["median"]
@@ -68,12 +81,21 @@ class Peer:
     def __init__(self, name, network, setting):
         self.name, self.network, self.setting = name, network, setting
         command = [PYTHON, Path(__file__).with_name("peers.py"), name, network, setting, WORK]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         first = self.process.stdout.readline()
         self.kinds = set(first.split())
         if not first:
             shown = " ".join(f"'{word}'" if " " in str(word) else str(word) for word in command)
-            print(f"left out: {name} could not be prepared for {network}; this shows why: {shown} </dev/null", file=sys.stderr)
+            print(
+                f"left out: {name} could not be prepared for {network}; this shows why: {shown} </dev/null",
+                file=sys.stderr,
+            )
 
     def measure(self, kind, seconds):
         if kind not in self.kinds:
@@ -91,7 +113,10 @@ def trainer(network):
     path = WORK / network
     made_from = [ROOT / "build" / "netc", ROOT / "build" / "libnet_f32.a"]
     if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in made_from):
-        subprocess.run([ROOT / "build" / "netc", "build", ROOT / "models" / f"{network}.net", "-o", path], check=True)
+        subprocess.run(
+            [ROOT / "build" / "netc", "build", ROOT / "models" / f"{network}.net", "-o", path],
+            check=True,
+        )
     return path
 
 
@@ -102,6 +127,7 @@ def settings(peer):
 
 
 # ------------------------------------------------------------------ measuring
+
 
 def best(kind, values):
     """The better of (figure, …) tuples; a batch-1 figure is a time."""
@@ -147,12 +173,24 @@ def measure_network(network, peers, repeats, seconds):
                 results[kind][name].append(chosen[name][kind].measure(kind, seconds))
     for candidate in {candidate for picks in chosen.values() for candidate in picks.values()}:
         candidate.close()
-    return {kind: {name: (statistics.median(values), 100 * (max(values) - min(values)) / statistics.median(values),
-                          chosen[name][kind].setting, statistics.median(chosen[name][kind].share) if name == "netc" and kind == "train" else None)
-                   for name, values in results[kind].items()} for kind in kinds}
+    return {
+        kind: {
+            name: (
+                statistics.median(values),
+                100 * (max(values) - min(values)) / statistics.median(values),
+                chosen[name][kind].setting,
+                statistics.median(chosen[name][kind].share)
+                if name == "netc" and kind == "train"
+                else None,
+            )
+            for name, values in results[kind].items()
+        }
+        for kind in kinds
+    }
 
 
 # -------------------------------------------------------- start, memory, size
+
 
 def write_mnist():
     """Files of MNIST's names and sizes, not its pictures: nothing here depends on what they show."""
@@ -162,7 +200,10 @@ def write_mnist():
         images, labels = folder / f"{stem}-images-idx3-ubyte", folder / f"{stem}-labels-idx1-ubyte"
         if images.exists() and labels.exists():
             continue
-        images.write_bytes(struct.pack(">iiii", 0x803, count, 28, 28) + bytes(i * 2654435761 >> 13 & 255 for i in range(784)) * count)
+        images.write_bytes(
+            struct.pack(">iiii", 0x803, count, 28, 28)
+            + bytes(i * 2654435761 >> 13 & 255 for i in range(784)) * count
+        )
         labels.write_bytes(struct.pack(">ii", 0x801, count) + bytes(i % 10 for i in range(count)))
     return folder
 
@@ -189,7 +230,10 @@ def program_size(name):
     wanted = {"torch": ["torch"], "jax": ["jax", "jaxlib"]}[PEERS[name]]
     code = f"import importlib.util as u; print(*[u.find_spec(n).submodule_search_locations[0] for n in {wanted}])"
     folders = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True).stdout.split()
-    return sum(f.stat().st_size for folder in folders for f in Path(folder).rglob("*") if f.is_file()) / 1e6
+    return (
+        sum(f.stat().st_size for folder in folders for f in Path(folder).rglob("*") if f.is_file())
+        / 1e6
+    )
 
 
 def measure_footprint(peers, repeats):
@@ -197,26 +241,58 @@ def measure_footprint(peers, repeats):
     data = write_mnist()
     rows = []
     for name in ["netc", *[peer for peer in peers if peer != "onnxruntime"]]:
+
         def command(steps):
             if name == "netc":
-                return [trainer("cnn"), "train", "--quiet", "--data", data, "--max-steps", str(steps)]
-            return [PYTHON, Path(__file__).with_name("peers.py"), name, "cnn", settings(name)[-1], WORK, str(steps), data]
+                return [
+                    trainer("cnn"),
+                    "train",
+                    "--quiet",
+                    "--data",
+                    data,
+                    "--max-steps",
+                    str(steps),
+                ]
+            return [
+                PYTHON,
+                Path(__file__).with_name("peers.py"),
+                name,
+                "cnn",
+                settings(name)[-1],
+                WORK,
+                str(steps),
+                data,
+            ]
+
         starts = [timed_run(command(1))[0] for _ in range(repeats)]
         if None not in starts:
-            rows.append((name, statistics.median(starts), timed_run(command(100))[1], program_size(name)))
+            rows.append(
+                (name, statistics.median(starts), timed_run(command(100))[1], program_size(name))
+            )
     return rows
 
 
 # ------------------------------------------------------------------- the table
 
+
 def print_kind(kind, results, names):
     print(f"\n{KINDS[kind]}: median, spread %, setting\n")
-    print(f"{'':16}" + "".join(f"{name:>30}" for name in names) + f"{'× best peer':>14}" + ("  share of peak" if kind == "train" else ""))
+    print(
+        f"{'':16}"
+        + "".join(f"{name:>30}" for name in names)
+        + f"{'× best peer':>14}"
+        + ("  share of peak" if kind == "train" else "")
+    )
     for network, measured in results.items():
         row = measured.get(kind, {})
         if "netc" not in row:
             continue
-        cells = [f"{row[name][0]:12,.{1 if kind == 'one' else 0}f} {row[name][1]:3.0f}% {row[name][2]:<12}" if name in row else "-" for name in names]
+        cells = [
+            f"{row[name][0]:12,.{1 if kind == 'one' else 0}f} {row[name][1]:3.0f}% {row[name][2]:<12}"
+            if name in row
+            else "-"
+            for name in names
+        ]
         rival = best(kind, [row[name] for name in row if name != "netc"])
         ratio = f"{row['netc'][0] / rival[0]:14.2f}" if rival else f"{'-':>14}"
         share = f"{100 * row['netc'][3]:13.1f} %" if row["netc"][3] else ""
@@ -226,28 +302,46 @@ def print_kind(kind, results, names):
 def tell_progress(network, measured, number, count, began):
     """What has been measured, while the rest is still to come."""
     minutes = (time.monotonic() - began) / 60
-    print(f"{network} ({number} of {count}; {minutes:.0f} min gone, about {minutes / number * (count - number):.0f} to go)", file=sys.stderr)
+    print(
+        f"{network} ({number} of {count}; {minutes:.0f} min gone, about {minutes / number * (count - number):.0f} to go)",
+        file=sys.stderr,
+    )
     for kind, row in measured.items():
         rival = best(kind, [row[name] for name in row if name != "netc"])
         share = f", {100 * row['netc'][3]:.1f} % of peak" if row["netc"][3] else ""
-        print(f"    {KINDS[kind]:38} {row['netc'][0]:12,.1f}" + (f"  × best peer {row['netc'][0] / rival[0]:.2f}" if rival else "") + share,
-              file=sys.stderr, flush=True)
+        print(
+            f"    {KINDS[kind]:38} {row['netc'][0]:12,.1f}"
+            + (f"  × best peer {row['netc'][0] / rival[0]:.2f}" if rival else "")
+            + share,
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def print_footprint(rows):
-    print("\ncnn on MNIST: from start to the end of the first step and of the process; 100 steps; program\n")
+    print(
+        "\ncnn on MNIST: from start to the end of the first step and of the process; 100 steps; program\n"
+    )
     for name, seconds, memory, size in rows:
-        print(f"{name:16} {seconds * 1000:10.0f} ms {memory:10.0f} MB resident {size:10.2f} MB of program")
+        print(
+            f"{name:16} {seconds * 1000:10.0f} ms {memory:10.0f} MB resident {size:10.2f} MB of program"
+        )
 
 
 def installed(peers):
     def there(peer):
-        return subprocess.run([PYTHON, "-c", f"import {PEERS[peer]}"], capture_output=True).returncode == 0
+        return (
+            subprocess.run([PYTHON, "-c", f"import {PEERS[peer]}"], capture_output=True).returncode
+            == 0
+        )
+
     return [peer for peer in peers if there(peer)]
 
 
 def main():
-    parser = argparse.ArgumentParser(description="netc beside its peers", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description="netc beside its peers", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--repeats", type=int, default=5)
@@ -263,7 +357,9 @@ def main():
         trainer(network)
         results[network] = measure_network(network, peers, options.repeats, options.seconds)
         tell_progress(network, results[network], number, len(networks), began)
-    print(f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, each peer with the best of its settings")
+    print(
+        f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, each peer with the best of its settings"
+    )
     for kind in KINDS:
         print_kind(kind, results, names)
     print_footprint(measure_footprint(peers, options.repeats))

@@ -11,7 +11,12 @@ class Pass:
     """One walk through a network; with a generator instead of parameters, the walk that makes them."""
 
     def __init__(self, parameters, averages, training, rng=None):
-        self.parameters, self.averages, self.training, self.rng = parameters, averages, training, rng
+        self.parameters, self.averages, self.training, self.rng = (
+            parameters,
+            averages,
+            training,
+            rng,
+        )
         self.new_averages, self.used, self.used_averages = [], 0, 0
 
     def parameter(self, shape, bound):
@@ -23,7 +28,9 @@ class Pass:
     def conv(self, x, out, size, padding=0, bias=True):
         bound = (size * size * x.shape[3]) ** -0.5
         weight = self.parameter((size, size, x.shape[3], out), bound)
-        y = lax.conv_general_dilated(x, weight, (1, 1), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        y = lax.conv_general_dilated(
+            x, weight, (1, 1), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
         return y + self.parameter((out,), bound) if bias else y
 
     def linear(self, x, out):
@@ -42,8 +49,14 @@ class Pass:
             old_mean, old_variance = mean, variance
             mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
             count = x.shape[0] * x.shape[1] * x.shape[2]
-            self.new_averages.append(lax.stop_gradient((0.9 * old_mean + 0.1 * mean,
-                                                        0.9 * old_variance + 0.1 * variance * count / (count - 1))))
+            self.new_averages.append(
+                lax.stop_gradient(
+                    (
+                        0.9 * old_mean + 0.1 * mean,
+                        0.9 * old_variance + 0.1 * variance * count / (count - 1),
+                    )
+                )
+            )
         return (x - mean) * lax.rsqrt(variance + 1e-5) * weight + bias
 
 
@@ -53,7 +66,9 @@ def max_pool(x):
 
 def avg_pool(x, size, stride, padding):
     pads = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
-    return lax.reduce_window(x, 0.0, lax.add, (1, size, size, 1), (1, stride, stride, 1), pads) / (size * size)
+    return lax.reduce_window(x, 0.0, lax.add, (1, size, size, 1), (1, stride, stride, 1), pads) / (
+        size * size
+    )
 
 
 def flat(x):
@@ -74,11 +89,15 @@ def cnn(p, x):
 
 
 def inception_a(p, x):
-    return jnp.concatenate([
-        p.conv(x, 16, 1),
-        p.conv(p.conv(x, 16, 1), 24, 5, 2),
-        p.conv(p.conv(p.conv(x, 16, 1), 24, 3, 1), 24, 3, 1),
-        p.conv(avg_pool(x, 3, 1, 1), 24, 1)], 3)
+    return jnp.concatenate(
+        [
+            p.conv(x, 16, 1),
+            p.conv(p.conv(x, 16, 1), 24, 5, 2),
+            p.conv(p.conv(p.conv(x, 16, 1), 24, 3, 1), 24, 3, 1),
+            p.conv(avg_pool(x, 3, 1, 1), 24, 1),
+        ],
+        3,
+    )
 
 
 def inception(p, x):

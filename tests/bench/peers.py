@@ -19,7 +19,7 @@ FOLDER = Path(sys.argv[4])
 THREADS = int(THREADS)
 for variable in "OMP_NUM_THREADS", "MKL_NUM_THREADS":
     os.environ[variable] = str(THREADS)
-if PEER == "jax":                       # its pool is as wide as the process may run
+if PEER == "jax":  # its pool is as wide as the process may run
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
 import numpy as np  # noqa: E402
@@ -27,18 +27,26 @@ import numpy as np  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent.parent
 CIFAR = NETWORK == "resnet18_cifar"
 BATCH, SHAPE = (128, (3, 32, 32)) if CIFAR else (64, (1, 28, 28))
-RATES = {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4} if CIFAR else {"lr": 0.01, "momentum": 0.5}
+RATES = (
+    {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4} if CIFAR else {"lr": 0.01, "momentum": 0.5}
+)
 MEAN, STD, IMAGES, MANY = 0.1307, 0.3081, 8192, 1000
 RNG = np.random.default_rng(1)
 
 
 def drawn_images():
-    return RNG.integers(0, 256, (IMAGES, *SHAPE), np.uint8), RNG.integers(0, 10, IMAGES).astype(np.int64)
+    return RNG.integers(0, 256, (IMAGES, *SHAPE), np.uint8), RNG.integers(0, 10, IMAGES).astype(
+        np.int64
+    )
 
 
 def read_mnist(folder):
-    images = np.fromfile(folder / "train-images-idx3-ubyte", np.uint8, offset=16).reshape(-1, *SHAPE)
-    return images, np.fromfile(folder / "train-labels-idx1-ubyte", np.uint8, offset=8).astype(np.int64)
+    images = np.fromfile(folder / "train-images-idx3-ubyte", np.uint8, offset=16).reshape(
+        -1, *SHAPE
+    )
+    return images, np.fromfile(folder / "train-labels-idx1-ubyte", np.uint8, offset=8).astype(
+        np.int64
+    )
 
 
 def batches(count, seed=0):
@@ -46,17 +54,20 @@ def batches(count, seed=0):
         seed += 1
         order = np.random.default_rng(seed).permutation(count)
         for first in range(0, count - BATCH + 1, BATCH):
-            yield order[first:first + BATCH]
+            yield order[first : first + BATCH]
 
 
 # ------------------------------------------------------------------- PyTorch
+
 
 def torch_network():
     sys.path[:0] = [str(ROOT / "tests" / "parity"), str(ROOT / "tests"), str(Path(__file__).parent)]
     if CIFAR:
         from make_resnet18_cifar import ResNet18
+
         return ResNet18()
     from make_fixtures import NETWORKS
+
     return NETWORKS[NETWORK]()
 
 
@@ -65,8 +76,12 @@ class Torch:
 
     def __init__(self, images, labels):
         import torch
+
         torch.set_num_threads(THREADS)
-        self.torch, self.form = torch, torch.channels_last if FORMAT == ["channels_last"] else torch.contiguous_format
+        self.torch, self.form = (
+            torch,
+            torch.channels_last if FORMAT == ["channels_last"] else torch.contiguous_format,
+        )
         self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
         self.model = torch_network().to(memory_format=self.form)
         self.optimizer = torch.optim.SGD(self.model.parameters(), fused=True, **RATES)
@@ -95,31 +110,45 @@ class Torch:
             with self.torch.inference_mode():
                 self.forward(x)
             return count
+
         return call
 
 
 # --------------------------------------------------------------- ONNX Runtime
 
+
 class OnnxRuntime:
     """Inference of PyTorch's network, exported once per run of the benchmark."""
+
     kinds = ["one", "many"]
 
     def __init__(self, images, labels):
         import onnxruntime
+
         path = FOLDER / "onnx" / f"{NETWORK}.onnx"
         if not path.exists():
             self.export(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
 
     @staticmethod
     def export(path):
         import torch
+
         path.parent.mkdir(parents=True, exist_ok=True)
         axes = {"x": {0: "n"}, "y": {0: "n"}}
-        torch.onnx.export(torch_network().eval(), (torch.zeros(1, *SHAPE),), str(path), input_names=["x"],
-                          output_names=["y"], dynamic_axes=axes, dynamo=False)
+        torch.onnx.export(
+            torch_network().eval(),
+            (torch.zeros(1, *SHAPE),),
+            str(path),
+            input_names=["x"],
+            output_names=["y"],
+            dynamic_axes=axes,
+            dynamo=False,
+        )
 
     def infer(self, count):
         feed = {"x": RNG.standard_normal((count, *SHAPE), np.float32)}
@@ -127,10 +156,12 @@ class OnnxRuntime:
         def call():
             self.session.run(None, feed)
             return count
+
         return call
 
 
 # ------------------------------------------------------------------------ JAX
+
 
 class Jax:
     kinds = ["train", "one", "many"]
@@ -139,6 +170,7 @@ class Jax:
         sys.path.insert(0, str(Path(__file__).parent))
         import jax
         import jax_networks
+
         self.jax, self.images, self.labels = jax, images, labels
         self.apply = jax_networks.NETWORKS[NETWORK]
         self.parameters, self.averages = jax_networks.initial(self.apply, SHAPE, RNG)
@@ -155,6 +187,7 @@ class Jax:
             x = (pixels.astype(jnp.float32).transpose(0, 2, 3, 1) / 255 - MEAN) / STD
             logits = jax.nn.log_softmax(self.apply(state, x))
             return -logits[jnp.arange(len(labels)), labels].mean(), state.new_averages
+
         gradients, averages = jax.grad(loss, has_aux=True)(parameters)
         velocity = [RATES["momentum"] * v + g for v, g in zip(velocity, gradients)]
         return [p - RATES["lr"] * v for p, v in zip(parameters, velocity)], velocity, averages
@@ -162,22 +195,28 @@ class Jax:
     def train(self):
         chosen = next(self.order)
         self.parameters, self.velocity, self.averages = self.step(
-            self.parameters, self.velocity, self.averages, self.images[chosen], self.labels[chosen])
+            self.parameters, self.velocity, self.averages, self.images[chosen], self.labels[chosen]
+        )
         self.jax.block_until_ready(self.parameters)
         return BATCH
 
     def infer(self, count):
         from jax_networks import Pass
-        x = self.jax.numpy.asarray(RNG.standard_normal((count, SHAPE[1], SHAPE[2], SHAPE[0]), np.float32))
+
+        x = self.jax.numpy.asarray(
+            RNG.standard_normal((count, SHAPE[1], SHAPE[2], SHAPE[0]), np.float32)
+        )
         forward = self.jax.jit(lambda p, a, x: self.apply(Pass(p, a, training=False), x))
 
         def call():
             forward(self.parameters, self.averages, x).block_until_ready()
             return count
+
         return call
 
 
 # ------------------------------------------------------------------ measuring
+
 
 def measure(call, seconds):
     """(images, calls, seconds) of calls for about `seconds`, after a few that are not counted."""
@@ -193,7 +232,9 @@ def measure(call, seconds):
 
 
 def main():
-    peer = {"torch-eager": Torch, "torch-compile": Torch, "jax": Jax, "onnxruntime": OnnxRuntime}[PEER]
+    peer = {"torch-eager": Torch, "torch-compile": Torch, "jax": Jax, "onnxruntime": OnnxRuntime}[
+        PEER
+    ]
     if len(sys.argv) > 5:
         runner = peer(*read_mnist(Path(sys.argv[6])))
         for _ in range(int(sys.argv[5])):

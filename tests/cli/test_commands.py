@@ -25,27 +25,30 @@ def test_help_of_every_command(command):
     assert netc(command, "--help").stdout.startswith(f"usage: netc {command}")
 
 
-@pytest.mark.parametrize("words, said", [
-    ([], "no command"),
-    (["chek", "x.net"], "did you mean 'check'"),
-    (["--jsn", "x.net"], "--jsn"),
-    (["check"], "needs a FILE"),
-    (["check", "--json", CNN], "takes no option '--json'"),
-    (["check", "-x", CNN], "takes no option '-x'"),
-    (["check", "--fix", "-xy", CNN], "takes no option '-x'"),
-    (["summary", "--jsom", CNN], "did you mean '--json'"),
-    (["summary", CNN, CNN], "one too many"),
-    (["build", CNN], "-o TRAINER"),
-    (["build", CNN, "-o"], "needs a value"),
-    (["build", CNN, "-o", "-"], "-o TRAINER"),
-    (["build", CNN, "-o", "x", "--kernels=fast"], "specialised|reference"),
-    (["build", CNN, "-o", "x", "--dtype=f16"], "f32|f64"),
-    (["build", CNN, "-o", "x", "--target=vax"], "vax"),
-    (["check", "--max-errors=many", CNN], "whole number"),
-    (["check", "--diagnostics=xml", CNN], "human|short|json|sarif"),
-    (["explain", "conv3d"], "conv3d"),
-    (["explain", "conv2d", "linear"], "one too many"),
-])
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ([], "no command"),
+        (["chek", "x.net"], "did you mean 'check'"),
+        (["--jsn", "x.net"], "--jsn"),
+        (["check"], "needs a FILE"),
+        (["check", "--json", CNN], "takes no option '--json'"),
+        (["check", "-x", CNN], "takes no option '-x'"),
+        (["check", "--fix", "-xy", CNN], "takes no option '-x'"),
+        (["summary", "--jsom", CNN], "did you mean '--json'"),
+        (["summary", CNN, CNN], "one too many"),
+        (["build", CNN], "-o TRAINER"),
+        (["build", CNN, "-o"], "needs a value"),
+        (["build", CNN, "-o", "-"], "-o TRAINER"),
+        (["build", CNN, "-o", "x", "--kernels=fast"], "specialised|reference"),
+        (["build", CNN, "-o", "x", "--dtype=f16"], "f32|f64"),
+        (["build", CNN, "-o", "x", "--target=vax"], "vax"),
+        (["check", "--max-errors=many", CNN], "whole number"),
+        (["check", "--diagnostics=xml", CNN], "human|short|json|sarif"),
+        (["explain", "conv3d"], "conv3d"),
+        (["explain", "conv2d", "linear"], "one too many"),
+    ],
+)
 def test_misuse_exits_with_2(words, said):
     assert said in netc(*words, expect=2).stderr
 
@@ -69,8 +72,12 @@ def test_one_wrong_file_among_right_ones(tmp_path):
 
 
 def test_max_errors(tmp_path):
-    (tmp_path / "wrong.net").write_text("network n {\n input [1, 28, 28]\n" + "conv2d(1, 3, strode=1)\n" * 9 + "}\n")
-    text = netc("check", "--diagnostics=short", "--max-errors=4", tmp_path / "wrong.net", expect=1).stderr
+    (tmp_path / "wrong.net").write_text(
+        "network n {\n input [1, 28, 28]\n" + "conv2d(1, 3, strode=1)\n" * 9 + "}\n"
+    )
+    text = netc(
+        "check", "--diagnostics=short", "--max-errors=4", tmp_path / "wrong.net", expect=1
+    ).stderr
     assert text.count(": error") == 4
 
 
@@ -99,18 +106,44 @@ def test_a_library_checks_but_does_not_build(tmp_path):
 
 def test_summary_json_has_the_keys_of_its_contract():
     told = json.loads(netc("summary", "--json", CNN).stdout)
-    assert list(told) == ["network", "parameters", "multiply_adds", "arena_bytes", "arena_lower_bound", "state", "layers"]
+    assert list(told) == [
+        "network",
+        "parameters",
+        "multiply_adds",
+        "arena_bytes",
+        "arena_lower_bound",
+        "state",
+        "layers",
+    ]
     assert list(told["state"][0]) == ["name", "shape", "dtype"]
-    assert list(told["layers"][0]) == ["name", "operator", "in", "out", "parameters", "multiply_adds", "line"]
-    assert told["layers"][0] == {"name": "conv1", "operator": "conv2d", "in": [1, 28, 28], "out": [10, 24, 24],
-                                 "parameters": 260, "multiply_adds": 10 * 24 * 24 * 25, "line": 5}
+    assert list(told["layers"][0]) == [
+        "name",
+        "operator",
+        "in",
+        "out",
+        "parameters",
+        "multiply_adds",
+        "line",
+    ]
+    assert told["layers"][0] == {
+        "name": "conv1",
+        "operator": "conv2d",
+        "in": [1, 28, 28],
+        "out": [10, 24, 24],
+        "parameters": 260,
+        "multiply_adds": 10 * 24 * 24 * 25,
+        "line": 5,
+    }
     assert 0 < told["arena_lower_bound"] <= told["arena_bytes"]
     assert sum(layer["multiply_adds"] for layer in told["layers"]) == told["multiply_adds"]
     assert sum(layer["parameters"] for layer in told["layers"]) == told["parameters"] == 8490
 
 
 def test_summary_table(golden):
-    golden(ROOT / "tests" / "cli" / "summary_cnn.txt", netc("summary", "--target=x86-64-v3", CNN).stdout)
+    golden(
+        ROOT / "tests" / "cli" / "summary_cnn.txt",
+        netc("summary", "--target=x86-64-v3", CNN).stdout,
+    )
 
 
 # ------------------------------------------------------------------ graph
@@ -133,7 +166,9 @@ def test_graph_svg(tmp_path):
 
 def test_graph_svg_without_graphviz(tmp_path):
     (tmp_path / "out.svg").write_text("before")
-    text = netc("graph", "--svg", CNN, "-o", tmp_path / "out.svg", env={"PATH": str(tmp_path)}, expect=1).stderr
+    text = netc(
+        "graph", "--svg", CNN, "-o", tmp_path / "out.svg", env={"PATH": str(tmp_path)}, expect=1
+    ).stderr
     assert "Graphviz" in text
     assert (tmp_path / "out.svg").read_text() == "before"
 
@@ -148,15 +183,28 @@ def test_emitted_c_compiles_without_warnings(compiler, kernels, tmp_path):
         pytest.skip(f"{compiler} is not installed")
     for model in sorted(MODELS.glob("*.net")):
         netc("emit", f"--kernels={kernels}", "--target=x86-64-v3", model, "-o", tmp_path / "net.c")
-        run(compiler, "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-march=x86-64-v3", "-fsyntax-only",
-            "-I", ROOT / "runtime", tmp_path / "net.c")
+        run(
+            compiler,
+            "-std=c11",
+            "-D_GNU_SOURCE",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-march=x86-64-v3",
+            "-fsyntax-only",
+            "-I",
+            ROOT / "runtime",
+            tmp_path / "net.c",
+        )
 
 
 def test_build_with_spaces_in_names(tmp_path):
     folder = tmp_path / "a folder"
     folder.mkdir()
     (folder / "my network.net").write_text(CNN.read_text())
-    netc("build", folder / "my network.net", "-o", folder / "my trainer", env={"TMPDIR": str(folder)})
+    netc(
+        "build", folder / "my network.net", "-o", folder / "my trainer", env={"TMPDIR": str(folder)}
+    )
     assert os.stat(folder / "my trainer").st_mode & stat.S_IXUSR
     assert sorted(os.listdir(folder)) == ["my network.net", "my trainer"]
 
@@ -170,20 +218,33 @@ def failing_compiler(folder):
 
 def test_a_failing_c_compiler_leaves_the_old_trainer(tmp_path):
     (tmp_path / "trainer").write_text("\x7fELF before")
-    text = netc("build", CNN, "-o", tmp_path / "trainer", f"--cc={failing_compiler(tmp_path)}", expect=1).stderr
+    text = netc(
+        "build", CNN, "-o", tmp_path / "trainer", f"--cc={failing_compiler(tmp_path)}", expect=1
+    ).stderr
     assert "no such instruction" in text and "failing-cc failed" in text
     assert (tmp_path / "trainer").read_text() == "\x7fELF before"
 
 
 def test_a_missing_c_compiler(tmp_path):
-    text = netc("build", CNN, "-o", tmp_path / "trainer", "--cc=no-such-cc", env={"TMPDIR": str(tmp_path)}, expect=1).stderr
+    text = netc(
+        "build",
+        CNN,
+        "-o",
+        tmp_path / "trainer",
+        "--cc=no-such-cc",
+        env={"TMPDIR": str(tmp_path)},
+        expect=1,
+    ).stderr
     assert "no-such-cc" in text
     assert os.listdir(tmp_path) == []
 
 
 def test_an_unwritable_output(tmp_path):
     for command in ("build", "emit", "graph"):
-        assert "no/such/folder" in netc(command, CNN, "-o", tmp_path / "no/such/folder/x", expect=1).stderr
+        assert (
+            "no/such/folder"
+            in netc(command, CNN, "-o", tmp_path / "no/such/folder/x", expect=1).stderr
+        )
 
 
 def test_a_moved_netc_says_what_it_misses(tmp_path):

@@ -30,33 +30,58 @@ def test_dynamic_takes_the_systems_libraries():
 
 def test_dynamic_is_not_for_an_object(tmp_path):
     (tmp_path / "n.net").write_text(NETWORK)
-    assert "--object links nothing" in netc("build", "--object", "--dynamic", "n.net", "-o", "n.o", cwd=tmp_path, expect=2).stderr
+    assert (
+        "--object links nothing"
+        in netc(
+            "build", "--object", "--dynamic", "n.net", "-o", "n.o", cwd=tmp_path, expect=2
+        ).stderr
+    )
 
 
 def test_a_missing_static_library_is_done_without(tmp_path):
     """The compiler knows of none: all is linked as --dynamic does."""
     (tmp_path / "n.net").write_text(NETWORK)
     compiler = tmp_path / "cc"
-    compiler.write_text('#!/bin/sh\ncase $1 in -print-file-name=*) echo "${1#*=}";; *) exec gcc "$@";; esac\n')
+    compiler.write_text(
+        '#!/bin/sh\ncase $1 in -print-file-name=*) echo "${1#*=}";; *) exec gcc "$@";; esac\n'
+    )
     compiler.chmod(0o755)
     netc("build", "--kernels=reference", f"--cc={compiler}", "n.net", "-o", "n", cwd=tmp_path)
     assert "libpng16.so.16" in libraries(tmp_path / "n")
     run(tmp_path / "n", "info")
 
 
-@pytest.mark.parametrize("sources", ["deb http://deb.debian.org/debian bookworm main\n# deb-src x\n",
-                                     "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: sid\nComponents: main\n"])
+@pytest.mark.parametrize(
+    "sources",
+    [
+        "deb http://deb.debian.org/debian bookworm main\n# deb-src x\n",
+        "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: sid\nComponents: main\n",
+    ],
+)
 def test_apts_own_sources_are_read(tmp_path, sources):
     """Of both kinds, and made sources of source packages; a stand-in for apt shows them and fetches nothing."""
     etc, tools = tmp_path / "etc", tmp_path / "tools"
     (etc / "sources.list.d").mkdir(parents=True)
     tools.mkdir()
-    (etc / ("sources.list" if sources[0] == "d" else "sources.list.d/debian.sources")).write_text(sources)
+    (etc / ("sources.list" if sources[0] == "d" else "sources.list.d/debian.sources")).write_text(
+        sources
+    )
     (etc / "sources.list.d" / "other.list").write_text("deb https://example.org/apt stable main\n")
-    (tools / "apt-get").write_text(f"#!/bin/sh\ncat {tmp_path}/build/cjson/sources/* >>{tmp_path}/seen\nexit 1\n")
+    (tools / "apt-get").write_text(
+        f"#!/bin/sh\ncat {tmp_path}/build/cjson/sources/* >>{tmp_path}/seen\nexit 1\n"
+    )
     (tools / "apt-get").chmod(0o755)
-    result = subprocess.run([ROOT / "runtime" / "core" / "cjson.sh", tmp_path / "build"], capture_output=True, text=True,
-                            env={"PATH": f"{tools}:/usr/bin:/bin", "APT_ETC": str(etc)})
+    result = subprocess.run(
+        [ROOT / "runtime" / "core" / "cjson.sh", tmp_path / "build"],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tools}:/usr/bin:/bin", "APT_ETC": str(etc)},
+    )
     seen = (tmp_path / "seen").read_text()
-    assert result.returncode != 0 and "deb-src" in seen and "example.org" not in seen and "deb http" not in seen
+    assert (
+        result.returncode != 0
+        and "deb-src" in seen
+        and "example.org" not in seen
+        and "deb http" not in seen
+    )
     assert list((tmp_path / "build").iterdir()) == []

@@ -10,7 +10,11 @@ import pytest
 from harness import ROOT
 
 COMPILER, OBJECTS = ROOT / "compiler", ROOT / "build/compiler"
-SOURCES = [path.relative_to(COMPILER).as_posix() for path in sorted(COMPILER.rglob("*")) if path.suffix in (".c", ".h", ".y", ".l")]
+SOURCES = [
+    path.relative_to(COMPILER).as_posix()
+    for path in sorted(COMPILER.rglob("*"))
+    if path.suffix in (".c", ".h", ".y", ".l")
+]
 
 
 def rooms():
@@ -23,7 +27,14 @@ ORDER = {room: rank for rank, room in enumerate(rooms())}
 
 
 def room_of(path):
-    return next((room for room in (path.rpartition("/")[0], path.partition("/")[0]) if "/" in path and room in ORDER), "")
+    return next(
+        (
+            room
+            for room in (path.rpartition("/")[0], path.partition("/")[0])
+            if "/" in path and room in ORDER
+        ),
+        "",
+    )
 
 
 def goes_up(source, target):
@@ -52,9 +63,15 @@ def circles(edges):
 
 def symbols():
     """By symbol: the file that defines it; by file: what others are to define."""
-    objects = {str(OBJECTS / re.sub(r"\.[cyl]$", ".o", source)): source for source in SOURCES if not source.endswith(".h")}
+    objects = {
+        str(OBJECTS / re.sub(r"\.[cyl]$", ".o", source)): source
+        for source in SOURCES
+        if not source.endswith(".h")
+    }
     defined, wanted = {}, defaultdict(set)
-    for line in subprocess.run(["nm", "-A", *objects], capture_output=True, text=True, check=True).stdout.splitlines():
+    for line in subprocess.run(
+        ["nm", "-A", *objects], capture_output=True, text=True, check=True
+    ).stdout.splitlines():
         path, _, told = line.partition(":")
         kind, name = told.split()[-2:]
         if kind in "TDRBCV":
@@ -70,21 +87,44 @@ def test_every_folder_is_a_room():
 
 
 def test_includes_go_down():
-    assert [f"{source} includes {header}" for source in SOURCES for header in included(source) if goes_up(source, header)] == []
+    assert [
+        f"{source} includes {header}"
+        for source in SOURCES
+        for header in included(source)
+        if goes_up(source, header)
+    ] == []
 
 
 # A room's own headers are for its files; these are for higher rooms as well.
-SHARED = {"util/shape.h", "diag/log.h", "front/ast.h", "front/front.h", "front/parse.h", "graph/fusions.def", "write/programs.h"}
+SHARED = {
+    "util/shape.h",
+    "diag/log.h",
+    "front/ast.h",
+    "front/front.h",
+    "front/parse.h",
+    "graph/fusions.def",
+    "write/programs.h",
+}
 
 
 def is_for(source, header):
     room, _, name = header.rpartition("/")
-    return (room.partition("/")[0] in ("core", "kernels") or header in SHARED or name in (f"{room}.h", "kernel.h")
-            or room_of(source) == room_of(header) or "/" not in header)
+    return (
+        room.partition("/")[0] in ("core", "kernels")
+        or header in SHARED
+        or name in (f"{room}.h", "kernel.h")
+        or room_of(source) == room_of(header)
+        or "/" not in header
+    )
 
 
 def test_a_rooms_own_headers_are_its_own():
-    assert [f"{source} includes {header}" for source in SOURCES for header in included(source) if not is_for(source, header)] == []
+    assert [
+        f"{source} includes {header}"
+        for source in SOURCES
+        for header in included(source)
+        if not is_for(source, header)
+    ] == []
 
 
 def test_headers_are_in_no_circle():
@@ -98,19 +138,26 @@ def test_only_what_runs_the_stages_reads_them_all():
 @pytest.mark.skipif(not shutil.which("nm"), reason="needs nm")
 def test_calls_go_down():
     defined, wanted = symbols()
-    assert [f"{source} uses {name} of {defined[name]}" for source in sorted(wanted) for name in sorted(wanted[source])
-            if name in defined and goes_up(source, defined[name])] == []
+    assert [
+        f"{source} uses {name} of {defined[name]}"
+        for source in sorted(wanted)
+        for name in sorted(wanted[source])
+        if name in defined and goes_up(source, defined[name])
+    ] == []
 
 
-@pytest.mark.parametrize("source, target, up", [
-    ("graph/build.c", "plan/plan.h", True),
-    ("plan/fuse/loss.c", "plan/plan.h", False),
-    ("plan/plan.c", "plan/fuse/fuse.h", False),
-    ("kernels/text.c", "kernels/grain/tiles.h", True),
-    ("ops/conv2d.c", "kernels/image/conv2d.h", False),
-    ("util/text.c", "core/output.h", False),
-    ("serve/server.c", "netc.h", True),
-])
+@pytest.mark.parametrize(
+    "source, target, up",
+    [
+        ("graph/build.c", "plan/plan.h", True),
+        ("plan/fuse/loss.c", "plan/plan.h", False),
+        ("plan/plan.c", "plan/fuse/fuse.h", False),
+        ("kernels/text.c", "kernels/grain/tiles.h", True),
+        ("ops/conv2d.c", "kernels/image/conv2d.h", False),
+        ("util/text.c", "core/output.h", False),
+        ("serve/server.c", "netc.h", True),
+    ],
+)
 def test_what_goes_up(source, target, up):
     assert goes_up(source, target) == up
 

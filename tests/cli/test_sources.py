@@ -13,7 +13,15 @@ def sources(folder):
 
 @pytest.mark.skipif(not have("clang"), reason="clang is not installed")
 def test_the_compiler_is_clean_under_clang():
-    run("clang", *FLAGS, "-Icompiler", "-Iruntime", "-I", BUILD / "compiler" / "front", *sources("compiler"))
+    run(
+        "clang",
+        *FLAGS,
+        "-Icompiler",
+        "-Iruntime",
+        "-I",
+        BUILD / "compiler" / "front",
+        *sources("compiler"),
+    )
 
 
 @pytest.mark.skipif(not have("clang"), reason="clang is not installed")

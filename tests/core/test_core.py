@@ -68,7 +68,10 @@ def test_what_a_killed_run_left_goes(driver, tmp_path):
 
 
 def test_what_cannot_be_written(driver, tmp_path):
-    for path, reason in (tmp_path, "Is a directory"), (tmp_path / "no" / "file", "No such file or directory"):
+    for path, reason in (tmp_path, "Is a directory"), (
+        tmp_path / "no" / "file",
+        "No such file or directory",
+    ):
         assert run(driver, "write", path, expect=1).stdout == f"cannot write {path}: {reason}\n"
     full = Path("/dev/full")
     if full.exists():

@@ -43,39 +43,78 @@ def told(driver, *words):
 
 def test_what_lacks_and_what_would_run_are_named(driver):
     assert told(driver, "x86-64-v4", 4, 4) == told(driver, "x86-64-v3", 3, 4) == "runs"
-    assert told(driver, "x86-64-v4", 4, 3) == \
-        "digits was built for x86-64-v4, and this processor lacks avx512f, avx512bw, avx512cd, avx512dq, avx512vl: " \
+    assert (
+        told(driver, "x86-64-v4", 4, 3)
+        == "digits was built for x86-64-v4, and this processor lacks avx512f, avx512bw, avx512cd, avx512dq, avx512vl: "
         "build it with --target=x86-64-v3"
+    )
     text = told(driver, "native", 3, 2)
     assert text.startswith("digits was built for native, and this processor lacks avx, avx2, fma, ")
     assert text.endswith("build it with --target=x86-64-v2")
-    assert told(driver, "x86-64-v2", 2, 0).endswith("lacks sse3, ssse3, sse4.1, sse4.2, popcnt: build it with --target=x86-64")
+    assert told(driver, "x86-64-v2", 2, 0).endswith(
+        "lacks sse3, ssse3, sse4.1, sse4.2, popcnt: build it with --target=x86-64"
+    )
 
 
 @pytest.mark.parametrize("kernels", ["specialised", "reference"])
 def test_a_trainer_for_another_processor_says_so(kernels):
     """Where this one has everything it runs."""
-    result = run(trainer(NETWORK, "--target=x86-64-v4", f"--kernels={kernels}", exact=True), "info", expect=None)
+    result = run(
+        trainer(NETWORK, "--target=x86-64-v4", f"--kernels={kernels}", exact=True),
+        "info",
+        expect=None,
+    )
     assert result.returncode == 0 or re.search(
-        r"error: n was built for x86-64-v4, and this processor lacks .*avx512f.*: build it with --target=x86-64", result.stderr)
+        r"error: n was built for x86-64-v4, and this processor lacks .*avx512f.*: build it with --target=x86-64",
+        result.stderr,
+    )
 
 
-@pytest.mark.parametrize("processor, good, target", [("Nehalem", False, "x86-64-v2"), ("Haswell", True, "")])
+@pytest.mark.parametrize(
+    "processor, good, target", [("Nehalem", False, "x86-64-v2"), ("Haswell", True, "")]
+)
 def test_an_emulated_processor(processor, good, target):
     emulator = shutil.which("qemu-x86_64")
     if not emulator:
         pytest.skip("qemu-user is not here")
-    result = run(emulator, "-cpu", processor, trainer(NETWORK, "--target=x86-64-v3", exact=True), "info", expect=0 if good else 1)
+    result = run(
+        emulator,
+        "-cpu",
+        processor,
+        trainer(NETWORK, "--target=x86-64-v3", exact=True),
+        "info",
+        expect=0 if good else 1,
+    )
     assert good or result.stderr.endswith(f"build it with --target={target}\n")
 
 
 def test_a_c_program_is_told(tmp_path):
     """net_open refuses, where the machine lacks something."""
     from harness import BUILD, netc
+
     (tmp_path / "n.net").write_text(NETWORK)
     netc("build", "--object", "--target=x86-64-v4", "n.net", "-o", "n.o", cwd=tmp_path)
-    (tmp_path / "p.c").write_text('#include "net.h"\n#include <stdio.h>\nextern const NetModel n_model;\nint main(void) {\n'
-                                  "    NetError error;\n    puts(net_open(&n_model, 1, 1, 0, &error) ? \"open\" : error.text);\n}\n")
-    run("gcc", "-I", ROOT / "runtime", "p.c", "n.o", BUILD / "libnet_f32.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm",
-        "-lpthread", "-o", "p", cwd=tmp_path)
-    assert re.match("open|n was built for x86-64-v4, and this processor lacks ", run(tmp_path / "p").stdout)
+    (tmp_path / "p.c").write_text(
+        '#include "net.h"\n#include <stdio.h>\nextern const NetModel n_model;\nint main(void) {\n'
+        '    NetError error;\n    puts(net_open(&n_model, 1, 1, 0, &error) ? "open" : error.text);\n}\n'
+    )
+    run(
+        "gcc",
+        "-I",
+        ROOT / "runtime",
+        "p.c",
+        "n.o",
+        BUILD / "libnet_f32.a",
+        "-lcjson",
+        "-lz",
+        "-lpng",
+        "-ljpeg",
+        "-lm",
+        "-lpthread",
+        "-o",
+        "p",
+        cwd=tmp_path,
+    )
+    assert re.match(
+        "open|n was built for x86-64-v4, and this processor lacks ", run(tmp_path / "p").stdout
+    )

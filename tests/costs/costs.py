@@ -21,14 +21,22 @@ import families as made
 ROOT = Path(__file__).resolve().parent.parent.parent
 NETC = ROOT / "build" / "netc"
 
-LIMIT = 1.35                            # the power; n log n is about 1.1 here
+LIMIT = 1.35  # the power; n log n is about 1.1 here
 FLOOR_SECONDS, FLOOR_MEGABYTES = 0.25, 60
-RUNS = 3                                # of what is short
+RUNS = 3  # of what is short
 MOST_SECONDS, MOST_BYTES = 120, 8 << 30
 
 READING = ["check", "--dump=ast", "fmt --diff"]
-PASSES = ["check", "--dump=graph", "--dump=gradient", "--dump=plan", "summary", "graph", "emit --kernels=reference",
-          "fmt --annotate --diff"]
+PASSES = [
+    "check",
+    "--dump=graph",
+    "--dump=gradient",
+    "--dump=plan",
+    "summary",
+    "graph",
+    "emit --kernels=reference",
+    "fmt --annotate --diff",
+]
 SPECIALISED = "emit --target=x86-64-v3"
 MENDING = ["check", "check --fix"]
 
@@ -47,10 +55,19 @@ def measure(words, text):
         if words == ["lsp"]:
             (Path(folder) / "in").write_bytes(conversation(path, text))
             stdin = open(Path(folder) / "in", "rb")
-        process = subprocess.Popen([NETC, *words] + ([path] if words != ["lsp"] else []), preexec_fn=limit_process,
-                                   stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [NETC, *words] + ([path] if words != ["lsp"] else []),
+            preexec_fn=limit_process,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         _, status, usage = os.wait4(process.pid, 0)
-    return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return (
+        os.waitstatus_to_exitcode(status),
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,
+    )
 
 
 def conversation(path, text):
@@ -59,13 +76,30 @@ def conversation(path, text):
     document = {"uri": uri, "version": 1}
     line = text.count("\n") // 2
     place = {"textDocument": document, "position": {"line": line, "character": 5}}
-    change = {"range": {"start": {"line": line, "character": 0}, "end": {"line": line, "character": 0}}, "text": " "}
-    calls = [("initialize", {"capabilities": {}}), ("textDocument/didOpen", {"textDocument": {
-        "uri": uri, "languageId": "net", "version": 1, "text": text}})]
+    change = {
+        "range": {"start": {"line": line, "character": 0}, "end": {"line": line, "character": 0}},
+        "text": " ",
+    }
+    calls = [
+        ("initialize", {"capabilities": {}}),
+        (
+            "textDocument/didOpen",
+            {"textDocument": {"uri": uri, "languageId": "net", "version": 1, "text": text}},
+        ),
+    ]
     for version in range(2, 5):
-        calls.append(("textDocument/didChange", {"textDocument": {"uri": uri, "version": version}, "contentChanges": [change]}))
+        calls.append(
+            (
+                "textDocument/didChange",
+                {"textDocument": {"uri": uri, "version": version}, "contentChanges": [change]},
+            )
+        )
         calls += [(f"textDocument/{what}", place) for what in ("hover", "completion", "definition")]
-    calls += [("textDocument/documentSymbol", {"textDocument": document}), ("shutdown", None), ("exit", None)]
+    calls += [
+        ("textDocument/documentSymbol", {"textDocument": document}),
+        ("shutdown", None),
+        ("exit", None),
+    ]
     out = b""
     for number, (method, parameters) in enumerate(calls):
         message = {"jsonrpc": "2.0", "method": method, "params": parameters or {}}
@@ -103,18 +137,25 @@ def report(family, command, sizes):
         wrong.append("time")
     if memory_power > LIMIT:
         wrong.append("memory")
-    print(f"{family.__name__:18s} {command:26s} s {' '.join(f'{row[1]:6.2f}' for row in rows)}  ^{time_power:.2f}   "
-          f"MB {' '.join(f'{row[2]:5.0f}' for row in rows)}  ^{memory_power:.2f}  {', '.join(wrong)}", flush=True)
+    print(
+        f"{family.__name__:18s} {command:26s} s {' '.join(f'{row[1]:6.2f}' for row in rows)}  ^{time_power:.2f}   "
+        f"MB {' '.join(f'{row[2]:5.0f}' for row in rows)}  ^{memory_power:.2f}  {', '.join(wrong)}",
+        flush=True,
+    )
     return wrong
 
 
 def jobs(only):
-    for families, commands in ((made.WRITTEN, READING + ["lsp"]), (made.EXPANDED, PASSES), (made.FAULTS, MENDING + ["lsp"])):
+    for families, commands in (
+        (made.WRITTEN, READING + ["lsp"]),
+        (made.EXPANDED, PASSES),
+        (made.FAULTS, MENDING + ["lsp"]),
+    ):
         for family in families:
             for command in commands:
                 if not only or family.__name__ in only:
                     yield family, command, 1
-    for family in made.EXPANDED:        # a millisecond or more a layer
+    for family in made.EXPANDED:  # a millisecond or more a layer
         if not only or family.__name__ in only:
             yield family, SPECIALISED, 8
 
@@ -130,7 +171,9 @@ def main():
     for family, command, smaller in jobs(only):
         lines += 1
         wrong += bool(report(family, command, [size // smaller for size in sizes]))
-    print(f"costs: {lines} families and commands at {options.sizes}; {wrong} grow faster than n^{LIMIT} or fail")
+    print(
+        f"costs: {lines} families and commands at {options.sizes}; {wrong} grow faster than n^{LIMIT} or fail"
+    )
     return wrong > 0
 
 

@@ -3,8 +3,10 @@ expanded network is about n layers, or whose file has about n lines."""
 
 HEAD = "network n {\n    input [1, 28, 28]\n"
 TAIL = "}\n"
-TRAIN = ("    flatten\n    linear(10)\n}\ntrain {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n"
-         "    batch 64\n    epochs 1\n}\n")
+TRAIN = (
+    "    flatten\n    linear(10)\n}\ntrain {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n"
+    "    batch 64\n    epochs 1\n}\n"
+)
 
 
 def network(lines, tail=TAIL):
@@ -25,7 +27,9 @@ def repeat(n):
 
 def broken_repeat(n):
     """What a broken block makes unknown, n times; every help that is tried walks them all."""
-    return "block One { relu\n" + network([f"repeat {n // 4} {{ conv2d(1, 1)", "One", "neaky_relu", "One }"])
+    return "block One { relu\n" + network(
+        [f"repeat {n // 4} {{ conv2d(1, 1)", "One", "neaky_relu", "One }"]
+    )
 
 
 def nested_repeats(n):
@@ -33,7 +37,9 @@ def nested_repeats(n):
 
 
 def blocks(n):
-    return "".join(f"block B{i} [c, h, w] {{ relu }}\n" for i in range(n)) + network([f"B{i}" for i in range(n)])
+    return "".join(f"block B{i} [c, h, w] {{ relu }}\n" for i in range(n)) + network(
+        [f"B{i}" for i in range(n)]
+    )
 
 
 def unused_blocks(n):
@@ -41,8 +47,11 @@ def unused_blocks(n):
 
 
 def block_chain(n):
-    return ("block B0 [c, h, w] { relu }\n" + "".join(f"block B{i} [c, h, w] {{ B{i - 1} }}\n" for i in range(1, n))
-            + network(["B30"]))
+    return (
+        "block B0 [c, h, w] { relu }\n"
+        + "".join(f"block B{i} [c, h, w] {{ B{i - 1} }}\n" for i in range(1, n))
+        + network(["B30"])
+    )
 
 
 def lets(n):
@@ -55,11 +64,15 @@ def unused_lets(n):
 
 def list_of_numbers(n):
     numbers = ", ".join(str(i + 1) for i in range(n))
-    return network([f"let a = [{numbers}]", f"repeat {n} as i {{ conv2d(1 if a[i] > 0 else 2, 1) }}"])
+    return network(
+        [f"let a = [{numbers}]", f"repeat {n} as i {{ conv2d(1 if a[i] > 0 else 2, 1) }}"]
+    )
 
 
 def parameters(n):
-    return f"block B({', '.join(f'p{i}=1' for i in range(n))}) [c, h, w] {{ relu }}\n" + network(["B"])
+    return f"block B({', '.join(f'p{i}=1' for i in range(n))}) [c, h, w] {{ relu }}\n" + network(
+        ["B"]
+    )
 
 
 def branches(n):
@@ -112,7 +125,9 @@ def fault_in_loop(n):
 
 
 def settings(n):
-    return network(["relu"], TRAIN[:-2] + "".join(f"    freeze linear_1.w{i}\n" for i in range(n)) + "}\n")
+    return network(
+        ["relu"], TRAIN[:-2] + "".join(f"    freeze linear_1.w{i}\n" for i in range(n)) + "}\n"
+    )
 
 
 def trained(n):
@@ -128,12 +143,51 @@ def trained_linear(n):
 
 
 def trained_pools(n):
-    return network([f"repeat {n // 2} {{ relu }}", f"repeat {n // 2} {{ max_pool2d(3, stride=1, padding=1) }}"], TRAIN)
+    return network(
+        [
+            f"repeat {n // 2} {{ relu }}",
+            f"repeat {n // 2} {{ max_pool2d(3, stride=1, padding=1) }}",
+        ],
+        TRAIN,
+    )
 
 
-FAULTS = [unknown_arguments, unknown_operators, syntax_errors, shape_faults, fault_in_loop, broken_repeat]
-WRITTEN = [chain, repeat, nested_repeats, blocks, unused_blocks, block_chain, lets, unused_lets, list_of_numbers, parameters,
-           named, long_names, comments, ifs, settings]
-EXPANDED = [chain, convolutions, repeat, nested_repeats, branches, dense, skips, trained, trained_dense, trained_linear,
-            trained_pools]
+FAULTS = [
+    unknown_arguments,
+    unknown_operators,
+    syntax_errors,
+    shape_faults,
+    fault_in_loop,
+    broken_repeat,
+]
+WRITTEN = [
+    chain,
+    repeat,
+    nested_repeats,
+    blocks,
+    unused_blocks,
+    block_chain,
+    lets,
+    unused_lets,
+    list_of_numbers,
+    parameters,
+    named,
+    long_names,
+    comments,
+    ifs,
+    settings,
+]
+EXPANDED = [
+    chain,
+    convolutions,
+    repeat,
+    nested_repeats,
+    branches,
+    dense,
+    skips,
+    trained,
+    trained_dense,
+    trained_linear,
+    trained_pools,
+]
 FAMILIES = {family.__name__: family for family in dict.fromkeys(WRITTEN + EXPANDED + FAULTS)}

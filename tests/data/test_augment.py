@@ -50,11 +50,21 @@ int main(int argc, char **argv)
 
 
 def augment(*steps, seed=1, epoch=0):
-    words = [str(word) for name, numbers in steps
-             for path, value in {"": name, **{f".{key}": value for key, value in numbers.items()}}.items()
-             for word in (f"augment.{name}{path}", value)]
+    words = [
+        str(word)
+        for name, numbers in steps
+        for path, value in {
+            "": name,
+            **{f".{key}": value for key, value in numbers.items()},
+        }.items()
+        for word in (f"augment.{name}{path}", value)
+    ]
     flags = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
-    result = subprocess.run([c_program(DRIVER, *flags), str(seed), str(epoch), *words], input=IMAGES.tobytes(), capture_output=True)
+    result = subprocess.run(
+        [c_program(DRIVER, *flags), str(seed), str(epoch), *words],
+        input=IMAGES.tobytes(),
+        capture_output=True,
+    )
     assert result.returncode == 0, result.stderr
     return np.frombuffer(result.stdout, "u1").reshape(IMAGES.shape)
 
@@ -62,7 +72,15 @@ def augment(*steps, seed=1, epoch=0):
 def test_crops_are_windows_of_the_padded_image():
     out = augment(("random_crop", {"padding": "2,3"}))
     padded = np.pad(IMAGES, ((0, 0), (0, 0), (2, 2), (3, 3)))
-    places = [[(y, x) for y in range(5) for x in range(7) if (padded[i, :, y:y + H, x:x + W] == out[i]).all()] for i in range(40)]
+    places = [
+        [
+            (y, x)
+            for y in range(5)
+            for x in range(7)
+            if (padded[i, :, y : y + H, x : x + W] == out[i]).all()
+        ]
+        for i in range(40)
+    ]
     assert all(len(place) == 1 for place in places)
     ys, xs = zip(*(place[0] for place in places))
     assert set(ys) == set(range(5)) and set(xs) == set(range(7))
@@ -73,19 +91,27 @@ def test_flips():
     assert (augment(("horizontal_flip", {"p": 0})) == IMAGES).all()
     out = augment(("horizontal_flip", {"p": 0.5}))
     flipped = [(out[i] == IMAGES[i, ..., ::-1]).all() for i in range(40)]
-    assert all(flipped[i] or (out[i] == IMAGES[i]).all() for i in range(40)) and 8 < sum(flipped) < 32
+    assert (
+        all(flipped[i] or (out[i] == IMAGES[i]).all() for i in range(40)) and 8 < sum(flipped) < 32
+    )
 
 
 def affine_matrix(angle, scale, shear_x, shear_y):
     """torchvision's: the turn and the two shears, [x, y] from the middle."""
     angle, sx, sy = np.radians([angle, shear_x, shear_y])
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return scale * turn @ np.array([[1, 0], [-np.tan(sy), 1]]) @ np.array([[1, -np.tan(sx)], [0, 1]])
+    return (
+        scale * turn @ np.array([[1, 0], [-np.tan(sy), 1]]) @ np.array([[1, -np.tan(sx)], [0, 1]])
+    )
 
 
 def warped(image, matrix):
     """The nearest pixel under the inverse map; black beyond the edges."""
-    out, inverse, middle = np.zeros_like(image), np.linalg.inv(matrix), np.array([(W - 1) / 2, (H - 1) / 2])
+    out, inverse, middle = (
+        np.zeros_like(image),
+        np.linalg.inv(matrix),
+        np.array([(W - 1) / 2, (H - 1) / 2]),
+    )
     for y in range(H):
         for x in range(W):
             u, v = np.rint(inverse @ (np.array([x, y]) - middle) + middle).astype(int)
@@ -94,36 +120,68 @@ def warped(image, matrix):
     return out
 
 
-@pytest.mark.parametrize("angle, scale, shear", [(0, 1, (0, 0)), (33, 1, (0, 0)), (0, 1.3, (0, 0)), (12, 0.8, (9, -14))])
+@pytest.mark.parametrize(
+    "angle, scale, shear", [(0, 1, (0, 0)), (33, 1, (0, 0)), (0, 1.3, (0, 0)), (12, 0.8, (9, -14))]
+)
 def test_affine_maps(angle, scale, shear):
     (sx, sy), twice = shear, lambda value: f"{value},{value}"
-    out = augment(("random_affine", {"degrees": twice(angle), "scale": twice(scale), "shear": f"{twice(sx)},{twice(sy)}"}))
+    out = augment(
+        (
+            "random_affine",
+            {"degrees": twice(angle), "scale": twice(scale), "shear": f"{twice(sx)},{twice(sy)}"},
+        )
+    )
     matrix = affine_matrix(angle, scale, sx, sy)
-    assert all((out[i] == warped(IMAGES[i], matrix)).mean() > 0.99 for i in range(40))     # a tie may round either way
+    assert all(
+        (out[i] == warped(IMAGES[i], matrix)).mean() > 0.99 for i in range(40)
+    )  # a tie may round either way
 
 
 def test_translations_are_whole_pixels_within_bounds():
     out = augment(("random_affine", {"degrees": 0, "translate": "0.25,0.34"}))
-    moves = [[(y, x) for y in range(-3, 4) for x in range(-3, 4)
-              if (np.pad(IMAGES[i], ((0, 0), (3, 3), (3, 3)))[:, 3 - y:3 - y + H, 3 - x:3 - x + W] == out[i]).all()]
-             for i in range(40)]
+    moves = [
+        [
+            (y, x)
+            for y in range(-3, 4)
+            for x in range(-3, 4)
+            if (
+                np.pad(IMAGES[i], ((0, 0), (3, 3), (3, 3)))[:, 3 - y : 3 - y + H, 3 - x : 3 - x + W]
+                == out[i]
+            ).all()
+        ]
+        for i in range(40)
+    ]
     assert all(len(move) == 1 for move in moves) and len({move[0] for move in moves}) > 15
 
 
 def test_bilinear_is_between():
-    nearest, bilinear = [augment(("random_affine", {"degrees": "20,20", "interpolation": how})) for how in ("nearest", "bilinear")]
+    nearest, bilinear = [
+        augment(("random_affine", {"degrees": "20,20", "interpolation": how}))
+        for how in ("nearest", "bilinear")
+    ]
     assert (nearest != bilinear).any()
-    assert bilinear[:, :, 2:-2, 3:-3].astype(float).std() < nearest[:, :, 2:-2, 3:-3].astype(float).std()
+    assert (
+        bilinear[:, :, 2:-2, 3:-3].astype(float).std()
+        < nearest[:, :, 2:-2, 3:-3].astype(float).std()
+    )
 
 
 def test_cutout_is_a_square_of_the_means_grey():
     out = augment(("cutout", {"size": 4}))
     cut = (out == 0).all(1)
-    assert ((out == IMAGES) | (out == 0)).all() and 4 <= cut.sum((1, 2)).min() and cut.sum((1, 2)).max() == 16
+    assert (
+        ((out == IMAGES) | (out == 0)).all()
+        and 4 <= cut.sum((1, 2)).min()
+        and cut.sum((1, 2)).max() == 16
+    )
 
 
 def test_choices_differ_by_seed_epoch_and_image():
-    steps = ("random_crop", {"padding": "2,2"}), ("horizontal_flip", {"p": 0.5}), ("cutout", {"size": 3})
+    steps = (
+        ("random_crop", {"padding": "2,2"}),
+        ("horizontal_flip", {"p": 0.5}),
+        ("cutout", {"size": 3}),
+    )
     first = augment(*steps)
     assert (first == augment(*steps)).all()
     assert (first != augment(*steps, seed=2)).any() and (first != augment(*steps, epoch=1)).any()
@@ -155,6 +213,19 @@ def test_threads_and_resumption_change_nothing(tmp_path):
         run(program, "train", "--threads", threads, *options, "--save", tmp_path / f"w{threads}")
     run(program, "train", "--quiet", "--max-steps", 9, "--checkpoint", tmp_path / "c")
     run(program, "train", *options, "--resume", tmp_path / "c", "--save", tmp_path / "resumed")
-    run(program, "train", *options, "--set", "augment.horizontal_flip.p=0", "--save", tmp_path / "plain")
+    run(
+        program,
+        "train",
+        *options,
+        "--set",
+        "augment.horizontal_flip.p=0",
+        "--save",
+        tmp_path / "plain",
+    )
     whole = (tmp_path / "w1").read_bytes()
-    assert whole == (tmp_path / "w3").read_bytes() == (tmp_path / "resumed").read_bytes() != (tmp_path / "plain").read_bytes()
+    assert (
+        whole
+        == (tmp_path / "w3").read_bytes()
+        == (tmp_path / "resumed").read_bytes()
+        != (tmp_path / "plain").read_bytes()
+    )

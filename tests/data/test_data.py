@@ -16,13 +16,15 @@ import pytest
 from harness import ROOT, c_program, run, trainer
 
 SANITIZE = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
-SOURCES = "data", "core"        # the sanitized driver compiles them itself
+SOURCES = "data", "core"  # the sanitized driver compiles them itself
 
 
 @pytest.fixture(scope="module")
 def driver():
     text = (Path(__file__).parent / "driver.c").read_text()
-    sources = [str(path) for part in SOURCES for path in sorted((ROOT / "runtime" / part).glob("*.c"))]
+    sources = [
+        str(path) for part in SOURCES for path in sorted((ROOT / "runtime" / part).glob("*.c"))
+    ]
     return c_program(text, *SANITIZE, *sources)
 
 
@@ -38,14 +40,20 @@ def refuse(driver, *arguments):
 
 def idx(array, magic=None, sizes=None):
     sizes = array.shape if sizes is None else sizes
-    return (magic or bytes([0, 0, 8, array.ndim])) + struct.pack(f">{len(sizes)}I", *sizes) + array.tobytes()
+    return (
+        (magic or bytes([0, 0, 8, array.ndim]))
+        + struct.pack(f">{len(sizes)}I", *sizes)
+        + array.tobytes()
+    )
 
 
 IMAGES = (np.arange(5 * 4 * 6) * 7 % 256).astype("u1").reshape(5, 4, 6)
 LABELS = np.array([0, 1, 2, 3, 9], "u1")
 
 
-def idx_folder(folder, images=None, labels=None, ending="", pack=bytes, name="train-images-idx3-ubyte"):
+def idx_folder(
+    folder, images=None, labels=None, ending="", pack=bytes, name="train-images-idx3-ubyte"
+):
     """A folder of four good files, but for a training file given as bytes."""
     folder.mkdir(exist_ok=True)
     for split in "train", "t10k":
@@ -61,7 +69,9 @@ def opened(folder, classes=10, shape=(1, 4, 6)):
 
 def test_plain_gzipped_and_dotted_files_are_the_same_data(driver, tmp_path):
     plain = run(driver, *opened(idx_folder(tmp_path / "plain"))).stdout.splitlines()
-    packed = run(driver, *opened(idx_folder(tmp_path / "gz", ending=".gz", pack=gzip.compress))).stdout.splitlines()
+    packed = run(
+        driver, *opened(idx_folder(tmp_path / "gz", ending=".gz", pack=gzip.compress))
+    ).stdout.splitlines()
     dotted = idx_folder(tmp_path / "dotted")
     for path in list(dotted.iterdir()):
         path.rename(dotted / path.name.replace("-idx", ".idx"))
@@ -72,7 +82,10 @@ def test_plain_gzipped_and_dotted_files_are_the_same_data(driver, tmp_path):
 def test_a_flat_input_takes_the_images_it_is_a_flattening_of(driver, tmp_path):
     folder = idx_folder(tmp_path / "flat")
     assert "train 5" in run(driver, *opened(folder, shape=(24, 0, 0))).stdout
-    assert refuse(driver, *opened(folder, shape=(25, 0, 0))) == f"{folder} has 1x4x6 images, the network takes 25 values"
+    assert (
+        refuse(driver, *opened(folder, shape=(25, 0, 0)))
+        == f"{folder} has 1x4x6 images, the network takes 25 values"
+    )
 
 
 WRONG_IMAGES = {
@@ -80,13 +93,24 @@ WRONG_IMAGES = {
     "short header": (idx(IMAGES)[:9], "ends at byte 9 of the 16 its header calls for"),
     "short": (idx(IMAGES)[:-1], "ends at byte 135 of the 136 its header calls for"),
     "long": (idx(IMAGES) + b"!", "goes on after byte 136, where its header says it ends"),
-    "magic": (idx(IMAGES, magic=b"PK\0\3"), "is not an IDX file: it starts with bytes 50 4b, not 00 00"),
-    "floats": (idx(IMAGES, magic=b"\0\0\x0d\3"), "holds values of type 0x0d (byte 2); only unsigned bytes, 0x08, are read"),
+    "magic": (
+        idx(IMAGES, magic=b"PK\0\3"),
+        "is not an IDX file: it starts with bytes 50 4b, not 00 00",
+    ),
+    "floats": (
+        idx(IMAGES, magic=b"\0\0\x0d\3"),
+        "holds values of type 0x0d (byte 2); only unsigned bytes, 0x08, are read",
+    ),
     "labels": (idx(LABELS), "has 1 dimensions (byte 3), where images have 3"),
     "zero": (idx(IMAGES, sizes=(5, 0, 6)), "says that dimension 2 (byte 8) is 0"),
-    "vast": (idx(IMAGES, sizes=(0xffffffff,) * 3),
-             "calls for more than the 2048 MB that are read: dimension 1 (byte 4) is 4294967295"),
-    "boastful": (idx(IMAGES, sizes=(70_000_000, 4, 6)), "ends at byte 136 of the 1680000016 its header calls for"),
+    "vast": (
+        idx(IMAGES, sizes=(0xFFFFFFFF,) * 3),
+        "calls for more than the 2048 MB that are read: dimension 1 (byte 4) is 4294967295",
+    ),
+    "boastful": (
+        idx(IMAGES, sizes=(70_000_000, 4, 6)),
+        "ends at byte 136 of the 1680000016 its header calls for",
+    ),
 }
 
 
@@ -100,14 +124,19 @@ def test_a_false_file_is_one_sentence(driver, tmp_path, case):
 @pytest.mark.parametrize("case", ["short", "boastful", "long"])
 def test_so_is_a_false_file_that_is_gzipped(driver, tmp_path, case):
     content, sentence = WRONG_IMAGES[case]
-    folder = idx_folder(tmp_path / "d", images=gzip.compress(content), ending=".gz", pack=gzip.compress)
+    folder = idx_folder(
+        tmp_path / "d", images=gzip.compress(content), ending=".gz", pack=gzip.compress
+    )
     assert refuse(driver, *opened(folder)) == f"{folder}/train-images-idx3-ubyte.gz {sentence}"
 
 
 def test_damaged_gzip_data(driver, tmp_path):
     good = gzip.compress(idx(IMAGES))
     damaged = good[:-8] + bytes([good[-8] ^ 1]) + good[-7:]
-    for content, sentence in (good[:60], "is cut off"), (damaged, "has damaged gzip data near byte"):
+    for content, sentence in (good[:60], "is cut off"), (
+        damaged,
+        "has damaged gzip data near byte",
+    ):
         folder = idx_folder(tmp_path / "d", images=content, ending=".gz", pack=gzip.compress)
         assert sentence in refuse(driver, *opened(folder))
 
@@ -116,26 +145,36 @@ def test_a_claim_alone_takes_no_memory(driver, tmp_path):
     """1.7 GB are claimed, 136 bytes are there; the process may have 300 MB more than it starts with."""
     folder = idx_folder(tmp_path / "d", images=WRONG_IMAGES["boastful"][0])
     plain = c_program((Path(__file__).parent / "driver.c").read_text())
-    limited = subprocess.run(["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", plain, *map(str, opened(folder))],
-                             capture_output=True, text=True)
+    limited = subprocess.run(
+        ["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", plain, *map(str, opened(folder))],
+        capture_output=True,
+        text=True,
+    )
     assert "ends at byte 136" in limited.stdout, limited
 
 
 def test_images_and_labels_must_be_as_many(driver, tmp_path):
     folder = idx_folder(tmp_path / "d", labels=idx(LABELS[:4]))
-    assert refuse(driver, *opened(folder)) == \
-        f"{folder}/train-images-idx3-ubyte has 5 images and {folder}/train-labels-idx1-ubyte has 4 labels"
+    assert (
+        refuse(driver, *opened(folder))
+        == f"{folder}/train-images-idx3-ubyte has 5 images and {folder}/train-labels-idx1-ubyte has 4 labels"
+    )
 
 
 def test_a_label_the_network_has_no_class_for(driver, tmp_path):
     folder = idx_folder(tmp_path / "d")
-    assert refuse(driver, *opened(folder, classes=9)) == \
-        f"{folder} labels training image 4 as class 9, and the network has 9 classes, from 0"
+    assert (
+        refuse(driver, *opened(folder, classes=9))
+        == f"{folder} labels training image 4 as class 9, and the network has 9 classes, from 0"
+    )
 
 
 def test_images_of_another_shape(driver, tmp_path):
     folder = idx_folder(tmp_path / "d")
-    assert refuse(driver, *opened(folder, shape=(3, 32, 32))) == f"{folder} has 1x4x6 images, the network takes 3x32x32"
+    assert (
+        refuse(driver, *opened(folder, shape=(3, 32, 32)))
+        == f"{folder} has 1x4x6 images, the network takes 3x32x32"
+    )
 
 
 def test_one_file_of_the_four_missing(driver, tmp_path):
@@ -145,10 +184,17 @@ def test_one_file_of_the_four_missing(driver, tmp_path):
 
 
 def test_nothing_there(driver, tmp_path):
-    assert refuse(driver, *opened(tmp_path / "none")).startswith(f"there is no directory {tmp_path}/none")
+    assert refuse(driver, *opened(tmp_path / "none")).startswith(
+        f"there is no directory {tmp_path}/none"
+    )
     assert refuse(driver, *opened(tmp_path)).startswith(f"{tmp_path} has neither IDX files")
-    printed = run(driver, *opened("mnist"), cwd=tmp_path, env={"NET_DATA": str(tmp_path)}, expect=1).stdout
-    assert printed == f"no mnist in data/mnist or {tmp_path}/mnist: run `make mnist`, or use --data synthetic\n"
+    printed = run(
+        driver, *opened("mnist"), cwd=tmp_path, env={"NET_DATA": str(tmp_path)}, expect=1
+    ).stdout
+    assert (
+        printed
+        == f"no mnist in data/mnist or {tmp_path}/mnist: run `make mnist`, or use --data synthetic\n"
+    )
 
 
 def test_named_sets_are_looked_for_in_net_data(driver, tmp_path):
@@ -188,15 +234,24 @@ def label_of_record_2(content):
     return content
 
 
-@pytest.mark.parametrize("change, sentence", ids="cut label empty".split(), argvalues=[
-    (lambda content: content[:5000],
-     "ends at byte 5000, inside record 1 (records are 3073 bytes and this one starts at byte 3073)"),
-    (label_of_record_2, "gives record 2 (byte 6146) the label 10, above 9"),
-    (lambda content: b"", "is empty"),
-])
+@pytest.mark.parametrize(
+    "change, sentence",
+    ids="cut label empty".split(),
+    argvalues=[
+        (
+            lambda content: content[:5000],
+            "ends at byte 5000, inside record 1 (records are 3073 bytes and this one starts at byte 3073)",
+        ),
+        (label_of_record_2, "gives record 2 (byte 6146) the label 10, above 9"),
+        (lambda content: b"", "is empty"),
+    ],
+)
 def test_false_cifar10(driver, tmp_path, change, sentence):
     folder = cifar_folder(tmp_path / "c", change)
-    assert refuse(driver, *opened(folder, shape=(3, 32, 32))) == f"{folder}/data_batch_1.bin {sentence}"
+    assert (
+        refuse(driver, *opened(folder, shape=(3, 32, 32)))
+        == f"{folder}/data_batch_1.bin {sentence}"
+    )
 
 
 def test_a_missing_cifar10_batch(driver, tmp_path):
@@ -217,13 +272,20 @@ def png(pixels, colour, bits=8, chunks=b"", width=None):
     is its type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA; `chunks` precede the image."""
     h, w = pixels.shape[0], width or pixels.shape[1]
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, bits, colour, 0, 0, 0)) + chunks
-            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, bits, colour, 0, 0, 0))
+        + chunks
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def read_png(driver, tmp_path, content, *shape):
     (tmp_path / "x.png").write_bytes(content)
-    return np.array(run(driver, "png", tmp_path / "x.png", *shape).stdout.split(), int).reshape(shape)
+    return np.array(run(driver, "png", tmp_path / "x.png", *shape).stdout.split(), int).reshape(
+        shape
+    )
 
 
 GREY = (np.arange(12 * 8) * 5 % 256).astype("u1").reshape(12, 8)
@@ -241,7 +303,9 @@ def test_png_in_colour_and_channels_first(driver, tmp_path):
 def test_png_is_averaged_down_and_spread_up(driver, tmp_path):
     halved = GREY.reshape(6, 2, 4, 2).mean((1, 3))
     assert np.abs(read_png(driver, tmp_path, png(GREY, 0), 1, 6, 4)[0] - halved).max() <= 0.5
-    assert (read_png(driver, tmp_path, png(GREY, 0), 1, 24, 16)[0] == GREY.repeat(2, 0).repeat(2, 1)).all()
+    assert (
+        read_png(driver, tmp_path, png(GREY, 0), 1, 24, 16)[0] == GREY.repeat(2, 0).repeat(2, 1)
+    ).all()
     uneven = read_png(driver, tmp_path, png(GREY, 0), 1, 5, 7)
     assert abs(uneven.mean() - GREY.mean()) < 1
 
@@ -251,19 +315,23 @@ def test_transparent_pixels_are_white(driver, tmp_path):
 
 
 RED_GREEN_BLUE = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], "u1")
-GREYS = [76, 150, 29]           # ITU-R BT.601, as other readers round it
+GREYS = [76, 150, 29]  # ITU-R BT.601, as other readers round it
 GAMMA = chunk(b"gAMA", struct.pack(">I", 100000))
 PALETTE = chunk(b"PLTE", RED_GREEN_BLUE.tobytes())
 
 
-@pytest.mark.parametrize("content", ids="8 16 gamma srgb palette half".split(), argvalues=[
-    png(RED_GREEN_BLUE, 2),
-    png(RED_GREEN_BLUE.repeat(2, 2), 2, 16),
-    png(RED_GREEN_BLUE, 2, chunks=GAMMA),
-    png(RED_GREEN_BLUE, 2, chunks=chunk(b"sRGB", b"\0")),
-    png(np.array([[0, 1, 2]], "u1"), 3, chunks=PALETTE),
-    png(np.array([[0b00011000]], "u1"), 3, 2, PALETTE, width=3),
-])
+@pytest.mark.parametrize(
+    "content",
+    ids="8 16 gamma srgb palette half".split(),
+    argvalues=[
+        png(RED_GREEN_BLUE, 2),
+        png(RED_GREEN_BLUE.repeat(2, 2), 2, 16),
+        png(RED_GREEN_BLUE, 2, chunks=GAMMA),
+        png(RED_GREEN_BLUE, 2, chunks=chunk(b"sRGB", b"\0")),
+        png(np.array([[0, 1, 2]], "u1"), 3, chunks=PALETTE),
+        png(np.array([[0b00011000]], "u1"), 3, 2, PALETTE, width=3),
+    ],
+)
 def test_greys_of_colours(driver, tmp_path, content):
     assert read_png(driver, tmp_path, content, 1, 1, 3).tolist() == [[GREYS]]
 
@@ -271,30 +339,63 @@ def test_greys_of_colours(driver, tmp_path, content):
 def test_a_grey_is_the_same_from_every_file(driver, tmp_path):
     """All three channels equal: the grey itself, whatever the file's gamma and its bits."""
     levels = np.arange(256).astype("u1").reshape(16, 16)
-    for content in (png(levels, 0, chunks=GAMMA), png(np.stack([levels] * 3, 2), 2, chunks=GAMMA),
-                    png(np.stack([levels, levels // 3], 2).reshape(16, 32), 0, 16, width=16)):
+    for content in (
+        png(levels, 0, chunks=GAMMA),
+        png(np.stack([levels] * 3, 2), 2, chunks=GAMMA),
+        png(np.stack([levels, levels // 3], 2).reshape(16, 32), 0, 16, width=16),
+    ):
         assert (read_png(driver, tmp_path, content, 1, 16, 16)[0] == levels).all()
-    assert read_png(driver, tmp_path, png(np.array([[0b00011011]], "u1"), 0, 2, width=4), 1, 1, 4).tolist() == [[[0, 85, 170, 255]]]
+    assert read_png(
+        driver, tmp_path, png(np.array([[0b00011011]], "u1"), 0, 2, width=4), 1, 1, 4
+    ).tolist() == [[[0, 85, 170, 255]]]
 
 
-@pytest.mark.parametrize("content, shown", ids="rgba rgba16 greya palette colour".split(), argvalues=[
-    (png(np.array([[[255, 0, 0, 128], [0, 0, 0, 64]]], "u1"), 6), [(255, 127, 127), (191, 191, 191)]),
-    (png(np.array([[[255, 0, 0, 128], [0, 0, 0, 64]]], "u1").repeat(2, 2), 6, 16), [(255, 127, 127), (191, 191, 191)]),
-    (png(np.array([[[10, 128], [0, 64]]], "u1"), 4, chunks=GAMMA), [(132, 132, 132), (191, 191, 191)]),
-    (png(np.array([[0, 1]], "u1"), 3, chunks=PALETTE + chunk(b"tRNS", b"\x80\x40")), [(255, 127, 127), (191, 255, 191)]),
-    (png(RED_GREEN_BLUE[:, :2], 2, chunks=chunk(b"tRNS", struct.pack(">HHH", 255, 0, 0))), [(255, 255, 255), (0, 255, 0)]),
-])
+@pytest.mark.parametrize(
+    "content, shown",
+    ids="rgba rgba16 greya palette colour".split(),
+    argvalues=[
+        (
+            png(np.array([[[255, 0, 0, 128], [0, 0, 0, 64]]], "u1"), 6),
+            [(255, 127, 127), (191, 191, 191)],
+        ),
+        (
+            png(np.array([[[255, 0, 0, 128], [0, 0, 0, 64]]], "u1").repeat(2, 2), 6, 16),
+            [(255, 127, 127), (191, 191, 191)],
+        ),
+        (
+            png(np.array([[[10, 128], [0, 64]]], "u1"), 4, chunks=GAMMA),
+            [(132, 132, 132), (191, 191, 191)],
+        ),
+        (
+            png(np.array([[0, 1]], "u1"), 3, chunks=PALETTE + chunk(b"tRNS", b"\x80\x40")),
+            [(255, 127, 127), (191, 255, 191)],
+        ),
+        (
+            png(RED_GREEN_BLUE[:, :2], 2, chunks=chunk(b"tRNS", struct.pack(">HHH", 255, 0, 0))),
+            [(255, 255, 255), (0, 255, 0)],
+        ),
+    ],
+)
 def test_half_transparent_pixels_lie_on_white(driver, tmp_path, content, shown):
-    assert read_png(driver, tmp_path, content, 3, 1, 2)[:, 0].T.tolist() == [list(pixel) for pixel in shown]
+    assert read_png(driver, tmp_path, content, 3, 1, 2)[:, 0].T.tolist() == [
+        list(pixel) for pixel in shown
+    ]
 
 
-@pytest.mark.parametrize("content, sentence", ids="empty other cut flipped header".split(), argvalues=[
-    (b"", "is neither a PNG nor a JPEG file"),
-    (b"\xff\xd8\xff\xe0 no JPEG", "is a damaged JPEG, near byte"),
-    (png(GREY, 0)[:40], "is cut off: it ends at byte 40, before its image does"),
-    (png(GREY, 0).replace(b"IDAT\x78", b"IDAT\x79"), "is a damaged PNG, near byte"),
-    (png(GREY, 0)[:16] + struct.pack(">II", 60000, 60000) + png(GREY, 0)[24:], "is a damaged PNG, near byte"),
-])
+@pytest.mark.parametrize(
+    "content, sentence",
+    ids="empty other cut flipped header".split(),
+    argvalues=[
+        (b"", "is neither a PNG nor a JPEG file"),
+        (b"\xff\xd8\xff\xe0 no JPEG", "is a damaged JPEG, near byte"),
+        (png(GREY, 0)[:40], "is cut off: it ends at byte 40, before its image does"),
+        (png(GREY, 0).replace(b"IDAT\x78", b"IDAT\x79"), "is a damaged PNG, near byte"),
+        (
+            png(GREY, 0)[:16] + struct.pack(">II", 60000, 60000) + png(GREY, 0)[24:],
+            "is a damaged PNG, near byte",
+        ),
+    ],
+)
 def test_a_false_png(driver, tmp_path, content, sentence):
     (tmp_path / "x.png").write_bytes(content)
     assert sentence in refuse(driver, "png", tmp_path / "x.png", 1, 12, 8)
@@ -305,7 +406,9 @@ def test_a_vast_png_is_refused_by_its_size(driver, tmp_path):
     vast[16:24] = struct.pack(">II", 60000, 60000)
     vast[29:33] = struct.pack(">I", zlib.crc32(vast[12:29]))
     (tmp_path / "x.png").write_bytes(vast)
-    assert "60000 x 60000 pixels: more than the 64 million" in refuse(driver, "png", tmp_path / "x.png", 1, 12, 8)
+    assert "60000 x 60000 pixels: more than the 64 million" in refuse(
+        driver, "png", tmp_path / "x.png", 1, 12, 8
+    )
 
 
 def test_a_png_for_a_network_of_other_channels(driver, tmp_path):
@@ -331,8 +434,18 @@ def test_synthetic_images_depend_on_seed_and_number_only(driver, tmp_path):
     assert len({image.tobytes() for image in pixels}) == len(pixels)
 
 
-@pytest.mark.parametrize("shape, classes", [((1, 28, 28), 10), ((3, 32, 32), 100), ((2, 9, 40), 3), ((1, 4, 4), 10),
-                                            ((1, 1, 7), 2), ((3, 20, 20), 1000), ((1, 28, 28), 1)])
+@pytest.mark.parametrize(
+    "shape, classes",
+    [
+        ((1, 28, 28), 10),
+        ((3, 32, 32), 100),
+        ((2, 9, 40), 3),
+        ((1, 4, 4), 10),
+        ((1, 1, 7), 2),
+        ((3, 20, 20), 1000),
+        ((1, 28, 28), 1),
+    ],
+)
 def test_synthetic_images_of_any_shape_and_any_number_of_classes(driver, tmp_path, shape, classes):
     pixels, labels = draw(driver, tmp_path, shape, classes)
     assert labels.max() < classes
@@ -359,8 +472,12 @@ def get_mnist(folder, expect=0, **environment):
 def test_make_mnist_takes_the_folder_it_is_told_and_only_once(mnist, tmp_path):
     folder = tmp_path / "to"
     assert get_mnist(folder, MNIST_DIR=str(mnist)).stdout == f"mnist: {folder}, from {mnist}\n"
-    assert sorted(os.listdir(folder)) == ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
-                                          "train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
+    assert sorted(os.listdir(folder)) == [
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+    ]
     assert get_mnist(folder, MNIST_DIR="/nowhere").stdout == f"mnist: {folder} has it already\n"
 
 
@@ -386,8 +503,10 @@ def test_cifar100_takes_the_fine_labels(driver, tmp_path):
     assert "train 3 " in run(driver, *opened(tmp_path, 100, (3, 32, 32))).stdout
     records[1, 1] = 100
     (tmp_path / "train.bin").write_bytes(records.tobytes())
-    assert refuse(driver, *opened(tmp_path, 100, (3, 32, 32))) == \
-        f"{tmp_path}/train.bin gives record 1 (byte 3074) the label 100, above 99"
+    assert (
+        refuse(driver, *opened(tmp_path, 100, (3, 32, 32)))
+        == f"{tmp_path}/train.bin gives record 1 (byte 3074) the label 100, above 99"
+    )
 
 
 def image_folder(root):
@@ -423,14 +542,30 @@ def only(root, *names):
                 shutil.rmtree(path)
 
 
-@pytest.mark.parametrize("change, sentence", ids="broken none one empty extra name".split(), argvalues=[
-    (break_image, "train/cow/1.png is cut off"),
-    (lambda root: only(root), "train has no folders: each class is a folder of images in it"),
-    (lambda root: only(root, "ant"), "train has one class, ant: there is nothing to tell apart"),
-    (lambda root: [path.unlink() for path in (root / "test" / "ant").iterdir()], "test/ant has no images"),
-    (lambda root: (root / "test" / "yak").mkdir(), "test has a class yak, which the training images have not"),
-    (lambda root: (root / "train" / "ant" / "list.txt").write_text(""), "list.txt is not named as an image"),
-])
+@pytest.mark.parametrize(
+    "change, sentence",
+    ids="broken none one empty extra name".split(),
+    argvalues=[
+        (break_image, "train/cow/1.png is cut off"),
+        (lambda root: only(root), "train has no folders: each class is a folder of images in it"),
+        (
+            lambda root: only(root, "ant"),
+            "train has one class, ant: there is nothing to tell apart",
+        ),
+        (
+            lambda root: [path.unlink() for path in (root / "test" / "ant").iterdir()],
+            "test/ant has no images",
+        ),
+        (
+            lambda root: (root / "test" / "yak").mkdir(),
+            "test has a class yak, which the training images have not",
+        ),
+        (
+            lambda root: (root / "train" / "ant" / "list.txt").write_text(""),
+            "list.txt is not named as an image",
+        ),
+    ],
+)
 def test_a_false_folder(driver, tmp_path, change, sentence):
     change(image_folder(tmp_path / "f"))
     assert sentence in refuse(driver, *opened(tmp_path / "f", 3, (1, 6, 4)))
@@ -438,14 +573,18 @@ def test_a_false_folder(driver, tmp_path, change, sentence):
 
 def test_a_folders_classes_are_the_networks(driver, tmp_path):
     folder = image_folder(tmp_path / "f")
-    assert refuse(driver, *opened(folder, 5, (1, 6, 4))) == f"{folder} has 3 classes, the network gives 5"
+    assert (
+        refuse(driver, *opened(folder, 5, (1, 6, 4)))
+        == f"{folder} has 3 classes, the network gives 5"
+    )
 
 
 JPEG = bytes.fromhex(
     "ffd8ffe000104a46494600010100000100010000ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912130f"
     "141d1a1f1e1d1a1c1c20242e2720222c231c1c2837292c30313434341f27393d38323c2e333432ffc0000b08000800080101"
     "1100ffc40014000100000000000000000000000000000005ffc40014100100000000000000000000000000000000ffda0008"
-    "010100003f000dffd9")      # 8 x 8, grey, all 100
+    "010100003f000dffd9"
+)  # 8 x 8, grey, all 100
 
 
 def test_jpeg(driver, tmp_path):
@@ -460,7 +599,8 @@ JPEG_RED = bytes.fromhex(
     "f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8f8ffc00011080008000803012200021101031101ffc4001500010100000000"
     "000000000000000000000004ffc40014100100000000000000000000000000000000ffc40015010101000000000000"
     "00000000000000000405ffc40014110100000000000000000000000000000000ffda000c03010002110311003f0094"
-    "01d61fffd9")         # 8 x 8, all (255, 2, 2)
+    "01d61fffd9"
+)  # 8 x 8, all (255, 2, 2)
 
 
 def test_a_coloured_jpegs_grey_is_a_pngs(driver, tmp_path):
@@ -508,12 +648,28 @@ CIFAR10_FILES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"
 VICTIMS = {
     "idx images": (lambda folder: idx_victim(folder, "train-images-idx3-ubyte"), 16, 0),
     "idx labels": (lambda folder: idx_victim(folder, "t10k-labels-idx1-ubyte"), 8, 0),
-    "gzip idx images": (lambda folder: idx_victim(folder, "train-images-idx3-ubyte", ".gz", gzip.compress), 1000, 0),
-    "gzip idx labels": (lambda folder: idx_victim(folder, "train-labels-idx1-ubyte", ".gz", gzip.compress), 1000, 0),
+    "gzip idx images": (
+        lambda folder: idx_victim(folder, "train-images-idx3-ubyte", ".gz", gzip.compress),
+        1000,
+        0,
+    ),
+    "gzip idx labels": (
+        lambda folder: idx_victim(folder, "train-labels-idx1-ubyte", ".gz", gzip.compress),
+        1000,
+        0,
+    ),
     "cifar-10": (lambda folder: cifar_victim(folder, CIFAR10_FILES, [3], 10), 1, 0),
-    "cifar-100": (lambda folder: cifar_victim(folder, ["train.bin", "test.bin"], [1, 99], 100), 2, 0),
+    "cifar-100": (
+        lambda folder: cifar_victim(folder, ["train.bin", "test.bin"], [1, 99], 100),
+        2,
+        0,
+    ),
     "png": (lambda folder: image_victim(folder, "x.png", png(GREY, 0), (1, 12, 8)), 1000, 12),
-    "png in colour": (lambda folder: image_victim(folder, "x.png", png(np.stack([GREY] * 4, 2), 6), (3, 6, 4)), 1000, 12),
+    "png in colour": (
+        lambda folder: image_victim(folder, "x.png", png(np.stack([GREY] * 4, 2), 6), (3, 6, 4)),
+        1000,
+        12,
+    ),
     "jpeg": (lambda folder: image_victim(folder, "x.jpg", JPEG, (1, 8, 8)), 1000, 2),
 }
 
@@ -526,7 +682,9 @@ def test_every_cut_and_every_bit_of_a_header(driver, tmp_path, what):
     make, header, idle = VICTIMS[what]
     source, shape, classes, victim = make(tmp_path / "d")
     size = victim.stat().st_size
-    lines = run(driver, "damage", source, *shape, classes, victim, header, env=LIMITS).stdout.splitlines()
+    lines = run(
+        driver, "damage", source, *shape, classes, victim, header, env=LIMITS
+    ).stdout.splitlines()
     assert len(lines) == size + 8 * min(header, size)
     for line in lines:
         how, at, told = re.fullmatch(r"(cut|bit) (\d+): (.*)", line).groups()
@@ -551,29 +709,65 @@ train {
 """
 
 
-@pytest.mark.parametrize("make, told", ids="missing nothing broken one labels".split(), argvalues=[
-    (lambda root: None, "there is no directory"),
-    (lambda root: root.mkdir(), "has neither IDX files"),
-    (lambda root: break_image(image_folder(root)), "cow/1.png is cut off"),
-    (lambda root: only(image_folder(root), "ant"), "has one class, ant"),
-    (lambda root: idx_folder(root, images=idx(IMAGES.reshape(5, 6, 4)), pack=lambda good: good.replace(idx(IMAGES), idx(IMAGES.reshape(5, 6, 4)))),
-     "labels training image 3 as class 3, and the network has 3 classes"),
-])
+@pytest.mark.parametrize(
+    "make, told",
+    ids="missing nothing broken one labels".split(),
+    argvalues=[
+        (lambda root: None, "there is no directory"),
+        (lambda root: root.mkdir(), "has neither IDX files"),
+        (lambda root: break_image(image_folder(root)), "cow/1.png is cut off"),
+        (lambda root: only(image_folder(root), "ant"), "has one class, ant"),
+        (
+            lambda root: idx_folder(
+                root,
+                images=idx(IMAGES.reshape(5, 6, 4)),
+                pack=lambda good: good.replace(idx(IMAGES), idx(IMAGES.reshape(5, 6, 4))),
+            ),
+            "labels training image 3 as class 3, and the network has 3 classes",
+        ),
+    ],
+)
 def test_the_trainer_refuses_in_one_sentence(tmp_path, make, told):
     make(tmp_path / "data")
     for options in ([], ["--quiet"]):
-        refused = run(trainer(NETWORK), "train", "--data", tmp_path / "data", "--save", tmp_path / "w", *options, expect=1)
-        assert told in refused.stderr and refused.stderr.count("\n") == 1 and not (tmp_path / "w").exists()
+        refused = run(
+            trainer(NETWORK),
+            "train",
+            "--data",
+            tmp_path / "data",
+            "--save",
+            tmp_path / "w",
+            *options,
+            expect=1,
+        )
+        assert (
+            told in refused.stderr
+            and refused.stderr.count("\n") == 1
+            and not (tmp_path / "w").exists()
+        )
 
 
 @pytest.mark.parametrize("command, option", [("train", "--epochs"), ("bench", "--steps")])
 def test_a_file_cut_off_while_it_is_in_use_is_one_sentence(tmp_path, command, option):
     """Plain files are mapped: what is cut off is gone from the memory of the program too."""
     many = np.zeros((4000, 4, 6), "u1")
-    folder = idx_folder(tmp_path / "d", images=idx(many), labels=idx(np.zeros(4000, "u1")),
-                        pack=lambda good: good.replace(LABELS.tobytes(), bytes(5)))
-    command = [trainer(NETWORK.replace("[1, 6, 4]", "[1, 4, 6]")), command, "--data", folder, option, "1000000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    folder = idx_folder(
+        tmp_path / "d",
+        images=idx(many),
+        labels=idx(np.zeros(4000, "u1")),
+        pack=lambda good: good.replace(LABELS.tobytes(), bytes(5)),
+    )
+    command = [
+        trainer(NETWORK.replace("[1, 6, 4]", "[1, 4, 6]")),
+        command,
+        "--data",
+        folder,
+        option,
+        "1000000",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
         while f"{folder}/train-images" not in Path(f"/proc/{running.pid}/maps").read_text():
             assert running.poll() is None
         os.truncate(folder / "train-images-idx3-ubyte", 5000)

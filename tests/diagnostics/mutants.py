@@ -28,15 +28,15 @@ class Mutant:
     model: str
     number: int
     kind: str
-    line: int                   # where the fault is, in the mutant's text
+    line: int  # where the fault is, in the mutant's text
     what: str
-    lost: str                   # of a line left out: that line
+    lost: str  # of a line left out: that line
     text: str
-    wrong: bool                 # cannot be a right program
+    wrong: bool  # cannot be a right program
 
 
 def tokens(text):
-    return [match for match in TOKEN.finditer(text) if match[0][0] not in "#\""]
+    return [match for match in TOKEN.finditer(text) if match[0][0] not in '#"']
 
 
 def line_of(text, at):
@@ -44,37 +44,69 @@ def line_of(text, at):
 
 
 def replaced(text, match, new):
-    return text[:match.start()] + new + text[match.end():]
+    return text[: match.start()] + new + text[match.end() :]
 
 
 def another_number(dice, digits):
     number = int(digits)
-    choices = [number + 1, number - 1, number * 2, number // 2, 0, dice.randrange(1, 100), number * 1000003]
+    choices = [
+        number + 1,
+        number - 1,
+        number * 2,
+        number // 2,
+        0,
+        dice.randrange(1, 100),
+        number * 1000003,
+    ]
     return str(dice.choice([choice for choice in choices if choice >= 0 and choice != number]))
 
 
 def in_assertion(text, at):
     """Inside the brackets of `-> [ ]` within a body, where only the real size is right."""
-    line = text[text.rfind("\n", 0, at) + 1:at]
-    return re.search(r"->\s*\[[^\]]*$", line) is not None and not line.startswith("block") and "in_" not in line
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    return (
+        re.search(r"->\s*\[[^\]]*$", line) is not None
+        and not line.startswith("block")
+        and "in_" not in line
+    )
 
 
 def mutate_number(dice, text):
     match = dice.choice([token for token in tokens(text) if token[0].isdigit()])
     new = another_number(dice, match[0])
-    wrong = in_assertion(text, match.start()) or re.search(r"in_(channels|features)\s*=\s*$", text[:match.start()])
+    wrong = in_assertion(text, match.start()) or re.search(
+        r"in_(channels|features)\s*=\s*$", text[: match.start()]
+    )
     return match.start(), f"{match[0]} -> {new}", replaced(text, match, new), bool(wrong)
 
 
 def misspelt(dice, name):
     at = dice.randrange(len(name))
-    kinds = [name[:at] + name[at + 1:], name[:at] + dice.choice(LETTERS) + name[at:],
-             name[:at] + dice.choice(LETTERS) + name[at + 1:], name[:at] + name[at:at + 2][::-1] + name[at + 2:]]
+    kinds = [
+        name[:at] + name[at + 1 :],
+        name[:at] + dice.choice(LETTERS) + name[at:],
+        name[:at] + dice.choice(LETTERS) + name[at + 1 :],
+        name[:at] + name[at : at + 2][::-1] + name[at + 2 :],
+    ]
     return dice.choice(kinds)
 
 
-KEYWORDS = ("block", "network", "train", "skip", "shortcut", "concat", "add", "mul", "branch", "repeat", "dense",
-            "input", "let", "else")
+KEYWORDS = (
+    "block",
+    "network",
+    "train",
+    "skip",
+    "shortcut",
+    "concat",
+    "add",
+    "mul",
+    "branch",
+    "repeat",
+    "dense",
+    "input",
+    "let",
+    "else",
+)
 
 
 def mutate_name(dice, text):
@@ -85,7 +117,9 @@ def mutate_name(dice, text):
     new = misspelt(dice, match[0])
     if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", new) or new == match[0]:
         return None
-    called = re.match(r"\s*\(", text[match.end():]) and not re.search(r"block\s*$", text[:match.start()])
+    called = re.match(r"\s*\(", text[match.end() :]) and not re.search(
+        r"block\s*$", text[: match.start()]
+    )
     known = set(re.findall(r"\w+", text))
     wrong = (called or match[0] in KEYWORDS) and new not in known
     return match.start(), f"{match[0]} -> {new}", replaced(text, match, new), bool(wrong)
@@ -95,13 +129,20 @@ def mutate_brace(dice, text):
     match = dice.choice([token for token in tokens(text) if token[0] in PAIRS])
     lost = dice.random() < 0.5
     new = "" if lost else match[0] * 2
-    return match.start(), f"{match[0]} {'lost' if lost else 'doubled'}", replaced(text, match, new), True
+    return (
+        match.start(),
+        f"{match[0]} {'lost' if lost else 'doubled'}",
+        replaced(text, match, new),
+        True,
+    )
 
 
 def mutate_line(dice, text):
     lines = text.split("\n")
-    at = dice.choice([i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")])
-    rest = "\n".join(lines[:at] + lines[at + 1:])
+    at = dice.choice(
+        [i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")]
+    )
+    rest = "\n".join(lines[:at] + lines[at + 1 :])
     code = re.sub(r"#.*", "", lines[at])
     wrong = code.count("{") != code.count("}")
     return sum(len(line) + 1 for line in lines[:at]), f"without: {lines[at].strip()}", rest, wrong
@@ -133,8 +174,13 @@ def told_of(batch, folder):
     for mutant in batch:
         names[f"{mutant.number}.net"] = mutant.number
         (folder / f"{mutant.number}.net").write_text(mutant.text)
-    result = subprocess.run([NETC, "check", "--diagnostics=json", "--max-errors=0", *names], cwd=folder,
-                            capture_output=True, text=True, timeout=600)
+    result = subprocess.run(
+        [NETC, "check", "--diagnostics=json", "--max-errors=0", *names],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert result.returncode in (0, 1), f"exit {result.returncode}\n{result.stderr}"
     told = {mutant.number: [] for mutant in batch}
     for message in json.loads(result.stdout):
@@ -154,7 +200,9 @@ def lines_told(message):
 def names_what_is_lost(mutant, message):
     """Of a line left out nothing is left to point at; what it held may be named instead."""
     words = set(re.findall(r"[A-Za-z_]\w+", re.sub(r"#.*", "", mutant.lost)))
-    told = " ".join([message["message"], *message["notes"], *(help["message"] for help in message["help"])])
+    told = " ".join(
+        [message["message"], *message["notes"], *(help["message"] for help in message["help"])]
+    )
     return bool(words & set(re.findall(r"[A-Za-z_]\w+", told)))
 
 
@@ -189,14 +237,25 @@ def judge(count, seed, folder, size=250):
 
 # ------------------------------------------------------------- what --fix makes of them
 
-SHAPES = {"shape-assert", "shape-rank", "shape-mismatch", "concat-mismatch", "add-mismatch", "mul-mismatch",
-          "window-too-large", "classes-mismatch", "groups"}
+SHAPES = {
+    "shape-assert",
+    "shape-rank",
+    "shape-mismatch",
+    "concat-mismatch",
+    "add-mismatch",
+    "mul-mismatch",
+    "window-too-large",
+    "classes-mismatch",
+    "groups",
+}
 
 
 def fixed(batch, folder):
     """{number: its text after `check --fix`}, of files that told_of() has written."""
     names = [f"{mutant.number}.net" for mutant in batch]
-    result = subprocess.run([NETC, "check", "--fix", *names], cwd=folder, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(
+        [NETC, "check", "--fix", *names], cwd=folder, capture_output=True, text=True, timeout=600
+    )
     assert result.returncode in (0, 1), f"exit {result.returncode}\n{result.stderr}"
     return {mutant.number: (folder / name).read_text() for mutant, name in zip(batch, names)}
 
@@ -214,7 +273,9 @@ def lost_lines(before, after, messages):
         for help in message["help"]:
             told |= {int(line) for line in re.findall(r"line (\d+)", help["message"])}
     lost = []
-    for _, start, end, new, stop in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for _, start, end, new, stop in difflib.SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_opcodes():
         if end - start > stop - new and not told & set(range(start + 1, end + 1)):
             lost += [line for line in before[start:end] if line.strip()]
     return lost
@@ -231,15 +292,17 @@ def program_of(text):
 @dataclass
 class Fixes:
     mutants: int = 0
-    applied: int = 0            # files that --fix changed
-    author: int = 0             # to what the author had
-    of_shapes: int = 0          # those of them whose fault was one of shapes
+    applied: int = 0  # files that --fix changed
+    author: int = 0  # to what the author had
+    of_shapes: int = 0  # those of them whose fault was one of shapes
     of_shapes_author: int = 0
 
     def __str__(self):
-        return (f"{self.mutants} mutants, --fix changed {self.applied}: {self.author} are the author's program "
-                f"({share(self.author, self.applied):.1%}); of {self.of_shapes} faults of shapes {self.of_shapes_author} "
-                f"({share(self.of_shapes_author, self.of_shapes):.1%})")
+        return (
+            f"{self.mutants} mutants, --fix changed {self.applied}: {self.author} are the author's program "
+            f"({share(self.author, self.applied):.1%}); of {self.of_shapes} faults of shapes {self.of_shapes_author} "
+            f"({share(self.of_shapes_author, self.of_shapes):.1%})"
+        )
 
 
 def share(part, whole):
@@ -250,7 +313,11 @@ def harm_of(batch, before, folder):
     """[(why, mutant, its text after)] where --fix did harm, and all texts after."""
     after = fixed(batch, folder)
     changed = [mutant for mutant in batch if after[mutant.number] != mutant.text]
-    again = told_of([replace(mutant, text=after[mutant.number]) for mutant in changed], folder) if changed else {}
+    again = (
+        told_of([replace(mutant, text=after[mutant.number]) for mutant in changed], folder)
+        if changed
+        else {}
+    )
     harm = []
     for mutant in changed:
         text = after[mutant.number]
@@ -284,8 +351,11 @@ def judge_fixes(count, seed, folder, size=250):
             told = told_of(batch, folder)
             found, after = harm_of(batch, told, folder)
             harm += found
-            others += [(one, told[one.number], after[one.number]) for one in batch
-                       if count_fixes(fixes, one, told[one.number], after[one.number])]
+            others += [
+                (one, told[one.number], after[one.number])
+                for one in batch
+                if count_fixes(fixes, one, told[one.number], after[one.number])
+            ]
             batch = []
     return fixes, harm, others
 

@@ -8,7 +8,9 @@ from harness import netc
 
 LISTED = netc("explain").stdout
 PARTS = dict(re.findall(r"^(\w+):\n((?:.+\n)+)", LISTED, re.M))
-OPERATORS, ERRORS, WARNINGS = (re.findall(r"^ *([\w-]+)  ", PARTS[part], re.M) for part in ("operators", "errors", "warnings"))
+OPERATORS, ERRORS, WARNINGS = (
+    re.findall(r"^ *([\w-]+)  ", PARTS[part], re.M) for part in ("operators", "errors", "warnings")
+)
 
 
 def programs(code):
@@ -28,7 +30,13 @@ def test_examples(code, tmp_path):
     for which, text in programs(code).items():
         (tmp_path / f"{which}.net").write_text(text)
         wrong = which == "Wrong"
-        told = netc("check", "--diagnostics=short", f"{which}.net", cwd=tmp_path, expect=wrong and severity == "error").stderr
+        told = netc(
+            "check",
+            "--diagnostics=short",
+            f"{which}.net",
+            cwd=tmp_path,
+            expect=wrong and severity == "error",
+        ).stderr
         if wrong:
             assert set(re.findall(r"(error|warning)\[([\w-]+)\]", told)) == {(severity, code)}
         else:

@@ -11,9 +11,9 @@ from diagnostics import mutants
 
 COUNT, SEED = int(os.environ.get("MUTANTS", 1200)), int(os.environ.get("MUTANTS_FROM", 1))
 FIXED = int(os.environ.get("MUTANTS", 300))
-AUTHORS = 0.85                  # of the files that --fix changed: what their author had
-ELSEWHERE = 0.02                # of those with errors: no span of the message is at the fault
-SEVERAL = 0.01                  # a line left out can be several faults: a name, and a shape
+AUTHORS = 0.85  # of the files that --fix changed: what their author had
+ELSEWHERE = 0.02  # of those with errors: no span of the message is at the fault
+SEVERAL = 0.01  # a line left out can be several faults: a name, and a shape
 
 
 def test_mutants(tmp_path):

@@ -19,7 +19,7 @@ from harness import netc
 HERE = Path(__file__).resolve().parent
 PROGRAMS = sorted((HERE / "programs").glob("*.net"))
 EXPECTS = re.compile(r"^# expects (\d+):(.*)$", re.M)
-WITHOUT_PROGRAM = {"read", "write", "tool", "usage"}         # faults of the disk and the command line
+WITHOUT_PROGRAM = {"read", "write", "tool", "usage"}  # faults of the disk and the command line
 
 every_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
 
@@ -27,7 +27,13 @@ every_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: pa
 def told(program, style):
     """Run in the programs' folder: messages name the file as it was given."""
     doubtful = program.stem.startswith("warning_")
-    result = netc("check", f"--diagnostics={style}", program.name, cwd=program.parent, expect=0 if doubtful else 1)
+    result = netc(
+        "check",
+        f"--diagnostics={style}",
+        program.name,
+        cwd=program.parent,
+        expect=0 if doubtful else 1,
+    )
     return result.stderr if style in ("human", "short", "narrated") else result.stdout
 
 
@@ -40,7 +46,9 @@ def test_text(program, golden):
 def test_every_fault_is_told_where_it_is(program):
     expected = EXPECTS.findall(program.read_text())
     assert expected, "the program does not say what it expects"
-    lines = [int(line) for line in re.findall(r":(\d+):\d+: (?:error|warning)", told(program, "short"))]
+    lines = [
+        int(line) for line in re.findall(r":(\d+):\d+: (?:error|warning)", told(program, "short"))
+    ]
     assert lines == [int(line) for line, _ in expected]
     text = told(program, "human")
     for _, words in expected:
@@ -59,7 +67,11 @@ def test_json_and_sarif(program, golden):
 
 
 def is_region(region):
-    return 1 <= region["startLine"] <= region["endLine"] and region["startColumn"] >= 1 and region["endColumn"] >= 1
+    return (
+        1 <= region["startLine"] <= region["endLine"]
+        and region["startColumn"] >= 1
+        and region["endColumn"] >= 1
+    )
 
 
 @every_program
@@ -70,17 +82,25 @@ def test_sarif_is_valid(program):
     rules = run["tool"]["driver"]["rules"]
     assert document["version"] == "2.1.0" and run["tool"]["driver"]["name"] == "netc"
     for result in run["results"]:
-        assert rules[result["ruleIndex"]]["id"] == result["ruleId"] and result["level"] in ("error", "warning")
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"] and result["level"] in (
+            "error",
+            "warning",
+        )
         assert result["message"]["text"]
         for places in (result["locations"], result["relatedLocations"]):
             assert len({json.dumps(place) for place in places}) == len(places)
             for place in places:
-                assert place["physicalLocation"]["artifactLocation"]["uri"] and is_region(place["physicalLocation"]["region"])
+                assert place["physicalLocation"]["artifactLocation"]["uri"] and is_region(
+                    place["physicalLocation"]["region"]
+                )
         for fix in result["fixes"]:
             assert fix["description"]["text"]
             for change in fix["artifactChanges"]:
                 assert change["artifactLocation"]["uri"] and change["replacements"]
-                assert all(is_region(one["deletedRegion"]) and "text" in one["insertedContent"] for one in change["replacements"])
+                assert all(
+                    is_region(one["deletedRegion"]) and "text" in one["insertedContent"]
+                    for one in change["replacements"]
+                )
 
 
 JSON_KEYS = {
@@ -95,7 +115,9 @@ EDIT_KEYS = {"file", "line", "column", "end_line", "end_column", "text"}
 def test_json_has_the_keys_of_its_contract(program):
     for message in json.loads(told(program, "json")):
         assert set(message) == JSON_KEYS[""]
-        assert [span["primary"] for span in message["spans"]] == [True] + [False] * (len(message["spans"]) - 1)
+        assert [span["primary"] for span in message["spans"]] == [True] + [False] * (
+            len(message["spans"]) - 1
+        )
         assert all(set(one) == JSON_KEYS[key] for key in ("spans", "help") for one in message[key])
         assert all(set(edit) == EDIT_KEYS for help in message["help"] for edit in help["edits"])
 

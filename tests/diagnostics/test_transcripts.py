@@ -27,7 +27,9 @@ def test_transcripts(tmp_path, golden):
         if kind == "net":
             (tmp_path / "inception.net").write_text(text)
         if kind == "diff":
-            subprocess.run(["patch", "-s", "inception.net"], input=text, text=True, cwd=tmp_path, check=True)
+            subprocess.run(
+                ["patch", "-s", "inception.net"], input=text, text=True, cwd=tmp_path, check=True
+            )
         if kind == "console":
             commands.append(text)
             text = printed(text, tmp_path)

@@ -7,8 +7,10 @@ from data.test_data import png
 from examples.test_calling import FIRST, LIBRARIES
 from harness import AS_USERS, BUILD, ROOT, built, run
 
-WIDE = "network wide {\n    input [1, 28, 28]\n    conv2d(64, 5) as conv1\n    relu\n    conv2d(64, 3) as conv2\n    relu\n" \
-       "    max_pool2d(2)\n    flatten\n    linear(256) as fc1\n    relu\n    linear(10) as fc2\n}\n"
+WIDE = (
+    "network wide {\n    input [1, 28, 28]\n    conv2d(64, 5) as conv1\n    relu\n    conv2d(64, 3) as conv2\n    relu\n"
+    "    max_pool2d(2)\n    flatten\n    linear(256) as fc1\n    relu\n    linear(10) as fc2\n}\n"
+)
 
 # Every call of net.h; gives the answers' sum of squares, or -1.
 CALLS = r"""
@@ -46,7 +48,9 @@ static double answers(NetSession *network)
     return sum;
 }
 """
-SMALL_STACK = CALLS + r"""
+SMALL_STACK = (
+    CALLS
+    + r"""
 static void *work(void *picture)
 {
     static uint8_t pixels[28 * 28];
@@ -72,7 +76,10 @@ int main(int argc, char **argv)
     return !done;
 }
 """
-FORK = CALLS + r"""
+)
+FORK = (
+    CALLS
+    + r"""
 /* The child's answers are the parent's, also of a child's child, and each closes what it has. */
 static int same(NetSession *network, double expected, int depth)
 {
@@ -112,13 +119,32 @@ int main(void)
     return differ;
 }
 """
+)
 
 
 def link(folder, text, network, name, *flags):
     """A program, or with -shared a library, of C text, a network and the archive."""
     (folder / f"{name}.c").write_text(text.replace("MODEL", network.split()[1] + "_model"))
-    run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "runtime", *flags,
-        f"{name}.c", built(network, "--object", flags=AS_USERS), BUILD / "libnet_f32.a", *LIBRARIES, "-o", name, cwd=folder)
+    run(
+        "gcc",
+        "-std=c11",
+        "-D_GNU_SOURCE",
+        "-O1",
+        "-g",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-I",
+        ROOT / "runtime",
+        *flags,
+        f"{name}.c",
+        built(network, "--object", flags=AS_USERS),
+        BUILD / "libnet_f32.a",
+        *LIBRARIES,
+        "-o",
+        name,
+        cwd=folder,
+    )
     return folder / name
 
 
@@ -130,20 +156,36 @@ def test_a_forked_child_goes_on_with_a_session(tmp_path, flags):
     assert run(link(tmp_path, FORK, WIDE, "forks", *flags)).stdout == "the same\n"
 
 
-@pytest.mark.parametrize("network", [FIRST.replace("[2, 3, 4]", "[1, 28, 28]").replace("[0.25, 0.5]", "0.25").replace("[0.5, 0.125]", "0.5"),
-                                     WIDE])
+@pytest.mark.parametrize(
+    "network",
+    [
+        FIRST.replace("[2, 3, 4]", "[1, 28, 28]")
+        .replace("[0.25, 0.5]", "0.25")
+        .replace("[0.5, 0.125]", "0.5"),
+        WIDE,
+    ],
+)
 def test_a_session_works_on_a_small_stack(tmp_path, network):
-    (tmp_path / "p.png").write_bytes(png((np.arange(60 * 50) * 7 % 256).astype("u1").reshape(60, 50), 0))
+    (tmp_path / "p.png").write_bytes(
+        png((np.arange(60 * 50) * 7 % 256).astype("u1").reshape(60, 50), 0)
+    )
     made = link(tmp_path, SMALL_STACK, network, "small")
     assert run(made, tmp_path / "p.png", cwd=tmp_path).stdout == "1\n"
-    limited = run("/bin/sh", "-c", 'ulimit -s 256; exec "$@"', "sh", made, tmp_path / "p.png", cwd=tmp_path)
+    limited = run(
+        "/bin/sh", "-c", 'ulimit -s 256; exec "$@"', "sh", made, tmp_path / "p.png", cwd=tmp_path
+    )
     assert limited.stdout == "1\n"
 
 
 def test_a_shared_library_takes_the_archive_in(tmp_path):
-    text = CALLS + "double use(void);\ndouble use(void)\n{\n    NetSession *network = net_open(&MODEL, 2, 64, 1, &error);\n" \
-                   "    double sum = answers(network);\n    net_close(network);\n    return sum;\n}\n"
-    made = link(tmp_path, text, WIDE, "libwide.so", "-shared", "-fPIC", "-Wl,--no-undefined", "-Wl,-z,text")
+    text = (
+        CALLS
+        + "double use(void);\ndouble use(void)\n{\n    NetSession *network = net_open(&MODEL, 2, 64, 1, &error);\n"
+        "    double sum = answers(network);\n    net_close(network);\n    return sum;\n}\n"
+    )
+    made = link(
+        tmp_path, text, WIDE, "libwide.so", "-shared", "-fPIC", "-Wl,--no-undefined", "-Wl,-z,text"
+    )
     (tmp_path / "main.c").write_text("double use(void);\nint main(void) { return !(use() > 0); }\n")
     run("gcc", "main.c", made, f"-Wl,-rpath,{tmp_path}", "-o", "main", cwd=tmp_path)
     run(tmp_path / "main")

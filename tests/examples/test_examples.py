@@ -14,7 +14,7 @@ from harness import ROOT
 
 EXAMPLES = ["own-network", "c-program", "pytorch", "png-folder"]
 SOURCES = {".md", ".net", ".c", ".py", ".png"}
-SECONDS = 120                   # that any block may take; on an idle machine none takes 20
+SECONDS = 120  # that any block may take; on an idle machine none takes 20
 
 # Each block runs in the environment and the folder that the ones before it left.
 SCRIPT = """set -e
@@ -26,7 +26,11 @@ export -p > .state
 
 def blocks(readme):
     """[(marks, commands, expected output or None)]"""
-    found = re.findall(r"^```sh *(.*)\n((?:.*\n)*?)```\n(?:\n(?:(?!```|#).*\n)*?\n?```text\n((?:.*\n)*?)```)?", readme, re.M)
+    found = re.findall(
+        r"^```sh *(.*)\n((?:.*\n)*?)```\n(?:\n(?:(?!```|#).*\n)*?\n?```text\n((?:.*\n)*?)```)?",
+        readme,
+        re.M,
+    )
     return [(marks.split(), commands, expected or None) for marks, commands, expected in found]
 
 
@@ -42,31 +46,52 @@ def scratch(tmp_path):
 def python_with_pytorch(tools):
     """False, or `tools` has a python3 that can import torch."""
     python = os.environ.get("TORCH_PYTHON", "python3")
-    if subprocess.run([python, "-c", "import torch, safetensors.torch, numpy"], capture_output=True).returncode:
+    if subprocess.run(
+        [python, "-c", "import torch, safetensors.torch, numpy"], capture_output=True
+    ).returncode:
         return False
     tools.mkdir()
-    (tools / "python3").write_text(f'#!/bin/sh\nexec {python} "$@"\n' if os.path.isabs(python) else
-                                   f'#!/bin/sh\nexec {shutil.which(python)} "$@"\n')
+    (tools / "python3").write_text(
+        f'#!/bin/sh\nexec {python} "$@"\n'
+        if os.path.isabs(python)
+        else f'#!/bin/sh\nexec {shutil.which(python)} "$@"\n'
+    )
     (tools / "python3").chmod(0o755)
     return True
 
 
 def matches(printed, expected):
     """A line of three dots is any number of lines; in a line they are any characters."""
-    pattern = "".join("(?:.*\n)*" if line == "...\n" else re.escape(line).replace(re.escape("..."), ".*")
-                      for line in expected.splitlines(True))
+    pattern = "".join(
+        "(?:.*\n)*" if line == "...\n" else re.escape(line).replace(re.escape("..."), ".*")
+        for line in expected.splitlines(True)
+    )
     return re.fullmatch(pattern, printed) is not None
 
 
 def run_block(folder, commands, environment):
     script = SCRIPT.replace("{block}", commands)
-    return subprocess.run(["bash", "-c", script], cwd=folder, env=environment, text=True, errors="replace", timeout=SECONDS,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        text=True,
+        errors="replace",
+        timeout=SECONDS,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def environment(tools):
     """NO_COLOR and a locale in which pictures are drawn alike everywhere."""
-    return {**os.environ, "NO_COLOR": "1", "LC_ALL": "C.UTF-8", "PATH": f"{tools}:{os.environ['PATH']}"}
+    return {
+        **os.environ,
+        "NO_COLOR": "1",
+        "LC_ALL": "C.UTF-8",
+        "PATH": f"{tools}:{os.environ['PATH']}",
+    }
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -74,7 +99,7 @@ def test_readme(name, scratch):
     folder = scratch / name
     folder.mkdir()
     for path in (ROOT / "examples" / name).iterdir():
-        if path.suffix in SOURCES:      # and not what a reader made there
+        if path.suffix in SOURCES:  # and not what a reader made there
             shutil.copy(path, folder)
     found = blocks((folder / "README.md").read_text())
     assert len(found) >= 3
@@ -109,6 +134,14 @@ def test_every_example_is_run():
 
 
 def test_what_counts_as_printed():
-    assert matches("a\nb 1.5 %\nc\n", "a\n...\nc\n") and matches("a\n", "a\n...\n") and matches("[1] x*\n", "[1] x*\n")
+    assert (
+        matches("a\nb 1.5 %\nc\n", "a\n...\nc\n")
+        and matches("a\n", "a\n...\n")
+        and matches("[1] x*\n", "[1] x*\n")
+    )
     assert matches("a 1.5 %\n", "a ... %\n") and not matches("a\nb\n", "a...b\n")
-    assert not matches("a\nb\n", "a\n") and not matches("ab\n", "a.b\n") and not matches("[1]\n", "1\n")
+    assert (
+        not matches("a\nb\n", "a\n")
+        and not matches("ab\n", "a.b\n")
+        and not matches("[1]\n", "1\n")
+    )

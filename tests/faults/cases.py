@@ -24,7 +24,8 @@ train {
     epochs    2
 }
 """
-NET = """# a comment
+NET = (
+    """# a comment
 use "block.net"
 
 network tiny {
@@ -33,19 +34,24 @@ network tiny {
     flatten  ->  [32]
     linear(3) as fc
 }
-""" + TRAIN
+"""
+    + TRAIN
+)
 BLOCK = """block Pair(channels) [c, h, w] -> [channels, h/2, w/2] {
     conv2d(channels, 3, padding=1) as conv
     relu
     max_pool2d(2)
 }
 """
-LINEAR = """network tiny {
+LINEAR = (
+    """network tiny {
     input [1, 8, 8]
     flatten
     linear(3) as fc
 }
-""" + TRAIN
+"""
+    + TRAIN
+)
 COLOUR = LINEAR.replace("[1, 8, 8]", "[3, 32, 32]").replace("linear(3)", "linear(10)")
 
 # Two mistakes: a name with one reading, and behind it a shape with several.
@@ -103,9 +109,19 @@ def session():
     """Opens a right text and a wrong one, asks all there is to ask, and takes its leave."""
     right, wrong = {"uri": "file:///work/a.net"}, {"uri": "file:///work/w.net"}
     at = {"textDocument": right, "position": {"line": 6, "character": 6}}
-    asked = ["hover", "completion", "signatureHelp", "definition", "references",
-             "documentHighlight", "prepareRename", "documentSymbol",
-             "foldingRange", "semanticTokens/full", "formatting"]
+    asked = [
+        "hover",
+        "completion",
+        "signatureHelp",
+        "definition",
+        "references",
+        "documentHighlight",
+        "prepareRename",
+        "documentSymbol",
+        "foldingRange",
+        "semanticTokens/full",
+        "formatting",
+    ]
     whole = {"start": {"line": 0, "character": 0}, "end": {"line": 20, "character": 0}}
     word = {"start": {"line": 3, "character": 4}, "end": {"line": 3, "character": 9}}
     change = {"contentChanges": [{"range": word, "text": "relu"}]}
@@ -117,8 +133,11 @@ def session():
         *[request(10 + i, f"textDocument/{what}", at) for i, what in enumerate(asked)],
         request(30, "textDocument/rename", {**at, "newName": "last"}),
         request(31, "textDocument/inlayHint", {"textDocument": right, "range": whole}),
-        request(32, "textDocument/codeAction",
-                {"textDocument": wrong, "range": whole, "context": {"diagnostics": []}}),
+        request(
+            32,
+            "textDocument/codeAction",
+            {"textDocument": wrong, "range": whole, "context": {"diagnostics": []}},
+        ),
         notice("didChange", {**wrong, "version": 2}, **change),
         request(33, "textDocument/hover", {**at, "textDocument": wrong}),
         notice("didClose", wrong),
@@ -196,8 +215,16 @@ def without_drawings(text):
     return re.findall(r".*\d %.*", text)
 
 
-ALL = ("--save", "w.safetensors", "--checkpoint", "c.safetensors", "--log", "l.jsonl",
-       "--save-gradients", "g.safetensors")
+ALL = (
+    "--save",
+    "w.safetensors",
+    "--checkpoint",
+    "c.safetensors",
+    "--log",
+    "l.jsonl",
+    "--save-gradients",
+    "g.safetensors",
+)
 
 
 def trained(*arguments):
@@ -213,18 +240,37 @@ def trainer_cases():
     yield train("anew", *ALL)
     yield train("again", *ALL, files=done)
     yield train("resumed", "--resume", "c.safetensors", *ALL, files=half)
-    yield train("on", "--init", "w.safetensors", "--save", "v.safetensors",
-                "--set", "optimizer.momentum=0.5", files=weights)
+    yield train(
+        "on",
+        "--init",
+        "w.safetensors",
+        "--save",
+        "v.safetensors",
+        "--set",
+        "optimizer.momentum=0.5",
+        files=weights,
+    )
     yield train("gzip", "--save", "w.safetensors", files=packed(digits()))
     yield train("pictures", "--save", "w.safetensors", files=pictures())
-    yield train("cifar", "--save", "w.safetensors", "--epochs", "1",
-                program=colour(), files=cifar())
+    yield train(
+        "cifar", "--save", "w.safetensors", "--epochs", "1", program=colour(), files=cifar()
+    )
     yield Case("train shown", tiny(), ("train", "--threads", "1"), digits(), timeless=first_words)
     yield Case("test", tiny(), ("test", *load), weights)
-    yield Case("predict data", tiny(), ("predict", *load, "--data", "digits"), weights,
-               timeless=without_drawings)
-    yield Case("predict files", tiny(), ("predict", *load, "p.png", "p.jpg"),
-               {**weights, **picture}, timeless=without_drawings)
+    yield Case(
+        "predict data",
+        tiny(),
+        ("predict", *load, "--data", "digits"),
+        weights,
+        timeless=without_drawings,
+    )
+    yield Case(
+        "predict files",
+        tiny(),
+        ("predict", *load, "p.png", "p.jpg"),
+        {**weights, **picture},
+        timeless=without_drawings,
+    )
     bench = ("bench", "--steps", "1", "--threads")
     yield Case("bench", tiny(), (*bench, "2", "--data", "digits"), digits(), timeless=first_words)
     yield Case("bench json", tiny(), (*bench, "1", "--json"), timeless=first_words)
@@ -249,7 +295,9 @@ def netc_cases():
     yield netc("check --fix", "check", "--fix", "a.net", files=fixable)
     yield netc("check --fix wrong", "check", "--fix", "a.net", files=wrong)
     yield netc("build", *build, "-o", "a", files=compiler)
-    yield netc("build again", *build, "-o", "a", files={**compiler, "a": b"\x7fELF, an older trainer"})
+    yield netc(
+        "build again", *build, "-o", "a", files={**compiler, "a": b"\x7fELF, an older trainer"}
+    )
     yield netc("build --object", *build, "--object", "-o", "a.o", files=compiler)
     yield netc("emit", "emit", "--kernels=reference", "a.net", files=small)
     yield netc("emit -o", "emit", "a.net", "-o", "a.c", files={**NETWORK, "a.c": b"an older one"})
@@ -257,8 +305,15 @@ def netc_cases():
     yield netc("summary", "summary", "a.net")
     yield netc("summary --json", "summary", "--json", "a.net")
     yield netc("graph", "graph", "a.net")
-    yield netc("graph --svg", "graph", "--svg", "a.net", "-o", "a.svg",
-               files={**dot, "a.svg": b"an older one"})
+    yield netc(
+        "graph --svg",
+        "graph",
+        "--svg",
+        "a.net",
+        "-o",
+        "a.svg",
+        files={**dot, "a.svg": b"an older one"},
+    )
     yield netc("fmt", "fmt", "a.net", "b.net", files=untidy)
     yield netc("fmt --check", "fmt", "--check", "a.net", "b.net", files=untidy)
     yield netc("fmt --diff", "fmt", "--diff", "a.net", files=untidy)

@@ -30,8 +30,8 @@ from harness import read_safetensors
 
 OUT_OF_MEMORY = re.compile("out of memory|cannot allocate memory", re.I)
 NO_REASON = re.compile(r"internal error|: Success\b|No error information")
-UNREASONED = "cannot write to standard output"      # stdio keeps no reason of an earlier write
-NO_THREAD = "Resource temporarily unavailable"      # for whatever a thread could not be made
+UNREASONED = "cannot write to standard output"  # stdio keeps no reason of an earlier write
+NO_THREAD = "Resource temporarily unavailable"  # for whatever a thread could not be made
 WAYS = [("call", "once"), ("call", "onward"), ("allocation", "once"), ("allocation", "onward")]
 
 # How the tracer calls what the table below calls by the campaign's words.
@@ -108,7 +108,7 @@ class Judge:
 
     def reason(self, outcome, kind, how):
         """A failure says why."""
-        told = outcome.err + outcome.out        # where --diagnostics=json writes
+        told = outcome.err + outcome.out  # where --diagnostics=json writes
         if self.mute(outcome, how):
             return
         if not told.strip():
@@ -118,13 +118,16 @@ class Judge:
         elif kind == "allocation":
             if not OUT_OF_MEMORY.search(told) and NO_THREAD not in told:
                 yield "does not say that memory is out"
-        elif not any(text in told for text in (errno_text(outcome.struck), UNREASONED, NO_THREAD)) \
-                and not OUT_OF_MEMORY.search(told):
+        elif not any(
+            text in told for text in (errno_text(outcome.struck), UNREASONED, NO_THREAD)
+        ) and not OUT_OF_MEMORY.search(told):
             yield f"does not say {errno_text(outcome.struck)}"
 
     def is_as_ever(self, outcome):
-        return (outcome.status, outcome.err) == (self.right.status, self.right.err) \
-            and self.same_text(outcome.out, self.right.out)
+        return (outcome.status, outcome.err) == (
+            self.right.status,
+            self.right.err,
+        ) and self.same_text(outcome.out, self.right.out)
 
     def findings(self, outcome, kind, how):
         allowed = {1, 3} if kind == "allocation" and self.case.name.startswith("netc") else {1}
@@ -162,8 +165,12 @@ def run_share(index, kind, how, first, every):
 
 def shares(ways, first, every, processes):
     """Each fault is in one share, whatever their number turns out to be."""
-    return [(index, kind, how, first + every * part, every * processes)
-            for index in range(len(CASES)) for kind, how in ways for part in range(processes)]
+    return [
+        (index, kind, how, first + every * part, every * processes)
+        for index in range(len(CASES))
+        for kind, how in ways
+        for part in range(processes)
+    ]
 
 
 def prepare(words, folder):
@@ -182,9 +189,11 @@ def campaign(folder, words=(), ways=WAYS, first=1, every=1, processes=os.cpu_cou
         for share, (count, found) in zip(work, pool.map(run_share, *zip(*work))):
             counts[share[1]] += count
             findings += found
-    line = (f"faults: {len(CASES)} commands, {counts['call']} system calls and "
-            f"{counts['allocation']} allocations failed, {len(findings)} findings, "
-            f"{time.monotonic() - start:.0f} s")
+    line = (
+        f"faults: {len(CASES)} commands, {counts['call']} system calls and "
+        f"{counts['allocation']} allocations failed, {len(findings)} findings, "
+        f"{time.monotonic() - start:.0f} s"
+    )
     return line + ("" if can_trace() else NOT_TRACED), findings
 
 

@@ -27,26 +27,47 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.cases import (COMPILER, DOT, FIXABLE, LINEAR, NET, NETWORK, digits, netc, train,
-                          without_times)
+from faults.cases import (
+    COMPILER,
+    DOT,
+    FIXABLE,
+    LINEAR,
+    NET,
+    NETWORK,
+    digits,
+    netc,
+    train,
+    without_times,
+)
 from faults.faults import print_findings, whole_file
 from faults.strikes import FORK, NOT_TRACED, Folder, can_trace, contents, traced
 from harness import read_safetensors, trainer
 
-OLD = 30 * 24 * 3600            # seconds: no run that is still alive can have begun so long ago
-SHARE_AT_RANDOM = 0.2           # of the kills, at least
+OLD = 30 * 24 * 3600  # seconds: no run that is still alive can have begun so long ago
+SHARE_AT_RANDOM = 0.2  # of the kills, at least
 GRACEFUL = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
 NO_CALL = 10**9
-ORPHAN = 0.2                    # seconds: what a killed netc had started has ended by then
+ORPHAN = 0.2  # seconds: what a killed netc had started has ended by then
 
-RUN = ("--save", "w.safetensors", "--checkpoint", "c.safetensors",
-       "--checkpoint-every", "2", "--log", "l.jsonl", "--epochs", "3")
+RUN = (
+    "--save",
+    "w.safetensors",
+    "--checkpoint",
+    "c.safetensors",
+    "--checkpoint-every",
+    "2",
+    "--log",
+    "l.jsonl",
+    "--epochs",
+    "3",
+)
 
 
 @dataclass(frozen=True)
 class Blow:
     """`call`: the number of the system call before which the signal comes;
     0: at a random moment, drawn with `seed`."""
+
     index: int
     signal: int
     call: int
@@ -61,17 +82,31 @@ def all_cases():
     """Those that write a file."""
     untidy = {**NETWORK, "a.net": NET.replace("    ", "  ").encode()}
     built = {**NETWORK, "bin/fakecc": COMPILER, "a": b"\x7fELF, an older trainer"}
-    program = trainer(LINEAR, "--kernels=reference")        # static, as a user's is
+    program = trainer(LINEAR, "--kernels=reference")  # static, as a user's is
     yield train("anew", *RUN, program=program)
     older = {"w.safetensors": b"01234567{older weights", "l.jsonl": b"{an older log\n"}
     yield train("again", *RUN, "--no-shuffle", program=program, files={**digits(), **older})
     yield netc("fmt", "fmt", "a.net", files=untidy)
     yield netc("check --fix", "check", "--fix", "a.net", files={"a.net": FIXABLE.encode()})
     yield netc("build", "build", "a.net", "-o", "a", "--cc=fakecc", files=built)
-    yield netc("emit", "emit", "--kernels=reference", "a.net", "-o", "a.c",
-               files={"a.net": LINEAR.encode(), "a.c": b"older C"})
-    yield netc("graph --svg", "graph", "--svg", "a.net", "-o", "a.svg",
-               files={**NETWORK, "bin/dot": DOT, "a.svg": b"older"})
+    yield netc(
+        "emit",
+        "emit",
+        "--kernels=reference",
+        "a.net",
+        "-o",
+        "a.c",
+        files={"a.net": LINEAR.encode(), "a.c": b"older C"},
+    )
+    yield netc(
+        "graph --svg",
+        "graph",
+        "--svg",
+        "a.net",
+        "-o",
+        "a.svg",
+        files={**NETWORK, "bin/dot": DOT, "a.svg": b"older"},
+    )
 
 
 # ------------------------------------------------------------------ striking
@@ -142,14 +177,14 @@ class Judge:
             if data == before or data == self.right.get(name):
                 continue
             if name.endswith(".jsonl") and data is not None:
-                data = data[:data.rfind(b"\n") + 1]
+                data = data[: data.rfind(b"\n") + 1]
             if data is None or not whole_file(name, data, folder.root / "copy"):
                 yield f"{name} is torn"
 
     def graceful(self, folder, status, blow, files):
         """After a signal that a run may answer."""
         if status == -blow.signal:
-            return                      # before it could, or netc, which has nothing to save
+            return  # before it could, or netc, which has nothing to save
         if status not in (0, 128 + blow.signal):
             yield f"exit {status}"
         begun = b'"step"' in files.get("l.jsonl", b"")
@@ -201,7 +236,8 @@ def same_tensors(data, right, folder):
     (folder / "other").write_bytes(right)
     one, other = read_safetensors(folder / "one"), read_safetensors(folder / "other")
     return list(one) == list(other) and all(
-        one[name].tobytes() == other[name].tobytes() for name in one)
+        one[name].tobytes() == other[name].tobytes() for name in one
+    )
 
 
 def traced_calls(folder, case):
@@ -227,8 +263,10 @@ def choose(count):
     wanted = min(len(points), int(count * (1 - SHARE_AT_RANDOM)))
     chosen = [points[i * len(points) // wanted] for i in range(wanted)] if wanted else []
     signals = [signal.SIGKILL] * 5 + list(GRACEFUL)
-    random_ones = [Blow(i % 2 if i % 3 else i % len(JUDGES), signals[i % len(signals)], 0, i)
-                   for i in range(count - len(chosen))]
+    random_ones = [
+        Blow(i % 2 if i % 3 else i % len(JUDGES), signals[i % len(signals)], 0, i)
+        for i in range(count - len(chosen))
+    ]
     return chosen + random_ones
 
 
@@ -249,9 +287,11 @@ def campaign(count, processes=os.cpu_count()):
     calls = sum(1 for blow in blows if blow.call)
     resumed = sum(1 for blow in blows if JUDGES[blow.index].is_training())
     each = ", ".join(f"{number} {name}" for name, number in signals.items())
-    line = (f"kills: {len(blows)} ({each}; {calls} at system calls, {len(blows) - calls} at random "
-            f"moments), {resumed} runs resumed and compared, {len(findings)} findings, "
-            f"{time.monotonic() - start:.0f} s")
+    line = (
+        f"kills: {len(blows)} ({each}; {calls} at system calls, {len(blows) - calls} at random "
+        f"moments), {resumed} runs resumed and compared, {len(findings)} findings, "
+        f"{time.monotonic() - start:.0f} s"
+    )
     return line + ("" if can_trace() else NOT_TRACED), findings
 
 

@@ -20,19 +20,20 @@ HERE = Path(__file__).parent
 # The processes of a campaign have its cases as they were made: since Python 3.14 others begin anew.
 FORK = multiprocessing.get_context("fork")
 NOT_TRACED = "; no system calls, as ptrace is not permitted here"
-TIMEOUT = 60                    # seconds; every command here takes a fraction of one
+TIMEOUT = 60  # seconds; every command here takes a fraction of one
 C_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 
 
 @dataclass(frozen=True)
 class Case:
     """`program` NETC or a trainer; `files` {name: bytes}, in the folder it runs in."""
+
     name: str
     program: Path
     arguments: tuple
     files: dict = field(default_factory=dict, hash=False)
     stdin: bytes = b""
-    timeless: object = None     # text -> text without what differs from run to run
+    timeless: object = None  # text -> text without what differs from run to run
 
     def command(self):
         return [str(self.program), *self.arguments]
@@ -41,11 +42,12 @@ class Case:
 @dataclass
 class Outcome:
     """`status` negative: the signal that ended it; None: it went on for TIMEOUT."""
+
     status: int
     out: str
     err: str
     files: dict
-    struck: str                 # "write ENOSPC 5"; "": nothing was
+    struck: str  # "write ENOSPC 5"; "": nothing was
 
 
 # ---------------------------------------------------------------- the tools
@@ -127,8 +129,13 @@ class Folder:
     def environment(self, **more):
         """Temporary files are seen too; programs in bin/ stand for the C compiler and Graphviz."""
         known = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
-        return {**known, "PATH": f"{self.work}/bin:{os.environ['PATH']}", "NO_COLOR": "1",
-                "TMPDIR": str(self.work / "tmp"), **more}
+        return {
+            **known,
+            "PATH": f"{self.work}/bin:{os.environ['PATH']}",
+            "NO_COLOR": "1",
+            "TMPDIR": str(self.work / "tmp"),
+            **more,
+        }
 
     def finish(self, command, stdin, environment):
         """(status, out, err)"""
@@ -170,8 +177,11 @@ def traced(folder, case, how, number):
 
 def starved(folder, case, how, number, stack=False):
     """With an allocation failing.  `stack`: the report says who asked."""
-    more = {"LD_PRELOAD": str(allocations()), "FAULT_AT": str(number),
-            "FAULT_REPORT": str(folder.report)}
+    more = {
+        "LD_PRELOAD": str(allocations()),
+        "FAULT_AT": str(number),
+        "FAULT_REPORT": str(folder.report),
+    }
     if how == "onward":
         more["FAULT_ONWARD"] = "1"
     if stack:

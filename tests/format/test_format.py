@@ -8,8 +8,12 @@ import pytest
 from harness import MODELS, ROOT, check_text, netc
 
 HERE = ROOT / "tests" / "format"
-SOUND = sorted(MODELS.glob("*.net")) + sorted((ROOT / "tests" / "front" / "right").glob("*.net")) \
-    + sorted((ROOT / "tests" / "graph" / "right").glob("*.net")) + sorted((ROOT / "tests" / "graph" / "networks").glob("*.net"))
+SOUND = (
+    sorted(MODELS.glob("*.net"))
+    + sorted((ROOT / "tests" / "front" / "right").glob("*.net"))
+    + sorted((ROOT / "tests" / "graph" / "right").glob("*.net"))
+    + sorted((ROOT / "tests" / "graph" / "networks").glob("*.net"))
+)
 
 
 def fmt(text, *options, expect=0):
@@ -56,7 +60,9 @@ def test_spaces_and_comments_anywhere(seed, tmp_path):
             return found.group(1)
         at = found.end()
         if found.string[at - 1] in ",([" and chance.random() < 0.2:
-            return (found.group(2) or "") + chance.choice(["\n", "  # between\n", "\n\n# alone\n    # twice\n"])
+            return (found.group(2) or "") + chance.choice(
+                ["\n", "  # between\n", "\n\n# alone\n    # twice\n"]
+            )
         return (found.group(2) or "") + " " * chance.randrange(4)
 
     mangled = gaps.sub(stretch, path.read_text())
@@ -81,8 +87,10 @@ def test_long_arguments_break_after_commas():
 
 
 def test_windows_newlines_and_byte_order_mark():
-    assert fmt("\ufeffnetwork n {\r\n  input [8]  # eight \r\n  relu\r\n}\r\n") == \
-        "network n {\n    input [8]  # eight\n    relu\n}\n"
+    assert (
+        fmt("\ufeffnetwork n {\r\n  input [8]  # eight \r\n  relu\r\n}\r\n")
+        == "network n {\n    input [8]  # eight\n    relu\n}\n"
+    )
 
 
 def test_an_empty_file_and_comments_alone():
@@ -128,7 +136,9 @@ def test_check_and_diff(tmp_path):
     (tmp_path / "a.net").write_text("network n {\n  input [8]\n    relu\n}\n")
     assert netc("fmt", "--check", "a.net", cwd=tmp_path, expect=1).stdout == "a.net\n"
     shown = netc("fmt", "--diff", "a.net", cwd=tmp_path).stdout
-    assert shown == ("--- a.net\n+++ a.net\n@@ -1,4 +1,4 @@\n network n {\n-  input [8]\n+    input [8]\n     relu\n }\n")
+    assert shown == (
+        "--- a.net\n+++ a.net\n@@ -1,4 +1,4 @@\n network n {\n-  input [8]\n+    input [8]\n     relu\n }\n"
+    )
     assert netc("fmt", "--check", "--diff", "a.net", cwd=tmp_path, expect=1).stdout == shown
     netc("fmt", "a.net", cwd=tmp_path)
     assert netc("fmt", "--check", "--diff", "a.net", cwd=tmp_path).stdout == ""
@@ -139,6 +149,7 @@ def test_the_diff_applies(tmp_path):
     if not shutil.which("patch"):
         pytest.skip("patch is not installed")
     from harness import run
+
     for path in SOUND:
         (tmp_path / "a.net").write_text(path.read_text())
         diff = netc("fmt", "--diff", "a.net", cwd=tmp_path).stdout
@@ -147,11 +158,14 @@ def test_the_diff_applies(tmp_path):
         assert (tmp_path / "a.net").read_text() == fmt(path.read_text())
 
 
-@pytest.mark.parametrize("words, said", [
-    (["--annotate", "--strip", "-"], "undo each other"),
-    (["--json", "-"], "takes no option"),
-    ([], "needs a FILE"),
-])
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--annotate", "--strip", "-"], "undo each other"),
+        (["--json", "-"], "takes no option"),
+        ([], "needs a FILE"),
+    ],
+)
 def test_misuse(words, said):
     assert said in netc("fmt", *words, expect=2).stderr
 
@@ -173,7 +187,9 @@ def test_annotated_models_check_and_strip_to_themselves(model, tmp_path):
 
 
 def test_annotations_stand_beside_what_a_person_wrote():
-    assert fmt((MODELS / "cnn.net").read_text(), "--annotate").split("\n\n")[1] == """\
+    assert (
+        fmt((MODELS / "cnn.net").read_text(), "--annotate").split("\n\n")[1]
+        == """\
     conv2d(10, 5) as conv1 -> [10, 24, 24]  #= out_channels, kernel_size
     max_pool2d(2)          -> [10, 12, 12]  #=
     relu                   -> [10, 12, 12]  #=
@@ -183,11 +199,15 @@ def test_annotations_stand_beside_what_a_person_wrote():
     flatten                -> [320]
     linear(10)    as fc    -> [10]          #=
 }"""
+    )
 
 
 def test_a_block_used_at_several_shapes_gets_its_own_symbols():
     text = fmt((MODELS / "resnet50.net").read_text(), "--annotate")
-    assert re.search(r"conv2d\(4\*channels, 1, bias=false\) +as conv3 +-> \[4\*channels, ceil\(h/stride\), ceil\(w/stride\)\]", text)
+    assert re.search(
+        r"conv2d\(4\*channels, 1, bias=false\) +as conv3 +-> \[4\*channels, ceil\(h/stride\), ceil\(w/stride\)\]",
+        text,
+    )
 
 
 def test_where_nothing_fits_nothing_is_written(tmp_path):
@@ -197,7 +217,9 @@ def test_where_nothing_fits_nothing_is_written(tmp_path):
 
 
 def test_annotations_are_renewed_when_stale():
-    text = fmt((MODELS / "cnn.net").read_text(), "--annotate").replace("conv2d(10, 5)", "conv2d(12, 5)")
+    text = fmt((MODELS / "cnn.net").read_text(), "--annotate").replace(
+        "conv2d(10, 5)", "conv2d(12, 5)"
+    )
     assert "as conv1 -> [12, 24, 24]  #=" in fmt(text, "--annotate")
 
 

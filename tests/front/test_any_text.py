@@ -10,14 +10,49 @@ import pytest
 from harness import MODELS, ROOT, TUTORIALS, netc
 
 COUNT, FIRST = int(os.environ.get("MUTANTS", 240)), int(os.environ.get("MUTANTS_FROM", 1))
-AT_ONCE = 40                    # files a command is given: one's faults must not be another's
+AT_ONCE = 40  # files a command is given: one's faults must not be another's
 
 WORD = re.compile(r"[A-Za-z_][\w.]*|\d[\w.]*|\s+|.", re.S)
-PUT = (list("\"'{}()[],;#\n.=*/+-%_<>\r\t\x7f\0\x1b") + ["\u202e", "é", "\udcff", '"{', '}"', "'}\"", '"a{', "{i}", "->", "//", "#=", "' "]
-       + [" as ", " from ", "repeat ", "dense ", "if ", "else ", "skip ", "shortcut ", "branch ", "let ", "input ", "block ", "train "]
-       + ["0", "-1", "1.5", "9223372036854775807", "1e308", "true", "not ", "-> [_, _]", " -> [4]", "identity", "relu\n", "concat", "add("])
-SEEDS = [path.read_text() for path in sorted((ROOT / "tests" / "front" / "right").glob("*.net"))
-         + sorted((ROOT / "tests" / "graph" / "right").glob("*.net")) + [MODELS / f"{name}.net" for name in TUTORIALS]]
+PUT = (
+    list("\"'{}()[],;#\n.=*/+-%_<>\r\t\x7f\0\x1b")
+    + ["\u202e", "é", "\udcff", '"{', '}"', "'}\"", '"a{', "{i}", "->", "//", "#=", "' "]
+    + [
+        " as ",
+        " from ",
+        "repeat ",
+        "dense ",
+        "if ",
+        "else ",
+        "skip ",
+        "shortcut ",
+        "branch ",
+        "let ",
+        "input ",
+        "block ",
+        "train ",
+    ]
+    + [
+        "0",
+        "-1",
+        "1.5",
+        "9223372036854775807",
+        "1e308",
+        "true",
+        "not ",
+        "-> [_, _]",
+        " -> [4]",
+        "identity",
+        "relu\n",
+        "concat",
+        "add(",
+    ]
+)
+SEEDS = [
+    path.read_text()
+    for path in sorted((ROOT / "tests" / "front" / "right").glob("*.net"))
+    + sorted((ROOT / "tests" / "graph" / "right").glob("*.net"))
+    + [MODELS / f"{name}.net" for name in TUTORIALS]
+]
 
 
 def mutant(number):
@@ -28,11 +63,11 @@ def mutant(number):
         at, other = draw.randrange(len(words)), draw.randrange(len(words))
         kind = draw.randrange(5)
         if kind == 0 and len(words) > 20:
-            del words[at:at + draw.randrange(1, 10)]
+            del words[at : at + draw.randrange(1, 10)]
         elif kind == 1:
             words[at], words[other] = words[other], words[at]
         elif kind == 2:
-            words[at:at] = words[other:other + draw.randrange(1, 30)]
+            words[at:at] = words[other : other + draw.randrange(1, 30)]
         elif kind == 3:
             words[at] = draw.choice(PUT)
         else:
@@ -48,8 +83,15 @@ def write(folder, texts):
 
 def commands(names, folder):
     """Every command on these files; what check finds no fault in also goes the whole way."""
-    for words in (["check"], ["check", "--diagnostics=json"], ["check", "--diagnostics=sarif"], ["check", "--diagnostics=narrated"],
-                  ["fmt", "--diff"], ["fmt", "--annotate", "--diff"], ["fmt", "--strip", "--diff"]):
+    for words in (
+        ["check"],
+        ["check", "--diagnostics=json"],
+        ["check", "--diagnostics=sarif"],
+        ["check", "--diagnostics=narrated"],
+        ["fmt", "--diff"],
+        ["fmt", "--annotate", "--diff"],
+        ["fmt", "--strip", "--diff"],
+    ):
         assert netc(*words, *names, cwd=folder, expect=None).returncode in (0, 1)
     told = netc("check", "--diagnostics=short", *names, cwd=folder, expect=None).stderr
     for name in [name for name in names if f"{name}:" not in told][:5]:
@@ -60,14 +102,16 @@ def commands(names, folder):
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + COUNT, AT_ONCE))
 def test_mutants(first, tmp_path):
-    commands(write(tmp_path, [mutant(number) for number in range(first, first + AT_ONCE)]), tmp_path)
+    commands(
+        write(tmp_path, [mutant(number) for number in range(first, first + AT_ONCE)]), tmp_path
+    )
 
 
 # Texts that once ended netc with exit 3 or a signal, or nearly.
 FOUND = [
-    'network n {\n    input [8]\n    relu as "a{\'}" # don\'t\n}\n',
+    "network n {\n    input [8]\n    relu as \"a{'}\" # don't\n}\n",
     'network n {\n    input [8]\n    relu as "a{i\'" + \'}"\n}\n',
-    'network n {\n    input [8]\n    repeat 2 as i { relu as "{i}{i\'}" }\n    # it\'s\n}\n',
+    "network n {\n    input [8]\n    repeat 2 as i { relu as \"{i}{i'}\" }\n    # it's\n}\n",
     "network n {\n    input [8]\n    foo\n}\n",
     "network n {\n    input [8]\n}\n",
     "block b {\n    relu\n}\n",

@@ -39,7 +39,9 @@ def errors(text, tmp_path, name="wrong.net"):
     data = text if isinstance(text, bytes) else text.encode()
     (tmp_path / name).write_bytes(data)
     told = netc("check", "--diagnostics=short", name, cwd=tmp_path, expect=1, timeout=60)
-    return [(int(line), int(column), code) for _, line, column, code, _ in ERROR.findall(told.stderr)]
+    return [
+        (int(line), int(column), code) for _, line, column, code, _ in ERROR.findall(told.stderr)
+    ]
 
 
 # ------------------------------------------------------------ hostile input
@@ -85,13 +87,17 @@ def test_a_file_is_at_most_16_mib(tmp_path):
     check_text("#" * (16 << 20), tmp_path, expect=0)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# nothing", "\r\n", "\ufeff", "\ufeffblock A { relu }\r\n", ";;"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "# nothing", "\r\n", "\ufeff", "\ufeffblock A { relu }\r\n", ";;"]
+)
 def test_a_library_may_be_empty(text, tmp_path):
     check_text(text, tmp_path, expect=0)
 
 
 def test_carriage_returns_are_not_seen(tmp_path):
-    assert errors("network n {\r\n    input [8]\r\n    relu relu\r\n}\r\n", tmp_path) == [(3, 10, "syntax")]
+    assert errors("network n {\r\n    input [8]\r\n    relu relu\r\n}\r\n", tmp_path) == [
+        (3, 10, "syntax")
+    ]
 
 
 # ------------------------------------------------------- one slip, one error
@@ -101,16 +107,24 @@ def brace_faults():
     for model in sorted(path.stem for path in MODELS.glob("*.net")):
         text = (MODELS / f"{model}.net").read_text()
         for match in re.finditer(r"[{}]", text):
-            if "#" in text[text.rfind("\n", 0, match.start()) + 1:match.start()]:
+            if "#" in text[text.rfind("\n", 0, match.start()) + 1 : match.start()]:
                 continue
             at = match.start()
-            yield model, text.count("\n", 0, at) + 1, match[0], text[:at] + text[at + 1:], "without"
-            yield model, text.count("\n", 0, at) + 1, match[0], text[:at] + match[0] + text[at:], "doubled"
+            yield model, text.count("\n", 0, at) + 1, match[0], text[:at] + text[
+                at + 1 :
+            ], "without"
+            yield model, text.count("\n", 0, at) + 1, match[0], text[:at] + match[0] + text[
+                at:
+            ], "doubled"
 
 
-@pytest.mark.parametrize("model,line,brace,text,fault",
-                         [pytest.param(*case, id=f"{case[0]}-{case[1]}-{case[4]}-{i}")
-                          for i, case in enumerate(brace_faults())])
+@pytest.mark.parametrize(
+    "model,line,brace,text,fault",
+    [
+        pytest.param(*case, id=f"{case[0]}-{case[1]}-{case[4]}-{i}")
+        for i, case in enumerate(brace_faults())
+    ],
+)
 def test_one_brace_fault_is_one_syntax_error(model, line, brace, text, fault, tmp_path):
     found = [(at, code) for at, _, code in errors(text, tmp_path)]
     assert len(found) == 1 and found[0][1] in SYNTAX
@@ -150,18 +164,24 @@ def named_folder(folder):
     return "folder.net"
 
 
-@pytest.mark.parametrize("make, sentence", [
-    (secret, "passwd is not read: `use` takes a file of blocks whose name ends in .net"),
-    (link, "passwd is not read: `use` takes"),
-    (pipe, "cannot read pipe.net: not a regular file"),
-    (device, "/dev/zero is not read: `use` takes"),
-    (named_folder, "cannot read folder.net: Is a directory"),
-    (lambda folder: "/dev/stdin", "/dev/stdin is not read: `use` takes"),
-], ids="secret link pipe device folder stdin".split())
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (secret, "passwd is not read: `use` takes a file of blocks whose name ends in .net"),
+        (link, "passwd is not read: `use` takes"),
+        (pipe, "cannot read pipe.net: not a regular file"),
+        (device, "/dev/zero is not read: `use` takes"),
+        (named_folder, "cannot read folder.net: Is a directory"),
+        (lambda folder: "/dev/stdin", "/dev/stdin is not read: `use` takes"),
+    ],
+    ids="secret link pipe device folder stdin".split(),
+)
 def test_use_reads_files_of_blocks_only(make, sentence, tmp_path):
     told = check_text(USER.format(make(tmp_path)), tmp_path).stderr
     assert sentence in told and ":1:1" in told and "x:0:0" not in told
 
 
 def test_the_file_on_the_command_line_may_be_a_pipe(tmp_path):
-    assert netc("check", "/dev/stdin", stdin="network n {\n    input [8]\n    relu\n}\n").stderr == ""
+    assert (
+        netc("check", "/dev/stdin", stdin="network n {\n    input [8]\n    relu\n}\n").stderr == ""
+    )

@@ -29,15 +29,35 @@ KEPT = Path(__file__).resolve().parent / "corpus"
 # its inputs.  A reader of files takes ten thousand inputs a second, the search for
 # repairs forty: with these shares none of them takes over a sixth of the time.
 TARGETS = {
-    "net": ("compiler", 8, 3000), "repair": ("compiler", 1, 1500), "build": ("compiler", 27, 1200), "serve": ("compiler", 70, 4000),
-    "editor": ("compiler", 3, 2500), "command": ("compiler", 6, 300),
-    "weights": ("runtime", 150, 3000), "resume": ("runtime", 60, 6000), "idx": ("runtime", 100, 400), "cifar": ("runtime", 142, 6500),
-    "png": ("runtime", 225, 400), "jpeg": ("runtime", 170, 400), "settings": ("runtime", 30, 200), "train": ("runtime", 8, 300),
+    "net": ("compiler", 8, 3000),
+    "repair": ("compiler", 1, 1500),
+    "build": ("compiler", 27, 1200),
+    "serve": ("compiler", 70, 4000),
+    "editor": ("compiler", 3, 2500),
+    "command": ("compiler", 6, 300),
+    "weights": ("runtime", 150, 3000),
+    "resume": ("runtime", 60, 6000),
+    "idx": ("runtime", 100, 400),
+    "cifar": ("runtime", 142, 6500),
+    "png": ("runtime", 225, 400),
+    "jpeg": ("runtime", 170, 400),
+    "settings": ("runtime", 30, 200),
+    "train": ("runtime", 8, 300),
 }
-OPTIONS = ["-timeout=120", "-report_slow_units=1000000", "-rss_limit_mb=3000", "-close_fd_mask=3", "-print_final_stats=1", "-reload=0", "-entropic=0"]
-ENVIRONMENT = {"ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1:malloc_context_size=3:allocator_release_to_os_interval_ms=-1:"
-                               "allocator_may_return_null=1:max_allocation_size_mb=2500:handle_abort=0",
-               "UBSAN_OPTIONS": "print_stacktrace=1"}
+OPTIONS = [
+    "-timeout=120",
+    "-report_slow_units=1000000",
+    "-rss_limit_mb=3000",
+    "-close_fd_mask=3",
+    "-print_final_stats=1",
+    "-reload=0",
+    "-entropic=0",
+]
+ENVIRONMENT = {
+    "ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1:malloc_context_size=3:allocator_release_to_os_interval_ms=-1:"
+    "allocator_may_return_null=1:max_allocation_size_mb=2500:handle_abort=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
 
 
 def write_inputs(folder, inputs):
@@ -84,13 +104,26 @@ def program(target):
 def command(target, runs, seed, inputs):
     findings = MADE / "findings" / target
     findings.mkdir(parents=True, exist_ok=True)
-    return [program(target), f"-runs={runs}", f"-seed={seed}", f"-max_len={TARGETS[target][2]}", f"-artifact_prefix={findings}/",
-            *OPTIONS, *inputs]
+    return [
+        program(target),
+        f"-runs={runs}",
+        f"-seed={seed}",
+        f"-max_len={TARGETS[target][2]}",
+        f"-artifact_prefix={findings}/",
+        *OPTIONS,
+        *inputs,
+    ]
 
 
 def execute(words, target, environment={}):
-    return subprocess.run([str(word) for word in words], env={**os.environ, **ENVIRONMENT, "FUZZ_TARGET": target, **environment},
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    return subprocess.run(
+        [str(word) for word in words],
+        env={**os.environ, **ENVIRONMENT, "FUZZ_TARGET": target, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
 
 
 class Outcome:
@@ -100,8 +133,11 @@ class Outcome:
         def figure(pattern):
             found = re.findall(pattern, result.stderr)
             return int(found[-1]) if found else 0
+
         self.target, self.seconds, self.failed = target, seconds, result.returncode != 0
-        self.runs, self.coverage = figure(r"number_of_executed_units: (\d+)"), figure(r" cov: (\d+)")
+        self.runs, self.coverage = figure(r"number_of_executed_units: (\d+)"), figure(
+            r" cov: (\d+)"
+        )
         self.report, self.status = result.stderr, result.returncode
 
     def input(self):
@@ -118,9 +154,14 @@ def is_stall(outcome):
 
 
 def tell(outcome):
-    summary = re.findall(r"^(?:SUMMARY|finding|==\d+== ERROR|.*runtime error).*", outcome.report, re.M)
-    print(f"{outcome.target}: {summary[0] if summary else f'exit {outcome.status}'}\n"
-          f"    FUZZ_TARGET={outcome.target} {program(outcome.target).relative_to(ROOT)} {outcome.input() or ''}", flush=True)
+    summary = re.findall(
+        r"^(?:SUMMARY|finding|==\d+== ERROR|.*runtime error).*", outcome.report, re.M
+    )
+    print(
+        f"{outcome.target}: {summary[0] if summary else f'exit {outcome.status}'}\n"
+        f"    FUZZ_TARGET={outcome.target} {program(outcome.target).relative_to(ROOT)} {outcome.input() or ''}",
+        flush=True,
+    )
 
 
 def run_job(target, runs, seed, inputs):
@@ -128,7 +169,9 @@ def run_job(target, runs, seed, inputs):
     outcomes, found = [], set()
     while runs > 0 and len(outcomes) < MOST_FINDINGS:
         start = time.monotonic()
-        outcome = Outcome(target, execute(command(target, runs, seed, inputs), target), time.monotonic() - start)
+        outcome = Outcome(
+            target, execute(command(target, runs, seed, inputs), target), time.monotonic() - start
+        )
         outcomes.append(outcome)
         if not outcome.failed:
             break
@@ -145,7 +188,7 @@ def run_job(target, runs, seed, inputs):
     return outcomes
 
 
-MOST_FINDINGS = 20              # of a job: then the target is left alone
+MOST_FINDINGS = 20  # of a job: then the target is left alone
 
 
 def jobs(names, total, seed):
@@ -154,19 +197,31 @@ def jobs(names, total, seed):
     for name in names:
         runs = -(-total * TARGETS[name][1] // shares)
         pieces = max(1, min(8, runs // 20000))
-        yield from ((name, runs // pieces + (piece < runs % pieces), seed + piece) for piece in range(pieces))
+        yield from (
+            (name, runs // pieces + (piece < runs % pieces), seed + piece)
+            for piece in range(pieces)
+        )
 
 
 def closing_line(outcomes, seconds):
     by_target = {}
     for outcome in outcomes:
         runs, time_taken, coverage = by_target.get(outcome.target, (0, 0, 0))
-        by_target[outcome.target] = (runs + outcome.runs, time_taken + outcome.seconds, max(coverage, outcome.coverage))
-    figures = ", ".join(f"{name} {runs:,} at {runs / max(taken, 1e-9):,.0f}/s" for name, (runs, taken, _) in by_target.items())
+        by_target[outcome.target] = (
+            runs + outcome.runs,
+            time_taken + outcome.seconds,
+            max(coverage, outcome.coverage),
+        )
+    figures = ", ".join(
+        f"{name} {runs:,} at {runs / max(taken, 1e-9):,.0f}/s"
+        for name, (runs, taken, _) in by_target.items()
+    )
     findings = sum(outcome.failed for outcome in outcomes)
     coverage = sum(coverage for _, _, coverage in by_target.values())
-    return (f"fuzz: {sum(outcome.runs for outcome in outcomes):,} executions, {findings} finding{'s' * (findings != 1)}, "
-            f"{coverage:,} edges, {seconds:,.0f} s ({figures})")
+    return (
+        f"fuzz: {sum(outcome.runs for outcome in outcomes):,} executions, {findings} finding{'s' * (findings != 1)}, "
+        f"{coverage:,} edges, {seconds:,.0f} s ({figures})"
+    )
 
 
 def keep(target):
@@ -174,7 +229,17 @@ def keep(target):
     made, chosen = MADE / "seeds" / target, MADE / "kept" / target
     write_inputs(chosen, inputs(target))
     first = {path.name for path in chosen.iterdir()}
-    execute([program(target), "-merge=1", f"-max_len={TARGETS[target][2]}", chosen, made, MADE / "corpus" / target], target)
+    execute(
+        [
+            program(target),
+            "-merge=1",
+            f"-max_len={TARGETS[target][2]}",
+            chosen,
+            made,
+            MADE / "corpus" / target,
+        ],
+        target,
+    )
     there = KEPT / target
     there.mkdir(parents=True, exist_ok=True)
     budget = 20000
@@ -198,7 +263,10 @@ def main():
     start = time.monotonic()
     inputs = {name: folders(name) for name in names}
     with concurrent.futures.ThreadPoolExecutor(arguments.processes) as pool:
-        done = [pool.submit(run_job, name, runs, seed, inputs[name]) for name, runs, seed in jobs(names, arguments.runs, arguments.seed)]
+        done = [
+            pool.submit(run_job, name, runs, seed, inputs[name])
+            for name, runs, seed in jobs(names, arguments.runs, arguments.seed)
+        ]
         outcomes = [outcome for job in done for outcome in job.result()]
     if arguments.keep:
         for name in names:

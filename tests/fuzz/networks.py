@@ -21,7 +21,7 @@ import random
 from harness import operators
 
 MOST_CHANNELS, MOST_SIDE = 12, 13
-MOST_ELEMENTS = 1200            # of one tensor
+MOST_ELEMENTS = 1200  # of one tensor
 CLASSES = 5
 
 
@@ -39,7 +39,10 @@ def window_places(size, kernel, stride, padding, dilation, ceil_mode=False):
 def all_see_the_image(size, axis, places):
     """No dilated window lies in the padding alone: its maximum is -inf, in PyTorch too."""
     kernel, stride, padding, dilation = axis
-    return all(any(0 <= place * stride - padding + tap * dilation < size for tap in range(kernel)) for place in range(places))
+    return all(
+        any(0 <= place * stride - padding + tap * dilation < size for tap in range(kernel))
+        for place in range(places)
+    )
 
 
 @functools.cache
@@ -49,7 +52,9 @@ def table():
 
 def elementwise():
     """y[i] depends on x[i] alone (and on the other inputs' i): y may lie where x lies."""
-    return {name for name, op in table().items() if {"in_place", "view"} & set(op["traits"])} | {"mul"}
+    return {name for name, op in table().items() if {"in_place", "view"} & set(op["traits"])} | {
+        "mul"
+    }
 
 
 def is_structural(op):
@@ -58,7 +63,9 @@ def is_structural(op):
 
 
 def call(name, *positional, **named):
-    words = [text(value) for value in positional] + [f"{key}={text(value)}" for key, value in named.items()]
+    words = [text(value) for value in positional] + [
+        f"{key}={text(value)}" for key, value in named.items()
+    ]
     return f"{name}({', '.join(words)})" if words else name
 
 
@@ -74,14 +81,14 @@ class Scope:
     """A block or the network: the tensors whose names are visible in it."""
 
     def __init__(self):
-        self.tensors = []       # (name, shape)
+        self.tensors = []  # (name, shape)
 
 
 class Writer:
     def __init__(self, seed, operators):
         self.random = random.Random(seed)
         self.operators = operators
-        self.blocks = []        # texts
+        self.blocks = []  # texts
         self.names = 0
         self.budget = self.random.choice((3, 6, 9, 14))
 
@@ -111,8 +118,14 @@ class Writer:
         axes = []
         for size in shape[1:]:
             kernel = self.pick(1, 2, 2, 3, 3, 3, 4, 5, self.random.randint(1, size))
-            axes.append((kernel, self.pick(1, 1, 1, 2, 2, 3, 4), self.random.randint(0, most_padding(kernel)),
-                         self.pick(1, 1, 1, 2, 3)))
+            axes.append(
+                (
+                    kernel,
+                    self.pick(1, 1, 1, 2, 2, 3, 4),
+                    self.random.randint(0, most_padding(kernel)),
+                    self.pick(1, 1, 1, 2, 3),
+                )
+            )
         if self.chance(0.6):
             axes[1] = axes[0]
         return axes
@@ -135,11 +148,17 @@ class Writer:
         if self.chance(0.15):
             stride, axes = 1, [(k, 1, 0, d) for k, _, _, d in axes]
             padding, places = "same", list(shape[1:])
-            if mode == "reflect" and any(d * (k - 1) >= 2 * size for (k, _, _, d), size in zip(axes, shape[1:])):
+            if mode == "reflect" and any(
+                d * (k - 1) >= 2 * size for (k, _, _, d), size in zip(axes, shape[1:])
+            ):
                 mode = "zeros"
-            if mode == "circular" and any(d * (k - 1) > 2 * size for (k, _, _, d), size in zip(axes, shape[1:])):
+            if mode == "circular" and any(
+                d * (k - 1) > 2 * size for (k, _, _, d), size in zip(axes, shape[1:])
+            ):
                 mode = "zeros"
-            if mode != "zeros" and any(d * (k - 1) // 2 + 1 >= size for (k, _, _, d), size in zip(axes, shape[1:])):
+            if mode != "zeros" and any(
+                d * (k - 1) // 2 + 1 >= size for (k, _, _, d), size in zip(axes, shape[1:])
+            ):
                 mode = "zeros"
         else:
             places = [window_places(size, *axis) for size, axis in zip(shape[1:], axes)]
@@ -172,8 +191,15 @@ class Writer:
         if not all(map(all_see_the_image, shape[1:], axes, places)):
             return "identity", shape
         kernel, stride, padding, dilation = self.pairs(axes)
-        named = {key: value for key, value, default in (("stride", stride, kernel), ("padding", padding, 0),
-                                                        ("dilation", dilation, 1)) if value != default}
+        named = {
+            key: value
+            for key, value, default in (
+                ("stride", stride, kernel),
+                ("padding", padding, 0),
+                ("dilation", dilation, 1),
+            )
+            if value != default
+        }
         if ceil_mode:
             named["ceil_mode"] = True
         if name == "avg_pool2d" and self.chance(0.3):
@@ -192,7 +218,10 @@ class Writer:
         size = [self.random.randint(1, side + 2) for side in shape[1:]]
         if self.chance(0.3):
             size = [1, 1]
-        return call("adaptive_avg_pool2d", size[0] if size[0] == size[1] else size), (shape[0], *size)
+        return call("adaptive_avg_pool2d", size[0] if size[0] == size[1] else size), (
+            shape[0],
+            *size,
+        )
 
     def batch_norm2d(self, shape):
         named = {}
@@ -211,7 +240,11 @@ class Writer:
 
     def zero_pad2d(self, shape):
         left, right, top, bottom = (self.pick(-1, 0, 0, 1, 2, 3) for _ in range(4))
-        return call("zero_pad2d", [left, right, top, bottom]), (shape[0], shape[1] + top + bottom, shape[2] + left + right)
+        return call("zero_pad2d", [left, right, top, bottom]), (
+            shape[0],
+            shape[1] + top + bottom,
+            shape[2] + left + right,
+        )
 
     def upsample(self, shape):
         rows, columns = self.random.randint(1, 3), self.random.randint(1, 3)
@@ -219,11 +252,20 @@ class Writer:
         if self.chance(0.3):
             size = [side + self.random.randint(0, 5) for side in shape[1:]]
             return call("upsample", size=size), (shape[0], *size)
-        return call("upsample", factor, **({"mode": "nearest"} if self.chance(0.2) else {})), (shape[0], shape[1] * rows, shape[2] * columns)
+        return call("upsample", factor, **({"mode": "nearest"} if self.chance(0.2) else {})), (
+            shape[0],
+            shape[1] * rows,
+            shape[2] * columns,
+        )
 
     def layer_norm2d(self, shape):
         named = {"affine": False} if self.chance(0.2) else {"eps": 0.01} if self.chance(0.3) else {}
-        return call("layer_norm2d", **named, **({"num_features": shape[0]} if self.chance(0.1) else {})), shape
+        return (
+            call(
+                "layer_norm2d", **named, **({"num_features": shape[0]} if self.chance(0.1) else {})
+            ),
+            shape,
+        )
 
     def layer_scale(self, shape):
         return call("layer_scale", *([] if self.chance(0.3) else [0.5])), shape
@@ -260,19 +302,30 @@ class Writer:
     def roles(self, op, shape):
         """A value for every role that an argument can have, as a number or one for each axis."""
         groups = self.pick(1, 1, *[g for g in range(1, shape[0] + 1) if shape[0] % g == 0])
-        drawn = {"groups": groups, "channels": groups * self.random.randint(1, max(1, MOST_CHANNELS // groups)),
-                 "per_channel": self.pick(1, shape[0]), "ceil_mode": self.chance(0.25)}
+        drawn = {
+            "groups": groups,
+            "channels": groups * self.random.randint(1, max(1, MOST_CHANNELS // groups)),
+            "per_channel": self.pick(1, shape[0]),
+            "ceil_mode": self.chance(0.25),
+        }
         if op["window"] in ("slides", "transposed"):
-            axes = self.window(shape, lambda kernel: kernel - 1 if op["window"] == "transposed" else kernel // 2)
+            axes = self.window(
+                shape, lambda kernel: kernel - 1 if op["window"] == "transposed" else kernel // 2
+            )
             drawn |= dict(zip(("kernel", "stride", "padding", "dilation"), map(list, zip(*axes))))
-            drawn["output_padding"] = [self.random.randint(0, max(stride, dilation) - 1) for _, stride, _, dilation in axes]
+            drawn["output_padding"] = [
+                self.random.randint(0, max(stride, dilation) - 1) for _, stride, _, dilation in axes
+            ]
         if op["window"] == "fitted":
             drawn["output_size"] = [self.random.randint(1, side + 2) for side in shape[1:]]
             drawn["scale"] = [self.random.randint(1, 3) for _ in shape[1:]]
         return drawn
 
     def size_after(self, op, roles, size, axis):
-        kernel, stride, padding, dilation, more = (roles[role][axis] for role in ("kernel", "stride", "padding", "dilation", "output_padding"))
+        kernel, stride, padding, dilation, more = (
+            roles[role][axis]
+            for role in ("kernel", "stride", "padding", "dilation", "output_padding")
+        )
         if op["window"] == "transposed":
             return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + more
         return window_places(size, kernel, stride, padding, dilation, roles["ceil_mode"])
@@ -280,34 +333,87 @@ class Writer:
     def drawn(self, shape, op):
         """A use of any operator that its table describes.  Arguments that say a size are all written or all left out."""
         roles = self.roles(op, shape)
-        sizes = {"kernel", "stride", "padding", "dilation", "output_padding", "ceil_mode", "output_size", "scale", "channels", "groups"}
+        sizes = {
+            "kernel",
+            "stride",
+            "padding",
+            "dilation",
+            "output_padding",
+            "ceil_mode",
+            "output_size",
+            "scale",
+            "channels",
+            "groups",
+        }
         named = {}
         for argument in op["arguments"]:
-            if argument["required"] or argument["role"] in sizes or self.chance(0.1 if argument["assertion"] else 0.4):
+            if (
+                argument["required"]
+                or argument["role"] in sizes
+                or self.chance(0.1 if argument["assertion"] else 0.4)
+            ):
                 value = self.value(argument, shape, roles)
                 if value is not None:
-                    named[argument["name"]] = value[0] if isinstance(value, list) and len(set(value)) == 1 else value
+                    named[argument["name"]] = (
+                        value[0] if isinstance(value, list) and len(set(value)) == 1 else value
+                    )
         has = {argument["role"] for argument in op["arguments"]}
         channels = roles["channels"] if "channels" in has else shape[0]
         if op["window"] in ("slides", "transposed"):
-            defaults = {"stride": roles["kernel"], "padding": [0, 0], "dilation": [1, 1], "output_padding": [0, 0], "ceil_mode": False}
+            defaults = {
+                "stride": roles["kernel"],
+                "padding": [0, 0],
+                "dilation": [1, 1],
+                "output_padding": [0, 0],
+                "ceil_mode": False,
+            }
             roles |= {role: value for role, value in defaults.items() if role not in has}
-            return call(op["name"], **named), (channels, *(self.size_after(op, roles, size, axis) for axis, size in enumerate(shape[1:])))
+            return call(op["name"], **named), (
+                channels,
+                *(self.size_after(op, roles, size, axis) for axis, size in enumerate(shape[1:])),
+            )
         if op["window"] == "fitted":
-            return call(op["name"], **named), (channels, *(roles["output_size"] if "output_size" in has else
-                                                           [side * factor for side, factor in zip(shape[1:], roles["scale"])]))
+            return call(op["name"], **named), (
+                channels,
+                *(
+                    roles["output_size"]
+                    if "output_size" in has
+                    else [side * factor for side, factor in zip(shape[1:], roles["scale"])]
+                ),
+            )
         return call(op["name"], **named), (channels, *shape[1:])
 
     # Those of which the table leaves something unsaid.
-    DRAWN_BY = {"conv2d": conv2d, "max_pool2d": max_pool2d, "avg_pool2d": avg_pool2d, "adaptive_avg_pool2d": adaptive_avg_pool2d,
-                "batch_norm2d": batch_norm2d, "zero_pad2d": zero_pad2d, "upsample": upsample, "layer_norm2d": layer_norm2d,
-                "layer_scale": layer_scale, "dropout": dropout, "linear": linear}
+    DRAWN_BY = {
+        "conv2d": conv2d,
+        "max_pool2d": max_pool2d,
+        "avg_pool2d": avg_pool2d,
+        "adaptive_avg_pool2d": adaptive_avg_pool2d,
+        "batch_norm2d": batch_norm2d,
+        "zero_pad2d": zero_pad2d,
+        "upsample": upsample,
+        "layer_norm2d": layer_norm2d,
+        "layer_scale": layer_scale,
+        "dropout": dropout,
+        "linear": linear,
+    }
     # How often: 1 unless told here.
-    WEIGHTS = {"conv2d": 6, "linear": 3, "max_pool2d": 2, "avg_pool2d": 2, "batch_norm2d": 2, "relu": 2}
+    WEIGHTS = {
+        "conv2d": 6,
+        "linear": 3,
+        "max_pool2d": 2,
+        "avg_pool2d": 2,
+        "batch_norm2d": 2,
+        "relu": 2,
+    }
 
     def operator(self, shape):
         """One statement that fits `shape` and gives a tensor that is not too large."""
-        rows = [op for name, op in table().items() if name in self.operators and not is_structural(op) and op["rank"] in (0, len(shape))]
+        rows = [
+            op
+            for name, op in table().items()
+            if name in self.operators and not is_structural(op) and op["rank"] in (0, len(shape))
+        ]
         for _ in range(30):
             (op,) = self.random.choices(rows, [self.WEIGHTS.get(op["name"], 1) for op in rows])
             draw = self.DRAWN_BY.get(op["name"])
@@ -324,8 +430,22 @@ class Writer:
         return elements <= MOST_ELEMENTS
 
     def activation(self):
-        return self.random.choice([name for name in ("relu", "relu", "tanh", "sigmoid", "silu", "leaky_relu", "hardswish", "gelu")
-                                   if name in self.operators])
+        return self.random.choice(
+            [
+                name
+                for name in (
+                    "relu",
+                    "relu",
+                    "tanh",
+                    "sigmoid",
+                    "silu",
+                    "leaky_relu",
+                    "hardswish",
+                    "gelu",
+                )
+                if name in self.operators
+            ]
+        )
 
     # ---------------------------------------------------------- structures
 
@@ -336,7 +456,9 @@ class Writer:
                 lines.append(call("linear", wanted[0]))
             return
         if shape[0] != wanted[0]:
-            lines.append(call("conv2d", wanted[0], 1, **({"bias": False} if self.chance(0.5) else {})))
+            lines.append(
+                call("conv2d", wanted[0], 1, **({"bias": False} if self.chance(0.5) else {}))
+            )
         if shape[1:] != wanted[1:]:
             lines.append(call("adaptive_avg_pool2d", list(wanted[1:])))
 
@@ -366,7 +488,13 @@ class Writer:
         """concat, add or mul of two to four branches."""
         kind = self.pick("concat", "concat", "add", "add", "mul")
         count = self.random.randint(2, 4)
-        wanted = None if kind == "concat" else shape if self.chance(0.7) else (self.channels(), *shape[1:])
+        wanted = (
+            None
+            if kind == "concat"
+            else shape
+            if self.chance(0.7)
+            else (self.channels(), *shape[1:])
+        )
         if len(shape) == 1 and wanted is not None:
             wanted = shape
         statements, channels, sides = [], 0, None
@@ -436,7 +564,9 @@ class Writer:
 
     def repeat(self, scope, lines, shape, depth):
         rest, _ = self.body(self.inner(scope), shape, depth + 1, shape)
-        lines += self.braces(f"repeat {self.random.randint(0, 3)}" + (" as i" if self.chance(0.3) else ""), rest)
+        lines += self.braces(
+            f"repeat {self.random.randint(0, 3)}" + (" as i" if self.chance(0.3) else ""), rest
+        )
         return shape
 
     def condition(self, scope, lines, shape, depth):
@@ -447,15 +577,27 @@ class Writer:
         if self.chance(0.5):
             lines += self.braces(f"if not ({truth})", never)[:-1] + self.braces("} else", rest)
         else:
-            lines += self.braces(f"if {truth}", rest + ["identity"])[:-1] + self.braces("} else", never)
+            lines += self.braces(f"if {truth}", rest + ["identity"])[:-1] + self.braces(
+                "} else", never
+            )
         return out
 
     def turns(self, scope, lines, shape, depth):
         """A list of named layers; one of them is joined again afterwards."""
         turns, name = self.random.randint(1, 3), self.name()
-        layer = call("conv2d", shape[0], self.pick(1, 3), padding="same") if len(shape) == 3 else call("linear", shape[0])
-        quoted = depth == 0 and self.chance(0.5)        # inside another repeat the name would come twice
-        lines += self.braces(f"repeat {turns} as i", [f'{layer} as "{name}_{{i * 2}}"' if quoted else f"{layer} as {name}", self.activation()])
+        layer = (
+            call("conv2d", shape[0], self.pick(1, 3), padding="same")
+            if len(shape) == 3
+            else call("linear", shape[0])
+        )
+        quoted = depth == 0 and self.chance(0.5)  # inside another repeat the name would come twice
+        lines += self.braces(
+            f"repeat {turns} as i",
+            [
+                f'{layer} as "{name}_{{i * 2}}"' if quoted else f"{layer} as {name}",
+                self.activation(),
+            ],
+        )
         last = self.random.randint(0, turns - 1)
         lines.append(f"add({name}_{2 * last})" if quoted else f"add({name}.{last})")
         return shape
@@ -467,7 +609,9 @@ class Writer:
             return self.named(scope, lines, shape, depth)
         name = self.name("Block")
         rest, _ = self.body(Scope(), shape, depth + 1, shape)
-        self.blocks += self.braces(f"block {name}(other, act)", rest + ["act", f"{self.pick('add', 'concat')}(other)"]) + [""]
+        self.blocks += self.braces(
+            f"block {name}(other, act)", rest + ["act", f"{self.pick('add', 'concat')}(other)"]
+        ) + [""]
         joined = self.blocks[-3].strip().startswith("concat")
         lines.append(f"{name}({self.random.choice(others)[0]}, {self.activation()})")
         return (2 * shape[0], *shape[1:]) if joined else shape
@@ -477,12 +621,18 @@ class Writer:
         name = self.name("Block")
         if len(shape) == 3:
             rest, out = self.body(Scope(), shape, depth + 1, shape if self.chance(0.5) else None)
-            into, give = "[c, h, w]", "[c, h, w]" if out == shape else f"[{out[0]}, {out[1]}, {out[2]}]"
+            into, give = (
+                "[c, h, w]",
+                "[c, h, w]" if out == shape else f"[{out[0]}, {out[1]}, {out[2]}]",
+            )
             signature = f" {into}" + (f" -> {give}" if self.chance(0.6) else "")
             middle = [call("conv2d", "width", 1), self.activation(), call("conv2d", out[0], 1)]
         else:
             rest, out = self.body(Scope(), shape, depth + 1, shape)
-            signature, middle = " [n] -> [n]" if self.chance(0.6) else " [n]", [call("linear", "width"), call("linear", out[0])]
+            signature, middle = " [n] -> [n]" if self.chance(0.6) else " [n]", [
+                call("linear", "width"),
+                call("linear", out[0]),
+            ]
         inner = rest + (middle if self.chance(0.5) else [])
         param = "(width=2)" if len(inner) > len(rest) else ""
         self.blocks += self.braces(f"block {name}{param}{signature}", inner) + [""]
@@ -494,9 +644,18 @@ class Writer:
     def named(self, scope, lines, shape, depth):
         """Names the current tensor, or joins one that was named before."""
         same = [name for name, other in scope.tensors if other == shape]
-        near = [(name, other) for name, other in scope.tensors if other[1:] == shape[1:] and len(other) == len(shape)]
+        near = [
+            (name, other)
+            for name, other in scope.tensors
+            if other[1:] == shape[1:] and len(other) == len(shape)
+        ]
         if same and self.chance(0.6):
-            lines.append(call(self.pick("add", "add", "mul"), *self.random.sample(same, min(len(same), self.pick(1, 1, 2)))))
+            lines.append(
+                call(
+                    self.pick("add", "add", "mul"),
+                    *self.random.sample(same, min(len(same), self.pick(1, 1, 2))),
+                )
+            )
             return shape
         if near and self.chance(0.6):
             name, other = self.random.choice(near)
@@ -544,8 +703,13 @@ class Writer:
             ([f"{weigh} as {left}", f"add({left}, {left})"], shape),
             ([f"{weigh} as {left}", f"mul({left})", act], shape),
             # One tensor in two concats.
-            ([f"{weigh} as {left}"] + same("concat", same("branch", []) + same("branch", [act]))
-             + [act] + [f"concat({left})"], (3 * c, *shape[1:])),
+            (
+                [f"{weigh} as {left}"]
+                + same("concat", same("branch", []) + same("branch", [act]))
+                + [act]
+                + [f"concat({left})"],
+                (3 * c, *shape[1:]),
+            ),
             # A view in a skip: the body is the tensor itself, or only looks like work.
             (same("skip", []), shape),
             (same("skip", ["identity", "dropout(0)"]), shape),
@@ -557,13 +721,21 @@ class Writer:
             (same("concat", same("branch", []) + same("branch", [weigh])) + norm, wide),
             (same("concat", same("branch", norm) + same("branch", norm)) + [act], wide),
             # A concat of concats, one with itself inside.
-            (same("concat", same("branch", same("concat", same("branch", [act]) + same("branch", []))) + same("branch", [weigh])),
-             (3 * c, *shape[1:])),
+            (
+                same(
+                    "concat",
+                    same("branch", same("concat", same("branch", [act]) + same("branch", [])))
+                    + same("branch", [weigh]),
+                ),
+                (3 * c, *shape[1:]),
+            ),
             # A chain of operators that may all share one memory.
             ([act, "dropout(0.2)", again, "identity", "dropout"], shape),
             (["identity", f"identity as {left}", act, f"add({left})"], shape),
         ]
-        made, out = self.random.choice([entry for entry in traps if self.fits(entry[1])] or [([act], shape)])
+        made, out = self.random.choice(
+            [entry for entry in traps if self.fits(entry[1])] or [([act], shape)]
+        )
         lines += made
         return out
 
@@ -571,7 +743,12 @@ class Writer:
         """What a pool looks at is overwritten, or overwrites."""
         left = self.name()
         pool = self.pick("max_pool2d(3, stride=1, padding=1)", "avg_pool2d(3, stride=1, padding=1)")
-        lines += [f"{self.activation()} as {left}", pool, self.activation(), f"{self.pick('add', 'mul')}({left})"]
+        lines += [
+            f"{self.activation()} as {left}",
+            pool,
+            self.activation(),
+            f"{self.pick('add', 'mul')}({left})",
+        ]
         return shape
 
     # ------------------------------------------------------------ the whole
@@ -582,14 +759,26 @@ class Writer:
         self.budget -= 1
         structures = [(self.named, 3), (self.trap, 3), (self.detour, 1), (self.turns, 1)]
         if depth < 3:
-            structures += [(self.condition, 1), (self.borrowed, 1), (self.join, 3), (self.skip, 3), (self.dense, 1), (self.repeat, 1), (self.block, 2)]
+            structures += [
+                (self.condition, 1),
+                (self.borrowed, 1),
+                (self.join, 3),
+                (self.skip, 3),
+                (self.dense, 1),
+                (self.repeat, 1),
+                (self.block, 2),
+            ]
         if len(shape) == 3:
             structures += [(self.squeeze, 1), (self.pooled_trap, 1)]
         if self.chance(0.5):
-            (made,) = self.random.choices([way for way, _ in structures], [weight for _, weight in structures])
+            (made,) = self.random.choices(
+                [way for way, _ in structures], [weight for _, weight in structures]
+            )
             before = len(lines)
             out = made(scope, lines, shape, depth)
-            if any("mul" in line for line in lines[before:]):   # products of products leave every range
+            if any(
+                "mul" in line for line in lines[before:]
+            ):  # products of products leave every range
                 lines.append(self.pick("tanh", "sigmoid"))
             if not self.fits(out):
                 lines.append(call("conv2d", 2, 1) if len(out) == 3 else call("linear", 8))
@@ -604,14 +793,22 @@ class Writer:
     def input_shape(self):
         if self.chance(0.1):
             return (self.random.randint(1, 90),)
-        shape = (self.random.randint(1, 4), self.random.randint(1, MOST_SIDE), self.random.randint(1, MOST_SIDE))
+        shape = (
+            self.random.randint(1, 4),
+            self.random.randint(1, MOST_SIDE),
+            self.random.randint(1, MOST_SIDE),
+        )
         return (shape[0], shape[1], shape[1]) if self.chance(0.4) else shape
 
     # ---------------------------------------------------------- training
 
     def some(self, **values):
         """Each argument or not, with one of its values."""
-        return {name: self.random.choice(choices) for name, choices in values.items() if self.chance(0.4)}
+        return {
+            name: self.random.choice(choices)
+            for name, choices in values.items()
+            if self.chance(0.4)
+        }
 
     def sgd(self):
         named = self.some(momentum=(0.5, 0.9), dampening=(0.2,), weight_decay=(0.01, 0.2))
@@ -624,30 +821,54 @@ class Writer:
         return {"eps": self.pick(1e-5, 1e-3)}
 
     def adam(self):
-        return self.eps() | self.some(betas=((0.8, 0.99), (0.5, 0.6)), weight_decay=(0.01, 0.2), amsgrad=(True, False))
+        return self.eps() | self.some(
+            betas=((0.8, 0.99), (0.5, 0.6)), weight_decay=(0.01, 0.2), amsgrad=(True, False)
+        )
 
     def rmsprop(self):
-        return self.eps() | self.some(alpha=(0.9, 0.5), weight_decay=(0.01,), momentum=(0.5, 0.9), centered=(True, False))
+        return self.eps() | self.some(
+            alpha=(0.9, 0.5), weight_decay=(0.01,), momentum=(0.5, 0.9), centered=(True, False)
+        )
 
     def schedule(self):
         counted = self.some(warmup=(1, 2), by=("epoch", "step"))
         if self.chance(0.3):
-            named = self.some(by=("epoch", "step"), total_steps=(3, 9), pct_start=(0.4, 0.6), anneal_strategy=("cos", "linear"),
-                              cycle_momentum=(True, False), base_momentum=(0.5,), max_momentum=(0.8,), div_factor=(10,),
-                              final_div_factor=(100,), three_phase=(True, False))
+            named = self.some(
+                by=("epoch", "step"),
+                total_steps=(3, 9),
+                pct_start=(0.4, 0.6),
+                anneal_strategy=("cos", "linear"),
+                cycle_momentum=(True, False),
+                base_momentum=(0.5,),
+                max_momentum=(0.8,),
+                div_factor=(10,),
+                final_div_factor=(100,),
+                three_phase=(True, False),
+            )
             return call("one_cycle", 0.004, **named)
-        return self.pick(call("constant", **counted), call("step", self.pick(1, 2), **self.some(gamma=(0.5,)), **counted),
-                         call("multi_step", self.pick([1], [1, 2]), **self.some(gamma=(0.5,)), **counted),
-                         call("exponential", self.pick(0.5, 0.9), **counted),
-                         call("cosine", **self.some(T_max=(3, 7), eta_min=(0.001,)), **counted))
+        return self.pick(
+            call("constant", **counted),
+            call("step", self.pick(1, 2), **self.some(gamma=(0.5,)), **counted),
+            call("multi_step", self.pick([1], [1, 2]), **self.some(gamma=(0.5,)), **counted),
+            call("exponential", self.pick(0.5, 0.9), **counted),
+            call("cosine", **self.some(T_max=(3, 7), eta_min=(0.001,)), **counted),
+        )
 
     def initialisers(self):
         """Of the last layer, which every network has, or by paths that it matches."""
-        fans = call("kaiming_" + self.pick("normal", "uniform"),
-                    **self.some(a=(0.2,), mode=("fan_in", "fan_out"), nonlinearity=("relu", "tanh", "leaky_relu", "sigmoid")))
-        lines = [f'"head.weight", {self.pick(fans, call("xavier_normal", **self.some(gain=(0.5,))), call("xavier_uniform", **self.some(gain=(2,))))}',
-                 f'"*.bias", {self.pick("normal(std=0.1)", "uniform(-0.1, 0.2)", "constant(0.1)")}',
-                 f'"*.weight", {self.pick("normal(0.1, 0.2)", "uniform(-0.3, 0.3)")}']
+        fans = call(
+            "kaiming_" + self.pick("normal", "uniform"),
+            **self.some(
+                a=(0.2,),
+                mode=("fan_in", "fan_out"),
+                nonlinearity=("relu", "tanh", "leaky_relu", "sigmoid"),
+            ),
+        )
+        lines = [
+            f'"head.weight", {self.pick(fans, call("xavier_normal", **self.some(gain=(0.5,))), call("xavier_uniform", **self.some(gain=(2,))))}',
+            f'"*.bias", {self.pick("normal(std=0.1)", "uniform(-0.1, 0.2)", "constant(0.1)")}',
+            f'"*.weight", {self.pick("normal(0.1, 0.2)", "uniform(-0.3, 0.3)")}',
+        ]
         return [f"    init      {line}" for line in lines if self.chance(0.25)]
 
     def groups(self, rates):
@@ -659,21 +880,47 @@ class Writer:
         for glob in '"*.bias"', '"head.*"', '"*.weight"':
             named = self.some(weight_decay=(0, 0.1), **({"lr": (0.001, 0.004)} if rates else {}))
             if named and self.chance(0.25):
-                lines.append(f"    group     {glob}, " + ", ".join(f"{key}={text(value)}" for key, value in named.items()))
+                lines.append(
+                    f"    group     {glob}, "
+                    + ", ".join(f"{key}={text(value)}" for key, value in named.items())
+                )
         return lines
 
     def train(self):
-        optimizer, draw = self.pick(("sgd", self.sgd), ("sgd", self.sgd), ("adam", self.adam), ("adamw", self.adam),
-                                    ("rmsprop", self.rmsprop))
-        loss = "cross_entropy" + (f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else "")
+        optimizer, draw = self.pick(
+            ("sgd", self.sgd),
+            ("sgd", self.sgd),
+            ("adam", self.adam),
+            ("adamw", self.adam),
+            ("rmsprop", self.rmsprop),
+        )
+        loss = "cross_entropy" + (
+            f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else ""
+        )
         if "mse" in self.operators and self.chance(0.2):
             loss = "mse"
         schedule = self.schedule() if self.chance(0.6) else ""
-        lines = ['data      "images"', f"loss      {loss}", f"optimizer {call(optimizer, lr=self.pick(0.001, 0.002), **draw())}",
-                 *([f"schedule  {schedule}"] if schedule else []),
-                 *([f"clip      {self.pick('norm=0.5', 'norm=100', 'value=0.05')}"] if self.chance(0.3) else []),
-                 f"batch     {self.pick(3, 9, 16, 21)}", f"epochs    {self.random.randint(1, 4)}", f"seed      {self.random.randint(1, 99)}"]
-        return ["train {", *("    " + line for line in lines), *self.initialisers(), *self.groups("one_cycle" not in schedule), "}"]
+        lines = [
+            'data      "images"',
+            f"loss      {loss}",
+            f"optimizer {call(optimizer, lr=self.pick(0.001, 0.002), **draw())}",
+            *([f"schedule  {schedule}"] if schedule else []),
+            *(
+                [f"clip      {self.pick('norm=0.5', 'norm=100', 'value=0.05')}"]
+                if self.chance(0.3)
+                else []
+            ),
+            f"batch     {self.pick(3, 9, 16, 21)}",
+            f"epochs    {self.random.randint(1, 4)}",
+            f"seed      {self.random.randint(1, 99)}",
+        ]
+        return [
+            "train {",
+            *("    " + line for line in lines),
+            *self.initialisers(),
+            *self.groups("one_cycle" not in schedule),
+            "}",
+        ]
 
     def network(self, name):
         scope, lines = Scope(), []
@@ -692,7 +939,10 @@ class Writer:
             while self.budget > 0:
                 shape = self.step(scope, lines, shape, 0)
         lines.append(call("linear", CLASSES) + " as head")
-        return "\n".join(self.blocks + self.braces(f"network {name}", lines) + [""] + self.train()) + "\n"
+        return (
+            "\n".join(self.blocks + self.braces(f"network {name}", lines) + [""] + self.train())
+            + "\n"
+        )
 
 
 def network(seed, operators):

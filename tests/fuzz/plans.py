@@ -35,7 +35,9 @@ TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
 WORK = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
-ACCESS = re.compile(r" (->)?((?:d )?\S+(?: aux| statistics| again)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?")
+ACCESS = re.compile(
+    r" (->)?((?:d )?\S+(?: aux| statistics| again)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?"
+)
 
 
 class Wrong(AssertionError):
@@ -67,13 +69,20 @@ def read_graph(text):
         found = NODE.match(line)
         if not found:
             if parameter := re.match(r"^        (\S+) \[.*\] trained", line):
-                trained.setdefault(nodes[-1].path, []).extend([] if line.endswith(", frozen") else [parameter[1]])
+                trained.setdefault(nodes[-1].path, []).extend(
+                    [] if line.endswith(", frozen") else [parameter[1]]
+                )
             continue
         op, rest = found.groups()
-        if " -> " not in rest:          # the loss: its path, then its argument list, its input and what it notes
+        if (
+            " -> " not in rest
+        ):  # the loss: its path, then its argument list, its input and what it notes
             of, *noted = rest.split(" of ")[-1].strip().split("; ")
             nodes.append(Node(op, "loss", [of], None))
-            sizes.update((name, elements(shape)) for name, shape in (re.match(TENSOR, part).groups() for part in noted))
+            sizes.update(
+                (name, elements(shape))
+                for name, shape in (re.match(TENSOR, part).groups() for part in noted)
+            )
             continue
         before, after = rest.rsplit(" -> ", 1)
         for part in after.split("; "):
@@ -86,7 +95,13 @@ def read_graph(text):
 
 class Access:
     def __init__(self, write, name, space, everyone, place):
-        self.write, self.name, self.space, self.everyone, self.place = write, name, space, everyone, place
+        self.write, self.name, self.space, self.everyone, self.place = (
+            write,
+            name,
+            space,
+            everyone,
+            place,
+        )
 
 
 class Step:
@@ -94,19 +109,24 @@ class Step:
         self.phase, self.stage, self.path, self.skipped = phase, stage, path, skipped
         self.reads = [access for access in accesses if not access.write]
         self.writes = [access for access in accesses if access.write]
-        self.before = None              # whose work the same kernel does, and hands on in a register
-        self.memory = None              # the range of scratch cells that the kernel of which it is the last fills with its own
+        self.before = None  # whose work the same kernel does, and hands on in a register
+        self.memory = None  # the range of scratch cells that the kernel of which it is the last fills with its own
 
     def earlier(self):
         return self.before.earlier() + [self.before] if self.before else []
 
     def whole_batch(self):
         first = (self.earlier() + [self])[0]
-        return any(access.everyone and not access.name.endswith(" statistics") for access in first.reads + first.writes)
+        return any(
+            access.everyone and not access.name.endswith(" statistics")
+            for access in first.reads + first.writes
+        )
 
 
 def read_plan(text):
-    head = re.match(r"(training|inference): \d+ phases?, lanes (\d+), scratch (\d+), kept (\d+)", text)
+    head = re.match(
+        r"(training|inference): \d+ phases?, lanes (\d+), scratch (\d+), kept (\d+)", text
+    )
     training, lanes = head[1] == "training", int(head[2])
     steps, phase, moves = [], 0, []
     for line in text.splitlines()[1:]:
@@ -122,12 +142,18 @@ def read_plan(text):
             steps[-1].memory = int(memory[1]), int(memory[1]) + int(memory[2])
             continue
         then, stage, path, view, rest = LINE.match(line).groups()
-        accesses = [Access(bool(write), name, space, bool(everyone), int(place or 0))
-                    for write, name, space, everyone, place in ACCESS.findall(rest)]
-        expect("".join(f" {'->' * a.write}{a.name} {a.space}{'*' * a.everyone}" for a in accesses)
-               == re.sub(r"\+\d+", "", rest), "not understood:", line)
+        accesses = [
+            Access(bool(write), name, space, bool(everyone), int(place or 0))
+            for write, name, space, everyone, place in ACCESS.findall(rest)
+        ]
+        expect(
+            "".join(f" {'->' * a.write}{a.name} {a.space}{'*' * a.everyone}" for a in accesses)
+            == re.sub(r"\+\d+", "", rest),
+            "not understood:",
+            line,
+        )
         steps.append(Step(phase, stage, path, bool(view), accesses))
-        if then:                        # one kernel does both: it reads the first's operands while it writes the last's
+        if then:  # one kernel does both: it reads the first's operands while it writes the last's
             steps[-1].before = steps[-2]
     return training, lanes, int(head[3]) // lanes, int(head[4]) // lanes, steps, moves
 
@@ -139,14 +165,23 @@ def mix(key, *arrays, count):
     """`count` numbers that depend on the key and on every number read."""
     state = hash((key, *(array.tobytes() for array in arrays))) & (2**64 - 1)
     with np.errstate(over="ignore"):
-        numbers = (np.arange(1, count + 1, dtype=np.uint64) + np.uint64(state)) * np.uint64(0x9E3779B97F4A7C15)
+        numbers = (np.arange(1, count + 1, dtype=np.uint64) + np.uint64(state)) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
         return (numbers ^ (numbers >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
 
 
 class Checker:
     def __init__(self, graph, plan):
         self.nodes, self.sizes, self.input, self.output, self.trained = read_graph(graph)
-        self.training, self.lanes, self.scratch_size, self.kept_size, self.steps, self.moves = read_plan(plan)
+        (
+            self.training,
+            self.lanes,
+            self.scratch_size,
+            self.kept_size,
+            self.steps,
+            self.moves,
+        ) = read_plan(plan)
         self.by_path = {node.path: node for node in self.nodes}
         self.sizes["logits"] = self.sizes[self.output]
         self.number_inputs()
@@ -171,13 +206,34 @@ class Checker:
             step.which = seen[key] = seen.get(key, -1) + 1
 
     def check_moves(self):
-        whole = {step.path for step in self.steps if step.stage == "backward_parameters" and step.whole_batch()}
+        whole = {
+            step.path
+            for step in self.steps
+            if step.stage == "backward_parameters" and step.whole_batch()
+        }
         due = {("update", path) for paths in self.trained.values() for path in paths}
-        due |= {("sum", path) for node, paths in self.trained.items() for path in paths if node not in whole}
+        due |= {
+            ("sum", path)
+            for node, paths in self.trained.items()
+            for path in paths
+            if node not in whole
+        }
         done = [move for move in self.moves if move[0] in ("sum", "update")]
-        expect(set(done) == (due if self.training else set()) and len(done) == len(set(done)), "moved are", done, "and should be", due)
+        expect(
+            set(done) == (due if self.training else set()) and len(done) == len(set(done)),
+            "moved are",
+            done,
+            "and should be",
+            due,
+        )
         for move, path in done:
-            expect(move == "sum" or ("sum", path) not in due or done.index(("sum", path)) < done.index((move, path)), path, "moves before it is summed")
+            expect(
+                move == "sum"
+                or ("sum", path) not in due
+                or done.index(("sum", path)) < done.index((move, path)),
+                path,
+                "moves before it is summed",
+            )
 
     # ------------------------------------------------ straight from the graph
 
@@ -206,7 +262,7 @@ class Checker:
                     if step.stage in ("statistics", "forward", "recompute"):
                         for write in step.writes:
                             values[write.name] = self.kernel(step, write, grain, values)
-                if node.out not in values:      # nobody needs it
+                if node.out not in values:  # nobody needs it
                     values[node.out] = mix(("dead", node.out), count=self.sizes[node.out])
         values["logits"] = values[self.output]
         if self.training:
@@ -215,23 +271,35 @@ class Checker:
 
     def kernel(self, step, write, grain, values):
         reads = [values[read.name] for read in step.reads if not self.is_sum(step, read)]
-        stage, which = ("forward", 0) if step.stage == "recompute" else (step.stage, step.which)    # the same numbers again
-        return mix((stage, step.path, which, write.name.removesuffix(" again"), grain), *reads, count=self.size(write.name))
+        stage, which = (
+            ("forward", 0) if step.stage == "recompute" else (step.stage, step.which)
+        )  # the same numbers again
+        return mix(
+            (stage, step.path, which, write.name.removesuffix(" again"), grain),
+            *reads,
+            count=self.size(write.name),
+        )
 
     @staticmethod
     def is_sum(step, read):
         """What is added to: the gradient that the step also writes."""
-        return step.stage == "backward_input" and any(write.name == read.name for write in step.writes)
+        return step.stage == "backward_input" and any(
+            write.name == read.name for write in step.writes
+        )
 
     def contribute(self, values, name, numbers):
         with np.errstate(over="ignore"):
-            values["d " + name] = values["d " + name] + numbers if "d " + name in values else numbers
+            values["d " + name] = (
+                values["d " + name] + numbers if "d " + name in values else numbers
+            )
 
     def ideal_gradients(self, grain, values, steps):
         needed = {}
         for node in self.nodes:
             if node.out:
-                needed[node.out] = node.path in self.trained or any(needed.get(name, False) for name in node.inputs)
+                needed[node.out] = node.path in self.trained or any(
+                    needed.get(name, False) for name in node.inputs
+                )
         for node in reversed(self.nodes):
             if node.out and "d " + node.out not in values:
                 continue
@@ -245,15 +313,23 @@ class Checker:
                 at = 0
                 for name in node.inputs:
                     if needed.get(name, False):
-                        self.contribute(values, name, dy[at:at + self.sizes[name]])
+                        self.contribute(values, name, dy[at : at + self.sizes[name]])
                     at += self.sizes[name]
                 continue
             kernels = [step for step in steps.get(node.path, []) if step.stage == "backward_input"]
-            expect([step.writes[0].name for step in kernels] == ["d " + name for name in wanted],
-                   f"{node.path}: gradients of {wanted} are wanted,", [step.writes[0].name for step in kernels], "computed")
-            sums = [step for step in steps.get(node.path, []) if step.stage == "backward_parameters"]
-            expect(len(sums) == 1 if node.path in self.trained else len(sums) <= 1,
-                   f"{node.path} has {len(sums)} sums of its parameters' gradients")
+            expect(
+                [step.writes[0].name for step in kernels] == ["d " + name for name in wanted],
+                f"{node.path}: gradients of {wanted} are wanted,",
+                [step.writes[0].name for step in kernels],
+                "computed",
+            )
+            sums = [
+                step for step in steps.get(node.path, []) if step.stage == "backward_parameters"
+            ]
+            expect(
+                len(sums) == 1 if node.path in self.trained else len(sums) <= 1,
+                f"{node.path} has {len(sums)} sums of its parameters' gradients",
+            )
             for step in sums:
                 for write in step.writes:
                     values["beside " + write.name] = self.kernel(step, write, grain, values)
@@ -269,13 +345,18 @@ class Checker:
         for phase in range(self.steps[-1].phase + 1 if self.steps else 0):
             steps = [step for step in self.steps if step.phase == phase and not step.skipped]
             for grain in range(GRAINS):
-                self.scratch, self.register = rng.integers(0, 2**63, self.scratch_size, np.uint64), None
+                self.scratch, self.register = (
+                    rng.integers(0, 2**63, self.scratch_size, np.uint64),
+                    None,
+                )
                 for step in steps:
                     if not step.whole_batch():
                         self.execute(step, grain)
             whole = [step for step in steps if step.whole_batch()]
             self.scratch = rng.integers(0, 2**63, 0, np.uint64)
-            for last in reversed([step for step in whole if step not in [other.before for other in whole]]):
+            for last in reversed(
+                [step for step in whole if step not in [other.before for other in whole]]
+            ):
                 for grain in range(GRAINS):
                     for step in last.earlier() + [last]:
                         self.execute(step, grain)
@@ -285,25 +366,41 @@ class Checker:
     def cells(self, access, grain, beside=False):
         size = self.size(access.name)
         if access.space == "input":
-            return self.ideals[grain][self.input][access.place:access.place + size]
+            return self.ideals[grain][self.input][access.place : access.place + size]
         if access.space == "register":
             if access.write:
                 self.register = np.zeros(size, np.uint64)
             return self.register
-        memory = self.scratch if access.space == "scratch" else self.beside[grain] if beside else self.kept[grain]
-        expect(access.space != "none" and access.place + size <= len(memory), access.name, "lies outside its arena")
-        return memory[access.place:access.place + size]
+        memory = (
+            self.scratch
+            if access.space == "scratch"
+            else self.beside[grain]
+            if beside
+            else self.kept[grain]
+        )
+        expect(
+            access.space != "none" and access.place + size <= len(memory),
+            access.name,
+            "lies outside its arena",
+        )
+        return memory[access.place : access.place + size]
 
     def check_read(self, step, read, grain):
         everyone = range(GRAINS) if read.everyone else [grain]
         for other in everyone:
             found = self.cells(read, other)
-            expect(np.array_equal(found, self.ideals[other][read.name]),
-                   f"{step.stage} {step.path} of grain {grain} reads {read.name} of grain {other}: not what it should be")
+            expect(
+                np.array_equal(found, self.ideals[other][read.name]),
+                f"{step.stage} {step.path} of grain {grain} reads {read.name} of grain {other}: not what it should be",
+            )
             beside = "beside " + read.name
             if step.stage == "backward_input" and read.everyone and beside in self.ideals[other]:
-                expect(np.array_equal(self.cells(read, other, beside=True), self.ideals[other][beside]),
-                       f"{step.path}'s sums over the batch are not what they should be")
+                expect(
+                    np.array_equal(
+                        self.cells(read, other, beside=True), self.ideals[other][beside]
+                    ),
+                    f"{step.path}'s sums over the batch are not what they should be",
+                )
 
     def store(self, write, grain, numbers):
         self.cells(write, grain)[:] = numbers
@@ -315,8 +412,14 @@ class Checker:
         begin, end = step.memory
         expect(end <= len(self.scratch), step.path, "has memory outside the arena")
         self.scratch[begin:end] = 0x5555555555555555
-        for access in (access for part in step.earlier() + [step] for access in part.reads + part.writes):
-            apart = access.space != "scratch" or access.place + self.size(access.name) <= begin or end <= access.place
+        for access in (
+            access for part in step.earlier() + [step] for access in part.reads + part.writes
+        ):
+            apart = (
+                access.space != "scratch"
+                or access.place + self.size(access.name) <= begin
+                or end <= access.place
+            )
             expect(apart, f"{step.stage} {step.path} has its memory over {access.name}")
 
     def execute(self, step, grain):
@@ -348,36 +451,66 @@ class Checker:
     def check_apart(self, step, write):
         """A kernel writes where it reads only element by element."""
         begin, end = write.place, write.place + self.size(write.name)
-        for earlier in step.earlier():  # the same kernel's: it may not write over what it has yet to read
+        for (
+            earlier
+        ) in step.earlier():  # the same kernel's: it may not write over what it has yet to read
             for read in earlier.reads:
-                apart = read.space != write.space or write.space == "register" or read.place + self.size(read.name) <= begin or end <= read.place
-                level = self.elementwise(step.earlier()[0]) and read.place == begin and self.size(read.name) == self.size(write.name)
-                expect(apart or level or self.is_sum(earlier, read),
-                       f"{step.stage} {step.path} writes {write.name} over {read.name}, which its kernel reads")
+                apart = (
+                    read.space != write.space
+                    or write.space == "register"
+                    or read.place + self.size(read.name) <= begin
+                    or end <= read.place
+                )
+                level = (
+                    self.elementwise(step.earlier()[0])
+                    and read.place == begin
+                    and self.size(read.name) == self.size(write.name)
+                )
+                expect(
+                    apart or level or self.is_sum(earlier, read),
+                    f"{step.stage} {step.path} writes {write.name} over {read.name}, which its kernel reads",
+                )
         for read in step.reads:
-            if read.space != write.space or write.space == "register" or self.is_sum(step, read) or step.stage == "backward_parameters":
+            if (
+                read.space != write.space
+                or write.space == "register"
+                or self.is_sum(step, read)
+                or step.stage == "backward_parameters"
+            ):
                 continue
             apart = read.place + self.size(read.name) <= begin or end <= read.place
-            level = self.elementwise(step) and read.place == begin and self.size(read.name) == self.size(write.name)
-            expect(apart or level, f"{step.stage} {step.path} writes {write.name} over {read.name}, which it reads")
+            level = (
+                self.elementwise(step)
+                and read.place == begin
+                and self.size(read.name) == self.size(write.name)
+            )
+            expect(
+                apart or level,
+                f"{step.stage} {step.path} writes {write.name} over {read.name}, which it reads",
+            )
         for other in step.writes:
             if other is not write and other.space == write.space:
-                expect(other.place + self.size(other.name) <= begin or end <= other.place,
-                       f"{step.path} writes {write.name} and {other.name} to one place")
+                expect(
+                    other.place + self.size(other.name) <= begin or end <= other.place,
+                    f"{step.path} writes {write.name} and {other.name} to one place",
+                )
 
     def concat(self, step, grain):
         for read in step.reads:
             self.check_read(step, read, grain)
         out, at = step.writes[0], 0
-        for read in step.reads:         # those that lie there already are not copied, the others in order
+        for read in step.reads:  # those that lie there already are not copied, the others in order
             numbers = self.cells(read, grain).copy()
             size = self.size(read.name)
             if read.space != out.space or read.place != out.place + at:
-                self.cells(out, grain)[at:at + size] = numbers
+                self.cells(out, grain)[at : at + size] = numbers
                 if out.space == "kept":
-                    self.cells(out, grain, beside=True)[at:at + size] = numbers
+                    self.cells(out, grain, beside=True)[at : at + size] = numbers
             at += size
-        expect(np.array_equal(self.cells(out, grain), self.ideals[grain][out.name]), f"{out.name} is not its inputs joined")
+        expect(
+            np.array_equal(self.cells(out, grain), self.ideals[grain][out.name]),
+            f"{out.name} is not its inputs joined",
+        )
 
     def move(self, step, grain):
         source, target = step.reads[-1], step.writes[0]
@@ -388,16 +521,29 @@ class Checker:
         if source.space == target.space:
             size = self.size(source.name)
             apart = source.place + size <= target.place or target.place + size <= source.place
-            expect(apart or source.place == target.place, f"{step.stage} of {source.name} to {target.name}: they overlap in part")
+            expect(
+                apart or source.place == target.place,
+                f"{step.stage} of {source.name} to {target.name}: they overlap in part",
+            )
         self.store(target, grain, numbers)
 
     def check_logits(self, grain):
         """The output survives the step."""
-        last = [access for step in self.steps for access in step.reads + step.writes if access.name in ("logits", self.output)]
-        place = next((access for access in last if access.name == "logits"), last[-1] if last else None)
+        last = [
+            access
+            for step in self.steps
+            for access in step.reads + step.writes
+            if access.name in ("logits", self.output)
+        ]
+        place = next(
+            (access for access in last if access.name == "logits"), last[-1] if last else None
+        )
         if place is None or place.space != "kept":
-            return              # the output is a view whose place the plan does not print
-        expect(np.array_equal(self.cells(place, grain), self.ideals[grain][self.output]), "the logits are overwritten")
+            return  # the output is a view whose place the plan does not print
+        expect(
+            np.array_equal(self.cells(place, grain), self.ideals[grain][self.output]),
+            "the logits are overwritten",
+        )
 
 
 def check(graph, plan):
@@ -405,7 +551,11 @@ def check(graph, plan):
 
     The plan for one image is of a graph that is not printed: its results are
     compared by running it."""
-    programs = [part for part in re.split(r"^(?=\w+: \d+ phase)", plan, flags=re.M)[1:] if not part.startswith("single:")]
+    programs = [
+        part
+        for part in re.split(r"^(?=\w+: \d+ phase)", plan, flags=re.M)[1:]
+        if not part.startswith("single:")
+    ]
     expect(programs, "no plan in", plan)
     for program in programs:
         Checker(graph, program).run()

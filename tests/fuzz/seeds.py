@@ -20,8 +20,10 @@ relu
 %textDocument/semanticTokens/full
 %textDocument/{method} 4 7
 """
-METHODS = ("signatureHelp definition references documentHighlight prepareRename documentSymbol foldingRange inlayHint formatting "
-           "didClose").split()
+METHODS = (
+    "signatureHelp definition references documentHighlight prepareRename documentSymbol foldingRange inlayHint formatting "
+    "didClose"
+).split()
 TOY = """network n {
     input [3, 8, 8]
     conv2d(8, 3) as first
@@ -34,25 +36,54 @@ TOY = """network n {
 
 
 def networks():
-    yield from (path.read_text() for folder in ("models", "tests", "examples") for path in sorted((ROOT / folder).rglob("*.net"))
-                if path.stat().st_size < 3000)
+    yield from (
+        path.read_text()
+        for folder in ("models", "tests", "examples")
+        for path in sorted((ROOT / folder).rglob("*.net"))
+        if path.stat().st_size < 3000
+    )
     examples = (ROOT / "compiler" / "diag" / "diagnostics.def").read_text()
     for strings in re.findall(r'((?:"(?:[^"\\]|\\.)*"\s*)+)[,)]', examples):
-        text = "".join(json.loads(f'"{part}"') for part in re.findall(r'"((?:[^"\\]|\\.)*)"', strings))
+        text = "".join(
+            json.loads(f'"{part}"') for part in re.findall(r'"((?:[^"\\]|\\.)*)"', strings)
+        )
         if "\n" in text:
             yield text
 
 
 def messages(text):
     def message(method, params, number=None):
-        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **({"id": number} if number else {})})
+        body = json.dumps(
+            {
+                "jsonrpc": "2.0",
+                "method": method,
+                "params": params,
+                **({"id": number} if number else {}),
+            }
+        )
         return f"Content-Length: {len(body.encode())}\r\n\r\n{body}"
+
     document = {"uri": "file:///a.net"}
-    return "".join([
-        message("initialize", {}, 1), message("textDocument/didOpen", {"textDocument": {**document, "text": text, "version": 1}}),
-        message("textDocument/hover", {"textDocument": document, "position": {"line": 2, "character": 6}}, 2),
-        message("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": "x"}]}),
-        message("textDocument/formatting", {"textDocument": document}, "three"), message("shutdown", None, 4), message("exit", None)])
+    return "".join(
+        [
+            message("initialize", {}, 1),
+            message(
+                "textDocument/didOpen", {"textDocument": {**document, "text": text, "version": 1}}
+            ),
+            message(
+                "textDocument/hover",
+                {"textDocument": document, "position": {"line": 2, "character": 6}},
+                2,
+            ),
+            message(
+                "textDocument/didChange",
+                {"textDocument": document, "contentChanges": [{"text": "x"}]},
+            ),
+            message("textDocument/formatting", {"textDocument": document}, "three"),
+            message("shutdown", None, 4),
+            message("exit", None),
+        ]
+    )
 
 
 def lines(*words):
@@ -60,23 +91,65 @@ def lines(*words):
 
 
 COMMANDS = [
-    lines("check", "a.net"), lines("check", "--fix", "bad.net"), lines("emit", "a.net", "-o", "out.c"), lines("fmt", "--annotate", "a.net", "lib.net"),
-    lines("build", "a.net", "-o", "trainer", "--cc=none"), lines("--dump=plan", "a.net"), lines("summary", "--json", "a.net"),
-    lines("graph", "--svg", "a.net", "-o", "g.svg"), lines("explain", "conv2d"), lines("check", "--diagnostics=sarif", "bad.net", "--warn=error"),
-    lines("emit", "--kernels=reference", "--dtype=f64", "--target=portable", "--fuse=none", "a.net"), lines("fmt", "--diff", "--strip", "bad.net"),
-    lines("check", "--max-errors=1", "--color=always", "bad.net"), lines("--version"), lines("help"),
+    lines("check", "a.net"),
+    lines("check", "--fix", "bad.net"),
+    lines("emit", "a.net", "-o", "out.c"),
+    lines("fmt", "--annotate", "a.net", "lib.net"),
+    lines("build", "a.net", "-o", "trainer", "--cc=none"),
+    lines("--dump=plan", "a.net"),
+    lines("summary", "--json", "a.net"),
+    lines("graph", "--svg", "a.net", "-o", "g.svg"),
+    lines("explain", "conv2d"),
+    lines("check", "--diagnostics=sarif", "bad.net", "--warn=error"),
+    lines(
+        "emit", "--kernels=reference", "--dtype=f64", "--target=portable", "--fuse=none", "a.net"
+    ),
+    lines("fmt", "--diff", "--strip", "bad.net"),
+    lines("check", "--max-errors=1", "--color=always", "bad.net"),
+    lines("--version"),
+    lines("help"),
 ]
 TRAINS = [
-    lines("train", "--data", "data", "--quiet", "--save", "s", "--checkpoint", "c", "--log", "l"), lines("train", "--data=data", "--init", "w"),
-    lines("train", "--data", "data", "--resume", "w", "--save-gradients", "g"), lines("test", "--data", "data", "--weights", "w"),
-    lines("predict", "--data", "data", "--weights", "w", "--count", "2"), lines("predict", "--weights", "w", "picture.png"), lines("info"),
-    lines("train", "--data", "data", "--set", "optimizer.lr=0.5", "--set", "normalize.mean=1", "--epochs", "1", "--batch", "2"),
-    lines("bench", "--only", "one", "--json"), lines("gradcheck", "--samples", "3"), lines("train", "--max-steps", "3", "--threads", "2",
-          "--no-shuffle", "--seed", "7", "--data", "data"),
+    lines("train", "--data", "data", "--quiet", "--save", "s", "--checkpoint", "c", "--log", "l"),
+    lines("train", "--data=data", "--init", "w"),
+    lines("train", "--data", "data", "--resume", "w", "--save-gradients", "g"),
+    lines("test", "--data", "data", "--weights", "w"),
+    lines("predict", "--data", "data", "--weights", "w", "--count", "2"),
+    lines("predict", "--weights", "w", "picture.png"),
+    lines("info"),
+    lines(
+        "train",
+        "--data",
+        "data",
+        "--set",
+        "optimizer.lr=0.5",
+        "--set",
+        "normalize.mean=1",
+        "--epochs",
+        "1",
+        "--batch",
+        "2",
+    ),
+    lines("bench", "--only", "one", "--json"),
+    lines("gradcheck", "--samples", "3"),
+    lines(
+        "train",
+        "--max-steps",
+        "3",
+        "--threads",
+        "2",
+        "--no-shuffle",
+        "--seed",
+        "7",
+        "--data",
+        "data",
+    ),
 ]
 SETTINGS = [
-    lines("optimizer.lr=0.1", "batch=8", "normalize.mean=0.5", "normalize.std=2"), lines("schedule.milestones=1,2", "schedule.gamma=0.5"),
-    lines("seed=9007199254740992", "epochs=1e6", "optimizer.beta1=.9"), lines("optimizer=sgd", "loss=1", "optimizer.lr=nan"),
+    lines("optimizer.lr=0.1", "batch=8", "normalize.mean=0.5", "normalize.std=2"),
+    lines("schedule.milestones=1,2", "schedule.gamma=0.5"),
+    lines("seed=9007199254740992", "epochs=1e6", "optimizer.beta1=.9"),
+    lines("optimizer=sgd", "loss=1", "optimizer.lr=nan"),
 ]
 
 
@@ -84,7 +157,11 @@ SETTINGS = [
 
 
 def idx(count, height=4, width=4):
-    images = bytes([0, 0, 8, 3]) + struct.pack(">3I", count, height, width) + bytes(range(count * height * width % 256)) * 1
+    images = (
+        bytes([0, 0, 8, 3])
+        + struct.pack(">3I", count, height, width)
+        + bytes(range(count * height * width % 256)) * 1
+    )
     images = images[:16] + bytes(count * height * width)
     labels = bytes([0, 0, 8, 1]) + struct.pack(">I", count) + bytes(count)
     return labels, images
@@ -113,39 +190,76 @@ def png(colour, depth, extra=b"", interlace=0):
     row = b"\0" + bytes(range(7, 7 + (6 * channels * depth + 7) // 8))
     head = struct.pack(">IIBBBBB", 6, 4, depth, colour, 0, 0, interlace)
     palette = chunk(b"PLTE", bytes(range(48))) if colour == 3 else b""
-    rows = row * 4 if not interlace else b"".join(
-        (b"\0" + bytes((w * channels * depth + 7) // 8)) * h for w, h in ((1, 1), (1, 1), (2, 0), (1, 2), (3, 1), (3, 2), (6, 2)))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + palette + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    rows = (
+        row * 4
+        if not interlace
+        else b"".join(
+            (b"\0" + bytes((w * channels * depth + 7) // 8)) * h
+            for w, h in ((1, 1), (1, 1), (2, 0), (1, 2), (3, 1), (3, 2), (6, 2))
+        )
+    )
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + extra
+        + palette
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def png_inputs():
-    for colour, depth in ((0, 1), (0, 8), (0, 16), (2, 8), (2, 16), (3, 2), (3, 8), (4, 8), (6, 8), (6, 16)):
+    for colour, depth in (
+        (0, 1),
+        (0, 8),
+        (0, 16),
+        (2, 8),
+        (2, 16),
+        (3, 2),
+        (3, 8),
+        (4, 8),
+        (6, 8),
+        (6, 16),
+    ):
         yield b"\1" + png(colour, depth)
         yield b"\0" + png(colour, depth, chunk(b"gAMA", struct.pack(">I", 45455)))
     yield b"\0" + png(2, 8, interlace=1)
     yield b"\0" + png(3, 8, chunk(b"sRGB", b"\0")).replace(b"PLTE", b"PLTE")
-    yield b"\0" + png(0, 8, chunk(b"tRNS", b"\0\7") + chunk(b"iCCP", b"a\0\0" + zlib.compress(b"profile")))
+    yield b"\0" + png(
+        0, 8, chunk(b"tRNS", b"\0\7") + chunk(b"iCCP", b"a\0\0" + zlib.compress(b"profile"))
+    )
 
 
 # A grey and a coloured picture of 8 x 8 pixels, baseline: tables, then blocks.
 def segment(marker, data):
-    return bytes([0xff, marker]) + struct.pack(">H", len(data) + 2) + data
+    return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
 
 
-def jpeg(components, frame=0xc0):
+def jpeg(components, frame=0xC0):
     """All of one colour: with these code tables (one code, "0", for size 0 and for end of block) a block is two bits."""
     table = bytes([1] + [0] * 15 + [0])
-    parts = [segment(0xe0, b"JFIF\0\1\1\0\0\1\0\1\0\0"), segment(0xdb, b"\0" + bytes([16] * 64)),
-             segment(frame, struct.pack(">BHHB", 8, 8, 8, components) + b"".join(bytes([i + 1, 0x11, 0]) for i in range(components))),
-             segment(0xc4, b"\0" + table), segment(0xc4, b"\x10" + table)]
-    spectral = b"\0\0\0" if frame == 0xc2 else b"\0\x3f\0"
-    scan = segment(0xda, bytes([components]) + b"".join(bytes([i + 1, 0]) for i in range(components)) + spectral)
-    bits = components * (1 if frame == 0xc2 else 2)
-    return b"\xff\xd8" + b"".join(parts) + scan + bytes([0xff >> bits]) + b"\xff\xd9"
+    parts = [
+        segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"),
+        segment(0xDB, b"\0" + bytes([16] * 64)),
+        segment(
+            frame,
+            struct.pack(">BHHB", 8, 8, 8, components)
+            + b"".join(bytes([i + 1, 0x11, 0]) for i in range(components)),
+        ),
+        segment(0xC4, b"\0" + table),
+        segment(0xC4, b"\x10" + table),
+    ]
+    spectral = b"\0\0\0" if frame == 0xC2 else b"\0\x3f\0"
+    scan = segment(
+        0xDA,
+        bytes([components]) + b"".join(bytes([i + 1, 0]) for i in range(components)) + spectral,
+    )
+    bits = components * (1 if frame == 0xC2 else 2)
+    return b"\xff\xd8" + b"".join(parts) + scan + bytes([0xFF >> bits]) + b"\xff\xd9"
 
 
 def jpeg_inputs():
-    yield from (jpeg(components, frame) for components in (1, 3, 4) for frame in (0xc0, 0xc1, 0xc2))
+    yield from (jpeg(components, frame) for components in (1, 3, 4) for frame in (0xC0, 0xC1, 0xC2))
 
 
 def safetensors(tensors, metadata=None):
@@ -154,21 +268,36 @@ def safetensors(tensors, metadata=None):
         count = size
         for dim in shape:
             count *= dim
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + count]}
+        header[name] = {
+            "dtype": dtype,
+            "shape": shape,
+            "data_offsets": [len(data), len(data) + count],
+        }
         data += bytes(count)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + data
 
 
-STATE = {"conv.weight": [2, 1, 3, 3], "conv.bias": [2], "bn.weight": [2], "bn.bias": [2], "bn.running_mean": [2], "bn.running_var": [2],
-         "fc.weight": [3, 32], "fc.bias": [3]}
+STATE = {
+    "conv.weight": [2, 1, 3, 3],
+    "conv.bias": [2],
+    "bn.weight": [2],
+    "bn.bias": [2],
+    "bn.running_mean": [2],
+    "bn.running_var": [2],
+    "fc.weight": [3, 32],
+    "fc.bias": [3],
+}
 
 
 def weights_inputs():
     for dtype, size in (("F32", 4), ("F64", 8), ("F16", 2), ("BF16", 2)):
         counter = {"bn.num_batches_tracked": ([], "I64", 8)}
-        yield safetensors({**{name: (shape, dtype, size) for name, shape in STATE.items()}, **counter}, {"class_names": "a\nb\nc"})
+        yield safetensors(
+            {**{name: (shape, dtype, size) for name, shape in STATE.items()}, **counter},
+            {"class_names": "a\nb\nc"},
+        )
     yield safetensors({})
 
 
@@ -179,10 +308,21 @@ def text_inputs(texts):
 def inputs(target):
     """The bytes of each seed of a target."""
     makers = {
-        "net": lambda: text_inputs(networks()), "repair": lambda: text_inputs(networks()), "build": lambda: text_inputs(networks()),
-        "editor": lambda: text_inputs(SESSION.replace("{text}", TOY).replace("{method}", method) for method in METHODS),
-        "serve": lambda: text_inputs([messages(TOY), messages("")]), "command": lambda: text_inputs(COMMANDS),
-        "train": lambda: text_inputs(TRAINS), "settings": lambda: text_inputs(SETTINGS), "weights": weights_inputs,
-        "resume": weights_inputs, "idx": idx_inputs, "cifar": cifar_inputs, "png": png_inputs, "jpeg": jpeg_inputs,
+        "net": lambda: text_inputs(networks()),
+        "repair": lambda: text_inputs(networks()),
+        "build": lambda: text_inputs(networks()),
+        "editor": lambda: text_inputs(
+            SESSION.replace("{text}", TOY).replace("{method}", method) for method in METHODS
+        ),
+        "serve": lambda: text_inputs([messages(TOY), messages("")]),
+        "command": lambda: text_inputs(COMMANDS),
+        "train": lambda: text_inputs(TRAINS),
+        "settings": lambda: text_inputs(SETTINGS),
+        "weights": weights_inputs,
+        "resume": weights_inputs,
+        "idx": idx_inputs,
+        "cifar": cifar_inputs,
+        "png": png_inputs,
+        "jpeg": jpeg_inputs,
     }
     return makers[target]()

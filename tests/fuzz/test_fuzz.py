@@ -9,7 +9,16 @@ from fuzz import libfuzzer
 from harness import BUILD, ROOT, made_once
 
 # Of the slow targets as many as take a second or two, and every n-th of the seeds.
-RUNS = {"net": 500, "repair": 40, "build": 200, "editor": 200, "serve": 1000, "command": 500, "resume": 1000, "train": 1000}
+RUNS = {
+    "net": 500,
+    "repair": 40,
+    "build": 200,
+    "editor": 200,
+    "serve": 1000,
+    "command": 500,
+    "resume": 1000,
+    "train": 1000,
+}
 EVERY = {"net": 3, "repair": 20, "build": 6}
 
 # Programs of their own: compiled in a third of the time, for a few runs.
@@ -21,9 +30,21 @@ pytestmark = pytest.mark.skipif(not shutil.which("clang"), reason="the fuzz targ
 @pytest.fixture(scope="module")
 def programs():
     with made_once("fuzz-programs"):
-        made = subprocess.run(["make", "-j2", f"FUZZ={libfuzzer.MADE.relative_to(ROOT)}", "FUZZ_OPTIMISE=-O0",
-                               *(libfuzzer.MADE.relative_to(ROOT) / f"{name}-fuzz" for name in ("compiler", "runtime"))],
-                              cwd=ROOT, capture_output=True, text=True)
+        made = subprocess.run(
+            [
+                "make",
+                "-j2",
+                f"FUZZ={libfuzzer.MADE.relative_to(ROOT)}",
+                "FUZZ_OPTIMISE=-O0",
+                *(
+                    libfuzzer.MADE.relative_to(ROOT) / f"{name}-fuzz"
+                    for name in ("compiler", "runtime")
+                ),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
     if "libclang_rt.fuzzer" in made.stderr:
         pytest.skip("clang has no libFuzzer here: make fuzz installs it")
     assert made.returncode == 0, made.stderr
@@ -32,7 +53,7 @@ def programs():
 @pytest.mark.parametrize("target", libfuzzer.TARGETS)
 def test_fuzz(target, programs, tmp_path):
     made, found = tmp_path / "seeds", tmp_path / "found"
-    libfuzzer.write_inputs(made, list(libfuzzer.inputs(target))[::EVERY.get(target, 1)])
+    libfuzzer.write_inputs(made, list(libfuzzer.inputs(target))[:: EVERY.get(target, 1)])
     found.mkdir()
     inputs = [found, made, *(folder for folder in [libfuzzer.KEPT / target] if folder.exists())]
     runs = sum(len(list(folder.iterdir())) for folder in inputs) + RUNS.get(target, 3000)
@@ -42,7 +63,13 @@ def test_fuzz(target, programs, tmp_path):
 
 def test_a_fault_of_the_programs_own_is_a_finding(programs, tmp_path):
     """The harness sees an overrun of one byte in an arena, and exit(3)."""
-    for fault, told in (("overrun", "heap-buffer-overflow"), ("exit", "exit status 3"), ("leak", "detected memory leaks")):
+    for fault, told in (
+        ("overrun", "heap-buffer-overflow"),
+        ("exit", "exit status 3"),
+        ("leak", "detected memory leaks"),
+    ):
         (tmp_path / "input").write_bytes(b"x")
-        result = libfuzzer.execute([libfuzzer.program("net"), tmp_path / "input"], "net", {"FUZZ_FAULT": fault})
+        result = libfuzzer.execute(
+            [libfuzzer.program("net"), tmp_path / "input"], "net", {"FUZZ_FAULT": fault}
+        )
         assert result.returncode != 0 and told in result.stderr, result.stderr[-3000:]

@@ -19,7 +19,7 @@ from harness import BUILD, QUICK, ROOT, made_once, netc, run
 
 COUNT = int(os.environ.get("FUZZ_NETWORKS", 120))
 FIRST = int(os.environ.get("FUZZ_FROM", 1))
-AT_ONCE = 10                    # networks linked into one program
+AT_ONCE = 10  # networks linked into one program
 HERE = Path(__file__).parent
 
 # Of every so many networks one is also compiled for narrower vectors, and one in float32.
@@ -27,19 +27,62 @@ SHARE = 12
 TARGETS = {3: ("x86-64-v3", "-march=x86-64-v3"), 7: ("portable", "")}
 SINGLE = 5
 
-C_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-DNET_NO_MAIN", "-ffp-contract=fast", "-fno-math-errno",
-           "-fno-trapping-math", "-I", str(ROOT / "runtime")]
-UNOPTIMISED = ["-O0"]           # a reference network is hardly more than a table: its kernels are in the library
+C_FLAGS = [
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    "-DNET_NO_MAIN",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-I",
+    str(ROOT / "runtime"),
+]
+UNOPTIMISED = [
+    "-O0"
+]  # a reference network is hardly more than a table: its kernels are in the library
 REALS = {"f64": "double", "f32": "float"}
 
 
 OPERATORS = frozenset(table())
 
 
-TRAINING = {"sgd", "adam", "adamw", "rmsprop", "momentum", "dampening", "nesterov", "weight_decay", "betas", "eps", "amsgrad", "alpha",
-            "centered", "constant", "step", "multi_step", "exponential", "cosine", "one_cycle", "warmup", "by", "clip", "norm", "value",
-            "group", "freeze", "init", "kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform", "normal", "uniform",
-            "label_smoothing", "mse"}
+TRAINING = {
+    "sgd",
+    "adam",
+    "adamw",
+    "rmsprop",
+    "momentum",
+    "dampening",
+    "nesterov",
+    "weight_decay",
+    "betas",
+    "eps",
+    "amsgrad",
+    "alpha",
+    "centered",
+    "constant",
+    "step",
+    "multi_step",
+    "exponential",
+    "cosine",
+    "one_cycle",
+    "warmup",
+    "by",
+    "clip",
+    "norm",
+    "value",
+    "group",
+    "freeze",
+    "init",
+    "kaiming_normal",
+    "kaiming_uniform",
+    "xavier_normal",
+    "xavier_uniform",
+    "normal",
+    "uniform",
+    "label_smoothing",
+    "mse",
+}
 
 
 def test_the_vocabulary_is_used():
@@ -59,13 +102,23 @@ def emit(folder, seed, kind, optimise, *options, real="f64", march="-march=nativ
     """One build of a network as an object that exports <kind>_<seed>."""
     source = folder / f"{seed}.{kind}.c"
     netc("emit", folder / f"{seed}.net", "-o", source, f"--dtype={real}", *options)
-    compile_c(source, source.with_suffix(".o"), f"-DNET_REAL={REALS[real]}", f"-Dn{seed}_model={kind}_{seed}", *optimise, *march.split())
+    compile_c(
+        source,
+        source.with_suffix(".o"),
+        f"-DNET_REAL={REALS[real]}",
+        f"-Dn{seed}_model={kind}_{seed}",
+        *optimise,
+        *march.split(),
+    )
     return kind
 
 
 def build(folder, seed):
     """The float64 builds of one network; their names, the specialised one first."""
-    kinds = [emit(folder, seed, "specialised", QUICK), emit(folder, seed, "reference", UNOPTIMISED, "--kernels=reference", "--fuse=none")]
+    kinds = [
+        emit(folder, seed, "specialised", QUICK),
+        emit(folder, seed, "reference", UNOPTIMISED, "--kernels=reference", "--fuse=none"),
+    ]
     if seed % SHARE in TARGETS:
         target, march = TARGETS[seed % SHARE]
         kinds.append(emit(folder, seed, "narrow", QUICK, f"--target={target}", march=march))
@@ -73,18 +126,34 @@ def build(folder, seed):
 
 
 def build_single(folder, seed):
-    return [emit(folder, seed, "single", QUICK, real="f32"),
-            emit(folder, seed, "single_reference", UNOPTIMISED, "--kernels=reference", real="f32"),
-            emit(folder, seed, "single_narrow", QUICK, "--target=x86-64-v3", real="f32", march="-march=x86-64-v3")]
+    return [
+        emit(folder, seed, "single", QUICK, real="f32"),
+        emit(folder, seed, "single_reference", UNOPTIMISED, "--kernels=reference", real="f32"),
+        emit(
+            folder,
+            seed,
+            "single_narrow",
+            QUICK,
+            "--target=x86-64-v3",
+            real="f32",
+            march="-march=x86-64-v3",
+        ),
+    ]
 
 
 def write_table(path, kinds):
-    externs = "".join(f"extern const NetModel {kind}_{seed};\n" for seed in kinds for kind in kinds[seed])
-    rows = "".join(f'    {{ "n{seed}", {len(kinds[seed])}, {{ {", ".join(f"&{kind}_{seed}" for kind in kinds[seed])} }} }},\n'
-                   for seed in kinds)
-    path.write_text('#include "net_runtime.h"\n'
-                    "typedef struct Entry { const char *name; int builds; const NetModel *models[6]; } Entry;\n"
-                    f"{externs}const Entry networks[] = {{\n{rows}    {{ 0 }},\n}};\n")
+    externs = "".join(
+        f"extern const NetModel {kind}_{seed};\n" for seed in kinds for kind in kinds[seed]
+    )
+    rows = "".join(
+        f'    {{ "n{seed}", {len(kinds[seed])}, {{ {", ".join(f"&{kind}_{seed}" for kind in kinds[seed])} }} }},\n'
+        for seed in kinds
+    )
+    path.write_text(
+        '#include "net_runtime.h"\n'
+        "typedef struct Entry { const char *name; int builds; const NetModel *models[6]; } Entry;\n"
+        f"{externs}const Entry networks[] = {{\n{rows}    {{ 0 }},\n}};\n"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +164,15 @@ def drivers():
         with made_once(f"fuzz-driver.{real}.o") as path:
             made[real] = path
             if not path.exists():
-                compile_c(HERE / "driver.c", path, f"-DNET_REAL={REALS[real]}", "-O2", "-Wall", "-Wextra", "-Werror")
+                compile_c(
+                    HERE / "driver.c",
+                    path,
+                    f"-DNET_REAL={REALS[real]}",
+                    "-O2",
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                )
     return made
 
 
@@ -103,8 +180,23 @@ def link(folder, drivers, real, kinds):
     table, program = folder / f"table.{real}.c", folder / f"compare.{real}"
     write_table(table, kinds)
     objects = [folder / f"{seed}.{kind}.o" for seed in kinds for kind in kinds[seed]]
-    run("gcc", *C_FLAGS, f"-DNET_REAL={REALS[real]}", drivers[real], table, *objects, "-o", program,
-        BUILD / f"libnet_{real}.a", "-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread")
+    run(
+        "gcc",
+        *C_FLAGS,
+        f"-DNET_REAL={REALS[real]}",
+        drivers[real],
+        table,
+        *objects,
+        "-o",
+        program,
+        BUILD / f"libnet_{real}.a",
+        "-lcjson",
+        "-lz",
+        "-lpng",
+        "-ljpeg",
+        "-lm",
+        "-lpthread",
+    )
     return program
 
 
@@ -114,9 +206,13 @@ def link(folder, drivers, real, kinds):
 def compare(folder, drivers, real, kinds):
     if not kinds:
         return
-    result = subprocess.run([link(folder, drivers, real, kinds)], capture_output=True, text=True, timeout=600)
+    result = subprocess.run(
+        [link(folder, drivers, real, kinds)], capture_output=True, text=True, timeout=600
+    )
     good = {line.split()[0] for line in result.stdout.splitlines() if line.endswith(" ok")}
-    assert result.returncode == 0 and len(good) == len(kinds), f"{folder}\n{result.stdout}{result.stderr}exit {result.returncode}"
+    assert result.returncode == 0 and len(good) == len(
+        kinds
+    ), f"{folder}\n{result.stdout}{result.stderr}exit {result.returncode}"
 
 
 def write(folder, seed):
@@ -124,7 +220,9 @@ def write(folder, seed):
     path = folder / f"{seed}.net"
     path.write_text(network(seed, OPERATORS))
     told = netc("check", "--dump=gradient", "--diagnostics=short", path)
-    assert ": error" not in told.stderr, f"{path}\n{told.stderr}"        # drawn at random, they may leave rows out
+    assert (
+        ": error" not in told.stderr
+    ), f"{path}\n{told.stderr}"  # drawn at random, they may leave rows out
     plans.check(told.stdout, netc("check", "--dump=plan", path).stdout)
 
 
@@ -137,7 +235,12 @@ def test_networks(drivers, first):
     for seed in seeds:
         write(folder, seed)
     compare(folder, drivers, "f64", {seed: build(folder, seed) for seed in seeds})
-    compare(folder, drivers, "f32", {seed: build_single(folder, seed) for seed in seeds if seed % SHARE == SINGLE})
+    compare(
+        folder,
+        drivers,
+        "f32",
+        {seed: build_single(folder, seed) for seed in seeds if seed % SHARE == SINGLE},
+    )
     shutil.rmtree(folder)
 
 
@@ -147,14 +250,14 @@ def test_networks(drivers, first):
 def moved_writes(plan):
     """The plan with one write, then another, put one vector further on."""
     for found in re.finditer(r"->(\S.*?) (scratch|kept)\+(\d+)", plan):
-        yield found[0], plan[:found.start(3)] + str(int(found[3]) + 1) + plan[found.end(3):]
+        yield found[0], plan[: found.start(3)] + str(int(found[3]) + 1) + plan[found.end(3) :]
 
 
 @pytest.mark.parametrize("name", ["resnet", "densenet"])
 def test_the_checker_sees_a_write_in_the_wrong_place(name):
     graph = netc("check", "--dump=gradient", ROOT / "models" / f"{name}.net").stdout
     plan = netc("check", "--dump=plan", ROOT / "models" / f"{name}.net").stdout
-    plan = plan[:plan.index("inference:")]
+    plan = plan[: plan.index("inference:")]
     plans.check(graph, plan)
     writes = list(moved_writes(plan))
     for what, wrong in writes[::7]:

@@ -7,7 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import AS_USERS, MODELS, ROOT, TUTORIALS, check_text, netc, read_log, read_safetensors, run, trainer
+from harness import (
+    AS_USERS,
+    MODELS,
+    ROOT,
+    TUTORIALS,
+    check_text,
+    netc,
+    read_log,
+    read_safetensors,
+    run,
+    trainer,
+)
 
 # Trained parameters, and what each flatten gives.
 SIZES = {
@@ -30,7 +41,7 @@ SIZES = {
     "unet": (17263042, []),
 }
 
-IMAGES = 16                     # as many as a batch: every step sees the same ones
+IMAGES = 16  # as many as a batch: every step sees the same ones
 STEPS = 12
 
 
@@ -46,36 +57,54 @@ def test_every_model_is_listed_here():
 def test_sizes(model):
     told, (parameters, flattens) = summary(model), SIZES[model]
     assert told["parameters"] == parameters
-    assert [layer["out"][0] for layer in told["layers"] if layer["operator"] == "flatten"] == flattens
+    assert [
+        layer["out"][0] for layer in told["layers"] if layer["operator"] == "flatten"
+    ] == flattens
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "inception", "resnet", "densenet"])
 def test_state_is_pytorchs_state_dict(model):
     final = read_safetensors(ROOT / "tests" / "parity" / f"{model}.final.safetensors")
     state = summary(model)["state"]
-    assert [(entry["name"], entry["shape"]) for entry in state] == [(name, list(array.shape)) for name, array in final.items()]
+    assert [(entry["name"], entry["shape"]) for entry in state] == [
+        (name, list(array.shape)) for name, array in final.items()
+    ]
     types = {"F32": "float32", "I64": "int64"}
-    assert [types[entry["dtype"]] for entry in state] == [str(array.dtype) for array in final.values()]
+    assert [types[entry["dtype"]] for entry in state] == [
+        str(array.dtype) for array in final.values()
+    ]
 
 
 # NAME.params is torchvision's state_dict of that model: a line per tensor, its name and shape.
-@pytest.mark.parametrize("listing", sorted(Path(__file__).parent.glob("*.params")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "listing", sorted(Path(__file__).parent.glob("*.params")), ids=lambda path: path.stem
+)
 def test_state_is_torchvisions(listing):
     state = summary(listing.stem)["state"]
-    assert [f"{entry['name']} {entry['shape']}" for entry in state] == listing.read_text().splitlines()
+    assert [
+        f"{entry['name']} {entry['shape']}" for entry in state
+    ] == listing.read_text().splitlines()
 
 
 @pytest.mark.parametrize("model", ["resnet18_cifar", "vgg11_cifar"])
 def test_models_for_cifar_carry_the_usual_recipe(model):
     text = (MODELS / f"{model}.net").read_text()
-    for line in ("data      cifar10", "normalize mean=[0.4914, 0.4822, 0.4465], std=[0.2470, 0.2435, 0.2616]",
-                 "augment   random_crop(32, padding=4), horizontal_flip", "momentum=0.9, weight_decay=5e-4)", "schedule  cosine"):
+    for line in (
+        "data      cifar10",
+        "normalize mean=[0.4914, 0.4822, 0.4465], std=[0.2470, 0.2435, 0.2616]",
+        "augment   random_crop(32, padding=4), horizontal_flip",
+        "momentum=0.9, weight_decay=5e-4)",
+        "schedule  cosine",
+    ):
         assert line in text
 
 
 def test_the_table_of_models():
-    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) ?\| (\d+) × (\d+) × (\d+) \| ([\d,]+) \| ([\d.]+) M \|$",
-                      (MODELS / "README.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `(\w+)` \| [^|]* \| ([^|]*) ?\| (\d+) × (\d+) × (\d+) \| ([\d,]+) \| ([\d.]+) M \|$",
+        (MODELS / "README.md").read_text(),
+        re.M,
+    )
     assert {name for name, *_ in rows} == set(SIZES)
     for name, data, *shape, parameters, millions in rows:
         told = summary(name)
@@ -84,14 +113,23 @@ def test_the_table_of_models():
         digits = len(millions.partition(".")[2])
         assert f"{told['multiply_adds'] / 1e6:.{digits}f}" == millions, name
         said = data.strip().lower().replace("-", "")
-        assert f"data      {said}\n" in (MODELS / f"{name}.net").read_text() if said else "train {" not in (MODELS / f"{name}.net").read_text()
+        assert (
+            f"data      {said}\n" in (MODELS / f"{name}.net").read_text()
+            if said
+            else "train {" not in (MODELS / f"{name}.net").read_text()
+        )
 
 
 @pytest.mark.parametrize("model", TUTORIALS)
 def test_every_tutorial_model_has_the_tutorials_settings(model):
     text = (MODELS / f"{model}.net").read_text()
-    for line in ("data      mnist", "normalize mean=0.1307, std=0.3081", "optimizer sgd(lr=0.01, momentum=0.5)",
-                 "batch     64", "epochs    10"):
+    for line in (
+        "data      mnist",
+        "normalize mean=0.1307, std=0.3081",
+        "optimizer sgd(lr=0.01, momentum=0.5)",
+        "batch     64",
+        "epochs    10",
+    ):
         assert line in text
 
 
@@ -103,12 +141,24 @@ def to_learn(model, lr):
     mask is averaged to logits."""
     text = re.sub(r"\ntrain \{.*\n\}\n", "", (MODELS / f"{model}.net").read_text(), flags=re.S)
     network = text.index("\nnetwork ")
-    body = re.sub(r" *-> \[[0-9 ,]*\]", "", text[network:])     # shapes of the full size
-    body = re.sub(r"input \[(\d+), \d+, \d+\]", r"input [\1, 32, 32]", body).replace("linear(1000)", "linear(10)")
+    body = re.sub(r" *-> \[[0-9 ,]*\]", "", text[network:])  # shapes of the full size
+    body = re.sub(r"input \[(\d+), \d+, \d+\]", r"input [\1, 32, 32]", body).replace(
+        "linear(1000)", "linear(10)"
+    )
     if model == "unet":
-        body = re.sub(r"conv2d\(2, 1\) +as outc.conv", "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten", body)
-    return text[:network] + body + (f"\ntrain {{\n    data cifar10\n    loss cross_entropy\n    optimizer sgd(lr={lr}, momentum=0.9)\n"
-                                    f"    batch {IMAGES}\n    epochs {STEPS}\n}}\n")
+        body = re.sub(
+            r"conv2d\(2, 1\) +as outc.conv",
+            "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten",
+            body,
+        )
+    return (
+        text[:network]
+        + body
+        + (
+            f"\ntrain {{\n    data cifar10\n    loss cross_entropy\n    optimizer sgd(lr={lr}, momentum=0.9)\n"
+            f"    batch {IMAGES}\n    epochs {STEPS}\n}}\n"
+        )
+    )
 
 
 def draw_cifar10(folder):
@@ -125,7 +175,17 @@ def draw_cifar10(folder):
 
 def losses(source, data, tmp_path, *options, steps=STEPS):
     log = tmp_path / "log.jsonl"
-    run(trainer(source, *options, flags=AS_USERS), "train", "--data", data, "--max-steps", steps, "--quiet", "--log", log)
+    run(
+        trainer(source, *options, flags=AS_USERS),
+        "train",
+        "--data",
+        data,
+        "--max-steps",
+        steps,
+        "--quiet",
+        "--log",
+        log,
+    )
     return [event["loss"] for event in read_log(log) if event["event"] == "step"]
 
 

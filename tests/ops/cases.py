@@ -32,8 +32,15 @@ def conv2d(random, **options):
         groups = int(random.choice([1, 1, 1, 2, 3]))
         inner, outer = int(random.integers(1, 4)), int(random.integers(1, 4))
         mode = str(random.choice(["zeros", "zeros", "reflect", "replicate", "circular"]))
-        a = dict(kernel_size=pair(random, 1, 4), stride=pair(random, 1, 3), padding=pair(random, 0, 3),
-                 dilation=pair(random, 1, 2), groups=groups, bias=bool(random.integers(2)), padding_mode=mode)
+        a = dict(
+            kernel_size=pair(random, 1, 4),
+            stride=pair(random, 1, 3),
+            padding=pair(random, 0, 3),
+            dilation=pair(random, 1, 2),
+            groups=groups,
+            bias=bool(random.integers(2)),
+            padding_mode=mode,
+        )
         pads = list(a["padding"])
         word = random.choice(["", "", "", "same", "valid"])
         if word:
@@ -46,44 +53,104 @@ def conv2d(random, **options):
         size = pair(random, 1, 9)
         most = [max(p) if isinstance(p, tuple) else p for p in pads]
         limit = {"reflect": [n - 1 for n in size], "circular": size}.get(mode, most)
-        out = [places(n, k, s, p, d) for n, k, s, p, d in zip(size, a["kernel_size"], a["stride"], pads, a["dilation"])]
+        out = [
+            places(n, k, s, p, d)
+            for n, k, s, p, d in zip(size, a["kernel_size"], a["stride"], pads, a["dilation"])
+        ]
         if min(out) >= 1 and all(m <= n for m, n in zip(most, limit)):
             break
     weight = random.normal(size=(groups * outer, inner, *a["kernel_size"]))
     parameters = [weight] + ([random.normal(size=groups * outer)] if a["bias"] else [])
-    return Call("conv2d", a, [(groups * inner, *size)], (groups * outer, *out), parameters=parameters,
-                trained=len(parameters), **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "conv2d",
+            a,
+            [(groups * inner, *size)],
+            (groups * outer, *out),
+            parameters=parameters,
+            trained=len(parameters),
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def conv_transpose2d(random, **options):
     while True:
         groups = int(random.choice([1, 1, 1, 2, 3]))
         inner, outer = int(random.integers(1, 4)), int(random.integers(1, 4))
-        a = dict(kernel_size=pair(random, 1, 4), stride=pair(random, 1, 3), padding=pair(random, 0, 3), output_padding=pair(random, 0, 2),
-                 groups=groups, bias=bool(random.integers(2)), dilation=pair(random, 1, 2))
+        a = dict(
+            kernel_size=pair(random, 1, 4),
+            stride=pair(random, 1, 3),
+            padding=pair(random, 0, 3),
+            output_padding=pair(random, 0, 2),
+            groups=groups,
+            bias=bool(random.integers(2)),
+            dilation=pair(random, 1, 2),
+        )
         size = pair(random, 1, 6)
-        out = [(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in zip(
-            size, a["stride"], a["padding"], a["dilation"], a["kernel_size"], a["output_padding"])]
-        if min(out) >= 1 and all(o < max(s, d) for o, s, d in zip(a["output_padding"], a["stride"], a["dilation"])):
+        out = [
+            (n - 1) * s - 2 * p + d * (k - 1) + o + 1
+            for n, s, p, d, k, o in zip(
+                size,
+                a["stride"],
+                a["padding"],
+                a["dilation"],
+                a["kernel_size"],
+                a["output_padding"],
+            )
+        ]
+        if min(out) >= 1 and all(
+            o < max(s, d) for o, s, d in zip(a["output_padding"], a["stride"], a["dilation"])
+        ):
             break
-    parameters = [random.normal(size=(groups * inner, outer, *a["kernel_size"]))] + ([random.normal(size=groups * outer)] if a["bias"] else [])
-    return Call("conv_transpose2d", a, [(groups * inner, *size)], (groups * outer, *out), parameters=parameters,
-                trained=len(parameters), **images_and_lanes(random), **options), a
+    parameters = [random.normal(size=(groups * inner, outer, *a["kernel_size"]))] + (
+        [random.normal(size=groups * outer)] if a["bias"] else []
+    )
+    return (
+        Call(
+            "conv_transpose2d",
+            a,
+            [(groups * inner, *size)],
+            (groups * outer, *out),
+            parameters=parameters,
+            trained=len(parameters),
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def linear(random, **options):
     n, m, bias = int(random.integers(1, 20)), int(random.integers(1, 9)), bool(random.integers(2))
     parameters = [random.normal(size=(m, n))] + ([random.normal(size=m)] if bias else [])
     a = dict(bias=bias)
-    return Call("linear", a, [(n,)], (m,), parameters=parameters, trained=len(parameters),
-                **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "linear",
+            a,
+            [(n,)],
+            (m,),
+            parameters=parameters,
+            trained=len(parameters),
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def pool(random, op, **options):
     while True:
         kernel = pair(random, 1, 4)
-        a = dict(kernel_size=kernel, stride=pair(random, 1, 4), padding=[int(random.integers(0, k // 2 + 1)) for k in kernel],
-                 ceil_mode=bool(random.integers(2)))
+        a = dict(
+            kernel_size=kernel,
+            stride=pair(random, 1, 4),
+            padding=[int(random.integers(0, k // 2 + 1)) for k in kernel],
+            ceil_mode=bool(random.integers(2)),
+        )
         if op == "max_pool2d":
             a["dilation"] = pair(random, 1, 3)
         else:
@@ -91,15 +158,29 @@ def pool(random, op, **options):
             a["divisor_override"] = int(random.choice([0, 0, 3]))
         size = pair(random, 1, 9)
         dilation = a.get("dilation", [1, 1])
-        out = [places(n, k, s, p, d, a["ceil_mode"])
-               for n, k, s, p, d in zip(size, kernel, a["stride"], a["padding"], dilation)]
+        out = [
+            places(n, k, s, p, d, a["ceil_mode"])
+            for n, k, s, p, d in zip(size, kernel, a["stride"], a["padding"], dilation)
+        ]
         # A window in the padding alone is -inf, which no finite difference can check.
-        empty = any(k == 2 and p == 1 and d > n for n, k, p, d in zip(size, kernel, a["padding"], dilation))
+        empty = any(
+            k == 2 and p == 1 and d > n for n, k, p, d in zip(size, kernel, a["padding"], dilation)
+        )
         if min(out) >= 1 and not empty:
             break
     channels = int(random.integers(1, 4))
-    return Call(op, a, [(channels, *size)], (channels, *out), aux=op == "max_pool2d",
-                **images_and_lanes(random), **options), a
+    return (
+        Call(
+            op,
+            a,
+            [(channels, *size)],
+            (channels, *out),
+            aux=op == "max_pool2d",
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def max_pool2d(random, **options):
@@ -112,36 +193,74 @@ def avg_pool2d(random, **options):
 
 def adaptive_avg_pool2d(random, **options):
     channels, a = int(random.integers(1, 4)), dict(output_size=pair(random, 1, 7))
-    return Call("adaptive_avg_pool2d", a, [(channels, *pair(random, 1, 9))], (channels, *a["output_size"]),
-                **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "adaptive_avg_pool2d",
+            a,
+            [(channels, *pair(random, 1, 9))],
+            (channels, *a["output_size"]),
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def batch_norm2d(random, **options):
     shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
-    a = dict(eps=1e-5, momentum=float(random.choice([0.1, 0.3, 1.0])), affine=bool(random.integers(2)))
+    a = dict(
+        eps=1e-5, momentum=float(random.choice([0.1, 0.3, 1.0])), affine=bool(random.integers(2))
+    )
     batch = images_and_lanes(random)
     if batch["images"] * shape[1] * shape[2] < 3:
-        batch["images"] = 3     # of one value there is no variance, and of two no gradient
+        batch["images"] = 3  # of one value there is no variance, and of two no gradient
     affine = [random.normal(size=shape[0]) for _ in range(2)] if a["affine"] else []
-    parameters = affine + [random.normal(size=shape[0]), random.uniform(0.5, 2, size=shape[0]), None]
-    return Call("batch_norm2d", a, [shape], shape, parameters=parameters, trained=len(affine),
-                statistics=4 * shape[0], **batch, **options), a
+    parameters = affine + [
+        random.normal(size=shape[0]),
+        random.uniform(0.5, 2, size=shape[0]),
+        None,
+    ]
+    return (
+        Call(
+            "batch_norm2d",
+            a,
+            [shape],
+            shape,
+            parameters=parameters,
+            trained=len(affine),
+            statistics=4 * shape[0],
+            **batch,
+            **options
+        ),
+        a,
+    )
 
 
 def elementwise(op, **attributes):
     def case(random, **options):
         shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
-        return Call(op, attributes, [shape], shape, **images_and_lanes(random), **options), attributes
+        return (
+            Call(op, attributes, [shape], shape, **images_and_lanes(random), **options),
+            attributes,
+        )
+
     case.__name__ = op
     return case
 
 
 def activation(op, **choices):
     """An element by element operator whose arguments are drawn from lists."""
+
     def case(random, **options):
         shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
-        attributes = {name: values[random.integers(len(values))] for name, values in choices.items()}
-        return Call(op, attributes, [shape], shape, **images_and_lanes(random), **options), attributes
+        attributes = {
+            name: values[random.integers(len(values))] for name, values in choices.items()
+        }
+        return (
+            Call(op, attributes, [shape], shape, **images_and_lanes(random), **options),
+            attributes,
+        )
+
     case.__name__ = op
     return case
 
@@ -150,6 +269,7 @@ def over_channels(op):
     def case(random, **options):
         shape = (int(random.integers(1, 7)), *pair(random, 1, 4))
         return Call(op, {}, [shape], shape, **images_and_lanes(random), **options), {}
+
     case.__name__ = op
     return case
 
@@ -162,7 +282,17 @@ def zero_pad2d(random, **options):
         if min(out) >= 1:
             break
     channels, a = int(random.integers(1, 4)), dict(padding=[left, right, top, bottom])
-    return Call("zero_pad2d", a, [(channels, *size)], (channels, *out), **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "zero_pad2d",
+            a,
+            [(channels, *size)],
+            (channels, *out),
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def upsample(random, **options):
@@ -173,33 +303,78 @@ def upsample(random, **options):
     else:
         a = dict(size=pair(random, 1, 9), mode="nearest")
         out = a["size"]
-    return Call("upsample", a, [(channels, *size)], (channels, *out), **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "upsample",
+            a,
+            [(channels, *size)],
+            (channels, *out),
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def layer_norm2d(random, **options):
     shape = (int(random.integers(2, 7)), *pair(random, 1, 4))
     a = dict(eps=float(random.choice([1e-6, 1e-2])), affine=bool(random.integers(2)))
     affine = [random.normal(size=shape[0]) for _ in range(2)] if a["affine"] else []
-    return Call("layer_norm2d", a, [shape], shape, parameters=affine, trained=len(affine),
-                **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "layer_norm2d",
+            a,
+            [shape],
+            shape,
+            parameters=affine,
+            trained=len(affine),
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def layer_scale(random, **options):
     shape, a = (int(random.integers(1, 4)), *pair(random, 1, 4)), dict(init=1e-6)
-    return Call("layer_scale", a, [shape], shape, parameters=[random.normal(size=(shape[0], 1, 1))], trained=1,
-                **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "layer_scale",
+            a,
+            [shape],
+            shape,
+            parameters=[random.normal(size=(shape[0], 1, 1))],
+            trained=1,
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def prelu(random, **options):
     shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
     a = dict(num_parameters=int(random.choice([1, shape[0]])), init=0.25)
-    return Call("prelu", a, [shape], shape, parameters=[random.normal(size=a["num_parameters"])], trained=1,
-                **images_and_lanes(random), **options), a
+    return (
+        Call(
+            "prelu",
+            a,
+            [shape],
+            shape,
+            parameters=[random.normal(size=a["num_parameters"])],
+            trained=1,
+            **images_and_lanes(random),
+            **options
+        ),
+        a,
+    )
 
 
 def mul(random, **options):
     shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
-    shapes = [shape] + [shape if random.integers(2) else (shape[0], 1, 1) for _ in range(int(random.integers(1, 3)))]
+    shapes = [shape] + [
+        shape if random.integers(2) else (shape[0], 1, 1) for _ in range(int(random.integers(1, 3)))
+    ]
     random.shuffle(shapes)
     return Call("mul", {}, shapes, shape, **images_and_lanes(random), **options), {}
 
@@ -207,14 +382,34 @@ def mul(random, **options):
 def cross_entropy(random, **options):
     classes, batch = int(random.integers(2, 12)), images_and_lanes(random)
     a = dict(label_smoothing=float(random.choice([0, 0.1, 1])))
-    return Call("cross_entropy", a, [(classes,)], None, targets=random.integers(classes, size=batch["images"]),
-                **batch, **options), a
+    return (
+        Call(
+            "cross_entropy",
+            a,
+            [(classes,)],
+            None,
+            targets=random.integers(classes, size=batch["images"]),
+            **batch,
+            **options
+        ),
+        a,
+    )
 
 
 def mse(random, **options):
     classes, batch = int(random.integers(2, 12)), images_and_lanes(random)
-    return Call("mse", {}, [(classes,)], None, targets=random.integers(classes, size=batch["images"]),
-                **batch, **options), {}
+    return (
+        Call(
+            "mse",
+            {},
+            [(classes,)],
+            None,
+            targets=random.integers(classes, size=batch["images"]),
+            **batch,
+            **options
+        ),
+        {},
+    )
 
 
 def two(value):
@@ -228,40 +423,73 @@ def two(value):
 
 def torch_conv2d(torch, a, x, weight, bias=None):
     if a["padding_mode"] == "zeros":
-        return torch.nn.functional.conv2d(x, weight, bias, two(a["stride"]), two(a["padding"]), two(a["dilation"]), a["groups"])
-    layer = torch.nn.Conv2d(x.shape[1], weight.shape[0], two(a["kernel_size"]), two(a["stride"]), two(a["padding"]),
-                            two(a["dilation"]), a["groups"], bias is not None, a["padding_mode"]).double()
+        return torch.nn.functional.conv2d(
+            x, weight, bias, two(a["stride"]), two(a["padding"]), two(a["dilation"]), a["groups"]
+        )
+    layer = torch.nn.Conv2d(
+        x.shape[1],
+        weight.shape[0],
+        two(a["kernel_size"]),
+        two(a["stride"]),
+        two(a["padding"]),
+        two(a["dilation"]),
+        a["groups"],
+        bias is not None,
+        a["padding_mode"],
+    ).double()
     named = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     return torch.func.functional_call(layer, named, (x,))
 
 
 def torch_max_pool2d(torch, a, x):
-    return torch.nn.functional.max_pool2d(x, two(a["kernel_size"]), two(a["stride"]), two(a["padding"]), two(a["dilation"]), a["ceil_mode"])
+    return torch.nn.functional.max_pool2d(
+        x,
+        two(a["kernel_size"]),
+        two(a["stride"]),
+        two(a["padding"]),
+        two(a["dilation"]),
+        a["ceil_mode"],
+    )
 
 
 def torch_avg_pool2d(torch, a, x):
-    return torch.nn.functional.avg_pool2d(x, two(a["kernel_size"]), two(a["stride"]), two(a["padding"]), a["ceil_mode"],
-                                          a["count_include_pad"], a["divisor_override"] or None)
+    return torch.nn.functional.avg_pool2d(
+        x,
+        two(a["kernel_size"]),
+        two(a["stride"]),
+        two(a["padding"]),
+        a["ceil_mode"],
+        a["count_include_pad"],
+        a["divisor_override"] or None,
+    )
 
 
 def torch_batch_norm2d(torch, a, x, *parameters):
     weight, bias = parameters[:2] if a["affine"] else (None, None)
     mean, variance = parameters[-2:]
-    return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, True, a["momentum"], a["eps"])
+    return torch.nn.functional.batch_norm(
+        x, mean, variance, weight, bias, True, a["momentum"], a["eps"]
+    )
 
 
 def torch_layer_norm2d(torch, a, x, weight=None, bias=None):
-    return torch.nn.functional.layer_norm(x.permute(0, 2, 3, 1), x.shape[1:2], weight, bias, a["eps"]).permute(0, 3, 1, 2)
+    return torch.nn.functional.layer_norm(
+        x.permute(0, 2, 3, 1), x.shape[1:2], weight, bias, a["eps"]
+    ).permute(0, 3, 1, 2)
 
 
 def torch_upsample(torch, a, x):
     factor = a.get("scale_factor")
-    return torch.nn.functional.interpolate(x, size=a.get("size"), scale_factor=factor and tuple(map(float, factor)), mode=a["mode"])
+    return torch.nn.functional.interpolate(
+        x, size=a.get("size"), scale_factor=factor and tuple(map(float, factor)), mode=a["mode"]
+    )
 
 
 def functional(name, *attributes):
     """torch.nn.functional's function of this name, with some of the attributes."""
-    return lambda torch, a, x, *parameters: getattr(torch.nn.functional, name)(x, *parameters, **{key: a[key] for key in attributes})
+    return lambda torch, a, x, *parameters: getattr(torch.nn.functional, name)(
+        x, *parameters, **{key: a[key] for key in attributes}
+    )
 
 
 # ------------------------------------------------------------------ the table
@@ -278,26 +506,77 @@ class Row:
 
 
 ROWS = [
-    Row(conv2d, torch_conv2d, {"padding_mode": ["zeros", "reflect", "replicate", "circular"], "padding": ["same", "valid"],
-                               "bias": [True, False], "groups": [1, 2, 3]}),
-    Row(linear, lambda torch, a, x, weight, bias=None: torch.nn.functional.linear(x.flatten(1), weight, bias), {"bias": [True, False]}),
+    Row(
+        conv2d,
+        torch_conv2d,
+        {
+            "padding_mode": ["zeros", "reflect", "replicate", "circular"],
+            "padding": ["same", "valid"],
+            "bias": [True, False],
+            "groups": [1, 2, 3],
+        },
+    ),
+    Row(
+        linear,
+        lambda torch, a, x, weight, bias=None: torch.nn.functional.linear(
+            x.flatten(1), weight, bias
+        ),
+        {"bias": [True, False]},
+    ),
     Row(max_pool2d, torch_max_pool2d, {"ceil_mode": [True, False]}),
-    Row(avg_pool2d, torch_avg_pool2d, {"ceil_mode": [True, False], "count_include_pad": [True, False], "divisor_override": [0, 3]}),
-    Row(adaptive_avg_pool2d, lambda torch, a, x: torch.nn.functional.adaptive_avg_pool2d(x, two(a["output_size"]))),
+    Row(
+        avg_pool2d,
+        torch_avg_pool2d,
+        {
+            "ceil_mode": [True, False],
+            "count_include_pad": [True, False],
+            "divisor_override": [0, 3],
+        },
+    ),
+    Row(
+        adaptive_avg_pool2d,
+        lambda torch, a, x: torch.nn.functional.adaptive_avg_pool2d(x, two(a["output_size"])),
+    ),
     Row(batch_norm2d, torch_batch_norm2d, {"momentum": [0.1, 0.3, 1.0], "affine": [True, False]}),
-    Row(elementwise("dropout", p=0.4), None),       # PyTorch draws other numbers
+    Row(elementwise("dropout", p=0.4), None),  # PyTorch draws other numbers
     Row(elementwise("relu"), functional("relu")),
     Row(elementwise("tanh"), lambda torch, a, x: torch.tanh(x)),
     Row(elementwise("sigmoid"), lambda torch, a, x: torch.sigmoid(x)),
-    Row(mul, lambda torch, a, *xs: torch.stack([x.expand(max(xs, key=torch.numel).shape) for x in xs]).prod(0)),
-    Row(cross_entropy, lambda torch, a, x, target: torch.nn.functional.cross_entropy(x.flatten(1), target, label_smoothing=a["label_smoothing"]),
-        {"label_smoothing": [0, 0.1, 1]}),
-    Row(mse, lambda torch, a, x, target: torch.nn.functional.mse_loss(x.flatten(1), torch.nn.functional.one_hot(target, x.shape[1]).double())),
+    Row(
+        mul,
+        lambda torch, a, *xs: torch.stack(
+            [x.expand(max(xs, key=torch.numel).shape) for x in xs]
+        ).prod(0),
+    ),
+    Row(
+        cross_entropy,
+        lambda torch, a, x, target: torch.nn.functional.cross_entropy(
+            x.flatten(1), target, label_smoothing=a["label_smoothing"]
+        ),
+        {"label_smoothing": [0, 0.1, 1]},
+    ),
+    Row(
+        mse,
+        lambda torch, a, x, target: torch.nn.functional.mse_loss(
+            x.flatten(1), torch.nn.functional.one_hot(target, x.shape[1]).double()
+        ),
+    ),
     Row(activation("relu6"), functional("relu6"), kinks=[0, 6]),
-    Row(activation("leaky_relu", negative_slope=[0.01, 0.0, 0.3, -0.5]), functional("leaky_relu", "negative_slope"),
-        {"negative_slope": [0.01, 0.0, 0.3, -0.5]}),
-    Row(activation("elu", alpha=[1.0, 0.3, -0.5]), functional("elu", "alpha"), {"alpha": [1.0, 0.3, -0.5]}),
-    Row(activation("gelu", approximate=["none", "tanh"]), functional("gelu", "approximate"), {"approximate": ["none", "tanh"]}),
+    Row(
+        activation("leaky_relu", negative_slope=[0.01, 0.0, 0.3, -0.5]),
+        functional("leaky_relu", "negative_slope"),
+        {"negative_slope": [0.01, 0.0, 0.3, -0.5]},
+    ),
+    Row(
+        activation("elu", alpha=[1.0, 0.3, -0.5]),
+        functional("elu", "alpha"),
+        {"alpha": [1.0, 0.3, -0.5]},
+    ),
+    Row(
+        activation("gelu", approximate=["none", "tanh"]),
+        functional("gelu", "approximate"),
+        {"approximate": ["none", "tanh"]},
+    ),
     Row(activation("silu"), functional("silu")),
     Row(activation("hardswish"), functional("hardswish"), kinks=[-3, 3]),
     Row(over_channels("softmax"), lambda torch, a, x: torch.softmax(x, 1)),
@@ -306,14 +585,31 @@ ROWS = [
     Row(upsample, torch_upsample),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
     Row(layer_scale, lambda torch, a, x, weight: x * weight),
-    Row(conv_transpose2d, lambda torch, a, x, weight, bias=None: torch.nn.functional.conv_transpose2d(
-            x, weight, bias, *(two(a[name]) for name in ("stride", "padding", "output_padding")), a["groups"], two(a["dilation"])),
+    Row(
+        conv_transpose2d,
+        lambda torch, a, x, weight, bias=None: torch.nn.functional.conv_transpose2d(
+            x,
+            weight,
+            bias,
+            *(two(a[name]) for name in ("stride", "padding", "output_padding")),
+            a["groups"],
+            two(a["dilation"])
+        ),
         {"bias": [True, False], "groups": [1, 2, 3]},
-        statements=["conv_transpose2d(4, 3, padding=1) as up1;  relu", "conv_transpose2d(4, 1, bias=false) as up2;  batch_norm2d as norm",
-                    "conv_transpose2d(6, [4, 3], stride=2, padding=1, output_padding=[0, 1], groups=2) as up3;  max_pool2d(2);  conv2d(4, 1) as down3",
-                    "conv_transpose2d(4, 3, padding=2, dilation=2, groups=4) as up4;  batch_norm2d as norm4;  relu",
-                    "conv2d(8, 3, stride=2, padding=1) as down5;  conv_transpose2d(4, 2, stride=2) as up5;  zero_pad2d([0, -1, 0, 0])"]),
-    Row(prelu, functional("prelu"), {"num_parameters": [1, 2, 3]}, statements=["prelu", "prelu(4, init=-0.5)"]),
+        statements=[
+            "conv_transpose2d(4, 3, padding=1) as up1;  relu",
+            "conv_transpose2d(4, 1, bias=false) as up2;  batch_norm2d as norm",
+            "conv_transpose2d(6, [4, 3], stride=2, padding=1, output_padding=[0, 1], groups=2) as up3;  max_pool2d(2);  conv2d(4, 1) as down3",
+            "conv_transpose2d(4, 3, padding=2, dilation=2, groups=4) as up4;  batch_norm2d as norm4;  relu",
+            "conv2d(8, 3, stride=2, padding=1) as down5;  conv_transpose2d(4, 2, stride=2) as up5;  zero_pad2d([0, -1, 0, 0])",
+        ],
+    ),
+    Row(
+        prelu,
+        functional("prelu"),
+        {"num_parameters": [1, 2, 3]},
+        statements=["prelu", "prelu(4, init=-0.5)"],
+    ),
 ]
 BY_NAME = {row.name: row for row in ROWS}
 CASES = [row.case for row in ROWS]
@@ -322,15 +618,22 @@ CASES = [row.case for row in ROWS]
 def missing(op, seen):
     """The (argument, value) pairs wanted of which none of the attributes in `seen` has."""
     wanted = BY_NAME[op].wanted if op in BY_NAME else {}
-    return {(name, value) for name, values in wanted.items() for value in values
-            if not any(attributes[name] == value for attributes in seen)}
+    return {
+        (name, value)
+        for name, values in wanted.items()
+        for value in values
+        if not any(attributes[name] == value for attributes in seen)
+    }
 
 
 def inputs(random, call):
     """Images away from the activations' kinks, but on both sides of each; a tie
     in a max pool has probability zero."""
     kinks = BY_NAME[call.op].kinks
-    drawn = [random.normal(scale=max(1, kinks[-1]), size=(call.images, *shape)) for shape in call.in_shapes]
+    drawn = [
+        random.normal(scale=max(1, kinks[-1]), size=(call.images, *shape))
+        for shape in call.in_shapes
+    ]
     for kink in kinks:
         drawn = [np.where(np.abs(x - kink) < 1e-3, kink + 1e-2, x) for x in drawn]
     return drawn

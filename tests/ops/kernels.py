@@ -13,7 +13,7 @@ import numpy as np
 from harness import ROOT, key_of, made_once, run
 
 REALS = {"f32": (np.float32, c.c_float, "float"), "f64": (np.float64, c.c_double, "double")}
-GARBAGE = 0.75                  # what lanes without an image hold
+GARBAGE = 0.75  # what lanes without an image hold
 
 
 class Shape(c.Structure):
@@ -25,30 +25,76 @@ class Attribute(c.Structure):
 
 
 class Step(c.Structure):
-    _fields_ = [("weights", c.c_void_p), ("buffers", c.c_void_p), ("gradients", c.c_void_p),
-                ("gradient_stride", c.c_int64), ("input", c.c_void_p), ("targets", c.c_void_p),
-                ("active", c.c_void_p), ("kept", c.c_void_p), ("loss", c.c_void_p), ("grains", c.c_int64),
-                ("images", c.c_int64), ("seed", c.c_uint64), ("step", c.c_uint64)]
+    _fields_ = [
+        ("weights", c.c_void_p),
+        ("buffers", c.c_void_p),
+        ("gradients", c.c_void_p),
+        ("gradient_stride", c.c_int64),
+        ("input", c.c_void_p),
+        ("targets", c.c_void_p),
+        ("active", c.c_void_p),
+        ("kept", c.c_void_p),
+        ("loss", c.c_void_p),
+        ("grains", c.c_int64),
+        ("images", c.c_int64),
+        ("seed", c.c_uint64),
+        ("step", c.c_uint64),
+    ]
 
 
 class NetCall(c.Structure):
-    _fields_ = [("lanes", c.c_int), ("attributes", c.POINTER(Attribute)), ("training", c.c_bool),
-                ("inputs", c.c_int), ("x", c.POINTER(c.c_void_p)), ("x_shape", c.POINTER(Shape)),
-                ("y", c.c_void_p), ("y_shape", Shape), ("aux", c.c_void_p), ("statistics", c.c_void_p),
-                ("statistics_stride", c.c_int64), ("dy", c.c_void_p), ("dx", c.c_void_p), ("which", c.c_int),
-                ("accumulate", c.c_bool), ("parameters", c.c_int), ("parameter", c.c_void_p * 8),
-                ("dparameter", c.c_void_p * 8), ("gradient_stride", c.c_int64), ("step", c.POINTER(Step)),
-                ("grain", c.c_int64), ("active", c.c_void_p), ("salt", c.c_uint64)]
+    _fields_ = [
+        ("lanes", c.c_int),
+        ("attributes", c.POINTER(Attribute)),
+        ("training", c.c_bool),
+        ("inputs", c.c_int),
+        ("x", c.POINTER(c.c_void_p)),
+        ("x_shape", c.POINTER(Shape)),
+        ("y", c.c_void_p),
+        ("y_shape", Shape),
+        ("aux", c.c_void_p),
+        ("statistics", c.c_void_p),
+        ("statistics_stride", c.c_int64),
+        ("dy", c.c_void_p),
+        ("dx", c.c_void_p),
+        ("which", c.c_int),
+        ("accumulate", c.c_bool),
+        ("parameters", c.c_int),
+        ("parameter", c.c_void_p * 8),
+        ("dparameter", c.c_void_p * 8),
+        ("gradient_stride", c.c_int64),
+        ("step", c.POINTER(Step)),
+        ("grain", c.c_int64),
+        ("active", c.c_void_p),
+        ("salt", c.c_uint64),
+    ]
 
 
 @functools.cache
 def library(real, *flags):
     """The kernels as a shared library of their own, so that any flags can be tried."""
-    sources = sorted((ROOT / "runtime" / "kernels").glob("*.c")) + [ROOT / "runtime" / "core" / "random.c"]
+    sources = sorted((ROOT / "runtime" / "kernels").glob("*.c")) + [
+        ROOT / "runtime" / "core" / "random.c"
+    ]
     with made_once(f"kernels-{key_of(real, *flags)}.so") as made:
         if not made.exists():
-            run("gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-shared", "-fPIC", f"-DNET_REAL={REALS[real][2]}",
-                *flags, "-I", ROOT / "runtime", *sources, "-o", made, "-lm")
+            run(
+                "gcc",
+                "-std=c11",
+                "-D_GNU_SOURCE",
+                "-O2",
+                "-g",
+                "-shared",
+                "-fPIC",
+                f"-DNET_REAL={REALS[real][2]}",
+                *flags,
+                "-I",
+                ROOT / "runtime",
+                *sources,
+                "-o",
+                made,
+                "-lm",
+            )
     return c.CDLL(str(made))
 
 
@@ -69,15 +115,34 @@ class Call:
     them, from the first, have gradients; targets: classes, for a loss.
     """
 
-    def __init__(self, op, attributes, in_shapes, out_shape, images, lanes=4, parameters=(), trained=0,
-                 statistics=0, aux=False, targets=None, real="f64", training=True, flags=()):
+    def __init__(
+        self,
+        op,
+        attributes,
+        in_shapes,
+        out_shape,
+        images,
+        lanes=4,
+        parameters=(),
+        trained=0,
+        statistics=0,
+        aux=False,
+        targets=None,
+        real="f64",
+        training=True,
+        flags=(),
+    ):
         self.op, self.real, self.lanes, self.images = op, REALS[real][0], lanes, images
         self.library = library(real, *flags)
         self.grains = -(-images // lanes)
-        self.in_shapes, self.out_shape = [triple(s) for s in in_shapes], out_shape and triple(out_shape)
+        self.in_shapes, self.out_shape = [triple(s) for s in in_shapes], out_shape and triple(
+            out_shape
+        )
         self.parameters = [None if p is None else np.array(p, self.real) for p in parameters]
         self.trained, self.training = trained, training
-        self.attributes = (Attribute * (len(attributes) + 1))(*[attribute(*item) for item in attributes.items()])
+        self.attributes = (Attribute * (len(attributes) + 1))(
+            *[attribute(*item) for item in attributes.items()]
+        )
         self.statistics = np.zeros((self.grains, max(statistics, 1)), self.real)
         self.active = (np.arange(self.grains * lanes) < images).astype(self.real)
         self.loss = np.full(self.grains * lanes, np.nan, self.real)
@@ -86,39 +151,63 @@ class Call:
             self.targets[:images] = targets
         self.has_aux = aux
         self.aux = np.zeros((self.grains, *(self.out_shape or (1,)), lanes), self.real)
-        self.gradients = np.full((self.grains, sum(p.size for p in self.parameters[:trained]) + 1), np.nan, self.real)
-        self.step = Step(targets=self.targets.ctypes.data, active=self.active.ctypes.data, loss=self.loss.ctypes.data,
-                         grains=self.grains, images=images, seed=7, step=3)
+        self.gradients = np.full(
+            (self.grains, sum(p.size for p in self.parameters[:trained]) + 1), np.nan, self.real
+        )
+        self.step = Step(
+            targets=self.targets.ctypes.data,
+            active=self.active.ctypes.data,
+            loss=self.loss.ctypes.data,
+            grains=self.grains,
+            images=images,
+            seed=7,
+            step=3,
+        )
 
     def grain_layout(self, array, fill):
         """[images, c, h, w] to [grains, c, h, w, lanes]."""
         array = np.reshape(array, (self.images, *triple(array.shape[1:])))
         whole = np.full((self.grains * self.lanes, *array.shape[1:]), fill, self.real)
-        whole[:self.images] = array
+        whole[: self.images] = array
         whole = whole.reshape(self.grains, self.lanes, *array.shape[1:])
         return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
 
     def image_layout(self, array, exact_zeros=False):
         array = np.moveaxis(array, -1, 1).reshape(-1, *array.shape[1:-1])
-        assert not exact_zeros or not array[self.images:].any(), "a lane without an image has a gradient"
-        return array[:self.images]
+        assert (
+            not exact_zeros or not array[self.images :].any()
+        ), "a lane without an image has a gradient"
+        return array[: self.images]
 
     def run_stage(self, stage, xs, y=None, dy=None, dx=None, which=0, accumulate=False):
         kernel = getattr(self.library, f"net_{self.op}_{stage}")
         kernel.restype = None
         for grain in range(self.grains):
-            call = NetCall(lanes=self.lanes, attributes=self.attributes, training=self.training, inputs=len(xs),
-                           statistics=self.statistics.ctypes.data, statistics_stride=self.statistics.shape[1],
-                           which=which, accumulate=accumulate, parameters=len(self.parameters),
-                           gradient_stride=self.gradients.shape[1], step=c.pointer(self.step), grain=grain,
-                           active=self.active[grain * self.lanes:].ctypes.data, salt=11)
+            call = NetCall(
+                lanes=self.lanes,
+                attributes=self.attributes,
+                training=self.training,
+                inputs=len(xs),
+                statistics=self.statistics.ctypes.data,
+                statistics_stride=self.statistics.shape[1],
+                which=which,
+                accumulate=accumulate,
+                parameters=len(self.parameters),
+                gradient_stride=self.gradients.shape[1],
+                step=c.pointer(self.step),
+                grain=grain,
+                active=self.active[grain * self.lanes :].ctypes.data,
+                salt=11,
+            )
             pointers = [x[grain].ctypes.data for x in xs]
             call.x = (c.c_void_p * len(xs))(*pointers)
             call.x_shape = (Shape * len(xs))(*[Shape(3, *shape) for shape in self.in_shapes])
             if self.out_shape:
                 call.y_shape = Shape(3, *self.out_shape)
             call.aux = self.aux[grain].ctypes.data if self.has_aux else None
-            call.y, call.dy, call.dx = (None if a is None else a[grain].ctypes.data for a in (y, dy, dx))
+            call.y, call.dy, call.dx = (
+                None if a is None else a[grain].ctypes.data for a in (y, dy, dx)
+            )
             offset = 0
             for i, parameter in enumerate(self.parameters):
                 call.parameter[i] = None if parameter is None else parameter.ctypes.data
@@ -132,12 +221,16 @@ class Call:
         grains = [self.grain_layout(x, GARBAGE) for x in xs]
         if hasattr(self.library, f"net_{self.op}_statistics") and self.training:
             self.run_stage("statistics", grains)
-        y = np.full((self.grains, *self.out_shape, self.lanes), np.nan, self.real) if self.out_shape else None
+        y = (
+            np.full((self.grains, *self.out_shape, self.lanes), np.nan, self.real)
+            if self.out_shape
+            else None
+        )
         self.run_stage("forward", grains, y=y)
         self.y = y
         if not self.out_shape:
-            assert not self.loss[self.images:].any()
-            return self.loss[:self.images].copy()
+            assert not self.loss[self.images :].any()
+            return self.loss[: self.images].copy()
         return self.image_layout(y)
 
     def backward(self, xs, dy=None, into=None):
@@ -149,12 +242,23 @@ class Call:
             self.run_stage("backward_parameters", grains, y=self.y, dy=dy_grains)
         dxs = []
         for which, x in enumerate(xs):
-            dx = np.full(grains[which].shape, np.nan, self.real) if into is None else self.grain_layout(into[which], 0)
-            self.run_stage("backward_input", grains, y=self.y, dy=dy_grains, dx=dx, which=which,
-                           accumulate=into is not None)
+            dx = (
+                np.full(grains[which].shape, np.nan, self.real)
+                if into is None
+                else self.grain_layout(into[which], 0)
+            )
+            self.run_stage(
+                "backward_input",
+                grains,
+                y=self.y,
+                dy=dy_grains,
+                dx=dx,
+                which=which,
+                accumulate=into is not None,
+            )
             dxs.append(self.image_layout(dx, exact_zeros=True).reshape(x.shape))
         total, dparameters, offset = self.gradients.sum(0), [], 0
-        for parameter in self.parameters[:self.trained]:
-            dparameters.append(total[offset:offset + parameter.size].reshape(parameter.shape))
+        for parameter in self.parameters[: self.trained]:
+            dparameters.append(total[offset : offset + parameter.size].reshape(parameter.shape))
             offset += parameter.size
         return dxs, dparameters

@@ -65,6 +65,14 @@ def difference(tmp_path, source, dtype, *options, turns=100, flags=QUICK):
     text = source.read_text() if isinstance(source, Path) else source
     name = re.search(r"^network (\w+)", text, re.M)[1]
     network = built(source, "--object", f"--dtype={dtype}", *options, flags=flags)
-    run("gcc", main_object(dtype), network, f"-Wl,--defsym=the_model={name}_model",
-        ROOT / "build" / f"libnet_{dtype}.a", *LIBRARIES, "-o", made)
+    run(
+        "gcc",
+        main_object(dtype),
+        network,
+        f"-Wl,--defsym=the_model={name}_model",
+        ROOT / "build" / f"libnet_{dtype}.a",
+        *LIBRARIES,
+        "-o",
+        made,
+    )
     return float(run(made, turns).stdout)

@@ -20,7 +20,7 @@ from ops.cases import BY_NAME, ROWS, inputs, missing
 
 FILE = Path(__file__).with_name("pytorch.safetensors")
 CASES_EACH = 6
-MOST_VALUES = 600               # of an input: the file stays small
+MOST_VALUES = 600  # of an input: the file stays small
 
 
 def leaf(array):
@@ -30,28 +30,45 @@ def leaf(array):
 def compute(call, attributes, xs, random):
     """{name: array} of one use: x0, …, p0, …, y, dy, dx0, …, dp0, …"""
     tensors = [leaf(x) for x in xs]
-    parameters = [leaf(p).requires_grad_(i < call.trained) for i, p in enumerate(call.parameters) if p is not None]
+    parameters = [
+        leaf(p).requires_grad_(i < call.trained)
+        for i, p in enumerate(call.parameters)
+        if p is not None
+    ]
     given = [p.detach().clone() for p in parameters]
-    target = [] if call.out_shape else [torch.tensor(call.targets[:call.images].astype(np.int64))]
+    target = [] if call.out_shape else [torch.tensor(call.targets[: call.images].astype(np.int64))]
     y = BY_NAME[call.op].pytorch(torch, attributes, *tensors, *parameters, *target)
-    made = {f"x{i}": x for i, x in enumerate(xs)} | {f"p{i}": p.numpy() for i, p in enumerate(given)}
-    made |= {f"after{i}": p.numpy() for i, p in enumerate(parameters[call.trained:])}     # running averages
+    made = {f"x{i}": x for i, x in enumerate(xs)} | {
+        f"p{i}": p.numpy() for i, p in enumerate(given)
+    }
+    made |= {
+        f"after{i}": p.numpy() for i, p in enumerate(parameters[call.trained :])
+    }  # running averages
     made["y"] = y.detach().numpy()
     if call.out_shape:
         made["dy"] = random.normal(size=y.shape)
         y.backward(torch.tensor(made["dy"]))
     else:
-        made["targets"] = call.targets[:call.images]
+        made["targets"] = call.targets[: call.images]
         y.backward()
     made |= {f"dx{i}": x.grad.numpy() for i, x in enumerate(tensors)}
-    return made | {f"dp{i}": p.grad.numpy() for i, p in enumerate(parameters[:call.trained])}
+    return made | {f"dp{i}": p.grad.numpy() for i, p in enumerate(parameters[: call.trained])}
 
 
 def describe(call, attributes):
     """The keywords that make the same Call."""
-    return dict(op=call.op, attributes=attributes, in_shapes=call.in_shapes, out_shape=call.out_shape,
-                images=call.images, lanes=call.lanes, trained=call.trained, statistics=call.statistics.shape[1],
-                aux=call.has_aux, counters=sum(p is None for p in call.parameters))
+    return dict(
+        op=call.op,
+        attributes=attributes,
+        in_shapes=call.in_shapes,
+        out_shape=call.out_shape,
+        images=call.images,
+        lanes=call.lanes,
+        trained=call.trained,
+        statistics=call.statistics.shape[1],
+        aux=call.has_aux,
+        counters=sum(p is None for p in call.parameters),
+    )
 
 
 def kept(names):
@@ -60,7 +77,11 @@ def kept(names):
         return {}, {}
     metadata = read_metadata(FILE)
     others = {key: text for key, text in metadata.items() if key.split(".")[0] not in names}
-    return {key: array for key, array in read_safetensors(FILE).items() if key.rsplit(".", 1)[0] in others}, others
+    return {
+        key: array
+        for key, array in read_safetensors(FILE).items()
+        if key.rsplit(".", 1)[0] in others
+    }, others
 
 
 def main(names):
@@ -72,7 +93,9 @@ def main(names):
         made, seen = 0, []
         while made < CASES_EACH or missing(row.name, seen):
             call, attributes = row.case(random)
-            if made >= CASES_EACH and missing(row.name, seen + [attributes]) == missing(row.name, seen):
+            if made >= CASES_EACH and missing(row.name, seen + [attributes]) == missing(
+                row.name, seen
+            ):
                 continue
             if call.images * max(np.prod(shape) for shape in call.in_shapes) > MOST_VALUES:
                 continue

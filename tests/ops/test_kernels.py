@@ -9,7 +9,7 @@ from ops.kernels import Call
 EPSILON = 1e-6
 ATOL, RTOL = 1e-5, 1e-3
 CASES_EACH = 25
-PLACES_EACH = 12                # elements of a tensor that are shaken
+PLACES_EACH = 12  # elements of a tensor that are shaken
 
 
 def objective(call, xs, direction):
@@ -38,10 +38,12 @@ def test_gradients_are_finite_differences(case, seed):
     assert np.isfinite(y).all()
     direction = random.normal(size=y.shape) if call.out_shape else None
     dxs, dparameters = call.backward(xs, direction)
-    for array, gradient in zip([*xs, *call.parameters[:call.trained]], [*dxs, *dparameters]):
+    for array, gradient in zip([*xs, *call.parameters[: call.trained]], [*dxs, *dparameters]):
         for at in random.choice(array.size, min(array.size, PLACES_EACH), replace=False):
             expected = numeric_gradient(call, xs, direction, array, at)
-            np.testing.assert_allclose(gradient.flat[at], expected, RTOL, ATOL, err_msg=f"{attributes}")
+            np.testing.assert_allclose(
+                gradient.flat[at], expected, RTOL, ATOL, err_msg=f"{attributes}"
+            )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -67,8 +69,10 @@ def test_add_sums_its_inputs():
 
 def test_dropout_depends_on_the_image_not_on_the_grain():
     x = np.ones((9, 3, 4, 4))
-    outputs = [Call("dropout", dict(p=0.3), [(3, 4, 4)], (3, 4, 4), images=9, lanes=lanes).forward(x)
-               for lanes in (2, 4, 16)]
+    outputs = [
+        Call("dropout", dict(p=0.3), [(3, 4, 4)], (3, 4, 4), images=9, lanes=lanes).forward(x)
+        for lanes in (2, 4, 16)
+    ]
     assert all((y == outputs[0]).all() for y in outputs)
     kept = outputs[0] != 0
     assert 0.6 < kept.mean() < 0.8
@@ -77,13 +81,32 @@ def test_dropout_depends_on_the_image_not_on_the_grain():
 
 def test_dropout_is_the_identity_in_evaluation():
     x = np.random.default_rng(3).normal(size=(3, 2, 2, 2))
-    assert (Call("dropout", dict(p=0.3), [(2, 2, 2)], (2, 2, 2), images=3, training=False).forward(x) == x).all()
+    assert (
+        Call("dropout", dict(p=0.3), [(2, 2, 2)], (2, 2, 2), images=3, training=False).forward(x)
+        == x
+    ).all()
 
 
 def batch_norm(images, shape, training=True):
-    parameters = [np.ones(shape[0]), np.zeros(shape[0]), np.full(shape[0], 0.5), np.full(shape[0], 4.0), None]
-    return Call("batch_norm2d", dict(eps=0.0, momentum=0.1, affine=True), [shape], shape, images, lanes=4,
-                parameters=parameters, trained=2, statistics=4 * shape[0], training=training)
+    parameters = [
+        np.ones(shape[0]),
+        np.zeros(shape[0]),
+        np.full(shape[0], 0.5),
+        np.full(shape[0], 4.0),
+        None,
+    ]
+    return Call(
+        "batch_norm2d",
+        dict(eps=0.0, momentum=0.1, affine=True),
+        [shape],
+        shape,
+        images,
+        lanes=4,
+        parameters=parameters,
+        trained=2,
+        statistics=4 * shape[0],
+        training=training,
+    )
 
 
 def test_batch_norm_keeps_running_averages():
@@ -105,7 +128,7 @@ def test_batch_norm_evaluates_by_running_averages():
 
 def test_batch_norm_of_one_value_keeps_the_running_variance():
     call = batch_norm(1, (2, 1, 1))
-    call.attributes[0].value[0] = 1e-5      # eps: the variance is 0
+    call.attributes[0].value[0] = 1e-5  # eps: the variance is 0
     assert np.isfinite(call.forward(np.ones((1, 2, 1, 1)))).all()
     assert (call.parameters[3] == 4).all()
 

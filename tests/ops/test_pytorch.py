@@ -30,16 +30,20 @@ def test_as_pytorch(key):
     keywords = dict(DESCRIBED[key])
     counters = [None] * keywords.pop("counters")
     xs = numbered(key, "x")
-    call = Call(**keywords, parameters=numbered(key, "p") + counters, targets=TENSORS.get(f"{key}.targets"))
+    call = Call(
+        **keywords, parameters=numbered(key, "p") + counters, targets=TENSORS.get(f"{key}.targets")
+    )
     y = call.forward(*xs)
     if call.out_shape is None:
         y = y.mean()
     expected = TENSORS[f"{key}.y"]
     np.testing.assert_allclose(np.reshape(y, expected.shape), expected, TOLERANCE, TOLERANCE)
-    for parameter, after in zip(call.parameters[call.trained:], numbered(key, "after")):
+    for parameter, after in zip(call.parameters[call.trained :], numbered(key, "after")):
         np.testing.assert_allclose(parameter, after, TOLERANCE, TOLERANCE)
     dxs, dparameters = call.backward(xs, TENSORS.get(f"{key}.dy"))
-    for actual, expected in zip([*dxs, *dparameters], [*numbered(key, "dx"), *numbered(key, "dp")], strict=True):
+    for actual, expected in zip(
+        [*dxs, *dparameters], [*numbered(key, "dx"), *numbered(key, "dp")], strict=True
+    ):
         np.testing.assert_allclose(actual.reshape(expected.shape), expected, TOLERANCE, TOLERANCE)
 
 
@@ -50,7 +54,10 @@ NOT_COMPARED = {"add", "concat", "flatten", "identity", "dropout"}
 
 def test_every_operator_is_compared_and_every_argument():
     names = {op["name"] for op in operators()} - NOT_COMPARED
-    seen = {op: [entry["attributes"] for entry in DESCRIBED.values() if entry["op"] == op] for op in names}
+    seen = {
+        op: [entry["attributes"] for entry in DESCRIBED.values() if entry["op"] == op]
+        for op in names
+    }
     assert all(seen.values())
     assert [missing(op, attributes) for op, attributes in seen.items()] == [set()] * len(seen)
 
@@ -66,8 +73,12 @@ def test_batch_norm_evaluates_as_pytorch():
         counters, trained = [None] * keywords.pop("counters"), entry["trained"]
         x, (mean, variance) = numbered(key, "x")[0], (array.reshape(1, -1, 1, 1) for array in after)
         affine = [array.reshape(1, -1, 1, 1) for array in numbered(key, "p")[:trained]] or [1, 0]
-        call = Call(**keywords, parameters=numbered(key, "p")[:trained] + after + counters, training=False)
-        expected = (x - mean) / np.sqrt(variance + entry["attributes"]["eps"]) * affine[0] + affine[1]
+        call = Call(
+            **keywords, parameters=numbered(key, "p")[:trained] + after + counters, training=False
+        )
+        expected = (x - mean) / np.sqrt(variance + entry["attributes"]["eps"]) * affine[0] + affine[
+            1
+        ]
         np.testing.assert_allclose(call.forward(x), expected, TOLERANCE, TOLERANCE)
         compared += 1
     assert compared > 1

@@ -20,7 +20,11 @@ def argument(name, value):
 
 def layer(call, attributes):
     """One branch: the operator on an input of the case's shape, with the shape asserted."""
-    arguments = {name: value for name, value in attributes.items() if not (name == "divisor_override" and value == 0)}
+    arguments = {
+        name: value
+        for name, value in attributes.items()
+        if not (name == "divisor_override" and value == 0)
+    }
     for name, role in arguments_of(call.op).items():
         if role == "channels":
             arguments[name] = call.out_shape[0]
@@ -34,10 +38,16 @@ def arguments_of(name):
     return {argument["name"]: argument["role"] for argument in arguments}
 
 
-SPATIAL = {op["name"] for op in operators() if op["window"] or "padding" in arguments_of(op["name"]).values()}
+SPATIAL = {
+    op["name"]
+    for op in operators()
+    if op["window"] or "padding" in arguments_of(op["name"]).values()
+}
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.__name__ in SPATIAL], ids=lambda case: case.__name__)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.__name__ in SPATIAL], ids=lambda case: case.__name__
+)
 @pytest.mark.parametrize("seed", range(NETWORKS_EACH))
 def test_windows_have_the_documented_size(case, seed, tmp_path):
     random = np.random.default_rng([seed, *case.__name__.encode()])
@@ -50,13 +60,21 @@ def test_windows_have_the_documented_size(case, seed, tmp_path):
 
 
 def test_parameters_and_multiply_adds(tmp_path):
-    (tmp_path / "n.net").write_text("network n {\n    input [4, 9, 9]\n    conv2d(6, [3, 2], groups=2) as conv\n"
-                                    "    batch_norm2d as norm\n    flatten\n    linear(5, bias=false) as fc\n}\n")
+    (tmp_path / "n.net").write_text(
+        "network n {\n    input [4, 9, 9]\n    conv2d(6, [3, 2], groups=2) as conv\n"
+        "    batch_norm2d as norm\n    flatten\n    linear(5, bias=false) as fc\n}\n"
+    )
     summary = json.loads(netc("summary", "--json", tmp_path / "n.net").stdout)
     assert [(entry["name"], entry["shape"]) for entry in summary["state"]] == [
-        ("conv.weight", [6, 2, 3, 2]), ("conv.bias", [6]), ("norm.weight", [6]), ("norm.bias", [6]),
-        ("norm.running_mean", [6]), ("norm.running_var", [6]), ("norm.num_batches_tracked", []),
-        ("fc.weight", [5, 336])]
+        ("conv.weight", [6, 2, 3, 2]),
+        ("conv.bias", [6]),
+        ("norm.weight", [6]),
+        ("norm.bias", [6]),
+        ("norm.running_mean", [6]),
+        ("norm.running_var", [6]),
+        ("norm.num_batches_tracked", []),
+        ("fc.weight", [5, 336]),
+    ]
     assert summary["multiply_adds"] == 6 * 7 * 8 * 2 * 3 * 2 + 5 * 336
 
 

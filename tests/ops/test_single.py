@@ -39,7 +39,7 @@ NET = """network alone {
 @pytest.mark.parametrize("channels", [5, 16, 71, 96])
 def test_a_lone_image_has_the_same_logits(tmp_path, channels, target):
     network = NET.replace("CHANNELS", str(channels)).replace("REST", str(channels - 3))
-    for dtype, close in ("f64", 1e-6), ("f32", 3e-5):   # logits leave as floats
+    for dtype, close in ("f64", 1e-6), ("f32", 3e-5):  # logits leave as floats
         assert difference(tmp_path, network, dtype, f"--target={target}") < close
 
 
@@ -69,7 +69,9 @@ def test_statements_of_the_table(tmp_path, target):
     """Alone, each keeps its shape; then on as many channels as fill a vector and some more."""
     statements = "".join(f"    {statement}\n" for row in ROWS for statement in row.statements)
     wide = statements.replace("(4", "(36").replace(" as ", " as wide_")
-    (tmp_path / "table.net").write_text(f"network table {{\n    input [4, 10, 9]\n{statements}    conv2d(36, 1)\n{wide}"
-                                        "    conv2d(2, 1)\n    flatten\n    linear(10)\n}\n")
+    (tmp_path / "table.net").write_text(
+        f"network table {{\n    input [4, 10, 9]\n{statements}    conv2d(36, 1)\n{wide}"
+        "    conv2d(2, 1)\n    flatten\n    linear(10)\n}\n"
+    )
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
         assert difference(tmp_path, tmp_path / "table.net", dtype, f"--target={target}") < close

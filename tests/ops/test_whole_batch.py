@@ -65,32 +65,62 @@ int main(int argc, char **argv)
 
 
 def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=(), flags=QUICK):
-    return train_steps(tmp_path, network, *options, images=1000, flags=flags,
-                       more=["--batch", batch, "--threads", threads, *more])
+    return train_steps(
+        tmp_path,
+        network,
+        *options,
+        images=1000,
+        flags=flags,
+        more=["--batch", batch, "--threads", threads, *more],
+    )
 
 
 # As users build them, but for the last: it is the code that is asked whether it has an order of its own.
-@pytest.mark.parametrize("options, flags", [([], AS_USERS), (["--target=x86-64-v3"], AS_USERS),
-                                            (["--dtype=f64", "--target=portable"], QUICK)])
+@pytest.mark.parametrize(
+    "options, flags",
+    [
+        ([], AS_USERS),
+        (["--target=x86-64-v3"], AS_USERS),
+        (["--dtype=f64", "--target=portable"], QUICK),
+    ],
+)
 def test_neither_threads_nor_kept_gradients_matter(options, flags, tmp_path):
     made = [weights(tmp_path, 77, *options, threads=threads, flags=flags) for threads in (1, 2, 3)]
-    made.append(weights(tmp_path, 77, *options, flags=flags, more=["--save-gradients", tmp_path / "g"]))
+    made.append(
+        weights(tmp_path, 77, *options, flags=flags, more=["--save-gradients", tmp_path / "g"])
+    )
     assert all(np.array_equal(other[name], made[0][name]) for other in made for name in made[0])
 
 
 # Rows of 1,601 inputs are transposed in pieces; 301 images in more than one go.
-@pytest.mark.parametrize("batch, rows", [(3, "9, 25"), (77, "9, 25"), (150, "9, 25"), (301, "9, 25"), (77, "1, 1601"), (301, "1, 1601")])
+@pytest.mark.parametrize(
+    "batch, rows",
+    [
+        (3, "9, 25"),
+        (77, "9, 25"),
+        (150, "9, 25"),
+        (301, "9, 25"),
+        (77, "1, 1601"),
+        (301, "1, 1601"),
+    ],
+)
 def test_against_the_reference(batch, rows, tmp_path):
     network, made = NETWORK.replace("9, 25", rows), {}
     for kernels in "reference", "specialised":
-        made[kernels] = weights(tmp_path, batch, "--dtype=f64", f"--kernels={kernels}", network=network)
+        made[kernels] = weights(
+            tmp_path, batch, "--dtype=f64", f"--kernels={kernels}", network=network
+        )
     for name, expected in made["reference"].items():
-        np.testing.assert_allclose(made["specialised"][name], expected, TOLERANCE, TOLERANCE, err_msg=name)
+        np.testing.assert_allclose(
+            made["specialised"][name], expected, TOLERANCE, TOLERANCE, err_msg=name
+        )
 
 
 def linked(network, target, flags):
     """INFERENCE, with the network compiled for a target."""
-    return c_program(INFERENCE, "-Wno-error", built(network, "--object", f"--target={target}", flags=flags))
+    return c_program(
+        INFERENCE, "-Wno-error", built(network, "--object", f"--target={target}", flags=flags)
+    )
 
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3"])
@@ -109,7 +139,9 @@ def test_an_image_alone_is_answered_alike_in_both_directions(target):
     network = NETWORK.replace("203", "403")
     program = linked(network, target, QUICK)
     assert "s->backwards" in netc("emit", f"--target={target}", network_file(network)).stdout
-    logits = lambda *arguments: np.array([int(line, 16) for line in run(program, *arguments).stdout.split()], "u4")
+    logits = lambda *arguments: np.array(
+        [int(line, 16) for line in run(program, *arguments).stdout.split()], "u4"
+    )
     alone, once_more = logits(1, 1), logits(1, "after one", 1)
     assert np.array_equal(alone, once_more)
     np.testing.assert_allclose(alone.view("f4"), logits(1, 16).view("f4"), 1e-4, 1e-5)

@@ -46,13 +46,17 @@ train {
 }
 """
 
+
 @pytest.fixture
 def tiles(tmp_path):
     (tmp_path / "tiles.net").write_text(NET)
     return tmp_path / "tiles.net"
 
 
-@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-7), ("native", "f32", 3e-5), ("portable", "f64", 1e-7)])     # logits leave as floats
+@pytest.mark.parametrize(
+    "target, dtype, close",
+    [("native", "f64", 1e-7), ("native", "f32", 3e-5), ("portable", "f64", 1e-7)],
+)  # logits leave as floats
 def test_a_lone_image_has_the_same_logits(tmp_path, target, dtype, close):
     assert difference(tmp_path, NET, dtype, f"--target={target}", "--warn=no-rows-left-out") < close
 
@@ -66,15 +70,36 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
     """Three steps make the same weights with these fusions as with the first."""
     made = []
     for fuse in first, *others:
-        made.append(train_steps(tmp_path, network + TRAIN, f"--dtype={dtype}", f"--target={target}", f"--fuse={fuse}", "--warn=no-rows-left-out"))
+        made.append(
+            train_steps(
+                tmp_path,
+                network + TRAIN,
+                f"--dtype={dtype}",
+                f"--target={target}",
+                f"--fuse={fuse}",
+                "--warn=no-rows-left-out",
+            )
+        )
     for weights in made[1:]:
         for name, expected in made[0].items():
             np.testing.assert_allclose(weights[name], expected, close, 1e-3 * close, err_msg=name)
 
 
-@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9)])
+@pytest.mark.parametrize(
+    "target, dtype, close",
+    [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9)],
+)
 def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
-    trains_alike(tmp_path, NET, target, dtype, close, "none", "winograd", "activation,residual,gradient,pool,concat,statistics,winograd")
+    trains_alike(
+        tmp_path,
+        NET,
+        target,
+        dtype,
+        close,
+        "none",
+        "winograd",
+        "activation,residual,gradient,pool,concat,statistics,winograd",
+    )
 
 
 # Windows of unlike sides, whose rows may have one tap or six; more padding than they need, and on one side only;
@@ -104,30 +129,58 @@ GRADIENTS = """network gradients {
 """
 
 
-@pytest.mark.parametrize("target, dtype, close", [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9), ("portable", "f64", 1e-9)])
+@pytest.mark.parametrize(
+    "target, dtype, close",
+    [
+        ("native", "f64", 1e-9),
+        ("native", "f32", 2e-3),
+        ("x86-64-v3", "f64", 1e-9),
+        ("portable", "f64", 1e-9),
+    ],
+)
 def test_weight_gradients_are_the_same(tmp_path, target, dtype, close):
-    trains_alike(tmp_path, GRADIENTS, target, dtype, close, "none", "winograd", "activation,gradient,recompute,winograd")
+    trains_alike(
+        tmp_path,
+        GRADIENTS,
+        target,
+        dtype,
+        close,
+        "none",
+        "winograd",
+        "activation,gradient,recompute,winograd",
+    )
 
 
 def test_weight_gradients_have_memory_of_their_own(tmp_path):
     (tmp_path / "g.net").write_text(GRADIENTS + TRAIN)
-    plan = netc("--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net").stdout
+    plan = netc(
+        "--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net"
+    ).stdout
     transformed = re.findall(r"  backward_parameters (\S+): .*\n  in memory", plan)
     assert {"blocks", "even", "six_rows"} <= set(transformed)
     assert not {"too_many", "of_one", "strided", "dilated", "grouped"} & set(transformed)
-    program = netc("emit", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net").stdout
+    program = netc(
+        "emit", "--warn=no-rows-left-out", "--target=x86-64-v4", tmp_path / "g.net"
+    ).stdout
     assert re.search(r"for \(int begin = 0; begin < 19; begin \+= \d\)", program)
 
 
 def test_the_plan_shows_its_memory(tiles):
     tiles.write_text(NET + TRAIN)
-    plan = lambda *options: netc("--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", *options, tiles).stdout.split("inference:")[0]
-    kernels = re.findall(r"  (\w+) \S+: .*\n(?:  then .*\n)*  in memory scratch\+\d+, \d+ vectors", plan())
+    plan = lambda *options: netc(
+        "--dump=plan", "--warn=no-rows-left-out", "--target=x86-64-v4", *options, tiles
+    ).stdout.split("inference:")[0]
+    kernels = re.findall(
+        r"  (\w+) \S+: .*\n(?:  then .*\n)*  in memory scratch\+\d+, \d+ vectors", plan()
+    )
     assert kernels.count("forward") >= 6 and kernels.count("backward_input") >= 5
     assert "in memory" not in plan("--fuse=pool")
 
 
 def test_it_can_be_left_out(tiles):
-    layers = lambda *options: re.findall(r", 6, factors\w* }, +/\* (\S+) \*/", netc("emit", "--warn=no-rows-left-out", *options, tiles).stdout)
+    layers = lambda *options: re.findall(
+        r", 6, factors\w* }, +/\* (\S+) \*/",
+        netc("emit", "--warn=no-rows-left-out", *options, tiles).stdout,
+    )
     assert len(layers("--target=x86-64-v4")) >= 6
     assert not layers("--target=x86-64-v4", "--fuse=activation,pool")

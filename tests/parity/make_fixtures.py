@@ -35,7 +35,7 @@ sys.path.insert(0, str(HERE.parent))
 import harness  # noqa: E402
 
 IMAGES, TEST_IMAGES, BATCH, SEED = 1248, 64, 64, 1
-PRECISION = {"densenet": torch.float64}         # the others: torch.float32
+PRECISION = {"densenet": torch.float64}  # the others: torch.float32
 
 
 class MLP(nn.Module):
@@ -54,7 +54,11 @@ class MLP(nn.Module):
 class CNN(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv1, self.conv2, self.fc = nn.Conv2d(1, 10, 5), nn.Conv2d(10, 20, 5), nn.Linear(320, 10)
+        self.conv1, self.conv2, self.fc = (
+            nn.Conv2d(1, 10, 5),
+            nn.Conv2d(10, 20, 5),
+            nn.Linear(320, 10),
+        )
 
     def forward(self, x):
         x = F.relu(F.max_pool2d(self.conv1(x), 2))
@@ -74,11 +78,15 @@ class InceptionA(nn.Module):
         self.branch_pool = nn.Conv2d(channels, 24, 1)
 
     def forward(self, x):
-        return torch.cat([
-            self.branch1x1(x),
-            self.branch5x5_2(self.branch5x5_1(x)),
-            self.branch3x3_3(self.branch3x3_2(self.branch3x3_1(x))),
-            self.branch_pool(F.avg_pool2d(x, 3, stride=1, padding=1))], 1)
+        return torch.cat(
+            [
+                self.branch1x1(x),
+                self.branch5x5_2(self.branch5x5_1(x)),
+                self.branch3x3_3(self.branch3x3_2(self.branch3x3_1(x))),
+                self.branch_pool(F.avg_pool2d(x, 3, stride=1, padding=1)),
+            ],
+            1,
+        )
 
 
 class Inception(nn.Module):
@@ -120,7 +128,9 @@ class ResNet(nn.Module):
 class DenseLayer(nn.Module):
     def __init__(self, channels, growth):
         super().__init__()
-        self.norm, self.conv = nn.BatchNorm2d(channels), nn.Conv2d(channels, growth, 3, padding=1, bias=False)
+        self.norm, self.conv = nn.BatchNorm2d(channels), nn.Conv2d(
+            channels, growth, 3, padding=1, bias=False
+        )
 
     def forward(self, x):
         return self.conv(F.relu(self.norm(x)))
@@ -129,7 +139,9 @@ class DenseLayer(nn.Module):
 class Transition(nn.Module):
     def __init__(self, channels):
         super().__init__()
-        self.norm, self.conv = nn.BatchNorm2d(channels), nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.norm, self.conv = nn.BatchNorm2d(channels), nn.Conv2d(
+            channels, channels // 2, 1, bias=False
+        )
 
     def forward(self, x):
         return F.avg_pool2d(self.conv(F.relu(self.norm(x))), 2)
@@ -174,7 +186,9 @@ def write_idx(stem, array):
     (HERE / "data").mkdir(exist_ok=True)
     header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
     # mtime 0 and no name: the same bytes whenever it is made.
-    with open(HERE / "data" / f"{stem}.gz", "wb") as out, gzip.GzipFile("", "wb", 9, out, 0) as packed:
+    with open(HERE / "data" / f"{stem}.gz", "wb") as out, gzip.GzipFile(
+        "", "wb", 9, out, 0
+    ) as packed:
         packed.write(header + array.tobytes())
 
 
@@ -187,7 +201,10 @@ def prepare(images, precision):
 
 def numpy_state(tensors):
     """Counters stay whole; the rest is stored as float32, whatever it was computed in."""
-    return {name: tensor.detach().numpy().astype("<f4" if tensor.is_floating_point() else "<i8") for name, tensor in tensors}
+    return {
+        name: tensor.detach().numpy().astype("<f4" if tensor.is_floating_point() else "<i8")
+        for name, tensor in tensors
+    }
 
 
 def make(name, images, labels, test_images, test_labels):
@@ -201,20 +218,25 @@ def make(name, images, labels, test_images, test_labels):
     losses = []
     for start in range(0, IMAGES, BATCH):
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(images[start:start + BATCH]), labels[start:start + BATCH])
+        loss = F.cross_entropy(model(images[start : start + BATCH]), labels[start : start + BATCH])
         loss.backward()
         if start == 0:
             gradients = numpy_state((key, value.grad) for key, value in model.named_parameters())
             harness.write_safetensors(HERE / f"{name}.gradient.safetensors", gradients)
         optimizer.step()
         losses.append(loss.item())
-    harness.write_safetensors(HERE / f"{name}.final.safetensors", numpy_state(model.state_dict().items()))
+    harness.write_safetensors(
+        HERE / f"{name}.final.safetensors", numpy_state(model.state_dict().items())
+    )
     model.eval()
     with torch.no_grad():
         logits = model(test_images)
-    told = {"torch": torch.__version__, "losses": losses,
-            "test_loss": F.cross_entropy(logits, test_labels).item(),
-            "test_accuracy": (logits.argmax(1) == test_labels).float().mean().item()}
+    told = {
+        "torch": torch.__version__,
+        "losses": losses,
+        "test_loss": F.cross_entropy(logits, test_labels).item(),
+        "test_accuracy": (logits.argmax(1) == test_labels).float().mean().item(),
+    }
     (HERE / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
     print(name, losses[0], losses[-1], told["test_accuracy"])
 
@@ -223,13 +245,23 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     arrays = {}
-    for stem, count in (("train-images-idx3-ubyte", IMAGES), ("train-labels-idx1-ubyte", IMAGES),
-                        ("t10k-images-idx3-ubyte", TEST_IMAGES), ("t10k-labels-idx1-ubyte", TEST_IMAGES)):
+    for stem, count in (
+        ("train-images-idx3-ubyte", IMAGES),
+        ("train-labels-idx1-ubyte", IMAGES),
+        ("t10k-images-idx3-ubyte", TEST_IMAGES),
+        ("t10k-labels-idx1-ubyte", TEST_IMAGES),
+    ):
         arrays[stem] = read_idx(stem, count)
         write_idx(stem, arrays[stem])
     images, labels, test_images, test_labels = arrays.values()
     for name in NETWORKS:
-        make(name, images, torch.from_numpy(labels.astype("i8")), test_images, torch.from_numpy(test_labels.astype("i8")))
+        make(
+            name,
+            images,
+            torch.from_numpy(labels.astype("i8")),
+            test_images,
+            torch.from_numpy(test_labels.astype("i8")),
+        )
 
 
 if __name__ == "__main__":

@@ -28,11 +28,17 @@ from parity import resnet18_cifar as shared  # noqa: E402
 class BasicBlock(nn.Module):
     def __init__(self, before, channels, stride):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(before, channels, 3, stride, 1, bias=False), nn.BatchNorm2d(channels)
-        self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = nn.Conv2d(
+            before, channels, 3, stride, 1, bias=False
+        ), nn.BatchNorm2d(channels)
+        self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(
+            channels
+        )
         self.shortcut = nn.Sequential()
         if stride != 1 or before != channels:
-            self.shortcut = nn.Sequential(nn.Conv2d(before, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(before, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
 
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)))
@@ -61,19 +67,28 @@ def train(dtype, steps=shared.STEPS):
     model = ResNet18().to(dtype)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     state = harness.drawn_state(shapes, shared.SEED)
-    model.load_state_dict({name: torch.from_numpy(np.array(tensor)) for name, tensor in state.items()})
+    model.load_state_dict(
+        {name: torch.from_numpy(np.array(tensor)) for name, tensor in state.items()}
+    )
     images, labels = shared.drawn_images()
-    mean, std = (torch.tensor(values, dtype=torch.float64).view(3, 1, 1) for values in (shared.MEAN, shared.STD))
+    mean, std = (
+        torch.tensor(values, dtype=torch.float64).view(3, 1, 1)
+        for values in (shared.MEAN, shared.STD)
+    )
     images = ((torch.from_numpy(images).double() / 255 - mean) / std).to(dtype)
     labels = torch.from_numpy(labels.astype("i8"))
     optimizer = torch.optim.SGD(model.parameters(), **shared.RECIPE)
     losses = []
     for start in range(0, steps * shared.BATCH, shared.BATCH):
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(images[start:start + shared.BATCH]), labels[start:start + shared.BATCH])
+        loss = F.cross_entropy(
+            model(images[start : start + shared.BATCH]), labels[start : start + shared.BATCH]
+        )
         loss.backward()
         if start == 0:
-            gradients = {name: value.grad.numpy().copy() for name, value in model.named_parameters()}
+            gradients = {
+                name: value.grad.numpy().copy() for name, value in model.named_parameters()
+            }
         optimizer.step()
         losses.append(loss.item())
     return losses, gradients, {name: tensor.numpy() for name, tensor in model.state_dict().items()}
@@ -88,16 +103,25 @@ def main():
     torch.use_deterministic_algorithms(True)
     losses, gradients, final = train(torch.float64)
     losses32, gradients32, final32 = train(torch.float32)
-    print("float32 from float64: losses", max(abs(a / b - 1) for a, b in zip(losses32, losses)),
-          "gradients", max(relative(gradients32[name], gradients[name]) for name in gradients),
-          "final", max((relative(final32[name], final[name]), name) for name in final))
+    print(
+        "float32 from float64: losses",
+        max(abs(a / b - 1) for a, b in zip(losses32, losses)),
+        "gradients",
+        max(relative(gradients32[name], gradients[name]) for name in gradients),
+        "final",
+        max((relative(final32[name], final[name]), name) for name in final),
+    )
     print(losses)
     tensors = {}
     for part, values in ("gradient", gradients), ("final", final):
         for name, tensor in values.items():
-            tensors[f"{part}.{name}"], tensors[f"{part}.{name}.elements"] = shared.kept(name, tensor)
+            tensors[f"{part}.{name}"], tensors[f"{part}.{name}.elements"] = shared.kept(
+                name, tensor
+            )
     harness.write_safetensors(shared.FIXTURE, tensors)
-    shared.LOSSES.write_text(json.dumps({"torch": torch.__version__, "losses": losses}, indent=1) + "\n")
+    shared.LOSSES.write_text(
+        json.dumps({"torch": torch.__version__, "losses": losses}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ def drawn_images():
     """Coarse random colours under noise, and labels: enough for every step to see new ones."""
     random, count = np.random.RandomState(SEED), BATCH * STEPS
     coarse = random.randint(0, 192, (count, 3, 4, 4)).repeat(8, 2).repeat(8, 3)
-    return (coarse + random.randint(0, 64, (count, 3, 32, 32))).astype("u1"), random.randint(0, 10, count).astype("u1")
+    return (coarse + random.randint(0, 64, (count, 3, 32, 32))).astype("u1"), random.randint(
+        0, 10, count
+    ).astype("u1")
 
 
 def write_cifar10(folder):
@@ -42,6 +44,11 @@ def write_cifar10(folder):
 
 def kept(name, tensor):
     """(norm, projection), elements."""
-    random, flat = np.random.RandomState(zlib.crc32(name.encode())), np.asarray(tensor, "f8").ravel()
-    signs, places = random.randint(0, 2, flat.size) * 2 - 1, random.randint(0, flat.size, min(SAMPLES, flat.size))
+    random, flat = (
+        np.random.RandomState(zlib.crc32(name.encode())),
+        np.asarray(tensor, "f8").ravel(),
+    )
+    signs, places = random.randint(0, 2, flat.size) * 2 - 1, random.randint(
+        0, flat.size, min(SAMPLES, flat.size)
+    )
     return np.array([np.linalg.norm(flat), signs @ flat]), flat[places].astype("f4")

@@ -8,19 +8,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import AS_USERS, MODELS, QUICK, drawn_state, netc, read_log, read_safetensors, run, trainer, write_safetensors
+from harness import (
+    AS_USERS,
+    MODELS,
+    QUICK,
+    drawn_state,
+    netc,
+    read_log,
+    read_safetensors,
+    run,
+    trainer,
+    write_safetensors,
+)
 
 HERE = Path(__file__).resolve().parent
-SEED = 1                        # make_fixtures.SEED
+SEED = 1  # make_fixtures.SEED
 
-LOSS_RTOL = 1e-5                # over the first 10 steps
-GRADIENT_RTOL = 1e-4            # of a tensor's norm, after one step
-WEIGHT_ATOL = 1e-4              # after 20 steps
+LOSS_RTOL = 1e-5  # over the first 10 steps
+GRADIENT_RTOL = 1e-4  # of a tensor's norm, after one step
+WEIGHT_ATOL = 1e-4  # after 20 steps
 
 # (network, dtype): densenet's numbers are PyTorch's in float64 (make_fixtures.py
 # says why), so it meets the bounds in float64, and in float32 these, which are
 # as far as PyTorch's own float32 is from them.
-NETWORKS = [("mlp", "f32"), ("cnn", "f32"), ("inception", "f32"), ("resnet", "f32"), ("densenet", "f64"), ("densenet", "f32")]
+NETWORKS = [
+    ("mlp", "f32"),
+    ("cnn", "f32"),
+    ("inception", "f32"),
+    ("resnet", "f32"),
+    ("densenet", "f64"),
+    ("densenet", "f32"),
+]
 # Where Winograd's rounding changes the sign of what a relu takes, the gradients jump: by 1e-3 with
 # 16 lanes, 2.8e-3 with 8 and 2.1e-3 with 4.  Without it all are within 2e-5.
 GRADIENT_RTOL_OF = {("densenet", "f32"): 4e-3}
@@ -28,14 +46,18 @@ WEIGHT_ATOL_OF = {("densenet", "f32"): 4e-3}
 
 # The reference kernels take minutes for the large ones: of these one step in float64.
 LARGE = {"inception", "densenet"}
-TRAINED = [(*network, "specialised") for network in NETWORKS] + [(*network, "reference") for network in NETWORKS if network[0] not in LARGE]
+TRAINED = [(*network, "specialised") for network in NETWORKS] + [
+    (*network, "reference") for network in NETWORKS if network[0] not in LARGE
+]
 STEPPED = TRAINED + [("densenet", "f64", "reference")]
 
 
 def initial_weights(network, folder):
     told = json.loads(netc("summary", "--json", MODELS / f"{network}.net").stdout)
     path = folder / "initial.safetensors"
-    write_safetensors(path, drawn_state({entry["name"]: entry["shape"] for entry in told["state"]}, SEED))
+    write_safetensors(
+        path, drawn_state({entry["name"]: entry["shape"] for entry in told["state"]}, SEED)
+    )
     return path
 
 
@@ -43,9 +65,22 @@ def train(network, dtype, kernels, folder, *options, fuse=()):
     """One unshuffled epoch over the fixtures' images: 20 steps, the last of 32 images.  In float32 by the
     programs that users have: with the sums and products that their compiler joins."""
     flags = AS_USERS if (kernels, dtype) == ("specialised", "f32") else QUICK
-    program = trainer(MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}", *fuse, flags=flags)
-    run(program, "train", "--data", HERE / "data", "--no-shuffle", "--epochs", 1, "--quiet",
-        "--init", initial_weights(network, folder), *options)
+    program = trainer(
+        MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}", *fuse, flags=flags
+    )
+    run(
+        program,
+        "train",
+        "--data",
+        HERE / "data",
+        "--no-shuffle",
+        "--epochs",
+        1,
+        "--quiet",
+        "--init",
+        initial_weights(network, folder),
+        *options,
+    )
 
 
 def expected(network):
@@ -66,7 +101,7 @@ def test_losses_and_weights(network, dtype, kernels, tmp_path):
     wanted = expected(network)
     assert len(losses) == 20
     assert losses[:10] == pytest.approx(wanted["losses"][:10], rel=LOSS_RTOL)
-    epoch, = [event for event in events if event["event"] == "epoch"]
+    (epoch,) = [event for event in events if event["event"] == "epoch"]
     assert epoch["test_accuracy"] == pytest.approx(wanted["test_accuracy"])
     assert epoch["test_loss"] == pytest.approx(wanted["test_loss"], rel=1e-4)
 
@@ -76,11 +111,23 @@ def test_losses_and_weights(network, dtype, kernels, tmp_path):
     for name, tensor in final.items():
         assert saved[name].shape == tensor.shape, name
         assert dtype == "f64" or saved[name].dtype == tensor.dtype, name
-        assert np.abs(saved[name] - tensor).max() <= WEIGHT_ATOL_OF.get((network, dtype), WEIGHT_ATOL), name
+        assert np.abs(saved[name] - tensor).max() <= WEIGHT_ATOL_OF.get(
+            (network, dtype), WEIGHT_ATOL
+        ), name
 
 
 def check_gradients(network, dtype, kernels, folder, rtol, fuse=()):
-    train(network, dtype, kernels, folder, "--max-steps", 1, "--save-gradients", folder / "g", fuse=fuse)
+    train(
+        network,
+        dtype,
+        kernels,
+        folder,
+        "--max-steps",
+        1,
+        "--save-gradients",
+        folder / "g",
+        fuse=fuse,
+    )
     wanted = read_safetensors(HERE / f"{network}.gradient.safetensors")
     gradients = read_safetensors(folder / "g")
     assert set(gradients) == set(wanted)
@@ -91,7 +138,9 @@ def check_gradients(network, dtype, kernels, folder, rtol, fuse=()):
 
 @pytest.mark.parametrize("network, dtype, kernels", STEPPED)
 def test_gradients(network, dtype, kernels, tmp_path):
-    check_gradients(network, dtype, kernels, tmp_path, GRADIENT_RTOL_OF.get((network, dtype), GRADIENT_RTOL))
+    check_gradients(
+        network, dtype, kernels, tmp_path, GRADIENT_RTOL_OF.get((network, dtype), GRADIENT_RTOL)
+    )
 
 
 def test_densenet_without_winograd(tmp_path):
@@ -116,10 +165,20 @@ save_file(model.state_dict(), sys.argv[4])
 def test_saved_weights_load_into_pytorch(network, tmp_path):
     """Needs a Python with PyTorch and safetensors, python3 or $TORCH_PYTHON."""
     python = os.environ.get("TORCH_PYTHON", "python3")
-    if subprocess.run([python, "-c", "import torch, safetensors.torch"], capture_output=True).returncode:
+    if subprocess.run(
+        [python, "-c", "import torch, safetensors.torch"], capture_output=True
+    ).returncode:
         pytest.skip("PyTorch is not installed")
     train(network, "f32", "specialised", tmp_path, "--save", tmp_path / "w.safetensors")
-    run(python, "-c", LOAD_INTO_PYTORCH, HERE, network, tmp_path / "w.safetensors", tmp_path / "back.safetensors")
+    run(
+        python,
+        "-c",
+        LOAD_INTO_PYTORCH,
+        HERE,
+        network,
+        tmp_path / "w.safetensors",
+        tmp_path / "back.safetensors",
+    )
     saved, back = (read_safetensors(tmp_path / f"{name}.safetensors") for name in ("w", "back"))
     assert set(saved) == set(back)
     for name, array in saved.items():

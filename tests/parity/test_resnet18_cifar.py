@@ -11,7 +11,18 @@ import json
 import numpy as np
 import pytest
 
-from harness import AS_USERS, MODELS, QUICK, drawn_state, netc, read_log, read_safetensors, run, trainer, write_safetensors
+from harness import (
+    AS_USERS,
+    MODELS,
+    QUICK,
+    drawn_state,
+    netc,
+    read_log,
+    read_safetensors,
+    run,
+    trainer,
+    write_safetensors,
+)
 from parity.resnet18_cifar import BATCH, FIXTURE, LOSSES, SEED, kept, write_cifar10
 
 # Of a tensor's norm: of its sums, and of some elements.  In float32 the order of the sums decides,
@@ -29,7 +40,9 @@ def given(tmp_path_factory):
     """The images and the first weights."""
     folder = write_cifar10(tmp_path_factory.mktemp("images"))
     state = json.loads(netc("summary", "--json", MODEL).stdout)["state"]
-    write_safetensors(folder / "first", drawn_state({entry["name"]: entry["shape"] for entry in state}, SEED))
+    write_safetensors(
+        folder / "first", drawn_state({entry["name"]: entry["shape"] for entry in state}, SEED)
+    )
     return folder
 
 
@@ -37,28 +50,56 @@ def losses(given, log, dtype, steps, *options, kernels="specialised"):
     """Of an unshuffled epoch, or of its first steps."""
     flags = AS_USERS if dtype == "f32" else QUICK
     program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}", flags=flags)
-    run(program, "train", "--data", given, "--no-shuffle", "--epochs", 1, "--batch", BATCH, "--max-steps", steps,
-        "--set", "augment.random_crop.padding=0,0", "--set", "augment.horizontal_flip.p=0", "--init", given / "first",
-        "--quiet", "--log", log, *options)
+    run(
+        program,
+        "train",
+        "--data",
+        given,
+        "--no-shuffle",
+        "--epochs",
+        1,
+        "--batch",
+        BATCH,
+        "--max-steps",
+        steps,
+        "--set",
+        "augment.random_crop.padding=0,0",
+        "--set",
+        "augment.horizontal_flip.p=0",
+        "--init",
+        given / "first",
+        "--quiet",
+        "--log",
+        log,
+        *options,
+    )
     return [event["loss"] for event in read_log(log) if event["event"] == "step"]
 
 
 def agree(part, tensors, dtype):
     fixture = read_safetensors(FIXTURE)
-    wanted = {name: kind for kind, name in (key.split(".", 1) for key in fixture) if kind == part and not name.endswith(".elements")}
+    wanted = {
+        name: kind
+        for kind, name in (key.split(".", 1) for key in fixture)
+        if kind == part and not name.endswith(".elements")
+    }
     assert set(tensors) == set(wanted)
     for name, tensor in tensors.items():
         sums, elements = kept(name, tensor)
         norm = fixture[f"{part}.{name}"][0]
         expected = fixture[f"{part}.{name}.elements"]
-        share = norm * np.sqrt(expected.size / tensor.size)     # what so many elements have of it, about
+        share = norm * np.sqrt(
+            expected.size / tensor.size
+        )  # what so many elements have of it, about
         assert np.abs(sums - fixture[f"{part}.{name}"]).max() <= RTOL[dtype] * norm, name
         assert np.linalg.norm(elements - expected) <= ELEMENTS_RTOL[dtype] * share, name
 
 
 @pytest.mark.parametrize("dtype", RTOL)
 def test_first_step(given, tmp_path, dtype, kernels="specialised"):
-    told = losses(given, tmp_path / "log", dtype, 1, "--save-gradients", tmp_path / "g", kernels=kernels)
+    told = losses(
+        given, tmp_path / "log", dtype, 1, "--save-gradients", tmp_path / "g", kernels=kernels
+    )
     assert told == pytest.approx(json.loads(LOSSES.read_text())["losses"][:1], rel=LOSS_RTOL)
     agree("gradient", read_safetensors(tmp_path / "g"), dtype)
 

@@ -79,20 +79,34 @@ def trained(tmp_path_factory):
     @functools.cache
     def train(*options):
         return train_steps(folder, NET, *options, steps=4)
+
     return train
 
 
 def largest_difference(one, other):
-    return max(np.max(np.abs(one[name].astype("f8") - other[name].astype("f8")) / (1e-3 + np.abs(other[name]))) for name in other)
+    return max(
+        np.max(
+            np.abs(one[name].astype("f8") - other[name].astype("f8")) / (1e-3 + np.abs(other[name]))
+        )
+        for name in other
+    )
 
 
 @pytest.mark.parametrize("fuse", [*FUSIONS, "activation,residual,pool", ",".join(FUSIONS)])
 def test_fusions_change_no_result(trained, fuse):
-    assert largest_difference(trained("--dtype=f64", f"--fuse={fuse}"), trained("--dtype=f64", "--fuse=none")) < 1e-9
+    assert (
+        largest_difference(
+            trained("--dtype=f64", f"--fuse={fuse}"), trained("--dtype=f64", "--fuse=none")
+        )
+        < 1e-9
+    )
 
 
 def test_fused_kernels_agree_with_the_reference(trained):
-    assert largest_difference(trained("--dtype=f64"), trained("--dtype=f64", "--kernels=reference")) < 1e-9
+    assert (
+        largest_difference(trained("--dtype=f64"), trained("--dtype=f64", "--kernels=reference"))
+        < 1e-9
+    )
 
 
 def test_all_fusions_are_on_unless_told(tmp_path):
@@ -102,15 +116,24 @@ def test_all_fusions_are_on_unless_told(tmp_path):
     assert plan() != plan("--fuse=none")
 
 
-@pytest.mark.parametrize("fuse, shown", [
-    ("activation", r"forward rblock1\.conv1: .* register\n  then forward rblock1\.relu_1:"),
-    ("residual", r"forward rblock1\.conv2: .* register\n  then forward rblock1\.add_1:"),
-    ("gradient", r"backward_input rblock1\.conv2: .* register\n  then backward_input rblock1\.relu_1:"),
-    ("loss", r"forward fc: .*\n  then forward loss: .* register\n  then backward_input loss:"),
-    ("load", r"load input: ->input register\n  then normalize input: input register ->input input"),
-    ("update", r"sum fc\.bias: .* cache\n  then update fc\.bias: d fc\.bias cache"),
-    ("pool", r"forward max_pool2d_1: conv1 .*\n  forward relu_1:"),
-])
+@pytest.mark.parametrize(
+    "fuse, shown",
+    [
+        ("activation", r"forward rblock1\.conv1: .* register\n  then forward rblock1\.relu_1:"),
+        ("residual", r"forward rblock1\.conv2: .* register\n  then forward rblock1\.add_1:"),
+        (
+            "gradient",
+            r"backward_input rblock1\.conv2: .* register\n  then backward_input rblock1\.relu_1:",
+        ),
+        ("loss", r"forward fc: .*\n  then forward loss: .* register\n  then backward_input loss:"),
+        (
+            "load",
+            r"load input: ->input register\n  then normalize input: input register ->input input",
+        ),
+        ("update", r"sum fc\.bias: .* cache\n  then update fc\.bias: d fc\.bias cache"),
+        ("pool", r"forward max_pool2d_1: conv1 .*\n  forward relu_1:"),
+    ],
+)
 def test_a_plan_shows_what_is_fused(fuse, shown):
     plan = lambda names: netc("--dump=plan", f"--fuse={names}", MODELS / "resnet.net").stdout
     assert re.search(shown, plan(fuse))
@@ -118,9 +141,11 @@ def test_a_plan_shows_what_is_fused(fuse, shown):
 
 
 def test_concat_is_copied_only_without_its_fusion():
-    copies = lambda *options: netc("emit", *options, MODELS / "inception.net").stdout.count(" into incep1")
+    copies = lambda *options: netc("emit", *options, MODELS / "inception.net").stdout.count(
+        " into incep1"
+    )
     assert copies() == 0
-    assert copies("--fuse=none") == 2 * 4               # in training and in inference
+    assert copies("--fuse=none") == 2 * 4  # in training and in inference
 
 
 # Parts of a concat that were measured before, beside parts that were not, and a concat of a concat.
@@ -160,13 +185,17 @@ def write(tmp_path, text):
 
 
 def test_taking_over_statistics_changes_no_bit(tmp_path):
-    without, taken = (train_steps(tmp_path, MEASURED, f"--fuse={fuse}", flags=AS_USERS) for fuse in ("activation", "activation,statistics"))
+    without, taken = (
+        train_steps(tmp_path, MEASURED, f"--fuse={fuse}", flags=AS_USERS)
+        for fuse in ("activation", "activation,statistics")
+    )
     assert all(np.array_equal(without[name], taken[name]) for name in without)
 
 
 # A gradient that a convolution stores, or adds to another's, and of which a batch norm needs sums: with and
 # without parameters, behind an activation and at once, in groups and with a stride; one that a pool stores.
-SUMMED = """network summed {
+SUMMED = (
+    """network summed {
     input [3, 11, 9]
 
     conv2d(4, 3, padding=1)
@@ -181,11 +210,14 @@ SUMMED = """network summed {
     flatten
     linear(10)
 }
-""" + MEASURED[MEASURED.index("train {"):]
+"""
+    + MEASURED[MEASURED.index("train {") :]
+)
 
 
 # A gradient that the sum hands both to a batch norm, the last to read it, and to an activation, which goes on in the same place.
-SHARED = """network shared {
+SHARED = (
+    """network shared {
     input [2, 12, 9]
     skip { conv2d(2, 3, padding=1)
            tanh
@@ -197,11 +229,16 @@ SHARED = """network shared {
     flatten
     linear(10)
 }
-""" + MEASURED[MEASURED.index("train {"):]
+"""
+    + MEASURED[MEASURED.index("train {") :]
+)
 
 
 def test_sums_are_of_the_gradient_before_it_goes_on(tmp_path):
-    none, sums = (train_steps(tmp_path, SHARED, "--dtype=f64", f"--fuse={fuse}") for fuse in ("none", "gradient,statistics,first-layer"))
+    none, sums = (
+        train_steps(tmp_path, SHARED, "--dtype=f64", f"--fuse={fuse}")
+        for fuse in ("none", "gradient,statistics,first-layer")
+    )
     assert "then backward_parameters norm" in netc("--dump=plan", write(tmp_path, SHARED)).stdout
     assert largest_difference(sums, none) < 1e-11
 
@@ -209,7 +246,10 @@ def test_sums_are_of_the_gradient_before_it_goes_on(tmp_path):
 def test_sums_made_as_a_gradient_is_stored(tmp_path):
     text = netc("--dump=plan", write(tmp_path, SUMMED)).stdout
     assert text.count("then backward_parameters batch_norm2d") == 4
-    assert "then backward_parameters" not in netc("--dump=plan", "--fuse=gradient", tmp_path / "n.net").stdout
+    assert (
+        "then backward_parameters"
+        not in netc("--dump=plan", "--fuse=gradient", tmp_path / "n.net").stdout
+    )
     made = {}
     for fuse in "none", "statistics", "gradient,statistics":
         made[fuse] = train_steps(tmp_path, SUMMED, "--dtype=f64", f"--fuse={fuse}")
@@ -221,7 +261,8 @@ def test_sums_made_as_a_gradient_is_stored(tmp_path):
 # Means after 1 x 1 convolutions: windows that overlap, hang over the end or reach into padding that does not
 # count, all of a plane, in groups, with a bias and without; behind two such convolutions; and those that stay
 # where they are: padding counts, another divisor, an output that another layer reads, many channels for few.
-AVERAGED = """network averaged {
+AVERAGED = (
+    """network averaged {
     input [12, 15, 13]
 
     conv2d(16, 1)                                             as first
@@ -257,14 +298,30 @@ AVERAGED = """network averaged {
     }
     linear(10)
 }
-""" + MEASURED[MEASURED.index("train {"):]
+"""
+    + MEASURED[MEASURED.index("train {") :]
+)
 
 
 def test_a_mean_comes_before_the_channels_are_mixed(tmp_path):
     plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, AVERAGED)).stdout
-    pooled_first = lambda text, conv, pool: text.index(f"forward {pool}:") < text.index(f"forward {conv}:")
-    moved = [("first", "hanging"), ("second", "hanging"), ("overlapped", "overlapping"), ("whole", "mean"), ("uneven", "parts")]
-    stay = [("padded", "counting"), ("divided", "dividing"), ("wide", "averaging"), ("strided", "striding"), ("narrow", "few")]
+    pooled_first = lambda text, conv, pool: text.index(f"forward {pool}:") < text.index(
+        f"forward {conv}:"
+    )
+    moved = [
+        ("first", "hanging"),
+        ("second", "hanging"),
+        ("overlapped", "overlapping"),
+        ("whole", "mean"),
+        ("uneven", "parts"),
+    ]
+    stay = [
+        ("padded", "counting"),
+        ("divided", "dividing"),
+        ("wide", "averaging"),
+        ("strided", "striding"),
+        ("narrow", "few"),
+    ]
     assert all(pooled_first(plan(), *pair) for pair in moved)
     assert not any(pooled_first(plan(), *pair) for pair in stay)
     assert not any(pooled_first(plan("--fuse=activation"), *pair) for pair in moved + stay)
@@ -277,7 +334,8 @@ def test_a_mean_comes_before_the_channels_are_mixed(tmp_path):
 # Convolutions before pools: with padding of every width, in groups, with a stride and a dilation, windows that
 # are no squares and leave a border, an activation between, a window too small to gain by it, and an output that
 # another layer reads too, so that its gradient is not the pool's alone.
-POOLED = """network pooled {
+POOLED = (
+    """network pooled {
     input [4, 40, 45]
 
     conv2d(6, 3, stride=2, dilation=2)                  as strided
@@ -304,7 +362,9 @@ POOLED = """network pooled {
     }
     linear(10)
 }
-""" + MEASURED[MEASURED.index("train {"):]
+"""
+    + MEASURED[MEASURED.index("train {") :]
+)
 
 
 def test_weight_gradients_of_what_a_pool_follows(tmp_path):
@@ -313,7 +373,9 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
     assert re.findall(pooled, plan("--target=x86-64-v4")) == ["padded", "grouped"]
     pooled += r"|backward_input max_pool2d_1: .* register\n  then backward_parameters (strided)"
     assert len(re.findall(pooled, plan("--target=x86-64-v4"))) == 3
-    assert not re.search(pooled, plan("--target=x86-64-v4", "--fuse=pool") + plan("--target=x86-64-v3"))
+    assert not re.search(
+        pooled, plan("--target=x86-64-v4", "--fuse=pool") + plan("--target=x86-64-v3")
+    )
     for dtype, close in ("f64", 1e-9), ("f32", 1e-3):
         made = {}
         for fuse in "none", "pool-gradient", "pool,gradient,pool-gradient":
@@ -321,11 +383,16 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
         assert all(largest_difference(weights, made["none"]) < close for weights in made.values())
 
 
-@pytest.mark.parametrize("loss, fused", [("cross_entropy(label_smoothing=0.1)", True), ("cross_entropy", True), ("mse", False)])
+@pytest.mark.parametrize(
+    "loss, fused",
+    [("cross_entropy(label_smoothing=0.1)", True), ("cross_entropy", True), ("mse", False)],
+)
 def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
     text = MEASURED.replace("loss      cross_entropy", f"loss      {loss}")
     plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, text)).stdout
-    assert ("then backward_input loss" in plan()) == fused and "then backward_input loss" not in plan("--fuse=gradient")
+    assert (
+        "then backward_input loss" in plan()
+    ) == fused and "then backward_input loss" not in plan("--fuse=gradient")
     made = {}
     for fuse in "none", "loss":
         made[fuse] = train_steps(tmp_path, text, "--dtype=f64", f"--fuse={fuse}")
@@ -335,45 +402,68 @@ def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
 # By a layer that makes all of a grain's logits: straight, seen through a view, after what else is done on its
 # stores; not for the whole batch, not of a part of them, not after a kernel of another's,
 # which a dropout has in training.
-@pytest.mark.parametrize("last, times", [
-    ("flatten\n    linear(10) as last", 2),
-    ("conv2d(10, [9, 7]) as last\n    flatten", 2),
-    ("flatten\n    linear(10) as last\n    tanh", 2),
-    ("flatten\n    linear(10)\n    skip { linear(10) as last }", 2),
-    ("conv2d(5, [4, 4]) as last\n    max_pool2d(2)\n    flatten", 2),
-    ("flatten\n    linear(70)\n    linear(300) as last", 0),
-    ("concat {\n branch { conv2d(2, [9, 7]) }\n branch { conv2d(8, [9, 7]) as last }\n }\n    flatten", 0),
-    ("flatten\n    linear(10) as last\n    dropout(0.4)", 1),
-])
+@pytest.mark.parametrize(
+    "last, times",
+    [
+        ("flatten\n    linear(10) as last", 2),
+        ("conv2d(10, [9, 7]) as last\n    flatten", 2),
+        ("flatten\n    linear(10) as last\n    tanh", 2),
+        ("flatten\n    linear(10)\n    skip { linear(10) as last }", 2),
+        ("conv2d(5, [4, 4]) as last\n    max_pool2d(2)\n    flatten", 2),
+        ("flatten\n    linear(70)\n    linear(300) as last", 0),
+        (
+            "concat {\n branch { conv2d(2, [9, 7]) }\n branch { conv2d(8, [9, 7]) as last }\n }\n    flatten",
+            0,
+        ),
+        ("flatten\n    linear(10) as last\n    dropout(0.4)", 1),
+    ],
+)
 def test_a_layer_computes_the_loss_of_its_logits(tmp_path, last, times):
     text = MEASURED.replace("flatten\n    linear(10)", last)
     plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, text)).stdout
     shown = r"forward last: .*\n(  then forward (?!loss).*\n)*  then forward loss"
     assert len(re.findall(shown, plan())) == times
     assert not re.search(shown, plan("--fuse=gradient,pool,activation,residual"))
-    data = None if "10" in last else "synthetic"        # the images drawn here are of ten classes
-    made = {fuse: train_steps(tmp_path, text, "--dtype=f64", f"--fuse={fuse}", data=data)
-            for fuse in ("none", "loss", "loss,activation,residual,pool")}
+    data = None if "10" in last else "synthetic"  # the images drawn here are of ten classes
+    made = {
+        fuse: train_steps(tmp_path, text, "--dtype=f64", f"--fuse={fuse}", data=data)
+        for fuse in ("none", "loss", "loss,activation,residual,pool")
+    }
     assert all(largest_difference(weights, made["none"]) < 1e-11 for weights in made.values())
 
 
 # Layers whose gradients are summed over the whole batch and in grains, one of them not trained, and what wants all
 # gradients before it moves any weight.  The first with the optimiser that users have, which joins products and sums,
 # and each of the two alone.
-@pytest.mark.parametrize("more", ["", "clip norm=0.1", "clip value=0.001", 'freeze "first.*"', "augment horizontal_flip(0.5)"])
+@pytest.mark.parametrize(
+    "more",
+    ["", "clip norm=0.1", "clip value=0.001", 'freeze "first.*"', "augment horizontal_flip(0.5)"],
+)
 def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
-    text = MEASURED.replace("flatten\n", "flatten\n    linear(90) as first\n    relu\n").replace("    epochs", f"    {more}\n    epochs")
+    text = MEASURED.replace("flatten\n", "flatten\n    linear(90) as first\n    relu\n").replace(
+        "    epochs", f"    {more}\n    epochs"
+    )
     plan = netc("--dump=plan", write(tmp_path, text)).stdout
     assert ("then update linear_1.weight" in plan) == ("clip" not in more)
     assert ("update first.weight" in plan) == ("freeze" not in more)
-    fusions, flags = (("load,update",), QUICK) if more else (("load", "update", "load,update"), AS_USERS)
-    made = {fuse: train_steps(tmp_path, text, f"--fuse={fuse}", flags=flags) for fuse in ("none", *fusions)}
-    assert all(np.array_equal(weights[name], made["none"][name]) for weights in made.values() for name in weights)
+    fusions, flags = (
+        (("load,update",), QUICK) if more else (("load", "update", "load,update"), AS_USERS)
+    )
+    made = {
+        fuse: train_steps(tmp_path, text, f"--fuse={fuse}", flags=flags)
+        for fuse in ("none", *fusions)
+    }
+    assert all(
+        np.array_equal(weights[name], made["none"][name])
+        for weights in made.values()
+        for name in weights
+    )
 
 
 # Batch norms whose outputs are read on the way back in one later phase and in two, by a weight gradient for the
 # whole batch, through a view, as part of a concat, and by another norm.
-REMADE = """network remade {
+REMADE = (
+    """network remade {
     input [3, 9, 7]
 
     conv2d(4, 3, padding=1)
@@ -401,18 +491,29 @@ REMADE = """network remade {
     linear(30)
     linear(10)
 }
-""" + MEASURED[MEASURED.index("train {"):]
+"""
+    + MEASURED[MEASURED.index("train {") :]
+)
 
 
 def test_what_is_made_again_changes_no_bit(tmp_path):
     plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, REMADE)).stdout
     remade = re.findall(r"recompute (\w+)", plan())
-    assert remade.count("once") == remade.count("once_relu") == 1 and remade.count("first_of_two") >= 1
-    assert remade.count("twice") == len(set(re.findall(r"phase (\d+)(?:\n  .*)*?\n  recompute twice:", plan()))) >= 1
+    assert (
+        remade.count("once") == remade.count("once_relu") == 1 and remade.count("first_of_two") >= 1
+    )
+    assert (
+        remade.count("twice")
+        == len(set(re.findall(r"phase (\d+)(?:\n  .*)*?\n  recompute twice:", plan())))
+        >= 1
+    )
     assert not {"joined", "last"} & set(remade)
     kept = lambda text: int(re.search(r"training: .* kept (\d+)", text)[1])
     without = "--fuse=" + ",".join(name for name in FUSIONS if name != "recompute")
-    assert "recompute" not in plan(without) + netc("emit", "--kernels=reference", tmp_path / "n.net").stdout
+    assert (
+        "recompute"
+        not in plan(without) + netc("emit", "--kernels=reference", tmp_path / "n.net").stdout
+    )
     assert kept(plan()) < kept(plan(without))
     made = []
     for options in [], [without]:
@@ -422,9 +523,11 @@ def test_what_is_made_again_changes_no_bit(tmp_path):
 
 def test_nothing_is_made_again_on_the_way_forward(tmp_path):
     body = "conv2d(8, 3, padding=1)\n batch_norm2d as shared\n add { branch { batch_norm2d as left }\n branch { batch_norm2d as right } }\n flatten\n linear(10)"
-    text = f"network n {{\n input [3, 11, 9]\n {body}\n}}\n" + MEASURED[MEASURED.index("train {"):]
+    text = f"network n {{\n input [3, 11, 9]\n {body}\n}}\n" + MEASURED[MEASURED.index("train {") :]
     plan = netc("--dump=plan", write(tmp_path, text)).stdout
-    assert "recompute shared" in plan and "recompute shared" not in plan[:plan.index("forward loss")]
+    assert (
+        "recompute shared" in plan and "recompute shared" not in plan[: plan.index("forward loss")]
+    )
 
 
 def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
@@ -440,9 +543,17 @@ def test_the_images_have_a_gradient_only_without_first_layer():
     assert "backward_input conv1" in plan("--fuse=none")
 
 
-@pytest.mark.parametrize("words, unknown", [
-    ("", ""), ("nothing", "nothing"), ("pool,", ""), ("none,pool", "none"), ("pool concat", "pool concat"), ("load,updates", "updates"),
-])
+@pytest.mark.parametrize(
+    "words, unknown",
+    [
+        ("", ""),
+        ("nothing", "nothing"),
+        ("pool,", ""),
+        ("none,pool", "none"),
+        ("pool concat", "pool concat"),
+        ("load,updates", "updates"),
+    ],
+)
 def test_unknown_fusions_are_misuse(words, unknown):
     result = netc("check", f"--fuse={words}", MODELS / "cnn.net", expect=2)
     assert f"not '{unknown}'" in result.stderr and "activation, residual" in result.stderr

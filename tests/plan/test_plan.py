@@ -16,8 +16,9 @@ from harness import MODELS, TUTORIALS, netc
 
 HERE = Path(__file__).resolve().parent
 OFFSET = re.compile(r"(?<= )(scratch|kept|input)(\*?)\+\d+")
-SIZES = re.compile(r", scratch \d+, kept \d+, lower bound \d+$"
-                   r"|(?<=^  in memory scratch), \d+ vectors$", re.M)
+SIZES = re.compile(
+    r", scratch \d+, kept \d+, lower bound \d+$" r"|(?<=^  in memory scratch), \d+ vectors$", re.M
+)
 
 
 def without_places(plan):
@@ -34,9 +35,13 @@ def test_plans(model, golden):
 
 def test_only_places_are_left_out():
     """What else there is to a plan is in the expectations."""
-    line = "  forward a: x input+4 d b scratch*+12 ->a aux kept+7 ->c register\n" \
-           "  in memory scratch+0, 9 vectors\n"
-    assert without_places(line) == \
-        "  forward a: x input d b scratch* ->a aux kept ->c register\n  in memory scratch\n"
+    line = (
+        "  forward a: x input+4 d b scratch*+12 ->a aux kept+7 ->c register\n"
+        "  in memory scratch+0, 9 vectors\n"
+    )
+    assert (
+        without_places(line)
+        == "  forward a: x input d b scratch* ->a aux kept ->c register\n  in memory scratch\n"
+    )
     head = "training: 1 phase, lanes 16"
     assert without_places(f"{head}, scratch 8, kept 1, lower bound 9\n") == f"{head}\n"

@@ -13,16 +13,24 @@ pytestmark = pytest.mark.skipif(not have("dot"), reason="Graphviz is not install
 
 every_model = pytest.mark.parametrize("model", sorted(path.stem for path in MODELS.glob("*.net")))
 SVG = "{http://www.w3.org/2000/svg}"
-ASCENT, DESCENT = 0.74, 0.22            # of letters and brackets, in ems
-STEPS = 24                              # in which a curve is followed
+ASCENT, DESCENT = 0.74, 0.22  # of letters and brackets, in ems
+STEPS = 24  # in which a curve is followed
 
 
 def read_widths():
     """{(face, bold): [width of ' ', of '!', …]}, in thousandths of an em"""
     source = (ROOT / "compiler" / "report" / "typeface.c").read_text()
-    rows = [[int(number) for number in re.findall(r"\d+", row)] for row in re.findall(r"\{([\d,\s]+)\}", source)]
+    rows = [
+        [int(number) for number in re.findall(r"\d+", row)]
+        for row in re.findall(r"\{([\d,\s]+)\}", source)
+    ]
     assert [len(row) for row in rows] == [95] * 4
-    return {("widest", False): rows[0], ("widest", True): rows[1], ("usual", False): rows[2], ("usual", True): rows[3]}
+    return {
+        ("widest", False): rows[0],
+        ("widest", True): rows[1],
+        ("usual", False): rows[2],
+        ("usual", True): rows[3],
+    }
 
 
 WIDTHS = read_widths()
@@ -31,8 +39,17 @@ TIMES = {"widest": 838, "usual": 584}
 
 def width(text, face, bold=False):
     """In ems."""
-    return sum(WIDTHS[face, bold][ord(c) - 32] if " " <= c <= "~" else TIMES[face] if c == "×" else 1000
-               for c in text.replace("\u00a0", " ")) / 1000
+    return (
+        sum(
+            WIDTHS[face, bold][ord(c) - 32]
+            if " " <= c <= "~"
+            else TIMES[face]
+            if c == "×"
+            else 1000
+            for c in text.replace("\u00a0", " ")
+        )
+        / 1000
+    )
 
 
 class Line:
@@ -41,18 +58,29 @@ class Line:
     def __init__(self, element):
         pieces = [(element.text or "", False)]
         for span in element:
-            pieces += [(span.text or "", span.get("font-weight") == "bold"), (span.tail or "", False)]
+            pieces += [
+                (span.text or "", span.get("font-weight") == "bold"),
+                (span.tail or "", False),
+            ]
         self.text = "".join(text for text, _ in pieces)
         self.size = float(element.get("font-size"))
         self.length = float(element.get("textLength", "nan"))
-        self.widths = {face: self.size * sum(width(text, face, bold) for text, bold in pieces) for face in ("widest", "usual")}
+        self.widths = {
+            face: self.size * sum(width(text, face, bold) for text, bold in pieces)
+            for face in ("widest", "usual")
+        }
         x, y, wide = float(element.get("x")), float(element.get("y")), self.widths["widest"]
         left = {"start": x, "middle": x - wide / 2}[element.get("text-anchor")]
         self.box = (left, y - ASCENT * self.size, left + wide, y + DESCENT * self.size)
 
 
 def bounds(points):
-    return (min(x for x, _ in points), min(y for _, y in points), max(x for x, _ in points), max(y for _, y in points))
+    return (
+        min(x for x, _ in points),
+        min(y for _, y in points),
+        max(x for x, _ in points),
+        max(y for _, y in points),
+    )
 
 
 def numbers(text):
@@ -66,12 +94,18 @@ def curve(path):
     for i in range(0, len(points) - 3, 3):
         for step in range(STEPS + 1):
             t = step / STEPS
-            weights = ((1 - t)**3, 3 * t * (1 - t)**2, 3 * t * t * (1 - t), t**3)
-            yield tuple(sum(w * point[axis] for w, point in zip(weights, points[i:i + 4])) for axis in (0, 1))
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+            yield tuple(
+                sum(w * point[axis] for w, point in zip(weights, points[i : i + 4]))
+                for axis in (0, 1)
+            )
 
 
 def within(box, point, margin=0.0):
-    return box[0] - margin <= point[0] <= box[2] + margin and box[1] - margin <= point[1] <= box[3] + margin
+    return (
+        box[0] - margin <= point[0] <= box[2] + margin
+        and box[1] - margin <= point[1] <= box[3] + margin
+    )
 
 
 def holds(outer, inner):
@@ -89,10 +123,12 @@ class Picture:
         for group in self.root.iter(SVG + "g"):
             if group.get("class") in self.parts:
                 self.parts[group.get("class")].append(group)
-        self.labels = [Line(text) for text in self.root.findall(f"{SVG}g/{SVG}text")]       # of frames
+        self.labels = [Line(text) for text in self.root.findall(f"{SVG}g/{SVG}text")]  # of frames
 
     def lines(self, kind):
-        return [(group, Line(text)) for group in self.parts[kind] for text in group.iter(SVG + "text")]
+        return [
+            (group, Line(text)) for group in self.parts[kind] for text in group.iter(SVG + "text")
+        ]
 
     def all_lines(self):
         return self.labels + [line for kind in self.parts for _, line in self.lines(kind)]
@@ -154,22 +190,32 @@ def test_texts_are_within_their_boxes(model, pictures):
 def test_no_text_runs_into_another(model, pictures):
     picture = pictures(model)
     lines = picture.all_lines()
-    assert not [(a.text, b.text) for i, a in enumerate(lines) for b in lines[:i] if meet(a.box, b.box)]
+    assert not [
+        (a.text, b.text) for i, a in enumerate(lines) for b in lines[:i] if meet(a.box, b.box)
+    ]
 
 
 @every_model
 def test_lines_stand_clear_of_the_shapes_that_they_say(model, pictures):
     picture = pictures(model)
-    assert not [line.text for _, line in picture.lines("edge") for points in picture.curves()
-                if any(within(line.box, point) for point in points)]
+    assert not [
+        line.text
+        for _, line in picture.lines("edge")
+        for points in picture.curves()
+        if any(within(line.box, point) for point in points)
+    ]
 
 
 @every_model
 def test_a_shape_is_within_a_frame_or_outside(model, pictures):
     picture = pictures(model)
     frames = [next(shapes(group)) for group in picture.parts["cluster"]]
-    assert not [line.text for _, line in picture.lines("edge") for frame in frames
-                if meet(frame, line.box) and not holds(frame, line.box)]
+    assert not [
+        line.text
+        for _, line in picture.lines("edge")
+        for frame in frames
+        if meet(frame, line.box) and not holds(frame, line.box)
+    ]
 
 
 @every_model
@@ -188,7 +234,9 @@ def test_no_line_runs_through_a_box(model, pictures):
     boxes = {node.find(SVG + "title").text: next(shapes(node)) for node in picture.parts["node"]}
     for source, target, points in picture.arrows():
         for name, box in boxes.items():
-            assert name in (source, target) or not any(within(box, point, -0.5) for point in points), (source, target)
+            assert name in (source, target) or not any(
+                within(box, point, -0.5) for point in points
+            ), (source, target)
 
 
 @every_model
@@ -196,7 +244,10 @@ def test_the_label_of_a_frame_is_drawn_over_the_lines(model, pictures):
     """On a patch that hides them."""
     picture = pictures(model)
     assert not picture.lines("cluster")
-    patches = [tuple(float(rect.get(key)) for key in ("x", "y", "width", "height")) for rect in picture.root.iter(SVG + "rect")]
+    patches = [
+        tuple(float(rect.get(key)) for key in ("x", "y", "width", "height"))
+        for rect in picture.root.iter(SVG + "rect")
+    ]
     frames = [next(shapes(group)) for group in picture.parts["cluster"]]
     assert len(picture.labels) == len(patches) >= len(frames)
     for (x, y, wide, high), line in zip(patches, picture.labels):
@@ -210,12 +261,20 @@ def test_the_background_is_the_pictures_own(model, pictures):
     first = next(pictures(model).root.iter(SVG + "polygon"))
     _, _, wide, high = (float(number) for number in pictures(model).root.get("viewBox").split())
     left, top, right, bottom = bounds(numbers(first.get("points")))
-    assert first.get("fill") == "white" and right - left > wide - 1 and bottom - top > high - 1     # dot rounds
+    assert (
+        first.get("fill") == "white" and right - left > wide - 1 and bottom - top > high - 1
+    )  # dot rounds
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "examples" / "pictures").glob("*.svg")))
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (ROOT / "examples" / "pictures").glob("*.svg"))
+)
 def test_the_pictures_of_the_pages_are_drawn_as_today(name, pictures):
     """But for where dot places things: examples/pictures/README.md has the commands that draw them again."""
     kept = Picture((ROOT / "examples" / "pictures" / f"{name}.svg").read_text())
-    assert sorted(line.text for line in kept.all_lines()) == sorted(line.text for line in pictures(name).all_lines())
-    assert sorted(arrow[:2] for arrow in kept.arrows()) == sorted(arrow[:2] for arrow in pictures(name).arrows())
+    assert sorted(line.text for line in kept.all_lines()) == sorted(
+        line.text for line in pictures(name).all_lines()
+    )
+    assert sorted(arrow[:2] for arrow in kept.arrows()) == sorted(
+        arrow[:2] for arrow in pictures(name).arrows()
+    )

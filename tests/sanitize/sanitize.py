@@ -21,12 +21,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 MADE = ROOT / "build" / "sanitize"
 
-SANITIZERS = {"address": "-fsanitize=address,undefined -fno-sanitize-recover=all", "thread": "-fsanitize=thread"}
+SANITIZERS = {
+    "address": "-fsanitize=address,undefined -fno-sanitize-recover=all",
+    "thread": "-fsanitize=thread",
+}
 KERNELS = ["specialised", "reference"]
 NETWORKS = ["mlp", "cnn", "lenet5", "inception", "resnet", "densenet"]
 THREADS = range(1, 17)
-ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
-               "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
 
 
 class Finding(Exception):
@@ -34,10 +40,19 @@ class Finding(Exception):
 
 
 def execute(*words, **environment):
-    result = subprocess.run([str(word) for word in words], cwd=ROOT, env={**os.environ, **ENVIRONMENT, **environment},
-                            stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    result = subprocess.run(
+        [str(word) for word in words],
+        cwd=ROOT,
+        env={**os.environ, **ENVIRONMENT, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
     if result.returncode != 0:
-        raise Finding(f"$ {' '.join(map(str, words))}\nexit {result.returncode}\n{result.stdout[-1000:]}{result.stderr[-4000:]}")
+        raise Finding(
+            f"$ {' '.join(map(str, words))}\nexit {result.returncode}\n{result.stdout[-1000:]}{result.stderr[-4000:]}"
+        )
     return result.stdout
 
 
@@ -45,8 +60,14 @@ def make_home(sanitizer):
     """What NETC_HOME names: the library and the header; and a C compiler that has the sanitizer on."""
     home, flags = MADE / sanitizer, SANITIZERS[sanitizer]
     home.mkdir(parents=True, exist_ok=True)
-    execute("make", f"-j{os.cpu_count()}", f"BUILD={home.relative_to(ROOT)}/build", f"CFLAGS=-O1 -g {flags}",
-            home.relative_to(ROOT) / "build" / "libnet_f32.a", MAKEFLAGS="")
+    execute(
+        "make",
+        f"-j{os.cpu_count()}",
+        f"BUILD={home.relative_to(ROOT)}/build",
+        f"CFLAGS=-O1 -g {flags}",
+        home.relative_to(ROOT) / "build" / "libnet_f32.a",
+        MAKEFLAGS="",
+    )
     if not (home / "runtime").exists():
         (home / "runtime").symlink_to(ROOT / "runtime")
     compiler = home / "cc"
@@ -56,8 +77,17 @@ def make_home(sanitizer):
 
 def build(sanitizer, network, kernels):
     trainer = MADE / sanitizer / f"{network}-{kernels}"
-    execute(ROOT / "build" / "netc", "build", ROOT / "models" / f"{network}.net", "-o", trainer, f"--kernels={kernels}",
-            f"--cc={MADE / sanitizer / 'cc'}", "--dynamic", NETC_HOME=str(MADE / sanitizer))
+    execute(
+        ROOT / "build" / "netc",
+        "build",
+        ROOT / "models" / f"{network}.net",
+        "-o",
+        trainer,
+        f"--kernels={kernels}",
+        f"--cc={MADE / sanitizer / 'cc'}",
+        "--dynamic",
+        NETC_HOME=str(MADE / sanitizer),
+    )
     return trainer
 
 
@@ -66,18 +96,34 @@ def write_digits(folder):
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(1)
     for split, count in (("train", 100), ("t10k", 40)):
-        (folder / f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + draw.randbytes(count * 784))
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28) + draw.randbytes(count * 784)
+        )
         (folder / f"{split}-labels-idx1-ubyte").write_bytes(
-            struct.pack(">4BI", 0, 0, 8, 1, count) + bytes(draw.randrange(10) for _ in range(count)))
+            struct.pack(">4BI", 0, 0, 8, 1, count) + bytes(draw.randrange(10) for _ in range(count))
+        )
     return folder
 
 
 def exercise(trainer, data, threads, steps):
     """Trains, takes the run up again, tests, asks; gives the weights."""
-    weights, checkpoint = (trainer.with_name(f"{trainer.name}-{threads}.{kind}") for kind in ("weights", "checkpoint"))
+    weights, checkpoint = (
+        trainer.with_name(f"{trainer.name}-{threads}.{kind}") for kind in ("weights", "checkpoint")
+    )
     common = ["--data", data, "--threads", threads]
     execute(trainer, "train", *common, "--max-steps", steps, "--checkpoint", checkpoint, "--quiet")
-    execute(trainer, "train", *common, "--max-steps", steps + 1, "--resume", checkpoint, "--save", weights, "--quiet")
+    execute(
+        trainer,
+        "train",
+        *common,
+        "--max-steps",
+        steps + 1,
+        "--resume",
+        checkpoint,
+        "--save",
+        weights,
+        "--quiet",
+    )
     execute(trainer, "test", *common, "--weights", weights)
     execute(trainer, "predict", *common, "--weights", weights, "--count", 3)
     bytes_trained = weights.read_bytes()
@@ -98,21 +144,38 @@ def run_trainer(sanitizer, network, kernels, data, threads, steps):
         return 0, f"{sanitizer}, {network}, {kernels}: {finding}"
 
 
-def campaign(sanitizers=tuple(SANITIZERS), networks=NETWORKS, kernels=KERNELS, threads=THREADS, steps=2, processes=os.cpu_count()):
+def campaign(
+    sanitizers=tuple(SANITIZERS),
+    networks=NETWORKS,
+    kernels=KERNELS,
+    threads=THREADS,
+    steps=2,
+    processes=os.cpu_count(),
+):
     """The closing line and the findings."""
     start = time.monotonic()
     data = write_digits(MADE / "digits")
     for sanitizer in sanitizers:
         make_home(sanitizer)
     with concurrent.futures.ThreadPoolExecutor(processes) as pool:
-        done = [pool.submit(run_trainer, *case, data, list(threads), steps) for case in itertools.product(sanitizers, networks, kernels)]
+        done = [
+            pool.submit(run_trainer, *case, data, list(threads), steps)
+            for case in itertools.product(sanitizers, networks, kernels)
+        ]
         for through, job in enumerate(concurrent.futures.as_completed(done), 1):
-            print(f"{through} of {len(done)} trainers, {time.monotonic() - start:.0f} s", job.result()[1] or "", file=sys.stderr, flush=True)
+            print(
+                f"{through} of {len(done)} trainers, {time.monotonic() - start:.0f} s",
+                job.result()[1] or "",
+                file=sys.stderr,
+                flush=True,
+            )
         results = [job.result() for job in done]
     findings = [found for _, found in results if found]
-    return (f"sanitize: {len(results)} trainers ({', '.join(sanitizers)}; {len(networks)} networks; {', '.join(kernels)}), "
-            f"{sum(runs for runs, _ in results)} runs on {threads[0]} to {threads[-1]} threads, {len(findings)} "
-            f"finding{'s' * (len(findings) != 1)}, {time.monotonic() - start:.0f} s"), findings
+    return (
+        f"sanitize: {len(results)} trainers ({', '.join(sanitizers)}; {len(networks)} networks; {', '.join(kernels)}), "
+        f"{sum(runs for runs, _ in results)} runs on {threads[0]} to {threads[-1]} threads, {len(findings)} "
+        f"finding{'s' * (len(findings) != 1)}, {time.monotonic() - start:.0f} s"
+    ), findings
 
 
 def main():
@@ -124,8 +187,13 @@ def main():
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     first, last = re.fullmatch(r"(\d+)-(\d+)", arguments.threads).groups()
-    line, findings = campaign(arguments.sanitizers.split(","), arguments.networks.split(","), threads=range(int(first), int(last) + 1),
-                              steps=arguments.steps, processes=arguments.processes)
+    line, findings = campaign(
+        arguments.sanitizers.split(","),
+        arguments.networks.split(","),
+        threads=range(int(first), int(last) + 1),
+        steps=arguments.steps,
+        processes=arguments.processes,
+    )
     print(*findings, line, sep="\n", flush=True)
     return bool(findings)
 

@@ -8,6 +8,8 @@ from sanitize import sanitize
 @pytest.mark.parametrize("sanitizer", sanitize.SANITIZERS)
 def test_a_network_under_a_sanitizer(sanitizer):
     with made_once(f"sanitize-{sanitizer}"):
-        line, findings = sanitize.campaign([sanitizer], ["cnn"], ["specialised"], [1, 3], steps=2, processes=1)
+        line, findings = sanitize.campaign(
+            [sanitizer], ["cnn"], ["specialised"], [1, 3], steps=2, processes=1
+        )
     assert not findings, findings[0]
     assert " 8 runs on 1 to 3 threads, 0 findings" in line

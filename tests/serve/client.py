@@ -8,16 +8,23 @@ from pathlib import Path
 
 from harness import NETC, ROOT
 
-WAIT = 20                       # seconds for an answer; a test that waits so long has failed
+WAIT = 20  # seconds for an answer; a test that waits so long has failed
 
 
 class Client:
     def __init__(self, cwd=ROOT, initialize=True):
-        self.process = subprocess.Popen([NETC, "lsp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, cwd=cwd)
+        self.process = subprocess.Popen(
+            [NETC, "lsp"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+        )
         self.next_id, self.pending, self.diagnostics, self.published = 1, b"", {}, 0
         if initialize:
-            self.capabilities = self.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})["capabilities"]
+            self.capabilities = self.request(
+                "initialize", {"processId": None, "rootUri": None, "capabilities": {}}
+            )["capabilities"]
             self.notify("initialized", {})
 
     def __enter__(self):
@@ -30,7 +37,7 @@ class Client:
             try:
                 pipe.close()
             except BrokenPipeError:
-                pass            # what was still to be sent has no reader
+                pass  # what was still to be sent has no reader
 
     # ---- messages
 
@@ -52,7 +59,9 @@ class Client:
                 if len(rest) >= length:
                     self.pending = rest[length:]
                     return json.loads(rest[:length])
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
+            ready, _, _ = select.select(
+                [self.process.stdout], [], [], max(0, end - time.monotonic())
+            )
             data = self.process.stdout.read1(65536) if ready else b""
             if not data:
                 return None
@@ -88,10 +97,16 @@ class Client:
     # ---- documents
 
     def open(self, uri, text):
-        self.notify("textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "net", "version": 1, "text": text}})
+        self.notify(
+            "textDocument/didOpen",
+            {"textDocument": {"uri": uri, "languageId": "net", "version": 1, "text": text}},
+        )
 
     def change(self, uri, *changes, version=2):
-        self.notify("textDocument/didChange", {"textDocument": {"uri": uri, "version": version}, "contentChanges": list(changes)})
+        self.notify(
+            "textDocument/didChange",
+            {"textDocument": {"uri": uri, "version": version}, "contentChanges": list(changes)},
+        )
 
     def wait_diagnostics(self, uri):
         """What is published next for this document."""
@@ -99,12 +114,21 @@ class Client:
             message = self.read()
             assert message is not None, "no diagnostics"
             self.note(message)
-            if message.get("method") == "textDocument/publishDiagnostics" and message["params"]["uri"] == uri:
+            if (
+                message.get("method") == "textDocument/publishDiagnostics"
+                and message["params"]["uri"] == uri
+            ):
                 return message["params"]["diagnostics"]
 
     def at(self, method, uri, line, character, **more):
-        return self.request(f"textDocument/{method}", {"textDocument": {"uri": uri},
-                                                       "position": {"line": line, "character": character}, **more})
+        return self.request(
+            f"textDocument/{method}",
+            {
+                "textDocument": {"uri": uri},
+                "position": {"line": line, "character": character},
+                **more,
+            },
+        )
 
     def about(self, method, uri, **more):
         return self.request(f"textDocument/{method}", {"textDocument": {"uri": uri}, **more})
@@ -133,11 +157,15 @@ def apply(text, edits):
 
     def offset(position):
         line = lines[position["line"]] if position["line"] < len(lines) else ""
-        units = line.encode("utf-16-le")[:2 * position["character"]].decode("utf-16-le")
-        return sum(map(len, lines[:position["line"]])) + len(units)
+        units = line.encode("utf-16-le")[: 2 * position["character"]].decode("utf-16-le")
+        return sum(map(len, lines[: position["line"]])) + len(units)
 
     for edit in sorted(edits, key=lambda edit: offset(edit["range"]["start"]), reverse=True):
-        text = text[:offset(edit["range"]["start"])] + edit["newText"] + text[offset(edit["range"]["end"]):]
+        text = (
+            text[: offset(edit["range"]["start"])]
+            + edit["newText"]
+            + text[offset(edit["range"]["end"]) :]
+        )
     return text
 
 

@@ -19,8 +19,15 @@ def completed(client, text):
     """Every word that may stand at the bar, in netc's order."""
     before, after = text.split("|")
     client.open("file:///nowhere/n.net", before + after)
-    return {item["label"].rstrip("="): None for item in client.at("completion", "file:///nowhere/n.net", before.count("\n"),
-                                                            len(before) - before.rfind("\n") - 1)}
+    return {
+        item["label"].rstrip("="): None
+        for item in client.at(
+            "completion",
+            "file:///nowhere/n.net",
+            before.count("\n"),
+            len(before) - before.rfind("\n") - 1,
+        )
+    }
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +38,32 @@ def words():
         choices = {}
         for setting in settings:
             start = '"*", ' if setting == "init" else ""
-            choices |= completed(client, f"{network}train {{\n    {setting} {start}|\n}}\n") if setting not in NO_CHOICES else {}
-        return {"Operator": [op["name"] for op in operators()], "Setting": list(settings), "Choice": list(choices)}
+            choices |= (
+                completed(client, f"{network}train {{\n    {setting} {start}|\n}}\n")
+                if setting not in NO_CHOICES
+                else {}
+            )
+        return {
+            "Operator": [op["name"] for op in operators()],
+            "Setting": list(settings),
+            "Choice": list(choices),
+        }
 
 
-SCOPES = {"Operator": "support.function.net", "Setting": "support.type.property-name.net", "Choice": "support.constant.net"}
+SCOPES = {
+    "Operator": "support.function.net",
+    "Setting": "support.type.property-name.net",
+    "Choice": "support.constant.net",
+}
 
 
 def vim_with(text, kind, words):
-    return re.sub(rf"^(syn keyword net{kind} +(?:contained +)?).*$", rf"\g<1>{' '.join(words)}", text, flags=re.M)
+    return re.sub(
+        rf"^(syn keyword net{kind} +(?:contained +)?).*$",
+        rf"\g<1>{' '.join(words)}",
+        text,
+        flags=re.M,
+    )
 
 
 def vscode_with(text, kind, words):
@@ -52,7 +76,9 @@ def vscode_with(text, kind, words):
     return "".join(lines)
 
 
-@pytest.mark.parametrize("path, write", [(VIM, vim_with), (VSCODE, vscode_with)], ids=["vim", "vscode"])
+@pytest.mark.parametrize(
+    "path, write", [(VIM, vim_with), (VSCODE, vscode_with)], ids=["vim", "vscode"]
+)
 def test_the_grammars_list_every_word(words, path, write, golden):
     text = path.read_text()
     for kind, listed in words.items():
@@ -65,7 +91,11 @@ def test_the_grammars_list_every_word(words, path, write, golden):
 def test_the_extension_is_whole():
     folder = EDITORS / "vscode"
     package = json.loads((folder / "package.json").read_text())
-    paths = [package["main"], package["contributes"]["grammars"][0]["path"], package["contributes"]["languages"][0]["configuration"]]
+    paths = [
+        package["main"],
+        package["contributes"]["grammars"][0]["path"],
+        package["contributes"]["languages"][0]["configuration"],
+    ]
     assert all((folder / path).exists() for path in paths)
     json.loads((folder / "language-configuration.json").read_text())
     for rule in re.findall(r'"(?:match|begin|end)": ("(?:[^"\\]|\\.)*")', VSCODE.read_text()):
@@ -76,19 +106,35 @@ def test_the_extension_is_whole():
 def test_every_word_of_the_models_is_coloured(tmp_path):
     """No operator, setting or section of any model is left plain by the Vim grammar."""
     script = tmp_path / "groups.lua"
-    script.write_text("""
+    script.write_text(
+        """
 for number, line in ipairs(vim.api.nvim_buf_get_lines(0, 0, -1, false)) do
   for at, word in line:gmatch('()([%a_][%w_]*)') do
     io.stdout:write(word, ' ', vim.fn.synIDattr(vim.fn.synID(number, at, 1), 'name'), '\\n')
   end
 end
 vim.cmd('qall!')
-""")
-    (tmp_path / "init.vim").write_text(f"set runtimepath^={EDITORS / 'vim'}\nfiletype plugin on\nsyntax on\n")
+"""
+    )
+    (tmp_path / "init.vim").write_text(
+        f"set runtimepath^={EDITORS / 'vim'}\nfiletype plugin on\nsyntax on\n"
+    )
     plain = set()
     for model in ("cnn", "resnet50", "efficientnet_b0"):
-        said = run("nvim", "--headless", "-n", "-i", "NONE", "-u", tmp_path / "init.vim", MODELS / f"{model}.net", "-c", f"luafile {script}",
-                   timeout=60, env={"HOME": str(tmp_path)}).stdout
+        said = run(
+            "nvim",
+            "--headless",
+            "-n",
+            "-i",
+            "NONE",
+            "-u",
+            tmp_path / "init.vim",
+            MODELS / f"{model}.net",
+            "-c",
+            f"luafile {script}",
+            timeout=60,
+            env={"HOME": str(tmp_path)},
+        ).stdout
         groups = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
         for word in ("network", "conv2d", "relu", "flatten", "linear", "input"):
             if word in groups and not groups[word].strip():

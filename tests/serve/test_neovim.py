@@ -30,12 +30,36 @@ train {
 
 @pytest.mark.skipif(not have("nvim"), reason="Neovim is not installed")
 def test_a_session(tmp_path):
-    (tmp_path / "n.net").write_text(PROGRAM.replace("    relu\n", "    flatten;  linear(10)\n").replace("    Twice(4)\n", "    Twice(4)\n    relu\n"))
-    (tmp_path / "init.vim").write_text(f"set runtimepath^={EDITOR}\nfiletype plugin on\nsyntax on\nluafile {EDITOR / 'lsp.lua'}\n")
-    environment = {"PATH": f"{BUILD}:{os.environ['PATH']}", "SEEN": str(tmp_path / "seen.json"), "HOME": str(tmp_path),
-                   "XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
-    result = run("nvim", "--headless", "-n", "-i", "NONE", "-u", tmp_path / "init.vim", tmp_path / "n.net", "-c", f"luafile {SCRIPT}",
-                 timeout=120, env=environment)
+    (tmp_path / "n.net").write_text(
+        PROGRAM.replace("    relu\n", "    flatten;  linear(10)\n").replace(
+            "    Twice(4)\n", "    Twice(4)\n    relu\n"
+        )
+    )
+    (tmp_path / "init.vim").write_text(
+        f"set runtimepath^={EDITOR}\nfiletype plugin on\nsyntax on\nluafile {EDITOR / 'lsp.lua'}\n"
+    )
+    environment = {
+        "PATH": f"{BUILD}:{os.environ['PATH']}",
+        "SEEN": str(tmp_path / "seen.json"),
+        "HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path),
+    }
+    result = run(
+        "nvim",
+        "--headless",
+        "-n",
+        "-i",
+        "NONE",
+        "-u",
+        tmp_path / "init.vim",
+        tmp_path / "n.net",
+        "-c",
+        f"luafile {SCRIPT}",
+        timeout=120,
+        env=environment,
+    )
     assert (tmp_path / "seen.json").exists(), result.stderr
     seen = json.loads((tmp_path / "seen.json").read_text())
     assert "late" not in seen, seen["late"]

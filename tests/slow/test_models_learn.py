@@ -6,9 +6,19 @@ from harness import TUTORIALS
 from models.test_models import SIZES, draw_cifar10, falls, losses, to_learn
 
 # Learning rates; batch normalisation bears the larger ones.
-RATES = {"vgg16": 0.01, "resnet18": 0.02, "resnet50": 0.02, "googlenet": 0.02, "mobilenet_v2": 0.02,
-         "efficientnet_b0": 0.02, "densenet121": 0.02, "convnext_tiny": 0.01, "unet": 0.02, "resnet18_cifar": 0.02,
-         "vgg11_cifar": 0.02}
+RATES = {
+    "vgg16": 0.01,
+    "resnet18": 0.02,
+    "resnet50": 0.02,
+    "googlenet": 0.02,
+    "mobilenet_v2": 0.02,
+    "efficientnet_b0": 0.02,
+    "densenet121": 0.02,
+    "convnext_tiny": 0.01,
+    "unet": 0.02,
+    "resnet18_cifar": 0.02,
+    "vgg11_cifar": 0.02,
+}
 
 
 def test_every_model_is_here():

@@ -17,38 +17,80 @@ def bench(program, *options):
 
 
 def layers_of(path):
-    return {layer["name"]: layer for layer in json.loads(netc("summary", path, "--json").stdout)["layers"]}
+    return {
+        layer["name"]: layer
+        for layer in json.loads(netc("summary", path, "--json").stdout)["layers"]
+    }
 
 
-@pytest.mark.parametrize("name, kernels", [("cnn", "specialised"), ("densenet", "specialised"), ("mlp", "specialised"),
-                                           ("mlp", "reference")])
+@pytest.mark.parametrize(
+    "name, kernels",
+    [
+        ("cnn", "specialised"),
+        ("densenet", "specialised"),
+        ("mlp", "specialised"),
+        ("mlp", "reference"),
+    ],
+)
 def test_every_kernel_is_counted_once(name, kernels):
-    told = bench(trainer(MODELS / f"{name}.net", *(["--kernels=reference"] if kernels == "reference" else [])))
+    told = bench(
+        trainer(
+            MODELS / f"{name}.net", *(["--kernels=reference"] if kernels == "reference" else [])
+        )
+    )
     assert told["network"] == name and told["threads"] == 2 and told["batch"] == 64
-    for figure in "training_seconds", "inference_1_seconds", "inference_many_seconds", "peak_gflops", "share_of_peak":
+    for figure in (
+        "training_seconds",
+        "inference_1_seconds",
+        "inference_many_seconds",
+        "peak_gflops",
+        "share_of_peak",
+    ):
         assert 0 < told[figure]["least"] <= told[figure]["median"] <= told[figure]["most"]
-    layers = [layer for layer in layers_of(MODELS / f"{name}.net").values() if layer["multiply_adds"]]
-    counted = {(part["layer"], part["kernel"]): part["multiply_adds"] for part in told["parts"] if part["multiply_adds"]}
+    layers = [
+        layer for layer in layers_of(MODELS / f"{name}.net").values() if layer["multiply_adds"]
+    ]
+    counted = {
+        (part["layer"], part["kernel"]): part["multiply_adds"]
+        for part in told["parts"]
+        if part["multiply_adds"]
+    }
     # The first layer's input is the image, which needs no gradient.
-    wanted = {(layer["name"], kernel): layer["multiply_adds"] for place, layer in enumerate(layers)
-              for kernel in ("forward", "backward_parameters", "backward_input") if place or kernel != "backward_input"}
+    wanted = {
+        (layer["name"], kernel): layer["multiply_adds"]
+        for place, layer in enumerate(layers)
+        for kernel in ("forward", "backward_parameters", "backward_input")
+        if place or kernel != "backward_input"
+    }
     assert counted == wanted
     assert told["multiply_adds"] == sum(wanted.values())
-    assert all(part["seconds"] >= 0 for part in told["parts"]) and any(part["seconds"] > 0 for part in told["parts"])
+    assert all(part["seconds"] >= 0 for part in told["parts"]) and any(
+        part["seconds"] > 0 for part in told["parts"]
+    )
 
 
 def test_one_thread_and_the_table():
-    lines = run(trainer(MODELS / "cnn.net"), "bench", "--steps", 1, "--threads", 1, "--batch", 16).stdout.splitlines()
+    lines = run(
+        trainer(MODELS / "cnn.net"), "bench", "--steps", 1, "--threads", 1, "--batch", 16
+    ).stdout.splitlines()
     assert lines[0].startswith("cnn: specialised kernels") and "1 thread;" in lines[0]
-    assert [line.split()[:3:2] for line in lines[1:4]] == [["training", "16"], ["inference", "1"], ["inference", "1000"]]
-    assert any(line.split()[:2] == ["conv2", "backward_input"] and line.endswith("%") for line in lines)
+    assert [line.split()[:3:2] for line in lines[1:4]] == [
+        ["training", "16"],
+        ["inference", "1"],
+        ["inference", "1000"],
+    ]
+    assert any(
+        line.split()[:2] == ["conv2", "backward_input"] and line.endswith("%") for line in lines
+    )
     assert lines[-1].split()[0] == "step"
 
 
 def test_images_of_a_folder():
     folder = MODELS.parent / "tests" / "parity" / "data"
     assert bench(trainer(MODELS / "cnn.net"), "--data", folder)["training_seconds"]["median"] > 0
-    wrong = run(trainer(MODELS / "cnn.net"), "bench", *QUICK, "--data", folder, "--batch", 5000, expect=1).stderr
+    wrong = run(
+        trainer(MODELS / "cnn.net"), "bench", *QUICK, "--data", folder, "--batch", 5000, expect=1
+    ).stderr
     assert "a batch of 5000 images" in wrong and "1248" in wrong
 
 
@@ -61,10 +103,17 @@ def test_without_a_train_section():
 
 def test_one_thing_alone():
     program = trainer(MODELS / "cnn.net")
-    for only, figures in (("training", ["training_seconds", "peak_gflops", "share_of_peak"]), ("one", ["inference_1_seconds"]),
-                          ("many", ["inference_many_seconds"]), ("layers", ["one_thread_peak_gflops", "one_thread_step_seconds", "parts"])):
+    for only, figures in (
+        ("training", ["training_seconds", "peak_gflops", "share_of_peak"]),
+        ("one", ["inference_1_seconds"]),
+        ("many", ["inference_many_seconds"]),
+        ("layers", ["one_thread_peak_gflops", "one_thread_step_seconds", "parts"]),
+    ):
         told = bench(program, "--only", only)
         assert list(told) == ["network", "threads", "batch", "many", "multiply_adds", *figures]
     lines = run(program, "bench", *QUICK, "--only", "one").stdout.splitlines()
     assert len(lines) == 2 and lines[1].split()[:3] == ["inference", "batch", "1"]
-    assert "training, one, many or layers, not 'two'" in run(program, "bench", "--only", "two", expect=2).stderr
+    assert (
+        "training, one, many or layers, not 'two'"
+        in run(program, "bench", "--only", "two", expect=2).stderr
+    )

@@ -60,8 +60,12 @@ def test_the_same_signal_twice_at_once_is_one_wish(data, tmp_path):
 def test_a_later_signal_kills(data, tmp_path):
     """The run waits for a reader of what it saves."""
     os.mkfifo(tmp_path / "pipe")
-    with running(data, "--quiet", "--max-steps", 3, "--save", tmp_path / "pipe", "--log", tmp_path / "log") as process:
-        wait_for(lambda: grown(tmp_path / "log", 0)() and len(read_log(tmp_path / "log")) == 3, process)
+    with running(
+        data, "--quiet", "--max-steps", 3, "--save", tmp_path / "pipe", "--log", tmp_path / "log"
+    ) as process:
+        wait_for(
+            lambda: grown(tmp_path / "log", 0)() and len(read_log(tmp_path / "log")) == 3, process
+        )
         time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
         time.sleep(1.2)
@@ -73,7 +77,9 @@ def test_a_later_signal_kills(data, tmp_path):
 def test_weights_go_through_a_pipe(data, tmp_path):
     """Whose reader gets all of them at once, signal or not."""
     os.mkfifo(tmp_path / "pipe")
-    with running(data, "--quiet", "--epochs", LONG, "--save", tmp_path / "pipe", *kept(tmp_path)[2:]) as process:
+    with running(
+        data, "--quiet", "--epochs", LONG, "--save", tmp_path / "pipe", *kept(tmp_path)[2:]
+    ) as process:
         with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
             wait_for(grown(tmp_path / "log"), process)
             process.send_signal(signal.SIGTERM)
@@ -84,8 +90,14 @@ def test_weights_go_through_a_pipe(data, tmp_path):
 
 
 def test_a_hangup_that_was_ignored_stays_ignored(data, tmp_path):
-    with running(data, "--quiet", "--epochs", LONG, *kept(tmp_path),
-                 preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+    with running(
+        data,
+        "--quiet",
+        "--epochs",
+        LONG,
+        *kept(tmp_path),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    ) as process:
         wait_for(grown(tmp_path / "log"), process)
         process.send_signal(signal.SIGHUP)
         size = (tmp_path / "log").stat().st_size
@@ -99,24 +111,36 @@ def test_a_signal_while_the_images_are_made(tmp_path):
     with running("synthetic", "--quiet", *kept(tmp_path)) as process:
         time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) in (128 + signal.SIGTERM, -signal.SIGTERM)     # the latter before main
+        assert process.wait(60) in (128 + signal.SIGTERM, -signal.SIGTERM)  # the latter before main
 
 
 def test_a_signal_in_a_long_test(tmp_path):
     """The test is cut short, and the resumed run makes it up: the same epoch in
     the log, the same weights."""
     data = write_data(tmp_path, tests=100_000)
-    ways = {name: ["--save", tmp_path / f"{name}.w", "--log", tmp_path / f"{name}.log"] for name in ("whole", "parts")}
+    ways = {
+        name: ["--save", tmp_path / f"{name}.w", "--log", tmp_path / f"{name}.log"]
+        for name in ("whole", "parts")
+    }
     train(data, "--quiet", "--epochs", 1, *ways["whole"])
-    with running(data, "--quiet", "--epochs", 1, "--checkpoint", tmp_path / "c", *ways["parts"]) as process:
-        wait_for(lambda: (tmp_path / "parts.log").exists() and (tmp_path / "parts.log").read_text().count("\n") == STEPS, process)
+    with running(
+        data, "--quiet", "--epochs", 1, "--checkpoint", tmp_path / "c", *ways["parts"]
+    ) as process:
+        wait_for(
+            lambda: (tmp_path / "parts.log").exists()
+            and (tmp_path / "parts.log").read_text().count("\n") == STEPS,
+            process,
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGTERM
     assert len(read_log(tmp_path / "parts.log")) == STEPS
     train(data, "--quiet", "--resume", tmp_path / "c", *ways["parts"])
     assert (tmp_path / "whole.w").read_bytes() == (tmp_path / "parts.w").read_bytes()
     epochs = [read_log(tmp_path / f"{name}.log")[-1] for name in ways]
-    assert epochs[0]["test_loss"] == epochs[1]["test_loss"] and epochs[0]["train_loss"] == epochs[1]["train_loss"]
+    assert (
+        epochs[0]["test_loss"] == epochs[1]["test_loss"]
+        and epochs[0]["train_loss"] == epochs[1]["train_loss"]
+    )
 
 
 # ----------------------------------------------- output that nobody reads
@@ -142,9 +166,12 @@ def test_a_reader_that_stopped_reading_does_not_hold_up_the_end(data, tmp_path):
             pass
     except BlockingIOError:
         os.set_blocking(writer, True)
-    command = [str(word) for word in (small(), "train", "--data", data, "--epochs", LONG, *kept(tmp_path)[:4])]
+    command = [
+        str(word)
+        for word in (small(), "train", "--data", data, "--epochs", LONG, *kept(tmp_path)[:4])
+    ]
     with subprocess.Popen(command, stdout=writer) as process:
-        time.sleep(0.5)                 # it waits to say what it is about to do
+        time.sleep(0.5)  # it waits to say what it is about to do
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) in (128 + signal.SIGTERM, -signal.SIGTERM)
     os.close(reader)
@@ -161,8 +188,13 @@ def test_a_full_standard_output_is_told_when_all_is_saved(data, tmp_path):
 
 def test_closed_standard_streams_spoil_no_file(data, tmp_path):
     """Their numbers would be the next files'."""
-    run("sh", "-c", f"exec {small()} train --data {data} --save {tmp_path}/w --checkpoint {tmp_path}/c --log {tmp_path}/log "
-        "<&- >&- 2>&-", expect=None)
+    run(
+        "sh",
+        "-c",
+        f"exec {small()} train --data {data} --save {tmp_path}/w --checkpoint {tmp_path}/c --log {tmp_path}/log "
+        "<&- >&- 2>&-",
+        expect=None,
+    )
     assert len(read_log(tmp_path / "log")) == 3 * (STEPS + 1)
     check_saved(tmp_path, data)
 
@@ -172,7 +204,9 @@ def test_closed_standard_streams_spoil_no_file(data, tmp_path):
 
 def test_a_log_whose_reader_left(data, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with running(data, "--quiet", "--epochs", LONG, "--save", tmp_path / "w", "--log", tmp_path / "pipe") as process:
+    with running(
+        data, "--quiet", "--epochs", LONG, "--save", tmp_path / "w", "--log", tmp_path / "pipe"
+    ) as process:
         with open(tmp_path / "pipe") as pipe:
             assert json.loads(pipe.readline())["step"] == 1
         assert "pipe: Broken pipe" in process.stderr.readline()
@@ -193,7 +227,17 @@ def test_a_log_that_waits_for_its_reader_can_be_ended(data, tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_log_that_cannot_be_written(data, tmp_path):
-    told = train(data, "--quiet", "--log", "/dev/full", "--save", tmp_path / "w", "--checkpoint", tmp_path / "c", expect=1).stderr
+    told = train(
+        data,
+        "--quiet",
+        "--log",
+        "/dev/full",
+        "--save",
+        tmp_path / "w",
+        "--checkpoint",
+        tmp_path / "c",
+        expect=1,
+    ).stderr
     lines = told.splitlines()
     assert len(lines) == 2 and "cannot write /dev/full: No space left on device" in lines[0]
     assert f"/dev/full lacks {3 * (STEPS + 1)} lines: No space left on device" in lines[1]
@@ -204,8 +248,15 @@ def test_a_log_that_cannot_be_written(data, tmp_path):
 def test_a_log_at_its_size_limit_has_whole_lines(data, tmp_path):
     """A limit is an error of the write; what does not fit is none of it there."""
     limit = 30_000
-    told = train(data, "--quiet", "--epochs", 100, *kept(tmp_path), expect=1,
-                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))).stderr
+    told = train(
+        data,
+        "--quiet",
+        "--epochs",
+        100,
+        *kept(tmp_path),
+        expect=1,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    ).stderr
     events = read_log(tmp_path / "log")
     assert limit - 200 < (tmp_path / "log").stat().st_size <= limit
     assert "log: File too large" in told.splitlines()[0]
@@ -221,7 +272,10 @@ def test_the_log_on_standard_output(quiet, data, tmp_path):
     with open(tmp_path / "out", "w") as out:
         out.write("before\n")
         out.flush()
-        command = [str(word) for word in (small(), "train", "--data", data, *options, "--log", "/dev/stdout")]
+        command = [
+            str(word)
+            for word in (small(), "train", "--data", data, *options, "--log", "/dev/stdout")
+        ]
         subprocess.run(command, stdout=out, check=True, timeout=60)
     for text in piped, (tmp_path / "out").read_text():
         assert sum(line.startswith("{") for line in text.splitlines()) == 3 * (STEPS + 1)
@@ -266,20 +320,44 @@ def test_what_can_be_saved_is_saved(lost, data, tmp_path):
     folders = {name: tmp_path / name for name in "wcg"}
     for folder in folders.values():
         folder.mkdir()
-    with running(data, "--quiet", "--epochs", LONG, "--log", tmp_path / "log", "--save", folders["w"] / "f",
-                 "--checkpoint", folders["c"] / "f", "--save-gradients", folders["g"] / "f") as process:
+    with running(
+        data,
+        "--quiet",
+        "--epochs",
+        LONG,
+        "--log",
+        tmp_path / "log",
+        "--save",
+        folders["w"] / "f",
+        "--checkpoint",
+        folders["c"] / "f",
+        "--save-gradients",
+        folders["g"] / "f",
+    ) as process:
         wait_for(grown(tmp_path / "log"), process)
         shutil.rmtree(folders[lost])
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 1
         assert f"{lost}/f: No such file or directory" in process.stderr.read().splitlines()[-1]
-    assert {name for name, folder in folders.items() if (folder / "f").exists()} == {*"wcg"} - {lost}
+    assert {name for name, folder in folders.items() if (folder / "f").exists()} == {*"wcg"} - {
+        lost
+    }
 
 
 def test_every_failure_is_told(data, tmp_path):
     (tmp_path / "folder").mkdir()
-    with running(data, "--quiet", "--epochs", LONG, "--log", tmp_path / "log", "--save", tmp_path / "folder" / "w",
-                 "--save-gradients", tmp_path / "folder" / "g") as process:
+    with running(
+        data,
+        "--quiet",
+        "--epochs",
+        LONG,
+        "--log",
+        tmp_path / "log",
+        "--save",
+        tmp_path / "folder" / "w",
+        "--save-gradients",
+        tmp_path / "folder" / "g",
+    ) as process:
         wait_for(grown(tmp_path / "log"), process)
         shutil.rmtree(tmp_path / "folder")
         process.send_signal(signal.SIGINT)

@@ -5,11 +5,13 @@ import pytest
 
 from harness import MODELS, TUTORIALS, run, trainer
 
-BATCH = 11                      # more than one grain, the last one ragged
-SAMPLES = 4                     # elements of each parameter: each costs two forward passes
+BATCH = 11  # more than one grain, the last one ragged
+SAMPLES = 4  # elements of each parameter: each costs two forward passes
 
 
-@pytest.mark.parametrize("network, kernels", [*((name, "specialised") for name in TUTORIALS), ("lenet5", "reference")])
+@pytest.mark.parametrize(
+    "network, kernels", [*((name, "specialised") for name in TUTORIALS), ("lenet5", "reference")]
+)
 def test_gradients(network, kernels):
     program = trainer(MODELS / f"{network}.net", "--dtype=f64", f"--kernels={kernels}")
     told = run(program, "gradcheck", "--batch", BATCH, "--samples", SAMPLES, "--random-init").stdout

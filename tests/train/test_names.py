@@ -33,8 +33,15 @@ def spell(way, folder):
     return folder / ("f" if way == "same" else "other")
 
 
-@pytest.mark.parametrize("first, second", [(a, b) for i, a in enumerate([*WRITTEN, *READ]) for b in [*WRITTEN, *READ][i + 1:]
-                                           if (a, b) not in {("--checkpoint", "--resume"), ("--init", "--resume")}])
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        (a, b)
+        for i, a in enumerate([*WRITTEN, *READ])
+        for b in [*WRITTEN, *READ][i + 1 :]
+        if (a, b) not in {("--checkpoint", "--resume"), ("--init", "--resume")}
+    ],
+)
 def test_two_options_with_one_file(first, second, data, tmp_path):
     train(data, "--quiet", "--max-steps", 1, "--checkpoint", tmp_path / "f")
     before = (tmp_path / "f").read_bytes()
@@ -43,8 +50,13 @@ def test_two_options_with_one_file(first, second, data, tmp_path):
     assert (tmp_path / "f").read_bytes() == before
 
 
-@pytest.mark.parametrize("way, exists", [*((way, exists) for way in ("same", "dots", "folder", "link") for exists in (False, True)),
-                                         ("hard", True)])
+@pytest.mark.parametrize(
+    "way, exists",
+    [
+        *((way, exists) for way in ("same", "dots", "folder", "link") for exists in (False, True)),
+        ("hard", True),
+    ],
+)
 def test_by_whatever_name(way, exists, data, tmp_path):
     if exists:
         train(data, "--quiet", "--max-steps", 1, "--save", tmp_path / "f")
@@ -56,7 +68,9 @@ def test_by_whatever_name(way, exists, data, tmp_path):
 
 
 def test_relative_names(data, tmp_path):
-    told = run(small(), "train", "--data", data, "--save", "f", "--log", "./f", cwd=tmp_path, expect=2).stderr
+    told = run(
+        small(), "train", "--data", data, "--save", "f", "--log", "./f", cwd=tmp_path, expect=2
+    ).stderr
     assert "name one file" in told and not list(tmp_path.iterdir())
 
 
@@ -67,11 +81,24 @@ def test_a_run_goes_on_in_its_own_checkpoint(data, tmp_path):
 
 
 def test_devices_may_be_named_twice(data):
-    train(data, "--quiet", "--max-steps", 1, "--save", "/dev/null", "--checkpoint", "/dev/null", "--log", "/dev/null")
+    train(
+        data,
+        "--quiet",
+        "--max-steps",
+        1,
+        "--save",
+        "/dev/null",
+        "--checkpoint",
+        "/dev/null",
+        "--log",
+        "/dev/null",
+    )
 
 
 def test_files_of_missing_folders_are_not_one(data, tmp_path):
-    told = train(data, "--save", tmp_path / "none" / "a", "--log", tmp_path / "none" / "b", expect=1).stderr
+    told = train(
+        data, "--save", tmp_path / "none" / "a", "--log", tmp_path / "none" / "b", expect=1
+    ).stderr
     assert "cannot write" in told
 
 
@@ -80,30 +107,73 @@ def test_the_trainer_itself(data, tmp_path):
     shutil.copy(small(), program)
     before = program.read_bytes()
     for option in WRITTEN:
-        assert "is this program itself" in run(program, "train", "--data", data, option, program, expect=2).stderr
+        assert (
+            "is this program itself"
+            in run(program, "train", "--data", data, option, program, expect=2).stderr
+        )
     assert program.read_bytes() == before
 
 
 def test_the_name_of_a_kept_checkpoint(data, tmp_path):
-    told = train(data, "--quiet", "--checkpoint", tmp_path / "c", "--keep", 2, "--save", tmp_path / "c.500", expect=2).stderr
+    told = train(
+        data,
+        "--quiet",
+        "--checkpoint",
+        tmp_path / "c",
+        "--keep",
+        2,
+        "--save",
+        tmp_path / "c.500",
+        expect=2,
+    ).stderr
     assert "is the name of an earlier checkpoint that --keep makes" in told
-    train(data, "--quiet", "--max-steps", 1, "--checkpoint", tmp_path / "c", "--keep", 2, "--save", tmp_path / "c.best")
+    train(
+        data,
+        "--quiet",
+        "--max-steps",
+        1,
+        "--checkpoint",
+        tmp_path / "c",
+        "--keep",
+        2,
+        "--save",
+        tmp_path / "c.best",
+    )
 
 
-@pytest.mark.parametrize("option, text", [*((option, text) for option in WRITTEN for text in ("network n {\n}\n", "x")),
-                                          *((option, "{}") for option in WRITTEN if option != "--log")])
+@pytest.mark.parametrize(
+    "option, text",
+    [
+        *((option, text) for option in WRITTEN for text in ("network n {\n}\n", "x")),
+        *((option, "{}") for option in WRITTEN if option != "--log"),
+    ],
+)
 def test_a_file_of_another_kind_is_not_replaced(option, text, data, tmp_path):
     """A mistyped name, or one that the shell completed: a network's file, an image of the data."""
     (tmp_path / "f").write_text(text)
     told = train(data, "--quiet", option, tmp_path / "f", expect=2).stderr
-    assert f"{option} {tmp_path / 'f'} would replace a file that is no " in told and told.count("\n") == 1
+    assert (
+        f"{option} {tmp_path / 'f'} would replace a file that is no " in told
+        and told.count("\n") == 1
+    )
     assert (tmp_path / "f").read_text() == text
 
 
 def test_what_a_run_wrote_is_replaced(data, tmp_path):
     for _ in range(2):
-        train(data, "--quiet", "--max-steps", 1, "--save", tmp_path / "w", "--log", tmp_path / "l", "--checkpoint", tmp_path / "c")
-    (tmp_path / "w").write_text("")             # as mktemp leaves it
+        train(
+            data,
+            "--quiet",
+            "--max-steps",
+            1,
+            "--save",
+            tmp_path / "w",
+            "--log",
+            tmp_path / "l",
+            "--checkpoint",
+            tmp_path / "c",
+        )
+    (tmp_path / "w").write_text("")  # as mktemp leaves it
     train(data, "--quiet", "--max-steps", 1, "--save", tmp_path / "w")
 
 
@@ -111,6 +181,20 @@ def test_standard_output_that_goes_to_a_file_of_any_kind(data, tmp_path):
     with open(tmp_path / "out", "w") as out:
         out.write("before\n")
         out.flush()
-        subprocess.run([small(), "train", "--data", data, "--quiet", "--max-steps", "1", "--log", "/dev/stdout"], stdout=out,
-                       check=True, timeout=60)
+        subprocess.run(
+            [
+                small(),
+                "train",
+                "--data",
+                data,
+                "--quiet",
+                "--max-steps",
+                "1",
+                "--log",
+                "/dev/stdout",
+            ],
+            stdout=out,
+            check=True,
+            timeout=60,
+        )
     assert (tmp_path / "out").read_text().startswith('before\n{"event"')

@@ -10,7 +10,7 @@ import pytest
 
 from harness import ROOT, c_program, netc, read_safetensors, run, trainer
 
-COUNT, EPOCHS, STEPS = 20, 8, 3         # make_fixtures's
+COUNT, EPOCHS, STEPS = 20, 8, 3  # make_fixtures's
 RTOL = 1e-12
 
 DRIVER = r"""
@@ -80,16 +80,27 @@ CASES = FIXTURES["cases"]
 
 
 def title(case):
-    return " ".join(" ".join(map(str, part.values())) for key, part in case.items() if isinstance(part, dict))
+    return " ".join(
+        " ".join(map(str, part.values())) for key, part in case.items() if isinstance(part, dict)
+    )
 
 
 def text(value):
-    return ",".join(map(str, value)) if isinstance(value, list) else str(int(value) if isinstance(value, bool) else value)
+    return (
+        ",".join(map(str, value))
+        if isinstance(value, list)
+        else str(int(value) if isinstance(value, bool) else value)
+    )
 
 
 def words(case):
     """The settings as the compiler resolves them."""
-    for part, path in ("optimizer", "optimizer"), ("schedule", "schedule"), ("clip", "clip"), ("group", "group.1"):
+    for part, path in (
+        ("optimizer", "optimizer"),
+        ("schedule", "schedule"),
+        ("clip", "clip"),
+        ("group", "group.1"),
+    ):
         for key, value in case.get(part, {}).items():
             yield from (path if key == "name" else f"{path}.{key}", text(value))
     if case.get("schedule", {}).get("name") == "one_cycle" and "by" not in case["schedule"]:
@@ -101,10 +112,18 @@ def words(case):
 
 def drive(settings, expect=0):
     random = np.random.RandomState(1)
-    data = random.normal(size=COUNT).tobytes() + random.normal(size=(EPOCHS * STEPS, COUNT)).tobytes()
-    result = subprocess.run([c_program(DRIVER, real="f64"), *settings], input=data, capture_output=True)
+    data = (
+        random.normal(size=COUNT).tobytes() + random.normal(size=(EPOCHS * STEPS, COUNT)).tobytes()
+    )
+    result = subprocess.run(
+        [c_program(DRIVER, real="f64"), *settings], input=data, capture_output=True
+    )
     assert result.returncode == expect, result.stderr
-    return np.frombuffer(result.stdout).reshape(-1, 2 + COUNT) if expect == 0 else result.stderr.decode()
+    return (
+        np.frombuffer(result.stdout).reshape(-1, 2 + COUNT)
+        if expect == 0
+        else result.stderr.decode()
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=title)
@@ -118,36 +137,54 @@ def test_pytorch(case):
 def test_a_group_has_its_own_rate_and_decay():
     plain = drive("optimizer sgd optimizer.lr 0.1 optimizer.weight_decay 0.5".split())
     other = drive("optimizer sgd optimizer.lr 0.02 optimizer.weight_decay 0".split())
-    both = drive("optimizer sgd optimizer.lr 0.1 optimizer.weight_decay 0.5 group.1.lr 0.02 group.1.weight_decay 0".split())
+    both = drive(
+        "optimizer sgd optimizer.lr 0.1 optimizer.weight_decay 0.5 group.1.lr 0.02 group.1.weight_decay 0".split()
+    )
     assert (both[:, 2:9] == plain[:, 2:9]).all() and (both[:, 9:] == other[:, 9:]).all()
 
 
 def test_nesterov_needs_momentum():
-    assert "momentum above 0" in drive("optimizer sgd optimizer.lr 0.1 optimizer.nesterov 1".split(), expect=1)
+    assert "momentum above 0" in drive(
+        "optimizer sgd optimizer.lr 0.1 optimizer.nesterov 1".split(), expect=1
+    )
 
 
 def arguments_in_the_compiler(name):
     """The names in a table of training.c: "sgd_args"."""
     text = (ROOT / "compiler" / "graph" / "training.c").read_text()
     table = re.search(rf"ArgSpec {name}_args\[\] = \{{(.*?)\n?(?:\}};|\{{0\}}\}};)", text, re.S)[1]
-    return set(re.findall(r'\{"(\w+)"', table)) | ({"warmup"} if "WARMUP" in table else set()) | ({"by"} if "BY" in table else set())
+    return (
+        set(re.findall(r'\{"(\w+)"', table))
+        | ({"warmup"} if "WARMUP" in table else set())
+        | ({"by"} if "BY" in table else set())
+    )
 
 
-@pytest.mark.parametrize("part, names", [("optimizer", "sgd adam adamw rmsprop"),
-                                         ("schedule", "constant step multi_step exponential cosine one_cycle")])
+@pytest.mark.parametrize(
+    "part, names",
+    [
+        ("optimizer", "sgd adam adamw rmsprop"),
+        ("schedule", "constant step multi_step exponential cosine one_cycle"),
+    ],
+)
 def test_every_argument_is_compared(part, names):
     for name in names.split():
         seen = [set(case[part]) for case in CASES if case.get(part, {}).get("name") == name]
         assert set().union(*seen) - {"name"} == arguments_in_the_compiler(name)
 
 
-@pytest.mark.parametrize("name", ["constant", "step", "multi_step", "exponential", "cosine", "one_cycle"])
+@pytest.mark.parametrize(
+    "name", ["constant", "step", "multi_step", "exponential", "cosine", "one_cycle"]
+)
 def test_every_schedule_is_compared_by_epoch_and_by_step(name):
     default = "step" if name == "one_cycle" else "epoch"
     used = [case["schedule"] for case in CASES if case.get("schedule", {}).get("name") == name]
     assert {schedule.get("by", default) for schedule in used} == {"epoch", "step"}
     if name != "one_cycle":
-        assert {schedule.get("by", default) for schedule in used if "warmup" in schedule} == {"epoch", "step"}
+        assert {schedule.get("by", default) for schedule in used if "warmup" in schedule} == {
+            "epoch",
+            "step",
+        }
 
 
 # ---------------------------------------------------------------- first weights
@@ -167,13 +204,17 @@ train {
 
 def drawn_from(program, path):
     """["uniform", low, high] of a parameter, as the emitted table has it."""
-    kind, a, b = re.search(rf'"{re.escape(path)}", NET_TRAINED,.*? NET_(\w+), (\S+), (\S+), (?:true|false), ', program).groups()
+    kind, a, b = re.search(
+        rf'"{re.escape(path)}", NET_TRAINED,.*? NET_(\w+), (\S+), (\S+), (?:true|false), ', program
+    ).groups()
     return [kind.lower(), float(a), float(b)]
 
 
 @pytest.mark.parametrize("name, arguments, expected", FIXTURES["initialisers"])
 def test_initialisers_draw_from_what_pytorchs_do(name, arguments, expected, tmp_path):
-    (tmp_path / "n.net").write_text(NETWORK % f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})")
+    (tmp_path / "n.net").write_text(
+        NETWORK % f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})"
+    )
     actual = drawn_from(netc("emit", tmp_path / "n.net", "-o", "-").stdout, "conv.weight")
     assert actual[0] == expected[0] and actual[1:] == pytest.approx(expected[1:], rel=1e-12)
 
@@ -196,9 +237,12 @@ train {
 """
     run(trainer(text), "train", "--quiet", "--epochs", 0, "--save", tmp_path / "w")
     weights = read_safetensors(tmp_path / "w")
-    bound = 1 / np.sqrt(120)    # PyTorch's default: kaiming_uniform with a = sqrt(5)
-    for name, mean, deviation, low, high in [("normal", 0.5, 0.25, -1, 2), ("uniform", 1, 4 / 12**0.5, -1, 3),
-                                             ("plain", 0, 2 * bound / 12**0.5, -bound, bound)]:
+    bound = 1 / np.sqrt(120)  # PyTorch's default: kaiming_uniform with a = sqrt(5)
+    for name, mean, deviation, low, high in [
+        ("normal", 0.5, 0.25, -1, 2),
+        ("uniform", 1, 4 / 12**0.5, -1, 3),
+        ("plain", 0, 2 * bound / 12**0.5, -bound, bound),
+    ]:
         drawn = weights[f"{name}.weight"].astype("f8")
         assert low <= drawn.min() and drawn.max() <= high
         assert abs(drawn.mean() - mean) < 5 * deviation / drawn.size**0.5

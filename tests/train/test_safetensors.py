@@ -32,35 +32,46 @@ def test_a_good_file_is_taken(tmp_path):
     assert "no-such-folder" in load(tmp_path / "w")
 
 
-@pytest.mark.parametrize("header, told", [
-    ({"a": entry([2**40, 2**40], [0, 24])}, "product is too large"),
-    ({"a": entry([-6], [0, 24])}, "whole numbers from 0"),
-    ({"a": entry([1.5], [0, 24])}, "whole numbers from 0"),
-    ({"a": entry([6], [0, 24]), "b": entry([1], [20, 24])}, "inside"),
-    ({"a": entry([2], [0, 8]), "b": entry([2], [16, 24])}, "after a gap"),
-    ({"a": entry([2], [0, 8])}, "16 bytes follow"),
-    ({"a": entry([6], [24, 0])}, "span -24 bytes"),
-    ({"a": entry([5], [0, 24])}, "which is not [5] of F32"),
-    ({"a": entry([100], [0, 400])}, "end at 400 and there are 24"),
-    ({"a": entry([6], [0, 24], "Q4")}, "unknown dtype Q4"),
-    ({"a": entry([1] * 9, [0, 4])}, "more than 8 dimensions"),
-    ({"a": 3}, "not an object"),
-    ([], "not a JSON object"),
-    ({"__metadata__": {"a": 1}}, "not text"),
-    (b'{"a":', "not JSON"),
-    (b'{} {}', "follows the header"),
-    (b'{"\xff": 1}', "not UTF-8"),
-    (b"[" * 100000, "not JSON"),
-    (b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},"a":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}}', "twice"),
-])
+@pytest.mark.parametrize(
+    "header, told",
+    [
+        ({"a": entry([2**40, 2**40], [0, 24])}, "product is too large"),
+        ({"a": entry([-6], [0, 24])}, "whole numbers from 0"),
+        ({"a": entry([1.5], [0, 24])}, "whole numbers from 0"),
+        ({"a": entry([6], [0, 24]), "b": entry([1], [20, 24])}, "inside"),
+        ({"a": entry([2], [0, 8]), "b": entry([2], [16, 24])}, "after a gap"),
+        ({"a": entry([2], [0, 8])}, "16 bytes follow"),
+        ({"a": entry([6], [24, 0])}, "span -24 bytes"),
+        ({"a": entry([5], [0, 24])}, "which is not [5] of F32"),
+        ({"a": entry([100], [0, 400])}, "end at 400 and there are 24"),
+        ({"a": entry([6], [0, 24], "Q4")}, "unknown dtype Q4"),
+        ({"a": entry([1] * 9, [0, 4])}, "more than 8 dimensions"),
+        ({"a": 3}, "not an object"),
+        ([], "not a JSON object"),
+        ({"__metadata__": {"a": 1}}, "not text"),
+        (b'{"a":', "not JSON"),
+        (b"{} {}", "follows the header"),
+        (b'{"\xff": 1}', "not UTF-8"),
+        (b"[" * 100000, "not JSON"),
+        (
+            b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},"a":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}}',
+            "twice",
+        ),
+    ],
+)
 def test_a_lying_header(header, told, tmp_path):
     message = load(write(tmp_path / "w", header))
     assert told in message and str(tmp_path / "w") in message and message.count("\n") == 1
 
 
-@pytest.mark.parametrize("bytes_, told", [
-    (b"", "0 bytes"), (b"\xff" * 64, "not a safetensors file"), (struct.pack("<Q", 1000) + b"{}", "cut short"),
-])
+@pytest.mark.parametrize(
+    "bytes_, told",
+    [
+        (b"", "0 bytes"),
+        (b"\xff" * 64, "not a safetensors file"),
+        (struct.pack("<Q", 1000) + b"{}", "cut short"),
+    ],
+)
 def test_no_such_file_format(bytes_, told, tmp_path):
     (tmp_path / "w").write_bytes(bytes_)
     assert told in load(tmp_path / "w")
@@ -71,15 +82,23 @@ def test_a_folder_or_nothing(tmp_path):
     assert "No such file" in load(tmp_path / "missing")
 
 
-@pytest.mark.parametrize("changes, told", [
-    ({"fc.bias": None}, "has no fc.bias, which is [2]"),
-    ({"fc.bias": np.ones(3, "f4")}, "fc.bias is [3], and [2] in this network"),
-    ({"more": np.ones(3, "f4")}, "has more, [3], which this network has not"),
-    ({"fc.bias": np.ones(2, "i4")}, "fc.bias is I32"),
-    ({"fc.bias": None, "more": np.ones(1, "f4"), "most": np.ones(1, "f4")}, "(and 2 more differences)"),
-])
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"fc.bias": None}, "has no fc.bias, which is [2]"),
+        ({"fc.bias": np.ones(3, "f4")}, "fc.bias is [3], and [2] in this network"),
+        ({"more": np.ones(3, "f4")}, "has more, [3], which this network has not"),
+        ({"fc.bias": np.ones(2, "i4")}, "fc.bias is I32"),
+        (
+            {"fc.bias": None, "more": np.ones(1, "f4"), "most": np.ones(1, "f4")},
+            "(and 2 more differences)",
+        ),
+    ],
+)
 def test_weights_of_another_network(changes, told, tmp_path):
-    tensors = {name: tensor for name, tensor in {**WEIGHTS, **changes}.items() if tensor is not None}
+    tensors = {
+        name: tensor for name, tensor in {**WEIGHTS, **changes}.items() if tensor is not None
+    }
     write_safetensors(tmp_path / "w", tensors)
     assert told in load(tmp_path / "w")
 
@@ -87,7 +106,9 @@ def test_weights_of_another_network(changes, told, tmp_path):
 # ------------------------------------------------- every cut, every bit of a header
 
 SANITIZE = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
-SANITIZED = "safetensors weights checkpoint session settings optimizers normal".split()       # the rest is the library's
+SANITIZED = (
+    "safetensors weights checkpoint session settings optimizers normal".split()
+)  # the rest is the library's
 LIMITS = {"ASAN_OPTIONS": "max_allocation_size_mb=100:allocator_may_return_null=1"}
 
 NORMED = """network normed {
@@ -176,7 +197,9 @@ def driver(tmp_path_factory):
     path.write_text(NORMED)
     emitted = netc("emit", path.name, "--target=portable", "-o", "-", cwd=path.parent).stdout
     sources = [str(ROOT / "runtime" / "train" / f"{name}.c") for name in SANITIZED]
-    return c_program(emitted + DRIVER, "-DNET_NO_MAIN", "-Wno-unused-parameter", *SANITIZE, *sources)
+    return c_program(
+        emitted + DRIVER, "-DNET_NO_MAIN", "-Wno-unused-parameter", *SANITIZE, *sources
+    )
 
 
 @pytest.mark.parametrize("kind", ["weights", "checkpoint"])
@@ -184,10 +207,20 @@ def test_every_cut_and_every_bit(driver, kind, tmp_path):
     """Refused with one sentence that names the file.  Without the key `checksums` the
     file is one that has none, and the bit changed nothing else."""
     made = tmp_path / "w.safetensors"
-    run(trainer(NORMED), "train", "--quiet", "--max-steps", 1, {"weights": "--save", "checkpoint": "--checkpoint"}[kind], made)
+    run(
+        trainer(NORMED),
+        "train",
+        "--quiet",
+        "--max-steps",
+        1,
+        {"weights": "--save", "checkpoint": "--checkpoint"}[kind],
+        made,
+    )
     key = made.read_bytes().index(b"checksums")
     size = made.stat().st_size
-    lines = run(driver, made, kind, env=LIMITS).stdout.rstrip("\n").split("\n")     # a message may quote a form feed
+    lines = (
+        run(driver, made, kind, env=LIMITS).stdout.rstrip("\n").split("\n")
+    )  # a message may quote a form feed
     assert len(lines) == 9 * size
     for line in lines:
         how, at, told = re.fullmatch(r"(cut|bit) (\d+): (.*)", line, re.S).groups()

@@ -16,6 +16,7 @@ import runs
 from harness import have, read_log, read_safetensors, run, trainer, write_safetensors
 from runs import BATCH, IMAGES, NET, STEPS, TESTS
 
+
 def small(optimizer="sgd(lr=0.1, momentum=0.9)", schedule="constant", *options):
     return runs.small(optimizer, schedule, *(options or ["--kernels=specialised"]))
 
@@ -33,41 +34,93 @@ def train(program, data, *options, expect=0):
 def test_threads_change_nothing(kernels, data, tmp_path):
     program = small("adam(lr=0.01)", "constant", f"--kernels={kernels}")
     for threads in 1, 2, 3, 7:
-        train(program, data, "--threads", threads, "--save", tmp_path / f"w{threads}", "--checkpoint", tmp_path / f"c{threads}")
+        train(
+            program,
+            data,
+            "--threads",
+            threads,
+            "--save",
+            tmp_path / f"w{threads}",
+            "--checkpoint",
+            tmp_path / f"c{threads}",
+        )
         for name in "w", "c":
-            assert (tmp_path / f"{name}{threads}").read_bytes() == (tmp_path / f"{name}1").read_bytes()
+            assert (tmp_path / f"{name}{threads}").read_bytes() == (
+                tmp_path / f"{name}1"
+            ).read_bytes()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd(lr=0.1, momentum=0.9, weight_decay=0.001)", "sgd(lr=0.1)", "adam(lr=0.01)"])
+@pytest.mark.parametrize(
+    "optimizer", ["sgd(lr=0.1, momentum=0.9, weight_decay=0.001)", "sgd(lr=0.1)", "adam(lr=0.01)"]
+)
 @pytest.mark.parametrize("stop", [1, STEPS, STEPS + 2])
 def test_a_resumed_run_is_the_run(optimizer, stop, data, tmp_path):
     program = small(optimizer, "cosine, warmup=2, by=step")
-    whole, parts = [("--save", tmp_path / name, "--log", tmp_path / f"{name}.log") for name in ("whole", "parts")]
+    whole, parts = [
+        ("--save", tmp_path / name, "--log", tmp_path / f"{name}.log")
+        for name in ("whole", "parts")
+    ]
     train(program, data, "--batch", 40, "--lr", 0.05, "--seed", 3, *whole)
-    train(program, data, "--batch", 40, "--lr", 0.05, "--seed", 3, "--max-steps", stop, "--checkpoint", tmp_path / "c", *parts)
+    train(
+        program,
+        data,
+        "--batch",
+        40,
+        "--lr",
+        0.05,
+        "--seed",
+        3,
+        "--max-steps",
+        stop,
+        "--checkpoint",
+        tmp_path / "c",
+        *parts,
+    )
     train(program, data, "--resume", tmp_path / "c", *parts)
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
-    timeless = [[{key: value for key, value in event.items() if key not in ("seconds", "images_per_second")}
-                 for event in read_log(tmp_path / name)] for name in ("whole.log", "parts.log")]
+    timeless = [
+        [
+            {
+                key: value
+                for key, value in event.items()
+                if key not in ("seconds", "images_per_second")
+            }
+            for event in read_log(tmp_path / name)
+        ]
+        for name in ("whole.log", "parts.log")
+    ]
     assert timeless[0] == timeless[1]
 
 
 def test_resume_refuses_another_run(data, tmp_path):
     program = small()
     train(program, data, "--max-steps", 2, "--checkpoint", tmp_path / "c", "--save", tmp_path / "w")
-    assert "seed 1" in train(program, data, "--resume", tmp_path / "c", "--seed", 2, expect=1).stderr
-    assert "shuffled" in train(program, data, "--resume", tmp_path / "c", "--no-shuffle", expect=1).stderr
+    assert (
+        "seed 1" in train(program, data, "--resume", tmp_path / "c", "--seed", 2, expect=1).stderr
+    )
+    assert (
+        "shuffled"
+        in train(program, data, "--resume", tmp_path / "c", "--no-shuffle", expect=1).stderr
+    )
     assert "is no checkpoint" in train(program, data, "--resume", tmp_path / "w", expect=1).stderr
-    assert "optimizer sgd" in train(small("adam"), data, "--resume", tmp_path / "c", expect=1).stderr
-    other = trainer((NET % ("sgd(lr=0.1, momentum=0.9)", "constant")).replace("conv2d(6,", "conv2d(7,"))
-    assert "conv1.weight is [6, 1, 3, 3], and [7, 1, 3, 3] in this network" in \
-        train(other, data, "--resume", tmp_path / "c", expect=1).stderr
+    assert (
+        "optimizer sgd" in train(small("adam"), data, "--resume", tmp_path / "c", expect=1).stderr
+    )
+    other = trainer(
+        (NET % ("sgd(lr=0.1, momentum=0.9)", "constant")).replace("conv2d(6,", "conv2d(7,")
+    )
+    assert (
+        "conv1.weight is [6, 1, 3, 3], and [7, 1, 3, 3] in this network"
+        in train(other, data, "--resume", tmp_path / "c", expect=1).stderr
+    )
 
 
 def test_a_checkpoint_serves_as_weights(data, tmp_path):
     program = small()
     train(program, data, "--epochs", 1, "--checkpoint", tmp_path / "c", "--save", tmp_path / "w")
-    tests = [run(program, "test", "--data", data, "--weights", tmp_path / name).stdout for name in "cw"]
+    tests = [
+        run(program, "test", "--data", data, "--weights", tmp_path / name).stdout for name in "cw"
+    ]
     assert tests[0] == tests[1]
     train(program, data, "--epochs", 0, "--init", tmp_path / "c", "--save", tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "w").read_bytes()
@@ -79,9 +132,20 @@ def test_the_log(data, tmp_path):
     assert [event["event"] for event in events] == 2 * ([*STEPS * ["step"], "epoch"])
     steps = [event for event in events if event["event"] == "step"]
     assert [event["step"] for event in steps] == list(range(1, 2 * STEPS + 1))
-    assert all(set(event) == {"event", "epoch", "step", "loss", "lr"} and event["lr"] == 0.1 for event in steps)
+    assert all(
+        set(event) == {"event", "epoch", "step", "loss", "lr"} and event["lr"] == 0.1
+        for event in steps
+    )
     last = events[-1]
-    assert set(last) == {"event", "epoch", "train_loss", "test_loss", "test_accuracy", "seconds", "images_per_second"}
+    assert set(last) == {
+        "event",
+        "epoch",
+        "train_loss",
+        "test_loss",
+        "test_accuracy",
+        "seconds",
+        "images_per_second",
+    }
     sizes = [BATCH] * (STEPS - 1) + [IMAGES % BATCH]
     mean = np.average([event["loss"] for event in steps[STEPS:]], weights=sizes)
     assert last["train_loss"] == pytest.approx(mean, rel=1e-12)
@@ -117,7 +181,10 @@ def test_the_test_loss_is_the_networks_own(loss, kernels, data, tmp_path):
     program = trainer(FLAT % loss, f"--kernels={kernels}")
     train(program, data, "--log", tmp_path / "log", "--save", tmp_path / "w")
     weights = read_safetensors(tmp_path / "w")
-    pixels = np.frombuffer((data / "t10k-images-idx3-ubyte").read_bytes()[16:], "u1").reshape(TESTS, -1) / 255
+    pixels = (
+        np.frombuffer((data / "t10k-images-idx3-ubyte").read_bytes()[16:], "u1").reshape(TESTS, -1)
+        / 255
+    )
     labels = np.frombuffer((data / "t10k-labels-idx1-ubyte").read_bytes()[8:], "u1")
     wanted = expected_loss(pixels @ weights["fc.weight"].T + weights["fc.bias"], labels, loss)
     assert read_log(tmp_path / "log")[-1]["test_loss"] == pytest.approx(wanted, rel=1e-5)
@@ -129,7 +196,10 @@ def test_without_a_train_section_the_test_loss_is_cross_entropy(data, tmp_path):
     trained = trainer(FLAT % "mse")
     train(trained, data, "--save", tmp_path / "w")
     bare, plain = trainer((FLAT % "mse").partition("train")[0]), trainer(FLAT % "cross_entropy")
-    told = [run(program, "test", "--data", data, "--weights", tmp_path / "w").stdout for program in (bare, plain)]
+    told = [
+        run(program, "test", "--data", data, "--weights", tmp_path / "w").stdout
+        for program in (bare, plain)
+    ]
     assert told[0] == told[1]
 
 
@@ -140,9 +210,16 @@ def test_a_run_cut_by_steps_has_no_epoch(data, tmp_path):
 
 def test_shuffling(data, tmp_path):
     losses = {}
-    for name, options in ("plain", ["--no-shuffle"]), ("one", ["--seed", 1]), ("again", ["--seed", 1]), ("two", ["--seed", 2]):
+    for name, options in (
+        ("plain", ["--no-shuffle"]),
+        ("one", ["--seed", 1]),
+        ("again", ["--seed", 1]),
+        ("two", ["--seed", 2]),
+    ):
         train(small(), data, "--epochs", 1, "--log", tmp_path / name, *options)
-        losses[name] = [event["loss"] for event in read_log(tmp_path / name) if event["event"] == "step"]
+        losses[name] = [
+            event["loss"] for event in read_log(tmp_path / name) if event["event"] == "step"
+        ]
     assert losses["one"] == losses["again"] != losses["two"]
     assert losses["plain"] != losses["one"]
 
@@ -160,15 +237,32 @@ def test_cosine_by_epoch_is_pytorchs(data, tmp_path):
 
 def test_warmup_by_step(data, tmp_path):
     lr = rates(small("sgd(lr=0.1)", "cosine, warmup=5, by=step"), data, tmp_path)
-    wanted = [0.1 * min(1, (step + 1) / 5) if step < 5 else 0.05 * (1 + math.cos(math.pi * (step - 5) / (3 * STEPS - 5)))
-              for step in range(3 * STEPS)]
+    wanted = [
+        0.1 * min(1, (step + 1) / 5)
+        if step < 5
+        else 0.05 * (1 + math.cos(math.pi * (step - 5) / (3 * STEPS - 5)))
+        for step in range(3 * STEPS)
+    ]
     assert lr == pytest.approx(wanted)
 
 
 def test_an_interrupted_run_keeps_what_it_did(data, tmp_path):
     program = small()
-    command = [program, "train", "--data", data, "--quiet", "--epochs", "1000000", "--checkpoint", tmp_path / "c",
-               "--save", tmp_path / "w", "--log", tmp_path / "log"]
+    command = [
+        program,
+        "train",
+        "--data",
+        data,
+        "--quiet",
+        "--epochs",
+        "1000000",
+        "--checkpoint",
+        tmp_path / "c",
+        "--save",
+        tmp_path / "w",
+        "--log",
+        tmp_path / "log",
+    ]
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 60
         while not ((tmp_path / "log").exists() and (tmp_path / "log").stat().st_size > 2000):
@@ -178,17 +272,49 @@ def test_an_interrupted_run_keeps_what_it_did(data, tmp_path):
         assert process.wait(60) == 130
     steps = sum(event["event"] == "step" for event in read_log(tmp_path / "log"))
     assert read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"] == steps
-    run(program, "train", "--data", data, "--quiet", "--resume", tmp_path / "c", "--max-steps", steps + 1)
+    run(
+        program,
+        "train",
+        "--data",
+        data,
+        "--quiet",
+        "--resume",
+        tmp_path / "c",
+        "--max-steps",
+        steps + 1,
+    )
 
 
 def test_a_loss_that_is_no_number_stops_the_run(data, tmp_path):
     """The weights of the epochs before stay in the checkpoint, and nothing is saved of this one."""
-    program, kept = small("sgd(lr=0.1)"), ("--checkpoint", tmp_path / "c", "--save", tmp_path / "w", "--log", tmp_path / "log")
+    program, kept = small("sgd(lr=0.1)"), (
+        "--checkpoint",
+        tmp_path / "c",
+        "--save",
+        tmp_path / "w",
+        "--log",
+        tmp_path / "log",
+    )
     train(program, data, "--epochs", 2, *kept)
     before = [(tmp_path / name).read_bytes() for name in "cw"]
-    told = train(program, data, "--resume", tmp_path / "c", "--epochs", 100, "--lr", 1000, "--set", "optimizer.weight_decay=1000", *kept,
-                 expect=1).stderr
-    assert re.search(r"error: the loss is (nan|infinite) at step \d+ \(epoch [3-9]\): .* is the first that is not finite; the run is stopped", told)
+    told = train(
+        program,
+        data,
+        "--resume",
+        tmp_path / "c",
+        "--epochs",
+        100,
+        "--lr",
+        1000,
+        "--set",
+        "optimizer.weight_decay=1000",
+        *kept,
+        expect=1,
+    ).stderr
+    assert re.search(
+        r"error: the loss is (nan|infinite) at step \d+ \(epoch [3-9]\): .* is the first that is not finite; the run is stopped",
+        told,
+    )
     assert [line.split(": ")[1] for line in told.splitlines()] == ["note", "note", "note", "error"]
     assert read_log(tmp_path / "log")[-1]["loss"] is None
     assert [(tmp_path / name).read_bytes() for name in "cw"] == before
@@ -218,10 +344,21 @@ def grow(layers):
 
 
 @pytest.mark.parametrize("kernels", ["specialised", "reference"])
-@pytest.mark.parametrize("layers, loss, told", [
-    (8, "cross_entropy", "the loss is nan at step 1 (epoch 1): the output of grow5 (linear, line 14) is the first that is not finite"),
-    (3, "mse", "the loss is infinite at step 1 (epoch 1): every layer's output is finite, and the loss itself overflows"),
-])
+@pytest.mark.parametrize(
+    "layers, loss, told",
+    [
+        (
+            8,
+            "cross_entropy",
+            "the loss is nan at step 1 (epoch 1): the output of grow5 (linear, line 14) is the first that is not finite",
+        ),
+        (
+            3,
+            "mse",
+            "the loss is infinite at step 1 (epoch 1): every layer's output is finite, and the loss itself overflows",
+        ),
+    ],
+)
 def test_where_the_first_value_that_is_no_number_came_from(kernels, layers, loss, told, data):
     program = trainer(GROWING % (grow(layers), loss), f"--kernels={kernels}")
     for threads in 1, 3:
@@ -230,21 +367,37 @@ def test_where_the_first_value_that_is_no_number_came_from(kernels, layers, loss
 
 def test_weights_that_are_no_numbers_are_not_saved(data, tmp_path):
     """The last step's loss is a number; what the step makes of the weights is none."""
-    program, kept = trainer((FLAT % "mse").replace("flatten", "flatten;  linear(4) as idle;  dropout(1)")), ("--save", tmp_path / "w")
+    program, kept = trainer(
+        (FLAT % "mse").replace("flatten", "flatten;  linear(4) as idle;  dropout(1)")
+    ), ("--save", tmp_path / "w")
     train(program, data, "--max-steps", 1, *kept)
     weights = {name: tensor.copy() for name, tensor in read_safetensors(tmp_path / "w").items()}
     weights["idle.bias"][2] = 3e38
     write_safetensors(tmp_path / "spoilt", weights)
     before = (tmp_path / "w").read_bytes()
-    told = train(program, data, "--max-steps", 1, "--init", tmp_path / "spoilt", "--set", "optimizer.weight_decay=1000", "--checkpoint",
-                 tmp_path / "c", *kept, expect=1).stderr
+    told = train(
+        program,
+        data,
+        "--max-steps",
+        1,
+        "--init",
+        tmp_path / "spoilt",
+        "--set",
+        "optimizer.weight_decay=1000",
+        "--checkpoint",
+        tmp_path / "c",
+        *kept,
+        expect=1,
+    ).stderr
     assert "idle.bias[2] is -inf after step 1: the run is stopped and nothing is written" in told
     assert (tmp_path / "w").read_bytes() == before and not (tmp_path / "c").exists()
 
 
 def test_an_unwritable_output_is_told_before_training(data, tmp_path):
     for option in "--save", "--checkpoint", "--log", "--save-gradients":
-        result = train(small(), data, "--epochs", 1000000, option, tmp_path / "missing" / "file", expect=1)
+        result = train(
+            small(), data, "--epochs", 1000000, option, tmp_path / "missing" / "file", expect=1
+        )
         assert "cannot write" in result.stderr and "missing/file" in result.stderr
 
 
@@ -264,7 +417,9 @@ def small_disk(tmp_path):
     """A file system of 256 KB; only root can mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True
+    ).returncode:
         pytest.skip("a file system cannot be mounted here")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
@@ -287,21 +442,40 @@ def test_a_disk_that_is_full_keeps_the_old_file(option, data, small_disk):
     before = made.read_bytes()
     fill(small_disk, 4096)
     refused = train(program, data, "--max-steps", 2, option, made, expect=1).stderr
-    assert f"cannot write {made}" in refused and "No space left on device" in refused and refused.count("\n") == 1
+    assert (
+        f"cannot write {made}" in refused
+        and "No space left on device" in refused
+        and refused.count("\n") == 1
+    )
     assert made.read_bytes() == before
     assert sorted(path.name for path in small_disk.iterdir()) == ["filler", "w"]
 
 
-@pytest.mark.parametrize("options, told", [
-    (["--lr", "abc"], "a number from 0 to 1000"), (["--lr", "nan"], "a number"), (["--lr", "0.1x"], "a number"),
-    (["--lr", "0x10"], "a number"), (["--batch", "0"], "a whole number from 1 to 65536"), (["--batch", "1.5"], "a whole number"),
-    (["--epochs", "-1"], "a whole number from 0"), (["--threads", "0"], "a whole number from 1"), (["--seed", ""], "''"),
-    (["--bacth", "3"], "is --batch meant?"), (["--quiet", "-xy"], "train has no option -x;"), (["--quiet=1"], "takes no value"), (["--epochs"], "needs a value"),
-    (["stray"], "stray is none"), (["--set", "optimizer.momentun=1"], "unknown setting optimizer.momentun"),
-    (["--set", "lr"], "PATH=VALUE"), (["--set", "optimizer=1"], "is the word sgd"),
-    (["--set", "loss.label_smoothing=0.1"], "compiled into"), (["--set", "normalize.mean=1,2"], "1 number is expected"),
-    (["--init", "a", "--resume", "b"], "--init and --resume"),
-])
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        (["--lr", "abc"], "a number from 0 to 1000"),
+        (["--lr", "nan"], "a number"),
+        (["--lr", "0.1x"], "a number"),
+        (["--lr", "0x10"], "a number"),
+        (["--batch", "0"], "a whole number from 1 to 65536"),
+        (["--batch", "1.5"], "a whole number"),
+        (["--epochs", "-1"], "a whole number from 0"),
+        (["--threads", "0"], "a whole number from 1"),
+        (["--seed", ""], "''"),
+        (["--bacth", "3"], "is --batch meant?"),
+        (["--quiet", "-xy"], "train has no option -x;"),
+        (["--quiet=1"], "takes no value"),
+        (["--epochs"], "needs a value"),
+        (["stray"], "stray is none"),
+        (["--set", "optimizer.momentun=1"], "unknown setting optimizer.momentun"),
+        (["--set", "lr"], "PATH=VALUE"),
+        (["--set", "optimizer=1"], "is the word sgd"),
+        (["--set", "loss.label_smoothing=0.1"], "compiled into"),
+        (["--set", "normalize.mean=1,2"], "1 number is expected"),
+        (["--init", "a", "--resume", "b"], "--init and --resume"),
+    ],
+)
 def test_misuse(options, told):
     result = run(small(), "train", *options, expect=2)
     assert told in result.stderr and result.stderr.count("\n") == 1 and ": error: " in result.stderr
@@ -314,7 +488,10 @@ def test_no_train_section():
 
 
 def test_every_command_has_help():
-    assert all(name in run(small(), "--help").stdout for name in ("train", "test", "predict", "bench", "gradcheck", "info"))
+    assert all(
+        name in run(small(), "--help").stdout
+        for name in ("train", "test", "predict", "bench", "gradcheck", "info")
+    )
     for name in "train", "test", "predict", "bench", "gradcheck", "info":
         assert "usage: " in run(small(), name, "--help").stdout
     assert "is predict meant?" in run(small(), "predit", expect=2).stderr
@@ -334,7 +511,10 @@ def test_weights_without_counters_and_in_half_precision(data, tmp_path):
     del weights["bn1.num_batches_tracked"]
     wide = {name: tensor.astype("f8") for name, tensor in weights.items()}
     write_safetensors(tmp_path / "wide", wide)
-    tests = [run(program, "test", "--data", data, "--weights", tmp_path / name).stdout for name in ("w", "wide")]
+    tests = [
+        run(program, "test", "--data", data, "--weights", tmp_path / name).stdout
+        for name in ("w", "wide")
+    ]
     assert tests[0] == tests[1]
     half = {name: tensor.astype("f2") for name, tensor in weights.items()}
     write_safetensors(tmp_path / "half", half)

@@ -22,7 +22,9 @@ CONFUSABLE = """network int {
 """
 
 
-@pytest.mark.parametrize("name", ["line\nbreak.net", "qu\"o'te.net", "back\\slash\\", "%s%n.net", "??)?.net"])
+@pytest.mark.parametrize(
+    "name", ["line\nbreak.net", "qu\"o'te.net", "back\\slash\\", "%s%n.net", "??)?.net"]
+)
 def test_any_file_name_compiles(name, tmp_path):
     folder = tmp_path / "odd*"
     folder.mkdir()
@@ -55,18 +57,42 @@ HOSTILE_NAMES = """
     layer0.1 relu_value relu_value_2 sum_rows exponential choose splat store_8 low half a_b_forward a_b_2 n_model net_n _ __ _X
     __builtin_inf __func__ __FILE__ __COUNTER__ _Pragma net_linear_forward net_relu_backward net_linear_statistics
 """.split()
-SYNTAX_CHECK = ("-std=c11", "-Wall", "-Werror", "-Wno-psabi", "-Wno-unused-function", "-O0", "-fsyntax-only", "-I", ROOT / "runtime")
+SYNTAX_CHECK = (
+    "-std=c11",
+    "-Wall",
+    "-Werror",
+    "-Wno-psabi",
+    "-Wno-unused-function",
+    "-O0",
+    "-fsyntax-only",
+    "-I",
+    ROOT / "runtime",
+)
 
 
 def hostile_network(name):
     """A layer of each name, and no two alike: those would share one function."""
-    layers = [f'    linear({30 + i}) as "{layer}"\n    relu' for i, layer in enumerate(HOSTILE_NAMES)]
-    return (f"network {name} {{\n    input [1, 28, 28]\n    flatten\n    linear(9)\n" + "\n".join(layers) + "\n    linear(10)\n}\n"
-            "train {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n")
+    layers = [
+        f'    linear({30 + i}) as "{layer}"\n    relu' for i, layer in enumerate(HOSTILE_NAMES)
+    ]
+    return (
+        f"network {name} {{\n    input [1, 28, 28]\n    flatten\n    linear(9)\n"
+        + "\n".join(layers)
+        + "\n    linear(10)\n}\n"
+        "train {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n"
+    )
 
 
-@pytest.mark.parametrize("name, options", ids="reference reference_f64 specialised specialised_f64".split(), argvalues=[
-    ("int", ["--kernels=reference"]), ("net_main", ["--kernels=reference", "--dtype=f64"]), ("net_main", []), ("int", ["--dtype=f64"])])
+@pytest.mark.parametrize(
+    "name, options",
+    ids="reference reference_f64 specialised specialised_f64".split(),
+    argvalues=[
+        ("int", ["--kernels=reference"]),
+        ("net_main", ["--kernels=reference", "--dtype=f64"]),
+        ("net_main", []),
+        ("int", ["--dtype=f64"]),
+    ],
+)
 def test_no_name_of_a_layer_meets_another(name, options, tmp_path):
     (tmp_path / "a.net").write_text(hostile_network(name))
     netc("emit", tmp_path / "a.net", "-o", tmp_path / "a.c", *options)

@@ -20,7 +20,15 @@ WRITERS = {
     "emit": ["emit", "n.net", "-o", "FILE"],
     "graph": ["graph", "n.net", "-o", "FILE"],
     "build": ["build", "--kernels=reference", "--target=portable", "n.net", "-o", "FILE"],
-    "object": ["build", "--object", "--kernels=reference", "--target=portable", "n.net", "-o", "FILE"],
+    "object": [
+        "build",
+        "--object",
+        "--kernels=reference",
+        "--target=portable",
+        "n.net",
+        "-o",
+        "FILE",
+    ],
 }
 EDITORS = {"fmt": (["fmt", "FILE"], UNTIDY), "fix": (["check", "--fix", "FILE"], BAD)}
 COMPILER = "#!/bin/sh\necho ran >> {0}/ran\nexec sleep 60\n"
@@ -35,10 +43,17 @@ def folder(tmp_path):
 
 def write(folder, kind, path, expect=0, options=()):
     words = [str(path) if word == "FILE" else word for word in WRITERS[kind]]
-    return netc(words[0], *options, *words[1:], cwd=folder, expect=expect, env={"TMPDIR": str(folder / "tmp")})
+    return netc(
+        words[0],
+        *options,
+        *words[1:],
+        cwd=folder,
+        expect=expect,
+        env={"TMPDIR": str(folder / "tmp")},
+    )
 
 
-OLD = "\x7fELF, and old"          # only a program is replaced by one
+OLD = "\x7fELF, and old"  # only a program is replaced by one
 
 
 def names(folder):
@@ -73,7 +88,10 @@ def test_an_edited_file_keeps_its_link_and_permissions(folder, kind):
 
 def test_a_loop_of_links_is_told(folder):
     (folder / "loop").symlink_to("loop")
-    assert "cannot write loop: Too many levels of symbolic links" in write(folder, "emit", "loop", expect=1).stderr
+    assert (
+        "cannot write loop: Too many levels of symbolic links"
+        in write(folder, "emit", "loop", expect=1).stderr
+    )
 
 
 @pytest.mark.parametrize("kind", ["build", "object"])
@@ -81,7 +99,9 @@ def test_a_program_replaces_no_pipe_and_no_device(folder, kind):
     os.mkfifo(folder / "pipe")
     for path in folder / "pipe", "/dev/null", "/dev/stdout":
         assert f"cannot write {path}: it is" in write(folder, kind, path, expect=1).stderr
-    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode) and stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode) and stat.S_ISCHR(
+        os.stat("/dev/null").st_mode
+    )
 
 
 def test_text_goes_into_a_pipe_and_to_devices(folder):
@@ -90,13 +110,25 @@ def test_text_goes_into_a_pipe_and_to_devices(folder):
         write(folder, "emit", "pipe")
         assert "n_model" in reader.communicate(timeout=60)[0]
     write(folder, "graph", "/dev/null")
-    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode) and stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode) and stat.S_ISCHR(
+        os.stat("/dev/null").st_mode
+    )
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-"])
 def test_standard_output_is_written_after_what_is_there(folder, name):
     (folder / "log").write_text("before\n")
-    run("/bin/sh", "-c", f'exec "$@" >>"{folder}/log"', "sh", NETC, "emit", folder / "n.net", "-o", name)
+    run(
+        "/bin/sh",
+        "-c",
+        f'exec "$@" >>"{folder}/log"',
+        "sh",
+        NETC,
+        "emit",
+        folder / "n.net",
+        "-o",
+        name,
+    )
     text = (folder / "log").read_text()
     assert text.startswith("before\n/* n: ") and "n_model" in text
 
@@ -106,8 +138,14 @@ def test_what_cannot_be_written_is_told_before_the_work(folder, kind):
     """The network is wrong as well, and nothing has looked at it yet."""
     (folder / "n.net").write_text(BAD)
     (folder / "there").mkdir()
-    told = {"there": "Is a directory", "there/": "Is a directory", "no/file": "No such file or directory",
-            "n.net/file": "Not a directory", "new/": "Is a directory", "": "No such file or directory"}
+    told = {
+        "there": "Is a directory",
+        "there/": "Is a directory",
+        "no/file": "No such file or directory",
+        "n.net/file": "Not a directory",
+        "new/": "Is a directory",
+        "": "No such file or directory",
+    }
     for path, reason in told.items():
         said = write(folder, kind, path, expect=1).stderr
         assert f"cannot write {path}: {reason}" in said and "linaer" not in said
@@ -118,7 +156,10 @@ def test_a_folder_that_is_not_writable_is_told_before_the_work(folder):
         pytest.skip("nothing is forbidden to root")
     (folder / "n.net").write_text(BAD)
     (folder / "closed").mkdir(mode=0o555)
-    assert "cannot write closed/n: Permission denied" in write(folder, "build", "closed/n", expect=1).stderr
+    assert (
+        "cannot write closed/n: Permission denied"
+        in write(folder, "build", "closed/n", expect=1).stderr
+    )
 
 
 def test_permissions(folder):
@@ -146,8 +187,14 @@ def leftover(folder, name, seconds):
 def test_leftovers_of_killed_runs_go_when_they_are_old_and_nobodys(folder):
     leftover(folder, "c.netc-abc123", 7200)
     leftover(folder, "c.netc-zzzzzz", 7200)
-    stay = [leftover(folder, "c.netc-new456", 5), leftover(folder, "c.netc-held78", 7200), leftover(folder, "c.netc-Mine12", 7200),
-            leftover(folder, "c.netc-longer1", 7200), leftover(folder, "d.netc-abc123", 7200), leftover(folder, "c.tmp", 7200)]
+    stay = [
+        leftover(folder, "c.netc-new456", 5),
+        leftover(folder, "c.netc-held78", 7200),
+        leftover(folder, "c.netc-Mine12", 7200),
+        leftover(folder, "c.netc-longer1", 7200),
+        leftover(folder, "d.netc-abc123", 7200),
+        leftover(folder, "c.tmp", 7200),
+    ]
     (folder / "c.netc-link00").symlink_to("c.tmp")
     with open(folder / "c.netc-held78") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -183,7 +230,9 @@ def test_a_signal_ends_the_compiler_too_and_leaves_nothing(folder, number):
     compiler.chmod(0o755)
     (folder / "program").write_text(OLD)
     words = [NETC, "build", f"--cc={compiler}", "--dynamic", "n.net", "-o", "program"]
-    with subprocess.Popen(words, cwd=folder, env={**os.environ, "TMPDIR": str(folder / "tmp")}, start_new_session=True) as made:
+    with subprocess.Popen(
+        words, cwd=folder, env={**os.environ, "TMPDIR": str(folder / "tmp")}, start_new_session=True
+    ) as made:
         end = time.time() + 60
         while not (folder / "ran").exists() and time.time() < end:
             time.sleep(0.02)
@@ -203,7 +252,19 @@ def test_a_failed_compile_leaves_the_old_program(folder):
 def test_a_full_disk_leaves_the_old_file(folder):
     """A limit on a file's size stands for the full disk."""
     (folder / "c").write_text("old")
-    run("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "sh", NETC, "emit", "n.net", "-o", "c", cwd=folder, expect=1)
+    run(
+        "/bin/sh",
+        "-c",
+        'trap "" XFSZ; ulimit -f 8; exec "$@"',
+        "sh",
+        NETC,
+        "emit",
+        "n.net",
+        "-o",
+        "c",
+        cwd=folder,
+        expect=1,
+    )
     assert (folder / "c").read_text() == "old" and names(folder) == ["c", "n.net", "tmp"]
 
 

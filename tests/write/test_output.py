@@ -13,9 +13,22 @@ def to_a_full_disk(*words):
     return run("/bin/sh", "-c", 'exec "$@" >/dev/full', "sh", *words, expect=1).stderr
 
 
-@pytest.mark.parametrize("words", [
-    ["--version"], ["--help"], ["check", "--help"], ["explain"], ["explain", "conv2d"], ["summary", CNN],
-    ["summary", "--json", CNN], ["emit", CNN], ["graph", CNN], ["--dump=ast", CNN], ["--dump=plan", CNN]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--version"],
+        ["--help"],
+        ["check", "--help"],
+        ["explain"],
+        ["explain", "conv2d"],
+        ["summary", CNN],
+        ["summary", "--json", CNN],
+        ["emit", CNN],
+        ["graph", CNN],
+        ["--dump=ast", CNN],
+        ["--dump=plan", CNN],
+    ],
+)
 def test_netc_to_a_full_disk(words):
     assert "cannot write" in to_a_full_disk(NETC, *words)
 

@@ -13,9 +13,14 @@ from ops.cases import ROWS
 from ops.test_emission import STATEMENTS, network
 
 TARGETS = ["x86-64-v3", "x86-64-v4", "portable"]
-LINES = {"cnn": 2500, "inception": 9000, "densenet": 9000}         # of the file; each may only fall
-EVERYTHING = [*STATEMENTS, "batch_norm2d", "adaptive_avg_pool2d([10, 9])", "mul { branch { sigmoid }\n branch { } }"]
-LONGEST = 300                                                       # lines of a function
+LINES = {"cnn": 2500, "inception": 9000, "densenet": 9000}  # of the file; each may only fall
+EVERYTHING = [
+    *STATEMENTS,
+    "batch_norm2d",
+    "adaptive_avg_pool2d([10, 9])",
+    "mul { branch { sigmoid }\n branch { } }",
+]
+LONGEST = 300  # lines of a function
 FUNCTION = re.compile(r"^(?:static|int) [^;={]*\)\n\{\n(.*?)^\}\n", re.S | re.M)
 
 
@@ -35,7 +40,11 @@ def test_files_and_functions_are_no_longer_than_this(name, target):
 def test_every_function_has_a_comment(name):
     lines = emitted(name).split("\n")
     for number, line in enumerate(lines):
-        begins = re.match(r"(static|int) .*\b(\w+)\(", line) and not line.rstrip().endswith(";") and " = " not in line
+        begins = (
+            re.match(r"(static|int) .*\b(\w+)\(", line)
+            and not line.rstrip().endswith(";")
+            and " = " not in line
+        )
         if begins:
             before = lines[number - 1]
             assert before.endswith("*/") or before.startswith(("NetKernel ", "#")), line
@@ -43,15 +52,25 @@ def test_every_function_has_a_comment(name):
 
 def test_comments_name_the_algorithm_what_is_fused_and_the_line():
     text = emitted("cnn")
-    assert re.search(r"/\* conv1: conv2d \[1, 28, 28\] -> .*, forward   \S*cnn.net:5\n"
-                     r" \* Direct convolution: .*\n \* Fused: max_pool2d_1 \(max_pool2d\), relu_1 \(relu\) \*/", text)
+    assert re.search(
+        r"/\* conv1: conv2d \[1, 28, 28\] -> .*, forward   \S*cnn.net:5\n"
+        r" \* Direct convolution: .*\n \* Fused: max_pool2d_1 \(max_pool2d\), relu_1 \(relu\) \*/",
+        text,
+    )
     assert re.search(r"Winograd F\(4x4, 3x3\).*Lavin\s*(\n \* )?and Gray 2016", emitted("densenet"))
 
 
-COMPILERS = {"gcc": ["gcc", "-std=c11"], "clang": ["clang", "-std=c11"],
-             "g++": ["gcc", "-x", "c++", "-std=c++17"], "clang++": ["clang", "-x", "c++", "-std=c++17"]}
-EVALUATED_AS_MORE = {"x87": ["gcc", "-mfpmath=387", "-march=x86-64-v3"], "i386": ["gcc", "-m32", "-msse2", "-mfpmath=387", "-Wno-psabi"],
-                     "s390x": ["s390x-linux-gnu-gcc"]}
+COMPILERS = {
+    "gcc": ["gcc", "-std=c11"],
+    "clang": ["clang", "-std=c11"],
+    "g++": ["gcc", "-x", "c++", "-std=c++17"],
+    "clang++": ["clang", "-x", "c++", "-std=c++17"],
+}
+EVALUATED_AS_MORE = {
+    "x87": ["gcc", "-mfpmath=387", "-march=x86-64-v3"],
+    "i386": ["gcc", "-m32", "-msse2", "-mfpmath=387", "-Wno-psabi"],
+    "s390x": ["s390x-linux-gnu-gcc"],
+}
 SETTINGS = {"f32": "cross_entropy", "f64": "mse"}
 
 
@@ -59,25 +78,55 @@ def works(command, tmp_path):
     """Whether the machine has the compiler, the front end for the language and its headers."""
     source = tmp_path / "nothing.c"
     source.write_text("#include <stdint.h>\n#include <string.h>\n")
-    return shutil.which(command[0]) and subprocess.run([*command, "-fsyntax-only", str(source)], stderr=subprocess.DEVNULL).returncode == 0
+    return (
+        shutil.which(command[0])
+        and subprocess.run(
+            [*command, "-fsyntax-only", str(source)], stderr=subprocess.DEVNULL
+        ).returncode
+        == 0
+    )
 
 
 def compiles(command, source, tmp_path):
     if not works(command, tmp_path):
         pytest.skip(f"no {' '.join(command)}")
-    done = subprocess.run([*command, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", str(ROOT / "runtime"), str(source)],
-                          stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [
+            *command,
+            "-fsyntax-only",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-I",
+            str(ROOT / "runtime"),
+            str(source),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module", params=[(dtype, kernels) for dtype in SETTINGS for kernels in ("specialised", "reference")], ids="-".join)
+@pytest.fixture(
+    scope="module",
+    params=[(dtype, kernels) for dtype in SETTINGS for kernels in ("specialised", "reference")],
+    ids="-".join,
+)
 def every_operator(request, tmp_path_factory):
     """The C of a network with every operator of the table."""
     dtype, kernels = request.param
     folder = tmp_path_factory.mktemp("every")
     (folder / "every.net").write_text(network(EVERYTHING, SETTINGS[dtype]))
     source = folder / "every.c"
-    netc("emit", f"--dtype={dtype}", f"--kernels={kernels}", "--target=x86-64-v3", "-o", source, folder / "every.net")
+    netc(
+        "emit",
+        f"--dtype={dtype}",
+        f"--kernels={kernels}",
+        "--target=x86-64-v3",
+        "-o",
+        source,
+        folder / "every.net",
+    )
     return source
 
 
@@ -85,7 +134,12 @@ def test_every_operator_is_there(tmp_path):
     seen = set()
     for loss in SETTINGS.values():
         (tmp_path / "every.net").write_text(network(EVERYTHING, loss))
-        seen |= set(re.findall(r"NetKernel net_(\w+)_forward;", netc("emit", "--kernels=reference", tmp_path / "every.net").stdout))
+        seen |= set(
+            re.findall(
+                r"NetKernel net_(\w+)_forward;",
+                netc("emit", "--kernels=reference", tmp_path / "every.net").stdout,
+            )
+        )
     assert {row.name for row in ROWS} <= seen
 
 
@@ -107,10 +161,15 @@ def test_columns_that_no_window_takes(tmp_path):
     (tmp_path / "n.net").write_text(
         "network n {\n    input [3, 20, 19]\n    conv2d(6, 3)\n"
         "    max_pool2d([2, 3], stride=[3, 4], dilation=[4, 2], padding=1)\n    flatten\n    linear(10)\n}\n"
-        "train {\n    data synthetic\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n")
+        "train {\n    data synthetic\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n"
+    )
     netc("emit", "--warn=no-rows-left-out", tmp_path / "n.net", "-o", tmp_path / "n.c")
     compiles([*COMPILERS["gcc"], "-march=native"], tmp_path / "n.c", tmp_path)
-    told = run(trainer(tmp_path / "n.net", "--dtype=f64", "--warn=no-rows-left-out"), "gradcheck", "--random-init").stdout
+    told = run(
+        trainer(tmp_path / "n.net", "--dtype=f64", "--warn=no-rows-left-out"),
+        "gradcheck",
+        "--random-init",
+    ).stdout
     assert " 0 wrong " in told
 
 
@@ -123,8 +182,21 @@ def test_where_floats_are_evaluated_as_more(machine, every_operator, tmp_path):
 def test_a_model_in_cplusplus_has_its_name_in_c(tmp_path):
     source = tmp_path / "emitted.cpp"
     source.write_text(emitted("mlp"))
-    command = next((c for c in (COMPILERS["clang++"], COMPILERS["g++"]) if works(c, tmp_path)), None)
+    command = next(
+        (c for c in (COMPILERS["clang++"], COMPILERS["g++"]) if works(c, tmp_path)), None
+    )
     if not command:
         pytest.skip("no C++ compiler")
-    run(*command, "-O0", "-march=x86-64-v3", "-S", "-DNET_NO_MAIN", "-I", ROOT / "runtime", source, "-o", tmp_path / "emitted.s")
+    run(
+        *command,
+        "-O0",
+        "-march=x86-64-v3",
+        "-S",
+        "-DNET_NO_MAIN",
+        "-I",
+        ROOT / "runtime",
+        source,
+        "-o",
+        tmp_path / "emitted.s",
+    )
     assert re.search(r"^\s*\.globl\s+mlp_model\b", (tmp_path / "emitted.s").read_text(), re.M)
