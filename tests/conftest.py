@@ -65,7 +65,8 @@ def pytest_unconfigure(config):
         name: len([report for report in reports if getattr(report, "count_towards_summary", True)])
         for name, reports in reporter.stats.items()
     }
-    line = f"{counts.get('passed', 0)} passed, {counts.get('failed', 0) + counts.get('error', 0)} failed"
+    failed = counts.get("failed", 0) + counts.get("error", 0)
+    line = f"{counts.get('passed', 0)} passed, {failed} failed"
     if counts.get("skipped"):
         line += f", {counts['skipped']} skipped"
     reporter.ensure_newline()

@@ -26,8 +26,8 @@ def fusions(netc):
 
 
 def combinations(netc):
-    """(words for a line, options): every type and target with all fusions, with none and by reference
-    kernels, and on one target each fusion alone."""
+    """(words for a line, options): every type and target with all fusions, with none and with
+    the reference kernels; and on one target each fusion alone."""
     for dtype in ("f32", "f64"):
         for target in TARGETS:
             common = [f"--dtype={dtype}", f"--target={target}"]

@@ -91,7 +91,7 @@ def fusions():
 
 
 def check_text(text, tmp_path, *options, name="wrong.net", expect=1):
-    """Runs `netc check` on a program given as text, as a file named `name` in the working directory."""
+    """Runs `netc check` on a program given as text, in a file `name` of the working directory."""
     (tmp_path / name).write_text(text)
     return netc("check", *options, name, cwd=tmp_path, expect=expect)
 

@@ -60,7 +60,8 @@ def asked(program):
     if version == FORMATTERS[program]:
         return [program] if program == "clang-format" else [program, f"--line-length={COLUMNS}"]
     print(
-        f"lint: {program} {FORMATTERS[program]} is not asked for the layout: here is {version or 'none'}"
+        f"lint: {program} {FORMATTERS[program]} is not asked for the layout: "
+        f"here is {version or 'none'}"
     )
     return None
 

@@ -54,9 +54,9 @@ def test(model):
     with torch.no_grad():
         logits = model(images)
     right = (logits.argmax(1) == labels).sum().item()
-    print(
-        f"test loss {F.cross_entropy(logits, labels):.6f}, accuracy {100 * right / len(labels):.2f} % ({right} of {len(labels)})"
-    )
+    loss = F.cross_entropy(logits, labels)
+    percent = 100 * right / len(labels)
+    print(f"test loss {loss:.6f}, accuracy {percent:.2f} % ({right} of {len(labels)})")
 
 
 def train(model):
@@ -75,7 +75,8 @@ def main(arguments):
         or len(arguments) != (2 if arguments[0] == "test" else 3)
     ):
         sys.exit(
-            "usage: python3 patches.py test WEIGHTS\n       python3 patches.py train WEIGHTS NEW_WEIGHTS"
+            "usage: python3 patches.py test WEIGHTS\n"
+            "       python3 patches.py train WEIGHTS NEW_WEIGHTS"
         )
     model = Patches()
     model.load_state_dict(load_file(arguments[1]))

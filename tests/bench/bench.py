@@ -93,7 +93,8 @@ class Peer:
         if not first:
             shown = " ".join(f"'{word}'" if " " in str(word) else str(word) for word in command)
             print(
-                f"left out: {name} could not be prepared for {network}; this shows why: {shown} </dev/null",
+                f"left out: {name} could not be prepared for {network}; "
+                f"this shows why: {shown} </dev/null",
                 file=sys.stderr,
             )
 
@@ -193,7 +194,7 @@ def measure_network(network, peers, repeats, seconds):
 
 
 def write_mnist():
-    """Files of MNIST's names and sizes, not its pictures: nothing here depends on what they show."""
+    """Files of MNIST's names and sizes, but not its pictures: no figure here depends on them."""
     folder = WORK / "mnist"
     folder.mkdir(parents=True, exist_ok=True)
     for stem, count in ("train", MNIST_IMAGES), ("t10k", MNIST_IMAGES // 6):
@@ -222,13 +223,16 @@ def timed_run(command):
 
 
 def program_size(name):
-    """MB: the stripped trainer, or the packages that a program of the peer's needs besides Python."""
+    """MB: the stripped trainer, or the packages that a peer's program needs besides Python."""
     if name == "netc":
         stripped = WORK / "cnn.stripped"
         subprocess.run(["strip", "-o", stripped, trainer("cnn")], check=True)
         return stripped.stat().st_size / 1e6
     wanted = {"torch": ["torch"], "jax": ["jax", "jaxlib"]}[PEERS[name]]
-    code = f"import importlib.util as u; print(*[u.find_spec(n).submodule_search_locations[0] for n in {wanted}])"
+    code = (
+        "import importlib.util as u; "
+        f"print(*[u.find_spec(n).submodule_search_locations[0] for n in {wanted}])"
+    )
     folders = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True).stdout.split()
     return (
         sum(f.stat().st_size for folder in folders for f in Path(folder).rglob("*") if f.is_file())
@@ -237,7 +241,10 @@ def program_size(name):
 
 
 def measure_footprint(peers, repeats):
-    """[(name, seconds to the end of a first step, peak MB of 100 steps, program MB)] for cnn on MNIST's files."""
+    """[(name, seconds to the end of a first step, peak MB of 100 steps, program MB)]
+
+    The network is cnn, on files of MNIST's sizes.
+    """
     data = write_mnist()
     rows = []
     for name in ["netc", *[peer for peer in peers if peer != "onnxruntime"]]:
@@ -287,8 +294,9 @@ def print_kind(kind, results, names):
         row = measured.get(kind, {})
         if "netc" not in row:
             continue
+        digits = 1 if kind == "one" else 0
         cells = [
-            f"{row[name][0]:12,.{1 if kind == 'one' else 0}f} {row[name][1]:3.0f}% {row[name][2]:<12}"
+            f"{row[name][0]:12,.{digits}f} {row[name][1]:3.0f}% {row[name][2]:<12}"
             if name in row
             else "-"
             for name in names
@@ -302,8 +310,9 @@ def print_kind(kind, results, names):
 def tell_progress(network, measured, number, count, began):
     """What has been measured, while the rest is still to come."""
     minutes = (time.monotonic() - began) / 60
+    to_go = minutes / number * (count - number)
     print(
-        f"{network} ({number} of {count}; {minutes:.0f} min gone, about {minutes / number * (count - number):.0f} to go)",
+        f"{network} ({number} of {count}; {minutes:.0f} min gone, about {to_go:.0f} to go)",
         file=sys.stderr,
     )
     for kind, row in measured.items():
@@ -320,11 +329,14 @@ def tell_progress(network, measured, number, count, began):
 
 def print_footprint(rows):
     print(
-        "\ncnn on MNIST: from start to the end of the first step and of the process; 100 steps; program\n"
+        "\n"
+        "cnn on MNIST: from start to the end of the first step and of the process; "
+        "100 steps; program\n"
     )
     for name, seconds, memory, size in rows:
         print(
-            f"{name:16} {seconds * 1000:10.0f} ms {memory:10.0f} MB resident {size:10.2f} MB of program"
+            f"{name:16} {seconds * 1000:10.0f} ms "
+            f"{memory:10.0f} MB resident {size:10.2f} MB of program"
         )
 
 
@@ -358,7 +370,8 @@ def main():
         results[network] = measure_network(network, peers, options.repeats, options.seconds)
         tell_progress(network, results[network], number, len(networks), began)
     print(
-        f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, each peer with the best of its settings"
+        f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, "
+        "each peer with the best of its settings"
     )
     for kind in KINDS:
         print_kind(kind, results, names)

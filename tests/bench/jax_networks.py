@@ -8,7 +8,7 @@ from jax import lax
 
 
 class Pass:
-    """One walk through a network; with a generator instead of parameters, the walk that makes them."""
+    """One walk through a network; with a generator and no parameters, it makes them."""
 
     def __init__(self, parameters, averages, training, rng=None):
         self.parameters, self.averages, self.training, self.rng = (

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """One peer on one network with one setting, measured as its users would run it.
 
-    peers.py PEER NETWORK "THREADS [FORMAT]" FOLDER                 told by lines on stdin: "train 1.0"
-    peers.py PEER NETWORK "THREADS [FORMAT]" FOLDER STEPS MNIST     reads the data, trains STEPS steps and ends
+    peers.py PEER NETWORK "THREADS [FORMAT]" FOLDER
+        lines on stdin say what to measure: "train 1.0"
+    peers.py PEER NETWORK "THREADS [FORMAT]" FOLDER STEPS MNIST
+        reads the data, trains STEPS steps and ends
 
 The first answer on stdout names the kinds it can measure; every further line is
 one figure: images/s for train and many, microseconds for one.  All images lie

@@ -59,7 +59,8 @@ def test_a_missing_static_library_is_done_without(tmp_path):
     ],
 )
 def test_apts_own_sources_are_read(tmp_path, sources):
-    """Of both kinds, and made sources of source packages; a stand-in for apt shows them and fetches nothing."""
+    """Of both kinds.  From them, sources of source packages are made, which a stand-in for apt
+    shows.  It fetches nothing."""
     etc, tools = tmp_path / "etc", tmp_path / "tools"
     (etc / "sources.list.d").mkdir(parents=True)
     tools.mkdir()

@@ -18,7 +18,7 @@ SOURCES = [
 
 
 def rooms():
-    """From the lowest on: what is the runtime's, the list of netc.h, what stands in compiler/ itself."""
+    """From the lowest on: the runtime's, those that netc.h lists, and compiler/ itself."""
     listed = re.findall(r"^ \*   (\w+(?:/\w+)?)  +\w", (COMPILER / "netc.h").read_text(), re.M)
     return ["core", *listed, ""]
 

@@ -12,7 +12,8 @@ PROGRAM = r"""
 #include "runtime.h"
 #include <stdlib.h>
 
-/* FEATURES has a 1 for each that the model is compiled for; the processor has those below `level`. */
+/* FEATURES has a 1 for each feature that the model is compiled for.  The processor has those
+ * below `level`. */
 #define LEVEL(macro, name, level, word, bit, state) level,
 static const int levels[] = { NET_EACH_FEATURE(LEVEL) };
 
@@ -43,10 +44,9 @@ def told(driver, *words):
 
 def test_what_lacks_and_what_would_run_are_named(driver):
     assert told(driver, "x86-64-v4", 4, 4) == told(driver, "x86-64-v3", 3, 4) == "runs"
-    assert (
-        told(driver, "x86-64-v4", 4, 3)
-        == "digits was built for x86-64-v4, and this processor lacks avx512f, avx512bw, avx512cd, avx512dq, avx512vl: "
-        "build it with --target=x86-64-v3"
+    assert told(driver, "x86-64-v4", 4, 3) == (
+        "digits was built for x86-64-v4, and this processor lacks "
+        "avx512f, avx512bw, avx512cd, avx512dq, avx512vl: build it with --target=x86-64-v3"
     )
     text = told(driver, "native", 3, 2)
     assert text.startswith("digits was built for native, and this processor lacks avx, avx2, fma, ")
@@ -65,7 +65,8 @@ def test_a_trainer_for_another_processor_says_so(kernels):
         expect=None,
     )
     assert result.returncode == 0 or re.search(
-        r"error: n was built for x86-64-v4, and this processor lacks .*avx512f.*: build it with --target=x86-64",
+        r"error: n was built for x86-64-v4, and this processor lacks .*avx512f.*: "
+        r"build it with --target=x86-64",
         result.stderr,
     )
 
@@ -95,8 +96,13 @@ def test_a_c_program_is_told(tmp_path):
     (tmp_path / "n.net").write_text(NETWORK)
     netc("build", "--object", "--target=x86-64-v4", "n.net", "-o", "n.o", cwd=tmp_path)
     (tmp_path / "p.c").write_text(
-        '#include "net.h"\n#include <stdio.h>\nextern const NetModel n_model;\nint main(void) {\n'
-        '    NetError error;\n    puts(net_open(&n_model, 1, 1, 0, &error) ? "open" : error.text);\n}\n'
+        '#include "net.h"\n'
+        "#include <stdio.h>\n"
+        "extern const NetModel n_model;\n"
+        "int main(void) {\n"
+        "    NetError error;\n"
+        '    puts(net_open(&n_model, 1, 1, 0, &error) ? "open" : error.text);\n'
+        "}\n"
     )
     run(
         "gcc",

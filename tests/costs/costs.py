@@ -2,9 +2,10 @@
 
     python3 tests/costs/costs.py [--sizes 2000,4000,8000] [--only FAMILY,...]
 
-A line per family and command: seconds and megabytes at each size, and by which power of the size both grow,
-between the two largest.  Fails where a power is above LIMIT, or a command ends by a signal or with an exit above 1.
-What takes less than the floors is noise and counts as them; time is the least of RUNS.
+A line per family and command: seconds and megabytes at each size, and by which power of
+the size both grow, between the two largest.  It fails where a power is above LIMIT, or
+where a command ends by a signal or with an exit code above 1.  What takes less than the
+floors is noise and counts as them; time is the least of RUNS.
 """
 import argparse
 import json
@@ -71,7 +72,7 @@ def measure(words, text):
 
 
 def conversation(path, text):
-    """An editor's messages: the file is opened, one line changed a few times, asked about and closed."""
+    """An editor's messages: it opens the file, changes a line a few times, asks and closes."""
     uri = path.as_uri()
     document = {"uri": uri, "version": 1}
     line = text.count("\n") // 2
@@ -137,9 +138,11 @@ def report(family, command, sizes):
         wrong.append("time")
     if memory_power > LIMIT:
         wrong.append("memory")
+    seconds = " ".join(f"{row[1]:6.2f}" for row in rows)
+    megabytes = " ".join(f"{row[2]:5.0f}" for row in rows)
     print(
-        f"{family.__name__:18s} {command:26s} s {' '.join(f'{row[1]:6.2f}' for row in rows)}  ^{time_power:.2f}   "
-        f"MB {' '.join(f'{row[2]:5.0f}' for row in rows)}  ^{memory_power:.2f}  {', '.join(wrong)}",
+        f"{family.__name__:18s} {command:26s} s {seconds}  ^{time_power:.2f}   "
+        f"MB {megabytes}  ^{memory_power:.2f}  {', '.join(wrong)}",
         flush=True,
     )
     return wrong
@@ -172,7 +175,8 @@ def main():
         lines += 1
         wrong += bool(report(family, command, [size // smaller for size in sizes]))
     print(
-        f"costs: {lines} families and commands at {options.sizes}; {wrong} grow faster than n^{LIMIT} or fail"
+        f"costs: {lines} families and commands at {options.sizes}; "
+        f"{wrong} grow faster than n^{LIMIT} or fail"
     )
     return wrong > 0
 

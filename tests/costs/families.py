@@ -1,12 +1,23 @@
-"""Programs of any size, one family per way in which a file can grow.  Each takes n and gives a text whose
-expanded network is about n layers, or whose file has about n lines."""
+"""Programs of any size, one family per way in which a file can grow.
+
+Each takes n and gives a text whose expanded network is about n layers, or whose file has
+about n lines.
+"""
 
 HEAD = "network n {\n    input [1, 28, 28]\n"
 TAIL = "}\n"
-TRAIN = (
-    "    flatten\n    linear(10)\n}\ntrain {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n"
-    "    batch 64\n    epochs 1\n}\n"
-)
+TRAIN = """\
+    flatten
+    linear(10)
+}
+train {
+    data mnist
+    loss cross_entropy
+    optimizer sgd(lr=0.1)
+    batch 64
+    epochs 1
+}
+"""
 
 
 def network(lines, tail=TAIL):

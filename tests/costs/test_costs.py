@@ -1,5 +1,7 @@
-"""What a program may cost, told without a clock: each command on inputs that once took gigabytes or hours, within
-so much memory and so much CPU that only what grows faster than its input fails.  The figures are `make costs`.
+"""What a program may cost, told without a clock.
+
+Each command runs on inputs that once took gigabytes or hours, within so much memory and so
+much CPU that only what grows faster than its input fails.  `make costs` gives the figures.
 """
 import json
 import os

@@ -36,7 +36,9 @@ int main(int argc, char **argv)
     }
     NetAugment augment;
     NetError error;
-    if (!net_augment_open(&augment, &settings, (NetShape){3, C, H, W}, 4, 2, strtoull(argv[1], NULL, 10), &error))
+    uint64_t seed = strtoull(argv[1], NULL, 10);
+    NetShape shape = {3, C, H, W};
+    if (!net_augment_open(&augment, &settings, shape, 4, 2, seed, &error))
         return 1;
     augment.epoch = strtoull(argv[2], NULL, 10);
     if (fread(images, PIXELS, COUNT, stdin) != COUNT)
@@ -197,7 +199,8 @@ NET = """network augmented {
 train {
     data      synthetic
     normalize mean=0.13, std=0.3
-    augment   random_crop(28, padding=2), random_affine(10, translate=(0.1, 0.1), scale=[0.9, 1.1]), cutout(5), horizontal_flip
+    augment   random_crop(28, padding=2), random_affine(10, translate=(0.1, 0.1), scale=[0.9, 1.1]),
+              cutout(5), horizontal_flip
     loss      cross_entropy
     optimizer sgd(lr=0.1)
     batch     50

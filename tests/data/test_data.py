@@ -142,7 +142,8 @@ def test_damaged_gzip_data(driver, tmp_path):
 
 
 def test_a_claim_alone_takes_no_memory(driver, tmp_path):
-    """1.7 GB are claimed, 136 bytes are there; the process may have 300 MB more than it starts with."""
+    """The file claims 1.7 GB and has 136 bytes; the process may have 300 MB more than at its
+    start."""
     folder = idx_folder(tmp_path / "d", images=WRONG_IMAGES["boastful"][0])
     plain = c_program((Path(__file__).parent / "driver.c").read_text())
     limited = subprocess.run(
@@ -155,9 +156,9 @@ def test_a_claim_alone_takes_no_memory(driver, tmp_path):
 
 def test_images_and_labels_must_be_as_many(driver, tmp_path):
     folder = idx_folder(tmp_path / "d", labels=idx(LABELS[:4]))
-    assert (
-        refuse(driver, *opened(folder))
-        == f"{folder}/train-images-idx3-ubyte has 5 images and {folder}/train-labels-idx1-ubyte has 4 labels"
+    assert refuse(driver, *opened(folder)) == (
+        f"{folder}/train-images-idx3-ubyte has 5 images "
+        f"and {folder}/train-labels-idx1-ubyte has 4 labels"
     )
 
 
@@ -191,9 +192,9 @@ def test_nothing_there(driver, tmp_path):
     printed = run(
         driver, *opened("mnist"), cwd=tmp_path, env={"NET_DATA": str(tmp_path)}, expect=1
     ).stdout
-    assert (
-        printed
-        == f"no mnist in data/mnist or {tmp_path}/mnist: run `make mnist`, or use --data synthetic\n"
+    assert printed == (
+        f"no mnist in data/mnist or {tmp_path}/mnist: "
+        "run `make mnist`, or use --data synthetic\n"
     )
 
 
@@ -240,7 +241,8 @@ def label_of_record_2(content):
     argvalues=[
         (
             lambda content: content[:5000],
-            "ends at byte 5000, inside record 1 (records are 3073 bytes and this one starts at byte 3073)",
+            "ends at byte 5000, inside record 1 "
+            "(records are 3073 bytes and this one starts at byte 3073)",
         ),
         (label_of_record_2, "gives record 2 (byte 6146) the label 10, above 9"),
         (lambda content: b"", "is empty"),
@@ -580,10 +582,13 @@ def test_a_folders_classes_are_the_networks(driver, tmp_path):
 
 
 JPEG = bytes.fromhex(
-    "ffd8ffe000104a46494600010100000100010000ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912130f"
-    "141d1a1f1e1d1a1c1c20242e2720222c231c1c2837292c30313434341f27393d38323c2e333432ffc0000b08000800080101"
-    "1100ffc40014000100000000000000000000000000000005ffc40014100100000000000000000000000000000000ffda0008"
-    "010100003f000dffd9"
+    "ffd8ffe000104a46494600010100000100010000"
+    "ffdb004300080606070605080707070909080a0c140d0c0b0b0c1912130f"
+    "141d1a1f1e1d1a1c1c20242e2720222c231c1c2837292c30313434341f27393d38323c2e333432"
+    "ffc0000b080008000801011100"
+    "ffc40014000100000000000000000000000000000005"
+    "ffc40014100100000000000000000000000000000000"
+    "ffda0008010100003f000dffd9"
 )  # 8 x 8, grey, all 100
 
 

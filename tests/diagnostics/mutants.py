@@ -219,7 +219,8 @@ def verdict(mutant, errors):
 
 
 def judge(count, seed, folder, size=250):
-    """[(verdict, mutant, its errors)] of those that are not told as they should be, and how many had errors."""
+    """([(verdict, mutant, its errors)], count): the first are those whose message is wrong,
+    the second is how many mutants had errors."""
     batch, found, wrong = [], [], 0
     for mutant in [*mutants(count, seed), None]:
         if mutant:
@@ -265,7 +266,7 @@ def syntax_errors(messages):
 
 
 def lost_lines(before, after, messages):
-    """Lines that are gone, not changed, and that no message of the text before points at or counts."""
+    """Lines that are gone, not changed, and that no message before points at or counts."""
     told = set()
     for message in messages:
         for span in message["spans"]:
@@ -298,10 +299,12 @@ class Fixes:
     of_shapes_author: int = 0
 
     def __str__(self):
+        all_shapes, author_shapes = self.of_shapes, self.of_shapes_author
         return (
-            f"{self.mutants} mutants, --fix changed {self.applied}: {self.author} are the author's program "
-            f"({share(self.author, self.applied):.1%}); of {self.of_shapes} faults of shapes {self.of_shapes_author} "
-            f"({share(self.of_shapes_author, self.of_shapes):.1%})"
+            f"{self.mutants} mutants, --fix changed {self.applied}: "
+            f"{self.author} are the author's program ({share(self.author, self.applied):.1%}); "
+            f"of {all_shapes} faults of shapes {author_shapes} "
+            f"({share(author_shapes, all_shapes):.1%})"
         )
 
 

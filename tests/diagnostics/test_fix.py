@@ -21,7 +21,8 @@ FAST = 1  # seconds on a busy machine; some 30 ms are spent
     [
         (
             "inception_lacks_padding",
-            "        branch { conv2d(16, 1) as branch5x5_1;  conv2d(24, 5, padding=2) as branch5x5_2 }",
+            "        branch { conv2d(16, 1) as branch5x5_1;  "
+            "conv2d(24, 5, padding=2) as branch5x5_2 }",
         ),
         ("undefined_block", "    InceptionA as incep1"),
         ("unknown_argument", "    conv2d(10, kernel_size=3) as conv1"),
@@ -80,8 +81,19 @@ def network(*lines, data=""):
     )
 
 
-TRAIN = "train {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 64\n    epochs 1\n}\n"
-CONVBN = "block ConvBN(out, kernel, padding=0) { conv2d(out, kernel, padding=padding); batch_norm2d; relu }\n"
+TRAIN = """\
+train {
+    data mnist
+    loss cross_entropy
+    optimizer sgd(lr=0.1)
+    batch 64
+    epochs 1
+}
+"""
+CONVBN = (
+    "block ConvBN(out, kernel, padding=0) "
+    "{ conv2d(out, kernel, padding=padding); batch_norm2d; relu }\n"
+)
 MADE = {
     "a flatten": (
         network("conv2d(4, 3)", "relu", "linear(10)"),

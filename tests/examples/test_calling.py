@@ -85,7 +85,8 @@ int main(int argc, char **argv)
         fail("picture", &error);
     for (int64_t i = 0; i < count * pixels; i++) {
         images[i] = (uint8_t)(i * 37 % 256);
-        values[i] = i / (pixels / 2) % 2 ? ((float)images[i] / 255 - 0.5f) / 0.125f : ((float)images[i] / 255 - 0.25f) / 0.5f;
+        bool second = i / (pixels / 2) % 2;
+        values[i] = ((float)images[i] / 255 - (second ? 0.5f : 0.25f)) / (second ? 0.125f : 0.5f);
     }
     net_classify(network, images, count, given);
     for (int64_t i = 0; i < count * 5; i++)
@@ -185,9 +186,9 @@ def test_every_call(tmp_path, weights, compiler, dtype, count):
     assert head[2] == "missing: cannot read missing: No such file or directory"
     assert head[3].startswith("other: w: fc.weight is [5, 18], and [2, 6] in this network (and ")
     assert head[4:6] == ["classes - a b c d e e -", "size 3 2 3 4"]
-    assert (
-        head[6]
-        == "picture: missing.png cannot be shown to a network that takes 2 channels: an image file has 1 or 3"
+    assert head[6] == (
+        "picture: missing.png cannot be shown to a network that takes 2 channels: "
+        "an image file has 1 or 3"
     )
     assert numbers == pytest.approx(expected(weights, count), abs=1e-5)
     copy = read_safetensors(tmp_path / "copy")
@@ -224,8 +225,13 @@ def test_no_memory_is_lost_or_misused(tmp_path, weights):
 
 def test_the_other_precisions_library_is_refused(tmp_path):
     (tmp_path / "program.c").write_text(
-        '#include "net.h"\n#include <stdio.h>\nextern const NetModel first_model;\nint main(void) {\n'
-        "    NetError error;\n    if (!net_open(&first_model, 1, 1, 0, &error)) puts(error.text);\n}\n"
+        '#include "net.h"\n'
+        "#include <stdio.h>\n"
+        "extern const NetModel first_model;\n"
+        "int main(void) {\n"
+        "    NetError error;\n"
+        "    if (!net_open(&first_model, 1, 1, 0, &error)) puts(error.text);\n"
+        "}\n"
     )
     run(
         "gcc",

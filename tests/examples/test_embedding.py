@@ -7,10 +7,20 @@ from data.test_data import png
 from examples.test_calling import FIRST, LIBRARIES
 from harness import AS_USERS, BUILD, ROOT, built, run
 
-WIDE = (
-    "network wide {\n    input [1, 28, 28]\n    conv2d(64, 5) as conv1\n    relu\n    conv2d(64, 3) as conv2\n    relu\n"
-    "    max_pool2d(2)\n    flatten\n    linear(256) as fc1\n    relu\n    linear(10) as fc2\n}\n"
-)
+WIDE = """\
+network wide {
+    input [1, 28, 28]
+    conv2d(64, 5) as conv1
+    relu
+    conv2d(64, 3) as conv2
+    relu
+    max_pool2d(2)
+    flatten
+    linear(256) as fc1
+    relu
+    linear(10) as fc2
+}
+"""
 
 # Every call of net.h; gives the answers' sum of squares, or -1.
 CALLS = r"""
@@ -32,13 +42,17 @@ static double answers(NetSession *network)
     NetShape size = net_image_size(network);
     int64_t pixels = size.c * size.h * size.w, classes = net_class_count(network);
     uint8_t *images = malloc((size_t)(MANY * pixels));
-    float *values = calloc((size_t)(MANY * pixels), sizeof *values), *given = calloc((size_t)(MANY * classes), sizeof *given);
+    float *values = calloc((size_t)(MANY * pixels), sizeof *values);
+    float *given = calloc((size_t)(MANY * classes), sizeof *given);
     double sum = 0;
     for (int64_t i = 0; i < MANY * pixels; i++)
         values[i] = (float)(images[i] = (uint8_t)(i * 37 % 256)) / 255;
     for (int round = 0; round < 20; round++)
         for (int64_t count = 1; count <= MANY; count += MANY - 1) {
-            (round % 2 ? net_classify(network, images, count, given) : net_predict(network, values, count, given));
+            if (round % 2)
+                net_classify(network, images, count, given);
+            else
+                net_predict(network, values, count, given);
             for (int64_t i = 0; i < count * classes; i++)
                 sum += (double)given[i] * (double)given[i];
         }
@@ -68,7 +82,8 @@ int main(int argc, char **argv)
     pthread_attr_t attributes;
     pthread_t thread;
     void *done = NULL;
-    if (argc != 2 || pthread_attr_init(&attributes) || pthread_attr_setstacksize(&attributes, 64 << 10)
+    if (argc != 2 || pthread_attr_init(&attributes)
+        || pthread_attr_setstacksize(&attributes, 64 << 10)
         || pthread_create(&thread, &attributes, work, argv[1]) || pthread_join(thread, &done))
         return 2;
     if (!done)
@@ -101,8 +116,10 @@ static int same(NetSession *network, double expected, int depth)
 int main(void)
 {
     alarm(120);
-    NetSession *used = net_open(&MODEL, 3, 64, 1, &error), *fresh = net_open(&MODEL, 2, 64, 1, &error);
-    NetSession *unused = net_open(&MODEL, 2, 64, 1, &error), *other = net_open(&MODEL, 1, 64, 1, &error);
+    NetSession *used = net_open(&MODEL, 3, 64, 1, &error);
+    NetSession *fresh = net_open(&MODEL, 2, 64, 1, &error);
+    NetSession *unused = net_open(&MODEL, 2, 64, 1, &error);
+    NetSession *other = net_open(&MODEL, 1, 64, 1, &error);
     double expected = answers(used);
     pid_t child = fork();
     int status;
@@ -180,8 +197,16 @@ def test_a_session_works_on_a_small_stack(tmp_path, network):
 def test_a_shared_library_takes_the_archive_in(tmp_path):
     text = (
         CALLS
-        + "double use(void);\ndouble use(void)\n{\n    NetSession *network = net_open(&MODEL, 2, 64, 1, &error);\n"
-        "    double sum = answers(network);\n    net_close(network);\n    return sum;\n}\n"
+        + """
+double use(void);
+double use(void)
+{
+    NetSession *network = net_open(&MODEL, 2, 64, 1, &error);
+    double sum = answers(network);
+    net_close(network);
+    return sum;
+}
+"""
     )
     made = link(
         tmp_path, text, WIDE, "libwide.so", "-shared", "-fPIC", "-Wl,--no-undefined", "-Wl,-z,text"

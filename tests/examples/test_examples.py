@@ -1,8 +1,9 @@
 """The examples' READMEs are run as they are read: every ```sh block, in order, in
 a scratch copy of the folder.
 
-After a block may stand ```text, which is what it prints, `...` being anything. A block marked `sh fails` ends with a status other than 0; one marked `sh pytorch`
-needs a Python with PyTorch, python3 or $TORCH_PYTHON, and is skipped without."""
+After a block may stand ```text, which is what it prints, `...` being anything.  A block
+marked `sh fails` ends with a status other than 0.  One marked `sh pytorch` needs a Python
+with PyTorch, python3 or $TORCH_PYTHON, and is skipped without."""
 import os
 import re
 import shutil

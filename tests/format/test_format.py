@@ -49,8 +49,9 @@ def test_loses_nothing_and_stands_still(path):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_spaces_and_comments_anywhere(seed, tmp_path):
-    """Every gap between two words takes more spaces, and some a comment and a newline where the language
-    allows one; the meaning and the comments survive, and once laid out nothing moves."""
+    """Every gap between two words takes more spaces.  Some take a comment and a newline, where
+    the language allows one.  The meaning and the comments survive, and a text that is laid out
+    once stays as it is."""
     chance = random.Random(seed)
     path = chance.choice(SOUND)
     gaps = re.compile(r'("[^"\n]*"|#[^\n]*)|([ \t]+)|(?<=[,(\[])()')
@@ -137,7 +138,14 @@ def test_check_and_diff(tmp_path):
     assert netc("fmt", "--check", "a.net", cwd=tmp_path, expect=1).stdout == "a.net\n"
     shown = netc("fmt", "--diff", "a.net", cwd=tmp_path).stdout
     assert shown == (
-        "--- a.net\n+++ a.net\n@@ -1,4 +1,4 @@\n network n {\n-  input [8]\n+    input [8]\n     relu\n }\n"
+        "--- a.net\n"
+        "+++ a.net\n"
+        "@@ -1,4 +1,4 @@\n"
+        " network n {\n"
+        "-  input [8]\n"
+        "+    input [8]\n"
+        "     relu\n"
+        " }\n"
     )
     assert netc("fmt", "--check", "--diff", "a.net", cwd=tmp_path, expect=1).stdout == shown
     netc("fmt", "a.net", cwd=tmp_path)
@@ -205,14 +213,21 @@ def test_annotations_stand_beside_what_a_person_wrote():
 def test_a_block_used_at_several_shapes_gets_its_own_symbols():
     text = fmt((MODELS / "resnet50.net").read_text(), "--annotate")
     assert re.search(
-        r"conv2d\(4\*channels, 1, bias=false\) +as conv3 +-> \[4\*channels, ceil\(h/stride\), ceil\(w/stride\)\]",
+        r"conv2d\(4\*channels, 1, bias=false\) +as conv3 "
+        r"+-> \[4\*channels, ceil\(h/stride\), ceil\(w/stride\)\]",
         text,
     )
 
 
 def test_where_nothing_fits_nothing_is_written(tmp_path):
-    text = "network n {\n    input [1, 8, 8]\n    repeat 2 as i {\n        conv2d([3, 5][i], 1)\n    }\n}\n"
-    text = text.replace("[3, 5][i]", "3 + 2*i")
+    text = (
+        "network n {\n"
+        "    input [1, 8, 8]\n"
+        "    repeat 2 as i {\n"
+        "        conv2d(3 + 2*i, 1)\n"
+        "    }\n"
+        "}\n"
+    )
     assert fmt(text, "--annotate") == text.replace("    }\n}", "    } -> [5, 8, 8]  #=\n}")
 
 

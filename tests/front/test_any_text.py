@@ -56,7 +56,8 @@ SEEDS = [
 
 
 def mutant(number):
-    """A right program with a few of its words removed, moved, copied, or replaced by what has a meaning."""
+    """A right program with a few of its words removed, moved, copied, or replaced by one that
+    has a meaning."""
     draw = random.Random(number)
     words = WORD.findall(draw.choice(SEEDS))
     for _ in range(draw.choice([1, 1, 2, 3, 6])):
@@ -116,7 +117,9 @@ FOUND = [
     "network n {\n    input [8]\n}\n",
     "block b {\n    relu\n}\n",
     # An unknown operator in a setting's value, in a text that is broken elsewhere.
-    "network n {\n    input [8]\n    linear(2)\n}\ntrain {\n    optimizer sgd(lr=linera(3))\n}\nblock b( {\n",
+    "network n {\n    input [8]\n    linear(2)\n}\n"
+    "train {\n    optimizer sgd(lr=linera(3))\n}\n"
+    "block b( {\n",
     "",
 ]
 

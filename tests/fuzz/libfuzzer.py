@@ -54,8 +54,9 @@ OPTIONS = [
     "-entropic=0",
 ]
 ENVIRONMENT = {
-    "ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1:malloc_context_size=3:allocator_release_to_os_interval_ms=-1:"
-    "allocator_may_return_null=1:max_allocation_size_mb=2500:handle_abort=0",
+    "ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1:malloc_context_size=3:"
+    "allocator_release_to_os_interval_ms=-1:allocator_may_return_null=1:"
+    "max_allocation_size_mb=2500:handle_abort=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 
@@ -157,15 +158,16 @@ def tell(outcome):
     summary = re.findall(
         r"^(?:SUMMARY|finding|==\d+== ERROR|.*runtime error).*", outcome.report, re.M
     )
+    path = program(outcome.target).relative_to(ROOT)
     print(
         f"{outcome.target}: {summary[0] if summary else f'exit {outcome.status}'}\n"
-        f"    FUZZ_TARGET={outcome.target} {program(outcome.target).relative_to(ROOT)} {outcome.input() or ''}",
+        f"    FUZZ_TARGET={outcome.target} {path} {outcome.input() or ''}",
         flush=True,
     )
 
 
 def run_job(target, runs, seed, inputs):
-    """A finding ends libFuzzer: what is left is run with another seed, unless it is the same again."""
+    """A finding ends libFuzzer.  The other runs get another seed, unless it is the same again."""
     outcomes, found = [], set()
     while runs > 0 and len(outcomes) < MOST_FINDINGS:
         start = time.monotonic()
@@ -192,7 +194,8 @@ MOST_FINDINGS = 20  # of a job: then the target is left alone
 
 
 def jobs(names, total, seed):
-    """(target, runs, seed), the slow ones first, none so long that a processor waits for it at the end."""
+    """(target, runs, seed), the slow ones first.  None is so long that a processor waits for it
+    at the end."""
     shares = sum(TARGETS[name][1] for name in names)
     for name in names:
         runs = -(-total * TARGETS[name][1] // shares)
@@ -218,14 +221,16 @@ def closing_line(outcomes, seconds):
     )
     findings = sum(outcome.failed for outcome in outcomes)
     coverage = sum(coverage for _, _, coverage in by_target.values())
+    executions = sum(outcome.runs for outcome in outcomes)
     return (
-        f"fuzz: {sum(outcome.runs for outcome in outcomes):,} executions, {findings} finding{'s' * (findings != 1)}, "
+        f"fuzz: {executions:,} executions, {findings} finding{'s' * (findings != 1)}, "
         f"{coverage:,} edges, {seconds:,.0f} s ({figures})"
     )
 
 
 def keep(target):
-    """The smallest choice of what was found that reaches as much, without what the seeds reach; files up to 2 KB."""
+    """The smallest choice of what was found that reaches as much, without what the seeds reach.
+    Files have up to 2 KB."""
     made, chosen = MADE / "seeds" / target, MADE / "kept" / target
     write_inputs(chosen, inputs(target))
     first = {path.name for path in chosen.iterdir()}

@@ -331,7 +331,8 @@ class Writer:
         return window_places(size, kernel, stride, padding, dilation, roles["ceil_mode"])
 
     def drawn(self, shape, op):
-        """A use of any operator that its table describes.  Arguments that say a size are all written or all left out."""
+        """A use of any operator that its table describes.  Of the arguments that say a size,
+        all are written or none."""
         roles = self.roles(op, shape)
         sizes = {
             "kernel",
@@ -817,7 +818,7 @@ class Writer:
         return named
 
     def eps(self):
-        """Not the default: divided by 1e-8, the rounding of a gradient that should be 0 is a difference."""
+        """Not the default: a gradient that should be 0 has rounding, which 1e-8 would enlarge."""
         return {"eps": self.pick(1e-5, 1e-3)}
 
     def adam(self):
@@ -864,8 +865,12 @@ class Writer:
                 nonlinearity=("relu", "tanh", "leaky_relu", "sigmoid"),
             ),
         )
+        xavier = [
+            call("xavier_normal", **self.some(gain=(0.5,))),
+            call("xavier_uniform", **self.some(gain=(2,))),
+        ]
         lines = [
-            f'"head.weight", {self.pick(fans, call("xavier_normal", **self.some(gain=(0.5,))), call("xavier_uniform", **self.some(gain=(2,))))}',
+            f'"head.weight", {self.pick(fans, *xavier)}',
             f'"*.bias", {self.pick("normal(std=0.1)", "uniform(-0.1, 0.2)", "constant(0.1)")}',
             f'"*.weight", {self.pick("normal(0.1, 0.2)", "uniform(-0.3, 0.3)")}',
         ]

@@ -36,7 +36,8 @@ LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
 WORK = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(
-    r" (->)?((?:d )?\S+(?: aux| statistics| again)?) (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?"
+    r" (->)?((?:d )?\S+(?: aux| statistics| again)?)"
+    r" (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?"
 )
 
 
@@ -110,7 +111,8 @@ class Step:
         self.reads = [access for access in accesses if not access.write]
         self.writes = [access for access in accesses if access.write]
         self.before = None  # whose work the same kernel does, and hands on in a register
-        self.memory = None  # the range of scratch cells that the kernel of which it is the last fills with its own
+        # The scratch cells that a kernel fills with its own numbers; its last step has them.
+        self.memory = None
 
     def earlier(self):
         return self.before.earlier() + [self.before] if self.before else []
@@ -238,9 +240,10 @@ class Checker:
     # ------------------------------------------------ straight from the graph
 
     def ideal(self, grain):
-        """{name: numbers}: "x", "x aux", "x statistics", "d x", and "d x statistics" of the backward sums.
+        """{name: numbers}: "x", "x aux", "x statistics", "d x", and "d x statistics", which are the
+        backward sums.
 
-        What a kernel reads of other grains is not mixed in: whether it is there is checked on its own.
+        What a kernel reads of other grains is not mixed in; another check is for that.
         """
         values = {self.input: mix(("input", grain), count=self.sizes[self.input])}
         steps = {}
@@ -391,7 +394,8 @@ class Checker:
             found = self.cells(read, other)
             expect(
                 np.array_equal(found, self.ideals[other][read.name]),
-                f"{step.stage} {step.path} of grain {grain} reads {read.name} of grain {other}: not what it should be",
+                f"{step.stage} {step.path} of grain {grain} reads {read.name} of grain {other}: "
+                "not what it should be",
             )
             beside = "beside " + read.name
             if step.stage == "backward_input" and read.everyone and beside in self.ideals[other]:
@@ -408,7 +412,8 @@ class Checker:
             self.cells(write, grain, beside=True)[:] = numbers
 
     def fill_memory(self, step):
-        """A kernel's memory is where nothing of what it reads or writes is, nor what is read later."""
+        """A kernel's memory holds nothing that the kernel reads or writes, nor what is read
+        later."""
         begin, end = step.memory
         expect(end <= len(self.scratch), step.path, "has memory outside the arena")
         self.scratch[begin:end] = 0x5555555555555555
@@ -468,7 +473,8 @@ class Checker:
                 )
                 expect(
                     apart or level or self.is_sum(earlier, read),
-                    f"{step.stage} {step.path} writes {write.name} over {read.name}, which its kernel reads",
+                    f"{step.stage} {step.path} writes {write.name} over {read.name}, "
+                    "which its kernel reads",
                 )
         for read in step.reads:
             if (

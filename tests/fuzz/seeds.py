@@ -21,8 +21,8 @@ relu
 %textDocument/{method} 4 7
 """
 METHODS = (
-    "signatureHelp definition references documentHighlight prepareRename documentSymbol foldingRange inlayHint formatting "
-    "didClose"
+    "signatureHelp definition references documentHighlight prepareRename "
+    "documentSymbol foldingRange inlayHint formatting didClose"
 ).split()
 TOY = """network n {
     input [3, 8, 8]
@@ -236,7 +236,8 @@ def segment(marker, data):
 
 
 def jpeg(components, frame=0xC0):
-    """All of one colour: with these code tables (one code, "0", for size 0 and for end of block) a block is two bits."""
+    """All of one colour.  A block is two bits with these code tables, which have one code, "0",
+    for size 0 and for the end of a block."""
     table = bytes([1] + [0] * 15 + [0])
     parts = [
         segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"),

@@ -145,9 +145,9 @@ def write_table(path, kinds):
     externs = "".join(
         f"extern const NetModel {kind}_{seed};\n" for seed in kinds for kind in kinds[seed]
     )
+    models = {seed: ", ".join(f"&{kind}_{seed}" for kind in kinds[seed]) for seed in kinds}
     rows = "".join(
-        f'    {{ "n{seed}", {len(kinds[seed])}, {{ {", ".join(f"&{kind}_{seed}" for kind in kinds[seed])} }} }},\n'
-        for seed in kinds
+        f'    {{ "n{seed}", {len(kinds[seed])}, {{ {models[seed]} }} }},\n' for seed in kinds
     )
     path.write_text(
         '#include "net_runtime.h"\n'

@@ -151,14 +151,16 @@ def to_learn(model, lr):
             "conv2d(10, 1) as outc.conv\n    adaptive_avg_pool2d(1)\n    flatten",
             body,
         )
-    return (
-        text[:network]
-        + body
-        + (
-            f"\ntrain {{\n    data cifar10\n    loss cross_entropy\n    optimizer sgd(lr={lr}, momentum=0.9)\n"
-            f"    batch {IMAGES}\n    epochs {STEPS}\n}}\n"
-        )
-    )
+    train = f"""
+train {{
+    data cifar10
+    loss cross_entropy
+    optimizer sgd(lr={lr}, momentum=0.9)
+    batch {IMAGES}
+    epochs {STEPS}
+}}
+"""
+    return text[:network] + body + train
 
 
 def draw_cifar10(folder):

@@ -496,9 +496,14 @@ def functional(name, *attributes):
 
 
 class Row:
-    """case(random) draws a Call and its attributes; pytorch(torch, attributes, …): see above, None: not compared;
-    wanted: attribute values that the comparison must have seen; kinks: where a value has no derivative;
-    statements: uses that keep [4, 10, 9], whose emitted kernels test_emission.py compares."""
+    """An operator's row.
+
+    case(random) draws a Call and its attributes.
+    pytorch(torch, attributes, …): see above; None: not compared.
+    wanted: attribute values that the comparison must have seen.
+    kinks: where a value has no derivative.
+    statements: uses that keep [4, 10, 9]; test_emission.py compares their emitted kernels.
+    """
 
     def __init__(self, case, pytorch, wanted=None, kinks=(0,), statements=()):
         self.case, self.name, self.pytorch = case, case.__name__, pytorch
@@ -599,9 +604,12 @@ ROWS = [
         statements=[
             "conv_transpose2d(4, 3, padding=1) as up1;  relu",
             "conv_transpose2d(4, 1, bias=false) as up2;  batch_norm2d as norm",
-            "conv_transpose2d(6, [4, 3], stride=2, padding=1, output_padding=[0, 1], groups=2) as up3;  max_pool2d(2);  conv2d(4, 1) as down3",
-            "conv_transpose2d(4, 3, padding=2, dilation=2, groups=4) as up4;  batch_norm2d as norm4;  relu",
-            "conv2d(8, 3, stride=2, padding=1) as down5;  conv_transpose2d(4, 2, stride=2) as up5;  zero_pad2d([0, -1, 0, 0])",
+            "conv_transpose2d(6, [4, 3], stride=2, padding=1, output_padding=[0, 1], groups=2) "
+            "as up3;  max_pool2d(2);  conv2d(4, 1) as down3",
+            "conv_transpose2d(4, 3, padding=2, dilation=2, groups=4) as up4;  "
+            "batch_norm2d as norm4;  relu",
+            "conv2d(8, 3, stride=2, padding=1) as down5;  "
+            "conv_transpose2d(4, 2, stride=2) as up5;  zero_pad2d([0, -1, 0, 0])",
         ],
     ),
     Row(

@@ -53,8 +53,10 @@ STATEMENTS = [
     "max_pool2d([2, 3], stride=[3, 4], dilation=[4, 2], padding=1);  relu;  upsample(size=[10, 9])",
     "avg_pool2d(3, stride=1, padding=1, count_include_pad=false)",
     "conv2d(4, 3, padding=[2, 1]) as padded;  max_pool2d([2, 3]);  upsample(size=[10, 9])",
-    "conv2d(5, 3, padding=[2, 0], dilation=[2, 1]) as far;  relu;  max_pool2d([3, 2]);  conv2d(4, 1) as near;  upsample(size=[10, 9])",
-    "conv2d(4, [5, 3], stride=[1, 2], padding=[4, 1], groups=2) as strided;  max_pool2d([4, 2]);  relu;  upsample(size=[10, 9])",
+    "conv2d(5, 3, padding=[2, 0], dilation=[2, 1]) as far;  relu;  max_pool2d([3, 2]);  "
+    "conv2d(4, 1) as near;  upsample(size=[10, 9])",
+    "conv2d(4, [5, 3], stride=[1, 2], padding=[4, 1], groups=2) as strided;  "
+    "max_pool2d([4, 2]);  relu;  upsample(size=[10, 9])",
     "max_pool2d(2, ceil_mode=true);  upsample(size=[10, 9])",
     "avg_pool2d([3, 2], ceil_mode=true);  upsample(size=[10, 9])",
 ] + [statement for row in ROWS for statement in row.statements]
@@ -64,10 +66,10 @@ AT_ONCE = 5  # statements in a network: each is built twice
 
 
 def network(statements, loss="cross_entropy"):
-    layers = "".join(
-        f"    {statement}\n    skip {{ conv2d(4, 1) as inner{i};  {statement.replace(' as ', ' as second_')} }}\n"
-        for i, statement in enumerate(statements)
-    )
+    layers = ""
+    for i, statement in enumerate(statements):
+        second = statement.replace(" as ", " as second_")
+        layers += f"    {statement}\n    skip {{ conv2d(4, 1) as inner{i};  {second} }}\n"
     return (
         f"""network n {{
     input [1, 28, 28]
@@ -101,8 +103,8 @@ def test_losses(loss, tmp_path):
     same_both_ways(network(["relu"], loss), tmp_path)
 
 
-# Twenty planes that together leave the second-level cache, so its rows are taken a block at a time; a window that no
-# other way than the direct one fits.
+# Twenty planes that together leave the second-level cache, so that their rows are taken a block
+# at a time; and a window that only the direct way fits.
 WIDE = (
     """network n {
     input [1, 28, 28]

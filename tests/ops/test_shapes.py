@@ -29,7 +29,12 @@ def layer(call, attributes):
         if role == "channels":
             arguments[name] = call.out_shape[0]
     words = ", ".join(argument(*item) for item in arguments.items())
-    return f"network n {{\n    input {list(call.in_shapes[0])}\n    {call.op}({words}) -> {list(call.out_shape)}\n}}\n"
+    return (
+        "network n {\n"
+        f"    input {list(call.in_shapes[0])}\n"
+        f"    {call.op}({words}) -> {list(call.out_shape)}\n"
+        "}\n"
+    )
 
 
 def arguments_of(name):

@@ -80,14 +80,24 @@ def test_what_does_not_fit(tmp_path, layer, says):
 
 def test_a_dilation_makes_room_for_output_padding(tmp_path):
     check_text(
-        "network n {\n    input [8, 28, 28]\n    conv_transpose2d(4, 3, dilation=3, output_padding=2) -> [4, 36, 36]\n}\n",
+        "network n {\n"
+        "    input [8, 28, 28]\n"
+        "    conv_transpose2d(4, 3, dilation=3, output_padding=2) -> [4, 36, 36]\n"
+        "}\n",
         tmp_path,
         expect=0,
     )
 
 
 def test_a_wide_stride_makes_no_long_text(tmp_path):
-    text = "network n {\n    input [1, 2, 2]\n    conv_transpose2d(2, 3, stride=[1, 100000])\n    flatten\n    linear(10)\n}\n"
+    text = (
+        "network n {\n"
+        "    input [1, 2, 2]\n"
+        "    conv_transpose2d(2, 3, stride=[1, 100000])\n"
+        "    flatten\n"
+        "    linear(10)\n"
+        "}\n"
+    )
     (tmp_path / "n.net").write_text(text)
     emitted = netc("emit", tmp_path / "n.net").stdout
     assert len(emitted) < 100_000 and "net_conv_transpose2d_forward(" in emitted
@@ -108,7 +118,8 @@ def test_the_table_as_json():
     assert "neither an operator" in netc("explain", "--json", "shape-assert", expect=2).stderr
 
 
-# Words of a window, by which only an operator's own file, other frameworks' words and a block's parameters are known.
+# The words of a window.  Only these know them: an operator's own file, and the files for other
+# frameworks' words and for a block's parameters.
 WORDS = re.compile(
     r'"(kernel_size|stride|padding|dilation|output_padding|ceil_mode|scale_factor|output_size)"'
 )

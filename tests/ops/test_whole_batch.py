@@ -52,8 +52,10 @@ int main(int argc, char **argv)
         pixels[i] = (float)((i * 2654435761u >> 16) % 1000) / 500 - 1;
     if (argc > 3)
         net_predict(session, pixels, 1, logits);
-    for (int64_t first = 0; first < COUNT; first += batch)
-        net_predict(session, pixels + first * IN, COUNT - first < batch ? COUNT - first : batch, logits + first * OUT);
+    for (int64_t first = 0; first < COUNT; first += batch) {
+        int64_t count = COUNT - first < batch ? COUNT - first : batch;
+        net_predict(session, pixels + first * IN, count, logits + first * OUT);
+    }
     for (int i = 0; i < COUNT * OUT; i++) {
         unsigned bits;
         memcpy(&bits, logits + i, sizeof bits);
@@ -75,7 +77,8 @@ def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=(), flag
     )
 
 
-# As users build them, but for the last: it is the code that is asked whether it has an order of its own.
+# As users build them, but for the last: the question there is whether the code has an order of
+# its own.
 @pytest.mark.parametrize(
     "options, flags",
     [
@@ -125,7 +128,8 @@ def linked(network, target, flags):
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3"])
 def test_an_answer_does_not_depend_on_the_batch_it_is_in(target):
-    """Few grains are shared out by output, many by grain, to threads that have as many and that have not."""
+    """Few grains are shared out by output, many by grain; some threads have as many grains as
+    others, some do not."""
     program = linked(NETWORK, target, AS_USERS)
     expected = run(program, 1, 16).stdout
     assert len(set(expected.split())) > 1000
@@ -135,7 +139,8 @@ def test_an_answer_does_not_depend_on_the_batch_it_is_in(target):
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
 def test_an_image_alone_is_answered_alike_in_both_directions(target):
-    """Every other lone image takes large layers' weights from the last on."""
+    """Where images come one by one, every other one takes the weights of large layers from the last
+    on."""
     network = NETWORK.replace("203", "403")
     program = linked(network, target, QUICK)
     assert "s->backwards" in netc("emit", f"--target={target}", network_file(network)).stdout

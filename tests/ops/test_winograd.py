@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from harness import MODELS, netc
-from ops.lone import difference
+from ops.one_image import difference
 from runs import train_steps
 
-# Tiles of both sizes, with and without padding, more than the window needs and on one axis only, that leave
-# a rest of one to three outputs, or are all there is; channels that fill no vector or several; a slice of a concat
-# and the sum of a skip; a batch norm that is part of the weights.
+# Tiles of both sizes, with and without padding, with more padding than the window needs and on one
+# axis only.  They leave a rest of one to three outputs, or are all there is.  Channels fill no
+# vector or several.  There are a slice of a concat, the sum of a skip, and a batch norm that is
+# part of the weights.
 NET = """network tiles {
     input [3, 31, 29]
 
@@ -63,7 +64,7 @@ def test_a_lone_image_has_the_same_logits(tmp_path, target, dtype, close):
 
 @pytest.mark.parametrize("name", ["cnn", "inception", "resnet", "densenet", "resnet18_cifar"])
 def test_models_stay_close_in_float32(tmp_path, name):
-    assert difference(tmp_path, MODELS / f"{name}.net", "f32", turns=10) < 1e-5
+    assert difference(tmp_path, MODELS / f"{name}.net", "f32", repeats=10) < 1e-5
 
 
 def trains_alike(tmp_path, network, target, dtype, close, first, *others):
@@ -102,9 +103,9 @@ def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
     )
 
 
-# Windows of unlike sides, whose rows may have one tap or six; more padding than they need, and on one side only;
-# rests of gradients along a row and of channels either way; one channel; so large a plane that the out channels
-# are taken by blocks, the last of them a small one.
+# Windows of unlike sides, whose rows may have one tap or six.  More padding than they need, and on
+# one side only.  Rests of gradients along a row and of channels either way; one channel.  A plane
+# so large that the out channels are taken by blocks, the last of them a small one.
 GRADIENTS = """network gradients {
     input [4, 67, 70]
 

@@ -8,8 +8,9 @@ The numbers kept are of float64.  It also trains in float32 and prints how far
 PyTorch strays from itself.  The files made:
 
     resnet18_cifar.json             the 20 losses
-    resnet18_cifar.safetensors      of every tensor (resnet18_cifar.py says what is kept), its gradient in
-                                    the first step as gradient.NAME, its final value as final.NAME
+    resnet18_cifar.safetensors      of every tensor, its gradient in the first step as gradient.NAME
+                                    and its final value as final.NAME; resnet18_cifar.py says what
+                                    is kept
 """
 import json
 import sys

@@ -62,8 +62,8 @@ def initial_weights(network, folder):
 
 
 def train(network, dtype, kernels, folder, *options, fuse=()):
-    """One unshuffled epoch over the fixtures' images: 20 steps, the last of 32 images.  In float32 by the
-    programs that users have: with the sums and products that their compiler joins."""
+    """One unshuffled epoch over the fixtures' images: 20 steps, the last of 32 images.  The
+    float32 programs are those that users have: their compiler joins sums and products."""
     flags = AS_USERS if (kernels, dtype) == ("specialised", "f32") else QUICK
     program = trainer(
         MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}", *fuse, flags=flags

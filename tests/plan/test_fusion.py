@@ -192,8 +192,9 @@ def test_taking_over_statistics_changes_no_bit(tmp_path):
     assert all(np.array_equal(without[name], taken[name]) for name in without)
 
 
-# A gradient that a convolution stores, or adds to another's, and of which a batch norm needs sums: with and
-# without parameters, behind an activation and at once, in groups and with a stride; one that a pool stores.
+# Gradients of which a batch norm needs sums.  A convolution stores them, or adds them to
+# another's: with and without parameters, behind an activation and at once, in groups and with a
+# stride.  A pool stores the last one.
 SUMMED = (
     """network summed {
     input [3, 11, 9]
@@ -215,7 +216,8 @@ SUMMED = (
 )
 
 
-# A gradient that the sum hands both to a batch norm, the last to read it, and to an activation, which goes on in the same place.
+# The sum hands a gradient both to a batch norm, the last to read it, and to an activation, which
+# overwrites it.
 SHARED = (
     """network shared {
     input [2, 12, 9]
@@ -258,9 +260,10 @@ def test_sums_made_as_a_gradient_is_stored(tmp_path):
             np.testing.assert_allclose(made[fuse][name], expected, 1e-10, 1e-12, err_msg=name)
 
 
-# Means after 1 x 1 convolutions: windows that overlap, hang over the end or reach into padding that does not
-# count, all of a plane, in groups, with a bias and without; behind two such convolutions; and those that stay
-# where they are: padding counts, another divisor, an output that another layer reads, many channels for few.
+# Means after 1 x 1 convolutions.  Windows overlap, hang over the end, reach into padding that does
+# not count, or are all of a plane; there are groups, and convolutions with a bias and without; one
+# mean follows two of them.  Other means stay where they are: their padding counts, their divisor
+# is another, another layer reads the convolution's output, or it has few channels.
 AVERAGED = (
     """network averaged {
     input [12, 15, 13]
@@ -331,9 +334,9 @@ def test_a_mean_comes_before_the_channels_are_mixed(tmp_path):
     assert all(largest_difference(weights, made["--fuse=none"]) < 1e-9 for weights in made.values())
 
 
-# Convolutions before pools: with padding of every width, in groups, with a stride and a dilation, windows that
-# are no squares and leave a border, an activation between, a window too small to gain by it, and an output that
-# another layer reads too, so that its gradient is not the pool's alone.
+# Convolutions before pools: padding of every width, groups, a stride and a dilation; windows that
+# are no squares and leave a border; an activation between; a window too small to gain by it; and an
+# output that another layer reads too, so that its gradient is not the pool's alone.
 POOLED = (
     """network pooled {
     input [4, 40, 45]
@@ -399,9 +402,9 @@ def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
     assert largest_difference(made["loss"], made["none"]) < 1e-11
 
 
-# By a layer that makes all of a grain's logits: straight, seen through a view, after what else is done on its
-# stores; not for the whole batch, not of a part of them, not after a kernel of another's,
-# which a dropout has in training.
+# By a layer that computes all of a grain's logits: at once, through a view, or after another
+# epilogue.  It does not where it computes a part of them or works on the whole batch, nor after
+# another layer's kernel, which a dropout has in training.
 @pytest.mark.parametrize(
     "last, times",
     [
@@ -412,7 +415,11 @@ def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
         ("conv2d(5, [4, 4]) as last\n    max_pool2d(2)\n    flatten", 2),
         ("flatten\n    linear(70)\n    linear(300) as last", 0),
         (
-            "concat {\n branch { conv2d(2, [9, 7]) }\n branch { conv2d(8, [9, 7]) as last }\n }\n    flatten",
+            "concat {\n"
+            " branch { conv2d(2, [9, 7]) }\n"
+            " branch { conv2d(8, [9, 7]) as last }\n"
+            " }\n"
+            "    flatten",
             0,
         ),
         ("flatten\n    linear(10) as last\n    dropout(0.4)", 1),
@@ -432,9 +439,9 @@ def test_a_layer_computes_the_loss_of_its_logits(tmp_path, last, times):
     assert all(largest_difference(weights, made["none"]) < 1e-11 for weights in made.values())
 
 
-# Layers whose gradients are summed over the whole batch and in grains, one of them not trained, and what wants all
-# gradients before it moves any weight.  The first with the optimiser that users have, which joins products and sums,
-# and each of the two alone.
+# Layers whose gradients are summed over the whole batch and in grains, one of them not trained;
+# and settings that want all gradients before any weight moves.  The first case has the optimiser
+# that users have, which joins products and sums, and has each of the two fusions alone.
 @pytest.mark.parametrize(
     "more",
     ["", "clip norm=0.1", "clip value=0.001", 'freeze "first.*"', "augment horizontal_flip(0.5)"],
@@ -460,8 +467,8 @@ def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
     )
 
 
-# Batch norms whose outputs are read on the way back in one later phase and in two, by a weight gradient for the
-# whole batch, through a view, as part of a concat, and by another norm.
+# Batch norms whose outputs are read on the way back in one later phase and in two: by a weight
+# gradient for the whole batch, through a view, as part of a concat, and by another norm.
 REMADE = (
     """network remade {
     input [3, 9, 7]
@@ -522,8 +529,17 @@ def test_what_is_made_again_changes_no_bit(tmp_path):
 
 
 def test_nothing_is_made_again_on_the_way_forward(tmp_path):
-    body = "conv2d(8, 3, padding=1)\n batch_norm2d as shared\n add { branch { batch_norm2d as left }\n branch { batch_norm2d as right } }\n flatten\n linear(10)"
-    text = f"network n {{\n input [3, 11, 9]\n {body}\n}}\n" + MEASURED[MEASURED.index("train {") :]
+    text = """network n {
+ input [3, 11, 9]
+ conv2d(8, 3, padding=1)
+ batch_norm2d as shared
+ add { branch { batch_norm2d as left }
+ branch { batch_norm2d as right } }
+ flatten
+ linear(10)
+}
+"""
+    text += MEASURED[MEASURED.index("train {") :]
     plan = netc("--dump=plan", write(tmp_path, text)).stdout
     assert (
         "recompute shared" in plan and "recompute shared" not in plan[: plan.index("forward loss")]

@@ -37,7 +37,7 @@ def test_every_arrow_joins_boxes_and_says_its_shape_once(model):
 
 
 def frames(text):
-    """{box: the frames that it is in, the innermost last, each as its number and whether it is a loop's}"""
+    """{box: its frames, the innermost last, each as its number and whether it is a loop's}"""
     found, opened = {}, []
     for number, line in enumerate(text.splitlines()):
         if "subgraph" in line:
@@ -86,7 +86,10 @@ def test_a_use_is_drawn_as_it_is_written_but_for_its_spaces():
 
 def test_turns_that_differ_are_drawn_apart():
     text = dot(
-        "network n {\n input [1, 8, 8]\n repeat 4 as i { conv2d(4, 3, padding=1, stride=2 if i == 0 else 1) as c }\n}\n"
+        "network n {\n"
+        " input [1, 8, 8]\n"
+        " repeat 4 as i { conv2d(4, 3, padding=1, stride=2 if i == 0 else 1) as c }\n"
+        "}\n"
     )
     assert "× 3" in text
     assert text.count("conv2d") == 2

@@ -270,7 +270,8 @@ def test_the_background_is_the_pictures_own(model, pictures):
     "name", sorted(path.stem for path in (ROOT / "examples" / "pictures").glob("*.svg"))
 )
 def test_the_pictures_of_the_pages_are_drawn_as_today(name, pictures):
-    """But for where dot places things: examples/pictures/README.md has the commands that draw them again."""
+    """Only dot may lay them out in another way.  examples/pictures/README.md says how to draw
+    them again."""
     kept = Picture((ROOT / "examples" / "pictures" / f"{name}.svg").read_text())
     assert sorted(line.text for line in kept.all_lines()) == sorted(
         line.text for line in pictures(name).all_lines()

@@ -51,13 +51,15 @@ def execute(*words, **environment):
     )
     if result.returncode != 0:
         raise Finding(
-            f"$ {' '.join(map(str, words))}\nexit {result.returncode}\n{result.stdout[-1000:]}{result.stderr[-4000:]}"
+            f"$ {' '.join(map(str, words))}\n"
+            f"exit {result.returncode}\n"
+            f"{result.stdout[-1000:]}{result.stderr[-4000:]}"
         )
     return result.stdout
 
 
 def make_home(sanitizer):
-    """What NETC_HOME names: the library and the header; and a C compiler that has the sanitizer on."""
+    """What NETC_HOME names, the library and the header; and a C compiler with the sanitizer on."""
     home, flags = MADE / sanitizer, SANITIZERS[sanitizer]
     home.mkdir(parents=True, exist_ok=True)
     execute(
@@ -172,9 +174,10 @@ def campaign(
         results = [job.result() for job in done]
     findings = [found for _, found in results if found]
     return (
-        f"sanitize: {len(results)} trainers ({', '.join(sanitizers)}; {len(networks)} networks; {', '.join(kernels)}), "
-        f"{sum(runs for runs, _ in results)} runs on {threads[0]} to {threads[-1]} threads, {len(findings)} "
-        f"finding{'s' * (len(findings) != 1)}, {time.monotonic() - start:.0f} s"
+        f"sanitize: {len(results)} trainers "
+        f"({', '.join(sanitizers)}; {len(networks)} networks; {', '.join(kernels)}), "
+        f"{sum(runs for runs, _ in results)} runs on {threads[0]} to {threads[-1]} threads, "
+        f"{len(findings)} finding{'s' * (len(findings) != 1)}, {time.monotonic() - start:.0f} s"
     ), findings
 
 

@@ -134,7 +134,13 @@ def test_what_the_server_tells_is_what_the_command_tells(client, tmp_path):
 
 
 def test_positions_are_counted_in_utf_16(client):
-    text = '# \U0001f600 é 名\nnetwork n {\n    input [8];  linear(3) as "é\U0001f600" # x\n    reluu\n}\n'
+    text = (
+        "# \U0001f600 é 名\n"
+        "network n {\n"
+        '    input [8];  linear(3) as "é\U0001f600" # x\n'
+        "    reluu\n"
+        "}\n"
+    )
     told = opened(client, text)
     assert {one["range"]["start"]["line"] for one in told} == {2, 3}
     line, character = place(text, '"é')

@@ -1,5 +1,8 @@
-"""Every large model builds with either kernels, takes steps on drawn images and
-its loss falls: on the same few images, so that it must.  Minutes: `make test-slow` runs this folder, `make test` not."""
+"""Every large model builds with either kernels and takes steps on drawn images.
+
+Its loss falls, as it must: the few images are the same in each step.  This takes minutes:
+`make test-slow` runs this folder, `make test` does not.
+"""
 import pytest
 
 from harness import TUTORIALS

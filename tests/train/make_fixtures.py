@@ -234,7 +234,8 @@ def main():
         for name, arguments in INITIALISERS
     )
     (HERE / "pytorch.json").write_text(
-        f'{{"torch": "{torch.__version__}", "cases": [\n {lines}\n],\n"initialisers": [\n {drawn}\n]}}\n'
+        f'{{"torch": "{torch.__version__}", "cases": [\n {lines}\n],\n'
+        f'"initialisers": [\n {drawn}\n]}}\n'
     )
 
 

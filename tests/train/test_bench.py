@@ -9,7 +9,15 @@ import pytest
 from harness import MODELS, netc, run, trainer
 
 QUICK = ("--steps", 2, "--threads", 2)
-NO_TRAIN = "network small {\n    input [1, 8, 8]\n    conv2d(4, 3) as conv\n    relu\n    flatten\n    linear(10) as fc\n}\n"
+NO_TRAIN = """\
+network small {
+    input [1, 8, 8]
+    conv2d(4, 3) as conv
+    relu
+    flatten
+    linear(10) as fc
+}
+"""
 
 
 def bench(program, *options):

@@ -270,11 +270,21 @@ def test_without_classes_the_best_is_by_loss(tmp_path):
             tmp_path / f"{name}-images-idx3-ubyte", numbers.integers(0, 256, (count, 4, 4), "u1")
         )
         write_idx(tmp_path / f"{name}-labels-idx1-ubyte", np.zeros(count, "u1"))
-    one = trainer(
-        'network one {\n    input [1, 4, 4]\n    flatten\n    linear(1) as fc\n}\ntrain {\n    data "digits"\n    loss mse\n'
-        "    optimizer sgd(lr=0.3)\n    batch 48\n    epochs 9\n}\n",
-        "--kernels=reference",
-    )
+    network = """\
+network one {
+    input [1, 4, 4]
+    flatten
+    linear(1) as fc
+}
+train {
+    data "digits"
+    loss mse
+    optimizer sgd(lr=0.3)
+    batch 48
+    epochs 9
+}
+"""
+    one = trainer(network, "--kernels=reference")
     run(
         one,
         "train",

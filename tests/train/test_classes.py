@@ -123,9 +123,9 @@ def test_data_with_other_classes_are_refused(folder, weights, tmp_path):
         (folder / split / "white").rename(folder / split / "ivory")
     for command in "test", "predict":
         told = run(shades(), command, "--weights", weights, "--data", folder, expect=1).stderr
-        assert (
-            told
-            == f"trainer: error: {folder} calls class 2 ivory, and the weights were trained to call it white\n"
+        assert told == (
+            f"trainer: error: {folder} calls class 2 ivory, "
+            "and the weights were trained to call it white\n"
         )
     # As first weights they are welcome: the new run's classes are its data's.
     run(
@@ -231,8 +231,18 @@ def test_known_sets_are_known_by_their_folders(tmp_path, folder_name, first):
 
 def test_cifar100s_hundred_names(tmp_path):
     program = trainer(
-        "network c {\n    input [3, 32, 32]\n    flatten\n    linear(100) as fc\n}\n"
-        "train {\n    data cifar100\n    loss cross_entropy\n    optimizer sgd(lr=0)\n    batch 4\n    epochs 1\n}\n"
+        "network c {\n"
+        "    input [3, 32, 32]\n"
+        "    flatten\n"
+        "    linear(100) as fc\n"
+        "}\n"
+        "train {\n"
+        "    data cifar100\n"
+        "    loss cross_entropy\n"
+        "    optimizer sgd(lr=0)\n"
+        "    batch 4\n"
+        "    epochs 1\n"
+        "}\n"
     )
     (tmp_path / "cifar100").mkdir()
     for name in "train.bin", "test.bin":

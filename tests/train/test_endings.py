@@ -180,7 +180,8 @@ def test_a_reader_that_stopped_reading_does_not_hold_up_the_end(data, tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_standard_output_is_told_when_all_is_saved(data, tmp_path):
-    command = f"exec {small()} train --data {data} --save {tmp_path}/w --checkpoint {tmp_path}/c --log {tmp_path}/log >/dev/full"
+    saved = f"--save {tmp_path}/w --checkpoint {tmp_path}/c --log {tmp_path}/log"
+    command = f"exec {small()} train --data {data} {saved} >/dev/full"
     told = run("sh", "-c", command, expect=1).stderr
     assert "cannot write to standard output" in told and told.count("\n") == 1
     check_saved(tmp_path, data)
@@ -188,13 +189,8 @@ def test_a_full_standard_output_is_told_when_all_is_saved(data, tmp_path):
 
 def test_closed_standard_streams_spoil_no_file(data, tmp_path):
     """Their numbers would be the next files'."""
-    run(
-        "sh",
-        "-c",
-        f"exec {small()} train --data {data} --save {tmp_path}/w --checkpoint {tmp_path}/c --log {tmp_path}/log "
-        "<&- >&- 2>&-",
-        expect=None,
-    )
+    saved = f"--save {tmp_path}/w --checkpoint {tmp_path}/c --log {tmp_path}/log"
+    run("sh", "-c", f"exec {small()} train --data {data} {saved} <&- >&- 2>&-", expect=None)
     assert len(read_log(tmp_path / "log")) == 3 * (STEPS + 1)
     check_saved(tmp_path, data)
 

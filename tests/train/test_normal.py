@@ -12,7 +12,12 @@ NET = """network shades {
     linear(10) as fc
 }
 train {
-    data synthetic;  normalize mean=0.1307, std=0.3081;  loss cross_entropy;  optimizer sgd(lr=0.05);  batch 500;  epochs 1
+    data synthetic
+    normalize mean=0.1307, std=0.3081
+    loss cross_entropy
+    optimizer sgd(lr=0.05)
+    batch 500
+    epochs 1
 }
 """
 OPTIONS = ["--set", "normalize.mean=0.7123456789012345", "--max-steps", 120]

@@ -50,7 +50,8 @@ int main(int argc, char **argv)
     NetOptimizer optimizer = {0};
     NetSchedule schedule;
     NetError error;
-    if (!net_schedule_open(&schedule, &settings, STEPS, &error) || !net_optimizer_open(&optimizer, &model, &settings, &error)) {
+    if (!net_schedule_open(&schedule, &settings, STEPS, &error)
+        || !net_optimizer_open(&optimizer, &model, &settings, &error)) {
         fprintf(stderr, "%s\n", error.text);
         return 1;
     }
@@ -63,10 +64,12 @@ int main(int argc, char **argv)
         net_optimizer_schedule(&optimizer, &schedule, step, step / STEPS);
         net_clip_measure(&optimizer, gradient, 0, optimizer.clip.pieces);
         net_clip_apply(&optimizer.clip, gradient, COUNT);
-        net_optimizer_update(&optimizer, weights, 0, COUNT / 2, gradient);      /* as two threads do */
+        /* In two halves, as two threads do. */
+        net_optimizer_update(&optimizer, weights, 0, COUNT / 2, gradient);
         net_optimizer_update(&optimizer, weights, COUNT / 2, COUNT, gradient + COUNT / 2);
         bool adam = net_optimizer_name(&optimizer)[0] == 'a';
-        double told[] = {optimizer.groups[0].lr, adam ? optimizer.rates.beta1 : optimizer.rates.momentum};
+        double momentum = adam ? optimizer.rates.beta1 : optimizer.rates.momentum;
+        double told[] = {optimizer.groups[0].lr, momentum};
         fwrite(told, sizeof *told, 2, stdout);
         fwrite(weights, sizeof *weights, COUNT, stdout);
     }
@@ -138,7 +141,8 @@ def test_a_group_has_its_own_rate_and_decay():
     plain = drive("optimizer sgd optimizer.lr 0.1 optimizer.weight_decay 0.5".split())
     other = drive("optimizer sgd optimizer.lr 0.02 optimizer.weight_decay 0".split())
     both = drive(
-        "optimizer sgd optimizer.lr 0.1 optimizer.weight_decay 0.5 group.1.lr 0.02 group.1.weight_decay 0".split()
+        "optimizer sgd optimizer.lr 0.1 optimizer.weight_decay 0.5 "
+        "group.1.lr 0.02 group.1.weight_decay 0".split()
     )
     assert (both[:, 2:9] == plain[:, 2:9]).all() and (both[:, 9:] == other[:, 9:]).all()
 

@@ -317,7 +317,8 @@ def test_checksums_that_are_not_whole(change, told, data, started, tmp_path):
 
 
 def test_a_log_is_cut_back_to_the_checkpoint(data, tmp_path):
-    """What a killed run had logged after its last checkpoint, and half a line, are not there twice."""
+    """A killed run had logged lines after its last checkpoint, and half a line.  They are not
+    there twice."""
     options = ["--epochs", 3, "--log", tmp_path / "log"]
     train(small(), data, "--epochs", 3, "--log", tmp_path / "whole")
     train(small(), data, *options, "--max-steps", 7, "--checkpoint", tmp_path / "c")

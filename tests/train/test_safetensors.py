@@ -54,7 +54,8 @@ def test_a_good_file_is_taken(tmp_path):
         (b'{"\xff": 1}', "not UTF-8"),
         (b"[" * 100000, "not JSON"),
         (
-            b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},"a":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}}',
+            b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]},'
+            b'"a":{"dtype":"F32","shape":[3],"data_offsets":[12,24]}}',
             "twice",
         ),
     ],
@@ -139,7 +140,8 @@ static bool load(const char *path, bool resume, NetError *error)
     NetProgress progress;
     if (!resume)
         return net_load(session, path, error);
-    bool good = net_settings_open(&settings, session->model, error) && net_tensors_open(&file, path, error);
+    bool good = net_settings_open(&settings, session->model, error)
+        && net_tensors_open(&file, path, error);
     if (good) {
         good = net_checkpoint_progress(&file, &settings, &progress, NULL, error)
             && net_weights_read(session, &optimizer, &file, NULL, error);
@@ -149,7 +151,8 @@ static bool load(const char *path, bool resume, NetError *error)
     return good;
 }
 
-static void try_damage(const char *how, size_t at, const char *path, const uint8_t *bytes, size_t count, bool resume)
+static void try_damage(const char *how, size_t at, const char *path, const uint8_t *bytes,
+                       size_t count, bool resume)
 {
     NetError error;
     FILE *file = fopen(path, "wb");
@@ -171,7 +174,8 @@ int main(int argc, char **argv)
         fclose(file);
     session = net_session_open(&normed_model, 1, 4, 1, true, &error);
     if (!session || !net_settings_open(&settings, session->model, &error)
-        || !net_optimizer_open(&optimizer, session->model, &settings, &error) || !load(argv[1], resume, &error)) {
+        || !net_optimizer_open(&optimizer, session->model, &settings, &error)
+        || !load(argv[1], resume, &error)) {
         printf("%s\n", error.text);
         return 1;
     }

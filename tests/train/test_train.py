@@ -312,7 +312,8 @@ def test_a_loss_that_is_no_number_stops_the_run(data, tmp_path):
         expect=1,
     ).stderr
     assert re.search(
-        r"error: the loss is (nan|infinite) at step \d+ \(epoch [3-9]\): .* is the first that is not finite; the run is stopped",
+        r"error: the loss is (nan|infinite) at step \d+ \(epoch [3-9]\): "
+        r".* is the first that is not finite; the run is stopped",
         told,
     )
     assert [line.split(": ")[1] for line in told.splitlines()] == ["note", "note", "note", "error"]
@@ -350,12 +351,14 @@ def grow(layers):
         (
             8,
             "cross_entropy",
-            "the loss is nan at step 1 (epoch 1): the output of grow5 (linear, line 14) is the first that is not finite",
+            "the loss is nan at step 1 (epoch 1): "
+            "the output of grow5 (linear, line 14) is the first that is not finite",
         ),
         (
             3,
             "mse",
-            "the loss is infinite at step 1 (epoch 1): every layer's output is finite, and the loss itself overflows",
+            "the loss is infinite at step 1 (epoch 1): "
+            "every layer's output is finite, and the loss itself overflows",
         ),
     ],
 )
@@ -406,7 +409,8 @@ def test_a_full_disk_keeps_the_old_file(data, tmp_path):
     program = small()
     train(program, data, "--max-steps", 1, "--save", tmp_path / "w")
     before = (tmp_path / "w").read_bytes()
-    limited = f'trap "" XFSZ; ulimit -f 1; exec {program} train --data {data} --quiet --max-steps 2 --save {tmp_path}/w'
+    words = f"{program} train --data {data} --quiet --max-steps 2 --save {tmp_path}/w"
+    limited = f'trap "" XFSZ; ulimit -f 1; exec {words}'
     assert "cannot write" in run("bash", "-c", limited, expect=1).stderr
     assert (tmp_path / "w").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["w"]

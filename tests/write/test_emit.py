@@ -49,13 +49,17 @@ def test_names_of_layers_that_are_names_of_c(tmp_path):
 
 # Words of C and of what it has beside it, names of the runtime's and of this text's own.
 HOSTILE_NAMES = """
-    if int double _Bool _Atomic static_assert asm typeof inline restrict linux unix i386 NAN INFINITY I EOF NULL errno assert
-    stdin main printf memcpy malloc exp sqrt y0 signal time true bool NET_REAL NET_RUNTIME_H NetModel NetStep NetKernel
-    net_relu net_linear net.linear net_conv2d net_main net_lap net_copy net_random net_open net layer_net_relu layer_net_linear
-    real vec mask LANES compiler_barrier vec_select vec_exp peak training inference single inference_1 training_1 training_1_1 single_1 settings layers
-    parameters packings inference_parts training_1_shared s g x y dy weights gradients scratch kept input arena a.b a_b 0.1
-    layer0.1 relu_value relu_value_2 sum_rows exponential choose splat store_8 low half a_b_forward a_b_2 n_model net_n _ __ _X
-    __builtin_inf __func__ __FILE__ __COUNTER__ _Pragma net_linear_forward net_relu_backward net_linear_statistics
+    if int double _Bool _Atomic static_assert asm typeof inline restrict linux unix i386 NAN
+    INFINITY I EOF NULL errno assert stdin main printf memcpy malloc exp sqrt y0 signal time true
+    bool NET_REAL NET_RUNTIME_H NetModel NetStep NetKernel
+    net_relu net_linear net.linear net_conv2d net_main net_lap net_copy net_random net_open net
+    layer_net_relu layer_net_linear real vec mask LANES compiler_barrier vec_select vec_exp peak
+    training inference single inference_1 training_1 training_1_1 single_1 settings layers
+    parameters packings inference_parts training_1_shared s g x y dy weights gradients scratch kept
+    input arena a.b a_b 0.1 layer0.1 relu_value relu_value_2 sum_rows exponential choose splat
+    store_8 low half a_b_forward a_b_2 n_model net_n _ __ _X
+    __builtin_inf __func__ __FILE__ __COUNTER__ _Pragma net_linear_forward net_relu_backward
+    net_linear_statistics
 """.split()
 SYNTAX_CHECK = (
     "-std=c11",
@@ -75,12 +79,23 @@ def hostile_network(name):
     layers = [
         f'    linear({30 + i}) as "{layer}"\n    relu' for i, layer in enumerate(HOSTILE_NAMES)
     ]
-    return (
-        f"network {name} {{\n    input [1, 28, 28]\n    flatten\n    linear(9)\n"
-        + "\n".join(layers)
-        + "\n    linear(10)\n}\n"
-        "train {\n    data mnist\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n"
-    )
+    inner = "\n".join(layers)
+    return f"""\
+network {name} {{
+    input [1, 28, 28]
+    flatten
+    linear(9)
+{inner}
+    linear(10)
+}}
+train {{
+    data mnist
+    loss cross_entropy
+    optimizer sgd(lr=0.1)
+    batch 4
+    epochs 1
+}}
+"""
 
 
 @pytest.mark.parametrize(
@@ -101,7 +116,15 @@ def test_no_name_of_a_layer_meets_another(name, options, tmp_path):
 
 
 def test_a_layer_named_as_the_runtimes_function_runs(tmp_path):
-    text = "network peak {\n    input [1, 6, 6]\n    conv2d(2, 3) as net_relu\n    relu as int\n    flatten\n    linear(10) as peak\n}\n"
+    text = (
+        "network peak {\n"
+        "    input [1, 6, 6]\n"
+        "    conv2d(2, 3) as net_relu\n"
+        "    relu as int\n"
+        "    flatten\n"
+        "    linear(10) as peak\n"
+        "}\n"
+    )
     assert "net_relu" in run(trainer(text, "--kernels=reference"), "info").stdout
 
 

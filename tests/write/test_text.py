@@ -159,9 +159,22 @@ def test_nor_of_models(name, compiler, tmp_path):
 def test_columns_that_no_window_takes(tmp_path):
     """Their gradients are zeros: nothing is left of the loop over the windows."""
     (tmp_path / "n.net").write_text(
-        "network n {\n    input [3, 20, 19]\n    conv2d(6, 3)\n"
-        "    max_pool2d([2, 3], stride=[3, 4], dilation=[4, 2], padding=1)\n    flatten\n    linear(10)\n}\n"
-        "train {\n    data synthetic\n    loss cross_entropy\n    optimizer sgd(lr=0.1)\n    batch 4\n    epochs 1\n}\n"
+        """\
+network n {
+    input [3, 20, 19]
+    conv2d(6, 3)
+    max_pool2d([2, 3], stride=[3, 4], dilation=[4, 2], padding=1)
+    flatten
+    linear(10)
+}
+train {
+    data synthetic
+    loss cross_entropy
+    optimizer sgd(lr=0.1)
+    batch 4
+    epochs 1
+}
+"""
     )
     netc("emit", "--warn=no-rows-left-out", tmp_path / "n.net", "-o", tmp_path / "n.c")
     compiles([*COMPILERS["gcc"], "-march=native"], tmp_path / "n.c", tmp_path)

@@ -1,11 +1,13 @@
-"""Operators whose kernels for one image are their own: a lone image's logits are
-those it has among others, with channels that fill no row of lanes, some, and
-several with a rest."""
+"""Operators that have kernels of their own for one image.
+
+An image has the same logits alone as among others: with channels that fill no row of lanes,
+some, and several with a rest.
+"""
 import pytest
 
 from harness import AS_USERS, netc, network_file
 from ops.cases import ROWS
-from ops.lone import difference
+from ops.one_image import difference
 
 NET = """network alone {
     input [3, 9, 7]
@@ -37,7 +39,7 @@ NET = """network alone {
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
 @pytest.mark.parametrize("channels", [5, 16, 71, 96])
-def test_a_lone_image_has_the_same_logits(tmp_path, channels, target):
+def test_one_image_has_the_same_logits(tmp_path, channels, target):
     network = NET.replace("CHANNELS", str(channels)).replace("REST", str(channels - 3))
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):  # logits leave as floats
         assert difference(tmp_path, network, dtype, f"--target={target}") < close
@@ -56,7 +58,7 @@ WIDE = """network wide {
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
 @pytest.mark.parametrize("width", [331, 784])
-def test_threads_share_large_layers_of_a_lone_image(tmp_path, width, target):
+def test_threads_share_large_layers_of_one_image(tmp_path, width, target):
     network = WIDE.replace("WIDTH", str(width))
     text = netc("emit", f"--target={target}", network_file(network)).stdout
     assert "static void single_2_1(const NetStep *s, real *arena, int64_t from, int64_t to)" in text

@@ -1,5 +1,8 @@
-"""A lone image's logits, which a program of their own makes, against those of the same image among others; and
-bit for bit against those that two threads make of it, which share it when images come one upon the other."""
+"""The logits of one image at a time, which has kernels of its own.
+
+They are compared with those of the same image among others.  They are also compared, bit for
+bit, with those that two threads compute, which share an image when images come one by one.
+"""
 import re
 from pathlib import Path
 
@@ -15,12 +18,14 @@ extern const NetModel the_model;
 enum { IMAGES = 3 };
 int main(int argc, char **argv)
 {
-    int turns = argc > 1 ? atoi(argv[1]) : 0;
+    int repeats = argc > 1 ? atoi(argv[1]) : 0;
     NetError error;
-    NetSession *network = net_open(&the_model, 1, IMAGES, 5, &error), *shared = net_open(&the_model, 2, IMAGES, 5, &error);
+    NetSession *network = net_open(&the_model, 1, IMAGES, 5, &error);
+    NetSession *shared = net_open(&the_model, 2, IMAGES, 5, &error);
     NetShape size = net_image_size(network);
     int64_t pixels = size.c * size.h * size.w;
-    float *images = malloc(IMAGES * pixels * sizeof *images), *all = malloc(IMAGES * 10 * sizeof *all), alone[10], again[10];
+    float *images = malloc(IMAGES * pixels * sizeof *images);
+    float *all = malloc(IMAGES * 10 * sizeof *all), alone[10], repeated[10];
     for (int64_t i = 0; i < IMAGES * pixels; i++)
         images[i] = (float)(i * 2654435761u % 1000) / 500 - 1;
     net_predict(network, images, IMAGES, all);
@@ -31,9 +36,9 @@ int main(int argc, char **argv)
             largest = fmax(largest, fabs(all[image * 10 + i]));
             differ = fmax(differ, fabs(all[image * 10 + i] - alone[i]));
         }
-        for (int turn = 0; turn < turns; turn++) {
-            net_predict(shared, images + image * pixels, 1, again);
-            if (memcmp(alone, again, sizeof alone) != 0)
+        for (int repeat = 0; repeat < repeats; repeat++) {
+            net_predict(shared, images + image * pixels, 1, repeated);
+            if (memcmp(alone, repeated, sizeof alone) != 0)
                 differ = INFINITY;
         }
     }
@@ -48,8 +53,8 @@ LIBRARIES = ["-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread"]
 
 
 def main_object(dtype):
-    """MAIN, for any network: the linker is told which."""
-    with made_once(f"lone.{dtype}.o") as made:
+    """MAIN, for any network: the linker is told its name."""
+    with made_once(f"one_image.{dtype}.o") as made:
         if not made.exists():
             source = made.with_suffix(".c")
             source.write_text(MAIN)
@@ -58,9 +63,9 @@ def main_object(dtype):
     return made
 
 
-def difference(tmp_path, source, dtype, *options, turns=100, flags=QUICK):
-    """Between lone images' logits and those of the same images together, relative to the largest.
-    `source`: a network's path or text."""
+def difference(tmp_path, source, dtype, *options, repeats=100, flags=QUICK):
+    """Between the logits of one image at a time and those of the same images together, relative
+    to the largest.  `source`: a network's path or text."""
     made = tmp_path / "main"
     text = source.read_text() if isinstance(source, Path) else source
     name = re.search(r"^network (\w+)", text, re.M)[1]
@@ -75,4 +80,4 @@ def difference(tmp_path, source, dtype, *options, turns=100, flags=QUICK):
         "-o",
         made,
     )
-    return float(run(made, turns).stdout)
+    return float(run(made, repeats).stdout)
