@@ -69,8 +69,12 @@ struct Kernel {
     /* forward: a max pool of the values, y and aux are its own; backward_parameters: the max pool
      * through whose windows dy is read, whose dy and aux they are; NULL: none */
     const Node *pool;
-    const Node *sums;     /* a norm's sums of what is stored: operands n_x, n_statistics, … */
-    const Node *gradient; /* a loss: its input's gradient is stored at once, not aux */
+    const Node *sums; /* a norm's sums of what is stored: operands n_x, n_statistics, … */
+    /* a norm in evaluation, done with the sums before a pool or a store takes them; its
+     * parameters are operands norm_weight, …; see grain/norm.h.  NULL: none */
+    const Node *norm;
+    const char *normalised; /* the function that does it: set by open_norm() */
+    const Node *gradient;   /* a loss: its input's gradient is stored at once, not aux */
     /* statistics: channels whose sums an earlier norm's are, operands reused0, …; ascending */
     LIST(ReusedStatistics) reused;
     const char *epilogue; /* the function that is done to a value before its store; NULL: none */

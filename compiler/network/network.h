@@ -127,7 +127,7 @@ enum {
         * kernel->gradient */
     OP_MAKES_GRADIENT = 1 << 15,
     /* in evaluation each channel times a number, plus a number: an OP_FOLDABLE before it can
-        * have them in its weights */
+        * do that with its sums (kernel->norm), or have them in its weights */
     OP_AFFINE = 1 << 12
 };
 

@@ -48,7 +48,8 @@ typedef enum PartRole {
      * after MAIN, forward: a max pool of what it makes */
     PART_POOL,
     PART_MAIN,      /* whose kernel it is */
-    PART_AFFINE,    /* a norm in evaluation, whose scale and shift MAIN's weights take in */
+    PART_AFFINE,    /* a norm in evaluation, of MAIN's sums before all else; for one
+                     * image MAIN's weights take in its scale and shift */
     PART_EPILOGUE,  /* element by element, on each value before it is stored */
     PART_GRADIENT,  /* of a loss just before: its input's gradient, at once */
     PART_SUMS,      /* a norm's sums over a gradient, of what MAIN stores */

@@ -5,6 +5,7 @@
  * any node may fall back.  A function's text names no layer, so two layers of
  * the same shape share one.
  */
+#include "kernels/grain/norm.h"
 #include "write/emit.h"
 
 #include <ctype.h>
@@ -215,11 +216,25 @@ static void add_further_operands(const Emitter *emitter, OperandList *operands, 
     }
 }
 
+/* "weight" of a norm in evaluation, which a kernel does with its sums, is "norm_weight". */
+static void add_norm_operands(OperandList *operands, const Node *norm)
+{
+    OperandList own = {0};
+    if (!norm)
+        return;
+    add_parameters(&own, norm);
+    for (int i = 0; i < own.count; i++) {
+        own.items[i].name = format("norm_%s", own.items[i].name);
+        push(operands, own.items[i]);
+    }
+}
+
 void step_operands(const Emitter *emitter, OperandList *operands)
 {
     const Step *step = emitter->step;
     node_operands(emitter, step_node(step), step_result(step), operands);
     add_tensor(emitter, operands, "vec *", "workspace", step->workspace, false);
+    add_norm_operands(operands, part_node(step, PART_AFFINE));
     add_epilogue_operands(emitter, operands);
     add_further_operands(emitter, operands, part_node(step, PART_SUMS));
     add_further_operands(emitter, operands, part_node(step, PART_LOSS));
@@ -330,6 +345,20 @@ static void emit_epilogue_afterwards(Kernel *kernel)
     kernel->indent++;
     kernel_store(kernel, result, "i", result);
     kernel->indent--;
+}
+
+/* Likewise a norm's, which comes before. */
+static void emit_norm_afterwards(Kernel *kernel)
+{
+    if (!kernel->norm)
+        return;
+    Shape shape = kernel->node->out->shape;
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++)", shape.dim[0]);
+    kernel_line(kernel, "    for (int64_t i = c * %lldL; i < (c + 1) * %lldL; i++)",
+                shape_plane(shape), shape_plane(shape));
+    kernel->indent += 2;
+    norm_value(kernel, "y[i]", "y[i]", "c");
+    kernel->indent -= 2;
 }
 
 /* Of the logits that the kernel has stored: a block in which the loss's operands have their
@@ -559,6 +588,7 @@ static Kernel kernel_of(Emitter *emitter)
         .workspace = step->workspace != NULL,
         .pool = part_node(step, PART_POOL),
         .sums = part_node(step, PART_SUMS),
+        .norm = part_node(step, PART_AFFINE),
         .gradient = part_node(step, PART_GRADIENT),
     };
     note_reused_sums(&kernel, step);
@@ -572,13 +602,16 @@ const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units)
     write_epilogue(emitter, &kernel);
     /* Most layers' text is one that was written before, and takes more memory than all else. */
     Arena *body = new_passing_arena(), *before = use_arena(body);
+    open_norm(&kernel);
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
     require(!reference || (!node->whole_batch && !kernel.pool && !kernel.sums));
     *units = kernel.units;
     if (reference)
         emit_reference(emitter, &kernel, operands);
-    if (reference)
+    if (reference) {
+        emit_norm_afterwards(&kernel);
         emit_epilogue_afterwards(&kernel);
+    }
     if (loss)
         emit_loss(emitter, &kernel, loss);
     drop_unused(operands, text_chars(&kernel.body));

@@ -6,7 +6,19 @@ import re
 import numpy as np
 import pytest
 
-from harness import AS_USERS, MODELS, QUICK, fusions, netc
+from harness import (
+    AS_USERS,
+    BUILD,
+    MODELS,
+    QUICK,
+    ROOT,
+    built,
+    fusions,
+    netc,
+    read_safetensors,
+    run,
+    write_safetensors,
+)
 from runs import train_steps
 
 FUSIONS = fusions()
@@ -557,6 +569,132 @@ def test_the_images_have_a_gradient_only_without_first_layer():
     plan = lambda *options: netc("--dump=plan", *options, MODELS / "cnn.net").stdout
     assert "backward_input conv1" not in plan()
     assert "backward_input conv1" in plan("--fuse=none")
+
+
+# Batch norms after convolutions, in evaluation: direct, in groups, one channel to a group, by
+# Winograd's way with a bias and without, before an activation, a pool (whose factors may be
+# negative) and a sum, by the reference kernel, transposed, without parameters, as a slice of a
+# concat; and those that stay: after what two layers read, a pool, or another norm.
+NORMED = (
+    """network normed {
+    input [3, 22, 19]
+
+    conv2d(6, 3, padding=1)                              as direct
+    batch_norm2d                                         as direct_norm
+    relu
+    max_pool2d(2)                                        as pooled
+    skip { conv2d(6, 3, padding=1, groups=3, bias=false) as grouped
+           batch_norm2d(affine=false)                    as grouped_norm }
+    conv2d(6, 3, padding=1, groups=6)                    as depthwise
+    batch_norm2d                                         as depthwise_norm
+    conv2d(24, 1)                                        as wide
+    batch_norm2d                                         as wide_norm
+    conv2d(32, 3, padding=1, bias=false)                 as winograd
+    batch_norm2d(eps=0.01)                               as winograd_norm
+    conv2d(24, 3, padding=1)                             as termed
+    batch_norm2d                                         as termed_norm
+    relu6
+    conv2d(5, 3, padding=1, padding_mode=reflect)        as reflected
+    batch_norm2d                                         as reflected_norm
+    silu
+    conv_transpose2d(4, 2, stride=2)                     as transposed
+    batch_norm2d                                         as transposed_norm
+    max_pool2d(2)
+    batch_norm2d                                         as after_pool
+    concat {
+        branch { conv2d(4, 3, padding=1)                 as sliced
+                 batch_norm2d                            as sliced_norm }
+        branch { conv2d(3, 1)                            as twice
+                 skip { batch_norm2d                     as read_twice }
+                 batch_norm2d                            as second
+                 batch_norm2d                            as third }
+    }
+    flatten
+    linear(10)
+}
+"""
+    + MEASURED[MEASURED.index("train {") :]
+)
+
+
+def inference(text):
+    return text[text.index("inference: ") : text.index("single: ")]
+
+
+def test_a_norm_in_evaluation_is_done_with_a_convolutions_sums(tmp_path):
+    plan = lambda *options: inference(netc("--dump=plan", *options, write(tmp_path, NORMED)).stdout)
+    norm = r"  then forward (\w*norm|after_pool|read_twice|second|third):"
+    done = lambda text: set(re.findall(norm, text))
+    makers = "direct grouped depthwise wide winograd termed reflected transposed sliced".split()
+    assert done(plan()) == {f"{name}_norm" for name in makers}
+    assert not done(plan("--fuse=activation,pool,residual,concat,winograd"))
+
+
+# The logits of many images; of the weights that a file holds, which with no file are written to it.
+LOGITS = """
+#include "net.h"
+#include <stdio.h>
+extern const NetModel normed_model;
+int main(int count, char **words)
+{
+    static float images[20 * 3 * 22 * 19], logits[20 * 10];
+    NetError error;
+    NetSession *network = net_open(&normed_model, 2, 20, 5, &error);
+    bool (*file)(NetSession *, const char *, NetError *) = count > 2 ? net_save : net_load;
+    if (!network || !file(network, words[1], &error))
+        return 1;
+    for (int i = 0; i < 20 * 3 * 22 * 19; i++)
+        images[i] = (float)((unsigned)i * 2654435761u % 1000) / 500 - 1;
+    net_predict(network, images, 20, logits);
+    for (int i = 0; i < 20 * 10; i++)
+        printf("%.9g\\n", (double)logits[i]);
+    return 0;
+}
+"""
+
+
+def logits_of(tmp_path, dtype, fuse, weights):
+    folder = tmp_path / f"{dtype}_{fuse}"
+    folder.mkdir()
+    network = built(NORMED, "--object", f"--dtype={dtype}", f"--fuse={fuse}", flags=AS_USERS)
+    (folder / "main.c").write_text(LOGITS)
+    run(
+        "gcc",
+        "-std=gnu11",
+        "-DNET_NO_MAIN",
+        f"-DNET_REAL={'float' if dtype == 'f32' else 'double'}",
+        "-I",
+        ROOT / "runtime",
+        folder / "main.c",
+        network,
+        BUILD / f"libnet_{dtype}.a",
+        "-lcjson",
+        "-lz",
+        "-lpng",
+        "-ljpeg",
+        "-lm",
+        "-lpthread",
+        "-o",
+        folder / "main",
+    )
+    if not weights.exists():  # norms' numbers are not the ones and zeros that they begin with
+        run(folder / "main", weights, "save")
+        made, random = read_safetensors(weights), np.random.default_rng(3)
+        for name in made:
+            if made[name].dtype.kind == "f":
+                low = 0.2 if name.endswith("running_var") else -1
+                made[name] = random.uniform(low, 1, made[name].shape).astype(made[name].dtype)
+        write_safetensors(weights, made)
+    return np.array(run(folder / "main", weights).stdout.split(), "f8")
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_a_norm_done_with_sums_changes_no_bit(tmp_path, dtype):
+    others = "winograd,activation,residual,pool,concat"
+    one, other = (
+        logits_of(tmp_path, dtype, fuse, tmp_path / "w") for fuse in (others + ",norm", others)
+    )
+    assert len(one) == 200 and np.ptp(one) > 0 and np.array_equal(one, other)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 /* norm.c: a batch norm's moments and the sums of its gradient, for its own kernels and for those
- * that store its dy and make the sums as they do.
+ * that store its dy and make the sums as they do, or that store its x, in evaluation.
  */
 #include "kernels/grain/norm.h"
 
@@ -22,7 +22,7 @@ static const char *own_operand(const Kernel *kernel, const char *name)
 
 static const Node *norm_of(const Kernel *kernel)
 {
-    return kernel->sums ? kernel->sums : kernel->node;
+    return kernel->norm ? kernel->norm : kernel->sums ? kernel->sums : kernel->node;
 }
 
 /* From the grains': Chan, Golub and LeVeque 1979. */
@@ -117,4 +117,43 @@ void close_gradient_sums(Kernel *kernel)
     store_sums(kernel, "sum_lanes(vec_select(active, sum[c], (vec){ 0 }))",
                "inverses[c] * sum_lanes(vec_select(active, product[c], (vec){ 0 }))");
     kernel_line(kernel, "}");
+}
+
+/* ------------------------------------------ in evaluation, by who stores x
+ * The same operations as in a kernel of its own, so not one bit is different. */
+
+/* (x - mean) * scale + shift, of three numbers of a channel. */
+static const char *norm_function(const Kernel *kernel, bool scales)
+{
+    Kernel function = begin_function(kernel);
+    kernel_line(&function, "return (r - splat(of[0])) * splat(of[1])%s;",
+                scales ? " + splat(of[2])" : "");
+    return end_function(
+        kernel, &function,
+        "/* A batch norm in evaluation: `of` is a channel's mean, scale and shift. */",
+        "static inline __attribute__((always_inline)) vec ", "normalised",
+        "(vec r, const real *of)");
+}
+
+void open_norm(Kernel *kernel)
+{
+    if (!kernel->norm)
+        return;
+    bool scales = find_parameter(kernel->norm, "weight");
+    Int channels = input_shape(kernel->norm).dim[0];
+    kernel->normalised = norm_function(kernel, scales);
+    kernel_line(kernel, "real norm[%lld];", 3 * channels);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", channels);
+    kernel_line(kernel, "const real variance = norm_running_var[c];");
+    declare_deviation(kernel);
+    kernel_line(kernel, "norm[3 * c] = norm_running_mean[c];");
+    kernel_line(kernel, "norm[3 * c + 1] = inverse%s;", scales ? " * norm_weight[c]" : "");
+    if (scales)
+        kernel_line(kernel, "norm[3 * c + 2] = norm_bias[c];");
+    kernel_line(kernel, "}");
+}
+
+void norm_value(Kernel *kernel, const char *to, const char *value, const char *channel)
+{
+    kernel_add(kernel, "%s = %s(%s, norm + 3 * (%s));", to, kernel->normalised, value, channel);
 }

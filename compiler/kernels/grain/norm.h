@@ -1,5 +1,5 @@
 /* norm.h: a batch norm's moments, and the sums of its gradient: also for kernels that store its
- * dy and make the sums as they do.
+ * dy and make the sums as they do, or that store its x, in evaluation.
  */
 #ifndef NORM_H
 #define NORM_H
@@ -25,5 +25,11 @@ void close_gradient_sums(Kernel *kernel);
 /* Adds `count` values that have been stored from `to` + offset on, elements `at` +
  * offset and on of dy, to the sums of `channel` (an expression). */
 void add_gradient_sums(Kernel *kernel, const char *channel, Int offset, Int count);
+
+/* For kernels whose sums a norm in evaluation takes, where kernel->norm is not NULL: declares
+ * `norm`, the numbers of each channel, which is done for every kernel; … */
+void open_norm(Kernel *kernel);
+/* … and `to` becomes what they make of `value`, a sum of `channel`: all three expressions. */
+void norm_value(Kernel *kernel, const char *to, const char *value, const char *channel);
 
 #endif

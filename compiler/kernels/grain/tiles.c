@@ -318,6 +318,26 @@ static void call_store(const GatherText *text, const Kernel *function, Int chann
                 places ? kernel->epilogue_operands : "");
 }
 
+/* A norm in evaluation, of a tile's sums, is a function, inlined as the products are. */
+static void gather_norm(const GatherText *text, Int channels, Int width)
+{
+    Kernel *kernel = text->kernel, function = begin_function(kernel);
+    Int places = text->rows * width;
+    if (!kernel->norm)
+        return;
+    for (Int t = 0; t < channels; t++)
+        for (Int p = 0; p < places; p++) {
+            const char *sum = format("tile[%lld]", t * places + p);
+            norm_value(&function, sum, sum, format("%lld", t));
+        }
+    const char *name = end_function(
+        kernel, &function,
+        format("/* A batch norm in evaluation of a tile of %lld channels x %lld positions. */",
+               channels, places),
+        ALWAYS_INLINE, format("norm_%lldx%lld", channels, places), "(vec *tile, const real *norm)");
+    kernel_line(kernel, "%s(tile, norm + 3 * (group * %lld + t));", name, text->gather->tiled);
+}
+
 static void gather_store(const GatherText *text, Int channels, Int width)
 {
     const Gather *gather = text->gather;
@@ -428,6 +448,7 @@ static void gather_tile(const GatherText *text, Int channels, Run run)
     gather_ahead(text, run);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
+    gather_norm(text, channels, run.width);
     if (text->pool)
         emit_pooled_tile(kernel, text->pool, format("group * %lld + t", gather->tiled), channels,
                          run.width);

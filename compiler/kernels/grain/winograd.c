@@ -241,6 +241,22 @@ static void multiply(const Winograd *winograd)
 
 /* -------------------------------------------------------------- outputs */
 
+/* A norm in evaluation, of a row of outputs; it takes them with their bias. */
+static void norm_row(const Winograd *winograd, Kernel *kernel, const char *row, Int inside)
+{
+    for (Int j = 0; kernel->norm && j < inside; j++) {
+        const char *output = format("%s[%lld]", row, j);
+        norm_value(kernel, output, format("%s%s", output, winograd->gather->bias ? " + term" : ""),
+                   "t");
+    }
+}
+
+/* What is still to be added to an output. */
+static const char *added_term(const Winograd *winograd)
+{
+    return winograd->gather->bias && !winograd->kernel->norm ? " + term" : "";
+}
+
 /* In a function of its own, whose parameters are the sizes. */
 static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
 {
@@ -252,7 +268,7 @@ static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int insid
     for (Int j = 0; j < inside; j++)
         kernel_store(kernel, format("to[%lld]", j), format("at + %lld", j),
                      format("%so[%lld]%s", gather->accumulate ? format("to[%lld] + ", j) : "", j,
-                            gather->bias ? " + term" : ""));
+                            added_term(winograd)));
     if (kernel->sums)
         add_gradient_sums(kernel, "t", 0, inside);
 }
@@ -266,7 +282,7 @@ static void pool_rows(const Winograd *winograd, Kernel *kernel, Int i, Int insid
     for (Int r = 0; r < rows; r++)
         for (Int j = 0; j < inside; j++)
             kernel_add(kernel, "tile[%lld] = o%s[%lld]%s;", r * inside + j,
-                       r ? format("%lld", r) : "", j, winograd->gather->bias ? " + term" : "");
+                       r ? format("%lld", r) : "", j, added_term(winograd));
     kernel_line(kernel, "const int64_t first = row * %lld + %lld, left = column * %lld;",
                 winograd->rows.stride, i, winograd->columns.stride);
     kernel_line(kernel, "{");
@@ -295,6 +311,7 @@ static void output_tile(const Winograd *winograd, Kernel *kernel, Int inside)
             for (Int j = 0; j < POINTS; j++)
                 text_add(&row, ", part[%lld][%lld]", j, i + r);
             kernel_line(kernel, "%s(%s%s);", along_rows, name, text_chars(&row));
+            norm_row(winograd, kernel, name, inside);
         }
         (winograd->pool ? pool_rows : store_row)(winograd, kernel, i, inside);
         kernel_line(kernel, "}");
@@ -345,6 +362,8 @@ static void add_operands(const Winograd *winograd, Text *parameters, Text *argum
         add_pointers(parameters, arguments, "vec *", "aux");
     if (kernel->epilogue_operands)
         add_pointers(parameters, arguments, "const vec *", kernel->epilogue_operands);
+    if (kernel->norm)
+        add_pointers(parameters, arguments, "const real *", "norm");
     if (!kernel->sums)
         return;
     add_pointers(parameters, arguments, "vec *", "sum, product");
@@ -362,7 +381,7 @@ static void transform_products(const Winograd *winograd)
     const char *name = end_function(
         kernel, &function,
         format("/* Winograd %s: products become outputs%s. */", winograd_title(gather->rows.taps),
-               kernel->epilogue || kernel->sums || winograd->pool
+               kernel->epilogue || kernel->sums || kernel->norm || winograd->pool
                    ? ", with what else the layers compute of each"
                    : ""),
         "static void ", "winograd_products",

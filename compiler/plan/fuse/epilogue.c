@@ -1,5 +1,6 @@
 /* What goes element by element is done on each value before it is stored: the machinery of
- * activation.c, residual.c, gradient.c and pool.c. */
+ * activation.c, residual.c, gradient.c, pool.c, norm.c and fold.c. */
+#include "ops/ops.h"
 #include "plan/fuse/fuse.h"
 
 enum { MAX_EPILOGUE = 64 }; /* of one kernel: its name and operands speak of each */
@@ -62,6 +63,14 @@ static bool hands_rows(const Step *maker, const Node *pool)
            && node->op->can_fuse_pool(node, pool);
 }
 
+/* A norm comes first of all, and only where every value is a sum of its channel's. */
+static bool hands_sums(const Plan *plan, const Step *maker)
+{
+    const Node *node = step_node(maker);
+    return node->stage == STAGE_FORWARD && (node->op->traits & OP_FOLDABLE)
+           && maker->parts.count == 1 && (plan->lanes > 1 || can_do_image(node->forward));
+}
+
 /* The position of the step that can do this one's work on what it stores; -1: none can. */
 static int find_maker(const Fusion *fusion, int position, int which, PartRole role)
 {
@@ -74,6 +83,8 @@ static int find_maker(const Fusion *fusion, int position, int which, PartRole ro
         || !same_region(region_of(plan, step_result(plan->steps.items[maker])), flows))
         return -1;
     if (role == PART_POOL && !hands_rows(plan->steps.items[maker], node))
+        return -1;
+    if (role == PART_AFFINE && !hands_sums(plan, plan->steps.items[maker]))
         return -1;
     int end = plan->steps.count + 1;
     if (is_used(fusion, flows, maker + 1, position, false)
