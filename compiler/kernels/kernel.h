@@ -4,7 +4,7 @@
  *   pointwise.c    the loop over one expression
  *   helpers.c      small functions of the emitted C that kernels call; exponential.c and random.c
  *                  have the longer ones
- *   gather.c       axes, windows, and the sums over them (gather.h)
+ *   contraction.c  axes, windows, and the sums over them (contraction.h)
  *   winograd.c     Winograd's convolution (winograd.h)
  *   target.c       the processors that kernels are written for
  *   grain/         kernels of a grain: an image in each lane

@@ -16,20 +16,20 @@ Int winograd_outputs(Int taps)
 /* channels, positions along an axis: with them, no product of what follows overflows */
 enum { MAX_SIZE = 1 << 20 };
 
-bool is_plain_gather(const Gather *gather)
+bool is_plain_contraction(const Contraction *contraction)
 {
-    const Axis *rows = &gather->rows, *columns = &gather->columns;
-    if (gather->summed > MAX_SIZE || gather->tiled > MAX_SIZE || rows->positions > MAX_SIZE
-        || columns->positions > MAX_SIZE)
+    const Axis *rows = &contraction->rows, *columns = &contraction->columns;
+    if (contraction->in_channels > MAX_SIZE || contraction->out_channels > MAX_SIZE
+        || rows->positions > MAX_SIZE || columns->positions > MAX_SIZE)
         return false;
     return rows->stride == 1 && columns->stride == 1 && rows->dilation == 1
-           && columns->dilation == 1 && gather->groups == 1 && !gather->unweighted;
+           && columns->dilation == 1 && contraction->groups == 1 && !contraction->unweighted;
 }
 
-bool winograd_fits(const Gather *gather)
+bool winograd_fits(const Contraction *contraction)
 {
-    return is_plain_gather(gather) && gather->rows.taps == gather->columns.taps
-           && winograd_outputs(gather->rows.taps);
+    return is_plain_contraction(contraction) && contraction->rows.taps == contraction->columns.taps
+           && winograd_outputs(contraction->rows.taps);
 }
 
 Int round_up_odd(Int count)
@@ -47,10 +47,10 @@ static Int count_taps(const Axis *axis)
     return count;
 }
 
-double direct_work(const Gather *gather)
+double direct_work(const Contraction *contraction)
 {
-    return (double)gather->summed * (double)gather->tiled * (double)count_taps(&gather->rows)
-           * (double)count_taps(&gather->columns);
+    return (double)contraction->in_channels * (double)contraction->out_channels
+           * (double)count_taps(&contraction->rows) * (double)count_taps(&contraction->columns);
 }
 
 Axis winograd_tiles(const Axis *axis)
@@ -85,12 +85,15 @@ Int rows_of_tiles(const Axis *rows, Int size, Int max_size)
     return count;
 }
 
-Gather point_product(const Gather *gather, Int tiles)
+Contraction point_product(const Contraction *contraction, Int tiles)
 {
     Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1}, all = one;
     all.sources = all.positions = tiles;
-    return (Gather){
-        .groups = 1, .tiled = gather->tiled, .summed = gather->summed, .rows = one, .columns = all};
+    return (Contraction){.groups = 1,
+                         .out_channels = contraction->out_channels,
+                         .in_channels = contraction->in_channels,
+                         .rows = one,
+                         .columns = all};
 }
 
 void open_tiles(Kernel *kernel, const Axis *columns, Run run)
@@ -227,7 +230,8 @@ static const char *tile_columns(const Axis *tiles, Int start)
     return format("%lld_%lld", first, end);
 }
 
-static void write_tile_columns(Kernel *function, const Axis *tiles, Int start, const Place *place)
+static void write_tile_columns(Kernel *function, const Axis *tiles, Int start,
+                               const TileAccess *access)
 {
     const char *values = winograd_source_function(function);
     for (Int j = 0; j < POINTS; j++)
@@ -238,24 +242,24 @@ static void write_tile_columns(Kernel *function, const Axis *tiles, Int start, c
         if (!is_inside(tiles, start, j))
             continue;
         for (Int i = 0; i < POINTS; i++)
-            text_add(&sources, ", %s", format(place->load, i, j));
+            text_add(&sources, ", %s", format(access->load, i, j));
         kernel_line(function, "%s(t%lld%s);", values, j, text_chars(&sources));
     }
 }
 
-static const char *winograd_row_function(const Kernel *kernel, const Place *place)
+static const char *winograd_row_function(const Kernel *kernel, const TileAccess *access)
 {
     const char *values = winograd_source_function(kernel);
     Kernel function = begin_function(kernel);
     kernel_line(&function, "vec v[6];");
     kernel_line(&function, "%s(v, d0, d1, d2, d3, d4, d5);", values);
     for (Int j = 0; j < POINTS; j++)
-        kernel_add(&function, "%s = v[%lld];", format(place->store, j), j);
+        kernel_add(&function, "%s = v[%lld];", format(access->store, j), j);
     return end_function(
         kernel, &function, "/* Winograd: a row of a tile's values, from one point to the next. */",
         ALWAYS_INLINE, "winograd_row",
         format("(%sto, int64_t point, vec d0, vec d1, vec d2, vec d3, vec d4, vec d5)",
-               place->pointer + strlen("const ")));
+               access->pointer + strlen("const ")));
 }
 
 /* Of some lines. */
@@ -268,14 +272,14 @@ static void open_loop(Kernel *function, const char *head)
 }
 
 const char *winograd_tiles_function(const Kernel *kernel, const Axis *tiles, Int start,
-                                    const Place *place)
+                                    const TileAccess *access)
 {
     Kernel function = begin_function(kernel);
-    const char *row = winograd_row_function(kernel, place);
+    const char *row = winograd_row_function(kernel, access);
     for (Int i = 0; i < POINTS; i++)
-        kernel_add(&function, "%sline%lld = line[%lld];", place->pointer, i, i);
-    open_loop(&function, format(place->loop, tiles->stride));
-    write_tile_columns(&function, tiles, start, place);
+        kernel_add(&function, "%sline%lld = line[%lld];", access->pointer, i, i);
+    open_loop(&function, format(access->loop, tiles->stride));
+    write_tile_columns(&function, tiles, start, access);
     for (Int i = 0; i < POINTS; i++) {
         Text values = {0};
         for (Int j = 0; j < POINTS; j++)
@@ -291,5 +295,5 @@ const char *winograd_tiles_function(const Kernel *kernel, const Axis *tiles, Int
         "the\n * next; columns that lie outside are zeros. */",
         "static void ", format("winograd_tiles_%s", tile_columns(tiles, start)),
         format("(%sto, int64_t point, %sconst line[6], int64_t source, int64_t count%s)",
-               place->pointer + strlen("const "), place->pointer, place->further));
+               access->pointer + strlen("const "), access->pointer, access->further));
 }

@@ -16,17 +16,17 @@
 #ifndef WINOGRAD_H
 #define WINOGRAD_H
 
-#include "kernels/gather.h"
+#include "kernels/contraction.h"
 
 enum { POINTS = 6, POINTS_OF_BOTH = POINTS * POINTS };
 
 /* The outputs of a tile along an axis with so many taps; 0: there is no such tile. */
 Int winograd_outputs(Int taps);
 /* One group, stride and dilation 1, and sizes of which no product overflows. */
-bool is_plain_gather(const Gather *gather);
+bool is_plain_contraction(const Contraction *contraction);
 /* Whether the layer is one that tiles fit: as many taps along either axis, at stride and
  * dilation 1. */
-bool winograd_fits(const Gather *gather);
+bool winograd_fits(const Contraction *contraction);
 
 /* The least odd number that is no less.  A tile goes to, or comes from, a line at
  * each point: at an odd distance no two of them want the same place in a cache. */
@@ -34,7 +34,7 @@ Int round_up_odd(Int count);
 
 /* The multiply-adds, of rows of lanes, of doing it directly, without those of taps in the
  * padding. */
-double direct_work(const Gather *gather);
+double direct_work(const Contraction *contraction);
 
 /* The axis of the tiles: each reads POINTS sources. */
 Axis winograd_tiles(const Axis *axis);
@@ -46,7 +46,7 @@ void split_tiles(const Axis *axis, RunList *runs);
  * into all without a rest. */
 Int rows_of_tiles(const Axis *rows, Int size, Int max_size);
 /* The matrix product at a point, of which every tile is a position. */
-Gather point_product(const Gather *gather, Int tiles);
+Contraction point_product(const Contraction *contraction, Int tiles);
 /* Opens the loop over a run of tiles of a row; inside, `column`, and `tile`, which counts from
  * the first of row `top`. */
 void open_tiles(Kernel *kernel, const Axis *columns, Run run);
@@ -66,17 +66,17 @@ const char *winograd_columns_function(const Kernel *kernel, Int outputs, const c
 double winograd_factor(Int point, Int tap, Int taps);
 
 /* How a tile's sources and values are written in the emitted C. */
-typedef struct Place {
+typedef struct TileAccess {
     const char *pointer; /* "const vec *" */
     const char *load;    /* of a line and a column's number: "line%lld[source + %lld]" */
     const char *store;   /* of a point's number */
     const char *further; /* parameters that these take, and the loop */
     const char *loop;    /* over a run of tiles: the number of columns that they lie apart */
-} Place;
+} TileAccess;
 /* The function that transforms a run of `count` tiles of six lines, whose first is at column
- * `start` of `tiles`: (to, point, line, source, count) and what `place` takes further. */
+ * `start` of `tiles`: (to, point, line, source, count) and what `access` takes further. */
 const char *winograd_tiles_function(const Kernel *kernel, const Axis *tiles, Int start,
-                                    const Place *place);
+                                    const TileAccess *access);
 /* "F(4x4, 3x3)" */
 const char *winograd_title(Int taps);
 /* Where a run of tiles begins and ends, in a row of `tiles`, a name in the emitted C: numbers

@@ -117,28 +117,28 @@ static Int multiply_adds(const Node *node)
 /* ------------------------------------------------------------- kernels */
 
 /* Of the convolution that this is the transpose of. */
-static Gather down_gather(const Node *node)
+static Contraction down_contraction(const Node *node)
 {
     const Parameter *weight = find_parameter(node, "weight");
     Int groups = node->args[GROUPS].integer[0], taps = weight->dim[2] * weight->dim[3];
-    return (Gather){
+    return (Contraction){
         .in = "dy",
         .out = "dx",
         .accumulate = node->accumulate,
         .groups = groups,
-        .tiled = weight->dim[0] / groups,
-        .summed = weight->dim[1],
+        .out_channels = weight->dim[0] / groups,
+        .in_channels = weight->dim[1],
         .rows = layer_axis(node, 0),
         .columns = layer_axis(node, 1),
         .group_step = weight->dim[0] / groups * weight->dim[1] * taps,
-        .tiled_step = weight->dim[1] * taps,
-        .summed_step = taps,
+        .out_step = weight->dim[1] * taps,
+        .in_step = taps,
     };
 }
 
-static Gather up_gather(const Node *node, const Gather *down)
+static Contraction up_contraction(const Node *node, const Contraction *down)
 {
-    Gather up = reversed_gather(down, false);
+    Contraction up = reversed_contraction(down, false);
     up.in = "x";
     up.out = "y";
     up.bias = find_parameter(node, "bias") ? "bias" : NULL;
@@ -146,7 +146,7 @@ static Gather up_gather(const Node *node, const Gather *down)
 }
 
 /* The convolution's x is this layer's dy, and the other way round. */
-static void emit_parameter_gradient(Kernel *kernel, const Gather *down)
+static void emit_parameter_gradient(Kernel *kernel, const Contraction *down)
 {
     Shape out = kernel->node->out->shape;
     kernel_line(kernel, "const vec *const given = dy, *const read = x;");
@@ -172,13 +172,13 @@ static bool emit(Kernel *kernel)
     const Node *node = kernel->node;
     if (!has_short_tiles(node))
         return false;
-    Gather down = down_gather(node);
+    Contraction down = down_contraction(node);
     conv2d_flatten_rows(kernel, &down);
-    Gather up = up_gather(node, &down);
+    Contraction up = up_contraction(node, &down);
     if (kernel->stage == STAGE_FORWARD)
-        emit_gather(kernel, &up);
+        emit_contraction(kernel, &up);
     else if (kernel->stage == STAGE_BACKWARD_INPUT)
-        emit_gather(kernel, &down);
+        emit_contraction(kernel, &down);
     else
         emit_parameter_gradient(kernel, &down);
     return true;
@@ -192,17 +192,17 @@ static bool can_do_image_transposed(const Node *node)
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
-    Gather down = down_gather(node), up = up_gather(node, &down);
+    Contraction down = down_contraction(node), up = up_contraction(node, &down);
     image->packing = (Packing){.weight = find_parameter(node, "weight"),
                                .bias = find_parameter(node, "bias"),
                                .transposed = true};
-    if (up.tiled == 1 && up.summed == 1)
+    if (up.out_channels == 1 && up.in_channels == 1)
         image_window(image, (ChannelWindow){.kind = WINDOW_WEIGHTED,
                                             .channels = up.groups,
                                             .rows = up.rows,
                                             .columns = up.columns});
     else
-        image_gather(image, up);
+        image_contraction(image, up);
 }
 
 const Operator operator_conv_transpose2d = {

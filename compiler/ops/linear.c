@@ -42,23 +42,23 @@ static Int multiply_adds(const Node *node)
     return saturating_product(2, factors);
 }
 
-/* A matrix product is a gather of one position. */
-static Gather gather(const Node *node)
+/* A matrix product is a contraction of one position. */
+static Contraction contraction_of(const Node *node)
 {
     Int in = input_shape(node).dim[0], out = node->out->shape.dim[0];
     Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
-    return (Gather){
+    return (Contraction){
         .in = "x",
         .out = "y",
         .bias = find_parameter(node, "bias") ? "bias" : NULL,
         .groups = 1,
-        .tiled = out,
-        .summed = in,
+        .out_channels = out,
+        .in_channels = in,
         .rows = one,
         .columns = one,
         .group_step = in * out,
-        .tiled_step = in,
-        .summed_step = 1,
+        .out_step = in,
+        .in_step = 1,
     };
 }
 
@@ -124,7 +124,7 @@ static bool whole_batch(const Node *node)
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    Gather forward = gather(node);
+    Contraction forward = contraction_of(node);
     Matrix matrix = {input_shape(node).dim[0], node->out->shape.dim[0],
                      find_parameter(node, "bias")};
     if (node->whole_batch && kernel->stage == STAGE_FORWARD) {
@@ -132,10 +132,10 @@ static bool emit(Kernel *kernel)
     } else if (node->whole_batch && kernel->stage == STAGE_BACKWARD_INPUT) {
         emit_matrix_input_gradient(kernel, matrix, node->accumulate);
     } else if (kernel->stage == STAGE_FORWARD) {
-        emit_gather(kernel, &forward);
+        emit_contraction(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
-        Gather backward = reversed_gather(&forward, node->accumulate);
-        emit_gather(kernel, &backward);
+        Contraction backward = reversed_contraction(&forward, node->accumulate);
+        emit_contraction(kernel, &backward);
     } else if (node->whole_batch) {
         emit_matrix_gradient(kernel, matrix);
     } else {
@@ -151,7 +151,7 @@ static void emit_image(ImageKernel *image)
     const Node *node = image->kernel.node;
     image->packing =
         (Packing){.weight = find_parameter(node, "weight"), .bias = find_parameter(node, "bias")};
-    image_gather(image, gather(node));
+    image_contraction(image, contraction_of(node));
 }
 
 const Operator operator_linear = {

@@ -62,7 +62,7 @@ static const char *product(const Node *node, const char *first, int without)
     return text_chars(&text);
 }
 
-/* What scales a channel gathers its gradient over the channel. */
+/* The gradient of what scales a channel is a sum over the channel. */
 static void emit_channel_sums(Kernel *kernel, const char *gradient)
 {
     Int plane = shape_plane(kernel->node->out->shape);

@@ -1,6 +1,6 @@
 /* Where every tensor lies.
  *
- * Requires plan->steps with their phases.  Makes plan->places and the sizes of the arenas.
+ * Requires plan->steps with their phases.  Makes plan->placements and the sizes of the arenas.
  *
  * Three steps.  Share: tensors that are views, that a concat can have written
  * straight into its output, or that an element-by-element operator can
@@ -239,7 +239,7 @@ static void span_root(const Sharing *sharing, Tensor *root)
     placement->space = kept ? SPACE_KEPT : SPACE_SCRATCH;
 }
 
-/* ---------------------------------------------------------------- place */
+/* ------------------------------------------------------------ addresses */
 
 typedef struct Block {
     Placement *placement;

@@ -8,19 +8,19 @@
 enum { NEIGHBOURS = 40, INSIDE = 50, UNMARKED = 100, MAX_SITES = 48 };
 
 /* every statement of the file, in order */
-typedef struct Gathering {
+typedef struct Collection {
     const Source *source;
     LIST(Site) sites;
-} Gathering;
+} Collection;
 
-static void gather(Gathering *all, const Body *body, const BlockDef *def)
+static void collect(Collection *all, const Body *body, const BlockDef *def)
 {
     for (int i = 0; body && i < body->stmts.count; i++) {
         const Stmt *stmt = body->stmts.items[i];
         const Operator *op = stmt->kind == STMT_CALL ? find_operator(stmt->call->word) : NULL;
         push(&all->sites, ((Site){.stmt = stmt, .op = op, .body = body, .at = i, .def = def}));
-        gather(all, stmt->body, def);
-        gather(all, stmt->other, def);
+        collect(all, stmt->body, def);
+        collect(all, stmt->other, def);
     }
 }
 
@@ -45,7 +45,7 @@ static int marked_distance(const Diagnostic *fault, const Stmt *stmt)
 }
 
 /* The statement's distance before the fault, in statements. */
-static int unmarked_distance(const Diagnostic *fault, const Gathering *all, int at)
+static int unmarked_distance(const Diagnostic *fault, const Collection *all, int at)
 {
     Span primary = fault->marks.items[0].at;
     int steps = 0;
@@ -56,7 +56,7 @@ static int unmarked_distance(const Diagnostic *fault, const Gathering *all, int 
 }
 
 /* Within what the fault's statement has in braces. */
-static bool is_inside(const Diagnostic *fault, const Gathering *all, int at)
+static bool is_inside(const Diagnostic *fault, const Collection *all, int at)
 {
     Span primary = fault->marks.items[0].at, stmt_span = all->sites.items[at].stmt->span;
     for (int i = at - 1; i >= 0; i--) {
@@ -78,12 +78,12 @@ static int compare_sites(const void *left, const void *right)
 
 void find_sites(const Program *program, const Diagnostic *fault, SiteList *sites)
 {
-    Gathering all = {.source = program->source};
+    Collection all = {.source = program->source};
     for (int i = 0; i < program->blocks.count; i++)
         if (!program->blocks.items[i]->library)
-            gather(&all, program->blocks.items[i]->body, program->blocks.items[i]);
+            collect(&all, program->blocks.items[i]->body, program->blocks.items[i]);
     if (program->network)
-        gather(&all, program->network->body, NULL);
+        collect(&all, program->network->body, NULL);
     for (int i = 0; i < all.sites.count; i++) {
         Site site = all.sites.items[i];
         site.distance = marked_distance(fault, site.stmt);

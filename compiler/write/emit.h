@@ -5,7 +5,7 @@
  *   kernel.c   one function per node: its operands, its body
  *   image.c    the program for one image
  *   model.c    the tables: parameters, layers, settings, the NetModel
- *   spelling.c names, numbers, places and calls, as C has them
+ *   spelling.c names, numbers, addresses and calls, as C has them
  */
 #ifndef EMIT_H
 #define EMIT_H

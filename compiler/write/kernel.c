@@ -265,7 +265,7 @@ void drop_unused(OperandList *operands, const char *body)
 
 /* -------------------------------------------------------------- epilogue
  * What a kernel does for others as it stores: one small function of the value,
- * and of what else the others read at the same place. */
+ * and of what else the others read at the same index. */
 
 /* The expression with the value that flows through, `r`, and the other operands in their places. */
 const char *epilogue_expression(const Node *node, int which, int number, const char *index)

@@ -1,5 +1,5 @@
 /* The tables at the end of the emitted file: every parameter with its path,
- * place and initialisation, every layer, every setting, and the constant
+ * offset and initialisation, every layer, every setting, and the constant
  * NetModel that points to them and to the phases. */
 #include "write/emit.h"
 

@@ -1,4 +1,4 @@
-/* spelling.c: how names, numbers, places and calls are spelt in the emitted C. */
+/* spelling.c: how names, numbers, addresses and calls are spelt in the emitted C. */
 #include "core/shown.h"
 #include "write/emit.h"
 

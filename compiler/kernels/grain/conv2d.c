@@ -5,49 +5,51 @@
 #include "kernels/grain/tiles.h"
 #include "kernels/grain/winograd.h"
 
-void conv2d_flatten_rows(const Kernel *kernel, Gather *gather)
+void conv2d_flatten_rows(const Kernel *kernel, Contraction *contraction)
 {
-    bool fits = fits_block(kernel, gather->summed * gather->rows.sources * gather->columns.sources);
-    if (is_pointwise(gather) && fits && !kernel->pool)
-        flatten_spatial(gather);
+    bool fits = fits_block(kernel, contraction->in_channels * contraction->rows.sources
+                                       * contraction->columns.sources);
+    if (is_pointwise(contraction) && fits && !kernel->pool)
+        flatten_spatial(contraction);
 }
 
-static Gather forward_gather(const Node *node)
+static Contraction forward_contraction(const Node *node)
 {
     const Parameter *weight = find_parameter(node, "weight");
     Int groups = input_shape(node).dim[0] / weight->dim[1];
-    return (Gather){
+    return (Contraction){
         .in = "x",
         .out = "y",
         .bias = find_parameter(node, "bias") ? "bias" : NULL,
         .groups = groups,
-        .tiled = weight->dim[0] / groups,
-        .summed = weight->dim[1],
+        .out_channels = weight->dim[0] / groups,
+        .in_channels = weight->dim[1],
         .rows = layer_axis(node, 0),
         .columns = layer_axis(node, 1),
         .group_step = weight->dim[0] / groups * weight->dim[1] * weight->dim[2] * weight->dim[3],
-        .tiled_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
-        .summed_step = weight->dim[2] * weight->dim[3],
+        .out_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
+        .in_step = weight->dim[2] * weight->dim[3],
     };
 }
 
 bool conv2d_unpools(const Node *node, const Node *pool)
 {
-    Gather forward = forward_gather(node);
+    Contraction forward = forward_contraction(node);
     return pools_tiles(pool) && is_worth_choosing(&forward, pool);
 }
 
 Int conv2d_workspace(const Node *node, const Node *pool, int lanes)
 {
-    Gather forward = forward_gather(node), backward = reversed_gather(&forward, node->accumulate);
+    Contraction forward = forward_contraction(node),
+                backward = reversed_contraction(&forward, node->accumulate);
     if (node->stage == STAGE_BACKWARD_PARAMETERS)
         return pool ? 0 : winograd_gradient_work(&forward, lanes);
     return winograd_work(node->stage == STAGE_FORWARD ? &forward : &backward, pool, lanes);
 }
 
-typedef void Emit(Kernel *kernel, const Gather *forward);
+typedef void Emit(Kernel *kernel, const Contraction *forward);
 
-static Emit *gradient_of(const Kernel *kernel, const Gather *forward)
+static Emit *gradient_of(const Kernel *kernel, const Contraction *forward)
 {
     if (kernel->workspace)
         return emit_winograd_gradient;
@@ -58,16 +60,16 @@ static Emit *gradient_of(const Kernel *kernel, const Gather *forward)
 void emit_conv2d(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    Gather forward = forward_gather(node);
+    Contraction forward = forward_contraction(node);
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
     conv2d_flatten_rows(kernel, &forward);
-    void (*gather)(Kernel *, const Gather *) = kernel->workspace ? emit_winograd : emit_gather;
+    Emit *emit = kernel->workspace ? emit_winograd : emit_contraction;
     if (kernel->stage == STAGE_FORWARD) {
-        gather(kernel, &forward);
+        emit(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
-        Gather backward = reversed_gather(&forward, node->accumulate);
+        Contraction backward = reversed_contraction(&forward, node->accumulate);
         open_gradient_sums(kernel);
-        gather(kernel, &backward);
+        emit(kernel, &backward);
         close_gradient_sums(kernel);
     } else {
         Emit *gradient = gradient_of(kernel, &forward);

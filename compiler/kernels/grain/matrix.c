@@ -27,7 +27,7 @@ typedef struct Product {
     const char *result;               /* "y" */
     const char *source;               /* "x" */
     Int source_stride, result_stride; /* from grain to grain, vectors */
-    Int summed;
+    Int terms;
     /* weights: from a tile's result to the next; from one n to the next it is next_step */
     Int step;
     Int next_step;
@@ -70,10 +70,10 @@ static void tile_stores(Kernel *function, int results, int grains)
             kernel_line(function, whole ? "else {" : "if (!whole) {");
         for (int r = 0; r < results; r++)
             for (int q = 0; q < grains; q++) {
-                const char *place = strided(q, "out_step", r), *to = format("out[%s]", place),
+                const char *offset = strided(q, "out_step", r), *to = format("out[%s]", offset),
                            *value = format("tile[%d]", r * grains + q);
                 if (whole)
-                    kernel_store(function, to, format("at + %s", place), value);
+                    kernel_store(function, to, format("at + %s", offset), value);
                 else
                     kernel_add(function, "%s = %s;", to, value);
             }
@@ -114,7 +114,7 @@ static void tile_products(const Product *product, Kernel *function, int results,
 static const char *tile_function(const Product *product, int results, int grains)
 {
     Kernel *kernel = product->kernel, function = begin_function(kernel);
-    bool places = kernel->epilogue_operands != NULL;
+    bool takes_offset = kernel->epilogue_operands != NULL;
     tile_start(product, &function, results, grains);
     tile_products(product, &function, results, grains);
     tile_stores(&function, results, grains);
@@ -128,7 +128,7 @@ static const char *tile_function(const Product *product, int results, int grains
                product->next_step == 1 ? ", int64_t w_step" : "",
                grains > 1 ? ", int64_t v_step" : "",
                product->start && product->biased ? ", const real *b" : "",
-               kernel->epilogue ? ", bool whole" : "", places ? ", int64_t at" : "",
+               kernel->epilogue ? ", bool whole" : "", takes_offset ? ", int64_t at" : "",
                epilogue_parameters(kernel)));
 }
 
@@ -147,7 +147,7 @@ static void emit_tile(const Product *product, int results, int grains)
         text_add(&call, ", %lld", product->source_stride);
     text_add(&call, ", n, count%s", product->biased ? ", bias + t" : "");
     if (kernel->epilogue)
-        text_add(&call, ", n + count == %lld", product->summed);
+        text_add(&call, ", n + count == %lld", product->terms);
     if (kernel->epilogue_operands)
         text_add(&call, ", at%s", kernel->epilogue_operands);
     kernel_line(kernel, "const int64_t at = q * %lldL + t;", product->result_stride);
@@ -168,14 +168,14 @@ static void emit_tiles(const Product *product, int grains)
 }
 
 /* Between these, `n` and `count` are a stretch of the sum and `group` grains from `q`. */
-static void open_stretches(Kernel *kernel, Int summed, int stretch)
+static void open_stretches(Kernel *kernel, Int terms, int stretch)
 {
     kernel_line(kernel, "for (int64_t q = 0, group; q < s->grains; q += group) {");
     kernel_line(kernel, "group = s->grains - q >= %d ? %d : s->grains - q >= 2 ? 2 : 1;",
                 MAX_GRAINS, MAX_GRAINS);
-    kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", summed, stretch);
-    kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", summed, stretch,
-                summed, stretch);
+    kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", terms, stretch);
+    kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", terms, stretch,
+                terms, stretch);
 }
 
 static void close_stretches(Kernel *kernel)
@@ -209,7 +209,7 @@ void emit_matrix_forward(Kernel *kernel, Matrix matrix)
         .source = "x",
         .source_stride = kernel->x_stride,
         .result_stride = kernel->kept_elements / kernel->lanes,
-        .summed = matrix.in,
+        .terms = matrix.in,
         .step = matrix.in,
         .next_step = 1,
         .weights = format("weight + t * %lldL + n", matrix.in),
@@ -257,7 +257,7 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
         .source = "dy",
         .source_stride = kernel->dy_stride,
         .result_stride = kernel->kept_elements / kernel->lanes,
-        .summed = matrix.out,
+        .terms = matrix.out,
         .step = 1,
         .next_step = PACKED,
         .weights = "packed + (t - first)",

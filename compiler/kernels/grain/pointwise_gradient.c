@@ -22,7 +22,7 @@ enum {
 
 typedef struct Pointwise {
     Kernel *kernel;
-    const Gather *forward;
+    const Contraction *forward;
     Int positions;
     OuterTile tile, block; /* channels whose sums are kept in registers; of a block */
     Int stretch;           /* positions that are taken together */
@@ -30,7 +30,7 @@ typedef struct Pointwise {
 } Pointwise;
 
 /* Stretches are all about as long. */
-static Pointwise plan(Kernel *kernel, const Gather *forward)
+static Pointwise plan(Kernel *kernel, const Contraction *forward)
 {
     Pointwise pointwise = {.kernel = kernel,
                            .forward = forward,
@@ -42,15 +42,15 @@ static Pointwise plan(Kernel *kernel, const Gather *forward)
     Int ins = MAX_INS / tile.ins * tile.ins;
     pointwise.tile = tile;
     pointwise.copies = pointwise.positions % ALIKE == 0;
-    pointwise.block.ins = min(ins, forward->summed);
+    pointwise.block.ins = min(ins, forward->in_channels);
     Int outs = MAX_SUMS / pointwise.block.ins / tile.outs * tile.outs;
-    pointwise.block.outs = min(outs ? outs : tile.outs, forward->tiled);
+    pointwise.block.outs = min(outs ? outs : tile.outs, forward->out_channels);
     return pointwise;
 }
 
-bool is_pointwise_gradient(const Gather *forward)
+bool is_pointwise_gradient(const Contraction *forward)
 {
-    return is_pointwise(forward) && forward->tiled >= MIN_OUTS
+    return is_pointwise(forward) && forward->out_channels >= MIN_OUTS
            && forward->rows.positions * forward->columns.positions >= MIN_POSITIONS;
 }
 
@@ -112,7 +112,7 @@ static void emit_tile(const Pointwise *pointwise, OuterTile tile)
 static void emit_ins(const Pointwise *pointwise, Int outs)
 {
     Kernel *kernel = pointwise->kernel;
-    Int step = pointwise->tile.ins, rest = pointwise->forward->summed % step;
+    Int step = pointwise->tile.ins, rest = pointwise->forward->in_channels % step;
     kernel_line(kernel, "int b = 0;");
     kernel_line(kernel, "for (; b + %lld <= ins; b += %lld) {", step, step);
     emit_tile(pointwise, (OuterTile){outs, step});
@@ -127,7 +127,7 @@ static void emit_ins(const Pointwise *pointwise, Int outs)
 static void emit_outs(const Pointwise *pointwise)
 {
     Kernel *kernel = pointwise->kernel;
-    Int step = pointwise->tile.outs, rest = pointwise->forward->tiled % step;
+    Int step = pointwise->tile.outs, rest = pointwise->forward->out_channels % step;
     kernel_line(kernel, "int a = 0;");
     kernel_line(kernel, "for (; a + %lld <= outs; a += %lld) {", step, step);
     emit_ins(pointwise, step);
@@ -147,7 +147,7 @@ static void open_blocks(Kernel *kernel, const char *variable, const char *count,
                 block, all, variable, block);
 }
 
-void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
+void emit_pointwise_gradient(Kernel *kernel, const Contraction *forward)
 {
     kernel->algorithm =
         "Weight gradient of a 1 x 1 window: a matrix product over positions and lanes.";
@@ -155,10 +155,11 @@ void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
     OuterTile block = pointwise.block;
     open_groups(kernel, forward->groups);
     kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;",
-                forward->summed * pointwise.positions, forward->tiled * pointwise.positions);
+                forward->in_channels * pointwise.positions,
+                forward->out_channels * pointwise.positions);
     kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
-    open_blocks(kernel, "i", "ins", forward->summed, block.ins);
-    open_blocks(kernel, "o", "outs", forward->tiled, block.outs);
+    open_blocks(kernel, "i", "ins", forward->in_channels, block.ins);
+    open_blocks(kernel, "o", "outs", forward->out_channels, block.outs);
     if (forward->bias)
         kernel_line(kernel, "vec terms[%lld] = { { 0 } };", block.outs);
     kernel_line(kernel, "vec sums[%lld] = { { 0 } };", block.outs * block.ins);
@@ -174,11 +175,11 @@ void emit_pointwise_gradient(Kernel *kernel, const Gather *forward)
     if (forward->bias) {
         kernel_line(kernel, "if (i == 0)");
         kernel_line(kernel, "    sum_rows(dbias + group * %lldL + o, terms, outs);",
-                    forward->tiled);
+                    forward->out_channels);
     }
     kernel_line(kernel, "for (int t = 0; t < outs; t++)");
     kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);",
-                forward->tiled_step, block.ins);
+                forward->out_step, block.ins);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");

@@ -32,15 +32,15 @@ void emit_pool_take(Kernel *kernel, const char *value, const char *number, const
 }
 
 void emit_pool_window(Kernel *kernel, const Node *pool,
-                      const char *(*value)(const void *place, Int k), const void *place)
+                      const char *(*value)(const void *window, Int k), const void *window)
 {
     bool notes = kernel->training;
-    kernel_line(kernel, "vec best = %s, value;", value(place, 0));
+    kernel_line(kernel, "vec best = %s, value;", value(window, 0));
     kernel_line(kernel, "mask takes;");
     if (notes)
         kernel_line(kernel, "vec which = { 0 };");
     for (Int tap = 1; tap < pooled_rows(pool) * pooled_columns(pool); tap++)
-        emit_pool_take(kernel, value(place, tap), format("%lld", tap), "");
+        emit_pool_take(kernel, value(window, tap), format("%lld", tap), "");
     kernel_store(kernel, "y[p]", "p", "best");
     if (notes)
         kernel_line(kernel, "aux[p] = which;");
@@ -52,9 +52,9 @@ typedef struct TileWindow {
     Int width; /* of the tile */
 } TileWindow;
 
-static const char *summed_value(const void *place, Int tap)
+static const char *summed_value(const void *data, Int tap)
 {
-    const TileWindow *window = place;
+    const TileWindow *window = data;
     Int columns = pooled_columns(window->pool);
     return format("tile[%lld]", tap / columns * window->width + tap % columns);
 }
@@ -77,10 +77,10 @@ static const char *window_function(const Kernel *kernel, const Node *pool, Int w
 void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels,
                       Int width)
 {
-    Int places = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * places,
+    Int out_columns = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * out_columns,
         columns = pooled_columns(pool);
     kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;",
-                channel, plane, pooled_rows(pool), places, columns);
+                channel, plane, pooled_rows(pool), out_columns, columns);
     const char *window = window_function(kernel, pool, width);
     for (Int c = 0; c < channels; c++)
         for (Int x = 0; x < width; x += columns)

@@ -13,9 +13,9 @@ Int pooled_rows(const Node *pool), pooled_columns(const Node *pool); /* of a win
  * far, or if `besides` says so.  A NaN is larger than all, the last of several, and
  * of equals the first is taken, as in PyTorch. */
 void emit_pool_take(Kernel *kernel, const char *value, const char *number, const char *besides);
-/* Writes the pooling of a window to y[p] and aux[p]; `value` names tap k's for a place. */
+/* Writes the pooling of a window to y[p] and aux[p]; `value` names tap k's of `window`. */
 void emit_pool_window(Kernel *kernel, const Node *pool,
-                      const char *(*value)(const void *place, Int k), const void *place);
+                      const char *(*value)(const void *window, Int k), const void *window);
 /* Writes the pooling of a tile that begins at `row`, `column` and at `channel` (an expression),
  * is a window high and `width` wide, a multiple of a window's: a<c>_<r * width + x>.  It goes to
  * y and aux. */

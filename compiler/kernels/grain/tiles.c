@@ -53,18 +53,18 @@ static Int sample(Int n)
 /* The tile whose accumulators, one operand of each tap and a little more fit
  * the registers, at the least cost.  It has `rows` rows, and `step` columns or
  * a multiple; of several rows, no less than a window's, it may fill all registers. */
-static Tile choose_tile(const Gather *gather, Int rows, Int step, int registers)
+static Tile choose_tile(const Contraction *contraction, Int rows, Int step, int registers)
 {
     Tile best = {1, step};
     double best_cost = 1e300;
-    for (Int tc = 1; tc <= gather->tiled && tc <= MAX_TILE_CHANNELS; tc++)
-        for (Int tx = step; tx <= MAX_TILE_COLUMNS && tx < gather->columns.positions + step;
+    for (Int tc = 1; tc <= contraction->out_channels && tc <= MAX_TILE_CHANNELS; tc++)
+        for (Int tx = step; tx <= MAX_TILE_COLUMNS && tx < contraction->columns.positions + step;
              tx += step) {
-            Int places = rows * tx, spare = rows > 1 ? 1 : 2;
-            if (tc * places + (tc < places ? tc : places) + spare > registers)
+            Int positions = rows * tx, spare = rows > 1 ? 1 : 2;
+            if (tc * positions + (tc < positions ? tc : positions) + spare > registers)
                 continue;
-            double cost = split_cost(sample(gather->tiled),
-                                     rows * sample(gather->columns.positions), tc, places);
+            double cost = split_cost(sample(contraction->out_channels),
+                                     rows * sample(contraction->columns.positions), tc, positions);
             if (cost < best_cost) {
                 best_cost = cost;
                 best = (Tile){tc, tx};
@@ -99,7 +99,7 @@ static void begin_row(Kernel *kernel, bool several)
         kernel->packed = 0;
 }
 
-static Int relative_place(const Operands *side, int i)
+static Int relative_index(const Operands *side, int i)
 {
     return side->items.items[i].at - side->items.items[0].at;
 }
@@ -127,7 +127,7 @@ static void multiply(Kernel *function, Int width, const Operands *rows, const Op
         for (int i = 0; i < held->items.count; i++) {
             int row = hold_rows ? i : k, column = hold_rows ? k : i;
             kernel_add(function, "tile[%lld] += %s%d * %s%d;",
-                       relative_place(rows, row) * width + relative_place(columns, column),
+                       relative_index(rows, row) * width + relative_index(columns, column),
                        read->name, k, held->name, i);
         }
     }
@@ -169,64 +169,66 @@ void outer_product(Kernel *kernel, Int width, const Operands *rows, const Operan
                 side_arguments(columns));
 }
 
-/* --------------------------------------------------------------- gather */
+/* ---------------------------------------------------------- contraction */
 
-typedef struct GatherText {
+typedef struct ContractionText {
     Kernel *kernel;
-    const Gather *gather;
+    const Contraction *contraction;
     Int in_plane, out_plane;
     bool packed; /* a tile's weights are copied first, in the order of their use */
     RunList runs;
     bool ahead;       /* the next row's sources are fetched meanwhile */
     const Node *pool; /* takes a tile's sums as they are; NULL: they are stored */
     Int rows;         /* of a tile: as many as one of the pool's windows has */
-} GatherText;
+} ContractionText;
 
 /* A tile that goes on with what is there. */
-static void gather_load(const GatherText *text, Int channels, Int places)
+static void contraction_load(const ContractionText *text, Int channels, Int positions)
 {
     Kernel function = begin_function(text->kernel);
     for (Int t = 0; t < channels; t++)
-        for (Int p = 0; p < places; p++)
-            kernel_add(&function, "tile[%lld] = to[%s];", t * places + p, strided(t, "plane", p));
+        for (Int p = 0; p < positions; p++)
+            kernel_add(&function, "tile[%lld] = to[%s];", t * positions + p,
+                       strided(t, "plane", p));
     const char *name =
         end_function(text->kernel, &function,
                      format("/* A tile of %lld channels x %lld positions goes on with these. */",
-                            channels, places),
-                     ALWAYS_INLINE, format("load_%lldx%lld", channels, places),
+                            channels, positions),
+                     ALWAYS_INLINE, format("load_%lldx%lld", channels, positions),
                      format("(vec *tile, const vec *to%s)", channels > 1 ? ", int64_t plane" : ""));
     kernel_line(text->kernel, "%s(tile, to%s);", name,
                 channels > 1 ? format(", %lld", text->out_plane) : "");
 }
 
-/* The sum of channel t at column x of row r of a tile is tile[t * places + r * width + x]. */
-static void gather_start(const GatherText *text, Int channels, Int width)
+/* The sum of channel t at column x of row r of a tile is tile[t * positions + r * width + x]. */
+static void contraction_start(const ContractionText *text, Int channels, Int width)
 {
-    const Gather *gather = text->gather;
-    Int places = text->rows * width;
-    bool accumulates = gather->accumulate && !gather->unweighted;
-    if (!accumulates && !gather->bias) {
-        declare_tile(text->kernel, channels * places);
+    const Contraction *contraction = text->contraction;
+    Int positions = text->rows * width;
+    bool accumulates = contraction->accumulate && !contraction->unweighted;
+    if (!accumulates && !contraction->bias) {
+        declare_tile(text->kernel, channels * positions);
         return;
     }
-    kernel_line(text->kernel, "vec tile[%lld];", channels * places);
+    kernel_line(text->kernel, "vec tile[%lld];", channels * positions);
     if (accumulates) {
-        gather_load(text, channels, places);
+        contraction_load(text, channels, positions);
         return;
     }
     for (Int t = 0; t < channels; t++) {
         Text sums = {0};
-        for (Int p = 0; p < places; p++)
-            text_add(&sums, "tile[%lld] = ", t * places + p);
+        for (Int p = 0; p < positions; p++)
+            text_add(&sums, "tile[%lld] = ", t * positions + p);
         kernel_add(text->kernel, "%ssplat(b[%lld]);", text_chars(&sums), t);
     }
 }
 
 /* One tap: every position of a tile's rows, from `first` to `end`, times every weight. */
-static void gather_tap(const GatherText *text, Int channels, Run run, Int tap, Int first, Int end)
+static void contraction_tap(const ContractionText *text, Int channels, Run run, Int tap, Int first,
+                            Int end)
 {
-    const Axis *columns = &text->gather->columns;
-    Int line = text->gather->rows.stride * columns->sources;
+    const Axis *columns = &text->contraction->columns;
+    Int line = text->contraction->rows.stride * columns->sources;
     Operands positions = {.name = "v"}, weights = {.name = "w", .spread = true};
     for (Int row = first; row < end; row++)
         for (Int x = 0; x < run.width; x++) {
@@ -238,22 +240,23 @@ static void gather_tap(const GatherText *text, Int channels, Run run, Int tap, I
         }
     weights.first = text->packed ? tap * channels : tap;
     if (!text->packed && channels > 1)
-        weights.step = format("%lld", text->gather->tiled_step);
+        weights.step = format("%lld", text->contraction->out_step);
     for (Int t = 0; t < channels; t++)
         push(&weights.items, ((Value){t, t}));
     outer_product(text->kernel, text->rows * run.width, &weights, &positions);
 }
 
-static void gather_weighted(const GatherText *text, Int channels, Run run, Int first, Int end)
+static void contraction_weighted(const ContractionText *text, Int channels, Run run, Int first,
+                                 Int end)
 {
-    for (Int tap = 0; tap < text->gather->columns.taps; tap++)
-        gather_tap(text, channels, run, tap, first, end);
+    for (Int tap = 0; tap < text->contraction->columns.taps; tap++)
+        contraction_tap(text, channels, run, tap, first, end);
 }
 
 /* A mean's: taps without weights. */
-static void gather_unweighted(const GatherText *text, Run run)
+static void contraction_unweighted(const ContractionText *text, Run run)
 {
-    const Axis *columns = &text->gather->columns;
+    const Axis *columns = &text->contraction->columns;
     for (Int tap = 0; tap < columns->taps; tap++)
         for (Int x = 0; x < run.width; x++) {
             Int source = axis_source(columns, run.start + x, tap);
@@ -264,21 +267,21 @@ static void gather_unweighted(const GatherText *text, Run run)
 }
 
 /* A row of taps.  Where some of a tile's rows have it in the padding, each is asked. */
-static void gather_taps(const GatherText *text, Int channels, Run run)
+static void contraction_taps(const ContractionText *text, Int channels, Run run)
 {
-    const Axis *rows = &text->gather->rows;
-    if (text->gather->unweighted) {
-        gather_unweighted(text, run);
+    const Axis *rows = &text->contraction->rows;
+    if (text->contraction->unweighted) {
+        contraction_unweighted(text, run);
         return;
     }
     if (text->rows == 1 || every_tap_lies_inside(rows)) {
-        gather_weighted(text, channels, run, 0, text->rows);
+        contraction_weighted(text, channels, run, 0, text->rows);
         return;
     }
     for (Int row = 0; row < text->rows; row++) {
         kernel_line(text->kernel, "if (line >= %lld && line < %lld) {", -row * rows->stride,
                     rows->sources - row * rows->stride);
-        gather_weighted(text, channels, run, row, row + 1);
+        contraction_weighted(text, channels, run, row, row + 1);
         kernel_line(text->kernel, "}");
     }
 }
@@ -302,90 +305,93 @@ const char *epilogue_parameters(const Kernel *kernel)
 }
 
 /* What stores a tile is a function, inlined as the products are. */
-static void call_store(const GatherText *text, const Kernel *function, Int channels, Int width)
+static void call_store(const ContractionText *text, const Kernel *function, Int channels, Int width)
 {
     Kernel *kernel = text->kernel;
     const char *more = channels > 1 ? ", int64_t plane" : "";
-    bool places = kernel->epilogue_operands != NULL;
+    bool takes_offset = kernel->epilogue_operands != NULL;
     const char *name = end_function(
         kernel, function,
         format("/* Stores a tile of %lld channels x %lld positions. */", channels, width),
         ALWAYS_INLINE, format("store_%lldx%lld", channels, width),
-        format("(vec *to, const vec *tile%s%s%s)", more, places ? ", int64_t at" : "",
+        format("(vec *to, const vec *tile%s%s%s)", more, takes_offset ? ", int64_t at" : "",
                epilogue_parameters(kernel)));
     kernel_line(kernel, "%s(to, tile%s%s%s);", name,
-                channels > 1 ? format(", %lld", text->out_plane) : "", places ? ", at" : "",
-                places ? kernel->epilogue_operands : "");
+                channels > 1 ? format(", %lld", text->out_plane) : "", takes_offset ? ", at" : "",
+                takes_offset ? kernel->epilogue_operands : "");
 }
 
 /* A norm in evaluation, of a tile's sums, is a function, inlined as the products are. */
-static void gather_norm(const GatherText *text, Int channels, Int width)
+static void contraction_norm(const ContractionText *text, Int channels, Int width)
 {
     Kernel *kernel = text->kernel, function = begin_function(kernel);
-    Int places = text->rows * width;
+    Int positions = text->rows * width;
     if (!kernel->norm)
         return;
     for (Int t = 0; t < channels; t++)
-        for (Int p = 0; p < places; p++) {
-            const char *sum = format("tile[%lld]", t * places + p);
+        for (Int p = 0; p < positions; p++) {
+            const char *sum = format("tile[%lld]", t * positions + p);
             norm_value(&function, sum, sum, format("%lld", t));
         }
     const char *name = end_function(
         kernel, &function,
         format("/* A batch norm in evaluation of a tile of %lld channels x %lld positions. */",
-               channels, places),
-        ALWAYS_INLINE, format("norm_%lldx%lld", channels, places), "(vec *tile, const real *norm)");
-    kernel_line(kernel, "%s(tile, norm + 3 * (group * %lld + t));", name, text->gather->tiled);
+               channels, positions),
+        ALWAYS_INLINE, format("norm_%lldx%lld", channels, positions),
+        "(vec *tile, const real *norm)");
+    kernel_line(kernel, "%s(tile, norm + 3 * (group * %lld + t));", name,
+                text->contraction->out_channels);
 }
 
-static void gather_store(const GatherText *text, Int channels, Int width)
+static void contraction_store(const ContractionText *text, Int channels, Int width)
 {
-    const Gather *gather = text->gather;
-    const char *scale = gather->unweighted ? format(" * (real)%.17g", gather->scale) : "";
+    const Contraction *contraction = text->contraction;
+    const char *scale = contraction->unweighted ? format(" * (real)%.17g", contraction->scale) : "";
     Kernel function = begin_function(text->kernel);
     for (Int t = 0; t < channels; t++)
         for (Int x = 0; x < width; x++) {
-            const char *place = strided(t, "plane", x),
-                       *before = gather->unweighted && gather->accumulate
-                                     ? format("to[%s] + ", place)
+            const char *offset = strided(t, "plane", x),
+                       *before = contraction->unweighted && contraction->accumulate
+                                     ? format("to[%s] + ", offset)
                                      : "";
-            kernel_store(&function, format("to[%s]", place), format("at + %s", place),
+            kernel_store(&function, format("to[%s]", offset), format("at + %s", offset),
                          format("%stile[%lld]%s", before, t * width + x, scale));
         }
     call_store(text, &function, channels, width);
     for (Int t = 0; text->kernel->sums && t < channels; t++)
-        add_gradient_sums(text->kernel, format("group * %lld + t + %lld", gather->tiled, t),
+        add_gradient_sums(text->kernel,
+                          format("group * %lld + t + %lld", contraction->out_channels, t),
                           t * text->out_plane, width);
 }
 
-static void gather_row(const GatherText *text, Int channels)
+static void contraction_row(const ContractionText *text, Int channels)
 {
-    const Gather *gather = text->gather;
+    const Contraction *contraction = text->contraction;
     kernel_line(text->kernel, "const vec *v = in + n * %lld + line * %lld + source;",
-                text->in_plane, gather->columns.sources);
+                text->in_plane, contraction->columns.sources);
     if (text->packed)
         kernel_line(text->kernel, "const real *w = packed + (n * %lld + tap) * %lld;",
-                    gather->rows.taps, gather->columns.taps * channels);
-    else if (!gather->unweighted)
+                    contraction->rows.taps, contraction->columns.taps * channels);
+    else if (!contraction->unweighted)
         kernel_line(text->kernel, "const real *w = weights + t * %lldL + n * %lldL + tap * %lld;",
-                    gather->tiled_step, gather->summed_step, gather->columns.taps);
+                    contraction->out_step, contraction->in_step, contraction->columns.taps);
 }
 
 enum { FOLLOWED_PLANES = 16 }; /* that a processor reads ahead in by itself, all at once */
 
-static bool is_fetched_ahead(const GatherText *text, Int channels, Int block)
+static bool is_fetched_ahead(const ContractionText *text, Int channels, Int block)
 {
-    const Gather *gather = text->gather;
-    return block < gather->rows.positions && gather->tiled <= MAX_AHEAD * channels
-           && gather->summed > FOLLOWED_PLANES && !gather->unweighted && gather->rows.stride == 1
-           && gather->columns.stride == 1;
+    const Contraction *contraction = text->contraction;
+    return block < contraction->rows.positions && contraction->out_channels <= MAX_AHEAD * channels
+           && contraction->in_channels > FOLLOWED_PLANES && !contraction->unweighted
+           && contraction->rows.stride == 1 && contraction->columns.stride == 1;
 }
 
 /* While the first channels of a row are computed, the next row's sources are
  * fetched: each lies in another plane, and of so many the processor foresees none. */
-static void gather_ahead(const GatherText *text, Run run)
+static void contraction_ahead(const ContractionText *text, Run run)
 {
-    const Axis *rows = &text->gather->rows, *columns = &text->gather->columns;
+    const Axis *rows = &text->contraction->rows, *columns = &text->contraction->columns;
     if (!text->ahead)
         return;
     kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", rows->backward ? 0 : rows->taps - 1);
@@ -395,22 +401,22 @@ static void gather_ahead(const GatherText *text, Run run)
 }
 
 /* Where a tile's sums go: `to`, or nowhere yet. */
-static void declare_place(const GatherText *text)
+static void declare_output(const ContractionText *text)
 {
     if (text->pool)
         return;
     kernel_line(text->kernel, "vec *to = out + t * %lld + row * %lld + column;", text->out_plane,
-                text->gather->columns.positions);
+                text->contraction->columns.positions);
     if (text->kernel->epilogue_operands || text->kernel->sums)
-        kernel_line(text->kernel, "const int64_t at = to - %s;", text->gather->out);
+        kernel_line(text->kernel, "const int64_t at = to - %s;", text->contraction->out);
 }
 
 /* What else the stores of a tile will read is fetched while its sums are made:
  * its lines lie in as many places as the tile has channels. */
-static void fetch_for_stores(const GatherText *text, Int channels, Int width)
+static void fetch_for_stores(const ContractionText *text, Int channels, Int width)
 {
-    const Gather *gather = text->gather;
-    if (fits_block(text->kernel, gather->groups * gather->tiled * text->out_plane))
+    const Contraction *contraction = text->contraction;
+    if (fits_block(text->kernel, contraction->groups * contraction->out_channels * text->out_plane))
         return;
     Kernel function = begin_function(text->kernel);
     const char *operands = text->kernel->epilogue_operands ? text->kernel->epilogue_operands : "",
@@ -432,61 +438,61 @@ static void fetch_for_stores(const GatherText *text, Int channels, Int width)
                 text->kernel->sums ? ", n_x" : "");
 }
 
-static void gather_tile(const GatherText *text, Int channels, Run run)
+static void contraction_tile(const ContractionText *text, Int channels, Run run)
 {
-    const Gather *gather = text->gather;
+    const Contraction *contraction = text->contraction;
     Kernel *kernel = text->kernel;
-    open_run(kernel, &gather->columns, run);
-    declare_place(text);
-    gather_start(text, channels, run.width);
+    open_run(kernel, &contraction->columns, run);
+    declare_output(text);
+    contraction_start(text, channels, run.width);
     if (!text->pool)
         fetch_for_stores(text, channels, run.width);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", gather->summed);
-    open_tap_lines(kernel, &gather->rows, text->rows > 1);
-    gather_row(text, channels);
-    gather_taps(text, channels, run);
-    gather_ahead(text, run);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++) {", contraction->in_channels);
+    open_tap_lines(kernel, &contraction->rows, text->rows > 1);
+    contraction_row(text, channels);
+    contraction_taps(text, channels, run);
+    contraction_ahead(text, run);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
-    gather_norm(text, channels, run.width);
+    contraction_norm(text, channels, run.width);
     if (text->pool)
-        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", gather->tiled), channels,
-                         run.width);
+        emit_pooled_tile(kernel, text->pool, format("group * %lld + t", contraction->out_channels),
+                         channels, run.width);
     else
-        gather_store(text, channels, run.width);
+        contraction_store(text, channels, run.width);
     kernel_line(kernel, "}");
 }
 
-static void pack_weights(const GatherText *text, Int channels)
+static void pack_weights(const ContractionText *text, Int channels)
 {
     Kernel *kernel = text->kernel;
-    const Gather *gather = text->gather;
-    Int window = gather->rows.taps * gather->columns.taps;
-    kernel_line(kernel, "real packed[%lld];", gather->summed * window * channels);
-    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", gather->summed);
+    const Contraction *contraction = text->contraction;
+    Int window = contraction->rows.taps * contraction->columns.taps;
+    kernel_line(kernel, "real packed[%lld];", contraction->in_channels * window * channels);
+    kernel_line(kernel, "for (int n = 0; n < %lld; n++)", contraction->in_channels);
     kernel_line(kernel, "    for (int k = 0; k < %lld; k++)", window);
     kernel_line(kernel, "        for (int c = 0; c < %lld; c++)", channels);
     kernel_line(
         kernel,
         "            packed[(n * %lld + k) * %lld + c] = weights[(t + c) * %lldL + n * %lldL + k];",
-        window, channels, gather->tiled_step, gather->summed_step);
+        window, channels, contraction->out_step, contraction->in_step);
 }
 
 /* Some rows, and all columns, of the tiles of `channels` channels from `from` to `to`. */
-static void gather_channels(const GatherText *text, Int channels, Int from, Int to)
+static void contraction_channels(const ContractionText *text, Int channels, Int from, Int to)
 {
     Kernel *kernel = text->kernel;
     if (from >= to)
         return;
     kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
-    if (text->gather->bias)
+    if (text->contraction->bias)
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
         pack_weights(text, channels);
     kernel_line(kernel, "for (int row = top; row + %lld <= bottom; row += %lld) {", text->rows,
                 text->rows);
     for (int i = 0; i < text->runs.count; i++)
-        gather_tile(text, channels, text->runs.items[i]);
+        contraction_tile(text, channels, text->runs.items[i]);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -505,11 +511,11 @@ bool fits_block(const Kernel *kernel, Int vectors)
 /* How many rows of all channels are computed before the next ones are begun.
  * All, where the sources stay in the cache from tile to tile anyhow, or where
  * the weights are the larger part and are better read once. */
-static Int block_rows(const Kernel *kernel, const Gather *gather)
+static Int block_rows(const Kernel *kernel, const Contraction *contraction)
 {
-    const Axis *rows = &gather->rows, *columns = &gather->columns;
-    Int line = gather->summed * columns->sources, fit = 1;
-    Int weights = gather->tiled * gather->summed * rows->taps * columns->taps;
+    const Axis *rows = &contraction->rows, *columns = &contraction->columns;
+    Int line = contraction->in_channels * columns->sources, fit = 1;
+    Int weights = contraction->out_channels * contraction->in_channels * rows->taps * columns->taps;
     if (fits_block(kernel, line * rows->sources) || weights > line * rows->sources * kernel->lanes)
         return rows->positions;
     while (
@@ -521,11 +527,13 @@ static Int block_rows(const Kernel *kernel, const Gather *gather)
 
 /* The gradient's weights lie a whole out channel apart: a tile copies its own
  * into the order in which it reads them, when it reads them often enough. */
-static bool is_packed(const Gather *gather, Int channels, Int rows)
+static bool is_packed(const Contraction *contraction, Int channels, Int rows)
 {
-    return gather->columns.backward && !gather->unweighted && channels > 1
-           && rows * gather->columns.positions >= PACKED_POSITIONS
-           && gather->summed * gather->rows.taps * gather->columns.taps * channels <= MAX_PACKED;
+    return contraction->columns.backward && !contraction->unweighted && channels > 1
+           && rows * contraction->columns.positions >= PACKED_POSITIONS
+           && contraction->in_channels * contraction->rows.taps * contraction->columns.taps
+                      * channels
+                  <= MAX_PACKED;
 }
 
 /* Between these, `top` and `bottom` bound the rows to compute. */
@@ -541,14 +549,15 @@ static void open_block(Kernel *kernel, Int rows, Int block)
     }
 }
 
-OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers)
+OuterTile choose_outer_tile(const Contraction *forward, OuterTile max_tile, Int lines,
+                            int registers)
 {
     OuterTile best = {1, 1};
     double best_cost = 1e300;
-    for (Int outs = 1; outs <= min(most.outs, forward->tiled); outs++)
-        for (Int ins = 1; ins <= min(most.ins, forward->summed); ins++) {
-            Int side = ins * lines,
-                tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+    for (Int outs = 1; outs <= min(max_tile.outs, forward->out_channels); outs++)
+        for (Int ins = 1; ins <= min(max_tile.ins, forward->in_channels); ins++) {
+            Int side = ins * lines, tiles = ((forward->out_channels + outs - 1) / outs)
+                                            * ((forward->in_channels + ins - 1) / ins);
             double cost =
                 (double)tiles * ((double)(outs * side) + 0.25 * (double)(outs + side) + 2);
             if (outs * side + min(outs, side) + 1 <= registers && cost < best_cost) {
@@ -572,53 +581,58 @@ void open_groups(Kernel *kernel, Int groups)
 }
 
 /* A pool's tile is whole windows; what none covers is not computed. */
-static Gather covered(const Gather *gather, const Node *pool)
+static Contraction covered(const Contraction *contraction, const Node *pool)
 {
-    Gather within = *gather;
+    Contraction within = *contraction;
     within.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
     return within;
 }
 
-void emit_gather(Kernel *kernel, const Gather *whole)
+void emit_contraction(Kernel *kernel, const Contraction *whole)
 {
     const Node *pool = kernel->pool;
-    const Gather within = pool ? covered(whole, pool) : *whole, *gather = &within;
-    GatherText text = {
+    const Contraction within = pool ? covered(whole, pool) : *whole, *contraction = &within;
+    ContractionText text = {
         .kernel = kernel,
-        .gather = gather,
-        .in_plane = gather->rows.sources * gather->columns.sources,
-        .out_plane = gather->rows.positions * gather->columns.positions,
+        .contraction = contraction,
+        .in_plane = contraction->rows.sources * contraction->columns.sources,
+        .out_plane = contraction->rows.positions * contraction->columns.positions,
         .pool = pool,
         .rows = pool ? pooled_rows(pool) : 1,
     };
-    Int step = pool ? pooled_columns(pool) : gather->columns.backward ? gather->columns.stride : 1;
-    Tile tile = choose_tile(gather, text.rows, step, kernel->registers);
+    Int step = pool                            ? pooled_columns(pool)
+               : contraction->columns.backward ? contraction->columns.stride
+                                               : 1;
+    Tile tile = choose_tile(contraction, text.rows, step, kernel->registers);
     kernel->algorithm =
-        gather->unweighted
+        contraction->unweighted
             ? format("Means over windows, %lld columns at a time.", tile.columns)
             : format("Direct %s: tiles of %lld channels x %lld positions, summed in registers.",
-                     gather->columns.backward ? "transposed convolution" : "convolution",
+                     contraction->columns.backward ? "transposed convolution" : "convolution",
                      tile.channels, text.rows * tile.columns);
-    split_columns(&gather->columns, tile.columns, &text.runs);
+    split_columns(&contraction->columns, tile.columns, &text.runs);
 
-    open_groups(kernel, gather->groups);
-    kernel_line(kernel, "const vec *in = %s + group * %lldL;", gather->in,
-                gather->summed * text.in_plane);
+    open_groups(kernel, contraction->groups);
+    kernel_line(kernel, "const vec *in = %s + group * %lldL;", contraction->in,
+                contraction->in_channels * text.in_plane);
     if (!pool)
-        kernel_line(kernel, "vec *out = %s + group * %lldL;", gather->out,
-                    gather->tiled * text.out_plane);
-    if (!gather->unweighted)
-        kernel_line(kernel, "const real *weights = weight + group * %lldL;", gather->group_step);
-    if (gather->bias)
-        kernel_line(kernel, "const real *biases = %s + group * %lld;", gather->bias, gather->tiled);
-    Int full = gather->tiled / tile.channels * tile.channels, block = block_rows(kernel, gather);
-    if (block < gather->rows.positions)
+        kernel_line(kernel, "vec *out = %s + group * %lldL;", contraction->out,
+                    contraction->out_channels * text.out_plane);
+    if (!contraction->unweighted)
+        kernel_line(kernel, "const real *weights = weight + group * %lldL;",
+                    contraction->group_step);
+    if (contraction->bias)
+        kernel_line(kernel, "const real *biases = %s + group * %lld;", contraction->bias,
+                    contraction->out_channels);
+    Int full = contraction->out_channels / tile.channels * tile.channels,
+        block = block_rows(kernel, contraction);
+    if (block < contraction->rows.positions)
         block += text.rows - 1 - (block - 1) % text.rows;
-    text.packed = is_packed(gather, tile.channels, block);
+    text.packed = is_packed(contraction, tile.channels, block);
     text.ahead = is_fetched_ahead(&text, tile.channels, block);
-    open_block(kernel, gather->rows.positions, block);
-    gather_channels(&text, tile.channels, 0, full);
-    gather_channels(&text, gather->tiled - full, full, gather->tiled);
+    open_block(kernel, contraction->rows.positions, block);
+    contraction_channels(&text, tile.channels, 0, full);
+    contraction_channels(&text, contraction->out_channels - full, full, contraction->out_channels);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
@@ -660,11 +674,12 @@ static void product_columns(Kernel *function, Int channels, Int width, Int rest)
     }
 }
 
-const char *product_function(const Kernel *kernel, const Gather *gather)
+const char *product_function(const Kernel *kernel, const Contraction *contraction)
 {
-    Tile tile = choose_tile(gather, 1, 1, kernel->registers);
-    Int width = min(tile.columns, gather->columns.positions);
-    Int channels = gather->tiled % tile.channels, columns = gather->columns.positions % width;
+    Tile tile = choose_tile(contraction, 1, 1, kernel->registers);
+    Int width = min(tile.columns, contraction->columns.positions);
+    Int channels = contraction->out_channels % tile.channels,
+        columns = contraction->columns.positions % width;
     Kernel function = begin_function(kernel);
     kernel_line(&function, "for (int64_t t = 0; t + %lld <= outs; t += %lld) {", tile.channels,
                 tile.channels);
@@ -686,23 +701,23 @@ const char *product_function(const Kernel *kernel, const Gather *gather)
 
 void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale)
 {
-    Gather forward = {
+    Contraction forward = {
         .in = "x",
         .out = "y",
         .unweighted = true,
         .scale = scale,
         .groups = input_shape(kernel->node).dim[0],
-        .tiled = 1,
-        .summed = 1,
+        .out_channels = 1,
+        .in_channels = 1,
         .rows = rows,
         .columns = columns,
     };
-    Gather backward = reversed_gather(&forward, kernel->node->accumulate);
+    Contraction backward = reversed_contraction(&forward, kernel->node->accumulate);
     if (kernel->stage == STAGE_FORWARD) {
-        emit_gather(kernel, &forward);
+        emit_contraction(kernel, &forward);
         return;
     }
     open_gradient_sums(kernel);
-    emit_gather(kernel, &backward);
+    emit_contraction(kernel, &backward);
     close_gradient_sums(kernel);
 }

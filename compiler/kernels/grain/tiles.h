@@ -9,14 +9,14 @@
 #ifndef TILES_H
 #define TILES_H
 
-#include "kernels/gather.h"
+#include "kernels/contraction.h"
 
 /* "2 * step + 1", so many steps and one by one further. */
 const char *strided(Int steps, const char *step, Int further);
 /* The operands of the epilogue as a function takes them: ", const vec *f0_x1". */
 const char *epilogue_parameters(const Kernel *kernel);
 
-/* The values that one side of an outer product multiplies: their places among the
+/* The values that one side of an outer product multiplies: their indices among the
  * tile's rows or columns, and how far behind the side's first each is read. */
 typedef struct Value {
     Int at, offset;
@@ -39,7 +39,8 @@ void declare_tile(Kernel *kernel, Int sums);
 typedef struct OuterTile {
     Int outs, ins;
 } OuterTile;
-OuterTile choose_outer_tile(const Gather *forward, OuterTile most, Int lines, int registers);
+OuterTile choose_outer_tile(const Contraction *forward, OuterTile max_tile, Int lines,
+                            int registers);
 /* Closes a loop over tiles, whose finish's constants are not to take registers from its sums. */
 void end_tile(Kernel *kernel);
 
@@ -49,27 +50,27 @@ void open_groups(Kernel *kernel, Int groups); /* inside, `group` */
 enum { MAX_AHEAD = 8 };
 /* True when so many rows of lanes stay in a core's second cache from one tile to the next. */
 bool fits_block(const Kernel *kernel, Int vectors);
-void emit_gather(Kernel *kernel, const Gather *gather);
-/* A matrix product as a function of the emitted C, of a gather of one row and one tap: (vec *out,
- * const vec *in, const real *weights, outs, ins, columns), where in is [ins][columns], out
- * [outs][columns] and the weights [ins][outs]. */
-const char *product_function(const Kernel *kernel, const Gather *gather);
+void emit_contraction(Kernel *kernel, const Contraction *contraction);
+/* A matrix product as a function of the emitted C, of a contraction of one row and one tap:
+ * (vec *out, const vec *in, const real *weights, outs, ins, columns), where in is [ins][columns],
+ * out [outs][columns] and the weights [ins][outs]. */
+const char *product_function(const Kernel *kernel, const Contraction *contraction);
 /* Both stages of a mean over windows, whose forward axes these are. */
 void emit_mean(Kernel *kernel, Axis rows, Axis columns, double scale);
 
 /* weight_gradient.c:
  * dweight[o, i, k] = sum over positions p and lanes of dy[o, p] * x[i, source(p, k)],
- * where `forward` is the layer's forward gather; and dbias, when the layer has one.
+ * where `forward` is the layer's forward contraction; and dbias, when the layer has one.
  * With kernel->pool, p is a window of its, and the source that of the window's
  * largest element. */
-void emit_weight_gradient(Kernel *kernel, const Gather *forward);
+void emit_weight_gradient(Kernel *kernel, const Contraction *forward);
 /* Whether that is less work than with a gradient for every element, most of them
  * zero, where choosing by lanes is no slower than a multiply-add. */
-bool is_worth_choosing(const Gather *forward, const Node *pool);
+bool is_worth_choosing(const Contraction *forward, const Node *pool);
 /* pointwise_gradient.c: both gradients of a window of one element at stride 1, with
  * channels enough, without a pool. */
-bool is_pointwise_gradient(const Gather *forward);
-void emit_pointwise_gradient(Kernel *kernel, const Gather *forward);
+bool is_pointwise_gradient(const Contraction *forward);
+void emit_pointwise_gradient(Kernel *kernel, const Contraction *forward);
 void emit_bias_gradient(Kernel *kernel, Int channels, Int positions);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct Tile {
 
 typedef struct GradientText {
     Kernel *kernel;
-    const Gather *forward;
+    const Contraction *forward;
     Int x_plane, y_plane;
     Int first_tap, taps; /* the columns' taps that this pass sums */
     Int first_channel;   /* of out, in this loop */
@@ -32,7 +32,7 @@ typedef struct GradientText {
 
 /* In half cycles per position, as tap_cost: a position reads one value of every
  * out channel and, of every in channel, what its window has not seen yet. */
-static double gradient_cost(const Gather *forward, Tile tile)
+static double gradient_cost(const Contraction *forward, Tile tile)
 {
     Int fresh = tile.taps < forward->columns.stride ? tile.taps : forward->columns.stride;
     Int sums = tile.outs * tile.ins * tile.taps, loads = tile.outs + tile.ins * fresh;
@@ -42,14 +42,15 @@ static double gradient_cost(const Gather *forward, Tile tile)
 
 /* Channels of out and of in per tile, so that the sums, the window and one
  * value of dy fit the registers. */
-static Tile choose_gradient_tile(const Gather *forward, Int taps, int registers)
+static Tile choose_gradient_tile(const Contraction *forward, Int taps, int registers)
 {
     Tile best = {1, 1, taps};
     double best_cost = 1e300;
-    for (Int outs = 1; outs <= forward->tiled && outs <= MAX_TILE_CHANNELS; outs++)
-        for (Int ins = 1; ins <= forward->summed && ins <= MAX_TILE_CHANNELS; ins++) {
+    for (Int outs = 1; outs <= forward->out_channels && outs <= MAX_TILE_CHANNELS; outs++)
+        for (Int ins = 1; ins <= forward->in_channels && ins <= MAX_TILE_CHANNELS; ins++) {
             Tile tile = {outs, ins, taps};
-            Int tiles = ((forward->tiled + outs - 1) / outs) * ((forward->summed + ins - 1) / ins);
+            Int tiles = ((forward->out_channels + outs - 1) / outs)
+                        * ((forward->in_channels + ins - 1) / ins);
             double cost = (double)tiles * gradient_cost(forward, tile);
             if ((outs + 1) * ins * taps + 1 <= registers && cost < best_cost) {
                 best_cost = cost;
@@ -100,9 +101,9 @@ static void gradient_products(const GradientText *text, Tile tile, Run run)
  * where they do not all stay in the cache and the first are a good part of all. */
 static void gradient_ahead(const GradientText *text, Tile tile, Run run)
 {
-    const Gather *forward = text->forward;
-    if (fits_block(text->kernel, forward->summed * text->x_plane)
-        || forward->tiled > MAX_AHEAD * tile.outs)
+    const Contraction *forward = text->forward;
+    if (fits_block(text->kernel, forward->in_channels * text->x_plane)
+        || forward->out_channels > MAX_AHEAD * tile.outs)
         return;
     kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", text->first_channel,
                 forward->rows.taps / 2);
@@ -116,7 +117,7 @@ static void gradient_ahead(const GradientText *text, Tile tile, Run run)
 static void gradient_rows(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
+    const Contraction *forward = text->forward;
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", forward->rows.positions);
     kernel_line(kernel, "const int line = row * %lld + tap * %lld - %lld;", forward->rows.stride,
                 forward->rows.dilation, forward->rows.before);
@@ -139,7 +140,7 @@ static void gradient_rows(const GradientText *text, Tile tile)
 static void gradient_tile(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
+    const Contraction *forward = text->forward;
     Int taps = forward->columns.taps;
     kernel_line(kernel, "for (int tap = 0; tap < %lld; tap++) {", forward->rows.taps);
     for (Int o = 0; o < tile.outs; o++)
@@ -163,11 +164,11 @@ static void gradient_tile(const GradientText *text, Tile tile)
  * the row, for all taps of the column axis, then among the rows. */
 
 /* The axis of the windows: its taps are the sources that any element reads. */
-static Axis window_axis(const Axis *axis, Int window, Int places)
+static Axis window_axis(const Axis *axis, Int window, Int positions)
 {
     return (Axis){
         .sources = axis->sources,
-        .positions = places,
+        .positions = positions,
         .taps = (window - 1) * axis->stride + (axis->taps - 1) * axis->dilation + 1,
         .stride = window * axis->stride,
         .dilation = 1,
@@ -175,18 +176,18 @@ static Axis window_axis(const Axis *axis, Int window, Int places)
     };
 }
 
-static Axis window_rows(const Gather *forward, const Node *pool)
+static Axis window_rows(const Contraction *forward, const Node *pool)
 {
     return window_axis(&forward->rows, pooled_rows(pool), pool->out->shape.dim[1]);
 }
 
-static Axis window_columns(const Gather *forward, const Node *pool)
+static Axis window_columns(const Contraction *forward, const Node *pool)
 {
     return window_axis(&forward->columns, pooled_columns(pool), pool->out->shape.dim[2]);
 }
 
 /* Whether no window's rows reach into the padding. */
-static bool has_whole_windows(const Gather *forward, const Node *pool)
+static bool has_whole_windows(const Contraction *forward, const Node *pool)
 {
     Axis rows = window_rows(forward, pool);
     return every_tap_lies_inside(&rows);
@@ -203,18 +204,18 @@ static bool is_read(const Axis *rows, Int window, Int r)
 }
 
 /* The chosen rows that wait for the last of those they are chosen from. */
-static Int waiting_rows(const Gather *forward, const Node *pool)
+static Int waiting_rows(const Contraction *forward, const Node *pool)
 {
     return (pooled_rows(pool) - 1) * forward->rows.stride;
 }
 
-static bool fits_registers(const Gather *forward, const Node *pool, Int taps, Int ins,
+static bool fits_registers(const Contraction *forward, const Node *pool, Int taps, Int ins,
                            int registers)
 {
     return (forward->rows.taps + waiting_rows(forward, pool)) * taps * ins + 4 <= registers;
 }
 
-bool is_worth_choosing(const Gather *forward, const Node *pool)
+bool is_worth_choosing(const Contraction *forward, const Node *pool)
 {
     const Axis *rows = &forward->rows, *columns = &forward->columns;
     Int down = pooled_rows(pool), right = pooled_columns(pool), taps = rows->taps * columns->taps,
@@ -227,14 +228,14 @@ bool is_worth_choosing(const Gather *forward, const Node *pool)
 }
 
 /* As few passes as the registers allow, all about as wide, and then as many in channels. */
-static Tile choose_pooled_tile(const Gather *forward, const Node *pool, int registers)
+static Tile choose_pooled_tile(const Contraction *forward, const Node *pool, int registers)
 {
     Int all = forward->columns.taps, passes = 1;
     while (passes < all
            && !fits_registers(forward, pool, (all + passes - 1) / passes, 1, registers))
         passes++;
     Tile tile = {1, 1, (all + passes - 1) / passes};
-    while (tile.ins < forward->summed
+    while (tile.ins < forward->in_channels
            && fits_registers(forward, pool, tile.taps, tile.ins + 1, registers))
         tile.ins++;
     return tile;
@@ -358,7 +359,7 @@ static void declare_lines(const GradientText *text, Tile tile, const Axis *rows,
 static void pooled_tile(const GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
+    const Contraction *forward = text->forward;
     Axis rows = window_rows(forward, text->pool), columns = window_columns(forward, text->pool);
     bool padded = !has_whole_windows(forward, text->pool);
     for (Int tap = 0; tap < forward->rows.taps; tap++)
@@ -373,12 +374,12 @@ static void pooled_tile(const GradientText *text, Tile tile)
         kernel_line(kernel, "}");
     }
     kernel_line(kernel, "}");
-    kernel_line(kernel, "vec *to = sums + (i - first) * %lld;", forward->summed_step);
+    kernel_line(kernel, "vec *to = sums + (i - first) * %lld;", forward->in_step);
     for (Int tap = 0; tap < forward->rows.taps; tap++)
         for (Int n = 0; n < tile.ins * text->taps; n++) {
             Int i = n / text->taps, k = text->first_tap + n % text->taps;
             kernel_add(kernel, "to[%lld] = a%lld_%lld;",
-                       i * forward->summed_step + tap * forward->columns.taps + k, tap, n);
+                       i * forward->in_step + tap * forward->columns.taps + k, tap, n);
         }
 }
 
@@ -389,8 +390,8 @@ static void pooled_tile(const GradientText *text, Tile tile)
 static void gradient_stretch(GradientText *text, Tile tile)
 {
     Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
-    Int max_taps = tile.taps, rest = forward->summed % tile.ins;
+    const Contraction *forward = text->forward;
+    Int max_taps = tile.taps, rest = forward->in_channels % tile.ins;
     void (*tile_text)(const GradientText *, Tile) = text->pool ? pooled_tile : gradient_tile;
     for (text->first_tap = 0; text->first_tap < forward->columns.taps;
          text->first_tap += text->taps) {
@@ -402,8 +403,8 @@ static void gradient_stretch(GradientText *text, Tile tile)
         kernel_line(kernel, "}");
         if (!rest)
             continue;
-        kernel_line(kernel, "if (end == %lld) {", forward->summed);
-        kernel_line(kernel, "const int i = %lld;", forward->summed - rest);
+        kernel_line(kernel, "if (end == %lld) {", forward->in_channels);
+        kernel_line(kernel, "const int i = %lld;", forward->in_channels - rest);
         tile_text(text, (Tile){tile.outs, rest, max_taps});
         kernel_line(kernel, "}");
     }
@@ -419,19 +420,19 @@ static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
     if (from >= to)
         return;
     Kernel *kernel = text->kernel;
-    const Gather *forward = text->forward;
-    Int window = forward->summed_step, tiles = MAX_SUMS / (tile.outs * tile.ins * window);
+    const Contraction *forward = text->forward;
+    Int window = forward->in_step, tiles = MAX_SUMS / (tile.outs * tile.ins * window);
     Int stretch = tile.ins * (tiles ? tiles : 1);
     while (stretch > tile.ins && !fits_block(kernel, stretch * text->x_plane))
         stretch -= tile.ins;
-    if (stretch > forward->summed)
-        stretch = forward->summed;
+    if (stretch > forward->in_channels)
+        stretch = forward->in_channels;
     text->room = stretch * window;
     text->first_channel = from;
-    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", forward->summed,
+    kernel_line(kernel, "for (int first = 0; first < %lld; first += %lld) {", forward->in_channels,
                 stretch);
     kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", stretch,
-                forward->summed, stretch, forward->summed);
+                forward->in_channels, stretch, forward->in_channels);
     kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", from, to, tile.outs);
     kernel_line(kernel, "vec sums[%lld];", tile.outs * text->room);
     if (text->pool)
@@ -441,12 +442,12 @@ static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
     kernel_line(kernel,
                 "    sum_rows(gradients + (o + k) * %lldL + first * %lldL, sums + k * %lld, (end - "
                 "first) * %lld);",
-                forward->tiled_step, window, text->room, window);
+                forward->out_step, window, text->room, window);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
 }
 
-void emit_weight_gradient(Kernel *kernel, const Gather *forward)
+void emit_weight_gradient(Kernel *kernel, const Contraction *forward)
 {
     kernel->algorithm =
         "Weight gradient, direct: sums over positions and lanes, a tile of channels in registers.";
@@ -469,18 +470,19 @@ void emit_weight_gradient(Kernel *kernel, const Gather *forward)
     split_columns(&columns, pool ? 1 : GRADIENT_COLUMNS, &text.runs);
 
     open_groups(kernel, forward->groups);
-    kernel_line(kernel, "const vec *in = x + group * %lldL;", forward->summed * text.x_plane);
-    kernel_line(kernel, "const vec *from = dy + group * %lldL;", forward->tiled * text.y_plane);
+    kernel_line(kernel, "const vec *in = x + group * %lldL;", forward->in_channels * text.x_plane);
+    kernel_line(kernel, "const vec *from = dy + group * %lldL;",
+                forward->out_channels * text.y_plane);
     kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
     if (pool)
         kernel_line(kernel, "const vec *noted = aux + group * %lldL;",
-                    forward->tiled * text.y_plane);
+                    forward->out_channels * text.y_plane);
     if (pool && !has_whole_windows(forward, pool))
         kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", forward->columns.sources);
-    Int whole = forward->tiled / tile.outs * tile.outs;
+    Int whole = forward->out_channels / tile.outs * tile.outs;
     gradient_channels(&text, tile, 0, whole);
-    gradient_channels(&text, (Tile){forward->tiled - whole, tile.ins, tile.taps}, whole,
-                      forward->tiled);
+    gradient_channels(&text, (Tile){forward->out_channels - whole, tile.ins, tile.taps}, whole,
+                      forward->out_channels);
     kernel_line(kernel, "}");
 }
 

@@ -5,8 +5,8 @@
  * a row of lanes at a time without shuffles; at each of the 36 points a matrix
  * product over the channels, made of the tiles of tiles.c, whose operands stay
  * in the first cache; and what it gives is transformed to outputs.  In `workspace` lie
- * the filters, [points][summed][tiled], the values, [points][summed][tiles], and
- * the products, [points][tiled][tiles]; a point's lie an odd number of vectors
+ * the filters, [points][in_channels][out_channels], the values, [points][in_channels][tiles], and
+ * the products, [points][out_channels][tiles]; a point's lie an odd number of vectors
  * after the last one's.  The filters are transformed anew for every
  * grain: that costs what a few multiply-adds of a tile do.
  */
@@ -29,8 +29,9 @@ enum {
 
 typedef struct Winograd {
     Kernel *kernel;
-    const Gather *gather; /* with the positions that a pool covers, and none of its axes backward */
-    bool flipped;         /* the taps are the weight's from the last on */
+    /* with the positions that a pool covers, and none of its axes backward */
+    const Contraction *contraction;
+    bool flipped; /* the taps are the weight's from the last on */
     const Node *pool;
     Axis rows, columns; /* of tiles */
     Int strip, tiles;   /* rows of tiles at a time; tiles in them */
@@ -48,11 +49,11 @@ static Axis forwards(Axis axis)
     return axis;
 }
 
-static Gather forwards_gather(const Gather *gather, const Node *pool)
+static Contraction forwards_contraction(const Contraction *contraction, const Node *pool)
 {
-    Gather forward = *gather;
-    forward.rows = forwards(gather->rows);
-    forward.columns = forwards(gather->columns);
+    Contraction forward = *contraction;
+    forward.rows = forwards(contraction->rows);
+    forward.columns = forwards(contraction->columns);
     if (pool) {
         forward.rows.positions = pool->out->shape.dim[1] * pooled_rows(pool);
         forward.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
@@ -65,47 +66,49 @@ static Int filter_elements(const Winograd *winograd)
     return POINTS_OF_BOTH * winograd->filter_point;
 }
 
-static Winograd plan_winograd(const Gather *gather, int lanes)
+static Winograd plan_winograd(const Contraction *contraction, int lanes)
 {
     Winograd winograd = {
-        .gather = gather,
-        .rows = winograd_tiles(&gather->rows),
-        .columns = winograd_tiles(&gather->columns),
+        .contraction = contraction,
+        .rows = winograd_tiles(&contraction->rows),
+        .columns = winograd_tiles(&contraction->columns),
     };
-    Int column = POINTS_OF_BOTH * (gather->summed + gather->tiled) * winograd.columns.positions
-                 * lanes * (Int)sizeof(float);
+    Int column = POINTS_OF_BOTH * (contraction->in_channels + contraction->out_channels)
+                 * winograd.columns.positions * lanes * (Int)sizeof(float);
     winograd.strip = rows_of_tiles(&winograd.rows, column, STRIP_BYTES);
     winograd.tiles = winograd.strip * winograd.columns.positions;
     winograd.filter_point =
-        round_up_odd((gather->summed * gather->tiled + lanes - 1) / lanes) * lanes;
-    winograd.value_point = round_up_odd(gather->summed * winograd.tiles);
-    winograd.product_point = round_up_odd(gather->tiled * winograd.tiles);
+        round_up_odd((contraction->in_channels * contraction->out_channels + lanes - 1) / lanes)
+        * lanes;
+    winograd.value_point = round_up_odd(contraction->in_channels * winograd.tiles);
+    winograd.product_point = round_up_odd(contraction->out_channels * winograd.tiles);
     return winograd;
 }
 
 static bool is_worth_it(const Winograd *winograd, int lanes)
 {
-    const Gather *gather = winograd->gather;
-    double pairs = (double)(gather->summed * gather->tiled),
+    const Contraction *contraction = winograd->contraction;
+    double pairs = (double)(contraction->in_channels * contraction->out_channels),
            tiles = (double)(winograd->rows.positions * winograd->columns.positions);
-    double transformed_cost =
-        pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
-        + tiles * (SOURCE_COST * (double)gather->summed + OUTPUT_COST * (double)gather->tiled);
-    return 1.25 * transformed_cost < direct_work(gather);
+    double transformed_cost = pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
+                              + tiles
+                                    * (SOURCE_COST * (double)contraction->in_channels
+                                       + OUTPUT_COST * (double)contraction->out_channels);
+    return 1.25 * transformed_cost < direct_work(contraction);
 }
 
 /* A pool's windows are rows and columns of one tile. */
-static bool pool_fits(const Gather *gather, const Node *pool)
+static bool pool_fits(const Contraction *contraction, const Node *pool)
 {
-    Int outputs = winograd_outputs(gather->rows.taps);
+    Int outputs = winograd_outputs(contraction->rows.taps);
     return !pool || (outputs % pooled_rows(pool) == 0 && outputs % pooled_columns(pool) == 0);
 }
 
-Int winograd_work(const Gather *gather, const Node *pool, int lanes)
+Int winograd_work(const Contraction *contraction, const Node *pool, int lanes)
 {
-    if (!winograd_fits(gather) || !pool_fits(gather, pool))
+    if (!winograd_fits(contraction) || !pool_fits(contraction, pool))
         return 0;
-    Gather forward = forwards_gather(gather, pool);
+    Contraction forward = forwards_contraction(contraction, pool);
     Winograd winograd = plan_winograd(&forward, lanes);
     Int vectors = filter_elements(&winograd) / lanes
                   + POINTS_OF_BOTH * (winograd.value_point + winograd.product_point);
@@ -122,7 +125,7 @@ enum { FILTERS_AHEAD = 6 }; /* rows of filters: each out channel's lie elsewhere
 static const char *filters_function(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel, function = begin_function(kernel);
-    Int taps = winograd->gather->rows.taps, window = taps * taps;
+    Int taps = winograd->contraction->rows.taps, window = taps * taps;
     const char *transform = winograd_tap_function(kernel, taps);
     kernel_line(&function, "int64_t t = 0, n = 0;");
     kernel_line(&function, "for (real *to = filters; n < ins; to += LANES) {");
@@ -166,11 +169,12 @@ static const char *filters_function(const Winograd *winograd)
 
 static void transform_filters(const Winograd *winograd)
 {
-    const Gather *gather = winograd->gather;
+    const Contraction *contraction = winograd->contraction;
     const char *function = filters_function(winograd);
     kernel_line(winograd->kernel, "%s(filters, weight, %lld, %lld, %lld, %lld, %s, %lld);",
-                function, gather->tiled, gather->summed, gather->tiled_step, gather->summed_step,
-                winograd->flipped ? "true" : "false", winograd->filter_point);
+                function, contraction->out_channels, contraction->in_channels,
+                contraction->out_step, contraction->in_step, winograd->flipped ? "true" : "false",
+                winograd->filter_point);
 }
 
 /* --------------------------------------------------------------- values */
@@ -178,7 +182,7 @@ static void transform_filters(const Winograd *winograd)
 /* Rows in the padding are read as zeros. */
 static const char *sources_function(const Winograd *winograd)
 {
-    static const Place place = {
+    static const TileAccess access = {
         .pointer = "const vec *",
         .load = "line%lld[source + %lld]",
         .store = "to[%lld * point]",
@@ -195,7 +199,7 @@ static const char *sources_function(const Winograd *winograd)
     kernel_line(&function, "    line[i] = at >= 0 && at < rows ? x + at * columns : zeros;");
     for (int r = 0; r < winograd->runs.count; r++) {
         Run run = winograd->runs.items[r];
-        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &place),
+        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &access),
                    *from = tile_number(run.start, columns->positions, "tiles");
         bool one = run.count == 1;
         kernel_line(&function, "%s(values + %s, point, line, (%s) * %lld - left, %s);", tiles, from,
@@ -207,7 +211,7 @@ static const char *sources_function(const Winograd *winograd)
         kernel, &function,
         format("/* Winograd %s: the sources of rows of tiles become values, "
                "[points][channels][tiles]. */",
-               winograd_title(winograd->gather->rows.taps)),
+               winograd_title(winograd->contraction->rows.taps)),
         "static void ", "winograd_sources",
         "(vec *values, const vec *x, const vec *zeros, int64_t channels, int64_t rows,\n    "
         "int64_t columns, int64_t above, int64_t left, int64_t top, int64_t bottom, int64_t "
@@ -220,8 +224,8 @@ static void transform_sources(const Winograd *winograd)
     const char *function = sources_function(winograd);
     kernel_line(winograd->kernel,
                 "%s(values, %s, zeros, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
-                function, winograd->gather->in, winograd->gather->summed, rows->sources,
-                columns->sources, rows->before, columns->before, winograd->strip,
+                function, winograd->contraction->in, winograd->contraction->in_channels,
+                rows->sources, columns->sources, rows->before, columns->before, winograd->strip,
                 columns->positions, winograd->value_point);
 }
 
@@ -229,14 +233,14 @@ static void transform_sources(const Winograd *winograd)
 
 static void multiply(const Winograd *winograd)
 {
-    Gather product = point_product(winograd->gather, winograd->tiles);
+    Contraction product = point_product(winograd->contraction, winograd->tiles);
     const char *function = product_function(winograd->kernel, &product);
     kernel_line(winograd->kernel, "for (int point = 0; point < %d; point++)", POINTS_OF_BOTH);
     kernel_line(winograd->kernel,
                 "    %s(products + point * %lldL, values + point * %lldL, filters + point * %lldL, "
                 "%lld, %lld, %lld);",
                 function, winograd->product_point, winograd->value_point, winograd->filter_point,
-                product.tiled, product.summed, winograd->tiles);
+                product.out_channels, product.in_channels, winograd->tiles);
 }
 
 /* -------------------------------------------------------------- outputs */
@@ -246,29 +250,29 @@ static void norm_row(const Winograd *winograd, Kernel *kernel, const char *row, 
 {
     for (Int j = 0; kernel->norm && j < inside; j++) {
         const char *output = format("%s[%lld]", row, j);
-        norm_value(kernel, output, format("%s%s", output, winograd->gather->bias ? " + term" : ""),
-                   "t");
+        norm_value(kernel, output,
+                   format("%s%s", output, winograd->contraction->bias ? " + term" : ""), "t");
     }
 }
 
 /* What is still to be added to an output. */
 static const char *added_term(const Winograd *winograd)
 {
-    return winograd->gather->bias && !winograd->kernel->norm ? " + term" : "";
+    return winograd->contraction->bias && !winograd->kernel->norm ? " + term" : "";
 }
 
 /* In a function of its own, whose parameters are the sizes. */
 static void store_row(const Winograd *winograd, Kernel *kernel, Int i, Int inside)
 {
-    const Gather *gather = winograd->gather;
+    const Contraction *contraction = winograd->contraction;
     kernel_line(kernel, "vec *to = %s + (t * rows + row * %lld + %lld) * columns + column * %lld;",
-                gather->out, winograd->rows.stride, i, winograd->columns.stride);
+                contraction->out, winograd->rows.stride, i, winograd->columns.stride);
     if (kernel->epilogue_operands || kernel->sums)
-        kernel_line(kernel, "const int64_t at = to - %s;", gather->out);
+        kernel_line(kernel, "const int64_t at = to - %s;", contraction->out);
     for (Int j = 0; j < inside; j++)
         kernel_store(kernel, format("to[%lld]", j), format("at + %lld", j),
-                     format("%so[%lld]%s", gather->accumulate ? format("to[%lld] + ", j) : "", j,
-                            added_term(winograd)));
+                     format("%so[%lld]%s", contraction->accumulate ? format("to[%lld] + ", j) : "",
+                            j, added_term(winograd)));
     if (kernel->sums)
         add_gradient_sums(kernel, "t", 0, inside);
 }
@@ -293,9 +297,9 @@ static void pool_rows(const Winograd *winograd, Kernel *kernel, Int i, Int insid
 
 static void output_tile(const Winograd *winograd, Kernel *kernel, Int inside)
 {
-    Int outputs = winograd_outputs(winograd->gather->rows.taps),
+    Int outputs = winograd_outputs(winograd->contraction->rows.taps),
         rows = winograd->pool ? pooled_rows(winograd->pool) : 1;
-    bool partial = winograd->gather->rows.positions % outputs;
+    bool partial = winograd->contraction->rows.positions % outputs;
     const char *along_columns =
                    winograd_columns_function(kernel, outputs, "const vec *", "from[%lld * point]"),
                *along_rows = winograd_output_function(kernel, outputs);
@@ -303,7 +307,8 @@ static void output_tile(const Winograd *winograd, Kernel *kernel, Int inside)
     kernel_line(kernel, "%s(part, from + column, point);", along_columns);
     for (Int i = 0; i < outputs; i += rows) {
         kernel_line(kernel, partial && i ? "if (row * %lld + %lld < %s) {" : "{", outputs, i,
-                    winograd->pool ? format("%lld", winograd->gather->rows.positions) : "rows");
+                    winograd->pool ? format("%lld", winograd->contraction->rows.positions)
+                                   : "rows");
         for (Int r = 0; r < rows; r++) {
             const char *name = r ? format("o%lld", r) : "o";
             kernel_line(kernel, "vec %s[%lld];", name, outputs);
@@ -321,11 +326,12 @@ static void output_tile(const Winograd *winograd, Kernel *kernel, Int inside)
 /* Tiles of which all columns lie inside, and then one of which some do not. */
 static void output_tiles(const Winograd *winograd, Kernel *kernel)
 {
-    Int outputs = winograd->columns.stride, whole = winograd->gather->columns.positions / outputs,
-        rest = winograd->gather->columns.positions % outputs;
+    Int outputs = winograd->columns.stride,
+        whole = winograd->contraction->columns.positions / outputs,
+        rest = winograd->contraction->columns.positions % outputs;
     kernel_line(kernel, "for (int64_t t = 0; t < outs; t++) {");
-    if (winograd->gather->bias)
-        kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->gather->bias);
+    if (winograd->contraction->bias)
+        kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->contraction->bias);
     kernel_line(kernel, "for (int64_t row = top; row < bottom; row++, from += tiles) {");
     if (whole) {
         kernel_line(kernel, "for (int64_t column = 0; column < tiles%s; column++) {",
@@ -354,10 +360,10 @@ static void add_pointers(Text *parameters, Text *arguments, const char *type, co
 static void add_operands(const Winograd *winograd, Text *parameters, Text *arguments)
 {
     const Kernel *kernel = winograd->kernel;
-    const Gather *gather = winograd->gather;
-    add_pointers(parameters, arguments, "vec *", gather->out);
-    if (gather->bias)
-        add_pointers(parameters, arguments, "const real *", gather->bias);
+    const Contraction *contraction = winograd->contraction;
+    add_pointers(parameters, arguments, "vec *", contraction->out);
+    if (contraction->bias)
+        add_pointers(parameters, arguments, "const real *", contraction->bias);
     if (winograd->pool && kernel->training)
         add_pointers(parameters, arguments, "vec *", "aux");
     if (kernel->epilogue_operands)
@@ -374,13 +380,14 @@ static void add_operands(const Winograd *winograd, Text *parameters, Text *argum
 static void transform_products(const Winograd *winograd)
 {
     Kernel *kernel = winograd->kernel, function = begin_function(kernel);
-    const Gather *gather = winograd->gather;
+    const Contraction *contraction = winograd->contraction;
     Text parameters = {0}, arguments = {0};
     add_operands(winograd, &parameters, &arguments);
     output_tiles(winograd, &function);
     const char *name = end_function(
         kernel, &function,
-        format("/* Winograd %s: products become outputs%s. */", winograd_title(gather->rows.taps),
+        format("/* Winograd %s: products become outputs%s. */",
+               winograd_title(contraction->rows.taps),
                kernel->epilogue || kernel->sums || kernel->norm || winograd->pool
                    ? ", with what else the layers compute of each"
                    : ""),
@@ -388,26 +395,26 @@ static void transform_products(const Winograd *winograd)
         format("(const vec *from%s,\n    int64_t outs, %sint64_t top, int64_t bottom, int64_t "
                "tiles, int64_t point)",
                text_chars(&parameters), winograd->pool ? "" : "int64_t rows, int64_t columns, "));
-    const char *sizes =
-        winograd->pool ? ""
-                       : format("%lld, %lld, ", gather->rows.positions, gather->columns.positions);
+    const char *sizes = winograd->pool ? ""
+                                       : format("%lld, %lld, ", contraction->rows.positions,
+                                                contraction->columns.positions);
     kernel_line(kernel, "%s(products%s, %lld, %stop, top + %lld, %lld, %lld);", name,
-                text_chars(&arguments), gather->tiled, sizes, winograd->strip,
+                text_chars(&arguments), contraction->out_channels, sizes, winograd->strip,
                 winograd->columns.positions, winograd->product_point);
 }
 
-void emit_winograd(Kernel *kernel, const Gather *whole)
+void emit_winograd(Kernel *kernel, const Contraction *whole)
 {
-    Gather gather = forwards_gather(whole, kernel->pool);
-    Winograd winograd = plan_winograd(&gather, kernel->lanes);
+    Contraction contraction = forwards_contraction(whole, kernel->pool);
+    Winograd winograd = plan_winograd(&contraction, kernel->lanes);
     winograd.kernel = kernel;
     kernel->algorithm =
         format("Winograd %s: 36 multiply-adds for a tile of %lld x %lld outputs (Lavin "
                "and Gray 2016,\n * https://arxiv.org/abs/1509.09308).",
-               winograd_title(gather.rows.taps), winograd.rows.stride, winograd.rows.stride);
+               winograd_title(contraction.rows.taps), winograd.rows.stride, winograd.rows.stride);
     winograd.flipped = whole->columns.backward;
     winograd.pool = kernel->pool;
-    split_tiles(&gather.columns, &winograd.runs);
+    split_tiles(&contraction.columns, &winograd.runs);
     kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
     kernel_line(kernel, "real *filters = (real *)workspace;");
     kernel_line(kernel, "vec *values = workspace + %lldL, *products = values + %lldL;",

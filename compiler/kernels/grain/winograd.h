@@ -4,13 +4,13 @@
 
 #include "kernels/winograd.h"
 
-/* Vectors of memory that the gather takes by this way, where it is less work; 0:
+/* Vectors of memory that the contraction takes by this way, where it is less work; 0:
  * it is not.  `pool`, which takes the outputs, may be NULL. */
-Int winograd_work(const Gather *gather, const Node *pool, int lanes);
-/* The same as emit_gather(), with so much memory at the operand `work`. */
-void emit_winograd(Kernel *kernel, const Gather *gather);
-/* Likewise of the weight's gradient; `forward` is the layer's forward gather. */
-Int winograd_gradient_work(const Gather *forward, int lanes);
-void emit_winograd_gradient(Kernel *kernel, const Gather *forward);
+Int winograd_work(const Contraction *contraction, const Node *pool, int lanes);
+/* The same as emit_contraction(), with so much memory at the operand `workspace`. */
+void emit_winograd(Kernel *kernel, const Contraction *contraction);
+/* Likewise of the weight's gradient; `forward` is the layer's forward contraction. */
+Int winograd_gradient_work(const Contraction *forward, int lanes);
+void emit_winograd_gradient(Kernel *kernel, const Contraction *forward);
 
 #endif

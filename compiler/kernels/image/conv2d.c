@@ -15,15 +15,15 @@ void emit_image_conv2d(ImageKernel *image)
     bool depthwise = groups == in && weight->dim[0] == in;
     Axis rows = layer_axis(node, 0), columns = layer_axis(node, 1);
     image->packing = (Packing){.weight = weight, .bias = find_parameter(node, "bias")};
-    Gather gather = {.groups = groups,
-                     .tiled = weight->dim[0] / groups,
-                     .summed = weight->dim[1],
-                     .rows = rows,
-                     .columns = columns};
+    Contraction contraction = {.groups = groups,
+                               .out_channels = weight->dim[0] / groups,
+                               .in_channels = weight->dim[1],
+                               .rows = rows,
+                               .columns = columns};
     if (depthwise)
         image_window(
             image, (ChannelWindow){
                        .kind = WINDOW_WEIGHTED, .channels = in, .rows = rows, .columns = columns});
-    else if (!image->winograd || !image_winograd(image, gather))
-        image_gather(image, gather);
+    else if (!image->winograd || !image_winograd(image, contraction))
+        image_contraction(image, contraction);
 }

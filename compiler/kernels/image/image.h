@@ -11,7 +11,7 @@
 #ifndef IMAGE_H
 #define IMAGE_H
 
-#include "kernels/gather.h"
+#include "kernels/contraction.h"
 
 /* How the parameters are packed: NetPacking's fields that depend on the kernel. */
 typedef struct Packing {
@@ -48,11 +48,11 @@ void image_store(ImageKernel *image, const char *position, const char *channel, 
                  const char *value);
 
 /* Sums of all inputs of a group, weighted: convolutions and matrix products. */
-void image_gather(ImageKernel *image, Gather gather);
+void image_contraction(ImageKernel *image, Contraction contraction);
 
 /* The same by way of winograd.h, where that is less work; false: it is not, and nothing was
  * written. */
-bool image_winograd(ImageKernel *image, Gather gather);
+bool image_winograd(ImageKernel *image, Contraction contraction);
 
 /* Channel by channel: weighted sums, means and maxima over windows. */
 typedef enum WindowKind { WINDOW_WEIGHTED, WINDOW_MEAN, WINDOW_LARGEST } WindowKind;

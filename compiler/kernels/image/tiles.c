@@ -48,16 +48,18 @@ Int packed_elements(const Packing *packing)
     return packing->groups * width * (1 + factors);
 }
 
-/* --------------------------------------------------------------- gather */
+/* ---------------------------------------------------------- contraction */
 
 /* Cycles of one tap of one input: two loads or multiply-adds of up to half a
  * cache line each, and at least the latency of the sums that there are. */
-static double tile_cost(const ImageKernel *image, const Gather *gather, Int channels, Int positions)
+static double tile_cost(const ImageKernel *image, const Contraction *contraction, Int channels,
+                        Int positions)
 {
     Int lanes = image->kernel.lanes;
     double wide = image->halves ? 1 : 0.5,
            width = (double)padded(image, channels) / (double)lanes * wide;
-    double weights = (double)gather->summed * (double)(gather->rows.taps * gather->columns.taps)
+    double weights = (double)contraction->in_channels
+                     * (double)(contraction->rows.taps * contraction->columns.taps)
                      * (double)channels;
     double sums = width * (double)positions;
     /* the second cache gives half as much */
@@ -68,39 +70,39 @@ static double tile_cost(const ImageKernel *image, const Gather *gather, Int chan
     return (cost > min_cost ? cost : min_cost) + 0.25;
 }
 
-double image_cover_cost(const ImageKernel *image, const Gather *gather, TileSize tile)
+double image_cover_cost(const ImageKernel *image, const Contraction *contraction, TileSize tile)
 {
-    Int step = tile.vectors * image->kernel.lanes, columns = gather->columns.positions;
-    Int rest = gather->tiled % step, left = columns % tile.positions;
-    double blocks = (double)(gather->tiled / step), tiles = (double)(columns / tile.positions),
-           cost = 0;
+    Int step = tile.vectors * image->kernel.lanes, columns = contraction->columns.positions;
+    Int rest = contraction->out_channels % step, left = columns % tile.positions;
+    double blocks = (double)(contraction->out_channels / step),
+           tiles = (double)(columns / tile.positions), cost = 0;
     if (blocks > 0)
         cost += blocks
-                * (tiles * tile_cost(image, gather, step, tile.positions)
-                   + (left ? tile_cost(image, gather, step, left) : 0));
+                * (tiles * tile_cost(image, contraction, step, tile.positions)
+                   + (left ? tile_cost(image, contraction, step, left) : 0));
     if (rest)
-        cost += tiles * tile_cost(image, gather, rest, tile.positions)
-                + (left ? tile_cost(image, gather, rest, left) : 0);
+        cost += tiles * tile_cost(image, contraction, rest, tile.positions)
+                + (left ? tile_cost(image, contraction, rest, left) : 0);
     return cost;
 }
 
-static bool tile_fits(const ImageKernel *image, const Gather *gather, TileSize tile)
+static bool tile_fits(const ImageKernel *image, const Contraction *contraction, TileSize tile)
 {
     Int sums = tile.vectors * tile.positions;
     return sums + tile.vectors + 2 <= image->kernel.registers
-           && (sums <= 8 || sums * gather->columns.taps <= MAX_PRODUCTS);
+           && (sums <= 8 || sums * contraction->columns.taps <= MAX_PRODUCTS);
 }
 
-TileSize choose_image_tile(const ImageKernel *image, const Gather *gather)
+TileSize choose_image_tile(const ImageKernel *image, const Contraction *contraction)
 {
     TileSize best = {1, 1};
     double best_cost = 1e300;
-    Int max_vectors = (gather->tiled + image->kernel.lanes - 1) / image->kernel.lanes;
+    Int max_vectors = (contraction->out_channels + image->kernel.lanes - 1) / image->kernel.lanes;
     for (Int v = 1; v <= max_vectors && v <= MAX_TILE_VECTORS; v++)
-        for (Int p = 1; p <= gather->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
+        for (Int p = 1; p <= contraction->columns.positions && p <= MAX_TILE_POSITIONS; p++) {
             TileSize tile = {v, p};
-            double cost = image_cover_cost(image, gather, tile);
-            if (tile_fits(image, gather, tile) && cost < best_cost) {
+            double cost = image_cover_cost(image, contraction, tile);
+            if (tile_fits(image, contraction, tile) && cost < best_cost) {
                 best_cost = cost;
                 best = tile;
             }
@@ -125,10 +127,11 @@ static const char *vector_type(const Block *block, Int vector)
 }
 
 /* How many inputs are summed apart, so that few sums do not wait for one another. */
-static Int chains_of(const Gather *gather, const Block *block, Int positions)
+static Int chains_of(const Contraction *contraction, const Block *block, Int positions)
 {
     Int chains = 1;
-    while (chains * block->vectors * positions < MAX_CHAINS && gather->summed >= 4 * chains)
+    while (chains * block->vectors * positions < MAX_CHAINS
+           && contraction->in_channels >= 4 * chains)
         chains *= 2;
     return chains;
 }
@@ -206,10 +209,10 @@ static bool is_one_position(const TapPositions *positions)
 }
 
 /* One input of some positions of a tile times a tap's weights, as a function. */
-static const char *tap_function(ImageKernel *image, const Gather *gather, const Block *block,
-                                Run run, Int tap)
+static const char *tap_function(ImageKernel *image, const Contraction *contraction,
+                                const Block *block, Run run, Int tap)
 {
-    const Axis *columns = &gather->columns;
+    const Axis *columns = &contraction->columns;
     const TapPositions positions = positions_of_tap(columns, run, tap);
     Kernel function = begin_function(&image->kernel);
     Int from = axis_source(columns, run.start + positions.first, tap);
@@ -237,10 +240,10 @@ static const char *array_from(const char *name, Int first)
 }
 
 /* One input of every position of the tile times its weights; `n` counts inputs from v. */
-static void sum_input(ImageKernel *image, const Gather *gather, const Block *block, Run run, Int n,
-                      Int chain)
+static void sum_input(ImageKernel *image, const Contraction *contraction, const Block *block,
+                      Run run, Int n, Int chain)
 {
-    const Axis *columns = &gather->columns;
+    const Axis *columns = &contraction->columns;
     for (Int tap = 0; tap < columns->taps; tap++) {
         if (!is_read(columns, run, tap))
             continue;
@@ -249,7 +252,7 @@ static void sum_input(ImageKernel *image, const Gather *gather, const Block *blo
             source = axis_source(columns, run.start + positions.first, tap)
                      - first_source(columns, run.start);
         kernel_line(&image->kernel, "%s(%s%sv + %lldL%s, u + %lldL);",
-                    tap_function(image, gather, block, run, tap),
+                    tap_function(image, contraction, block, run, tap),
                     whole_vectors(block) ? array_from("sums", offset * whole_vectors(block)) : "",
                     block->half ? array_from("halves", offset) : "", source * image->x_stride + n,
                     is_one_position(&positions) ? "" : format(", %lld", image->x_stride),
@@ -257,18 +260,19 @@ static void sum_input(ImageKernel *image, const Gather *gather, const Block *blo
     }
 }
 
-static void sum_inputs(ImageKernel *image, const Gather *gather, const Block *block, Run run,
-                       Int chains)
+static void sum_inputs(ImageKernel *image, const Contraction *contraction, const Block *block,
+                       Run run, Int chains)
 {
     Kernel *kernel = &image->kernel;
-    Int step = gather->columns.taps * block->width, whole = gather->summed / chains * chains;
+    Int step = contraction->columns.taps * block->width,
+        whole = contraction->in_channels / chains * chains;
     kernel_line(kernel, "for (int n = 0; n < %lld; n += %lld, v += %lld, u += %lldL) {", whole,
                 chains, chains, chains * step);
     for (Int k = 0; k < chains; k++)
-        sum_input(image, gather, block, run, k, k);
+        sum_input(image, contraction, block, run, k, k);
     kernel_line(kernel, "}");
-    for (Int n = whole; n < gather->summed; n++)
-        sum_input(image, gather, block, run, n - whole, n - whole);
+    for (Int n = whole; n < contraction->in_channels; n++)
+        sum_input(image, contraction, block, run, n - whole, n - whole);
 }
 
 static void join_chains(ImageKernel *image, const Block *block, Int positions, Int chains)
@@ -294,22 +298,23 @@ static void store_sums(ImageKernel *image, const Block *block, Int positions, co
         }
 }
 
-void image_tile(ImageKernel *image, const Gather *gather, const Block *block, Run run)
+void image_tile(ImageKernel *image, const Contraction *contraction, const Block *block, Run run)
 {
     Kernel *kernel = &image->kernel;
-    Int chains = chains_of(gather, block, run.width),
-        window = gather->summed * gather->columns.taps;
-    open_run(kernel, &gather->columns, run);
+    Int chains = chains_of(contraction, block, run.width),
+        window = contraction->in_channels * contraction->columns.taps;
+    open_run(kernel, &contraction->columns, run);
     start_sums(image, block, run.width, chains);
-    open_row_taps(kernel, &gather->rows);
+    open_row_taps(kernel, &contraction->rows);
     kernel_line(kernel, "const real *v = x + (line * %lldL + source) * %lldL;",
-                gather->columns.sources, image->x_stride);
+                contraction->columns.sources, image->x_stride);
     kernel_line(kernel, "const real *u = b + %lld + tap * %lldL;", block->width,
                 window * block->width);
-    sum_inputs(image, gather, block, run, chains);
+    sum_inputs(image, contraction, block, run, chains);
     kernel_line(kernel, "}");
     join_chains(image, block, run.width, chains);
-    store_sums(image, block, run.width, format("row * %lldL + column", gather->columns.positions));
+    store_sums(image, block, run.width,
+               format("row * %lldL + column", contraction->columns.positions));
     kernel_line(kernel, "}");
 }
 
@@ -319,48 +324,50 @@ enum {
     MIN_SHARED = 1 << 15
 };
 
-static bool reads_weights_once(const Gather *gather)
+static bool reads_weights_once(const Contraction *contraction)
 {
-    return gather->groups == 1 && gather->rows.positions == 1 && gather->columns.positions == 1;
+    return contraction->groups == 1 && contraction->rows.positions == 1
+           && contraction->columns.positions == 1;
 }
 
 /* Such a kernel waits for its weights, which threads that share its blocks read
  * twice as fast, and which their caches hold twice as many of.  Others are left
  * to one thread: their values would have to move from cache to cache. */
-static Int shared_blocks(const Gather *gather, Int step)
+static Int shared_blocks(const Contraction *contraction, Int step)
 {
-    Int blocks = (gather->tiled + step - 1) / step,
-        weights = gather->tiled * gather->summed * gather->rows.taps * gather->columns.taps;
-    return reads_weights_once(gather) && blocks > 1 && weights >= MIN_SHARED ? blocks : 0;
+    Int blocks = (contraction->out_channels + step - 1) / step,
+        weights = contraction->out_channels * contraction->in_channels * contraction->rows.taps
+                  * contraction->columns.taps;
+    return reads_weights_once(contraction) && blocks > 1 && weights >= MIN_SHARED ? blocks : 0;
 }
 
 /* Weights that are read once an image and may not all stay in the cache are
  * read from the first block on and for the next image from the last, so that
  * what was read last is still there: in one direction each block would push out
  * the one that is wanted soonest. */
-static bool comes_and_goes(const Gather *gather, Int blocks, Int size)
+static bool comes_and_goes(const Contraction *contraction, Int blocks, Int size)
 {
-    return blocks > 1 && blocks * size >= MANY_WEIGHTS && reads_weights_once(gather);
+    return blocks > 1 && blocks * size >= MANY_WEIGHTS && reads_weights_once(contraction);
 }
 
 /* The loop over the blocks from `from` to `to`.  A share counts all blocks, the last
  * and narrower one, too: of 300 channels, 128 to a block, there are three, and
  * the share is of `k` from begin to the lesser of end and 2, here "whole", and
  * then of the narrow one, if end - 2 is more than 0. */
-static void open_blocks(ImageKernel *image, const Gather *gather, Int channels, Int from, Int to,
-                        Int size)
+static void open_blocks(ImageKernel *image, const Contraction *contraction, Int channels, Int from,
+                        Int to, Int size)
 {
     Kernel *kernel = &image->kernel;
     long long blocks = (to - from) / channels;
     bool shared = image->units > 0, follows = shared && from > 0,
-         goes_on = shared && to < gather->tiled;
+         goes_on = shared && to < contraction->out_channels;
     const char *first = shared && !follows ? "begin" : "0", *last = format("%lld", blocks);
     if (shared)
         last = follows ? format("end - %lld", image->units - 1) : goes_on ? "whole" : "end";
     if (goes_on)
         kernel_line(kernel, "const int whole = end < %lld ? end : %lld;", blocks, blocks);
     kernel_line(kernel, "for (int k = %s; k < %s; k++) {", first, last);
-    if (comes_and_goes(gather, blocks, size))
+    if (comes_and_goes(contraction, blocks, size))
         kernel_line(
             kernel,
             "const int block = s->backwards ? %s - 1 - k + %s : k, t = %lld + block * %lld;", last,
@@ -370,60 +377,64 @@ static void open_blocks(ImageKernel *image, const Gather *gather, Int channels, 
 }
 
 /* The blocks of `channels` channels between `from` and `to`, whose weights `w` begins with. */
-static void gather_blocks(ImageKernel *image, const Gather *gather, const RunList *runs,
-                          Int channels, Int from, Int to)
+static void contraction_blocks(ImageKernel *image, const Contraction *contraction,
+                               const RunList *runs, Int channels, Int from, Int to)
 {
     Kernel *kernel = &image->kernel;
     if (from >= to)
         return;
     Block block = block_of(image, channels);
-    Int size = block.width * (1 + gather->summed * gather->rows.taps * gather->columns.taps);
-    open_blocks(image, gather, channels, from, to, size);
+    Int size =
+        block.width
+        * (1 + contraction->in_channels * contraction->rows.taps * contraction->columns.taps);
+    open_blocks(image, contraction, channels, from, to, size);
     kernel_line(kernel, "const real *b = w + block * %lldL;", size);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", gather->rows.positions);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", contraction->rows.positions);
     for (int i = 0; i < runs->count; i++)
-        image_tile(image, gather, &block, runs->items[i]);
+        image_tile(image, contraction, &block, runs->items[i]);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
-    if (to < gather->tiled || gather->groups > 1)
+    if (to < contraction->out_channels || contraction->groups > 1)
         kernel_line(kernel, "w += %lldL;", (to - from) / channels * size);
 }
 
-void pack_image_gather(ImageKernel *image, const Gather *gather, Int step)
+void pack_image_contraction(ImageKernel *image, const Contraction *contraction, Int step)
 {
     Packing *packing = &image->packing;
-    packing->groups = gather->groups;
-    packing->outs = gather->tiled;
-    packing->ins = gather->summed;
-    packing->rows = gather->rows.taps;
-    packing->columns = gather->columns.taps;
+    packing->groups = contraction->groups;
+    packing->outs = contraction->out_channels;
+    packing->ins = contraction->in_channels;
+    packing->rows = contraction->rows.taps;
+    packing->columns = contraction->columns.taps;
     packing->block = step;
-    packing->last = padded(image, gather->tiled % step);
+    packing->last = padded(image, contraction->out_channels % step);
 }
 
-void image_gather(ImageKernel *image, Gather gather)
+void image_contraction(ImageKernel *image, Contraction contraction)
 {
     Kernel *kernel = &image->kernel;
-    if (is_pointwise(&gather))
-        flatten_spatial(&gather);
-    TileSize tile = choose_image_tile(image, &gather);
-    Int step = tile.vectors * kernel->lanes, whole = gather.tiled / step * step;
+    if (is_pointwise(&contraction))
+        flatten_spatial(&contraction);
+    TileSize tile = choose_image_tile(image, &contraction);
+    Int step = tile.vectors * kernel->lanes, whole = contraction.out_channels / step * step;
     RunList runs = {0};
-    split_columns(&gather.columns, tile.positions, &runs);
+    split_columns(&contraction.columns, tile.positions, &runs);
     kernel->algorithm =
         format("Direct, one image: tiles of %lld vectors of channels x %lld positions, "
                "summed in registers.",
                tile.vectors, tile.positions);
-    pack_image_gather(image, &gather, step);
-    image->units = shared_blocks(&gather, step);
-    if (gather.groups > 1)
+    pack_image_contraction(image, &contraction, step);
+    image->units = shared_blocks(&contraction, step);
+    if (contraction.groups > 1)
         kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {",
-                    gather.groups, gather.summed, gather.tiled);
-    gather_blocks(image, &gather, &runs, step, 0, whole);
-    gather_blocks(image, &gather, &runs, gather.tiled - whole, whole, gather.tiled);
-    if (gather.groups == 1)
+                    contraction.groups, contraction.in_channels, contraction.out_channels);
+    contraction_blocks(image, &contraction, &runs, step, 0, whole);
+    contraction_blocks(image, &contraction, &runs, contraction.out_channels - whole, whole,
+                       contraction.out_channels);
+    if (contraction.groups == 1)
         return;
     for (int i = 0; i < image->epilogue_names.count; i++)
-        kernel_line(kernel, "%s += %lld;", image->epilogue_names.items[i], gather.tiled);
+        kernel_line(kernel, "%s += %lld;", image->epilogue_names.items[i],
+                    contraction.out_channels);
     kernel_line(kernel, "}");
 }

@@ -16,13 +16,13 @@ typedef struct Block {
 } Block;
 Block block_of(const ImageKernel *image, Int channels);
 
-TileSize choose_image_tile(const ImageKernel *image, const Gather *gather);
+TileSize choose_image_tile(const ImageKernel *image, const Contraction *contraction);
 /* Cycles of one tap of one input, for a row of positions. */
-double image_cover_cost(const ImageKernel *image, const Gather *gather, TileSize tile);
+double image_cover_cost(const ImageKernel *image, const Contraction *contraction, TileSize tile);
 /* The tiles of a run: of y's row `row`, from `t` on, with the block's weights at `b`. */
-void image_tile(ImageKernel *image, const Gather *gather, const Block *block, Run run);
+void image_tile(ImageKernel *image, const Contraction *contraction, const Block *block, Run run);
 /* Notes how the weights of blocks of `step` channels are packed. */
-void pack_image_gather(ImageKernel *image, const Gather *gather, Int step);
+void pack_image_contraction(ImageKernel *image, const Contraction *contraction, Int step);
 /* A tap that lies in the padding for the whole tile is not written. */
 bool is_read(const Axis *columns, Run run, Int tap);
 

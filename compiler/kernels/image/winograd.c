@@ -19,7 +19,7 @@ enum {
 
 typedef struct Winograd {
     ImageKernel *image;
-    const Gather *gather;
+    const Contraction *contraction;
     Axis rows, columns; /* of tiles */
     Int strip;          /* rows of tiles at a time */
     Int tiles;          /* in them */
@@ -41,27 +41,27 @@ static Int point_elements(const Winograd *winograd, Int channels)
 
 static void choose_strip(Winograd *winograd)
 {
-    Int channels =
-        winograd->ins
-        + whole_vectors(winograd->image, winograd->gather->tiled) * winograd->image->kernel.lanes;
+    Int channels = winograd->ins
+                   + whole_vectors(winograd->image, winograd->contraction->out_channels)
+                         * winograd->image->kernel.lanes;
     winograd->strip = rows_of_tiles(
         &winograd->rows, winograd->columns.positions * POINTS_OF_BOTH * channels, MAX_WORK);
     winograd->tiles = winograd->strip * winograd->columns.positions;
 }
 
-/* Whether it takes less time than image_gather(), of which `tile` is the tile. */
+/* Whether it takes less time than image_contraction(), of which `tile` is the tile. */
 static bool is_worth_it(const Winograd *winograd)
 {
     const ImageKernel *image = winograd->image;
-    const Gather *gather = winograd->gather;
-    Gather product = point_product(winograd->gather, winograd->tiles);
+    const Contraction *contraction = winograd->contraction;
+    Contraction product = point_product(winograd->contraction, winograd->tiles);
     double strips = (double)(winograd->rows.positions / winograd->strip),
-           ins = (double)gather->summed;
-    double vectors_in = (double)whole_vectors(image, gather->summed),
-           vectors_out = (double)whole_vectors(image, gather->tiled);
-    double direct = image_cover_cost(image, gather, choose_image_tile(image, gather))
-                    * (double)gather->rows.positions
-                    * (double)(gather->rows.taps * gather->columns.taps) * ins;
+           ins = (double)contraction->in_channels;
+    double vectors_in = (double)whole_vectors(image, contraction->in_channels),
+           vectors_out = (double)whole_vectors(image, contraction->out_channels);
+    double direct = image_cover_cost(image, contraction, choose_image_tile(image, contraction))
+                    * (double)contraction->rows.positions
+                    * (double)(contraction->rows.taps * contraction->columns.taps) * ins;
     double transformed_cost =
         image_cover_cost(image, &product, choose_image_tile(image, &product)) * strips
             * POINTS_OF_BOTH * ins
@@ -74,7 +74,7 @@ static bool is_worth_it(const Winograd *winograd)
 /* Rows in the padding are read as zeros. */
 static const char *sources_function(const Winograd *winograd)
 {
-    static const Place place = {
+    static const TileAccess access = {
         .pointer = "const real *",
         .load = "*(const unaligned_vec *)(line%lld + at + %lld * stride)",
         .store = "*(unaligned_vec *)(to + %lld * point)",
@@ -93,7 +93,7 @@ static const char *sources_function(const Winograd *winograd)
                 "    line[i] = at >= 0 && at < rows ? x + at * columns * stride : zeros;");
     for (int r = 0; r < winograd->runs.count; r++) {
         Run run = winograd->runs.items[r];
-        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &place),
+        const char *tiles = winograd_tiles_function(kernel, columns, run.start, &access),
                    *from = tile_number(run.start, columns->positions, "tiles");
         bool one = run.count == 1;
         kernel_line(&function,
@@ -107,7 +107,7 @@ static const char *sources_function(const Winograd *winograd)
         kernel, &function,
         format("/* Winograd %s, one image: the sources of rows of tiles become values,\n"
                " * [points][tiles][channels]. */",
-               winograd_title(winograd->gather->rows.taps)),
+               winograd_title(winograd->contraction->rows.taps)),
         "static void ", "winograd_sources",
         "(real *values, const real *x, const real *zeros, int64_t channels, int64_t "
         "stride,\n    int64_t rows, int64_t columns, int64_t above, int64_t left, int64_t top, "
@@ -132,7 +132,7 @@ static const char *product_of_block(const Winograd *winograd, const Block *block
 {
     Kernel *kernel = &winograd->image->kernel;
     ImageKernel inner = *winograd->image;
-    Gather product = point_product(winograd->gather, winograd->tiles);
+    Contraction product = point_product(winograd->contraction, winograd->tiles);
     RunList runs = {0};
     Block whole = *block; /* products are stored by whole vectors */
     whole.channels = block->vectors * kernel->lanes;
@@ -149,7 +149,7 @@ static const char *product_of_block(const Winograd *winograd, const Block *block
         kernel, &inner.kernel,
         format("/* A matrix product of one image: y[position][channel] = b[channel] + sum over n "
                "of\n * x[position][n] * b[channels + n][channel]; %lld inputs, %lld channels. */",
-               product.summed, whole.channels),
+               product.in_channels, whole.channels),
         "static void ", "image_product", "(real *y, const real *x, const real *b)");
 }
 
@@ -162,7 +162,8 @@ static void multiply(const Winograd *winograd, const Block *block, Int positions
         kernel,
         "    %s(products + point * %lldL, values + point * %lldL, factors + point * %lldL);",
         function, point_elements(winograd, block->vectors * kernel->lanes),
-        point_elements(winograd, winograd->ins), block->width * (1 + winograd->gather->summed));
+        point_elements(winograd, winograd->ins),
+        block->width * (1 + winograd->contraction->in_channels));
 }
 
 /* ------------------------------------------------------------- outputs */
@@ -171,11 +172,11 @@ static void multiply(const Winograd *winograd, const Block *block, Int positions
 static void output_vector(const Winograd *winograd, const Block *block, Run run, Int used)
 {
     Kernel *kernel = &winograd->image->kernel;
-    Int taps = winograd->gather->rows.taps, outputs = winograd_outputs(taps),
+    Int taps = winograd->contraction->rows.taps, outputs = winograd_outputs(taps),
         stride = block->vectors * kernel->lanes;
-    Int columns = winograd->gather->columns.positions - run.start * outputs,
+    Int columns = winograd->contraction->columns.positions - run.start * outputs,
         inside = columns < outputs ? columns : outputs;
-    const Axis *rows = &winograd->gather->rows;
+    const Axis *rows = &winograd->contraction->rows;
     const char *along_columns =
                    winograd_columns_function(kernel, outputs, "const real *",
                                              "*(const unaligned_vec *)(from + %lld * point)"),
@@ -192,7 +193,7 @@ static void output_vector(const Winograd *winograd, const Block *block, Run run,
         kernel_line(kernel, asks ? "if (row * %lld + %lld < %lld) {" : "{", outputs, i,
                     rows->positions);
         kernel_line(kernel, "const int64_t p = (row * %lldL + %lld) * %lldL + column * %lld;",
-                    outputs, i, winograd->gather->columns.positions, outputs);
+                    outputs, i, winograd->contraction->columns.positions, outputs);
         kernel_line(kernel, "%s(o%s);", along_rows, text_chars(&row));
         for (Int j = 0; j < inside; j++)
             image_store(winograd->image, format("p + %lld", j), "t + c", used,
@@ -223,7 +224,7 @@ static void transform_products(const Winograd *winograd, const Block *block)
 {
     Kernel *kernel = &winograd->image->kernel;
     Int tiles = winograd->columns.positions,
-        whole = winograd->gather->columns.positions / winograd->columns.stride;
+        whole = winograd->contraction->columns.positions / winograd->columns.stride;
     kernel_line(kernel, "for (int row = top; row < top + %lld; row++) {", winograd->strip);
     if (whole)
         output_tiles(winograd, block, (Run){0, 1, whole});
@@ -239,7 +240,7 @@ static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channel
     if (from >= to)
         return;
     Block block = block_of(winograd->image, channels);
-    Int size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->gather->summed));
+    Int size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->contraction->in_channels));
     kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
     kernel_line(kernel, "const real *b = u, *factors = u + %lld;", block.width);
     multiply(winograd, &block, tile.positions);
@@ -256,36 +257,36 @@ static const double *factors_at_points(Int taps)
     return factors;
 }
 
-bool image_winograd(ImageKernel *image, Gather gather)
+bool image_winograd(ImageKernel *image, Contraction contraction)
 {
-    if (!winograd_fits(&gather))
+    if (!winograd_fits(&contraction))
         return false;
     Int lanes = image->kernel.lanes;
     Winograd winograd = {
         .image = image,
-        .gather = &gather,
-        .rows = winograd_tiles(&gather.rows),
-        .columns = winograd_tiles(&gather.columns),
-        .ins = whole_vectors(image, gather.summed) * lanes,
+        .contraction = &contraction,
+        .rows = winograd_tiles(&contraction.rows),
+        .columns = winograd_tiles(&contraction.columns),
+        .ins = whole_vectors(image, contraction.in_channels) * lanes,
     };
     choose_strip(&winograd);
     if (!is_worth_it(&winograd))
         return false;
-    split_tiles(&gather.columns, &winograd.runs);
-    Gather product = point_product(&gather, winograd.tiles);
+    split_tiles(&contraction.columns, &winograd.runs);
+    Contraction product = point_product(&contraction, winograd.tiles);
     TileSize tile = choose_image_tile(image, &product);
-    Int step = tile.vectors * lanes, whole = gather.tiled / step * step;
+    Int step = tile.vectors * lanes, whole = contraction.out_channels / step * step;
     Int values = POINTS_OF_BOTH * point_elements(&winograd, winograd.ins),
         products = POINTS_OF_BOTH * point_elements(&winograd, step);
-    Int line = gather.columns.sources * image->x_stride + lanes;
+    Int line = contraction.columns.sources * image->x_stride + lanes;
     Kernel *kernel = &image->kernel;
     kernel->algorithm =
         format("Winograd %s, one image: vectors of consecutive channels (Lavin and Gray "
                "2016,\n * https://arxiv.org/abs/1509.09308).",
-               winograd_title(gather.rows.taps));
-    pack_image_gather(image, &gather, step);
+               winograd_title(contraction.rows.taps));
+    pack_image_contraction(image, &contraction, step);
     image->packing.points = POINTS;
-    image->packing.at = factors_at_points(gather.columns.taps);
+    image->packing.at = factors_at_points(contraction.columns.taps);
     image->work = values + products;
     kernel_line(kernel, "static const real zeros[%lld] = { 0 };", line);
     kernel_line(kernel, "real *values = workspace, *products = workspace + %lldL;", values);
@@ -294,7 +295,8 @@ bool image_winograd(ImageKernel *image, Gather gather)
     transform_sources(&winograd);
     kernel_line(kernel, "const real *u = w;");
     multiply_blocks(&winograd, tile, step, 0, whole);
-    multiply_blocks(&winograd, tile, gather.tiled - whole, whole, gather.tiled);
+    multiply_blocks(&winograd, tile, contraction.out_channels - whole, whole,
+                    contraction.out_channels);
     kernel_line(kernel, "}");
     return true;
 }

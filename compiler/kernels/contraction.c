@@ -1,5 +1,5 @@
-/* gather.c: see gather.h. */
-#include "kernels/gather.h"
+/* contraction.c: see contraction.h. */
+#include "kernels/contraction.h"
 
 Axis layer_axis(const Node *node, int axis)
 {
@@ -127,7 +127,7 @@ void open_row_taps(Kernel *kernel, const Axis *axis)
     open_tap_lines(kernel, axis, false);
 }
 
-/* -------------------------------------------------------------- gathers */
+/* --------------------------------------------------------- contractions */
 
 static bool is_whole(const Axis *axis)
 {
@@ -135,30 +135,30 @@ static bool is_whole(const Axis *axis)
            && axis->sources == axis->positions;
 }
 
-bool is_pointwise(const Gather *gather)
+bool is_pointwise(const Contraction *contraction)
 {
-    return is_whole(&gather->rows) && is_whole(&gather->columns);
+    return is_whole(&contraction->rows) && is_whole(&contraction->columns);
 }
 
-void flatten_spatial(Gather *gather)
+void flatten_spatial(Contraction *contraction)
 {
-    Axis *rows = &gather->rows, *columns = &gather->columns;
+    Axis *rows = &contraction->rows, *columns = &contraction->columns;
     columns->sources = columns->positions = rows->sources * columns->sources;
     rows->sources = rows->positions = 1;
 }
 
-Gather reversed_gather(const Gather *forward, bool accumulate)
+Contraction reversed_contraction(const Contraction *forward, bool accumulate)
 {
-    Gather gather = *forward;
-    gather.in = "dy";
-    gather.out = "dx";
-    gather.bias = NULL;
-    gather.accumulate = accumulate;
-    gather.tiled = forward->summed;
-    gather.summed = forward->tiled;
-    gather.tiled_step = forward->summed_step;
-    gather.summed_step = forward->tiled_step;
-    gather.rows = reversed(forward->rows);
-    gather.columns = reversed(forward->columns);
-    return gather;
+    Contraction contraction = *forward;
+    contraction.in = "dy";
+    contraction.out = "dx";
+    contraction.bias = NULL;
+    contraction.accumulate = accumulate;
+    contraction.out_channels = forward->in_channels;
+    contraction.in_channels = forward->out_channels;
+    contraction.out_step = forward->in_step;
+    contraction.in_step = forward->out_step;
+    contraction.rows = reversed(forward->rows);
+    contraction.columns = reversed(forward->columns);
+    return contraction;
 }

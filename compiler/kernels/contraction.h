@@ -1,12 +1,14 @@
-/* gather.h: sums over windows, by which convolutions, matrix products and means are told to
- * those that write them: what lies where along an axis, and what is summed.
+/* contraction.h: sums over windows, as which convolutions, matrix products and means are told
+ * to those that write them: what lies where along an axis, and what is summed.  A contraction is a
+ * matrix product of which one factor is read through windows and never stored: an implicit
+ * GEMM.
  */
-#ifndef GATHER_H
-#define GATHER_H
+#ifndef CONTRACTION_H
+#define CONTRACTION_H
 
 #include "kernels/kernel.h"
 
-/* One axis of a gather: positions to compute, taps to sum over, and which
+/* One axis of a contraction: positions to compute, taps to sum over, and which
  * source element each tap of each position reads. */
 typedef struct Axis {
     Int sources, positions, taps;
@@ -45,24 +47,25 @@ void open_row_taps(Kernel *kernel, const Axis *axis);
 /* out[t, p] (+)= bias[t] + sum over n, k of weight[t, n, k] * in[n, source(p, k)],
  * in each group; or, unweighted, scale * sum over k of in[p's own channel, source(p, k)]:
  * a mean over windows, each channel a group of one. */
-typedef struct Gather {
+typedef struct Contraction {
     const char *in, *out; /* operands of the kernel: "x", "y" */
     const char *bias;     /* NULL: none */
     bool accumulate;
     bool unweighted;
-    double scale;              /* unweighted only */
-    Int groups, tiled, summed; /* channels per group: of out, of in */
+    double scale; /* unweighted only */
+    Int groups;
+    Int out_channels, in_channels; /* of a group: of `out`, of `in` */
     Axis rows, columns;
-    Int group_step, tiled_step, summed_step; /* of weight; a tap's step is 1 */
-} Gather;
+    Int group_step, out_step, in_step; /* of weight; a tap's step is 1 */
+} Contraction;
 
 /* A window of one element at stride 1, without padding: a matrix product, whose
  * positions lie side by side in both tensors and may be taken as one row. */
-bool is_pointwise(const Gather *gather);
-void flatten_spatial(Gather *gather);
+bool is_pointwise(const Contraction *contraction);
+void flatten_spatial(Contraction *contraction);
 
-/* The gather that computes the gradient of `forward`'s input: positions are the
+/* The contraction that computes the gradient of `forward`'s input: positions are the
  * input's, sources the output's, and weight's two channel axes change places. */
-Gather reversed_gather(const Gather *forward, bool accumulate);
+Contraction reversed_contraction(const Contraction *forward, bool accumulate);
 
 #endif
