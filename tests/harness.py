@@ -25,14 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 NETC = BUILD / "netc"
 MODELS = ROOT / "models"
-TUTORIALS = [
-    "cnn",
-    "densenet",
-    "inception",
-    "lenet5",
-    "mlp",
-    "resnet",
-]  # those for MNIST: seconds, not minutes
+# Those for MNIST: seconds, not minutes.
+TUTORIALS = "cnn densenet inception lenet5 mlp resnet".split()
+# What a program that has the runtime is linked with.
+LIBRARIES = "-lcjson -lz -lpng -ljpeg -lm -lpthread".split()
 
 # What a run of the tests makes once: a folder that its workers are told of.
 RUN_FOLDER = "NETC_TESTS_RUN"
@@ -216,13 +212,7 @@ def c_program(text, *flags, real="f32"):
             source.write_text(text)
             run(
                 "gcc",
-                "-std=c11",
-                "-D_GNU_SOURCE",
-                "-O1",
-                "-g",
-                "-Wall",
-                "-Wextra",
-                "-Werror",
+                *"-std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror".split(),
                 f"-DNET_REAL={'float' if real == 'f32' else 'double'}",
                 "-I",
                 ROOT / "runtime",
@@ -231,12 +221,7 @@ def c_program(text, *flags, real="f32"):
                 "-o",
                 made,
                 BUILD / f"libnet_{real}.a",
-                "-lcjson",
-                "-lz",
-                "-lpng",
-                "-ljpeg",
-                "-lm",
-                "-lpthread",
+                *LIBRARIES,
             )
     return made
 

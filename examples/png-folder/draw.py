@@ -60,10 +60,10 @@ def main(folder):
     numbers = random.Random(folder)
     for split, count in COUNTS.items():
         for shape in "circle", "square", "triangle":
-            place = Path(folder, split, shape)
-            place.mkdir(parents=True, exist_ok=True)
+            images = Path(folder, split, shape)
+            images.mkdir(parents=True, exist_ok=True)
             for i in range(count):
-                write_png(place / f"{i:03}.png", draw(shape, numbers))
+                write_png(images / f"{i:03}.png", draw(shape, numbers))
 
 
 if __name__ == "__main__":

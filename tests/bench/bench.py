@@ -251,25 +251,10 @@ def measure_footprint(peers, repeats):
 
         def command(steps):
             if name == "netc":
-                return [
-                    trainer("cnn"),
-                    "train",
-                    "--quiet",
-                    "--data",
-                    data,
-                    "--max-steps",
-                    str(steps),
-                ]
-            return [
-                PYTHON,
-                Path(__file__).with_name("peers.py"),
-                name,
-                "cnn",
-                settings(name)[-1],
-                WORK,
-                str(steps),
-                data,
-            ]
+                words = f"train --quiet --max-steps {steps} --data".split()
+                return [trainer("cnn"), *words, data]
+            peer = [PYTHON, Path(__file__).with_name("peers.py"), name]
+            return [*peer, "cnn", settings(name)[-1], WORK, str(steps), data]
 
         starts = [timed_run(command(1))[0] for _ in range(repeats)]
         if None not in starts:

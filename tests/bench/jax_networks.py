@@ -11,12 +11,8 @@ class Pass:
     """One walk through a network; with a generator and no parameters, it makes them."""
 
     def __init__(self, parameters, averages, training, rng=None):
-        self.parameters, self.averages, self.training, self.rng = (
-            parameters,
-            averages,
-            training,
-            rng,
-        )
+        self.parameters, self.averages = parameters, averages
+        self.training, self.rng = training, rng
         self.new_averages, self.used, self.used_averages = [], 0, 0
 
     def parameter(self, shape, bound):

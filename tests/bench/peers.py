@@ -80,10 +80,9 @@ class Torch:
         import torch
 
         torch.set_num_threads(THREADS)
-        self.torch, self.form = (
-            torch,
-            torch.channels_last if FORMAT == ["channels_last"] else torch.contiguous_format,
-        )
+        self.torch = torch
+        channels_last = FORMAT == ["channels_last"]
+        self.form = torch.channels_last if channels_last else torch.contiguous_format
         self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
         self.model = torch_network().to(memory_format=self.form)
         self.optimizer = torch.optim.SGD(self.model.parameters(), fused=True, **RATES)

@@ -106,25 +106,11 @@ def test_a_library_checks_but_does_not_build(tmp_path):
 
 def test_summary_json_has_the_keys_of_its_contract():
     told = json.loads(netc("summary", "--json", CNN).stdout)
-    assert list(told) == [
-        "network",
-        "parameters",
-        "multiply_adds",
-        "arena_bytes",
-        "arena_lower_bound",
-        "state",
-        "layers",
-    ]
+    assert list(told) == (
+        "network parameters multiply_adds arena_bytes arena_lower_bound state layers".split()
+    )
     assert list(told["state"][0]) == ["name", "shape", "dtype"]
-    assert list(told["layers"][0]) == [
-        "name",
-        "operator",
-        "in",
-        "out",
-        "parameters",
-        "multiply_adds",
-        "line",
-    ]
+    assert list(told["layers"][0]) == "name operator in out parameters multiply_adds line".split()
     assert told["layers"][0] == {
         "name": "conv1",
         "operator": "conv2d",
@@ -185,12 +171,7 @@ def test_emitted_c_compiles_without_warnings(compiler, kernels, tmp_path):
         netc("emit", f"--kernels={kernels}", "--target=x86-64-v3", model, "-o", tmp_path / "net.c")
         run(
             compiler,
-            "-std=c11",
-            "-D_GNU_SOURCE",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-march=x86-64-v3",
+            *"-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -march=x86-64-v3".split(),
             "-fsyntax-only",
             "-I",
             ROOT / "runtime",

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from harness import ROOT, c_program, run, trainer
+from harness import BUILD, LIBRARIES, ROOT, c_program, netc, run, trainer
 
 NETWORK = "network n {\n    input [4]\n    linear(2) as fc\n}\n"
 PROGRAM = r"""
@@ -91,8 +91,6 @@ def test_an_emulated_processor(processor, good, target):
 
 def test_a_c_program_is_told(tmp_path):
     """net_open refuses, where the machine lacks something."""
-    from harness import BUILD, netc
-
     (tmp_path / "n.net").write_text(NETWORK)
     netc("build", "--object", "--target=x86-64-v4", "n.net", "-o", "n.o", cwd=tmp_path)
     (tmp_path / "p.c").write_text(
@@ -104,23 +102,8 @@ def test_a_c_program_is_told(tmp_path):
         '    puts(net_open(&n_model, 1, 1, 0, &error) ? "open" : error.text);\n'
         "}\n"
     )
-    run(
-        "gcc",
-        "-I",
-        ROOT / "runtime",
-        "p.c",
-        "n.o",
-        BUILD / "libnet_f32.a",
-        "-lcjson",
-        "-lz",
-        "-lpng",
-        "-ljpeg",
-        "-lm",
-        "-lpthread",
-        "-o",
-        "p",
-        cwd=tmp_path,
-    )
+    objects = ["p.c", "n.o", BUILD / "libnet_f32.a", *LIBRARIES]
+    run("gcc", "-I", ROOT / "runtime", *objects, "-o", "p", cwd=tmp_path)
     assert re.match(
         "open|n was built for x86-64-v4, and this processor lacks ", run(tmp_path / "p").stdout
     )

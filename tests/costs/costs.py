@@ -25,7 +25,7 @@ NETC = ROOT / "build" / "netc"
 LIMIT = 1.35  # the power; n log n is about 1.1 here
 FLOOR_SECONDS, FLOOR_MEGABYTES = 0.25, 60
 RUNS = 3  # of what is short
-MOST_SECONDS, MOST_BYTES = 120, 8 << 30
+MAX_SECONDS, MAX_BYTES = 120, 8 << 30
 
 READING = ["check", "--dump=ast", "fmt --diff"]
 PASSES = [
@@ -39,12 +39,12 @@ PASSES = [
     "fmt --annotate --diff",
 ]
 SPECIALISED = "emit --target=x86-64-v3"
-MENDING = ["check", "check --fix"]
+FIXING = ["check", "check --fix"]
 
 
 def limit_process():
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
 
 
 def measure(words, text):
@@ -76,7 +76,7 @@ def conversation(path, text):
     uri = path.as_uri()
     document = {"uri": uri, "version": 1}
     line = text.count("\n") // 2
-    place = {"textDocument": document, "position": {"line": line, "character": 5}}
+    position = {"textDocument": document, "position": {"line": line, "character": 5}}
     change = {
         "range": {"start": {"line": line, "character": 0}, "end": {"line": line, "character": 0}},
         "text": " ",
@@ -95,7 +95,9 @@ def conversation(path, text):
                 {"textDocument": {"uri": uri, "version": version}, "contentChanges": [change]},
             )
         )
-        calls += [(f"textDocument/{what}", place) for what in ("hover", "completion", "definition")]
+        calls += [
+            (f"textDocument/{what}", position) for what in ("hover", "completion", "definition")
+        ]
     calls += [
         ("textDocument/documentSymbol", {"textDocument": document}),
         ("shutdown", None),
@@ -120,8 +122,8 @@ def best(words, text):
     for _ in range(RUNS - 1):
         if seconds > 2 or exit_code not in (0, 1):
             break
-        _, again, _ = measure(words, text)
-        seconds = min(seconds, again)
+        _, second, _ = measure(words, text)
+        seconds = min(seconds, second)
     return exit_code, seconds, megabytes
 
 
@@ -152,7 +154,7 @@ def jobs(only):
     for families, commands in (
         (made.WRITTEN, READING + ["lsp"]),
         (made.EXPANDED, PASSES),
-        (made.FAULTS, MENDING + ["lsp"]),
+        (made.FAULTS, FIXING + ["lsp"]),
     ):
         for family in families:
             for command in commands:

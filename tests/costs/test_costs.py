@@ -121,18 +121,10 @@ EXPONENTIAL = "".join(
         (made.network(["skip { " * 5000 + "relu" + " }" * 5000]), "too-large"),
         (made.network(["conv2d(2000000000, 3)"]), "too-large"),
     ],
-    ids=[
-        "blocks",
-        "empty-blocks",
-        "empty-turns",
-        "turns",
-        "branches",
-        "many-branches",
-        "signs",
-        "parentheses",
-        "braces",
-        "weights",
-    ],
+    ids=(
+        "blocks empty-blocks empty-iterations iterations branches many-branches "
+        "signs parentheses braces weights".split()
+    ),
 )
 def test_too_large_is_one_located_error(tmp_path, text, code):
     told = costs(tmp_path, text, "check", "--diagnostics=short", megabytes=600, expect=1)

@@ -74,7 +74,7 @@ def augment(*steps, seed=1, epoch=0):
 def test_crops_are_windows_of_the_padded_image():
     out = augment(("random_crop", {"padding": "2,3"}))
     padded = np.pad(IMAGES, ((0, 0), (0, 0), (2, 2), (3, 3)))
-    places = [
+    positions = [
         [
             (y, x)
             for y in range(5)
@@ -83,8 +83,8 @@ def test_crops_are_windows_of_the_padded_image():
         ]
         for i in range(40)
     ]
-    assert all(len(place) == 1 for place in places)
-    ys, xs = zip(*(place[0] for place in places))
+    assert all(len(found) == 1 for found in positions)
+    ys, xs = zip(*(found[0] for found in positions))
     assert set(ys) == set(range(5)) and set(xs) == set(range(7))
 
 
@@ -99,21 +99,18 @@ def test_flips():
 
 
 def affine_matrix(angle, scale, shear_x, shear_y):
-    """torchvision's: the turn and the two shears, [x, y] from the middle."""
+    """torchvision's: the rotation and the two shears, [x, y] from the middle."""
     angle, sx, sy = np.radians([angle, shear_x, shear_y])
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return (
-        scale * turn @ np.array([[1, 0], [-np.tan(sy), 1]]) @ np.array([[1, -np.tan(sx)], [0, 1]])
-    )
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    along_y = np.array([[1, 0], [-np.tan(sy), 1]])
+    along_x = np.array([[1, -np.tan(sx)], [0, 1]])
+    return scale * rotation @ along_y @ along_x
 
 
 def warped(image, matrix):
     """The nearest pixel under the inverse map; black beyond the edges."""
-    out, inverse, middle = (
-        np.zeros_like(image),
-        np.linalg.inv(matrix),
-        np.array([(W - 1) / 2, (H - 1) / 2]),
-    )
+    out, inverse = np.zeros_like(image), np.linalg.inv(matrix)
+    middle = np.array([(W - 1) / 2, (H - 1) / 2])
     for y in range(H):
         for x in range(W):
             u, v = np.rint(inverse @ (np.array([x, y]) - middle) + middle).astype(int)
@@ -134,9 +131,8 @@ def test_affine_maps(angle, scale, shear):
         )
     )
     matrix = affine_matrix(angle, scale, sx, sy)
-    assert all(
-        (out[i] == warped(IMAGES[i], matrix)).mean() > 0.99 for i in range(40)
-    )  # a tie may round either way
+    # A tie may round either way.
+    assert all((out[i] == warped(IMAGES[i], matrix)).mean() > 0.99 for i in range(40))
 
 
 def test_translations_are_whole_pixels_within_bounds():

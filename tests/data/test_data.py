@@ -610,18 +610,18 @@ JPEG_RED = bytes.fromhex(
 
 def test_a_coloured_jpegs_grey_is_a_pngs(driver, tmp_path):
     colour = read_png(driver, tmp_path, JPEG_RED, 3, 8, 8)
-    again = png(colour.astype("u1").transpose(1, 2, 0), 2)
+    coloured = png(colour.astype("u1").transpose(1, 2, 0), 2)
     grey = read_png(driver, tmp_path, JPEG_RED, 1, 8, 8)
     assert colour[:, 0, 0].tolist() == [255, 2, 2] and grey[0, 0, 0] == 78
-    assert (read_png(driver, tmp_path, again, 1, 8, 8) == grey).all()
+    assert (read_png(driver, tmp_path, coloured, 1, 8, 8) == grey).all()
 
 
 # ----------------------------------------------- every cut and every bit of a header
 
 # No damaged file may ask for more memory than this, in MB; a decoder's refusal
 # by size is at 64 million pixels.
-MOST_MEMORY = 300
-LIMITS = {"ASAN_OPTIONS": f"max_allocation_size_mb={MOST_MEMORY}:allocator_may_return_null=1"}
+MAX_MEMORY = 300
+LIMITS = {"ASAN_OPTIONS": f"max_allocation_size_mb={MAX_MEMORY}:allocator_may_return_null=1"}
 
 
 def small_cifar(labels):

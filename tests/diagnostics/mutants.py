@@ -92,20 +92,7 @@ def misspelt(dice, name):
 
 
 KEYWORDS = (
-    "block",
-    "network",
-    "train",
-    "skip",
-    "shortcut",
-    "concat",
-    "add",
-    "mul",
-    "branch",
-    "repeat",
-    "dense",
-    "input",
-    "let",
-    "else",
+    "block network train skip shortcut concat add mul branch repeat dense input let else".split()
 )
 
 
@@ -238,17 +225,10 @@ def judge(count, seed, folder, size=250):
 
 # ------------------------------------------------------------- what --fix makes of them
 
-SHAPES = {
-    "shape-assert",
-    "shape-rank",
-    "shape-mismatch",
-    "concat-mismatch",
-    "add-mismatch",
-    "mul-mismatch",
-    "window-too-large",
-    "classes-mismatch",
-    "groups",
-}
+SHAPES = set(
+    "shape-assert shape-rank shape-mismatch concat-mismatch add-mismatch mul-mismatch "
+    "window-too-large classes-mismatch groups".split()
+)
 
 
 def fixed(batch, folder):

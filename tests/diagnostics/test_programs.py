@@ -87,11 +87,11 @@ def test_sarif_is_valid(program):
             "warning",
         )
         assert result["message"]["text"]
-        for places in (result["locations"], result["relatedLocations"]):
-            assert len({json.dumps(place) for place in places}) == len(places)
-            for place in places:
-                assert place["physicalLocation"]["artifactLocation"]["uri"] and is_region(
-                    place["physicalLocation"]["region"]
+        for locations in (result["locations"], result["relatedLocations"]):
+            assert len({json.dumps(location) for location in locations}) == len(locations)
+            for location in locations:
+                assert location["physicalLocation"]["artifactLocation"]["uri"] and is_region(
+                    location["physicalLocation"]["region"]
                 )
         for fix in result["fixes"]:
             assert fix["description"]["text"]

@@ -6,6 +6,7 @@ import pytest
 from data.test_data import png
 from harness import (
     BUILD,
+    LIBRARIES,
     MODELS,
     ROOT,
     built,
@@ -17,7 +18,7 @@ from harness import (
     write_safetensors,
 )
 
-LIBRARIES = ["-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread"]
+
 FIRST = """network first {
     input [2, 3, 4]
     conv2d(3, 2) as conv
@@ -203,12 +204,7 @@ def test_no_memory_is_lost_or_misused(tmp_path, weights):
     (tmp_path / "program.c").write_text(PROGRAM)
     run(
         "gcc",
-        "-g",
-        "-fsanitize=address,undefined",
-        "-DNET_NO_MAIN",
-        "-DNET_REAL=float",
-        "-D_GNU_SOURCE",
-        "-I",
+        *"-g -fsanitize=address,undefined -DNET_NO_MAIN -DNET_REAL=float -D_GNU_SOURCE -I".split(),
         ROOT / "runtime",
         "program.c",
         "first.c",
@@ -233,18 +229,8 @@ def test_the_other_precisions_library_is_refused(tmp_path):
         "    if (!net_open(&first_model, 1, 1, 0, &error)) puts(error.text);\n"
         "}\n"
     )
-    run(
-        "gcc",
-        "-I",
-        ROOT / "runtime",
-        "program.c",
-        objects(tmp_path, "f32")[0],
-        BUILD / "libnet_f64.a",
-        *LIBRARIES,
-        "-o",
-        "program",
-        cwd=tmp_path,
-    )
+    linked = ["program.c", objects(tmp_path, "f32")[0], BUILD / "libnet_f64.a", *LIBRARIES]
+    run("gcc", "-I", ROOT / "runtime", *linked, "-o", "program", cwd=tmp_path)
     assert (
         run(tmp_path / "program").stdout
         == "first was compiled for 4-byte numbers and is linked with the library for 8-byte ones\n"
@@ -257,17 +243,8 @@ def test_a_picture_is_what_predict_sees(tmp_path):
         png((np.arange(30 * 20) * 7 % 256).astype("u1").reshape(30, 20), 0)
     )
     model = MODELS / "cnn.net"
-    run(
-        trainer(model),
-        "train",
-        "--data",
-        "synthetic",
-        "--epochs",
-        0,
-        "--quiet",
-        "--save",
-        tmp_path / "w",
-    )
+    words = "train --data synthetic --epochs 0 --quiet --save".split()
+    run(trainer(model), *words, tmp_path / "w")
     run(
         "gcc",
         "-I",

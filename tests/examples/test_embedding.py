@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data.test_data import png
-from examples.test_calling import FIRST, LIBRARIES
-from harness import AS_USERS, BUILD, ROOT, built, run
+from examples.test_calling import FIRST
+from harness import AS_USERS, BUILD, LIBRARIES, ROOT, built, run
 
 WIDE = """\
 network wide {
@@ -144,14 +144,7 @@ def link(folder, text, network, name, *flags):
     (folder / f"{name}.c").write_text(text.replace("MODEL", network.split()[1] + "_model"))
     run(
         "gcc",
-        "-std=c11",
-        "-D_GNU_SOURCE",
-        "-O1",
-        "-g",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-I",
+        *"-std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -I".split(),
         ROOT / "runtime",
         *flags,
         f"{name}.c",

@@ -109,19 +109,10 @@ def session():
     """Opens a right text and a wrong one, asks all there is to ask, and takes its leave."""
     right, wrong = {"uri": "file:///work/a.net"}, {"uri": "file:///work/w.net"}
     at = {"textDocument": right, "position": {"line": 6, "character": 6}}
-    asked = [
-        "hover",
-        "completion",
-        "signatureHelp",
-        "definition",
-        "references",
-        "documentHighlight",
-        "prepareRename",
-        "documentSymbol",
-        "foldingRange",
-        "semanticTokens/full",
-        "formatting",
-    ]
+    asked = (
+        "hover completion signatureHelp definition references documentHighlight prepareRename "
+        "documentSymbol foldingRange semanticTokens/full formatting".split()
+    )
     whole = {"start": {"line": 0, "character": 0}, "end": {"line": 20, "character": 0}}
     word = {"start": {"line": 3, "character": 4}, "end": {"line": 3, "character": 9}}
     change = {"contentChanges": [{"range": word, "text": "relu"}]}
@@ -216,15 +207,8 @@ def without_drawings(text):
 
 
 ALL = (
-    "--save",
-    "w.safetensors",
-    "--checkpoint",
-    "c.safetensors",
-    "--log",
-    "l.jsonl",
-    "--save-gradients",
-    "g.safetensors",
-)
+    "--save w.safetensors --checkpoint c.safetensors --log l.jsonl --save-gradients g.safetensors"
+).split()
 
 
 def trained(*arguments):
@@ -240,16 +224,8 @@ def trainer_cases():
     yield train("anew", *ALL)
     yield train("again", *ALL, files=done)
     yield train("resumed", "--resume", "c.safetensors", *ALL, files=half)
-    yield train(
-        "on",
-        "--init",
-        "w.safetensors",
-        "--save",
-        "v.safetensors",
-        "--set",
-        "optimizer.momentum=0.5",
-        files=weights,
-    )
+    words = "--init w.safetensors --save v.safetensors --set optimizer.momentum=0.5".split()
+    yield train("on", *words, files=weights)
     yield train("gzip", "--save", "w.safetensors", files=packed(digits()))
     yield train("pictures", "--save", "w.safetensors", files=pictures())
     yield train(
@@ -305,15 +281,8 @@ def netc_cases():
     yield netc("summary", "summary", "a.net")
     yield netc("summary --json", "summary", "--json", "a.net")
     yield netc("graph", "graph", "a.net")
-    yield netc(
-        "graph --svg",
-        "graph",
-        "--svg",
-        "a.net",
-        "-o",
-        "a.svg",
-        files={**dot, "a.svg": b"an older one"},
-    )
+    drawn = "graph --svg a.net -o a.svg".split()
+    yield netc("graph --svg", *drawn, files={**dot, "a.svg": b"an older one"})
     yield netc("fmt", "fmt", "a.net", "b.net", files=untidy)
     yield netc("fmt --check", "fmt", "--check", "a.net", "b.net", files=untidy)
     yield netc("fmt --diff", "fmt", "--diff", "a.net", files=untidy)

@@ -50,16 +50,8 @@ NO_CALL = 10**9
 ORPHAN = 0.2  # seconds: what a killed netc had started has ended by then
 
 RUN = (
-    "--save",
-    "w.safetensors",
-    "--checkpoint",
-    "c.safetensors",
-    "--checkpoint-every",
-    "2",
-    "--log",
-    "l.jsonl",
-    "--epochs",
-    "3",
+    "--save w.safetensors --checkpoint c.safetensors --checkpoint-every 2 "
+    "--log l.jsonl --epochs 3".split()
 )
 
 
@@ -89,24 +81,10 @@ def all_cases():
     yield netc("fmt", "fmt", "a.net", files=untidy)
     yield netc("check --fix", "check", "--fix", "a.net", files={"a.net": FIXABLE.encode()})
     yield netc("build", "build", "a.net", "-o", "a", "--cc=fakecc", files=built)
-    yield netc(
-        "emit",
-        "emit",
-        "--kernels=reference",
-        "a.net",
-        "-o",
-        "a.c",
-        files={"a.net": LINEAR.encode(), "a.c": b"older C"},
-    )
-    yield netc(
-        "graph --svg",
-        "graph",
-        "--svg",
-        "a.net",
-        "-o",
-        "a.svg",
-        files={**NETWORK, "bin/dot": DOT, "a.svg": b"older"},
-    )
+    emit = "emit --kernels=reference a.net -o a.c".split()
+    yield netc("emit", *emit, files={"a.net": LINEAR.encode(), "a.c": b"older C"})
+    drawn = {**NETWORK, "bin/dot": DOT, "a.svg": b"older"}
+    yield netc("graph --svg", *"graph --svg a.net -o a.svg".split(), files=drawn)
 
 
 # ------------------------------------------------------------------ striking

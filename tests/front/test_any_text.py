@@ -16,36 +16,11 @@ WORD = re.compile(r"[A-Za-z_][\w.]*|\d[\w.]*|\s+|.", re.S)
 PUT = (
     list("\"'{}()[],;#\n.=*/+-%_<>\r\t\x7f\0\x1b")
     + ["\u202e", "é", "\udcff", '"{', '}"', "'}\"", '"a{', "{i}", "->", "//", "#=", "' "]
-    + [
-        " as ",
-        " from ",
-        "repeat ",
-        "dense ",
-        "if ",
-        "else ",
-        "skip ",
-        "shortcut ",
-        "branch ",
-        "let ",
-        "input ",
-        "block ",
-        "train ",
-    ]
-    + [
-        "0",
-        "-1",
-        "1.5",
-        "9223372036854775807",
-        "1e308",
-        "true",
-        "not ",
-        "-> [_, _]",
-        " -> [4]",
-        "identity",
-        "relu\n",
-        "concat",
-        "add(",
-    ]
+    + [" as ", " from "]
+    + [f"{word} " for word in "repeat dense if else skip shortcut branch let".split()]
+    + ["input ", "block ", "train "]
+    + "0 -1 1.5 9223372036854775807 1e308 true".split()
+    + ["not ", "-> [_, _]", " -> [4]", "identity", "relu\n", "concat", "add("]
 )
 SEEDS = [
     path.read_text()

@@ -136,9 +136,8 @@ class Outcome:
             return int(found[-1]) if found else 0
 
         self.target, self.seconds, self.failed = target, seconds, result.returncode != 0
-        self.runs, self.coverage = figure(r"number_of_executed_units: (\d+)"), figure(
-            r" cov: (\d+)"
-        )
+        self.runs = figure(r"number_of_executed_units: (\d+)")
+        self.coverage = figure(r" cov: (\d+)")
         self.report, self.status = result.stderr, result.returncode
 
     def input(self):
@@ -169,7 +168,7 @@ def tell(outcome):
 def run_job(target, runs, seed, inputs):
     """A finding ends libFuzzer.  The other runs get another seed, unless it is the same again."""
     outcomes, found = [], set()
-    while runs > 0 and len(outcomes) < MOST_FINDINGS:
+    while runs > 0 and len(outcomes) < MAX_FINDINGS:
         start = time.monotonic()
         outcome = Outcome(
             target, execute(command(target, runs, seed, inputs), target), time.monotonic() - start
@@ -190,7 +189,7 @@ def run_job(target, runs, seed, inputs):
     return outcomes
 
 
-MOST_FINDINGS = 20  # of a job: then the target is left alone
+MAX_FINDINGS = 20  # of a job: then the target is left alone
 
 
 def jobs(names, total, seed):

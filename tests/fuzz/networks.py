@@ -20,28 +20,28 @@ import random
 
 from harness import operators
 
-MOST_CHANNELS, MOST_SIDE = 12, 13
-MOST_ELEMENTS = 1200  # of one tensor
+MAX_CHANNELS, MAX_SIDE = 12, 13
+MAX_ELEMENTS = 1200  # of one tensor
 CLASSES = 5
 
 
-def window_places(size, kernel, stride, padding, dilation, ceil_mode=False):
+def output_size(size, kernel, stride, padding, dilation, ceil_mode=False):
     """Output size of a window along one axis; 0 when it does not fit."""
     room = size + 2 * padding - dilation * (kernel - 1) - 1
     if room < 0:
         return 0
-    places = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
-    if ceil_mode and (places - 1) * stride >= size + padding:
-        places -= 1
-    return places
+    out = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (out - 1) * stride >= size + padding:
+        out -= 1
+    return out
 
 
-def all_see_the_image(size, axis, places):
+def all_see_the_image(size, axis, out):
     """No dilated window lies in the padding alone: its maximum is -inf, in PyTorch too."""
     kernel, stride, padding, dilation = axis
     return all(
-        any(0 <= place * stride - padding + tap * dilation < size for tap in range(kernel))
-        for place in range(places)
+        any(0 <= index * stride - padding + tap * dilation < size for tap in range(kernel))
+        for index in range(out)
     )
 
 
@@ -105,7 +105,7 @@ class Writer:
         return f"{prefix}{self.names}"
 
     def channels(self):
-        return self.random.randint(1, MOST_CHANNELS)
+        return self.random.randint(1, MAX_CHANNELS)
 
     # ----------------------------------------------------------- operators
     # Each gives (statement, shape), or None where it does not fit.
@@ -113,7 +113,7 @@ class Writer:
     def simple(self, shape, name, *positional, **named):
         return (call(name, *positional, **named), shape) if name in self.operators else None
 
-    def window(self, shape, most_padding=lambda kernel: kernel):
+    def window(self, shape, max_padding=lambda kernel: kernel):
         """(kernel, stride, padding, dilation) per axis."""
         axes = []
         for size in shape[1:]:
@@ -122,7 +122,7 @@ class Writer:
                 (
                     kernel,
                     self.pick(1, 1, 1, 2, 2, 3, 4),
-                    self.random.randint(0, most_padding(kernel)),
+                    self.random.randint(0, max_padding(kernel)),
                     self.pick(1, 1, 1, 2, 3),
                 )
             )
@@ -138,7 +138,7 @@ class Writer:
         axes = self.window(shape, lambda kernel: kernel + 1)
         mode = self.pick(*["zeros"] * 6, "reflect", "replicate", "circular")
         groups = self.pick(1, 1, 1, c, *[g for g in range(1, c + 1) if c % g == 0])
-        out = groups * self.random.randint(1, max(1, MOST_CHANNELS // groups))
+        out = groups * self.random.randint(1, max(1, MAX_CHANNELS // groups))
         if mode == "reflect" and any(p >= size for (_, _, p, _), size in zip(axes, shape[1:])):
             mode = "zeros"
         if mode == "circular" and any(p > size for (_, _, p, _), size in zip(axes, shape[1:])):
@@ -147,7 +147,7 @@ class Writer:
         named = {}
         if self.chance(0.15):
             stride, axes = 1, [(k, 1, 0, d) for k, _, _, d in axes]
-            padding, places = "same", list(shape[1:])
+            padding, sizes = "same", list(shape[1:])
             if mode == "reflect" and any(
                 d * (k - 1) >= 2 * size for (k, _, _, d), size in zip(axes, shape[1:])
             ):
@@ -161,7 +161,7 @@ class Writer:
             ):
                 mode = "zeros"
         else:
-            places = [window_places(size, *axis) for size, axis in zip(shape[1:], axes)]
+            sizes = [output_size(size, *axis) for size, axis in zip(shape[1:], axes)]
         if stride != 1:
             named["stride"] = stride
         if padding != 0:
@@ -178,7 +178,7 @@ class Writer:
             named["bias"] = False
         if self.chance(0.1):
             named["in_channels"] = c
-        return call("conv2d", out, kernel, **named), (out, *places)
+        return call("conv2d", out, kernel, **named), (out, *sizes)
 
     def pool(self, shape, name):
         axes = self.window(shape, lambda kernel: kernel // 2)
@@ -187,8 +187,8 @@ class Writer:
         if self.chance(0.4):
             axes = [(k, k, 0, 1) for k, _, _, _ in axes]
         ceil_mode = self.chance(0.25)
-        places = [window_places(size, *axis, ceil_mode) for size, axis in zip(shape[1:], axes)]
-        if not all(map(all_see_the_image, shape[1:], axes, places)):
+        sizes = [output_size(size, *axis, ceil_mode) for size, axis in zip(shape[1:], axes)]
+        if not all(map(all_see_the_image, shape[1:], axes, sizes)):
             return "identity", shape
         kernel, stride, padding, dilation = self.pairs(axes)
         named = {
@@ -206,7 +206,7 @@ class Writer:
             named["count_include_pad"] = False
         if name == "avg_pool2d" and self.chance(0.1):
             named["divisor_override"] = self.random.randint(1, 7)
-        return call(name, kernel, **named), (shape[0], *places)
+        return call(name, kernel, **named), (shape[0], *sizes)
 
     def max_pool2d(self, shape):
         return self.pool(shape, "max_pool2d")
@@ -304,7 +304,7 @@ class Writer:
         groups = self.pick(1, 1, *[g for g in range(1, shape[0] + 1) if shape[0] % g == 0])
         drawn = {
             "groups": groups,
-            "channels": groups * self.random.randint(1, max(1, MOST_CHANNELS // groups)),
+            "channels": groups * self.random.randint(1, max(1, MAX_CHANNELS // groups)),
             "per_channel": self.pick(1, shape[0]),
             "ceil_mode": self.chance(0.25),
         }
@@ -328,24 +328,16 @@ class Writer:
         )
         if op["window"] == "transposed":
             return (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + more
-        return window_places(size, kernel, stride, padding, dilation, roles["ceil_mode"])
+        return output_size(size, kernel, stride, padding, dilation, roles["ceil_mode"])
 
     def drawn(self, shape, op):
         """A use of any operator that its table describes.  Of the arguments that say a size,
         all are written or none."""
         roles = self.roles(op, shape)
-        sizes = {
-            "kernel",
-            "stride",
-            "padding",
-            "dilation",
-            "output_padding",
-            "ceil_mode",
-            "output_size",
-            "scale",
-            "channels",
-            "groups",
-        }
+        sizes = set(
+            "kernel stride padding dilation output_padding ceil_mode output_size scale channels "
+            "groups".split()
+        )
         named = {}
         for argument in op["arguments"]:
             if (
@@ -428,22 +420,13 @@ class Writer:
         elements = 1
         for size in shape:
             elements *= size
-        return elements <= MOST_ELEMENTS
+        return elements <= MAX_ELEMENTS
 
     def activation(self):
         return self.random.choice(
             [
                 name
-                for name in (
-                    "relu",
-                    "relu",
-                    "tanh",
-                    "sigmoid",
-                    "silu",
-                    "leaky_relu",
-                    "hardswish",
-                    "gelu",
-                )
+                for name in "relu relu tanh sigmoid silu leaky_relu hardswish gelu".split()
                 if name in self.operators
             ]
         )
@@ -545,7 +528,7 @@ class Writer:
         return shape
 
     def dense(self, scope, lines, shape, depth):
-        turns, growth = self.random.randint(1, 3), self.random.randint(1, 3)
+        layers, growth = self.random.randint(1, 3), self.random.randint(1, 3)
         inner = []
         if len(shape) == 3:
             if self.chance(0.5):
@@ -557,10 +540,10 @@ class Writer:
             inner += [call("linear", growth)]
         if self.chance(0.3):
             inner += [self.activation()]
-        out = (shape[0] + turns * growth, *shape[1:])
+        out = (shape[0] + layers * growth, *shape[1:])
         if not self.fits(out):
             return shape
-        lines += self.braces(f"dense {turns}", inner)
+        lines += self.braces(f"dense {layers}", inner)
         return out
 
     def repeat(self, scope, lines, shape, depth):
@@ -583,9 +566,9 @@ class Writer:
             )
         return out
 
-    def turns(self, scope, lines, shape, depth):
+    def iterations(self, scope, lines, shape, depth):
         """A list of named layers; one of them is joined again afterwards."""
-        turns, name = self.random.randint(1, 3), self.name()
+        count, name = self.random.randint(1, 3), self.name()
         layer = (
             call("conv2d", shape[0], self.pick(1, 3), padding="same")
             if len(shape) == 3
@@ -593,13 +576,13 @@ class Writer:
         )
         quoted = depth == 0 and self.chance(0.5)  # inside another repeat the name would come twice
         lines += self.braces(
-            f"repeat {turns} as i",
+            f"repeat {count} as i",
             [
                 f'{layer} as "{name}_{{i * 2}}"' if quoted else f"{layer} as {name}",
                 self.activation(),
             ],
         )
-        last = self.random.randint(0, turns - 1)
+        last = self.random.randint(0, count - 1)
         lines.append(f"add({name}_{2 * last})" if quoted else f"add({name}.{last})")
         return shape
 
@@ -622,18 +605,14 @@ class Writer:
         name = self.name("Block")
         if len(shape) == 3:
             rest, out = self.body(Scope(), shape, depth + 1, shape if self.chance(0.5) else None)
-            into, give = (
-                "[c, h, w]",
-                "[c, h, w]" if out == shape else f"[{out[0]}, {out[1]}, {out[2]}]",
-            )
+            into = "[c, h, w]"
+            give = into if out == shape else f"[{out[0]}, {out[1]}, {out[2]}]"
             signature = f" {into}" + (f" -> {give}" if self.chance(0.6) else "")
             middle = [call("conv2d", "width", 1), self.activation(), call("conv2d", out[0], 1)]
         else:
             rest, out = self.body(Scope(), shape, depth + 1, shape)
-            signature, middle = " [n] -> [n]" if self.chance(0.6) else " [n]", [
-                call("linear", "width"),
-                call("linear", out[0]),
-            ]
+            signature = " [n] -> [n]" if self.chance(0.6) else " [n]"
+            middle = [call("linear", "width"), call("linear", out[0])]
         inner = rest + (middle if self.chance(0.5) else [])
         param = "(width=2)" if len(inner) > len(rest) else ""
         self.blocks += self.braces(f"block {name}{param}{signature}", inner) + [""]
@@ -686,7 +665,7 @@ class Writer:
 
     def trap(self, scope, lines, shape, depth):
         c, spatial = shape[0], len(shape) == 3
-        act, again, left = self.activation(), self.activation(), self.name()
+        act, other, left = self.activation(), self.activation(), self.name()
         weigh = call("conv2d", c, 3, padding=1) if spatial else call("linear", c)
         norm = ["batch_norm2d"] if spatial else ["dropout(0.3)"]
         join = self.pick("add", "mul", "concat")
@@ -697,7 +676,7 @@ class Writer:
             (same(join, same("branch", []) + same("branch", [act])), double),
             (same(join, same("branch", [act]) + same("branch", [])), double),
             ([f"{weigh} as {left}", act, f"{join}({left})"], double),
-            ([f"{act} as {left}", again, weigh, f"{join}({left})"], double),
+            ([f"{act} as {left}", other, weigh, f"{join}({left})"], double),
             # Twice the same tensor.
             ([f"{act} as {left}", f"{join}({left})"], double),
             ([f"{weigh} as {left}", f"concat({left})"], wide),
@@ -715,7 +694,7 @@ class Writer:
             (same("skip", []), shape),
             (same("skip", ["identity", "dropout(0)"]), shape),
             (same("skip", [act, "dropout"]), shape),
-            ([act] + same("skip", [again]), shape),
+            ([act] + same("skip", [other]), shape),
             (same("skip", same("skip", [act])), shape),
             # Several norms of one tensor, and one of a concat.
             (same(join, same("branch", norm + [act]) + same("branch", norm)), double),
@@ -731,7 +710,7 @@ class Writer:
                 (3 * c, *shape[1:]),
             ),
             # A chain of operators that may all share one memory.
-            ([act, "dropout(0.2)", again, "identity", "dropout"], shape),
+            ([act, "dropout(0.2)", other, "identity", "dropout"], shape),
             (["identity", f"identity as {left}", act, f"add({left})"], shape),
         ]
         made, out = self.random.choice(
@@ -758,7 +737,7 @@ class Writer:
         if self.budget <= 0:
             return shape
         self.budget -= 1
-        structures = [(self.named, 3), (self.trap, 3), (self.detour, 1), (self.turns, 1)]
+        structures = [(self.named, 3), (self.trap, 3), (self.detour, 1), (self.iterations, 1)]
         if depth < 3:
             structures += [
                 (self.condition, 1),
@@ -796,8 +775,8 @@ class Writer:
             return (self.random.randint(1, 90),)
         shape = (
             self.random.randint(1, 4),
-            self.random.randint(1, MOST_SIDE),
-            self.random.randint(1, MOST_SIDE),
+            self.random.randint(1, MAX_SIDE),
+            self.random.randint(1, MAX_SIDE),
         )
         return (shape[0], shape[1], shape[1]) if self.chance(0.4) else shape
 

@@ -34,7 +34,7 @@ NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
-WORK = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
+WORKSPACE = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(
     r" (->)?((?:d )?\S+(?: aux| statistics| again)?)"
     r" (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?"
@@ -95,14 +95,9 @@ def read_graph(text):
 
 
 class Access:
-    def __init__(self, write, name, space, everyone, place):
-        self.write, self.name, self.space, self.everyone, self.place = (
-            write,
-            name,
-            space,
-            everyone,
-            place,
-        )
+    def __init__(self, write, name, space, everyone, address):
+        self.write, self.name, self.everyone = write, name, everyone
+        self.space, self.address = space, address
 
 
 class Step:
@@ -140,13 +135,13 @@ def read_plan(text):
         if line.startswith("phase "):
             phase = int(line.split()[1])
             continue
-        if memory := WORK.match(line):
+        if memory := WORKSPACE.match(line):
             steps[-1].memory = int(memory[1]), int(memory[1]) + int(memory[2])
             continue
         then, stage, path, view, rest = LINE.match(line).groups()
         accesses = [
-            Access(bool(write), name, space, bool(everyone), int(place or 0))
-            for write, name, space, everyone, place in ACCESS.findall(rest)
+            Access(bool(write), name, space, bool(everyone), int(address or 0))
+            for write, name, space, everyone, address in ACCESS.findall(rest)
         ]
         expect(
             "".join(f" {'->' * a.write}{a.name} {a.space}{'*' * a.everyone}" for a in accesses)
@@ -176,14 +171,8 @@ def mix(key, *arrays, count):
 class Checker:
     def __init__(self, graph, plan):
         self.nodes, self.sizes, self.input, self.output, self.trained = read_graph(graph)
-        (
-            self.training,
-            self.lanes,
-            self.scratch_size,
-            self.kept_size,
-            self.steps,
-            self.moves,
-        ) = read_plan(plan)
+        self.training, self.lanes, *sizes, self.steps, self.moves = read_plan(plan)
+        self.scratch_size, self.kept_size = sizes
         self.by_path = {node.path: node for node in self.nodes}
         self.sizes["logits"] = self.sizes[self.output]
         self.number_inputs()
@@ -274,9 +263,9 @@ class Checker:
 
     def kernel(self, step, write, grain, values):
         reads = [values[read.name] for read in step.reads if not self.is_sum(step, read)]
-        stage, which = (
-            ("forward", 0) if step.stage == "recompute" else (step.stage, step.which)
-        )  # the same numbers again
+        # Recomputed numbers are the same.
+        recompute = step.stage == "recompute"
+        stage, which = ("forward", 0) if recompute else (step.stage, step.which)
         return mix(
             (stage, step.path, which, write.name.removesuffix(" again"), grain),
             *reads,
@@ -348,10 +337,8 @@ class Checker:
         for phase in range(self.steps[-1].phase + 1 if self.steps else 0):
             steps = [step for step in self.steps if step.phase == phase and not step.skipped]
             for grain in range(GRAINS):
-                self.scratch, self.register = (
-                    rng.integers(0, 2**63, self.scratch_size, np.uint64),
-                    None,
-                )
+                self.scratch = rng.integers(0, 2**63, self.scratch_size, np.uint64)
+                self.register = None
                 for step in steps:
                     if not step.whole_batch():
                         self.execute(step, grain)
@@ -369,7 +356,7 @@ class Checker:
     def cells(self, access, grain, beside=False):
         size = self.size(access.name)
         if access.space == "input":
-            return self.ideals[grain][self.input][access.place : access.place + size]
+            return self.ideals[grain][self.input][access.address : access.address + size]
         if access.space == "register":
             if access.write:
                 self.register = np.zeros(size, np.uint64)
@@ -382,11 +369,11 @@ class Checker:
             else self.kept[grain]
         )
         expect(
-            access.space != "none" and access.place + size <= len(memory),
+            access.space != "none" and access.address + size <= len(memory),
             access.name,
             "lies outside its arena",
         )
-        return memory[access.place : access.place + size]
+        return memory[access.address : access.address + size]
 
     def check_read(self, step, read, grain):
         everyone = range(GRAINS) if read.everyone else [grain]
@@ -422,8 +409,8 @@ class Checker:
         ):
             apart = (
                 access.space != "scratch"
-                or access.place + self.size(access.name) <= begin
-                or end <= access.place
+                or access.address + self.size(access.name) <= begin
+                or end <= access.address
             )
             expect(apart, f"{step.stage} {step.path} has its memory over {access.name}")
 
@@ -455,20 +442,19 @@ class Checker:
 
     def check_apart(self, step, write):
         """A kernel writes where it reads only element by element."""
-        begin, end = write.place, write.place + self.size(write.name)
-        for (
-            earlier
-        ) in step.earlier():  # the same kernel's: it may not write over what it has yet to read
+        begin, end = write.address, write.address + self.size(write.name)
+        # Those of the same kernel: it may not write over what it has yet to read.
+        for earlier in step.earlier():
             for read in earlier.reads:
                 apart = (
                     read.space != write.space
                     or write.space == "register"
-                    or read.place + self.size(read.name) <= begin
-                    or end <= read.place
+                    or read.address + self.size(read.name) <= begin
+                    or end <= read.address
                 )
                 level = (
                     self.elementwise(step.earlier()[0])
-                    and read.place == begin
+                    and read.address == begin
                     and self.size(read.name) == self.size(write.name)
                 )
                 expect(
@@ -484,10 +470,10 @@ class Checker:
                 or step.stage == "backward_parameters"
             ):
                 continue
-            apart = read.place + self.size(read.name) <= begin or end <= read.place
+            apart = read.address + self.size(read.name) <= begin or end <= read.address
             level = (
                 self.elementwise(step)
-                and read.place == begin
+                and read.address == begin
                 and self.size(read.name) == self.size(write.name)
             )
             expect(
@@ -497,8 +483,8 @@ class Checker:
         for other in step.writes:
             if other is not write and other.space == write.space:
                 expect(
-                    other.place + self.size(other.name) <= begin or end <= other.place,
-                    f"{step.path} writes {write.name} and {other.name} to one place",
+                    other.address + self.size(other.name) <= begin or end <= other.address,
+                    f"{step.path} writes {write.name} and {other.name} to one address",
                 )
 
     def concat(self, step, grain):
@@ -508,7 +494,7 @@ class Checker:
         for read in step.reads:  # those that lie there already are not copied, the others in order
             numbers = self.cells(read, grain).copy()
             size = self.size(read.name)
-            if read.space != out.space or read.place != out.place + at:
+            if read.space != out.space or read.address != out.address + at:
                 self.cells(out, grain)[at : at + size] = numbers
                 if out.space == "kept":
                     self.cells(out, grain, beside=True)[at : at + size] = numbers
@@ -526,9 +512,11 @@ class Checker:
                 numbers = numbers + self.cells(target, grain)
         if source.space == target.space:
             size = self.size(source.name)
-            apart = source.place + size <= target.place or target.place + size <= source.place
+            apart = (
+                source.address + size <= target.address or target.address + size <= source.address
+            )
             expect(
-                apart or source.place == target.place,
+                apart or source.address == target.address,
                 f"{step.stage} of {source.name} to {target.name}: they overlap in part",
             )
         self.store(target, grain, numbers)
@@ -541,13 +529,13 @@ class Checker:
             for access in step.reads + step.writes
             if access.name in ("logits", self.output)
         ]
-        place = next(
+        output = next(
             (access for access in last if access.name == "logits"), last[-1] if last else None
         )
-        if place is None or place.space != "kept":
-            return  # the output is a view whose place the plan does not print
+        if output is None or output.space != "kept":
+            return  # the output is a view whose address the plan does not print
         expect(
-            np.array_equal(self.cells(place, grain), self.ideals[grain][self.output]),
+            np.array_equal(self.cells(output, grain), self.ideals[grain][self.output]),
             "the logits are overwritten",
         )
 

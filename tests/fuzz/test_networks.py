@@ -15,7 +15,7 @@ import pytest
 
 from fuzz import plans
 from fuzz.networks import network, table
-from harness import BUILD, QUICK, ROOT, made_once, netc, run
+from harness import BUILD, LIBRARIES, QUICK, ROOT, made_once, netc, run
 
 COUNT = int(os.environ.get("FUZZ_NETWORKS", 120))
 FIRST = int(os.environ.get("FUZZ_FROM", 1))
@@ -37,52 +37,24 @@ C_FLAGS = [
     "-I",
     str(ROOT / "runtime"),
 ]
-UNOPTIMISED = [
-    "-O0"
-]  # a reference network is hardly more than a table: its kernels are in the library
+# A reference network is hardly more than a table: its kernels are in the library.
+UNOPTIMISED = ["-O0"]
 REALS = {"f64": "double", "f32": "float"}
 
 
 OPERATORS = frozenset(table())
 
 
-TRAINING = {
-    "sgd",
-    "adam",
-    "adamw",
-    "rmsprop",
-    "momentum",
-    "dampening",
-    "nesterov",
-    "weight_decay",
-    "betas",
-    "eps",
-    "amsgrad",
-    "alpha",
-    "centered",
-    "constant",
-    "step",
-    "multi_step",
-    "exponential",
-    "cosine",
-    "one_cycle",
-    "warmup",
-    "by",
-    "clip",
-    "norm",
-    "value",
-    "group",
-    "freeze",
-    "init",
-    "kaiming_normal",
-    "kaiming_uniform",
-    "xavier_normal",
-    "xavier_uniform",
-    "normal",
-    "uniform",
-    "label_smoothing",
-    "mse",
-}
+TRAINING = set(
+    """
+    sgd adam adamw rmsprop momentum dampening nesterov weight_decay betas eps amsgrad
+    alpha centered
+    constant step multi_step exponential cosine one_cycle warmup by
+    clip norm value group freeze init
+    kaiming_normal kaiming_uniform xavier_normal xavier_uniform normal uniform
+    label_smoothing mse
+    """.split()
+)
 
 
 def test_the_vocabulary_is_used():
@@ -168,10 +140,7 @@ def drivers():
                     HERE / "driver.c",
                     path,
                     f"-DNET_REAL={REALS[real]}",
-                    "-O2",
-                    "-Wall",
-                    "-Wextra",
-                    "-Werror",
+                    *"-O2 -Wall -Wextra -Werror".split(),
                 )
     return made
 
@@ -190,12 +159,7 @@ def link(folder, drivers, real, kinds):
         "-o",
         program,
         BUILD / f"libnet_{real}.a",
-        "-lcjson",
-        "-lz",
-        "-lpng",
-        "-ljpeg",
-        "-lm",
-        "-lpthread",
+        *LIBRARIES,
     )
     return program
 
@@ -254,7 +218,7 @@ def moved_writes(plan):
 
 
 @pytest.mark.parametrize("name", ["resnet", "densenet"])
-def test_the_checker_sees_a_write_in_the_wrong_place(name):
+def test_the_checker_sees_a_write_at_the_wrong_address(name):
     graph = netc("check", "--dump=gradient", ROOT / "models" / f"{name}.net").stdout
     plan = netc("check", "--dump=plan", ROOT / "models" / f"{name}.net").stdout
     plan = plan[: plan.index("inference:")]

@@ -14,7 +14,7 @@ import pytest
 from harness import MODELS, TUTORIALS, check_text, netc
 
 HERE = Path(__file__).resolve().parent
-FAST = 10  # seconds that even a program of nothing but turns may take
+FAST = 10  # seconds that even a program of nothing but iterations may take
 DEEP = 2  # seconds for 1,000 layers: takes some 20 ms, on a busy machine more
 
 

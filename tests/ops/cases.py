@@ -7,7 +7,7 @@ import numpy as np
 from ops.kernels import Call
 
 
-def places(size, kernel, stride, padding, dilation=1, ceil_mode=False):
+def output_size(size, kernel, stride, padding, dilation=1, ceil_mode=False):
     """The number of windows along an axis, as PyTorch documents it."""
     before, after = padding if isinstance(padding, tuple) else (padding, padding)
     slack = size + before + after - dilation * (kernel - 1) - 1
@@ -54,7 +54,7 @@ def conv2d(random, **options):
         most = [max(p) if isinstance(p, tuple) else p for p in pads]
         limit = {"reflect": [n - 1 for n in size], "circular": size}.get(mode, most)
         out = [
-            places(n, k, s, p, d)
+            output_size(n, k, s, p, d)
             for n, k, s, p, d in zip(size, a["kernel_size"], a["stride"], pads, a["dilation"])
         ]
         if min(out) >= 1 and all(m <= n for m, n in zip(most, limit)):
@@ -90,16 +90,10 @@ def conv_transpose2d(random, **options):
             dilation=pair(random, 1, 2),
         )
         size = pair(random, 1, 6)
+        names = "stride padding dilation kernel_size output_padding".split()
         out = [
             (n - 1) * s - 2 * p + d * (k - 1) + o + 1
-            for n, s, p, d, k, o in zip(
-                size,
-                a["stride"],
-                a["padding"],
-                a["dilation"],
-                a["kernel_size"],
-                a["output_padding"],
-            )
+            for n, s, p, d, k, o in zip(size, *(a[name] for name in names))
         ]
         if min(out) >= 1 and all(
             o < max(s, d) for o, s, d in zip(a["output_padding"], a["stride"], a["dilation"])
@@ -159,7 +153,7 @@ def pool(random, op, **options):
         size = pair(random, 1, 9)
         dilation = a.get("dilation", [1, 1])
         out = [
-            places(n, k, s, p, d, a["ceil_mode"])
+            output_size(n, k, s, p, d, a["ceil_mode"])
             for n, k, s, p, d in zip(size, kernel, a["stride"], a["padding"], dilation)
         ]
         # A window in the padding alone is -inf, which no finite difference can check.

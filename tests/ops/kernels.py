@@ -80,12 +80,7 @@ def library(real, *flags):
         if not made.exists():
             run(
                 "gcc",
-                "-std=c11",
-                "-D_GNU_SOURCE",
-                "-O2",
-                "-g",
-                "-shared",
-                "-fPIC",
+                *"-std=c11 -D_GNU_SOURCE -O2 -g -shared -fPIC".split(),
                 f"-DNET_REAL={REALS[real][2]}",
                 *flags,
                 "-I",
@@ -135,9 +130,8 @@ class Call:
         self.op, self.real, self.lanes, self.images = op, REALS[real][0], lanes, images
         self.library = library(real, *flags)
         self.grains = -(-images // lanes)
-        self.in_shapes, self.out_shape = [triple(s) for s in in_shapes], out_shape and triple(
-            out_shape
-        )
+        self.in_shapes = [triple(s) for s in in_shapes]
+        self.out_shape = out_shape and triple(out_shape)
         self.parameters = [None if p is None else np.array(p, self.real) for p in parameters]
         self.trained, self.training = trained, training
         self.attributes = (Attribute * (len(attributes) + 1))(

@@ -20,7 +20,7 @@ from ops.cases import BY_NAME, ROWS, inputs, missing
 
 FILE = Path(__file__).with_name("pytorch.safetensors")
 CASES_EACH = 6
-MOST_VALUES = 600  # of an input: the file stays small
+MAX_VALUES = 600  # of an input: the file stays small
 
 
 def leaf(array):
@@ -97,7 +97,7 @@ def main(names):
                 row.name, seen
             ):
                 continue
-            if call.images * max(np.prod(shape) for shape in call.in_shapes) > MOST_VALUES:
+            if call.images * max(np.prod(shape) for shape in call.in_shapes) > MAX_VALUES:
                 continue
             key = f"{call.op}.{made}"
             results = compute(call, attributes, inputs(random, call), random)

@@ -6,7 +6,7 @@ bit, with those that two threads compute, which share an image when images come 
 import re
 from pathlib import Path
 
-from harness import QUICK, ROOT, built, made_once, run
+from harness import LIBRARIES, QUICK, ROOT, built, made_once, run
 
 MAIN = """
 #include "net.h"
@@ -49,7 +49,6 @@ int main(int argc, char **argv)
 
 
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-DNET_NO_MAIN", "-I", ROOT / "runtime"]
-LIBRARIES = ["-lcjson", "-lz", "-lpng", "-ljpeg", "-lm", "-lpthread"]
 
 
 def main_object(dtype):

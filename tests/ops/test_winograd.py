@@ -54,11 +54,12 @@ def tiles(tmp_path):
     return tmp_path / "tiles.net"
 
 
+# Logits leave as floats.
 @pytest.mark.parametrize(
     "target, dtype, close",
     [("native", "f64", 1e-7), ("native", "f32", 3e-5), ("portable", "f64", 1e-7)],
-)  # logits leave as floats
-def test_a_lone_image_has_the_same_logits(tmp_path, target, dtype, close):
+)
+def test_one_image_has_the_same_logits(tmp_path, target, dtype, close):
     assert difference(tmp_path, NET, dtype, f"--target={target}", "--warn=no-rows-left-out") < close
 
 
@@ -91,16 +92,8 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
     [("native", "f64", 1e-9), ("native", "f32", 2e-3), ("x86-64-v3", "f64", 1e-9)],
 )
 def test_grains_train_to_the_same_weights(tmp_path, target, dtype, close):
-    trains_alike(
-        tmp_path,
-        NET,
-        target,
-        dtype,
-        close,
-        "none",
-        "winograd",
-        "activation,residual,gradient,pool,concat,statistics,winograd",
-    )
+    many = "activation,residual,gradient,pool,concat,statistics,winograd"
+    trains_alike(tmp_path, NET, target, dtype, close, "none", "winograd", many)
 
 
 # Windows of unlike sides, whose rows may have one tap or six.  More padding than they need, and on
@@ -140,16 +133,8 @@ GRADIENTS = """network gradients {
     ],
 )
 def test_weight_gradients_are_the_same(tmp_path, target, dtype, close):
-    trains_alike(
-        tmp_path,
-        GRADIENTS,
-        target,
-        dtype,
-        close,
-        "none",
-        "winograd",
-        "activation,gradient,recompute,winograd",
-    )
+    many = "activation,gradient,recompute,winograd"
+    trains_alike(tmp_path, GRADIENTS, target, dtype, close, "none", "winograd", many)
 
 
 def test_weight_gradients_have_memory_of_their_own(tmp_path):

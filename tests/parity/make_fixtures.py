@@ -54,11 +54,9 @@ class MLP(nn.Module):
 class CNN(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv1, self.conv2, self.fc = (
-            nn.Conv2d(1, 10, 5),
-            nn.Conv2d(10, 20, 5),
-            nn.Linear(320, 10),
-        )
+        self.conv1 = nn.Conv2d(1, 10, 5)
+        self.conv2 = nn.Conv2d(10, 20, 5)
+        self.fc = nn.Linear(320, 10)
 
     def forward(self, x):
         x = F.relu(F.max_pool2d(self.conv1(x), 2))
@@ -128,9 +126,8 @@ class ResNet(nn.Module):
 class DenseLayer(nn.Module):
     def __init__(self, channels, growth):
         super().__init__()
-        self.norm, self.conv = nn.BatchNorm2d(channels), nn.Conv2d(
-            channels, growth, 3, padding=1, bias=False
-        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, growth, 3, padding=1, bias=False)
 
     def forward(self, x):
         return self.conv(F.relu(self.norm(x)))
@@ -139,9 +136,8 @@ class DenseLayer(nn.Module):
 class Transition(nn.Module):
     def __init__(self, channels):
         super().__init__()
-        self.norm, self.conv = nn.BatchNorm2d(channels), nn.Conv2d(
-            channels, channels // 2, 1, bias=False
-        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, channels // 2, 1, bias=False)
 
     def forward(self, x):
         return F.avg_pool2d(self.conv(F.relu(self.norm(x))), 2)

@@ -29,12 +29,10 @@ from parity import resnet18_cifar as shared  # noqa: E402
 class BasicBlock(nn.Module):
     def __init__(self, before, channels, stride):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(
-            before, channels, 3, stride, 1, bias=False
-        ), nn.BatchNorm2d(channels)
-        self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(
-            channels
-        )
+        self.conv1 = nn.Conv2d(before, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
         self.shortcut = nn.Sequential()
         if stride != 1 or before != channels:
             self.shortcut = nn.Sequential(

@@ -44,11 +44,8 @@ def write_cifar10(folder):
 
 def kept(name, tensor):
     """(norm, projection), elements."""
-    random, flat = (
-        np.random.RandomState(zlib.crc32(name.encode())),
-        np.asarray(tensor, "f8").ravel(),
-    )
-    signs, places = random.randint(0, 2, flat.size) * 2 - 1, random.randint(
-        0, flat.size, min(SAMPLES, flat.size)
-    )
-    return np.array([np.linalg.norm(flat), signs @ flat]), flat[places].astype("f4")
+    random = np.random.RandomState(zlib.crc32(name.encode()))
+    flat = np.asarray(tensor, "f8").ravel()
+    signs = random.randint(0, 2, flat.size) * 2 - 1
+    positions = random.randint(0, flat.size, min(SAMPLES, flat.size))
+    return np.array([np.linalg.norm(flat), signs @ flat]), flat[positions].astype("f4")

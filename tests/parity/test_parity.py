@@ -68,19 +68,9 @@ def train(network, dtype, kernels, folder, *options, fuse=()):
     program = trainer(
         MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}", *fuse, flags=flags
     )
-    run(
-        program,
-        "train",
-        "--data",
-        HERE / "data",
-        "--no-shuffle",
-        "--epochs",
-        1,
-        "--quiet",
-        "--init",
-        initial_weights(network, folder),
-        *options,
-    )
+    words = "train --no-shuffle --epochs 1 --quiet".split()
+    first = initial_weights(network, folder)
+    run(program, *words, "--data", HERE / "data", "--init", first, *options)
 
 
 def expected(network):
@@ -117,17 +107,8 @@ def test_losses_and_weights(network, dtype, kernels, tmp_path):
 
 
 def check_gradients(network, dtype, kernels, folder, rtol, fuse=()):
-    train(
-        network,
-        dtype,
-        kernels,
-        folder,
-        "--max-steps",
-        1,
-        "--save-gradients",
-        folder / "g",
-        fuse=fuse,
-    )
+    words = ["--max-steps", 1, "--save-gradients", folder / "g"]
+    train(network, dtype, kernels, folder, *words, fuse=fuse)
     wanted = read_safetensors(HERE / f"{network}.gradient.safetensors")
     gradients = read_safetensors(folder / "g")
     assert set(gradients) == set(wanted)

@@ -50,29 +50,12 @@ def losses(given, log, dtype, steps, *options, kernels="specialised"):
     """Of an unshuffled epoch, or of its first steps."""
     flags = AS_USERS if dtype == "f32" else QUICK
     program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}", flags=flags)
-    run(
-        program,
-        "train",
-        "--data",
-        given,
-        "--no-shuffle",
-        "--epochs",
-        1,
-        "--batch",
-        BATCH,
-        "--max-steps",
-        steps,
-        "--set",
-        "augment.random_crop.padding=0,0",
-        "--set",
-        "augment.horizontal_flip.p=0",
-        "--init",
-        given / "first",
-        "--quiet",
-        "--log",
-        log,
-        *options,
-    )
+    words = (
+        f"train --no-shuffle --epochs 1 --batch {BATCH} --max-steps {steps} --quiet "
+        "--set augment.random_crop.padding=0,0 --set augment.horizontal_flip.p=0"
+    ).split()
+    files = ["--data", given, "--init", given / "first", "--log", log]
+    run(program, *words, *files, *options)
     return [event["loss"] for event in read_log(log) if event["event"] == "step"]
 
 
@@ -88,9 +71,8 @@ def agree(part, tensors, dtype):
         sums, elements = kept(name, tensor)
         norm = fixture[f"{part}.{name}"][0]
         expected = fixture[f"{part}.{name}.elements"]
-        share = norm * np.sqrt(
-            expected.size / tensor.size
-        )  # what so many elements have of it, about
+        # About what so many elements have of the norm.
+        share = norm * np.sqrt(expected.size / tensor.size)
         assert np.abs(sums - fixture[f"{part}.{name}"]).max() <= RTOL[dtype] * norm, name
         assert np.linalg.norm(elements - expected) <= ELEMENTS_RTOL[dtype] * share, name
 

@@ -22,13 +22,23 @@ from harness import (
 from runs import train_steps
 
 FUSIONS = fusions()
+TRAIN = """train {
+    data      synthetic
+    normalize mean=0.5, std=0.25
+    loss      cross_entropy
+    optimizer sgd(lr=0.1, momentum=0.9)
+    batch     40
+    epochs    1
+}
+"""
 
 # What can flow into what: batch norm into an activation and a sum, sums of
 # three, a sum of a tensor with itself, activations that read x on their way back
 # and those that read y, one that two layers read, one before a view, one after a
 # kernel that has no specialised text (a pool whose windows overlap), slices of a
 # concat, a dropout in the way, a maximum after an activation with a border left over.
-NET = """block Gate [c, h, w] -> [c, h, w] {
+NET = (
+    """block Gate [c, h, w] -> [c, h, w] {
     skip {
         conv2d(c, 3, padding=1)
         batch_norm2d
@@ -73,15 +83,9 @@ network fused {
     linear(10)
 }
 
-train {
-    data      synthetic
-    normalize mean=0.5, std=0.25
-    loss      cross_entropy
-    optimizer sgd(lr=0.1, momentum=0.9)
-    batch     40
-    epochs    1
-}
 """
+    + TRAIN
+)
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +164,10 @@ def test_concat_is_copied_only_without_its_fusion():
     assert copies("--fuse=none") == 2 * 4  # in training and in inference
 
 
-# Parts of a concat that were measured before, beside parts that were not, and a concat of a concat.
-MEASURED = """network measured {
+# Parts of a concat whose statistics another norm computed, beside other parts; and a concat of a
+# concat.
+REUSED = (
+    """network reused {
     input [3, 9, 7]
 
     conv2d(4, 3, padding=1)     as stem
@@ -180,15 +186,9 @@ MEASURED = """network measured {
     linear(10)
 }
 
-train {
-    data      synthetic
-    normalize mean=0.5, std=0.25
-    loss      cross_entropy
-    optimizer sgd(lr=0.1, momentum=0.9)
-    batch     40
-    epochs    1
-}
 """
+    + TRAIN
+)
 
 
 def write(tmp_path, text):
@@ -196,9 +196,9 @@ def write(tmp_path, text):
     return tmp_path / "n.net"
 
 
-def test_taking_over_statistics_changes_no_bit(tmp_path):
+def test_reusing_statistics_changes_no_bit(tmp_path):
     without, taken = (
-        train_steps(tmp_path, MEASURED, f"--fuse={fuse}", flags=AS_USERS)
+        train_steps(tmp_path, REUSED, f"--fuse={fuse}", flags=AS_USERS)
         for fuse in ("activation", "activation,statistics")
     )
     assert all(np.array_equal(without[name], taken[name]) for name in without)
@@ -224,7 +224,7 @@ SUMMED = (
     linear(10)
 }
 """
-    + MEASURED[MEASURED.index("train {") :]
+    + TRAIN
 )
 
 
@@ -244,7 +244,7 @@ SHARED = (
     linear(10)
 }
 """
-    + MEASURED[MEASURED.index("train {") :]
+    + TRAIN
 )
 
 
@@ -314,7 +314,7 @@ AVERAGED = (
     linear(10)
 }
 """
-    + MEASURED[MEASURED.index("train {") :]
+    + TRAIN
 )
 
 
@@ -378,7 +378,7 @@ POOLED = (
     linear(10)
 }
 """
-    + MEASURED[MEASURED.index("train {") :]
+    + TRAIN
 )
 
 
@@ -403,7 +403,7 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
     [("cross_entropy(label_smoothing=0.1)", True), ("cross_entropy", True), ("mse", False)],
 )
 def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
-    text = MEASURED.replace("loss      cross_entropy", f"loss      {loss}")
+    text = REUSED.replace("loss      cross_entropy", f"loss      {loss}")
     plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, text)).stdout
     assert (
         "then backward_input loss" in plan()
@@ -438,7 +438,7 @@ def test_a_loss_stores_its_gradient_at_once(tmp_path, loss, fused):
     ],
 )
 def test_a_layer_computes_the_loss_of_its_logits(tmp_path, last, times):
-    text = MEASURED.replace("flatten\n    linear(10)", last)
+    text = REUSED.replace("flatten\n    linear(10)", last)
     plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, text)).stdout
     shown = r"forward last: .*\n(  then forward (?!loss).*\n)*  then forward loss"
     assert len(re.findall(shown, plan())) == times
@@ -459,7 +459,7 @@ def test_a_layer_computes_the_loss_of_its_logits(tmp_path, last, times):
     ["", "clip norm=0.1", "clip value=0.001", 'freeze "first.*"', "augment horizontal_flip(0.5)"],
 )
 def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
-    text = MEASURED.replace("flatten\n", "flatten\n    linear(90) as first\n    relu\n").replace(
+    text = REUSED.replace("flatten\n", "flatten\n    linear(90) as first\n    relu\n").replace(
         "    epochs", f"    {more}\n    epochs"
     )
     plan = netc("--dump=plan", write(tmp_path, text)).stdout
@@ -481,8 +481,8 @@ def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
 
 # Batch norms whose outputs are read on the way back in one later phase and in two: by a weight
 # gradient for the whole batch, through a view, as part of a concat, and by another norm.
-REMADE = (
-    """network remade {
+RECOMPUTED = (
+    """network reread {
     input [3, 9, 7]
 
     conv2d(4, 3, padding=1)
@@ -511,22 +511,23 @@ REMADE = (
     linear(10)
 }
 """
-    + MEASURED[MEASURED.index("train {") :]
+    + TRAIN
 )
 
 
-def test_what_is_made_again_changes_no_bit(tmp_path):
-    plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, REMADE)).stdout
-    remade = re.findall(r"recompute (\w+)", plan())
+def test_recomputing_changes_no_bit(tmp_path):
+    plan = lambda *options: netc("--dump=plan", *options, write(tmp_path, RECOMPUTED)).stdout
+    recomputed = re.findall(r"recompute (\w+)", plan())
     assert (
-        remade.count("once") == remade.count("once_relu") == 1 and remade.count("first_of_two") >= 1
+        recomputed.count("once") == recomputed.count("once_relu") == 1
+        and recomputed.count("first_of_two") >= 1
     )
     assert (
-        remade.count("twice")
+        recomputed.count("twice")
         == len(set(re.findall(r"phase (\d+)(?:\n  .*)*?\n  recompute twice:", plan())))
         >= 1
     )
-    assert not {"joined", "last"} & set(remade)
+    assert not {"joined", "last"} & set(recomputed)
     kept = lambda text: int(re.search(r"training: .* kept (\d+)", text)[1])
     without = "--fuse=" + ",".join(name for name in FUSIONS if name != "recompute")
     assert (
@@ -536,11 +537,11 @@ def test_what_is_made_again_changes_no_bit(tmp_path):
     assert kept(plan()) < kept(plan(without))
     made = []
     for options in [], [without]:
-        made.append(train_steps(tmp_path, REMADE, *options, flags=AS_USERS))
+        made.append(train_steps(tmp_path, RECOMPUTED, *options, flags=AS_USERS))
     assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
 
 
-def test_nothing_is_made_again_on_the_way_forward(tmp_path):
+def test_nothing_is_recomputed_in_the_forward_pass(tmp_path):
     text = """network n {
  input [3, 11, 9]
  conv2d(8, 3, padding=1)
@@ -551,15 +552,15 @@ def test_nothing_is_made_again_on_the_way_forward(tmp_path):
  linear(10)
 }
 """
-    text += MEASURED[MEASURED.index("train {") :]
+    text += TRAIN
     plan = netc("--dump=plan", write(tmp_path, text)).stdout
     assert (
         "recompute shared" in plan and "recompute shared" not in plan[: plan.index("forward loss")]
     )
 
 
-def test_statistics_are_taken_of_what_others_have_measured(tmp_path):
-    kernels = lambda *options: netc("emit", *options, write(tmp_path, MEASURED)).stdout
+def test_statistics_that_another_norm_computed_are_reused(tmp_path):
+    kernels = lambda *options: netc("emit", *options, write(tmp_path, REUSED)).stdout
     assert "reused0[g" in kernels() and "reused1[g" in kernels()
     assert "reused0[g" not in kernels("--fuse=none")
     assert "reused0[g" not in kernels("--kernels=reference")
@@ -613,7 +614,7 @@ NORMED = (
     linear(10)
 }
 """
-    + MEASURED[MEASURED.index("train {") :]
+    + TRAIN
 )
 
 

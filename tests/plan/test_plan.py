@@ -21,7 +21,7 @@ SIZES = re.compile(
 )
 
 
-def without_places(plan):
+def without_addresses(plan):
     return SIZES.sub("", OFFSET.sub(r"\1\2", plan))
 
 
@@ -30,18 +30,18 @@ def test_plans(model, golden):
     path = MODELS / f"{model}.net"
     plan = netc("--dump=plan", "--target=x86-64-v4", path).stdout
     plans.check(netc("--dump=gradient", path).stdout, plan)
-    golden(HERE / f"{model}.txt", without_places(plan))
+    golden(HERE / f"{model}.txt", without_addresses(plan))
 
 
-def test_only_places_are_left_out():
+def test_only_addresses_and_sizes_are_left_out():
     """What else there is to a plan is in the expectations."""
     line = (
         "  forward a: x input+4 d b scratch*+12 ->a aux kept+7 ->c register\n"
         "  in memory scratch+0, 9 vectors\n"
     )
     assert (
-        without_places(line)
+        without_addresses(line)
         == "  forward a: x input d b scratch* ->a aux kept ->c register\n  in memory scratch\n"
     )
     head = "training: 1 phase, lanes 16"
-    assert without_places(f"{head}, scratch 8, kept 1, lower bound 9\n") == f"{head}\n"
+    assert without_addresses(f"{head}, scratch 8, kept 1, lower bound 9\n") == f"{head}\n"

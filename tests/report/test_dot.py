@@ -53,7 +53,7 @@ def frames(text):
 
 @pytest.mark.parametrize("model", sorted(MODELS.glob("*.net")), ids=lambda path: path.stem)
 def test_what_enters_a_loop_enters_it_once(model):
-    """And so a skip of a turn begins in the turn's frame."""
+    """And so a skip inside an iteration begins in the frame of the iteration."""
     text = netc("graph", model).stdout
     within, entering = frames(text), []
     for source, target, _ in ARROW.findall(text):
@@ -84,7 +84,7 @@ def test_a_use_is_drawn_as_it_is_written_but_for_its_spaces():
     assert "B(8 if 1&#60;9 and 7 &#62; -1 else 9)" in text
 
 
-def test_turns_that_differ_are_drawn_apart():
+def test_iterations_that_differ_are_drawn_apart():
     text = dot(
         "network n {\n"
         " input [1, 8, 8]\n"

@@ -261,9 +261,8 @@ def test_the_background_is_the_pictures_own(model, pictures):
     first = next(pictures(model).root.iter(SVG + "polygon"))
     _, _, wide, high = (float(number) for number in pictures(model).root.get("viewBox").split())
     left, top, right, bottom = bounds(numbers(first.get("points")))
-    assert (
-        first.get("fill") == "white" and right - left > wide - 1 and bottom - top > high - 1
-    )  # dot rounds
+    # dot rounds its numbers.
+    assert first.get("fill") == "white" and right - left > wide - 1 and bottom - top > high - 1
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class Client:
         return self.process.wait(WAIT)
 
 
-def place(text, word, nth=0, inside=0):
+def position_of(text, word, nth=0, inside=0):
     """Line and character of the nth occurrence of `word`, in UTF-16 units."""
     at = -1
     for _ in range(nth + 1):

@@ -72,7 +72,7 @@ with Client() as client:
     report("an edit that is right: diagnostics", told)
     report("an edit that is right: and inlay hints", hinted)
     told, _ = times(client, text, ["    conv2d(16, 99)", "    relu"] * 20)
-    report("an edit that brings a fault, or mends it", told)
+    report("an edit that brings a fault, or fixes it", told)
     waits = []
     for number in range(20):  # the worst: the next key falls into a search for help
         client.change(
@@ -93,4 +93,4 @@ with Client() as client:
         waits.append(1000 * (time.perf_counter() - start))
     report("the same within a search for help", waits)
     told, _ = times(client, text, ["    relu {", "    relu"] * 20)
-    report("an edit that unbalances a brace, or mends it", told)
+    report("an edit that unbalances a brace, or fixes it", told)

@@ -123,11 +123,7 @@ vim.cmd('qall!')
     for model in ("cnn", "resnet50", "efficientnet_b0"):
         said = run(
             "nvim",
-            "--headless",
-            "-n",
-            "-i",
-            "NONE",
-            "-u",
+            *"--headless -n -i NONE -u".split(),
             tmp_path / "init.vim",
             MODELS / f"{model}.net",
             "-c",

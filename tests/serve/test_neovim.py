@@ -48,11 +48,7 @@ def test_a_session(tmp_path):
     }
     result = run(
         "nvim",
-        "--headless",
-        "-n",
-        "-i",
-        "NONE",
-        "-u",
+        *"--headless -n -i NONE -u".split(),
         tmp_path / "init.vim",
         tmp_path / "n.net",
         "-c",

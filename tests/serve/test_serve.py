@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from serve.client import Client, apply, place, uri_of
+from serve.client import Client, apply, position_of, uri_of
 from harness import MODELS, NETC, ROOT, netc, run
 
 URI = "file:///nowhere/n.net"
@@ -64,7 +64,7 @@ def test_diagnostics_as_one_types(client):
     assert client.wait_diagnostics(URI) == []
 
 
-def test_related_places_and_a_fix_that_is_right(client):
+def test_related_locations_and_a_fix_that_is_right(client):
     text = CNN.replace("[320]", "[321]")
     (told,) = opened(client, text)
     assert told["code"] == "shape-assert" and told["relatedInformation"]
@@ -143,7 +143,7 @@ def test_positions_are_counted_in_utf_16(client):
     )
     told = opened(client, text)
     assert {one["range"]["start"]["line"] for one in told} == {2, 3}
-    line, character = place(text, '"é')
+    line, character = position_of(text, '"é')
     assert any(
         one["range"]["start"] == {"line": line, "character": character}
         and one["range"]["end"]["character"] == character + 5
@@ -181,9 +181,9 @@ def test_a_used_file_that_is_open_and_not_saved(client, tmp_path):
     if client.diagnostics[here]:
         client.wait_diagnostics(here)
     assert client.diagnostics[here] == []
-    found = client.at("definition", here, *place(main, "B }"))
+    found = client.at("definition", here, *position_of(main, "B }"))
     assert found["uri"] == there and found["range"]["start"] == {"line": 1, "character": 6}
-    edits = client.at("rename", here, *place(main, "B }"), newName="Second")["changes"]
+    edits = client.at("rename", here, *position_of(main, "B }"), newName="Second")["changes"]
     assert set(edits) == {here, there}
     client.change(there, {"text": "block A { relu\n"}, version=3)
     client.wait_diagnostics(there)
@@ -220,7 +220,7 @@ def test_a_used_file_that_is_open_and_not_saved(client, tmp_path):
 )
 def test_hover(client, word, nth, says):
     opened(client, RESNET)
-    told = client.at("hover", URI, *place(RESNET, word, nth))["contents"]["value"]
+    told = client.at("hover", URI, *position_of(RESNET, word, nth))["contents"]["value"]
     assert all(one in told for one in says), told
 
 
@@ -228,10 +228,12 @@ def test_hover_of_settings_names_and_nothing(client):
     opened(client, CNN)
     assert (
         "moves its parameter"
-        in client.at("hover", URI, *place(CNN, "optimizer"))["contents"]["value"]
+        in client.at("hover", URI, *position_of(CNN, "optimizer"))["contents"]["value"]
     )
-    assert "Learning rate" in client.at("hover", URI, *place(CNN, "lr="))["contents"]["value"]
-    assert "[20, 8, 8]" in client.at("hover", URI, *place(CNN, "conv2", 2))["contents"]["value"]
+    assert "Learning rate" in client.at("hover", URI, *position_of(CNN, "lr="))["contents"]["value"]
+    assert (
+        "[20, 8, 8]" in client.at("hover", URI, *position_of(CNN, "conv2", 2))["contents"]["value"]
+    )
     assert client.at("hover", URI, 0, 5) is None
     assert client.at("hover", URI, 9999, 9999) is None
 
@@ -362,10 +364,9 @@ network n {
     ],
 )
 def test_definitions_and_references(client, word, nth, line, uses):
-    assert all(
-        one["severity"] > 1 for one in opened(client, NAMES)
-    )  # no errors; a sum is passed by
-    at = place(NAMES, word, nth)
+    # There are no errors; a warning says that a sum is not read.
+    assert all(one["severity"] > 1 for one in opened(client, NAMES))
+    at = position_of(NAMES, word, nth)
     assert client.at("definition", URI, *at)["range"]["start"]["line"] == line
     assert len(client.at("references", URI, *at, context={"includeDeclaration": True})) == uses
     assert len(client.at("references", URI, *at, context={"includeDeclaration": False})) == uses - 1
@@ -387,7 +388,7 @@ def test_definitions_and_references(client, word, nth, line, uses):
 )
 def test_a_renamed_program_means_the_same(client, word, nth, new):
     opened(client, NAMES)
-    edits = client.at("rename", URI, *place(NAMES, word, nth), newName=new)["changes"]
+    edits = client.at("rename", URI, *position_of(NAMES, word, nth), newName=new)["changes"]
     renamed = apply(NAMES, edits[URI])
     assert renamed != NAMES
     client.change(URI, {"text": renamed})
@@ -408,7 +409,7 @@ def test_a_renamed_program_means_the_same(client, word, nth, new):
 )
 def test_renames_that_are_refused(client, word, new):
     opened(client, NAMES)
-    line, character = place(NAMES, word)
+    line, character = position_of(NAMES, word)
     message = client.request_raw(
         "textDocument/rename",
         {
@@ -589,22 +590,11 @@ def test_a_length_that_never_comes(length):
 )
 def test_parameters_of_any_kind_are_survived(client, params):
     opened(client, CNN)
-    methods = [
-        "hover",
-        "completion",
-        "signatureHelp",
-        "definition",
-        "references",
-        "documentHighlight",
-        "prepareRename",
-        "rename",
-        "documentSymbol",
-        "foldingRange",
-        "inlayHint",
-        "semanticTokens/full",
-        "formatting",
-        "codeAction",
-    ]
+    methods = (
+        "hover completion signatureHelp definition references documentHighlight prepareRename "
+        "rename documentSymbol foldingRange inlayHint semanticTokens/full formatting "
+        "codeAction".split()
+    )
     for method in methods:
         client.request_raw(f"textDocument/{method}", params)
     for method in ["didOpen", "didChange", "didClose", "didSave"]:

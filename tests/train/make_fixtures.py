@@ -65,9 +65,8 @@ def run(case):
         **betas({key: value for key, value in case["optimizer"].items() if key != "name"}),
     )
     wanted = dict(case.get("schedule", {"name": "constant"}))
-    by, warmup = wanted.pop("by", "step" if wanted["name"] == "one_cycle" else "epoch"), wanted.pop(
-        "warmup", 0
-    )
+    by = wanted.pop("by", "step" if wanted["name"] == "one_cycle" else "epoch")
+    warmup = wanted.pop("warmup", 0)
     if warmup and wanted["name"] == "cosine":
         wanted.setdefault("T_max", WHOLE[by] - warmup)
     make = schedule(by=by, **wanted)

@@ -66,9 +66,9 @@ def test_every_kernel_is_counted_once(name, kernels):
     # The first layer's input is the image, which needs no gradient.
     wanted = {
         (layer["name"], kernel): layer["multiply_adds"]
-        for place, layer in enumerate(layers)
+        for index, layer in enumerate(layers)
         for kernel in ("forward", "backward_parameters", "backward_input")
-        if place or kernel != "backward_input"
+        if index or kernel != "backward_input"
     }
     assert counted == wanted
     assert told["multiply_adds"] == sum(wanted.values())

@@ -84,20 +84,8 @@ def test_a_killed_run_goes_on_from_within_an_epoch(data, whole, tmp_path):
 
 def test_by_time(data, tmp_path):
     """One at every step that takes longer than the interval, none where it is long."""
-    train(
-        data,
-        "--quiet",
-        "--checkpoint",
-        tmp_path / "c",
-        "--checkpoint-every",
-        "0.001s",
-        "--keep",
-        1000,
-        "--epochs",
-        20,
-        "--threads",
-        1,
-    )
+    words = "--quiet --checkpoint-every 0.001s --keep 1000 --epochs 20 --threads 1".split()
+    train(data, *words, "--checkpoint", tmp_path / "c")
     often = len(steps_of(tmp_path))
     assert often >= 20
     other = tmp_path / "other"
@@ -156,18 +144,8 @@ def test_keeping_goes_on_in_a_resumed_run(data, tmp_path):
 def test_a_strangers_file_is_not_replaced(data, tmp_path):
     """It is told of; the newest is written all the same."""
     (tmp_path / "c.2").write_text("mine")
-    told = train(
-        data,
-        "--quiet",
-        "--checkpoint",
-        tmp_path / "c",
-        "--checkpoint-every",
-        2,
-        "--keep",
-        2,
-        "--max-steps",
-        4,
-    ).stderr
+    words = "--quiet --checkpoint-every 2 --keep 2 --max-steps 4".split()
+    told = train(data, *words, "--checkpoint", tmp_path / "c").stderr
     assert (
         "cannot keep the checkpoint of step 2" in told
         and "is another file" in told
@@ -285,17 +263,8 @@ train {
 }
 """
     one = trainer(network, "--kernels=reference")
-    run(
-        one,
-        "train",
-        "--data",
-        tmp_path,
-        "--quiet",
-        "--save-best",
-        tmp_path / "best",
-        "--log",
-        tmp_path / "log",
-    )
+    files = ["--save-best", tmp_path / "best", "--log", tmp_path / "log"]
+    run(one, "train", "--data", tmp_path, "--quiet", *files)
     losses = [
         event["test_loss"] for event in read_log(tmp_path / "log") if event["event"] == "epoch"
     ]
@@ -323,8 +292,6 @@ def test_a_best_that_cannot_be_written(data, tmp_path):
         process.send_signal(signal.SIGTERM)
         status, told = process.wait(60), process.stderr.read().splitlines()
     assert (tmp_path / "w").exists()
-    assert (status, len(told)) in [
-        (1, 2),
-        (128 + signal.SIGTERM, 0),
-    ]  # the latter: no epoch was better
+    # The latter where no epoch was better.
+    assert (status, len(told)) in [(1, 2), (128 + signal.SIGTERM, 0)]
     assert all("folder/best: No such file or directory" in line for line in told)

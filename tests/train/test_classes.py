@@ -22,6 +22,7 @@ train {
     epochs    30
 }
 """
+ONE_EPOCH = "train --quiet --epochs 1".split()
 SHADES = {"black": 0, "grau und süß": 128, "white": 255}  # in the order of their bytes
 
 
@@ -90,31 +91,10 @@ def test_weights_without_names_take_the_datas(folder, weights, tmp_path):
 
 
 def test_checkpoints_name_them_too_and_go_on(folder, tmp_path):
-    run(
-        shades(),
-        "train",
-        "--data",
-        folder,
-        "--quiet",
-        "--epochs",
-        1,
-        "--checkpoint",
-        tmp_path / "c",
-    )
+    run(shades(), *ONE_EPOCH, "--data", folder, "--checkpoint", tmp_path / "c")
     assert metadata(tmp_path / "c")["class_names"] == "\n".join(SHADES)
-    run(
-        shades(),
-        "train",
-        "--data",
-        folder,
-        "--quiet",
-        "--epochs",
-        2,
-        "--resume",
-        tmp_path / "c",
-        "--save",
-        tmp_path / "w",
-    )
+    files = ["--data", folder, "--resume", tmp_path / "c", "--save", tmp_path / "w"]
+    run(shades(), *"train --quiet --epochs 2".split(), *files)
     assert metadata(tmp_path / "w")["class_names"] == "\n".join(SHADES)
 
 
@@ -128,34 +108,13 @@ def test_data_with_other_classes_are_refused(folder, weights, tmp_path):
             "and the weights were trained to call it white\n"
         )
     # As first weights they are welcome: the new run's classes are its data's.
-    run(
-        shades(),
-        "train",
-        "--data",
-        folder,
-        "--quiet",
-        "--epochs",
-        1,
-        "--init",
-        weights,
-        "--save",
-        tmp_path / "again",
-    )
+    files = ["--data", folder, "--init", weights, "--save", tmp_path / "again"]
+    run(shades(), *ONE_EPOCH, *files)
     assert metadata(tmp_path / "again")["class_names"] == "black\ngrau und süß\nivory"
 
 
 def test_a_run_is_not_resumed_on_other_classes(folder, tmp_path):
-    run(
-        shades(),
-        "train",
-        "--data",
-        folder,
-        "--quiet",
-        "--epochs",
-        1,
-        "--checkpoint",
-        tmp_path / "c",
-    )
+    run(shades(), *ONE_EPOCH, "--data", folder, "--checkpoint", tmp_path / "c")
     for split in "train", "test":
         (folder / split / "black").rename(folder / split / "dark")
     told = run(shades(), "train", "--data", folder, "--resume", tmp_path / "c", expect=1).stderr
@@ -206,21 +165,11 @@ def test_known_sets_are_known_by_their_folders(tmp_path, folder_name, first):
         )
         idx(tmp_path / folder_name / f"{split}-labels-idx1-ubyte", np.arange(10, dtype="u1"))
     program = shades(10)
-    for name, place in (f"{tmp_path / folder_name}/", tmp_path), (folder_name, tmp_path):
+    for name, folder in (f"{tmp_path / folder_name}/", tmp_path), (folder_name, tmp_path):
         if name == "elsewhere":
             continue
-        run(
-            program,
-            "train",
-            "--data",
-            name,
-            "--quiet",
-            "--epochs",
-            1,
-            "--save",
-            tmp_path / "w",
-            env={"NET_DATA": str(place)},
-        )
+        files = ["--data", name, "--save", tmp_path / "w"]
+        run(program, *ONE_EPOCH, *files, env={"NET_DATA": str(folder)})
         lines = metadata(tmp_path / "w").get("class_names")
         assert (
             lines is None

@@ -81,18 +81,8 @@ def test_a_run_goes_on_in_its_own_checkpoint(data, tmp_path):
 
 
 def test_devices_may_be_named_twice(data):
-    train(
-        data,
-        "--quiet",
-        "--max-steps",
-        1,
-        "--save",
-        "/dev/null",
-        "--checkpoint",
-        "/dev/null",
-        "--log",
-        "/dev/null",
-    )
+    files = "--save /dev/null --checkpoint /dev/null --log /dev/null".split()
+    train(data, "--quiet", "--max-steps", 1, *files)
 
 
 def test_files_of_missing_folders_are_not_one(data, tmp_path):
@@ -182,17 +172,7 @@ def test_standard_output_that_goes_to_a_file_of_any_kind(data, tmp_path):
         out.write("before\n")
         out.flush()
         subprocess.run(
-            [
-                small(),
-                "train",
-                "--data",
-                data,
-                "--quiet",
-                "--max-steps",
-                "1",
-                "--log",
-                "/dev/stdout",
-            ],
+            [small(), *"train --quiet --max-steps 1 --log /dev/stdout --data".split(), data],
             stdout=out,
             check=True,
             timeout=60,

@@ -107,9 +107,8 @@ def test_weights_of_another_network(changes, told, tmp_path):
 # ------------------------------------------------- every cut, every bit of a header
 
 SANITIZE = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
-SANITIZED = (
-    "safetensors weights checkpoint session settings optimizers normal".split()
-)  # the rest is the library's
+# The runtime's files that the sanitizers look at; the others are the library's.
+SANITIZED = "safetensors weights checkpoint session settings optimizers normal".split()
 LIMITS = {"ASAN_OPTIONS": "max_allocation_size_mb=100:allocator_may_return_null=1"}
 
 NORMED = """network normed {
@@ -222,9 +221,8 @@ def test_every_cut_and_every_bit(driver, kind, tmp_path):
     )
     key = made.read_bytes().index(b"checksums")
     size = made.stat().st_size
-    lines = (
-        run(driver, made, kind, env=LIMITS).stdout.rstrip("\n").split("\n")
-    )  # a message may quote a form feed
+    # Not splitlines(): a message may quote a form feed.
+    lines = run(driver, made, kind, env=LIMITS).stdout.rstrip("\n").split("\n")
     assert len(lines) == 9 * size
     for line in lines:
         how, at, told = re.fullmatch(r"(cut|bit) (\d+): (.*)", line, re.S).groups()

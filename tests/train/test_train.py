@@ -60,22 +60,9 @@ def test_a_resumed_run_is_the_run(optimizer, stop, data, tmp_path):
         ("--save", tmp_path / name, "--log", tmp_path / f"{name}.log")
         for name in ("whole", "parts")
     ]
-    train(program, data, "--batch", 40, "--lr", 0.05, "--seed", 3, *whole)
-    train(
-        program,
-        data,
-        "--batch",
-        40,
-        "--lr",
-        0.05,
-        "--seed",
-        3,
-        "--max-steps",
-        stop,
-        "--checkpoint",
-        tmp_path / "c",
-        *parts,
-    )
+    given = "--batch 40 --lr 0.05 --seed 3".split()
+    train(program, data, *given, *whole)
+    train(program, data, *given, "--max-steps", stop, "--checkpoint", tmp_path / "c", *parts)
     train(program, data, "--resume", tmp_path / "c", *parts)
     assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
     timeless = [
@@ -137,15 +124,9 @@ def test_the_log(data, tmp_path):
         for event in steps
     )
     last = events[-1]
-    assert set(last) == {
-        "event",
-        "epoch",
-        "train_loss",
-        "test_loss",
-        "test_accuracy",
-        "seconds",
-        "images_per_second",
-    }
+    assert set(last) == set(
+        "event epoch train_loss test_loss test_accuracy seconds images_per_second".split()
+    )
     sizes = [BATCH] * (STEPS - 1) + [IMAGES % BATCH]
     mean = np.average([event["loss"] for event in steps[STEPS:]], weights=sizes)
     assert last["train_loss"] == pytest.approx(mean, rel=1e-12)
@@ -246,23 +227,13 @@ def test_warmup_by_step(data, tmp_path):
     assert lr == pytest.approx(wanted)
 
 
+FILES = ("checkpoint", "c"), ("save", "w"), ("log", "log")
+
+
 def test_an_interrupted_run_keeps_what_it_did(data, tmp_path):
     program = small()
-    command = [
-        program,
-        "train",
-        "--data",
-        data,
-        "--quiet",
-        "--epochs",
-        "1000000",
-        "--checkpoint",
-        tmp_path / "c",
-        "--save",
-        tmp_path / "w",
-        "--log",
-        tmp_path / "log",
-    ]
+    files = [f"--{option}={tmp_path}/{name}" for option, name in FILES]
+    command = [program, *"train --quiet --epochs 1000000 --data".split(), data, *files]
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 60
         while not ((tmp_path / "log").exists() and (tmp_path / "log").stat().st_size > 2000):
@@ -272,45 +243,18 @@ def test_an_interrupted_run_keeps_what_it_did(data, tmp_path):
         assert process.wait(60) == 130
     steps = sum(event["event"] == "step" for event in read_log(tmp_path / "log"))
     assert read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"] == steps
-    run(
-        program,
-        "train",
-        "--data",
-        data,
-        "--quiet",
-        "--resume",
-        tmp_path / "c",
-        "--max-steps",
-        steps + 1,
-    )
+    words = ["--resume", tmp_path / "c", "--max-steps", steps + 1]
+    run(program, "train", "--data", data, "--quiet", *words)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(data, tmp_path):
     """The weights of the epochs before stay in the checkpoint, and nothing is saved of this one."""
-    program, kept = small("sgd(lr=0.1)"), (
-        "--checkpoint",
-        tmp_path / "c",
-        "--save",
-        tmp_path / "w",
-        "--log",
-        tmp_path / "log",
-    )
+    program = small("sgd(lr=0.1)")
+    kept = [f"--{option}={tmp_path}/{name}" for option, name in FILES]
     train(program, data, "--epochs", 2, *kept)
     before = [(tmp_path / name).read_bytes() for name in "cw"]
-    told = train(
-        program,
-        data,
-        "--resume",
-        tmp_path / "c",
-        "--epochs",
-        100,
-        "--lr",
-        1000,
-        "--set",
-        "optimizer.weight_decay=1000",
-        *kept,
-        expect=1,
-    ).stderr
+    words = "--epochs 100 --lr 1000 --set optimizer.weight_decay=1000".split()
+    told = train(program, data, "--resume", tmp_path / "c", *words, *kept, expect=1).stderr
     assert re.search(
         r"error: the loss is (nan|infinite) at step \d+ \(epoch [3-9]\): "
         r".* is the first that is not finite; the run is stopped",
@@ -370,9 +314,8 @@ def test_where_the_first_value_that_is_no_number_came_from(kernels, layers, loss
 
 def test_weights_that_are_no_numbers_are_not_saved(data, tmp_path):
     """The last step's loss is a number; what the step makes of the weights is none."""
-    program, kept = trainer(
-        (FLAT % "mse").replace("flatten", "flatten;  linear(4) as idle;  dropout(1)")
-    ), ("--save", tmp_path / "w")
+    text = (FLAT % "mse").replace("flatten", "flatten;  linear(4) as idle;  dropout(1)")
+    program, kept = trainer(text), ("--save", tmp_path / "w")
     train(program, data, "--max-steps", 1, *kept)
     weights = {name: tensor.copy() for name, tensor in read_safetensors(tmp_path / "w").items()}
     weights["idle.bias"][2] = 3e38

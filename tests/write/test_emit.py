@@ -61,17 +61,10 @@ HOSTILE_NAMES = """
     __builtin_inf __func__ __FILE__ __COUNTER__ _Pragma net_linear_forward net_relu_backward
     net_linear_statistics
 """.split()
-SYNTAX_CHECK = (
-    "-std=c11",
-    "-Wall",
-    "-Werror",
-    "-Wno-psabi",
-    "-Wno-unused-function",
-    "-O0",
-    "-fsyntax-only",
-    "-I",
+SYNTAX_CHECK = [
+    *"-std=c11 -Wall -Werror -Wno-psabi -Wno-unused-function -O0 -fsyntax-only -I".split(),
     ROOT / "runtime",
-)
+]
 
 
 def hostile_network(name):

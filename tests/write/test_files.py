@@ -20,15 +20,7 @@ WRITERS = {
     "emit": ["emit", "n.net", "-o", "FILE"],
     "graph": ["graph", "n.net", "-o", "FILE"],
     "build": ["build", "--kernels=reference", "--target=portable", "n.net", "-o", "FILE"],
-    "object": [
-        "build",
-        "--object",
-        "--kernels=reference",
-        "--target=portable",
-        "n.net",
-        "-o",
-        "FILE",
-    ],
+    "object": "build --object --kernels=reference --target=portable n.net -o FILE".split(),
 }
 EDITORS = {"fmt": (["fmt", "FILE"], UNTIDY), "fix": (["check", "--fix", "FILE"], BAD)}
 COMPILER = "#!/bin/sh\necho ran >> {0}/ran\nexec sleep 60\n"

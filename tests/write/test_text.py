@@ -118,15 +118,8 @@ def every_operator(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("every")
     (folder / "every.net").write_text(network(EVERYTHING, SETTINGS[dtype]))
     source = folder / "every.c"
-    netc(
-        "emit",
-        f"--dtype={dtype}",
-        f"--kernels={kernels}",
-        "--target=x86-64-v3",
-        "-o",
-        source,
-        folder / "every.net",
-    )
+    options = f"--dtype={dtype} --kernels={kernels} --target=x86-64-v3".split()
+    netc("emit", *options, "-o", source, folder / "every.net")
     return source
 
 
