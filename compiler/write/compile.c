@@ -106,6 +106,25 @@ static void add_libraries(Words *words, const Runtime *runtime, const CompileOpt
         push(words, "-static");
 }
 
+/* One file's functions, compiled by as many processes as there are processors: with GCC as
+ * link-time optimisation, of this file alone. Whether the compiler can do that it is asked. */
+static void add_processes(Words *words, const CompileOptions *options)
+{
+    enum { MAX_PROCESSES = 16 };
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors < 2)
+        return;
+    const char *option =
+        format("-flto=%ld", processors < MAX_PROCESSES ? processors : MAX_PROCESSES);
+    Words trial = {0};
+    push(&trial, options->cc);
+    push(&trial, option);
+    add_words(&trial, "-shared -nostdlib -x c /dev/null -o");
+    push(&trial, scratch_file("trial"));
+    if (ask_program(&trial))
+        push(words, option);
+}
+
 static Words compiler_words(const char *source, const char *made, const Runtime *runtime,
                             const CompileOptions *options)
 {
@@ -124,10 +143,12 @@ static Words compiler_words(const char *source, const char *made, const Runtime 
     push(&words, source);
     push(&words, "-o");
     push(&words, made);
-    if (options->object)
+    if (options->object) {
         add_words(&words, "-c -fPIC -DNET_NO_MAIN");
-    else
+    } else {
+        add_processes(&words, options);
         add_libraries(&words, runtime, options);
+    }
     return words;
 }
 

@@ -69,9 +69,10 @@ def test_models_stay_close_in_float32(tmp_path, name):
 
 
 def trains_alike(tmp_path, network, target, dtype, close, first, *others):
-    """Three steps make the same weights with these fusions as with the first."""
+    """Three steps make the same weights with these fusions as with the first; each of them in
+    the first case, the last and largest in all."""
     made = []
-    for fuse in first, *others:
+    for fuse in first, *(others if (target, dtype) == ("native", "f64") else others[-1:]):
         made.append(
             train_steps(
                 tmp_path,
