@@ -63,6 +63,7 @@ void step_operands(const Emitter *emitter, OperandList *operands); /* of emitter
 typedef struct CallEnd {
     const char *path; /* the step's */
     size_t end;
+    int lines; /* of all calls up to here */
 } CallEnd;
 typedef struct Calls {
     Text text;

@@ -8,24 +8,28 @@
 
 enum { MAX_CALL_LINES = 200 }; /* of one function; a step's own calls stay together */
 
-void end_calls(Calls *calls, const char *path)
+static CallEnd last_end(const Calls *calls)
 {
-    size_t before = calls->ends.count ? calls->ends.items[calls->ends.count - 1].end : 0;
-    if (calls->text.length > before)
-        push(&calls->ends, ((CallEnd){path, calls->text.length}));
+    return calls->ends.count ? calls->ends.items[calls->ends.count - 1] : (CallEnd){0};
 }
 
-static size_t beginning(const Calls *calls, int step)
+void end_calls(Calls *calls, const char *path)
 {
-    return step ? calls->ends.items[step - 1].end : 0;
+    CallEnd end = last_end(calls);
+    for (size_t i = end.end; i < calls->text.length; i++)
+        end.lines += calls->text.chars[i] == '\n';
+    if (calls->text.length > end.end)
+        push(&calls->ends, ((CallEnd){path, calls->text.length, end.lines}));
+}
+
+static CallEnd end_before(const Calls *calls, int step)
+{
+    return step ? calls->ends.items[step - 1] : (CallEnd){0};
 }
 
 static int lines_of(const Calls *calls, int from, int to)
 {
-    int lines = 0;
-    for (size_t i = beginning(calls, from); i < beginning(calls, to); i++)
-        lines += calls->text.chars[i] == '\n';
-    return lines;
+    return end_before(calls, to).lines - end_before(calls, from).lines;
 }
 
 /* How many blocks both lie in: of "layer1.0.conv1" and "layer1.0.bn1", two. */
@@ -57,6 +61,13 @@ static int stretch_end(const Calls *calls, int from)
     return best ? best : count;
 }
 
+static const char *stretch_text(const Calls *calls, int from, int end)
+{
+    size_t begin = end_before(calls, from).end;
+    return format("%.*s", (int)(end_before(calls, end).end - begin),
+                  text_chars(&calls->text) + begin);
+}
+
 Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
                  void (*open)(const Emitter *emitter, const char *text))
 {
@@ -68,8 +79,7 @@ Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
         end = stretch_end(calls, from);
         const char *first = calls->ends.items[from].path, *last = calls->ends.items[end - 1].path,
                    *name = format("%s_%s_part_%d", phase, identifier(first), ++part),
-                   *text = format("%.*s", (int)(beginning(calls, end) - beginning(calls, from)),
-                                  text_chars(&calls->text) + beginning(calls, from));
+                   *text = stretch_text(calls, from, end);
         text_add(emitter->module.out,
                  "/* From %s to %s. */\n"
                  "static void %s(const NetStep *s, real *arena, int64_t g)\n{\n",

@@ -17,9 +17,9 @@ from fuzz import plans
 from fuzz.networks import network, table
 from harness import BUILD, LIBRARIES, QUICK, ROOT, made_once, netc, run
 
-COUNT = int(os.environ.get("FUZZ_NETWORKS", 60))
+COUNT = int(os.environ.get("FUZZ_NETWORKS", 48))
 FIRST = int(os.environ.get("FUZZ_FROM", 1))
-AT_ONCE = 10  # networks linked into one program
+AT_ONCE = 12  # networks linked into one program
 HERE = Path(__file__).parent
 
 # Of every so many networks one is also compiled for narrower vectors, and one in float32.
