@@ -642,8 +642,9 @@ int main(int count, char **words)
     static float images[20 * 3 * 22 * 19], logits[20 * 10];
     NetError error;
     NetSession *network = net_open(&normed_model, 2, 20, 5, &error);
-    bool (*file)(NetSession *, const char *, NetError *) = count > 2 ? net_save : net_load;
-    if (!network || !file(network, words[1], &error))
+    if (!network)
+        return 1;
+    if (count > 2 ? !net_save(network, words[1], &error) : !net_load(network, words[1], &error))
         return 1;
     for (int i = 0; i < 20 * 3 * 22 * 19; i++)
         images[i] = (float)((unsigned)i * 2654435761u % 1000) / 500 - 1;
