@@ -107,12 +107,16 @@ static void add_libraries(Words *words, const Runtime *runtime, const CompileOpt
 }
 
 /* One file's functions, compiled by as many processes as there are processors: with GCC as
- * link-time optimisation, of this file alone. Whether the compiler can do that it is asked. */
+ * link-time optimisation, of this file alone. Whether the compiler can do that it is asked.
+ * GCC has make run the processes, and the makefile that it writes does not quote names. */
 static void add_processes(Words *words, const CompileOptions *options)
 {
     enum { MAX_PROCESSES = 16 };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors < 2)
+    static const char needs_no_quotes[] = "/._-+0123456789abcdefghijklmnopqrstuvwxyz"
+                                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const char *made = scratch_file("trial");
+    if (processors < 2 || made[strspn(made, needs_no_quotes)])
         return;
     const char *option =
         format("-flto=%ld", processors < MAX_PROCESSES ? processors : MAX_PROCESSES);
@@ -120,7 +124,7 @@ static void add_processes(Words *words, const CompileOptions *options)
     push(&trial, options->cc);
     push(&trial, option);
     add_words(&trial, "-shared -nostdlib -x c /dev/null -o");
-    push(&trial, scratch_file("trial"));
+    push(&trial, made);
     if (ask_program(&trial))
         push(words, option);
 }

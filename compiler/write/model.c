@@ -174,9 +174,9 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
              graph->settings.count ? "settings" : "0", graph->settings.count);
     text_add(emitter->module.out,
              "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n};\n\n"
+             "#ifdef __cplusplus\n}\n#endif\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
-             "argv);\n}\n#endif\n"
-             "#ifdef __cplusplus\n}\n#endif\n",
+             "argv);\n}\n#endif\n",
              graph->name);
 }

@@ -54,17 +54,30 @@ def test_a_missing_static_library_is_done_without(tmp_path):
 
 
 @pytest.mark.skipif(os.cpu_count() < 2, reason="there is one processor")
-@pytest.mark.parametrize("knows, wanted", [("-none", 1), ("-flto=*", 0)])
-def test_all_processors_compile_where_the_compiler_can_share(tmp_path, knows, wanted):
-    """A compiler that has no such option compiles as one process."""
+@pytest.mark.parametrize(
+    "refuses, folder, wanted", [("-none", "plain", 1), ("-flto=*", "plain", 0), ("-none", "a b", 0)]
+)
+def test_all_processors_compile_where_the_compiler_can_share(tmp_path, refuses, folder, wanted):
+    """A compiler that has no such option compiles as one process; and where files lie whose names
+    a makefile would have to quote, since GCC's does not."""
+    (tmp_path / folder).mkdir()
     (tmp_path / "n.net").write_text(NETWORK)
     compiler = tmp_path / "cc"
     compiler.write_text(
-        f"#!/bin/sh\nfor word; do case $word in {knows}) exit 1;; esac; done\n"
+        f"#!/bin/sh\nfor word; do case $word in {refuses}) exit 1;; esac; done\n"
         f'echo "$@" >>{tmp_path}/asked\nexec gcc "$@"\n'
     )
     compiler.chmod(0o755)
-    netc("build", "--kernels=reference", f"--cc={compiler}", "n.net", "-o", "n", cwd=tmp_path)
+    netc(
+        "build",
+        "--kernels=reference",
+        f"--cc={compiler}",
+        "n.net",
+        "-o",
+        "n",
+        cwd=tmp_path,
+        env={"TMPDIR": str(tmp_path / folder)},
+    )
     compiling = [line for line in (tmp_path / "asked").read_text().splitlines() if "/n.c " in line]
     assert len(compiling) == 1 and len(re.findall(r" -flto=\d+ ", compiling[0])) == wanted
     run(tmp_path / "n", "info")
