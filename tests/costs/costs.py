@@ -22,6 +22,7 @@ import families as made
 ROOT = Path(__file__).resolve().parent.parent.parent
 NETC = ROOT / "build" / "netc"
 
+AGAIN = 4  # times that what seems to grow too fast is measured anew
 LIMIT = 1.35  # the power; n log n is about 1.1 here
 FLOOR_SECONDS, FLOOR_MEGABYTES = 0.25, 60
 RUNS = 3  # of what is short
@@ -129,8 +130,13 @@ def best(words, text):
 
 def report(family, command, sizes):
     """Prints the line; gives what is wrong with it, or nothing."""
-    rows = [best(command.split(), family(n)) for n in sizes]
+    words, texts = command.split(), [family(n) for n in sizes]
+    rows = [best(words, text) for text in texts]
     factor = sizes[-1] / sizes[-2]
+    for _ in range(AGAIN):  # a slow moment of the machine is not the program's
+        if power(rows[-2][1], rows[-1][1], FLOOR_SECONDS, factor) <= LIMIT:
+            break
+        rows = [min(row, best(words, text)) for row, text in zip(rows, texts)]
     time_power = power(rows[-2][1], rows[-1][1], FLOOR_SECONDS, factor)
     memory_power = power(rows[-2][2], rows[-1][2], FLOOR_MEGABYTES, factor)
     wrong = []
