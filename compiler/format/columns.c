@@ -222,38 +222,48 @@ static int numbers_in(const Statement *statement)
     return 0;
 }
 
-static bool same_table(const Statement *a, const Statement *b)
+/* The rows of a paragraph whose name and count of numbers are the same. */
+typedef LIST(Statement *) Table;
+
+static void align_table(const Table *table, int numbers)
 {
-    int numbers = numbers_in(a);
-    return numbers && numbers == numbers_in(b)
-           && a->parts.items[0].word->word == b->parts.items[0].word->word;
+    for (int part = 2; part < 2 + 2 * numbers; part += 2) {
+        int widest = 0;
+        for (int i = 0; i < table->count; i++)
+            widest = larger(widest, length_of(&table->items[i]->parts.items[part]));
+        for (int i = 0; i < table->count; i++) {
+            Part *number = &table->items[i]->parts.items[part];
+            number->pad = widest - length_of(number);
+        }
+    }
 }
 
-/* The rows of the paragraph that are of one table with `first`. */
-static void align_table(const Rows *rows, int first, int to)
+static Table *table_of(Map *tables, const Statement *row, int numbers)
 {
-    const Statement *model = only_statement(rows, first);
-    for (int k = 0; k < numbers_in(model); k++) {
-        int widest = 0, part = 2 + 2 * k;
-        for (int i = first; i < to; i++)
-            if (same_table(model, only_statement(rows, i)))
-                widest = larger(widest, length_of(&only_statement(rows, i)->parts.items[part]));
-        for (int i = first; i < to; i++)
-            if (same_table(model, only_statement(rows, i))) {
-                Part *number = &only_statement(rows, i)->parts.items[part];
-                number->pad = widest - length_of(number);
-            }
+    const char *key = format("%d %s", numbers, row->parts.items[0].word->word);
+    Table *table = map_get(tables, key);
+    if (!table) {
+        table = NEW(Table);
+        map_set(tables, key, table);
     }
+    return table;
 }
 
 static void align_tables(const Rows *rows, int from, int to)
 {
+    Map tables = {0};
     for (int i = from; i < to; i++) {
-        int earlier = from;
-        while (earlier < i && !same_table(only_statement(rows, earlier), only_statement(rows, i)))
-            earlier++;
-        if (earlier == i)
-            align_table(rows, i, to);
+        Statement *row = only_statement(rows, i);
+        int numbers = numbers_in(row);
+        if (numbers)
+            push(table_of(&tables, row, numbers), row);
+    }
+    for (int i = from; i < to; i++) {
+        Statement *row = only_statement(rows, i);
+        int numbers = numbers_in(row);
+        Table *table = numbers ? table_of(&tables, row, numbers) : NULL;
+        if (table && table->items[0] == row)
+            align_table(table, numbers);
     }
 }
 

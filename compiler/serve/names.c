@@ -16,8 +16,8 @@ typedef LIST(const Definition *) Definitions;
 typedef struct Namer {
     const Program *program;
     Names *names;
-    Definitions blocks;    /* in the order of program->blocks */
-    Definitions params;    /* of all blocks */
+    Map blocks;            /* Definition, by name: of several the first */
+    Map params;            /* Definition, of all blocks, by param_key() */
     Definitions values;    /* that are in scope, the innermost last */
     Definitions tensors;   /* of the block or network that is walked */
     const BlockDef *block; /* NULL: the network */
@@ -61,18 +61,17 @@ static const Definition *find_value(const Namer *n, const char *name)
 
 static const Definition *find_block_definition(const Namer *n, const char *name)
 {
-    for (int i = 0; i < n->blocks.count; i++)
-        if (n->blocks.items[i]->name == name)
-            return n->blocks.items[i];
-    return NULL;
+    return map_get(&n->blocks, name);
+}
+
+static const char *param_key(const BlockDef *block, const char *name)
+{
+    return format("%p %s", (const void *)block, name);
 }
 
 static const Definition *find_param(const Namer *n, const BlockDef *block, const char *name)
 {
-    for (int i = 0; i < n->params.count; i++)
-        if (n->params.items[i]->block == block && n->params.items[i]->name == name)
-            return n->params.items[i];
-    return NULL;
+    return map_get(&n->params, param_key(block, name));
 }
 
 static bool is_earlier(Span a, Span b)
@@ -292,6 +291,12 @@ static void name_section(Namer *n, const BlockDef *block, const Body *body)
     name_body(n, body);
 }
 
+static void define_first(Map *definitions, const char *key, const Definition *made)
+{
+    if (key && !map_get(definitions, key))
+        map_set(definitions, key, (void *)made);
+}
+
 static void define_blocks(Namer *n)
 {
     for (int i = 0; i < n->program->blocks.count; i++) {
@@ -300,7 +305,7 @@ static void define_blocks(Namer *n)
                                                         .name = block->name,
                                                         .span = block->name_span,
                                                         .block = block});
-        push(&n->blocks, made);
+        define_first(&n->blocks, block->name, made);
         for (int k = 0; k < block->params.count; k++) {
             const Param *param = &block->params.items[k];
             made = define(n, (Definition){.kind = NAME_PARAMETER,
@@ -308,7 +313,7 @@ static void define_blocks(Namer *n)
                                           .span = param->span,
                                           .block = block,
                                           .param = param});
-            push(&n->params, made);
+            define_first(&n->params, param_key(block, param->name), made);
         }
     }
 }
