@@ -310,53 +310,35 @@ def test_a_checkpoint_that_cannot_be_written_is_tried_again(data, tmp_path):
     train(data, "--quiet", "--resume", folder / "c", "--max-steps", 1, "--epochs", LONG)
 
 
+def end_without(folder, number, data, log, *files):
+    """What a run says on stderr that is asked to end when a folder of its files has gone."""
+    with running(data, "--quiet", "--epochs", LONG, "--log", log, *files) as process:
+        wait_for(grown(log), process)
+        while folder.exists():  # the run may write there meanwhile
+            shutil.rmtree(folder, ignore_errors=True)
+        process.send_signal(number)
+        assert process.wait(60) == 1
+        return process.stderr.read().splitlines()
+
+
 @pytest.mark.parametrize("lost", ["w", "c", "g"])
 def test_what_can_be_saved_is_saved(lost, data, tmp_path):
     """One folder is gone when the run ends; the files in the others are written."""
     folders = {name: tmp_path / name for name in "wcg"}
     for folder in folders.values():
         folder.mkdir()
-    with running(
-        data,
-        "--quiet",
-        "--epochs",
-        LONG,
-        "--log",
-        tmp_path / "log",
-        "--save",
-        folders["w"] / "f",
-        "--checkpoint",
-        folders["c"] / "f",
-        "--save-gradients",
-        folders["g"] / "f",
-    ) as process:
-        wait_for(grown(tmp_path / "log"), process)
-        shutil.rmtree(folders[lost])
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 1
-        assert f"{lost}/f: No such file or directory" in process.stderr.read().splitlines()[-1]
+    options = {"w": "--save", "c": "--checkpoint", "g": "--save-gradients"}
+    files = [word for name in "wcg" for word in (options[name], folders[name] / "f")]
+    told = end_without(folders[lost], signal.SIGTERM, data, tmp_path / "log", *files)
+    assert f"{lost}/f: No such file or directory" in told[-1]
     assert {name for name, folder in folders.items() if (folder / "f").exists()} == {*"wcg"} - {
         lost
     }
 
 
 def test_every_failure_is_told(data, tmp_path):
-    (tmp_path / "folder").mkdir()
-    with running(
-        data,
-        "--quiet",
-        "--epochs",
-        LONG,
-        "--log",
-        tmp_path / "log",
-        "--save",
-        tmp_path / "folder" / "w",
-        "--save-gradients",
-        tmp_path / "folder" / "g",
-    ) as process:
-        wait_for(grown(tmp_path / "log"), process)
-        shutil.rmtree(tmp_path / "folder")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 1
-        told = process.stderr.read().splitlines()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    files = ["--save", folder / "w", "--save-gradients", folder / "g"]
+    told = end_without(folder, signal.SIGINT, data, tmp_path / "log", *files)
     assert len(told) == 2 and "folder/w" in told[0] and "folder/g" in told[1]
