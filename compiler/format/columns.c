@@ -223,48 +223,53 @@ static int numbers_in(const Statement *statement)
 }
 
 /* The rows of a paragraph whose name and count of numbers are the same. */
-typedef LIST(Statement *) Table;
+typedef struct Table {
+    int numbers;
+    LIST(Statement *) rows;
+} Table;
 
-static void align_table(const Table *table, int numbers)
+typedef struct Tables {
+    Map by_name; /* Table, by name and count */
+    LIST(Table *) all;
+} Tables;
+
+static void align_table(const Table *table)
 {
-    for (int part = 2; part < 2 + 2 * numbers; part += 2) {
+    for (int part = 2; part < 2 + 2 * table->numbers; part += 2) {
         int widest = 0;
-        for (int i = 0; i < table->count; i++)
-            widest = larger(widest, length_of(&table->items[i]->parts.items[part]));
-        for (int i = 0; i < table->count; i++) {
-            Part *number = &table->items[i]->parts.items[part];
+        for (int i = 0; i < table->rows.count; i++)
+            widest = larger(widest, length_of(&table->rows.items[i]->parts.items[part]));
+        for (int i = 0; i < table->rows.count; i++) {
+            Part *number = &table->rows.items[i]->parts.items[part];
             number->pad = widest - length_of(number);
         }
     }
 }
 
-static Table *table_of(Map *tables, const Statement *row, int numbers)
+static Table *table_of(Tables *tables, const Statement *row, int numbers)
 {
     const char *key = format("%d %s", numbers, row->parts.items[0].word->word);
-    Table *table = map_get(tables, key);
+    Table *table = map_get(&tables->by_name, key);
     if (!table) {
         table = NEW(Table);
-        map_set(tables, key, table);
+        table->numbers = numbers;
+        map_set(&tables->by_name, key, table);
+        push(&tables->all, table);
     }
     return table;
 }
 
 static void align_tables(const Rows *rows, int from, int to)
 {
-    Map tables = {0};
+    Tables tables = {0};
     for (int i = from; i < to; i++) {
         Statement *row = only_statement(rows, i);
         int numbers = numbers_in(row);
         if (numbers)
-            push(table_of(&tables, row, numbers), row);
+            push(&table_of(&tables, row, numbers)->rows, row);
     }
-    for (int i = from; i < to; i++) {
-        Statement *row = only_statement(rows, i);
-        int numbers = numbers_in(row);
-        Table *table = numbers ? table_of(&tables, row, numbers) : NULL;
-        if (table && table->items[0] == row)
-            align_table(table, numbers);
-    }
+    for (int i = 0; i < tables.all.count; i++)
+        align_table(tables.all.items[i]);
 }
 
 /* A setting's words begin in one column. */

@@ -606,9 +606,8 @@ const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units)
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
     require(!reference || (!node->whole_batch && !kernel.pool && !kernel.sums));
     *units = kernel.units;
-    if (reference)
-        emit_reference(emitter, &kernel, operands);
     if (reference) {
+        emit_reference(emitter, &kernel, operands);
         emit_norm_afterwards(&kernel);
         emit_epilogue_afterwards(&kernel);
     }

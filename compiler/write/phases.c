@@ -8,23 +8,18 @@
 
 enum { MAX_CALL_LINES = 200 }; /* of one function; a step's own calls stay together */
 
-static CallEnd last_end(const Calls *calls)
+static CallEnd end_before(const Calls *calls, int step)
 {
-    return calls->ends.count ? calls->ends.items[calls->ends.count - 1] : (CallEnd){0};
+    return step ? calls->ends.items[step - 1] : (CallEnd){0};
 }
 
 void end_calls(Calls *calls, const char *path)
 {
-    CallEnd end = last_end(calls);
+    CallEnd end = end_before(calls, calls->ends.count);
     for (size_t i = end.end; i < calls->text.length; i++)
         end.lines += calls->text.chars[i] == '\n';
     if (calls->text.length > end.end)
         push(&calls->ends, ((CallEnd){path, calls->text.length, end.lines}));
-}
-
-static CallEnd end_before(const Calls *calls, int step)
-{
-    return step ? calls->ends.items[step - 1] : (CallEnd){0};
 }
 
 static int lines_of(const Calls *calls, int from, int to)

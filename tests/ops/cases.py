@@ -27,6 +27,14 @@ def images_and_lanes(random):
     return dict(images=int(random.integers(1, 10)), lanes=int(random.choice([2, 4, 8])))
 
 
+def drawn(random, op, attributes, in_shapes, out_shape, parameters=(), **options):
+    """A Call on a drawn number of images and lanes, all of whose parameters are trained, and its
+    attributes."""
+    batch = images_and_lanes(random)
+    options = {"parameters": parameters, "trained": len(parameters), **batch, **options}
+    return Call(op, attributes, in_shapes, out_shape, **options), attributes
+
+
 def conv2d(random, **options):
     while True:
         groups = int(random.choice([1, 1, 1, 2, 3]))
@@ -61,18 +69,14 @@ def conv2d(random, **options):
             break
     weight = random.normal(size=(groups * outer, inner, *a["kernel_size"]))
     parameters = [weight] + ([random.normal(size=groups * outer)] if a["bias"] else [])
-    return (
-        Call(
-            "conv2d",
-            a,
-            [(groups * inner, *size)],
-            (groups * outer, *out),
-            parameters=parameters,
-            trained=len(parameters),
-            **images_and_lanes(random),
-            **options
-        ),
+    return drawn(
+        random,
+        "conv2d",
         a,
+        [(groups * inner, *size)],
+        (groups * outer, *out),
+        parameters=parameters,
+        **options
     )
 
 
@@ -102,18 +106,14 @@ def conv_transpose2d(random, **options):
     parameters = [random.normal(size=(groups * inner, outer, *a["kernel_size"]))] + (
         [random.normal(size=groups * outer)] if a["bias"] else []
     )
-    return (
-        Call(
-            "conv_transpose2d",
-            a,
-            [(groups * inner, *size)],
-            (groups * outer, *out),
-            parameters=parameters,
-            trained=len(parameters),
-            **images_and_lanes(random),
-            **options
-        ),
+    return drawn(
+        random,
+        "conv_transpose2d",
         a,
+        [(groups * inner, *size)],
+        (groups * outer, *out),
+        parameters=parameters,
+        **options
     )
 
 
@@ -121,19 +121,7 @@ def linear(random, **options):
     n, m, bias = int(random.integers(1, 20)), int(random.integers(1, 9)), bool(random.integers(2))
     parameters = [random.normal(size=(m, n))] + ([random.normal(size=m)] if bias else [])
     a = dict(bias=bias)
-    return (
-        Call(
-            "linear",
-            a,
-            [(n,)],
-            (m,),
-            parameters=parameters,
-            trained=len(parameters),
-            **images_and_lanes(random),
-            **options
-        ),
-        a,
-    )
+    return drawn(random, "linear", a, [(n,)], (m,), parameters=parameters, **options)
 
 
 def pool(random, op, **options):
@@ -163,17 +151,8 @@ def pool(random, op, **options):
         if min(out) >= 1 and not empty:
             break
     channels = int(random.integers(1, 4))
-    return (
-        Call(
-            op,
-            a,
-            [(channels, *size)],
-            (channels, *out),
-            aux=op == "max_pool2d",
-            **images_and_lanes(random),
-            **options
-        ),
-        a,
+    return drawn(
+        random, op, a, [(channels, *size)], (channels, *out), aux=op == "max_pool2d", **options
     )
 
 
@@ -187,16 +166,13 @@ def avg_pool2d(random, **options):
 
 def adaptive_avg_pool2d(random, **options):
     channels, a = int(random.integers(1, 4)), dict(output_size=pair(random, 1, 7))
-    return (
-        Call(
-            "adaptive_avg_pool2d",
-            a,
-            [(channels, *pair(random, 1, 9))],
-            (channels, *a["output_size"]),
-            **images_and_lanes(random),
-            **options
-        ),
+    return drawn(
+        random,
+        "adaptive_avg_pool2d",
         a,
+        [(channels, *pair(random, 1, 9))],
+        (channels, *a["output_size"]),
+        **options
     )
 
 
@@ -233,10 +209,7 @@ def batch_norm2d(random, **options):
 def elementwise(op, **attributes):
     def case(random, **options):
         shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
-        return (
-            Call(op, attributes, [shape], shape, **images_and_lanes(random), **options),
-            attributes,
-        )
+        return drawn(random, op, attributes, [shape], shape, **options)
 
     case.__name__ = op
     return case
@@ -250,10 +223,7 @@ def activation(op, **choices):
         attributes = {
             name: values[random.integers(len(values))] for name, values in choices.items()
         }
-        return (
-            Call(op, attributes, [shape], shape, **images_and_lanes(random), **options),
-            attributes,
-        )
+        return drawn(random, op, attributes, [shape], shape, **options)
 
     case.__name__ = op
     return case
@@ -262,7 +232,7 @@ def activation(op, **choices):
 def over_channels(op):
     def case(random, **options):
         shape = (int(random.integers(1, 7)), *pair(random, 1, 4))
-        return Call(op, {}, [shape], shape, **images_and_lanes(random), **options), {}
+        return drawn(random, op, {}, [shape], shape, **options)
 
     case.__name__ = op
     return case
@@ -276,17 +246,7 @@ def zero_pad2d(random, **options):
         if min(out) >= 1:
             break
     channels, a = int(random.integers(1, 4)), dict(padding=[left, right, top, bottom])
-    return (
-        Call(
-            "zero_pad2d",
-            a,
-            [(channels, *size)],
-            (channels, *out),
-            **images_and_lanes(random),
-            **options
-        ),
-        a,
-    )
+    return drawn(random, "zero_pad2d", a, [(channels, *size)], (channels, *out), **options)
 
 
 def upsample(random, **options):
@@ -297,70 +257,40 @@ def upsample(random, **options):
     else:
         a = dict(size=pair(random, 1, 9), mode="nearest")
         out = a["size"]
-    return (
-        Call(
-            "upsample",
-            a,
-            [(channels, *size)],
-            (channels, *out),
-            **images_and_lanes(random),
-            **options
-        ),
-        a,
-    )
+    return drawn(random, "upsample", a, [(channels, *size)], (channels, *out), **options)
 
 
 def layer_norm2d(random, **options):
     shape = (int(random.integers(2, 7)), *pair(random, 1, 4))
     a = dict(eps=float(random.choice([1e-6, 1e-2])), affine=bool(random.integers(2)))
     affine = [random.normal(size=shape[0]) for _ in range(2)] if a["affine"] else []
-    return (
-        Call(
-            "layer_norm2d",
-            a,
-            [shape],
-            shape,
-            parameters=affine,
-            trained=len(affine),
-            **images_and_lanes(random),
-            **options
-        ),
-        a,
-    )
+    return drawn(random, "layer_norm2d", a, [shape], shape, parameters=affine, **options)
 
 
 def layer_scale(random, **options):
     shape, a = (int(random.integers(1, 4)), *pair(random, 1, 4)), dict(init=1e-6)
-    return (
-        Call(
-            "layer_scale",
-            a,
-            [shape],
-            shape,
-            parameters=[random.normal(size=(shape[0], 1, 1))],
-            trained=1,
-            **images_and_lanes(random),
-            **options
-        ),
+    return drawn(
+        random,
+        "layer_scale",
         a,
+        [shape],
+        shape,
+        parameters=[random.normal(size=(shape[0], 1, 1))],
+        **options
     )
 
 
 def prelu(random, **options):
     shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
     a = dict(num_parameters=int(random.choice([1, shape[0]])), init=0.25)
-    return (
-        Call(
-            "prelu",
-            a,
-            [shape],
-            shape,
-            parameters=[random.normal(size=a["num_parameters"])],
-            trained=1,
-            **images_and_lanes(random),
-            **options
-        ),
+    return drawn(
+        random,
+        "prelu",
         a,
+        [shape],
+        shape,
+        parameters=[random.normal(size=a["num_parameters"])],
+        **options
     )
 
 
@@ -370,7 +300,7 @@ def mul(random, **options):
         shape if random.integers(2) else (shape[0], 1, 1) for _ in range(int(random.integers(1, 3)))
     ]
     random.shuffle(shapes)
-    return Call("mul", {}, shapes, shape, **images_and_lanes(random), **options), {}
+    return drawn(random, "mul", {}, shapes, shape, **options)
 
 
 def cross_entropy(random, **options):

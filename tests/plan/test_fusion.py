@@ -8,12 +8,10 @@ import pytest
 
 from harness import (
     AS_USERS,
-    BUILD,
-    LIBRARIES,
     MODELS,
     QUICK,
-    ROOT,
     built,
+    c_program,
     fusions,
     netc,
     read_safetensors,
@@ -656,34 +654,18 @@ int main(int count, char **words)
 """
 
 
-def logits_of(tmp_path, dtype, flags, fuse, weights):
-    folder = tmp_path / f"{dtype}_{fuse}"
-    folder.mkdir()
+def logits_of(dtype, flags, fuse, weights):
     network = built(NORMED, "--object", f"--dtype={dtype}", f"--fuse={fuse}", flags=flags)
-    (folder / "main.c").write_text(LOGITS)
-    run(
-        "gcc",
-        "-std=gnu11",
-        "-DNET_NO_MAIN",
-        f"-DNET_REAL={'float' if dtype == 'f32' else 'double'}",
-        "-I",
-        ROOT / "runtime",
-        folder / "main.c",
-        network,
-        BUILD / f"libnet_{dtype}.a",
-        *LIBRARIES,
-        "-o",
-        folder / "main",
-    )
+    program = c_program(LOGITS, network, real=dtype)
     if not weights.exists():  # norms' numbers are not the ones and zeros that they begin with
-        run(folder / "main", weights, "save")
+        run(program, weights, "save")
         made, random = read_safetensors(weights), np.random.default_rng(3)
         for name in made:
             if made[name].dtype.kind == "f":
                 low = 0.2 if name.endswith("running_var") else -1
                 made[name] = random.uniform(low, 1, made[name].shape).astype(made[name].dtype)
         write_safetensors(weights, made)
-    return np.array(run(folder / "main", weights).stdout.split(), "f8")
+    return np.array(run(program, weights).stdout.split(), "f8")
 
 
 # The first with the optimiser that users have, which joins products and sums.
@@ -691,8 +673,7 @@ def logits_of(tmp_path, dtype, flags, fuse, weights):
 def test_a_norm_done_with_sums_changes_no_bit(tmp_path, dtype, flags):
     others = "winograd,activation,residual,pool,concat"
     one, other = (
-        logits_of(tmp_path, dtype, flags, fuse, tmp_path / "w")
-        for fuse in (others + ",norm", others)
+        logits_of(dtype, flags, fuse, tmp_path / "w") for fuse in (others + ",norm", others)
     )
     assert len(one) == 200 and np.ptp(one) > 0 and np.array_equal(one, other)
 

@@ -63,6 +63,13 @@ static bool hands_rows(const Step *maker, const Node *pool)
            && node->op->can_fuse_pool(node, pool);
 }
 
+bool is_affine_norm(const Fusion *fusion, int position)
+{
+    const Node *node = node_at(fusion, position);
+    return !fusion->plan->training && node->stage == STAGE_FORWARD
+           && (node->op->traits & OP_AFFINE);
+}
+
 /* A norm comes first of all, and only where every value is a sum of its channel's. */
 static bool hands_sums(const Plan *plan, const Step *maker)
 {

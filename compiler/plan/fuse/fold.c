@@ -4,9 +4,6 @@
 
 void fold_norm(Fusion *fusion, int position)
 {
-    const Plan *plan = fusion->plan;
-    const Node *node = node_at(fusion, position);
-    if (plan->lanes == 1 && !plan->training && node->stage == STAGE_FORWARD
-        && (node->op->traits & OP_AFFINE))
+    if (fusion->plan->lanes == 1 && is_affine_norm(fusion, position))
         fuse_epilogue(fusion, position, PART_AFFINE);
 }

@@ -64,5 +64,7 @@ void take_over(Fusion *fusion, int maker, int position, PartRole role, int which
 /* epilogue.c: the step at `position`, of one node, is done on what an earlier one stores, for
  * the last of its inputs that is made so. */
 void fuse_epilogue(Fusion *fusion, int position, PartRole role);
+/* Whether it is a norm that scales and shifts each channel, and no more: one in evaluation. */
+bool is_affine_norm(const Fusion *fusion, int position);
 
 #endif

@@ -7,9 +7,7 @@ enum { MAX_CHANNELS = 8192 }; /* three numbers of each are on the kernel's stack
 
 void fuse_norm(Fusion *fusion, int position)
 {
-    const Plan *plan = fusion->plan;
-    const Node *node = node_at(fusion, position);
-    if (plan->lanes > 1 && !plan->training && node->stage == STAGE_FORWARD
-        && (node->op->traits & OP_AFFINE) && node->out->shape.dim[0] <= MAX_CHANNELS)
+    if (fusion->plan->lanes > 1 && is_affine_norm(fusion, position)
+        && node_at(fusion, position)->out->shape.dim[0] <= MAX_CHANNELS)
         fuse_epilogue(fusion, position, PART_AFFINE);
 }
