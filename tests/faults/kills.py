@@ -13,6 +13,7 @@ does N kills: every system call of each command once for each signal, as far as
 they go, evenly taken from all of them if they are more, and the rest at random
 moments.
 """
+import ctypes
 import json
 import os
 import random
@@ -47,7 +48,7 @@ OLD = 30 * 24 * 3600  # seconds: no run that is still alive can have begun so lo
 SHARE_AT_RANDOM = 0.2  # of the kills, at least
 GRACEFUL = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
 NO_CALL = 10**9
-ORPHAN = 0.2  # seconds: what a killed netc had started has ended by then
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 RUN = (
     "--save w.safetensors --checkpoint c.safetensors --checkpoint-every 2 "
@@ -98,16 +99,26 @@ def at_random(folder, case, blow, seconds):
     with subprocess.Popen(case.command(), cwd=folder.work, env=environment, **nothing) as process:
         time.sleep(moment)
         process.send_signal(blow.signal)
-        status = process.wait(60)
-    if any(name.startswith("bin/") for name in case.files):
-        time.sleep(ORPHAN)
-    return status
+        return process.wait(60)
+
+
+def wait_for_orphans():
+    """What a killed netc had started still writes: its parent is this process now."""
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        pass
 
 
 def struck(folder, case, blow, seconds):
-    if not blow.call:
-        return at_random(folder, case, blow, seconds)
-    return traced(folder, case, int(blow.signal), blow.call).status
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if blow.call:
+        status = traced(folder, case, int(blow.signal), blow.call).status
+    else:
+        status = at_random(folder, case, blow, seconds)
+    wait_for_orphans()
+    return status
 
 
 def finish(folder, case, *more):
