@@ -28,6 +28,16 @@ def pytest_configure(config):
         raise pytest.UsageError("build/netc is missing: run make first")
 
 
+# Folders of tests of a few milliseconds each.
+LIGHT = {"diagnostics", "format", "front", "graph", "report", "serve"}
+
+
+def pytest_collection_modifyitems(items):
+    """Workers take tests from the front, fewer at a time towards the end: the light ones come
+    last, so that none is left alone with long ones."""
+    items.sort(key=lambda item: item.path.relative_to(harness.ROOT / "tests").parts[0] in LIGHT)
+
+
 @pytest.fixture
 def golden(request):
     """golden(path, text): text must be the file's content."""
