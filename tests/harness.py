@@ -33,11 +33,14 @@ LIBRARIES = "-lcjson -lz -lpng -ljpeg -lm -lpthread".split()
 # What a run of the tests makes once: a folder that its workers are told of.
 RUN_FOLDER = "NETC_TESTS_RUN"
 
-# How a trainer's C is compiled where no test is about what the optimiser makes of
-# it: a third of the time that -O2 takes, for programs that are half as fast.
-QUICK = ("-Og", "-fira-region=one")
+# The C compiler of a trainer, with flags behind its own, where no test is about what the
+# optimiser makes of it: a quarter of the time that GCC's -O2 takes, for programs that run their
+# few steps half as fast.
+QUICK = ("clang", "-O0")
+# Of one that computes for seconds: twice that time, and a third of the run's.
+COMPUTING = ("gcc", "-Og", "-fira-region=one")
 # As `netc build` says: for bits, for PyTorch's numbers, for the trainers of models/.
-AS_USERS = ()
+AS_USERS = ("cc",)
 
 TIMEOUT = 300  # seconds; no test waits longer on one command
 
@@ -141,11 +144,13 @@ def made_once(name):
 
 
 @functools.cache
-def c_compiler(flags):
-    """A C compiler that puts these flags behind its own."""
-    with made_once(f"cc-{key_of(*flags)}") as path:
+def c_compiler(program, *flags):
+    """A C compiler that puts flags of its own behind those that it is given."""
+    if not flags:
+        return program
+    with made_once(f"cc-{key_of(program, *flags)}") as path:
         if not path.exists():
-            path.write_text(f'#!/bin/sh\nexec cc "$@" {" ".join(flags)}\n')
+            path.write_text(f'#!/bin/sh\nexec {program} "$@" {" ".join(flags)}\n')
             path.chmod(0o755)
     return path
 
@@ -179,29 +184,28 @@ def without_native_target(path, options):
     return others if key_of_c(path, *others) == key_of_c(path, *options) else options
 
 
-def built(source, *options, flags=QUICK, exact=False):
+def built(source, *options, compiler=QUICK, exact=False):
     """What `netc build` makes of `source`, a path or the text of a .net file,
-    with more flags for the C compiler.  Made once for what is the same C, built
+    with a C compiler and its flags.  Made once for what is the same C, built
     with the same options but for what is in the C already; `exact`: for the target
     as it is told, which the program checks."""
     path = network_file(source)
     options = options if exact else without_native_target(path, options)
     rest = [word for word in options if word in LINKING or word.startswith("--target=")]
-    key = key_of(key_of_c(path, *options), *sorted(rest), "flags", *flags)
+    key = key_of(key_of_c(path, *options), *sorted(rest), *compiler)
     with made_once(f"built-{key}") as folder:
         made = folder / "trainer"
         if not made.exists():
             folder.mkdir(exist_ok=True)
-            compiler = [f"--cc={c_compiler(flags)}"] if flags else []
-            netc("build", path, "-o", made, *compiler, *options)
+            netc("build", path, "-o", made, f"--cc={c_compiler(*compiler)}", *options)
     return made
 
 
-def trainer(source, *options, flags=QUICK, exact=False):
+def trainer(source, *options, compiler=QUICK, exact=False):
     """The trainer of a network, a path or the text of a .net file.  A tutorial's
     with no option is always built as users build it: many tests need it."""
     usual = source in {MODELS / f"{name}.net" for name in TUTORIALS} and not options
-    return built(source, *options, flags=AS_USERS if usual else flags, exact=exact)
+    return built(source, *options, compiler=AS_USERS if usual else compiler, exact=exact)
 
 
 def c_program(text, *flags, real="f32"):

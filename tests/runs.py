@@ -100,12 +100,12 @@ def few_images(text, count):
     return folder
 
 
-def train_steps(folder, text, *options, steps=3, images=200, data=None, flags=QUICK, more=()):
+def train_steps(folder, text, *options, steps=3, images=200, data=None, compiler=QUICK, more=()):
     """The weights that a network's trainer, built with these options, has after a few steps."""
     saved = folder / "trained.safetensors"
     threads = [] if "--threads" in more else ["--threads", 2]
     run(
-        trainer(text, *options, flags=flags),
+        trainer(text, *options, compiler=compiler),
         "train",
         "--data",
         data or few_images(text, images),

@@ -148,7 +148,7 @@ def link(folder, text, network, name, *flags):
         ROOT / "runtime",
         *flags,
         f"{name}.c",
-        built(network, "--object", flags=AS_USERS),
+        built(network, "--object", compiler=AS_USERS),
         BUILD / "libnet_f32.a",
         *LIBRARIES,
         "-o",

@@ -37,8 +37,6 @@ C_FLAGS = [
     "-I",
     str(ROOT / "runtime"),
 ]
-# A reference network is hardly more than a table: its kernels are in the library.
-UNOPTIMISED = ["-O0"]
 REALS = {"f64": "double", "f32": "float"}
 
 
@@ -67,10 +65,11 @@ def test_the_vocabulary_is_used():
 
 
 def compile_c(source, made, *flags):
-    run("gcc", *C_FLAGS, *flags, "-c", source, "-o", made)
+    program, *own = QUICK
+    run(program, *C_FLAGS, *flags, *own, "-c", source, "-o", made)
 
 
-def emit(folder, seed, kind, optimise, *options, real="f64", march="-march=native"):
+def emit(folder, seed, kind, *options, real="f64", march="-march=native"):
     """One build of a network as an object that exports <kind>_<seed>."""
     source = folder / f"{seed}.{kind}.c"
     netc("emit", folder / f"{seed}.net", "-o", source, f"--dtype={real}", *options)
@@ -79,7 +78,6 @@ def emit(folder, seed, kind, optimise, *options, real="f64", march="-march=nativ
         source.with_suffix(".o"),
         f"-DNET_REAL={REALS[real]}",
         f"-Dn{seed}_model={kind}_{seed}",
-        *optimise,
         *march.split(),
     )
     return kind
@@ -88,24 +86,23 @@ def emit(folder, seed, kind, optimise, *options, real="f64", march="-march=nativ
 def build(folder, seed):
     """The float64 builds of one network; their names, the specialised one first."""
     kinds = [
-        emit(folder, seed, "specialised", QUICK),
-        emit(folder, seed, "reference", UNOPTIMISED, "--kernels=reference", "--fuse=none"),
+        emit(folder, seed, "specialised"),
+        emit(folder, seed, "reference", "--kernels=reference", "--fuse=none"),
     ]
     if seed % SHARE in TARGETS:
         target, march = TARGETS[seed % SHARE]
-        kinds.append(emit(folder, seed, "narrow", QUICK, f"--target={target}", march=march))
+        kinds.append(emit(folder, seed, "narrow", f"--target={target}", march=march))
     return kinds
 
 
 def build_single(folder, seed):
     return [
-        emit(folder, seed, "single", QUICK, real="f32"),
-        emit(folder, seed, "single_reference", UNOPTIMISED, "--kernels=reference", real="f32"),
+        emit(folder, seed, "single", real="f32"),
+        emit(folder, seed, "single_reference", "--kernels=reference", real="f32"),
         emit(
             folder,
             seed,
             "single_narrow",
-            QUICK,
             "--target=x86-64-v3",
             real="f32",
             march="-march=x86-64-v3",

@@ -178,7 +178,7 @@ def draw_cifar10(folder):
 def losses(source, data, tmp_path, *options, steps=STEPS):
     log = tmp_path / "log.jsonl"
     words = ["train", "--data", data, "--max-steps", steps, "--quiet", "--log", log]
-    run(trainer(source, *options, flags=AS_USERS), *words)
+    run(trainer(source, *options, compiler=AS_USERS), *words)
     return [event["loss"] for event in read_log(log) if event["event"] == "step"]
 
 

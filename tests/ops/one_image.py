@@ -62,13 +62,13 @@ def main_object(dtype):
     return made
 
 
-def difference(tmp_path, source, dtype, *options, repeats=100, flags=QUICK):
+def difference(tmp_path, source, dtype, *options, repeats=100, compiler=QUICK):
     """Between the logits of one image at a time and those of the same images together, relative
     to the largest.  `source`: a network's path or text."""
     made = tmp_path / "main"
     text = source.read_text() if isinstance(source, Path) else source
     name = re.search(r"^network (\w+)", text, re.M)[1]
-    network = built(source, "--object", f"--dtype={dtype}", *options, flags=flags)
+    network = built(source, "--object", f"--dtype={dtype}", *options, compiler=compiler)
     run(
         "gcc",
         main_object(dtype),

@@ -63,7 +63,7 @@ def test_threads_share_large_layers_of_one_image(tmp_path, width, target):
     text = netc("emit", f"--target={target}", network_file(network)).stdout
     assert "static void single_2_1(const NetStep *s, real *arena, int64_t from, int64_t to)" in text
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
-        assert difference(tmp_path, network, dtype, f"--target={target}", flags=AS_USERS) < close
+        assert difference(tmp_path, network, dtype, f"--target={target}", compiler=AS_USERS) < close
 
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])

@@ -66,13 +66,13 @@ int main(int argc, char **argv)
 """
 
 
-def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=(), flags=QUICK):
+def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=(), compiler=QUICK):
     return train_steps(
         tmp_path,
         network,
         *options,
         images=1000,
-        flags=flags,
+        compiler=compiler,
         more=["--batch", batch, "--threads", threads, *more],
     )
 
@@ -80,17 +80,21 @@ def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=(), flag
 # As users build them, but for the last: the question there is whether the code has an order of
 # its own.
 @pytest.mark.parametrize(
-    "options, flags",
+    "options, compiler",
     [
         ([], AS_USERS),
         (["--target=x86-64-v3"], AS_USERS),
         (["--dtype=f64", "--target=portable"], QUICK),
     ],
 )
-def test_neither_threads_nor_kept_gradients_matter(options, flags, tmp_path):
-    made = [weights(tmp_path, 77, *options, threads=threads, flags=flags) for threads in (1, 2, 3)]
+def test_neither_threads_nor_kept_gradients_matter(options, compiler, tmp_path):
+    made = [
+        weights(tmp_path, 77, *options, threads=threads, compiler=compiler) for threads in (1, 2, 3)
+    ]
     made.append(
-        weights(tmp_path, 77, *options, flags=flags, more=["--save-gradients", tmp_path / "g"])
+        weights(
+            tmp_path, 77, *options, compiler=compiler, more=["--save-gradients", tmp_path / "g"]
+        )
     )
     assert all(np.array_equal(other[name], made[0][name]) for other in made for name in made[0])
 
@@ -119,10 +123,10 @@ def test_against_the_reference(batch, rows, tmp_path):
         )
 
 
-def linked(network, target, flags):
+def linked(network, target, compiler):
     """INFERENCE, with the network compiled for a target."""
     return c_program(
-        INFERENCE, "-Wno-error", built(network, "--object", f"--target={target}", flags=flags)
+        INFERENCE, "-Wno-error", built(network, "--object", f"--target={target}", compiler=compiler)
     )
 
 

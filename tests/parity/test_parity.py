@@ -10,8 +10,8 @@ import pytest
 
 from harness import (
     AS_USERS,
+    COMPUTING,
     MODELS,
-    QUICK,
     drawn_state,
     netc,
     read_log,
@@ -64,9 +64,13 @@ def initial_weights(network, folder):
 def train(network, dtype, kernels, folder, *options, fuse=()):
     """One unshuffled epoch over the fixtures' images: 20 steps, the last of 32 images.  The
     float32 programs are those that users have: their compiler joins sums and products."""
-    flags = AS_USERS if (kernels, dtype) == ("specialised", "f32") else QUICK
+    compiler = AS_USERS if (kernels, dtype) == ("specialised", "f32") else COMPUTING
     program = trainer(
-        MODELS / f"{network}.net", f"--kernels={kernels}", f"--dtype={dtype}", *fuse, flags=flags
+        MODELS / f"{network}.net",
+        f"--kernels={kernels}",
+        f"--dtype={dtype}",
+        *fuse,
+        compiler=compiler,
     )
     words = "train --no-shuffle --epochs 1 --quiet".split()
     first = initial_weights(network, folder)

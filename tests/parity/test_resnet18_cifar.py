@@ -13,8 +13,8 @@ import pytest
 
 from harness import (
     AS_USERS,
+    COMPUTING,
     MODELS,
-    QUICK,
     drawn_state,
     netc,
     read_log,
@@ -48,8 +48,8 @@ def given(tmp_path_factory):
 
 def losses(given, log, dtype, steps, *options, kernels="specialised"):
     """Of an unshuffled epoch, or of its first steps."""
-    flags = AS_USERS if dtype == "f32" else QUICK
-    program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}", flags=flags)
+    compiler = AS_USERS if dtype == "f32" else COMPUTING
+    program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}", compiler=compiler)
     words = (
         f"train --no-shuffle --epochs 1 --batch {BATCH} --max-steps {steps} --quiet "
         "--set augment.random_crop.padding=0,0 --set augment.horizontal_flip.p=0"

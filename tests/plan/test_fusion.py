@@ -26,7 +26,7 @@ TRAIN = """train {
     normalize mean=0.5, std=0.25
     loss      cross_entropy
     optimizer sgd(lr=0.1, momentum=0.9)
-    batch     40
+    batch     20
     epochs    1
 }
 """
@@ -197,7 +197,7 @@ def write(tmp_path, text):
 
 def test_reusing_statistics_changes_no_bit(tmp_path):
     without, taken = (
-        train_steps(tmp_path, REUSED, f"--fuse={fuse}", flags=AS_USERS)
+        train_steps(tmp_path, REUSED, f"--fuse={fuse}", compiler=AS_USERS)
         for fuse in ("activation", "activation,statistics")
     )
     assert all(np.array_equal(without[name], taken[name]) for name in without)
@@ -464,11 +464,11 @@ def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
     plan = netc("--dump=plan", write(tmp_path, text)).stdout
     assert ("then update linear_1.weight" in plan) == ("clip" not in more)
     assert ("update first.weight" in plan) == ("freeze" not in more)
-    fusions, flags = (
+    fusions, compiler = (
         (("load,update",), QUICK) if more else (("load", "update", "load,update"), AS_USERS)
     )
     made = {
-        fuse: train_steps(tmp_path, text, f"--fuse={fuse}", flags=flags)
+        fuse: train_steps(tmp_path, text, f"--fuse={fuse}", compiler=compiler)
         for fuse in ("none", *fusions)
     }
     assert all(
@@ -536,7 +536,7 @@ def test_recomputing_changes_no_bit(tmp_path):
     assert kept(plan()) < kept(plan(without))
     made = []
     for options in [], [without]:
-        made.append(train_steps(tmp_path, RECOMPUTED, *options, flags=AS_USERS))
+        made.append(train_steps(tmp_path, RECOMPUTED, *options, compiler=AS_USERS))
     assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
 
 
@@ -654,8 +654,8 @@ int main(int count, char **words)
 """
 
 
-def logits_of(dtype, flags, fuse, weights):
-    network = built(NORMED, "--object", f"--dtype={dtype}", f"--fuse={fuse}", flags=flags)
+def logits_of(dtype, compiler, fuse, weights):
+    network = built(NORMED, "--object", f"--dtype={dtype}", f"--fuse={fuse}", compiler=compiler)
     program = c_program(LOGITS, network, real=dtype)
     if not weights.exists():  # norms' numbers are not the ones and zeros that they begin with
         run(program, weights, "save")
@@ -669,11 +669,11 @@ def logits_of(dtype, flags, fuse, weights):
 
 
 # The first with the optimiser that users have, which joins products and sums.
-@pytest.mark.parametrize("dtype, flags", [("f32", AS_USERS), ("f64", QUICK)])
-def test_a_norm_done_with_sums_changes_no_bit(tmp_path, dtype, flags):
+@pytest.mark.parametrize("dtype, compiler", [("f32", AS_USERS), ("f64", QUICK)])
+def test_a_norm_done_with_sums_changes_no_bit(tmp_path, dtype, compiler):
     others = "winograd,activation,residual,pool,concat"
     one, other = (
-        logits_of(dtype, flags, fuse, tmp_path / "w") for fuse in (others + ",norm", others)
+        logits_of(dtype, compiler, fuse, tmp_path / "w") for fuse in (others + ",norm", others)
     )
     assert len(one) == 200 and np.ptp(one) > 0 and np.array_equal(one, other)
 

@@ -4,7 +4,7 @@ them takes minutes, so one small one stands for it here.  densenet's gradients
 are PyTorch's, in float64 too: tests/parity."""
 import pytest
 
-from harness import MODELS, TUTORIALS, run, trainer
+from harness import COMPUTING, MODELS, TUTORIALS, run, trainer
 
 BATCH = 11  # more than one grain, the last one ragged
 SAMPLES = 4  # elements of each parameter: each costs two forward passes
@@ -17,7 +17,8 @@ SPECIALISED = [name for name in TUTORIALS if name != "densenet"]
     "network, kernels", [*((name, "specialised") for name in SPECIALISED), ("lenet5", "reference")]
 )
 def test_gradients(network, kernels):
-    program = trainer(MODELS / f"{network}.net", "--dtype=f64", f"--kernels={kernels}")
+    options = "--dtype=f64", f"--kernels={kernels}"
+    program = trainer(MODELS / f"{network}.net", *options, compiler=COMPUTING)
     told = run(program, "gradcheck", "--batch", BATCH, "--samples", SAMPLES, "--random-init").stdout
     assert " 0 wrong " in told
 
