@@ -110,14 +110,12 @@ demo:
 	$(BUILD)/resnet train --data $$data --epochs 1 --save $(BUILD)/resnet.safetensors; \
 	$(BUILD)/resnet predict --data $$data --count 3 --weights $(BUILD)/resnet.safetensors
 
-# One more than processors: now and then one waits.
-WORKERS = $$(($$(nproc) + 1))
 test:
 	$(call install,$(TO_BUILD) $(TO_FETCH) $(TO_TEST) $(TO_FUZZ))
 	$(CJSON)
 	@$(AGAIN) -j$$(nproc) all
 	@$(AGAIN) mnist || echo "no MNIST here: the tests that need it are skipped"
-	@$(PYTHON) -m pytest -q -n $(WORKERS) --ignore=tests/slow tests
+	@$(PYTHON) -m pytest -q -n $$(nproc) --ignore=tests/slow tests
 
 # Within a minute: no program of a network is compiled, but for a few small ones.
 QUICK = front diagnostics/test_fix.py diagnostics/test_programs.py diagnostics/test_explain.py format graph plan/test_plan.py \

@@ -28,14 +28,37 @@ def pytest_configure(config):
         raise pytest.UsageError("build/netc is missing: run make first")
 
 
+# ------------------------------------------------- tests for several workers
+
 # Folders of tests of a few milliseconds each.
 LIGHT = {"diagnostics", "format", "front", "graph", "report", "serve"}
+AT_ONCE = 4  # tests that a worker has been given; it begins one when it knows the next
 
 
 def pytest_collection_modifyitems(items):
-    """Workers take tests from the front, fewer at a time towards the end: the light ones come
-    last, so that none is left alone with long ones."""
+    """The light ones come last, so that no worker is left alone with a long one."""
     items.sort(key=lambda item: item.path.relative_to(harness.ROOT / "tests").parts[0] in LIGHT)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A few tests at a time: pytest-xdist gives a worker hundreds, which may all be long."""
+    if config.option.dist != "load":
+        return None
+    from xdist.scheduler import LoadScheduling
+
+    class FewAtATime(LoadScheduling):
+        def _send_tests(self, node, count):
+            super()._send_tests(node, min(count, AT_ONCE))
+
+        def check_schedule(self, node, duration=0):
+            has = len(self.node2pending[node])
+            if not self.pending:
+                super().check_schedule(node, duration)
+            elif has <= AT_ONCE // 2 and not node.shutting_down:
+                self._send_tests(node, AT_ONCE - has)
+
+    return FewAtATime(config, log)
 
 
 @pytest.fixture
