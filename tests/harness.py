@@ -34,10 +34,9 @@ LIBRARIES = "-lcjson -lz -lpng -ljpeg -lm -lpthread".split()
 RUN_FOLDER = "NETC_TESTS_RUN"
 
 # The C compiler of a trainer, with flags behind its own, where no test is about what the
-# optimiser makes of it: a quarter of the time that GCC's -O2 takes, for programs that run their
-# few steps half as fast.
+# optimiser makes of it: a quarter of the time that GCC's -O2 takes, for few steps on small images.
 QUICK = ("clang", "-O0")
-# Of one that computes for seconds: twice that time, and a third of the run's.
+# Of one that computes for seconds: twice that time, and a quarter of the run's.
 COMPUTING = ("gcc", "-Og", "-fira-region=one")
 # As `netc build` says: for bits, for PyTorch's numbers, for the trainers of models/.
 AS_USERS = ("cc",)

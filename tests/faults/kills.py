@@ -43,6 +43,7 @@ from faults.cases import (
 from faults.faults import print_findings, whole_file
 from faults.strikes import FORK, NOT_TRACED, Folder, can_trace, contents, traced
 from harness import read_safetensors, trainer
+from runs import wait_for
 
 OLD = 30 * 24 * 3600  # seconds: no run that is still alive can have begun so long ago
 SHARE_AT_RANDOM = 0.2  # of the kills, at least
@@ -102,22 +103,26 @@ def at_random(folder, case, blow, seconds):
         return process.wait(60)
 
 
-def wait_for_orphans():
-    """What a killed netc had started still writes: its parent is this process now."""
+def adopt_orphans():
+    """Of what a killed netc had started this process becomes the parent."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def orphans_ended():
+    """They write until then."""
     try:
-        while True:
-            os.wait()
+        os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
-        pass
+        return True
+    return False
 
 
 def struck(folder, case, blow, seconds):
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     if blow.call:
         status = traced(folder, case, int(blow.signal), blow.call).status
     else:
         status = at_random(folder, case, blow, seconds)
-    wait_for_orphans()
+    wait_for(orphans_ended)
     return status
 
 
@@ -270,7 +275,7 @@ def campaign(count, processes=os.cpu_count()):
     global JUDGES
     JUDGES = [Judge(case) for case in all_cases()]
     start, blows = time.monotonic(), choose(count)
-    with ProcessPoolExecutor(processes, FORK) as pool:
+    with ProcessPoolExecutor(processes, FORK, adopt_orphans) as pool:
         findings = [finding for found in pool.map(deal, blows, chunksize=4) for finding in found]
     signals = Counter(signal.Signals(blow.signal).name for blow in blows)
     calls = sum(1 for blow in blows if blow.call)

@@ -64,9 +64,8 @@ def test_the_vocabulary_is_used():
 # ------------------------------------------------------------------ building
 
 
-def compile_c(source, made, *flags):
-    program, *own = QUICK
-    run(program, *C_FLAGS, *flags, *own, "-c", source, "-o", made)
+def compile_c(compiler, source, made, *flags):
+    run(*compiler, *C_FLAGS, *flags, "-c", source, "-o", made)
 
 
 def emit(folder, seed, kind, *options, real="f64", march="-march=native"):
@@ -74,6 +73,7 @@ def emit(folder, seed, kind, *options, real="f64", march="-march=native"):
     source = folder / f"{seed}.{kind}.c"
     netc("emit", folder / f"{seed}.net", "-o", source, f"--dtype={real}", *options)
     compile_c(
+        QUICK,
         source,
         source.with_suffix(".o"),
         f"-DNET_REAL={REALS[real]}",
@@ -134,10 +134,11 @@ def drivers():
             made[real] = path
             if not path.exists():
                 compile_c(
+                    ("gcc", "-O2"),
                     HERE / "driver.c",
                     path,
                     f"-DNET_REAL={REALS[real]}",
-                    *"-O2 -Wall -Wextra -Werror".split(),
+                    *"-Wall -Wextra -Werror".split(),
                 )
     return made
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from harness import COMPUTING, MODELS, netc
+from harness import MODELS, netc
 from ops.one_image import difference
 from runs import train_steps
 
@@ -42,7 +42,7 @@ train {
     normalize mean=0.5, std=0.25
     loss      cross_entropy
     optimizer sgd(lr=0.02, momentum=0.9)
-    batch     20
+    batch     40
     epochs    1
 }
 """
@@ -81,7 +81,6 @@ def trains_alike(tmp_path, network, target, dtype, close, first, *others):
                 f"--target={target}",
                 f"--fuse={fuse}",
                 "--warn=no-rows-left-out",
-                compiler=COMPUTING,
             )
         )
     for weights in made[1:]:

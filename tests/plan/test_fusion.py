@@ -26,7 +26,7 @@ TRAIN = """train {
     normalize mean=0.5, std=0.25
     loss      cross_entropy
     optimizer sgd(lr=0.1, momentum=0.9)
-    batch     20
+    batch     40
     epochs    1
 }
 """
