@@ -3,6 +3,7 @@
 
     make bench                          all networks, all installed peers
     tests/bench/bench.py --networks cnn,mlp --peers torch-eager,onnxruntime
+    tests/bench/bench.py --before ../older    a built checkout of an older commit takes part
 
 Every peer is a process of its own (peers.py) that is prepared once, its
 compilation included, and then measured when told to.  Each is tried with every
@@ -53,11 +54,10 @@ MNIST_IMAGES = 60000
 class Netc:
     """This project: every turn is a run of the trainer's own benchmark."""
 
-    name = "netc"
-
-    def __init__(self, network, threads):
+    def __init__(self, network, threads, root):
         self.network, self.setting, self.share = network, f"{threads} thread{'s'[:threads - 1]}", []
-        self.command = [trainer(network), "bench", "--json", "--threads", str(threads), "--only"]
+        program = trainer(network, root)
+        self.command = [program, "bench", "--json", "--threads", str(threads), "--only"]
 
     def measure(self, kind, seconds):
         only = "training" if kind == "train" else kind
@@ -110,12 +110,14 @@ class Peer:
         self.process.wait()
 
 
-def trainer(network):
-    path = WORK / network
-    made_from = [ROOT / "build" / "netc", ROOT / "build" / "libnet_f32.a"]
+def trainer(network, root=ROOT):
+    """The network's trainer, made by the netc of a checkout that has been built."""
+    path = root / "build" / "bench" / network
+    path.parent.mkdir(exist_ok=True)
+    made_from = [root / "build" / "netc", root / "build" / "libnet_f32.a"]
     if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in made_from):
         subprocess.run(
-            [ROOT / "build" / "netc", "build", ROOT / "models" / f"{network}.net", "-o", path],
+            [root / "build" / "netc", "build", root / "models" / f"{network}.net", "-o", path],
             check=True,
         )
     return path
@@ -130,6 +132,10 @@ def settings(peer):
 # ------------------------------------------------------------------ measuring
 
 
+def best_peer(kind, row):
+    return best(kind, [row[name] for name in row if name not in ("netc", "before")])
+
+
 def best(kind, values):
     """The better of (figure, …) tuples; a batch-1 figure is a time."""
     values = [value for value in values if value[0] is not None]
@@ -138,8 +144,10 @@ def best(kind, values):
     return min(values, key=lambda v: v[0]) if kind == "one" else max(values, key=lambda v: v[0])
 
 
-def contenders(network, peers):
-    yield "netc", [Netc(network, threads) for threads in THREADS]
+def contenders(network, peers, before):
+    for name, root in ("netc", ROOT), ("before", before):
+        if root:
+            yield name, [Netc(network, threads, root) for threads in THREADS]
     for peer in peers:
         if network not in LACKS.get(peer, ()):
             yield peer, [Peer(peer, network, setting) for setting in settings(peer)]
@@ -155,11 +163,11 @@ def choose(candidates, kinds, seconds):
     return {kind: found[1] for kind in kinds if (found := best(kind, trials[kind]))}
 
 
-def measure_network(network, peers, repeats, seconds):
+def measure_network(network, peers, before, repeats, seconds):
     """{kind: {name: (median, spread, setting, share of peak or None)}}"""
     kinds = ["train"] if network in SLOW else list(KINDS)
     chosen, everyone = {}, []
-    for name, candidates in contenders(network, peers):
+    for name, candidates in contenders(network, peers, before):
         chosen[name] = choose(candidates, kinds, seconds / 2)
         everyone += candidates
         for candidate in set(candidates) - set(chosen[name].values()):
@@ -286,7 +294,7 @@ def print_kind(kind, results, names):
             else "-"
             for name in names
         ]
-        rival = best(kind, [row[name] for name in row if name != "netc"])
+        rival = best_peer(kind, row)
         ratio = f"{row['netc'][0] / rival[0]:14.2f}" if rival else f"{'-':>14}"
         share = f"{100 * row['netc'][3]:13.1f} %" if row["netc"][3] else ""
         print(f"{network:16}" + "".join(f"{cell:>30}" for cell in cells) + ratio + share)
@@ -301,7 +309,7 @@ def tell_progress(network, measured, number, count, began):
         file=sys.stderr,
     )
     for kind, row in measured.items():
-        rival = best(kind, [row[name] for name in row if name != "netc"])
+        rival = best_peer(kind, row)
         share = f", {100 * row['netc'][3]:.1f} % of peak" if row["netc"][3] else ""
         print(
             f"    {KINDS[kind]:38} {row['netc'][0]:12,.1f}"
@@ -341,18 +349,21 @@ def main():
     )
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--before", type=Path, help="a built checkout of an older commit")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="a turn lasts")
     options = parser.parse_args()
     shutil.rmtree(WORK / "onnx", ignore_errors=True)
     WORK.mkdir(parents=True, exist_ok=True)
     peers = installed([peer for peer in options.peers.split(",") if peer])
-    names = ["netc", *peers]
+    names = ["netc", *(["before"] if options.before else []), *peers]
     results, began = {}, time.monotonic()
     networks = options.networks.split(",")
     for number, network in enumerate(networks, 1):
         trainer(network)
-        results[network] = measure_network(network, peers, options.repeats, options.seconds)
+        results[network] = measure_network(
+            network, peers, options.before, options.repeats, options.seconds
+        )
         tell_progress(network, results[network], number, len(networks), began)
     print(
         f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, "
