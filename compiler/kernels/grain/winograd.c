@@ -8,7 +8,8 @@
  * the filters, [points][in_channels][out_channels], the values, [points][in_channels][tiles], and
  * the products, [points][out_channels][tiles]; a point's lie an odd number of vectors
  * after the last one's.  The filters are transformed anew for every
- * grain: that costs what a few multiply-adds of a tile do.
+ * grain: that costs what a few multiply-adds of a tile do.  The two transforms are inlined: where a
+ * point lies is then part of each load and store, and not computed 36 times for every tile.
  */
 #include "kernels/grain/winograd.h"
 #include "kernels/grain/norm.h"
@@ -212,7 +213,7 @@ static const char *sources_function(const Winograd *winograd)
         format("/* Winograd %s: the sources of rows of tiles become values, "
                "[points][channels][tiles]. */",
                winograd_title(winograd->contraction->rows.taps)),
-        "static void ", "winograd_sources",
+        ALWAYS_INLINE, "winograd_sources",
         "(vec *values, const vec *x, const vec *zeros, int64_t channels, int64_t rows,\n    "
         "int64_t columns, int64_t above, int64_t left, int64_t top, int64_t bottom, int64_t "
         "tiles,\n    int64_t point)");
@@ -391,7 +392,7 @@ static void transform_products(const Winograd *winograd)
                kernel->epilogue || kernel->sums || kernel->norm || winograd->pool
                    ? ", with what else the layers compute of each"
                    : ""),
-        "static void ", "winograd_products",
+        ALWAYS_INLINE, "winograd_products",
         format("(const vec *from%s,\n    int64_t outs, %sint64_t top, int64_t bottom, int64_t "
                "tiles, int64_t point)",
                text_chars(&parameters), winograd->pool ? "" : "int64_t rows, int64_t columns, "));
