@@ -92,8 +92,14 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
     Plans plans = {.inference = make_plan(graph, false, lanes, fuse)};
     if (graph->loss)
         plans.training = make_plan(graph, true, lanes, fuse);
-    if (!options->reference) /* whose convolutions do not hand their rows to a pool */
-        plans.one_image = make_plan(one_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
+    if (options->reference)
+        return plans;
+    split_steps(plans.inference, options->split);
+    if (graph->loss)
+        split_steps(plans.training, options->split);
+    /* one image: a convolution does not hand its rows to a pool */
+    plans.one_image = make_plan(one_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
+    split_steps(plans.one_image, options->split);
     return plans;
 }
 

@@ -59,6 +59,7 @@ enum {
     OPTION_OBJECT,
     OPTION_DYNAMIC,
     OPTION_FUSE,
+    OPTION_SPLIT,
     OPTION_JSON,
     OPTION_SVG,
     OPTION_DUMP,
@@ -93,6 +94,9 @@ static const OptionSpec option_specs[] = {
      "the processor: native (default), x86-64-v2, x86-64-v3, x86-64-v4, portable"},
     {"fuse", OPTION_FUSE, "none|NAME,...", BUILD | EMIT | SUMMARY | CHECK,
      "only these fusions (default all): "}, /* their names follow */
+    {"split", OPTION_SPLIT, "auto|all|none", BUILD | EMIT | CHECK,
+     "which kernels several threads share where there are more threads than grains of images: "
+     "the large ones (default auto)"},
     {"cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)"},
     {"object", OPTION_OBJECT, NULL, BUILD,
      "an object file, to call from a C program (net.h), instead of a trainer"},
@@ -231,6 +235,9 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
         break;
     case OPTION_DTYPE:
         options->compile.f64 = choose(options, spec, word) == 1;
+        break;
+    case OPTION_SPLIT:
+        options->compile.split = (Split)choose(options, spec, word);
         break;
     case OPTION_CC:
         options->compile.cc = word;

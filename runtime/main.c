@@ -101,6 +101,7 @@ typedef enum Kind {
     PAIR,    /* path=value: sets any setting */
     /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
     INTERVAL,
+    CORES, /* sets bench.cores */
     HELP,
     SHOW_VERSION
 } Kind;
@@ -158,6 +159,9 @@ static const Option options[] = {
      "many, layers",
      BENCH, ONE_OF, AT(bench.only),
      .words = (const char *const[]){"training", "one", "many", "layers", NULL}},
+    {"cores", "N,N,...",
+     "by a model, how a step would scale to so many cores; --threads are measured beside it", BENCH,
+     .kind = CORES},
     {"json", NULL, "print the figures as JSON", BENCH, FLAG, AT(bench.json)},
     {"count", "N", "how many test images to show", PREDICT, NUMBER, AT(count), 1, 1e6},
     {"samples", "N", "elements to check of each parameter", GRADCHECK, NUMBER, AT(samples), 1, 1e9},
@@ -314,6 +318,29 @@ static bool set_interval(double *seconds, const char *value, const char *name, N
     return true;
 }
 
+/* "1,2,4". */
+static bool set_cores(NetBench *bench, const char *value, const char *name, NetError *error)
+{
+    for (const char *at = value;; at++) {
+        size_t length = strcspn(at, ",");
+        char *number = strndup(at, length);
+        double cores;
+        NetError ignored;
+        bool good = number && bench->core_counts < NET_MAX_CORE_COUNTS
+                    && net_parse_number(&cores, number, true, 1, NET_MAX_CORES, name, &ignored);
+        free(number);
+        if (!good)
+            return net_fail(error,
+                            "%s %.100s: numbers of cores, as 1,2,4,64, are expected: up to %d, "
+                            "each from 1 to %d",
+                            name, *value ? value : "''", NET_MAX_CORE_COUNTS, NET_MAX_CORES);
+        bench->cores[bench->core_counts++] = (int)cores;
+        at += length;
+        if (!*at)
+            return true;
+    }
+}
+
 static bool apply(Request *request, const Option *option, const char *value, NetError *error)
 {
     char name[LONGEST + 1];
@@ -336,6 +363,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return set_pair(request, value, error);
     case INTERVAL:
         return set_interval(field, value, name, error);
+    case CORES:
+        return set_cores(&request->bench, value, name, error);
     case HELP:
     case SHOW_VERSION:
         return true;

@@ -71,10 +71,10 @@ bool net_read_picture(const NetSession *session, const char *path, uint8_t *pixe
 
 /* Probabilities of `count` images: `images` is [count][c][h][w], 0 to 255,
  * normalised here as net_normalisation says; `probabilities` is
- * [count][classes].  One image alone has a program of its own, on the calling
- * thread; where calls follow one another within microseconds, the session's
- * other threads take a share of its large layers.  Its weights are packed at the
- * first such call after they changed. */
+ * [count][classes].  One image alone has a program of its own, whose large layers the session's
+ * threads share; a small network's image is the calling thread's alone, unless calls follow one
+ * another within microseconds.  Its weights are packed at the first such call after they
+ * changed. */
 void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities);
 
 /* Logits of `count` images: `pixels` is [count][c][h][w], already normalised;

@@ -82,7 +82,49 @@ typedef struct NetPart {
     int layer; /* whose output it leaves, of NetModel.layers; -1: none's */
     bool kept; /* the output lies in the grain's kept tensors, else in the scratch arena … */
     int64_t offset, elements; /* … from here on, in elements */
+    bool shared;              /* by the threads of a team */
 } NetPart;
+
+/* ------------------------------------------------- who computes a grain */
+
+/* Of `count` things those that are the thread's, which follow one another. */
+typedef struct NetShare {
+    int64_t from, to;
+} NetShare;
+static inline NetShare net_share(int64_t count, int thread, int threads)
+{
+    NetShare share = {count * thread / threads, count * (thread + 1) / threads};
+    return share;
+}
+
+/* The threads that compute a grain: one alone, or, where there are more threads than grains,
+ * several.  They go through its kernels together.  A large kernel is cut into pieces, which no
+ * sum crosses, and each member computes some; a small one is the first member's. */
+typedef struct NetTeam {
+    real *scratch; /* of all members: tensors that die within a phase */
+    real *own;     /* the member's: what a kernel needs meanwhile; of the first member, `scratch` */
+    int member, members;
+    struct NetMeeting *meeting; /* NULL: one alone, or members that run one after the other */
+} NetTeam;
+
+/* The member's of a kernel's pieces. */
+static inline NetShare net_pieces(const NetTeam *team, int64_t count)
+{
+    return net_share(count, team->member, team->members);
+}
+
+static inline bool net_leads(const NetTeam *team)
+{
+    return team->member == 0;
+}
+
+/* Returns when all members have come here. */
+void net_team_meet(const NetTeam *team);
+static inline void net_meet(const NetTeam *team)
+{
+    if (__builtin_expect(team->members > 1, 0))
+        net_team_meet(team);
+}
 
 /* A profiler hook: it times the parts, or looks at what they leave.  `phase` is called when a
  * thread begins a phase, `part` after each part, with the arguments of its NetWork. */
@@ -92,19 +134,20 @@ typedef struct NetHook {
                  int part);
 } NetHook;
 
-/* Called after each part.  Without a hook it costs a test of a pointer. */
-static inline void net_lap(const NetStep *step, const real *scratch, int64_t grain, int part)
+/* Called after each part.  Without a hook it costs a test of a pointer; with one, grains are
+ * computed by one thread each. */
+static inline void net_lap(const NetStep *step, const NetTeam *team, int64_t grain, int part)
 {
     if (__builtin_expect(step->hook != NULL, 0))
-        step->hook->part(step->hook, step, scratch, grain, part);
+        step->hook->part(step->hook, step, team->scratch, grain, part);
 }
 
-/* A phase: work that needs no barrier inside.  `grain` runs once per grain
- * with the thread's own scratch arena; then the threads meet and share out each
+/* A phase: work for which no grain waits for another.  `grain` runs once per grain,
+ * by a team of threads; then all threads meet and share out each
  * of `shared`: a thread computes some of its units, for all grains, and the
  * shares are the same in every step, so what a thread reads of the weights is
  * what it moved.  All threads meet after each phase. */
-typedef void NetWork(const NetStep *step, real *scratch, int64_t grain);
+typedef void NetWork(const NetStep *step, const NetTeam *team, int64_t grain);
 typedef void NetSharedFunction(const NetStep *step, real *scratch, int64_t from, int64_t to);
 typedef struct NetSharedWork {
     NetSharedFunction *work;
@@ -126,6 +169,8 @@ typedef struct NetProgram {
     int64_t logits;           /* where, in a grain's kept tensors, [classes][lanes] are */
     const NetPart *parts;     /* in the order of their calls */
     int part_count;
+    int64_t own_elements; /* of one image: per thread, besides */
+    double shared;        /* seconds that one thread takes for what several share, by estimate */
 } NetProgram;
 
 enum { NET_TRANSPOSED = -1 }; /* NetPacking.points */
@@ -253,8 +298,7 @@ struct NetModel {
     bool update_at_once;
     NetProgram training; /* phase_count 0: no train section */
     NetProgram inference;
-    /* one image, [h][w][c]: a phase's `grain` is one thread's, all threads work in one scratch
-     * arena; phase_count 0: none */
+    /* one image, [h][w][c]: a grain of its own; phase_count 0: none */
     NetProgram single;
     const NetPacking *packings;
     int packing_count;
@@ -345,6 +389,26 @@ static inline void net_accumulate(real *to, const real *from, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
         to[i] += from[i];
+}
+
+/* The same by all members of a team: each moves a part, of whole lines of a cache. */
+static inline NetShare net_part(const NetTeam *team, int64_t count)
+{
+    const int64_t line = NET_ALIGNMENT / (int64_t)sizeof(real);
+    NetShare lines = net_pieces(team, (count + line - 1) / line);
+    NetShare part = {lines.from * line, lines.to * line < count ? lines.to * line : count};
+    return part;
+}
+static inline void net_copy_pieces(const NetTeam *team, real *to, const real *from, int64_t count)
+{
+    NetShare part = net_part(team, count);
+    net_copy(to + part.from, from + part.from, part.to - part.from);
+}
+static inline void net_accumulate_pieces(const NetTeam *team, real *to, const real *from,
+                                         int64_t count)
+{
+    NetShare part = net_part(team, count);
+    net_accumulate(to + part.from, from + part.from, part.to - part.from);
 }
 
 /* Rows of `count` elements, each its stride after the last. */

@@ -70,11 +70,8 @@ bool net_pool_spins(const NetPool *pool);
 void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *context);
 /* Inside work: all threads meet. */
 void net_pool_barrier(NetPool *pool);
-/* Of `count` things those that are the thread's, which follow one another. */
-typedef struct NetShare {
-    int64_t from, to;
-} NetShare;
-NetShare net_share(int64_t count, int thread, int threads);
+/* Where the members of a team meet (net_team_meet), by the number of its first thread. */
+struct NetMeeting *net_pool_meeting(NetPool *pool, int first);
 
 /* ------------------------------------------------------- core/vectors.c */
 /* Loops worth vectorising that no network shapes. */
@@ -685,12 +682,43 @@ typedef struct NetProfile {
 bool net_profile(NetProfile *profile, const NetJob *job, int64_t steps, NetError *error);
 void net_profile_print(const NetProfile *profile, FILE *out);
 
+/* train/pass.c: a piece of a step, on the calling thread as one of `count` would do it, the first
+ * grain standing for all. */
+typedef enum NetPieceKind {
+    NET_PIECE_LOAD,   /* a grain's images */
+    NET_PIECE_GRAIN,  /* a phase of a grain, as one of a team */
+    NET_PIECE_SHARED, /* its share of a phase's whole-batch work */
+    NET_PIECE_UPDATE  /* its share of the sums and the update */
+} NetPieceKind;
+typedef struct NetPiece {
+    NetPieceKind kind;
+    int phase, number, count;
+} NetPiece;
+void net_run_piece(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
+                   NetPiece piece, NetHook *hook);
+
+/* train/cores.c: a step on more cores than there are here, by a model. */
+typedef struct NetCores {
+    NetJob one, all; /* the same step, on one thread and on several */
+    const int *cores;
+    int count;
+} NetCores;
+typedef struct NetOnCores {
+    int cores;
+    double seconds, measured; /* of a step; measured 0: there are not so many */
+} NetOnCores;
+/* Prints what it finds, which is in results[count], too. */
+bool net_cores(const NetCores *cores, NetOnCores *results, FILE *out, NetError *error);
+
 /* train/bench.c, train/gradcheck.c, train/info.c: one command each. */
+enum { NET_MAX_CORE_COUNTS = 32, NET_MAX_CORES = 4096 };
 typedef struct NetBench {
     int threads;
-    int64_t steps;       /* in a repeat; 0: as many as take a fifth of a second */
-    const NetData *data; /* NULL: images drawn for it */
-    const char *only;    /* "training", "one", "many" or "layers"; NULL: all of them */
+    int64_t steps;                  /* in a repeat; 0: as many as take a fifth of a second */
+    const NetData *data;            /* NULL: images drawn for it */
+    const char *only;               /* "training", "one", "many" or "layers"; NULL: all of them */
+    int cores[NET_MAX_CORE_COUNTS]; /* how a step scales to so many, and nothing else */
+    int core_counts;                /* 0: not */
     bool json;
 } NetBench;
 bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options,

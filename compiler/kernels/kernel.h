@@ -57,6 +57,11 @@ struct Kernel {
      * / lanes */
     Int x_stride, dy_stride;
     Int units; /* whole_batch: set by emit */
+    /* it is large enough for a team's threads to share it; see open_pieces() */
+    bool splits;
+    Int pieces; /* set by emit: into how many it is cut; 0: one thread does it all */
+    /* of `sums`, where the kernel splits: the channels that are the thread's; NULL: all */
+    const char *summed_from, *summed_to;
     Text body;
     size_t packed;         /* body's length after kernel_add()'s last statement */
     const char *algorithm; /* for the function's comment; NULL: what its operator does */
@@ -81,6 +86,17 @@ struct Kernel {
     /* what it takes besides the value: "f0_x1, f1_y"; NULL: nothing, nor an index */
     const char *epilogue_operands;
 };
+/* Opens the kernel's outermost loop, whose turns are pieces: no sum crosses from one to another,
+ * so that any thread may do any.  Where a team's threads share the kernel, the loop is over those
+ * pieces that are the thread's, `variable` an int64_t.  What else the kernel writes must be its
+ * thread's own then. */
+void open_pieces(Kernel *kernel, const char *variable, Int count);
+/* The same of the values from `first` below `end` by steps; the last may be cut short. */
+void open_stepped_pieces(Kernel *kernel, const char *variable, Int first, Int end, Int step);
+/* Instead of that loop two constants, by name: where the thread's pieces begin and end.  To be
+ * called only where the kernel splits. */
+void declare_pieces(Kernel *kernel, const char *begin, const char *stop, Int first, Int end,
+                    Int step);
 /* Writes the store of `value` in `to`, which is element `at` of the kernel's y or
  * dx, with what is done to it before. */
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value);

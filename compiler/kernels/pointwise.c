@@ -5,7 +5,7 @@ bool emit_pointwise(Kernel *kernel)
 {
     const Node *node = kernel->node;
     const char *value = pointwise_expression(node);
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", shape_elements(node->out->shape));
+    open_pieces(kernel, "i", shape_elements(node->out->shape));
     if (node->stage == STAGE_FORWARD)
         kernel_store(kernel, "y[i]", "i", value);
     else

@@ -52,6 +52,46 @@ void kernel_add(Kernel *kernel, const char *template, ...)
     free(statement);
 }
 
+/* ---------------------------------------------------------------- pieces */
+
+void open_stepped_pieces(Kernel *kernel, const char *variable, Int first, Int end, Int step)
+{
+    const char *by = step == 1 ? format("%s++", variable) : format("%s += %lld", variable, step);
+    if (!kernel->splits) {
+        kernel_line(kernel, "for (int %s = %lld; %s < %lld; %s) {", variable, first, variable, end,
+                    by);
+        return;
+    }
+    Int count = (end - first + step - 1) / step;
+    const char *from = first ? format("%lld + ", first) : "",
+               *times = step == 1 ? "" : format("%lld * ", step);
+    kernel->pieces += count;
+    kernel_line(kernel,
+                "for (int64_t %s = %s%snet_pieces(team, %lld).from, %s_end = %s%snet_pieces(team, "
+                "%lld).to; %s < %s_end; %s) {",
+                variable, from, times, count, variable, from, times, count, variable, variable, by);
+}
+
+void open_pieces(Kernel *kernel, const char *variable, Int count)
+{
+    open_stepped_pieces(kernel, variable, 0, count, 1);
+}
+
+void declare_pieces(Kernel *kernel, const char *begin, const char *stop, Int first, Int end,
+                    Int step)
+{
+    Int count = (end - first + step - 1) / step;
+    const char *times = format("%s%s", first ? format("%lld + ", first) : "",
+                               step == 1 ? "" : format("%lld * ", step)),
+               *to = format("%s(int)net_pieces(team, %lld).to", times, count);
+    kernel->pieces += count;
+    kernel_line(kernel, "const int %s = %s(int)net_pieces(team, %lld).from;", begin, times, count);
+    if ((end - first) % step)
+        kernel_line(kernel, "const int %s = %s < %lld ? %s : %lld;", stop, to, end, to, end);
+    else
+        kernel_line(kernel, "const int %s = %s;", stop, to);
+}
+
 /* ---------------------------------------------------------------- stores */
 
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value)

@@ -83,7 +83,7 @@ static Int plane_of(const Node *node)
 /* Opens the loop over some channels: `v` is x's plane. */
 static void open_some_channels(Kernel *kernel, Int first, Int end)
 {
-    kernel_line(kernel, "for (int c = %lld; c < %lld; c++) {", first, end);
+    open_stepped_pieces(kernel, "c", first, end, 1);
     kernel_line(kernel, "const vec *v = x + c * %lldL;", plane_of(kernel->node));
 }
 
@@ -138,9 +138,10 @@ static void measure_channels(Kernel *kernel, Int first, Int end)
 static void take_reused(Kernel *kernel, int number)
 {
     const ReusedStatistics *reused = &kernel->reused.items[number];
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", 2 * reused->channels);
-    kernel_line(kernel, "    own[%lld + i] = reused%d[g * %lldL + i];", 2 * reused->first, number,
+    open_pieces(kernel, "i", 2 * reused->channels);
+    kernel_line(kernel, "own[%lld + i] = reused%d[g * %lldL + i];", 2 * reused->first, number,
                 kernel->kept_elements);
+    kernel_line(kernel, "}");
 }
 
 static void emit_statistics(Kernel *kernel)

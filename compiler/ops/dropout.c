@@ -30,7 +30,7 @@ static bool emit(Kernel *kernel)
         return false;
     kernel_line(kernel, "const uint64_t key = net_random_key(s->seed, %d);", node_salt(node));
     kernel_line(kernel, "const uint64_t first = (uint64_t)(g * LANES) * %lldu;", elements);
-    kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", elements);
+    open_pieces(kernel, "i", elements);
     kernel_line(
         kernel,
         "const vec factor = vec_select(dropout_mask(key, s->step, first + (uint64_t)i, %lldu, "

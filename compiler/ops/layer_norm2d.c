@@ -53,13 +53,19 @@ static void each(Kernel *kernel, int positions, const char *line)
         kernel_line(kernel, line, k, k, k, k, k);
 }
 
-static void open_channels(Kernel *kernel, bool gradient)
+/* Of channel c: x from position p on, and dy. */
+static void declare_planes(Kernel *kernel, bool gradient)
 {
     long long plane = plane_of(kernel->node);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->node).dim[0]);
     kernel_line(kernel, "const vec *v = x + c * %lldL + p;", plane);
     if (gradient)
         kernel_line(kernel, "const vec *d = dy + c * %lldL + p;", plane);
+}
+
+static void open_channels(Kernel *kernel, bool gradient)
+{
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->node).dim[0]);
+    declare_planes(kernel, gradient);
 }
 
 static void forward_positions(Kernel *kernel, int positions)
@@ -125,13 +131,12 @@ static void emit_positions(Kernel *kernel, void (*some)(Kernel *kernel, int posi
 {
     Int plane = plane_of(kernel->node), whole = plane / TOGETHER * TOGETHER;
     if (whole) {
-        kernel_line(kernel, "for (int p = 0; p < %lld; p += %d) {", whole, TOGETHER);
+        open_stepped_pieces(kernel, "p", 0, whole, TOGETHER);
         some(kernel, TOGETHER);
         kernel_line(kernel, "}");
     }
     if (whole < plane) {
-        kernel_line(kernel, "{");
-        kernel_line(kernel, "const int p = %lld;", whole);
+        open_stepped_pieces(kernel, "p", whole, plane, plane - whole);
         some(kernel, (int)(plane - whole));
         kernel_line(kernel, "}");
     }
@@ -143,7 +148,8 @@ static void emit_parameter_gradient(Kernel *kernel)
     if (!is_affine(kernel->node))
         return;
     kernel_line(kernel, "const int p = 0;");
-    open_channels(kernel, true);
+    open_pieces(kernel, "c", input_shape(kernel->node).dim[0]);
+    declare_planes(kernel, true);
     kernel_line(kernel, "vec a = { 0 }, b = { 0 };");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", plane);
     kernel_line(kernel, "a += d[i] * ((v[i] - aux[i]) * aux[%lld + i]);", plane);
@@ -245,7 +251,7 @@ static void emit_image(ImageKernel *image)
         declare_last(kernel, "last_weight", "weight");
         declare_last(kernel, "last_bias", "bias");
     }
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", plane_of(kernel->node));
+    open_pieces(kernel, "p", plane_of(kernel->node));
     image_position(image);
     kernel_line(kernel, "}");
 }

@@ -24,15 +24,16 @@ static bool infer(Node *node)
 static void emit_scaled(Kernel *kernel, long long channels, long long plane, const char *to,
                         const char *becomes, const char *from)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++)", channels);
-    kernel_line(kernel, "    for (int i = 0; i < %lld; i++)", plane);
-    kernel_line(kernel, "        %s[c * %lldL + i] %s %s[c * %lldL + i] * weight[c];", to, plane,
+    open_pieces(kernel, "c", channels);
+    kernel_line(kernel, "for (int i = 0; i < %lld; i++)", plane);
+    kernel_line(kernel, "    %s[c * %lldL + i] %s %s[c * %lldL + i] * weight[c];", to, plane,
                 becomes, from, plane);
+    kernel_line(kernel, "}");
 }
 
 static void emit_parameter_gradient(Kernel *kernel, long long channels, long long plane)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", channels);
+    open_pieces(kernel, "c", channels);
     kernel_line(kernel, "vec a = { 0 };");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++)", plane);
     kernel_line(kernel, "    a += dy[c * %lldL + i] * x[c * %lldL + i];", plane, plane);

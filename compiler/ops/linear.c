@@ -139,6 +139,7 @@ static bool emit(Kernel *kernel)
     } else if (node->whole_batch) {
         emit_matrix_gradient(kernel, matrix);
     } else {
+        kernel->splits = false; /* it is small, or it would be whole_batch */
         emit_parameter_gradient(kernel, input_shape(node).dim[0], node->out->shape.dim[0]);
         if (find_parameter(node, "bias"))
             emit_bias_gradient(kernel, node->out->shape.dim[0], 1);

@@ -26,7 +26,7 @@ static bool emit(Kernel *kernel)
 {
     Shape shape = input_shape(kernel->node);
     Int plane = shape_plane(shape);
-    kernel_line(kernel, "for (int64_t i = 0; i < %lld; i++) {", plane);
+    open_pieces(kernel, "i", plane);
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel, shape.dim[0], plane);
     else

@@ -57,7 +57,8 @@ static bool is_max_pool(const Node *node)
 static void open_windows(Kernel *kernel, const char *window)
 {
     Shape in = input_shape(kernel->node), out = kernel->node->out->shape;
-    kernel_line(kernel, "for (int p = 0, c = 0; c < %lld; c++) {", out.dim[0]);
+    open_pieces(kernel, "c", out.dim[0]);
+    kernel_line(kernel, "int64_t p = c * %lldL;", shape_plane(out));
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", out.dim[1]);
     kernel_line(kernel, "for (int column = 0; column < %lld; column++, p++) {", out.dim[2]);
     kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lld + column * %lld;", window, in.dim[1],
@@ -90,8 +91,11 @@ static void clear_uncovered(Kernel *kernel, Int rows, Int columns)
     const Node *node = kernel->node;
     Shape in = input_shape(node), out = node->out->shape;
     if (!node->accumulate && (out.dim[1] * rows < in.dim[1] || out.dim[2] * columns < in.dim[2])) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i++)", shape_elements(in));
+        open_pieces(kernel, "c", in.dim[0]);
+        kernel_line(kernel, "for (int64_t i = c * %lldL; i < (c + 1) * %lldL; i++)",
+                    shape_plane(in), shape_plane(in));
         kernel_line(kernel, "    dx[i] = (vec){ 0 };");
+        kernel_line(kernel, "}");
     }
 }
 
@@ -116,8 +120,14 @@ enum { MAX_TAPS = 16 }; /* of a window's columns: their text is written out */
 /* Opens loops over the channels and the rows of an axis. */
 static void open_plane(Kernel *kernel, const Axis *rows)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++)", input_shape(kernel->node).dim[0]);
+    open_pieces(kernel, "c", input_shape(kernel->node).dim[0]);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
+}
+
+static void close_plane(Kernel *kernel)
+{
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
 }
 
 /* As emit_pool_window(), of the taps that lie inside; where none does, y is -inf, noted as -1. */
@@ -155,7 +165,7 @@ static void emit_any_forward(Kernel *kernel)
     open_plane(kernel, &rows);
     for (int i = 0; i < runs.count; i++)
         emit_any_window(kernel, &rows, &columns, runs.items[i]);
-    kernel_line(kernel, "}");
+    close_plane(kernel);
 }
 
 /* Whether a window takes any of a tile's columns: none does where the stride or the dilation
@@ -225,7 +235,7 @@ static void emit_any_backward(Kernel *kernel)
     for (int i = 0; i < runs.count; i++)
         (is_taken(&columns, runs.items[i]) ? emit_elements : emit_zeros)(kernel, &rows, &columns,
                                                                          runs.items[i]);
-    kernel_line(kernel, "}");
+    close_plane(kernel);
 }
 
 static bool emit(Kernel *kernel)

@@ -79,7 +79,7 @@ static bool emit(Kernel *kernel)
     Int plane = shape_plane(shape);
     bool forward = kernel->stage == STAGE_FORWARD;
     const char *at = format("c * %lldL + i", plane), *dy = format("dy[%s]", at);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", shape.dim[0]);
+    open_pieces(kernel, "c", shape.dim[0]);
     if (!forward && !shape_equal(node->inputs.items[node->which]->shape, shape)) {
         emit_channel_sums(kernel, product(node, dy, node->which));
     } else {
@@ -114,7 +114,7 @@ static void emit_image(ImageKernel *image)
     Kernel *kernel = &image->kernel;
     Shape shape = kernel->node->out->shape;
     Int channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
+    open_pieces(kernel, "p", shape_plane(shape));
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
         image_store(image, "p", "c", kernel->lanes, image_product(image, "c"));

@@ -42,7 +42,7 @@ static void emit_values(Kernel *kernel, const char *to, const char *kept)
     Shape shape = input_shape(node);
     const char *at = format("c * %lldL + i", shape_plane(shape)),
                *value = format("%s[%s]", kept, at), *target = format("%s[%s]", to, at);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", shape.dim[0]);
+    open_pieces(kernel, "c", shape.dim[0]);
     kernel_line(kernel, "const real slope = weight[%s];", is_shared(node) ? "0" : "c");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++) {", shape_plane(shape));
     kernel_store(kernel, target, at,
@@ -58,9 +58,11 @@ static void emit_parameter_gradient(Kernel *kernel)
     Shape shape = input_shape(kernel->node);
     const char *at = format("c * %lldL + i", shape_plane(shape));
     bool shared = is_shared(kernel->node);
-    if (shared)
+    if (shared) {
+        kernel->splits = false; /* a sum over all channels */
         kernel_line(kernel, "vec total = { 0 };");
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", shape.dim[0]);
+    }
+    open_pieces(kernel, "c", shape.dim[0]);
     kernel_line(kernel, "vec sum = { 0 };");
     kernel_line(kernel, "for (int i = 0; i < %lld; i++)", shape_plane(shape));
     kernel_line(kernel, "    sum += vec_select(x[%s] > (vec){ 0 }, (vec){ 0 }, x[%s] * dy[%s]);",
@@ -109,7 +111,7 @@ static void emit_image(ImageKernel *image)
     Shape shape = input_shape(kernel->node);
     Int channels = shape.dim[0], whole = channels / kernel->lanes * kernel->lanes;
     declare_last_slopes(kernel, whole, channels);
-    kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
+    open_pieces(kernel, "p", shape_plane(shape));
     if (whole) {
         kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES)", whole);
         image_values(image, "c", kernel->lanes,

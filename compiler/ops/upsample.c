@@ -52,7 +52,7 @@ enum { MAX_REPEATS = 16 };
 
 static void open_positions(Kernel *kernel, Shape in)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", in.dim[0]);
+    open_pieces(kernel, "c", in.dim[0]);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", in.dim[1]);
     kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", in.dim[2]);
 }
@@ -63,7 +63,8 @@ static void emit_block(Kernel *kernel, Int rows, Int columns)
     const Node *node = kernel->node;
     Shape in = input_shape(node), out = node->out->shape;
     bool forward = kernel->stage == STAGE_FORWARD;
-    kernel_line(kernel, "const int at = (c * %lld + row) * %lld + column;", in.dim[1], in.dim[2]);
+    kernel_line(kernel, "const int64_t at = (c * %lld + row) * %lld + column;", in.dim[1],
+                in.dim[2]);
     kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lldL + column * %lld;",
                 forward ? "vec *to = y" : "const vec *d = dy", out.dim[1], rows, out.dim[2],
                 columns);

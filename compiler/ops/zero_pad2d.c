@@ -36,7 +36,7 @@ static bool infer(Node *node)
 /* A statement for every channel, row and column of what it sets. */
 static void emit_rows(Kernel *kernel, Int rows, Int columns, const char *statement)
 {
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->node).dim[0]);
+    open_pieces(kernel, "c", input_shape(kernel->node).dim[0]);
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows);
     kernel_line(kernel, "for (int column = 0; column < %lld; column++) {", columns);
     kernel_line(kernel, "%s", statement);

@@ -105,6 +105,8 @@ static void dump_step(const Plan *plan, const Step *step, FILE *out)
     }
     if (workspace)
         dump_workspace(plan, workspace, out);
+    if (step->splits)
+        fprintf(out, "  in pieces, some %.0f us\n", step->seconds * 1e6);
 }
 
 /* ------------------------------------- what the runtime does around the kernels */

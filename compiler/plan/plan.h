@@ -5,6 +5,7 @@
  *   fuse/        one file a fusion: nodes' work that another's kernel does besides
  *   recompute.c  on the way back, what is cheap is made again
  *   memory.c     where every tensor lies
+ *   pieces.c     which kernels are large enough for several threads to share one grain's
  *   dump.c       the plan as text
  *
  * The graph is const here.  A plan owns its steps, and the tensors and nodes that only it
@@ -76,6 +77,8 @@ struct Step {
     LIST(Part) parts;
     Tensor *workspace; /* memory that the kernel uses meanwhile; NULL: none */
     bool recompute;    /* done a second time, on the way back */
+    bool splits;       /* several threads share it, where there are more of them than grains */
+    double seconds;    /* that one thread needs for a grain, by estimate */
     /* recompute: what it makes is the plan's own tensor; so are the inputs of who reads that */
     LIST(Renamed) renamed;
     int phase; /* ascending */
@@ -107,6 +110,10 @@ Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse);
 const char *plan_name(const Plan *plan); /* "training", "inference", "single" */
 /* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
 bool updates_at_once(const Graph *graph, unsigned fuse);
+/* pieces.c: which kernels a team's threads share: those that are worth it, or all, or none. */
+typedef enum Split { SPLIT_AUTO, SPLIT_ALL, SPLIT_NONE } Split;
+void split_steps(Plan *plan, Split split);
+double shared_seconds(const Plan *plan);     /* of one thread and a grain, by estimate */
 void dump_plan(const Plan *plan, FILE *out); /* dump.c */
 /* fuse/fuse.c */
 /* "none" or "NAME,…"; gives a name that is unknown, or NULL */

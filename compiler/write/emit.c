@@ -44,11 +44,12 @@ static void emit_head(Emitter *emitter)
 
 /* --------------------------------------------------------------- phases */
 
-static void emit_move(Text *calls, const char *function, const char *to, const char *from,
-                      Int vectors, const char *what)
+/* `function`: net_copy or net_accumulate; of each there is one for a team. */
+static void emit_move(const Emitter *emitter, Text *calls, const char *function, const char *to,
+                      const char *from, Int vectors, const char *what)
 {
-    text_add(calls, "    %s((real *)(%s), (const real *)(%s), %lldL * LANES);   /* %s */\n",
-             function, to, from, vectors, what);
+    text_add(calls, "    %s%s(real *)(%s), (const real *)(%s), %lldL * LANES);   /* %s */\n",
+             function, emitter->step->splits ? "_pieces(team, " : "(", to, from, vectors, what);
 }
 
 /* Inputs that could not be written straight into the output are copied. */
@@ -61,7 +62,7 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
         const Tensor *input = node->inputs.items[i];
         const Placement *placement = &plan->placements[input->id];
         if (placement->root != out->root || placement->address != at)
-            emit_move(calls, "net_copy",
+            emit_move(emitter, calls, "net_copy",
                       format("%s + %lld", out->space == SPACE_KEPT ? "kept" : "scratch", at),
                       address_text(plan, input), shape_elements(input->shape),
                       format("%s into %s", input->name, node->path));
@@ -69,15 +70,15 @@ static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
     }
 }
 
-/* A call; gives the units of what is computed for the whole batch. */
+/* A call; gives the units of what is computed for the whole batch, or a grain's pieces. */
 static Int emit_call(Emitter *emitter, Text *calls)
 {
     OperandList operands = {0};
-    Int units;
+    Int units, pieces;
     step_operands(emitter, &operands);
-    const char *function = emit_kernel(emitter, &operands, &units);
+    const char *function = emit_kernel(emitter, &operands, &units, &pieces);
     write_call(calls, function, &operands);
-    return units;
+    return step_node(emitter->step)->whole_batch ? units : pieces;
 }
 
 /* Where a layer's output lies after its part, as the table of parts says it. */
@@ -94,36 +95,39 @@ static const char *output_fields(const Plan *plan, const Step *step)
 }
 
 /* A step's row in the table of parts; gives its number. */
-static int emit_part(Emitter *emitter)
+static int emit_part(Emitter *emitter, bool shared)
 {
     const Node *node = step_node(emitter->step);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT
                       || node->stage == STAGE_BACKWARD_PARAMETERS;
     Int multiply_adds = multiplies ? node_multiply_adds(node->forward ? node->forward : node) : 0;
-    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path),
-             step_stage(emitter->step), multiply_adds, output_fields(emitter->plan, emitter->step));
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s, %s },\n", quoted(node->path),
+             step_stage(emitter->step), multiply_adds, output_fields(emitter->plan, emitter->step),
+             shared ? "true" : "false");
     return emitter->part_count++;
 }
 
-static void emit_step(Emitter *emitter, Text *calls, const Step *step)
+/* Gives whether the threads of a team share it. */
+static bool emit_step(Emitter *emitter, Text *calls, const Step *step)
 {
     const Plan *plan = emitter->plan;
     const Node *node = step_node(step);
-    size_t before = calls->length;
+    bool shared = step->splits;
     if (plan_skips(plan, step))
-        return;
+        return false;
     emitter->step = step;
     if (node->stage == STAGE_ACCUMULATE || node->stage == STAGE_COPY)
-        emit_move(calls, node->stage == STAGE_COPY ? "net_copy" : "net_accumulate",
+        emit_move(emitter, calls, node->stage == STAGE_COPY ? "net_copy" : "net_accumulate",
                   address_text(plan, node->dx), address_text(plan, node->from),
                   shape_elements(node->dx->shape),
                   format("%s from %s", node->dx->name, node->from->name));
     else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
         emit_concat(emitter, calls, node);
     else
-        emit_call(emitter, calls);
-    if (calls->length > before)
-        text_add(calls, "    net_lap(s, arena, g, %d);\n", emit_part(emitter));
+        shared = emit_call(emitter, calls) > 0;
+    if (calls->length)
+        text_add(calls, "    net_lap(s, team, g, %d);\n", emit_part(emitter, shared));
+    return shared;
 }
 
 /* The locals a phase declares: those its calls use. */
@@ -131,11 +135,13 @@ static void emit_locals(const Emitter *emitter, const char *calls)
 {
     const Plan *plan = emitter->plan;
     if (strstr(calls, " scratch + ") || strstr(calls, "(scratch + "))
-        text_add(emitter->module.out, "    vec *scratch = (vec *)arena;\n");
+        text_add(emitter->module.out, "    vec *scratch = (vec *)team->scratch;\n");
+    if (strstr(calls, " own + "))
+        text_add(emitter->module.out, "    vec *own = (vec *)team->own;\n");
     if (strstr(calls, " kept + ") || strstr(calls, "(kept + "))
         text_add(emitter->module.out, "    vec *kept = (vec *)s->kept + g * %lld;\n",
                  plan->kept_elements / plan->lanes);
-    if (strstr(calls, "\n        input ") || strstr(calls, "(input)") || strstr(calls, "(input + "))
+    if (strstr(calls, "  input ") || strstr(calls, "(input)") || strstr(calls, "(input + "))
         text_add(emitter->module.out, "    const vec *input = (const vec *)s->input + g * %lld;\n",
                  shape_elements(plan->graph->input->shape));
     if (strstr(calls, " weights + "))
@@ -155,22 +161,28 @@ static void emit_grain_phase(Emitter *emitter, int phase)
     const Plan *plan = emitter->plan;
     const char *name = format("%s_%d", plan_name(plan), phase + 1);
     Calls calls = {0};
+    StepList steps = {0};
     for (int i = emitter->first; is_in_phase(plan, i, phase); i++) {
         const Step *step = plan->steps.items[i];
+        StepCalls own = {.path = step_node(step)->path};
         if (step_node(step)->whole_batch)
             continue;
-        emit_step(emitter, &calls.text, step);
-        end_calls(&calls, step_node(step)->path);
+        own.shared = emit_step(emitter, &own.text, step);
+        if (own.text.length)
+            push(&steps, own);
     }
-    if (!calls.text.length) {
+    if (!steps.count) {
         text_add(&emitter->phases, "0, ");
         return;
     }
+    bool shared = add_team_calls(&calls, &steps);
     const Text text = phase_calls(emitter, name, &calls, emit_locals);
     text_add(emitter->module.out,
              "/* %s, phase %d of %d: one grain. */\n"
-             "static void %s(const NetStep *s, real *arena, int64_t g)\n{\n",
+             "static void %s(const NetStep *s, const NetTeam *team, int64_t g)\n{\n",
              plan_name(plan), phase + 1, plan->phases, name);
+    if (!shared)
+        text_add(emitter->module.out, "    if (!net_leads(team))\n        return;\n");
     emit_locals(emitter, text_chars(&text));
     text_add(emitter->module.out, "\n%s}\n\n", text_chars(&text));
     text_add(&emitter->phases, "%s, ", name);
@@ -196,7 +208,7 @@ static void emit_shared_phase(Emitter *emitter, int phase)
                  "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    "
                  "(void)arena;\n%s}\n\n",
                  name, text_chars(&call));
-        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter),
+        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter, false),
                  node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
     if (!count) {
@@ -223,9 +235,10 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
     }
     text_add(emitter->module.out, "static const NetPhase %s[] = {\n%s};\n\n", plan_name(plan),
              text_chars(&emitter->phases));
-    text_add(emitter->module.out,
-             "static const NetPart %s_parts[] = {\n%s    { 0, 0, 0, -1, false, 0, 0 },\n};\n\n",
-             plan_name(plan), text_chars(&emitter->parts));
+    text_add(
+        emitter->module.out,
+        "static const NetPart %s_parts[] = {\n%s    { 0, 0, 0, -1, false, 0, 0, false },\n};\n\n",
+        plan_name(plan), text_chars(&emitter->parts));
 }
 
 enum { PEAK_CHAINS = 12 }; /* two units of latency four keep eight busy; 12 fit in 16 registers */

@@ -46,9 +46,10 @@ const char *number_text(double value);
 const char *address_text(const Plan *plan, const Tensor *tensor);
 
 /* kernel.c: writes the function of emitter->step unless an equal one exists; gives its name,
- * and in *units how many units it has when it sums over the whole batch.  Drops
- * the operands that the function does not use. */
-const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units);
+ * in *units how many units it has when it sums over the whole batch, and in *pieces into how
+ * many it is cut for a team's threads; 0: its first thread does it all.  Drops the operands that
+ * the function does not use. */
+const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units, Int *pieces);
 /* "conv1: conv2d [1, 28, 28] -> …, forward   models/cnn.net:5": what a function computes, by
  * which algorithm (NULL: its operator's summary), and what is fused into it. */
 const char *function_comment(const Step *step, const char *algorithm);
@@ -70,6 +71,16 @@ typedef struct Calls {
     LIST(CallEnd) ends;
 } Calls;
 void end_calls(Calls *calls, const char *path);
+/* A step's calls, and whether a team's threads share them. */
+typedef struct StepCalls {
+    const char *path;
+    Text text;
+    bool shared;
+} StepCalls;
+typedef LIST(StepCalls) StepList;
+/* The calls of a phase for a team, whose threads meet before and after what they share; all else
+ * is done by the first.  False: they share nothing, and the phase leaves the others out. */
+bool add_team_calls(Calls *calls, const StepList *steps);
 /* What the function of `phase` ("training_1") has to call: `calls`, or where they are long,
  * functions of a stretch of them each, which this writes; `open` writes their locals. */
 Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,

@@ -1,5 +1,5 @@
-/* The program for one image: its functions, the phases that call them, and the
- * table of how its parameters are packed.  A kernel that threads can share ends a phase.
+/* The program for one image: its functions, the phase that calls them, and the
+ * table of how its parameters are packed.
  *
  * It is written beside the grains' programs, with functions of its own: a
  * tensor is [height][width][channels], addresses count elements, and what a
@@ -15,11 +15,12 @@
 typedef struct Writer {
     Emitter *emitter;
     const Plan *plan;
-    Calls calls; /* of the phase that is being written */
-    Text phases, packings;
-    int phase_count, packing_count;
+    StepList steps;
+    StepCalls own; /* those of the step that is being written */
+    Text packings;
+    int packing_count;
     Int packed; /* elements so far */
-    Int work;   /* elements behind the arena: the most that a kernel uses */
+    Int work;   /* elements of a thread, behind the arena: the most that a kernel uses */
 } Writer;
 
 /* ------------------------------------------------------------ addresses */
@@ -127,6 +128,12 @@ static const char *factor_table(Module *module, const Packing *packing)
                       format("[] = { %s };\n\n", text_chars(&table)));
 }
 
+/* Elements, so that what follows begins a cache line. */
+static Int whole_lines(Int elements)
+{
+    return (elements + 15) / 16 * 16;
+}
+
 /* A row of the table, and the operand that points to what it packs. */
 static void write_packing(Writer *writer, const ImageKernel *image, OperandList *operands)
 {
@@ -154,7 +161,7 @@ static void write_packing(Writer *writer, const ImageKernel *image, OperandList 
     writer->packing_count++;
     push(operands,
          ((Operand){"const real *", "w", format("s->packed + %lld", writer->packed), node->path}));
-    writer->packed += (packed_elements(packing) + 15) / 16 * 16; /* each begins a cache line */
+    writer->packed += whole_lines(packed_elements(packing));
 }
 
 /* Kernels run one after the other, so what they use meanwhile lies in one place. */
@@ -162,11 +169,11 @@ static void write_work(Writer *writer, const ImageKernel *image, OperandList *op
 {
     if (!image->work)
         return;
-    require(!image->units);
-    push(operands,
-         ((Operand){"real *", "workspace", format("arena + %lld", writer->plan->scratch_elements),
-                    image->kernel.node->path}));
-    writer->work = image->work > writer->work ? image->work : writer->work;
+    push(operands, ((Operand){"real *", "workspace", "team->own", image->kernel.node->path}));
+    push(operands, ((Operand){"real *", "team_workspace",
+                              format("arena + %lld", whole_lines(writer->plan->scratch_elements)),
+                              image->kernel.node->path}));
+    writer->work = image->work > writer->work ? whole_lines(image->work) : writer->work;
 }
 
 /* -------------------------------------------------------------- bodies */
@@ -189,12 +196,17 @@ static void write_pointwise(ImageKernel *image, const char *from, bool dense)
         whole = count / kernel->lanes * kernel->lanes;
     const char *position = dense ? "0" : "p";
     if (!dense)
-        kernel_line(kernel, "for (int p = 0; p < %lld; p++) {", shape_plane(shape));
+        open_pieces(kernel, "p", shape_plane(shape));
     if (whole) {
-        kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", whole);
+        if (dense)
+            open_stepped_pieces(kernel, "i", 0, whole, kernel->lanes);
+        else
+            kernel_line(kernel, "for (int i = 0; i < %lld; i += LANES) {", whole);
         pointwise_run(image, from, position, "i", kernel->lanes);
         kernel_line(kernel, "}");
     }
+    if (count > whole && dense && kernel->splits)
+        kernel_line(kernel, "if (net_leads(team))");
     if (count > whole)
         pointwise_run(image, from, position, format("%lld", whole), count - whole);
     if (!dense)
@@ -229,6 +241,7 @@ static void write_reference(Writer *writer, ImageKernel *image, const OperandLis
     const Node *node = kernel->node;
     long long count = shape_plane(node->out->shape);
     Kernel call = *kernel;
+    call.splits = false;
     require(dense || node->op->traits & OP_IN_PLACE);
     call.node = dense ? node->forward : at_one_position(node->forward);
     kernel_line(&call, "NetKernel net_%s_forward;", node->op->name);
@@ -283,6 +296,7 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
     const Tensor *out = step_result(writer->emitter->step);
     bool pointwise = pointwise_expression(node) != NULL;
     push(operands, ((Operand){"const NetStep *", "s", "s", NULL}));
+    push(operands, ((Operand){"const NetTeam *", "team", "team", NULL}));
     push(operands, ((Operand){"int64_t ", "g", "g", NULL}));
     push(operands, ((Operand){"real *", "y", address_of(plan, out), what_of(out)}));
     for (int i = 0; i < node->inputs.count; i++)
@@ -302,49 +316,26 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
     }
 }
 
-/* Not every call takes all of them. */
-static void name_arguments(const Emitter *emitter, const char *calls)
+/* Those that the calls use. */
+static void write_locals(const Emitter *emitter, const char *calls)
 {
-    (void)calls;
-    text_add(emitter->module.out, "    (void)s, (void)arena, (void)g;\n");
+    if (strstr(calls, " arena") || strstr(calls, "(arena"))
+        text_add(emitter->module.out, "    real *arena = team->scratch;\n");
+    text_add(emitter->module.out, "    (void)s, (void)team, (void)g;\n");
 }
 
-/* The functions of a phase and its row in their table: the calls so far, on one
- * thread, and then `shared`, a call whose units the threads share; units 0: none. */
-static void end_phase(Writer *writer, const char *shared, Int units)
+static void write_phase(Writer *writer)
 {
     Text *out = writer->emitter->module.out;
-    int phase = ++writer->phase_count;
-    text_add(&writer->phases, "    { ");
-    if (writer->calls.text.length) {
-        const Text text = phase_calls(writer->emitter, format("single_%d", phase), &writer->calls,
-                                      name_arguments);
-        text_add(out,
-                 "/* One image, phase %d: on one thread. */\n"
-                 "static void single_%d(const NetStep *s, real *arena, int64_t g)\n{\n",
-                 phase, phase);
-        name_arguments(writer->emitter, text_chars(&text));
-        text_add(out, "%s}\n\n", text_chars(&text));
-        text_add(&writer->phases, "single_%d, ", phase);
-    } else {
-        text_add(&writer->phases, "0, ");
-    }
-    if (units) {
-        text_add(out,
-                 "/* One image, phase %d: a share. */\n"
-                 "static void single_%d_1(const NetStep *s, real *arena, int64_t from, int64_t "
-                 "to)\n{\n    (void)s, (void)arena;\n%s}\n\n",
-                 phase, phase, shared);
-        text_add(out,
-                 "static const NetSharedWork single_%d_shared[] = {\n    { single_%d_1, %lld, 0, "
-                 "false },\n};\n\n",
-                 phase, phase, units);
-        text_add(&writer->phases, "single_%d_shared, 1 ", phase);
-    } else {
-        text_add(&writer->phases, "0, 0 ");
-    }
-    text_add(&writer->phases, "},\n");
-    writer->calls = (Calls){0};
+    Calls calls = {0};
+    bool shared = add_team_calls(&calls, &writer->steps);
+    const Text text = phase_calls(writer->emitter, "single_1", &calls, write_locals);
+    text_add(out, "/* One image. */\n"
+                  "static void single_1(const NetStep *s, const NetTeam *team, int64_t g)\n{\n");
+    if (!shared)
+        text_add(out, "    if (!net_leads(team))\n        return;\n");
+    write_locals(writer->emitter, text_chars(&text));
+    text_add(out, "%s}\n\n", text_chars(&text));
 }
 
 static void write_kernel(Writer *writer, const Node *node)
@@ -356,7 +347,8 @@ static void write_kernel(Writer *writer, const Node *node)
                    .module = &writer->emitter->module,
                    .stage = STAGE_FORWARD,
                    .lanes = writer->emitter->module.lanes,
-                   .registers = target->registers},
+                   .registers = target->registers,
+                   .splits = writer->emitter->step->splits},
         .halves = target->vector_bytes == 64,
         .winograd = writer->plan->fuse & FUSE_WINOGRAD,
         .x_stride = stride_of(writer->plan, node->inputs.items[0]),
@@ -372,10 +364,6 @@ static void write_kernel(Writer *writer, const Node *node)
     use_arena(before);
     write_packing(writer, &image, &operands);
     write_work(writer, &image, &operands);
-    if (image.units) {
-        push(&operands, ((Operand){"int ", "begin", "(int)from", NULL}));
-        push(&operands, ((Operand){"int ", "end", "(int)to", NULL}));
-    }
     drop_unused(&operands, text_chars(&image.kernel.body));
     const char *text =
         format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&image.kernel.body));
@@ -384,10 +372,8 @@ static void write_kernel(Writer *writer, const Node *node)
     const char *function =
         write_once(&writer->emitter->module, format("%s_single", identifier(node->path)),
                    format("%sstatic void ", comment), text);
-    Text call = {0};
-    write_call(image.units ? &call : &writer->calls.text, function, &operands);
-    if (image.units)
-        end_phase(writer, text_chars(&call), image.units);
+    write_call(&writer->own.text, function, &operands);
+    writer->own.shared = image.kernel.pieces > 0;
 }
 
 /* ---------------------------------------------------------------- moves */
@@ -395,7 +381,7 @@ static void write_kernel(Writer *writer, const Node *node)
 static void write_rows(Writer *writer, const char *to, Int to_stride, const Tensor *from, Int rows,
                        Int count)
 {
-    text_add(&writer->calls.text,
+    text_add(&writer->own.text,
              "    net_copy_rows(%s, %lldL, %s, %lldL, %lldL, %lldL);   /* %s */\n", to, to_stride,
              address_of(writer->plan, from), stride_of(writer->plan, from), rows, count,
              from->name);
@@ -422,7 +408,7 @@ static void write_transpose(Writer *writer, const Node *node)
 {
     const Tensor *in = node->inputs.items[0], *out = node->out,
                  *image = in->shape.rank == 3 ? in : out;
-    text_add(&writer->calls.text, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n",
+    text_add(&writer->own.text, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n",
              image == in ? "net_to_planes" : "net_from_planes", address_of(writer->plan, out),
              address_of(writer->plan, in), image->shape.dim[0], shape_plane(image->shape),
              stride_of(writer->plan, image), out->name, in->name);
@@ -434,6 +420,7 @@ static void write_step(Writer *writer, const Step *step)
     if (plan_skips(writer->plan, step))
         return;
     writer->emitter->step = step;
+    writer->own = (StepCalls){.path = node->path};
     if (node->stage == STAGE_COPY)
         write_rows(writer, address_of(writer->plan, node->dx), shape_elements(node->dx->shape),
                    node->from, 1, shape_elements(node->from->shape));
@@ -443,7 +430,8 @@ static void write_step(Writer *writer, const Step *step)
         write_transpose(writer, node);
     else
         write_kernel(writer, node);
-    end_calls(&writer->calls, node->path);
+    if (writer->own.text.length)
+        push(&writer->steps, writer->own);
 }
 
 /* --------------------------------------------------------------- helpers */
@@ -519,15 +507,16 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
     emitter->plan = plan;
     for (int i = 0; i < plan->steps.count; i++)
         write_step(&writer, plan->steps.items[i]);
-    if (writer.calls.text.length || !writer.phase_count)
-        end_phase(&writer, "", 0);
+    write_phase(&writer);
     text_add(emitter->module.out,
-             "static const NetPhase single[] = {\n%s};\n\nstatic const NetPacking packings[] = "
-             "{\n%s    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
-             text_chars(&writer.phases), text_chars(&writer.packings));
+             "static const NetPhase single[] = {\n    { single_1, 0, 0 },\n};\n\n"
+             "static const NetPacking packings[] = {\n%s"
+             "    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
+             text_chars(&writer.packings));
     text_add(&emitter->one_image,
-             "    .single = { single, %d, %lld, %lld, %lld, 0, 0 },\n"
+             "    .single = { single, 1, %lld, %lld, %lld, 0, 0, %lld, %.3g },\n"
              "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
-             writer.phase_count, plan->scratch_elements + writer.work, plan->kept_elements,
-             plan->placements[plan->logits->id].address, writer.packing_count, writer.packed);
+             whole_lines(plan->scratch_elements), plan->kept_elements,
+             plan->placements[plan->logits->id].address, writer.work, shared_seconds(plan),
+             writer.packing_count, writer.packed);
 }

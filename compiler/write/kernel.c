@@ -145,6 +145,7 @@ static void node_operands(const Emitter *emitter, const Node *node, Tensor *resu
         add_operand(operands, "int64_t ", "from", "from", NULL);
         add_operand(operands, "int64_t ", "to", "to", NULL);
     } else {
+        add_operand(operands, "const NetTeam *", "team", "team", NULL);
         add_operand(operands, "int64_t ", "g", "g", NULL);
     }
     switch (node->stage) {
@@ -229,11 +230,24 @@ static void add_norm_operands(OperandList *operands, const Node *norm)
     }
 }
 
+/* Each thread has its own; what all of a team's read is written to its first one's. */
+static void add_workspace(const Emitter *emitter, OperandList *operands, const Tensor *workspace)
+{
+    if (!workspace)
+        return;
+    const Placement *placement = &emitter->plan->placements[workspace->id];
+    const char *what = format("%s %s", workspace->name, shape_text(workspace->shape));
+    require(placement->space == SPACE_SCRATCH);
+    add_operand(operands, "vec *", "workspace", format("own + %lld", placement->address), what);
+    add_operand(operands, "vec *", "team_workspace", format("scratch + %lld", placement->address),
+                what);
+}
+
 void step_operands(const Emitter *emitter, OperandList *operands)
 {
     const Step *step = emitter->step;
     node_operands(emitter, step_node(step), step_result(step), operands);
-    add_tensor(emitter, operands, "vec *", "workspace", step->workspace, false);
+    add_workspace(emitter, operands, step->workspace);
     add_norm_operands(operands, part_node(step, PART_AFFINE));
     add_epilogue_operands(emitter, operands);
     add_further_operands(emitter, operands, part_node(step, PART_SUMS));
@@ -585,6 +599,7 @@ static Kernel kernel_of(Emitter *emitter)
         .lanes = emitter->module.lanes,
         .registers = emitter->options->target.registers,
         .recompute = step->recompute,
+        .splits = step->splits,
         .workspace = step->workspace != NULL,
         .pool = part_node(step, PART_POOL),
         .sums = part_node(step, PART_SUMS),
@@ -595,7 +610,7 @@ static Kernel kernel_of(Emitter *emitter)
     return kernel;
 }
 
-const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units)
+const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units, Int *pieces)
 {
     const Node *node = step_node(emitter->step), *loss = part_node(emitter->step, PART_LOSS);
     Kernel kernel = kernel_of(emitter);
@@ -606,6 +621,8 @@ const char *emit_kernel(Emitter *emitter, OperandList *operands, Int *units)
     bool reference = emitter->options->reference || !node->op->emit || !node->op->emit(&kernel);
     require(!reference || (!node->whole_batch && !kernel.pool && !kernel.sums));
     *units = kernel.units;
+    *pieces = kernel.pieces;
+    require(!reference || !kernel.pieces);
     if (reference) {
         emit_reference(emitter, &kernel, operands);
         emit_norm_afterwards(&kernel);

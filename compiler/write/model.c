@@ -122,14 +122,15 @@ static void emit_structure(Emitter *emitter)
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
     if (!plan) {
-        text_add(emitter->module.out, "    .%s = { 0, 0, 0, 0, 0, 0, 0 },\n", name);
+        text_add(emitter->module.out, "    .%s = { 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n", name);
         return;
     }
     text_add(emitter->module.out,
              "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - "
-             "1 },\n",
+             "1, 0, %.3g },\n",
              name, name, plan->phases, plan->scratch_elements, plan->kept_elements,
-             plan->placements[plan->logits->id].address * plan->lanes, name, name, name);
+             plan->placements[plan->logits->id].address * plan->lanes, name, name, name,
+             shared_seconds(plan));
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)

@@ -77,11 +77,48 @@ Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
                    *text = stretch_text(calls, from, end);
         text_add(emitter->module.out,
                  "/* From %s to %s. */\n"
-                 "static void %s(const NetStep *s, real *arena, int64_t g)\n{\n",
+                 "static void %s(const NetStep *s, const NetTeam *team, int64_t g)\n{\n",
                  comment_text(first), comment_text(last), name);
         open(emitter, text);
         text_add(emitter->module.out, "%s}\n\n", text);
-        text_add(&names, "    %s(s, arena, g);\n", name);
+        text_add(&names, "    %s(s, team, g);\n", name);
     }
     return names;
+}
+
+/* --------------------------------------------------------------- teams */
+
+/* The same lines, four columns further to the right. */
+static void add_indented(Text *to, const Text *lines)
+{
+    for (const char *line = text_chars(lines); *line;) {
+        size_t length = strcspn(line, "\n") + 1;
+        text_add(to, "    ");
+        text_add_range(to, line, length);
+        line += length;
+    }
+}
+
+bool add_team_calls(Calls *calls, const StepList *steps)
+{
+    bool any = false, met = true;
+    for (int i = 0; i < steps->count; i++)
+        any |= steps->items[i].shared;
+    for (int i = 0; i < steps->count; i++) {
+        const StepCalls *step = &steps->items[i];
+        if (step->shared && !met)
+            text_add(&calls->text, "    net_meet(team);\n");
+        if (any && !step->shared) {
+            text_add(&calls->text, "    if (net_leads(team)) {\n");
+            add_indented(&calls->text, &step->text);
+            text_add(&calls->text, "    }\n");
+        } else {
+            text_add_range(&calls->text, text_chars(&step->text), step->text.length);
+        }
+        met = step->shared;
+        if (met && i < steps->count - 1)
+            text_add(&calls->text, "    net_meet(team);\n");
+        end_calls(calls, step->path);
+    }
+    return any;
 }

@@ -11,6 +11,7 @@
 typedef struct CompileOptions {
     Target target;
     unsigned fuse; /* FUSE_… */
+    Split split;
     bool f64;
     bool reference; /* --kernels=reference */
     const char *cc;

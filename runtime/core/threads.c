@@ -35,10 +35,17 @@ typedef struct Gate {
 #endif
 } Gate;
 
-struct NetPool {
-    Gate start;   /* counts runs */
-    Gate meeting; /* counts barriers passed */
+/* Where threads wait for one another. */
+typedef struct NetMeeting {
+    Gate passed; /* counts how often they met */
     _Alignas(NET_ALIGNMENT) atomic_int arrived;
+    int spins;
+} NetMeeting;
+
+struct NetPool {
+    Gate start;         /* counts runs */
+    NetMeeting meeting; /* of all threads */
+    NetMeeting *teams;  /* [threads]: by a team's first thread */
     int threads, spins, created;
     unsigned forks;                          /* of the process when the threads were made */
     void (*work)(void *context, int thread); /* NULL: the threads end */
@@ -143,18 +150,33 @@ static void gate_open(Gate *gate)
 /* ----------------------------------------------------------- the pool */
 
 /* The last to arrive opens the gate for the others.  It clears the count
- * first: nobody can arrive at the next barrier before the gate opens. */
+ * first: nobody can arrive at the next meeting before the gate opens. */
+static void meet(NetMeeting *meeting, int threads)
+{
+    unsigned passed = atomic_load_explicit(&meeting->passed.value, memory_order_relaxed);
+    if (atomic_fetch_add(&meeting->arrived, 1) == threads - 1) {
+        atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
+        gate_open(&meeting->passed);
+    } else {
+        gate_wait(&meeting->passed, passed, meeting->spins);
+    }
+}
+
 void net_pool_barrier(NetPool *pool)
 {
-    if (pool->threads == 1)
-        return;
-    unsigned meeting = atomic_load_explicit(&pool->meeting.value, memory_order_relaxed);
-    if (atomic_fetch_add(&pool->arrived, 1) == pool->threads - 1) {
-        atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
-        gate_open(&pool->meeting);
-    } else {
-        gate_wait(&pool->meeting, meeting, pool->spins);
-    }
+    if (pool->threads > 1)
+        meet(&pool->meeting, pool->threads);
+}
+
+NetMeeting *net_pool_meeting(NetPool *pool, int first)
+{
+    return &pool->teams[first];
+}
+
+void net_team_meet(const NetTeam *team)
+{
+    if (team->meeting)
+        meet(team->meeting, team->members);
 }
 
 static void *member_main(void *argument)
@@ -226,11 +248,19 @@ static bool create_members(NetPool *pool, NetError *error)
     return true;
 }
 
+static void reset_meeting(NetMeeting *meeting, int spins)
+{
+    gate_initialise(&meeting->passed);
+    atomic_init(&meeting->arrived, 0);
+    meeting->spins = spins;
+}
+
 static void reset_gates(NetPool *pool)
 {
     gate_initialise(&pool->start);
-    gate_initialise(&pool->meeting);
-    atomic_init(&pool->arrived, 0);
+    reset_meeting(&pool->meeting, pool->spins);
+    for (int thread = 0; thread < pool->threads; thread++)
+        reset_meeting(&pool->teams[thread], pool->spins);
 }
 
 /* In a child the threads are made anew when they are first asked for; as many as
@@ -253,16 +283,19 @@ NetPool *net_pool_open(int threads, NetError *error)
     }
     NetPool *pool = net_allocate(1, sizeof *pool, error);
     struct Member *members = pool ? net_allocate((size_t)threads, sizeof *members, error) : NULL;
-    if (!members) {
+    NetMeeting *teams = members ? net_allocate((size_t)threads, sizeof *teams, error) : NULL;
+    if (!teams) {
+        free(members);
         free(pool);
         return NULL;
     }
     static pthread_once_t watching = PTHREAD_ONCE_INIT;
     pthread_once(&watching, watch_forks);
-    reset_gates(pool);
     pool->threads = threads;
     pool->members = members;
+    pool->teams = teams;
     pool->spins = threads <= usable_processors() ? SPINS : 0;
+    reset_gates(pool);
     if (!create_members(pool, error)) {
         net_pool_close(pool);
         return NULL;
@@ -280,7 +313,10 @@ void net_pool_close(NetPool *pool)
     for (int thread = 1; ours && thread <= pool->created; thread++)
         pthread_join(pool->members[thread].handle, NULL);
     gate_destroy(&pool->start);
-    gate_destroy(&pool->meeting);
+    gate_destroy(&pool->meeting.passed);
+    for (int thread = 0; thread < pool->threads; thread++)
+        gate_destroy(&pool->teams[thread].passed);
+    free(pool->teams);
     free(pool->members);
     free(pool);
 }
@@ -294,11 +330,6 @@ int net_pool_threads(NetPool *pool)
 bool net_pool_spins(const NetPool *pool)
 {
     return pool->threads > 1 && pool->spins > 0;
-}
-
-NetShare net_share(int64_t count, int thread, int threads)
-{
-    return (NetShare){count * thread / threads, count * (thread + 1) / threads};
 }
 
 void net_pool_run(NetPool *pool, void (*work)(void *context, int thread), void *context)

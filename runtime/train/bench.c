@@ -61,12 +61,11 @@ static void measure_training(Bench *bench, const NetJob *job)
     bench->share = net_spread(shares);
 }
 
-static NetSession *open_session(const Bench *bench, int threads, NetError *error)
+static NetSession *open_session(const Bench *bench, int threads, int64_t batch, NetError *error)
 {
     bool training = bench->model->training.phase_count > 0;
     uint64_t seed = (uint64_t)net_setting(bench->settings, "seed", 1);
-    NetSession *session =
-        net_session_open(bench->model, threads, bench->batch, seed, training, error);
+    NetSession *session = net_session_open(bench->model, threads, batch, seed, training, error);
     if (session && !net_session_normalise(session, bench->settings, error)) {
         net_close(session);
         return NULL;
@@ -74,16 +73,21 @@ static NetSession *open_session(const Bench *bench, int threads, NetError *error
     return session;
 }
 
-static bool train(Bench *bench, int threads, bool profiled, NetError *error)
+static NetJob job_of(const Bench *bench, NetSession *session)
 {
-    NetSession *session = open_session(bench, threads, error);
-    NetJob job = {
+    return (NetJob){
         .session = session,
         .batch = bench->batch,
         .images = &bench->images,
         .order = bench->order,
         .optimizer = bench->model->training.phase_count > 0 ? &bench->optimizer : NULL,
     };
+}
+
+static bool train(Bench *bench, int threads, bool profiled, NetError *error)
+{
+    NetSession *session = open_session(bench, threads, bench->batch, error);
+    NetJob job = job_of(bench, session);
     bool good = session != NULL;
     if (good && profiled)
         good = net_profile(&bench->profile, &job, bench->options->steps, error);
@@ -111,6 +115,27 @@ static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spr
     free(pixels);
     free(logits);
     net_close(session);
+    return good;
+}
+
+static bool scale(const Bench *bench, FILE *out, NetError *error)
+{
+    const NetBench *options = bench->options;
+    NetOnCores results[NET_MAX_CORE_COUNTS];
+    /* of all threads, a grain each */
+    int64_t together = (int64_t)options->threads * bench->model->lanes;
+    if (together < bench->batch)
+        together = bench->batch;
+    NetSession *one = open_session(bench, 1, bench->batch, error),
+               *all = one ? open_session(bench, options->threads, together, error) : NULL;
+    bool good = all != NULL;
+    if (good) {
+        const NetCores cores = {job_of(bench, one), job_of(bench, all), options->cores,
+                                options->core_counts};
+        good = net_cores(&cores, results, out, error);
+    }
+    net_close(all);
+    net_close(one);
     return good;
 }
 
@@ -272,10 +297,13 @@ bool net_bench(const NetModel *model, const NetSettings *settings, const NetBenc
     bool good =
         open_images(&bench, error) && net_optimizer_open(&bench.optimizer, model, settings, error);
     bench.optimizer.rates.updates = 2; /* not the first: momentum has its state */
-    good = good && measure_all(&bench, error);
-    if (good && options->json)
-        good = print_json(&bench, out, error);
+    if (good && options->core_counts)
+        good = scale(&bench, out, error);
     else if (good)
+        good = measure_all(&bench, error);
+    if (good && !options->core_counts && options->json)
+        good = print_json(&bench, out, error);
+    else if (good && !options->core_counts)
         print_text(&bench, out);
     free(bench.profile.seconds);
     free(bench.order);

@@ -6,10 +6,9 @@
  * the weights changed.  Where there is no such program, or no memory for it, a
  * single image is a grain with one lane used.
  *
- * The calling thread does it alone, unless images come one upon the other: then
- * the session's other threads, if it has any, wait for the next one awake and
- * take a share of each large layer.  To wake them for one image that comes after
- * a while would take longer than the image.  Who computes a value changes no bit of it.
+ * All threads of the session share the large layers.  To wake them for one image takes longer than
+ * a small image: then the calling thread does it alone, unless images come one upon the
+ * other and the others wait for the next one awake.  Who computes a value changes no bit of it.
  */
 #include "runtime.h"
 
@@ -20,6 +19,8 @@ enum { SLACK = NET_MAX_LANES }; /* elements: loads are whole vectors */
 
 /* Seconds after an image in which another is soon; threads.c waits awake for longer. */
 static const double SOON = 10e-6;
+/* Seconds of work to share for which threads are woken, which takes some 50e-6. */
+static const double WORTH_WAKING = 400e-6;
 
 struct NetOneImage {
     real *packed, *scratch, *kept, *input;
@@ -118,14 +119,6 @@ static int64_t input_elements(const NetModel *model)
     return model->input.c * model->input.h * model->input.w;
 }
 
-static bool has_shares(const NetProgram *program)
-{
-    for (int i = 0; i < program->phase_count; i++)
-        if (program->phases[i].shared_count)
-            return true;
-    return false;
-}
-
 /* Memory is zeroed, and what fills a block up stays so. */
 static bool open_one_image(NetSession *session)
 {
@@ -136,12 +129,14 @@ static bool open_one_image(NetSession *session)
     if (!one)
         return false;
     one->packed = net_allocate((size_t)(model->packed + SLACK), sizeof(real), &ignored);
-    one->scratch =
-        net_allocate((size_t)(model->single.scratch_elements + SLACK), sizeof(real), &ignored);
+    one->scratch = net_allocate((size_t)(model->single.scratch_elements + SLACK)
+                                    + (size_t)net_pool_threads(session->pool)
+                                          * (size_t)model->single.own_elements,
+                                sizeof(real), &ignored);
     one->kept = net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
     one->input = net_allocate((size_t)(input_elements(model) + SLACK), sizeof(real), &ignored);
     one->stale = true;
-    one->shares = net_pool_spins(session->pool) && has_shares(&model->single);
+    one->shares = net_pool_spins(session->pool) && model->single.shared > 0;
     return one->packed && one->scratch && one->kept && one->input;
 }
 
@@ -186,32 +181,29 @@ typedef struct Run {
     int threads;
 } Run;
 
-static void meet(const Run *run)
-{
-    if (run->threads > 1)
-        net_pool_barrier(run->session->pool);
-}
-
 static void run_thread(void *context, int thread)
 {
     const Run *run = context;
     const NetSession *session = run->session;
     const NetProgram *program = &session->model->single;
-    for (int i = 0; i < program->phase_count; i++) {
-        const NetPhase *phase = &program->phases[i];
-        if (phase->grain && thread == 0)
-            phase->grain(&run->step, session->one_image->scratch, 0);
-        if (phase->grain && phase->shared_count)
-            meet(run);
-        for (int k = 0; k < phase->shared_count; k++) {
-            NetShare units = net_share(phase->shared[k].units, thread, run->threads);
-            if (units.from < units.to)
-                phase->shared[k].work(&run->step, session->one_image->scratch, units.from,
-                                      units.to);
-        }
-        if (phase->shared_count)
-            meet(run);
-    }
+    real *scratch = session->one_image->scratch;
+    const NetTeam team = {.scratch = scratch,
+                          .own =
+                              scratch + program->scratch_elements + thread * program->own_elements,
+                          .member = thread,
+                          .members = run->threads,
+                          .meeting = net_pool_meeting(session->pool, 0)};
+    for (int i = 0; i < program->phase_count; i++)
+        program->phases[i].grain(&run->step, &team, 0);
+}
+
+/* Whether it is worth to have the other threads do a part. */
+static bool is_shared(const NetSession *session)
+{
+    const NetOneImage *one = session->one_image;
+    return one->shares
+           && (session->model->single.shared > WORTH_WAKING
+               || net_seconds() - one->finished < SOON);
 }
 
 static const real *run_program(NetSession *session)
@@ -233,7 +225,7 @@ static const real *run_program(NetSession *session)
         .step = session->steps,
         .backwards = one->backwards,
     };
-    if (one->shares && net_seconds() - one->finished < SOON) {
+    if (is_shared(session)) {
         run.threads = net_pool_threads(session->pool);
         net_pool_run(session->pool, run_thread, &run);
     } else {

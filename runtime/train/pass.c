@@ -2,7 +2,8 @@
  * the update.
  *
  * Each thread takes a contiguous run of grains and keeps it through all phases,
- * so what it loads and computes is in its own cache.  In inference with many
+ * so what it loads and computes is in its own cache.  Grains that are left over, or all
+ * of them where there are more threads, are computed by teams of threads.  In inference with many
  * grains it takes a few at a time through the whole program instead, and the
  * threads meet at the end only.  The loss is added in the order of the images and
  * gradients in net_reduce's tree, so the number of threads is not in any result.
@@ -18,6 +19,7 @@ typedef struct Pass {
     const NetBatch *batch;
     const NetOptimizer *optimizer;
     bool training;
+    int threads; /* that share what is not a grain's */
     NetStep step;
     bool many;           /* inference with many grains: see run_many() */
     atomic_llong *taken; /* how many of them somebody took */
@@ -182,21 +184,89 @@ static void begin_phase(const Pass *pass)
         pass->step.hook->phase(pass->step.hook);
 }
 
+/* A thread by itself. */
+static NetTeam alone(const NetSession *session, int thread)
+{
+    real *scratch = session->scratch[thread];
+    return (NetTeam){.scratch = scratch, .own = scratch, .members = 1};
+}
+
+/* The thread's place among those that compute one of `left` grains together. */
+static NetTeam join_team(const NetSession *session, int64_t left, int thread)
+{
+    int64_t threads = net_pool_threads(session->pool), number = thread * left / threads;
+    int first = (int)((number * threads + left - 1) / left),
+        end = (int)(((number + 1) * threads + left - 1) / left);
+    return (NetTeam){.scratch = session->scratch[first],
+                     .own = session->scratch[thread],
+                     .member = thread - first,
+                     .members = end - first,
+                     .meeting = net_pool_meeting(session->pool, first)};
+}
+
+/* The grains that a thread computes: all of some by itself, and its pieces of one. */
+typedef struct Grains {
+    NetShare own;
+    NetTeam alone, team;
+    bool shares;
+    int64_t shared; /* the grain */
+} Grains;
+
+/* A hook looks at what a kernel leaves as a whole, so it has no teams. */
+static Grains grains_of(const Pass *pass, int thread)
+{
+    const NetSession *session = pass->session;
+    int64_t threads = net_pool_threads(session->pool), each = pass->step.grains / threads,
+            left = pass->step.grains % threads;
+    Grains grains = {.alone = alone(session, thread)};
+    if (left == 0 || pass->step.hook) {
+        grains.own = net_share(pass->step.grains, thread, (int)threads);
+        return grains;
+    }
+    grains.own = (NetShare){thread * each, (thread + 1) * each};
+    grains.team = join_team(session, left, thread);
+    grains.shares = true;
+    grains.shared = threads * each + thread * left / threads;
+    return grains;
+}
+
+static void run_grain(const Pass *pass, int index, const NetTeam *team, int64_t grain, int thread)
+{
+    const NetPhase *phase = &pass->program->phases[index];
+    if (index == 0) {
+        if (net_leads(team))
+            load(pass, grain, grain, thread);
+        net_meet(team);
+    }
+    begin_phase(pass);
+    if (phase->grain)
+        phase->grain(&pass->step, team, grain);
+}
+
+/* A team's memory is its first thread's, which has grains of its own before and after. */
+static void run_shared_grain(const Pass *pass, int index, const Grains *grains, int thread)
+{
+    if (!grains->shares)
+        return;
+    net_meet(&grains->team);
+    run_grain(pass, index, &grains->team, grains->shared, thread);
+    net_meet(&grains->team);
+}
+
 /* A thread goes through its grains up and down alternately: the last of a phase is the
  * first of the next, which finds in the cache what that has just left there. */
 static void run_grains(const Pass *pass, int index, int thread)
 {
-    const NetPhase *phase = &pass->program->phases[index];
-    NetSession *session = pass->session;
-    NetShare grains = net_share(pass->step.grains, thread, net_pool_threads(session->pool));
-    for (int64_t i = grains.from; i < grains.to; i++) {
-        int64_t grain = index % 2 ? grains.from + grains.to - 1 - i : i;
-        if (index == 0)
-            load(pass, grain, grain, thread);
-        begin_phase(pass);
-        if (phase->grain)
-            phase->grain(&pass->step, session->scratch[thread], grain);
+    const Grains grains = grains_of(pass, thread);
+    bool down = index % 2;
+    if (down)
+        run_shared_grain(pass, index, &grains, thread);
+    for (int64_t i = grains.own.from; i < grains.own.to; i++) {
+        int64_t grain = down ? grains.own.from + grains.own.to - 1 - i : i;
+        run_grain(pass, index, &grains.alone, grain, thread);
     }
+    if (!down)
+        run_shared_grain(pass, index, &grains, thread);
 }
 
 typedef struct Mover {
@@ -243,27 +313,32 @@ static bool moves_at_once(const Pass *pass)
            && optimizer->clip.value < 0 && !pass->session->keep_gradients;
 }
 
-/* The hook is called for each grain once it is whole. */
-static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread)
+static void work_share(const Pass *pass, const NetSharedWork *shared, int thread, real *scratch)
 {
-    NetSession *session = pass->session;
-    int threads = net_pool_threads(session->pool);
-    NetShare units = net_share(shared->units, thread, threads),
-             grains = net_share(pass->step.grains, thread, threads);
+    NetShare units = net_share(shared->units, thread, pass->threads);
     NetStep step = pass->step;
     Mover mover;
     if (shared->moves && moves_at_once(pass) && may_move(pass)) {
         mover = make_mover(pass);
         step.move = &mover.move;
     }
-    begin_phase(pass);
     if (units.from < units.to)
-        shared->work(&step, session->scratch[thread], units.from, units.to);
+        shared->work(&step, scratch, units.from, units.to);
+}
+
+/* The hook is called for each grain once it is whole. */
+static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread)
+{
+    NetSession *session = pass->session;
+    NetShare grains = net_share(pass->step.grains, thread, pass->threads);
+    NetTeam team = alone(session, thread);
+    begin_phase(pass);
+    work_share(pass, shared, thread, team.scratch);
     if (!pass->step.hook)
         return;
     net_pool_barrier(session->pool);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
-        net_lap(&pass->step, session->scratch[thread], grain, shared->part);
+        net_lap(&pass->step, &team, grain, shared->part);
 }
 
 static void run_phase(const Pass *pass, int index, int thread)
@@ -325,13 +400,13 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
 
 static void run_program(const Pass *pass, const NetStep *step, int thread)
 {
-    real *scratch = pass->session->scratch[thread];
+    NetTeam team = alone(pass->session, thread);
     for (int i = 0; i < pass->program->phase_count; i++) {
         const NetPhase *phase = &pass->program->phases[i];
         for (int64_t grain = 0; phase->grain && grain < step->grains; grain++)
-            phase->grain(step, scratch, grain);
+            phase->grain(step, &team, grain);
         for (int k = 0; k < phase->shared_count; k++)
-            phase->shared[k].work(step, scratch, 0, phase->shared[k].units);
+            phase->shared[k].work(step, team.scratch, 0, phase->shared[k].units);
     }
 }
 
@@ -417,7 +492,7 @@ static void measure_norm(const Pass *pass, int thread)
     const NetOptimizer *optimizer = pass->optimizer;
     if (!optimizer->clip.squares)
         return;
-    NetShare pieces = net_share(optimizer->clip.pieces, thread, net_pool_threads(session->pool));
+    NetShare pieces = net_share(optimizer->clip.pieces, thread, pass->threads);
     net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
     net_pool_barrier(session->pool);
 }
@@ -425,8 +500,8 @@ static void measure_norm(const Pass *pass, int thread)
 /* A share of so many elements, by whole vectors. */
 static NetShare share_elements(const Pass *pass, int64_t elements, int thread)
 {
-    NetShare units = net_share((elements + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT, thread,
-                               net_pool_threads(pass->session->pool));
+    NetShare units =
+        net_share((elements + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT, thread, pass->threads);
     int64_t end = units.to * NET_RANGE_UNIT;
     return (NetShare){units.from * NET_RANGE_UNIT, end < elements ? end : elements};
 }
@@ -453,15 +528,13 @@ static void move_share(const Pass *pass, int thread)
 static void run(void *context, int thread)
 {
     const Pass *pass = context;
-    NetSession *session = pass->session;
-    int threads = net_pool_threads(session->pool);
     if (pass->many) {
         run_many(pass, thread);
         return;
     }
     for (int phase = 0; phase < pass->program->phase_count; phase++)
         run_phase(pass, phase, thread);
-    NetShare grains = net_share(pass->step.grains, thread, threads);
+    NetShare grains = net_share(pass->step.grains, thread, pass->threads);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
         judge(pass, grain, grain);
     if (pass->training)
@@ -477,15 +550,16 @@ static NetResult add_up(const NetSession *session, const NetBatch *batch)
     return result;
 }
 
-static NetResult run_batch(NetSession *session, const NetBatch *batch,
-                           const NetOptimizer *optimizer, bool training)
+static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
+                      bool training)
 {
     const NetModel *model = session->model;
-    Pass pass = {
+    return (Pass){
         .session = session,
         .batch = batch,
         .optimizer = optimizer,
         .training = training,
+        .threads = net_pool_threads(session->pool),
         .program = training ? &model->training : &model->inference,
         .step =
             {
@@ -505,11 +579,47 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch,
                 .hook = session->hook,
             },
     };
+}
+
+static NetResult run_batch(NetSession *session, const NetBatch *batch,
+                           const NetOptimizer *optimizer, bool training)
+{
+    Pass pass = make_pass(session, batch, optimizer, training);
     atomic_llong taken = 0;
     pass.many = !training && has_many_grains(session, batch);
     pass.taken = &taken;
     net_pool_run(session->pool, run, &pass);
     return add_up(session, batch);
+}
+
+/* A team without a meeting place does not wait: its members run one after the other. */
+void net_run_piece(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
+                   NetPiece piece, NetHook *hook)
+{
+    Pass pass = make_pass(session, batch, optimizer, optimizer != NULL);
+    const NetPhase *phase = &pass.program->phases[piece.phase];
+    NetTeam team = alone(session, 0);
+    pass.threads = piece.count;
+    pass.step.hook = hook;
+    switch (piece.kind) {
+    case NET_PIECE_LOAD:
+        load(&pass, 0, 0, 0);
+        break;
+    case NET_PIECE_GRAIN:
+        team.member = piece.number;
+        team.members = piece.count;
+        begin_phase(&pass);
+        if (phase->grain)
+            phase->grain(&pass.step, &team, 0);
+        break;
+    case NET_PIECE_SHARED:
+        for (int i = 0; i < phase->shared_count; i++)
+            work_share(&pass, &phase->shared[i], piece.number, team.scratch);
+        break;
+    case NET_PIECE_UPDATE:
+        move_share(&pass, piece.number);
+        break;
+    }
 }
 
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer)

@@ -34,6 +34,7 @@ NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
+PIECES = re.compile(r"^  in pieces, some \d+ us$")
 WORKSPACE = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(
     r" (->)?((?:d )?\S+(?: aux| statistics| again)?)"
@@ -134,6 +135,8 @@ def read_plan(text):
             continue
         if line.startswith("phase "):
             phase = int(line.split()[1])
+            continue
+        if PIECES.match(line):
             continue
         if memory := WORKSPACE.match(line):
             steps[-1].memory = int(memory[1]), int(memory[1]) + int(memory[2])

@@ -83,21 +83,26 @@ def emit(folder, seed, kind, *options, real="f64", march="-march=native"):
     return kind
 
 
+def split(seed):
+    """Of networks as small as these no kernel is shared by several threads, unless it is asked."""
+    return "--split=all" if seed % 2 else "--split=auto"
+
+
 def build(folder, seed):
     """The float64 builds of one network; their names, the specialised one first."""
     kinds = [
-        emit(folder, seed, "specialised"),
+        emit(folder, seed, "specialised", split(seed)),
         emit(folder, seed, "reference", "--kernels=reference", "--fuse=none"),
     ]
     if seed % SHARE in TARGETS:
         target, march = TARGETS[seed % SHARE]
-        kinds.append(emit(folder, seed, "narrow", f"--target={target}", march=march))
+        kinds.append(emit(folder, seed, "narrow", f"--target={target}", split(seed), march=march))
     return kinds
 
 
 def build_single(folder, seed):
     return [
-        emit(folder, seed, "single", real="f32"),
+        emit(folder, seed, "single", split(seed), real="f32"),
         emit(folder, seed, "single_reference", "--kernels=reference", real="f32"),
         emit(
             folder,

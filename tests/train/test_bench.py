@@ -3,6 +3,7 @@ figures are is the machine's affair: nothing is asked of them but that they are
 numbers above zero.
 """
 import json
+import re
 
 import pytest
 
@@ -125,3 +126,22 @@ def test_one_thing_alone():
         "training, one, many or layers, not 'two'"
         in run(program, "bench", "--only", "two", expect=2).stderr
     )
+
+
+def test_cores_are_simulated():
+    """A row for each count; of many threads for one grain, the kernels that keep them waiting."""
+    program = trainer(MODELS / "cnn.net", "--split=all")
+    told = run(program, "bench", "--cores", "1,2,64", "--threads", 2, "--batch", 20).stdout
+    rows = re.findall(
+        r"^ +(\d+) +[\d.]+ +\d+ +([\d.]+) +([\d.]+) %(?: +[\d.]+ \(.*\))?$", told, re.M
+    )
+    assert [int(cores) for cores, _, _ in rows] == [1, 2, 64]
+    assert rows[0][1:] == ("1.00", "100.0") and 0 < float(rows[1][1]) < 64
+    assert "kernels for which 32 threads of a grain wait the longest" in told
+    assert re.search(r"^conv2 +backward_parameters +[\d.]+ +[\d.]+ +[\d.]+ %$", told, re.M)
+
+
+@pytest.mark.parametrize("cores", ["", "0", "1,", "1,x", "5000", ",".join("1" * 33)])
+def test_cores_that_are_no_numbers(cores):
+    told = run(trainer(MODELS / "cnn.net"), "bench", "--cores", cores, expect=2).stderr
+    assert "numbers of cores, as 1,2,4,64, are expected" in told

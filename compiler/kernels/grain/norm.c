@@ -113,7 +113,11 @@ void close_gradient_sums(Kernel *kernel)
     if (!kernel->sums)
         return;
     declare_own_sums(kernel);
-    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->sums).dim[0]);
+    if (kernel->summed_from)
+        kernel_line(kernel, "for (int c = %s; c < %s; c++) {", kernel->summed_from,
+                    kernel->summed_to);
+    else
+        kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", input_shape(kernel->sums).dim[0]);
     store_sums(kernel, "sum_lanes(vec_select(active, sum[c], (vec){ 0 }))",
                "inverses[c] * sum_lanes(vec_select(active, product[c], (vec){ 0 }))");
     kernel_line(kernel, "}");

@@ -139,12 +139,58 @@ static void emit_outs(const Pointwise *pointwise)
     kernel_line(kernel, "}");
 }
 
+static void declare_count(Kernel *kernel, const char *variable, const char *count, Int all,
+                          Int block)
+{
+    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, all, variable,
+                block, all, variable, block);
+}
+
 static void open_blocks(Kernel *kernel, const char *variable, const char *count, Int all, Int block)
 {
     kernel_line(kernel, "for (int %s = 0; %s < %lld; %s += %lld) {", variable, variable, all,
                 variable, block);
-    kernel_line(kernel, "const int %s = %lld - %s < %lld ? %lld - %s : %lld;", count, all, variable,
-                block, all, variable, block);
+    declare_count(kernel, variable, count, all, block);
+}
+
+/* One of the blocks, by its number. */
+static void declare_block(Kernel *kernel, const char *variable, const char *count,
+                          const char *number, Int all, Int block)
+{
+    kernel_line(kernel, "const int %s = (int)(%s) * %lld;", variable, number, block);
+    declare_count(kernel, variable, count, all, block);
+}
+
+/* Blocks of in channels, and of out channels for each; or, where threads share them, pieces. */
+static bool shares_blocks(const Pointwise *pointwise)
+{
+    return pointwise->kernel->splits && pointwise->forward->groups == 1;
+}
+
+static void open_channels(const Pointwise *pointwise)
+{
+    Kernel *kernel = pointwise->kernel;
+    const Contraction *forward = pointwise->forward;
+    OuterTile block = pointwise->block;
+    if (!shares_blocks(pointwise)) {
+        open_blocks(kernel, "i", "ins", forward->in_channels, block.ins);
+        open_blocks(kernel, "o", "outs", forward->out_channels, block.outs);
+        return;
+    }
+    Int across = (forward->out_channels + block.outs - 1) / block.outs,
+        blocks = (forward->in_channels + block.ins - 1) / block.ins * across;
+    open_pieces(kernel, "piece", blocks);
+    declare_block(kernel, "i", "ins", format("piece / %lld", across), forward->in_channels,
+                  block.ins);
+    declare_block(kernel, "o", "outs", format("piece %% %lld", across), forward->out_channels,
+                  block.outs);
+}
+
+static void close_channels(const Pointwise *pointwise)
+{
+    kernel_line(pointwise->kernel, "}");
+    if (!shares_blocks(pointwise))
+        kernel_line(pointwise->kernel, "}");
 }
 
 void emit_pointwise_gradient(Kernel *kernel, const Contraction *forward)
@@ -153,13 +199,15 @@ void emit_pointwise_gradient(Kernel *kernel, const Contraction *forward)
         "Weight gradient of a 1 x 1 window: a matrix product over positions and lanes.";
     Pointwise pointwise = plan(kernel, forward);
     OuterTile block = pointwise.block;
-    open_groups(kernel, forward->groups);
+    if (forward->groups > 1)
+        open_pieces(kernel, "group", forward->groups);
+    else
+        open_groups(kernel, forward->groups);
     kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;",
                 forward->in_channels * pointwise.positions,
                 forward->out_channels * pointwise.positions);
     kernel_line(kernel, "real *gradients = dweight + group * %lldL;", forward->group_step);
-    open_blocks(kernel, "i", "ins", forward->in_channels, block.ins);
-    open_blocks(kernel, "o", "outs", forward->out_channels, block.outs);
+    open_channels(&pointwise);
     if (forward->bias)
         kernel_line(kernel, "vec terms[%lld] = { { 0 } };", block.outs);
     kernel_line(kernel, "vec sums[%lld] = { { 0 } };", block.outs * block.ins);
@@ -180,7 +228,6 @@ void emit_pointwise_gradient(Kernel *kernel, const Contraction *forward)
     kernel_line(kernel, "for (int t = 0; t < outs; t++)");
     kernel_line(kernel, "    sum_rows(gradients + (o + t) * %lldL + i, sums + t * %lldL, ins);",
                 forward->out_step, block.ins);
-    kernel_line(kernel, "}");
-    kernel_line(kernel, "}");
+    close_channels(&pointwise);
     kernel_line(kernel, "}");
 }

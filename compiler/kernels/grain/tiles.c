@@ -180,6 +180,7 @@ typedef struct ContractionText {
     bool ahead;       /* the next row's sources are fetched meanwhile */
     const Node *pool; /* takes a tile's sums as they are; NULL: they are stored */
     Int rows;         /* of a tile: as many as one of the pool's windows has */
+    enum { BY_GROUPS, BY_CHANNELS, BY_ROWS } cut; /* what a piece is, where the kernel splits */
 } ContractionText;
 
 /* A tile that goes on with what is there. */
@@ -387,6 +388,17 @@ static bool is_fetched_ahead(const ContractionText *text, Int channels, Int bloc
            && contraction->rows.stride == 1 && contraction->columns.stride == 1;
 }
 
+static bool splits_by(const ContractionText *text, int cut)
+{
+    return text->kernel->splits && (int)text->cut == cut;
+}
+
+/* The thread's first of a group's channels. */
+static const char *first_channel(const ContractionText *text)
+{
+    return splits_by(text, BY_CHANNELS) ? "begin" : "0";
+}
+
 /* While the first channels of a row are computed, the next row's sources are
  * fetched: each lies in another plane, and of so many the processor foresees none. */
 static void contraction_ahead(const ContractionText *text, Run run)
@@ -394,7 +406,8 @@ static void contraction_ahead(const ContractionText *text, Run run)
     const Axis *rows = &text->contraction->rows, *columns = &text->contraction->columns;
     if (!text->ahead)
         return;
-    kernel_line(text->kernel, "if (t == 0 && tap == %lld) {", rows->backward ? 0 : rows->taps - 1);
+    kernel_line(text->kernel, "if (t == %s && tap == %lld) {", first_channel(text),
+                rows->backward ? 0 : rows->taps - 1);
     for (Int x = 0; x < run.width; x++)
         kernel_add(text->kernel, "__builtin_prefetch(v + %lld, 0, 2);", columns->sources + x);
     kernel_line(text->kernel, "}");
@@ -484,7 +497,13 @@ static void contraction_channels(const ContractionText *text, Int channels, Int 
     Kernel *kernel = text->kernel;
     if (from >= to)
         return;
-    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
+    if (!splits_by(text, BY_CHANNELS))
+        kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
+    else if (from == 0)
+        kernel_line(kernel, "for (int t = begin; t + %lld <= end; t += %lld) {", channels,
+                    channels);
+    else
+        kernel_line(kernel, "for (int t = %lld; t < end; t += %lld) {", from, channels);
     if (text->contraction->bias)
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
@@ -537,16 +556,71 @@ static bool is_packed(const Contraction *contraction, Int channels, Int rows)
 }
 
 /* Between these, `top` and `bottom` bound the rows to compute. */
-static void open_block(Kernel *kernel, Int rows, Int block)
+static void open_block(const ContractionText *text, Int rows, Int block)
 {
+    Kernel *kernel = text->kernel;
+    bool own = splits_by(text, BY_ROWS);
+    const char *first = own ? "begin" : "0", *end = own ? "end" : format("%lld", rows);
     if (block < rows) {
-        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", rows, block);
-        kernel_line(kernel, "const int bottom = top + %lld < %lld ? top + %lld : %lld;", block,
-                    rows, block, rows);
+        kernel_line(kernel, "for (int top = %s; top < %s; top += %lld) {", first, end, block);
+        kernel_line(kernel, "const int bottom = top + %lld < %s ? top + %lld : %s;", block, end,
+                    block, end);
     } else {
         kernel_line(kernel, "{");
-        kernel_line(kernel, "const int top = 0, bottom = %lld;", rows);
+        kernel_line(kernel, "const int top = %s, bottom = %s;", first, end);
     }
+}
+
+/* -------------------------------------------------------------- pieces */
+
+enum { ENOUGH_PIECES = 16 };
+
+/* Groups, where there are many; rows, where there are enough or more of them than tiles of
+ * channels, but for a norm's sums, which go over all rows of a channel. */
+static void choose_cut(ContractionText *text, Int tiles, Int rows)
+{
+    bool sums = text->kernel->sums;
+    if (text->contraction->groups >= ENOUGH_PIECES)
+        text->cut = BY_GROUPS;
+    else if (!sums && (rows >= ENOUGH_PIECES || rows >= tiles))
+        text->cut = BY_ROWS;
+    else
+        text->cut = BY_CHANNELS;
+    if (sums && text->cut == BY_CHANNELS && text->contraction->groups > 1)
+        text->kernel->splits = false; /* a thread's channels would not follow one another */
+}
+
+/* A thread's pieces: from `begin` to `end`. */
+static void declare_own_pieces(ContractionText *text, Tile tile)
+{
+    Kernel *kernel = text->kernel;
+    const Contraction *contraction = text->contraction;
+    Int unit = text->rows * (contraction->rows.backward ? contraction->rows.stride : 1);
+    if (!kernel->splits)
+        return;
+    choose_cut(text, (contraction->out_channels + tile.channels - 1) / tile.channels,
+               (contraction->rows.positions + unit - 1) / unit);
+    if (!kernel->splits)
+        return;
+    if (text->cut == BY_GROUPS)
+        declare_pieces(kernel, "begin", "end", 0, contraction->groups, 1);
+    else if (text->cut == BY_CHANNELS)
+        declare_pieces(kernel, "begin", "end", 0, contraction->out_channels, tile.channels);
+    else
+        declare_pieces(kernel, "begin", "end", 0, contraction->rows.positions, unit);
+    if (!kernel->sums)
+        return;
+    Int channels = text->cut == BY_GROUPS ? contraction->out_channels : 1;
+    kernel->summed_from = channels == 1 ? "begin" : format("begin * %lld", channels);
+    kernel->summed_to = channels == 1 ? "end" : format("end * %lld", channels);
+}
+
+static void open_own_groups(const ContractionText *text)
+{
+    if (splits_by(text, BY_GROUPS))
+        kernel_line(text->kernel, "for (int group = begin; group < end; group++) {");
+    else
+        open_groups(text->kernel, text->contraction->groups);
 }
 
 OuterTile choose_outer_tile(const Contraction *forward, OuterTile max_tile, Int lines,
@@ -612,7 +686,8 @@ void emit_contraction(Kernel *kernel, const Contraction *whole)
                      tile.channels, text.rows * tile.columns);
     split_columns(&contraction->columns, tile.columns, &text.runs);
 
-    open_groups(kernel, contraction->groups);
+    declare_own_pieces(&text, tile);
+    open_own_groups(&text);
     kernel_line(kernel, "const vec *in = %s + group * %lldL;", contraction->in,
                 contraction->in_channels * text.in_plane);
     if (!pool)
@@ -630,7 +705,7 @@ void emit_contraction(Kernel *kernel, const Contraction *whole)
         block += text.rows - 1 - (block - 1) % text.rows;
     text.packed = is_packed(contraction, tile.channels, block);
     text.ahead = is_fetched_ahead(&text, tile.channels, block);
-    open_block(kernel, contraction->rows.positions, block);
+    open_block(&text, contraction->rows.positions, block);
     contraction_channels(&text, tile.channels, 0, full);
     contraction_channels(&text, contraction->out_channels - full, full, contraction->out_channels);
     kernel_line(kernel, "}");

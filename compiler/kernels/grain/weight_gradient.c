@@ -105,7 +105,9 @@ static void gradient_ahead(const GradientText *text, Tile tile, Run run)
     if (fits_block(text->kernel, forward->in_channels * text->x_plane)
         || forward->out_channels > MAX_AHEAD * tile.outs)
         return;
-    kernel_line(text->kernel, "if (o == %lld && tap == %lld) {", text->first_channel,
+    kernel_line(text->kernel, "if (o == %s && tap == %lld) {",
+                text->kernel->splits && forward->groups == 1 ? "begin"
+                                                             : format("%lld", text->first_channel),
                 forward->rows.taps / 2);
     for (Int i = 0; i < tile.ins; i++)
         for (Int x = 0; x < run.width * forward->columns.stride; x++)
@@ -433,7 +435,12 @@ static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
                 stretch);
     kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", stretch,
                 forward->in_channels, stretch, forward->in_channels);
-    kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", from, to, tile.outs);
+    if (kernel->splits && forward->groups == 1)
+        declare_pieces(kernel, "begin", "stop", from, to, tile.outs);
+    if (kernel->splits && forward->groups == 1)
+        kernel_line(kernel, "for (int o = begin; o < stop; o += %lld) {", tile.outs);
+    else
+        kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", from, to, tile.outs);
     kernel_line(kernel, "vec sums[%lld];", tile.outs * text->room);
     if (text->pool)
         declare_largest(text);
@@ -469,7 +476,10 @@ void emit_weight_gradient(Kernel *kernel, const Contraction *forward)
     Axis columns = pool ? window_columns(forward, pool) : forward->columns;
     split_columns(&columns, pool ? 1 : GRADIENT_COLUMNS, &text.runs);
 
-    open_groups(kernel, forward->groups);
+    if (forward->groups > 1)
+        open_pieces(kernel, "group", forward->groups);
+    else
+        open_groups(kernel, forward->groups);
     kernel_line(kernel, "const vec *in = x + group * %lldL;", forward->in_channels * text.x_plane);
     kernel_line(kernel, "const vec *from = dy + group * %lldL;",
                 forward->out_channels * text.y_plane);
@@ -489,7 +499,7 @@ void emit_weight_gradient(Kernel *kernel, const Contraction *forward)
 void emit_bias_gradient(Kernel *kernel, Int channels, Int positions)
 {
     long long whole = positions / 4 * 4;
-    kernel_line(kernel, "for (int o = 0; o < %lld; o++) {", channels);
+    open_pieces(kernel, "o", channels);
     kernel_line(kernel, "const vec *d = dy + o * %lld;", positions);
     kernel_line(kernel, "vec a0 = { 0 }, a1 = { 0 }, a2 = { 0 }, a3 = { 0 };");
     if (whole) {

@@ -39,6 +39,9 @@ typedef struct Winograd {
     /* from a point to the next: elements, vectors, vectors */
     Int filter_point, value_point, product_point;
     RunList runs; /* tiles of a row whose sources and outputs lie alike */
+    /* What the threads share, where the kernel splits.  By points: channels of the transforms and
+     * points of the products, all of one strip.  Else strips, and each transforms all filters. */
+    bool by_points;
 } Winograd;
 
 /* A gradient's axis as one that goes forward over the taps from the last on. */
@@ -122,6 +125,11 @@ Int winograd_work(const Contraction *contraction, const Node *pool, int lanes)
 
 enum { FILTERS_AHEAD = 6 }; /* rows of filters: each out channel's lie elsewhere in memory */
 
+static bool shares_points(const Winograd *winograd)
+{
+    return winograd->kernel->splits && winograd->by_points;
+}
+
 /* Lanes are pairs of an in and an out channel here: as many filters are transformed at once. */
 static const char *filters_function(const Winograd *winograd)
 {
@@ -168,14 +176,31 @@ static const char *filters_function(const Winograd *winograd)
         "int64_t in_step, bool flipped, int64_t point)");
 }
 
+/* So many rows of `count` elements each fill whole vectors. */
+static Int whole_vectors_of(Int count, Int lanes)
+{
+    Int rows = 1;
+    while (rows * count % lanes)
+        rows *= 2;
+    return rows;
+}
+
 static void transform_filters(const Winograd *winograd)
 {
     const Contraction *contraction = winograd->contraction;
     const char *function = filters_function(winograd);
-    kernel_line(winograd->kernel, "%s(filters, weight, %lld, %lld, %lld, %lld, %s, %lld);",
-                function, contraction->out_channels, contraction->in_channels,
-                contraction->out_step, contraction->in_step, winograd->flipped ? "true" : "false",
-                winograd->filter_point);
+    const char *filters = "filters", *weight = "weight",
+               *ins = format("%lld", contraction->in_channels);
+    if (shares_points(winograd)) {
+        declare_pieces(winograd->kernel, "first", "stop", 0, contraction->in_channels,
+                       whole_vectors_of(contraction->out_channels, winograd->kernel->lanes));
+        filters = format("filters + first * %lldL", contraction->out_channels);
+        weight = format("weight + first * %lldL", contraction->in_step);
+        ins = "stop - first";
+    }
+    kernel_line(winograd->kernel, "%s(%s, %s, %lld, %s, %lld, %lld, %s, %lld);", function, filters,
+                weight, contraction->out_channels, ins, contraction->out_step, contraction->in_step,
+                winograd->flipped ? "true" : "false", winograd->filter_point);
 }
 
 /* --------------------------------------------------------------- values */
@@ -223,11 +248,20 @@ static void transform_sources(const Winograd *winograd)
 {
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
     const char *function = sources_function(winograd);
+    const char *values = "values", *in = winograd->contraction->in,
+               *channels = format("%lld", winograd->contraction->in_channels);
+    if (shares_points(winograd)) {
+        kernel_line(winograd->kernel, "const NetShare ins = net_pieces(team, %s);", channels);
+        values = format("values + ins.from * %lldL", winograd->tiles);
+        in = format("%s + ins.from * %lldL", in, rows->sources * columns->sources);
+        channels = "ins.to - ins.from";
+    }
     kernel_line(winograd->kernel,
-                "%s(values, %s, zeros, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
-                function, winograd->contraction->in, winograd->contraction->in_channels,
-                rows->sources, columns->sources, rows->before, columns->before, winograd->strip,
-                columns->positions, winograd->value_point);
+                "%s(%s, %s, zeros, %s, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
+                function, values, in, channels, rows->sources, columns->sources, rows->before,
+                columns->before, winograd->strip, columns->positions, winograd->value_point);
+    if (shares_points(winograd))
+        kernel_line(winograd->kernel, "net_meet(team);");
 }
 
 /* ------------------------------------------------------------- products */
@@ -236,12 +270,19 @@ static void multiply(const Winograd *winograd)
 {
     Contraction product = point_product(winograd->contraction, winograd->tiles);
     const char *function = product_function(winograd->kernel, &product);
-    kernel_line(winograd->kernel, "for (int point = 0; point < %d; point++)", POINTS_OF_BOTH);
+    bool shared = shares_points(winograd);
+    if (shared)
+        open_pieces(winograd->kernel, "point", POINTS_OF_BOTH);
+    else
+        kernel_line(winograd->kernel, "for (int point = 0; point < %d; point++) {", POINTS_OF_BOTH);
     kernel_line(winograd->kernel,
-                "    %s(products + point * %lldL, values + point * %lldL, filters + point * %lldL, "
+                "%s(products + point * %lldL, values + point * %lldL, filters + point * %lldL, "
                 "%lld, %lld, %lld);",
                 function, winograd->product_point, winograd->value_point, winograd->filter_point,
                 product.out_channels, product.in_channels, winograd->tiles);
+    kernel_line(winograd->kernel, "}");
+    if (shared)
+        kernel_line(winograd->kernel, "net_meet(team);");
 }
 
 /* -------------------------------------------------------------- outputs */
@@ -330,7 +371,7 @@ static void output_tiles(const Winograd *winograd, Kernel *kernel)
     Int outputs = winograd->columns.stride,
         whole = winograd->contraction->columns.positions / outputs,
         rest = winograd->contraction->columns.positions % outputs;
-    kernel_line(kernel, "for (int64_t t = 0; t < outs; t++) {");
+    kernel_line(kernel, "for (int64_t t = first; t < end; t++) {");
     if (winograd->contraction->bias)
         kernel_line(kernel, "const vec term = splat(%s[t]);", winograd->contraction->bias);
     kernel_line(kernel, "for (int64_t row = top; row < bottom; row++, from += tiles) {");
@@ -393,15 +434,56 @@ static void transform_products(const Winograd *winograd)
                    ? ", with what else the layers compute of each"
                    : ""),
         ALWAYS_INLINE, "winograd_products",
-        format("(const vec *from%s,\n    int64_t outs, %sint64_t top, int64_t bottom, int64_t "
+        format("(const vec *from%s,\n    int64_t first, int64_t end, %sint64_t top, int64_t "
+               "bottom, int64_t "
                "tiles, int64_t point)",
                text_chars(&parameters), winograd->pool ? "" : "int64_t rows, int64_t columns, "));
     const char *sizes = winograd->pool ? ""
                                        : format("%lld, %lld, ", contraction->rows.positions,
                                                 contraction->columns.positions);
-    kernel_line(kernel, "%s(products%s, %lld, %stop, top + %lld, %lld, %lld);", name,
-                text_chars(&arguments), contraction->out_channels, sizes, winograd->strip,
+    const char *products = "products", *channels = format("0, %lld", contraction->out_channels);
+    if (shares_points(winograd)) {
+        products = format("products + begin * %lldL", winograd->tiles);
+        channels = "begin, end";
+    }
+    kernel_line(kernel, "%s(%s%s, %s, %stop, top + %lld, %lld, %lld);", name, products,
+                text_chars(&arguments), channels, sizes, winograd->strip,
                 winograd->columns.positions, winograd->product_point);
+}
+
+/* How much longer the last of so many threads works than its share, of so many pieces. */
+static double imbalance(Int pieces, Int threads)
+{
+    return (double)((pieces + threads - 1) / threads * threads) / (double)pieces;
+}
+
+/* Strips are as good as their number can be divided, and each thread transforms all filters; by
+ * points, the threads meet three times a strip.  A norm's sums go over all strips of a channel. */
+static bool is_cut_by_points(const Winograd *winograd)
+{
+    enum { THREADS = 8 };
+    static const double MEETING = 8e3; /* multiply-adds meanwhile */
+    const Contraction *contraction = winograd->contraction;
+    double pairs = (double)(contraction->in_channels * contraction->out_channels),
+           tiles = (double)(winograd->rows.positions * winograd->columns.positions),
+           all = pairs * POINTS_OF_BOTH * tiles / THREADS;
+    Int strips = winograd->rows.positions / winograd->strip;
+    double by_strips = imbalance(strips, THREADS) * all
+                       + pairs * (double)FILTER_COST / winograd->kernel->lanes,
+           by_points = imbalance(POINTS_OF_BOTH, THREADS) * all + 3 * (double)strips * MEETING;
+    return winograd->kernel->sums || by_points < by_strips;
+}
+
+/* A thread's out channels: from `begin` to `end`. */
+static void declare_own_pieces(Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    winograd->by_points = is_cut_by_points(winograd);
+    if (!shares_points(winograd))
+        return;
+    declare_pieces(kernel, "begin", "end", 0, winograd->contraction->out_channels, 1);
+    kernel->summed_from = "begin";
+    kernel->summed_to = "end";
 }
 
 void emit_winograd(Kernel *kernel, const Contraction *whole)
@@ -417,14 +499,21 @@ void emit_winograd(Kernel *kernel, const Contraction *whole)
     winograd.pool = kernel->pool;
     split_tiles(&contraction.columns, &winograd.runs);
     kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
-    kernel_line(kernel, "real *filters = (real *)workspace;");
-    kernel_line(kernel, "vec *values = workspace + %lldL, *products = values + %lldL;",
+    declare_own_pieces(&winograd);
+    const char *memory = shares_points(&winograd) ? "team_workspace" : "workspace";
+    kernel_line(kernel, "real *filters = (real *)%s;", memory);
+    kernel_line(kernel, "vec *values = %s + %lldL, *products = values + %lldL;", memory,
                 filter_elements(&winograd) / kernel->lanes, POINTS_OF_BOTH * winograd.value_point);
     transform_filters(&winograd);
-    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
-                winograd.strip);
+    if (shares_points(&winograd))
+        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
+                    winograd.strip);
+    else
+        open_stepped_pieces(kernel, "top", 0, winograd.rows.positions, winograd.strip);
     transform_sources(&winograd);
     multiply(&winograd);
     transform_products(&winograd);
+    if (shares_points(&winograd) && winograd.strip < winograd.rows.positions)
+        kernel_line(kernel, "net_meet(team);");
     kernel_line(kernel, "}");
 }

@@ -134,7 +134,12 @@ static void transform_gradients(const Winograd *winograd)
     Kernel *kernel = winograd->kernel;
     const Axis *rows = &winograd->forward->rows, *columns = &winograd->columns;
     Int positions = winograd->forward->columns.positions;
-    kernel_line(kernel, "for (int o = begin; o < end; o++)");
+    if (kernel->splits)
+        kernel_line(kernel,
+                    "for (int64_t o = begin + net_pieces(team, end - begin).from; o < begin "
+                    "+ net_pieces(team, end - begin).to; o++)");
+    else
+        kernel_line(kernel, "for (int o = begin; o < end; o++)");
     kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows->positions);
     kernel_line(kernel, "vec *to = gradients + (o - begin) * %lldL + row * %lldL;",
                 POINTS * winograd->gradient_tiles, columns->positions);
@@ -240,22 +245,36 @@ void emit_winograd_gradient(Kernel *kernel, const Contraction *forward)
     winograd.outs = winograd.outs < forward->out_channels ? winograd.outs / tile.outs * tile.outs
                                                           : forward->out_channels;
     split_tiles(&forward->columns, &winograd.runs);
-    kernel_line(kernel, "vec *values = workspace, *gradients = workspace + %lldL;",
+    kernel_line(kernel, "vec *values = workspace, *gradients = %s + %lldL;",
+                kernel->splits ? "team_workspace" : "workspace",
                 POINTS * min(MAX_INS, forward->in_channels) * winograd.source_tiles);
+    if (kernel->splits)
+        declare_pieces(kernel, "first", "stop", 0, forward->in_channels, tile.ins);
     kernel_line(kernel, "for (int begin = 0; begin < %lld; begin += %lld) {", forward->out_channels,
                 winograd.outs);
     kernel_line(kernel, "const int end = begin + %lld < %lld ? begin + %lld : %lld;", winograd.outs,
                 forward->out_channels, winograd.outs, forward->out_channels);
     transform_gradients(&winograd);
-    kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", tile.ins,
-                forward->in_channels, tile.ins);
+    if (kernel->splits) {
+        kernel_line(kernel, "net_meet(team);");
+        kernel_line(kernel, "for (int i = first; i + %lld <= stop; i += %lld) {", tile.ins,
+                    tile.ins);
+    } else {
+        kernel_line(kernel, "for (int i = 0; i + %lld <= %lld; i += %lld) {", tile.ins,
+                    forward->in_channels, tile.ins);
+    }
     gradient_channels(&winograd, tile);
     kernel_line(kernel, "}");
     if (rest) {
-        kernel_line(kernel, "{");
+        if (kernel->splits)
+            kernel_line(kernel, "if (stop == %lld && first < stop) {", forward->in_channels);
+        else
+            kernel_line(kernel, "{");
         kernel_line(kernel, "const int i = %lld;", forward->in_channels - rest);
         gradient_channels(&winograd, (OuterTile){tile.outs, rest});
         kernel_line(kernel, "}");
     }
+    if (kernel->splits && winograd.outs < forward->out_channels)
+        kernel_line(kernel, "net_meet(team);");
     kernel_line(kernel, "}");
 }

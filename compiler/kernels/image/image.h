@@ -3,7 +3,8 @@
  * A tensor is [height][width][channels]; one that is part of a concatenation
  * is a slice of each position's channels, so from one position to the next it
  * is `stride` elements, which may be more than its own channels.  Loads are
- * whole vectors and may reach into what lies behind a value; stores are exact.
+ * whole vectors and may reach into what lies behind a value, even into what another thread
+ * writes meanwhile: those lanes are in no result.  Stores are exact.
  *
  * A kernel is `(real *y, const real *x, …, const real *w)`, where w are its
  * parameters as NetPacking in net_runtime.h lays them out.
@@ -35,9 +36,8 @@ struct ImageKernel {
     LIST(const char *) epilogue_names; /* what it reads besides the value … */
     LIST(Int) epilogue_strides;        /* … and from a position to the next */
     Packing packing;                   /* set by an operator that has parameters; outs 0: none */
-    /* blocks of which the text computes those from `begin` to `end`, so that threads can share
-     * it; 0: all */
-    Int units;
+    /* what a piece is, where the kernel splits: a block of channels, or a row */
+    enum { BY_BLOCKS, BY_ROWS } cut;
 };
 
 enum { MAX_IMAGE_TAPS = 64 }; /* of a window's columns: their text is written out */

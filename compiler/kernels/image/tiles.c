@@ -318,28 +318,7 @@ void image_tile(ImageKernel *image, const Contraction *contraction, const Block 
     kernel_line(kernel, "}");
 }
 
-enum {
-    MANY_WEIGHTS = 1 << 16, /* a good part of a second-level cache */
-    /* weights that take a core ten times as long to read as it does to meet another */
-    MIN_SHARED = 1 << 15
-};
-
-static bool reads_weights_once(const Contraction *contraction)
-{
-    return contraction->groups == 1 && contraction->rows.positions == 1
-           && contraction->columns.positions == 1;
-}
-
-/* Such a kernel waits for its weights, which threads that share its blocks read
- * twice as fast, and which their caches hold twice as many of.  Others are left
- * to one thread: their values would have to move from cache to cache. */
-static Int shared_blocks(const Contraction *contraction, Int step)
-{
-    Int blocks = (contraction->out_channels + step - 1) / step,
-        weights = contraction->out_channels * contraction->in_channels * contraction->rows.taps
-                  * contraction->columns.taps;
-    return reads_weights_once(contraction) && blocks > 1 && weights >= MIN_SHARED ? blocks : 0;
-}
+enum { MANY_WEIGHTS = 1 << 16 }; /* a good part of a second-level cache */
 
 /* Weights that are read once an image and may not all stay in the cache are
  * read from the first block on and for the next image from the last, so that
@@ -347,23 +326,29 @@ static Int shared_blocks(const Contraction *contraction, Int step)
  * the one that is wanted soonest. */
 static bool comes_and_goes(const Contraction *contraction, Int blocks, Int size)
 {
-    return blocks > 1 && blocks * size >= MANY_WEIGHTS && reads_weights_once(contraction);
+    return blocks > 1 && blocks * size >= MANY_WEIGHTS && contraction->groups == 1
+           && contraction->rows.positions == 1 && contraction->columns.positions == 1;
 }
 
-/* The loop over the blocks from `from` to `to`.  A share counts all blocks, the last
+static bool splits_by(const ImageKernel *image, int cut)
+{
+    return image->kernel.splits && (int)image->cut == cut;
+}
+
+/* The loop over the blocks from `from` to `to`.  A thread's pieces are of all blocks, the last
  * and narrower one, too: of 300 channels, 128 to a block, there are three, and
- * the share is of `k` from begin to the lesser of end and 2, here "whole", and
+ * its own are of `k` from begin to the lesser of end and 2, here "whole", and
  * then of the narrow one, if end - 2 is more than 0. */
 static void open_blocks(ImageKernel *image, const Contraction *contraction, Int channels, Int from,
                         Int to, Int size)
 {
     Kernel *kernel = &image->kernel;
     long long blocks = (to - from) / channels;
-    bool shared = image->units > 0, follows = shared && from > 0,
+    bool shared = splits_by(image, BY_BLOCKS), follows = shared && from > 0,
          goes_on = shared && to < contraction->out_channels;
     const char *first = shared && !follows ? "begin" : "0", *last = format("%lld", blocks);
     if (shared)
-        last = follows ? format("end - %lld", image->units - 1) : goes_on ? "whole" : "end";
+        last = follows ? format("end - %lld", kernel->pieces - 1) : goes_on ? "whole" : "end";
     if (goes_on)
         kernel_line(kernel, "const int whole = end < %lld ? end : %lld;", blocks, blocks);
     kernel_line(kernel, "for (int k = %s; k < %s; k++) {", first, last);
@@ -389,7 +374,10 @@ static void contraction_blocks(ImageKernel *image, const Contraction *contractio
         * (1 + contraction->in_channels * contraction->rows.taps * contraction->columns.taps);
     open_blocks(image, contraction, channels, from, to, size);
     kernel_line(kernel, "const real *b = w + block * %lldL;", size);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", contraction->rows.positions);
+    if (splits_by(image, BY_ROWS))
+        kernel_line(kernel, "for (int row = begin; row < end; row++) {");
+    else
+        kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", contraction->rows.positions);
     for (int i = 0; i < runs->count; i++)
         image_tile(image, contraction, &block, runs->items[i]);
     kernel_line(kernel, "}");
@@ -410,10 +398,47 @@ void pack_image_contraction(ImageKernel *image, const Contraction *contraction, 
     packing->last = padded(image, contraction->out_channels % step);
 }
 
+Int image_weights(const Contraction *contraction)
+{
+    return contraction->groups * contraction->out_channels * contraction->in_channels
+           * contraction->rows.taps * contraction->columns.taps;
+}
+
+/* Blocks of channels, each of whose weights one thread reads, where these are more than the
+ * values; else rows, which read all weights.  Groups follow one another, so each is cut. */
+static void choose_cut(ImageKernel *image, const Contraction *contraction, Int blocks)
+{
+    Int values =
+            contraction->in_channels * contraction->rows.sources * contraction->columns.sources,
+        rows = contraction->rows.positions;
+    bool by_blocks = contraction->groups == 1 && blocks > 1
+                     && (rows == 1 || image_weights(contraction) > values);
+    image->cut = by_blocks ? BY_BLOCKS : BY_ROWS;
+    if (!by_blocks && rows == 1)
+        image->kernel.splits = false;
+}
+
+/* A thread's pieces: from `begin` to `end`. */
+static void declare_own_pieces(ImageKernel *image, const Contraction *contraction, Int blocks)
+{
+    if (image->kernel.splits)
+        declare_pieces(&image->kernel, "begin", "end", 0,
+                       image->cut == BY_BLOCKS ? blocks : contraction->rows.positions, 1);
+}
+
+static Int blocks_of(const ImageKernel *image, const Contraction *contraction, TileSize tile)
+{
+    Int step = tile.vectors * image->kernel.lanes;
+    return (contraction->out_channels + step - 1) / step;
+}
+
 void image_contraction(ImageKernel *image, Contraction contraction)
 {
     Kernel *kernel = &image->kernel;
-    if (is_pointwise(&contraction))
+    if (kernel->splits)
+        choose_cut(image, &contraction,
+                   blocks_of(image, &contraction, choose_image_tile(image, &contraction)));
+    if (is_pointwise(&contraction) && !splits_by(image, BY_ROWS))
         flatten_spatial(&contraction);
     TileSize tile = choose_image_tile(image, &contraction);
     Int step = tile.vectors * kernel->lanes, whole = contraction.out_channels / step * step;
@@ -424,7 +449,9 @@ void image_contraction(ImageKernel *image, Contraction contraction)
                "summed in registers.",
                tile.vectors, tile.positions);
     pack_image_contraction(image, &contraction, step);
-    image->units = shared_blocks(&contraction, step);
+    if (splits_by(image, BY_BLOCKS) && blocks_of(image, &contraction, tile) == 1)
+        kernel->splits = false;
+    declare_own_pieces(image, &contraction, blocks_of(image, &contraction, tile));
     if (contraction.groups > 1)
         kernel_line(kernel, "for (int group = 0; group < %lld; group++, x += %lld, y += %lld) {",
                     contraction.groups, contraction.in_channels, contraction.out_channels);

@@ -110,10 +110,19 @@ static void window_channels(ImageKernel *image, const ChannelWindow *window, con
                             Int from, Int to, Int used)
 {
     Kernel *kernel = &image->kernel;
+    bool shared = kernel->splits;
     if (from >= to)
         return;
-    kernel_line(kernel, "for (int c = %lld; c < %lld; c += LANES)", from, to);
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", window->rows.positions);
+    if (!shared || image->cut == BY_ROWS)
+        kernel_line(kernel, "for (int c = %lld; c < %lld; c += LANES)", from, to);
+    else if (used == kernel->lanes)
+        kernel_line(kernel, "for (int c = begin; c + LANES <= end; c += LANES)");
+    else
+        kernel_line(kernel, "for (int c = %lld; c < end; c += LANES)", from);
+    if (shared && image->cut == BY_ROWS)
+        kernel_line(kernel, "for (int row = begin; row < end; row++) {");
+    else
+        kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", window->rows.positions);
     for (int i = 0; i < runs->count; i++)
         window_tile(image, window, runs->items[i], used);
     kernel_line(kernel, "}");
@@ -130,10 +139,24 @@ static void pack_window(ImageKernel *image, const ChannelWindow *window)
     packing->block = packing->last = (window->channels + lanes - 1) / lanes * lanes;
 }
 
+/* A thread's pieces, from `begin` to `end`: rows, or of a single one vectors of channels. */
+static void declare_own_pieces(ImageKernel *image, const ChannelWindow *window)
+{
+    Kernel *kernel = &image->kernel;
+    if (!kernel->splits)
+        return;
+    image->cut = window->rows.positions > 1 ? BY_ROWS : BY_BLOCKS;
+    if (image->cut == BY_ROWS)
+        declare_pieces(kernel, "begin", "end", 0, window->rows.positions, 1);
+    else
+        declare_pieces(kernel, "begin", "end", 0, window->channels, kernel->lanes);
+}
+
 void image_window(ImageKernel *image, ChannelWindow window)
 {
     RunList runs = {0};
     Int lanes = image->kernel.lanes, whole = window.channels / lanes * lanes;
+    declare_own_pieces(image, &window);
     split_columns(&window.columns, WINDOW_COLUMNS, &runs);
     if (window.kind == WINDOW_WEIGHTED)
         pack_window(image, &window);

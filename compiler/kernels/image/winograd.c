@@ -114,16 +114,31 @@ static const char *sources_function(const Winograd *winograd)
         "int64_t bottom,\n    int64_t tiles, int64_t point)");
 }
 
+static bool splits_by(const Winograd *winograd, int cut)
+{
+    return winograd->image->kernel.splits && (int)winograd->image->cut == cut;
+}
+
+/* Where threads share the blocks of channels, each transforms some rows for all of them. */
 static void transform_sources(const Winograd *winograd)
 {
+    Kernel *kernel = &winograd->image->kernel;
     const Axis *rows = &winograd->rows, *columns = &winograd->columns;
-    const char *function = sources_function(winograd);
-    kernel_line(
-        &winograd->image->kernel,
-        "%s(values, x, zeros, %lld, %lld, %lld, %lld, %lld, %lld, top, top + %lld, %lld, %lld);",
-        function, winograd->ins, winograd->image->x_stride, rows->sources, columns->sources,
-        rows->before, columns->before, winograd->strip, columns->positions,
-        point_elements(winograd, winograd->ins));
+    const char *function = sources_function(winograd), *first = "top",
+               *end = format("top + %lld", winograd->strip), *values = "values";
+    bool meets = splits_by(winograd, BY_BLOCKS);
+    if (meets) {
+        kernel_line(kernel, "const NetShare rows = net_pieces(team, %lld);", winograd->strip);
+        first = "top + rows.from";
+        end = "top + rows.to";
+        values = format("values + rows.from * %lldL", columns->positions * winograd->ins);
+    }
+    kernel_line(kernel, "%s(%s, x, zeros, %lld, %lld, %lld, %lld, %lld, %lld, %s, %s, %lld, %lld);",
+                function, values, winograd->ins, winograd->image->x_stride, rows->sources,
+                columns->sources, rows->before, columns->before, first, end, columns->positions,
+                point_elements(winograd, winograd->ins));
+    if (meets)
+        kernel_line(kernel, "net_meet(team);");
 }
 
 /* ------------------------------------------------------------ products */
@@ -233,6 +248,13 @@ static void transform_products(const Winograd *winograd, const Block *block)
     kernel_line(kernel, "}");
 }
 
+/* Elements of the packed weights of a block of as many channels as a tile has. */
+static Int whole_size(const Winograd *winograd, TileSize tile)
+{
+    return tile.vectors * winograd->image->kernel.lanes
+           * (1 + POINTS_OF_BOTH * (1 + winograd->contraction->in_channels));
+}
+
 /* The blocks of `channels` channels from `from` to `to`. */
 static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channels, Int from, Int to)
 {
@@ -241,12 +263,39 @@ static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channel
         return;
     Block block = block_of(winograd->image, channels);
     Int size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->contraction->in_channels));
-    kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
+    bool shared = splits_by(winograd, BY_BLOCKS);
+    if (!shared)
+        kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
+    else if (from == 0)
+        kernel_line(kernel, "for (int t = begin; t + %lld <= end; t += %lld) {", channels,
+                    channels);
+    else
+        kernel_line(kernel, "for (int t = %lld; t < end; t += %lld) {", from, channels);
+    if (shared)
+        kernel_line(
+            kernel, "const real *u = w + %s%lldL;", from ? "" : format("t / %lld * ", channels),
+            from ? from / (tile.vectors * kernel->lanes) * whole_size(winograd, tile) : size);
     kernel_line(kernel, "const real *b = u, *factors = u + %lld;", block.width);
     multiply(winograd, &block, tile.positions);
     transform_products(winograd, &block);
-    kernel_line(kernel, "u += %lldL;", size);
+    if (!shared)
+        kernel_line(kernel, "u += %lldL;", size);
     kernel_line(kernel, "}");
+}
+
+/* What a piece is: a strip, or where the weights at the points are more than all values, blocks of
+ * channels of each. */
+static void choose_cut(Winograd *winograd, TileSize tile)
+{
+    const Contraction *contraction = winograd->contraction;
+    Int step = tile.vectors * winograd->image->kernel.lanes,
+        blocks = (contraction->out_channels + step - 1) / step,
+        strips = winograd->rows.positions / winograd->strip;
+    bool many_weights =
+        contraction->out_channels > winograd->rows.positions * winograd->columns.positions;
+    winograd->image->cut = blocks > 1 && (many_weights || strips == 1) ? BY_BLOCKS : BY_ROWS;
+    if (blocks == 1 && strips == 1)
+        winograd->image->kernel.splits = false;
 }
 
 static const double *factors_at_points(Int taps)
@@ -289,14 +338,26 @@ bool image_winograd(ImageKernel *image, Contraction contraction)
     image->packing.at = factors_at_points(contraction.columns.taps);
     image->work = values + products;
     kernel_line(kernel, "static const real zeros[%lld] = { 0 };", line);
-    kernel_line(kernel, "real *values = workspace, *products = workspace + %lldL;", values);
-    kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
-                winograd.strip);
+    if (kernel->splits)
+        choose_cut(&winograd, tile);
+    bool by_blocks = splits_by(&winograd, BY_BLOCKS);
+    kernel_line(kernel, "real *values = %s, *products = workspace + %lldL;",
+                by_blocks ? "team_workspace" : "workspace", values);
+    if (by_blocks) {
+        declare_pieces(kernel, "begin", "end", 0, contraction.out_channels, step);
+        kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,
+                    winograd.strip);
+    } else {
+        open_stepped_pieces(kernel, "top", 0, winograd.rows.positions, winograd.strip);
+    }
     transform_sources(&winograd);
-    kernel_line(kernel, "const real *u = w;");
+    if (!by_blocks)
+        kernel_line(kernel, "const real *u = w;");
     multiply_blocks(&winograd, tile, step, 0, whole);
     multiply_blocks(&winograd, tile, contraction.out_channels - whole, whole,
                     contraction.out_channels);
+    if (by_blocks && winograd.strip < winograd.rows.positions)
+        kernel_line(kernel, "net_meet(team);");
     kernel_line(kernel, "}");
     return true;
 }
