@@ -92,6 +92,11 @@ void declare_pieces(Kernel *kernel, const char *begin, const char *stop, Int fir
         kernel_line(kernel, "const int %s = %s;", stop, to);
 }
 
+double imbalance(Int pieces, Int threads)
+{
+    return (double)((pieces + threads - 1) / threads * threads) / (double)pieces;
+}
+
 /* ---------------------------------------------------------------- stores */
 
 void kernel_store(Kernel *kernel, const char *to, const char *at, const char *value)

@@ -451,12 +451,6 @@ static void transform_products(const Winograd *winograd)
                 winograd->columns.positions, winograd->product_point);
 }
 
-/* How much longer the last of so many threads works than its share, of so many pieces. */
-static double imbalance(Int pieces, Int threads)
-{
-    return (double)((pieces + threads - 1) / threads * threads) / (double)pieces;
-}
-
 /* Strips are as good as their number can be divided, and each thread transforms all filters; by
  * points, the threads meet three times a strip.  A norm's sums go over all strips of a channel. */
 static bool is_cut_by_points(const Winograd *winograd)

@@ -283,17 +283,20 @@ static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channel
     kernel_line(kernel, "}");
 }
 
-/* What a piece is: a strip, or where the weights at the points are more than all values, blocks of
- * channels of each. */
+/* Of two threads and of four. */
+static double unevenness(Int pieces)
+{
+    return imbalance(pieces, 2) + imbalance(pieces, 4);
+}
+
+/* What a piece is: a strip, or a block of channels of each strip, what can be shared out more
+ * evenly.  Every strip reads all weights, so a thread reads about as many either way. */
 static void choose_cut(Winograd *winograd, TileSize tile)
 {
-    const Contraction *contraction = winograd->contraction;
     Int step = tile.vectors * winograd->image->kernel.lanes,
-        blocks = (contraction->out_channels + step - 1) / step,
+        blocks = (winograd->contraction->out_channels + step - 1) / step,
         strips = winograd->rows.positions / winograd->strip;
-    bool many_weights =
-        contraction->out_channels > winograd->rows.positions * winograd->columns.positions;
-    winograd->image->cut = blocks > 1 && (many_weights || strips == 1) ? BY_BLOCKS : BY_ROWS;
+    winograd->image->cut = unevenness(blocks) < unevenness(strips) ? BY_BLOCKS : BY_ROWS;
     if (blocks == 1 && strips == 1)
         winograd->image->kernel.splits = false;
 }
