@@ -95,8 +95,8 @@ static const OptionSpec option_specs[] = {
     {"fuse", OPTION_FUSE, "none|NAME,...", BUILD | EMIT | SUMMARY | CHECK,
      "only these fusions (default all): "}, /* their names follow */
     {"split", OPTION_SPLIT, "auto|all|none", BUILD | EMIT | CHECK,
-     "which kernels several threads share where there are more threads than grains of images: "
-     "the large ones (default auto)"},
+     "which kernels several threads share, of one image or where grains of images are too few "
+     "for all: the large ones (default auto)"},
     {"cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)"},
     {"object", OPTION_OBJECT, NULL, BUILD,
      "an object file, to call from a C program (net.h), instead of a trainer"},

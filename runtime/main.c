@@ -932,10 +932,18 @@ static int run_predict(Request *request)
 
 /* ------------------------------------------------ bench, gradcheck, info */
 
+/* What --cores prints is a table, and all of it. */
+static bool has_other_figures(const NetBench *bench)
+{
+    return bench->core_counts && (bench->json || bench->only);
+}
+
 static int run_bench(Request *request)
 {
     NetError error;
     NetData data = {0};
+    if (has_other_figures(&request->bench))
+        return complain(MISUSE, "--cores prints a table of its own: without --json and --only");
     request->bench.threads = (int)request->threads;
     request->bench.steps = (int64_t)request->steps;
     request->bench.data = request->data ? &data : NULL;

@@ -97,8 +97,8 @@ static inline NetShare net_share(int64_t count, int thread, int threads)
     return share;
 }
 
-/* The threads that compute a grain: one alone, or, where there are more threads than grains,
- * several.  They go through its kernels together.  A large kernel is cut into pieces, which no
+/* The threads that compute a grain: one alone, or, where there are more threads than grains or
+ * some grains are left over, several.  They go through its kernels together.  A large kernel is cut into pieces, which no
  * sum crosses, and each member computes some; a small one is the first member's. */
 typedef struct NetTeam {
     real *scratch; /* of all members: tensors that die within a phase */
@@ -170,7 +170,7 @@ typedef struct NetProgram {
     const NetPart *parts;     /* in the order of their calls */
     int part_count;
     int64_t own_elements; /* of one image: per thread, besides */
-    double shared;        /* seconds that one thread takes for what several share, by estimate */
+    double shared;        /* likewise: seconds that one takes for what all share, by estimate */
 } NetProgram;
 
 enum { NET_TRANSPOSED = -1 }; /* NetPacking.points */

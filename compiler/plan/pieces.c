@@ -1,4 +1,5 @@
-/* pieces.c: which kernels several threads share, where there are more threads than grains.
+/* pieces.c: which kernels several threads share, where grains are too few for all, and which of one
+ * image.
  *
  * Their threads meet before and after such a kernel, so it has to be worth that: it takes a
  * while, by an estimate of its multiply-adds and of the bytes that it moves.  The estimate is the
@@ -86,13 +87,4 @@ void split_steps(Plan *plan, Split split)
         step->splits =
             split == SPLIT_ALL || (split == SPLIT_AUTO && step->seconds >= worth(plan, step));
     }
-}
-
-double shared_seconds(const Plan *plan)
-{
-    double seconds = 0;
-    for (int i = 0; i < plan->steps.count; i++)
-        if (plan->steps.items[i]->splits)
-            seconds += plan->steps.items[i]->seconds;
-    return seconds;
 }

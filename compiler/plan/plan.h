@@ -113,7 +113,6 @@ bool updates_at_once(const Graph *graph, unsigned fuse);
 /* pieces.c: which kernels a team's threads share: those that are worth it, or all, or none. */
 typedef enum Split { SPLIT_AUTO, SPLIT_ALL, SPLIT_NONE } Split;
 void split_steps(Plan *plan, Split split);
-double shared_seconds(const Plan *plan);     /* of one thread and a grain, by estimate */
 void dump_plan(const Plan *plan, FILE *out); /* dump.c */
 /* fuse/fuse.c */
 /* "none" or "NAME,…"; gives a name that is unknown, or NULL */

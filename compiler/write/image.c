@@ -19,8 +19,9 @@ typedef struct Writer {
     StepCalls own; /* those of the step that is being written */
     Text packings;
     int packing_count;
-    Int packed; /* elements so far */
-    Int work;   /* elements of a thread, behind the arena: the most that a kernel uses */
+    double shared; /* seconds, by estimate, of what threads share */
+    Int packed;    /* elements so far */
+    Int work;      /* elements of a thread, behind the arena: the most that a kernel uses */
 } Writer;
 
 /* ------------------------------------------------------------ addresses */
@@ -374,6 +375,8 @@ static void write_kernel(Writer *writer, const Node *node)
                    format("%sstatic void ", comment), text);
     write_call(&writer->own.text, function, &operands);
     writer->own.shared = image.kernel.pieces > 0;
+    if (writer->own.shared)
+        writer->shared += writer->emitter->step->seconds;
 }
 
 /* ---------------------------------------------------------------- moves */
@@ -517,6 +520,6 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
              "    .single = { single, 1, %lld, %lld, %lld, 0, 0, %lld, %.3g },\n"
              "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
              whole_lines(plan->scratch_elements), plan->kept_elements,
-             plan->placements[plan->logits->id].address, writer.work, shared_seconds(plan),
+             plan->placements[plan->logits->id].address, writer.work, writer.shared,
              writer.packing_count, writer.packed);
 }

@@ -127,10 +127,9 @@ static void emit_program_fields(Emitter *emitter, const char *name, const Plan *
     }
     text_add(emitter->module.out,
              "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - "
-             "1, 0, %.3g },\n",
+             "1, 0, 0 },\n",
              name, name, plan->phases, plan->scratch_elements, plan->kept_elements,
-             plan->placements[plan->logits->id].address * plan->lanes, name, name, name,
-             shared_seconds(plan));
+             plan->placements[plan->logits->id].address * plan->lanes, name, name, name);
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)

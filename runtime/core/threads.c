@@ -1,7 +1,8 @@
 /* threads.c: a pool of threads that run one function together and meet at
  * barriers.
  *
- * A training step has a handful of barriers a millisecond or so apart, too
+ * A training step has a handful of barriers a millisecond or so apart, and where threads share a
+ * grain's kernels one every ten microseconds or more: too
  * close for a sleep and a wake each time and too far to burn a processor.  So
  * a wait spins for some tens of microseconds and then sleeps in the kernel
  * (a futex on Linux, a condition variable elsewhere).  With more threads than

@@ -5,8 +5,8 @@
  * is timed by itself, as the core that has it would compute it, the least of a few
  * repeats.  The model adds them up:
  *
- *   a kernel that a team shares takes as long as its slowest piece, and a phase as long as the
- *   slowest thread;
+ *   a kernel that a team shares takes as long as its slowest piece, another one as long as its
+ *   first thread needs for it, and a phase as long as the slowest thread;
  *   to meet takes what two threads here take, times the number of the others: the barrier is one
  *   counter, which all of them change;
  *   cores that work at the same time disturb each other as much as all cores here do, which is
@@ -125,13 +125,13 @@ static double phase_of_team(Model *model, int phase, const double *least, int me
     for (int i = 0; i < program->part_count; i++) {
         if (model->phase[i] != phase)
             continue;
-        double slowest = 0;
-        for (int member = 0; member < members; member++)
-            slowest = fmax(slowest, least[member * program->part_count + i]);
+        double slowest = 0; /* of those that have a part of it: of a small kernel, the first */
+        for (int member = 0; member < members; member++) {
+            double its = least[member * program->part_count + i];
+            slowest = isfinite(its) ? fmax(slowest, its) : slowest;
+        }
         if (members > 1 && before && (before->shared || program->parts[i].shared))
             seconds += meetings(model, members);
-        if (!isfinite(slowest))
-            continue;
         seconds += slowest;
         (members > 1 ? model->shared : model->lonely)[i] = slowest;
         before = &program->parts[i];
@@ -220,7 +220,7 @@ static double measure_disturbance(const NetCores *cores)
         threads = net_pool_threads(cores->all.session->pool);
     NetJob together = cores->all, alone = cores->one;
     alone.batch = lanes < alone.batch ? lanes : alone.batch;
-    together.batch = (int64_t)alone.batch * threads;
+    together.batch = (int64_t)lanes * (threads - 1) + alone.batch;
     if (together.images && together.images->count < together.batch)
         return 1;
     return fmax(1, step_seconds(&together) / step_seconds(&alone));
@@ -266,6 +266,8 @@ static void print_scaling(const NetOnCores *results, int count, int64_t batch, F
                 (double)batch / on->seconds);
         if (one > 0)
             fprintf(out, "  %8.2f  %8.1f %%", times, 100 * times / on->cores);
+        else
+            fprintf(out, "  %8s  %10s", "", "");
         if (on->measured > 0)
             fprintf(out, "  %12.1f (%+.1f %%)", on->measured * 1e6,
                     100 * (on->seconds / on->measured - 1));

@@ -138,7 +138,23 @@ def test_cores_are_simulated():
     assert [int(cores) for cores, _, _ in rows] == [1, 2, 64]
     assert rows[0][1:] == ("1.00", "100.0") and 0 < float(rows[1][1]) < 64
     assert "kernels for which 32 threads of a grain wait the longest" in told
-    assert re.search(r"^conv2 +backward_parameters +[\d.]+ +[\d.]+ +[\d.]+ %$", told, re.M)
+    assert re.search(r"^\w+ +(forward|backward_\w+) +[\d.]+ +[\d.]+ +[\d.]+ %$", told, re.M)
+
+
+def test_what_nobody_shares_takes_the_team_as_long_as_one():
+    """And there is a row without a count of one to compare with."""
+    program = trainer(MODELS / "cnn.net", "--split=none")
+    told = run(program, "bench", "--cores", "1,8", "--threads", 1, "--batch", 4).stdout
+    one, eight = (float(row.split()[1]) for row in told.split("\n")[1:3])
+    assert eight > one / 2 and "conv2" in told.partition("wait the longest")[2]
+    told = run(program, "bench", "--cores", "3", "--threads", 1, "--batch", 4).stdout
+    assert re.fullmatch(r" +3 +[\d.]+ +\d+ *", told.split("\n")[1])
+
+
+@pytest.mark.parametrize("other", [["--json"], ["--only", "layers"]])
+def test_cores_and_other_figures(other):
+    told = run(trainer(MODELS / "cnn.net"), "bench", "--cores", "1", *other, expect=2).stderr
+    assert "--cores prints a table of its own" in told
 
 
 @pytest.mark.parametrize("cores", ["", "0", "1,", "1,x", "5000", ",".join("1" * 33)])

@@ -112,6 +112,7 @@ void close_gradient_sums(Kernel *kernel)
 {
     if (!kernel->sums)
         return;
+    require(!kernel->pieces || kernel->summed_from);
     declare_own_sums(kernel);
     if (kernel->summed_from)
         kernel_line(kernel, "for (int c = %s; c < %s; c++) {", kernel->summed_from,

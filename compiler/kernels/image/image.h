@@ -28,11 +28,13 @@ Int packed_elements(const Packing *packing);
 struct ImageKernel {
     Kernel kernel;
     Int x_stride, y_stride;
-    LIST(Int) x_strides;  /* of all inputs, for an operator that has several */
-    bool winograd;        /* whether convolutions may go by winograd.h */
-    Int work;             /* elements of `work`, an operand, that the kernel uses; set by it */
-    bool halves;          /* a vector of half the width costs half */
-    const char *epilogue; /* as Kernel.epilogue */
+    LIST(Int) x_strides; /* of all inputs, for an operator that has several */
+    bool winograd;       /* whether convolutions may go by winograd.h */
+    /* elements that the kernel uses meanwhile, of the operand `workspace`, which is its thread's,
+     * and as many of `team_workspace`, which is all threads'; set by it */
+    Int work;
+    bool halves;                       /* a vector of half the width costs half */
+    const char *epilogue;              /* as Kernel.epilogue */
     LIST(const char *) epilogue_names; /* what it reads besides the value … */
     LIST(Int) epilogue_strides;        /* … and from a position to the next */
     Packing packing;                   /* set by an operator that has parameters; outs 0: none */
