@@ -97,9 +97,10 @@ static inline NetShare net_share(int64_t count, int thread, int threads)
     return share;
 }
 
-/* The threads that compute a grain: one alone, or, where there are more threads than grains or
- * some grains are left over, several.  They go through its kernels together.  A large kernel is cut into pieces, which no
- * sum crosses, and each member computes some; a small one is the first member's. */
+/* The threads that compute a grain: one alone, or several, where there are more threads than
+ * grains or some grains are left over.  These go through its kernels together.  A large kernel is
+ * cut into pieces, which no sum crosses, and each member computes some; a small one is the first
+ * member's. */
 typedef struct NetTeam {
     real *scratch; /* of all members: tensors that die within a phase */
     real *own;     /* the member's: what a kernel needs meanwhile; of the first member, `scratch` */

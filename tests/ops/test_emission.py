@@ -89,7 +89,7 @@ def same_both_ways(text, tmp_path):
     reference = train_steps(tmp_path, text, "--dtype=f64", "--kernels=reference")
     specialised, *shared = (
         train_steps(tmp_path, text, "--dtype=f64", "--split=all", more=["--threads", threads])
-        for threads in (1, 3, 7)
+        for threads in (1, 5)
     )
     for name, expected in reference.items():
         np.testing.assert_allclose(specialised[name], expected, TOLERANCE, TOLERANCE, err_msg=name)

@@ -74,17 +74,25 @@ def assert_equal(weights, expected, what):
         np.testing.assert_array_equal(weights[name], values, err_msg=f"{name} {what}")
 
 
+# A batch of one grain, and one that leaves some over for fewer threads than grains.
 @pytest.mark.parametrize(
-    "options, compiler",
-    [((), AS_USERS), (("--target=portable", "--dtype=f64"), QUICK), (("--fuse=none",), QUICK)],
+    "options, compiler, batches",
+    [
+        ((), AS_USERS, (13, 40)),
+        (("--target=portable", "--dtype=f64"), QUICK, (2, 5)),
+        (("--fuse=none",), QUICK, (13, 40)),
+    ],
 )
-def test_who_shares_what_changes_no_bit(tmp_path, options, compiler):
-    """A batch of one grain or a few, and one that leaves some over."""
-    for batch, threads in (13, (2, 5)), (40, (2, 8)):
-        alone = weights(tmp_path, "none", 1, batch, options, compiler)
+def test_who_shares_what_changes_no_bit(tmp_path, options, compiler, batches):
+    for batch, threads in zip(batches, ((2, 5), (2,))):
+        alone = weights(tmp_path, "all", 1, batch, options, compiler)
         for count in threads:
             shared = weights(tmp_path, "all", count, batch, options, compiler)
             assert_equal(shared, alone, f"{count} threads, batch {batch}")
+
+
+def test_nor_does_whether_anything_is_shared(tmp_path):
+    assert_equal(weights(tmp_path, "all", 3, 20), weights(tmp_path, "none", 1, 20), "")
 
 
 def pieces(network, *options):
