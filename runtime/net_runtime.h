@@ -82,7 +82,6 @@ typedef struct NetPart {
     int layer; /* whose output it leaves, of NetModel.layers; -1: none's */
     bool kept; /* the output lies in the grain's kept tensors, else in the scratch arena … */
     int64_t offset, elements; /* … from here on, in elements */
-    bool shared;              /* by the threads of a team */
 } NetPart;
 
 /* ------------------------------------------------- who computes a grain */
@@ -105,7 +104,8 @@ typedef struct NetTeam {
     real *scratch; /* of all members: tensors that die within a phase */
     real *own;     /* the member's: what a kernel needs meanwhile; of the first member, `scratch` */
     int member, members;
-    struct NetMeeting *meeting; /* NULL: one alone, or members that run one after the other */
+    struct NetMeeting *meeting; /* NULL: one alone, or members that run one after the other, … */
+    int64_t *met;               /* … which count here how often they would have met */
 } NetTeam;
 
 /* The member's of a kernel's pieces. */

@@ -694,8 +694,9 @@ typedef struct NetPiece {
     NetPieceKind kind;
     int phase, number, count;
 } NetPiece;
-void net_run_piece(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
-                   NetPiece piece, NetHook *hook);
+/* Gives how often it would have met the others. */
+int64_t net_run_piece(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
+                      NetPiece piece, NetHook *hook);
 
 /* train/cores.c: a step on more cores than there are here, by a model. */
 typedef struct NetCores {

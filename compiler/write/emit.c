@@ -95,15 +95,14 @@ static const char *output_fields(const Plan *plan, const Step *step)
 }
 
 /* A step's row in the table of parts; gives its number. */
-static int emit_part(Emitter *emitter, bool shared)
+static int emit_part(Emitter *emitter)
 {
     const Node *node = step_node(emitter->step);
     bool multiplies = node->stage == STAGE_FORWARD || node->stage == STAGE_BACKWARD_INPUT
                       || node->stage == STAGE_BACKWARD_PARAMETERS;
     Int multiply_adds = multiplies ? node_multiply_adds(node->forward ? node->forward : node) : 0;
-    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s, %s },\n", quoted(node->path),
-             step_stage(emitter->step), multiply_adds, output_fields(emitter->plan, emitter->step),
-             shared ? "true" : "false");
+    text_add(&emitter->parts, "    { %s, \"%s\", %lld, %s },\n", quoted(node->path),
+             step_stage(emitter->step), multiply_adds, output_fields(emitter->plan, emitter->step));
     return emitter->part_count++;
 }
 
@@ -126,7 +125,7 @@ static bool emit_step(Emitter *emitter, Text *calls, const Step *step)
     else
         shared = emit_call(emitter, calls) > 0;
     if (calls->length)
-        text_add(calls, "    net_lap(s, team, g, %d);\n", emit_part(emitter, shared));
+        text_add(calls, "    net_lap(s, team, g, %d);\n", emit_part(emitter));
     return shared;
 }
 
@@ -208,7 +207,7 @@ static void emit_shared_phase(Emitter *emitter, int phase)
                  "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    "
                  "(void)arena;\n%s}\n\n",
                  name, text_chars(&call));
-        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter, false),
+        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter),
                  node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
     }
     if (!count) {
@@ -235,10 +234,9 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
     }
     text_add(emitter->module.out, "static const NetPhase %s[] = {\n%s};\n\n", plan_name(plan),
              text_chars(&emitter->phases));
-    text_add(
-        emitter->module.out,
-        "static const NetPart %s_parts[] = {\n%s    { 0, 0, 0, -1, false, 0, 0, false },\n};\n\n",
-        plan_name(plan), text_chars(&emitter->parts));
+    text_add(emitter->module.out,
+             "static const NetPart %s_parts[] = {\n%s    { 0, 0, 0, -1, false, 0, 0 },\n};\n\n",
+             plan_name(plan), text_chars(&emitter->parts));
 }
 
 enum { PEAK_CHAINS = 12 }; /* two units of latency four keep eight busy; 12 fit in 16 registers */

@@ -178,6 +178,8 @@ void net_team_meet(const NetTeam *team)
 {
     if (team->meeting)
         meet(team->meeting, team->members);
+    else if (team->met)
+        ++*team->met;
 }
 
 static void *member_main(void *argument)

@@ -38,10 +38,10 @@ typedef struct Model {
     double disturbed; /* what a grain takes on all cores here at once, against alone */
     double meeting;   /* seconds, of two threads */
     double load;
-    int *phase; /* [part_count]: that the part runs in */
-    double *shared,
-        *lonely; /* [part_count]: seconds of a part by the last team, and by one thread */
-    int members; /* of that team */
+    int *phase;              /* [part_count]: that the part runs in */
+    int64_t *meets;          /* [phase_count]: how often the last team meets in it */
+    double *shared, *lonely; /* [part_count]: seconds of a part by that team, and by one thread */
+    int members;             /* of that team */
 } Model;
 
 static void begin(NetHook *hook)
@@ -68,13 +68,16 @@ static NetBatch first_batch(const NetJob *job)
 /* Seconds of one piece of work, the least of some repeats; its parts are told to `least`. */
 static double time_piece(const Model *model, NetPiece piece, double *least)
 {
+    bool counts = piece.kind == NET_PIECE_GRAIN && piece.number == 0;
     const NetBatch batch = first_batch(&model->job);
     Clock clock = {.hook = {begin, mark}, .least = least};
     double best = INFINITY;
     for (int i = 0; i < REPEATS; i++) {
         double start = clock.last = net_seconds();
-        net_run_piece(model->job.session, &batch, model->job.optimizer, piece,
-                      least ? &clock.hook : NULL);
+        int64_t met = net_run_piece(model->job.session, &batch, model->job.optimizer, piece,
+                                    least ? &clock.hook : NULL);
+        if (counts)
+            model->meets[piece.phase] = met;
         best = fmin(best, net_seconds() - start);
     }
     return best;
@@ -121,7 +124,8 @@ static double phase_of_team(Model *model, int phase, const double *least, int me
 {
     const NetProgram *program = model->program;
     double seconds = phase == 0 ? model->load : 0;
-    const NetPart *before = NULL;
+    if (members > 1)
+        seconds += (double)model->meets[phase] * meetings(model, members);
     for (int i = 0; i < program->part_count; i++) {
         if (model->phase[i] != phase)
             continue;
@@ -130,11 +134,8 @@ static double phase_of_team(Model *model, int phase, const double *least, int me
             double its = least[member * program->part_count + i];
             slowest = isfinite(its) ? fmax(slowest, its) : slowest;
         }
-        if (members > 1 && before && (before->shared || program->parts[i].shared))
-            seconds += meetings(model, members);
         seconds += slowest;
         (members > 1 ? model->shared : model->lonely)[i] = slowest;
-        before = &program->parts[i];
     }
     return seconds;
 }
@@ -236,12 +237,14 @@ static bool open_model(Model *model, const NetCores *cores, double **alone, NetE
                      .grains = (cores->one.batch + net->lanes - 1) / net->lanes};
     int parts = model->program->part_count;
     model->phase = net_allocate((size_t)parts + 1, sizeof *model->phase, error);
+    model->meets =
+        net_allocate((size_t)model->program->phase_count + 1, sizeof *model->meets, error);
     double *noted = net_allocate((size_t)parts + 1, sizeof *noted, error);
     model->shared = net_allocate((size_t)parts + 1, sizeof *model->shared, error);
     model->lonely = net_allocate((size_t)parts + 1, sizeof *model->lonely, error);
     net_job_run(&cores->one, 1);
-    *alone =
-        model->phase && noted && model->shared && model->lonely ? time_team(model, 1, error) : NULL;
+    bool good = model->phase && model->meets && noted && model->shared && model->lonely;
+    *alone = good ? time_team(model, 1, error) : NULL;
     if (*alone) {
         model->meeting = measure_meeting(cores->all.session->pool);
         model->disturbed = measure_disturbance(cores);
@@ -327,6 +330,7 @@ bool net_cores(const NetCores *cores, NetOnCores *results, FILE *out, NetError *
     }
     free(alone);
     free(model.phase);
+    free(model.meets);
     free(model.shared);
     free(model.lonely);
     return good;

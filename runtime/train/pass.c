@@ -593,12 +593,14 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch,
 }
 
 /* A team without a meeting place does not wait: its members run one after the other. */
-void net_run_piece(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
-                   NetPiece piece, NetHook *hook)
+int64_t net_run_piece(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
+                      NetPiece piece, NetHook *hook)
 {
+    int64_t met = 0;
     Pass pass = make_pass(session, batch, optimizer, optimizer != NULL);
     const NetPhase *phase = &pass.program->phases[piece.phase];
     NetTeam team = alone(session, 0);
+    team.met = &met;
     pass.threads = piece.count;
     pass.step.hook = hook;
     switch (piece.kind) {
@@ -620,6 +622,7 @@ void net_run_piece(NetSession *session, const NetBatch *batch, const NetOptimize
         move_share(&pass, piece.number);
         break;
     }
+    return met;
 }
 
 NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer)
