@@ -92,7 +92,11 @@ def test_who_shares_what_changes_no_bit(tmp_path, options, compiler, batches):
 
 
 def test_nor_does_whether_anything_is_shared(tmp_path):
-    assert_equal(weights(tmp_path, "all", 3, 20), weights(tmp_path, "none", 1, 20), "")
+    shared, alone = (
+        weights(tmp_path, split, threads, 20, ("--fuse=none",))
+        for split, threads in (("all", 3), ("none", 1))
+    )
+    assert_equal(shared, alone, "shared")
 
 
 def pieces(network, *options):
