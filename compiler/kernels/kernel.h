@@ -97,6 +97,9 @@ void open_stepped_pieces(Kernel *kernel, const char *variable, Int first, Int en
  * called only where the kernel splits. */
 void declare_pieces(Kernel *kernel, const char *begin, const char *stop, Int first, Int end,
                     Int step);
+/* Between those, `begin` and `end`: the loop over whole steps, all of them from 0 on, or over one
+ * rest that begins at `first`. */
+void open_declared_pieces(Kernel *kernel, const char *variable, Int first, Int step);
 /* How many times its share the last of so many threads works, of so many equal pieces. */
 double imbalance(Int pieces, Int threads);
 /* Writes the store of `value` in `to`, which is element `at` of the kernel's y or

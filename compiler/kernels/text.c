@@ -92,6 +92,16 @@ void declare_pieces(Kernel *kernel, const char *begin, const char *stop, Int fir
         kernel_line(kernel, "const int %s = %s;", stop, to);
 }
 
+void open_declared_pieces(Kernel *kernel, const char *variable, Int first, Int step)
+{
+    if (first == 0)
+        kernel_line(kernel, "for (int %s = begin; %s + %lld <= end; %s += %lld) {", variable,
+                    variable, step, variable, step);
+    else
+        kernel_line(kernel, "for (int %s = %lld; %s < end; %s += %lld) {", variable, first,
+                    variable, variable, step);
+}
+
 double imbalance(Int pieces, Int threads)
 {
     return (double)((pieces + threads - 1) / threads * threads) / (double)pieces;

@@ -176,12 +176,11 @@ static void emit_grain_phase(Emitter *emitter, int phase)
     }
     bool shared = add_team_calls(&calls, &steps);
     const Text text = phase_calls(emitter, name, &calls, emit_locals);
-    text_add(emitter->module.out,
-             "/* %s, phase %d of %d: one grain. */\n"
-             "static void %s(const NetStep *s, const NetTeam *team, int64_t g)\n{\n",
-             plan_name(plan), phase + 1, plan->phases, name);
+    text_add(emitter->module.out, "/* %s, phase %d of %d: one grain. */\n", plan_name(plan),
+             phase + 1, plan->phases);
+    open_phase(emitter->module.out, name);
     if (!shared)
-        text_add(emitter->module.out, "    if (!net_leads(team))\n        return;\n");
+        leave_to_first(emitter->module.out);
     emit_locals(emitter, text_chars(&text));
     text_add(emitter->module.out, "\n%s}\n\n", text_chars(&text));
     text_add(&emitter->phases, "%s, ", name);

@@ -81,6 +81,10 @@ typedef LIST(StepCalls) StepList;
 /* The calls of a phase for a team, whose threads meet before and after what they share; all else
  * is done by the first.  False: they share nothing, and the phase leaves the others out. */
 bool add_team_calls(Calls *calls, const StepList *steps);
+/* Begins a phase's function, or that of a stretch of it. */
+void open_phase(Text *out, const char *name);
+/* Of one that nobody shares: all but a team's first thread have nothing to do in it. */
+void leave_to_first(Text *out);
 /* What the function of `phase` ("training_1") has to call: `calls`, or where they are long,
  * functions of a stretch of them each, which this writes; `open` writes their locals. */
 Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,

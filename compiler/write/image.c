@@ -331,10 +331,10 @@ static void write_phase(Writer *writer)
     Calls calls = {0};
     bool shared = add_team_calls(&calls, &writer->steps);
     const Text text = phase_calls(writer->emitter, "single_1", &calls, write_locals);
-    text_add(out, "/* One image. */\n"
-                  "static void single_1(const NetStep *s, const NetTeam *team, int64_t g)\n{\n");
+    text_add(out, "/* One image. */\n");
+    open_phase(out, "single_1");
     if (!shared)
-        text_add(out, "    if (!net_leads(team))\n        return;\n");
+        leave_to_first(out);
     write_locals(writer->emitter, text_chars(&text));
     text_add(out, "%s}\n\n", text_chars(&text));
 }

@@ -63,6 +63,16 @@ static const char *stretch_text(const Calls *calls, int from, int end)
                   text_chars(&calls->text) + begin);
 }
 
+void open_phase(Text *out, const char *name)
+{
+    text_add(out, "static void %s(const NetStep *s, const NetTeam *team, int64_t g)\n{\n", name);
+}
+
+void leave_to_first(Text *out)
+{
+    text_add(out, "    if (!net_leads(team))\n        return;\n");
+}
+
 Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
                  void (*open)(const Emitter *emitter, const char *text))
 {
@@ -75,10 +85,9 @@ Text phase_calls(Emitter *emitter, const char *phase, const Calls *calls,
         const char *first = calls->ends.items[from].path, *last = calls->ends.items[end - 1].path,
                    *name = format("%s_%s_part_%d", phase, identifier(first), ++part),
                    *text = stretch_text(calls, from, end);
-        text_add(emitter->module.out,
-                 "/* From %s to %s. */\n"
-                 "static void %s(const NetStep *s, const NetTeam *team, int64_t g)\n{\n",
-                 comment_text(first), comment_text(last), name);
+        text_add(emitter->module.out, "/* From %s to %s. */\n", comment_text(first),
+                 comment_text(last));
+        open_phase(emitter->module.out, name);
         open(emitter, text);
         text_add(emitter->module.out, "%s}\n\n", text);
         text_add(&names, "    %s(s, team, g);\n", name);

@@ -289,6 +289,16 @@ static bool print_json(const Bench *bench, FILE *out, NetError *error)
     return true;
 }
 
+static bool measure_and_print(Bench *bench, FILE *out, NetError *error)
+{
+    if (!measure_all(bench, error))
+        return false;
+    if (bench->options->json)
+        return print_json(bench, out, error);
+    print_text(bench, out);
+    return true;
+}
+
 bool net_bench(const NetModel *model, const NetSettings *settings, const NetBench *options,
                FILE *out, NetError *error)
 {
@@ -297,14 +307,9 @@ bool net_bench(const NetModel *model, const NetSettings *settings, const NetBenc
     bool good =
         open_images(&bench, error) && net_optimizer_open(&bench.optimizer, model, settings, error);
     bench.optimizer.rates.updates = 2; /* not the first: momentum has its state */
-    if (good && options->core_counts)
-        good = scale(&bench, out, error);
-    else if (good)
-        good = measure_all(&bench, error);
-    if (good && !options->core_counts && options->json)
-        good = print_json(&bench, out, error);
-    else if (good && !options->core_counts)
-        print_text(&bench, out);
+    good = good
+           && (options->core_counts ? scale(&bench, out, error)
+                                    : measure_and_print(&bench, out, error));
     free(bench.profile.seconds);
     free(bench.order);
     if (!options->data)

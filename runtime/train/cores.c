@@ -83,6 +83,14 @@ static double time_piece(const Model *model, NetPiece piece, double *least)
     return best;
 }
 
+/* A part that has a time by now, and had none, runs in this phase. */
+static void note_phase(const Model *model, int phase, const double *least)
+{
+    for (int i = 0; i < model->program->part_count; i++)
+        if (model->phase[i] < 0 && isfinite(least[i]))
+            model->phase[i] = phase;
+}
+
 /* [members][part_count]: of a grain that so many compute. */
 static double *time_team(const Model *model, int members, NetError *error)
 {
@@ -90,26 +98,13 @@ static double *time_team(const Model *model, int members, NetError *error)
     double *least = net_allocate((size_t)members * (size_t)parts, sizeof *least, error);
     for (int i = 0; least && i < members * parts; i++)
         least[i] = INFINITY;
-    for (int phase = 0; least && phase < model->program->phase_count; phase++)
+    for (int phase = 0; least && phase < model->program->phase_count; phase++) {
         for (int member = 0; member < members; member++)
             time_piece(model, (NetPiece){NET_PIECE_GRAIN, phase, member, members},
                        least + (size_t)member * (size_t)parts);
-    return least;
-}
-
-static void note_phases(Model *model, double *least)
-{
-    int parts = model->program->part_count;
-    for (int i = 0; i < parts; i++)
-        model->phase[i] = -1;
-    for (int phase = 0; phase < model->program->phase_count; phase++) {
-        for (int i = 0; i < parts; i++)
-            least[i] = INFINITY;
-        time_piece(model, (NetPiece){NET_PIECE_GRAIN, phase, 0, 1}, least);
-        for (int i = 0; i < parts; i++)
-            if (isfinite(least[i]))
-                model->phase[i] = phase;
+        note_phase(model, phase, least);
     }
+    return least;
 }
 
 /* ----------------------------------------------------------------- model */
@@ -239,19 +234,18 @@ static bool open_model(Model *model, const NetCores *cores, double **alone, NetE
     model->phase = net_allocate((size_t)parts + 1, sizeof *model->phase, error);
     model->meets =
         net_allocate((size_t)model->program->phase_count + 1, sizeof *model->meets, error);
-    double *noted = net_allocate((size_t)parts + 1, sizeof *noted, error);
     model->shared = net_allocate((size_t)parts + 1, sizeof *model->shared, error);
     model->lonely = net_allocate((size_t)parts + 1, sizeof *model->lonely, error);
     net_job_run(&cores->one, 1);
-    bool good = model->phase && model->meets && noted && model->shared && model->lonely;
+    bool good = model->phase && model->meets && model->shared && model->lonely;
+    for (int i = 0; good && i < parts; i++)
+        model->phase[i] = -1;
     *alone = good ? time_team(model, 1, error) : NULL;
     if (*alone) {
         model->meeting = measure_meeting(cores->all.session->pool);
         model->disturbed = measure_disturbance(cores);
         model->load = time_piece(model, (NetPiece){NET_PIECE_LOAD, 0, 0, 1}, NULL);
-        note_phases(model, noted);
     }
-    free(noted);
     return *alone != NULL;
 }
 

@@ -161,12 +161,12 @@ static void declare_block(Kernel *kernel, const char *variable, const char *coun
     declare_count(kernel, variable, count, all, block);
 }
 
-/* Blocks of in channels, and of out channels for each; or, where threads share them, pieces. */
 static bool shares_blocks(const Pointwise *pointwise)
 {
     return pointwise->kernel->splits && pointwise->forward->groups == 1;
 }
 
+/* Blocks of in channels, and of out channels for each; or, where threads share them, pieces. */
 static void open_channels(const Pointwise *pointwise)
 {
     Kernel *kernel = pointwise->kernel;
@@ -199,10 +199,7 @@ void emit_pointwise_gradient(Kernel *kernel, const Contraction *forward)
         "Weight gradient of a 1 x 1 window: a matrix product over positions and lanes.";
     Pointwise pointwise = plan(kernel, forward);
     OuterTile block = pointwise.block;
-    if (forward->groups > 1)
-        open_pieces(kernel, "group", forward->groups);
-    else
-        open_groups(kernel, forward->groups);
+    open_groups(kernel, forward->groups);
     kernel_line(kernel, "const vec *in = x + group * %lldL, *from = dy + group * %lldL;",
                 forward->in_channels * pointwise.positions,
                 forward->out_channels * pointwise.positions);

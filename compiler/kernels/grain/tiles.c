@@ -497,13 +497,10 @@ static void contraction_channels(const ContractionText *text, Int channels, Int 
     Kernel *kernel = text->kernel;
     if (from >= to)
         return;
-    if (!splits_by(text, BY_CHANNELS))
-        kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
-    else if (from == 0)
-        kernel_line(kernel, "for (int t = begin; t + %lld <= end; t += %lld) {", channels,
-                    channels);
+    if (splits_by(text, BY_CHANNELS))
+        open_declared_pieces(kernel, "t", from, channels);
     else
-        kernel_line(kernel, "for (int t = %lld; t < end; t += %lld) {", from, channels);
+        kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
     if (text->contraction->bias)
         kernel_line(kernel, "const real *b = biases + t;");
     if (text->packed)
@@ -620,7 +617,8 @@ static void open_own_groups(const ContractionText *text)
     if (splits_by(text, BY_GROUPS))
         kernel_line(text->kernel, "for (int group = begin; group < end; group++) {");
     else
-        open_groups(text->kernel, text->contraction->groups);
+        kernel_line(text->kernel, "for (int group = 0; group < %lld; group++) {",
+                    text->contraction->groups);
 }
 
 OuterTile choose_outer_tile(const Contraction *forward, OuterTile max_tile, Int lines,
@@ -651,7 +649,10 @@ void end_tile(Kernel *kernel)
 
 void open_groups(Kernel *kernel, Int groups)
 {
-    kernel_line(kernel, "for (int group = 0; group < %lld; group++) {", groups);
+    if (groups > 1)
+        open_pieces(kernel, "group", groups);
+    else
+        kernel_line(kernel, "for (int group = 0; group < 1; group++) {");
 }
 
 /* A pool's tile is whole windows; what none covers is not computed. */

@@ -44,7 +44,8 @@ OuterTile choose_outer_tile(const Contraction *forward, OuterTile max_tile, Int 
 /* Closes a loop over tiles, whose finish's constants are not to take registers from its sums. */
 void end_tile(Kernel *kernel);
 
-void open_groups(Kernel *kernel, Int groups); /* inside, `group` */
+/* Inside, `group`: several are pieces, a single one is what the kernel itself has to cut. */
+void open_groups(Kernel *kernel, Int groups);
 
 /* tiles of channels: with more, the first one's wait for memory is lost among them */
 enum { MAX_AHEAD = 8 };

@@ -30,6 +30,12 @@ typedef struct GradientText {
     const Node *pool; /* dy is what it was given, aux what it noted; NULL: dy is the layer's own */
 } GradientText;
 
+/* Of several groups each is a piece. */
+static bool shares_channels(const GradientText *text)
+{
+    return text->kernel->splits && text->forward->groups == 1;
+}
+
 /* In half cycles per position, as tap_cost: a position reads one value of every
  * out channel and, of every in channel, what its window has not seen yet. */
 static double gradient_cost(const Contraction *forward, Tile tile)
@@ -106,8 +112,7 @@ static void gradient_ahead(const GradientText *text, Tile tile, Run run)
         || forward->out_channels > MAX_AHEAD * tile.outs)
         return;
     kernel_line(text->kernel, "if (o == %s && tap == %lld) {",
-                text->kernel->splits && forward->groups == 1 ? "begin"
-                                                             : format("%lld", text->first_channel),
+                shares_channels(text) ? "begin" : format("%lld", text->first_channel),
                 forward->rows.taps / 2);
     for (Int i = 0; i < tile.ins; i++)
         for (Int x = 0; x < run.width * forward->columns.stride; x++)
@@ -435,11 +440,10 @@ static void gradient_channels(GradientText *text, Tile tile, Int from, Int to)
                 stretch);
     kernel_line(kernel, "const int end = first + %lld < %lld ? first + %lld : %lld;", stretch,
                 forward->in_channels, stretch, forward->in_channels);
-    if (kernel->splits && forward->groups == 1)
+    if (shares_channels(text)) {
         declare_pieces(kernel, "begin", "stop", from, to, tile.outs);
-    if (kernel->splits && forward->groups == 1)
         kernel_line(kernel, "for (int o = begin; o < stop; o += %lld) {", tile.outs);
-    else
+    } else
         kernel_line(kernel, "for (int o = %lld; o < %lld; o += %lld) {", from, to, tile.outs);
     kernel_line(kernel, "vec sums[%lld];", tile.outs * text->room);
     if (text->pool)
@@ -476,10 +480,7 @@ void emit_weight_gradient(Kernel *kernel, const Contraction *forward)
     Axis columns = pool ? window_columns(forward, pool) : forward->columns;
     split_columns(&columns, pool ? 1 : GRADIENT_COLUMNS, &text.runs);
 
-    if (forward->groups > 1)
-        open_pieces(kernel, "group", forward->groups);
-    else
-        open_groups(kernel, forward->groups);
+    open_groups(kernel, forward->groups);
     kernel_line(kernel, "const vec *in = x + group * %lldL;", forward->in_channels * text.x_plane);
     kernel_line(kernel, "const vec *from = dy + group * %lldL;",
                 forward->out_channels * text.y_plane);

@@ -398,7 +398,7 @@ void pack_image_contraction(ImageKernel *image, const Contraction *contraction, 
     packing->last = padded(image, contraction->out_channels % step);
 }
 
-Int image_weights(const Contraction *contraction)
+static Int weights_of(const Contraction *contraction)
 {
     return contraction->groups * contraction->out_channels * contraction->in_channels
            * contraction->rows.taps * contraction->columns.taps;
@@ -411,8 +411,8 @@ static void choose_cut(ImageKernel *image, const Contraction *contraction, Int b
     Int values =
             contraction->in_channels * contraction->rows.sources * contraction->columns.sources,
         rows = contraction->rows.positions;
-    bool by_blocks = contraction->groups == 1 && blocks > 1
-                     && (rows == 1 || image_weights(contraction) > values);
+    bool by_blocks =
+        contraction->groups == 1 && blocks > 1 && (rows == 1 || weights_of(contraction) > values);
     image->cut = by_blocks ? BY_BLOCKS : BY_ROWS;
     if (!by_blocks && rows == 1)
         image->kernel.splits = false;

@@ -21,7 +21,6 @@ TileSize choose_image_tile(const ImageKernel *image, const Contraction *contract
 double image_cover_cost(const ImageKernel *image, const Contraction *contraction, TileSize tile);
 /* The tiles of a run: of y's row `row`, from `t` on, with the block's weights at `b`. */
 void image_tile(ImageKernel *image, const Contraction *contraction, const Block *block, Run run);
-Int image_weights(const Contraction *contraction); /* how many there are */
 /* Notes how the weights of blocks of `step` channels are packed. */
 void pack_image_contraction(ImageKernel *image, const Contraction *contraction, Int step);
 /* A tap that lies in the padding for the whole tile is not written. */

@@ -264,17 +264,13 @@ static void multiply_blocks(const Winograd *winograd, TileSize tile, Int channel
     Block block = block_of(winograd->image, channels);
     Int size = block.width * (1 + POINTS_OF_BOTH * (1 + winograd->contraction->in_channels));
     bool shared = splits_by(winograd, BY_BLOCKS);
-    if (!shared)
-        kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
-    else if (from == 0)
-        kernel_line(kernel, "for (int t = begin; t + %lld <= end; t += %lld) {", channels,
-                    channels);
-    else
-        kernel_line(kernel, "for (int t = %lld; t < end; t += %lld) {", from, channels);
-    if (shared)
+    if (shared) {
+        open_declared_pieces(kernel, "t", from, channels);
         kernel_line(
             kernel, "const real *u = w + %s%lldL;", from ? "" : format("t / %lld * ", channels),
             from ? from / (tile.vectors * kernel->lanes) * whole_size(winograd, tile) : size);
+    } else
+        kernel_line(kernel, "for (int t = %lld; t < %lld; t += %lld) {", from, to, channels);
     kernel_line(kernel, "const real *b = u, *factors = u + %lld;", block.width);
     multiply(winograd, &block, tile.positions);
     transform_products(winograd, &block);
