@@ -36,9 +36,13 @@ RUN_FOLDER = "NETC_TESTS_RUN"
 # The C compiler of a trainer, with flags behind its own, where no test is about what the
 # optimiser makes of it: a quarter of the time that GCC's -O2 takes, for few steps on small images.
 QUICK = ("clang", "-O0")
-# Of one that computes for seconds: twice that time, and a quarter of the run's.
-COMPUTING = ("gcc", "-Og", "-fira-region=one")
-# As `netc build` says: for bits, for PyTorch's numbers, for the trainers of models/.
+# Of one that computes for seconds: twice that time, and a quarter of the run's.  (Link-time
+# optimisation in several processes is of no use to tests that run side by side.)
+COMPUTING = ("gcc", "-Og", "-fira-region=one", "-fno-lto")
+# Of one whose bits are compared: it joins products and sums where GCC's -O2 does, and takes two
+# thirds of the time.
+JOINING = ("gcc", "-O1", "-fexpensive-optimizations", "-fno-lto")
+# As `netc build` says: for PyTorch's numbers and for the trainers of models/.
 AS_USERS = ("cc",)
 
 TIMEOUT = 300  # seconds; no test waits longer on one command
@@ -190,6 +194,8 @@ def built(source, *options, compiler=QUICK, exact=False):
     as it is told, which the program checks."""
     path = network_file(source)
     options = options if exact else without_native_target(path, options)
+    if compiler != AS_USERS and not LINKING & set(options):
+        options = *options, "--dynamic"  # the static libraries are asked for one by one
     rest = [word for word in options if word in LINKING or word.startswith("--target=")]
     key = key_of(key_of_c(path, *options), *sorted(rest), *compiler)
     with made_once(f"built-{key}") as folder:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness import c_program, run, trainer
+from runs import few_images
 
 SHAPE = C, H, W = 3, 9, 12
 IMAGES = np.random.default_rng(1).integers(1, 256, (40, *SHAPE), "u1")
@@ -207,10 +208,10 @@ train {
 
 def test_threads_and_resumption_change_nothing(tmp_path):
     program = trainer(NET)
-    options = "--quiet", "--max-steps", 20
+    options = "--quiet", "--max-steps", 20, "--data", few_images(NET, 400)
     for threads in 1, 3:
         run(program, "train", "--threads", threads, *options, "--save", tmp_path / f"w{threads}")
-    run(program, "train", "--quiet", "--max-steps", 9, "--checkpoint", tmp_path / "c")
+    run(program, "train", *options, "--max-steps", 9, "--checkpoint", tmp_path / "c")
     run(program, "train", *options, "--resume", tmp_path / "c", "--save", tmp_path / "resumed")
     run(
         program,

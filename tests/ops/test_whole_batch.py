@@ -4,7 +4,7 @@ grain and inside a group of grains."""
 import numpy as np
 import pytest
 
-from harness import AS_USERS, QUICK, built, c_program, netc, network_file, run
+from harness import JOINING, QUICK, built, c_program, netc, network_file, run
 from runs import train_steps
 
 TOLERANCE = 1e-9
@@ -77,13 +77,13 @@ def weights(tmp_path, batch, *options, network=NETWORK, threads=2, more=(), comp
     )
 
 
-# As users build them, but for the last: the question there is whether the code has an order of
-# its own.
+# As the optimiser makes them, but for the last: the question there is whether the code has an
+# order of its own.
 @pytest.mark.parametrize(
     "options, compiler",
     [
-        ([], AS_USERS),
-        (["--target=x86-64-v3"], AS_USERS),
+        ([], JOINING),
+        (["--target=x86-64-v3"], JOINING),
         (["--dtype=f64", "--target=portable"], QUICK),
     ],
 )
@@ -134,7 +134,7 @@ def linked(network, target, compiler):
 def test_an_answer_does_not_depend_on_the_batch_it_is_in(target):
     """Few grains are shared out by output, many by grain; some threads have as many grains as
     others, some do not."""
-    program = linked(NETWORK, target, AS_USERS)
+    program = linked(NETWORK, target, JOINING)
     expected = run(program, 1, 16).stdout
     assert len(set(expected.split())) > 1000
     for threads, batch in (1, 301), (2, 301), (3, 301), (2, 250), (2, 240), (2, 120), (3, 37):

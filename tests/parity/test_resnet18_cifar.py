@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from harness import (
-    AS_USERS,
     COMPUTING,
     MODELS,
     drawn_state,
@@ -48,8 +47,7 @@ def given(tmp_path_factory):
 
 def losses(given, log, dtype, steps, *options, kernels="specialised"):
     """Of an unshuffled epoch, or of its first steps."""
-    compiler = AS_USERS if dtype == "f32" else COMPUTING
-    program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}", compiler=compiler)
+    program = trainer(MODEL, f"--dtype={dtype}", f"--kernels={kernels}", compiler=COMPUTING)
     words = (
         f"train --no-shuffle --epochs 1 --batch {BATCH} --max-steps {steps} --quiet "
         "--set augment.random_crop.padding=0,0 --set augment.horizontal_flip.p=0"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness import (
-    AS_USERS,
+    JOINING,
     MODELS,
     QUICK,
     built,
@@ -197,7 +197,7 @@ def write(tmp_path, text):
 
 def test_reusing_statistics_changes_no_bit(tmp_path):
     without, taken = (
-        train_steps(tmp_path, REUSED, f"--fuse={fuse}", compiler=AS_USERS)
+        train_steps(tmp_path, REUSED, f"--fuse={fuse}", compiler=JOINING)
         for fuse in ("activation", "activation,statistics")
     )
     assert all(np.array_equal(without[name], taken[name]) for name in without)
@@ -390,9 +390,13 @@ def test_weight_gradients_of_what_a_pool_follows(tmp_path):
     assert not re.search(
         pooled, plan("--target=x86-64-v4", "--fuse=pool") + plan("--target=x86-64-v3")
     )
-    for dtype, close in ("f64", 1e-9), ("f32", 1e-3):
+    all_of_them = "pool,gradient,pool-gradient"
+    for dtype, close, fuses in (
+        ("f64", 1e-9, ("pool-gradient", all_of_them)),
+        ("f32", 1e-3, (all_of_them,)),
+    ):
         made = {}
-        for fuse in "none", "pool-gradient", "pool,gradient,pool-gradient":
+        for fuse in "none", *fuses:
             made[fuse] = train_steps(tmp_path, POOLED, f"--dtype={dtype}", f"--fuse={fuse}")
         assert all(largest_difference(weights, made["none"]) < close for weights in made.values())
 
@@ -451,8 +455,8 @@ def test_a_layer_computes_the_loss_of_its_logits(tmp_path, last, times):
 
 
 # Layers whose gradients are summed over the whole batch and in grains, one of them not trained;
-# and settings that want all gradients before any weight moves.  The first case has the optimiser
-# that users have, which joins products and sums, and has each of the two fusions alone.
+# and settings that want all gradients before any weight moves.  The first case has an
+# optimiser that joins products and sums, and has each of the two fusions alone.
 @pytest.mark.parametrize(
     "more",
     ["", "clip norm=0.1", "clip value=0.001", 'freeze "first.*"', "augment horizontal_flip(0.5)"],
@@ -464,9 +468,7 @@ def test_loading_and_updating_at_once_change_no_bit(tmp_path, more):
     plan = netc("--dump=plan", write(tmp_path, text)).stdout
     assert ("then update linear_1.weight" in plan) == ("clip" not in more)
     assert ("update first.weight" in plan) == ("freeze" not in more)
-    fusions, compiler = (
-        (("load,update",), QUICK) if more else (("load", "update", "load,update"), AS_USERS)
-    )
+    fusions, compiler = (("load,update",), QUICK) if more else (("load", "update"), JOINING)
     made = {
         fuse: train_steps(tmp_path, text, f"--fuse={fuse}", compiler=compiler)
         for fuse in ("none", *fusions)
@@ -536,7 +538,7 @@ def test_recomputing_changes_no_bit(tmp_path):
     assert kept(plan()) < kept(plan(without))
     made = []
     for options in [], [without]:
-        made.append(train_steps(tmp_path, RECOMPUTED, *options, compiler=AS_USERS))
+        made.append(train_steps(tmp_path, RECOMPUTED, *options, compiler=JOINING))
     assert all(np.array_equal(made[0][name], made[1][name]) for name in made[0])
 
 
@@ -668,8 +670,8 @@ def logits_of(dtype, compiler, fuse, weights):
     return np.array(run(program, weights).stdout.split(), "f8")
 
 
-# The first with the optimiser that users have, which joins products and sums.
-@pytest.mark.parametrize("dtype, compiler", [("f32", AS_USERS), ("f64", QUICK)])
+# The first with an optimiser that joins products and sums.
+@pytest.mark.parametrize("dtype, compiler", [("f32", JOINING), ("f64", QUICK)])
 def test_a_norm_done_with_sums_changes_no_bit(tmp_path, dtype, compiler):
     others = "winograd,activation,residual,pool,concat"
     one, other = (

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from harness import AS_USERS, MODELS, QUICK, netc
+from harness import JOINING, MODELS, QUICK, netc
 from runs import train_steps
 
 # Of every way to compute a convolution and its gradients: Winograd's tiles with many channels and
@@ -78,7 +78,7 @@ def assert_equal(weights, expected, what):
 @pytest.mark.parametrize(
     "options, compiler, batches",
     [
-        ((), AS_USERS, (13, 40)),
+        ((), JOINING, (13, 40)),
         (("--target=portable", "--dtype=f64"), QUICK, (2, 5)),
         (("--fuse=none",), QUICK, (13, 40)),
     ],

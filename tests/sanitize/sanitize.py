@@ -60,27 +60,28 @@ def execute(*words, **environment):
     return result.stdout
 
 
-def make_home(sanitizer):
+def make_home(sanitizer, optimise):
     """What NETC_HOME names, the library and the header; and a C compiler with the sanitizer on."""
-    home, flags = MADE / sanitizer, SANITIZERS[sanitizer]
+    home, flags = MADE / f"{sanitizer}{optimise}", f"{optimise} -g {SANITIZERS[sanitizer]}"
     home.mkdir(parents=True, exist_ok=True)
     execute(
         "make",
         f"-j{os.cpu_count()}",
         f"BUILD={home.relative_to(ROOT)}/build",
-        f"CFLAGS=-O1 -g {flags}",
+        f"CFLAGS={flags}",
         home.relative_to(ROOT) / "build" / "libnet_f32.a",
         MAKEFLAGS="",
     )
     if not (home / "runtime").exists():
         (home / "runtime").symlink_to(ROOT / "runtime")
     compiler = home / "cc"
-    compiler.write_text(f'#!/bin/sh\nexec gcc "$@" -g -O1 {flags}\n')
+    compiler.write_text(f'#!/bin/sh\nexec gcc "$@" {flags}\n')
     compiler.chmod(0o755)
+    return home
 
 
-def build(sanitizer, network, kernels):
-    trainer = MADE / sanitizer / f"{network}-{kernels}"
+def build(home, network, kernels):
+    trainer = home / f"{network}-{kernels}"
     execute(
         ROOT / "build" / "netc",
         "build",
@@ -88,9 +89,9 @@ def build(sanitizer, network, kernels):
         "-o",
         trainer,
         f"--kernels={kernels}",
-        f"--cc={MADE / sanitizer / 'cc'}",
+        f"--cc={home / 'cc'}",
         "--dynamic",
-        NETC_HOME=str(MADE / sanitizer),
+        NETC_HOME=str(home),
     )
     return trainer
 
@@ -126,16 +127,16 @@ def exercise(trainer, data, threads, steps, batch):
     return bytes_trained
 
 
-def run_trainer(sanitizer, network, kernels, data, threads, steps):
+def run_trainer(home, network, kernels, data, threads, steps):
     """All runs of one trainer: how many there were, and what was found."""
     try:
-        trainer = build(sanitizer, network, kernels)
+        trainer = build(home, network, kernels)
         weights = [exercise(trainer, data, count, steps, BATCHES[kernels]) for count in threads]
         if any(other != weights[0] for other in weights):
             raise Finding("the weights depend on the number of threads")
         return 4 * len(weights), None
     except Finding as finding:
-        return 0, f"{sanitizer}, {network}, {kernels}: {finding}"
+        return 0, f"{home.name}, {network}, {kernels}: {finding}"
 
 
 def campaign(
@@ -145,16 +146,16 @@ def campaign(
     threads=THREADS,
     steps=2,
     processes=os.cpu_count(),
+    optimise="-O1",
 ):
     """The closing line and the findings."""
     start = time.monotonic()
     data = write_digits(MADE / "digits")
-    for sanitizer in sanitizers:
-        make_home(sanitizer)
+    homes = [make_home(sanitizer, optimise) for sanitizer in sanitizers]
     with concurrent.futures.ThreadPoolExecutor(processes) as pool:
         done = [
             pool.submit(run_trainer, *case, data, list(threads), steps)
-            for case in itertools.product(sanitizers, networks, kernels)
+            for case in itertools.product(homes, networks, kernels)
         ]
         for through, job in enumerate(concurrent.futures.as_completed(done), 1):
             print(
