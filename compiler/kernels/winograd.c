@@ -293,7 +293,7 @@ const char *winograd_tiles_function(const Kernel *kernel, const Axis *tiles, Int
         kernel, &function,
         "/* Winograd: a run of tiles of 6 x 6 sources becomes their values, `point` from one to "
         "the\n * next; columns that lie outside are zeros. */",
-        "static void ", format("winograd_tiles_%s", tile_columns(tiles, start)),
+        ALWAYS_INLINE, format("winograd_tiles_%s", tile_columns(tiles, start)),
         format("(%sto, int64_t point, %sconst line[6], int64_t source, int64_t count%s)",
                access->pointer + strlen("const "), access->pointer, access->further));
 }
