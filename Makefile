@@ -29,7 +29,8 @@ WARN    = -std=c11 -D_GNU_SOURCE -Wall -Wextra $(STRICT) -MMD -MP
 # A library that a shared one may take in; nobody replaces a function of it there.
 PIC     = -fPIC -fno-semantic-interposition
 COMPILER_SOURCES = $(wildcard compiler/*.c compiler/*/*.c compiler/*/*/*.c)
-RUNTIME_SOURCES  = $(wildcard runtime/*.c runtime/*/*.c)
+# What needs MPI is compiled into the trainers that are built with it.
+RUNTIME_SOURCES  = $(filter-out runtime/ranks/mpi.c,$(wildcard runtime/*.c runtime/*/*.c))
 GENERATED = $(BUILD)/compiler/front/parse.o $(BUILD)/compiler/front/lex.o
 SHARED = output paths shown
 COMPILER_OBJECTS = $(COMPILER_SOURCES:%.c=$(BUILD)/%.o) $(GENERATED) $(SHARED:%=$(BUILD)/compiler/runtime/core/%.o)
@@ -77,7 +78,7 @@ $(BUILD)/f64/runtime/%.o: runtime/%.c
 # Debian packages, only those that are missing; sudo only when not root.
 TO_BUILD = gcc libc6-dev flex bison libcjson-dev zlib1g-dev libpng-dev libjpeg62-turbo-dev patch xz-utils
 TO_FETCH = curl ca-certificates python3-pip
-TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz neovim
+TO_TEST  = python3 python3-pytest python3-numpy python3-pytest-xdist clang graphviz neovim libopenmpi-dev openmpi-bin
 TO_FUZZ  = clang libclang-rt-dev
 TO_LINT  = clang-format cppcheck black
 APT      = $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=300
@@ -210,7 +211,8 @@ kills: all
 install: all
 	install -D $(BUILD)/netc $(DESTDIR)$(PREFIX)/bin/netc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net.h runtime/net_runtime.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net.h runtime/net_runtime.h runtime/net_ranks.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc/ranks runtime/ranks/mpi.c
 	[ ! -f $(BUILD)/libcjson.a ] || install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libcjson.a
 
 clean:

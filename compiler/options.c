@@ -58,6 +58,7 @@ enum {
     OPTION_CC,
     OPTION_OBJECT,
     OPTION_DYNAMIC,
+    OPTION_MPI,
     OPTION_FUSE,
     OPTION_SPLIT,
     OPTION_JSON,
@@ -97,12 +98,15 @@ static const OptionSpec option_specs[] = {
     {"split", OPTION_SPLIT, "auto|all|none", BUILD | EMIT | CHECK,
      "which kernels several threads share, of one image or where grains of images are too few "
      "for all: the large ones (default auto)"},
-    {"cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc)"},
+    {"cc", OPTION_CC, "PROGRAM", BUILD, "the C compiler (default cc; with --mpi mpicc)"},
     {"object", OPTION_OBJECT, NULL, BUILD,
      "an object file, to call from a C program (net.h), instead of a trainer"},
     {"dynamic", OPTION_DYNAMIC, NULL, BUILD,
      "links the system's shared libraries; without it, static ones where they are, so that the "
      "trainer runs elsewhere"},
+    {"mpi", OPTION_MPI, NULL, BUILD,
+     "for several processes, here or on many machines: mpirun -n 4 TRAINER train; needs MPI's "
+     "mpicc"},
     {"json", OPTION_JSON, NULL, SUMMARY | EXPLAIN, "as JSON (explain: operators only)"},
     {"svg", OPTION_SVG, NULL, GRAPH, "as SVG, laid out by Graphviz's dot"},
     {"check", OPTION_CHECK, NULL, FMT,
@@ -248,6 +252,9 @@ static void apply_option(Options *options, const OptionSpec *spec, const char *w
     case OPTION_DYNAMIC:
         options->compile.dynamic = true;
         break;
+    case OPTION_MPI:
+        options->compile.mpi = options->compile.dynamic = true;
+        break;
     case OPTION_JSON:
         options->json = true;
         break;
@@ -392,6 +399,8 @@ static void check_operands(const Options *options)
         misuse(options, "build needs -o TRAINER, the program to write");
     if (options->output && net_same_file(options->output, options->operands.items[0]))
         misuse(options, "-o %s would replace what is read: give another file", options->output);
+    if (options->compile.object && options->compile.mpi)
+        misuse(options, "--mpi is for a trainer, and --object makes none");
     if (options->compile.object && options->compile.dynamic)
         misuse(options, "--dynamic is how a trainer is linked, and --object links nothing");
     if (options->dump && options->fix)
@@ -404,7 +413,7 @@ static void check_operands(const Options *options)
 
 Options read_options(int argc, char **argv)
 {
-    Options options = {.command = COMMAND_CHECK, .compile.cc = "cc", .compile.fuse = FUSE_ALL};
+    Options options = {.command = COMMAND_CHECK, .compile.fuse = FUSE_ALL};
     diag_options.max_errors = 20;
     if (argc < 2)
         misuse(NULL, "no command");
@@ -425,6 +434,8 @@ Options read_options(int argc, char **argv)
     read_arguments(&options, argc - named, argv + named);
     if (!named && !options.dump)
         misuse(NULL, "no command before '%s'", argv[1]);
+    if (!options.compile.cc)
+        options.compile.cc = options.compile.mpi ? "mpicc" : "cc";
     check_operands(&options);
     return options;
 }

@@ -51,10 +51,14 @@ typedef struct Command {
 
 enum { MESSAGE_BYTES = 4096 }; /* the longest message; what is longer is cut */
 
+static int speaker; /* the rank that says what is wrong */
+
 static int complain(int status, const char *template, ...) PRINTF(2, 3);
 static int complain(int status, const char *template, ...)
 {
     va_list arguments;
+    if (net_rank() != speaker)
+        return status;
     va_start(arguments, template);
     char text[MESSAGE_BYTES]; /* that memory is out must be said without any */
     fflush(stdout);
@@ -70,7 +74,7 @@ static int complain(int status, const char *template, ...)
 static void tell_notes(NetNotes *notes)
 {
     fflush(stdout);
-    for (int i = 0; i < notes->count; i++) {
+    for (int i = 0; i < notes->count && net_rank() == 0; i++) {
         fprintf(stderr, "%s: note: ", SHOWN(program_invocation_short_name));
         net_print_shown(stderr, notes->lines[i]);
         fputc('\n', stderr);
@@ -430,10 +434,14 @@ static int read_options(Request *request, const Command *command, int argc, char
 
 /* ------------------------------------------------------ what commands share */
 
+/* Several ranks on one machine share its processors, unless each is bound to its own. */
 static int default_threads(void)
 {
     cpu_set_t set;
-    int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1,
+        share = (int)sysconf(_SC_NPROCESSORS_ONLN) / net_ranks_here();
+    if (net_ranks_here() > 1 && processors > share)
+        processors = share > 1 ? share : 1;
     return processors < MAX_DEFAULT_THREADS ? processors : MAX_DEFAULT_THREADS;
 }
 
@@ -550,15 +558,17 @@ static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request
            && net_session_normalise(session, &request->settings, error);
 }
 
-/* With the checkpoint's settings taken: everything else is opened with them. */
-static bool train_with(Request *request, const NetTensorFile *checkpoint, NetProgress *progress,
-                       NetNotes *notes, NetEnd *end, NetError *error)
+/* With the checkpoint's settings taken: everything else is opened with them.  `ready`: they are. */
+static bool train_with(Request *request, bool ready, const NetTensorFile *file,
+                       NetProgress *progress, NetNotes *notes, NetEnd *end, NetError *error)
 {
     NetData data = {0};
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
-    bool good = open_data(request, &data, error) && (session = open_session(request, true, error))
+    const NetTensorFile *checkpoint = request->resume ? file : NULL;
+    bool good = ready && open_data(request, &data, error)
+                && (session = open_session(request, true, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
                 && (!request->init || load_first(session, request, error))
                 && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
@@ -571,6 +581,9 @@ static bool train_with(Request *request, const NetTensorFile *checkpoint, NetPro
                                     (int64_t)net_setting(&request->settings, "epochs", 1),
                                     request->run.max_steps, error);
     }
+    good =
+        net_ranks_start(&(NetStart){session, &request->settings, progress, request->run.max_steps},
+                        good, &speaker, error);
     if (good && !request->run.quiet)
         announce(request, &data, progress);
     if (good) {
@@ -697,6 +710,14 @@ static bool check_files(const Request *request, NetError *error)
     return true;
 }
 
+/* Rank 0 writes the run's files and shows how it goes. */
+static void write_nothing(NetRun *run)
+{
+    run->save = run->best = run->checkpoint = run->log = run->gradients = NULL;
+    run->every_seconds = run->every_steps = run->keep = 0;
+    run->quiet = true;
+}
+
 static int run_train(Request *request)
 {
     NetError error;
@@ -710,11 +731,12 @@ static int run_train(Request *request)
     if (!check_files(request, &error))
         return complain(MISUSE, "%s", error.text);
     net_signals_catch();
+    if (net_rank() > 0)
+        write_nothing(&request->run);
     request->run.max_steps = (int64_t)request->max_steps;
     request->run.tell = tell;
-    bool good = (!request->resume || resume(request, &checkpoint, &progress, &notes, &error))
-                && train_with(request, request->resume ? &checkpoint : NULL, &progress, &notes,
-                              &end, &error);
+    bool ready = !request->resume || resume(request, &checkpoint, &progress, &notes, &error);
+    bool good = train_with(request, ready, &checkpoint, &progress, &notes, &end, &error);
     net_notes_close(&notes);
     net_tensors_close(&checkpoint);
     if (!good)
@@ -1044,6 +1066,9 @@ static int run_command(const NetModel *model, const Command *command, int argc, 
     NetError error;
     Request request = {
         .model = model, .threads = default_threads(), .max_steps = -1, .count = 5, .samples = 32};
+    if (command->bit != TRAIN && net_rank_count() > 1)
+        return complain(MISUSE, "%s is one process's: of the commands only train takes ranks",
+                        command->name);
     if (command->bit == TRAIN && model->training.phase_count == 0)
         return complain(MISUSE,
                         "%s has no train section, so there is no train command: add one to %s",
@@ -1068,9 +1093,8 @@ static void hold_standard_streams(void)
         }
 }
 
-int net_main(const NetModel *model, int argc, char **argv)
+static int run_words(const NetModel *model, int argc, char **argv)
 {
-    hold_standard_streams();
     NetError error;
     const char *word = argc > 1 ? argv[1] : NULL;
     if (!net_check_processor(model, &error))
@@ -1086,4 +1110,17 @@ int net_main(const NetModel *model, int argc, char **argv)
     }
     const Command *command = find_command(word);
     return command ? run_command(model, command, argc - 1, argv + 1) : unknown_command(word);
+}
+
+int net_main(const NetModel *model, int argc, char **argv)
+{
+    hold_standard_streams();
+    NetError error;
+    if (!net_ranks_open(&argc, &argv, &error))
+        return fail(&error);
+    if (net_rank() > 0 && !freopen("/dev/null", "w", stdout))
+        return fail(&(NetError){"/dev/null cannot be opened"});
+    int status = run_words(model, argc, argv);
+    net_ranks_close(status);
+    return status;
 }

@@ -53,6 +53,7 @@ typedef struct NetStep {
     real *kept;              /* [grains][kept_elements]: tensors that outlive a phase */
     real *loss;              /* [grains][lanes]: each image's loss; 0 in lanes without an image */
     int64_t grains;
+    int64_t from, to;     /* those that the process computes: all, or those of an MPI rank */
     int64_t images;       /* in this batch: the loss is their mean */
     uint64_t seed;        /* of the run: with `step` and the image's position it decides dropout */
     uint64_t step;        /* counts training steps from 0 */
@@ -150,16 +151,32 @@ static inline void net_lap(const NetStep *step, const NetTeam *team, int64_t gra
  * what it moved.  All threads meet after each phase. */
 typedef void NetWork(const NetStep *step, const NetTeam *team, int64_t grain);
 typedef void NetSharedFunction(const NetStep *step, real *scratch, int64_t from, int64_t to);
+/* Of a gradient: what each unit of a sum over all grains makes, the last perhaps less. */
+typedef struct NetSum {
+    int64_t at, unit, elements; /* of grain 0's gradients */
+} NetSum;
 typedef struct NetSharedWork {
     NetSharedFunction *work;
     int64_t units;
-    int part;   /* of NetProgram.parts: told when all threads have done it */
-    bool moves; /* hands gradients to NetStep.move, where there is one */
+    int part; /* of NetProgram.parts: told when all threads have done it */
+    /* its sums run over all grains: it hands them to NetStep.move, where there is one; 0: it
+     * computes grains, from step->from on */
+    const NetSum *sums;
+    int sum_count;
 } NetSharedWork;
+/* What a phase reads of all grains, in each grain's input or kept tensors. */
+typedef struct NetRead {
+    bool input;
+    int64_t offset, elements;
+} NetRead;
 typedef struct NetPhase {
     NetWork *grain;              /* NULL: nothing */
     const NetSharedWork *shared; /* none of them reads what another writes */
     int shared_count;
+    /* those that were written since they were read so last: before `grain` the first
+     * `early_reads`, before `shared` the others */
+    const NetRead *reads;
+    int early_reads, read_count;
 } NetPhase;
 
 typedef struct NetProgram {

@@ -8,6 +8,7 @@
 
 #include "core/output.h"
 #include "core/shown.h"
+#include "net_ranks.h"
 #include "net_runtime.h"
 
 #include <stdio.h>
@@ -30,8 +31,9 @@ void *net_allocate(size_t count, size_t size, NetError *error);
  * the kind, a second later, kills.  A pipe without a reader and a file at its
  * size's limit are errors of the write, and no deaths. */
 void net_signals_catch(void);
-void net_signals_work(void); /* from here on there is something to save */
-int net_signal_asked(void);  /* the first that came; 0: none */
+void net_signals_work(void);     /* from here on there is something to save */
+int net_signal_asked(void);      /* the first that came; 0: none */
+void net_signal_ask(int number); /* as if it had come: it came to another rank */
 /* Whether calls that a signal interrupts are taken up again, as what saves a run
  * needs; while it trains, a write that nobody reads must not hold it up. */
 void net_signals_finish(bool finish);
@@ -541,6 +543,16 @@ bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, Ne
                             NetError *error);
 bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes,
                          NetError *error);
+
+/* train/start.c: whether all ranks are ready, and begin the same run. False: *speaker is the rank
+ * that says why. */
+typedef struct NetStart {
+    const NetSession *session;
+    const NetSettings *settings;
+    const NetProgress *progress;
+    int64_t max_steps;
+} NetStart;
+bool net_ranks_start(const NetStart *start, bool ready, int *speaker, NetError *error);
 
 /* train/keep.c: the newest checkpoint has the name it was given, and earlier ones
  * that name and their step, "run.ckpt.500", beside it. */

@@ -170,7 +170,7 @@ def network_file(source):
     return path
 
 
-LINKING = {"--dynamic", "--object"}
+LINKING = {"--dynamic", "--object", "--mpi"}
 
 
 @functools.cache

@@ -46,6 +46,8 @@ typedef struct ReusedStatistics {
     Int first, channels;
 } ReusedStatistics;
 
+enum { UNIT_ROWS = 4 }; /* whole_batch: of a parameter, whose gradient a unit sums */
+
 /* A kernel being written: its body goes to `body`, line by line. */
 struct Kernel {
     const Node *node; /* whose kernel it is; what other nodes' work it does, and how, follows */
@@ -56,7 +58,7 @@ struct Kernel {
     /* vectors from one grain's to the next's; of what a whole_batch kernel writes: kept_elements
      * / lanes */
     Int x_stride, dy_stride;
-    Int units; /* whole_batch: set by emit */
+    Int units; /* whole_batch: set by emit; of a gradient a unit sums UNIT_ROWS rows */
     /* it is large enough for a team's threads to share it; see open_pieces() */
     bool splits;
     Int pieces; /* set by emit: into how many it is cut; 0: one thread does it all */

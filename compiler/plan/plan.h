@@ -5,6 +5,7 @@
  *   fuse/        one file a fusion: nodes' work that another's kernel does besides
  *   recompute.c  on the way back, what is cheap is made again
  *   memory.c     where every tensor lies
+ *   reads.c      what a phase reads of all grains
  *   pieces.c     which kernels are large enough for several threads to share one grain's
  *   dump.c       the plan as text
  *
@@ -114,6 +115,19 @@ bool updates_at_once(const Graph *graph, unsigned fuse);
 typedef enum Split { SPLIT_AUTO, SPLIT_ALL, SPLIT_NONE } Split;
 void split_steps(Plan *plan, Split split);
 void dump_plan(const Plan *plan, FILE *out); /* dump.c */
+/* reads.c: by phase, what is gathered from the grains of other ranks. */
+typedef LIST(Tensor *) TensorList;
+typedef struct PhaseReads {
+    TensorList early, late; /* before what computes grains; before what is for the whole batch */
+} PhaseReads;
+PhaseReads *find_reads(const Plan *plan);
+Int tensor_vectors(const Tensor *tensor, int lanes); /* memory.c */
+/* Whether step `position` is there and in the phase of step `first`. */
+static inline bool in_phase_of(const Plan *plan, int first, int position)
+{
+    return position < plan->steps.count
+           && plan->steps.items[position]->phase == plan->steps.items[first]->phase;
+}
 /* fuse/fuse.c */
 /* "none" or "NAME,…"; gives a name that is unknown, or NULL */
 const char *read_fusions(const char *words, unsigned *fuse);
@@ -171,6 +185,5 @@ void fuse_steps(Plan *plan);
 void recompute_activations(Plan *plan);
 void give_workspaces(Plan *plan); /* to kernels that are faster with one */
 void place_tensors(Plan *plan);
-Int tensor_vectors(const Tensor *tensor, int lanes);
 
 #endif

@@ -129,6 +129,19 @@ static void add_processes(Words *words, const CompileOptions *options)
         push(words, option);
 }
 
+/* Whether the C compiler knows MPI, as MPI's own does. */
+static bool check_mpi(const CompileOptions *options)
+{
+    Words trial = {0};
+    push(&trial, options->cc);
+    add_words(&trial, "-include mpi.h -fsyntax-only -x c /dev/null");
+    if (ask_program(&trial))
+        return true;
+    diag_help(tool_error("%s does not find mpi.h", options->cc),
+              "--mpi needs an MPI and its C compiler: apt-get install libopenmpi-dev openmpi-bin");
+    return false;
+}
+
 static Words compiler_words(const char *source, const char *made, const Runtime *runtime,
                             const CompileOptions *options)
 {
@@ -145,6 +158,8 @@ static Words compiler_words(const char *source, const char *made, const Runtime 
     push(&words, "-I");
     push(&words, runtime->include);
     push(&words, source);
+    if (options->mpi)
+        push(&words, format("%s/ranks/mpi.c", runtime->include));
     push(&words, "-o");
     push(&words, made);
     if (options->object) {
@@ -207,6 +222,10 @@ bool compile_program(const Text *c, const char *name, const char *output,
     const char *source = scratch_file(format("%s.c", name)),
                *made = scratch_file(format("%s.made", name));
     if (!write_scratch(source, c)) {
+        close_scratch(false);
+        return false;
+    }
+    if (options->mpi && !check_mpi(options)) {
         close_scratch(false);
         return false;
     }

@@ -186,6 +186,22 @@ static void emit_grain_phase(Emitter *emitter, int phase)
     text_add(&emitter->phases, "%s, ", name);
 }
 
+/* The gradients that a node sums over the whole batch; gives how many. */
+static int emit_sums(Emitter *emitter, const char *function, const Node *node)
+{
+    Text *out = emitter->module.out;
+    if (node->stage != STAGE_BACKWARD_PARAMETERS)
+        return 0;
+    text_add(out, "static const NetSum %s_sums[] = {\n", function);
+    for (int i = 0; i < node->parameters.count; i++) {
+        const Parameter *p = node->parameters.items[i];
+        text_add(out, "    { %lld, %lld, %lld },\n", p->offset, UNIT_ROWS * p->elements / p->dim[0],
+                 p->elements);
+    }
+    text_add(out, "};\n\n");
+    return node->parameters.count;
+}
+
 /* A function per node, and the table of them. */
 static void emit_shared_phase(Emitter *emitter, int phase)
 {
@@ -206,16 +222,46 @@ static void emit_shared_phase(Emitter *emitter, int phase)
                  "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    "
                  "(void)arena;\n%s}\n\n",
                  name, text_chars(&call));
-        text_add(&table, "    { %s, %lld, %d, %s },\n", name, units, emit_part(emitter),
-                 node->stage == STAGE_BACKWARD_PARAMETERS ? "true" : "false");
+        int sums = emit_sums(emitter, name, node);
+        text_add(&table, "    { %s, %lld, %d, %s, %d },\n", name, units, emit_part(emitter),
+                 sums ? format("%s_sums", name) : "0", sums);
     }
     if (!count) {
-        text_add(&emitter->phases, "0, 0 ");
+        text_add(&emitter->phases, "0, 0, ");
         return;
     }
     text_add(emitter->module.out, "static const NetSharedWork %s_%d_shared[] = {\n%s};\n\n",
              plan_name(plan), phase + 1, text_chars(&table));
-    text_add(&emitter->phases, "%s_%d_shared, %d ", plan_name(plan), phase + 1, count);
+    text_add(&emitter->phases, "%s_%d_shared, %d, ", plan_name(plan), phase + 1, count);
+}
+
+static void add_reads(const Plan *plan, const TensorList *reads, Text *table)
+{
+    for (int i = 0; i < reads->count; i++) {
+        const Tensor *tensor = reads->items[i];
+        const Placement *placement = &plan->placements[tensor->id];
+        require(placement->space == SPACE_KEPT || placement->space == SPACE_INPUT);
+        text_add(
+            table, "    { %s, %lld, %lld },\n", placement->space == SPACE_INPUT ? "true" : "false",
+            placement->address * plan->lanes, tensor_vectors(tensor, plan->lanes) * plan->lanes);
+    }
+}
+
+/* What it reads of all grains. */
+static void emit_reads(Emitter *emitter, const PhaseReads *reads, int phase)
+{
+    const Plan *plan = emitter->plan;
+    Text table = {0};
+    add_reads(plan, &reads->early, &table);
+    add_reads(plan, &reads->late, &table);
+    if (!table.length) {
+        text_add(&emitter->phases, "0, 0, 0 ");
+        return;
+    }
+    text_add(emitter->module.out, "static const NetRead %s_%d_reads[] = {\n%s};\n\n",
+             plan_name(plan), phase + 1, text_chars(&table));
+    text_add(&emitter->phases, "%s_%d_reads, %d, %d ", plan_name(plan), phase + 1,
+             reads->early.count, reads->early.count + reads->late.count);
 }
 
 static void emit_phases(Emitter *emitter, const Plan *plan)
@@ -223,10 +269,12 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
     emitter->plan = plan;
     emitter->phases = emitter->parts = (Text){0};
     emitter->part_count = emitter->first = 0;
+    const PhaseReads *reads = find_reads(plan);
     for (int phase = 0; phase < plan->phases; phase++) {
         text_add(&emitter->phases, "    { ");
         emit_grain_phase(emitter, phase);
         emit_shared_phase(emitter, phase);
+        emit_reads(emitter, &reads[phase], phase);
         text_add(&emitter->phases, "},\n");
         while (is_in_phase(plan, emitter->first, phase))
             emitter->first++;

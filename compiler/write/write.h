@@ -16,6 +16,7 @@ typedef struct CompileOptions {
     bool reference; /* --kernels=reference */
     const char *cc;
     bool dynamic; /* linked with the system's shared libraries */
+    bool mpi;     /* for several ranks; implies `dynamic` */
     bool object;  /* for a program of the user's own: not linked, without main */
 } CompileOptions;
 

@@ -100,6 +100,11 @@ void net_signals_finish(bool finish)
     handle(SIGALRM, take_alarm, flags);
 }
 
+void net_signal_ask(int number)
+{
+    asked = asked ? asked : number;
+}
+
 int net_signal_asked(void)
 {
     return asked;

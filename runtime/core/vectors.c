@@ -17,7 +17,7 @@ enum {
     STEP = 16,      /* elements: a fixed count, so that the loop over it is vectorised at -O2 */
 };
 
-static NET_EACH_WIDTH void add(real *restrict sum, const real *restrict term, int64_t count)
+NET_EACH_WIDTH void net_add(real *restrict sum, const real *restrict term, int64_t count)
 {
     int64_t i = 0;
     for (; i + STEP <= count; i += STEP)
@@ -35,7 +35,8 @@ void net_reduce(real *slots, int64_t stride, int64_t count, int64_t from, int64_
         int64_t length = to - start < STRETCH ? to - start : STRETCH;
         for (int64_t reach = 1; reach < count; reach *= 2)
             for (int64_t slot = 0; slot + reach < count; slot += 2 * reach)
-                add(slots + slot * stride + start, slots + (slot + reach) * stride + start, length);
+                net_add(slots + slot * stride + start, slots + (slot + reach) * stride + start,
+                        length);
     }
 }
 

@@ -119,6 +119,8 @@ static void explain(NetSession *session, const NetBatch *batch, bool training,
         net_test_batch(session, batch);
     session->hook = NULL;
     int first = atomic_load(&probe.first);
+    if (training) /* in any rank's grains */
+        first = model->layer_count - (int)net_ranks_largest(model->layer_count - first);
     if (first == model->layer_count)
         snprintf(text, size, "%s", otherwise);
     else

@@ -57,9 +57,11 @@ static void note(Loop *loop, bool *failed, bool good, const NetError *error)
     *failed = !good;
 }
 
+/* A signal to one rank ends all, after the same step. */
 static bool is_over(const Loop *loop)
 {
     bool at_limit = loop->run->max_steps >= 0 && loop->progress->step >= loop->run->max_steps;
+    net_signal_ask((int)net_ranks_largest(net_signal_asked()));
     return net_signal_asked() || at_limit;
 }
 
@@ -215,6 +217,8 @@ static void show_epoch(Loop *loop, const NetEpoch *epoch)
 static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *error)
 {
     NetProgress *progress = loop->progress;
+    /* running statistics are written with a batch's first grain, which is rank 0's */
+    net_ranks_copy(loop->session->buffers, loop->session->model->buffers);
     NetResult test = net_test_split(loop->session, &loop->data->test, NULL);
     if (test.images < loop->data->test.count)
         return true;

@@ -7,6 +7,8 @@
  * grains it takes a few at a time through the whole program instead, and the
  * threads meet at the end only.  The loss is added in the order of the images and
  * gradients in net_reduce's tree, so the number of threads is not in any result.
+ *
+ * In training a rank of several computes its own grains, in their places among all.
  */
 #include "runtime.h"
 
@@ -19,7 +21,8 @@ typedef struct Pass {
     const NetBatch *batch;
     const NetOptimizer *optimizer;
     bool training;
-    int threads; /* that share what is not a grain's */
+    int threads;     /* that share what is not a grain's */
+    NetShare grains; /* the process's: all, or in training the rank's */
     NetStep step;
     bool many;           /* inference with many grains: see run_many() */
     atomic_llong *taken; /* how many of them somebody took */
@@ -184,6 +187,11 @@ static void begin_phase(const Pass *pass)
         pass->step.hook->phase(pass->step.hook);
 }
 
+static bool has_ranks(const Pass *pass)
+{
+    return pass->training && net_rank_count() > 1;
+}
+
 /* A thread by itself. */
 static NetTeam alone(const NetSession *session, int thread)
 {
@@ -212,21 +220,28 @@ typedef struct Grains {
     int64_t shared; /* the grain */
 } Grains;
 
+static NetShare share_grains(const Pass *pass, int thread)
+{
+    NetShare share = net_share(pass->grains.to - pass->grains.from, thread, pass->threads);
+    return (NetShare){pass->grains.from + share.from, pass->grains.from + share.to};
+}
+
 /* A hook looks at what a kernel leaves as a whole, so it has no teams. */
 static Grains grains_of(const Pass *pass, int thread)
 {
     const NetSession *session = pass->session;
-    int64_t threads = net_pool_threads(session->pool), each = pass->step.grains / threads,
-            left = pass->step.grains % threads;
+    int64_t first = pass->grains.from, count = pass->grains.to - first,
+            threads = net_pool_threads(session->pool), each = count / threads,
+            left = count % threads;
     Grains grains = {.alone = alone(session, thread)};
     if (left == 0 || pass->step.hook) {
-        grains.own = net_share(pass->step.grains, thread, (int)threads);
+        grains.own = share_grains(pass, thread);
         return grains;
     }
-    grains.own = (NetShare){thread * each, (thread + 1) * each};
+    grains.own = (NetShare){first + thread * each, first + (thread + 1) * each};
     grains.team = join_team(session, left, thread);
     grains.shares = true;
-    grains.shared = threads * each + thread * left / threads;
+    grains.shared = first + threads * each + thread * left / threads;
     return grains;
 }
 
@@ -310,15 +325,26 @@ static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
     return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0
-           && optimizer->clip.value < 0 && !pass->session->keep_gradients;
+           && optimizer->clip.value < 0 && !pass->session->keep_gradients && !has_ranks(pass);
+}
+
+/* The rank's of a sum over all grains; where grains are computed, each does all units of its
+ * own. */
+static NetShare rank_units(const Pass *pass, const NetSharedWork *shared, int rank)
+{
+    if (!has_ranks(pass) || !shared->sum_count)
+        return (NetShare){0, shared->units};
+    return net_share(shared->units, rank, net_rank_count());
 }
 
 static void work_share(const Pass *pass, const NetSharedWork *shared, int thread, real *scratch)
 {
-    NetShare units = net_share(shared->units, thread, pass->threads);
+    const NetShare all = rank_units(pass, shared, net_rank());
+    NetShare units = net_share(all.to - all.from, thread, pass->threads);
     NetStep step = pass->step;
     Mover mover;
-    if (shared->moves && moves_at_once(pass) && may_move(pass)) {
+    units = (NetShare){all.from + units.from, all.from + units.to};
+    if (shared->sum_count && moves_at_once(pass) && may_move(pass)) {
         mover = make_mover(pass);
         step.move = &mover.move;
     }
@@ -330,7 +356,7 @@ static void work_share(const Pass *pass, const NetSharedWork *shared, int thread
 static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread)
 {
     NetSession *session = pass->session;
-    NetShare grains = net_share(pass->step.grains, thread, pass->threads);
+    NetShare grains = share_grains(pass, thread);
     NetTeam team = alone(session, thread);
     begin_phase(pass);
     work_share(pass, shared, thread, team.scratch);
@@ -341,18 +367,79 @@ static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread
         net_lap(&pass->step, &team, grain, shared->part);
 }
 
+/* ---------------------------------------------------------- several ranks */
+
+enum { MAX_READS = 64 }; /* that are gathered at once */
+
+/* What other ranks' grains have of the phase's reads [from, to).  The threads have met, and meet
+ * again when it is there. */
+static void gather_reads(const Pass *pass, const NetPhase *phase, int from, int to, int thread)
+{
+    if (!has_ranks(pass) || from == to)
+        return;
+    const NetSession *session = pass->session;
+    int64_t input = session->model->input.c * session->model->input.h * session->model->input.w
+                    * session->model->lanes;
+    for (int first = from; thread == 0 && first < to; first += MAX_READS) {
+        NetRows rows[MAX_READS];
+        int some = to - first < MAX_READS ? to - first : MAX_READS;
+        for (int i = 0; i < some; i++) {
+            const NetRead *read = &phase->reads[first + i];
+            real *base = read->input ? session->input : session->kept;
+            int64_t stride = read->input ? input : pass->program->kept_elements;
+            rows[i] = (NetRows){base + read->offset, stride, read->elements};
+        }
+        net_ranks_gather(rows, some, pass->step.grains);
+    }
+    net_pool_barrier(session->pool);
+}
+
+/* Of a gradient that each rank has made some of. */
+static void join_sums(const Pass *pass, const NetSharedWork *shared, int thread)
+{
+    if (!has_ranks(pass) || !shared->sum_count)
+        return;
+    for (int i = 0; thread == 0 && i < shared->sum_count; i++) {
+        const NetSum *sum = &shared->sums[i];
+        int64_t at[NET_MAX_RANKS + 1] = {0};
+        for (int rank = 0; rank < net_rank_count(); rank++) {
+            int64_t end = rank_units(pass, shared, rank).to * sum->unit;
+            at[rank + 1] = end < sum->elements ? end : sum->elements;
+        }
+        net_ranks_join(pass->session->gradients + sum->at, at);
+    }
+    net_pool_barrier(pass->session->pool);
+}
+
+/* All threads' grains are judged: every rank gets every image's loss. */
+static void gather_losses(const Pass *pass, int thread)
+{
+    const NetSession *session = pass->session;
+    int64_t lanes = session->model->lanes;
+    if (!has_ranks(pass))
+        return;
+    net_pool_barrier(session->pool);
+    if (thread == 0)
+        net_ranks_gather(&(NetRows){session->loss, lanes, lanes}, 1, pass->step.grains);
+    net_pool_barrier(session->pool);
+}
+
 static void run_phase(const Pass *pass, int index, int thread)
 {
     const NetPhase *phase = &pass->program->phases[index];
     NetPool *pool = pass->session->pool;
+    gather_reads(pass, phase, 0, phase->early_reads, thread);
     if (phase->grain || index == 0) {
         run_grains(pass, index, thread);
         net_pool_barrier(pool);
     }
+    gather_reads(pass, phase, phase->early_reads, phase->read_count, thread);
     for (int i = 0; i < phase->shared_count; i++)
         run_shared(pass, &phase->shared[i], thread);
     if (phase->shared_count)
         net_pool_barrier(pool);
+    for (int i = 0; i < phase->shared_count; i++)
+        join_sums(pass, &phase->shared[i], thread);
 }
 
 /* ------------------------------------------------- inference, many grains
@@ -394,7 +481,7 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     step.targets += image;
     step.active += image;
     step.loss += image;
-    step.grains = grains.to - grains.from;
+    step.grains = step.to = grains.to - grains.from;
     return step;
 }
 
@@ -463,7 +550,30 @@ static int64_t count_summed(const Pass *pass)
  * other grain's is to be read. */
 static void reduce(const Pass *pass, int64_t from, int64_t to)
 {
-    net_reduce(pass->session->gradients, pass->step.gradient_stride, pass->step.grains, from, to);
+    int64_t stride = pass->step.gradient_stride, first = pass->grains.from;
+    net_reduce(pass->session->gradients + first * stride, stride, pass->grains.to - first, from,
+               to);
+}
+
+static void sum_over_ranks(const Pass *pass, int64_t from, int64_t to)
+{
+    real *sum = pass->session->gradients + from;
+    int holders = 0;
+    while (holders < net_rank_count()
+           && net_rank_grains(pass->step.grains, holders, net_rank_count()).from
+                  < pass->step.grains)
+        holders++;
+    net_ranks_sum(sum + pass->grains.from * pass->step.gradient_stride, sum, to - from, holders);
+}
+
+/* Of the ranks' own sums, which all threads have made. */
+static void sum_ranks(const Pass *pass, int thread)
+{
+    if (!has_ranks(pass))
+        return;
+    net_pool_barrier(pass->session->pool);
+    if (thread == 0)
+        visit_summed(pass, &(NetShare){0, count_summed(pass)}, sum_over_ranks);
 }
 
 static void update(const Pass *pass, int64_t from, int64_t to)
@@ -517,6 +627,7 @@ static void move_share(const Pass *pass, int thread)
         return;
     }
     visit_summed(pass, &summed, reduce);
+    sum_ranks(pass, thread);
     if (!may_move(pass))
         return;
     net_pool_barrier(session->pool);
@@ -534,32 +645,43 @@ static void run(void *context, int thread)
     }
     for (int phase = 0; phase < pass->program->phase_count; phase++)
         run_phase(pass, phase, thread);
-    NetShare grains = net_share(pass->step.grains, thread, pass->threads);
+    NetShare grains = share_grains(pass, thread);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
         judge(pass, grain, grain);
+    gather_losses(pass, thread);
     if (pass->training)
         move_share(pass, thread);
 }
 
-static NetResult add_up(const NetSession *session, const NetBatch *batch)
+static NetResult add_up(const Pass *pass)
 {
-    NetResult result = {.images = batch->count,
-                        .loss = sum_losses(session, batch) / (double)batch->count};
-    for (int64_t image = 0; image < batch->count; image++)
-        result.correct += session->predicted[image] == session->targets[image];
-    return result;
+    const NetSession *session = pass->session;
+    int64_t images = pass->batch->count, lanes = session->model->lanes,
+            end = pass->grains.to * lanes;
+    double correct = 0;
+    for (int64_t image = pass->grains.from * lanes; image < end && image < images; image++)
+        correct += session->predicted[image] == session->targets[image];
+    if (has_ranks(pass))
+        net_ranks_add(&correct, 1);
+    return (NetResult){.images = images,
+                       .correct = (int64_t)correct,
+                       .loss = sum_losses(session, pass->batch) / (double)images};
 }
 
 static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
                       bool training)
 {
     const NetModel *model = session->model;
+    int64_t grains = (batch->count + model->lanes - 1) / model->lanes;
+    const NetShare own =
+        training ? net_rank_grains(grains, net_rank(), net_rank_count()) : (NetShare){0, grains};
     return (Pass){
         .session = session,
         .batch = batch,
         .optimizer = optimizer,
         .training = training,
         .threads = net_pool_threads(session->pool),
+        .grains = own,
         .program = training ? &model->training : &model->inference,
         .step =
             {
@@ -572,13 +694,23 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
                 .active = session->active,
                 .kept = session->kept,
                 .loss = session->loss,
-                .grains = (batch->count + model->lanes - 1) / model->lanes,
+                .grains = grains,
+                .from = own.from,
+                .to = own.to,
                 .images = batch->count,
                 .seed = session->seed,
                 .step = session->steps,
                 .hook = session->hook,
             },
     };
+}
+
+/* In which lanes of other ranks' grains there are images; each loads its own. */
+static void note_images(const Pass *pass)
+{
+    int64_t lanes = pass->session->model->lanes;
+    for (int64_t image = 0; has_ranks(pass) && image < pass->step.grains * lanes; image++)
+        pass->session->active[image] = image < pass->batch->count;
 }
 
 static NetResult run_batch(NetSession *session, const NetBatch *batch,
@@ -588,8 +720,9 @@ static NetResult run_batch(NetSession *session, const NetBatch *batch,
     atomic_llong taken = 0;
     pass.many = !training && has_many_grains(session, batch);
     pass.taken = &taken;
+    note_images(&pass);
     net_pool_run(session->pool, run, &pass);
-    return add_up(session, batch);
+    return add_up(&pass);
 }
 
 /* A team without a meeting place does not wait: its members run one after the other. */
@@ -642,19 +775,45 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch)
     return run_batch(session, batch, NULL, false);
 }
 
+/* Batches that the ranks take in turn before they tell one another what they found. */
+enum { TOGETHER = 64 };
+typedef struct Tested {
+    double loss[TOGETHER], correct, images; /* losses are sums of a batch's */
+} Tested;
+
+static void test_some(NetSession *session, const NetImages *images, int64_t first,
+                      int64_t *confusion, Tested *tested)
+{
+    for (int i = net_rank(); i < TOGETHER && !net_signal_asked(); i += net_rank_count()) {
+        int64_t left = images->count - first - i * session->batch,
+                count = left < session->batch ? left : session->batch;
+        if (count <= 0)
+            break;
+        NetResult part = net_test_batch(
+            session,
+            &(NetBatch){.images = images, .first = first + i * session->batch, .count = count});
+        tested->loss[i] = part.loss * (double)count;
+        tested->correct += (double)part.correct;
+        tested->images += (double)count;
+        for (int64_t k = 0; confusion && k < count; k++)
+            confusion[session->targets[k] * session->model->classes + session->predicted[k]]++;
+    }
+    net_ranks_add(tested->loss, sizeof *tested / sizeof(double));
+}
+
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
 {
     NetResult whole = {0};
-    while (whole.images < images->count && !net_signal_asked()) {
-        int64_t left = images->count - whole.images,
-                count = left < session->batch ? left : session->batch;
-        NetResult part = net_test_batch(
-            session, &(NetBatch){.images = images, .first = whole.images, .count = count});
-        whole.images += count;
-        whole.loss += part.loss * (double)count;
-        whole.correct += part.correct;
-        for (int64_t i = 0; confusion && i < count; i++)
-            confusion[session->targets[i] * session->model->classes + session->predicted[i]]++;
+    for (int64_t first = 0; first < images->count; first += TOGETHER * session->batch) {
+        Tested tested = {0};
+        int64_t left = images->count - first, some = TOGETHER * session->batch;
+        test_some(session, images, first, confusion, &tested);
+        for (int i = 0; i < TOGETHER; i++)
+            whole.loss += tested.loss[i];
+        whole.correct += (int64_t)tested.correct;
+        whole.images += (int64_t)tested.images;
+        if ((int64_t)tested.images < (left < some ? left : some)) /* a signal came */
+            break;
     }
     if (whole.images > 0)
         whole.loss /= (double)whole.images;

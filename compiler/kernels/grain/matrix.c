@@ -170,9 +170,9 @@ static void emit_tiles(const Product *product, int grains)
 /* Between these, `n` and `count` are a stretch of the sum and `group` grains from `q`. */
 static void open_stretches(Kernel *kernel, Int terms, int stretch)
 {
-    kernel_line(kernel, "for (int64_t q = 0, group; q < s->grains; q += group) {");
-    kernel_line(kernel, "group = s->grains - q >= %d ? %d : s->grains - q >= 2 ? 2 : 1;",
-                MAX_GRAINS, MAX_GRAINS);
+    kernel_line(kernel, "for (int64_t q = s->from, group; q < s->to; q += group) {");
+    kernel_line(kernel, "group = s->to - q >= %d ? %d : s->to - q >= 2 ? 2 : 1;", MAX_GRAINS,
+                MAX_GRAINS);
     kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", terms, stretch);
     kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", terms, stretch,
                 terms, stretch);
@@ -477,9 +477,9 @@ void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
     long long in = matrix.in, out = matrix.out;
     int width = kernel->registers == 32 ? 3 : 2, step = width * kernel->lanes;
     long long whole = in / step * step;
-    kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
+    kernel->units = (matrix.out + UNIT_ROWS - 1) / UNIT_ROWS;
     kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;",
-                ROWS_OF_UNIT, ROWS_OF_UNIT, out, ROWS_OF_UNIT, out);
+                UNIT_ROWS, UNIT_ROWS, out, UNIT_ROWS, out);
     kernel_line(kernel, "const int64_t offset = dweight - s->gradients;");
     kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
     kernel_line(kernel, "const int count = s->grains - first < %d ? (int)(s->grains - first) : %d;",

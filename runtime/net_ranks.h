@@ -1,0 +1,68 @@
+/* net_ranks.h: the processes that train one network together, on one machine or on many: MPI's
+ * ranks.
+ *
+ * ranks/alone.c is in the library and knows of one process.  ranks/mpi.c, which `netc build
+ * --mpi` compiles into a trainer, takes its place; it includes this file and MPI's own alone.
+ *
+ * Each rank has all weights and computes some of a batch's grains.  What other ranks' grains
+ * read is gathered when they need it, and gradients are added in net_reduce's tree over all
+ * grains, so the number of ranks is in no result, as the number of threads is not.
+ *
+ * All functions are for the thread that opened the ranks.  But for the first four, every rank
+ * calls them in the same order.  One that waits for another rank too long says so and ends all.
+ */
+#ifndef NET_RANKS_H
+#define NET_RANKS_H
+
+#include "net_runtime.h"
+
+/* Before all else; takes from the command line what is MPI's. */
+bool net_ranks_open(int *argc, char ***argv, NetError *error);
+int net_rank(void); /* from 0 */
+int net_rank_count(void);
+int net_ranks_here(void); /* how many run on this machine */
+/* The last call, with the status that the rank will exit with.  A rank that comes here alone
+ * ends the others. */
+void net_ranks_close(int status);
+
+enum { NET_MAX_RANKS = 4096 };
+
+/* Those of a batch's grains that a rank computes: a block of a power of two, the last shorter,
+ * so that their sum is a part of the tree over all. */
+static inline NetShare net_rank_grains(int64_t grains, int rank, int ranks)
+{
+    int64_t block = 1;
+    while (block * ranks < grains)
+        block *= 2;
+    NetShare share = {rank * block, (rank + 1) * block};
+    share.from = share.from < grains ? share.from : grains;
+    share.to = share.to < grains ? share.to : grains;
+    return share;
+}
+
+/* core/vectors.c: sum[i] += terms[i]. */
+void net_add(real *sum, const real *terms, int64_t count);
+
+/* For each grain `elements` from base + grain * stride on. */
+typedef struct NetRows {
+    real *base;
+    int64_t stride, elements;
+} NetRows;
+
+/* Every rank has its own grains' rows, and gets those of all. */
+void net_ranks_gather(const NetRows *rows, int count, int64_t grains);
+/* Rank r has values[at[r] … at[r + 1]), and gets all. */
+void net_ranks_join(real *values, const int64_t *at);
+/* sum[i] of the first `holders` ranks' own[i], added in net_reduce's tree; every rank gets it.
+ * `own` is used up; it may be `sum`. */
+void net_ranks_sum(real *own, real *sum, int64_t elements, int holders);
+/* Each value is added over the ranks.  That is exact where all ranks but one have 0. */
+void net_ranks_add(double *values, int count);
+/* The largest of the ranks' numbers. */
+int64_t net_ranks_largest(int64_t number);
+/* All get rank 0's. */
+void net_ranks_copy(real *values, int64_t count);
+/* The first rank whose number is not rank 0's; -1: there is none. */
+int net_ranks_unlike(uint64_t number);
+
+#endif

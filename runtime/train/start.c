@@ -1,0 +1,108 @@
+/* start.c: whether all ranks of a run begin the same one. */
+#include "runtime.h"
+
+#include <inttypes.h>
+
+static uint64_t digest_program(const NetModel *model)
+{
+    uint64_t digest = net_digest_text(0, model->structure);
+    digest = net_digest_text(digest, model->target);
+    digest = net_digest_text(digest, model->kernels);
+    return net_digest(digest, (int64_t[]){model->lanes, model->trained, model->real_bytes},
+                      3 * sizeof(int64_t));
+}
+
+static uint64_t digest_settings(const NetSettings *settings)
+{
+    uint64_t digest = 0;
+    for (int i = 0; i < settings->count; i++) {
+        const NetValue *value = &settings->values[i];
+        digest = net_digest_text(digest, value->path);
+        digest = net_digest_text(digest, value->word ? value->word : "");
+        digest = net_digest(digest, value->numbers, (size_t)value->count * sizeof *value->numbers);
+    }
+    return digest;
+}
+
+static uint64_t digest_data(const NetIdentity *identity)
+{
+    uint64_t digest = 0;
+    for (int trait = 0; trait < NET_DATA_TRAITS; trait++)
+        digest = net_digest_text(digest, identity->texts[trait]);
+    return digest;
+}
+
+static uint64_t digest_progress(const NetStart *start)
+{
+    const NetProgress *progress = start->progress;
+    const int64_t where[] = {progress->epoch, progress->position, progress->step, progress->shuffle,
+                             start->max_steps};
+    return net_digest(0, where, sizeof where);
+}
+
+static uint64_t digest_weights(const NetSession *session)
+{
+    const NetModel *model = session->model;
+    uint64_t digest =
+        net_digest(0, session->weights, (size_t)model->trained * sizeof *session->weights);
+    return net_digest(digest, session->buffers, (size_t)model->buffers * sizeof *session->buffers);
+}
+
+/* The number of ranks up to `ranks` of which each has grains. */
+static int sharing_ranks(int64_t grains, int ranks)
+{
+    while (net_rank_grains(grains, ranks - 1, ranks).from >= grains)
+        ranks--;
+    return ranks;
+}
+
+static bool check_share(const NetSession *session, NetError *error)
+{
+    int64_t batch = session->batch, lanes = session->model->lanes;
+    int ranks = net_rank_count(), most = sharing_ranks(session->max_grains, ranks);
+    if (most == ranks)
+        return true;
+    return net_fail(error,
+                    "a batch of %" PRId64 " images is %" PRId64 " grain%s of %" PRId64
+                    ", which leaves nothing to do for some of %d ranks: start %d, or give "
+                    "--batch %" PRId64 " or more",
+                    batch, session->max_grains, session->max_grains == 1 ? "" : "s", lanes, ranks,
+                    most, ranks * lanes);
+}
+
+/* The first of the ranks that are not ready; -1: all are. */
+static int first_unready(bool ready)
+{
+    int count = net_rank_count(), from_end = (int)net_ranks_largest(ready ? 0 : count - net_rank());
+    return from_end ? count - from_end : -1;
+}
+
+bool net_ranks_start(const NetStart *start, bool ready, int *speaker, NetError *error)
+{
+    if (net_rank_count() == 1)
+        return ready;
+    int unready = first_unready(ready);
+    if (unready >= 0) {
+        *speaker = unready;
+        return false;
+    }
+    const struct {
+        const char *what;
+        uint64_t digest;
+    } all[] = {
+        {"another program", digest_program(start->session->model)},
+        {"other settings", digest_settings(start->settings)},
+        {"other data", digest_data(start->progress->data)},
+        {"another place to go on from", digest_progress(start)},
+        {"other first weights", digest_weights(start->session)},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int unlike = net_ranks_unlike(all[i].digest);
+        if (unlike >= 0)
+            return net_fail(error,
+                            "rank %d has %s than rank 0: start the same program with the same "
+                            "words on the same files everywhere",
+                            unlike, all[i].what);
+    }
+    return check_share(start->session, error);
+}

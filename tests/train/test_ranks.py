@@ -1,0 +1,284 @@
+"""Several processes, MPI's ranks, train one network: they write what one process writes, byte for
+byte, and end together."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import netc, network_file, read_log, run, trainer
+from runs import blocks_of_noise, few_images, write_pictures
+
+MPI = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_plm": "isolated",  # no ssh is needed on one machine
+}
+pytestmark = pytest.mark.skipif(not shutil.which("mpirun"), reason="MPI is not installed")
+
+# Of every kind of work that reads other grains: norms' statistics, also of a concat's parts, a
+# layer for the whole batch that reads the images, one that follows another, one behind dropout;
+# and losses of a layer that makes the logits.
+CONVOLUTIONS = """network ranks {
+    input [3, 12, 10]
+    conv2d(6, 3, padding=1)
+    batch_norm2d
+    relu
+    concat {
+        branch { conv2d(5, 1);  batch_norm2d;  relu }
+        branch { conv2d(4, 3, padding=1) }
+    }
+    batch_norm2d
+    max_pool2d(2)
+    dropout(0.2)
+    flatten
+    linear(10)
+}
+"""
+MATRICES = """network ranks {
+    input [3, 12, 10]
+    flatten
+    linear(203, bias=false) as first
+    relu
+    dropout(0.25)
+    skip { linear(203) as inner;  relu }
+    linear(129) as last
+    hardswish
+    linear(10) as fc
+}
+"""
+TRAIN = """train {
+    data      synthetic
+    normalize mean=0.5, std=0.25
+    loss      cross_entropy
+    optimizer %s
+    batch     %d
+    epochs    2
+    %s
+}
+"""
+IMAGES, BATCH = 150, 70  # five grains of 16 in float32, the last step's only one
+
+
+def program(network, optimizer="sgd(lr=0.05, momentum=0.9)", more="", *options):
+    text = network + TRAIN % (optimizer, BATCH, more)
+    return trainer(text, "--mpi", *options, compiler=("mpicc", "-O0"))
+
+
+def data():
+    return few_images(CONVOLUTIONS, IMAGES)
+
+
+def train(ranks, made, *words, expect=0, env=None, **keywords):
+    """Under mpirun with so many ranks; alone with none."""
+    start = ["mpirun", "-n", ranks] if ranks else []
+    words = ["train", "--quiet", "--data", data(), *words]
+    return run(*start, made, *words, expect=expect, env={**MPI, **(env or {})}, **keywords)
+
+
+def losses(log):
+    return [
+        {
+            key: event.get(key)
+            for key in ("event", "loss", "train_loss", "test_loss", "test_accuracy")
+        }
+        for event in read_log(log)
+    ]
+
+
+@pytest.mark.parametrize(
+    "network, optimizer, more, options",
+    [
+        (CONVOLUTIONS, "sgd(lr=0.05, momentum=0.9)", "", ()),
+        (CONVOLUTIONS, "adamw(lr=0.01)", "clip norm=0.5", ("--kernels=reference",)),
+        (MATRICES, "sgd(lr=0.05, momentum=0.9)", "", ()),
+        (MATRICES, "adam(lr=0.001)", "augment horizontal_flip(0.5)", ("--dtype=f64",)),
+        (MATRICES, "sgd(lr=0.05)", 'freeze "first.*"', ("--target=x86-64-v3",)),
+    ],
+)
+def test_ranks_write_the_bytes_of_one_process(tmp_path, network, optimizer, more, options):
+    made, written = program(network, optimizer, more, *options), {}
+    for ranks, threads in (0, 1), (2, 3), (3, 1), (5, 1):
+        path = tmp_path / f"{ranks}-{threads}"
+        files = ["--save", f"{path}.w", "--checkpoint", f"{path}.c", "--log", f"{path}.log"]
+        train(ranks, made, "--threads", threads, *files)
+        written[ranks, threads] = (
+            path.with_suffix(".w").read_bytes(),
+            path.with_suffix(".c").read_bytes(),
+            losses(path.with_suffix(".log")),
+        )
+    assert len(written[0, 1][2]) == 8 and all(one == written[0, 1] for one in written.values())
+
+
+def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
+    made = program(CONVOLUTIONS)
+    train(0, made, "--save", tmp_path / "whole")
+    train(2, made, "--max-steps", 2, "--checkpoint", tmp_path / "c")
+    train(3, made, "--max-steps", 4, "--checkpoint", tmp_path / "c", "--resume", tmp_path / "c")
+    train(0, made, "--resume", tmp_path / "c", "--save", tmp_path / "w")
+    assert (tmp_path / "w").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_only_rank_0_speaks():
+    result = run(
+        "mpirun",
+        "-n",
+        2,
+        program(CONVOLUTIONS),
+        "train",
+        "--data",
+        data(),
+        "--max-steps",
+        3,
+        env=MPI,
+    )
+    assert (
+        result.stdout.count("training and") == result.stdout.count("epoch 1/2") == 1
+    ), result.stdout
+
+
+def refuse(ranks, *words, **keywords):
+    result = train(ranks, program(CONVOLUTIONS), *words, expect=None, **keywords)
+    errors = re.findall(r"error: (.*)", result.stderr)
+    assert result.returncode and len(errors) == 1, result.stderr
+    return errors[0]
+
+
+def test_what_ranks_cannot_share_is_refused():
+    told = refuse(4)
+    assert told.startswith("a batch of 70 images is 5 grains of 16, which leaves nothing to do for")
+    assert "some of 4 ranks: start 3, or give --batch 64 or more" in told
+    assert refuse(2, "--batch", 9).startswith("a batch of 9 images is 1 grain of 16")
+
+
+@pytest.mark.parametrize("command", ["test", "predict", "bench"])
+def test_other_commands_are_one_process_s(command):
+    result = run("mpirun", "-n", 2, program(CONVOLUTIONS), command, env=MPI, expect=None)
+    assert result.returncode and result.stderr.count("of the commands only train takes ranks") == 1
+
+
+def each_its_own(first, second, env=None):
+    """Two ranks, started with words of their own."""
+    words = [str(word) for word in ("mpirun", "-n", 1, *first, ":", "-n", 1, *second)]
+    result = run(*words, env={**MPI, **(env or {})}, expect=None)
+    assert result.returncode
+    (told,) = re.findall(r"error: (.*)", result.stderr)
+    return told
+
+
+def test_ranks_that_differ_are_refused(tmp_path):
+    made = program(CONVOLUTIONS)
+    words = [made, "train", "--quiet", "--data", data()]
+    images = blocks_of_noise((12, 10, 3), IMAGES)
+    write_pictures(tmp_path / "other" / "test", images[:20])
+    write_pictures(tmp_path / "other" / "train", [255 - image for image in images])
+    train(0, made, "--max-steps", 1, "--save", tmp_path / "w")
+    other = program(CONVOLUTIONS.replace("conv2d(6, 3,", "conv2d(6, 5,"))
+    for changed, what in [
+        ([*words, "--lr", 0.5], "other settings"),
+        ([*words[:-1], tmp_path / "other"], "other data"),
+        ([*words, "--init", tmp_path / "w"], "other first weights"),
+        ([other, *words[1:]], "another program"),
+    ]:
+        assert each_its_own(words, changed).startswith(f"rank 1 has {what} than rank 0"), what
+    told = each_its_own(words, [*words[:-1], tmp_path / "nowhere"])
+    assert "nowhere" in told
+
+
+# ---------------------------------------------------------- endings of long runs
+
+
+def ranks_of(process):
+    """The trainers' processes, by rank."""
+    found = {}
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        told = Path(f"/proc/{child}/environ").read_bytes()
+        rank = re.search(rb"\0OMPI_COMM_WORLD_RANK=(\d+)", told)
+        if rank:
+            found[int(rank[1])] = int(child)
+    return found
+
+
+@pytest.fixture
+def long_run(tmp_path):
+    """Two ranks that train on and on, and where they are."""
+    words = ["train", "--quiet", "--data", data(), "--epochs", 1000000]
+    files = ["--checkpoint", tmp_path / "c", "--checkpoint-every", 1]
+    command = ["mpirun", "-n", 2, program(CONVOLUTIONS), *words, *files]
+    with subprocess.Popen(
+        [str(word) for word in command],
+        env={**os.environ, **MPI, "NET_RANKS_PATIENCE": "2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until = time.monotonic() + 60
+        while not (tmp_path / "c").exists():
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        yield process, ranks_of(process)
+        process.kill()
+
+
+def runs(process):
+    """Not what has ended and nobody waited for."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def end_of(process, ranks):
+    out, error = process.communicate(timeout=60)
+    until = time.monotonic() + 10
+    while any(runs(rank) for rank in ranks.values()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return process.returncode, error
+
+
+def goes_on(tmp_path):
+    train(
+        3, program(CONVOLUTIONS), "--resume", tmp_path / "c", "--max-steps", 1000000, "--epochs", 0
+    )
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_one_rank_ends_all_after_the_same_step(long_run, tmp_path, rank):
+    process, ranks = long_run
+    os.kill(ranks[rank], signal.SIGTERM)
+    code, error = end_of(process, ranks)
+    assert code != 0 and "error:" not in error
+    goes_on(tmp_path)
+
+
+def test_a_rank_that_dies_ends_all(long_run, tmp_path):
+    process, ranks = long_run
+    os.kill(ranks[1], signal.SIGKILL)
+    code, error = end_of(process, ranks)
+    assert code != 0
+    goes_on(tmp_path)
+
+
+def test_a_rank_that_hangs_ends_all(long_run, tmp_path):
+    process, ranks = long_run
+    os.kill(ranks[1], signal.SIGSTOP)
+    code, error = end_of(process, ranks)
+    (told,) = re.findall(r"error: (.*)", error)
+    assert code != 0 and told.startswith("rank 0 of 2: another rank has not answered for 2 s")
+    goes_on(tmp_path)
+
+
+def test_a_compiler_without_mpi_is_told(tmp_path):
+    path = network_file(CONVOLUTIONS + TRAIN % ("sgd(lr=0.1)", BATCH, ""))
+    result = netc("build", "--mpi", "--cc=gcc", path, "-o", tmp_path / "t", expect=1)
+    assert "gcc does not find mpi.h" in result.stderr and "libopenmpi-dev" in result.stderr
+    assert not (tmp_path / "t").exists()
+    netc("build", "--mpi", "--object", path, "-o", tmp_path / "t", expect=2)
