@@ -17,7 +17,7 @@ from fuzz import plans
 from fuzz.networks import network, table
 from harness import BUILD, LIBRARIES, QUICK, ROOT, made_once, netc, run
 
-COUNT = int(os.environ.get("FUZZ_NETWORKS", 48))
+COUNT = int(os.environ.get("FUZZ_NETWORKS", 36))
 FIRST = int(os.environ.get("FUZZ_FROM", 1))
 AT_ONCE = 12  # networks linked into one program
 HERE = Path(__file__).parent

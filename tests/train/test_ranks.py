@@ -19,6 +19,7 @@ MPI = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_hwloc_base_binding_policy": "none",
     "OMPI_MCA_plm": "isolated",  # no ssh is needed on one machine
+    "OMPI_MCA_odls_base_sigkill_timeout": "0",
 }
 pytestmark = pytest.mark.skipif(not shutil.which("mpirun"), reason="MPI is not installed")
 
@@ -97,14 +98,13 @@ def losses(log):
     [
         (CONVOLUTIONS, "sgd(lr=0.05, momentum=0.9)", "", ()),
         (CONVOLUTIONS, "adamw(lr=0.01)", "clip norm=0.5", ("--kernels=reference",)),
-        (MATRICES, "sgd(lr=0.05, momentum=0.9)", "", ()),
         (MATRICES, "adam(lr=0.001)", "augment horizontal_flip(0.5)", ("--dtype=f64",)),
         (MATRICES, "sgd(lr=0.05)", 'freeze "first.*"', ("--target=x86-64-v3",)),
     ],
 )
 def test_ranks_write_the_bytes_of_one_process(tmp_path, network, optimizer, more, options):
     made, written = program(network, optimizer, more, *options), {}
-    for ranks, threads in (0, 1), (2, 3), (3, 1), (5, 1):
+    for ranks, threads in (0, 1), (2, 3), (3, 1):
         path = tmp_path / f"{ranks}-{threads}"
         files = ["--save", f"{path}.w", "--checkpoint", f"{path}.c", "--log", f"{path}.log"]
         train(ranks, made, "--threads", threads, *files)
@@ -157,9 +157,8 @@ def test_what_ranks_cannot_share_is_refused():
     assert refuse(2, "--batch", 9).startswith("a batch of 9 images is 1 grain of 16")
 
 
-@pytest.mark.parametrize("command", ["test", "predict", "bench"])
-def test_other_commands_are_one_process_s(command):
-    result = run("mpirun", "-n", 2, program(CONVOLUTIONS), command, env=MPI, expect=None)
+def test_other_commands_are_one_process_s():
+    result = run("mpirun", "-n", 2, program(CONVOLUTIONS), "bench", env=MPI, expect=None)
     assert result.returncode and result.stderr.count("of the commands only train takes ranks") == 1
 
 
