@@ -439,9 +439,9 @@ static int default_threads(void)
 {
     cpu_set_t set;
     int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1,
-        share = (int)sysconf(_SC_NPROCESSORS_ONLN) / net_ranks_here();
-    if (net_ranks_here() > 1 && processors > share)
-        processors = share > 1 ? share : 1;
+        online = (int)sysconf(_SC_NPROCESSORS_ONLN), ranks = net_ranks_here();
+    if (processors * ranks > online) /* they are not bound to processors of their own */
+        processors = processors > ranks ? processors / ranks : 1;
     return processors < MAX_DEFAULT_THREADS ? processors : MAX_DEFAULT_THREADS;
 }
 
@@ -728,11 +728,12 @@ static int run_train(Request *request)
     const char *contradiction = find_contradiction(request);
     if (contradiction)
         return complain(MISUSE, "%s", contradiction);
-    if (!check_files(request, &error))
-        return complain(MISUSE, "%s", error.text);
-    net_signals_catch();
     if (net_rank() > 0)
         write_nothing(&request->run);
+    if (!net_ranks_ready(check_files(request, &error), &speaker))
+        return complain(MISUSE, "%s", error.text);
+    net_signals_catch();
+    request->run.speaker = &speaker;
     request->run.max_steps = (int64_t)request->max_steps;
     request->run.tell = tell;
     bool ready = !request->resume || resume(request, &checkpoint, &progress, &notes, &error);
@@ -1097,7 +1098,7 @@ static int run_words(const NetModel *model, int argc, char **argv)
 {
     NetError error;
     const char *word = argc > 1 ? argv[1] : NULL;
-    if (!net_check_processor(model, &error))
+    if (!net_ranks_ready(net_check_processor(model, &error), &speaker))
         return fail(&error);
     if (!word)
         return complain(MISUSE, "a command is needed: %s --help lists them",

@@ -553,6 +553,9 @@ typedef struct NetStart {
     int64_t max_steps;
 } NetStart;
 bool net_ranks_start(const NetStart *start, bool ready, int *speaker, NetError *error);
+bool net_ranks_ready(bool ready, int *speaker); /* all of them */
+/* Whether all ranks have the same weights and buffers, as they must. */
+bool net_ranks_same(const NetSession *session, NetError *error);
 
 /* train/keep.c: the newest checkpoint has the name it was given, and earlier ones
  * that name and their step, "run.ckpt.500", beside it. */
@@ -649,6 +652,7 @@ typedef struct NetRun {
     double every_steps;
     double keep;                         /* checkpoints; 0: one, and nothing is removed */
     void (*tell)(const NetError *error); /* what went wrong and does not end the run */
+    int *speaker; /* of several ranks the one that says why a run cannot begin; may be NULL */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 /* Trains from *progress on until the epochs or the steps are done or a signal

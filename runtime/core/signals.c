@@ -102,7 +102,8 @@ void net_signals_finish(bool finish)
 
 void net_signal_ask(int number)
 {
-    asked = asked ? asked : number;
+    if (number && !asked) /* 0 never takes the place of one that comes meanwhile */
+        asked = number;
 }
 
 int net_signal_asked(void)

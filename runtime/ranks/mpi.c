@@ -22,6 +22,7 @@
 #include <time.h>
 
 static const MPI_Comm all = MPI_COMM_WORLD;
+static MPI_Comm ending; /* where ranks meet at the end, whatever others are waiting for */
 #define REAL (sizeof(real) == sizeof(double) ? MPI_DOUBLE : MPI_FLOAT)
 
 enum { WAIT = 600, LAST_WAIT = 5 }; /* seconds: for an answer, and for the others' end */
@@ -53,14 +54,14 @@ static _Noreturn void stop(const char *why)
     abort();
 }
 
-/* Whether all were answered in that time. */
+/* Whether all were answered in that time, of which what the job was stopped for is no part. */
 static bool wait_for(MPI_Request *requests, int count, double patience)
 {
     enum {
         AWAKE = 4096,
         LOOK = 256
     }; /* tests before others may have the processor; a look at the clock */
-    double start = 0;
+    double last = 0, waited = 0;
     for (int64_t tests = 0;; tests++) {
         int done;
         MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE);
@@ -70,8 +71,9 @@ static bool wait_for(MPI_Request *requests, int count, double patience)
             sched_yield();
         if (tests % LOOK == LOOK - 1) {
             double now = seconds();
-            start = start > 0 ? start : now;
-            if (now - start > patience)
+            waited += last > 0 ? now - last < 1 ? now - last : 1 : 0;
+            last = now;
+            if (waited > patience)
                 return false;
         }
     }
@@ -118,6 +120,12 @@ bool net_ranks_open(int *argc, char ***argv, NetError *error)
     }
     MPI_Comm_rank(all, &ranks.rank);
     MPI_Comm_size(all, &ranks.count);
+    if (ranks.count > NET_MAX_RANKS) {
+        snprintf(error->text, sizeof error->text, "%d ranks are more than %d", ranks.count,
+                 NET_MAX_RANKS);
+        return false;
+    }
+    MPI_Comm_dup(all, &ending);
     ranks.here = count_here();
     ranks.patience = patience_of(getenv("NET_RANKS_PATIENCE"));
     ranks.counts = calloc((size_t)ranks.count, sizeof *ranks.counts);
@@ -148,7 +156,7 @@ void net_ranks_close(int status)
 {
     bool failed = status > 0 && status < 128;
     MPI_Request request;
-    MPI_Ibarrier(all, &request);
+    MPI_Ibarrier(ending, &request);
     if (!wait_for(&request, 1, failed ? LAST_WAIT : ranks.patience))
         MPI_Abort(all, status ? status : 1);
     free(ranks.counts);

@@ -231,7 +231,7 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,
         .judged = loop->run->best != NULL,
     };
-    bool finite = net_check_weights(loop->session, error);
+    bool finite = net_ranks_same(loop->session, error) && net_check_weights(loop->session, error);
     epoch.best = epoch.judged && finite && is_best(loop, &epoch);
     show_epoch(loop, &epoch);
     if (!finite)
@@ -383,7 +383,9 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
     session->keep_gradients = run->gradients != NULL;
     session->steps = (uint64_t)progress->step;
     /* a log's FIFO may wait for its reader until a signal comes */
-    bool ready = prepare(&loop, error);
+    bool own = prepare(&loop, error), ready = net_ranks_ready(own, run->speaker);
+    if (own && !ready)
+        net_fail(error, "another rank cannot begin");
     if (ready ? !run_epochs(&loop, error) : !net_signal_asked())
         add_failure(&loop, error);
     close_loop(&loop);

@@ -778,7 +778,7 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch)
 /* Batches that the ranks take in turn before they tell one another what they found. */
 enum { TOGETHER = 64 };
 typedef struct Tested {
-    double loss[TOGETHER], correct, images; /* losses are sums of a batch's */
+    double numbers[TOGETHER + 2]; /* a batch's loss, summed, for each; correct answers; images */
 } Tested;
 
 static void test_some(NetSession *session, const NetImages *images, int64_t first,
@@ -792,13 +792,13 @@ static void test_some(NetSession *session, const NetImages *images, int64_t firs
         NetResult part = net_test_batch(
             session,
             &(NetBatch){.images = images, .first = first + i * session->batch, .count = count});
-        tested->loss[i] = part.loss * (double)count;
-        tested->correct += (double)part.correct;
-        tested->images += (double)count;
+        tested->numbers[i] = part.loss * (double)count;
+        tested->numbers[TOGETHER] += (double)part.correct;
+        tested->numbers[TOGETHER + 1] += (double)count;
         for (int64_t k = 0; confusion && k < count; k++)
             confusion[session->targets[k] * session->model->classes + session->predicted[k]]++;
     }
-    net_ranks_add(tested->loss, sizeof *tested / sizeof(double));
+    net_ranks_add(tested->numbers, TOGETHER + 2);
 }
 
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
@@ -808,11 +808,12 @@ NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *
         Tested tested = {0};
         int64_t left = images->count - first, some = TOGETHER * session->batch;
         test_some(session, images, first, confusion, &tested);
+        int64_t done = (int64_t)tested.numbers[TOGETHER + 1];
         for (int i = 0; i < TOGETHER; i++)
-            whole.loss += tested.loss[i];
-        whole.correct += (int64_t)tested.correct;
-        whole.images += (int64_t)tested.images;
-        if ((int64_t)tested.images < (left < some ? left : some)) /* a signal came */
+            whole.loss += tested.numbers[i];
+        whole.correct += (int64_t)tested.numbers[TOGETHER];
+        whole.images += done;
+        if (done < (left < some ? left : some)) /* a signal came */
             break;
     }
     if (whole.images > 0)

@@ -3,13 +3,18 @@
 
 #include <inttypes.h>
 
-static uint64_t digest_program(const NetModel *model)
+/* Of the program's file: another build of the same network may have other phases. */
+static uint64_t digest_program(void)
 {
-    uint64_t digest = net_digest_text(0, model->structure);
-    digest = net_digest_text(digest, model->target);
-    digest = net_digest_text(digest, model->kernels);
-    return net_digest(digest, (int64_t[]){model->lanes, model->trained, model->real_bytes},
-                      3 * sizeof(int64_t));
+    enum { PIECE = 1 << 16 };
+    static char bytes[PIECE];
+    uint64_t digest = 0;
+    FILE *file = fopen("/proc/self/exe", "rb");
+    for (size_t count = PIECE; file && count == PIECE;)
+        digest = net_digest(digest, bytes, count = fread(bytes, 1, PIECE, file));
+    if (file)
+        fclose(file);
+    return digest;
 }
 
 static uint64_t digest_settings(const NetSettings *settings)
@@ -48,12 +53,31 @@ static uint64_t digest_weights(const NetSession *session)
     return net_digest(digest, session->buffers, (size_t)model->buffers * sizeof *session->buffers);
 }
 
+/* How many grains a rank would have. */
+static int64_t block_of(int64_t grains, int ranks)
+{
+    NetShare first = net_rank_grains(grains, 0, ranks);
+    return first.to - first.from;
+}
+
 /* The number of ranks up to `ranks` of which each has grains. */
 static int sharing_ranks(int64_t grains, int ranks)
 {
     while (net_rank_grains(grains, ranks - 1, ranks).from >= grains)
         ranks--;
     return ranks;
+}
+
+bool net_ranks_same(const NetSession *session, NetError *error)
+{
+    if (net_rank_count() == 1)
+        return true;
+    int unlike = net_ranks_unlike(digest_weights(session));
+    return unlike < 0
+           || net_fail(error,
+                       "rank %d has other weights than rank 0 by now: its processor or its "
+                       "libraries compute otherwise; go on from the last checkpoint without it",
+                       unlike);
 }
 
 static bool check_share(const NetSession *session, NetError *error)
@@ -65,9 +89,9 @@ static bool check_share(const NetSession *session, NetError *error)
     return net_fail(error,
                     "a batch of %" PRId64 " images is %" PRId64 " grain%s of %" PRId64
                     ", which leaves nothing to do for some of %d ranks: start %d, or give "
-                    "--batch %" PRId64 " or more",
+                    "--batch %" PRId64,
                     batch, session->max_grains, session->max_grains == 1 ? "" : "s", lanes, ranks,
-                    most, ranks * lanes);
+                    most, block_of(session->max_grains, ranks) * ranks * lanes);
 }
 
 /* The first of the ranks that are not ready; -1: all are. */
@@ -77,20 +101,25 @@ static int first_unready(bool ready)
     return from_end ? count - from_end : -1;
 }
 
+bool net_ranks_ready(bool ready, int *speaker)
+{
+    int unready = first_unready(ready);
+    if (unready >= 0 && speaker)
+        *speaker = unready;
+    return unready < 0;
+}
+
 bool net_ranks_start(const NetStart *start, bool ready, int *speaker, NetError *error)
 {
     if (net_rank_count() == 1)
         return ready;
-    int unready = first_unready(ready);
-    if (unready >= 0) {
-        *speaker = unready;
+    if (!net_ranks_ready(ready, speaker))
         return false;
-    }
     const struct {
         const char *what;
         uint64_t digest;
     } all[] = {
-        {"another program", digest_program(start->session->model)},
+        {"another program", digest_program()},
         {"other settings", digest_settings(start->settings)},
         {"other data", digest_data(start->progress->data)},
         {"another place to go on from", digest_progress(start)},

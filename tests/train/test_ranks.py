@@ -153,8 +153,13 @@ def refuse(ranks, *words, **keywords):
 def test_what_ranks_cannot_share_is_refused():
     told = refuse(4)
     assert told.startswith("a batch of 70 images is 5 grains of 16, which leaves nothing to do for")
-    assert "some of 4 ranks: start 3, or give --batch 64 or more" in told
+    assert "some of 4 ranks: start 3, or give --batch 128" in told
     assert refuse(2, "--batch", 9).startswith("a batch of 9 images is 1 grain of 16")
+
+
+def test_what_only_rank_0_cannot_do_is_one_sentence(tmp_path):
+    assert "nowhere/w" in refuse(2, "--save", tmp_path / "nowhere" / "w")
+    assert "nowhere/l" in refuse(3, "--log", tmp_path / "nowhere" / "l")
 
 
 def test_other_commands_are_one_process_s():
