@@ -27,12 +27,21 @@ if PEER == "jax":  # its pool is as wide as the process may run
 import numpy as np  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CIFAR = NETWORK == "resnet18_cifar"
-BATCH, SHAPE = (128, (3, 32, 32)) if CIFAR else (64, (1, 28, 28))
-RATES = (
-    {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4} if CIFAR else {"lr": 0.01, "momentum": 0.5}
+CIFAR, SMALL = (
+    NETWORK == "resnet18_cifar",
+    NETWORK in "mlp cnn inception resnet densenet".split(),
 )
-MEAN, STD, IMAGES, MANY = 0.1307, 0.3081, 8192, 1000
+if CIFAR:
+    BATCH, SHAPE, IMAGES, MANY = 128, (3, 32, 32), 8192, 1000
+    RATES = {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
+elif SMALL:
+    BATCH, SHAPE, IMAGES, MANY = 64, (1, 28, 28), 8192, 1000
+    RATES = {"lr": 0.01, "momentum": 0.5}
+else:  # networks of torchvision, and a U-Net
+    side = 96 if NETWORK == "unet" else 224
+    BATCH, SHAPE, IMAGES, MANY = 16, (3, side, side), 128, 64
+    RATES = {"lr": 0.01, "momentum": 0.9}
+MEAN, STD = 0.1307, 0.3081
 RNG = np.random.default_rng(1)
 
 
@@ -68,13 +77,23 @@ def torch_network():
         from make_resnet18_cifar import ResNet18
 
         return ResNet18()
+    if NETWORK == "unet":
+        from torch_unet import UNet
+
+        return UNet()
+    if not SMALL:
+        import torchvision
+
+        return getattr(torchvision.models, NETWORK)(weights=None)
     from make_fixtures import NETWORKS
 
     return NETWORKS[NETWORK]()
 
 
 class Torch:
-    kinds = ["train"] if CIFAR else ["train", "one", "many"]
+    kinds = (
+        ["train"] if CIFAR else ["one", "many"] if NETWORK == "unet" else ["train", "one", "many"]
+    )
 
     def __init__(self, images, labels):
         import torch
@@ -118,22 +137,16 @@ class Torch:
 # --------------------------------------------------------------- ONNX Runtime
 
 
-class OnnxRuntime:
+class Onnx:
     """Inference of PyTorch's network, exported once per run of the benchmark."""
 
     kinds = ["one", "many"]
 
-    def __init__(self, images, labels):
-        import onnxruntime
-
+    def exported(self):
         path = FOLDER / "onnx" / f"{NETWORK}.onnx"
         if not path.exists():
             self.export(path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        self.session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        return path
 
     @staticmethod
     def export(path):
@@ -151,11 +164,48 @@ class OnnxRuntime:
             dynamo=False,
         )
 
+
+class OnnxRuntime(Onnx):
+    def __init__(self, images, labels):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        self.session = onnxruntime.InferenceSession(
+            str(self.exported()), options, providers=["CPUExecutionProvider"]
+        )
+
     def infer(self, count):
         feed = {"x": RNG.standard_normal((count, *SHAPE), np.float32)}
 
         def call():
             self.session.run(None, feed)
+            return count
+
+        return call
+
+
+class OpenVino(Onnx):
+    """In float32, with its hint for one image at a time or for many at once."""
+
+    def __init__(self, images, labels):
+        import openvino
+
+        self.core = openvino.Core()
+        self.network = self.core.read_model(str(self.exported()))
+
+    def infer(self, count):
+        hint = {
+            "PERFORMANCE_HINT": "LATENCY" if count == 1 else "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": THREADS,
+        }
+        self.network.reshape([count, *SHAPE])
+        request = self.core.compile_model(self.network, "CPU", hint).create_infer_request()
+        images = RNG.standard_normal((count, *SHAPE), np.float32)
+
+        def call():
+            request.infer({0: images})
             return count
 
         return call
@@ -233,9 +283,13 @@ def measure(call, seconds):
 
 
 def main():
-    peer = {"torch-eager": Torch, "torch-compile": Torch, "jax": Jax, "onnxruntime": OnnxRuntime}[
-        PEER
-    ]
+    peer = {
+        "torch-eager": Torch,
+        "torch-compile": Torch,
+        "jax": Jax,
+        "onnxruntime": OnnxRuntime,
+        "openvino": OpenVino,
+    }[PEER]
     if len(sys.argv) > 5:
         runner = peer(*read_mnist(Path(sys.argv[6])))
         for _ in range(int(sys.argv[5])):
