@@ -171,7 +171,7 @@ static const char *filters_function(const Winograd *winograd)
         kernel, &function,
         format("/* Winograd %s: every filter's values at the 36 points, [points][ins][outs]. */",
                winograd_title(taps)),
-        "static void ", "winograd_filters",
+        ALWAYS_INLINE, "winograd_filters",
         "(real *filters, const real *weight, int64_t outs, int64_t ins, int64_t out_step,\n    "
         "int64_t in_step, bool flipped, int64_t point)");
 }
