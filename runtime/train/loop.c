@@ -57,12 +57,14 @@ static void note(Loop *loop, bool *failed, bool good, const NetError *error)
     *failed = !good;
 }
 
-/* A signal to one rank ends all, after the same step. */
+/* A signal to one rank ends all, after the same step: what all agree on counts, and not one that has
+ * come since. */
 static bool is_over(const Loop *loop)
 {
     bool at_limit = loop->run->max_steps >= 0 && loop->progress->step >= loop->run->max_steps;
-    net_signal_ask((int)net_ranks_largest(net_signal_asked()));
-    return net_signal_asked() || at_limit;
+    int asked = (int)net_ranks_largest(net_signal_asked());
+    net_signal_ask(asked);
+    return asked || at_limit;
 }
 
 /* ---------------------------------------------------------------- a step */
