@@ -559,14 +559,13 @@ static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request
 }
 
 /* With the checkpoint's settings taken: everything else is opened with them.  `ready`: they are. */
-static bool train_with(Request *request, bool ready, const NetTensorFile *file,
+static bool train_with(Request *request, bool ready, const NetTensorFile *checkpoint,
                        NetProgress *progress, NetNotes *notes, NetEnd *end, NetError *error)
 {
     NetData data = {0};
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
-    const NetTensorFile *checkpoint = request->resume ? file : NULL;
     bool good = ready && open_data(request, &data, error)
                 && (session = open_session(request, true, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
@@ -737,7 +736,8 @@ static int run_train(Request *request)
     request->run.max_steps = (int64_t)request->max_steps;
     request->run.tell = tell;
     bool ready = !request->resume || resume(request, &checkpoint, &progress, &notes, &error);
-    bool good = train_with(request, ready, &checkpoint, &progress, &notes, &end, &error);
+    bool good = train_with(request, ready, request->resume ? &checkpoint : NULL, &progress, &notes,
+                           &end, &error);
     net_notes_close(&notes);
     net_tensors_close(&checkpoint);
     if (!good)

@@ -27,13 +27,24 @@ void net_ranks_close(int status);
 
 enum { NET_MAX_RANKS = 4096 };
 
-/* Those of a batch's grains that a rank computes: a block of a power of two, the last shorter,
- * so that their sum is a part of the tree over all. */
-static inline NetShare net_rank_grains(int64_t grains, int rank, int ranks)
+/* How many of a batch's grains a rank computes, the last perhaps fewer: a power of two, so that
+ * their sum is a part of the tree over all. */
+static inline int64_t net_rank_block(int64_t grains, int ranks)
 {
     int64_t block = 1;
     while (block * ranks < grains)
         block *= 2;
+    return block;
+}
+/* The first so many ranks have grains. */
+static inline int net_ranks_busy(int64_t grains, int ranks)
+{
+    int64_t block = net_rank_block(grains, ranks);
+    return (int)((grains + block - 1) / block);
+}
+static inline NetShare net_rank_grains(int64_t grains, int rank, int ranks)
+{
+    int64_t block = net_rank_block(grains, ranks);
     NetShare share = {rank * block, (rank + 1) * block};
     share.from = share.from < grains ? share.from : grains;
     share.to = share.to < grains ? share.to : grains;
@@ -42,6 +53,7 @@ static inline NetShare net_rank_grains(int64_t grains, int rank, int ranks)
 
 /* core/vectors.c: sum[i] += terms[i]. */
 void net_add(real *sum, const real *terms, int64_t count);
+double net_seconds(void); /* train/meter.c: a clock that never goes back */
 
 /* For each grain `elements` from base + grain * stride on. */
 typedef struct NetRows {
@@ -54,8 +66,8 @@ void net_ranks_gather(const NetRows *rows, int count, int64_t grains);
 /* Rank r has values[at[r] … at[r + 1]), and gets all. */
 void net_ranks_join(real *values, const int64_t *at);
 /* sum[i] of the first `holders` ranks' own[i], added in net_reduce's tree; every rank gets it.
- * `own` is used up; it may be `sum`. */
-void net_ranks_sum(real *own, real *sum, int64_t elements, int holders);
+ * `own` may be `sum`. */
+void net_ranks_sum(const real *own, real *sum, int64_t elements, int holders);
 /* Each value is added over the ranks.  That is exact where all ranks but one have 0. */
 void net_ranks_add(double *values, int count);
 /* The largest of the ranks' numbers. */

@@ -614,7 +614,6 @@ typedef struct NetMeter {
     int64_t start_images;   /* done when the clock started */
     int64_t epochs, images; /* of the run; of an epoch */
 } NetMeter;
-double net_seconds(void); /* a clock that never goes back */
 void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
 /* an epoch begins with `done` images behind it */
 void net_meter_epoch(NetMeter *meter, int64_t done);

@@ -122,11 +122,10 @@ typedef struct PhaseReads {
 } PhaseReads;
 PhaseReads *find_reads(const Plan *plan);
 Int tensor_vectors(const Tensor *tensor, int lanes); /* memory.c */
-/* Whether step `position` is there and in the phase of step `first`. */
-static inline bool in_phase_of(const Plan *plan, int first, int position)
+/* Whether there is a step at that position, of that phase. */
+static inline bool is_in_phase(const Plan *plan, int position, int phase)
 {
-    return position < plan->steps.count
-           && plan->steps.items[position]->phase == plan->steps.items[first]->phase;
+    return position < plan->steps.count && plan->steps.items[position]->phase == phase;
 }
 /* fuse/fuse.c */
 /* "none" or "NAME,…"; gives a name that is unknown, or NULL */

@@ -45,8 +45,9 @@ static void note_writes(Freshness *fresh, const AccessList *accesses)
 static void visit(Freshness *fresh, int first, bool whole_batch, TensorList *reads)
 {
     const Plan *plan = fresh->plan;
+    int phase = plan->steps.items[first]->phase;
     for (int writes = 0; writes < 2; writes++, fresh->now++)
-        for (int i = first; in_phase_of(plan, first, i); i++) {
+        for (int i = first; is_in_phase(plan, i, phase); i++) {
             const Step *step = plan->steps.items[i];
             const Node *node = step_node(step);
             AccessList accesses = {0};
@@ -68,11 +69,13 @@ PhaseReads *find_reads(const Plan *plan)
                        .written = NEW_ARRAY(int, tensors),
                        .gathered = NEW_ARRAY(int, tensors),
                        .now = 1};
-    for (int i = 0; i < plan->steps.count; i++)
-        if (i == 0 || !in_phase_of(plan, i, i - 1)) {
-            PhaseReads *phase = &reads[plan->steps.items[i]->phase];
-            visit(&fresh, i, false, &phase->early);
-            visit(&fresh, i, true, &phase->late);
-        }
+    for (int phase = 0, first = 0; phase < plan->phases; phase++) {
+        if (!is_in_phase(plan, first, phase))
+            continue;
+        visit(&fresh, first, false, &reads[phase].early);
+        visit(&fresh, first, true, &reads[phase].late);
+        while (is_in_phase(plan, first, phase))
+            first++;
+    }
     return reads;
 }

@@ -150,11 +150,6 @@ static void emit_locals(const Emitter *emitter, const char *calls)
                  "    real *gradients = s->gradients + g * s->gradient_stride;\n");
 }
 
-static bool is_in_phase(const Plan *plan, int position, int phase)
-{
-    return position < plan->steps.count && plan->steps.items[position]->phase == phase;
-}
-
 static void emit_grain_phase(Emitter *emitter, int phase)
 {
     const Plan *plan = emitter->plan;

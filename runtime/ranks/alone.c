@@ -37,7 +37,7 @@ void net_ranks_join(real *values, const int64_t *at)
     (void)values, (void)at;
 }
 
-void net_ranks_sum(real *own, real *sum, int64_t elements, int holders)
+void net_ranks_sum(const real *own, real *sum, int64_t elements, int holders)
 {
     (void)own, (void)sum, (void)elements, (void)holders;
 }

@@ -19,13 +19,14 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 static const MPI_Comm all = MPI_COMM_WORLD;
 static MPI_Comm ending; /* where ranks meet at the end, whatever others are waiting for */
 #define REAL (sizeof(real) == sizeof(double) ? MPI_DOUBLE : MPI_FLOAT)
 
 enum { WAIT = 600, LAST_WAIT = 5 }; /* seconds: for an answer, and for the others' end */
+/* Tests: after these others may have the processor; between two looks at the clock. */
+enum { AWAKE = 4096, LOOK = 256 };
 enum { MESSAGE = 1 << 28, LINE = 16, MAX_ANSWERS = 64 };
 
 static struct {
@@ -37,13 +38,6 @@ static struct {
 } ranks = {.count = 1, .here = 1};
 
 /* ------------------------------------------------------------ waiting */
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static _Noreturn void stop(const char *why)
 {
@@ -57,10 +51,6 @@ static _Noreturn void stop(const char *why)
 /* Whether all were answered in that time, of which what the job was stopped for is no part. */
 static bool wait_for(MPI_Request *requests, int count, double patience)
 {
-    enum {
-        AWAKE = 4096,
-        LOOK = 256
-    }; /* tests before others may have the processor; a look at the clock */
     double last = 0, waited = 0;
     for (int64_t tests = 0;; tests++) {
         int done;
@@ -70,7 +60,7 @@ static bool wait_for(MPI_Request *requests, int count, double patience)
         if (tests >= AWAKE)
             sched_yield();
         if (tests % LOOK == LOOK - 1) {
-            double now = seconds();
+            double now = net_seconds();
             waited += last > 0 ? now - last < 1 ? now - last : 1 : 0;
             last = now;
             if (waited > patience)
@@ -239,17 +229,22 @@ void net_ranks_join(real *values, const int64_t *at)
     gather_values(values, REAL);
 }
 
+/* Of so many elements those of the next message. */
+static int next_message(int64_t left)
+{
+    return left < MESSAGE ? (int)left : MESSAGE;
+}
+
 /* Sends and receives at once; either may be none. */
 static void exchange(int other, const real *send, int64_t sent, real *receive, int64_t received)
 {
     MPI_Request requests[MAX_ANSWERS];
     int count = 0;
     for (int64_t at = 0; at < received; at += MESSAGE)
-        MPI_Irecv(receive + at, (int)(received - at < MESSAGE ? received - at : MESSAGE), REAL,
-                  other, 0, all, &requests[count++]);
-    for (int64_t at = 0; at < sent; at += MESSAGE)
-        MPI_Isend(send + at, (int)(sent - at < MESSAGE ? sent - at : MESSAGE), REAL, other, 0, all,
+        MPI_Irecv(receive + at, next_message(received - at), REAL, other, 0, all,
                   &requests[count++]);
+    for (int64_t at = 0; at < sent; at += MESSAGE)
+        MPI_Isend(send + at, next_message(sent - at), REAL, other, 0, all, &requests[count++]);
     finish(requests, count);
 }
 
@@ -289,8 +284,7 @@ static void hand_out(real *values, int64_t count)
 {
     for (int64_t at = 0; at < count; at += MESSAGE) {
         MPI_Request request;
-        MPI_Ibcast(values + at, (int)(count - at < MESSAGE ? count - at : MESSAGE), REAL, 0, all,
-                   &request);
+        MPI_Ibcast(values + at, next_message(count - at), REAL, 0, all, &request);
         finish(&request, 1);
     }
 }
@@ -311,7 +305,7 @@ static void sum_by_tree(real *sum, int64_t elements, int holders)
     hand_out(sum, elements);
 }
 
-void net_ranks_sum(real *own, real *sum, int64_t elements, int holders)
+void net_ranks_sum(const real *own, real *sum, int64_t elements, int holders)
 {
     bool power_of_two = (ranks.count & (ranks.count - 1)) == 0;
     if (own != sum && ranks.rank < holders)

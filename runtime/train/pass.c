@@ -98,13 +98,17 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     }
 }
 
+static int64_t input_elements(const NetModel *model) /* of an image */
+{
+    return model->input.c * model->input.h * model->input.w;
+}
+
 /* The grain's images become the slot's input. */
 static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
 {
     const NetModel *model = pass->session->model;
     const NetBatch *batch = pass->batch;
-    int64_t elements = model->input.c * model->input.h * model->input.w,
-            image = grain * model->lanes;
+    int64_t elements = input_elements(model), image = grain * model->lanes;
     real *input = pass->session->input + slot * elements * model->lanes;
     if (batch->pixels)
         load_floats(input, batch, image, model->lanes, elements);
@@ -378,8 +382,7 @@ static void gather_reads(const Pass *pass, const NetPhase *phase, int from, int 
     if (!has_ranks(pass) || from == to)
         return;
     const NetSession *session = pass->session;
-    int64_t input = session->model->input.c * session->model->input.h * session->model->input.w
-                    * session->model->lanes;
+    int64_t input = input_elements(session->model) * session->model->lanes;
     for (int first = from; thread == 0 && first < to; first += MAX_READS) {
         NetRows rows[MAX_READS];
         int some = to - first < MAX_READS ? to - first : MAX_READS;
@@ -476,7 +479,7 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     const NetModel *model = pass->session->model;
     int64_t lanes = model->lanes, image = grains.from * lanes;
     NetStep step = pass->step;
-    step.input += slot * lanes * model->input.c * model->input.h * model->input.w;
+    step.input += slot * lanes * input_elements(model);
     step.kept += slot * pass->program->kept_elements;
     step.targets += image;
     step.active += image;
@@ -558,12 +561,8 @@ static void reduce(const Pass *pass, int64_t from, int64_t to)
 static void sum_over_ranks(const Pass *pass, int64_t from, int64_t to)
 {
     real *sum = pass->session->gradients + from;
-    int holders = 0;
-    while (holders < net_rank_count()
-           && net_rank_grains(pass->step.grains, holders, net_rank_count()).from
-                  < pass->step.grains)
-        holders++;
-    net_ranks_sum(sum + pass->grains.from * pass->step.gradient_stride, sum, to - from, holders);
+    net_ranks_sum(sum + pass->grains.from * pass->step.gradient_stride, sum, to - from,
+                  net_ranks_busy(pass->step.grains, net_rank_count()));
 }
 
 /* Of the ranks' own sums, which all threads have made. */
@@ -776,13 +775,11 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch)
 }
 
 /* Batches that the ranks take in turn before they tell one another what they found. */
-enum { TOGETHER = 64 };
-typedef struct Tested {
-    double numbers[TOGETHER + 2]; /* a batch's loss, summed, for each; correct answers; images */
-} Tested;
+enum { TOGETHER = 64, CORRECT = TOGETHER, IMAGES, NUMBERS };
 
+/* numbers[NUMBERS]: each batch's loss, summed; then correct answers, and images. */
 static void test_some(NetSession *session, const NetImages *images, int64_t first,
-                      int64_t *confusion, Tested *tested)
+                      int64_t *confusion, double *numbers)
 {
     for (int i = net_rank(); i < TOGETHER && !net_signal_asked(); i += net_rank_count()) {
         int64_t left = images->count - first - i * session->batch,
@@ -792,26 +789,26 @@ static void test_some(NetSession *session, const NetImages *images, int64_t firs
         NetResult part = net_test_batch(
             session,
             &(NetBatch){.images = images, .first = first + i * session->batch, .count = count});
-        tested->numbers[i] = part.loss * (double)count;
-        tested->numbers[TOGETHER] += (double)part.correct;
-        tested->numbers[TOGETHER + 1] += (double)count;
+        numbers[i] = part.loss * (double)count;
+        numbers[CORRECT] += (double)part.correct;
+        numbers[IMAGES] += (double)count;
         for (int64_t k = 0; confusion && k < count; k++)
             confusion[session->targets[k] * session->model->classes + session->predicted[k]]++;
     }
-    net_ranks_add(tested->numbers, TOGETHER + 2);
+    net_ranks_add(numbers, NUMBERS);
 }
 
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
 {
     NetResult whole = {0};
     for (int64_t first = 0; first < images->count; first += TOGETHER * session->batch) {
-        Tested tested = {0};
+        double numbers[NUMBERS] = {0};
         int64_t left = images->count - first, some = TOGETHER * session->batch;
-        test_some(session, images, first, confusion, &tested);
-        int64_t done = (int64_t)tested.numbers[TOGETHER + 1];
+        test_some(session, images, first, confusion, numbers);
+        int64_t done = (int64_t)numbers[IMAGES];
         for (int i = 0; i < TOGETHER; i++)
-            whole.loss += tested.numbers[i];
-        whole.correct += (int64_t)tested.numbers[TOGETHER];
+            whole.loss += numbers[i];
+        whole.correct += (int64_t)numbers[CORRECT];
         whole.images += done;
         if (done < (left < some ? left : some)) /* a signal came */
             break;

@@ -53,17 +53,10 @@ static uint64_t digest_weights(const NetSession *session)
     return net_digest(digest, session->buffers, (size_t)model->buffers * sizeof *session->buffers);
 }
 
-/* How many grains a rank would have. */
-static int64_t block_of(int64_t grains, int ranks)
-{
-    NetShare first = net_rank_grains(grains, 0, ranks);
-    return first.to - first.from;
-}
-
 /* The number of ranks up to `ranks` of which each has grains. */
 static int sharing_ranks(int64_t grains, int ranks)
 {
-    while (net_rank_grains(grains, ranks - 1, ranks).from >= grains)
+    while (net_ranks_busy(grains, ranks) < ranks)
         ranks--;
     return ranks;
 }
@@ -91,7 +84,7 @@ static bool check_share(const NetSession *session, NetError *error)
                     ", which leaves nothing to do for some of %d ranks: start %d, or give "
                     "--batch %" PRId64,
                     batch, session->max_grains, session->max_grains == 1 ? "" : "s", lanes, ranks,
-                    most, block_of(session->max_grains, ranks) * ranks * lanes);
+                    most, net_rank_block(session->max_grains, ranks) * ranks * lanes);
 }
 
 /* The first of the ranks that are not ready; -1: all are. */

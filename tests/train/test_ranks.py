@@ -76,11 +76,11 @@ def data():
     return few_images(CONVOLUTIONS, IMAGES)
 
 
-def train(ranks, made, *words, expect=0, env=None, **keywords):
+def train(ranks, made, *words, expect=0):
     """Under mpirun with so many ranks; alone with none."""
     start = ["mpirun", "-n", ranks] if ranks else []
     words = ["train", "--quiet", "--data", data(), *words]
-    return run(*start, made, *words, expect=expect, env={**MPI, **(env or {})}, **keywords)
+    return run(*start, made, *words, expect=expect, env=MPI)
 
 
 def losses(log):
@@ -143,8 +143,8 @@ def test_only_rank_0_speaks():
     ), result.stdout
 
 
-def refuse(ranks, *words, **keywords):
-    result = train(ranks, program(CONVOLUTIONS), *words, expect=None, **keywords)
+def refuse(ranks, *words):
+    result = train(ranks, program(CONVOLUTIONS), *words, expect=None)
     errors = re.findall(r"error: (.*)", result.stderr)
     assert result.returncode and len(errors) == 1, result.stderr
     return errors[0]
@@ -167,10 +167,10 @@ def test_other_commands_are_one_process_s():
     assert result.returncode and result.stderr.count("of the commands only train takes ranks") == 1
 
 
-def each_its_own(first, second, env=None):
+def each_its_own(first, second):
     """Two ranks, started with words of their own."""
     words = [str(word) for word in ("mpirun", "-n", 1, *first, ":", "-n", 1, *second)]
-    result = run(*words, env={**MPI, **(env or {})}, expect=None)
+    result = run(*words, env=MPI, expect=None)
     assert result.returncode
     (told,) = re.findall(r"error: (.*)", result.stderr)
     return told
