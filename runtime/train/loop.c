@@ -57,8 +57,8 @@ static void note(Loop *loop, bool *failed, bool good, const NetError *error)
     *failed = !good;
 }
 
-/* A signal to one rank ends all, after the same step: what all agree on counts, and not one that has
- * come since. */
+/* A signal to one rank ends all, after the same step: what all agree on counts, and not one that
+ * has come since. */
 static bool is_over(const Loop *loop)
 {
     bool at_limit = loop->run->max_steps >= 0 && loop->progress->step >= loop->run->max_steps;
