@@ -51,6 +51,7 @@ typedef struct NetStep {
     const int32_t *targets;  /* [grains * lanes]: the class; 0 in lanes without an image */
     const real *active;      /* [grains][lanes]: 1 where the lane holds an image, else 0 */
     real *kept;              /* [grains][kept_elements]: tensors that outlive a phase */
+    real *filters;           /* transformed weights, the same for all grains */
     real *loss;              /* [grains][lanes]: each image's loss; 0 in lanes without an image */
     int64_t grains;
     int64_t from, to;     /* those that the process computes: all, or those of an MPI rank */
@@ -163,6 +164,7 @@ typedef struct NetSharedWork {
      * computes grains, from step->from on */
     const NetSum *sums;
     int sum_count;
+    bool of_weights; /* it makes NetStep.filters: grains that follow find them made */
 } NetSharedWork;
 /* What a phase reads of all grains, in each grain's input or kept tensors. */
 typedef struct NetRead {
@@ -184,6 +186,7 @@ typedef struct NetProgram {
     int phase_count;
     int64_t scratch_elements; /* per thread */
     int64_t kept_elements;    /* per grain */
+    int64_t filter_elements;  /* of all grains */
     int64_t logits;           /* where, in a grain's kept tensors, [classes][lanes] are */
     const NetPart *parts;     /* in the order of their calls */
     int part_count;

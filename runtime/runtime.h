@@ -330,7 +330,7 @@ struct NetSession {
     bool training;       /* has gradients, and room for the training program */
     bool keep_gradients; /* a step that moves the weights leaves all of its gradient, too */
     int64_t batch, max_grains;
-    real *weights, *buffers, *gradients, *kept, *input, *loss, *active;
+    real *weights, *buffers, *gradients, *kept, *filters, *input, *loss, *active;
     int64_t *counters;
     int32_t *targets;
     int32_t *predicted;          /* [max_grains * lanes]: the class with the largest logit */

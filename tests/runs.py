@@ -148,3 +148,8 @@ def wait_for(condition, process=None, seconds=60):
 
 def grown(path, size=2000):
     return lambda: path.exists() and path.stat().st_size > size
+
+
+def images_of_a_grain(program):
+    """As many as a vector of the processor has numbers, whatever that is."""
+    return int(re.search(r"^grain +(\d+) images$", run(program, "info").stdout, re.M)[1])

@@ -47,6 +47,7 @@ static void verify_backward(const Node *node)
         break;
     case STAGE_FORWARD:
     case STAGE_STATISTICS:
+    case STAGE_FILTERS:
         unreachable();
     }
 }

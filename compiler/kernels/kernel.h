@@ -73,6 +73,7 @@ struct Kernel {
     bool one_image; /* for one image: a reference kernel has one lane */
     bool recompute; /* a second time, on the way back */
     bool workspace; /* it has the memory that Operator.workspace asked for, an operand */
+    bool filters;   /* what Operator.filters speaks of is an operand, and made before */
     /* forward: a max pool of the values, y and aux are its own; backward_parameters: the max pool
      * through whose windows dy is read, whose dy and aux they are; NULL: none */
     const Node *pool;

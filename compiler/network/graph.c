@@ -146,6 +146,8 @@ const char *stage_name(Stage stage)
         return "forward";
     case STAGE_STATISTICS:
         return "statistics";
+    case STAGE_FILTERS:
+        return "filters";
     case STAGE_BACKWARD_INPUT:
         return "backward_input";
     case STAGE_BACKWARD_PARAMETERS:

@@ -186,8 +186,13 @@ struct Operator {
     bool (*can_fuse_sums)(const Node *node, const Node *sums);
     /* Vectors of memory in which node's kernel of its stage does less work than it
      * would without: kernel->workspace then.  `pool`, which takes what it
-     * makes, may be NULL; 0: none.  NULL: never any. */
-    Int (*workspace)(const Node *node, const Node *pool, int lanes);
+     * makes, may be NULL; 0: none.  `filters`: what the next function says lies elsewhere.
+     * NULL: never any. */
+    Int (*workspace)(const Node *node, const Node *pool, int lanes, bool filters);
+    /* Vectors of what node's kernel makes of its weights first, and makes anew for every
+     * grain unless a kernel of STAGE_FILTERS does so for all: kernel->filters then.  0: nothing.
+     * NULL: never anything. */
+    Int (*filters)(const Node *node, const Node *pool, int lanes);
     /* An operator that goes element by element says so by the C of y[i], of x[i] (x0[i],
      * x1[i] … of several inputs), and of dx[i], of x[i], y[i] and dy[i].  Its loop, what it
      * does on the stores of other kernels and its kernel for one image are all made of them;
@@ -254,6 +259,7 @@ typedef struct Instance {
 typedef enum Stage {
     STAGE_FORWARD,
     STAGE_STATISTICS,          /* before FORWARD, in training, for OP_STATISTICS */
+    STAGE_FILTERS,             /* once a step: what filters() says; a plan's own */
     STAGE_BACKWARD_INPUT,      /* gradient of inputs[which] */
     STAGE_BACKWARD_PARAMETERS, /* gradients of the node's parameters */
     STAGE_ACCUMULATE,          /* out += inputs[0]: joins gradients that meet (no operator) */
@@ -265,6 +271,7 @@ typedef enum TensorRole {
     TENSOR_ACTIVATION,
     TENSOR_AUX,
     TENSOR_STATISTICS, /* one value per element and grain, no lanes */
+    TENSOR_FILTERS,    /* weights as a kernel takes them, the same for all grains */
     TENSOR_GRADIENT
 } TensorRole;
 

@@ -251,6 +251,7 @@ static bool emit(Kernel *kernel)
     case STAGE_BACKWARD_INPUT:
         emit_input_gradient(kernel);
         return true;
+    case STAGE_FILTERS:
     case STAGE_ACCUMULATE:
     case STAGE_COPY:
         return false;

@@ -194,9 +194,14 @@ static bool sums(const Node *node, const Node *sums)
     return pads_with_zeros(node) && has_room_for_sums(sums);
 }
 
-static Int workspace(const Node *node, const Node *pool, int lanes)
+static Int workspace(const Node *node, const Node *pool, int lanes, bool filters)
 {
-    return pads_with_zeros(node) ? conv2d_workspace(node, pool, lanes) : 0;
+    return pads_with_zeros(node) ? conv2d_workspace(node, pool, lanes, filters) : 0;
+}
+
+static Int filters(const Node *node, const Node *pool, int lanes)
+{
+    return pads_with_zeros(node) ? conv2d_filters(node, pool, lanes) : 0;
 }
 
 static bool emit(Kernel *kernel)
@@ -237,6 +242,7 @@ const Operator operator_conv2d = {
     .can_fuse_pool = pools,
     .can_fuse_pool_gradient = unpools,
     .workspace = workspace,
+    .filters = filters,
     .can_fuse_sums = sums,
     .emit = emit,
     .emit_image = emit_image_conv2d,

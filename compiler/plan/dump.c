@@ -13,6 +13,8 @@ static const char *space_name(Space space)
         return "scratch";
     case SPACE_KEPT:
         return "kept";
+    case SPACE_FILTERS:
+        return "filters";
     }
     unreachable();
 }
@@ -86,6 +88,13 @@ static void dump_workspace(const Plan *plan, const Tensor *workspace, FILE *out)
             placement->address, shape_elements(workspace->shape));
 }
 
+static void dump_filters(const Plan *plan, const Step *step, FILE *out)
+{
+    bool makes = step_node(step)->stage == STAGE_FILTERS;
+    fprintf(out, "  %s filters+%lld, %lld vectors\n", makes ? "makes" : "with",
+            plan->placements[step->filters->id].address, shape_elements(step->filters->shape));
+}
+
 /* One line for each part, but for a pool whose gradient another step makes as well. */
 static void dump_step(const Plan *plan, const Step *step, FILE *out)
 {
@@ -105,6 +114,8 @@ static void dump_step(const Plan *plan, const Step *step, FILE *out)
     }
     if (workspace)
         dump_workspace(plan, workspace, out);
+    if (step->filters)
+        dump_filters(plan, step, out);
     if (step->splits)
         fprintf(out, "  in pieces, some %.0f us\n", step->seconds * 1e6);
 }
@@ -166,9 +177,10 @@ static void dump_update(const Plan *plan, FILE *out)
 
 void dump_plan(const Plan *plan, FILE *out)
 {
-    fprintf(out, "%s: %d phase%s, lanes %d, scratch %lld, kept %lld, lower bound %lld\n",
+    fprintf(out,
+            "%s: %d phase%s, lanes %d, scratch %lld, kept %lld, filters %lld, lower bound %lld\n",
             plan_name(plan), plan->phases, plan->phases == 1 ? "" : "s", plan->lanes,
-            plan->scratch_elements, plan->kept_elements, plan->lower_bound);
+            plan->scratch_elements, plan->kept_elements, plan->filter_elements, plan->lower_bound);
     for (int i = 0; i < plan->steps.count; i++) {
         const Step *step = plan->steps.items[i];
         if (i == 0 || step->phase != plan->steps.items[i - 1]->phase)

@@ -233,6 +233,10 @@ static void span_root(const Sharing *sharing, Tensor *root)
     }
     if (placement->first < 0)
         return;
+    if (root->role == TENSOR_FILTERS) {
+        placement->space = SPACE_FILTERS;
+        return;
+    }
     kept |=
         placement->last >= plan->steps.count
         || plan->steps.items[placement->first]->phase != plan->steps.items[placement->last]->phase;
@@ -458,6 +462,20 @@ static Int aligned_size(const Sharing *sharing, const Tensor *root)
     return sharing->plan->lanes > 1 ? size : (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
+/* One after the other: all are made before the first is read. */
+static void place_filters(Plan *plan)
+{
+    Int vectors = 0;
+    for (int i = 0; i < plan->tensors.count; i++) {
+        Placement *placement = &plan->placements[i];
+        if (placement->space != SPACE_FILTERS)
+            continue;
+        placement->address = vectors;
+        vectors += tensor_vectors(plan->tensors.items[i], plan->lanes);
+    }
+    plan->filter_elements = vectors * plan->lanes;
+}
+
 static void place_roots(const Sharing *sharing)
 {
     Plan *plan = sharing->plan;
@@ -474,7 +492,7 @@ static void place_roots(const Sharing *sharing)
         kept_bound = max_live(&kept, plan->steps.count);
     plan->scratch_elements = place_blocks(&scratch, scratch_bound) * plan->lanes;
     plan->kept_elements = place_blocks(&kept, kept_bound) * plan->lanes;
-    plan->lower_bound = (scratch_bound + kept_bound) * plan->lanes;
+    plan->lower_bound = (scratch_bound + kept_bound) * plan->lanes + plan->filter_elements;
 }
 
 void place_tensors(Plan *plan)
@@ -504,6 +522,7 @@ void place_tensors(Plan *plan)
     for (size_t i = 0; i < count; i++)
         if (sharing.link[i] == plan->tensors.items[i])
             span_root(&sharing, plan->tensors.items[i]);
+    place_filters(plan);
     place_roots(&sharing);
     for (size_t i = 0; i < count; i++) {
         Int offset;

@@ -2,21 +2,6 @@
  * kernel, its memory. */
 #include "plan/plan.h"
 
-void give_workspaces(Plan *plan)
-{
-    for (int i = 0; i < plan->steps.count; i++) {
-        Step *step = plan->steps.items[i];
-        const Node *node = step_node(step);
-        if (!(plan->fuse & FUSE_WINOGRAD) || plan->lanes == 1 || !node->op || !node->op->workspace
-            || node->whole_batch)
-            continue;
-        Int vectors = node->op->workspace(node, part_node(step, PART_POOL), plan->lanes);
-        if (vectors)
-            step->workspace = plan_tensor(plan, TENSOR_AUX, format("%s work", node->path),
-                                          shape_of(1, vectors, 1, 1));
-    }
-}
-
 Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse)
 {
     Plan *plan = NEW(Plan);
@@ -29,6 +14,7 @@ Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse)
     make_phases(plan);
     recompute_activations(plan);
     give_workspaces(plan);
+    transform_filters(plan);
     place_tensors(plan);
     return plan;
 }

@@ -4,6 +4,7 @@
  *   steps.c      what a step is made of, and what is derived from that: its result, its accesses
  *   fuse/        one file a fusion: nodes' work that another's kernel does besides
  *   recompute.c  on the way back, what is cheap is made again
+ *   workspace.c  memory that kernels use meanwhile, and weights transformed once a step
  *   memory.c     where every tensor lies
  *   reads.c      what a phase reads of all grains
  *   pieces.c     which kernels are large enough for several threads to share one grain's
@@ -22,7 +23,8 @@ typedef enum Space {
     SPACE_NONE,    /* never touched by this plan */
     SPACE_INPUT,   /* the step's input */
     SPACE_SCRATCH, /* the thread's arena: dies within a phase */
-    SPACE_KEPT     /* the grain's arena: outlives a phase, or is read by other grains */
+    SPACE_KEPT,    /* the grain's arena: outlives a phase, or is read by other grains */
+    SPACE_FILTERS  /* the step's: of weights only, the same for all grains */
 } Space;
 typedef struct Placement {
     Tensor *root; /* the tensor whose memory it shares; itself, mostly */
@@ -77,6 +79,7 @@ typedef struct Renamed {
 struct Step {
     LIST(Part) parts;
     Tensor *workspace; /* memory that the kernel uses meanwhile; NULL: none */
+    Tensor *filters;   /* what it reads of its weights, or as STAGE_FILTERS makes; NULL: none */
     bool recompute;    /* done a second time, on the way back */
     bool splits;       /* several threads share it, where there are more of them than grains */
     double seconds;    /* that one thread needs for a grain, by estimate */
@@ -102,7 +105,8 @@ struct Plan {
     Placement *placements; /* by tensor id */
     Int scratch_elements;  /* per thread, lanes included */
     Int kept_elements;     /* per grain, lanes included */
-    Int lower_bound;       /* elements: the most that is live at once in either arena, added */
+    Int filter_elements;   /* likewise, of all grains */
+    Int lower_bound;       /* elements: the most that is live at once in each of the three, added */
     Tensor *logits;        /* SPACE_KEPT */
 };
 
@@ -180,9 +184,10 @@ static inline struct Memory memory_of(const Plan *plan, const Tensor *tensor)
 
 /* fuse/fuse.c */
 void fuse_steps(Plan *plan);
-/* recompute.c, memory.c */
+/* recompute.c, workspace.c, memory.c */
 void recompute_activations(Plan *plan);
-void give_workspaces(Plan *plan); /* to kernels that are faster with one */
+void give_workspaces(Plan *plan);   /* to kernels that are faster with one */
+void transform_filters(Plan *plan); /* before all else, for the kernels that were given some */
 void place_tensors(Plan *plan);
 
 #endif

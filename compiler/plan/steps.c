@@ -134,6 +134,8 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
         add_access(accesses, node->inputs.items[0], false, false);
         add_access(accesses, node->statistics, true, false);
         break;
+    case STAGE_FILTERS: /* of weights only */
+        break;
     case STAGE_BACKWARD_INPUT:
         backward_reads(node, node->op->input_gradient_reads, accesses);
         if (node->accumulate)
@@ -184,7 +186,9 @@ void part_accesses(const Part *part, bool training, AccessList *accesses)
 
 void step_accesses(const Step *step, bool training, AccessList *accesses)
 {
+    bool makes_filters = step_node(step)->stage == STAGE_FILTERS;
     add_access(accesses, step->workspace, true, false);
+    add_access(accesses, step->filters, makes_filters, makes_filters);
     for (int i = 0; i < step->parts.count; i++) {
         AccessList own = {0};
         const Part *part = &step->parts.items[i];

@@ -35,7 +35,8 @@ static Int real_bytes(const CompileOptions *options)
 
 static Int arena_bytes(const Plan *plan, const CompileOptions *options)
 {
-    return (plan->scratch_elements + plan->kept_elements) * real_bytes(options);
+    return (plan->scratch_elements + plan->kept_elements + plan->filter_elements)
+           * real_bytes(options);
 }
 
 /* ------------------------------------------------------------- the table */

@@ -218,8 +218,9 @@ static void emit_shared_phase(Emitter *emitter, int phase)
                  "(void)arena;\n%s}\n\n",
                  name, text_chars(&call));
         int sums = emit_sums(emitter, name, node);
-        text_add(&table, "    { %s, %lld, %d, %s, %d },\n", name, units, emit_part(emitter),
-                 sums ? format("%s_sums", name) : "0", sums);
+        text_add(&table, "    { %s, %lld, %d, %s, %d, %s },\n", name, units, emit_part(emitter),
+                 sums ? format("%s_sums", name) : "0", sums,
+                 node->stage == STAGE_FILTERS ? "true" : "false");
     }
     if (!count) {
         text_add(&emitter->phases, "0, 0, ");

@@ -517,7 +517,7 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
              "    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
              text_chars(&writer.packings));
     text_add(&emitter->one_image,
-             "    .single = { single, 1, %lld, %lld, %lld, 0, 0, %lld, %.3g },\n"
+             "    .single = { single, 1, %lld, %lld, 0, %lld, 0, 0, %lld, %.3g },\n"
              "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
              whole_lines(plan->scratch_elements), plan->kept_elements,
              plan->placements[plan->logits->id].address, writer.work, writer.shared,

@@ -157,6 +157,9 @@ static void node_operands(const Emitter *emitter, const Node *node, Tensor *resu
         add_reused_sums(emitter, operands);
         add_inputs(emitter, operands, node, node->whole_batch);
         break;
+    case STAGE_FILTERS:
+        add_parameters(operands, node);
+        break;
     case STAGE_BACKWARD_INPUT:
         add_tensor(emitter, operands, "vec *", "dx", result, node->whole_batch);
         add_backward_reads(emitter, operands, node, node->op->input_gradient_reads);
@@ -247,6 +250,9 @@ void step_operands(const Emitter *emitter, OperandList *operands)
 {
     const Step *step = emitter->step;
     node_operands(emitter, step_node(step), step_result(step), operands);
+    add_tensor(emitter, operands,
+               step_node(step)->stage == STAGE_FILTERS ? "real *" : "const real *", "filters",
+               step->filters, false);
     add_workspace(emitter, operands, step->workspace);
     add_norm_operands(operands, part_node(step, PART_AFFINE));
     add_epilogue_operands(emitter, operands);
@@ -601,6 +607,7 @@ static Kernel kernel_of(Emitter *emitter)
         .recompute = step->recompute,
         .splits = step->splits,
         .workspace = step->workspace != NULL,
+        .filters = step->filters != NULL,
         .pool = part_node(step, PART_POOL),
         .sums = part_node(step, PART_SUMS),
         .norm = part_node(step, PART_AFFINE),

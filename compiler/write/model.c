@@ -122,14 +122,16 @@ static void emit_structure(Emitter *emitter)
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
     if (!plan) {
-        text_add(emitter->module.out, "    .%s = { 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n", name);
+        text_add(emitter->module.out, "    .%s = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n", name);
         return;
     }
     text_add(emitter->module.out,
-             "    .%s = { %s, %d, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof *%s_parts - "
+             "    .%s = { %s, %d, %lld, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof "
+             "*%s_parts - "
              "1, 0, 0 },\n",
              name, name, plan->phases, plan->scratch_elements, plan->kept_elements,
-             plan->placements[plan->logits->id].address * plan->lanes, name, name, name);
+             plan->filter_elements, plan->placements[plan->logits->id].address * plan->lanes, name,
+             name, name);
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)

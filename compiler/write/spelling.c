@@ -51,6 +51,8 @@ const char *address_text(const Plan *plan, const Tensor *tensor)
         return format("scratch + %lld", placement->address);
     case SPACE_KEPT:
         return format("kept + %lld", placement->address);
+    case SPACE_FILTERS:
+        return format("s->filters + %lld", placement->address * plan->lanes);
     }
     unreachable();
 }

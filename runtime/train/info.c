@@ -43,10 +43,11 @@ static void print_arena(FILE *out, const char *name, const NetProgram *program)
     if (program->phase_count > 0)
         fprintf(out,
                 "%-15s %d phase%s; %" PRId64 " bytes of scratch per thread, %" PRId64
-                " kept per grain\n",
+                " kept per grain, %" PRId64 " of filters\n",
                 name, program->phase_count, program->phase_count == 1 ? "" : "s",
                 (program->scratch_elements * (int64_t)sizeof(real)),
-                (program->kept_elements * (int64_t)sizeof(real)));
+                (program->kept_elements * (int64_t)sizeof(real)),
+                (program->filter_elements * (int64_t)sizeof(real)));
 }
 
 static void print_settings(const NetModel *model, FILE *out)

@@ -496,12 +496,30 @@ static void run_program(const Pass *pass, const NetStep *step, int thread)
         for (int64_t grain = 0; phase->grain && grain < step->grains; grain++)
             phase->grain(step, &team, grain);
         for (int k = 0; k < phase->shared_count; k++)
-            phase->shared[k].work(step, team.scratch, 0, phase->shared[k].units);
+            if (!phase->shared[k].of_weights)
+                phase->shared[k].work(step, team.scratch, 0, phase->shared[k].units);
     }
+}
+
+/* What all grains need of the weights. */
+static void make_filters(const Pass *pass, int thread)
+{
+    bool any = false;
+    for (int i = 0; i < pass->program->phase_count; i++) {
+        const NetPhase *phase = &pass->program->phases[i];
+        for (int k = 0; k < phase->shared_count; k++) {
+            if (phase->shared[k].of_weights)
+                work_share(pass, &phase->shared[k], thread, pass->session->scratch[thread]);
+            any |= phase->shared[k].of_weights;
+        }
+    }
+    if (any)
+        net_pool_barrier(pass->session->pool);
 }
 
 static void run_many(const Pass *pass, int thread)
 {
+    make_filters(pass, thread);
     int64_t slot = net_share(pass->step.grains, thread, net_pool_threads(pass->session->pool)).from;
     for (NetShare grains = take_grains(pass); grains.from < grains.to; grains = take_grains(pass)) {
         NetStep step = step_of_grains(pass, grains, slot);
@@ -692,6 +710,7 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
                 .targets = session->targets,
                 .active = session->active,
                 .kept = session->kept,
+                .filters = session->filters,
                 .loss = session->loss,
                 .grains = grains,
                 .from = own.from,

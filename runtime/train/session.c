@@ -37,7 +37,11 @@ static bool allocate_images(NetSession *session, NetError *error)
     int64_t kept = model->inference.kept_elements;
     if (session->training)
         kept = larger(kept, model->training.kept_elements);
+    int64_t filters = model->inference.filter_elements;
+    if (session->training)
+        filters = larger(filters, model->training.filter_elements);
     session->kept = allocate_arena(grains, kept, error);
+    session->filters = allocate_arena(1, filters, error);
     session->input = allocate_arena(grains, pixels * lanes, error);
     session->loss = allocate_arena(grains, lanes, error);
     session->active = allocate_arena(grains, lanes, error);
@@ -49,9 +53,9 @@ static bool allocate_images(NetSession *session, NetError *error)
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     session->own_normal =
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
-    return session->kept && session->input && session->loss && session->active && session->targets
-           && session->predicted && session->scale && session->shift && session->normal
-           && session->own_normal;
+    return session->kept && session->filters && session->input && session->loss && session->active
+           && session->targets && session->predicted && session->scale && session->shift
+           && session->normal && session->own_normal;
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -143,7 +147,7 @@ void net_close(NetSession *session)
         session->scratch,   session->weights, session->buffers,    session->counters,
         session->gradients, session->kept,    session->input,      session->loss,
         session->active,    session->targets, session->predicted,  session->scale,
-        session->shift,     session->normal,  session->own_normal,
+        session->shift,     session->normal,  session->own_normal, session->filters,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);

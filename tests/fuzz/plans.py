@@ -34,6 +34,7 @@ NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
+FILTERS = re.compile(r"^  (makes|with) filters\+(\d+), (\d+) vectors$")
 PIECES = re.compile(r"^  in pieces, some \d+ us$")
 WORKSPACE = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(
@@ -109,6 +110,7 @@ class Step:
         self.before = None  # whose work the same kernel does, and hands on in a register
         # The scratch cells that a kernel fills with its own numbers; its last step has them.
         self.memory = None
+        self.filters = None  # the cells that it makes, or needs made
 
     def earlier(self):
         return self.before.earlier() + [self.before] if self.before else []
@@ -123,7 +125,9 @@ class Step:
 
 def read_plan(text):
     head = re.match(
-        r"(training|inference): \d+ phases?, lanes (\d+), scratch (\d+), kept (\d+)", text
+        r"(training|inference): \d+ phases?, lanes (\d+), scratch (\d+), kept (\d+),"
+        r" filters (\d+)",
+        text,
     )
     training, lanes = head[1] == "training", int(head[2])
     steps, phase, moves = [], 0, []
@@ -137,6 +141,12 @@ def read_plan(text):
             phase = int(line.split()[1])
             continue
         if PIECES.match(line):
+            continue
+        if filters := FILTERS.match(line):
+            steps[-1].filters = int(filters[2]), int(filters[2]) + int(filters[3])
+            expect(
+                (filters[1] == "makes") == (steps[-1].stage == "filters"), "not understood:", line
+            )
             continue
         if memory := WORKSPACE.match(line):
             steps[-1].memory = int(memory[1]), int(memory[1]) + int(memory[2])
@@ -155,7 +165,31 @@ def read_plan(text):
         steps.append(Step(phase, stage, path, bool(view), accesses))
         if then:  # one kernel does both: it reads the first's operands while it writes the last's
             steps[-1].before = steps[-2]
+    check_filters(steps, int(head[5]) // lanes)
+    steps = [step for step in steps if step.stage != "filters"]
     return training, lanes, int(head[3]) // lanes, int(head[4]) // lanes, steps, moves
+
+
+def check_filters(steps, size):
+    """Who reads transformed weights finds its own layer's, made in an earlier phase; nobody's
+    lie on another's."""
+    makers, readers = [
+        sorted(
+            (step.filters, (step.earlier() + [step])[0].path, step.phase)
+            for step in steps
+            if step.filters and (step.stage == "filters") == makes
+        )
+        for makes in (True, False)
+    ]
+    expect(
+        [maker[:2] for maker in makers] == [reader[:2] for reader in readers],
+        "filters that are made and those that are read differ",
+    )
+    for maker, reader in zip(makers, readers):
+        expect(maker[2] < reader[2], maker[1], "reads filters that are not made yet")
+    ends = [0] + [end for (_, end), *_ in makers]
+    begins = [begin for (begin, _), *_ in makers] + [size]
+    expect(all(end <= begin for end, begin in zip(ends, begins)), "filters overlap, or lie outside")
 
 
 # --------------------------------------------------------------- the numbers

@@ -34,6 +34,7 @@ class Step(c.Structure):
         ("targets", c.c_void_p),
         ("active", c.c_void_p),
         ("kept", c.c_void_p),
+        ("filters", c.c_void_p),
         ("loss", c.c_void_p),
         ("grains", c.c_int64),
         ("from", c.c_int64),

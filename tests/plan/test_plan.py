@@ -17,8 +17,10 @@ from harness import MODELS, TUTORIALS, netc
 HERE = Path(__file__).resolve().parent
 OFFSET = re.compile(r"(?<= )(scratch|kept|input)(\*?)\+\d+")
 SIZES = re.compile(
-    r", scratch \d+, kept \d+, lower bound \d+$"
+    r", scratch \d+, kept \d+, filters \d+, lower bound \d+$"
     r"|(?<=^  in memory scratch), \d+ vectors$"
+    r"|(?<=^  makes filters)\+\d+, \d+ vectors$"
+    r"|(?<=^  with filters)\+\d+, \d+ vectors$"
     r"|(?<=^  in pieces), some \d+ us$",
     re.M,
 )
@@ -41,12 +43,16 @@ def test_only_addresses_and_sizes_are_left_out():
     line = (
         "  forward a: x input+4 d b scratch*+12 ->a aux kept+7 ->c register\n"
         "  in memory scratch+0, 9 vectors\n"
+        "  makes filters+3, 9 vectors\n"
+        "  with filters+3, 9 vectors\n"
         "  in pieces, some 12 us\n"
     )
     assert (
         without_addresses(line)
         == "  forward a: x input d b scratch* ->a aux kept ->c register\n  in memory scratch\n"
-        "  in pieces\n"
+        "  makes filters\n  with filters\n  in pieces\n"
     )
     head = "training: 1 phase, lanes 16"
-    assert without_addresses(f"{head}, scratch 8, kept 1, lower bound 9\n") == f"{head}\n"
+    assert (
+        without_addresses(f"{head}, scratch 8, kept 1, filters 2, lower bound 9\n") == f"{head}\n"
+    )

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from harness import MODELS, netc, run, trainer
+from runs import images_of_a_grain
 
 QUICK = ("--steps", 2, "--threads", 2)
 NO_TRAIN = """\
@@ -131,7 +132,8 @@ def test_one_thing_alone():
 def test_cores_are_simulated():
     """A row for each count; of many threads for one grain, the kernels that keep them waiting."""
     program = trainer(MODELS / "cnn.net", "--split=all")
-    told = run(program, "bench", "--cores", "1,2,64", "--threads", 2, "--batch", 20).stdout
+    batch = images_of_a_grain(program) + 1
+    told = run(program, "bench", "--cores", "1,2,64", "--threads", 2, "--batch", batch).stdout
     rows = re.findall(
         r"^ +(\d+) +[\d.]+ +\d+ +([\d.]+) +([\d.]+) %(?: +[\d.]+ \(.*\))?$", told, re.M
     )

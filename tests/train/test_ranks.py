@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import netc, network_file, read_log, run, trainer
-from runs import blocks_of_noise, few_images, write_pictures
+from runs import blocks_of_noise, few_images, images_of_a_grain, write_pictures
 
 MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -151,10 +151,14 @@ def refuse(ranks, *words):
 
 
 def test_what_ranks_cannot_share_is_refused():
-    told = refuse(4)
-    assert told.startswith("a batch of 70 images is 5 grains of 16, which leaves nothing to do for")
-    assert "some of 4 ranks: start 3, or give --batch 128" in told
-    assert refuse(2, "--batch", 9).startswith("a batch of 9 images is 1 grain of 16")
+    lanes = images_of_a_grain(program(CONVOLUTIONS))
+    told = refuse(4, "--batch", 4 * lanes + 3)
+    assert told.startswith(
+        f"a batch of {4 * lanes + 3} images is 5 grains of {lanes}, which leaves nothing to do for"
+    )
+    assert f"some of 4 ranks: start 3, or give --batch {8 * lanes}" in told
+    few = refuse(2, "--batch", lanes - 1)
+    assert few.startswith(f"a batch of {lanes - 1} images is 1 grain of {lanes}")
 
 
 def test_what_only_rank_0_cannot_do_is_one_sentence(tmp_path):

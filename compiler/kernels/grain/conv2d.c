@@ -38,13 +38,26 @@ bool conv2d_unpools(const Node *node, const Node *pool)
     return pools_tiles(pool) && is_worth_choosing(&forward, pool);
 }
 
-Int conv2d_workspace(const Node *node, const Node *pool, int lanes)
+/* Of what node's kernel computes: its outputs, or its input's gradient. */
+static Contraction contraction_of(const Node *node)
 {
-    Contraction forward = forward_contraction(node),
-                backward = reversed_contraction(&forward, node->accumulate);
+    Contraction forward = forward_contraction(node);
+    return node->dx ? reversed_contraction(&forward, node->accumulate) : forward;
+}
+
+Int conv2d_workspace(const Node *node, const Node *pool, int lanes, bool filters)
+{
+    Contraction contraction = contraction_of(node);
     if (node->stage == STAGE_BACKWARD_PARAMETERS)
-        return pool ? 0 : winograd_gradient_work(&forward, lanes);
-    return winograd_work(node->stage == STAGE_FORWARD ? &forward : &backward, pool, lanes);
+        return pool ? 0 : winograd_gradient_work(&contraction, lanes);
+    return winograd_work(&contraction, pool, lanes, filters);
+}
+
+Int conv2d_filters(const Node *node, const Node *pool, int lanes)
+{
+    Contraction contraction = contraction_of(node);
+    return node->stage == STAGE_BACKWARD_PARAMETERS ? 0
+                                                    : winograd_filters(&contraction, pool, lanes);
 }
 
 typedef void Emit(Kernel *kernel, const Contraction *forward);
@@ -64,7 +77,10 @@ void emit_conv2d(Kernel *kernel)
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
     conv2d_flatten_rows(kernel, &forward);
     Emit *emit = kernel->workspace ? emit_winograd : emit_contraction;
-    if (kernel->stage == STAGE_FORWARD) {
+    if (kernel->stage == STAGE_FILTERS) {
+        Contraction contraction = contraction_of(node);
+        emit_winograd_filters(kernel, &contraction);
+    } else if (kernel->stage == STAGE_FORWARD) {
         emit(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
         Contraction backward = reversed_contraction(&forward, node->accumulate);

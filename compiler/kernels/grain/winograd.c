@@ -5,10 +5,11 @@
  * a row of lanes at a time without shuffles; at each of the 36 points a matrix
  * product over the channels, made of the tiles of tiles.c, whose operands stay
  * in the first cache; and what it gives is transformed to outputs.  In `workspace` lie
- * the filters, [points][in_channels][out_channels], the values, [points][in_channels][tiles], and
+ * the values, [points][in_channels][tiles], and
  * the products, [points][out_channels][tiles]; a point's lie an odd number of vectors
- * after the last one's.  The filters are transformed anew for every
- * grain: that costs what a few multiply-adds of a tile do.  The two transforms are inlined: where a
+ * after the last one's.  The filters, [points][in_channels][out_channels], are transformed once for
+ * all grains, or, where they are many, anew for each, into `workspace`:
+ * that costs what a few multiply-adds of a tile do.  The two transforms are inlined: where a
  * point lies is then part of each load and store, and not computed 36 times for every tile.
  */
 #include "kernels/grain/winograd.h"
@@ -25,7 +26,8 @@ enum {
     SOURCE_COST = 130,
     OUTPUT_COST = 120, /* of a tile and a channel, in multiply-adds of lanes */
     /* of a pair of channels, divided among the lanes that transform as many filters at once */
-    FILTER_COST = 480
+    FILTER_COST = 480,
+    GRAINS = 4 /* of a batch, that share them where they are transformed once */
 };
 
 typedef struct Winograd {
@@ -89,12 +91,13 @@ static Winograd plan_winograd(const Contraction *contraction, int lanes)
     return winograd;
 }
 
-static bool is_worth_it(const Winograd *winograd, int lanes)
+static bool is_worth_it(const Winograd *winograd, int lanes, bool filters)
 {
     const Contraction *contraction = winograd->contraction;
     double pairs = (double)(contraction->in_channels * contraction->out_channels),
-           tiles = (double)(winograd->rows.positions * winograd->columns.positions);
-    double transformed_cost = pairs * (POINTS_OF_BOTH * tiles + (double)FILTER_COST / lanes)
+           tiles = (double)(winograd->rows.positions * winograd->columns.positions),
+           filter_cost = (double)FILTER_COST / lanes / (filters ? GRAINS : 1);
+    double transformed_cost = pairs * (POINTS_OF_BOTH * tiles + filter_cost)
                               + tiles
                                     * (SOURCE_COST * (double)contraction->in_channels
                                        + OUTPUT_COST * (double)contraction->out_channels);
@@ -108,17 +111,27 @@ static bool pool_fits(const Contraction *contraction, const Node *pool)
     return !pool || (outputs % pooled_rows(pool) == 0 && outputs % pooled_columns(pool) == 0);
 }
 
-Int winograd_work(const Contraction *contraction, const Node *pool, int lanes)
+Int winograd_work(const Contraction *contraction, const Node *pool, int lanes, bool filters)
 {
     if (!winograd_fits(contraction) || !pool_fits(contraction, pool))
         return 0;
     Contraction forward = forwards_contraction(contraction, pool);
     Winograd winograd = plan_winograd(&forward, lanes);
-    Int vectors = filter_elements(&winograd) / lanes
+    Int vectors = (filters ? 0 : filter_elements(&winograd) / lanes)
                   + POINTS_OF_BOTH * (winograd.value_point + winograd.product_point);
-    if (vectors > MAX_BYTES / (lanes * (Int)sizeof(float)) || !is_worth_it(&winograd, lanes))
+    if (vectors > MAX_BYTES / (lanes * (Int)sizeof(float))
+        || !is_worth_it(&winograd, lanes, filters))
         return 0;
     return vectors;
+}
+
+Int winograd_filters(const Contraction *contraction, const Node *pool, int lanes)
+{
+    if (!winograd_work(contraction, pool, lanes, true))
+        return 0;
+    Contraction forward = forwards_contraction(contraction, pool);
+    Winograd winograd = plan_winograd(&forward, lanes);
+    return filter_elements(&winograd) / lanes;
 }
 
 /* -------------------------------------------------------------- filters */
@@ -185,22 +198,37 @@ static Int whole_vectors_of(Int count, Int lanes)
     return rows;
 }
 
-static void transform_filters(const Winograd *winograd)
+static void call_filters(const Winograd *winograd, const char *filters, const char *weight,
+                         const char *ins)
 {
     const Contraction *contraction = winograd->contraction;
     const char *function = filters_function(winograd);
-    const char *filters = "filters", *weight = "weight",
-               *ins = format("%lld", contraction->in_channels);
-    if (shares_points(winograd)) {
-        declare_pieces(winograd->kernel, "first", "stop", 0, contraction->in_channels,
-                       whole_vectors_of(contraction->out_channels, winograd->kernel->lanes));
-        filters = format("filters + first * %lldL", contraction->out_channels);
-        weight = format("weight + first * %lldL", contraction->in_step);
-        ins = "stop - first";
-    }
     kernel_line(winograd->kernel, "%s(%s, %s, %lld, %s, %lld, %lld, %s, %lld);", function, filters,
                 weight, contraction->out_channels, ins, contraction->out_step, contraction->in_step,
                 winograd->flipped ? "true" : "false", winograd->filter_point);
+}
+
+/* Those of the in channels from `first` below `stop`. */
+static void transform_some_filters(const Winograd *winograd)
+{
+    const Contraction *contraction = winograd->contraction;
+    call_filters(winograd, format("filters + first * %lldL", contraction->out_channels),
+                 format("weight + first * %lldL", contraction->in_step), "stop - first");
+}
+
+static void transform_filters(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    const Contraction *contraction = winograd->contraction;
+    if (kernel->filters)
+        return;
+    if (!shares_points(winograd)) {
+        call_filters(winograd, "filters", "weight", format("%lld", contraction->in_channels));
+        return;
+    }
+    declare_pieces(kernel, "first", "stop", 0, contraction->in_channels,
+                   whole_vectors_of(contraction->out_channels, kernel->lanes));
+    transform_some_filters(winograd);
 }
 
 /* --------------------------------------------------------------- values */
@@ -462,8 +490,9 @@ static bool is_cut_by_points(const Winograd *winograd)
            tiles = (double)(winograd->rows.positions * winograd->columns.positions),
            all = pairs * POINTS_OF_BOTH * tiles / THREADS;
     Int strips = winograd->rows.positions / winograd->strip;
-    double by_strips = imbalance(strips, THREADS) * all
-                       + pairs * (double)FILTER_COST / winograd->kernel->lanes,
+    double filter_cost =
+        winograd->kernel->filters ? 0 : (double)FILTER_COST / winograd->kernel->lanes;
+    double by_strips = imbalance(strips, THREADS) * all + pairs * filter_cost,
            by_points = imbalance(POINTS_OF_BOTH, THREADS) * all + 3 * (double)strips * MEETING;
     return winograd->kernel->sums || by_points < by_strips;
 }
@@ -480,24 +509,52 @@ static void declare_own_pieces(Winograd *winograd)
     kernel->summed_to = "end";
 }
 
+static void declare_memory(const Winograd *winograd)
+{
+    Kernel *kernel = winograd->kernel;
+    const char *memory = shares_points(winograd) ? "team_workspace" : "workspace";
+    Int before = kernel->filters ? 0 : filter_elements(winograd) / kernel->lanes;
+    if (!kernel->filters)
+        kernel_line(kernel, "real *filters = (real *)%s;", memory);
+    kernel_line(kernel, "vec *values = %s + %lldL, *products = values + %lldL;", memory, before,
+                POINTS_OF_BOTH * winograd->value_point);
+}
+
+static Winograd winograd_of(Kernel *kernel, const Contraction *whole,
+                            const Contraction *contraction)
+{
+    Winograd winograd = plan_winograd(contraction, kernel->lanes);
+    winograd.kernel = kernel;
+    winograd.flipped = whole->columns.backward;
+    winograd.pool = kernel->pool;
+    return winograd;
+}
+
+void emit_winograd_filters(Kernel *kernel, const Contraction *whole)
+{
+    Contraction contraction = forwards_contraction(whole, NULL);
+    Winograd winograd = winograd_of(kernel, whole, &contraction);
+    Int step = whole_vectors_of(contraction.out_channels, kernel->lanes),
+        ins = contraction.in_channels;
+    kernel->algorithm = "Winograd: the filters, transformed once for all grains.";
+    kernel->units = (ins + step - 1) / step;
+    kernel_line(kernel, "const int64_t first = from * %lld, end = to * %lld;", step, step);
+    kernel_line(kernel, "const int64_t stop = end < %lld ? end : %lld;", ins, ins);
+    transform_some_filters(&winograd);
+}
+
 void emit_winograd(Kernel *kernel, const Contraction *whole)
 {
     Contraction contraction = forwards_contraction(whole, kernel->pool);
-    Winograd winograd = plan_winograd(&contraction, kernel->lanes);
-    winograd.kernel = kernel;
+    Winograd winograd = winograd_of(kernel, whole, &contraction);
     kernel->algorithm =
         format("Winograd %s: 36 multiply-adds for a tile of %lld x %lld outputs (Lavin "
                "and Gray 2016,\n * https://arxiv.org/abs/1509.09308).",
                winograd_title(contraction.rows.taps), winograd.rows.stride, winograd.rows.stride);
-    winograd.flipped = whole->columns.backward;
-    winograd.pool = kernel->pool;
     split_tiles(&contraction.columns, &winograd.runs);
     kernel_line(kernel, "const vec zeros[%lld] = { { 0 } };", winograd.columns.sources);
     declare_own_pieces(&winograd);
-    const char *memory = shares_points(&winograd) ? "team_workspace" : "workspace";
-    kernel_line(kernel, "real *filters = (real *)%s;", memory);
-    kernel_line(kernel, "vec *values = %s + %lldL, *products = values + %lldL;", memory,
-                filter_elements(&winograd) / kernel->lanes, POINTS_OF_BOTH * winograd.value_point);
+    declare_memory(&winograd);
     transform_filters(&winograd);
     if (shares_points(&winograd))
         kernel_line(kernel, "for (int top = 0; top < %lld; top += %lld) {", winograd.rows.positions,

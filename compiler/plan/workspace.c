@@ -1,0 +1,85 @@
+/* workspace.c: what kernels need besides their operands: memory that they use meanwhile, and
+ * weights transformed to what they multiply with.
+ *
+ * A step's weights are the same for all grains, so they are transformed once, before
+ * the first phase, by steps of their own for the whole batch.  Where they are so large that a
+ * core's cache holds them only just after they were made, each grain's kernel makes them anew.
+ */
+#include "plan/plan.h"
+
+/* Bytes: of one layer's filters, about what a core's second cache holds; of all of them, a part
+ * of a third-level cache that cores share. */
+enum { MAX_FILTERS = 5 << 19, MAX_ALL_FILTERS = 12 << 20 };
+
+static Int filter_bytes(const Plan *plan, Int vectors)
+{
+    return vectors * plan->lanes * (Int)sizeof(float);
+}
+
+/* `all`: bytes that other steps' take. */
+static void give_filters(Plan *plan, Step *step, Int *all)
+{
+    const Node *node = step_node(step);
+    if (!(plan->fuse & FUSE_FILTERS) || !node->op->filters)
+        return;
+    Int vectors = node->op->filters(node, part_node(step, PART_POOL), plan->lanes),
+        bytes = filter_bytes(plan, vectors);
+    if (!vectors || bytes > MAX_FILTERS || *all + bytes > MAX_ALL_FILTERS)
+        return;
+    *all += bytes;
+    step->filters = plan_tensor(plan, TENSOR_FILTERS, format("%s filters", node->path),
+                                shape_of(1, vectors, 1, 1));
+}
+
+static void give_workspace(Plan *plan, Step *step)
+{
+    const Node *node = step_node(step);
+    Int vectors = node->op->workspace(node, part_node(step, PART_POOL), plan->lanes,
+                                      step->filters != NULL);
+    if (vectors)
+        step->workspace = plan_tensor(plan, TENSOR_AUX, format("%s work", node->path),
+                                      shape_of(1, vectors, 1, 1));
+}
+
+void give_workspaces(Plan *plan)
+{
+    Int filters = 0;
+    if (!(plan->fuse & FUSE_WINOGRAD) || plan->lanes == 1)
+        return;
+    for (int i = 0; i < plan->steps.count; i++) {
+        Step *step = plan->steps.items[i];
+        const Node *node = step_node(step);
+        if (!node->op || !node->op->workspace || node->whole_batch)
+            continue;
+        give_filters(plan, step, &filters);
+        give_workspace(plan, step);
+    }
+}
+
+/* The same layer's, of the same stage; but its work is its filters, for the whole batch. */
+static Step *filters_step(const Step *step)
+{
+    Node *node = NEW(Node);
+    *node = *step_node(step);
+    node->stage = STAGE_FILTERS;
+    node->whole_batch = true;
+    Step *filters = new_step(node);
+    filters->filters = step->filters;
+    return filters;
+}
+
+void transform_filters(Plan *plan)
+{
+    Plan before = *plan;
+    plan->steps.items = NULL;
+    plan->steps.count = plan->steps.capacity = 0;
+    for (int i = 0; i < before.steps.count; i++)
+        if (before.steps.items[i]->filters)
+            push(&plan->steps, filters_step(before.steps.items[i]));
+    int phases = plan->steps.count > 0;
+    for (int i = 0; i < before.steps.count; i++) {
+        before.steps.items[i]->phase += phases;
+        push(&plan->steps, before.steps.items[i]);
+    }
+    plan->phases += phases;
+}
