@@ -121,6 +121,19 @@ static inline bool net_leads(const NetTeam *team)
     return team->member == 0;
 }
 
+/* Of a contraction whose operands are packed: the positions that read the same taps, every
+ * stride-th along each axis from a first one on, and those taps. */
+enum { NET_MAX_TAPS = 8 }; /* along an axis */
+typedef struct NetTaps {
+    int first_row, rows, row_taps;
+    int first_column, columns, column_taps;
+    int64_t filters; /* where their packed weights begin */
+    /* the source that a tap reads is position * step + shift, its weight row_weight +
+     * column_weight from a channel's first */
+    int row_shift[NET_MAX_TAPS], column_shift[NET_MAX_TAPS];
+    int row_weight[NET_MAX_TAPS], column_weight[NET_MAX_TAPS];
+} NetTaps;
+
 /* Returns when all members have come here. */
 void net_team_meet(const NetTeam *team);
 static inline void net_meet(const NetTeam *team)

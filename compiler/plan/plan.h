@@ -80,6 +80,7 @@ struct Step {
     LIST(Part) parts;
     Tensor *workspace; /* memory that the kernel uses meanwhile; NULL: none */
     Tensor *filters;   /* what it reads of its weights, or as STAGE_FILTERS makes; NULL: none */
+    const Step *makes; /* STAGE_FILTERS: whose they are; NULL: another stage */
     bool recompute;    /* done a second time, on the way back */
     bool splits;       /* several threads share it, where there are more of them than grains */
     double seconds;    /* that one thread needs for a grain, by estimate */

@@ -16,6 +16,12 @@ static Int filter_bytes(const Plan *plan, Int vectors)
     return vectors * plan->lanes * (Int)sizeof(float);
 }
 
+/* Whether they are about as many as the weights themselves, and only lie in another order. */
+static bool are_copies(const Plan *plan, const Node *node, Int vectors)
+{
+    return 4 * vectors * plan->lanes <= 5 * find_parameter(node, "weight")->elements;
+}
+
 /* `all`: bytes that other steps' take. */
 static void give_filters(Plan *plan, Step *step, Int *all)
 {
@@ -24,9 +30,10 @@ static void give_filters(Plan *plan, Step *step, Int *all)
         return;
     Int vectors = node->op->filters(node, part_node(step, PART_POOL), plan->lanes),
         bytes = filter_bytes(plan, vectors);
-    if (!vectors || bytes > MAX_FILTERS || *all + bytes > MAX_ALL_FILTERS)
+    bool copies = are_copies(plan, node, vectors);
+    if (!vectors || (!copies && (bytes > MAX_FILTERS || *all + bytes > MAX_ALL_FILTERS)))
         return;
-    *all += bytes;
+    *all += copies ? 0 : bytes;
     step->filters = plan_tensor(plan, TENSOR_FILTERS, format("%s filters", node->path),
                                 shape_of(1, vectors, 1, 1));
 }
@@ -34,8 +41,8 @@ static void give_filters(Plan *plan, Step *step, Int *all)
 static void give_workspace(Plan *plan, Step *step)
 {
     const Node *node = step_node(step);
-    Int vectors = node->op->workspace(node, part_node(step, PART_POOL), plan->lanes,
-                                      step->filters != NULL);
+    Int vectors =
+        node->op->workspace(node, part_node(step, PART_POOL), plan->lanes, step->filters != NULL);
     if (vectors)
         step->workspace = plan_tensor(plan, TENSOR_AUX, format("%s work", node->path),
                                       shape_of(1, vectors, 1, 1));
@@ -65,6 +72,7 @@ static Step *filters_step(const Step *step)
     node->whole_batch = true;
     Step *filters = new_step(node);
     filters->filters = step->filters;
+    filters->makes = step;
     return filters;
 }
 

@@ -608,7 +608,7 @@ static Kernel kernel_of(Emitter *emitter)
         .splits = step->splits,
         .workspace = step->workspace != NULL,
         .filters = step->filters != NULL,
-        .pool = part_node(step, PART_POOL),
+        .pool = part_node(step->makes ? step->makes : step, PART_POOL),
         .sums = part_node(step, PART_SUMS),
         .norm = part_node(step, PART_AFFINE),
         .gradient = part_node(step, PART_GRADIENT),

@@ -1,6 +1,7 @@
 /* conv2d.c: conv2d's specialised kernels, all three from the tiles of tiles.h. */
 #include "kernels/grain/conv2d.h"
 #include "kernels/grain/norm.h"
+#include "kernels/grain/packed.h"
 #include "kernels/grain/pool.h"
 #include "kernels/grain/tiles.h"
 #include "kernels/grain/winograd.h"
@@ -50,14 +51,17 @@ Int conv2d_workspace(const Node *node, const Node *pool, int lanes, bool filters
     Contraction contraction = contraction_of(node);
     if (node->stage == STAGE_BACKWARD_PARAMETERS)
         return pool ? 0 : winograd_gradient_work(&contraction, lanes);
-    return winograd_work(&contraction, pool, lanes, filters);
+    Int winograd = winograd_work(&contraction, pool, lanes, filters);
+    return winograd || !filters ? winograd : packed_work(&contraction, pool, lanes);
 }
 
 Int conv2d_filters(const Node *node, const Node *pool, int lanes)
 {
     Contraction contraction = contraction_of(node);
-    return node->stage == STAGE_BACKWARD_PARAMETERS ? 0
-                                                    : winograd_filters(&contraction, pool, lanes);
+    if (node->stage == STAGE_BACKWARD_PARAMETERS)
+        return 0;
+    Int winograd = winograd_filters(&contraction, pool, lanes);
+    return winograd ? winograd : packed_filters(&contraction, pool, lanes);
 }
 
 typedef void Emit(Kernel *kernel, const Contraction *forward);
@@ -70,16 +74,35 @@ static Emit *gradient_of(const Kernel *kernel, const Contraction *forward)
                                                            : emit_weight_gradient;
 }
 
+/* Those that conv2d_workspace() has asked memory for, or the direct one. */
+static Emit *contraction_emitter(const Kernel *kernel)
+{
+    const Contraction contraction = contraction_of(kernel->node);
+    if (!kernel->workspace)
+        return emit_contraction;
+    return winograd_work(&contraction, kernel->pool, kernel->lanes, kernel->filters) ? emit_winograd
+                                                                                     : emit_packed;
+}
+
+static void emit_filters(Kernel *kernel)
+{
+    const Contraction contraction = contraction_of(kernel->node);
+    if (winograd_work(&contraction, kernel->pool, kernel->lanes, true))
+        emit_winograd_filters(kernel, &contraction);
+    else
+        emit_packed_filters(kernel, &contraction);
+}
+
 void emit_conv2d(Kernel *kernel)
 {
     const Node *node = kernel->node;
     Contraction forward = forward_contraction(node);
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
-    conv2d_flatten_rows(kernel, &forward);
-    Emit *emit = kernel->workspace ? emit_winograd : emit_contraction;
+    Emit *emit = contraction_emitter(kernel);
+    if (emit != emit_packed)
+        conv2d_flatten_rows(kernel, &forward);
     if (kernel->stage == STAGE_FILTERS) {
-        Contraction contraction = contraction_of(node);
-        emit_winograd_filters(kernel, &contraction);
+        emit_filters(kernel);
     } else if (kernel->stage == STAGE_FORWARD) {
         emit(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
