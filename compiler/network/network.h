@@ -190,8 +190,8 @@ struct Operator {
      * NULL: never any. */
     Int (*workspace)(const Node *node, const Node *pool, int lanes, bool filters);
     /* Vectors of what node's kernel makes of its weights first, and makes anew for every
-     * grain unless a kernel of STAGE_FILTERS does so for all: kernel->filters then.  0: nothing.
-     * NULL: never anything. */
+     * grain unless a kernel of STAGE_FILTERS does so for all: kernel->filters then.  0: nothing, or
+     * nothing that is worth it.  NULL: never anything. */
     Int (*filters)(const Node *node, const Node *pool, int lanes);
     /* An operator that goes element by element says so by the C of y[i], of x[i] (x0[i],
      * x1[i] … of several inputs), and of dx[i], of x[i], y[i] and dy[i].  Its loop, what it

@@ -2,14 +2,15 @@
  * weights transformed to what they multiply with.
  *
  * A step's weights are the same for all grains, so they are transformed once, before
- * the first phase, by steps of their own for the whole batch.  Where they are so large that a
- * core's cache holds them only just after they were made, each grain's kernel makes them anew.
+ * the first phase, by steps of their own for the whole batch.  Where what becomes of them is so
+ * large that a core's cache holds it only just after it was made, each grain's kernel makes it
+ * anew; weights that only get another order are read as the weights would be, however many.
  */
 #include "plan/plan.h"
 
-/* Bytes: of one layer's filters, about what a core's second cache holds; of all of them, a part
- * of a third-level cache that cores share. */
-enum { MAX_FILTERS = 5 << 19, MAX_ALL_FILTERS = 12 << 20 };
+/* Bytes of all filters that are more than the weights: a part of a third-level cache that cores
+ * share. */
+enum { MAX_FILTERS = 12 << 20 };
 
 static Int filter_bytes(const Plan *plan, Int vectors)
 {
@@ -31,7 +32,7 @@ static void give_filters(Plan *plan, Step *step, Int *all)
     Int vectors = node->op->filters(node, part_node(step, PART_POOL), plan->lanes),
         bytes = filter_bytes(plan, vectors);
     bool copies = are_copies(plan, node, vectors);
-    if (!vectors || (!copies && (bytes > MAX_FILTERS || *all + bytes > MAX_ALL_FILTERS)))
+    if (!vectors || (!copies && *all + bytes > MAX_FILTERS))
         return;
     *all += copies ? 0 : bytes;
     step->filters = plan_tensor(plan, TENSOR_FILTERS, format("%s filters", node->path),

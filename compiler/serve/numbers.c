@@ -106,8 +106,7 @@ static Int *live_bytes(const Plan *plan)
         const Tensor *tensor = plan->tensors.items[i];
         const Placement *placement = &plan->placements[tensor->id];
         if (placement->root != tensor || placement->space == SPACE_NONE
-            || tensor->role == TENSOR_STATISTICS || tensor->role == TENSOR_FILTERS
-            || placement->last < 0)
+            || tensor->role == TENSOR_STATISTICS || placement->last < 0)
             continue;
         int first = placement->first < 0 ? 0 : placement->first;
         change[first < steps ? first : steps] += shape_elements(tensor->shape);

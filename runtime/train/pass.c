@@ -5,7 +5,8 @@
  * so what it loads and computes is in its own cache.  Grains that are left over, or all
  * of them where there are more threads, are computed by teams of threads.  In inference with many
  * grains it takes a few at a time through the whole program instead, and the
- * threads meet at the end only.  The loss is added in the order of the images and
+ * threads meet at the end only, and once before where the weights are transformed.
+ * The loss is added in the order of the images and
  * gradients in net_reduce's tree, so the number of threads is not in any result.
  *
  * In training a rank of several computes its own grains, in their places among all.
@@ -332,8 +333,8 @@ static bool moves_at_once(const Pass *pass)
            && optimizer->clip.value < 0 && !pass->session->keep_gradients && !has_ranks(pass);
 }
 
-/* The rank's of a sum over all grains; where grains are computed, each does all units of its
- * own. */
+/* The rank's of a sum over all grains; where grains are computed or weights transformed, each does
+ * all units. */
 static NetShare rank_units(const Pass *pass, const NetSharedWork *shared, int rank)
 {
     if (!has_ranks(pass) || !shared->sum_count)
@@ -448,7 +449,8 @@ static void run_phase(const Pass *pass, int index, int thread)
 /* ------------------------------------------------- inference, many grains
  * The threads share out grains, not the units of whole-batch work: weights are
  * read more often, but what they meet stays in the thread's own cache, because
- * all that it does goes through the same few slots. */
+ * all that it does goes through the same few slots.  Only what is made of weights alone they make
+ * together, before. */
 
 enum { GRAINS_ENOUGH = 8, GRAINS_AT_ONCE = 4 }; /* a thread's; as many as kernels take together */
 

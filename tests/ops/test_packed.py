@@ -6,30 +6,30 @@ import numpy as np
 import pytest
 
 from harness import JOINING, QUICK, netc, network_file, run, trainer
-from runs import train_steps
+from runs import blocks_of_noise, train_steps, write_pictures
 
 # Windows of one element and of more, strides that differ, dilation, a padding that a window hangs
 # over, positions and channels that no tile divides, more terms than a panel holds; the sums of a
 # norm's gradient, an epilogue with another operand, a gradient that two layers add to, a bias.
 NET = """network packed {
     input [3, 27, 25]
-    conv2d(70, 1)                                            as wide
+    conv2d(140, 1)                                           as wide
     relu
-    conv2d(37, 1, bias=false)
+    conv2d(44, 1, bias=false)
     batch_norm2d
     relu                                                     as joined
-    skip { conv2d(61, 1);  relu;  conv2d(37, 1, bias=false);  batch_norm2d }
-    conv2d(41, [1, 3], dilation=[1, 3], padding=[0, 3])      as dilated
+    skip { conv2d(61, 1);  relu;  conv2d(44, 1, bias=false);  batch_norm2d }
+    conv2d(45, [1, 3], dilation=[1, 3], padding=[0, 3])      as dilated
     conv2d(40, [7, 1], padding=[3, 0])                       as tall
     concat {
         branch { conv2d(40, 1) }
         branch { identity }
     }
-    conv2d(44, 3, stride=2, padding=1, bias=false)           as strided
+    conv2d(64, 3, stride=2, padding=1, bias=false)           as strided
     batch_norm2d
     relu
-    conv2d(640, 1)                                           as many
-    conv2d(30, [2, 3], stride=[3, 2], padding=[1, 1])        as uneven
+    conv2d(384, 1)                                           as many
+    conv2d(140, [2, 3], stride=[3, 2], padding=[1, 1])        as uneven
     conv2d(26, 1, stride=2)
     flatten
     linear(10)
@@ -49,13 +49,23 @@ def trained(folder, *options, **more):
     return train_steps(folder, NET, *options, steps=2, images=40, **more)
 
 
-def test_large_layers_are_packed(tmp_path):
-    """Forward and backward; by --fuse without filters none is."""
-    path = network_file(NET)
-    text = netc("emit", path).stdout
-    calls = set(re.findall(r"static void (\w+_(?:forward|backward_input))\(.*\n(?:.*\n)*?}", text))
-    assert "pack_sources(" in text and "pack_weights(" in text and len(calls) > 15
-    assert "pack_sources(" not in netc("emit", path, "--fuse=winograd").stdout
+PACKED = re.compile(r"^static void (\w+)\([^{;]*\)\n{\n((?: .*\n)*)}", re.M)
+
+
+def packed_kernels(*options):
+    text = netc("emit", network_file(NET), "--target=x86-64-v3", *options).stdout
+    return {name for name, body in PACKED.findall(text) if " pack_sources(" in body}
+
+
+def test_large_layers_are_packed():
+    """Forward, backward, and in inference; by --fuse without filters none is."""
+    found = packed_kernels()
+    for layer in "conv2d_1", "dilated", "tall", "strided", "uneven":
+        assert f"{layer}_forward" in found, found
+    for layer in "many", "dilated", "tall", "strided":
+        assert f"{layer}_backward_input" in found, found
+    assert "strided_forward_2" in found  # with a norm, in evaluation
+    assert not packed_kernels("--fuse=winograd")
 
 
 @pytest.mark.parametrize("target", ["native", "portable"])
@@ -78,3 +88,20 @@ def test_no_bit_depends_on_threads_or_pieces(tmp_path):
         found = trained(tmp_path, "--split=all", compiler=JOINING, more=["--threads", threads])
         for name, values in expected.items():
             np.testing.assert_array_equal(found[name], values, err_msg=f"{name} {threads}")
+
+
+@pytest.mark.parametrize("batch", [7, 200])
+def test_answers_are_those_of_plain_loops(tmp_path, batch):
+    """In evaluation, of few grains and of many."""
+    saved, told, images = tmp_path / "weights.safetensors", [], blocks_of_noise((27, 25, 3), 100)
+    data = tmp_path / "images"
+    write_pictures(data / "train", images[:40])
+    write_pictures(data / "test", images)
+    for option in "--kernels=reference", "--target=native":
+        program = trainer(NET, option, "--dtype=f64", compiler=QUICK)
+        if not saved.exists():
+            run(program, "train", "--data", data, "--max-steps", 2, "--quiet", "--save", saved)
+        told.append(
+            run(program, "test", "--data", data, "--weights", saved, "--batch", batch).stdout
+        )
+    assert told[0] == told[1] and "loss" in told[0]

@@ -1,4 +1,5 @@
-/* conv2d.c: conv2d's specialised kernels, all three from the tiles of tiles.h. */
+/* conv2d.c: conv2d's specialised kernels: by the tiles of tiles.h, by way of winograd.h, or as
+ * packed matrices (packed.h). */
 #include "kernels/grain/conv2d.h"
 #include "kernels/grain/norm.h"
 #include "kernels/grain/packed.h"
@@ -46,13 +47,22 @@ static Contraction contraction_of(const Node *node)
     return node->dx ? reversed_contraction(&forward, node->accumulate) : forward;
 }
 
+/* `filters`: made before, for all grains. */
+static bool goes_by_winograd(const Contraction *contraction, const Node *pool, int lanes,
+                             bool filters)
+{
+    return filters ? winograd_filters(contraction, pool, lanes)
+                   : winograd_work(contraction, pool, lanes, false);
+}
+
 Int conv2d_workspace(const Node *node, const Node *pool, int lanes, bool filters)
 {
     Contraction contraction = contraction_of(node);
     if (node->stage == STAGE_BACKWARD_PARAMETERS)
         return pool ? 0 : winograd_gradient_work(&contraction, lanes);
-    Int winograd = winograd_work(&contraction, pool, lanes, filters);
-    return winograd || !filters ? winograd : packed_work(&contraction, pool, lanes);
+    if (goes_by_winograd(&contraction, pool, lanes, filters))
+        return winograd_work(&contraction, pool, lanes, filters);
+    return filters ? packed_work(&contraction, pool, lanes) : 0;
 }
 
 Int conv2d_filters(const Node *node, const Node *pool, int lanes)
@@ -60,8 +70,10 @@ Int conv2d_filters(const Node *node, const Node *pool, int lanes)
     Contraction contraction = contraction_of(node);
     if (node->stage == STAGE_BACKWARD_PARAMETERS)
         return 0;
-    Int winograd = winograd_filters(&contraction, pool, lanes);
-    return winograd ? winograd : packed_filters(&contraction, pool, lanes);
+    if (goes_by_winograd(&contraction, pool, lanes, true))
+        return winograd_filters(&contraction, pool, lanes);
+    bool alone = goes_by_winograd(&contraction, pool, lanes, false);
+    return alone ? 0 : packed_filters(&contraction, pool, lanes);
 }
 
 typedef void Emit(Kernel *kernel, const Contraction *forward);
@@ -80,14 +92,15 @@ static Emit *contraction_emitter(const Kernel *kernel)
     const Contraction contraction = contraction_of(kernel->node);
     if (!kernel->workspace)
         return emit_contraction;
-    return winograd_work(&contraction, kernel->pool, kernel->lanes, kernel->filters) ? emit_winograd
-                                                                                     : emit_packed;
+    return goes_by_winograd(&contraction, kernel->pool, kernel->lanes, kernel->filters)
+               ? emit_winograd
+               : emit_packed;
 }
 
 static void emit_filters(Kernel *kernel)
 {
     const Contraction contraction = contraction_of(kernel->node);
-    if (winograd_work(&contraction, kernel->pool, kernel->lanes, true))
+    if (goes_by_winograd(&contraction, kernel->pool, kernel->lanes, true))
         emit_winograd_filters(kernel, &contraction);
     else
         emit_packed_filters(kernel, &contraction);
@@ -99,7 +112,7 @@ void emit_conv2d(Kernel *kernel)
     Contraction forward = forward_contraction(node);
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
     Emit *emit = contraction_emitter(kernel);
-    if (emit != emit_packed)
+    if (!kernel->filters)
         conv2d_flatten_rows(kernel, &forward);
     if (kernel->stage == STAGE_FILTERS) {
         emit_filters(kernel);

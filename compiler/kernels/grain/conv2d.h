@@ -11,7 +11,7 @@
  * pool takes them by rows. */
 void conv2d_flatten_rows(const Kernel *kernel, Contraction *contraction);
 void emit_conv2d(Kernel *kernel);
-/* Operator.can_fuse_pool_gradient and workspace. */
+/* Operator.can_fuse_pool_gradient, workspace and filters. */
 bool conv2d_unpools(const Node *node, const Node *pool);
 Int conv2d_workspace(const Node *node, const Node *pool, int lanes, bool filters);
 Int conv2d_filters(const Node *node, const Node *pool, int lanes);

@@ -24,12 +24,19 @@ enum {
     MAX_TAPS = 8,            /* of an axis: as many as NetTaps has room for */
     MAX_CLASSES = 4,         /* of an axis */
     MAX_WIDTH = 4,           /* positions of a tile */
-    AHEAD = 8,               /* channels of which a block's sources are fetched before their turn */
+    AHEAD = 8,               /* channels: so far ahead a tile's first sources are fetched */
     MIN_OUTS = 24,           /* for the copies to pay */
     MIN_INS = 16,
     MIN_TERMS = 128,
     MIN_BYTES = 256 << 10, /* of a grain's sources: fewer stay in the second cache anyhow */
+    MAX_BYTES = 24 << 20,  /* of all that lies in `workspace` */
+    ENOUGH_PIECES = 16
 };
+
+/* Sources of a channel that a block reads, at most: one size for all layers, so that they share
+ * the function. */
+#define MAX_OFFSETS(lanes) \
+    ((Int)BLOCK_BYTES / ((lanes) * (Int)sizeof(float)) + MAX_WIDTH * MAX_TAPS * MAX_TAPS)
 
 /* Along an axis, the positions that read the same taps: every `stride`-th from `first` on. */
 typedef struct Class {
@@ -50,6 +57,17 @@ typedef struct Packed {
     Int outs;      /* whole tiles of channels */
 } Packed;
 
+/* Of the positions of a class, and of their sources. */
+static Int stride_of(const Axis *axis)
+{
+    return axis->backward ? axis->stride : 1;
+}
+
+static Int step_of(const Axis *axis)
+{
+    return axis->backward ? 1 : axis->stride;
+}
+
 /* The remainder that is not negative. */
 static Int modulo(Int value, Int divisor)
 {
@@ -59,7 +77,7 @@ static Int modulo(Int value, Int divisor)
 
 static Class class_of(const Axis *axis, Int number)
 {
-    Int stride = axis->backward ? axis->stride : 1;
+    Int stride = stride_of(axis);
     Class class = {.first = number, .count = (axis->positions - number + stride - 1) / stride};
     for (Int tap = 0; tap < axis->taps; tap++) {
         Int reached = number + axis->before - tap * axis->dilation;
@@ -74,7 +92,7 @@ static Class class_of(const Axis *axis, Int number)
 
 static Int classes_of(const Axis *axis)
 {
-    return axis->backward ? min(axis->stride, axis->positions) : 1;
+    return min(stride_of(axis), axis->positions);
 }
 
 static Int max_taps(const Class *classes, Int count)
@@ -107,8 +125,8 @@ static Packed plan_packed(const Contraction *contraction, int lanes)
         most = packed.rows[0].count * packed.columns[0].count;
     packed.ins = min(terms / taps ? terms / taps : 1, contraction->in_channels);
     Int positions = min(BLOCK_BYTES / (packed.ins * taps * vector), MAX_POSITIONS);
-    packed.positions = min(round_up(positions ? positions : 1, packed.width),
-                           round_up(most, packed.width));
+    packed.positions =
+        min(round_up(positions ? positions : 1, packed.width), round_up(most, packed.width));
     packed.blocks = (most + packed.positions - 1) / packed.positions;
     return packed;
 }
@@ -129,9 +147,7 @@ static bool axis_fits(const Axis *axis)
 static bool is_worth_it(const Contraction *contraction, int lanes)
 {
     Int taps = contraction->rows.taps * contraction->columns.taps,
-        stride = contraction->rows.backward
-                     ? contraction->rows.stride * contraction->columns.stride
-                     : 1;
+        stride = stride_of(&contraction->rows) * stride_of(&contraction->columns);
     Int sources = contraction->rows.sources * contraction->columns.sources;
     return contraction->out_channels >= MIN_OUTS && contraction->in_channels >= MIN_INS
            && contraction->in_channels * taps / stride >= MIN_TERMS
@@ -145,8 +161,9 @@ Int packed_work(const Contraction *contraction, const Node *pool, int lanes)
         || !is_worth_it(contraction, lanes))
         return 0;
     Packed packed = plan_packed(contraction, lanes);
-    Int waiting = packed.ins < contraction->in_channels ? packed.outs * packed.positions : 0;
-    return packed.positions * max_terms(&packed) + waiting;
+    Int waiting = packed.ins < contraction->in_channels ? packed.outs * packed.positions : 0,
+        vectors = packed.positions * max_terms(&packed) + waiting;
+    return vectors <= MAX_BYTES / (lanes * (Int)sizeof(float)) ? vectors : 0;
 }
 
 Int packed_filters(const Contraction *contraction, const Node *pool, int lanes)
@@ -200,7 +217,7 @@ static const char *filters_function(const Packed *packed)
     const Contraction *contraction = packed->contraction;
     Kernel *kernel = packed->kernel, function = begin_function(kernel);
     static const char *const outs = "for (int64_t t = from; t < to; t++)",
-                            *const ins = "for (int64_t n = 0; n < ins; n++)";
+                             *const ins = "for (int64_t n = 0; n < ins; n++)";
     bool by_ins = contraction->in_step > contraction->out_step;
     kernel_line(&function, "const int64_t terms = of->row_taps * of->column_taps;");
     kernel_line(&function, "%s", by_ins ? ins : outs);
@@ -208,14 +225,14 @@ static const char *filters_function(const Packed *packed)
     kernel_line(&function, "real *put = filters + ((t - from) * ins + n) * terms * %d;", OUTS);
     kernel_line(&function, "for (int a = 0; a < of->row_taps; a++)");
     kernel_line(&function, "    for (int b = 0; b < of->column_taps; b++)");
-    kernel_line(&function, "        for (int64_t i = t * %d; i < t * %d + %d; i++)", OUTS, OUTS, OUTS);
+    kernel_line(&function, "        for (int64_t i = t * %d; i < (t + 1) * %d; i++)", OUTS, OUTS);
     kernel_line(&function, "            *put++ = i < outs ? weight[i * out_step + n * in_step + "
                            "of->row_weight[a] + of->column_weight[b]] : 0;");
     kernel_line(&function, "}");
     return end_function(
         kernel, &function,
-        format("/* Weights in the order of their use: [tiles of %d out channels][ins and taps][%d]. "
-               "*/",
+        format("/* Weights in the order of their use: [tiles of %d out channels][ins and "
+               "taps][%d]. */",
                OUTS, OUTS),
         "static void ", "pack_weights",
         "(real *filters, const real *weight, const NetTaps *of, int64_t from, int64_t to,\n    "
@@ -261,20 +278,23 @@ static const char *sources_function(const Packed *packed)
     Kernel *kernel = packed->kernel, function = begin_function(kernel);
     long long width = packed->width;
     kernel_line(&function, "const int64_t taps = of->row_taps * of->column_taps;");
-    kernel_line(&function, "int64_t offset[%lld], count = 0;",
-                packed->positions * max_taps(packed->rows, packed->row_classes)
-                    * max_taps(packed->columns, packed->column_classes));
+    kernel_line(&function, "int32_t offset[%lld];", MAX_OFFSETS(kernel->lanes));
+    kernel_line(&function, "int64_t count = 0;");
     kernel_line(&function, "for (int64_t q = first; q < stop; q += %lld)", width);
     kernel_line(&function, "    for (int a = 0; a < of->row_taps; a++)");
     kernel_line(&function, "        for (int b = 0; b < of->column_taps; b++)");
     kernel_line(&function, "            for (int64_t p = q; p < q + %lld; p++) {", width);
-    kernel_line(&function, "                const int64_t row = p / of->columns * row_step + "
+    kernel_line(&function, "                const int64_t line = p / of->columns, place = p %% "
+                           "of->columns;");
+    kernel_line(&function, "                const int64_t row = line * row_step + "
                            "of->row_shift[a];");
-    kernel_line(&function, "                const int64_t column = p %% of->columns * column_step + "
+    kernel_line(&function, "                const int64_t column = place * column_step + "
                            "of->column_shift[b];");
     kernel_line(&function, "                const bool inside = p < stop && row >= 0 && row < rows "
                            "&& column >= 0 && column < columns;");
-    kernel_line(&function, "                offset[count++] = inside ? row * columns + column : -1;");
+    kernel_line(
+        &function,
+        "                offset[count++] = inside ? (int32_t)(row * columns + column) : -1;");
     kernel_line(&function, "            }");
     kernel_line(&function, "for (int64_t n = 0; n < ins; n++, x += rows * columns) {");
     kernel_line(&function, "for (int64_t k = 0; k < count; k += taps * %lld) {", width);
@@ -282,8 +302,9 @@ static const char *sources_function(const Packed *packed)
     kernel_line(&function, "__builtin_prefetch(x + %d * rows * columns + offset[k], 0, 2);", AHEAD);
     kernel_line(&function, "for (int64_t i = k; i < k + taps * %lld; i += %lld) {", width, width);
     for (Int j = 0; j < packed->width; j++)
-        kernel_line(&function, "put[%lld] = offset[i + %lld] < 0 ? (vec){ 0 } : x[offset[i + %lld]];",
-                    j, j, j);
+        kernel_line(&function,
+                    "put[%lld] = offset[i + %lld] < 0 ? (vec){ 0 } : x[offset[i + %lld]];", j, j,
+                    j);
     kernel_line(&function, "put += %lld;", width);
     kernel_line(&function, "}");
     kernel_line(&function, "}");
@@ -388,16 +409,6 @@ static void store_tile(const Packed *packed)
 
 /* ------------------------------------------------------------ the loops */
 
-static Int stride_of(const Axis *axis)
-{
-    return axis->backward ? axis->stride : 1;
-}
-
-static Int step_of(const Axis *axis)
-{
-    return axis->backward ? 1 : axis->stride;
-}
-
 static void declare_places(const Packed *packed)
 {
     Kernel *kernel = packed->kernel;
@@ -437,23 +448,29 @@ static void multiply_tile(const Packed *packed, bool waits)
     kernel_line(kernel, "}");
 }
 
-/* A norm's sums go over all positions of a channel, so its threads share channels. */
+/* Blocks of positions, or out channels where blocks are few and where the sums of a norm are over
+ * all positions of a channel. */
+static bool is_cut_by_channels(const Packed *packed, Int blocks)
+{
+    bool few = blocks < ENOUGH_PIECES && blocks < packed->outs / OUTS;
+    return packed->kernel->splits && (packed->kernel->sums || few);
+}
+
 static void open_blocks(const Packed *packed)
 {
     Kernel *kernel = packed->kernel;
     Int outs = packed->contraction->out_channels,
         blocks = packed->row_classes * packed->column_classes * packed->blocks;
-    if (kernel->splits && kernel->sums) {
+    if (is_cut_by_channels(packed, blocks)) {
         declare_pieces(kernel, "begin", "end", 0, outs, OUTS);
-        kernel->summed_from = "begin";
-        kernel->summed_to = "end";
-    } else {
-        kernel_line(kernel, "const int begin = 0, end = %lld;", outs);
+        kernel_line(kernel, "for (int64_t block = 0; begin < end && block < %lld; block++) {",
+                    blocks);
+        kernel->summed_from = kernel->sums ? "begin" : NULL;
+        kernel->summed_to = kernel->sums ? "end" : NULL;
+        return;
     }
-    if (kernel->sums)
-        kernel_line(kernel, "for (int64_t block = 0; block < %lld; block++) {", blocks);
-    else
-        open_pieces(kernel, "block", blocks);
+    kernel_line(kernel, "const int begin = 0, end = %lld;", outs);
+    open_pieces(kernel, "block", blocks);
 }
 
 void emit_packed(Kernel *kernel, const Contraction *contraction)
@@ -472,10 +489,12 @@ void emit_packed(Kernel *kernel, const Contraction *contraction)
         kernel_line(kernel, "vec *partial = panel + %lldL;", packed.positions * max_terms(&packed));
     open_blocks(&packed);
     kernel_line(kernel, "const NetTaps *of = &taps[block / %lld];", packed.blocks);
-    kernel_line(kernel, "const int64_t each = of->row_taps * of->column_taps, all = each ? %lld : 0;",
-                ins);
-    kernel_line(kernel, "const int64_t first = block %% %lld * %lld, positions = of->rows * "
-                        "of->columns;",
+    kernel_line(kernel, "/* where no tap reads anything, one turn of no terms stores zeros */");
+    kernel_line(kernel, "const int64_t each = of->row_taps * of->column_taps;");
+    kernel_line(kernel, "const int64_t all = each ? %lld : 0;", ins);
+    kernel_line(kernel,
+                "const int64_t first = block %% %lld * %lld, positions = of->rows * "
+                "of->columns;",
                 packed.blocks, packed.positions);
     kernel_line(kernel, "const int64_t stop = first + %lld < positions ? first + %lld : positions;",
                 packed.positions, packed.positions);

@@ -23,6 +23,8 @@ enum {
     /* of values and products: rows of tiles are taken together up to here */
     STRIP_BYTES = 768 << 10,
     MAX_BYTES = 24 << 20, /* of all that lies in `workspace` */
+    /* of filters that all grains share: more are in the cache only just after they were made */
+    MAX_FILTERS = 5 << 19,
     SOURCE_COST = 130,
     OUTPUT_COST = 120, /* of a tile and a channel, in multiply-adds of lanes */
     /* of a pair of channels, divided among the lanes that transform as many filters at once */
@@ -131,7 +133,8 @@ Int winograd_filters(const Contraction *contraction, const Node *pool, int lanes
         return 0;
     Contraction forward = forwards_contraction(contraction, pool);
     Winograd winograd = plan_winograd(&forward, lanes);
-    return filter_elements(&winograd) / lanes;
+    Int elements = filter_elements(&winograd);
+    return elements <= MAX_FILTERS / (Int)sizeof(float) ? elements / lanes : 0;
 }
 
 /* -------------------------------------------------------------- filters */

@@ -11,7 +11,7 @@ Int winograd_work(const Contraction *contraction, const Node *pool, int lanes, b
 void emit_winograd(Kernel *kernel, const Contraction *contraction);
 /* Vectors of its transformed filters, where it is less work if they are made for all grains at
  * once, at the operand `filters` (`filters` above; else they are a part of that memory); 0: it is
- * not.  The kernel that makes them. */
+ * not, or they are too large.  The kernel that makes them. */
 Int winograd_filters(const Contraction *contraction, const Node *pool, int lanes);
 void emit_winograd_filters(Kernel *kernel, const Contraction *contraction);
 /* Likewise of the weight's gradient; `forward` is the layer's forward contraction. */
