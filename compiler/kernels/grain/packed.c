@@ -281,21 +281,16 @@ static const char *sources_function(const Packed *packed)
     kernel_line(&function, "int32_t offset[%lld];", MAX_OFFSETS(kernel->lanes));
     kernel_line(&function, "int64_t count = 0;");
     kernel_line(&function, "for (int64_t q = first; q < stop; q += %lld)", width);
-    kernel_line(&function, "    for (int a = 0; a < of->row_taps; a++)");
-    kernel_line(&function, "        for (int b = 0; b < of->column_taps; b++)");
-    kernel_line(&function, "            for (int64_t p = q; p < q + %lld; p++) {", width);
-    kernel_line(&function, "                const int64_t line = p / of->columns, place = p %% "
-                           "of->columns;");
-    kernel_line(&function, "                const int64_t row = line * row_step + "
-                           "of->row_shift[a];");
-    kernel_line(&function, "                const int64_t column = place * column_step + "
-                           "of->column_shift[b];");
-    kernel_line(&function, "                const bool inside = p < stop && row >= 0 && row < rows "
-                           "&& column >= 0 && column < columns;");
-    kernel_line(
-        &function,
-        "                offset[count++] = inside ? (int32_t)(row * columns + column) : -1;");
-    kernel_line(&function, "            }");
+    kernel_line(&function, "for (int a = 0; a < of->row_taps; a++)");
+    kernel_line(&function, "for (int b = 0; b < of->column_taps; b++)");
+    kernel_line(&function, "for (int64_t p = q; p < q + %lld; p++) {", width);
+    kernel_line(&function, "const int64_t line = p / of->columns, place = p %% of->columns;");
+    kernel_line(&function, "const int64_t row = line * row_step + of->row_shift[a];");
+    kernel_line(&function, "const int64_t column = place * column_step + of->column_shift[b];");
+    kernel_line(&function, "const bool inside = p < stop && row >= 0 && row < rows && column >= 0 "
+                           "&& column < columns;");
+    kernel_line(&function, "offset[count++] = inside ? (int32_t)(row * columns + column) : -1;");
+    kernel_line(&function, "}");
     kernel_line(&function, "for (int64_t n = 0; n < ins; n++, x += rows * columns) {");
     kernel_line(&function, "for (int64_t k = 0; k < count; k += taps * %lld) {", width);
     kernel_line(&function, "vec *put = panel + k * ins + n * taps * %lld;", width);

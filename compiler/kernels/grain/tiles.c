@@ -145,11 +145,21 @@ static const char *side_arguments(const Operands *side)
     return format("&%s, %lld%s", side->name, first, side->step ? format(", %s", side->step) : "");
 }
 
+/* One value needs no step to the next. */
+static void leave_unused(Kernel *function, const Operands *side)
+{
+    const char *step = format("%s_step", side->name);
+    if (side->step && !strstr(text_chars(&function->body), step))
+        kernel_line(function, "(void)%s;", step);
+}
+
 static const char *outer_function(const Kernel *kernel, Int width, const Operands *rows,
                                   const Operands *columns)
 {
     Kernel function = begin_function(kernel);
     multiply(&function, width, rows, columns);
+    leave_unused(&function, rows);
+    leave_unused(&function, columns);
     return end_function(
         kernel, &function,
         format(
