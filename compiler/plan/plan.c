@@ -14,7 +14,7 @@ Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse)
     make_phases(plan);
     recompute_activations(plan);
     give_workspaces(plan);
-    transform_filters(plan);
+    add_filter_steps(plan);
     place_tensors(plan);
     return plan;
 }

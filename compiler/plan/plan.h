@@ -187,8 +187,8 @@ static inline struct Memory memory_of(const Plan *plan, const Tensor *tensor)
 void fuse_steps(Plan *plan);
 /* recompute.c, workspace.c, memory.c */
 void recompute_activations(Plan *plan);
-void give_workspaces(Plan *plan);   /* to kernels that are faster with one */
-void transform_filters(Plan *plan); /* before all else, for the kernels that were given some */
+void give_workspaces(Plan *plan);  /* to kernels that are faster with one */
+void add_filter_steps(Plan *plan); /* before all else, for the kernels that were given some */
 void place_tensors(Plan *plan);
 
 #endif

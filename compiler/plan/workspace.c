@@ -77,7 +77,7 @@ static Step *filters_step(const Step *step)
     return filters;
 }
 
-void transform_filters(Plan *plan)
+void add_filter_steps(Plan *plan)
 {
     Plan before = *plan;
     plan->steps.items = NULL;
