@@ -103,6 +103,7 @@ void declare_pieces(Kernel *kernel, const char *begin, const char *stop, Int fir
 /* Between those, `begin` and `end`: the loop over whole steps, all of them from 0 on, or over one
  * rest that begins at `first`. */
 void open_declared_pieces(Kernel *kernel, const char *variable, Int first, Int step);
+enum { ENOUGH_PIECES = 16 }; /* for threads to share, whatever is a piece */
 /* How many times its share the last of so many threads works, of so many equal pieces. */
 double imbalance(Int pieces, Int threads);
 /* Writes the store of `value` in `to`, which is element `at` of the kernel's y or

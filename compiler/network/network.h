@@ -189,9 +189,9 @@ struct Operator {
      * makes, may be NULL; 0: none.  `filters`: what the next function says lies elsewhere.
      * NULL: never any. */
     Int (*workspace)(const Node *node, const Node *pool, int lanes, bool filters);
-    /* Vectors of what node's kernel makes of its weights first, and makes anew for every
-     * grain unless a kernel of STAGE_FILTERS does so for all: kernel->filters then.  0: nothing, or
-     * nothing that is worth it.  NULL: never anything. */
+    /* Vectors of what a kernel of STAGE_FILTERS makes of node's weights, once for all grains, for
+     * the kernel of its stage to take: kernel->filters then.  One that is not given them makes them
+     * for itself, or goes another way.  0: there is nothing to make.  NULL: never anything. */
     Int (*filters)(const Node *node, const Node *pool, int lanes);
     /* An operator that goes element by element says so by the C of y[i], of x[i] (x0[i],
      * x1[i] … of several inputs), and of dx[i], of x[i], y[i] and dy[i].  Its loop, what it

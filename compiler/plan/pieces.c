@@ -17,7 +17,7 @@ enum { VECTOR = 16 };                    /* elements, of weights and of one imag
 static const double WORTH_MEETING = 10e-6, WORTH_MOVING = 50e-6;
 enum { MANY_MORE = 16 };
 
-static Int weights_of(const Node *node)
+Int weights_of(const Node *node)
 {
     Int elements = 0;
     for (int i = 0; i < node->parameters.count; i++)

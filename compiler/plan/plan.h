@@ -119,6 +119,7 @@ bool updates_at_once(const Graph *graph, unsigned fuse);
 /* pieces.c: which kernels a team's threads share: those that are worth it, or all, or none. */
 typedef enum Split { SPLIT_AUTO, SPLIT_ALL, SPLIT_NONE } Split;
 void split_steps(Plan *plan, Split split);
+Int weights_of(const Node *node);            /* elements of its parameters */
 void dump_plan(const Plan *plan, FILE *out); /* dump.c */
 /* reads.c: by phase, what is gathered from the grains of other ranks. */
 typedef LIST(Tensor *) TensorList;

@@ -20,7 +20,7 @@ static Int filter_bytes(const Plan *plan, Int vectors)
 /* Whether they are about as many as the weights themselves, and only lie in another order. */
 static bool are_copies(const Plan *plan, const Node *node, Int vectors)
 {
-    return 4 * vectors * plan->lanes <= 5 * find_parameter(node, "weight")->elements;
+    return 4 * vectors * plan->lanes <= 5 * weights_of(node);
 }
 
 /* `all`: bytes that other steps' take. */

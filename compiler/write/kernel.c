@@ -567,7 +567,7 @@ static void write_function(Emitter *emitter, const char *name, const char *text,
     if (reference)
         text_add(emitter->module.out, "NetKernel net_%s_%s;\n", node->op->name,
                  stage_name(node->stage));
-    text_add(emitter->module.out, "static void %s%s\n", name, text);
+    text_add(emitter->module.out, "static void %s%s", name, text);
 }
 
 /* From one grain's tensor to the next's, in vectors. */

@@ -13,7 +13,7 @@ from ops.cases import ROWS
 from ops.test_emission import STATEMENTS, network
 
 TARGETS = ["x86-64-v3", "x86-64-v4", "portable"]
-LINES = {"cnn": 2500, "inception": 9000, "densenet": 9100}  # of the file; each may only fall
+LINES = {"cnn": 2500, "inception": 9000, "densenet": 9000}  # of the file; each may only fall
 EVERYTHING = [
     *STATEMENTS,
     "batch_norm2d",

@@ -86,7 +86,8 @@ static Emit *gradient_of(const Kernel *kernel, const Contraction *forward)
                                                            : emit_weight_gradient;
 }
 
-/* Those that conv2d_workspace() has asked memory for, or the direct one. */
+/* Of outputs or an input's gradient: by the way that conv2d_workspace() has asked memory for, or
+ * directly. */
 static Emit *contraction_emitter(const Kernel *kernel)
 {
     const Contraction contraction = contraction_of(kernel->node);
@@ -111,17 +112,16 @@ void emit_conv2d(Kernel *kernel)
     const Node *node = kernel->node;
     Contraction forward = forward_contraction(node);
     Shape given = kernel->pool ? kernel->pool->out->shape : node->out->shape;
-    Emit *emit = contraction_emitter(kernel);
     if (!kernel->filters)
         conv2d_flatten_rows(kernel, &forward);
     if (kernel->stage == STAGE_FILTERS) {
         emit_filters(kernel);
     } else if (kernel->stage == STAGE_FORWARD) {
-        emit(kernel, &forward);
+        contraction_emitter(kernel)(kernel, &forward);
     } else if (kernel->stage == STAGE_BACKWARD_INPUT) {
         Contraction backward = reversed_contraction(&forward, node->accumulate);
         open_gradient_sums(kernel);
-        emit(kernel, &backward);
+        contraction_emitter(kernel)(kernel, &backward);
         close_gradient_sums(kernel);
     } else {
         Emit *gradient = gradient_of(kernel, &forward);

@@ -29,8 +29,7 @@ enum {
     MIN_INS = 16,
     MIN_TERMS = 128,
     MIN_BYTES = 256 << 10, /* of a grain's sources: fewer stay in the second cache anyhow */
-    MAX_BYTES = 24 << 20,  /* of all that lies in `workspace` */
-    ENOUGH_PIECES = 16
+    MAX_BYTES = 24 << 20   /* of all that lies in `workspace` */
 };
 
 /* Sources of a channel that a block reads, at most: one size for all layers, so that they share
@@ -52,6 +51,7 @@ typedef struct Packed {
     Class rows[MAX_CLASSES], columns[MAX_CLASSES];
     Int width;     /* positions of a tile */
     Int ins;       /* channels whose terms are summed before the sums wait */
+    Int terms;     /* of those, at most */
     Int positions; /* of a block */
     Int blocks;    /* of the largest class */
     Int outs;      /* whole tiles of channels */
@@ -124,18 +124,12 @@ static Packed plan_packed(const Contraction *contraction, int lanes)
         vector = lanes * (Int)sizeof(float), terms = PANEL_BYTES / (packed.width * vector),
         most = packed.rows[0].count * packed.columns[0].count;
     packed.ins = min(terms / taps ? terms / taps : 1, contraction->in_channels);
-    Int positions = min(BLOCK_BYTES / (packed.ins * taps * vector), MAX_POSITIONS);
+    packed.terms = packed.ins * taps;
+    Int positions = min(BLOCK_BYTES / (packed.terms * vector), MAX_POSITIONS);
     packed.positions =
         min(round_up(positions ? positions : 1, packed.width), round_up(most, packed.width));
     packed.blocks = (most + packed.positions - 1) / packed.positions;
     return packed;
-}
-
-/* Terms of a block's sums. */
-static Int max_terms(const Packed *packed)
-{
-    return packed->ins * max_taps(packed->rows, packed->row_classes)
-           * max_taps(packed->columns, packed->column_classes);
 }
 
 static bool axis_fits(const Axis *axis)
@@ -162,7 +156,7 @@ Int packed_work(const Contraction *contraction, const Node *pool, int lanes)
         return 0;
     Packed packed = plan_packed(contraction, lanes);
     Int waiting = packed.ins < contraction->in_channels ? packed.outs * packed.positions : 0,
-        vectors = packed.positions * max_terms(&packed) + waiting;
+        vectors = packed.positions * packed.terms + waiting;
     return vectors <= MAX_BYTES / (lanes * (Int)sizeof(float)) ? vectors : 0;
 }
 
@@ -346,7 +340,7 @@ static const char *tile_function(const Packed *packed, bool adds)
 
 /* ------------------------------------------------------------ outputs */
 
-/* The sums of `count` positions that lie side by side, of channel t + i: an expression each. */
+/* The sums of `count` positions of a channel that lie side by side: an expression each. */
 static void store_outputs(const Packed *packed, const char *channel, const char *place,
                           const char *const *sums, Int count)
 {
@@ -418,11 +412,16 @@ static void declare_places(const Packed *packed)
                 stride_of(rows), columns->positions, stride_of(columns));
 }
 
+static void call_product(const Packed *packed, const char *indent, bool adds)
+{
+    kernel_line(packed->kernel,
+                "%s%s(tile, panel + (q - first) * terms, weights + t * terms, terms);", indent,
+                tile_function(packed, adds));
+}
+
 /* All out channels of a tile of positions. */
 static void multiply_tile(const Packed *packed, bool waits)
 {
-    static const char *const call =
-        "%s(tile, panel + (q - first) * terms, weights + t * terms, terms);";
     Kernel *kernel = packed->kernel;
     Int sums = OUTS * packed->width;
     kernel_line(kernel, "for (int64_t t = begin; t < end; t += %d) {", OUTS);
@@ -430,14 +429,14 @@ static void multiply_tile(const Packed *packed, bool waits)
         kernel_line(kernel, "vec *tile = partial + (q - first) * %lldL + t * %lld;", packed->outs,
                     packed->width);
         kernel_line(kernel, "if (n > 0)");
-        kernel_line(kernel, format("    %s", call), tile_function(packed, true));
+        call_product(packed, "    ", true);
         kernel_line(kernel, "else");
-        kernel_line(kernel, format("    %s", call), tile_function(packed, false));
+        call_product(packed, "    ", false);
         kernel_line(kernel, "if (n + ins < all)");
         kernel_line(kernel, "    continue;");
     } else {
         kernel_line(kernel, "vec tile[%lld];", sums);
-        kernel_line(kernel, call, tile_function(packed, false));
+        call_product(packed, "", false);
     }
     store_tile(packed);
     kernel_line(kernel, "}");
@@ -481,7 +480,7 @@ void emit_packed(Kernel *kernel, const Contraction *contraction)
     declare_taps(&packed);
     kernel_line(kernel, "vec *panel = workspace;");
     if (waits)
-        kernel_line(kernel, "vec *partial = panel + %lldL;", packed.positions * max_terms(&packed));
+        kernel_line(kernel, "vec *partial = panel + %lldL;", packed.positions * packed.terms);
     open_blocks(&packed);
     kernel_line(kernel, "const NetTaps *of = &taps[block / %lld];", packed.blocks);
     kernel_line(kernel, "/* where no tap reads anything, one turn of no terms stores zeros */");

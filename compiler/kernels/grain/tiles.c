@@ -580,8 +580,6 @@ static void open_block(const ContractionText *text, Int rows, Int block)
 
 /* -------------------------------------------------------------- pieces */
 
-enum { ENOUGH_PIECES = 16 };
-
 /* Groups, where there are many; rows, where there are enough or more of them than tiles of
  * channels, but for a norm's sums, which go over all rows of a channel. */
 static void choose_cut(ContractionText *text, Int tiles, Int rows)
