@@ -34,10 +34,12 @@ typedef struct NetSession NetSession;
 typedef struct NetError {
     char text[512];
 } NetError; /* no newline */
+/* One image's shape, of one to four axes: [c], [c, w], [c, h, w] or [c, d, h, w].  h and w are 1
+ * where there is no such axis; d counts for four axes only. */
 typedef struct NetShape {
     int rank;
-    int64_t c, h, w;
-} NetShape; /* [c] has h = w = 1 */
+    int64_t c, h, w, d;
+} NetShape;
 
 /* A model ready to run with `threads` threads on up to `batch` images at a
  * time, its parameters initialised from `seed` until net_load brings trained

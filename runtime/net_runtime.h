@@ -38,6 +38,22 @@ extern "C" {
 #endif
 typedef NET_REAL real;
 
+/* Values of one image of this shape, and of one of its channels. */
+static inline int64_t net_shape_plane(NetShape shape)
+{
+    return (shape.rank == 4 ? shape.d : 1) * shape.h * shape.w;
+}
+/* The size along an axis, counted from 0. */
+static inline int64_t net_shape_dim(NetShape shape, int axis)
+{
+    int from_last = shape.rank - 1 - axis;
+    return axis == 0 ? shape.c : from_last == 0 ? shape.w : from_last == 1 ? shape.h : shape.d;
+}
+static inline int64_t net_shape_elements(NetShape shape)
+{
+    return shape.c * net_shape_plane(shape);
+}
+
 #define NET_ALIGNMENT 64 /* bytes: every arena, and every tensor in one, starts at a multiple */
 
 /* ------------------------------------------------ one step of a program */
@@ -273,13 +289,14 @@ enum { NET_MAX_FEATURES = 48 };
 /* -------------------------------------------------------------- a model */
 
 typedef enum NetParameterKind { NET_TRAINED, NET_BUFFER, NET_COUNTER } NetParameterKind;
+enum { NET_MAX_DIMS = 5 }; /* of a parameter: conv3d's weight */
 typedef enum NetInitKind { NET_CONSTANT, NET_UNIFORM, NET_NORMAL } NetInitKind;
 
 typedef struct NetParameter {
     const char *path; /* PyTorch's state_dict key */
     NetParameterKind kind;
     int rank;
-    int64_t dim[4];
+    int64_t dim[NET_MAX_DIMS];
     int64_t offset, elements; /* in its kind's arena; a counter's offset is its index */
     NetInitKind init;
     double a, b;      /* constant a; uniform in a … b; normal of mean a, deviation b */

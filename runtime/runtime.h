@@ -454,7 +454,7 @@ typedef struct NetNamed {
     const char *name;
     const char *dtype;
     int rank;
-    int64_t dim[4];
+    int64_t dim[NET_MAX_DIMS];
     const void *values;
     int64_t elements;
 } NetNamed;

@@ -344,8 +344,8 @@ list: %empty                            { $$ = (ExprList){0}; }
     | values
     | values ","                        { $$ = $1; }
     ;
-values: value                           { $$ = (ExprList){0}; push(&$$, $1); }
-    | values "," value                  { $$ = $1; push(&$$, $3); }
+values: dim                             { $$ = (ExprList){0}; push(&$$, $1); }
+    | values "," dim                    { $$ = $1; push(&$$, $3); }
     ;
 
 %%

@@ -114,10 +114,18 @@ static const char *wanted_text(const ArgSpec *spec)
     switch (spec->kind) {
     case ARG_INT:
         return "a whole number";
+    case ARG_SINGLE:
+        return format("a whole number%s", words);
     case ARG_PAIR:
         return format("a whole number or a pair [rows, columns]%s", words);
+    case ARG_TRIPLE:
+        return format("a whole number or [depth, rows, columns]%s", words);
     case ARG_QUAD:
         return "a whole number or [left, right, top, bottom]";
+    case ARG_SHAPE:
+        return "a list of one to four sizes, one of which may be _";
+    case ARG_AXES:
+        return "an axis or a list of axes";
     case ARG_REAL:
         return "a number";
     case ARG_BOOL:
@@ -148,7 +156,7 @@ static bool wrong_value(const Conversion *c, const Value *value)
             diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
         return false;
     }
-    const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_QUAD ? "not-a-dimension"
+    const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_AXES ? "not-a-dimension"
                                                                               : "argument-type";
     Diagnostic *d = build_error(c->b, code, c->span, "%s is %s; this is %s", argument_name(c),
                                 wanted_text(c->spec), value_text(value));
@@ -207,15 +215,36 @@ static bool convert_window(const Conversion *c, const Value *value, int count, A
     return true;
 }
 
+/* One to four whole numbers; of a shape's sizes one may be whatever is left over. */
+static bool convert_sizes(const Conversion *c, const Value *value, ArgValue *out)
+{
+    bool shape = c->spec->kind == ARG_SHAPE, list = value->kind == VALUE_LIST;
+    if (list && (value->list->values.count < 1 || value->list->values.count > MAX_RANK))
+        return wrong_value(c, value);
+    out->count = list ? value->list->values.count : 1;
+    for (int i = 0; i < out->count; i++) {
+        const Value *item = list ? &value->list->values.items[i] : value;
+        if (shape && item->kind == VALUE_ANY)
+            out->integer[i] = ANY_SIZE;
+        else if (!convert_int(c, item, &out->integer[i]))
+            return false;
+    }
+    return true;
+}
+
 static bool convert(const Conversion *c, const Value *value, ArgValue *out)
 {
     switch (c->spec->kind) {
     case ARG_INT:
         return convert_int(c, value, &out->integer[0]);
+    case ARG_SINGLE:
     case ARG_PAIR:
-        return convert_window(c, value, 2, out);
+    case ARG_TRIPLE:
     case ARG_QUAD:
-        return convert_window(c, value, 4, out);
+        return convert_window(c, value, window_sizes(c->spec->kind), out);
+    case ARG_SHAPE:
+    case ARG_AXES:
+        return convert_sizes(c, value, out);
     case ARG_REAL:
         return convert_real(c, value, out);
     case ARG_WORD:
@@ -253,6 +282,7 @@ static void set_default(const ArgSpec *specs, ArgValue *args, int i)
     }
     for (int k = 0; k < 4; k++)
         value->integer[k] = (Int)value->real;
+    value->count = 1;
 }
 
 /* A default that copies another argument comes after those that do not. */
@@ -265,17 +295,25 @@ static void set_defaults(const ArgSpec *specs, ArgValue *args)
                 set_default(specs, args, i);
 }
 
+static bool same_numbers(int count, const ArgValue *a, const ArgValue *b)
+{
+    return memcmp(a->integer, b->integer, (size_t)count * sizeof *a->integer) == 0;
+}
+
 static bool same_value(const ArgSpec *spec, const ArgValue *a, const ArgValue *b)
 {
     switch (spec->kind) {
     case ARG_INT:
     case ARG_BOOL:
         return a->integer[0] == b->integer[0];
+    case ARG_SINGLE:
     case ARG_PAIR:
-        return a->word == b->word && a->integer[0] == b->integer[0]
-               && a->integer[1] == b->integer[1];
+    case ARG_TRIPLE:
     case ARG_QUAD:
-        return memcmp(a->integer, b->integer, sizeof a->integer) == 0;
+        return a->word == b->word && same_numbers(window_sizes(spec->kind), a, b);
+    case ARG_SHAPE:
+    case ARG_AXES:
+        return a->count == b->count && same_numbers(a->count, a, b);
     case ARG_REAL:
         return a->real == b->real;
     case ARG_WORD:
@@ -297,6 +335,37 @@ bool argument_is_default(const ArgSpec *specs, const ArgValue *args, int i)
     return same_value(&specs[i], &args[i], &otherwise[i]);
 }
 
+static bool all_equal(const Int *numbers, int count)
+{
+    bool equal = true;
+    for (int i = 1; i < count; i++)
+        equal &= numbers[i] == numbers[0];
+    return equal;
+}
+
+/* "[3, 5]"; with `one`, a number that all are is written once. */
+static const char *numbers_text(const Int *numbers, int count, bool one)
+{
+    Text text = {0};
+    if (one && all_equal(numbers, count))
+        return format("%lld", numbers[0]);
+    for (int i = 0; i < count; i++)
+        text_add(&text, "%s%lld", i ? ", " : "[", numbers[i]);
+    text_add(&text, "]");
+    return text_chars(&text);
+}
+
+/* "[64, _]" */
+static const char *shape_argument_text(const ArgValue *value)
+{
+    Text text = {0};
+    for (int i = 0; i < value->count; i++)
+        text_add(&text, "%s%s", i ? ", " : "[",
+                 value->integer[i] == ANY_SIZE ? "_" : format("%lld", value->integer[i]));
+    text_add(&text, "]");
+    return text_chars(&text);
+}
+
 const char *argument_text(const ArgSpec *spec, const ArgValue *value)
 {
     const Int *n = value->integer;
@@ -309,12 +378,18 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
         return format("%.10g", value->real);
     case ARG_WORD:
         return value->word;
+    case ARG_SINGLE:
     case ARG_PAIR:
+    case ARG_TRIPLE:
         if (value->word != NULL)
             return value->word;
-        return n[0] == n[1] ? format("%lld", n[0]) : format("[%lld, %lld]", n[0], n[1]);
+        return numbers_text(n, window_sizes(spec->kind), true);
     case ARG_QUAD:
-        return format("[%lld, %lld, %lld, %lld]", n[0], n[1], n[2], n[3]);
+        return numbers_text(n, 4, false);
+    case ARG_SHAPE:
+        return shape_argument_text(value);
+    case ARG_AXES:
+        return numbers_text(n, value->count, true);
     }
     unreachable();
 }

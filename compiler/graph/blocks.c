@@ -150,21 +150,18 @@ int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool b
     return differs;
 }
 
-static const char *const axis_names[] = {"channels", "height", "width"};
-
 const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, Int wanted)
 {
     if (actual.rank != shape->dims.count)
         return format("%d %s, not %d", actual.rank, actual.rank == 1 ? "axis" : "axes",
                       shape->dims.count);
-    return format("%s %lld, not %lld", actual.rank == 1 ? "features" : axis_names[axis],
-                  actual.dim[axis], wanted);
+    return format("%s %lld, not %lld", axis_name(actual.rank, axis), actual.dim[axis], wanted);
 }
 
 /* That this one axis had to be another. */
 static void size_axis(Diagnostic *d, Shape actual, int rank, int axis, Int wanted)
 {
-    Shape shape = {.rank = rank <= 3 ? rank : 3, .dim = {-1, -1, -1}};
+    Shape shape = {.rank = rank <= MAX_RANK ? rank : MAX_RANK, .dim = {-1, -1, -1, -1}};
     if (actual.rank == rank)
         shape.dim[axis] = wanted;
     diag_sizes(d, actual, shape);

@@ -297,14 +297,13 @@ static Tensor *join_pair(Builder *b, const char *op_name, Tensor *first, Tensor 
 
 static const char *axis_difference(Shape a, Shape b)
 {
-    static const char *const names[] = {"channels", "height", "width"};
     Text text = {0};
     if (a.rank != b.rank)
         return "different ranks";
     for (int axis = 0; axis < a.rank; axis++)
         if (a.dim[axis] != b.dim[axis])
             text_add(&text, "%s%s %lld and %lld", text.length > 0 ? ", " : "",
-                     a.rank == 1 ? "features" : names[axis], a.dim[axis], b.dim[axis]);
+                     axis_name(a.rank, axis), a.dim[axis], b.dim[axis]);
     return text_chars(&text);
 }
 
@@ -348,8 +347,8 @@ static Tensor *walk_skip(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 
 static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
 {
-    Shape a = x->shape, y = body->shape;
-    if (a.rank == y.rank && a.dim[1] == y.dim[1] && a.dim[2] == y.dim[2])
+    Shape a = x->shape, y = body->shape, wanted = shape_with(a, 0, -1);
+    if (shape_equal(shape_with(y, 0, -1), wanted))
         return join_pair(b, "concat", x, body, take_name(b, NULL, "concat", stmt->span).path,
                          stmt->span);
     Diagnostic *d = build_error(b, "concat-mismatch", stmt->span,
@@ -357,7 +356,7 @@ static Tensor *join_dense(Builder *b, const Stmt *stmt, Tensor *x, Tensor *body)
                                 shape_text(y), shape_text(a));
     diag_caption(d, "all axes but the channels must be equal");
     add_derivation(d, body, b->instance);
-    diag_sizes(d, y, shape_of(a.rank, -1, a.dim[1], a.dim[2]));
+    diag_sizes(d, y, wanted);
     return NULL;
 }
 
@@ -515,10 +514,11 @@ static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 static bool input_dims(Builder *b, const ShapeExpr *shape, Int *dims)
 {
     bool good = true;
-    if (shape->dims.count != 1 && shape->dims.count != 3) {
-        build_error(b, "shape-rank", shape->span,
-                    "an input is [channels, height, width] or [features], not %d numbers",
-                    shape->dims.count);
+    if (shape->dims.count > MAX_RANK) {
+        Diagnostic *d = build_error(b, "shape-rank", shape->span,
+                                    "an input has one to four axes, not %d", shape->dims.count);
+        diag_help(d, "[features], [steps, features], [channels, height, width] or "
+                     "[channels, depth, height, width]");
         return false;
     }
     for (int i = 0; i < shape->dims.count; i++) {
@@ -536,7 +536,7 @@ static bool input_dims(Builder *b, const ShapeExpr *shape, Int *dims)
 
 static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
 {
-    Int dims[3] = {1, 1, 1}, elements;
+    Int dims[MAX_RANK], elements;
     int culprit, rank = stmt->shape->dims.count;
     if (!input_dims(b, stmt->shape, dims))
         return NULL;
@@ -547,8 +547,7 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
         caption_factor(d, dims, culprit);
         return NULL;
     }
-    b->graph->input =
-        new_tensor(b->graph, TENSOR_INPUT, "input", shape_of(rank, dims[0], dims[1], dims[2]));
+    b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_from(rank, dims));
     return b->graph->input;
 }
 
@@ -605,7 +604,8 @@ static const char *asserted_text(Builder *b, const ShapeExpr *shape)
 /* The same as a shape; -1 where anything may stand. */
 static Shape asserted_shape(Builder *b, const ShapeExpr *shape)
 {
-    Shape asserted = {.rank = shape->dims.count <= 3 ? shape->dims.count : 3, .dim = {1, 1, 1}};
+    int rank = shape->dims.count <= MAX_RANK ? shape->dims.count : MAX_RANK;
+    Shape asserted = {.rank = rank, .dim = {1, 1, 1, 1}};
     for (int i = 0; i < asserted.rank; i++)
         if (shape->dims.items[i]->kind == EXPR_ANY
             || !whole_number(b, shape->dims.items[i], "", &asserted.dim[i]))

@@ -50,6 +50,7 @@ typedef enum ValueKind {
     VALUE_WORD,    /* a bare word that names nothing: perhaps one a table lists */
     VALUE_TEXT,    /* quoted */
     VALUE_APPLIES, /* an operator or a block, with the arguments it was given so far */
+    VALUE_ANY,     /* _ in a list: what is left over */
     VALUE_TENSOR
 } ValueKind;
 

@@ -90,11 +90,25 @@ static bool is_view(const Copier *copier, const Node *original)
     const Tensor *x = original->inputs.items[0];
     return (original->op->traits & OP_VIEW)
            && (shape_equal(x->shape, original->out->shape)
-               || lies_in_planes(copier, copier->copies[x->id]));
+               || (lies_in_planes(copier, copier->copies[x->id])
+                   && shape_plane(original->out->shape) == 1));
+}
+
+/* A view of values that lie channels last: in planes first, then again by channels. */
+static void copy_rearranged(Copier *copier, const Node *original)
+{
+    Tensor *planes = in_planes(copier, original, copier->copies[original->inputs.items[0]->id]);
+    Tensor *out = copy_tensor(copier, original->out);
+    transpose(copier, original, &operator_unflatten, planes, out);
 }
 
 static void copy_forward(Copier *copier, const Node *original)
 {
+    if ((original->op->traits & OP_VIEW) && !is_view(copier, original)
+        && shape_plane(original->out->shape) > 1) {
+        copy_rearranged(copier, original);
+        return;
+    }
     bool runs = !(original->op->traits & (OP_VIEW | OP_TRAINING_ONLY | OP_CONCATENATES));
     if (runs && !can_do_image(original)) {
         copy_between_transposes(copier, original);

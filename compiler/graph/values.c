@@ -58,6 +58,8 @@ const char *value_kind(const Value *value)
         return "a text";
     case VALUE_APPLIES:
         return value->block != NULL ? "a block" : "an operator";
+    case VALUE_ANY:
+        return "_";
     case VALUE_TENSOR:
         return "a tensor";
     }
@@ -83,6 +85,8 @@ const char *value_text(const Value *value)
         return format("\"%.60s\"", value->word);
     case VALUE_APPLIES:
         return format("the %s %s", value->block != NULL ? "block" : "operator", value->word);
+    case VALUE_ANY:
+        return "_";
     case VALUE_TENSOR:
         return "a tensor";
     }
@@ -422,9 +426,12 @@ static Value list_value(Builder *b, const Expr *expr)
     ValueList *list = NEW(ValueList);
     bool known = true;
     for (int i = 0; i < expr->items.count; i++) {
-        Value item = evaluate(b, expr->items.items[i]);
+        const Expr *part = expr->items.items[i];
+        Value item = {.kind = VALUE_ANY};
+        if (part->kind != EXPR_ANY)
+            item = evaluate(b, part);
         if (item.kind == VALUE_WORD)
-            item = wrong_kind(b, expr->items.items[i]->span, item, "");
+            item = wrong_kind(b, part->span, item, "");
         known &= item.kind != VALUE_UNKNOWN;
         push(&list->values, item);
     }

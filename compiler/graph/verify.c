@@ -6,7 +6,7 @@ static void verify_tensor(const Tensor *tensor, int id)
 {
     require(tensor->id == id);
     require(tensor->name);
-    require(tensor->shape.rank == 1 || tensor->shape.rank == 3);
+    require(tensor->shape.rank >= 1 && tensor->shape.rank <= MAX_RANK);
     require(shape_elements(tensor->shape) > 0);
     require(tensor->base && tensor->offset >= 0);
     require(tensor->offset + shape_elements(tensor->shape) <= shape_elements(tensor->base->shape));

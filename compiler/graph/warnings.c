@@ -39,22 +39,21 @@ static void warn_of_softmax(const Graph *graph)
  * what it misses of the padding is no loss. */
 static void warn_of_rows(const Node *node)
 {
-    static const char *const along[] = {"row", "column"};
-    for (int axis = 0; axis < 2; axis++) {
+    for (int axis = 0; axis < window_axes(node); axis++) {
+        const char *along = axis_unit(node->out_shape.rank, 1 + axis);
         Window window = node_window(node, axis);
         Int size = node->inputs.items[0]->shape.dim[1 + axis], extent = window_extent(window);
         Int covered = (node->out_shape.dim[1 + axis] - 1) * window.stride + extent - window.before,
             missed = size - covered;
         if (window.direction != WINDOW_SLIDES || missed <= 0 || extent < window.stride)
             continue;
-        Diagnostic *d =
-            warn_at(node, "rows-left-out",
-                    format("%s leaves out the last %s%s of %lld", node->op->name,
-                           missed > 1 ? format("%lld ", missed) : "",
-                           missed > 1 ? format("%ss", along[axis]) : along[axis], size));
+        Diagnostic *d = warn_at(node, "rows-left-out",
+                                format("%s leaves out the last %s%s of %lld", node->op->name,
+                                       missed > 1 ? format("%lld ", missed) : "",
+                                       missed > 1 ? format("%ss", along) : along, size));
         bool one = node->out_shape.dim[1 + axis] == 1;
         diag_caption(d, "%lld window%s to %s %lld", node->out_shape.dim[1 + axis],
-                     one ? " reaches" : "s reach", along[axis], covered);
+                     one ? " reaches" : "s reach", along, covered);
         add_derivation(d, node->inputs.items[0], node->instance);
         diag_help(d, "padding, or for a pool ceil_mode=true, takes them in");
         return;

@@ -3,8 +3,11 @@
 
 Axis layer_axis(const Node *node, int axis)
 {
-    Window window = node_window(node, axis);
-    Int in = input_shape(node).dim[1 + axis], out = node->out->shape.dim[1 + axis];
+    int number = window_axes(node) - 2 + axis;
+    if (number < 0)
+        return (Axis){.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
+    Window window = node_window(node, number);
+    Int in = input_shape(node).dim[1 + number], out = node->out->shape.dim[1 + number];
     bool transposed = node->op->window == WINDOW_TRANSPOSED;
     return (Axis){
         .sources = transposed ? out : in,

@@ -16,8 +16,9 @@ typedef struct Axis {
     bool backward; /* positions are the window's inputs, sources its outputs */
 } Axis;
 
+enum { ROWS, COLUMNS }; /* a plane's axes: the last two of a shape */
 /* Of a layer's window: from x to y where it slides; of a transposed one, whose x is what it
- * slides to, from y to x. */
+ * slides to, from y to x.  The rows of a [channels, length] are one. */
 Axis layer_axis(const Node *node, int axis);
 /* The source a tap reads, or -1 when it falls outside. */
 Int axis_source(const Axis *axis, Int position, Int tap);

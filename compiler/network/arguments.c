@@ -19,6 +19,15 @@ int role_arg(const Operator *op, ArgRole role)
     return -1;
 }
 
+int window_sizes(ArgKind kind)
+{
+    return kind == ARG_SINGLE   ? 1
+           : kind == ARG_PAIR   ? 2
+           : kind == ARG_TRIPLE ? 3
+           : kind == ARG_QUAD   ? 4
+                                : 0;
+}
+
 bool absent_by_default(const ArgSpec *spec)
 {
     if (spec->otherwise == NULL || strcmp(spec->otherwise, "none") != 0)

@@ -125,12 +125,14 @@ static const char *transposed_arithmetic(Window window, Int in)
                   window.output_padding ? format(" + %lld", window.output_padding) : "");
 }
 
-/* ": (12 - 5)//2 + 1 = 4" of the rows, or of the columns when only they change. */
+/* ": (12 - 5)//2 + 1 = 4" of the first axis that changes. */
 static const char *window_arithmetic(const Node *node)
 {
     Shape in = node->inputs.items[0]->shape, out = node->out_shape;
-    int axis = in.dim[1] == out.dim[1];
-    if (!node->op->window || (axis && in.dim[2] == out.dim[2]))
+    int axis = 0, axes = window_axes(node);
+    while (axis < axes && in.dim[1 + axis] == out.dim[1 + axis])
+        axis++;
+    if (!node->op->window || axis == axes)
         return "";
     Window window = node_window(node, axis);
     switch (window.direction) {
@@ -219,24 +221,58 @@ static const Node *rank_changer(const Tensor *tensor)
     return NULL;
 }
 
-bool node_needs_rank(const Node *node, int rank)
+/* "[channels, height, width]"; of several ranks "[features] or [channels, length]". */
+static const char *ranks_text(unsigned ranks)
+{
+    Text text = {0};
+    for (int rank = 1; rank <= MAX_RANK; rank++) {
+        if (!(ranks & RANK(rank)))
+            continue;
+        text_add(&text, "%s[", text.length ? " or " : "");
+        for (int axis = 0; axis < rank; axis++)
+            text_add(&text, "%s%s", axis ? ", " : "", axis_name(rank, axis));
+        text_add(&text, "]");
+    }
+    return text_chars(&text);
+}
+
+/* What makes the input's shape one of these ranks. */
+static void suggest_rank(Diagnostic *d, Shape shape, unsigned ranks)
+{
+    Int plane = shape_plane(shape);
+    if (ranks == RANK(3) && shape.rank == 2)
+        diag_help(d, "`reshape([%lld, 1, %lld])` makes an image one row high of it", shape.dim[0],
+                  shape.dim[1]);
+    else if ((ranks & RANK(2)) && shape.rank == 1)
+        diag_help(d, "`reshape([1, %lld])` makes one channel of it", shape.dim[0]);
+    else if ((ranks & RANK(2)) && shape.rank > 2)
+        diag_help(d, "`reshape([%lld, %lld])` lays the positions of each channel in a row",
+                  shape.dim[0], plane);
+    else if (ranks == RANK(4))
+        diag_help(d, "`reshape([channels, depth, height, width])` says which axis is which");
+}
+
+bool node_has_rank(const Node *node, unsigned ranks)
 {
     const Tensor *input = node->inputs.items[0];
-    if (input->shape.rank == rank)
+    int rank = input->shape.rank, most = 1;
+    if (ranks & RANK(rank))
         return true;
-    const char *wanted = rank == 3 ? "[channels, height, width]" : "[features]";
-    Diagnostic *d =
-        rank == 3 ? node_error(node, "shape-rank", node->span,
-                               "%s needs %s, but has %lld values in a row", node->op->name, wanted,
-                               input->shape.dim[0])
-                  : node_error(node, "shape-rank", node->span, "%s needs %s, but has an image %s",
-                               node->op->name, wanted, shape_text(input->shape));
-    const Node *changer = rank == 3 ? rank_changer(input) : NULL;
+    for (int other = 1; other <= MAX_RANK; other++)
+        if (ranks & RANK(other))
+            most = other;
+    const char *has = rank == 1   ? format("%lld values in a row", input->shape.dim[0])
+                      : rank == 3 ? format("an image %s", shape_text(input->shape))
+                                  : shape_text(input->shape);
+    Diagnostic *d = node_error(node, "shape-rank", node->span, "%s needs %s, but has %s",
+                               node->op->name, ranks_text(ranks), has);
+    const Node *changer = most > rank ? rank_changer(input) : NULL;
     if (changer != NULL)
         diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape),
                    shape_text(changer->out_shape));
-    if (rank == 1)
+    if (most < rank)
         label_step(d, node, input, format("gives %s", shape_text(input->shape)));
-    diag_sizes(d, input->shape, shape_of(rank, -1, -1, -1));
+    suggest_rank(d, input->shape, ranks);
+    diag_sizes(d, input->shape, (Shape){most, {-1, -1, -1, -1}});
     return false;
 }

@@ -23,13 +23,19 @@ typedef struct Kernel Kernel;
 typedef struct ImageKernel ImageKernel;
 
 typedef enum ArgKind {
-    ARG_INT,  /* integer[0] */
-    ARG_PAIR, /* integer[0] rows (y), integer[1] columns (x); one number means both */
-    ARG_QUAD, /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
-    ARG_REAL, /* real */
-    ARG_BOOL, /* integer[0] */
-    ARG_WORD  /* word, one of `words` */
+    ARG_INT,    /* integer[0] */
+    ARG_SINGLE, /* of a window along one axis: integer[0], or a word of `words` */
+    ARG_PAIR,   /* integer[0] rows (y), integer[1] columns (x); one number means both */
+    ARG_TRIPLE, /* depth, rows, columns; one number means all */
+    ARG_QUAD,   /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
+    ARG_SHAPE,  /* `count` sizes, or what is left over: ANY_SIZE */
+    ARG_AXES,   /* `count` axes, from 0, or from the last one back: -1 */
+    ARG_REAL,   /* real */
+    ARG_BOOL,   /* integer[0] */
+    ARG_WORD    /* word, one of `words` */
 } ArgKind;
+enum { ANY_SIZE = -1 };
+int window_sizes(ArgKind kind); /* how many numbers it is; 0: no fixed number of them */
 
 /* What an argument is for: whoever reasons about operators asks this, never a name. */
 typedef enum ArgRole {
@@ -58,7 +64,7 @@ typedef struct ArgSpec {
      * is no word of its own: absent, given stays false; NULL: required */
     const char *otherwise;
     double minimum, maximum; /* inclusive; both 0: any */
-    /* ARG_WORD: what it may be, NULL-terminated; on ARG_PAIR: also allowed */
+    /* ARG_WORD: what it may be, NULL-terminated; of a window's sizes: also allowed */
     const char *const *words;
     const char *doc; /* one sentence */
 } ArgSpec;
@@ -70,6 +76,7 @@ typedef struct ArgValue {
     Span span;   /* the value; the whole call when it was not written */
     Span origin; /* the definition of the first name in it; none: no source */
     Int integer[4];
+    int count; /* ARG_SHAPE, ARG_AXES: how many */
     double real;
     const char *word; /* interned, or NULL */
 } ArgValue;
@@ -92,9 +99,10 @@ typedef struct Window {
 } Window;
 
 Int window_extent(Window window); /* dilation * (kernel - 1) + 1 */
-/* window.c: along axis 0 (rows) or 1 (columns), of a node that has one: fitted ones
- * need its shapes. */
+/* window.c: along an axis of its inputs behind the channels, counted from 0: of an image 0 is
+ * rows and 1 columns.  Fitted ones need node's shapes. */
 Window node_window(const Node *node, int axis);
+int window_axes(const Node *node); /* how many there are */
 
 /* Operator.traits */
 enum {
@@ -128,7 +136,12 @@ enum {
     OP_MAKES_GRADIENT = 1 << 15,
     /* in evaluation each channel times a number, plus a number: an OP_FOLDABLE before it can
         * do that with its sums (kernel->norm), or have them in its weights */
-    OP_AFFINE = 1 << 12
+    OP_AFFINE = 1 << 12,
+    /* says which axis is which: what follows may take the last one for features */
+    OP_ARRANGES = 1 << 16,
+    /* takes the last axis for features: assertions are of it, and the image that a
+     * convolution makes is refused, as a flatten or a permute is missing */
+    OP_LAST_AXIS = 1 << 17
 };
 
 /* what a backward kernel reads besides dy and the parameters */
@@ -140,6 +153,8 @@ enum {
     READS_PARAMETER_GRADIENTS = 1 << 4 /* every grain's gradients of this node's own parameters */
 };
 
+#define RANK(rank) (1u << (rank))
+
 struct Operator {
     const char *name;
     const char *summary;    /* one line: what it computes */
@@ -148,7 +163,7 @@ struct Operator {
     const char *reference; /* the paper or page the formula comes from */
     const ArgSpec *args;   /* NULL: none */
     unsigned traits;
-    int rank; /* of its inputs: 3 or 1; 0: any */
+    unsigned ranks; /* that its first input may have: RANK(2) | RANK(3); 0: any */
     /* How its windows lie; what they measure is in the arguments with a role, see node_window().
      * Labels, warnings, receptive fields, drawings and fixes are made of these. */
     WindowDirection window;
@@ -231,12 +246,13 @@ typedef enum ParameterKind {
     PARAMETER_COUNTER  /* int64, +1 each training step (num_batches_tracked); rank 0 */
 } ParameterKind;
 
+enum { MAX_DIMS = 5 }; /* of a parameter: conv3d's weight */
 struct Parameter {
     const char *name; /* "weight" */
     const char *path; /* "incep1.branch1x1.weight": PyTorch's state_dict key */
     ParameterKind kind;
     int rank;
-    Int dim[4];
+    Int dim[MAX_DIMS];
     Int elements;
     Int fan_in, fan_out;
     Init init;
@@ -411,8 +427,8 @@ void node_derivation(Diagnostic *d, const Tensor *tensor);
 /* Labels the step that made `tensor`, as seen from where `node` is: of a block
  * used there, its use. */
 void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text);
-/* The input must be [channels, height, width] (rank 3) or [features] (rank 1). */
-bool node_needs_rank(const Node *node, int rank);
+/* The input must have one of these ranks: RANK(1) | RANK(3). */
+bool node_has_rank(const Node *node, unsigned ranks);
 
 /* A fault within a use of a block, with a note for it and for each that it is in. */
 Diagnostic *fault_within(const Instance *instance, const char *code, Span at, const char *message,

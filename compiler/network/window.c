@@ -32,6 +32,11 @@ static Window fitted_window(const Node *node, int axis)
                     .dilation = 1};
 }
 
+int window_axes(const Node *node)
+{
+    return input_shape(node).rank - 1;
+}
+
 Window node_window(const Node *node, int axis)
 {
     if (node->op->window == WINDOW_FITTED)

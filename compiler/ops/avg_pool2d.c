@@ -24,10 +24,8 @@ static const ArgSpec args[] = {
 
 static bool infer(Node *node)
 {
-    Int rows, columns;
-    if (!padding_at_most_half(node) || !infer_output_size(node, &rows, &columns))
+    if (!padding_at_most_half(node) || !infer_window_shape(node, input_shape(node).dim[0]))
         return false;
-    node->out_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
     return true;
 }
 
@@ -103,7 +101,7 @@ const Operator operator_avg_pool2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html",
     .args = args,
     .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
-    .rank = 3,
+    .ranks = RANK(3),
     .window = WINDOW_SLIDES,
     .infer = infer,
     .is_mean_pool = is_mean_pool,

@@ -280,7 +280,7 @@ const Operator operator_batch_norm2d = {
     .args = args,
     .traits = OP_STATISTICS | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_SUMS_GRADIENT
               | OP_AFFINE | OP_CHEAP,
-    .rank = 3,
+    .ranks = RANK(3),
     .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
     .parameter_gradient_reads = READS_X | READS_STATISTICS,
     .infer = infer,

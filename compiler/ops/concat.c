@@ -4,8 +4,6 @@
  */
 #include "ops/operator.h"
 
-static const char *const axis_names[] = {"channels", "height", "width"};
-
 /* The first axis after the channels on which two shapes differ; 0 when only
  * their ranks do, -1 when they fit. */
 static int differing_axis(Shape a, Shape b)
@@ -49,9 +47,10 @@ static const char *wanted_text(const Node *node, int common, int odd)
 static void report_mismatch(const Node *node, int common, int odd, int axis)
 {
     const Tensor *wanted = node->inputs.items[common], *branch = node->inputs.items[odd];
-    const char *differs = axis > 0 ? format("%s %lld, not %lld", axis_names[axis],
-                                            branch->shape.dim[axis], wanted->shape.dim[axis])
-                                   : "another rank";
+    const char *differs = axis > 0
+                              ? format("%s %lld, not %lld", axis_name(branch->shape.rank, axis),
+                                       branch->shape.dim[axis], wanted->shape.dim[axis])
+                              : "another rank";
     Diagnostic *d = node_error(node, "concat-mismatch", node->span, "concat: %s is %s, %s: %s",
                                branch_name(odd), shape_text(branch->shape),
                                wanted_text(node, common, odd), differs);

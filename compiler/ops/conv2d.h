@@ -6,9 +6,10 @@
 
 /* Whether groups divide the channels of input and output; false: reported. */
 bool groups_divide(const Node *node);
-/* Weights of these dimensions, and a bias for each of `out` channels.  PyTorch's default:
- * kaiming_uniform(a=sqrt(5)), which is uniform in ±1/sqrt(fan_in), and the same bound for the
- * bias; fan_in is of what lies under dim[0], transposed or not. */
-void add_filters(Node *node, const Int dim[4], Int out, bool bias);
+/* Weights [first, second, kernel sizes …], and a bias for each output channel where the argument
+ * `bias` says so.  PyTorch's default: kaiming_uniform(a=sqrt(5)), which is uniform in
+ * ±1/sqrt(fan_in), and the same bound for the bias; fan_in is of what lies under `first`,
+ * transposed or not. */
+void add_filters(Node *node, Int first, Int second);
 
 #endif

@@ -31,46 +31,53 @@ enum {
 
 static const char *const padding_modes[] = {"zeros", NULL};
 
-static const ArgSpec args[] = {
-    [OUT_CHANNELS] = {"out_channels", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1,
-                      .maximum = LARGEST, .doc = "Channels of the output."},
-    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, ROLE_KERNEL, .positional = true, .minimum = 1,
-                     .maximum = LARGEST,
-                     .doc = "Size of the window that each input is spread over."},
-    [STRIDE] = {"stride", ARG_PAIR, ROLE_STRIDE, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                .doc = "Distance between the windows of neighbours: how many times larger the "
-                       "output is."},
-    [PADDING] = {"padding", ARG_PAIR, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST,
-                 .doc = "Rows and columns cut off both ends of the output."},
-    [OUTPUT_PADDING] = {"output_padding", ARG_PAIR, ROLE_OUTPUT_PADDING, .otherwise = "0",
-                        .maximum = LARGEST,
-                        .doc = "Rows and columns added to the output's far end, fewer than stride "
-                               "or dilation."},
-    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, .maximum = LARGEST,
-                .doc = "Parts the channels are split into, each convolved on its own."},
-    [BIAS] = {"bias", ARG_BOOL, .otherwise = "true",
-              .doc = "Whether a learned value is added to each output channel."},
-    [DILATION] = {"dilation", ARG_PAIR, ROLE_DILATION, .otherwise = "1", .minimum = 1,
-                  .maximum = LARGEST, .doc = "Distance between the window's taps."},
-    [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes,
-                      .doc = "PyTorch knows no other, either."},
-    [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
-                     .maximum = LARGEST, .doc = "Asserts the input's channels."},
-    {0}};
+/* clang-format off */
+#define ARGUMENTS(sizes, what) { \
+    [OUT_CHANNELS] = {"out_channels", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1, \
+                      .maximum = LARGEST, .doc = "Channels of the output."}, \
+    [KERNEL_SIZE] = {"kernel_size", sizes, ROLE_KERNEL, .positional = true, .minimum = 1, \
+                     .maximum = LARGEST, \
+                     .doc = "Size of the window that each input is spread over."}, \
+    [STRIDE] = {"stride", sizes, ROLE_STRIDE, .otherwise = "1", .minimum = 1, .maximum = LARGEST, \
+                .doc = "Distance between the windows of neighbours: how many times larger the " \
+                       "output is."}, \
+    [PADDING] = {"padding", sizes, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST, \
+                 .doc = what " cut off both ends of the output."}, \
+    [OUTPUT_PADDING] = {"output_padding", sizes, ROLE_OUTPUT_PADDING, .otherwise = "0", \
+                        .maximum = LARGEST, \
+                        .doc = what " added to the output's far end, fewer than stride " \
+                               "or dilation."}, \
+    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, .maximum = LARGEST, \
+                .doc = "Parts the channels are split into, each convolved on its own."}, \
+    [BIAS] = {"bias", ARG_BOOL, .otherwise = "true", \
+              .doc = "Whether a learned value is added to each output channel."}, \
+    [DILATION] = {"dilation", sizes, ROLE_DILATION, .otherwise = "1", .minimum = 1, \
+                  .maximum = LARGEST, .doc = "Distance between the window's taps."}, \
+    [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes, \
+                      .doc = "PyTorch knows no other, either."}, \
+    [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
+                     .maximum = LARGEST, .doc = "Asserts the input's channels."}, \
+    {0}}
+/* clang-format on */
+
+static const ArgSpec args_of_1[] = ARGUMENTS(ARG_SINGLE, "Steps");
+static const ArgSpec args_of_2[] = ARGUMENTS(ARG_PAIR, "Rows and columns");
+static const ArgSpec args_of_3[] = ARGUMENTS(ARG_TRIPLE, "Slices, rows and columns");
 
 /* More would be a row that no window reaches and that another stride makes. */
 static bool output_padding_fits(const Node *node)
 {
-    for (int axis = 0; axis < 2; axis++) {
+    for (int axis = 0; axis < window_axes(node); axis++) {
         Window window = node_window(node, axis);
         Int max_output_padding =
             (window.stride > window.dilation ? window.stride : window.dilation) - 1;
         if (window.output_padding <= max_output_padding)
             continue;
-        Diagnostic *d = node_error(node, "argument-range", node->args[OUTPUT_PADDING].span,
-                                   "conv_transpose2d: output_padding %lld is not smaller than "
-                                   "stride %lld or dilation %lld",
-                                   window.output_padding, window.stride, window.dilation);
+        Diagnostic *d =
+            node_error(node, "argument-range", node->args[OUTPUT_PADDING].span,
+                       "%s: output_padding %lld is not smaller than "
+                       "stride %lld or dilation %lld",
+                       node->op->name, window.output_padding, window.stride, window.dilation);
         diag_caption(d, "0 to %lld", max_output_padding);
         return false;
     }
@@ -79,30 +86,28 @@ static bool output_padding_fits(const Node *node)
 
 static bool report_empty(const Node *node, int axis, Window window, Int size)
 {
-    const char *along = axis == 0 ? "rows" : "columns";
-    Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span,
-                               "conv_transpose2d: padding %lld cuts off all %lld %s", window.before,
-                               size + 2 * window.before, along);
+    Diagnostic *d =
+        node_error(node, "argument-range", node->args[PADDING].span,
+                   "%s: padding %lld cuts off all %lld %ss", node->op->name, window.before,
+                   size + 2 * window.before, axis_unit(input_shape(node).rank, 1 + axis));
     node_derivation(d, node->inputs.items[0]);
     return false;
 }
 
 static bool infer(Node *node)
 {
-    Int size[2];
+    Int out = node->args[OUT_CHANNELS].integer[0], groups = node->args[GROUPS].integer[0];
     if (!groups_divide(node) || !output_padding_fits(node))
         return false;
-    for (int axis = 0; axis < 2; axis++) {
+    node->out_shape = shape_with(input_shape(node), 0, out);
+    for (int axis = 0; axis < window_axes(node); axis++) {
         Window window = node_window(node, axis);
-        size[axis] = transposed_output_size(window, input_shape(node).dim[1 + axis]);
-        if (size[axis] < 1)
-            return report_empty(node, axis, window, size[axis]);
+        Int size = transposed_output_size(window, input_shape(node).dim[1 + axis]);
+        if (size < 1)
+            return report_empty(node, axis, window, size);
+        node->out_shape.dim[1 + axis] = size;
     }
-    Int out = node->args[OUT_CHANNELS].integer[0], groups = node->args[GROUPS].integer[0];
-    const Int *kernel = node->args[KERNEL_SIZE].integer;
-    node->out_shape = shape_of(3, out, size[0], size[1]);
-    add_filters(node, (Int[]){input_shape(node).dim[0], out / groups, kernel[0], kernel[1]}, out,
-                node->args[BIAS].integer[0]);
+    add_filters(node, input_shape(node).dim[0], out / groups);
     return true;
 }
 
@@ -120,7 +125,8 @@ static Int multiply_adds(const Node *node)
 static Contraction down_contraction(const Node *node)
 {
     const Parameter *weight = find_parameter(node, "weight");
-    Int groups = node->args[GROUPS].integer[0], taps = weight->dim[2] * weight->dim[3];
+    Int groups = node->args[GROUPS].integer[0],
+        taps = weight->elements / (weight->dim[0] * weight->dim[1]);
     return (Contraction){
         .in = "dy",
         .out = "dx",
@@ -164,7 +170,7 @@ enum {
 
 static bool has_short_tiles(const Node *node)
 {
-    return node_window(node, 1).stride <= MAX_STRIDE;
+    return window_axes(node) <= 2 && layer_axis(node, COLUMNS).stride <= MAX_STRIDE;
 }
 
 static bool emit(Kernel *kernel)
@@ -186,7 +192,7 @@ static bool emit(Kernel *kernel)
 
 static bool can_do_image_transposed(const Node *node)
 {
-    return has_short_tiles(node) && node->args[KERNEL_SIZE].integer[1] <= MAX_IMAGE_TAPS;
+    return has_short_tiles(node) && layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
 }
 
 static void emit_image(ImageKernel *image)
@@ -205,6 +211,31 @@ static void emit_image(ImageKernel *image)
         image_contraction(image, up);
 }
 
+#define TRANSPOSED                                                                          \
+    .reference = "Zeiler et al. 2010, https://doi.org/10.1109/CVPR.2010.5539957\n"          \
+                 "https://pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html", \
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,                 \
+    .window = WINDOW_TRANSPOSED, .parameter_gradient_reads = READS_X, .infer = infer,       \
+    .multiply_adds = multiply_adds, .emit = emit, .emit_image = emit_image,                 \
+    .can_do_image = can_do_image_transposed
+
+const Operator operator_conv_transpose1d = {
+    .name = "conv_transpose1d",
+    .summary = "Transposed convolution along one axis: every input adds a window of weights to the "
+               "output.",
+    .shape_rule =
+        "[c, t] -> [out_channels, steps]\n"
+        "steps = (t - 1)*stride - 2*padding + dilation*(kernel_size-1) + output_padding + 1",
+    .formula = "y[o, i] = bias[o] + sum over n, p of weight[n, o, p] * x[n, k]\n"
+               "for the k with i = k*stride + p*dilation - padding\n"
+               "n runs over the c/groups channels of o's group, o in weight over its out/groups\n"
+               "weight and bias start uniform in -1/sqrt(fan_in) to 1/sqrt(fan_in), where\n"
+               "fan_in = out_channels/groups * kernel_size, as in PyTorch",
+    .args = args_of_1,
+    .ranks = RANK(2),
+    TRANSPOSED,
+};
+
 const Operator operator_conv_transpose2d = {
     .name = "conv_transpose2d",
     .summary = "Transposed convolution: every input adds a window of weights to the output.",
@@ -217,16 +248,26 @@ const Operator operator_conv_transpose2d = {
                "n runs over the c/groups channels of o's group, o in weight over its out/groups\n"
                "weight and bias start uniform in -1/sqrt(fan_in) to 1/sqrt(fan_in), where\n"
                "fan_in = out_channels/groups * kernel rows * kernel columns, as in PyTorch",
-    .reference = "Zeiler et al. 2010, https://doi.org/10.1109/CVPR.2010.5539957\n"
-                 "https://pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html",
-    .args = args,
-    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_FOLDABLE,
-    .rank = 3,
-    .window = WINDOW_TRANSPOSED,
-    .parameter_gradient_reads = READS_X,
-    .infer = infer,
-    .multiply_adds = multiply_adds,
-    .emit = emit,
-    .emit_image = emit_image,
-    .can_do_image = can_do_image_transposed,
+    .args = args_of_2,
+    .ranks = RANK(3),
+    TRANSPOSED,
+};
+
+const Operator operator_conv_transpose3d = {
+    .name = "conv_transpose3d",
+    .summary = "Transposed convolution along three axes: every input adds a window of weights to "
+               "the output.",
+    .shape_rule =
+        "[c, d, h, w] -> [out_channels, slices, rows, columns]\n"
+        "slices = (d - 1)*stride - 2*padding + dilation*(kernel_size-1) + output_padding + 1\n"
+        "rows and columns follow from h and w in the same way",
+    .formula = "y[o, s, i, j] = bias[o] + sum over n, r, p, q of weight[n, o, r, p, q] *\n"
+               "                x[n, m, k, l]\n"
+               "for the m, k, l with s = m*stride + r*dilation - padding and i, j likewise\n"
+               "n runs over the c/groups channels of o's group, o in weight over its out/groups\n"
+               "weight and bias start uniform in -1/sqrt(fan_in) to 1/sqrt(fan_in), where\n"
+               "fan_in = out_channels/groups * taps of the window, as in PyTorch",
+    .args = args_of_3,
+    .ranks = RANK(4),
+    TRANSPOSED,
 };

@@ -61,6 +61,14 @@ static const char *kind_text(ArgKind kind)
     switch (kind) {
     case ARG_INT:
         return "whole number";
+    case ARG_SINGLE:
+        return "number";
+    case ARG_TRIPLE:
+        return "number or [depth, rows, columns]";
+    case ARG_SHAPE:
+        return "list of sizes, one of which may be _";
+    case ARG_AXES:
+        return "axis or list of axes";
     case ARG_PAIR:
         return "number or [rows, columns]";
     case ARG_QUAD:

@@ -6,8 +6,9 @@
 #include <cjson/cJSON.h>
 
 static const char *const kinds[] = {
-    [ARG_INT] = "int",   [ARG_PAIR] = "pair", [ARG_QUAD] = "quad",
-    [ARG_REAL] = "real", [ARG_BOOL] = "bool", [ARG_WORD] = "word",
+    [ARG_INT] = "int",   [ARG_SINGLE] = "single", [ARG_PAIR] = "pair", [ARG_TRIPLE] = "triple",
+    [ARG_QUAD] = "quad", [ARG_SHAPE] = "shape",   [ARG_AXES] = "axes", [ARG_REAL] = "real",
+    [ARG_BOOL] = "bool", [ARG_WORD] = "word",
 };
 
 static const char *const roles[] = {
@@ -74,13 +75,26 @@ static cJSON *argument(const ArgSpec *spec)
     return object;
 }
 
+/* "ranks": all that it takes; "rank": the only one, 0 where there are several. */
+static void add_ranks(cJSON *object, const Operator *op)
+{
+    cJSON *ranks = cJSON_AddArrayToObject(object, "ranks");
+    int only = 0;
+    for (int rank = 1; rank <= MAX_RANK; rank++)
+        if (!op->ranks || op->ranks & RANK(rank)) {
+            cJSON_AddItemToArray(ranks, cJSON_CreateNumber(rank));
+            only = op->ranks == RANK(rank) ? rank : only;
+        }
+    cJSON_AddNumberToObject(object, "rank", only);
+}
+
 static cJSON *described(const Operator *op)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "name", op->name);
     cJSON_AddStringToObject(object, "summary", op->summary);
     cJSON_AddStringToObject(object, "shape", op->shape_rule);
-    cJSON_AddNumberToObject(object, "rank", op->rank);
+    add_ranks(object, op);
     add_text(object, "window", windows[op->window]);
     cJSON *list = cJSON_AddArrayToObject(object, "traits");
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)

@@ -267,7 +267,7 @@ const Operator operator_layer_norm2d = {
         "Ba et al. 2016, https://arxiv.org/abs/1607.06450\n"
         "torchvision's LayerNorm2d: https://pytorch.org/vision/stable/models/convnext.html",
     .args = args,
-    .rank = 3,
+    .ranks = RANK(3),
     .input_gradient_reads = READS_X | READS_AUX,
     .parameter_gradient_reads = READS_X | READS_AUX,
     .infer = infer,

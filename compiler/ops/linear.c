@@ -1,6 +1,6 @@
-/* linear.c: the fully connected layer.
+/* linear.c: the fully connected layer, of the last axis.
  *
- *   x      [in]
+ *   x      […, in]
  *   weight [out, in]
  *   bias   [out]
  */
@@ -25,20 +25,26 @@ static const ArgSpec args[] = {
 /* PyTorch's default: weight and bias uniform in ±1/sqrt(fan_in). */
 static bool infer(Node *node)
 {
-    Int in = input_shape(node).dim[0], out = node->args[OUT_FEATURES].integer[0];
+    Int in = shape_last(input_shape(node)), out = node->args[OUT_FEATURES].integer[0];
     Int dim[] = {out, in};
     double bound = 1 / sqrt((double)in);
     Init init = {INIT_UNIFORM, -bound, bound};
     node_parameter(node, "weight", PARAMETER_TRAINED, init, 2, dim, in, out);
     if (node->args[BIAS].integer[0])
         node_parameter(node, "bias", PARAMETER_TRAINED, init, 1, &out, in, out);
-    node->out_shape = shape_of(1, out, 1, 1);
+    node->out_shape = shape_with(input_shape(node), input_shape(node).rank - 1, out);
     return true;
+}
+
+/* How many times the matrix is applied to one image: once for each row of the other axes. */
+static Int rows_of(const Node *node)
+{
+    return shape_elements(input_shape(node)) / shape_last(input_shape(node));
 }
 
 static Int multiply_adds(const Node *node)
 {
-    Int factors[] = {input_shape(node).dim[0], node->out_shape.dim[0]};
+    Int factors[] = {shape_elements(input_shape(node)), shape_last(node->out_shape)};
     return saturating_product(2, factors);
 }
 
@@ -114,19 +120,21 @@ static void emit_parameter_gradient(Kernel *kernel, Int in, Int out)
     }
 }
 
-/* Below this, weights read and a gradient written per grain cost less than more barriers. */
+/* Of one row: below this, weights read and a gradient written per grain cost less than more barriers. */
 static bool whole_batch(const Node *node)
 {
-    Int in = input_shape(node).dim[0], out = node->out->shape.dim[0];
-    return in >= 64 && in * out >= 16384;
+    Int in = shape_last(input_shape(node)), out = shape_last(node->out->shape);
+    return rows_of(node) > 1 ? in >= 16 : in >= 64 && in * out >= 16384;
 }
 
 static bool emit(Kernel *kernel)
 {
     const Node *node = kernel->node;
     Contraction forward = contraction_of(node);
-    Matrix matrix = {input_shape(node).dim[0], node->out->shape.dim[0],
+    Matrix matrix = {shape_last(input_shape(node)), shape_last(node->out->shape), rows_of(node),
                      find_parameter(node, "bias")};
+    if (matrix.rows > 1 && !node->whole_batch)
+        return false;
     if (node->whole_batch && kernel->stage == STAGE_FORWARD) {
         emit_matrix_forward(kernel, matrix);
     } else if (node->whole_batch && kernel->stage == STAGE_BACKWARD_INPUT) {
@@ -147,6 +155,11 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+static bool can_do_image_linear(const Node *node)
+{
+    return rows_of(node) == 1;
+}
+
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
@@ -158,17 +171,17 @@ static void emit_image(ImageKernel *image)
 const Operator operator_linear = {
     .name = "linear",
     .summary = "Fully connected layer: every output is a weighted sum of every input.",
-    .shape_rule = "[n] -> [out_features]",
+    .shape_rule = "[n] -> [out_features]; of the last axis of any: [t, n] -> [t, out_features]",
     .formula = "y[o] = bias[o] + sum over i of weight[o, i] * x[i]\n"
                "weight and bias start uniform in -1/sqrt(n) to 1/sqrt(n)",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Linear.html",
     .args = args,
-    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE,
-    .rank = 1,
+    .traits = OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_LAST_AXIS,
     .parameter_gradient_reads = READS_X,
     .infer = infer,
     .multiply_adds = multiply_adds,
     .whole_batch = whole_batch,
     .emit = emit,
     .emit_image = emit_image,
+    .can_do_image = can_do_image_linear,
 };

@@ -38,11 +38,10 @@ static bool taps_countable(const Node *node)
 
 static bool infer(Node *node)
 {
-    Int rows, columns;
-    if (!padding_at_most_half(node) || !infer_output_size(node, &rows, &columns)
+    if (!padding_at_most_half(node) || !infer_window_shape(node, input_shape(node).dim[0])
         || !taps_countable(node))
         return false;
-    node->out_shape = node->aux_shape = shape_of(3, input_shape(node).dim[0], rows, columns);
+    node->aux_shape = node->out_shape;
     return true;
 }
 
@@ -279,7 +278,7 @@ const Operator operator_max_pool2d = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html",
     .args = args,
     .traits = OP_TAKES_EPILOGUE,
-    .rank = 3,
+    .ranks = RANK(3),
     .window = WINDOW_SLIDES,
     .input_gradient_reads = READS_AUX,
     .infer = infer,

@@ -19,6 +19,10 @@
 /* The output has the input's shape. */
 bool infer_same_shape(Node *node);
 
+/* The axis of the input that an argument says, counted from 0: below 0 it counts from the last.
+ * Reports and gives false where there is no such. */
+bool node_axis(const Node *node, int arg, int *axis);
+
 /* The factors' product, or INT64_MAX when it does not fit: for counts that are
  * only shown, and for fans of parameters that node_parameter() refuses. */
 Int saturating_product(int count, const Int *factors);

@@ -28,29 +28,46 @@ bool is_spatial(const Operator *op)
 
 /* An assertion such as in_channels=88 against what the input really has.
  * Reports and gives false when they differ; an absent one agrees. */
-static bool assertion_holds(const Node *node, int arg, Int actual)
+static bool assertion_holds(const Node *node, int arg)
 {
     const ArgValue *value = &node->args[arg];
+    const Tensor *input = node->inputs.items[0];
+    int rank = input->shape.rank, axis = node->op->traits & OP_LAST_AXIS ? rank - 1 : 0;
+    Int actual = input->shape.dim[axis];
     if (!value->given || value->integer[0] == actual)
         return true;
-    const Tensor *input = node->inputs.items[0];
     Diagnostic *d =
         node_error(node, "shape-assert", value->span, "%s has %s=%lld, but its input has %lld",
                    node->op->name, node->op->args[arg].name, value->integer[0], actual);
     diag_caption(d, "the input is %s", shape_text(input->shape));
     node_derivation(d, input);
-    Shape wanted = shape_of(input->shape.rank, value->integer[0], -1, -1);
-    diag_sizes(d, input->shape, wanted);
+    Shape wanted = {rank, {-1, -1, -1, -1}};
+    diag_sizes(d, input->shape, shape_with(wanted, axis, value->integer[0]));
     return false;
+}
+
+/* What lies along an image's rows is no features.  Behind a layer that makes images, and before
+ * anything has said which axis is the last, a flatten is missing. */
+static bool is_image_of_layers(const Node *node)
+{
+    const Tensor *tensor = node->inputs.items[0];
+    if (tensor->shape.rank < 3)
+        return false;
+    while (tensor->producer && tensor->producer->inputs.count
+           && !(tensor->producer->op->traits & OP_ARRANGES))
+        tensor = tensor->producer->inputs.items[0];
+    return !tensor->producer || !(tensor->producer->op->traits & OP_ARRANGES);
 }
 
 bool infer_node(Node *node)
 {
     const Operator *op = node->op;
-    if (op->rank && !node_needs_rank(node, op->rank))
+    if ((op->traits & OP_LAST_AXIS) && is_image_of_layers(node))
+        return node_has_rank(node, RANK(1));
+    if (op->ranks && !node_has_rank(node, op->ranks))
         return false;
     for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++)
-        if (op->args[i].assertion && !assertion_holds(node, i, input_shape(node).dim[0]))
+        if (op->args[i].assertion && !assertion_holds(node, i))
             return false;
     return op->infer == NULL || op->infer(node);
 }

@@ -27,3 +27,17 @@ void label_branches(Diagnostic *d, const Node *node)
         label_step(d, node, node->inputs.items[i],
                    format("%s gives %s", branch_name(i), shape_text(node->inputs.items[i]->shape)));
 }
+
+bool node_axis(const Node *node, int arg, int *axis)
+{
+    const ArgValue *value = &node->args[arg];
+    Shape shape = input_shape(node);
+    *axis = (int)(value->integer[0] < 0 ? value->integer[0] + shape.rank : value->integer[0]);
+    if (*axis >= 0 && *axis < shape.rank)
+        return true;
+    Diagnostic *d = node_error(node, "argument-range", value->span, "%s: %s has no axis %lld",
+                               node->op->name, shape_text(shape), value->integer[0]);
+    diag_caption(d, "%d to %d", -shape.rank, shape.rank - 1);
+    node_derivation(d, node->inputs.items[0]);
+    return false;
+}

@@ -104,7 +104,7 @@ const Operator operator_upsample = {
     .formula = "y[c, i, j] = x[c, floor(i * h / rows of y), floor(j * w / columns of y)]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Upsample.html",
     .args = args,
-    .rank = 3,
+    .ranks = RANK(3),
     .window = WINDOW_FITTED,
     .infer = infer,
     .emit = emit,

@@ -31,7 +31,7 @@ Int transposed_output_size(Window window, Int input)
 static void report_too_large(const Node *node, Window window, Int input, int axis)
 {
     int kernel_arg = role_arg(node->op, ROLE_KERNEL);
-    const char *along = axis == 0 ? "rows" : "columns";
+    const char *one = axis_unit(input_shape(node).rank, 1 + axis), *along = format("%ss", one);
     Int padded = input + window.before + window.after;
     Diagnostic *d = node_error(node, "window-too-large", node->args[kernel_arg].span,
                                "%s: padded input %lld is smaller than the window %lld",
@@ -41,33 +41,30 @@ static void report_too_large(const Node *node, Window window, Int input, int axi
                      window_extent(window), along);
     else
         diag_caption(d, "%lld %s", window.kernel, along);
-    if (input == 1)
-        along = axis == 0 ? "row" : "column";
     diag_note(d, "the input %s has %lld %s, padded by %lld and %lld", shape_text(input_shape(node)),
-              input, along, window.before, window.after);
+              input, input == 1 ? one : along, window.before, window.after);
     node_derivation(d, node->inputs.items[0]);
 }
 
-bool infer_output_size(const Node *node, Int *rows, Int *columns)
+bool infer_window_shape(Node *node, Int channels)
 {
     Shape in = input_shape(node);
-    Int size[2];
-    for (int axis = 0; axis < 2; axis++) {
+    node->out_shape = shape_with(in, 0, channels);
+    for (int axis = 0; axis < window_axes(node); axis++) {
         Window window = node_window(node, axis);
-        size[axis] = window_output_size(window, in.dim[1 + axis]);
-        if (size[axis] < 1) {
+        Int size = window_output_size(window, in.dim[1 + axis]);
+        if (size < 1) {
             report_too_large(node, window, in.dim[1 + axis], axis);
             return false;
         }
+        node->out_shape.dim[1 + axis] = size;
     }
-    *rows = size[0];
-    *columns = size[1];
     return true;
 }
 
 bool padding_at_most_half(const Node *node)
 {
-    for (int axis = 0; axis < 2; axis++) {
+    for (int axis = 0; axis < window_axes(node); axis++) {
         Window window = node_window(node, axis);
         if (window.before <= window.kernel / 2)
             continue;

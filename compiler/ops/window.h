@@ -10,9 +10,9 @@ Int window_output_size(Window window, Int input); /* of a sliding one; < 1: it d
 /* The output's size by a transposed window, at most INT64_MAX; < 1: the padding cuts all off. */
 Int transposed_output_size(Window window, Int input);
 
-/* Sets *rows and *columns from a [c, h, w] input; reports window-too-large and
- * gives false when either would be less than one. */
-bool infer_output_size(const Node *node, Int *rows, Int *columns);
+/* Sets node->out_shape: so many channels, and along the other axes as many positions as the window
+ * has on the input.  Reports window-too-large and gives false where there are none. */
+bool infer_window_shape(Node *node, Int channels);
 
 /* PyTorch refuses pools whose padding exceeds half the window: such a window
  * could lie wholly in the padding. */

@@ -77,7 +77,7 @@ const Operator operator_zero_pad2d = {
     .formula = "y[c, i, j] = x[c, i - top, j - left] inside the image, 0 outside",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.ZeroPad2d.html",
     .args = args,
-    .rank = 3,
+    .ranks = RANK(3),
     .infer = infer,
     .emit = emit,
 };

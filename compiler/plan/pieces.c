@@ -49,7 +49,8 @@ static const double SAVED = 2.5;
 
 static bool may_be_winograd(const Plan *plan, const Node *node)
 {
-    if (!(plan->fuse & FUSE_WINOGRAD) || node->op->window != WINDOW_SLIDES)
+    if (!(plan->fuse & FUSE_WINOGRAD) || node->op->window != WINDOW_SLIDES
+        || window_axes(node) != 2)
         return false;
     Window rows = node_window(node, 0), columns = node_window(node, 1);
     return rows.kernel == columns.kernel && (rows.kernel == 3 || rows.kernel == 5)

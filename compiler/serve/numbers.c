@@ -50,7 +50,7 @@ static double step_of(Window window, Int in, Int out)
 static void widen(Field *field, const Node *node)
 {
     Shape in = node->inputs.items[0]->shape, out = node->out->shape;
-    for (int axis = 0; node->op->window && axis < 2; axis++) {
+    for (int axis = 0; node->op->window && axis < window_axes(node); axis++) {
         Window window = node_window(node, axis);
         field->size[axis] += (double)reach_of(window) * field->step[axis];
         field->step[axis] *= step_of(window, in.dim[axis + 1], out.dim[axis + 1]);

@@ -44,6 +44,8 @@ const char *comment_text(const char *path);
 /* A double as C reads it back exactly. */
 const char *number_text(double value);
 const char *address_text(const Plan *plan, const Tensor *tensor);
+/* As a NetShape is initialised. */
+const char *shape_in_c(Shape shape);
 
 /* kernel.c: writes the function of emitter->step unless an equal one exists; gives its name,
  * in *units how many units it has when it sums over the whole batch, and in *pieces into how

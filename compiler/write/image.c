@@ -410,7 +410,7 @@ static void write_concat(Writer *writer, const Node *node)
 static void write_transpose(Writer *writer, const Node *node)
 {
     const Tensor *in = node->inputs.items[0], *out = node->out,
-                 *image = in->shape.rank == 3 ? in : out;
+                 *image = node->op == &operator_unflatten ? out : in;
     text_add(&writer->own.text, "    %s(%s, %s, %lldL, %lldL, %lldL);   /* %s from %s */\n",
              image == in ? "net_to_planes" : "net_from_planes", address_of(writer->plan, out),
              address_of(writer->plan, in), image->shape.dim[0], shape_plane(image->shape),

@@ -425,11 +425,6 @@ static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgVa
                     word);
 }
 
-static const char *shape_literal(Shape shape)
-{
-    return format("{ %d, %lld, %lld, %lld }", shape.rank, shape.dim[0], shape.dim[1], shape.dim[2]);
-}
-
 static bool has_operand(const OperandList *operands, const char *name)
 {
     for (int i = 0; i < operands->count; i++)
@@ -448,7 +443,7 @@ static void reference_tables(Kernel *kernel, const OperandList *operands)
     kernel_line(kernel, "};");
     kernel_line(kernel, "static const NetShape x_shape[] = {");
     for (int i = 0; i < node->inputs.count; i++)
-        kernel_line(kernel, "    %s,", shape_literal(node->inputs.items[i]->shape));
+        kernel_line(kernel, "    %s,", shape_in_c(node->inputs.items[i]->shape));
     kernel_line(kernel, "};");
     kernel_line(kernel, "const real *x_[] = {");
     for (int i = 0; i < node->inputs.count; i++) {
@@ -491,7 +486,7 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     kernel_line(kernel, "call.x = x_;");
     kernel_line(kernel, "call.x_shape = x_shape;");
     if (node->out)
-        kernel_line(kernel, "call.y_shape = (NetShape)%s;", shape_literal(node->out->shape));
+        kernel_line(kernel, "call.y_shape = (NetShape)%s;", shape_in_c(node->out->shape));
     for (int i = 0; pointers[i]; i++)
         reference_pointer(kernel, operands, pointers[i]);
     if (has_operand(operands, "statistics"))

@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-static const char *shape_fields(Shape shape)
-{
-    return format("{ %d, %lld, %lld, %lld }", shape.rank, shape.dim[0], shape.dim[1], shape.dim[2]);
-}
-
 static const char *kind_name(ParameterKind kind)
 {
     switch (kind) {
@@ -44,13 +39,13 @@ static void emit_parameters(Emitter *emitter)
     text_add(emitter->module.out, "static const NetParameter parameters[] = {\n");
     for (int i = 0; i < graph->parameters.count; i++) {
         const Parameter *p = graph->parameters.items[i];
-        text_add(
-            emitter->module.out,
-            "    { %s, %s, %d, { %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, %s, %d },\n",
-            quoted(p->path), kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
-            p->dim[3], p->offset, p->elements, init_name(p->init.kind), number_text(p->init.a),
-            number_text(p->init.b), p->whole_batch ? "true" : "false", p->frozen ? "true" : "false",
-            p->group);
+        text_add(emitter->module.out,
+                 "    { %s, %s, %d, { %lld, %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, "
+                 "%s, %d },\n",
+                 quoted(p->path), kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
+                 p->dim[3], p->dim[4], p->offset, p->elements, init_name(p->init.kind),
+                 number_text(p->init.a), number_text(p->init.b), p->whole_batch ? "true" : "false",
+                 p->frozen ? "true" : "false", p->group);
     }
     text_add(emitter->module.out, "};\n\n");
 }
@@ -68,7 +63,7 @@ static int emit_layers(Emitter *emitter)
         require(node->id == count);
         text_add(emitter->module.out, "    { %s, %s, %s, %s, %lld, %lld, %d, %s },\n",
                  quoted(node->path), quoted(node->op->name),
-                 shape_fields(node->inputs.items[0]->shape), shape_fields(node->out->shape),
+                 shape_in_c(node->inputs.items[0]->shape), shape_in_c(node->out->shape),
                  trained_elements(node), node_multiply_adds(node), node->span.line,
                  node->op->traits & OP_STATISTICS ? "true" : "false");
         count++;
@@ -152,7 +147,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->module.out,
              "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .classes "
              "= %lld,\n",
-             shape_fields(graph->input->shape), shape_elements(graph->output->shape));
+             shape_in_c(graph->input->shape), shape_elements(graph->output->shape));
     text_add(emitter->module.out, "    .parameters = %s,\n    .parameter_count = %d,\n",
              graph->parameters.count ? "parameters" : "0", graph->parameters.count);
     text_add(emitter->module.out,

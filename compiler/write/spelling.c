@@ -86,3 +86,12 @@ void write_call(Text *calls, const char *function, const OperandList *operands)
     }
     text_add(calls, ");\n");
 }
+
+const char *shape_in_c(Shape shape)
+{
+    const Int *dim = shape.dim;
+    Int rows = shape.rank < 3 ? 1 : dim[shape.rank - 2],
+        columns = shape.rank < 2 ? 1 : dim[shape.rank - 1];
+    return format("{ %d, %lld, %lld, %lld, %lld }", shape.rank, dim[0], rows, columns,
+                  shape.rank == 4 ? dim[1] : 1);
+}

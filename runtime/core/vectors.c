@@ -132,7 +132,7 @@ static NET_EACH_WIDTH void load_lanes(real *out, int out_lanes, const uint8_t *c
                                       int lanes, NetShape shape, const real *scale,
                                       const real *shift)
 {
-    int64_t plane = shape.h * shape.w;
+    int64_t plane = net_shape_plane(shape);
     RealRow lane_scale = {0}, lane_shift = {0};
     for (int64_t c = 0; c < shape.c; c++) {
         for (int lane = 0; lane < lanes; lane++) {
@@ -165,7 +165,7 @@ void net_load_grain(real *out, const uint8_t *const *images, int lanes, NetShape
  * without `load`. */
 void net_transpose_pixels(real *out, const uint8_t *const *images, int lanes, NetShape shape)
 {
-    int64_t elements = shape.c * shape.h * shape.w;
+    int64_t elements = net_shape_elements(shape);
     for (int64_t e = 0; e < elements; e++)
         for (int lane = 0; lane < lanes; lane++)
             out[e * lanes + lane] = images[lane] ? images[lane][e] : 0;
@@ -174,7 +174,7 @@ void net_transpose_pixels(real *out, const uint8_t *const *images, int lanes, Ne
 void net_normalise_grain(real *out, const uint8_t *const *images, int lanes, NetShape shape,
                          const real *scale, const real *shift)
 {
-    int64_t plane = shape.h * shape.w;
+    int64_t plane = net_shape_plane(shape);
     for (int64_t c = 0; c < shape.c; c++)
         for (int64_t e = c * plane; e < (c + 1) * plane; e++)
             for (int lane = 0; lane < lanes; lane++)

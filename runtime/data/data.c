@@ -339,6 +339,10 @@ static bool check(NetData *data, NetShape want, int64_t classes, int classes_kno
 
 NetShape net_image_shape(NetShape input)
 {
+    if (input.rank == 2)
+        return (NetShape){.rank = 3, .c = 1, .h = input.c, .w = input.w};
+    if (input.rank == 4)
+        return (NetShape){.rank = 3, .c = input.c, .h = input.d * input.h, .w = input.w};
     if (input.rank != 1)
         return input;
     int64_t h = 1;

@@ -8,7 +8,7 @@
 
 static int64_t values_of(const NetCall *call)
 {
-    return shape_values(call->x_shape[0]) * call->lanes;
+    return net_shape_elements(call->x_shape[0]) * call->lanes;
 }
 
 void net_relu_forward(const NetCall *call)

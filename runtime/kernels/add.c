@@ -5,7 +5,7 @@
 
 void net_add_forward(const NetCall *call)
 {
-    int64_t count = shape_values(call->y_shape) * call->lanes;
+    int64_t count = net_shape_elements(call->y_shape) * call->lanes;
     for (int64_t i = 0; i < count; i++) {
         real total = call->x[0][i];
         for (int input = 1; input < call->inputs; input++)

@@ -29,7 +29,7 @@ static bool is_active(const NetCall *call, int64_t grain, int lane)
 
 static int64_t plane_of(const NetCall *call)
 {
-    return call->x_shape[0].h * call->x_shape[0].w;
+    return net_shape_plane(call->x_shape[0]);
 }
 
 /* How many values of one channel the images of `grain` have. */

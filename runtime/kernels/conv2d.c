@@ -1,9 +1,12 @@
-/* conv2d.c: convolution, forward and both gradients.
+/* conv2d.c: convolution along one, two or three axes, forward and both gradients.
  *
  *   x [in, h, w, lanes]   weight [out, in/groups, kernel rows, kernel columns]
  *   y [out, rows, columns, lanes]   bias [out]
  *
- * All three are the same walk.  A tap of the window reads, for a row of y, some
+ * With one axis there is one row; with three a plane is a slice of several, and a walk's row is
+ * counted over all slices.
+ *
+ * All three stages are the same walk.  A tap of the window reads, for a row of y, some
  * row of x; where the stride is 1 it reads neighbours for neighbours, so whole
  * stretches of positions are one long vector operation.  next_stretch() lists
  * these stretches, with the padding already left out (or, for the other padding
@@ -21,10 +24,10 @@
 typedef enum PaddingMode { PAD_ZEROS, PAD_REFLECT, PAD_REPLICATE, PAD_CIRCULAR } PaddingMode;
 
 typedef struct Conv {
-    Axis rows, columns;
+    Axis slices, rows, columns;
     PaddingMode mode;
     int64_t in, out, groups;  /* channels */
-    int64_t taps;             /* kernel rows * kernel columns */
+    int64_t taps;             /* of the window, along all axes */
     int64_t x_plane, y_plane; /* elements of one channel, lanes included */
     int lanes;
 } Conv;
@@ -49,17 +52,18 @@ static PaddingMode padding_mode(const NetCall *call)
 static Conv conv_of(const NetCall *call)
 {
     Conv conv = {
-        .rows = net_window_axis(call, 0, true),
-        .columns = net_window_axis(call, 1, true),
+        .slices = net_window_axis(call, AXIS_DEPTH, true),
+        .rows = net_window_axis(call, AXIS_ROWS, true),
+        .columns = net_window_axis(call, AXIS_COLUMNS, true),
         .mode = padding_mode(call),
         .in = call->x_shape[0].c,
         .out = call->y_shape.c,
         .groups = (int64_t)net_attribute(call, "groups", 0),
         .lanes = call->lanes,
     };
-    conv.taps = conv.rows.kernel * conv.columns.kernel;
-    conv.x_plane = conv.rows.in * conv.columns.in * conv.lanes;
-    conv.y_plane = conv.rows.out * conv.columns.out * conv.lanes;
+    conv.taps = conv.slices.kernel * conv.rows.kernel * conv.columns.kernel;
+    conv.x_plane = net_shape_plane(call->x_shape[0]) * conv.lanes;
+    conv.y_plane = net_shape_plane(call->y_shape) * conv.lanes;
     return conv;
 }
 
@@ -87,19 +91,28 @@ static int64_t source(const Axis *axis, PaddingMode mode, int64_t out, int64_t t
 static void next_row(const Conv *conv, Stretch *stretch)
 {
     stretch->column = 0;
-    if (++stretch->row == conv->rows.out) {
+    if (++stretch->row == conv->slices.out * conv->rows.out) {
         stretch->row = 0;
         stretch->tap++;
     }
+}
+
+/* The row of x, counted over all slices, that row `row` of y reads by a tap; -1: none. */
+static int64_t source_row(const Conv *conv, int64_t row, int64_t tap)
+{
+    int64_t tap_row = tap / conv->columns.kernel;
+    int64_t slice =
+        source(&conv->slices, conv->mode, row / conv->rows.out, tap_row / conv->rows.kernel);
+    int64_t y = source(&conv->rows, conv->mode, row % conv->rows.out, tap_row % conv->rows.kernel);
+    return slice < 0 || y < 0 ? -1 : slice * conv->rows.in + y;
 }
 
 /* The longest stretch from here on; starts from {0}, false at the end. */
 static bool next_stretch(const Conv *conv, Stretch *stretch)
 {
     while (stretch->tap < conv->taps) {
-        int64_t tap_row = stretch->tap / conv->columns.kernel,
-                tap_column = stretch->tap % conv->columns.kernel;
-        int64_t y = source(&conv->rows, conv->mode, stretch->row, tap_row);
+        int64_t tap_column = stretch->tap % conv->columns.kernel;
+        int64_t y = source_row(conv, stretch->row, stretch->tap);
         if (y < 0 || stretch->column == conv->columns.out) {
             next_row(conv, stretch);
             continue;
@@ -145,7 +158,7 @@ static void start_with_bias(const NetCall *call, const Conv *conv)
     }
 }
 
-void net_conv2d_forward(const NetCall *call)
+static void forward(const NetCall *call)
 {
     Conv conv = conv_of(call);
     const real *weight = call->parameter[0];
@@ -159,7 +172,7 @@ void net_conv2d_forward(const NetCall *call)
             }
 }
 
-void net_conv2d_backward_input(const NetCall *call)
+static void backward_input(const NetCall *call)
 {
     Conv conv = conv_of(call);
     const real *weight = call->parameter[0];
@@ -173,7 +186,7 @@ void net_conv2d_backward_input(const NetCall *call)
             }
 }
 
-void net_conv2d_backward_parameters(const NetCall *call)
+static void backward_parameters(const NetCall *call)
 {
     Conv conv = conv_of(call);
     real *dweight = call->dparameter[0];
@@ -189,3 +202,20 @@ void net_conv2d_backward_parameters(const NetCall *call)
         for (int64_t o = 0; o < conv.out; o++)
             call->dparameter[1][o] = net_sum(call->dy + o * conv.y_plane, conv.y_plane);
 }
+
+#define CONVOLUTION(name)                                      \
+    void net_##name##_forward(const NetCall *call)             \
+    {                                                          \
+        forward(call);                                         \
+    }                                                          \
+    void net_##name##_backward_input(const NetCall *call)      \
+    {                                                          \
+        backward_input(call);                                  \
+    }                                                          \
+    void net_##name##_backward_parameters(const NetCall *call) \
+    {                                                          \
+        backward_parameters(call);                             \
+    }
+CONVOLUTION(conv1d)
+CONVOLUTION(conv2d)
+CONVOLUTION(conv3d)

@@ -1,4 +1,5 @@
-/* conv_transpose2d.c: transposed convolution, forward and both gradients.
+/* conv_transpose2d.c: transposed convolution along one, two or three axes, forward and both
+ * gradients.
  *
  *   x [in, h, w, lanes]   weight [in, out/groups, kernel rows, kernel columns]
  *   y [out, rows, columns, lanes]   bias [out]
@@ -15,7 +16,7 @@
 #include <string.h>
 
 typedef struct Transposed {
-    Axis rows, columns; /* in: of x; out: of y */
+    Axis slices, rows, columns; /* in: of x; out: of y */
     int64_t in, out, groups, taps;
     int lanes;
 } Transposed;
@@ -23,14 +24,15 @@ typedef struct Transposed {
 static Transposed transposed_of(const NetCall *call)
 {
     Transposed t = {
-        .rows = net_window_axis(call, 0, true),
-        .columns = net_window_axis(call, 1, true),
+        .slices = net_window_axis(call, AXIS_DEPTH, true),
+        .rows = net_window_axis(call, AXIS_ROWS, true),
+        .columns = net_window_axis(call, AXIS_COLUMNS, true),
         .in = call->x_shape[0].c,
         .out = call->y_shape.c,
         .groups = (int64_t)net_attribute(call, "groups", 0),
         .lanes = call->lanes,
     };
-    t.taps = t.rows.kernel * t.columns.kernel;
+    t.taps = t.slices.kernel * t.rows.kernel * t.columns.kernel;
     return t;
 }
 
@@ -39,6 +41,14 @@ static int64_t target(const Axis *axis, int64_t at, int64_t tap)
 {
     int64_t to = at * axis->stride + tap * axis->dilation - axis->before;
     return to < axis->out ? to : -1;
+}
+
+/* The same of a row, counted over all slices. */
+static int64_t target_row(const Transposed *t, int64_t row, int64_t tap)
+{
+    int64_t slice = target(&t->slices, row / t->rows.in, tap / t->rows.kernel),
+            to = target(&t->rows, row % t->rows.in, tap % t->rows.kernel);
+    return slice < 0 || to < 0 ? -1 : slice * t->rows.out + to;
 }
 
 /* Values of one image after another, in a channel of x and of y. */
@@ -52,8 +62,8 @@ typedef void Meet(const NetCall *call, const Transposed *t, Meeting meeting);
 static void meet_tap(const NetCall *call, const Transposed *t, Meeting planes, int64_t tap,
                      Meet *meet)
 {
-    for (int64_t row = 0; row < t->rows.in; row++) {
-        int64_t to = target(&t->rows, row, tap / t->columns.kernel);
+    for (int64_t row = 0; row < t->slices.in * t->rows.in; row++) {
+        int64_t to = target_row(t, row, tap / t->columns.kernel);
         for (int64_t column = 0; to >= 0 && column < t->columns.in; column++) {
             int64_t at = target(&t->columns, column, tap % t->columns.kernel);
             if (at >= 0)
@@ -68,8 +78,8 @@ static void meet_tap(const NetCall *call, const Transposed *t, Meeting planes, i
 static void meet_all(const NetCall *call, const Transposed *t, Meet *meet)
 {
     int64_t ins = t->in / t->groups, outs = t->out / t->groups;
-    int64_t x_plane = t->rows.in * t->columns.in * t->lanes,
-            y_plane = t->rows.out * t->columns.out * t->lanes;
+    int64_t x_plane = net_shape_plane(call->x_shape[0]) * t->lanes,
+            y_plane = net_shape_plane(call->y_shape) * t->lanes;
     for (int64_t n = 0; n < t->in; n++)
         for (int64_t o = 0; o < outs; o++)
             for (int64_t tap = 0; tap < t->taps; tap++)
@@ -97,30 +107,47 @@ static void give_weight(const NetCall *call, const Transposed *t, Meeting at)
         net_dot(call->dy + at.y_at, call->x[0] + at.x_at, t->lanes);
 }
 
-void net_conv_transpose2d_forward(const NetCall *call)
+static void forward(const NetCall *call)
 {
     Transposed t = transposed_of(call);
     bool has_bias = net_attribute(call, "bias", 0) != 0;
-    int64_t plane = t.rows.out * t.columns.out * t.lanes;
+    int64_t plane = net_shape_plane(call->y_shape) * t.lanes;
     for (int64_t i = 0; i < t.out * plane; i++)
         call->y[i] = has_bias ? call->parameter[1][i / plane] : 0;
     meet_all(call, &t, give_output);
 }
 
-void net_conv_transpose2d_backward_input(const NetCall *call)
+static void backward_input(const NetCall *call)
 {
     Transposed t = transposed_of(call);
     net_start_gradient(call);
     meet_all(call, &t, give_input);
 }
 
-void net_conv_transpose2d_backward_parameters(const NetCall *call)
+static void backward_parameters(const NetCall *call)
 {
     Transposed t = transposed_of(call);
-    int64_t plane = t.rows.out * t.columns.out * t.lanes;
+    int64_t plane = net_shape_plane(call->y_shape) * t.lanes;
     memset(call->dparameter[0], 0, (size_t)(t.in * (t.out / t.groups) * t.taps) * sizeof(real));
     meet_all(call, &t, give_weight);
     if (net_attribute(call, "bias", 0) != 0)
         for (int64_t o = 0; o < t.out; o++)
             call->dparameter[1][o] = net_sum(call->dy + o * plane, plane);
 }
+
+#define CONVOLUTION(name)                                      \
+    void net_##name##_forward(const NetCall *call)             \
+    {                                                          \
+        forward(call);                                         \
+    }                                                          \
+    void net_##name##_backward_input(const NetCall *call)      \
+    {                                                          \
+        backward_input(call);                                  \
+    }                                                          \
+    void net_##name##_backward_parameters(const NetCall *call) \
+    {                                                          \
+        backward_parameters(call);                             \
+    }
+CONVOLUTION(conv_transpose1d)
+CONVOLUTION(conv_transpose2d)
+CONVOLUTION(conv_transpose3d)

@@ -14,7 +14,7 @@ typedef struct Softmax {
 
 static int64_t classes_of(const NetCall *call)
 {
-    return shape_values(call->x_shape[0]);
+    return net_shape_elements(call->x_shape[0]);
 }
 
 static Softmax softmax_of(const NetCall *call, int lane)

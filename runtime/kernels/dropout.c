@@ -15,7 +15,7 @@ static real factor_of(const NetCall *call, double p, int64_t elements, int64_t e
 
 void net_dropout_forward(const NetCall *call)
 {
-    int64_t elements = shape_values(call->y_shape);
+    int64_t elements = net_shape_elements(call->y_shape);
     double p = net_attribute(call, "p", 0);
     for (int64_t i = 0; i < elements; i++)
         for (int lane = 0; lane < call->lanes; lane++) {
@@ -27,7 +27,7 @@ void net_dropout_forward(const NetCall *call)
 
 void net_dropout_backward_input(const NetCall *call)
 {
-    int64_t elements = shape_values(call->x_shape[0]);
+    int64_t elements = net_shape_elements(call->x_shape[0]);
     double p = net_attribute(call, "p", 0);
     for (int64_t i = 0; i < elements; i++)
         for (int lane = 0; lane < call->lanes; lane++) {

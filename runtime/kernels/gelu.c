@@ -35,7 +35,7 @@ static bool approximates(const NetCall *call)
 
 void net_gelu_forward(const NetCall *call)
 {
-    int64_t count = shape_values(call->x_shape[0]) * call->lanes;
+    int64_t count = net_shape_elements(call->x_shape[0]) * call->lanes;
     Point (*point)(double) = approximates(call) ? by_tanh : exact;
     for (int64_t i = 0; i < count; i++)
         call->y[i] = (real)point(call->x[0][i]).value;
@@ -43,7 +43,7 @@ void net_gelu_forward(const NetCall *call)
 
 void net_gelu_backward_input(const NetCall *call)
 {
-    int64_t count = shape_values(call->x_shape[0]) * call->lanes;
+    int64_t count = net_shape_elements(call->x_shape[0]) * call->lanes;
     Point (*point)(double) = approximates(call) ? by_tanh : exact;
     for (int64_t i = 0; i < count; i++)
         give_gradient(call, i, (real)(call->dy[i] * point(call->x[0][i]).slope));

@@ -26,9 +26,28 @@ const char *net_attribute_word(const NetCall *call, const char *name)
 
 void net_start_gradient(const NetCall *call)
 {
-    int64_t values = shape_values(call->x_shape[call->which]) * call->lanes;
+    int64_t values = net_shape_elements(call->x_shape[call->which]) * call->lanes;
     if (!call->accumulate)
         memset(call->dx, 0, (size_t)values * sizeof(real));
+}
+
+void net_move_forward(const NetCall *call, FindSource *source)
+{
+    for (int64_t i = 0; i < net_shape_elements(call->y_shape); i++) {
+        int64_t from = source(call, i);
+        for (int lane = 0; lane < call->lanes; lane++)
+            call->y[i * call->lanes + lane] = from < 0 ? 0 : call->x[0][from * call->lanes + lane];
+    }
+}
+
+void net_move_backward(const NetCall *call, FindSource *source)
+{
+    net_start_gradient(call);
+    for (int64_t i = 0; i < net_shape_elements(call->y_shape); i++) {
+        int64_t from = source(call, i);
+        for (int lane = 0; lane < call->lanes && from >= 0; lane++)
+            call->dx[from * call->lanes + lane] += call->dy[i * call->lanes + lane];
+    }
 }
 
 /* Inner loops are this long where they can be: of a known length the compiler
@@ -74,24 +93,41 @@ real net_sum(const real *values, int64_t count)
     return join_chains(chain);
 }
 
+int64_t shape_along(NetShape shape, int axis)
+{
+    return axis == AXIS_ROWS      ? shape.h
+           : axis == AXIS_COLUMNS ? shape.w
+                                  : net_shape_plane(shape) / (shape.h * shape.w);
+}
+
+/* Which of a window's numbers is the axis's: they follow the axes behind the channels. */
+static int number_of_axis(const NetCall *call, int axis)
+{
+    int axes = call->x_shape[0].rank - 1;
+    return axis == AXIS_DEPTH ? axes - 3 : axes - 2 + axis;
+}
+
 /* padding=same is dilation * (kernel - 1) in all, the smaller half in front. */
-static int64_t padding_before(const NetCall *call, int axis, int64_t extent)
+static int64_t padding_before(const NetCall *call, int number, int64_t extent)
 {
     const char *word = net_attribute_word(call, "padding");
     if (word == NULL)
-        return (int64_t)net_attribute(call, "padding", axis);
+        return (int64_t)net_attribute(call, "padding", number);
     return strcmp(word, "same") == 0 ? (extent - 1) / 2 : 0;
 }
 
 Axis net_window_axis(const NetCall *call, int axis, bool dilates)
 {
+    int number = number_of_axis(call, axis);
+    if (number < 0)
+        return (Axis){1, 1, 1, 1, 1, 0};
     Axis window = {
-        .in = axis == 0 ? call->x_shape[0].h : call->x_shape[0].w,
-        .out = axis == 0 ? call->y_shape.h : call->y_shape.w,
-        .kernel = (int64_t)net_attribute(call, "kernel_size", axis),
-        .stride = (int64_t)net_attribute(call, "stride", axis),
-        .dilation = dilates ? (int64_t)net_attribute(call, "dilation", axis) : 1,
+        .in = shape_along(call->x_shape[0], axis),
+        .out = shape_along(call->y_shape, axis),
+        .kernel = (int64_t)net_attribute(call, "kernel_size", number),
+        .stride = (int64_t)net_attribute(call, "stride", number),
+        .dilation = dilates ? (int64_t)net_attribute(call, "dilation", number) : 1,
     };
-    window.before = padding_before(call, axis, window.dilation * (window.kernel - 1) + 1);
+    window.before = padding_before(call, number, window.dilation * (window.kernel - 1) + 1);
     return window;
 }

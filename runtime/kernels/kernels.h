@@ -14,11 +14,6 @@
 
 #include "net_runtime.h"
 
-static inline int64_t shape_values(NetShape shape)
-{
-    return shape.c * shape.h * shape.w;
-}
-
 /* dx[i] becomes, or is increased by, `gradient`.  For kernels that give each
  * element its whole gradient at once; dx may then be dy's memory. */
 static inline void give_gradient(const NetCall *call, int64_t i, real gradient)
@@ -29,6 +24,12 @@ static inline void give_gradient(const NetCall *call, int64_t i, real gradient)
 /* For kernels that add up dx piece by piece: zeros it, unless it already holds
  * another node's contribution. */
 void net_start_gradient(const NetCall *call);
+
+/* Where value i of y lies in x, counted through all axes; -1: nowhere, it is 0. */
+typedef int64_t FindSource(const NetCall *call, int64_t i);
+/* y[i] = x[source(i)], and on the way back dx is the sum of what it went to. */
+void net_move_forward(const NetCall *call, FindSource *source);
+void net_move_backward(const NetCall *call, FindSource *source);
 
 /* y[i] += w * x[i]; y and x do not overlap. */
 void net_add_scaled(real *restrict y, const real *restrict x, real w, int64_t count);
@@ -46,7 +47,10 @@ typedef struct Axis {
     int64_t kernel, stride, dilation;
     int64_t before; /* padding in front; what is behind follows from `out` */
 } Axis;
-Axis net_window_axis(const NetCall *call, int axis, bool dilates); /* axis 0: rows, 1: columns */
+enum { AXIS_ROWS, AXIS_COLUMNS, AXIS_DEPTH };
+/* An axis that the shape has not is of one element, and its window, too. */
+Axis net_window_axis(const NetCall *call, int axis, bool dilates);
+int64_t shape_along(NetShape shape, int axis); /* AXIS_ROWS: shape.h */
 
 /* ---------------------------------------------------------- avg_pool2d.c */
 /* Means over windows, shared by avg_pool2d and adaptive_avg_pool2d, which

@@ -15,7 +15,7 @@ typedef struct Moments {
 
 static int64_t plane_of(const NetCall *call)
 {
-    return call->x_shape[0].h * call->x_shape[0].w * call->lanes;
+    return net_shape_plane(call->x_shape[0]) * call->lanes;
 }
 
 static Moments moments_of(const NetCall *call, int64_t at)

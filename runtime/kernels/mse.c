@@ -13,7 +13,7 @@ static real distance(const NetCall *call, int64_t k, int lane)
 
 void net_mse_forward(const NetCall *call)
 {
-    int64_t classes = shape_values(call->x_shape[0]);
+    int64_t classes = net_shape_elements(call->x_shape[0]);
     for (int lane = 0; lane < call->lanes; lane++) {
         double sum = 0;
         for (int64_t k = 0; call->active[lane] != 0 && k < classes; k++)
@@ -24,7 +24,7 @@ void net_mse_forward(const NetCall *call)
 
 void net_mse_backward_input(const NetCall *call)
 {
-    int64_t classes = shape_values(call->x_shape[0]);
+    int64_t classes = net_shape_elements(call->x_shape[0]);
     real scale = 2 / ((real)classes * (real)call->step->images);
     for (int64_t k = 0; k < classes; k++)
         for (int lane = 0; lane < call->lanes; lane++)

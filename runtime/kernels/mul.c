@@ -7,7 +7,7 @@
 static real value_at(const NetCall *call, int input, int64_t channel, int64_t i, int lane)
 {
     NetShape shape = call->x_shape[input];
-    int64_t plane = shape.h * shape.w;
+    int64_t plane = net_shape_plane(shape);
     return call->x[input][(channel * plane + (plane > 1 ? i : 0)) * call->lanes + lane];
 }
 
@@ -23,7 +23,7 @@ static real product(const NetCall *call, int without, int64_t channel, int64_t i
 
 void net_mul_forward(const NetCall *call)
 {
-    int64_t plane = call->y_shape.h * call->y_shape.w;
+    int64_t plane = net_shape_plane(call->y_shape);
     for (int64_t channel = 0; channel < call->y_shape.c; channel++)
         for (int64_t i = 0; i < plane; i++)
             for (int lane = 0; lane < call->lanes; lane++)
@@ -35,7 +35,7 @@ void net_mul_forward(const NetCall *call)
 void net_mul_backward_input(const NetCall *call)
 {
     NetShape shape = call->x_shape[call->which];
-    int64_t plane = call->y_shape.h * call->y_shape.w, own_plane = shape.h * shape.w;
+    int64_t plane = net_shape_plane(call->y_shape), own_plane = net_shape_plane(shape);
     net_start_gradient(call);
     for (int64_t channel = 0; channel < call->y_shape.c; channel++)
         for (int64_t i = 0; i < plane; i++)

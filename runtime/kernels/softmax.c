@@ -9,7 +9,7 @@
 
 static int64_t plane_of(const NetCall *call)
 {
-    return call->x_shape[0].h * call->x_shape[0].w * call->lanes;
+    return net_shape_plane(call->x_shape[0]) * call->lanes;
 }
 
 /* Of one column: the largest value, which is subtracted so that no exponential

@@ -25,7 +25,7 @@ static int64_t source_of(const NetCall *call, int64_t y)
 
 void net_upsample_forward(const NetCall *call)
 {
-    for (int64_t y = 0; y < shape_values(call->y_shape); y++)
+    for (int64_t y = 0; y < net_shape_elements(call->y_shape); y++)
         for (int lane = 0; lane < call->lanes; lane++)
             call->y[y * call->lanes + lane] = call->x[0][source_of(call, y) + lane];
 }
@@ -33,7 +33,7 @@ void net_upsample_forward(const NetCall *call)
 void net_upsample_backward_input(const NetCall *call)
 {
     net_start_gradient(call);
-    for (int64_t y = 0; y < shape_values(call->y_shape); y++)
+    for (int64_t y = 0; y < net_shape_elements(call->y_shape); y++)
         for (int lane = 0; lane < call->lanes; lane++)
             call->dx[source_of(call, y) + lane] += call->dy[y * call->lanes + lane];
 }

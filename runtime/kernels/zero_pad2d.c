@@ -16,7 +16,7 @@ static int64_t source(const NetCall *call, int axis, int64_t at)
 static bool next_value(const NetCall *call, int64_t y, int64_t *x_at)
 {
     NetShape in = call->x_shape[0], out = call->y_shape;
-    if (y == shape_values(out))
+    if (y == net_shape_elements(out))
         return false;
     int64_t row = source(call, 0, y / out.w % out.h), column = source(call, 1, y % out.w);
     *x_at = row < 0 || column < 0

@@ -12,7 +12,7 @@
 static const NetLayer *find_layer(const NetModel *model)
 {
     for (int i = 0; i < model->layer_count; i++)
-        if (model->layers[i].over_batch && model->layers[i].in.h * model->layers[i].in.w == 1)
+        if (model->layers[i].over_batch && net_shape_plane(model->layers[i].in) == 1)
             return &model->layers[i];
     return NULL;
 }

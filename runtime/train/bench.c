@@ -101,7 +101,7 @@ static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spr
                   NetError *error)
 {
     const NetModel *model = bench->model;
-    int64_t elements = model->input.c * model->input.h * model->input.w;
+    int64_t elements = net_shape_elements(model->input);
     NetSession *session = net_open(model, threads, batch, 1, error);
     float *pixels = net_allocate((size_t)batch, (size_t)elements * sizeof *pixels, error);
     float *logits = net_allocate((size_t)batch, (size_t)model->classes * sizeof *logits, error);
@@ -184,7 +184,7 @@ static void count_work(Bench *bench)
     for (int i = 0; i < program->part_count; i++)
         bench->multiply_adds += (double)program->parts[i].multiply_adds;
     bench->batch = (int64_t)net_setting(bench->settings, "batch", 64);
-    bench->many = MAX_PIXELS / (model->input.c * model->input.h * model->input.w);
+    bench->many = MAX_PIXELS / net_shape_elements(model->input);
     bench->many = bench->many > MANY ? MANY : bench->many < 1 ? 1 : bench->many;
 }
 

@@ -151,7 +151,7 @@ static bool check_all(Check *check, NetError *error)
 static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, uint64_t seed,
                        NetError *error)
 {
-    int64_t elements = model->input.c * model->input.h * model->input.w;
+    int64_t elements = net_shape_elements(model->input);
     *images = (NetImages){
         .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
     images->pixels = net_allocate((size_t)(count * elements), 1, error);

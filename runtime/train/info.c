@@ -6,7 +6,11 @@
 
 static const char *shape_text(char *text, NetShape shape)
 {
-    return net_shape_text(text, shape.rank, (const int64_t[]){shape.c, shape.h, shape.w});
+    const int64_t dims[][4] = {{shape.c},
+                               {shape.c, shape.w},
+                               {shape.c, shape.h, shape.w},
+                               {shape.c, shape.d, shape.h, shape.w}};
+    return net_shape_text(text, shape.rank, dims[shape.rank - 1]);
 }
 
 static void print_layers(const NetModel *model, FILE *out)

@@ -116,7 +116,7 @@ static void pack(const NetSession *session, const NetPacking *p, real *to)
 
 static int64_t input_elements(const NetModel *model)
 {
-    return model->input.c * model->input.h * model->input.w;
+    return net_shape_elements(model->input);
 }
 
 /* Memory is zeroed, and what fills a block up stays so. */

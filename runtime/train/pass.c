@@ -101,7 +101,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
 
 static int64_t input_elements(const NetModel *model) /* of an image */
 {
-    return model->input.c * model->input.h * model->input.w;
+    return net_shape_elements(model->input);
 }
 
 /* The grain's images become the slot's input. */

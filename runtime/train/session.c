@@ -33,7 +33,7 @@ static bool allocate_images(NetSession *session, NetError *error)
 {
     const NetModel *model = session->model;
     int64_t grains = session->max_grains, lanes = model->lanes;
-    int64_t pixels = model->input.c * model->input.h * model->input.w;
+    int64_t pixels = net_shape_elements(model->input);
     int64_t kept = model->inference.kept_elements;
     if (session->training)
         kept = larger(kept, model->training.kept_elements);

@@ -17,7 +17,7 @@ GARBAGE = 0.75  # what lanes without an image hold
 
 
 class Shape(c.Structure):
-    _fields_ = [("rank", c.c_int), ("c", c.c_int64), ("h", c.c_int64), ("w", c.c_int64)]
+    _fields_ = [("rank", c.c_int)] + [(name, c.c_int64) for name in "chwd"]
 
 
 class Attribute(c.Structure):

@@ -18,7 +18,8 @@ void conv2d_flatten_rows(const Kernel *kernel, Contraction *contraction)
 static Contraction forward_contraction(const Node *node)
 {
     const Parameter *weight = find_parameter(node, "weight");
-    Int groups = input_shape(node).dim[0] / weight->dim[1];
+    Int groups = input_shape(node).dim[0] / weight->dim[1],
+        taps = weight->elements / (weight->dim[0] * weight->dim[1]);
     return (Contraction){
         .in = "x",
         .out = "y",
@@ -28,9 +29,9 @@ static Contraction forward_contraction(const Node *node)
         .in_channels = weight->dim[1],
         .rows = layer_axis(node, 0),
         .columns = layer_axis(node, 1),
-        .group_step = weight->dim[0] / groups * weight->dim[1] * weight->dim[2] * weight->dim[3],
-        .out_step = weight->dim[1] * weight->dim[2] * weight->dim[3],
-        .in_step = weight->dim[2] * weight->dim[3],
+        .group_step = weight->dim[0] / groups * weight->dim[1] * taps,
+        .out_step = weight->dim[1] * taps,
+        .in_step = taps,
     };
 }
 

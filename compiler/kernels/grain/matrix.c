@@ -1,8 +1,8 @@
 /* matrix.c: see matrix.h.
  *
- * A tile is some results of a few grains: with several grains a weight that
+ * A tile is some results of a few grains, or of a few rows of a grain: with several a weight that
  * was loaded and spread over the lanes is used several times, and all weights
- * are read once per batch rather than once per grain.  The sum over n is cut
+ * are read once per group of them.  Comments and names below say grains for either.  The sum over n is cut
  * into stretches, so that the values it runs over stay in the first cache while
  * all tiles of the range pass over them; partial sums wait where the results
  * will be, so the order of a sum does not depend on the range or on the number
@@ -27,6 +27,7 @@ typedef struct Product {
     const char *result;               /* "y" */
     const char *source;               /* "x" */
     Int source_stride, result_stride; /* from grain to grain, vectors */
+    Int rows, source_row, result_row; /* of a grain; from row to row, vectors */
     Int terms;
     /* weights: from a tile's result to the next; from one n to the next it is next_step */
     Int step;
@@ -132,25 +133,42 @@ static const char *tile_function(const Product *product, int results, int grains
                epilogue_parameters(kernel)));
 }
 
+/* From one of a tile's grains, or rows, to the next. */
+static Int source_step(const Product *product)
+{
+    return product->rows > 1 ? product->source_row : product->source_stride;
+}
+
+static Int result_step(const Product *product)
+{
+    return product->rows > 1 ? product->result_row : product->result_stride;
+}
+
 static void emit_tile(const Product *product, int results, int grains)
 {
     Kernel *kernel = product->kernel;
+    const char *source_at = format("q * %lldL", source_step(product)),
+               *result_at = format("q * %lldL", result_step(product));
+    if (product->rows > 1) {
+        source_at = format("grain * %lldL + %s", product->source_stride, source_at);
+        result_at = format("grain * %lldL + %s", product->result_stride, result_at);
+    }
     Text call = {0};
     text_add(&call, "%s(%s + at", tile_function(product, results, grains), product->result);
     if (grains > 1)
-        text_add(&call, ", %lld", product->result_stride);
+        text_add(&call, ", %lld", result_step(product));
     text_add(&call, ", %s", product->weights);
     if (product->next_step == 1)
         text_add(&call, ", %lld", product->step);
-    text_add(&call, ", %s + q * %lldL + n", product->source, product->source_stride);
+    text_add(&call, ", %s + %s + n", product->source, source_at);
     if (grains > 1)
-        text_add(&call, ", %lld", product->source_stride);
+        text_add(&call, ", %lld", source_step(product));
     text_add(&call, ", n, count%s", product->biased ? ", bias + t" : "");
     if (kernel->epilogue)
         text_add(&call, ", n + count == %lld", product->terms);
     if (kernel->epilogue_operands)
         text_add(&call, ", at%s", kernel->epilogue_operands);
-    kernel_line(kernel, "const int64_t at = q * %lldL + t;", product->result_stride);
+    kernel_line(kernel, "const int64_t at = %s + t;", result_at);
     kernel_line(kernel, "%s);", text_chars(&call));
 }
 
@@ -168,11 +186,20 @@ static void emit_tiles(const Product *product, int grains)
 }
 
 /* Between these, `n` and `count` are a stretch of the sum and `group` grains from `q`. */
-static void open_stretches(Kernel *kernel, Int terms, int stretch)
+static void open_stretches(const Product *product, int stretch)
 {
-    kernel_line(kernel, "for (int64_t q = s->from, group; q < s->to; q += group) {");
-    kernel_line(kernel, "group = s->to - q >= %d ? %d : s->to - q >= 2 ? 2 : 1;", MAX_GRAINS,
-                MAX_GRAINS);
+    Kernel *kernel = product->kernel;
+    long long terms = product->terms;
+    const char *end = "s->to";
+    if (product->rows > 1) {
+        end = format("%lld", product->rows);
+        kernel_line(kernel, "for (int64_t grain = s->from; grain < s->to; grain++)");
+        kernel_line(kernel, "for (int64_t q = 0, group; q < %s; q += group) {", end);
+    } else {
+        kernel_line(kernel, "for (int64_t q = s->from, group; q < s->to; q += group) {");
+    }
+    kernel_line(kernel, "group = %s - q >= %d ? %d : %s - q >= 2 ? 2 : 1;", end, MAX_GRAINS,
+                MAX_GRAINS, end);
     kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", terms, stretch);
     kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", terms, stretch,
                 terms, stretch);
@@ -209,6 +236,9 @@ void emit_matrix_forward(Kernel *kernel, Matrix matrix)
         .source = "x",
         .source_stride = kernel->x_stride,
         .result_stride = kernel->kept_elements / kernel->lanes,
+        .rows = matrix.rows,
+        .source_row = matrix.in,
+        .result_row = matrix.out,
         .terms = matrix.in,
         .step = matrix.in,
         .next_step = 1,
@@ -219,7 +249,7 @@ void emit_matrix_forward(Kernel *kernel, Matrix matrix)
     kernel->units = (matrix.out + ROWS_OF_UNIT - 1) / ROWS_OF_UNIT;
     kernel_line(kernel, "const int64_t end = to * %d < %lld ? to * %d : %lld;", ROWS_OF_UNIT,
                 matrix.out, ROWS_OF_UNIT, matrix.out);
-    open_stretches(kernel, matrix.in, STRETCH);
+    open_stretches(&product, STRETCH);
     kernel_line(kernel, "int64_t t = from * %d;", ROWS_OF_UNIT);
     emit_group(&product);
     close_stretches(kernel);
@@ -257,6 +287,9 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
         .source = "dy",
         .source_stride = kernel->dy_stride,
         .result_stride = kernel->kept_elements / kernel->lanes,
+        .rows = matrix.rows,
+        .source_row = matrix.out,
+        .result_row = matrix.in,
         .terms = matrix.out,
         .step = 1,
         .next_step = PACKED,
@@ -267,7 +300,7 @@ void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate)
     kernel_line(kernel, "const int64_t limit = to * %d < %lld ? to * %d : %lld;", COLUMNS_OF_UNIT,
                 matrix.in, COLUMNS_OF_UNIT, matrix.in);
     kernel_line(kernel, "real packed[%d];", PACKED * GRADIENT_STRETCH);
-    open_stretches(kernel, matrix.out, GRADIENT_STRETCH);
+    open_stretches(&product, GRADIENT_STRETCH);
     kernel_line(kernel, "for (int64_t first = from * %d; first < limit; first += %d) {",
                 COLUMNS_OF_UNIT, PACKED);
     pack_weights(kernel, matrix.in);
@@ -301,7 +334,7 @@ typedef struct Inputs {
 static void gradient_start(Kernel *function, int rows, const Inputs *inputs)
 {
     declare_tile(function, rows * inputs->width);
-    kernel_line(function, "if (first) {");
+    kernel_line(function, "if (adds) {");
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < inputs->width; c++)
             kernel_add(function, "tile[%d] = *(const unaligned_vec *)(out + %s);",
@@ -349,7 +382,7 @@ static const char *gradient_function(const Kernel *kernel, int rows, const Input
     gradient_start(&function, rows, inputs);
     kernel_line(&function, "for (int q = 0; q < count; q++) {");
     gradient_ahead(&function, rows, inputs);
-    kernel_line(&function, "const real *d = (const real *)(gradient + (first + q) * d_step);");
+    kernel_line(&function, "const real *d = (const real *)(gradient + q * d_step);");
     kernel_line(&function, "const vec *v = inputs + q * %d * LANES;", inputs->width);
     kernel_line(&function, "for (int lane = 0; lane < LANES; lane++) {");
     outer_product(&function, inputs->width, &outputs, &values);
@@ -361,22 +394,22 @@ static const char *gradient_function(const Kernel *kernel, int rows, const Input
     return end_function(
         kernel, &function,
         format(
-            "/* The weight gradient of %d outputs times %d rows of inputs, over `count` grains "
-            "from "
-            "`first`\n * on; of the move's streams, what lies at `place` is fetched meanwhile. */",
+            "/* The weight gradient of %d outputs times %d rows of inputs, over `count` grains, "
+            "added to\n * what others gave; of the move's streams, what lies at `place` is fetched "
+            "meanwhile. */",
             rows, inputs->width),
         ALWAYS_INLINE, format("matrix_gradient_%dx%d", rows, inputs->width),
         format("(const NetStep *s, real *out,%s const vec *gradient,\n    int64_t d_step, "
-               "const vec *inputs, int64_t first, int count, int ahead, int64_t place)",
+               "const vec *inputs, bool adds, int count, int ahead, int64_t place)",
                rows > 1 ? " int64_t out_step," : ""));
 }
 
 static void gradient_tile(Kernel *kernel, Int in, int rows, const Inputs *inputs)
 {
     kernel_line(kernel,
-                "%s(s, block + (o - row) * %lldL + i,%s dy + o, %lld, inputs, first, count,",
-                gradient_function(kernel, rows, inputs), in, rows > 1 ? format(" %lld,", in) : "",
-                kernel->dy_stride);
+                "%s(s, block + (o - row) * %lldL + i,%s gradient + o, gradient_step, inputs, adds, "
+                "count,",
+                gradient_function(kernel, rows, inputs), in, rows > 1 ? format(" %lld,", in) : "");
     kernel_line(kernel, "    ahead, offset + o * %lldL + i);", in);
 }
 
@@ -385,7 +418,7 @@ static void transpose_inputs(Kernel *kernel, const Inputs *inputs)
 {
     kernel_line(kernel, "for (int q = 0; q < count; q++) {");
     kernel_line(kernel, "vec *to = turned + (i - left) * count + q * %d * LANES;", inputs->width);
-    kernel_line(kernel, "const vec *values = x + (first + q) * %lldL + i;", kernel->x_stride);
+    kernel_line(kernel, "const vec *values = source + q * source_step + i;");
     for (int c = 0; c < inputs->width; c++)
         kernel_line(kernel, "transpose(to + %d * LANES, values + %lldL);", c, inputs->at[c]);
     kernel_line(kernel, "}");
@@ -457,17 +490,54 @@ static void move_block(Kernel *kernel, long long in, long long whole)
                 in, in, in);
 }
 
-static void gradient_bias(Kernel *kernel)
+static void gradient_bias(Kernel *kernel, Matrix matrix)
 {
     kernel_line(kernel, "for (int64_t o = begin; o < end; o++) {");
     kernel_line(kernel, "vec a = { 0 };");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
-    kernel_line(kernel, "    a += dy[q * %lldL + o];", kernel->dy_stride);
+    if (matrix.rows > 1) {
+        kernel_line(kernel, "    for (int64_t r = 0; r < %lld; r++)", matrix.rows);
+        kernel_line(kernel, "        a += dy[q * %lldL + r * %lldL + o];", kernel->dy_stride,
+                    matrix.out);
+    } else {
+        kernel_line(kernel, "    a += dy[q * %lldL + o];", kernel->dy_stride);
+    }
     kernel_line(kernel, "dbias[o] = sum_lanes(a);");
     kernel_line(kernel, "}");
     kernel_line(kernel, "if (s->move)");
     kernel_line(kernel, "    s->move->update(s->move, dbias - s->gradients + begin, dbias - "
                         "s->gradients + end, dbias + begin);");
+}
+
+/* Between these, `source` and `gradient` are what the next `count` grains, or rows of one, have of
+ * x and dy, `adds` whether others were before, and `whole` whether none are left. */
+static void open_chunks(Kernel *kernel, Matrix matrix)
+{
+    bool rows = matrix.rows > 1;
+    const char *end = rows ? format("%lld", matrix.rows) : "s->grains", *before = "";
+    if (rows) {
+        kernel_line(kernel, "for (int64_t grain = 0; grain < s->grains; grain++)");
+        before = format("grain * %lldL + ", kernel->x_stride);
+    }
+    kernel_line(kernel, "for (int64_t first = 0; first < %s; first += %d) {", end, CHUNK);
+    kernel_line(kernel, "const int count = %s - first < %d ? (int)(%s - first) : %d;", end, CHUNK,
+                end, CHUNK);
+    kernel_line(kernel, "const int64_t source_step = %lld, gradient_step = %lld;",
+                rows ? matrix.in : kernel->x_stride, rows ? matrix.out : kernel->dy_stride);
+    kernel_line(kernel, "const vec *const source = x + %sfirst * source_step;", before);
+    if (rows)
+        before = format("grain * %lldL + ", kernel->dy_stride);
+    kernel_line(kernel, "const vec *const gradient = dy + %sfirst * gradient_step;", before);
+    kernel_line(kernel, rows ? "const bool adds = grain || first;" : "const bool adds = first;");
+    kernel_line(kernel, "const bool whole = %sfirst + count == %s;",
+                rows ? "grain + 1 == s->grains && " : "", end);
+}
+
+/* Whether one chunk is all: then a block that is moved need not be kept. */
+static const char *one_chunk(Matrix matrix)
+{
+    return matrix.rows > 1 ? format("s->grains == 1 && %d >= %lld", CHUNK, matrix.rows)
+                           : format("s->grains <= %d", CHUNK);
 }
 
 void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
@@ -481,10 +551,8 @@ void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
     kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;",
                 UNIT_ROWS, UNIT_ROWS, out, UNIT_ROWS, out);
     kernel_line(kernel, "const int64_t offset = dweight - s->gradients;");
-    kernel_line(kernel, "for (int64_t first = 0; first < s->grains; first += %d) {", CHUNK);
-    kernel_line(kernel, "const int count = s->grains - first < %d ? (int)(s->grains - first) : %d;",
-                CHUNK, CHUNK);
-    kernel_line(kernel, "const bool moves = s->move && first + count == s->grains;");
+    open_chunks(kernel, matrix);
+    kernel_line(kernel, "const bool moves = s->move && whole;");
     kernel_line(kernel, "const int ahead = moves ? s->move->read_count : 0;");
     kernel_line(kernel, "const int64_t piece = %d / (count * %d) * %d;", ROOM, step, step);
     kernel_line(kernel, "vec turned[%d];", ROOM + CHUNK * step);
@@ -495,9 +563,8 @@ void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
     each_tile(kernel, in, whole, width, transpose_tile);
     kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
     kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
-    kernel_line(kernel,
-                "real *block = dweight + (s->move && s->grains <= %d ? begin : row) * %lldL;",
-                CHUNK, in);
+    kernel_line(kernel, "real *block = dweight + (s->move && %s ? begin : row) * %lldL;",
+                one_chunk(matrix), in);
     each_tile(kernel, in, whole, width, gradient_columns);
     move_block(kernel, in, whole);
     kernel_line(kernel, "}");
@@ -505,5 +572,5 @@ void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
     kernel_line(kernel, "} while (left < %lld);", whole);
     kernel_line(kernel, "}");
     if (matrix.bias)
-        gradient_bias(kernel);
+        gradient_bias(kernel, matrix);
 }

@@ -5,6 +5,9 @@
  *   dx[i]       (+)= sum over o of weight[o, i] * dy[o]
  *   dweight[o, i] = sum over grains and lanes of dy[o] * x[i];  dbias[o] = … of dy[o]
  *
+ * Where the layer works on the last axis of a larger shape, x is [rows][in] and y [rows][out], and
+ * all sums over grains run over each one's rows.
+ *
  * Each writes the kernel of a range of units, `from` to `to`, of all grains,
  * and sets kernel->units.
  */
@@ -15,6 +18,7 @@
 
 typedef struct Matrix {
     Int in, out;
+    Int rows; /* of one image */
     bool bias;
 } Matrix;
 

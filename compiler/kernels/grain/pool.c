@@ -4,22 +4,25 @@
 
 bool pools_tiles(const Node *node)
 {
-    Window rows = node_window(node, 0), columns = node_window(node, 1);
-    Shape in = input_shape(node), out = node->out->shape;
-    return rows.stride == rows.kernel && columns.stride == columns.kernel && rows.before == 0
-           && columns.before == 0 && rows.dilation == 1 && columns.dilation == 1
-           && rows.kernel * columns.kernel <= 16 && out.dim[1] * rows.kernel <= in.dim[1]
-           && out.dim[2] * columns.kernel <= in.dim[2];
+    bool tiles = window_axes(node) <= 2;
+    Int taps = 1;
+    for (int axis = ROWS; axis <= COLUMNS && tiles; axis++) {
+        Axis along = layer_axis(node, axis);
+        tiles = along.stride == along.taps && along.before == 0 && along.dilation == 1
+                && along.positions * along.taps <= along.sources;
+        taps *= along.taps;
+    }
+    return tiles && taps <= 16;
 }
 
 Int pooled_rows(const Node *pool)
 {
-    return node_window(pool, 0).kernel;
+    return layer_axis(pool, ROWS).taps;
 }
 
 Int pooled_columns(const Node *pool)
 {
-    return node_window(pool, 1).kernel;
+    return layer_axis(pool, COLUMNS).taps;
 }
 
 void emit_pool_take(Kernel *kernel, const char *value, const char *number, const char *besides)

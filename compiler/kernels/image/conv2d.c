@@ -4,7 +4,7 @@
 
 bool can_do_image_conv2d(const Node *node)
 {
-    return find_parameter(node, "weight")->dim[3] <= MAX_IMAGE_TAPS;
+    return layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
 }
 
 void emit_image_conv2d(ImageKernel *image)

@@ -1,0 +1,66 @@
+/* permute.c: axes in another order, of permute and of transpose. */
+#include "kernels.h"
+
+/* The axis of x that y has as its k-th. */
+typedef int FindAxis(const NetCall *call, int k);
+
+static int counted(const NetCall *call, const char *name, int number)
+{
+    int axis = (int)net_attribute(call, name, number);
+    return axis < 0 ? axis + call->y_shape.rank : axis;
+}
+
+static int permuted(const NetCall *call, int k)
+{
+    return counted(call, "dims", k);
+}
+
+static int transposed(const NetCall *call, int k)
+{
+    int first = counted(call, "dim0", 0), second = counted(call, "dim1", 0);
+    return k == first ? second : k == second ? first : k;
+}
+
+/* Where value i of y lies in x. */
+static int64_t source(const NetCall *call, int64_t i, FindAxis *find)
+{
+    int64_t at = 0;
+    for (int k = call->y_shape.rank - 1; k >= 0; k--) {
+        int64_t size = net_shape_dim(call->y_shape, k), step = 1;
+        for (int axis = find(call, k) + 1; axis < call->y_shape.rank; axis++)
+            step *= net_shape_dim(call->x_shape[0], axis);
+        at += i % size * step;
+        i /= size;
+    }
+    return at;
+}
+
+static int64_t permute_source(const NetCall *call, int64_t i)
+{
+    return source(call, i, permuted);
+}
+
+static int64_t transpose_source(const NetCall *call, int64_t i)
+{
+    return source(call, i, transposed);
+}
+
+void net_permute_forward(const NetCall *call)
+{
+    net_move_forward(call, permute_source);
+}
+
+void net_permute_backward_input(const NetCall *call)
+{
+    net_move_backward(call, permute_source);
+}
+
+void net_transpose_forward(const NetCall *call)
+{
+    net_move_forward(call, transpose_source);
+}
+
+void net_transpose_backward_input(const NetCall *call)
+{
+    net_move_backward(call, transpose_source);
+}
