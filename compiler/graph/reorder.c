@@ -84,8 +84,8 @@ static void moved_node(Graph *graph, const Node *node, int id, Tensor *input, Te
 static void swap(Graph *graph, const Node *node, const Node *pool)
 {
     Tensor *x = node->inputs.items[0], *y = pool->out;
-    Tensor *pooled = new_tensor(graph, TENSOR_ACTIVATION, y->name,
-                                shape_of(3, x->shape.dim[0], y->shape.dim[1], y->shape.dim[2]));
+    Tensor *pooled =
+        new_tensor(graph, TENSOR_ACTIVATION, y->name, shape_with(y->shape, 0, x->shape.dim[0]));
     y->name = node->out->name;
     int first = node->id;
     moved_node(graph, pool, first, x, pooled);

@@ -56,8 +56,7 @@ static void report_mismatch(const Node *node, int common, int odd, int axis)
                                wanted_text(node, common, odd), differs);
     diag_caption(d, "all axes but the channels must be equal");
     label_branches(d, node);
-    diag_sizes(d, branch->shape,
-               shape_of(wanted->shape.rank, -1, wanted->shape.dim[1], wanted->shape.dim[2]));
+    diag_sizes(d, branch->shape, shape_with(wanted->shape, 0, -1));
 }
 
 static bool infer(Node *node)
@@ -78,7 +77,7 @@ static bool infer(Node *node)
             return false;
         }
     }
-    node->out_shape = shape_of(wanted.rank, channels, wanted.dim[1], wanted.dim[2]);
+    node->out_shape = shape_with(wanted, 0, channels);
     return true;
 }
 

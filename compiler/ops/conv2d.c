@@ -34,7 +34,8 @@ static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "ci
 /* clang-format off */
 #define ARGUMENTS(sizes, what) { \
     [OUT_CHANNELS] = {"out_channels", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1, \
-                      .maximum = LARGEST, .doc = "Channels of the output: the number of filters."}, \
+                      .maximum = LARGEST, \
+                      .doc = "Channels of the output: the number of filters."}, \
     [KERNEL_SIZE] = {"kernel_size", sizes, ROLE_KERNEL, .positional = true, .minimum = 1, \
                      .maximum = LARGEST, .doc = "Size of the window."}, \
     [STRIDE] = {"stride", sizes, ROLE_STRIDE, .otherwise = "1", .minimum = 1, .maximum = LARGEST, \
@@ -44,7 +45,8 @@ static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "ci
                  .doc = what " added at both ends; same keeps the size at stride 1."}, \
     [DILATION] = {"dilation", sizes, ROLE_DILATION, .otherwise = "1", .minimum = 1, \
                   .maximum = LARGEST, .doc = "Distance between the window's taps."}, \
-    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, .maximum = LARGEST, \
+    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, \
+                .maximum = LARGEST, \
                 .doc = "Parts the channels are split into, each convolved on its own."}, \
     [BIAS] = {"bias", ARG_BOOL, .otherwise = "true", \
               .doc = "Whether a learned value is added to each output channel."}, \

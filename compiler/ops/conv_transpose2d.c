@@ -47,7 +47,8 @@ static const char *const padding_modes[] = {"zeros", NULL};
                         .maximum = LARGEST, \
                         .doc = what " added to the output's far end, fewer than stride " \
                                "or dilation."}, \
-    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, .maximum = LARGEST, \
+    [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, \
+                .maximum = LARGEST, \
                 .doc = "Parts the channels are split into, each convolved on its own."}, \
     [BIAS] = {"bias", ARG_BOOL, .otherwise = "true", \
               .doc = "Whether a learned value is added to each output channel."}, \

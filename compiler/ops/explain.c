@@ -119,14 +119,34 @@ static const char *default_text(const ArgSpec *arg)
     return format("default %s", arg->otherwise);
 }
 
+/* The rest of a line that is indented so far, and further lines under it. */
+static void print_wrapped(const char *text, int indent, FILE *out)
+{
+    int room = PAGE_WIDTH - indent, end = (int)strlen(text);
+    while (end > room) {
+        int cut = room;
+        while (cut > 0 && text[cut] != ' ')
+            cut--;
+        if (cut == 0)
+            break;
+        fprintf(out, "%.*s\n%*s", cut, text, indent, "");
+        text += cut + 1;
+        end -= cut + 1;
+    }
+    fprintf(out, "%s\n", text);
+}
+
 static void print_arguments(const ArgSpec *args, FILE *out)
 {
     int width = longest_name(args);
     fprintf(out, "\narguments\n");
     for (int i = 0; args[i].name != NULL; i++) {
-        fprintf(out, "  %-*s  %s\n", width, args[i].name, args[i].doc);
-        fprintf(out, "  %*s  %s; %s%s\n", width, "", domain(&args[i]), default_text(&args[i]),
-                args[i].positional ? "; may be given without its name" : "");
+        fprintf(out, "  %-*s  ", width, args[i].name);
+        print_wrapped(args[i].doc, width + 4, out);
+        fprintf(out, "  %*s  ", width, "");
+        print_wrapped(format("%s; %s%s", domain(&args[i]), default_text(&args[i]),
+                             args[i].positional ? "; may be given without its name" : ""),
+                      width + 4, out);
     }
 }
 

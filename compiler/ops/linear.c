@@ -51,7 +51,7 @@ static Int multiply_adds(const Node *node)
 /* A matrix product is a contraction of one position. */
 static Contraction contraction_of(const Node *node)
 {
-    Int in = input_shape(node).dim[0], out = node->out->shape.dim[0];
+    Int in = shape_last(input_shape(node)), out = shape_last(node->out->shape);
     Axis one = {.sources = 1, .positions = 1, .taps = 1, .stride = 1, .dilation = 1};
     return (Contraction){
         .in = "x",
@@ -120,7 +120,8 @@ static void emit_parameter_gradient(Kernel *kernel, Int in, Int out)
     }
 }
 
-/* Of one row: below this, weights read and a gradient written per grain cost less than more barriers. */
+/* Of one row: below this, weights read and a gradient written per grain cost less than more
+ * barriers. */
 static bool whole_batch(const Node *node)
 {
     Int in = shape_last(input_shape(node)), out = shape_last(node->out->shape);
@@ -148,16 +149,17 @@ static bool emit(Kernel *kernel)
         emit_matrix_gradient(kernel, matrix);
     } else {
         kernel->splits = false; /* it is small, or it would be whole_batch */
-        emit_parameter_gradient(kernel, input_shape(node).dim[0], node->out->shape.dim[0]);
-        if (find_parameter(node, "bias"))
-            emit_bias_gradient(kernel, node->out->shape.dim[0], 1);
+        emit_parameter_gradient(kernel, matrix.in, matrix.out);
+        if (matrix.bias)
+            emit_bias_gradient(kernel, matrix.out, 1);
     }
     return true;
 }
 
+/* Of further axes each is a position, whose channels are not what lies along the last one. */
 static bool can_do_image_linear(const Node *node)
 {
-    return rows_of(node) == 1;
+    return input_shape(node).rank == 1;
 }
 
 static void emit_image(ImageKernel *image)

@@ -100,7 +100,7 @@ static bool emit_permute(Kernel *kernel)
 
 static bool infer_transpose(Node *node)
 {
-    return node_has_rank(node, RANK(2) | RANK(3) | RANK(4)) && infer_order(node, transpose_order);
+    return infer_order(node, transpose_order);
 }
 
 static bool emit_transpose(Kernel *kernel)
@@ -128,6 +128,7 @@ const Operator operator_transpose = {
     .reference = "https://pytorch.org/docs/stable/generated/torch.transpose.html",
     .args = transpose_args,
     .traits = OP_ARRANGES,
+    .ranks = RANK(2) | RANK(3) | RANK(4),
     .infer = infer_transpose,
     .emit = emit_transpose,
 };

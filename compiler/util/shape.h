@@ -22,7 +22,7 @@ bool shape_equal(Shape a, Shape b);
 Int shape_elements(Shape shape);     /* fits: checked when the graph was built */
 Int shape_plane(Shape shape);        /* of one channel: what lies behind the first axis */
 const char *shape_text(Shape shape); /* "[10, 24, 24]" */
-/* What an axis is called where a shape of this rank is an image or a sequence: "channels", "height",
+/* What an axis is called where a shape of this rank is an image: "channels", "height"; of one axis
  * "features". */
 const char *axis_name(int rank, int axis);
 /* What lies one behind the other along it: "row", "column", of a sequence "step". */

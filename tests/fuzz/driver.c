@@ -248,7 +248,7 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
                        const real *together)
 {
     const NetModel *model = build->model;
-    int64_t elements = model->input.c * model->input.h * model->input.w;
+    int64_t elements = net_shape_elements(model->input);
     net_weights_changed(build->session);
     for (int64_t image = 0; image < SINGLE_IMAGES && image < batch->count; image++) {
         const real *alone = net_one_image_bytes(
@@ -288,7 +288,7 @@ static bool take_tests(const Entry *entry, Build *builds, int count, const NetBa
 static bool draw(NetImages *images, const NetModel *model, int64_t count, uint64_t seed,
                  NetError *error)
 {
-    int64_t elements = model->input.c * model->input.h * model->input.w;
+    int64_t elements = net_shape_elements(model->input);
     *images = (NetImages){
         .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
     images->pixels = net_allocate((size_t)(count * elements), 1, error);

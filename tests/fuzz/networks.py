@@ -9,18 +9,21 @@ small graphs in which a tensor is shared, overwritten or joined in the way that
 in-place memory gets wrong first.
 
 Everything is small: a few channels, images of a few pixels.  What matters is
-odd sizes and odd company, not amount of arithmetic.
+odd sizes and odd company, not amount of arithmetic.  Tensors have one to four axes;
+what takes one number of axes only is looked up by it.
 
 What an operator is, `netc explain --json` says: a new one is drawn by its ranks,
 its arguments' roles and ranges, and its window.  Only what that table leaves
 unsaid, limits of one argument by another, has a function here.
 """
 import functools
+import math
 import random
 
 from harness import operators
 
-MAX_CHANNELS, MAX_SIDE = 12, 13
+MAX_CHANNELS = 12
+MAX_SIDE = {2: 60, 3: 13, 4: 6}  # by the number of axes
 MAX_ELEMENTS = 1200  # of one tensor
 CLASSES = 5
 
@@ -59,7 +62,7 @@ def elementwise():
 
 def is_structural(op):
     """Joins and what ends a chain, which the structures write."""
-    return bool({"joins", "loss"} & set(op["traits"])) or op["name"] == "flatten"
+    return bool({"joins", "loss"} & set(op["traits"]))
 
 
 def call(name, *positional, **named):
@@ -75,6 +78,16 @@ def text(value):
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(text, value)) + "]"
     return str(value)
+
+
+def elements(shape):
+    return math.prod(shape)
+
+
+def of_rank(shape, rank):
+    """The same values with so many axes: the last ones are joined, or axes of 1 follow."""
+    joined = (*shape[: rank - 1], elements(shape[rank - 1 :]))
+    return joined if len(shape) >= rank else (*shape, *[1] * (rank - len(shape)))
 
 
 class Scope:
@@ -127,14 +140,14 @@ class Writer:
                 )
             )
         if self.chance(0.6):
-            axes[1] = axes[0]
+            axes = [axes[0]] * len(axes)
         return axes
 
     def pairs(self, axes):
-        return [pair[0] if pair[0] == pair[1] else list(pair) for pair in zip(*axes)]
+        return [sizes[0] if len(set(sizes)) == 1 else list(sizes) for sizes in zip(*axes)]
 
-    def conv2d(self, shape):
-        c = shape[0]
+    def convolution(self, shape):
+        c, name = shape[0], f"conv{len(shape) - 1}d"
         axes = self.window(shape, lambda kernel: kernel + 1)
         mode = self.pick(*["zeros"] * 6, "reflect", "replicate", "circular")
         groups = self.pick(1, 1, 1, c, *[g for g in range(1, c + 1) if c % g == 0])
@@ -178,7 +191,7 @@ class Writer:
             named["bias"] = False
         if self.chance(0.1):
             named["in_channels"] = c
-        return call("conv2d", out, kernel, **named), (out, *sizes)
+        return call(name, out, kernel, **named), (out, *sizes)
 
     def pool(self, shape, name):
         axes = self.window(shape, lambda kernel: kernel // 2)
@@ -271,16 +284,76 @@ class Writer:
         return call("layer_scale", *([] if self.chance(0.3) else [0.5])), shape
 
     def flatten(self, shape):
-        count = shape[0] * shape[1] * shape[2]
-        return "flatten", (count,)
+        """All axes, or some; it may be asked for those that it takes by default."""
+        if self.chance(0.5):
+            return "flatten", (elements(shape),)
+        start, end = sorted(self.random.randint(0, len(shape) - 1) for _ in range(2))
+        joined = elements(shape[start : end + 1])
+        named = {} if end == len(shape) - 1 else {"end": self.axis(end, shape)}
+        return (
+            call("flatten", self.axis(start, shape), **named),
+            (*shape[:start], joined, *shape[end + 1 :]),
+        )
+
+    def axis(self, axis, shape):
+        """… counted from one end or the other."""
+        return axis - self.pick(0, len(shape))
+
+    def reshape(self, shape):
+        left, out = elements(shape), []
+        for _ in range(self.random.randint(0, 3)):
+            out.append(self.pick(*[n for n in range(1, left + 1) if left % n == 0]))
+            left //= out[-1]
+        out.append(left)
+        self.random.shuffle(out)
+        asked = list(out)
+        if self.chance(0.4):
+            asked[self.random.randrange(len(asked))] = "_"
+        return call("reshape", asked), tuple(out)
+
+    def permute(self, shape):
+        order = self.random.sample(range(len(shape)), len(shape))
+        dims = [self.axis(axis, shape) for axis in order]
+        return call("permute", dims), tuple(shape[axis] for axis in order)
+
+    def transpose(self, shape):
+        first, second = -2, -1
+        named = {}
+        if self.chance(0.5):
+            first, second = (self.random.randrange(len(shape)) for _ in range(2))
+            named = {"dim0": self.axis(first, shape), "dim1": self.axis(second, shape)}
+        out = list(shape)
+        out[first], out[second] = out[second], out[first]
+        return call("transpose", **named), tuple(out)
+
+    def slice(self, shape):
+        axis = self.random.randrange(len(shape))
+        size = shape[axis]
+        first = self.random.randint(0, size - 1)
+        last, step = self.random.randint(first + 1, size), self.pick(1, 1, 2, 3)
+        named = {} if last == size else {"to": last - self.pick(0, size)}
+        if axis or self.chance(0.2):
+            named["axis"] = self.axis(axis, shape)
+        if step > 1:
+            named["step"] = step
+        return call("slice", first - self.pick(0, size), **named), (
+            *shape[:axis],
+            len(range(first, last, step)),
+            *shape[axis + 1 :],
+        )
 
     def linear(self, shape):
-        wide = shape[0] >= 64 and self.chance(0.4)
-        out = 16384 // shape[0] + self.random.randint(0, 9) if wide else self.random.randint(1, 40)
+        """Of the last axis.  Something has to say that an image's is that."""
+        *rows, last = shape
+        wide = not rows and last >= 64 and self.chance(0.4)
+        out = 16384 // last + self.random.randint(0, 9) if wide else self.random.randint(1, 40)
         named = {"bias": False} if self.chance(0.2) else {}
         if self.chance(0.1):
-            named["in_features"] = shape[0]
-        return call("linear", min(out, 270), **named), (min(out, 270),)
+            named["in_features"] = last
+        statement = call("linear", min(out, 270), **named)
+        if len(rows) > 1:
+            statement = f"{call('reshape', list(shape))};  {statement}"
+        return statement, (*rows, min(out, 270))
 
     # -------------------------------------------- operators, by their table
 
@@ -355,9 +428,9 @@ class Writer:
         if op["window"] in ("slides", "transposed"):
             defaults = {
                 "stride": roles["kernel"],
-                "padding": [0, 0],
-                "dilation": [1, 1],
-                "output_padding": [0, 0],
+                "padding": [0] * len(roles["kernel"]),
+                "dilation": [1] * len(roles["kernel"]),
+                "output_padding": [0] * len(roles["kernel"]),
                 "ceil_mode": False,
             }
             roles |= {role: value for role, value in defaults.items() if role not in has}
@@ -378,7 +451,9 @@ class Writer:
 
     # Those of which the table leaves something unsaid.
     DRAWN_BY = {
-        "conv2d": conv2d,
+        "conv1d": convolution,
+        "conv2d": convolution,
+        "conv3d": convolution,
         "max_pool2d": max_pool2d,
         "avg_pool2d": avg_pool2d,
         "adaptive_avg_pool2d": adaptive_avg_pool2d,
@@ -389,11 +464,19 @@ class Writer:
         "layer_scale": layer_scale,
         "dropout": dropout,
         "linear": linear,
+        "flatten": flatten,
+        "reshape": reshape,
+        "permute": permute,
+        "transpose": transpose,
+        "slice": slice,
     }
     # How often: 1 unless told here.
     WEIGHTS = {
+        "conv1d": 4,
         "conv2d": 6,
+        "conv3d": 4,
         "linear": 3,
+        "flatten": 0.5,
         "max_pool2d": 2,
         "avg_pool2d": 2,
         "batch_norm2d": 2,
@@ -405,7 +488,7 @@ class Writer:
         rows = [
             op
             for name, op in table().items()
-            if name in self.operators and not is_structural(op) and op["rank"] in (0, len(shape))
+            if name in self.operators and not is_structural(op) and len(shape) in op["ranks"]
         ]
         for _ in range(30):
             (op,) = self.random.choices(rows, [self.WEIGHTS.get(op["name"], 1) for op in rows])
@@ -417,10 +500,7 @@ class Writer:
 
     @staticmethod
     def fits(shape):
-        elements = 1
-        for size in shape:
-            elements *= size
-        return elements <= MAX_ELEMENTS
+        return elements(shape) <= MAX_ELEMENTS
 
     def activation(self):
         return self.random.choice(
@@ -433,18 +513,33 @@ class Writer:
 
     # ---------------------------------------------------------- structures
 
+    def mixing(self, shape, channels, kernel=1, **named):
+        """A layer that makes so many channels of them and keeps the other axes."""
+        if len(shape) == 1:
+            return call("linear", channels)
+        return call(f"conv{len(shape) - 1}d", channels, kernel, **named)
+
     def repair(self, lines, shape, wanted):
         """Statements that bring `shape` to `wanted`, appended to `lines`."""
-        if len(shape) == 1:
-            if shape != wanted:
-                lines.append(call("linear", wanted[0]))
-            return
+        if len(shape) != len(wanted):
+            shape = of_rank(shape, len(wanted))
+            lines.append(call("reshape", list(shape)))
         if shape[0] != wanted[0]:
-            lines.append(
-                call("conv2d", wanted[0], 1, **({"bias": False} if self.chance(0.5) else {}))
-            )
-        if shape[1:] != wanted[1:]:
+            bias = {"bias": False} if len(shape) > 1 and self.chance(0.5) else {}
+            lines.append(self.mixing(shape, wanted[0], **bias))
+        if shape[1:] == wanted[1:]:
+            return
+        if len(shape) == 2:
+            lines.append(call("linear", wanted[1]))
+        elif len(shape) == 3:
             lines.append(call("adaptive_avg_pool2d", list(wanted[1:])))
+        else:
+            (c, d, h, w), (_, depth, rows, columns) = (wanted[0], *shape[1:]), wanted
+            lines += [
+                call("reshape", [c, d * h, w]),
+                call("adaptive_avg_pool2d", [depth * rows, columns]),
+                call("reshape", list(wanted)),
+            ]
 
     def body(self, scope, shape, depth, wanted=None, steps=None):
         """Indented statements and their shape; brought to `wanted` if given."""
@@ -485,13 +580,13 @@ class Writer:
         for i in range(count):
             inner = self.inner(scope)
             start, head = shape, []
-            others = [entry for entry in scope.tensors if len(entry[1]) == len(shape)]
+            others = scope.tensors
             if others and self.chance(0.25):
                 name, start = self.random.choice(others)
                 head = [f"from {name}"]
             rest, out = self.body(inner, start, depth + 1, wanted)
-            if kind == "concat" and len(shape) == 3:
-                sides = sides or out[1:]
+            if kind == "concat":
+                sides = out[1:] if sides is None else sides
                 self.repair(rest, out, (out[0], *sides))
                 out = (out[0], *sides)
             channels += out[0]
@@ -499,7 +594,7 @@ class Writer:
         if kind != "concat":
             out = wanted
         else:
-            out = (channels, *sides) if sides else (channels,)
+            out = (channels, *sides)
         lines += self.braces(kind, statements)
         return out
 
@@ -512,11 +607,11 @@ class Writer:
 
     def skip(self, scope, lines, shape, depth):
         inner = self.inner(scope)
-        if self.chance(0.35) and len(shape) == 3:
+        if self.chance(0.35) and len(shape) > 1:
             rest, out = self.body(inner, shape, depth + 1)
             shortcut = []
             self.repair(shortcut, shape, out)
-            if self.chance(0.3):
+            if self.chance(0.3) and len(out) == 3:
                 shortcut.append("batch_norm2d")
             made = self.braces("skip", rest)
             made[-1] += " shortcut {" + ("" if shortcut else " }")
@@ -530,14 +625,12 @@ class Writer:
     def dense(self, scope, lines, shape, depth):
         layers, growth = self.random.randint(1, 3), self.random.randint(1, 3)
         inner = []
-        if len(shape) == 3:
-            if self.chance(0.5):
+        if len(shape) > 1:
+            if len(shape) == 3 and self.chance(0.5):
                 inner += ["batch_norm2d"]
             if self.chance(0.7):
                 inner += ["relu"]
-            inner += [call("conv2d", growth, self.pick(1, 3), padding="same")]
-        else:
-            inner += [call("linear", growth)]
+        inner += [self.mixing(shape, growth, self.pick(1, 3), padding="same")]
         if self.chance(0.3):
             inner += [self.activation()]
         out = (shape[0] + layers * growth, *shape[1:])
@@ -569,11 +662,7 @@ class Writer:
     def iterations(self, scope, lines, shape, depth):
         """A list of named layers; one of them is joined again afterwards."""
         count, name = self.random.randint(1, 3), self.name()
-        layer = (
-            call("conv2d", shape[0], self.pick(1, 3), padding="same")
-            if len(shape) == 3
-            else call("linear", shape[0])
-        )
+        layer = self.mixing(shape, shape[0], self.pick(1, 3), padding="same")
         quoted = depth == 0 and self.chance(0.5)  # inside another repeat the name would come twice
         lines += self.braces(
             f"repeat {count} as i",
@@ -603,16 +692,16 @@ class Writer:
     def block(self, scope, lines, shape, depth):
         """A block of its own, used once or twice."""
         name = self.name("Block")
-        if len(shape) == 3:
-            rest, out = self.body(Scope(), shape, depth + 1, shape if self.chance(0.5) else None)
-            into = "[c, h, w]"
-            give = into if out == shape else f"[{out[0]}, {out[1]}, {out[2]}]"
-            signature = f" {into}" + (f" -> {give}" if self.chance(0.6) else "")
-            middle = [call("conv2d", "width", 1), self.activation(), call("conv2d", out[0], 1)]
-        else:
-            rest, out = self.body(Scope(), shape, depth + 1, shape)
-            signature = " [n] -> [n]" if self.chance(0.6) else " [n]"
-            middle = [call("linear", "width"), call("linear", out[0])]
+        keeps = len(shape) == 1 or self.chance(0.5)
+        rest, out = self.body(Scope(), shape, depth + 1, shape if keeps else None)
+        into = f"[{', '.join('n' if len(shape) == 1 else 'cdhw'[: len(shape)])}]"
+        give = into if out == shape else text(out)
+        signature = self.pick("", f" {into}", f" {into} -> {give}", f" {into} -> {give}")
+        middle = [
+            self.mixing(out, "width"),
+            *([self.activation()] if len(out) > 1 else []),
+            self.mixing(out, out[0]),
+        ]
         inner = rest + (middle if self.chance(0.5) else [])
         param = "(width=2)" if len(inner) > len(rest) else ""
         self.blocks += self.braces(f"block {name}{param}{signature}", inner) + [""]
@@ -651,7 +740,7 @@ class Writer:
 
     def detour(self, scope, lines, shape, depth):
         """Goes back to an earlier tensor, and joins what was left behind later."""
-        others = [entry for entry in scope.tensors if len(entry[1]) == len(shape)]
+        others = scope.tensors
         if not others:
             return self.named(scope, lines, shape, depth)
         name, start = self.random.choice(others)
@@ -666,7 +755,7 @@ class Writer:
     def trap(self, scope, lines, shape, depth):
         c, spatial = shape[0], len(shape) == 3
         act, other, left = self.activation(), self.activation(), self.name()
-        weigh = call("conv2d", c, 3, padding=1) if spatial else call("linear", c)
+        weigh = self.mixing(shape, c, 3, padding=1)
         norm = ["batch_norm2d"] if spatial else ["dropout(0.3)"]
         join = self.pick("add", "mul", "concat")
         double = (2 * c, *shape[1:]) if join == "concat" else shape
@@ -761,24 +850,24 @@ class Writer:
             ):  # products of products leave every range
                 lines.append(self.pick("tanh", "sigmoid"))
             if not self.fits(out):
-                lines.append(call("conv2d", 2, 1) if len(out) == 3 else call("linear", 8))
-                out = (2, *out[1:]) if len(out) == 3 else (8,)
-            if len(out) == 3 and len(lines) > before and self.chance(0.1):
-                lines[-1] += f" -> [{out[0]}, _, {out[2]}]"
+                channels = 2 if len(out) > 1 else 8
+                lines.append(self.mixing(out, channels))
+                out = (channels, *out[1:])
+            if len(out) > 1 and len(lines) > before and self.chance(0.1):
+                lines[-1] += f" -> [{out[0]}, _{''.join(f', {size}' for size in out[2:])}]"
             return out
         statement, out = self.operator(shape)
         lines.append(statement)
         return out
 
     def input_shape(self):
-        if self.chance(0.1):
+        rank = self.pick(1, 2, 2, 4, *[3] * 6)
+        if rank == 1:
             return (self.random.randint(1, 90),)
-        shape = (
-            self.random.randint(1, 4),
-            self.random.randint(1, MAX_SIDE),
-            self.random.randint(1, MAX_SIDE),
-        )
-        return (shape[0], shape[1], shape[1]) if self.chance(0.4) else shape
+        sides = [self.random.randint(1, MAX_SIDE[rank]) for _ in range(rank - 1)]
+        if self.chance(0.4):
+            sides = [sides[0]] * len(sides)
+        return (self.random.randint(1, 4), *sides)
 
     # ---------------------------------------------------------- training
 
@@ -912,16 +1001,18 @@ class Writer:
         lines.append(f"input {text(shape)}")
         while self.budget > 0:
             shape = self.step(scope, lines, shape, 0)
-        if len(shape) == 3:
-            if self.chance(0.25):
+        if len(shape) > 1:
+            if len(shape) == 3 and self.chance(0.25):
                 lines.append(call("adaptive_avg_pool2d", 1))
                 shape = (shape[0], 1, 1)
-            statement, shape = self.flatten(shape)
-            lines.append(statement)
+            lines.append("flatten")
+            shape = (elements(shape),)
             self.budget = self.random.randint(0, 3)
             scope = Scope()
             while self.budget > 0:
                 shape = self.step(scope, lines, shape, 0)
+            if len(shape) > 1:
+                lines.append("flatten")
         lines.append(call("linear", CLASSES) + " as head")
         return (
             "\n".join(self.blocks + self.braces(f"network {name}", lines) + [""] + self.train())

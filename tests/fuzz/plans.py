@@ -27,7 +27,7 @@ import numpy as np
 from fuzz.networks import elementwise
 
 GRAINS = 2
-VIEWS = {"flatten", "identity"}
+VIEWS = {"flatten", "reshape", "identity"}
 EVALUATES_AS_IDENTITY = {"dropout"}
 
 NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")

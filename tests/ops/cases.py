@@ -19,8 +19,29 @@ def output_size(size, kernel, stride, padding, dilation=1, ceil_mode=False):
     return count - ((count - 1) * stride >= size + before)
 
 
+def numbers(random, count, low, high):
+    return [int(random.integers(low, high + 1)) for _ in range(count)]
+
+
 def pair(random, low, high):
-    return [int(random.integers(low, high + 1)), int(random.integers(low, high + 1))]
+    return numbers(random, 2, low, high)
+
+
+def axes_of(op):
+    """Behind the channels, of an operator whose name ends with them: conv2d has 2."""
+    return int(op[-2])
+
+
+LARGEST_SIDE = {1: 14, 2: 9, 3: 5}  # by the number of axes
+
+
+def sides(random, axes):
+    return numbers(random, axes, 1, LARGEST_SIDE[axes])
+
+
+def any_shape(random):
+    """Of one to four axes."""
+    return tuple(numbers(random, int(random.integers(1, 5)), 1, 4))
 
 
 def images_and_lanes(random):
@@ -35,93 +56,91 @@ def drawn(random, op, attributes, in_shapes, out_shape, parameters=(), **options
     return Call(op, attributes, in_shapes, out_shape, **options), attributes
 
 
-def conv2d(random, **options):
-    while True:
-        groups = int(random.choice([1, 1, 1, 2, 3]))
-        inner, outer = int(random.integers(1, 4)), int(random.integers(1, 4))
-        mode = str(random.choice(["zeros", "zeros", "reflect", "replicate", "circular"]))
-        a = dict(
-            kernel_size=pair(random, 1, 4),
-            stride=pair(random, 1, 3),
-            padding=pair(random, 0, 3),
-            dilation=pair(random, 1, 2),
-            groups=groups,
-            bias=bool(random.integers(2)),
-            padding_mode=mode,
-        )
-        pads = list(a["padding"])
-        word = random.choice(["", "", "", "same", "valid"])
-        if word:
-            a["padding"] = str(word)
-            pads = [0, 0]
-        if word == "same":
-            a["stride"] = [1, 1]
-            totals = [d * (k - 1) for d, k in zip(a["dilation"], a["kernel_size"])]
-            pads = [(t // 2, t - t // 2) for t in totals]
-        size = pair(random, 1, 9)
-        most = [max(p) if isinstance(p, tuple) else p for p in pads]
-        limit = {"reflect": [n - 1 for n in size], "circular": size}.get(mode, most)
-        out = [
-            output_size(n, k, s, p, d)
-            for n, k, s, p, d in zip(size, a["kernel_size"], a["stride"], pads, a["dilation"])
-        ]
-        if min(out) >= 1 and all(m <= n for m, n in zip(most, limit)):
-            break
-    weight = random.normal(size=(groups * outer, inner, *a["kernel_size"]))
-    parameters = [weight] + ([random.normal(size=groups * outer)] if a["bias"] else [])
-    return drawn(
-        random,
-        "conv2d",
-        a,
-        [(groups * inner, *size)],
-        (groups * outer, *out),
-        parameters=parameters,
-        **options
-    )
+def convolution(op):
+    axes = axes_of(op)
+
+    def case(random, **options):
+        while True:
+            groups = int(random.choice([1, 1, 1, 2, 3]))
+            inner, outer = pair(random, 1, 3)
+            mode = str(random.choice(["zeros", "zeros", "reflect", "replicate", "circular"]))
+            a = dict(
+                kernel_size=numbers(random, axes, 1, 4),
+                stride=numbers(random, axes, 1, 3),
+                padding=numbers(random, axes, 0, 3),
+                dilation=numbers(random, axes, 1, 2),
+                groups=groups,
+                bias=bool(random.integers(2)),
+                padding_mode=mode,
+            )
+            pads = list(a["padding"])
+            word = random.choice(["", "", "", "same", "valid"])
+            if word:
+                a["padding"] = str(word)
+                pads = [0] * axes
+            if word == "same":
+                a["stride"] = [1] * axes
+                totals = [d * (k - 1) for d, k in zip(a["dilation"], a["kernel_size"])]
+                pads = [(t // 2, t - t // 2) for t in totals]
+            size = sides(random, axes)
+            most = [max(p) if isinstance(p, tuple) else p for p in pads]
+            limit = {"reflect": [n - 1 for n in size], "circular": size}.get(mode, most)
+            out = [
+                output_size(n, k, s, p, d)
+                for n, k, s, p, d in zip(size, a["kernel_size"], a["stride"], pads, a["dilation"])
+            ]
+            if min(out) >= 1 and all(m <= n for m, n in zip(most, limit)):
+                break
+        weight = random.normal(size=(groups * outer, inner, *a["kernel_size"]))
+        parameters = [weight] + ([random.normal(size=groups * outer)] if a["bias"] else [])
+        shapes = [(groups * inner, *size)], (groups * outer, *out)
+        return drawn(random, op, a, *shapes, parameters=parameters, **options)
+
+    case.__name__ = op
+    return case
 
 
-def conv_transpose2d(random, **options):
-    while True:
-        groups = int(random.choice([1, 1, 1, 2, 3]))
-        inner, outer = int(random.integers(1, 4)), int(random.integers(1, 4))
-        a = dict(
-            kernel_size=pair(random, 1, 4),
-            stride=pair(random, 1, 3),
-            padding=pair(random, 0, 3),
-            output_padding=pair(random, 0, 2),
-            groups=groups,
-            bias=bool(random.integers(2)),
-            dilation=pair(random, 1, 2),
+def transposed_convolution(op):
+    axes = axes_of(op)
+
+    def case(random, **options):
+        while True:
+            groups = int(random.choice([1, 1, 1, 2, 3]))
+            inner, outer = pair(random, 1, 3)
+            a = dict(
+                kernel_size=numbers(random, axes, 1, 4),
+                stride=numbers(random, axes, 1, 3),
+                padding=numbers(random, axes, 0, 3),
+                output_padding=numbers(random, axes, 0, 2),
+                groups=groups,
+                bias=bool(random.integers(2)),
+                dilation=numbers(random, axes, 1, 2),
+            )
+            size = numbers(random, axes, 1, LARGEST_SIDE[axes] * 2 // 3)
+            names = "stride padding dilation kernel_size output_padding".split()
+            out = [
+                (n - 1) * s - 2 * p + d * (k - 1) + o + 1
+                for n, s, p, d, k, o in zip(size, *(a[name] for name in names))
+            ]
+            if min(out) >= 1 and all(
+                o < max(s, d) for o, s, d in zip(a["output_padding"], a["stride"], a["dilation"])
+            ):
+                break
+        parameters = [random.normal(size=(groups * inner, outer, *a["kernel_size"]))] + (
+            [random.normal(size=groups * outer)] if a["bias"] else []
         )
-        size = pair(random, 1, 6)
-        names = "stride padding dilation kernel_size output_padding".split()
-        out = [
-            (n - 1) * s - 2 * p + d * (k - 1) + o + 1
-            for n, s, p, d, k, o in zip(size, *(a[name] for name in names))
-        ]
-        if min(out) >= 1 and all(
-            o < max(s, d) for o, s, d in zip(a["output_padding"], a["stride"], a["dilation"])
-        ):
-            break
-    parameters = [random.normal(size=(groups * inner, outer, *a["kernel_size"]))] + (
-        [random.normal(size=groups * outer)] if a["bias"] else []
-    )
-    return drawn(
-        random,
-        "conv_transpose2d",
-        a,
-        [(groups * inner, *size)],
-        (groups * outer, *out),
-        parameters=parameters,
-        **options
-    )
+        shapes = [(groups * inner, *size)], (groups * outer, *out)
+        return drawn(random, op, a, *shapes, parameters=parameters, **options)
+
+    case.__name__ = op
+    return case
 
 
 def linear(random, **options):
     n, m, bias = int(random.integers(1, 20)), int(random.integers(1, 9)), bool(random.integers(2))
     parameters = [random.normal(size=(m, n))] + ([random.normal(size=m)] if bias else [])
-    a = dict(bias=bias)
-    return drawn(random, "linear", a, [(n,)], (m,), parameters=parameters, **options)
+    rows, a = numbers(random, int(random.choice([0, 1, 1, 2, 3])), 1, 4), dict(bias=bias)
+    return drawn(random, "linear", a, [(*rows, n)], (*rows, m), parameters=parameters, **options)
 
 
 def pool(random, op, **options):
@@ -172,7 +191,7 @@ def adaptive_avg_pool2d(random, **options):
         a,
         [(channels, *pair(random, 1, 9))],
         (channels, *a["output_size"]),
-        **options
+        **options,
     )
 
 
@@ -200,7 +219,7 @@ def batch_norm2d(random, **options):
             trained=len(affine),
             statistics=4 * shape[0],
             **batch,
-            **options
+            **options,
         ),
         a,
     )
@@ -208,7 +227,7 @@ def batch_norm2d(random, **options):
 
 def elementwise(op, **attributes):
     def case(random, **options):
-        shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
+        shape = any_shape(random)
         return drawn(random, op, attributes, [shape], shape, **options)
 
     case.__name__ = op
@@ -219,7 +238,7 @@ def activation(op, **choices):
     """An element by element operator whose arguments are drawn from lists."""
 
     def case(random, **options):
-        shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
+        shape = any_shape(random)
         attributes = {
             name: values[random.integers(len(values))] for name, values in choices.items()
         }
@@ -231,11 +250,67 @@ def activation(op, **choices):
 
 def over_channels(op):
     def case(random, **options):
-        shape = (int(random.integers(1, 7)), *pair(random, 1, 4))
+        shape = (int(random.integers(1, 7)), *any_shape(random)[1:])
         return drawn(random, op, {}, [shape], shape, **options)
 
     case.__name__ = op
     return case
+
+
+def reshape(random, **options):
+    """… to sizes that are factors of its elements; one of them may be left open."""
+    shape = any_shape(random)
+    left, out = int(np.prod(shape)), []
+    for _ in range(int(random.integers(0, 4))):
+        out.append(int(random.choice([n for n in range(1, left + 1) if left % n == 0])))
+        left //= out[-1]
+    out.append(left)
+    return drawn(random, "reshape", dict(shape=out), [shape], tuple(out), **options)
+
+
+def flatten(random, **options):
+    shape = any_shape(random)
+    start, end = sorted(numbers(random, 2, 0, len(shape) - 1))
+    out = (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
+    a = dict(start=start, end=end - len(shape) * int(random.integers(2)))
+    return drawn(random, "flatten", a, [shape], out, **options)
+
+
+def permute(random, **options):
+    shape = any_shape(random)
+    order = [int(axis) for axis in random.permutation(len(shape))]
+    a = dict(dims=[axis - len(shape) * int(random.integers(2)) for axis in order])
+    out = tuple(shape[axis] for axis in order)
+    return drawn(random, "permute", a, [shape], out, **options)
+
+
+def transpose(random, **options):
+    shape = any_shape(random)
+    while len(shape) < 2:
+        shape = any_shape(random)
+    first, second = numbers(random, 2, -len(shape), len(shape) - 1)
+    if random.integers(3) == 0:
+        first, second = -2, -1
+    out = list(shape)
+    out[first], out[second] = out[second], out[first]
+    return drawn(random, "transpose", dict(dim0=first, dim1=second), [shape], tuple(out), **options)
+
+
+def slice_case(random, **options):
+    shape = tuple(n + 2 for n in any_shape(random))
+    axis = int(random.integers(-len(shape), len(shape)))
+    size = shape[axis]
+    first = int(random.integers(0, size))
+    last = int(random.integers(first + 1, size + 1))
+    a = {"from": first - size * int(random.integers(2)), "axis": axis, "step": 1}
+    a["step"] = int(random.choice([1, 1, 2, 3]))
+    a["to"] = last if last == size else last - size * int(random.integers(2))
+    out = list(shape)
+    out[axis] = len(range(first, last, a["step"]))
+    return drawn(random, "slice", a, [shape], tuple(out), **options)
+
+
+slice_case.__name__ = "slice"
 
 
 def zero_pad2d(random, **options):
@@ -276,12 +351,12 @@ def layer_scale(random, **options):
         [shape],
         shape,
         parameters=[random.normal(size=(shape[0], 1, 1))],
-        **options
+        **options,
     )
 
 
 def prelu(random, **options):
-    shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
+    shape = any_shape(random)
     a = dict(num_parameters=int(random.choice([1, shape[0]])), init=0.25)
     return drawn(
         random,
@@ -290,7 +365,7 @@ def prelu(random, **options):
         [shape],
         shape,
         parameters=[random.normal(size=a["num_parameters"])],
-        **options
+        **options,
     )
 
 
@@ -314,7 +389,7 @@ def cross_entropy(random, **options):
             None,
             targets=random.integers(classes, size=batch["images"]),
             **batch,
-            **options
+            **options,
         ),
         a,
     )
@@ -330,14 +405,19 @@ def mse(random, **options):
             None,
             targets=random.integers(classes, size=batch["images"]),
             **batch,
-            **options
+            **options,
         ),
         {},
     )
 
 
 def two(value):
-    return value if isinstance(value, str) else tuple(np.broadcast_to(value, 2).tolist())
+    return each_axis(value, 2)
+
+
+def each_axis(value, axes):
+    """One number for each, or a word."""
+    return value if isinstance(value, str) else tuple(np.broadcast_to(value, axes).tolist())
 
 
 # ------------------------------------------------------- in PyTorch's words
@@ -345,24 +425,45 @@ def two(value):
 # handed on, so that the tests need none.
 
 
-def torch_conv2d(torch, a, x, weight, bias=None):
-    if a["padding_mode"] == "zeros":
-        return torch.nn.functional.conv2d(
-            x, weight, bias, two(a["stride"]), two(a["padding"]), two(a["dilation"]), a["groups"]
+def torch_convolution(op):
+    axes = axes_of(op)
+
+    def convolve(torch, a, x, weight, bias=None):
+        sizes = [each_axis(a[name], axes) for name in ("stride", "padding", "dilation")]
+        if a["padding_mode"] == "zeros":
+            return getattr(torch.nn.functional, op)(x, weight, bias, *sizes, a["groups"])
+        layer = getattr(torch.nn, f"Conv{axes}d")(
+            x.shape[1],
+            weight.shape[0],
+            each_axis(a["kernel_size"], axes),
+            *sizes,
+            a["groups"],
+            bias is not None,
+            a["padding_mode"],
+        ).double()
+        named = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+        return torch.func.functional_call(layer, named, (x,))
+
+    return convolve
+
+
+def torch_transposed(op):
+    def convolve(torch, a, x, weight, bias=None):
+        stride, padding, more, dilation = (
+            each_axis(a[name], axes_of(op))
+            for name in ("stride", "padding", "output_padding", "dilation")
         )
-    layer = torch.nn.Conv2d(
-        x.shape[1],
-        weight.shape[0],
-        two(a["kernel_size"]),
-        two(a["stride"]),
-        two(a["padding"]),
-        two(a["dilation"]),
-        a["groups"],
-        bias is not None,
-        a["padding_mode"],
-    ).double()
-    named = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    return torch.func.functional_call(layer, named, (x,))
+        return getattr(torch.nn.functional, op)(
+            x, weight, bias, stride, padding, more, a["groups"], dilation
+        )
+
+    return convolve
+
+
+def torch_slice(torch, a, x):
+    """`axis` is counted within an image: x has the batch's before."""
+    axis = a["axis"] + (a["axis"] >= 0)
+    return x.movedim(axis, 0)[a["from"] : a["to"] : a["step"]].movedim(0, axis)
 
 
 def torch_max_pool2d(torch, a, x):
@@ -426,7 +527,8 @@ class Row:
     pytorch(torch, attributes, …): see above; None: not compared.
     wanted: attribute values that the comparison must have seen.
     kinks: where a value has no derivative.
-    statements: uses that keep [4, 10, 9]; test_emission.py compares their emitted kernels.
+    statements: uses that keep [4, 10, 9], and [36, 10, 9] if every first (4 becomes (36;
+                test_emission.py compares their emitted kernels.
     """
 
     def __init__(self, case, pytorch, wanted=None, kinks=(0,), statements=()):
@@ -434,23 +536,75 @@ class Row:
         self.wanted, self.kinks, self.statements = wanted or {}, list(kinks), list(statements)
 
 
+CONVOLUTIONS = {
+    "conv2d": [],
+    "conv1d": [
+        "flatten(1);  conv1d(4, 3, padding=1) as line1;  relu;  reshape([_, 10, 9])",
+        "flatten(1);  conv1d(8, 5, stride=2, padding=2) as line2;  tanh;  "
+        "conv_transpose1d(4, 2, stride=2) as line3;  reshape([_, 10, 9])",
+        "flatten(1);  conv1d(4, 4, padding=same, dilation=3, groups=4) as line4;  "
+        "reshape([_, 10, 9])",
+        "flatten(1);  conv1d(4, 1, bias=false) as line5;  sigmoid;  reshape([_, 10, 9])",
+    ],
+    "conv3d": [
+        "reshape([_, 2, 5, 9]);  conv3d(4, 3, padding=1) as solid1;  relu;  reshape([_, 10, 9])",
+        "reshape([_, 5, 2, 9]);  conv3d(8, [3, 1, 3], padding=same, groups=4) as solid2;  tanh;  "
+        "conv3d(4, 1) as solid3;  reshape([_, 10, 9])",
+    ],
+}
+TRANSPOSED = {
+    "conv_transpose2d": [
+        "conv_transpose2d(4, 3, padding=1) as up1;  relu",
+        "conv_transpose2d(4, 1, bias=false) as up2;  batch_norm2d as norm",
+        "conv_transpose2d(6, [4, 3], stride=2, padding=1, output_padding=[0, 1], groups=2) "
+        "as up3;  max_pool2d(2);  conv2d(4, 1) as down3",
+        "conv_transpose2d(4, 3, padding=2, dilation=2, groups=4) as up4;  "
+        "batch_norm2d as norm4;  relu",
+        "conv2d(8, 3, stride=2, padding=1) as down5;  "
+        "conv_transpose2d(4, 2, stride=2) as up5;  zero_pad2d([0, -1, 0, 0])",
+    ],
+    "conv_transpose1d": [
+        "flatten(1);  conv_transpose1d(4, 3, padding=1) as rise1;  relu;  reshape([_, 10, 9])",
+        "flatten(1);  conv1d(6, 3, stride=3) as fall2;  "
+        "conv_transpose1d(4, 4, stride=3, padding=1, output_padding=1, groups=2) as rise2;  "
+        "reshape([_, 10, 9])",
+    ],
+    "conv_transpose3d": [
+        "reshape([_, 2, 5, 9]);  conv_transpose3d(4, [1, 3, 3], padding=[0, 1, 1]) as rise3;  "
+        "relu;  reshape([_, 10, 9])",
+        "reshape([_, 2, 5, 9]);  conv3d(4, 3, stride=[1, 2, 2], padding=1) as fall4;  "
+        "conv_transpose3d(4, [1, 3, 3], stride=[1, 2, 2], padding=[0, 1, 1]) as rise4;  "
+        "reshape([_, 10, 9])",
+    ],
+}
+
 ROWS = [
-    Row(
-        conv2d,
-        torch_conv2d,
-        {
-            "padding_mode": ["zeros", "reflect", "replicate", "circular"],
-            "padding": ["same", "valid"],
-            "bias": [True, False],
-            "groups": [1, 2, 3],
-        },
+    *(
+        Row(
+            convolution(op),
+            torch_convolution(op),
+            {
+                "padding_mode": ["zeros", "reflect", "replicate", "circular"],
+                "padding": ["same", "valid"],
+                "bias": [True, False],
+                "groups": [1, 2, 3],
+            },
+            statements=statements,
+        )
+        for op, statements in CONVOLUTIONS.items()
     ),
     Row(
         linear,
-        lambda torch, a, x, weight, bias=None: torch.nn.functional.linear(
-            x.flatten(1), weight, bias
-        ),
+        lambda torch, a, x, weight, bias=None: torch.nn.functional.linear(x, weight, bias),
         {"bias": [True, False]},
+        statements=[
+            "reshape([_, 90]);  linear(90) as rows1;  reshape([_, 10, 9])",
+            "reshape([_, 10, 9]);  linear(9, bias=false) as rows2",
+            "reshape([_, 2, 5, 9]);  linear(18) as rows3;  relu;  linear(9) as rows4;  "
+            "reshape([_, 10, 9])",
+            "flatten(1);  transpose;  linear(7) as rows5;  linear(4) as rows6;  gelu;  "
+            "transpose;  reshape([_, 10, 9])",
+        ],
     ),
     Row(max_pool2d, torch_max_pool2d, {"ceil_mode": [True, False]}),
     Row(
@@ -514,27 +668,14 @@ ROWS = [
     Row(upsample, torch_upsample),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
     Row(layer_scale, lambda torch, a, x, weight: x * weight),
-    Row(
-        conv_transpose2d,
-        lambda torch, a, x, weight, bias=None: torch.nn.functional.conv_transpose2d(
-            x,
-            weight,
-            bias,
-            *(two(a[name]) for name in ("stride", "padding", "output_padding")),
-            a["groups"],
-            two(a["dilation"])
-        ),
-        {"bias": [True, False], "groups": [1, 2, 3]},
-        statements=[
-            "conv_transpose2d(4, 3, padding=1) as up1;  relu",
-            "conv_transpose2d(4, 1, bias=false) as up2;  batch_norm2d as norm",
-            "conv_transpose2d(6, [4, 3], stride=2, padding=1, output_padding=[0, 1], groups=2) "
-            "as up3;  max_pool2d(2);  conv2d(4, 1) as down3",
-            "conv_transpose2d(4, 3, padding=2, dilation=2, groups=4) as up4;  "
-            "batch_norm2d as norm4;  relu",
-            "conv2d(8, 3, stride=2, padding=1) as down5;  "
-            "conv_transpose2d(4, 2, stride=2) as up5;  zero_pad2d([0, -1, 0, 0])",
-        ],
+    *(
+        Row(
+            transposed_convolution(op),
+            torch_transposed(op),
+            {"bias": [True, False], "groups": [1, 2, 3]},
+            statements=statements,
+        )
+        for op, statements in TRANSPOSED.items()
     ),
     Row(
         prelu,
@@ -542,9 +683,41 @@ ROWS = [
         {"num_parameters": [1, 2, 3]},
         statements=["prelu", "prelu(4, init=-0.5)"],
     ),
+    Row(
+        permute,
+        lambda torch, a, x: x.permute(0, *(axis + (axis >= 0) for axis in a["dims"])),
+        statements=[
+            "permute([2, 0, 1]);  tanh;  permute([1, 2, 0])",
+            "reshape([_, 2, 5, 9]);  permute([1, -1, 0, 2]);  relu;  permute([-2, 0, -1, 1]);  "
+            "reshape([_, 10, 9])",
+            "permute([1, 2, 0]);  linear(4) as ends;  permute([2, 0, 1])",
+        ],
+    ),
+    Row(
+        transpose,
+        lambda torch, a, x: x.transpose(*(a[name] + (a[name] >= 0) for name in ("dim0", "dim1"))),
+        statements=[
+            "transpose;  conv2d(4, [3, 1], padding=[1, 0]) as turned;  transpose",
+            "transpose(0, -1);  gelu;  transpose(2, 0)",
+            "flatten(1);  transpose;  sigmoid;  transpose(1, 0);  reshape([_, 10, 9])",
+        ],
+    ),
+    Row(
+        slice_case,
+        torch_slice,
+        statements=[
+            "slice(1, -1, axis=1);  zero_pad2d([0, 0, 1, 1])",
+            "slice(0, -1, axis=-1);  relu;  zero_pad2d([0, 1, 0, 0])",
+            "slice(1, axis=1, step=3);  upsample(size=[10, 9])",
+            "slice(1, 3);  conv2d(4, 1) as parts",
+            "reshape([_, 2, 5, 9]);  slice(1, axis=1);  tanh;  reshape([_, 5, 9]);  "
+            "upsample(size=[10, 9])",
+        ],
+    ),
 ]
 BY_NAME = {row.name: row for row in ROWS}
 CASES = [row.case for row in ROWS]
+VIEWS = [reshape, flatten]  # have no kernels: what can be wrong of them is their shape
 
 
 def missing(op, seen):

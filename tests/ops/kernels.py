@@ -98,16 +98,19 @@ def library(real, *flags):
 
 def attribute(name, value):
     word = value.encode() if isinstance(value, str) else None
-    numbers = [0] if word else list(value) if isinstance(value, (list, tuple)) else [value, value]
+    numbers = [0] if word else list(value) if isinstance(value, (list, tuple)) else [value] * 4
     return Attribute(name.encode(), (c.c_double * 4)(*numbers), word)
 
 
-def triple(shape):
-    return (*shape, 1, 1)[:3] if len(shape) == 1 else tuple(shape)
+def net_shape(shape):
+    """[c], [c, w], [c, h, w] or [c, d, h, w]; what a shape has not is 1."""
+    c, *plane = shape
+    d, h, w = [1] * (3 - len(plane)) + plane
+    return Shape(len(shape), c, h, w, d)
 
 
 class Call:
-    """`op` on `images` images: inputs of `in_shapes` to `out_shape` (None: a loss).
+    """`op` on `images` images: inputs of `in_shapes`, of any rank, to `out_shape` (None: a loss).
 
     parameters: arrays in state order, None for a counter; trained: how many of
     them, from the first, have gradients; targets: classes, for a loss.
@@ -133,8 +136,8 @@ class Call:
         self.op, self.real, self.lanes, self.images = op, REALS[real][0], lanes, images
         self.library = library(real, *flags)
         self.grains = -(-images // lanes)
-        self.in_shapes = [triple(s) for s in in_shapes]
-        self.out_shape = out_shape and triple(out_shape)
+        self.in_shapes = [tuple(shape) for shape in in_shapes]
+        self.out_shape = out_shape and tuple(out_shape)
         self.parameters = [None if p is None else np.array(p, self.real) for p in parameters]
         self.trained, self.training = trained, training
         self.attributes = (Attribute * (len(attributes) + 1))(
@@ -163,8 +166,7 @@ class Call:
         )
 
     def grain_layout(self, array, fill):
-        """[images, c, h, w] to [grains, c, h, w, lanes]."""
-        array = np.reshape(array, (self.images, *triple(array.shape[1:])))
+        """[images, ...] to [grains, ..., lanes]."""
         whole = np.full((self.grains * self.lanes, *array.shape[1:]), fill, self.real)
         whole[: self.images] = array
         whole = whole.reshape(self.grains, self.lanes, *array.shape[1:])
@@ -199,9 +201,9 @@ class Call:
             )
             pointers = [x[grain].ctypes.data for x in xs]
             call.x = (c.c_void_p * len(xs))(*pointers)
-            call.x_shape = (Shape * len(xs))(*[Shape(3, *shape) for shape in self.in_shapes])
+            call.x_shape = (Shape * len(xs))(*[net_shape(shape) for shape in self.in_shapes])
             if self.out_shape:
-                call.y_shape = Shape(3, *self.out_shape)
+                call.y_shape = net_shape(self.out_shape)
             call.aux = self.aux[grain].ctypes.data if self.has_aux else None
             call.y, call.dy, call.dx = (
                 None if a is None else a[grain].ctypes.data for a in (y, dy, dx)

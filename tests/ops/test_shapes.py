@@ -1,11 +1,11 @@
-"""The shape rules of the windowed operators against PyTorch's formula, over
-random arguments; and every operator's page."""
+"""The shape rules of the windowed operators against PyTorch's formula, and of those
+that arrange axes, over random arguments; and every operator's page."""
 import json
 
 import numpy as np
 import pytest
 
-from ops.cases import CASES
+from ops.cases import CASES, VIEWS
 from harness import netc, operators
 
 NETWORKS_EACH = 4
@@ -50,8 +50,13 @@ SPATIAL = {
 }
 
 
+ARRANGING = {"permute", "transpose", "slice"}
+
+
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case.__name__ in SPATIAL], ids=lambda case: case.__name__
+    "case",
+    [*VIEWS, *(case for case in CASES if case.__name__ in SPATIAL | ARRANGING)],
+    ids=lambda case: case.__name__,
 )
 @pytest.mark.parametrize("seed", range(NETWORKS_EACH))
 def test_windows_have_the_documented_size(case, seed, tmp_path):

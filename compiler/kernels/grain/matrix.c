@@ -2,7 +2,7 @@
  *
  * A tile is some results of a few grains, or of a few rows of a grain: with several a weight that
  * was loaded and spread over the lanes is used several times, and all weights
- * are read once per group of them.  Comments and names below say grains for either.  The sum over n is cut
+ * are read once per group of them.  Below, grains are either.  The sum over n is cut
  * into stretches, so that the values it runs over stay in the first cache while
  * all tiles of the range pass over them; partial sums wait where the results
  * will be, so the order of a sum does not depend on the range or on the number

@@ -80,7 +80,7 @@ static const char *window_function(const Kernel *kernel, const Node *pool, Int w
 void emit_pooled_tile(Kernel *kernel, const Node *pool, const char *channel, Int channels,
                       Int width)
 {
-    Int out_columns = pool->out->shape.dim[2], plane = pool->out->shape.dim[1] * out_columns,
+    Int out_columns = layer_axis(pool, COLUMNS).positions, plane = shape_plane(pool->out->shape),
         columns = pooled_columns(pool);
     kernel_line(kernel, "const int64_t at = (%s) * %lldL + row / %lld * %lld + column / %lld;",
                 channel, plane, pooled_rows(pool), out_columns, columns);

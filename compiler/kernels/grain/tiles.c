@@ -667,7 +667,7 @@ void open_groups(Kernel *kernel, Int groups)
 static Contraction covered(const Contraction *contraction, const Node *pool)
 {
     Contraction within = *contraction;
-    within.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
+    within.columns.positions = layer_axis(pool, COLUMNS).positions * pooled_columns(pool);
     return within;
 }
 

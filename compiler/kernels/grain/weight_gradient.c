@@ -185,12 +185,13 @@ static Axis window_axis(const Axis *axis, Int window, Int positions)
 
 static Axis window_rows(const Contraction *forward, const Node *pool)
 {
-    return window_axis(&forward->rows, pooled_rows(pool), pool->out->shape.dim[1]);
+    return window_axis(&forward->rows, pooled_rows(pool), layer_axis(pool, ROWS).positions);
 }
 
 static Axis window_columns(const Contraction *forward, const Node *pool)
 {
-    return window_axis(&forward->columns, pooled_columns(pool), pool->out->shape.dim[2]);
+    return window_axis(&forward->columns, pooled_columns(pool),
+                       layer_axis(pool, COLUMNS).positions);
 }
 
 /* Whether no window's rows reach into the padding. */

@@ -63,8 +63,8 @@ static Contraction forwards_contraction(const Contraction *contraction, const No
     forward.rows = forwards(contraction->rows);
     forward.columns = forwards(contraction->columns);
     if (pool) {
-        forward.rows.positions = pool->out->shape.dim[1] * pooled_rows(pool);
-        forward.columns.positions = pool->out->shape.dim[2] * pooled_columns(pool);
+        forward.rows.positions = layer_axis(pool, ROWS).positions * pooled_rows(pool);
+        forward.columns.positions = layer_axis(pool, COLUMNS).positions * pooled_columns(pool);
     }
     return forward;
 }
