@@ -48,12 +48,8 @@ static const char *const padding_modes[] = {"zeros", NULL};
                         .doc = what " added to the output's far end, fewer than stride " \
                                "or dilation."}, \
     [GROUPS] = {"groups", ARG_INT, ROLE_GROUPS, .otherwise = "1", .minimum = 1, \
-<<<<<<< HEAD
                 .maximum = LARGEST, \
                 .doc = "Parts the channels are split into, each convolved on its own."}, \
-=======
-                .maximum = LARGEST, .doc = "Parts the channels are split into, each convolved on its own."}, \
->>>>>>> 485ab3c (Lines have at most 100 columns)
     [BIAS] = {"bias", ARG_BOOL, .otherwise = "true", \
               .doc = "Whether a learned value is added to each output channel."}, \
     [DILATION] = {"dilation", sizes, ROLE_DILATION, .otherwise = "1", .minimum = 1, \
