@@ -487,11 +487,33 @@ static void watch_data(const NetData *data)
     sigaction(SIGBUS, &action, NULL);
 }
 
+/* Whole numbers: a text's, or drawn ones. */
+static bool open_numbers(const Request *request, NetData *data, const char *source, NetError *error)
+{
+    enum { TRAIN = 4096, TEST = 512 }; /* stretches that are drawn */
+    const NetModel *model = request->model;
+    int64_t length = net_shape_elements(model->input), numbers = model->numbers;
+    if (strcmp(source, "synthetic") != 0)
+        return net_read_text(data, source, length, numbers, error);
+    snprintf(data->what, sizeof data->what, "synthetic numbers");
+    return net_draw_numbers(&data->train, TRAIN, length, numbers, seed_of(request), error)
+           && net_draw_numbers(&data->test, TEST, length, numbers, seed_of(request) + 1, error);
+}
+
 static bool open_data(const Request *request, NetData *data, NetError *error)
 {
-    if (!net_data_open(data, data_source(request), request->model->input, request->model->classes,
-                       seed_of(request), error))
+    const NetModel *model = request->model;
+    const char *source = data_source(request);
+    bool opened = model->numbers ? open_numbers(request, data, source, error)
+                                 : net_data_open(data, source, model->input, model->classes,
+                                                 seed_of(request), error);
+    if (!opened)
         return false;
+    if (model->targets > 1 && !data->train.step)
+        return net_fail(error,
+                        "the network gives a class for each of %" PRId64
+                        " positions, and %s has one for each image",
+                        model->targets, data->what);
     watch_data(data);
     return true;
 }
@@ -789,11 +811,11 @@ static void print_test(const NetSession *session, const NetResult *result, int64
         printf("test loss %.6f (%" PRId64 " images)\n", result->loss, result->images);
         return;
     }
+    int64_t answers = result->images * session->model->targets;
     printf("test loss %.6f, accuracy %.2f %% (%" PRId64 " of %" PRId64 ")\n", result->loss,
-           100.0 * (double)result->correct / (double)result->images, result->correct,
-           result->images);
+           100.0 * (double)result->correct / (double)answers, result->correct, answers);
     print_confusions(session, confusion);
-    if (result->correct < result->images)
+    if (result->correct < answers)
         printf("\n");
 }
 

@@ -64,7 +64,8 @@ typedef struct NetStep {
     real *gradients;         /* [grains][gradient_stride]: each grain's own, overwritten */
     int64_t gradient_stride; /* elements */
     const real *input;       /* [grains][input elements][lanes], normalised */
-    const int32_t *targets;  /* [grains * lanes]: the class; 0 in lanes without an image */
+    /* [grains][targets of an image][lanes]: the class; 0 in lanes without an image */
+    const int32_t *targets;
     const real *active;      /* [grains][lanes]: 1 where the lane holds an image, else 0 */
     real *kept;              /* [grains][kept_elements]: tensors that outlive a phase */
     real *filters;           /* transformed weights, the same for all grains */
@@ -335,7 +336,11 @@ struct NetModel {
     int real_bytes;      /* sizeof(real) it was compiled with */
     int lanes;
     NetShape input;
-    int64_t classes;                /* elements of the logits */
+    int64_t numbers; /* the input holds whole numbers below it; 0: pixels */
+    /* of one target, and how many targets an image has: 1, or one for each position of the output,
+     * whose values lie so many elements apart */
+    int64_t classes, targets;
+    int64_t class_step, target_step;
     const NetParameter *parameters; /* in state_dict order */
     int parameter_count;
     int64_t trained, buffers, counters; /* elements of the three arenas */
@@ -384,6 +389,7 @@ typedef struct NetCall {
     int inputs;           /* forward inputs */
     const real *const *x; /* [inputs]; NULL entries in a backward call that reads none */
     const NetShape *x_shape;
+    int64_t numbers; /* x[0] holds whole numbers below it; 0: real ones */
     real *y;
     NetShape y_shape; /* the forward output; backward: read only, or NULL */
     real *aux;        /* what forward notes for backward, or NULL */

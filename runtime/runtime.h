@@ -100,7 +100,10 @@ typedef struct NetImages {
     NetShape shape; /* [channels, height, width] */
     int classes;
     uint8_t *pixels; /* [count][channels][height][width] */
-    uint8_t *labels; /* [count]; NULL: not known */
+    uint8_t *labels; /* [count][targets of an image]; NULL: not known */
+    /* a text: images are stretches of it, each `step` bytes after the one before, and targets are
+     * the bytes that follow; 0: no text */
+    int64_t step;
     /* a file's pages, not to be written, of which pixels are part; NULL: pixels are allocated */
     uint8_t *mapped;
     int64_t mapped_bytes;
@@ -122,6 +125,18 @@ void net_images_close(NetImages *images);
 /* The image that an input is shown: itself, or of a flat input [n] the most
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);
+/* An image's pixels, of which there are so many; of a text `offset` bytes on. */
+const uint8_t *net_image_at(const NetImages *images, int64_t elements, int64_t index,
+                            int64_t offset);
+
+/* data/text.c: a file of text as whole numbers below `numbers`, stretches of `length`.  Each
+ * character of the file has a number, in the order of their codes, or where there are 256 each
+ * byte its own; the characters are the classes' names.  The last tenth is for testing. */
+bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numbers,
+                   NetError *error);
+/* The same of drawn numbers, each of which follows from the one before more often than not. */
+bool net_draw_numbers(NetImages *images, int64_t count, int64_t length, int64_t numbers,
+                      uint64_t seed, NetError *error);
 
 /* data/identity.c: what tells a data set from another, as texts. */
 enum {
@@ -411,13 +426,15 @@ const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image
 
 /* Which images a pass takes: order[first], …, or first, … where order is NULL. */
 /* Takes the logits of image i of a batch, `stride` apart, from the thread that made them. */
-typedef void NetTake(void *to, int64_t image, const real *logits, int64_t stride, int64_t classes);
+typedef void NetTake(void *to, int64_t image, const real *logits, int64_t stride,
+                     const NetModel *model);
 
 typedef struct NetBatch {
     const NetImages *images;
     const float *pixels; /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
+    int64_t offset; /* of a text's stretches, this time */
     const NetAugment *augment; /* NULL: images as they are */
     NetTake *take;             /* is given each image's logits; NULL: nobody wants them */
     void *to;
@@ -425,9 +442,10 @@ typedef struct NetBatch {
 /* The mean loss over the batch and how many were right. */
 /* A network of one output gives a number: there is no class to be right about. */
 bool net_has_classes(const NetModel *model);
+int64_t net_outputs(const NetModel *model); /* values of the output */
 typedef struct NetResult {
     double loss;
-    int64_t correct;
+    int64_t correct; /* of all targets: an image has NetModel.targets */
     int64_t images;
 } NetResult;
 /* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
@@ -440,7 +458,9 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch,
  * train section the cross-entropy of its logits. */
 NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 /* probabilities[class] of an image's logits, which lie `stride` apart: their softmax. */
-void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities);
+/* `step`: from one probability to the next. */
+void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities,
+                       int64_t step);
 /* Of one image of bytes, normalised here: its logits and their softmax, [classes] each. */
 void net_answer(NetSession *session, const uint8_t *image, float *logits, float *probabilities);
 /* All of a split, unless a signal asks the program to end: then less, as .images

@@ -169,7 +169,8 @@ stmts: %empty                           { $$ = NEW(Body); }
         { $$ = $1; add_broken($$, $2, @2); yyerrok; if (too_many_errors(parser, @3)) YYABORT; }
     ;
 
-/* ---- stmt = "let" NAME "=" value | "input" shape ["as" name] | tensor ["as" name] ["->" shape] */
+/* ---- stmt = "let" NAME "=" value | "input" shape ["of" value] ["as" name] |
+        tensor ["as" name] ["->" shape] */
 
 stmt: "let" NAME "=" value
         {
@@ -180,6 +181,11 @@ stmt: "let" NAME "=" value
     | "let" NAME broken                 { $$ = broken_let($2, @$); }
     | "input" shape as
         { $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3; }
+    | "input" shape NAME value as
+        {
+            $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->variable = $3->word;
+            $$->variable_span = @3; $$->value = $4; $$->as = $5;
+        }
     | "input" broken                    { $$ = broken_input(@1, @$); }
     | tensor as asserted
         {

@@ -225,7 +225,7 @@ static bool convert_sizes(const Conversion *c, const Value *value, ArgValue *out
     for (int i = 0; i < out->count; i++) {
         const Value *item = list ? &value->list->values.items[i] : value;
         if (shape && item->kind == VALUE_ANY)
-            out->integer[i] = ANY_SIZE;
+            out->integer[i] = OPEN_SIZE;
         else if (!convert_int(c, item, &out->integer[i]))
             return false;
     }
@@ -361,7 +361,7 @@ static const char *shape_argument_text(const ArgValue *value)
     Text text = {0};
     for (int i = 0; i < value->count; i++)
         text_add(&text, "%s%s", i ? ", " : "[",
-                 value->integer[i] == ANY_SIZE ? "_" : format("%lld", value->integer[i]));
+                 value->integer[i] == OPEN_SIZE ? "_" : format("%lld", value->integer[i]));
     text_add(&text, "]");
     return text_chars(&text);
 }

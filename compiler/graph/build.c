@@ -78,6 +78,8 @@ static void add_output(Graph *graph, Node *node)
     Tensor *input = node->inputs.items[0];
     node->out = new_tensor(graph, TENSOR_ACTIVATION, node->path, node->out_shape);
     node->out->producer = node;
+    if ((node->op->traits & OP_WHOLE) && !node->parameters.count)
+        node->out->choices = input->choices;
     if (node->op->traits & OP_VIEW)
         make_view(node->out, input->base, input->offset);
     add_aux(graph, node);
@@ -534,11 +536,33 @@ static bool input_dims(Builder *b, const ShapeExpr *shape, Int *dims)
     return good;
 }
 
+/* ["of" value]: whole numbers below it. */
+static bool input_choices(Builder *b, const Stmt *stmt, Int *choices)
+{
+    enum { MAX_CHOICES = 1 << 24 }; /* which a float holds exactly */
+    if (stmt->value == NULL)
+        return true;
+    if (strcmp(stmt->variable, "of") != 0) {
+        Diagnostic *d = build_error(b, "syntax", stmt->variable_span,
+                                    "`%s` cannot follow an input's shape", stmt->variable);
+        diag_help(d, "`input [256] of 65` is of whole numbers from 0 to 64");
+        return false;
+    }
+    if (!whole_number(b, stmt->value, "how many whole numbers there are is one itself", choices))
+        return false;
+    if (*choices >= 1 && *choices <= MAX_CHOICES)
+        return true;
+    Diagnostic *d = build_error(b, "argument-range", stmt->value->span,
+                                "an input of whole numbers below %lld", *choices);
+    diag_caption(d, "1 to %d", MAX_CHOICES);
+    return false;
+}
+
 static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
 {
-    Int dims[MAX_RANK], elements;
+    Int dims[MAX_RANK], elements, choices = 0;
     int culprit, rank = stmt->shape->dims.count;
-    if (!input_dims(b, stmt->shape, dims))
+    if (!input_dims(b, stmt->shape, dims) || !input_choices(b, stmt, &choices))
         return NULL;
     if (!count_elements(rank, dims, &elements, &culprit)) {
         Diagnostic *d =
@@ -548,6 +572,7 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
         return NULL;
     }
     b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_from(rank, dims));
+    b->graph->input->choices = choices;
     return b->graph->input;
 }
 

@@ -662,6 +662,7 @@ static void check_learning(Training *t)
     for (int i = 0; i < t->graph->nodes.count; i++)
         check_statistics(t, t->graph->nodes.items[i]);
     check_loss(t);
+    check_positions(t);
 }
 
 static void resolve_section(Training *t)

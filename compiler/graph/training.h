@@ -52,6 +52,8 @@ extern const ArgSpec normalize_args[];
 extern const Choice augmentations[];
 const char *data_set_name(int i); /* NULL: there are no more */
 void resolve_data(Training *t, const SettingDef *def);
+/* Data with one class for each image need an output of one row of classes. */
+void check_positions(Training *t);
 void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
 

@@ -93,11 +93,59 @@ static void check_classes(Training *t, const struct DataSet *set, Span at)
     diag_sizes(d, output->shape, shape_of(1, set->classes, 1, 1));
 }
 
+/* Texts are whole numbers, pictures are none. */
+static void check_numbers(Training *t, bool text, Span at)
+{
+    const Tensor *input = t->graph->input;
+    if (input == NULL || text == (input->choices > 0))
+        return;
+    Diagnostic *d =
+        build_error(t->b, "whole-numbers", at,
+                    text ? "a text is whole numbers, and the network's input %s holds real ones"
+                         : "images are real numbers, and the network's input %s holds whole ones",
+                    shape_text(input->shape));
+    diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+    diag_help(d, text ? "`input [256] of 65`: 256 characters, each one of 65"
+                      : "`data text(\"file.txt\")` takes a text's characters");
+}
+
+/* text("file.txt") */
+static void resolve_text(Training *t, const Expr *call)
+{
+    const ArgList *args = &call->arguments;
+    const Expr *path =
+        args->count == 1 && args->items[0].name == NULL ? args->items[0].value : NULL;
+    Value value = {.kind = VALUE_UNKNOWN};
+    if (path != NULL && path->kind == EXPR_TEXT)
+        value = evaluate(t->b, path);
+    if (path == NULL || path->kind != EXPR_TEXT || value.kind != VALUE_TEXT
+        || value.word[0] == '\0') {
+        build_error(t->b, "value-type", call->span,
+                    "text takes a file's name: text(\"input.txt\")");
+        return;
+    }
+    add_word(t, "data", value.word, path->span);
+    add_word(t, "data.kind", intern("text"), call->span);
+    check_numbers(t, true, call->span);
+}
+
+void check_positions(Training *t)
+{
+    const Node *loss = t->graph->loss;
+    const Tensor *input = t->graph->input;
+    if (loss != NULL && loss->op->class_axis != NULL && input != NULL && input->choices == 0)
+        node_has_rank(loss, RANK(1));
+}
+
 void resolve_data(Training *t, const SettingDef *def)
 {
     const Expr *word = first_word(t, def, "a data set's name, or \"folder\"");
     if (word == NULL)
         return;
+    if (def->arguments.count == 1 && word->kind == EXPR_CALL && strcmp(word->word, "text") == 0) {
+        resolve_text(t, word);
+        return;
+    }
     if (def->arguments.count > 1 || word->kind == EXPR_CALL) {
         build_error(t->b, "too-many-arguments", def->span, "`data` takes one name");
         return;
@@ -106,8 +154,10 @@ void resolve_data(Training *t, const SettingDef *def)
         Value text = evaluate(t->b, word);
         if (text.kind == VALUE_TEXT && text.word[0] == '\0')
             build_error(t->b, "value-type", word->span, "the folder's name is empty");
-        else if (text.kind == VALUE_TEXT)
+        else if (text.kind == VALUE_TEXT) {
             add_word(t, "data", text.word, word->span);
+            check_numbers(t, false, word->span);
+        }
         return;
     }
     const struct DataSet *set = find_data_set(word->word);
@@ -116,6 +166,8 @@ void resolve_data(Training *t, const SettingDef *def)
         return;
     }
     add_word(t, "data", word->word, word->span);
+    if (set->dim[0] > 0)
+        check_numbers(t, false, word->span);
     check_input(t, set, word->span);
     check_classes(t, set, word->span);
 }

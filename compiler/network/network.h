@@ -28,13 +28,13 @@ typedef enum ArgKind {
     ARG_PAIR,   /* integer[0] rows (y), integer[1] columns (x); one number means both */
     ARG_TRIPLE, /* depth, rows, columns; one number means all */
     ARG_QUAD,   /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
-    ARG_SHAPE,  /* `count` sizes, or what is left over: ANY_SIZE */
+    ARG_SHAPE,  /* `count` sizes, or what is left over: OPEN_SIZE */
     ARG_AXES,   /* `count` axes, from 0, or from the last one back: -1 */
     ARG_REAL,   /* real */
     ARG_BOOL,   /* integer[0] */
     ARG_WORD    /* word, one of `words` */
 } ArgKind;
-enum { ANY_SIZE = -1 };
+enum { OPEN_SIZE = -1 };
 int window_sizes(ArgKind kind); /* how many numbers it is; 0: no fixed number of them */
 
 /* What an argument is for: whoever reasons about operators asks this, never a name. */
@@ -141,7 +141,9 @@ enum {
     OP_ARRANGES = 1 << 16,
     /* takes the last axis for features: assertions are of it, and the image that a
      * convolution makes is refused, as a flatten or a permute is missing */
-    OP_LAST_AXIS = 1 << 17
+    OP_LAST_AXIS = 1 << 17,
+    /* takes whole numbers: without parameters, it gives them in another order, or some of them */
+    OP_WHOLE = 1 << 18
 };
 
 /* what a backward kernel reads besides dy and the parameters */
@@ -215,6 +217,9 @@ struct Operator {
     const char *value, *gradient;
     /* The same where they depend on arguments or inputs: the one of node's stage. */
     const char *(*expression)(const Node *node);
+    /* A loss: along which axis of its input a target's classes lie; there is a target for each
+     * position of the others.  NULL: all values are one target's. */
+    int (*class_axis)(const Node *node);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -298,6 +303,7 @@ struct Tensor {
     Shape shape;
     Node *producer; /* the forward node; NULL for the network's input */
     Tensor *of;     /* TENSOR_GRADIENT: the activation */
+    Int choices;    /* it holds whole numbers from 0, below it; 0: real ones */
 
     /* A view occupies [offset, offset + elements) of `base`, which may itself
      * be a view; a tensor of its own is its own base.  The builder sets these

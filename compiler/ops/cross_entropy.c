@@ -1,6 +1,7 @@
 /* cross_entropy.c: softmax and negative log-likelihood of the target class, in
  * one: the loss of a classifier.  It takes logits, and its gradient is the
- * softmax less the target.
+ * softmax less the target.  An image may have a target for each of its positions: pixels of
+ * [c, h, w], steps of [t, c].
  */
 #include "kernels/grain/softmax.h"
 #include "ops/operator.h"
@@ -12,6 +13,24 @@ static const ArgSpec args[] = {
                          .doc = "Part of the target spread evenly over all classes."},
     {0}};
 
+static int class_axis(const Node *node)
+{
+    return input_shape(node).rank == 2 ? 1 : 0;
+}
+
+/* Classes lie `step` vectors apart, the `positions` of an image `next`. */
+typedef struct Layout {
+    Int classes, step, positions, next;
+} Layout;
+
+static Layout layout_of(const Node *node)
+{
+    Shape shape = input_shape(node);
+    Int classes = shape.dim[class_axis(node)], positions = shape_elements(shape) / classes;
+    return shape.rank == 2 ? (Layout){classes, 1, positions, classes}
+                           : (Layout){classes, positions, positions, 1};
+}
+
 /* The loss ends the graph: it leaves one value per image in the step, no tensor.
  * aux is the softmax. */
 static bool infer(Node *node)
@@ -20,74 +39,111 @@ static bool infer(Node *node)
     return true;
 }
 
-/* The images' losses: of the target, and with smoothing the mean of all classes'. */
-static void emit_losses(Kernel *kernel, long long classes, double smoothing)
+/* A position's losses: of the target, and with smoothing the mean of all classes'. */
+static void emit_losses(Kernel *kernel, const Layout *layout, double smoothing)
 {
-    kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
-    kernel_line(kernel, "const real *active = s->active + g * LANES;");
-    kernel_line(kernel, "real *loss = s->loss + g * LANES;");
     kernel_line(kernel, "const vec whole = vec_log(total);");
     if (smoothing != 0) {
         kernel_line(kernel, "vec mean = { 0 };");
-        kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
+        kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)",
+                    layout->classes * layout->step, layout->step);
         kernel_line(kernel, "    mean += v[c] - largest;");
-        kernel_line(kernel, "mean = whole - mean / (real)%lld;", classes);
+        kernel_line(kernel, "mean = whole - mean / (real)%lld;", layout->classes);
     }
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
-    kernel_line(kernel, "const real own = whole[lane] - (v[targets[lane]][lane] - largest[lane]);");
+    kernel_line(kernel,
+                "const real own = whole[lane] - (v[targets[lane]%s][lane] - largest[lane]);",
+                layout->step == 1 ? "" : format(" * %lldL", layout->step));
+    const char *value = "own", *becomes = layout->positions == 1 ? "=" : "+=";
     if (smoothing != 0)
-        kernel_line(
-            kernel,
-            "loss[lane] = active[lane] != 0 ? (real)%.17g * own + (real)%.17g * mean[lane] : 0;",
-            1 - smoothing, smoothing);
-    else
-        kernel_line(kernel, "loss[lane] = active[lane] != 0 ? own : 0;");
+        value = format("(real)%.17g * own + (real)%.17g * mean[lane]", 1 - smoothing, smoothing);
+    if (layout->positions > 1)
+        value = format("(%s) * (real)%.17g", value, 1 / (double)layout->positions);
+    kernel_line(kernel, "loss[lane] %s active[lane] != 0 ? %s : 0;", becomes, value);
     kernel_line(kernel, "}");
 }
 
 /* Of the softmax in `from`.  Lanes without an image give exactly 0, whatever their logits. */
-static void emit_gradient(Kernel *kernel, const char *from, long long classes, double smoothing)
+static void emit_gradient(Kernel *kernel, const char *from, const Layout *layout, double smoothing)
 {
     kernel_line(kernel, "{");
-    kernel_line(kernel, "const int32_t *targets = s->targets + g * LANES;");
     kernel_line(kernel,
                 "const vec active = *(const unaligned_vec *)(s->active + g * LANES), part = "
-                "active / (real)s->images;");
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
+                "active / (real)%s;",
+                layout->positions == 1 ? "s->images"
+                                       : format("(s->images * %lldL)", layout->positions));
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", layout->classes * layout->step,
+                layout->step);
     kernel_line(
         kernel,
-        "    dx[c] %s vec_select(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
-        kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)classes);
+        "    d[c] %s vec_select(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
+        kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)layout->classes);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
-    kernel_line(kernel, "    dx[targets[lane]][lane] -= (real)%.17g * part[lane];", 1 - smoothing);
+    kernel_line(kernel, "    d[targets[lane]%s][lane] -= (real)%.17g * part[lane];",
+                layout->step == 1 ? "" : format(" * %lldL", layout->step), 1 - smoothing);
     kernel_line(kernel, "}");
 }
 
-/* In training the softmax is kept for the gradient, or that is made of it at once. */
-static void emit_forward(Kernel *kernel, long long classes, double smoothing)
+/* Opens the loop over positions: `targets` are the position's, v its logits, kept its part of aux
+ * and d of dx. */
+static void open_positions(Kernel *kernel, const Layout *layout, bool forward, bool keeps,
+                           bool gradient)
 {
-    bool gradient = kernel->gradient != NULL;
-    kernel_line(kernel, "const vec *v = x;");
-    emit_exponential_total(kernel, classes, 1, !kernel->training ? NULL : gradient ? "dx" : "aux");
-    emit_losses(kernel, classes, smoothing);
-    if (!kernel->training)
-        return;
-    kernel_line(kernel, "total = (real)1 / total;");
-    if (gradient) {
-        emit_gradient(kernel, "dx[c] * total", classes, smoothing);
-        return;
+    kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {", layout->positions);
+    kernel_line(kernel, "const int32_t *targets = s->targets + (g * %lldL + p) * LANES;",
+                layout->positions);
+    if (forward)
+        kernel_line(kernel, "const vec *v = x + p * %lldL;", layout->next);
+    if (keeps)
+        kernel_line(kernel, "%svec *kept = aux + p * %lldL;", forward ? "" : "const ",
+                    layout->next);
+    if (gradient)
+        kernel_line(kernel, "vec *d = dx + p * %lldL;", layout->next);
+}
+
+/* In training the softmax is kept for the gradient, or that is made of it at once. */
+static void emit_forward(Kernel *kernel, const Layout *layout, double smoothing)
+{
+    bool gradient = kernel->training && kernel->gradient, keeps = kernel->training && !gradient;
+    kernel_line(kernel, "const real *active = s->active + g * LANES;");
+    kernel_line(kernel, "real *loss = s->loss + g * LANES;");
+    if (layout->positions > 1) {
+        kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
+        kernel_line(kernel, "    loss[lane] = 0;");
     }
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c++)", classes);
-    kernel_line(kernel, "    aux[c] *= total;");
+    open_positions(kernel, layout, true, keeps, gradient);
+    emit_exponential_total(kernel, layout->classes, layout->step,
+                           gradient ? "d"
+                           : keeps  ? "kept"
+                                    : NULL);
+    emit_losses(kernel, layout, smoothing);
+    if (kernel->training)
+        kernel_line(kernel, "total = (real)1 / total;");
+    if (gradient)
+        emit_gradient(kernel, "d[c] * total", layout, smoothing);
+    if (keeps) {
+        kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)",
+                    layout->classes * layout->step, layout->step);
+        kernel_line(kernel, "    kept[c] *= total;");
+    }
+    kernel_line(kernel, "}");
+}
+
+static void emit_backward(Kernel *kernel, const Layout *layout, double smoothing)
+{
+    open_positions(kernel, layout, false, true, true);
+    emit_gradient(kernel, "kept[c]", layout, smoothing);
+    kernel_line(kernel, "}");
 }
 
 static bool emit(Kernel *kernel)
 {
+    const Layout layout = layout_of(kernel->node);
     double smoothing = kernel->node->args[LABEL_SMOOTHING].real;
     if (kernel->stage == STAGE_FORWARD)
-        emit_forward(kernel, input_shape(kernel->node).dim[0], smoothing);
+        emit_forward(kernel, &layout, smoothing);
     else
-        emit_gradient(kernel, "aux[c]", input_shape(kernel->node).dim[0], smoothing);
+        emit_backward(kernel, &layout, smoothing);
     return true;
 }
 
@@ -95,15 +151,17 @@ const Operator operator_cross_entropy = {
     .name = "cross_entropy",
     .summary = "Cross-entropy between the softmax of the logits and the target class; the mean "
                "over the batch.",
-    .shape_rule = "[classes] -> one loss per image",
+    .shape_rule =
+        "[classes] -> one loss per image; [classes, h, w], [t, classes] -> the mean of its "
+        "positions'",
     .formula =
         "loss = -sum over k of t[k] * log(softmax(x)[k]);  d loss/dx = softmax(x) - t\n"
         "t[k] = (1 - label_smoothing) * (1 if k is the target else 0) + label_smoothing / classes",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html",
     .args = args,
     .traits = OP_LOSS | OP_MAKES_GRADIENT,
-    .ranks = RANK(1),
     .input_gradient_reads = READS_X | READS_AUX,
+    .class_axis = class_axis,
     .infer = infer,
     .emit = emit,
 };

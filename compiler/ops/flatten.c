@@ -40,6 +40,6 @@ const Operator operator_flatten = {
     .formula = "y[(i*h + j)*w + k] = x[i, j, k]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Flatten.html",
     .args = args,
-    .traits = OP_VIEW,
+    .traits = OP_VIEW | OP_WHOLE,
     .infer = infer,
 };

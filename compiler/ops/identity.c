@@ -7,6 +7,6 @@ const Operator operator_identity = {
     .shape_rule = "any shape, unchanged",
     .formula = "y = x",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.Identity.html",
-    .traits = OP_VIEW,
+    .traits = OP_VIEW | OP_WHOLE,
     .infer = infer_same_shape,
 };

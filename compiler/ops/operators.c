@@ -59,9 +59,30 @@ static bool is_image_of_layers(const Node *node)
     return !tensor->producer || !(tensor->producer->op->traits & OP_ARRANGES);
 }
 
+/* Reports an input of whole numbers, for an operator that computes with real ones. */
+static bool has_whole_input(const Node *node)
+{
+    for (int i = 0; i < node->inputs.count; i++) {
+        const Tensor *input = node->inputs.items[i];
+        if (input->choices == 0)
+            continue;
+        Diagnostic *d =
+            node_error(node, "whole-numbers", node->span,
+                       "%s computes with real numbers, and its input %s holds whole ones",
+                       node->op->name, shape_text(input->shape));
+        diag_caption(d, "whole numbers from 0 to %lld", input->choices - 1);
+        diag_help(d, "`embedding(64)` makes a row of 64 values of each");
+        node_derivation(d, input);
+        return true;
+    }
+    return false;
+}
+
 bool infer_node(Node *node)
 {
     const Operator *op = node->op;
+    if (!(op->traits & OP_WHOLE) && has_whole_input(node))
+        return false;
     if ((op->traits & OP_LAST_AXIS) && is_image_of_layers(node))
         return node_has_rank(node, RANK(1));
     if (op->ranks && !node_has_rank(node, op->ranks))

@@ -115,7 +115,7 @@ const Operator operator_permute = {
     .formula = "axis k of y is axis dims[k] of x",
     .reference = "https://pytorch.org/docs/stable/generated/torch.permute.html",
     .args = permute_args,
-    .traits = OP_ARRANGES,
+    .traits = OP_ARRANGES | OP_WHOLE,
     .infer = infer_permute,
     .emit = emit_permute,
 };
@@ -127,8 +127,12 @@ const Operator operator_transpose = {
     .formula = "y[j, i] = x[i, j]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.transpose.html",
     .args = transpose_args,
+<<<<<<< HEAD
     .traits = OP_ARRANGES,
     .ranks = RANK(2) | RANK(3) | RANK(4),
+=======
+    .traits = OP_ARRANGES | OP_WHOLE,
+>>>>>>> 71d9cb0 (Tokens: inputs of whole numbers, embedding, a class for each position, texts as data)
     .infer = infer_transpose,
     .emit = emit_transpose,
 };

@@ -26,7 +26,7 @@ static const char *asked_text(const ArgValue *shape)
     Text text = {0};
     for (int i = 0; i < shape->count; i++)
         text_add(&text, "%s%s", i ? ", " : "[",
-                 shape->integer[i] == ANY_SIZE ? "_" : format("%lld", shape->integer[i]));
+                 shape->integer[i] == OPEN_SIZE ? "_" : format("%lld", shape->integer[i]));
     text_add(&text, "]");
     return text_chars(&text);
 }
@@ -37,12 +37,12 @@ static bool infer(Node *node)
     Int elements = shape_elements(input_shape(node)), given = 1;
     int open = -1;
     for (int i = 0; i < shape->count; i++) {
-        if (shape->integer[i] == ANY_SIZE && open >= 0) {
+        if (shape->integer[i] == OPEN_SIZE && open >= 0) {
             node_error(node, "shape-mismatch", shape->span,
                        "only one size of reshape can be what is left over");
             return false;
         }
-        if (shape->integer[i] == ANY_SIZE)
+        if (shape->integer[i] == OPEN_SIZE)
             open = i;
         else if (__builtin_mul_overflow(given, shape->integer[i], &given))
             given = INT64_MAX;
@@ -62,6 +62,6 @@ const Operator operator_reshape = {
     .formula = "y[i] = x[i], counted through all axes, the last one fastest",
     .reference = "https://pytorch.org/docs/stable/generated/torch.reshape.html",
     .args = args,
-    .traits = OP_VIEW | OP_ARRANGES,
+    .traits = OP_VIEW | OP_ARRANGES | OP_WHOLE,
     .infer = infer,
 };

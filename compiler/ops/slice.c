@@ -67,6 +67,7 @@ const Operator operator_slice = {
     .formula = "y[i, ...] = x[from + i*step, ...]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.narrow.html",
     .args = args,
+    .traits = OP_WHOLE,
     .infer = infer,
     .emit = emit,
 };

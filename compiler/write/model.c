@@ -69,7 +69,7 @@ static int emit_layers(Emitter *emitter)
         count++;
     }
     text_add(emitter->module.out,
-             "    { 0, 0, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }, 0, 0, 0, false },\n};\n\n");
+             "    { 0, 0, { 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0 }, 0, 0, 0, false },\n};\n\n");
     return count;
 }
 
@@ -129,6 +129,27 @@ static void emit_program_fields(Emitter *emitter, const char *name, const Plan *
              name, name);
 }
 
+/* What one target's classes are, and where they lie in the output. */
+static void emit_targets(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    const Node *loss = graph->loss;
+    Shape output = graph->output->shape;
+    Int classes = shape_elements(output), class_step = 1, target_step = 1;
+    if (loss && loss->op->class_axis) {
+        int axis = loss->op->class_axis(loss);
+        classes = output.dim[axis];
+        for (int behind = axis + 1; behind < output.rank; behind++)
+            class_step *= output.dim[behind];
+        target_step = axis == output.rank - 1 ? classes : 1;
+    }
+    text_add(
+        emitter->module.out,
+        "    .classes = %lld,\n    .targets = %lld,\n    .class_step = %lld,\n    .target_step "
+        "= %lld,\n",
+        classes, shape_elements(output) / classes, class_step, target_step);
+}
+
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
 {
     const Graph *graph = emitter->graph;
@@ -144,10 +165,12 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->module.out, "    .target = %s,\n    .kernels = \"%s\",\n",
              quoted(emitter->options->target.name),
              emitter->options->reference ? "reference" : "specialised");
-    text_add(emitter->module.out,
-             "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .classes "
-             "= %lld,\n",
-             shape_in_c(graph->input->shape), shape_elements(graph->output->shape));
+    text_add(
+        emitter->module.out,
+        "    .real_bytes = sizeof(real),\n    .lanes = LANES,\n    .input = %s,\n    .numbers = "
+        "%lld,\n",
+        shape_in_c(graph->input->shape), graph->input->choices);
+    emit_targets(emitter);
     text_add(emitter->module.out, "    .parameters = %s,\n    .parameter_count = %d,\n",
              graph->parameters.count ? "parameters" : "0", graph->parameters.count);
     text_add(emitter->module.out,

@@ -352,6 +352,12 @@ NetShape net_image_shape(NetShape input)
     return (NetShape){.rank = 3, .c = 1, .h = h, .w = input.c / h};
 }
 
+const uint8_t *net_image_at(const NetImages *images, int64_t elements, int64_t index,
+                            int64_t offset)
+{
+    return images->pixels + (images->step ? index * images->step + offset : index * elements);
+}
+
 /* 0: they have no names. */
 static int count_names(const NetData *data)
 {

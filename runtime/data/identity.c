@@ -15,17 +15,18 @@ enum { SAMPLE = 256 }; /* images whose pixels are looked at */
 
 static uint64_t digest_labels(const NetImages *images)
 {
-    return images->labels ? net_digest(0, images->labels, (size_t)images->count) : 0;
+    size_t targets = (size_t)images->count;
+    return images->labels ? net_digest(0, images->labels, targets) : 0;
 }
 
 static uint64_t digest_sample(const NetImages *images)
 {
     uint64_t digest = 0;
-    int64_t pixels = images->shape.c * images->shape.h * images->shape.w;
+    int64_t pixels = net_shape_elements(images->shape);
     int64_t some = images->count < SAMPLE ? images->count : SAMPLE;
     for (int64_t i = 0; i < some; i++)
-        digest =
-            net_digest(digest, images->pixels + i * images->count / some * pixels, (size_t)pixels);
+        digest = net_digest(digest, net_image_at(images, pixels, i * images->count / some, 0),
+                            (size_t)pixels);
     return digest;
 }
 

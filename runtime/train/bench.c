@@ -97,6 +97,12 @@ static bool train(Bench *bench, int threads, bool profiled, NetError *error)
     return good;
 }
 
+static float draw_value(const NetModel *model, int64_t i)
+{
+    double drawn = net_random(1, 0, 0, (uint64_t)i);
+    return model->numbers ? (float)(int64_t)(drawn * (double)model->numbers) : (float)drawn;
+}
+
 static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spread,
                   NetError *error)
 {
@@ -104,10 +110,10 @@ static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spr
     int64_t elements = net_shape_elements(model->input);
     NetSession *session = net_open(model, threads, batch, 1, error);
     float *pixels = net_allocate((size_t)batch, (size_t)elements * sizeof *pixels, error);
-    float *logits = net_allocate((size_t)batch, (size_t)model->classes * sizeof *logits, error);
+    float *logits = net_allocate((size_t)batch, (size_t)net_outputs(model) * sizeof *logits, error);
     bool good = session && pixels && logits;
     for (int64_t i = 0; good && i < batch * elements; i++)
-        pixels[i] = (float)net_random(1, 0, 0, (uint64_t)i);
+        pixels[i] = draw_value(model, i);
     if (good)
         *spread = measure(
             bench,
@@ -164,8 +170,12 @@ static bool open_images(Bench *bench, NetError *error)
     int64_t count = bench->batch > DRAWN ? bench->batch : DRAWN;
     if (data)
         bench->images = data->train;
-    else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input),
-                                 model->classes, seed, 0, error))
+    else if (model->numbers) {
+        if (!net_draw_numbers(&bench->images, count, net_shape_elements(model->input),
+                              model->numbers, seed, error))
+            return false;
+    } else if (!net_draw_synthetic(&bench->images, count, net_image_shape(model->input),
+                                   model->classes, seed, 0, error))
         return false;
     if (data && data->train.count < bench->batch)
         return net_fail(error, "a batch of %" PRId64 " images, and %s has %" PRId64, bench->batch,

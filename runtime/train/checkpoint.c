@@ -206,7 +206,7 @@ static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetE
         || !read_whole(file, "epoch", max, &progress->epoch, error)
         || !read_whole(file, "position", progress->train_images, &progress->position, error)
         || !read_whole(file, "step", max, &progress->step, error)
-        || !read_whole(file, "correct", progress->train_images, &progress->correct, error)
+        || !read_whole(file, "correct", max, &progress->correct, error)
         || !read_whole(file, "shuffle", 1, &shuffle, error)
         || !read_number(file, "loss_sum", false, HUGE_VAL, &progress->loss_sum, error))
         return false;

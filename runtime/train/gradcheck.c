@@ -155,13 +155,15 @@ static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, 
     *images = (NetImages){
         .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
     images->pixels = net_allocate((size_t)(count * elements), 1, error);
-    images->labels = net_allocate((size_t)count, 1, error);
+    images->labels = net_allocate((size_t)(count * model->targets), 1, error);
     if (!images->pixels || !images->labels)
         return false;
     int64_t classes = model->classes < 256 ? model->classes : 256;
+    double values = model->numbers && model->numbers < 256 ? (double)model->numbers : 256;
     for (int64_t i = 0; i < count * elements; i++)
-        images->pixels[i] = (uint8_t)(256 * net_random(seed, 0, net_hash("pixels"), (uint64_t)i));
-    for (int64_t i = 0; i < count; i++)
+        images->pixels[i] =
+            (uint8_t)(values * net_random(seed, 0, net_hash("pixels"), (uint64_t)i));
+    for (int64_t i = 0; i < count * model->targets; i++)
         images->labels[i] =
             (uint8_t)((double)classes * net_random(seed, 0, net_hash("labels"), (uint64_t)i));
     return true;

@@ -100,14 +100,26 @@ static double mean_loss(const NetProgress *progress)
 /* NAN: one output is no class, so there is none. */
 static double accuracy(const Loop *loop, int64_t correct, int64_t images)
 {
-    if (!net_has_classes(loop->session->model))
+    const NetModel *model = loop->session->model;
+    if (!net_has_classes(model))
         return NAN;
-    return images > 0 ? (double)correct / (double)images : 0;
+    return images > 0 ? (double)correct / ((double)images * (double)model->targets) : 0;
 }
 
 static double train_accuracy(const Loop *loop)
 {
     return accuracy(loop, loop->progress->correct, loop->progress->position);
+}
+
+/* A text is cut anew in each epoch, so that each character is met at each place. */
+static int64_t text_offset(const Loop *loop)
+{
+    const NetImages *images = &loop->data->train;
+    if (!images->step || !loop->order)
+        return 0;
+    return (int64_t)((double)images->step
+                     * net_random(loop->session->seed, (uint64_t)loop->progress->epoch,
+                                  net_hash("text"), 0));
 }
 
 static bool step(Loop *loop, NetError *error)
@@ -119,6 +131,7 @@ static bool step(Loop *loop, NetError *error)
         .order = loop->order,
         .first = progress->position,
         .count = left < batch ? left : batch,
+        .offset = text_offset(loop),
         .augment = loop->augment.count > 0 ? &loop->augment : NULL,
     };
     net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);

@@ -31,9 +31,10 @@ static void use(NetSession *session)
     int64_t channels = session->image.c;
     const double *mean = part_of(session->normal, NET_MEAN, channels),
                  *std = part_of(session->normal, NET_STD, channels);
+    bool numbers = session->model->numbers != 0; /* as they are */
     for (int64_t c = 0; c < channels; c++) {
-        session->scale[c] = (real)(1 / (255 * std[c]));
-        session->shift[c] = (real)(-mean[c] / std[c]);
+        session->scale[c] = (real)(numbers ? 1 : 1 / (255 * std[c]));
+        session->shift[c] = (real)(numbers ? 0 : -mean[c] / std[c]);
     }
 }
 

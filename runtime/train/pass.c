@@ -36,7 +36,7 @@ static int64_t image_index(const NetBatch *batch, int64_t image)
 
 static bool has_labels(const NetBatch *batch)
 {
-    return batch->images && batch->images->labels;
+    return batch->images && (batch->images->labels || batch->images->step);
 }
 
 /* ------------------------------------------------------------- loading */
@@ -56,7 +56,7 @@ static void load_floats(real *input, const NetBatch *batch, int64_t image, int l
 static const uint8_t *find_image(const NetBatch *batch, int64_t index, int64_t elements, int thread,
                                  int lane)
 {
-    const uint8_t *image = batch->images->pixels + index * elements;
+    const uint8_t *image = net_image_at(batch->images, elements, index, batch->offset);
     return batch->augment ? net_augment_image(batch->augment, image, index, thread, lane) : image;
 }
 
@@ -72,7 +72,8 @@ static void fetch_ahead(const NetBatch *batch, int64_t image, int lanes, int64_t
     int64_t end = batch->images->count - batch->first;
     for (int64_t next = image + batch->count; next < image + batch->count + lanes && next < end;
          next++) {
-        const uint8_t *pixels = batch->images->pixels + image_index(batch, next) * elements;
+        const uint8_t *pixels =
+            net_image_at(batch->images, elements, image_index(batch, next), batch->offset);
         for (int64_t at = 0; at < elements; at += LINE)
             __builtin_prefetch(pixels + at, 0, 2);
     }
@@ -104,6 +105,23 @@ static int64_t input_elements(const NetModel *model) /* of an image */
     return net_shape_elements(model->input);
 }
 
+/* What image number `index` has as its class at a target; of a text, what follows there. */
+static int32_t target_of(const NetBatch *batch, const NetModel *model, int64_t index,
+                         int64_t target)
+{
+    const NetImages *images = batch->images;
+    int64_t elements = input_elements(model);
+    return images->step ? net_image_at(images, elements, index,
+                                       batch->offset)[elements - model->targets + target + 1]
+                        : images->labels[index * model->targets + target];
+}
+
+/* Where a target of an image that lies in a lane of a grain is, in targets and in predicted. */
+static int64_t target_place(const NetModel *model, int64_t image, int64_t target)
+{
+    return (image / model->lanes * model->targets + target) * model->lanes + image % model->lanes;
+}
+
 /* The grain's images become the slot's input. */
 static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
 {
@@ -118,9 +136,11 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
     for (int lane = 0; lane < model->lanes; lane++) {
         bool there = image + lane < batch->count;
         pass->session->active[image + lane] = there;
-        pass->session->targets[image + lane] =
-            there && has_labels(batch) ? batch->images->labels[image_index(batch, image + lane)]
-                                       : 0;
+        for (int64_t target = 0; target < model->targets; target++)
+            pass->session->targets[target_place(model, image + lane, target)] =
+                there && has_labels(batch)
+                    ? target_of(batch, model, image_index(batch, image + lane), target)
+                    : 0;
     }
 }
 
@@ -156,31 +176,45 @@ static double log_sum(Logits logits, double max)
     return log(sum);
 }
 
-void net_probabilities(const real *first, int64_t stride, int64_t classes, float *probabilities)
+void net_probabilities(const real *first, int64_t stride, int64_t classes, float *probabilities,
+                       int64_t step)
 {
     Logits logits = {first, stride, classes};
     double max = logit(logits, find_largest(logits)), total = log_sum(logits, max);
     for (int64_t label = 0; label < classes; label++)
-        probabilities[label] = (float)exp(logit(logits, label) - max - total);
+        probabilities[label * step] = (float)exp(logit(logits, label) - max - total);
 }
 
-/* Of a grain that lies in the slot.  A network with a loss of its own computes it
+/* Of an image, whose output begins at `first`.  A network with a loss of its own computes it
  * in its program, in training and inference. */
-static void judge(const Pass *pass, int64_t grain, int64_t slot)
+static void judge_image(const Pass *pass, int64_t image, const real *first)
 {
     NetSession *session = pass->session;
-    bool own_loss = session->model->training.phase_count > 0;
-    int lanes = session->model->lanes;
-    Logits logits = {session->kept + slot * pass->program->kept_elements + pass->program->logits,
-                     lanes, session->model->classes};
-    for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count;
-         image++, logits.first++) {
-        double max = logit(logits, session->predicted[image] = find_largest(logits));
+    const NetModel *model = session->model;
+    bool own_loss = model->training.phase_count > 0;
+    for (int64_t target = 0; target < model->targets; target++) {
+        Logits logits = {first + target * model->target_step * model->lanes,
+                         model->class_step * model->lanes, model->classes};
+        int64_t place = target_place(model, image, target);
+        double max = logit(logits, session->predicted[place] = find_largest(logits));
         if (!own_loss && has_labels(pass->batch))
             session->loss[image] =
-                (real)(log_sum(logits, max) + max - logit(logits, session->targets[image]));
+                (real)(log_sum(logits, max) + max - logit(logits, session->targets[place]));
+    }
+}
+
+/* Of a grain that lies in the slot. */
+static void judge(const Pass *pass, int64_t grain, int64_t slot)
+{
+    const NetModel *model = pass->session->model;
+    int lanes = model->lanes;
+    const real *first =
+        pass->session->kept + slot * pass->program->kept_elements + pass->program->logits;
+    for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count;
+         image++, first++) {
+        judge_image(pass, image, first);
         if (pass->batch->take)
-            pass->batch->take(pass->batch->to, image, logits.first, logits.stride, logits.classes);
+            pass->batch->take(pass->batch->to, image, first, lanes, model);
     }
 }
 
@@ -483,7 +517,7 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     NetStep step = pass->step;
     step.input += slot * lanes * input_elements(model);
     step.kept += slot * pass->program->kept_elements;
-    step.targets += image;
+    step.targets += image * model->targets;
     step.active += image;
     step.loss += image;
     step.grains = step.to = grains.to - grains.from;
@@ -679,7 +713,10 @@ static NetResult add_up(const Pass *pass)
             end = pass->grains.to * lanes;
     double correct = 0;
     for (int64_t image = pass->grains.from * lanes; image < end && image < images; image++)
-        correct += session->predicted[image] == session->targets[image];
+        for (int64_t target = 0; target < session->model->targets; target++) {
+            int64_t place = target_place(session->model, image, target);
+            correct += session->predicted[place] == session->targets[place];
+        }
     if (has_ranks(pass))
         net_ranks_add(&correct, 1);
     return (NetResult){.images = images,
@@ -798,6 +835,15 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch)
 /* Batches that the ranks take in turn before they tell one another what they found. */
 enum { TOGETHER = 64, CORRECT = TOGETHER, IMAGES, NUMBERS };
 
+static void note_answers(const NetSession *session, int64_t image, int64_t *confusion)
+{
+    const NetModel *model = session->model;
+    for (int64_t target = 0; target < model->targets; target++) {
+        int64_t place = target_place(model, image, target);
+        confusion[session->targets[place] * model->classes + session->predicted[place]]++;
+    }
+}
+
 /* numbers[NUMBERS]: each batch's loss, summed; then correct answers, and images. */
 static void test_some(NetSession *session, const NetImages *images, int64_t first,
                       int64_t *confusion, double *numbers)
@@ -814,7 +860,7 @@ static void test_some(NetSession *session, const NetImages *images, int64_t firs
         numbers[CORRECT] += (double)part.correct;
         numbers[IMAGES] += (double)count;
         for (int64_t k = 0; confusion && k < count; k++)
-            confusion[session->targets[k] * session->model->classes + session->predicted[k]]++;
+            note_answers(session, k, confusion);
     }
     net_ranks_add(numbers, NUMBERS);
 }

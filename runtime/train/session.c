@@ -45,8 +45,9 @@ static bool allocate_images(NetSession *session, NetError *error)
     session->input = allocate_arena(grains, pixels * lanes, error);
     session->loss = allocate_arena(grains, lanes, error);
     session->active = allocate_arena(grains, lanes, error);
-    session->targets = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
-    session->predicted = net_allocate((size_t)(grains * lanes), sizeof(int32_t), error);
+    size_t targets = (size_t)(grains * lanes * model->targets);
+    session->targets = net_allocate(targets, sizeof(int32_t), error);
+    session->predicted = net_allocate(targets, sizeof(int32_t), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
     session->normal =
@@ -200,17 +201,23 @@ bool net_save(const NetSession *session, const char *path, NetError *error)
 }
 
 static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,
-                        int64_t classes)
+                        const NetModel *model)
 {
-    float *row = (float *)to + image * classes;
-    for (int64_t label = 0; label < classes; label++)
-        row[label] = (float)logits[label * stride];
+    int64_t outputs = net_outputs(model);
+    float *row = (float *)to + image * outputs;
+    for (int64_t i = 0; i < outputs; i++)
+        row[i] = (float)logits[i * stride];
 }
 
 static void take_probabilities(void *to, int64_t image, const real *logits, int64_t stride,
-                               int64_t classes)
+                               const NetModel *model)
 {
-    net_probabilities(logits, stride, classes, (float *)to + image * classes);
+    float *row = (float *)to + image * net_outputs(model);
+    for (int64_t target = 0; target < model->targets; target++) {
+        int64_t first = target * model->target_step;
+        net_probabilities(logits + first * stride, stride * model->class_step, model->classes,
+                          row + first, model->class_step);
+    }
 }
 
 void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits)
@@ -218,7 +225,7 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
     const NetModel *model = session->model;
     const real *alone = count == 1 ? net_one_image_floats(session, pixels) : NULL;
     if (alone) {
-        take_logits(logits, 0, alone, 1, model->classes);
+        take_logits(logits, 0, alone, 1, model);
         return;
     }
     for (int64_t first = 0; first < count; first += session->batch) {
@@ -227,8 +234,13 @@ void net_predict(NetSession *session, const float *pixels, int64_t count, float 
                                             .first = first,
                                             .count = some,
                                             .take = take_logits,
-                                            .to = logits + first * model->classes});
+                                            .to = logits + first * net_outputs(model)});
     }
+}
+
+int64_t net_outputs(const NetModel *model)
+{
+    return model->classes * model->targets;
 }
 
 bool net_has_classes(const NetModel *model)
@@ -240,8 +252,9 @@ void net_classify(NetSession *session, const uint8_t *images, int64_t count, flo
 {
     const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
     const real *alone = count == 1 ? net_one_image_bytes(session, images) : NULL;
+    int64_t outputs = net_outputs(session->model);
     if (alone) {
-        take_probabilities(probabilities, 0, alone, 1, session->model->classes);
+        take_probabilities(probabilities, 0, alone, 1, session->model);
         return;
     }
     for (int64_t first = 0; first < count; first += session->batch) {
@@ -250,7 +263,7 @@ void net_classify(NetSession *session, const uint8_t *images, int64_t count, flo
                                             .first = first,
                                             .count = some,
                                             .take = take_probabilities,
-                                            .to = probabilities + first * session->model->classes});
+                                            .to = probabilities + first * outputs});
     }
 }
 
@@ -259,11 +272,11 @@ typedef struct Answer {
 } Answer;
 
 static void take_answer(void *to, int64_t image, const real *logits, int64_t stride,
-                        int64_t classes)
+                        const NetModel *model)
 {
     const Answer *answer = to;
-    take_logits(answer->logits, image, logits, stride, classes);
-    take_probabilities(answer->probabilities, image, logits, stride, classes);
+    take_logits(answer->logits, image, logits, stride, model);
+    take_probabilities(answer->probabilities, image, logits, stride, model);
 }
 
 void net_answer(NetSession *session, const uint8_t *image, float *logits, float *probabilities)
@@ -272,7 +285,7 @@ void net_answer(NetSession *session, const uint8_t *image, float *logits, float 
     const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)image};
     const real *alone = net_one_image_bytes(session, image);
     if (alone)
-        take_answer(&answer, 0, alone, 1, session->model->classes);
+        take_answer(&answer, 0, alone, 1, session->model);
     else
         net_test_batch(session,
                        &(NetBatch){.images = &one, .count = 1, .take = take_answer, .to = &answer});
