@@ -66,10 +66,10 @@ typedef struct NetStep {
     const real *input;       /* [grains][input elements][lanes], normalised */
     /* [grains][targets of an image][lanes]: the class; 0 in lanes without an image */
     const int32_t *targets;
-    const real *active;      /* [grains][lanes]: 1 where the lane holds an image, else 0 */
-    real *kept;              /* [grains][kept_elements]: tensors that outlive a phase */
-    real *filters;           /* transformed weights, the same for all grains */
-    real *loss;              /* [grains][lanes]: each image's loss; 0 in lanes without an image */
+    const real *active; /* [grains][lanes]: 1 where the lane holds an image, else 0 */
+    real *kept;         /* [grains][kept_elements]: tensors that outlive a phase */
+    real *filters;      /* transformed weights, the same for all grains */
+    real *loss;         /* [grains][lanes]: each image's loss; 0 in lanes without an image */
     int64_t grains;
     int64_t from, to;     /* those that the process computes: all, or those of an MPI rank */
     int64_t images;       /* in this batch: the loss is their mean */

@@ -434,7 +434,7 @@ typedef struct NetBatch {
     const float *pixels; /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
-    int64_t offset; /* of a text's stretches, this time */
+    int64_t offset;            /* of a text's stretches, this time */
     const NetAugment *augment; /* NULL: images as they are */
     NetTake *take;             /* is given each image's logits; NULL: nobody wants them */
     void *to;

@@ -127,12 +127,8 @@ const Operator operator_transpose = {
     .formula = "y[j, i] = x[i, j]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.transpose.html",
     .args = transpose_args,
-<<<<<<< HEAD
-    .traits = OP_ARRANGES,
-    .ranks = RANK(2) | RANK(3) | RANK(4),
-=======
     .traits = OP_ARRANGES | OP_WHOLE,
->>>>>>> 71d9cb0 (Tokens: inputs of whole numbers, embedding, a class for each position, texts as data)
+    .ranks = RANK(2) | RANK(3) | RANK(4),
     .infer = infer_transpose,
     .emit = emit_transpose,
 };

@@ -26,7 +26,7 @@ static Sizes sizes_of(const NetCall *call)
     return sizes;
 }
 
-/* One image's head of queries, and the keys and values it attends to: where value c of step t is. */
+/* One image's head of queries, and the keys and values it attends to. */
 typedef struct Head {
     const NetCall *call;
     Sizes sizes;

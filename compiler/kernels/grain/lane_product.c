@@ -1,5 +1,5 @@
-/* lane_product.c: see lane_product.h.  A tile of the result is held in registers while its sums run:
- * with m rows and n columns, m + n loads serve m * n multiply-adds. */
+/* lane_product.c: see lane_product.h.  A tile of the result is held in registers while its sums
+ * run: with m rows and n columns, m + n loads serve m * n multiply-adds. */
 #include "kernels/grain/lane_product.h"
 #include "kernels/grain/tiles.h"
 

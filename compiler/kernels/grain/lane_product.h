@@ -1,5 +1,5 @@
-/* lane_product.h: the product of two matrices of a grain, of which every lane has its own: attention's
- * scores, and the matrix products of two tensors.
+/* lane_product.h: the product of two matrices of a grain, of which every lane has its own:
+ * attention's scores, and the matrix products of two tensors.
  */
 #ifndef LANE_PRODUCT_H
 #define LANE_PRODUCT_H
