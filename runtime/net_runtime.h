@@ -389,7 +389,6 @@ typedef struct NetCall {
     int inputs;           /* forward inputs */
     const real *const *x; /* [inputs]; NULL entries in a backward call that reads none */
     const NetShape *x_shape;
-    int64_t numbers; /* x[0] holds whole numbers below it; 0: real ones */
     real *y;
     NetShape y_shape; /* the forward output; backward: read only, or NULL */
     real *aux;        /* what forward notes for backward, or NULL */
@@ -412,6 +411,7 @@ typedef struct NetCall {
     int64_t grain;
     const real *active; /* [lanes] of this grain */
     uint64_t salt;      /* differs between the network's nodes: a seed for dropout */
+    int64_t numbers;    /* x[0] holds whole numbers below it; 0: real ones */
 } NetCall;
 
 /* Named net_<operator>_forward, _statistics, _backward_input and

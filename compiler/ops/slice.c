@@ -41,8 +41,10 @@ static bool infer(Node *node)
     Diagnostic *d =
         node_error(node, "argument-range", node->args[from < 0 || from >= size ? FROM : TO].span,
                    "slice: %lld to %lld of %s", from, to, shape_text(in));
-    diag_caption(d, from >= to ? "nothing lies between" : "%s has %lld", axis_name(in.rank, axis),
-                 size);
+    if (from >= to)
+        diag_caption(d, "nothing lies between");
+    else
+        diag_caption(d, "axis %d has %lld", axis, size);
     node_derivation(d, node->inputs.items[0]);
     return false;
 }

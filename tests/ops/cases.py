@@ -296,6 +296,25 @@ def transpose(random, **options):
     return drawn(random, "transpose", dict(dim0=first, dim1=second), [shape], tuple(out), **options)
 
 
+def attention(random, **options):
+    kv, group, width = (int(random.integers(1, 4)) for _ in range(3))
+    heads, steps = kv * group, int(random.integers(1, 20))
+    a = dict(heads=heads, kv_heads=kv, causal=bool(random.integers(2)))
+    a["scale"] = float(random.choice([0, 0, 0.3]))  # 0: as nothing is said
+    shape, out = (steps, (heads + 2 * kv) * width), (steps, heads * width)
+    return drawn(random, "attention", a, [shape], out, **options)
+
+
+def torch_attention(torch, a, x):
+    batch, steps, parts = len(x), x.shape[1], a["heads"] + 2 * a["kv_heads"]
+    split = x.reshape(batch, steps, parts, -1).transpose(1, 2)
+    q, k, v = split.split([a["heads"], a["kv_heads"], a["kv_heads"]], dim=1)
+    y = torch.nn.functional.scaled_dot_product_attention(
+        q, k, v, is_causal=a["causal"], scale=a["scale"] or None, enable_gqa=True
+    )
+    return y.transpose(1, 2).flatten(2)
+
+
 def slice_case(random, **options):
     shape = tuple(n + 2 for n in any_shape(random))
     axis = int(random.integers(-len(shape), len(shape)))
@@ -604,6 +623,17 @@ ROWS = [
             "reshape([_, 10, 9])",
             "flatten(1);  transpose;  linear(7) as rows5;  linear(4) as rows6;  gelu;  "
             "transpose;  reshape([_, 10, 9])",
+        ],
+    ),
+    Row(
+        attention,
+        torch_attention,
+        {"causal": [True, False], "scale": [0, 0.3]},
+        statements=[
+            "reshape([30, 12]);  attention(2, causal=true);  flatten;  linear(360) as seen1;  "
+            "reshape([_, 10, 9])",
+            "reshape([30, 12]);  attention(2, kv_heads=1, scale=0.5);  flatten;  "
+            "linear(360, bias=false) as seen2;  reshape([_, 10, 9])",
         ],
     ),
     Row(max_pool2d, torch_max_pool2d, {"ceil_mode": [True, False]}),

@@ -70,6 +70,7 @@ class NetCall(c.Structure):
         ("grain", c.c_int64),
         ("active", c.c_void_p),
         ("salt", c.c_uint64),
+        ("numbers", c.c_int64),
     ]
 
 
