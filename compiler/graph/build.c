@@ -13,6 +13,7 @@
 #include "graph/build.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --------------------------------------------------------------- limits */
@@ -91,6 +92,61 @@ static void add_output(Graph *graph, Node *node)
 }
 
 static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs,
+                        int count, const char *path, Span span);
+
+/* "96, bias=true" as if it stood in the file. */
+static ArgValue *part_arguments(Builder *b, const Operator *op, const char *text, Span span)
+{
+    Arguments args = {0};
+    for (const char *at = text; at != NULL && *at != '\0';) {
+        const char *end = strstr(at, ", "), *equals = strchr(at, '=');
+        bool named = equals != NULL && (end == NULL || equals < end);
+        const char *value = named ? equals + 1 : at;
+        Argument arg = {.name = named ? intern(format("%.*s", (int)(equals - at), at)) : NULL,
+                        .name_span = span,
+                        .span = span};
+        if (*value == 't' || *value == 'f')
+            arg.value = (Value){.kind = VALUE_BOOL, .integer = *value == 't'};
+        else
+            arg.value = int_value(strtoll(value, NULL, 10));
+        push(&args, arg);
+        at = end != NULL ? end + 2 : NULL;
+    }
+    return resolve_arguments(b, op->name, op->args, &args, span);
+}
+
+static void name_parameter(Parameter *parameter, const Node *whole, const char *name, Init init)
+{
+    if (parameter == NULL || name == NULL)
+        return;
+    parameter->path = format("%s.%s", whole->path, name);
+    parameter->init = init;
+}
+
+/* The nodes of what an operator is made of, in place of its own. */
+static Tensor *add_parts(Builder *b, Node *whole)
+{
+    const MadeOf made = whole->op->made_of(whole);
+    Tensor *x = whole->inputs.items[0];
+    b->graph->nodes.count--;
+    b->layers--;
+    for (int i = 0; i < made.count && x != NULL; i++) {
+        const PartOf *part = &made.parts[i];
+        const Operator *op = find_operator(part->op);
+        const char *path =
+            i == made.count - 1 ? whole->path : format("%s.%s_%d", whole->path, part->op, i + 1);
+        x = add_node(b, op, part_arguments(b, op, part->arguments, whole->span), &x, 1, path,
+                     whole->span);
+        if (x == NULL)
+            break;
+        name_parameter(find_parameter(x->producer, "weight"), whole, part->weight,
+                       part->weight_init);
+        name_parameter(find_parameter(x->producer, "bias"), whole, part->bias, part->bias_init);
+    }
+    return x;
+}
+
+static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs,
                         int count, const char *path, Span span)
 {
     if (++b->layers > MAX_LAYERS) {
@@ -106,6 +162,8 @@ static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *
         push(&node->inputs, inputs[i]);
     if (!infer_node(node) || !sizes_fit(node))
         return NULL;
+    if (op->made_of)
+        return add_parts(b, node);
     for (int i = 0; i < node->parameters.count; i++)
         push(&b->graph->parameters, node->parameters.items[i]);
     add_output(b->graph, node);

@@ -157,6 +157,29 @@ enum {
 
 #define RANK(rank) (1u << (rank))
 
+typedef enum InitKind {
+    INIT_CONSTANT, /* a */
+    INIT_UNIFORM,  /* a … b */
+    INIT_NORMAL    /* mean a, deviation b */
+} InitKind;
+typedef struct Init {
+    InitKind kind;
+    double a, b;
+} Init;
+
+/* What an operator is made of: others, one after the other, of whose parameters it gives names and
+ * first values. */
+typedef struct PartOf {
+    const char *op, *arguments; /* as a user would write them: "96, bias=true" */
+    const char *weight, *bias;  /* behind the layer's path: "in_proj_weight"; NULL: it has none */
+    Init weight_init, bias_init;
+} PartOf;
+enum { MAX_PARTS_OF = 4 };
+typedef struct MadeOf {
+    int count;
+    PartOf parts[MAX_PARTS_OF];
+} MadeOf;
+
 struct Operator {
     const char *name;
     const char *summary;    /* one line: what it computes */
@@ -220,6 +243,9 @@ struct Operator {
     /* A loss: along which axis of its input a target's classes lie; there is a target for each
      * position of the others.  NULL: all values are one target's. */
     int (*class_axis)(const Node *node);
+    /* Of whose nodes the graph has those of other operators: it has no kernels.  After infer().
+     * NULL: it stands in the graph itself. */
+    MadeOf (*made_of)(const Node *node);
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
@@ -234,16 +260,6 @@ int operator_arg(const Operator *op, const char *name); /* its index in args, or
 int role_arg(const Operator *op, ArgRole role);         /* the same of the first with a role */
 
 /* ------------------------------------------------------------ the graph */
-
-typedef enum InitKind {
-    INIT_CONSTANT, /* a */
-    INIT_UNIFORM,  /* a … b */
-    INIT_NORMAL    /* mean a, deviation b */
-} InitKind;
-typedef struct Init {
-    InitKind kind;
-    double a, b;
-} Init;
 
 typedef enum ParameterKind {
     PARAMETER_TRAINED, /* has a gradient */
