@@ -10,6 +10,7 @@
  * https://arxiv.org/abs/2205.14135).
  */
 #include "kernels/grain/lane_product.h"
+#include "kernels/image/image.h"
 #include "ops/operator.h"
 
 #include <math.h>
@@ -258,6 +259,97 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* For one image a feature's values at all steps lie side by side: a query's scores are vectors of
+ * keys, and what it gives are sums over such a row. */
+
+enum { ROW_SUMS = 2 }; /* rows of keys whose scores are summed at once */
+
+static Int padded_steps(const Sizes *sizes, Int lanes)
+{
+    Int step = ROW_SUMS * lanes;
+    return (sizes->steps + step - 1) / step * step;
+}
+
+/* score[j] of query i and all keys. */
+static void image_scores(Kernel *kernel, const Sizes *sizes, Int stride)
+{
+    kernel_line(kernel, "for (int j = 0; j < seen; j += %d * LANES) {", ROW_SUMS);
+    kernel_line(kernel, "vec a0 = splat(0), a1 = splat(0);");
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", sizes->width);
+    kernel_line(kernel, "const vec q_c = splat(q[c * %lldL + i]);", stride);
+    kernel_line(kernel, "a0 += q_c * *(const unaligned_vec *)(k + c * %lldL + j);", stride);
+    kernel_line(kernel, "a1 += q_c * *(const unaligned_vec *)(k + c * %lldL + j + LANES);", stride);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "*(unaligned_vec *)(score + j) = a0 * (real)%.17g;", sizes->scale);
+    kernel_line(kernel, "*(unaligned_vec *)(score + j + LANES) = a1 * (real)%.17g;", sizes->scale);
+    kernel_line(kernel, "}");
+}
+
+/* Keys that are not seen, and what lies behind the last, weigh 0. */
+static void image_softmax(Kernel *kernel, Int padded)
+{
+    kernel_line(kernel, "real largest = score[0];");
+    kernel_line(kernel, "for (int j = 1; j < seen; j++)");
+    kernel_line(kernel, "    largest = score[j] > largest ? score[j] : largest;");
+    kernel_line(kernel, "for (int j = seen; j < %lld; j++)", padded);
+    kernel_line(kernel, "    score[j] = 0;");
+    kernel_line(kernel, "for (int j = 0; j < seen; j += LANES)");
+    kernel_line(kernel,
+                "    *(unaligned_vec *)(score + j) = vec_exp(*(const unaligned_vec *)(score "
+                "+ j) - splat(largest));");
+    kernel_line(kernel, "real total = 0;");
+    kernel_line(kernel, "for (int j = seen; j %% LANES; j++)");
+    kernel_line(kernel, "    score[j] = 0;");
+    kernel_line(kernel, "for (int j = 0; j < seen; j++)");
+    kernel_line(kernel, "    total += score[j];");
+}
+
+/* The last vector of a row of values may hold what is none. */
+static void image_values(Kernel *kernel, const Sizes *sizes, Int x_stride, Int y_stride)
+{
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", sizes->width);
+    kernel_line(kernel, "const real *v_c = v + c * %lldL;", x_stride);
+    kernel_line(kernel, "const int whole = seen / LANES * LANES;");
+    kernel_line(kernel, "vec a = splat(0);");
+    kernel_line(kernel, "for (int j = 0; j < whole; j += LANES)");
+    kernel_line(kernel,
+                "    a += *(const unaligned_vec *)(score + j) * *(const unaligned_vec *)(v_c "
+                "+ j);");
+    kernel_line(kernel, "real sum = sum_lanes(a);");
+    kernel_line(kernel, "for (int j = whole; j < seen; j++)");
+    kernel_line(kernel, "    sum += score[j] * v_c[j];");
+    kernel_line(kernel, "y[(head * %lldL + c) * %lldL + i] = sum / total;", sizes->width, y_stride);
+    kernel_line(kernel, "}");
+}
+
+static void emit_image(ImageKernel *image)
+{
+    Kernel *kernel = &image->kernel;
+    const Sizes sizes = sizes_of(kernel->node);
+    Int padded = padded_steps(&sizes, kernel->lanes), stride = image->x_stride;
+    image->work = padded;
+    kernel_line(kernel, "real *const score = workspace;");
+    open_pieces(kernel, "piece", sizes.heads * sizes.steps);
+    kernel_line(kernel, "const int head = (int)(piece / %lld), i = (int)(piece %% %lld);",
+                sizes.steps, sizes.steps);
+    kernel_line(kernel, sizes.causal ? "const int seen = i + 1;" : "const int seen = %lld;",
+                sizes.steps);
+    kernel_line(kernel, "const real *const q = x + head * %lldL;", sizes.width * stride);
+    kernel_line(kernel, "const real *const k = x + %lldL + head / %lld * %lldL;",
+                sizes.out * stride, sizes.heads / sizes.kv_heads, sizes.width * stride);
+    kernel_line(kernel, "const real *const v = k + %lldL;", sizes.kv_heads * sizes.width * stride);
+    image_scores(kernel, &sizes, stride);
+    image_softmax(kernel, padded);
+    image_values(kernel, &sizes, stride, image->y_stride);
+    kernel_line(kernel, "}");
+}
+
+/* What it gives is stored value by value: others' work is not done there. */
+static bool can_do_image_attention(const Node *node)
+{
+    return input_shape(node).dim[0] > 1;
+}
+
 const Operator operator_attention = {
     .name = "attention",
     .summary = "Scaled dot-product attention of queries, keys and values that lie side by side.",
@@ -273,4 +365,6 @@ const Operator operator_attention = {
     .multiply_adds = multiply_adds,
     .workspace = workspace,
     .emit = emit,
+    .emit_image = emit_image,
+    .can_do_image = can_do_image_attention,
 };

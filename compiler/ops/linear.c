@@ -157,14 +157,14 @@ static bool emit(Kernel *kernel)
 }
 
 /* Of further axes each is a position, whose channels are not what lies along the last one. */
-static bool can_do_image_linear(const Node *node)
-{
-    return input_shape(node).rank == 1;
-}
-
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
+    if (shape_plane(input_shape(node)) > 1) {
+        image_rows(image, find_parameter(node, "bias"), shape_last(input_shape(node)),
+                   shape_last(node->out->shape));
+        return;
+    }
     image->packing =
         (Packing){.weight = find_parameter(node, "weight"), .bias = find_parameter(node, "bias")};
     image_contraction(image, contraction_of(node));
@@ -185,5 +185,4 @@ const Operator operator_linear = {
     .whole_batch = whole_batch,
     .emit = emit,
     .emit_image = emit_image,
-    .can_do_image = can_do_image_linear,
 };

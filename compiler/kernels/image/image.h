@@ -66,6 +66,9 @@ typedef struct ChannelWindow {
 } ChannelWindow;
 void image_window(ImageKernel *image, ChannelWindow window);
 
+/* y = weight * x + bias along the last axis of x, of `in` values, of which y has `out`. */
+void image_rows(ImageKernel *image, const Parameter *bias, Int in, Int out);
+
 /* y = x * weight[c] + bias[c], ones and zeros where NULL, and a batch norm's
  * scale and shift when the node is one. */
 void image_scale(ImageKernel *image, const Parameter *weight, const Parameter *bias);
