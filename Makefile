@@ -213,6 +213,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libnet_f32.a $(BUILD)/libnet_f64.a
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc runtime/net.h runtime/net_runtime.h runtime/net_ranks.h
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/netc/ranks runtime/ranks/mpi.c
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc/library library/*.net
 	[ ! -f $(BUILD)/libcjson.a ] || install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/netc $(BUILD)/libcjson.a
 
 clean:

@@ -74,7 +74,8 @@ bool is_spaced(const Statement *statement, int at)
         if (is_applied(statement, at - 1, nesting.depth, kind == LBRACKET))
             return false;
     if (kind == ASSIGN || before == ASSIGN)
-        return kind_at(statement, 0) == LET && !nesting.depth;
+        return (kind_at(statement, 0) == LET || kind_at(statement, 0) == FUNCTION)
+               && !nesting.depth;
     return !is_product(kind) && !is_product(before);
 }
 

@@ -82,7 +82,8 @@ static Part read_part(Reader *reader, bool first, bool train)
     return part;
 }
 
-/* Where `as name` and `-> shape` begin, of a statement that can have them. */
+/* Where `as name` and `-> shape` begin, of a statement that can have them; of a function, where
+ * its value does. */
 static void find_ends(Statement *statement)
 {
     int count = statement->parts.count, depth = 0, first = statement->parts.items[0].word->kind;
@@ -95,7 +96,7 @@ static void find_ends(Statement *statement)
         depth += (kind == LPAREN || kind == LBRACKET) - (kind == RPAREN || kind == RBRACKET);
         if (kind == LBRACE)
             statement->as = count; /* it was a loop's `as i` */
-        else if (kind == AS && !depth)
+        else if (!depth && (kind == AS || (first == FUNCTION && kind == ASSIGN)))
             statement->as = i;
         else if (kind == ARROW && !depth)
             statement->shape = i;

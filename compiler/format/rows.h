@@ -59,7 +59,8 @@ typedef struct Part {
 /* or a section's heading and body, or a setting */
 typedef struct Statement {
     LIST(Part) parts;
-    int as, shape; /* the parts that begin `as name` and `-> […]`; else the count */
+    int as, shape; /* the parts that begin `as name` (a function's `= value`) and `-> […]`; else the
+                    * count */
     bool setting;
     bool tall;            /* takes several lines */
     const char *inferred; /* "-> [10, 24, 24]" to be added; NULL: nothing */

@@ -146,6 +146,25 @@ BlockDef *broken_block(const Token *name, Body *body, Span span)
     return block;
 }
 
+FunctionDef *new_function(const Token *name, const ParamList *params, Expr *value, Span span)
+{
+    FunctionDef *function = NEW(FunctionDef);
+    function->name = name->word;
+    function->name_span = name->span;
+    function->span = span;
+    for (int i = 0; i < params->count; i++)
+        push(&function->params, params->items[i]);
+    function->value = value;
+    return function;
+}
+
+FunctionDef *broken_function(const Token *name, Span span)
+{
+    FunctionDef *function = new_function(name, &(ParamList){0}, new_expr(EXPR_ERROR, span), span);
+    function->broken = true;
+    return function;
+}
+
 /* ---- the dump */
 
 /* where the next line goes, and how deep */
@@ -387,17 +406,33 @@ static void dump_body(const Outline *dump, const char *role, const Body *body)
         dump_stmt(&inner, body->stmts.items[i]);
 }
 
-static void dump_block(const Outline *dump, const BlockDef *block)
+/* "block A", or "function f of library.net", and its parameters. */
+static void dump_signature(const Outline *dump, const char *word, const char *name, Span span,
+                           bool library, const Param *params, int count)
 {
     Outline inner = deeper(dump), innermost = deeper(&inner);
-    line(dump, block->span, "block %s%s%s", block->name, block->library ? " of " : "",
-         block->library ? block->span.source->path : "");
-    for (int i = 0; i < block->params.count; i++) {
-        Param param = block->params.items[i];
-        line(&inner, param.span, "parameter %s", param.name);
-        if (param.value)
-            dump_expr(&innermost, param.value);
+    line(dump, span, "%s %s%s%s", word, name, library ? " of " : "",
+         library ? span.source->path : "");
+    for (int i = 0; i < count; i++) {
+        line(&inner, params[i].span, "parameter %s", params[i].name);
+        if (params[i].value)
+            dump_expr(&innermost, params[i].value);
     }
+}
+
+static void dump_function(const Outline *dump, const FunctionDef *function)
+{
+    Outline inner = deeper(dump);
+    dump_signature(dump, "function", function->name, function->span, function->library,
+                   function->params.items, function->params.count);
+    dump_expr(&inner, function->value);
+}
+
+static void dump_block(const Outline *dump, const BlockDef *block)
+{
+    Outline inner = deeper(dump);
+    dump_signature(dump, "block", block->name, block->span, block->library, block->params.items,
+                   block->params.count);
     dump_shape(&inner, "in", block->in);
     dump_shape(&inner, "out", block->out);
     dump_body(&inner, "body", block->body);
@@ -421,6 +456,8 @@ void dump_ast(const Program *program, FILE *out)
         line(&dump, program->uses.items[i].span, "use %s", program->uses.items[i].path);
     for (int i = 0; i < program->blocks.count; i++)
         dump_block(&dump, program->blocks.items[i]);
+    for (int i = 0; i < program->functions.count; i++)
+        dump_function(&dump, program->functions.items[i]);
     if (program->network) {
         line(&dump, program->network->name_span, "network %s", program->network->name);
         dump_body(&inner, "body", program->network->body);

@@ -122,6 +122,17 @@ typedef struct BlockDef {
     bool broken;  /* its signature had a syntax error: what it makes of a tensor is unknown */
 } BlockDef;
 
+/* Of one element of each tensor: a parameter without a value is a tensor, one with a value a
+ * number or true or false, which a use may give. */
+typedef struct FunctionDef {
+    const char *name;
+    Span name_span, span; /* span: all of it */
+    LIST(Param) params;
+    Expr *value;
+    bool library; /* comes from a used file */
+    bool broken;  /* had a syntax error: what it makes of a tensor is unknown */
+} FunctionDef;
+
 typedef struct NetworkDef {
     const char *name;
     Span name_span;
@@ -143,13 +154,14 @@ typedef struct UseDef {
     Span span;
 } UseDef;
 
-/* A file and all it uses, each file read once.  Block names are unique (a
- * second one was reported).  network and train belong to the first file. */
+/* A file and all it uses, each file read once.  Names of blocks and functions are
+ * unique (a second one was reported).  network and train belong to the first file. */
 typedef struct Program {
     const Source *source; /* the file named on the command line */
     LIST(const Source *) sources;
     LIST(UseDef) uses;
     LIST(BlockDef *) blocks;
+    LIST(FunctionDef *) functions;
     NetworkDef *network; /* NULL: a library */
     TrainDef *train;     /* NULL: none */
     bool broken;         /* a section had a syntax error: what it defined is unknown */

@@ -62,7 +62,7 @@ static const char *listed_signs(const Expected *expected)
 static const char *wanted(const Expected *expected)
 {
     if (expected->section)
-        return "`block`, `network`, `train` or `use`";
+        return "`block`, `function`, `network`, `train` or `use`";
     if (expected->statement)
         return "a statement or `}`";
     if (expected->value)
@@ -121,7 +121,7 @@ static void explain_assignment(Diagnostic *d, const Layout *layout, const Expect
 
 static void explain_section(Diagnostic *d, const Layout *layout)
 {
-    static const char *const words[] = {"block", "network", "train", "use", NULL};
+    static const char *const words[] = {"block", "function", "network", "train", "use", NULL};
     const Token *token = layout->last;
     const char *meant = token->kind == NAME ? nearest_for(d, token->word, words) : NULL;
     if (meant)
@@ -166,6 +166,8 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
         diag_help(d, "a name that begins with a digit is quoted: \"%s\"", token_text(token));
     else if (token->kind == COMMA && expected->separator && !layout->parentheses.count)
         part_statements(d, token);
+    else if (token->kind == TIMES && layout->before->kind == TIMES && expected->value)
+        diag_help(d, "a power is written pow(x, n)");
     else if (token->kind == ASSIGN && expected->separator)
         explain_assignment(d, layout, expected);
 }

@@ -32,10 +32,12 @@ static const char *const *words_instead(const Token *token, bool begins)
         *const lets[] = {"let", NULL}, *const inputs[] = {"input", NULL},
         *const bodies[] = {"branch", "skip", NULL}, *const loops[] = {"repeat", "dense", NULL},
         *const more[] = {"else", "shortcut", NULL}, *const origins[] = {"from", NULL},
-        *const choices[] = {"else", "skip", NULL};
-    if (token->first_on_line && token->span.column == 1 && line_ends_in_brace(token)
-        && (follows(token, NAME) || follows(token, LBRACE)))
+        *const choices[] = {"else", "skip", NULL}, *const functions[] = {"function", NULL};
+    bool heading = token->first_on_line && token->span.column == 1;
+    if (heading && line_ends_in_brace(token) && (follows(token, NAME) || follows(token, LBRACE)))
         return sections;
+    if (heading && follows(token, NAME) && token[2].kind == LPAREN)
+        return functions;
     if (!begins)
         return follows(token, LBRACE) ? more : NULL;
     if (follows(token, NAME))

@@ -88,7 +88,7 @@ void fix_words(TokenList *tokens);
 /* layout.c */
 void layout_start(Layout *layout, const TokenList *tokens);
 bool continues_body(const Token *token);  /* else, shortcut */
-bool is_section_word(const Token *token); /* block, network, train, use */
+bool is_section_word(const Token *token); /* block, function, network, train, use */
 const Token *layout_next(Layout *layout);
 /* Whether a syntax error here is to be told: not when the section's braces do not
  * balance and its line has one. */
@@ -103,9 +103,10 @@ void parse_source(Parser *parser);
 /* source.c: a file of its own number; its characters are kept, not copied. */
 const Source *new_source(const char *path, const char *chars, size_t length);
 
-/* source.c: a block, network or train section is defined once. */
+/* source.c: a block, function, network or train section is defined once. */
 void define_use(Parser *parser, const Expr *path, Span span);
 void define_block(Parser *parser, BlockDef *block);
+void define_function(Parser *parser, FunctionDef *function);
 void define_network(Parser *parser, const Token *name, Body *body);
 void define_train(Parser *parser, TrainDef *train);
 
@@ -135,5 +136,7 @@ BlockDef *new_block(const Token *name, const ParamList *params, ShapeExpr *in, S
                     Body *body, Span span);
 /* its signature had a syntax error */
 BlockDef *broken_block(const Token *name, Body *body, Span span);
+FunctionDef *new_function(const Token *name, const ParamList *params, Expr *value, Span span);
+FunctionDef *broken_function(const Token *name, Span span); /* it had a syntax error */
 
 #endif

@@ -25,8 +25,8 @@ static const Token *peek(const Layout *layout)
 
 bool is_section_word(const Token *token)
 {
-    return token->kind == BLOCK || token->kind == NETWORK || token->kind == TRAIN
-           || token->kind == USE;
+    return token->kind == BLOCK || token->kind == FUNCTION || token->kind == NETWORK
+           || token->kind == TRAIN || token->kind == USE;
 }
 
 static bool is_word_of_grammar(int kind)

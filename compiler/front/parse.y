@@ -59,7 +59,8 @@ static bool too_many_errors(const Parser *parser, Span at);
 %token TEXT_END TEXT_OPEN TEXT_CLOSE "}"
 
 /* USE to ANY: the language's words (layout.c relies on the order). */
-%token <token> USE "use" BLOCK "block" NETWORK "network" TRAIN "train" LET "let" INPUT "input"
+%token <token> USE "use" BLOCK "block" FUNCTION "function" NETWORK "network" TRAIN "train"
+%token <token> LET "let" INPUT "input"
 %token <token> AS "as" FROM "from"
 %token <token> BRANCH "branch" SKIP "skip" SHORTCUT "shortcut" DENSE "dense" REPEAT "repeat"
 %token <token> IF "if" ELSE "else"
@@ -89,7 +90,7 @@ static bool too_many_errors(const Parser *parser, Span at);
 
 %%
 
-/* ---- file = { use | block | network | train } */
+/* ---- file = { use | block | function | network | train } */
 
 file: sections
     ;
@@ -100,6 +101,7 @@ sections: %empty
     ;
 section: "use" text                     { define_use(parser, $2, @$); }
     | block
+    | function
     | "network" NAME body               { define_network(parser, $2, $3); }
     | "train" "{" settings RBRACE       { $3->span = @1; define_train(parser, $3); }
     ;
@@ -132,6 +134,18 @@ block: "block" NAME parameters body
             define_block(parser, broken_block($2, $4, span_between(@1, @2)));
         }
     ;
+
+/* ---- function = "function" NAME "(" param {"," param} [","] ")" "=" value */
+
+function: "function" NAME parameters "=" value
+        { define_function(parser, new_function($2, &$3, $5, @$)); }
+    | "function" NAME error
+        {
+            parser->program->broken = true;
+            define_function(parser, broken_function($2, @$));
+        }
+    ;
+
 parameters: %empty                      { $$ = (ParamList){0}; }
     | "(" ")"                           { $$ = (ParamList){0}; }
     | "(" params ")"                    { $$ = $2; }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct Loading {
     Program *program;
@@ -46,6 +47,12 @@ void define_block(Parser *parser, BlockDef *block)
     push(&parser->program->blocks, block);
 }
 
+void define_function(Parser *parser, FunctionDef *function)
+{
+    function->library = parser->library;
+    push(&parser->program->functions, function);
+}
+
 void define_network(Parser *parser, const Token *name, Body *body)
 {
     NetworkDef *network = parser->program->network;
@@ -70,9 +77,15 @@ void define_train(Parser *parser, TrainDef *train)
         parser->program->train = train;
 }
 
-static int compare_blocks(const void *left, const void *right)
+/* A block's or a function's: a statement that has it as its first word means one of them. */
+typedef struct Defined {
+    const char *what, *name;
+    Span span;
+} Defined;
+
+static int compare_defined(const void *left, const void *right)
 {
-    const BlockDef *a = *(BlockDef *const *)left, *b = *(BlockDef *const *)right;
+    const Defined *a = left, *b = right;
     int order = strcmp(a->name, b->name);
     if (!order)
         order = a->span.source->order - b->span.source->order;
@@ -82,21 +95,30 @@ static int compare_blocks(const void *left, const void *right)
 }
 
 /* Sorts a copy, so that a library of many blocks is no quadratic matter. */
-static void check_block_names(const Program *program)
+static void check_names(const Program *program)
 {
-    int count = program->blocks.count;
-    BlockDef **sorted = NEW_ARRAY(BlockDef *, (size_t)count);
-    for (int i = 0; i < count; i++)
-        sorted[i] = program->blocks.items[i];
-    if (count)
-        qsort(sorted, (size_t)count, sizeof *sorted, compare_blocks);
-    const BlockDef *first = count ? sorted[0] : NULL;
-    for (int i = 1; i < count; i++) {
-        if (sorted[i]->name == first->name)
-            already_defined(sorted[i]->name_span, first->name_span,
-                            format("a second block named %s", first->name));
+    LIST(Defined) sorted = {0};
+    for (int i = 0; i < program->blocks.count; i++) {
+        const BlockDef *block = program->blocks.items[i];
+        push(&sorted, ((Defined){"block", block->name, block->name_span}));
+    }
+    for (int i = 0; i < program->functions.count; i++) {
+        const FunctionDef *function = program->functions.items[i];
+        push(&sorted, ((Defined){"function", function->name, function->name_span}));
+    }
+    if (sorted.count)
+        qsort(sorted.items, (size_t)sorted.count, sizeof *sorted.items, compare_defined);
+    const Defined *first = sorted.items;
+    for (int i = 1; i < sorted.count; i++) {
+        const Defined *second = &sorted.items[i];
+        if (second->name != first->name)
+            first = second;
+        else if (second->what == first->what)
+            already_defined(second->span, first->span,
+                            format("a second %s named %s", first->what, first->name));
         else
-            first = sorted[i];
+            already_defined(second->span, first->span,
+                            format("%s is the name of a %s already", first->name, first->what));
     }
 }
 
@@ -210,10 +232,35 @@ static bool is_usable(const Loading *loading, UseDef use, const char *path)
     return false;
 }
 
+static bool exists(const char *path)
+{
+    size_t length;
+    return (unsaved_text && unsaved_text(path, &length)) || access(path, F_OK) == 0;
+}
+
+/* A file of netc's own library, under $NETC_HOME or where it lies as seen from netc in its build
+ * folder or installed; NULL: it has none of this name. */
+static const char *library_file(const char *name)
+{
+    const char *own = program_folder(), *home = getenv("NETC_HOME");
+    const char *const folders[] = {home ? format("%s/library", home) : NULL,
+                                   own ? format("%s/../library", own) : NULL,
+                                   own ? format("%s/../lib/netc/library", own) : NULL};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && !strchr(name, '/'); i++) {
+        const char *path = folders[i] ? format("%s/%s", folders[i], name) : NULL;
+        if (path && is_net_file(path) && exists(path))
+            return resolved(path);
+    }
+    return NULL;
+}
+
+/* Beside the file that says it; a bare name that is not there may be the library's. */
 static void follow_use(Loading *loading, UseDef use)
 {
     const char *path = beside(use.span.source->path, use.path);
-    if (is_known(loading, path) || !is_usable(loading, use, path))
+    const char *shipped = *use.path && !exists(path) ? library_file(use.path) : NULL;
+    path = shipped ? shipped : path;
+    if (is_known(loading, path) || (!shipped && !is_usable(loading, use, path)))
         return;
     const Source *source = read_source(loading->program, path);
     if (!source) {
@@ -232,7 +279,7 @@ static Program *parse_all(Program *program, const Source *source)
     parse_file(program, source);
     for (int i = 0; i < program->uses.count; i++)
         follow_use(&loading, program->uses.items[i]);
-    check_block_names(program);
+    check_names(program);
     return program;
 }
 

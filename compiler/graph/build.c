@@ -153,6 +153,8 @@ static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *
         stop(b, span, "the network has more than %d layers", MAX_LAYERS);
         return NULL;
     }
+    if ((op->traits & OP_DEFINED) && !(op = defined_operator(b, op, args, span)))
+        return NULL;
     Node *node = new_node(b->graph, STAGE_FORWARD, op);
     node->path = path;
     node->span = span;
@@ -329,7 +331,7 @@ static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const
         diag_help(d, "`branch { from name }` is a branch of a named tensor");
         return NULL;
     }
-    if (inputs.known && inputs.tensors.count < 2) {
+    if (inputs.known && inputs.tensors.count < 2 && !(op->traits & OP_DEFINED)) {
         Diagnostic *d = build_error(b, "missing-argument", stmt->call->span,
                                     "%s joins two or more tensors", op->name);
         diag_help(d,
@@ -849,6 +851,7 @@ Graph *build_traced(const Program *program, Trace *trace)
         trace->graph = graph;
     Builder b = new_builder(program, graph, trace);
     enter_blocks(&b);
+    enter_functions(&b);
     walk_network(&b, program->network);
     check_unused_blocks(&b);
     resolve_training(graph);
@@ -866,6 +869,7 @@ void check_library(const Program *program, Trace *trace)
     derive_from_input((Span){0}); /* not from the one that was checked before */
     Builder b = new_builder(program, graph, trace);
     enter_blocks(&b);
+    enter_functions(&b);
     check_unused_blocks(&b);
     if (program->train != NULL && !program->broken)
         diag(SEVERITY_ERROR, "no-network", program->train->span,

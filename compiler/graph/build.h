@@ -2,6 +2,7 @@
  *
  *   build.c      the walk: statements, joins, loops, layers
  *   blocks.c     uses of blocks: recursion, signatures, unused ones
+ *   functions.c  functions of an element
  *   names.c      scopes: values, tensors' names and paths
  *   values.c     compile-time values
  *   mentions.c   which words a text mentions
@@ -146,11 +147,14 @@ typedef struct Clash {
 } Clash;
 
 typedef struct Mentions Mentions;
+typedef struct FunctionState FunctionState; /* functions.c's own */
 
 typedef struct Builder {
     const Program *program;
     Graph *graph;
     Map blocks;                /* BlockState */
+    Map functions;             /* FunctionState */
+    int made_functions;        /* operators that were made of them */
     Map paths;                 /* every full path's PathDefinition */
     LIST(UnknownWord) unknown; /* each is told once, */
     LIST(Clash) clashes;       /* and so is each name that others clash with */
@@ -206,6 +210,16 @@ const char *shape_difference(const ShapeExpr *shape, Shape actual, int axis, Int
  * Gives the first axis that differs, -1: none, -2: not known; *wanted is what
  * the axis should have been. */
 int match_shape(Builder *b, const ShapeExpr *shape, const Tensor *tensor, bool binds, Int *wanted);
+
+/* ----------------------------------------------------------- functions.c */
+
+/* Enters the program's functions and checks each with its own numbers. */
+void enter_functions(Builder *b);
+/* Whether the program has a function of this name; *op: what takes a use's arguments, NULL: the
+ * function has a fault, told. */
+bool find_function_operator(const Builder *b, const char *name, const Operator **op);
+/* The operator that these arguments make of a function's, at `use`; NULL: a fault, told. */
+const Operator *defined_operator(Builder *b, const Operator *op, const ArgValue *args, Span use);
 
 /* --------------------------------------------------------------- names.c */
 
@@ -263,6 +277,7 @@ const char *signature_text(const char *subject, const ArgSpec *specs);
 
 /* In the text of a block (NULL: the network). */
 int count_mentions(const Builder *b, const BlockDef *def, const char *word);
+int count_function_mentions(const FunctionDef *def, const char *word);
 int count_uses(const Builder *b, const char *word); /* in all of them */
 /* Whether nothing mentions what this word is bound to there. */
 bool is_unused(const Builder *b, const BlockDef *def, const char *word);

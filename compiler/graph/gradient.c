@@ -154,6 +154,16 @@ static void contribute_view(Pass *pass, Tensor *input, Tensor *dy, Int offset)
         append_move(pass, STAGE_ACCUMULATE, writable_gradient(pass, input, view), view);
 }
 
+/* Whether no later contribution of the current node reads its dy. */
+static bool is_last(const Pass *pass, int which)
+{
+    const Node *node = pass->current;
+    for (int i = which + 1; i < node->inputs.count; i++)
+        if (pass->needed[node->inputs.items[i]->id])
+            return false;
+    return true;
+}
+
 /* The contribution to inputs[which] is computed by a kernel. */
 static void contribute_kernel(Pass *pass, int which, Tensor *dy)
 {
@@ -165,7 +175,7 @@ static void contribute_kernel(Pass *pass, int which, Tensor *dy)
     bool accumulate = pass->gradient[input->id];
     if (accumulate)
         writable_gradient(pass, input, elementwise ? dy : NULL);
-    else if (elementwise && dy && may_overwrite(pass, dy, NULL))
+    else if (elementwise && dy && is_last(pass, which) && may_overwrite(pass, dy, NULL))
         pass->gradient[input->id] = new_view(pass, input, dy, 0);
     else
         pass->gradient[input->id] = new_gradient(pass, input);

@@ -230,6 +230,8 @@ static Names callees(const Program *program, const char *word)
     Names names = {0};
     for (int i = 0; i < program->blocks.count; i++)
         push(&names, program->blocks.items[i]->name);
+    for (int i = 0; i < program->functions.count; i++)
+        push(&names, program->functions.items[i]->name);
     for (int i = 0; operators[i] != NULL && !is_block_like(word); i++)
         push(&names, operators[i]->name);
     push(&names, NULL);

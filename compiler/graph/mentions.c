@@ -127,6 +127,13 @@ static void add_words(Map *uses, const Map *counts)
             add_count(uses, counts->slots[i].key, (int)(intptr_t)counts->slots[i].value);
 }
 
+int count_function_mentions(const FunctionDef *def, const char *word)
+{
+    Map counts = {0};
+    count_expr(&counts, def->value);
+    return count_in(&counts, word);
+}
+
 int count_uses(const Builder *b, const char *word)
 {
     if (b->mentions->uses == NULL) {
@@ -134,6 +141,8 @@ int count_uses(const Builder *b, const char *word)
         add_words(b->mentions->uses, &words_of(b, NULL)->counts);
         for (int i = 0; i < b->program->blocks.count; i++)
             add_words(b->mentions->uses, &words_of(b, b->program->blocks.items[i])->counts);
+        for (int i = 0; i < b->program->functions.count; i++)
+            count_expr(b->mentions->uses, b->program->functions.items[i]->value);
     }
     return count_in(b->mentions->uses, word);
 }

@@ -361,6 +361,8 @@ Diagnostic *report_unknown_word(Builder *b, const char *word, Span at)
     add_tensor_names(b, &words);
     for (int i = 0; i < b->program->blocks.count; i++)
         push(&words, b->program->blocks.items[i]->name);
+    for (int i = 0; i < b->program->functions.count; i++)
+        push(&words, b->program->functions.items[i]->name);
     for (int i = 0; operators[i] != NULL; i++)
         push(&words, operators[i]->name);
     suggest_word(b, d, word, at, &words);

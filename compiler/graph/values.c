@@ -57,7 +57,9 @@ const char *value_kind(const Value *value)
     case VALUE_TEXT:
         return "a text";
     case VALUE_APPLIES:
-        return value->block != NULL ? "a block" : "an operator";
+        return value->block != NULL             ? "a block"
+               : value->op->traits & OP_DEFINED ? "a function"
+                                                : "an operator";
     case VALUE_ANY:
         return "_";
     case VALUE_TENSOR:
@@ -84,7 +86,8 @@ const char *value_text(const Value *value)
     case VALUE_TEXT:
         return format("\"%.60s\"", value->word);
     case VALUE_APPLIES:
-        return format("the %s %s", value->block != NULL ? "block" : "operator", value->word);
+        return format("the %s %s", value_kind(value) + strcspn(value_kind(value), " ") + 1,
+                      value->word);
     case VALUE_ANY:
         return "_";
     case VALUE_TENSOR:
@@ -363,7 +366,11 @@ static Value call_function(Builder *b, const Expr *expr)
 static Value applies(Builder *b, const char *word)
 {
     const BlockState *state = map_get(&b->blocks, word);
-    const Operator *op = find_operator(word);
+    const Operator *op;
+    bool function = find_function_operator(b, word, &op);
+    if (state == NULL && function && op == NULL)
+        return unknown;
+    op = function ? op : find_operator(word);
     if (state == NULL && op == NULL)
         return (Value){.kind = VALUE_WORD, .word = word};
     return (Value){.kind = VALUE_APPLIES,

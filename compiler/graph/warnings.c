@@ -130,9 +130,25 @@ static void warn_of_block(const Builder *b, const BlockDef *def)
     warn_of_lets(b, def, def->body);
 }
 
+static void warn_of_function(const Builder *b, const FunctionDef *def)
+{
+    if (b->program->network != NULL && !is_meant_unused(def->name) && count_uses(b, def->name) == 0)
+        diag(SEVERITY_WARNING, "unused-function", def->name_span, "nothing uses function %s",
+             def->name);
+    for (int i = 0; i < def->params.count; i++) {
+        const Param *param = &def->params.items[i];
+        if (!is_meant_unused(param->name) && count_function_mentions(def, param->name) == 0)
+            diag(SEVERITY_WARNING, "unused-parameter", param->span,
+                 "function %s does not use its parameter `%s`", def->name, param->name);
+    }
+}
+
 void warn_of_definitions(const Builder *b)
 {
     const Program *program = b->program;
+    for (int i = 0; i < program->functions.count; i++)
+        if (!program->functions.items[i]->library)
+            warn_of_function(b, program->functions.items[i]);
     for (int i = 0; i < program->blocks.count; i++)
         if (!program->blocks.items[i]->library)
             warn_of_block(b, program->blocks.items[i]);

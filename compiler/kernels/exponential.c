@@ -178,3 +178,108 @@ void emit_square_root(Module *module)
              "    return x;\n}\n\n",
              module->f64 ? "__builtin_sqrt" : "__builtin_sqrtf");
 }
+
+static void emit_by_library(Module *module, const char *name, const char *what)
+{
+    text_add(module->out,
+             "/* The %s, lane by lane. */\n"
+             "static inline vec vec_%s(vec x)\n{\n"
+             "    for (int lane = 0; lane < LANES; lane++)\n"
+             "        x[lane] = (real)__builtin_%s((double)x[lane]);\n"
+             "    return x;\n}\n\n",
+             what, name, name);
+}
+
+/* Rare among activations: the library's will do. */
+void emit_sine(Module *module)
+{
+    emit_by_library(module, "sin", "sine");
+}
+
+void emit_cosine(Module *module)
+{
+    emit_by_library(module, "cos", "cosine");
+}
+
+/* Of small whole powers products are made before it comes to this. */
+void emit_power(Module *module)
+{
+    text_add(module->out,
+             "/* x to the power of n, lane by lane. */\n"
+             "static inline vec vec_pow(vec x, vec n)\n{\n"
+             "    for (int lane = 0; lane < LANES; lane++)\n"
+             "        x[lane] = (real)__builtin_pow((double)x[lane], (double)n[lane]);\n"
+             "    return x;\n}\n\n");
+}
+
+/* The bits of sqrt(1/2), the position of the exponent, log(2) in two parts, and how many terms
+ * leave a remainder below the rounding. */
+static const struct {
+    const char *root, *high, *low;
+    int shift, terms;
+} logarithm_single = {"0x3f3504f3", "0x1.62e4p-1", "0x1.7f7d1cp-20", 23, 6},
+  logarithm_twofold = {"0x3fe6a09e667f3bcd", "0x1.62e42feep-1", "0x1.a39ef35793c76p-33", 52, 12};
+
+/* log(1 + x): with w = 1 + x = m * 2^n and sqrt(1/2) <= m < sqrt(2), log(m) is 2 artanh(s) of s =
+ * (m - 1)/(m + 1), an odd series; what 1 + x rounded away is added as (x - (w - 1))/w (Higham
+ * 2002, "Accuracy and Stability of Numerical Algorithms", section 1.14.1). */
+void emit_logarithm_beside_1(Module *module)
+{
+    bool f64 = module->f64;
+    int terms = f64 ? logarithm_twofold.terms : logarithm_single.terms,
+        shift = f64 ? logarithm_twofold.shift : logarithm_single.shift;
+    text_add(module->out,
+             "/* The logarithm of 1 + x. */\n"
+             "static inline vec vec_log1p(vec x)\n{\n"
+             "    const vec w = x + (real)1;\n"
+             "    const mask power = ((mask)w - %s) >> %d;\n"
+             "    const vec m = (vec)((mask)w - (power << %d)), s = (m - (real)1) / (m + (real)1), "
+             "square = s * s, n = __builtin_convertvector(power, vec);\n"
+             "    vec sum = splat((real)%.17g);\n",
+             f64 ? logarithm_twofold.root : logarithm_single.root, shift, shift,
+             2.0 / (2 * terms + 1));
+    for (int k = terms - 1; k >= 0; k--)
+        text_add(module->out, "    sum = sum * square + (real)%.17g;\n", 2.0 / (2 * k + 1));
+    text_add(module->out,
+             "    const vec rest = (x - (w - (real)1)) / w + n * (real)%s;\n"
+             "    vec log = n * (real)%s + (sum * s + rest);\n"
+             "    log = vec_select(x < splat((real)__builtin_inf()), log, x);\n"
+             "    log = vec_select(x == splat(-1), splat(-(real)__builtin_inf()), log);\n"
+             "    return vec_select(x < splat(-1), splat((real)__builtin_nan(\"\")), log);\n}\n\n",
+             f64 ? logarithm_twofold.low : logarithm_single.low,
+             f64 ? logarithm_twofold.high : logarithm_single.high);
+}
+
+/* log(1 + exp(x)), of an exponential that never overflows. */
+void emit_softplus(Module *module)
+{
+    text_add(module->out, "/* log(1 + e to the x). */\n"
+                          "static inline vec vec_softplus(vec x)\n{\n"
+                          "    return vec_select(x > splat(0), x, splat(0)) + "
+                          "vec_log1p(vec_exp(-vec_abs(x)));\n}\n\n");
+}
+
+/* By the normal distribution, twice whose function at x*sqrt(2) it is, less 1; near 0 by its
+ * Taylor series, of which no digits cancel. */
+void emit_error_function(Module *module)
+{
+    int terms = module->f64 ? 13 : 8;
+    double factorial = 1;
+    for (int k = 2; k < terms; k++)
+        factorial *= k;
+    text_add(module->out,
+             "/* The error function. */\n"
+             "static inline vec vec_erf(vec x)\n{\n"
+             "    const vec square = x * x;\n"
+             "    vec bell, sum = splat((real)%.17g);\n",
+             (terms % 2 ? 1 : -1) / (factorial * (2 * terms - 1)));
+    for (int k = terms - 2; k >= 0; k--) {
+        factorial /= k + 1;
+        text_add(module->out, "    sum = sum * square + (real)%.17g;\n",
+                 (k % 2 ? -1 : 1) / (factorial * (2 * k + 1)));
+    }
+    text_add(module->out,
+             "    return vec_select(vec_abs(x) < splat((real)0.5), x * sum * (real)%.17g, "
+             "normal_cdf(x * (real)%.17g, &bell) * (real)2 - (real)1);\n}\n\n",
+             2 / sqrt(acos(-1)), sqrt(2));
+}

@@ -178,6 +178,34 @@ static void emit_register_barrier(Module *module)
     text_add(module->out, ")\n#else\n#define register_barrier()\n#endif\n\n");
 }
 
+/* A NaN is neither less nor more, and is passed on. */
+static void emit_maximum(Module *module)
+{
+    text_add(module->out, "/* The larger, lane by lane. */\n"
+                          "static inline vec vec_max(vec a, vec b)\n{\n"
+                          "    return vec_select((b < a) | (a != a), a, b);\n}\n\n");
+}
+
+static void emit_minimum(Module *module)
+{
+    text_add(module->out, "/* The smaller, lane by lane. */\n"
+                          "static inline vec vec_min(vec a, vec b)\n{\n"
+                          "    return vec_select((a < b) | (a != a), a, b);\n}\n\n");
+}
+
+static void emit_absolute(Module *module)
+{
+    text_add(module->out, "/* Without its sign. */\nstatic inline vec vec_abs(vec x)\n{\n"
+                          "    return vec_select(x < splat(0), -x, x);\n}\n\n");
+}
+
+static void emit_sign(Module *module)
+{
+    text_add(module->out, "/* 1, -1, or 0 of 0. */\nstatic inline vec vec_sign(vec x)\n{\n"
+                          "    return vec_select(x > splat(0), splat(1), vec_select(x < splat(0), "
+                          "splat(-1), x));\n}\n\n");
+}
+
 /* A small function: how a call of it is seen, and which other helpers it calls. */
 typedef struct Helper {
     const char *call, *calls;
@@ -199,9 +227,19 @@ static const Helper helpers[] = {
     {"vec_expm1(", "vec_select( splat(", emit_expm1},
     {"vec_sigmoid(", "vec_select( splat( vec_exp(", emit_sigmoid_of_lanes},
     {"vec_tanh(", "vec_select( splat( vec_expm1(", emit_tanh_of_lanes},
+    {"vec_max(", "vec_select(", emit_maximum},
+    {"vec_min(", "vec_select(", emit_minimum},
+    {"vec_abs(", "vec_select( splat(", emit_absolute},
+    {"vec_sign(", "vec_select( splat(", emit_sign},
     {"vec_log(", "", emit_logarithm},
+    {"vec_log1p(", "vec_select( splat(", emit_logarithm_beside_1},
+    {"vec_softplus(", "vec_select( splat( vec_exp( vec_abs( vec_log1p(", emit_softplus},
+    {"vec_sin(", "", emit_sine},
+    {"vec_cos(", "", emit_cosine},
+    {"vec_pow(", "", emit_power},
     {"vec_sqrt(", "", emit_square_root},
     {"normal_cdf(", "vec_select( splat( vec_exp(", emit_normal},
+    {"vec_erf(", "vec_select( splat( vec_exp( vec_abs( normal_cdf(", emit_error_function},
     {"vec_gelu(", "vec_select( splat( vec_exp( normal_cdf(", emit_gelu_of_lanes},
     {"vec_gelu_gradient(", "vec_select( splat( vec_exp( normal_cdf(", emit_gelu_gradient},
     {"dropout_mask(", "vec_select( splat(", emit_dropped},

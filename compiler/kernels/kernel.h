@@ -152,6 +152,12 @@ void emit_gelu_of_lanes(Module *module);
 void emit_gelu_gradient(Module *module);
 void emit_logarithm(Module *module);
 void emit_square_root(Module *module);
+void emit_logarithm_beside_1(Module *module);
+void emit_softplus(Module *module);
+void emit_error_function(Module *module);
+void emit_sine(Module *module);
+void emit_cosine(Module *module);
+void emit_power(Module *module);
 /* random.c: dropout's mask of a row of values. */
 void emit_dropped(Module *module);
 

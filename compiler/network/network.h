@@ -143,7 +143,10 @@ enum {
      * convolution makes is refused, as a flatten or a permute is missing */
     OP_LAST_AXIS = 1 << 17,
     /* takes whole numbers: without parameters, it gives them in another order, or some of them */
-    OP_WHOLE = 1 << 18
+    OP_WHOLE = 1 << 18,
+    /* a `function` of the program: what a use of it computes is another operator, made of the
+     * numbers that the use gives */
+    OP_DEFINED = 1 << 19
 };
 
 /* what a backward kernel reads besides dy and the parameters */
@@ -179,6 +182,11 @@ typedef struct MadeOf {
     int count;
     PartOf parts[MAX_PARTS_OF];
 } MadeOf;
+
+/* A C function that expressions call: how a call begins, and its text. */
+typedef struct EmittedFunction {
+    const char *call, *text;
+} EmittedFunction;
 
 struct Operator {
     const char *name;
@@ -246,9 +254,15 @@ struct Operator {
     /* Of whose nodes the graph has those of other operators: it has no kernels.  After infer().
      * NULL: it stands in the graph itself. */
     MadeOf (*made_of)(const Node *node);
+    /* The C functions that those call besides the kernels' helpers, each written once where it is
+     * called; one without a call ends the table.  NULL: none. */
+    const EmittedFunction *functions;
     /* Writes the body of a specialised kernel for kernel->stage, or gives false
      * to have the reference kernel called.  NULL: always the reference. */
     bool (*emit)(Kernel *kernel);
+    /* Writes the body of the reference kernel of kernel->stage, plain loops.  NULL: it calls the
+     * runtime's net_NAME_STAGE. */
+    void (*emit_reference)(Kernel *kernel);
     /* The same for one image, forward, in the layout of kernels/image/image.h.  NULL: by its
      * expression if it goes element by element, else the reference kernel. */
     void (*emit_image)(ImageKernel *image);

@@ -6,6 +6,7 @@
 #ifndef OPS_H
 #define OPS_H
 
+#include "kernels/term.h"
 #include "network/network.h"
 
 /* The table ops.def expands to, NULL-terminated, in its order. */
@@ -26,5 +27,27 @@ void list_operators(FILE *out);
 /* Whether its forward pass for one image needs no planes. */
 bool can_do_image(const Node *node);
 extern const Operator operator_unflatten; /* no .net file has it: planes to channels side by side */
+
+/* ---------------------------------------------------------- function.c
+ * A `function` of the program as an operator.  Who reads programs makes a template of a definition,
+ * for the arguments of its uses, and of each set of numbers that uses give an operator of its
+ * own, with the terms that these numbers make of the definition's right side. */
+
+typedef struct FunctionForm {
+    const char *name;
+    const char *text;          /* "f(x, beta=1.0) = x*sigmoid(beta*x)", for help */
+    Span span;                 /* of the definition */
+    int tensors;               /* at least 1 */
+    const char *const *tensor; /* their names */
+    const ArgSpec *args;       /* the numbers */
+} FunctionForm;
+
+/* Its arguments are what a use gives; it computes nothing. */
+Operator *function_template(const FunctionForm *form);
+
+/* Of one set of numbers: `value` of simplified terms, `plain` of others, from which alone the
+ * reference kernel is made.  `number`: no other operator's of this program. */
+const Operator *function_operator(const FunctionForm *form, int number, Terms *terms,
+                                  const Term *value, Terms *plain_terms, const Term *plain);
 
 #endif

@@ -142,7 +142,7 @@ enum {
     STRING,
     NUMBER,
     SIGN,
-    FUNCTION,
+    CALLED,
     CLASS,
     PARAMETER,
     VARIABLE,
@@ -179,7 +179,7 @@ static int name_colour(NameKind kind)
     switch (kind) {
     case NAME_OPERATOR:
     case NAME_FUNCTION:
-        return FUNCTION;
+        return CALLED;
     case NAME_BLOCK:
         return CLASS;
     case NAME_PARAMETER:

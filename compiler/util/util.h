@@ -108,6 +108,9 @@ char *read_whole_file(const char *path, size_t limit, size_t *length);
  * anything else (a pipe, a device) gives NULL and ENXIO, and is not waited for. */
 char *read_regular_file(const char *path, size_t limit, size_t *length);
 
+/* The folder of the program that runs; NULL with errno set: it cannot be told. */
+const char *program_folder(void);
+
 /* Our own bug: names this file and line and ends the program with exit 3. */
 #define unreachable() internal_error(__FILE__, __LINE__, "unreachable")
 #define require(condition) ((condition) ? (void)0 : internal_error(__FILE__, __LINE__, #condition))

@@ -22,23 +22,11 @@ typedef struct Runtime {
     const char *library, *include;
 } Runtime;
 
-/* NULL with errno set: it cannot be told. */
-static const char *own_folder(void)
-{
-    char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length <= 0)
-        return NULL;
-    path[length] = '\0';
-    *strrchr(path, '/') = '\0';
-    return intern(path);
-}
-
 /* The runtime's library and header: under $NETC_HOME, or where they lie as seen
  * from netc itself in its build folder or installed. */
 static bool find_runtime(bool f64, Runtime *runtime)
 {
-    const char *own = own_folder(), *home = getenv("NETC_HOME");
+    const char *own = program_folder(), *home = getenv("NETC_HOME");
     const char *type = f64 ? "f64" : "f32";
     if (!own && !home) {
         diag_help(tool_error("cannot tell where netc lies: /proc/self/exe: %s", strerror(errno)),

@@ -305,6 +305,34 @@ static void emit_peak(Emitter *emitter)
              text_chars(&chains), text_chars(&iteration), text_chars(&sum), PEAK_CHAINS);
 }
 
+/* The operators' C functions that `body` calls. */
+static Text called_functions(const Graph *graph, const char *body)
+{
+    Text text = {0};
+    Map written = {0};
+    for (int i = 0; i < graph->nodes.count; i++) {
+        const Operator *op = graph->nodes.items[i]->op;
+        const EmittedFunction *function = op ? op->functions : NULL;
+        for (; function && function->call; function++) {
+            if (map_get(&written, function->call) || !strstr(body, function->call))
+                continue;
+            map_set(&written, function->call, (void *)function);
+            text_add(&text, "%s", function->text);
+        }
+    }
+    return text;
+}
+
+/* What the text calls, before it. */
+static void emit_called(Emitter *emitter, const char *body)
+{
+    Text functions = called_functions(emitter->graph, body), all = {0};
+    text_add_range(&all, text_chars(&functions), functions.length);
+    text_add_range(&all, body, strlen(body));
+    emit_helpers(&emitter->module, text_chars(&all));
+    text_add_range(emitter->module.out, text_chars(&functions), functions.length);
+}
+
 void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
                   const Plan *one_image, const CompileOptions *options, Text *out)
 {
@@ -329,7 +357,7 @@ void emit_program(const Graph *graph, const Plan *training, const Plan *inferenc
     emitter.module.out = out;
     emit_head(&emitter);
     if (!options->reference)
-        emit_helpers(&emitter.module, text_chars(&body));
+        emit_called(&emitter, text_chars(&body));
     if (one_image)
         emit_one_image_helpers(&emitter, text_chars(&body), out);
     text_add_range(out, text_chars(&body), body.length);

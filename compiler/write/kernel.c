@@ -478,6 +478,10 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
 {
     static const char *const pointers[] = {"y", "aux", "statistics", "dy", "dx", NULL};
     const Node *node = kernel->node;
+    if (node->op->emit_reference) {
+        node->op->emit_reference(kernel);
+        return;
+    }
     reference_tables(kernel, operands);
     kernel_line(kernel, "NetCall call = net_call(s, g, %s);", kernel->one_image ? "1" : "LANES");
     kernel_line(kernel, "call.attributes = attributes;");
@@ -561,7 +565,7 @@ static void write_function(Emitter *emitter, const char *name, const char *text,
     text_add(
         emitter->module.out, "%s",
         function_comment(emitter->step, reference ? "By the runtime's plain loops." : algorithm));
-    if (reference)
+    if (reference && !node->op->emit_reference)
         text_add(emitter->module.out, "NetKernel net_%s_%s;\n", node->op->name,
                  stage_name(node->stage));
     text_add(emitter->module.out, "static void %s%s", name, text);
