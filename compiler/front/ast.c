@@ -201,6 +201,14 @@ const BlockDef *find_block(const Program *program, const char *name)
     return NULL;
 }
 
+const FunctionDef *find_element_function(const Program *program, const char *name)
+{
+    for (int i = 0; i < program->functions.count; i++)
+        if (!strcmp(program->functions.items[i]->name, name))
+            return program->functions.items[i];
+    return NULL;
+}
+
 const char *expr_operator_text(ExprOperator operator)
 {
     switch (operator) {

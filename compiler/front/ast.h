@@ -182,6 +182,7 @@ extern const char *(*unsaved_text)(const char *path, size_t *length);
  * in the file `first` uses may be read.  `path` is resolved: absolute, without links. */
 extern bool (*may_read)(const char *first, const char *path);
 const BlockDef *find_block(const Program *program, const char *name); /* NULL: none */
+const FunctionDef *find_element_function(const Program *program, const char *name);
 void dump_ast(const Program *program, FILE *out);
 const char *expr_operator_text(ExprOperator operator); /* "//" */
 

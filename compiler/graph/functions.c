@@ -83,14 +83,10 @@ static const struct {
 };
 enum { BUILTINS = sizeof builtins / sizeof *builtins };
 
-const char *element_function(int i)
+ElementFunction element_function(int i)
 {
-    return i < BUILTINS ? builtins[i].name : NULL;
-}
-
-const char *element_function_call(int i)
-{
-    return builtins[i].call;
+    return i < BUILTINS ? (ElementFunction){builtins[i].name, builtins[i].call}
+                        : (ElementFunction){NULL, NULL};
 }
 
 static int find_builtin(const char *word)
@@ -175,7 +171,7 @@ static const char *parameter_names(const FunctionDef *def)
     return text_chars(&text);
 }
 
-static FunctionState *find_function(const Builder *b, const char *name)
+static FunctionState *find_state(const Builder *b, const char *name)
 {
     return map_get(&b->functions, name);
 }
@@ -206,7 +202,7 @@ static const Term *unknown_name(const Evaluation *e, const Expr *expr)
 {
     const char *word = expr->word;
     int built_in = find_builtin(word);
-    if (built_in >= 0 || find_function(e->b, word) != NULL) {
+    if (built_in >= 0 || find_state(e->b, word) != NULL) {
         Diagnostic *d = function_error(e, "value-type", expr->span,
                                        "`%s` is a function: it is called with values", word);
         diag_help(d, "as %s", built_in >= 0 ? builtins[built_in].call : format("%s(…)", word));
@@ -553,7 +549,7 @@ static const Term *call_function(Evaluation *e, const Expr *call, FunctionState 
 static const Term *call_term(Evaluation *e, const Expr *call)
 {
     int built_in = find_builtin(call->word);
-    FunctionState *callee = find_function(e->b, call->word);
+    FunctionState *callee = find_state(e->b, call->word);
     if (find_parameter_of(e->function->def, call->word) >= 0)
         return unknown_function(e, call);
     if (callee != NULL)
@@ -817,14 +813,14 @@ void enter_functions(Builder *b)
             map_set(&b->functions, state->def->name, state);
     }
     for (int i = 0; i < b->program->functions.count; i++)
-        check_function(b, find_function(b, b->program->functions.items[i]->name));
+        check_function(b, find_state(b, b->program->functions.items[i]->name));
 }
 
 /* ---------------------------------------------------------------- uses */
 
 bool find_function_operator(const Builder *b, const char *name, const Operator **op)
 {
-    const FunctionState *state = find_function(b, name);
+    const FunctionState *state = find_state(b, name);
     *op = state != NULL && !state->broken ? state->op : NULL;
     return state != NULL;
 }
@@ -856,7 +852,7 @@ static const Operator *make_operator(Builder *b, FunctionState *state, const Arg
 
 const Operator *defined_operator(Builder *b, const Operator *op, const ArgValue *args, Span use)
 {
-    FunctionState *state = find_function(b, op->name);
+    FunctionState *state = find_state(b, op->name);
     const char *numbers = numbers_text(state, args);
     for (int i = 0; i < state->made.count; i++)
         if (state->made.items[i].numbers == numbers)

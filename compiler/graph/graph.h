@@ -41,6 +41,12 @@ Graph *build_graph(const Program *program);
 Graph *build_traced(const Program *program, Trace *trace);
 /* Checks a library's blocks for names and arguments. */
 void check_library(const Program *program, Trace *trace);
+/* functions.c: what the right side of a `function` may call, and how, "clamp(x, min, max)"; name
+ * NULL: there are no more. */
+typedef struct ElementFunction {
+    const char *name, *call;
+} ElementFunction;
+ElementFunction element_function(int i);
 /* training.c: resolves the train section against its table into
  * graph->settings and adds the loss node. */
 void resolve_training(Graph *graph);

@@ -153,6 +153,7 @@ static Context context_at(const Source *source, Position position)
 typedef struct Callee {
     const Operator *op;
     const BlockDef *block;
+    const FunctionDef *function;
     const ArgSpec *args;
     const char *doc;
 } Callee;
@@ -179,6 +180,9 @@ static Callee find_callee(const Analysis *a, const Context *c)
     const char *name = c->callee->word ? c->callee->word : "";
     if (c->section && c->section->kind == TRAIN)
         return find_choice_callee(c->setting && c->setting->word ? c->setting->word : "", name);
+    const FunctionDef *function = find_element_function(a->program, name);
+    if (function)
+        return (Callee){.function = function, .doc = function_head(function)};
     const Operator *op = find_operator(name);
     if (op)
         return (Callee){.op = op, .args = op->args, .doc = op->summary};
@@ -235,6 +239,13 @@ static void add_blocks(const Analysis *a, cJSON *items)
                  block_head(a->program->blocks.items[i]), NULL);
 }
 
+static void add_functions(const Analysis *a, cJSON *items)
+{
+    for (int i = 0; i < a->program->functions.count; i++)
+        add_item(items, a->program->functions.items[i]->name, ITEM_FUNCTION,
+                 function_head(a->program->functions.items[i]), NULL);
+}
+
 static const Body *body_at(const Program *program, const Source *source, Position position,
                            const BlockDef **block)
 {
@@ -275,6 +286,12 @@ static bool is_given(const Context *c, const char *name)
     return false;
 }
 
+/* Outside all braces, in a line that begins with `function`. */
+static bool in_function(const Context *c)
+{
+    return !c->section && c->setting && c->setting->kind == FUNCTION;
+}
+
 static void add_argument(cJSON *items, const char *name, const char *detail, const char *page)
 {
     cJSON *item = add_item(items, format("%s=", name), ITEM_FIELD, detail, page);
@@ -295,6 +312,16 @@ static void add_parameters(const Context *c, const BlockDef *block, cJSON *items
         if (!is_given(c, block->params.items[i].name))
             add_argument(items, block->params.items[i].name,
                          block->params.items[i].value ? NULL : "required", NULL);
+}
+
+/* At a use: its numbers.  In a function all of its parameters may be named. */
+static void add_numbers(const Context *c, const FunctionDef *function, cJSON *items)
+{
+    for (int i = 0; function && i < function->params.count; i++) {
+        const Param *param = &function->params.items[i];
+        if (!is_given(c, param->name) && (param->value || in_function(c)))
+            add_argument(items, param->name, param->value ? NULL : "required", NULL);
+    }
 }
 
 static const ArgSpec *spec_named(const ArgSpec *args, const char *name)
@@ -318,6 +345,21 @@ static void add_argument_values(const Callee *callee, const Context *c, cJSON *i
         add_operators(items, OP_LOSS | OP_JOINS);
 }
 
+/* In a function: its parameters, and what it may call. */
+static void complete_value(Analysis *a, Position position, cJSON *items)
+{
+    for (int i = 0; i < a->program->functions.count; i++) {
+        const FunctionDef *function = a->program->functions.items[i];
+        bool here = function->span.source == a->source && is_within(function->span, position);
+        for (int k = 0; here && k < function->params.count; k++)
+            add_item(items, function->params.items[k].name, ITEM_VARIABLE,
+                     function->params.items[k].value ? "a number" : "a tensor", NULL);
+    }
+    for (int i = 0; element_function(i).name; i++)
+        add_item(items, element_function(i).name, ITEM_FUNCTION, element_function(i).call, NULL);
+    add_functions(a, items);
+}
+
 static void complete_call(Analysis *a, const Context *c, Position position, cJSON *items)
 {
     Callee callee = find_callee(a, c);
@@ -326,10 +368,14 @@ static void complete_call(Analysis *a, const Context *c, Position position, cJSO
     } else {
         add_arguments(c, callee.args, items);
         add_parameters(c, callee.block, items);
+        add_numbers(c, callee.function, items);
     }
-    if (!c->section || c->section->kind != TRAIN)
+    if (in_function(c))
+        complete_value(a, position, items);
+    else if (!c->section || c->section->kind != TRAIN)
         add_names(a, position, false, items);
-    if (callee.block || (callee.op && callee.op->traits & OP_JOINS))
+    if (callee.block || (callee.function && c->section)
+        || (callee.op && callee.op->traits & OP_JOINS))
         add_names(a, position, true, items);
 }
 
@@ -358,19 +404,22 @@ static void complete_statement(Analysis *a, Position position, cJSON *items)
                                            "let",    "repeat", "shortcut", "skip", NULL};
     add_operators(items, OP_LOSS);
     add_blocks(a, items);
+    add_functions(a, items);
     add_words(items, keywords, ITEM_KEYWORD);
     add_names(a, position, false, items);
 }
 
 cJSON *answer_completion(Request *request)
 {
-    static const char *const sections[] = {"block", "network", "train", "use", NULL},
+    static const char *const sections[] = {"block", "function", "network", "train", "use", NULL},
                              *const after[] = {"as", NULL};
     Analysis *a = request->analysis;
     Context c = context_at(a->source, request->position);
     cJSON *items = cJSON_CreateArray();
     if (c.callee)
         complete_call(a, &c, request->position, items);
+    else if (in_function(&c))
+        complete_value(a, request->position, items);
     else if (!c.section)
         add_words(items, c.begins ? sections : NULL, ITEM_KEYWORD);
     else if (c.section->kind == TRAIN)
@@ -425,14 +474,20 @@ cJSON *answer_signature(Request *request)
 {
     Context c = context_at(request->analysis->source, request->position);
     Callee callee = c.callee ? find_callee(request->analysis, &c) : (Callee){0};
-    if (!callee.args && !(callee.block && callee.block->params.count))
+    if (!callee.args && !callee.function && !(callee.block && callee.block->params.count))
         return NULL;
     Signature s = {.parameters = cJSON_CreateArray(), .active = -1};
     text_add(&s.label, "%s(", c.callee->word);
     for (const ArgSpec *arg = callee.args; arg && arg->name; arg++)
         add_parameter(&s, &c, arg->name, argument_label(arg), argument_page(arg), arg->positional);
-    for (int i = 0; callee.block && i < callee.block->params.count; i++) {
-        const Param *param = &callee.block->params.items[i];
+    int params = callee.block      ? callee.block->params.count
+                 : callee.function ? callee.function->params.count
+                                   : 0;
+    for (int i = 0; i < params; i++) {
+        const Param *param =
+            callee.block ? &callee.block->params.items[i] : &callee.function->params.items[i];
+        if (callee.function && !param->value && !in_function(&c))
+            continue; /* tensors are the use's own */
         const char *label = param->value
                                 ? format("%s=%s", param->name, span_chars(param->value->span))
                                 : param->name;

@@ -49,6 +49,11 @@ const char *block_head(const BlockDef *block)
     return span_chars(span);
 }
 
+const char *function_head(const FunctionDef *function)
+{
+    return span_chars(span_between(function->name_span, function->span));
+}
+
 /* ---- numbers */
 
 static const char *bytes_text(Int bytes)
@@ -125,8 +130,15 @@ static void add_value(Analysis *a, const Definition *d, Text *text)
         [NAME_LET] = "value",
         [NAME_LOOP] = "turn",
     };
-    text_add(text, "**%s**: %s%s%s", d->name, kinds[d->kind], d->block ? " of block " : "",
-             d->block ? d->block->name : "");
+    text_add(text, "**%s**: %s%s%s", d->name, kinds[d->kind],
+             d->block      ? " of block "
+             : d->function ? " of function "
+                           : "",
+             d->block      ? d->block->name
+             : d->function ? d->function->name
+                           : "");
+    if (d->function)
+        text_add(text, d->param->value ? ", a number" : ", a tensor");
     if (d->kind == NAME_LET)
         text_add(text, "\n```net\nlet %s = %s\n```", d->name, span_chars(d->stmt->value->span));
     LIST(Int) told = {0};
@@ -142,6 +154,20 @@ static void add_value(Analysis *a, const Definition *d, Text *text)
     }
     for (int i = 0; i < told.count; i++)
         text_add(text, "%s%lld", i ? ", " : "\n\nwhere it is used: ", told.items[i]);
+}
+
+/* One of the file's as it is written, a built-in one as it is called. */
+static void add_function(const Definition *d, Text *text)
+{
+    const char *call = NULL;
+    for (int i = 0; element_function(i).name; i++)
+        if (!strcmp(element_function(i).name, d->name))
+            call = element_function(i).call;
+    if (d->function)
+        text_add(text, "```net\nfunction %s\n```", function_head(d->function));
+    else
+        text_add(text, "**%s**: a function of numbers%s", call ? call : d->name,
+                 call ? ", and in a `function` of tensors' elements" : "");
 }
 
 static void add_definition(Analysis *a, const Definition *d, Text *text)
@@ -175,7 +201,7 @@ static void add_definition(Analysis *a, const Definition *d, Text *text)
                        : format("**%s** of `%s`: %s", d->name, d->setting.name, d->setting.doc));
         break;
     case NAME_FUNCTION:
-        text_add(text, "**%s**: a function of numbers", d->name);
+        add_function(d, text);
         break;
     case NAME_FILE:
         text_add(text, "`%s`", d->file->path);
@@ -194,7 +220,8 @@ static const Stmt *told_stmt(const Request *request, const Occurrence *found)
         return found->definition->stmt;
     bool value =
         found
-        && (found->definition->kind == NAME_BLOCK || found->definition->kind == NAME_OPERATOR);
+        && (found->definition->kind == NAME_BLOCK || found->definition->kind == NAME_OPERATOR
+            || found->definition->kind == NAME_FUNCTION);
     return !found || value ? stmt_at(request->analysis->program, request->position) : NULL;
 }
 

@@ -16,11 +16,12 @@ typedef LIST(const Definition *) Definitions;
 typedef struct Namer {
     const Program *program;
     Names *names;
-    Map blocks;            /* Definition, by name: of several the first */
-    Map params;            /* Definition, of all blocks, by param_key() */
+    Map blocks;            /* Definition, of functions too, by name: of several the first */
+    Map params;            /* Definition, of all those, by param_key() */
     Definitions values;    /* that are in scope, the innermost last */
     Definitions tensors;   /* of the block or network that is walked */
     const BlockDef *block; /* NULL: the network */
+    bool in_function;
 } Namer;
 
 /* ---- making */
@@ -64,14 +65,15 @@ static const Definition *find_block_definition(const Namer *n, const char *name)
     return map_get(&n->blocks, name);
 }
 
-static const char *param_key(const BlockDef *block, const char *name)
+/* `owner`: the block or function. */
+static const char *param_key(const void *owner, const char *name)
 {
-    return format("%p %s", (const void *)block, name);
+    return format("%p %s", owner, name);
 }
 
-static const Definition *find_param(const Namer *n, const BlockDef *block, const char *name)
+static const Definition *find_param(const Namer *n, const void *owner, const char *name)
 {
-    return map_get(&n->params, param_key(block, name));
+    return map_get(&n->params, param_key(owner, name));
 }
 
 static bool is_earlier(Span a, Span b)
@@ -109,6 +111,8 @@ static void name_arguments(Namer *n, const ArgList *args, const Definition *call
         const Arg *arg = &args->items[i];
         if (arg->name && callee && callee->kind == NAME_BLOCK)
             refer(n, arg->name_span, find_param(n, callee->block, arg->name));
+        if (arg->name && callee && callee->kind == NAME_FUNCTION && callee->function)
+            refer(n, arg->name_span, find_param(n, callee->function, arg->name));
         if (arg->name && callee && callee->op && operator_arg(callee->op, arg->name) >= 0)
             refer_builtin(
                 n, arg->name_span,
@@ -120,8 +124,12 @@ static void name_arguments(Namer *n, const ArgList *args, const Definition *call
     }
 }
 
-static bool is_function(const char *word)
+/* Of numbers, or within a function of its tensors' elements. */
+static bool is_function(const Namer *n, const char *word)
 {
+    for (int i = 0; n->in_function && element_function(i).name; i++)
+        if (!strcmp(element_function(i).name, word))
+            return true;
     static const char *const functions[] = {"ceil", "floor", "round", "min", "max", "abs"};
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         if (!strcmp(functions[i], word))
@@ -138,9 +146,11 @@ static const Definition *name_word(Namer *n, const char *word, Span span)
     refer(n, span, found);
     if (found)
         return found;
-    Definition own = {.kind = NAME_OPERATOR, .name = word, .op = find_operator(word)};
-    if (!own.op && is_function(word))
+    Definition own = {.kind = NAME_OPERATOR, .name = word};
+    if (is_function(n, word))
         own.kind = NAME_FUNCTION;
+    else
+        own.op = find_operator(word);
     if (!own.op && own.kind == NAME_OPERATOR)
         return NULL;
     refer_builtin(n, span, own);
@@ -297,6 +307,47 @@ static void define_first(Map *definitions, const char *key, const Definition *ma
         map_set(definitions, key, (void *)made);
 }
 
+static void define_param(Namer *n, const Param *param, const BlockDef *block,
+                         const FunctionDef *function)
+{
+    const void *owner = block ? (const void *)block : function;
+    const Definition *made = define(n, (Definition){.kind = NAME_PARAMETER,
+                                                    .name = param->name,
+                                                    .span = param->span,
+                                                    .block = block,
+                                                    .function = function,
+                                                    .param = param});
+    define_first(&n->params, param_key(owner, param->name), made);
+}
+
+static void define_functions(Namer *n)
+{
+    for (int i = 0; i < n->program->functions.count; i++) {
+        const FunctionDef *function = n->program->functions.items[i];
+        const Definition *made = define(n, (Definition){.kind = NAME_FUNCTION,
+                                                        .name = function->name,
+                                                        .span = function->name_span,
+                                                        .function = function});
+        define_first(&n->blocks, function->name, made);
+        for (int k = 0; k < function->params.count; k++)
+            define_param(n, &function->params.items[k], NULL, function);
+    }
+}
+
+static void name_function(Namer *n, const FunctionDef *function)
+{
+    n->block = NULL;
+    n->values.count = n->tensors.count = 0;
+    for (int i = 0; i < function->params.count; i++) {
+        name_expr(n, function->params.items[i].value);
+        push(&n->values, find_param(n, function, function->params.items[i].name));
+    }
+    n->in_function = true;
+    name_expr(n, function->value);
+    n->in_function = false;
+    n->values.count = 0;
+}
+
 static void define_blocks(Namer *n)
 {
     for (int i = 0; i < n->program->blocks.count; i++) {
@@ -306,15 +357,8 @@ static void define_blocks(Namer *n)
                                                         .span = block->name_span,
                                                         .block = block});
         define_first(&n->blocks, block->name, made);
-        for (int k = 0; k < block->params.count; k++) {
-            const Param *param = &block->params.items[k];
-            made = define(n, (Definition){.kind = NAME_PARAMETER,
-                                          .name = param->name,
-                                          .span = param->span,
-                                          .block = block,
-                                          .param = param});
-            define_first(&n->params, param_key(block, param->name), made);
-        }
+        for (int k = 0; k < block->params.count; k++)
+            define_param(n, &block->params.items[k], block, NULL);
     }
 }
 
@@ -397,6 +441,9 @@ const Names *find_names(const Program *program)
     Names *names = NEW(Names);
     Namer n = {.program = program, .names = names};
     define_blocks(&n);
+    define_functions(&n);
+    for (int i = 0; i < program->functions.count; i++)
+        name_function(&n, program->functions.items[i]);
     for (int i = 0; i < program->blocks.count; i++)
         name_section(&n, program->blocks.items[i], program->blocks.items[i]->body);
     if (program->network) {

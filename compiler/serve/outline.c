@@ -15,6 +15,7 @@ enum {
     SYMBOL_CLASS = 5,
     SYMBOL_PROPERTY = 7,
     SYMBOL_FIELD = 8,
+    SYMBOL_FUNCTION = 12,
     SYMBOL_NAMESPACE = 3
 };
 
@@ -62,6 +63,12 @@ cJSON *answer_symbols(Request *request)
         add_layers(add_symbol(symbols, block->name, SYMBOL_CLASS, block_head(block), whole,
                               block->name_span),
                    block->body);
+    }
+    for (int i = 0; i < program->functions.count; i++) {
+        const FunctionDef *function = program->functions.items[i];
+        if (function->span.source == program->source)
+            add_symbol(symbols, function->name, SYMBOL_FUNCTION, function_head(function),
+                       function->span, function->name_span);
     }
     if (program->network) {
         const NetworkDef *network = program->network;

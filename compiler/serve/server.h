@@ -48,12 +48,13 @@ typedef struct Definition {
     const char *name;
     Span span;             /* source NULL: the language's own */
     const BlockDef *block; /* NAME_BLOCK: it; otherwise whose name it is, NULL: the network's */
-    const Operator *op;    /* NAME_OPERATOR; NAME_ARGUMENT of one */
-    const ArgSpec *arg;    /* NAME_ARGUMENT of an operator, choice or setting */
-    const Param *param;    /* NAME_PARAMETER */
-    const Stmt *stmt;      /* NAME_TENSOR, NAME_LET, NAME_LOOP: what defines it */
-    SettingInfo setting;   /* NAME_SETTING; NAME_CHOICE: whose */
-    const Source *file;    /* NAME_FILE */
+    const FunctionDef *function; /* NAME_FUNCTION: it, NULL: built in; NAME_PARAMETER: whose */
+    const Operator *op;          /* NAME_OPERATOR; NAME_ARGUMENT of one */
+    const ArgSpec *arg;          /* NAME_ARGUMENT of an operator, choice or setting */
+    const Param *param;          /* NAME_PARAMETER */
+    const Stmt *stmt;            /* NAME_TENSOR, NAME_LET, NAME_LOOP: what defines it */
+    SettingInfo setting;         /* NAME_SETTING; NAME_CHOICE: whose */
+    const Source *file;          /* NAME_FILE */
 } Definition;
 
 typedef struct Occurrence {
@@ -193,6 +194,7 @@ const Stmt *stmt_at(const Program *program, Position position);
 /* hover.c */
 const char *operator_page(const Operator *op); /* Markdown */
 const char *argument_page(const ArgSpec *arg);
-const char *block_head(const BlockDef *block); /* "Name(a, b=2) [c, h, w] -> [a, h, w]" */
+const char *block_head(const BlockDef *block);          /* "Name(a, b=2) [c, h, w] -> [a, h, w]" */
+const char *function_head(const FunctionDef *function); /* "f(x, a=1) = a*x*x" */
 
 #endif

@@ -3,11 +3,11 @@ if exists('b:current_syntax')
   finish
 endif
 
-syn keyword netSection     block network train use
+syn keyword netSection     block function network train use
 syn keyword netKeyword     let input as from branch skip shortcut dense repeat
 syn keyword netConditional if else and or not
 syn keyword netBoolean     true false
-syn keyword netFunction    ceil floor round min max abs
+syn keyword netFunction    ceil floor round min max abs exp expm1 log log1p sqrt erf sin cos clamp pow
 
 " `make golden` writes these three lists: tests/serve/test_editors.py asks netc for them.
 syn keyword netOperator conv2d conv_transpose2d linear max_pool2d avg_pool2d adaptive_avg_pool2d upsample zero_pad2d batch_norm2d layer_norm2d layer_scale dropout flatten identity relu relu6 leaky_relu prelu elu gelu silu hardswish tanh sigmoid softmax log_softmax add mul concat cross_entropy mse
