@@ -156,10 +156,10 @@ const char *lanes_body(const Terms *terms, const Term *term, const char *const *
 /* ------------------------------------------------------------ one value */
 
 typedef struct One {
-    const Terms *terms;
     const char *const *tensors;
     int tensor;
-    bool *varies; /* by id: whether it depends on the tensor's element */
+    bool *varies;          /* by id: whether it depends on the tensor's element */
+    bool *values, *slopes; /* by id: whether that is needed */
 } One;
 
 static const char *value_of(const Term *term)
@@ -275,9 +275,14 @@ static const char *pair_slope(const One *one, const Term *term)
     case TERM_SUBTRACT:
         return format("%s - %s", dx, dy);
     case TERM_MULTIPLY:
-        return format("%s * %s + %s * %s", dx, y, x, dy);
+        if (!one->varies[term->part[0]->id])
+            return format("%s * %s", x, dy);
+        return one->varies[term->part[1]->id] ? format("%s * %s + %s * %s", dx, y, x, dy)
+                                              : format("%s * %s", dx, y);
     case TERM_DIVIDE:
-        return format("(%s - %s * %s) / %s", dx, value_of(term), dy, y);
+        return one->varies[term->part[1]->id]
+                   ? format("(%s - %s * %s) / %s", dx, value_of(term), dy, y)
+                   : format("%s / %s", dx, y);
     case TERM_POWER:
         return power_slope(one, term);
     case TERM_MAX:
@@ -306,20 +311,75 @@ static bool does_vary(const One *one, const Term *term)
     return varies && !is_truth_term(term);
 }
 
+/* Marks whose values the slope of `term` is made of. */
+static void mark_values(const One *one, const Term *term)
+{
+    int count = term_parts(term);
+    bool first = one->varies[term->part[0]->id],
+         second = count > 1 && one->varies[term->part[1]->id];
+    switch ((int)term->kind) {
+    case TERM_NEGATE:
+    case TERM_ADD:
+    case TERM_SUBTRACT:
+        return;
+    case TERM_CHOOSE:
+        one->values[term->part[0]->id] = true;
+        return;
+    case TERM_MULTIPLY:
+        one->values[term->part[0]->id] |= second;
+        one->values[term->part[1]->id] |= first;
+        return;
+    case TERM_DIVIDE:
+        one->values[term->part[1]->id] = true;
+        one->values[term->id] |= second;
+        return;
+    }
+    one->values[term->id] = true;
+    for (int i = 0; i < count; i++)
+        one->values[term->part[i]->id] = true;
+}
+
+/* Which terms vary, and of which the value or the slope is needed for what is asked of `term`. */
+static One mark_needed(const Terms *terms, const Term *term, const char *const *tensors, int tensor)
+{
+    size_t count = (size_t)term->id + 1;
+    One one = {tensors, tensor, NEW_ARRAY(bool, count), NEW_ARRAY(bool, count),
+               NEW_ARRAY(bool, count)};
+    for (int id = 0; id <= term->id; id++)
+        one.varies[id] = does_vary(&one, terms->all.items[id]);
+    (tensor < 0 ? one.values : one.slopes)[term->id] = true;
+    for (int id = term->id; id >= 0; id--) {
+        const Term *at = terms->all.items[id];
+        one.slopes[id] &= one.varies[id];
+        if (one.slopes[id] && at->part[0])
+            mark_values(&one, at);
+        for (int i = 0; i < term_parts(at); i++) {
+            one.slopes[at->part[i]->id] |= one.slopes[id];
+            one.values[at->part[i]->id] |= one.values[id];
+        }
+    }
+    return one;
+}
+
+bool slope_reads(const Terms *terms, const Term *term, int tensor)
+{
+    One one = mark_needed(terms, term, NULL, tensor);
+    for (int id = 0; id <= term->id; id++)
+        if (one.values[id] && terms->all.items[id]->kind == TERM_TENSOR)
+            return true;
+    return false;
+}
+
 Formula one_formula(const Terms *terms, const Term *term, const char *const *tensors, int tensor)
 {
-    const int *uses = count_uses(terms, term);
     Formula lines = {0};
-    One one = {terms, tensors, tensor, NEW_ARRAY(bool, (size_t)term->id + 1)};
+    One one = mark_needed(terms, term, tensors, tensor);
     for (int id = 0; id <= term->id; id++) {
         const Term *at = terms->all.items[id];
-        if (!uses[id])
-            continue;
-        one.varies[id] = does_vary(&one, at);
-        if (at->kind != TERM_NUMBER && at->kind != TERM_TRUTH)
+        if (one.values[id] && at->kind != TERM_NUMBER && at->kind != TERM_TRUTH)
             push(&lines, format("const %s v%d = %s;", is_truth_term(at) ? "int" : "double", id,
                                 one_value(&one, at)));
-        if (one.varies[id])
+        if (one.slopes[id])
             push(&lines, format("const double d%d = %s;", id, one_slope(&one, at)));
     }
     push(&lines, tensor < 0 ? format("const double value = %s;", value_of(term))

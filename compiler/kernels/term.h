@@ -104,5 +104,7 @@ const char *lanes_body(const Terms *terms, const Term *term, const char *const *
  * derivative.  The elements are the C expressions of these names. */
 typedef LIST(const char *) Formula;
 Formula one_formula(const Terms *terms, const Term *term, const char *const *tensors, int tensor);
+/* Whether those lines read any tensor's element for the derivative. */
+bool slope_reads(const Terms *terms, const Term *term, int tensor);
 
 #endif

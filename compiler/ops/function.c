@@ -251,9 +251,11 @@ const Operator *function_operator(const FunctionForm *form, int number, Terms *t
     for (int i = 0; i < tensors; i++) {
         const Term *gradient = term2(terms, TERM_MULTIPLY, dy, derive_term(terms, value, i));
         functions[i + 1] = lanes_function(f, number, terms, gradient, i);
+        bool reads = slope_reads(plain_terms, plain, i);
         for (int k = 0; k < tensors; k++)
-            if (f->takes[i + 1][k])
-                f->op.input_gradient_reads = READS_X;
+            reads |= f->takes[i + 1][k];
+        if (reads)
+            f->op.input_gradient_reads = READS_X;
     }
     f->op.traits |= OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE;
     f->op.infer = infer;

@@ -102,6 +102,7 @@ class Writer:
         self.random = random.Random(seed)
         self.operators = operators
         self.blocks = []  # texts
+        self.functions = []  # (name, how many tensors, whether it has a number)
         self.names = 0
         self.budget = self.random.choice((3, 6, 9, 14))
 
@@ -822,6 +823,81 @@ class Writer:
 
     # ------------------------------------------------------------ the whole
 
+    # ----------------------------------------------------------- functions
+
+    def number(self):
+        return self.pick("0.5", "1", "2", "-0.3", "1.7", "3", "k")
+
+    def bounded(self, tensors, depth):
+        """Between -2 and 2, whatever its tensors are."""
+        inner = self.element(tensors, depth - 1)
+        return self.pick(
+            f"tanh({inner})",
+            f"sigmoid({inner})",
+            f"erf({inner})",
+            f"sin({inner})",
+            f"cos({inner})",
+            f"clamp({inner}, -1.3, 1.7)",
+            f"{self.pick(*tensors)}/(1 + abs({inner}) + abs({self.pick(*tensors)}))",
+            f"1/(1 + exp(-({inner})))",
+            f"exp(-pow({inner}, 2))",
+        )
+
+    def element(self, tensors, depth):
+        """Of these tensors' elements, of no more than a few times their size; continuous, or
+        jumping where no sum of small numbers comes to lie."""
+        if depth <= 0:
+            return self.pick(*tensors, *tensors, self.number())
+        inner = lambda: self.element(tensors, depth - 1)
+        x = self.pick(*tensors)
+        return self.pick(
+            self.bounded(tensors, depth),
+            f"({inner()} {self.pick('+', '-')} {inner()})",
+            f"{inner()}*{self.bounded(tensors, depth)}",
+            f"{inner()}/{self.pick('2', '(1.5 + sigmoid(' + x + '))')}",
+            f"{self.pick('max', 'min')}({inner()}, {inner()})",
+            f"-abs({inner()})",
+            f"relu({inner()})",
+            f"log(1 + exp({inner()}))",
+            f"sqrt(0.1 + pow({inner()}, 2))",
+            f"log1p(abs({inner()}))",
+            f"({inner()} if {x} > 0.1371 or not {x} >= -2.713 else {inner()})",
+        )
+
+    def function(self, tensors):
+        """The name of one of so many tensors, and how it is called: mostly a new one."""
+        known = [entry for entry in self.functions if entry[1] == tensors]
+        if known and self.chance(0.3):
+            name, _, numbered = self.random.choice(known)
+        else:
+            name = self.name("f")
+            names = self.random.sample(["x", "y", "z", "h", "t"], tensors)
+            value = self.element(names, self.random.randint(1, 3))
+            value = "0.5*(" + " + ".join([value, *names]) + ")"  # all of them matter
+            numbered = "k" in value.replace("tanh", "")
+            head = f"function {name}({', '.join(names)}{', k=1.5' if numbered else ''})"
+            self.blocks.append(f"{head} = {value}")
+            self.functions.append((name, tensors, numbered))
+        if not numbered or self.chance(0.3):
+            return name
+        return call(name, k=self.pick(0.7, 2, -1))
+
+    def applied(self, scope, lines, shape, depth):
+        """A function, of the tensor alone or of branches, one of which may be repeated."""
+        tensors = self.pick(1, 1, 1, 2, 2, 3)
+        if tensors == 1:
+            lines.append(self.function(1))
+            return shape
+        branches = []
+        repeated = self.random.randrange(4) if len(shape) == 3 else -1
+        for i in range(tensors):
+            rest, _ = self.body(self.inner(scope), shape, depth + 1, shape)
+            if i == repeated:
+                rest.append(call("adaptive_avg_pool2d", 1))
+            branches += self.braces("branch", rest)
+        lines += self.braces(self.function(tensors), branches)
+        return shape
+
     def step(self, scope, lines, shape, depth, flat=True):
         if self.budget <= 0:
             return shape
@@ -832,6 +908,7 @@ class Writer:
                 (self.condition, 1),
                 (self.borrowed, 1),
                 (self.join, 3),
+                (self.applied, 3),
                 (self.skip, 3),
                 (self.dense, 1),
                 (self.repeat, 1),
