@@ -171,11 +171,11 @@ static void contribute_kernel(Pass *pass, int which, Tensor *dy)
     Tensor *input = forward->inputs.items[which];
     if (!pass->needed[input->id])
         return;
-    bool elementwise = forward->op->traits & OP_IN_PLACE;
+    bool elementwise = (forward->op->traits & OP_IN_PLACE) && is_last(pass, which);
     bool accumulate = pass->gradient[input->id];
     if (accumulate)
         writable_gradient(pass, input, elementwise ? dy : NULL);
-    else if (elementwise && dy && is_last(pass, which) && may_overwrite(pass, dy, NULL))
+    else if (elementwise && dy && may_overwrite(pass, dy, NULL))
         pass->gradient[input->id] = new_view(pass, input, dy, 0);
     else
         pass->gradient[input->id] = new_gradient(pass, input);

@@ -208,3 +208,20 @@ def test_uses_of_the_same_numbers_share_their_c(tmp_path):
     (tmp_path / "n.net").write_text(text)
     c = netc("emit", tmp_path / "n.net").stdout
     assert len(re.findall(r"static inline vec function_\d+_swish\(", c)) == 2
+
+
+# The gradient of an input may lie where the function's own lay only when all others have read it.
+SHARED = """function f(y, x, z) = 0.5*(sigmoid(relu(z*tanh(y))) + y + x*z)
+network n {
+    input [1, 28, 28]
+    flatten
+    linear(16)
+    skip { f { branch { } branch { } branch { } } }
+    f { branch { } branch { linear(16) as a } branch { tanh } }
+    linear(10)
+}
+"""
+
+
+def test_gradients_of_one_tensor_taken_often(tmp_path):
+    same_both_ways(SHARED + TRAIN % "cross_entropy", tmp_path)
