@@ -236,10 +236,11 @@ static bool evaluates_as_it_trains(const NetModel *model)
 }
 
 static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,
-                        int64_t classes)
+                        const NetModel *model)
 {
-    for (int64_t c = 0; c < classes; c++)
-        ((real *)to)[image * classes + c] = logits[c * stride];
+    const int64_t outputs = net_outputs(model);
+    for (int64_t i = 0; i < outputs; i++)
+        ((real *)to)[image * outputs + i] = logits[i * stride];
 }
 
 /* Images of the batch that was just tested with these logits, each alone.  What
@@ -265,7 +266,7 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
 
 static bool take_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch)
 {
-    real losses[2], logits[batch->count * builds[0].model->classes];
+    real losses[2], logits[batch->count * net_outputs(builds[0].model)];
     NetBatch taken = *batch;
     taken.take = take_logits;
     taken.to = logits;
