@@ -37,7 +37,7 @@ typedef struct Request {
     NetRun run;
     NetGradcheck gradcheck;
     NetBench bench;
-    double threads, max_steps, steps, count, samples;
+    double threads, max_steps, steps, many, count, samples;
     bool no_shuffle;
     char **operands;
     int operand_count;
@@ -163,6 +163,9 @@ static const Option options[] = {
      "many, layers",
      BENCH, ONE_OF, AT(bench.only),
      .words = (const char *const[]){"training", "one", "many", "layers", NULL}},
+    {"many", "N",
+     "images in a large call of inference; without it, as many as fit, at most a thousand", BENCH,
+     NUMBER, AT(many), 2, 1e6},
     {"cores", "N,N,...",
      "by a model, how a step would scale to so many cores; --threads are measured beside it", BENCH,
      .kind = CORES},
@@ -980,17 +983,19 @@ static int run_predict(Request *request)
 /* What --cores prints is a table, and all of it. */
 static bool has_other_figures(const NetBench *bench)
 {
-    return bench->core_counts && (bench->json || bench->only);
+    return bench->core_counts && (bench->json || bench->only || bench->many);
 }
 
 static int run_bench(Request *request)
 {
     NetError error;
     NetData data = {0};
-    if (has_other_figures(&request->bench))
-        return complain(MISUSE, "--cores prints a table of its own: without --json and --only");
     request->bench.threads = (int)request->threads;
     request->bench.steps = (int64_t)request->steps;
+    request->bench.many = (int64_t)request->many;
+    if (has_other_figures(&request->bench))
+        return complain(MISUSE,
+                        "--cores prints a table of its own: without --json, --only and --many");
     request->bench.data = request->data ? &data : NULL;
     bool good = (!request->data || open_data(request, &data, &error))
                 && net_bench(request->model, &request->settings, &request->bench, stdout, &error);

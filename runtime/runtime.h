@@ -751,6 +751,7 @@ enum { NET_MAX_CORE_COUNTS = 32, NET_MAX_CORES = 4096 };
 typedef struct NetBench {
     int threads;
     int64_t steps;                  /* in a repeat; 0: as many as take a fifth of a second */
+    int64_t many;                   /* images in a large call; 0: as many as fit, at most 1000 */
     const NetData *data;            /* NULL: images drawn for it */
     const char *only;               /* "training", "one", "many" or "layers"; NULL: all of them */
     int cores[NET_MAX_CORE_COUNTS]; /* how a step scales to so many, and nothing else */

@@ -186,6 +186,16 @@ static bool open_images(Bench *bench, NetError *error)
     return bench->order != NULL;
 }
 
+/* Images in a large call: what was asked for, or as many as fit. */
+static int64_t count_many(const Bench *bench)
+{
+    const NetModel *model = bench->model;
+    if (bench->options->many)
+        return bench->options->many;
+    int64_t fit = MAX_PIXELS / net_shape_elements(model->input);
+    return fit > MANY ? MANY : fit < 1 ? 1 : fit;
+}
+
 static void count_work(Bench *bench)
 {
     const NetModel *model = bench->model;
@@ -194,8 +204,7 @@ static void count_work(Bench *bench)
     for (int i = 0; i < program->part_count; i++)
         bench->multiply_adds += (double)program->parts[i].multiply_adds;
     bench->batch = (int64_t)net_setting(bench->settings, "batch", 64);
-    bench->many = MAX_PIXELS / net_shape_elements(model->input);
-    bench->many = bench->many > MANY ? MANY : bench->many < 1 ? 1 : bench->many;
+    bench->many = count_many(bench);
 }
 
 /* -------------------------------------------------------------- printing */

@@ -111,6 +111,15 @@ def test_without_a_train_section():
     assert "testing" in run(trainer(NO_TRAIN), "bench", "--steps", 1).stdout
 
 
+def test_as_many_images_at_once_as_are_asked_for():
+    program = trainer(MODELS / "cnn.net")
+    told = bench(program, "--only", "many", "--many", 48)
+    assert told["many"] == 48 and told["inference_many_seconds"]["median"] > 0
+    line = run(program, "bench", *QUICK, "--only", "many", "--many", 48).stdout.splitlines()[1]
+    assert line.split()[:3] == ["inference", "batch", "48"]
+    assert "--many" in run(program, "bench", "--many", 1, expect=2).stderr
+
+
 def test_one_thing_alone():
     program = trainer(MODELS / "cnn.net")
     for only, figures in (
@@ -153,7 +162,7 @@ def test_what_nobody_shares_takes_the_team_as_long_as_one():
     assert re.fullmatch(r" +3 +[\d.]+ +\d+ *", told.split("\n")[1])
 
 
-@pytest.mark.parametrize("other", [["--json"], ["--only", "layers"]])
+@pytest.mark.parametrize("other", [["--json"], ["--only", "layers"], ["--many", "8"]])
 def test_cores_and_other_figures(other):
     told = run(trainer(MODELS / "cnn.net"), "bench", "--cores", "1", *other, expect=2).stderr
     assert "--cores prints a table of its own" in told
