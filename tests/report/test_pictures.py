@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness import MODELS, ROOT, have, netc
+from typeface import width
 
 pytestmark = pytest.mark.skipif(not have("dot"), reason="Graphviz is not installed")
 
@@ -15,41 +16,6 @@ every_model = pytest.mark.parametrize("model", sorted(path.stem for path in MODE
 SVG = "{http://www.w3.org/2000/svg}"
 ASCENT, DESCENT = 0.74, 0.22  # of letters and brackets, in ems
 STEPS = 24  # in which a curve is followed
-
-
-def read_widths():
-    """{(face, bold): [width of ' ', of '!', …]}, in thousandths of an em"""
-    source = (ROOT / "compiler" / "report" / "typeface.c").read_text()
-    rows = [
-        [int(number) for number in re.findall(r"\d+", row)]
-        for row in re.findall(r"\{([\d,\s]+)\}", source)
-    ]
-    assert [len(row) for row in rows] == [95] * 4
-    return {
-        ("widest", False): rows[0],
-        ("widest", True): rows[1],
-        ("usual", False): rows[2],
-        ("usual", True): rows[3],
-    }
-
-
-WIDTHS = read_widths()
-TIMES = {"widest": 838, "usual": 584}
-
-
-def width(text, face, bold=False):
-    """In ems."""
-    return (
-        sum(
-            WIDTHS[face, bold][ord(c) - 32]
-            if " " <= c <= "~"
-            else TIMES[face]
-            if c == "×"
-            else 1000
-            for c in text.replace("\u00a0", " ")
-        )
-        / 1000
-    )
 
 
 class Line:
