@@ -9,6 +9,7 @@
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
 # make test-quick    within a minute, for the inner loop; make lint: layout and suspicious code
 # make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
+# make plot RUN=run.json SVG=speed.svg PAGE=README.md   what make bench measured, as a picture and a table
 # make mutants N=10000 FROM=1   models with one random fault each, and what is said of them
 # make faults   every allocation and system call of every command fails once
 # make kills N=2000   training runs and writers of files are killed and taken up again
@@ -193,7 +194,9 @@ $(FUZZ)/tiny.c: tests/fuzz/harness/tiny.net $(BUILD)/netc
 
 BENCH_PYTHON ?= $(PYTHON)
 bench: all
-	@BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+	@PYTHONPATH=tests BENCH_PYTHON=$(BENCH_PYTHON) $(PYTHON) -m bench.bench $(BENCH_ARGS)
+plot:
+	@PYTHONPATH=tests $(PYTHON) -m bench.plot $(RUN) --svg $(SVG) $(if $(PAGE),--page $(PAGE))
 
 SIZES = 2000,4000,8000
 costs: all
@@ -219,7 +222,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-quick lint format test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills costs bench golden install clean
+.PHONY: all deps mnist demo test test-quick lint format test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills costs bench plot golden install clean
 .DELETE_ON_ERROR:
 -include $(FUZZ_COMPILER:.o=.d) $(FUZZ_RUNTIME:.o=.d)
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

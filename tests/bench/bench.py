@@ -1,411 +1,331 @@
 #!/usr/bin/env python3
-"""One table of this project's speed beside its peers', in one run on one machine.
+"""This project's speed beside its peers', in one run on one machine.
 
     make bench                          the small networks, all installed peers
-    tests/bench/bench.py --networks large     those of ImageNet's size
-    tests/bench/bench.py --networks cnn,mlp --peers torch-eager,onnxruntime
-    tests/bench/bench.py --before ../older    a built checkout of an older commit takes part
+    make bench BENCH_ARGS="--networks large --batches 1,16,64 --minutes 240"
 
-Every peer is a process of its own (peers.py) that is prepared once, its
-compilation included, and then measured when told to.  Each is tried with every
-setting it has (threads 1 and 2, memory format); its best setting enters the
-repeats, which go round the peers by turns, so that a slow moment of the machine
-falls on all of them.  Figures are medians; the spread is the distance from the
-least to the most, in percent of the median.
+Every peer is a process of its own (peers.py) that is prepared, its compilation
+included, and then measured when told to.  Each is tried with every setting it has
+(threads, memory format); its best setting enters the repeats, which go round all
+by turns, so that a slow moment of the machine falls on all of them.  A figure is
+the least of the repeats.  Nobody is waited for longer than --limit, and the run
+ends when --minutes are over: with what it has, in a file that --resume goes on with.
 
 README.md says how to install the peers.  BENCH_PYTHON names the Python that has
-them; what it cannot import is left out of the table.
+them.
 """
 import argparse
-import json
+import hashlib
 import os
 import shutil
-import statistics
-import struct
-import subprocess
+import signal
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from bench import footprint, record, report
+from bench.contestants import Clock, LeftOut, Netc, Peer, TimeIsUp, TooSlow, version
+from bench.networks import CIFAR, LARGE, MNIST, NETWORKS, ROOT, figures
+
 WORK = ROOT / "build" / "bench"
-PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
-PEERS = {
-    "torch-eager": "torch",
-    "torch-compile": "torch",
-    "jax": "jax",
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
+PEERS = {  # the packages of each; the first one's version is told
+    "torch-eager": ["torch"],
+    "torch-compile": ["torch"],
+    "jax": ["jax", "jaxlib"],
+    "onnxruntime": ["onnxruntime"],
+    "openvino": ["openvino"],
 }
-NETWORKS = ["mlp", "cnn", "inception", "resnet", "densenet", "resnet18_cifar"]
-LARGE = (
-    "resnet18 resnet50 mobilenet_v2 efficientnet_b0 densenet121 convnext_tiny vgg16 unet"
-).split()
-SLOW = {"resnet18_cifar"}  # training only
-MASKS = {"unet"}  # inference only
-LACKS = {  # what is not written for a peer, or what it cannot do
-    "jax": SLOW | set(LARGE),
-    "onnxruntime": SLOW,
-    "openvino": SLOW,
-}
-KINDS = {
-    "train": "training, images/s",
-    "one": "inference, batch 1, µs (less is better)",
-    "many": "inference, many images at once, images/s",
-}
-THREADS = sorted({1, min(2, len(os.sched_getaffinity(0)))})
+INFERENCE_ONLY = {"onnxruntime", "openvino"}
+FORMATS = {"torch-eager": ["contiguous", "channels_last"]}  # what PyTorch's users choose from
+FORMATS["torch-compile"] = FORMATS["torch-eager"]
+CORES = len(os.sched_getaffinity(0))
 SETTLE = 0.3  # seconds: threads of the last one measured stop spinning
-MNIST_IMAGES = 60000
-
-# What models/ of large images have no recipe for: a step is timed, no network is trained.
-TRAIN = """
-train {
-    data      synthetic
-    normalize mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]
-    loss      cross_entropy
-    optimizer sgd(lr=0.01, momentum=0.9)
-    batch     16
-    epochs    1
-}
-"""
 
 
-# ----------------------------------------------------------------- contenders
+class Run:
+    """What was asked for, and what has been measured so far."""
 
+    def __init__(self, options, peers, kept, path):
+        self.options, self.peers, self.record, self.path = options, peers, kept, path
+        self.clock = Clock(options.limit, options.minutes)
+        self.wanted = [
+            figure for network in options.networks for figure in figures(network, options.batches)
+        ]
 
-class Netc:
-    """This project: every turn is a run of the trainer's own benchmark."""
+    def save(self):
+        record.write(self.record, self.path)
 
-    def __init__(self, network, threads, root):
-        self.network, self.setting, self.share = network, f"{threads} thread{'s'[:threads - 1]}", []
-        program = trainer(network, root)
-        self.command = [program, "bench", "--json", "--threads", str(threads), "--only"]
+    def names(self, figure):
+        """Who takes part in a figure."""
+        ours = ["netc", "before"] if self.options.before else ["netc"]
+        trains = figure.kind == "training"
+        return ours + [peer for peer in self.peers if not (trains and peer in INFERENCE_ONLY)]
 
-    def measure(self, kind, seconds):
-        only = "training" if kind == "train" else kind
-        told = json.loads(
-            subprocess.run([*self.command, only], check=True, capture_output=True, text=True).stdout
-        )
-        if kind == "train":
-            self.share.append(told["share_of_peak"]["median"])
-            return told["batch"] / told["training_seconds"]["median"]
-        if kind == "one":
-            return told["inference_1_seconds"]["median"] * 1e6
-        return told["many"] / told["inference_many_seconds"]["median"]
+    def settings(self, name, figure):
+        """What a contestant is tried with.  On one core nobody is fast with a large network."""
+        threads = self.options.threads or ([CORES] if figure.network in LARGE else [1, CORES])
+        threads = sorted(set(threads))
+        if name in record.OURS:
+            return [f"{count} thread{'s' if count > 1 else ''}" for count in threads]
+        return [f"{count} {form}".strip() for form in FORMATS.get(name, [""]) for count in threads]
 
-    def close(self):
-        pass
-
-
-class Peer:
-    """A process of peers.py: a line with what to measure goes in, a number comes out."""
-
-    def __init__(self, name, network, setting):
-        self.name, self.network, self.setting = name, network, setting
-        command = [PYTHON, Path(__file__).with_name("peers.py"), name, network, setting, WORK]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        first = self.process.stdout.readline()
-        self.kinds = set(first.split())
-        if not first:
-            shown = " ".join(f"'{word}'" if " " in str(word) else str(word) for word in command)
-            print(
-                f"left out: {name} could not be prepared for {network}; "
-                f"this shows why: {shown} </dev/null",
-                file=sys.stderr,
-            )
-
-    def measure(self, kind, seconds):
-        if kind not in self.kinds:
-            return None
-        print(kind, seconds, file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        return float(answer) if answer else None
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def source(network, root):
-    """Its .net file, with a train section."""
-    model = root / "models" / f"{network}.net"
-    if network not in LARGE or network in MASKS:
-        return model
-    made = root / "build" / "bench" / f"{network}.net"
-    made.write_text(model.read_text() + TRAIN)
-    return made
-
-
-def trainer(network, root=ROOT):
-    """The network's trainer, made by the netc of a checkout that has been built."""
-    path = root / "build" / "bench" / network
-    path.parent.mkdir(exist_ok=True)
-    made_from = [root / "build" / "netc", root / "build" / "libnet_f32.a"]
-    if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in made_from):
-        subprocess.run(
-            [root / "build" / "netc", "build", "--warn=no-rows-left-out", source(network, root)]
-            + ["-o", path],
-            check=True,
-        )
-    return path
-
-
-def settings(peer):
-    """What a peer is tried with: threads, and the memory formats PyTorch users choose from."""
-    formats = ["contiguous", "channels_last"] if peer.startswith("torch") else [""]
-    return [f"{threads} {form}".strip() for form in formats for threads in THREADS]
+    def start(self, name, figure, setting):
+        if name == "netc":
+            return Netc(figure, setting, WORK, self.clock)
+        if name == "before":
+            root = self.options.before
+            folder = root / "build" / "bench"
+            folder.mkdir(exist_ok=True)
+            return Netc(figure, setting, folder, self.clock, root)
+        return Peer(name, figure, setting, WORK, self.clock)
 
 
 # ------------------------------------------------------------------ measuring
 
 
-def best_peer(kind, row):
-    return best(kind, [row[name] for name in row if name not in ("netc", "before")])
+def is_left_out(entry, clock):
+    """For good: it was too slow for a limit that was no shorter."""
+    return "left_out" in entry and entry.get("limit", 0) >= clock.limit
 
 
-def best(kind, values):
-    """The better of (figure, …) tuples; a batch-1 figure is a time."""
-    values = [value for value in values if value[0] is not None]
-    if not values:
-        return None
-    return min(values, key=lambda v: v[0]) if kind == "one" else max(values, key=lambda v: v[0])
+def is_open(run, entry):
+    """Whether there is something to measure."""
+    if "left_out" in entry:
+        return not is_left_out(entry, run.clock)
+    return len(entry.get("turns", ())) < run.options.repeats
 
 
-def contenders(network, peers, before):
-    for name, root in ("netc", ROOT), ("before", before):
-        if root:
-            yield name, [Netc(network, threads, root) for threads in THREADS]
-    for peer in peers:
-        if network not in LACKS.get(peer, ()):
-            yield peer, [Peer(peer, network, setting) for setting in settings(peer)]
+def leave_out(run, entry, why):
+    entry["left_out"] = str(why)
+    if isinstance(why, TooSlow):
+        entry["limit"] = run.clock.limit
 
 
-def choose(candidates, kinds, seconds):
-    """{kind: the candidate whose trial was best}."""
-    trials = {kind: [] for kind in kinds}
-    for candidate in candidates:
-        for kind in kinds:
-            time.sleep(SETTLE)
-            trials[kind].append((candidate.measure(kind, seconds), candidate))
-    return {kind: found[1] for kind in kinds if (found := best(kind, trials[kind]))}
-
-
-def measure_network(network, peers, before, repeats, seconds):
-    """{kind: {name: (median, spread, setting, share of peak or None)}}"""
-    kinds = [kind for kind in KINDS if network not in (MASKS if kind == "train" else SLOW)]
-    chosen, everyone = {}, []
-    for name, candidates in contenders(network, peers, before):
-        chosen[name] = choose(candidates, kinds, seconds / 2)
-        everyone += candidates
-        for candidate in set(candidates) - set(chosen[name].values()):
-            candidate.close()
-    results = {kind: {name: [] for name in chosen if kind in chosen[name]} for kind in kinds}
-    for candidate in chosen["netc"].values():
-        candidate.share = []
-    for _ in range(repeats):
-        for kind in kinds:
-            for name in results[kind]:
+def audition(run, figure, name, entry):
+    """The contestant with its best setting; None: all settings failed."""
+    best, best_seconds, tried, failure = None, None, {}, None
+    try:
+        for setting in run.settings(name, figure):
+            candidate = None
+            try:
+                candidate = run.start(name, figure, setting)
                 time.sleep(SETTLE)
-                results[kind][name].append(chosen[name][kind].measure(kind, seconds))
-    for candidate in {candidate for picks in chosen.values() for candidate in picks.values()}:
-        candidate.close()
-    return {
-        kind: {
-            name: (
-                statistics.median(values),
-                100 * (max(values) - min(values)) / statistics.median(values),
-                chosen[name][kind].setting,
-                statistics.median(chosen[name][kind].share)
-                if name == "netc" and kind == "train"
-                else None,
+                tried[setting] = candidate.measure(run.options.seconds / 2)
+                if best is None or tried[setting] < best_seconds:
+                    best, best_seconds, candidate = candidate, tried[setting], best
+            except LeftOut as why:
+                failure, tried[setting] = why, str(why)
+            finally:
+                if candidate:
+                    candidate.close()
+    except BaseException:
+        if best:
+            best.close()
+        raise
+    entry["tried"] = tried
+    if best:
+        entry.update(setting=best.setting, turns=[])
+    else:
+        leave_out(run, entry, failure)
+    return best
+
+
+def admit(run, figure, name, entry):
+    """The contestant, ready to be measured; None: it is left out."""
+    if is_left_out(entry, run.clock):
+        return None
+    if "left_out" in entry:
+        entry.clear()
+    if "setting" not in entry:
+        return audition(run, figure, name, entry)
+    try:
+        return run.start(name, figure, entry["setting"])
+    except LeftOut as why:
+        leave_out(run, entry, why)
+        return None
+
+
+def go_round(run, stored, present):
+    """A turn for each.  A round that is broken off counts for nobody."""
+    told = {}
+    for name, contestant in list(present.items()):
+        time.sleep(SETTLE)
+        try:
+            told[name] = contestant.measure(run.options.seconds)
+        except LeftOut as why:
+            leave_out(run, stored["contestants"][name], why)
+            present.pop(name).close()
+    for name, seconds in told.items():
+        stored["contestants"][name]["turns"].append(seconds)
+    if stored["kind"] == "training" and "netc" in told:
+        stored.setdefault("share_of_peak", []).append(present["netc"].share)
+
+
+def measure(run, figure):
+    """Everybody by turns, until each has its repeats."""
+    stored = record.figure(run.record, figure)
+    entries, present = stored["contestants"], {}
+    for name in run.names(figure):
+        entries.setdefault(name, {})
+    if not any(is_open(run, entries[name]) for name in run.names(figure)):
+        return
+    try:
+        for name in run.names(figure):
+            if contestant := admit(run, figure, name, entries[name]):
+                present[name] = contestant
+            run.save()
+        while any(is_open(run, entries[name]) for name in present):
+            go_round(run, stored, present)
+            run.save()
+    finally:
+        for contestant in present.values():
+            contestant.close()
+
+
+def measure_all(run):
+    """Figure by figure, then what cnn needs besides time."""
+    began = time.monotonic()
+    for number, figure in enumerate(run.wanted, 1):
+        measure(run, figure)
+        report.progress(record.figure(run.record, figure), number, len(run.wanted), began)
+    if not set(run.options.networks) & set(MNIST):
+        return
+    for name in ["netc", *(peer for peer in run.peers if peer not in INFERENCE_ONLY)]:
+        if name not in run.record["footprint"]:
+            setting = run.settings(name, run.wanted[0])[-1]
+            run.record["footprint"][name] = footprint.measure(
+                name, PEERS.get(name), setting, run.options.repeats, WORK, run.clock
             )
-            for name, values in results[kind].items()
-        }
-        for kind in kinds
-    }
+            run.save()
 
 
-# -------------------------------------------------------- start, memory, size
+# --------------------------------------------------------------- command line
 
 
-def write_mnist():
-    """Files of MNIST's names and sizes, but not its pictures: no figure here depends on them."""
-    folder = WORK / "mnist"
-    folder.mkdir(parents=True, exist_ok=True)
-    for stem, count in ("train", MNIST_IMAGES), ("t10k", MNIST_IMAGES // 6):
-        images, labels = folder / f"{stem}-images-idx3-ubyte", folder / f"{stem}-labels-idx1-ubyte"
-        if images.exists() and labels.exists():
-            continue
-        images.write_bytes(
-            struct.pack(">iiii", 0x803, count, 28, 28)
-            + bytes(i * 2654435761 >> 13 & 255 for i in range(784)) * count
-        )
-        labels.write_bytes(struct.pack(">ii", 0x801, count) + bytes(i % 10 for i in range(count)))
-    return folder
+def numbers(text):
+    values = sorted({int(word) for word in text.split(",")})
+    if values[0] < 1:
+        raise ValueError
+    return values
 
 
-def timed_run(command):
-    """(seconds, peak resident MB) of a process from its start to its end.
+def names_of(known, groups=None):
+    """A type for argparse: names with commas between, or a group's name."""
 
-    A process starts in our memory, and what it is told as its peak is at least
-    ours: which is ours of this moment, once what we held earlier is forgotten."""
-    Path("/proc/self/clear_refs").write_text("5")
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    return (seconds, usage.ru_maxrss / 1024) if status == 0 else (None, None)
+    def names(text):
+        words = []
+        for word in filter(None, text.split(",")):
+            words += (groups or {}).get(word, [word])
+        wrong = [word for word in words if word not in known]
+        if wrong:
+            raise argparse.ArgumentTypeError(f"{wrong[0]!r} is none of {', '.join(known)}")
+        return list(dict.fromkeys(words))
+
+    return names
 
 
-def program_size(name):
-    """MB: the stripped trainer, or the packages that a peer's program needs besides Python."""
-    if name == "netc":
-        stripped = WORK / "cnn.stripped"
-        subprocess.run(["strip", "-o", stripped, trainer("cnn")], check=True)
-        return stripped.stat().st_size / 1e6
-    wanted = {"torch": ["torch"], "jax": ["jax", "jaxlib"]}[PEERS[name]]
-    code = (
-        "import importlib.util as u; "
-        f"print(*[u.find_spec(n).submodule_search_locations[0] for n in {wanted}])"
+def positive(text):
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def at_least_one(text):
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(prog="bench", description="netc beside its peers")
+    networks = names_of(NETWORKS, {"small": MNIST + CIFAR, "large": LARGE})
+    add = parser.add_argument
+    add("--networks", type=networks, default="small", help='names, "small" or "large"')
+    add("--peers", type=names_of(PEERS), default=",".join(PEERS), help='names; "": none')
+    add("--batches", type=numbers, help="as 1,16,64: for training and inference alike")
+    add("--threads", type=numbers, help="as 1,2; by default 1 and all, for large networks all")
+    add("--before", type=Path, help="a built checkout of an older commit takes part")
+    add("--repeats", type=at_least_one, default=5, help="turns of each; the least counts")
+    add(
+        "--seconds", type=positive, default=1.0, help="a turn lasts, if a step does not last longer"
     )
-    folders = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True).stdout.split()
-    return (
-        sum(f.stat().st_size for folder in folders for f in Path(folder).rglob("*") if f.is_file())
-        / 1e6
+    add("--limit", type=positive, default=300, help="seconds to be ready, and for a turn")
+    add("--minutes", type=positive, help="the run ends with what it has then")
+    add("--output", type=Path, help="the file of results; by default in build/bench")
+    add("--resume", action="store_true", help="go on with the run of --output")
+    options = parser.parse_args(words)
+    if options.resume and not options.output:
+        parser.error("--resume needs --output F: the file to go on with")
+    if options.resume and not options.output.exists():
+        parser.error(f"--resume: there is no {options.output}")
+    if options.output and options.output.exists() and not options.resume:
+        parser.error(f"{options.output} exists: --resume goes on with it")
+    if options.output and not options.output.resolve().parent.is_dir():
+        parser.error(f"{options.output}: there is no such folder")
+    if options.before and not (options.before / "build" / "netc").exists():
+        parser.error(f"--before {options.before}: build/netc is missing there: run make first")
+    return options
+
+
+def machine():
+    """What figures depend on besides programs."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
+    return {"processor": ", ".join(sorted(models)) or os.uname().machine, "cores": CORES}
+
+
+def built(root):
+    """A hash of what a checkout's trainers are made with."""
+    files = [root / "build" / name for name in ("netc", "libnet_f32.a")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def opened(options):
+    """The Run that the command line asks for."""
+    made_by = {"netc": built(ROOT)}
+    if options.before:
+        made_by["before"] = built(options.before)
+    made_by.update({peer: version(PEERS[peer][0]) for peer in options.peers})
+    fresh = record.new(
+        machine(), made_by, options.seconds, options.repeats, time.strftime("%Y-%m-%d")
     )
+    path = options.output or WORK / time.strftime("run-%Y-%m-%d-%H%M%S.json")
+    kept = record.resume(path, fresh) if options.resume else fresh
+    if not options.resume:
+        shutil.rmtree(WORK / "onnx", ignore_errors=True)
+    run = Run(options, [peer for peer in options.peers if made_by[peer]], kept, path)
+    run.save()
+    return run
 
 
-def measure_footprint(peers, repeats):
-    """[(name, seconds to the end of a first step, peak MB of 100 steps, program MB)]
-
-    The network is cnn, on files of MNIST's sizes.
-    """
-    data = write_mnist()
-    rows = []
-    for name in ["netc", *[peer for peer in peers if peer not in ("onnxruntime", "openvino")]]:
-
-        def command(steps):
-            if name == "netc":
-                words = f"train --quiet --max-steps {steps} --data".split()
-                return [trainer("cnn"), *words, data]
-            peer = [PYTHON, Path(__file__).with_name("peers.py"), name]
-            return [*peer, "cnn", settings(name)[-1], WORK, str(steps), data]
-
-        starts = [timed_run(command(1))[0] for _ in range(repeats)]
-        if None not in starts:
-            rows.append(
-                (name, statistics.median(starts), timed_run(command(100))[1], program_size(name))
-            )
-    return rows
+def stop(number, frame):
+    raise KeyboardInterrupt
 
 
-# ------------------------------------------------------------------- the table
-
-
-def print_kind(kind, results, names):
-    print(f"\n{KINDS[kind]}: median, spread %, setting\n")
-    print(
-        f"{'':16}"
-        + "".join(f"{name:>30}" for name in names)
-        + f"{'× best peer':>14}"
-        + ("  share of peak" if kind == "train" else "")
-    )
-    for network, measured in results.items():
-        row = measured.get(kind, {})
-        if "netc" not in row:
-            continue
-        digits = 1 if kind == "one" else 0
-        cells = [
-            f"{row[name][0]:12,.{digits}f} {row[name][1]:3.0f}% {row[name][2]:<12}"
-            if name in row
-            else "-"
-            for name in names
-        ]
-        rival = best_peer(kind, row)
-        ratio = f"{row['netc'][0] / rival[0]:14.2f}" if rival else f"{'-':>14}"
-        share = f"{100 * row['netc'][3]:13.1f} %" if row["netc"][3] else ""
-        print(f"{network:16}" + "".join(f"{cell:>30}" for cell in cells) + ratio + share)
-
-
-def tell_progress(network, measured, number, count, began):
-    """What has been measured, while the rest is still to come."""
-    minutes = (time.monotonic() - began) / 60
-    to_go = minutes / number * (count - number)
-    print(
-        f"{network} ({number} of {count}; {minutes:.0f} min gone, about {to_go:.0f} to go)",
-        file=sys.stderr,
-    )
-    for kind, row in measured.items():
-        rival = best_peer(kind, row)
-        share = f", {100 * row['netc'][3]:.1f} % of peak" if row["netc"][3] else ""
-        print(
-            f"    {KINDS[kind]:38} {row['netc'][0]:12,.1f}"
-            + (f"  × best peer {row['netc'][0] / rival[0]:.2f}" if rival else "")
-            + share,
-            file=sys.stderr,
-            flush=True,
-        )
-
-
-def print_footprint(rows):
-    print(
-        "\n"
-        "cnn on MNIST: from start to the end of the first step and of the process; "
-        "100 steps; program\n"
-    )
-    for name, seconds, memory, size in rows:
-        print(
-            f"{name:16} {seconds * 1000:10.0f} ms "
-            f"{memory:10.0f} MB resident {size:10.2f} MB of program"
-        )
-
-
-def installed(peers):
-    def there(peer):
-        return (
-            subprocess.run([PYTHON, "-c", f"import {PEERS[peer]}"], capture_output=True).returncode
-            == 0
-        )
-
-    return [peer for peer in peers if there(peer)]
+def carry_out(options):
+    """The exit status: 130 where the run was interrupted."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    run, status, end = opened(options), 0, None
+    try:
+        measure_all(run)
+    except TimeIsUp:
+        end = f"The time was up after {options.minutes:g} minutes."
+    except KeyboardInterrupt:
+        status, end = 130, "Interrupted."
+    report.print_all(run.record, run.wanted, end)
+    print(f"\n{run.path} has all of it" + (", and --resume goes on with it." if end else "."))
+    return status
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description="netc beside its peers", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--networks", default=",".join(NETWORKS), help='or "large"')
-    parser.add_argument("--peers", default=",".join(PEERS))
-    parser.add_argument("--before", type=Path, help="a built checkout of an older commit")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0, help="a turn lasts")
-    options = parser.parse_args()
-    shutil.rmtree(WORK / "onnx", ignore_errors=True)
-    WORK.mkdir(parents=True, exist_ok=True)
-    peers = installed([peer for peer in options.peers.split(",") if peer])
-    names = ["netc", *(["before"] if options.before else []), *peers]
-    results, began = {}, time.monotonic()
-    networks = LARGE if options.networks == "large" else options.networks.split(",")
-    for number, network in enumerate(networks, 1):
-        trainer(network)
-        results[network] = measure_network(
-            network, peers, options.before, options.repeats, options.seconds
-        )
-        tell_progress(network, results[network], number, len(networks), began)
-    print(
-        f"{os.cpu_count()} processors; medians of {options.repeats} repeats by turns, "
-        "each peer with the best of its settings"
-    )
-    for kind in KINDS:
-        print_kind(kind, results, names)
-    if not set(networks) <= set(LARGE):
-        print_footprint(measure_footprint(peers, options.repeats))
+    options = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        sys.exit(carry_out(options))
+    except record.BadRecord as wrong:
+        sys.exit(f"bench: {wrong}")
 
 
 if __name__ == "__main__":

@@ -1,63 +1,56 @@
 #!/usr/bin/env python3
-"""One peer on one network with one setting, measured as its users would run it.
+"""One peer on one figure with one setting, measured as its users would run it.
 
-    peers.py PEER NETWORK "THREADS [FORMAT]" FOLDER
-        lines on stdin say what to measure: "train 1.0"
-    peers.py PEER NETWORK "THREADS [FORMAT]" FOLDER STEPS MNIST
+    python -m bench.peers PEER NETWORK KIND BATCH "THREADS [FORMAT]" FOLDER
+        prints a line when all is compiled; then each line on stdin is a number of
+        seconds, and the answer what a step or a call took
+    python -m bench.peers PEER NETWORK training BATCH "THREADS [FORMAT]" FOLDER STEPS MNIST
         reads the data, trains STEPS steps and ends
 
-The first answer on stdout names the kinds it can measure; every further line is
-one figure: images/s for train and many, microseconds for one.  All images lie
-in memory as bytes; a training step picks its shuffled batch, normalises it,
-goes forward and backward and updates, without a data loader in the way.
+KIND is training or inference; every answer is in seconds of BATCH images.  All
+images lie in memory as bytes; a training step picks its shuffled batch,
+normalises it, goes forward and backward and updates, without a data loader in
+the way.
 """
 import os
 import sys
 import time
 from pathlib import Path
 
-PEER, NETWORK, (THREADS, *FORMAT) = sys.argv[1], sys.argv[2], sys.argv[3].split()
-FOLDER = Path(sys.argv[4])
-THREADS = int(THREADS)
+PEER, NETWORK, KIND, BATCH, (THREADS, *FORMAT) = *sys.argv[1:5], sys.argv[5].split()
+FOLDER, BATCH, THREADS = Path(sys.argv[6]), int(BATCH), int(THREADS)
 for variable in "OMP_NUM_THREADS", "MKL_NUM_THREADS":
     os.environ[variable] = str(THREADS)
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(FOLDER / "inductor"))
 if PEER == "jax":  # its pool is as wide as the process may run
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+# What a library prints must not be taken for an answer.
+ANSWERS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 
 import numpy as np  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CIFAR, SMALL = (
-    NETWORK == "resnet18_cifar",
-    NETWORK in "mlp cnn inception resnet densenet".split(),
-)
-if CIFAR:
-    BATCH, SHAPE, IMAGES, MANY = 128, (3, 32, 32), 8192, 1000
-    RATES = {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
-elif SMALL:
-    BATCH, SHAPE, IMAGES, MANY = 64, (1, 28, 28), 8192, 1000
-    RATES = {"lr": 0.01, "momentum": 0.5}
-else:  # networks of torchvision, and a U-Net
-    side = 96 if NETWORK == "unet" else 224
-    BATCH, SHAPE, IMAGES, MANY = 16, (3, side, side), 128, 64
-    RATES = {"lr": 0.01, "momentum": 0.9}
-MEAN, STD = 0.1307, 0.3081
+from bench import graph  # noqa: E402
+from bench.networks import CIFAR, MNIST, ROOT, SGD  # noqa: E402
+
+GRAPH = graph.read(ROOT / "build" / "netc", ROOT / "models" / f"{NETWORK}.net")
+SHAPE, RATES = GRAPH.shape, SGD[NETWORK]
+IMAGES = max(BATCH, 8192 if SHAPE[1] <= 32 else 128)
+CLASSES, MEAN, STD = 10, 0.1307, 0.3081
 RNG = np.random.default_rng(1)
 
 
 def drawn_images():
-    return RNG.integers(0, 256, (IMAGES, *SHAPE), np.uint8), RNG.integers(0, 10, IMAGES).astype(
-        np.int64
-    )
+    images = RNG.integers(0, 256, (IMAGES, *SHAPE), np.uint8)
+    return images, RNG.integers(0, CLASSES, IMAGES).astype(np.int64)
 
 
 def read_mnist(folder):
-    images = np.fromfile(folder / "train-images-idx3-ubyte", np.uint8, offset=16).reshape(
-        -1, *SHAPE
-    )
-    return images, np.fromfile(folder / "train-labels-idx1-ubyte", np.uint8, offset=8).astype(
-        np.int64
-    )
+    def read(name, offset):
+        return np.fromfile(folder / f"train-{name}-ubyte", np.uint8, offset=offset)
+
+    images, labels = read("images-idx3", 16), read("labels-idx1", 8)
+    return images.reshape(-1, *SHAPE), labels.astype(np.int64)
 
 
 def batches(count, seed=0):
@@ -72,214 +65,201 @@ def batches(count, seed=0):
 
 
 def torch_network():
-    sys.path[:0] = [str(ROOT / "tests" / "parity"), str(ROOT / "tests"), str(Path(__file__).parent)]
-    if CIFAR:
+    sys.path.insert(0, str(ROOT / "tests" / "parity"))
+    if NETWORK in CIFAR:
         from make_resnet18_cifar import ResNet18
 
         return ResNet18()
     if NETWORK == "unet":
-        from torch_unet import UNet
+        from bench.torch_unet import UNet
 
         return UNet()
-    if not SMALL:
-        import torchvision
+    if NETWORK in MNIST:
+        from make_fixtures import NETWORKS
 
-        return getattr(torchvision.models, NETWORK)(weights=None)
-    from make_fixtures import NETWORKS
+        return NETWORKS[NETWORK]()
+    import torchvision
 
-    return NETWORKS[NETWORK]()
+    return getattr(torchvision.models, NETWORK)(weights=None)
 
 
 class Torch:
-    kinds = (
-        ["train"] if CIFAR else ["one", "many"] if NETWORK == "unet" else ["train", "one", "many"]
-    )
-
-    def __init__(self, images, labels):
+    def __init__(self):
         import torch
 
         torch.set_num_threads(THREADS)
         self.torch = torch
         channels_last = FORMAT == ["channels_last"]
         self.form = torch.channels_last if channels_last else torch.contiguous_format
-        self.images, self.labels = torch.from_numpy(images), torch.from_numpy(labels)
         self.model = torch_network().to(memory_format=self.form)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), fused=True, **RATES)
-        self.loss = self.network_loss
-        self.forward = self.model
-        if PEER == "torch-compile":
-            self.loss, self.forward = torch.compile(self.network_loss), torch.compile(self.model)
-        self.order = batches(len(images))
+
+    def compiled(self, function):
+        return self.torch.compile(function) if PEER == "torch-compile" else function
 
     def network_loss(self, pixels, labels):
         x = ((pixels.float() / 255 - MEAN) / STD).to(memory_format=self.form)
         return self.torch.nn.functional.cross_entropy(self.model(x), labels)
 
-    def train(self):
-        chosen = self.torch.from_numpy(next(self.order))
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss(self.images[chosen], self.labels[chosen]).backward()
-        self.optimizer.step()
-        return BATCH
+    def training(self, images, labels):
+        images, labels = self.torch.from_numpy(images), self.torch.from_numpy(labels)
+        optimizer = self.torch.optim.SGD(self.model.parameters(), fused=True, **RATES)
+        loss, order = self.compiled(self.network_loss), batches(len(images))
 
-    def infer(self, count):
-        self.model.eval()
-        x = self.torch.randn(count, *SHAPE).to(memory_format=self.form)
+        def step():
+            chosen = self.torch.from_numpy(next(order))
+            optimizer.zero_grad(set_to_none=True)
+            loss(images[chosen], labels[chosen]).backward()
+            optimizer.step()
+
+        return step
+
+    def inference(self):
+        forward = self.compiled(self.model.eval())
+        x = self.torch.randn(BATCH, *SHAPE).to(memory_format=self.form)
 
         def call():
             with self.torch.inference_mode():
-                self.forward(x)
-            return count
+                forward(x)
 
         return call
 
 
-# --------------------------------------------------------------- ONNX Runtime
+# --------------------------------------------------- ONNX Runtime, OpenVINO
 
 
-class Onnx:
-    """Inference of PyTorch's network, exported once per run of the benchmark."""
+def exported():
+    """PyTorch's network as an ONNX file, made once; whole or not at all."""
+    path = FOLDER / "onnx" / f"{NETWORK}.onnx"
+    if path.exists():
+        return str(path)
+    import torch
 
-    kinds = ["one", "many"]
-
-    def exported(self):
-        path = FOLDER / "onnx" / f"{NETWORK}.onnx"
-        if not path.exists():
-            self.export(path)
-        return path
-
-    @staticmethod
-    def export(path):
-        import torch
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        axes = {"x": {0: "n"}, "y": {0: "n"}}
-        torch.onnx.export(
-            torch_network().eval(),
-            (torch.zeros(1, *SHAPE),),
-            str(path),
-            input_names=["x"],
-            output_names=["y"],
-            dynamic_axes=axes,
-            dynamo=False,
-        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_suffix(f".{os.getpid()}")
+    torch.onnx.export(
+        torch_network().eval(),
+        (torch.zeros(1, *SHAPE),),
+        str(made),
+        input_names=["x"],
+        output_names=["y"],
+        dynamic_axes={"x": {0: "n"}, "y": {0: "n"}},
+        dynamo=False,
+    )
+    made.replace(path)
+    return str(path)
 
 
-class OnnxRuntime(Onnx):
-    def __init__(self, images, labels):
+class OnnxRuntime:
+    def inference(self):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
-        self.session = onnxruntime.InferenceSession(
-            str(self.exported()), options, providers=["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(
+            exported(), options, providers=["CPUExecutionProvider"]
         )
-
-    def infer(self, count):
-        feed = {"x": RNG.standard_normal((count, *SHAPE), np.float32)}
-
-        def call():
-            self.session.run(None, feed)
-            return count
-
-        return call
+        feed = {"x": RNG.standard_normal((BATCH, *SHAPE), np.float32)}
+        return lambda: session.run(None, feed)
 
 
-class OpenVino(Onnx):
+class OpenVino:
     """In float32, with its hint for one image at a time or for many at once."""
 
-    def __init__(self, images, labels):
+    def inference(self):
         import openvino
 
-        self.core = openvino.Core()
-        self.network = self.core.read_model(str(self.exported()))
-
-    def infer(self, count):
+        core = openvino.Core()
+        network = core.read_model(exported())
         hint = {
-            "PERFORMANCE_HINT": "LATENCY" if count == 1 else "THROUGHPUT",
+            "PERFORMANCE_HINT": "LATENCY" if BATCH == 1 else "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": THREADS,
         }
-        self.network.reshape([count, *SHAPE])
-        request = self.core.compile_model(self.network, "CPU", hint).create_infer_request()
-        images = RNG.standard_normal((count, *SHAPE), np.float32)
-
-        def call():
-            request.infer({0: images})
-            return count
-
-        return call
+        network.reshape([BATCH, *SHAPE])
+        request = core.compile_model(network, "CPU", hint).create_infer_request()
+        images = RNG.standard_normal((BATCH, *SHAPE), np.float32)
+        return lambda: request.infer({0: images})
 
 
 # ------------------------------------------------------------------------ JAX
 
 
 class Jax:
-    kinds = ["train", "one", "many"]
-
-    def __init__(self, images, labels):
-        sys.path.insert(0, str(Path(__file__).parent))
+    def __init__(self):
         import jax
-        import jax_networks
 
-        self.jax, self.images, self.labels = jax, images, labels
-        self.apply = jax_networks.NETWORKS[NETWORK]
-        self.parameters, self.averages = jax_networks.initial(self.apply, SHAPE, RNG)
-        self.velocity = [0 * p for p in self.parameters]
-        self.step = jax.jit(self.one_step, donate_argnums=(0, 1, 2))
-        self.order = batches(len(images))
+        from bench import jax_networks
 
-    def one_step(self, parameters, velocity, averages, pixels, labels):
+        self.jax, self.networks = jax, jax_networks
+        self.parameters, self.averages = jax_networks.first(GRAPH, RNG)
+
+    def step(self, parameters, velocity, averages, key, pixels, labels):
         jax, jnp = self.jax, self.jax.numpy
-        from jax_networks import Pass
+        key, used = jax.random.split(key)
 
         def loss(parameters):
-            state = Pass(parameters, averages, training=True)
+            walk = self.networks.Pass(parameters, averages, training=True, key=used)
             x = (pixels.astype(jnp.float32).transpose(0, 2, 3, 1) / 255 - MEAN) / STD
-            logits = jax.nn.log_softmax(self.apply(state, x))
-            return -logits[jnp.arange(len(labels)), labels].mean(), state.new_averages
+            logits = jax.nn.log_softmax(self.networks.apply(GRAPH, walk, x))
+            return -logits[jnp.arange(len(labels)), labels].mean(), walk.new_averages
 
         gradients, averages = jax.grad(loss, has_aux=True)(parameters)
-        velocity = [RATES["momentum"] * v + g for v, g in zip(velocity, gradients)]
-        return [p - RATES["lr"] * v for p, v in zip(parameters, velocity)], velocity, averages
+        decay = RATES.get("weight_decay", 0)
+        velocity = {
+            path: RATES["momentum"] * velocity[path] + gradient + decay * parameters[path]
+            for path, gradient in gradients.items()
+        }
+        moved = {path: p - RATES["lr"] * velocity[path] for path, p in parameters.items()}
+        return moved, velocity, averages, key
 
-    def train(self):
-        chosen = next(self.order)
-        self.parameters, self.velocity, self.averages = self.step(
-            self.parameters, self.velocity, self.averages, self.images[chosen], self.labels[chosen]
-        )
-        self.jax.block_until_ready(self.parameters)
-        return BATCH
-
-    def infer(self, count):
-        from jax_networks import Pass
-
-        x = self.jax.numpy.asarray(
-            RNG.standard_normal((count, SHAPE[1], SHAPE[2], SHAPE[0]), np.float32)
-        )
-        forward = self.jax.jit(lambda p, a, x: self.apply(Pass(p, a, training=False), x))
+    def training(self, images, labels):
+        velocity = {path: 0 * parameter for path, parameter in self.parameters.items()}
+        state = self.parameters, velocity, self.averages, self.jax.random.key(1)
+        step = self.jax.jit(self.step, donate_argnums=(0, 1, 2))
+        order = batches(len(images))
 
         def call():
-            forward(self.parameters, self.averages, x).block_until_ready()
-            return count
+            nonlocal state
+            chosen = next(order)
+            state = self.jax.block_until_ready(step(*state, images[chosen], labels[chosen]))
 
         return call
+
+    def inference(self):
+        c, h, w = SHAPE
+        x = self.jax.numpy.asarray(RNG.standard_normal((BATCH, h, w, c), np.float32))
+        forward = self.jax.jit(
+            lambda parameters, averages, x: self.networks.apply(
+                GRAPH, self.networks.Pass(parameters, averages), x
+            )
+        )
+        return lambda: forward(self.parameters, self.averages, x).block_until_ready()
 
 
 # ------------------------------------------------------------------ measuring
 
 
-def measure(call, seconds):
-    """(images, calls, seconds) of calls for about `seconds`, after a few that are not counted."""
-    warm = time.perf_counter()
-    while time.perf_counter() - warm < seconds / 4:
+def timed(call, seconds):
+    """(calls, seconds) of calls for about `seconds`; one at least."""
+    calls, start = 0, time.perf_counter()
+    while True:
         call()
-    images = calls = 0
-    start = time.perf_counter()
-    while (taken := time.perf_counter() - start) < seconds:
-        images += call()
         calls += 1
-    return images, calls, taken
+        if (taken := time.perf_counter() - start) >= seconds:
+            return calls, taken
+
+
+def answer(call):
+    """Turns, until stdin ends.  What comes first in a turn is not counted, but where a call
+    takes so long that what ran before it does not matter."""
+    longest = 0.0
+    for line in sys.stdin:
+        seconds = float(line)
+        if longest < seconds:
+            timed(call, seconds / 4)
+        calls, taken = timed(call, seconds)
+        longest = taken / calls
+        print(longest, file=ANSWERS, flush=True)
 
 
 def main():
@@ -289,23 +269,17 @@ def main():
         "jax": Jax,
         "onnxruntime": OnnxRuntime,
         "openvino": OpenVino,
-    }[PEER]
-    if len(sys.argv) > 5:
-        runner = peer(*read_mnist(Path(sys.argv[6])))
-        for _ in range(int(sys.argv[5])):
-            runner.train()
+    }[PEER]()
+    if len(sys.argv) > 7:
+        step = peer.training(*read_mnist(Path(sys.argv[8])))
+        for _ in range(int(sys.argv[7])):
+            step()
         return
-    runner = peer(*drawn_images())
-    calls = {"train": getattr(runner, "train", None)}
-    print(*peer.kinds, flush=True)
-    for line in sys.stdin:
-        kind, seconds = line.split()
-        if kind not in peer.kinds:
-            sys.exit(f"{PEER} cannot measure {kind}")
-        if kind not in calls:
-            calls[kind] = runner.infer(1 if kind == "one" else MANY)
-        images, count, taken = measure(calls[kind], float(seconds))
-        print(taken / count * 1e6 if kind == "one" else images / taken, flush=True)
+    call = peer.training(*drawn_images()) if KIND == "training" else peer.inference()
+    for _ in range(2):  # compiled in the first, or by what the first found out
+        call()
+    print("ready", file=ANSWERS, flush=True)
+    answer(call)
 
 
 if __name__ == "__main__":
