@@ -8,7 +8,7 @@ dropped.  U-Net's names are another project's, so its parameters are taken in th
 import sys
 
 NETWORK, FOLDER = sys.argv[1:]
-sys.argv = ["", "jax", NETWORK, "training", "2", "1", FOLDER]  # what peers.py reads
+sys.argv = ["", "jax", NETWORK, "training", "1", "1", FOLDER]  # what peers.py reads
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -59,7 +59,7 @@ def compare(what, ours, wanted):
         sys.exit(f"{NETWORK}: {what} differs by {worst:.2g} of its largest element")
 
 
-x = torch.randn(2, *peers.SHAPE, dtype=torch.float64)
+x = torch.randn(1, *peers.SHAPE, dtype=torch.float64)
 channels_last = jax.numpy.asarray(x.permute(0, 2, 3, 1).numpy())
 parameters, averages = arrays(state)
 

@@ -19,7 +19,7 @@ class UNet(nn.Module):
         super().__init__()
         down, up = [3, 64, 128, 256, 512, 512], [(1024, 256), (512, 128), (256, 64), (128, 64)]
         self.down = nn.ModuleList(double_conv(a, b, b) for a, b in zip(down, down[1:]))
-        self.up = nn.ModuleList(double_conv(a, a, b) for a, b in up)
+        self.up = nn.ModuleList(double_conv(a, a // 2, b) for a, b in up)
         self.pool, self.larger = nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
         self.last = nn.Conv2d(64, 2, 1)
 
