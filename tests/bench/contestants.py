@@ -98,6 +98,9 @@ def trainer(network, folder, clock, root=ROOT):
     return path
 
 
+TIMES = 5  # that a trainer's benchmark measures
+
+
 class Netc:
     """Every turn is a run of the trainer's own benchmark."""
 
@@ -117,14 +120,20 @@ class Netc:
             self.command += ["many", "--many", figure.batch]
             self.key = "inference_many_seconds"
 
-    def measure(self, seconds):
-        """The trainer takes the median of five; together they take as long as a peer's turn."""
-        steps = ["--steps", max(1, round(seconds / 5 / self.step))] if self.step else []
-        told = json.loads(output_of([*self.command, *steps], self.clock, "a turn"))
+    def take(self, steps):
+        """Seconds of a step: the trainer's median of five times so many."""
+        command = [*self.command, "--steps", steps]
+        told = json.loads(output_of(command, self.clock, "a turn"))
         self.step = told[self.key]["median"]
         if self.figure.kind == "training":
             self.share = told["share_of_peak"]["median"]
         return self.step
+
+    def measure(self, seconds):
+        """As long as a peer's turn; the first time, a step's length is found out before."""
+        if self.step is None and self.take(1) * TIMES >= seconds:
+            return self.step
+        return self.take(max(1, round(seconds / TIMES / self.step)))
 
     def close(self):
         pass
