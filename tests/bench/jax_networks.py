@@ -147,6 +147,11 @@ def dropout(walk, layer, x):
     return jnp.where(jax.random.bernoulli(walk.next_key(), kept, x.shape), x / kept, 0)
 
 
+def flatten(walk, layer, x):
+    require(layer, start=0, end=-1)
+    return x.reshape(x.shape[0], -1)
+
+
 def gelu(walk, layer, x):
     return jax.nn.gelu(x, approximate=layer.arguments["approximate"] == "tanh")
 
@@ -169,7 +174,7 @@ OPERATORS = {
     "sigmoid": lambda walk, layer, x: jax.nn.sigmoid(x),
     "tanh": lambda walk, layer, x: jnp.tanh(x),
     "identity": lambda walk, layer, x: x,
-    "flatten": lambda walk, layer, x: x.reshape(x.shape[0], -1),
+    "flatten": flatten,
     "add": lambda walk, layer, *xs: reduce(jnp.add, xs),
     "mul": lambda walk, layer, *xs: reduce(jnp.multiply, xs),
     "concat": lambda walk, layer, *xs: jnp.concatenate(xs, -1),
