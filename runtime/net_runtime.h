@@ -291,7 +291,7 @@ enum { NET_MAX_FEATURES = 48 };
 
 typedef enum NetParameterKind { NET_TRAINED, NET_BUFFER, NET_COUNTER } NetParameterKind;
 enum { NET_MAX_DIMS = 5 }; /* of a parameter: conv3d's weight */
-typedef enum NetInitKind { NET_CONSTANT, NET_UNIFORM, NET_NORMAL } NetInitKind;
+typedef enum NetInitKind { NET_CONSTANT, NET_UNIFORM, NET_NORMAL, NET_TRUNCATED } NetInitKind;
 
 typedef struct NetParameter {
     const char *path; /* PyTorch's state_dict key */
@@ -300,11 +300,19 @@ typedef struct NetParameter {
     int64_t dim[NET_MAX_DIMS];
     int64_t offset, elements; /* in its kind's arena; a counter's offset is its index */
     NetInitKind init;
-    double a, b;      /* constant a; uniform in a … b; normal of mean a, deviation b */
+    double a, b;      /* constant a; uniform in a … b; normal of mean a, deviation b … */
+    double low, high; /* … truncated to these */
     bool whole_batch; /* grain 0's gradient is the whole batch's: nothing to add up */
     bool frozen;      /* no optimizer moves it */
     int group;        /* its settings are group.N.lr and group.N.weight_decay; 0: in none */
+    int uses;         /* layers that have it */
 } NetParameter;
+
+/* Another name in the state of a parameter that several layers have. */
+typedef struct NetAlias {
+    const char *path;
+    int parameter; /* of NetModel.parameters */
+} NetAlias;
 
 typedef struct NetLayer {
     const char *path, *op;
@@ -343,6 +351,8 @@ struct NetModel {
     int64_t class_step, target_step;
     const NetParameter *parameters; /* in state_dict order */
     int parameter_count;
+    const NetAlias *aliases;
+    int alias_count;
     int64_t trained, buffers, counters; /* elements of the three arenas */
     const NetLayer *layers;
     int layer_count;
@@ -496,6 +506,8 @@ static inline void net_from_planes(real *to, const real *from, int64_t channels,
  * every machine (Salmon et al. 2011, "Parallel random numbers: as easy as
  * 1, 2, 3": Philox4x32-10). */
 double net_random(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
+/* One of a normal distribution of mean 0 and deviation 1, likewise. */
+double net_random_normal(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
 /* The generator's key then: for kernels that draw a row of lanes at once. */
 uint64_t net_random_key(uint64_t seed, uint64_t salt);
 

@@ -50,7 +50,6 @@ void net_processor_has(bool has[NET_MAX_FEATURES]); /* in the order of NET_EACH_
 uint64_t net_hash(const char *text); /* FNV-1a, 64 bits: a stream's salt from a name */
 /* A shuffled order of 0 … count-1, the same for the same seed and epoch. */
 void net_shuffle(int32_t *order, int64_t count, uint64_t seed, uint64_t epoch);
-double net_random_normal(uint64_t seed, uint64_t step, uint64_t salt, uint64_t index);
 
 /* ------------------------------------------------------- core/digest.c */
 

@@ -366,6 +366,8 @@ static const char *stmt_word(StmtKind kind)
         return "apply";
     case STMT_FROM:
         return "from";
+    case STMT_REUSE:
+        return "reuse";
     case STMT_BRANCH:
         return "branch";
     case STMT_SKIP:

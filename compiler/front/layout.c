@@ -389,16 +389,27 @@ static const Token *open_brace(Layout *layout, const Token *token)
 
 /* ---- words */
 
+/* Words that came later than programs with such names: one is the language's where a statement
+ * begins with it and a name follows, which was no statement before. */
+static bool is_late_word(const Layout *layout, const Token *token)
+{
+    const Token *next = token + 1;
+    int before = layout->last && !layout->separated ? layout->last->kind : SEP;
+    return token->kind == REUSE && (before == SEP || before == LBRACE) && !next->first_on_line
+           && (next->kind == NAME || next->kind == PATH || next->kind == TEXT_BEGIN
+               || is_word_of_grammar(next->kind));
+}
+
 /* A word of the language is a plain name after `as`, `from` and `network`, and
  * as an argument's name. */
 static const Token *as_name(const Layout *layout, const Token *token)
 {
-    if (!is_word_of_grammar(token->kind))
+    if (!is_word_of_grammar(token->kind) || is_late_word(layout, token))
         return token;
     int last =
         layout->last && !layout->separated && !token->first_on_line ? layout->last->kind : SEP;
-    bool named = last == AS || last == FROM || last == NETWORK;
-    if (!named && (token->kind == LET || token[1].kind != ASSIGN))
+    bool named = last == AS || last == FROM || last == REUSE || last == NETWORK;
+    if (!named && token->kind != REUSE && (token->kind == LET || token[1].kind != ASSIGN))
         return token;
     Token *name = NEW(Token);
     *name = *token;

@@ -107,6 +107,24 @@ static bool in_range(const Conversion *c, const Value *value)
     return false;
 }
 
+static bool takes_initialiser(const ArgSpec *spec, const char *name)
+{
+    bool listed = spec->words == NULL;
+    for (int i = 0; !listed && spec->words[i] != NULL; i++)
+        listed = strcmp(spec->words[i], name) == 0;
+    return listed;
+}
+
+static const char *initialisers_text(const ArgSpec *spec)
+{
+    LIST(const char *) names = {0};
+    for (int i = 0; initialisers[i].name != NULL; i++)
+        if (takes_initialiser(spec, initialisers[i].name))
+            push(&names, initialisers[i].name);
+    push(&names, NULL);
+    return words_text(names.items);
+}
+
 static const char *wanted_text(const ArgSpec *spec)
 {
     const char *words =
@@ -132,6 +150,11 @@ static const char *wanted_text(const ArgSpec *spec)
         return "true or false";
     case ARG_WORD:
         return format("one of: %s", words_text(spec->words));
+    case ARG_INIT:
+        return format("%sone of: %s", spec->words == NULL ? "a number, or " : "",
+                      initialisers_text(spec));
+    case ARG_VALUES:
+        return "a number, or a list of numbers";
     }
     unreachable();
 }
@@ -145,12 +168,22 @@ static bool is_number(const char *word)
            && isdigit((unsigned char)*word);
 }
 
+static const char *nearest_initialiser(Diagnostic *d, const char *word)
+{
+    LIST(const char *) names = {0};
+    for (int i = 0; initialisers[i].name != NULL; i++)
+        push(&names, initialisers[i].name);
+    push(&names, NULL);
+    return nearest_for(d, word, names.items);
+}
+
 /* A misspelt word of the table, a name that nothing has, or another kind. */
 static bool wrong_value(const Conversion *c, const Value *value)
 {
     if (value->kind == VALUE_UNKNOWN)
         return false;
-    if (value->kind == VALUE_WORD && c->spec->words == NULL) {
+    bool wordy = c->spec->words != NULL || c->spec->kind == ARG_INIT;
+    if (value->kind == VALUE_WORD && !wordy) {
         Diagnostic *d = report_unknown_word(c->b, value->word, c->span);
         if (d != NULL)
             diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
@@ -164,8 +197,10 @@ static bool wrong_value(const Conversion *c, const Value *value)
         diag_help(d, "`/` is true division; `//` rounds down, ceil(…) up");
     if (value->kind == VALUE_TEXT && c->spec->kind <= ARG_REAL && is_number(value->word))
         diag_fix(d, c->span, value->word, "a number has no quotes");
-    const char *near =
-        value->kind == VALUE_WORD ? nearest_for(d, value->word, c->spec->words) : NULL;
+    const char *near = value->kind == VALUE_WORD && c->spec->words != NULL
+                           ? nearest_for(d, value->word, c->spec->words)
+                       : value->kind == VALUE_WORD ? nearest_initialiser(d, value->word)
+                                                   : NULL;
     if (near != NULL)
         diag_fix(d, c->span, near, "the nearest is %s", near);
     return false;
@@ -232,6 +267,68 @@ static bool convert_sizes(const Conversion *c, const Value *value, ArgValue *out
     return true;
 }
 
+const ArgValue *initialiser_arguments(Builder *b, const Initialiser *init, const Arguments *args,
+                                      Span at)
+{
+    static const ArgSpec none[] = {{0}};
+    const ArgSpec *specs = init->args != NULL ? init->args : none;
+    const ArgValue *values = resolve_arguments(b, init->name, specs, args, at);
+    int low = find_spec(specs, "a"), high = find_spec(specs, "b");
+    if (values == NULL || low < 0 || high < 0 || values[low].real <= values[high].real)
+        return values;
+    build_error(b, "argument-range", at, "%s from %.10g to %.10g: the lower comes first",
+                init->name, values[low].real, values[high].real);
+    return NULL;
+}
+
+/* kaiming_normal(mode=fan_out), zeros; a number is what every value is. */
+static bool convert_init(const Conversion *c, const Value *value, ArgValue *out)
+{
+    Arguments given = {0};
+    bool number = value->kind == VALUE_INT || value->kind == VALUE_REAL,
+         named =
+             value->kind == VALUE_WORD || value->kind == VALUE_INIT || value->kind == VALUE_APPLIES;
+    out->init = number  ? find_initialiser("constant")
+                : named ? find_initialiser(value->word)
+                        : NULL;
+    if (out->init == NULL || !takes_initialiser(c->spec, out->init->name))
+        return wrong_value(c, value);
+    if (number)
+        push(&given, ((Argument){NULL, c->span, c->span, *value, NULL, false}));
+    out->word = out->init->name;
+    out->init_args = initialiser_arguments(
+        c->b, out->init, !number && value->bound != NULL ? value->bound : &given, c->span);
+    return out->init_args != NULL;
+}
+
+/* A list's numbers, those of lists in it one after the other. */
+static bool convert_numbers(const Conversion *c, const Value *value, RealList *numbers)
+{
+    ArgValue one = {0};
+    if (value->kind != VALUE_LIST) {
+        bool good = convert_real(c, value, &one);
+        push(numbers, one.real);
+        return good;
+    }
+    for (int i = 0; i < value->list->values.count; i++)
+        if (!convert_numbers(c, &value->list->values.items[i], numbers))
+            return false;
+    return true;
+}
+
+static bool convert_values(const Conversion *c, const Value *value, ArgValue *out)
+{
+    RealList numbers = {0};
+    if (value->kind == VALUE_LIST && value->list->values.count == 0)
+        return wrong_value(c, value);
+    if (!convert_numbers(c, value, &numbers))
+        return false;
+    out->reals = numbers.items;
+    out->real = numbers.items[0];
+    out->count = numbers.count;
+    return true;
+}
+
 static bool convert(const Conversion *c, const Value *value, ArgValue *out)
 {
     switch (c->spec->kind) {
@@ -252,6 +349,10 @@ static bool convert(const Conversion *c, const Value *value, ArgValue *out)
     case ARG_BOOL:
         out->integer[0] = value->integer;
         return value->kind == VALUE_BOOL || wrong_value(c, value);
+    case ARG_INIT:
+        return convert_init(c, value, out);
+    case ARG_VALUES:
+        return convert_values(c, value, out);
     }
     unreachable();
 }
@@ -318,6 +419,9 @@ static bool same_value(const ArgSpec *spec, const ArgValue *a, const ArgValue *b
         return a->real == b->real;
     case ARG_WORD:
         return a->word == b->word;
+    case ARG_INIT: /* required wherever there are some */
+    case ARG_VALUES:
+        return false;
     }
     unreachable();
 }
@@ -366,6 +470,31 @@ static const char *shape_argument_text(const ArgValue *value)
     return text_chars(&text);
 }
 
+/* "normal(std=0.02)" */
+static const char *initialiser_text(const ArgValue *value)
+{
+    const ArgSpec *specs = value->init->args;
+    Text text = {0};
+    for (int i = 0; specs != NULL && specs[i].name != NULL; i++)
+        if (!argument_is_default(specs, value->init_args, i))
+            text_add(&text, "%s%s=%s", text.length > 0 ? ", " : "", specs[i].name,
+                     argument_text(&specs[i], &value->init_args[i]));
+    return text.length > 0 ? format("%s(%s)", value->word, text_chars(&text)) : value->word;
+}
+
+/* "0.5", "[1, 2, 3]"; of many what they are not, the first of them. */
+static const char *values_text(const ArgValue *value)
+{
+    enum { SHOWN = 8 };
+    Text text = {0};
+    if (value->count == 1)
+        return format("%.10g", value->real);
+    for (int i = 0; i < value->count && i < SHOWN; i++)
+        text_add(&text, "%s%.10g", i ? ", " : "[", value->reals[i]);
+    text_add(&text, value->count > SHOWN ? ", …]" : "]");
+    return text_chars(&text);
+}
+
 const char *argument_text(const ArgSpec *spec, const ArgValue *value)
 {
     const Int *n = value->integer;
@@ -390,6 +519,10 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
         return shape_argument_text(value);
     case ARG_AXES:
         return numbers_text(n, value->count, true);
+    case ARG_INIT:
+        return initialiser_text(value);
+    case ARG_VALUES:
+        return values_text(value);
     }
     unreachable();
 }
@@ -684,6 +817,8 @@ static bool report_unknown_param(Builder *b, const BlockDef *def, const Argument
 /* A word may be passed on to an operator whose table lists it. */
 static bool listed_word(const char *word)
 {
+    if (find_initialiser(word) != NULL)
+        return true;
     for (int k = 0; operators[k] != NULL; k++)
         for (int i = 0; operators[k]->args != NULL && operators[k]->args[i].name != NULL; i++) {
             const char *const *words = operators[k]->args[i].words;

@@ -231,7 +231,7 @@ static Tensor *walk_block(Builder *b, const BlockDef *def, Tensor *x, Span span)
  * by another use, or as an unused block's.  A signature that could not be read
  * was told once; what it would have made is unknown. */
 Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path,
-                  Span span, Tensor *x)
+                  const char *first, Span span, Tensor *x)
 {
     BlockState *state = map_get(&b->blocks, def->name);
     if (state->cyclic || def->broken || !expand(b, span))
@@ -239,7 +239,9 @@ Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const 
     Frame *caller = b->frame;
     Instance *instance = NEW(Instance);
     *instance = (Instance){b->instance, format("block %s", def->name), path, -1, span};
+    first = first != NULL ? first : first_path(caller, path);
     b->frame = new_frame(path, def);
+    b->frame->first = first;
     b->instance = instance;
     open_scope(b);
     bool bound = bind_parameters(b, def, args, span, caller);
@@ -273,6 +275,7 @@ static void check_unused(Builder *b, const BlockDef *def)
 
 void check_unused_blocks(Builder *b)
 {
+    b->unexpanded = true;
     for (int i = 0; i < b->program->blocks.count && !b->stopped; i++) {
         const BlockState *state = map_get(&b->blocks, b->program->blocks.items[i]->name);
         if (!state->used && !state->cyclic && !state->def->broken)

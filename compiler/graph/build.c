@@ -50,7 +50,8 @@ static bool size_fits(const Node *node, const char *what, Shape shape)
         node_error(node, "too-large", node->span, "%s of %s is too large: %s values per image",
                    what, node->path, product_text(shape.rank, shape.dim));
     caption_factor(d, shape.dim, culprit);
-    node_derivation(d, node->inputs.items[0]);
+    if (first_input(node) != NULL)
+        node_derivation(d, first_input(node));
     return false;
 }
 
@@ -76,13 +77,12 @@ void add_aux(Graph *graph, Node *node)
 /* A view is its input's memory under another shape. */
 static void add_output(Graph *graph, Node *node)
 {
-    Tensor *input = node->inputs.items[0];
     node->out = new_tensor(graph, TENSOR_ACTIVATION, node->path, node->out_shape);
     node->out->producer = node;
     if ((node->op->traits & OP_WHOLE) && !node->parameters.count)
-        node->out->choices = input->choices;
+        node->out->choices = node->inputs.items[0]->choices;
     if (node->op->traits & OP_VIEW)
-        make_view(node->out, input->base, input->offset);
+        make_view(node->out, node->inputs.items[0]->base, node->inputs.items[0]->offset);
     add_aux(graph, node);
     if (node->statistics_size > 0) {
         node->statistics = new_tensor(graph, TENSOR_STATISTICS, format("%s statistics", node->path),
@@ -91,8 +91,9 @@ static void add_output(Graph *graph, Node *node)
     }
 }
 
-static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs,
-                        int count, const char *path, Span span);
+static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
+                                Tensor *const *inputs, int count, const char *path, Span span,
+                                const Sharing *sharing);
 
 /* "96, bias=true" as if it stood in the file. */
 static ArgValue *part_arguments(Builder *b, const Operator *op, const char *text, Span span)
@@ -115,16 +116,22 @@ static ArgValue *part_arguments(Builder *b, const Operator *op, const char *text
     return resolve_arguments(b, op->name, op->args, &args, span);
 }
 
-static void name_parameter(Parameter *parameter, const Node *whole, const char *name, Init init)
+static void name_parameter(const Node *part, Parameter *parameter, const Node *whole,
+                           const char *name, Init init)
 {
-    if (parameter == NULL || name == NULL)
+    if (parameter == NULL || name == NULL || !owns_parameter(part, parameter))
         return;
     parameter->path = format("%s.%s", whole->path, name);
     parameter->init = init;
 }
 
 /* The nodes of what an operator is made of, in place of its own. */
-static Tensor *add_parts(Builder *b, Node *whole)
+static const char *part_path(const char *whole, const MadeOf *made, int i)
+{
+    return i == made->count - 1 ? whole : format("%s.%s_%d", whole, made->parts[i].op, i + 1);
+}
+
+static Tensor *add_parts(Builder *b, Node *whole, const Sharing *sharing)
 {
     const MadeOf made = whole->op->made_of(whole);
     Tensor *x = whole->inputs.items[0];
@@ -133,21 +140,24 @@ static Tensor *add_parts(Builder *b, Node *whole)
     for (int i = 0; i < made.count && x != NULL; i++) {
         const PartOf *part = &made.parts[i];
         const Operator *op = find_operator(part->op);
-        const char *path =
-            i == made.count - 1 ? whole->path : format("%s.%s_%d", whole->path, part->op, i + 1);
-        x = add_node(b, op, part_arguments(b, op, part->arguments, whole->span), &x, 1, path,
-                     whole->span);
+        Sharing own = {0};
+        if (sharing != NULL && sharing->first != NULL)
+            own.first = part_path(sharing->first, &made, i);
+        x = add_sharing_node(b, op, part_arguments(b, op, part->arguments, whole->span), &x, 1,
+                             part_path(whole->path, &made, i), whole->span, &own);
         if (x == NULL)
             break;
-        name_parameter(find_parameter(x->producer, "weight"), whole, part->weight,
+        name_parameter(x->producer, find_parameter(x->producer, "weight"), whole, part->weight,
                        part->weight_init);
-        name_parameter(find_parameter(x->producer, "bias"), whole, part->bias, part->bias_init);
+        name_parameter(x->producer, find_parameter(x->producer, "bias"), whole, part->bias,
+                       part->bias_init);
     }
     return x;
 }
 
-static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs,
-                        int count, const char *path, Span span)
+static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
+                                Tensor *const *inputs, int count, const char *path, Span span,
+                                const Sharing *sharing)
 {
     if (++b->layers > MAX_LAYERS) {
         stop(b, span, "the network has more than %d layers", MAX_LAYERS);
@@ -162,14 +172,29 @@ static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *
     node->args = args;
     for (int i = 0; i < count; i++)
         push(&node->inputs, inputs[i]);
-    if (!infer_node(node) || !sizes_fit(node))
+    if (!infer_node(node) || !sizes_fit(node) || !share_parameters(b, node, sharing))
         return NULL;
     if (op->made_of)
-        return add_parts(b, node);
+        return add_parts(b, node, sharing);
     for (int i = 0; i < node->parameters.count; i++)
-        push(&b->graph->parameters, node->parameters.items[i]);
+        if (node->parameters.items[i]->kind != PARAMETER_CONSTANT
+            && owns_parameter(node, node->parameters.items[i]))
+            push(&b->graph->parameters, node->parameters.items[i]);
     add_output(b->graph, node);
+    map_set(&b->layers_by_path, path, node);
     return node->out;
+}
+
+static Tensor *add_node(Builder *b, const Operator *op, ArgValue *args, Tensor *const *inputs,
+                        int count, const char *path, Span span)
+{
+    return add_sharing_node(b, op, args, inputs, count, path, span, NULL);
+}
+
+Tensor *add_layer(Builder *b, const Operator *op, ArgValue *args, Tensor *x, const char *path,
+                  Span span, const Sharing *sharing)
+{
+    return add_sharing_node(b, op, args, &x, 1, path, span, sharing);
 }
 
 /* ---------------------------------------------------------------- bodies */
@@ -543,6 +568,42 @@ static void check_asserted(const Builder *b, const Operator *op, ArgValue *args,
     }
 }
 
+/* It goes on from nothing, as `from` does.  In a block that nothing uses there are no shapes. */
+static Tensor *walk_source(Builder *b, const Operator *op, ArgValue *args, const char *path,
+                           Span span)
+{
+    if (args == NULL || b->guesses > 0 || b->unexpanded)
+        return NULL;
+    return add_node(b, op, args, NULL, 0, path, span);
+}
+
+static const Layer *new_layer(Layer layer)
+{
+    Layer *made = NEW(Layer);
+    *made = layer;
+    return made;
+}
+
+static Tensor *walk_operator(Builder *b, const Stmt *stmt, const Value *callee,
+                             const Arguments *args, Tensor *x, Name *name)
+{
+    const Operator *op = callee->op;
+    Span span = stmt->call->span;
+    Sharing sharing = {.named = stmt->as != NULL};
+    args = take_ties(b, op, args, &sharing);
+    ArgValue *values = resolve_arguments(b, op->name, op->args, args, span);
+    if (sharing.broken || values == NULL)
+        return NULL;
+    if (op->traits & OP_SOURCE)
+        return walk_source(b, op, values, name->path, span);
+    name->layer = new_layer((Layer){.path = name->path, .op = op, .args = values});
+    if (x == NULL) {
+        check_asserted(b, op, values, name->path, span);
+        return NULL;
+    }
+    return add_layer(b, op, values, x, name->path, span, &sharing);
+}
+
 /* NAME ["(" [arg {"," arg}] ")"] [body] */
 static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 {
@@ -561,14 +622,11 @@ static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
         return report_loss(b, stmt, callee.op);
     *name = take_name(b, stmt->as, callee.word, call->span);
     bool refused = refuse_body(b, stmt, callee.word);
-    if (callee.block != NULL)
-        return use_block(b, callee.block, args, name->path, call->span, refused ? NULL : x);
-    ArgValue *values = resolve_arguments(b, callee.op->name, callee.op->args, args, call->span);
-    if (values != NULL && x == NULL)
-        check_asserted(b, callee.op, values, name->path, call->span);
-    if (values == NULL || x == NULL || refused)
-        return NULL;
-    return add_node(b, callee.op, values, &x, 1, name->path, call->span);
+    if (callee.block != NULL) {
+        name->layer = new_layer((Layer){.path = name->path, .block = callee.block, .given = args});
+        return use_block(b, callee.block, args, name->path, NULL, call->span, refused ? NULL : x);
+    }
+    return walk_operator(b, stmt, &callee, args, refused ? NULL : x, name);
 }
 
 /* ----------------------------------------------------------------- input */
@@ -705,7 +763,9 @@ static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Ten
     bool this_statement = node != NULL && node->instance == b->instance && stmt->kind == STMT_CALL
                           && node->span.line == stmt->call->span.line
                           && node->span.column == stmt->call->span.column;
-    add_derivation(d, this_statement ? node->inputs.items[0] : tensor, b->instance);
+    const Tensor *before = this_statement ? first_input(node) : tensor;
+    if (before != NULL)
+        add_derivation(d, before, b->instance);
 }
 
 static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis, Int wanted)
@@ -769,6 +829,8 @@ static Tensor *walk_kind(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
         return walk_call(b, stmt, x, name);
     case STMT_FROM:
         return named_tensor(b, stmt->from);
+    case STMT_REUSE:
+        return walk_reuse(b, stmt, x, name);
     case STMT_BRANCH:
         return walk_stray_branch(b, stmt);
     case STMT_SKIP:

@@ -3,6 +3,7 @@
  *   build.c      the walk: statements, joins, loops, layers
  *   blocks.c     uses of blocks: recursion, signatures, unused ones
  *   functions.c  functions of an element
+ *   reuse.c      parameters that several layers have
  *   names.c      scopes: values, tensors' names and paths
  *   values.c     compile-time values
  *   mentions.c   which words a text mentions
@@ -52,6 +53,7 @@ typedef enum ValueKind {
     VALUE_TEXT,    /* quoted */
     VALUE_APPLIES, /* an operator or a block, with the arguments it was given so far */
     VALUE_ANY,     /* _ in a list: what is left over */
+    VALUE_INIT,    /* an initialiser with arguments: normal(std=0.02) */
     VALUE_TENSOR
 } ValueKind;
 
@@ -63,13 +65,15 @@ struct Value {
     ValueKind kind;
     Int integer; /* VALUE_INT; VALUE_BOOL: 0 or 1 */
     double real;
-    const char *word;   /* VALUE_WORD, VALUE_TEXT; VALUE_APPLIES: the name */
+    const char *word;   /* VALUE_WORD, VALUE_TEXT; VALUE_APPLIES, VALUE_INIT: the name */
     const Operator *op; /* VALUE_APPLIES: this or block */
     const BlockDef *block;
     const Arguments *bound;
     const struct ValueList *list;
     Tensor *tensor; /* VALUE_TENSOR; NULL: unknown */
 };
+
+typedef LIST(double) RealList;
 
 typedef struct ValueList {
     LIST(Value) values;
@@ -108,12 +112,37 @@ typedef struct Join {
     int start, branch_start; /* serial numbers: of the first branch, of this one */
 } Join;
 
+/* What `reuse` applies once more: a named layer, or a use of a block. */
+typedef struct Layer {
+    const char *path;
+    const Operator *op; /* with args, or: */
+    ArgValue *args;
+    const BlockDef *block; /* with given */
+    const Arguments *given;
+} Layer;
+
+/* weight=wte.weight */
+typedef struct Tie {
+    const char *name;
+    Span name_span, span;
+    Parameter *parameter;
+} Tie;
+
+/* Which parameters a layer shares with others. */
+typedef struct Sharing {
+    const char *first; /* all, with the layer at this path; NULL: only those of `ties` */
+    LIST(Tie) ties;
+    bool named;  /* the layer has a name of the user's */
+    bool broken; /* a tie was to nothing: reported */
+} Sharing;
+
 /* one way in which a tensor can be named */
 typedef struct TensorName {
     Tensor *tensor; /* NULL: unknown */
     Span span;
     int serial;
     Iteration *iteration;     /* usable within this iteration; NULL: to the end of the block */
+    const Layer *layer;       /* whose statement it names; NULL: none that `reuse` takes */
     struct TensorName *older; /* of the same name */
 } TensorName;
 
@@ -121,6 +150,7 @@ typedef struct TensorName {
 typedef struct Frame {
     const BlockDef *def; /* NULL: the network */
     const char *prefix;  /* "" or "incep1" */
+    const char *first;   /* the prefix of the use whose parameters this one has; NULL: its own */
     Map values;          /* Binding, innermost */
     Binding *bindings;   /* newest */
     int scope;
@@ -156,6 +186,7 @@ typedef struct Builder {
     Map functions;             /* FunctionState */
     int made_functions;        /* operators that were made of them */
     Map paths;                 /* every full path's PathDefinition */
+    Map layers_by_path;        /* Node */
     LIST(UnknownWord) unknown; /* each is told once, */
     LIST(Clash) clashes;       /* and so is each name that others clash with */
     Frame *frame;
@@ -163,6 +194,7 @@ typedef struct Builder {
     int levels, expression_depth, serial, scopes;
     Int layers, expansions, steps, suggestions;
     int guesses;        /* > 0: in a side or iteration that may not happen */
+    bool unexpanded;    /* a block's text that nothing uses is walked, for its names */
     bool after_branch;  /* what is walked stands behind a branch */
     Frame *network;     /* the network's own scope */
     Mentions *mentions; /* the texts' words, as far as somebody asked */
@@ -180,9 +212,10 @@ typedef struct BlockState {
 
 /* A statement's name.  path NULL: none was taken. */
 typedef struct Name {
-    const char *path;  /* full */
-    const char *local; /* as `from` says it, less the iterations; NULL: unnamed */
-    bool listed;       /* an unquoted name: gets `.k` in a loop */
+    const char *path;   /* full */
+    const char *local;  /* as `from` says it, less the iterations; NULL: unnamed */
+    const Layer *layer; /* that it names; NULL: none */
+    bool listed;        /* an unquoted name: gets `.k` in a loop */
     Span span;
 } Name;
 
@@ -190,6 +223,9 @@ typedef struct Name {
 
 /* Whoever walks a program, or evaluates what stands in it, begins with this one. */
 Builder new_builder(const Program *program, Graph *graph, Trace *trace);
+/* A layer of one input, which shares parameters; NULL: it has a fault, reported. */
+Tensor *add_layer(Builder *b, const Operator *op, ArgValue *args, Tensor *x, const char *path,
+                  Span span, const Sharing *sharing);
 Tensor *walk_statements(Builder *b, const Body *body, Tensor *x);
 /* Counts one use or iteration, and reports when that makes too many. */
 bool expand(Builder *b, Span span);
@@ -200,8 +236,9 @@ void stop(Builder *b, Span span, const char *message, ...) PRINTF(3, 4);
 
 /* Enters the program's blocks; reports those that use themselves. */
 void enter_blocks(Builder *b);
+/* `first`: the path of the use whose parameters it has; NULL: its own. */
 Tensor *use_block(Builder *b, const BlockDef *def, const Arguments *args, const char *path,
-                  Span span, Tensor *x);
+                  const char *first, Span span, Tensor *x);
 /* Names and arguments of the blocks that were never expanded. */
 void check_unused_blocks(Builder *b);
 /* "height 10, not 12" */
@@ -220,6 +257,16 @@ void enter_functions(Builder *b);
 bool find_function_operator(const Builder *b, const char *name, const Operator **op);
 /* The operator that these arguments make of a function's, at `use`; NULL: a fault, told. */
 const Operator *defined_operator(Builder *b, const Operator *op, const ArgValue *args, Span use);
+/* --------------------------------------------------------------- reuse.c */
+
+Tensor *walk_reuse(Builder *b, const Stmt *stmt, Tensor *x, Name *name);
+/* The arguments without those that tie parameters, which go to `sharing`. */
+const Arguments *take_ties(Builder *b, const Operator *op, const Arguments *args, Sharing *sharing);
+/* Of an inferred node; `sharing` may be NULL.  False: they do not fit, reported. */
+bool share_parameters(Builder *b, Node *node, const Sharing *sharing);
+/* Of a layer at `path` in the frame's block: where it is in the use whose parameters that has;
+ * NULL: in none. */
+const char *first_path(const Frame *frame, const char *path);
 
 /* --------------------------------------------------------------- names.c */
 
@@ -241,6 +288,10 @@ Diagnostic *report_unknown_word(Builder *b, const char *word, Span at);
  * that message.  Otherwise note_unknown() says which message tells it. */
 bool told_unknown(Builder *b, const char *word, const BlockDef *def, Span at);
 void note_unknown(Builder *b, const char *word, const BlockDef *def, Diagnostic *told);
+/* In sibling branches, too; NULL: none. */
+const TensorName *visible_name(const Builder *b, const char *word);
+/* What `reuse` names, in sibling branches too; NULL: nothing (reported), or unknown. */
+const TensorName *named_layer(Builder *b, const Expr *name);
 void report_unknown_tensor(Builder *b, const char *name, Span at);
 /* What `from` names; NULL: unknown, or nothing (reported). */
 Tensor *named_tensor(Builder *b, const Expr *name);
@@ -266,6 +317,9 @@ Value find_callee(Builder *b, const Expr *call);
  * (reported) or unknown.  `subject` is what takes them: "conv2d". */
 ArgValue *resolve_arguments(Builder *b, const char *subject, const ArgSpec *specs,
                             const Arguments *args, Span call);
+/* An initialiser's; its bounds are in order. */
+const ArgValue *initialiser_arguments(Builder *b, const Initialiser *init, const Arguments *args,
+                                      Span at);
 /* Binds a block's parameters in b->frame (the block's own). */
 bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call,
                      Frame *caller);

@@ -27,6 +27,15 @@ static void add_call(Text *text, const Node *node, bool assertions)
         text_add(text, "%s%s", i > 0 ? ", " : " of ", node->inputs.items[i]->name);
 }
 
+/* The parameters that are another layer's. */
+static void add_shared(Text *text, const Node *node)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (!owns_parameter(node, node->parameters.items[i]))
+            text_add(text, ", %s %s", node->parameters.items[i]->name,
+                     node->parameters.items[i]->path);
+}
+
 const char *structure_text(const Graph *graph)
 {
     Text text = {0};
@@ -37,6 +46,7 @@ const char *structure_text(const Graph *graph)
             continue;
         text_add(&text, "%s = %s", node->path, node->op->name);
         add_call(&text, node, false);
+        add_shared(&text, node);
         text_add(&text, "\n");
     }
     text_add(&text, "output %s", graph->output->name);
@@ -55,6 +65,9 @@ static void dump_init(const Parameter *parameter, FILE *out)
     case PARAMETER_COUNTER:
         fprintf(out, "counter ");
         break;
+    case PARAMETER_CONSTANT:
+        fprintf(out, "constant\n");
+        return;
     }
     switch (parameter->init.kind) {
     case INIT_CONSTANT:
@@ -65,6 +78,10 @@ static void dump_init(const Parameter *parameter, FILE *out)
         break;
     case INIT_NORMAL:
         fprintf(out, "normal %.6g, %.6g", parameter->init.a, parameter->init.b);
+        break;
+    case INIT_TRUNCATED:
+        fprintf(out, "normal %.6g, %.6g from %.6g to %.6g", parameter->init.a, parameter->init.b,
+                parameter->low, parameter->high);
         break;
     }
     if (parameter->group > 0)
@@ -107,6 +124,9 @@ static void dump_backward(const Node *node, FILE *out)
         dump_tensor(" of ", node->dy, out);
     if (node->from != NULL)
         dump_tensor(" of ", node->from, out);
+    if (node->contribution != NULL)
+        dump_tensor(node->stage == STAGE_ADD_GRADIENTS ? " of " : " alone -> ", node->contribution,
+                    out);
     if (node->dx != NULL)
         dump_tensor(node->accumulate ? " added to " : " -> ", node->dx, out);
     fprintf(out, "\n");

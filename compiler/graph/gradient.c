@@ -24,7 +24,8 @@ typedef struct Pass {
     Tensor **gradient;   /* by activation id; NULL: none yet */
     bool *needed;        /* by activation id: some parameter lies behind it */
     unsigned fuse;
-    LIST(Node *) late; /* whole-batch nodes, which run after all others */
+    LIST(const Parameter *) summed; /* that have a gradient already */
+    LIST(Node *) late;              /* whole-batch nodes, which run after all others */
 } Pass;
 
 static bool has_trained_parameters(const Node *node)
@@ -108,7 +109,7 @@ static Node *append_for(Pass *pass, const Node *forward, Stage stage)
     node->id = id;
     node->stage = stage;
     node->forward = (Node *)forward;
-    if (stage == STAGE_ACCUMULATE || stage == STAGE_COPY) {
+    if (stage == STAGE_ACCUMULATE || stage == STAGE_COPY || stage == STAGE_ADD_GRADIENTS) {
         node->op = NULL;
         node->whole_batch = false;
     }
@@ -125,6 +126,13 @@ static void append_move(Pass *pass, Stage stage, Tensor *to, Tensor *from)
     Node *node = append(pass, stage);
     node->dx = to;
     node->from = from;
+}
+
+static void append_sum(Pass *pass, const Node *alone)
+{
+    Node *sum = append(pass, STAGE_ADD_GRADIENTS);
+    sum->contribution = alone->contribution;
+    sum->contribution_at = alone->contribution_at;
 }
 
 /* The gradient of `of`, which has contributions already, as memory that the
@@ -187,6 +195,39 @@ static void contribute_kernel(Pass *pass, int which, Tensor *dy)
     node->accumulate = accumulate;
 }
 
+static bool is_summed(const Pass *pass, const Parameter *parameter)
+{
+    for (int i = 0; parameter->uses > 1 && i < pass->summed.count; i++)
+        if (pass->summed.items[i] == parameter)
+            return true;
+    return false;
+}
+
+/* Kernels set a parameter's gradient.  Where several layers have the parameter, those that come
+ * after the first set one of their own, which is then added. */
+static void add_to_others(Pass *pass, Node *node)
+{
+    Int *at = NEW_ARRAY(Int, (size_t)node->parameters.count), elements = 0;
+    for (int i = 0; i < node->parameters.count; i++) {
+        const Parameter *parameter = node->parameters.items[i];
+        at[i] = -1;
+        if (parameter->kind != PARAMETER_TRAINED)
+            continue;
+        if (is_summed(pass, parameter)) {
+            at[i] = elements;
+            elements += (parameter->elements + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+        } else if (parameter->uses > 1) {
+            push(&pass->summed, parameter);
+        }
+    }
+    if (elements == 0)
+        return;
+    node->contribution = new_tensor(pass->graph, TENSOR_STATISTICS,
+                                    format("d %s alone", node->path), shape_of(1, elements, 1, 1));
+    node->contribution_at = at;
+    append_sum(pass, node);
+}
+
 /* Parameter gradients, now or, for a sum over the whole batch, at the end. */
 static void contribute_parameters(Pass *pass, const Node *forward, Tensor *dy)
 {
@@ -194,7 +235,9 @@ static void contribute_parameters(Pass *pass, const Node *forward, Tensor *dy)
         && !(forward->op->input_gradient_reads & READS_PARAMETER_GRADIENTS))
         return;
     if (!forward->whole_batch) {
-        append(pass, STAGE_BACKWARD_PARAMETERS)->dy = dy;
+        Node *node = append(pass, STAGE_BACKWARD_PARAMETERS);
+        node->dy = dy;
+        add_to_others(pass, node);
         return;
     }
     Node *late = NEW(Node);
@@ -234,11 +277,21 @@ static void differentiate(Pass *pass, const Node *node)
         contribute_kernel(pass, i, dy);
 }
 
+/* Sums over all grains move the weights at once: they are the only ones of their parameters. */
+static bool shares_parameters(const Node *node)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (node->parameters.items[i]->uses > 1)
+            return true;
+    return false;
+}
+
 void mark_whole_batch(Graph *graph)
 {
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
-        node->whole_batch = node->op->whole_batch && node->op->whole_batch(node);
+        node->whole_batch =
+            node->op->whole_batch && !shares_parameters(node) && node->op->whole_batch(node);
     }
 }
 

@@ -87,7 +87,7 @@ static void copy_between_transposes(Copier *copier, const Node *original)
 
 static bool is_view(const Copier *copier, const Node *original)
 {
-    const Tensor *x = original->inputs.items[0];
+    const Tensor *x = first_input(original);
     return (original->op->traits & OP_VIEW)
            && (shape_equal(x->shape, original->out->shape)
                || (lies_in_planes(copier, copier->copies[x->id])

@@ -198,11 +198,12 @@ Name take_name(Builder *b, const Expr *as, const char *kind, Span span)
 
 /* -------------------------------------------------------------- tensors */
 
-static void add_alias(Builder *b, const char *alias, Iteration *iteration, Span span,
+static void add_alias(Builder *b, const char *alias, Iteration *iteration, const Name *of,
                       Tensor *tensor)
 {
     TensorName *name = NEW(TensorName);
-    *name = (TensorName){tensor, span, b->serial, iteration, map_get(&b->frame->tensors, alias)};
+    *name = (TensorName){tensor,    of->span,  b->serial,
+                         iteration, of->layer, map_get(&b->frame->tensors, alias)};
     map_set(&b->frame->tensors, alias, name);
     if (name->older == NULL)
         push(&b->frame->tensor_names, alias);
@@ -216,16 +217,16 @@ void declare_tensor(Builder *b, const Name *name, Tensor *tensor)
         return;
     b->serial++;
     if (!name->listed) {
-        add_alias(b, name->local, NULL, name->span, tensor);
+        add_alias(b, name->local, NULL, name, tensor);
         return;
     }
     const char *suffix = "";
     for (Iteration *iteration = b->frame->iteration; iteration != NULL;
          iteration = iteration->outer) {
-        add_alias(b, format("%s%s", name->local, suffix), iteration, name->span, tensor);
+        add_alias(b, format("%s%s", name->local, suffix), iteration, name, tensor);
         suffix = format(".%lld%s", iteration->number, suffix);
     }
-    add_alias(b, format("%s%s", name->local, suffix), NULL, name->span, tensor);
+    add_alias(b, format("%s%s", name->local, suffix), NULL, name, tensor);
 }
 
 /* Defined in a branch beside the one that is being walked. */
@@ -388,6 +389,26 @@ void report_unknown_tensor(Builder *b, const char *name, Span at)
         add_bindings(b, &words);
         suggest_word(b, d, name, at, &words);
     }
+}
+
+const TensorName *visible_name(const Builder *b, const char *word)
+{
+    const TensorName *found = map_get(&b->frame->tensors, word);
+    while (found != NULL && found->iteration != NULL && found->iteration->over)
+        found = found->older;
+    return found;
+}
+
+/* Parameters are there from the start, so that branches see each other's. */
+const TensorName *named_layer(Builder *b, const Expr *name)
+{
+    const char *word = spelled(b, name);
+    if (word == NULL)
+        return NULL;
+    const TensorName *found = visible_name(b, word);
+    if (found == NULL)
+        report_unknown_tensor(b, word, name->span);
+    return found;
 }
 
 Tensor *named_tensor(Builder *b, const Expr *name)

@@ -59,7 +59,7 @@ static bool commutes(const Node *node, const Node *pool)
 static const Node *delayed_by(const Graph *graph, const Readers *readers, const Node *pool)
 {
     const Node *before = pool->id > 0 ? graph->nodes.items[pool->id - 1] : NULL;
-    if (!before || !before->out || pool->inputs.items[0] != before->out || !commutes(before, pool)
+    if (!before || !before->out || first_input(pool) != before->out || !commutes(before, pool)
         || !has_one_reader(readers, before->out))
         return NULL;
     return before;

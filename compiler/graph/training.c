@@ -515,7 +515,7 @@ static const struct SettingRow {
      "How the learning rate changes over the training."},
     {"clip", ONCE, resolve_clip, NULL, clip_args,
      "A limit to the gradients, before the optimizer reads them."},
-    {"init", OFTEN, resolve_init, initialisers, NULL,
+    {"init", OFTEN, resolve_init, NULL, NULL,
      "How the parameters begin whose paths match; the last match wins."},
     {"freeze", OFTEN, resolve_freeze, NULL, NULL,
      "Parameters, by their paths, that are not trained."},
@@ -549,6 +549,8 @@ SettingInfo setting_info(int i)
     for (int k = 0; row->resolve == resolve_loss && operators[k] != NULL; k++)
         if (operators[k]->traits & OP_LOSS)
             add_choice_info(&info, operators[k]->name, operators[k]->args);
+    for (int k = 0; row->resolve == resolve_init && initialisers[k].name != NULL; k++)
+        add_choice_info(&info, initialisers[k].name, initialisers[k].args);
     return info;
 }
 

@@ -58,7 +58,6 @@ void resolve_normalize(Training *t, const SettingDef *def);
 void resolve_augment(Training *t, const SettingDef *def);
 
 /* training_paths.c */
-extern const Choice initialisers[];
 extern const ArgSpec group_args[];
 void resolve_init(Training *t, const SettingDef *def);
 void resolve_freeze(Training *t, const SettingDef *def);

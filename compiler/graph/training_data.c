@@ -70,7 +70,7 @@ static const Node *final_layer(const Graph *graph)
 {
     const Node *last = graph->output->producer;
     for (const Node *node = last; node != NULL; node = node->inputs.items[0]->producer) {
-        if (!shape_equal(node->out_shape, graph->output->shape))
+        if (first_input(node) == NULL || !shape_equal(node->out_shape, graph->output->shape))
             break;
         if (node->parameters.count > 0)
             return node;

@@ -8,7 +8,6 @@
 #include "graph/training.h"
 
 #include <fnmatch.h>
-#include <math.h>
 #include <string.h>
 
 enum { SHOWN_PATHS = 6 };
@@ -69,136 +68,6 @@ static const char *first_glob(Training *t, const SettingDef *def)
 
 /* ----------------------------------------------------------------- init */
 
-static const char *const modes[] = {"fan_in", "fan_out", NULL};
-static const char *const nonlinearities[] = {"linear", "conv2d",     "sigmoid", "tanh",
-                                             "relu",   "leaky_relu", "selu",    NULL};
-
-static const ArgSpec kaiming_args[] = {
-    {"a", ARG_REAL, .otherwise = "0", .minimum = -1000, .maximum = 1000,
-     .doc = "The negative slope of leaky_relu."},
-    {"mode", ARG_WORD, .otherwise = "fan_in", .words = modes,
-     .doc = "Which pass keeps its variance: forward or backward."},
-    {"nonlinearity", ARG_WORD, .otherwise = "leaky_relu", .words = nonlinearities,
-     .doc = "What follows the layer."},
-    {0}};
-static const ArgSpec xavier_args[] = {
-    {"gain", ARG_REAL, .otherwise = "1", .maximum = 1000, .doc = "Times the deviation."}, {0}};
-static const ArgSpec normal_args[] = {{"mean", ARG_REAL, .positional = true, .otherwise = "0",
-                                       .minimum = -1e6, .maximum = 1e6, .doc = "The middle."},
-                                      {"std", ARG_REAL, .positional = true, .otherwise = "1",
-                                       .maximum = 1e6, .doc = "The deviation."},
-                                      {0}};
-static const ArgSpec uniform_args[] = {
-    {"a", ARG_REAL, .positional = true, .otherwise = "0", .minimum = -1e6, .maximum = 1e6,
-     .doc = "The lowest value."},
-    {"b", ARG_REAL, .positional = true, .otherwise = "1", .minimum = -1e6, .maximum = 1e6,
-     .doc = "The highest value."},
-    {0}};
-static const ArgSpec constant_args[] = {
-    {"val", ARG_REAL, .positional = true, .minimum = -1e6, .maximum = 1e6, .doc = "Every value."},
-    {0}};
-
-/* torch.nn.init.calculate_gain. */
-static double gain(const char *nonlinearity, double slope)
-{
-    if (strcmp(nonlinearity, "relu") == 0)
-        return sqrt(2);
-    if (strcmp(nonlinearity, "leaky_relu") == 0)
-        return sqrt(2 / (1 + slope * slope));
-    if (strcmp(nonlinearity, "tanh") == 0)
-        return 5.0 / 3;
-    return strcmp(nonlinearity, "selu") == 0 ? 3.0 / 4 : 1;
-}
-
-typedef struct Fans {
-    double in, out;
-} Fans;
-
-/* As torch.nn.init counts: of a tensor's first two dimensions, times the rest. */
-static Fans fans_of(const Parameter *parameter)
-{
-    double window = 1;
-    for (int i = 2; i < parameter->rank; i++)
-        window *= (double)parameter->dim[i];
-    return (Fans){(double)parameter->dim[1] * window, (double)parameter->dim[0] * window};
-}
-
-static Init normal_init(double deviation)
-{
-    return (Init){INIT_NORMAL, 0, deviation};
-}
-
-/* The uniform distribution with this deviation. */
-static Init uniform_init(double deviation)
-{
-    return (Init){INIT_UNIFORM, -sqrt(3) * deviation, sqrt(3) * deviation};
-}
-
-static double kaiming_deviation(const Parameter *parameter, const ArgValue *args)
-{
-    Fans fans = fans_of(parameter);
-    return gain(args[2].word, args[0].real)
-           / sqrt(strcmp(args[1].word, "fan_in") == 0 ? fans.in : fans.out);
-}
-
-static double xavier_deviation(const Parameter *parameter, const ArgValue *args)
-{
-    Fans fans = fans_of(parameter);
-    return args[0].real * sqrt(2 / (fans.in + fans.out));
-}
-
-static Init kaiming_normal(const Parameter *parameter, const ArgValue *args)
-{
-    return normal_init(kaiming_deviation(parameter, args));
-}
-
-static Init kaiming_uniform(const Parameter *parameter, const ArgValue *args)
-{
-    return uniform_init(kaiming_deviation(parameter, args));
-}
-
-static Init xavier_normal(const Parameter *parameter, const ArgValue *args)
-{
-    return normal_init(xavier_deviation(parameter, args));
-}
-
-static Init xavier_uniform(const Parameter *parameter, const ArgValue *args)
-{
-    return uniform_init(xavier_deviation(parameter, args));
-}
-
-static Init normal(const Parameter *parameter, const ArgValue *args)
-{
-    (void)parameter;
-    return (Init){INIT_NORMAL, args[0].real, args[1].real};
-}
-
-static Init uniform(const Parameter *parameter, const ArgValue *args)
-{
-    (void)parameter;
-    return (Init){INIT_UNIFORM, args[0].real, args[1].real};
-}
-
-static Init constant(const Parameter *parameter, const ArgValue *args)
-{
-    (void)parameter;
-    return (Init){INIT_CONSTANT, args[0].real, 0};
-}
-
-/* In the order of `initialisers`. */
-static const struct Rule {
-    Init (*init)(const Parameter *parameter, const ArgValue *args);
-    bool fans;
-} rules[] = {
-    {kaiming_normal, true}, {kaiming_uniform, true}, {xavier_normal, true}, {xavier_uniform, true},
-    {normal, false},        {uniform, false},        {constant, false},
-};
-const Choice initialisers[] = {
-    {"kaiming_normal", kaiming_args, NULL}, {"kaiming_uniform", kaiming_args, NULL},
-    {"xavier_normal", xavier_args, NULL},   {"xavier_uniform", xavier_args, NULL},
-    {"normal", normal_args, NULL},          {"uniform", uniform_args, NULL},
-    {"constant", constant_args, NULL},      {0}};
-
 static bool has_fans(Training *t, const Parameter *parameter, const char *name, Span at)
 {
     if (parameter->rank >= 2)
@@ -210,18 +79,27 @@ static bool has_fans(Training *t, const Parameter *parameter, const char *name, 
     return false;
 }
 
-static void initialise(Training *t, const char *glob, const Choice *choice, const ArgValue *args,
+static void initialise(Training *t, const char *glob, const Initialiser *init, const ArgValue *args,
                        Span at)
 {
-    const struct Rule *rule = &rules[choice - initialisers];
     for (int i = 0; i < t->graph->parameters.count; i++) {
         Parameter *parameter = t->graph->parameters.items[i];
         if (!matches(glob, parameter))
             continue;
-        if (rule->fans && !has_fans(t, parameter, choice->name, at))
+        if (init->fans && !has_fans(t, parameter, init->name, at))
             return;
-        parameter->init = rule->init(parameter, args);
+        initialise_parameter(parameter, init, args);
     }
+}
+
+static const Initialiser *named_initialiser(Training *t, const Expr *word)
+{
+    LIST(Choice) choices = {0};
+    for (int i = 0; initialisers[i].name != NULL; i++)
+        push(&choices, ((Choice){initialisers[i].name, initialisers[i].args, NULL}));
+    push(&choices, (Choice){0});
+    const Choice *choice = find_choice(t, "initialiser", choices.items, word);
+    return choice != NULL ? find_initialiser(choice->name) : NULL;
 }
 
 /* init "*.weight", kaiming_normal(mode=fan_out) */
@@ -237,19 +115,13 @@ void resolve_init(Training *t, const SettingDef *def)
                     "`init` takes paths and one initialiser: init \"*.weight\", kaiming_normal");
         return;
     }
-    const Choice *choice = find_choice(t, "initialiser", initialisers, word);
-    if (choice == NULL)
+    const Initialiser *init = named_initialiser(t, word);
+    if (init == NULL)
         return;
-    const ArgValue *args = resolve_arguments(
-        t->b, choice->name, choice->args, evaluate_arguments(t->b, &word->arguments), word->span);
-    if (args == NULL || glob == NULL)
-        return;
-    if (choice->args == uniform_args && args[0].real > args[1].real)
-        build_error(t->b, "argument-range", word->span,
-                    "uniform from %.10g to %.10g: the lower comes first", args[0].real,
-                    args[1].real);
-    else
-        initialise(t, glob, choice, args, word->span);
+    const ArgValue *args =
+        initialiser_arguments(t->b, init, evaluate_arguments(t->b, &word->arguments), word->span);
+    if (args != NULL && glob != NULL)
+        initialise(t, glob, init, args, word->span);
 }
 
 /* --------------------------------------------------------------- freeze */

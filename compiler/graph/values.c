@@ -62,6 +62,8 @@ const char *value_kind(const Value *value)
                                                 : "an operator";
     case VALUE_ANY:
         return "_";
+    case VALUE_INIT:
+        return "an initialiser";
     case VALUE_TENSOR:
         return "a tensor";
     }
@@ -85,6 +87,8 @@ const char *value_text(const Value *value)
         return value->word;
     case VALUE_TEXT:
         return format("\"%.60s\"", value->word);
+    case VALUE_INIT:
+        return format("the initialiser %s", value->word);
     case VALUE_APPLIES:
         return format("the %s %s", value_kind(value) + strcspn(value_kind(value), " ") + 1,
                       value->word);
@@ -386,7 +390,7 @@ static Value path_value(Builder *b, const Expr *expr)
         return *bound;
     const TensorName *name = find_tensor(b, expr->word);
     if (name != NULL)
-        return (Value){.kind = VALUE_TENSOR, .tensor = name->tensor};
+        return (Value){.kind = VALUE_TENSOR, .word = expr->word, .tensor = name->tensor};
     return applies(b, expr->word);
 }
 
@@ -474,12 +478,21 @@ Value find_callee(Builder *b, const Expr *call)
     return unknown;
 }
 
+/* Where nothing else has the name: `constant` is an operator, too, and taken as either. */
+static bool names_initialiser(const Builder *b, const char *word)
+{
+    return find_initialiser(word) != NULL && find_value(b, word) == NULL
+           && map_get(&b->blocks, word) == NULL && find_operator(word) == NULL;
+}
+
 /* leaky_relu(0.1) as a value: the operator with these arguments already. */
 static Value call_value(Builder *b, const Expr *expr)
 {
     if (is_function(expr->word) && find_value(b, expr->word) == NULL)
         return call_function(b, expr);
     const Arguments *args = evaluate_arguments(b, &expr->arguments);
+    if (names_initialiser(b, expr->word))
+        return (Value){.kind = VALUE_INIT, .word = expr->word, .bound = args};
     Value callee = find_callee(b, expr);
     if (callee.kind == VALUE_APPLIES)
         callee.bound = joined_arguments(callee.bound, args);

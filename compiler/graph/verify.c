@@ -19,7 +19,7 @@ static void verify_forward(const Node *node)
 {
     require(node->op && node->path);
     require(node->out || (node->op->traits & OP_LOSS));
-    require(node->inputs.count >= 1);
+    require((node->inputs.count == 0) == !!(node->op->traits & OP_SOURCE));
     for (int i = 0; i < node->inputs.count; i++) {
         const Node *producer = node->inputs.items[i]->producer;
         require(!producer || producer->id < node->id);
@@ -39,6 +39,9 @@ static void verify_backward(const Node *node)
         break;
     case STAGE_BACKWARD_PARAMETERS:
         require(node->dy);
+        break;
+    case STAGE_ADD_GRADIENTS:
+        require(node->contribution && node->contribution_at);
         break;
     case STAGE_ACCUMULATE:
     case STAGE_COPY:

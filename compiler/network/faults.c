@@ -84,12 +84,13 @@ static const Instance *use_below(const Instance *instance, const Instance *level
     return use;
 }
 
-/* The input of the step that ends in `node`: a use of a block is one step. */
+/* The input of the step that ends in `node`: a use of a block is one step.  NULL: it has none. */
 static const Tensor *step_input(const Node *node, const Instance *use)
 {
-    const Tensor *input = node->inputs.items[0];
-    while (use != NULL && input->producer != NULL && within(input->producer->instance, use))
-        input = input->producer->inputs.items[0];
+    const Tensor *input = first_input(node);
+    while (use != NULL && input != NULL && input->producer != NULL
+           && within(input->producer->instance, use))
+        input = first_input(input->producer);
     return input;
 }
 
@@ -180,6 +181,11 @@ void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level)
         const Instance *use = use_below(node->instance, level);
         const Tensor *input = step_input(node, use);
         Span span = use != NULL ? use->span : node->span;
+        if (input == NULL) {
+            if (!is_marked(d, span))
+                diag_label(d, span, "%s", shape_text(tensor->shape));
+            return;
+        }
         if (!shape_equal(input->shape, tensor->shape) && count < MAX_LABELS
             && !is_marked(d, span)) {
             diag_label(d, span, "%s -> %s%s", shape_text(input->shape), shape_text(tensor->shape),
@@ -214,6 +220,8 @@ static const Node *rank_changer(const Tensor *tensor)
 {
     for (int steps = 0; tensor->producer != NULL && steps < MAX_DISTANCE; steps++) {
         const Node *node = tensor->producer;
+        if (first_input(node) == NULL)
+            return NULL;
         if (node->inputs.items[0]->shape.rank != tensor->shape.rank)
             return node;
         tensor = node->inputs.items[0];

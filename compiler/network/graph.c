@@ -72,6 +72,7 @@ Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init
                              .fan_in = fan_in,
                              .fan_out = fan_out,
                              .init = init,
+                             .uses = 1,
                              .node = node};
     for (int i = 0; i < rank; i++)
         parameter->dim[i] = dim[i];
@@ -106,11 +107,17 @@ Int node_multiply_adds(const Node *node)
     return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;
 }
 
+bool owns_parameter(const Node *node, const Parameter *parameter)
+{
+    return parameter->node->path == node->path;
+}
+
 Int trained_elements(const Node *node)
 {
     Int elements = 0;
     for (int i = 0; i < node->parameters.count; i++)
-        if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
+        if (node->parameters.items[i]->kind == PARAMETER_TRAINED
+            && owns_parameter(node, node->parameters.items[i]))
             elements += node->parameters.items[i]->elements;
     return elements;
 }
@@ -135,6 +142,8 @@ void place_parameters(Graph *graph)
         case PARAMETER_COUNTER:
             parameter->offset = graph->counters++;
             break;
+        case PARAMETER_CONSTANT:
+            unreachable();
         }
     }
 }
@@ -152,6 +161,8 @@ const char *stage_name(Stage stage)
         return "backward_input";
     case STAGE_BACKWARD_PARAMETERS:
         return "backward_parameters";
+    case STAGE_ADD_GRADIENTS:
+        return "add_gradients";
     case STAGE_ACCUMULATE:
         return "accumulate";
     case STAGE_COPY:

@@ -2,6 +2,7 @@
  *
  *   graph.c      tensors, nodes and parameters are made
  *   arguments.c  an operator's arguments: which one has a role
+ *   initialisers.c  how a parameter begins
  *   window.c     how an output's positions lie over its input
  *   faults.c     a fault at a node, and the steps that led to it
  *
@@ -32,7 +33,9 @@ typedef enum ArgKind {
     ARG_AXES,   /* `count` axes, from 0, or from the last one back: -1 */
     ARG_REAL,   /* real */
     ARG_BOOL,   /* integer[0] */
-    ARG_WORD    /* word, one of `words` */
+    ARG_WORD,   /* word, one of `words` */
+    ARG_INIT,   /* init, with init_args; words: those that are taken, NULL: all */
+    ARG_VALUES  /* `count` numbers, reals: one for all values of a tensor, or one for each */
 } ArgKind;
 enum { OPEN_SIZE = -1 };
 int window_sizes(ArgKind kind); /* how many numbers it is; 0: no fixed number of them */
@@ -76,9 +79,12 @@ typedef struct ArgValue {
     Span span;   /* the value; the whole call when it was not written */
     Span origin; /* the definition of the first name in it; none: no source */
     Int integer[4];
-    int count; /* ARG_SHAPE, ARG_AXES: how many */
+    int count; /* ARG_SHAPE, ARG_AXES, ARG_VALUES: how many */
     double real;
     const char *word; /* interned, or NULL */
+    const struct Initialiser *init;
+    const struct ArgValue *init_args; /* in the order of init->args */
+    const double *reals;
 } ArgValue;
 
 /* How an output's positions lie over its input, along one axis. */
@@ -146,7 +152,8 @@ enum {
     OP_WHOLE = 1 << 18,
     /* a `function` of the program: what a use of it computes is another operator, made of the
      * numbers that the use gives */
-    OP_DEFINED = 1 << 19
+    OP_DEFINED = 1 << 19,
+    OP_SOURCE = 1 << 20 /* takes no tensor: a chain begins with it, as with `from` */
 };
 
 /* what a backward kernel reads besides dy and the parameters */
@@ -163,7 +170,8 @@ enum {
 typedef enum InitKind {
     INIT_CONSTANT, /* a */
     INIT_UNIFORM,  /* a … b */
-    INIT_NORMAL    /* mean a, deviation b */
+    INIT_NORMAL,   /* mean a, deviation b */
+    INIT_TRUNCATED /* the same between the parameter's low and high */
 } InitKind;
 typedef struct Init {
     InitKind kind;
@@ -275,10 +283,25 @@ int role_arg(const Operator *op, ArgRole role);         /* the same of the first
 
 /* ------------------------------------------------------------ the graph */
 
+/* One way in which a parameter may begin, by name: kaiming_normal, zeros. */
+typedef struct Initialiser {
+    const char *name;
+    const ArgSpec *args; /* NULL: none */
+    /* `parameter` NULL where it does not matter: `fans` is false */
+    Init (*init)(const Parameter *parameter, const ArgValue *args);
+    bool fans; /* depends on fan_in and fan_out, which a parameter of one dimension has not */
+} Initialiser;
+/* initialisers.c */
+extern const Initialiser initialisers[];               /* name NULL ends the table */
+const Initialiser *find_initialiser(const char *name); /* NULL: none */
+/* Its init; it has two dimensions where that asks for fans. */
+void initialise_parameter(Parameter *parameter, const Initialiser *init, const ArgValue *args);
+
 typedef enum ParameterKind {
     PARAMETER_TRAINED, /* has a gradient */
     PARAMETER_BUFFER,  /* state the forward pass updates (running_mean) */
-    PARAMETER_COUNTER  /* int64, +1 each training step (num_batches_tracked); rank 0 */
+    PARAMETER_COUNTER, /* int64, + its uses each training step (num_batches_tracked); rank 0 */
+    PARAMETER_CONSTANT /* `values`: never changes, and is not in the state */
 } ParameterKind;
 
 enum { MAX_DIMS = 5 }; /* of a parameter: conv3d's weight */
@@ -291,12 +314,21 @@ struct Parameter {
     Int elements;
     Int fan_in, fan_out;
     Init init;
+    double low, high;     /* INIT_TRUNCATED */
+    const double *values; /* PARAMETER_CONSTANT */
     Node *node;
     Int offset;       /* in elements, in its kind's arena; set by place_parameters */
     bool whole_batch; /* its gradient is one sum, not one per grain; set by add_gradients */
+    int uses;         /* layers that have it: more where one is used again, or it is tied */
     bool frozen;      /* no optimizer moves it; set by the train section, as is */
     int group;        /* which `group` setting is its own, from 1; 0: none */
 };
+
+/* Another name in the state: that of a layer that was tied to it. */
+typedef struct Alias {
+    const char *path;
+    Parameter *parameter;
+} Alias;
 
 /* Which block or loop iteration a node came from, innermost first. */
 typedef struct Instance {
@@ -313,6 +345,7 @@ typedef enum Stage {
     STAGE_FILTERS,             /* once a step: what filters() says; a plan's own */
     STAGE_BACKWARD_INPUT,      /* gradient of inputs[which] */
     STAGE_BACKWARD_PARAMETERS, /* gradients of the node's parameters */
+    STAGE_ADD_GRADIENTS,       /* one use's to those of parameters that have some (no operator) */
     STAGE_ACCUMULATE,          /* out += inputs[0]: joins gradients that meet (no operator) */
     STAGE_COPY                 /* out = inputs[0] (no operator) */
 } Stage;
@@ -355,7 +388,7 @@ struct Node {
     Span span;                /* the statement */
     const Instance *instance; /* NULL: directly in the network */
     ArgValue *args;           /* in the order of op->args; shared by all stages */
-    LIST(Tensor *) inputs;    /* forward inputs */
+    LIST(Tensor *) inputs;    /* forward inputs; none of OP_SOURCE */
     Tensor *out;              /* forward output */
     Tensor *aux;              /* NULL: none */
     Tensor *statistics;       /* NULL: none */
@@ -368,6 +401,11 @@ struct Node {
 
     /* Backward stages: the forward node, whose fields above they share. */
     Node *forward;
+    /* BACKWARD_PARAMETERS, ADD_GRADIENTS: gradients of parameters that other uses have some of
+     * already; by parameter where in it they are, -1: where all others' are, in the parameter's
+     * own.  NULL: it has no such */
+    Tensor *contribution;
+    const Int *contribution_at;
     Tensor *dy;       /* gradient of out */
     Tensor *dx;       /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
     Tensor *from;     /* ACCUMULATE, COPY: what it reads */
@@ -394,6 +432,7 @@ struct Graph {
     LIST(Tensor *) tensors;
     LIST(Node *) nodes;           /* forward in order of expansion, the loss last, then backward */
     LIST(Parameter *) parameters; /* in state_dict order */
+    LIST(Alias) aliases;          /* further names of tied ones */
     /* sizes of their arenas; set by place_parameters */
     Int trained_elements, buffer_elements, counters;
     Tensor *input;
@@ -407,6 +446,12 @@ struct Graph {
 
 /* ------------------------------------------------------------- reading */
 
+/* The first; NULL: it is a source. */
+static inline const Tensor *first_input(const Node *node)
+{
+    return node->inputs.count > 0 ? node->inputs.items[0] : NULL;
+}
+
 static inline Shape input_shape(const Node *node)
 {
     return node->inputs.items[0]->shape;
@@ -416,11 +461,12 @@ static inline Shape input_shape(const Node *node)
  * stage.  NULL: it does not go element by element, or not in one expression. */
 const char *pointwise_expression(const Node *node);
 
-Parameter *find_parameter(const Node *node, const char *name); /* NULL: none */
+Parameter *find_parameter(const Node *node, const char *name);     /* NULL: none */
+bool owns_parameter(const Node *node, const Parameter *parameter); /* as its first user */
 int node_salt(const Node *node); /* of the numbers that the layer draws: the same on the way back */
 /* per image, forward, as the file defines the layer; 0: none */
 Int node_multiply_adds(const Node *node);
-Int trained_elements(const Node *node); /* of all its trained parameters */
+Int trained_elements(const Node *node); /* of the trained parameters that it owns */
 
 const char *stage_name(Stage stage); /* "backward_input" */
 

@@ -253,6 +253,7 @@ static bool emit(Kernel *kernel)
         return true;
     case STAGE_FILTERS:
     case STAGE_ACCUMULATE:
+    case STAGE_ADD_GRADIENTS:
     case STAGE_COPY:
         return false;
     }

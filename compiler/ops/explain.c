@@ -77,6 +77,10 @@ static const char *kind_text(ArgKind kind)
         return "real number";
     case ARG_BOOL:
         return "true or false";
+    case ARG_INIT:
+        return "number, or an initialiser with its arguments";
+    case ARG_VALUES:
+        return "number or list of numbers";
     case ARG_WORD:
         return "";
     }
@@ -98,11 +102,12 @@ static void add_range(Text *text, const ArgSpec *arg)
 static const char *domain(const ArgSpec *arg)
 {
     Text text = {0};
-    text_add(&text, "%s", kind_text(arg->kind));
-    if (arg->kind != ARG_BOOL && arg->kind != ARG_WORD)
+    bool listed = arg->kind == ARG_INIT && arg->words != NULL;
+    text_add(&text, "%s", listed ? "" : kind_text(arg->kind));
+    if (arg->kind != ARG_BOOL && arg->kind != ARG_WORD && arg->kind != ARG_INIT)
         add_range(&text, arg);
     for (int i = 0; arg->words != NULL && arg->words[i] != NULL; i++) {
-        const char *before = i > 0 ? ", " : arg->kind == ARG_WORD ? "" : "; or ";
+        const char *before = i > 0 ? ", " : arg->kind == ARG_WORD || listed ? "" : "; or ";
         text_add(&text, "%s%s", before, arg->words[i]);
     }
     return text_chars(&text);

@@ -8,7 +8,7 @@
 static const char *const kinds[] = {
     [ARG_INT] = "int",   [ARG_SINGLE] = "single", [ARG_PAIR] = "pair", [ARG_TRIPLE] = "triple",
     [ARG_QUAD] = "quad", [ARG_SHAPE] = "shape",   [ARG_AXES] = "axes", [ARG_REAL] = "real",
-    [ARG_BOOL] = "bool", [ARG_WORD] = "word",
+    [ARG_BOOL] = "bool", [ARG_WORD] = "word",     [ARG_INIT] = "init", [ARG_VALUES] = "values",
 };
 
 static const char *const roles[] = {
@@ -41,6 +41,7 @@ static const struct {
     {OP_JOINS, "joins"},       {OP_LOSS, "loss"},
     {OP_VIEW, "view"},         {OP_CONCATENATES, "concatenates"},
     {OP_IN_PLACE, "in_place"}, {OP_TRAINING_ONLY, "training_only"},
+    {OP_SOURCE, "source"},
 };
 
 static void add_text(cJSON *object, const char *key, const char *text)

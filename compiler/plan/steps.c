@@ -144,8 +144,12 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
         break;
     case STAGE_BACKWARD_PARAMETERS:
         backward_reads(node, node->op->parameter_gradient_reads, accesses);
+        add_access(accesses, node->contribution, true, false);
         /* Sums over the batch that backward_input will read lie beside the forward ones. */
         add_access(accesses, node->statistics, true, false);
+        break;
+    case STAGE_ADD_GRADIENTS:
+        add_access(accesses, node->contribution, false, false);
         break;
     case STAGE_ACCUMULATE:
         add_access(accesses, node->dx, false, false);

@@ -176,10 +176,11 @@ static cJSON *json_layer(const Node *node)
 }
 
 /* One tensor of the state_dict; dtype in safetensors' words. */
-static cJSON *json_parameter(const Parameter *parameter, const CompileOptions *options)
+static cJSON *json_parameter(const char *path, const Parameter *parameter,
+                             const CompileOptions *options)
 {
     cJSON *state = cJSON_CreateObject();
-    cJSON_AddStringToObject(state, "name", parameter->path);
+    cJSON_AddStringToObject(state, "name", path);
     cJSON_AddItemToObject(state, "shape", json_dims(parameter->rank, parameter->dim));
     cJSON_AddStringToObject(state, "dtype",
                             parameter->kind == PARAMETER_COUNTER ? "I64"
@@ -200,7 +201,11 @@ void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptio
                           json_integer(plan->lower_bound * real_bytes(options)));
     cJSON *state = cJSON_AddArrayToObject(root, "state");
     for (int i = 0; i < graph->parameters.count; i++)
-        cJSON_AddItemToArray(state, json_parameter(graph->parameters.items[i], options));
+        cJSON_AddItemToArray(state, json_parameter(graph->parameters.items[i]->path,
+                                                   graph->parameters.items[i], options));
+    for (int i = 0; i < graph->aliases.count; i++)
+        cJSON_AddItemToArray(state, json_parameter(graph->aliases.items[i].path,
+                                                   graph->aliases.items[i].parameter, options));
     cJSON *layers = cJSON_AddArrayToObject(root, "layers");
     for (int i = 0; i < graph->nodes.count; i++)
         if (is_layer(graph->nodes.items[i]))

@@ -49,6 +49,8 @@ static double step_of(Window window, Int in, Int out)
 
 static void widen(Field *field, const Node *node)
 {
+    if (!node->op->window)
+        return;
     Shape in = node->inputs.items[0]->shape, out = node->out->shape;
     for (int axis = 0; node->op->window && axis < window_axes(node); axis++) {
         Window window = node_window(node, axis);
@@ -59,7 +61,7 @@ static void widen(Field *field, const Node *node)
 
 static Field joined_field(const Node *node, const Field *fields)
 {
-    Field field = fields[node->inputs.items[0]->id];
+    Field field = first_input(node) ? fields[first_input(node)->id] : (Field){0};
     for (int i = 1; i < node->inputs.count; i++) {
         const Field *other = &fields[node->inputs.items[i]->id];
         field.whole |= other->whole;

@@ -52,6 +52,19 @@ static void emit_move(const Emitter *emitter, Text *calls, const char *function,
              function, emitter->step->splits ? "_pieces(team, " : "(", to, from, vectors, what);
 }
 
+/* One use's gradients of parameters are added to what others have made of them. */
+static void emit_sum_of_gradients(const Emitter *emitter, Text *calls, const Node *node)
+{
+    for (int i = 0; i < node->parameters.count; i++) {
+        const Parameter *parameter = node->parameters.items[i];
+        if (node->contribution_at[i] >= 0)
+            text_add(calls, "    net_accumulate%sgradients + %lld, %s, %lldL);   /* d %s */\n",
+                     emitter->step->splits ? "_pieces(team, " : "(", parameter->offset,
+                     contribution_address(emitter->plan, node, i), parameter->elements,
+                     parameter->path);
+    }
+}
+
 /* Inputs that could not be written straight into the output are copied. */
 static void emit_concat(Emitter *emitter, Text *calls, const Node *node)
 {
@@ -120,6 +133,8 @@ static bool emit_step(Emitter *emitter, Text *calls, const Step *step)
                   address_text(plan, node->dx), address_text(plan, node->from),
                   shape_elements(node->dx->shape),
                   format("%s from %s", node->dx->name, node->from->name));
+    else if (node->stage == STAGE_ADD_GRADIENTS)
+        emit_sum_of_gradients(emitter, calls, node);
     else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
         emit_concat(emitter, calls, node);
     else
@@ -145,7 +160,7 @@ static void emit_locals(const Emitter *emitter, const char *calls)
                  shape_elements(plan->graph->input->shape));
     if (strstr(calls, " weights + "))
         text_add(emitter->module.out, "    const real *weights = s->weights;\n");
-    if (strstr(calls, " gradients + "))
+    if (strstr(calls, " gradients + ") || strstr(calls, "(gradients + "))
         text_add(emitter->module.out,
                  "    real *gradients = s->gradients + g * s->gradient_stride;\n");
 }

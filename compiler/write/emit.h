@@ -62,6 +62,11 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
 void drop_unused(OperandList *operands, const char *body);
 const char *signature(const OperandList *operands);                /* "(const vec *x, …)" */
 void step_operands(const Emitter *emitter, OperandList *operands); /* of emitter->step */
+/* Of STAGE_ADD_GRADIENTS, and of a use's own gradient of a parameter that others have, too. */
+const char *contribution_address(const Plan *plan, const Node *node, int which);
+/* The name of the table of a constant's values: as a grain has them, or as one image has, with as
+ * many zeros behind them as a vector has lanes. */
+const char *constant_table(Module *module, const Parameter *parameter, bool positions_first);
 /* phases.c: calls as they are written, and where those of each step end. */
 typedef struct CallEnd {
     const char *path; /* the step's */

@@ -307,7 +307,11 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
                         address_of(plan, node->inputs.items[i]), what_of(node->inputs.items[i])}));
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
-        if (parameter->kind != PARAMETER_COUNTER)
+        if (parameter->kind == PARAMETER_CONSTANT)
+            push(operands, ((Operand){"const real *", parameter->name,
+                                      constant_table(&writer->emitter->module, parameter, true),
+                                      parameter->path}));
+        else if (parameter->kind != PARAMETER_COUNTER)
             push(operands,
                  ((Operand){"const real *", parameter->name,
                             format("s->%s + %lld",
@@ -352,7 +356,7 @@ static void write_kernel(Writer *writer, const Node *node)
                    .splits = writer->emitter->step->splits},
         .halves = target->vector_bytes == 64,
         .winograd = writer->plan->fuse & FUSE_WINOGRAD,
-        .x_stride = stride_of(writer->plan, node->inputs.items[0]),
+        .x_stride = first_input(node) ? stride_of(writer->plan, first_input(node)) : 0,
         .y_stride = stride_of(writer->plan, step_result(writer->emitter->step)),
     };
     image.kernel.one_image = true;

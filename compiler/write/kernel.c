@@ -64,10 +64,30 @@ static void add_statistics(const Emitter *emitter, OperandList *operands, const 
     add_sums(emitter, operands, "real *", "statistics", node->statistics);
 }
 
-static void add_parameters(OperandList *operands, const Node *node)
+const char *constant_table(Module *module, const Parameter *parameter, bool positions_first)
+{
+    Text table = {0};
+    Int channels = parameter->dim[0], plane = parameter->elements / channels;
+    for (Int i = 0; i < parameter->elements; i++) {
+        Int at = positions_first ? i % channels * plane + i / channels : i;
+        text_add(&table, "%s%s", i ? ", " : "", number_text(parameter->values[at]));
+    }
+    for (int lane = 0; positions_first && lane < module->lanes; lane++)
+        text_add(&table, ", 0");
+    return write_once(module, "values", "/* A constant's values. */\nstatic const real ",
+                      format("[] = { %s };\n\n", text_chars(&table)));
+}
+
+static void add_parameters(const Emitter *emitter, OperandList *operands, const Node *node)
 {
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
+        if (parameter->kind == PARAMETER_CONSTANT) {
+            add_operand(operands, "const real *", parameter->name,
+                        constant_table((Module *)&emitter->module, parameter, false),
+                        parameter->path);
+            continue;
+        }
         bool trained = parameter->kind == PARAMETER_TRAINED;
         if (parameter->kind == PARAMETER_COUNTER)
             continue;
@@ -78,15 +98,27 @@ static void add_parameters(OperandList *operands, const Node *node)
     }
 }
 
-static void add_parameter_gradients(OperandList *operands, const Node *node)
+static const char *gradient_address(const Plan *plan, const Node *node, int which)
+{
+    const Parameter *parameter = node->parameters.items[which];
+    if (node->contribution && node->contribution_at[which] >= 0)
+        return contribution_address(plan, node, which);
+    return format("%s + %lld", node->whole_batch ? "s->gradients" : "gradients", parameter->offset);
+}
+
+const char *contribution_address(const Plan *plan, const Node *node, int which)
+{
+    return format("(real *)(%s) + %lld", address_text(plan, node->contribution),
+                  node->contribution_at[which]);
+}
+
+static void add_parameter_gradients(const Emitter *emitter, OperandList *operands, const Node *node)
 {
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
-        const char *gradients = node->whole_batch ? "s->gradients" : "gradients";
         if (parameter->kind == PARAMETER_TRAINED)
             add_operand(operands, "real *", format("d%s", parameter->name),
-                        format("%s + %lld", gradients, parameter->offset),
-                        format("d %s", parameter->path));
+                        gradient_address(emitter->plan, node, i), format("d %s", parameter->path));
     }
 }
 
@@ -105,7 +137,7 @@ static void add_backward_reads(const Emitter *emitter, OperandList *operands, co
         add_tensor(emitter, operands, "const vec *", "aux", node->aux, node->whole_batch);
     if (reads & (READS_STATISTICS | READS_PARAMETER_GRADIENTS))
         add_statistics(emitter, operands, node);
-    add_parameters(operands, node);
+    add_parameters(emitter, operands, node);
     if (pool)
         add_tensor(emitter, operands, "const vec *", "aux", pool->aux, node->whole_batch);
 }
@@ -122,7 +154,7 @@ static void add_forward_operands(const Emitter *emitter, OperandList *operands, 
     add_inputs(emitter, operands, node, node->whole_batch);
     if (training)
         add_statistics(emitter, operands, node);
-    add_parameters(operands, node);
+    add_parameters(emitter, operands, node);
 }
 
 /* The sums of an earlier norm are the operand "reused0", and so on. */
@@ -158,19 +190,20 @@ static void node_operands(const Emitter *emitter, const Node *node, Tensor *resu
         add_inputs(emitter, operands, node, node->whole_batch);
         break;
     case STAGE_FILTERS:
-        add_parameters(operands, node);
+        add_parameters(emitter, operands, node);
         break;
     case STAGE_BACKWARD_INPUT:
         add_tensor(emitter, operands, "vec *", "dx", result, node->whole_batch);
         add_backward_reads(emitter, operands, node, node->op->input_gradient_reads);
         if (node->op->input_gradient_reads & READS_PARAMETER_GRADIENTS)
-            add_parameter_gradients(operands, node);
+            add_parameter_gradients(emitter, operands, node);
         break;
     case STAGE_BACKWARD_PARAMETERS:
-        add_parameter_gradients(operands, node);
+        add_parameter_gradients(emitter, operands, node);
         add_backward_reads(emitter, operands, node, node->op->parameter_gradient_reads);
         break;
     case STAGE_ACCUMULATE:
+    case STAGE_ADD_GRADIENTS:
     case STAGE_COPY:
         unreachable(); /* the phase moves them itself */
     }
@@ -221,12 +254,12 @@ static void add_further_operands(const Emitter *emitter, OperandList *operands, 
 }
 
 /* "weight" of a norm in evaluation, which a kernel does with its sums, is "norm_weight". */
-static void add_norm_operands(OperandList *operands, const Node *norm)
+static void add_norm_operands(const Emitter *emitter, OperandList *operands, const Node *norm)
 {
     OperandList own = {0};
     if (!norm)
         return;
-    add_parameters(&own, norm);
+    add_parameters(emitter, &own, norm);
     for (int i = 0; i < own.count; i++) {
         own.items[i].name = format("norm_%s", own.items[i].name);
         push(operands, own.items[i]);
@@ -254,7 +287,7 @@ void step_operands(const Emitter *emitter, OperandList *operands)
                step_node(step)->stage == STAGE_FILTERS ? "real *" : "const real *", "filters",
                step->filters, false);
     add_workspace(emitter, operands, step->workspace);
-    add_norm_operands(operands, part_node(step, PART_AFFINE));
+    add_norm_operands(emitter, operands, part_node(step, PART_AFFINE));
     add_epilogue_operands(emitter, operands);
     add_further_operands(emitter, operands, part_node(step, PART_SUMS));
     add_further_operands(emitter, operands, part_node(step, PART_LOSS));
@@ -416,13 +449,18 @@ static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgVa
     if (spec->assertion)
         return;
     const char *word = value->word ? format("\"%s\"", value->word) : "0";
-    if (spec->kind == ARG_REAL)
+    if (spec->kind == ARG_REAL || spec->kind == ARG_VALUES) {
         kernel_line(kernel, "    { \"%s\", { %s }, %s },", spec->name, number_text(value->real),
                     word);
-    else
+    } else if (spec->kind == ARG_INIT && !value->init->fans) {
+        Init init = value->init->init(NULL, value->init_args);
+        kernel_line(kernel, "    { \"%s\", { %s, %s }, %s },", spec->name, number_text(init.a),
+                    number_text(init.b), word);
+    } else {
         kernel_line(kernel, "    { \"%s\", { %lld, %lld, %lld, %lld }, %s },", spec->name,
                     value->integer[0], value->integer[1], value->integer[2], value->integer[3],
                     word);
+    }
 }
 
 static bool has_operand(const OperandList *operands, const char *name)
@@ -597,7 +635,7 @@ static Kernel kernel_of(Emitter *emitter)
     const Node *node = step_node(step);
     Kernel kernel = {
         .module = &emitter->module,
-        .x_stride = grain_stride(emitter->plan, step_tensor(step, node->inputs.items[0])),
+        .x_stride = grain_stride(emitter->plan, step_tensor(step, (Tensor *)first_input(node))),
         .dy_stride = grain_stride(emitter->plan, node->dy),
         .node = node,
         .stage = node->stage,

@@ -14,6 +14,8 @@ static const char *kind_name(ParameterKind kind)
         return "NET_BUFFER";
     case PARAMETER_COUNTER:
         return "NET_COUNTER";
+    case PARAMETER_CONSTANT:
+        break;
     }
     unreachable();
 }
@@ -27,8 +29,28 @@ static const char *init_name(InitKind kind)
         return "NET_UNIFORM";
     case INIT_NORMAL:
         return "NET_NORMAL";
+    case INIT_TRUNCATED:
+        return "NET_TRUNCATED";
     }
     unreachable();
+}
+
+static int parameter_number(const Graph *graph, const Parameter *parameter)
+{
+    int number = 0;
+    while (graph->parameters.items[number] != parameter)
+        number++;
+    return number;
+}
+
+static void emit_aliases(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    text_add(emitter->module.out, "static const NetAlias aliases[] = {\n");
+    for (int i = 0; i < graph->aliases.count; i++)
+        text_add(emitter->module.out, "    { %s, %d },\n", quoted(graph->aliases.items[i].path),
+                 parameter_number(graph, graph->aliases.items[i].parameter));
+    text_add(emitter->module.out, "};\n\n");
 }
 
 static void emit_parameters(Emitter *emitter)
@@ -41,13 +63,16 @@ static void emit_parameters(Emitter *emitter)
         const Parameter *p = graph->parameters.items[i];
         text_add(emitter->module.out,
                  "    { %s, %s, %d, { %lld, %lld, %lld, %lld, %lld }, %lld, %lld, %s, %s, %s, %s, "
-                 "%s, %d },\n",
+                 "%s, %s, %s, %d, %d },\n",
                  quoted(p->path), kind_name(p->kind), p->rank, p->dim[0], p->dim[1], p->dim[2],
                  p->dim[3], p->dim[4], p->offset, p->elements, init_name(p->init.kind),
-                 number_text(p->init.a), number_text(p->init.b), p->whole_batch ? "true" : "false",
-                 p->frozen ? "true" : "false", p->group);
+                 number_text(p->init.a), number_text(p->init.b), number_text(p->low),
+                 number_text(p->high), p->whole_batch ? "true" : "false",
+                 p->frozen ? "true" : "false", p->group, p->uses);
     }
     text_add(emitter->module.out, "};\n\n");
+    if (graph->aliases.count)
+        emit_aliases(emitter);
 }
 
 /* Forward nodes come first in the graph and the loss last of them, so a layer's
@@ -63,9 +88,9 @@ static int emit_layers(Emitter *emitter)
         require(node->id == count);
         text_add(emitter->module.out, "    { %s, %s, %s, %s, %lld, %lld, %d, %s },\n",
                  quoted(node->path), quoted(node->op->name),
-                 shape_in_c(node->inputs.items[0]->shape), shape_in_c(node->out->shape),
-                 trained_elements(node), node_multiply_adds(node), node->span.line,
-                 node->op->traits & OP_STATISTICS ? "true" : "false");
+                 shape_in_c(first_input(node) ? first_input(node)->shape : (Shape){0}),
+                 shape_in_c(node->out->shape), trained_elements(node), node_multiply_adds(node),
+                 node->span.line, node->op->traits & OP_STATISTICS ? "true" : "false");
         count++;
     }
     text_add(emitter->module.out,
@@ -173,6 +198,8 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_targets(emitter);
     text_add(emitter->module.out, "    .parameters = %s,\n    .parameter_count = %d,\n",
              graph->parameters.count ? "parameters" : "0", graph->parameters.count);
+    text_add(emitter->module.out, "    .aliases = %s,\n    .alias_count = %d,\n",
+             graph->aliases.count ? "aliases" : "0", graph->aliases.count);
     text_add(emitter->module.out,
              "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n",
              graph->trained_elements, graph->buffer_elements, graph->counters);

@@ -5,6 +5,49 @@
  */
 #include "runtime.h"
 
+#include <math.h>
+
+/* The share of a normal distribution of mean 0 and deviation 1 that is below x. */
+static double below(double x)
+{
+    return erfc(-x / sqrt(2)) / 2;
+}
+
+/* The value of a normal distribution below which that share of it is, between low and high. */
+static double quantile(double share, double low, double high)
+{
+    for (int halving = 0; halving < 60; halving++) {
+        double middle = low + (high - low) / 2;
+        if (below(middle) < share)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low + (high - low) / 2;
+}
+
+/* Draws until a value lies within the bounds; where that is rare, by the inverse of the
+ * distribution. */
+static double draw_truncated(const NetParameter *parameter, uint64_t seed, uint64_t salt,
+                             uint64_t index)
+{
+    enum { TRIES = 8 };
+    for (uint64_t try = 0; try < TRIES; try++) {
+        double value = parameter->a + parameter->b * net_random_normal(seed, try, salt, index);
+        if (value >= parameter->low && value <= parameter->high)
+            return value;
+    }
+    if (parameter->b <= 0)
+        return parameter->a < parameter->low ? parameter->low : parameter->high;
+    double low = (parameter->low - parameter->a) / parameter->b,
+           high = (parameter->high - parameter->a) / parameter->b;
+    bool above = low > 0; /* there the distribution is taken from its other end, which has digits */
+    double from = above ? -high : low, to = above ? -low : high,
+           share = below(from) + net_random(seed, TRIES, salt, index) * (below(to) - below(from)),
+           value = quantile(share, from, to);
+    return parameter->a + parameter->b * (above ? -value : value);
+}
+
 static double draw(const NetParameter *parameter, uint64_t seed, uint64_t salt, uint64_t index)
 {
     switch (parameter->init) {
@@ -14,6 +57,8 @@ static double draw(const NetParameter *parameter, uint64_t seed, uint64_t salt, 
         return parameter->a + (parameter->b - parameter->a) * net_random(seed, 0, salt, index);
     case NET_NORMAL:
         return parameter->a + parameter->b * net_random_normal(seed, 0, salt, index);
+    case NET_TRUNCATED:
+        return draw_truncated(parameter, seed, salt, index);
     }
     __builtin_unreachable();
 }

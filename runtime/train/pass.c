@@ -820,8 +820,10 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
     NetResult result = run_batch(session, batch, optimizer, true);
     if (optimizer && isfinite(result.loss)) {
         session->steps++;
-        for (int64_t i = 0; i < session->model->counters; i++)
-            session->counters[i]++;
+        for (int i = 0; i < session->model->parameter_count; i++)
+            if (session->model->parameters[i].kind == NET_COUNTER)
+                session->counters[session->model->parameters[i].offset] +=
+                    session->model->parameters[i].uses;
     }
     net_weights_changed(session);
     return result;

@@ -70,8 +70,60 @@ static void compare(const NetTensorFile *file, const char *name, const NetParame
     note(differences, &error);
 }
 
+/* The tensor that has a parameter's values: under its name, or under one that a tied layer gives
+ * it, as files have it that keep what is shared once.  NULL: none. */
+static const NetStored *find_stored(const NetTensorFile *file, const NetModel *model, int number)
+{
+    const NetStored *found = net_tensors_find(file, model->parameters[number].path);
+    for (int i = 0; !found && i < model->alias_count; i++)
+        if (model->aliases[i].parameter == number)
+            found = net_tensors_find(file, model->aliases[i].path);
+    return found;
+}
+
+static bool same_values(const NetTensorFile *file, const NetStored *one, const NetStored *other,
+                        int64_t elements, bool *same, NetError *error)
+{
+    real *values = net_allocate(2 * (size_t)elements, sizeof *values, error);
+    bool good = values && net_tensor_reals(file, one, values, error)
+                && net_tensor_reals(file, other, values + elements, error);
+    *same = good && memcmp(values, values + elements, (size_t)elements * sizeof *values) == 0;
+    free(values);
+    return good;
+}
+
+/* Where a file has a tied parameter under several names, it has the same values under all. */
+static bool compare_aliases(const NetTensorFile *file, const NetModel *model, NetError *error)
+{
+    for (int i = 0; i < model->alias_count; i++) {
+        const NetAlias *alias = &model->aliases[i];
+        const NetParameter *parameter = &model->parameters[alias->parameter];
+        const NetStored *own = find_stored(file, model, alias->parameter),
+                        *other = net_tensors_find(file, alias->path);
+        bool same;
+        if (!other || other == own)
+            continue;
+        Differences differences = {0};
+        compare(file, alias->path, parameter, &differences);
+        if (differences.count > 0) {
+            *error = differences.first;
+            return false;
+        }
+        if (!same_values(file, own, other, parameter->elements, &same, error))
+            return false;
+        if (!same)
+            return net_fail(error,
+                            "%s: %.100s and %.100s are one parameter in this network, and differ",
+                            file->path, own->name, other->name);
+    }
+    return true;
+}
+
 static bool in_network(const NetModel *model, const char *name)
 {
+    for (int i = 0; i < model->alias_count; i++)
+        if (strcmp(model->aliases[i].path, name) == 0)
+            return true;
     for (int i = 0; i < model->parameter_count; i++)
         if (strcmp(model->parameters[i].path, name) == 0)
             return true;
@@ -109,10 +161,13 @@ static bool report(const Differences *differences, NetError *error)
 static bool compare_network(const NetTensorFile *file, const NetModel *model, NetError *error)
 {
     Differences differences = {0};
-    for (int i = 0; i < model->parameter_count; i++)
-        compare(file, model->parameters[i].path, &model->parameters[i], &differences);
+    for (int i = 0; i < model->parameter_count; i++) {
+        const NetStored *stored = find_stored(file, model, i);
+        compare(file, stored ? stored->name : model->parameters[i].path, &model->parameters[i],
+                &differences);
+    }
     compare_extra(file, model, &differences);
-    return report(&differences, error);
+    return report(&differences, error) && compare_aliases(file, model, error);
 }
 
 /* -------------------------------------------------------------- reading */
@@ -139,10 +194,11 @@ real *net_parameter_values(const NetSession *session, const NetParameter *parame
     __builtin_unreachable();
 }
 
-static bool read_parameter(NetSession *session, const NetParameter *parameter,
-                           const NetTensorFile *file, NetError *error)
+static bool read_parameter(NetSession *session, int number, const NetTensorFile *file,
+                           NetError *error)
 {
-    const NetStored *tensor = net_tensors_find(file, parameter->path);
+    const NetParameter *parameter = &session->model->parameters[number];
+    const NetStored *tensor = find_stored(file, session->model, number);
     if (parameter->kind != NET_COUNTER)
         return net_tensor_reals(file, tensor, net_parameter_values(session, parameter), error);
     return !tensor || net_tensor_wholes(file, tensor, &session->counters[parameter->offset], error);
@@ -200,7 +256,7 @@ bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTen
                 && (!optimizer || read_slots(optimizer, model, file, notes, error))
                 && read_class_names(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
-        good = read_parameter(session, &model->parameters[i], file, error);
+        good = read_parameter(session, i, file, error);
     if (good)
         net_normal_use(session, normal);
     free(normal);
@@ -280,8 +336,8 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
                        const char *const *metadata, NetError *error)
 {
     const NetModel *model = session->model;
-    NetNamed *tensors =
-        net_allocate((size_t)model->parameter_count * (1 + NET_MAX_SLOTS), sizeof *tensors, error);
+    size_t most = (size_t)model->parameter_count * (1 + NET_MAX_SLOTS) + (size_t)model->alias_count;
+    NetNamed *tensors = net_allocate(most, sizeof *tensors, error);
     if (!tensors)
         return false;
     int count = 0;
@@ -292,10 +348,16 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
                                  : net_parameter_values(session, parameter);
         tensors[count++] = named(parameter->path, parameter, values);
     }
+    for (int i = 0; i < model->alias_count; i++) {
+        const NetParameter *parameter = &model->parameters[model->aliases[i].parameter];
+        tensors[count++] =
+            named(model->aliases[i].path, parameter, net_parameter_values(session, parameter));
+    }
+    int own = count;
     bool good = !optimizer || add_slots(tensors, &count, model, optimizer)
                 || net_fail(error, "out of memory");
     good = good && write_named(session, tensors, count, path, metadata, error);
-    for (int i = model->parameter_count; i < count; i++)
+    for (int i = own; i < count; i++)
         free((char *)tensors[i].name);
     free(tensors);
     return good;

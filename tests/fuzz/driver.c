@@ -228,11 +228,12 @@ static bool take_step(const Entry *entry, Build *builds, int count, const NetBat
     return true;
 }
 
-/* Neither batch norm nor dropout: training and inference, which are planned
+/* Neither batch norm nor what is drawn at random: training and inference, which are planned
  * apart, compute the same. */
 static bool evaluates_as_it_trains(const NetModel *model)
 {
-    return !has_layer(model, "batch_norm2d") && !has_layer(model, "dropout");
+    return !has_layer(model, "batch_norm2d") && !has_layer(model, "dropout")
+           && !has_layer(model, "noise");
 }
 
 static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,

@@ -62,7 +62,7 @@ def elementwise():
 
 def is_structural(op):
     """Joins and what ends a chain, which the structures write."""
-    return bool({"joins", "loss"} & set(op["traits"]))
+    return bool({"joins", "loss", "source"} & set(op["traits"]))
 
 
 def call(name, *positional, **named):
@@ -751,6 +751,79 @@ class Writer:
         lines += rest + [f"{self.pick('add', 'concat')}({left})"]
         return shape if lines[-1].startswith("add") else (2 * shape[0], *shape[1:])
 
+    # ------------------------------------------- sources, and layers again
+
+    def initialiser(self):
+        return self.pick(
+            "zeros", "ones", 0.3, "normal(std=0.5)", "uniform(-1, 1)", "trunc_normal(std=0.4)"
+        )
+
+    def source(self, shape):
+        """A tensor of its own: trained, known, or drawn at random."""
+        kind = self.pick("parameter", "parameter", "constant", "noise")
+        if kind not in self.operators:
+            return "identity"
+        if kind == "parameter":
+            return f"parameter({text(shape)}, {self.initialiser()}) as {self.name('own')}"
+        if kind == "noise":
+            return f"noise({text(shape)}, {self.pick('normal(std=0.2)', 'uniform(0.2, 0.4)')})"
+        count = 1
+        for size in shape:
+            count *= size
+        values = [round(self.random.uniform(-1, 1), 2) for _ in range(count)]
+        return f"constant({text(shape)}, {text(values) if count > 1 and self.chance(0.7) else 0.4})"
+
+    def sourced(self, scope, lines, shape, depth):
+        """A source is joined to the chain, before it or behind."""
+        kind = self.pick("add", "mul", "concat")
+        size = self.random.randint(1, 3) if kind == "concat" else shape[0]
+        wide = kind != "mul" or len(shape) == 1 or self.chance(0.6)
+        given = (size, *(shape[1:] if wide else (1, 1)))
+        after = [self.activation()] if self.chance(0.3) else []
+        first = self.braces("branch", [self.source(given)] + after)
+        second = self.braces("branch", [self.activation()] if self.chance(0.3) else [])
+        lines += self.braces(kind, first + second if self.chance(0.5) else second + first)
+        return (shape[0] + size, *shape[1:]) if kind == "concat" else shape
+
+    def again(self, scope, lines, shape, depth):
+        """A layer, or a block, that is used again: in a chain, in a branch, in a loop."""
+        name = self.name("shared")
+        rest, _ = self.body(Scope(), shape, depth + 1, shape)
+        if self.chance(0.5) and rest:
+            block = self.name("Block")
+            self.blocks += self.braces(f"block {block}", rest) + [""]
+            layer = block
+        elif len(shape) == 3:
+            layer = self.pick(
+                call("conv2d", shape[0], self.pick(1, 3), padding="same"), "batch_norm2d"
+            )
+        else:
+            layer = call("linear", shape[0])
+        made = [f"{layer} as {name}"]
+        reused = f"reuse {name}"
+        ways = [
+            made + [self.activation(), reused],
+            made + self.braces(f"repeat {self.random.randint(1, 3)}", [self.activation(), reused]),
+            self.braces(
+                "add", self.braces("branch", made) + self.braces("branch", ["tanh", reused])
+            ),
+            self.braces("skip", made + [self.activation(), reused]),
+        ]
+        lines += self.random.choice(ways)
+        return shape
+
+    def tied(self, scope, lines, shape, depth):
+        """Two layers with one matrix."""
+        first, second = self.name("tied"), self.name("tied")
+        bias = self.pick("", ", bias=false")
+        layer = f"linear({shape[0]}{bias}" if len(shape) == 1 else f"conv2d({shape[0]}, 1{bias}"
+        lines += [
+            f"{layer}) as {first}",
+            self.activation(),
+            f"{layer}, weight={first}.weight)" + (f" as {second}" if self.chance(0.5) else ""),
+        ]
+        return shape
+
     # --------------------------------------------------------------- traps
 
     def trap(self, scope, lines, shape, depth):
@@ -913,6 +986,9 @@ class Writer:
                 (self.dense, 1),
                 (self.repeat, 1),
                 (self.block, 2),
+                (self.sourced, 2),
+                (self.again, 2),
+                (self.tied, 1),
             ]
         if len(shape) == 3:
             structures += [(self.squeeze, 1), (self.pooled_trap, 1)]

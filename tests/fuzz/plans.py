@@ -34,11 +34,12 @@ NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
+ALONE = re.compile(rf" alone -> d {TENSOR}$")
 FILTERS = re.compile(r"^  (makes|with) filters\+(\d+), (\d+) vectors$")
 PIECES = re.compile(r"^  in pieces, some \d+ us$")
 WORKSPACE = re.compile(r"^  in memory scratch\+(\d+), (\d+) vectors$")
 ACCESS = re.compile(
-    r" (->)?((?:d )?\S+(?: aux| statistics| again)?)"
+    r" (->)?((?:d )?\S+(?: aux| statistics| again| alone)?)"
     r" (none|input|scratch|kept|register)(\*)?(?:\+(\d+))?"
 )
 
@@ -75,6 +76,8 @@ def read_graph(text):
                 trained.setdefault(nodes[-1].path, []).extend(
                     [] if line.endswith(", frozen") else [parameter[1]]
                 )
+            if alone := ALONE.search(line):  # one use's gradients of parameters that others have
+                sizes[alone[1]] = elements(alone[2])
             continue
         op, rest = found.groups()
         if (
@@ -92,7 +95,8 @@ def read_graph(text):
             name, shape = re.match(TENSOR, part).groups()
             sizes[name] = elements(shape)
         out = re.match(TENSOR, after.split("; ")[0])[1]
-        nodes.append(Node(op, out, before.rsplit(" of ", 1)[1].split(", "), out))
+        inputs = before.rsplit(" of ", 1)[1].split(", ") if " of " in before else []
+        nodes.append(Node(op, out, inputs, out))
     return nodes, sizes, head[1], head[3], trained
 
 
@@ -224,7 +228,8 @@ class Checker:
         """In vectors: statistics are single values, `lanes` of them to a vector."""
         plain = (name[2:] if name.startswith("d ") else name).removesuffix(" again")
         count = self.sizes[plain]
-        return -(-count // self.lanes) if plain.endswith(" statistics") else count
+        single = plain.endswith((" statistics", " alone"))
+        return -(-count // self.lanes) if single else count
 
     def number_inputs(self):
         """step.which: the how-manieth kernel of its path and stage."""
@@ -361,9 +366,23 @@ class Checker:
             )
             for step in sums:
                 for write in step.writes:
-                    values["beside " + write.name] = self.kernel(step, write, grain, values)
+                    numbers = self.kernel(step, write, grain, values)
+                    values[write.name if self.is_alone(write) else "beside " + write.name] = numbers
+                self.check_added(step, steps[node.path])
             for step, name in zip(kernels, wanted):
                 self.contribute(values, name, self.kernel(step, step.writes[0], grain, values))
+
+    @staticmethod
+    def is_alone(access):
+        """Gradients that one use of shared parameters makes, to be added to the others'."""
+        return access.name.endswith(" alone")
+
+    def check_added(self, step, steps):
+        alone = [write.name for write in step.writes if self.is_alone(write)]
+        added = [
+            read.name for other in steps if other.stage == "add_gradients" for read in other.reads
+        ]
+        expect(alone == added, f"{step.path} makes {alone}, and {added} are added")
 
     # ---------------------------------------------------- as the plan has it
 
@@ -468,7 +487,7 @@ class Checker:
         for write in step.writes:
             self.check_apart(step, write)
             numbers = self.kernel(step, write, grain, self.ideals[grain])
-            if step.stage == "backward_parameters":
+            if step.stage == "backward_parameters" and not self.is_alone(write):
                 self.cells(write, grain, beside=True)[:] = numbers
                 continue
             with np.errstate(over="ignore"):

@@ -50,7 +50,7 @@ TRAINING = set(
     constant step multi_step exponential cosine one_cycle warmup by
     clip norm value group freeze init
     kaiming_normal kaiming_uniform xavier_normal xavier_uniform normal uniform
-    label_smoothing mse
+    label_smoothing mse reuse weight trunc_normal zeros ones
     """.split()
 )
 

@@ -388,6 +388,33 @@ def prelu(random, **options):
     )
 
 
+def parameter(random, **options):
+    shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
+    return drawn(
+        random,
+        "parameter",
+        dict(shape=shape),
+        [],
+        shape,
+        parameters=[random.normal(size=shape)],
+        **options,
+    )
+
+
+def constant(random, **options):
+    shape, table = (int(random.integers(1, 4)), *pair(random, 1, 4)), bool(random.integers(2))
+    parameters = [random.normal(size=shape)] if table else []
+    return drawn(
+        random,
+        "constant",
+        dict(shape=shape, value=0.5),
+        [],
+        shape,
+        parameters=parameters,
+        **options | dict(trained=0),
+    )
+
+
 def mul(random, **options):
     shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
     shapes = [shape] + [
@@ -708,6 +735,25 @@ ROWS = [
         for op, statements in TRANSPOSED.items()
     ),
     Row(
+        parameter,
+        None,  # it has no input
+        statements=[
+            "add { branch { }  branch { parameter([4, 10, 9], normal(std=0.5)) as position } }",
+            "mul { branch { parameter([4, 1, 1], 1) as gain }  branch { } };  relu",
+            "concat { branch { parameter([2, 10, 9], uniform(-1, 1)) as extra }  branch { } };  "
+            "conv2d(4, 1) as narrow6",
+        ],
+    ),
+    Row(
+        constant,
+        None,
+        statements=[
+            "concat { branch { }  branch { constant([1, 10, 9], "
+            f"{[(i * 7 % 13) / 13 for i in range(90)]}) }} }};  conv2d(4, 1) as narrow7",
+            "mul { branch { constant([4, 10, 9], 0.5) }  branch { tanh } }",
+        ],
+    ),
+    Row(
         prelu,
         functional("prelu"),
         {"num_parameters": [1, 2, 3]},
@@ -745,6 +791,12 @@ ROWS = [
         ],
     ),
 ]
+# What is drawn at random has no gradient; these are compared as statements of a network.
+NOISE = [
+    "add { branch { }  branch { noise([4, 10, 9], normal(0.5, std=0.1)) } }",
+    "mul { branch { noise([4, 10, 9], uniform(0.5, 1.5)) }  branch { relu } }",
+]
+STATEMENTS = [statement for row in ROWS for statement in row.statements] + NOISE
 BY_NAME = {row.name: row for row in ROWS}
 CASES = [row.case for row in ROWS]
 VIEWS = [reshape, flatten]  # have no kernels: what can be wrong of them is their shape

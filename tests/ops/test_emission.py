@@ -6,7 +6,7 @@ import pytest
 
 from harness import MODELS, netc
 from runs import train_steps
-from ops.cases import ROWS
+from ops import cases
 
 TOLERANCE = 1e-9
 TRAIN = """
@@ -59,7 +59,7 @@ STATEMENTS = [
     "max_pool2d([4, 2]);  relu;  upsample(size=[10, 9])",
     "max_pool2d(2, ceil_mode=true);  upsample(size=[10, 9])",
     "avg_pool2d([3, 2], ceil_mode=true);  upsample(size=[10, 9])",
-] + [statement for row in ROWS for statement in row.statements]
+] + cases.STATEMENTS
 
 
 AT_ONCE = 5  # statements in a network: each is built twice

@@ -3,10 +3,12 @@
 An image has the same logits alone as among others: with channels that fill no row of lanes,
 some, and several with a rest.
 """
+import re
+
 import pytest
 
 from harness import JOINING, QUICK, netc, network_file
-from ops.cases import ROWS
+from ops.cases import STATEMENTS
 from ops.one_image import difference
 
 NET = """network alone {
@@ -71,8 +73,9 @@ def test_threads_share_large_layers_of_one_image(tmp_path, width, target):
 @pytest.mark.parametrize("target", ["native", "x86-64-v3", "portable"])
 def test_statements_of_the_table(tmp_path, target):
     """Alone, each keeps its shape; then on as many channels as fill a vector and some more."""
-    statements = "".join(f"    {statement}\n" for row in ROWS for statement in row.statements)
-    wide = statements.replace("(4", "(36").replace(" as ", " as wide_")
+    statements = "".join(f"    {statement}\n" for statement in STATEMENTS)
+    wide = re.sub(r"\(\[?4", lambda found: found[0].replace("4", "36"), statements)
+    wide = wide.replace(" as ", " as wide_")
     (tmp_path / "table.net").write_text(
         f"network table {{\n    input [4, 10, 9]\n{statements}    conv2d(36, 1)\n{wide}"
         "    conv2d(2, 1)\n    flatten\n    linear(10)\n}\n"
