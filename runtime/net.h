@@ -83,6 +83,16 @@ void net_classify(NetSession *session, const uint8_t *images, int64_t count, flo
  * `logits` is [count][classes]. */
 void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits);
 
+/* The outputs that `output NAME` gives a network besides its last tensor, from 0 in the order of
+ * the file; not those of an `aside` that only a loss of the train section reads. */
+int net_output_count(const NetSession *session);
+const char *net_output_name(const NetSession *session, int output);
+NetShape net_output_shape(const NetSession *session, int output);
+/* Like net_predict: logits, NULL where nobody wants them, and outputs[i] as [count][shape of
+ * output i], NULL likewise, of each named output. */
+void net_predict_outputs(NetSession *session, const float *pixels, int64_t count, float *logits,
+                         float *const *outputs);
+
 #ifdef __cplusplus
 }
 #endif

@@ -220,8 +220,9 @@ typedef struct NetProgram {
     int64_t logits;           /* where, in a grain's kept tensors, [classes][lanes] are */
     const NetPart *parts;     /* in the order of their calls */
     int part_count;
-    int64_t own_elements; /* of one image: per thread, besides */
-    double shared;        /* likewise: seconds that one takes for what all share, by estimate */
+    int64_t own_elements;   /* of one image: per thread, besides */
+    double shared;          /* likewise: seconds that one takes for what all share, by estimate */
+    const int64_t *outputs; /* as `logits`, of NetModel.outputs */
 } NetProgram;
 
 enum { NET_TRANSPOSED = -1 }; /* NetPacking.points */
@@ -314,6 +315,12 @@ typedef struct NetAlias {
     int parameter; /* of NetModel.parameters */
 } NetAlias;
 
+/* A tensor that the network names as an output. */
+typedef struct NetNamedOutput {
+    const char *name;
+    NetShape shape;
+} NetNamedOutput;
+
 typedef struct NetLayer {
     const char *path, *op;
     NetShape in, out;
@@ -349,6 +356,8 @@ struct NetModel {
      * whose values lie so many elements apart */
     int64_t classes, targets;
     int64_t class_step, target_step;
+    const NetNamedOutput *outputs; /* others, with names */
+    int output_count;
     const NetParameter *parameters; /* in state_dict order */
     int parameter_count;
     const NetAlias *aliases;
@@ -422,6 +431,8 @@ typedef struct NetCall {
     const real *active; /* [lanes] of this grain */
     uint64_t salt;      /* differs between the network's nodes: a seed for dropout */
     int64_t numbers;    /* x[0] holds whole numbers below it; 0: real ones */
+    double loss_weight; /* of a loss: what it is multiplied by, and … */
+    bool loss_adds;     /* … whether it is added to others' */
 } NetCall;
 
 /* Named net_<operator>_forward, _statistics, _backward_input and

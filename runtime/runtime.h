@@ -382,6 +382,8 @@ void net_normal_settle(NetSession *session, const NetSettings *settings, const c
  * call; NULL: there is no such program. */
 typedef struct NetOneImage NetOneImage;
 const real *net_one_image_floats(NetSession *session, const float *pixels); /* normalised */
+/* After one of these: a named output, as long as its logits are good. */
+const real *net_one_image_output(const NetSession *session, int output);
 const real *net_one_image_bytes(NetSession *session, const uint8_t *pixels);
 void net_weights_changed(NetSession *session); /* must be said when weights or buffers were */
 void net_one_image_close(NetSession *session);
@@ -428,14 +430,19 @@ const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image
 typedef void NetTake(void *to, int64_t image, const real *logits, int64_t stride,
                      const NetModel *model);
 
+/* Takes what the program left of image i: outputs[k][element * stride]. */
+typedef void NetTakeOutputs(void *to, int64_t image, const real *const *outputs, int64_t stride);
+enum { NET_MAX_OUTPUTS = 64 };
+
 typedef struct NetBatch {
     const NetImages *images;
     const float *pixels; /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
-    int64_t offset;            /* of a text's stretches, this time */
-    const NetAugment *augment; /* NULL: images as they are */
-    NetTake *take;             /* is given each image's logits; NULL: nobody wants them */
+    int64_t offset;               /* of a text's stretches, this time */
+    const NetAugment *augment;    /* NULL: images as they are */
+    NetTake *take;                /* is given each image's logits; NULL: nobody wants them */
+    NetTakeOutputs *take_outputs; /* and each one's named outputs, likewise */
     void *to;
 } NetBatch;
 /* The mean loss over the batch and how many were right. */

@@ -368,6 +368,10 @@ static const char *stmt_word(StmtKind kind)
         return "from";
     case STMT_REUSE:
         return "reuse";
+    case STMT_OUTPUT:
+        return "output";
+    case STMT_ASIDE:
+        return "aside";
     case STMT_BRANCH:
         return "branch";
     case STMT_SKIP:

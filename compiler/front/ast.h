@@ -76,6 +76,8 @@ typedef enum StmtKind {
     STMT_CALL,   /* call [body] */
     STMT_FROM,   /* from name */
     STMT_REUSE,  /* reuse name: in `from` */
+    STMT_OUTPUT, /* output name: in `from` */
+    STMT_ASIDE,  /* aside body */
     STMT_BRANCH, /* branch body */
     STMT_SKIP,   /* skip [if value] body [shortcut other] */
     STMT_DENSE,  /* dense value [as variable] body */
@@ -94,7 +96,7 @@ typedef struct Stmt {
     Span keyword; /* its first word */
     Expr *call;   /* STMT_CALL: an EXPR_CALL (parenthesised false for a bare name) */
     Expr *value;
-    Expr *from; /* STMT_FROM, STMT_REUSE: EXPR_PATH or EXPR_TEXT */
+    Expr *from; /* STMT_FROM, STMT_REUSE, STMT_OUTPUT: EXPR_PATH or EXPR_TEXT */
     Body *body, *other;
     const char *variable;
     Span variable_span;

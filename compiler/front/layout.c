@@ -332,7 +332,8 @@ static bool takes_body(const Token *first)
     const Operator *op = first->kind == NAME ? find_operator(first->word) : NULL;
     return first->kind == BLOCK || first->kind == NETWORK || first->kind == TRAIN
            || first->kind == BRANCH || first->kind == SKIP || first->kind == DENSE
-           || first->kind == REPEAT || first->kind == IF || (op && (op->traits & OP_JOINS));
+           || first->kind == REPEAT || first->kind == IF || first->kind == ASIDE
+           || (op && (op->traits & OP_JOINS));
 }
 
 /* A line that is indented more than the statement before it, which has ended:
@@ -395,7 +396,10 @@ static bool is_late_word(const Layout *layout, const Token *token)
 {
     const Token *next = token + 1;
     int before = layout->last && !layout->separated ? layout->last->kind : SEP;
-    return token->kind == REUSE && (before == SEP || before == LBRACE) && !next->first_on_line
+    bool named = token->kind == REUSE || token->kind == OUTPUT;
+    if (token->kind == ASIDE && (before == SEP || before == LBRACE))
+        return next->kind == LBRACE;
+    return named && (before == SEP || before == LBRACE) && !next->first_on_line
            && (next->kind == NAME || next->kind == PATH || next->kind == TEXT_BEGIN
                || is_word_of_grammar(next->kind));
 }
@@ -408,8 +412,9 @@ static const Token *as_name(const Layout *layout, const Token *token)
         return token;
     int last =
         layout->last && !layout->separated && !token->first_on_line ? layout->last->kind : SEP;
-    bool named = last == AS || last == FROM || last == REUSE || last == NETWORK;
-    if (!named && token->kind != REUSE && (token->kind == LET || token[1].kind != ASSIGN))
+    bool named = last == AS || last == FROM || last == REUSE || last == OUTPUT || last == NETWORK;
+    bool late = token->kind == REUSE || token->kind == OUTPUT || token->kind == ASIDE;
+    if (!named && !late && (token->kind == LET || token[1].kind != ASSIGN))
         return token;
     Token *name = NEW(Token);
     *name = *token;

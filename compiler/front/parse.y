@@ -62,8 +62,8 @@ static bool too_many_errors(const Parser *parser, Span at);
 %token <token> USE "use" BLOCK "block" FUNCTION "function" NETWORK "network" TRAIN "train"
 %token <token> LET "let" INPUT "input"
 %token <token> AS "as" FROM "from"
-/* REUSE: names like any other where no statement begins with them: see layout.c. */
-%token <token> REUSE "reuse"
+/* Names like any other where no statement begins with them: see layout.c. */
+%token <token> REUSE "reuse" OUTPUT "output" ASIDE "aside"
 %token <token> BRANCH "branch" SKIP "skip" SHORTCUT "shortcut" DENSE "dense" REPEAT "repeat"
 %token <token> IF "if" ELSE "else"
 %token <token> TRUE "true" FALSE "false" AND "and" OR "or" NOT "not" ANY "_"
@@ -202,6 +202,7 @@ stmt: "let" NAME "=" value
             $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->variable = $3->word;
             $$->variable_span = @3; $$->value = $4; $$->as = $5;
         }
+    | "output" name                     { $$ = new_stmt(STMT_OUTPUT, @1, @$); $$->from = $2; }
     | "input" broken                    { $$ = broken_input(@1, @$); }
     | tensor as asserted
         {
@@ -223,6 +224,7 @@ tensor: call
     | call body                         { $$ = $1; $$->body = $2; }
     | "from" name                       { $$ = new_stmt(STMT_FROM, @1, @$); $$->from = $2; }
     | "reuse" name                      { $$ = new_stmt(STMT_REUSE, @1, @$); $$->from = $2; }
+    | "aside" body                      { $$ = new_stmt(STMT_ASIDE, @1, @1); $$->body = $2; }
     | "branch" body                     { $$ = new_stmt(STMT_BRANCH, @1, @1); $$->body = $2; }
     | "branch" broken
         { $$ = new_stmt(STMT_BRANCH, @1, @1); $$->body = single_body(broken_stmt($2, @2)); }

@@ -806,6 +806,40 @@ static Tensor *walk_let(Builder *b, const Stmt *stmt, Tensor *x)
     return x;
 }
 
+/* "output" name */
+static Tensor *walk_output(Builder *b, const Stmt *stmt, Tensor *x)
+{
+    const char *path = output_path(b, stmt->from);
+    if (path == NULL || x == NULL)
+        return x;
+    for (int i = 0; i < b->graph->outputs.count; i++) {
+        const Output *other = &b->graph->outputs.items[i];
+        if (other->name != intern(path))
+            continue;
+        Diagnostic *d =
+            build_error(b, "duplicate-name", stmt->from->span, "two outputs are named %s", path);
+        diag_label(d, other->span, "the first");
+        return x;
+    }
+    if (b->graph->outputs.count == MAX_OUTPUTS) {
+        build_error(b, "too-large", stmt->span, "a network names at most %d outputs", MAX_OUTPUTS);
+        return x;
+    }
+    push(&b->graph->outputs,
+         ((Output){
+             .name = intern(path), .tensor = x, .span = stmt->from->span, .aside = b->asides > 0}));
+    return x;
+}
+
+/* "aside" body: goes on with what it began with. */
+static Tensor *walk_aside(Builder *b, const Stmt *stmt, Tensor *x)
+{
+    b->asides++;
+    walk_body(b, stmt->body, x);
+    b->asides--;
+    return x;
+}
+
 /* Branches one after the other lack the same braces: one error. */
 static Tensor *walk_stray_branch(Builder *b, const Stmt *stmt)
 {
@@ -831,6 +865,10 @@ static Tensor *walk_kind(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
         return named_tensor(b, stmt->from);
     case STMT_REUSE:
         return walk_reuse(b, stmt, x, name);
+    case STMT_OUTPUT:
+        return walk_output(b, stmt, x);
+    case STMT_ASIDE:
+        return walk_aside(b, stmt, x);
     case STMT_BRANCH:
         return walk_stray_branch(b, stmt);
     case STMT_SKIP:

@@ -32,6 +32,7 @@
 enum {
     MAX_LAYERS = EXPANDED(100000),
     MAX_JOINED = 1000, /* tensors by one concat, add or mul: each is an operand of its kernel */
+    MAX_OUTPUTS = 64,  /* with names; NET_MAX_OUTPUTS of the runtime */
     MAX_LEVELS = 64,   /* of braces within braces, blocks' own included */
     /* iterations of loops and uses of blocks: those may hold no layer */
     MAX_EXPANSIONS = EXPANDED(200000),
@@ -194,6 +195,7 @@ typedef struct Builder {
     int levels, expression_depth, serial, scopes;
     Int layers, expansions, steps, suggestions;
     int guesses;        /* > 0: in a side or iteration that may not happen */
+    int asides;         /* > 0: within so many */
     bool unexpanded;    /* a block's text that nothing uses is walked, for its names */
     bool after_branch;  /* what is walked stands behind a branch */
     Frame *network;     /* the network's own scope */
@@ -293,6 +295,8 @@ const TensorName *visible_name(const Builder *b, const char *word);
 /* What `reuse` names, in sibling branches too; NULL: nothing (reported), or unknown. */
 const TensorName *named_layer(Builder *b, const Expr *name);
 void report_unknown_tensor(Builder *b, const char *name, Span at);
+/* The full path that `output` gives; NULL: unknown (reported where there is a fault). */
+const char *output_path(Builder *b, const Expr *name);
 /* What `from` names; NULL: unknown, or nothing (reported). */
 Tensor *named_tensor(Builder *b, const Expr *name);
 

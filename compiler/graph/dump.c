@@ -49,6 +49,9 @@ const char *structure_text(const Graph *graph)
         add_shared(&text, node);
         text_add(&text, "\n");
     }
+    for (int i = 0; i < graph->outputs.count; i++)
+        text_add(&text, "output %s of %s\n", graph->outputs.items[i].name,
+                 graph->outputs.items[i].tensor->name);
     text_add(&text, "output %s", graph->output->name);
     return text_chars(&text);
 }
@@ -137,6 +140,8 @@ static void dump_node(const Node *node, FILE *out)
     fprintf(out, "%4d  %s", node->id, stage_name(node->stage));
     if (node->op != NULL)
         fprintf(out, " %s", node->op->name);
+    if (node->op != NULL && (node->op->traits & OP_LOSS) && node->loss_weight != 1)
+        fprintf(out, " times %.10g", node->loss_weight);
     if (node->path != NULL && (node->stage != STAGE_FORWARD || node->out == NULL))
         fprintf(out, " %s", node->path);
     if (node->stage == STAGE_FORWARD)
@@ -163,11 +168,22 @@ static void dump_setting(const Setting *setting, FILE *out)
     fprintf(out, "\n");
 }
 
+static void dump_output(const Output *output, const char *kind, FILE *out)
+{
+    fprintf(out, "%s %s", kind, output->name);
+    dump_tensor(" = ", output->tensor, out);
+    fprintf(out, "\n");
+}
+
 void dump_graph(const Graph *graph, FILE *out)
 {
     fprintf(out, "graph %s: ", graph->name);
     dump_tensor("", graph->input, out);
     fprintf(out, " -> %s %s\n", graph->output->name, shape_text(graph->output->shape));
+    for (int i = 0; i < graph->outputs.count; i++)
+        dump_output(&graph->outputs.items[i], "output", out);
+    for (int i = 0; i < graph->auxiliary.count; i++)
+        dump_output(&graph->auxiliary.items[i], "output of training", out);
     for (int i = 0; i < graph->nodes.count; i++)
         dump_node(graph->nodes.items[i], out);
     if (graph->settings.count > 0)

@@ -142,5 +142,11 @@ Graph *one_image_graph(const Graph *graph)
             copy_forward(&copier, graph->nodes.items[i]);
     Tensor *output = copier.copies[graph->output->id];
     copier.to->output = output->producer ? in_planes(&copier, output->producer, output) : output;
+    for (int i = 0; i < graph->outputs.count; i++) {
+        Output named = graph->outputs.items[i];
+        Tensor *tensor = copier.copies[named.tensor->id];
+        named.tensor = tensor->producer ? in_planes(&copier, tensor->producer, tensor) : tensor;
+        push(&copier.to->outputs, named);
+    }
     return copier.to;
 }

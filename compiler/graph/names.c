@@ -196,6 +196,14 @@ Name take_name(Builder *b, const Expr *as, const char *kind, Span span)
     return name;
 }
 
+const char *output_path(Builder *b, const Expr *name)
+{
+    const char *word = spelled(b, name);
+    if (word == NULL)
+        return NULL;
+    return full_path(b, name->kind == EXPR_PATH ? numbered(word, b->frame->iteration) : word);
+}
+
 /* -------------------------------------------------------------- tensors */
 
 static void add_alias(Builder *b, const char *alias, Iteration *iteration, const Name *of,

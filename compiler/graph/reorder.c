@@ -21,6 +21,8 @@ static Readers count_readers(const Graph *graph)
 {
     Readers readers = {NEW_ARRAY(int, (size_t)graph->tensors.count), graph->tensors.count};
     readers.of[graph->output->id]++;
+    for (int i = 0; i < graph->outputs.count; i++)
+        readers.of[graph->outputs.items[i].tensor->id]++;
     for (int i = 0; i < graph->nodes.count; i++)
         for (int k = 0; k < graph->nodes.items[i]->inputs.count; k++)
             readers.of[graph->nodes.items[i]->inputs.items[k]->id]++;

@@ -441,6 +441,25 @@ static void resolve_seed(Training *t, const SettingDef *def)
 
 /* ----------------------------------------------------------------- loss */
 
+static const ArgSpec loss_args[] = {{"weight", ARG_REAL, .otherwise = "1", .minimum = -1e6,
+                                     .maximum = 1e6, .doc = "What this loss is multiplied by."},
+                                    {0}};
+
+/* All losses are of the data's one class. */
+static bool fits_classes(Training *t, const Node *loss, const Output *of)
+{
+    const Tensor *output = t->graph->output;
+    Int classes = shape_elements(output->shape), own = shape_elements(loss->inputs.items[0]->shape);
+    if (of == NULL || own == classes)
+        return true;
+    Diagnostic *d = build_error(t->b, "classes-mismatch", loss->span,
+                                "the output %s has %lld values, and the network's last one %lld: "
+                                "they are held against one target",
+                                of->name, own, classes);
+    diag_label(d, of->span, "%s", shape_text(of->tensor->shape));
+    return false;
+}
+
 static const Operator *find_loss(Training *t, const Expr *word)
 {
     LIST(Choice) losses = {0};
@@ -452,26 +471,92 @@ static const Operator *find_loss(Training *t, const Expr *word)
     return choice != NULL ? find_operator(choice->name) : NULL;
 }
 
-static const char *loss_path(const Graph *graph)
+static bool has_path(const Graph *graph, const char *path)
 {
     for (int i = 0; i < graph->nodes.count; i++)
-        if (strcmp(graph->nodes.items[i]->path, "loss") == 0)
-            return "the loss";
-    return "loss";
+        if (strcmp(graph->nodes.items[i]->path, path) == 0)
+            return true;
+    return false;
 }
 
-static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Span span)
+/* "loss", "loss.aux1", "loss.3": what no layer is called, nor another loss. */
+static const char *loss_path(const Training *t, const Output *of)
 {
-    const char *path = loss_path(t->graph);
+    const char *path = of != NULL ? format("loss.%s", of->name) : "loss";
+    if (has_path(t->graph, path))
+        path = t->losses == 0 ? "the loss" : format("loss.%d", t->losses + 1);
+    while (has_path(t->graph, path))
+        path = format("%s_", path);
+    return path;
+}
+
+/* `of`: NULL: the network's last tensor. */
+static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Output *of,
+                          double weight, Span span)
+{
+    const char *path = loss_path(t, of);
     Node *node = new_node(t->graph, STAGE_FORWARD, op);
     node->path = path;
     node->span = span;
     node->args = args;
-    push(&node->inputs, t->graph->output);
-    if (!infer_node(node))
+    node->loss_weight = weight;
+    push(&node->inputs, of != NULL ? of->tensor : t->graph->output);
+    if (!infer_node(node) || !fits_classes(t, node, of))
         return;
     add_aux(t->graph, node);
-    t->graph->loss = node;
+    if (of != NULL)
+        of->has_loss = true;
+    if (node->inputs.items[0] == t->graph->output && t->graph->loss == NULL)
+        t->graph->loss = node;
+    t->losses++;
+}
+
+/* The last output of that name; NULL: none, reported. */
+static Output *find_output(Training *t, const Expr *name)
+{
+    const char *word = name->kind == EXPR_PATH ? name->word : NULL;
+    Value text = name->kind == EXPR_TEXT ? evaluate(t->b, name) : (Value){0};
+    LIST(const char *) names = {0};
+    word = text.kind == VALUE_TEXT ? text.word : word;
+    for (int i = 0; word != NULL && i < t->graph->outputs.count; i++) {
+        if (t->graph->outputs.items[i].name == intern(word))
+            return &t->graph->outputs.items[i];
+        push(&names, t->graph->outputs.items[i].name);
+    }
+    if (name->kind == EXPR_ERROR || t->graph->output == NULL)
+        return NULL; /* its fault, or the network's, is told */
+    push(&names, NULL);
+    Diagnostic *d = build_error(t->b, "unknown-name", name->span, "no output is named %s",
+                                word != NULL ? word : span_text(name->span));
+    const char *near = word != NULL ? nearest_for(d, word, names.items) : NULL;
+    if (near != NULL)
+        diag_fix(d, name->span, near, "the nearest is %s", near);
+    else
+        diag_help(d, "`output %s` in the network names the current tensor",
+                  word != NULL ? word : "NAME");
+    return NULL;
+}
+
+/* What follows the loss itself: `output=aux1, weight=0.3`; the other arguments are the loss's. */
+typedef struct LossUse {
+    const Expr *output; /* NULL: the last one */
+    ArgList rest;
+    ArgList own;
+} LossUse;
+
+static LossUse read_loss_use(const SettingDef *def)
+{
+    LossUse use = {0};
+    for (int i = 1; i < def->arguments.count; i++) {
+        const Arg *arg = &def->arguments.items[i];
+        if (arg->name == intern("output"))
+            use.output = arg->value;
+        else if (arg->name == intern("weight"))
+            push(&use.own, *arg);
+        else
+            push(&use.rest, *arg);
+    }
+    return use;
 }
 
 static void resolve_loss(Training *t, const SettingDef *def)
@@ -480,22 +565,71 @@ static void resolve_loss(Training *t, const SettingDef *def)
     const Operator *op = word != NULL ? find_loss(t, word) : NULL;
     if (op == NULL)
         return;
-    const Arguments *args = choice_arguments(t, def, word);
+    LossUse use = read_loss_use(def);
+    const Arguments *args = joined_arguments(evaluate_arguments(t->b, &word->arguments),
+                                             evaluate_arguments(t->b, &use.rest));
     ArgValue *values = resolve_arguments(t->b, op->name, op->args, args, word->span);
-    if (values == NULL)
+    const ArgValue *own =
+        resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
+    Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
+    t->broken_losses += values == NULL || own == NULL || (use.output != NULL && of == NULL);
+    if (values == NULL || own == NULL || (use.output != NULL && of == NULL))
         return;
     Choice choice = {op->name, op->args, NULL};
-    add_word(t, "loss", intern(op->name), word->span);
-    add_arguments(t, "loss", &choice, values, args);
+    const char *path = t->losses > 0 ? format("loss.%d", t->losses + 1) : "loss";
+    add_word(t, path, intern(op->name), word->span);
+    add_arguments(t, path, &choice, values, args);
+    if (of != NULL)
+        add_word(t, format("%s.output", path), of->name, use.output->span);
+    if (own[0].real != 1)
+        add_number(t, format("%s.weight", path), own[0].real, own[0].span);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
-        add_loss_node(t, op, values, word->span);
+        add_loss_node(t, op, values, of, own[0].real, word->span);
+}
+
+/* Of several losses each is added to the others. */
+static void check_losses(Training *t)
+{
+    Graph *graph = t->graph;
+    for (int i = 0; i < graph->nodes.count && t->losses > 1; i++)
+        graph->nodes.items[i]->loss_adds = (graph->nodes.items[i]->op->traits & OP_LOSS) != 0;
+    if (t->losses > 0 && graph->loss == NULL && t->broken_losses == 0) {
+        Diagnostic *d = build_error(t->b, "cannot-learn", t->train->span,
+                                    "no loss reads the network's output, its last tensor");
+        diag_help(d, "a line `loss …` without `output=`");
+    }
+    for (int i = 0; i < graph->outputs.count; i++) {
+        const Output *output = &graph->outputs.items[i];
+        if (!output->aside || output->has_loss || t->broken_losses > 0 || t->losses == 0)
+            continue;
+        Diagnostic *d = build_error(t->b, "unread-output", output->span,
+                                    "no loss reads the output %s of this `aside`", output->name);
+        diag_help(d,
+                  "`loss cross_entropy, output=%s, weight=0.3` in the train section; or leave "
+                  "the aside out",
+                  output->name);
+    }
+}
+
+/* Outputs of which nothing but training is made. */
+static void part_outputs(Graph *graph)
+{
+    int kept = 0;
+    for (int i = 0; i < graph->outputs.count; i++) {
+        const Output output = graph->outputs.items[i];
+        if (output.aside && output.has_loss)
+            push(&graph->auxiliary, output);
+        else
+            graph->outputs.items[kept++] = output;
+    }
+    graph->outputs.count = kept;
 }
 
 /* -------------------------------------------------------------- section */
 
 static const struct SettingRow {
     const char *name;
-    enum { ONCE, REQUIRED, OFTEN } times;
+    enum { ONCE, REQUIRED, OFTEN, REQUIRED_OFTEN } times;
     void (*resolve)(Training *t, const SettingDef *def);
     const Choice *choices; /* what it may begin with, of a table of ours */
     const ArgSpec *args;   /* its own arguments */
@@ -508,7 +642,9 @@ static const struct SettingRow {
      "channel."},
     {"augment", ONCE, resolve_augment, augmentations, NULL,
      "Random changes of each training image, by seed, epoch and image."},
-    {"loss", REQUIRED, resolve_loss, NULL, NULL, "What training makes small."},
+    {"loss", REQUIRED_OFTEN, resolve_loss, NULL, loss_args,
+     "What training makes small; of several lines, their sum, each times its weight=, of the "
+     "output that output= names."},
     {"optimizer", REQUIRED, resolve_optimizer, optimizers, NULL,
      "How a gradient moves its parameter."},
     {"schedule", ONCE, resolve_schedule, schedules, NULL,
@@ -539,8 +675,8 @@ SettingInfo setting_info(int i)
     const struct SettingRow *row = &rows[i];
     SettingInfo info = {.name = row->name,
                         .doc = row->doc,
-                        .required = row->times == REQUIRED,
-                        .repeated = row->times == OFTEN,
+                        .required = row->times == REQUIRED || row->times == REQUIRED_OFTEN,
+                        .repeated = row->times == OFTEN || row->times == REQUIRED_OFTEN,
                         .args = row->args};
     for (const Choice *choice = row->choices; choice != NULL && choice->name != NULL; choice++)
         add_choice_info(&info, choice->name, choice->args);
@@ -605,7 +741,7 @@ static void report_missing(Training *t, const SettingDef *const *given, int unkn
     Text list = {0};
     int missing = 0;
     for (int i = 0; i < ROWS; i++)
-        if (rows[i].times == REQUIRED && given[i] == NULL)
+        if ((rows[i].times == REQUIRED || rows[i].times == REQUIRED_OFTEN) && given[i] == NULL)
             text_add(&list, "%s%s", missing++ > 0 ? ", " : "", rows[i].name);
     if (missing > unknown)
         build_error(t->b, "missing-setting", t->train->span, "the train section lacks %s",
@@ -677,7 +813,8 @@ static void resolve_section(Training *t)
         if (row < 0) {
             report_unknown_setting(t, def);
             unknown++;
-        } else if (given[row] != NULL && rows[row].times != OFTEN) {
+        } else if (given[row] != NULL && rows[row].times != OFTEN
+                   && rows[row].times != REQUIRED_OFTEN) {
             Diagnostic *d =
                 build_error(t->b, "duplicate-setting", def->span, "`%s` is set twice", def->name);
             diag_label(d, given[row]->span, "the first");
@@ -696,7 +833,9 @@ static void resolve_section(Training *t)
         add_number(t, "seed", 1, t->train->span);
     check_rates(t);
     check_frozen(t);
+    check_losses(t);
     check_learning(t);
+    part_outputs(t->graph);
 }
 
 /* The builder calls this too, so that its faults are told together with the

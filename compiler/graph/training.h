@@ -15,7 +15,8 @@ typedef struct Training {
     Builder *b;
     Graph *graph;
     const TrainDef *train;
-    int groups;       /* `group` settings so far */
+    int groups; /* `group` settings so far */
+    int losses, broken_losses;
     int unfrozen;     /* trained parameters that no `freeze` matched; -1: no freeze */
     Span freeze_span; /* the last freeze */
 } Training;

@@ -64,6 +64,10 @@ static void mark_used(bool *used, const Graph *graph)
 {
     LIST(const Tensor *) open = {0};
     push(&open, graph->output);
+    for (int i = 0; i < graph->outputs.count; i++)
+        push(&open, graph->outputs.items[i].tensor);
+    for (int i = 0; i < graph->auxiliary.count; i++)
+        push(&open, graph->auxiliary.items[i].tensor);
     while (open.count > 0) {
         const Node *node = open.items[--open.count]->producer;
         if (node == NULL || used[node->id])
@@ -88,7 +92,8 @@ static void warn_of_dead_layers(const Graph *graph)
     }
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph->nodes.items[i];
-        if (used[i] || read[i] || node == graph->loss || !is_ours(graph->program, node->span))
+        if (used[i] || read[i] || (node->op->traits & OP_LOSS)
+            || !is_ours(graph->program, node->span))
             continue;
         Diagnostic *d =
             warn_at(node, "dead-layer", format("nothing uses what %s gives", node->op->name));

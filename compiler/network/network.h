@@ -324,6 +324,15 @@ struct Parameter {
     int group;        /* which `group` setting is its own, from 1; 0: none */
 };
 
+/* A tensor that `output` names. */
+typedef struct Output {
+    const char *name;
+    Tensor *tensor;
+    Span span;
+    bool aside;    /* it stands in an `aside` */
+    bool has_loss; /* one reads it: aside, it is of training only */
+} Output;
+
 /* Another name in the state: that of a layer that was tied to it. */
 typedef struct Alias {
     const char *path;
@@ -412,6 +421,9 @@ struct Node {
     int which;        /* STAGE_BACKWARD_INPUT: the input's index */
     bool accumulate;  /* adds to dx instead of setting it */
     bool whole_batch; /* computed for all grains at once, by units; see Operator.whole_batch */
+    /* OP_LOSS: what it is multiplied by, and whether it is added to other losses */
+    double loss_weight;
+    bool loss_adds;
 };
 
 /* A resolved setting of the train section: "optimizer" = word "sgd",
@@ -438,7 +450,9 @@ struct Graph {
     Tensor *input;
     Span input_span;
     Tensor *output;         /* the logits: the last forward output */
-    Node *loss;             /* NULL without a train section */
+    LIST(Output) outputs;   /* those with names; without those that only training reads */
+    LIST(Output) auxiliary; /* which are here */
+    Node *loss;             /* of the last output; NULL without a train section */
     const char *structure;  /* of the network as it is written; set before it is reordered */
     LIST(Setting) settings; /* empty without a train section */
     Span train_span;

@@ -39,6 +39,12 @@ static bool infer(Node *node)
     return true;
 }
 
+/* "(real)0.3 * "; nothing for 1. */
+static const char *loss_factor(const Node *node)
+{
+    return node->loss_weight == 1 ? "" : format("(real)%.17g * ", node->loss_weight);
+}
+
 /* A position's losses: of the target, and with smoothing the mean of all classes'. */
 static void emit_losses(Kernel *kernel, const Layout *layout, double smoothing)
 {
@@ -54,12 +60,15 @@ static void emit_losses(Kernel *kernel, const Layout *layout, double smoothing)
     kernel_line(kernel,
                 "const real own = whole[lane] - (v[targets[lane]%s][lane] - largest[lane]);",
                 layout->step == 1 ? "" : format(" * %lldL", layout->step));
-    const char *value = "own", *becomes = layout->positions == 1 ? "=" : "+=";
+    const char *value = "own", *weight = loss_factor(kernel->node);
+    bool adds = layout->positions > 1 || kernel->node->loss_adds;
     if (smoothing != 0)
         value = format("(real)%.17g * own + (real)%.17g * mean[lane]", 1 - smoothing, smoothing);
     if (layout->positions > 1)
         value = format("(%s) * (real)%.17g", value, 1 / (double)layout->positions);
-    kernel_line(kernel, "loss[lane] %s active[lane] != 0 ? %s : 0;", becomes, value);
+    if (*weight)
+        value = format("%s(%s)", weight, value);
+    kernel_line(kernel, "loss[lane] %s active[lane] != 0 ? %s : 0;", adds ? "+=" : "=", value);
     kernel_line(kernel, "}");
 }
 
@@ -69,7 +78,8 @@ static void emit_gradient(Kernel *kernel, const char *from, const Layout *layout
     kernel_line(kernel, "{");
     kernel_line(kernel,
                 "const vec active = *(const unaligned_vec *)(s->active + g * LANES), part = "
-                "active / (real)%s;",
+                "%sactive / (real)%s;",
+                loss_factor(kernel->node),
                 layout->positions == 1 ? "s->images"
                                        : format("(s->images * %lldL)", layout->positions));
     kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", layout->classes * layout->step,
@@ -107,7 +117,7 @@ static void emit_forward(Kernel *kernel, const Layout *layout, double smoothing)
     bool gradient = kernel->training && kernel->gradient, keeps = kernel->training && !gradient;
     kernel_line(kernel, "const real *active = s->active + g * LANES;");
     kernel_line(kernel, "real *loss = s->loss + g * LANES;");
-    if (layout->positions > 1) {
+    if (layout->positions > 1 && !kernel->node->loss_adds) {
         kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
         kernel_line(kernel, "    loss[lane] = 0;");
     }

@@ -161,6 +161,12 @@ static void share_in_place(Sharing *sharing, const Step *step, int position)
         make_part(sharing, input, result, 0);
 }
 
+static void keep_output(Sharing *sharing, const Tensor *output)
+{
+    sharing->last[output->id] = sharing->plan->steps.count;
+    sharing->kept[output->id] = true;
+}
+
 static void note_accesses(Sharing *sharing)
 {
     const Plan *plan = sharing->plan;
@@ -187,8 +193,9 @@ static void note_accesses(Sharing *sharing)
                 sharing->last[id] = until;
         }
     }
-    sharing->last[plan->logits->id] = plan->steps.count;
-    sharing->kept[plan->logits->id] = true;
+    keep_output(sharing, plan->logits);
+    for (int i = 0; i < plan->outputs.count; i++)
+        keep_output(sharing, plan->outputs.items[i]);
 }
 
 static void share(Sharing *sharing)

@@ -21,6 +21,11 @@ static bool *find_live(const Plan *plan)
     const Graph *graph = plan->graph;
     bool *live = NEW_ARRAY(bool, (size_t)graph->tensors.count);
     live[graph->output->id] = true;
+    for (int i = 0; i < graph->outputs.count; i++)
+        live[graph->outputs.items[i].tensor->id] = true;
+    for (int i = 0; plan->training && i < graph->nodes.count; i++)
+        if (graph->nodes.items[i]->stage == STAGE_FORWARD && !graph->nodes.items[i]->out)
+            live[graph->nodes.items[i]->inputs.items[0]->id] = true;
     for (int i = graph->nodes.count - 1; i >= 0; i--) {
         const Node *node = graph->nodes.items[i];
         if (node->stage != STAGE_FORWARD || !(node->out && live[node->out->id]))
@@ -36,7 +41,7 @@ static bool runs(const Plan *plan, const bool *live, const Node *node)
     if (node->stage != STAGE_FORWARD)
         return plan->training;
     if (node->op->traits & OP_LOSS)
-        return true; /* in inference too: a test's loss is the network's own */
+        return live[node->inputs.items[0]->id]; /* a test's loss is the network's own, too */
     return live[node->out->id];
 }
 
@@ -95,16 +100,24 @@ static bool is_input(const Plan *plan, const Tensor *tensor)
 
 /* The logits leave the step, so they need memory of their own: a network that
  * only reshapes its input would otherwise hand out the input. */
-static void add_logits(Plan *plan)
+static Tensor *own_output(Plan *plan, Tensor *output, const char *name)
 {
-    Tensor *output = plan->graph->output;
-    plan->logits = output;
     if (!is_input(plan, output))
-        return;
-    plan->logits = plan_tensor(plan, TENSOR_ACTIVATION, "logits", output->shape);
+        return output;
+    Tensor *own = plan_tensor(plan, TENSOR_ACTIVATION, name, output->shape);
     Node *copy = NEW(Node);
-    *copy = (Node){.stage = STAGE_COPY, .path = "logits", .dx = plan->logits, .from = output};
+    *copy = (Node){.stage = STAGE_COPY, .path = name, .dx = own, .from = output};
     push(&plan->steps, new_step(copy));
+    return own;
+}
+
+static void add_outputs(Plan *plan)
+{
+    const Graph *graph = plan->graph;
+    plan->logits = own_output(plan, graph->output, "logits");
+    for (int i = 0; i < graph->outputs.count; i++)
+        push(&plan->outputs,
+             own_output(plan, graph->outputs.items[i].tensor, graph->outputs.items[i].name));
 }
 
 void make_steps(Plan *plan)
@@ -121,7 +134,7 @@ void make_steps(Plan *plan)
             push(&plan->steps, new_step(statistics_node(node)));
         push(&plan->steps, new_step(node));
     }
-    add_logits(plan);
+    add_outputs(plan);
     find_memory(plan);
 }
 

@@ -109,6 +109,7 @@ struct Plan {
     Int filter_elements;   /* likewise, of all grains */
     Int lower_bound;       /* elements: the most that is live at once in each of the three, added */
     Tensor *logits;        /* SPACE_KEPT */
+    LIST(Tensor *) outputs; /* of graph->outputs, likewise */
 };
 
 /* plan.c: a graph's own; the graph stays as it is. */

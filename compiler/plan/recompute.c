@@ -50,6 +50,8 @@ static void note_readers(Recompute *recompute)
             note_aliases(recompute, step_node(step));
     }
     recompute->aliased[plan->logits->id] = true;
+    for (int i = 0; i < plan->outputs.count; i++)
+        recompute->aliased[plan->outputs.items[i]->id] = true;
 }
 
 /* --------------------------------------------------------- what is made */

@@ -320,6 +320,17 @@ static void write_edges(const Drawing *drawing, Text *out)
         write_edge(drawing, &drawing->edges.items[i], written, out);
 }
 
+/* Its box may be named as a layer is: it has a number. */
+static void write_output(const Drawing *drawing, const Output *output, int number, Text *out)
+{
+    const char *name = format("output%d", number);
+    text_add(out, "  ");
+    write_plain(name, output->name, "#eceef0", out);
+    text_add(out, "  %s -> %s [", box_name(drawing_source(drawing, output->tensor)), name);
+    write_shape(output->tensor->shape, out);
+    text_add(out, "weight=1];\n");
+}
+
 static void write_ends(const Drawing *drawing, Text *out)
 {
     const Graph *graph = drawing->graph;
@@ -332,6 +343,8 @@ static void write_ends(const Drawing *drawing, Text *out)
         write_shape(graph->output->shape, out);
         text_add(out, "weight=8];\n");
     }
+    for (int i = 0; i < graph->outputs.count; i++)
+        write_output(drawing, &graph->outputs.items[i], i, out);
 }
 
 void write_dot(const Graph *graph, Text *out)

@@ -254,6 +254,10 @@ static void count_consumers(Drawing *drawing)
     if (drawing->graph->output->producer)
         drawing->consumers[drawn_as(drawing, drawing->graph->output->producer->id)] +=
             !drawing->graph->loss;
+    for (int i = 0; i < drawing->graph->outputs.count; i++)
+        if (drawing->graph->outputs.items[i].tensor->producer)
+            drawing->consumers[drawn_as(drawing,
+                                        drawing->graph->outputs.items[i].tensor->producer->id)]++;
 }
 
 /* Whether a node is a line in the box of the one drawn before it. */

@@ -123,6 +123,10 @@ void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *o
         print_row(&table.items[i], widths, out);
     }
     print_rule(widths, out);
+    for (int i = 0; i < graph->outputs.count; i++)
+        fprintf(out, "output            %s = %s %s\n", graph->outputs.items[i].name,
+                graph->outputs.items[i].tensor->name,
+                shape_text(graph->outputs.items[i].tensor->shape));
     fprintf(out, "parameters        %s bytes\n",
             with_separators(total(graph, trained_elements) * real_bytes(options)));
     fprintf(out, "arena, %s  %s bytes for %d images at a time (lower bound %s)\n",
@@ -175,6 +179,15 @@ static cJSON *json_layer(const Node *node)
     return layer;
 }
 
+static cJSON *json_output(const Output *output)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "name", output->name);
+    cJSON_AddStringToObject(object, "layer", output->tensor->name);
+    cJSON_AddItemToObject(object, "shape", json_shape(output->tensor->shape));
+    return object;
+}
+
 /* One tensor of the state_dict; dtype in safetensors' words. */
 static cJSON *json_parameter(const char *path, const Parameter *parameter,
                              const CompileOptions *options)
@@ -210,6 +223,9 @@ void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptio
     for (int i = 0; i < graph->nodes.count; i++)
         if (is_layer(graph->nodes.items[i]))
             cJSON_AddItemToArray(layers, json_layer(graph->nodes.items[i]));
+    cJSON *outputs = cJSON_AddArrayToObject(root, "outputs");
+    for (int i = 0; i < graph->outputs.count; i++)
+        cJSON_AddItemToArray(outputs, json_output(&graph->outputs.items[i]));
     char *text = cJSON_Print(root);
     fprintf(out, "%s\n", text);
     cJSON_free(text);

@@ -102,6 +102,8 @@ void write_call(Text *calls, const char *function, const OperandList *operands);
 void emit_one_image(Emitter *emitter, const Plan *plan);
 void emit_one_image_helpers(const Emitter *emitter, const char *body, Text *out);
 /* model.c */
+/* The table of where a program leaves the named outputs, if there are any. */
+void emit_output_places(Emitter *emitter, const Plan *plan);
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference);
 
 #endif

@@ -520,10 +520,11 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
              "static const NetPacking packings[] = {\n%s"
              "    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
              text_chars(&writer.packings));
+    emit_output_places(emitter, plan);
     text_add(&emitter->one_image,
-             "    .single = { single, 1, %lld, %lld, 0, %lld, 0, 0, %lld, %.3g },\n"
+             "    .single = { single, 1, %lld, %lld, 0, %lld, 0, 0, %lld, %.3g, %s },\n"
              "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
              whole_lines(plan->scratch_elements), plan->kept_elements,
              plan->placements[plan->logits->id].address, writer.work, writer.shared,
-             writer.packing_count, writer.packed);
+             plan->outputs.count ? "single_outputs" : "0", writer.packing_count, writer.packed);
 }

@@ -540,6 +540,10 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
         kernel_line(kernel, "call.accumulate = %s;", node->accumulate ? "true" : "false");
     }
     reference_parameters(kernel, operands);
+    if (node->op->traits & OP_LOSS) {
+        kernel_line(kernel, "call.loss_weight = %s;", number_text(node->loss_weight));
+        kernel_line(kernel, "call.loss_adds = %s;", node->loss_adds ? "true" : "false");
+    }
     kernel_line(kernel, "call.salt = %d;", node_salt(node));
     kernel_line(kernel, "net_%s_%s(&call);", node->op->name, stage_name(node->stage));
 }

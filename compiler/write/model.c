@@ -142,16 +142,39 @@ static void emit_structure(Emitter *emitter)
 static void emit_program_fields(Emitter *emitter, const char *name, const Plan *plan)
 {
     if (!plan) {
-        text_add(emitter->module.out, "    .%s = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n", name);
+        text_add(emitter->module.out, "    .%s = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n", name);
         return;
     }
     text_add(emitter->module.out,
              "    .%s = { %s, %d, %lld, %lld, %lld, %lld, %s_parts, sizeof %s_parts / sizeof "
              "*%s_parts - "
-             "1, 0, 0 },\n",
+             "1, 0, 0, %s },\n",
              name, name, plan->phases, plan->scratch_elements, plan->kept_elements,
              plan->filter_elements, plan->placements[plan->logits->id].address * plan->lanes, name,
-             name, name);
+             name, name, plan->outputs.count ? format("%s_outputs", name) : "0");
+}
+
+void emit_output_places(Emitter *emitter, const Plan *plan)
+{
+    if (!plan || !plan->outputs.count)
+        return;
+    text_add(emitter->module.out, "static const int64_t %s_outputs[] = {", plan_name(plan));
+    for (int i = 0; i < plan->outputs.count; i++)
+        text_add(emitter->module.out, "%s %lld", i ? "," : "",
+                 plan->placements[plan->outputs.items[i]->id].address * plan->lanes);
+    text_add(emitter->module.out, " };\n\n");
+}
+
+static void emit_outputs(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    if (!graph->outputs.count)
+        return;
+    text_add(emitter->module.out, "static const NetNamedOutput outputs[] = {\n");
+    for (int i = 0; i < graph->outputs.count; i++)
+        text_add(emitter->module.out, "    { %s, %s },\n", quoted(graph->outputs.items[i].name),
+                 shape_in_c(graph->outputs.items[i].tensor->shape));
+    text_add(emitter->module.out, "};\n\n");
 }
 
 /* What one target's classes are, and where they lie in the output. */
@@ -178,6 +201,9 @@ static void emit_targets(Emitter *emitter)
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
 {
     const Graph *graph = emitter->graph;
+    emit_outputs(emitter);
+    emit_output_places(emitter, training);
+    emit_output_places(emitter, inference);
     emit_parameters(emitter);
     int layers = emit_layers(emitter);
     emit_settings(emitter);
@@ -196,6 +222,8 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
         "%lld,\n",
         shape_in_c(graph->input->shape), graph->input->choices);
     emit_targets(emitter);
+    text_add(emitter->module.out, "    .outputs = %s,\n    .output_count = %d,\n",
+             graph->outputs.count ? "outputs" : "0", graph->outputs.count);
     text_add(emitter->module.out, "    .parameters = %s,\n    .parameter_count = %d,\n",
              graph->parameters.count ? "parameters" : "0", graph->parameters.count);
     text_add(emitter->module.out, "    .aliases = %s,\n    .alias_count = %d,\n",

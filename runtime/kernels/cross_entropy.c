@@ -91,7 +91,7 @@ void net_cross_entropy_forward(const NetCall *call)
             const Softmax softmax = softmax_of(call, p, lane);
             sum += loss_of(&softmax) / (real)positions_of(call);
         }
-        call->step->loss[call->grain * call->lanes + lane] = sum;
+        give_loss(call, call->grain * call->lanes + lane, sum);
     }
 }
 
@@ -104,7 +104,8 @@ static void give_position_gradient(const Softmax *softmax)
         real wanted = (k == target ? 1 - smoothing : 0) + smoothing / (real)classes;
         real probability = (real)exp(logit(softmax, k) - softmax->maximum) / softmax->total;
         give_gradient(call, place(softmax, k),
-                      (probability - wanted) / (real)(call->step->images * positions_of(call)));
+                      (real)call->loss_weight * (probability - wanted)
+                          / (real)(call->step->images * positions_of(call)));
     }
 }
 

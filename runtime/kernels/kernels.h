@@ -21,6 +21,13 @@ static inline void give_gradient(const NetCall *call, int64_t i, real gradient)
     call->dx[i] = call->accumulate ? call->dx[i] + gradient : gradient;
 }
 
+/* An image's loss, times its weight, in place of or besides others of it. */
+static inline void give_loss(const NetCall *call, int64_t image, real loss)
+{
+    real *to = &call->step->loss[image], own = (real)call->loss_weight * loss;
+    *to = call->loss_adds ? *to + own : own;
+}
+
 /* For kernels that add up dx piece by piece: zeros it, unless it already holds
  * another node's contribution. */
 void net_start_gradient(const NetCall *call);

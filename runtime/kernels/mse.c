@@ -18,14 +18,14 @@ void net_mse_forward(const NetCall *call)
         double sum = 0;
         for (int64_t k = 0; call->active[lane] != 0 && k < classes; k++)
             sum += (double)distance(call, k, lane) * (double)distance(call, k, lane);
-        call->step->loss[call->grain * call->lanes + lane] = (real)(sum / (double)classes);
+        give_loss(call, call->grain * call->lanes + lane, (real)(sum / (double)classes));
     }
 }
 
 void net_mse_backward_input(const NetCall *call)
 {
     int64_t classes = net_shape_elements(call->x_shape[0]);
-    real scale = 2 / ((real)classes * (real)call->step->images);
+    real scale = 2 * (real)call->loss_weight / ((real)classes * (real)call->step->images);
     for (int64_t k = 0; k < classes; k++)
         for (int lane = 0; lane < call->lanes; lane++)
             give_gradient(call, k * call->lanes + lane,

@@ -236,6 +236,11 @@ static const real *run_program(NetSession *session)
     return one->kept + model->single.logits;
 }
 
+const real *net_one_image_output(const NetSession *session, int output)
+{
+    return session->one_image->kept + session->model->single.outputs[output];
+}
+
 const real *net_one_image_floats(NetSession *session, const float *pixels)
 {
     int64_t channels = session->model->input.c, area = input_elements(session->model) / channels;

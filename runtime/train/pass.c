@@ -136,6 +136,7 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
     for (int lane = 0; lane < model->lanes; lane++) {
         bool there = image + lane < batch->count;
         pass->session->active[image + lane] = there;
+        pass->session->loss[image + lane] = 0; /* several losses are added */
         for (int64_t target = 0; target < model->targets; target++)
             pass->session->targets[target_place(model, image + lane, target)] =
                 there && has_labels(batch)
@@ -185,6 +186,16 @@ void net_probabilities(const real *first, int64_t stride, int64_t classes, float
         probabilities[label * step] = (float)exp(logit(logits, label) - max - total);
 }
 
+static void take_outputs(const Pass *pass, int64_t image, int64_t slot)
+{
+    const NetModel *model = pass->session->model;
+    const real *kept = pass->session->kept + slot * pass->program->kept_elements;
+    const real *outputs[NET_MAX_OUTPUTS];
+    for (int i = 0; i < model->output_count; i++)
+        outputs[i] = kept + pass->program->outputs[i] + image % model->lanes;
+    pass->batch->take_outputs(pass->batch->to, image, outputs, model->lanes);
+}
+
 /* Of an image, whose output begins at `first`.  A network with a loss of its own computes it
  * in its program, in training and inference. */
 static void judge_image(const Pass *pass, int64_t image, const real *first)
@@ -213,6 +224,8 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count;
          image++, first++) {
         judge_image(pass, image, first);
+        if (pass->batch->take_outputs)
+            take_outputs(pass, image, slot);
         if (pass->batch->take)
             pass->batch->take(pass->batch->to, image, first, lanes, model);
     }

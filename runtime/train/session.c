@@ -243,6 +243,82 @@ int64_t net_outputs(const NetModel *model)
     return model->classes * model->targets;
 }
 
+/* --------------------------------------------------------- named outputs */
+
+int net_output_count(const NetSession *session)
+{
+    return session->model->output_count;
+}
+
+const char *net_output_name(const NetSession *session, int output)
+{
+    return session->model->outputs[output].name;
+}
+
+NetShape net_output_shape(const NetSession *session, int output)
+{
+    return session->model->outputs[output].shape;
+}
+
+/* Where the values of images from `first` on go. */
+typedef struct Wanted {
+    const NetModel *model;
+    int64_t first;
+    float *logits;
+    float *const *outputs;
+} Wanted;
+
+static void take_some(const Wanted *wanted, int64_t image, const real *const *outputs,
+                      int64_t stride)
+{
+    for (int i = 0; i < wanted->model->output_count; i++) {
+        int64_t elements = net_shape_elements(wanted->model->outputs[i].shape);
+        float *row =
+            wanted->outputs[i] ? wanted->outputs[i] + (wanted->first + image) * elements : NULL;
+        for (int64_t k = 0; row && k < elements; k++)
+            row[k] = (float)outputs[i][k * stride];
+    }
+}
+
+static void take_wanted_outputs(void *to, int64_t image, const real *const *outputs, int64_t stride)
+{
+    take_some(to, image, outputs, stride);
+}
+
+static void take_wanted_logits(void *to, int64_t image, const real *logits, int64_t stride,
+                               const NetModel *model)
+{
+    const Wanted *wanted = to;
+    if (wanted->logits)
+        take_logits(wanted->logits, wanted->first + image, logits, stride, model);
+}
+
+void net_predict_outputs(NetSession *session, const float *pixels, int64_t count, float *logits,
+                         float *const *outputs)
+{
+    const NetModel *model = session->model;
+    const real *alone = count == 1 ? net_one_image_floats(session, pixels) : NULL;
+    Wanted wanted = {model, 0, logits, outputs};
+    if (alone) {
+        const real *own[NET_MAX_OUTPUTS];
+        for (int i = 0; i < model->output_count; i++)
+            own[i] = net_one_image_output(session, i);
+        take_wanted_logits(&wanted, 0, alone, 1, model);
+        take_some(&wanted, 0, own, 1);
+        return;
+    }
+    for (int64_t first = 0; first < count; first += session->batch) {
+        wanted.first = first;
+        int64_t some = count - first < session->batch ? count - first : session->batch;
+        net_test_batch(session, &(NetBatch){.pixels = pixels,
+                                            .first = first,
+                                            .count = some,
+                                            .take = take_wanted_logits,
+                                            .take_outputs = take_wanted_outputs,
+                                            .to = &wanted});
+    }
+}
+
 bool net_has_classes(const NetModel *model)
 {
     return model->classes > 1;

@@ -71,6 +71,8 @@ class NetCall(c.Structure):
         ("active", c.c_void_p),
         ("salt", c.c_uint64),
         ("numbers", c.c_int64),
+        ("loss_weight", c.c_double),
+        ("loss_adds", c.c_bool),
     ]
 
 
@@ -199,6 +201,7 @@ class Call:
                 grain=grain,
                 active=self.active[grain * self.lanes :].ctypes.data,
                 salt=11,
+                loss_weight=1,
             )
             pointers = [x[grain].ctypes.data for x in xs]
             call.x = (c.c_void_p * len(xs))(*pointers)

@@ -61,6 +61,8 @@ void note_uses(Fusion *fusion)
             note_use(fusion, accesses.items[i].tensor, position, accesses.items[i].write);
     }
     note_use(fusion, plan->logits, plan->steps.count, false);
+    for (int i = 0; i < plan->outputs.count; i++)
+        note_use(fusion, plan->outputs.items[i], plan->steps.count, false);
 }
 
 static int moved_position(const Fusion *fusion, const Use *use)
