@@ -777,7 +777,7 @@ class Writer:
         """A source is joined to the chain, before it or behind."""
         kind = self.pick("add", "mul", "concat")
         size = self.random.randint(1, 3) if kind == "concat" else shape[0]
-        wide = kind != "mul" or len(shape) == 1 or self.chance(0.6)
+        wide = kind != "mul" or len(shape) != 3 or self.chance(0.6)
         given = (size, *(shape[1:] if wide else (1, 1)))
         after = [self.activation()] if self.chance(0.3) else []
         first = self.braces("branch", [self.source(given)] + after)
@@ -793,12 +793,12 @@ class Writer:
             block = self.name("Block")
             self.blocks += self.braces(f"block {block}", rest) + [""]
             layer = block
-        elif len(shape) == 3:
-            layer = self.pick(
-                call("conv2d", shape[0], self.pick(1, 3), padding="same"), "batch_norm2d"
-            )
+        elif len(shape) == 3 and self.chance(0.5):
+            layer = "batch_norm2d"
         else:
-            layer = call("linear", shape[0])
+            sizes = (self.pick(1, 3),) if len(shape) > 1 else ()
+            named = {"padding": "same"} if len(shape) > 1 else {}
+            layer = self.mixing(shape, shape[0], *sizes, **named)
         made = [f"{layer} as {name}"]
         reused = f"reuse {name}"
         ways = [
@@ -815,8 +815,7 @@ class Writer:
     def tied(self, scope, lines, shape, depth):
         """Two layers with one matrix."""
         first, second = self.name("tied"), self.name("tied")
-        bias = self.pick("", ", bias=false")
-        layer = f"linear({shape[0]}{bias}" if len(shape) == 1 else f"conv2d({shape[0]}, 1{bias}"
+        layer = self.mixing(shape, shape[0])[:-1] + self.pick("", ", bias=false")
         lines += [
             f"{layer}) as {first}",
             self.activation(),

@@ -57,7 +57,7 @@ TRAINING = set(
 
 def test_the_vocabulary_is_used():
     """Over a few hundred networks every operator occurs, and every way to train."""
-    words = {word for seed in range(300) for word in re.findall(r"\w+", network(seed, OPERATORS))}
+    words = {word for seed in range(400) for word in re.findall(r"\w+", network(seed, OPERATORS))}
     assert OPERATORS | TRAINING <= words
 
 
