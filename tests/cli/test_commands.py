@@ -107,7 +107,8 @@ def test_a_library_checks_but_does_not_build(tmp_path):
 def test_summary_json_has_the_keys_of_its_contract():
     told = json.loads(netc("summary", "--json", CNN).stdout)
     assert list(told) == (
-        "network parameters multiply_adds arena_bytes arena_lower_bound state layers outputs".split()
+        "network parameters multiply_adds arena_bytes arena_lower_bound state layers "
+        "outputs".split()
     )
     assert list(told["state"][0]) == ["name", "shape", "dtype"]
     assert list(told["layers"][0]) == "name operator in out parameters multiply_adds line".split()
