@@ -127,9 +127,9 @@ int main(int count, char **words)
     NetError error;
     if (count < 6)
         return 2;
-    NetShape shape = {3, atoi(words[3]), atoi(words[4]), atoi(words[5])};
+    NetShape shape = {3, atoi(words[3]), atoi(words[4]), atoi(words[5]), 1};
     if (shape.h == 0)
-        shape = (NetShape){1, shape.c, 1, 1};
+        shape = (NetShape){1, shape.c, 1, 1, 1};
     bool done = strcmp(words[1], "png") == 0      ? read_png(words + 2, shape, &error)
                 : strcmp(words[1], "damage") == 0 ? damage(words + 2, shape, &error)
                 : strcmp(words[1], "draw") == 0   ? draw(words + 2, shape, &error)

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
     NetAugment augment;
     NetError error;
     uint64_t seed = strtoull(argv[1], NULL, 10);
-    NetShape shape = {3, C, H, W};
+    NetShape shape = {3, C, H, W, 1};
     if (!net_augment_open(&augment, &settings, shape, 4, 2, seed, &error))
         return 1;
     augment.epoch = strtoull(argv[2], NULL, 10);
