@@ -89,16 +89,17 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
     if (options->target.vector_bytes < 64)
         fuse &= ~(unsigned)FUSE_POOL_GRADIENT;
     complete_graph(graph, options);
-    Plans plans = {.inference = make_plan(graph, false, lanes, fuse)};
+    Plans plans = {.inference = make_plan(graph, false, lanes, fuse, false)};
     if (graph->loss)
-        plans.training = make_plan(graph, true, lanes, fuse);
+        plans.training = make_plan(graph, true, lanes, fuse, options->mpi);
     if (options->reference)
         return plans;
     split_steps(plans.inference, options->split);
     if (graph->loss)
         split_steps(plans.training, options->split);
     /* one image: a convolution does not hand its rows to a pool */
-    plans.one_image = make_plan(one_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL);
+    plans.one_image =
+        make_plan(one_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL, false);
     split_steps(plans.one_image, options->split);
     return plans;
 }

@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -38,6 +37,7 @@ typedef struct Request {
     NetGradcheck gradcheck;
     NetBench bench;
     double threads, max_steps, steps, many, count, samples;
+    const char *norms;
     bool no_shuffle;
     char **operands;
     int operand_count;
@@ -138,6 +138,10 @@ static const Option options[] = {
      TRAIN | TEST | PREDICT | BENCH | GRADCHECK, SETTING, .setting = "seed"},
     {"threads", "N", "how many; no result depends on it",
      TRAIN | TEST | PREDICT | BENCH | GRADCHECK, NUMBER, AT(threads), 1, MAX_THREADS},
+    {"norms", "all|rank",
+     "of several MPI ranks, batch norms over all images of a batch, or each rank's over its own; "
+     "running averages are then rank 0's",
+     TRAIN, ONE_OF, AT(norms), .words = (const char *const[]){"all", "rank", NULL}},
     {"max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15},
     {"no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle)},
     {"init", "F", "start from these weights", TRAIN, WORD, AT(init)},
@@ -437,15 +441,18 @@ static int read_options(Request *request, const Command *command, int argc, char
 
 /* ------------------------------------------------------ what commands share */
 
-/* Several ranks on one machine share its processors, unless each is bound to its own. */
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* As many as there are processors.  Ranks that run on the same ones share them; a quota is of all
+ * ranks of a machine. */
 static int default_threads(void)
 {
-    cpu_set_t set;
-    int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1,
-        online = (int)sysconf(_SC_NPROCESSORS_ONLN), ranks = net_ranks_here();
-    if (processors * ranks > online) /* they are not bound to processors of their own */
-        processors = processors > ranks ? processors / ranks : 1;
-    return processors < MAX_DEFAULT_THREADS ? processors : MAX_DEFAULT_THREADS;
+    int threads =
+        least(net_processors() / net_ranks_beside(), net_processor_quota() / net_ranks_here());
+    return threads < 1 ? 1 : least(threads, MAX_DEFAULT_THREADS);
 }
 
 static const char *data_source(const Request *request)
@@ -503,13 +510,18 @@ static bool open_numbers(const Request *request, NetData *data, const char *sour
            && net_draw_numbers(&data->test, TEST, length, numbers, seed_of(request) + 1, error);
 }
 
+static int64_t batch_of(const Request *request)
+{
+    return (int64_t)net_setting(&request->settings, "batch", 64);
+}
+
 static bool open_data(const Request *request, NetData *data, NetError *error)
 {
     const NetModel *model = request->model;
     const char *source = data_source(request);
     bool opened = model->numbers ? open_numbers(request, data, source, error)
-                                 : net_data_open(data, source, model->input, model->classes,
-                                                 seed_of(request), error);
+                                 : net_data_open_share(data, source, model->input, model->classes,
+                                                       seed_of(request), batch_of(request), error);
     if (!opened)
         return false;
     if (model->targets > 1 && !data->train.step)
@@ -523,8 +535,7 @@ static bool open_data(const Request *request, NetData *data, NetError *error)
 
 static NetSession *open_session(const Request *request, bool training, NetError *error)
 {
-    int64_t batch = (int64_t)net_setting(&request->settings, "batch", 64);
-    NetSession *session = net_session_open(request->model, (int)request->threads, batch,
+    NetSession *session = net_session_open(request->model, (int)request->threads, batch_of(request),
                                            seed_of(request), training, error);
     if (session && !net_session_normalise(session, &request->settings, error)) {
         net_close(session);
@@ -549,6 +560,14 @@ static NetSession *open_trained(const Request *request, NetError *error)
 
 /* ---------------------------------------------------------------- train */
 
+static NetSession *open_training_session(const Request *request, NetError *error)
+{
+    NetSession *session = open_session(request, true, error);
+    if (session)
+        session->own_norms = request->norms && strcmp(request->norms, "rank") == 0;
+    return session;
+}
+
 static void announce(const Request *request, const NetData *data, const NetProgress *progress)
 {
     int64_t parameters = 0;
@@ -566,9 +585,10 @@ static void announce(const Request *request, const NetData *data, const NetProgr
 
 /* Weights to start from may have been another task's: the classes and the
  * normalisation are this run's. */
-static bool load_first(NetSession *session, const Request *request, NetError *error)
+static bool load_first(NetSession *session, const Request *request, const NetTensorFile *weights,
+                       NetError *error)
 {
-    if (!net_load(session, request->init, error))
+    if (!net_weights_read(session, NULL, weights, NULL, error))
         return false;
     net_forget_classes(session);
     return net_session_normalise(session, &request->settings, error);
@@ -583,18 +603,20 @@ static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request
            && net_session_normalise(session, &request->settings, error);
 }
 
-/* With the checkpoint's settings taken: everything else is opened with them.  `ready`: they are. */
-static bool train_with(Request *request, bool ready, const NetTensorFile *checkpoint,
+/* With the checkpoint's settings taken: everything else is opened with them.  `ready`: they are.
+ * `from`: the checkpoint or the first weights. */
+static bool train_with(Request *request, bool ready, const NetTensorFile *from,
                        NetProgress *progress, NetNotes *notes, NetEnd *end, NetError *error)
 {
+    const NetTensorFile *checkpoint = request->resume ? from : NULL;
     NetData data = {0};
     NetIdentity identity;
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
     bool good = ready && open_data(request, &data, error)
-                && (session = open_session(request, true, error))
+                && (session = open_training_session(request, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
-                && (!request->init || load_first(session, request, error))
+                && (!request->init || load_first(session, request, from, error))
                 && (!checkpoint || load_run(session, &optimizer, request, checkpoint, notes, error))
                 && net_take_classes(session, &data, error);
     if (good) {
@@ -639,13 +661,25 @@ static bool take_order(const Request *request, NetProgress *progress, NetNotes *
     return true;
 }
 
-static bool resume(Request *request, NetTensorFile *checkpoint, NetProgress *progress,
+static bool resume(Request *request, const NetTensorFile *checkpoint, NetProgress *progress,
                    NetNotes *notes, NetError *error)
 {
     request->run.resumed = request->resume;
-    return net_tensors_open(checkpoint, request->resume, error)
-           && net_checkpoint_progress(checkpoint, &request->settings, progress, notes, error)
+    return net_checkpoint_progress(checkpoint, &request->settings, progress, notes, error)
            && take_order(request, progress, notes, error);
+}
+
+/* The file of --resume or --init, if there is one: rank 0's. */
+static bool open_from(const Request *request, NetTensorFile *from, NetError *error)
+{
+    const char *path = request->resume ? request->resume : request->init;
+    int unlike = net_ranks_unlike(request->resume ? 2 : request->init ? 1 : 0);
+    if (unlike >= 0)
+        return net_fail(error,
+                        "rank %d has another --init or --resume than rank 0: start all with the "
+                        "same words",
+                        unlike);
+    return !path || net_tensors_open_handed(from, path, &speaker, error);
 }
 
 /* What one option says and another makes senseless; NULL: nothing. */
@@ -742,11 +776,25 @@ static void write_nothing(NetRun *run)
     run->quiet = true;
 }
 
+/* For who asks whether messages or the network hold a run up. */
+static void tell_sums(void)
+{
+    double all, waited;
+    NetNotes notes = {0};
+    net_ranks_took(&all, &waited);
+    if (getenv("NET_RANKS_TRACE") && all > 0)
+        net_note(&notes,
+                 "gradients were under way between the ranks for %.3f s, for %.3f s of which "
+                 "nothing was computed",
+                 all, waited);
+    tell_notes(&notes);
+}
+
 static int run_train(Request *request)
 {
     NetError error;
     NetEnd end = NET_FAILED;
-    NetTensorFile checkpoint = {0};
+    NetTensorFile from = {0};
     NetNotes notes = {0};
     NetProgress progress = {.shuffle = !request->no_shuffle};
     const char *contradiction = find_contradiction(request);
@@ -760,11 +808,14 @@ static int run_train(Request *request)
     request->run.speaker = &speaker;
     request->run.max_steps = (int64_t)request->max_steps;
     request->run.tell = tell;
-    bool ready = !request->resume || resume(request, &checkpoint, &progress, &notes, &error);
-    bool good = train_with(request, ready, request->resume ? &checkpoint : NULL, &progress, &notes,
-                           &end, &error);
+    bool good = open_from(request, &from, &error);
+    if (good) {
+        bool ready = !request->resume || resume(request, &from, &progress, &notes, &error);
+        good = train_with(request, ready, &from, &progress, &notes, &end, &error);
+    }
     net_notes_close(&notes);
-    net_tensors_close(&checkpoint);
+    net_tensors_close(&from);
+    tell_sums();
     if (!good)
         return fail(&error);
     return end == NET_INTERRUPTED ? INTERRUPTED + net_signal_asked() : DONE;

@@ -71,8 +71,9 @@ typedef struct NetStep {
     real *filters;      /* transformed weights, the same for all grains */
     real *loss;         /* [grains][lanes]: each image's loss; 0 in lanes without an image */
     int64_t grains;
-    int64_t from, to;     /* those that the process computes: all, or those of an MPI rank */
-    int64_t images;       /* in this batch: the loss is their mean */
+    int64_t from, to;           /* those that the process computes: all, or those of an MPI rank */
+    int64_t norm_from, norm_to; /* those over which a batch norm's statistics are */
+    int64_t images;             /* in this batch: the loss is their mean */
     uint64_t seed;        /* of the run: with `step` and the image's position it decides dropout */
     uint64_t step;        /* counts training steps from 0 */
     struct NetHook *hook; /* is called after every part; NULL: none is */
@@ -199,6 +200,7 @@ typedef struct NetSharedWork {
 /* What a phase reads of all grains, in each grain's input or kept tensors. */
 typedef struct NetRead {
     bool input;
+    bool statistics; /* a batch norm's */
     int64_t offset, elements;
 } NetRead;
 typedef struct NetPhase {
@@ -209,6 +211,9 @@ typedef struct NetPhase {
      * `early_reads`, before `shared` the others */
     const NetRead *reads;
     int early_reads, read_count;
+    /* stretches of the gradients that are whole after it in each grain */
+    const NetShare *gradients;
+    int gradient_count;
 } NetPhase;
 
 typedef struct NetProgram {

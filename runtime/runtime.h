@@ -38,6 +38,11 @@ void net_signal_ask(int number); /* as if it had come: it came to another rank *
  * needs; while it trains, a write that nobody reads must not hold it up. */
 void net_signals_finish(bool finish);
 
+/* --------------------------------------------------- core/processors.c */
+
+int net_processors(void);      /* that the calling thread may run on */
+int net_processor_quota(void); /* so many at most, in time; INT32_MAX: without limit */
+
 /* ---------------------------------------------------- core/processor.c */
 
 /* False with the target to build for, where the model's code would be killed here. */
@@ -93,13 +98,30 @@ void net_transpose_grain(real *out, const float *const *images, int lanes, int64
 
 /* --------------------------------------------------------------- data/ */
 
+/* Which of a split's images a process has in memory.  They are in units of so many images, which
+ * the holders have in turn. */
+typedef struct NetHeld {
+    int64_t unit;
+    int holder, holders; /* holders 0 or 1: it has all */
+} NetHeld;
+static inline int net_holder_of(const NetHeld *held, int64_t image)
+{
+    return held->holders > 1 ? (int)(image / held->unit % held->holders) : held->holder;
+}
+static inline bool net_is_held(const NetHeld *held, int64_t image)
+{
+    return net_holder_of(held, image) == held->holder;
+}
+
 /* one split */
 typedef struct NetImages {
     int64_t count;
     NetShape shape; /* [channels, height, width] */
     int classes;
-    uint8_t *pixels; /* [count][channels][height][width] */
-    uint8_t *labels; /* [count][targets of an image]; NULL: not known */
+    NetHeld held;
+    uint8_t *pixels; /* [those that are held][channels][height][width]: see net_image_at */
+    uint8_t *labels; /* [count][targets of an image], of all; NULL: not known */
+    uint64_t sample; /* where not all are held: net_sample_digest's */
     /* a text: images are stretches of it, each `step` bytes after the one before, and targets are
      * the bytes that follow; 0: no text */
     int64_t step;
@@ -119,14 +141,15 @@ typedef struct NetData {
  * its logits: a difference is an error that says both.  `seed` is of synthetic. */
 bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed,
                    NetError *error);
+/* Likewise, but of pictures and of synthetic digits each of several ranks holds some training
+ * images, and the test images of the batches that it tests. */
+bool net_data_open_share(NetData *data, const char *source, NetShape want, int64_t classes,
+                         uint64_t seed, int64_t batch, NetError *error);
 void net_data_close(NetData *data);
 void net_images_close(NetImages *images);
 /* The image that an input is shown: itself, or of a flat input [n] the most
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);
-/* An image's pixels, of which there are so many; of a text `offset` bytes on. */
-const uint8_t *net_image_at(const NetImages *images, int64_t elements, int64_t index,
-                            int64_t offset);
 
 /* data/text.c: a file of text as whole numbers below `numbers`, stretches of `length`.  Each
  * character of the file has a number, in the order of their codes, or where there are 256 each
@@ -136,6 +159,17 @@ bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numb
 /* The same of drawn numbers, each of which follows from the one before more often than not. */
 bool net_draw_numbers(NetImages *images, int64_t count, int64_t length, int64_t numbers,
                       uint64_t seed, NetError *error);
+
+/* data/held.c: some of a split's images, or all.  Reads image number `index` to `pixels`. */
+typedef bool NetReadOne(void *source, int64_t index, uint8_t *pixels, NetError *error);
+/* images->count, shape and held are set: makes and fills images->pixels. */
+bool net_read_held(NetImages *images, NetReadOne *read, void *source, NetError *error);
+int64_t net_held_count(const NetImages *images);
+/* Of an image that is held: its pixels, of which there are so many; of a text `offset` bytes on. */
+const uint8_t *net_image_at(const NetImages *images, int64_t elements, int64_t index,
+                            int64_t offset);
+/* A digest of a few hundred images' pixels, spread evenly. */
+uint64_t net_sample_digest(const NetImages *images);
 
 /* data/identity.c: what tells a data set from another, as texts. */
 enum {
@@ -170,9 +204,10 @@ bool net_read_cifar(NetImages *images, int classes, const char *const *paths, in
                     NetError *error);
 /* data/folder.c: train/CLASS/… and test/CLASS/…, every image made to `shape`. */
 bool net_is_image_folder(const char *root, bool *is, NetError *error);
+/* Each split's `held` says which of its images are decoded. */
 bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
 /* data/synthetic.c: digits drawn as strokes under random affine maps and noise;
- * image i of a split depends only on seed, split and i. */
+ * image i of a split depends only on seed, split and i.  images->held says which are drawn. */
 bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
                         uint64_t seed, int split, NetError *error);
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
@@ -336,12 +371,18 @@ void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t
 
 typedef struct NetTensorFile NetTensorFile; /* see train/safetensors.c below */
 
+/* What the grains of a step have. */
+typedef struct NetArenas {
+    real *kept, *filters, *input, *loss, *gradients;
+} NetArenas;
+
 /* train/session.c */
 struct NetSession {
     const NetModel *model;
     NetShape image; /* what the data hold: the input, or the image it is the values of */
     NetPool *pool;
     bool training;       /* has gradients, and room for the training program */
+    bool own_norms;      /* each rank's batch norms are over its own images alone */
     bool keep_gradients; /* a step that moves the weights leaves all of its gradient, too */
     int64_t batch, max_grains;
     real *weights, *buffers, *gradients, *kept, *filters, *input, *loss, *active;
@@ -351,6 +392,10 @@ struct NetSession {
     real *scale, *shift;         /* [channels]: of the normalisation */
     double *normal, *own_normal; /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
     real **scratch;              /* [threads] */
+    char *shared; /* train/join.c: a training step's arenas, and the weights; NULL: they are not */
+    int64_t shared_bytes;
+    NetArenas together;
+    int first_thread, all_threads; /* of the ranks before this one; of all */
     int64_t gradient_stride;
     uint64_t seed, steps;          /* training steps done */
     NetHook *hook;                 /* is called after each part of a program; NULL: none is */
@@ -436,7 +481,10 @@ enum { NET_MAX_OUTPUTS = 64 };
 
 typedef struct NetBatch {
     const NetImages *images;
-    const float *pixels; /* instead: [count][c][h][w], normalised, without labels */
+    const uint8_t
+        *fetched; /* where not all are held: the pixels of the rank's, from `first` on … */
+    int64_t fetched_first; /* … and this one of the batch, in the batch's order; NULL: not */
+    const float *pixels;   /* instead: [count][c][h][w], normalised, without labels */
     const int32_t *order;
     int64_t first, count;
     int64_t offset;               /* of a text's stretches, this time */
@@ -472,6 +520,8 @@ void net_answer(NetSession *session, const uint8_t *image, float *logits, float 
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
+/* How many ranks test: batch i is number i % net_testing_ranks()'s. */
+int net_testing_ranks(void);
 
 /* train/safetensors.c: https://huggingface.co/docs/safetensors (the format). */
 /* before the first fault: `length` where there is none */
@@ -508,6 +558,10 @@ struct NetTensorFile {
     bool summed; /* it says what its parts' checksums are, and those of the metadata are right */
 };
 bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error);
+/* Likewise of a file that is open, at its start, and becomes its own; NULL: *error says why. */
+bool net_tensors_open_file(NetTensorFile *file, FILE *opened, int64_t bytes, const char *path,
+                           NetError *error);
+FILE *net_open_whole(const char *path, int64_t *bytes, NetError *error); /* NULL: it is no file */
 void net_tensors_close(NetTensorFile *file);
 const NetStored *net_tensors_find(const NetTensorFile *file, const char *name); /* NULL: none */
 const char *net_tensors_metadata(const NetTensorFile *file, const char *key);   /* NULL: none */
@@ -569,6 +623,31 @@ bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, Ne
                             NetError *error);
 bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, NetNotes *notes,
                          NetError *error);
+
+/* train/fetch.c: of images that the ranks hold in shares, those of a batch that a rank computes.
+ * What is asked for comes while something else is computed.  All ranks make the same calls. */
+typedef struct NetFetch {
+    const NetImages *images;
+    int lanes;
+    uint8_t *rooms[2];  /* of the batch in use and of the next; NULL: all images are held */
+    NetParcel *parcels; /* [batch] */
+    bool asked;         /* for a batch that is under way */
+} NetFetch;
+bool net_fetch_open(NetFetch *fetch, const NetImages *images, int64_t batch, int lanes,
+                    NetError *error);
+void net_fetch_close(NetFetch *fetch);
+void net_fetch_ask(NetFetch *fetch, const NetBatch *batch);
+/* Makes them the batch's, until the batch after the next is asked for; asks where nobody did. */
+void net_fetch_take(NetFetch *fetch, NetBatch *batch);
+
+/* train/handed.c: a file that only rank 0 needs to have; other ranks read a copy of it, in memory.
+ * All ranks call it.  False: *speaker is the rank that says why. */
+bool net_tensors_open_handed(NetTensorFile *file, const char *path, int *speaker, NetError *error);
+
+/* train/join.c: once the ranks have agreed to begin, those on one machine put together what a step
+ * works in, where they can; and before the session and the optimizer are closed. */
+void net_join(NetSession *session, NetOptimizer *optimizer);
+void net_leave(NetSession *session, NetOptimizer *optimizer);
 
 /* train/start.c: whether all ranks are ready, and begin the same run. False: *speaker is the rank
  * that says why. */

@@ -124,12 +124,17 @@ Int trained_elements(const Node *node)
 
 /* ---------------------------------------------------------- parameters */
 
+Int placed_elements(const Parameter *parameter)
+{
+    return (parameter->elements + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
 void place_parameters(Graph *graph)
 {
     graph->trained_elements = graph->buffer_elements = graph->counters = 0;
     for (int i = 0; i < graph->parameters.count; i++) {
         Parameter *parameter = graph->parameters.items[i];
-        Int aligned = (parameter->elements + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+        Int aligned = placed_elements(parameter);
         switch (parameter->kind) {
         case PARAMETER_TRAINED:
             parameter->offset = graph->trained_elements;

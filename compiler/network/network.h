@@ -497,6 +497,7 @@ void add_aux(Graph *graph, Node *node); /* node->aux, of node->aux_shape, if it 
 enum { CACHE_LINE = 16 };
 /* Gives every parameter its offset in its kind's arena. */
 void place_parameters(Graph *graph);
+Int placed_elements(const Parameter *parameter); /* with the gap to the next in its arena */
 
 /* Adds a parameter to node, in state_dict order. */
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init, int rank,

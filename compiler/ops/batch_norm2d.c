@@ -217,7 +217,7 @@ static void emit_input_gradient(Kernel *kernel)
     combine_moments(kernel);
     declare_deviation(kernel);
     kernel_line(kernel, "real sum_d = 0, sum_dx = 0;");
-    kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
+    kernel_line(kernel, "for (int64_t q = s->norm_from; q < s->norm_to; q++) {");
     kernel_line(kernel, "const real *part = statistics + q * %lldL + %lld + 2 * c;",
                 kernel->kept_elements, 2 * input_shape(node).dim[0]);
     kernel_line(kernel, "sum_d += part[0];");

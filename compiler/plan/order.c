@@ -8,7 +8,8 @@
  * rest on.  A phase ends only where the threads must have met: where a node
  * reads what every grain wrote (batch norm's statistics), and before and after
  * layers that are computed for the whole batch at once, which stand at the end
- * of a phase.  So a network without such nodes has one phase per step.
+ * of a phase.  So a network without such nodes has one phase per step.  In a trainer for several
+ * ranks a phase ends where a large gradient is whole, too, which then need not wait for the rest.
  */
 #include "plan/plan.h"
 
@@ -148,7 +149,12 @@ typedef struct Scheduler {
     int phase;
     bool owned; /* the phase has a whole-batch node */
     bool moves; /* … that moves weights, as it makes their gradient */
+    Int sums;   /* elements of the gradients that each grain has made in it */
 } Scheduler;
+
+enum {
+    WORTH_A_PHASE = 1 << 18
+}; /* elements: their message takes longer than the threads' meeting */
 
 /* Grains come before whole-batch nodes in a phase, and the threads do not meet
  * between two of those; who moves weights comes after whoever reads them. */
@@ -156,6 +162,8 @@ static bool must_meet(const Scheduler *scheduler, const Node *node, const Access
 {
     bool moves = node->whole_batch && node->stage == STAGE_BACKWARD_PARAMETERS;
     if (scheduler->owned && (!node->whole_batch || moves != scheduler->moves))
+        return true;
+    if (scheduler->plan->for_ranks && scheduler->sums >= WORTH_A_PHASE)
         return true;
     for (int i = 0; i < accesses->count; i++) {
         const Access *access = &accesses->items[i];
@@ -184,6 +192,17 @@ static void note_phase(Scheduler *scheduler, const Node *node, const AccessList 
     scheduler->moves = node->whole_batch && node->stage == STAGE_BACKWARD_PARAMETERS;
 }
 
+static Int count_sums(const Step *step)
+{
+    Int sums = 0;
+    for (int i = 0; i < step->parts.count; i++) {
+        const Node *node = step->parts.items[i].node;
+        if (node->stage == STAGE_BACKWARD_PARAMETERS && !node->whole_batch)
+            sums += trained_elements(node);
+    }
+    return sums;
+}
+
 static int *no_phases(const Plan *plan)
 {
     int *phases = NEW_ARRAY(int, (size_t)plan->tensors.count);
@@ -209,9 +228,11 @@ void make_phases(Plan *plan)
         if (!plan_skips(plan, step) && must_meet(&scheduler, node, &accesses)) {
             scheduler.phase++;
             scheduler.owned = false;
+            scheduler.sums = 0;
         }
         if (!plan_skips(plan, step))
             note_phase(&scheduler, node, &accesses);
+        scheduler.sums += count_sums(step);
         step->phase = scheduler.phase;
     }
     plan->phases = scheduler.phase + 1;

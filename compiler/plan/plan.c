@@ -2,13 +2,14 @@
  * kernel, its memory. */
 #include "plan/plan.h"
 
-Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse)
+Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse, bool for_ranks)
 {
     Plan *plan = NEW(Plan);
     plan->graph = graph;
     plan->training = training;
     plan->lanes = lanes;
     plan->fuse = fuse;
+    plan->for_ranks = for_ranks;
     make_steps(plan);
     fuse_steps(plan);
     make_phases(plan);

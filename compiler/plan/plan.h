@@ -7,6 +7,7 @@
  *   workspace.c  memory that kernels use meanwhile, and weights transformed once a step
  *   memory.c     where every tensor lies
  *   reads.c      what a phase reads of all grains
+ *   sums.c       which gradients are whole after a phase
  *   pieces.c     which kernels are large enough for several threads to share one grain's
  *   dump.c       the plan as text
  *
@@ -94,6 +95,7 @@ struct Plan {
     const Graph *graph;
     bool training;
     int lanes;              /* 1: for one image, [height][width][channels] */
+    bool for_ranks;         /* MPI's: large gradients end a phase, and are on their way meanwhile */
     unsigned fuse;          /* FUSE_… */
     LIST(Tensor *) tensors; /* by id: the graph's, then the plan's own */
     LIST(Step *) steps;     /* in execution order */
@@ -113,7 +115,7 @@ struct Plan {
 };
 
 /* plan.c: a graph's own; the graph stays as it is. */
-Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse);
+Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse, bool for_ranks);
 const char *plan_name(const Plan *plan); /* "training", "inference", "single" */
 /* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
 bool updates_at_once(const Graph *graph, unsigned fuse);
@@ -128,6 +130,12 @@ typedef struct PhaseReads {
     TensorList early, late; /* before what computes grains; before what is for the whole batch */
 } PhaseReads;
 PhaseReads *find_reads(const Plan *plan);
+/* sums.c: by phase, stretches of the gradients of which every grain's part is there. */
+typedef struct Stretch {
+    Int from, to; /* elements */
+} Stretch;
+typedef LIST(Stretch) PhaseSums;
+PhaseSums *find_sums(const Plan *plan);
 Int tensor_vectors(const Tensor *tensor, int lanes); /* memory.c */
 /* Whether there is a step at that position, of that phase. */
 static inline bool is_in_phase(const Plan *plan, int position, int phase)

@@ -135,8 +135,9 @@ static const Live *live_of(Analysis *a)
     mark_whole_batch(graph);
     if (graph->loss)
         add_gradients(graph, FUSE_ALL);
-    a->live->inference = live_bytes(make_plan(graph, false, LANES, FUSE_CONCAT));
-    a->live->training = graph->loss ? live_bytes(make_plan(graph, true, LANES, FUSE_CONCAT)) : NULL;
+    a->live->inference = live_bytes(make_plan(graph, false, LANES, FUSE_CONCAT, false));
+    a->live->training =
+        graph->loss ? live_bytes(make_plan(graph, true, LANES, FUSE_CONCAT, false)) : NULL;
     return a->live;
 }
 

@@ -252,9 +252,11 @@ static void add_reads(const Plan *plan, const TensorList *reads, Text *table)
         const Tensor *tensor = reads->items[i];
         const Placement *placement = &plan->placements[tensor->id];
         require(placement->space == SPACE_KEPT || placement->space == SPACE_INPUT);
-        text_add(
-            table, "    { %s, %lld, %lld },\n", placement->space == SPACE_INPUT ? "true" : "false",
-            placement->address * plan->lanes, tensor_vectors(tensor, plan->lanes) * plan->lanes);
+        text_add(table, "    { %s, %s, %lld, %lld },\n",
+                 placement->space == SPACE_INPUT ? "true" : "false",
+                 tensor->role == TENSOR_STATISTICS ? "true" : "false",
+                 placement->address * plan->lanes,
+                 tensor_vectors(tensor, plan->lanes) * plan->lanes);
     }
 }
 
@@ -266,13 +268,29 @@ static void emit_reads(Emitter *emitter, const PhaseReads *reads, int phase)
     add_reads(plan, &reads->early, &table);
     add_reads(plan, &reads->late, &table);
     if (!table.length) {
-        text_add(&emitter->phases, "0, 0, 0 ");
+        text_add(&emitter->phases, "0, 0, 0, ");
         return;
     }
     text_add(emitter->module.out, "static const NetRead %s_%d_reads[] = {\n%s};\n\n",
              plan_name(plan), phase + 1, text_chars(&table));
-    text_add(&emitter->phases, "%s_%d_reads, %d, %d ", plan_name(plan), phase + 1,
+    text_add(&emitter->phases, "%s_%d_reads, %d, %d, ", plan_name(plan), phase + 1,
              reads->early.count, reads->early.count + reads->late.count);
+}
+
+/* The gradients that are whole after it. */
+static void emit_phase_sums(Emitter *emitter, const PhaseSums *sums, int phase)
+{
+    const char *name = format("%s_%d_gradients", plan_name(emitter->plan), phase + 1);
+    if (!sums->count) {
+        text_add(&emitter->phases, "0, 0 ");
+        return;
+    }
+    text_add(emitter->module.out, "static const NetShare %s[] = {\n", name);
+    for (int i = 0; i < sums->count; i++)
+        text_add(emitter->module.out, "    { %lld, %lld },\n", sums->items[i].from,
+                 sums->items[i].to);
+    text_add(emitter->module.out, "};\n\n");
+    text_add(&emitter->phases, "%s, %d ", name, sums->count);
 }
 
 static void emit_phases(Emitter *emitter, const Plan *plan)
@@ -281,11 +299,13 @@ static void emit_phases(Emitter *emitter, const Plan *plan)
     emitter->phases = emitter->parts = (Text){0};
     emitter->part_count = emitter->first = 0;
     const PhaseReads *reads = find_reads(plan);
+    const PhaseSums *sums = find_sums(plan);
     for (int phase = 0; phase < plan->phases; phase++) {
         text_add(&emitter->phases, "    { ");
         emit_grain_phase(emitter, phase);
         emit_shared_phase(emitter, phase);
         emit_reads(emitter, &reads[phase], phase);
+        emit_phase_sums(emitter, &sums[phase], phase);
         text_add(&emitter->phases, "},\n");
         while (is_in_phase(plan, emitter->first, phase))
             emitter->first++;

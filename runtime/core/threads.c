@@ -11,7 +11,6 @@
 #include "runtime.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -58,7 +57,7 @@ struct NetPool {
     } * members;
 };
 
-static void pause_briefly(void)
+void net_pause(void)
 {
 #if defined __x86_64__ || defined __i386__
     __builtin_ia32_pause();
@@ -134,7 +133,7 @@ static void gate_wait(Gate *gate, unsigned old, int spins)
     for (int i = 0; i < spins; i++) {
         if (atomic_load_explicit(&gate->value, memory_order_acquire) != old)
             return;
-        pause_briefly();
+        net_pause();
     }
     atomic_fetch_add(&gate->sleepers, 1);
     gate_sleep(gate, old);
@@ -193,16 +192,6 @@ static void *member_main(void *argument)
         pool->work(pool->context, member->thread);
         net_pool_barrier(pool);
     }
-}
-
-static int usable_processors(void)
-{
-#ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-#endif
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 /* Signals are for the main thread: the others are born with all of them blocked
@@ -297,7 +286,7 @@ NetPool *net_pool_open(int threads, NetError *error)
     pool->threads = threads;
     pool->members = members;
     pool->teams = teams;
-    pool->spins = threads <= usable_processors() ? SPINS : 0;
+    pool->spins = threads <= net_processors() ? SPINS : 0;
     reset_gates(pool);
     if (!create_members(pool, error)) {
         net_pool_close(pool);

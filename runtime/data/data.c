@@ -352,12 +352,6 @@ NetShape net_image_shape(NetShape input)
     return (NetShape){.rank = 3, .c = 1, .h = h, .w = input.c / h};
 }
 
-const uint8_t *net_image_at(const NetImages *images, int64_t elements, int64_t index,
-                            int64_t offset)
-{
-    return images->pixels + (images->step ? index * images->step + offset : index * elements);
-}
-
 /* 0: they have no names. */
 static int count_names(const NetData *data)
 {
@@ -367,10 +361,9 @@ static int count_names(const NetData *data)
     return count;
 }
 
-bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed,
-                   NetError *error)
+static bool open_data(NetData *data, const char *source, NetShape want, int64_t classes,
+                      uint64_t seed, NetError *error)
 {
-    *data = (NetData){0};
     const KnownSet *known = find_known(source);
     bool drawn = strcmp(source, "synthetic") == 0;
     bool opened = drawn   ? draw(data, net_image_shape(want), classes, seed, error)
@@ -381,6 +374,22 @@ bool net_data_open(NetData *data, const char *source, NetShape want, int64_t cla
     if (!opened)
         net_data_close(data);
     return opened;
+}
+
+bool net_data_open(NetData *data, const char *source, NetShape want, int64_t classes, uint64_t seed,
+                   NetError *error)
+{
+    *data = (NetData){0};
+    return open_data(data, source, want, classes, seed, error);
+}
+
+bool net_data_open_share(NetData *data, const char *source, NetShape want, int64_t classes,
+                         uint64_t seed, int64_t batch, NetError *error)
+{
+    int rank = net_rank(), ranks = net_rank_count();
+    *data =
+        (NetData){.train.held = {1, rank, ranks}, .test.held = {batch, rank, net_testing_ranks()}};
+    return open_data(data, source, want, classes, seed, error);
 }
 
 void net_images_close(NetImages *images)

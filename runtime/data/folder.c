@@ -186,29 +186,43 @@ static bool list_split(Names *paths, int64_t *ends, const char *folder, const Na
     return good;
 }
 
+typedef struct Pictures {
+    const Names *paths;
+    NetShape shape;
+} Pictures;
+
+static bool read_picture(void *source, int64_t index, uint8_t *pixels, NetError *error)
+{
+    const Pictures *pictures = source;
+    return net_read_image(pixels, pictures->shape, pictures->paths->items[index], error);
+}
+
+static void label_images(NetImages *images, const int64_t *ends)
+{
+    int64_t label = 0;
+    for (int64_t i = 0; i < images->count; i++) {
+        while (i >= ends[label])
+            label++;
+        images->labels[i] = (uint8_t)label;
+    }
+}
+
 static bool read_images(NetImages *images, const Names *paths, const int64_t *ends, NetShape shape,
                         const char *folder, NetError *error)
 {
-    int64_t pixels = shape.c * shape.h * shape.w, label = 0;
-    if (paths->count > max_bytes / pixels)
+    Pictures pictures = {paths, shape};
+    images->shape = shape;
+    images->count = paths->count;
+    int64_t held = net_held_count(images);
+    if (held > max_bytes / net_shape_elements(shape))
         return net_fail(
             error, "the %" PRId64 " images of %s are more than the %" PRId64 " MB that are read",
-            paths->count, folder, (max_bytes >> 20));
-    images->shape = shape;
-    images->labels = net_allocate((size_t)paths->count, 1, error);
-    images->pixels =
-        images->labels ? net_allocate((size_t)paths->count, (size_t)pixels, error) : NULL;
-    if (!images->pixels)
+            held, folder, (max_bytes >> 20));
+    images->labels = net_allocate((size_t)images->count, 1, error);
+    if (!images->labels)
         return false;
-    for (; images->count < paths->count; images->count++) {
-        while (images->count >= ends[label])
-            label++;
-        images->labels[images->count] = (uint8_t)label;
-        if (!net_read_image(images->pixels + images->count * pixels, shape,
-                            paths->items[images->count], error))
-            return false;
-    }
-    return true;
+    label_images(images, ends);
+    return net_read_held(images, read_picture, &pictures, error);
 }
 
 static bool read_split(NetImages *images, const char *root, const char *split, const Names *classes,

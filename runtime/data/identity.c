@@ -11,23 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLE = 256 }; /* images whose pixels are looked at */
-
 static uint64_t digest_labels(const NetImages *images)
 {
     size_t targets = (size_t)images->count;
     return images->labels ? net_digest(0, images->labels, targets) : 0;
-}
-
-static uint64_t digest_sample(const NetImages *images)
-{
-    uint64_t digest = 0;
-    int64_t pixels = net_shape_elements(images->shape);
-    int64_t some = images->count < SAMPLE ? images->count : SAMPLE;
-    for (int64_t i = 0; i < some; i++)
-        digest = net_digest(digest, net_image_at(images, pixels, i * images->count / some, 0),
-                            (size_t)pixels);
-    return digest;
 }
 
 static void set_number(char *text, int64_t number)
@@ -51,9 +38,9 @@ void net_data_identify(NetIdentity *identity, const NetData *data)
              shape.c, shape.h, shape.w);
     set_number(identity->texts[NET_DATA_CLASSES], data->train.classes);
     set_digest(identity->texts[NET_TRAIN_LABELS], digest_labels(&data->train));
-    set_digest(identity->texts[NET_TRAIN_PIXELS], digest_sample(&data->train));
+    set_digest(identity->texts[NET_TRAIN_PIXELS], net_sample_digest(&data->train));
     set_digest(identity->texts[NET_TEST_LABELS], digest_labels(&data->test));
-    set_digest(identity->texts[NET_TEST_PIXELS], digest_sample(&data->test));
+    set_digest(identity->texts[NET_TEST_PIXELS], net_sample_digest(&data->test));
 }
 
 /* In __metadata__, and in a sentence; `digest`: the values say nothing to a reader. */

@@ -320,40 +320,69 @@ static int count_digits(int classes)
 /* Below this a digit's cell is too small for its strokes to be told apart. */
 static const int64_t min_cell = 8;
 
-static void draw_image(NetImages *images, Paper *paper, int64_t image, uint64_t seed, int split)
+typedef struct Drawing {
+    const NetImages *images;
+    Paper paper;
+    uint64_t seed;
+    int split;
+} Drawing;
+
+/* The first of the numbers that an image is drawn by. */
+static int draw_label(const Drawing *drawing, uint64_t *state)
 {
+    return (int)(draw_bits(state) % (uint64_t)drawing->images->classes);
+}
+
+static bool draw_image(void *source, int64_t image, uint8_t *pixels, NetError *error)
+{
+    Drawing *drawing = source;
+    Paper *paper = &drawing->paper;
     int64_t plane = paper->h * paper->w;
-    int digits = count_digits(images->classes);
-    uint64_t state = image_state(seed, split, image);
-    int label = (int)(draw_bits(&state) % (uint64_t)images->classes);
+    int digits = count_digits(drawing->images->classes);
+    uint64_t state = image_state(drawing->seed, drawing->split, image);
+    int label = draw_label(drawing, &state);
+    (void)error;
     memset(paper->ink, 0, (size_t)plane * sizeof *paper->ink);
     if (paper->h >= min_cell && paper->w / digits >= min_cell)
         write_number(paper, label, digits, &state);
     else
         draw_cells(paper, label, &state);
-    develop(images->pixels + image * images->shape.c * plane, paper, images->shape.c, &state);
-    images->labels[image] = (uint8_t)label;
+    develop(pixels, paper, drawing->images->shape.c, &state);
+    return true;
+}
+
+static void label_images(NetImages *images, const Drawing *drawing)
+{
+    for (int64_t i = 0; i < images->count; i++) {
+        uint64_t state = image_state(drawing->seed, drawing->split, i);
+        images->labels[i] = (uint8_t)draw_label(drawing, &state);
+    }
 }
 
 /* Labels are bytes, so a network with more than 256 classes sees the first 256. */
 bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
                         uint64_t seed, int split, NetError *error)
 {
-    *images =
-        (NetImages){.count = count, .shape = shape, .classes = classes < 256 ? (int)classes : 256};
+    *images = (NetImages){.count = count,
+                          .shape = shape,
+                          .classes = classes < 256 ? (int)classes : 256,
+                          .held = images->held};
     size_t pixels;
     if (__builtin_mul_overflow((size_t)shape.c * (size_t)shape.h, (size_t)shape.w, &pixels))
         return net_fail(error, "an image this large cannot be drawn");
-    Paper paper = {.h = shape.h, .w = shape.w};
-    paper.ink = net_allocate((size_t)shape.h * (size_t)shape.w, sizeof *paper.ink, error);
-    images->labels = paper.ink ? net_allocate((size_t)count, 1, error) : NULL;
-    images->pixels = images->labels ? net_allocate((size_t)count, pixels, error) : NULL;
-    for (int64_t i = 0; images->pixels && i < count; i++)
-        draw_image(images, &paper, i, seed, split);
-    free(paper.ink);
-    if (images->pixels)
+    Drawing drawing = {
+        .images = images, .paper = {.h = shape.h, .w = shape.w}, .seed = seed, .split = split};
+    drawing.paper.ink =
+        net_allocate((size_t)shape.h * (size_t)shape.w, sizeof *drawing.paper.ink, error);
+    images->labels = drawing.paper.ink ? net_allocate((size_t)count, 1, error) : NULL;
+    if (images->labels)
+        label_images(images, &drawing);
+    bool good = images->labels && net_read_held(images, draw_image, &drawing, error);
+    free(drawing.paper.ink);
+    if (good)
         return true;
     free(images->labels);
+    free(images->pixels);
     *images = (NetImages){0};
     return false;
 }

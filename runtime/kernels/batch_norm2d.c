@@ -78,7 +78,7 @@ static Moments batch_moments(const NetCall *call, int64_t channel)
 {
     real mean = 0, m2 = 0;
     int64_t count = 0;
-    for (int64_t grain = 0; grain < call->step->grains; grain++) {
+    for (int64_t grain = call->step->norm_from; grain < call->step->norm_to; grain++) {
         const real *part = call->statistics + grain * call->statistics_stride + 2 * channel;
         int64_t part_count = grain_count(call, grain), both = count + part_count;
         if (part_count == 0)
@@ -186,7 +186,7 @@ void net_batch_norm2d_backward_parameters(const NetCall *call)
 static Sums batch_sums(const NetCall *call, int64_t channel)
 {
     Sums sums = {0, 0};
-    for (int64_t grain = 0; grain < call->step->grains; grain++) {
+    for (int64_t grain = call->step->norm_from; grain < call->step->norm_to; grain++) {
         const real *part =
             call->statistics + grain * call->statistics_stride + 2 * call->x_shape[0].c;
         sums.dy += (double)part[2 * channel];

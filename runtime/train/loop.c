@@ -24,6 +24,7 @@ typedef struct Loop {
     const NetRun *run;
     NetSchedule schedule;
     NetAugment augment;
+    NetFetch fetch;
     NetLog log;
     NetMeter meter;
     int32_t *order; /* of this epoch; NULL: as in the file */
@@ -122,18 +123,27 @@ static int64_t text_offset(const Loop *loop)
                                   net_hash("text"), 0));
 }
 
-static bool step(Loop *loop, NetError *error)
+/* The batch from an image of the epoch on; at its end there are none. */
+static NetBatch batch_at(const Loop *loop, int64_t position)
 {
-    NetProgress *progress = loop->progress;
-    int64_t left = progress->train_images - progress->position, batch = loop->session->batch;
-    NetBatch images = {
+    int64_t left = loop->progress->train_images - position, batch = loop->session->batch;
+    return (NetBatch){
         .images = &loop->data->train,
         .order = loop->order,
-        .first = progress->position,
+        .first = position,
         .count = left < batch ? left : batch,
         .offset = text_offset(loop),
         .augment = loop->augment.count > 0 ? &loop->augment : NULL,
     };
+}
+
+static bool step(Loop *loop, NetError *error)
+{
+    NetProgress *progress = loop->progress;
+    NetBatch images = batch_at(loop, progress->position),
+             next = batch_at(loop, progress->position + images.count);
+    net_fetch_take(&loop->fetch, &images);
+    net_fetch_ask(&loop->fetch, &next);
     net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
     if (!isfinite(result.loss))
@@ -322,6 +332,7 @@ static bool prepare(Loop *loop, NetError *error)
     const NetSession *session = loop->session;
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
+           && net_fetch_open(&loop->fetch, &loop->data->train, batch, session->model->lanes, error)
            && net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch,
                                 error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
@@ -377,6 +388,7 @@ static void close_loop(Loop *loop)
     net_meter_clear(&loop->meter);
     free(loop->order);
     net_augment_close(&loop->augment);
+    net_fetch_close(&loop->fetch);
     net_keep_close(&loop->keep);
     if (!net_log_close(&loop->log, &error))
         add_failure(loop, &error);
@@ -395,15 +407,19 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
         .log.descriptor = -1,
     };
     net_signals_work();
-    session->keep_gradients = run->gradients != NULL;
+    /* rank 0 writes them, and all do as it does */
+    session->keep_gradients = net_ranks_largest(run->gradients != NULL) > 0;
     session->steps = (uint64_t)progress->step;
     /* a log's FIFO may wait for its reader until a signal comes */
     bool own = prepare(&loop, error), ready = net_ranks_ready(own, run->speaker);
     if (own && !ready)
         net_fail(error, "another rank cannot begin");
+    if (ready)
+        net_join(session, optimizer);
     if (ready ? !run_epochs(&loop, error) : !net_signal_asked())
         add_failure(&loop, error);
     close_loop(&loop);
+    net_leave(session, optimizer);
     if (loop.failed)
         *error = loop.failure;
     return loop.failed ? NET_FAILED : net_signal_asked() ? NET_INTERRUPTED : NET_FINISHED;

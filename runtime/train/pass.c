@@ -22,8 +22,10 @@ typedef struct Pass {
     const NetBatch *batch;
     const NetOptimizer *optimizer;
     bool training;
-    int threads;     /* that share what is not a grain's */
-    NetShare grains; /* the process's: all, or in training the rank's */
+    int first_thread, threads; /* of those that share what is not a grain's, and how many */
+    NetShare grains;           /* the process's: all, or in training the rank's */
+    NetShare summed;           /* of which it adds gradients: those, or all */
+    real *kept, *input, *loss; /* the step's, to write to */
     NetStep step;
     bool many;           /* inference with many grains: see run_many() */
     atomic_llong *taken; /* how many of them somebody took */
@@ -52,12 +54,15 @@ static void load_floats(real *input, const NetBatch *batch, int64_t image, int l
     net_transpose_grain(input, images, lanes, elements);
 }
 
-/* Image number `index`, as it is or as augmented for this lane. */
-static const uint8_t *find_image(const NetBatch *batch, int64_t index, int64_t elements, int thread,
+/* The batch's image number `image`, as it is or as augmented for this lane. */
+static const uint8_t *find_image(const NetBatch *batch, int64_t image, int64_t elements, int thread,
                                  int lane)
 {
-    const uint8_t *image = net_image_at(batch->images, elements, index, batch->offset);
-    return batch->augment ? net_augment_image(batch->augment, image, index, thread, lane) : image;
+    int64_t index = image_index(batch, image);
+    const uint8_t *pixels = batch->fetched
+                                ? batch->fetched + (image - batch->fetched_first) * elements
+                                : net_image_at(batch->images, elements, index, batch->offset);
+    return batch->augment ? net_augment_image(batch->augment, pixels, index, thread, lane) : pixels;
 }
 
 /* Asks for the images that the next batch will have in the lanes from `image`:
@@ -67,7 +72,7 @@ enum { FETCHED_AHEAD = 1 << 19, LINE = 64 }; /* bytes of a batch, of a cache lin
 
 static void fetch_ahead(const NetBatch *batch, int64_t image, int lanes, int64_t elements)
 {
-    if (elements > FETCHED_AHEAD / batch->count)
+    if (elements > FETCHED_AHEAD / batch->count || batch->images->held.holders > 1)
         return;
     int64_t end = batch->images->count - batch->first;
     for (int64_t next = image + batch->count; next < image + batch->count + lanes && next < end;
@@ -86,10 +91,9 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
     const NetBatch *batch = pass->batch;
     const uint8_t *images[NET_MAX_LANES];
     for (int lane = 0; lane < model->lanes; lane++)
-        images[lane] =
-            image + lane < batch->count
-                ? find_image(batch, image_index(batch, image + lane), elements, thread, lane)
-                : NULL;
+        images[lane] = image + lane < batch->count
+                           ? find_image(batch, image + lane, elements, thread, lane)
+                           : NULL;
     fetch_ahead(batch, image, model->lanes, elements);
     if (model->load_at_once) {
         net_load_grain(input, images, model->lanes, session->image, session->scale, session->shift);
@@ -122,26 +126,33 @@ static int64_t target_place(const NetModel *model, int64_t image, int64_t target
     return (image / model->lanes * model->targets + target) * model->lanes + image % model->lanes;
 }
 
+/* Of a grain's lane: whether there is an image, and its targets. */
+static void note_image(const Pass *pass, int64_t image)
+{
+    const NetBatch *batch = pass->batch;
+    const NetModel *model = pass->session->model;
+    bool there = image < batch->count;
+    pass->session->active[image] = there;
+    for (int64_t target = 0; target < model->targets; target++)
+        pass->session->targets[target_place(model, image, target)] =
+            there && has_labels(batch) ? target_of(batch, model, image_index(batch, image), target)
+                                       : 0;
+}
+
 /* The grain's images become the slot's input. */
 static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
 {
     const NetModel *model = pass->session->model;
     const NetBatch *batch = pass->batch;
     int64_t elements = input_elements(model), image = grain * model->lanes;
-    real *input = pass->session->input + slot * elements * model->lanes;
+    real *input = pass->input + slot * elements * model->lanes;
     if (batch->pixels)
         load_floats(input, batch, image, model->lanes, elements);
     else
         load_bytes(pass, input, image, elements, thread);
     for (int lane = 0; lane < model->lanes; lane++) {
-        bool there = image + lane < batch->count;
-        pass->session->active[image + lane] = there;
-        pass->session->loss[image + lane] = 0; /* several losses are added */
-        for (int64_t target = 0; target < model->targets; target++)
-            pass->session->targets[target_place(model, image + lane, target)] =
-                there && has_labels(batch)
-                    ? target_of(batch, model, image_index(batch, image + lane), target)
-                    : 0;
+        note_image(pass, image + lane);
+        pass->loss[image + lane] = 0; /* several losses are added */
     }
 }
 
@@ -209,7 +220,7 @@ static void judge_image(const Pass *pass, int64_t image, const real *first)
         int64_t place = target_place(model, image, target);
         double max = logit(logits, session->predicted[place] = find_largest(logits));
         if (!own_loss && has_labels(pass->batch))
-            session->loss[image] =
+            pass->loss[image] =
                 (real)(log_sum(logits, max) + max - logit(logits, session->targets[place]));
     }
 }
@@ -219,8 +230,7 @@ static void judge(const Pass *pass, int64_t grain, int64_t slot)
 {
     const NetModel *model = pass->session->model;
     int lanes = model->lanes;
-    const real *first =
-        pass->session->kept + slot * pass->program->kept_elements + pass->program->logits;
+    const real *first = pass->kept + slot * pass->program->kept_elements + pass->program->logits;
     for (int64_t image = grain * lanes; image < (grain + 1) * lanes && image < pass->batch->count;
          image++, first++) {
         judge_image(pass, image, first);
@@ -242,6 +252,30 @@ static void begin_phase(const Pass *pass)
 static bool has_ranks(const Pass *pass)
 {
     return pass->training && net_rank_count() > 1;
+}
+
+/* Ranks with memory of their own tell one another what they made. */
+static bool sends(const Pass *pass)
+{
+    return has_ranks(pass) && !pass->session->shared;
+}
+
+/* All threads that share the step's memory. */
+static void meet(const Pass *pass, int thread)
+{
+    NetPool *pool = pass->session->pool;
+    net_pool_barrier(pool);
+    if (!has_ranks(pass) || sends(pass))
+        return;
+    if (thread == 0)
+        net_ranks_meet();
+    net_pool_barrier(pool);
+}
+
+/* The thread's of what all threads share. */
+static NetShare share_of(const Pass *pass, int64_t count, int thread)
+{
+    return net_share(count, pass->first_thread + thread, pass->threads);
 }
 
 /* A thread by itself. */
@@ -274,7 +308,8 @@ typedef struct Grains {
 
 static NetShare share_grains(const Pass *pass, int thread)
 {
-    NetShare share = net_share(pass->grains.to - pass->grains.from, thread, pass->threads);
+    NetShare share = net_share(pass->grains.to - pass->grains.from, thread,
+                               net_pool_threads(pass->session->pool));
     return (NetShare){pass->grains.from + share.from, pass->grains.from + share.to};
 }
 
@@ -357,18 +392,18 @@ static Mover make_mover(const Pass *pass)
     return mover;
 }
 
-static double sum_losses(const NetSession *session, const NetBatch *batch)
+static double sum_losses(const Pass *pass)
 {
     double sum = 0;
-    for (int64_t image = 0; image < batch->count; image++)
-        sum += (double)session->loss[image];
+    for (int64_t image = 0; image < pass->batch->count; image++)
+        sum += (double)pass->loss[image];
     return sum;
 }
 
 /* Every thread adds the same numbers, so all move their part of the weights or none does. */
 static bool may_move(const Pass *pass)
 {
-    return pass->optimizer && isfinite(sum_losses(pass->session, pass->batch));
+    return pass->optimizer && isfinite(sum_losses(pass));
 }
 
 /* Where the whole gradient is wanted first, by the clipping or by whoever runs
@@ -377,14 +412,14 @@ static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
     return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0
-           && optimizer->clip.value < 0 && !pass->session->keep_gradients && !has_ranks(pass);
+           && optimizer->clip.value < 0 && !pass->session->keep_gradients && !sends(pass);
 }
 
 /* The rank's of a sum over all grains; where grains are computed or weights transformed, each does
  * all units. */
 static NetShare rank_units(const Pass *pass, const NetSharedWork *shared, int rank)
 {
-    if (!has_ranks(pass) || !shared->sum_count)
+    if (!sends(pass) || !shared->sum_count)
         return (NetShare){0, shared->units};
     return net_share(shared->units, rank, net_rank_count());
 }
@@ -392,7 +427,7 @@ static NetShare rank_units(const Pass *pass, const NetSharedWork *shared, int ra
 static void work_share(const Pass *pass, const NetSharedWork *shared, int thread, real *scratch)
 {
     const NetShare all = rank_units(pass, shared, net_rank());
-    NetShare units = net_share(all.to - all.from, thread, pass->threads);
+    NetShare units = share_of(pass, all.to - all.from, thread);
     NetStep step = pass->step;
     Mover mover;
     units = (NetShare){all.from + units.from, all.from + units.to};
@@ -414,52 +449,99 @@ static void run_shared(const Pass *pass, const NetSharedWork *shared, int thread
     work_share(pass, shared, thread, team.scratch);
     if (!pass->step.hook)
         return;
-    net_pool_barrier(session->pool);
+    meet(pass, thread);
     for (int64_t grain = grains.from; grain < grains.to; grain++)
         net_lap(&pass->step, &team, grain, shared->part);
 }
 
+/* A share of so many elements, by whole vectors. */
+static NetShare share_elements(const Pass *pass, int64_t elements, int thread)
+{
+    NetShare units = share_of(pass, (elements + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT, thread);
+    int64_t end = units.to * NET_RANGE_UNIT;
+    return (NetShare){units.from * NET_RANGE_UNIT, end < elements ? end : elements};
+}
+
+/* What a phase summed over the whole batch already is in grain 0's, and no
+ * other grain's is to be read. */
+static void reduce(const Pass *pass, int64_t from, int64_t to)
+{
+    int64_t stride = pass->step.gradient_stride, first = pass->summed.from;
+    net_reduce(pass->session->gradients + first * stride, stride, pass->summed.to - first, from,
+               to);
+}
+
 /* ---------------------------------------------------------- several ranks */
 
+static void sum_over_ranks(const Pass *pass, int64_t from, int64_t to)
+{
+    real *sum = pass->session->gradients + from;
+    net_ranks_sum(sum + pass->grains.from * pass->step.gradient_stride, sum, to - from,
+                  net_ranks_busy(pass->step.grains, net_rank_count()));
+}
+
 enum { MAX_READS = 64 }; /* that are gathered at once */
+
+/* The rows of those reads that are needed, the next one's number in *next; gives how many. */
+static int collect_rows(const Pass *pass, const NetRead *reads, int *next, int end,
+                        NetRows rows[MAX_READS])
+{
+    const NetSession *session = pass->session;
+    const int64_t input = input_elements(session->model) * session->model->lanes;
+    int count = 0;
+    for (; *next < end && count < MAX_READS; ++*next) {
+        const NetRead *read = &reads[*next];
+        real *base = read->input ? pass->input : pass->kept;
+        int64_t stride = read->input ? input : pass->program->kept_elements;
+        if (!read->statistics || !session->own_norms)
+            rows[count++] = (NetRows){base + read->offset, stride, read->elements};
+    }
+    return count;
+}
 
 /* What other ranks' grains have of the phase's reads [from, to).  The threads have met, and meet
  * again when it is there. */
 static void gather_reads(const Pass *pass, const NetPhase *phase, int from, int to, int thread)
 {
-    if (!has_ranks(pass) || from == to)
+    if (!sends(pass) || from == to)
         return;
-    const NetSession *session = pass->session;
-    int64_t input = input_elements(session->model) * session->model->lanes;
-    for (int first = from; thread == 0 && first < to; first += MAX_READS) {
+    for (int next = from; thread == 0 && next < to;) {
         NetRows rows[MAX_READS];
-        int some = to - first < MAX_READS ? to - first : MAX_READS;
-        for (int i = 0; i < some; i++) {
-            const NetRead *read = &phase->reads[first + i];
-            real *base = read->input ? session->input : session->kept;
-            int64_t stride = read->input ? input : pass->program->kept_elements;
-            rows[i] = (NetRows){base + read->offset, stride, read->elements};
-        }
-        net_ranks_gather(rows, some, pass->step.grains);
-    }
-    net_pool_barrier(session->pool);
-}
-
-/* Of a gradient that each rank has made some of. */
-static void join_sums(const Pass *pass, const NetSharedWork *shared, int thread)
-{
-    if (!has_ranks(pass) || !shared->sum_count)
-        return;
-    for (int i = 0; thread == 0 && i < shared->sum_count; i++) {
-        const NetSum *sum = &shared->sums[i];
-        int64_t at[NET_MAX_RANKS + 1] = {0};
-        for (int rank = 0; rank < net_rank_count(); rank++) {
-            int64_t end = rank_units(pass, shared, rank).to * sum->unit;
-            at[rank + 1] = end < sum->elements ? end : sum->elements;
-        }
-        net_ranks_join(pass->session->gradients + sum->at, at);
+        int count = collect_rows(pass, phase->reads, &next, to, rows);
+        if (count > 0)
+            net_ranks_gather(rows, count, pass->step.grains);
     }
     net_pool_barrier(pass->session->pool);
+}
+
+/* Of a gradient that each rank has made some of: rank_units. */
+static void join_sums(const Pass *pass, const NetSharedWork *shared)
+{
+    for (int i = 0; i < shared->sum_count; i++) {
+        const NetSum *sum = &shared->sums[i];
+        net_ranks_join(pass->session->gradients + sum->at, shared->units, sum->unit, sum->elements);
+    }
+}
+
+/* What the phase made of the gradients goes on its way to the other ranks.  The threads have met
+ * since it was made; until it is there (net_ranks_summed) nobody touches it. */
+static void send_gradients(const Pass *pass, const NetPhase *phase, int thread)
+{
+    const NetSession *session = pass->session;
+    if (!sends(pass))
+        return;
+    for (int i = 0; i < phase->gradient_count; i++) {
+        NetShare stretch = phase->gradients[i],
+                 part = share_elements(pass, stretch.to - stretch.from, thread);
+        if (part.from < part.to)
+            reduce(pass, stretch.from + part.from, stretch.from + part.to);
+    }
+    if (phase->gradient_count)
+        net_pool_barrier(session->pool);
+    for (int i = 0; thread == 0 && i < phase->gradient_count; i++)
+        sum_over_ranks(pass, phase->gradients[i].from, phase->gradients[i].to);
+    for (int i = 0; thread == 0 && i < phase->shared_count; i++)
+        join_sums(pass, &phase->shared[i]);
 }
 
 /* All threads' grains are judged: every rank gets every image's loss. */
@@ -469,28 +551,28 @@ static void gather_losses(const Pass *pass, int thread)
     int64_t lanes = session->model->lanes;
     if (!has_ranks(pass))
         return;
-    net_pool_barrier(session->pool);
+    meet(pass, thread);
+    if (!sends(pass))
+        return;
     if (thread == 0)
-        net_ranks_gather(&(NetRows){session->loss, lanes, lanes}, 1, pass->step.grains);
+        net_ranks_gather(&(NetRows){pass->loss, lanes, lanes}, 1, pass->step.grains);
     net_pool_barrier(session->pool);
 }
 
 static void run_phase(const Pass *pass, int index, int thread)
 {
     const NetPhase *phase = &pass->program->phases[index];
-    NetPool *pool = pass->session->pool;
     gather_reads(pass, phase, 0, phase->early_reads, thread);
     if (phase->grain || index == 0) {
         run_grains(pass, index, thread);
-        net_pool_barrier(pool);
+        meet(pass, thread);
     }
     gather_reads(pass, phase, phase->early_reads, phase->read_count, thread);
     for (int i = 0; i < phase->shared_count; i++)
         run_shared(pass, &phase->shared[i], thread);
     if (phase->shared_count)
-        net_pool_barrier(pool);
-    for (int i = 0; i < phase->shared_count; i++)
-        join_sums(pass, &phase->shared[i], thread);
+        meet(pass, thread);
+    send_gradients(pass, phase, thread);
 }
 
 /* ------------------------------------------------- inference, many grains
@@ -533,7 +615,7 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     step.targets += image * model->targets;
     step.active += image;
     step.loss += image;
-    step.grains = step.to = grains.to - grains.from;
+    step.grains = step.to = step.norm_to = grains.to - grains.from;
     return step;
 }
 
@@ -616,32 +698,6 @@ static int64_t count_summed(const Pass *pass)
     return visit_summed(pass, NULL, NULL);
 }
 
-/* What a phase summed over the whole batch already is in grain 0's, and no
- * other grain's is to be read. */
-static void reduce(const Pass *pass, int64_t from, int64_t to)
-{
-    int64_t stride = pass->step.gradient_stride, first = pass->grains.from;
-    net_reduce(pass->session->gradients + first * stride, stride, pass->grains.to - first, from,
-               to);
-}
-
-static void sum_over_ranks(const Pass *pass, int64_t from, int64_t to)
-{
-    real *sum = pass->session->gradients + from;
-    net_ranks_sum(sum + pass->grains.from * pass->step.gradient_stride, sum, to - from,
-                  net_ranks_busy(pass->step.grains, net_rank_count()));
-}
-
-/* Of the ranks' own sums, which all threads have made. */
-static void sum_ranks(const Pass *pass, int thread)
-{
-    if (!has_ranks(pass))
-        return;
-    net_pool_barrier(pass->session->pool);
-    if (thread == 0)
-        visit_summed(pass, &(NetShare){0, count_summed(pass)}, sum_over_ranks);
-}
-
 static void update(const Pass *pass, int64_t from, int64_t to)
 {
     real *gradient = pass->session->gradients + from;
@@ -668,18 +724,10 @@ static void measure_norm(const Pass *pass, int thread)
     const NetOptimizer *optimizer = pass->optimizer;
     if (!optimizer->clip.squares)
         return;
-    NetShare pieces = net_share(optimizer->clip.pieces, thread, pass->threads);
+    NetShare pieces = net_share(optimizer->clip.pieces, thread,
+                                net_pool_threads(session->pool)); /* each rank all */
     net_clip_measure(optimizer, session->gradients, pieces.from, pieces.to);
-    net_pool_barrier(session->pool);
-}
-
-/* A share of so many elements, by whole vectors. */
-static NetShare share_elements(const Pass *pass, int64_t elements, int thread)
-{
-    NetShare units =
-        net_share((elements + NET_RANGE_UNIT - 1) / NET_RANGE_UNIT, thread, pass->threads);
-    int64_t end = units.to * NET_RANGE_UNIT;
-    return (NetShare){units.from * NET_RANGE_UNIT, end < elements ? end : elements};
+    meet(pass, thread);
 }
 
 /* The thread's share of the gradients, added up, and of the weights, moved. */
@@ -692,11 +740,13 @@ static void move_share(const Pass *pass, int thread)
             visit_summed(pass, &summed, sum_and_update);
         return;
     }
-    visit_summed(pass, &summed, reduce);
-    sum_ranks(pass, thread);
+    if (!sends(pass))
+        visit_summed(pass, &summed, reduce);
+    else if (thread == 0)
+        net_ranks_summed();
     if (!may_move(pass))
         return;
-    net_pool_barrier(session->pool);
+    meet(pass, thread);
     measure_norm(pass, thread);
     NetShare all = share_elements(pass, session->gradient_stride, thread);
     update(pass, all.from, all.to);
@@ -717,6 +767,8 @@ static void run(void *context, int thread)
     gather_losses(pass, thread);
     if (pass->training)
         move_share(pass, thread);
+    if (has_ranks(pass) && !sends(pass)) /* whose next step reads the weights */
+        meet(pass, thread);
 }
 
 static NetResult add_up(const Pass *pass)
@@ -732,9 +784,8 @@ static NetResult add_up(const Pass *pass)
         }
     if (has_ranks(pass))
         net_ranks_add(&correct, 1);
-    return (NetResult){.images = images,
-                       .correct = (int64_t)correct,
-                       .loss = sum_losses(session, pass->batch) / (double)images};
+    return (NetResult){
+        .images = images, .correct = (int64_t)correct, .loss = sum_losses(pass) / (double)images};
 }
 
 static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
@@ -742,31 +793,43 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
 {
     const NetModel *model = session->model;
     int64_t grains = (batch->count + model->lanes - 1) / model->lanes;
-    const NetShare own =
-        training ? net_rank_grains(grains, net_rank(), net_rank_count()) : (NetShare){0, grains};
+    bool joined = training && session->shared;
+    const NetArenas own_arenas = {session->kept, session->filters, session->input, session->loss,
+                                  session->gradients},
+                    arenas = joined ? session->together : own_arenas;
+    const NetShare all = {0, grains},
+                   own = training ? net_rank_grains(grains, net_rank(), net_rank_count()) : all,
+                   norms = session->own_norms ? own : all, made = joined ? all : own;
     return (Pass){
         .session = session,
         .batch = batch,
         .optimizer = optimizer,
         .training = training,
-        .threads = net_pool_threads(session->pool),
+        .first_thread = joined ? session->first_thread : 0,
+        .threads = joined ? session->all_threads : net_pool_threads(session->pool),
         .grains = own,
+        .summed = made,
+        .kept = arenas.kept,
+        .input = arenas.input,
+        .loss = arenas.loss,
         .program = training ? &model->training : &model->inference,
         .step =
             {
                 .weights = session->weights,
                 .buffers = session->buffers,
-                .gradients = session->gradients,
+                .gradients = arenas.gradients,
                 .gradient_stride = session->gradient_stride,
-                .input = session->input,
+                .input = arenas.input,
                 .targets = session->targets,
                 .active = session->active,
-                .kept = session->kept,
-                .filters = session->filters,
-                .loss = session->loss,
+                .kept = arenas.kept,
+                .filters = arenas.filters,
+                .loss = arenas.loss,
                 .grains = grains,
-                .from = own.from,
-                .to = own.to,
+                .from = made.from,
+                .to = made.to,
+                .norm_from = norms.from,
+                .norm_to = norms.to,
                 .images = batch->count,
                 .seed = session->seed,
                 .step = session->steps,
@@ -775,12 +838,12 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
     };
 }
 
-/* In which lanes of other ranks' grains there are images; each loads its own. */
+/* Those of other ranks' grains; each loads its own. */
 static void note_images(const Pass *pass)
 {
     int64_t lanes = pass->session->model->lanes;
     for (int64_t image = 0; has_ranks(pass) && image < pass->step.grains * lanes; image++)
-        pass->session->active[image] = image < pass->batch->count;
+        note_image(pass, image);
 }
 
 static NetResult run_batch(NetSession *session, const NetBatch *batch,
@@ -859,11 +922,23 @@ static void note_answers(const NetSession *session, int64_t image, int64_t *conf
     }
 }
 
+int net_testing_ranks(void)
+{
+    return net_rank_count() < TOGETHER ? net_rank_count() : TOGETHER;
+}
+
+/* So many that each rank has as many. */
+static int tested_together(void)
+{
+    return TOGETHER / net_testing_ranks() * net_testing_ranks();
+}
+
 /* numbers[NUMBERS]: each batch's loss, summed; then correct answers, and images. */
 static void test_some(NetSession *session, const NetImages *images, int64_t first,
                       int64_t *confusion, double *numbers)
 {
-    for (int i = net_rank(); i < TOGETHER && !net_signal_asked(); i += net_rank_count()) {
+    int step = net_testing_ranks(), first_own = net_rank() < step ? net_rank() : TOGETHER;
+    for (int i = first_own; i < tested_together() && !net_signal_asked(); i += step) {
         int64_t left = images->count - first - i * session->batch,
                 count = left < session->batch ? left : session->batch;
         if (count <= 0)
@@ -883,9 +958,10 @@ static void test_some(NetSession *session, const NetImages *images, int64_t firs
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
 {
     NetResult whole = {0};
-    for (int64_t first = 0; first < images->count; first += TOGETHER * session->batch) {
+    const int64_t some = tested_together() * session->batch;
+    for (int64_t first = 0; first < images->count; first += some) {
         double numbers[NUMBERS] = {0};
-        int64_t left = images->count - first, some = TOGETHER * session->batch;
+        int64_t left = images->count - first;
         test_some(session, images, first, confusion, numbers);
         int64_t done = (int64_t)numbers[IMAGES];
         for (int i = 0; i < TOGETHER; i++)

@@ -458,19 +458,33 @@ static bool read_header(NetTensorFile *file, NetError *error)
     return good;
 }
 
+FILE *net_open_whole(const char *path, int64_t *bytes, NetError *error)
+{
+    struct stat status;
+    FILE *file = NULL;
+    if (stat(path, &status) != 0)
+        net_fail(error, "cannot read %s: %m", path);
+    else if (!S_ISREG(status.st_mode))
+        net_fail(error, "cannot read %s: it is not a file", path);
+    else if (!(file = fopen(path, "rb")))
+        net_fail(error, "cannot read %s: %m", path);
+    else
+        *bytes = status.st_size;
+    return file;
+}
+
 bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error)
 {
-    *file = (NetTensorFile){.path = path};
-    struct stat status;
-    if (stat(path, &status) != 0)
-        return net_fail(error, "cannot read %s: %m", path);
-    if (!S_ISREG(status.st_mode))
-        return net_fail(error, "cannot read %s: it is not a file", path);
-    file->bytes = status.st_size;
-    file->file = fopen(path, "rb");
-    if (!file->file)
-        return net_fail(error, "cannot read %s: %m", path);
-    if (read_header(file, error))
+    int64_t bytes = 0;
+    FILE *opened = net_open_whole(path, &bytes, error);
+    return net_tensors_open_file(file, opened, bytes, path, error);
+}
+
+bool net_tensors_open_file(NetTensorFile *file, FILE *opened, int64_t bytes, const char *path,
+                           NetError *error)
+{
+    *file = (NetTensorFile){.path = path, .file = opened, .bytes = bytes};
+    if (opened && read_header(file, error))
         return true;
     net_tensors_close(file);
     return false;

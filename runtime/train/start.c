@@ -116,6 +116,7 @@ bool net_ranks_start(const NetStart *start, bool ready, int *speaker, NetError *
         {"other settings", digest_settings(start->settings)},
         {"other data", digest_data(start->progress->data)},
         {"another place to go on from", digest_progress(start)},
+        {"another choice of --norms", start->session->own_norms},
         {"other first weights", digest_weights(start->session)},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import netc, network_file, read_log, run, trainer
+from harness import netc, network_file, read_log, read_safetensors, run, trainer
 from runs import blocks_of_noise, few_images, images_of_a_grain, write_pictures
 
 MPI = {
@@ -79,11 +79,14 @@ def data():
     return few_images(CONVOLUTIONS, IMAGES)
 
 
-def train(ranks, made, *words, expect=0):
+APART = {"NET_RANKS_MEMORY": "own"}  # as ranks on several machines, they send messages
+
+
+def train(ranks, made, *words, expect=0, more=None):
     """Under mpirun with so many ranks; alone with none."""
     start = ["mpirun", "-n", ranks] if ranks else []
     words = ["train", "--quiet", "--data", data(), *words]
-    return run(*start, made, *words, expect=expect, env=MPI)
+    return run(*start, made, *words, expect=expect, env={**MPI, **(more or {})})
 
 
 def losses(log):
@@ -107,16 +110,17 @@ def losses(log):
 )
 def test_ranks_write_the_bytes_of_one_process(tmp_path, network, optimizer, more, options):
     made, written = program(network, optimizer, more, *options), {}
-    for ranks, threads in (0, 1), (2, 3), (3, 1):
-        path = tmp_path / f"{ranks}-{threads}"
+    for ranks, threads, more in (0, 1, {}), (2, 3, {}), (3, 1, {}), (2, 2, APART), (3, 1, APART):
+        path = tmp_path / f"{ranks}-{threads}-{len(more)}"
         files = ["--save", f"{path}.w", "--checkpoint", f"{path}.c", "--log", f"{path}.log"]
-        train(ranks, made, "--threads", threads, *files)
-        written[ranks, threads] = (
+        train(ranks, made, "--threads", threads, *files, more=more)
+        written[path] = (
             path.with_suffix(".w").read_bytes(),
             path.with_suffix(".c").read_bytes(),
             losses(path.with_suffix(".log")),
         )
-    assert len(written[0, 1][2]) == 8 and all(one == written[0, 1] for one in written.values())
+    one, *others = written.values()
+    assert len(one[2]) == 8 and all(other == one for other in others)
 
 
 def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
@@ -173,10 +177,14 @@ def test_other_commands_are_one_process_s():
     assert result.returncode and result.stderr.count("of the commands only train takes ranks") == 1
 
 
-def each_its_own(first, second):
+def with_words(first, second, expect):
     """Two ranks, started with words of their own."""
     words = [str(word) for word in ("mpirun", "-n", 1, *first, ":", "-n", 1, *second)]
-    result = run(*words, env=MPI, expect=None)
+    return run(*words, env=MPI, expect=expect)
+
+
+def each_its_own(first, second):
+    result = with_words(first, second, expect=None)
     assert result.returncode
     (told,) = re.findall(r"error: (.*)", result.stderr)
     return told
@@ -193,12 +201,155 @@ def test_ranks_that_differ_are_refused(tmp_path):
     for changed, what in [
         ([*words, "--lr", 0.5], "other settings"),
         ([*words[:-1], tmp_path / "other"], "other data"),
-        ([*words, "--init", tmp_path / "w"], "other first weights"),
+        ([*words, "--init", tmp_path / "w"], "another --init or --resume"),
+        ([*words, "--norms", "rank"], "another choice of --norms"),
         ([other, *words[1:]], "another program"),
     ]:
         assert each_its_own(words, changed).startswith(f"rank 1 has {what} than rank 0"), what
     told = each_its_own(words, [*words[:-1], tmp_path / "nowhere"])
     assert "nowhere" in told
+
+
+# ------------------------------------------------- on several hosts
+
+HOSTS = Path(__file__).with_name("hosts.sh")
+
+
+def has_hosts():
+    tools = all(shutil.which(tool) for tool in ("ip", "tc"))
+    return tools and os.geteuid() == 0 and os.access("/dev/net/tun", os.W_OK)
+
+
+@pytest.mark.skipif(not has_hosts(), reason="namespaces of a network need root and iproute2")
+def test_two_hosts_on_a_bad_line_write_the_bytes_of_one_process(tmp_path):
+    made = program(CONVOLUTIONS)
+    words = ["train", "--quiet", "--data", data(), "--threads", 1, "--max-steps", 4]
+    run(made, *words, "--save", tmp_path / "one")
+    told = run(HOSTS, 2, 1, "env", "NET_RANKS_TRACE=1", made, *words, "--save", tmp_path / "two")
+    assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
+    all_seconds, waited = map(float, re.findall(r"for (\d+\.\d+) s", told.stderr))
+    assert all_seconds > 4 * 2 * 0.002 and 0 <= waited < all_seconds  # each step's there and back
+
+
+# ------------------------------------------------- what each rank reads
+
+
+def test_weights_to_begin_with_are_read_by_rank_0_alone(tmp_path):
+    made = program(CONVOLUTIONS)
+    words = [made, "train", "--quiet", "--data", data(), "--max-steps", 3]
+    train(0, made, "--max-steps", 2, "--save", tmp_path / "w", "--checkpoint", tmp_path / "c")
+    for option, file in ("--init", "w"), ("--resume", "c"):
+        train(0, made, "--max-steps", 3, option, tmp_path / file, "--save", tmp_path / "one")
+        here = [*words, option, tmp_path / file]
+        with_words(
+            [*here, "--save", tmp_path / "two"], [*words, option, tmp_path / "nowhere"], expect=0
+        )
+        assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
+        told = each_its_own([*words, option, tmp_path / "nowhere"], here)
+        assert told.startswith("cannot read") and "nowhere" in told
+        (tmp_path / "cut").write_bytes((tmp_path / file).read_bytes()[:-100])
+        told = each_its_own([*words, option, tmp_path / "cut"], here)
+        assert f"{tmp_path}/cut: " in told
+
+
+SAMPLE = 256  # images of a split that every rank looks at: data/held.c
+
+
+def garble(folder, spared):
+    """Of the training pictures those that the rank is not to read."""
+    pictures = sorted(path for path in (folder / "train").rglob("*.png"))
+    sample = {i * len(pictures) // SAMPLE for i in range(SAMPLE)}
+    lost = [i for i in range(len(pictures)) if i % 2 != spared and i not in sample]
+    assert len(lost) > len(pictures) / 5
+    for i in lost:
+        pictures[i].write_text("no picture")
+    return pictures, lost
+
+
+def test_each_rank_decodes_its_share_of_the_pictures(tmp_path):
+    made, images = program(CONVOLUTIONS), blocks_of_noise((12, 10, 3), 500)
+    for name in "whole", "0", "1":
+        write_pictures(tmp_path / name / "train", images)
+        write_pictures(tmp_path / name / "test", images[:100])
+    ranks = []
+    for rank in 0, 1:
+        garble(tmp_path / str(rank), spared=rank)
+        ranks.append([made, "train", "--quiet", "--data", tmp_path / str(rank), "--epochs", 1])
+    run(made, "train", "--quiet", "--data", tmp_path / "whole", "--epochs", 1, "--save",
+        tmp_path / "one", "--log", tmp_path / "one.log")  # fmt: skip
+    with_words(
+        [*ranks[0], "--save", tmp_path / "two", "--log", tmp_path / "two.log"], ranks[1], expect=0
+    )
+    assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
+    assert losses(tmp_path / "two.log") == losses(tmp_path / "one.log")
+
+
+def test_a_picture_that_cannot_be_read_is_told_by_the_rank_that_reads_it(tmp_path):
+    made = program(CONVOLUTIONS)
+    for name in "train", "test":
+        write_pictures(tmp_path / "d" / name, blocks_of_noise((12, 10, 3), 500))
+    pictures, lost = garble(tmp_path / "d", spared=0)
+    words = [made, "train", "--quiet", "--data", tmp_path / "d"]
+    assert str(pictures[lost[0]]) in each_its_own(words, words)
+
+
+# ------------------------------------------------- batch norms of a rank
+
+NORMS = """network norms {
+    input [3, 12, 10]
+    conv2d(6, 3, padding=1) as conv
+    batch_norm2d as norm
+    relu
+    conv2d(5, 3, stride=2) as second
+    batch_norm2d
+    flatten
+    linear(10)
+}
+"""
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+def test_norms_of_each_rank_are_those_of_its_images(tmp_path, kernels):
+    made = program(NORMS, "sgd(lr=0.05)", "", f"--kernels={kernels}")
+    half = 2 * images_of_a_grain(made)
+
+    def step(ranks, batch, steps, *words):
+        """The gradient of the last step, before which no weight has moved."""
+        run_words = ["--lr", 1e-30, "--no-shuffle", "--batch", batch, "--max-steps", steps]
+        files = ["--save-gradients", tmp_path / "g", "--save", tmp_path / "w"]
+        train(ranks, made, *run_words, *files, *words)
+        return read_safetensors(tmp_path / "g"), read_safetensors(tmp_path / "w")
+
+    first, after_first = step(0, half, 1)
+    second, _ = step(0, half, 2)
+    own, after_own = step(2, 2 * half, 1, "--norms", "rank")
+    whole, _ = step(2, 2 * half, 1)
+
+    def distance(one):
+        mean = {name: (first[name] + second[name]) / 2 for name in first}
+        largest = max(abs(value).max() for value in mean.values())
+        return max(abs(one[name] - mean[name]).max() for name in mean) / largest
+
+    assert distance(own) < 1e-5 < 1e-3 < distance(whole)
+    for name in "norm.running_mean", "norm.running_var":
+        assert after_own[name].tobytes() == after_first[name].tobytes()
+
+
+def test_norms_of_each_rank_are_the_same_again(tmp_path):
+    made = program(NORMS)
+    saved = []
+    for ranks, norms in (2, "rank"), (2, "rank"), (2, "all"), (0, "rank"), (0, "all"):
+        train(ranks, made, "--norms", norms, "--save", tmp_path / "w")
+        saved.append((tmp_path / "w").read_bytes())
+    assert saved[0] == saved[1] != saved[2] == saved[3] == saved[4]
+
+
+def test_a_rank_with_one_image_has_nothing_to_normalise_over():
+    made = program(NORMS.replace("stride=2) as second", "stride=2) as second;  avg_pool2d((5, 4))"))
+    lanes = images_of_a_grain(made)
+    words = [made, "train", "--quiet", "--data", data(), "--norms", "rank", "--batch", lanes + 1]
+    told = each_its_own(words, words)
+    assert "the last rank in each step" in told and f"in batches of {lanes + 1} has one" in told
 
 
 # ---------------------------------------------------------- endings of long runs

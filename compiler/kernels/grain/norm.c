@@ -29,7 +29,7 @@ static const Node *norm_of(const Kernel *kernel)
 void combine_moments(Kernel *kernel)
 {
     kernel_line(kernel, "real mean = 0, m2 = 0, count = 0;");
-    kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++) {");
+    kernel_line(kernel, "for (int64_t q = s->norm_from; q < s->norm_to; q++) {");
     kernel_line(kernel, "const real *part = %s + q * %lldL + 2 * c;",
                 own_operand(kernel, "statistics"), kernel->kept_elements);
     kernel_line(kernel, "const int64_t left = s->images - q * LANES;");
