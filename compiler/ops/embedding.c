@@ -147,6 +147,8 @@ static void emit_gradient(Kernel *kernel)
 
 static bool emit(Kernel *kernel)
 {
+    if (!kernel->node->whole_batch)
+        return false; /* of a parameter that other layers have, too: the plain loops */
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel);
     else

@@ -527,8 +527,8 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     kernel_line(kernel, "call.inputs = %d;", node->inputs.count);
     kernel_line(kernel, "call.x = x_;");
     kernel_line(kernel, "call.x_shape = x_shape;");
-    if (node->inputs.items[0]->choices)
-        kernel_line(kernel, "call.numbers = %lld;", node->inputs.items[0]->choices);
+    if (first_input(node) && first_input(node)->choices)
+        kernel_line(kernel, "call.numbers = %lld;", first_input(node)->choices);
     if (node->out)
         kernel_line(kernel, "call.y_shape = (NetShape)%s;", shape_in_c(node->out->shape));
     for (int i = 0; pointers[i]; i++)

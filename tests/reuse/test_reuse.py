@@ -2,6 +2,7 @@
 fixtures hold four steps in float64 (make_fixtures.py says how).  Then what files of tied
 parameters may be, and that threads and kernels change nothing."""
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,36 @@ def test_gradients_are_finite_differences(network):
     program = trainer(HERE / f"{network}.net", "--dtype=f64", compiler=COMPUTING)
     told = run(program, *"gradcheck --random-init --samples 6 --set batch=5".split()).stdout
     assert " 0 wrong" in told
+
+
+TOKENS = """network gpt {
+    input [16] of 11 as tokens
+    embedding(12) as wte
+    add { branch { }  branch { parameter([16, 12], normal(std=0.02)) as wpe.weight } }
+    skip { self_attention(3) as sa }
+    reuse sa
+    linear(11, bias=false, weight=wte.weight) as lm_head
+}
+train {
+    data text("input.txt");  loss cross_entropy;  optimizer adamw(lr=1e-3)
+    batch 5;  epochs 1
+}
+"""
+
+
+@pytest.mark.parametrize("kernels", ["specialised", "reference"])
+def test_an_embedding_is_tied_and_attention_is_used_again(kernels):
+    """The names are nanoGPT's; an operator that is made of others shares what they have."""
+    program = trainer(TOKENS, "--dtype=f64", f"--kernels={kernels}", compiler=COMPUTING)
+    told = run(program, *"gradcheck --random-init --samples 8 --threads 2".split()).stdout
+    names = re.findall(r"^(\S+) +\[", told, re.M)
+    assert names == ["wte.weight", "wpe.weight"] + [
+        f"sa.{name}"
+        for name in ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
+    ]
+    assert " 0 wrong" in told
+    state = json.loads(netc("summary", "--json", "/dev/stdin", stdin=TOKENS).stdout)["state"]
+    assert [entry["name"] for entry in state] == names + ["lm_head.weight"]
 
 
 # --------------------------------------------------------------- tied files
