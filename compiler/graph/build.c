@@ -307,7 +307,8 @@ static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *
     close_join(b);
 }
 
-static Tensor *joined_tensor(Builder *b, const char *op, const Argument *arg)
+/* Of an operator that has arguments besides, a number was perhaps meant for one of them. */
+static Tensor *joined_tensor(Builder *b, const Operator *op, const Argument *arg)
 {
     const TensorName *named =
         arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
@@ -317,9 +318,13 @@ static Tensor *joined_tensor(Builder *b, const char *op, const Argument *arg)
         return named->tensor;
     if (arg->value.kind == VALUE_WORD || arg->value.kind == VALUE_TEXT)
         report_unknown_tensor(b, arg->value.word, arg->span);
-    else
-        build_error(b, "argument-type", arg->span, "%s joins tensors; this is %s", op,
-                    value_text(&arg->value));
+    else {
+        Diagnostic *d = build_error(b, "argument-type", arg->span, "%s joins tensors; this is %s",
+                                    op->name, value_text(&arg->value));
+        if (op->args != NULL)
+            diag_help(d, "%s(name, …) of named tensors; arguments have their names: %s=…", op->name,
+                      op->args[0].name);
+    }
     return NULL;
 }
 
@@ -340,7 +345,7 @@ static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const
             continue;
         }
         first_name = first_name.source == NULL ? args->items[i].span : first_name;
-        add_input(&inputs, joined_tensor(b, op->name, &args->items[i]));
+        add_input(&inputs, joined_tensor(b, op, &args->items[i]));
     }
     *name = take_name(b, stmt->as, op->name, stmt->call->span);
     ArgValue *values = resolve_arguments(b, op->name, op->args, &rest, stmt->call->span);

@@ -260,12 +260,12 @@ static void suggest_rank(Diagnostic *d, Shape shape, unsigned ranks)
         diag_help(d, "`reshape([channels, depth, height, width])` says which axis is which");
 }
 
-bool node_has_rank(const Node *node, unsigned ranks)
+Diagnostic *find_rank_fault(const Node *node, unsigned ranks)
 {
     const Tensor *input = node->inputs.items[0];
     int rank = input->shape.rank, most = 1;
     if (ranks & RANK(rank))
-        return true;
+        return NULL;
     for (int other = 1; other <= MAX_RANK; other++)
         if (ranks & RANK(other))
             most = other;
@@ -282,5 +282,10 @@ bool node_has_rank(const Node *node, unsigned ranks)
         label_step(d, node, input, format("gives %s", shape_text(input->shape)));
     suggest_rank(d, input->shape, ranks);
     diag_sizes(d, input->shape, (Shape){most, {-1, -1, -1, -1}});
-    return false;
+    return d;
+}
+
+bool node_has_rank(const Node *node, unsigned ranks)
+{
+    return find_rank_fault(node, ranks) == NULL;
 }

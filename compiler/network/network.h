@@ -524,7 +524,8 @@ void node_derivation(Diagnostic *d, const Tensor *tensor);
 /* Labels the step that made `tensor`, as seen from where `node` is: of a block
  * used there, its use. */
 void label_step(Diagnostic *d, const Node *node, const Tensor *tensor, const char *text);
-/* The input must have one of these ranks: RANK(1) | RANK(3). */
+/* The input must have one of these ranks: RANK(1) | RANK(3).  NULL: it has. */
+Diagnostic *find_rank_fault(const Node *node, unsigned ranks);
 bool node_has_rank(const Node *node, unsigned ranks);
 
 /* A fault within a use of a block, with a note for it and for each that it is in. */

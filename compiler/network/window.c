@@ -13,7 +13,10 @@ static Int role_value(const Node *node, ArgRole role, int axis, Int otherwise)
  * after, as in PyTorch.  padding=valid is none. */
 static void set_padding(Window *window, const Node *node, int axis)
 {
-    const ArgValue *padding = &node->args[role_arg(node->op, ROLE_PADDING)];
+    int arg = role_arg(node->op, ROLE_PADDING);
+    if (arg < 0)
+        return;
+    const ArgValue *padding = &node->args[arg];
     if (padding->word == NULL) {
         window->before = window->after = padding->integer[axis];
     } else if (padding->word == intern("same")) {

@@ -52,7 +52,7 @@ static void print_joins(const Operator *op, FILE *out)
     if (op->traits & OP_JOINS)
         fprintf(out, "%s { branch { ... } branch { ... } ... }   or   %s(name, ...)\n", op->name,
                 op->name);
-    else
+    if (!(op->traits & OP_JOINS) || op->args != NULL)
         print_signature(op, out);
 }
 

@@ -1,6 +1,7 @@
-/* max_pool2d.c: the largest value of each window.  The forward pass notes which
- * tap of the window won (aux, [c, rows, columns], counted row by row), so the
- * backward pass needs neither x nor y: an activation may overwrite y in place.
+/* max_pool2d.c: the largest value of each window along one, two or three axes: of windows that
+ * slide, and of the adaptive ones, whose size follows from the wanted output.  The forward pass
+ * notes which tap of the window won (aux, of the output's shape, counted slice by slice and row by
+ * row), so the backward pass needs neither x nor y: an activation may overwrite y in place.
  */
 #include "kernels/grain/pool.h"
 #include "kernels/image/image.h"
@@ -9,59 +10,89 @@
 
 enum { KERNEL_SIZE, STRIDE, PADDING, DILATION, CEIL_MODE };
 
-static const ArgSpec args[] = {
-    [KERNEL_SIZE] = {"kernel_size", ARG_PAIR, ROLE_KERNEL, .positional = true, .minimum = 1,
-                     .maximum = LARGEST, .doc = "Size of the window."},
-    [STRIDE] = {"stride", ARG_PAIR, ROLE_STRIDE, .otherwise = "=kernel_size", .minimum = 1,
-                .maximum = LARGEST, .doc = "Step of the window."},
-    [PADDING] = {"padding", ARG_PAIR, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST,
-                 .doc =
-                     "Rows and columns of -inf added at both ends, at most half of kernel_size."},
-    [DILATION] = {"dilation", ARG_PAIR, ROLE_DILATION, .otherwise = "1", .minimum = 1,
-                  .maximum = LARGEST, .doc = "Distance between the window's taps."},
-    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, ROLE_CEIL_MODE, .otherwise = "false",
-                   .doc = "Rounds the output size up: a last window may hang over the end."},
-    {0}};
+/* clang-format off */
+#define ARGUMENTS(sizes, what) { \
+    [KERNEL_SIZE] = {"kernel_size", sizes, ROLE_KERNEL, .positional = true, .minimum = 1, \
+                     .maximum = LARGEST, .doc = "Size of the window."}, \
+    [STRIDE] = {"stride", sizes, ROLE_STRIDE, .otherwise = "=kernel_size", .minimum = 1, \
+                .maximum = LARGEST, .doc = "Step of the window."}, \
+    [PADDING] = {"padding", sizes, ROLE_PADDING, .otherwise = "0", .maximum = LARGEST, \
+                 .doc = what " of -inf added at both ends, at most half of kernel_size."}, \
+    [DILATION] = {"dilation", sizes, ROLE_DILATION, .otherwise = "1", .minimum = 1, \
+                  .maximum = LARGEST, .doc = "Distance between the window's taps."}, \
+    [CEIL_MODE] = {"ceil_mode", ARG_BOOL, ROLE_CEIL_MODE, .otherwise = "false", \
+                   .doc = "Rounds the output size up: a last window may hang over the end."}, \
+    {0}}
+/* clang-format on */
+
+static const ArgSpec args_of_1[] = ARGUMENTS(ARG_SINGLE, "Steps");
+static const ArgSpec args_of_2[] = ARGUMENTS(ARG_PAIR, "Rows and columns");
+static const ArgSpec args_of_3[] = ARGUMENTS(ARG_TRIPLE, "Slices, rows and columns");
+
+/* A fitted window that shares values with both neighbours has one more than its share. */
+static Int max_taps(const Node *node, int axis)
+{
+    bool shares = node->op->window == WINDOW_FITTED
+                  && input_shape(node).dim[1 + axis] % node->out_shape.dim[1 + axis];
+    return node_window(node, axis).kernel + shares;
+}
 
 /* aux holds a tap's number as a real: exact in float up to 2^24. */
 static bool taps_countable(const Node *node)
 {
-    const ArgValue *kernel = &node->args[KERNEL_SIZE];
-    if (saturating_product(2, kernel->integer) <= 1 << 24)
+    Text sizes = {0};
+    Int kernel[MAX_RANK];
+    for (int axis = 0; axis < window_axes(node); axis++) {
+        kernel[axis] = max_taps(node, axis);
+        text_add(&sizes, "%s%lld", axis ? " by " : "", kernel[axis]);
+    }
+    if (saturating_product(window_axes(node), kernel) <= 1 << 24)
         return true;
-    Diagnostic *d = node_error(node, "argument-range", kernel->span,
-                               "max_pool2d: a window of %lld by %lld is too large",
-                               kernel->integer[0], kernel->integer[1]);
+    int arg = role_arg(node->op, ROLE_KERNEL);
+    Diagnostic *d =
+        node_error(node, "argument-range", arg < 0 ? node->span : node->args[arg].span,
+                   "%s: a window of %s is too large", node->op->name, text_chars(&sizes));
     diag_caption(d, "at most %d taps", 1 << 24);
     return false;
 }
 
+static bool notes_taps(Node *node)
+{
+    node->aux_shape = node->out_shape;
+    return taps_countable(node);
+}
+
 static bool infer(Node *node)
 {
-    if (!padding_at_most_half(node) || !infer_window_shape(node, input_shape(node).dim[0])
-        || !taps_countable(node))
-        return false;
-    node->aux_shape = node->out_shape;
-    return true;
+    return padding_at_most_half(node) && infer_window_shape(node, input_shape(node).dim[0])
+           && notes_taps(node);
+}
+
+static bool infer_adaptive(Node *node)
+{
+    infer_fitted_shape(node);
+    return notes_taps(node);
 }
 
 /* A dilated window may lie in the padding alone: its y is -inf, which no x is. */
 static bool is_max_pool(const Node *node)
 {
-    const ArgValue *dilation = &node->args[DILATION];
-    return dilation->integer[0] == 1 && dilation->integer[1] == 1;
+    bool close = true;
+    for (int axis = 0; axis < window_axes(node); axis++)
+        close &= node_window(node, axis).dilation == 1;
+    return close;
 }
 
 /* Inside: `window` is the first element of a window of x's shape, `p` counts outputs. */
 static void open_windows(Kernel *kernel, const char *window)
 {
-    Shape in = input_shape(kernel->node), out = kernel->node->out->shape;
-    open_pieces(kernel, "c", out.dim[0]);
-    kernel_line(kernel, "int64_t p = c * %lldL;", shape_plane(out));
-    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", out.dim[1]);
-    kernel_line(kernel, "for (int column = 0; column < %lld; column++, p++) {", out.dim[2]);
-    kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lld + column * %lld;", window, in.dim[1],
-                pooled_rows(kernel->node), in.dim[2], pooled_columns(kernel->node));
+    Axis rows = layer_axis(kernel->node, ROWS), columns = layer_axis(kernel->node, COLUMNS);
+    open_pieces(kernel, "c", input_shape(kernel->node).dim[0]);
+    kernel_line(kernel, "int64_t p = c * %lldL;", rows.positions * columns.positions);
+    kernel_line(kernel, "for (int row = 0; row < %lld; row++) {", rows.positions);
+    kernel_line(kernel, "for (int column = 0; column < %lld; column++, p++) {", columns.positions);
+    kernel_line(kernel, "%s + (c * %lld + row * %lld) * %lld + column * %lld;", window,
+                rows.sources, rows.taps, columns.sources, columns.taps);
 }
 
 static void close_windows(Kernel *kernel)
@@ -73,7 +104,7 @@ static void close_windows(Kernel *kernel)
 /* Of the window that v points to, in a whole tensor. */
 static const char *stored_value(const void *pool, Int tap)
 {
-    Int columns = pooled_columns(pool), width = input_shape(pool).dim[2];
+    Int columns = pooled_columns(pool), width = shape_last(input_shape(pool));
     return format("v[%lld]", tap / columns * width + tap % columns);
 }
 
@@ -88,8 +119,8 @@ static void emit_forward(Kernel *kernel)
 static void clear_uncovered(Kernel *kernel, Int rows, Int columns)
 {
     const Node *node = kernel->node;
-    Shape in = input_shape(node), out = node->out->shape;
-    if (!node->accumulate && (out.dim[1] * rows < in.dim[1] || out.dim[2] * columns < in.dim[2])) {
+    Shape in = input_shape(node);
+    if (!node->accumulate && shape_plane(node->out->shape) * rows * columns < shape_plane(in)) {
         open_pieces(kernel, "c", in.dim[0]);
         kernel_line(kernel, "for (int64_t i = c * %lldL; i < (c + 1) * %lldL; i++)",
                     shape_plane(in), shape_plane(in));
@@ -100,7 +131,7 @@ static void clear_uncovered(Kernel *kernel, Int rows, Int columns)
 
 static void emit_backward(Kernel *kernel, Int rows, Int columns)
 {
-    Int width = input_shape(kernel->node).dim[2];
+    Int width = shape_last(input_shape(kernel->node));
     clear_uncovered(kernel, rows, columns);
     open_windows(kernel, "vec *v = dx");
     kernel_line(kernel, "const vec d = dy[p], which = aux[p];");
@@ -237,10 +268,17 @@ static void emit_any_backward(Kernel *kernel)
     close_plane(kernel);
 }
 
+/* Three axes are the reference's, and adaptive windows that are not all alike. */
+static bool has_kernels(const Node *node)
+{
+    return window_axes(node) <= 2 && (node->op->window == WINDOW_SLIDES || fits_evenly(node))
+           && (pools_tiles(node) || layer_axis(node, COLUMNS).taps <= MAX_TAPS);
+}
+
 static bool emit(Kernel *kernel)
 {
     bool forward = kernel->stage == STAGE_FORWARD;
-    if (!pools_tiles(kernel->node) && node_window(kernel->node, 1).kernel > MAX_TAPS)
+    if (!has_kernels(kernel->node))
         return false;
     if (!pools_tiles(kernel->node))
         (forward ? emit_any_forward : emit_any_backward)(kernel);
@@ -253,7 +291,8 @@ static bool emit(Kernel *kernel)
 
 static bool can_do_image_pool(const Node *node)
 {
-    return node->args[KERNEL_SIZE].integer[1] <= MAX_IMAGE_TAPS;
+    return window_axes(node) <= 2 && (node->op->window == WINDOW_SLIDES || fits_evenly(node))
+           && layer_axis(node, COLUMNS).taps <= MAX_IMAGE_TAPS;
 }
 
 static void emit_image(ImageKernel *image)
@@ -265,25 +304,101 @@ static void emit_image(ImageKernel *image)
                                         .columns = layer_axis(node, 1)});
 }
 
+#define REFERENCE(page) "https://pytorch.org/docs/stable/generated/torch.nn." page ".html"
+#define SUMMARY \
+    "The largest value of each window; its gradient goes to the first largest in scan order."
+#define MAX_POOL                                                                                \
+    .traits = OP_TAKES_EPILOGUE, .input_gradient_reads = READS_AUX, .is_max_pool = is_max_pool, \
+    .emit = emit, .emit_image = emit_image, .can_do_image = can_do_image_pool
+
+const Operator operator_max_pool1d = {
+    .name = "max_pool1d",
+    .summary = SUMMARY,
+    .shape_rule = "[c, t] -> [c, steps]\n"
+                  "steps = floor((t + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1\n"
+                  "ceil_mode rounds up",
+    .formula = "y[c, i] = max over p of x[c, i*stride + p*dilation - padding]",
+    .reference = REFERENCE("MaxPool1d"),
+    .args = args_of_1,
+    .ranks = RANK(2),
+    .window = WINDOW_SLIDES,
+    .infer = infer,
+    MAX_POOL,
+};
+
 const Operator operator_max_pool2d = {
     .name = "max_pool2d",
-    .summary =
-        "The largest value of each window; its gradient goes to the first largest in scan order.",
+    .summary = SUMMARY,
     .shape_rule = "[c, h, w] -> [c, rows, columns]\n"
                   "rows = floor((h + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1\n"
                   "columns follow from w in the same way; ceil_mode rounds up",
     .formula =
         "y[c, i, j] = max over p, q of\n"
         "             x[c, i*stride + p*dilation - padding, j*stride + q*dilation - padding]",
-    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html",
-    .args = args,
-    .traits = OP_TAKES_EPILOGUE,
+    .reference = REFERENCE("MaxPool2d"),
+    .args = args_of_2,
     .ranks = RANK(3),
     .window = WINDOW_SLIDES,
-    .input_gradient_reads = READS_AUX,
     .infer = infer,
-    .is_max_pool = is_max_pool,
-    .emit = emit,
-    .emit_image = emit_image,
-    .can_do_image = can_do_image_pool,
+    MAX_POOL,
+};
+
+const Operator operator_max_pool3d = {
+    .name = "max_pool3d",
+    .summary = SUMMARY,
+    .shape_rule = "[c, d, h, w] -> [c, slices, rows, columns]\n"
+                  "slices = floor((d + 2*padding - dilation*(kernel_size-1) - 1)/stride) + 1\n"
+                  "rows and columns follow from h and w in the same way; ceil_mode rounds up",
+    .formula = "y[c, s, i, j] = max over r, p, q of x[c, s*stride + r*dilation - padding, ...]",
+    .reference = REFERENCE("MaxPool3d"),
+    .args = args_of_3,
+    .ranks = RANK(4),
+    .window = WINDOW_SLIDES,
+    .infer = infer,
+    MAX_POOL,
+};
+
+#define ADAPTIVE_SUMMARY \
+    "The largest values of windows chosen so that the output has the size asked for."
+
+const Operator operator_adaptive_max_pool1d = {
+    .name = "adaptive_max_pool1d",
+    .summary = ADAPTIVE_SUMMARY,
+    .shape_rule = "[c, t] -> [c, output_size]",
+    .formula = "y[c, i] = max of x[c, p] for p in floor(i*t/steps) to ceil((i+1)*t/steps) - 1",
+    .reference = REFERENCE("AdaptiveMaxPool1d"),
+    .args = fitted_args_of_1,
+    .ranks = RANK(2),
+    .window = WINDOW_FITTED,
+    .infer = infer_adaptive,
+    MAX_POOL,
+};
+
+const Operator operator_adaptive_max_pool2d = {
+    .name = "adaptive_max_pool2d",
+    .summary = ADAPTIVE_SUMMARY,
+    .shape_rule = "[c, h, w] -> [c, rows, columns] with [rows, columns] = output_size",
+    .formula = "y[c, i, j] = max of x[c, p, q] for p in floor(i*h/rows) to ceil((i+1)*h/rows) - 1\n"
+               "             and q in floor(j*w/columns) to ceil((j+1)*w/columns) - 1",
+    .reference = REFERENCE("AdaptiveMaxPool2d"),
+    .args = fitted_args_of_2,
+    .ranks = RANK(3),
+    .window = WINDOW_FITTED,
+    .infer = infer_adaptive,
+    MAX_POOL,
+};
+
+const Operator operator_adaptive_max_pool3d = {
+    .name = "adaptive_max_pool3d",
+    .summary = ADAPTIVE_SUMMARY,
+    .shape_rule = "[c, d, h, w] -> [c, slices, rows, columns] with\n"
+                  "[slices, rows, columns] = output_size",
+    .formula = "y[c, s, i, j] = max of x[c, r, p, q] for r in floor(s*d/slices) to\n"
+               "                ceil((s+1)*d/slices) - 1, and p, q likewise",
+    .reference = REFERENCE("AdaptiveMaxPool3d"),
+    .args = fitted_args_of_3,
+    .ranks = RANK(4),
+    .window = WINDOW_FITTED,
+    .infer = infer_adaptive,
+    MAX_POOL,
 };

@@ -78,6 +78,24 @@ static bool has_whole_input(const Node *node)
     return false;
 }
 
+/* Of max_pool2d that is given a sequence: max_pool1d. */
+static const Operator *for_so_many_axes(const Operator *op, int rank)
+{
+    size_t length = strlen(op->name);
+    if (rank < 2 || length < 2 || op->name[length - 1] != 'd')
+        return NULL;
+    return find_operator(format("%.*s%dd", (int)length - 2, op->name, rank - 1));
+}
+
+static bool has_its_rank(const Node *node)
+{
+    Diagnostic *d = node->op->ranks ? find_rank_fault(node, node->op->ranks) : NULL;
+    const Operator *other = d ? for_so_many_axes(node->op, input_shape(node).rank) : NULL;
+    if (other)
+        diag_help(d, "%s takes %s", other->name, shape_text(input_shape(node)));
+    return d == NULL;
+}
+
 bool infer_node(Node *node)
 {
     const Operator *op = node->op;
@@ -85,7 +103,7 @@ bool infer_node(Node *node)
         return false;
     if ((op->traits & OP_LAST_AXIS) && is_image_of_layers(node))
         return node_has_rank(node, RANK(1));
-    if (op->ranks && !node_has_rank(node, op->ranks))
+    if (!has_its_rank(node))
         return false;
     for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++)
         if (op->args[i].assertion && !assertion_holds(node, i))

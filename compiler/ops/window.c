@@ -77,3 +77,39 @@ bool padding_at_most_half(const Node *node)
     }
     return true;
 }
+
+/* ------------------------------------------------------- fitted windows */
+
+#define FITTED(sizes, what)                                                  \
+    {                                                                        \
+        {"output_size",                                                      \
+         sizes,                                                              \
+         ROLE_OUTPUT_SIZE,                                                   \
+         .positional = true,                                                 \
+         .minimum = 1,                                                       \
+         .maximum = LARGEST,                                                 \
+         .doc = what " of the output; 1 takes each channel as one window."}, \
+        {                                                                    \
+            0                                                                \
+        }                                                                    \
+    }
+const ArgSpec fitted_args_of_1[] = FITTED(ARG_SINGLE, "Steps");
+const ArgSpec fitted_args_of_2[] = FITTED(ARG_PAIR, "Rows and columns");
+const ArgSpec fitted_args_of_3[] = FITTED(ARG_TRIPLE, "Slices, rows and columns");
+
+void infer_fitted_shape(Node *node)
+{
+    const ArgValue *size = &node->args[role_arg(node->op, ROLE_OUTPUT_SIZE)];
+    node->out_shape = input_shape(node);
+    for (int axis = 0; axis < window_axes(node); axis++)
+        node->out_shape.dim[1 + axis] = size->integer[axis];
+}
+
+bool fits_evenly(const Node *node)
+{
+    Shape in = input_shape(node), out = node->out->shape;
+    bool evenly = true;
+    for (int axis = 1; axis < in.rank; axis++)
+        evenly &= in.dim[axis] % out.dim[axis] == 0;
+    return evenly;
+}

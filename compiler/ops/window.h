@@ -18,4 +18,12 @@ bool infer_window_shape(Node *node, Int channels);
  * could lie wholly in the padding. */
 bool padding_at_most_half(const Node *node);
 
+/* Of windows that are fitted: the arguments of an operator along one, two or three axes … */
+extern const ArgSpec fitted_args_of_1[], fitted_args_of_2[], fitted_args_of_3[];
+/* … and its output's shape, by output_size. */
+void infer_fitted_shape(Node *node);
+/* Whether the output's sizes divide the input's, so that all windows are alike and lie side by
+ * side. */
+bool fits_evenly(const Node *node);
+
 #endif

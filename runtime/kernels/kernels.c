@@ -5,11 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* NULL: it has none of this name. */
+static const NetAttribute *look_for(const NetCall *call, const char *name)
+{
+    const NetAttribute *attribute = call->attributes;
+    while (attribute->name != NULL && strcmp(attribute->name, name) != 0)
+        attribute++;
+    return attribute->name != NULL ? attribute : NULL;
+}
+
 static const NetAttribute *find_attribute(const NetCall *call, const char *name)
 {
-    for (const NetAttribute *attribute = call->attributes; attribute->name != NULL; attribute++)
-        if (strcmp(attribute->name, name) == 0)
-            return attribute;
+    const NetAttribute *attribute = look_for(call, name);
+    if (attribute != NULL)
+        return attribute;
     fprintf(stderr, "internal error: a kernel was called without its attribute %s\n", name);
     abort();
 }
@@ -110,9 +119,10 @@ static int number_of_axis(const NetCall *call, int axis)
 /* padding=same is dilation * (kernel - 1) in all, the smaller half in front. */
 static int64_t padding_before(const NetCall *call, int number, int64_t extent)
 {
-    const char *word = net_attribute_word(call, "padding");
+    const NetAttribute *padding = look_for(call, "padding");
+    const char *word = padding != NULL ? padding->word : "valid";
     if (word == NULL)
-        return (int64_t)net_attribute(call, "padding", number);
+        return (int64_t)padding->value[number];
     return strcmp(word, "same") == 0 ? (extent - 1) / 2 : 0;
 }
 

@@ -48,7 +48,7 @@ real net_dot(const real *a, const real *b, int64_t count);
 real net_sum(const real *values, int64_t count);
 
 /* One axis of a convolution's or pool's window, from the call's attributes.
- * Operators without dilation get 1. */
+ * Operators without dilation get 1, those without padding 0. */
 typedef struct Axis {
     int64_t in, out; /* sizes of x and y along it */
     int64_t kernel, stride, dilation;
@@ -60,7 +60,7 @@ Axis net_window_axis(const NetCall *call, int axis, bool dilates);
 int64_t shape_along(NetShape shape, int axis); /* AXIS_ROWS: shape.h */
 
 /* ---------------------------------------------------------- avg_pool2d.c */
-/* Means over windows, shared by avg_pool2d and adaptive_avg_pool2d, which
+/* Means over windows, shared by the pools that slide and the adaptive ones, which
  * differ in where a window starts and ends and in what divides its sum. */
 
 /* What a window reads along one axis, [from, to), and how long it counts as. */
@@ -69,8 +69,11 @@ typedef struct Extent {
 } Extent;
 typedef Extent FindExtent(const NetCall *call, int axis, int64_t position);
 
-/* divisor 0: the counted rows times the counted columns. */
+/* divisor 0: as many values as are counted along all axes. */
 void net_average_forward(const NetCall *call, FindExtent *find_extent, double divisor);
 void net_average_backward(const NetCall *call, FindExtent *find_extent, double divisor);
+
+/* adaptive_avg_pool2d.c: of windows that share the input. */
+FindExtent net_adaptive_extent;
 
 #endif

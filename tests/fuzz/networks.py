@@ -48,6 +48,10 @@ def all_see_the_image(size, axis, out):
     )
 
 
+# Whole numbers: the images that networks are given here hold others.
+NOT_DRAWN = {"embedding"}
+
+
 @functools.cache
 def table():
     return {op["name"]: op for op in operators()}
@@ -62,7 +66,8 @@ def elementwise():
 
 def is_structural(op):
     """Joins and what ends a chain, which the structures write."""
-    return bool({"joins", "loss", "source"} & set(op["traits"]))
+    drawn_otherwise = {"joins", "loss", "source"} & set(op["traits"])
+    return bool(drawn_otherwise) or op["name"] in NOT_DRAWN
 
 
 def call(name, *positional, **named):
@@ -196,7 +201,7 @@ class Writer:
 
     def pool(self, shape, name):
         axes = self.window(shape, lambda kernel: kernel // 2)
-        if name == "avg_pool2d":
+        if name.startswith("avg"):
             axes = [(k, s, p, 1) for k, s, p, _ in axes]
         if self.chance(0.4):
             axes = [(k, k, 0, 1) for k, _, _, _ in axes]
@@ -216,26 +221,47 @@ class Writer:
         }
         if ceil_mode:
             named["ceil_mode"] = True
-        if name == "avg_pool2d" and self.chance(0.3):
+        if name.startswith("avg") and self.chance(0.3):
             named["count_include_pad"] = False
-        if name == "avg_pool2d" and self.chance(0.1):
+        if name in ("avg_pool2d", "avg_pool3d") and self.chance(0.1):
             named["divisor_override"] = self.random.randint(1, 7)
         return call(name, kernel, **named), (shape[0], *sizes)
 
-    def max_pool2d(self, shape):
-        return self.pool(shape, "max_pool2d")
+    def max_pool(self, shape):
+        return self.pool(shape, f"max_pool{len(shape) - 1}d")
 
-    def avg_pool2d(self, shape):
-        return self.pool(shape, "avg_pool2d")
+    def avg_pool(self, shape):
+        return self.pool(shape, f"avg_pool{len(shape) - 1}d")
 
-    def adaptive_avg_pool2d(self, shape):
+    def lp_pool(self, shape):
+        """Of even powers: of others a negative sum has no root.  The first power is a sum."""
+        axes = [(k, s, 0, 1) for k, s, _, _ in self.window(shape)]
+        named = {"ceil_mode": True} if self.chance(0.25) else {}
+        sizes = [output_size(size, *axis, bool(named)) for size, axis in zip(shape[1:], axes)]
+        kernel, stride, _, _ = self.pairs(axes)
+        if self.chance(0.3):
+            named["stride"] = stride
+        else:
+            axes = [(k, k, 0, 1) for k, _, _, _ in axes]
+            sizes = [output_size(size, *axis, bool(named)) for size, axis in zip(shape[1:], axes)]
+        return call(f"lp_pool{len(shape) - 1}d", self.pick(1, 2, 2, 4), kernel, **named), (
+            shape[0],
+            *sizes,
+        )
+
+    def adaptive_pool(self, shape, kind):
         size = [self.random.randint(1, side + 2) for side in shape[1:]]
         if self.chance(0.3):
-            size = [1, 1]
-        return call("adaptive_avg_pool2d", size[0] if size[0] == size[1] else size), (
-            shape[0],
-            *size,
-        )
+            size = [1] * len(size)
+        return call(
+            f"adaptive_{kind}_pool{len(size)}d", size[0] if len(set(size)) == 1 else size
+        ), (shape[0], *size)
+
+    def adaptive_avg_pool(self, shape):
+        return self.adaptive_pool(shape, "avg")
+
+    def adaptive_max_pool(self, shape):
+        return self.adaptive_pool(shape, "max")
 
     def batch_norm2d(self, shape):
         named = {}
@@ -356,6 +382,26 @@ class Writer:
             statement = f"{call('reshape', list(shape))};  {statement}"
         return statement, (*rows, min(out, 270))
 
+    def attention(self, shape):
+        """A linear layer makes queries, keys and values of what is not divided so."""
+        heads, width = self.pick(1, 2, 3, 4), self.random.randint(1, 4)
+        kv_heads = self.pick(*[n for n in range(1, heads + 1) if heads % n == 0])
+        named = {} if kv_heads == heads else {"kv_heads": kv_heads}
+        if self.chance(0.5):
+            named["causal"] = True
+        if self.chance(0.2):
+            named["scale"] = 0.5
+        parts = (heads + 2 * kv_heads) * width
+        return f"{call('linear', parts)};  {call('attention', heads, **named)}", (
+            shape[0],
+            heads * width,
+        )
+
+    def self_attention(self, shape):
+        heads = self.pick(*[n for n in range(1, shape[1] + 1) if shape[1] % n == 0][:4])
+        named = self.some(causal=(True,), bias=(False,), embed_dim=(shape[1],))
+        return call("self_attention", heads, **named), shape
+
     # -------------------------------------------- operators, by their table
 
     def value(self, argument, shape, roles):
@@ -455,9 +501,20 @@ class Writer:
         "conv1d": convolution,
         "conv2d": convolution,
         "conv3d": convolution,
-        "max_pool2d": max_pool2d,
-        "avg_pool2d": avg_pool2d,
-        "adaptive_avg_pool2d": adaptive_avg_pool2d,
+        "max_pool1d": max_pool,
+        "max_pool2d": max_pool,
+        "max_pool3d": max_pool,
+        "avg_pool1d": avg_pool,
+        "avg_pool2d": avg_pool,
+        "avg_pool3d": avg_pool,
+        "lp_pool1d": lp_pool,
+        "lp_pool2d": lp_pool,
+        "adaptive_avg_pool1d": adaptive_avg_pool,
+        "adaptive_avg_pool2d": adaptive_avg_pool,
+        "adaptive_avg_pool3d": adaptive_avg_pool,
+        "adaptive_max_pool1d": adaptive_max_pool,
+        "adaptive_max_pool2d": adaptive_max_pool,
+        "adaptive_max_pool3d": adaptive_max_pool,
         "batch_norm2d": batch_norm2d,
         "zero_pad2d": zero_pad2d,
         "upsample": upsample,
@@ -465,17 +522,19 @@ class Writer:
         "layer_scale": layer_scale,
         "dropout": dropout,
         "linear": linear,
+        "attention": attention,
+        "self_attention": self_attention,
         "flatten": flatten,
         "reshape": reshape,
         "permute": permute,
         "transpose": transpose,
         "slice": slice,
     }
-    # How often: 1 unless told here.
+    # How often: 1 unless told here, of those for sequences or volumes alone, which are rare, 3.
     WEIGHTS = {
-        "conv1d": 4,
+        "conv1d": 6,
         "conv2d": 6,
-        "conv3d": 4,
+        "conv3d": 6,
         "linear": 3,
         "flatten": 0.5,
         "max_pool2d": 2,
@@ -483,6 +542,9 @@ class Writer:
         "batch_norm2d": 2,
         "relu": 2,
     }
+
+    def weight(self, op):
+        return self.WEIGHTS.get(op["name"], 3 if op["rank"] in (2, 4) else 1)
 
     def operator(self, shape):
         """One statement that fits `shape` and gives a tensor that is not too large."""
@@ -492,7 +554,7 @@ class Writer:
             if name in self.operators and not is_structural(op) and len(shape) in op["ranks"]
         ]
         for _ in range(30):
-            (op,) = self.random.choices(rows, [self.WEIGHTS.get(op["name"], 1) for op in rows])
+            (op,) = self.random.choices(rows, [self.weight(op) for op in rows])
             draw = self.DRAWN_BY.get(op["name"])
             statement, out = draw(self, shape) if draw else self.drawn(shape, op)
             if all(size > 0 for size in out) and self.fits(out):
@@ -528,19 +590,10 @@ class Writer:
         if shape[0] != wanted[0]:
             bias = {"bias": False} if len(shape) > 1 and self.chance(0.5) else {}
             lines.append(self.mixing(shape, wanted[0], **bias))
-        if shape[1:] == wanted[1:]:
-            return
-        if len(shape) == 2:
-            lines.append(call("linear", wanted[1]))
-        elif len(shape) == 3:
-            lines.append(call("adaptive_avg_pool2d", list(wanted[1:])))
-        else:
-            (c, d, h, w), (_, depth, rows, columns) = (wanted[0], *shape[1:]), wanted
-            lines += [
-                call("reshape", [c, d * h, w]),
-                call("adaptive_avg_pool2d", [depth * rows, columns]),
-                call("reshape", list(wanted)),
-            ]
+        if shape[1:] != wanted[1:]:
+            pool = self.pick("avg", "avg", "max")
+            size = list(wanted[1:]) if len(wanted) > 2 else wanted[1]
+            lines.append(call(f"adaptive_{pool}_pool{len(wanted) - 1}d", size))
 
     def body(self, scope, shape, depth, wanted=None, steps=None):
         """Indented statements and their shape; brought to `wanted` if given."""
@@ -893,6 +946,28 @@ class Writer:
         ]
         return shape
 
+    def unpooled(self, scope, lines, shape, depth):
+        """A max pool, something of its shape, and back to where the largest were.  No windows
+        share a value: of several that go to one place the last counts, though all have its
+        gradient."""
+        name = self.name()
+        axes = [
+            (kernel, max(stride, dilation * (kernel - 1) + 1), padding, dilation)
+            for kernel, stride, padding, dilation in self.window(shape, lambda kernel: kernel // 2)
+        ]
+        sizes = [output_size(size, *axis) for size, axis in zip(shape[1:], axes)]
+        if min(sizes) < 1 or not all(map(all_see_the_image, shape[1:], axes, sizes)):
+            return self.named(scope, lines, shape, depth)
+        kernel, stride, padding, dilation = self.pairs(axes)
+        pool = call("max_pool2d", kernel, stride=stride, padding=padding, dilation=dilation)
+        between, _ = self.body(self.inner(scope), (shape[0], *sizes), depth + 1, (shape[0], *sizes))
+        least = [(n - 1) * s - 2 * p + k for n, (k, s, p, _) in zip(sizes, axes)]
+        covers = min(least) > 0 and elements(least) >= elements(shape[1:])
+        out = least if covers and self.chance(0.5) else list(shape[1:])
+        named = {} if out == least and self.chance(0.7) else {"output_size": out}
+        lines += [f"{pool} as {name}", *between, call("max_unpool2d", name, **named)]
+        return (shape[0], *out)
+
     # ------------------------------------------------------------ the whole
 
     # ----------------------------------------------------------- functions
@@ -990,7 +1065,7 @@ class Writer:
                 (self.tied, 1),
             ]
         if len(shape) == 3:
-            structures += [(self.squeeze, 1), (self.pooled_trap, 1)]
+            structures += [(self.squeeze, 1), (self.pooled_trap, 1), (self.unpooled, 1)]
         if self.chance(0.5):
             (made,) = self.random.choices(
                 [way for way, _ in structures], [weight for _, weight in structures]
@@ -1013,7 +1088,7 @@ class Writer:
         return out
 
     def input_shape(self):
-        rank = self.pick(1, 2, 2, 4, *[3] * 6)
+        rank = self.pick(1, 2, 2, 4, 4, *[3] * 6)
         if rank == 1:
             return (self.random.randint(1, 90),)
         sides = [self.random.randint(1, MAX_SIDE[rank]) for _ in range(rank - 1)]

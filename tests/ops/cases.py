@@ -2,6 +2,8 @@
 allows: odd sizes, strides, dilation, groups, padding modes, ceil mode, batches
 that leave lanes empty.  ROWS has one row for each operator: how it is drawn, what
 PyTorch calls it, what must have been seen of its arguments."""
+import re
+
 import numpy as np
 
 from ops.kernels import Call
@@ -143,56 +145,114 @@ def linear(random, **options):
     return drawn(random, "linear", a, [(*rows, n)], (*rows, m), parameters=parameters, **options)
 
 
-def pool(random, op, **options):
+def pool(op):
+    axes = axes_of(op)
+
+    def case(random, **options):
+        while True:
+            kernel = numbers(random, axes, 1, 4)
+            a = dict(
+                kernel_size=kernel,
+                stride=numbers(random, axes, 1, 4),
+                padding=[int(random.integers(0, k // 2 + 1)) for k in kernel],
+                ceil_mode=bool(random.integers(2)),
+            )
+            if op.startswith("max"):
+                a["dilation"] = numbers(random, axes, 1, 3)
+            else:
+                a["count_include_pad"] = bool(random.integers(2))
+            if op.startswith("avg") and axes > 1:  # along one axis PyTorch has none
+                a["divisor_override"] = int(random.choice([0, 0, 3]))
+            size = sides(random, axes)
+            dilation = a.get("dilation", [1] * axes)
+            out = [
+                output_size(n, k, s, p, d, a["ceil_mode"])
+                for n, k, s, p, d in zip(size, kernel, a["stride"], a["padding"], dilation)
+            ]
+            # A window in the padding alone is -inf, which no finite difference can check.
+            empty = any(
+                k == 2 and p == 1 and d > n
+                for n, k, p, d in zip(size, kernel, a["padding"], dilation)
+            )
+            # avg_pool3d of PyTorch does not count the padding where it looks whether a window fits.
+            refused = op == "avg_pool3d" and any(k > n for k, n in zip(kernel, size))
+            if min(out) >= 1 and not empty and not refused:
+                break
+        channels = int(random.integers(1, 4))
+        shapes = [(channels, *size)], (channels, *out)
+        return drawn(random, op, a, *shapes, aux=op.startswith("max"), **options)
+
+    case.__name__ = op
+    return case
+
+
+def lp_pool(op):
+    axes = axes_of(op)
+
+    def case(random, **options):
+        while True:
+            a = dict(
+                norm_type=float(random.choice([1, 2, 2, 4])),
+                kernel_size=numbers(random, axes, 1, 4),
+                stride=numbers(random, axes, 1, 4),
+                ceil_mode=bool(random.integers(2)),
+            )
+            size = sides(random, axes)
+            out = [
+                output_size(n, k, s, 0, 1, a["ceil_mode"])
+                for n, k, s in zip(size, a["kernel_size"], a["stride"])
+            ]
+            if min(out) >= 1:
+                break
+        channels = int(random.integers(1, 4))
+        return drawn(random, op, a, [(channels, *size)], (channels, *out), **options)
+
+    case.__name__ = op
+    return case
+
+
+def adaptive_pool(op):
+    axes = axes_of(op)
+
+    def case(random, **options):
+        channels, a = int(random.integers(1, 4)), dict(output_size=numbers(random, axes, 1, 7))
+        shapes = [(channels, *sides(random, axes))], (channels, *a["output_size"])
+        return drawn(random, op, a, *shapes, aux="max" in op, **options)
+
+    case.__name__ = op
+    return case
+
+
+def max_unpool2d(random, **options):
+    """Of windows that share nothing: where several go to one place the last counts, whose gradient
+    PyTorch gives to all of them."""
     while True:
-        kernel = pair(random, 1, 4)
+        kernel, dilation = pair(random, 1, 3), pair(random, 1, 2)
+        span = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
         a = dict(
             kernel_size=kernel,
-            stride=pair(random, 1, 4),
+            stride=[int(random.integers(n, n + 2)) for n in span],
             padding=[int(random.integers(0, k // 2 + 1)) for k in kernel],
-            ceil_mode=bool(random.integers(2)),
+            dilation=dilation,
         )
-        if op == "max_pool2d":
-            a["dilation"] = pair(random, 1, 3)
-        else:
-            a["count_include_pad"] = bool(random.integers(2))
-            a["divisor_override"] = int(random.choice([0, 0, 3]))
-        size = pair(random, 1, 9)
-        dilation = a.get("dilation", [1, 1])
-        out = [
-            output_size(n, k, s, p, d, a["ceil_mode"])
+        size = pair(random, 2, 9)
+        pooled = [
+            output_size(n, k, s, p, d)
             for n, k, s, p, d in zip(size, kernel, a["stride"], a["padding"], dilation)
         ]
-        # A window in the padding alone is -inf, which no finite difference can check.
+        least = [
+            (n - 1) * s - 2 * p + k for n, s, p, k in zip(pooled, a["stride"], a["padding"], kernel)
+        ]
+        covers = min(least) >= 1 and np.prod(least) >= np.prod(size)
+        a["output_size"] = least if covers and random.integers(2) else size
         empty = any(
             k == 2 and p == 1 and d > n for n, k, p, d in zip(size, kernel, a["padding"], dilation)
         )
-        if min(out) >= 1 and not empty:
+        if min(pooled) >= 1 and not empty:
             break
     channels = int(random.integers(1, 4))
-    return drawn(
-        random, op, a, [(channels, *size)], (channels, *out), aux=op == "max_pool2d", **options
-    )
-
-
-def max_pool2d(random, **options):
-    return pool(random, "max_pool2d", **options)
-
-
-def avg_pool2d(random, **options):
-    return pool(random, "avg_pool2d", **options)
-
-
-def adaptive_avg_pool2d(random, **options):
-    channels, a = int(random.integers(1, 4)), dict(output_size=pair(random, 1, 7))
-    return drawn(
-        random,
-        "adaptive_avg_pool2d",
-        a,
-        [(channels, *pair(random, 1, 9))],
-        (channels, *a["output_size"]),
-        **options,
-    )
+    shapes = [(channels, *pooled), (channels, *size)], (channels, *a["output_size"])
+    return drawn(random, "max_unpool2d", a, *shapes, **options)
 
 
 def batch_norm2d(random, **options):
@@ -512,27 +572,39 @@ def torch_slice(torch, a, x):
     return x.movedim(axis, 0)[a["from"] : a["to"] : a["step"]].movedim(0, axis)
 
 
-def torch_max_pool2d(torch, a, x):
-    return torch.nn.functional.max_pool2d(
-        x,
-        two(a["kernel_size"]),
-        two(a["stride"]),
-        two(a["padding"]),
-        two(a["dilation"]),
-        a["ceil_mode"],
+def torch_max_pool(op):
+    names = ("kernel_size", "stride", "padding", "dilation")
+    return lambda torch, a, x: getattr(torch.nn.functional, op)(
+        x, *(each_axis(a[name], axes_of(op)) for name in names), a["ceil_mode"]
     )
 
 
-def torch_avg_pool2d(torch, a, x):
-    return torch.nn.functional.avg_pool2d(
+def torch_avg_pool(op):
+    return lambda torch, a, x: getattr(torch.nn.functional, op)(
         x,
-        two(a["kernel_size"]),
-        two(a["stride"]),
-        two(a["padding"]),
+        *(each_axis(a[name], axes_of(op)) for name in ("kernel_size", "stride", "padding")),
         a["ceil_mode"],
         a["count_include_pad"],
-        a["divisor_override"] or None,
+        *([a["divisor_override"] or None] if "divisor_override" in a else []),
     )
+
+
+def torch_lp_pool(op):
+    def whole(sizes):
+        return sizes[0] if len(sizes) == 1 else tuple(sizes)
+
+    return lambda torch, a, x: getattr(torch.nn.functional, op)(
+        x, a["norm_type"], whole(a["kernel_size"]), whole(a["stride"]), a["ceil_mode"]
+    )
+
+
+def torch_max_unpool2d(torch, a, x, pooled):
+    """PyTorch's unpooling may be asked for sizes near the default only, its operator for any."""
+    names = ("kernel_size", "stride", "padding", "dilation")
+    _, indices = torch.nn.functional.max_pool2d(
+        pooled, *(two(a[name]) for name in names), return_indices=True
+    )
+    return torch.ops.aten.max_unpool2d(x, indices, two(a["output_size"])) + 0 * pooled.sum()
 
 
 def torch_batch_norm2d(torch, a, x, *parameters):
@@ -624,6 +696,70 @@ TRANSPOSED = {
     ],
 }
 
+MAX_POOLS = {
+    "max_pool2d": [],
+    "max_pool1d": [
+        "flatten(1);  conv1d(4, 3, padding=1) as peak1;  max_pool1d(2);  relu;  "
+        "conv_transpose1d(4, 2, stride=2) as peak2;  reshape([_, 10, 9])",
+        "flatten(1);  max_pool1d(3, stride=1, padding=1);  reshape([_, 10, 9])",
+        "flatten(1);  max_pool1d(5, stride=3, dilation=2, ceil_mode=true);  linear(90) as peak3;  "
+        "reshape([_, 10, 9])",
+        "flatten(1);  conv1d(4, 5, padding=2, groups=4) as peak4;  relu;  max_pool1d(5);  "
+        "linear(90) as peak5;  reshape([_, 10, 9])",
+        "flatten(1);  max_pool1d(30);  linear(90) as peak6;  reshape([_, 10, 9])",
+    ],
+    "max_pool3d": [
+        "reshape([_, 2, 5, 9]);  relu;  max_pool3d([2, 3, 3], stride=1, padding=1);  "
+        "slice(0, 2, axis=1);  reshape([_, 10, 9])",
+    ],
+}
+AVG_POOLS = {
+    "avg_pool2d": [],
+    "avg_pool1d": [
+        "flatten(1);  avg_pool1d(3, stride=1, padding=1);  reshape([_, 10, 9])",
+        "flatten(1);  avg_pool1d(7, ceil_mode=true, count_include_pad=false);  "
+        "linear(90) as mean1;  reshape([_, 10, 9])",
+        "flatten(1);  conv1d(4, 1) as mean2;  avg_pool1d(2);  linear(90) as mean3;  "
+        "reshape([_, 10, 9])",
+    ],
+    "avg_pool3d": [
+        "reshape([_, 2, 5, 9]);  avg_pool3d([1, 3, 3], stride=1, padding=[0, 1, 1]);  tanh;  "
+        "reshape([_, 10, 9])",
+    ],
+}
+LP_POOLS = {
+    "lp_pool1d": ["flatten(1);  lp_pool1d(2, 2);  linear(90) as length1;  reshape([_, 10, 9])"],
+    "lp_pool2d": ["lp_pool2d(2, [2, 3]);  upsample(size=[10, 9])"],
+}
+ADAPTIVE_POOLS = {
+    "adaptive_avg_pool2d": [],
+    "adaptive_avg_pool1d": [
+        "flatten(1);  adaptive_avg_pool1d(30);  linear(90) as share1;  reshape([_, 10, 9])",
+        "flatten(1);  adaptive_avg_pool1d(100);  adaptive_avg_pool1d(90);  reshape([_, 10, 9])",
+        "flatten(1);  adaptive_avg_pool1d(1);  linear(90) as share2;  reshape([_, 10, 9])",
+    ],
+    "adaptive_avg_pool3d": [
+        "reshape([_, 2, 5, 9]);  adaptive_avg_pool3d([2, 3, 3]);  relu;  "
+        "adaptive_avg_pool3d([1, 10, 9]);  reshape([_, 10, 9])",
+    ],
+    "adaptive_max_pool1d": [
+        "flatten(1);  conv1d(4, 3, padding=1) as top1;  relu;  adaptive_max_pool1d(30);  "
+        "linear(90) as top2;  reshape([_, 10, 9])",
+        "flatten(1);  adaptive_max_pool1d(70);  linear(90) as top3;  reshape([_, 10, 9])",
+        "flatten(1);  adaptive_max_pool1d(1);  linear(90) as top4;  reshape([_, 10, 9])",
+    ],
+    "adaptive_max_pool2d": [
+        "conv2d(4, 3, padding=1) as top5;  relu;  adaptive_max_pool2d([5, 3]);  "
+        "upsample(size=[10, 9])",
+        "adaptive_max_pool2d([7, 4]);  sigmoid;  adaptive_max_pool2d([10, 9])",
+        "adaptive_max_pool2d(1);  upsample(size=[10, 9])",
+    ],
+    "adaptive_max_pool3d": [
+        "reshape([_, 2, 5, 9]);  adaptive_max_pool3d([2, 3, 9]);  tanh;  "
+        "adaptive_max_pool3d([1, 10, 9]);  reshape([_, 10, 9])",
+    ],
+}
+
 ROWS = [
     *(
         Row(
@@ -663,19 +799,52 @@ ROWS = [
             "linear(12, bias=false) as seen2;  reshape([_, 10, 9])",
         ],
     ),
-    Row(max_pool2d, torch_max_pool2d, {"ceil_mode": [True, False]}),
-    Row(
-        avg_pool2d,
-        torch_avg_pool2d,
-        {
-            "ceil_mode": [True, False],
-            "count_include_pad": [True, False],
-            "divisor_override": [0, 3],
-        },
+    *(
+        Row(pool(op), torch_max_pool(op), {"ceil_mode": [True, False]}, statements=statements)
+        for op, statements in MAX_POOLS.items()
+    ),
+    *(
+        Row(
+            pool(op),
+            torch_avg_pool(op),
+            {
+                "ceil_mode": [True, False],
+                "count_include_pad": [True, False],
+                **({} if op == "avg_pool1d" else {"divisor_override": [0, 3]}),
+            },
+            statements=statements,
+        )
+        for op, statements in AVG_POOLS.items()
+    ),
+    *(
+        Row(
+            lp_pool(op),
+            torch_lp_pool(op),
+            {"ceil_mode": [True, False], "norm_type": [1.0, 2.0, 4.0]},
+            statements=statements,
+        )
+        for op, statements in LP_POOLS.items()
+    ),
+    *(
+        Row(
+            adaptive_pool(op),
+            lambda torch, a, x, op=op: getattr(torch.nn.functional, op)(
+                x, tuple(a["output_size"]) if len(a["output_size"]) > 1 else a["output_size"][0]
+            ),
+            statements=statements,
+        )
+        for op, statements in ADAPTIVE_POOLS.items()
     ),
     Row(
-        adaptive_avg_pool2d,
-        lambda torch, a, x: torch.nn.functional.adaptive_avg_pool2d(x, two(a["output_size"])),
+        max_unpool2d,
+        torch_max_unpool2d,
+        statements=[
+            "max_pool2d([2, 3]) as pooled1;  max_unpool2d(pooled1)",
+            "relu;  max_pool2d(2, ceil_mode=true) as pooled2;  conv2d(4, 1) as between2;  "
+            "max_unpool2d(pooled2, output_size=[10, 9])",
+            "max_pool2d(3, stride=2, padding=1) as pooled3;  "
+            "max_unpool2d(pooled3, kernel_size=3, output_size=[10, 9]);  tanh",
+        ],
     ),
     Row(batch_norm2d, torch_batch_norm2d, {"momentum": [0.1, 0.3, 1.0], "affine": [True, False]}),
     Row(elementwise("dropout", p=0.4), None),  # PyTorch draws other numbers
@@ -800,6 +969,12 @@ STATEMENTS = [statement for row in ROWS for statement in row.statements] + NOISE
 BY_NAME = {row.name: row for row in ROWS}
 CASES = [row.case for row in ROWS]
 VIEWS = [reshape, flatten]  # have no kernels: what can be wrong of them is their shape
+
+
+def renamed(statements, prefix):
+    """The same layers under other names."""
+    names = "|".join(re.findall(r" as (\w+)", statements))
+    return re.sub(rf"\b({names})\b", prefix + r"\1", statements) if names else statements
 
 
 def missing(op, seen):

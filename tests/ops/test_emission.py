@@ -7,6 +7,7 @@ import pytest
 from harness import MODELS, netc
 from runs import train_steps
 from ops import cases
+from ops.cases import renamed
 
 TOLERANCE = 1e-9
 TRAIN = """
@@ -68,7 +69,7 @@ AT_ONCE = 5  # statements in a network: each is built twice
 def network(statements, loss="cross_entropy"):
     layers = ""
     for i, statement in enumerate(statements):
-        second = statement.replace(" as ", " as second_")
+        second = renamed(statement, "second_")
         layers += f"    {statement}\n    skip {{ conv2d(4, 1) as inner{i};  {second} }}\n"
     return (
         f"""network n {{

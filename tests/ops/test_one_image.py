@@ -8,7 +8,7 @@ import re
 import pytest
 
 from harness import JOINING, QUICK, netc, network_file
-from ops.cases import STATEMENTS
+from ops.cases import STATEMENTS, renamed
 from ops.one_image import difference
 
 NET = """network alone {
@@ -75,7 +75,7 @@ def test_statements_of_the_table(tmp_path, target):
     """Alone, each keeps its shape; then on as many channels as fill a vector and some more."""
     statements = "".join(f"    {statement}\n" for statement in STATEMENTS)
     wide = re.sub(r"\(\[?4", lambda found: found[0].replace("4", "36"), statements)
-    wide = wide.replace(" as ", " as wide_")
+    wide = renamed(wide, "wide_")
     (tmp_path / "table.net").write_text(
         f"network table {{\n    input [4, 10, 9]\n{statements}    conv2d(36, 1)\n{wide}"
         "    conv2d(2, 1)\n    flatten\n    linear(10)\n}\n"
