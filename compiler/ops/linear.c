@@ -160,7 +160,7 @@ static bool emit(Kernel *kernel)
 static void emit_image(ImageKernel *image)
 {
     const Node *node = image->kernel.node;
-    if (shape_plane(input_shape(node)) > 1) {
+    if (input_shape(node).rank > 1) { /* [12, 1], too, is twelve rows of one value */
         image_rows(image, find_parameter(node, "bias"), shape_last(input_shape(node)),
                    shape_last(node->out->shape));
         return;

@@ -782,6 +782,8 @@ ROWS = [
         statements=[
             "reshape([_, 90]);  linear(90) as rows1;  reshape([_, 10, 9])",
             "reshape([_, 10, 9]);  linear(9, bias=false) as rows2",
+            "flatten;  reshape([_, 1]);  linear(3) as rows7;  linear(1) as rows8;  "
+            "reshape([_, 10, 9])",
             "reshape([_, 2, 5, 9]);  linear(18) as rows3;  relu;  linear(9) as rows4;  "
             "reshape([_, 10, 9])",
             "flatten(1);  transpose;  linear(7) as rows5;  linear(4) as rows6;  gelu;  "
