@@ -1,5 +1,5 @@
-/* batch_norm2d.c: each channel normalised by its mean and variance over the
- * batch, or in evaluation by their running averages.
+/* batch_norm2d.c: batch_norm1d, 2d and 3d: each channel normalised by its mean and variance over
+ * the batch, or in evaluation by their running averages.
  *
  * The mean needs every image of the batch, so training takes three stages with
  * a barrier after the first: `statistics` per grain, then `forward`; on the way
@@ -42,7 +42,7 @@ static bool tracks_statistics(const Node *node)
     if (track->integer[0])
         return true;
     Diagnostic *d = node_error(node, "argument-range", track->span,
-                               "batch_norm2d: not supported: track_running_stats=false");
+                               "%s: not supported: track_running_stats=false", node->op->name);
     diag_caption(d, "only true");
     return false;
 }
@@ -266,25 +266,44 @@ static void emit_image(ImageKernel *image)
     image_scale(image, NULL, NULL);
 }
 
+#define BATCH_NORM(page)                                                                          \
+    .formula =                                                                                    \
+        "y = (x - mean[c]) / sqrt(variance[c] + eps) * weight[c] + bias[c]\n"                     \
+        "training: mean and biased variance over the batch and its positions; running averages\n" \
+        "r = (1 - momentum)*r + momentum*new take the mean and the unbiased variance\n"           \
+        "evaluation: the running averages; weight starts at 1, bias at 0",                        \
+    .reference = "Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167\n"                     \
+                 "https://pytorch.org/docs/stable/generated/torch.nn." page ".html",              \
+    .args = args,                                                                                 \
+    .traits = OP_STATISTICS | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_SUMS_GRADIENT   \
+              | OP_AFFINE | OP_CHEAP,                                                             \
+    .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,               \
+    .parameter_gradient_reads = READS_X | READS_STATISTICS, .infer = infer, .emit = emit,         \
+    .emit_image = emit_image
+
+const Operator operator_batch_norm1d = {
+    .name = "batch_norm1d",
+    .summary = "Batch normalisation of sequences or plain values: each channel to mean 0 and "
+               "variance 1, then scaled and shifted.",
+    .shape_rule = "[n] -> [n], or [c, t] -> [c, t]",
+    .ranks = RANK(1) | RANK(2),
+    BATCH_NORM("BatchNorm1d"),
+};
+
 const Operator operator_batch_norm2d = {
     .name = "batch_norm2d",
     .summary =
         "Batch normalisation: each channel to mean 0 and variance 1, then scaled and shifted.",
     .shape_rule = "[c, h, w] -> [c, h, w]",
-    .formula =
-        "y = (x - mean[c]) / sqrt(variance[c] + eps) * weight[c] + bias[c]\n"
-        "training: mean and biased variance over the batch and its positions; running averages\n"
-        "r = (1 - momentum)*r + momentum*new take the mean and the unbiased variance\n"
-        "evaluation: the running averages; weight starts at 1, bias at 0",
-    .reference = "Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167\n"
-                 "https://pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html",
-    .args = args,
-    .traits = OP_STATISTICS | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE | OP_SUMS_GRADIENT
-              | OP_AFFINE | OP_CHEAP,
     .ranks = RANK(3),
-    .input_gradient_reads = READS_X | READS_STATISTICS | READS_PARAMETER_GRADIENTS,
-    .parameter_gradient_reads = READS_X | READS_STATISTICS,
-    .infer = infer,
-    .emit = emit,
-    .emit_image = emit_image,
+    BATCH_NORM("BatchNorm2d"),
+};
+
+const Operator operator_batch_norm3d = {
+    .name = "batch_norm3d",
+    .summary = "Batch normalisation of volumes: each channel to mean 0 and variance 1, then scaled "
+               "and shifted.",
+    .shape_rule = "[c, d, h, w] -> [c, d, h, w]",
+    .ranks = RANK(4),
+    BATCH_NORM("BatchNorm3d"),
 };

@@ -1,7 +1,7 @@
 /* layer_norm2d.c: each position normalised by the mean and variance of its
  * channels, as ConvNeXt does.  Unlike batch norm, an image is on its own.
  */
-#include "kernels/image/image.h"
+#include "kernels/image/norm.h"
 #include "ops/operator.h"
 
 enum { EPS, AFFINE, NUM_FEATURES };
@@ -171,89 +171,11 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
-/* For one image a position's channels lie side by side: sums over a row of lanes,
- * then over the lanes.  The last channels that fill no row, of x or of a parameter,
- * are copied to one. */
-
-enum { ROWS_AT_ONCE = 4 }; /* sums that do not wait for one another */
-
-static void image_sum(Kernel *kernel, const char *name, const char *row, const char *last)
-{
-    Int channels = input_shape(kernel->node).dim[0], lanes = kernel->lanes,
-        whole = channels / lanes * lanes;
-    Int step = ROWS_AT_ONCE * lanes, fours = channels / step * step;
-    kernel_line(kernel, "vec %s[%d] = { 0 };", name, ROWS_AT_ONCE);
-    if (fours) {
-        kernel_line(kernel, "for (int c = 0; c < %lld; c += %lld) {", fours, step);
-        for (int k = 0; k < ROWS_AT_ONCE; k++)
-            kernel_line(kernel,
-                        "{ const vec r = *(const unaligned_vec *)(v + c + %lld); %s[%d] += %s; }",
-                        k * lanes, name, k, row);
-        kernel_line(kernel, "}");
-    }
-    for (Int c = fours; c < whole; c += lanes)
-        kernel_line(kernel, "{ const vec r = *(const unaligned_vec *)(v + %lld); %s[0] += %s; }", c,
-                    name, row);
-    if (whole < channels)
-        kernel_line(kernel, "%s[1] += %s;", name, last);
-}
-
-static void declare_last(Kernel *kernel, const char *name, const char *from)
-{
-    Int channels = input_shape(kernel->node).dim[0],
-        whole = channels / kernel->lanes * kernel->lanes;
-    if (whole == channels)
-        return;
-    kernel_line(kernel, "vec %s = { 0 };", name);
-    kernel_line(kernel, "net_copy((real *)&%s, %s + %lld, %lld);", name, from, whole,
-                channels - whole);
-}
-
-static void image_position(ImageKernel *image)
-{
-    Kernel *kernel = &image->kernel;
-    Int channels = input_shape(kernel->node).dim[0],
-        whole = channels / kernel->lanes * kernel->lanes;
-    bool affine = is_affine(kernel->node);
-    const char *sum = "sum_lanes((%s[0] + %s[1]) + (%s[2] + %s[3]))";
-    kernel_line(kernel, "const real *v = x + p * %lldL;", image->x_stride);
-    declare_last(kernel, "last", "v");
-    image_sum(kernel, "a", "r", "last");
-    kernel_line(kernel, "const real mean = %s / %lld;", format(sum, "a", "a", "a", "a"), channels);
-    if (whole < channels) {
-        kernel_line(kernel, "vec off = { 0 };");
-        kernel_line(kernel, "for (int lane = 0; lane < %lld; lane++)", channels - whole);
-        kernel_line(kernel, "    off[lane] = last[lane] - mean;");
-    }
-    image_sum(kernel, "b", "(r - mean) * (r - mean)", "off * off");
-    kernel_line(kernel, "const vec inverse = (real)1 / vec_sqrt(splat(%s / %lld + (real)%.17g));",
-                format(sum, "b", "b", "b", "b"), channels, kernel->node->args[EPS].real);
-    if (whole) {
-        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
-        image_store(
-            image, "p", "c", kernel->lanes,
-            format(
-                "(*(const unaligned_vec *)(v + c) - mean) * inverse%s",
-                affine
-                    ? " * *(const unaligned_vec *)(weight + c) + *(const unaligned_vec *)(bias + c)"
-                    : ""));
-        kernel_line(kernel, "}");
-    }
-    if (whole < channels)
-        image_store(image, "p", format("%lld", whole), channels - whole,
-                    format("off * inverse%s", affine ? " * last_weight + last_bias" : ""));
-}
-
 static void emit_image(ImageKernel *image)
 {
-    Kernel *kernel = &image->kernel;
-    if (is_affine(kernel->node)) {
-        declare_last(kernel, "last_weight", "weight");
-        declare_last(kernel, "last_bias", "bias");
-    }
-    open_pieces(kernel, "p", plane_of(kernel->node));
-    image_position(image);
-    kernel_line(kernel, "}");
+    bool affine = is_affine(image->kernel.node);
+    double eps = image->kernel.node->args[EPS].real;
+    image_norm_channels(image, (ImageNorm){true, affine, affine, eps});
 }
 
 const Operator operator_layer_norm2d = {

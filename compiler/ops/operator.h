@@ -23,6 +23,10 @@ bool infer_same_shape(Node *node);
  * Reports and gives false where there is no such. */
 bool node_axis(const Node *node, int arg, int *axis);
 
+/* Whether node's input is an image as convolutions make it: nothing has said that its last axis is
+ * one of features. */
+bool is_image_of_layers(const Node *node);
+
 /* The factors' product, or INT64_MAX when it does not fit: for counts that are
  * only shown, and for fans of parameters that node_parameter() refuses. */
 Int saturating_product(int count, const Int *factors);

@@ -48,7 +48,7 @@ static bool assertion_holds(const Node *node, int arg)
 
 /* What lies along an image's rows is no features.  Behind a layer that makes images, and before
  * anything has said which axis is the last, a flatten is missing. */
-static bool is_image_of_layers(const Node *node)
+bool is_image_of_layers(const Node *node)
 {
     const Tensor *tensor = node->inputs.items[0];
     if (tensor->shape.rank < 3)

@@ -1,5 +1,5 @@
-/* batch_norm2d.c: batch normalisation in four stages, with all grains meeting
- * between `statistics` and `forward` and between the two backward stages.
+/* batch_norm2d.c: batch normalisation, of 0 to 3 axes behind the channels, in four stages, with all
+ * grains meeting between `statistics` and `forward` and between the two backward stages.
  *
  *   x, y [c, h, w, lanes]   weight, bias, running_mean, running_var [c]
  *
@@ -60,7 +60,7 @@ static double channel_sum(const NetCall *call, int64_t channel, double about, in
 
 /* Two passes over the grain: the mean first, then distances from it, which
  * loses no digits where the mean is far from zero. */
-void net_batch_norm2d_statistics(const NetCall *call)
+static void statistics(const NetCall *call)
 {
     real *own = call->statistics + call->grain * call->statistics_stride;
     int64_t count = grain_count(call, call->grain);
@@ -129,7 +129,7 @@ static real weight_of(const NetCall *call, int64_t channel)
     return first_buffer(call) > 0 ? call->parameter[0][channel] : 1;
 }
 
-void net_batch_norm2d_forward(const NetCall *call)
+static void forward(const NetCall *call)
 {
     int64_t values = plane_of(call) * call->lanes;
     for (int64_t c = 0; c < call->x_shape[0].c; c++) {
@@ -167,7 +167,7 @@ static Sums channel_sums(const NetCall *call, int64_t channel, real mean, real s
 
 /* The sums go to the statistics, where every grain's backward_input finds them
  * whether or not there are parameters whose gradients they are. */
-void net_batch_norm2d_backward_parameters(const NetCall *call)
+static void backward_parameters(const NetCall *call)
 {
     int64_t channels = call->x_shape[0].c;
     real *own = call->statistics + call->grain * call->statistics_stride + 2 * channels;
@@ -197,7 +197,7 @@ static Sums batch_sums(const NetCall *call, int64_t channel)
 
 /* dx = weight / deviation * (dy - mean of dy - normalised x * mean of dy * normalised x):
  * Ioffe and Szegedy 2015, section 3, gathered. */
-void net_batch_norm2d_backward_input(const NetCall *call)
+static void backward_input(const NetCall *call)
 {
     int64_t values = plane_of(call) * call->lanes;
     for (int64_t c = 0; c < call->x_shape[0].c; c++) {
@@ -215,3 +215,24 @@ void net_batch_norm2d_backward_input(const NetCall *call)
         }
     }
 }
+
+#define BATCH_NORM(name)                                       \
+    void net_##name##_statistics(const NetCall *call)          \
+    {                                                          \
+        statistics(call);                                      \
+    }                                                          \
+    void net_##name##_forward(const NetCall *call)             \
+    {                                                          \
+        forward(call);                                         \
+    }                                                          \
+    void net_##name##_backward_input(const NetCall *call)      \
+    {                                                          \
+        backward_input(call);                                  \
+    }                                                          \
+    void net_##name##_backward_parameters(const NetCall *call) \
+    {                                                          \
+        backward_parameters(call);                             \
+    }
+BATCH_NORM(batch_norm1d)
+BATCH_NORM(batch_norm2d)
+BATCH_NORM(batch_norm3d)

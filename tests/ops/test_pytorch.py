@@ -71,8 +71,10 @@ def test_batch_norm_evaluates_as_pytorch():
             continue
         keywords = dict(entry)
         counters, trained = [None] * keywords.pop("counters"), entry["trained"]
-        x, (mean, variance) = numbered(key, "x")[0], (array.reshape(1, -1, 1, 1) for array in after)
-        affine = [array.reshape(1, -1, 1, 1) for array in numbered(key, "p")[:trained]] or [1, 0]
+        (x,) = numbered(key, "x")
+        each = (1, -1) + (1,) * (x.ndim - 2)
+        mean, variance = (array.reshape(each) for array in after)
+        affine = [array.reshape(each) for array in numbered(key, "p")[:trained]] or [1, 0]
         call = Call(
             **keywords, parameters=numbered(key, "p")[:trained] + after + counters, training=False
         )
