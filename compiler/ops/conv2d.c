@@ -66,17 +66,6 @@ static bool pads_with_zeros(const Node *node)
     return node->args[PADDING_MODE].word == intern("zeros");
 }
 
-/* "1, 2, 4, 8": what divides both, for the message; the first twelve. */
-static const char *common_divisors(Int a, Int b)
-{
-    Text text = {0};
-    int shown = 0;
-    for (Int n = 1; n <= a && n <= b && n <= 65536 && shown < 12; n++)
-        if (a % n == 0 && b % n == 0)
-            text_add(&text, "%s%lld", shown++ > 0 ? ", " : "", n);
-    return text_chars(&text);
-}
-
 bool groups_divide(const Node *node)
 {
     const ArgValue *value = &node->args[role_arg(node->op, ROLE_GROUPS)];

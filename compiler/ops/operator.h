@@ -31,6 +31,9 @@ bool is_image_of_layers(const Node *node);
  * only shown, and for fans of parameters that node_parameter() refuses. */
 Int saturating_product(int count, const Int *factors);
 
+/* "1, 2, 4, 8": what divides both, for a message; the first twelve. */
+const char *common_divisors(Int a, Int b);
+
 /* "branch 2": how messages name a joining operator's input. */
 const char *branch_name(int input);
 /* Labels what made each branch with the branch's shape. */

@@ -28,6 +28,16 @@ void label_branches(Diagnostic *d, const Node *node)
                    format("%s gives %s", branch_name(i), shape_text(node->inputs.items[i]->shape)));
 }
 
+const char *common_divisors(Int a, Int b)
+{
+    Text text = {0};
+    int shown = 0;
+    for (Int n = 1; n <= a && n <= b && n <= 65536 && shown < 12; n++)
+        if (a % n == 0 && b % n == 0)
+            text_add(&text, "%s%lld", shown++ > 0 ? ", " : "", n);
+    return text_chars(&text);
+}
+
 bool node_axis(const Node *node, int arg, int *axis)
 {
     const ArgValue *value = &node->args[arg];

@@ -1,5 +1,5 @@
-/* row_norm.c: rows of values that lie one behind the other, each normalised by itself: layer_norm
- * and rms_norm.
+/* row_norm.c: rows of values that lie one behind the other, each normalised by itself: layer_norm,
+ * rms_norm, group_norm and instance norms.
  *
  *   x, y [rows, length, lanes]   weight, bias [parameters]
  *
@@ -155,12 +155,103 @@ static Rows rms_norm(const NetCall *call)
     return last_axes(call, false);
 }
 
-#define ROW_NORM(name, of)                                     \
-    void net_##name##_forward(const NetCall *call)             \
-    {                                                          \
-        Rows rows = of(call);                                  \
-        forward(call, &rows);                                  \
-    }                                                          \
+/* ---------------------------------------------------------- group_norm.c */
+
+static Rows groups_of(const NetCall *call, int64_t groups)
+{
+    NetShape shape = call->x_shape[0];
+    bool affine = net_attribute(call, "affine", 0) != 0;
+    return (Rows){
+        .rows = groups,
+        .length = net_shape_elements(shape) / groups,
+        .repeat = net_shape_plane(shape),
+        .parameters = shape.c,
+        .centred = true,
+        .weight = affine,
+        .bias = affine,
+        .eps = epsilon_of(call),
+    };
+}
+
+static Rows group_norm(const NetCall *call)
+{
+    return groups_of(call, (int64_t)net_attribute(call, "num_groups", 0));
+}
+
+static Rows instance_norm(const NetCall *call)
+{
+    return groups_of(call, call->x_shape[0].c);
+}
+
+static bool tracks(const NetCall *call)
+{
+    return net_attribute(call, "track_running_stats", 0) != 0;
+}
+
+/* Of an instance norm that tracks averages: behind weight and bias, where there are any. */
+static real *running(const NetCall *call, int which)
+{
+    return call->parameter[(net_attribute(call, "affine", 0) != 0 ? 2 : 0) + which];
+}
+
+/* At [2*c] and [2*c + 1] the sums of the images' means and of their unbiased variances. */
+static void sum_moments(const NetCall *call)
+{
+    Rows rows = instance_norm(call);
+    real *own = call->statistics + call->grain * call->statistics_stride;
+    double unbiased = (double)rows.length / (double)(rows.length - 1);
+    for (int64_t c = 0; c < rows.rows && tracks(call); c++) {
+        double mean = 0, variance = 0;
+        for (int lane = 0; lane < call->lanes; lane++) {
+            if (!is_active(call, lane))
+                continue;
+            Moments moments = moments_of(call, &rows, c * rows.length, lane);
+            mean += moments.mean;
+            variance += (1 / (moments.inverse * moments.inverse) - rows.eps) * unbiased;
+        }
+        own[2 * c] = (real)mean;
+        own[2 * c + 1] = (real)variance;
+    }
+}
+
+/* The averages take the means over the batch's images. */
+static void update_running(const NetCall *call)
+{
+    real momentum = (real)net_attribute(call, "momentum", 0);
+    for (int which = 0; which < 2; which++)
+        for (int64_t c = 0; c < call->x_shape[0].c; c++) {
+            real sum = 0, *average = running(call, which) + c;
+            for (int64_t grain = 0; grain < call->step->grains; grain++)
+                sum += call->statistics[grain * call->statistics_stride + 2 * c + which];
+            *average = (1 - momentum) * *average + momentum * sum / (real)call->step->images;
+        }
+}
+
+static void evaluate_by_averages(const NetCall *call)
+{
+    Rows rows = instance_norm(call);
+    for (int64_t k = 0; k < rows.rows * rows.length * call->lanes; k++) {
+        int64_t c = k / (rows.length * call->lanes);
+        double inverse = 1 / sqrt((double)running(call, 1)[c] + rows.eps);
+        double normal = ((double)call->x[0][k] - (double)running(call, 0)[c]) * inverse;
+        call->y[k] =
+            (real)(rows.weight ? normal * call->parameter[0][c] + call->parameter[1][c] : normal);
+    }
+}
+
+static void instance_norm_forward(const NetCall *call)
+{
+    Rows rows = instance_norm(call);
+    if (tracks(call) && !call->training) {
+        evaluate_by_averages(call);
+        return;
+    }
+    forward(call, &rows);
+    if (tracks(call) && call->grain == 0)
+        update_running(call);
+}
+
+#define GRADIENTS(name, of)                                    \
     void net_##name##_backward_input(const NetCall *call)      \
     {                                                          \
         Rows rows = of(call);                                  \
@@ -171,5 +262,26 @@ static Rows rms_norm(const NetCall *call)
         Rows rows = of(call);                                  \
         backward_parameters(call, &rows);                      \
     }
+#define ROW_NORM(name, of)                         \
+    void net_##name##_forward(const NetCall *call) \
+    {                                              \
+        Rows rows = of(call);                      \
+        forward(call, &rows);                      \
+    }                                              \
+    GRADIENTS(name, of)
+#define INSTANCE_NORM(name)                           \
+    void net_##name##_statistics(const NetCall *call) \
+    {                                                 \
+        sum_moments(call);                            \
+    }                                                 \
+    void net_##name##_forward(const NetCall *call)    \
+    {                                                 \
+        instance_norm_forward(call);                  \
+    }                                                 \
+    GRADIENTS(name, instance_norm)
 ROW_NORM(layer_norm, layer_norm)
 ROW_NORM(rms_norm, rms_norm)
+ROW_NORM(group_norm, group_norm)
+INSTANCE_NORM(instance_norm1d)
+INSTANCE_NORM(instance_norm2d)
+INSTANCE_NORM(instance_norm3d)

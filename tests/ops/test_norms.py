@@ -9,6 +9,11 @@ from ops.test_emission import TRAIN, same_both_ways
 # parameters that are summed together.
 STATEMENTS = {
     (20, 9): [
+        "group_norm(5) as gn1;  relu",
+        "instance_norm1d",
+        "instance_norm1d(affine=true, momentum=0.3, track_running_stats=true) as in1",
+        "batch_norm1d(affine=false)",
+        "local_response_norm(5)",
         "batch_norm1d as bn1",
         "conv1d(20, 3, padding=1) as conv;  batch_norm1d as bn2;  relu",
         "conv1d(20, 1, bias=false) as conv1;  batch_norm1d(momentum=0.3, affine=false);  relu",
@@ -22,6 +27,9 @@ STATEMENTS = {
         "rms_norm(elementwise_affine=false)",
     ],
     (180,): [
+        "group_norm(4) as gn1",
+        "group_norm(1, affine=false);  relu",
+        "group_norm(90, 180, eps=0.1) as gn2",
         "batch_norm1d as bn1",
         "batch_norm1d(affine=false);  relu",
         "layer_norm",
@@ -30,12 +38,24 @@ STATEMENTS = {
         "layer_norm(elementwise_affine=false)",
     ],
     (3, 4, 15): [
+        "group_norm(1) as gn1",
+        "group_norm(3, affine=false);  relu",
+        "conv2d(20, 1) as conv;  group_norm(4) as gn2;  relu;  local_response_norm(4);"
+        "  conv2d(3, 1) as conv2",
+        "instance_norm2d(affine=true) as in1;  silu",
+        "instance_norm2d(track_running_stats=true) as in2;  relu",
+        "local_response_norm(2, alpha=0.1, beta=0.5, k=2)",
+        "local_response_norm(7, alpha=0.2, beta=1)",
         "layer_norm(axes=-1)",
         "layer_norm(axes=[1, 2]);  silu",
         "rms_norm(axes=[0, 1, 2])",
         "layer_norm([4, _])",
     ],
     (2, 3, 5, 6): [
+        "group_norm(2) as gn1",
+        "instance_norm3d(affine=true) as in1",
+        "instance_norm3d(affine=true, track_running_stats=true) as in2",
+        "local_response_norm(3, beta=0.3, alpha=0.3);  relu",
         "batch_norm3d as bn1",
         "conv3d(2, 3, padding=1) as conv;  batch_norm3d(eps=0.1) as bn2;  relu",
         "layer_norm(axes=[-2, -1])",

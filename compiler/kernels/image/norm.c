@@ -166,3 +166,81 @@ void image_norm_positions(ImageKernel *image, ImageNorm norm, Int length)
         kernel_line(kernel, "}");
     }
 }
+
+/* ----------------------------------------------------- groups of channels
+ * The sums of each channel, a row of lanes at a time, are numbers on the stack; then they are
+ * added up by groups. */
+
+/* sums[c] becomes the sum over the positions of an expression of `r`, channel c's values. */
+static void sum_each_channel(ImageKernel *image, const char *row)
+{
+    Kernel *kernel = &image->kernel;
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += LANES) {", channels_of(kernel));
+    kernel_line(kernel, "const real *v = x + c;");
+    sum_positions(image, "a", row, shape_plane(input_shape(kernel->node)));
+    kernel_line(kernel, "*(unaligned_vec *)(sums + c) = %s;", joined("a"));
+    kernel_line(kernel, "}");
+}
+
+/* The loop over groups and their channels: `total` is the mean of the group's values. */
+static void open_groups(Kernel *kernel, Int groups)
+{
+    Int each = channels_of(kernel) / groups;
+    Int values = each * shape_plane(input_shape(kernel->node));
+    kernel_line(kernel, "for (int64_t first = 0; first < %lld; first += %lld) {",
+                channels_of(kernel), each);
+    kernel_line(kernel, "real total = 0;");
+    kernel_line(kernel, "for (int64_t c = first; c < first + %lld; c++)", each);
+    kernel_line(kernel, "    total += sums[c];");
+    kernel_line(kernel, "total /= %lld;", values);
+}
+
+static void scale_groups(Kernel *kernel, const ImageNorm *norm, Int groups)
+{
+    open_groups(kernel, groups);
+    kernel_line(kernel, "const real inverse = (real)(1 / __builtin_sqrt((double)total + %.17g));",
+                norm->eps);
+    kernel_line(kernel, "for (int64_t c = first; c < first + %lld; c++) {",
+                channels_of(kernel) / groups);
+    kernel_line(kernel, "scales[c] = inverse%s;", norm->weight ? " * weight[c]" : "");
+    if (norm->bias)
+        kernel_line(kernel, "shifts[c] = bias[c];");
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "}");
+}
+
+static void store_channels(ImageKernel *image, const ImageNorm *norm, const char *channel, Int used)
+{
+    const char *row = "*(const unaligned_vec *)";
+    image_store(image, "p", channel, used,
+                format("(%s(x + p * %lldL + %s) - %s(means + %s)) * %s(scales + %s)%s", row,
+                       image->x_stride, channel, row, channel, row, channel,
+                       norm->bias ? format(" + %s(shifts + %s)", row, channel) : ""));
+}
+
+void image_norm_groups(ImageKernel *image, ImageNorm norm, Int groups)
+{
+    Kernel *kernel = &image->kernel;
+    Int channels = channels_of(kernel), lanes = kernel->lanes, whole = channels / lanes * lanes,
+        room = whole + lanes;
+    kernel_line(kernel, "real sums[%lld], means[%lld] = { 0 }, scales[%lld] = { 0 }%s;", room, room,
+                room, norm.bias ? format(", shifts[%lld] = { 0 }", room) : "");
+    sum_each_channel(image, "r");
+    open_groups(kernel, groups);
+    kernel_line(kernel, "for (int64_t c = first; c < first + %lld; c++)", channels / groups);
+    kernel_line(kernel, "    means[c] = total;");
+    kernel_line(kernel, "}");
+    const char *distance = "(r - *(const unaligned_vec *)(means + c))";
+    sum_each_channel(image, format("%s * %s", distance, distance));
+    scale_groups(kernel, &norm, groups);
+    kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {",
+                shape_plane(input_shape(kernel->node)));
+    if (whole) {
+        kernel_line(kernel, "for (int c = 0; c < %lld; c += LANES) {", whole);
+        store_channels(image, &norm, "c", lanes);
+        kernel_line(kernel, "}");
+    }
+    if (whole < channels)
+        store_channels(image, &norm, format("%lld", whole), channels - whole);
+    kernel_line(kernel, "}");
+}

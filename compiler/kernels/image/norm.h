@@ -17,5 +17,7 @@ void image_norm_channels(ImageKernel *image, ImageNorm norm);
 /* Every `length` positions that follow one another, of each channel; weight[i] and bias[i] of the
  * i-th of them. */
 void image_norm_positions(ImageKernel *image, ImageNorm norm, Int length);
+/* All positions of each of so many groups of channels; weight[c] and bias[c]. */
+void image_norm_groups(ImageKernel *image, ImageNorm norm, Int groups);
 
 #endif

@@ -58,7 +58,7 @@ void fuse_statistics(Fusion *fusion, int position)
 {
     const Plan *plan = fusion->plan;
     const Node *node = node_at(fusion, position);
-    if (node->stage == STAGE_STATISTICS)
+    if (node->stage == STAGE_STATISTICS && (node->op->traits & OP_STATISTICS))
         reuse_sums(fusion, plan->steps.items[position]);
     if (node->stage != STAGE_BACKWARD_PARAMETERS || !(node->op->traits & OP_SUMS_GRADIENT))
         return;
