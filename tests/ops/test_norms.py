@@ -9,6 +9,11 @@ from ops.test_emission import TRAIN, same_both_ways
 # parameters that are summed together.
 STATEMENTS = {
     (20, 9): [
+        "dropout1d(0.4)",
+        "feature_alpha_dropout(0.3)",
+        "drop_path(0.2);  relu",
+        "linear(18) as up;  glu",
+        "conv1d(40, 1) as twice;  glu(axis=0);  relu",
         "group_norm(5) as gn1;  relu",
         "instance_norm1d",
         "instance_norm1d(affine=true, momentum=0.3, track_running_stats=true) as in1",
@@ -27,6 +32,9 @@ STATEMENTS = {
         "rms_norm(elementwise_affine=false)",
     ],
     (180,): [
+        "alpha_dropout(0.3)",
+        "drop_path(0.4)",
+        "linear(360) as up;  glu",
         "group_norm(4) as gn1",
         "group_norm(1, affine=false);  relu",
         "group_norm(90, 180, eps=0.1) as gn2",
@@ -38,6 +46,10 @@ STATEMENTS = {
         "layer_norm(elementwise_affine=false)",
     ],
     (3, 4, 15): [
+        "dropout2d(0.4)",
+        "alpha_dropout",
+        "conv2d(6, 1) as up;  glu(0)",
+        "upsample([2, 1]);  glu(1)",
         "group_norm(1) as gn1",
         "group_norm(3, affine=false);  relu",
         "conv2d(20, 1) as conv;  group_norm(4) as gn2;  relu;  local_response_norm(4);"
@@ -52,6 +64,10 @@ STATEMENTS = {
         "layer_norm([4, _])",
     ],
     (2, 3, 5, 6): [
+        "dropout3d(0.4)",
+        "feature_alpha_dropout(1)",
+        "relu;  alpha_dropout(0)",
+        "dropout3d(1)",
         "group_norm(2) as gn1",
         "instance_norm3d(affine=true) as in1",
         "instance_norm3d(affine=true, track_running_stats=true) as in2",
