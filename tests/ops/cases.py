@@ -255,34 +255,24 @@ def max_unpool2d(random, **options):
     return drawn(random, "max_unpool2d", a, *shapes, **options)
 
 
-def batch_norm2d(random, **options):
-    shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
-    a = dict(
-        eps=1e-5, momentum=float(random.choice([0.1, 0.3, 1.0])), affine=bool(random.integers(2))
-    )
-    batch = images_and_lanes(random)
-    if batch["images"] * shape[1] * shape[2] < 3:
-        batch["images"] = 3  # of one value there is no variance, and of two no gradient
-    affine = [random.normal(size=shape[0]) for _ in range(2)] if a["affine"] else []
-    parameters = affine + [
-        random.normal(size=shape[0]),
-        random.uniform(0.5, 2, size=shape[0]),
-        None,
-    ]
-    return (
-        Call(
-            "batch_norm2d",
-            a,
-            [shape],
-            shape,
-            parameters=parameters,
-            trained=len(affine),
-            statistics=4 * shape[0],
-            **batch,
-            **options,
-        ),
-        a,
-    )
+def batch_norm(op, *ranks):
+    def case(random, **options):
+        shape = tuple(numbers(random, int(random.choice(ranks)), 1, 4))
+        a = dict(
+            eps=1e-5,
+            momentum=float(random.choice([0.1, 0.3, 1.0])),
+            affine=bool(random.integers(2)),
+        )
+        batch = images_and_lanes(random)
+        if batch["images"] * np.prod(shape[1:]) < 3:
+            batch["images"] = 3  # of one value there is no variance, and of two no gradient
+        affine = [random.normal(size=shape[0]) for _ in range(2)] if a["affine"] else []
+        running = [random.normal(size=shape[0]), random.uniform(0.5, 2, size=shape[0]), None]
+        options = {"trained": len(affine), "statistics": 4 * shape[0], **batch, **options}
+        return Call(op, a, [shape], shape, parameters=affine + running, **options), a
+
+    case.__name__ = op
+    return case
 
 
 def elementwise(op, **attributes):
@@ -526,6 +516,91 @@ def each_axis(value, axes):
     return value if isinstance(value, str) else tuple(np.broadcast_to(value, axes).tolist())
 
 
+def norm_of_last_axes(op, **choices):
+    """layer_norm or rms_norm; the attributes say which axis is the first of those."""
+
+    def case(random, **options):
+        shape = tuple(numbers(random, int(random.integers(1, 5)), 1, 4))
+        first = int(random.integers(len(shape)))
+        shape = (*shape[:-1], shape[-1] + 2)  # of one value the variance is 0
+        a = dict(axes=first) | {
+            name: values[random.integers(len(values))] for name, values in choices.items()
+        }
+        count = a["elementwise_affine"] + (a["elementwise_affine"] and a.get("bias", False))
+        parameters = [random.normal(size=shape[first:]) for _ in range(count)]
+        return drawn(random, op, a, [shape], shape, parameters=parameters, **options)
+
+    case.__name__ = op
+    return case
+
+
+def on_sequences(*statements):
+    """Of [channels, 90]."""
+    return [f"flatten(1);  {s};  reshape([_, 10, 9])" for s in statements]
+
+
+def group_norm(random, **options):
+    groups, rank = int(random.integers(1, 4)), int(random.integers(1, 5))
+    shape = (groups * 2 * int(random.integers(1, 3)), *numbers(random, rank - 1, 1, 3))
+    a = dict(
+        num_groups=groups, eps=float(random.choice([1e-5, 1e-2])), affine=bool(random.integers(2))
+    )
+    parameters = [random.normal(size=shape[0]) for _ in range(2 * a["affine"])]
+    return drawn(random, "group_norm", a, [shape], shape, parameters=parameters, **options)
+
+
+def instance_norm(op):
+    def case(random, **options):
+        shape = (int(random.integers(1, 4)), *numbers(random, axes_of(op), 1, 3))
+        shape = (*shape[:-1], shape[-1] + 1)  # of one value the variance is 0
+        tracks = bool(random.integers(2))
+        a = dict(
+            eps=float(random.choice([1e-5, 1e-2])),
+            momentum=float(random.choice([0.1, 0.3])),
+            affine=bool(random.integers(2)),
+            track_running_stats=tracks,
+        )
+        affine = [random.normal(size=shape[0]) for _ in range(2 * a["affine"])]
+        running = [random.normal(size=shape[0]), random.uniform(0.5, 2, size=shape[0]), None]
+        options = {"trained": len(affine), "statistics": 2 * shape[0] * tracks, **options}
+        parameters = affine + running * tracks
+        return drawn(random, op, a, [shape], shape, parameters=parameters, **options)
+
+    case.__name__ = op
+    return case
+
+
+def local_response_norm(random, **options):
+    shape = (int(random.integers(1, 7)), *numbers(random, int(random.integers(1, 4)), 1, 3))
+    a = dict(
+        size=int(random.integers(1, 8)),
+        alpha=float(random.choice([1e-4, 0.5])),
+        beta=float(random.choice([0.75, 0.5, 1.0, 0.3])),
+        k=float(random.choice([1.0, 2.0])),
+    )
+    return drawn(random, "local_response_norm", a, [shape], shape, aux=True, **options)
+
+
+def dropouts(op, lowest_rank, highest_rank):
+    """PyTorch draws other numbers: finite differences alone."""
+
+    def case(random, **options):
+        rank = int(random.integers(lowest_rank, highest_rank + 1))
+        shape = tuple(numbers(random, rank, 1, 4))
+        a = dict(p=float(random.choice([0.0, 0.3, 0.8, 1.0])))
+        return drawn(random, op, a, [shape], shape, **options)
+
+    case.__name__ = op
+    return case
+
+
+def glu(random, **options):
+    out = any_shape(random)
+    axis = int(random.integers(len(out)))
+    shape = (*out[:axis], 2 * out[axis], *out[axis + 1 :])
+    return drawn(random, "glu", dict(axis=axis), [shape], out, **options)
+
+
 # ------------------------------------------------------- in PyTorch's words
 # Of the attributes, the inputs, the parameters and a loss's targets; `torch` is
 # handed on, so that the tests need none.
@@ -607,7 +682,7 @@ def torch_max_unpool2d(torch, a, x, pooled):
     return torch.ops.aten.max_unpool2d(x, indices, two(a["output_size"])) + 0 * pooled.sum()
 
 
-def torch_batch_norm2d(torch, a, x, *parameters):
+def torch_batch_norm(torch, a, x, *parameters):
     weight, bias = parameters[:2] if a["affine"] else (None, None)
     mean, variance = parameters[-2:]
     return torch.nn.functional.batch_norm(
@@ -632,6 +707,23 @@ def functional(name, *attributes):
     """torch.nn.functional's function of this name, with some of the attributes."""
     return lambda torch, a, x, *parameters: getattr(torch.nn.functional, name)(
         x, *parameters, **{key: a[key] for key in attributes}
+    )
+
+
+def torch_norm_of_last_axes(function):
+    def norm(torch, a, x, *parameters):
+        eps = None if a["eps"] < 0 else a["eps"]
+        sizes = x.shape[1 + a["axes"] :]
+        return getattr(torch.nn.functional, function)(x, sizes, *parameters, eps=eps)
+
+    return norm
+
+
+def torch_instance_norm(torch, a, x, *parameters):
+    weight, bias = parameters[:2] if a["affine"] else (None, None)
+    mean, variance = parameters[-2:] if a["track_running_stats"] else (None, None)
+    return torch.nn.functional.instance_norm(
+        x, mean, variance, weight, bias, True, a["momentum"], a["eps"]
     )
 
 
@@ -760,6 +852,7 @@ ADAPTIVE_POOLS = {
     ],
 }
 
+BATCH_NORMS = {"batch_norm1d": (1, 2), "batch_norm2d": (3,), "batch_norm3d": (4,)}
 ROWS = [
     *(
         Row(
@@ -848,7 +941,14 @@ ROWS = [
             "max_unpool2d(pooled3, kernel_size=3, output_size=[10, 9]);  tanh",
         ],
     ),
-    Row(batch_norm2d, torch_batch_norm2d, {"momentum": [0.1, 0.3, 1.0], "affine": [True, False]}),
+    *(
+        Row(
+            batch_norm(op, *ranks),
+            torch_batch_norm,
+            {"momentum": [0.1, 0.3, 1.0], "affine": [True, False]},
+        )
+        for op, ranks in BATCH_NORMS.items()
+    ),
     Row(elementwise("dropout", p=0.4), None),  # PyTorch draws other numbers
     Row(elementwise("relu"), functional("relu")),
     Row(elementwise("tanh"), lambda torch, a, x: torch.tanh(x)),
@@ -962,6 +1062,70 @@ ROWS = [
         ],
     ),
 ]
+ROWS += [
+    Row(
+        norm_of_last_axes(
+            "layer_norm",
+            eps=[1e-5, 1e-2],
+            elementwise_affine=[True, True, False],
+            bias=[True, False],
+        ),
+        torch_norm_of_last_axes("layer_norm"),
+        {"elementwise_affine": [True, False], "bias": [True, False], "axes": [0, 1, 2, 3]},
+        statements=on_sequences("layer_norm", "layer_norm(90, bias=false, eps=0.1);  relu"),
+    ),
+    Row(
+        norm_of_last_axes("rms_norm", eps=[-1.0, 1e-5, 1e-2], elementwise_affine=[True, False]),
+        torch_norm_of_last_axes("rms_norm"),
+        {"elementwise_affine": [True, False], "eps": [-1.0, 1e-5], "axes": [0, 1, 2, 3]},
+        statements=on_sequences("rms_norm", "rms_norm([_, 90], eps=0.1);  silu"),
+    ),
+]
+
+
+ROWS += [
+    Row(
+        group_norm,
+        lambda torch, a, x, *parameters: torch.nn.functional.group_norm(
+            x, a["num_groups"], *parameters, eps=a["eps"]
+        ),
+        {"affine": [True, False], "num_groups": [1, 2, 3]},
+        statements=["group_norm(2) as gn1;  relu", "group_norm(4, affine=false)"],
+    ),
+    *(
+        Row(
+            instance_norm(f"instance_norm{axes}d"),
+            torch_instance_norm,
+            {"affine": [True, False], "track_running_stats": [True, False]},
+        )
+        for axes in (1, 2, 3)
+    ),
+    Row(
+        local_response_norm,
+        functional("local_response_norm", "size", "alpha", "beta", "k"),
+        {"beta": [0.75, 0.5, 1.0, 0.3]},
+        statements=["local_response_norm(5)", "local_response_norm(2, alpha=0.1, beta=0.5);  relu"],
+    ),
+]
+
+
+DROPOUTS = {
+    "dropout1d": (2, 2),
+    "dropout2d": (3, 3),
+    "dropout3d": (4, 4),
+    "alpha_dropout": (1, 4),
+    "feature_alpha_dropout": (2, 4),
+    "drop_path": (1, 4),
+}
+ROWS += [Row(dropouts(op, *ranks), None) for op, ranks in DROPOUTS.items()] + [
+    Row(
+        glu,
+        lambda torch, a, x: torch.nn.functional.glu(x, 1 + a["axis"]),
+        {"axis": [0, 1, 2, 3]},
+        statements=["upsample([2, 1]);  glu(1)", "upsample([1, 2]);  relu;  glu"],
+    ),
+]
+
 # What is drawn at random has no gradient; these are compared as statements of a network.
 NOISE = [
     "add { branch { }  branch { noise([4, 10, 9], normal(0.5, std=0.1)) } }",
