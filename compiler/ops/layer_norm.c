@@ -31,7 +31,7 @@ static const ArgSpec rms_norm_args[] = {
     [AXES] = {"axes", ARG_AXES, .otherwise = "-1", .minimum = -MAX_RANK, .maximum = MAX_RANK - 1,
               .doc = "The axes that are normalised together: the last one, or the last ones."},
     [EPS] = {"eps", ARG_REAL, ROLE_EPSILON, .otherwise = "none", .maximum = LARGEST,
-             .doc = "Added to the mean square before its root; none: the element type's epsilon."},
+             .doc = "Added to the mean square before its root; absent: the element type's epsilon."},
     [ELEMENTWISE_AFFINE] = {"elementwise_affine", ARG_BOOL, .otherwise = "true",
                             .doc = "Whether each place has a learned weight."},
     {0}};

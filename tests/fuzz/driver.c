@@ -115,17 +115,18 @@ static double difference(const real *a, const real *b, int64_t count, double siz
     return max / size;
 }
 
-static bool has_layer(const NetModel *model, const char *name)
+/* One whose operator's name contains this: dropout, dropout2d, alpha_dropout. */
+static bool has_layer(const NetModel *model, const char *part)
 {
     for (int i = 0; i < model->layer_count; i++)
-        if (strcmp(model->layers[i].op, name) == 0)
+        if (strstr(model->layers[i].op, part) != NULL)
             return true;
     return false;
 }
 
 static double max_apart(const NetModel *model, bool updated)
 {
-    bool normed = has_layer(model, "batch_norm2d");
+    bool normed = has_layer(model, "batch_norm");
     if (updated)
         return single ? SINGLE_UPDATED_TOLERANCE : UPDATED_TOLERANCE;
     if (single)
@@ -228,12 +229,12 @@ static bool take_step(const Entry *entry, Build *builds, int count, const NetBat
     return true;
 }
 
-/* Neither batch norm nor what is drawn at random: training and inference, which are planned
+/* Neither running averages nor what is drawn at random: training and inference, which are planned
  * apart, compute the same. */
 static bool evaluates_as_it_trains(const NetModel *model)
 {
-    return !has_layer(model, "batch_norm2d") && !has_layer(model, "dropout")
-           && !has_layer(model, "noise");
+    return !has_layer(model, "batch_norm") && !has_layer(model, "instance_norm")
+           && !has_layer(model, "drop") && !has_layer(model, "noise");
 }
 
 static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,

@@ -263,7 +263,7 @@ class Writer:
     def adaptive_max_pool(self, shape):
         return self.adaptive_pool(shape, "max")
 
-    def batch_norm2d(self, shape):
+    def batch_norm(self, shape):
         named = {}
         if self.chance(0.15):
             named["affine"] = False
@@ -273,7 +273,56 @@ class Writer:
             named["momentum"] = 0.3
         if self.chance(0.1):
             named["num_features"] = shape[0]
-        return call("batch_norm2d", **named), shape
+        return call(f"batch_norm{max(1, len(shape) - 1)}d", **named), shape
+
+    def group_norm(self, shape):
+        groups = self.pick(1, *[g for g in range(1, shape[0] + 1) if shape[0] % g == 0])
+        if groups == elements(shape):
+            return "relu", shape  # one value is its own mean
+        named = {"affine": False} if self.chance(0.3) else {}
+        return call("group_norm", groups, **named), shape
+
+    def instance_norm(self, shape):
+        named = {}
+        if elements(shape[1:]) == 1:
+            return "relu", shape
+        if self.chance(0.5):
+            named["affine"] = True
+        if self.chance(0.3):
+            named |= {"track_running_stats": True, "momentum": 0.3}
+        return call(f"instance_norm{len(shape) - 1}d", **named), shape
+
+    def local_response_norm(self, shape):
+        named = {"alpha": self.pick(1e-4, 0.5), "beta": self.pick(0.75, 0.5, 1, 0.3)}
+        return call("local_response_norm", self.random.randint(1, shape[0] + 2), **named), shape
+
+    def norm_of_last_axes(self, shape, name):
+        count, named = self.random.randint(1, len(shape)), {}
+        if self.chance(0.2):
+            named["elementwise_affine"] = False
+        if self.chance(0.3):
+            named["eps"] = 0.01
+        if self.chance(0.3):
+            sizes = [self.pick(size, size, "_") for size in shape[-count:]]
+            return call(name, sizes, **named), shape
+        if count > 1 or len(shape) > 2 or self.chance(0.2):
+            axes = [self.axis(axis, shape) for axis in range(len(shape))[-count:]]
+            named["axes"] = axes if len(axes) > 1 else axes[0]
+        return call(name, **named), shape
+
+    def layer_norm(self, shape):
+        return self.norm_of_last_axes(shape, "layer_norm")
+
+    def rms_norm(self, shape):
+        return self.norm_of_last_axes(shape, "rms_norm")
+
+    def glu(self, shape):
+        even = [axis for axis, size in enumerate(shape) if size % 2 == 0]
+        if not even:
+            return "tanh", shape
+        axis = self.pick(*even)
+        out = (*shape[:axis], shape[axis] // 2, *shape[axis + 1 :])
+        return call("glu", self.axis(axis, shape)), out
 
     def dropout(self, shape):
         return call("dropout", *([] if self.chance(0.3) else [self.pick(0, 0.1, 0.4, 0.8)])), shape
@@ -515,7 +564,17 @@ class Writer:
         "adaptive_max_pool1d": adaptive_max_pool,
         "adaptive_max_pool2d": adaptive_max_pool,
         "adaptive_max_pool3d": adaptive_max_pool,
-        "batch_norm2d": batch_norm2d,
+        "batch_norm1d": batch_norm,
+        "batch_norm2d": batch_norm,
+        "batch_norm3d": batch_norm,
+        "group_norm": group_norm,
+        "instance_norm1d": instance_norm,
+        "instance_norm2d": instance_norm,
+        "instance_norm3d": instance_norm,
+        "local_response_norm": local_response_norm,
+        "layer_norm": layer_norm,
+        "rms_norm": rms_norm,
+        "glu": glu,
         "zero_pad2d": zero_pad2d,
         "upsample": upsample,
         "layer_norm2d": layer_norm2d,

@@ -28,7 +28,8 @@ from fuzz.networks import elementwise, table
 
 GRAINS = 2
 VIEWS = {"flatten", "reshape", "identity"}
-EVALUATES_AS_IDENTITY = {"dropout"}
+# Dropouts of every kind.
+EVALUATES_AS_IDENTITY = {op["name"] for op in table().values() if "training_only" in op["traits"]}
 
 NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
