@@ -31,7 +31,8 @@ static const ArgSpec rms_norm_args[] = {
     [AXES] = {"axes", ARG_AXES, .otherwise = "-1", .minimum = -MAX_RANK, .maximum = MAX_RANK - 1,
               .doc = "The axes that are normalised together: the last one, or the last ones."},
     [EPS] = {"eps", ARG_REAL, ROLE_EPSILON, .otherwise = "none", .maximum = LARGEST,
-             .doc = "Added to the mean square before its root; absent: the element type's epsilon."},
+             .doc =
+                 "Added to the mean square before its root; absent: the element type's epsilon."},
     [ELEMENTWISE_AFFINE] = {"elementwise_affine", ARG_BOOL, .otherwise = "true",
                             .doc = "Whether each place has a learned weight."},
     {0}};
@@ -104,7 +105,7 @@ static bool first_of_sizes(const Node *node, int *first)
     *first = shape.rank - sizes->count;
     for (int i = 0; i < sizes->count; i++)
         if (*first < 0
-            || (sizes->integer[i] != ANY_SIZE && sizes->integer[i] != shape.dim[*first + i]))
+            || (sizes->integer[i] != OPEN_SIZE && sizes->integer[i] != shape.dim[*first + i]))
             return report_sizes(node);
     return !axes->given || first_of_axes(node, first);
 }
