@@ -325,6 +325,15 @@ typedef struct NetNamedOutput {
     const char *name;
     NetShape shape;
 } NetNamedOutput;
+/* A weight of [rows][length] that is no state, but made of parameters before each step: what they
+ * are, and how, says compiler/network/parametrization.c.  All are among the weights. */
+typedef struct NetDerived {
+    int64_t offset, rows, length;
+    int64_t direction; /* of the same shape; what is standardised, where … */
+    int64_t magnitude; /* … this, [rows], is -1 */
+    double eps;
+    bool whole_batch; /* as NetParameter's */
+} NetDerived;
 
 typedef struct NetLayer {
     const char *path, *op;
@@ -367,6 +376,8 @@ struct NetModel {
     int parameter_count;
     const NetAlias *aliases;
     int alias_count;
+    const NetDerived *derived; /* in the order of their offsets, behind all parameters */
+    int derived_count;
     int64_t trained, buffers, counters; /* elements of the three arenas */
     const NetLayer *layers;
     int layer_count;

@@ -431,6 +431,12 @@ const real *net_one_image_floats(NetSession *session, const float *pixels); /* n
 const real *net_one_image_output(const NetSession *session, int output);
 const real *net_one_image_bytes(NetSession *session, const uint8_t *pixels);
 void net_weights_changed(NetSession *session); /* must be said when weights or buffers were */
+
+/* derive.c: weights that are made of what is learned.  Said by net_weights_changed(). */
+void net_derive(const NetModel *model, real *weights);
+void net_first_magnitudes(const NetModel *model, real *weights);
+/* Of a gradient that is summed over all grains: those of the sources follow from the weights'. */
+void net_derive_gradients(const NetModel *model, const real *weights, real *gradients);
 void net_one_image_close(NetSession *session);
 
 /* train/classes.c: what each class is called.  `lines` has a line for each;

@@ -172,14 +172,20 @@ static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
     node->args = args;
     for (int i = 0; i < count; i++)
         push(&node->inputs, inputs[i]);
-    if (!infer_node(node) || !sizes_fit(node) || !share_parameters(b, node, sharing))
+    if (!infer_node(node) || !parametrize_weight(node) || !sizes_fit(node)
+        || !share_parameters(b, node, sharing))
         return NULL;
     if (op->made_of)
         return add_parts(b, node, sharing);
-    for (int i = 0; i < node->parameters.count; i++)
-        if (node->parameters.items[i]->kind != PARAMETER_CONSTANT
-            && owns_parameter(node, node->parameters.items[i]))
-            push(&b->graph->parameters, node->parameters.items[i]);
+    for (int i = 0; i < node->parameters.count; i++) {
+        Parameter *parameter = node->parameters.items[i];
+        if (parameter->kind == PARAMETER_CONSTANT || !owns_parameter(node, parameter))
+            continue;
+        if (parameter->sources[0])
+            push(&b->graph->derived, parameter);
+        else
+            push(&b->graph->parameters, parameter);
+    }
     add_output(b->graph, node);
     map_set(&b->layers_by_path, path, node);
     return node->out;

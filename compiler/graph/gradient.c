@@ -252,7 +252,7 @@ static void append_late(Pass *pass)
         Node *node = append_for(pass, pass->late.items[i]->forward, STAGE_BACKWARD_PARAMETERS);
         node->dy = pass->late.items[i]->dy;
         for (int k = 0; k < node->parameters.count; k++)
-            node->parameters.items[k]->whole_batch = true;
+            node->parameters.items[k]->whole_batch = !node->parameters.items[k]->makes;
     }
 }
 

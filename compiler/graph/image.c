@@ -134,6 +134,7 @@ Graph *one_image_graph(const Graph *graph)
         .name = graph->name,
         .program = graph->program,
         .parameters = graph->parameters,
+        .derived = graph->derived,
         .input_span = graph->input_span,
     };
     copier.to->input = copy_tensor(&copier, graph->input);

@@ -117,7 +117,8 @@ Int trained_elements(const Node *node)
     Int elements = 0;
     for (int i = 0; i < node->parameters.count; i++)
         if (node->parameters.items[i]->kind == PARAMETER_TRAINED
-            && owns_parameter(node, node->parameters.items[i]))
+            && owns_parameter(node, node->parameters.items[i])
+            && !node->parameters.items[i]->sources[0])
             elements += node->parameters.items[i]->elements;
     return elements;
 }
@@ -129,28 +130,34 @@ Int placed_elements(const Parameter *parameter)
     return (parameter->elements + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
+static void place_parameter(Graph *graph, Parameter *parameter)
+{
+    Int aligned = placed_elements(parameter);
+    switch (parameter->kind) {
+    case PARAMETER_TRAINED:
+        parameter->offset = graph->trained_elements;
+        graph->trained_elements += aligned;
+        break;
+    case PARAMETER_BUFFER:
+        parameter->offset = graph->buffer_elements;
+        graph->buffer_elements += aligned;
+        break;
+    case PARAMETER_COUNTER:
+        parameter->offset = graph->counters++;
+        break;
+    case PARAMETER_CONSTANT:
+        unreachable();
+    }
+}
+
+/* Those that are derived come last: no optimizer goes over them. */
 void place_parameters(Graph *graph)
 {
     graph->trained_elements = graph->buffer_elements = graph->counters = 0;
-    for (int i = 0; i < graph->parameters.count; i++) {
-        Parameter *parameter = graph->parameters.items[i];
-        Int aligned = placed_elements(parameter);
-        switch (parameter->kind) {
-        case PARAMETER_TRAINED:
-            parameter->offset = graph->trained_elements;
-            graph->trained_elements += aligned;
-            break;
-        case PARAMETER_BUFFER:
-            parameter->offset = graph->buffer_elements;
-            graph->buffer_elements += aligned;
-            break;
-        case PARAMETER_COUNTER:
-            parameter->offset = graph->counters++;
-            break;
-        case PARAMETER_CONSTANT:
-            unreachable();
-        }
-    }
+    for (int i = 0; i < graph->parameters.count; i++)
+        place_parameter(graph, graph->parameters.items[i]);
+    for (int i = 0; i < graph->derived.count; i++)
+        place_parameter(graph, graph->derived.items[i]);
 }
 
 const char *stage_name(Stage stage)

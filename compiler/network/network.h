@@ -4,6 +4,7 @@
  *   arguments.c  an operator's arguments: which one has a role
  *   initialisers.c  how a parameter begins
  *   window.c     how an output's positions lie over its input
+ *   parametrization.c  weights that are made of what is learned
  *   faults.c     a fault at a node, and the steps that led to it
  *
  * An operator is a table of what it is and of functions that say the rest: the rooms above ask
@@ -53,8 +54,11 @@ typedef enum ArgRole {
     ROLE_SCALE,    /* how many times larger the output is */
     ROLE_CHANNELS, /* how many channels or features the output has */
     ROLE_GROUPS,
-    ROLE_EPSILON,    /* added to a variance */
-    ROLE_PER_CHANNEL /* 1, or as many as the input has channels */
+    ROLE_EPSILON,     /* added to a variance */
+    ROLE_PER_CHANNEL, /* 1, or as many as the input has channels */
+    /* how the layer's weight is made of what is learned: parametrization.c */
+    ROLE_WEIGHT_NORM,
+    ROLE_STANDARDIZATION
 } ArgRole;
 
 typedef struct ArgSpec {
@@ -322,6 +326,11 @@ struct Parameter {
     int uses;         /* layers that have it: more where one is used again, or it is tied */
     bool frozen;      /* no optimizer moves it; set by the train section, as is */
     int group;        /* which `group` setting is its own, from 1; 0: none */
+    /* It is no state, but made of others of its node, its sources, before each step: a magnitude
+     * and a direction, or what is standardised by `epsilon`; NULL: it is learned itself. */
+    const Parameter *makes; /* the derived one that it is a source of: no kernel knows of it */
+    Parameter *sources[2];  /* the second is NULL where there is one */
+    double epsilon;
 };
 
 /* A tensor that `output` names. */
@@ -445,6 +454,7 @@ struct Graph {
     LIST(Node *) nodes;           /* forward in order of expansion, the loss last, then backward */
     LIST(Parameter *) parameters; /* in state_dict order */
     LIST(Alias) aliases;          /* further names of tied ones */
+    LIST(Parameter *) derived;    /* those that are made of them */
     /* sizes of their arenas; set by place_parameters */
     Int trained_elements, buffer_elements, counters;
     Tensor *input;
@@ -498,6 +508,10 @@ enum { CACHE_LINE = 16 };
 /* Gives every parameter its offset in its kind's arena. */
 void place_parameters(Graph *graph);
 Int placed_elements(const Parameter *parameter); /* with the gap to the next in its arena */
+
+/* parametrization.c: where an argument of node says so, its weight is made of other parameters,
+ * which it adds.  Reports and gives false where the arguments do not go together. */
+bool parametrize_weight(Node *node);
 
 /* Adds a parameter to node, in state_dict order. */
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init, int rank,

@@ -283,8 +283,7 @@ static void emit_image(ImageKernel *image)
 
 const Operator operator_batch_norm1d = {
     .name = "batch_norm1d",
-    .summary = "Batch normalisation of sequences or plain values: each channel to mean 0 and "
-               "variance 1, then scaled and shifted.",
+    .summary = "Batch normalisation of sequences or plain values, channel by channel.",
     .shape_rule = "[n] -> [n], or [c, t] -> [c, t]",
     .ranks = RANK(1) | RANK(2),
     BATCH_NORM("BatchNorm1d"),
@@ -301,8 +300,7 @@ const Operator operator_batch_norm2d = {
 
 const Operator operator_batch_norm3d = {
     .name = "batch_norm3d",
-    .summary = "Batch normalisation of volumes: each channel to mean 0 and variance 1, then scaled "
-               "and shifted.",
+    .summary = "Batch normalisation of volumes, channel by channel.",
     .shape_rule = "[c, d, h, w] -> [c, d, h, w]",
     .ranks = RANK(4),
     BATCH_NORM("BatchNorm3d"),

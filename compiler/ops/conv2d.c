@@ -25,6 +25,8 @@ enum {
     GROUPS,
     BIAS,
     PADDING_MODE,
+    WEIGHT_NORM,
+    STANDARDIZATION,
     IN_CHANNELS
 };
 
@@ -52,6 +54,13 @@ static const char *const padding_modes[] = {"zeros", "reflect", "replicate", "ci
               .doc = "Whether a learned value is added to each output channel."}, \
     [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes, \
                       .doc = "What the padding holds."}, \
+    [WEIGHT_NORM] = {"weight_norm", ARG_BOOL, ROLE_WEIGHT_NORM, .otherwise = "false", \
+                     .doc = "Whether the weight is learned as magnitudes and directions: " \
+                            "parametrizations.weight.original0, 1."}, \
+    [STANDARDIZATION] = {"weight_standardization", ARG_REAL, ROLE_STANDARDIZATION, \
+                         .otherwise = "none", .minimum = 1e-30, .maximum = 1, \
+                         .doc = "Each filter to mean 0 and variance 1; this is added to the " \
+                                "variance: 1e-10."}, \
     [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
                      .maximum = LARGEST, .doc = "Asserts the input's channels."}, \
     {0}}

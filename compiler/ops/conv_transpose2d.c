@@ -26,6 +26,7 @@ enum {
     BIAS,
     DILATION,
     PADDING_MODE,
+    WEIGHT_NORM,
     IN_CHANNELS
 };
 
@@ -56,6 +57,9 @@ static const char *const padding_modes[] = {"zeros", NULL};
                   .maximum = LARGEST, .doc = "Distance between the window's taps."}, \
     [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes, \
                       .doc = "PyTorch knows no other, either."}, \
+    [WEIGHT_NORM] = {"weight_norm", ARG_BOOL, ROLE_WEIGHT_NORM, .otherwise = "false", \
+                     .doc = "Whether the weight is learned as magnitudes and directions: " \
+                            "parametrizations.weight.original0, 1."}, \
     [IN_CHANNELS] = {"in_channels", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1, \
                      .maximum = LARGEST, .doc = "Asserts the input's channels."}, \
     {0}}

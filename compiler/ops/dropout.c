@@ -1,8 +1,8 @@
 /* dropout.c: values zeroed at random in training, the others scaled so that the mean stays: one by
  * one, whole channels (dropout1d, 2d and 3d), or all that a skip's body makes of an image
- * (drop_path).  The alpha ones set them to what selu tends to, and keep the variance, too.  What is
- * dropped follows from the seed, the step, the layer and the index of what is dropped, so nothing is
- * noted for the backward pass: it draws the same numbers again.
+ * (drop_path).  The alpha ones set them to what selu tends to, and keep the variance, too.  What
+ * is dropped follows from the seed, the step, the layer and the index of what is dropped, so
+ * nothing is noted for the backward pass: it draws the same numbers again.
  */
 #include "ops/operator.h"
 
@@ -187,7 +187,7 @@ const Operator operator_dropout3d = {
 
 #define ALPHA(what)                                                                     \
     "y = scale*x + shift with probability 1 - p, else scale*(1 - p)*lowest, " what "\n" \
-    "scale = 1/sqrt((1 - p)*(1 + p*lowest^2)), shift = -scale*p*lowest, lowest = -1.7581, selu's"
+    "scale = 1/sqrt((1 - p)*(1 + p*lowest^2)), shift = -scale*p*lowest, lowest = -1.7581"
 
 const Operator operator_alpha_dropout = {
     .name = "alpha_dropout",
@@ -215,10 +215,10 @@ const Operator operator_drop_path = {
     .summary = "Stochastic depth: in training, zeroes what a skip's body makes of an image with "
                "probability p.",
     .shape_rule = "any shape, unchanged",
-    .formula = "y = x / (1 - p) with probability 1 - p, else 0: one draw for an image",
+    .formula =
+        "y = x / (1 - p) with probability 1 - p, else 0: one draw for an image, mode=\"row\"",
     .reference = "Huang et al. 2016, https://arxiv.org/abs/1603.09382\n"
-                 "https://pytorch.org/vision/stable/generated/torchvision.ops.StochasticDepth.html "
-                 "(mode=\"row\")",
+                 "https://pytorch.org/vision/stable/generated/torchvision.ops.StochasticDepth.html",
     .args = path_args,
     DROPOUT,
 };

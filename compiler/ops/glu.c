@@ -1,7 +1,7 @@
 /* glu.c: the gated linear unit: one half of an axis times the sigmoid of the other.
  *
- * Along the axis x has twice as many values as y; those of an index along the axes before it are two
- * stretches of `stretch` values, the second of which are gates.
+ * Along the axis x has twice as many values as y; those of an index along the axes before it are
+ * two stretches of `stretch` values, the second of which are gates.
  */
 #include "kernels/image/image.h"
 #include "ops/operator.h"

@@ -11,13 +11,20 @@
 
 #include <math.h>
 
-enum { OUT_FEATURES, BIAS, IN_FEATURES };
+enum { OUT_FEATURES, BIAS, WEIGHT_NORM, STANDARDIZATION, IN_FEATURES };
 
 static const ArgSpec args[] = {
     [OUT_FEATURES] = {"out_features", ARG_INT, ROLE_CHANNELS, .positional = true, .minimum = 1,
                       .maximum = LARGEST, .doc = "Values of the output."},
     [BIAS] = {"bias", ARG_BOOL, .otherwise = "true",
               .doc = "Whether a learned value is added to each output."},
+    [WEIGHT_NORM] = {"weight_norm", ARG_BOOL, ROLE_WEIGHT_NORM, .otherwise = "false",
+                     .doc = "Whether the weight is learned as magnitudes and directions: "
+                            "parametrizations.weight.original0, 1."},
+    [STANDARDIZATION] = {"weight_standardization", ARG_REAL, ROLE_STANDARDIZATION,
+                         .otherwise = "none", .minimum = 1e-30, .maximum = 1,
+                         .doc = "Each filter to mean 0 and variance 1; this is added to the "
+                                "variance: 1e-10."},
     [IN_FEATURES] = {"in_features", ARG_INT, .assertion = true, .otherwise = "none", .minimum = 1,
                      .maximum = LARGEST, .doc = "Asserts the input's values."},
     {0}};

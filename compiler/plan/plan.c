@@ -27,6 +27,6 @@ const char *plan_name(const Plan *plan)
 
 bool updates_at_once(const Graph *graph, unsigned fuse)
 {
-    return (fuse & FUSE_UPDATE) && !find_setting(graph, "clip.norm")
+    return (fuse & FUSE_UPDATE) && !graph->derived.count && !find_setting(graph, "clip.norm")
            && !find_setting(graph, "clip.value");
 }

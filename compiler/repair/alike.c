@@ -53,6 +53,8 @@ static enum Part operator_part(ArgRole role)
     case ROLE_GROUPS:
     case ROLE_EPSILON:
     case ROLE_PER_CHANNEL:
+    case ROLE_WEIGHT_NORM:
+    case ROLE_STANDARDIZATION:
         return PART_NONE;
     }
     unreachable();

@@ -127,6 +127,8 @@ static Values role_values(const Diagnostic *fault, const Operator *op, ArgRole r
     case ROLE_GROUPS:
     case ROLE_EPSILON:
     case ROLE_PER_CHANNEL:
+    case ROLE_WEIGHT_NORM:
+    case ROLE_STANDARDIZATION:
         return (Values){0};
     }
     unreachable();

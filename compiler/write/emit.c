@@ -200,16 +200,20 @@ static void emit_grain_phase(Emitter *emitter, int phase)
 static int emit_sums(Emitter *emitter, const char *function, const Node *node)
 {
     Text *out = emitter->module.out;
+    int count = 0;
     if (node->stage != STAGE_BACKWARD_PARAMETERS)
         return 0;
     text_add(out, "static const NetSum %s_sums[] = {\n", function);
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *p = node->parameters.items[i];
+        if (p->makes)
+            continue;
+        count++;
         text_add(out, "    { %lld, %lld, %lld },\n", p->offset, UNIT_ROWS * p->elements / p->dim[0],
                  p->elements);
     }
     text_add(out, "};\n\n");
-    return node->parameters.count;
+    return count;
 }
 
 /* A function per node, and the table of them. */

@@ -75,6 +75,24 @@ static void emit_parameters(Emitter *emitter)
         emit_aliases(emitter);
 }
 
+/* A weight that is made of others; in their order, as NetDerived. */
+static void emit_derived(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    if (!graph->derived.count)
+        return;
+    text_add(emitter->module.out, "static const NetDerived derived[] = {\n");
+    for (int i = 0; i < graph->derived.count; i++) {
+        const Parameter *p = graph->derived.items[i];
+        const Parameter *direction = p->sources[p->sources[1] ? 1 : 0];
+        text_add(emitter->module.out, "    { %lld, %lld, %lld, %lld, %lld, %s, %s },\n", p->offset,
+                 p->dim[0], p->elements / p->dim[0], direction->offset,
+                 p->sources[1] ? p->sources[0]->offset : -1, number_text(p->epsilon),
+                 p->whole_batch ? "true" : "false");
+    }
+    text_add(emitter->module.out, "};\n\n");
+}
+
 /* Forward nodes come first in the graph and the loss last of them, so a layer's
  * index is its node's. */
 static int emit_layers(Emitter *emitter)
@@ -205,6 +223,7 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     emit_output_places(emitter, training);
     emit_output_places(emitter, inference);
     emit_parameters(emitter);
+    emit_derived(emitter);
     int layers = emit_layers(emitter);
     emit_settings(emitter);
     emit_structure(emitter);
@@ -228,6 +247,8 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
              graph->parameters.count ? "parameters" : "0", graph->parameters.count);
     text_add(emitter->module.out, "    .aliases = %s,\n    .alias_count = %d,\n",
              graph->aliases.count ? "aliases" : "0", graph->aliases.count);
+    text_add(emitter->module.out, "    .derived = %s,\n    .derived_count = %d,\n",
+             graph->derived.count ? "derived" : "0", graph->derived.count);
     text_add(emitter->module.out,
              "    .trained = %lld,\n    .buffers = %lld,\n    .counters = %lld,\n",
              graph->trained_elements, graph->buffer_elements, graph->counters);

@@ -1,6 +1,6 @@
 /* dropout.c: drops values at random in training: one by one, whole channels, or all of an image.
- * Whether they are dropped follows from the seed, the step, the layer and the position in the batch,
- * never from the grain's width or the thread; so the backward pass draws the same mask.
+ * Whether they are dropped follows from the seed, the step, the layer and the position in the
+ * batch, never from the grain's width or the thread; so the backward pass draws the same mask.
  */
 #include "kernels.h"
 

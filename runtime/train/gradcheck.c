@@ -39,8 +39,10 @@ static double loss_at(const Check *check, int64_t at, double move)
 {
     real *weight = &check->session->weights[at], before = *weight;
     *weight = (real)((double)before + move);
+    net_weights_changed(check->session);
     double loss = net_train_batch(check->session, &check->batch, NULL).loss;
     *weight = before;
+    net_weights_changed(check->session);
     return loss;
 }
 
@@ -178,6 +180,7 @@ static void add_noise(NetSession *session, uint64_t seed)
             session->weights[parameter->offset + e] +=
                 (real)(NOISE * net_random_normal(seed, 2, net_hash(parameter->path), (uint64_t)e));
     }
+    net_weights_changed(session);
 }
 
 static bool prepare(Check *check, const NetSettings *settings, NetError *error)

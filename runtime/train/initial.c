@@ -87,4 +87,6 @@ void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t
             break;
         }
     }
+    net_first_magnitudes(model, weights);
+    net_derive(model, weights);
 }

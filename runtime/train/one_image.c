@@ -153,6 +153,7 @@ void net_one_image_close(NetSession *session)
 
 void net_weights_changed(NetSession *session)
 {
+    net_derive(session->model, session->weights);
     if (session->one_image)
         session->one_image->stale = true;
 }

@@ -673,6 +673,27 @@ static void visit_part(const Pass *pass, NetShare part, int64_t before, int64_t 
         work(pass, from + first, from + end);
 }
 
+/* Where the i-th weight's gradient lies, of parameters and then of derived ones, if it is one sum
+ * over all grains; behind the last, the end. */
+static bool whole_batch_gradient(const Pass *pass, int i, NetShare *at)
+{
+    const NetModel *model = pass->session->model;
+    int64_t stride = pass->session->gradient_stride;
+    if (i < model->parameter_count) {
+        const NetParameter *parameter = &model->parameters[i];
+        *at = (NetShare){parameter->offset, parameter->offset + parameter->elements};
+        return parameter->kind == NET_TRAINED && parameter->whole_batch;
+    }
+    i -= model->parameter_count;
+    if (i == model->derived_count) {
+        *at = (NetShare){stride, stride};
+        return true;
+    }
+    const NetDerived *derived = &model->derived[i];
+    *at = (NetShare){derived->offset, derived->offset + derived->rows * derived->length};
+    return derived->whole_batch;
+}
+
 /* Calls `work` for the part of what no whole-batch gradient is in, or with none
  * only counts it; gives its elements. */
 static int64_t visit_summed(const Pass *pass, const NetShare *part,
@@ -680,15 +701,14 @@ static int64_t visit_summed(const Pass *pass, const NetShare *part,
 {
     const NetModel *model = pass->session->model;
     int64_t at = 0, elements = 0;
-    for (int i = 0; i <= model->parameter_count; i++) {
-        const NetParameter *parameter = i < model->parameter_count ? &model->parameters[i] : NULL;
-        if (parameter && (parameter->kind != NET_TRAINED || !parameter->whole_batch))
+    for (int i = 0; i <= model->parameter_count + model->derived_count; i++) {
+        NetShare whole;
+        if (!whole_batch_gradient(pass, i, &whole))
             continue;
-        int64_t end = parameter ? parameter->offset : pass->session->gradient_stride;
         if (part)
-            visit_part(pass, *part, elements, at, end, work);
-        elements += end - at;
-        at = parameter ? parameter->offset + parameter->elements : end;
+            visit_part(pass, *part, elements, at, whole.from, work);
+        elements += whole.from - at;
+        at = whole.to;
     }
     return elements;
 }
@@ -730,6 +750,18 @@ static void measure_norm(const Pass *pass, int thread)
     meet(pass, thread);
 }
 
+/* Of what weights are made of, when theirs are there. */
+static void derive_gradients(const Pass *pass, int thread)
+{
+    const NetSession *session = pass->session;
+    if (!session->model->derived_count)
+        return;
+    meet(pass, thread);
+    bool own = !has_ranks(pass) || sends(pass); /* else ranks have one memory: the first does it */
+    if (thread == 0 && (own || net_rank() == 0))
+        net_derive_gradients(session->model, session->weights, session->gradients);
+}
+
 /* The thread's share of the gradients, added up, and of the weights, moved. */
 static void move_share(const Pass *pass, int thread)
 {
@@ -744,6 +776,7 @@ static void move_share(const Pass *pass, int thread)
         visit_summed(pass, &summed, reduce);
     else if (thread == 0)
         net_ranks_summed();
+    derive_gradients(pass, thread);
     if (!may_move(pass))
         return;
     meet(pass, thread);

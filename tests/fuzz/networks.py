@@ -193,6 +193,7 @@ class Writer:
             named["padding_mode"] = mode
         if padding == 0 and self.chance(0.1):
             named["padding"] = "valid"
+        named |= self.parametrization()
         if self.chance(0.3):
             named["bias"] = False
         if self.chance(0.1):
@@ -274,6 +275,11 @@ class Writer:
         if self.chance(0.1):
             named["num_features"] = shape[0]
         return call(f"batch_norm{max(1, len(shape) - 1)}d", **named), shape
+
+    def parametrization(self):
+        """How a layer's weight is made, mostly of nothing else."""
+        plain = [{}] * 8
+        return self.pick({"weight_norm": True}, {"weight_standardization": 0.01}, *plain)
 
     def group_norm(self, shape):
         groups = self.pick(1, *[g for g in range(1, shape[0] + 1) if shape[0] % g == 0])
@@ -424,6 +430,7 @@ class Writer:
         wide = not rows and last >= 64 and self.chance(0.4)
         out = 16384 // last + self.random.randint(0, 9) if wide else self.random.randint(1, 40)
         named = {"bias": False} if self.chance(0.2) else {}
+        named |= self.parametrization()
         if self.chance(0.1):
             named["in_features"] = last
         statement = call("linear", min(out, 270), **named)
