@@ -58,6 +58,13 @@ const char *structure_text(const Graph *graph)
 
 static void dump_init(const Parameter *parameter, FILE *out)
 {
+    if (parameter->sources[0]) {
+        fprintf(out, "made of %s", parameter->sources[0]->path);
+        if (parameter->sources[1])
+            fprintf(out, ", %s", parameter->sources[1]->path);
+        fprintf(out, "\n");
+        return;
+    }
     switch (parameter->kind) {
     case PARAMETER_TRAINED:
         fprintf(out, "trained ");
