@@ -45,7 +45,7 @@ def test_help_of_every_command(command):
         (["build", CNN, "-o", "x", "--target=vax"], "vax"),
         (["check", "--max-errors=many", CNN], "whole number"),
         (["check", "--diagnostics=xml", CNN], "human|short|json|sarif"),
-        (["explain", "conv3d"], "conv3d"),
+        (["explain", "conv9d"], "conv9d"),
         (["explain", "conv2d", "linear"], "one too many"),
     ],
 )

@@ -10,7 +10,7 @@ syn keyword netBoolean     true false
 syn keyword netFunction    ceil floor round min max abs exp expm1 log log1p sqrt erf sin cos clamp pow
 
 " `make golden` writes these three lists: tests/serve/test_editors.py asks netc for them.
-syn keyword netOperator conv2d conv1d conv3d conv_transpose2d conv_transpose1d conv_transpose3d linear max_pool2d avg_pool2d adaptive_avg_pool2d upsample zero_pad2d batch_norm2d layer_norm2d layer_scale embedding attention self_attention dropout flatten reshape permute transpose slice identity relu relu6 leaky_relu prelu elu gelu silu hardswish tanh sigmoid softmax log_softmax parameter constant noise add mul concat cross_entropy mse
+syn keyword netOperator conv2d conv1d conv3d conv_transpose2d conv_transpose1d conv_transpose3d linear max_pool2d max_pool1d max_pool3d avg_pool2d avg_pool1d avg_pool3d lp_pool1d lp_pool2d adaptive_avg_pool2d adaptive_avg_pool1d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d max_unpool2d upsample zero_pad2d batch_norm2d layer_norm2d layer_scale embedding attention self_attention dropout flatten reshape permute transpose slice identity relu relu6 leaky_relu prelu elu gelu silu hardswish tanh sigmoid softmax log_softmax parameter constant noise add mul concat cross_entropy mse
 syn keyword netSetting  contained data normalize augment loss optimizer schedule clip init freeze group batch epochs seed
 syn keyword netChoice   contained mnist fashion_mnist kmnist cifar10 cifar100 synthetic random_crop horizontal_flip random_affine cutout cross_entropy mse weight sgd adam adamw rmsprop constant step multi_step exponential cosine one_cycle kaiming_normal kaiming_uniform xavier_normal xavier_uniform normal trunc_normal uniform zeros ones
 
