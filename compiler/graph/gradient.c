@@ -153,7 +153,7 @@ static void contribute_view(Pass *pass, Tensor *input, Tensor *dy, Int offset)
     if (!pass->needed[input->id])
         return;
     Tensor *view = new_view(pass, input, dy, offset);
-    bool slices = pass->current->op->traits & OP_CONCATENATES;
+    bool slices = node_traits(pass->current) & OP_CONCATENATES;
     if (!pass->gradient[input->id] && slices && !(pass->fuse & FUSE_CONCAT))
         append_move(pass, STAGE_COPY, pass->gradient[input->id] = new_gradient(pass, input), view);
     else if (!pass->gradient[input->id])
@@ -179,7 +179,7 @@ static void contribute_kernel(Pass *pass, int which, Tensor *dy)
     Tensor *input = forward->inputs.items[which];
     if (!pass->needed[input->id])
         return;
-    bool elementwise = (forward->op->traits & OP_IN_PLACE) && is_last(pass, which);
+    bool elementwise = (node_traits(forward) & OP_IN_PLACE) && is_last(pass, which);
     bool accumulate = pass->gradient[input->id];
     if (accumulate)
         writable_gradient(pass, input, elementwise ? dy : NULL);
@@ -263,18 +263,19 @@ static void differentiate(Pass *pass, const Node *node)
     if (!dy && !(node->op->traits & OP_LOSS))
         return; /* nothing downstream depends on it */
 
-    if (node->op->traits & (OP_VIEW | OP_SUMS | OP_CONCATENATES)) {
-        Int offset = 0;
-        for (int i = 0; i < node->inputs.count; i++) {
-            contribute_view(pass, node->inputs.items[i], dy, offset);
-            if (node->op->traits & OP_CONCATENATES)
-                offset += shape_elements(node->inputs.items[i]->shape);
-        }
-        return;
-    }
+    unsigned traits = node_traits(node);
+    Int offset = 0;
     contribute_parameters(pass, node, dy);
-    for (int i = 0; i < node->inputs.count; i++)
-        contribute_kernel(pass, i, dy);
+    for (int i = 0; i < node->inputs.count; i++) {
+        Tensor *input = node->inputs.items[i];
+        bool whole = traits & OP_SUMS && shape_equal(input->shape, node->out->shape);
+        if (traits & (OP_VIEW | OP_CONCATENATES) || whole)
+            contribute_view(pass, input, dy, offset);
+        else
+            contribute_kernel(pass, i, dy);
+        if (traits & OP_CONCATENATES)
+            offset += shape_elements(input->shape);
+    }
 }
 
 /* Sums over all grains move the weights at once: they are the only ones of their parameters. */

@@ -127,8 +127,8 @@ static const struct {
       {"activation", "an activation is a statement of its own: `relu` on the next line"},
       {"input_shape", "the network's `input [channels, height, width]` says it once for all"},
       {"in_planes", "the input's channels are known; `in_channels=` may assert them"},
-      {"axis", "leave it out: tensors are joined along their channels"},
-      {"dim", "leave it out: tensors are joined along their channels"},
+      {"dim", "leave it out: tensors are joined along their channels; `axis=` says another axis, "
+              "counted without the batch"},
       {"inplace", "leave it out: the compiler plans the memory"},
       {"name", "`as name` after the statement names it"},
       {"data_format", "images are [channels, height, width]"},

@@ -109,7 +109,7 @@ static void copy_forward(Copier *copier, const Node *original)
         copy_rearranged(copier, original);
         return;
     }
-    bool runs = !(original->op->traits & (OP_VIEW | OP_TRAINING_ONLY | OP_CONCATENATES));
+    bool runs = !(node_traits(original) & (OP_VIEW | OP_TRAINING_ONLY | OP_CONCATENATES));
     if (runs && !can_do_image(original)) {
         copy_between_transposes(copier, original);
         return;

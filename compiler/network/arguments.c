@@ -38,10 +38,46 @@ bool absent_by_default(const ArgSpec *spec)
     return true;
 }
 
+/* As it stands in the network: the program for one image may have its inputs in another order. */
+static const Node *forward_of(const Node *node)
+{
+    return node->forward ? node->forward : node;
+}
+
+bool repeats_inputs(const Node *of)
+{
+    const Node *node = forward_of(of);
+    for (int i = 0; node->op->traits & OP_JOINS && i < node->inputs.count; i++)
+        if (!shape_equal(node->inputs.items[i]->shape, node->out_shape))
+            return true;
+    return false;
+}
+
+int joined_axis(const Node *node)
+{
+    int arg = role_arg(node->op, ROLE_AXIS);
+    Int axis = arg < 0 ? 0 : node->args[arg].integer[0];
+    return (int)(axis < 0 ? axis + node->out_shape.rank : axis);
+}
+
+unsigned node_traits(const Node *node)
+{
+    if (node->op == NULL)
+        return 0;
+    unsigned traits = node->op->traits;
+    if (traits & OP_CONCATENATES)
+        return joined_axis(node) == 0 ? traits : traits & ~(unsigned)OP_CONCATENATES;
+    if (repeats_inputs(node))
+        traits &= ~(unsigned)(OP_IN_PLACE | OP_TAKES_EPILOGUE | OP_TAKES_GRADIENT_EPILOGUE);
+    return traits;
+}
+
 const char *pointwise_expression(const Node *node)
 {
     const Operator *op = node->op;
-    if (op == NULL || op->expression != NULL)
-        return op == NULL ? NULL : op->expression(node);
+    if (op == NULL || repeats_inputs(node))
+        return NULL;
+    if (op->expression != NULL)
+        return op->expression(node);
     return node->stage == STAGE_FORWARD ? op->value : op->gradient;
 }

@@ -159,9 +159,10 @@ static const char *step_arithmetic(const Node *node)
         return format(": %s", product);
     if (!(node->op->traits & OP_CONCATENATES))
         return window_arithmetic(node);
+    int axis = joined_axis(node);
     for (int i = 0; i < node->inputs.count; i++)
-        text_add(&sum, "%s%lld", i > 0 ? " + " : "", node->inputs.items[i]->shape.dim[0]);
-    return format(": %s = %lld", text_chars(&sum), node->out_shape.dim[0]);
+        text_add(&sum, "%s%lld", i > 0 ? " + " : "", node->inputs.items[i]->shape.dim[axis]);
+    return format(": %s = %lld", text_chars(&sum), node->out_shape.dim[axis]);
 }
 
 static void label_input(Diagnostic *d, const Tensor *tensor)

@@ -54,6 +54,7 @@ typedef enum ArgRole {
     ROLE_SCALE,    /* how many times larger the output is */
     ROLE_CHANNELS, /* how many channels or features the output has */
     ROLE_GROUPS,
+    ROLE_AXIS,        /* along which it joins, sums or looks */
     ROLE_EPSILON,     /* added to a variance */
     ROLE_PER_CHANNEL, /* 1, or as many as the input has channels */
     /* how the layer's weight is made of what is learned: parametrization.c */
@@ -484,6 +485,15 @@ static inline Shape input_shape(const Node *node)
 /* What node makes of one element, in C: Operator.value, gradient or expression, by its
  * stage.  NULL: it does not go element by element, or not in one expression. */
 const char *pointwise_expression(const Node *node);
+
+/* Whether a joined tensor is repeated along an axis of 1: ops/spread.h. */
+bool repeats_inputs(const Node *node);
+/* The axis of a join's output that an argument with ROLE_AXIS says, from 0; without one 0. */
+int joined_axis(const Node *node);
+/* Its operator's traits, less those that this use has not: what repeats an input goes not element
+ * by element, and what joins along another axis than the first is no slice of the result.  Of a
+ * node without an operator: none. */
+unsigned node_traits(const Node *node);
 
 Parameter *find_parameter(const Node *node, const char *name);     /* NULL: none */
 bool owns_parameter(const Node *node, const Parameter *parameter); /* as its first user */

@@ -47,12 +47,21 @@ static void print_signature(const Operator *op, FILE *out)
     fprintf(out, "\n");
 }
 
+/* ", axis=0": those of an operator that joins, behind the names of tensors. */
+static const char *further_arguments(const ArgSpec *args)
+{
+    Text text = {0};
+    for (int i = 0; args != NULL && args[i].name != NULL; i++)
+        text_add(&text, ", %s", signature_entry(&args[i]));
+    return text.length ? text_chars(&text) : "";
+}
+
 static void print_joins(const Operator *op, FILE *out)
 {
     if (op->traits & OP_JOINS)
-        fprintf(out, "%s { branch { ... } branch { ... } ... }   or   %s(name, ...)\n", op->name,
-                op->name);
-    if (!(op->traits & OP_JOINS) || op->args != NULL)
+        fprintf(out, "%s { branch { ... } branch { ... } ... }   or   %s(name, ...%s)\n", op->name,
+                op->name, further_arguments(op->args));
+    else
         print_signature(op, out);
 }
 

@@ -23,6 +23,7 @@ static const char *const roles[] = {
     [ROLE_SCALE] = "scale",
     [ROLE_CHANNELS] = "channels",
     [ROLE_GROUPS] = "groups",
+    [ROLE_AXIS] = "axis",
     [ROLE_EPSILON] = "epsilon",
     [ROLE_PER_CHANNEL] = "per_channel",
 };

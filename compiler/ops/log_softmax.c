@@ -1,48 +1,65 @@
-/* log_softmax.c: the logarithm of the softmax over the channels, at each position. */
+/* log_softmax.c: the logarithm of the softmax over an axis. */
 #include "kernels/grain/softmax.h"
 #include "ops/operator.h"
 
-static void emit_forward(Kernel *kernel, Int channels, Int plane)
+enum { AXIS };
+
+static const ArgSpec args[] = {[AXIS] = AXIS_ARG("0", "Over which axis; -1 is the last."), {0}};
+
+static bool infer(Node *node)
 {
-    kernel_line(kernel, "const vec *v = x + i;");
+    int axis;
+    return node_axis(node, AXIS, &axis) && infer_same_shape(node);
+}
+
+static void emit_forward(Kernel *kernel, Lines lines)
+{
+    Int channels = lines.size, plane = lines.inner;
+    kernel_line(kernel, "const vec *v = x + %s;", line_begin(lines, "i"));
+    kernel_line(kernel, "vec *to = y + %s;", line_begin(lines, "i"));
     emit_exponential_total(kernel, channels, plane, NULL);
     kernel_line(kernel, "total = vec_log(total);");
     kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", channels * plane, plane);
-    kernel_line(kernel, "    y[i + c] = v[c] - largest - total;");
+    kernel_line(kernel, "    to[c] = v[c] - largest - total;");
 }
 
-static void emit_backward(Kernel *kernel, Int channels, Int plane)
+static void emit_backward(Kernel *kernel, Lines lines)
 {
-    long long end = channels * plane, step = plane;
+    Int step = lines.inner;
+    kernel_line(kernel, "const int64_t first = %s, end = first + %lld;", line_begin(lines, "i"),
+                lines.size * lines.inner);
     kernel_line(kernel, "vec total = { 0 };");
-    kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
+    kernel_line(kernel, "for (int64_t c = first; c < end; c += %lld)", step);
     kernel_line(kernel, "    total += dy[c];");
-    kernel_line(kernel, "for (int64_t c = i; c < %lld; c += %lld)", end, step);
+    kernel_line(kernel, "for (int64_t c = first; c < end; c += %lld)", step);
     kernel_line(kernel, "    dx[c] %s dy[c] - vec_exp(y[c]) * total;",
                 kernel->node->accumulate ? "+=" : "=");
 }
 
 static bool emit(Kernel *kernel)
 {
-    Shape shape = input_shape(kernel->node);
-    Int plane = shape_plane(shape);
-    open_pieces(kernel, "i", plane);
+    int axis;
+    node_axis(kernel->node, AXIS, &axis);
+    Lines lines = lines_of(input_shape(kernel->node), axis);
+    open_pieces(kernel, "i", lines.outer * lines.inner);
     if (kernel->stage == STAGE_FORWARD)
-        emit_forward(kernel, shape.dim[0], plane);
+        emit_forward(kernel, lines);
     else
-        emit_backward(kernel, shape.dim[0], plane);
+        emit_backward(kernel, lines);
     kernel_line(kernel, "}");
     return true;
 }
 
 const Operator operator_log_softmax = {
     .name = "log_softmax",
-    .summary = "Logarithm of the softmax over the channels, at each position.",
-    .shape_rule = "[c, h, w] -> [c, h, w]; or [n] -> [n]",
+    .summary =
+        "Logarithm of the softmax over the channels, at each position, or over another axis.",
+    .shape_rule = "any shape, unchanged",
     .formula = "y[c] = x[c] - log(sum over k of exp(x[k]))\n"
                "dx[c] = dy[c] - exp(y[c]) * sum over k of dy[k]",
     .reference = "https://pytorch.org/docs/stable/generated/torch.nn.LogSoftmax.html (dim=1)",
+    .args = args,
     .input_gradient_reads = READS_Y,
-    .infer = infer_same_shape,
+    .infer = infer,
     .emit = emit,
 };

@@ -44,7 +44,7 @@ const Operator operator_mul = {
     .name = "mul",
     .summary = "The product of two or more tensors, element by element.",
     .shape_rule = "[c, h, w], [c, h, w], ... -> [c, h, w]; or [n], [n], ... -> [n]\n"
-                  "an input may be [c, 1, 1]: it scales the others' channels",
+                  "an axis of 1 repeats: [c, 1, 1] scales the channels of [c, h, w]",
     .formula = "y = x1 * x2 * ...",
     .reference = "https://pytorch.org/docs/stable/generated/torch.mul.html",
     .traits = OP_JOINS,
@@ -52,4 +52,5 @@ const Operator operator_mul = {
     .infer = infer,
     .emit = emit,
     .emit_image = emit_image,
+    .can_do_image = spreads_channels,
 };

@@ -26,6 +26,20 @@ bool node_axis(const Node *node, int arg, int *axis);
 /* Whether node's input is an image as convolutions make it: nothing has said that its last axis is
  * one of features. */
 bool is_image_of_layers(const Node *node);
+/* The table's entry of the axis that joins and sums take. */
+#define AXIS_ARG(otherwise_, doc_)                                                 \
+    {                                                                              \
+        "axis", ARG_INT, ROLE_AXIS, .otherwise = otherwise_, .minimum = -MAX_RANK, \
+                                    .maximum = MAX_RANK - 1, .doc = doc_           \
+    }
+
+/* What lies in front of an axis, along it, and behind it: [outer][size][inner]. */
+typedef struct Lines {
+    Int outer, size, inner;
+} Lines;
+Lines lines_of(Shape shape, int axis);
+/* Where line i of outer * inner begins, as C of the variable `i`. */
+const char *line_begin(Lines lines, const char *i);
 
 /* The factors' product, or INT64_MAX when it does not fit: for counts that are
  * only shown, and for fans of parameters that node_parameter() refuses. */

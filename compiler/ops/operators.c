@@ -114,7 +114,7 @@ bool infer_node(Node *node)
 bool can_do_image(const Node *node)
 {
     const Operator *op = node->op;
-    if (pointwise_expression(node) || (op->traits & OP_IN_PLACE && !node->parameters.count))
+    if (pointwise_expression(node) || (node_traits(node) & OP_IN_PLACE && !node->parameters.count))
         return true;
     return op->emit_image && (!op->can_do_image || op->can_do_image(node));
 }

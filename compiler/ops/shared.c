@@ -7,6 +7,24 @@ bool infer_same_shape(Node *node)
     return true;
 }
 
+Lines lines_of(Shape shape, int axis)
+{
+    Lines lines = {1, shape.dim[axis], 1};
+    for (int k = 0; k < shape.rank; k++)
+        *(k < axis ? &lines.outer : &lines.inner) *= k == axis ? 1 : shape.dim[k];
+    return lines;
+}
+
+const char *line_begin(Lines lines, const char *i)
+{
+    if (lines.outer == 1)
+        return i;
+    if (lines.inner == 1)
+        return format("%s * %lldL", i, lines.size);
+    return format("(%s / %lld * %lldL + %s %% %lld)", i, lines.inner, lines.size * lines.inner, i,
+                  lines.inner);
+}
+
 Int saturating_product(int count, const Int *factors)
 {
     Int product = 1;

@@ -205,12 +205,12 @@ static void share(Sharing *sharing)
     for (int i = 0; i < plan->steps.count; i++) {
         const Node *node = step_node(plan->steps.items[i]);
         if ((plan->fuse & FUSE_CONCAT) && node->stage == STAGE_FORWARD
-            && (node->op->traits & OP_CONCATENATES))
+            && (node_traits(node) & OP_CONCATENATES))
             share_slices(sharing, node);
     }
     for (int i = 0; i < plan->steps.count; i++) {
         const Step *step = plan->steps.items[i];
-        if (step_node(step)->stage == STAGE_FORWARD && (step_node(step)->op->traits & OP_IN_PLACE)
+        if (step_node(step)->stage == STAGE_FORWARD && (node_traits(step_node(step)) & OP_IN_PLACE)
             && !plan_skips(plan, step))
             share_in_place(sharing, step, i);
     }

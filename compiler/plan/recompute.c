@@ -28,7 +28,7 @@ typedef struct Recompute {
 
 static void note_aliases(Recompute *recompute, const Node *node)
 {
-    bool concat = node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES);
+    bool concat = node->stage == STAGE_FORWARD && (node_traits(node) & OP_CONCATENATES);
     if (!concat && !node_is_skipped(recompute->plan, node))
         return;
     for (int i = 0; i < node->inputs.count; i++)

@@ -51,6 +51,7 @@ static enum Part operator_part(ArgRole role)
     case ROLE_SCALE:
     case ROLE_CHANNELS:
     case ROLE_GROUPS:
+    case ROLE_AXIS:
     case ROLE_EPSILON:
     case ROLE_PER_CHANNEL:
     case ROLE_WEIGHT_NORM:

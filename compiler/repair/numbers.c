@@ -125,6 +125,7 @@ static Values role_values(const Diagnostic *fault, const Operator *op, ArgRole r
     case ROLE_CEIL_MODE:
     case ROLE_CHANNELS:
     case ROLE_GROUPS:
+    case ROLE_AXIS:
     case ROLE_EPSILON:
     case ROLE_PER_CHANNEL:
     case ROLE_WEIGHT_NORM:

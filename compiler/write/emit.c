@@ -135,7 +135,7 @@ static bool emit_step(Emitter *emitter, Text *calls, const Step *step)
                   format("%s from %s", node->dx->name, node->from->name));
     else if (node->stage == STAGE_ADD_GRADIENTS)
         emit_sum_of_gradients(emitter, calls, node);
-    else if (node->stage == STAGE_FORWARD && (node->op->traits & OP_CONCATENATES))
+    else if (node->stage == STAGE_FORWARD && (node_traits(node) & OP_CONCATENATES))
         emit_concat(emitter, calls, node);
     else
         shared = emit_call(emitter, calls) > 0;

@@ -243,7 +243,7 @@ static void write_reference(Writer *writer, ImageKernel *image, const OperandLis
     long long count = shape_plane(node->out->shape);
     Kernel call = *kernel;
     call.splits = false;
-    require(dense || node->op->traits & OP_IN_PLACE);
+    require(dense || node_traits(node) & OP_IN_PLACE);
     call.node = dense ? node->forward : at_one_position(node->forward);
     kernel_line(&call, "NetKernel net_%s_forward;", node->op->name);
     if (!dense)
@@ -431,7 +431,7 @@ static void write_step(Writer *writer, const Step *step)
     if (node->stage == STAGE_COPY)
         write_rows(writer, address_of(writer->plan, node->dx), shape_elements(node->dx->shape),
                    node->from, 1, shape_elements(node->from->shape));
-    else if (node->op->traits & OP_CONCATENATES)
+    else if (node_traits(node) & OP_CONCATENATES)
         write_concat(writer, node);
     else if (node->op == &operator_unflatten || node->op->traits & OP_VIEW)
         write_transpose(writer, node);

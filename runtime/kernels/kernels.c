@@ -59,6 +59,34 @@ void net_move_backward(const NetCall *call, FindSource *source)
     }
 }
 
+int64_t net_spread_source(const NetCall *call, int input, int64_t i)
+{
+    NetShape from = call->x_shape[input];
+    int64_t at = 0, step = 1;
+    for (int axis = from.rank - 1; axis >= 0; axis--) {
+        int64_t size = net_shape_dim(call->y_shape, axis), own = net_shape_dim(from, axis);
+        at += own > 1 ? i % size * step : 0;
+        step *= own;
+        i /= size;
+    }
+    return at;
+}
+
+int net_axis(const NetCall *call, const char *name, int rank)
+{
+    int axis = (int)net_attribute(call, name, 0);
+    return axis < 0 ? axis + rank : axis;
+}
+
+Lines net_lines(NetShape shape, int axis)
+{
+    Lines lines = {1, net_shape_dim(shape, axis), 1};
+    for (int k = 0; k < shape.rank; k++)
+        if (k != axis)
+            *(k < axis ? &lines.outer : &lines.inner) *= net_shape_dim(shape, k);
+    return lines;
+}
+
 /* Inner loops are this long where they can be: of a known length the compiler
  * makes vectors of them at -O2.  In a sum they are as many running sums, joined
  * pairwise: a smaller rounding error than one long chain. */

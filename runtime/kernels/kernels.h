@@ -38,6 +38,17 @@ typedef int64_t FindSource(const NetCall *call, int64_t i);
 void net_move_forward(const NetCall *call, FindSource *source);
 void net_move_backward(const NetCall *call, FindSource *source);
 
+/* Where value i of y, counted through all axes, has its own in an input that is repeated along its
+ * axes of 1. */
+int64_t net_spread_source(const NetCall *call, int input, int64_t i);
+/* The axis that an attribute says, which counts from the last where it is below 0. */
+int net_axis(const NetCall *call, const char *name, int rank);
+/* What lies in front of an axis, along it, and behind it: [outer][size][inner]. */
+typedef struct Lines {
+    int64_t outer, size, inner;
+} Lines;
+Lines net_lines(NetShape shape, int axis);
+
 /* y[i] += w * x[i]; y and x do not overlap. */
 void net_add_scaled(real *restrict y, const real *restrict x, real w, int64_t count);
 

@@ -1,15 +1,28 @@
-/* softmax.c: softmax over the channels and its logarithm.
+/* softmax.c: softmax over an axis and its logarithm.
  *
- *   x, y [c, h, w, lanes]: each position of each image is on its own, so a
- *   column below is the c values that lie one plane apart.
+ *   x, y [outer, n, inner, lanes]: each line along the axis is on its own, so a
+ *   column below is the n values of it, which lie inner * lanes apart.
  */
 #include "kernels.h"
 
 #include <math.h>
 
-static int64_t plane_of(const NetCall *call)
+/* From one value of a column to the next, from its first to its end, and of how many columns. */
+typedef struct Columns {
+    int64_t step, size, count;
+} Columns;
+
+static Columns columns_of(const NetCall *call)
 {
-    return net_shape_plane(call->x_shape[0]) * call->lanes;
+    Lines lines = net_lines(call->x_shape[0], net_axis(call, "axis", call->x_shape[0].rank));
+    int64_t step = lines.inner * call->lanes;
+    return (Columns){step, lines.size * step, lines.outer * step};
+}
+
+/* Where a column begins, in elements. */
+static int64_t begin_of(Columns columns, int64_t column)
+{
+    return column / columns.step * columns.size + column % columns.step;
 }
 
 /* Of one column: the largest value, which is subtracted so that no exponential
@@ -19,60 +32,63 @@ typedef struct Column {
     double total;
 } Column;
 
-static Column column_of(const NetCall *call, int64_t at)
+static Column column_of(const NetCall *call, Columns columns, int64_t at)
 {
     const real *x = call->x[0] + at;
-    int64_t plane = plane_of(call);
     Column column = {x[0], 0};
-    for (int64_t c = 1; c < call->x_shape[0].c; c++)
-        if (x[c * plane] > column.largest)
-            column.largest = x[c * plane];
-    for (int64_t c = 0; c < call->x_shape[0].c; c++)
-        column.total += exp(x[c * plane] - column.largest);
+    for (int64_t i = columns.step; i < columns.size; i += columns.step)
+        if (x[i] > column.largest)
+            column.largest = x[i];
+    for (int64_t i = 0; i < columns.size; i += columns.step)
+        column.total += exp(x[i] - column.largest);
     return column;
 }
 
 void net_softmax_forward(const NetCall *call)
 {
-    int64_t plane = plane_of(call);
-    for (int64_t at = 0; at < plane; at++) {
-        Column column = column_of(call, at);
-        for (int64_t i = at; i < call->x_shape[0].c * plane; i += plane)
+    Columns columns = columns_of(call);
+    for (int64_t k = 0; k < columns.count; k++) {
+        int64_t at = begin_of(columns, k);
+        Column column = column_of(call, columns, at);
+        for (int64_t i = at; i < at + columns.size; i += columns.step)
             call->y[i] = (real)(exp(call->x[0][i] - column.largest) / column.total);
     }
 }
 
 void net_softmax_backward_input(const NetCall *call)
 {
-    int64_t plane = plane_of(call), end = call->x_shape[0].c * plane;
-    for (int64_t at = 0; at < plane; at++) {
+    Columns columns = columns_of(call);
+    for (int64_t k = 0; k < columns.count; k++) {
+        int64_t at = begin_of(columns, k);
         double mean = 0; /* of dy, weighted by y */
-        for (int64_t i = at; i < end; i += plane)
+        for (int64_t i = at; i < at + columns.size; i += columns.step)
             mean += (double)call->dy[i] * (double)call->y[i];
-        for (int64_t i = at; i < end; i += plane)
+        for (int64_t i = at; i < at + columns.size; i += columns.step)
             give_gradient(call, i, call->y[i] * (call->dy[i] - (real)mean));
     }
 }
 
 void net_log_softmax_forward(const NetCall *call)
 {
-    int64_t plane = plane_of(call);
-    for (int64_t at = 0; at < plane; at++) {
-        Column column = column_of(call, at);
+    Columns columns = columns_of(call);
+    for (int64_t k = 0; k < columns.count; k++) {
+        int64_t at = begin_of(columns, k);
+        Column column = column_of(call, columns, at);
         real logarithm = (real)log(column.total);
-        for (int64_t i = at; i < call->x_shape[0].c * plane; i += plane)
+        for (int64_t i = at; i < at + columns.size; i += columns.step)
             call->y[i] = call->x[0][i] - column.largest - logarithm;
     }
 }
 
 void net_log_softmax_backward_input(const NetCall *call)
 {
-    int64_t plane = plane_of(call), end = call->x_shape[0].c * plane;
-    for (int64_t at = 0; at < plane; at++) {
+    Columns columns = columns_of(call);
+    for (int64_t k = 0; k < columns.count; k++) {
+        int64_t at = begin_of(columns, k);
         double total = 0;
-        for (int64_t i = at; i < end; i += plane)
+        for (int64_t i = at; i < at + columns.size; i += columns.step)
             total += call->dy[i];
-        for (int64_t i = at; i < end; i += plane)
+        for (int64_t i = at; i < at + columns.size; i += columns.step)
             give_gradient(call, i, (real)(call->dy[i] - exp(call->y[i]) * total));
     }
 }

@@ -2,6 +2,7 @@
 allows: odd sizes, strides, dilation, groups, padding modes, ceil mode, batches
 that leave lanes empty.  ROWS has one row for each operator: how it is drawn, what
 PyTorch calls it, what must have been seen of its arguments."""
+import functools
 import re
 
 import numpy as np
@@ -298,10 +299,11 @@ def activation(op, **choices):
     return case
 
 
-def over_channels(op):
+def over_axis(op):
     def case(random, **options):
         shape = (int(random.integers(1, 7)), *any_shape(random)[1:])
-        return drawn(random, op, {}, [shape], shape, **options)
+        a = dict(axis=int(random.integers(-len(shape), len(shape))))
+        return drawn(random, op, a, [shape], shape, **options)
 
     case.__name__ = op
     return case
@@ -466,12 +468,12 @@ def constant(random, **options):
 
 
 def mul(random, **options):
-    shape = (int(random.integers(1, 4)), *pair(random, 1, 4))
-    shapes = [shape] + [
-        shape if random.integers(2) else (shape[0], 1, 1) for _ in range(int(random.integers(1, 3)))
+    shape = any_shape(random)
+    shapes = [
+        tuple(n if random.integers(3) else 1 for n in shape)
+        for _ in range(int(random.integers(2, 4)))
     ]
-    random.shuffle(shapes)
-    return drawn(random, "mul", {}, shapes, shape, **options)
+    return drawn(random, "mul", {}, shapes, tuple(map(max, zip(*shapes))), **options)
 
 
 def cross_entropy(random, **options):
@@ -505,6 +507,11 @@ def mse(random, **options):
         ),
         {},
     )
+
+
+def behind_batch(axis):
+    """An image's axis as one of the batch's."""
+    return axis if axis < 0 else axis + 1
 
 
 def two(value):
@@ -955,9 +962,7 @@ ROWS = [
     Row(elementwise("sigmoid"), lambda torch, a, x: torch.sigmoid(x)),
     Row(
         mul,
-        lambda torch, a, *xs: torch.stack(
-            [x.expand(max(xs, key=torch.numel).shape) for x in xs]
-        ).prod(0),
+        lambda torch, a, *xs: functools.reduce(torch.mul, xs),
     ),
     Row(
         cross_entropy,
@@ -990,8 +995,16 @@ ROWS = [
     ),
     Row(activation("silu"), functional("silu")),
     Row(activation("hardswish"), functional("hardswish"), kinks=[-3, 3]),
-    Row(over_channels("softmax"), lambda torch, a, x: torch.softmax(x, 1)),
-    Row(over_channels("log_softmax"), lambda torch, a, x: torch.log_softmax(x, 1)),
+    Row(
+        over_axis("softmax"),
+        lambda torch, a, x: torch.softmax(x, behind_batch(a["axis"])),
+        {"axis": [-2, -1, 0, 1, 2]},
+    ),
+    Row(
+        over_axis("log_softmax"),
+        lambda torch, a, x: torch.log_softmax(x, behind_batch(a["axis"])),
+        {"axis": [-2, -1, 0, 1, 2]},
+    ),
     Row(zero_pad2d, lambda torch, a, x: torch.nn.functional.pad(x, a["padding"])),
     Row(upsample, torch_upsample),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),

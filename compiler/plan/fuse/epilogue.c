@@ -11,9 +11,9 @@ static bool takes_epilogue(const Step *step)
     const Node *node = step_node(step);
     if (!node->op || part_node(step, PART_SUMS) || step_epilogue(step).count == MAX_EPILOGUE)
         return false;
-    return (node->stage == STAGE_FORWARD && (node->op->traits & OP_TAKES_EPILOGUE))
+    return (node->stage == STAGE_FORWARD && (node_traits(node) & OP_TAKES_EPILOGUE))
            || (node->stage == STAGE_BACKWARD_INPUT
-               && (node->op->traits & OP_TAKES_GRADIENT_EPILOGUE));
+               && (node_traits(node) & OP_TAKES_GRADIENT_EPILOGUE));
 }
 
 /* The tensor that would flow in, and does not exist: an input, or dy. */

@@ -33,7 +33,7 @@ static void reuse_sums(Fusion *fusion, Step *step)
         const Node *earlier = fusion->summed[slice.tensor->id], *producer = slice.tensor->producer;
         if (earlier)
             push(&step->parts, ((Part){earlier, PART_STATISTICS, (int)slice.first, NULL}));
-        else if (producer && (producer->op->traits & OP_CONCATENATES))
+        else if (producer && (node_traits(producer) & OP_CONCATENATES))
             add_slices(&slices, producer, slice.first);
     }
     if (!fusion->summed[node->inputs.items[0]->id])

@@ -1,0 +1,36 @@
+"""Operators that work along axes, on shapes of one to four of them: their emitted kernels against
+the reference, to the bit however many threads share them; finite differences; one image."""
+import pytest
+
+from harness import run, trainer
+from ops import arranged
+from ops.one_image import difference
+from ops.test_emission import same_both_ways
+
+GROUPS = [name for name in dir(arranged) if name.isupper() and name != "TRAIN"]
+AT_ONCE = 12  # uses in a network
+
+
+def parts():
+    for name in GROUPS:
+        uses = getattr(arranged, name)
+        for first in range(0, len(uses), AT_ONCE):
+            yield pytest.param(uses[first : first + AT_ONCE], id=f"{name.lower()}-{first}")
+
+
+@pytest.mark.parametrize("uses", parts())
+def test_written_out_as_reference(uses, tmp_path):
+    same_both_ways(arranged.network(uses), tmp_path)
+
+
+@pytest.mark.parametrize("uses", parts())
+def test_gradients_are_finite_differences(uses):
+    program = trainer(arranged.network(uses), "--dtype=f64")
+    told = run(program, "gradcheck", "--batch", 5, "--samples", 20, "--random-init").stdout
+    assert " 0 wrong " in told
+
+
+@pytest.mark.parametrize("uses", parts())
+def test_one_image_has_the_same_logits(uses, tmp_path):
+    for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
+        assert difference(tmp_path, arranged.network(uses), dtype, "--split=all") < close
