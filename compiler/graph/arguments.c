@@ -264,6 +264,8 @@ static bool convert_sizes(const Conversion *c, const Value *value, ArgValue *out
         else if (!convert_int(c, item, &out->integer[i]))
             return false;
     }
+    for (int i = out->count; i < MAX_RANK; i++) /* for who has no count */
+        out->integer[i] = out->integer[out->count - 1];
     return true;
 }
 

@@ -334,15 +334,43 @@ static Tensor *joined_tensor(Builder *b, const Operator *op, const Argument *arg
     return NULL;
 }
 
-/* op { branch … } or op(name, …): the names are tensors, what is left are arguments. */
+static int count_unnamed(const Arguments *args)
+{
+    int count = 0;
+    for (int i = 0; i < args->count; i++)
+        count += args->items[i].name == NULL;
+    return count;
+}
+
+static void report_count(Builder *b, const Stmt *stmt, const Operator *op, int count)
+{
+    const char *name = op->name;
+    Diagnostic *d = op->joined ? build_error(b, "missing-argument", stmt->call->span,
+                                             "%s joins %d tensors, not %d", name, op->joined, count)
+                               : build_error(b, "missing-argument", stmt->call->span,
+                                             "%s joins two or more tensors", name);
+    diag_help(d, "%s { branch { … } branch { … } }, or %s(name, …) with the current tensor first",
+              name, name);
+}
+
+static bool joins_as_many(const Operator *op, int count)
+{
+    if (op->traits & OP_DEFINED) /* which says it itself */
+        return true;
+    return op->joined ? count == op->joined : count >= 2;
+}
+
+/* op { branch … } or op(name, …): the names are tensors, what is left are arguments.  Without
+ * braces the current tensor is the first, unless names are as many as op takes. */
 static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const Arguments *args,
                          Tensor *x, Name *name)
 {
-    Inputs inputs = {.known = x != NULL || stmt->body != NULL};
+    bool all_named = op->joined && count_unnamed(args) == op->joined;
+    Inputs inputs = {.known = x != NULL || stmt->body != NULL || all_named};
     Arguments rest = {0};
     if (stmt->body != NULL)
         walk_branches(b, stmt, op->name, x, &inputs);
-    else
+    else if (!all_named)
         add_input(&inputs, x);
     Span first_name = {0};
     for (int i = 0; i < args->count; i++) {
@@ -367,12 +395,8 @@ static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const
         diag_help(d, "`branch { from name }` is a branch of a named tensor");
         return NULL;
     }
-    if (inputs.known && inputs.tensors.count < 2 && !(op->traits & OP_DEFINED)) {
-        Diagnostic *d = build_error(b, "missing-argument", stmt->call->span,
-                                    "%s joins two or more tensors", op->name);
-        diag_help(d,
-                  "%s { branch { … } branch { … } }, or %s(name, …) with the current tensor first",
-                  op->name, op->name);
+    if (inputs.known && !joins_as_many(op, inputs.tensors.count)) {
+        report_count(b, stmt, op, inputs.tensors.count);
         return NULL;
     }
     if (!inputs.known || values == NULL || b->stopped)

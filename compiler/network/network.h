@@ -210,6 +210,7 @@ struct Operator {
     const ArgSpec *args;   /* NULL: none */
     unsigned traits;
     unsigned ranks; /* that its first input may have: RANK(2) | RANK(3); 0: any */
+    int joined;     /* OP_JOINS: how many tensors it takes; 0: two or more */
     /* How its windows lie; what they measure is in the arguments with a role, see node_window().
      * Labels, warnings, receptive fields, drawings and fixes are made of these. */
     WindowDirection window;

@@ -22,6 +22,8 @@ bool infer_same_shape(Node *node);
 /* The axis of the input that an argument says, counted from 0: below 0 it counts from the last.
  * Reports and gives false where there is no such. */
 bool node_axis(const Node *node, int arg, int *axis);
+/* The axes of a list of them, as bits; each may stand there once. */
+bool node_axes(const Node *node, int arg, unsigned *axes);
 
 /* Whether node's input is an image as convolutions make it: nothing has said that its last axis is
  * one of features. */

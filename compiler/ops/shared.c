@@ -56,16 +56,40 @@ const char *common_divisors(Int a, Int b)
     return text_chars(&text);
 }
 
-bool node_axis(const Node *node, int arg, int *axis)
+static bool report_no_axis(const Node *node, int arg, Int axis)
 {
-    const ArgValue *value = &node->args[arg];
     Shape shape = input_shape(node);
-    *axis = (int)(value->integer[0] < 0 ? value->integer[0] + shape.rank : value->integer[0]);
-    if (*axis >= 0 && *axis < shape.rank)
-        return true;
-    Diagnostic *d = node_error(node, "argument-range", value->span, "%s: %s has no axis %lld",
-                               node->op->name, shape_text(shape), value->integer[0]);
+    Diagnostic *d = node_error(node, "argument-range", node->args[arg].span,
+                               "%s: %s has no axis %lld", node->op->name, shape_text(shape), axis);
     diag_caption(d, "%d to %d", -shape.rank, shape.rank - 1);
     node_derivation(d, node->inputs.items[0]);
     return false;
+}
+
+bool node_axis(const Node *node, int arg, int *axis)
+{
+    Int number = node->args[arg].integer[0];
+    int rank = input_shape(node).rank;
+    *axis = (int)(number < 0 ? number + rank : number);
+    return (*axis >= 0 && *axis < rank) || report_no_axis(node, arg, number);
+}
+
+bool node_axes(const Node *node, int arg, unsigned *axes)
+{
+    const ArgValue *value = &node->args[arg];
+    int rank = input_shape(node).rank;
+    *axes = 0;
+    for (int k = 0; k < value->count; k++) {
+        Int number = value->integer[k], axis = number < 0 ? number + rank : number;
+        if (axis < 0 || axis >= rank)
+            return report_no_axis(node, arg, number);
+        if (*axes >> axis & 1) {
+            Diagnostic *d = node_error(node, "argument-range", value->span,
+                                       "%s: axis %lld stands twice", node->op->name, axis);
+            diag_caption(d, "each axis once");
+            return false;
+        }
+        *axes |= 1u << axis;
+    }
+    return true;
 }

@@ -3,6 +3,8 @@
  */
 #include "ops/spread.h"
 
+#include "kernels/grain/axes.h"
+
 /* ------------------------------------------------------------- shapes */
 
 static bool fit(Shape a, Shape b)
@@ -163,12 +165,6 @@ static int open_loops(Kernel *kernel, int input, bool repeated, bool pieces)
         opened++;
     }
     return opened;
-}
-
-static void close_loops(Kernel *kernel, int count)
-{
-    for (int k = 0; k < count; k++)
-        kernel_line(kernel, "}");
 }
 
 void emit_spread(Kernel *kernel, const char *value)

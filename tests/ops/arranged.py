@@ -1,4 +1,5 @@
-"""Uses of operators that work along axes, on shapes of one to four of them: (shape, statements)."""
+"""Uses of operators that work along axes, on shapes of one to four of them: (shape, statements).
+NAME is a name of the use's own."""
 
 JOINED = [
     ([3, 4, 5], "concat(axis=1) { branch { tanh } branch { slice(1, 3, axis=1) } branch { } }"),
@@ -29,6 +30,50 @@ BROADCAST = [
     ([17, 3, 5], "add { branch { slice(0, 1, axis=1); slice(0, 1, axis=2) } branch { } };  relu"),
 ]
 
+REDUCED = [
+    ([3, 4, 5], "mean"),
+    ([3, 4, 5], "mean([1, 2])"),
+    ([3, 4, 5], "mean(-1, keep=true)"),
+    ([6, 5], "mean([0, -1])"),
+    ([2, 3, 4, 2], "sum([0, 2], keep=true)"),
+    ([2, 3, 4, 2], "sum([1, 3])"),
+    ([12], "sum"),
+    ([3, 4, 5], "max"),
+    ([3, 4, 5], "max([0, 2])"),
+    ([6, 5], "max(axis=1)"),
+    ([3, 4, 5], "relu;  max([1, 2], keep=true)"),
+    ([2, 3, 4, 2], "max([0, 1, 2, 3])"),
+    ([3, 4, 5], "argmax(1)"),
+    ([3, 4, 5], "argmax([0, 2], keep=true)"),
+]
+
+LINES = [
+    ([6, 5], "normalize"),
+    ([6, 5], "normalize(dim=-1)"),
+    ([3, 4, 5], "normalize(dim=1, eps=0.5)"),
+    ([3, 4, 5], "normalize(p=1, dim=2)"),
+    ([3, 4, 5], "normalize(p=1)"),
+    ([3, 4, 5], "normalize(p=3)"),
+    ([2, 3, 4, 2], "normalize(p=1.5, dim=2)"),
+    ([3, 4, 5], "cumsum"),
+    ([6, 5], "cumsum(axis=1)"),
+    ([2, 3, 4, 2], "cumsum(axis=2)"),
+]
+
+PRODUCTS = [
+    ([6, 5], "matmul { branch { } branch { transpose } }"),
+    ([6, 5], "matmul { branch { transpose } branch { tanh } }"),
+    ([3, 4, 5], "matmul { branch { tanh } branch { transpose } }"),
+    ([4, 9, 7], "matmul { branch { transpose } branch { slice(1, 2) } }"),
+    ([4, 3, 7], "matmul { branch { slice(0, 1) } branch { transpose } }"),
+    ([2, 3, 4, 2], "matmul { branch { transpose } branch { slice(0, 1); tanh } }"),
+    ([2, 3, 4, 2], "matmul { branch { slice(1, 2, axis=1) } branch { slice(0, 1); transpose } }"),
+    ([6, 5], "identity as NAMEa;  transpose as NAMEb;  matmul(NAMEa, NAMEb)"),
+    ([7], "bilinear(out_features=4) { branch { } branch { slice(0, 3) } } as NAME"),
+    ([3, 5], "bilinear(out_features=6, bias=false) { branch { tanh } branch { } } as NAME"),
+    ([2, 3, 4], "transpose;  bilinear(out_features=2) { branch { } branch { tanh } } as NAME"),
+]
+
 TRAIN = """
 train {
     data synthetic
@@ -48,12 +93,12 @@ def network(uses):
         values = 1
         for size in shape:
             values *= size
-        again = statements.replace(" as ", " as again_")
+        first, again = (statements.replace("NAME", name) for name in (f"first{i}", f"again{i}"))
         branches += f"""        branch {{
             linear({values}) as into{i}
             reshape({shape})
             concat {{
-                branch {{ {statements};  flatten }}
+                branch {{ {first};  flatten }}
                 branch {{ tanh;  {again};  flatten }}
                 branch {{ flatten }}
             }}
