@@ -408,8 +408,9 @@ int net_main(const NetModel *model, int argc, char **argv);
 /* An operator's argument by name, as the .net file resolved it. */
 typedef struct NetAttribute {
     const char *name;
-    double value[4];
+    double value[8];
     const char *word;
+    int count; /* of a list: how many values; 0: it was not given */
 } NetAttribute;
 
 #define NET_MAX_PARAMETERS 8
@@ -472,6 +473,7 @@ static inline NetCall net_call(const NetStep *step, int64_t grain, int lanes)
  * which only a fault in an operator's table can cause. */
 double net_attribute(const NetCall *call, const char *name, int index);
 const char *net_attribute_word(const NetCall *call, const char *name); /* NULL: none */
+int net_attribute_count(const NetCall *call, const char *name);        /* 0: no list, or absent */
 
 /* to[i] = from[i] and to[i] += from[i]: where tensors meet that no operator joins. */
 static inline void net_copy(real *to, const real *from, int64_t count)

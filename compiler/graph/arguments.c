@@ -144,6 +144,8 @@ static const char *wanted_text(const ArgSpec *spec)
         return "a list of one to four sizes, one of which may be _";
     case ARG_AXES:
         return "an axis or a list of axes";
+    case ARG_INTS:
+        return format("a whole number or a list of at most %d", MAX_INTS);
     case ARG_REAL:
         return "a number";
     case ARG_BOOL:
@@ -189,7 +191,7 @@ static bool wrong_value(const Conversion *c, const Value *value)
             diag_caption(d, "%s is %s", argument_name(c), wanted_text(c->spec));
         return false;
     }
-    const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_AXES ? "not-a-dimension"
+    const char *code = value->kind == VALUE_REAL && c->spec->kind <= ARG_INTS ? "not-a-dimension"
                                                                               : "argument-type";
     Diagnostic *d = build_error(c->b, code, c->span, "%s is %s; this is %s", argument_name(c),
                                 wanted_text(c->spec), value_text(value));
@@ -250,11 +252,12 @@ static bool convert_window(const Conversion *c, const Value *value, int count, A
     return true;
 }
 
-/* One to four whole numbers; of a shape's sizes one may be whatever is left over. */
+/* Some whole numbers; of a shape's sizes one may be whatever is left over. */
 static bool convert_sizes(const Conversion *c, const Value *value, ArgValue *out)
 {
     bool shape = c->spec->kind == ARG_SHAPE, list = value->kind == VALUE_LIST;
-    if (list && (value->list->values.count < 1 || value->list->values.count > MAX_RANK))
+    int most = c->spec->kind == ARG_INTS ? MAX_INTS : MAX_RANK;
+    if (list && (value->list->values.count < 1 || value->list->values.count > most))
         return wrong_value(c, value);
     out->count = list ? value->list->values.count : 1;
     for (int i = 0; i < out->count; i++) {
@@ -264,8 +267,6 @@ static bool convert_sizes(const Conversion *c, const Value *value, ArgValue *out
         else if (!convert_int(c, item, &out->integer[i]))
             return false;
     }
-    for (int i = out->count; i < MAX_RANK; i++) /* for who has no count */
-        out->integer[i] = out->integer[out->count - 1];
     return true;
 }
 
@@ -343,6 +344,7 @@ static bool convert(const Conversion *c, const Value *value, ArgValue *out)
         return convert_window(c, value, window_sizes(c->spec->kind), out);
     case ARG_SHAPE:
     case ARG_AXES:
+    case ARG_INTS:
         return convert_sizes(c, value, out);
     case ARG_REAL:
         return convert_real(c, value, out);
@@ -383,9 +385,9 @@ static void set_default(const ArgSpec *specs, ArgValue *args, int i)
         value->word = intern(text);
         return;
     }
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < MAX_INTS; k++)
         value->integer[k] = (Int)value->real;
-    value->count = 1;
+    value->count = specs[i].kind == ARG_AXES || specs[i].kind == ARG_INTS;
 }
 
 /* A default that copies another argument comes after those that do not. */
@@ -416,6 +418,7 @@ static bool same_value(const ArgSpec *spec, const ArgValue *a, const ArgValue *b
         return a->word == b->word && same_numbers(window_sizes(spec->kind), a, b);
     case ARG_SHAPE:
     case ARG_AXES:
+    case ARG_INTS:
         return a->count == b->count && same_numbers(a->count, a, b);
     case ARG_REAL:
         return a->real == b->real;
@@ -521,6 +524,8 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
         return shape_argument_text(value);
     case ARG_AXES:
         return numbers_text(n, value->count, true);
+    case ARG_INTS:
+        return numbers_text(n, value->count, value->count == 1);
     case ARG_INIT:
         return initialiser_text(value);
     case ARG_VALUES:

@@ -32,6 +32,7 @@ typedef enum ArgKind {
     ARG_QUAD,   /* left, right, top, bottom as PyTorch's ZeroPad2d; one number means all */
     ARG_SHAPE,  /* `count` sizes, or what is left over: OPEN_SIZE */
     ARG_AXES,   /* `count` axes, from 0, or from the last one back: -1 */
+    ARG_INTS,   /* `count` whole numbers, one or a list of up to MAX_INTS */
     ARG_REAL,   /* real */
     ARG_BOOL,   /* integer[0] */
     ARG_WORD,   /* word, one of `words` */
@@ -39,6 +40,7 @@ typedef enum ArgKind {
     ARG_VALUES  /* `count` numbers, reals: one for all values of a tensor, or one for each */
 } ArgKind;
 enum { OPEN_SIZE = -1 };
+enum { MAX_INTS = 8 };          /* NetAttribute of net_runtime.h has as many */
 int window_sizes(ArgKind kind); /* how many numbers it is; 0: no fixed number of them */
 
 /* What an argument is for: whoever reasons about operators asks this, never a name. */
@@ -83,8 +85,8 @@ typedef struct ArgValue {
     bool given;  /* written by the user */
     Span span;   /* the value; the whole call when it was not written */
     Span origin; /* the definition of the first name in it; none: no source */
-    Int integer[4];
-    int count; /* ARG_SHAPE, ARG_AXES, ARG_VALUES: how many */
+    Int integer[MAX_INTS];
+    int count; /* ARG_SHAPE, ARG_AXES, ARG_INTS, ARG_VALUES: how many */
     double real;
     const char *word; /* interned, or NULL */
     const struct Initialiser *init;

@@ -78,6 +78,8 @@ static const char *kind_text(ArgKind kind)
         return "list of sizes, one of which may be _";
     case ARG_AXES:
         return "axis or list of axes";
+    case ARG_INTS:
+        return "whole number or list of them";
     case ARG_PAIR:
         return "number or [rows, columns]";
     case ARG_QUAD:

@@ -444,22 +444,31 @@ static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
 
 /* ------------------------------------------------------- reference body */
 
+/* "2, 2, 0, 0" */
+static const char *integers_text(const ArgValue *value, int count)
+{
+    Text text = {0};
+    for (int i = 0; i < count; i++)
+        text_add(&text, "%s%lld", i ? ", " : "", value->integer[i]);
+    return text_chars(&text);
+}
+
 static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgValue *value)
 {
     if (spec->assertion)
         return;
     const char *word = value->word ? format("\"%s\"", value->word) : "0";
     if (spec->kind == ARG_REAL || spec->kind == ARG_VALUES) {
-        kernel_line(kernel, "    { \"%s\", { %s }, %s },", spec->name, number_text(value->real),
+        kernel_line(kernel, "    { \"%s\", { %s }, %s, 0 },", spec->name, number_text(value->real),
                     word);
     } else if (spec->kind == ARG_INIT && !value->init->fans) {
         Init init = value->init->init(NULL, value->init_args);
-        kernel_line(kernel, "    { \"%s\", { %s, %s }, %s },", spec->name, number_text(init.a),
+        kernel_line(kernel, "    { \"%s\", { %s, %s }, %s, 0 },", spec->name, number_text(init.a),
                     number_text(init.b), word);
     } else {
-        kernel_line(kernel, "    { \"%s\", { %lld, %lld, %lld, %lld }, %s },", spec->name,
-                    value->integer[0], value->integer[1], value->integer[2], value->integer[3],
-                    word);
+        kernel_line(kernel, "    { \"%s\", { %s }, %s, %d },", spec->name,
+                    integers_text(value, spec->kind == ARG_INTS ? MAX_INTS : 4), word,
+                    value->count);
     }
 }
 
@@ -477,7 +486,7 @@ static void reference_tables(Kernel *kernel, const OperandList *operands)
     kernel_line(kernel, "static const NetAttribute attributes[] = {");
     for (int i = 0; node->op->args && node->op->args[i].name; i++)
         reference_attribute(kernel, &node->op->args[i], &node->args[i]);
-    kernel_line(kernel, "    { 0, { 0, 0, 0, 0 }, 0 },");
+    kernel_line(kernel, "    { 0, { 0, 0, 0, 0 }, 0, 0 },");
     kernel_line(kernel, "};");
     kernel_line(kernel, "static const NetShape x_shape[] = {");
     for (int i = 0; i < node->inputs.count; i++)

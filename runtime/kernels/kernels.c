@@ -28,6 +28,11 @@ double net_attribute(const NetCall *call, const char *name, int index)
     return find_attribute(call, name)->value[index];
 }
 
+int net_attribute_count(const NetCall *call, const char *name)
+{
+    return find_attribute(call, name)->count;
+}
+
 const char *net_attribute_word(const NetCall *call, const char *name)
 {
     return find_attribute(call, name)->word;
@@ -76,6 +81,16 @@ int net_axis(const NetCall *call, const char *name, int rank)
 {
     int axis = (int)net_attribute(call, name, 0);
     return axis < 0 ? axis + rank : axis;
+}
+
+int net_position_in_list(const NetCall *call, const char *name, int axis, int rank)
+{
+    for (int k = 0; k < net_attribute_count(call, name); k++) {
+        int one = (int)net_attribute(call, name, k);
+        if ((one < 0 ? one + rank : one) == axis)
+            return k;
+    }
+    return -1;
 }
 
 Lines net_lines(NetShape shape, int axis)

@@ -43,6 +43,8 @@ void net_move_backward(const NetCall *call, FindSource *source);
 int64_t net_spread_source(const NetCall *call, int input, int64_t i);
 /* The axis that an attribute says, which counts from the last where it is below 0. */
 int net_axis(const NetCall *call, const char *name, int rank);
+/* Where an axis stands in the list of them that an attribute is; -1: nowhere. */
+int net_position_in_list(const NetCall *call, const char *name, int axis, int rank);
 /* What lies in front of an axis, along it, and behind it: [outer][size][inner]. */
 typedef struct Lines {
     int64_t outer, size, inner;

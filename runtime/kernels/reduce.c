@@ -5,12 +5,7 @@
 
 static bool is_reduced(const NetCall *call, int axis)
 {
-    for (int k = 0; k < 4; k++) { /* behind the last one it is repeated */
-        int reduced = (int)net_attribute(call, "axis", k);
-        if ((reduced < 0 ? reduced + call->x_shape[0].rank : reduced) == axis)
-            return true;
-    }
-    return false;
+    return net_position_in_list(call, "axis", axis, call->x_shape[0].rank) >= 0;
 }
 
 /* Where value i of x is taken to in y; *number: which one it is of those that go there. */

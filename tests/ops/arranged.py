@@ -74,6 +74,50 @@ PRODUCTS = [
     ([2, 3, 4], "transpose;  bilinear(out_features=2) { branch { } branch { tanh } } as NAME"),
 ]
 
+MOVED = [
+    ([6, 4, 5], "channel_shuffle(3)"),
+    ([6, 5], "channel_shuffle(2)"),
+    ([12, 2, 3], "pixel_shuffle(2)"),
+    ([9, 2, 1], "pixel_shuffle(3)"),
+    ([2, 4, 6], "pixel_unshuffle(2)"),
+    ([3, 4, 5], "roll(2)"),
+    ([3, 4, 5], "roll(-1, dims=1)"),
+    ([3, 4, 5], "roll([2, -7], dims=[-1, 0])"),
+    ([2, 3, 4, 2], "roll([1, 2, 1], dims=[0, 2, 3])"),
+    ([6, 5], "flip([0, 1])"),
+    ([3, 4, 5], "flip(-1)"),
+    ([2, 3, 4, 2], "flip([1, 3])"),
+]
+
+PADDED = [
+    ([12], "pad([2, 3])"),
+    ([12], "pad([2, 3], mode=reflect)"),
+    ([6, 5], "pad([0, 0, 1, 2], value=1.5)"),
+    ([6, 5], "pad([-1, 2, 1, -2], value=-1)"),
+    ([3, 4, 5], "pad([0, 0, 0, 0, 2, 1])"),
+    ([3, 4, 5], "pad([4, 2, 1, 3], mode=reflect)"),
+    ([3, 4, 5], "pad([2, -1, -1, 3, 2, 1], mode=reflect)"),
+    ([3, 4, 5], "pad([7, -2, -1, 3], mode=replicate)"),
+    ([3, 4, 5], "pad([5, 3, 1, 4, 2, 3], mode=circular)"),
+    ([3, 4, 5], "pad([3, -1, -2, 2], mode=circular)"),
+    ([2, 3, 4, 2], "pad([1, 0, 2, 1, 1, 2, 0, 1], mode=replicate)"),
+    ([2, 3, 4, 2], "pad([1, -1, 2, 1, -1, 2, 1, 0])"),
+    ([6, 5], "zero_pad1d([3, -1])"),
+    ([2, 3, 4, 2], "zero_pad3d(2)"),
+    ([6, 5], "constant_pad1d(1, 0.5)"),
+    ([3, 4, 5], "constant_pad2d([1, 2, -1, 3], value=2)"),
+    ([2, 3, 4, 2], "constant_pad3d([1, 0, 0, 1, 2, -2], -1)"),
+    ([6, 5], "reflection_pad1d(4)"),
+    ([3, 4, 5], "reflection_pad2d([1, 4, 0, 3])"),
+    ([2, 3, 4, 2], "reflection_pad3d(1)"),
+    ([6, 5], "replication_pad1d([0, 6])"),
+    ([3, 4, 5], "replication_pad2d(2)"),
+    ([2, 3, 4, 2], "replication_pad3d([1, 0, 0, 1, 2, 2])"),
+    ([6, 5], "circular_pad1d([5, 2])"),
+    ([3, 4, 5], "circular_pad2d(3)"),
+    ([2, 3, 4, 2], "circular_pad3d([2, 1, 0, 1, 3, 2])"),
+]
+
 TRAIN = """
 train {
     data synthetic

@@ -21,7 +21,12 @@ class Shape(c.Structure):
 
 
 class Attribute(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("value", c.c_double * 4), ("word", c.c_char_p)]
+    _fields_ = [
+        ("name", c.c_char_p),
+        ("value", c.c_double * 8),
+        ("word", c.c_char_p),
+        ("count", c.c_int),
+    ]
 
 
 class Step(c.Structure):
@@ -103,8 +108,9 @@ def library(real, *flags):
 
 def attribute(name, value):
     word = value.encode() if isinstance(value, str) else None
-    numbers = [0] if word else list(value) if isinstance(value, (list, tuple)) else [value] * 4
-    return Attribute(name.encode(), (c.c_double * 4)(*numbers), word)
+    numbers = [0] if word else list(value) if isinstance(value, (list, tuple)) else [value] * 8
+    count = len(value) if isinstance(value, (list, tuple)) else 0
+    return Attribute(name.encode(), (c.c_double * 8)(*numbers), word, count)
 
 
 def net_shape(shape):

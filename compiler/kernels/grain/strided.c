@@ -42,10 +42,9 @@ static Int values_of(const Strided *strided)
     return values;
 }
 
-/* What no value of y reads. */
-static void emit_zeros(Kernel *kernel, Int elements)
+void emit_no_gradient(Kernel *kernel)
 {
-    open_pieces(kernel, "i", elements);
+    open_pieces(kernel, "i", shape_elements(input_shape(kernel->node)));
     kernel_line(kernel, "dx[i] = splat(0);");
     kernel_line(kernel, "}");
     if (kernel->splits)
@@ -60,7 +59,7 @@ void emit_strided(Kernel *kernel, Strided whole)
     bool forward = kernel->stage == STAGE_FORWARD;
     Int inputs = shape_elements(input_shape(node)), inner = 1;
     if (!forward && !node->accumulate && values_of(&strided) < inputs)
-        emit_zeros(kernel, inputs);
+        emit_no_gradient(kernel);
     bool adds = !forward && (node->accumulate || values_of(&strided) < inputs);
     for (int axis = 1; axis < strided.rank; axis++)
         inner *= strided.size[axis];

@@ -16,6 +16,8 @@ typedef struct Strided {
     Int from;
 } Strided;
 
+/* dx = 0, and all threads know it. */
+void emit_no_gradient(Kernel *kernel);
 /* All values of a shape, as they lie. */
 Strided strided_shape(Shape shape);
 /* y = x as `strided` says; or, on the way back, dx from dy: what no value of y reads has no
