@@ -10,15 +10,14 @@ enum { PADDING, VALUE, MODE };
 
 static const char *const modes[] = {"constant", "reflect", "replicate", "circular", NULL};
 
-#define PADDING_ARG(name_, doc_)                                                               \
-    {                                                                                          \
+#define PADDING_ARG(name_, doc_)                                                                  \
+    {                                                                                             \
         name_, ARG_INTS, .positional = true, .minimum = -LARGEST, .maximum = LARGEST, .doc = doc_ \
     }
 #define SIDES_DOC "Positions added at each end, the last axis first; a negative number cuts off."
-#define VALUE_ARG(otherwise_)                                                                  \
-    {                                                                                          \
-        "value", ARG_REAL, .positional = true, .otherwise = otherwise_,                        \
-                           .doc = "What is added."                                             \
+#define VALUE_ARG(otherwise_)                                                                   \
+    {                                                                                           \
+        "value", ARG_REAL, .positional = true, .otherwise = otherwise_, .doc = "What is added." \
     }
 
 static const ArgSpec pad_args[] = {
@@ -43,10 +42,10 @@ typedef enum PadMode { PAD_CONSTANT, PAD_REFLECT, PAD_REPLICATE, PAD_CIRCULAR } 
 static PadMode mode_of(const Node *node)
 {
     const char *name = node->op->args == pad_args ? node->args[MODE].word : node->op->name;
-    return !strncmp(name, "refl", 4)    ? PAD_REFLECT
-           : !strncmp(name, "repl", 4)  ? PAD_REPLICATE
-           : !strncmp(name, "circ", 4)  ? PAD_CIRCULAR
-                                        : PAD_CONSTANT;
+    return !strncmp(name, "refl", 4)   ? PAD_REFLECT
+           : !strncmp(name, "repl", 4) ? PAD_REPLICATE
+           : !strncmp(name, "circ", 4) ? PAD_CIRCULAR
+                                       : PAD_CONSTANT;
 }
 
 static double value_of(const Node *node)
@@ -100,8 +99,8 @@ static Int most_of(Sides sides)
 
 static bool report(const Node *node, const char *text, const char *caption)
 {
-    Diagnostic *d = node_error(node, "argument-range", node->args[PADDING].span, "%s%s",
-                               node->op->name, text);
+    Diagnostic *d =
+        node_error(node, "argument-range", node->args[PADDING].span, "%s%s", node->op->name, text);
     diag_caption(d, "%s", caption);
     node_derivation(d, node->inputs.items[0]);
     return false;
@@ -126,13 +125,15 @@ static bool sides_fit(const Node *node, int axis)
     Int most = most_of(sides);
     const char *along = axis_name(input_shape(node).rank, axis);
     if (cut_size(sides) < 1)
-        return report(node, format(": %lld less %lld and %lld leave none", sides.size,
-                                   at_least_0(-sides.before), at_least_0(-sides.after)),
+        return report(node,
+                      format(": %lld less %lld and %lld leave none", sides.size,
+                             at_least_0(-sides.before), at_least_0(-sides.after)),
                       along);
     if (sides.before <= most && sides.after <= most)
         return true;
-    return report(node, format(": %lld is more than the axis has to add",
-                               sides.before > most ? sides.before : sides.after),
+    return report(node,
+                  format(": %lld is more than the axis has to add",
+                         sides.before > most ? sides.before : sides.after),
                   format("%s is %lld: at most %lld", along, sides.size, most));
 }
 
@@ -202,30 +203,31 @@ static bool emit(Kernel *kernel)
 
 /* ---------------------------------------------------------------- table */
 
-#define PADS(name_, ranks_, args_, summary_, rule_, formula_, torch_)                 \
-    const Operator operator_##name_ = {                                               \
-        .name = #name_,                                                               \
-        .summary = summary_,                                                          \
-        .shape_rule = rule_,                                                          \
-        .formula = formula_,                                                          \
+#define PADS(name_, ranks_, args_, summary_, rule_, formula_, torch_)                      \
+    const Operator operator_##name_ = {                                                    \
+        .name = #name_,                                                                    \
+        .summary = summary_,                                                               \
+        .shape_rule = rule_,                                                               \
+        .formula = formula_,                                                               \
         .reference = "https://pytorch.org/docs/stable/generated/torch.nn." torch_ ".html", \
-        .args = args_,                                                                \
-        .ranks = ranks_,                                                              \
-        .infer = infer,                                                               \
-        .emit = emit,                                                                 \
+        .args = args_,                                                                     \
+        .ranks = ranks_,                                                                   \
+        .infer = infer,                                                                    \
+        .emit = emit,                                                                      \
     };
 #define RULE_1 "[c, t] -> [c, left + t + right]"
 #define RULE_2 "[c, h, w] -> [c, top + h + bottom, left + w + right]"
 #define RULE_3 "[c, d, h, w] -> [c, front + d + back, top + h + bottom, left + w + right]"
-#define EACH_SIZE(name, args, summary, formula, torch)                          \
-    PADS(name##1d, RANK(2), args, summary, RULE_1, formula, torch "1d")         \
-    PADS(name##2d, RANK(3), args, summary, RULE_2, formula, torch "2d")         \
+#define EACH_SIZE(name, args, summary, formula, torch)                  \
+    PADS(name##1d, RANK(2), args, summary, RULE_1, formula, torch "1d") \
+    PADS(name##2d, RANK(3), args, summary, RULE_2, formula, torch "2d") \
     PADS(name##3d, RANK(4), args, summary, RULE_3, formula, torch "3d")
 
 #define ZEROS "y[c, i] = x[c, i - left] inside, 0 outside; likewise along each axis"
 PADS(pad, 0, pad_args, "Values added at the ends of any axes, or cut off.",
      "[a, b, c] -> [a + ..., b + ..., left + c + right]",
-     "y[..., i] = x[..., i - left] inside; outside value, or by mode x at the mirrored position, at\n"
+     "y[..., i] = x[..., i - left] inside; outside value, or by mode x at the mirrored position, "
+     "at\n"
      "the edge, or at the other end",
      "functional.pad")
 PADS(zero_pad1d, RANK(2), sides_args, "Zeros around a sequence.", RULE_1, ZEROS, "ZeroPad1d")

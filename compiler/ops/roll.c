@@ -14,10 +14,10 @@ static const ArgSpec roll_args[] = {
 
 enum { FLIPPED };
 
-static const ArgSpec flip_args[] = {
-    [FLIPPED] = {"dims", ARG_AXES, .positional = true, .minimum = -MAX_RANK,
-                 .maximum = MAX_RANK - 1, .doc = "Along which axes; -1 is the last."},
-    {0}};
+static const ArgSpec flip_args[] = {[FLIPPED] = {"dims", ARG_AXES, .positional = true,
+                                                 .minimum = -MAX_RANK, .maximum = MAX_RANK - 1,
+                                                 .doc = "Along which axes; -1 is the last."},
+                                    {0}};
 
 static bool infer_roll(Node *node)
 {
@@ -28,9 +28,9 @@ static bool infer_roll(Node *node)
     int wanted = dims->given ? dims->count : 1;
     if (shifts->count == wanted)
         return infer_same_shape(node);
-    Diagnostic *d = node_error(node, "argument-range", shifts->span,
-                               "roll: %d shift%s, but %d ax%s", shifts->count,
-                               shifts->count == 1 ? "" : "s", wanted, wanted == 1 ? "is" : "es");
+    Diagnostic *d =
+        node_error(node, "argument-range", shifts->span, "roll: %d shift%s, but %d ax%s",
+                   shifts->count, shifts->count == 1 ? "" : "s", wanted, wanted == 1 ? "is" : "es");
     if (dims->given)
         diag_label(d, dims->span, "one shift for each");
     else
@@ -78,8 +78,9 @@ static bool emit_roll(Kernel *kernel)
     for (int axis = 0; axis < shape.rank; axis++)
         sources[axis] = (AxisSource){.covers = true};
     for (int k = 0; k < (dims->given ? dims->count : 1); k++) {
-        Int axis = !dims->given ? 0 : dims->integer[k] < 0 ? dims->integer[k] + shape.rank
-                                                           : dims->integer[k];
+        Int axis = !dims->given           ? 0
+                   : dims->integer[k] < 0 ? dims->integer[k] + shape.rank
+                                          : dims->integer[k];
         rules[k] = rule_of(shape.dim[axis], node->args[SHIFTS].integer[k]);
         sources[axis] = (AxisSource){.find = rolled, .rule = &rules[k], .covers = true};
     }

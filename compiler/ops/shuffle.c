@@ -23,8 +23,8 @@ static Int factor_of(const Node *node)
 
 static bool report_factor(const Node *node, const char *what)
 {
-    Diagnostic *d = node_error(node, "groups", node->args[FACTOR].span, "%s: %s", node->op->name,
-                               what);
+    Diagnostic *d =
+        node_error(node, "groups", node->args[FACTOR].span, "%s: %s", node->op->name, what);
     diag_caption(d, "the input is %s", shape_text(input_shape(node)));
     node_derivation(d, node->inputs.items[0]);
     return false;
@@ -42,19 +42,21 @@ static bool infer_channels(Node *node)
 static bool emit_channels(Kernel *kernel)
 {
     Shape shape = input_shape(kernel->node);
-    Int groups = factor_of(kernel->node), plane = shape_plane(shape),
-        each = shape.dim[0] / groups;
-    emit_strided(kernel, (Strided){.rank = 3,
-                                   .size = {each, groups, plane},
-                                   .step = {plane, each * plane, 1}});
+    Int groups = factor_of(kernel->node), plane = shape_plane(shape), each = shape.dim[0] / groups;
+    emit_strided(
+        kernel,
+        (Strided){.rank = 3, .size = {each, groups, plane}, .step = {plane, each * plane, 1}});
     return true;
 }
 
 /* -------------------------------------------------------- pixel_shuffle */
 
-#define FACTOR_ARG(name_, doc_)                                                            \
-    {                                                                                      \
-        {name_, ARG_INT, .positional = true, .minimum = 1, .maximum = 1 << 15, .doc = doc_}, {0} \
+#define FACTOR_ARG(name_, doc_)                                                              \
+    {                                                                                        \
+        {name_, ARG_INT, .positional = true, .minimum = 1, .maximum = 1 << 15, .doc = doc_}, \
+        {                                                                                    \
+            0                                                                                \
+        }                                                                                    \
     }
 static const ArgSpec up_args[] =
     FACTOR_ARG("upscale_factor", "How many times as many rows and columns there are then.");
@@ -66,8 +68,8 @@ static bool infer_up(Node *node)
     Shape in = input_shape(node);
     Int r = factor_of(node);
     if (in.dim[0] % (r * r))
-        return report_factor(node, format("%lld*%lld does not divide the %lld channels", r, r,
-                                          in.dim[0]));
+        return report_factor(
+            node, format("%lld*%lld does not divide the %lld channels", r, r, in.dim[0]));
     node->out_shape = shape_of(3, in.dim[0] / (r * r), in.dim[1] * r, in.dim[2] * r);
     return true;
 }
@@ -79,8 +81,8 @@ static bool infer_down(Node *node)
     if (in.dim[1] % r || in.dim[2] % r)
         return report_factor(node, format("%lld does not divide the %lld rows and %lld columns", r,
                                           in.dim[1], in.dim[2]));
-    node->out_shape = shape_of(3, saturating_product(3, (Int[]){in.dim[0], r, r}), in.dim[1] / r,
-                               in.dim[2] / r);
+    node->out_shape =
+        shape_of(3, saturating_product(3, (Int[]){in.dim[0], r, r}), in.dim[1] / r, in.dim[2] / r);
     return true;
 }
 

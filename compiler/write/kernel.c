@@ -444,6 +444,15 @@ static void emit_loss(const Emitter *emitter, Kernel *kernel, const Node *loss)
 
 /* ------------------------------------------------------- reference body */
 
+/* "1.5, 2": those for which a call has room. */
+static const char *reals_text(const ArgValue *value)
+{
+    Text text = {0};
+    for (int i = 0; i < value->count && i < MAX_INTS; i++)
+        text_add(&text, "%s%s", i ? ", " : "", number_text(value->reals[i]));
+    return text.length ? text_chars(&text) : "0";
+}
+
 /* "2, 2, 0, 0" */
 static const char *integers_text(const ArgValue *value, int count)
 {
@@ -458,7 +467,10 @@ static void reference_attribute(Kernel *kernel, const ArgSpec *spec, const ArgVa
     if (spec->assertion)
         return;
     const char *word = value->word ? format("\"%s\"", value->word) : "0";
-    if (spec->kind == ARG_REAL || spec->kind == ARG_VALUES) {
+    if (spec->kind == ARG_VALUES) {
+        kernel_line(kernel, "    { \"%s\", { %s }, %s, %d },", spec->name, reals_text(value), word,
+                    value->count);
+    } else if (spec->kind == ARG_REAL) {
         kernel_line(kernel, "    { \"%s\", { %s }, %s, 0 },", spec->name, number_text(value->real),
                     word);
     } else if (spec->kind == ARG_INIT && !value->init->fans) {

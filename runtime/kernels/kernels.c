@@ -93,6 +93,45 @@ int net_position_in_list(const NetCall *call, const char *name, int axis, int ra
     return -1;
 }
 
+/* 1 … 2 away, and 0 … 1 away. */
+static double cubic_far(double x)
+{
+    const double a = -0.75;
+    return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+}
+
+static double cubic_near(double x)
+{
+    const double a = -0.75;
+    return ((a + 2) * x - (a + 3)) * x * x + 1;
+}
+
+static double cubic_far_slope(double x)
+{
+    const double a = -0.75;
+    return (3 * a * x - 10 * a) * x + 8 * a;
+}
+
+static double cubic_near_slope(double x)
+{
+    const double a = -0.75;
+    return (3 * (a + 2) * x - 2 * (a + 3)) * x;
+}
+
+void net_cubic_weights(double part, double weights[4], double slopes[4])
+{
+    weights[0] = cubic_far(1 + part);
+    weights[1] = cubic_near(part);
+    weights[2] = cubic_near(1 - part);
+    weights[3] = cubic_far(2 - part);
+    if (slopes == NULL)
+        return;
+    slopes[0] = cubic_far_slope(1 + part);
+    slopes[1] = cubic_near_slope(part);
+    slopes[2] = -cubic_near_slope(1 - part);
+    slopes[3] = -cubic_far_slope(2 - part);
+}
+
 Lines net_lines(NetShape shape, int axis)
 {
     Lines lines = {1, net_shape_dim(shape, axis), 1};

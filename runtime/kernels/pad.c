@@ -44,9 +44,9 @@ static int64_t source_of(const NetCall *call, Pads pads, int64_t i)
                 whole = net_shape_dim(call->y_shape, axis), place = i % whole;
         bool all = count == 1;
         if (pair < pads.axes)
-            place = source_along(
-                pads.mode, place, size, (int64_t)net_attribute(call, pads.name, all ? 0 : 2 * pair),
-                (int64_t)net_attribute(call, pads.name, all ? 0 : 2 * pair + 1));
+            place = source_along(pads.mode, place, size,
+                                 (int64_t)net_attribute(call, pads.name, all ? 0 : 2 * pair),
+                                 (int64_t)net_attribute(call, pads.name, all ? 0 : 2 * pair + 1));
         if (place < 0)
             return -1;
         at += place * step;
@@ -80,7 +80,7 @@ static void backward(const NetCall *call, Pads pads)
 static Pads pads_of(const NetCall *call)
 {
     const char *word = net_attribute_word(call, "mode");
-    PadMode mode = word[0] == 'r' ? (word[2] == 'f' ? PAD_REFLECT : PAD_REPLICATE)
+    PadMode mode = word[0] == 'r'   ? (word[2] == 'f' ? PAD_REFLECT : PAD_REPLICATE)
                    : word[1] == 'i' ? PAD_CIRCULAR
                                     : PAD_CONSTANT;
     return (Pads){"pad", mode, net_attribute_count(call, "pad") / 2};
@@ -96,14 +96,14 @@ void net_pad_backward_input(const NetCall *call)
     backward(call, pads_of(call));
 }
 
-#define PADS(name, mode, value)                                                       \
-    void net_##name##_forward(const NetCall *call)                                    \
-    {                                                                                 \
+#define PADS(name, mode, value)                                                        \
+    void net_##name##_forward(const NetCall *call)                                     \
+    {                                                                                  \
         forward(call, (Pads){"padding", mode, call->y_shape.rank - 1}, (real)(value)); \
-    }                                                                                 \
-    void net_##name##_backward_input(const NetCall *call)                             \
-    {                                                                                 \
-        backward(call, (Pads){"padding", mode, call->y_shape.rank - 1});              \
+    }                                                                                  \
+    void net_##name##_backward_input(const NetCall *call)                              \
+    {                                                                                  \
+        backward(call, (Pads){"padding", mode, call->y_shape.rank - 1});               \
     }
 #define EACH_SIZE(name, mode, value) \
     PADS(name##1d, mode, value)      \

@@ -26,10 +26,9 @@ static int64_t source(const NetCall *call, int64_t i, bool shifts)
 /* Without dims all values are one row. */
 static int64_t roll_source(const NetCall *call, int64_t i)
 {
-    return net_attribute_count(call, "dims")
-               ? source(call, i, true)
-               : rolled(i, net_shape_elements(call->y_shape),
-                        (int64_t)net_attribute(call, "shifts", 0));
+    return net_attribute_count(call, "dims") ? source(call, i, true)
+                                             : rolled(i, net_shape_elements(call->y_shape),
+                                                      (int64_t)net_attribute(call, "shifts", 0));
 }
 
 static int64_t flip_source(const NetCall *call, int64_t i)

@@ -35,14 +35,14 @@ static int64_t down_source(const NetCall *call, int64_t i)
            + channel % r;
 }
 
-#define MOVES(name, source)                            \
-    void net_##name##_forward(const NetCall *call)     \
-    {                                                  \
-        net_move_forward(call, source);                \
-    }                                                  \
+#define MOVES(name, source)                               \
+    void net_##name##_forward(const NetCall *call)        \
+    {                                                     \
+        net_move_forward(call, source);                   \
+    }                                                     \
     void net_##name##_backward_input(const NetCall *call) \
-    {                                                  \
-        net_move_backward(call, source);               \
+    {                                                     \
+        net_move_backward(call, source);                  \
     }
 
 MOVES(channel_shuffle, channel_source)

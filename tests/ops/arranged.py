@@ -1,5 +1,7 @@
 """Uses of operators that work along axes, on shapes of one to four of them: (shape, statements).
 NAME is a name of the use's own."""
+import functools
+import operator
 
 JOINED = [
     ([3, 4, 5], "concat(axis=1) { branch { tanh } branch { slice(1, 3, axis=1) } branch { } }"),
@@ -116,6 +118,55 @@ PADDED = [
     ([6, 5], "circular_pad1d([5, 2])"),
     ([3, 4, 5], "circular_pad2d(3)"),
     ([2, 3, 4, 2], "circular_pad3d([2, 1, 0, 1, 3, 2])"),
+]
+
+RESIZED = [
+    ([3, 4, 5], "upsample(2)"),
+    ([3, 4, 5], "upsample([1.5, 2.3])"),
+    ([3, 4, 5], "upsample(size=[7, 3])"),
+    ([6, 5], "upsample(2.5)"),
+    ([2, 3, 4, 2], "upsample([2, 1, 3])"),
+    ([3, 4, 5], 'upsample(size=[7, 6], mode="nearest-exact")'),
+    ([6, 5], "upsample(2, mode=linear)"),
+    ([6, 5], "upsample(size=3, mode=linear, align_corners=true)"),
+    ([3, 4, 5], "upsample(2, mode=bilinear)"),
+    ([3, 4, 5], "upsample(2, mode=bilinear, align_corners=true)"),
+    ([3, 4, 5], "upsample([0.6, 1.7], mode=bilinear)"),
+    ([3, 4, 5], "upsample(size=[1, 9], mode=bilinear, align_corners=true)"),
+    ([3, 4, 5], "upsample(2, mode=bicubic)"),
+    ([3, 4, 5], "upsample(size=[7, 2], mode=bicubic, align_corners=true)"),
+    ([3, 4, 5], "upsample([1.3, 0.5], mode=bicubic)"),
+    ([2, 3, 4, 2], "upsample(2, mode=trilinear)"),
+    ([2, 3, 4, 2], "upsample(size=[2, 5, 3], mode=trilinear, align_corners=true)"),
+]
+
+
+def sampled(grid, arguments):
+    """At places that lie outside, too."""
+    values = functools.reduce(operator.mul, grid)
+    layers = f"flatten;  linear({values}) as NAMEg;  mul(NAMEg);  reshape({grid})"
+    return f"grid_sample({arguments}) {{ branch {{ }} branch {{ {layers} }} }}"
+
+
+SAMPLED = [
+    ([3, 4, 5], sampled([3, 6, 2], "mode=bilinear, padding_mode=zeros, align_corners=false")),
+    ([3, 4, 5], sampled([3, 6, 2], "mode=bilinear, padding_mode=border, align_corners=true")),
+    ([3, 4, 5], sampled([2, 3, 2], "mode=bilinear, padding_mode=reflection, align_corners=false")),
+    ([3, 4, 5], sampled([2, 3, 2], "mode=nearest, padding_mode=zeros, align_corners=true")),
+    ([3, 4, 5], sampled([2, 3, 2], "mode=bicubic, padding_mode=zeros, align_corners=false")),
+    ([3, 4, 5], sampled([2, 3, 2], "mode=bicubic, padding_mode=reflection, align_corners=true")),
+    ([3, 4, 5], sampled([2, 3, 2], "mode=bicubic, padding_mode=border, align_corners=false")),
+    ([2, 3, 4, 2], sampled([2, 3, 1, 3], "mode=bilinear, padding_mode=zeros, align_corners=false")),
+    (
+        [2, 3, 4, 2],
+        sampled([2, 3, 1, 3], "mode=nearest, padding_mode=reflection, align_corners=true"),
+    ),
+    (
+        [3, 4, 5],
+        "slice(0, 2);  slice(0, 3, axis=1);  slice(0, 1, axis=2);  reshape([2, 3]);  affine_grid([4, 3])",
+    ),
+    ([2, 3], "affine_grid([2, 3], align_corners=true)"),
+    ([3, 4], "affine_grid([2, 3, 2])"),
 ]
 
 TRAIN = """

@@ -21,8 +21,7 @@ static Gather merged(Shape in, Shape out, const AxisSource *sources)
             last->in *= in.dim[axis];
             last->out *= out.dim[axis];
         } else {
-            gather.axis[gather.count++] =
-                (Gathered){in.dim[axis], out.dim[axis], &sources[axis]};
+            gather.axis[gather.count++] = (Gathered){in.dim[axis], out.dim[axis], &sources[axis]};
         }
     }
     return gather;
@@ -57,8 +56,8 @@ static const char *index_text(const Gather *gather, bool of_x)
         Int step = 1;
         for (int behind = k + 1; behind < gather->count; behind++)
             step *= of_x ? gather->axis[behind].in : gather->axis[behind].out;
-        text_add(&text, "%s%s%d", k ? " + " : "",
-                 of_x && gather->axis[k].source->find ? "s" : "i", k);
+        text_add(&text, "%s%s%d", k ? " + " : "", of_x && gather->axis[k].source->find ? "s" : "i",
+                 k);
         if (step > 1)
             text_add(&text, " * %lldL", step);
     }

@@ -1,0 +1,110 @@
+/* grid_sample.c: an image's values at places that a second tensor gives, and the places of an affine
+ * map: spatial transformers (Jaderberg et al. 2015, https://arxiv.org/abs/1506.02025).  Each lane
+ * looks at places of its own, so that the reference kernels are as good as any.
+ */
+#include "ops/operator.h"
+
+enum { MODE, PADDING_MODE, ALIGN_CORNERS };
+
+static const char *const modes[] = {"bilinear", "nearest", "bicubic", NULL};
+static const char *const padding_modes[] = {"zeros", "border", "reflection", NULL};
+
+static const ArgSpec sample_args[] = {
+    [MODE] = {"mode", ARG_WORD, .otherwise = "bilinear", .words = modes,
+              .doc = "How values between are had; bicubic of images only."},
+    [PADDING_MODE] = {"padding_mode", ARG_WORD, .otherwise = "zeros", .words = padding_modes,
+                      .doc = "What lies outside: zeros, the nearest edge, or the mirrored image."},
+    [ALIGN_CORNERS] = {"align_corners", ARG_BOOL, .otherwise = "false",
+                       .doc = "Whether -1 and 1 are the middles of the outer values, not their "
+                              "outer edges."},
+    {0}};
+
+static bool report_grid(const Node *node, Shape image, Shape grid)
+{
+    int axes = image.rank - 1;
+    Diagnostic *d = node_error(node, "join-mismatch", node->span,
+                               "grid_sample of %s needs a grid %s, not %s", shape_text(image),
+                               axes == 2 ? "[rows, columns, 2]" : "[depth, rows, columns, 3]",
+                               shape_text(grid));
+    diag_caption(d, "the first is the image, the second the grid: %d numbers for each place", axes);
+    label_branches(d, node);
+    return false;
+}
+
+static bool infer_sample(Node *node)
+{
+    Shape image = input_shape(node), grid = node->inputs.items[1]->shape;
+    if (grid.rank != image.rank || shape_last(grid) != image.rank - 1)
+        return report_grid(node, image, grid);
+    if (image.rank == 4 && node->args[MODE].word == intern("bicubic")) {
+        Diagnostic *d = node_error(node, "argument-range", node->args[MODE].span,
+                                   "grid_sample: mode=bicubic is not of %s", shape_text(image));
+        diag_caption(d, "bilinear or nearest is");
+        return false;
+    }
+    node->out_shape = image;
+    for (int axis = 1; axis < image.rank; axis++)
+        node->out_shape.dim[axis] = grid.dim[axis - 1];
+    return true;
+}
+
+enum { SIZE, CORNERS };
+
+static const ArgSpec affine_args[] = {
+    [SIZE] = {"size", ARG_INTS, .positional = true, .minimum = 1, .maximum = LARGEST,
+              .doc = "Of what is sampled: [rows, columns] or [depth, rows, columns]."},
+    [CORNERS] = {"align_corners", ARG_BOOL, .otherwise = "false",
+                 .doc = "Whether -1 and 1 are the middles of the outer values, not their outer "
+                        "edges."},
+    {0}};
+
+static bool infer_affine(Node *node)
+{
+    Shape theta = input_shape(node);
+    int axes = node->args[SIZE].count;
+    if (axes != 2 && axes != 3) {
+        Diagnostic *d = node_error(node, "argument-range", node->args[SIZE].span,
+                                   "affine_grid needs two sizes or three, not %d", axes);
+        diag_caption(d, "[rows, columns] or [depth, rows, columns]");
+        return false;
+    }
+    if (theta.dim[0] != axes || theta.dim[1] != axes + 1) {
+        Diagnostic *d = node_error(node, "shape-mismatch", node->span,
+                                   "affine_grid takes a map [%d, %d], not %s", axes, axes + 1,
+                                   shape_text(theta));
+        diag_caption(d, "%d rows of %d factors and a shift", axes, axes);
+        node_derivation(d, node->inputs.items[0]);
+        return false;
+    }
+    const Int *size = node->args[SIZE].integer;
+    Int dims[] = {size[0], size[1], axes == 3 ? size[2] : 2, 3};
+    node->out_shape = shape_from(axes + 1, dims);
+    return true;
+}
+
+const Operator operator_grid_sample = {
+    .name = "grid_sample",
+    .summary = "An image's values at the places that a grid gives.",
+    .shape_rule = "[c, h, w], [rows, columns, 2] -> [c, rows, columns]\n"
+                  "[c, d, h, w], [depth, rows, columns, 3] -> [c, depth, rows, columns]",
+    .formula = "y[c, i, j] = x[c] at row (grid[i, j, 1] + 1)*h/2 - 0.5 and column\n"
+               "(grid[i, j, 0] + 1)*w/2 - 0.5; with align_corners (grid + 1)*(h - 1)/2",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html",
+    .args = sample_args,
+    .traits = OP_JOINS,
+    .ranks = RANK(3) | RANK(4),
+    .joined = 2,
+    .input_gradient_reads = READS_X,
+    .infer = infer_sample,
+};
+
+const Operator operator_affine_grid = {
+    .name = "affine_grid",
+    .summary = "The places that an affine map gives: a grid for grid_sample.",
+    .shape_rule = "[2, 3] -> [rows, columns, 2]; [3, 4] -> [depth, rows, columns, 3]",
+    .formula = "y[i, j] = theta times (x, y, 1) of that place, each from -1 to 1",
+    .reference = "https://pytorch.org/docs/stable/generated/torch.nn.functional.affine_grid.html",
+    .args = affine_args,
+    .ranks = RANK(2),
+    .infer = infer_affine,
+};
