@@ -475,9 +475,9 @@ double net_attribute(const NetCall *call, const char *name, int index);
 const char *net_attribute_word(const NetCall *call, const char *name); /* NULL: none */
 int net_attribute_count(const NetCall *call, const char *name);        /* 0: no list, or absent */
 
-/* Of an enlarged or reduced axis: how many of its values each of the new ones is made of, and which,
- * with what weights, [out][taps].  scale: how many times larger it was asked to be; 0: by its size
- * alone.  As torch.nn.functional.interpolate has it; NET_CUBIC with a = -0.75. */
+/* Of an enlarged or reduced axis: how many of its values each of the new ones is made of, and
+ * which, with what weights, [out][taps].  scale: how many times larger it was asked to be; 0: by
+ * its size alone.  As torch.nn.functional.interpolate has it; NET_CUBIC with a = -0.75. */
 typedef enum NetResize { NET_NEAREST, NET_NEAREST_EXACT, NET_LINEAR, NET_CUBIC } NetResize;
 int net_resize_taps(NetResize mode);
 void net_resize_axis(NetResize mode, int64_t in, int64_t out, double scale, bool align_corners,

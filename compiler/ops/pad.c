@@ -1,5 +1,5 @@
-/* pad.c: values added at the ends of axes, or cut off: pad, of any axes, and PyTorch's layers, which
- * take those behind the channels.  zero_pad2d has a file of its own.
+/* pad.c: values added at the ends of axes, or cut off: pad, of any axes, and PyTorch's layers,
+ * which take those behind the channels.  zero_pad2d has a file of its own.
  */
 #include "kernels/grain/gather.h"
 #include "ops/operator.h"

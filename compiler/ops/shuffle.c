@@ -1,6 +1,6 @@
 /* shuffle.c: channels in another order, and channels that become rows and columns or the reverse.
- * ShuffleNet: Zhang et al. 2017, https://arxiv.org/abs/1707.01083; sub-pixel convolution: Shi et al.
- * 2016, https://arxiv.org/abs/1609.05158.
+ * ShuffleNet: Zhang et al. 2017, https://arxiv.org/abs/1707.01083; sub-pixel convolution: Shi et
+ * al. 2016, https://arxiv.org/abs/1609.05158.
  */
 #include "kernels/grain/strided.h"
 #include "ops/operator.h"

@@ -3,15 +3,20 @@
  */
 #include "kernels.h"
 
+/* y may be the memory of any input of its shape: all are read before it is written. */
 void net_add_forward(const NetCall *call)
 {
-    for (int64_t i = 0; i < net_shape_elements(call->y_shape); i++)
-        for (int input = 0; input < call->inputs; input++) {
-            const real *x = call->x[input] + net_spread_source(call, input, i) * call->lanes;
-            real *y = call->y + i * call->lanes;
-            for (int lane = 0; lane < call->lanes; lane++)
-                y[lane] = input ? y[lane] + x[lane] : x[lane];
+    const real *x[call->inputs];
+    for (int64_t i = 0; i < net_shape_elements(call->y_shape); i++) {
+        for (int input = 0; input < call->inputs; input++)
+            x[input] = call->x[input] + net_spread_source(call, input, i) * call->lanes;
+        for (int lane = 0; lane < call->lanes; lane++) {
+            real total = x[0][lane];
+            for (int input = 1; input < call->inputs; input++)
+                total += x[input][lane];
+            call->y[i * call->lanes + lane] = total;
         }
+    }
 }
 
 void net_add_backward_input(const NetCall *call)

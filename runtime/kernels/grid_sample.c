@@ -1,10 +1,10 @@
-/* grid_sample.c: values of an image at places that a second tensor gives, and the places of an affine
- * map (Jaderberg et al. 2015, "Spatial Transformer Networks").
+/* grid_sample.c: values of an image at places that a second tensor gives, and the places of an
+ * affine map (Jaderberg et al. 2015, "Spatial Transformer Networks").
  *
  *   x [c, h, w, lanes]   grid [rows, columns, 2, lanes]   y [c, rows, columns, lanes]; or volumes
  *
- * A value is a sum over taps, each of which has a weight along each axis; the gradient of a place is
- * that of the weights.  Places are from -1 to 1, the last axis first.
+ * A value is a sum over taps, each of which has a weight along each axis; the gradient of a place
+ * is that of the weights.  Places are from -1 to 1, the last axis first.
  */
 #include "kernels.h"
 
@@ -132,7 +132,7 @@ static int64_t places(const NetCall *call)
 
 static Sample sample_of(const NetCall *call, const Sampling *sampling, int64_t place, int lane)
 {
-    Sample sample;
+    Sample sample = {0};
     for (int axis = 0; axis < sampling->axes; axis++) {
         int64_t from_last = sampling->axes - 1 - axis;
         const real *grid = call->x[1] + (place * sampling->axes + from_last) * call->lanes;

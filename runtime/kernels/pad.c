@@ -1,5 +1,5 @@
-/* pad.c: values added at the ends of axes, or cut off.  `axes` of them are padded, from the last one
- * on; attribute `name` has the numbers before and behind each, or one for all.
+/* pad.c: values added at the ends of axes, or cut off.  `axes` of them are padded, from the last
+ * one on; attribute `name` has the numbers before and behind each, or one for all.
  */
 #include "kernels.h"
 

@@ -1,5 +1,5 @@
-/* upsample.c: axes enlarged or reduced; values between those that are there are had from the nearest
- * one, or from their neighbours along each axis.
+/* upsample.c: axes enlarged or reduced; values between those that are there are had from the
+ * nearest one, or from their neighbours along each axis.
  *
  *   x [c, …, lanes]   y [c, …, lanes]: the axes behind the channels have other sizes
  */

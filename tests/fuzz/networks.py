@@ -26,6 +26,16 @@ MAX_CHANNELS = 12
 MAX_SIDE = {2: 60, 3: 13, 4: 6}  # by the number of axes
 MAX_ELEMENTS = 1200  # of one tensor
 CLASSES = 5
+PAD_MODES = dict(
+    zero="constant",
+    constant="constant",
+    reflection="reflect",
+    replication="replicate",
+    circular="circular",
+)
+PAD_LAYERS = [
+    f"{kind}_pad{axes}d" for kind in PAD_MODES for axes in (1, 2, 3) if (kind, axes) != ("zero", 2)
+]
 
 
 def output_size(size, kernel, stride, padding, dilation, ceil_mode=False):
@@ -49,7 +59,7 @@ def all_see_the_image(size, axis, out):
 
 
 # Whole numbers: the images that networks are given here hold others.
-NOT_DRAWN = {"embedding"}
+NOT_DRAWN = {"affine_grid", "embedding"}
 
 
 @functools.cache
@@ -342,16 +352,86 @@ class Writer:
         )
 
     def upsample(self, shape):
-        rows, columns = self.random.randint(1, 3), self.random.randint(1, 3)
-        factor = rows if rows == columns else [rows, columns]
+        axes = len(shape) - 1
+        mode = self.pick("nearest", *["linear bilinear trilinear".split()[axes - 1]] * 2)
+        mode = "bicubic" if axes == 2 and self.chance(0.2) else mode
+        named = {"mode": mode} if mode != "nearest" or self.chance(0.2) else {}
+        if mode != "nearest" and self.chance(0.5):
+            named["align_corners"] = self.chance(0.5)
         if self.chance(0.3):
-            size = [side + self.random.randint(0, 5) for side in shape[1:]]
-            return call("upsample", size=size), (shape[0], *size)
-        return call("upsample", factor, **({"mode": "nearest"} if self.chance(0.2) else {})), (
-            shape[0],
-            shape[1] * rows,
-            shape[2] * columns,
-        )
+            size = [self.random.randint(1, side + 5) for side in shape[1:]]
+            return call("upsample", size=size, **named), (shape[0], *size)
+        factors = [self.pick(1, 2, 3, 1.5) for _ in shape[1:]]
+        out = [int(side * factor) for side, factor in zip(shape[1:], factors)]
+        if len(set(factors)) == 1:
+            factors = factors[0]
+        return call("upsample", factors, **named), (shape[0], *out)
+
+    def some_axes(self, shape):
+        axes = self.random.sample(range(len(shape)), self.random.randint(1, len(shape)))
+        return axes, [self.axis(axis, shape) for axis in axes]
+
+    def reduction(self, shape, name):
+        axes, written = self.some_axes(shape)
+        keep = self.chance(0.5)
+        out = [1 if axis in axes else n for axis, n in enumerate(shape) if keep or axis not in axes]
+        named = {"keep": keep} if keep or self.chance(0.2) else {}
+        return call(name, written[0] if len(axes) == 1 else written, **named), tuple(out or [1])
+
+    def normalize(self, shape):
+        """By an eps that is no small number: what is all 0 has a gradient that is 1 / eps."""
+        named = {"p": self.pick(1, 2, 2, 3), "eps": self.pick(0.1, 0.5, 1)}
+        return call(
+            "normalize", **named, dim=self.axis(self.random.randrange(len(shape)), shape)
+        ), (shape)
+
+    def along_axis(self, shape, name):
+        return call(name, axis=self.axis(self.random.randrange(len(shape)), shape)), shape
+
+    def roll(self, shape):
+        if self.chance(0.2):
+            return call("roll", self.random.randint(-9, 9)), shape
+        axes, written = self.some_axes(shape)
+        return call("roll", [self.random.randint(-9, 9) for _ in axes], dims=written), shape
+
+    def flip(self, shape):
+        return call("flip", self.some_axes(shape)[1]), shape
+
+    def pixel_shuffle(self, shape):
+        r = self.pick(*[r for r in (1, 2, 3) if shape[0] % (r * r) == 0])
+        return call("pixel_shuffle", r), (shape[0] // (r * r), shape[1] * r, shape[2] * r)
+
+    def pixel_unshuffle(self, shape):
+        r = self.pick(*[r for r in (1, 2, 3) if shape[1] % r == shape[2] % r == 0])
+        return call("pixel_unshuffle", r), (shape[0] * r * r, shape[1] // r, shape[2] // r)
+
+    def sides(self, shape, axes, mode):
+        """Numbers before and behind the last axes, the last first, and the shape then."""
+        pads, out = [], list(shape)
+        for axis in range(len(shape) - 1, len(shape) - 1 - axes, -1):
+            size = shape[axis]
+            most = min({"reflect": size - 1, "circular": size}.get(mode, 3), 3)
+            ends = [self.random.randint(0, most), self.random.randint(0, most)]
+            if mode in ("constant", "replicate") and size > 1 and self.chance(0.2):
+                ends[self.random.randrange(2)] = -self.random.randint(1, size - 1)
+            pads += ends
+            out[axis] += sum(ends)
+        return pads, tuple(out)
+
+    def pad(self, shape):
+        mode = self.pick("constant", "reflect", "replicate", "circular")
+        pads, out = self.sides(shape, self.random.randint(1, len(shape)), mode)
+        named = {"mode": mode} if mode != "constant" or self.chance(0.3) else {}
+        if mode == "constant" and self.chance(0.5):
+            named["value"] = self.pick(-1, 0.5)
+        return call("pad", pads, **named), out
+
+    def pad_layer(self, shape, name):
+        mode = PAD_MODES[name.split("_")[0]]
+        pads, out = self.sides(shape, len(shape) - 1, mode)
+        if name.startswith("constant"):
+            return call(name, pads, self.pick(-1, 0.5)), out
+        return call(name, pads), out
 
     def layer_norm2d(self, shape):
         named = {"affine": False} if self.chance(0.2) else {"eps": 0.01} if self.chance(0.3) else {}
@@ -595,6 +675,30 @@ class Writer:
         "permute": permute,
         "transpose": transpose,
         "slice": slice,
+        "normalize": normalize,
+        "roll": roll,
+        "flip": flip,
+        "pixel_shuffle": pixel_shuffle,
+        "pixel_unshuffle": pixel_unshuffle,
+        "pad": pad,
+        **{
+            name: functools.partial(
+                lambda self, shape, name: self.reduction(shape, name), name=name
+            )
+            for name in ("mean", "sum", "max", "argmax")
+        },
+        **{
+            name: functools.partial(
+                lambda self, shape, name: self.along_axis(shape, name), name=name
+            )
+            for name in ("softmax", "log_softmax", "cumsum")
+        },
+        **{
+            name: functools.partial(
+                lambda self, shape, name: self.pad_layer(shape, name), name=name
+            )
+            for name in PAD_LAYERS
+        },
     }
     # How often: 1 unless told here, of those for sequences or volumes alone, which are rare, 3.
     WEIGHTS = {
@@ -607,6 +711,9 @@ class Writer:
         "avg_pool2d": 2,
         "batch_norm2d": 2,
         "relu": 2,
+        # A tie that is none after rounding is another position.
+        "argmax": 0.2,
+        **{name: 2 if name.endswith("3d") else 0.6 for name in PAD_LAYERS},
     }
 
     def weight(self, op):
@@ -724,6 +831,75 @@ class Writer:
         first, second = self.braces("branch", []), self.braces("branch", excite)
         lines += self.braces("mul", first + second if self.chance(0.7) else second + first)
         return shape
+
+    def spread(self, scope, lines, shape, depth):
+        """A branch with axes of 1, which are repeated; of two of them each may have some."""
+        branches, out = [], [1] * len(shape)
+        for _ in range(self.random.randint(2, 3)):
+            axes, written = self.some_axes(shape)
+            if self.chance(0.3):
+                axes, body = [], [self.activation()]
+            else:
+                body = [call(self.pick("mean", "sum", "max"), written, keep=True)]
+            out = [n if axis not in axes else now for axis, (n, now) in enumerate(zip(shape, out))]
+            branches += self.braces("branch", body)
+        lines += self.braces(self.pick("add", "mul"), branches)
+        return tuple(out)
+
+    def product(self, scope, lines, shape, depth):
+        """Of a matrix, or of each of several, with its own transposed one."""
+        if len(shape) == 1:
+            return self.bilinear(scope, lines, shape, depth)
+        first, second = ["tanh"], ["transpose"]
+        out = (*shape[:-1], shape[-2])
+        if self.chance(0.5):
+            first, second, out = ["transpose"], ["tanh"], (*shape[:-2], shape[-1], shape[-1])
+        if len(shape) > 2 and self.chance(0.4):
+            self.pick(first, second).append("slice(0, 1)")
+        lines += self.braces(
+            "matmul", self.braces("branch", first) + self.braces("branch", second)
+        ) + ["tanh"]
+        return out
+
+    def bilinear(self, scope, lines, shape, depth):
+        out, named = self.random.randint(1, 6), {"bias": False} if self.chance(0.3) else {}
+        lines += (
+            [call("reshape", list(shape))]
+            + self.braces(
+                call("bilinear", out_features=out, **named),
+                self.braces("branch", [self.activation()]) + self.braces("branch", ["tanh"]),
+            )
+            + ["tanh"]
+        )
+        return (*shape[:-1], out)
+
+    def joined_along(self, scope, lines, shape, depth):
+        axis = self.random.randrange(len(shape))
+        end = self.random.randint(1, shape[axis])
+        branches = self.braces("branch", [call("slice", 0, end, axis=axis), self.activation()])
+        branches += self.braces("branch", [])
+        lines += self.braces(call("concat", axis=self.axis(axis, shape)), branches)
+        return (*shape[:axis], shape[axis] + end, *shape[axis + 1 :])
+
+    def sampled(self, scope, lines, shape, depth):
+        axes = len(shape) - 1
+        if axes < 2:
+            return self.joined_along(scope, lines, shape, depth)
+        size = [self.random.randint(1, 4) for _ in range(axes)]
+        count = elements((*size, axes))
+        named = {
+            "mode": self.pick("bilinear", *["bicubic"] * (axes == 2)),
+            "padding_mode": self.pick("zeros", "border", "reflection"),
+            "align_corners": self.chance(0.5),
+        }
+        grid = ["flatten", call("linear", count), call("reshape", [*size, axes])]
+        if self.chance(0.5):
+            affine = call("affine_grid", size, align_corners=self.chance(0.5))
+            count = axes * (axes + 1)
+            grid = ["flatten", call("linear", count), call("reshape", [axes, axes + 1]), affine]
+        branches = self.braces("branch", []) + self.braces("branch", grid)
+        lines += self.braces(call("grid_sample", **named), branches)
+        return (shape[0], *size)
 
     def skip(self, scope, lines, shape, depth):
         inner = self.inner(scope)
@@ -1129,6 +1305,11 @@ class Writer:
                 (self.sourced, 2),
                 (self.again, 2),
                 (self.tied, 1),
+                (self.spread, 1),
+                (self.product, 1),
+                (self.bilinear, 0.5),
+                (self.joined_along, 1),
+                (self.sampled, 0.5),
             ]
         if len(shape) == 3:
             structures += [(self.squeeze, 1), (self.pooled_trap, 1), (self.unpooled, 1)]

@@ -95,8 +95,11 @@ def read_graph(text):
         for part in after.split("; "):
             name, shape = re.match(TENSOR, part).groups()
             sizes[name] = elements(shape)
-        out = re.match(TENSOR, after.split("; ")[0])[1]
+        out, shape = re.match(TENSOR, after.split("; ")[0]).groups()
         inputs = before.rsplit(" of ", 1)[1].split(", ") if " of " in before else []
+        axis = re.match(r"\(axis=(-?\d+)", rest)
+        if op == "concat" and axis and int(axis[1]) % len(shape.split(",")):
+            op = "concat of copies"
         nodes.append(Node(op, out, inputs, out))
     return nodes, sizes, head[1], head[3], trained
 
@@ -340,10 +343,13 @@ class Checker:
                 continue
             dy = values["d " + node.out] if node.out else None
             wanted = [name for name in node.inputs if needed.get(name, False)]
-            if node.op in VIEWS or node.op == "add":
+            if node.op in VIEWS or node.op == "add":  # what is repeated has kernels
                 for name in wanted:
-                    self.contribute(values, name, dy)
-                continue
+                    if self.sizes[name] == self.sizes[node.out]:
+                        self.contribute(values, name, dy)
+                wanted = [name for name in wanted if self.sizes[name] != self.sizes[node.out]]
+                if not wanted:
+                    continue
             if node.op == "concat":
                 at = 0
                 for name in node.inputs:

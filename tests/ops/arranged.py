@@ -163,7 +163,7 @@ SAMPLED = [
     ),
     (
         [3, 4, 5],
-        "slice(0, 2);  slice(0, 3, axis=1);  slice(0, 1, axis=2);  reshape([2, 3]);  affine_grid([4, 3])",
+        "slice(0, 2);  flatten;  slice(0, 6);  reshape([2, 3]);  affine_grid([4, 3])",
     ),
     ([2, 3], "affine_grid([2, 3], align_corners=true)"),
     ([3, 4], "affine_grid([2, 3, 2])"),

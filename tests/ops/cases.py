@@ -395,15 +395,188 @@ def zero_pad2d(random, **options):
     return drawn(random, "zero_pad2d", a, [(channels, *size)], (channels, *out), **options)
 
 
+def axis_of(random, shape):
+    return int(random.integers(-len(shape), len(shape)))
+
+
+def some_axes(random, shape):
+    """At least one, in any order, counted from either end."""
+    count = int(random.integers(1, len(shape) + 1))
+    return [
+        int(axis) - len(shape) * int(random.integers(2))
+        for axis in random.permutation(len(shape))[:count]
+    ]
+
+
+def reduction(op):
+    def case(random, **options):
+        shape = any_shape(random)
+        a = dict(axis=some_axes(random, shape), keep=bool(random.integers(2)))
+        gone = {axis % len(shape) for axis in a["axis"]}
+        out = [1 if axis in gone else n for axis, n in enumerate(shape)]
+        if not a["keep"]:
+            out = [n for axis, n in enumerate(shape) if axis not in gone] or [1]
+        return drawn(random, op, a, [shape], tuple(out), **options)
+
+    case.__name__ = op
+    return case
+
+
+def normalize(random, **options):
+    shape = tuple(n + 1 for n in any_shape(random))
+    a = dict(
+        p=float(random.choice([1, 2, 3])),
+        dim=axis_of(random, shape),
+        eps=float(random.choice([1e-12, 1.5])),
+    )
+    return drawn(random, "normalize", a, [shape], shape, **options)
+
+
+def matmul(random, **options):
+    m, n, k = numbers(random, 3, 1, 5)
+    batch = numbers(random, int(random.integers(0, 3)), 1, 3)
+    first, second = ([size if random.integers(3) else 1 for size in batch] for _ in range(2))
+    out = [*map(max, zip(first, second)), m, n]
+    return drawn(random, "matmul", {}, [(*first, m, k), (*second, k, n)], tuple(out), **options)
+
+
+def bilinear(random, **options):
+    rows = numbers(random, int(random.integers(0, 3)), 1, 3)
+    first, second, out = numbers(random, 3, 1, 5)
+    a = dict(out_features=out, bias=bool(random.integers(2)))
+    parameters = [random.normal(size=(out, first, second))]
+    parameters += [random.normal(size=out)] if a["bias"] else []
+    shapes = [(*rows, first), (*rows, second)], (*rows, out)
+    return drawn(random, "bilinear", a, *shapes, parameters=parameters, **options)
+
+
+def channel_shuffle(random, **options):
+    groups, each = pair(random, 1, 4)
+    shape = (groups * each, *any_shape(random)[1:])
+    return drawn(random, "channel_shuffle", dict(groups=groups), [shape], shape, **options)
+
+
+def pixels(op):
+    def case(random, **options):
+        r, (c, h, w) = int(random.integers(1, 4)), numbers(random, 3, 1, 3)
+        small, large = (c * r * r, h, w), (c, h * r, w * r)
+        up = op == "pixel_shuffle"
+        a = {"upscale_factor" if up else "downscale_factor": r}
+        shapes = (small, large) if up else (large, small)
+        return drawn(random, op, a, [shapes[0]], shapes[1], **options)
+
+    case.__name__ = op
+    return case
+
+
+def roll(random, **options):
+    shape = any_shape(random)
+    dims = some_axes(random, shape) if random.integers(4) else []
+    a = dict(shifts=numbers(random, max(len(dims), 1), -9, 9), dims=dims)
+    return drawn(random, "roll", a, [shape], shape, **options)
+
+
+def flip(random, **options):
+    shape = any_shape(random)
+    return drawn(random, "flip", dict(dims=some_axes(random, shape)), [shape], shape, **options)
+
+
+def padded(random, shape, mode, axes):
+    """Numbers before and behind the last axes, the last one first, and the shape then."""
+    pads, out = [], list(shape)
+    for axis in range(len(shape) - 1, len(shape) - 1 - axes, -1):
+        size = shape[axis]
+        room = {1: 6, 2: 5}.get(len(shape), 2)
+        most = min({"reflect": size - 1, "circular": size}.get(mode, room), room)
+        cut = int(random.integers(0, size)) if random.integers(4) == 0 else 0
+        before, after = (int(n) for n in random.integers(0, most + 1, size=2))
+        if cut:
+            before, after = (
+                (-cut, min(after, size - cut))
+                if random.integers(2)
+                else (
+                    min(before, size - cut),
+                    -cut,
+                )
+            )
+        pads += [before, after]
+        out[axis] += before + after
+    return pads, tuple(out)
+
+
+def pad(random, **options):
+    shape = any_shape(random)
+    mode = str(random.choice(["constant", "reflect", "replicate", "circular"]))
+    # PyTorch has the other modes for some numbers of axes alone.
+    counts = (
+        range(1, len(shape) + 1)
+        if mode == "constant"
+        else [[1], [1, 2], [2, 3], [3]][len(shape) - 1]
+    )
+    pads, out = padded(random, shape, mode, int(random.choice(counts)))
+    a = dict(pad=pads, value=1.5 if mode == "constant" and random.integers(2) else 0.0, mode=mode)
+    return drawn(random, "pad", a, [shape], out, **options)
+
+
+PAD_MODES = dict(
+    zero="constant",
+    constant="constant",
+    reflection="reflect",
+    replication="replicate",
+    circular="circular",
+)
+
+
+def pad_layer(op):
+    axes, mode = axes_of(op), PAD_MODES[op.split("_")[0]]
+
+    def case(random, **options):
+        shape = tuple(numbers(random, axes + 1, 2, 4))
+        if random.integers(4) == 0:
+            a, out = dict(padding=[1]), (shape[0], *(n + 2 for n in shape[1:]))
+        else:
+            pads, out = padded(random, shape, mode, axes)
+            a = dict(padding=pads)
+        if op.startswith("constant"):
+            a["value"] = float(random.choice([-1, 0.5]))
+        return drawn(random, op, a, [shape], out, **options)
+
+    case.__name__ = op
+    return case
+
+
 def upsample(random, **options):
-    size, channels = pair(random, 1, 5), int(random.integers(1, 4))
+    axes = int(random.integers(1, 4))
+    size, channels = numbers(random, axes, 1, [5, 4, 2][axes - 1]), int(random.integers(1, 3))
+    modes = ["nearest", "nearest-exact", ["linear", "bilinear", "trilinear"][axes - 1]]
+    mode = str(random.choice(modes + ["bicubic"] * (axes == 2)))
+    a = dict(mode=mode, align_corners=bool(random.integers(2)) and "nearest" not in mode)
     if random.integers(2):
-        a = dict(scale_factor=pair(random, 1, 3), mode="nearest")
-        out = [n * k for n, k in zip(size, a["scale_factor"])]
+        a["scale_factor"] = [float(random.choice([1, 2, 3, 1.5, 2.3])) for _ in size]
+        a["size"] = []
+        out = [int(np.floor(n * k)) for n, k in zip(size, a["scale_factor"])]
     else:
-        a = dict(size=pair(random, 1, 9), mode="nearest")
+        a["scale_factor"], a["size"] = [], numbers(random, axes, 1, [9, 9, 4][axes - 1])
         out = a["size"]
     return drawn(random, "upsample", a, [(channels, *size)], (channels, *out), **options)
+
+
+def grid_sample(random, **options):
+    axes, channels = int(random.integers(2, 4)), int(random.integers(1, 3))
+    size, out = numbers(random, axes, 1, 4), numbers(random, axes, 1, 3)
+    a = dict(
+        mode=str(random.choice(["bilinear", "nearest"] + ["bicubic"] * (axes == 2))),
+        padding_mode=str(random.choice(["zeros", "border", "reflection"])),
+        align_corners=bool(random.integers(2)),
+    )
+    shapes = [(channels, *size), (*out, axes)], (channels, *out)
+    return drawn(random, "grid_sample", a, *shapes, **options)
+
+
+def affine_grid(random, **options):
+    axes = int(random.integers(2, 4))
+    a = dict(size=numbers(random, axes, 1, 4), align_corners=bool(random.integers(2)))
+    return drawn(random, "affine_grid", a, [(axes, axes + 1)], (*a["size"], axes), **options)
 
 
 def layer_norm2d(random, **options):
@@ -704,10 +877,59 @@ def torch_layer_norm2d(torch, a, x, weight=None, bias=None):
 
 
 def torch_upsample(torch, a, x):
-    factor = a.get("scale_factor")
+    corners = None if "nearest" in a["mode"] else a["align_corners"]
     return torch.nn.functional.interpolate(
-        x, size=a.get("size"), scale_factor=factor and tuple(map(float, factor)), mode=a["mode"]
+        x, a["size"] or None, tuple(a["scale_factor"]) or None, a["mode"], corners
     )
+
+
+def torch_reduction(name):
+    def reduce(torch, a, x):
+        axes = [behind_batch(axis) for axis in a["axis"]]
+        y = getattr(torch, name)(x, axes, a["keep"])
+        return y if y.dim() > 1 else y[:, None]
+
+    return reduce
+
+
+def torch_argmax(torch, a, x):
+    """… of the axes in their order, as one, and with a gradient of 0."""
+    axes = sorted(axis % (x.dim() - 1) + 1 for axis in a["axis"])
+    kept = [axis for axis in range(x.dim()) if axis not in axes]
+    flat = x.permute(*kept, *axes).flatten(len(kept))
+    y = torch.argmax(flat, -1).double() + 0 * flat.sum(-1)
+    if a["keep"]:
+        return y.reshape([1 if axis in axes else n for axis, n in enumerate(x.shape)])
+    return y if y.dim() > 1 else y[:, None]
+
+
+def torch_pad(torch, a, x):
+    pad, value = a.get("pad", a.get("padding")), a.get("value", 0.0)
+    return torch.nn.functional.pad(x, pad, a["mode"], value if a["mode"] == "constant" else None)
+
+
+def torch_pad_layer(op):
+    axes = axes_of(op)
+
+    def pad(torch, a, x):
+        pads = a["padding"] * (2 * axes if len(a["padding"]) == 1 else 1)
+        return torch_pad(torch, {**a, "padding": pads, "mode": PAD_MODES[op.split("_")[0]]}, x)
+
+    return pad
+
+
+def torch_roll(torch, a, x):
+    if not a["dims"]:
+        return x.flatten(1).roll(a["shifts"], 1).reshape(x.shape)
+    return x.roll(a["shifts"], [behind_batch(axis) for axis in a["dims"]])
+
+
+def torch_bilinear(torch, a, x, z, weight, bias=None):
+    return torch.nn.functional.bilinear(x, z, weight, bias)
+
+
+def torch_affine_grid(torch, a, x):
+    return torch.nn.functional.affine_grid(x, [len(x), 1, *a["size"]], a["align_corners"])
 
 
 def functional(name, *attributes):
@@ -1006,7 +1228,64 @@ ROWS = [
         {"axis": [-2, -1, 0, 1, 2]},
     ),
     Row(zero_pad2d, lambda torch, a, x: torch.nn.functional.pad(x, a["padding"])),
-    Row(upsample, torch_upsample),
+    Row(
+        upsample,
+        torch_upsample,
+        {
+            "mode": "nearest nearest-exact linear bilinear bicubic trilinear".split(),
+            "align_corners": [True, False],
+            "size": [[]],
+            "scale_factor": [[]],
+        },
+    ),
+    *(
+        Row(
+            reduction(op),
+            torch_argmax if op == "argmax" else torch_reduction(torch_name),
+            {"keep": [True, False]},
+        )
+        for op, torch_name in dict(mean="mean", sum="sum", max="amax", argmax="argmax").items()
+    ),
+    Row(
+        normalize,
+        lambda torch, a, x: torch.nn.functional.normalize(
+            x, a["p"], behind_batch(a["dim"]), a["eps"]
+        ),
+        {"p": [1, 2, 3], "eps": [1e-12, 1.5]},
+    ),
+    Row(over_axis("cumsum"), lambda torch, a, x: x.cumsum(behind_batch(a["axis"]))),
+    Row(matmul, lambda torch, a, x, z: torch.matmul(x, z)),
+    Row(bilinear, torch_bilinear, {"bias": [True, False]}),
+    Row(
+        channel_shuffle,
+        lambda torch, a, x: torch.nn.functional.channel_shuffle(
+            x.flatten(2) if x.dim() > 2 else x[:, :, None], a["groups"]
+        ).reshape(x.shape),
+    ),
+    Row(pixels("pixel_shuffle"), functional("pixel_shuffle", "upscale_factor")),
+    Row(pixels("pixel_unshuffle"), functional("pixel_unshuffle", "downscale_factor")),
+    Row(roll, torch_roll, {"dims": [[]]}),
+    Row(flip, lambda torch, a, x: x.flip([behind_batch(axis) for axis in a["dims"]])),
+    Row(pad, torch_pad, {"mode": ["constant", "reflect", "replicate", "circular"]}),
+    *(
+        Row(pad_layer(op), torch_pad_layer(op), {"padding": [[1]]})
+        for op in ["zero_pad1d", "zero_pad3d"]
+        + [
+            f"{kind}_pad{axes}d"
+            for kind in ("constant", "reflection", "replication", "circular")
+            for axes in (1, 2, 3)
+        ]
+    ),
+    Row(
+        grid_sample,
+        lambda torch, a, x, grid: torch.nn.functional.grid_sample(x, grid, **a),
+        {
+            "mode": ["bilinear", "nearest", "bicubic"],
+            "padding_mode": ["zeros", "border", "reflection"],
+            "align_corners": [True, False],
+        },
+    ),
+    Row(affine_grid, torch_affine_grid, {"align_corners": [True, False]}),
     Row(layer_norm2d, torch_layer_norm2d, {"eps": [1e-6, 1e-2], "affine": [True, False]}),
     Row(layer_scale, lambda torch, a, x, weight: x * weight),
     *(
@@ -1160,7 +1439,7 @@ def missing(op, seen):
     """The (argument, value) pairs wanted of which none of the attributes in `seen` has."""
     wanted = BY_NAME[op].wanted if op in BY_NAME else {}
     return {
-        (name, value)
+        (name, str(value))
         for name, values in wanted.items()
         for value in values
         if not any(attributes[name] == value for attributes in seen)
