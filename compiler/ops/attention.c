@@ -356,8 +356,7 @@ const Operator operator_attention = {
     .shape_rule = "[t, 3*d] -> [t, d]; with kv_heads [t, (heads + 2*kv_heads)*w] -> [t, heads*w]",
     .formula = "y = softmax(scale * Q K^T) V for each head, where x = [Q of all heads, K, V]",
     .reference = "Vaswani et al. 2017, https://arxiv.org/abs/1706.03762\n"
-                 "https://pytorch.org/docs/stable/generated/"
-                 "torch.nn.functional.scaled_dot_product_attention.html",
+                 "https://docs.pytorch.org/docs/stable/nn.functional.html",
     .args = args,
     .ranks = RANK(2),
     .input_gradient_reads = READS_X | READS_AUX,

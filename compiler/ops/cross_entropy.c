@@ -161,9 +161,8 @@ const Operator operator_cross_entropy = {
     .name = "cross_entropy",
     .summary = "Cross-entropy between the softmax of the logits and the target class; the mean "
                "over the batch.",
-    .shape_rule =
-        "[classes] -> one loss per image; [classes, h, w], [t, classes] -> the mean of its "
-        "positions'",
+    .shape_rule = "[classes] -> one loss per image\n"
+                  "[classes, h, w], [t, classes] -> the mean of its positions' losses",
     .formula =
         "loss = -sum over k of t[k] * log(softmax(x)[k]);  d loss/dx = softmax(x) - t\n"
         "t[k] = (1 - label_smoothing) * (1 if k is the target else 0) + label_smoothing / classes",
