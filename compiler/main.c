@@ -70,6 +70,7 @@ static Graph *read_network_only(const char *path, const char *output)
 static void complete_graph(Graph *graph, const CompileOptions *options)
 {
     graph->structure = structure_text(graph);
+    lower_nodes(graph);
     if (options->fuse & FUSE_POOL)
         pool_first(graph);
     verify_graph(graph);

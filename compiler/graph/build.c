@@ -66,14 +66,6 @@ static bool sizes_fit(const Node *node)
                         shape_of(node->statistics_size > 0, node->statistics_size, 1, 1));
 }
 
-void add_aux(Graph *graph, Node *node)
-{
-    if (node->aux_shape.rank == 0)
-        return;
-    node->aux = new_tensor(graph, TENSOR_AUX, format("%s aux", node->path), node->aux_shape);
-    node->aux->producer = node;
-}
-
 /* A view is its input's memory under another shape. */
 static void add_output(Graph *graph, Node *node)
 {

@@ -265,7 +265,9 @@ static void differentiate(Pass *pass, const Node *node)
 
     unsigned traits = node_traits(node);
     Int offset = 0;
-    contribute_parameters(pass, node, dy);
+    bool inputs_first = node->op->input_gradient_reads & WRITES_AUX;
+    if (!inputs_first)
+        contribute_parameters(pass, node, dy);
     for (int i = 0; i < node->inputs.count; i++) {
         Tensor *input = node->inputs.items[i];
         bool whole = traits & OP_SUMS && shape_equal(input->shape, node->out->shape);
@@ -276,6 +278,8 @@ static void differentiate(Pass *pass, const Node *node)
         if (traits & OP_CONCATENATES)
             offset += shape_elements(input->shape);
     }
+    if (inputs_first)
+        contribute_parameters(pass, node, dy);
 }
 
 /* Sums over all grains move the weights at once: they are the only ones of their parameters. */

@@ -85,6 +85,10 @@ enum {
 #include "graph/fusions.def"
 };
 
+/* lower.c: puts simpler nodes in the place of those that are made of them, see Operator.lower.
+ * Requires a graph without gradients; a copy of graph->nodes from before still lists the layers as
+ * they were written. */
+void lower_nodes(Graph *graph);
 /* gradient.c: sets whole_batch where Operator.whole_batch says so; not for
  * reference kernels, which know grains only. */
 void mark_whole_batch(Graph *graph);

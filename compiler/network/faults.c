@@ -230,10 +230,18 @@ static const Node *rank_changer(const Tensor *tensor)
     return NULL;
 }
 
+/* Whether it takes a sequence, whose steps are told apart from features. */
+static bool takes_steps(const Node *node, unsigned ranks)
+{
+    return (node->op->traits & OP_LAST_AXIS) && ranks == RANK(2);
+}
+
 /* "[channels, height, width]"; of several ranks "[features] or [channels, length]". */
-static const char *ranks_text(unsigned ranks)
+static const char *ranks_text(const Node *node, unsigned ranks)
 {
     Text text = {0};
+    if (takes_steps(node, ranks))
+        return "[steps, features]";
     for (int rank = 1; rank <= MAX_RANK; rank++) {
         if (!(ranks & RANK(rank)))
             continue;
@@ -246,10 +254,16 @@ static const char *ranks_text(unsigned ranks)
 }
 
 /* What makes the input's shape one of these ranks. */
-static void suggest_rank(Diagnostic *d, Shape shape, unsigned ranks)
+static void suggest_rank(Diagnostic *d, const Node *node, unsigned ranks)
 {
+    Shape shape = input_shape(node);
     Int plane = shape_plane(shape);
-    if (ranks == RANK(3) && shape.rank == 2)
+    if (takes_steps(node, ranks) && shape.rank == 1)
+        diag_help(d, "`reshape([%lld, 1])` makes a step of each value", shape.dim[0]);
+    else if (takes_steps(node, ranks))
+        diag_help(d, "`reshape([%lld, %lld]);  transpose` makes a step of each position",
+                  shape.dim[0], plane);
+    else if (ranks == RANK(3) && shape.rank == 2)
         diag_help(d, "`reshape([%lld, 1, %lld])` makes an image one row high of it", shape.dim[0],
                   shape.dim[1]);
     else if ((ranks & RANK(2)) && shape.rank == 1)
@@ -274,14 +288,14 @@ Diagnostic *find_rank_fault(const Node *node, unsigned ranks)
                       : rank == 3 ? format("an image %s", shape_text(input->shape))
                                   : shape_text(input->shape);
     Diagnostic *d = node_error(node, "shape-rank", node->span, "%s needs %s, but has %s",
-                               node->op->name, ranks_text(ranks), has);
+                               node->op->name, ranks_text(node, ranks), has);
     const Node *changer = most > rank ? rank_changer(input) : NULL;
     if (changer != NULL)
         diag_label(d, changer->span, "%s -> %s", shape_text(changer->inputs.items[0]->shape),
                    shape_text(changer->out_shape));
     if (most < rank)
         label_step(d, node, input, format("gives %s", shape_text(input->shape)));
-    suggest_rank(d, input->shape, ranks);
+    suggest_rank(d, node, ranks);
     diag_sizes(d, input->shape, (Shape){most, {-1, -1, -1, -1}});
     return d;
 }

@@ -59,6 +59,14 @@ Node *new_node(Graph *graph, Stage stage, const Operator *op)
     return node;
 }
 
+void add_aux(Graph *graph, Node *node)
+{
+    if (node->aux_shape.rank == 0)
+        return;
+    node->aux = new_tensor(graph, TENSOR_AUX, format("%s aux", node->path), node->aux_shape);
+    node->aux->producer = node;
+}
+
 /* A parameter too large to address is marked by elements = 0: the builder
  * drops its node. */
 Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init init, int rank,
@@ -109,7 +117,8 @@ Int node_multiply_adds(const Node *node)
 
 bool owns_parameter(const Node *node, const Parameter *parameter)
 {
-    return parameter->node->path == node->path;
+    const Node *owner = parameter->node;
+    return owner->path == node->path || (owner->whole && owner->whole->path == node->path);
 }
 
 Int trained_elements(const Node *node)

@@ -165,11 +165,13 @@ enum {
 
 /* what a backward kernel reads besides dy and the parameters */
 enum {
-    READS_X = 1 << 0,                  /* the forward inputs */
-    READS_Y = 1 << 1,                  /* the forward output */
-    READS_AUX = 1 << 2,                /* what forward noted in aux */
-    READS_STATISTICS = 1 << 3,         /* every grain's statistics */
-    READS_PARAMETER_GRADIENTS = 1 << 4 /* every grain's gradients of this node's own parameters */
+    READS_X = 1 << 0,                   /* the forward inputs */
+    READS_Y = 1 << 1,                   /* the forward output */
+    READS_AUX = 1 << 2,                 /* what forward noted in aux */
+    READS_STATISTICS = 1 << 3,          /* every grain's statistics */
+    READS_PARAMETER_GRADIENTS = 1 << 4, /* every grain's gradients of this node's own parameters */
+    /* of backward_input: it puts into aux what backward_parameters, which comes later, reads */
+    WRITES_AUX = 1 << 5
 };
 
 #define RANK(rank) (1u << (rank))
@@ -223,6 +225,10 @@ struct Operator {
      * parameters.  node's inputs and args are set, `rank` and assertions hold.
      * Reports and gives false when the inputs do not fit.  NULL: it sets nothing. */
     bool (*infer)(Node *node);
+    /* Appends simpler nodes to graph that compute what node does, the last of which makes
+     * node->out; what is checked and told stays node, of which no kernel is made.  NULL: it has
+     * kernels of its own. */
+    void (*lower)(Graph *graph, const Node *node);
     /* Per image, forward.  NULL: none worth counting. */
     Int (*multiply_adds)(const Node *node);
     /* True when a layer is better computed for the whole batch at once than
@@ -420,6 +426,8 @@ struct Node {
     /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
     Int written_multiply_adds;
     Int statistics_size; /* values per grain; 0: none; set by infer() */
+
+    const Node *whole; /* the layer that was lowered to it and others; NULL: it is one */
 
     /* Backward stages: the forward node, whose fields above they share. */
     Node *forward;

@@ -101,10 +101,10 @@ bool infer_node(Node *node)
     const Operator *op = node->op;
     if (!(op->traits & OP_WHOLE) && has_whole_input(node))
         return false;
-    if ((op->traits & OP_LAST_AXIS) && is_image_of_layers(node))
-        return node_has_rank(node, RANK(1));
     if (!has_its_rank(node))
         return false;
+    if ((op->traits & OP_LAST_AXIS) && is_image_of_layers(node))
+        return node_has_rank(node, RANK(1));
     for (int i = 0; op->args != NULL && op->args[i].name != NULL; i++)
         if (op->args[i].assertion && !assertion_holds(node, i))
             return false;

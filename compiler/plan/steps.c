@@ -141,6 +141,8 @@ void node_accesses(const Node *node, bool training, AccessList *accesses)
         if (node->accumulate)
             add_access(accesses, node->dx, false, node->whole_batch);
         add_access(accesses, node->dx, true, node->whole_batch);
+        if (node->op->input_gradient_reads & WRITES_AUX)
+            add_access(accesses, node->aux, true, node->whole_batch);
         break;
     case STAGE_BACKWARD_PARAMETERS:
         backward_reads(node, node->op->parameter_gradient_reads, accesses);

@@ -52,15 +52,19 @@ static void give_workspace(Plan *plan, Step *step)
 void give_workspaces(Plan *plan)
 {
     Int filters = 0;
-    if (!(plan->fuse & FUSE_WINOGRAD) || plan->lanes == 1)
+    if (plan->lanes == 1)
         return;
     for (int i = 0; i < plan->steps.count; i++) {
         Step *step = plan->steps.items[i];
         const Node *node = step_node(step);
-        if (!node->op || !node->op->workspace || node->whole_batch)
+        if (!node->op || !node->op->workspace)
             continue;
-        give_filters(plan, step, &filters);
-        give_workspace(plan, step);
+        if (node->whole_batch) {
+            give_workspace(plan, step);
+        } else if (plan->fuse & FUSE_WINOGRAD) {
+            give_filters(plan, step, &filters);
+            give_workspace(plan, step);
+        }
     }
 }
 

@@ -234,8 +234,10 @@ static void emit_shared_phase(Emitter *emitter, int phase)
                  plan_name(plan), phase + 1, plan->phases, node->path);
         text_add(emitter->module.out,
                  "static void %s(const NetStep *s, real *arena, int64_t from, int64_t to)\n{\n    "
-                 "(void)arena;\n%s}\n\n",
-                 name, text_chars(&call));
+                 "%s\n%s}\n\n",
+                 name,
+                 strstr(text_chars(&call), " own + ") ? "vec *own = (vec *)arena;" : "(void)arena;",
+                 text_chars(&call));
         int sums = emit_sums(emitter, name, node);
         text_add(&table, "    { %s, %lld, %d, %s, %d, %s },\n", name, units, emit_part(emitter),
                  sums ? format("%s_sums", name) : "0", sums,

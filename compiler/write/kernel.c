@@ -134,7 +134,8 @@ static void add_backward_reads(const Emitter *emitter, OperandList *operands, co
     if (reads & READS_Y)
         add_tensor(emitter, operands, "const vec *", "y", node->out, node->whole_batch);
     if (reads & READS_AUX)
-        add_tensor(emitter, operands, "const vec *", "aux", node->aux, node->whole_batch);
+        add_tensor(emitter, operands, reads & WRITES_AUX ? "vec *" : "const vec *", "aux",
+                   node->aux, node->whole_batch);
     if (reads & (READS_STATISTICS | READS_PARAMETER_GRADIENTS))
         add_statistics(emitter, operands, node);
     add_parameters(emitter, operands, node);

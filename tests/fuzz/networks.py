@@ -538,6 +538,25 @@ class Writer:
         named = self.some(causal=(True,), bias=(False,), embed_dim=(shape[1],))
         return call("self_attention", heads, **named), shape
 
+    def recurrent(name):
+        def draw(self, shape):
+            size, layers = self.random.randint(1, 20), self.pick(1, 1, 2)
+            both, last = self.chance(0.4), self.chance(0.3)
+            named = {"bidirectional": True} if both else {}
+            named |= {"last": True} if last else {}
+            named |= {"bias": False} if self.chance(0.2) else {}
+            named |= {"num_layers": layers} if layers > 1 else {}
+            named |= {"dropout": 0.2} if layers > 1 and self.chance(0.5) else {}
+            named |= {"nonlinearity": self.pick("tanh", "relu")} if name == "rnn" else {}
+            named |= {"input_size": shape[1]} if self.chance(0.1) else {}
+            state = size
+            if name == "lstm" and size > 1 and self.chance(0.3):
+                state = named["proj_size"] = self.random.randint(1, size - 1)
+            out = state * (2 if both else 1)
+            return call(name, size, **named), (out,) if last else (shape[0], out)
+
+        return draw
+
     # -------------------------------------------- operators, by their table
 
     def value(self, argument, shape, roles):
@@ -670,6 +689,9 @@ class Writer:
         "linear": linear,
         "attention": attention,
         "self_attention": self_attention,
+        "rnn": recurrent("rnn"),
+        "gru": recurrent("gru"),
+        "lstm": recurrent("lstm"),
         "flatten": flatten,
         "reshape": reshape,
         "permute": permute,

@@ -119,6 +119,8 @@ class Step:
         # The scratch cells that a kernel fills with its own numbers; its last step has them.
         self.memory = None
         self.filters = None  # the cells that it makes, or needs made
+        # By grain and name, the numbers of what it reads and then overwrites.
+        self.seen = [{} for _ in range(GRAINS)]
 
     def earlier(self):
         return self.before.earlier() + [self.before] if self.before else []
@@ -321,9 +323,7 @@ class Checker:
     @staticmethod
     def is_sum(step, read):
         """What is added to: the gradient that the step also writes."""
-        return step.stage == "backward_input" and any(
-            write.name == read.name for write in step.writes
-        )
+        return step.stage == "backward_input" and step.writes[0].name == read.name
 
     def contribute(self, values, name, numbers):
         with np.errstate(over="ignore"):
@@ -371,13 +371,20 @@ class Checker:
                 len(sums) == 1 if node.path in self.trained else len(sums) <= 1,
                 f"{node.path} has {len(sums)} sums of its parameters' gradients",
             )
+            for step, name in zip(kernels, wanted):
+                self.contribute(values, name, self.kernel(step, step.writes[0], grain, values))
+                self.overwrite(step, grain, values)
             for step in sums:
                 for write in step.writes:
                     numbers = self.kernel(step, write, grain, values)
                     values[write.name if self.is_alone(write) else "beside " + write.name] = numbers
                 self.check_added(step, steps[node.path])
-            for step, name in zip(kernels, wanted):
-                self.contribute(values, name, self.kernel(step, step.writes[0], grain, values))
+
+    def overwrite(self, step, grain, values):
+        """What a gradient's kernel leaves besides, where forward had noted something."""
+        left = {write.name: self.kernel(step, write, grain, values) for write in step.writes[1:]}
+        step.seen[grain] = {name: values[name] for name in left}
+        values.update(left)
 
     @staticmethod
     def is_alone(access):
@@ -406,7 +413,7 @@ class Checker:
                     if not step.whole_batch():
                         self.execute(step, grain)
             whole = [step for step in steps if step.whole_batch()]
-            self.scratch = rng.integers(0, 2**63, 0, np.uint64)
+            self.scratch = rng.integers(0, 2**63, self.scratch_size, np.uint64)
             for last in reversed(
                 [step for step in whole if step not in [other.before for other in whole]]
             ):
@@ -439,11 +446,12 @@ class Checker:
         return memory[access.address : access.address + size]
 
     def check_read(self, step, read, grain):
-        everyone = range(GRAINS) if read.everyone else [grain]
+        own = read.name in step.seen[grain]  # what it overwrites it reads of each grain by itself
+        everyone = range(GRAINS) if read.everyone and not own else [grain]
         for other in everyone:
             found = self.cells(read, other)
             expect(
-                np.array_equal(found, self.ideals[other][read.name]),
+                np.array_equal(found, self.values(step, other)[read.name]),
                 f"{step.stage} {step.path} of grain {grain} reads {read.name} of grain {other}: "
                 "not what it should be",
             )
@@ -455,6 +463,10 @@ class Checker:
                     ),
                     f"{step.path}'s sums over the batch are not what they should be",
                 )
+
+    def values(self, step, grain):
+        """As they are when it runs."""
+        return {**self.ideals[grain], **step.seen[grain]}
 
     def store(self, write, grain, numbers):
         self.cells(write, grain)[:] = numbers
@@ -493,7 +505,7 @@ class Checker:
                 self.check_read(step, read, grain)
         for write in step.writes:
             self.check_apart(step, write)
-            numbers = self.kernel(step, write, grain, self.ideals[grain])
+            numbers = self.kernel(step, write, grain, self.values(step, grain))
             if step.stage == "backward_parameters" and not self.is_alone(write):
                 self.cells(write, grain, beside=True)[:] = numbers
                 continue
@@ -532,6 +544,7 @@ class Checker:
                 read.space != write.space
                 or write.space == "register"
                 or self.is_sum(step, read)
+                or read.name in step.seen[0]
                 or step.stage == "backward_parameters"
             ):
                 continue

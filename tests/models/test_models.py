@@ -40,6 +40,7 @@ SIZES = {
     "densenet121": (7978856, [1024]),
     "convnext_tiny": (28589128, [768]),
     "unet": (17263042, []),
+    "char_lstm": (181700, []),
 }
 
 IMAGES = 16  # as many as a batch: every step sees the same ones
@@ -102,14 +103,14 @@ def test_models_for_cifar_carry_the_usual_recipe(model):
 
 def test_the_table_of_models():
     rows = re.findall(
-        r"^\| `(\w+)` \| [^|]* \| ([^|]*) ?\| (\d+) × (\d+) × (\d+) \| ([\d,]+) \| ([\d.]+) M \|$",
+        r"^\| `(\w+)` \| [^|]* \| ([^|]*) ?\| (\d+(?: × \d+)*) \| ([\d,]+) \| ([\d.]+) M \|$",
         (MODELS / "README.md").read_text(),
         re.M,
     )
     assert {name for name, *_ in rows} == set(SIZES)
-    for name, data, *shape, parameters, millions in rows:
+    for name, data, shape, parameters, millions in rows:
         told = summary(name)
-        assert told["layers"][0]["in"] == [int(size) for size in shape]
+        assert told["layers"][0]["in"] == [int(size) for size in shape.split(" × ")]
         assert told["parameters"] == int(parameters.replace(",", ""))
         digits = len(millions.partition(".")[2])
         assert f"{told['multiply_adds'] / 1e6:.{digits}f}" == millions, name
@@ -139,13 +140,17 @@ def test_every_tutorial_model_has_the_tutorials_settings(model):
 
 def to_learn(model, lr):
     """The model on CIFAR-10's images, with a train section of its own; U-Net's
-    mask is averaged to logits."""
+    mask is averaged to logits, and an image's rows are steps of a sequence."""
     text = re.sub(r"\ntrain \{.*\n\}\n", "", (MODELS / f"{model}.net").read_text(), flags=re.S)
     network = text.index("\nnetwork ")
     body = re.sub(r" *-> \[[0-9 ,]*\]", "", text[network:])  # shapes of the full size
     body = re.sub(r"input \[(\d+), \d+, \d+\]", r"input [\1, 32, 32]", body).replace(
         "linear(1000)", "linear(10)"
     )
+    if model == "char_lstm":
+        first = re.search(r" *input .*\n.*embedding.*\n", body)[0]
+        body = body.replace(first, "    input [3, 32, 32]\n    reshape([96, 32])\n")
+        body = body.replace("linear(100)", "slice(-1)\n    flatten\n    linear(10)")
     if model == "unet":
         body = re.sub(
             r"conv2d\(2, 1\) +as outc.conv",

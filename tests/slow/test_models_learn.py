@@ -19,6 +19,7 @@ RATES = {
     "densenet121": 0.02,
     "convnext_tiny": 0.01,
     "unet": 0.02,
+    "char_lstm": 0.1,
     "resnet18_cifar": 0.02,
     "vgg11_cifar": 0.02,
 }

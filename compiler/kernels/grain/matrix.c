@@ -17,8 +17,7 @@ enum {
     STRETCH = 128,         /* forward: inputs per stretch */
     GRADIENT_STRETCH = 64, /* input gradient: outputs per stretch */
     PACKED = 48,           /* input gradient: inputs whose weights are copied together */
-    MAX_GRAINS = 4,
-    LINE = 16 /* elements of a cache line, or less */
+    LINE = 16              /* elements of a cache line, or less */
 };
 
 /* One product: results t of the grains from q on, each the sum over n. */
@@ -124,10 +123,10 @@ static const char *tile_function(const Product *product, int results, int grains
         format("/* A stretch of the sums of %d results of %d grains, `count` terms from n on. */",
                results, grains),
         ALWAYS_INLINE, format("matrix_%dx%d", results, grains),
-        format("(vec *out%s, const real *w%s, const vec *v%s,\n    int64_t n, int count%s%s%s%s)",
+        format("(vec *out%s, const real *w%s, const vec *v%s,\n    %sint count%s%s%s%s)",
                grains > 1 ? ", int64_t out_step" : "",
                product->next_step == 1 ? ", int64_t w_step" : "",
-               grains > 1 ? ", int64_t v_step" : "",
+               grains > 1 ? ", int64_t v_step" : "", product->start ? "int64_t n, " : "",
                product->start && product->biased ? ", const real *b" : "",
                kernel->epilogue ? ", bool whole" : "", takes_offset ? ", int64_t at" : "",
                epilogue_parameters(kernel)));
@@ -163,7 +162,8 @@ static void emit_tile(const Product *product, int results, int grains)
     text_add(&call, ", %s + %s + n", product->source, source_at);
     if (grains > 1)
         text_add(&call, ", %lld", source_step(product));
-    text_add(&call, ", n, count%s", product->biased ? ", bias + t" : "");
+    text_add(&call, "%s, count%s", product->start ? ", n" : "",
+             product->biased ? ", bias + t" : "");
     if (kernel->epilogue)
         text_add(&call, ", n + count == %lld", product->terms);
     if (kernel->epilogue_operands)
@@ -198,8 +198,8 @@ static void open_stretches(const Product *product, int stretch)
     } else {
         kernel_line(kernel, "for (int64_t q = s->from, group; q < s->to; q += group) {");
     }
-    kernel_line(kernel, "group = %s - q >= %d ? %d : %s - q >= 2 ? 2 : 1;", end, MAX_GRAINS,
-                MAX_GRAINS, end);
+    kernel_line(kernel, "group = %s - q >= %d ? %d : %s - q >= 2 ? 2 : 1;", end, MAX_GROUP,
+                MAX_GROUP, end);
     kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", terms, stretch);
     kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", terms, stretch,
                 terms, stretch);
@@ -215,7 +215,7 @@ static void close_stretches(Kernel *kernel)
 static void emit_group(const Product *product)
 {
     Kernel *kernel = product->kernel;
-    for (int grains = MAX_GRAINS; grains > 0; grains /= 2) {
+    for (int grains = MAX_GROUP; grains > 0; grains /= 2) {
         if (grains > 1)
             kernel_line(kernel, "if (group == %d) {", grains);
         else
@@ -490,68 +490,80 @@ static void move_block(Kernel *kernel, long long in, long long whole)
                 in, in, in);
 }
 
-static void gradient_bias(Kernel *kernel, Matrix matrix)
+void move_rows(Kernel *kernel, const char *name, Int row)
+{
+    const char *times = row > 1 ? format(" * %lldL", row) : "";
+    kernel_line(kernel, "if (s->move)");
+    kernel_line(kernel,
+                "    s->move->update(s->move, %s - s->gradients + begin%s, %s - "
+                "s->gradients + end%s, %s + begin%s);",
+                name, times, name, times, name, times);
+}
+
+void emit_bias_gradient_of_rows(Kernel *kernel, BiasGradient gradient)
 {
     kernel_line(kernel, "for (int64_t o = begin; o < end; o++) {");
     kernel_line(kernel, "vec a = { 0 };");
     kernel_line(kernel, "for (int64_t q = 0; q < s->grains; q++)");
-    if (matrix.rows > 1) {
-        kernel_line(kernel, "    for (int64_t r = 0; r < %lld; r++)", matrix.rows);
-        kernel_line(kernel, "        a += dy[q * %lldL + r * %lldL + o];", kernel->dy_stride,
-                    matrix.out);
+    if (gradient.rows > 1) {
+        kernel_line(kernel, "    for (int64_t r = 0; r < %lld; r++)", gradient.rows);
+        kernel_line(kernel, "        a += %s[q * %lldL + r * %lldL + o];", gradient.dy,
+                    gradient.dy_stride, gradient.dy_row);
     } else {
-        kernel_line(kernel, "    a += dy[q * %lldL + o];", kernel->dy_stride);
+        kernel_line(kernel, "    a += %s[q * %lldL + o];", gradient.dy, gradient.dy_stride);
     }
-    kernel_line(kernel, "dbias[o] = sum_lanes(a);");
+    kernel_line(kernel, "%s[o] = sum_lanes(a);", gradient.dbias);
     kernel_line(kernel, "}");
-    kernel_line(kernel, "if (s->move)");
-    kernel_line(kernel, "    s->move->update(s->move, dbias - s->gradients + begin, dbias - "
-                        "s->gradients + end, dbias + begin);");
+    move_rows(kernel, gradient.dbias, 1);
 }
 
 /* Between these, `source` and `gradient` are what the next `count` grains, or rows of one, have of
  * x and dy, `adds` whether others were before, and `whole` whether none are left. */
-static void open_chunks(Kernel *kernel, Matrix matrix)
+static void open_chunks(Kernel *kernel, const RowGradient *gradient)
 {
-    bool rows = matrix.rows > 1;
-    const char *end = rows ? format("%lld", matrix.rows) : "s->grains", *before = "";
+    bool rows = gradient->rows > 1;
+    const char *end = rows ? format("%lld", gradient->rows) : "s->grains", *before = "";
     if (rows) {
         kernel_line(kernel, "for (int64_t grain = 0; grain < s->grains; grain++)");
-        before = format("grain * %lldL + ", kernel->x_stride);
+        before = format("grain * %lldL + ", gradient->x_stride);
     }
     kernel_line(kernel, "for (int64_t first = 0; first < %s; first += %d) {", end, CHUNK);
     kernel_line(kernel, "const int count = %s - first < %d ? (int)(%s - first) : %d;", end, CHUNK,
                 end, CHUNK);
     kernel_line(kernel, "const int64_t source_step = %lld, gradient_step = %lld;",
-                rows ? matrix.in : kernel->x_stride, rows ? matrix.out : kernel->dy_stride);
-    kernel_line(kernel, "const vec *const source = x + %sfirst * source_step;", before);
+                rows ? gradient->x_row : gradient->x_stride,
+                rows ? gradient->dy_row : gradient->dy_stride);
+    kernel_line(kernel, "const vec *const source = %s + %sfirst * source_step;", gradient->x,
+                before);
     if (rows)
-        before = format("grain * %lldL + ", kernel->dy_stride);
-    kernel_line(kernel, "const vec *const gradient = dy + %sfirst * gradient_step;", before);
+        before = format("grain * %lldL + ", gradient->dy_stride);
+    kernel_line(kernel, "const vec *const gradient = %s + %sfirst * gradient_step;", gradient->dy,
+                before);
     kernel_line(kernel, rows ? "const bool adds = grain || first;" : "const bool adds = first;");
     kernel_line(kernel, "const bool whole = %sfirst + count == %s;",
                 rows ? "grain + 1 == s->grains && " : "", end);
 }
 
 /* Whether one chunk is all: then a block that is moved need not be kept. */
-static const char *one_chunk(Matrix matrix)
+static const char *one_chunk(const RowGradient *gradient)
 {
-    return matrix.rows > 1 ? format("s->grains == 1 && %d >= %lld", CHUNK, matrix.rows)
-                           : format("s->grains <= %d", CHUNK);
+    return gradient->rows > 1 ? format("s->grains == 1 && %d >= %lld", CHUNK, gradient->rows)
+                              : format("s->grains <= %d", CHUNK);
 }
 
-void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
+void declare_gradient_rows(Kernel *kernel, Int out)
 {
-    kernel->algorithm =
-        "Outer products of gradients and inputs over all grains, a block of outputs at a time.";
-    long long in = matrix.in, out = matrix.out;
-    int width = kernel->registers == 32 ? 3 : 2, step = width * kernel->lanes;
-    long long whole = in / step * step;
-    kernel->units = (matrix.out + UNIT_ROWS - 1) / UNIT_ROWS;
     kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;",
                 UNIT_ROWS, UNIT_ROWS, out, UNIT_ROWS, out);
-    kernel_line(kernel, "const int64_t offset = dweight - s->gradients;");
-    open_chunks(kernel, matrix);
+}
+
+void emit_row_gradient(Kernel *kernel, RowGradient gradient)
+{
+    long long in = gradient.in;
+    int width = kernel->registers == 32 ? 3 : 2, step = width * kernel->lanes;
+    long long whole = in / step * step;
+    kernel_line(kernel, "const int64_t offset = %s - s->gradients;", gradient.dweight);
+    open_chunks(kernel, &gradient);
     kernel_line(kernel, "const bool moves = s->move && whole;");
     kernel_line(kernel, "const int ahead = moves ? s->move->read_count : 0;");
     kernel_line(kernel, "const int64_t piece = %d / (count * %d) * %d;", ROOM, step, step);
@@ -563,14 +575,142 @@ void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
     each_tile(kernel, in, whole, width, transpose_tile);
     kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
     kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
-    kernel_line(kernel, "real *block = dweight + (s->move && %s ? begin : row) * %lldL;",
-                one_chunk(matrix), in);
+    kernel_line(kernel, "real *block = %s + (s->move && %s ? begin : row) * %lldL;",
+                gradient.dweight, one_chunk(&gradient), in);
     each_tile(kernel, in, whole, width, gradient_columns);
     move_block(kernel, in, whole);
     kernel_line(kernel, "}");
     kernel_line(kernel, "left = right;");
     kernel_line(kernel, "} while (left < %lld);", whole);
     kernel_line(kernel, "}");
+}
+
+void emit_matrix_gradient(Kernel *kernel, Matrix matrix)
+{
+    kernel->algorithm =
+        "Outer products of gradients and inputs over all grains, a block of outputs at a time.";
+    kernel->units = (matrix.out + UNIT_ROWS - 1) / UNIT_ROWS;
+    declare_gradient_rows(kernel, matrix.out);
+    emit_row_gradient(kernel, (RowGradient){.in = matrix.in,
+                                            .out = matrix.out,
+                                            .rows = matrix.rows,
+                                            .x = "x",
+                                            .dy = "dy",
+                                            .dweight = "dweight",
+                                            .x_stride = kernel->x_stride,
+                                            .dy_stride = kernel->dy_stride,
+                                            .x_row = matrix.in,
+                                            .dy_row = matrix.out});
     if (matrix.bias)
-        gradient_bias(kernel, matrix);
+        emit_bias_gradient_of_rows(kernel, (BiasGradient){.out = matrix.out,
+                                                          .rows = matrix.rows,
+                                                          .dy = "dy",
+                                                          .dbias = "dbias",
+                                                          .dy_stride = kernel->dy_stride,
+                                                          .dy_row = matrix.out});
+}
+
+/* ------------------------------------------------------ vectors of some grains */
+
+/* Stretches of the sum over `terms`. */
+static void open_stretch(Kernel *kernel, Int terms, int stretch)
+{
+    kernel_line(kernel, "for (int64_t n = 0; n < %lld; n += %d) {", terms, stretch);
+    kernel_line(kernel, "const int count = %lld - n < %d ? (int)(%lld - n) : %d;", terms, stretch,
+                terms, stretch);
+}
+
+/* `count` results from `first` on, of `grains` grains: how many each tile has is known. */
+static void emit_known_tiles(const Product *product, int grains, const char *first, Int count)
+{
+    Kernel *kernel = product->kernel;
+    Int done = 0;
+    for (int results = tile_results(kernel, grains), next; results > 0; results = next) {
+        Int end = done + (count - done) / results * results;
+        if (end > done + results)
+            kernel_line(kernel, "for (int64_t t = %s + %lld; t < %s + %lld; t += %d) {", first,
+                        done, first, end, results);
+        else if (end > done)
+            kernel_line(kernel, "{ const int64_t t = %s + %lld;", first, done);
+        if (end > done) {
+            emit_tile(product, results, grains);
+            kernel_line(kernel, "}");
+        }
+        done = end;
+        next = results > 8 ? 8 : results > 4 ? 4 : results / 2;
+    }
+}
+
+static void emit_known_group(const Product *product, const char *first, Int count)
+{
+    Kernel *kernel = product->kernel;
+    for (int grains = MAX_GROUP; grains > 0; grains /= 2) {
+        kernel_line(kernel, grains > 1 ? "if (group == %d) {" : "{", grains);
+        emit_known_tiles(product, grains, first, count);
+        kernel_line(kernel, "}");
+        if (grains > 1)
+            kernel_line(kernel, "else");
+    }
+}
+
+/* Those of the inputs from `first` on. */
+static void emit_packed_block(const VectorProduct *vector, const Product *product, Int width)
+{
+    Kernel *kernel = product->kernel;
+    kernel_line(kernel, "for (int k = 0; k < count; k++)");
+    kernel_line(kernel, "    net_copy(packed + k * %d, %s + (n + k) * %lldL + first, %lld);",
+                PACKED, vector->weight, vector->in, width);
+    emit_known_group(product, "first", width);
+}
+
+static void emit_transposed_product(const VectorProduct *vector, Product *product)
+{
+    Kernel *kernel = product->kernel;
+    Int whole = vector->in / PACKED * PACKED;
+    product->terms = vector->out;
+    product->step = 1;
+    product->next_step = PACKED;
+    product->weights = "packed + (t - first)";
+    product->start = NULL;
+    kernel_line(kernel, "real packed[%d];", PACKED * GRADIENT_STRETCH);
+    open_stretch(kernel, vector->out, GRADIENT_STRETCH);
+    if (whole) {
+        kernel_line(kernel, "for (int64_t first = 0; first < %lld; first += %d) {", whole, PACKED);
+        emit_packed_block(vector, product, PACKED);
+        kernel_line(kernel, "}");
+    }
+    if (whole < vector->in) {
+        kernel_line(kernel, "const int64_t first = %lld;", whole);
+        emit_packed_block(vector, product, vector->in - whole);
+    }
+    kernel_line(kernel, "}");
+}
+
+void emit_vector_product(Kernel *kernel, VectorProduct vector)
+{
+    Product product = {
+        .kernel = kernel,
+        .result = "result",
+        .source = "source",
+        .source_stride = vector.source_stride,
+        .result_stride = vector.result_stride,
+        .rows = 1,
+        .terms = vector.in,
+        .step = vector.in,
+        .next_step = 1,
+        .weights = format("%s + t * %lldL + n", vector.weight, vector.in),
+        .start = "splat(0)",
+    };
+    kernel_line(kernel, "{");
+    kernel_line(kernel, "const int64_t q = 0;");
+    kernel_line(kernel, "vec *const result = %s;", vector.result);
+    kernel_line(kernel, "const vec *const source = %s;", vector.source);
+    if (vector.transposed) {
+        emit_transposed_product(&vector, &product);
+    } else {
+        open_stretch(kernel, vector.in, STRETCH);
+        emit_known_group(&product, "0", vector.out);
+        kernel_line(kernel, "}");
+    }
+    kernel_line(kernel, "}");
 }

@@ -26,4 +26,43 @@ void emit_matrix_forward(Kernel *kernel, Matrix matrix);
 void emit_matrix_input_gradient(Kernel *kernel, Matrix matrix, bool accumulate);
 void emit_matrix_gradient(Kernel *kernel, Matrix matrix); /* in >= lanes */
 
+/* The same gradient of what lies anywhere: operands' names, or expressions of where grain 0's first
+ * row begins. */
+typedef struct RowGradient {
+    Int in, out, rows;
+    const char *x, *dy, *dweight;
+    Int x_stride, dy_stride; /* vectors from grain to grain */
+    Int x_row, dy_row;       /* and from row to row */
+} RowGradient;
+void emit_row_gradient(Kernel *kernel, RowGradient gradient); /* in >= lanes */
+
+typedef struct BiasGradient {
+    Int out, rows;
+    const char *dy, *dbias;
+    Int dy_stride, dy_row;
+} BiasGradient;
+void emit_bias_gradient_of_rows(Kernel *kernel, BiasGradient gradient);
+
+/* Hands over to who moves weights what the units have of the rows of `dweight`, `row` elements
+ * each. */
+void move_rows(Kernel *kernel, const char *dweight, Int row);
+
+/* From here on `begin` and `end`: of a weight with so many rows those that are the units'. */
+void declare_gradient_rows(Kernel *kernel, Int out);
+
+/* A vector's product with a weight, for each of `group` grains, a variable of 1, 2 or 4:
+ *
+ *   result[o]  = sum over i of weight[o, i] * source[i]
+ *   result[i] += sum over o of weight[o, i] * source[o], transposed
+ *
+ * `result` and `source` are expressions of the first grain's, all others their stride on. */
+typedef struct VectorProduct {
+    Int in, out; /* of the weight */
+    const char *weight, *result, *source;
+    Int result_stride, source_stride;
+    bool transposed;
+} VectorProduct;
+enum { MAX_GROUP = 4 };
+void emit_vector_product(Kernel *kernel, VectorProduct product);
+
 #endif

@@ -1,0 +1,25 @@
+/* recurrence.h: one layer of a recurrent network after its inputs were multiplied with their
+ * weights: what is left has to be done step by step.  rnn, gru and lstm are lowered to it.
+ */
+#ifndef RECURRENCE_H
+#define RECURRENCE_H
+
+#include "ops/operator.h"
+
+/* Cells, by the word of the argument "cell". */
+typedef enum CellKind { CELL_TANH, CELL_RELU, CELL_GRU, CELL_LSTM } CellKind;
+extern const char *const cell_words[]; /* by CellKind, NULL-terminated */
+int cell_gates(CellKind kind);         /* how often a hidden value's sums are made: 1, 3 or 4 */
+
+/* Arguments of the operator recurrence. */
+enum { RECURRENCE_CELL, RECURRENCE_HIDDEN, RECURRENCE_BIAS, RECURRENCE_PROJECTION };
+
+/* Of what forward notes in training: [directions, steps, values of a step]. */
+Shape recurrence_aux_shape(CellKind kind, Int directions, Int steps, Int hidden, Int projection);
+
+/* No .net file has them.  recurrence: inputs[d] [steps, gates * hidden] of each direction;
+ * last_state: [steps, directions * n] -> [directions * n], with its one argument, the number of
+ * directions. */
+extern const Operator operator_recurrence, operator_last_state;
+
+#endif
