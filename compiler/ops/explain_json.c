@@ -6,9 +6,10 @@
 #include <cjson/cJSON.h>
 
 static const char *const kinds[] = {
-    [ARG_INT] = "int",   [ARG_SINGLE] = "single", [ARG_PAIR] = "pair", [ARG_TRIPLE] = "triple",
-    [ARG_QUAD] = "quad", [ARG_SHAPE] = "shape",   [ARG_AXES] = "axes", [ARG_INTS] = "ints", [ARG_REAL] = "real",
-    [ARG_BOOL] = "bool", [ARG_WORD] = "word",     [ARG_INIT] = "init", [ARG_VALUES] = "values",
+    [ARG_INT] = "int",       [ARG_SINGLE] = "single", [ARG_PAIR] = "pair", [ARG_TRIPLE] = "triple",
+    [ARG_QUAD] = "quad",     [ARG_SHAPE] = "shape",   [ARG_AXES] = "axes", [ARG_INTS] = "ints",
+    [ARG_REAL] = "real",     [ARG_BOOL] = "bool",     [ARG_WORD] = "word", [ARG_INIT] = "init",
+    [ARG_VALUES] = "values",
 };
 
 static const char *const roles[] = {
