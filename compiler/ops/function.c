@@ -4,6 +4,8 @@
  */
 #include "ops/spread.h"
 
+#include "kernels/grain/axes.h"
+
 #include <string.h>
 
 typedef struct Function {
@@ -117,27 +119,17 @@ static void emit_image_repeated(ImageKernel *image)
 
 /* --------------------------------------------------------- the reference */
 
-/* The element of input i, of one value of the grain's. */
+static const char *plain_lanes(const Kernel *kernel)
+{
+    return kernel->one_image ? "1" : "LANES";
+}
+
+/* The element of input i in a lane. */
 static const char *plain_element(const Kernel *kernel, int i)
 {
     const char *name = kernel->node->inputs.count == 1 ? "x" : format("x%d", i);
-    return format("(double)((const real *)%s)[%s]", name,
-                  is_spread(kernel->node, i) ? "each" : "at");
-}
-
-/* All values of a channel in a lane, one after the other: `at` is a value's position, `each` that
- * of what is each channel's. */
-static void open_plain_loops(Kernel *kernel, bool sums)
-{
-    const char *lanes = kernel->one_image ? "1" : "LANES";
-    Shape shape = kernel->node->out->shape;
-    Int plane = shape_plane(shape);
-    kernel_line(kernel, "for (int64_t each = 0; each < %lldL * %s; each++) {", shape.dim[0], lanes);
-    if (sums)
-        kernel_line(kernel, "double sum = 0;");
-    kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {", plane);
-    kernel_line(kernel, "const int64_t at = (each / %s * %lldL + p) * %s + each %% %s;", lanes,
-                plane, lanes, lanes);
+    return format("(double)((const real *)%s)[(%s) * %s + lane]", name,
+                  spread_index(kernel->node, i), plain_lanes(kernel));
 }
 
 static void plain_lines(Kernel *kernel, int tensor)
@@ -151,23 +143,45 @@ static void plain_lines(Kernel *kernel, int tensor)
         kernel_line(kernel, "%s", lines.items[i]);
 }
 
+/* y, or dx of what is not repeated: value by value. */
+static void emit_plain_values(Kernel *kernel, bool forward, const char *at)
+{
+    int loops = open_spread_loops(kernel, -1, false, false);
+    kernel_line(kernel, "for (int lane = 0; lane < %s; lane++) {", plain_lanes(kernel));
+    plain_lines(kernel, forward ? -1 : kernel->node->which);
+    if (forward)
+        kernel_line(kernel, "((real *)y)%s = (real)value;", at);
+    else
+        kernel_line(kernel, "((real *)dx)%s %s (real)(((const real *)dy)%s * slope);", at,
+                    kernel->node->accumulate ? "+=" : "=", at);
+    close_loops(kernel, loops + 1);
+}
+
+static void emit_plain_sums(Kernel *kernel, const char *at)
+{
+    const Node *node = kernel->node;
+    int own = open_spread_loops(kernel, node->which, false, false);
+    kernel_line(kernel, "for (int lane = 0; lane < %s; lane++) {", plain_lanes(kernel));
+    kernel_line(kernel, "double sum = 0;");
+    int summed = open_spread_loops(kernel, node->which, true, false);
+    plain_lines(kernel, node->which);
+    kernel_line(kernel, "sum += ((const real *)dy)%s * slope;", at);
+    close_loops(kernel, summed);
+    kernel_line(kernel, "((real *)dx)[(%s) * %s + lane] %s (real)sum;",
+                spread_index(node, node->which), plain_lanes(kernel),
+                node->accumulate ? "+=" : "=");
+    close_loops(kernel, own + 1);
+}
+
 static void emit_reference(Kernel *kernel)
 {
     const Node *node = kernel->node;
-    bool forward = kernel->stage == STAGE_FORWARD, sums = !forward && is_spread(node, node->which);
-    const char *set = node->accumulate ? "+=" : "=";
-    open_plain_loops(kernel, sums);
-    plain_lines(kernel, forward ? -1 : node->which);
-    if (forward)
-        kernel_line(kernel, "((real *)y)[at] = (real)value;");
-    else if (sums)
-        kernel_line(kernel, "sum += ((const real *)dy)[at] * slope;");
+    bool forward = kernel->stage == STAGE_FORWARD;
+    const char *at = format("[(%s) * %s + lane]", spread_output_index(node), plain_lanes(kernel));
+    if (!forward && is_spread(node, node->which))
+        emit_plain_sums(kernel, at);
     else
-        kernel_line(kernel, "((real *)dx)[at] %s (real)(((const real *)dy)[at] * slope);", set);
-    kernel_line(kernel, "}");
-    if (sums)
-        kernel_line(kernel, "((real *)dx)[each] %s (real)sum;", set);
-    kernel_line(kernel, "}");
+        emit_plain_values(kernel, forward, at);
 }
 
 /* ------------------------------------------------------------- making */
@@ -207,7 +221,7 @@ static Operator described(const FunctionForm *form)
         .name = form->name,
         .summary = "A function of the program, element by element.",
         .shape_rule = form->tensors == 1 ? "any shape, unchanged"
-                                         : "equal shapes, unchanged; or [c, 1, 1] with [c, h, w]",
+                                         : "equal shapes, unchanged; an axis of 1 repeats",
         .formula = form->text,
         .args = form->args,
         .traits = form->tensors > 1 ? OP_JOINS : 0,
@@ -231,6 +245,7 @@ static const Operator *spread_operator(const Function *same)
     f->op.expression = NULL;
     f->op.emit = emit_repeated;
     f->op.emit_image = emit_image_repeated;
+    f->op.can_do_image = spreads_channels;
     return &f->op;
 }
 

@@ -149,9 +149,7 @@ const char *spread_dy(const Node *node)
     return format("dy[%s]", index_text(node, -1));
 }
 
-/* Those along which the input has its own values, or those along which it is repeated; gives how
- * many.  The first of all is over pieces. */
-static int open_loops(Kernel *kernel, int input, bool repeated, bool pieces)
+int open_spread_loops(Kernel *kernel, int input, bool repeated, bool pieces)
 {
     const Loops loops = loops_of(kernel->node);
     int opened = 0;
@@ -173,15 +171,15 @@ void emit_spread(Kernel *kernel, const char *value)
     bool forward = kernel->stage == STAGE_FORWARD;
     const char *set = !forward && node->accumulate ? "+=" : "=";
     if (forward || !is_spread(node, node->which)) {
-        int loops = open_loops(kernel, -1, false, true);
+        int loops = open_spread_loops(kernel, -1, false, true);
         kernel_line(kernel, "%s[%s] %s %s;", forward ? "y" : "dx", spread_output_index(node), set,
                     value);
         close_loops(kernel, loops);
         return;
     }
-    int own = open_loops(kernel, node->which, false, true);
+    int own = open_spread_loops(kernel, node->which, false, true);
     kernel_line(kernel, "vec sum = { 0 };");
-    int summed = open_loops(kernel, node->which, true, false);
+    int summed = open_spread_loops(kernel, node->which, true, false);
     kernel_line(kernel, "sum += %s;", value);
     close_loops(kernel, summed);
     kernel_line(kernel, "dx[%s] %s sum;", spread_index(node, node->which), set);

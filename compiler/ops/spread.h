@@ -17,6 +17,9 @@ bool is_spread(const Node *node, int input); /* smaller than the output: it is r
  * variables of the loops that emit_spread opens. */
 const char *spread_index(const Node *node, int input);
 const char *spread_output_index(const Node *node);
+/* Opens loops over all of the output (input -1), or those along which an input has its own values,
+ * or along which it is repeated; the first may be over pieces.  Gives how many: close_loops. */
+int open_spread_loops(Kernel *kernel, int input, bool repeated, bool pieces);
 const char *spread_element(const Node *node, int input); /* "x1[i0]" */
 const char *spread_dy(const Node *node);
 /* The kernel of a grain: y, or dx, is `value`, of such elements; of an input that is repeated

@@ -46,8 +46,8 @@ int net_axis(const NetCall *call, const char *name, int rank);
 /* Where an axis stands in the list of them that an attribute is; -1: nowhere. */
 int net_position_in_list(const NetCall *call, const char *name, int axis, int rank);
 /* The weights of the four values around a place that lies `part` (0 … 1) behind the second: Keys
- * 1981, "Cubic Convolution Interpolation for Digital Image Processing", with a = -0.75; slopes, their
- * gradients, may be NULL. */
+ * 1981, "Cubic Convolution Interpolation for Digital Image Processing", with a = -0.75; slopes,
+ * their gradients, may be NULL. */
 void net_cubic_weights(double part, double weights[4], double slopes[4]);
 /* What lies in front of an axis, along it, and behind it: [outer][size][inner]. */
 typedef struct Lines {

@@ -169,6 +169,13 @@ SAMPLED = [
     ([3, 4], "affine_grid([2, 3, 2])"),
 ]
 
+FUNCTIONS = [
+    ([3, 4, 5], "highway { branch { slice(0, 1);  sigmoid } branch { } branch { tanh } }"),
+    ([3, 4, 5], "highway { branch { mean([1, 2], keep=true) } branch { } branch { slice(0, 1) } }"),
+    ([6, 5], "highway { branch { mean(1, keep=true) } branch { mean(0, keep=true) } branch { } }"),
+    ([2, 3, 4, 2], "highway { branch { } branch { mean([0, 2], keep=true) } branch { tanh } }"),
+]
+
 TRAIN = """
 train {
     data synthetic
@@ -200,7 +207,9 @@ def network(uses):
             linear(10) as out{i}
         }}
 """
-    return f"""network arranged {{
+    return f"""function highway(t, h, x) = t*h + (1 - t)*x
+
+network arranged {{
     input [1, 28, 28]
     avg_pool2d(4)
     flatten
