@@ -1,6 +1,6 @@
 /* grid_sample.c: an image's values at places that a second tensor gives, and the places of an
- * affine map: spatial transformers (Jaderberg et al. 2015, https://arxiv.org/abs/1506.02025).  Each lane
- * looks at places of its own, so that the reference kernels are as good as any.
+ * affine map: spatial transformers (Jaderberg et al. 2015, https://arxiv.org/abs/1506.02025).  Each
+ * lane looks at places of its own, so that the reference kernels are as good as any.
  */
 #include "ops/operator.h"
 
