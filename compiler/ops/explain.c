@@ -59,8 +59,9 @@ static const char *further_arguments(const ArgSpec *args)
 static void print_joins(const Operator *op, FILE *out)
 {
     if (op->traits & OP_JOINS)
-        fprintf(out, "%s { branch { ... } branch { ... } ... }   or   %s(name, ...%s)\n", op->name,
-                op->name, further_arguments(op->args));
+        fprintf(out, "%s { branch { ... } branch { ... } ... }%sor   %s(name, ...%s)\n", op->name,
+                strlen(further_arguments(op->args)) > 40 ? "\n" : "   ", op->name,
+                further_arguments(op->args));
     else
         print_signature(op, out);
 }

@@ -140,7 +140,7 @@ static bool sides_fit(const Node *node, int axis)
 static bool infer(Node *node)
 {
     Shape in = input_shape(node);
-    bool values = node->op->args == pad_args && node->args[VALUE].given;
+    bool values = node->op->args == pad_args && node->args[VALUE].real != 0;
     if (values && mode_of(node) != PAD_CONSTANT) {
         Diagnostic *d = node_error(node, "argument-range", node->args[VALUE].span,
                                    "pad: mode=%s adds no value", node->args[MODE].word);

@@ -516,7 +516,7 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
         write_step(&writer, plan->steps.items[i]);
     write_phase(&writer);
     text_add(emitter->module.out,
-             "static const NetPhase single[] = {\n    { single_1, 0, 0, 0, 0, 0 },\n};\n\n"
+             "static const NetPhase single[] = {\n    { single_1, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n"
              "static const NetPacking packings[] = {\n%s"
              "    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
              text_chars(&writer.packings));

@@ -15,6 +15,7 @@ LAYERS_EACH = 12
 def argument(name, value):
     if isinstance(value, bool):
         return f"{name}={str(value).lower()}"
+    value = f'"{value}"' if value == "nearest-exact" else value
     return f"{name}={list(value) if isinstance(value, (list, tuple)) else value}"
 
 
@@ -23,7 +24,7 @@ def layer(call, attributes):
     arguments = {
         name: value
         for name, value in attributes.items()
-        if not (name == "divisor_override" and value == 0)
+        if not (name == "divisor_override" and value == 0) and value != []
     }
     for name, role in arguments_of(call.op).items():
         if role == "channels":
@@ -50,7 +51,10 @@ SPATIAL = {
 }
 
 
-ARRANGING = {"permute", "transpose", "slice"}
+ARRANGING = set(
+    "permute transpose slice mean sum max argmax pad zero_pad1d constant_pad2d reflection_pad3d "
+    "pixel_shuffle pixel_unshuffle affine_grid".split()
+)
 
 
 @pytest.mark.parametrize(
