@@ -226,9 +226,8 @@ static bool emit(Kernel *kernel)
 #define ZEROS "y[c, i] = x[c, i - left] inside, 0 outside; likewise along each axis"
 PADS(pad, 0, pad_args, "Values added at the ends of any axes, or cut off.",
      "[a, b, c] -> [a + ..., b + ..., left + c + right]",
-     "y[..., i] = x[..., i - left] inside; outside value, or by mode x at the mirrored position, "
-     "at\n"
-     "the edge, or at the other end",
+     "y[..., i] = x[..., i - left] inside; outside value, or by mode x at the\n"
+     "mirrored position, at the edge, or at the other end",
      "functional.pad")
 PADS(zero_pad1d, RANK(2), sides_args, "Zeros around a sequence.", RULE_1, ZEROS, "ZeroPad1d")
 PADS(zero_pad3d, RANK(4), sides_args, "Zeros around a volume.", RULE_3, ZEROS, "ZeroPad3d")
