@@ -735,7 +735,7 @@ class Writer:
         "relu": 2,
         # A tie that is none after rounding is another position.
         "argmax": 0.2,
-        **{name: 2 if name.endswith("3d") else 0.6 for name in PAD_LAYERS},
+        **{name: 2 if name[-2:] in ("1d", "3d") else 0.6 for name in PAD_LAYERS},
     }
 
     def weight(self, op):
