@@ -37,7 +37,8 @@ typedef struct Request {
     NetGradcheck gradcheck;
     NetBench bench;
     double threads, max_steps, steps, many, count, samples;
-    const char *norms;
+    const char *norms, *prompt;
+    double characters, temperature, top_k;
     bool no_shuffle;
     char **operands;
     int operand_count;
@@ -94,13 +95,23 @@ static void tell(const NetError *error)
 
 /* -------------------------------------------------------------- options */
 
-enum { TRAIN = 1, TEST = 2, PREDICT = 4, BENCH = 8, GRADCHECK = 16, INFO = 32, ANY = 63 };
+enum {
+    TRAIN = 1,
+    TEST = 2,
+    PREDICT = 4,
+    BENCH = 8,
+    GRADCHECK = 16,
+    INFO = 32,
+    GENERATE = 64,
+    ANY = 127
+};
 
 typedef enum Kind {
     FLAG,    /* sets the bool at `offset` */
     WORD,    /* sets the const char * at `offset` */
     ONE_OF,  /* likewise, to one of `words` */
     NUMBER,  /* sets the double at `offset`: a whole number from `min` to `max` */
+    REAL,    /* the same of any number */
     SETTING, /* sets `setting` */
     PAIR,    /* path=value: sets any setting */
     /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
@@ -127,7 +138,7 @@ static const Option options[] = {
      TRAIN | TEST | PREDICT, WORD, AT(data)},
     {"data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD,
      AT(data)},
-    {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK, WORD,
+    {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK | GENERATE, WORD,
      AT(weights)},
     {"epochs", "N", "how often to go through the training images", TRAIN, SETTING,
      .setting = "epochs"},
@@ -136,8 +147,14 @@ static const Option options[] = {
     {"lr", "X", "the learning rate", TRAIN, SETTING, .setting = "optimizer.lr"},
     {"seed", "N", "of the first weights, the shuffles and dropout",
      TRAIN | TEST | PREDICT | BENCH | GRADCHECK, SETTING, .setting = "seed"},
+    {"prompt", "TEXT", "what the text begins with", GENERATE, WORD, AT(prompt)},
+    {"count", "N", "how many characters are added", GENERATE, NUMBER, AT(characters), 1, 1e9},
+    {"temperature", "X", "less than 1 prefers what is likely, 0 takes the likeliest", GENERATE,
+     REAL, AT(temperature), 0, 1000},
+    {"top-k", "N", "draw from the N likeliest only", GENERATE, NUMBER, AT(top_k), 1, 1e9},
+    {"seed", "N", "of what is drawn", GENERATE, SETTING, .setting = "seed"},
     {"threads", "N", "how many; no result depends on it",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, NUMBER, AT(threads), 1, MAX_THREADS},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE, NUMBER, AT(threads), 1, MAX_THREADS},
     {"norms", "all|rank",
      "of several MPI ranks, batch norms over all images of a batch, or each rank's over its own; "
      "running averages are then rank 0's",
@@ -368,6 +385,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return set_one_of(field, option, value, error);
     case NUMBER:
         return net_parse_number(field, value, true, option->min, option->max, name, error);
+    case REAL:
+        return net_parse_number(field, value, false, option->min, option->max, name, error);
     case SETTING:
         return net_setting_set(&request->settings, option->setting, value, name, error);
     case PAIR:
@@ -1029,6 +1048,28 @@ static int run_predict(Request *request)
     return good ? DONE : fail(&error);
 }
 
+/* ------------------------------------------------------------- generate */
+
+static int run_generate(Request *request)
+{
+    NetError error;
+    if (!net_can_generate(request->model))
+        return complain(MISUSE,
+                        "%s takes no text and gives none: generate is of networks of characters",
+                        request->model->name);
+    if (!request->weights || !request->prompt)
+        return complain(MISUSE, "generate needs --weights F and --prompt TEXT");
+    NetSession *session = open_trained(request, &error);
+    const NetGenerate options = {.prompt = request->prompt,
+                                 .count = (int64_t)request->characters,
+                                 .temperature = request->temperature,
+                                 .top_k = (int64_t)request->top_k,
+                                 .seed = seed_of(request)};
+    bool good = session && net_generate(session, &options, stdout, &error);
+    net_close(session);
+    return good ? DONE : fail(&error);
+}
+
 /* ------------------------------------------------ bench, gradcheck, info */
 
 /* What --cores prints is a table, and all of it. */
@@ -1083,6 +1124,7 @@ static const Command commands[] = {
     {"train", "", "Trains the network and shows how it goes.", TRAIN, run_train},
     {"test", "", "Loss and accuracy on the test images.", TEST, run_test},
     {"predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict},
+    {"generate", "", "Goes on with a text, character by character.", GENERATE, run_generate},
     {"bench", "", "Measures how many images a second the network trains on and answers for.", BENCH,
      run_bench},
     {"gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK,
@@ -1096,7 +1138,8 @@ static int print_usage(const NetModel *model)
     printf("usage: %s COMMAND [options]\n%s, compiled from %s\n\ncommands:\n",
            SHOWN(program_invocation_short_name), model->name, SHOWN(model->source));
     for (int i = 0; i < COMMANDS; i++)
-        printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
+        if (commands[i].bit != GENERATE || net_can_generate(model))
+            printf("  %-10s  %s\n", commands[i].name, commands[i].summary);
     printf("\n%s COMMAND --help lists a command's options.\n",
            SHOWN(program_invocation_short_name));
     return DONE;
@@ -1143,8 +1186,13 @@ static int finish_output(const Command *command)
 static int run_command(const NetModel *model, const Command *command, int argc, char **argv)
 {
     NetError error;
-    Request request = {
-        .model = model, .threads = default_threads(), .max_steps = -1, .count = 5, .samples = 32};
+    Request request = {.model = model,
+                       .threads = default_threads(),
+                       .max_steps = -1,
+                       .count = 5,
+                       .samples = 32,
+                       .characters = 500,
+                       .temperature = 1};
     if (command->bit != TRAIN && net_rank_count() > 1)
         return complain(MISUSE, "%s is one process's: of the commands only train takes ranks",
                         command->name);

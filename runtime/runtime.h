@@ -156,6 +156,17 @@ NetShape net_image_shape(NetShape input);
  * byte its own; the characters are the classes' names.  The last tenth is for testing. */
 bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numbers,
                    NetError *error);
+/* train/generate.c: goes on with a text, character by character. */
+typedef struct NetGenerate {
+    const char *prompt;
+    int64_t count;      /* characters that are added */
+    double temperature; /* the logits are divided by it; 0: the likeliest is taken */
+    int64_t top_k;      /* of so many likeliest; 0: of all */
+    uint64_t seed;
+} NetGenerate;
+/* Whether the network takes characters and gives them. */
+bool net_can_generate(const NetModel *model);
+bool net_generate(NetSession *session, const NetGenerate *options, FILE *out, NetError *error);
 /* The same of drawn numbers, each of which follows from the one before more often than not. */
 bool net_draw_numbers(NetImages *images, int64_t count, int64_t length, int64_t numbers,
                       uint64_t seed, NetError *error);
