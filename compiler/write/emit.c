@@ -283,11 +283,11 @@ static void emit_reads(Emitter *emitter, const PhaseReads *reads, int phase)
              reads->early.count, reads->early.count + reads->late.count);
 }
 
-/* The gradients that are whole after it. */
+/* The gradients that are whole after it: several ranks add them while others are made. */
 static void emit_phase_sums(Emitter *emitter, const PhaseSums *sums, int phase)
 {
     const char *name = format("%s_%d_gradients", plan_name(emitter->plan), phase + 1);
-    if (!sums->count) {
+    if (!sums->count || !emitter->options->mpi) {
         text_add(&emitter->phases, "0, 0 ");
         return;
     }

@@ -42,7 +42,7 @@ static int spell(const char *name, char bytes[8])
     return length;
 }
 
-/* The number of the character that the text begins with, and its bytes; -1: the network has none. */
+/* The number of the character that the text begins with, and its bytes; -1: there is none. */
 static int64_t find_character(const Writer *writer, const char *at, int *length)
 {
     char bytes[8];

@@ -92,7 +92,7 @@ static void check_load(void)
     enum { CHANNELS = 3, PLANE = 7 * 9, PIXELS = CHANNELS * PLANE, MAX_LANES = 35 };
     static uint8_t image[MAX_LANES][PIXELS];
     static real out[PIXELS * MAX_LANES], in_two_passes[PIXELS * MAX_LANES];
-    const NetShape shape = {3, CHANNELS, 7, 9};
+    const NetShape shape = {3, CHANNELS, 7, 9, 1};
     const real scale[CHANNELS] = {(real)0.013, (real)0.2, (real)0.7},
                shift[CHANNELS] = {(real)-0.4, (real)0.1, -1};
     for (int lanes = 1; lanes <= MAX_LANES; lanes++) {

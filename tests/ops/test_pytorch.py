@@ -51,8 +51,14 @@ def test_as_pytorch(key):
 # of them.  Those of recurrent layers are in test_recurrent.py.  PyTorch's dropout draws other
 # numbers.
 RECURRENT = {"rnn", "gru", "lstm"}
+# What begins a chain and what takes tokens is compared as a part of networks: tests/reuse,
+# tests/ops/test_tokens.py.
+IN_NETWORKS = {"parameter", "constant", "noise", "embedding", "self_attention"}
 NOT_COMPARED = (
-    {"add", "concat", "flatten", "reshape", "identity", "dropout"} | RECURRENT | set(DROPOUTS)
+    {"add", "concat", "flatten", "reshape", "identity", "dropout"}
+    | IN_NETWORKS
+    | RECURRENT
+    | set(DROPOUTS)
 )
 
 

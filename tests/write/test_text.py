@@ -14,11 +14,44 @@ from ops.test_emission import STATEMENTS, network
 
 TARGETS = ["x86-64-v3", "x86-64-v4", "portable"]
 LINES = {"cnn": 2500, "inception": 9000, "densenet": 9000}  # of the file; each may only fall
+PADS = ["constant", "reflection", "replication", "circular", "zero"]
+
+
+def padded(axes):
+    """A pad of each kind along so many axes, and back."""
+    cut = "".join(f";  slice(1, -1, axis={axis + 1})" for axis in range(axes))
+    for kind in PADS:
+        if (kind, axes) != ("zero", 2):
+            value = ", 0.5" if kind == "constant" else ""
+            yield f"{kind}_pad{axes}d(1{value}){cut}"
+
+
+FLAT, DEEP, BACK = "flatten(1);  ", "reshape([_, 2, 5, 9]);  ", ";  reshape([_, 10, 9])"
+# What has no statement of its own in the table, from [4, 10, 9] to [4, 10, 9].
+ROUND_TRIPS = [
+    *(FLAT + pad + BACK for pad in padded(1)),
+    *padded(2),
+    *(DEEP + pad + BACK for pad in padded(3)),
+    FLAT + "batch_norm1d;  instance_norm1d;  dropout1d(0.1)" + BACK,
+    "instance_norm2d;  dropout2d(0.1);  alpha_dropout(0.1);  feature_alpha_dropout(0.1)",
+    DEEP + "batch_norm3d;  instance_norm3d;  dropout3d(0.1)" + BACK,
+    "pad([1, 1]);  slice(1, -1, axis=2);  flip(0);  roll(1);  channel_shuffle(2);  drop_path(0.1)",
+    "pixel_shuffle(2);  pixel_unshuffle(2);  cumsum;  normalize",
+    "add { branch { }  branch { mean(keep=true) }  branch { max(keep=true) } "
+    "branch { sum(keep=true) }  branch { argmax(keep=true) } }",
+    "matmul { branch { }  branch { transpose;  matmul { branch { }  branch { transpose } } } };  "
+    "linear(9)",
+    "bilinear(out_features=9) { branch { }  branch { relu } }",
+    "grid_sample { branch { }  branch { flatten;  linear(6);  reshape([2, 3]);  "
+    "affine_grid([10, 9]) } }",
+]
+
 EVERYTHING = [
     *STATEMENTS,
     "batch_norm2d",
     "adaptive_avg_pool2d([10, 9])",
     "mul { branch { sigmoid }\n branch { } }",
+    *ROUND_TRIPS,
 ]
 LONGEST = 300  # lines of a function
 FUNCTION = re.compile(r"^(?:static|int) [^;={]*\)\n\{\n(.*?)^\}\n", re.S | re.M)
