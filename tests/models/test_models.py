@@ -48,6 +48,10 @@ SIZES = {
     "shufflenet_v2_x1_0": (2278604, [1024]),
     "regnet_y_400mf": (4344144, [440]),
     "vit_b_16": (86567656, [768, 768]),
+    "swin_t": (
+        28288354,
+        2 * [39, 147] + 2 * [78, 294] + 6 * [156, 588] + 2 * [312, 1176],
+    ),
     "mlp_mixer": (59880472, [768]),
     "gpt": (10745088, []),
     "bert": (85054464, []),
@@ -62,6 +66,7 @@ SIZES = {
 OTHER_INPUTS = {
     "inception_v3",
     "vit_b_16",
+    "swin_t",
     "gpt",
     "bert",
     "siamese",
@@ -72,7 +77,7 @@ OTHER_INPUTS = {
 PICTURES = sorted(set(SIZES) - set(TUTORIALS) - OTHER_INPUTS)
 
 # PyTorch's module makes its parameters in another order than it uses them in.
-IN_ANOTHER_ORDER = {"bert"}
+IN_ANOTHER_ORDER = {"bert", "swin_t"}
 
 IMAGES = 16  # as many as a batch: every step sees the same ones
 STEPS = 12
@@ -109,7 +114,8 @@ def test_state_is_pytorchs_state_dict(model):
 
 
 # NAME.params is the state_dict of torchvision's model of that name, or of the one that the
-# model's first lines name: a line per tensor, its name and shape.
+# model's first lines name: a line per tensor, its name and shape; swin_t's is without
+# relative_position_index.
 @pytest.mark.parametrize(
     "listing", sorted(Path(__file__).parent.glob("*.params")), ids=lambda path: path.stem
 )
