@@ -24,7 +24,6 @@ RATES = {
     "mobilenet_v3_small": 0.02,
     "shufflenet_v2_x1_0": 0.02,
     "regnet_y_400mf": 0.02,
-    "mlp_mixer": 0.01,
     "resnet8": 0.02,
     "resnet18_cifar": 0.02,
     "vgg11_cifar": 0.02,
