@@ -84,6 +84,7 @@ static void settle_rows(Rows *rows, int indent)
             !row->statements.count || (!is_tall(row) && indent + row_width(row) <= MAX_COLUMNS);
         if (!fits && row->statements.count > 1) {
             split_row(rows, i);
+            rows->broken = true; /* what is around it is no line, either */
             row = &rows->rows.items[i];
             fits = !is_tall(row) && indent + row_width(row) <= MAX_COLUMNS;
         }

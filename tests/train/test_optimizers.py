@@ -209,7 +209,8 @@ train {
 def drawn_from(program, path):
     """["uniform", low, high] of a parameter, as the emitted table has it."""
     kind, a, b = re.search(
-        rf'"{re.escape(path)}", NET_TRAINED,.*? NET_(\w+), (\S+), (\S+), (?:true|false), ', program
+        rf'"{re.escape(path)}", NET_TRAINED,.*? NET_(\w+), (\S+), (\S+), \S+, \S+, (?:true|false), ',
+        program,
     ).groups()
     return [kind.lower(), float(a), float(b)]
 
