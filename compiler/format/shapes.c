@@ -346,7 +346,8 @@ const char *noted_shape(ShapeNotes *notes, Span at)
     Uses uses = {0};
     StmtUses found = uses_at(notes, at);
     for (int i = 0; i < found.count; i++) {
-        if (!found.items[i]->out || found.items[i]->stmt->kind == STMT_LET)
+        StmtKind kind = found.items[i]->stmt->kind;
+        if (!found.items[i]->out || kind == STMT_LET || kind == STMT_OUTPUT)
             return NULL;
         push(&uses, found.items[i]);
     }

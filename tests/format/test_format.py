@@ -250,3 +250,16 @@ def test_used_files_are_found(tmp_path):
     netc("fmt", "--annotate", "a.net", cwd=tmp_path)
     assert (tmp_path / "a.net").read_text() == 'use "blocks.net"\nnetwork n { input [8];  A }\n'
     assert (tmp_path / "blocks.net").read_text() == "block A { relu }\n"
+
+
+def test_what_is_split_is_on_lines_of_its_own():
+    """A body that is too long for a line, of whose statements each would be: once, it lost its ;."""
+    long = "tanh;  tanh;  tanh;  tanh;  relu as " + "a" * 73
+    text = fmt("block S {\n    add {\n        branch { }\n        branch { %s }\n    }\n}\n" % long)
+    assert text.count("            tanh\n") == 4 and fmt(text) == text
+
+
+def test_an_output_has_no_shape_beside_it():
+    layers = "    aside {\n        conv2d(4, 3, padding=1);  output side\n    }\n    conv2d(8, 3)\n"
+    text = fmt("network n {\n    input [4, 8, 8]\n%s}\n" % layers, "--annotate")
+    assert "output side\n" in text and "-> [8, 6, 6]" in text

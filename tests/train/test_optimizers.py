@@ -208,10 +208,9 @@ train {
 
 def drawn_from(program, path):
     """["uniform", low, high] of a parameter, as the emitted table has it."""
-    kind, a, b = re.search(
-        rf'"{re.escape(path)}", NET_TRAINED,.*? NET_(\w+), (\S+), (\S+), \S+, \S+, (?:true|false), ',
-        program,
-    ).groups()
+    numbers = r"NET_(\w+), (\S+), (\S+), \S+, \S+, (?:true|false), "
+    row = rf'"{re.escape(path)}", NET_TRAINED,.*? {numbers}'
+    kind, a, b = re.search(row, program).groups()
     return [kind.lower(), float(a), float(b)]
 
 
