@@ -253,13 +253,14 @@ def test_used_files_are_found(tmp_path):
 
 
 def test_what_is_split_is_on_lines_of_its_own():
-    """A body that is too long for a line, of whose statements each would be: once, it lost its ;."""
+    """A body that is too long for a line, though each of its statements is not."""
     long = "tanh;  tanh;  tanh;  tanh;  relu as " + "a" * 73
     text = fmt("block S {\n    add {\n        branch { }\n        branch { %s }\n    }\n}\n" % long)
     assert text.count("            tanh\n") == 4 and fmt(text) == text
 
 
 def test_an_output_has_no_shape_beside_it():
-    layers = "    aside {\n        conv2d(4, 3, padding=1);  output side\n    }\n    conv2d(8, 3)\n"
+    aside = "    aside {\n        conv2d(4, 3, padding=1);  output side\n    }\n"
+    layers = aside + "    conv2d(8, 3)\n"
     text = fmt("network n {\n    input [4, 8, 8]\n%s}\n" % layers, "--annotate")
     assert "output side\n" in text and "-> [8, 6, 6]" in text
