@@ -1,4 +1,4 @@
-/* product.h: products of matrices that every image has its own of, in tiles that stay in registers.
+/* product.h: products of matrices that every image has its own of, by lane_product.h.
  */
 #ifndef PRODUCT_H
 #define PRODUCT_H
@@ -19,6 +19,7 @@ typedef struct MatrixProduct {
     MatrixOperand out, left, right;
 } MatrixProduct;
 
+/* `out` has the values of a row side by side. */
 void emit_matrix_product(Kernel *kernel, const MatrixProduct *product, bool accumulate);
 
 #endif
