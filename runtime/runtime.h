@@ -156,6 +156,8 @@ NetShape net_image_shape(NetShape input);
  * byte its own; the characters are the classes' names.  The last tenth is for testing. */
 bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numbers,
                    NetError *error);
+/* Such a name as bytes of UTF-8: itself, or of "\x0a" and "\u00e4" the character.  How many. */
+int net_spell_character(const char *name, char bytes[8]);
 /* train/generate.c: goes on with a text, character by character. */
 typedef struct NetGenerate {
     const char *prompt;

@@ -464,17 +464,6 @@ static const char *numbers_text(const Int *numbers, int count, bool one)
     return text_chars(&text);
 }
 
-/* "[64, _]" */
-static const char *shape_argument_text(const ArgValue *value)
-{
-    Text text = {0};
-    for (int i = 0; i < value->count; i++)
-        text_add(&text, "%s%s", i ? ", " : "[",
-                 value->integer[i] == OPEN_SIZE ? "_" : format("%lld", value->integer[i]));
-    text_add(&text, "]");
-    return text_chars(&text);
-}
-
 /* "normal(std=0.02)" */
 static const char *initialiser_text(const ArgValue *value)
 {
@@ -521,7 +510,7 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
     case ARG_QUAD:
         return numbers_text(n, 4, false);
     case ARG_SHAPE:
-        return shape_argument_text(value);
+        return sizes_text(value);
     case ARG_AXES:
         return numbers_text(n, value->count, true);
     case ARG_INTS:

@@ -13,7 +13,6 @@
 #include "graph/build.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --------------------------------------------------------------- limits */
@@ -87,23 +86,16 @@ static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
                                 Tensor *const *inputs, int count, const char *path, Span span,
                                 const Sharing *sharing);
 
-/* "96, bias=true" as if it stood in the file. */
-static ArgValue *part_arguments(Builder *b, const Operator *op, const char *text, Span span)
+/* As if they stood in the file. */
+static ArgValue *part_arguments(Builder *b, const Operator *op, const PartArgument *part, Span span)
 {
     Arguments args = {0};
-    for (const char *at = text; at != NULL && *at != '\0';) {
-        const char *end = strstr(at, ", "), *equals = strchr(at, '=');
-        bool named = equals != NULL && (end == NULL || equals < end);
-        const char *value = named ? equals + 1 : at;
-        Argument arg = {.name = named ? intern(format("%.*s", (int)(equals - at), at)) : NULL,
-                        .name_span = span,
-                        .span = span};
-        if (*value == 't' || *value == 'f')
-            arg.value = (Value){.kind = VALUE_BOOL, .integer = *value == 't'};
-        else
-            arg.value = int_value(strtoll(value, NULL, 10));
-        push(&args, arg);
-        at = end != NULL ? end + 2 : NULL;
+    for (; part->name != NULL; part++) {
+        Value value = int_value(part->integer);
+        value.kind = part->is_bool ? VALUE_BOOL : VALUE_INT;
+        push(&args,
+             ((Argument){
+                 .name = intern(part->name), .name_span = span, .span = span, .value = value}));
     }
     return resolve_arguments(b, op->name, op->args, &args, span);
 }
@@ -117,12 +109,12 @@ static void name_parameter(const Node *part, Parameter *parameter, const Node *w
     parameter->init = init;
 }
 
-/* The nodes of what an operator is made of, in place of its own. */
 static const char *part_path(const char *whole, const MadeOf *made, int i)
 {
     return i == made->count - 1 ? whole : format("%s.%s_%d", whole, made->parts[i].op, i + 1);
 }
 
+/* The nodes of what an operator is made of, in place of its own. */
 static Tensor *add_parts(Builder *b, Node *whole, const Sharing *sharing)
 {
     const MadeOf made = whole->op->made_of(whole);

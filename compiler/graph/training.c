@@ -572,8 +572,9 @@ static void resolve_loss(Training *t, const SettingDef *def)
     const ArgValue *own =
         resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
     Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
-    t->broken_losses += values == NULL || own == NULL || (use.output != NULL && of == NULL);
-    if (values == NULL || own == NULL || (use.output != NULL && of == NULL))
+    bool broken = values == NULL || own == NULL || (use.output != NULL && of == NULL);
+    t->broken_losses += broken;
+    if (broken)
         return;
     Choice choice = {op->name, op->args, NULL};
     const char *path = t->losses > 0 ? format("loss.%d", t->losses + 1) : "loss";
@@ -627,9 +628,11 @@ static void part_outputs(Graph *graph)
 
 /* -------------------------------------------------------------- section */
 
+enum { ONCE = 0, REQUIRED = 1, OFTEN = 2 };
+
 static const struct SettingRow {
     const char *name;
-    enum { ONCE, REQUIRED, OFTEN, REQUIRED_OFTEN } times;
+    unsigned times; /* REQUIRED, OFTEN, both, or ONCE */
     void (*resolve)(Training *t, const SettingDef *def);
     const Choice *choices; /* what it may begin with, of a table of ours */
     const ArgSpec *args;   /* its own arguments */
@@ -642,7 +645,7 @@ static const struct SettingRow {
      "channel."},
     {"augment", ONCE, resolve_augment, augmentations, NULL,
      "Random changes of each training image, by seed, epoch and image."},
-    {"loss", REQUIRED_OFTEN, resolve_loss, NULL, loss_args,
+    {"loss", REQUIRED | OFTEN, resolve_loss, NULL, loss_args,
      "What training makes small; of several lines, their sum, each times its weight=, of the "
      "output that output= names."},
     {"optimizer", REQUIRED, resolve_optimizer, optimizers, NULL,
@@ -675,8 +678,8 @@ SettingInfo setting_info(int i)
     const struct SettingRow *row = &rows[i];
     SettingInfo info = {.name = row->name,
                         .doc = row->doc,
-                        .required = row->times == REQUIRED || row->times == REQUIRED_OFTEN,
-                        .repeated = row->times == OFTEN || row->times == REQUIRED_OFTEN,
+                        .required = row->times & REQUIRED,
+                        .repeated = row->times & OFTEN,
                         .args = row->args};
     for (const Choice *choice = row->choices; choice != NULL && choice->name != NULL; choice++)
         add_choice_info(&info, choice->name, choice->args);
@@ -741,7 +744,7 @@ static void report_missing(Training *t, const SettingDef *const *given, int unkn
     Text list = {0};
     int missing = 0;
     for (int i = 0; i < ROWS; i++)
-        if ((rows[i].times == REQUIRED || rows[i].times == REQUIRED_OFTEN) && given[i] == NULL)
+        if ((rows[i].times & REQUIRED) && given[i] == NULL)
             text_add(&list, "%s%s", missing++ > 0 ? ", " : "", rows[i].name);
     if (missing > unknown)
         build_error(t->b, "missing-setting", t->train->span, "the train section lacks %s",
@@ -813,8 +816,7 @@ static void resolve_section(Training *t)
         if (row < 0) {
             report_unknown_setting(t, def);
             unknown++;
-        } else if (given[row] != NULL && rows[row].times != OFTEN
-                   && rows[row].times != REQUIRED_OFTEN) {
+        } else if (given[row] != NULL && !(rows[row].times & OFTEN)) {
             Diagnostic *d =
                 build_error(t->b, "duplicate-setting", def->span, "`%s` is set twice", def->name);
             diag_label(d, given[row]->span, "the first");

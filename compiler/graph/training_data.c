@@ -125,7 +125,6 @@ static void resolve_text(Training *t, const Expr *call)
         return;
     }
     add_word(t, "data", value.word, path->span);
-    add_word(t, "data.kind", intern("text"), call->span);
     check_numbers(t, true, call->span);
 }
 
@@ -133,7 +132,7 @@ void check_positions(Training *t)
 {
     const Node *loss = t->graph->loss;
     const Tensor *input = t->graph->input;
-    if (loss != NULL && loss->op->class_axis != NULL && input != NULL && input->choices == 0)
+    if (loss != NULL && loss->op->class_layout != NULL && input != NULL && input->choices == 0)
         node_has_rank(loss, RANK(1));
 }
 

@@ -28,6 +28,16 @@ int window_sizes(ArgKind kind)
                                 : 0;
 }
 
+const char *sizes_text(const ArgValue *shape)
+{
+    Text text = {0};
+    for (int i = 0; i < shape->count; i++)
+        text_add(&text, "%s%s", i ? ", " : "[",
+                 shape->integer[i] == OPEN_SIZE ? "_" : format("%lld", shape->integer[i]));
+    text_add(&text, "]");
+    return text_chars(&text);
+}
+
 bool absent_by_default(const ArgSpec *spec)
 {
     if (spec->otherwise == NULL || strcmp(spec->otherwise, "none") != 0)

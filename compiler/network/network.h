@@ -94,6 +94,8 @@ typedef struct ArgValue {
     const double *reals;
 } ArgValue;
 
+const char *sizes_text(const ArgValue *shape); /* of an ARG_SHAPE: "[64, _]" */
+
 /* How an output's positions lie over its input, along one axis. */
 typedef enum WindowDirection {
     WINDOW_NONE,       /* each value is made of those at its own position, or of all */
@@ -187,14 +189,25 @@ typedef struct Init {
     double a, b;
 } Init;
 
+/* Of a loss's input: a target's classes lie `class_step` values apart, targets `target_step`. */
+typedef struct ClassLayout {
+    Int classes, class_step, targets, target_step;
+} ClassLayout;
+
 /* What an operator is made of: others, one after the other, of whose parameters it gives names and
  * first values. */
+typedef struct PartArgument {
+    const char *name;
+    bool is_bool;
+    Int integer;
+} PartArgument;
+enum { MAX_PARTS_OF = 4, MAX_PART_ARGUMENTS = 3 };
 typedef struct PartOf {
-    const char *op, *arguments; /* as a user would write them: "96, bias=true" */
-    const char *weight, *bias;  /* behind the layer's path: "in_proj_weight"; NULL: it has none */
+    const char *op;
+    PartArgument arguments[MAX_PART_ARGUMENTS]; /* the last has no name */
+    const char *weight, *bias; /* behind the layer's path: "in_proj_weight"; NULL: it has none */
     Init weight_init, bias_init;
 } PartOf;
-enum { MAX_PARTS_OF = 4 };
 typedef struct MadeOf {
     int count;
     PartOf parts[MAX_PARTS_OF];
@@ -270,9 +283,8 @@ struct Operator {
     const char *value, *gradient;
     /* The same where they depend on arguments or inputs: the one of node's stage. */
     const char *(*expression)(const Node *node);
-    /* A loss: along which axis of its input a target's classes lie; there is a target for each
-     * position of the others.  NULL: all values are one target's. */
-    int (*class_axis)(const Node *node);
+    /* A loss: which targets its input has.  NULL: all values are one target's. */
+    ClassLayout (*class_layout)(const Node *node);
     /* Of whose nodes the graph has those of other operators: it has no kernels.  After infer().
      * NULL: it stands in the graph itself. */
     MadeOf (*made_of)(const Node *node);

@@ -285,21 +285,17 @@ static void image_scores(Kernel *kernel, const Sizes *sizes, Int stride)
     kernel_line(kernel, "}");
 }
 
-/* Keys that are not seen, and what lies behind the last, weigh 0. */
-static void image_softmax(Kernel *kernel, Int padded)
+/* What lies behind the last key that is seen may become anything: nobody reads it. */
+static void image_softmax(Kernel *kernel)
 {
     kernel_line(kernel, "real largest = score[0];");
     kernel_line(kernel, "for (int j = 1; j < seen; j++)");
     kernel_line(kernel, "    largest = score[j] > largest ? score[j] : largest;");
-    kernel_line(kernel, "for (int j = seen; j < %lld; j++)", padded);
-    kernel_line(kernel, "    score[j] = 0;");
     kernel_line(kernel, "for (int j = 0; j < seen; j += LANES)");
     kernel_line(kernel,
                 "    *(unaligned_vec *)(score + j) = vec_exp(*(const unaligned_vec *)(score "
                 "+ j) - splat(largest));");
     kernel_line(kernel, "real total = 0;");
-    kernel_line(kernel, "for (int j = seen; j %% LANES; j++)");
-    kernel_line(kernel, "    score[j] = 0;");
     kernel_line(kernel, "for (int j = 0; j < seen; j++)");
     kernel_line(kernel, "    total += score[j];");
 }
@@ -326,8 +322,8 @@ static void emit_image(ImageKernel *image)
 {
     Kernel *kernel = &image->kernel;
     const Sizes sizes = sizes_of(kernel->node);
-    Int padded = padded_steps(&sizes, kernel->lanes), stride = image->x_stride;
-    image->work = padded;
+    Int stride = image->x_stride;
+    image->work = padded_steps(&sizes, kernel->lanes);
     kernel_line(kernel, "real *const score = workspace;");
     open_pieces(kernel, "piece", sizes.heads * sizes.steps);
     kernel_line(kernel, "const int head = (int)(piece / %lld), i = (int)(piece %% %lld);",
@@ -339,7 +335,7 @@ static void emit_image(ImageKernel *image)
                 sizes.out * stride, sizes.heads / sizes.kv_heads, sizes.width * stride);
     kernel_line(kernel, "const real *const v = k + %lldL;", sizes.kv_heads * sizes.width * stride);
     image_scores(kernel, &sizes, stride);
-    image_softmax(kernel, padded);
+    image_softmax(kernel);
     image_values(kernel, &sizes, stride, image->y_stride);
     kernel_line(kernel, "}");
 }

@@ -13,22 +13,14 @@ static const ArgSpec args[] = {
                          .doc = "Part of the target spread evenly over all classes."},
     {0}};
 
-static int class_axis(const Node *node)
-{
-    return input_shape(node).rank == 2 ? 1 : 0;
-}
-
-/* Classes lie `step` vectors apart, the `positions` of an image `next`. */
-typedef struct Layout {
-    Int classes, step, positions, next;
-} Layout;
-
-static Layout layout_of(const Node *node)
+/* Of a sequence a step's classes lie side by side, of any other shape the first axis is theirs. */
+static ClassLayout class_layout(const Node *node)
 {
     Shape shape = input_shape(node);
-    Int classes = shape.dim[class_axis(node)], positions = shape_elements(shape) / classes;
-    return shape.rank == 2 ? (Layout){classes, 1, positions, classes}
-                           : (Layout){classes, positions, positions, 1};
+    bool sequence = shape.rank == 2;
+    Int classes = shape.dim[sequence], positions = shape_elements(shape) / classes;
+    return sequence ? (ClassLayout){classes, 1, positions, classes}
+                    : (ClassLayout){classes, positions, positions, 1};
 }
 
 /* The loss ends the graph: it leaves one value per image in the step, no tensor.
@@ -46,26 +38,26 @@ static const char *loss_factor(const Node *node)
 }
 
 /* A position's losses: of the target, and with smoothing the mean of all classes'. */
-static void emit_losses(Kernel *kernel, const Layout *layout, double smoothing)
+static void emit_losses(Kernel *kernel, const ClassLayout *layout, double smoothing)
 {
     kernel_line(kernel, "const vec whole = vec_log(total);");
     if (smoothing != 0) {
         kernel_line(kernel, "vec mean = { 0 };");
         kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)",
-                    layout->classes * layout->step, layout->step);
+                    layout->classes * layout->class_step, layout->class_step);
         kernel_line(kernel, "    mean += v[c] - largest;");
         kernel_line(kernel, "mean = whole - mean / (real)%lld;", layout->classes);
     }
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
     kernel_line(kernel,
                 "const real own = whole[lane] - (v[targets[lane]%s][lane] - largest[lane]);",
-                layout->step == 1 ? "" : format(" * %lldL", layout->step));
+                layout->class_step == 1 ? "" : format(" * %lldL", layout->class_step));
     const char *value = "own", *weight = loss_factor(kernel->node);
-    bool adds = layout->positions > 1 || kernel->node->loss_adds;
+    bool adds = layout->targets > 1 || kernel->node->loss_adds;
     if (smoothing != 0)
         value = format("(real)%.17g * own + (real)%.17g * mean[lane]", 1 - smoothing, smoothing);
-    if (layout->positions > 1)
-        value = format("(%s) * (real)%.17g", value, 1 / (double)layout->positions);
+    if (layout->targets > 1)
+        value = format("(%s) * (real)%.17g", value, 1 / (double)layout->targets);
     if (*weight)
         value = format("%s(%s)", weight, value);
     kernel_line(kernel, "loss[lane] %s active[lane] != 0 ? %s : 0;", adds ? "+=" : "=", value);
@@ -73,56 +65,58 @@ static void emit_losses(Kernel *kernel, const Layout *layout, double smoothing)
 }
 
 /* Of the softmax in `from`.  Lanes without an image give exactly 0, whatever their logits. */
-static void emit_gradient(Kernel *kernel, const char *from, const Layout *layout, double smoothing)
+static void emit_gradient(Kernel *kernel, const char *from, const ClassLayout *layout,
+                          double smoothing)
 {
     kernel_line(kernel, "{");
     kernel_line(kernel,
                 "const vec active = *(const unaligned_vec *)(s->active + g * LANES), part = "
                 "%sactive / (real)%s;",
                 loss_factor(kernel->node),
-                layout->positions == 1 ? "s->images"
-                                       : format("(s->images * %lldL)", layout->positions));
-    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)", layout->classes * layout->step,
-                layout->step);
+                layout->targets == 1 ? "s->images"
+                                     : format("(s->images * %lldL)", layout->targets));
+    kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)",
+                layout->classes * layout->class_step, layout->class_step);
     kernel_line(
         kernel,
         "    d[c] %s vec_select(active > (vec){ 0 }, (%s - (real)%.17g) * part, (vec){ 0 });",
         kernel->node->accumulate ? "+=" : "=", from, smoothing / (double)layout->classes);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
     kernel_line(kernel, "    d[targets[lane]%s][lane] -= (real)%.17g * part[lane];",
-                layout->step == 1 ? "" : format(" * %lldL", layout->step), 1 - smoothing);
+                layout->class_step == 1 ? "" : format(" * %lldL", layout->class_step),
+                1 - smoothing);
     kernel_line(kernel, "}");
 }
 
 /* Opens the loop over positions: `targets` are the position's, v its logits, kept its part of aux
  * and d of dx. */
-static void open_positions(Kernel *kernel, const Layout *layout, bool forward, bool keeps,
+static void open_positions(Kernel *kernel, const ClassLayout *layout, bool forward, bool keeps,
                            bool gradient)
 {
-    kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {", layout->positions);
+    kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++) {", layout->targets);
     kernel_line(kernel, "const int32_t *targets = s->targets + (g * %lldL + p) * LANES;",
-                layout->positions);
+                layout->targets);
     if (forward)
-        kernel_line(kernel, "const vec *v = x + p * %lldL;", layout->next);
+        kernel_line(kernel, "const vec *v = x + p * %lldL;", layout->target_step);
     if (keeps)
         kernel_line(kernel, "%svec *kept = aux + p * %lldL;", forward ? "" : "const ",
-                    layout->next);
+                    layout->target_step);
     if (gradient)
-        kernel_line(kernel, "vec *d = dx + p * %lldL;", layout->next);
+        kernel_line(kernel, "vec *d = dx + p * %lldL;", layout->target_step);
 }
 
 /* In training the softmax is kept for the gradient, or that is made of it at once. */
-static void emit_forward(Kernel *kernel, const Layout *layout, double smoothing)
+static void emit_forward(Kernel *kernel, const ClassLayout *layout, double smoothing)
 {
     bool gradient = kernel->training && kernel->gradient, keeps = kernel->training && !gradient;
     kernel_line(kernel, "const real *active = s->active + g * LANES;");
     kernel_line(kernel, "real *loss = s->loss + g * LANES;");
-    if (layout->positions > 1 && !kernel->node->loss_adds) {
+    if (layout->targets > 1 && !kernel->node->loss_adds) {
         kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++)");
         kernel_line(kernel, "    loss[lane] = 0;");
     }
     open_positions(kernel, layout, true, keeps, gradient);
-    emit_exponential_total(kernel, layout->classes, layout->step,
+    emit_exponential_total(kernel, layout->classes, layout->class_step,
                            gradient ? "d"
                            : keeps  ? "kept"
                                     : NULL);
@@ -133,13 +127,13 @@ static void emit_forward(Kernel *kernel, const Layout *layout, double smoothing)
         emit_gradient(kernel, "d[c] * total", layout, smoothing);
     if (keeps) {
         kernel_line(kernel, "for (int64_t c = 0; c < %lld; c += %lld)",
-                    layout->classes * layout->step, layout->step);
+                    layout->classes * layout->class_step, layout->class_step);
         kernel_line(kernel, "    kept[c] *= total;");
     }
     kernel_line(kernel, "}");
 }
 
-static void emit_backward(Kernel *kernel, const Layout *layout, double smoothing)
+static void emit_backward(Kernel *kernel, const ClassLayout *layout, double smoothing)
 {
     open_positions(kernel, layout, false, true, true);
     emit_gradient(kernel, "kept[c]", layout, smoothing);
@@ -148,7 +142,7 @@ static void emit_backward(Kernel *kernel, const Layout *layout, double smoothing
 
 static bool emit(Kernel *kernel)
 {
-    const Layout layout = layout_of(kernel->node);
+    const ClassLayout layout = class_layout(kernel->node);
     double smoothing = kernel->node->args[LABEL_SMOOTHING].real;
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(kernel, &layout, smoothing);
@@ -170,7 +164,7 @@ const Operator operator_cross_entropy = {
     .args = args,
     .traits = OP_LOSS | OP_MAKES_GRADIENT,
     .input_gradient_reads = READS_X | READS_AUX,
-    .class_axis = class_axis,
+    .class_layout = class_layout,
     .infer = infer,
     .emit = emit,
 };

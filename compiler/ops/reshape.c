@@ -20,17 +20,6 @@ static Diagnostic *report_sizes(const Node *node, const char *text)
     return d;
 }
 
-/* The sizes as they were asked for: "[3, _]". */
-static const char *asked_text(const ArgValue *shape)
-{
-    Text text = {0};
-    for (int i = 0; i < shape->count; i++)
-        text_add(&text, "%s%s", i ? ", " : "[",
-                 shape->integer[i] == OPEN_SIZE ? "_" : format("%lld", shape->integer[i]));
-    text_add(&text, "]");
-    return text_chars(&text);
-}
-
 static bool infer(Node *node)
 {
     const ArgValue *shape = &node->args[SHAPE];
@@ -51,7 +40,7 @@ static bool infer(Node *node)
     if (open >= 0 && elements % given == 0)
         node->out_shape.dim[open] = elements / given;
     else if (open >= 0 || given != elements)
-        return report_sizes(node, asked_text(shape)) == NULL;
+        return report_sizes(node, sizes_text(shape)) == NULL;
     return true;
 }
 

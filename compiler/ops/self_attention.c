@@ -37,23 +37,23 @@ static bool infer(Node *node)
 static MadeOf made_of(const Node *node)
 {
     Int features = shape_last(input_shape(node));
-    const char *bias = node->args[BIAS].integer[0] ? "true" : "false",
-               *causal = node->args[CAUSAL].integer[0] ? "true" : "false";
+    const PartArgument bias = {"bias", true, node->args[BIAS].integer[0]};
     double bound = sqrt(6 / (4 * (double)features));
     Init zeros = {INIT_CONSTANT, 0, 0};
     return (MadeOf){
         .count = 3,
         .parts = {
             {.op = "linear",
-             .arguments = format("%lld, bias=%s", 3 * features, bias),
+             .arguments = {{"out_features", false, 3 * features}, bias},
              .weight = "in_proj_weight",
              .bias = "in_proj_bias",
              .weight_init = {INIT_UNIFORM, -bound, bound},
              .bias_init = zeros},
             {.op = "attention",
-             .arguments = format("%lld, causal=%s", node->args[HEADS].integer[0], causal)},
+             .arguments = {{"heads", false, node->args[HEADS].integer[0]},
+                           {"causal", true, node->args[CAUSAL].integer[0]}}},
             {.op = "linear",
-             .arguments = format("%lld, bias=%s", features, bias),
+             .arguments = {{"out_features", false, features}, bias},
              .weight = "out_proj.weight",
              .bias = "out_proj.bias",
              .weight_init = {INIT_UNIFORM, -1 / sqrt((double)features), 1 / sqrt((double)features)},

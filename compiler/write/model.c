@@ -200,20 +200,14 @@ static void emit_targets(Emitter *emitter)
 {
     const Graph *graph = emitter->graph;
     const Node *loss = graph->loss;
-    Shape output = graph->output->shape;
-    Int classes = shape_elements(output), class_step = 1, target_step = 1;
-    if (loss && loss->op->class_axis) {
-        int axis = loss->op->class_axis(loss);
-        classes = output.dim[axis];
-        for (int behind = axis + 1; behind < output.rank; behind++)
-            class_step *= output.dim[behind];
-        target_step = axis == output.rank - 1 ? classes : 1;
-    }
+    ClassLayout layout = {shape_elements(graph->output->shape), 1, 1, 1};
+    if (loss && loss->op->class_layout)
+        layout = loss->op->class_layout(loss);
     text_add(
         emitter->module.out,
         "    .classes = %lld,\n    .targets = %lld,\n    .class_step = %lld,\n    .target_step "
         "= %lld,\n",
-        classes, shape_elements(output) / classes, class_step, target_step);
+        layout.classes, layout.targets, layout.class_step, layout.target_step);
 }
 
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)

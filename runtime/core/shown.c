@@ -4,7 +4,6 @@
  */
 #include "core/shown.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* Controls, what is never seen, and what changes the direction of its surroundings.
@@ -26,9 +25,7 @@ static bool is_hidden(uint32_t character)
     return false;
 }
 
-/* The character's bytes, 0 where it is none: cut off, longer than need be, a
- * surrogate, or beyond Unicode. */
-static int decode(const unsigned char *bytes, size_t length, uint32_t *character)
+int net_utf8_decode(const unsigned char *bytes, size_t length, uint32_t *character)
 {
     static const uint32_t min[] = {0, 0, 0x80, 0x800, 0x10000};
     int count = bytes[0] < 0x80 ? 1 : bytes[0] >= 0xF0 ? 4 : bytes[0] >= 0xE0 ? 3 : 2;
@@ -47,7 +44,7 @@ static int decode(const unsigned char *bytes, size_t length, uint32_t *character
 NetGlyph net_glyph(const char *chars, size_t length)
 {
     uint32_t character = 0;
-    int bytes = decode((const unsigned char *)chars, length, &character);
+    int bytes = net_utf8_decode((const unsigned char *)chars, length, &character);
     NetGlyph glyph = {.bytes = bytes ? bytes : 1, .valid = bytes > 0};
     if (!bytes || (is_hidden(character) && character < 0x80))
         snprintf(glyph.escape, sizeof glyph.escape, "\\x%02x", (unsigned char)*chars);

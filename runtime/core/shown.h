@@ -8,7 +8,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+
+/* The character that UTF-8's bytes begin with, `length` > 0 of them: how many bytes it is, 0 where
+ * it is none: cut off, longer than need be, a surrogate, or beyond Unicode. */
+int net_utf8_decode(const unsigned char *bytes, size_t length, uint32_t *character);
 
 /* One character, or one byte that is no UTF-8. */
 typedef struct NetGlyph {

@@ -13,8 +13,7 @@
 
 static uint64_t digest_labels(const NetImages *images)
 {
-    size_t targets = (size_t)images->count;
-    return images->labels ? net_digest(0, images->labels, targets) : 0;
+    return images->labels ? net_digest(0, images->labels, (size_t)images->count) : 0;
 }
 
 static void set_number(char *text, int64_t number)

@@ -32,26 +32,6 @@ static uint8_t *read_file(const char *path, int64_t *length, NetError *error)
     return bytes;
 }
 
-/* The character's code and its bytes' number; 0: they are no UTF-8. */
-static int decode(const uint8_t *at, int64_t left, int32_t *code)
-{
-    static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    int length = at[0] < 0x80       ? 1
-                 : at[0] >> 5 == 6  ? 2
-                 : at[0] >> 4 == 14 ? 3
-                 : at[0] >> 3 == 30 ? 4
-                                    : 0;
-    if (length == 0 || length > left)
-        return 0;
-    *code = length == 1 ? at[0] : at[0] & (0x7f >> length);
-    for (int i = 1; i < length; i++) {
-        if (at[i] >> 6 != 2)
-            return 0;
-        *code = *code << 6 | (at[i] & 0x3f);
-    }
-    return *code >= least[length] && *code < MAX_CODE ? length : 0;
-}
-
 /* A text's characters: which there are, and of each its number, from 0. */
 typedef struct Alphabet {
     int32_t codes[BYTES];
@@ -85,9 +65,9 @@ static bool number_text(Alphabet *alphabet, uint8_t *text, int64_t *length, cons
                         int64_t most, NetError *error)
 {
     int64_t count = 0;
-    int32_t code;
+    uint32_t code;
     for (int64_t at = 0, step; at < *length; at += step) {
-        step = decode(text + at, *length - at, &code);
+        step = net_utf8_decode(text + at, (size_t)(*length - at), &code);
         if (step == 0)
             return net_fail(error, "%s: byte %" PRId64 " begins no character of UTF-8", path, at);
         alphabet->numbers[code] = 0;
@@ -95,7 +75,7 @@ static bool number_text(Alphabet *alphabet, uint8_t *text, int64_t *length, cons
     if (!number_characters(alphabet, path, most, error))
         return false;
     for (int64_t at = 0; at < *length; count++) {
-        at += decode(text + at, *length - at, &code);
+        at += net_utf8_decode(text + at, (size_t)(*length - at), &code);
         text[count] = (uint8_t)alphabet->numbers[code];
     }
     *length = count;
@@ -133,6 +113,24 @@ static char *name_characters(const Alphabet *alphabet, int64_t numbers, bool byt
         return NULL;
     }
     return names;
+}
+
+int net_spell_character(const char *name, char bytes[8])
+{
+    unsigned code;
+    if (sscanf(name, "\\x%2x", &code) == 1) {
+        bytes[0] = (char)code;
+        return 1;
+    }
+    if (sscanf(name, "\\u%6x", &code) != 1) {
+        snprintf(bytes, 8, "%s", name);
+        return (int)strlen(bytes);
+    }
+    int length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (int i = length - 1; i > 0; i--, code >>= 6)
+        bytes[i] = (char)(0x80 | (code & 0x3f));
+    bytes[0] = (char)((0xf00 >> length) | code);
+    return length;
 }
 
 /* Stretches of `length` numbers, one behind the other; `spare` of the text are left to begin at. */

@@ -16,15 +16,9 @@ Extent net_adaptive_extent(const NetCall *call, int axis, int64_t position)
     return (Extent){from, to, to - from};
 }
 
-#define ADAPTIVE(name)                                      \
-    void net_##name##_forward(const NetCall *call)          \
-    {                                                       \
-        net_average_forward(call, net_adaptive_extent, 0);  \
-    }                                                       \
-    void net_##name##_backward_input(const NetCall *call)   \
-    {                                                       \
-        net_average_backward(call, net_adaptive_extent, 0); \
-    }
+#define ADAPTIVE(name)                                                          \
+    NET_STAGE(name, forward, net_average_forward(call, net_adaptive_extent, 0)) \
+    NET_STAGE(name, backward_input, net_average_backward(call, net_adaptive_extent, 0))
 ADAPTIVE(adaptive_avg_pool1d)
 ADAPTIVE(adaptive_avg_pool2d)
 ADAPTIVE(adaptive_avg_pool3d)

@@ -109,15 +109,9 @@ static double divisor_of(const NetCall *call)
     return call->x_shape[0].rank == 2 ? 0 : net_attribute(call, "divisor_override", 0);
 }
 
-#define AVG_POOL(name)                                               \
-    void net_##name##_forward(const NetCall *call)                   \
-    {                                                                \
-        net_average_forward(call, window_extent, divisor_of(call));  \
-    }                                                                \
-    void net_##name##_backward_input(const NetCall *call)            \
-    {                                                                \
-        net_average_backward(call, window_extent, divisor_of(call)); \
-    }
+#define AVG_POOL(name)                                                                   \
+    NET_STAGE(name, forward, net_average_forward(call, window_extent, divisor_of(call))) \
+    NET_STAGE(name, backward_input, net_average_backward(call, window_extent, divisor_of(call)))
 AVG_POOL(avg_pool1d)
 AVG_POOL(avg_pool2d)
 AVG_POOL(avg_pool3d)
@@ -163,15 +157,9 @@ static void give_norm(const NetCall *call, const Area *area, int64_t channel, in
     }
 }
 
-#define LP_POOL(name)                                     \
-    void net_##name##_forward(const NetCall *call)        \
-    {                                                     \
-        visit_windows(call, power_extent, 0, norm);       \
-    }                                                     \
-    void net_##name##_backward_input(const NetCall *call) \
-    {                                                     \
-        net_start_gradient(call);                         \
-        visit_windows(call, power_extent, 0, give_norm);  \
-    }
+#define LP_POOL(name)                                                    \
+    NET_STAGE(name, forward, visit_windows(call, power_extent, 0, norm)) \
+    NET_STAGE(name, backward_input, net_start_gradient(call);            \
+              visit_windows(call, power_extent, 0, give_norm))
 LP_POOL(lp_pool1d)
 LP_POOL(lp_pool2d)

@@ -216,23 +216,11 @@ static void backward_input(const NetCall *call)
     }
 }
 
-#define BATCH_NORM(name)                                       \
-    void net_##name##_statistics(const NetCall *call)          \
-    {                                                          \
-        statistics(call);                                      \
-    }                                                          \
-    void net_##name##_forward(const NetCall *call)             \
-    {                                                          \
-        forward(call);                                         \
-    }                                                          \
-    void net_##name##_backward_input(const NetCall *call)      \
-    {                                                          \
-        backward_input(call);                                  \
-    }                                                          \
-    void net_##name##_backward_parameters(const NetCall *call) \
-    {                                                          \
-        backward_parameters(call);                             \
-    }
+#define BATCH_NORM(name)                                  \
+    NET_STAGE(name, statistics, statistics(call))         \
+    NET_STAGE(name, forward, forward(call))               \
+    NET_STAGE(name, backward_input, backward_input(call)) \
+    NET_STAGE(name, backward_parameters, backward_parameters(call))
 BATCH_NORM(batch_norm1d)
 BATCH_NORM(batch_norm2d)
 BATCH_NORM(batch_norm3d)

@@ -203,19 +203,10 @@ static void backward_parameters(const NetCall *call)
             call->dparameter[1][o] = net_sum(call->dy + o * conv.y_plane, conv.y_plane);
 }
 
-#define CONVOLUTION(name)                                      \
-    void net_##name##_forward(const NetCall *call)             \
-    {                                                          \
-        forward(call);                                         \
-    }                                                          \
-    void net_##name##_backward_input(const NetCall *call)      \
-    {                                                          \
-        backward_input(call);                                  \
-    }                                                          \
-    void net_##name##_backward_parameters(const NetCall *call) \
-    {                                                          \
-        backward_parameters(call);                             \
-    }
+#define CONVOLUTION(name)                                 \
+    NET_STAGE(name, forward, forward(call))               \
+    NET_STAGE(name, backward_input, backward_input(call)) \
+    NET_STAGE(name, backward_parameters, backward_parameters(call))
 CONVOLUTION(conv1d)
 CONVOLUTION(conv2d)
 CONVOLUTION(conv3d)

@@ -73,15 +73,9 @@ static int64_t plane_of(const NetCall *call)
     return net_shape_plane(call->x_shape[0]);
 }
 
-#define DROPOUT(name, of, together)                       \
-    void net_##name##_forward(const NetCall *call)        \
-    {                                                     \
-        forward(call, of(call, together));                \
-    }                                                     \
-    void net_##name##_backward_input(const NetCall *call) \
-    {                                                     \
-        backward_input(call, of(call, together));         \
-    }
+#define DROPOUT(name, of, together)                             \
+    NET_STAGE(name, forward, forward(call, of(call, together))) \
+    NET_STAGE(name, backward_input, backward_input(call, of(call, together)))
 DROPOUT(dropout, zeroes, 1)
 DROPOUT(dropout1d, zeroes, plane_of(call))
 DROPOUT(dropout2d, zeroes, plane_of(call))

@@ -79,15 +79,13 @@ int64_t net_spread_source(const NetCall *call, int input, int64_t i)
 
 int net_axis(const NetCall *call, const char *name, int rank)
 {
-    int axis = (int)net_attribute(call, name, 0);
-    return axis < 0 ? axis + rank : axis;
+    return net_counted_axis((int)net_attribute(call, name, 0), rank);
 }
 
 int net_position_in_list(const NetCall *call, const char *name, int axis, int rank)
 {
     for (int k = 0; k < net_attribute_count(call, name); k++) {
-        int one = (int)net_attribute(call, name, k);
-        if ((one < 0 ? one + rank : one) == axis)
+        if (net_counted_axis((int)net_attribute(call, name, k), rank) == axis)
             return k;
     }
     return -1;

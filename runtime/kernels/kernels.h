@@ -14,6 +14,17 @@
 
 #include "net_runtime.h"
 
+/* An operator's kernel of a stage, where several operators, a family, are one piece of code. */
+#define NET_STAGE(name, stage, ...)                \
+    void net_##name##_##stage(const NetCall *call) \
+    {                                              \
+        __VA_ARGS__;                               \
+    }
+/* Both kernels of one that only moves values: `source` is a FindSource. */
+#define NET_MOVES(name, source)                              \
+    NET_STAGE(name, forward, net_move_forward(call, source)) \
+    NET_STAGE(name, backward_input, net_move_backward(call, source))
+
 /* dx[i] becomes, or is increased by, `gradient`.  For kernels that give each
  * element its whole gradient at once; dx may then be dy's memory. */
 static inline void give_gradient(const NetCall *call, int64_t i, real gradient)
@@ -43,6 +54,10 @@ void net_move_backward(const NetCall *call, FindSource *source);
 int64_t net_spread_source(const NetCall *call, int input, int64_t i);
 /* The axis that an attribute says, which counts from the last where it is below 0. */
 int net_axis(const NetCall *call, const char *name, int rank);
+static inline int net_counted_axis(int axis, int rank)
+{
+    return axis < 0 ? axis + rank : axis;
+}
 /* Where an axis stands in the list of them that an attribute is; -1: nowhere. */
 int net_position_in_list(const NetCall *call, const char *name, int axis, int rank);
 /* The weights of the four values around a place that lies `part` (0 … 1) behind the second: Keys

@@ -143,15 +143,9 @@ static void backward_input(const NetCall *call, FindTaps *find)
     } while (next_position(call->y_shape, &position));
 }
 
-#define MAX_POOL(name, find)                              \
-    void net_##name##_forward(const NetCall *call)        \
-    {                                                     \
-        forward(call, find);                              \
-    }                                                     \
-    void net_##name##_backward_input(const NetCall *call) \
-    {                                                     \
-        backward_input(call, find);                       \
-    }
+#define MAX_POOL(name, find)                      \
+    NET_STAGE(name, forward, forward(call, find)) \
+    NET_STAGE(name, backward_input, backward_input(call, find))
 MAX_POOL(max_pool1d, sliding_taps)
 MAX_POOL(max_pool2d, sliding_taps)
 MAX_POOL(max_pool3d, sliding_taps)

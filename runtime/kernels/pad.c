@@ -96,15 +96,10 @@ void net_pad_backward_input(const NetCall *call)
     backward(call, pads_of(call));
 }
 
-#define PADS(name, mode, value)                                                        \
-    void net_##name##_forward(const NetCall *call)                                     \
-    {                                                                                  \
-        forward(call, (Pads){"padding", mode, call->y_shape.rank - 1}, (real)(value)); \
-    }                                                                                  \
-    void net_##name##_backward_input(const NetCall *call)                              \
-    {                                                                                  \
-        backward(call, (Pads){"padding", mode, call->y_shape.rank - 1});               \
-    }
+#define PADS(name, mode, value)                                                              \
+    NET_STAGE(name, forward,                                                                 \
+              forward(call, (Pads){"padding", mode, call->y_shape.rank - 1}, (real)(value))) \
+    NET_STAGE(name, backward_input, backward(call, (Pads){"padding", mode, call->y_shape.rank - 1}))
 #define EACH_SIZE(name, mode, value) \
     PADS(name##1d, mode, value)      \
     PADS(name##2d, mode, value)      \

@@ -4,20 +4,15 @@
 /* The axis of x that y has as its k-th. */
 typedef int FindAxis(const NetCall *call, int k);
 
-static int counted(const NetCall *call, const char *name, int number)
-{
-    int axis = (int)net_attribute(call, name, number);
-    return axis < 0 ? axis + call->y_shape.rank : axis;
-}
-
 static int permuted(const NetCall *call, int k)
 {
-    return counted(call, "dims", k);
+    return net_counted_axis((int)net_attribute(call, "dims", k), call->y_shape.rank);
 }
 
 static int transposed(const NetCall *call, int k)
 {
-    int first = counted(call, "dim0", 0), second = counted(call, "dim1", 0);
+    int rank = call->y_shape.rank, first = net_axis(call, "dim0", rank),
+        second = net_axis(call, "dim1", rank);
     return k == first ? second : k == second ? first : k;
 }
 
@@ -45,22 +40,5 @@ static int64_t transpose_source(const NetCall *call, int64_t i)
     return source(call, i, transposed);
 }
 
-void net_permute_forward(const NetCall *call)
-{
-    net_move_forward(call, permute_source);
-}
-
-void net_permute_backward_input(const NetCall *call)
-{
-    net_move_backward(call, permute_source);
-}
-
-void net_transpose_forward(const NetCall *call)
-{
-    net_move_forward(call, transpose_source);
-}
-
-void net_transpose_backward_input(const NetCall *call)
-{
-    net_move_backward(call, transpose_source);
-}
+NET_MOVES(permute, permute_source)
+NET_MOVES(transpose, transpose_source)

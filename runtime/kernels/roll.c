@@ -36,22 +36,5 @@ static int64_t flip_source(const NetCall *call, int64_t i)
     return source(call, i, false);
 }
 
-void net_roll_forward(const NetCall *call)
-{
-    net_move_forward(call, roll_source);
-}
-
-void net_roll_backward_input(const NetCall *call)
-{
-    net_move_backward(call, roll_source);
-}
-
-void net_flip_forward(const NetCall *call)
-{
-    net_move_forward(call, flip_source);
-}
-
-void net_flip_backward_input(const NetCall *call)
-{
-    net_move_backward(call, flip_source);
-}
+NET_MOVES(roll, roll_source)
+NET_MOVES(flip, flip_source)

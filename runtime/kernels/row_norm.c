@@ -251,33 +251,15 @@ static void instance_norm_forward(const NetCall *call)
         update_running(call);
 }
 
-#define GRADIENTS(name, of)                                    \
-    void net_##name##_backward_input(const NetCall *call)      \
-    {                                                          \
-        Rows rows = of(call);                                  \
-        backward_input(call, &rows);                           \
-    }                                                          \
-    void net_##name##_backward_parameters(const NetCall *call) \
-    {                                                          \
-        Rows rows = of(call);                                  \
-        backward_parameters(call, &rows);                      \
-    }
-#define ROW_NORM(name, of)                         \
-    void net_##name##_forward(const NetCall *call) \
-    {                                              \
-        Rows rows = of(call);                      \
-        forward(call, &rows);                      \
-    }                                              \
+#define GRADIENTS(name, of)                                                            \
+    NET_STAGE(name, backward_input, Rows rows = of(call); backward_input(call, &rows)) \
+    NET_STAGE(name, backward_parameters, Rows rows = of(call); backward_parameters(call, &rows))
+#define ROW_NORM(name, of)                                               \
+    NET_STAGE(name, forward, Rows rows = of(call); forward(call, &rows)) \
     GRADIENTS(name, of)
-#define INSTANCE_NORM(name)                           \
-    void net_##name##_statistics(const NetCall *call) \
-    {                                                 \
-        sum_moments(call);                            \
-    }                                                 \
-    void net_##name##_forward(const NetCall *call)    \
-    {                                                 \
-        instance_norm_forward(call);                  \
-    }                                                 \
+#define INSTANCE_NORM(name)                               \
+    NET_STAGE(name, statistics, sum_moments(call))        \
+    NET_STAGE(name, forward, instance_norm_forward(call)) \
     GRADIENTS(name, instance_norm)
 ROW_NORM(layer_norm, layer_norm)
 ROW_NORM(rms_norm, rms_norm)

@@ -35,16 +35,6 @@ static int64_t down_source(const NetCall *call, int64_t i)
            + channel % r;
 }
 
-#define MOVES(name, source)                               \
-    void net_##name##_forward(const NetCall *call)        \
-    {                                                     \
-        net_move_forward(call, source);                   \
-    }                                                     \
-    void net_##name##_backward_input(const NetCall *call) \
-    {                                                     \
-        net_move_backward(call, source);                  \
-    }
-
-MOVES(channel_shuffle, channel_source)
-MOVES(pixel_shuffle, up_source)
-MOVES(pixel_unshuffle, down_source)
+NET_MOVES(channel_shuffle, channel_source)
+NET_MOVES(pixel_shuffle, up_source)
+NET_MOVES(pixel_unshuffle, down_source)

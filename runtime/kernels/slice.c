@@ -3,10 +3,9 @@
 
 static int64_t source(const NetCall *call, int64_t i)
 {
-    int axis = (int)net_attribute(call, "axis", 0);
+    int axis = net_axis(call, "axis", call->y_shape.rank);
     int64_t inner = 1, from = (int64_t)net_attribute(call, "from", 0),
             step = (int64_t)net_attribute(call, "step", 0);
-    axis = axis < 0 ? axis + call->y_shape.rank : axis;
     for (int behind = axis + 1; behind < call->y_shape.rank; behind++)
         inner *= net_shape_dim(call->y_shape, behind);
     int64_t in = net_shape_dim(call->x_shape[0], axis), out = net_shape_dim(call->y_shape, axis);
@@ -14,12 +13,4 @@ static int64_t source(const NetCall *call, int64_t i)
     return (outer * in + (from < 0 ? from + in : from) + place * step) * inner + i % inner;
 }
 
-void net_slice_forward(const NetCall *call)
-{
-    net_move_forward(call, source);
-}
-
-void net_slice_backward_input(const NetCall *call)
-{
-    net_move_backward(call, source);
-}
+NET_MOVES(slice, source)

@@ -23,31 +23,12 @@ typedef struct Writer {
 
 /* ---------------------------------------------------------- characters */
 
-/* A class's name as bytes of UTF-8: itself, or "\x0a" and "\u00e4", which text.c writes. */
-static int spell(const char *name, char bytes[8])
-{
-    unsigned code;
-    if (sscanf(name, "\\x%2x", &code) == 1) {
-        bytes[0] = (char)code;
-        return 1;
-    }
-    if (sscanf(name, "\\u%6x", &code) != 1) {
-        snprintf(bytes, 8, "%s", name);
-        return (int)strlen(bytes);
-    }
-    int length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (int i = length - 1; i > 0; i--, code >>= 6)
-        bytes[i] = (char)(0x80 | (code & 0x3f));
-    bytes[0] = (char)((0xf00 >> length) | code);
-    return length;
-}
-
 /* The number of the character that the text begins with, and its bytes; -1: there is none. */
 static int64_t find_character(const Writer *writer, const char *at, int *length)
 {
     char bytes[8];
     for (int64_t i = 0; i < writer->numbers; i++) {
-        *length = spell(net_class_name(writer->session, i), bytes);
+        *length = net_spell_character(net_class_name(writer->session, i), bytes);
         if (*length > 0 && strncmp(at, bytes, (size_t)*length) == 0)
             return i;
     }
@@ -174,7 +155,7 @@ static int64_t draw(Writer *writer, const float *logits)
 static bool write_character(const Writer *writer, int64_t number, FILE *out, NetError *error)
 {
     char bytes[8];
-    int length = spell(net_class_name(writer->session, number), bytes);
+    int length = net_spell_character(net_class_name(writer->session, number), bytes);
     if (fwrite(bytes, 1, (size_t)length, out) == (size_t)length && fflush(out) == 0)
         return true;
     return net_fail(error, "the text cannot be written");

@@ -107,31 +107,12 @@ const char *net_shape_text(char *text, int rank, const int64_t *dim)
 
 /* ------------------------------------------------------ reading a header */
 
-/* Unicode 15, table 3-7: well-formed UTF-8.  The sequence's length, 0: none begins here. */
-static int utf8_length(const uint8_t *at, int64_t left)
-{
-    uint8_t lead = at[0];
-    if (lead < 0x80)
-        return 1;
-    int length = lead >= 0xC2 && lead <= 0xDF   ? 2
-                 : (lead & 0xF0) == 0xE0        ? 3
-                 : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                : 0;
-    if (length == 0 || length > left)
-        return 0;
-    for (int i = 1; i < length; i++)
-        if ((at[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (lead == 0xE0 && at[1] < 0xA0) || (lead == 0xF0 && at[1] < 0x90);
-    bool outside = (lead == 0xED && at[1] > 0x9F) || (lead == 0xF4 && at[1] > 0x8F);
-    return overlong || outside ? 0 : length;
-}
-
 int64_t net_utf8_bytes(const char *text, int64_t length)
 {
     int64_t at = 0;
+    uint32_t character;
     for (int step = 1; at < length && step > 0; at += step)
-        step = utf8_length((const uint8_t *)text + at, length - at);
+        step = net_utf8_decode((const uint8_t *)text + at, (size_t)(length - at), &character);
     return at;
 }
 
