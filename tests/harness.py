@@ -195,7 +195,7 @@ def built(source, *options, compiler=QUICK, exact=False):
     path = network_file(source)
     options = options if exact else without_native_target(path, options)
     if compiler != AS_USERS and not LINKING & set(options):
-        options = *options, "--dynamic"  # the static libraries are asked for one by one
+        return trainer_of_object(path, *options, compiler=compiler)
     rest = [word for word in options if word in LINKING or word.startswith("--target=")]
     key = key_of(key_of_c(path, *options), *sorted(rest), *compiler)
     with made_once(f"built-{key}") as folder:
@@ -204,6 +204,45 @@ def built(source, *options, compiler=QUICK, exact=False):
             folder.mkdir(exist_ok=True)
             netc("build", path, "-o", made, f"--cc={c_compiler(*compiler)}", *options)
     return made
+
+
+# What netc build compiles with a network where it makes no object of it.
+MAIN = """#include "net_runtime.h"
+extern const NetModel the_model;
+int main(int argc, char **argv)
+{
+    return net_main(&the_model, argc, argv);
+}
+"""
+
+
+def trainer_of_object(path, *options, compiler):
+    """The object is compiled once for the tests that have the trainer and for those that call the
+    network from C."""
+    network = built(path, "--object", *options, compiler=compiler, exact=True)
+    with made_once(f"linked-{network.parent.name}") as made:
+        if not made.exists():
+            link(MAIN, path, network, made, *options)
+    return made
+
+
+def link(text, path, network, made, *options):
+    """A program of C text, which calls a network's object the_model; compiled once for all
+    networks of an element type."""
+    real = "f64" if "--dtype=f64" in options else "f32"
+    with made_once(f"main-{key_of(text, real)}.o") as main:
+        if not main.exists():
+            main.with_suffix(".c").write_text(text)
+            compile_c("-c", main.with_suffix(".c"), "-o", main, real=real)
+    name = re.search(r"^network (\w+)", path.read_text(), re.M)[1]
+    names_it = f"-Wl,--defsym=the_model={name}_model"
+    run("gcc", main, network, names_it, BUILD / f"libnet_{real}.a", *LIBRARIES, "-o", made)
+
+
+def compile_c(*words, real):
+    flags = "-std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror".split()
+    number = f"-DNET_REAL={'float' if real == 'f32' else 'double'}"
+    run("gcc", *flags, number, "-I", ROOT / "runtime", *words)
 
 
 def trainer(source, *options, compiler=QUICK, exact=False):
@@ -219,19 +258,8 @@ def c_program(text, *flags, real="f32"):
         if not made.exists():
             source = made.with_suffix(".c")
             source.write_text(text)
-            run(
-                "gcc",
-                *"-std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror".split(),
-                f"-DNET_REAL={'float' if real == 'f32' else 'double'}",
-                "-I",
-                ROOT / "runtime",
-                *flags,
-                source,
-                "-o",
-                made,
-                BUILD / f"libnet_{real}.a",
-                *LIBRARIES,
-            )
+            library = BUILD / f"libnet_{real}.a"
+            compile_c(*flags, source, "-o", made, library, *LIBRARIES, real=real)
     return made
 
 

@@ -3,10 +3,7 @@
 They are compared with those of the same image among others.  They are also compared, bit for
 bit, with those that two threads compute, which share an image when images come one by one.
 """
-import re
-from pathlib import Path
-
-from harness import LIBRARIES, QUICK, ROOT, built, made_once, run
+from harness import QUICK, built, link, network_file, run
 
 MAIN = """
 #include "net.h"
@@ -48,35 +45,10 @@ int main(int argc, char **argv)
 """
 
 
-FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-DNET_NO_MAIN", "-I", ROOT / "runtime"]
-
-
-def main_object(dtype):
-    """MAIN, for any network: the linker is told its name."""
-    with made_once(f"one_image.{dtype}.o") as made:
-        if not made.exists():
-            source = made.with_suffix(".c")
-            source.write_text(MAIN)
-            real = "float" if dtype == "f32" else "double"
-            run("gcc", *FLAGS, f"-DNET_REAL={real}", "-c", source, "-o", made)
-    return made
-
-
-def difference(tmp_path, source, dtype, *options, repeats=100, compiler=QUICK):
+def difference(tmp_path, source, dtype, *options, repeats=10, compiler=QUICK):
     """Between the logits of one image at a time and those of the same images together, relative
     to the largest.  `source`: a network's path or text."""
-    made = tmp_path / "main"
-    text = source.read_text() if isinstance(source, Path) else source
-    name = re.search(r"^network (\w+)", text, re.M)[1]
-    network = built(source, "--object", f"--dtype={dtype}", *options, compiler=compiler)
-    run(
-        "gcc",
-        main_object(dtype),
-        network,
-        f"-Wl,--defsym=the_model={name}_model",
-        ROOT / "build" / f"libnet_{dtype}.a",
-        *LIBRARIES,
-        "-o",
-        made,
-    )
+    made, options = tmp_path / "main", (f"--dtype={dtype}", *options)
+    network = built(source, "--object", *options, compiler=compiler)
+    link(MAIN, network_file(source), network, made, *options)
     return float(run(made, repeats).stdout)

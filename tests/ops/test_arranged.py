@@ -9,6 +9,7 @@ from ops.test_emission import same_both_ways
 
 GROUPS = [name for name in dir(arranged) if name.isupper() and name != "TRAIN"]
 AT_ONCE = 12  # uses in a network
+GRADCHECK = "--batch 5 --samples 20 --random-init --threads 1".split()
 
 
 def parts():
@@ -25,8 +26,8 @@ def test_written_out_as_reference(uses, tmp_path):
 
 @pytest.mark.parametrize("uses", parts())
 def test_gradients_are_finite_differences(uses):
-    program = trainer(arranged.network(uses), "--dtype=f64")
-    told = run(program, "gradcheck", "--batch", 5, "--samples", 20, "--random-init").stdout
+    program = trainer(arranged.network(uses), "--dtype=f64", "--split=all")
+    told = run(program, "gradcheck", *GRADCHECK).stdout
     assert " 0 wrong " in told
 
 
