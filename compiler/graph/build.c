@@ -708,30 +708,93 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
         caption_factor(d, dims, culprit);
         return NULL;
     }
-    b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_from(rank, dims));
-    b->graph->input->choices = choices;
-    return b->graph->input;
+    Tensor *input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_from(rank, dims));
+    input->choices = choices;
+    input->span = stmt->shape->span;
+    return input;
 }
 
-/* "input" shape ["as" name] */
-static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x)
+/* A network that has several names each. */
+static void check_input_names(Builder *b)
 {
+    const Graph *graph = b->graph;
+    const Input *first = &graph->inputs.items[0],
+                *last = &graph->inputs.items[graph->inputs.count - 1];
+    bool named = last->span.source != NULL && last->name != NULL;
+    if (graph->inputs.count < 2 || (named && (first->name != NULL || graph->inputs.count > 2)))
+        return;
+    Diagnostic *d = build_error(b, "missing-argument", named ? first->span : last->span,
+                                "a network with several inputs names each of them");
+    diag_label(d, named ? last->span : first->span,
+               named || first->name != NULL ? "another input" : "nor has this one a name");
+    diag_help(d, "`%s as NAME`: `from NAME` goes on from it",
+              span_text(named ? first->span : last->span));
+}
+
+/* "input" shape ["of" value] ["as" name]: a chain of its own begins. */
+static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
+{
+    Graph *graph = b->graph;
     if (b->frame != b->network || b->levels > 1) {
-        Diagnostic *d = build_error(b, "misplaced-statement", stmt->span,
-                                    "`input` stands at the beginning of a network");
+        Diagnostic *d = build_error(
+            b, "misplaced-statement", stmt->span,
+            b->frame != b->network ? "`input` stands in the network, not in a block"
+                                   : "`input` stands in the network itself, in no other braces");
         if (b->frame != b->network)
             diag_help(d, "a block's input is in its signature: block NAME [c, h, w] { … }");
         return x;
     }
-    if (b->graph->input_span.source != NULL) {
-        diag_label(build_error(b, "misplaced-statement", stmt->span, "a network has one input"),
-                   b->graph->input_span, "the first");
-        return x;
+    if (graph->inputs.count == MAX_INPUTS) {
+        build_error(b, "too-large", stmt->span, "a network has at most %d inputs", MAX_INPUTS);
+        return NULL;
     }
-    b->input_seen = true;
-    b->graph->input_span = stmt->shape->span;
-    derive_from_input(stmt->shape->span);
-    return add_input_tensor(b, stmt);
+    if (stmt->as != NULL)
+        *name = take_name(b, stmt->as, "input", stmt->span);
+    Tensor *input = add_input_tensor(b, stmt);
+    push(&graph->inputs, ((Input){name->local, input, stmt->span, 0}));
+    if (graph->inputs.count == 1) {
+        b->input_seen = true;
+        graph->input_span = stmt->shape->span;
+        graph->input = input;
+    }
+    for (int i = 0; graph->inputs.count > 1 && i < graph->inputs.count; i++)
+        if (graph->inputs.items[i].tensor != NULL && graph->inputs.items[i].name != NULL)
+            graph->inputs.items[i].tensor->name = graph->inputs.items[i].name;
+    check_input_names(b);
+    return input;
+}
+
+static bool is_read(const Graph *graph, const Tensor *tensor)
+{
+    bool read = false;
+    for (int i = 0; i < graph->outputs.count; i++)
+        read |= graph->outputs.items[i].tensor == tensor;
+    for (int i = 0; i < graph->nodes.count; i++)
+        for (int k = 0; k < graph->nodes.items[i]->inputs.count; k++)
+            read |= graph->nodes.items[i]->inputs.items[k] == tensor;
+    return read;
+}
+
+/* Whoever writes all inputs first goes on from the last of them without noticing. */
+static void check_inputs_read(Builder *b)
+{
+    const Graph *graph = b->graph;
+    if (graph->inputs.count < 2 || diag_error_count() > 0)
+        return;
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Input *input = &graph->inputs.items[i];
+        if (is_read(graph, input->tensor))
+            continue;
+        Diagnostic *d =
+            build_error(b, "unread-input", input->span, "nothing reads the input %s", input->name);
+        if (i + 1 < graph->inputs.count)
+            diag_label(d, graph->inputs.items[i + 1].span,
+                       "from here on the current tensor is this one");
+        diag_help(d,
+                  "`from %s` goes on from it; as an argument, concat(%s) joins it to the "
+                  "current tensor",
+                  input->name, input->name);
+    }
 }
 
 static void report_no_input(Builder *b, Span at)
@@ -877,7 +940,7 @@ static Tensor *walk_kind(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     case STMT_LET:
         return walk_let(b, stmt, x);
     case STMT_INPUT:
-        return walk_input(b, stmt, x);
+        return walk_input(b, stmt, x, name);
     case STMT_CALL:
         return walk_call(b, stmt, x, name);
     case STMT_FROM:
@@ -936,6 +999,19 @@ static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
 
 /* --------------------------------------------------------------- program */
 
+static void report_no_layers(Builder *b, const NetworkDef *network)
+{
+    const Input *last = &b->graph->inputs.items[b->graph->inputs.count - 1];
+    if (b->graph->inputs.count == 1) {
+        build_error(b, "no-network", network->name_span, "network %s has no layers", network->name);
+        return;
+    }
+    Diagnostic *d = build_error(b, "unread-input", last->span,
+                                "network %s ends with its input %s, which nothing reads",
+                                network->name, last->name);
+    diag_help(d, "an input begins a chain of its own: what reads it stands behind it");
+}
+
 static void walk_network(Builder *b, const NetworkDef *network)
 {
     b->network = b->frame = new_frame("", NULL);
@@ -943,8 +1019,10 @@ static void walk_network(Builder *b, const NetworkDef *network)
     b->graph->output = walk_statements(b, network->body, NULL);
     if (!b->input_seen)
         report_no_input(b, network->name_span);
-    else if (b->graph->output == b->graph->input && diag_error_count() == 0)
-        build_error(b, "no-network", network->name_span, "network %s has no layers", network->name);
+    else if (b->graph->output != NULL && b->graph->output->role == TENSOR_INPUT
+             && diag_error_count() == 0)
+        report_no_layers(b, network);
+    check_inputs_read(b);
 }
 
 Builder new_builder(const Program *program, Graph *graph, Trace *trace)
@@ -965,7 +1043,6 @@ Graph *build_traced(const Program *program, Trace *trace)
     Graph *graph = NEW(Graph);
     graph->name = program->network->name;
     graph->program = program;
-    derive_from_input((Span){0});
     if (trace != NULL)
         trace->graph = graph;
     Builder b = new_builder(program, graph, trace);
@@ -976,6 +1053,7 @@ Graph *build_traced(const Program *program, Trace *trace)
     resolve_training(graph);
     if (diag_error_count() > 0)
         return NULL;
+    place_inputs(graph);
     warn_of_layers(graph);
     warn_of_definitions(&b);
     return graph;
@@ -985,7 +1063,6 @@ void check_library(const Program *program, Trace *trace)
 {
     Graph *graph = NEW(Graph);
     graph->program = program;
-    derive_from_input((Span){0}); /* not from the one that was checked before */
     Builder b = new_builder(program, graph, trace);
     enter_blocks(&b);
     enter_functions(&b);

@@ -32,6 +32,7 @@
 enum {
     MAX_LAYERS = EXPANDED(100000),
     MAX_JOINED = 1000, /* tensors by one concat, add or mul: each is an operand of its kernel */
+    MAX_INPUTS = 8,    /* of a network; NET_MAX_INPUTS of the runtime */
     MAX_OUTPUTS = 64,  /* with names; NET_MAX_OUTPUTS of the runtime */
     MAX_LEVELS = 64,   /* of braces within braces, blocks' own included */
     /* iterations of loops and uses of blocks: those may hold no layer */

@@ -231,8 +231,7 @@ static void add_network(Analysis *a, Text *text)
     if (!graph || !graph->input || !graph->output)
         return;
     StmtUse all = {.in = graph->input, .out = graph->output, .end = graph->nodes.count};
-    text_add(text, "\n\n%s → %s", shape_text(graph->input->shape),
-             shape_text(graph->output->shape));
+    text_add(text, "\n\n%s → %s", inputs_text(graph), shape_text(graph->output->shape));
     add_cost(a, &all, 1, text);
 }
 
