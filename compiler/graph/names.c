@@ -115,7 +115,7 @@ static void report_duplicate(Builder *b, const char *path, const char *kind, Spa
 {
     if (told_clash(b, first->span, path, span))
         return;
-    Diagnostic *d = strcmp(kind, "input") == 0
+    Diagnostic *d = strcmp(kind, "input") == 0 || strcmp(kind, "tensor") == 0
                         ? build_error(b, "duplicate-name", span, "%s is named already", path)
                         : build_error(b, "duplicate-name", span,
                                       "two layers are named %s: their weights would collide", path);

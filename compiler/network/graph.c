@@ -65,6 +65,25 @@ const char *inputs_text(const Graph *graph)
     return text_chars(&text);
 }
 
+int count_carried(const Tensor *tensor)
+{
+    return tensor->role == TENSOR_SEVERAL ? tensor->parts.count : 1;
+}
+
+Tensor *carried_part(Tensor *tensor, int i)
+{
+    return tensor->role == TENSOR_SEVERAL ? tensor->parts.items[i] : tensor;
+}
+
+const char *carried_text(const Tensor *tensor)
+{
+    Text text = {0};
+    for (int i = 0; i < count_carried(tensor); i++)
+        text_add(&text, "%s%s", i > 0 ? ", " : "",
+                 shape_text(carried_part((Tensor *)tensor, i)->shape));
+    return text_chars(&text);
+}
+
 Int input_elements(const Graph *graph)
 {
     const Input *last = &graph->inputs.items[graph->inputs.count - 1];

@@ -404,7 +404,8 @@ typedef enum TensorRole {
     TENSOR_AUX,
     TENSOR_STATISTICS, /* one value per element and grain, no lanes */
     TENSOR_FILTERS,    /* weights as a kernel takes them, the same for all grains */
-    TENSOR_GRADIENT
+    TENSOR_GRADIENT,
+    TENSOR_SEVERAL /* in no graph: what a chain carries where it carries several, its parts */
 } TensorRole;
 
 struct Tensor {
@@ -412,10 +413,11 @@ struct Tensor {
     TensorRole role;
     const char *name; /* "conv1", "d conv1"; for dumps and comments */
     Shape shape;
-    Node *producer; /* the forward node; NULL for an input of the network */
-    Span span;      /* of an input: its shape in the file */
-    Tensor *of;     /* TENSOR_GRADIENT: the activation */
-    Int choices;    /* it holds whole numbers from 0, below it; 0: real ones */
+    LIST(Tensor *) parts; /* TENSOR_SEVERAL */
+    Node *producer;       /* the forward node; NULL for an input of the network */
+    Span span;            /* of an input: its shape in the file */
+    Tensor *of;           /* TENSOR_GRADIENT: the activation */
+    Int choices;          /* it holds whole numbers from 0, below it; 0: real ones */
 
     /* A view occupies [offset, offset + elements) of `base`, which may itself
      * be a view; a tensor of its own is its own base.  The builder sets these
@@ -517,6 +519,10 @@ static inline Shape input_shape(const Node *node)
 
 /* "[1, 28, 28]"; of several "left [1, 28, 28], right [10]". */
 const char *inputs_text(const Graph *graph);
+/* Of what a chain carries, which may be several tensors: "[8, 4, 4], [8, 4, 4]". */
+const char *carried_text(const Tensor *tensor);
+int count_carried(const Tensor *tensor);
+Tensor *carried_part(Tensor *tensor, int i);
 /* Elements of an image that all inputs are together: what is from one grain's to the next's. */
 Int input_elements(const Graph *graph);
 
