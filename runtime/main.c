@@ -516,6 +516,19 @@ static void watch_data(const NetData *data)
     sigaction(SIGBUS, &action, NULL);
 }
 
+/* Of several inputs: only what is drawn has them all. */
+static bool open_inputs(const Request *request, NetData *data, const char *source, NetError *error)
+{
+    const NetModel *model = request->model;
+    if (strcmp(source, "synthetic") != 0)
+        return net_fail(error,
+                        "%s has one array, and the network takes %d inputs: %s, %s%s; --data "
+                        "synthetic draws them, and a C program gives its own by net_predict_inputs",
+                        source, model->input_count, model->inputs[0].name, model->inputs[1].name,
+                        model->input_count > 2 ? ", …" : "");
+    return net_draw_all_inputs(data, model, seed_of(request), error);
+}
+
 /* Whole numbers: a text's, or drawn ones. */
 static bool open_numbers(const Request *request, NetData *data, const char *source, NetError *error)
 {
@@ -538,12 +551,14 @@ static bool open_data(const Request *request, NetData *data, NetError *error)
 {
     const NetModel *model = request->model;
     const char *source = data_source(request);
-    bool opened = model->numbers ? open_numbers(request, data, source, error)
-                                 : net_data_open_share(data, source, model->input, model->classes,
-                                                       seed_of(request), batch_of(request), error);
+    bool opened = model->input_count > 1 ? open_inputs(request, data, source, error)
+                  : model->numbers
+                      ? open_numbers(request, data, source, error)
+                      : net_data_open_share(data, source, model->input, model->classes,
+                                            seed_of(request), batch_of(request), error);
     if (!opened)
         return false;
-    if (model->targets > 1 && !data->train.step)
+    if (model->targets > 1 && !data->train.step && model->input_count == 1)
         return net_fail(error,
                         "the network gives a class for each of %" PRId64
                         " positions, and %s has one for each image",
@@ -967,20 +982,37 @@ static bool all_finite(const float *values, int64_t count)
     return true;
 }
 
-/* The image at `pixels`, drawn, and what the network says of it.  `room` is for [2][classes]. */
-static bool predict_one(NetSession *session, const uint8_t *pixels, const char *title, int label,
-                        float *room, NetError *error)
+/* Why what the network says of an image is not finite. */
+static bool explain_image(NetSession *session, const NetImages *images, int64_t index,
+                          const char *title, NetError *error)
+{
+    const NetModel *model = session->model;
+    NetError why;
+    uint8_t *further[NET_MAX_INPUTS] = {0};
+    NetImages one = *images;
+    one.count = 1;
+    one.pixels += index * net_shape_elements(model->inputs[0].shape);
+    for (int i = 1; images->further && i < model->input_count; i++)
+        further[i - 1] =
+            images->further[i - 1] + index * net_shape_elements(model->inputs[i].shape);
+    one.further = images->further ? further : NULL;
+    net_explain_test(session, &one, &why);
+    return net_fail(error, "%.100s: %.350s", title, why.text);
+}
+
+/* An image, drawn, and what the network says of it.  `room` is for [2][classes]. */
+static bool predict_one(NetSession *session, const NetImages *images, int64_t index,
+                        const char *title, int label, float *room, NetError *error)
 {
     int64_t classes = session->model->classes;
-    const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)pixels};
+    const NetInput *first = &session->model->inputs[0];
     float *logits = room, *probabilities = room + classes;
-    net_answer(session, pixels, logits, probabilities);
-    if (!all_finite(logits, classes)) {
-        NetError why;
-        net_explain_test(session, &one, &why);
-        return net_fail(error, "%.100s: %.350s", title, why.text);
-    }
-    net_draw_image(stdout, pixels, session->image);
+    net_answer(session, images, index, logits, probabilities);
+    if (!all_finite(logits, classes))
+        return explain_image(session, images, index, title, error);
+    if (first->numbers == 0)
+        net_draw_image(stdout, images->pixels + index * net_shape_elements(first->shape),
+                       session->image);
     if (!net_has_classes(session->model)) {
         printf("%s: %.6g\n", title, (double)logits[0]);
         return true;
@@ -992,13 +1024,12 @@ static bool predict_one(NetSession *session, const uint8_t *pixels, const char *
 /* names: of the image files; NULL: labelled test images. */
 static bool predict(NetSession *session, const NetImages *images, char **names, NetError *error)
 {
-    int64_t pixels = session->image.c * session->image.h * session->image.w;
     float *room = net_allocate(2 * (size_t)session->model->classes, sizeof *room, error);
     bool good = room != NULL;
     for (int64_t i = 0; good && i < images->count; i++) {
         char title[64];
         snprintf(title, sizeof title, "test image %" PRId64, i);
-        good = predict_one(session, images->pixels + i * pixels, names ? names[i] : title,
+        good = predict_one(session, images, i, names ? names[i] : title,
                            names ? -1 : images->labels[i], room, error);
     }
     free(room);
@@ -1011,6 +1042,11 @@ static bool predict_files(Request *request, NetSession *session, NetError *error
     NetImages images = {.count = request->operand_count,
                         .shape = session->image,
                         .classes = (int)request->model->classes};
+    if (session->model->input_count > 1)
+        return net_fail(error,
+                        "a picture is one of the network's %d inputs: `predict --data synthetic` "
+                        "shows drawn examples",
+                        session->model->input_count);
     images.pixels = net_allocate((size_t)images.count, (size_t)pixels, error);
     bool good = images.pixels != NULL;
     for (int i = 0; good && i < request->operand_count; i++)

@@ -93,6 +93,18 @@ NetShape net_output_shape(const NetSession *session, int output);
 void net_predict_outputs(NetSession *session, const float *pixels, int64_t count, float *logits,
                          float *const *outputs);
 
+/* What a network takes, from 0 in the order of the file: most have one input.  Numbers: it holds
+ * whole numbers from 0, below it; 0: real ones. */
+int net_input_count(const NetSession *session);
+const char *net_input_name(const NetSession *session, int input);
+NetShape net_input_shape(const NetSession *session, int input);
+int64_t net_input_numbers(const NetSession *session, int input);
+/* Like net_predict_outputs, of a network with several inputs: inputs[i] is [count][shape of input
+ * i], NULL all zeros, and outputs may be NULL.  The functions above give such a network its first
+ * input, and zeros for the others. */
+void net_predict_inputs(NetSession *session, const float *const *inputs, int64_t count,
+                        float *logits, float *const *outputs);
+
 #ifdef __cplusplus
 }
 #endif

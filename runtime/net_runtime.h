@@ -63,7 +63,7 @@ typedef struct NetStep {
     real *buffers;           /* running statistics */
     real *gradients;         /* [grains][gradient_stride]: each grain's own, overwritten */
     int64_t gradient_stride; /* elements */
-    const real *input;       /* [grains][input elements][lanes], normalised */
+    const real *input; /* [grains][net_input_elements][lanes], normalised: all inputs of a grain */
     /* [grains][targets of an image][lanes]: the class; 0 in lanes without an image */
     const int32_t *targets;
     const real *active; /* [grains][lanes]: 1 where the lane holds an image, else 0 */
@@ -320,6 +320,15 @@ typedef struct NetAlias {
     int parameter; /* of NetModel.parameters */
 } NetAlias;
 
+enum { NET_MAX_INPUTS = 8 };
+/* What the network takes. */
+typedef struct NetInput {
+    const char *name;
+    NetShape shape;
+    int64_t numbers; /* it holds whole numbers below it; 0: real ones */
+    int64_t offset;  /* among a step's inputs, in elements of an image */
+} NetInput;
+
 /* A tensor that the network names as an output. */
 typedef struct NetNamedOutput {
     const char *name;
@@ -364,8 +373,8 @@ struct NetModel {
     const char *kernels; /* "specialised" or "reference" */
     int real_bytes;      /* sizeof(real) it was compiled with */
     int lanes;
-    NetShape input;
-    int64_t numbers; /* the input holds whole numbers below it; 0: pixels */
+    NetShape input;  /* the first, which pictures and texts are for: see inputs */
+    int64_t numbers; /* it holds whole numbers below it; 0: pixels */
     /* of one target, and how many targets an image has: 1, or one for each position of the output,
      * whose values lie so many elements apart */
     int64_t classes, targets;
@@ -398,6 +407,8 @@ struct NetModel {
     int setting_count;
     NetPeak *peak;
     bool features[NET_MAX_FEATURES]; /* NET_COMPILED_FOR: what its code needs of the processor */
+    const NetInput *inputs;          /* in the order of the file */
+    int input_count;
 };
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */

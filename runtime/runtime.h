@@ -128,6 +128,8 @@ typedef struct NetImages {
     /* a file's pages, not to be written, of which pixels are part; NULL: pixels are allocated */
     uint8_t *mapped;
     int64_t mapped_bytes;
+    uint8_t **further; /* of each input but the first: [count][elements] */
+    int further_count;
 } NetImages;
 
 typedef struct NetData {
@@ -223,6 +225,15 @@ bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetE
  * image i of a split depends only on seed, split and i.  images->held says which are drawn. */
 bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
                         uint64_t seed, int split, NetError *error);
+/* The same shape for each image of `like`, showing the class that it has there: pixels alone. */
+bool net_draw_of_classes(NetImages *images, const NetImages *like, NetShape shape, uint64_t seed,
+                         int split, NetError *error);
+/* data/further.c: examples of all inputs and targets of a network that has several inputs. */
+bool net_draw_inputs(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
+                     int split, NetError *error);
+bool net_draw_all_inputs(NetData *data, const NetModel *model, uint64_t seed, NetError *error);
+/* Noise for all but the first, of which images->count says how many. */
+bool net_further_noise(NetImages *images, const NetModel *model, uint64_t seed, NetError *error);
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
  * RGB as it has channels, stretched to its size by area averaging. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
@@ -410,12 +421,13 @@ struct NetSession {
     NetArenas together;
     int first_thread, all_threads; /* of the ranks before this one; of all */
     int64_t gradient_stride;
-    uint64_t seed, steps;          /* training steps done */
-    NetHook *hook;                 /* is called after each part of a program; NULL: none is */
-    struct NetOneImage *one_image; /* train/one_image.c; NULL: none came yet by itself */
-    bool one_image_failed;         /* there was no memory for it */
-    const char **class_names;      /* [classes]; NULL: not known */
-    char *class_lines;             /* the same, a line each */
+    uint64_t seed, steps;                /* training steps done */
+    NetHook *hook;                       /* is called after each part of a program; NULL: none is */
+    struct NetOneImage *one_image;       /* train/one_image.c; NULL: none came yet by itself */
+    bool one_image_failed;               /* there was no memory for it */
+    const char **class_names;            /* [classes]; NULL: not known */
+    char *class_lines;                   /* the same, a line each */
+    real *further_scale, *further_shift; /* of the inputs behind the first, one after the other */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
                              bool training, NetError *error);
@@ -439,10 +451,12 @@ void net_normal_settle(NetSession *session, const NetSettings *settings, const c
 /* train/one_image.c: one image by the program for it: its logits, [classes], good until the next
  * call; NULL: there is no such program. */
 typedef struct NetOneImage NetOneImage;
-const real *net_one_image_floats(NetSession *session, const float *pixels); /* normalised */
+/* normalised; further: as NetBatch has it */
+const real *net_one_image_floats(NetSession *session, const float *pixels,
+                                 const float *const *further);
 /* After one of these: a named output, as long as its logits are good. */
 const real *net_one_image_output(const NetSession *session, int output);
-const real *net_one_image_bytes(NetSession *session, const uint8_t *pixels);
+const real *net_one_image_bytes(NetSession *session, const NetImages *images, int64_t index);
 void net_weights_changed(NetSession *session); /* must be said when weights or buffers were */
 
 /* derive.c: weights that are made of what is learned.  Said by net_weights_changed(). */
@@ -511,7 +525,24 @@ typedef struct NetBatch {
     NetTake *take;                /* is given each image's logits; NULL: nobody wants them */
     NetTakeOutputs *take_outputs; /* and each one's named outputs, likewise */
     void *to;
+    /* beside pixels: of each further input [count][elements], as they are; NULL: zeros, likewise */
+    const float *const *further;
 } NetBatch;
+/* train/inputs.c: the inputs behind the first. */
+int64_t net_input_elements(const NetModel *model); /* of all inputs: from a grain's to the next's */
+bool net_open_further(NetSession *session, NetError *error);
+void net_normalise_further(NetSession *session); /* as session->normal says */
+/* A grain's; of lanes without an image the index is -1. */
+void net_load_further(const NetSession *session, const NetBatch *batch, real *grain,
+                      const int64_t *indices);
+/* Pixels to lanes, normalised, in one pass or in two. */
+void net_load_pixels(const NetModel *model, real *to, const uint8_t *const *images, NetShape shape,
+                     const real *scale, const real *shift);
+/* Those of one image, as its program takes them. */
+void net_place_further_floats(const NetModel *model, const float *const *further, real *to);
+void net_place_further_bytes(const NetSession *session, const NetImages *images, int64_t index,
+                             real *to);
+
 /* The mean loss over the batch and how many were right. */
 /* A network of one output gives a number: there is no class to be right about. */
 bool net_has_classes(const NetModel *model);
@@ -535,7 +566,8 @@ NetResult net_test_batch(NetSession *session, const NetBatch *batch);
 void net_probabilities(const real *logits, int64_t stride, int64_t classes, float *probabilities,
                        int64_t step);
 /* Of one image of bytes, normalised here: its logits and their softmax, [classes] each. */
-void net_answer(NetSession *session, const uint8_t *image, float *logits, float *probabilities);
+void net_answer(NetSession *session, const NetImages *images, int64_t index, float *logits,
+                float *probabilities);
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
@@ -794,14 +826,14 @@ typedef struct NetSpread {
 } NetSpread;
 NetSpread net_spread(const double values[NET_REPEATS]);
 /* How images go through a session: with an optimizer they train it; with
- * logits, [batch][classes], the pixels of `batch` images are its input. */
+ * logits, [batch][classes], inputs[i] of `batch` images are its input number i. */
 typedef struct NetJob {
     NetSession *session;
     int64_t batch;
     const NetImages *images;
     const int32_t *order;
     const NetOptimizer *optimizer;
-    const float *pixels;
+    const float *const *inputs;
     float *logits;
 } NetJob;
 void net_job_run(const NetJob *job, int64_t steps);

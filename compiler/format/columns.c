@@ -58,7 +58,8 @@ static bool is_applied(const Statement *statement, int before, int depth, bool b
 {
     bool first = before == 0 && statement->setting;
     bool signature = bracket && !depth && kind_at(statement, 0) == BLOCK;
-    return kind_at(statement, before) == NAME && !first && !signature;
+    bool named = before > 0 && kind_at(statement, before - 1) == AS; /* as NAME (left, right) */
+    return kind_at(statement, before) == NAME && !first && !signature && !named;
 }
 
 bool is_spaced(const Statement *statement, int at)

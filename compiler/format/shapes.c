@@ -133,8 +133,8 @@ static void collect_body(const Body *body, ExprList *terms)
         const Stmt *stmt = body->stmts.items[i];
         if (stmt->call)
             collect_arguments(&stmt->call->arguments, terms);
-        if (stmt->shape)
-            collect_list(&stmt->shape->dims, terms);
+        for (const ShapeExpr *shape = stmt->shape; shape; shape = shape->next)
+            collect_list(&shape->dims, terms);
         collect_body(stmt->body, terms);
         collect_body(stmt->other, terms);
     }
@@ -148,8 +148,8 @@ static const ExprList *terms_of(ShapeNotes *notes, const BlockDef *block)
             return notes->terms.items[i].terms;
     ExprList *made = NEW(ExprList);
     push(&notes->terms, ((Terms){block, made}));
-    if (block->in)
-        collect_list(&block->in->dims, made);
+    for (const ShapeExpr *shape = block->in; shape; shape = shape->next)
+        collect_list(&shape->dims, made);
     for (int i = 0; i < block->params.count; i++) {
         Expr *name = NEW(Expr);
         *name = (Expr){.kind = EXPR_PATH,
@@ -157,8 +157,8 @@ static const ExprList *terms_of(ShapeNotes *notes, const BlockDef *block)
                        .span = block->params.items[i].span};
         push(made, name);
     }
-    if (block->out)
-        collect_list(&block->out->dims, made);
+    for (const ShapeExpr *shape = block->out; shape; shape = shape->next)
+        collect_list(&shape->dims, made);
     collect_body(block->body, made);
     return made;
 }
@@ -235,9 +235,10 @@ static const char *signature_axis(const ShapeNotes *notes, const BlockDef *block
 {
     const ShapeExpr *sides[] = {block->in, block->out};
     for (int i = 0; i < 2; i++)
-        if (sides[i] && axis < sides[i]->dims.count
-            && fits_all(notes, uses, axis, sides[i]->dims.items[axis], (Factor){1, "", ""}))
-            return term_text(sides[i]->dims.items[axis]);
+        for (const ShapeExpr *side = sides[i]; side; side = side->next)
+            if (axis < side->dims.count
+                && fits_all(notes, uses, axis, side->dims.items[axis], (Factor){1, "", ""}))
+                return term_text(side->dims.items[axis]);
     return NULL;
 }
 
@@ -288,6 +289,30 @@ static const char *shape_at_uses(ShapeNotes *notes, const Uses *uses)
         text_add(&text, "%s%s", axis ? ", " : "", value);
     }
     return format("[%s]", text_chars(&text));
+}
+
+/* Of a statement that gives several tensors a shape for each. */
+static const char *shapes_at_uses(ShapeNotes *notes, const Uses *uses)
+{
+    Text text = {0};
+    int count = count_carried(uses->items[0]->all_out);
+    for (int i = 0; i < uses->count; i++)
+        if (count_carried(uses->items[i]->all_out) != count)
+            return NULL;
+    for (int part = 0; part < count; part++) {
+        Uses of = {0};
+        for (int i = 0; i < uses->count; i++) {
+            StmtUse *use = NEW(StmtUse);
+            *use = *uses->items[i];
+            use->out = carried_part((Tensor *)use->all_out, part);
+            push(&of, use);
+        }
+        const char *shape = shape_at_uses(notes, &of);
+        if (!shape)
+            return NULL;
+        text_add(&text, "%s%s", part ? ", " : "", shape);
+    }
+    return text_chars(&text);
 }
 
 /* ---- by position */
@@ -351,5 +376,5 @@ const char *noted_shape(ShapeNotes *notes, Span at)
             return NULL;
         push(&uses, found.items[i]);
     }
-    return uses.count ? shape_at_uses(notes, &uses) : NULL;
+    return uses.count ? shapes_at_uses(notes, &uses) : NULL;
 }

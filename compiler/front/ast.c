@@ -97,6 +97,28 @@ ShapeExpr *new_shape(const ExprList *dims, Span span)
     return shape;
 }
 
+ShapeExpr *with_shape(ShapeExpr *first, ShapeExpr *more)
+{
+    first->next = more;
+    return first;
+}
+
+int count_shapes(const ShapeExpr *shape)
+{
+    int count = 0;
+    for (; shape; shape = shape->next)
+        count++;
+    return count;
+}
+
+Span shapes_span(const ShapeExpr *shape)
+{
+    Span span = shape->span;
+    for (; shape->next; shape = shape->next)
+        span = span_between(span, shape->next->span);
+    return shape->name ? span_between(span, shape->name_span) : span;
+}
+
 Stmt *new_stmt(StmtKind kind, Span keyword, Span span)
 {
     Stmt *stmt = NEW(Stmt);
@@ -337,11 +359,11 @@ static void dump_expr(const Outline *dump, const Expr *expr)
 
 static void dump_shape(const Outline *dump, const char *role, const ShapeExpr *shape)
 {
-    if (!shape)
-        return;
     Outline inner = deeper(dump);
-    line(dump, shape->span, "%s", role);
-    dump_items(&inner, &shape->dims);
+    for (; shape; shape = shape->next) {
+        line(dump, shape->span, shape->name ? "%s as %s" : "%s", role, shape->name);
+        dump_items(&inner, &shape->dims);
+    }
 }
 
 static void dump_named(const Outline *dump, const char *role, const Expr *expr)
@@ -406,6 +428,8 @@ static void dump_stmt(const Outline *dump, const Stmt *stmt)
     dump_body(&inner, "body", stmt->body);
     dump_body(&inner, stmt->kind == STMT_SKIP ? "shortcut" : "else", stmt->other);
     dump_named(&inner, "as", stmt->as);
+    for (int i = 0; i < stmt->names.count; i++)
+        dump_named(&inner, "gives", stmt->names.items[i]);
     if (stmt->kind != STMT_INPUT)
         dump_shape(&inner, "asserts", stmt->shape);
 }

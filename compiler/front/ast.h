@@ -85,9 +85,13 @@ typedef enum StmtKind {
     STMT_IF      /* if value body [else other]; "else if" is a body of one STMT_IF */
 } StmtKind;
 
+/* Of several tensors a shape for each, in a row. */
 typedef struct ShapeExpr {
     Span span;
     ExprList dims;
+    const char *name; /* of a block's input: what the body calls it; NULL: nothing */
+    Span name_span;
+    struct ShapeExpr *next; /* the next tensor's; NULL: there is none */
 } ShapeExpr;
 
 typedef struct Stmt {
@@ -96,11 +100,14 @@ typedef struct Stmt {
     Span keyword; /* its first word */
     Expr *call;   /* STMT_CALL: an EXPR_CALL (parenthesised false for a bare name) */
     Expr *value;
-    Expr *from; /* STMT_FROM, STMT_REUSE, STMT_OUTPUT: EXPR_PATH or EXPR_TEXT */
+    /* STMT_FROM, STMT_REUSE, STMT_OUTPUT: EXPR_PATH or EXPR_TEXT; STMT_FROM: also an EXPR_LIST of
+     * them */
+    Expr *from;
     Body *body, *other;
     const char *variable;
     Span variable_span;
     Expr *as;         /* EXPR_PATH or EXPR_TEXT, or NULL */
+    ExprList names;   /* of each tensor that it gives: as NAME (left, right) */
     ShapeExpr *shape; /* after "->"; STMT_INPUT: the input's shape; or NULL */
 } Stmt;
 
@@ -187,6 +194,8 @@ extern bool (*may_read)(const char *first, const char *path);
 const BlockDef *find_block(const Program *program, const char *name); /* NULL: none */
 const FunctionDef *find_element_function(const Program *program, const char *name);
 void dump_ast(const Program *program, FILE *out);
+int count_shapes(const ShapeExpr *shape);              /* it and those behind it; NULL: 0 */
+Span shapes_span(const ShapeExpr *shape);              /* of all of them */
 const char *expr_operator_text(ExprOperator operator); /* "//" */
 
 #endif

@@ -42,6 +42,11 @@ typedef LIST(Token) TokenList;
 typedef LIST(const Token *) TokenStack;
 
 typedef LIST(Param) ParamList;
+/* as NAME (left, right): either may be missing */
+typedef struct Naming {
+    Expr *name;
+    ExprList names;
+} Naming;
 
 typedef struct Layout {
     const TokenList *tokens;        /* the last is the end of the file */
@@ -129,6 +134,7 @@ Expr *call_expr(const Token *name, const ArgList *arguments, Span span); /* NULL
 Expr *index_expr(const Token *name, Expr *index, Span span);
 Expr *items_expr(ExprKind kind, const ExprList *items, Span span);
 ShapeExpr *new_shape(const ExprList *dims, Span span);
+ShapeExpr *with_shape(ShapeExpr *first, ShapeExpr *more); /* behind it */
 Stmt *new_stmt(StmtKind kind, Span keyword, Span span);
 Stmt *broken_stmt(Expr *as, Span span); /* stands for one with a syntax error; as may be NULL */
 Body *single_body(Stmt *stmt);          /* of "else if", of a broken branch */

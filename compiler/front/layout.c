@@ -404,6 +404,15 @@ static bool is_late_word(const Layout *layout, const Token *token)
                || is_word_of_grammar(next->kind));
 }
 
+/* `as name (left, right)`, `from (left, right)` */
+static bool is_among_names(const Layout *layout, int last)
+{
+    const Token *open = innermost(&layout->parentheses);
+    if (!open || (last != LPAREN && last != COMMA) || open - layout->tokens->items < 2)
+        return false;
+    return open[-1].kind == AS || open[-1].kind == FROM || open[-2].kind == AS;
+}
+
 /* A word of the language is a plain name after `as`, `from` and `network`, and
  * as an argument's name. */
 static const Token *as_name(const Layout *layout, const Token *token)
@@ -412,7 +421,8 @@ static const Token *as_name(const Layout *layout, const Token *token)
         return token;
     int last =
         layout->last && !layout->separated && !token->first_on_line ? layout->last->kind : SEP;
-    bool named = last == AS || last == FROM || last == REUSE || last == OUTPUT || last == NETWORK;
+    bool named = last == AS || last == FROM || last == REUSE || last == OUTPUT || last == NETWORK
+                 || is_among_names(layout, last);
     bool late = token->kind == REUSE || token->kind == OUTPUT || token->kind == ASIDE;
     if (!named && !late && (token->kind == LET || token[1].kind != ASSIGN))
         return token;

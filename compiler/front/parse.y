@@ -29,6 +29,7 @@
     Arg arg;
     ArgList args;
     ShapeExpr *shape;
+    Naming naming;
     Stmt *stmt;
     Body *body;
     Param param;
@@ -75,13 +76,15 @@ static bool too_many_errors(const Parser *parser, Span at);
 %token EQUAL "==" NOT_EQUAL "!=" LESS "<" LESS_EQUAL "<=" GREATER ">" GREATER_EQUAL ">="
 %token PLUS "+" MINUS "-" TIMES "*" DIVIDE "/" FLOOR_DIVIDE "//" MODULO "%"
 
-%type <expr> broken value or and not comparison sum product unary prim text name as index dim
+%type <expr> broken value or and not comparison sum product unary prim text name index dim
 %type <expr> condition
+%type <naming> as
+%type <exprs> names
 %type <operator> compare plus times
 %type <exprs> parts values list dims
 %type <arg> arg
 %type <args> args arguments
-%type <shape> shape asserted
+%type <shape> shape shapes asserted taken takes
 %type <stmt> stmt tensor if call
 %type <body> body stmts
 %type <param> param
@@ -117,13 +120,14 @@ broken: error                           { $$ = NULL; }
     | broken BROKEN_AS PATH             { $$ = word_expr($3, EXPR_PATH); }
     ;
 
-/* ---- block = "block" NAME ["(" [param {"," param} [","]] ")"] [shape ["->" shape]] body */
+/* ---- block = "block" NAME ["(" [param {"," param} [","]] ")"] [takes ["->" shapes]] body
+        takes = shape ["as" NAME] {"," shape ["as" NAME]};  shapes = shape {"," shape} */
 
 block: "block" NAME parameters body
         { define_block(parser, new_block($2, &$3, NULL, NULL, $4, span_between(@1, @3))); }
-    | "block" NAME parameters shape body
+    | "block" NAME parameters takes body
         { define_block(parser, new_block($2, &$3, $4, NULL, $5, span_between(@1, @4))); }
-    | "block" NAME parameters shape "->" shape body
+    | "block" NAME parameters takes "->" shapes body
         { define_block(parser, new_block($2, &$3, $4, $6, $7, span_between(@1, @6))); }
     | "block" NAME error
         {
@@ -135,6 +139,16 @@ block: "block" NAME parameters body
             parser->program->broken = true;
             define_block(parser, broken_block($2, $4, span_between(@1, @2)));
         }
+    ;
+
+takes: taken
+    | taken "," takes                   { $$ = with_shape($1, $3); }
+    ;
+taken: shape
+    | shape "as" NAME                   { $$ = $1; $$->name = $3->word; $$->name_span = @3; }
+    ;
+shapes: shape
+    | shape "," shapes                  { $$ = with_shape($1, $3); }
     ;
 
 /* ---- function = "function" NAME "(" param {"," param} [","] ")" "=" value */
@@ -186,7 +200,7 @@ stmts: %empty                           { $$ = NEW(Body); }
     ;
 
 /* ---- stmt = "let" NAME "=" value | "input" shape ["of" value] ["as" name] |
-        tensor ["as" name] ["->" shape] */
+        tensor ["as" naming] ["->" shapes];  naming = name | [name] "(" name {"," name} ")" */
 
 stmt: "let" NAME "=" value
         {
@@ -196,33 +210,44 @@ stmt: "let" NAME "=" value
     | "let" NAME "=" broken             { $$ = broken_let($2, @$); }
     | "let" NAME broken                 { $$ = broken_let($2, @$); }
     | "input" shape as
-        { $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3; }
+        {
+            $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->as = $3.name;
+            $$->names = $3.names;
+        }
     | "input" shape NAME value as
         {
             $$ = new_stmt(STMT_INPUT, @1, @$); $$->shape = $2; $$->variable = $3->word;
-            $$->variable_span = @3; $$->value = $4; $$->as = $5;
+            $$->variable_span = @3; $$->value = $4; $$->as = $5.name; $$->names = $5.names;
         }
     | "output" name                     { $$ = new_stmt(STMT_OUTPUT, @1, @$); $$->from = $2; }
     | "input" broken                    { $$ = broken_input(@1, @$); }
     | tensor as asserted
         {
             $$ = $1;
-            $$->as = $2;
+            $$->as = $2.name;
+            $$->names = $2.names;
             $$->shape = $3;
             if (!$$->body)
                 $$->span = @$;
         }
     ;
-as: %empty                              { $$ = NULL; }
-    | "as" name                         { $$ = $2; }
+as: %empty                              { $$ = (Naming){0}; }
+    | "as" name                         { $$ = (Naming){.name = $2}; }
+    | "as" "(" names ")"                { $$ = (Naming){.names = $3}; }
+    | "as" name "(" names ")"           { $$ = (Naming){$2, $4}; }
+    ;
+names: name                             { $$ = (ExprList){0}; push(&$$, $1); }
+    | names "," name                    { $$ = $1; push(&$$, $3); }
     ;
 asserted: %empty                        { $$ = NULL; }
-    | "->" shape                        { $$ = $2; }
+    | "->" shapes                       { $$ = $2; }
     ;
 
 tensor: call
     | call body                         { $$ = $1; $$->body = $2; }
     | "from" name                       { $$ = new_stmt(STMT_FROM, @1, @$); $$->from = $2; }
+    | "from" "(" names ")"
+        { $$ = new_stmt(STMT_FROM, @1, @$); $$->from = items_expr(EXPR_LIST, &$3, @3); }
     | "reuse" name                      { $$ = new_stmt(STMT_REUSE, @1, @$); $$->from = $2; }
     | "aside" body                      { $$ = new_stmt(STMT_ASIDE, @1, @1); $$->body = $2; }
     | "branch" body                     { $$ = new_stmt(STMT_BRANCH, @1, @1); $$->body = $2; }

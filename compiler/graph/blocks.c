@@ -167,42 +167,124 @@ static void size_axis(Diagnostic *d, Shape actual, int rank, int axis, Int wante
     diag_sizes(d, actual, shape);
 }
 
-/* The input's fault is the caller's. */
-static bool match_input(Builder *b, const BlockDef *def, const Tensor *x, Span span)
+/* "its input", of several "its input right", as the body calls it, or "its input 2". */
+static const char *input_text(const BlockDef *def, const ShapeExpr *shape, int i)
 {
-    Int wanted;
-    int axis = def->in != NULL ? match_shape(b, def->in, x, true, &wanted) : -1;
-    if (axis < 0)
-        return axis == -1;
-    const Instance *here = b->instance;
-    b->instance = here->outer;
-    Diagnostic *d =
-        build_error(b, "shape-mismatch", span, "block %s takes %s, but its input is %s: %s",
-                    def->name, span_text(def->in->span), shape_text(x->shape),
-                    shape_difference(def->in, x->shape, axis, wanted));
-    diag_label(d, def->span, "the signature");
-    add_derivation(d, x, b->instance);
-    size_axis(d, x->shape, def->in->dims.count, axis, wanted);
-    b->instance = here;
-    return false;
+    if (def->in->next == NULL)
+        return "its input";
+    return shape->name != NULL ? format("its input %s", shape->name)
+                               : format("its input %d", i + 1);
 }
 
-static bool match_output(Builder *b, const BlockDef *def, const Tensor *y)
+static void report_input(Builder *b, const BlockDef *def, const ShapeExpr *shape, int i,
+                         const Tensor *x, Span span, int axis, Int wanted)
+{
+    Diagnostic *d =
+        build_error(b, "shape-mismatch", span, "block %s takes %s, but %s is %s: %s", def->name,
+                    span_text(shape->span), input_text(def, shape, i), shape_text(x->shape),
+                    shape_difference(shape, x->shape, axis, wanted));
+    diag_label(d, def->span, "the signature");
+    add_derivation(d, x, b->instance);
+    size_axis(d, x->shape, shape->dims.count, axis, wanted);
+}
+
+static void report_input_count(Builder *b, const BlockDef *def, const Tensor *x, Span span)
+{
+    int takes = count_shapes(def->in), has = count_carried(x);
+    Diagnostic *d =
+        build_error(b, "several-tensors", span, "block %s takes %d %s, and has %d: %s", def->name,
+                    takes, takes == 1 ? "tensor" : "tensors", has, carried_text(x));
+    diag_label(d, def->span, "the signature");
+    if (takes > has)
+        diag_help(d,
+                  "`from (left, right)` before it, or %s(right) of a tensor's name: the current "
+                  "tensor comes first",
+                  def->name);
+    else
+        diag_help(d, "`from left` goes on from one of them, `from (left, right)` from two");
+}
+
+/* In the block, where it has a name there. */
+static void declare_input(Builder *b, const ShapeExpr *shape, Tensor *x)
+{
+    const Name name = {.local = shape->name, .span = shape->name_span};
+    const TensorName *first = shape->name != NULL ? find_tensor(b, shape->name) : NULL;
+    if (first != NULL)
+        diag_label(build_error(b, "duplicate-name", shape->name_span,
+                               "two inputs of the block are named %s", shape->name),
+                   first->span, "the first");
+    declare_tensor(b, &name, x);
+}
+
+/* The input's fault is the caller's. */
+static bool match_input(Builder *b, const BlockDef *def, Tensor *x, Span span)
+{
+    const Instance *here = b->instance;
+    bool good = true;
+    int i = 0;
+    if (def->in == NULL)
+        return true;
+    b->instance = here->outer;
+    if (count_carried(x) != count_shapes(def->in)) {
+        report_input_count(b, def, x, span);
+        b->instance = here;
+        return false;
+    }
+    for (const ShapeExpr *shape = def->in; shape != NULL; shape = shape->next, i++) {
+        Tensor *part = carried_part(x, i);
+        Int wanted;
+        b->instance = here;
+        int axis = match_shape(b, shape, part, true, &wanted);
+        declare_input(b, shape, part);
+        b->instance = here->outer;
+        if (axis >= 0)
+            report_input(b, def, shape, i, part, span, axis, wanted);
+        good &= axis == -1;
+    }
+    b->instance = here;
+    return good;
+}
+
+static void report_output_count(Builder *b, const BlockDef *def, const Tensor *y)
+{
+    int says = count_shapes(def->out), gives = count_carried(y);
+    Diagnostic *d = build_error(b, "several-tensors", shapes_span(def->out),
+                                "block %s gives %d %s, but its signature says %d", def->name, gives,
+                                gives == 1 ? "tensor" : "tensors", says);
+    if (says > 1)
+        diag_help(d, "a block ends with what it gives: `from (left, right)`");
+}
+
+static bool match_one_output(Builder *b, const BlockDef *def, const ShapeExpr *shape,
+                             const Tensor *y)
 {
     Int wanted;
-    int axis = def->out != NULL ? match_shape(b, def->out, y, false, &wanted) : -1;
+    int axis = match_shape(b, shape, y, false, &wanted);
     if (axis < 0)
         return axis == -1;
-    bool ranked = y->shape.rank == def->out->dims.count;
+    bool ranked = y->shape.rank == shape->dims.count;
     Diagnostic *d = build_error(
-        b, "shape-mismatch", ranked ? def->out->dims.items[axis]->span : def->out->span,
+        b, "shape-mismatch", ranked ? shape->dims.items[axis]->span : shape->span,
         "block %s gives %s, but its signature says %s: %s", def->name, shape_text(y->shape),
-        span_text(def->out->span), shape_difference(def->out, y->shape, axis, wanted));
+        span_text(shape->span), shape_difference(shape, y->shape, axis, wanted));
     if (ranked)
         diag_caption(d, "this is %lld", wanted);
     add_derivation(d, y, b->instance);
-    size_axis(d, y->shape, def->out->dims.count, axis, wanted);
+    size_axis(d, y->shape, shape->dims.count, axis, wanted);
     return false;
+}
+
+static bool match_output(Builder *b, const BlockDef *def, Tensor *y)
+{
+    bool good = true;
+    int i = 0;
+    if (def->out != NULL && count_carried(y) != count_shapes(def->out)) {
+        report_output_count(b, def, y);
+        return false;
+    }
+    for (const ShapeExpr *shape = def->out; shape != NULL; shape = shape->next)
+        good &= match_one_output(b, def, shape, carried_part(y, i++));
+    return good;
 }
 
 /* ----------------------------------------------------------------- uses */
@@ -266,11 +348,13 @@ static void check_unused(Builder *b, const BlockDef *def)
             default_value(b, param);
         bind_value(b, param->name, param->span, (Value){.kind = VALUE_UNKNOWN});
     }
-    if (def->in != NULL)
-        match_shape(b, def->in, NULL, true, &wanted);
+    for (const ShapeExpr *shape = def->in; shape != NULL; shape = shape->next) {
+        match_shape(b, shape, NULL, true, &wanted);
+        declare_input(b, shape, NULL);
+    }
     walk_statements(b, def->body, NULL);
-    if (def->out != NULL)
-        match_shape(b, def->out, NULL, false, &wanted);
+    for (const ShapeExpr *shape = def->out; shape != NULL; shape = shape->next)
+        match_shape(b, shape, NULL, false, &wanted);
 }
 
 void check_unused_blocks(Builder *b)

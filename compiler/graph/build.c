@@ -36,6 +36,25 @@ bool expand(Builder *b, Span span)
     return !b->stopped;
 }
 
+/* -------------------------------------------------------- one of several */
+
+Tensor *one_tensor(Builder *b, Tensor *x, Span at, const char *taker)
+{
+    if (x == NULL || x->role != TENSOR_SEVERAL)
+        return x;
+    Diagnostic *d = build_error(b, "several-tensors", at, "%s one tensor, and here are %d: %s",
+                                taker, x->parts.count, carried_text(x));
+    const ShapeExpr *in = b->frame->def != NULL ? b->frame->def->in : NULL;
+    const TensorName *first = in != NULL && in->name != NULL ? find_tensor(b, in->name) : NULL;
+    if (first != NULL && first->tensor == x->parts.items[0])
+        diag_help(d, "`from %s` goes on from one of the block's inputs; a join takes all of them",
+                  in->name);
+    else
+        diag_help(d, "name them where they come from, `as (left, right)`: `from left` goes on from "
+                     "one, and a join takes all of them");
+    return NULL;
+}
+
 /* --------------------------------------------------------------- layers */
 
 /* False, reported, when one of the node's tensors is larger than any can be. */
@@ -236,15 +255,11 @@ static void close_join(Builder *b)
     b->frame->join = b->frame->join->outer;
 }
 
-typedef struct Inputs {
-    LIST(Tensor *) tensors;
-    bool known;
-} Inputs;
-
-static void add_input(Inputs *inputs, Tensor *tensor)
+void add_input(Inputs *inputs, Tensor *tensor)
 {
-    push(&inputs->tensors, tensor);
     inputs->known &= tensor != NULL;
+    for (int i = 0; i < (tensor != NULL ? count_carried(tensor) : 1); i++)
+        push(&inputs->tensors, tensor != NULL ? carried_part(tensor, i) : NULL);
 }
 
 /* What one expansion of a statement made, when somebody asks. */
@@ -255,7 +270,9 @@ static void note_use(Builder *b, const Stmt *stmt, const Tensor *x, const Tensor
         return;
     b->trace->partial = b->trace->stmts.count == MAX_NOTED;
     if (!b->trace->partial)
-        push(&b->trace->stmts, ((StmtUse){stmt, x, y, b->instance, first, b->graph->nodes.count}));
+        push(&b->trace->stmts, ((StmtUse){stmt, x != NULL ? carried_part((Tensor *)x, 0) : NULL,
+                                          y != NULL ? carried_part((Tensor *)y, 0) : NULL, x, y,
+                                          b->instance, first, b->graph->nodes.count}));
 }
 
 /* It had a syntax error: what it makes is unknown. */
@@ -272,7 +289,7 @@ static void walk_branch(Builder *b, const Stmt *stmt, Tensor *x, Inputs *inputs)
     add_input(inputs, finish_stmt(b, stmt, (Name){0}, y));
 }
 
-static void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *x, Inputs *inputs)
+void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *x, Inputs *inputs)
 {
     Join *join = open_join(b);
     int outer = open_scope(b);
@@ -442,6 +459,8 @@ static Tensor *walk_skip(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     if (wanted < 0)
         return NULL;
     *name = take_name(b, stmt->as, "add", stmt->span);
+    body = one_tensor(b, body, stmt->span, "a skip's body gives");
+    other = one_tensor(b, other, stmt->span, "a skip takes");
     if (body == NULL || other == NULL)
         return NULL;
     if (!shape_equal(body->shape, other->shape))
@@ -482,6 +501,10 @@ static Tensor *walk_iteration(Builder *b, const Stmt *stmt, Tensor *x, Int k, Va
     close_scope(b, outer);
     iteration->over = true;
     b->frame->iteration = iteration->outer;
+    if (dense) {
+        x = one_tensor(b, x, stmt->span, "dense takes");
+        y = one_tensor(b, y, stmt->span, "the body of dense gives");
+    }
     if (dense && x != NULL && y != NULL)
         y = join_dense(b, stmt, x, y);
     b->instance = instance->outer;
@@ -616,10 +639,14 @@ static Tensor *walk_operator(Builder *b, const Stmt *stmt, const Value *callee,
     if (op->traits & OP_SOURCE)
         return walk_source(b, op, values, name->path, span);
     name->layer = new_layer((Layer){.path = name->path, .op = op, .args = values});
-    if (x == NULL) {
+    bool unknown = x == NULL;
+    x = one_tensor(b, x, span, format("%s takes", op->name));
+    if (unknown) {
         check_asserted(b, op, values, name->path, span);
         return NULL;
     }
+    if (x == NULL)
+        return NULL;
     return add_layer(b, op, values, x, name->path, span, &sharing);
 }
 
@@ -640,7 +667,10 @@ static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     if (callee.op != NULL && (callee.op->traits & OP_LOSS))
         return report_loss(b, stmt, callee.op);
     *name = take_name(b, stmt->as, callee.word, call->span);
-    bool refused = refuse_body(b, stmt, callee.word);
+    bool several = callee.block != NULL && count_shapes(callee.block->in) > 1;
+    bool refused = !several && refuse_body(b, stmt, callee.word);
+    if (several)
+        x = gather_inputs(b, stmt, callee.block, &args, x);
     if (callee.block != NULL) {
         name->layer = new_layer((Layer){.path = name->path, .block = callee.block, .given = args});
         return use_block(b, callee.block, args, name->path, NULL, call->span, refused ? NULL : x);
@@ -708,30 +738,93 @@ static Tensor *add_input_tensor(Builder *b, const Stmt *stmt)
         caption_factor(d, dims, culprit);
         return NULL;
     }
-    b->graph->input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_from(rank, dims));
-    b->graph->input->choices = choices;
-    return b->graph->input;
+    Tensor *input = new_tensor(b->graph, TENSOR_INPUT, "input", shape_from(rank, dims));
+    input->choices = choices;
+    input->span = stmt->shape->span;
+    return input;
 }
 
-/* "input" shape ["as" name] */
-static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x)
+/* A network that has several names each. */
+static void check_input_names(Builder *b)
 {
+    const Graph *graph = b->graph;
+    const Input *first = &graph->inputs.items[0],
+                *last = &graph->inputs.items[graph->inputs.count - 1];
+    bool named = last->span.source != NULL && last->name != NULL;
+    if (graph->inputs.count < 2 || (named && (first->name != NULL || graph->inputs.count > 2)))
+        return;
+    Diagnostic *d = build_error(b, "missing-argument", named ? first->span : last->span,
+                                "a network with several inputs names each of them");
+    diag_label(d, named ? last->span : first->span,
+               named || first->name != NULL ? "another input" : "nor has this one a name");
+    diag_help(d, "`%s as NAME`: `from NAME` goes on from it",
+              span_text(named ? first->span : last->span));
+}
+
+/* "input" shape ["of" value] ["as" name]: a chain of its own begins. */
+static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
+{
+    Graph *graph = b->graph;
     if (b->frame != b->network || b->levels > 1) {
-        Diagnostic *d = build_error(b, "misplaced-statement", stmt->span,
-                                    "`input` stands at the beginning of a network");
+        Diagnostic *d = build_error(
+            b, "misplaced-statement", stmt->span,
+            b->frame != b->network ? "`input` stands in the network, not in a block"
+                                   : "`input` stands in the network itself, in no other braces");
         if (b->frame != b->network)
             diag_help(d, "a block's input is in its signature: block NAME [c, h, w] { … }");
         return x;
     }
-    if (b->graph->input_span.source != NULL) {
-        diag_label(build_error(b, "misplaced-statement", stmt->span, "a network has one input"),
-                   b->graph->input_span, "the first");
-        return x;
+    if (graph->inputs.count == MAX_INPUTS) {
+        build_error(b, "too-large", stmt->span, "a network has at most %d inputs", MAX_INPUTS);
+        return NULL;
     }
-    b->input_seen = true;
-    b->graph->input_span = stmt->shape->span;
-    derive_from_input(stmt->shape->span);
-    return add_input_tensor(b, stmt);
+    if (stmt->as != NULL)
+        *name = take_name(b, stmt->as, "input", stmt->span);
+    Tensor *input = add_input_tensor(b, stmt);
+    push(&graph->inputs, ((Input){name->local, input, stmt->span, 0}));
+    if (graph->inputs.count == 1) {
+        b->input_seen = true;
+        graph->input_span = stmt->shape->span;
+        graph->input = input;
+    }
+    for (int i = 0; graph->inputs.count > 1 && i < graph->inputs.count; i++)
+        if (graph->inputs.items[i].tensor != NULL && graph->inputs.items[i].name != NULL)
+            graph->inputs.items[i].tensor->name = graph->inputs.items[i].name;
+    check_input_names(b);
+    return input;
+}
+
+static bool is_read(const Graph *graph, const Tensor *tensor)
+{
+    bool read = false;
+    for (int i = 0; i < graph->outputs.count; i++)
+        read |= graph->outputs.items[i].tensor == tensor;
+    for (int i = 0; i < graph->nodes.count; i++)
+        for (int k = 0; k < graph->nodes.items[i]->inputs.count; k++)
+            read |= graph->nodes.items[i]->inputs.items[k] == tensor;
+    return read;
+}
+
+/* Whoever writes all inputs first goes on from the last of them without noticing. */
+static void check_inputs_read(Builder *b)
+{
+    const Graph *graph = b->graph;
+    if (graph->inputs.count < 2 || diag_error_count() > 0)
+        return;
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Input *input = &graph->inputs.items[i];
+        if (is_read(graph, input->tensor))
+            continue;
+        Diagnostic *d =
+            build_error(b, "unread-input", input->span, "nothing reads the input %s", input->name);
+        if (i + 1 < graph->inputs.count)
+            diag_label(d, graph->inputs.items[i + 1].span,
+                       "from here on the current tensor is this one");
+        diag_help(d,
+                  "`from %s` goes on from it; as an argument, concat(%s) joins it to the "
+                  "current tensor",
+                  input->name, input->name);
+    }
 }
 
 static void report_no_input(Builder *b, Span at)
@@ -787,31 +880,50 @@ static void derive_before(Builder *b, Diagnostic *d, const Stmt *stmt, const Ten
         add_derivation(d, before, b->instance);
 }
 
-static void report_shape(Builder *b, const Stmt *stmt, const Tensor *y, int axis, Int wanted)
+static void report_shape(Builder *b, const Stmt *stmt, const ShapeExpr *shape, const Tensor *y,
+                         int axis, Int wanted)
 {
-    bool rows = y->shape.rank == 1 && stmt->shape->dims.count == 1;
+    bool rows = y->shape.rank == 1 && shape->dims.count == 1;
     const char *subject = statement_subject(stmt), *arithmetic = flatten_arithmetic(y);
     Diagnostic *d =
-        rows ? build_error(b, "shape-assert", stmt->shape->span, "%s gives %lld values, not %lld",
+        rows ? build_error(b, "shape-assert", shape->span, "%s gives %lld values, not %lld",
                            subject, y->shape.dim[0], wanted)
-             : build_error(b, "shape-assert", stmt->shape->span, "%s gives %s, not %s", subject,
-                           shape_text(y->shape), asserted_text(b, stmt->shape));
+             : build_error(b, "shape-assert", shape->span, "%s gives %s, not %s", subject,
+                           shape_text(y->shape), asserted_text(b, shape));
     if (arithmetic != NULL)
         diag_caption(d, "%s", arithmetic);
     else
-        diag_caption(d, "%s", shape_difference(stmt->shape, y->shape, axis, wanted));
+        diag_caption(d, "%s", shape_difference(shape, y->shape, axis, wanted));
     derive_before(b, d, stmt, y);
-    diag_sizes(d, y->shape, asserted_shape(b, stmt->shape));
+    diag_sizes(d, y->shape, asserted_shape(b, shape));
 }
 
-/* "->" shape */
+static Tensor *report_shapes(Builder *b, const Stmt *stmt, const Tensor *y)
+{
+    Diagnostic *d =
+        build_error(b, "shape-assert", shapes_span(stmt->shape), "%s gives %s, not %s",
+                    statement_subject(stmt), carried_text(y), span_text(shapes_span(stmt->shape)));
+    diag_caption(d, "%d %s, not %d", count_carried(y), count_carried(y) == 1 ? "tensor" : "tensors",
+                 count_shapes(stmt->shape));
+    return NULL;
+}
+
+/* "->" shape {"," shape} */
 static Tensor *check_shape(Builder *b, const Stmt *stmt, Tensor *y)
 {
-    Int wanted;
-    int axis = match_shape(b, stmt->shape, y, false, &wanted);
-    if (axis >= 0)
-        report_shape(b, stmt, y, axis, wanted);
-    return axis == -1 ? y : NULL;
+    bool good = true;
+    if (y != NULL && count_carried(y) != count_shapes(stmt->shape))
+        return report_shapes(b, stmt, y);
+    int i = 0;
+    for (const ShapeExpr *shape = stmt->shape; shape != NULL; shape = shape->next, i++) {
+        Int wanted;
+        Tensor *part = y != NULL ? carried_part(y, i) : NULL;
+        int axis = match_shape(b, shape, part, false, &wanted);
+        if (axis >= 0)
+            report_shape(b, stmt, shape, part, axis, wanted);
+        good &= axis == -1;
+    }
+    return good ? y : NULL;
 }
 
 static Tensor *walk_let(Builder *b, const Stmt *stmt, Tensor *x)
@@ -829,7 +941,8 @@ static Tensor *walk_let(Builder *b, const Stmt *stmt, Tensor *x)
 static Tensor *walk_output(Builder *b, const Stmt *stmt, Tensor *x)
 {
     const char *path = output_path(b, stmt->from);
-    if (path == NULL || x == NULL)
+    Tensor *output = one_tensor(b, x, stmt->span, "an output is");
+    if (path == NULL || output == NULL)
         return x;
     for (int i = 0; i < b->graph->outputs.count; i++) {
         const Output *other = &b->graph->outputs.items[i];
@@ -844,9 +957,10 @@ static Tensor *walk_output(Builder *b, const Stmt *stmt, Tensor *x)
         build_error(b, "too-large", stmt->span, "a network names at most %d outputs", MAX_OUTPUTS);
         return x;
     }
-    push(&b->graph->outputs,
-         ((Output){
-             .name = intern(path), .tensor = x, .span = stmt->from->span, .aside = b->asides > 0}));
+    push(&b->graph->outputs, ((Output){.name = intern(path),
+                                       .tensor = output,
+                                       .span = stmt->from->span,
+                                       .aside = b->asides > 0}));
     return x;
 }
 
@@ -877,11 +991,12 @@ static Tensor *walk_kind(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     case STMT_LET:
         return walk_let(b, stmt, x);
     case STMT_INPUT:
-        return walk_input(b, stmt, x);
+        return walk_input(b, stmt, x, name);
     case STMT_CALL:
         return walk_call(b, stmt, x, name);
     case STMT_FROM:
-        return named_tensor(b, stmt->from);
+        return stmt->from->kind == EXPR_LIST ? walk_from_several(b, stmt->from)
+                                             : named_tensor(b, stmt->from);
     case STMT_REUSE:
         return walk_reuse(b, stmt, x, name);
     case STMT_OUTPUT:
@@ -910,6 +1025,8 @@ static Tensor *finish_stmt(Builder *b, const Stmt *stmt, Name name, Tensor *y)
     if (stmt->shape != NULL && stmt->kind != STMT_INPUT)
         y = check_shape(b, stmt, y);
     declare_tensor(b, &name, y);
+    if (stmt->names.count > 0)
+        name_results(b, stmt, y);
     return y;
 }
 
@@ -936,15 +1053,31 @@ static Tensor *walk_stmt(Builder *b, const Stmt *stmt, Tensor *x)
 
 /* --------------------------------------------------------------- program */
 
+static void report_no_layers(Builder *b, const NetworkDef *network)
+{
+    const Input *last = &b->graph->inputs.items[b->graph->inputs.count - 1];
+    if (b->graph->inputs.count == 1) {
+        build_error(b, "no-network", network->name_span, "network %s has no layers", network->name);
+        return;
+    }
+    Diagnostic *d = build_error(b, "unread-input", last->span,
+                                "network %s ends with its input %s, which nothing reads",
+                                network->name, last->name);
+    diag_help(d, "an input begins a chain of its own: what reads it stands behind it");
+}
+
 static void walk_network(Builder *b, const NetworkDef *network)
 {
     b->network = b->frame = new_frame("", NULL);
     open_scope(b);
-    b->graph->output = walk_statements(b, network->body, NULL);
+    Tensor *last = walk_statements(b, network->body, NULL);
+    b->graph->output = one_tensor(b, last, network->name_span, "a network's output is");
     if (!b->input_seen)
         report_no_input(b, network->name_span);
-    else if (b->graph->output == b->graph->input && diag_error_count() == 0)
-        build_error(b, "no-network", network->name_span, "network %s has no layers", network->name);
+    else if (b->graph->output != NULL && b->graph->output->role == TENSOR_INPUT
+             && diag_error_count() == 0)
+        report_no_layers(b, network);
+    check_inputs_read(b);
 }
 
 Builder new_builder(const Program *program, Graph *graph, Trace *trace)
@@ -965,7 +1098,6 @@ Graph *build_traced(const Program *program, Trace *trace)
     Graph *graph = NEW(Graph);
     graph->name = program->network->name;
     graph->program = program;
-    derive_from_input((Span){0});
     if (trace != NULL)
         trace->graph = graph;
     Builder b = new_builder(program, graph, trace);
@@ -976,6 +1108,7 @@ Graph *build_traced(const Program *program, Trace *trace)
     resolve_training(graph);
     if (diag_error_count() > 0)
         return NULL;
+    place_inputs(graph);
     warn_of_layers(graph);
     warn_of_definitions(&b);
     return graph;
@@ -985,7 +1118,6 @@ void check_library(const Program *program, Trace *trace)
 {
     Graph *graph = NEW(Graph);
     graph->program = program;
-    derive_from_input((Span){0}); /* not from the one that was checked before */
     Builder b = new_builder(program, graph, trace);
     enter_blocks(&b);
     enter_functions(&b);

@@ -32,6 +32,7 @@
 enum {
     MAX_LAYERS = EXPANDED(100000),
     MAX_JOINED = 1000, /* tensors by one concat, add or mul: each is an operand of its kernel */
+    MAX_INPUTS = 8,    /* of a network; NET_MAX_INPUTS of the runtime */
     MAX_OUTPUTS = 64,  /* with names; NET_MAX_OUTPUTS of the runtime */
     MAX_LEVELS = 64,   /* of braces within braces, blocks' own included */
     /* iterations of loops and uses of blocks: those may hold no layer */
@@ -233,6 +234,31 @@ Tensor *walk_statements(Builder *b, const Body *body, Tensor *x);
 bool expand(Builder *b, Span span);
 /* Ends the walk. */
 void stop(Builder *b, Span span, const char *message, ...) PRINTF(3, 4);
+
+/* Of what a chain carries: the tensor, where it is one.  NULL: unknown, or several (reported,
+ * `taker` is "linear takes"). */
+Tensor *one_tensor(Builder *b, Tensor *x, Span at, const char *taker);
+/* What the branches in the braces give. */
+typedef struct Inputs {
+    LIST(Tensor *) tensors;
+    bool known;
+} Inputs;
+void add_input(Inputs *inputs, Tensor *tensor); /* of several each */
+void walk_branches(Builder *b, const Stmt *stmt, const char *op, Tensor *x, Inputs *inputs);
+
+/* ------------------------------------------------------------- several.c */
+
+/* What a chain carries that has these tensors, at least one: itself, where it is one.  NULL: one
+ * of them is unknown. */
+Tensor *carry(Tensor *const *tensors, int count);
+/* "from" "(" names ")" */
+Tensor *walk_from_several(Builder *b, const Expr *names);
+/* What a block that takes several is given: by the braces, by the arguments that are tensors,
+ * which are taken out of *args, or by the chain. */
+Tensor *gather_inputs(Builder *b, const Stmt *stmt, const BlockDef *def, const Arguments **args,
+                      Tensor *x);
+/* as NAME (left, right): declares each. */
+void name_results(Builder *b, const Stmt *stmt, Tensor *y);
 
 /* -------------------------------------------------------------- blocks.c */
 

@@ -39,7 +39,7 @@ static void add_shared(Text *text, const Node *node)
 const char *structure_text(const Graph *graph)
 {
     Text text = {0};
-    text_add(&text, "input %s\n", shape_text(graph->input->shape));
+    text_add(&text, "input %s\n", inputs_text(graph));
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph->nodes.items[i];
         if (node->stage != STAGE_FORWARD || node->out == NULL)
@@ -185,7 +185,8 @@ static void dump_output(const Output *output, const char *kind, FILE *out)
 void dump_graph(const Graph *graph, FILE *out)
 {
     fprintf(out, "graph %s: ", graph->name);
-    dump_tensor("", graph->input, out);
+    for (int i = 0; i < graph->inputs.count; i++)
+        dump_tensor(i > 0 ? ", " : "", graph->inputs.items[i].tensor, out);
     fprintf(out, " -> %s %s\n", graph->output->name, shape_text(graph->output->shape));
     for (int i = 0; i < graph->outputs.count; i++)
         dump_output(&graph->outputs.items[i], "output", out);

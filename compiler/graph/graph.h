@@ -13,7 +13,8 @@
  * the text: the editor, `fmt --annotate`. */
 typedef struct StmtUse {
     const Stmt *stmt;
-    const Tensor *in, *out; /* NULL: unknown; `out` before any assertion */
+    const Tensor *in, *out; /* NULL: unknown; `out` before any assertion; of several the first */
+    const Tensor *all_in, *all_out; /* all of them: TENSOR_SEVERAL, or the same */
     const Instance *instance;
     int first, end; /* the nodes it made: first <= id < end */
 } StmtUse;

@@ -31,15 +31,15 @@ static Tensor *transpose(Copier *copier, const Node *like, const Operator *op, T
 }
 
 /* True when its values lie as in planes, whatever else they become a part of. */
-static bool lies_in_planes(const Copier *copier, const Tensor *tensor)
+static bool lies_in_planes(const Tensor *tensor)
 {
     return shape_plane(tensor->shape) == 1
-           || (tensor == copier->to->input && tensor->shape.dim[0] == 1);
+           || (tensor->role == TENSOR_INPUT && tensor->shape.dim[0] == 1);
 }
 
 static Tensor *in_planes(Copier *copier, const Node *like, Tensor *tensor)
 {
-    if (lies_in_planes(copier, tensor))
+    if (lies_in_planes(tensor))
         return tensor;
     Tensor *planes = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", tensor->name),
                                 shape_of(1, shape_elements(tensor->shape), 1, 1));
@@ -77,7 +77,7 @@ static void copy_between_transposes(Copier *copier, const Node *original)
     for (int i = 0; i < original->inputs.count; i++)
         push(&node->inputs, inputs[i]);
     node->out = out;
-    if (!lies_in_planes(copier, out)) {
+    if (!lies_in_planes(out)) {
         node->out = new_tensor(copier->to, TENSOR_ACTIVATION, format("%s planes", out->name),
                                shape_of(1, shape_elements(out->shape), 1, 1));
         transpose(copier, original, &operator_unflatten, node->out, out);
@@ -90,7 +90,7 @@ static bool is_view(const Copier *copier, const Node *original)
     const Tensor *x = first_input(original);
     return (original->op->traits & OP_VIEW)
            && (shape_equal(x->shape, original->out->shape)
-               || (lies_in_planes(copier, copier->copies[x->id])
+               || (lies_in_planes(copier->copies[x->id])
                    && shape_plane(original->out->shape) == 1));
 }
 
@@ -137,7 +137,12 @@ Graph *one_image_graph(const Graph *graph)
         .derived = graph->derived,
         .input_span = graph->input_span,
     };
-    copier.to->input = copy_tensor(&copier, graph->input);
+    for (int i = 0; i < graph->inputs.count; i++) {
+        Input input = graph->inputs.items[i];
+        input.tensor = copy_tensor(&copier, input.tensor);
+        push(&copier.to->inputs, input);
+    }
+    copier.to->input = copier.to->inputs.items[0].tensor;
     for (int i = 0; i < graph->nodes.count; i++)
         if (graph->nodes.items[i]->stage == STAGE_FORWARD && graph->nodes.items[i]->out)
             copy_forward(&copier, graph->nodes.items[i]);

@@ -50,8 +50,9 @@ static void count_expr(Map *counts, const Expr *expr)
 
 static void count_shape(Map *counts, const ShapeExpr *shape)
 {
-    for (int i = 0; shape != NULL && i < shape->dims.count; i++)
-        count_expr(counts, shape->dims.items[i]);
+    for (; shape != NULL; shape = shape->next)
+        for (int i = 0; i < shape->dims.count; i++)
+            count_expr(counts, shape->dims.items[i]);
 }
 
 static void count_body(Map *counts, const Body *body)
@@ -63,6 +64,9 @@ static void count_body(Map *counts, const Body *body)
         count_expr(counts, stmt->from);
         if (stmt->as != NULL && stmt->as->kind == EXPR_TEXT)
             count_expr(counts, stmt->as);
+        for (int k = 0; k < stmt->names.count; k++)
+            if (stmt->names.items[k]->kind == EXPR_TEXT)
+                count_expr(counts, stmt->names.items[k]);
         count_shape(counts, stmt->shape);
         count_body(counts, stmt->body);
         count_body(counts, stmt->other);
@@ -108,9 +112,10 @@ static bool binds_in_signature(const Builder *b, const BlockDef *def, const char
 {
     if (map_get(&words_of(b, def)->params, word) != NULL)
         return false;
-    for (int i = 0; def->in != NULL && i < def->in->dims.count; i++)
-        if (def->in->dims.items[i]->kind == EXPR_PATH && def->in->dims.items[i]->word == word)
-            return true;
+    for (const ShapeExpr *shape = def->in; shape != NULL; shape = shape->next)
+        for (int i = 0; i < shape->dims.count; i++)
+            if (shape->dims.items[i]->kind == EXPR_PATH && shape->dims.items[i]->word == word)
+                return true;
     return false;
 }
 

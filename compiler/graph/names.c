@@ -110,12 +110,15 @@ static bool told_clash(Builder *b, Span first, const char *path, Span second)
     return false;
 }
 
-static void report_duplicate(Builder *b, const char *path, Span span, const PathDefinition *first)
+static void report_duplicate(Builder *b, const char *path, const char *kind, Span span,
+                             const PathDefinition *first)
 {
     if (told_clash(b, first->span, path, span))
         return;
-    Diagnostic *d = build_error(b, "duplicate-name", span,
-                                "two layers are named %s: their weights would collide", path);
+    Diagnostic *d = strcmp(kind, "input") == 0 || strcmp(kind, "tensor") == 0
+                        ? build_error(b, "duplicate-name", span, "%s is named already", path)
+                        : build_error(b, "duplicate-name", span,
+                                      "two layers are named %s: their weights would collide", path);
     push(&b->clashes, ((Clash){first->span, d, 0}));
     if (same_span(span, first->span)) {
         diag_caption(d, "twice, in different turns or uses");
@@ -191,7 +194,7 @@ Name take_name(Builder *b, const Expr *as, const char *kind, Span span)
         return name;
     }
     if (b->guesses == 0 && !first->guessed)
-        report_duplicate(b, name.path, name.span, first);
+        report_duplicate(b, name.path, kind, name.span, first);
     name.path = unnamed_path(b, kind, span);
     return name;
 }

@@ -130,6 +130,9 @@ Tensor *walk_reuse(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     if (layer->block != NULL)
         return use_block(b, layer->block, layer->given, name->path, layer->path, stmt->span, x);
     Sharing sharing = {.first = layer->path};
+    x = one_tensor(b, x, stmt->span, format("%s takes", layer->op->name));
+    if (x == NULL)
+        return NULL;
     return add_layer(b, layer->op, layer->args, x, name->path, stmt->span, &sharing);
 }
 

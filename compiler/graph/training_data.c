@@ -109,6 +109,20 @@ static void check_numbers(Training *t, bool text, Span at)
                       : "`data text(\"file.txt\")` takes a text's characters");
 }
 
+/* What has one array of examples is no data for several inputs. */
+static bool has_one_input(Training *t, const char *data, Span at)
+{
+    const Graph *graph = t->graph;
+    if (graph->inputs.count < 2)
+        return true;
+    Diagnostic *d = build_error(t->b, "shape-mismatch", at,
+                                "%s has one array of examples, and the network takes %d inputs",
+                                data, graph->inputs.count);
+    diag_label(d, graph->inputs.items[1].span, "the second");
+    diag_help(d, "`data synthetic` draws all of them");
+    return false;
+}
+
 /* text("file.txt") */
 static void resolve_text(Training *t, const Expr *call)
 {
@@ -125,7 +139,8 @@ static void resolve_text(Training *t, const Expr *call)
         return;
     }
     add_word(t, "data", value.word, path->span);
-    check_numbers(t, true, call->span);
+    if (has_one_input(t, "a text", call->span))
+        check_numbers(t, true, call->span);
 }
 
 void check_positions(Training *t)
@@ -155,7 +170,8 @@ void resolve_data(Training *t, const SettingDef *def)
             build_error(t->b, "value-type", word->span, "the folder's name is empty");
         else if (text.kind == VALUE_TEXT) {
             add_word(t, "data", text.word, word->span);
-            check_numbers(t, false, word->span);
+            if (has_one_input(t, "a folder", word->span))
+                check_numbers(t, false, word->span);
         }
         return;
     }
@@ -165,6 +181,8 @@ void resolve_data(Training *t, const SettingDef *def)
         return;
     }
     add_word(t, "data", word->word, word->span);
+    if (set->dim[0] > 0 && !has_one_input(t, word->word, word->span))
+        return;
     if (set->dim[0] > 0)
         check_numbers(t, false, word->span);
     check_input(t, set, word->span);
@@ -314,6 +332,14 @@ void resolve_augment(Training *t, const SettingDef *def)
         Diagnostic *d = build_error(t->b, "shape-mismatch", def->span,
                                     "`augment` needs images [channels, height, width]");
         diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+        return;
+    }
+    if (t->graph->inputs.count > 1) {
+        Diagnostic *d =
+            build_error(t->b, "shape-mismatch", def->span,
+                        "`augment` changes one picture, and the network takes %d inputs",
+                        t->graph->inputs.count);
+        diag_label(d, t->graph->inputs.items[1].span, "the second");
         return;
     }
     for (int i = 0; i < def->arguments.count; i++) {

@@ -82,5 +82,6 @@ void verify_graph(const Graph *graph)
             verify_backward(node);
     }
     verify_accumulation(graph);
-    require(graph->input && graph->output);
+    require(graph->inputs.count > 0 && graph->input == graph->inputs.items[0].tensor);
+    require(graph->output);
 }

@@ -38,12 +38,6 @@ const char *flatten_arithmetic(const Tensor *tensor)
 
 /* Whose fault is being described: steps are told as seen from there. */
 static const Instance *fault_level;
-static Span fault_input; /* the network's */
-
-void derive_from_input(Span input)
-{
-    fault_input = input;
-}
 
 /* Where the argument at fault got its value, when that was by name. */
 static void label_origin(Diagnostic *d, const Node *node, Span at)
@@ -167,8 +161,8 @@ static const char *step_arithmetic(const Node *node)
 
 static void label_input(Diagnostic *d, const Tensor *tensor)
 {
-    if (fault_input.source != NULL && !is_marked(d, fault_input))
-        diag_label(d, fault_input, "%s", shape_text(tensor->shape));
+    if (tensor->span.source != NULL && !is_marked(d, tensor->span))
+        diag_label(d, tensor->span, "%s", shape_text(tensor->shape));
 }
 
 /* Every step that changed the shape, the nearest first, and where it all began. */

@@ -43,6 +43,53 @@ Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape)
     return tensor;
 }
 
+void place_inputs(Graph *graph)
+{
+    Int at = 0;
+    for (int i = 0; i < graph->inputs.count; i++) {
+        graph->inputs.items[i].offset = at;
+        at += (shape_elements(graph->inputs.items[i].tensor->shape) + CACHE_LINE - 1) / CACHE_LINE
+              * CACHE_LINE;
+    }
+}
+
+const char *inputs_text(const Graph *graph)
+{
+    Text text = {0};
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Tensor *tensor = graph->inputs.items[i].tensor;
+        text_add(&text, "%s%s%s", i > 0 ? ", " : "",
+                 graph->inputs.count > 1 ? format("%s ", tensor->name) : "",
+                 shape_text(tensor->shape));
+    }
+    return text_chars(&text);
+}
+
+int count_carried(const Tensor *tensor)
+{
+    return tensor->role == TENSOR_SEVERAL ? tensor->parts.count : 1;
+}
+
+Tensor *carried_part(Tensor *tensor, int i)
+{
+    return tensor->role == TENSOR_SEVERAL ? tensor->parts.items[i] : tensor;
+}
+
+const char *carried_text(const Tensor *tensor)
+{
+    Text text = {0};
+    for (int i = 0; i < count_carried(tensor); i++)
+        text_add(&text, "%s%s", i > 0 ? ", " : "",
+                 shape_text(carried_part((Tensor *)tensor, i)->shape));
+    return text_chars(&text);
+}
+
+Int input_elements(const Graph *graph)
+{
+    const Input *last = &graph->inputs.items[graph->inputs.count - 1];
+    return last->offset + shape_elements(last->tensor->shape);
+}
+
 void make_view(Tensor *tensor, Tensor *base, Int offset)
 {
     tensor->base = base;

@@ -364,6 +364,14 @@ typedef struct Output {
     bool has_loss; /* one reads it: aside, it is of training only */
 } Output;
 
+/* One of the network's inputs. */
+typedef struct Input {
+    const char *name; /* NULL: the only one, and nobody named it */
+    Tensor *tensor;   /* NULL: it has a fault */
+    Span span;        /* the statement */
+    Int offset;       /* among a step's inputs, in elements of an image */
+} Input;
+
 /* Another name in the state: that of a layer that was tied to it. */
 typedef struct Alias {
     const char *path;
@@ -391,12 +399,13 @@ typedef enum Stage {
 } Stage;
 
 typedef enum TensorRole {
-    TENSOR_INPUT, /* the loaded images */
+    TENSOR_INPUT, /* what is loaded: an input of the network */
     TENSOR_ACTIVATION,
     TENSOR_AUX,
     TENSOR_STATISTICS, /* one value per element and grain, no lanes */
     TENSOR_FILTERS,    /* weights as a kernel takes them, the same for all grains */
-    TENSOR_GRADIENT
+    TENSOR_GRADIENT,
+    TENSOR_SEVERAL /* in no graph: what a chain carries where it carries several, its parts */
 } TensorRole;
 
 struct Tensor {
@@ -404,9 +413,11 @@ struct Tensor {
     TensorRole role;
     const char *name; /* "conv1", "d conv1"; for dumps and comments */
     Shape shape;
-    Node *producer; /* the forward node; NULL for the network's input */
-    Tensor *of;     /* TENSOR_GRADIENT: the activation */
-    Int choices;    /* it holds whole numbers from 0, below it; 0: real ones */
+    LIST(Tensor *) parts; /* TENSOR_SEVERAL */
+    Node *producer;       /* the forward node; NULL for an input of the network */
+    Span span;            /* of an input: its shape in the file */
+    Tensor *of;           /* TENSOR_GRADIENT: the activation */
+    Int choices;          /* it holds whole numbers from 0, below it; 0: real ones */
 
     /* A view occupies [offset, offset + elements) of `base`, which may itself
      * be a view; a tensor of its own is its own base.  The builder sets these
@@ -481,7 +492,8 @@ struct Graph {
     LIST(Parameter *) derived;    /* those that are made of them */
     /* sizes of their arenas; set by place_parameters */
     Int trained_elements, buffer_elements, counters;
-    Tensor *input;
+    LIST(Input) inputs; /* in the order of the file */
+    Tensor *input;      /* the first: what pictures and texts are for; NULL: it has a fault */
     Span input_span;
     Tensor *output;         /* the logits: the last forward output */
     LIST(Output) outputs;   /* those with names; without those that only training reads */
@@ -504,6 +516,15 @@ static inline Shape input_shape(const Node *node)
 {
     return node->inputs.items[0]->shape;
 }
+
+/* "[1, 28, 28]"; of several "left [1, 28, 28], right [10]". */
+const char *inputs_text(const Graph *graph);
+/* Of what a chain carries, which may be several tensors: "[8, 4, 4], [8, 4, 4]". */
+const char *carried_text(const Tensor *tensor);
+int count_carried(const Tensor *tensor);
+Tensor *carried_part(Tensor *tensor, int i);
+/* Elements of an image that all inputs are together: what is from one grain's to the next's. */
+Int input_elements(const Graph *graph);
 
 /* What node makes of one element, in C: Operator.value, gradient or expression, by its
  * stage.  NULL: it does not go element by element, or not in one expression. */
@@ -531,6 +552,8 @@ const char *stage_name(Stage stage); /* "backward_input" */
 
 Tensor *new_tensor(Graph *graph, TensorRole role, const char *name, Shape shape);
 Tensor *make_tensor(int id, TensorRole role, const char *name, Shape shape); /* in no list yet */
+/* Each input's offset: it starts a line of the cache. */
+void place_inputs(Graph *graph);
 /* of a part of base, `offset` elements on */
 void make_view(Tensor *tensor, Tensor *base, Int offset);
 Node *new_node(Graph *graph, Stage stage, const Operator *op);
@@ -581,8 +604,6 @@ Diagnostic *fault_within(const Instance *instance, const char *code, Span at, co
 void add_instance_notes(Diagnostic *d, const Instance *instance);
 /* Like node_derivation, as seen from `level`: a block used there is one step. */
 void add_derivation(Diagnostic *d, const Tensor *tensor, const Instance *level);
-/* Where the network's input is: derivations begin there. */
-void derive_from_input(Span input);
 /* "20 * 4 * 4 = 320", or NULL where nothing was multiplied. */
 const char *flatten_arithmetic(const Tensor *tensor);
 

@@ -124,9 +124,9 @@ static void dump_step(const Plan *plan, const Step *step, FILE *out)
 
 /* Images that come as bytes: transposed into lanes, then from 0 … 255 to what `normalize` makes of
  * them. */
-static void dump_load(const Plan *plan, FILE *out)
+static void dump_load(const Plan *plan, const Tensor *input, FILE *out)
 {
-    const char *name = plan->graph->input->name;
+    const char *name = input->name;
     bool at_once = plan->fuse & FUSE_LOAD;
     const char *between = at_once ? "register" : space_name(SPACE_INPUT);
     fprintf(out, "  load %s: ->%s %s\n", name, name, between);
@@ -185,8 +185,8 @@ void dump_plan(const Plan *plan, FILE *out)
         const Step *step = plan->steps.items[i];
         if (i == 0 || step->phase != plan->steps.items[i - 1]->phase)
             fprintf(out, "phase %d\n", step->phase);
-        if (i == 0 && plan->lanes > 1)
-            dump_load(plan, out);
+        for (int k = 0; i == 0 && plan->lanes > 1 && k < plan->graph->inputs.count; k++)
+            dump_load(plan, plan->graph->inputs.items[k].tensor, out);
         dump_step(plan, step, out);
         dump_early_moves(plan, step_node(step), out);
     }

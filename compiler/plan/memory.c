@@ -102,8 +102,8 @@ static bool make_part(Sharing *sharing, Tensor *tensor, Tensor *whole, Int offse
 {
     Int at, ignored;
     Tensor *root = root_of(sharing, tensor, &at);
-    if (at != 0 || size_of(sharing, root) != size_of(sharing, tensor)
-        || root == sharing->plan->graph->input || root == root_of(sharing, whole, &ignored))
+    if (at != 0 || size_of(sharing, root) != size_of(sharing, tensor) || root->role == TENSOR_INPUT
+        || root == root_of(sharing, whole, &ignored))
         return false;
     link_root(sharing, root, whole, offset);
     return true;
@@ -137,8 +137,7 @@ static bool is_dead_after(const Sharing *sharing, Tensor *tensor, int position)
 {
     Int from, at;
     Tensor *root = root_of(sharing, tensor, &from);
-    if (root == sharing->plan->graph->input
-        || sharing->last[stands_for(sharing, tensor)] > position)
+    if (root->role == TENSOR_INPUT || sharing->last[stands_for(sharing, tensor)] > position)
         return false;
     for (int id = root->id; id >= 0; id = sharing->next[id]) {
         Tensor *member = sharing->plan->tensors.items[id];
@@ -218,6 +217,14 @@ static void share(Sharing *sharing)
 
 /* ----------------------------------------------------------------- span */
 
+static Int input_offset(const Graph *graph, const Tensor *tensor)
+{
+    int i = 0;
+    while (graph->inputs.items[i].tensor != tensor)
+        i++;
+    return graph->inputs.items[i].offset;
+}
+
 /* A root's life is its members'; it is kept when one of them must be, or when
  * it lives in more than one phase. */
 static void span_root(const Sharing *sharing, Tensor *root)
@@ -234,8 +241,9 @@ static void span_root(const Sharing *sharing, Tensor *root)
             placement->last = sharing->last[id];
         kept |= sharing->kept[id];
     }
-    if (root == plan->graph->input) {
+    if (root->role == TENSOR_INPUT) {
         placement->space = SPACE_INPUT;
+        placement->address = input_offset(plan->graph, root);
         return;
     }
     if (placement->first < 0)

@@ -325,14 +325,13 @@ void propose_input(const Program *program, const Diagnostic *fault, CandidateLis
 void propose_signature(const Program *program, const Diagnostic *fault, CandidateList *candidates)
 {
     Span at = fault->marks.items[0].at;
-    for (int i = 0; fault->sized && i < program->blocks.count; i++) {
-        const ShapeExpr *out = program->blocks.items[i]->out;
-        for (int axis = 0; out && axis < out->dims.count && axis < fault->actual.rank; axis++) {
-            const Expr *dim = out->dims.items[axis];
-            const char *real = format("%lld", fault->actual.dim[axis]);
-            if (dim->kind == EXPR_INT && compare_spans(dim->span, at) == 0)
-                add_candidate(candidates, SIZE_STRUCTURE, 0, dim->span, real,
-                              format("%s in the signature is what the block gives", real));
-        }
-    }
+    for (int i = 0; fault->sized && i < program->blocks.count; i++)
+        for (const ShapeExpr *out = program->blocks.items[i]->out; out; out = out->next)
+            for (int axis = 0; axis < out->dims.count && axis < fault->actual.rank; axis++) {
+                const Expr *dim = out->dims.items[axis];
+                const char *real = format("%lld", fault->actual.dim[axis]);
+                if (dim->kind == EXPR_INT && compare_spans(dim->span, at) == 0)
+                    add_candidate(candidates, SIZE_STRUCTURE, 0, dim->span, real,
+                                  format("%s in the signature is what the block gives", real));
+            }
 }

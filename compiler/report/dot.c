@@ -267,7 +267,7 @@ static void write_box(const Drawing *drawing, int first, const Frames *frames, T
 
 static const char *box_name(int box)
 {
-    return box < 0 ? "input" : format("n%d", box);
+    return box >= 0 ? format("n%d", box) : box == -1 ? "input" : format("input%d", -1 - box);
 }
 
 /* The body stays straight: a skip bends, and so does what is summed to the body.  A skip
@@ -331,11 +331,21 @@ static void write_output(const Drawing *drawing, const Output *output, int numbe
     text_add(out, "weight=1];\n");
 }
 
+/* One is the network's beginning, and has its name; several have theirs. */
+static void write_inputs(const Graph *graph, Text *out)
+{
+    for (int i = 0; i < graph->inputs.count; i++) {
+        text_add(out, "  ");
+        write_plain(box_name(-1 - i),
+                    graph->inputs.count > 1 ? graph->inputs.items[i].name : graph->name, "#eceef0",
+                    out);
+    }
+}
+
 static void write_ends(const Drawing *drawing, Text *out)
 {
     const Graph *graph = drawing->graph;
-    text_add(out, "  ");
-    write_plain("input", graph->name, "#eceef0", out);
+    write_inputs(graph, out);
     if (!graph->loss) {
         text_add(out, "  ");
         write_plain("output", "output", "#eceef0", out);

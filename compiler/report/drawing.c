@@ -294,7 +294,12 @@ bool drawing_has_box(const Drawing *drawing, int id)
 
 int drawing_source(const Drawing *drawing, const Tensor *tensor)
 {
-    return tensor->producer ? drawing->box[drawn_as(drawing, tensor->producer->id)] : -1;
+    int i = 0;
+    if (tensor->producer)
+        return drawing->box[drawn_as(drawing, tensor->producer->id)];
+    while (drawing->graph->inputs.items[i].tensor != tensor)
+        i++;
+    return -1 - i;
 }
 
 bool drawing_skips(const Drawing *drawing, const Node *node, int k)

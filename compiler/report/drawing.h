@@ -65,7 +65,7 @@ const Use *drawing_use(const Drawing *drawing, const Node *node);
 Frames drawing_frames(const Drawing *drawing, const Node *node);
 /* How often a block's use is repeated where its frame or box says so for the loop; or 0. */
 int drawing_times(const Drawing *drawing, const Instance *use);
-int drawing_source(const Drawing *drawing, const Tensor *tensor); /* its box; -1: the input */
+int drawing_source(const Drawing *drawing, const Tensor *tensor); /* its box; -1 - i: input i */
 /* Whether inputs[k] of a join goes elsewhere too, and is not the join's last: the way past
  * what is skipped. */
 bool drawing_skips(const Drawing *drawing, const Node *node, int k);

@@ -115,7 +115,7 @@ void write_summary(const Graph *graph, const Plan *plan, const CompileOptions *o
     Table table = make_table(graph);
     int widths[COLUMNS] = {0};
     measure(&table, widths);
-    fprintf(out, "%s  %s\n", graph->name, shape_text(graph->input->shape));
+    fprintf(out, "%s  %s\n", graph->name, inputs_text(graph));
     print_rule(widths, out);
     for (int i = 0; i < table.count; i++) {
         if (i == 1 || i == table.count - 1)
@@ -179,6 +179,16 @@ static cJSON *json_layer(const Node *node)
     return layer;
 }
 
+/* choices: of whole numbers, how many there are; 0: it holds real ones. */
+static cJSON *json_input(const Input *input)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "name", input->tensor->name);
+    cJSON_AddItemToObject(object, "shape", json_shape(input->tensor->shape));
+    cJSON_AddItemToObject(object, "choices", json_integer(input->tensor->choices));
+    return object;
+}
+
 static cJSON *json_output(const Output *output)
 {
     cJSON *object = cJSON_CreateObject();
@@ -223,6 +233,9 @@ void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptio
     for (int i = 0; i < graph->nodes.count; i++)
         if (is_layer(graph->nodes.items[i]))
             cJSON_AddItemToArray(layers, json_layer(graph->nodes.items[i]));
+    cJSON *inputs = cJSON_AddArrayToObject(root, "inputs");
+    for (int i = 0; i < graph->inputs.count; i++)
+        cJSON_AddItemToArray(inputs, json_input(&graph->inputs.items[i]));
     cJSON *outputs = cJSON_AddArrayToObject(root, "outputs");
     for (int i = 0; i < graph->outputs.count; i++)
         cJSON_AddItemToArray(outputs, json_output(&graph->outputs.items[i]));

@@ -66,7 +66,7 @@ static const char *bytes_text(Int bytes)
 
 static const char *shape_or_unknown(const Tensor *tensor)
 {
-    return tensor ? shape_text(tensor->shape) : "unknown";
+    return tensor ? carried_text(tensor) : "unknown";
 }
 
 /* Several uses: each pair of shapes once. */
@@ -75,8 +75,8 @@ static void add_shapes(const StmtUses *uses, Text *text)
     enum { MAX_TOLD = 6 };
     LIST(const char *) told = {0};
     for (int i = 0; i < uses->count && told.count <= MAX_TOLD; i++) {
-        const char *line = format("%s → %s", shape_or_unknown(uses->items[i]->in),
-                                  shape_or_unknown(uses->items[i]->out));
+        const char *line = format("%s → %s", shape_or_unknown(uses->items[i]->all_in),
+                                  shape_or_unknown(uses->items[i]->all_out));
         bool known = false;
         for (int k = 0; k < told.count; k++)
             known |= told.items[k] == line;
@@ -113,7 +113,7 @@ static void add_stmt(Analysis *a, const Stmt *stmt, Text *text)
     if (!uses.count || stmt->kind == STMT_LET)
         return;
     if (stmt->kind == STMT_INPUT) {
-        text_add(text, "%s per image", shape_or_unknown(uses.items[0]->out));
+        text_add(text, "%s per image", shape_or_unknown(uses.items[0]->all_out));
         return;
     }
     add_shapes(&uses, text);
@@ -186,8 +186,11 @@ static void add_definition(Analysis *a, const Definition *d, Text *text)
         add_value(a, d, text);
         break;
     case NAME_TENSOR:
-        text_add(text, "**%s**: what `%s` on line %d gives", d->name, span_chars(d->stmt->keyword),
-                 d->stmt->keyword.line);
+        if (d->stmt)
+            text_add(text, "**%s**: what `%s` on line %d gives", d->name,
+                     span_chars(d->stmt->keyword), d->stmt->keyword.line);
+        else
+            text_add(text, "**%s**: an input of block %s", d->name, d->block->name);
         break;
     case NAME_ARGUMENT:
         text_add(text, "%s", argument_page(d->arg));
@@ -231,8 +234,7 @@ static void add_network(Analysis *a, Text *text)
     if (!graph || !graph->input || !graph->output)
         return;
     StmtUse all = {.in = graph->input, .out = graph->output, .end = graph->nodes.count};
-    text_add(text, "\n\n%s → %s", shape_text(graph->input->shape),
-             shape_text(graph->output->shape));
+    text_add(text, "\n\n%s → %s", inputs_text(graph), shape_text(graph->output->shape));
     add_cost(a, &all, 1, text);
 }
 

@@ -198,11 +198,22 @@ static void name_source(Namer *n, const Expr *from)
     const Definition *value = word ? find_value(n, word) : NULL;
     if (word)
         refer(n, span, value ? value : find_tensor(n, word, span));
+    else if (from->kind == EXPR_LIST)
+        for (int i = 0; i < from->items.count; i++)
+            name_source(n, from->items.items[i]);
     else
         name_expr(n, from);
 }
 
 /* ---- statements */
+
+static void add_tensor(Namer *n, const char *name, Span span, const Stmt *stmt)
+{
+    const Definition *tensor = define(
+        n, (Definition){
+               .kind = NAME_TENSOR, .name = name, .span = span, .block = n->block, .stmt = stmt});
+    push(&n->tensors, tensor);
+}
 
 /* All of a block's tensors, before any is referred to: branches may be walked in
  * an order that is not the text's. */
@@ -214,14 +225,11 @@ static void collect_tensors(Namer *n, const Body *body)
         const char *name = stmt->as ? plain_text(stmt->as, &span) : NULL;
         collect_tensors(n, stmt->body);
         collect_tensors(n, stmt->other);
-        if (name) {
-            const Definition *tensor = define(n, (Definition){.kind = NAME_TENSOR,
-                                                              .name = name,
-                                                              .span = span,
-                                                              .block = n->block,
-                                                              .stmt = stmt});
-            push(&n->tensors, tensor);
-        }
+        if (name)
+            add_tensor(n, name, span, stmt);
+        for (int k = 0; k < stmt->names.count; k++)
+            if ((name = plain_text(stmt->names.items[k], &span)) != NULL)
+                add_tensor(n, name, span, stmt);
     }
 }
 
@@ -256,8 +264,11 @@ static void name_stmt(Namer *n, const Stmt *stmt)
     name_body(n, stmt->other);
     if (stmt->as && !plain_text(stmt->as, &span))
         name_expr(n, stmt->as);
-    if (stmt->shape)
-        name_items(n, &stmt->shape->dims);
+    for (int i = 0; i < stmt->names.count; i++)
+        if (!plain_text(stmt->names.items[i], &span))
+            name_expr(n, stmt->names.items[i]);
+    for (const ShapeExpr *shape = stmt->shape; shape; shape = shape->next)
+        name_items(n, &shape->dims);
 }
 
 static void name_body(Namer *n, const Body *body)
@@ -270,14 +281,10 @@ static void name_body(Namer *n, const Body *body)
 
 /* ---- sections */
 
-static void name_signature(Namer *n, const BlockDef *block)
+static void name_input(Namer *n, const BlockDef *block, const ShapeExpr *shape)
 {
-    for (int i = 0; i < block->params.count; i++) {
-        name_expr(n, block->params.items[i].value);
-        push(&n->values, find_param(n, block, block->params.items[i].name));
-    }
-    for (int i = 0; block->in && i < block->in->dims.count; i++) {
-        const Expr *dim = block->in->dims.items[i];
+    for (int i = 0; i < shape->dims.count; i++) {
+        const Expr *dim = shape->dims.items[i];
         if (dim->kind != EXPR_PATH || strchr(dim->word, '.') || find_value(n, dim->word)) {
             name_expr(n, dim);
             continue;
@@ -287,14 +294,27 @@ static void name_signature(Namer *n, const BlockDef *block)
                    .kind = NAME_DIMENSION, .name = dim->word, .span = dim->span, .block = block});
         push(&n->values, made);
     }
-    if (block->out)
-        name_items(n, &block->out->dims);
+}
+
+static void name_signature(Namer *n, const BlockDef *block)
+{
+    for (int i = 0; i < block->params.count; i++) {
+        name_expr(n, block->params.items[i].value);
+        push(&n->values, find_param(n, block, block->params.items[i].name));
+    }
+    for (const ShapeExpr *shape = block->in; shape; shape = shape->next)
+        name_input(n, block, shape);
+    for (const ShapeExpr *shape = block->out; shape; shape = shape->next)
+        name_items(n, &shape->dims);
 }
 
 static void name_section(Namer *n, const BlockDef *block, const Body *body)
 {
     n->block = block;
     n->values.count = n->tensors.count = 0;
+    for (const ShapeExpr *shape = block ? block->in : NULL; shape; shape = shape->next)
+        if (shape->name)
+            add_tensor(n, shape->name, shape->name_span, NULL);
     collect_tensors(n, body);
     if (block)
         name_signature(n, block);

@@ -81,17 +81,32 @@ static Field field_after(const Node *node, const Field *fields, Shape image)
     return field;
 }
 
+/* Along each axis: what a field is held against. */
+static Shape largest_input(const Graph *graph)
+{
+    Shape largest = graph->input->shape;
+    for (int i = 1; i < graph->inputs.count; i++)
+        for (int axis = 0; graph->inputs.items[i].tensor && axis < MAX_RANK; axis++)
+            if (graph->inputs.items[i].tensor->shape.dim[axis] > largest.dim[axis])
+                largest.dim[axis] = graph->inputs.items[i].tensor->shape.dim[axis];
+    return largest;
+}
+
 static const Field *fields_of(Analysis *a)
 {
     const Graph *graph = a->trace.graph;
     if (a->fields || !graph || !graph->input)
         return a->fields;
     a->fields = NEW_ARRAY(Field, (size_t)graph->tensors.count);
-    a->fields[graph->input->id] = (Field){{1, 1}, {1, 1}, graph->input->shape.rank == 1};
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Tensor *input = graph->inputs.items[i].tensor;
+        if (input)
+            a->fields[input->id] = (Field){{1, 1}, {1, 1}, input->shape.rank == 1};
+    }
     for (int i = 0; i < graph->nodes.count; i++) {
         const Node *node = graph->nodes.items[i];
         if (node->stage == STAGE_FORWARD && node->out)
-            a->fields[node->out->id] = field_after(node, a->fields, graph->input->shape);
+            a->fields[node->out->id] = field_after(node, a->fields, largest_input(graph));
     }
     return a->fields;
 }

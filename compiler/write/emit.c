@@ -27,8 +27,8 @@ static void emit_head(Emitter *emitter)
              " * Activations are [channels][height][width][LANES], one image per lane; a\n"
              " * `vec` is one such row of lanes, and every offset below counts vecs.\n"
              " */\n",
-             graph->name, shape_text(graph->input->shape), shape_text(graph->output->shape),
-             parameters, NETC_VERSION, comment_text(graph->program->source->path));
+             graph->name, inputs_text(graph), shape_text(graph->output->shape), parameters,
+             NETC_VERSION, comment_text(graph->program->source->path));
     text_add(emitter->module.out,
              "#ifndef NET_REAL\n"
              "#define NET_REAL %s\n"
@@ -157,7 +157,7 @@ static void emit_locals(const Emitter *emitter, const char *calls)
                  plan->kept_elements / plan->lanes);
     if (strstr(calls, "  input ") || strstr(calls, "(input)") || strstr(calls, "(input + "))
         text_add(emitter->module.out, "    const vec *input = (const vec *)s->input + g * %lld;\n",
-                 shape_elements(plan->graph->input->shape));
+                 input_elements(plan->graph));
     if (strstr(calls, " weights + "))
         text_add(emitter->module.out, "    const real *weights = s->weights;\n");
     if (strstr(calls, " gradients + ") || strstr(calls, "(gradients + "))

@@ -42,11 +42,12 @@ static const char *address_of(const Plan *plan, const Tensor *tensor)
                                         [SPACE_SCRATCH] = "arena",
                                         [SPACE_KEPT] = "s->kept"};
     const Placement *placement = &plan->placements[tensor->id];
-    if (placement->space == SPACE_NONE || placement->space == SPACE_INPUT)
+    if (placement->space == SPACE_NONE)
         return names[placement->space];
     Int at = placement->address - placement->offset
              + placement->offset / shape_plane(placement->root->shape);
-    return format("%s + %lld", names[placement->space], at);
+    return at || placement->space != SPACE_INPUT ? format("%s + %lld", names[placement->space], at)
+                                                 : names[placement->space];
 }
 
 static bool is_dense(const Plan *plan, const Tensor *tensor)

@@ -640,9 +640,8 @@ static Int grain_stride(const Plan *plan, const Tensor *tensor)
 {
     if (!tensor)
         return 0;
-    return plan->placements[tensor->id].space == SPACE_INPUT
-               ? shape_elements(plan->graph->input->shape)
-               : plan->kept_elements / plan->lanes;
+    return plan->placements[tensor->id].space == SPACE_INPUT ? input_elements(plan->graph)
+                                                             : plan->kept_elements / plan->lanes;
 }
 
 static void note_reused_sums(Kernel *kernel, const Step *step)

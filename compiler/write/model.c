@@ -183,6 +183,19 @@ void emit_output_places(Emitter *emitter, const Plan *plan)
     text_add(emitter->module.out, " };\n\n");
 }
 
+static void emit_inputs(Emitter *emitter)
+{
+    const Graph *graph = emitter->graph;
+    text_add(emitter->module.out, "static const NetInput inputs[] = {\n");
+    for (int i = 0; i < graph->inputs.count; i++) {
+        const Input *input = &graph->inputs.items[i];
+        text_add(emitter->module.out, "    { %s, %s, %lld, %lld },\n",
+                 quoted(input->name ? input->name : input->tensor->name),
+                 shape_in_c(input->tensor->shape), input->tensor->choices, input->offset);
+    }
+    text_add(emitter->module.out, "};\n\n");
+}
+
 static void emit_outputs(Emitter *emitter)
 {
     const Graph *graph = emitter->graph;
@@ -213,6 +226,7 @@ static void emit_targets(Emitter *emitter)
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
 {
     const Graph *graph = emitter->graph;
+    emit_inputs(emitter);
     emit_outputs(emitter);
     emit_output_places(emitter, training);
     emit_output_places(emitter, inference);
@@ -263,10 +277,11 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->module.out, "    .settings = %s,\n    .setting_count = %d,\n",
              graph->settings.count ? "settings" : "0", graph->settings.count);
     text_add(emitter->module.out,
-             "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n};\n\n"
+             "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n"
+             "    .inputs = inputs,\n    .input_count = %d,\n};\n\n"
              "#ifdef __cplusplus\n}\n#endif\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
              "argv);\n}\n#endif\n",
-             graph->name);
+             graph->inputs.count, graph->name);
 }

@@ -399,6 +399,9 @@ void net_images_close(NetImages *images)
     else
         free(images->pixels);
     free(images->labels);
+    for (int i = 0; i < images->further_count && images->further; i++)
+        free(images->further[i]);
+    free(images->further);
     *images = (NetImages){0};
 }
 

@@ -325,6 +325,7 @@ typedef struct Drawing {
     Paper paper;
     uint64_t seed;
     int split;
+    const uint8_t *given; /* the classes that are to be shown; NULL: each image draws its own */
 } Drawing;
 
 /* The first of the numbers that an image is drawn by. */
@@ -341,6 +342,8 @@ static bool draw_image(void *source, int64_t image, uint8_t *pixels, NetError *e
     int digits = count_digits(drawing->images->classes);
     uint64_t state = image_state(drawing->seed, drawing->split, image);
     int label = draw_label(drawing, &state);
+    if (drawing->given)
+        label = drawing->given[image];
     (void)error;
     memset(paper->ink, 0, (size_t)plane * sizeof *paper->ink);
     if (paper->h >= min_cell && paper->w / digits >= min_cell)
@@ -357,6 +360,22 @@ static void label_images(NetImages *images, const Drawing *drawing)
         uint64_t state = image_state(drawing->seed, drawing->split, i);
         images->labels[i] = (uint8_t)draw_label(drawing, &state);
     }
+}
+
+bool net_draw_of_classes(NetImages *images, const NetImages *like, NetShape shape, uint64_t seed,
+                         int split, NetError *error)
+{
+    *images = (NetImages){.count = like->count, .shape = shape, .classes = like->classes};
+    Drawing drawing = {.images = images,
+                       .paper = {.h = shape.h, .w = shape.w},
+                       .seed = seed,
+                       .split = split,
+                       .given = like->labels};
+    drawing.paper.ink =
+        net_allocate((size_t)shape.h, (size_t)shape.w * sizeof *drawing.paper.ink, error);
+    bool good = drawing.paper.ink && net_read_held(images, draw_image, &drawing, error);
+    free(drawing.paper.ink);
+    return good;
 }
 
 /* Labels are bytes, so a network with more than 256 classes sees the first 256. */

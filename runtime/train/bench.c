@@ -97,28 +97,39 @@ static bool train(Bench *bench, int threads, bool profiled, NetError *error)
     return good;
 }
 
-static float draw_value(const NetModel *model, int64_t i)
+static float draw_value(int64_t numbers, int64_t i)
 {
     double drawn = net_random(1, 0, 0, (uint64_t)i);
-    return model->numbers ? (float)(int64_t)(drawn * (double)model->numbers) : (float)drawn;
+    return numbers ? (float)(int64_t)(drawn * (double)numbers) : (float)drawn;
+}
+
+/* NULL: there is no memory. */
+static float *draw_input(const NetInput *input, int64_t batch, NetError *error)
+{
+    int64_t elements = net_shape_elements(input->shape);
+    float *values = net_allocate((size_t)batch, (size_t)elements * sizeof *values, error);
+    for (int64_t i = 0; values && i < batch * elements; i++)
+        values[i] = draw_value(input->numbers, i);
+    return values;
 }
 
 static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spread,
                   NetError *error)
 {
     const NetModel *model = bench->model;
-    int64_t elements = net_shape_elements(model->input);
     NetSession *session = net_open(model, threads, batch, 1, error);
-    float *pixels = net_allocate((size_t)batch, (size_t)elements * sizeof *pixels, error);
+    float *inputs[NET_MAX_INPUTS] = {0};
     float *logits = net_allocate((size_t)batch, (size_t)net_outputs(model) * sizeof *logits, error);
-    bool good = session && pixels && logits;
-    for (int64_t i = 0; good && i < batch * elements; i++)
-        pixels[i] = draw_value(model, i);
+    bool good = session && logits;
+    for (int i = 0; good && i < model->input_count; i++)
+        good = (inputs[i] = draw_input(&model->inputs[i], batch, error)) != NULL;
     if (good)
-        *spread = measure(
-            bench,
-            &(NetJob){.session = session, .batch = batch, .pixels = pixels, .logits = logits});
-    free(pixels);
+        *spread = measure(bench, &(NetJob){.session = session,
+                                           .batch = batch,
+                                           .inputs = (const float *const *)inputs,
+                                           .logits = logits});
+    for (int i = 0; i < NET_MAX_INPUTS; i++)
+        free(inputs[i]);
     free(logits);
     net_close(session);
     return good;
@@ -170,7 +181,10 @@ static bool open_images(Bench *bench, NetError *error)
     int64_t count = bench->batch > DRAWN ? bench->batch : DRAWN;
     if (data)
         bench->images = data->train;
-    else if (model->numbers) {
+    else if (model->input_count > 1) {
+        if (!net_draw_inputs(&bench->images, count, model, seed, 0, error))
+            return false;
+    } else if (model->numbers) {
         if (!net_draw_numbers(&bench->images, count, net_shape_elements(model->input),
                               model->numbers, seed, error))
             return false;

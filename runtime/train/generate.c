@@ -206,6 +206,6 @@ bool net_generate(NetSession *session, const NetGenerate *options, FILE *out, Ne
 
 bool net_can_generate(const NetModel *model)
 {
-    return model->numbers > 1 && model->classes == model->numbers
+    return model->numbers > 1 && model->classes == model->numbers && model->input_count == 1
            && (model->targets == 1 || model->targets == net_shape_elements(model->input));
 }

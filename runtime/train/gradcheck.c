@@ -168,7 +168,7 @@ static bool draw_noise(NetImages *images, const NetModel *model, int64_t count, 
     for (int64_t i = 0; i < count * model->targets; i++)
         images->labels[i] =
             (uint8_t)((double)classes * net_random(seed, 0, net_hash("labels"), (uint64_t)i));
-    return true;
+    return net_further_noise(images, model, seed, error);
 }
 
 /* So that no bias is zero and no scale one, where an error would not show. */
@@ -213,8 +213,7 @@ bool net_gradcheck(const NetModel *model, const NetSettings *settings, const Net
     check.batch = (NetBatch){.images = &images, .count = batch};
     bool good = check.session && draw_noise(&images, model, batch, check.seed, error)
                 && prepare(&check, settings, error) && check_all(&check, error);
-    free(images.pixels);
-    free(images.labels);
+    net_images_close(&images);
     free(check.gradient);
     net_close(check.session);
     return good;

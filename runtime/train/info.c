@@ -67,16 +67,30 @@ static void print_settings(const NetModel *model, FILE *out)
     }
 }
 
+/* One has no need of a name. */
+static void print_inputs(const NetModel *model, FILE *out)
+{
+    char shape[NET_SHAPE_TEXT];
+    for (int i = 0; i < model->input_count; i++) {
+        const NetInput *input = &model->inputs[i];
+        fprintf(out, "input           %s%s%s", model->input_count > 1 ? input->name : "",
+                model->input_count > 1 ? " " : "", shape_text(shape, input->shape));
+        if (input->numbers && model->input_count > 1)
+            fprintf(out, " of %" PRId64, input->numbers);
+        fprintf(out, "\n");
+    }
+}
+
 void net_info(const NetModel *model, FILE *out)
 {
-    char input[NET_SHAPE_TEXT];
     fprintf(
         out,
         "network         %s, from %s\ntarget          %s\nkernels         %s\nelement type    %s\n"
-        "grain           %d images\ninput           %s\nclasses         %" PRId64 "\n",
+        "grain           %d images\n",
         model->name, SHOWN(model->source), model->target, model->kernels,
-        model->real_bytes == 4 ? "float32" : "float64", model->lanes,
-        shape_text(input, model->input), model->classes);
+        model->real_bytes == 4 ? "float32" : "float64", model->lanes);
+    print_inputs(model, out);
+    fprintf(out, "classes         %" PRId64 "\n", model->classes);
     print_layers(model, out);
     print_totals(model, out);
     print_arena(out, "training", &model->training);

@@ -29,7 +29,7 @@ static void take_step(NetSession *session, Block *block)
     NetArenas *step = &session->together;
     step->kept = take(block, grains * model->training.kept_elements);
     step->filters = take(block, model->training.filter_elements);
-    step->input = take(block, grains * net_shape_elements(model->input) * model->lanes);
+    step->input = take(block, grains * net_input_elements(model) * model->lanes);
     step->loss = take(block, grains * model->lanes);
     step->gradients = take(block, grains * session->gradient_stride);
 }

@@ -45,7 +45,7 @@ void net_job_run(const NetJob *job, int64_t steps)
             .count = job->batch,
         };
         if (job->logits)
-            net_predict(job->session, job->pixels, job->batch, job->logits);
+            net_predict_inputs(job->session, job->inputs, job->batch, job->logits, NULL);
         else if (job->optimizer)
             net_train_batch(job->session, &batch, job->optimizer);
         else

@@ -36,6 +36,7 @@ static void use(NetSession *session)
         session->scale[c] = (real)(numbers ? 1 : 1 / (255 * std[c]));
         session->shift[c] = (real)(numbers ? 0 : -mean[c] / std[c]);
     }
+    net_normalise_further(session);
 }
 
 static size_t bytes_of(const NetSession *session)

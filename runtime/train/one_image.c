@@ -114,11 +114,6 @@ static void pack(const NetSession *session, const NetPacking *p, real *to)
         }
 }
 
-static int64_t input_elements(const NetModel *model)
-{
-    return net_shape_elements(model->input);
-}
-
 /* Memory is zeroed, and what fills a block up stays so. */
 static bool open_one_image(NetSession *session)
 {
@@ -134,7 +129,7 @@ static bool open_one_image(NetSession *session)
                                           * (size_t)model->single.own_elements,
                                 sizeof(real), &ignored);
     one->kept = net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
-    one->input = net_allocate((size_t)(input_elements(model) + SLACK), sizeof(real), &ignored);
+    one->input = net_allocate((size_t)(net_input_elements(model) + SLACK), sizeof(real), &ignored);
     one->stale = true;
     one->shares = net_pool_spins(session->pool) && model->single.shared > 0;
     return one->packed && one->scratch && one->kept && one->input;
@@ -242,24 +237,28 @@ const real *net_one_image_output(const NetSession *session, int output)
     return session->one_image->kept + session->model->single.outputs[output];
 }
 
-const real *net_one_image_floats(NetSession *session, const float *pixels)
+const real *net_one_image_floats(NetSession *session, const float *pixels,
+                                 const float *const *further)
 {
-    int64_t channels = session->model->input.c, area = input_elements(session->model) / channels;
+    int64_t channels = session->model->input.c,
+            area = net_shape_elements(session->model->input) / channels;
     if (!prepare(session))
         return NULL;
     real *input = session->one_image->input;
     for (int64_t c = 0; c < channels; c++)
         for (int64_t at = 0; at < area; at++)
-            input[at * channels + c] = (real)pixels[c * area + at];
+            input[at * channels + c] = pixels ? (real)pixels[c * area + at] : 0;
+    net_place_further_floats(session->model, further, input);
     return run_program(session);
 }
 
 /* The image may be the values of a network that takes a plain row of them. */
-const real *net_one_image_bytes(NetSession *session, const uint8_t *pixels)
+const real *net_one_image_bytes(NetSession *session, const NetImages *images, int64_t index)
 {
     int64_t channels = session->image.c, area = session->image.h * session->image.w,
             inner = session->model->input.c;
-    int64_t outer = input_elements(session->model) / inner;
+    int64_t elements = net_shape_elements(session->model->input), outer = elements / inner;
+    const uint8_t *pixels = images->pixels + index * elements;
     if (!prepare(session))
         return NULL;
     real *input = session->one_image->input;
@@ -269,5 +268,6 @@ const real *net_one_image_bytes(NetSession *session, const uint8_t *pixels)
             input[i % outer * inner + i / outer] =
                 (real)pixels[i] * session->scale[c] + session->shift[c];
         }
+    net_place_further_bytes(session, images, index, input);
     return run_program(session);
 }

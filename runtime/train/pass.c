@@ -48,7 +48,7 @@ static void load_floats(real *input, const NetBatch *batch, int64_t image, int l
 {
     const float *images[NET_MAX_LANES];
     for (int lane = 0; lane < lanes; lane++)
-        images[lane] = image + lane < batch->count
+        images[lane] = image + lane < batch->count && batch->pixels
                            ? batch->pixels + image_index(batch, image + lane) * elements
                            : NULL;
     net_transpose_grain(input, images, lanes, elements);
@@ -95,18 +95,7 @@ static void load_bytes(const Pass *pass, real *input, int64_t image, int64_t ele
                            ? find_image(batch, image + lane, elements, thread, lane)
                            : NULL;
     fetch_ahead(batch, image, model->lanes, elements);
-    if (model->load_at_once) {
-        net_load_grain(input, images, model->lanes, session->image, session->scale, session->shift);
-    } else {
-        net_transpose_pixels(input, images, model->lanes, session->image);
-        net_normalise_grain(input, images, model->lanes, session->image, session->scale,
-                            session->shift);
-    }
-}
-
-static int64_t input_elements(const NetModel *model) /* of an image */
-{
-    return net_shape_elements(model->input);
+    net_load_pixels(model, input, images, session->image, session->scale, session->shift);
 }
 
 /* What image number `index` has as its class at a target; of a text, what follows there. */
@@ -114,7 +103,7 @@ static int32_t target_of(const NetBatch *batch, const NetModel *model, int64_t i
                          int64_t target)
 {
     const NetImages *images = batch->images;
-    int64_t elements = input_elements(model);
+    int64_t elements = net_shape_elements(model->input);
     return images->step ? net_image_at(images, elements, index,
                                        batch->offset)[elements - model->targets + target + 1]
                         : images->labels[index * model->targets + target];
@@ -144,16 +133,19 @@ static void load(const Pass *pass, int64_t grain, int64_t slot, int thread)
 {
     const NetModel *model = pass->session->model;
     const NetBatch *batch = pass->batch;
-    int64_t elements = input_elements(model), image = grain * model->lanes;
-    real *input = pass->input + slot * elements * model->lanes;
-    if (batch->pixels)
+    int64_t elements = net_shape_elements(model->input), image = grain * model->lanes;
+    real *input = pass->input + slot * net_input_elements(model) * model->lanes;
+    int64_t indices[NET_MAX_LANES];
+    if (!batch->images)
         load_floats(input, batch, image, model->lanes, elements);
     else
         load_bytes(pass, input, image, elements, thread);
     for (int lane = 0; lane < model->lanes; lane++) {
         note_image(pass, image + lane);
         pass->loss[image + lane] = 0; /* several losses are added */
+        indices[lane] = image + lane < batch->count ? image_index(batch, image + lane) : -1;
     }
+    net_load_further(pass->session, batch, input, indices);
 }
 
 /* ------------------------------------------------------------- judging */
@@ -487,7 +479,7 @@ static int collect_rows(const Pass *pass, const NetRead *reads, int *next, int e
                         NetRows rows[MAX_READS])
 {
     const NetSession *session = pass->session;
-    const int64_t input = input_elements(session->model) * session->model->lanes;
+    const int64_t input = net_input_elements(session->model) * session->model->lanes;
     int count = 0;
     for (; *next < end && count < MAX_READS; ++*next) {
         const NetRead *read = &reads[*next];
@@ -610,7 +602,7 @@ static NetStep step_of_grains(const Pass *pass, NetShare grains, int64_t slot)
     const NetModel *model = pass->session->model;
     int64_t lanes = model->lanes, image = grains.from * lanes;
     NetStep step = pass->step;
-    step.input += slot * lanes * input_elements(model);
+    step.input += slot * lanes * net_input_elements(model);
     step.kept += slot * pass->program->kept_elements;
     step.targets += image * model->targets;
     step.active += image;

@@ -33,7 +33,7 @@ static bool allocate_images(NetSession *session, NetError *error)
 {
     const NetModel *model = session->model;
     int64_t grains = session->max_grains, lanes = model->lanes;
-    int64_t pixels = net_shape_elements(model->input);
+    int64_t pixels = net_input_elements(model);
     int64_t kept = model->inference.kept_elements;
     if (session->training)
         kept = larger(kept, model->training.kept_elements);
@@ -56,7 +56,7 @@ static bool allocate_images(NetSession *session, NetError *error)
         net_allocate(NET_NORMAL_PARTS * (size_t)session->image.c, sizeof(double), error);
     return session->kept && session->filters && session->input && session->loss && session->active
            && session->targets && session->predicted && session->scale && session->shift
-           && session->normal && session->own_normal;
+           && session->normal && session->own_normal && net_open_further(session, error);
 }
 
 static bool allocate_parameters(NetSession *session, NetError *error)
@@ -145,10 +145,11 @@ void net_close(NetSession *session)
     for (int thread = 0; session->scratch && session->scratch[thread]; thread++)
         free(session->scratch[thread]);
     void *arenas[] = {
-        session->scratch,   session->weights, session->buffers,    session->counters,
-        session->gradients, session->kept,    session->input,      session->loss,
-        session->active,    session->targets, session->predicted,  session->scale,
-        session->shift,     session->normal,  session->own_normal, session->filters,
+        session->scratch,       session->weights,       session->buffers,    session->counters,
+        session->gradients,     session->kept,          session->input,      session->loss,
+        session->active,        session->targets,       session->predicted,  session->scale,
+        session->shift,         session->normal,        session->own_normal, session->filters,
+        session->further_scale, session->further_shift,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);
@@ -223,7 +224,7 @@ static void take_probabilities(void *to, int64_t image, const real *logits, int6
 void net_predict(NetSession *session, const float *pixels, int64_t count, float *logits)
 {
     const NetModel *model = session->model;
-    const real *alone = count == 1 ? net_one_image_floats(session, pixels) : NULL;
+    const real *alone = count == 1 ? net_one_image_floats(session, pixels, NULL) : NULL;
     if (alone) {
         take_logits(logits, 0, alone, 1, model);
         return;
@@ -271,7 +272,7 @@ typedef struct Wanted {
 static void take_some(const Wanted *wanted, int64_t image, const real *const *outputs,
                       int64_t stride)
 {
-    for (int i = 0; i < wanted->model->output_count; i++) {
+    for (int i = 0; wanted->outputs && i < wanted->model->output_count; i++) {
         int64_t elements = net_shape_elements(wanted->model->outputs[i].shape);
         float *row =
             wanted->outputs[i] ? wanted->outputs[i] + (wanted->first + image) * elements : NULL;
@@ -293,11 +294,11 @@ static void take_wanted_logits(void *to, int64_t image, const real *logits, int6
         take_logits(wanted->logits, wanted->first + image, logits, stride, model);
 }
 
-void net_predict_outputs(NetSession *session, const float *pixels, int64_t count, float *logits,
-                         float *const *outputs)
+static void predict_all(NetSession *session, const float *pixels, const float *const *further,
+                        int64_t count, float *logits, float *const *outputs)
 {
     const NetModel *model = session->model;
-    const real *alone = count == 1 ? net_one_image_floats(session, pixels) : NULL;
+    const real *alone = count == 1 ? net_one_image_floats(session, pixels, further) : NULL;
     Wanted wanted = {model, 0, logits, outputs};
     if (alone) {
         const real *own[NET_MAX_OUTPUTS];
@@ -311,12 +312,25 @@ void net_predict_outputs(NetSession *session, const float *pixels, int64_t count
         wanted.first = first;
         int64_t some = count - first < session->batch ? count - first : session->batch;
         net_test_batch(session, &(NetBatch){.pixels = pixels,
+                                            .further = further,
                                             .first = first,
                                             .count = some,
                                             .take = take_wanted_logits,
                                             .take_outputs = take_wanted_outputs,
                                             .to = &wanted});
     }
+}
+
+void net_predict_outputs(NetSession *session, const float *pixels, int64_t count, float *logits,
+                         float *const *outputs)
+{
+    predict_all(session, pixels, NULL, count, logits, outputs);
+}
+
+void net_predict_inputs(NetSession *session, const float *const *inputs, int64_t count,
+                        float *logits, float *const *outputs)
+{
+    predict_all(session, inputs[0], inputs + 1, count, logits, outputs);
 }
 
 bool net_has_classes(const NetModel *model)
@@ -327,7 +341,7 @@ bool net_has_classes(const NetModel *model)
 void net_classify(NetSession *session, const uint8_t *images, int64_t count, float *probabilities)
 {
     const NetImages all = {.count = count, .shape = session->image, .pixels = (uint8_t *)images};
-    const real *alone = count == 1 ? net_one_image_bytes(session, images) : NULL;
+    const real *alone = count == 1 ? net_one_image_bytes(session, &all, 0) : NULL;
     int64_t outputs = net_outputs(session->model);
     if (alone) {
         take_probabilities(probabilities, 0, alone, 1, session->model);
@@ -355,14 +369,16 @@ static void take_answer(void *to, int64_t image, const real *logits, int64_t str
     take_probabilities(answer->probabilities, image, logits, stride, model);
 }
 
-void net_answer(NetSession *session, const uint8_t *image, float *logits, float *probabilities)
+void net_answer(NetSession *session, const NetImages *images, int64_t index, float *logits,
+                float *probabilities)
 {
     Answer answer = {logits, probabilities};
-    const NetImages one = {.count = 1, .shape = session->image, .pixels = (uint8_t *)image};
-    const real *alone = net_one_image_bytes(session, image);
+    const real *alone = net_one_image_bytes(session, images, index);
     if (alone)
         take_answer(&answer, 0, alone, 1, session->model);
     else
-        net_test_batch(session,
-                       &(NetBatch){.images = &one, .count = 1, .take = take_answer, .to = &answer});
+        net_test_batch(
+            session,
+            &(NetBatch){
+                .images = images, .first = index, .count = 1, .take = take_answer, .to = &answer});
 }

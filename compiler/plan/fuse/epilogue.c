@@ -40,7 +40,7 @@ static bool operands_are_there(const Fusion *fusion, const Node *node, int which
             || is_used(fusion, region, maker, position, true))
             return false;
         /* Its grains lie apart by another stride than the results'. */
-        if (node_at(fusion, maker)->whole_batch && region.root == fusion->plan->graph->input)
+        if (node_at(fusion, maker)->whole_batch && region.root->role == TENSOR_INPUT)
             return false;
     }
     return true;
