@@ -40,7 +40,8 @@ static bool has_trained_parameters(const Node *node)
  * so a first layer computes none for the images. */
 static void find_needed(Pass *pass)
 {
-    pass->needed[pass->graph->input->id] = !(pass->fuse & FUSE_FIRST_LAYER);
+    const Tensor *input = pass->graph->input; /* nobody moves by a little from a whole number */
+    pass->needed[input->id] = !(pass->fuse & FUSE_FIRST_LAYER) && input->choices == 0;
     for (int i = 0; i < pass->forward_nodes; i++) {
         const Node *node = pass->graph->nodes.items[i];
         bool needed = has_trained_parameters(node);
