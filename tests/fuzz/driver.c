@@ -126,7 +126,7 @@ static bool has_layer(const NetModel *model, const char *part)
 
 static double max_apart(const NetModel *model, bool updated)
 {
-    bool normed = has_layer(model, "batch_norm");
+    bool normed = has_layer(model, "batch_norm") || has_layer(model, "instance_norm");
     if (updated)
         return single ? SINGLE_UPDATED_TOLERANCE : UPDATED_TOLERANCE;
     if (single)
