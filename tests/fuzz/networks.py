@@ -213,7 +213,7 @@ class Writer:
             named["dilation"] = dilation
         if groups != 1:
             named["groups"] = groups
-        if mode != "zeros" and padding != 0:
+        if mode != "zeros" and padding != 0 or self.chance(0.02):
             named["padding_mode"] = mode
         if padding == 0 and self.chance(0.1):
             named["padding"] = "valid"
@@ -318,6 +318,8 @@ class Writer:
             named["affine"] = True
         if self.chance(0.3):
             named |= {"track_running_stats": True, "momentum": 0.3}
+        if self.chance(0.15):
+            named["eps"] = 0.01
         return call(f"instance_norm{len(shape) - 1}d", **named), shape
 
     def local_response_norm(self, shape):
@@ -756,9 +758,9 @@ class Writer:
         return self.with_more(op, statement, shape), out
 
     def with_more(self, op, statement, shape):
-        """… with one argument that changes nothing, or hardly anything."""
+        """… with arguments that change nothing, or hardly anything."""
         last = statement.rpartition(";  ")[2]
-        if re.match(r"\w+", last)[0] != op["name"] or not self.chance(0.05):
+        if re.match(r"\w+", last)[0] != op["name"]:
             return statement
         width = shape[-1 if op["name"] in OF_THE_LAST_AXIS else 0]
         more = {
@@ -770,11 +772,11 @@ class Writer:
                 or argument["role"] == "epsilon"
                 or (argument["kind"] == "word" and len(argument["words"]) == 1)
             )
+            and self.chance(0.03)
         }
         if not more:
             return statement
-        name = self.pick(*more)
-        inside = f"{name}={text(more[name])}"
+        inside = ", ".join(f"{name}={text(value)}" for name, value in more.items())
         return f"{statement[:-1]}, {inside})" if last.endswith(")") else f"{statement}({inside})"
 
     def favoured(self, shape):
@@ -1454,7 +1456,12 @@ class Writer:
                 channels = 2 if len(out) > 1 else 8
                 lines.append(self.mixing(out, channels))
                 out = (channels, *out[1:])
-            if len(out) > 1 and not lines[-1].startswith("output") and self.chance(0.1):
+            if (
+                len(out) > 1
+                and len(lines) > before
+                and not lines[-1].startswith("output")
+                and self.chance(0.1)
+            ):
                 lines[-1] += f" -> [{out[0]}, _{''.join(f', {size}' for size in out[2:])}]"
             return out
         statement, out = self.operator(shape)
