@@ -40,8 +40,11 @@ static bool has_trained_parameters(const Node *node)
  * so a first layer computes none for the images. */
 static void find_needed(Pass *pass)
 {
-    for (int i = 0; i < pass->graph->inputs.count; i++)
-        pass->needed[pass->graph->inputs.items[i].tensor->id] = !(pass->fuse & FUSE_FIRST_LAYER);
+    for (int i = 0; i < pass->graph->inputs.count; i++) {
+        const Tensor *input = pass->graph->inputs.items[i].tensor;
+        /* nobody moves by a little from a whole number */
+        pass->needed[input->id] = !(pass->fuse & FUSE_FIRST_LAYER) && input->choices == 0;
+    }
     for (int i = 0; i < pass->forward_nodes; i++) {
         const Node *node = pass->graph->nodes.items[i];
         bool needed = has_trained_parameters(node);

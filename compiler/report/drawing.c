@@ -4,7 +4,7 @@
  * are drawn once, with their number; what follows a layer without changing the
  * shape (its norm, its activation) is a line in the layer's own box; and where
  * the boxes would be too many, a use of a block that is built as one drawn
- * already is a single box.
+ * already is a single box, and if need be so are those that come last.
  *
  * What comes into a frame and is used there more than once comes in once: it parts at a
  * point inside, so that what is drawn of a loop's iteration is all within its frame.
@@ -118,7 +118,7 @@ static bool box_use(Drawing *drawing, Use use)
 {
     if (!drawing->brief || use.instance->iteration >= 0)
         return false;
-    if (!is_drawn(drawing, use)) {
+    if (drawing->drawn.count < drawing->in_full && !is_drawn(drawing, use)) {
         push(&drawing->drawn, use);
         return false;
     }
@@ -447,9 +447,10 @@ static int count_forward(const Graph *graph)
     return count;
 }
 
-static Drawing draw(const Graph *graph, bool brief)
+static Drawing draw(const Graph *graph, bool brief, int in_full)
 {
-    Drawing drawing = {.graph = graph, .brief = brief, .forward = count_forward(graph)};
+    Drawing drawing = {
+        .graph = graph, .brief = brief, .in_full = in_full, .forward = count_forward(graph)};
     drawing.same = NEW_ARRAY(int, (size_t)drawing.forward);
     drawing.box = NEW_ARRAY(int, (size_t)drawing.forward);
     drawing.consumers = NEW_ARRAY(int, (size_t)drawing.forward);
@@ -463,12 +464,23 @@ static Drawing draw(const Graph *graph, bool brief)
     return drawing;
 }
 
+static int count_boxes(const Drawing *drawing)
+{
+    int boxes = 0;
+    for (int i = 0; i < drawing->forward; i++)
+        boxes += drawing_has_box(drawing, i);
+    return boxes;
+}
+
+/* A block less is drawn in full until the boxes are few enough. */
 Drawing make_drawing(const Graph *graph)
 {
-    enum { MAX_BOXES = 40 };
-    int boxes = 0;
-    Drawing drawing = draw(graph, false);
-    for (int i = 0; i < drawing.forward; i++)
-        boxes += drawing_has_box(&drawing, i);
-    return boxes > MAX_BOXES ? draw(graph, true) : drawing;
+    enum { FEW_BOXES = 40, MOST_BOXES = 56 };
+    Drawing drawing = draw(graph, false, 0);
+    if (count_boxes(&drawing) <= FEW_BOXES)
+        return drawing;
+    drawing = draw(graph, true, drawing.forward);
+    while (count_boxes(&drawing) > MOST_BOXES && drawing.drawn.count > 0)
+        drawing = draw(graph, true, drawing.drawn.count - 1);
+    return drawing;
 }

@@ -3,7 +3,7 @@
  *   drawing.c   what is drawn, and where lines part
  *   dot.c       the drawing as Graphviz's DOT
  *   typeface.c  how wide a text is
- *   svg.c       what Graphviz drew, so that it holds in any typeface
+ *   svg.c       what Graphviz drew, so that it holds in any typeface; see picture.h
  */
 #ifndef DRAWING_H
 #define DRAWING_H
@@ -42,6 +42,7 @@ typedef struct Drawing {
     const Graph *graph;
     int forward;            /* nodes of the forward pass, the first of the graph's */
     bool brief;             /* blocks like those drawn are single boxes */
+    int in_full;            /* when brief: so many uses are drawn in full at most, the first ones */
     LIST(Use) drawn, boxed; /* uses of blocks: in full; as a box */
     int *same;              /* by node: the one drawn in its stead, or itself */
     int *box;               /* by drawn node: the first of its box */

@@ -8,21 +8,13 @@
  *
  * The label of a frame stands where a line may come in, so it is drawn last, on a patch
  * of the frame's colour.  And dot lets a curve swing out of the frame that both its ends
- * are in: such a curve is kept within.
+ * are in: such a curve is kept within.  The shapes that arrows say may move: places.c.
  */
-#include "report/drawing.h"
+#include "report/picture.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* a <text> as dot writes it: on a line of its own */
-typedef struct Piece {
-    const char *anchor, *x, *y, *size, *fill; /* the attributes' values; fill may be NULL */
-    const char *text;                         /* as XML */
-    bool bold;
-} Piece;
-typedef LIST(Piece) PieceList;
 
 /* The value of an attribute of the element that opens the line; NULL: it has none. */
 static const char *attribute(const char *line, const char *name)
@@ -59,7 +51,12 @@ static bool continues(const Piece *first, const Piece *second)
            && !strcmp(second->anchor, "start");
 }
 
-static double line_width(const PieceList *line, Typeface face)
+static const Piece *last_piece(const PieceList *line)
+{
+    return &line->items[line->count - 1];
+}
+
+double line_width(const PieceList *line, Typeface face)
 {
     double width = 0;
     for (int i = 0; i < line->count; i++)
@@ -105,17 +102,19 @@ static void write_patch(const PieceList *line, const char *fill, Text *out)
              fill);
 }
 
+Box line_box(const PieceList *line)
+{
+    static const double ASCENT = 0.74, DESCENT = 0.22; /* of letters and brackets, in ems */
+    const Piece *first = &line->items[0];
+    double x = atof(first->x), y = atof(first->y), size = atof(first->size);
+    double wide = line_width(line, WIDEST_TYPEFACE);
+    double left = strcmp(first->anchor, "middle") ? x : x - wide / 2;
+    return (Box){left, y - ASCENT * size, left + wide, y + DESCENT * size};
+}
+
 /* ---------------------------------------------------------------- curves */
 
-typedef struct Point {
-    double x, y;
-} Point;
-typedef LIST(Point) PointList;
-typedef struct Box {
-    double left, top, right, bottom;
-} Box;
-
-/* Of a path: "M1,2C3,4 5,6 7,8". */
+/* Of a path, "M1,2C3,4 5,6 7,8", or of a polygon, "1,2 3,4". */
 static PointList read_points(const char *path)
 {
     PointList points = {0};
@@ -131,7 +130,22 @@ static PointList read_points(const char *path)
     return points;
 }
 
-static Box bounds(const PointList *points)
+/* The corners around it. */
+static PointList read_ellipse(const char *element)
+{
+    const char *const names[] = {"cx", "cy", "rx", "ry"};
+    double values[4];
+    for (int i = 0; i < 4; i++) {
+        const char *value = attribute(element, names[i]);
+        values[i] = value ? atof(value) : 0;
+    }
+    PointList points = {0};
+    push(&points, ((Point){values[0] - values[2], values[1] - values[3]}));
+    push(&points, ((Point){values[0] + values[2], values[1] + values[3]}));
+    return points;
+}
+
+Box points_box(const PointList *points)
 {
     Box box = {HUGE_VAL, HUGE_VAL, -HUGE_VAL, -HUGE_VAL};
     for (int i = 0; i < points->count; i++) {
@@ -161,109 +175,143 @@ static bool keep_within(PointList *points, const Box *frame)
     return moved;
 }
 
-static void write_curve(const PointList *points, Text *out)
+/* Within the frames that both its ends are in; dot writes them before what they hold. */
+static void keep_in_frames(const Picture *picture, Element *curve)
 {
-    for (int i = 0; i < points->count; i++)
+    enum { CLEARANCE = 3 };
+    const PointList *points = &curve->points;
+    for (int i = 0; i < picture->count; i++) {
+        const Element *frame = &picture->items[i];
+        Box box = {frame->box.left + CLEARANCE, frame->box.top + CLEARANCE,
+                   frame->box.right - CLEARANCE, frame->box.bottom - CLEARANCE};
+        if (frame->part == PART_OF_FRAME && frame->points.count && is_within(points->items[0], &box)
+            && is_within(points->items[points->count - 1], &box))
+            curve->moved |= keep_within(&curve->points, &box);
+    }
+    curve->box = points_box(points);
+}
+
+static void write_curve(const Element *curve, Text *out)
+{
+    const char *path = strstr(curve->raw, " d=\"") + strlen(" d=\"");
+    text_add_range(out, curve->raw, (size_t)(path - curve->raw));
+    for (int i = 0; i < curve->points.count; i++)
         text_add(out, "%c%.2f,%.2f",
                  i == 0   ? 'M'
                  : i == 1 ? 'C'
                           : ' ',
-                 points->items[i].x, points->items[i].y);
+                 curve->points.items[i].x, curve->points.items[i].y);
+    text_add(out, "%s", path + strcspn(path, "\""));
 }
 
 /* --------------------------------------------------------------- the whole */
 
-typedef struct Fitting {
-    PieceList line;    /* the pieces read of the line of text under way */
-    const char *frame; /* within a frame's element: its colour; NULL: in none, or not read yet */
-    bool in_frame;
-    Text labels;      /* of frames */
-    LIST(Box) frames; /* of them all, somewhat smaller: dot writes them before what they hold */
-} Fitting;
-
-static void end_line(Fitting *fitting, Text *out)
+/* The part that a group's first line opens, or that goes on. */
+static Part part_after(const char *raw, Part part)
 {
-    if (fitting->line.count && fitting->frame)
-        write_patch(&fitting->line, fitting->frame, &fitting->labels);
-    if (fitting->line.count)
-        write_line(&fitting->line, fitting->frame ? &fitting->labels : out);
-    fitting->line.count = 0;
+    static const struct {
+        const char *class;
+        Part part;
+    } classes[] = {{"class=\"cluster\"", PART_OF_FRAME},
+                   {"class=\"node\"", PART_OF_BOX},
+                   {"class=\"edge\"", PART_OF_ARROW}};
+    if (!strncmp(raw, "</g>", 4))
+        return PART_OF_NONE;
+    for (size_t i = 0; !strncmp(raw, "<g ", 3) && i < sizeof classes / sizeof *classes; i++)
+        if (strstr(raw, classes[i].class))
+            return classes[i].part;
+    return part;
 }
 
-static void read_frame(Fitting *fitting, const char *element, const PointList *points)
+static PointList outline_of(const char *raw)
 {
-    enum { CLEARANCE = 3 };
-    Box box = bounds(points);
-    push(&fitting->frames, ((Box){box.left + CLEARANCE, box.top + CLEARANCE, box.right - CLEARANCE,
-                                  box.bottom - CLEARANCE}));
-    fitting->frame = attribute(element, "fill");
+    bool path = !strncmp(raw, "<path ", 6), polygon = !strncmp(raw, "<polygon ", 9);
+    const char *points = attribute(raw, path ? "d" : "points");
+    if (!strncmp(raw, "<ellipse ", 9))
+        return read_ellipse(raw);
+    return (path || polygon) && points ? read_points(points) : (PointList){0};
 }
 
-/* A path as it was, or the curve within the frames that its ends are in. */
-static void write_path(const Fitting *fitting, const char *element, PointList *points, Text *out)
+/* Whether the piece goes on where the picture's last line of text ends, which it joins then. */
+static bool join_line(Picture *picture, const Piece *piece)
 {
-    bool moved = false;
-    for (int i = 0; i < fitting->frames.count; i++) {
-        const Box *frame = &fitting->frames.items[i];
-        if (is_within(points->items[0], frame)
-            && is_within(points->items[points->count - 1], frame))
-            moved |= keep_within(points, frame);
-    }
-    const char *path = moved ? strstr(element, " d=\"") + strlen(" d=\"") : element;
-    text_add_range(out, element, (size_t)(path - element));
-    if (moved) {
-        write_curve(points, out);
-        path += strcspn(path, "\"");
-    }
-    text_add(out, "%s", path);
+    Element *last = picture->count ? &picture->items[picture->count - 1] : NULL;
+    if (!last || !last->line.count || !continues(last_piece(&last->line), piece))
+        return false;
+    push(&last->line, *piece);
+    last->box = line_box(&last->line);
+    return true;
 }
 
-static void read_element(Fitting *fitting, const char *element, Text *out)
+/* Adds what dot wrote on one line of the file. */
+static void add_element(Picture *picture, const char *raw)
 {
-    const char *path = strncmp(element, "<path ", 6) ? NULL : attribute(element, "d");
-    PointList points = path ? read_points(path) : (PointList){0};
-    if (strstr(element, "class=\"cluster\""))
-        fitting->in_frame = true;
-    if (!strncmp(element, "</g>", 4)) {
-        fitting->in_frame = false;
-        fitting->frame = NULL;
+    static const Element none = {0};
+    const Element *last = picture->count ? &picture->items[picture->count - 1] : &none;
+    Element element = {.raw = raw, .part = part_after(raw, last->part)};
+    Piece piece;
+    if (read_piece(raw, &piece)) {
+        if (join_line(picture, &piece))
+            return;
+        push(&element.line, piece);
+        element.box = line_box(&element.line);
+        element.fill = last->fill;
+    } else if ((element.points = outline_of(raw)).count) {
+        element.box = points_box(&element.points);
+        element.fill = element.part == PART_OF_FRAME ? attribute(raw, "fill") : NULL;
+        element.is_curve = element.part == PART_OF_ARROW && !strncmp(raw, "<path ", 6);
+        if (element.is_curve)
+            keep_in_frames(picture, &element);
     }
-    if (fitting->in_frame && points.count)
-        read_frame(fitting, element, &points);
-    if (points.count && !fitting->in_frame)
-        write_path(fitting, element, &points, out);
-    else
-        text_add(out, "%s", element);
+    push(picture, element);
+}
+
+static Picture read_picture(const char *svg)
+{
+    Picture picture = {0};
+    for (const char *at = svg, *next; *at; at = next) {
+        next = at + strcspn(at, "\n");
+        next += *next == '\n';
+        add_element(&picture, intern_range(at, (size_t)(next - at)));
+    }
+    return picture;
 }
 
 /* Where the last element ends that holds others: the whole graph's. */
-static const char *last_end(const char *svg)
+static int last_end(const Picture *picture)
 {
-    const char *last = NULL;
-    for (const char *at = svg; (at = strstr(at, "</g>")); at++)
-        last = at;
+    int last = picture->count - 1;
+    while (last >= 0 && strncmp(picture->items[last].raw, "</g>", 4))
+        last--;
     return last;
+}
+
+static void write_labels_of_frames(const Picture *picture, Text *out)
+{
+    for (int i = 0; i < picture->count; i++) {
+        const Element *element = &picture->items[i];
+        if (element->part != PART_OF_FRAME || !element->line.count)
+            continue;
+        if (element->fill)
+            write_patch(&element->line, element->fill, out);
+        write_line(&element->line, out);
+    }
 }
 
 void fit_svg(const char *svg, Text *out)
 {
-    Fitting fitting = {0};
-    const char *end = last_end(svg);
-    for (const char *at = svg, *next; *at; at = next) {
-        next = at + strcspn(at, "\n");
-        next += *next == '\n';
-        const char *element = intern_range(at, (size_t)(next - at));
-        Piece piece;
-        bool text = read_piece(element, &piece);
-        if (!text
-            || (fitting.line.count
-                && !continues(&fitting.line.items[fitting.line.count - 1], &piece)))
-            end_line(&fitting, out);
-        if (at == end)
-            text_add_range(out, fitting.labels.chars, fitting.labels.length);
-        if (text)
-            push(&fitting.line, piece);
-        else
-            read_element(&fitting, element, out);
+    Picture picture = read_picture(svg);
+    place_shapes(&picture);
+    const int end = last_end(&picture);
+    for (int i = 0; i < picture.count; i++) {
+        const Element *element = &picture.items[i];
+        if (i == end)
+            write_labels_of_frames(&picture, out);
+        if (!element->line.count && element->moved)
+            write_curve(element, out);
+        else if (!element->line.count)
+            text_add(out, "%s", element->raw);
+        else if (element->part != PART_OF_FRAME)
+            write_line(&element->line, out);
     }
 }

@@ -9,6 +9,7 @@
  */
 #include "runtime.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 
 static const double EPS = 1e-6; /* the step of the differences */
 static const double ATOL = 1e-5, RTOL = 1e-3;
+/* Of the loss, that its own rounding may be: differences of a large one know fewer digits. */
+static const double ROUNDING = 16 * DBL_EPSILON;
 static const double MAX_EXCLUDED = 0.1; /* of all elements: more prove nothing */
 static const double NOISE = 0.2;        /* --random-init: deviation added to every parameter */
 
@@ -46,34 +49,37 @@ static double loss_at(const Check *check, int64_t at, double move)
     return loss;
 }
 
-static bool close_to(double a, double b)
+/* Whether two slopes agree of which one is a difference over `eps`. */
+static bool close_to(const Check *check, double eps, double a, double b)
 {
-    return fabs(a - b) <= ATOL + RTOL * fmax(fabs(a), fabs(b));
+    double rounding = ROUNDING * fabs(check->loss) / eps;
+    return fabs(a - b) <= ATOL + rounding + RTOL * fmax(fabs(a), fabs(b));
 }
 
-/* False at a kink.  A tenth of the step may fit between two of them. */
-static bool numeric_gradient(const Check *check, int64_t at, double *gradient)
+/* The step of the difference; 0 at a kink.  A tenth of the step may fit between two of them. */
+static double numeric_gradient(const Check *check, int64_t at, double *gradient)
 {
     for (double eps = EPS; eps > EPS / 20; eps /= 10) {
         double above = loss_at(check, at, eps), below = loss_at(check, at, -eps);
         *gradient = (above - below) / (2 * eps);
-        if (close_to((above - check->loss) / eps, (check->loss - below) / eps))
-            return true;
+        if (close_to(check, eps, (above - check->loss) / eps, (check->loss - below) / eps))
+            return eps;
     }
-    return false;
+    return 0;
 }
 
 static void check_element(Check *check, const NetParameter *parameter, int64_t element,
                           Tally *tally)
 {
     double numeric, ours = (double)check->gradient[parameter->offset + element];
-    if (!numeric_gradient(check, parameter->offset + element, &numeric)) {
+    double eps = numeric_gradient(check, parameter->offset + element, &numeric);
+    if (eps == 0) {
         tally->excluded++;
         return;
     }
     tally->checked++;
     tally->worst = fmax(tally->worst, fabs(numeric - ours));
-    if (close_to(ours, numeric))
+    if (close_to(check, eps, ours, numeric))
         return;
     tally->wrong++;
     if (!check->first.text[0])

@@ -126,7 +126,7 @@ static bool has_layer(const NetModel *model, const char *part)
 
 static double max_apart(const NetModel *model, bool updated)
 {
-    bool normed = has_layer(model, "batch_norm");
+    bool normed = has_layer(model, "batch_norm") || has_layer(model, "instance_norm");
     if (updated)
         return single ? SINGLE_UPDATED_TOLERANCE : UPDATED_TOLERANCE;
     if (single)
@@ -229,26 +229,62 @@ static bool take_step(const Entry *entry, Build *builds, int count, const NetBat
     return true;
 }
 
-/* Neither running averages nor what is drawn at random: training and inference, which are planned
- * apart, compute the same. */
+static bool has_setting(const NetModel *model, const char *name)
+{
+    for (int i = 0; i < model->setting_count; i++)
+        if (strcmp(model->settings[i].path, name) == 0)
+            return true;
+    return false;
+}
+
+/* Neither running averages, nor what is drawn at random, nor losses of training only: training and
+ * inference, which are planned apart, compute the same. */
 static bool evaluates_as_it_trains(const NetModel *model)
 {
-    return !has_layer(model, "batch_norm") && !has_layer(model, "instance_norm")
-           && !has_layer(model, "drop") && !has_layer(model, "noise");
+    return !has_setting(model, "loss.2") && !has_layer(model, "batch_norm")
+           && !has_layer(model, "instance_norm") && !has_layer(model, "drop")
+           && !has_layer(model, "noise");
+}
+
+/* What a build answered to a batch: of each image the logits, then its named outputs. */
+typedef struct Answers {
+    const NetModel *model;
+    int64_t each; /* values of an image */
+    real *values;
+} Answers;
+
+static int64_t answer_size(const NetModel *model)
+{
+    int64_t size = net_outputs(model);
+    for (int k = 0; k < model->output_count; k++)
+        size += net_shape_elements(model->outputs[k].shape);
+    return size;
 }
 
 static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,
                         const NetModel *model)
 {
-    const int64_t outputs = net_outputs(model);
-    for (int64_t i = 0; i < outputs; i++)
-        ((real *)to)[image * outputs + i] = logits[i * stride];
+    const Answers *answers = to;
+    for (int64_t i = 0; i < net_outputs(model); i++)
+        answers->values[image * answers->each + i] = logits[i * stride];
+}
+
+static void take_outputs(void *to, int64_t image, const real *const *outputs, int64_t stride)
+{
+    const Answers *answers = to;
+    real *values = answers->values + image * answers->each + net_outputs(answers->model);
+    for (int k = 0; k < answers->model->output_count; k++) {
+        const int64_t elements = net_shape_elements(answers->model->outputs[k].shape);
+        for (int64_t i = 0; i < elements; i++)
+            values[i] = outputs[k][i * stride];
+        values += elements;
+    }
 }
 
 /* Images of the batch that was just tested with these logits, each alone.  What
  * the threads agree on is compared once. */
 static bool test_alone(const Entry *entry, const Build *build, const NetBatch *batch,
-                       const real *together)
+                       const Answers *answers)
 {
     const NetModel *model = build->model;
     int64_t elements = net_shape_elements(model->input);
@@ -258,7 +294,7 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
             build->session, batch->images->pixels + (batch->first + image) * elements);
         if (alone
             && !same(entry, build, build, false, "the logits alone and among others", STEPS,
-                     together + image * model->classes, alone, model->classes))
+                     answers->values + image * answers->each, alone, net_outputs(model)))
             return false;
         if (!alone && strcmp(model->kernels, "reference") != 0)
             return told(entry, "there is no program for one image");
@@ -266,19 +302,30 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
     return true;
 }
 
-static bool take_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch)
+/* Tests a batch: the loss, and what the build answered. */
+static real test_build(const Build *build, const NetBatch *batch, const Answers *answers)
 {
-    real losses[2], logits[batch->count * net_outputs(builds[0].model)];
     NetBatch taken = *batch;
     taken.take = take_logits;
-    taken.to = logits;
+    taken.take_outputs = build->model->output_count > 0 ? take_outputs : NULL;
+    taken.to = (void *)answers;
+    return (real)net_test_batch(build->session, &taken).loss;
+}
+
+static bool compare_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch,
+                          const Answers answers[2])
+{
+    real losses[2];
     for (int i = 0; i < count; i++) {
-        losses[i > 0] = (real)net_test_batch(builds[i].session, &taken).loss;
+        const Answers *own = &answers[i > 0];
+        losses[i > 0] = test_build(&builds[i], batch, own);
         if (i > 0
-            && !same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses,
-                     losses + 1, 1))
+            && (!same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses,
+                      losses + 1, 1)
+                || !same(entry, &builds[0], &builds[i], i == 1, "an output", STEPS,
+                         answers[0].values, own->values, batch->count * own->each)))
             return false;
-        if (!test_alone(entry, &builds[i], batch, logits))
+        if (!test_alone(entry, &builds[i], batch, own))
             return false;
     }
     if (!evaluates_as_it_trains(builds[0].model))
@@ -288,19 +335,36 @@ static bool take_tests(const Entry *entry, Build *builds, int count, const NetBa
                 STEPS, losses, losses + 1, 1);
 }
 
+static bool take_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch)
+{
+    const NetModel *model = builds[0].model;
+    NetError error;
+    Answers answers[2] = {{model, answer_size(model), NULL}, {model, answer_size(model), NULL}};
+    bool good = true;
+    for (int i = 0; i < 2 && good; i++)
+        good = (answers[i].values =
+                    net_allocate((size_t)(batch->count * answers[i].each), sizeof(real), &error))
+               || told(entry, "%s", error.text);
+    good = good && compare_tests(entry, builds, count, batch, answers);
+    free(answers[0].values);
+    free(answers[1].values);
+    return good;
+}
+
 static bool draw(NetImages *images, const NetModel *model, int64_t count, uint64_t seed,
                  NetError *error)
 {
-    int64_t elements = net_shape_elements(model->input);
+    int64_t elements = net_shape_elements(model->input), targets = model->targets;
+    double numbers = model->numbers ? (double)model->numbers : 256;
     *images = (NetImages){
         .count = count, .shape = net_image_shape(model->input), .classes = (int)model->classes};
     images->pixels = net_allocate((size_t)(count * elements), 1, error);
-    images->labels = net_allocate((size_t)count, 1, error);
+    images->labels = net_allocate((size_t)(count * targets), 1, error);
     if (!images->pixels || !images->labels)
         return false;
     for (int64_t i = 0; i < count * elements; i++)
-        images->pixels[i] = (uint8_t)(256 * net_random(seed, 0, 1, (uint64_t)i));
-    for (int64_t i = 0; i < count; i++)
+        images->pixels[i] = (uint8_t)(numbers * net_random(seed, 0, 1, (uint64_t)i));
+    for (int64_t i = 0; i < count * targets; i++)
         images->labels[i] = (uint8_t)((double)model->classes * net_random(seed, 0, 2, (uint64_t)i));
     return true;
 }

@@ -12,6 +12,9 @@ Everything is small: a few channels, images of a few pixels.  What matters is
 odd sizes and odd company, not amount of arithmetic.  Tensors have one to four axes;
 what takes one number of axes only is looked up by it.
 
+So that none is left out, each seed favours one operator: it is drawn as soon as a shape suits
+it, with many of its arguments written.
+
 What an operator is, `netc explain --json` says: a new one is drawn by its ranks,
 its arguments' roles and ranges, and its window.  Only what that table leaves
 unsaid, limits of one argument by another, has a function here.
@@ -19,6 +22,7 @@ unsaid, limits of one argument by another, has a function here.
 import functools
 import math
 import random
+import re
 
 from harness import operators
 
@@ -58,8 +62,10 @@ def all_see_the_image(size, axis, out):
     )
 
 
-# Whole numbers: the images that networks are given here hold others.
+# Structures write them: what they take is no tensor like others.
 NOT_DRAWN = {"affine_grid", "embedding"}
+# Whose width is asserted, and not the channels.
+OF_THE_LAST_AXIS = set("linear rnn gru lstm self_attention".split())
 
 
 @functools.cache
@@ -110,6 +116,8 @@ class Scope:
 
     def __init__(self):
         self.tensors = []  # (name, shape)
+        self.is_whole = False  # the network's own: not a block's, nor a branch's
+        self.tokens = None  # the input's name, length and how many numbers there are, of an image
 
 
 class Writer:
@@ -120,11 +128,17 @@ class Writer:
         self.functions = []  # (name, how many tensors, whether it has a number)
         self.names = 0
         self.budget = self.random.choice((3, 6, 9, 14))
+        drawn = sorted(
+            name for name, op in table().items() if name in operators and not is_structural(op)
+        )
+        self.favourite = drawn[seed % len(drawn)] if drawn else None  # not drawn yet
+        self.eager = False  # its arguments are being drawn
+        self.losses = []  # further lines of the train section
 
     # ------------------------------------------------------------- drawing
 
     def chance(self, p):
-        return self.random.random() < p
+        return self.random.random() < (max(p, 0.5) if self.eager else p)
 
     def pick(self, *values):
         return self.random.choice(values)
@@ -199,15 +213,13 @@ class Writer:
             named["dilation"] = dilation
         if groups != 1:
             named["groups"] = groups
-        if mode != "zeros" and padding != 0:
+        if mode != "zeros" and padding != 0 or self.chance(0.02):
             named["padding_mode"] = mode
         if padding == 0 and self.chance(0.1):
             named["padding"] = "valid"
         named |= self.parametrization()
         if self.chance(0.3):
             named["bias"] = False
-        if self.chance(0.1):
-            named["in_channels"] = c
         return call(name, out, kernel, **named), (out, *sizes)
 
     def pool(self, shape, name):
@@ -282,8 +294,8 @@ class Writer:
             named["eps"] = 0.01
         if self.chance(0.15):
             named["momentum"] = 0.3
-        if self.chance(0.1):
-            named["num_features"] = shape[0]
+        if self.chance(0.05):
+            named["track_running_stats"] = True
         return call(f"batch_norm{max(1, len(shape) - 1)}d", **named), shape
 
     def parametrization(self):
@@ -306,16 +318,21 @@ class Writer:
             named["affine"] = True
         if self.chance(0.3):
             named |= {"track_running_stats": True, "momentum": 0.3}
+        if self.chance(0.15):
+            named["eps"] = 0.01
         return call(f"instance_norm{len(shape) - 1}d", **named), shape
 
     def local_response_norm(self, shape):
         named = {"alpha": self.pick(1e-4, 0.5), "beta": self.pick(0.75, 0.5, 1, 0.3)}
+        named |= {"k": self.pick(0.5, 2)} if self.chance(0.3) else {}
         return call("local_response_norm", self.random.randint(1, shape[0] + 2), **named), shape
 
     def norm_of_last_axes(self, shape, name):
         count, named = self.random.randint(1, len(shape)), {}
         if self.chance(0.2):
             named["elementwise_affine"] = False
+        elif name == "layer_norm" and self.chance(0.2):
+            named["bias"] = False
         if self.chance(0.3):
             named["eps"] = 0.01
         if self.chance(0.3):
@@ -355,8 +372,9 @@ class Writer:
         axes = len(shape) - 1
         mode = self.pick("nearest", *["linear bilinear trilinear".split()[axes - 1]] * 2)
         mode = "bicubic" if axes == 2 and self.chance(0.2) else mode
+        mode = '"nearest-exact"' if self.chance(0.1) else mode
         named = {"mode": mode} if mode != "nearest" or self.chance(0.2) else {}
-        if mode != "nearest" and self.chance(0.5):
+        if "nearest" not in mode and self.chance(0.5):
             named["align_corners"] = self.chance(0.5)
         if self.chance(0.3):
             size = [self.random.randint(1, side + 5) for side in shape[1:]]
@@ -435,12 +453,7 @@ class Writer:
 
     def layer_norm2d(self, shape):
         named = {"affine": False} if self.chance(0.2) else {"eps": 0.01} if self.chance(0.3) else {}
-        return (
-            call(
-                "layer_norm2d", **named, **({"num_features": shape[0]} if self.chance(0.1) else {})
-            ),
-            shape,
-        )
+        return call("layer_norm2d", **named), shape
 
     def layer_scale(self, shape):
         return call("layer_scale", *([] if self.chance(0.3) else [0.5])), shape
@@ -511,8 +524,6 @@ class Writer:
         out = 16384 // last + self.random.randint(0, 9) if wide else self.random.randint(1, 40)
         named = {"bias": False} if self.chance(0.2) else {}
         named |= self.parametrization()
-        if self.chance(0.1):
-            named["in_features"] = last
         statement = call("linear", min(out, 270), **named)
         if len(rows) > 1:
             statement = f"{call('reshape', list(shape))};  {statement}"
@@ -535,7 +546,7 @@ class Writer:
 
     def self_attention(self, shape):
         heads = self.pick(*[n for n in range(1, shape[1] + 1) if shape[1] % n == 0][:4])
-        named = self.some(causal=(True,), bias=(False,), embed_dim=(shape[1],))
+        named = self.some(causal=(True,), bias=(False,))
         return call("self_attention", heads, **named), shape
 
     def recurrent(name):
@@ -548,7 +559,6 @@ class Writer:
             named |= {"num_layers": layers} if layers > 1 else {}
             named |= {"dropout": 0.2} if layers > 1 and self.chance(0.5) else {}
             named |= {"nonlinearity": self.pick("tanh", "relu")} if name == "rnn" else {}
-            named |= {"input_size": shape[1]} if self.chance(0.1) else {}
             state = size
             if name == "lstm" and size > 1 and self.chance(0.3):
                 state = named["proj_size"] = self.random.randint(1, size - 1)
@@ -741,6 +751,46 @@ class Writer:
     def weight(self, op):
         return self.WEIGHTS.get(op["name"], 3 if op["rank"] in (2, 4) else 1)
 
+    def use(self, op, shape):
+        """(statement, shape) of one operator, which may come out too large or empty."""
+        draw = self.DRAWN_BY.get(op["name"])
+        statement, out = draw(self, shape) if draw else self.drawn(shape, op)
+        return self.with_more(op, statement, shape), out
+
+    def with_more(self, op, statement, shape):
+        """… with arguments that change nothing, or hardly anything."""
+        last = statement.rpartition(";  ")[2]
+        if re.match(r"\w+", last)[0] != op["name"]:
+            return statement
+        width = shape[-1 if op["name"] in OF_THE_LAST_AXIS else 0]
+        more = {
+            argument["name"]: width if argument["assertion"] else argument.get("words", [0.01])[0]
+            for argument in op["arguments"]
+            if not re.search(rf"\b{argument['name']}=", last)
+            and (
+                argument["assertion"]
+                or argument["role"] == "epsilon"
+                or (argument["kind"] == "word" and len(argument["words"]) == 1)
+            )
+            and self.chance(0.03)
+        }
+        if not more:
+            return statement
+        inside = ", ".join(f"{name}={text(value)}" for name, value in more.items())
+        return f"{statement[:-1]}, {inside})" if last.endswith(")") else f"{statement}({inside})"
+
+    def favoured(self, shape):
+        """A use of the favourite, where it fits."""
+        op, self.eager = table()[self.favourite], True
+        found = None
+        for _ in range(10 if len(shape) in op["ranks"] else 0):
+            statement, out = self.use(op, shape)
+            if op["name"] in statement and all(size > 0 for size in out) and self.fits(out):
+                found, self.favourite = (statement, out), None
+                break
+        self.eager = False
+        return found
+
     def operator(self, shape):
         """One statement that fits `shape` and gives a tensor that is not too large."""
         rows = [
@@ -748,13 +798,13 @@ class Writer:
             for name, op in table().items()
             if name in self.operators and not is_structural(op) and len(shape) in op["ranks"]
         ]
-        for _ in range(30):
+        favoured = self.favoured(shape) if self.favourite else None
+        for _ in range(0 if favoured else 30):
             (op,) = self.random.choices(rows, [self.weight(op) for op in rows])
-            draw = self.DRAWN_BY.get(op["name"])
-            statement, out = draw(self, shape) if draw else self.drawn(shape, op)
+            statement, out = self.use(op, shape)
             if all(size > 0 for size in out) and self.fits(out):
                 return statement, out
-        return "relu", shape
+        return favoured or ("relu", shape)
 
     @staticmethod
     def fits(shape):
@@ -809,7 +859,7 @@ class Writer:
     def inner(self, scope):
         """A scope whose names are forgotten again: what is inside is not visible outside."""
         inner = Scope()
-        inner.tensors = list(scope.tensors)
+        inner.tensors, inner.tokens = list(scope.tensors), scope.tokens
         return inner
 
     def join(self, scope, lines, shape, depth):
@@ -910,7 +960,7 @@ class Writer:
         size = [self.random.randint(1, 4) for _ in range(axes)]
         count = elements((*size, axes))
         named = {
-            "mode": self.pick("bilinear", *["bicubic"] * (axes == 2)),
+            "mode": self.pick("bilinear", "nearest", *["bicubic"] * (axes == 2)),
             "padding_mode": self.pick("zeros", "border", "reflection"),
             "align_corners": self.chance(0.5),
         }
@@ -1090,6 +1140,38 @@ class Writer:
         values = [round(self.random.uniform(-1, 1), 2) for _ in range(count)]
         return f"constant({text(shape)}, {text(values) if count > 1 and self.chance(0.7) else 0.4})"
 
+    def embedding(self, numbers):
+        named = {"padding_idx": self.random.randrange(numbers)} if self.chance(0.2) else {}
+        named |= {"num_embeddings": numbers} if self.chance(0.2) else {}
+        return named
+
+    def embedded(self, scope, lines, shape, depth):
+        """What the input's whole numbers, or some of them, are embedded as, joined to the chain."""
+        name, length, numbers = scope.tokens
+        if len(shape) != 2:
+            return self.sourced(scope, lines, shape, depth)
+        first = self.random.randrange(length)
+        part = [call("slice", first)] if first or self.chance(0.3) else []
+        part.append(call("embedding", shape[1], **self.embedding(numbers)))
+        branches = self.braces("branch", [f"from {name}"] + part) + self.braces("branch", [])
+        lines += self.braces("concat", branches)
+        return (length - first + shape[0], shape[1])
+
+    def begun(self, scope, lines):
+        """Whole numbers, which are embedded first: the shape then."""
+        length, numbers, width = (self.random.randint(1, most) for most in (12, 30, 12))
+        scope.tokens = "tokens", length, numbers
+        lines.append(f"input [{length}] of {numbers} as tokens")
+        if length > 1 and self.chance(0.2):
+            lines.append(call("slice", 1))
+            length -= 1
+        name = self.name("tied")
+        lines.append(call("embedding", width, **self.embedding(numbers)) + f" as {name}")
+        if self.chance(0.3):  # the same rows the other way round
+            lines.append(f"tanh;  linear({numbers}, bias=false, weight={name}.weight)")
+            width = numbers
+        return (length, width)
+
     def sourced(self, scope, lines, shape, depth):
         """A source is joined to the chain, before it or behind."""
         kind = self.pick("add", "mul", "concat")
@@ -1138,6 +1220,25 @@ class Writer:
             self.activation(),
             f"{layer}, weight={first}.weight)" + (f" as {second}" if self.chance(0.5) else ""),
         ]
+        return shape
+
+    # ------------------------------------------------------------- outputs
+
+    def auxiliary(self, scope, lines, shape, depth):
+        """A head of its own, which a loss reads; the chain goes on as if it were not there."""
+        name = self.name("aux")
+        rest, out = self.body(self.inner(scope), shape, depth + 1)
+        flat = ["flatten"] if len(out) > 1 or self.chance(0.3) else []
+        end = [f"{call('linear', CLASSES)} as {name}", f"output {name}"]
+        lines += self.braces("aside", rest + flat + end)
+        loss = self.pick("cross_entropy", "cross_entropy(label_smoothing=0.2)", "mse")
+        weight = f", weight={self.pick(0.3, 1, 2)}" if self.chance(0.7) else ""
+        self.losses.append(f"loss      {loss}, output={name}{weight}")
+        return shape
+
+    def told(self, scope, lines, shape, depth):
+        """The current tensor is an output."""
+        lines.append(f"output {self.name('out')}")
         return shape
 
     # --------------------------------------------------------------- traps
@@ -1229,6 +1330,8 @@ class Writer:
         covers = min(least) > 0 and elements(least) >= elements(shape[1:])
         out = least if covers and self.chance(0.5) else list(shape[1:])
         named = {} if out == least and self.chance(0.7) else {"output_size": out}
+        words = dict(kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+        named |= words if self.chance(0.3) else {}
         lines += [f"{pool} as {name}", *between, call("max_unpool2d", name, **named)]
         return (shape[0], *out)
 
@@ -1333,6 +1436,10 @@ class Writer:
                 (self.joined_along, 1),
                 (self.sampled, 0.5),
             ]
+        if depth < 3 and scope.tokens:
+            structures += [(self.embedded, 2)]
+        if depth == 0 and scope.is_whole:
+            structures += [(self.auxiliary, 1.5), (self.told, 0.5)]
         if len(shape) == 3:
             structures += [(self.squeeze, 1), (self.pooled_trap, 1), (self.unpooled, 1)]
         if self.chance(0.5):
@@ -1349,7 +1456,12 @@ class Writer:
                 channels = 2 if len(out) > 1 else 8
                 lines.append(self.mixing(out, channels))
                 out = (channels, *out[1:])
-            if len(out) > 1 and len(lines) > before and self.chance(0.1):
+            if (
+                len(out) > 1
+                and len(lines) > before
+                and not lines[-1].startswith("output")
+                and self.chance(0.1)
+            ):
                 lines[-1] += f" -> [{out[0]}, _{''.join(f', {size}' for size in out[2:])}]"
             return out
         statement, out = self.operator(shape)
@@ -1358,6 +1470,8 @@ class Writer:
 
     def input_shape(self):
         rank = self.pick(1, 2, 2, 4, 4, *[3] * 6)
+        if self.favourite and self.chance(0.8):
+            rank = self.pick(*table()[self.favourite]["ranks"])
         if rank == 1:
             return (self.random.randint(1, 90),)
         sides = [self.random.randint(1, MAX_SIDE[rank]) for _ in range(rank - 1)]
@@ -1455,7 +1569,7 @@ class Writer:
                 )
         return lines
 
-    def train(self):
+    def train(self, flat, tokens):
         optimizer, draw = self.pick(
             ("sgd", self.sgd),
             ("sgd", self.sgd),
@@ -1466,12 +1580,13 @@ class Writer:
         loss = "cross_entropy" + (
             f"(label_smoothing={self.pick(0.1, 0.3, 1)})" if self.chance(0.3) else ""
         )
-        if "mse" in self.operators and self.chance(0.2):
+        if flat and "mse" in self.operators and self.chance(0.2):
             loss = "mse"
         schedule = self.schedule() if self.chance(0.6) else ""
         lines = [
-            'data      "images"',
+            "data      synthetic" if tokens else 'data      "images"',
             f"loss      {loss}",
+            *(self.losses if flat else []),
             f"optimizer {call(optimizer, lr=self.pick(0.001, 0.002), **draw())}",
             *([f"schedule  {schedule}"] if schedule else []),
             *(
@@ -1491,12 +1606,19 @@ class Writer:
             "}",
         ]
 
-    def network(self, name):
-        scope, lines = Scope(), []
-        shape = self.input_shape()
-        lines.append(f"input {text(shape)}")
-        while self.budget > 0:
-            shape = self.step(scope, lines, shape, 0)
+    def ending(self, lines, shape, each):
+        """The network's last layers; whether they give one vector of classes.  `each`: there may be
+        one for each position."""
+        if each and len(shape) == 2 and shape[0] <= 20 and self.chance(0.5):
+            lines.append(call("linear", CLASSES) + " as head")
+            return False
+        if each and len(shape) == 2 and self.chance(0.3):  # as an image's pixels
+            rows = self.pick(*[n for n in range(1, shape[1] + 1) if shape[1] % n == 0])
+            shape = (shape[0], rows, shape[1] // rows)
+            lines.append(call("reshape", list(shape)))
+        if each and len(shape) == 3 and elements(shape[1:]) <= 100 and self.chance(0.5):
+            lines.append(call("conv2d", CLASSES, 1) + " as head")
+            return False
         if len(shape) > 1:
             if len(shape) == 3 and self.chance(0.25):
                 lines.append(call("adaptive_avg_pool2d", 1))
@@ -1504,14 +1626,31 @@ class Writer:
             lines.append("flatten")
             shape = (elements(shape),)
             self.budget = self.random.randint(0, 3)
-            scope = Scope()
             while self.budget > 0:
-                shape = self.step(scope, lines, shape, 0)
+                shape = self.step(Scope(), lines, shape, 0)
             if len(shape) > 1:
                 lines.append("flatten")
         lines.append(call("linear", CLASSES) + " as head")
+        return True
+
+    def network(self, name):
+        scope, lines = Scope(), []
+        scope.is_whole = True
+        if "embedding" in self.operators and self.chance(0.15):
+            shape = self.begun(scope, lines)
+        else:
+            shape = self.input_shape()
+            lines.append(f"input {text(shape)}")
+        while self.budget > 0:
+            shape = self.step(scope, lines, shape, 0)
+        flat = self.ending(lines, shape, scope.tokens and not self.losses)
         return (
-            "\n".join(self.blocks + self.braces(f"network {name}", lines) + [""] + self.train())
+            "\n".join(
+                self.blocks
+                + self.braces(f"network {name}", lines)
+                + [""]
+                + self.train(flat, scope.tokens)
+            )
             + "\n"
         )
 

@@ -32,7 +32,9 @@ VIEWS = {"flatten", "reshape", "identity"}
 EVALUATES_AS_IDENTITY = {op["name"] for op in table().values() if "training_only" in op["traits"]}
 
 NODE = re.compile(r"^ *\d+  forward (\w+)(.*)$")
+LOSS = re.compile(r"(?: times \S+)? (loss[^( ]*)")
 TENSOR = r"(\S.*?) (\[[\d, ]*\])"
+OUTPUT = re.compile(rf"^output (\S+) = {TENSOR}", re.M)
 LINE = re.compile(r"^  (then )?(\w+) (\S+?)( \(view\))?:(.*)$")
 MOVED = re.compile(r"^  (then )?(load|normalize|sum|update) (\S+):")
 ALONE = re.compile(rf" alone -> d {TENSOR}$")
@@ -67,9 +69,11 @@ def elements(shape):
 
 
 def read_graph(text):
-    """Forward nodes in order, and every tensor's elements by name."""
+    """Forward nodes in order, every tensor's elements by name, the input and the output, each
+    node's trained parameters, those of which weights are made, and what named outputs are."""
     head = re.match(rf"graph \S+: {TENSOR} -> (\S+) ", text)
-    sizes, nodes, trained = {head[1]: elements(head[2])}, [], {}
+    sizes, nodes, trained, makers = {head[1]: elements(head[2])}, [], {}, set()
+    outputs = {name: of for name, of, _ in OUTPUT.findall(text)}
     for line in text.splitlines():
         found = NODE.match(line)
         if not found:
@@ -77,6 +81,8 @@ def read_graph(text):
                 trained.setdefault(nodes[-1].path, []).extend(
                     [] if line.endswith(", frozen") else [parameter[1]]
                 )
+            if made := re.match(r"^        \S+ \[.*\] made of (.*)", line):
+                makers.update(made[1].split(", "))
             if alone := ALONE.search(line):  # one use's gradients of parameters that others have
                 sizes[alone[1]] = elements(alone[2])
             continue
@@ -85,7 +91,7 @@ def read_graph(text):
             " -> " not in rest
         ):  # the loss: its path, then its argument list, its input and what it notes
             of, *noted = rest.split(" of ")[-1].strip().split("; ")
-            nodes.append(Node(op, "loss", [of], None))
+            nodes.append(Node(op, LOSS.match(rest)[1], [of], None))
             sizes.update(
                 (name, elements(shape))
                 for name, shape in (re.match(TENSOR, part).groups() for part in noted)
@@ -101,7 +107,7 @@ def read_graph(text):
         if op == "concat" and axis and int(axis[1]) % len(shape.split(",")):
             op = "concat of copies"
         nodes.append(Node(op, out, inputs, out))
-    return nodes, sizes, head[1], head[3], trained
+    return nodes, sizes, head[1], head[3], trained, makers, outputs
 
 
 class Access:
@@ -217,11 +223,14 @@ def mix(key, *arrays, count):
 
 class Checker:
     def __init__(self, graph, plan):
-        self.nodes, self.sizes, self.input, self.output, self.trained = read_graph(graph)
+        self.nodes, self.sizes, self.input, self.output, *parameters, outputs = read_graph(graph)
+        self.trained, self.makers = parameters
         self.training, self.lanes, *sizes, self.steps, self.moves = read_plan(plan)
         self.scratch_size, self.kept_size = sizes
         self.by_path = {node.path: node for node in self.nodes}
-        self.sizes["logits"] = self.sizes[self.output]
+        # What the program leaves of them: copies, where they do not lie where they can stay.
+        self.copies = {"logits": self.output} | outputs
+        self.sizes |= {name: self.sizes[of] for name, of in self.copies.items()}
         self.number_inputs()
         self.check_moves()
         self.ideals = [self.ideal(grain) for grain in range(GRAINS)]
@@ -255,7 +264,7 @@ class Checker:
             ("sum", path)
             for node, paths in self.trained.items()
             for path in paths
-            if node not in whole
+            if node not in whole or path in self.makers
         }
         done = [move for move in self.moves if move[0] in ("sum", "update")]
         expect(
@@ -304,7 +313,7 @@ class Checker:
                             values[write.name] = self.kernel(step, write, grain, values)
                 if node.out not in values:  # nobody needs it
                     values[node.out] = mix(("dead", node.out), count=self.sizes[node.out])
-        values["logits"] = values[self.output]
+        values |= {name: values[of] for name, of in self.copies.items()}
         if self.training:
             self.ideal_gradients(grain, values, steps)
         return values

@@ -51,14 +51,57 @@ TRAINING = set(
     clip norm value group freeze init
     kaiming_normal kaiming_uniform xavier_normal xavier_uniform normal uniform
     label_smoothing mse reuse weight trunc_normal zeros ones
+    aside output tokens function block skip shortcut dense repeat branch from noise
     """.split()
 )
+CALL = re.compile(r"(?<![\w.])(\w+)\(((?:[^()]|\([^()]*\))*)\)")
+SEEDS = 1200  # a few for each operator, which every seed favours one of
 
 
-def test_the_vocabulary_is_used():
-    """Over a few hundred networks every operator occurs, and every way to train."""
-    words = {word for seed in range(400) for word in re.findall(r"\w+", network(seed, OPERATORS))}
+def values_of(inside):
+    """The arguments of a call, as they are written."""
+    return re.findall(r"(?:\[[^\]]*\]|\([^)]*\)|[^,\[(])+", inside)
+
+
+def arguments_used(text):
+    """{(operator, argument)} and {(operator, argument, word)} of a network's text."""
+    used = set()
+    for name, inside in CALL.findall(text):
+        if name not in table():
+            continue
+        positional = [arg["name"] for arg in table()[name]["arguments"] if arg["positional"]]
+        for at, value in enumerate(values_of(inside)):
+            named = re.match(r"\s*(\w+)=(.*)", value, re.S)
+            if named or at < len(positional):
+                argument, word = named.groups() if named else (positional[at], value)
+                used |= {(name, argument), (name, argument, word.strip().strip('"'))}
+    return used
+
+
+def arguments_known():
+    """What `netc explain` says: every argument, and of those that are words each one."""
+    for name, op in table().items():
+        for argument in op["arguments"]:
+            yield name, argument["name"]
+            if argument["kind"] == "word":
+                yield from ((name, argument["name"], word) for word in argument["words"])
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return [network(seed, OPERATORS) for seed in range(SEEDS)]
+
+
+def test_the_vocabulary_is_used(texts):
+    """Every operator occurs, and every way to train."""
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
     assert OPERATORS - NOT_DRAWN | TRAINING <= words
+    assert all(any(f"{name}(" in text for text in texts) for name in NOT_DRAWN)
+
+
+def test_every_argument_is_used(texts):
+    used = set().union(*map(arguments_used, texts))
+    assert not [what for what in arguments_known() if what not in used]
 
 
 # ------------------------------------------------------------------ building

@@ -83,13 +83,8 @@ IMAGES = 16  # as many as a batch: every step sees the same ones
 STEPS = 12
 
 
-HERE = Path(__file__).parent
-
-
 def file_of(model):
-    """A model whose drawing is not as it should be, or that leaves samples out, lies here."""
-    name = f"{model}.net"
-    return MODELS / name if (MODELS / name).exists() else HERE / name
+    return MODELS / f"{model}.net"
 
 
 def summary(model):
@@ -97,8 +92,7 @@ def summary(model):
 
 
 def test_every_model_is_listed_here():
-    known = {path.stem for folder in (MODELS, HERE) for path in folder.glob("*.net")}
-    assert known == set(SIZES)
+    assert {path.stem for path in MODELS.glob("*.net")} == set(SIZES)
 
 
 @pytest.mark.parametrize("model", SIZES)
@@ -139,7 +133,7 @@ def test_state_is_pytorchs_models(listing):
 
 @pytest.mark.parametrize("model", ["resnet18_cifar", "vgg11_cifar"])
 def test_models_for_cifar_carry_the_usual_recipe(model):
-    text = (file_of(model)).read_text()
+    text = file_of(model).read_text()
     for line in (
         "data      cifar10",
         "normalize mean=[0.4914, 0.4822, 0.4465], std=[0.2470, 0.2435, 0.2616]",
@@ -170,7 +164,7 @@ def test_the_table_of_models():
 
 @pytest.mark.parametrize("model", TUTORIALS)
 def test_every_tutorial_model_has_the_tutorials_settings(model):
-    text = (file_of(model)).read_text()
+    text = file_of(model).read_text()
     for line in (
         "data      mnist",
         "normalize mean=0.1307, std=0.3081",
@@ -187,7 +181,7 @@ def test_every_tutorial_model_has_the_tutorials_settings(model):
 def to_learn(model, lr):
     """The model on CIFAR-10's images, with a train section of its own; U-Net's
     mask is averaged to logits, and an image's rows are steps of a sequence."""
-    text = re.sub(r"\ntrain \{.*\n\}\n", "", (file_of(model)).read_text(), flags=re.S)
+    text = re.sub(r"\ntrain \{.*\n\}\n", "", file_of(model).read_text(), flags=re.S)
     network = text.index("\nnetwork ")
     body = re.sub(r" *-> \[[0-9 ,]*\]", "", text[network:])  # shapes of the full size
     body = re.sub(r"input \[(\d+), \d+, \d+\]", r"input [\1, 32, 32]", body).replace(

@@ -8,7 +8,7 @@ from harness import MODELS, ROOT, netc
 HERE = ROOT / "tests" / "report" / "dot"
 
 
-SOURCE = re.compile(r"^  +(\w+) \[label=.*</b>(?:parameter|constant|noise)\(", re.M)
+SOURCE = re.compile(r"^  +(\w+) \[label=.*>(?:parameter|constant|noise)\(", re.M)
 
 
 def sources(text):

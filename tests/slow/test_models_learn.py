@@ -17,6 +17,7 @@ RATES = {
     "efficientnet_b0": 0.02,
     "densenet121": 0.02,
     "convnext_tiny": 0.01,
+    "mlp_mixer": 0.02,
     "unet": 0.02,
     "char_lstm": 0.1,
     "unet_transposed": 0.02,
