@@ -103,6 +103,14 @@ Parameter *find_parameter(const Node *node, const char *name)
     return NULL;
 }
 
+unsigned parameter_bit(const Node *node, const char *name)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (strcmp(node->parameters.items[i]->name, name) == 0)
+            return 1u << i;
+    return 0;
+}
+
 int node_salt(const Node *node)
 {
     return (node->forward ? node->forward->id : node->id) + 1;

@@ -346,6 +346,7 @@ struct Parameter {
     Int offset;       /* in elements, in its kind's arena; set by place_parameters */
     bool whole_batch; /* its gradient is one sum, not one per grain; set by add_gradients */
     int uses;         /* layers that have it: more where one is used again, or it is tied */
+    bool by_grain;    /* one of several has a gradient for each grain; set by mark_whole_batch */
     bool frozen;      /* no optimizer moves it; set by the train section, as is */
     int group;        /* which `group` setting is its own, from 1; 0: none */
     /* It is no state, but made of others of its node, its sources, before each step: a magnitude
@@ -448,6 +449,9 @@ struct Node {
      * own.  NULL: it has no such */
     Tensor *contribution;
     const Int *contribution_at;
+    /* BACKWARD_PARAMETERS of all grains, a bit for each parameter: others' gradients of it are
+     * there already, to which these are added; others' will be added, so it is not moved yet */
+    unsigned adds, awaits;
     Tensor *dy;       /* gradient of out */
     Tensor *dx;       /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
     Tensor *from;     /* ACCUMULATE, COPY: what it reads */
@@ -519,6 +523,7 @@ int joined_axis(const Node *node);
 unsigned node_traits(const Node *node);
 
 Parameter *find_parameter(const Node *node, const char *name);     /* NULL: none */
+unsigned parameter_bit(const Node *node, const char *name);        /* in adds and awaits */
 bool owns_parameter(const Node *node, const Parameter *parameter); /* as its first user */
 int node_salt(const Node *node); /* of the numbers that the layer draws: the same on the way back */
 /* per image, forward, as the file defines the layer; 0: none */
