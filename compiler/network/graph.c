@@ -118,6 +118,8 @@ int node_salt(const Node *node)
 
 Int node_multiply_adds(const Node *node)
 {
+    if (node->sequence)
+        return node_multiply_adds(node->sequence) / node->sequence->out->shape.dim[0];
     if (node->written_multiply_adds)
         return node->written_multiply_adds;
     return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;

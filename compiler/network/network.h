@@ -302,6 +302,18 @@ struct Operator {
     void (*emit_image)(ImageKernel *image);
     /* Whether `emit_image` can: false has the reference kernel called.  NULL: always. */
     bool (*can_do_image)(const Node *node);
+
+    /* Of a sequence, whose first axis are `steps` that come one after the other: makes of `row`,
+     * a copy of the node of all of them (row->sequence) with a step's rows for tensors, the node
+     * that computes one, of the same rows of its inputs and of what it keeps of earlier ones;
+     * false: it takes others.  row->args are its own to change.  NULL: true of what goes element
+     * by element, else false. */
+    bool (*take_row)(Node *row, Int steps);
+    /* Elements that it keeps from step to step, 0 before the first.  NULL: none. */
+    Int (*kept_of_rows)(const Node *row, int lanes);
+    /* Writes its kernel of step s->row; what it keeps is the operand `rows`.  NULL: as that of an
+     * image which is one row. */
+    void (*emit_row)(ImageKernel *image);
 };
 
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
@@ -440,7 +452,8 @@ struct Node {
     Int written_multiply_adds;
     Int statistics_size; /* values per grain; 0: none; set by infer() */
 
-    const Node *whole; /* the layer that was lowered to it and others; NULL: it is one */
+    const Node *whole;    /* the layer that was lowered to it and others; NULL: it is one */
+    const Node *sequence; /* of a graph of one step: the node of all; see Operator.take_row */
 
     /* Backward stages: the forward node, whose fields above they share. */
     Node *forward;
@@ -485,6 +498,7 @@ struct Graph {
     LIST(Parameter *) derived;    /* those that are made of them */
     /* sizes of their arenas; set by place_parameters */
     Int trained_elements, buffer_elements, counters;
+    const Graph *sequence; /* it computes one step of that; NULL: it is whole */
     Tensor *input;
     Span input_span;
     Tensor *output;         /* the logits: the last forward output */

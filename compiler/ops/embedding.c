@@ -166,4 +166,5 @@ const Operator operator_embedding = {
     .infer = infer,
     .whole_batch = whole_batch,
     .emit = emit,
+    .take_row = take_any_row,
 };

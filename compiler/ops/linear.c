@@ -194,4 +194,5 @@ const Operator operator_linear = {
     .whole_batch = whole_batch,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_features,
 };

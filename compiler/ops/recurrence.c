@@ -611,6 +611,9 @@ const Operator operator_recurrence = {
     .whole_batch = always,
     .workspace = workspace,
     .emit = emit,
+    .take_row = take_recurrence_row,
+    .kept_of_rows = kept_of_recurrence,
+    .emit_row = emit_recurrence_row,
 };
 
 /* ------------------------------------------------------------ last state */
