@@ -14,10 +14,6 @@
 #include <unistd.h>
 
 /* training NULL: no train section; one_image NULL: reference kernels. */
-typedef struct Plans {
-    Plan *training, *inference, *one_image;
-} Plans;
-
 /* What is written must be no file that the program is made of: read_options has
  * looked at the first of them. */
 static void spare_sources(const Program *program, const char *output)
@@ -102,13 +98,19 @@ static Plans make_plans(Graph *graph, const CompileOptions *options)
     plans.one_image =
         make_plan(one_image_graph(graph), false, 1, fuse & ~(unsigned)FUSE_POOL, false);
     split_steps(plans.one_image, options->split);
+    const Graph *row = row_graph(graph, &plans.obstacle);
+    if (row) {
+        plans.one_row =
+            make_plan(one_image_graph(row), false, 1, fuse & ~(unsigned)FUSE_POOL, false);
+        split_steps(plans.one_row, options->split);
+    }
     return plans;
 }
 
 static void emit_network(Graph *graph, const CompileOptions *options, Text *c)
 {
     Plans plans = make_plans(graph, options);
-    emit_program(graph, plans.training, plans.inference, plans.one_image, options, c);
+    emit_program(graph, &plans, options, c);
 }
 
 /* ------------------------------------------------------------ commands */
@@ -248,6 +250,8 @@ static void dump(const Options *options)
     dump_plan(plans.inference, stdout);
     if (plans.one_image)
         dump_plan(plans.one_image, stdout);
+    if (plans.one_row)
+        dump_plan(plans.one_row, stdout);
 }
 
 /* At every exit: what was printed must have arrived, or a full disk would look

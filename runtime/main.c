@@ -39,7 +39,7 @@ typedef struct Request {
     double threads, max_steps, steps, many, count, samples;
     const char *norms, *prompt;
     double characters, temperature, top_k;
-    bool no_shuffle;
+    bool no_shuffle, no_cache;
     char **operands;
     int operand_count;
 } Request;
@@ -153,6 +153,8 @@ static const Option options[] = {
      REAL, AT(temperature), 0, 1000},
     {"top-k", "N", "draw from the N likeliest only", GENERATE, NUMBER, AT(top_k), 1, 1e9},
     {"seed", "N", "of what is drawn", GENERATE, SETTING, .setting = "seed"},
+    {"no-cache", NULL, "compute all characters that the network sees again for each new one",
+     GENERATE, FLAG, AT(no_cache)},
     {"threads", "N", "how many; no result depends on it",
      TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE, NUMBER, AT(threads), 1, MAX_THREADS},
     {"norms", "all|rank",
@@ -1100,6 +1102,7 @@ static int run_generate(Request *request)
                                  .count = (int64_t)request->characters,
                                  .temperature = request->temperature,
                                  .top_k = (int64_t)request->top_k,
+                                 .no_cache = request->no_cache,
                                  .seed = seed_of(request)};
     bool good = session && net_generate(session, &options, stdout, &error);
     net_close(session);

@@ -81,6 +81,8 @@ typedef struct NetStep {
     const real *packed; /* parameters as NetModel.packings lays them out: for one image only */
     /* large layers of one image take their weights from the end: every other image does */
     bool backwards;
+    int64_t row; /* of a sequence: the number of the step that is computed, … */
+    real *rows;  /* … and what is kept of those before it: [NetModel.row_kept] */
 } NetStep;
 
 /* Who computes a whole-batch gradient in a step that moves the weights hands
@@ -409,6 +411,13 @@ struct NetModel {
     bool features[NET_MAX_FEATURES]; /* NET_COMPILED_FOR: what its code needs of the processor */
     const NetInput *inputs;          /* in the order of the file */
     int input_count;
+    /* Of a network that makes something of each step of a text: one step, of it and of what was
+     * kept of those before; phase_count 0: none, */
+    NetProgram row;
+    const NetPacking *row_packings;
+    int row_packing_count;
+    int64_t row_packed, row_kept; /* elements */
+    const char *row_obstacle;     /* … as this layer looks at other steps, too; NULL: none does */
 };
 
 /* The trainer's whole command line: train, test, predict, bench, gradcheck, info. */

@@ -167,6 +167,7 @@ typedef struct NetGenerate {
     double temperature; /* the logits are divided by it; 0: the likeliest is taken */
     int64_t top_k;      /* of so many likeliest; 0: of all */
     uint64_t seed;
+    bool no_cache; /* each character goes through the whole window */
 } NetGenerate;
 /* Whether the network takes characters and gives them. */
 bool net_can_generate(const NetModel *model);
@@ -421,10 +422,12 @@ struct NetSession {
     NetArenas together;
     int first_thread, all_threads; /* of the ranks before this one; of all */
     int64_t gradient_stride;
-    uint64_t seed, steps;                /* training steps done */
-    NetHook *hook;                       /* is called after each part of a program; NULL: none is */
-    struct NetOneImage *one_image;       /* train/one_image.c; NULL: none came yet by itself */
-    bool one_image_failed;               /* there was no memory for it */
+    uint64_t seed, steps;          /* training steps done */
+    NetHook *hook;                 /* is called after each part of a program; NULL: none is */
+    struct NetOneImage *one_image; /* train/one_image.c; NULL: none came yet by itself */
+    bool one_image_failed;         /* there was no memory for it */
+    struct NetOneImage *one_row;   /* likewise, of one step of a sequence */
+    bool one_row_failed;
     const char **class_names;            /* [classes]; NULL: not known */
     char *class_lines;                   /* the same, a line each */
     real *further_scale, *further_shift; /* of the inputs behind the first, one after the other */
@@ -457,6 +460,12 @@ const real *net_one_image_floats(NetSession *session, const float *pixels,
 /* After one of these: a named output, as long as its logits are good. */
 const real *net_one_image_output(const NetSession *session, int output);
 const real *net_one_image_bytes(NetSession *session, const NetImages *images, int64_t index);
+/* The same of a sequence, step by step: begins one; false: there is no program for it, or no
+ * memory … */
+bool net_rows_begin(NetSession *session);
+/* … and, as often as the input has steps, what the network makes of the next one's whole number:
+ * its outputs, [classes], good until the next call. */
+const real *net_rows_next(NetSession *session, int64_t number);
 void net_weights_changed(NetSession *session); /* must be said when weights or buffers were */
 
 /* derive.c: weights that are made of what is learned.  Said by net_weights_changed(). */

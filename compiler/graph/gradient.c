@@ -250,13 +250,32 @@ static void contribute_parameters(Pass *pass, const Node *forward, Tensor *dy)
     dy->read_late = true;
 }
 
+/* Whether another of the late nodes from `first` on, below `end`, has it. */
+static bool others_have(const Pass *pass, const Parameter *parameter, int first, int end)
+{
+    for (int i = first; parameter->uses > 1 && i < end; i++) {
+        const Node *node = pass->late.items[i]->forward;
+        for (int k = 0; k < node->parameters.count; k++)
+            if (node->parameters.items[k] == parameter)
+                return true;
+    }
+    return false;
+}
+
+/* One after the other: those of one parameter add to what the first of them has set. */
 static void append_late(Pass *pass)
 {
     for (int i = 0; i < pass->late.count; i++) {
         Node *node = append_for(pass, pass->late.items[i]->forward, STAGE_BACKWARD_PARAMETERS);
         node->dy = pass->late.items[i]->dy;
-        for (int k = 0; k < node->parameters.count; k++)
-            node->parameters.items[k]->whole_batch = !node->parameters.items[k]->makes;
+        for (int k = 0; k < node->parameters.count; k++) {
+            Parameter *parameter = node->parameters.items[k];
+            parameter->whole_batch = !parameter->makes;
+            if (others_have(pass, parameter, 0, i))
+                node->adds |= 1u << k;
+            if (others_have(pass, parameter, i + 1, pass->late.count))
+                node->awaits |= 1u << k;
+        }
     }
 }
 
@@ -286,21 +305,45 @@ static void differentiate(Pass *pass, const Node *node)
         contribute_parameters(pass, node, dy);
 }
 
-/* Sums over all grains move the weights at once: they are the only ones of their parameters. */
-static bool shares_parameters(const Node *node)
+/* Gives whether that is new of one of them. */
+static bool note_by_grain(const Node *node)
+{
+    bool news = false;
+    for (int i = 0; i < node->parameters.count; i++) {
+        Parameter *parameter = node->parameters.items[i];
+        news |= parameter->uses > 1 && !parameter->by_grain;
+        parameter->by_grain = true;
+    }
+    return news;
+}
+
+static bool has_by_grain(const Node *node)
 {
     for (int i = 0; i < node->parameters.count; i++)
-        if (node->parameters.items[i]->uses > 1)
+        if (node->parameters.items[i]->by_grain)
             return true;
     return false;
 }
 
+/* A parameter's gradient is one sum over all grains or one for each, whichever layer made it. */
 void mark_whole_batch(Graph *graph)
 {
+    bool news = false;
     for (int i = 0; i < graph->nodes.count; i++) {
         Node *node = graph->nodes.items[i];
-        node->whole_batch =
-            node->op->whole_batch && !shares_parameters(node) && node->op->whole_batch(node);
+        node->whole_batch = node->op->whole_batch && node->op->whole_batch(node);
+        if (!node->whole_batch)
+            news |= note_by_grain(node);
+    }
+    while (news) {
+        news = false;
+        for (int i = 0; i < graph->nodes.count; i++) {
+            Node *node = graph->nodes.items[i];
+            if (!node->whole_batch || !has_by_grain(node))
+                continue;
+            node->whole_batch = false;
+            news |= note_by_grain(node);
+        }
     }
 }
 

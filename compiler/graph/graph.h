@@ -102,6 +102,10 @@ void add_gradients(Graph *graph, unsigned fuse);
 void pool_first(Graph *graph);
 /* image.c: the forward graph of one image at a time, a copy. */
 Graph *one_image_graph(const Graph *graph);
+/* row.c: the forward graph of one step of a network that makes a value of each step of a text, of
+ * it and of earlier steps; NULL: it is none, or *obstacle, where that is not NULL, is made of
+ * others, too. */
+Graph *row_graph(const Graph *graph, const Node **obstacle);
 /* verify.c: stops with an internal error when the graph breaks an invariant. */
 void verify_graph(const Graph *graph);
 /* dump.c */

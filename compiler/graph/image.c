@@ -132,6 +132,7 @@ Graph *one_image_graph(const Graph *graph)
     };
     *copier.to = (Graph){
         .name = graph->name,
+        .sequence = graph->sequence,
         .program = graph->program,
         .parameters = graph->parameters,
         .derived = graph->derived,

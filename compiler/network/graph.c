@@ -150,6 +150,14 @@ Parameter *find_parameter(const Node *node, const char *name)
     return NULL;
 }
 
+unsigned parameter_bit(const Node *node, const char *name)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (strcmp(node->parameters.items[i]->name, name) == 0)
+            return 1u << i;
+    return 0;
+}
+
 int node_salt(const Node *node)
 {
     return (node->forward ? node->forward->id : node->id) + 1;
@@ -157,6 +165,8 @@ int node_salt(const Node *node)
 
 Int node_multiply_adds(const Node *node)
 {
+    if (node->sequence)
+        return node_multiply_adds(node->sequence) / node->sequence->out->shape.dim[0];
     if (node->written_multiply_adds)
         return node->written_multiply_adds;
     return node->op->multiply_adds ? node->op->multiply_adds(node) : 0;

@@ -302,6 +302,18 @@ struct Operator {
     void (*emit_image)(ImageKernel *image);
     /* Whether `emit_image` can: false has the reference kernel called.  NULL: always. */
     bool (*can_do_image)(const Node *node);
+
+    /* Of a sequence, whose first axis are `steps` that come one after the other: makes of `row`,
+     * a copy of the node of all of them (row->sequence) with a step's rows for tensors, the node
+     * that computes one, of the same rows of its inputs and of what it keeps of earlier ones;
+     * false: it takes others.  row->args are its own to change.  NULL: true of what goes element
+     * by element, else false. */
+    bool (*take_row)(Node *row, Int steps);
+    /* Elements that it keeps from step to step, 0 before the first.  NULL: none. */
+    Int (*kept_of_rows)(const Node *row, int lanes);
+    /* Writes its kernel of step s->row; what it keeps is the operand `rows`.  NULL: as that of an
+     * image which is one row. */
+    void (*emit_row)(ImageKernel *image);
 };
 
 int operator_arg(const Operator *op, const char *name); /* its index in args, or -1 */
@@ -346,6 +358,7 @@ struct Parameter {
     Int offset;       /* in elements, in its kind's arena; set by place_parameters */
     bool whole_batch; /* its gradient is one sum, not one per grain; set by add_gradients */
     int uses;         /* layers that have it: more where one is used again, or it is tied */
+    bool by_grain;    /* one of several has a gradient for each grain; set by mark_whole_batch */
     bool frozen;      /* no optimizer moves it; set by the train section, as is */
     int group;        /* which `group` setting is its own, from 1; 0: none */
     /* It is no state, but made of others of its node, its sources, before each step: a magnitude
@@ -450,7 +463,8 @@ struct Node {
     Int written_multiply_adds;
     Int statistics_size; /* values per grain; 0: none; set by infer() */
 
-    const Node *whole; /* the layer that was lowered to it and others; NULL: it is one */
+    const Node *whole;    /* the layer that was lowered to it and others; NULL: it is one */
+    const Node *sequence; /* of a graph of one step: the node of all; see Operator.take_row */
 
     /* Backward stages: the forward node, whose fields above they share. */
     Node *forward;
@@ -459,6 +473,9 @@ struct Node {
      * own.  NULL: it has no such */
     Tensor *contribution;
     const Int *contribution_at;
+    /* BACKWARD_PARAMETERS of all grains, a bit for each parameter: others' gradients of it are
+     * there already, to which these are added; others' will be added, so it is not moved yet */
+    unsigned adds, awaits;
     Tensor *dy;       /* gradient of out */
     Tensor *dx;       /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
     Tensor *from;     /* ACCUMULATE, COPY: what it reads */
@@ -492,8 +509,9 @@ struct Graph {
     LIST(Parameter *) derived;    /* those that are made of them */
     /* sizes of their arenas; set by place_parameters */
     Int trained_elements, buffer_elements, counters;
-    LIST(Input) inputs; /* in the order of the file */
-    Tensor *input;      /* the first: what pictures and texts are for; NULL: it has a fault */
+    const Graph *sequence; /* it computes one step of that; NULL: it is whole */
+    LIST(Input) inputs;    /* in the order of the file */
+    Tensor *input;         /* the first: what pictures and texts are for; NULL: it has a fault */
     Span input_span;
     Tensor *output;         /* the logits: the last forward output */
     LIST(Output) outputs;   /* those with names; without those that only training reads */
@@ -540,6 +558,7 @@ int joined_axis(const Node *node);
 unsigned node_traits(const Node *node);
 
 Parameter *find_parameter(const Node *node, const char *name);     /* NULL: none */
+unsigned parameter_bit(const Node *node, const char *name);        /* in adds and awaits */
 bool owns_parameter(const Node *node, const Parameter *parameter); /* as its first user */
 int node_salt(const Node *node); /* of the numbers that the layer draws: the same on the way back */
 /* per image, forward, as the file defines the layer; 0: none */

@@ -10,7 +10,7 @@
  * https://arxiv.org/abs/2205.14135).
  */
 #include "kernels/grain/lane_product.h"
-#include "kernels/image/image.h"
+#include "kernels/image/attention_row.h"
 #include "ops/operator.h"
 
 #include <math.h>
@@ -346,6 +346,40 @@ static bool can_do_image_attention(const Node *node)
     return input_shape(node).dim[0] > 1;
 }
 
+/* Of one step: queries, keys and values lie one behind the other. */
+static RowAttention row_attention(const Node *row)
+{
+    const Sizes sizes = sizes_of(row->sequence);
+    return (RowAttention){.steps = sizes.steps,
+                          .heads = sizes.heads,
+                          .kv_heads = sizes.kv_heads,
+                          .width = sizes.width,
+                          .value_width = sizes.width,
+                          .q = "x",
+                          .k = format("x + %lldL", sizes.out),
+                          .v = format("x + %lldL", sizes.out + sizes.kv_heads * sizes.width),
+                          .scale = sizes.scale};
+}
+
+/* A step sees none that come later. */
+static bool take_row(Node *row, Int steps)
+{
+    const Sizes sizes = sizes_of(row->sequence);
+    return sizes.causal && sizes.steps == steps;
+}
+
+static Int kept_of_rows(const Node *row, int lanes)
+{
+    const RowAttention attention = row_attention(row);
+    return kept_of_attention(&attention, lanes);
+}
+
+static void emit_row(ImageKernel *image)
+{
+    const RowAttention attention = row_attention(image->kernel.node);
+    image_attention_row(image, &attention);
+}
+
 const Operator operator_attention = {
     .name = "attention",
     .summary = "Scaled dot-product attention of queries, keys and values that lie side by side.",
@@ -362,4 +396,7 @@ const Operator operator_attention = {
     .emit = emit,
     .emit_image = emit_image,
     .can_do_image = can_do_image_attention,
+    .take_row = take_row,
+    .kept_of_rows = kept_of_rows,
+    .emit_row = emit_row,
 };

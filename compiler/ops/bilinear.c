@@ -150,4 +150,5 @@ const Operator operator_bilinear = {
     .infer = infer,
     .multiply_adds = multiply_adds,
     .emit = emit,
+    .take_row = take_features,
 };

@@ -140,6 +140,13 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* Along another axis than that of the steps. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return take_row_of_axis(row, AXIS);
+}
+
 const Operator operator_concat = {
     .name = "concat",
     .summary = "Two or more tensors joined along their channels, or along another axis.",
@@ -151,4 +158,5 @@ const Operator operator_concat = {
     .traits = OP_JOINS | OP_CONCATENATES,
     .infer = infer,
     .emit = emit,
+    .take_row = take_row,
 };

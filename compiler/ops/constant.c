@@ -54,6 +54,13 @@ static void emit_image(ImageKernel *image)
         image_source(image, "weight");
 }
 
+/* One row, or one value, for all steps. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return row->sequence->out->shape.dim[0] == 1 || is_filled(row);
+}
+
 const Operator operator_constant = {
     .name = "constant",
     .summary = "A tensor of known values, the same for all images; begins a chain as `from` does.",
@@ -65,4 +72,5 @@ const Operator operator_constant = {
     .infer = infer,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_row,
 };

@@ -36,6 +36,13 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* Along another axis than that of the steps. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return take_row_of_axis(row, AXIS);
+}
+
 const Operator operator_cumsum = {
     .name = "cumsum",
     .summary = "Running sums along an axis.",
@@ -45,4 +52,5 @@ const Operator operator_cumsum = {
     .args = args,
     .infer = infer,
     .emit = emit,
+    .take_row = take_row,
 };

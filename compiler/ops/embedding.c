@@ -4,6 +4,7 @@
  *   weight [n, embedding_dim]
  *   y      […, embedding_dim]
  */
+#include "kernels/grain/matrix.h"
 #include "ops/operator.h"
 
 enum { EMBEDDING_DIM, PADDING_IDX, NUM_EMBEDDINGS };
@@ -121,10 +122,11 @@ static void emit_gradient(Kernel *kernel)
         rows = find_parameter(node, "weight")->dim[0];
     const ArgValue *padding = &node->args[PADDING_IDX];
     kernel->units = (rows + UNIT_ROWS - 1) / UNIT_ROWS;
-    kernel_line(kernel, "const int64_t begin = from * %d, end = to * %d < %lld ? to * %d : %lld;",
-                UNIT_ROWS, UNIT_ROWS, rows, UNIT_ROWS, rows);
-    kernel_line(kernel, "for (int64_t i = begin * %lldL; i < end * %lldL; i++)", width, width);
-    kernel_line(kernel, "    dweight[i] = 0;");
+    declare_gradient_rows(kernel, rows);
+    if (!adds_gradient(kernel, "dweight")) {
+        kernel_line(kernel, "for (int64_t i = begin * %lldL; i < end * %lldL; i++)", width, width);
+        kernel_line(kernel, "    dweight[i] = 0;");
+    }
     kernel_line(kernel, "for (int64_t grain = 0; grain < s->grains; grain++)");
     kernel_line(kernel, "for (int64_t p = 0; p < %lld; p++)", positions);
     kernel_line(kernel, "for (int lane = 0; lane < LANES; lane++) {");
@@ -138,11 +140,7 @@ static void emit_gradient(Kernel *kernel)
     kernel_line(kernel, "for (int c = 0; c < %lld; c++)", width);
     kernel_line(kernel, "    sum[c] += d[c][lane];");
     kernel_line(kernel, "}");
-    kernel_line(kernel, "if (s->move)");
-    kernel_line(kernel,
-                "    s->move->update(s->move, dweight - s->gradients + begin * %lldL, dweight - "
-                "s->gradients + end * %lldL, dweight + begin * %lldL);",
-                width, width, width);
+    move_rows(kernel, "dweight", width);
 }
 
 static bool emit(Kernel *kernel)
@@ -168,4 +166,5 @@ const Operator operator_embedding = {
     .infer = infer,
     .whole_batch = whole_batch,
     .emit = emit,
+    .take_row = take_any_row,
 };

@@ -225,6 +225,7 @@ static Operator described(const FunctionForm *form)
         .formula = form->text,
         .args = form->args,
         .traits = form->tensors > 1 ? OP_JOINS : 0,
+        .take_row = take_any_row,
     };
 }
 

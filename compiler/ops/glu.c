@@ -114,6 +114,13 @@ static void emit_image(ImageKernel *image)
     kernel_line(kernel, "}");
 }
 
+/* Along another axis than that of the steps. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return take_row_of_axis(row, AXIS);
+}
+
 const Operator operator_glu = {
     .name = "glu",
     .summary = "Gated linear unit: the first half of an axis times the sigmoid of the second.",
@@ -127,4 +134,5 @@ const Operator operator_glu = {
     .infer = infer,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_row,
 };

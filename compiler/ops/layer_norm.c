@@ -204,6 +204,13 @@ static void emit_image(ImageKernel *image)
         image_norm_positions(image, own, norm.length);
 }
 
+/* Of axes among which that of the steps is not. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return --row->args[AXES].integer[0] >= 0;
+}
+
 const Operator operator_layer_norm = {
     .name = "layer_norm",
     .summary = "Layer normalisation over the last axis, or the last ones, then scaled and shifted.",
@@ -220,6 +227,7 @@ const Operator operator_layer_norm = {
     .emit = emit,
     .emit_image = emit_image,
     .can_do_image = can_do_image_norm,
+    .take_row = take_row,
 };
 
 const Operator operator_rms_norm = {
@@ -238,4 +246,5 @@ const Operator operator_rms_norm = {
     .emit = emit,
     .emit_image = emit_image,
     .can_do_image = can_do_image_norm,
+    .take_row = take_row,
 };

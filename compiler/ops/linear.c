@@ -128,11 +128,13 @@ static void emit_parameter_gradient(Kernel *kernel, Int in, Int out)
 }
 
 /* Of one row: below this, weights read and a gradient written per grain cost less than more
- * barriers. */
+ * barriers; but not where another layer's gradient of the weight is a sum over all grains. */
 static bool whole_batch(const Node *node)
 {
     Int in = shape_last(input_shape(node)), out = shape_last(node->out->shape);
-    return rows_of(node) > 1 ? in >= 16 : in >= 64 && in * out >= 16384;
+    if (rows_of(node) > 1 || find_parameter(node, "weight")->uses > 1)
+        return in >= 16;
+    return in >= 64 && in * out >= 16384;
 }
 
 static bool emit(Kernel *kernel)
@@ -192,4 +194,5 @@ const Operator operator_linear = {
     .whole_batch = whole_batch,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_features,
 };

@@ -53,4 +53,5 @@ const Operator operator_mul = {
     .emit = emit,
     .emit_image = emit_image,
     .can_do_image = spreads_channels,
+    .take_row = take_any_row,
 };

@@ -64,6 +64,13 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* Along another axis than that of the steps. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return take_row_of_axis(row, DIM);
+}
+
 const Operator operator_normalize = {
     .name = "normalize",
     .summary = "The values along an axis, divided by their norm: a vector of length 1.",
@@ -75,4 +82,5 @@ const Operator operator_normalize = {
     .input_gradient_reads = READS_X,
     .infer = infer,
     .emit = emit,
+    .take_row = take_row,
 };

@@ -25,6 +25,13 @@ bool node_axis(const Node *node, int arg, int *axis);
 /* The axes of a list of them, as bits; each may stand there once. */
 bool node_axes(const Node *node, int arg, unsigned *axes);
 
+/* For Operator.take_row: of an operator whose rows are each by itself … */
+bool take_any_row(Node *row, Int steps);
+/* … of one that goes along the last axis, which must not be the first; … */
+bool take_features(Node *row, Int steps);
+/* … or along that which an argument says. */
+bool take_row_of_axis(Node *row, int arg);
+
 /* Whether node's input is an image as convolutions make it: nothing has said that its last axis is
  * one of features. */
 bool is_image_of_layers(const Node *node);

@@ -114,6 +114,8 @@ bool infer_node(Node *node)
 bool can_do_image(const Node *node)
 {
     const Operator *op = node->op;
+    if (node->sequence && op->emit_row)
+        return true;
     if (pointwise_expression(node) || (node_traits(node) & OP_IN_PLACE && !node->parameters.count))
         return true;
     return op->emit_image && (!op->can_do_image || op->can_do_image(node));

@@ -78,6 +78,31 @@ static void emit_image(ImageKernel *image)
     image_source(image, format("w + %lld", shape.dim[0]));
 }
 
+/* A row for each step, or one for all. */
+static bool take_row(Node *row, Int steps)
+{
+    Shape shape = row->sequence->out->shape;
+    return shape.rank <= 2 && (shape.dim[0] == steps || shape.dim[0] == 1);
+}
+
+/* Packed as weights of as many inputs as there are rows: one row lies behind the other. */
+static void emit_row(ImageKernel *image)
+{
+    const Node *node = image->kernel.node;
+    Int rows = node->sequence->out->shape.dim[0], values = node->out->shape.dim[0];
+    image->packing = (Packing){.weight = node->parameters.items[0],
+                               .groups = 1,
+                               .outs = values,
+                               .ins = rows,
+                               .rows = 1,
+                               .columns = 1,
+                               .block = values,
+                               .last = values,
+                               .transposed = true};
+    image->kernel.splits = false;
+    image_source(image, format("w + %s * %lldL", rows > 1 ? "(1 + s->row)" : "1", values));
+}
+
 const Operator operator_parameter = {
     .name = "parameter",
     .summary =
@@ -90,4 +115,6 @@ const Operator operator_parameter = {
     .infer = infer,
     .emit = emit,
     .emit_image = emit_image,
+    .take_row = take_row,
+    .emit_row = emit_row,
 };

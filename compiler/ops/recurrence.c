@@ -498,7 +498,8 @@ static void emit_short_gradient(Kernel *kernel, const RowGradient *gradient)
             gradient->dy, gradient->dy_stride, gradient->dy_row, gradient->x, gradient->x_stride,
             gradient->x_row);
     }
-    kernel_line(kernel, "%s[o * %lldL + i] = sum_lanes(a);", gradient->dweight, gradient->in);
+    kernel_line(kernel, "%s[o * %lldL + i] %s sum_lanes(a);", gradient->dweight, gradient->in,
+                adds_gradient(kernel, gradient->dweight) ? "+=" : "=");
     kernel_line(kernel, "}");
     move_rows(kernel, gradient->dweight, gradient->in);
 }
@@ -610,6 +611,9 @@ const Operator operator_recurrence = {
     .whole_batch = always,
     .workspace = workspace,
     .emit = emit,
+    .take_row = take_recurrence_row,
+    .kept_of_rows = kept_of_recurrence,
+    .emit_row = emit_recurrence_row,
 };
 
 /* ------------------------------------------------------------ last state */

@@ -22,4 +22,9 @@ Shape recurrence_aux_shape(CellKind kind, Int directions, Int steps, Int hidden,
  * directions. */
 extern const Operator operator_recurrence, operator_last_state;
 
+/* recurrence_row.c: of one step, of one direction: see Operator.take_row. */
+bool take_recurrence_row(Node *row, Int steps);
+Int kept_of_recurrence(const Node *row, int lanes);
+void emit_recurrence_row(ImageKernel *image);
+
 #endif

@@ -160,6 +160,19 @@ static bool emit_argmax(Kernel *kernel)
     return true;
 }
 
+/* Over other axes than that of the steps. */
+static bool take_row(Node *row, Int steps)
+{
+    unsigned axes;
+    ArgValue *value = &row->args[AXIS];
+    (void)steps;
+    if (!node_axes(row->sequence, AXIS, &axes) || axes & 1)
+        return false;
+    for (int k = 0; k < value->count; k++)
+        value->integer[k] -= value->integer[k] < 0 ? 0 : 1;
+    return true;
+}
+
 #define REDUCES(name_, reads_, summary_, formula_, torch)                              \
     const Operator operator_##name_ = {                                                \
         .name = #name_,                                                                \
@@ -172,6 +185,7 @@ static bool emit_argmax(Kernel *kernel)
         .input_gradient_reads = reads_,                                                \
         .infer = infer,                                                                \
         .emit = emit_##name_,                                                          \
+        .take_row = take_row,                                                          \
     };
 
 REDUCES(mean, 0, "Means over axes.", "y = sum of x over the axes / how many there are", "mean")

@@ -93,3 +93,24 @@ bool node_axes(const Node *node, int arg, unsigned *axes)
     }
     return true;
 }
+
+bool take_any_row(Node *row, Int steps)
+{
+    (void)row, (void)steps;
+    return true;
+}
+
+bool take_features(Node *row, Int steps)
+{
+    (void)steps;
+    return input_shape(row->sequence).rank > 1;
+}
+
+bool take_row_of_axis(Node *row, int arg)
+{
+    int axis;
+    if (!node_axis(row->sequence, arg, &axis) || axis == 0)
+        return false;
+    row->args[arg].integer[0] = axis - 1;
+    return true;
+}

@@ -62,6 +62,13 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* Along another axis than that of the steps. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return take_row_of_axis(row, AXIS);
+}
+
 const Operator operator_slice = {
     .name = "slice",
     .summary = "A part of an axis: of the channels, where nothing is said.",
@@ -72,4 +79,5 @@ const Operator operator_slice = {
     .traits = OP_WHOLE,
     .infer = infer,
     .emit = emit,
+    .take_row = take_row,
 };

@@ -50,6 +50,13 @@ static bool emit(Kernel *kernel)
     return true;
 }
 
+/* Along another axis than that of the steps. */
+static bool take_row(Node *row, Int steps)
+{
+    (void)steps;
+    return take_row_of_axis(row, AXIS);
+}
+
 const Operator operator_softmax = {
     .name = "softmax",
     .summary = "Softmax over the channels at each position, or over another axis: positive "
@@ -62,4 +69,5 @@ const Operator operator_softmax = {
     .input_gradient_reads = READS_Y,
     .infer = infer,
     .emit = emit,
+    .take_row = take_row,
 };

@@ -152,8 +152,16 @@ static void dump_early_moves(const Plan *plan, const Node *node, FILE *out)
         || !updates_at_once(plan->graph, plan->fuse))
         return;
     for (int i = 0; i < node->parameters.count; i++)
-        if (is_moved(node->parameters.items[i]))
+        if (is_moved(node->parameters.items[i]) && !(node->awaits & 1u << i))
             dump_move(node->parameters.items[i], true, out);
+}
+
+/* Of a parameter of several layers: that the first one's gradients are there. */
+static void dump_added(const Node *node, FILE *out)
+{
+    for (int i = 0; i < node->parameters.count; i++)
+        if (node->adds & 1u << i)
+            fprintf(out, "  added to d %s\n", node->parameters.items[i]->path);
 }
 
 /* After all phases: one pass over what is left, or a pass of sums and one of moves. */
@@ -188,6 +196,7 @@ void dump_plan(const Plan *plan, FILE *out)
         for (int k = 0; i == 0 && plan->lanes > 1 && k < plan->graph->inputs.count; k++)
             dump_load(plan, plan->graph->inputs.items[k].tensor, out);
         dump_step(plan, step, out);
+        dump_added(step_node(step), out);
         dump_early_moves(plan, step_node(step), out);
     }
     if (plan->training)

@@ -157,11 +157,12 @@ enum {
 }; /* elements: their message takes longer than the threads' meeting */
 
 /* Grains come before whole-batch nodes in a phase, and the threads do not meet
- * between two of those; who moves weights comes after whoever reads them. */
+ * between two of those; who moves weights comes after whoever reads them, and who adds to a
+ * gradient after who made it. */
 static bool must_meet(const Scheduler *scheduler, const Node *node, const AccessList *accesses)
 {
     bool moves = node->whole_batch && node->stage == STAGE_BACKWARD_PARAMETERS;
-    if (scheduler->owned && (!node->whole_batch || moves != scheduler->moves))
+    if (scheduler->owned && (!node->whole_batch || moves != scheduler->moves || node->adds))
         return true;
     if (scheduler->plan->for_ranks && scheduler->sums >= WORTH_A_PHASE)
         return true;

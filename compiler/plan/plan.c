@@ -22,7 +22,10 @@ Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse, boo
 
 const char *plan_name(const Plan *plan)
 {
-    return plan->training ? "training" : plan->lanes == 1 ? "single" : "inference";
+    return plan->training          ? "training"
+           : plan->lanes > 1       ? "inference"
+           : plan->graph->sequence ? "row"
+                                   : "single";
 }
 
 bool updates_at_once(const Graph *graph, unsigned fuse)

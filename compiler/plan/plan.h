@@ -114,9 +114,17 @@ struct Plan {
     LIST(Tensor *) outputs; /* of graph->outputs, likewise */
 };
 
+/* A program's; NULL: it has none such. */
+typedef struct Plans {
+    Plan *training, *inference;
+    Plan *one_image;
+    Plan *one_row;        /* of a step of a sequence; where there is none though it is one, … */
+    const Node *obstacle; /* … the layer that looks at other steps */
+} Plans;
+
 /* plan.c: a graph's own; the graph stays as it is. */
 Plan *make_plan(const Graph *graph, bool training, int lanes, unsigned fuse, bool for_ranks);
-const char *plan_name(const Plan *plan); /* "training", "inference", "single" */
+const char *plan_name(const Plan *plan); /* "training", "inference", "single", "row" */
 /* Whether gradients move the weights as they are summed: not where a clip wants them all first. */
 bool updates_at_once(const Graph *graph, unsigned fuse);
 /* pieces.c: which kernels a team's threads share: those that are worth it, or all, or none. */

@@ -374,32 +374,34 @@ static void emit_called(Emitter *emitter, const char *body)
     text_add_range(emitter->module.out, text_chars(&functions), functions.length);
 }
 
-void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
-                  const Plan *one_image, const CompileOptions *options, Text *out)
+void emit_program(const Graph *graph, const Plans *plans, const CompileOptions *options, Text *out)
 {
     Text body = {0};
     Arena *arena = use_arena(NULL);
     use_arena(arena);
     Emitter emitter = {.graph = graph,
                        .options = options,
+                       .obstacle = plans->obstacle,
                        .module = {.target = &options->target,
                                   .f64 = options->f64,
-                                  .lanes = inference->lanes,
+                                  .lanes = plans->inference->lanes,
                                   .arena = arena,
                                   .out = &body}};
-    if (training)
-        emit_phases(&emitter, training);
-    emit_phases(&emitter, inference);
-    if (one_image)
-        emit_one_image(&emitter, one_image);
+    if (plans->training)
+        emit_phases(&emitter, plans->training);
+    emit_phases(&emitter, plans->inference);
+    if (plans->one_image)
+        emit_one_image(&emitter, plans->one_image);
+    if (plans->one_row)
+        emit_one_image(&emitter, plans->one_row);
     emit_peak(&emitter);
-    emit_model(&emitter, training, inference);
+    emit_model(&emitter, plans->training, plans->inference);
 
     emitter.module.out = out;
     emit_head(&emitter);
     if (!options->reference)
         emit_called(&emitter, text_chars(&body));
-    if (one_image)
+    if (plans->one_image)
         emit_one_image_helpers(&emitter, text_chars(&body), out);
     text_add_range(out, text_chars(&body), body.length);
 }

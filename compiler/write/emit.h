@@ -3,7 +3,7 @@
  *   emit.c     the file: its head, the phases, main
  *   phases.c   a phase's calls, cut into functions
  *   kernel.c   one function per node: its operands, its body
- *   image.c    the program for one image
+ *   image.c    the programs for one image, and for one step of a sequence
  *   model.c    the tables: parameters, layers, settings, the NetModel
  *   spelling.c names, numbers, addresses and calls, as C has them
  */
@@ -31,7 +31,9 @@ typedef struct Emitter {
     Text phases;   /* the table of phases, as they are written */
     Text parts;    /* the table of the program's calls, as they are written */
     int part_count;
-    Text one_image; /* its fields of the model; empty: there is none */
+    Text one_image;       /* its fields of the model; empty: there is none */
+    Text one_row;         /* likewise, of one step of a sequence */
+    const Node *obstacle; /* of a sequence: why there is none */
 } Emitter;
 
 /* spelling.c */

@@ -1,5 +1,5 @@
-/* The program for one image: its functions, the phase that calls them, and the
- * table of how its parameters are packed.
+/* The program for one image, and that for one step of a sequence: its functions, the phase that
+ * calls them, and the table of how its parameters are packed.
  *
  * It is written beside the grains' programs, with functions of its own: a
  * tensor is [height][width][channels], addresses count elements, and what a
@@ -22,6 +22,7 @@ typedef struct Writer {
     double shared; /* seconds, by estimate, of what threads share */
     Int packed;    /* elements so far */
     Int work;      /* elements of a thread, behind the arena: the most that a kernel uses */
+    Int rows;      /* elements that are kept from step to step so far */
 } Writer;
 
 /* ------------------------------------------------------------ addresses */
@@ -178,6 +179,16 @@ static void write_work(Writer *writer, const ImageKernel *image, OperandList *op
     writer->work = image->work > writer->work ? whole_lines(image->work) : writer->work;
 }
 
+/* What a kernel of a step keeps for later ones. */
+static void write_rows_kept(Writer *writer, const Node *node, OperandList *operands)
+{
+    if (!node->sequence || !node->op->kept_of_rows)
+        return;
+    push(operands,
+         ((Operand){"real *", "rows", format("s->rows + %lld", writer->rows), node->path}));
+    writer->rows += whole_lines(node->op->kept_of_rows(node, writer->emitter->module.lanes));
+}
+
 /* -------------------------------------------------------------- bodies */
 
 static void pointwise_run(ImageKernel *image, const char *from, const char *position,
@@ -284,6 +295,8 @@ static void write_body(Writer *writer, ImageKernel *image, const OperandList *op
     bool dense = all_dense(writer->plan, writer->emitter->step);
     if (pointwise_expression(node))
         write_pointwise(image, "x0", dense);
+    else if (node->sequence && node->op->emit_row)
+        node->op->emit_row(image);
     else if (node->op->emit_image && can_do_image(node->forward))
         node->op->emit_image(image);
     else
@@ -335,9 +348,11 @@ static void write_phase(Writer *writer)
     Text *out = writer->emitter->module.out;
     Calls calls = {0};
     bool shared = add_team_calls(&calls, &writer->steps);
-    const Text text = phase_calls(writer->emitter, "single_1", &calls, write_locals);
-    text_add(out, "/* One image. */\n");
-    open_phase(out, "single_1");
+    const char *name = format("%s_1", plan_name(writer->plan));
+    const Text text = phase_calls(writer->emitter, name, &calls, write_locals);
+    text_add(out, writer->plan->graph->sequence ? "/* One step of a sequence. */\n"
+                                                : "/* One image. */\n");
+    open_phase(out, name);
     if (!shared)
         leave_to_first(out);
     write_locals(writer->emitter, text_chars(&text));
@@ -370,14 +385,15 @@ static void write_kernel(Writer *writer, const Node *node)
     use_arena(before);
     write_packing(writer, &image, &operands);
     write_work(writer, &image, &operands);
+    write_rows_kept(writer, node, &operands);
     drop_unused(&operands, text_chars(&image.kernel.body));
     const char *text =
         format("%s\n{\n%s}\n\n", signature(&operands), text_chars(&image.kernel.body));
     const char *comment = function_comment(writer->emitter->step, image.kernel.algorithm);
     drop_arena(body);
-    const char *function =
-        write_once(&writer->emitter->module, format("%s_single", identifier(node->path)),
-                   format("%sstatic void ", comment), text);
+    const char *function = write_once(
+        &writer->emitter->module, format("%s_%s", identifier(node->path), plan_name(writer->plan)),
+        format("%sstatic void ", comment), text);
     write_call(&writer->own.text, function, &operands);
     writer->own.shared = image.kernel.pieces > 0;
     if (writer->own.shared)
@@ -516,16 +532,21 @@ void emit_one_image(Emitter *emitter, const Plan *plan)
     for (int i = 0; i < plan->steps.count; i++)
         write_step(&writer, plan->steps.items[i]);
     write_phase(&writer);
+    const char *name = plan_name(plan), *of = plan->graph->sequence ? "row_" : "";
     text_add(emitter->module.out,
-             "static const NetPhase single[] = {\n    { single_1, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n"
-             "static const NetPacking packings[] = {\n%s"
+             "static const NetPhase %s[] = {\n    { %s_1, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n"
+             "static const NetPacking %spackings[] = {\n%s"
              "    { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },\n};\n\n",
-             text_chars(&writer.packings));
+             name, name, of, text_chars(&writer.packings));
     emit_output_places(emitter, plan);
-    text_add(&emitter->one_image,
-             "    .single = { single, 1, %lld, %lld, 0, %lld, 0, 0, %lld, %.3g, %s },\n"
-             "    .packings = packings,\n    .packing_count = %d,\n    .packed = %lld,\n",
-             whole_lines(plan->scratch_elements), plan->kept_elements,
+    Text *fields = plan->graph->sequence ? &emitter->one_row : &emitter->one_image;
+    text_add(fields,
+             "    .%s = { %s, 1, %lld, %lld, 0, %lld, 0, 0, %lld, %.3g, %s },\n"
+             "    .%spackings = %spackings,\n    .%spacking_count = %d,\n    .%spacked = %lld,\n",
+             name, name, whole_lines(plan->scratch_elements), plan->kept_elements,
              plan->placements[plan->logits->id].address, writer.work, writer.shared,
-             plan->outputs.count ? "single_outputs" : "0", writer.packing_count, writer.packed);
+             plan->outputs.count ? format("%s_outputs", name) : "0", of, of, of,
+             writer.packing_count, of, writer.packed);
+    if (plan->graph->sequence)
+        text_add(fields, "    .row_kept = %lld,\n", writer.rows);
 }

@@ -223,6 +223,20 @@ static void emit_targets(Emitter *emitter)
         layout.classes, layout.targets, layout.class_step, layout.target_step);
 }
 
+/* What is computed of one step of a sequence, or which layer looks at others. */
+static void emit_row_fields(Emitter *emitter)
+{
+    const Node *obstacle = emitter->obstacle;
+    if (!emitter->one_row.length) {
+        emit_program_fields(emitter, "row", NULL);
+        text_add(emitter->module.out, "    .row_packings = 0,\n    .row_packing_count = 0,\n"
+                                      "    .row_packed = 0,\n    .row_kept = 0,\n");
+    }
+    text_add_range(emitter->module.out, text_chars(&emitter->one_row), emitter->one_row.length);
+    text_add(emitter->module.out, "    .row_obstacle = %s,\n",
+             obstacle ? quoted(obstacle->path) : "0");
+}
+
 void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
 {
     const Graph *graph = emitter->graph;
@@ -278,10 +292,14 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
              graph->settings.count ? "settings" : "0", graph->settings.count);
     text_add(emitter->module.out,
              "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n"
-             "    .inputs = inputs,\n    .input_count = %d,\n};\n\n"
+             "    .inputs = inputs,\n    .input_count = %d,\n",
+             graph->inputs.count);
+    emit_row_fields(emitter);
+    text_add(emitter->module.out,
+             "};\n\n"
              "#ifdef __cplusplus\n}\n#endif\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
              "argv);\n}\n#endif\n",
-             graph->inputs.count, graph->name);
+             graph->name);
 }

@@ -21,8 +21,7 @@ typedef struct CompileOptions {
 } CompileOptions;
 
 /* emit.c: the whole C file. */
-void emit_program(const Graph *graph, const Plan *training, const Plan *inference,
-                  const Plan *one_image, const CompileOptions *options, Text *out);
+void emit_program(const Graph *graph, const Plans *plans, const CompileOptions *options, Text *out);
 /* programs.c: the signals that end netc remove what it has not finished. */
 void catch_signals(void);
 /* compile.c: other programs run on what was written.  Each reports its failure

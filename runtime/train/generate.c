@@ -1,8 +1,11 @@
 /* generate.c: text that a network of characters goes on with, one character a step.
  *
- * The network sees the last characters, as many as its input has.  Where it gives a character for
- * each of them, the one behind the last that is there counts, so it must not look at what follows:
- * that is tried before anything is printed.
+ * The network sees the last characters, as many as its input has: its window.  Where it gives a
+ * character for each of them, the one behind the last that is there counts, so it must not look at
+ * what follows: that is tried before anything is printed, unless the compiler has made sure of it.
+ * Then each character is one step, of what layers have kept of those before it, as long as the text
+ * fits into the window.  A longer one moves through it: every place is another's then, so that all
+ * are computed again for each character.
  */
 #include "runtime.h"
 
@@ -19,9 +22,18 @@ typedef struct Writer {
     int64_t written;
     float *input, *outputs; /* [length], [all outputs] */
     double *weights;        /* [numbers] */
+    bool by_steps;          /* what was seen is kept … */
+    int64_t seen;           /* … of so many characters */
 } Writer;
 
 /* ---------------------------------------------------------- characters */
+
+/* A network may take more numbers than its text had characters. */
+static bool is_character(const Writer *writer, int64_t number)
+{
+    const char *name = net_class_name(writer->session, number);
+    return name[0] == '\\' || name[1] == '\0';
+}
 
 /* The number of the character that the text begins with, and its bytes; -1: there is none. */
 static int64_t find_character(const Writer *writer, const char *at, int *length)
@@ -29,7 +41,7 @@ static int64_t find_character(const Writer *writer, const char *at, int *length)
     char bytes[8];
     for (int64_t i = 0; i < writer->numbers; i++) {
         *length = net_spell_character(net_class_name(writer->session, i), bytes);
-        if (*length > 0 && strncmp(at, bytes, (size_t)*length) == 0)
+        if (is_character(writer, i) && strncmp(at, bytes, (size_t)*length) == 0)
             return i;
     }
     return -1;
@@ -80,11 +92,22 @@ static const float *look(Writer *writer, int64_t filler)
     return writer->outputs + (each ? (seen - 1) * model->target_step : 0);
 }
 
+/* The same of a text that fits into the window: only what was not seen yet goes through. */
+static const float *look_on(Writer *writer)
+{
+    const real *logits = NULL;
+    while (writer->seen < writer->written)
+        logits = net_rows_next(writer->session, writer->text[writer->seen++]);
+    for (int64_t k = 0; k < writer->numbers; k++)
+        writer->outputs[k * writer->session->model->class_step] = (float)logits[k];
+    return writer->outputs;
+}
+
 /* Of two fillers the first answer is the same, unless the network looks ahead. */
 static bool looks_back_only(Writer *writer, NetError *error)
 {
     const NetModel *model = writer->session->model;
-    if (model->targets != writer->length || writer->written >= writer->length
+    if (writer->by_steps || model->targets != writer->length || writer->written >= writer->length
         || writer->numbers < 2)
         return true;
     for (int64_t filler = 0; filler < 2; filler++) {
@@ -129,7 +152,7 @@ static int64_t draw(Writer *writer, const float *logits)
     int64_t step = writer->session->model->class_step, best = 0;
     double total = 0;
     for (int64_t k = 0; k < writer->numbers; k++) {
-        writer->weights[k] = (double)logits[k * step];
+        writer->weights[k] = is_character(writer, k) ? (double)logits[k * step] : -INFINITY;
         best = writer->weights[k] > writer->weights[best] ? k : best;
     }
     if (options->temperature == 0)
@@ -167,11 +190,13 @@ static bool write_text(Writer *writer, FILE *out, NetError *error)
         return false;
     if (writer->written == 0)
         return net_fail(error, "generate goes on with a prompt: --prompt TEXT");
+    writer->by_steps = !writer->options->no_cache && net_rows_begin(writer->session);
     if (!looks_back_only(writer, error))
         return false;
     fputs(writer->options->prompt, out);
     for (int64_t i = 0; i < writer->options->count && !net_signal_asked(); i++) {
-        int64_t number = draw(writer, look(writer, 0));
+        bool fits = writer->by_steps && writer->written <= writer->length;
+        int64_t number = draw(writer, fits ? look_on(writer) : look(writer, 0));
         writer->text[writer->written++] = number;
         if (!write_character(writer, number, out, error))
             return false;

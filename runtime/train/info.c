@@ -54,6 +54,24 @@ static void print_arena(FILE *out, const char *name, const NetProgram *program)
                 (program->filter_elements * (int64_t)sizeof(real)));
 }
 
+/* How a text is gone on with. */
+static void print_generate(const NetModel *model, FILE *out)
+{
+    if (!net_can_generate(model))
+        return;
+    if (model->row.phase_count > 0)
+        fprintf(out,
+                "generate        one step for each character; %" PRId64 " bytes kept of those "
+                "before\n",
+                model->row_kept * (int64_t)sizeof(real));
+    else if (model->row_obstacle)
+        fprintf(out,
+                "generate        all steps again for each character, as %s looks at other steps\n",
+                SHOWN(model->row_obstacle));
+    else
+        fprintf(out, "generate        all steps again for each character\n");
+}
+
 static void print_settings(const NetModel *model, FILE *out)
 {
     if (model->setting_count > 0)
@@ -95,5 +113,6 @@ void net_info(const NetModel *model, FILE *out)
     print_totals(model, out);
     print_arena(out, "training", &model->training);
     print_arena(out, "inference", &model->inference);
+    print_generate(model, out);
     print_settings(model, out);
 }

@@ -1,4 +1,4 @@
-/* one_image.c: one image at a time.
+/* one_image.c: one image at a time, or one step of a sequence.
  *
  * A model compiled with specialised kernels has a program for one image, whose
  * weights are packed in the order of its use.  Memory for it is allocated, and
@@ -9,6 +9,9 @@
  * All threads of the session share the large layers.  To wake them for one image takes longer than
  * a small image: then the calling thread does it alone, unless images come one upon the
  * other and the others wait for the next one awake.  Who computes a value changes no bit of it.
+ *
+ * A step of a sequence is a small image, of which layers look at what they have kept of the steps
+ * before it: the keys and values of attention, the states of recurrent layers.
  */
 #include "runtime.h"
 
@@ -23,11 +26,16 @@ static const double SOON = 10e-6;
 static const double WORTH_WAKING = 400e-6;
 
 struct NetOneImage {
+    const NetProgram *program;
+    const NetPacking *packings;
+    int packing_count;
     real *packed, *scratch, *kept, *input;
-    bool stale;      /* the weights changed since they were packed */
-    bool backwards;  /* how the last image was done */
-    bool shares;     /* there is something to share, and who to share it with */
-    double finished; /* when: net_seconds() */
+    real *rows;                /* of a sequence: what is kept from step to step, [row_elements] */
+    int64_t row_elements, row; /* row: the number of the next step */
+    bool stale;                /* the weights changed since they were packed */
+    bool backwards;            /* how the last image was done */
+    bool shares;               /* there is something to share, and who to share it with */
+    double finished;           /* when: net_seconds() */
 };
 
 /* What a batch norm behind a layer makes of output channel c: factor and term. */
@@ -114,36 +122,57 @@ static void pack(const NetSession *session, const NetPacking *p, real *to)
         }
 }
 
+/* What is run, of NetModel: the program for one image, or for one step of a sequence. */
+static NetOneImage program_of(const NetModel *model, bool row)
+{
+    return row ? (NetOneImage){.program = &model->row,
+                               .packings = model->row_packings,
+                               .packing_count = model->row_packing_count,
+                               .row_elements = model->row_kept}
+               : (NetOneImage){.program = &model->single,
+                               .packings = model->packings,
+                               .packing_count = model->packing_count};
+}
+
+static void close_one(NetOneImage **place)
+{
+    NetOneImage *one = *place;
+    if (!one)
+        return;
+    void *arenas[] = {one->packed, one->scratch, one->kept, one->input, one->rows, one};
+    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
+        free(arenas[i]);
+    *place = NULL;
+}
+
 /* Memory is zeroed, and what fills a block up stays so. */
-static bool open_one_image(NetSession *session)
+static bool open_one(const NetSession *session, bool row, NetOneImage **place)
 {
     const NetModel *model = session->model;
     NetError ignored;
-    NetOneImage *one = net_allocate(1, sizeof *one, &ignored);
-    session->one_image = one;
+    NetOneImage *one = *place = net_allocate(1, sizeof *one, &ignored);
     if (!one)
         return false;
-    one->packed = net_allocate((size_t)(model->packed + SLACK), sizeof(real), &ignored);
-    one->scratch = net_allocate((size_t)(model->single.scratch_elements + SLACK)
-                                    + (size_t)net_pool_threads(session->pool)
-                                          * (size_t)model->single.own_elements,
-                                sizeof(real), &ignored);
-    one->kept = net_allocate((size_t)(model->single.kept_elements + SLACK), sizeof(real), &ignored);
+    *one = program_of(model, row);
+    const NetProgram *program = one->program;
+    int64_t packed = row ? model->row_packed : model->packed;
+    one->packed = net_allocate((size_t)(packed + SLACK), sizeof(real), &ignored);
+    one->scratch =
+        net_allocate((size_t)(program->scratch_elements + SLACK)
+                         + (size_t)net_pool_threads(session->pool) * (size_t)program->own_elements,
+                     sizeof(real), &ignored);
+    one->kept = net_allocate((size_t)(program->kept_elements + SLACK), sizeof(real), &ignored);
     one->input = net_allocate((size_t)(net_input_elements(model) + SLACK), sizeof(real), &ignored);
+    one->rows = net_allocate((size_t)(one->row_elements + SLACK), sizeof(real), &ignored);
     one->stale = true;
-    one->shares = net_pool_spins(session->pool) && model->single.shared > 0;
-    return one->packed && one->scratch && one->kept && one->input;
+    one->shares = net_pool_spins(session->pool) && program->shared > 0;
+    return one->packed && one->scratch && one->kept && one->input && one->rows;
 }
 
 void net_one_image_close(NetSession *session)
 {
-    NetOneImage *one = session->one_image;
-    if (!one)
-        return;
-    void *arenas[] = {one->packed, one->scratch, one->kept, one->input, one};
-    for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
-        free(arenas[i]);
-    session->one_image = NULL;
+    close_one(&session->one_image);
+    close_one(&session->one_row);
 }
 
 void net_weights_changed(NetSession *session)
@@ -151,28 +180,33 @@ void net_weights_changed(NetSession *session)
     net_derive(session->model, session->weights);
     if (session->one_image)
         session->one_image->stale = true;
+    if (session->one_row)
+        session->one_row->stale = true;
 }
 
-static bool prepare(NetSession *session)
+/* Its program is ready to run; NULL: there is none, or no memory for it. */
+static NetOneImage *prepare(NetSession *session, bool row)
 {
-    const NetModel *model = session->model;
-    if (model->single.phase_count == 0 || session->one_image_failed)
-        return false;
-    if (!session->one_image && !open_one_image(session)) {
-        net_one_image_close(session);
-        session->one_image_failed = true;
-        return false;
+    NetOneImage **place = row ? &session->one_row : &session->one_image;
+    bool *failed = row ? &session->one_row_failed : &session->one_image_failed;
+    if (program_of(session->model, row).program->phase_count == 0 || *failed)
+        return NULL;
+    if (!*place && !open_one(session, row, place)) {
+        close_one(place);
+        *failed = true;
+        return NULL;
     }
-    if (session->one_image->stale)
-        for (int i = 0; i < model->packing_count; i++)
-            pack(session, &model->packings[i], session->one_image->packed + model->packings[i].to);
-    session->one_image->stale = false;
-    return true;
+    NetOneImage *one = *place;
+    for (int i = 0; one->stale && i < one->packing_count; i++)
+        pack(session, &one->packings[i], one->packed + one->packings[i].to);
+    one->stale = false;
+    return one;
 }
 
 /* An image, and how many threads do it. */
 typedef struct Run {
     const NetSession *session;
+    const NetOneImage *one;
     NetStep step;
     int threads;
 } Run;
@@ -181,8 +215,8 @@ static void run_thread(void *context, int thread)
 {
     const Run *run = context;
     const NetSession *session = run->session;
-    const NetProgram *program = &session->model->single;
-    real *scratch = session->one_image->scratch;
+    const NetProgram *program = run->one->program;
+    real *scratch = run->one->scratch;
     const NetTeam team = {.scratch = scratch,
                           .own =
                               scratch + program->scratch_elements + thread * program->own_elements,
@@ -194,20 +228,16 @@ static void run_thread(void *context, int thread)
 }
 
 /* Whether it is worth to have the other threads do a part. */
-static bool is_shared(const NetSession *session)
+static bool is_shared(const NetOneImage *one)
 {
-    const NetOneImage *one = session->one_image;
     return one->shares
-           && (session->model->single.shared > WORTH_WAKING
-               || net_seconds() - one->finished < SOON);
+           && (one->program->shared > WORTH_WAKING || net_seconds() - one->finished < SOON);
 }
 
-static const real *run_program(NetSession *session)
+static const real *run_program(NetSession *session, NetOneImage *one)
 {
-    const NetModel *model = session->model;
-    NetOneImage *one = session->one_image;
     one->backwards = !one->backwards;
-    Run run = {.session = session, .threads = 1};
+    Run run = {.session = session, .one = one, .threads = 1};
     run.step = (NetStep){
         .weights = session->weights,
         .buffers = session->buffers,
@@ -220,8 +250,10 @@ static const real *run_program(NetSession *session)
         .seed = session->seed,
         .step = session->steps,
         .backwards = one->backwards,
+        .row = one->row,
+        .rows = one->rows,
     };
-    if (is_shared(session)) {
+    if (is_shared(one)) {
         run.threads = net_pool_threads(session->pool);
         net_pool_run(session->pool, run_thread, &run);
     } else {
@@ -229,7 +261,7 @@ static const real *run_program(NetSession *session)
     }
     if (one->shares)
         one->finished = net_seconds();
-    return one->kept + model->single.logits;
+    return one->kept + one->program->logits;
 }
 
 const real *net_one_image_output(const NetSession *session, int output)
@@ -242,14 +274,14 @@ const real *net_one_image_floats(NetSession *session, const float *pixels,
 {
     int64_t channels = session->model->input.c,
             area = net_shape_elements(session->model->input) / channels;
-    if (!prepare(session))
+    NetOneImage *one = prepare(session, false);
+    if (!one)
         return NULL;
-    real *input = session->one_image->input;
     for (int64_t c = 0; c < channels; c++)
         for (int64_t at = 0; at < area; at++)
-            input[at * channels + c] = pixels ? (real)pixels[c * area + at] : 0;
-    net_place_further_floats(session->model, further, input);
-    return run_program(session);
+            one->input[at * channels + c] = pixels ? (real)pixels[c * area + at] : 0;
+    net_place_further_floats(session->model, further, one->input);
+    return run_program(session, one);
 }
 
 /* The image may be the values of a network that takes a plain row of them. */
@@ -259,15 +291,35 @@ const real *net_one_image_bytes(NetSession *session, const NetImages *images, in
             inner = session->model->input.c;
     int64_t elements = net_shape_elements(session->model->input), outer = elements / inner;
     const uint8_t *pixels = images->pixels + index * elements;
-    if (!prepare(session))
+    NetOneImage *one = prepare(session, false);
+    if (!one)
         return NULL;
-    real *input = session->one_image->input;
     for (int64_t c = 0; c < channels; c++)
         for (int64_t at = 0; at < area; at++) {
             int64_t i = c * area + at;
-            input[i % outer * inner + i / outer] =
+            one->input[i % outer * inner + i / outer] =
                 (real)pixels[i] * session->scale[c] + session->shift[c];
         }
-    net_place_further_bytes(session, images, index, input);
-    return run_program(session);
+    net_place_further_bytes(session, images, index, one->input);
+    return run_program(session, one);
+}
+
+bool net_rows_begin(NetSession *session)
+{
+    NetOneImage *one = prepare(session, true);
+    if (!one)
+        return false;
+    for (int64_t i = 0; i < one->row_elements; i++)
+        one->rows[i] = 0;
+    one->row = 0;
+    return true;
+}
+
+const real *net_rows_next(NetSession *session, int64_t number)
+{
+    NetOneImage *one = session->one_row;
+    one->input[0] = (real)number;
+    const real *outputs = run_program(session, one);
+    one->row++;
+    return outputs;
 }

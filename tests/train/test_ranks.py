@@ -52,6 +52,7 @@ MATRICES = """network ranks {
     relu
     dropout(0.25)
     skip { linear(203) as inner;  relu }
+    skip { reuse inner }
     linear(129) as last
     hardswish
     linear(10) as fc

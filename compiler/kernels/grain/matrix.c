@@ -490,8 +490,27 @@ static void move_block(Kernel *kernel, long long in, long long whole)
                 in, in, in);
 }
 
+static bool has_bit(const Kernel *kernel, unsigned bits, const char *gradient)
+{
+    require(gradient[0] == 'd');
+    return bits & parameter_bit(kernel->node, gradient + 1);
+}
+
+bool adds_gradient(const Kernel *kernel, const char *gradient)
+{
+    return has_bit(kernel, kernel->node->adds, gradient);
+}
+
+/* In a step that moves weights, whether the kernel is the one that does. */
+static bool moves_weights(const Kernel *kernel, const char *gradient)
+{
+    return !has_bit(kernel, kernel->node->awaits, gradient);
+}
+
 void move_rows(Kernel *kernel, const char *name, Int row)
 {
+    if (!moves_weights(kernel, name))
+        return;
     const char *times = row > 1 ? format(" * %lldL", row) : "";
     kernel_line(kernel, "if (s->move)");
     kernel_line(kernel,
@@ -512,7 +531,8 @@ void emit_bias_gradient_of_rows(Kernel *kernel, BiasGradient gradient)
     } else {
         kernel_line(kernel, "    a += %s[q * %lldL + o];", gradient.dy, gradient.dy_stride);
     }
-    kernel_line(kernel, "%s[o] = sum_lanes(a);", gradient.dbias);
+    kernel_line(kernel, "%s[o] %s sum_lanes(a);", gradient.dbias,
+                adds_gradient(kernel, gradient.dbias) ? "+=" : "=");
     kernel_line(kernel, "}");
     move_rows(kernel, gradient.dbias, 1);
 }
@@ -539,14 +559,19 @@ static void open_chunks(Kernel *kernel, const RowGradient *gradient)
         before = format("grain * %lldL + ", gradient->dy_stride);
     kernel_line(kernel, "const vec *const gradient = %s + %sfirst * gradient_step;", gradient->dy,
                 before);
-    kernel_line(kernel, rows ? "const bool adds = grain || first;" : "const bool adds = first;");
+    kernel_line(kernel, "const bool adds = %s;",
+                adds_gradient(kernel, gradient->dweight) ? "true"
+                : rows                                   ? "grain || first"
+                                                         : "first");
     kernel_line(kernel, "const bool whole = %sfirst + count == %s;",
                 rows ? "grain + 1 == s->grains && " : "", end);
 }
 
 /* Whether one chunk is all: then a block that is moved need not be kept. */
-static const char *one_chunk(const RowGradient *gradient)
+static const char *one_chunk(const Kernel *kernel, const RowGradient *gradient)
 {
+    if (adds_gradient(kernel, gradient->dweight) || !moves_weights(kernel, gradient->dweight))
+        return "false";
     return gradient->rows > 1 ? format("s->grains == 1 && %d >= %lld", CHUNK, gradient->rows)
                               : format("s->grains <= %d", CHUNK);
 }
@@ -564,7 +589,8 @@ void emit_row_gradient(Kernel *kernel, RowGradient gradient)
     long long whole = in / step * step;
     kernel_line(kernel, "const int64_t offset = %s - s->gradients;", gradient.dweight);
     open_chunks(kernel, &gradient);
-    kernel_line(kernel, "const bool moves = s->move && whole;");
+    kernel_line(kernel, "const bool moves = %s;",
+                moves_weights(kernel, gradient.dweight) ? "s->move && whole" : "false");
     kernel_line(kernel, "const int ahead = moves ? s->move->read_count : 0;");
     kernel_line(kernel, "const int64_t piece = %d / (count * %d) * %d;", ROOM, step, step);
     kernel_line(kernel, "vec turned[%d];", ROOM + CHUNK * step);
@@ -576,7 +602,7 @@ void emit_row_gradient(Kernel *kernel, RowGradient gradient)
     kernel_line(kernel, "for (int64_t row = begin; row < end; row += %d) {", BLOCK);
     kernel_line(kernel, "const int64_t last = end - row < %d ? end : row + %d;", BLOCK, BLOCK);
     kernel_line(kernel, "real *block = %s + (s->move && %s ? begin : row) * %lldL;",
-                gradient.dweight, one_chunk(&gradient), in);
+                gradient.dweight, one_chunk(kernel, &gradient), in);
     each_tile(kernel, in, whole, width, gradient_columns);
     move_block(kernel, in, whole);
     kernel_line(kernel, "}");

@@ -43,8 +43,11 @@ typedef struct BiasGradient {
 } BiasGradient;
 void emit_bias_gradient_of_rows(Kernel *kernel, BiasGradient gradient);
 
+/* Whether other layers' gradients of the parameter are there, to which the kernel's are added. */
+bool adds_gradient(const Kernel *kernel, const char *gradient);
+
 /* Hands over to who moves weights what the units have of the rows of `dweight`, `row` elements
- * each. */
+ * each; where other layers' gradients are still to come, that is left to the last of them. */
 void move_rows(Kernel *kernel, const char *dweight, Int row);
 
 /* From here on `begin` and `end`: of a weight with so many rows those that are the units'. */
