@@ -139,6 +139,14 @@ static Tensor *add_parts(Builder *b, Node *whole, const Sharing *sharing)
     return x;
 }
 
+/* The tensors that arguments name are inputs, too, behind those that the node was given. */
+static void add_named_inputs(Node *node)
+{
+    for (int i = 0; node->op->args != NULL && node->op->args[i].name != NULL; i++)
+        for (int k = 0; node->op->args[i].kind == ARG_TENSORS && k < node->args[i].count; k++)
+            push(&node->inputs, node->args[i].tensors[k]);
+}
+
 static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
                                 Tensor *const *inputs, int count, const char *path, Span span,
                                 const Sharing *sharing)
@@ -156,6 +164,7 @@ static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
     node->args = args;
     for (int i = 0; i < count; i++)
         push(&node->inputs, inputs[i]);
+    add_named_inputs(node);
     if (!infer_node(node) || !parametrize_weight(node) || !sizes_fit(node)
         || !share_parameters(b, node, sharing))
         return NULL;
@@ -623,6 +632,21 @@ static Tensor *walk_operator(Builder *b, const Stmt *stmt, const Value *callee,
     return add_layer(b, op, values, x, name->path, span, &sharing);
 }
 
+/* Whether an operator that takes one tensor or several is given several here: branches, named
+ * tensors, or more values without a name than it has arguments for. */
+static bool joins_here(const Operator *op, const Stmt *stmt, const Arguments *args)
+{
+    int positional = 0;
+    bool named = false;
+    if (!(op->traits & OP_ALSO_JOINS))
+        return op->traits & OP_JOINS;
+    while (op->args[positional].positional)
+        positional++;
+    for (int i = 0; i < args->count; i++)
+        named |= args->items[i].name == NULL && args->items[i].value.kind == VALUE_TENSOR;
+    return stmt->body != NULL || named || count_unnamed(args) > positional;
+}
+
 /* NAME ["(" [arg {"," arg}] ")"] [body] */
 static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 {
@@ -635,7 +659,7 @@ static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
         return NULL;
     }
     args = joined_arguments(callee.bound, args);
-    if (callee.op != NULL && (callee.op->traits & OP_JOINS))
+    if (callee.op != NULL && joins_here(callee.op, stmt, args))
         return walk_join(b, stmt, callee.op, args, x, name);
     if (callee.op != NULL && (callee.op->traits & OP_LOSS))
         return report_loss(b, stmt, callee.op);
