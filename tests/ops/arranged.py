@@ -107,6 +107,8 @@ ATTENTIONS = [
     ),
     ([40, 3], "linear(9) as NAMEx;  attention(1, window=6, causal=true)"),
     ([1, 12], "attention(2)"),
+    ([5, 12], "rotary(3)"),
+    ([2, 4, 9], "rotary(2, pairs=interleaved, head_width=4, rotated=2, base=100)"),
 ]
 
 MOVED = [

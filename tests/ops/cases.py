@@ -375,6 +375,37 @@ def attention(random, **options):
     return drawn(random, "attention", a, shapes, out, **options)
 
 
+def rotary(random, **options):
+    heads, half, steps = (int(random.integers(1, 5)) for _ in range(3))
+    windows = (int(random.integers(1, 4)),) * int(random.integers(0, 2))
+    rotated, own = 2 * half, bool(random.integers(2))
+    width = rotated + int(random.choice([0, 0, 1, 3]))
+    a = dict(heads=heads, base=float(random.choice([10000, 100])))
+    a["pairs"] = str(random.choice(["halves", "interleaved"]))
+    a["head_width"], a["rotated"] = own * width, rotated if width > rotated else 0
+    features = heads * width + own * int(random.integers(0, 4))
+    shape = (*windows, steps, features)
+    return drawn(random, "rotary", a, [shape], shape, **options)
+
+
+def torch_rotary(torch, a, x):
+    """Pairs as complex numbers, times those of the angles."""
+    width = a["head_width"] or x.shape[-1] // a["heads"]
+    rotated = a["rotated"] or width
+    turned, rest = x.split([a["heads"] * width, x.shape[-1] - a["heads"] * width], dim=-1)
+    turned = turned.unflatten(-1, (a["heads"], width))
+    turned, kept = turned.split([rotated, width - rotated], dim=-1)
+    angles = torch.arange(x.shape[-2], dtype=x.dtype)[:, None] * a["base"] ** (
+        -torch.arange(rotated // 2, dtype=x.dtype) / (rotated // 2)
+    )
+    interleaved = a["pairs"] == "interleaved"
+    pairs = turned.unflatten(-1, (-1, 2)) if interleaved else turned.unflatten(-1, (2, -1)).mT
+    turns = torch.polar(torch.ones_like(angles), angles)[:, None]
+    made = torch.view_as_real(torch.view_as_complex(pairs.contiguous()) * turns)
+    made = (made if interleaved else made.mT).flatten(-2)
+    return torch.cat([torch.cat([made, kept], -1).flatten(-2), rest], -1)
+
+
 def attention_sides(a, xs):
     """Queries, keys and values by heads, and the masks' sum; all of [images, windows, ...]."""
     masks = len(a["mask"])
@@ -1155,6 +1186,12 @@ ROWS = [
             "flatten(1);  transpose;  linear(7) as rows5;  linear(4) as rows6;  gelu;  "
             "transpose;  reshape([_, 10, 9])",
         ],
+    ),
+    Row(
+        rotary,
+        torch_rotary,
+        {"pairs": ["halves", "interleaved"], "head_width": [0, 2], "rotated": [0, 2]},
+        statements=["flatten(1);  rotary(1);  reshape([_, 10, 9])"],
     ),
     Row(
         attention,
