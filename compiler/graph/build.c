@@ -82,63 +82,6 @@ static void add_output(Graph *graph, Node *node)
     }
 }
 
-static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
-                                Tensor *const *inputs, int count, const char *path, Span span,
-                                const Sharing *sharing);
-
-/* As if they stood in the file. */
-static ArgValue *part_arguments(Builder *b, const Operator *op, const PartArgument *part, Span span)
-{
-    Arguments args = {0};
-    for (; part->name != NULL; part++) {
-        Value value = int_value(part->integer);
-        value.kind = part->is_bool ? VALUE_BOOL : VALUE_INT;
-        push(&args,
-             ((Argument){
-                 .name = intern(part->name), .name_span = span, .span = span, .value = value}));
-    }
-    return resolve_arguments(b, op->name, op->args, &args, span);
-}
-
-static void name_parameter(const Node *part, Parameter *parameter, const Node *whole,
-                           const char *name, Init init)
-{
-    if (parameter == NULL || name == NULL || !owns_parameter(part, parameter))
-        return;
-    parameter->path = format("%s.%s", whole->path, name);
-    parameter->init = init;
-}
-
-static const char *part_path(const char *whole, const MadeOf *made, int i)
-{
-    return i == made->count - 1 ? whole : format("%s.%s_%d", whole, made->parts[i].op, i + 1);
-}
-
-/* The nodes of what an operator is made of, in place of its own. */
-static Tensor *add_parts(Builder *b, Node *whole, const Sharing *sharing)
-{
-    const MadeOf made = whole->op->made_of(whole);
-    Tensor *x = whole->inputs.items[0];
-    b->graph->nodes.count--;
-    b->layers--;
-    for (int i = 0; i < made.count && x != NULL; i++) {
-        const PartOf *part = &made.parts[i];
-        const Operator *op = find_operator(part->op);
-        Sharing own = {0};
-        if (sharing != NULL && sharing->first != NULL)
-            own.first = part_path(sharing->first, &made, i);
-        x = add_sharing_node(b, op, part_arguments(b, op, part->arguments, whole->span), &x, 1,
-                             part_path(whole->path, &made, i), whole->span, &own);
-        if (x == NULL)
-            break;
-        name_parameter(x->producer, find_parameter(x->producer, "weight"), whole, part->weight,
-                       part->weight_init);
-        name_parameter(x->producer, find_parameter(x->producer, "bias"), whole, part->bias,
-                       part->bias_init);
-    }
-    return x;
-}
-
 /* The tensors that arguments name are inputs, too, behind those that the node was given. */
 static void add_named_inputs(Node *node)
 {
@@ -168,8 +111,6 @@ static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
     if (!infer_node(node) || !parametrize_weight(node) || !sizes_fit(node)
         || !share_parameters(b, node, sharing))
         return NULL;
-    if (op->made_of)
-        return add_parts(b, node, sharing);
     for (int i = 0; i < node->parameters.count; i++) {
         Parameter *parameter = node->parameters.items[i];
         if (parameter->kind == PARAMETER_CONSTANT || !owns_parameter(node, parameter))

@@ -200,25 +200,6 @@ typedef struct ClassLayout {
     Int classes, class_step, targets, target_step;
 } ClassLayout;
 
-/* What an operator is made of: others, one after the other, of whose parameters it gives names and
- * first values. */
-typedef struct PartArgument {
-    const char *name;
-    bool is_bool;
-    Int integer;
-} PartArgument;
-enum { MAX_PARTS_OF = 4, MAX_PART_ARGUMENTS = 3 };
-typedef struct PartOf {
-    const char *op;
-    PartArgument arguments[MAX_PART_ARGUMENTS]; /* the last has no name */
-    const char *weight, *bias; /* behind the layer's path: "in_proj_weight"; NULL: it has none */
-    Init weight_init, bias_init;
-} PartOf;
-typedef struct MadeOf {
-    int count;
-    PartOf parts[MAX_PARTS_OF];
-} MadeOf;
-
 /* A C function that expressions call: how a call begins, and its text. */
 typedef struct EmittedFunction {
     const char *call, *text;
@@ -291,9 +272,6 @@ struct Operator {
     const char *(*expression)(const Node *node);
     /* A loss: which targets its input has.  NULL: all values are one target's. */
     ClassLayout (*class_layout)(const Node *node);
-    /* Of whose nodes the graph has those of other operators: it has no kernels.  After infer().
-     * NULL: it stands in the graph itself. */
-    MadeOf (*made_of)(const Node *node);
     /* The C functions that those call besides the kernels' helpers, each written once where it is
      * called; one without a call ends the table.  NULL: none. */
     const EmittedFunction *functions;
