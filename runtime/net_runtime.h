@@ -470,6 +470,9 @@ typedef struct NetCall {
     int64_t numbers;    /* x[0] holds whole numbers below it; 0: real ones */
     double loss_weight; /* of a loss: what it is multiplied by, and … */
     bool loss_adds;     /* … whether it is added to others' */
+    /* backward_input of an operator that makes all inputs' gradients at once: by input where in dx
+     * its own begins, in values of one image; -1: nobody wants it.  NULL: dx is that of x[which] */
+    const int64_t *dx_at;
 } NetCall;
 
 /* Named net_<operator>_forward, _statistics, _backward_input and

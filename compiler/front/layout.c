@@ -333,7 +333,7 @@ static bool takes_body(const Token *first)
     return first->kind == BLOCK || first->kind == NETWORK || first->kind == TRAIN
            || first->kind == BRANCH || first->kind == SKIP || first->kind == DENSE
            || first->kind == REPEAT || first->kind == IF || first->kind == ASIDE
-           || (op && (op->traits & OP_JOINS));
+           || (op && (op->traits & (OP_JOINS | OP_ALSO_JOINS)));
 }
 
 /* A line that is indented more than the statement before it, which has ended:

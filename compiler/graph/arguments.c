@@ -157,6 +157,8 @@ static const char *wanted_text(const ArgSpec *spec)
                       initialisers_text(spec));
     case ARG_VALUES:
         return "a number, or a list of numbers";
+    case ARG_TENSORS:
+        return "a named tensor, or a list of them";
     }
     unreachable();
 }
@@ -332,6 +334,30 @@ static bool convert_values(const Conversion *c, const Value *value, ArgValue *ou
     return true;
 }
 
+/* One tensor's name, or a list of names; which of them is unknown was told. */
+static bool convert_tensors(const Conversion *c, const Value *value, ArgValue *out)
+{
+    bool list = value->kind == VALUE_LIST;
+    int count = list ? value->list->values.count : 1;
+    if (count < 1 || count > MAX_INTS)
+        return wrong_value(c, value);
+    for (int i = 0; i < count; i++) {
+        const Value *item = list ? &value->list->values.items[i] : value;
+        const TensorName *named = item->kind == VALUE_TEXT ? find_tensor(c->b, item->word) : NULL;
+        if (item->kind == VALUE_WORD || (item->kind == VALUE_TEXT && named == NULL)) {
+            report_unknown_tensor(c->b, item->word, c->span);
+            return false;
+        }
+        if (item->kind != VALUE_TENSOR && named == NULL)
+            return wrong_value(c, item);
+        out->tensors[i] = named != NULL ? named->tensor : item->tensor;
+        if (out->tensors[i] == NULL)
+            return false;
+    }
+    out->count = count;
+    return true;
+}
+
 static bool convert(const Conversion *c, const Value *value, ArgValue *out)
 {
     switch (c->spec->kind) {
@@ -357,6 +383,8 @@ static bool convert(const Conversion *c, const Value *value, ArgValue *out)
         return convert_init(c, value, out);
     case ARG_VALUES:
         return convert_values(c, value, out);
+    case ARG_TENSORS:
+        return convert_tensors(c, value, out);
     }
     unreachable();
 }
@@ -426,6 +454,7 @@ static bool same_value(const ArgSpec *spec, const ArgValue *a, const ArgValue *b
         return a->word == b->word;
     case ARG_INIT: /* required wherever there are some */
     case ARG_VALUES:
+    case ARG_TENSORS:
         return false;
     }
     unreachable();
@@ -489,6 +518,14 @@ static const char *values_text(const ArgValue *value)
     return text_chars(&text);
 }
 
+static const char *tensors_text(const ArgValue *value)
+{
+    Text text = {0};
+    for (int i = 0; i < value->count; i++)
+        text_add(&text, "%s%s", i ? ", " : "", value->tensors[i]->name);
+    return value->count == 1 ? text_chars(&text) : format("[%s]", text_chars(&text));
+}
+
 const char *argument_text(const ArgSpec *spec, const ArgValue *value)
 {
     const Int *n = value->integer;
@@ -519,6 +556,8 @@ const char *argument_text(const ArgSpec *spec, const ArgValue *value)
         return initialiser_text(value);
     case ARG_VALUES:
         return values_text(value);
+    case ARG_TENSORS:
+        return tensors_text(value);
     }
     unreachable();
 }

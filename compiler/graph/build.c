@@ -101,61 +101,12 @@ static void add_output(Graph *graph, Node *node)
     }
 }
 
-static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
-                                Tensor *const *inputs, int count, const char *path, Span span,
-                                const Sharing *sharing);
-
-/* As if they stood in the file. */
-static ArgValue *part_arguments(Builder *b, const Operator *op, const PartArgument *part, Span span)
+/* The tensors that arguments name are inputs, too, behind those that the node was given. */
+static void add_named_inputs(Node *node)
 {
-    Arguments args = {0};
-    for (; part->name != NULL; part++) {
-        Value value = int_value(part->integer);
-        value.kind = part->is_bool ? VALUE_BOOL : VALUE_INT;
-        push(&args,
-             ((Argument){
-                 .name = intern(part->name), .name_span = span, .span = span, .value = value}));
-    }
-    return resolve_arguments(b, op->name, op->args, &args, span);
-}
-
-static void name_parameter(const Node *part, Parameter *parameter, const Node *whole,
-                           const char *name, Init init)
-{
-    if (parameter == NULL || name == NULL || !owns_parameter(part, parameter))
-        return;
-    parameter->path = format("%s.%s", whole->path, name);
-    parameter->init = init;
-}
-
-static const char *part_path(const char *whole, const MadeOf *made, int i)
-{
-    return i == made->count - 1 ? whole : format("%s.%s_%d", whole, made->parts[i].op, i + 1);
-}
-
-/* The nodes of what an operator is made of, in place of its own. */
-static Tensor *add_parts(Builder *b, Node *whole, const Sharing *sharing)
-{
-    const MadeOf made = whole->op->made_of(whole);
-    Tensor *x = whole->inputs.items[0];
-    b->graph->nodes.count--;
-    b->layers--;
-    for (int i = 0; i < made.count && x != NULL; i++) {
-        const PartOf *part = &made.parts[i];
-        const Operator *op = find_operator(part->op);
-        Sharing own = {0};
-        if (sharing != NULL && sharing->first != NULL)
-            own.first = part_path(sharing->first, &made, i);
-        x = add_sharing_node(b, op, part_arguments(b, op, part->arguments, whole->span), &x, 1,
-                             part_path(whole->path, &made, i), whole->span, &own);
-        if (x == NULL)
-            break;
-        name_parameter(x->producer, find_parameter(x->producer, "weight"), whole, part->weight,
-                       part->weight_init);
-        name_parameter(x->producer, find_parameter(x->producer, "bias"), whole, part->bias,
-                       part->bias_init);
-    }
-    return x;
+    for (int i = 0; node->op->args != NULL && node->op->args[i].name != NULL; i++)
+        for (int k = 0; node->op->args[i].kind == ARG_TENSORS && k < node->args[i].count; k++)
+            push(&node->inputs, node->args[i].tensors[k]);
 }
 
 static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
@@ -175,11 +126,10 @@ static Tensor *add_sharing_node(Builder *b, const Operator *op, ArgValue *args,
     node->args = args;
     for (int i = 0; i < count; i++)
         push(&node->inputs, inputs[i]);
+    add_named_inputs(node);
     if (!infer_node(node) || !parametrize_weight(node) || !sizes_fit(node)
         || !share_parameters(b, node, sharing))
         return NULL;
-    if (op->made_of)
-        return add_parts(b, node, sharing);
     for (int i = 0; i < node->parameters.count; i++) {
         Parameter *parameter = node->parameters.items[i];
         if (parameter->kind == PARAMETER_CONSTANT || !owns_parameter(node, parameter))
@@ -650,6 +600,21 @@ static Tensor *walk_operator(Builder *b, const Stmt *stmt, const Value *callee,
     return add_layer(b, op, values, x, name->path, span, &sharing);
 }
 
+/* Whether an operator that takes one tensor or several is given several here: branches, named
+ * tensors, or more values without a name than it has arguments for. */
+static bool joins_here(const Operator *op, const Stmt *stmt, const Arguments *args)
+{
+    int positional = 0;
+    bool named = false;
+    if (!(op->traits & OP_ALSO_JOINS))
+        return op->traits & OP_JOINS;
+    while (op->args[positional].positional)
+        positional++;
+    for (int i = 0; i < args->count; i++)
+        named |= args->items[i].name == NULL && args->items[i].value.kind == VALUE_TENSOR;
+    return stmt->body != NULL || named || count_unnamed(args) > positional;
+}
+
 /* NAME ["(" [arg {"," arg}] ")"] [body] */
 static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
 {
@@ -662,7 +627,7 @@ static Tensor *walk_call(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
         return NULL;
     }
     args = joined_arguments(callee.bound, args);
-    if (callee.op != NULL && (callee.op->traits & OP_JOINS))
+    if (callee.op != NULL && joins_here(callee.op, stmt, args))
         return walk_join(b, stmt, callee.op, args, x, name);
     if (callee.op != NULL && (callee.op->traits & OP_LOSS))
         return report_loss(b, stmt, callee.op);

@@ -199,6 +199,31 @@ static void contribute_kernel(Pass *pass, int which, Tensor *dy)
     node->accumulate = accumulate;
 }
 
+/* The contributions to all inputs are made by one kernel, one behind the other in memory of their
+ * own, of which each input's gradient is a view. */
+static void contribute_together(Pass *pass, Tensor *dy)
+{
+    const Node *forward = pass->current;
+    Int *at = NEW_ARRAY(Int, (size_t)forward->inputs.count), elements = 0;
+    for (int i = 0; i < forward->inputs.count; i++) {
+        const Tensor *input = forward->inputs.items[i];
+        at[i] = pass->needed[input->id] ? elements : -1;
+        elements += pass->needed[input->id] ? shape_elements(input->shape) : 0;
+    }
+    if (elements == 0)
+        return;
+    Tensor *all = new_tensor(pass->graph, TENSOR_GRADIENT, format("d inputs of %s", forward->path),
+                             shape_of(1, elements, 1, 1));
+    all->of = forward->out;
+    Node *node = append(pass, STAGE_BACKWARD_INPUT);
+    node->dy = dy;
+    node->dx = all;
+    node->dx_at = at;
+    for (int i = 0; i < forward->inputs.count; i++)
+        if (at[i] >= 0)
+            contribute_view(pass, forward->inputs.items[i], all, at[i]);
+}
+
 static bool is_summed(const Pass *pass, const Parameter *parameter)
 {
     for (int i = 0; parameter->uses > 1 && i < pass->summed.count; i++)
@@ -291,7 +316,10 @@ static void differentiate(Pass *pass, const Node *node)
     bool inputs_first = node->op->input_gradient_reads & WRITES_AUX;
     if (!inputs_first)
         contribute_parameters(pass, node, dy);
-    for (int i = 0; i < node->inputs.count; i++) {
+    bool together = traits & OP_GRADIENTS_TOGETHER && node->inputs.count > 1;
+    if (together)
+        contribute_together(pass, dy);
+    for (int i = 0; !together && i < node->inputs.count; i++) {
         Tensor *input = node->inputs.items[i];
         bool whole = traits & OP_SUMS && shape_equal(input->shape, node->out->shape);
         if (traits & (OP_VIEW | OP_CONCATENATES) || whole)

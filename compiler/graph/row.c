@@ -103,8 +103,8 @@ static bool is_of_steps(const Graph *graph)
 {
     Shape in = graph->input->shape, out = graph->output->shape;
     const Node *loss = graph->loss;
-    if (graph->inputs.count > 1 || !graph->input->choices || in.rank != 1 || in.dim[0] == 1 || out.rank != 2
-        || out.dim[0] != in.dim[0] || !loss || !loss->op->class_layout)
+    if (graph->inputs.count > 1 || !graph->input->choices || in.rank != 1 || in.dim[0] == 1
+        || out.rank != 2 || out.dim[0] != in.dim[0] || !loss || !loss->op->class_layout)
         return false;
     ClassLayout layout = loss->op->class_layout(loss);
     return layout.targets == in.dim[0] && layout.class_step == 1;

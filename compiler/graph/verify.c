@@ -2,6 +2,13 @@
  * user's, so it ends the program with our own file and line. */
 #include "graph/graph.h"
 
+/* The gradients of all that a node takes, of which each is a view. */
+static bool is_of_several(const Tensor *gradient)
+{
+    const Node *node = gradient->of->producer;
+    return node && node->op->traits & OP_GRADIENTS_TOGETHER && gradient->base == gradient;
+}
+
 static void verify_tensor(const Tensor *tensor, int id)
 {
     require(tensor->id == id);
@@ -11,7 +18,8 @@ static void verify_tensor(const Tensor *tensor, int id)
     require(tensor->base && tensor->offset >= 0);
     require(tensor->offset + shape_elements(tensor->shape) <= shape_elements(tensor->base->shape));
     if (tensor->role == TENSOR_GRADIENT)
-        require(tensor->of && shape_equal(tensor->of->shape, tensor->shape));
+        require(tensor->of
+                && (shape_equal(tensor->of->shape, tensor->shape) || is_of_several(tensor)));
 }
 
 /* Inputs come from earlier nodes: the list is a topological order. */
@@ -34,7 +42,8 @@ static void verify_backward(const Node *node)
     switch (node->stage) {
     case STAGE_BACKWARD_INPUT:
         require(node->dx && node->which < node->inputs.count);
-        require(shape_equal(node->dx->shape, node->inputs.items[node->which]->shape));
+        require(node->dx_at
+                || shape_equal(node->dx->shape, node->inputs.items[node->which]->shape));
         require(node->dy || (node->op->traits & OP_LOSS));
         break;
     case STAGE_BACKWARD_PARAMETERS:

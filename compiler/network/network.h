@@ -37,7 +37,8 @@ typedef enum ArgKind {
     ARG_BOOL,   /* integer[0] */
     ARG_WORD,   /* word, one of `words` */
     ARG_INIT,   /* init, with init_args; words: those that are taken, NULL: all */
-    ARG_VALUES  /* `count` numbers, reals: one for all values of a tensor, or one for each */
+    ARG_VALUES, /* `count` numbers, reals: one for all values of a tensor, or one for each */
+    ARG_TENSORS /* `count` named tensors, which become inputs of the node behind its others */
 } ArgKind;
 enum { OPEN_SIZE = -1 };
 enum { MAX_INTS = 8 };          /* NetAttribute of net_runtime.h has as many */
@@ -86,12 +87,13 @@ typedef struct ArgValue {
     Span span;   /* the value; the whole call when it was not written */
     Span origin; /* the definition of the first name in it; none: no source */
     Int integer[MAX_INTS];
-    int count; /* ARG_SHAPE, ARG_AXES, ARG_INTS, ARG_VALUES: how many */
+    int count; /* ARG_SHAPE, ARG_AXES, ARG_INTS, ARG_VALUES, ARG_TENSORS: how many */
     double real;
     const char *word; /* interned, or NULL */
     const struct Initialiser *init;
     const struct ArgValue *init_args; /* in the order of init->args */
     const double *reals;
+    Tensor *tensors[MAX_INTS];
 } ArgValue;
 
 const char *sizes_text(const ArgValue *shape); /* of an ARG_SHAPE: "[64, _]" */
@@ -162,7 +164,11 @@ enum {
     /* a `function` of the program: what a use of it computes is another operator, made of the
      * numbers that the use gives */
     OP_DEFINED = 1 << 19,
-    OP_SOURCE = 1 << 20 /* takes no tensor: a chain begins with it, as with `from` */
+    OP_SOURCE = 1 << 20,     /* takes no tensor: a chain begins with it, as with `from` */
+    OP_ALSO_JOINS = 1 << 21, /* takes one tensor, or `joined` of them as OP_JOINS does */
+    /* one backward_input kernel makes the gradients of all inputs, where there are several: see
+     * Node.dx_at */
+    OP_GRADIENTS_TOGETHER = 1 << 22
 };
 
 /* what a backward kernel reads besides dy and the parameters */
@@ -194,25 +200,6 @@ typedef struct ClassLayout {
     Int classes, class_step, targets, target_step;
 } ClassLayout;
 
-/* What an operator is made of: others, one after the other, of whose parameters it gives names and
- * first values. */
-typedef struct PartArgument {
-    const char *name;
-    bool is_bool;
-    Int integer;
-} PartArgument;
-enum { MAX_PARTS_OF = 4, MAX_PART_ARGUMENTS = 3 };
-typedef struct PartOf {
-    const char *op;
-    PartArgument arguments[MAX_PART_ARGUMENTS]; /* the last has no name */
-    const char *weight, *bias; /* behind the layer's path: "in_proj_weight"; NULL: it has none */
-    Init weight_init, bias_init;
-} PartOf;
-typedef struct MadeOf {
-    int count;
-    PartOf parts[MAX_PARTS_OF];
-} MadeOf;
-
 /* A C function that expressions call: how a call begins, and its text. */
 typedef struct EmittedFunction {
     const char *call, *text;
@@ -227,7 +214,7 @@ struct Operator {
     const ArgSpec *args;   /* NULL: none */
     unsigned traits;
     unsigned ranks; /* that its first input may have: RANK(2) | RANK(3); 0: any */
-    int joined;     /* OP_JOINS: how many tensors it takes; 0: two or more */
+    int joined;     /* OP_JOINS, OP_ALSO_JOINS: how many tensors it takes; 0: two or more */
     /* How its windows lie; what they measure is in the arguments with a role, see node_window().
      * Labels, warnings, receptive fields, drawings and fixes are made of these. */
     WindowDirection window;
@@ -285,9 +272,6 @@ struct Operator {
     const char *(*expression)(const Node *node);
     /* A loss: which targets its input has.  NULL: all values are one target's. */
     ClassLayout (*class_layout)(const Node *node);
-    /* Of whose nodes the graph has those of other operators: it has no kernels.  After infer().
-     * NULL: it stands in the graph itself. */
-    MadeOf (*made_of)(const Node *node);
     /* The C functions that those call besides the kernels' helpers, each written once where it is
      * called; one without a call ends the table.  NULL: none. */
     const EmittedFunction *functions;
@@ -476,10 +460,13 @@ struct Node {
     /* BACKWARD_PARAMETERS of all grains, a bit for each parameter: others' gradients of it are
      * there already, to which these are added; others' will be added, so it is not moved yet */
     unsigned adds, awaits;
-    Tensor *dy;       /* gradient of out */
-    Tensor *dx;       /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
-    Tensor *from;     /* ACCUMULATE, COPY: what it reads */
-    int which;        /* STAGE_BACKWARD_INPUT: the input's index */
+    Tensor *dy;   /* gradient of out */
+    Tensor *dx;   /* STAGE_BACKWARD_INPUT: what it writes; ACCUMULATE, COPY: likewise */
+    Tensor *from; /* ACCUMULATE, COPY: what it reads */
+    int which;    /* STAGE_BACKWARD_INPUT: the input's index */
+    /* BACKWARD_INPUT of OP_GRADIENTS_TOGETHER: by input where its gradient begins in dx, in which
+     * they lie one behind the other; -1: nobody wants it.  NULL: dx is the only input's */
+    const Int *dx_at;
     bool accumulate;  /* adds to dx instead of setting it */
     bool whole_batch; /* computed for all grains at once, by units; see Operator.whole_batch */
     /* OP_LOSS: what it is multiplied by, and whether it is added to other losses */

@@ -64,6 +64,12 @@ static void print_joins(const Operator *op, FILE *out)
                 further_arguments(op->args));
     else
         print_signature(op, out);
+    if (op->traits & OP_ALSO_JOINS) {
+        fprintf(out, "or   %s(name", op->name);
+        for (int i = 1; i < op->joined; i++)
+            fprintf(out, ", name");
+        fprintf(out, ", %s=..., ...) of %d tensors\n", op->args[0].name, op->joined);
+    }
 }
 
 static const char *kind_text(ArgKind kind)
@@ -93,6 +99,8 @@ static const char *kind_text(ArgKind kind)
         return "number, or an initialiser with its arguments";
     case ARG_VALUES:
         return "number or list of numbers";
+    case ARG_TENSORS:
+        return "named tensor or list of them";
     case ARG_WORD:
         return "";
     }

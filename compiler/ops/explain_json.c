@@ -6,10 +6,11 @@
 #include <cjson/cJSON.h>
 
 static const char *const kinds[] = {
-    [ARG_INT] = "int",       [ARG_SINGLE] = "single", [ARG_PAIR] = "pair", [ARG_TRIPLE] = "triple",
-    [ARG_QUAD] = "quad",     [ARG_SHAPE] = "shape",   [ARG_AXES] = "axes", [ARG_INTS] = "ints",
-    [ARG_REAL] = "real",     [ARG_BOOL] = "bool",     [ARG_WORD] = "word", [ARG_INIT] = "init",
-    [ARG_VALUES] = "values",
+    [ARG_INT] = "int",       [ARG_SINGLE] = "single",   [ARG_PAIR] = "pair",
+    [ARG_TRIPLE] = "triple", [ARG_QUAD] = "quad",       [ARG_SHAPE] = "shape",
+    [ARG_AXES] = "axes",     [ARG_INTS] = "ints",       [ARG_REAL] = "real",
+    [ARG_BOOL] = "bool",     [ARG_WORD] = "word",       [ARG_INIT] = "init",
+    [ARG_VALUES] = "values", [ARG_TENSORS] = "tensors",
 };
 
 static const char *const roles[] = {
@@ -43,7 +44,7 @@ static const struct {
     {OP_JOINS, "joins"},       {OP_LOSS, "loss"},
     {OP_VIEW, "view"},         {OP_CONCATENATES, "concatenates"},
     {OP_IN_PLACE, "in_place"}, {OP_TRAINING_ONLY, "training_only"},
-    {OP_SOURCE, "source"},
+    {OP_SOURCE, "source"},     {OP_ALSO_JOINS, "also_joins"},
 };
 
 static void add_text(cJSON *object, const char *key, const char *text)

@@ -5,6 +5,7 @@
  * directions of a layer a recurrence, and between layers lies dropout.  Parameters have the names,
  * the layouts and the order of torch.nn.RNN, GRU and LSTM.
  */
+#include "ops/lowering.h"
 #include "ops/recurrence.h"
 
 #include <math.h>
@@ -184,36 +185,6 @@ static Int multiply_adds(const Node *node)
 
 /* -------------------------------------------------------------- lowering */
 
-/* A node of `like`'s statement, with room for its arguments; its output comes later. */
-static Node *append(Graph *graph, const Node *like, const Operator *op, const char *path)
-{
-    int args = 0;
-    while (op->args[args].name)
-        args++;
-    Node *node = new_node(graph, STAGE_FORWARD, op);
-    node->path = path;
-    node->span = like->span;
-    node->instance = like->instance;
-    node->whole = like;
-    node->args = NEW_ARRAY(ArgValue, (size_t)args);
-    return node;
-}
-
-static void set_number(Node *node, int arg, Int value)
-{
-    node->args[arg] = (ArgValue){.given = true, .span = node->span, .integer = {value}};
-}
-
-/* `out`: NULL, or what the whole layer makes. */
-static Tensor *finish(Graph *graph, Node *node, Shape shape, Tensor *out)
-{
-    node->out_shape = shape;
-    node->out = out ? out : new_tensor(graph, TENSOR_ACTIVATION, node->path, shape);
-    node->out->producer = node;
-    add_aux(graph, node);
-    return node->out;
-}
-
 enum { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH, WEIGHT_HR };
 
 /* Where add_direction() has put it; -1: there is none. */
@@ -224,8 +195,7 @@ static int place_of(const Layout *layout, int which)
     return which < BIAS_IH || layout->bias ? which : -1;
 }
 
-/* The parameter, if there is one, is the node's, and is called there what kernels call it.  A layer
- * that is used again has lent it before, so it is not asked for by its name. */
+/* The parameter, if there is one, becomes the node's. */
 static void take_parameter(Node *node, const Node *from, const Layout *layout, Int layer,
                            Int direction, int which, const char *name)
 {
@@ -234,11 +204,7 @@ static void take_parameter(Node *node, const Node *from, const Layout *layout, I
     if (place < 0)
         return;
     Int set = layer * layout->directions + direction;
-    Parameter *parameter = from->parameters.items[set * each + place];
-    parameter->name = intern(name);
-    if (parameter->node == from)
-        parameter->node = node;
-    push(&node->parameters, parameter);
+    lend_parameter(node, from, set * each + place, name);
 }
 
 static Tensor *lower_inputs(Graph *graph, const Node *like, const Layout *layout, Tensor *x,
@@ -246,14 +212,14 @@ static Tensor *lower_inputs(Graph *graph, const Node *like, const Layout *layout
 {
     const Operator *op = &operator_linear;
     Node *node =
-        append(graph, like, op, format("%s.%s", like->path, name_of("ih", layer, direction)));
+        lowered_node(graph, like, op, format("%s.%s", like->path, name_of("ih", layer, direction)));
     Int out = cell_gates(layout->kind) * layout->hidden;
     push(&node->inputs, x);
-    set_number(node, role_arg(op, ROLE_CHANNELS), out);
-    set_number(node, operator_arg(op, "bias"), layout->bias);
+    lowered_number(node, role_arg(op, ROLE_CHANNELS), out);
+    lowered_number(node, operator_arg(op, "bias"), layout->bias);
     take_parameter(node, like, layout, layer, direction, WEIGHT_IH, "weight");
     take_parameter(node, like, layout, layer, direction, BIAS_IH, "bias");
-    return finish(graph, node, shape_with(x->shape, 1, out), NULL);
+    return lowered_output(graph, node, shape_with(x->shape, 1, out), NULL);
 }
 
 static Tensor *lower_states(Graph *graph, const Node *like, const Layout *layout, Tensor **inputs,
@@ -261,8 +227,9 @@ static Tensor *lower_states(Graph *graph, const Node *like, const Layout *layout
 {
     static const int kinds[] = {WEIGHT_HH, BIAS_HH, WEIGHT_HR};
     static const char *const names[] = {"weight_hh", "bias_hh", "weight_hr"};
-    Node *node = append(graph, like, &operator_recurrence,
-                        out ? like->path : format("%s.%s", like->path, name_of("hh", layer, 0)));
+    Node *node =
+        lowered_node(graph, like, &operator_recurrence,
+                     out ? like->path : format("%s.%s", like->path, name_of("hh", layer, 0)));
     for (Int direction = 0; direction < layout->directions; direction++) {
         push(&node->inputs, inputs[direction]);
         for (int k = 0; k < 3; k++)
@@ -270,30 +237,30 @@ static Tensor *lower_states(Graph *graph, const Node *like, const Layout *layout
                            format("%s%s", names[k], direction ? "_reverse" : ""));
     }
     node->args[RECURRENCE_CELL] = (ArgValue){.given = true, .word = cell_words[layout->kind]};
-    set_number(node, RECURRENCE_HIDDEN, layout->hidden);
-    set_number(node, RECURRENCE_BIAS, layout->bias);
-    set_number(node, RECURRENCE_PROJECTION, layout->projection);
+    lowered_number(node, RECURRENCE_HIDDEN, layout->hidden);
+    lowered_number(node, RECURRENCE_BIAS, layout->bias);
+    lowered_number(node, RECURRENCE_PROJECTION, layout->projection);
     node->aux_shape = recurrence_aux_shape(layout->kind, layout->directions, layout->steps,
                                            layout->hidden, layout->projection);
     Int shape[] = {layout->steps, layout->directions * layout->state};
-    return finish(graph, node, shape_from(2, shape), out);
+    return lowered_output(graph, node, shape_from(2, shape), out);
 }
 
 static Tensor *lower_dropout(Graph *graph, const Node *like, Tensor *x, Int layer)
 {
     Node *node =
-        append(graph, like, &operator_dropout, format("%s.dropout_l%lld", like->path, layer));
+        lowered_node(graph, like, &operator_dropout, format("%s.dropout_l%lld", like->path, layer));
     push(&node->inputs, x);
     node->args[operator_arg(&operator_dropout, "p")] = like->args[DROPOUT];
-    return finish(graph, node, x->shape, NULL);
+    return lowered_output(graph, node, x->shape, NULL);
 }
 
 static void lower_last(Graph *graph, const Node *like, const Layout *layout, Tensor *x)
 {
-    Node *node = append(graph, like, &operator_last_state, like->path);
+    Node *node = lowered_node(graph, like, &operator_last_state, like->path);
     push(&node->inputs, x);
-    set_number(node, 0, layout->directions);
-    finish(graph, node, like->out_shape, like->out);
+    lowered_number(node, 0, layout->directions);
+    lowered_output(graph, node, like->out_shape, like->out);
 }
 
 static void lower(Graph *graph, const Node *node)

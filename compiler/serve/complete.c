@@ -375,7 +375,7 @@ static void complete_call(Analysis *a, const Context *c, Position position, cJSO
     else if (!c->section || c->section->kind != TRAIN)
         add_names(a, position, false, items);
     if (callee.block || (callee.function && c->section)
-        || (callee.op && callee.op->traits & OP_JOINS))
+        || (callee.op && callee.op->traits & (OP_JOINS | OP_ALSO_JOINS)))
         add_names(a, position, true, items);
 }
 

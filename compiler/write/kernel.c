@@ -533,6 +533,15 @@ static void reference_parameters(Kernel *kernel, const OperandList *operands)
     }
 }
 
+/* Where in dx the gradient of each input is. */
+static void reference_places(Kernel *kernel)
+{
+    Text places = {0};
+    for (int i = 0; i < kernel->node->inputs.count; i++)
+        text_add(&places, "%s%lld", i ? ", " : "", kernel->node->dx_at[i]);
+    kernel_line(kernel, "static const int64_t dx_at[] = { %s };", text_chars(&places));
+}
+
 /* Assignments, since C++ has no designated fields that may be left out. */
 void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *operands)
 {
@@ -543,6 +552,8 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
         return;
     }
     reference_tables(kernel, operands);
+    if (node->stage == STAGE_BACKWARD_INPUT && node->dx_at)
+        reference_places(kernel);
     kernel_line(kernel, "NetCall call = net_call(s, g, %s);", kernel->one_image ? "1" : "LANES");
     kernel_line(kernel, "call.attributes = attributes;");
     kernel_line(kernel, "call.training = %s;", emitter->plan->training ? "true" : "false");
@@ -560,6 +571,8 @@ void emit_reference(const Emitter *emitter, Kernel *kernel, const OperandList *o
     if (node->stage == STAGE_BACKWARD_INPUT) {
         kernel_line(kernel, "call.which = %d;", node->which);
         kernel_line(kernel, "call.accumulate = %s;", node->accumulate ? "true" : "false");
+        if (node->dx_at)
+            kernel_line(kernel, "call.dx_at = dx_at;");
     }
     reference_parameters(kernel, operands);
     if (node->op->traits & OP_LOSS) {

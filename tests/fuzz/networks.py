@@ -536,13 +536,24 @@ class Writer:
         named = {} if kv_heads == heads else {"kv_heads": kv_heads}
         if self.chance(0.5):
             named["causal"] = True
-        if self.chance(0.2):
-            named["scale"] = 0.5
+        named |= self.some(scale=(0.5,), window=(1, 4), dropout=(0.3,))
         parts = (heads + 2 * kv_heads) * width
-        return f"{call('linear', parts)};  {call('attention', heads, **named)}", (
-            shape[0],
-            heads * width,
+        return (
+            f"{self.arranged(shape)}{call('linear', parts)};  {call('attention', heads, **named)}",
+            (*shape[:-1], heads * width),
         )
+
+    def arranged(self, shape):
+        """What says that the last axis of three is one of features."""
+        return f"{call('reshape', list(shape))};  " if len(shape) > 2 else ""
+
+    def rotary(self, shape):
+        """Of as many heads as there are whole pairs for, the first features."""
+        if shape[-1] < 2:
+            return self.attention(shape)
+        heads = self.random.randint(1, shape[-1] // 2)
+        named = {"head_width": shape[-1] // heads // 2 * 2, **self.some(pairs=("interleaved",))}
+        return f"{self.arranged(shape)}{call('rotary', heads, **named)}", shape
 
     def self_attention(self, shape):
         heads = self.pick(*[n for n in range(1, shape[1] + 1) if shape[1] % n == 0][:4])
@@ -697,6 +708,7 @@ class Writer:
         "layer_scale": layer_scale,
         "dropout": dropout,
         "linear": linear,
+        "rotary": rotary,
         "attention": attention,
         "self_attention": self_attention,
         "rnn": recurrent("rnn"),

@@ -55,6 +55,7 @@ SIZES = {
     "mlp_mixer": (59880472, [768]),
     "gpt": (10745088, []),
     "bert": (85054464, []),
+    "llama": (1100048384, []),
     "siamese": (11432897, [512, 512]),
     "dcgan_generator": (3576704, []),
     "m5": (26915, [64]),
@@ -69,6 +70,7 @@ OTHER_INPUTS = {
     "swin_t",
     "gpt",
     "bert",
+    "llama",
     "siamese",
     "dcgan_generator",
     "m5",
@@ -77,7 +79,7 @@ OTHER_INPUTS = {
 PICTURES = sorted(set(SIZES) - set(TUTORIALS) - OTHER_INPUTS)
 
 # PyTorch's module makes its parameters in another order than it uses them in.
-IN_ANOTHER_ORDER = {"bert", "swin_t"}
+IN_ANOTHER_ORDER = {"bert", "llama", "swin_t"}
 
 IMAGES = 16  # as many as a batch: every step sees the same ones
 STEPS = 12

@@ -76,6 +76,46 @@ PRODUCTS = [
     ([2, 3, 4], "transpose;  bilinear(out_features=2) { branch { } branch { tanh } } as NAME"),
 ]
 
+ATTENTIONS = [
+    # three tensors, of other lengths and widths; a mask that is trained, one that is not
+    (
+        [7, 9],
+        "linear(8) as NAMEq;  slice(0, 5);  linear(4) as NAMEk;  linear(6) as NAMEv;  "
+        "parameter([4, 7, 5], normal(std=0.5)) as NAMEm;  constant([1, 5], 0.3) as NAMEc;  "
+        "attention(NAMEq, NAMEk, NAMEv, heads=4, kv_heads=2, causal=true, mask=[NAMEm, NAMEc], "
+        "dropout=0.3)",
+    ),
+    # more keys than queries, which the current tensor is; one tensor that is two of them
+    (
+        [19, 4],
+        "linear(6) as NAMEk;  slice(2, 5);  linear(6) as NAMEq;  "
+        "attention(NAMEk, NAMEk, heads=2, scale=0.7, causal=true)",
+    ),
+    # a batch of windows: of masks, one for each head and one for each window, of a sum
+    (
+        [3, 18, 4],
+        "linear(12) as NAMEx;  parameter([2, 18, 1], normal(std=0.5)) as NAMEh;  "
+        "parameter([3, 1, 18, 18], normal(std=0.5)) as NAMEw;  from NAMEx;  "
+        "attention(2, mask=[NAMEh, NAMEw], window=4, dropout=0.2)",
+    ),
+    # windows of queries that share keys' heads; the mask is made of the image
+    (
+        [2, 3, 4],
+        "linear(4) as NAMEq;  slice(0, 2, axis=1);  linear(2) as NAMEk;  linear(3) as NAMEv;  "
+        "linear(2) as NAMEm;  reshape([2, 1, 1, 4]);  slice(0, 2, axis=-1) as NAMEs;  "
+        "attention(NAMEq, NAMEk, NAMEv, heads=2, kv_heads=1, mask=NAMEs)",
+    ),
+    ([40, 3], "linear(9) as NAMEx;  attention(1, window=6, causal=true)"),
+    ([1, 12], "attention(2)"),
+    (
+        [2, 3, 4],
+        "identity as NAMEx;  parameter([1, 3], normal(std=0.5)) as NAMEm;  from NAMEx;  "
+        "self_attention(2, mask=NAMEm, dropout=0.3) as NAME",
+    ),
+    ([5, 12], "rotary(3)"),
+    ([2, 4, 9], "rotary(2, pairs=interleaved, head_width=4, rotated=2, base=100)"),
+]
+
 MOVED = [
     ([6, 4, 5], "channel_shuffle(3)"),
     ([6, 5], "channel_shuffle(2)"),

@@ -349,22 +349,97 @@ def transpose(random, **options):
 
 
 def attention(random, **options):
-    kv, group, width = (int(random.integers(1, 4)) for _ in range(3))
-    heads, steps = kv * group, int(random.integers(1, 20))
+    kv, group, width, value = (int(random.integers(1, 4)) for _ in range(4))
+    heads, steps, keys = kv * group, int(random.integers(1, 20)), int(random.integers(1, 20))
+    windows = (int(random.integers(1, 4)),) * int(random.integers(0, 2))
+    joined = bool(random.integers(2))
     a = dict(heads=heads, kv_heads=kv, causal=bool(random.integers(2)))
     a["scale"] = float(random.choice([0, 0, 0.3]))  # 0: as nothing is said
-    shape, out = (steps, (heads + 2 * kv) * width), (steps, heads * width)
-    return drawn(random, "attention", a, [shape], out, **options)
+    a["window"] = int(random.choice([0, 0, 3]))
+    a["dropout"] = 0.0
+    if not joined or a["window"]:
+        keys = steps
+    if joined:
+        shapes = [(steps, heads * width), (keys, kv * width), (keys, kv * value)]
+    else:
+        value = width
+        shapes = [(steps, (heads + 2 * kv) * width)]
+    scores = (*windows, heads, steps, keys)
+    masks = [
+        tuple(int(random.choice([1, size, size])) for size in scores[-rank:])
+        for rank in numbers(random, int(random.integers(0, 3)), 2, len(scores))
+    ]
+    a["mask"] = [0] * len(masks)
+    shapes = [(*windows, *shape) for shape in shapes] + masks
+    out = (*windows, steps, heads * value)
+    return drawn(random, "attention", a, shapes, out, **options)
 
 
-def torch_attention(torch, a, x):
-    batch, steps, parts = len(x), x.shape[1], a["heads"] + 2 * a["kv_heads"]
-    split = x.reshape(batch, steps, parts, -1).transpose(1, 2)
-    q, k, v = split.split([a["heads"], a["kv_heads"], a["kv_heads"]], dim=1)
-    y = torch.nn.functional.scaled_dot_product_attention(
-        q, k, v, is_causal=a["causal"], scale=a["scale"] or None, enable_gqa=True
+def rotary(random, **options):
+    heads, half, steps = (int(random.integers(1, 5)) for _ in range(3))
+    windows = (int(random.integers(1, 4)),) * int(random.integers(0, 2))
+    rotated, own = 2 * half, bool(random.integers(2))
+    width = rotated + int(random.choice([0, 0, 1, 3]))
+    a = dict(heads=heads, base=float(random.choice([10000, 100])))
+    a["pairs"] = str(random.choice(["halves", "interleaved"]))
+    a["head_width"], a["rotated"] = own * width, rotated if width > rotated else 0
+    features = heads * width + own * int(random.integers(0, 4))
+    shape = (*windows, steps, features)
+    return drawn(random, "rotary", a, [shape], shape, **options)
+
+
+def torch_rotary(torch, a, x):
+    """Pairs as complex numbers, times those of the angles."""
+    width = a["head_width"] or x.shape[-1] // a["heads"]
+    rotated = a["rotated"] or width
+    turned, rest = x.split([a["heads"] * width, x.shape[-1] - a["heads"] * width], dim=-1)
+    turned = turned.unflatten(-1, (a["heads"], width))
+    turned, kept = turned.split([rotated, width - rotated], dim=-1)
+    angles = torch.arange(x.shape[-2], dtype=x.dtype)[:, None] * a["base"] ** (
+        -torch.arange(rotated // 2, dtype=x.dtype) / (rotated // 2)
     )
-    return y.transpose(1, 2).flatten(2)
+    interleaved = a["pairs"] == "interleaved"
+    pairs = turned.unflatten(-1, (-1, 2)) if interleaved else turned.unflatten(-1, (2, -1)).mT
+    turns = torch.polar(torch.ones_like(angles), angles)[:, None]
+    made = torch.view_as_real(torch.view_as_complex(pairs.contiguous()) * turns)
+    made = (made if interleaved else made.mT).flatten(-2)
+    return torch.cat([torch.cat([made, kept], -1).flatten(-2), rest], -1)
+
+
+def attention_sides(a, xs):
+    """Queries, keys and values by heads, and the masks' sum; all of [images, windows, ...]."""
+    masks = len(a["mask"])
+    tensors, masks = xs[: len(xs) - masks], xs[len(xs) - masks :]
+    if len(tensors) == 1:
+        width = tensors[0].shape[-1] // (a["heads"] + 2 * a["kv_heads"])
+        parts = [a["heads"] * width, a["kv_heads"] * width, a["kv_heads"] * width]
+        tensors = tensors[0].split(parts, dim=-1)
+    windows = tensors[0].ndim == 4
+    sides = []
+    for tensor, heads in zip(tensors, [a["heads"], a["kv_heads"], a["kv_heads"]]):
+        tensor = tensor if windows else tensor[:, None]
+        sides.append(tensor.unflatten(-1, (heads, -1)).transpose(2, 3))
+    shaped = [m.reshape(len(m), *(1,) * (5 - m.ndim), *m.shape[1:]) for m in masks]
+    return sides, sum(shaped) if shaped else None, windows
+
+
+def torch_attention(torch, a, *xs):
+    (q, k, v), mask, windows = attention_sides(a, xs)
+    steps, keys = q.shape[-2], k.shape[-2]
+    seen = torch.ones(steps, keys, dtype=torch.bool)
+    if a["causal"]:
+        seen = seen.tril()
+    if a["window"]:
+        seen = seen.tril(a["window"] - 1).triu(1 - a["window"])
+    own = dict(is_causal=a["causal"]) if mask is None and not a["window"] else {}
+    if not own:
+        hidden = torch.zeros(steps, keys, dtype=q.dtype).masked_fill(~seen, -torch.inf)
+        own = dict(attn_mask=hidden if mask is None else mask + hidden)
+    y = torch.nn.functional.scaled_dot_product_attention(
+        q, k, v, scale=a["scale"] or None, enable_gqa=True, **own
+    )
+    y = y.transpose(2, 3).flatten(3)
+    return y if windows else y[:, 0]
 
 
 def slice_case(random, **options):
@@ -1113,9 +1188,15 @@ ROWS = [
         ],
     ),
     Row(
+        rotary,
+        torch_rotary,
+        {"pairs": ["halves", "interleaved"], "head_width": [0, 2], "rotated": [0, 2]},
+        statements=["flatten(1);  rotary(1);  reshape([_, 10, 9])"],
+    ),
+    Row(
         attention,
         torch_attention,
-        {"causal": [True, False], "scale": [0, 0.3]},
+        {"causal": [True, False], "scale": [0, 0.3], "window": [0, 3]},
         statements=[
             "reshape([_, 12]);  attention(2, causal=true);  linear(12) as seen1;  "
             "reshape([_, 10, 9])",

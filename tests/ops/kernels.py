@@ -80,6 +80,7 @@ class NetCall(c.Structure):
         ("numbers", c.c_int64),
         ("loss_weight", c.c_double),
         ("loss_adds", c.c_bool),
+        ("dx_at", c.POINTER(c.c_int64)),
     ]
 
 

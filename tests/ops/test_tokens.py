@@ -108,7 +108,7 @@ def test_who_looks_ahead_cannot_go_on(tmp_path):
     told = run(program, "generate", "--weights=w", "--prompt=abc", cwd=tmp_path, expect=1)
     assert "looks at what follows" in told.stderr
     info = run(program, "info").stdout
-    assert "again for each character, as h.attn.attention_2 looks at other steps" in info
+    assert "again for each character, as h.attn.attention looks at other steps" in info
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,15 @@ block Layer(heads, groups) [t, d] -> [t, d] {
         attention(heads, kv_heads=groups, causal=true);  linear(d) as out
     }
     skip {
+        rms_norm as x
+        linear(heads*8) as q_proj;   rotary(heads) as q;                     from x
+        linear(groups*8) as k_proj;  rotary(groups, pairs=interleaved) as k; from x
+        linear(groups*5) as v
+        attention(q, k, v, heads=heads, kv_heads=groups, causal=true, window=9)
+        linear(d) as o_proj
+    }
+    skip { self_attention(heads, causal=true) as itself }
+    skip {
         layer_norm as n2
         shifted(by=0.7) {
             branch { linear(2*d) as up;  glu }
