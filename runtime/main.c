@@ -33,6 +33,7 @@ typedef struct Request {
     const NetModel *model;
     NetSettings settings;
     const char *data, *weights, *init, *resume;
+    const char *validation; /* a folder; NULL: as the settings say */
     NetRun run;
     NetGradcheck gradcheck;
     NetBench bench;
@@ -116,7 +117,8 @@ typedef enum Kind {
     PAIR,    /* path=value: sets any setting */
     /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
     INTERVAL,
-    CORES, /* sets bench.cores */
+    CORES,      /* sets bench.cores */
+    VALIDATION, /* sets the setting to a part, or `validation` to a folder */
     HELP,
     SHOW_VERSION
 } Kind;
@@ -162,9 +164,15 @@ static const Option options[] = {
     {"max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15},
     {"no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle)},
     {"init", "F", "start from these weights", TRAIN, WORD, AT(init)},
+    {"validation", "X|DIR",
+     "judge the run by a part of the training images, as 0.1, or by others; not by the test images",
+     TRAIN, .kind = VALIDATION},
+    {"early-stop", "N", "end the run when N epochs have been no better than one before", TRAIN,
+     SETTING, .setting = "stop.patience"},
     {"save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save)},
     {"save-best", "F",
-     "write the weights of the epoch with the best test accuracy so far (without classes: loss)",
+     "write the weights of the epoch with the best accuracy so far (without classes: loss) on the "
+     "validation or test images",
      TRAIN, WORD, AT(run.best)},
     {"checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD,
      AT(run.checkpoint)},
@@ -369,6 +377,15 @@ static bool set_cores(NetBench *bench, const char *value, const char *name, NetE
     }
 }
 
+/* A folder that is called as a number is written ./0.1. */
+static bool set_validation(Request *request, const char *value, NetError *error)
+{
+    bool number = *value && value[strspn(value, "0123456789.eE+-")] == 0;
+    request->validation = number ? NULL : value;
+    return net_setting_set(&request->settings, "validation", number ? value : "0", "--validation",
+                           error);
+}
+
 static bool apply(Request *request, const Option *option, const char *value, NetError *error)
 {
     char name[LONGEST + 1];
@@ -393,6 +410,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return set_pair(request, value, error);
     case INTERVAL:
         return set_interval(field, value, name, error);
+    case VALIDATION:
+        return set_validation(request, value, error);
     case CORES:
         return set_cores(&request->bench, value, name, error);
     case HELP:
@@ -534,13 +553,29 @@ static int64_t batch_of(const Request *request)
     return (int64_t)net_setting(&request->settings, "batch", 64);
 }
 
-static bool open_data(const Request *request, NetData *data, NetError *error)
+static double validation_part(const Request *request)
+{
+    return net_setting(&request->settings, "validation", 0);
+}
+
+/* Ranks hold images in shares, as they train on them; a part of those is tested in another order,
+ * so with one each rank has all. */
+static bool open_images(const Request *request, NetData *data, NetError *error)
 {
     const NetModel *model = request->model;
     const char *source = data_source(request);
-    bool opened = model->numbers ? open_numbers(request, data, source, error)
-                                 : net_data_open_share(data, source, model->input, model->classes,
-                                                       seed_of(request), batch_of(request), error);
+    if (model->numbers)
+        return open_numbers(request, data, source, error);
+    if (validation_part(request) > 0)
+        return net_data_open(data, source, model->input, model->classes, seed_of(request), error);
+    return net_data_open_share(data, source, model->input, model->classes, seed_of(request),
+                               batch_of(request), error);
+}
+
+static bool open_data(const Request *request, NetData *data, NetError *error)
+{
+    const NetModel *model = request->model;
+    bool opened = open_images(request, data, error);
     if (!opened)
         return false;
     if (model->targets > 1 && !data->train.step)
@@ -550,6 +585,26 @@ static bool open_data(const Request *request, NetData *data, NetError *error)
                         model->targets, data->what);
     watch_data(data);
     return true;
+}
+
+/* By what a training run is judged: see data/validation.c. */
+static bool open_validation(const Request *request, NetData *data, uint64_t seed, NetError *error)
+{
+    const NetModel *model = request->model;
+    double part = validation_part(request);
+    const char *source = request->validation;
+    if (!source && part == 0)
+        source = net_setting_word(&request->settings, "validation.data", NULL);
+    if (part > 0)
+        return net_split_training(data, part, model->targets == 1 && net_has_classes(model), seed,
+                                  error);
+    if (!source)
+        return true;
+    if (model->numbers)
+        return net_validation_text(data, source, net_shape_elements(model->input), model->numbers,
+                                   error);
+    return net_validation_open(data, source, model->input, model->classes, seed_of(request) + 1,
+                               error);
 }
 
 static NetSession *open_session(const Request *request, bool training, NetError *error)
@@ -593,10 +648,12 @@ static void announce(const Request *request, const NetData *data, const NetProgr
     for (int i = 0; i < request->model->parameter_count; i++)
         if (request->model->parameters[i].kind == NET_TRAINED)
             parameters += request->model->parameters[i].elements;
+    const NetJudged judged = net_judged(data);
     printf("%s: %" PRId64 " parameters, %s, %" PRId64 " training and %" PRId64
-           " test images, %d thread%s\n",
-           request->model->name, parameters, SHOWN(data->what), data->train.count, data->test.count,
-           (int)request->threads, request->threads == 1 ? "" : "s");
+           " %s images, %d thread%s\n",
+           request->model->name, parameters, SHOWN(data->what), net_trained_images(data),
+           judged.to - judged.from, judged.name, (int)request->threads,
+           request->threads == 1 ? "" : "s");
     if (request->resume)
         printf("resumed from %s after %" PRId64 " steps\n", SHOWN(request->resume), progress->step);
     fflush(stdout);
@@ -633,6 +690,7 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
     bool good = ready && open_data(request, &data, error)
+                && open_validation(request, &data, progress->split_seed, error)
                 && (session = open_training_session(request, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
                 && (!request->init || load_first(session, request, from, error))
@@ -642,7 +700,7 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
         net_data_identify(&identity, &data);
         progress->data = &identity;
         good = (!checkpoint || net_checkpoint_data(checkpoint, &identity, notes, error))
-               && net_check_batches(session, data.train.count, progress,
+               && net_check_batches(session, net_trained_images(&data), progress,
                                     (int64_t)net_setting(&request->settings, "epochs", 1),
                                     request->run.max_steps, error);
     }
@@ -815,7 +873,7 @@ static int run_train(Request *request)
     NetEnd end = NET_FAILED;
     NetTensorFile from = {0};
     NetNotes notes = {0};
-    NetProgress progress = {.shuffle = !request->no_shuffle};
+    NetProgress progress = {.shuffle = !request->no_shuffle, .split_seed = seed_of(request)};
     const char *contradiction = find_contradiction(request);
     if (contradiction)
         return complain(MISUSE, "%s", contradiction);
@@ -895,6 +953,8 @@ static void print_test(const NetSession *session, const NetResult *result, int64
 static bool test(Request *request, NetSession *session, const NetData *data, NetError *error)
 {
     int64_t classes = request->model->classes;
+    if (data->test.count < 1)
+        return net_fail(error, "%s has no test images", data->what);
     int64_t *confusion = net_allocate((size_t)(classes * classes), sizeof *confusion, error);
     if (!confusion)
         return false;

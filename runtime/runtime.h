@@ -134,6 +134,12 @@ typedef struct NetData {
     NetImages train, test;
     char what[256];    /* "mnist in data/mnist" */
     char *class_names; /* a line each; NULL: not known */
+    /* data/validation.c: a folder's of their own; count 0: none */
+    NetImages validation;
+    /* [train.count]: the training images that are trained on, `trained` of them, and from
+     * `judged` on those that the run is judged by; NULL: all are trained on */
+    int32_t *order;
+    int64_t trained, judged;
 } NetData;
 
 /* data/data.c: finds what `source` is: a directory with the IDX files, the CIFAR binaries or
@@ -150,6 +156,27 @@ void net_images_close(NetImages *images);
 /* The image that an input is shown: itself, or of a flat input [n] the most
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);
+
+/* data/validation.c: by which images a run is judged. */
+/* order[from … to), or from … to where order is NULL. */
+typedef struct NetJudged {
+    const char *name; /* "validation" or "test" */
+    const NetImages *images;
+    const int32_t *order;
+    int64_t from, to;
+} NetJudged;
+NetJudged net_judged(const NetData *data);
+/* That are trained on. */
+int64_t net_trained_images(const NetData *data);
+/* Takes a part of the training images to judge by; `by_class`: as large a part of each class. */
+bool net_split_training(NetData *data, double part, bool by_class, uint64_t seed, NetError *error);
+/* Reads others: a folder with a folder for each class, or what net_data_open reads, of which it is
+ * the test images, or all where there are no test images. */
+bool net_validation_open(NetData *data, const char *source, NetShape want, int64_t classes,
+                         uint64_t seed, NetError *error);
+/* data/text.c: likewise a text, by the characters' numbers of the text that is trained on. */
+bool net_validation_text(NetData *data, const char *path, int64_t length, int64_t numbers,
+                         NetError *error);
 
 /* data/text.c: a file of text as whole numbers below `numbers`, stretches of `length`.  Each
  * character of the file has a number, in the order of their codes, or where there are 256 each
@@ -194,6 +221,8 @@ enum {
     NET_TRAIN_PIXELS,
     NET_TEST_LABELS,
     NET_TEST_PIXELS,
+    NET_VALIDATION_IMAGES,
+    NET_VALIDATION_DIGEST,
     NET_DATA_TRAITS
 };
 enum { NET_IDENTITY_TEXT = 72 }; /* bytes of one trait's text */
@@ -202,6 +231,8 @@ typedef struct NetIdentity {
 } NetIdentity;
 void net_data_identify(NetIdentity *identity, const NetData *data);
 const char *net_identity_key(int trait); /* in a checkpoint's metadata */
+/* What a checkpoint means that does not say it; NULL: every one does. */
+const char *net_identity_default(int trait);
 /* False with a sentence that names both and says what differs, and what to do with the
  * checkpoint. */
 bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint,
@@ -219,6 +250,10 @@ bool net_read_cifar(NetImages *images, int classes, const char *const *paths, in
 bool net_is_image_folder(const char *root, bool *is, NetError *error);
 /* Each split's `held` says which of its images are decoded. */
 bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
+/* Whether `root` has folders that are called as the data's classes are. */
+bool net_is_class_folder(const NetData *data, const char *root, bool *is, NetError *error);
+/* root/CLASS/…: the data's validation images, of its classes. */
+bool net_read_class_folder(NetData *data, const char *root, NetShape shape, NetError *error);
 /* data/synthetic.c: digits drawn as strokes under random affine maps and noise;
  * image i of a split depends only on seed, split and i.  images->held says which are drawn. */
 bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
@@ -289,6 +324,8 @@ void net_settings_close(NetSettings *settings);
 double net_setting(const NetSettings *settings, const char *path, double fallback);
 const char *net_setting_word(const NetSettings *settings, const char *path, const char *fallback);
 bool net_setting_changeable(const NetValue *value); /* not compiled into the program */
+/* Whether the .net file does not say it, nor anybody since. */
+bool net_setting_is_default(const NetValue *value);
 const NetValue *net_setting_find(const NetSettings *settings, const char *path); /* NULL: none */
 /* From text: a number, or a list with commas, within the range the path allows.
  * `option` is what the user wrote and what a message names. */
@@ -521,6 +558,28 @@ typedef struct NetResult {
     int64_t correct; /* of all targets: an image has NetModel.targets */
     int64_t images;
 } NetResult;
+
+/* train/figures.c: what is told of a result: the loss and then what it is usually read as.  All
+ * that prints, logs or compares results goes through this list. */
+typedef struct NetFigure {
+    const char *name; /* "loss", "accuracy" */
+    double value;
+    bool percent; /* shown times 100, with % */
+    bool larger_is_better;
+} NetFigure;
+enum { NET_MAX_FIGURES = 8, NET_FIGURES_TEXT = 512 };
+typedef struct NetFigures {
+    NetFigure items[NET_MAX_FIGURES];
+    int count; /* 0: of no images */
+} NetFigures;
+NetFigures net_figures(const NetModel *model, const NetResult *result);
+/* By which epochs are compared: the accuracy, or where there are no classes the loss. */
+const NetFigure *net_figure_judged(const NetFigures *figures);
+/* Whether it is better than another value of it, by more than `least`. */
+bool net_figure_better(const NetFigure *figure, double than, double least);
+/* "  test loss 0.1234  test accuracy 97.50 %"; empty of no figures. */
+const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *split,
+                             const NetFigures *figures);
 /* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
  * not finite moves nothing, and the step does not count.  The mean gradient is
  * left in session->gradients[0 … trained) without an optimizer and where
@@ -539,6 +598,7 @@ void net_answer(NetSession *session, const uint8_t *image, float *logits, float 
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
+NetResult net_test_judged(NetSession *session, const NetJudged *judged, int64_t *confusion);
 /* How many ranks test: batch i is number i % net_testing_ranks()'s. */
 int net_testing_ranks(void);
 
@@ -627,6 +687,9 @@ typedef struct NetProgress {
     int kept_count; /* the steps of the checkpoints that are kept beside the newest, ascending */
     int64_t kept[NET_MAX_KEPT];
     const NetIdentity *data; /* of the images; NULL: not known */
+    uint64_t split_seed;     /* with which validation images were drawn */
+    int64_t top_epoch;       /* the last that was better than those before, from 1; 0: none yet */
+    double top;              /* its figure: of `stop patience=` */
 } NetProgress;
 bool net_checkpoint_write(const char *path, const NetSession *session,
                           const NetOptimizer *optimizer, const NetSettings *settings,
@@ -704,8 +767,10 @@ bool net_is_kept_name(const char *path, const char *checkpoint);
 /* train/log.c: JSON lines, each on the disk's side as soon as it happens. */
 typedef struct NetEpoch {
     int64_t epoch;
-    double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second;
-    bool judged, best; /* held against the best before; better than it */
+    NetFigures trained, judged; /* of the training images, and of those the run is judged by */
+    const char *split;          /* what the latter are: "test" or "validation" */
+    double seconds, images_per_second;
+    bool compared, best; /* held against the best before; better than it */
 } NetEpoch;
 typedef struct NetLog {
     const char *path; /* NULL: no log */
@@ -741,11 +806,13 @@ typedef struct NetMeter {
 void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
 /* an epoch begins with `done` images behind it */
 void net_meter_epoch(NetMeter *meter, int64_t done);
-void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy);
+void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, const NetFigures *trained);
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
 /* Of a run that ends within an epoch, `done` images into it. */
-void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss,
-                       double accuracy);
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done,
+                       const NetFigures *trained);
+/* Of one that ends because no epoch was better than the top one. */
+void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *split);
 void net_meter_clear(NetMeter *meter);
 
 /* train/finite.c: where values that are no numbers came from.  False with a

@@ -152,6 +152,17 @@ static cJSON *with_number(cJSON *line, const char *name, double value)
     return with(line, name, cJSON_CreateNumber(value));
 }
 
+/* "train_loss", "test_accuracy" */
+static cJSON *with_figures(cJSON *line, const char *split, const NetFigures *figures)
+{
+    char name[64];
+    for (int i = 0; i < figures->count; i++) {
+        snprintf(name, sizeof name, "%s_%s", split, figures->items[i].name);
+        line = with_number(line, name, figures->items[i].value);
+    }
+    return line;
+}
+
 static cJSON *new_line(const char *event)
 {
     return with(cJSON_CreateObject(), "event", cJSON_CreateString(event));
@@ -175,11 +186,9 @@ bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error)
         return true;
     cJSON *line = new_line("epoch");
     line = with_number(line, "epoch", (double)epoch->epoch);
-    line = with_number(line, "train_loss", epoch->train_loss);
-    line = with_number(line, "test_loss", epoch->test_loss);
-    if (!isnan(epoch->test_accuracy))
-        line = with_number(line, "test_accuracy", epoch->test_accuracy);
-    if (epoch->judged)
+    line = with_figures(line, "train", &epoch->trained);
+    line = with_figures(line, epoch->split, &epoch->judged);
+    if (epoch->compared)
         line = with(line, "best", cJSON_CreateBool(epoch->best));
     line = with_number(line, "seconds", epoch->seconds);
     line = with_number(line, "images_per_second", epoch->images_per_second);

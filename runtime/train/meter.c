@@ -7,7 +7,6 @@
 #include "runtime.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -93,31 +92,22 @@ static double images_per_second(const NetMeter *meter, int64_t done, double now)
     return elapsed > 0 ? (double)(done - meter->start_images) / elapsed : 0;
 }
 
-/* "  accuracy 97.50 %"; nothing where there is none. */
-static const char *accuracy_text(char text[64], const char *what, double accuracy)
-{
-    text[0] = 0;
-    if (!isnan(accuracy))
-        snprintf(text, 64, "  %s %.2f %%", what, 100 * accuracy);
-    return text;
-}
-
 /* What goes before and after the bar. */
 typedef struct Line {
     char head[LINE], tail[LINE];
     double part;
 } Line;
 
-static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double loss,
-                     double accuracy, double now)
+static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, const NetFigures *trained,
+                     double now)
 {
     Line line = {.part = meter->images > 0 ? (double)done / (double)meter->images : 1};
-    char rate_text[32], left_text[32], right_text[64];
+    char rate_text[32], left_text[32], figures[NET_FIGURES_TEXT];
     double rate = images_per_second(meter, done, now);
     double left = (double)((meter->epochs - epoch) * meter->images - done);
     snprintf(line.head, LINE, "epoch %" PRId64 "/%" PRId64, epoch + 1, meter->epochs);
-    snprintf(line.tail, LINE, " %3.0f %%  loss %.4f%s  %s images/s  ETA %s", 100 * line.part, loss,
-             accuracy_text(right_text, "accuracy", accuracy), thousands(rate_text, rate),
+    snprintf(line.tail, LINE, " %3.0f %%%.150s  %s images/s  ETA %s", 100 * line.part,
+             net_figures_text(figures, "", trained), thousands(rate_text, rate),
              clock_text(left_text, rate > 0 ? left / rate : 0));
     return line;
 }
@@ -135,13 +125,13 @@ static void draw_live(NetMeter *meter, const Line *line)
     meter->shown = true;
 }
 
-void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy)
+void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, const NetFigures *trained)
 {
     double now = net_seconds();
     if (meter->quiet || now - meter->last < (meter->live ? LIVE_INTERVAL : PLAIN_INTERVAL))
         return;
     meter->last = now;
-    Line line = describe(meter, epoch, done, loss, accuracy, now);
+    Line line = describe(meter, epoch, done, trained, now);
     if (meter->live) {
         draw_live(meter, &line);
     } else {
@@ -159,34 +149,49 @@ void net_meter_clear(NetMeter *meter)
     meter->shown = false;
 }
 
-/* A narrow terminal is spared the speed: a wrapped line is no line. */
+/* A narrow terminal is spared the speed, and then what is told of the training images: a wrapped
+ * line is no line. */
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 {
-    char rate[32], speed[64], right[64];
+    char rate[32], head[64], speed[64], trained[NET_FIGURES_TEXT], judged[NET_FIGURES_TEXT];
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f  test loss %.4f%s%s",
-                      epoch->epoch, meter->epochs, epoch->train_loss, epoch->test_loss,
-                      accuracy_text(right, "test accuracy", epoch->test_accuracy),
-                      epoch->best ? ", the best" : "");
-    int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
-                        thousands(rate, epoch->images_per_second));
-    bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
-    printf("%s\n", fits ? speed : "");
+    size_t width = isatty(STDOUT_FILENO) ? (size_t)window_width(stdout) : SIZE_MAX;
+    NetFigures shown = epoch->trained;
+    snprintf(head, sizeof head, "epoch %" PRId64 "/%" PRId64, epoch->epoch, meter->epochs);
+    snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
+             thousands(rate, epoch->images_per_second));
+    net_figures_text(judged, epoch->split, &epoch->judged);
+    const char *best = epoch->best ? ", the best" : "";
+    size_t fixed = strlen(head) + strlen(judged) + strlen(best), used;
+    do
+        used = fixed + strlen(net_figures_text(trained, "train", &shown));
+    while (used >= width && shown.count-- > 0);
+    printf("%s%s%s%s%s\n", head, trained, judged, best, used + strlen(speed) < width ? speed : "");
     fflush(stdout);
 }
 
-void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss,
-                       double accuracy)
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done,
+                       const NetFigures *trained)
 {
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    char right[64];
-    printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64
-           "  train loss %.4f%s\n",
-           step, 100 * (double)done / (double)meter->images, epoch + 1, meter->epochs, loss,
-           accuracy_text(right, "train accuracy", accuracy));
+    char figures[NET_FIGURES_TEXT];
+    printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64 "%s\n", step,
+           100 * (double)done / (double)meter->images, epoch + 1, meter->epochs,
+           net_figures_text(figures, "train", trained));
+    fflush(stdout);
+}
+
+void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *split)
+{
+    if (meter->quiet)
+        return;
+    net_meter_clear(meter);
+    printf("stopped after epoch %" PRId64 ": by the %s images none was better than epoch %" PRId64
+           " for %" PRId64 " epochs\n",
+           progress->epoch, split, progress->top_epoch, progress->epoch - progress->top_epoch);
     fflush(stdout);
 }
