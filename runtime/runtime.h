@@ -794,6 +794,34 @@ int net_stream_of(const struct stat *file);
  * nothing, or of no regular file, is none to cut. */
 bool net_log_cut(const char *path, const NetProgress *progress, NetError *error);
 
+/* train/live.c: the line that lives on a terminal. */
+enum { NET_TREND = 24, NET_LIVE_TEXT = 160 };
+/* How the loss went: means of as many steps each. */
+typedef struct NetTrend {
+    double means[NET_TREND], sum;
+    int count;
+    int64_t each, added; /* steps of a mean; in `sum` */
+} NetTrend;
+void net_trend_add(NetTrend *trend, double loss);
+/* Pieces of the line, of ASCII; others: figures besides the loss. */
+typedef struct NetLive {
+    char head[NET_LIVE_TEXT], percent[NET_LIVE_TEXT], loss[NET_LIVE_TEXT], others[NET_FIGURES_TEXT],
+        rate[NET_LIVE_TEXT], left[NET_LIVE_TEXT];
+    double part; /* of the epoch that is done */
+    const NetTrend *trend;
+} NetLive;
+/* Over what is there, in at most so many columns. */
+void net_live_draw(FILE *terminal, const NetLive *line, int columns);
+/* Whether lines can be drawn over there: it is a terminal, and no dumb one. */
+bool net_is_terminal(FILE *file);
+#define NET_STRONG "\033[1m"
+#define NET_FAINT "\033[2m"
+#define NET_GREEN "\033[32m"
+#define NET_CYAN "\033[36m"
+#define NET_PLAIN "\033[0m"
+/* The sequence, or nothing where there are to be no colours. */
+const char *net_colour(FILE *file, const char *sequence);
+
 /* train/meter.c: what a run shows of itself: a live line on a terminal, a plain
  * line now and then elsewhere. */
 typedef struct NetMeter {
@@ -802,11 +830,16 @@ typedef struct NetMeter {
     double start, last;     /* seconds */
     int64_t start_images;   /* done when the clock started */
     int64_t epochs, images; /* of the run; of an epoch */
+    double stepped;         /* when the last step was done */
+    double between;         /* seconds from an epoch's last step to the next one's beginning */
+    NetTrend trend;
 } NetMeter;
 void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
 /* an epoch begins with `done` images behind it */
 void net_meter_epoch(NetMeter *meter, int64_t done);
-void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, const NetFigures *trained);
+/* `loss` is the step's, `trained` the epoch's so far. */
+void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss,
+                    const NetFigures *trained);
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
 /* Of a run that ends within an epoch, `done` images into it. */
 void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done,

@@ -147,7 +147,7 @@ static bool step(Loop *loop, NetError *error)
     progress->correct += result.correct;
     log_step(loop, progress->epoch + 1, progress->step, result.loss);
     NetFigures figures = train_figures(loop);
-    net_meter_step(&loop->meter, progress->epoch, progress->position, &figures);
+    net_meter_step(&loop->meter, progress->epoch, progress->position, result.loss, &figures);
     return true;
 }
 
