@@ -181,7 +181,12 @@ static const Option options[] = {
     {"keep", "N", "keep the last N checkpoints, the earlier ones as F.STEP", TRAIN, NUMBER,
      AT(run.keep), 1, NET_MAX_KEPT},
     {"resume", "F", "go on from a checkpoint", TRAIN, WORD, AT(resume)},
-    {"log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log)},
+    {"log", "F",
+     "write every step and epoch: as lines of JSON, to F.csv as a table, to F.tfevents or a folder "
+     "for TensorBoard",
+     TRAIN, WORD, AT(run.log)},
+    {"stats", "N", "every N steps log the norms of each parameter and of its gradient", TRAIN,
+     NUMBER, AT(run.statistics), 1, 1e15},
     {"save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD,
      AT(run.gradients)},
     {"quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet)},
@@ -767,6 +772,8 @@ static const char *find_contradiction(const Request *request)
         return "--init and --resume both say where to start: give one";
     if ((run->every_seconds > 0 || run->every_steps > 0) && !run->checkpoint)
         return "--checkpoint-every needs --checkpoint F: what to write";
+    if (run->statistics > 0 && !run->log)
+        return "--stats needs --log F: where to write";
     if (run->keep > 0 && !run->checkpoint)
         return "--keep needs --checkpoint F: what to keep";
     return NULL;
@@ -794,13 +801,15 @@ static bool check_pair(const Named *a, const Named *b, NetError *error)
  * that was mistyped, or completed by the shell, is often that of something else. */
 static bool is_ours(const Named *file)
 {
-    size_t header = file->kind == LOG ? 0 : 8; /* a log's line; a header, after its length */
-    char bytes[9];
+    enum { HEADER = 8 }; /* a header is after its length */
+    char bytes[HEADER + 1];
     struct stat status;
     if (stat(file->path, &status) == 0 && net_stream_of(&status) >= 0)
         return true; /* /dev/stdout: what it is printed to goes on */
-    size_t length = net_first_bytes(file->path, bytes, header + 1);
-    return length == 0 || (length == header + 1 && bytes[header] == '{');
+    if (file->kind == LOG)
+        return net_log_is_ours(file->path);
+    size_t length = net_first_bytes(file->path, bytes, HEADER + 1);
+    return length == 0 || (length == HEADER + 1 && bytes[HEADER] == '{');
 }
 
 static bool check_name(const Request *request, const Named *file, NetError *error)
@@ -849,7 +858,7 @@ static bool check_files(const Request *request, NetError *error)
 static void write_nothing(NetRun *run)
 {
     run->save = run->best = run->checkpoint = run->log = run->gradients = NULL;
-    run->every_seconds = run->every_steps = run->keep = 0;
+    run->every_seconds = run->every_steps = run->keep = run->statistics = 0;
     run->quiet = true;
 }
 
@@ -867,6 +876,16 @@ static void tell_sums(void)
     tell_notes(&notes);
 }
 
+/* Of a folder the file in it; *log is for the caller to free(). */
+static bool find_log(Request *request, char **log, NetError *error)
+{
+    if (!request->run.log)
+        return true;
+    *log = net_log_path(request->run.log, request->model->name, error);
+    request->run.log = *log;
+    return *log != NULL;
+}
+
 static int run_train(Request *request)
 {
     NetError error;
@@ -879,8 +898,12 @@ static int run_train(Request *request)
         return complain(MISUSE, "%s", contradiction);
     if (net_rank() > 0)
         write_nothing(&request->run);
-    if (!net_ranks_ready(check_files(request, &error), &speaker))
+    char *log = NULL;
+    bool named = find_log(request, &log, &error) && check_files(request, &error);
+    if (!net_ranks_ready(named, &speaker)) {
+        free(log);
         return complain(MISUSE, "%s", error.text);
+    }
     net_signals_catch();
     request->run.speaker = &speaker;
     request->run.max_steps = (int64_t)request->max_steps;
@@ -892,6 +915,7 @@ static int run_train(Request *request)
     }
     net_notes_close(&notes);
     net_tensors_close(&from);
+    free(log);
     tell_sums();
     if (!good)
         return fail(&error);

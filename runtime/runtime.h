@@ -764,35 +764,67 @@ void net_keep_remove(NetKeep *keep, NetProgress *progress);
 /* Whether `path` is the name of an earlier checkpoint of `checkpoint`. */
 bool net_is_kept_name(const char *path, const char *checkpoint);
 
-/* train/log.c: JSON lines, each on the disk's side as soon as it happens. */
+/* train/log.c: rows of JSON, of a table or of TensorBoard's events, as the file is called, each on
+ * the disk's side as soon as it happens. */
 typedef struct NetEpoch {
-    int64_t epoch;
+    int64_t epoch, step;
     NetFigures trained, judged; /* of the training images, and of those the run is judged by */
     const char *split;          /* what the latter are: "test" or "validation" */
     double seconds, images_per_second;
     bool compared, best; /* held against the best before; better than it */
 } NetEpoch;
+/* Of a split's result, "train" and "loss"; of a parameter, its path and "gradient_norm". */
+typedef struct NetLogField {
+    const char *of, *name; /* of NULL: the row's own */
+    double value;
+    bool truth; /* it is yes or no */
+} NetLogField;
 typedef struct NetLog {
     const char *path; /* NULL: no log */
+    const struct NetLogKind *kind;
     int descriptor;
-    bool torn;       /* the last line is half there, and cannot be taken back */
-    int64_t lost;    /* lines that could not be written */
-    NetError reason; /* of the last of them */
+    bool torn;            /* the last row is half there, and cannot be taken back */
+    bool begun;           /* what the file begins with is written */
+    int64_t whole;        /* bytes of the file before the last row, where rows are no lines */
+    int64_t lost;         /* rows that could not be written */
+    NetError reason;      /* of the last of them */
+    NetLogField *columns; /* of a table; the first are of steps and epochs, then parameters' */
+    int column_count, plain_columns;
 } NetLog;
-bool net_log_open(NetLog *log, const char *path, bool append, NetError *error);
-/* False: the line is lost, and none of it is in a file; the next may do better. */
+typedef struct NetLogPlan {
+    const char *path;
+    const NetModel *model;
+    const char *split;         /* by which images epochs are judged */
+    bool compared, statistics; /* whether epochs are held against the best; these are logged */
+} NetLogPlan;
+/* The file that a log at `path` is: of a folder, which is made, TensorBoard's; free() it. NULL:
+ * *error says why. */
+char *net_log_path(const char *path, const char *network, NetError *error);
+/* Whether a file that is there may be replaced, by its first bytes. */
+bool net_log_is_ours(const char *path);
+/* resumed: where a run goes on that is taken up again; the log is cut back to it.  NULL: it begins
+ * anew. */
+bool net_log_open(NetLog *log, const NetLogPlan *plan, const NetProgress *resumed, NetError *error);
+/* False: the row is lost, and none of it is in a file; the next may do better. */
 bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr,
                   NetError *error);
 bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error);
-/* False with how many lines were lost, if any were. */
+/* Of the session's weights and of the gradients that it keeps. */
+bool net_log_statistics(NetLog *log, int64_t epoch, int64_t step, const NetSession *session,
+                        NetError *error);
+/* False with how many rows were lost, if any were. */
 bool net_log_close(NetLog *log, NetError *error);
 /* The descriptor of standard output or standard error, if that is this file; else -1. */
 struct stat;
 int net_stream_of(const struct stat *file);
-/* train/logcut.c: drops from an old log at `path` what came after the progress, and a
- * torn last line.  False: the file is not a log, and was left alone; a path of
- * nothing, or of no regular file, is none to cut. */
-bool net_log_cut(const char *path, const NetProgress *progress, NetError *error);
+
+/* train/statistics.c: Euclidean norms, of a trained parameter and of its mean gradient, which the
+ * session must keep. */
+enum { NET_STATISTICS = 2 };
+double net_weight_norm(const NetSession *session, const NetParameter *parameter);
+double net_gradient_norm(const NetSession *session, const NetParameter *parameter);
+/* A field for each statistic of each trained parameter; how many.  session NULL: their names. */
+int net_statistics_fields(NetLogField *fields, const NetModel *model, const NetSession *session);
 
 /* train/live.c: the line that lives on a terminal. */
 enum { NET_TREND = 24, NET_LIVE_TEXT = 160 };
@@ -875,7 +907,8 @@ typedef struct NetRun {
     double every_steps;
     double keep;                         /* checkpoints; 0: one, and nothing is removed */
     void (*tell)(const NetError *error); /* what went wrong and does not end the run */
-    int *speaker; /* of several ranks the one that says why a run cannot begin; may be NULL */
+    int *speaker;      /* of several ranks the one that says why a run cannot begin; may be NULL */
+    double statistics; /* are logged every so many steps; 0: never */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 /* Trains from *progress on until the epochs or the steps are done or a signal

@@ -31,7 +31,8 @@ typedef struct Loop {
     int32_t *order; /* of this epoch; NULL: as in the file */
     int64_t epochs;
     NetKeep keep;
-    int64_t patience; /* epochs; 0: the run does not stop by itself */
+    bool keep_gradients; /* of every step */
+    int64_t patience;    /* epochs; 0: the run does not stop by itself */
     double min_delta;
     double checkpoint_time;                          /* of the last one: seconds */
     bool log_failed, checkpoint_failed, best_failed; /* the last time */
@@ -79,6 +80,24 @@ static void log_step(Loop *loop, int64_t epoch, int64_t step, double loss)
     note(loop, &loop->log_failed,
          net_log_step(&loop->log, epoch, step, loss, loop->optimizer->groups[0].lr, &error),
          &error);
+}
+
+/* Of such a step the gradient is kept. */
+static bool is_measured(const Loop *loop, int64_t step)
+{
+    int64_t every = (int64_t)loop->run->statistics;
+    return every > 0 && step % every == 0;
+}
+
+static void log_statistics(Loop *loop)
+{
+    const NetProgress *progress = loop->progress;
+    NetError error;
+    if (is_measured(loop, progress->step))
+        note(loop, &loop->log_failed,
+             net_log_statistics(&loop->log, progress->epoch + 1, progress->step, loop->session,
+                                &error),
+             &error);
 }
 
 /* The log has the step too.  Weights and checkpoint stay as they were before it. */
@@ -138,6 +157,7 @@ static bool step(Loop *loop, NetError *error)
     net_fetch_take(&loop->fetch, &images);
     net_fetch_ask(&loop->fetch, &next);
     net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
+    loop->session->keep_gradients = loop->keep_gradients || is_measured(loop, progress->step + 1);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
     if (!isfinite(result.loss))
         return fail_step(loop, &images, result.loss, error);
@@ -146,6 +166,7 @@ static bool step(Loop *loop, NetError *error)
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
     log_step(loop, progress->epoch + 1, progress->step, result.loss);
+    log_statistics(loop);
     NetFigures figures = train_figures(loop);
     net_meter_step(&loop->meter, progress->epoch, progress->position, result.loss, &figures);
     return true;
@@ -257,6 +278,7 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         return true;
     NetEpoch epoch = {
         .epoch = progress->epoch + 1,
+        .step = progress->step,
         .trained = train_figures(loop),
         .judged = net_figures(loop->session->model, &result),
         .split = judged.name,
@@ -346,6 +368,17 @@ static bool prepare_best(Loop *loop, NetError *error)
     return can_write(path, error);
 }
 
+static bool open_log(Loop *loop, NetError *error)
+{
+    const NetRun *run = loop->run;
+    const NetLogPlan plan = {.path = run->log,
+                             .model = loop->session->model,
+                             .split = net_judged(loop->data).name,
+                             .compared = run->best != NULL,
+                             .statistics = run->statistics > 0};
+    return net_log_open(&loop->log, &plan, run->resumed ? loop->progress : NULL, error);
+}
+
 /* As long as the training images are, for those that come next are fetched ahead. */
 static bool prepare_order(Loop *loop, NetError *error)
 {
@@ -386,8 +419,7 @@ static bool prepare(Loop *loop, NetError *error)
            && prepare_stop(loop, error)
            && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed,
                             progress, error)
-           && (!run->resumed || net_log_cut(run->log, progress, error))
-           && net_log_open(&loop->log, run->log, run->resumed, error);
+           && open_log(loop, error);
 }
 
 /* Each is tried, whatever became of the others. */
@@ -457,7 +489,8 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
     };
     net_signals_work();
     /* rank 0 writes them, and all do as it does */
-    session->keep_gradients = net_ranks_largest(run->gradients != NULL) > 0;
+    bool measured = run->statistics > 0 && net_rank_count() > 1;
+    loop.keep_gradients = net_ranks_largest(run->gradients != NULL || measured) > 0;
     session->steps = (uint64_t)progress->step;
     /* a log's FIFO may wait for its reader until a signal comes */
     bool own = prepare(&loop, error), ready = net_ranks_ready(own, run->speaker);
