@@ -33,6 +33,7 @@ typedef struct Request {
     const NetModel *model;
     NetSettings settings;
     const char *data, *weights, *init, *resume;
+    const char *validation; /* a folder; NULL: as the settings say */
     NetRun run;
     NetGradcheck gradcheck;
     NetBench bench;
@@ -40,6 +41,8 @@ typedef struct Request {
     const char *norms, *prompt;
     double characters, temperature, top_k;
     bool no_shuffle, no_cache;
+    const char *output;
+    double worst;
     char **operands;
     int operand_count;
 } Request;
@@ -103,7 +106,8 @@ enum {
     GRADCHECK = 16,
     INFO = 32,
     GENERATE = 64,
-    ANY = 127
+    REPORT = 128,
+    ANY = 255
 };
 
 typedef enum Kind {
@@ -116,7 +120,8 @@ typedef enum Kind {
     PAIR,    /* path=value: sets any setting */
     /* sets the double at `offset` to a time's seconds, or the next one to a number of steps */
     INTERVAL,
-    CORES, /* sets bench.cores */
+    CORES,      /* sets bench.cores */
+    VALIDATION, /* sets the setting to a part, or `validation` to a folder */
     HELP,
     SHOW_VERSION
 } Kind;
@@ -129,24 +134,30 @@ typedef struct Option {
     double min, max;
     const char *setting;
     const char *const *words; /* ends with NULL */
+    char letter;              /* a short name; 0: none */
 } Option;
 
 #define AT(field) .offset = offsetof(Request, field)
 
 static const Option options[] = {
     {"data", "DIR|synthetic", "the images; without it, the network's own setting",
-     TRAIN | TEST | PREDICT, WORD, AT(data)},
+     TRAIN | TEST | PREDICT | REPORT, WORD, AT(data)},
     {"data", "DIR|synthetic", "the images to train on; without it, a few drawn ones", BENCH, WORD,
      AT(data)},
+    {"output", "F.html", "the page that is written; -o F.html", REPORT, WORD, AT(output),
+     .letter = 'o'},
     {"weights", "F", "the weights, a safetensors file", TEST | PREDICT | GRADCHECK | GENERATE, WORD,
      AT(weights)},
+    {"weights", "F", "show what the network makes of images with these weights", REPORT, WORD,
+     AT(weights)},
+    {"worst", "N", "how many of its worst mistakes are shown", REPORT, NUMBER, AT(worst), 0, 1000},
     {"epochs", "N", "how often to go through the training images", TRAIN, SETTING,
      .setting = "epochs"},
-    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK, SETTING,
+    {"batch", "N", "images per step", TRAIN | TEST | BENCH | GRADCHECK | REPORT, SETTING,
      .setting = "batch"},
     {"lr", "X", "the learning rate", TRAIN, SETTING, .setting = "optimizer.lr"},
     {"seed", "N", "of the first weights, the shuffles and dropout",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, SETTING, .setting = "seed"},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT, SETTING, .setting = "seed"},
     {"prompt", "TEXT", "what the text begins with", GENERATE, WORD, AT(prompt)},
     {"count", "N", "how many characters are added", GENERATE, NUMBER, AT(characters), 1, 1e9},
     {"temperature", "X", "less than 1 prefers what is likely, 0 takes the likeliest", GENERATE,
@@ -156,7 +167,8 @@ static const Option options[] = {
     {"no-cache", NULL, "compute all characters that the network sees again for each new one",
      GENERATE, FLAG, AT(no_cache)},
     {"threads", "N", "how many; no result depends on it",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE, NUMBER, AT(threads), 1, MAX_THREADS},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | GENERATE | REPORT, NUMBER, AT(threads), 1,
+     MAX_THREADS},
     {"norms", "all|rank",
      "of several MPI ranks, batch norms over all images of a batch, or each rank's over its own; "
      "running averages are then rank 0's",
@@ -164,9 +176,15 @@ static const Option options[] = {
     {"max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15},
     {"no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle)},
     {"init", "F", "start from these weights", TRAIN, WORD, AT(init)},
+    {"validation", "X|DIR",
+     "judge the run by a part of the training images, as 0.1, or by others; not by the test images",
+     TRAIN | REPORT, .kind = VALIDATION},
+    {"early-stop", "N", "end the run when N epochs have been no better than one before", TRAIN,
+     SETTING, .setting = "stop.patience"},
     {"save", "F", "write the weights at the end", TRAIN, WORD, AT(run.save)},
     {"save-best", "F",
-     "write the weights of the epoch with the best test accuracy so far (without classes: loss)",
+     "write the weights of the epoch with the best accuracy so far (without classes: loss) on the "
+     "validation or test images",
      TRAIN, WORD, AT(run.best)},
     {"checkpoint", "F", "write all of the run after every epoch and at the end", TRAIN, WORD,
      AT(run.checkpoint)},
@@ -175,7 +193,12 @@ static const Option options[] = {
     {"keep", "N", "keep the last N checkpoints, the earlier ones as F.STEP", TRAIN, NUMBER,
      AT(run.keep), 1, NET_MAX_KEPT},
     {"resume", "F", "go on from a checkpoint", TRAIN, WORD, AT(resume)},
-    {"log", "F", "write every step and epoch as a line of JSON", TRAIN, WORD, AT(run.log)},
+    {"log", "F",
+     "write every step and epoch: as lines of JSON, to F.csv as a table, to F.tfevents or a folder "
+     "for TensorBoard",
+     TRAIN, WORD, AT(run.log)},
+    {"stats", "N", "every N steps log the norms of each parameter and of its gradient", TRAIN,
+     NUMBER, AT(run.statistics), 1, 1e15},
     {"save-gradients", "F", "write the mean gradient of the last step", TRAIN, WORD,
      AT(run.gradients)},
     {"quiet", NULL, "show no progress", TRAIN, FLAG, AT(run.quiet)},
@@ -198,7 +221,7 @@ static const Option options[] = {
     {"random-init", NULL, "add noise to every first parameter", GRADCHECK, FLAG,
      AT(gradcheck.random_init)},
     {"set", "PATH=VALUE", "change a number of the train section, as optimizer.momentum=0.9",
-     TRAIN | TEST | PREDICT | BENCH | GRADCHECK, .kind = PAIR},
+     TRAIN | TEST | PREDICT | BENCH | GRADCHECK | REPORT, .kind = PAIR},
     {"help", NULL, "say this", ANY, .kind = HELP},
     {"version", NULL, "say the version", ANY, .kind = SHOW_VERSION},
 };
@@ -371,6 +394,15 @@ static bool set_cores(NetBench *bench, const char *value, const char *name, NetE
     }
 }
 
+/* A folder that is called as a number is written ./0.1. */
+static bool set_validation(Request *request, const char *value, NetError *error)
+{
+    bool number = *value && value[strspn(value, "0123456789.eE+-")] == 0;
+    request->validation = number ? NULL : value;
+    return net_setting_set(&request->settings, "validation", number ? value : "0", "--validation",
+                           error);
+}
+
 static bool apply(Request *request, const Option *option, const char *value, NetError *error)
 {
     char name[LONGEST + 1];
@@ -395,6 +427,8 @@ static bool apply(Request *request, const Option *option, const char *value, Net
         return set_pair(request, value, error);
     case INTERVAL:
         return set_interval(field, value, name, error);
+    case VALIDATION:
+        return set_validation(request, value, error);
     case CORES:
         return set_cores(&request->bench, value, name, error);
     case HELP:
@@ -406,15 +440,31 @@ static bool apply(Request *request, const Option *option, const char *value, Net
 
 enum { OPTION = 256 }; /* what getopt gives for the first option: beyond any letter */
 
-/* getopt's own table of the command's options; val is OPTION and our index. */
-static void list_options(struct option *list, const Command *command)
+/* getopt's own tables of the command's options; val is OPTION and our index. */
+static void list_options(struct option *list, char *letters, const Command *command)
 {
-    for (int i = 0; i < OPTIONS; i++)
-        if (options[i].commands & command->bit)
-            *list++ =
-                (struct option){options[i].name, options[i].value ? required_argument : no_argument,
-                                NULL, OPTION + i};
+    *letters++ = ':';
+    for (int i = 0; i < OPTIONS; i++) {
+        if (!(options[i].commands & command->bit))
+            continue;
+        *list++ = (struct option){
+            options[i].name, options[i].value ? required_argument : no_argument, NULL, OPTION + i};
+        if (options[i].letter) {
+            *letters++ = options[i].letter;
+            *letters++ = ':';
+        }
+    }
     *list = (struct option){0};
+    *letters = 0;
+}
+
+/* Our index of what getopt found. */
+static int index_of(int found, const Command *command)
+{
+    for (int i = 0; i < OPTIONS && found < OPTION; i++)
+        if (options[i].commands & command->bit && options[i].letter == found)
+            return i;
+    return found - OPTION;
 }
 
 static void print_version(const NetModel *model)
@@ -427,19 +477,20 @@ static void print_version(const NetModel *model)
 static int read_options(Request *request, const Command *command, int argc, char **argv)
 {
     struct option list[OPTIONS + 1];
-    list_options(list, command);
+    char letters[2 * OPTIONS + 2];
+    list_options(list, letters, command);
     optind = 0; /* getopt begins anew, whatever it read last */
-    for (int found; (found = getopt_long(argc, argv, ":", list, NULL)) != -1;) {
+    for (int found; (found = getopt_long(argc, argv, letters, list, NULL)) != -1;) {
         NetError error;
         if (found == ':')
             return complain(MISUSE, "%s needs a value: %s", argv[optind - 1],
-                            options[optopt - OPTION].value);
+                            options[index_of(optopt, command)].value);
         if (found == '?' && optopt >= OPTION)
             return complain(MISUSE, "--%s takes no value", options[optopt - OPTION].name);
         if (found == '?')
             return unknown_option(command,
                                   optopt ? (char[]){'-', (char)optopt, '\0'} : argv[optind - 1]);
-        const Option *option = &options[found - OPTION];
+        const Option *option = &options[index_of(found, command)];
         if (option->kind == HELP) {
             print_help(request, command);
             return DONE;
@@ -549,15 +600,31 @@ static int64_t batch_of(const Request *request)
     return (int64_t)net_setting(&request->settings, "batch", 64);
 }
 
-static bool open_data(const Request *request, NetData *data, NetError *error)
+static double validation_part(const Request *request)
+{
+    return net_setting(&request->settings, "validation", 0);
+}
+
+/* Ranks hold images in shares, as they train on them; a part of those is tested in another order,
+ * so with one each rank has all. */
+static bool open_images(const Request *request, NetData *data, NetError *error)
 {
     const NetModel *model = request->model;
     const char *source = data_source(request);
-    bool opened = model->input_count > 1 ? open_inputs(request, data, source, error)
-                  : model->numbers
-                      ? open_numbers(request, data, source, error)
-                      : net_data_open_share(data, source, model->input, model->classes,
-                                            seed_of(request), batch_of(request), error);
+    if (model->input_count > 1)
+        return open_inputs(request, data, source, error);
+    if (model->numbers)
+        return open_numbers(request, data, source, error);
+    if (validation_part(request) > 0)
+        return net_data_open(data, source, model->input, model->classes, seed_of(request), error);
+    return net_data_open_share(data, source, model->input, model->classes, seed_of(request),
+                               batch_of(request), error);
+}
+
+static bool open_data(const Request *request, NetData *data, NetError *error)
+{
+    const NetModel *model = request->model;
+    bool opened = open_images(request, data, error);
     if (!opened)
         return false;
     if (model->targets > 1 && !data->train.step && model->input_count == 1)
@@ -567,6 +634,26 @@ static bool open_data(const Request *request, NetData *data, NetError *error)
                         model->targets, data->what);
     watch_data(data);
     return true;
+}
+
+/* By what a training run is judged: see data/validation.c. */
+static bool open_validation(const Request *request, NetData *data, uint64_t seed, NetError *error)
+{
+    const NetModel *model = request->model;
+    double part = validation_part(request);
+    const char *source = request->validation;
+    if (!source && part == 0)
+        source = net_setting_word(&request->settings, "validation.data", NULL);
+    if (part > 0)
+        return net_split_training(data, part, model->targets == 1 && net_has_classes(model), seed,
+                                  error);
+    if (!source)
+        return true;
+    if (model->numbers)
+        return net_validation_text(data, source, net_shape_elements(model->input), model->numbers,
+                                   error);
+    return net_validation_open(data, source, model->input, model->classes, seed_of(request) + 1,
+                               error);
 }
 
 static NetSession *open_session(const Request *request, bool training, NetError *error)
@@ -610,10 +697,12 @@ static void announce(const Request *request, const NetData *data, const NetProgr
     for (int i = 0; i < request->model->parameter_count; i++)
         if (request->model->parameters[i].kind == NET_TRAINED)
             parameters += request->model->parameters[i].elements;
+    const NetJudged judged = net_judged(data);
     printf("%s: %" PRId64 " parameters, %s, %" PRId64 " training and %" PRId64
-           " test images, %d thread%s\n",
-           request->model->name, parameters, SHOWN(data->what), data->train.count, data->test.count,
-           (int)request->threads, request->threads == 1 ? "" : "s");
+           " %s images, %d thread%s\n",
+           request->model->name, parameters, SHOWN(data->what), net_trained_images(data),
+           judged.to - judged.from, judged.name, (int)request->threads,
+           request->threads == 1 ? "" : "s");
     if (request->resume)
         printf("resumed from %s after %" PRId64 " steps\n", SHOWN(request->resume), progress->step);
     fflush(stdout);
@@ -650,6 +739,7 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
     NetOptimizer optimizer = {0};
     NetSession *session = NULL;
     bool good = ready && open_data(request, &data, error)
+                && open_validation(request, &data, progress->split_seed, error)
                 && (session = open_training_session(request, error))
                 && net_optimizer_open(&optimizer, request->model, &request->settings, error)
                 && (!request->init || load_first(session, request, from, error))
@@ -659,7 +749,7 @@ static bool train_with(Request *request, bool ready, const NetTensorFile *from,
         net_data_identify(&identity, &data);
         progress->data = &identity;
         good = (!checkpoint || net_checkpoint_data(checkpoint, &identity, notes, error))
-               && net_check_batches(session, data.train.count, progress,
+               && net_check_batches(session, net_trained_images(&data), progress,
                                     (int64_t)net_setting(&request->settings, "epochs", 1),
                                     request->run.max_steps, error);
     }
@@ -726,6 +816,8 @@ static const char *find_contradiction(const Request *request)
         return "--init and --resume both say where to start: give one";
     if ((run->every_seconds > 0 || run->every_steps > 0) && !run->checkpoint)
         return "--checkpoint-every needs --checkpoint F: what to write";
+    if (run->statistics > 0 && !run->log)
+        return "--stats needs --log F: where to write";
     if (run->keep > 0 && !run->checkpoint)
         return "--keep needs --checkpoint F: what to keep";
     return NULL;
@@ -753,13 +845,15 @@ static bool check_pair(const Named *a, const Named *b, NetError *error)
  * that was mistyped, or completed by the shell, is often that of something else. */
 static bool is_ours(const Named *file)
 {
-    size_t header = file->kind == LOG ? 0 : 8; /* a log's line; a header, after its length */
-    char bytes[9];
+    enum { HEADER = 8 }; /* a header is after its length */
+    char bytes[HEADER + 1];
     struct stat status;
     if (stat(file->path, &status) == 0 && net_stream_of(&status) >= 0)
         return true; /* /dev/stdout: what it is printed to goes on */
-    size_t length = net_first_bytes(file->path, bytes, header + 1);
-    return length == 0 || (length == header + 1 && bytes[header] == '{');
+    if (file->kind == LOG)
+        return net_log_is_ours(file->path);
+    size_t length = net_first_bytes(file->path, bytes, HEADER + 1);
+    return length == 0 || (length == HEADER + 1 && bytes[HEADER] == '{');
 }
 
 static bool check_name(const Request *request, const Named *file, NetError *error)
@@ -808,7 +902,7 @@ static bool check_files(const Request *request, NetError *error)
 static void write_nothing(NetRun *run)
 {
     run->save = run->best = run->checkpoint = run->log = run->gradients = NULL;
-    run->every_seconds = run->every_steps = run->keep = 0;
+    run->every_seconds = run->every_steps = run->keep = run->statistics = 0;
     run->quiet = true;
 }
 
@@ -826,20 +920,34 @@ static void tell_sums(void)
     tell_notes(&notes);
 }
 
+/* Of a folder the file in it; *log is for the caller to free(). */
+static bool find_log(Request *request, char **log, NetError *error)
+{
+    if (!request->run.log)
+        return true;
+    *log = net_log_path(request->run.log, request->model->name, error);
+    request->run.log = *log;
+    return *log != NULL;
+}
+
 static int run_train(Request *request)
 {
     NetError error;
     NetEnd end = NET_FAILED;
     NetTensorFile from = {0};
     NetNotes notes = {0};
-    NetProgress progress = {.shuffle = !request->no_shuffle};
+    NetProgress progress = {.shuffle = !request->no_shuffle, .split_seed = seed_of(request)};
     const char *contradiction = find_contradiction(request);
     if (contradiction)
         return complain(MISUSE, "%s", contradiction);
     if (net_rank() > 0)
         write_nothing(&request->run);
-    if (!net_ranks_ready(check_files(request, &error), &speaker))
+    char *log = NULL;
+    bool named = find_log(request, &log, &error) && check_files(request, &error);
+    if (!net_ranks_ready(named, &speaker)) {
+        free(log);
         return complain(MISUSE, "%s", error.text);
+    }
     net_signals_catch();
     request->run.speaker = &speaker;
     request->run.max_steps = (int64_t)request->max_steps;
@@ -851,6 +959,7 @@ static int run_train(Request *request)
     }
     net_notes_close(&notes);
     net_tensors_close(&from);
+    free(log);
     tell_sums();
     if (!good)
         return fail(&error);
@@ -912,6 +1021,8 @@ static void print_test(const NetSession *session, const NetResult *result, int64
 static bool test(Request *request, NetSession *session, const NetData *data, NetError *error)
 {
     int64_t classes = request->model->classes;
+    if (data->test.count < 1)
+        return net_fail(error, "%s has no test images", data->what);
     int64_t *confusion = net_allocate((size_t)(classes * classes), sizeof *confusion, error);
     if (!confusion)
         return false;
@@ -1109,6 +1220,49 @@ static int run_generate(Request *request)
     return good ? DONE : fail(&error);
 }
 
+/* --------------------------------------------------------------- report */
+
+/* What the network makes of the images that its run was judged by. */
+static bool report_answers(Request *request, NetReport *report, NetData *data, NetError *error)
+{
+    NetNotes notes = {0};
+    bool training = request->model->training.phase_count > 0;
+    bool good = open_data(request, data, error)
+                && open_validation(request, data, seed_of(request), error)
+                && (report->session = open_session(request, training, error))
+                && net_load(report->session, request->weights, error);
+    if (good)
+        net_normal_settle(report->session, &request->settings, request->weights, &notes);
+    tell_notes(&notes);
+    report->data = data;
+    return good && net_take_classes(report->session, data, error);
+}
+
+static int run_report(Request *request)
+{
+    NetError error;
+    NetData data = {0};
+    if (request->operand_count != 1 || !request->output)
+        return complain(MISUSE, "report needs a run's log and a page to write: report run.jsonl -o "
+                                "run.html");
+    if (!request->weights && request->data)
+        return complain(MISUSE, "--data is of --weights F: what the network makes of these images");
+    if (net_same_file(request->output, request->operands[0])
+        || (request->weights && net_same_file(request->output, request->weights)))
+        return complain(MISUSE, "the page would replace what it is made of: give --output another "
+                                "file");
+    NetReport report = {.model = request->model,
+                        .log = request->operands[0],
+                        .out = request->output,
+                        .weights = request->weights,
+                        .worst = (int)request->worst};
+    bool good = !request->weights || report_answers(request, &report, &data, &error);
+    good = good && net_report(&report, &error);
+    net_close(report.session);
+    net_data_close(&data);
+    return good ? DONE : fail(&error);
+}
+
 /* ------------------------------------------------ bench, gradcheck, info */
 
 /* What --cores prints is a table, and all of it. */
@@ -1164,6 +1318,8 @@ static const Command commands[] = {
     {"test", "", "Loss and accuracy on the test images.", TEST, run_test},
     {"predict", "[IMAGE ...]", "Says what images show, and draws them.", PREDICT, run_predict},
     {"generate", "", "Goes on with a text, character by character.", GENERATE, run_generate},
+    {"report", "LOG", "Makes a page of a run's log, and of its mistakes with --weights.", REPORT,
+     run_report},
     {"bench", "", "Measures how many images a second the network trains on and answers for.", BENCH,
      run_bench},
     {"gradcheck", "", "Checks every gradient against differences of the loss.", GRADCHECK,
@@ -1231,6 +1387,7 @@ static int run_command(const NetModel *model, const Command *command, int argc, 
                        .count = 5,
                        .samples = 32,
                        .characters = 500,
+                       .worst = 24,
                        .temperature = 1};
     if (command->bit != TRAIN && net_rank_count() > 1)
         return complain(MISUSE, "%s is one process's: of the commands only train takes ranks",

@@ -136,6 +136,12 @@ typedef struct NetData {
     NetImages train, test;
     char what[256];    /* "mnist in data/mnist" */
     char *class_names; /* a line each; NULL: not known */
+    /* data/validation.c: a folder's of their own; count 0: none */
+    NetImages validation;
+    /* [train.count]: the training images that are trained on, `trained` of them, and from
+     * `judged` on those that the run is judged by; NULL: all are trained on */
+    int32_t *order;
+    int64_t trained, judged;
 } NetData;
 
 /* data/data.c: finds what `source` is: a directory with the IDX files, the CIFAR binaries or
@@ -152,6 +158,27 @@ void net_images_close(NetImages *images);
 /* The image that an input is shown: itself, or of a flat input [n] the most
  * nearly square grey image with n pixels (784: 28 x 28). */
 NetShape net_image_shape(NetShape input);
+
+/* data/validation.c: by which images a run is judged. */
+/* order[from … to), or from … to where order is NULL. */
+typedef struct NetJudged {
+    const char *name; /* "validation" or "test" */
+    const NetImages *images;
+    const int32_t *order;
+    int64_t from, to;
+} NetJudged;
+NetJudged net_judged(const NetData *data);
+/* That are trained on. */
+int64_t net_trained_images(const NetData *data);
+/* Takes a part of the training images to judge by; `by_class`: as large a part of each class. */
+bool net_split_training(NetData *data, double part, bool by_class, uint64_t seed, NetError *error);
+/* Reads others: a folder with a folder for each class, or what net_data_open reads, of which it is
+ * the test images, or all where there are no test images. */
+bool net_validation_open(NetData *data, const char *source, NetShape want, int64_t classes,
+                         uint64_t seed, NetError *error);
+/* data/text.c: likewise a text, by the characters' numbers of the text that is trained on. */
+bool net_validation_text(NetData *data, const char *path, int64_t length, int64_t numbers,
+                         NetError *error);
 
 /* data/text.c: a file of text as whole numbers below `numbers`, stretches of `length`.  Each
  * character of the file has a number, in the order of their codes, or where there are 256 each
@@ -197,6 +224,8 @@ enum {
     NET_TRAIN_PIXELS,
     NET_TEST_LABELS,
     NET_TEST_PIXELS,
+    NET_VALIDATION_IMAGES,
+    NET_VALIDATION_DIGEST,
     NET_DATA_TRAITS
 };
 enum { NET_IDENTITY_TEXT = 72 }; /* bytes of one trait's text */
@@ -205,6 +234,8 @@ typedef struct NetIdentity {
 } NetIdentity;
 void net_data_identify(NetIdentity *identity, const NetData *data);
 const char *net_identity_key(int trait); /* in a checkpoint's metadata */
+/* What a checkpoint means that does not say it; NULL: every one does. */
+const char *net_identity_default(int trait);
 /* False with a sentence that names both and says what differs, and what to do with the
  * checkpoint. */
 bool net_identity_same(const NetIdentity *theirs, const NetIdentity *ours, const char *checkpoint,
@@ -222,6 +253,10 @@ bool net_read_cifar(NetImages *images, int classes, const char *const *paths, in
 bool net_is_image_folder(const char *root, bool *is, NetError *error);
 /* Each split's `held` says which of its images are decoded. */
 bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetError *error);
+/* Whether `root` has folders that are called as the data's classes are. */
+bool net_is_class_folder(const NetData *data, const char *root, bool *is, NetError *error);
+/* root/CLASS/…: the data's validation images, of its classes. */
+bool net_read_class_folder(NetData *data, const char *root, NetShape shape, NetError *error);
 /* data/synthetic.c: digits drawn as strokes under random affine maps and noise;
  * image i of a split depends only on seed, split and i.  images->held says which are drawn. */
 bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
@@ -301,6 +336,8 @@ void net_settings_close(NetSettings *settings);
 double net_setting(const NetSettings *settings, const char *path, double fallback);
 const char *net_setting_word(const NetSettings *settings, const char *path, const char *fallback);
 bool net_setting_changeable(const NetValue *value); /* not compiled into the program */
+/* Whether the .net file does not say it, nor anybody since. */
+bool net_setting_is_default(const NetValue *value);
 const NetValue *net_setting_find(const NetSettings *settings, const char *path); /* NULL: none */
 /* From text: a number, or a list with commas, within the range the path allows.
  * `option` is what the user wrote and what a message names. */
@@ -561,6 +598,28 @@ typedef struct NetResult {
     int64_t correct; /* of all targets: an image has NetModel.targets */
     int64_t images;
 } NetResult;
+
+/* train/figures.c: what is told of a result: the loss and then what it is usually read as.  All
+ * that prints, logs or compares results goes through this list. */
+typedef struct NetFigure {
+    const char *name; /* "loss", "accuracy" */
+    double value;
+    bool percent; /* shown times 100, with % */
+    bool larger_is_better;
+} NetFigure;
+enum { NET_MAX_FIGURES = 8, NET_FIGURES_TEXT = 512 };
+typedef struct NetFigures {
+    NetFigure items[NET_MAX_FIGURES];
+    int count; /* 0: of no images */
+} NetFigures;
+NetFigures net_figures(const NetModel *model, const NetResult *result);
+/* By which epochs are compared: the accuracy, or where there are no classes the loss. */
+const NetFigure *net_figure_judged(const NetFigures *figures);
+/* Whether it is better than another value of it, by more than `least`. */
+bool net_figure_better(const NetFigure *figure, double than, double least);
+/* "  test loss 0.1234  test accuracy 97.50 %"; empty of no figures. */
+const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *split,
+                             const NetFigures *figures);
 /* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
  * not finite moves nothing, and the step does not count.  The mean gradient is
  * left in session->gradients[0 … trained) without an optimizer and where
@@ -580,6 +639,7 @@ void net_answer(NetSession *session, const NetImages *images, int64_t index, flo
 /* All of a split, unless a signal asks the program to end: then less, as .images
  * says.  confusion, unless NULL, is [classes][classes]: true, predicted. */
 NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion);
+NetResult net_test_judged(NetSession *session, const NetJudged *judged, int64_t *confusion);
 /* How many ranks test: batch i is number i % net_testing_ranks()'s. */
 int net_testing_ranks(void);
 
@@ -668,6 +728,9 @@ typedef struct NetProgress {
     int kept_count; /* the steps of the checkpoints that are kept beside the newest, ascending */
     int64_t kept[NET_MAX_KEPT];
     const NetIdentity *data; /* of the images; NULL: not known */
+    uint64_t split_seed;     /* with which validation images were drawn */
+    int64_t top_epoch;       /* the last that was better than those before, from 1; 0: none yet */
+    double top;              /* its figure: of `stop patience=` */
 } NetProgress;
 bool net_checkpoint_write(const char *path, const NetSession *session,
                           const NetOptimizer *optimizer, const NetSettings *settings,
@@ -742,33 +805,95 @@ void net_keep_remove(NetKeep *keep, NetProgress *progress);
 /* Whether `path` is the name of an earlier checkpoint of `checkpoint`. */
 bool net_is_kept_name(const char *path, const char *checkpoint);
 
-/* train/log.c: JSON lines, each on the disk's side as soon as it happens. */
+/* train/log.c: rows of JSON, of a table or of TensorBoard's events, as the file is called, each on
+ * the disk's side as soon as it happens. */
 typedef struct NetEpoch {
-    int64_t epoch;
-    double train_loss, test_loss, train_accuracy, test_accuracy, seconds, images_per_second;
-    bool judged, best; /* held against the best before; better than it */
+    int64_t epoch, step;
+    NetFigures trained, judged; /* of the training images, and of those the run is judged by */
+    const char *split;          /* what the latter are: "test" or "validation" */
+    double seconds, images_per_second;
+    bool compared, best; /* held against the best before; better than it */
 } NetEpoch;
+/* Of a split's result, "train" and "loss"; of a parameter, its path and "gradient_norm". */
+typedef struct NetLogField {
+    const char *of, *name; /* of NULL: the row's own */
+    double value;
+    bool truth; /* it is yes or no */
+} NetLogField;
 typedef struct NetLog {
     const char *path; /* NULL: no log */
+    const struct NetLogKind *kind;
     int descriptor;
-    bool torn;       /* the last line is half there, and cannot be taken back */
-    int64_t lost;    /* lines that could not be written */
-    NetError reason; /* of the last of them */
+    bool torn;            /* the last row is half there, and cannot be taken back */
+    bool begun;           /* what the file begins with is written */
+    int64_t whole;        /* bytes of the file before the last row, where rows are no lines */
+    int64_t lost;         /* rows that could not be written */
+    NetError reason;      /* of the last of them */
+    NetLogField *columns; /* of a table; the first are of steps and epochs, then parameters' */
+    int column_count, plain_columns;
 } NetLog;
-bool net_log_open(NetLog *log, const char *path, bool append, NetError *error);
-/* False: the line is lost, and none of it is in a file; the next may do better. */
+typedef struct NetLogPlan {
+    const char *path;
+    const NetModel *model;
+    const char *split;         /* by which images epochs are judged */
+    bool compared, statistics; /* whether epochs are held against the best; these are logged */
+} NetLogPlan;
+/* The file that a log at `path` is: of a folder, which is made, TensorBoard's; free() it. NULL:
+ * *error says why. */
+char *net_log_path(const char *path, const char *network, NetError *error);
+/* Whether a file that is there may be replaced, by its first bytes. */
+bool net_log_is_ours(const char *path);
+/* resumed: where a run goes on that is taken up again; the log is cut back to it.  NULL: it begins
+ * anew. */
+bool net_log_open(NetLog *log, const NetLogPlan *plan, const NetProgress *resumed, NetError *error);
+/* False: the row is lost, and none of it is in a file; the next may do better. */
 bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr,
                   NetError *error);
 bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error);
-/* False with how many lines were lost, if any were. */
+/* Of the session's weights and of the gradients that it keeps. */
+bool net_log_statistics(NetLog *log, int64_t epoch, int64_t step, const NetSession *session,
+                        NetError *error);
+/* False with how many rows were lost, if any were. */
 bool net_log_close(NetLog *log, NetError *error);
 /* The descriptor of standard output or standard error, if that is this file; else -1. */
 struct stat;
 int net_stream_of(const struct stat *file);
-/* train/logcut.c: drops from an old log at `path` what came after the progress, and a
- * torn last line.  False: the file is not a log, and was left alone; a path of
- * nothing, or of no regular file, is none to cut. */
-bool net_log_cut(const char *path, const NetProgress *progress, NetError *error);
+
+/* train/statistics.c: Euclidean norms, of a trained parameter and of its mean gradient, which the
+ * session must keep. */
+enum { NET_STATISTICS = 2 };
+double net_weight_norm(const NetSession *session, const NetParameter *parameter);
+double net_gradient_norm(const NetSession *session, const NetParameter *parameter);
+/* A field for each statistic of each trained parameter; how many.  session NULL: their names. */
+int net_statistics_fields(NetLogField *fields, const NetModel *model, const NetSession *session);
+
+/* train/live.c: the line that lives on a terminal. */
+enum { NET_TREND = 24, NET_LIVE_TEXT = 160 };
+/* How the loss went: means of as many steps each. */
+typedef struct NetTrend {
+    double means[NET_TREND], sum;
+    int count;
+    int64_t each, added; /* steps of a mean; in `sum` */
+} NetTrend;
+void net_trend_add(NetTrend *trend, double loss);
+/* Pieces of the line, of ASCII; others: figures besides the loss. */
+typedef struct NetLive {
+    char head[NET_LIVE_TEXT], percent[NET_LIVE_TEXT], loss[NET_LIVE_TEXT], others[NET_FIGURES_TEXT],
+        rate[NET_LIVE_TEXT], left[NET_LIVE_TEXT];
+    double part; /* of the epoch that is done */
+    const NetTrend *trend;
+} NetLive;
+/* Over what is there, in at most so many columns. */
+void net_live_draw(FILE *terminal, const NetLive *line, int columns);
+/* Whether lines can be drawn over there: it is a terminal, and no dumb one. */
+bool net_is_terminal(FILE *file);
+#define NET_STRONG "\033[1m"
+#define NET_FAINT "\033[2m"
+#define NET_GREEN "\033[32m"
+#define NET_CYAN "\033[36m"
+#define NET_PLAIN "\033[0m"
+/* The sequence, or nothing where there are to be no colours. */
+const char *net_colour(FILE *file, const char *sequence);
 
 /* train/meter.c: what a run shows of itself: a live line on a terminal, a plain
  * line now and then elsewhere. */
@@ -778,15 +903,22 @@ typedef struct NetMeter {
     double start, last;     /* seconds */
     int64_t start_images;   /* done when the clock started */
     int64_t epochs, images; /* of the run; of an epoch */
+    double stepped;         /* when the last step was done */
+    double between;         /* seconds from an epoch's last step to the next one's beginning */
+    NetTrend trend;
 } NetMeter;
 void net_meter_open(NetMeter *meter, bool quiet, int64_t epochs, int64_t images);
 /* an epoch begins with `done` images behind it */
 void net_meter_epoch(NetMeter *meter, int64_t done);
-void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy);
+/* `loss` is the step's, `trained` the epoch's so far. */
+void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss,
+                    const NetFigures *trained);
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch);
 /* Of a run that ends within an epoch, `done` images into it. */
-void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss,
-                       double accuracy);
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done,
+                       const NetFigures *trained);
+/* Of one that ends because no epoch was better than the top one. */
+void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *split);
 void net_meter_clear(NetMeter *meter);
 
 /* train/finite.c: where values that are no numbers came from.  False with a
@@ -816,7 +948,8 @@ typedef struct NetRun {
     double every_steps;
     double keep;                         /* checkpoints; 0: one, and nothing is removed */
     void (*tell)(const NetError *error); /* what went wrong and does not end the run */
-    int *speaker; /* of several ranks the one that says why a run cannot begin; may be NULL */
+    int *speaker;      /* of several ranks the one that says why a run cannot begin; may be NULL */
+    double statistics; /* are logged every so many steps; 0: never */
 } NetRun;
 typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 /* Trains from *progress on until the epochs or the steps are done or a signal
@@ -825,8 +958,29 @@ typedef enum NetEnd { NET_FAILED, NET_FINISHED, NET_INTERRUPTED } NetEnd;
 NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings *settings,
                  const NetData *data, NetProgress *progress, const NetRun *run, NetError *error);
 
+/* data/paint.c: pixels of a byte, [h][w][channels] of 1, 3 or 4, as PNG; free() it.  NULL: *error
+ * says why. */
+uint8_t *net_encode_png(const uint8_t *pixels, int64_t height, int64_t width, int channels,
+                        size_t *bytes, NetError *error);
+bool net_write_png(const char *path, const uint8_t *pixels, int64_t height, int64_t width,
+                   int channels, NetError *error);
+/* An image [c][h][w] as [h][w][channels], its first channel where it has not three; free() it. */
+uint8_t *net_interleave(const uint8_t *planes, NetShape shape, int *channels, NetError *error);
+
+/* report/page.c: a run's log, and where there are weights what the network makes of the images
+ * that the run was judged by, as one page of HTML. */
+typedef struct NetReport {
+    const NetModel *model;
+    const char *log, *out, *weights;
+    NetSession *session; /* with the weights, which weights and data name; NULL: none */
+    const NetData *data;
+    int worst; /* mistakes that are shown */
+} NetReport;
+bool net_report(const NetReport *report, NetError *error);
+
 /* train/art.c: an image drawn in a terminal's characters. */
 void net_draw_image(FILE *out, const uint8_t *pixels, NetShape shape);
+bool net_is_utf8(void); /* the locale's characters are */
 
 /* train/measure.c: what a benchmark is made of. */
 enum { NET_REPEATS = 5 };

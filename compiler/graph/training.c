@@ -160,6 +160,16 @@ static const ArgSpec epochs_args[] = {{"epochs", ARG_INT, .positional = true, .m
                                        .maximum = 1000000,
                                        .doc = "Passes over the training images."},
                                       {0}};
+static const ArgSpec validation_args[] = {
+    {"validation", ARG_REAL, .positional = true, .maximum = 0.99,
+     .doc = "So much of the training images, or a \"folder\" of others: what a run is judged by."},
+    {0}};
+static const ArgSpec stop_args[] = {
+    {"patience", ARG_INT, .positional = true, .minimum = 1, .maximum = 1000000,
+     .doc = "Epochs without a better figure, after which the run stops."},
+    {"min_delta", ARG_REAL, .otherwise = "0", .maximum = 1e6,
+     .doc = "How much better a figure must be to count."},
+    {0}};
 static const ArgSpec seed_args[] = {{"seed", ARG_INT, .positional = true, .otherwise = "1",
                                      .maximum = ANY_SIZE, .doc = "Of every random number."},
                                     {0}};
@@ -439,6 +449,31 @@ static void resolve_seed(Training *t, const SettingDef *def)
     resolve_number(t, def, seed_args);
 }
 
+/* `validation 0.1`, or `validation "folder"`: two paths, of which the run uses the number
+ * where it is above 0. */
+static void resolve_validation(Training *t, const SettingDef *def)
+{
+    const Expr *word = def->arguments.count == 1 ? def->arguments.items[0].value : NULL;
+    if (word == NULL || word->kind != EXPR_TEXT) {
+        const ArgValue *values = resolve_arguments(
+            t->b, def->name, validation_args, evaluate_arguments(t->b, &def->arguments), def->span);
+        if (values != NULL)
+            add_number(t, "validation", values[0].real, values[0].span);
+        return;
+    }
+    Value text = evaluate(t->b, word);
+    if (text.kind == VALUE_TEXT && text.word[0] == '\0')
+        build_error(t->b, "value-type", word->span, "the folder's name is empty");
+    else if (text.kind == VALUE_TEXT)
+        add_word(t, "validation.data", text.word, word->span);
+}
+
+static void resolve_stop(Training *t, const SettingDef *def)
+{
+    static const Choice stop = {"stop", stop_args, NULL};
+    add_choice(t, "stop", &stop, evaluate_arguments(t->b, &def->arguments), def->span);
+}
+
 /* ----------------------------------------------------------------- loss */
 
 static const ArgSpec loss_args[] = {{"weight", ARG_REAL, .otherwise = "1", .minimum = -1e6,
@@ -662,6 +697,11 @@ static const struct SettingRow {
      "A rate or weight decay of their own for parameters whose paths match."},
     {"batch", REQUIRED, resolve_batch, NULL, batch_args, "Images per step."},
     {"epochs", REQUIRED, resolve_epochs, NULL, epochs_args, "Passes over the training images."},
+    {"validation", ONCE, resolve_validation, NULL, validation_args,
+     "What a run is judged by instead of the test images: a part of the training images, as 0.1, "
+     "or a \"folder\" of others."},
+    {"stop", ONCE, resolve_stop, NULL, stop_args,
+     "Ends a run that has become no better for patience= epochs."},
     {"seed", ONCE, resolve_seed, NULL, seed_args, "Of every random number."},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -707,11 +747,15 @@ static const char *other_setting_name(const char *word)
     static const struct {
         const char *theirs, *ours;
     } spellings[] = {
-        {"batch_size", "batch"},  {"batchsize", "batch"},       {"criterion", "loss"},
-        {"dataset", "data"},      {"num_epochs", "epochs"},     {"n_epochs", "epochs"},
-        {"max_epochs", "epochs"}, {"lr_scheduler", "schedule"}, {"scheduler", "schedule"},
-        {"transform", "augment"}, {"optim", "optimizer"},       {"solver", "optimizer"},
-        {"random_seed", "seed"},
+        {"batch_size", "batch"},   {"batchsize", "batch"},
+        {"criterion", "loss"},     {"dataset", "data"},
+        {"num_epochs", "epochs"},  {"n_epochs", "epochs"},
+        {"max_epochs", "epochs"},  {"lr_scheduler", "schedule"},
+        {"scheduler", "schedule"}, {"transform", "augment"},
+        {"optim", "optimizer"},    {"solver", "optimizer"},
+        {"random_seed", "seed"},   {"validation_split", "validation"},
+        {"val", "validation"},     {"early_stopping", "stop"},
+        {"patience", "stop"},
     };
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
         if (strcmp(word, spellings[i].theirs) == 0)

@@ -409,6 +409,8 @@ void net_data_close(NetData *data)
 {
     net_images_close(&data->train);
     net_images_close(&data->test);
+    net_images_close(&data->validation);
+    free(data->order);
     free(data->class_names);
     *data = (NetData){0};
 }

@@ -291,3 +291,51 @@ bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetE
     free(train);
     return good;
 }
+
+/* ------------------------------------------------- validation images by class */
+
+static bool split_lines(Names *names, const char *lines, NetError *error)
+{
+    char *copy = strdup(lines), *rest = copy;
+    bool good = copy || net_fail(error, "out of memory");
+    for (char *line; good && (line = strsep(&rest, "\n"));)
+        good = add_name(names, line, error);
+    free(copy);
+    return good;
+}
+
+bool net_is_class_folder(const NetData *data, const char *root, bool *is, NetError *error)
+{
+    Names classes = {0};
+    bool good = !data->class_names || split_lines(&classes, data->class_names, error);
+    for (int64_t i = 0; good && !*is && i < classes.count; i++)
+        good = strchr(classes.items[i], '/') || look(is, root, classes.items[i], error);
+    free_names(&classes);
+    return good;
+}
+
+/* The classes of a folder of pictures are sorted: list_split looks for names among them. */
+static bool check_sorted(const Names *classes, const char *root, NetError *error)
+{
+    for (int64_t i = 0; i + 1 < classes->count; i++)
+        if (strcmp(classes->items[i], classes->items[i + 1]) >= 0)
+            return net_fail(error,
+                            "%s is a folder of pictures by class, and the data's classes are not "
+                            "those of such a folder: give a part of the training images, as 0.1",
+                            root);
+    return true;
+}
+
+bool net_read_class_folder(NetData *data, const char *root, NetShape shape, NetError *error)
+{
+    Names classes = {0}, paths = {0};
+    int64_t ends[MAX_CLASSES];
+    bool good = split_lines(&classes, data->class_names, error)
+                && check_sorted(&classes, root, error)
+                && list_split(&paths, ends, root, &classes, error)
+                && read_images(&data->validation, &paths, ends, shape, root, error);
+    data->validation.classes = (int)classes.count;
+    free_names(&classes);
+    free_names(&paths);
+    return good;
+}

@@ -26,6 +26,18 @@ static void set_digest(char *text, uint64_t digest)
     snprintf(text, NET_IDENTITY_TEXT, "%016llx", (unsigned long long)digest);
 }
 
+/* Of a part of the training images, which ones they are; of others, what they are. */
+static uint64_t digest_judged(const NetData *data)
+{
+    const NetImages *images = &data->validation;
+    if (data->order)
+        return net_digest(0, data->order, (size_t)data->train.count * sizeof *data->order);
+    uint64_t digest = digest_labels(images);
+    if (images->count > 0)
+        digest ^= net_sample_digest(images);
+    return digest;
+}
+
 void net_data_identify(NetIdentity *identity, const NetData *data)
 {
     NetShape shape = net_image_shape(data->train.shape);
@@ -40,26 +52,37 @@ void net_data_identify(NetIdentity *identity, const NetData *data)
     set_digest(identity->texts[NET_TRAIN_PIXELS], net_sample_digest(&data->train));
     set_digest(identity->texts[NET_TEST_LABELS], digest_labels(&data->test));
     set_digest(identity->texts[NET_TEST_PIXELS], net_sample_digest(&data->test));
+    set_number(identity->texts[NET_VALIDATION_IMAGES],
+               data->order ? data->train.count - data->judged : data->validation.count);
+    set_digest(identity->texts[NET_VALIDATION_DIGEST], digest_judged(data));
 }
 
 /* In __metadata__, and in a sentence; `digest`: the values say nothing to a reader. */
 static const struct Trait {
     const char *key, *noun;
     bool digest;
+    const char *otherwise;
 } traits[NET_DATA_TRAITS] = {
-    [NET_TRAIN_IMAGES] = {"data.train_images", "training images", false},
-    [NET_TEST_IMAGES] = {"data.test_images", "test images", false},
-    [NET_IMAGE_SIZE] = {"data.image_size", "pixels an image", false},
-    [NET_DATA_CLASSES] = {"data.classes", "classes", false},
-    [NET_TRAIN_LABELS] = {"data.train_labels", "labels of training images", true},
-    [NET_TRAIN_PIXELS] = {"data.train_pixels", "pixels of training images", true},
-    [NET_TEST_LABELS] = {"data.test_labels", "labels of test images", true},
-    [NET_TEST_PIXELS] = {"data.test_pixels", "pixels of test images", true},
+    [NET_TRAIN_IMAGES] = {"data.train_images", "training images", false, NULL},
+    [NET_TEST_IMAGES] = {"data.test_images", "test images", false, NULL},
+    [NET_IMAGE_SIZE] = {"data.image_size", "pixels an image", false, NULL},
+    [NET_DATA_CLASSES] = {"data.classes", "classes", false, NULL},
+    [NET_TRAIN_LABELS] = {"data.train_labels", "labels of training images", true, NULL},
+    [NET_TRAIN_PIXELS] = {"data.train_pixels", "pixels of training images", true, NULL},
+    [NET_TEST_LABELS] = {"data.test_labels", "labels of test images", true, NULL},
+    [NET_TEST_PIXELS] = {"data.test_pixels", "pixels of test images", true, NULL},
+    [NET_VALIDATION_IMAGES] = {"data.validation_images", "validation images", false, "0"},
+    [NET_VALIDATION_DIGEST] = {"data.validation", "validation images", true, "0000000000000000"},
 };
 
 const char *net_identity_key(int trait)
 {
     return traits[trait].key;
+}
+
+const char *net_identity_default(int trait)
+{
+    return traits[trait].otherwise;
 }
 
 static void add(char *text, size_t size, const struct Trait *trait, const char *theirs,

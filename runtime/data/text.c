@@ -184,6 +184,68 @@ bool net_read_text(NetData *data, const char *path, int64_t length, int64_t numb
     return good;
 }
 
+/* The characters' numbers as the names of classes have them, a line each. */
+static bool read_alphabet(Alphabet *alphabet, const char *names, NetError *error)
+{
+    char bytes[8], *copy = strdup(names), *rest = copy;
+    if (!copy)
+        return net_fail(error, "out of memory");
+    for (char *line; (line = strsep(&rest, "\n")); alphabet->count++) {
+        uint32_t code;
+        int length = net_spell_character(line, bytes);
+        bool one =
+            length > 0
+            && net_utf8_decode((const unsigned char *)bytes, (size_t)length, &code) == length;
+        if (one && alphabet->numbers[code] < 0)
+            alphabet->numbers[code] = (int16_t)alphabet->count;
+    }
+    free(copy);
+    return true;
+}
+
+/* Makes numbers of characters in place; *length becomes how many there are. */
+static bool use_alphabet(const Alphabet *alphabet, uint8_t *text, int64_t *length, const char *path,
+                         NetError *error)
+{
+    int64_t count = 0;
+    uint32_t code;
+    for (int64_t at = 0, step; at < *length; at += step) {
+        step = net_utf8_decode(text + at, (size_t)(*length - at), &code);
+        if (step == 0 || alphabet->numbers[code] < 0)
+            return net_fail(error,
+                            step ? "%s: byte %" PRId64
+                                   " begins a character that the text which is trained on has not"
+                                 : "%s: byte %" PRId64 " begins no character of UTF-8",
+                            path, at);
+        text[count++] = (uint8_t)alphabet->numbers[code];
+    }
+    *length = count;
+    return true;
+}
+
+bool net_validation_text(NetData *data, const char *path, int64_t length, int64_t numbers,
+                         NetError *error)
+{
+    Alphabet alphabet = {.numbers = net_allocate(MAX_CODE, sizeof(int16_t), error)};
+    int64_t count = 0;
+    uint8_t *text = alphabet.numbers ? read_file(path, &count, error) : NULL;
+    if (alphabet.numbers)
+        memset(alphabet.numbers, -1, MAX_CODE * sizeof(int16_t));
+    bool good = text != NULL;
+    if (good && numbers != BYTES)
+        good = data->class_names
+                   ? read_alphabet(&alphabet, data->class_names, error)
+                         && use_alphabet(&alphabet, text, &count, path, error)
+                   : net_fail(error, "%s is a text, and what is trained on is none", path);
+    if (good && count < length + 1)
+        good = net_fail(error, "%s has %" PRId64 " characters, which are no stretch of %" PRId64,
+                        path, count, length);
+    good = good && cut(&data->validation, text, count, length, 1, numbers, error);
+    free(alphabet.numbers);
+    free(text);
+    return good;
+}
+
 bool net_draw_numbers(NetImages *images, int64_t count, int64_t length, int64_t numbers,
                       uint64_t seed, NetError *error)
 {

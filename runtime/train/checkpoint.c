@@ -19,7 +19,7 @@
 #include <string.h>
 
 /* keys besides the settings'; bytes of one number's text */
-enum { FIELDS = 20 + NET_DATA_TRAITS, TEXT = 40 };
+enum { FIELDS = 26 + NET_DATA_TRAITS, TEXT = 40 };
 
 static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network",
                   FROZEN[] = "frozen", DATA[] = "data";
@@ -93,16 +93,32 @@ static void add_data(Metadata *metadata, const NetIdentity *data)
         add(metadata, strdup(net_identity_key(i)), strdup(data->texts[i]));
 }
 
+static void add_real(Metadata *metadata, const char *key, double value)
+{
+    char text[TEXT];
+    snprintf(text, sizeof text, "%.17g", value);
+    add(metadata, strdup(key), strdup(text));
+}
+
+/* What `stop` and `validation` have to know of the run so far. */
+static void add_judgement(Metadata *metadata, const NetProgress *progress)
+{
+    add_whole(metadata, "split_seed", (int64_t)progress->split_seed);
+    if (progress->top_epoch > 0) {
+        add_whole(metadata, "top_epoch", progress->top_epoch);
+        add_real(metadata, "top", progress->top);
+    }
+}
+
 /* What --save-best and --keep have to know of the run so far. */
 static void add_history(Metadata *metadata, const NetProgress *progress)
 {
-    char best[TEXT], *kept = calloc((size_t)progress->kept_count + 1, TEXT);
-    snprintf(best, sizeof best, "%.17g", progress->best);
+    char *kept = calloc((size_t)progress->kept_count + 1, TEXT);
     for (int i = 0, used = 0; kept && i < progress->kept_count; i++)
         used += snprintf(kept + used, TEXT, "%s%" PRId64, i ? "," : "", progress->kept[i]);
     if (progress->best_epoch > 0) {
         add_whole(metadata, "best_epoch", progress->best_epoch);
-        add(metadata, strdup("best"), strdup(best));
+        add_real(metadata, "best", progress->best);
     }
     if (progress->kept_count > 0)
         add(metadata, strdup("kept"), kept);
@@ -112,16 +128,15 @@ static void add_history(Metadata *metadata, const NetProgress *progress)
 
 static void add_progress(Metadata *metadata, const NetProgress *progress)
 {
-    char loss[TEXT];
-    snprintf(loss, sizeof loss, "%.17g", progress->loss_sum);
     add_whole(metadata, "epoch", progress->epoch);
     add_whole(metadata, "position", progress->position);
     add_whole(metadata, "step", progress->step);
     add_whole(metadata, "correct", progress->correct);
     add_whole(metadata, "shuffle", progress->shuffle);
     add_whole(metadata, "train_images", progress->train_images);
-    add(metadata, strdup("loss_sum"), strdup(loss));
+    add_real(metadata, "loss_sum", progress->loss_sum);
     add_history(metadata, progress);
+    add_judgement(metadata, progress);
 }
 
 bool net_checkpoint_write(const char *path, const NetSession *session,
@@ -152,15 +167,27 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
 
 /* -------------------------------------------------------------- reading */
 
-static bool read_number(const NetTensorFile *file, const char *key, bool whole, double max,
-                        double *number, NetError *error)
+static bool read_between(const NetTensorFile *file, const char *key, bool whole, double min,
+                         double max, double *number, NetError *error)
 {
     const char *text = net_tensors_metadata(file, key);
     char where[NET_SHAPE_TEXT];
     if (!text)
         return net_fail(error, "%s is no checkpoint: its __metadata__ has no %s", file->path, key);
     snprintf(where, sizeof where, "%.140s: %s", file->path, key);
-    return net_parse_number(number, text, whole, 0, max, where, error);
+    return net_parse_number(number, text, whole, min, max, where, error);
+}
+
+static bool read_number(const NetTensorFile *file, const char *key, bool whole, double max,
+                        double *number, NetError *error)
+{
+    return read_between(file, key, whole, 0, max, number, error);
+}
+
+/* A loss of one's own may be negative. */
+static bool read_figure(const NetTensorFile *file, const char *key, double *number, NetError *error)
+{
+    return read_between(file, key, false, -HUGE_VAL, HUGE_VAL, number, error);
 }
 
 static bool read_whole(const NetTensorFile *file, const char *key, int64_t max, int64_t *number,
@@ -173,11 +200,24 @@ static bool read_whole(const NetTensorFile *file, const char *key, int64_t max, 
     return true;
 }
 
+/* Checkpoints of earlier versions say none of it. */
+static bool read_judgement(const NetTensorFile *file, NetProgress *progress, NetError *error)
+{
+    int64_t seed = (int64_t)progress->split_seed;
+    if (net_tensors_metadata(file, "split_seed")
+        && !read_whole(file, "split_seed", (int64_t)1 << 53, &seed, error))
+        return false;
+    progress->split_seed = (uint64_t)seed;
+    return !net_tensors_metadata(file, "top_epoch")
+           || (read_whole(file, "top_epoch", progress->epoch, &progress->top_epoch, error)
+               && read_figure(file, "top", &progress->top, error));
+}
+
 static bool read_best(const NetTensorFile *file, NetProgress *progress, NetError *error)
 {
     return !net_tensors_metadata(file, "best_epoch")
            || (read_whole(file, "best_epoch", progress->epoch, &progress->best_epoch, error)
-               && read_number(file, "best", false, HUGE_VAL, &progress->best, error));
+               && read_figure(file, "best", &progress->best, error));
 }
 
 /* "500,1000": steps up to the checkpoint's own, ascending. */
@@ -211,7 +251,8 @@ static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetE
         || !read_number(file, "loss_sum", false, HUGE_VAL, &progress->loss_sum, error))
         return false;
     progress->shuffle = shuffle;
-    return read_best(file, progress, error) && read_kept(file, progress, error);
+    return read_best(file, progress, error) && read_kept(file, progress, error)
+           && read_judgement(file, progress, error);
 }
 
 /* ------------------------------------------------------------- settings */
@@ -277,7 +318,8 @@ static bool take_setting(const NetTensorFile *file, NetSettings *settings, NetVa
     const char *written = stored_value(file, COMPILED, value->path);
     const char *used = changeable ? stored_value(file, SETTING, value->path) : written;
     bool edited = written && !is_stored(file, COMPILED, value, value->compiled);
-    if (!used && !written && !stored_value(file, COMPILED, "epochs"))
+    if (!used && !written
+        && (!stored_value(file, COMPILED, "epochs") || net_setting_is_default(value)))
         return true;
     if (changeable && used && !value->given && !edited
         && !use_stored(file, settings, value, used, error))
@@ -301,7 +343,8 @@ static void tell_gone(const NetTensorFile *file, const NetSettings *settings, Ne
 /* Where the images come from is told, and decided, by what they are. */
 static bool is_told_otherwise(const NetValue *value)
 {
-    return strcmp(value->path, "data") == 0 || strcmp(value->path, "optimizer") == 0;
+    return strcmp(value->path, "data") == 0 || strcmp(value->path, "validation.data") == 0
+           || strcmp(value->path, "optimizer") == 0;
 }
 
 static bool take_settings(const NetTensorFile *file, NetSettings *settings, NetNotes *notes,
@@ -403,6 +446,7 @@ bool net_checkpoint_data(const NetTensorFile *file, const NetIdentity *ours, Net
     snprintf(theirs.what, sizeof theirs.what, "%s", what);
     for (int i = 0; i < NET_DATA_TRAITS; i++) {
         const char *text = net_tensors_metadata(file, net_identity_key(i));
+        text = text ? text : net_identity_default(i);
         if (!text)
             return net_fail(error, "%s is no checkpoint: its __metadata__ has no %s", file->path,
                             net_identity_key(i));

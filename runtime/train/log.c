@@ -1,18 +1,19 @@
-/* log.c: a run as JSON lines, for programs to read.
+/* log.c: a run as rows in a file, for programs to read.
  *
- * A line is in the file's hands as soon as it happens, in one write, so a reader
- * can follow a run and a killed one leaves whole lines.  A line that cannot be
+ * A row is in the file's hands as soon as it happens, in one write, so a reader
+ * can follow a run and a killed one leaves whole rows.  A row that cannot be
  * written is lost and counted, and the run goes on: its weights are worth more.
+ * How a row is written is the kind's that the file's name says.
  */
-#include "runtime.h"
+#include "train/log.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,15 +48,157 @@ static int open_path(const char *path, int flags)
     return descriptor;
 }
 
-bool net_log_open(NetLog *log, const char *path, bool append, NetError *error)
+/* --------------------------------------------------------------- columns */
+
+static void add_field(NetLogField *fields, int *count, const char *of, const char *name,
+                      double value)
 {
-    *log = (NetLog){.path = path, .descriptor = -1};
-    if (!path)
-        return true;
-    log->descriptor = share_stream(path);
+    fields[(*count)++] = (NetLogField){of, name, value, false};
+}
+
+static void add_figures(NetLogField *fields, int *count, const char *split,
+                        const NetFigures *figures)
+{
+    for (int i = 0; i < figures->count; i++)
+        add_field(fields, count, split, figures->items[i].name, figures->items[i].value);
+}
+
+enum { MAX_PLAIN = 2 * NET_MAX_FIGURES + 8 };
+
+/* The fields of a step's row, and of an epoch's. */
+static int step_fields(NetLogField *fields, double loss, double lr)
+{
+    int count = 0;
+    add_field(fields, &count, NULL, "loss", loss);
+    add_field(fields, &count, NULL, "lr", lr);
+    return count;
+}
+
+static int epoch_fields(NetLogField *fields, const NetEpoch *epoch)
+{
+    int count = 0;
+    add_figures(fields, &count, "train", &epoch->trained);
+    add_figures(fields, &count, epoch->split, &epoch->judged);
+    if (epoch->compared) {
+        add_field(fields, &count, NULL, "best", epoch->best);
+        fields[count - 1].truth = true;
+    }
+    add_field(fields, &count, NULL, "seconds", epoch->seconds);
+    add_field(fields, &count, NULL, "images_per_second", epoch->images_per_second);
+    return count;
+}
+
+/* Those of a table: of a step, of an epoch, and of each parameter's statistics. */
+static bool plan_columns(NetLog *log, const NetLogPlan *plan, NetError *error)
+{
+    const NetModel *model = plan->model;
+    const NetResult one = {.images = 1};
+    const NetEpoch epoch = {.trained = net_figures(model, &one),
+                            .judged = net_figures(model, &one),
+                            .split = plan->split,
+                            .compared = plan->compared};
+    size_t most = MAX_PLAIN + NET_STATISTICS * (size_t)model->parameter_count;
+    log->columns = net_allocate(most, sizeof *log->columns, error);
+    if (!log->columns)
+        return false;
+    log->column_count = step_fields(log->columns, 0, 0);
+    log->column_count += epoch_fields(log->columns + log->column_count, &epoch);
+    log->plain_columns = log->column_count;
+    if (plan->statistics)
+        log->column_count += net_statistics_fields(log->columns + log->column_count, model, NULL);
+    return true;
+}
+
+/* ------------------------------------------------------------ the kind */
+
+/* What a name ends with says the kind of file; any other is JSON lines. */
+static const NetLogKind *kind_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path,
+               *dot = strrchr(name, '.');
+    if (strstr(name, ".tfevents"))
+        return &net_log_events;
+    return dot && strcasecmp(dot, ".csv") == 0 ? &net_log_csv : &net_log_json;
+}
+
+bool net_log_is_ours(const char *path)
+{
+    char bytes[NET_LOG_FIRST];
+    size_t count = net_first_bytes(path, bytes, sizeof bytes);
+    return count == 0 || kind_of(path)->is_ours(bytes, count);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    size_t length = strlen(path);
+    return (length > 0 && path[length - 1] == '/')
+           || (stat(path, &status) == 0 && S_ISDIR(status.st_mode));
+}
+
+/* With the folders that it lies in. */
+static bool make_folder(char *path)
+{
+    for (char *at = path + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = 0;
+        bool good = mkdir(path, 0777) == 0 || errno == EEXIST;
+        *at = '/';
+        if (!good)
+            return false;
+    }
+    return mkdir(path, 0777) == 0 || errno == EEXIST;
+}
+
+char *net_log_path(const char *path, const char *network, NetError *error)
+{
+    char *whole = NULL, *folder = NULL;
+    if (!is_folder(path)) {
+        whole = strdup(path);
+    } else {
+        folder = strdup(path);
+        if (folder && !make_folder(folder)) {
+            net_fail(error, "cannot make the folder %s: %m", path);
+            free(folder);
+            return NULL;
+        }
+        if (!folder || asprintf(&whole, "%s/events.out.tfevents.%s", folder, network) < 0)
+            whole = NULL;
+        free(folder);
+    }
+    if (!whole)
+        net_fail(error, "out of memory");
+    return whole;
+}
+
+static bool open_file(NetLog *log, bool append, NetError *error)
+{
+    log->descriptor = share_stream(log->path);
     if (log->descriptor < 0)
-        log->descriptor = open_path(path, append ? 0 : O_TRUNC);
-    return log->descriptor >= 0 || net_fail(error, "cannot write %s: %m", path);
+        log->descriptor = open_path(log->path, append ? 0 : O_TRUNC);
+    return log->descriptor >= 0 || net_fail(error, "cannot write %s: %m", log->path);
+}
+
+/* Half a record could not be taken back from a pipe, and no reader would find the next. */
+static bool can_hold(const NetLog *log, NetError *error)
+{
+    struct stat status;
+    return log->kind->lines
+           || (fstat(log->descriptor, &status) == 0 && S_ISREG(status.st_mode)
+               && net_stream_of(&status) < 0)
+           || net_fail(error, "TensorBoard's events are written to a file, and %s is none",
+                       log->path);
+}
+
+bool net_log_open(NetLog *log, const NetLogPlan *plan, const NetProgress *resumed, NetError *error)
+{
+    *log = (NetLog){.path = plan->path, .descriptor = -1};
+    if (!plan->path)
+        return true;
+    log->kind = kind_of(plan->path);
+    return plan_columns(log, plan, error) && (!resumed || net_log_cut(log, resumed, error))
+           && open_file(log, resumed != NULL, error) && can_hold(log, error);
 }
 
 /* A file that somebody deleted while it was written is begun anew. */
@@ -93,16 +236,29 @@ static bool cut_back(int descriptor, const struct stat *status)
            && lseek(descriptor, status->st_size, SEEK_SET) >= 0;
 }
 
-/* All of the line or nothing.  Where half a line stays, the next one begins
- * after a newline. */
-static bool append_line(NetLog *log, const char *line)
+/* Where half a row stays, the next begins after a newline, or where rows are no lines the half
+ * goes first. */
+static bool mend(NetLog *log)
 {
-    struct stat status;
-    if (!find_file(log, &status) || (log->torn && write_text(log->descriptor, "\n", 1) < 1))
+    if (!log->torn)
+        return true;
+    if (!log->kind->lines && ftruncate(log->descriptor, log->whole) != 0)
+        return false;
+    if (log->kind->lines && write_text(log->descriptor, "\n", 1) < 1)
         return false;
     log->torn = false;
-    size_t length = strlen(line), done = write_text(log->descriptor, line, length);
-    if (done == length)
+    return true;
+}
+
+/* All of the bytes or nothing. */
+static bool append_bytes(NetLog *log, const NetBytes *row)
+{
+    struct stat status;
+    if (!find_file(log, &status) || !mend(log))
+        return false;
+    log->whole = log->kind->lines ? 0 : lseek(log->descriptor, 0, SEEK_END);
+    size_t done = write_text(log->descriptor, row->bytes, row->count);
+    if (done == row->count)
         return true;
     int reason = errno;
     log->torn = done > 0 && !cut_back(log->descriptor, &status);
@@ -110,80 +266,91 @@ static bool append_line(NetLog *log, const char *line)
     return false;
 }
 
-/* ------------------------------------------------------------ the lines */
+/* A file that is still empty gets what it is to begin with, in the same write. */
+static NetBytes with_beginning(NetLog *log, NetBytes row)
+{
+    struct stat status;
+    bool empty = !log->begun;
+    if (fstat(log->descriptor, &status) == 0 && S_ISREG(status.st_mode))
+        empty = status.st_size == 0 || status.st_nlink == 0;
+    if (!log->kind->begin || !row.bytes || !empty)
+        return row;
+    NetBytes first = log->kind->begin(log), whole = {0};
+    whole.bytes = first.bytes ? malloc(first.count + row.count) : NULL;
+    if (whole.bytes) {
+        whole.count = first.count + row.count;
+        memcpy(whole.bytes, first.bytes, first.count);
+        memcpy(whole.bytes + first.count, row.bytes, row.count);
+    }
+    free(first.bytes);
+    free(row.bytes);
+    return whole;
+}
 
-static bool lose_line(NetLog *log, const char *why, NetError *error)
+/* ------------------------------------------------------------- the rows */
+
+static bool lose_row(NetLog *log, const char *why, NetError *error)
 {
     log->lost++;
     net_fail(&log->reason, "%s", why);
     return net_fail(error, "cannot write %s: %s", log->path, why);
 }
 
-/* Takes the line. */
-static bool write_line(NetLog *log, cJSON *line, NetError *error)
+static bool write_row(NetLog *log, const NetLogRow *row, NetError *error)
 {
-    char *text = cJSON_PrintUnformatted(line), *whole;
-    cJSON_Delete(line);
-    if (!text || asprintf(&whole, "%s\n", text) < 0)
-        whole = NULL;
-    free(text);
-    if (!whole)
-        return lose_line(log, "out of memory", error);
-    bool good = append_line(log, whole);
+    NetBytes bytes = with_beginning(log, log->kind->encode(log, row));
+    if (!bytes.bytes)
+        return lose_row(log, "out of memory", error);
+    bool good = append_bytes(log, &bytes);
     int reason = errno;
-    free(whole);
-    return good || lose_line(log, strerror(reason), error);
+    free(bytes.bytes);
+    log->begun |= good;
+    return good || lose_row(log, strerror(reason), error);
 }
 
-/* The line with one more member.  NULL when there was no memory for it or one
- * before, which write_line tells: a line that lacks a member is no line. */
-static cJSON *with(cJSON *line, const char *name, cJSON *value)
+const char *net_number_text(char text[32], double value)
 {
-    if (line && value && cJSON_AddItemToObject(line, name, value))
-        return line;
-    cJSON_Delete(value);
-    cJSON_Delete(line);
-    return NULL;
-}
-
-/* A number that is not finite is null: JSON has no other word for it. */
-static cJSON *with_number(cJSON *line, const char *name, double value)
-{
-    return with(line, name, cJSON_CreateNumber(value));
-}
-
-static cJSON *new_line(const char *event)
-{
-    return with(cJSON_CreateObject(), "event", cJSON_CreateString(event));
+    if (isnan(value))
+        return "nan";
+    snprintf(text, 32, "%.15g", value);
+    if (strtod(text, NULL) != value)
+        snprintf(text, 32, "%.17g", value);
+    return text;
 }
 
 bool net_log_step(NetLog *log, int64_t epoch, int64_t step, double loss, double lr, NetError *error)
 {
-    if (!log->path)
-        return true;
-    cJSON *line = new_line("step");
-    line = with_number(line, "epoch", (double)epoch);
-    line = with_number(line, "step", (double)step);
-    line = with_number(line, "loss", loss);
-    line = with_number(line, "lr", lr);
-    return write_line(log, line, error);
+    NetLogField fields[MAX_PLAIN];
+    NetLogRow row = {.event = "step", .epoch = epoch, .step = step, .fields = fields};
+    row.count = step_fields(fields, loss, lr);
+    return !log->path || write_row(log, &row, error);
 }
 
 bool net_log_epoch(NetLog *log, const NetEpoch *epoch, NetError *error)
 {
+    NetLogField fields[MAX_PLAIN];
+    NetLogRow row = {
+        .event = "epoch", .epoch = epoch->epoch, .step = epoch->step, .fields = fields};
+    row.count = epoch_fields(fields, epoch);
+    return !log->path || write_row(log, &row, error);
+}
+
+bool net_log_statistics(NetLog *log, int64_t epoch, int64_t step, const NetSession *session,
+                        NetError *error)
+{
+    const NetModel *model = session->model;
     if (!log->path)
         return true;
-    cJSON *line = new_line("epoch");
-    line = with_number(line, "epoch", (double)epoch->epoch);
-    line = with_number(line, "train_loss", epoch->train_loss);
-    line = with_number(line, "test_loss", epoch->test_loss);
-    if (!isnan(epoch->test_accuracy))
-        line = with_number(line, "test_accuracy", epoch->test_accuracy);
-    if (epoch->judged)
-        line = with(line, "best", cJSON_CreateBool(epoch->best));
-    line = with_number(line, "seconds", epoch->seconds);
-    line = with_number(line, "images_per_second", epoch->images_per_second);
-    return write_line(log, line, error);
+    NetLogField *fields =
+        net_allocate(NET_STATISTICS * (size_t)model->parameter_count + 1, sizeof *fields, error);
+    if (!fields)
+        return lose_row(log, "out of memory", error);
+    NetLogRow row = {
+        .event = "stats", .epoch = epoch, .step = step, .fields = fields, .of_parameters = true};
+    row.count = net_statistics_fields(fields, model, session);
+    bool good = write_row(log, &row, error);
+    free(fields);
+    return good;
 }
 
 /* A network file system may tell only now that what it took is not there. */
@@ -191,6 +358,8 @@ bool net_log_close(NetLog *log, NetError *error)
 {
     bool good = log->descriptor < 0 || close(log->descriptor) == 0 || errno == EINTR;
     log->descriptor = -1;
+    free(log->columns);
+    log->columns = NULL;
     if (!good)
         return net_fail(error, "cannot write %s: %m", log->path);
     return log->lost == 0

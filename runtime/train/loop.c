@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 typedef struct Loop {
@@ -30,6 +31,9 @@ typedef struct Loop {
     int32_t *order; /* of this epoch; NULL: as in the file */
     int64_t epochs;
     NetKeep keep;
+    bool keep_gradients; /* of every step */
+    int64_t patience;    /* epochs; 0: the run does not stop by itself */
+    double min_delta;
     double checkpoint_time;                          /* of the last one: seconds */
     bool log_failed, checkpoint_failed, best_failed; /* the last time */
     bool failed;                                     /* there is a failure that is not told yet */
@@ -78,6 +82,24 @@ static void log_step(Loop *loop, int64_t epoch, int64_t step, double loss)
          &error);
 }
 
+/* Of such a step the gradient is kept. */
+static bool is_measured(const Loop *loop, int64_t step)
+{
+    int64_t every = (int64_t)loop->run->statistics;
+    return every > 0 && step % every == 0;
+}
+
+static void log_statistics(Loop *loop)
+{
+    const NetProgress *progress = loop->progress;
+    NetError error;
+    if (is_measured(loop, progress->step))
+        note(loop, &loop->log_failed,
+             net_log_statistics(&loop->log, progress->epoch + 1, progress->step, loop->session,
+                                &error),
+             &error);
+}
+
 /* The log has the step too.  Weights and checkpoint stay as they were before it. */
 static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError *error)
 {
@@ -93,30 +115,20 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
 }
 
 /* Of the epoch so far. */
-static double mean_loss(const NetProgress *progress)
+static NetFigures train_figures(const Loop *loop)
 {
-    return progress->loss_sum / (double)progress->position;
-}
-
-/* NAN: one output is no class, so there is none. */
-static double accuracy(const Loop *loop, int64_t correct, int64_t images)
-{
-    const NetModel *model = loop->session->model;
-    if (!net_has_classes(model))
-        return NAN;
-    return images > 0 ? (double)correct / ((double)images * (double)model->targets) : 0;
-}
-
-static double train_accuracy(const Loop *loop)
-{
-    return accuracy(loop, loop->progress->correct, loop->progress->position);
+    const NetProgress *progress = loop->progress;
+    const NetResult result = {.loss = progress->loss_sum / (double)progress->position,
+                              .correct = progress->correct,
+                              .images = progress->position};
+    return net_figures(loop->session->model, &result);
 }
 
 /* A text is cut anew in each epoch, so that each character is met at each place. */
 static int64_t text_offset(const Loop *loop)
 {
     const NetImages *images = &loop->data->train;
-    if (!images->step || !loop->order)
+    if (!images->step || !loop->progress->shuffle)
         return 0;
     return (int64_t)((double)images->step
                      * net_random(loop->session->seed, (uint64_t)loop->progress->epoch,
@@ -145,6 +157,7 @@ static bool step(Loop *loop, NetError *error)
     net_fetch_take(&loop->fetch, &images);
     net_fetch_ask(&loop->fetch, &next);
     net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
+    loop->session->keep_gradients = loop->keep_gradients || is_measured(loop, progress->step + 1);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
     if (!isfinite(result.loss))
         return fail_step(loop, &images, result.loss, error);
@@ -153,8 +166,9 @@ static bool step(Loop *loop, NetError *error)
     progress->loss_sum += result.loss * (double)images.count;
     progress->correct += result.correct;
     log_step(loop, progress->epoch + 1, progress->step, result.loss);
-    net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress),
-                   train_accuracy(loop));
+    log_statistics(loop);
+    NetFigures figures = train_figures(loop);
+    net_meter_step(&loop->meter, progress->epoch, progress->position, result.loss, &figures);
     return true;
 }
 
@@ -201,14 +215,10 @@ static bool checkpoint_if_due(Loop *loop, NetError *error)
     return true;
 }
 
-/* By accuracy, or where there are no classes to be right about, by the loss. */
 static bool is_best(const Loop *loop, const NetEpoch *epoch)
 {
-    const NetProgress *progress = loop->progress;
-    if (progress->best_epoch == 0)
-        return true;
-    return net_has_classes(loop->session->model) ? epoch->test_accuracy > progress->best
-                                                 : epoch->test_loss < progress->best;
+    return loop->progress->best_epoch == 0
+           || net_figure_better(net_figure_judged(&epoch->judged), loop->progress->best, 0);
 }
 
 /* What is not written is not the best so far: the next that is better than the
@@ -225,8 +235,26 @@ static void save_best(Loop *loop, const NetEpoch *epoch)
         return;
     }
     loop->progress->best_epoch = epoch->epoch;
-    loop->progress->best =
-        net_has_classes(loop->session->model) ? epoch->test_accuracy : epoch->test_loss;
+    loop->progress->best = net_figure_judged(&epoch->judged)->value;
+}
+
+/* Whatever file there is: a run stops by what it has come to. */
+static void note_top(Loop *loop, const NetEpoch *epoch)
+{
+    NetProgress *progress = loop->progress;
+    const NetFigure *figure = net_figure_judged(&epoch->judged);
+    if (epoch->judged.count == 0
+        || (progress->top_epoch > 0 && !net_figure_better(figure, progress->top, loop->min_delta)))
+        return;
+    progress->top_epoch = epoch->epoch;
+    progress->top = figure->value;
+}
+
+static bool is_no_better(const Loop *loop)
+{
+    const NetProgress *progress = loop->progress;
+    return loop->patience > 0 && progress->top_epoch > 0
+           && progress->epoch - progress->top_epoch >= loop->patience;
 }
 
 static void show_epoch(Loop *loop, const NetEpoch *epoch)
@@ -244,29 +272,45 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     NetProgress *progress = loop->progress;
     /* running statistics are written with a batch's first grain, which is rank 0's */
     net_ranks_copy(loop->session->buffers, loop->session->model->buffers);
-    NetResult test = net_test_split(loop->session, &loop->data->test, NULL);
-    if (test.images < loop->data->test.count)
+    const NetJudged judged = net_judged(loop->data);
+    NetResult result = net_test_judged(loop->session, &judged, NULL);
+    if (result.images < judged.to - judged.from)
         return true;
     NetEpoch epoch = {
         .epoch = progress->epoch + 1,
-        .train_loss = progress->loss_sum / (double)progress->train_images,
-        .test_loss = test.loss,
-        .test_accuracy = accuracy(loop, test.correct, test.images),
+        .step = progress->step,
+        .trained = train_figures(loop),
+        .judged = net_figures(loop->session->model, &result),
+        .split = judged.name,
         .seconds = seconds,
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,
-        .judged = loop->run->best != NULL,
+        .compared = loop->run->best != NULL,
     };
     bool finite = net_ranks_same(loop->session, error) && net_check_weights(loop->session, error);
-    epoch.best = epoch.judged && finite && is_best(loop, &epoch);
+    epoch.best = epoch.compared && finite && is_best(loop, &epoch);
     show_epoch(loop, &epoch);
     if (!finite)
         return false;
     progress->epoch++;
     progress->position = progress->correct = 0;
     progress->loss_sum = 0;
+    note_top(loop, &epoch);
     save_best(loop, &epoch);
     checkpoint(loop);
     return true;
+}
+
+/* Those that are trained on, in the epoch's order: as in the file where nothing changes it. */
+static void order_images(Loop *loop)
+{
+    NetProgress *progress = loop->progress;
+    const int32_t *own = loop->data->order;
+    if (!loop->order || !progress->shuffle)
+        return;
+    net_shuffle(loop->order, progress->train_images, loop->session->seed,
+                (uint64_t)progress->epoch);
+    for (int64_t i = 0; own && i < progress->train_images; i++)
+        loop->order[i] = own[loop->order[i]];
 }
 
 /* From wherever the progress stands to the epoch's end, or to where the run stops. */
@@ -276,9 +320,7 @@ static bool run_epoch(Loop *loop, NetError *error)
     double start = net_seconds();
     int64_t first = progress->position;
     loop->augment.epoch = (uint64_t)progress->epoch;
-    if (loop->order)
-        net_shuffle(loop->order, progress->train_images, loop->session->seed,
-                    (uint64_t)progress->epoch);
+    order_images(loop);
     net_meter_epoch(&loop->meter, first);
     while (progress->position < progress->train_images && !is_over(loop))
         if (!step(loop, error) || !checkpoint_if_due(loop, error))
@@ -296,25 +338,65 @@ static bool can_write(const char *path, NetError *error)
     return !path || net_check_output(path, NET_ANY_FILE, error);
 }
 
+static bool has_judged(const Loop *loop, const char *what, NetError *error)
+{
+    const NetJudged judged = net_judged(loop->data);
+    return judged.from < judged.to
+           || net_fail(error,
+                       "%s needs test images to judge by, and %s has none: --validation 0.1 takes "
+                       "some of the training images",
+                       what, loop->data->what);
+}
+
+static bool prepare_stop(Loop *loop, NetError *error)
+{
+    loop->patience = (int64_t)net_setting(loop->settings, "stop.patience", 0);
+    loop->min_delta = net_setting(loop->settings, "stop.min_delta", 0);
+    return loop->patience == 0 || has_judged(loop, "stop", error);
+}
+
 /* The best so far counts while its file is there. */
 static bool prepare_best(Loop *loop, NetError *error)
 {
     const char *path = loop->run->best;
     if (!path)
         return true;
-    if (loop->data->test.count < 1)
-        return net_fail(error, "--save-best needs test images to judge by, and %s has none",
-                        loop->data->what);
+    if (!has_judged(loop, "--save-best", error))
+        return false;
     if (access(path, F_OK) != 0)
         loop->progress->best_epoch = 0;
     return can_write(path, error);
+}
+
+static bool open_log(Loop *loop, NetError *error)
+{
+    const NetRun *run = loop->run;
+    const NetLogPlan plan = {.path = run->log,
+                             .model = loop->session->model,
+                             .split = net_judged(loop->data).name,
+                             .compared = run->best != NULL,
+                             .statistics = run->statistics > 0};
+    return net_log_open(&loop->log, &plan, run->resumed ? loop->progress : NULL, error);
+}
+
+/* As long as the training images are, for those that come next are fetched ahead. */
+static bool prepare_order(Loop *loop, NetError *error)
+{
+    const int32_t *own = loop->data->order;
+    size_t count = (size_t)loop->data->train.count;
+    if (!loop->progress->shuffle && !own)
+        return true;
+    loop->order = net_allocate(count, sizeof *loop->order, error);
+    if (loop->order && own)
+        memcpy(loop->order, own, count * sizeof *own);
+    return loop->order != NULL;
 }
 
 static bool prepare(Loop *loop, NetError *error)
 {
     const NetRun *run = loop->run;
     NetProgress *progress = loop->progress;
-    int64_t images = loop->data->train.count, batch = loop->session->batch;
+    int64_t images = net_trained_images(loop->data), batch = loop->session->batch;
     if (images < 1)
         return net_fail(error, "%s has no images to train on", loop->data->what);
     if (run->resumed && progress->train_images != images)
@@ -322,11 +404,8 @@ static bool prepare(Loop *loop, NetError *error)
                         progress->train_images, loop->data->what, images);
     progress->train_images = images;
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
-    if (progress->shuffle) {
-        loop->order = net_allocate((size_t)images, sizeof *loop->order, error);
-        if (!loop->order)
-            return false;
-    }
+    if (!prepare_order(loop, error))
+        return false;
     net_meter_open(&loop->meter, run->quiet, loop->epochs, images);
     loop->checkpoint_time = net_seconds();
     const NetSession *session = loop->session;
@@ -337,10 +416,10 @@ static bool prepare(Loop *loop, NetError *error)
                                 error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
            && can_write(run->gradients, error) && prepare_best(loop, error)
+           && prepare_stop(loop, error)
            && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed,
                             progress, error)
-           && (!run->resumed || net_log_cut(run->log, progress, error))
-           && net_log_open(&loop->log, run->log, run->resumed, error);
+           && open_log(loop, error);
 }
 
 /* Each is tried, whatever became of the others. */
@@ -365,17 +444,19 @@ static void save(Loop *loop)
 static void tell_where(Loop *loop)
 {
     const NetProgress *progress = loop->progress;
-    net_meter_stopped(&loop->meter, progress->epoch, progress->step, progress->position,
-                      mean_loss(progress), train_accuracy(loop));
+    NetFigures figures = train_figures(loop);
+    net_meter_stopped(&loop->meter, progress->epoch, progress->step, progress->position, &figures);
 }
 
 static bool run_epochs(Loop *loop, NetError *error)
 {
-    while (loop->progress->epoch < loop->epochs && !is_over(loop))
+    while (loop->progress->epoch < loop->epochs && !is_no_better(loop) && !is_over(loop))
         if (!run_epoch(loop, error))
             return false;
     if (loop->progress->position > 0)
         tell_where(loop);
+    else if (loop->progress->epoch < loop->epochs && is_no_better(loop))
+        net_meter_no_better(&loop->meter, loop->progress, net_judged(loop->data).name);
     net_signals_finish(true);
     save(loop);
     net_signals_finish(false);
@@ -408,7 +489,8 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
     };
     net_signals_work();
     /* rank 0 writes them, and all do as it does */
-    session->keep_gradients = net_ranks_largest(run->gradients != NULL) > 0;
+    bool measured = run->statistics > 0 && net_rank_count() > 1;
+    loop.keep_gradients = net_ranks_largest(run->gradients != NULL || measured) > 0;
     session->steps = (uint64_t)progress->step;
     /* a log's FIFO may wait for its reader until a signal comes */
     bool own = prepare(&loop, error), ready = net_ranks_ready(own, run->speaker);

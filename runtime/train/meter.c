@@ -7,7 +7,6 @@
 #include "runtime.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,7 +15,7 @@
 
 static const double LIVE_INTERVAL = 0.1, PLAIN_INTERVAL = 5; /* seconds */
 
-enum { WIDTH = 80, MAX_BAR = 30, MIN_BAR = 6, LINE = 256 }; /* columns, and bytes of a line */
+enum { WIDTH = 80 }; /* columns of a terminal that does not say */
 
 double net_seconds(void)
 {
@@ -27,10 +26,7 @@ double net_seconds(void)
 
 static FILE *find_terminal(void)
 {
-    const char *term = getenv("TERM");
-    if (term && strcmp(term, "dumb") == 0)
-        return NULL;
-    return isatty(STDERR_FILENO) ? stderr : isatty(STDOUT_FILENO) ? stdout : NULL;
+    return net_is_terminal(stderr) ? stderr : net_is_terminal(stdout) ? stdout : NULL;
 }
 
 static int window_width(FILE *terminal)
@@ -49,6 +45,8 @@ void net_meter_epoch(NetMeter *meter, int64_t done)
 {
     meter->start = meter->last = net_seconds();
     meter->start_images = done;
+    if (meter->stepped > 0)
+        meter->between = meter->start - meter->stepped;
 }
 
 /* 12345.6 as "12,345". */
@@ -77,75 +75,67 @@ static const char *clock_text(char text[32], double seconds)
     return text;
 }
 
-/* A bar of `width` columns, each `full`, or `empty` with what is left to do. */
-static void draw_bar(FILE *out, int width, double part)
-{
-    int full = (int)(part * width + 0.5);
-    fputs(" [", out);
-    for (int i = 0; i < width; i++)
-        fputc(i < full ? '#' : '.', out);
-    fputc(']', out);
-}
-
 static double images_per_second(const NetMeter *meter, int64_t done, double now)
 {
     double elapsed = now - meter->start;
     return elapsed > 0 ? (double)(done - meter->start_images) / elapsed : 0;
 }
 
-/* "  accuracy 97.50 %"; nothing where there is none. */
-static const char *accuracy_text(char text[64], const char *what, double accuracy)
+/* Of all epochs, with the tests between them. */
+static double seconds_left(const NetMeter *meter, int64_t epoch, int64_t done, double rate)
 {
-    text[0] = 0;
-    if (!isnan(accuracy))
-        snprintf(text, 64, "  %s %.2f %%", what, 100 * accuracy);
-    return text;
+    double images = (double)((meter->epochs - epoch) * meter->images - done),
+           tests = (double)(meter->epochs - epoch - 1);
+    return rate > 0 ? images / rate + tests * meter->between : 0;
 }
 
-/* What goes before and after the bar. */
-typedef struct Line {
-    char head[LINE], tail[LINE];
-    double part;
-} Line;
-
-static Line describe(const NetMeter *meter, int64_t epoch, int64_t done, double loss,
-                     double accuracy, double now)
+/* The first figure, or all but the first. */
+static void write_figures(char *to, size_t size, const NetFigures *figures, bool first)
 {
-    Line line = {.part = meter->images > 0 ? (double)done / (double)meter->images : 1};
-    char rate_text[32], left_text[32], right_text[64];
+    char text[NET_FIGURES_TEXT];
+    NetFigures some = *figures;
+    int skipped = first || some.count == 0 ? 0 : 1;
+    some.count = first && some.count > 1 ? 1 : some.count - skipped;
+    memmove(some.items, some.items + skipped, (size_t)some.count * sizeof *some.items);
+    snprintf(to, size, "%s", net_figures_text(text, "", &some));
+}
+
+static NetLive describe(const NetMeter *meter, int64_t epoch, int64_t done,
+                        const NetFigures *trained, double now)
+{
+    NetLive line = {.part = meter->images > 0 ? (double)done / (double)meter->images : 1,
+                    .trend = &meter->trend};
+    char rate_text[32], left_text[32];
     double rate = images_per_second(meter, done, now);
-    double left = (double)((meter->epochs - epoch) * meter->images - done);
-    snprintf(line.head, LINE, "epoch %" PRId64 "/%" PRId64, epoch + 1, meter->epochs);
-    snprintf(line.tail, LINE, " %3.0f %%  loss %.4f%s  %s images/s  ETA %s", 100 * line.part, loss,
-             accuracy_text(right_text, "accuracy", accuracy), thousands(rate_text, rate),
-             clock_text(left_text, rate > 0 ? left / rate : 0));
+    snprintf(line.head, sizeof line.head, "epoch %" PRId64 "/%" PRId64, epoch + 1, meter->epochs);
+    snprintf(line.percent, sizeof line.percent, "  %3.0f %%", 100 * line.part);
+    write_figures(line.loss, sizeof line.loss, trained, true);
+    write_figures(line.others, sizeof line.others, trained, false);
+    snprintf(line.rate, sizeof line.rate, "  %s images/s", thousands(rate_text, rate));
+    snprintf(line.left, sizeof line.left, "  ETA %s",
+             clock_text(left_text, seconds_left(meter, epoch, done, rate)));
     return line;
 }
 
-/* The last column stays empty: some terminals wrap when it is written. */
-static void draw_live(NetMeter *meter, const Line *line)
-{
-    int room = window_width(meter->live) - 1 - (int)(strlen(line->head) + strlen(line->tail)) - 3;
-    fprintf(meter->live, "\r%.*s", window_width(meter->live) - 1, line->head);
-    if (room >= MIN_BAR)
-        draw_bar(meter->live, room < MAX_BAR ? room : MAX_BAR, line->part);
-    int left = window_width(meter->live) - 1 - (int)strlen(line->head);
-    fprintf(meter->live, "%.*s\033[K", left > 0 ? left : 0, line->tail);
-    fflush(meter->live);
-    meter->shown = true;
-}
-
-void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss, double accuracy)
+void net_meter_step(NetMeter *meter, int64_t epoch, int64_t done, double loss,
+                    const NetFigures *trained)
 {
     double now = net_seconds();
-    if (meter->quiet || now - meter->last < (meter->live ? LIVE_INTERVAL : PLAIN_INTERVAL))
+    if (meter->quiet)
+        return;
+    meter->stepped = now;
+    net_trend_add(&meter->trend, loss);
+    if (now - meter->last < (meter->live ? LIVE_INTERVAL : PLAIN_INTERVAL))
         return;
     meter->last = now;
-    Line line = describe(meter, epoch, done, loss, accuracy, now);
+    NetLive line = describe(meter, epoch, done, trained, now);
     if (meter->live) {
-        draw_live(meter, &line);
+        /* the last column stays empty: some terminals wrap when it is written */
+        net_live_draw(meter->live, &line, window_width(meter->live) - 1);
+        meter->shown = true;
     } else {
-        printf("%s %s\n", line.head, line.tail);
+        printf("%s%s%s%s%s%s\n", line.head, line.percent, line.loss, line.others, line.rate,
+               line.left);
         fflush(stdout);
     }
 }
@@ -159,34 +149,52 @@ void net_meter_clear(NetMeter *meter)
     meter->shown = false;
 }
 
-/* A narrow terminal is spared the speed: a wrapped line is no line. */
+/* A narrow terminal is spared the speed, and then what is told of the training images: a wrapped
+ * line is no line. */
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 {
-    char rate[32], speed[64], right[64];
+    char rate[32], head[64], speed[64], trained[NET_FIGURES_TEXT], judged[NET_FIGURES_TEXT];
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    int used = printf("epoch %" PRId64 "/%" PRId64 "  train loss %.4f  test loss %.4f%s%s",
-                      epoch->epoch, meter->epochs, epoch->train_loss, epoch->test_loss,
-                      accuracy_text(right, "test accuracy", epoch->test_accuracy),
-                      epoch->best ? ", the best" : "");
-    int more = snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
-                        thousands(rate, epoch->images_per_second));
-    bool fits = !isatty(STDOUT_FILENO) || used + more < window_width(stdout);
-    printf("%s\n", fits ? speed : "");
+    size_t width = isatty(STDOUT_FILENO) ? (size_t)window_width(stdout) : SIZE_MAX;
+    NetFigures shown = epoch->trained;
+    snprintf(head, sizeof head, "epoch %" PRId64 "/%" PRId64, epoch->epoch, meter->epochs);
+    snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
+             thousands(rate, epoch->images_per_second));
+    net_figures_text(judged, epoch->split, &epoch->judged);
+    const char *best = epoch->best ? ", the best" : "";
+    size_t fixed = strlen(head) + strlen(judged) + strlen(best), used;
+    do
+        used = fixed + strlen(net_figures_text(trained, "train", &shown));
+    while (used >= width && shown.count-- > 0);
+    const char *plain = net_colour(stdout, NET_PLAIN);
+    printf("%s%s%s%s%s%s%s%s%s%s%s\n", head, trained, net_colour(stdout, NET_STRONG), judged, plain,
+           net_colour(stdout, NET_GREEN), best, plain, net_colour(stdout, NET_FAINT),
+           used + strlen(speed) < width ? speed : "", plain);
     fflush(stdout);
 }
 
-void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done, double loss,
-                       double accuracy)
+void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t done,
+                       const NetFigures *trained)
 {
     if (meter->quiet)
         return;
     net_meter_clear(meter);
-    char right[64];
-    printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64
-           "  train loss %.4f%s\n",
-           step, 100 * (double)done / (double)meter->images, epoch + 1, meter->epochs, loss,
-           accuracy_text(right, "train accuracy", accuracy));
+    char figures[NET_FIGURES_TEXT];
+    printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64 "%s\n", step,
+           100 * (double)done / (double)meter->images, epoch + 1, meter->epochs,
+           net_figures_text(figures, "train", trained));
+    fflush(stdout);
+}
+
+void net_meter_no_better(NetMeter *meter, const NetProgress *progress, const char *split)
+{
+    if (meter->quiet)
+        return;
+    net_meter_clear(meter);
+    printf("stopped after epoch %" PRId64 ": by the %s images none was better than epoch %" PRId64
+           " for %" PRId64 " epochs\n",
+           progress->epoch, split, progress->top_epoch, progress->epoch - progress->top_epoch);
     fflush(stdout);
 }

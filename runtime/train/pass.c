@@ -959,18 +959,19 @@ static int tested_together(void)
 }
 
 /* numbers[NUMBERS]: each batch's loss, summed; then correct answers, and images. */
-static void test_some(NetSession *session, const NetImages *images, int64_t first,
+static void test_some(NetSession *session, const NetJudged *judged, int64_t first,
                       int64_t *confusion, double *numbers)
 {
     int step = net_testing_ranks(), first_own = net_rank() < step ? net_rank() : TOGETHER;
     for (int i = first_own; i < tested_together() && !net_signal_asked(); i += step) {
-        int64_t left = images->count - first - i * session->batch,
+        int64_t from = first + i * session->batch, left = judged->to - from,
                 count = left < session->batch ? left : session->batch;
         if (count <= 0)
             break;
-        NetResult part = net_test_batch(
-            session,
-            &(NetBatch){.images = images, .first = first + i * session->batch, .count = count});
+        NetResult part = net_test_batch(session, &(NetBatch){.images = judged->images,
+                                                             .order = judged->order,
+                                                             .first = from,
+                                                             .count = count});
         numbers[i] = part.loss * (double)count;
         numbers[CORRECT] += (double)part.correct;
         numbers[IMAGES] += (double)count;
@@ -980,14 +981,14 @@ static void test_some(NetSession *session, const NetImages *images, int64_t firs
     net_ranks_add(numbers, NUMBERS);
 }
 
-NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
+NetResult net_test_judged(NetSession *session, const NetJudged *judged, int64_t *confusion)
 {
     NetResult whole = {0};
     const int64_t some = tested_together() * session->batch;
-    for (int64_t first = 0; first < images->count; first += some) {
+    for (int64_t first = judged->from; first < judged->to; first += some) {
         double numbers[NUMBERS] = {0};
-        int64_t left = images->count - first;
-        test_some(session, images, first, confusion, numbers);
+        int64_t left = judged->to - first;
+        test_some(session, judged, first, confusion, numbers);
         int64_t done = (int64_t)numbers[IMAGES];
         for (int i = 0; i < TOGETHER; i++)
             whole.loss += numbers[i];
@@ -999,4 +1000,10 @@ NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *
     if (whole.images > 0)
         whole.loss /= (double)whole.images;
     return whole;
+}
+
+NetResult net_test_split(NetSession *session, const NetImages *images, int64_t *confusion)
+{
+    return net_test_judged(session, &(NetJudged){"test", images, NULL, 0, images->count},
+                           confusion);
 }

@@ -26,6 +26,9 @@ static const Rule rules[] = {
     {"batch", true, 1, 65536},
     {"epochs", true, 0, 1000000},
     {"seed", true, 0, EXACT},
+    {"validation", false, 0, 0.99},
+    {"stop.patience", true, 0, 1000000},
+    {"stop.min_delta", false, 0, 1e6},
     {"optimizer.lr", false, 0, 1000},
     {"optimizer.momentum", false, 0, 1},
     {"optimizer.dampening", false, 0, 1},
@@ -126,6 +129,9 @@ static const NetSetting defaults[] = {
     {"seed", NULL, 1, (const double[]){1}},
     {"normalize.mean", NULL, 1, (const double[]){0}},
     {"normalize.std", NULL, 1, (const double[]){1}},
+    {"validation", NULL, 1, (const double[]){0}},
+    {"stop.patience", NULL, 1, (const double[]){0}},
+    {"stop.min_delta", NULL, 1, (const double[]){0}},
 };
 enum { DEFAULTS = sizeof defaults / sizeof *defaults };
 
@@ -143,6 +149,14 @@ bool net_settings_open(NetSettings *settings, const NetModel *model, NetError *e
     if (!good)
         net_settings_close(settings);
     return good;
+}
+
+bool net_setting_is_default(const NetValue *value)
+{
+    for (int i = 0; i < DEFAULTS; i++)
+        if (value->compiled == defaults[i].numbers)
+            return value->numbers[0] == defaults[i].numbers[0];
+    return false;
 }
 
 void net_settings_close(NetSettings *settings)

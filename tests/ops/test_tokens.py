@@ -85,6 +85,22 @@ def test_a_text_is_learned_and_gone_on_with(trained):
     assert drawn[0] == drawn[1] and all(text.startswith("abc") for text in drawn)
 
 
+def test_a_texts_end_or_another_text_is_judged_by(trained):
+    """Of the same characters, which have the numbers that they are trained with."""
+    program, _, folder = trained
+    (folder / "other.txt").write_text("pqrs\nklmno " * 9)
+    (folder / "strange.txt").write_text("abcde fghij Z" * 9)
+    words = "train", "--epochs=12"
+    part = run(program, *words, "--validation=0.25", cwd=folder).stdout
+    assert " 102 training and 34 validation images" in part and "test" not in part
+    assert float(part.split("validation accuracy ")[-1].split()[0]) > 90
+    other = run(program, *words, "--validation=other.txt", "--save=v", cwd=folder).stdout
+    assert " 8 validation images" in other
+    assert float(other.split("validation accuracy ")[-1].split()[0]) > 60
+    told = run(program, *words, "--validation=strange.txt", cwd=folder, expect=1).stderr
+    assert "strange.txt: byte 12 begins a character that the text which is trained on has" in told
+
+
 @pytest.mark.parametrize(
     "options, says",
     [

@@ -133,6 +133,16 @@ def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     assert (tmp_path / "w").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+def test_ranks_leave_the_same_images_to_be_judged_by(tmp_path):
+    made, written = program(CONVOLUTIONS), []
+    for ranks, more in (0, {}), (2, APART), (3, {}):
+        files = ["--save", tmp_path / "w", "--log", tmp_path / "log"]
+        train(ranks, made, "--validation", 0.2, "--early-stop", 1, *files, more=more)
+        log = [{**event, "seconds": 0, "images_per_second": 0} for event in read_log(files[3])]
+        written.append((files[1].read_bytes(), log))
+    assert "validation_loss" in written[0][1][-1] and all(one == written[0] for one in written)
+
+
 def test_only_rank_0_speaks():
     result = run(
         "mpirun",
