@@ -618,6 +618,7 @@ static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request
                      const NetTensorFile *checkpoint, NetNotes *notes, NetError *error)
 {
     return net_weights_read(session, optimizer, checkpoint, notes, error)
+           && net_checkpoint_optimizer(checkpoint, optimizer, error)
            && net_checkpoint_network(checkpoint, request->model, notes, error)
            && net_session_normalise(session, &request->settings, error);
 }

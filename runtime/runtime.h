@@ -307,6 +307,17 @@ typedef struct NetCycle {
     double total, max_lr, pct_start, div_factor, final_div_factor, base_momentum, max_momentum;
     bool linear, three_phase, cycle_momentum;
 } NetCycle;
+/* of plateau */
+typedef struct NetPlateau {
+    double factor, threshold, min_lr, eps;
+    int64_t patience, cooldown; /* epochs */
+    bool rises, relative;       /* the accuracy should, else the loss fall; of the best figure */
+} NetPlateau;
+typedef struct NetPlateauState {
+    double best;
+    int64_t bad, cooling, drops; /* epochs; epochs; how often the rate was lowered */
+    bool judged;                 /* there is a best figure */
+} NetPlateauState;
 typedef struct NetSchedule {
     const struct NetScheduleKind *kind;
     double eta_min, warmup, t_max, gamma, step_size;
@@ -314,6 +325,10 @@ typedef struct NetSchedule {
     int milestone_count;
     NetCycle cycle;
     bool by_step;
+    double warmup_decay; /* negative: none */
+    double start_factor, end_factor, total_iters, power, timescale, t_0, t_mult;
+    NetPlateau plateau;
+    NetPlateauState state; /* a checkpoint keeps it */
 } NetSchedule;
 bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch,
                        NetError *error);
@@ -322,6 +337,9 @@ double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int
 /* Of schedules that also move the momentum; -1: not this one. */
 double net_schedule_momentum(const NetSchedule *schedule, int64_t step, int64_t epoch);
 double net_schedule_max_momentum(const NetSettings *settings);
+/* Whether it goes by what an epoch's test gives; then it is told, of epochs from 0. */
+bool net_schedule_judges(const NetSchedule *schedule);
+void net_schedule_judge(NetSchedule *schedule, int64_t epoch, double loss, double accuracy);
 
 /* train/clip.c */
 typedef struct NetClip {
@@ -330,23 +348,49 @@ typedef struct NetClip {
     int64_t pieces;
 } NetClip;
 
-/* train/optimizers.c: a new optimizer is one function and one entry of its table. */
+/* train/optimizers.c: a new optimizer is one function and one entry of a table. */
 enum { NET_MAX_SLOTS = NET_MAX_READS - 1 };
 typedef struct NetRates {
     double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
     bool nesterov, amsgrad, centered;
     int64_t updates; /* with this one, so 1 the first time */
+    double rho, lr_decay, initial, momentum_decay, trust, adam_eps;
+    double mu, mu_next, mu_product; /* nadam's momentum, now and next, and the product so far */
+    int ns_steps;
+    bool decoupled, eps_inside, lr_in_momentum, match_rms;
 } NetRates;
 typedef struct NetGroup {
     double base_lr, lr, weight_decay;
+    double plain_base, plain_lr; /* likewise, of layers that lars, lamb and muon do not adapt */
+    bool adapts;
 } NetGroup; /* lr: of this step */
 /* of the weights: of one group */
 typedef struct NetStretch {
     int64_t from, to;
     int group;
 } NetStretch;
+/* A parameter, of an optimizer that looks at all of a layer. */
+typedef struct NetMoved {
+    int64_t from, to;            /* of the weights */
+    int64_t rows, columns;       /* of the matrix that it is: the first axis, and all others */
+    int64_t first_piece, pieces; /* in which its squares are summed */
+    int group;
+    bool adapts; /* to the layer; false: the plain rule moves it */
+} NetMoved;
+typedef struct NetLayers {
+    NetMoved *items;
+    int count;
+    int64_t pieces;
+    double *weight_squares, *squares; /* [pieces]: of the weights, of what they move along */
+    real *direction;                  /* [trained]; NULL: they move along the gradient */
+    int64_t direction_elements;
+    real *room; /* of a matrix that is made orthogonal; NULL: none is */
+    int64_t room_elements;
+    int rounds; /* in which all matrices are */
+} NetLayers;
+typedef struct NetOptimizerKind NetOptimizerKind;
 typedef struct NetOptimizer {
-    const struct NetOptimizerKind *kind;
+    const NetOptimizerKind *kind;
     NetRates rates;   /* but for lr and weight_decay, which are the groups' */
     NetGroup *groups; /* the first: of the parameters in no group */
     int group_count;
@@ -354,6 +398,8 @@ typedef struct NetOptimizer {
     int stretch_count;
     real *state[NET_MAX_SLOTS]; /* each as long as the weights; NULL: not used with these rates */
     NetClip clip;
+    NetLayers layers;  /* of a layerwise one */
+    double mu_product; /* nadam's, of all steps so far: a part of its state */
 } NetOptimizer;
 bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
                         NetError *error);
@@ -366,6 +412,18 @@ void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule
 /* weights[from … to) by the mean gradient, of which gradient[0 … to - from) is theirs. */
 void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
                           const real *gradient);
+
+/* train/layerwise.c: optimizers that look at all of a layer before they move it.  The threads meet
+ * between these, and then update. */
+bool net_is_layerwise(const NetOptimizer *optimizer);
+/* The state and the direction of weights[from … to). */
+void net_optimizer_direct(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
+                          const real *gradient);
+/* The squares of the weights and of the direction, of these pieces. */
+void net_layers_measure(const NetOptimizer *optimizer, const real *weights, const real *gradient,
+                        int64_t first, int64_t end);
+/* A thread's part of a round of layers.rounds. */
+void net_layers_round(const NetOptimizer *optimizer, int round, int thread, int threads);
 
 /* Gradients within bounds: where there is a norm, all pieces are measured
  * before any of the gradient is changed. */
@@ -627,6 +685,7 @@ typedef struct NetProgress {
     int kept_count; /* the steps of the checkpoints that are kept beside the newest, ascending */
     int64_t kept[NET_MAX_KEPT];
     const NetIdentity *data; /* of the images; NULL: not known */
+    NetPlateauState plateau; /* of the schedule */
 } NetProgress;
 bool net_checkpoint_write(const char *path, const NetSession *session,
                           const NetOptimizer *optimizer, const NetSettings *settings,
@@ -636,6 +695,8 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
  * changed.  False: it is no checkpoint, or something changed that cannot. */
 bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings,
                              NetProgress *progress, NetNotes *notes, NetError *error);
+/* What the optimizer has besides its tensors. */
+bool net_checkpoint_optimizer(const NetTensorFile *file, NetOptimizer *optimizer, NetError *error);
 /* Whether it is of this network, and of these data; checkpoints from before they
  * said so are taken, those without data with a note. */
 bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes,

@@ -168,6 +168,9 @@ const ArgSpec group_args[] = {{"lr", ARG_REAL, .otherwise = "none", .maximum = 1
                                .doc = "Learning rate; the optimizer's when not given."},
                               {"weight_decay", ARG_REAL, .otherwise = "none", .maximum = 1000,
                                .doc = "Weight decay; the optimizer's when not given."},
+                              {"adapt", ARG_BOOL, .otherwise = "none",
+                               .doc = "Of lars, lamb and muon: whether a layer's own norms, or its "
+                                      "matrix, say how it moves; true when not given."},
                               {0}};
 
 /* group "*.bias", weight_decay=0 */
@@ -185,8 +188,9 @@ void resolve_group(Training *t, const SettingDef *def)
         def->arguments.count > 0
             ? add_choice(t, path, &group, evaluate_arguments(t->b, &rest), def->span)
             : NULL;
-    if (args != NULL && !args[0].given && !args[1].given)
-        build_error(t->b, "missing-argument", def->span, "`group` needs lr= or weight_decay=");
+    if (args != NULL && !args[0].given && !args[1].given && !args[2].given)
+        build_error(t->b, "missing-argument", def->span,
+                    "`group` needs lr=, weight_decay= or adapt=");
     for (int i = 0; glob != NULL && i < t->graph->parameters.count; i++)
         if (matches(glob, t->graph->parameters.items[i]))
             t->graph->parameters.items[i]->group = t->groups;

@@ -19,10 +19,10 @@
 #include <string.h>
 
 /* keys besides the settings'; bytes of one number's text */
-enum { FIELDS = 20 + NET_DATA_TRAITS, TEXT = 40 };
+enum { FIELDS = 32 + NET_DATA_TRAITS, TEXT = 40 };
 
 static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network",
-                  FROZEN[] = "frozen", DATA[] = "data";
+                  FROZEN[] = "frozen", DATA[] = "data", MU_PRODUCT[] = "mu_product";
 
 /* -------------------------------------------------------------- writing */
 
@@ -93,16 +93,22 @@ static void add_data(Metadata *metadata, const NetIdentity *data)
         add(metadata, strdup(net_identity_key(i)), strdup(data->texts[i]));
 }
 
+static void add_real(Metadata *metadata, const char *key, double value)
+{
+    char text[TEXT];
+    snprintf(text, sizeof text, "%.17g", value);
+    add(metadata, strdup(key), strdup(text));
+}
+
 /* What --save-best and --keep have to know of the run so far. */
 static void add_history(Metadata *metadata, const NetProgress *progress)
 {
-    char best[TEXT], *kept = calloc((size_t)progress->kept_count + 1, TEXT);
-    snprintf(best, sizeof best, "%.17g", progress->best);
+    char *kept = calloc((size_t)progress->kept_count + 1, TEXT);
     for (int i = 0, used = 0; kept && i < progress->kept_count; i++)
         used += snprintf(kept + used, TEXT, "%s%" PRId64, i ? "," : "", progress->kept[i]);
     if (progress->best_epoch > 0) {
         add_whole(metadata, "best_epoch", progress->best_epoch);
-        add(metadata, strdup("best"), strdup(best));
+        add_real(metadata, "best", progress->best);
     }
     if (progress->kept_count > 0)
         add(metadata, strdup("kept"), kept);
@@ -110,18 +116,29 @@ static void add_history(Metadata *metadata, const NetProgress *progress)
         free(kept);
 }
 
+/* Of a schedule that goes by the tests' figures. */
+static void add_plateau(Metadata *metadata, const NetPlateauState *state)
+{
+    if (!state->judged && !state->bad && !state->drops)
+        return;
+    if (state->judged)
+        add_real(metadata, "plateau_best", state->best);
+    add_whole(metadata, "plateau_bad", state->bad);
+    add_whole(metadata, "plateau_cooling", state->cooling);
+    add_whole(metadata, "plateau_drops", state->drops);
+}
+
 static void add_progress(Metadata *metadata, const NetProgress *progress)
 {
-    char loss[TEXT];
-    snprintf(loss, sizeof loss, "%.17g", progress->loss_sum);
     add_whole(metadata, "epoch", progress->epoch);
     add_whole(metadata, "position", progress->position);
     add_whole(metadata, "step", progress->step);
     add_whole(metadata, "correct", progress->correct);
     add_whole(metadata, "shuffle", progress->shuffle);
     add_whole(metadata, "train_images", progress->train_images);
-    add(metadata, strdup("loss_sum"), strdup(loss));
+    add_real(metadata, "loss_sum", progress->loss_sum);
     add_history(metadata, progress);
+    add_plateau(metadata, &progress->plateau);
 }
 
 bool net_checkpoint_write(const char *path, const NetSession *session,
@@ -134,6 +151,8 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
     if (!metadata.words)
         return false;
     add(&metadata, strdup("optimizer"), strdup(net_optimizer_name(optimizer)));
+    if (strcmp(net_optimizer_name(optimizer), "nadam") == 0)
+        add_real(&metadata, MU_PRODUCT, optimizer->mu_product);
     add_progress(&metadata, progress);
     add_settings(&metadata, settings);
     add(&metadata, strdup(STRUCTURE), strdup(session->model->structure));
@@ -152,15 +171,26 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
 
 /* -------------------------------------------------------------- reading */
 
-static bool read_number(const NetTensorFile *file, const char *key, bool whole, double max,
-                        double *number, NetError *error)
+static bool read_between(const NetTensorFile *file, const char *key, bool whole, double min,
+                         double max, double *number, NetError *error)
 {
     const char *text = net_tensors_metadata(file, key);
     char where[NET_SHAPE_TEXT];
     if (!text)
         return net_fail(error, "%s is no checkpoint: its __metadata__ has no %s", file->path, key);
     snprintf(where, sizeof where, "%.140s: %s", file->path, key);
-    return net_parse_number(number, text, whole, 0, max, where, error);
+    return net_parse_number(number, text, whole, min, max, where, error);
+}
+
+static bool read_number(const NetTensorFile *file, const char *key, bool whole, double max,
+                        double *number, NetError *error)
+{
+    return read_between(file, key, whole, 0, max, number, error);
+}
+
+static bool read_real(const NetTensorFile *file, const char *key, double *number, NetError *error)
+{
+    return read_between(file, key, false, -HUGE_VAL, HUGE_VAL, number, error);
 }
 
 static bool read_whole(const NetTensorFile *file, const char *key, int64_t max, int64_t *number,
@@ -178,6 +208,23 @@ static bool read_best(const NetTensorFile *file, NetProgress *progress, NetError
     return !net_tensors_metadata(file, "best_epoch")
            || (read_whole(file, "best_epoch", progress->epoch, &progress->best_epoch, error)
                && read_number(file, "best", false, HUGE_VAL, &progress->best, error));
+}
+
+static bool read_plateau(const NetTensorFile *file, NetPlateauState *state, NetError *error)
+{
+    const int64_t max = (int64_t)1 << 53;
+    *state = (NetPlateauState){.judged = net_tensors_metadata(file, "plateau_best") != NULL};
+    return !net_tensors_metadata(file, "plateau_bad")
+           || ((!state->judged || read_real(file, "plateau_best", &state->best, error))
+               && read_whole(file, "plateau_bad", max, &state->bad, error)
+               && read_whole(file, "plateau_cooling", max, &state->cooling, error)
+               && read_whole(file, "plateau_drops", max, &state->drops, error));
+}
+
+bool net_checkpoint_optimizer(const NetTensorFile *file, NetOptimizer *optimizer, NetError *error)
+{
+    return !net_tensors_metadata(file, MU_PRODUCT)
+           || read_number(file, MU_PRODUCT, false, 1, &optimizer->mu_product, error);
 }
 
 /* "500,1000": steps up to the checkpoint's own, ascending. */
@@ -211,7 +258,8 @@ static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetE
         || !read_number(file, "loss_sum", false, HUGE_VAL, &progress->loss_sum, error))
         return false;
     progress->shuffle = shuffle;
-    return read_best(file, progress, error) && read_kept(file, progress, error);
+    return read_best(file, progress, error) && read_plateau(file, &progress->plateau, error)
+           && read_kept(file, progress, error);
 }
 
 /* ------------------------------------------------------------- settings */

@@ -261,6 +261,8 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     show_epoch(loop, &epoch);
     if (!finite)
         return false;
+    net_schedule_judge(&loop->schedule, progress->epoch, epoch.test_loss, epoch.test_accuracy);
+    progress->plateau = loop->schedule.state;
     progress->epoch++;
     progress->position = progress->correct = 0;
     progress->loss_sum = 0;
@@ -310,6 +312,25 @@ static bool prepare_best(Loop *loop, NetError *error)
     return can_write(path, error);
 }
 
+/* plateau needs figures to go by. */
+static bool prepare_schedule(Loop *loop, int64_t steps_per_epoch, NetError *error)
+{
+    NetSchedule *schedule = &loop->schedule;
+    if (!net_schedule_open(schedule, loop->settings, steps_per_epoch, error))
+        return false;
+    schedule->state = loop->progress->plateau;
+    if (net_schedule_judges(schedule) && loop->data->test.count < 1)
+        return net_fail(error,
+                        "the schedule plateau needs test images to judge by, and %s has none",
+                        loop->data->what);
+    if (net_schedule_judges(schedule) && schedule->plateau.rises
+        && !net_has_classes(loop->session->model))
+        return net_fail(error,
+                        "the schedule plateau has mode=max, of an accuracy, and this network "
+                        "has one output and no classes: mode=min is of the loss");
+    return true;
+}
+
 static bool prepare(Loop *loop, NetError *error)
 {
     const NetRun *run = loop->run;
@@ -333,8 +354,7 @@ static bool prepare(Loop *loop, NetError *error)
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
            && net_fetch_open(&loop->fetch, &loop->data->train, batch, session->model->lanes, error)
-           && net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch,
-                                error)
+           && prepare_schedule(loop, (images + batch - 1) / batch, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
            && can_write(run->gradients, error) && prepare_best(loop, error)
            && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed,

@@ -412,7 +412,8 @@ static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
     return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0
-           && optimizer->clip.value < 0 && !pass->session->keep_gradients && !sends(pass);
+           && optimizer->clip.value < 0 && !net_is_layerwise(optimizer)
+           && !pass->session->keep_gradients && !sends(pass);
 }
 
 /* The rank's of a sum over all grains; where grains are computed or weights transformed, each does
@@ -750,6 +751,26 @@ static void measure_norm(const Pass *pass, int thread)
     meet(pass, thread);
 }
 
+/* An optimizer that looks at whole layers: each measures before any weight moves. */
+static void move_layers(const Pass *pass, NetShare all, int thread)
+{
+    NetSession *session = pass->session;
+    const NetOptimizer *optimizer = pass->optimizer;
+    real *gradient = session->gradients + all.from;
+    net_clip_apply(&optimizer->clip, gradient, all.to - all.from);
+    net_optimizer_direct(optimizer, session->weights, all.from, all.to, gradient);
+    meet(pass, thread);
+    NetShare pieces = net_share(optimizer->layers.pieces, thread,
+                                net_pool_threads(session->pool)); /* each rank all */
+    net_layers_measure(optimizer, session->weights, session->gradients, pieces.from, pieces.to);
+    for (int round = 0; round < optimizer->layers.rounds; round++) {
+        meet(pass, thread);
+        net_layers_round(optimizer, round, pass->first_thread + thread, pass->threads);
+    }
+    meet(pass, thread);
+    net_optimizer_update(optimizer, session->weights, all.from, all.to, gradient);
+}
+
 /* Of what weights are made of, when theirs are there. */
 static void derive_gradients(const Pass *pass, int thread)
 {
@@ -782,7 +803,10 @@ static void move_share(const Pass *pass, int thread)
     meet(pass, thread);
     measure_norm(pass, thread);
     NetShare all = share_elements(pass, session->gradient_stride, thread);
-    update(pass, all.from, all.to);
+    if (net_is_layerwise(pass->optimizer))
+        move_layers(pass, all, thread);
+    else
+        update(pass, all.from, all.to);
 }
 
 static void run(void *context, int thread)
