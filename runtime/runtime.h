@@ -388,6 +388,14 @@ typedef struct NetLayers {
     int64_t room_elements;
     int rounds; /* in which all matrices are */
 } NetLayers;
+/* train/average.c: a running average of the weights and the running statistics. */
+typedef struct NetAverage {
+    double decay;
+    int64_t every, warmup;   /* steps; epochs in which it is a copy */
+    real *weights, *buffers; /* NULL: there is none */
+    int64_t updates;         /* since it was a copy last */
+    bool in_use;             /* it and the session's have changed places */
+} NetAverage;
 typedef struct NetOptimizerKind NetOptimizerKind;
 typedef struct NetOptimizer {
     const NetOptimizerKind *kind;
@@ -400,7 +408,17 @@ typedef struct NetOptimizer {
     NetClip clip;
     NetLayers layers;  /* of a layerwise one */
     double mu_product; /* nadam's, of all steps so far: a part of its state */
+    NetAverage average;
 } NetOptimizer;
+bool net_average_open(NetAverage *average, const NetModel *model, const NetSettings *settings,
+                      NetError *error);
+void net_average_close(NetAverage *average);
+/* Before the first step: it is a copy, unless a checkpoint had it. */
+void net_average_begin(NetAverage *average, const NetSession *session);
+/* After that many steps, in an epoch from 0. */
+void net_average_step(NetAverage *average, const NetSession *session, int64_t step, int64_t epoch);
+/* The average becomes the session's weights, to test and to save, and the other way round. */
+void net_average_exchange(NetAverage *average, NetSession *session);
 bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
                         NetError *error);
 void net_optimizer_close(NetOptimizer *optimizer);
@@ -435,8 +453,8 @@ void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64
 void net_clip_apply(const NetClip *clip, real *gradient, int64_t count);
 
 /* train/initial.c: each parameter from its own stream of random numbers. */
-void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
-                    uint64_t seed);
+bool net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
+                    uint64_t seed, NetError *error);
 
 /* What times the parts of a program, on one thread: see train/profile.c. */
 
@@ -474,9 +492,15 @@ struct NetSession {
     bool one_image_failed;         /* there was no memory for it */
     const char **class_names;      /* [classes]; NULL: not known */
     char *class_lines;             /* the same, a line each */
+    int passes; /* whose gradients a step adds up; more than 1 where a norm is over a pass's images */
+    real *sum; /* [gradient_stride]: of the passes so far; NULL: there is one */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
                              bool training, NetError *error);
+/* Whether something is normalised over the images of a batch. */
+bool net_has_batch_norms(const NetModel *model);
+/* Steps add up the gradients of so many batches. */
+bool net_session_accumulate(NetSession *session, int passes, NetError *error);
 
 /* train/normal.c: the normalisation of pixels, which goes with the weights. */
 enum { NET_MEAN, NET_STD, NET_NORMAL_PARTS };
@@ -569,6 +593,9 @@ typedef struct NetBatch {
     NetTake *take;                /* is given each image's logits; NULL: nobody wants them */
     NetTakeOutputs *take_outputs; /* and each one's named outputs, likewise */
     void *to;
+    int pass;       /* of a step of several: its number; its part of the gradient … */
+    double portion; /* … is multiplied by this: images of the step that are its; 0: all are */
+    bool more;      /* others follow, and no weight moves yet */
 } NetBatch;
 /* The mean loss over the batch and how many were right. */
 /* A network of one output gives a number: there is no class to be right about. */

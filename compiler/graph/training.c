@@ -19,6 +19,18 @@ static const ArgSpec clip_args[] = {{"norm", ARG_REAL, .otherwise = "none", .max
 static const ArgSpec batch_args[] = {{"batch", ARG_INT, .positional = true, .minimum = 1,
                                       .maximum = 65536, .doc = "Images per step."},
                                      {0}};
+static const ArgSpec accumulate_args[] = {{"accumulate", ARG_INT, .positional = true, .minimum = 1,
+                                           .maximum = 65536,
+                                           .doc = "Batches whose gradients make one step."},
+                                          {0}};
+static const ArgSpec ema_args[] = {
+    {"decay", ARG_REAL, .positional = true, .maximum = 0.9999999999,
+     .doc = "What the average keeps of itself; the rest is the weights."},
+    {"every", ARG_INT, .otherwise = "1", .minimum = 1, .maximum = ANY_SIZE,
+     .doc = "Steps from one change of the average to the next."},
+    {"warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE,
+     .doc = "Epochs in which the average is a copy of the weights."},
+    {0}};
 static const ArgSpec epochs_args[] = {{"epochs", ARG_INT, .positional = true, .minimum = 1,
                                        .maximum = 1000000,
                                        .doc = "Passes over the training images."},
@@ -274,6 +286,17 @@ static void resolve_batch(Training *t, const SettingDef *def)
     resolve_number(t, def, batch_args);
 }
 
+static void resolve_accumulate(Training *t, const SettingDef *def)
+{
+    resolve_number(t, def, accumulate_args);
+}
+
+static void resolve_ema(Training *t, const SettingDef *def)
+{
+    static const Choice ema = {"ema", ema_args, NULL};
+    add_choice(t, "ema", &ema, evaluate_arguments(t->b, &def->arguments), def->span);
+}
+
 static void resolve_epochs(Training *t, const SettingDef *def)
 {
     resolve_number(t, def, epochs_args);
@@ -505,7 +528,11 @@ static const struct SettingRow {
      "Parameters, by their paths, that are not trained."},
     {"group", OFTEN, resolve_group, NULL, group_args,
      "A rate or weight decay of their own for parameters whose paths match."},
+    {"ema", ONCE, resolve_ema, NULL, ema_args,
+     "A running average of the weights, which is tested and saved in their place."},
     {"batch", REQUIRED, resolve_batch, NULL, batch_args, "Images per step."},
+    {"accumulate", ONCE, resolve_accumulate, NULL, accumulate_args,
+     "Batches whose gradients are added up for one step."},
     {"epochs", REQUIRED, resolve_epochs, NULL, epochs_args, "Passes over the training images."},
     {"seed", ONCE, resolve_seed, NULL, seed_args, "Of every random number."},
 };
@@ -552,11 +579,13 @@ static const char *other_setting_name(const char *word)
     static const struct {
         const char *theirs, *ours;
     } spellings[] = {
-        {"batch_size", "batch"},  {"batchsize", "batch"},       {"criterion", "loss"},
-        {"dataset", "data"},      {"num_epochs", "epochs"},     {"n_epochs", "epochs"},
-        {"max_epochs", "epochs"}, {"lr_scheduler", "schedule"}, {"scheduler", "schedule"},
-        {"transform", "augment"}, {"optim", "optimizer"},       {"solver", "optimizer"},
-        {"random_seed", "seed"},
+        {"batch_size", "batch"},   {"batchsize", "batch"},
+        {"criterion", "loss"},     {"dataset", "data"},
+        {"num_epochs", "epochs"},  {"n_epochs", "epochs"},
+        {"max_epochs", "epochs"},  {"lr_scheduler", "schedule"},
+        {"scheduler", "schedule"}, {"transform", "augment"},
+        {"optim", "optimizer"},    {"solver", "optimizer"},
+        {"random_seed", "seed"},   {"gradient_accumulation_steps", "accumulate"},
     };
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
         if (strcmp(word, spellings[i].theirs) == 0)

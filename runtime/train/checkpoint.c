@@ -22,7 +22,8 @@
 enum { FIELDS = 32 + NET_DATA_TRAITS, TEXT = 40 };
 
 static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network",
-                  FROZEN[] = "frozen", DATA[] = "data", MU_PRODUCT[] = "mu_product";
+                  FROZEN[] = "frozen", DATA[] = "data", MU_PRODUCT[] = "mu_product",
+                  AVERAGED[] = "averaged";
 
 /* -------------------------------------------------------------- writing */
 
@@ -153,6 +154,8 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
     add(&metadata, strdup("optimizer"), strdup(net_optimizer_name(optimizer)));
     if (strcmp(net_optimizer_name(optimizer), "nadam") == 0)
         add_real(&metadata, MU_PRODUCT, optimizer->mu_product);
+    if (optimizer->average.weights)
+        add_whole(&metadata, AVERAGED, optimizer->average.updates);
     add_progress(&metadata, progress);
     add_settings(&metadata, settings);
     add(&metadata, strdup(STRUCTURE), strdup(session->model->structure));
@@ -223,8 +226,11 @@ static bool read_plateau(const NetTensorFile *file, NetPlateauState *state, NetE
 
 bool net_checkpoint_optimizer(const NetTensorFile *file, NetOptimizer *optimizer, NetError *error)
 {
-    return !net_tensors_metadata(file, MU_PRODUCT)
-           || read_number(file, MU_PRODUCT, false, 1, &optimizer->mu_product, error);
+    const int64_t max = (int64_t)1 << 53;
+    return (!net_tensors_metadata(file, MU_PRODUCT)
+            || read_number(file, MU_PRODUCT, false, 1, &optimizer->mu_product, error))
+           && (!optimizer->average.weights || !net_tensors_metadata(file, AVERAGED)
+               || read_whole(file, AVERAGED, max, &optimizer->average.updates, error));
 }
 
 /* "500,1000": steps up to the checkpoint's own, ascending. */

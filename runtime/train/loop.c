@@ -137,28 +137,79 @@ static NetBatch batch_at(const Loop *loop, int64_t position)
     };
 }
 
-static bool step(Loop *loop, NetError *error)
+/* Images that a step has in all its passes. */
+static int64_t step_images(const Loop *loop)
 {
-    NetProgress *progress = loop->progress;
-    NetBatch images = batch_at(loop, progress->position),
-             next = batch_at(loop, progress->position + images.count);
+    const NetProgress *progress = loop->progress;
+    int64_t left = progress->train_images - progress->position,
+            most = loop->session->batch * loop->session->passes;
+    return left < most ? left : most;
+}
+
+/* One of a step's passes, behind those that have `sum`, to which it is added. */
+static bool run_pass(Loop *loop, int number, int64_t count, NetResult *sum, NetError *error)
+{
+    int64_t position = loop->progress->position + sum->images;
+    NetBatch images = batch_at(loop, position), next = batch_at(loop, position + images.count);
+    images.pass = number;
+    images.more = sum->images + images.count < count;
+    images.portion = (double)images.count / (double)count;
     net_fetch_take(&loop->fetch, &images);
     net_fetch_ask(&loop->fetch, &next);
-    net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
     if (!isfinite(result.loss))
         return fail_step(loop, &images, result.loss, error);
+    sum->loss += result.loss * (double)images.count;
+    sum->correct += result.correct;
+    sum->images += images.count;
+    return true;
+}
+
+static bool step(Loop *loop, NetError *error)
+{
+    NetProgress *progress = loop->progress;
+    NetResult sum = {0};
+    int64_t count = step_images(loop);
+    net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
+    for (int number = 0; sum.images < count; number++)
+        if (!run_pass(loop, number, count, &sum, error))
+            return false;
     progress->step++;
-    progress->position += images.count;
-    progress->loss_sum += result.loss * (double)images.count;
-    progress->correct += result.correct;
-    log_step(loop, progress->epoch + 1, progress->step, result.loss);
+    progress->position += count;
+    progress->loss_sum += sum.loss;
+    progress->correct += sum.correct;
+    net_average_step(&loop->optimizer->average, loop->session, progress->step, progress->epoch);
+    log_step(loop, progress->epoch + 1, progress->step, sum.loss / (double)count);
     net_meter_step(&loop->meter, progress->epoch, progress->position, mean_loss(progress),
                    train_accuracy(loop));
     return true;
 }
 
 /* -------------------------------------------------------------- an epoch */
+
+/* Those of the average, where there is one. */
+static bool save_weights(Loop *loop, const char *path, NetError *error)
+{
+    NetAverage *average = &loop->optimizer->average;
+    net_average_exchange(average, loop->session);
+    bool good = net_save(loop->session, path, error);
+    net_average_exchange(average, loop->session);
+    return good;
+}
+
+static NetResult test(Loop *loop)
+{
+    NetSession *session = loop->session;
+    NetAverage *average = &loop->optimizer->average;
+    /* running statistics are written with a batch's first grain, which is rank 0's */
+    net_ranks_copy(session->buffers, session->model->buffers);
+    if (average->buffers)
+        net_ranks_copy(average->buffers, session->model->buffers);
+    net_average_exchange(average, session);
+    NetResult result = net_test_split(session, &loop->data->test, NULL);
+    net_average_exchange(average, session);
+    return result;
+}
 
 /* The newest matters most: it is written even where the one before cannot be kept. */
 static bool write_checkpoint(Loop *loop, NetError *error)
@@ -218,7 +269,7 @@ static void save_best(Loop *loop, const NetEpoch *epoch)
     NetError error;
     if (!epoch->best)
         return;
-    bool good = net_save(loop->session, loop->run->best, &error);
+    bool good = save_weights(loop, loop->run->best, &error);
     note(loop, &loop->best_failed, good, &error);
     if (!good) {
         loop->best_failure = error;
@@ -242,16 +293,14 @@ static void show_epoch(Loop *loop, const NetEpoch *epoch)
 static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *error)
 {
     NetProgress *progress = loop->progress;
-    /* running statistics are written with a batch's first grain, which is rank 0's */
-    net_ranks_copy(loop->session->buffers, loop->session->model->buffers);
-    NetResult test = net_test_split(loop->session, &loop->data->test, NULL);
-    if (test.images < loop->data->test.count)
+    NetResult tested = test(loop);
+    if (tested.images < loop->data->test.count)
         return true;
     NetEpoch epoch = {
         .epoch = progress->epoch + 1,
         .train_loss = progress->loss_sum / (double)progress->train_images,
-        .test_loss = test.loss,
-        .test_accuracy = accuracy(loop, test.correct, test.images),
+        .test_loss = tested.loss,
+        .test_accuracy = accuracy(loop, tested.correct, tested.images),
         .seconds = seconds,
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,
         .judged = loop->run->best != NULL,
@@ -335,7 +384,8 @@ static bool prepare(Loop *loop, NetError *error)
 {
     const NetRun *run = loop->run;
     NetProgress *progress = loop->progress;
-    int64_t images = loop->data->train.count, batch = loop->session->batch;
+    int64_t images = loop->data->train.count, batch = loop->session->batch,
+            each = batch * loop->session->passes;
     if (images < 1)
         return net_fail(error, "%s has no images to train on", loop->data->what);
     if (run->resumed && progress->train_images != images)
@@ -354,7 +404,7 @@ static bool prepare(Loop *loop, NetError *error)
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
            && net_fetch_open(&loop->fetch, &loop->data->train, batch, session->model->lanes, error)
-           && prepare_schedule(loop, (images + batch - 1) / batch, error)
+           && prepare_schedule(loop, (images + each - 1) / each, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
            && can_write(run->gradients, error) && prepare_best(loop, error)
            && net_keep_open(&loop->keep, run->checkpoint, (int64_t)run->keep, run->resumed,
@@ -374,7 +424,7 @@ static void save(Loop *loop)
     }
     if (!write_checkpoint(loop, &error))
         add_failure(loop, &error);
-    if (run->save && !net_save(loop->session, run->save, &error))
+    if (run->save && !save_weights(loop, run->save, &error))
         add_failure(loop, &error);
     if (run->gradients && !net_gradients_write(loop->session, run->gradients, &error))
         add_failure(loop, &error);
@@ -436,6 +486,8 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
         net_fail(error, "another rank cannot begin");
     if (ready)
         net_join(session, optimizer);
+    if (ready)
+        net_average_begin(&optimizer->average, session);
     if (ready ? !run_epochs(&loop, error) : !net_signal_asked())
         add_failure(&loop, error);
     close_loop(&loop);

@@ -261,6 +261,7 @@ bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const Ne
         && read_stretches(optimizer, model, error)
         && allocate_state(optimizer, model->trained, error)
         && net_layers_open(optimizer, model, error)
+        && net_average_open(&optimizer->average, model, settings, error)
         && net_clip_open(&optimizer->clip, settings, model->trained, error))
         return true;
     net_optimizer_close(optimizer);
@@ -274,6 +275,7 @@ void net_optimizer_close(NetOptimizer *optimizer)
     free(optimizer->groups);
     free(optimizer->stretches);
     net_layers_close(optimizer);
+    net_average_close(&optimizer->average);
     net_clip_close(&optimizer->clip);
     *optimizer = (NetOptimizer){0};
 }

@@ -24,6 +24,10 @@ static const double EXACT = 9007199254740992.0; /* 2^53: whole numbers up to her
 
 static const Rule rules[] = {
     {"batch", true, 1, 65536},
+    {"accumulate", true, 1, 65536},
+    {"ema.decay", false, 0, 0.9999999999},
+    {"ema.every", true, 1, 1e12},
+    {"ema.warmup", true, 0, 1e12},
     {"epochs", true, 0, 1000000},
     {"seed", true, 0, EXACT},
     {"optimizer.lr", false, 0, 1000},

@@ -276,3 +276,50 @@ train {
         assert abs(drawn.std() / deviation - 1) < 5 / drawn.size**0.5
         assert len(np.unique(drawn)) > 0.99 * drawn.size
     assert (weights["same.weight"] == 0.125).all() and (weights["same.bias"] == 0.125).all()
+
+
+WHOLE = """network n {
+    input [6, 5, 7]
+    conv2d(9, [3, 5]) as tall
+    conv2d(6, 1, groups=3) as groups
+    flatten
+    linear(6) as wide
+    linear(9) as eye
+    linear(7, bias=false) as sparse
+}
+train {
+    data synthetic;  loss cross_entropy;  optimizer sgd(lr=0.1);  batch 8;  epochs 1
+    init "tall.weight", %s
+    init "wide.weight", %s
+    init "groups.weight", dirac(3)
+    init "eye.weight", eye
+    init "sparse.weight", sparse(0.4, std=0.5)
+}
+"""
+
+
+def first_weights(text, tmp_path):
+    run(trainer(text), "train", "--quiet", "--epochs", 0, "--save", tmp_path / "w")
+    return read_safetensors(tmp_path / "w")
+
+
+def test_first_matrices_are_what_pytorchs_are(tmp_path):
+    """orthogonal: of the same normal matrix the Q whose R has a positive diagonal."""
+    drawn = first_weights(WHOLE % ("normal", "normal"), tmp_path)
+    made = first_weights(WHOLE % ("orthogonal", "orthogonal(gain=0.5)"), tmp_path)
+    for name, gain in ("tall", 1), ("wide", 0.5):
+        matrix = drawn[f"{name}.weight"].astype("f8")
+        matrix = matrix.reshape(len(matrix), -1)
+        turned = matrix.shape[0] < matrix.shape[1]
+        q, r = np.linalg.qr(matrix.T if turned else matrix)
+        q *= np.sign(np.diag(r))
+        expected = gain * (q.T if turned else q)
+        actual = made[f"{name}.weight"].reshape(matrix.shape)
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+    dirac = made["groups.weight"]
+    assert dirac.shape == (6, 3, 1, 1)
+    np.testing.assert_array_equal(dirac[..., 0, 0], np.tile(np.eye(2, 3), (3, 1)))
+    np.testing.assert_array_equal(made["eye.weight"], np.eye(9, 6))
+    zeros = made["sparse.weight"] == 0
+    assert (zeros.sum(0) == 3).all() and len(set(map(tuple, zeros.T))) > 3
+    assert 0.3 < made["sparse.weight"][~zeros].std() < 0.7
