@@ -492,7 +492,8 @@ struct NetSession {
     bool one_image_failed;         /* there was no memory for it */
     const char **class_names;      /* [classes]; NULL: not known */
     char *class_lines;             /* the same, a line each */
-    int passes; /* whose gradients a step adds up; more than 1 where a norm is over a pass's images */
+    /* whose gradients a step adds up; more than 1 where a norm is over a pass's images */
+    int passes;
     real *sum; /* [gradient_stride]: of the passes so far; NULL: there is one */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
@@ -553,15 +554,17 @@ typedef struct NetAugmentStep {
     NetRange degrees, scale, shear_x, shear_y;
     int64_t pad_y, pad_x, side;
     bool bilinear;
+    NetRange ratio, jitter[4]; /* of a window's sides; brightness, contrast, saturation, hue */
+    int operations, magnitude, bins; /* of rand_augment; magnitude -1: it is drawn */
 } NetAugmentStep;
-enum { NET_MAX_AUGMENT_STEPS = 8 };
+enum { NET_MAX_AUGMENT_STEPS = 16 };
 typedef struct NetAugment {
     NetAugmentStep steps[NET_MAX_AUGMENT_STEPS];
     int count;      /* 0: images stay as they are */
     NetShape shape; /* of an image */
     int lanes;
     uint8_t *grey; /* [channels]: the mean of the normalisation */
-    uint8_t *room; /* [threads][lanes + 1][elements] */
+    uint8_t *room; /* [threads][lanes + 2][elements] */
     uint64_t seed, epoch;
 } NetAugment;
 bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,

@@ -251,8 +251,8 @@ static bool read_slots(NetOptimizer *optimizer, const NetModel *model, const Net
 }
 
 /* ---------------------------------------------------- averaged weights
- * A file's own weights are then the average, so that whoever takes them has what is best; a run that
- * goes on trains those beside them. */
+ * A file's own weights are then the average, so that whoever takes them has what is best; a run
+ * that goes on trains those beside them. */
 
 static char *trained_name(const char *path)
 {
