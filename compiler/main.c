@@ -198,6 +198,8 @@ static void list_all(void)
 {
     printf("operators:\n");
     list_operators(stdout);
+    printf("\nsettings of the train section:\n");
+    list_settings(stdout);
     printf("\n");
     diag_list_codes(stdout);
 }
@@ -207,14 +209,16 @@ static void explain(const Options *options)
     const char *word = options->operands.count ? options->operands.items[0] : NULL;
     const Operator *op = word ? find_operator(word) : NULL;
     if (options->json && (op || !word))
-        explain_operators_json(op, stdout);
+        explain_json(op, stdout);
     else if (!word)
         list_all();
     else if (op)
         explain_operator(op, stdout);
-    else if (options->json || !diag_explain(word, stdout))
+    else if (options->json || (!explain_setting(word, stdout) && !diag_explain(word, stdout)))
         misuse(options,
-               "'%s' is neither an operator nor an error's code; `netc explain` lists them", word);
+               "'%s' is neither an operator nor a setting nor an error's code; `netc explain` "
+               "lists them",
+               word);
 }
 
 /* One stage as text: what the golden tests compare. */

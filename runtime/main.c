@@ -45,6 +45,7 @@ typedef struct Request {
     double worst;
     char **operands;
     int operand_count;
+    bool trains;
 } Request;
 
 typedef struct Command {
@@ -595,9 +596,17 @@ static bool open_numbers(const Request *request, NetData *data, const char *sour
            && net_draw_numbers(&data->test, TEST, length, numbers, seed_of(request) + 1, error);
 }
 
+static int64_t accumulated(const Request *request)
+{
+    return request->trains ? (int64_t)net_setting(&request->settings, "accumulate", 1) : 1;
+}
+
+/* Images that are computed at once.  Where nothing is normalised over them, what `accumulate` adds
+ * up is the larger batch. */
 static int64_t batch_of(const Request *request)
 {
-    return (int64_t)net_setting(&request->settings, "batch", 64);
+    int64_t batch = (int64_t)net_setting(&request->settings, "batch", 64);
+    return net_has_batch_norms(request->model) ? batch : batch * accumulated(request);
 }
 
 static double validation_part(const Request *request)
@@ -686,6 +695,11 @@ static NetSession *open_trained(const Request *request, NetError *error)
 static NetSession *open_training_session(const Request *request, NetError *error)
 {
     NetSession *session = open_session(request, true, error);
+    int passes = net_has_batch_norms(request->model) ? (int)accumulated(request) : 1;
+    if (session && !net_session_accumulate(session, passes, error)) {
+        net_close(session);
+        return NULL;
+    }
     if (session)
         session->own_norms = request->norms && strcmp(request->norms, "rank") == 0;
     return session;
@@ -724,6 +738,7 @@ static bool load_run(NetSession *session, NetOptimizer *optimizer, const Request
                      const NetTensorFile *checkpoint, NetNotes *notes, NetError *error)
 {
     return net_weights_read(session, optimizer, checkpoint, notes, error)
+           && net_checkpoint_optimizer(checkpoint, optimizer, error)
            && net_checkpoint_network(checkpoint, request->model, notes, error)
            && net_session_normalise(session, &request->settings, error);
 }
@@ -937,6 +952,7 @@ static int run_train(Request *request)
     NetTensorFile from = {0};
     NetNotes notes = {0};
     NetProgress progress = {.shuffle = !request->no_shuffle, .split_seed = seed_of(request)};
+    request->trains = true;
     const char *contradiction = find_contradiction(request);
     if (contradiction)
         return complain(MISUSE, "%s", contradiction);

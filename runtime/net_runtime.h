@@ -299,7 +299,16 @@ enum { NET_MAX_FEATURES = 48 };
 
 typedef enum NetParameterKind { NET_TRAINED, NET_BUFFER, NET_COUNTER } NetParameterKind;
 enum { NET_MAX_DIMS = 5 }; /* of a parameter: conv3d's weight */
-typedef enum NetInitKind { NET_CONSTANT, NET_UNIFORM, NET_NORMAL, NET_TRUNCATED } NetInitKind;
+typedef enum NetInitKind {
+    NET_CONSTANT,
+    NET_UNIFORM,
+    NET_NORMAL,
+    NET_TRUNCATED,
+    NET_ORTHOGONAL, /* rows, or columns, of length a at right angles to one another */
+    NET_DIRAC,      /* a convolution of a groups that changes nothing */
+    NET_EYE,
+    NET_SPARSE /* of each column the part a zeros, the rest of deviation b */
+} NetInitKind;
 
 typedef struct NetParameter {
     const char *path; /* PyTorch's state_dict key */

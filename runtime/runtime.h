@@ -356,6 +356,17 @@ typedef struct NetCycle {
     double total, max_lr, pct_start, div_factor, final_div_factor, base_momentum, max_momentum;
     bool linear, three_phase, cycle_momentum;
 } NetCycle;
+/* of plateau */
+typedef struct NetPlateau {
+    double factor, threshold, min_lr, eps;
+    int64_t patience, cooldown; /* epochs */
+    bool rises, relative;       /* the accuracy should, else the loss fall; of the best figure */
+} NetPlateau;
+typedef struct NetPlateauState {
+    double best;
+    int64_t bad, cooling, drops; /* epochs; epochs; how often the rate was lowered */
+    bool judged;                 /* there is a best figure */
+} NetPlateauState;
 typedef struct NetSchedule {
     const struct NetScheduleKind *kind;
     double eta_min, warmup, t_max, gamma, step_size;
@@ -363,6 +374,10 @@ typedef struct NetSchedule {
     int milestone_count;
     NetCycle cycle;
     bool by_step;
+    double warmup_decay; /* negative: none */
+    double start_factor, end_factor, total_iters, power, timescale, t_0, t_mult;
+    NetPlateau plateau;
+    NetPlateauState state; /* a checkpoint keeps it */
 } NetSchedule;
 bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64_t steps_per_epoch,
                        NetError *error);
@@ -371,6 +386,9 @@ double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int
 /* Of schedules that also move the momentum; -1: not this one. */
 double net_schedule_momentum(const NetSchedule *schedule, int64_t step, int64_t epoch);
 double net_schedule_max_momentum(const NetSettings *settings);
+/* Whether it goes by what an epoch's test gives; then it is told, of epochs from 0. */
+bool net_schedule_judges(const NetSchedule *schedule);
+void net_schedule_judge(NetSchedule *schedule, int64_t epoch, double loss, double accuracy);
 
 /* train/clip.c */
 typedef struct NetClip {
@@ -379,23 +397,57 @@ typedef struct NetClip {
     int64_t pieces;
 } NetClip;
 
-/* train/optimizers.c: a new optimizer is one function and one entry of its table. */
+/* train/optimizers.c: a new optimizer is one function and one entry of a table. */
 enum { NET_MAX_SLOTS = NET_MAX_READS - 1 };
 typedef struct NetRates {
     double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
     bool nesterov, amsgrad, centered;
     int64_t updates; /* with this one, so 1 the first time */
+    double rho, lr_decay, initial, momentum_decay, trust, adam_eps;
+    double mu, mu_next, mu_product; /* nadam's momentum, now and next, and the product so far */
+    int ns_steps;
+    bool decoupled, eps_inside, lr_in_momentum, match_rms;
 } NetRates;
 typedef struct NetGroup {
     double base_lr, lr, weight_decay;
+    double plain_base, plain_lr; /* likewise, of layers that lars, lamb and muon do not adapt */
+    bool adapts;
 } NetGroup; /* lr: of this step */
 /* of the weights: of one group */
 typedef struct NetStretch {
     int64_t from, to;
     int group;
 } NetStretch;
+/* A parameter, of an optimizer that looks at all of a layer. */
+typedef struct NetMoved {
+    int64_t from, to;            /* of the weights */
+    int64_t rows, columns;       /* of the matrix that it is: the first axis, and all others */
+    int64_t first_piece, pieces; /* in which its squares are summed */
+    int group;
+    bool adapts; /* to the layer; false: the plain rule moves it */
+} NetMoved;
+typedef struct NetLayers {
+    NetMoved *items;
+    int count;
+    int64_t pieces;
+    double *weight_squares, *squares; /* [pieces]: of the weights, of what they move along */
+    real *direction;                  /* [trained]; NULL: they move along the gradient */
+    int64_t direction_elements;
+    real *room; /* of a matrix that is made orthogonal; NULL: none is */
+    int64_t room_elements;
+    int rounds; /* in which all matrices are */
+} NetLayers;
+/* train/average.c: a running average of the weights and the running statistics. */
+typedef struct NetAverage {
+    double decay;
+    int64_t every, warmup;   /* steps; epochs in which it is a copy */
+    real *weights, *buffers; /* NULL: there is none */
+    int64_t updates;         /* since it was a copy last */
+    bool in_use;             /* it and the session's have changed places */
+} NetAverage;
+typedef struct NetOptimizerKind NetOptimizerKind;
 typedef struct NetOptimizer {
-    const struct NetOptimizerKind *kind;
+    const NetOptimizerKind *kind;
     NetRates rates;   /* but for lr and weight_decay, which are the groups' */
     NetGroup *groups; /* the first: of the parameters in no group */
     int group_count;
@@ -403,7 +455,19 @@ typedef struct NetOptimizer {
     int stretch_count;
     real *state[NET_MAX_SLOTS]; /* each as long as the weights; NULL: not used with these rates */
     NetClip clip;
+    NetLayers layers;  /* of a layerwise one */
+    double mu_product; /* nadam's, of all steps so far: a part of its state */
+    NetAverage average;
 } NetOptimizer;
+bool net_average_open(NetAverage *average, const NetModel *model, const NetSettings *settings,
+                      NetError *error);
+void net_average_close(NetAverage *average);
+/* Before the first step: it is a copy, unless a checkpoint had it. */
+void net_average_begin(NetAverage *average, const NetSession *session);
+/* After that many steps, in an epoch from 0. */
+void net_average_step(NetAverage *average, const NetSession *session, int64_t step, int64_t epoch);
+/* The average becomes the session's weights, to test and to save, and the other way round. */
+void net_average_exchange(NetAverage *average, NetSession *session);
 bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
                         NetError *error);
 void net_optimizer_close(NetOptimizer *optimizer);
@@ -416,6 +480,18 @@ void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule
 void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
                           const real *gradient);
 
+/* train/layerwise.c: optimizers that look at all of a layer before they move it.  The threads meet
+ * between these, and then update. */
+bool net_is_layerwise(const NetOptimizer *optimizer);
+/* The state and the direction of weights[from … to). */
+void net_optimizer_direct(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
+                          const real *gradient);
+/* The squares of the weights and of the direction, of these pieces. */
+void net_layers_measure(const NetOptimizer *optimizer, const real *weights, const real *gradient,
+                        int64_t first, int64_t end);
+/* A thread's part of a round of layers.rounds. */
+void net_layers_round(const NetOptimizer *optimizer, int round, int thread, int threads);
+
 /* Gradients within bounds: where there is a norm, all pieces are measured
  * before any of the gradient is changed. */
 bool net_clip_open(NetClip *clip, const NetSettings *settings, int64_t trained, NetError *error);
@@ -426,8 +502,8 @@ void net_clip_measure(const NetOptimizer *optimizer, const real *gradient, int64
 void net_clip_apply(const NetClip *clip, real *gradient, int64_t count);
 
 /* train/initial.c: each parameter from its own stream of random numbers. */
-void net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
-                    uint64_t seed);
+bool net_initialise(const NetModel *model, real *weights, real *buffers, int64_t *counters,
+                    uint64_t seed, NetError *error);
 
 /* What times the parts of a program, on one thread: see train/profile.c. */
 
@@ -468,9 +544,16 @@ struct NetSession {
     const char **class_names;            /* [classes]; NULL: not known */
     char *class_lines;                   /* the same, a line each */
     real *further_scale, *further_shift; /* of the inputs behind the first, one after the other */
+    /* whose gradients a step adds up; more than 1 where a norm is over a pass's images */
+    int passes;
+    real *sum; /* [gradient_stride]: of the passes so far; NULL: there is one */
 };
 NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, uint64_t seed,
                              bool training, NetError *error);
+/* Whether something is normalised over the images of a batch. */
+bool net_has_batch_norms(const NetModel *model);
+/* Steps add up the gradients of so many batches. */
+bool net_session_accumulate(NetSession *session, int passes, NetError *error);
 
 /* train/normal.c: the normalisation of pixels, which goes with the weights. */
 enum { NET_MEAN, NET_STD, NET_NORMAL_PARTS };
@@ -531,15 +614,17 @@ typedef struct NetAugmentStep {
     NetRange degrees, scale, shear_x, shear_y;
     int64_t pad_y, pad_x, side;
     bool bilinear;
+    NetRange ratio, jitter[4]; /* of a window's sides; brightness, contrast, saturation, hue */
+    int operations, magnitude, bins; /* of rand_augment; magnitude -1: it is drawn */
 } NetAugmentStep;
-enum { NET_MAX_AUGMENT_STEPS = 8 };
+enum { NET_MAX_AUGMENT_STEPS = 16 };
 typedef struct NetAugment {
     NetAugmentStep steps[NET_MAX_AUGMENT_STEPS];
     int count;      /* 0: images stay as they are */
     NetShape shape; /* of an image */
     int lanes;
     uint8_t *grey; /* [channels]: the mean of the normalisation */
-    uint8_t *room; /* [threads][lanes + 1][elements] */
+    uint8_t *room; /* [threads][lanes + 2][elements] */
     uint64_t seed, epoch;
 } NetAugment;
 bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape shape, int lanes,
@@ -573,6 +658,9 @@ typedef struct NetBatch {
     void *to;
     /* beside pixels: of each further input [count][elements], as they are; NULL: zeros, likewise */
     const float *const *further;
+    int pass;       /* of a step of several: its number; its part of the gradient … */
+    double portion; /* … is multiplied by this: images of the step that are its; 0: all are */
+    bool more;      /* others follow, and no weight moves yet */
 } NetBatch;
 /* train/inputs.c: the inputs behind the first. */
 int64_t net_input_elements(const NetModel *model); /* of all inputs: from a grain's to the next's */
@@ -731,6 +819,7 @@ typedef struct NetProgress {
     uint64_t split_seed;     /* with which validation images were drawn */
     int64_t top_epoch;       /* the last that was better than those before, from 1; 0: none yet */
     double top;              /* its figure: of `stop patience=` */
+    NetPlateauState plateau; /* of the schedule */
 } NetProgress;
 bool net_checkpoint_write(const char *path, const NetSession *session,
                           const NetOptimizer *optimizer, const NetSettings *settings,
@@ -740,6 +829,8 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
  * changed.  False: it is no checkpoint, or something changed that cannot. */
 bool net_checkpoint_progress(const NetTensorFile *file, NetSettings *settings,
                              NetProgress *progress, NetNotes *notes, NetError *error);
+/* What the optimizer has besides its tensors. */
+bool net_checkpoint_optimizer(const NetTensorFile *file, NetOptimizer *optimizer, NetError *error);
 /* Whether it is of this network, and of these data; checkpoints from before they
  * said so are taken, those without data with a note. */
 bool net_checkpoint_network(const NetTensorFile *file, const NetModel *model, NetNotes *notes,

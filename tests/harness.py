@@ -220,8 +220,10 @@ def trainer_of_object(path, *options, compiler):
     """The object is compiled once for the tests that have the trainer and for those that call the
     network from C."""
     network = built(path, "--object", *options, compiler=compiler, exact=True)
-    with made_once(f"linked-{network.parent.name}") as made:
+    made = network.parent / "linked" / "trainer"
+    with made_once(f"linked-{network.parent.name}"):
         if not made.exists():
+            made.parent.mkdir(exist_ok=True)
             link(MAIN, path, network, made, *options)
     return made
 

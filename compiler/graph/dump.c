@@ -93,6 +93,18 @@ static void dump_init(const Parameter *parameter, FILE *out)
         fprintf(out, "normal %.6g, %.6g from %.6g to %.6g", parameter->init.a, parameter->init.b,
                 parameter->low, parameter->high);
         break;
+    case INIT_ORTHOGONAL:
+        fprintf(out, "orthogonal %.6g", parameter->init.a);
+        break;
+    case INIT_DIRAC:
+        fprintf(out, "dirac of %.6g", parameter->init.a);
+        break;
+    case INIT_EYE:
+        fprintf(out, "eye");
+        break;
+    case INIT_SPARSE:
+        fprintf(out, "sparse %.6g, %.6g", parameter->init.a, parameter->init.b);
+        break;
     }
     if (parameter->group > 0)
         fprintf(out, ", group %d", parameter->group);

@@ -67,6 +67,12 @@ typedef struct SettingInfo {
 } SettingInfo;
 SettingInfo setting_info(int i); /* name NULL: there are no more */
 
+/* settings_pages.c: `netc explain` of a setting, or of what one begins with; false: it is none. */
+bool explain_setting(const char *word, FILE *out);
+void list_settings(FILE *out);
+/* `netc explain --json`: the operator; NULL: all, and the train section's settings. */
+void explain_json(const Operator *only, FILE *out);
+
 /* Rewrites of a graph, or of the plan that is made of it: the rows of fusions.def. */
 enum {
 #define FUSION(bit, name, kernels, function) FUSION_##bit,

@@ -1,7 +1,7 @@
 /* training.c: the train section.
  *
- * Every setting has a row in `settings`, every optimizer and schedule a row in
- * its own table with its arguments; a new one is one row.  What the user wrote
+ * Every setting has a row in `rows`, every optimizer and schedule a row in
+ * its own table with its arguments (training_recipe.c); a new one is one row.  What the user wrote
  * is resolved, defaults filled in, into a flat list by path ("optimizer.lr"),
  * which the runtime reads and its command line overrides.
  */
@@ -11,143 +11,6 @@
 
 /* ----------------------------------------------------------- the tables */
 
-static const ArgSpec sgd_args[] = {{"lr", ARG_REAL, .maximum = 1000, .doc = "Learning rate."},
-                                   {"momentum", ARG_REAL, .otherwise = "0", .maximum = 1,
-                                    .doc = "Weight of the velocity of the step before."},
-                                   {"dampening", ARG_REAL, .otherwise = "0", .maximum = 1,
-                                    .doc = "Part of the gradient kept out of the velocity."},
-                                   {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000,
-                                    .doc = "Times the weight, added to its gradient."},
-                                   {"nesterov", ARG_BOOL, .otherwise = "false",
-                                    .doc = "Whether the gradient is taken a step ahead."},
-                                   {0}};
-
-static const ArgSpec adam_args[] = {
-    {"lr", ARG_REAL, .otherwise = "1e-3", .maximum = 1000, .doc = "Learning rate."},
-    {"beta1", ARG_REAL, .otherwise = "0.9", .maximum = 0.9999999,
-     .doc = "Decay of the gradient's running mean."},
-    {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999,
-     .doc = "Decay of the squared gradient's running mean."},
-    {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
-    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000,
-     .doc = "Times the weight, added to its gradient."},
-    {"amsgrad", ARG_BOOL, .otherwise = "false",
-     .doc = "Whether to divide by the largest squared gradient's mean so far."},
-    {0}};
-
-static const ArgSpec adamw_args[] = {
-    {"lr", ARG_REAL, .otherwise = "1e-3", .maximum = 1000, .doc = "Learning rate."},
-    {"beta1", ARG_REAL, .otherwise = "0.9", .maximum = 0.9999999,
-     .doc = "Decay of the gradient's running mean."},
-    {"beta2", ARG_REAL, .otherwise = "0.999", .maximum = 0.9999999,
-     .doc = "Decay of the squared gradient's running mean."},
-    {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
-    {"weight_decay", ARG_REAL, .otherwise = "1e-2", .maximum = 1000,
-     .doc = "Times lr and the weight, taken off the weight."},
-    {"amsgrad", ARG_BOOL, .otherwise = "false",
-     .doc = "Whether to divide by the largest squared gradient's mean so far."},
-    {0}};
-
-static const ArgSpec rmsprop_args[] = {
-    {"lr", ARG_REAL, .otherwise = "1e-2", .maximum = 1000, .doc = "Learning rate."},
-    {"alpha", ARG_REAL, .otherwise = "0.99", .maximum = 0.9999999,
-     .doc = "Decay of the squared gradient's running mean."},
-    {"eps", ARG_REAL, .otherwise = "1e-8", .maximum = 1, .doc = "Added to the denominator."},
-    {"weight_decay", ARG_REAL, .otherwise = "0", .maximum = 1000,
-     .doc = "Times the weight, added to its gradient."},
-    {"momentum", ARG_REAL, .otherwise = "0", .maximum = 1,
-     .doc = "Weight of the move of the step before."},
-    {"centered", ARG_BOOL, .otherwise = "false",
-     .doc = "Whether to divide by the gradient's deviation, not its size."},
-    {0}};
-
-static const Choice optimizers[] = {{"sgd", sgd_args, NULL},
-                                    {"adam", adam_args, NULL},
-                                    {"adamw", adamw_args, NULL},
-                                    {"rmsprop", rmsprop_args, NULL},
-                                    {0}};
-
-static const char *const units[] = {"epoch", "step", NULL};
-static const char *const anneals[] = {"cos", "linear", NULL};
-
-#define WARMUP                                                                        \
-    {                                                                                 \
-        "warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE,                     \
-                           .doc = "Epochs or steps over which the rate rises from 0." \
-    }
-#define BY                                                                                       \
-    {                                                                                            \
-        "by", ARG_WORD, .otherwise = "epoch", .words = units, .doc = "What the schedule counts." \
-    }
-
-static const ArgSpec constant_args[] = {WARMUP, BY, {0}};
-
-static const ArgSpec step_args[] = {WARMUP,
-                                    BY,
-                                    {"step_size", ARG_INT, .positional = true, .minimum = 1,
-                                     .maximum = ANY_SIZE,
-                                     .doc = "Epochs or steps between two drops."},
-                                    {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000,
-                                     .doc = "What the rate is multiplied by."},
-                                    {0}};
-
-static const ArgSpec multi_step_args[] = {WARMUP,
-                                          BY,
-                                          {"milestones", ARG_INT, .positional = true,
-                                           .maximum = ANY_SIZE,
-                                           .doc = "The epochs or steps at which the rate drops."},
-                                          {"gamma", ARG_REAL, .otherwise = "0.1", .maximum = 1000,
-                                           .doc = "What the rate is multiplied by."},
-                                          {0}};
-static const ListRule multi_step_lists[] = {{"milestones", 1, 1000}, {0}};
-
-static const ArgSpec exponential_args[] = {
-    WARMUP,
-    BY,
-    {"gamma", ARG_REAL, .positional = true, .maximum = 1000,
-     .doc = "What the rate is multiplied by every epoch or step."},
-    {0}};
-
-static const ArgSpec cosine_args[] = {
-    WARMUP,
-    BY,
-    {"T_max", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE,
-     .doc = "Epochs or steps from the warmup to the lowest rate; to the end when not given."},
-    {"eta_min", ARG_REAL, .otherwise = "0", .maximum = 1000, .doc = "The lowest rate."},
-    {0}};
-
-static const ArgSpec one_cycle_args[] = {
-    {"max_lr", ARG_REAL, .positional = true, .maximum = 1000,
-     .doc = "The highest rate; the optimizer's own is not used."},
-    {"total_steps", ARG_INT, .otherwise = "none", .minimum = 1, .maximum = ANY_SIZE,
-     .doc = "Of the cycle; all when not given."},
-    {"pct_start", ARG_REAL, .otherwise = "0.3", .maximum = 1,
-     .doc = "Part of the cycle in which the rate rises."},
-    {"anneal_strategy", ARG_WORD, .otherwise = "cos", .words = anneals,
-     .doc = "The form of its rise and fall."},
-    {"cycle_momentum", ARG_BOOL, .otherwise = "true",
-     .doc = "Whether momentum, or beta1, falls as the rate rises."},
-    {"base_momentum", ARG_REAL, .otherwise = "0.85", .maximum = 0.9999999,
-     .doc = "The lowest momentum."},
-    {"max_momentum", ARG_REAL, .otherwise = "0.95", .maximum = 0.9999999,
-     .doc = "The highest momentum."},
-    {"div_factor", ARG_REAL, .otherwise = "25", .minimum = 1e-6, .maximum = 1e12,
-     .doc = "max_lr over the first rate."},
-    {"final_div_factor", ARG_REAL, .otherwise = "1e4", .minimum = 1e-6, .maximum = 1e12,
-     .doc = "The first rate over the last."},
-    {"three_phase", ARG_BOOL, .otherwise = "false",
-     .doc = "Whether the rate falls to the first before it falls to the last."},
-    {"by", ARG_WORD, .otherwise = "step", .words = units, .doc = "What the schedule counts."},
-    {0}};
-
-static const Choice schedules[] = {{"constant", constant_args, NULL},
-                                   {"step", step_args, NULL},
-                                   {"multi_step", multi_step_args, multi_step_lists},
-                                   {"exponential", exponential_args, NULL},
-                                   {"cosine", cosine_args, NULL},
-                                   {"one_cycle", one_cycle_args, NULL},
-                                   {0}};
-
 static const ArgSpec clip_args[] = {{"norm", ARG_REAL, .otherwise = "none", .maximum = 1e12,
                                      .doc = "The most that all gradients' common norm may be."},
                                     {"value", ARG_REAL, .otherwise = "none", .maximum = 1e12,
@@ -156,6 +19,18 @@ static const ArgSpec clip_args[] = {{"norm", ARG_REAL, .otherwise = "none", .max
 static const ArgSpec batch_args[] = {{"batch", ARG_INT, .positional = true, .minimum = 1,
                                       .maximum = 65536, .doc = "Images per step."},
                                      {0}};
+static const ArgSpec accumulate_args[] = {{"accumulate", ARG_INT, .positional = true, .minimum = 1,
+                                           .maximum = 65536,
+                                           .doc = "Batches whose gradients make one step."},
+                                          {0}};
+static const ArgSpec ema_args[] = {
+    {"decay", ARG_REAL, .positional = true, .maximum = 0.9999999999,
+     .doc = "What the average keeps of itself; the rest is the weights."},
+    {"every", ARG_INT, .otherwise = "1", .minimum = 1, .maximum = ANY_SIZE,
+     .doc = "Steps from one change of the average to the next."},
+    {"warmup", ARG_INT, .otherwise = "0", .maximum = ANY_SIZE,
+     .doc = "Epochs in which the average is a copy of the weights."},
+    {0}};
 static const ArgSpec epochs_args[] = {{"epochs", ARG_INT, .positional = true, .minimum = 1,
                                        .maximum = 1000000,
                                        .doc = "Passes over the training images."},
@@ -378,9 +253,8 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
     return NULL;
 }
 
-/* NULL: reported. */
-static const ArgValue *resolve_choice(Training *t, const SettingDef *def, const Choice *choices,
-                                      const char *what)
+const ArgValue *resolve_choice(Training *t, const SettingDef *def, const Choice *choices,
+                               const char *what)
 {
     const Expr *word = first_word(t, def, what);
     const Choice *choice = word != NULL ? find_choice(t, def->name, choices, word) : NULL;
@@ -391,27 +265,10 @@ static const ArgValue *resolve_choice(Training *t, const SettingDef *def, const 
                       word->span);
 }
 
-static double setting_number(const Training *t, const char *path)
+double setting_number(const Training *t, const char *path)
 {
     const Setting *setting = find_setting(t->graph, path);
     return setting != NULL ? setting->number : 0;
-}
-
-/* PyTorch's rule for Nesterov's momentum. */
-static void resolve_optimizer(Training *t, const SettingDef *def)
-{
-    resolve_choice(t, def, optimizers, "an optimizer: sgd(lr=0.01), adam");
-    if (setting_number(t, "optimizer.nesterov") == 0)
-        return;
-    if (setting_number(t, "optimizer.momentum") <= 0
-        || setting_number(t, "optimizer.dampening") != 0)
-        build_error(t->b, "argument-range", find_setting(t->graph, "optimizer.nesterov")->span,
-                    "nesterov needs a momentum above 0, and dampening 0");
-}
-
-static void resolve_schedule(Training *t, const SettingDef *def)
-{
-    resolve_choice(t, def, schedules, "a schedule: cosine, step(30)");
 }
 
 static void resolve_clip(Training *t, const SettingDef *def)
@@ -437,6 +294,17 @@ static void resolve_number(Training *t, const SettingDef *def, const ArgSpec *sp
 static void resolve_batch(Training *t, const SettingDef *def)
 {
     resolve_number(t, def, batch_args);
+}
+
+static void resolve_accumulate(Training *t, const SettingDef *def)
+{
+    resolve_number(t, def, accumulate_args);
+}
+
+static void resolve_ema(Training *t, const SettingDef *def)
+{
+    static const Choice ema = {"ema", ema_args, NULL};
+    add_choice(t, "ema", &ema, evaluate_arguments(t->b, &def->arguments), def->span);
 }
 
 static void resolve_epochs(Training *t, const SettingDef *def)
@@ -695,7 +563,11 @@ static const struct SettingRow {
      "Parameters, by their paths, that are not trained."},
     {"group", OFTEN, resolve_group, NULL, group_args,
      "A rate or weight decay of their own for parameters whose paths match."},
+    {"ema", ONCE, resolve_ema, NULL, ema_args,
+     "A running average of the weights, which is tested and saved in their place."},
     {"batch", REQUIRED, resolve_batch, NULL, batch_args, "Images per step."},
+    {"accumulate", ONCE, resolve_accumulate, NULL, accumulate_args,
+     "Batches whose gradients are added up for one step."},
     {"epochs", REQUIRED, resolve_epochs, NULL, epochs_args, "Passes over the training images."},
     {"validation", ONCE, resolve_validation, NULL, validation_args,
      "What a run is judged by instead of the test images: a part of the training images, as 0.1, "
@@ -756,6 +628,7 @@ static const char *other_setting_name(const char *word)
         {"random_seed", "seed"},   {"validation_split", "validation"},
         {"val", "validation"},     {"early_stopping", "stop"},
         {"patience", "stop"},
+        {"random_seed", "seed"},   {"gradient_accumulation_steps", "accumulate"},
     };
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
         if (strcmp(word, spellings[i].theirs) == 0)
@@ -793,21 +666,6 @@ static void report_missing(Training *t, const SettingDef *const *given, int unkn
     if (missing > unknown)
         build_error(t->b, "missing-setting", t->train->span, "the train section lacks %s",
                     text_chars(&list));
-}
-
-/* one_cycle sets every rate itself. */
-static void check_rates(Training *t)
-{
-    const Setting *cycle = find_setting(t->graph, "schedule.max_lr");
-    for (int group = 1; cycle != NULL && group <= t->groups; group++) {
-        const Setting *lr = find_setting(t->graph, format("group.%d.lr", group));
-        if (lr == NULL)
-            continue;
-        Diagnostic *d =
-            build_error(t->b, "argument-range", lr->span,
-                        "one_cycle sets the rate of every parameter: this group's has no effect");
-        diag_label(d, cycle->span, "the rate");
-    }
 }
 
 /* ------------------------------------------------ what could never learn */
@@ -877,7 +735,7 @@ static void resolve_section(Training *t)
     }
     if (given[find_row("seed")] == NULL)
         add_number(t, "seed", 1, t->train->span);
-    check_rates(t);
+    check_recipe(t);
     check_frozen(t);
     check_losses(t);
     check_learning(t);

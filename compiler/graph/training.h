@@ -1,6 +1,7 @@
 /* training.h: what the files of the train section share.
  *
- *   training.c         the section, loss, optimizer, schedule
+ *   training.c         the section, loss
+ *   training_recipe.c  optimizer, schedule
  *   training_data.c    data, normalize, augment
  *   training_paths.c   init, freeze, group: settings of parameters by path
  */
@@ -46,7 +47,17 @@ const Choice *find_choice(Training *t, const char *setting, const Choice *choice
  * under `prefix`; NULL: reported. */
 const ArgValue *add_choice(Training *t, const char *prefix, const Choice *choice,
                            const Arguments *args, Span span);
+/* The one of `choices` that a setting begins with, its word and arguments; NULL: reported. */
+const ArgValue *resolve_choice(Training *t, const SettingDef *def, const Choice *choices,
+                               const char *what);
+double setting_number(const Training *t, const char *path);          /* 0: there is none */
 const Argument *find_named(const Arguments *args, const char *name); /* NULL: none */
+
+/* training_recipe.c */
+extern const Choice optimizers[], schedules[];
+void resolve_optimizer(Training *t, const SettingDef *def);
+void resolve_schedule(Training *t, const SettingDef *def);
+void check_recipe(Training *t); /* of optimizer, schedule and groups, what goes together */
 
 /* training_data.c */
 extern const ArgSpec normalize_args[];

@@ -252,16 +252,81 @@ static const ArgSpec cutout_args[] = {
      .doc = "The side of the square that is made the mean's grey."},
     {0}};
 
+#define INTERPOLATION                                                               \
+    {                                                                               \
+        "interpolation", ARG_WORD, .otherwise = "nearest", .words = interpolations, \
+                                   .doc = "Of the pixels between pixels."           \
+    }
+static const ArgSpec resized_crop_args[] = {
+    {"size", ARG_PAIR, .positional = true, .minimum = 1, .maximum = ANY_SIZE,
+     .doc = "The network's height and width."},
+    {"scale", ARG_REAL, .otherwise = "none", .minimum = 1e-6, .maximum = 1,
+     .doc = "The part of the area that is kept: between these two; [0.08, 1] when not given."},
+    {"ratio", ARG_REAL, .otherwise = "none", .minimum = 1e-3, .maximum = 1000,
+     .doc = "Its width over its height: between these two; [3/4, 4/3] when not given."},
+    {0}};
+static const ListRule resized_crop_lists[] = {{"scale", 2, 2}, {"ratio", 2, 2}, {0}};
+static const ArgSpec vertical_flip_args[] = {
+    {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1,
+     .doc = "Probability that top and bottom change places."},
+    {0}};
+static const ArgSpec rotation_args[] = {{"degrees", ARG_REAL, .positional = true, .minimum = -360,
+                                         .maximum = 360,
+                                         .doc = "Turned by at most this, or between two."},
+                                        INTERPOLATION,
+                                        {0}};
+static const ListRule rotation_lists[] = {{"degrees", 1, 2}, {0}};
+static const ArgSpec color_jitter_args[] = {
+    {"brightness", ARG_REAL, .otherwise = "none", .maximum = 1000,
+     .doc = "By a factor of at most so much from 1, or between two."},
+    {"contrast", ARG_REAL, .otherwise = "none", .maximum = 1000, .doc = "Likewise."},
+    {"saturation", ARG_REAL, .otherwise = "none", .maximum = 1000, .doc = "Likewise."},
+    {"hue", ARG_REAL, .otherwise = "none", .minimum = -0.5, .maximum = 0.5,
+     .doc = "By at most this part of the circle, or between two."},
+    {0}};
+static const ListRule color_jitter_lists[] = {
+    {"brightness", 1, 2}, {"contrast", 1, 2}, {"saturation", 1, 2}, {"hue", 1, 2}, {0}};
+static const ArgSpec erasing_args[] = {
+    {"p", ARG_REAL, .positional = true, .otherwise = "0.5", .maximum = 1,
+     .doc = "Probability that a rectangle is made the mean's grey."},
+    {"scale", ARG_REAL, .otherwise = "none", .maximum = 1,
+     .doc = "Its part of the area: between these two; [0.02, 0.33] when not given."},
+    {"ratio", ARG_REAL, .otherwise = "none", .minimum = 1e-3, .maximum = 1000,
+     .doc = "Its height over its width: between these two; [0.3, 3.3] when not given."},
+    {0}};
+static const ListRule erasing_lists[] = {{"scale", 2, 2}, {"ratio", 2, 2}, {0}};
+static const ArgSpec rand_augment_args[] = {
+    {"num_ops", ARG_INT, .positional = true, .otherwise = "2", .maximum = 100,
+     .doc = "Operations, one after the other."},
+    {"magnitude", ARG_INT, .positional = true, .otherwise = "9", .maximum = 999,
+     .doc = "How strong, of the bins from 0."},
+    {"num_magnitude_bins", ARG_INT, .otherwise = "31", .minimum = 2, .maximum = 1000,
+     .doc = "Into which the way to the strongest is cut."},
+    INTERPOLATION,
+    {0}};
+static const ArgSpec trivial_augment_args[] = {{"num_magnitude_bins", ARG_INT, .otherwise = "31",
+                                                .minimum = 2, .maximum = 1000,
+                                                .doc = "Strengths, of which one is drawn."},
+                                               INTERPOLATION,
+                                               {0}};
+
 const Choice augmentations[] = {{"random_crop", random_crop_args, NULL},
                                 {"horizontal_flip", horizontal_flip_args, NULL},
                                 {"random_affine", random_affine_args, random_affine_lists},
                                 {"cutout", cutout_args, NULL},
+                                {"random_resized_crop", resized_crop_args, resized_crop_lists},
+                                {"vertical_flip", vertical_flip_args, NULL},
+                                {"random_rotation", rotation_args, rotation_lists},
+                                {"color_jitter", color_jitter_args, color_jitter_lists},
+                                {"random_erasing", erasing_args, erasing_lists},
+                                {"rand_augment", rand_augment_args, NULL},
+                                {"trivial_augment", trivial_augment_args, NULL},
                                 {0}};
 
-/* The data are of the network's size already: a crop is of a padded image. */
-static void check_crop(Training *t)
+/* The data are of the network's size already: a crop is of a padded image, or made larger. */
+static void check_crop(Training *t, const char *name)
 {
-    const Setting *size = find_setting(t->graph, "augment.random_crop.size");
+    const Setting *size = find_setting(t->graph, format("augment.%s.size", name));
     const Tensor *input = t->graph->input;
     if (size == NULL || input == NULL)
         return;
@@ -269,8 +334,8 @@ static void check_crop(Training *t)
     if (input->shape.dim[1] == h && input->shape.dim[2] == w)
         return;
     Diagnostic *d = build_error(t->b, "shape-mismatch", size->span,
-                                "random_crop gives %lldx%lld images, but the network's input is %s",
-                                h, w, shape_text(input->shape));
+                                "%s gives %lldx%lld images, but the network's input is %s", name, h,
+                                w, shape_text(input->shape));
     diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
 }
 
@@ -298,6 +363,36 @@ static void check_single(Training *t, const char *path)
     if (setting->list.count == 3)
         build_error(t->b, "argument-type", setting->span,
                     "one, two or four numbers are expected, not 3");
+}
+
+/* rand_augment's strength is one of its bins. */
+static void check_magnitude(Training *t)
+{
+    const Setting *magnitude = find_setting(t->graph, "augment.rand_augment.magnitude"),
+                  *bins = find_setting(t->graph, "augment.rand_augment.num_magnitude_bins");
+    if (magnitude != NULL && bins != NULL && magnitude->number >= bins->number)
+        build_error(t->b, "argument-range", magnitude->span,
+                    "magnitude %.10g is none of the %.10g bins, which are counted from 0",
+                    magnitude->number, bins->number);
+}
+
+/* What mixes colours needs grey or red, green and blue. */
+static void check_colours(Training *t)
+{
+    static const char *const names[] = {"color_jitter", "rand_augment", "trivial_augment"};
+    const Tensor *input = t->graph->input;
+    for (int i = 0; i < 3; i++) {
+        const Setting *setting = find_setting(t->graph, format("augment.%s", names[i]));
+        if (setting == NULL || input == NULL || input->shape.dim[0] == 1
+            || input->shape.dim[0] == 3)
+            continue;
+        Diagnostic *d =
+            build_error(t->b, "shape-mismatch", setting->span,
+                        "%s is of grey images or of red, green and blue, and the input has %lld "
+                        "channels",
+                        names[i], input->shape.dim[0]);
+        diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
+    }
 }
 
 static void resolve_step(Training *t, const Expr *word)
@@ -350,12 +445,17 @@ void resolve_augment(Training *t, const SettingDef *def)
         else
             resolve_step(t, arg->value);
     }
-    check_crop(t);
-    static const char *const ranges[] = {"augment.random_affine.degrees",
-                                         "augment.random_affine.scale",
-                                         "augment.random_affine.shear"};
-    for (int i = 0; i < 3; i++) {
-        check_order(t, ranges[i]);
-        check_single(t, ranges[i]);
+    check_crop(t, "random_crop");
+    check_crop(t, "random_resized_crop");
+    check_magnitude(t);
+    check_colours(t);
+    static const char *const ranges[] = {
+        "random_affine.degrees",     "random_affine.scale",     "random_affine.shear",
+        "random_resized_crop.scale", "random_rotation.degrees", "random_resized_crop.ratio",
+        "random_erasing.scale",      "random_erasing.ratio",    "color_jitter.brightness",
+        "color_jitter.contrast",     "color_jitter.saturation", "color_jitter.hue"};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        check_order(t, format("augment.%s", ranges[i]));
+        check_single(t, format("augment.%s", ranges[i]));
     }
 }

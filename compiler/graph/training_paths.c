@@ -79,6 +79,30 @@ static bool has_fans(Training *t, const Parameter *parameter, const char *name, 
     return false;
 }
 
+/* "[10, 5]" */
+static const char *dimensions_text(const Parameter *parameter)
+{
+    Text text = {0};
+    for (int i = 0; i < parameter->rank; i++)
+        text_add(&text, "%s%lld", i > 0 ? ", " : "[", parameter->dim[i]);
+    text_add(&text, "]");
+    return text_chars(&text);
+}
+
+static bool fits(Training *t, const Initialiser *init, const ArgValue *args,
+                 const Parameter *parameter, Span at)
+{
+    const char *fault = initialiser_fault(init, args, parameter->rank, parameter->dim);
+    if (init->fans && !has_fans(t, parameter, init->name, at))
+        return false;
+    if (fault == NULL)
+        return true;
+    Diagnostic *d = build_error(t->b, "argument-type", at, "%s, and %s is %s", fault,
+                                parameter->path, dimensions_text(parameter));
+    diag_help(d, "a narrower path, as \"fc.weight\", or another initialiser");
+    return false;
+}
+
 static void initialise(Training *t, const char *glob, const Initialiser *init, const ArgValue *args,
                        Span at)
 {
@@ -86,7 +110,7 @@ static void initialise(Training *t, const char *glob, const Initialiser *init, c
         Parameter *parameter = t->graph->parameters.items[i];
         if (!matches(glob, parameter))
             continue;
-        if (init->fans && !has_fans(t, parameter, init->name, at))
+        if (!fits(t, init, args, parameter, at))
             return;
         initialise_parameter(parameter, init, args);
     }
@@ -168,6 +192,9 @@ const ArgSpec group_args[] = {{"lr", ARG_REAL, .otherwise = "none", .maximum = 1
                                .doc = "Learning rate; the optimizer's when not given."},
                               {"weight_decay", ARG_REAL, .otherwise = "none", .maximum = 1000,
                                .doc = "Weight decay; the optimizer's when not given."},
+                              {"adapt", ARG_BOOL, .otherwise = "none",
+                               .doc = "Of lars, lamb and muon: whether a layer's own norms, or its "
+                                      "matrix, say how it moves; true when not given."},
                               {0}};
 
 /* group "*.bias", weight_decay=0 */
@@ -185,8 +212,9 @@ void resolve_group(Training *t, const SettingDef *def)
         def->arguments.count > 0
             ? add_choice(t, path, &group, evaluate_arguments(t->b, &rest), def->span)
             : NULL;
-    if (args != NULL && !args[0].given && !args[1].given)
-        build_error(t->b, "missing-argument", def->span, "`group` needs lr= or weight_decay=");
+    if (args != NULL && !args[0].given && !args[1].given && !args[2].given)
+        build_error(t->b, "missing-argument", def->span,
+                    "`group` needs lr=, weight_decay= or adapt=");
     for (int i = 0; glob != NULL && i < t->graph->parameters.count; i++)
         if (matches(glob, t->graph->parameters.items[i]))
             t->graph->parameters.items[i]->group = t->groups;

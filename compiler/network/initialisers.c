@@ -45,6 +45,19 @@ static const ArgSpec constant_args[] = {
     {"val", ARG_REAL, .positional = true, .minimum = -1e6, .maximum = 1e6, .doc = "Every value."},
     {0}};
 
+static const ArgSpec orthogonal_args[] = {{"gain", ARG_REAL, .positional = true, .otherwise = "1",
+                                           .maximum = 1000,
+                                           .doc = "The length of each row, or of each column."},
+                                          {0}};
+static const ArgSpec dirac_args[] = {{"groups", ARG_INT, .positional = true, .otherwise = "1",
+                                      .minimum = 1, .maximum = 65536, .doc = "Of the convolution."},
+                                     {0}};
+static const ArgSpec sparse_args[] = {{"sparsity", ARG_REAL, .positional = true, .maximum = 1,
+                                       .doc = "The part of each column that is 0."},
+                                      {"std", ARG_REAL, .positional = true, .otherwise = "0.01",
+                                       .maximum = 1e6, .doc = "The deviation of the others."},
+                                      {0}};
+
 /* torch.nn.init.calculate_gain. */
 static double gain(const char *nonlinearity, double slope)
 {
@@ -155,16 +168,44 @@ static Init ones(const Parameter *parameter, const ArgValue *args)
     return constant_init(1);
 }
 
-const Initialiser initialisers[] = {{"kaiming_normal", kaiming_args, kaiming_normal, true},
-                                    {"kaiming_uniform", kaiming_args, kaiming_uniform, true},
-                                    {"xavier_normal", xavier_args, xavier_normal, true},
-                                    {"xavier_uniform", xavier_args, xavier_uniform, true},
-                                    {"normal", normal_args, normal, false},
-                                    {"trunc_normal", truncated_args, truncated, false},
-                                    {"uniform", uniform_args, uniform, false},
-                                    {"constant", constant_args, constant, false},
-                                    {"zeros", NULL, zeros, false},
-                                    {"ones", NULL, ones, false},
+static Init orthogonal(const Parameter *parameter, const ArgValue *args)
+{
+    (void)parameter;
+    return (Init){INIT_ORTHOGONAL, args[0].real, 0};
+}
+
+static Init dirac(const Parameter *parameter, const ArgValue *args)
+{
+    (void)parameter;
+    return (Init){INIT_DIRAC, (double)args[0].integer[0], 0};
+}
+
+static Init eye(const Parameter *parameter, const ArgValue *args)
+{
+    (void)parameter, (void)args;
+    return (Init){INIT_EYE, 0, 0};
+}
+
+static Init sparse(const Parameter *parameter, const ArgValue *args)
+{
+    (void)parameter;
+    return (Init){INIT_SPARSE, args[0].real, args[1].real};
+}
+
+const Initialiser initialisers[] = {{"kaiming_normal", kaiming_args, kaiming_normal, true, 0, 0},
+                                    {"kaiming_uniform", kaiming_args, kaiming_uniform, true, 0, 0},
+                                    {"xavier_normal", xavier_args, xavier_normal, true, 0, 0},
+                                    {"xavier_uniform", xavier_args, xavier_uniform, true, 0, 0},
+                                    {"normal", normal_args, normal, false, 0, 0},
+                                    {"trunc_normal", truncated_args, truncated, false, 0, 0},
+                                    {"uniform", uniform_args, uniform, false, 0, 0},
+                                    {"constant", constant_args, constant, false, 0, 0},
+                                    {"zeros", NULL, zeros, false, 0, 0},
+                                    {"ones", NULL, ones, false, 0, 0},
+                                    {"orthogonal", orthogonal_args, orthogonal, false, 2, 5},
+                                    {"dirac", dirac_args, dirac, false, 3, 5},
+                                    {"eye", NULL, eye, false, 2, 2},
+                                    {"sparse", sparse_args, sparse, false, 2, 2},
                                     {0}};
 
 const Initialiser *find_initialiser(const char *name)
@@ -172,6 +213,22 @@ const Initialiser *find_initialiser(const char *name)
     for (int i = 0; initialisers[i].name != NULL; i++)
         if (strcmp(initialisers[i].name, name) == 0)
             return &initialisers[i];
+    return NULL;
+}
+
+const char *initialiser_fault(const Initialiser *init, const ArgValue *args, int rank,
+                              const Int *dim)
+{
+    if (init->max_rank == 0)
+        return NULL;
+    if (rank < init->min_rank || rank > init->max_rank)
+        return format("%s needs %s dimensions", init->name,
+                      init->min_rank == init->max_rank ? "2"
+                      : init->min_rank == 2            ? "at least 2"
+                                                       : "a convolution's weight, of 3 to 5");
+    if (init->init == dirac && dim[0] % args[0].integer[0] != 0)
+        return format("dirac of %lld groups needs a first size that they divide, not %lld",
+                      args[0].integer[0], dim[0]);
     return NULL;
 }
 

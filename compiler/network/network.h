@@ -185,10 +185,14 @@ enum {
 #define RANK(rank) (1u << (rank))
 
 typedef enum InitKind {
-    INIT_CONSTANT, /* a */
-    INIT_UNIFORM,  /* a … b */
-    INIT_NORMAL,   /* mean a, deviation b */
-    INIT_TRUNCATED /* the same between the parameter's low and high */
+    INIT_CONSTANT,   /* a */
+    INIT_UNIFORM,    /* a … b */
+    INIT_NORMAL,     /* mean a, deviation b */
+    INIT_TRUNCATED,  /* the same between the parameter's low and high */
+    INIT_ORTHOGONAL, /* rows or columns of length a, each at right angles to the others */
+    INIT_DIRAC,      /* a convolution that changes nothing, in a groups */
+    INIT_EYE,        /* ones where row and column are the same */
+    INIT_SPARSE      /* of each column the part a zeros, the rest of deviation b */
 } InitKind;
 typedef struct Init {
     InitKind kind;
@@ -312,11 +316,15 @@ typedef struct Initialiser {
     /* `parameter` NULL where it does not matter: `fans` is false */
     Init (*init)(const Parameter *parameter, const ArgValue *args);
     bool fans; /* depends on fan_in and fan_out, which a parameter of one dimension has not */
+    int min_rank, max_rank; /* dimensions that it takes; max_rank 0: any */
 } Initialiser;
 /* initialisers.c */
 extern const Initialiser initialisers[];               /* name NULL ends the table */
 const Initialiser *find_initialiser(const char *name); /* NULL: none */
-/* Its init; it has two dimensions where that asks for fans. */
+/* Why a parameter of that shape cannot begin so, "eye needs 2 dimensions, …"; NULL: it can. */
+const char *initialiser_fault(const Initialiser *init, const ArgValue *args, int rank,
+                              const Int *dim);
+/* Its init, which has no fault; it has two dimensions where that asks for fans. */
 void initialise_parameter(Parameter *parameter, const Initialiser *init, const ArgValue *args);
 
 typedef enum ParameterKind {

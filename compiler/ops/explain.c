@@ -27,17 +27,17 @@ static const char *signature_entry(const ArgSpec *arg)
 }
 
 /* conv2d(out_channels, kernel_size, stride=1, …), wrapped under the bracket. */
-static void print_signature(const Operator *op, FILE *out)
+static void print_signature(const char *name, const ArgSpec *args, FILE *out)
 {
-    int margin = fprintf(out, "%s", op->name);
-    if (op->args == NULL) {
+    int margin = fprintf(out, "%s", name);
+    if (args == NULL || args[0].name == NULL) {
         fprintf(out, "\n");
         return;
     }
     int column = margin += fprintf(out, "(");
-    for (int i = 0; op->args[i].name != NULL; i++) {
-        const char *entry = signature_entry(&op->args[i]);
-        const char *after = op->args[i + 1].name != NULL ? "," : ")";
+    for (int i = 0; args[i].name != NULL; i++) {
+        const char *entry = signature_entry(&args[i]);
+        const char *after = args[i + 1].name != NULL ? "," : ")";
         if (i > 0 && column + (int)strlen(entry) + 2 > PAGE_WIDTH)
             column = fprintf(out, "\n%*s", margin, "") - 1;
         else if (i > 0)
@@ -63,7 +63,7 @@ static void print_joins(const Operator *op, FILE *out)
                 strlen(further_arguments(op->args)) > 40 ? "\n" : "   ", op->name,
                 further_arguments(op->args));
     else
-        print_signature(op, out);
+        print_signature(op->name, op->args, out);
     if (op->traits & OP_ALSO_JOINS) {
         fprintf(out, "or   %s(name", op->name);
         for (int i = 1; i < op->joined; i++)
@@ -187,6 +187,15 @@ static void print_section(const char *heading, const char *text, FILE *out)
             fprintf(out, "%11s", "");
     }
     fputc('\n', out);
+}
+
+void explain_call(const char *name, const char *summary, const ArgSpec *args, FILE *out)
+{
+    print_signature(name, args, out);
+    fprintf(out, "\n");
+    print_wrapped(summary, 0, out);
+    if (args != NULL && args[0].name != NULL)
+        print_arguments(args, out);
 }
 
 void explain_operator(const Operator *op, FILE *out)

@@ -79,6 +79,14 @@ static cJSON *argument(const ArgSpec *spec)
     return object;
 }
 
+struct cJSON *arguments_json(const ArgSpec *args)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (const ArgSpec *spec = args; spec && spec->name; spec++)
+        cJSON_AddItemToArray(list, argument(spec));
+    return list;
+}
+
 /* "ranks": all that it takes; "rank": the only one, 0 where there are several. */
 static void add_ranks(cJSON *object, const Operator *op)
 {
@@ -104,20 +112,15 @@ static cJSON *described(const Operator *op)
     for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)
         if (op->traits & traits[i].trait)
             cJSON_AddItemToArray(list, cJSON_CreateString(traits[i].name));
-    cJSON *arguments = cJSON_AddArrayToObject(object, "arguments");
-    for (const ArgSpec *spec = op->args; spec && spec->name; spec++)
-        cJSON_AddItemToArray(arguments, argument(spec));
+    cJSON_AddItemToObject(object, "arguments", arguments_json(op->args));
     return object;
 }
 
-void explain_operators_json(const Operator *only, FILE *out)
+struct cJSON *operators_json(const Operator *only)
 {
-    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "operators");
+    cJSON *list = cJSON_CreateArray();
     for (int i = 0; operators[i] != NULL; i++)
         if (only == NULL || only == operators[i])
             cJSON_AddItemToArray(list, described(operators[i]));
-    char *text = cJSON_Print(root);
-    fprintf(out, "%s\n", text);
-    cJSON_free(text);
-    cJSON_Delete(root);
+    return list;
 }

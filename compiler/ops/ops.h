@@ -20,8 +20,11 @@ bool is_spatial(const Operator *op);
 
 /* `netc explain conv2d` */
 void explain_operator(const Operator *op, FILE *out);
-/* `netc explain --json`: one operator, or NULL: all. */
-void explain_operators_json(const Operator *only, FILE *out);
+/* The same of whatever has a name, a sentence and arguments; args NULL: none. */
+void explain_call(const char *name, const char *summary, const ArgSpec *args, FILE *out);
+/* For `netc explain --json`: one operator, or NULL: all; the caller's. */
+struct cJSON *operators_json(const Operator *only);
+struct cJSON *arguments_json(const ArgSpec *args); /* NULL: none */
 void list_operators(FILE *out);
 
 /* Whether its forward pass for one image needs no planes. */

@@ -16,8 +16,14 @@ static const ArgSpec args[] = {
 
 static bool has_fans(const Node *node)
 {
-    const ArgValue *init = &node->args[INIT];
-    if (!init->init->fans || node->args[SHAPE].count >= 2)
+    const ArgValue *init = &node->args[INIT], *shape = &node->args[SHAPE];
+    const char *fault =
+        initialiser_fault(init->init, init->init_args, shape->count, shape->integer);
+    if (fault) {
+        node_error(node, "argument-type", init->span, "%s", fault);
+        return false;
+    }
+    if (!init->init->fans || shape->count >= 2)
         return true;
     Diagnostic *d = node_error(node, "argument-type", init->span,
                                "%s needs a fan_in and a fan_out, and %s has one dimension",

@@ -31,6 +31,14 @@ static const char *init_name(InitKind kind)
         return "NET_NORMAL";
     case INIT_TRUNCATED:
         return "NET_TRUNCATED";
+    case INIT_ORTHOGONAL:
+        return "NET_ORTHOGONAL";
+    case INIT_DIRAC:
+        return "NET_DIRAC";
+    case INIT_EYE:
+        return "NET_EYE";
+    case INIT_SPARSE:
+        return "NET_SPARSE";
     }
     unreachable();
 }

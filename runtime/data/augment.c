@@ -5,13 +5,13 @@
  * done as bytes by the thread that loads the image.  A new augmentation is one
  * function and one entry of the table; the order is the train section's.
  */
-#include "runtime.h"
+#include "data/picture.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DRAWS = 8 }; /* random numbers of one step for one image */
+enum { MAX_DRAWS = 8 }; /* random numbers of one step for one image, in each of several streams */
 
 /* One image under way. */
 typedef struct Work {
@@ -20,6 +20,7 @@ typedef struct Work {
     uint64_t image; /* its position */
     uint8_t *to;    /* [c][h][w] */
     const uint8_t *from;
+    uint8_t *spare; /* as many pixels */
 } Work;
 
 typedef struct NetAugmentKind {
@@ -31,8 +32,9 @@ typedef struct NetAugmentKind {
 /* In [low, high). */
 static double draw(const Work *work, int number, double low, double high)
 {
-    double unit = net_random(work->augment->seed, work->augment->epoch, work->step->salt,
-                             work->image * MAX_DRAWS + (uint64_t)number);
+    double unit = net_random(work->augment->seed, work->augment->epoch,
+                             work->step->salt + (uint64_t)(number / MAX_DRAWS),
+                             work->image * MAX_DRAWS + (uint64_t)(number % MAX_DRAWS));
     return low + (high - low) * unit;
 }
 
@@ -118,69 +120,24 @@ static void read_affine(NetAugmentStep *step, const NetSettings *settings)
         == 0;
 }
 
-/* From where an output pixel's value comes, both from the image's middle:
- * x' = xx x + xy y + x0, y' = yx x + yy y + y0. */
-typedef struct Map {
-    double xx, xy, x0, yx, yy, y0;
-} Map;
+static const double RADIAN = 3.14159265358979323846 / 180;
 
-/* The inverse of torchvision.transforms.RandomAffine's map: a shear, then a rotation
- * and a scale, then a move by whole pixels. */
-static Map draw_map(const Work *work)
-{
-    const NetAugmentStep *step = work->step;
-    const double radian = acos(-1) / 180;
-    double max_x = step->translate_x * (double)work->augment->shape.w,
-           max_y = step->translate_y * (double)work->augment->shape.h;
-    double angle = radian * draw(work, 0, step->degrees.low, step->degrees.high);
-    double right = nearbyint(draw(work, 1, -max_x, max_x)),
-           down = nearbyint(draw(work, 2, -max_y, max_y));
-    double scale = draw(work, 3, step->scale.low, step->scale.high);
-    double shear_x = radian * draw(work, 4, step->shear_x.low, step->shear_x.high);
-    double shear_y = radian * draw(work, 5, step->shear_y.low, step->shear_y.high);
-    double a = cos(angle - shear_y) / cos(shear_y), b = -a * tan(shear_x) - sin(angle);
-    double c = sin(angle - shear_y) / cos(shear_y), d = -c * tan(shear_x) + cos(angle);
-    Map map = {.xx = d / scale, .xy = -b / scale, .yx = -c / scale, .yy = a / scale};
-    map.x0 = -map.xx * right - map.xy * down;
-    map.y0 = -map.yx * right - map.yy * down;
-    return map;
-}
-
-/* A pixel of a plane; black outside it. */
-static double pixel(const uint8_t *plane, NetShape shape, double y, double x)
-{
-    bool inside = y >= 0 && x >= 0 && y < (double)shape.h && x < (double)shape.w;
-    return inside ? plane[(int64_t)y * shape.w + (int64_t)x] : 0;
-}
-
-static double between(const uint8_t *plane, NetShape shape, double y, double x)
-{
-    double top = floor(y), left = floor(x), v = y - top, u = x - left;
-    return (1 - v)
-               * ((1 - u) * pixel(plane, shape, top, left) + u * pixel(plane, shape, top, left + 1))
-           + v
-                 * ((1 - u) * pixel(plane, shape, top + 1, left)
-                    + u * pixel(plane, shape, top + 1, left + 1));
-}
-
+/* torchvision.transforms.RandomAffine's: moves are of whole pixels. */
 static bool affine(const Work *work)
 {
-    NetShape shape = work->augment->shape;
-    Map map = draw_map(work);
-    double middle_y = (double)(shape.h - 1) / 2, middle_x = (double)(shape.w - 1) / 2;
-    for (int64_t y = 0; y < shape.h; y++)
-        for (int64_t x = 0; x < shape.w; x++) {
-            double down = (double)y - middle_y, right = (double)x - middle_x;
-            double from_y = map.yx * right + map.yy * down + map.y0 + middle_y;
-            double from_x = map.xx * right + map.xy * down + map.x0 + middle_x;
-            for (int64_t c = 0; c < shape.c; c++) {
-                const uint8_t *plane = work->from + c * shape.h * shape.w;
-                double value = work->step->bilinear
-                                   ? between(plane, shape, from_y, from_x)
-                                   : pixel(plane, shape, nearbyint(from_y), nearbyint(from_x));
-                work->to[(c * shape.h + y) * shape.w + x] = (uint8_t)(value + 0.5);
-            }
-        }
+    const NetAugmentStep *step = work->step;
+    double max_x = step->translate_x * (double)work->augment->shape.w,
+           max_y = step->translate_y * (double)work->augment->shape.h;
+    const NetAffine drawn = {
+        .angle = RADIAN * draw(work, 0, step->degrees.low, step->degrees.high),
+        .right = nearbyint(draw(work, 1, -max_x, max_x)),
+        .down = nearbyint(draw(work, 2, -max_y, max_y)),
+        .scale = draw(work, 3, step->scale.low, step->scale.high),
+        .shear_x = RADIAN * draw(work, 4, step->shear_x.low, step->shear_x.high),
+        .shear_y = RADIAN * draw(work, 5, step->shear_y.low, step->shear_y.high),
+        .bilinear = step->bilinear,
+    };
+    net_warp(work->to, work->from, work->augment->shape, &drawn);
     return true;
 }
 
@@ -211,6 +168,358 @@ static bool cutout(const Work *work)
     return true;
 }
 
+/* ------------------------------------------------- flips and rotations */
+
+static void read_vertical_flip(NetAugmentStep *step, const NetSettings *settings)
+{
+    step->p = number_of(settings, "augment.vertical_flip.p", 0, 0.5);
+}
+
+static bool vertical_flip(const Work *work)
+{
+    NetShape shape = work->augment->shape;
+    if (draw(work, 0, 0, 1) >= work->step->p)
+        return false;
+    for (int64_t row = 0; row < shape.c * shape.h; row++) {
+        int64_t y = row % shape.h, other = row - y + shape.h - 1 - y;
+        memcpy(work->to + row * shape.w, work->from + other * shape.w, (size_t)shape.w);
+    }
+    return true;
+}
+
+static bool is_bilinear(const NetSettings *settings, const char *path)
+{
+    return strcmp(net_setting_word(settings, path, "nearest"), "bilinear") == 0;
+}
+
+static void read_rotation(NetAugmentStep *step, const NetSettings *settings)
+{
+    read_range(&step->degrees, settings, "augment.random_rotation.degrees", 0);
+    step->bilinear = is_bilinear(settings, "augment.random_rotation.interpolation");
+}
+
+/* torchvision's rotate turns the other way round than its affine. */
+static bool rotation(const Work *work)
+{
+    const NetAugmentStep *step = work->step;
+    const NetAffine drawn = {.angle =
+                                 -RADIAN * draw(work, 0, step->degrees.low, step->degrees.high),
+                             .scale = 1,
+                             .bilinear = step->bilinear};
+    net_warp(work->to, work->from, work->augment->shape, &drawn);
+    return true;
+}
+
+/* ------------------------------------------- random_resized_crop, erasing */
+
+enum { WINDOW_TRIES = 10, DRAWS_OF_WINDOW = 4 };
+
+static void read_window(NetAugmentStep *step, const NetSettings *settings, const char *name,
+                        NetRange area, NetRange ratio)
+{
+    char path[64];
+    snprintf(path, sizeof path, "augment.%s.scale", name);
+    step->scale =
+        (NetRange){number_of(settings, path, 0, area.low), number_of(settings, path, 1, area.high)};
+    snprintf(path, sizeof path, "augment.%s.ratio", name);
+    step->ratio = (NetRange){number_of(settings, path, 0, ratio.low),
+                             number_of(settings, path, 1, ratio.high)};
+}
+
+/* Of a part of the image's area and with a width that is so much of its height (`wide`), or a
+ * height of its width; the first of ten that is in the image.  False: none was. */
+static bool draw_window(const Work *work, int first, bool wide, bool smaller, NetWindow *window)
+{
+    const NetAugmentStep *step = work->step;
+    NetShape shape = work->augment->shape;
+    double area = (double)(shape.h * shape.w);
+    for (int try = 0; try < WINDOW_TRIES; try++) {
+        int at = first + try * DRAWS_OF_WINDOW;
+        double part = area * draw(work, at, step->scale.low, step->scale.high),
+               ratio = exp(draw(work, at + 1, log(step->ratio.low), log(step->ratio.high)));
+        double across = nearbyint(sqrt(wide ? part * ratio : part / ratio)),
+               down = nearbyint(sqrt(wide ? part / ratio : part * ratio));
+        double most_across = (double)(shape.w - smaller), most_down = (double)(shape.h - smaller);
+        if (across < !smaller || down < !smaller || across > most_across || down > most_down)
+            continue;
+        *window = (NetWindow){.height = (int64_t)down, .width = (int64_t)across};
+        window->top = draw_whole(work, at + 2, 0, shape.h - window->height);
+        window->left = draw_whole(work, at + 3, 0, shape.w - window->width);
+        return true;
+    }
+    return false;
+}
+
+static void read_resized_crop(NetAugmentStep *step, const NetSettings *settings)
+{
+    read_window(step, settings, "random_resized_crop", (NetRange){0.08, 1},
+                (NetRange){3.0 / 4, 4.0 / 3});
+}
+
+/* The largest in the middle whose form is allowed. */
+static NetWindow middle_window(const Work *work)
+{
+    const NetRange ratio = work->step->ratio;
+    NetShape shape = work->augment->shape;
+    double own = (double)shape.w / (double)shape.h;
+    NetWindow window = {.height = shape.h, .width = shape.w};
+    if (own < ratio.low)
+        window.height = (int64_t)nearbyint((double)shape.w / ratio.low);
+    else if (own > ratio.high)
+        window.width = (int64_t)nearbyint((double)shape.h * ratio.high);
+    window.top = (shape.h - window.height) / 2;
+    window.left = (shape.w - window.width) / 2;
+    return window;
+}
+
+/* torchvision.transforms.v2.RandomResizedCrop, of the image as the data have it. */
+static bool resized_crop(const Work *work)
+{
+    NetShape shape = work->augment->shape;
+    NetWindow window;
+    if (!draw_window(work, 0, true, false, &window))
+        window = middle_window(work);
+    net_resize_window(work->to, shape, work->from, shape, window);
+    return true;
+}
+
+static void read_erasing(NetAugmentStep *step, const NetSettings *settings)
+{
+    step->p = number_of(settings, "augment.random_erasing.p", 0, 0.5);
+    read_window(step, settings, "random_erasing", (NetRange){0.02, 0.33}, (NetRange){0.3, 3.3});
+}
+
+static void erase(const Work *work, NetWindow window)
+{
+    NetShape shape = work->augment->shape;
+    memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
+    for (int64_t c = 0; c < shape.c; c++)
+        for (int64_t y = window.top; y < window.top + window.height; y++)
+            memset(work->to + (c * shape.h + y) * shape.w + window.left, work->augment->grey[c],
+                   (size_t)window.width);
+}
+
+/* RandomErasing (Zhong et al. 2020), after the normalisation, where 0 is the mean. */
+static bool erasing(const Work *work)
+{
+    NetWindow window;
+    if (draw(work, 0, 0, 1) >= work->step->p || !draw_window(work, 1, false, true, &window))
+        return false;
+    erase(work, window);
+    return true;
+}
+
+/* --------------------------------------------------------- color_jitter */
+
+enum { BRIGHTNESS, CONTRAST, SATURATION, HUE };
+
+/* One number x is from `centre` - x to `centre` + x. */
+static NetRange read_jitter(const NetSettings *settings, const char *path, double centre)
+{
+    const NetValue *value = net_setting_find(settings, path);
+    if (!value)
+        return (NetRange){centre, centre};
+    if (value->count > 1)
+        return (NetRange){value->numbers[0], value->numbers[1]};
+    double low = centre - value->numbers[0];
+    return (NetRange){centre > 0 && low < 0 ? 0 : low, centre + value->numbers[0]};
+}
+
+static void read_color_jitter(NetAugmentStep *step, const NetSettings *settings)
+{
+    step->jitter[BRIGHTNESS] = read_jitter(settings, "augment.color_jitter.brightness", 1);
+    step->jitter[CONTRAST] = read_jitter(settings, "augment.color_jitter.contrast", 1);
+    step->jitter[SATURATION] = read_jitter(settings, "augment.color_jitter.saturation", 1);
+    step->jitter[HUE] = read_jitter(settings, "augment.color_jitter.hue", 0);
+}
+
+static void change_colour(const Work *work, int what, double factor)
+{
+    static void (*const changes[])(uint8_t * pixels, NetShape shape, double factor) = {
+        [BRIGHTNESS] = net_adjust_brightness,
+        [CONTRAST] = net_adjust_contrast,
+        [SATURATION] = net_adjust_saturation,
+        [HUE] = net_adjust_hue,
+    };
+    const NetRange range = work->step->jitter[what];
+    if (range.low != range.high || range.low != (what == HUE ? 0 : 1))
+        changes[what](work->to, work->augment->shape, factor);
+}
+
+/* torchvision.transforms.v2.ColorJitter: the four in an order that is drawn. */
+static bool color_jitter(const Work *work)
+{
+    NetShape shape = work->augment->shape;
+    int order[] = {BRIGHTNESS, CONTRAST, SATURATION, HUE};
+    memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
+    for (int last = HUE; last > 0; last--) {
+        int other = (int)draw_whole(work, 3 + last, 0, last), kept = order[last];
+        order[last] = order[other];
+        order[other] = kept;
+    }
+    for (int i = 0; i <= HUE; i++) {
+        const NetRange range = work->step->jitter[order[i]];
+        change_colour(work, order[i], draw(work, order[i], range.low, range.high));
+    }
+    return true;
+}
+
+/* ------------------------------------------ rand_augment, trivial_augment */
+
+/* What one operation does with a magnitude; of torchvision's two lists the ranges differ. */
+typedef enum Operation {
+    IDENTITY,
+    SHEAR_X,
+    SHEAR_Y,
+    TRANSLATE_X,
+    TRANSLATE_Y,
+    ROTATE,
+    BRIGHTER,
+    COLOURS,
+    CONTRASTS,
+    SHARPNESS,
+    POSTERIZE,
+    SOLARIZE,
+    AUTOCONTRAST,
+    EQUALIZE,
+    OPERATIONS
+} Operation;
+
+/* The largest magnitude: of moves in the one list a part of the size, in the other pixels. */
+static const double rand_most[OPERATIONS] = {
+    [SHEAR_X] = 0.3,
+    [SHEAR_Y] = 0.3,
+    [TRANSLATE_X] = 150.0 / 331,
+    [TRANSLATE_Y] = 150.0 / 331,
+    [ROTATE] = 30,
+    [BRIGHTER] = 0.9,
+    [COLOURS] = 0.9,
+    [CONTRASTS] = 0.9,
+    [SHARPNESS] = 0.9,
+    [POSTERIZE] = 4,
+};
+static const double trivial_most[OPERATIONS] = {
+    [SHEAR_X] = 0.99,  [SHEAR_Y] = 0.99, [TRANSLATE_X] = 32, [TRANSLATE_Y] = 32, [ROTATE] = 135,
+    [BRIGHTER] = 0.99, [COLOURS] = 0.99, [CONTRASTS] = 0.99, [SHARPNESS] = 0.99, [POSTERIZE] = 6,
+};
+
+static void read_rand_augment(NetAugmentStep *step, const NetSettings *settings)
+{
+    step->operations = (int)number_of(settings, "augment.rand_augment.num_ops", 0, 2);
+    step->magnitude = (int)number_of(settings, "augment.rand_augment.magnitude", 0, 9);
+    step->bins = (int)number_of(settings, "augment.rand_augment.num_magnitude_bins", 0, 31);
+    step->bilinear = is_bilinear(settings, "augment.rand_augment.interpolation");
+    if (step->magnitude >= step->bins)
+        step->magnitude = step->bins - 1;
+}
+
+static void read_trivial_augment(NetAugmentStep *step, const NetSettings *settings)
+{
+    step->operations = 1;
+    step->magnitude = -1;
+    step->bins = (int)number_of(settings, "augment.trivial_augment.num_magnitude_bins", 0, 31);
+    step->bilinear = is_bilinear(settings, "augment.trivial_augment.interpolation");
+}
+
+/* Of `work->to`, by way of the spare pixels. */
+static void warp_again(const Work *work, NetAffine affine)
+{
+    NetShape shape = work->augment->shape;
+    affine.scale = 1;
+    affine.bilinear = work->step->bilinear;
+    memcpy(work->spare, work->to, (size_t)(shape.c * shape.h * shape.w));
+    net_warp(work->to, work->spare, shape, &affine);
+}
+
+/* A shear is about the first pixel's corner. */
+static void shear(const Work *work, double x, double y)
+{
+    NetShape shape = work->augment->shape;
+    warp_again(work, (NetAffine){.shear_x = atan(x),
+                                 .shear_y = atan(y),
+                                 .centre_x = -(double)shape.w / 2,
+                                 .centre_y = -(double)shape.h / 2});
+}
+
+static void sharpen(const Work *work, double factor)
+{
+    NetShape shape = work->augment->shape;
+    memcpy(work->spare, work->to, (size_t)(shape.c * shape.h * shape.w));
+    net_adjust_sharpness(work->to, work->spare, shape, factor);
+}
+
+static void operate(const Work *work, Operation operation, double magnitude)
+{
+    NetShape shape = work->augment->shape;
+    uint8_t *pixels = work->to;
+    switch (operation) {
+    case SHEAR_X:
+        return shear(work, magnitude, 0);
+    case SHEAR_Y:
+        return shear(work, 0, magnitude);
+    case TRANSLATE_X:
+        return warp_again(work, (NetAffine){.right = trunc(magnitude)});
+    case TRANSLATE_Y:
+        return warp_again(work, (NetAffine){.down = trunc(magnitude)});
+    case ROTATE:
+        return warp_again(work, (NetAffine){.angle = -RADIAN * magnitude});
+    case BRIGHTER:
+        return net_adjust_brightness(pixels, shape, 1 + magnitude);
+    case COLOURS:
+        return net_adjust_saturation(pixels, shape, 1 + magnitude);
+    case CONTRASTS:
+        return net_adjust_contrast(pixels, shape, 1 + magnitude);
+    case SHARPNESS:
+        return sharpen(work, 1 + magnitude);
+    case POSTERIZE:
+        return net_posterize(pixels, shape, (int)magnitude);
+    case SOLARIZE:
+        return net_solarize(pixels, shape, 255 * magnitude);
+    case AUTOCONTRAST:
+        return net_autocontrast(pixels, shape);
+    case EQUALIZE:
+        return net_equalize(pixels, shape);
+    case IDENTITY:
+    case OPERATIONS:
+        return;
+    }
+}
+
+/* `part`: of the way from no magnitude to the largest. */
+static double magnitude_of(const Work *work, Operation operation, double part, bool negative)
+{
+    NetShape shape = work->augment->shape;
+    bool trivial = work->step->magnitude < 0;
+    double most = (trivial ? trivial_most : rand_most)[operation];
+    if (operation == POSTERIZE)
+        return nearbyint(8 - most * part);
+    if (operation == SOLARIZE)
+        return 1 - part;
+    if (!trivial && operation == TRANSLATE_X)
+        most *= (double)shape.w;
+    if (!trivial && operation == TRANSLATE_Y)
+        most *= (double)shape.h;
+    return negative ? -most * part : most * part;
+}
+
+/* RandAugment (Cubuk et al. 2020) and TrivialAugmentWide (Mueller and Hutter 2021), as they are in
+ * torchvision's v2. */
+static bool operations(const Work *work)
+{
+    const NetAugmentStep *step = work->step;
+    NetShape shape = work->augment->shape;
+    memcpy(work->to, work->from, (size_t)(shape.c * shape.h * shape.w));
+    for (int i = 0; i < step->operations; i++) {
+        Operation operation = (Operation)draw_whole(work, 3 * i, 0, OPERATIONS - 1);
+        int64_t bin =
+            step->magnitude >= 0 ? step->magnitude : draw_whole(work, 3 * i + 1, 0, step->bins - 1);
+        double part = step->bins > 1 ? (double)bin / (double)(step->bins - 1) : 0;
+        bool negative = draw(work, 3 * i + 2, 0, 1) < 0.5;
+        operate(work, operation, magnitude_of(work, operation, part, negative));
+    }
+    return true;
+}
+
 /* ---------------------------------------------------------------- table */
 
 static const NetAugmentKind kinds[] = {
@@ -218,10 +527,19 @@ static const NetAugmentKind kinds[] = {
     {"horizontal_flip", "augment.horizontal_flip", read_flip, flip},
     {"random_affine", "augment.random_affine", read_affine, affine},
     {"cutout", "augment.cutout", read_cutout, cutout},
+    {"random_resized_crop", "augment.random_resized_crop", read_resized_crop, resized_crop},
+    {"vertical_flip", "augment.vertical_flip", read_vertical_flip, vertical_flip},
+    {"random_rotation", "augment.random_rotation", read_rotation, rotation},
+    {"color_jitter", "augment.color_jitter", read_color_jitter, color_jitter},
+    {"random_erasing", "augment.random_erasing", read_erasing, erasing},
+    {"rand_augment", "augment.rand_augment", read_rand_augment, operations},
+    {"trivial_augment", "augment.trivial_augment", read_trivial_augment, operations},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 _Static_assert((int)KINDS <= (int)NET_MAX_AUGMENT_STEPS, "each at most once");
+
+enum { SPARE = 2 }; /* images for which a thread has room besides its lanes' */
 
 static void add_step(NetAugment *augment, const NetAugmentKind *kind, const NetSettings *settings)
 {
@@ -253,7 +571,7 @@ bool net_augment_open(NetAugment *augment, const NetSettings *settings, NetShape
     if (augment->count == 0)
         return true;
     size_t pixels = (size_t)(shape.c * shape.h * shape.w);
-    augment->room = net_allocate((size_t)threads * ((size_t)lanes + 1), pixels, error);
+    augment->room = net_allocate((size_t)threads * ((size_t)lanes + SPARE), pixels, error);
     return augment->room && read_grey(augment, settings, error);
 }
 
@@ -268,11 +586,12 @@ const uint8_t *net_augment_image(const NetAugment *augment, const uint8_t *image
                                  int thread, int lane)
 {
     int64_t pixels = augment->shape.c * augment->shape.h * augment->shape.w;
-    uint8_t *room = augment->room + (int64_t)thread * (augment->lanes + 1) * pixels;
+    uint8_t *room = augment->room + (int64_t)thread * (augment->lanes + SPARE) * pixels;
     uint8_t *own = room + lane * pixels, *spare = room + augment->lanes * pixels;
     const uint8_t *now = image;
     for (int i = 0; i < augment->count; i++) {
-        Work work = {augment, &augment->steps[i], (uint64_t)index, now == own ? spare : own, now};
+        Work work = {augment, &augment->steps[i], (uint64_t)index, now == own ? spare : own,
+                     now,     spare + pixels};
         if (work.step->kind->apply(&work))
             now = work.to;
     }

@@ -70,7 +70,7 @@ bool net_check_batches(const NetSession *session, int64_t images, const NetProgr
     const NetLayer *layer = find_layer(session->model);
     int64_t batch = session->batch, left = images - progress->position;
     int64_t steps = max_steps < 0                ? -1
-                    : max_steps > progress->step ? max_steps - progress->step
+                    : max_steps > progress->step ? (max_steps - progress->step) * session->passes
                                                  : 0;
     int64_t now = (left + batch - 1) / batch;
     if (!layer || progress->epoch >= epochs)

@@ -19,10 +19,11 @@
 #include <string.h>
 
 /* keys besides the settings'; bytes of one number's text */
-enum { FIELDS = 26 + NET_DATA_TRAITS, TEXT = 40 };
+enum { FIELDS = 35 + NET_DATA_TRAITS, TEXT = 40 };
 
 static const char SETTING[] = "setting.", COMPILED[] = "net.", STRUCTURE[] = "network",
-                  FROZEN[] = "frozen", DATA[] = "data";
+                  FROZEN[] = "frozen", DATA[] = "data", MU_PRODUCT[] = "mu_product",
+                  AVERAGED[] = "averaged";
 
 /* -------------------------------------------------------------- writing */
 
@@ -126,6 +127,18 @@ static void add_history(Metadata *metadata, const NetProgress *progress)
         free(kept);
 }
 
+/* Of a schedule that goes by the tests' figures. */
+static void add_plateau(Metadata *metadata, const NetPlateauState *state)
+{
+    if (!state->judged && !state->bad && !state->drops)
+        return;
+    if (state->judged)
+        add_real(metadata, "plateau_best", state->best);
+    add_whole(metadata, "plateau_bad", state->bad);
+    add_whole(metadata, "plateau_cooling", state->cooling);
+    add_whole(metadata, "plateau_drops", state->drops);
+}
+
 static void add_progress(Metadata *metadata, const NetProgress *progress)
 {
     add_whole(metadata, "epoch", progress->epoch);
@@ -137,6 +150,7 @@ static void add_progress(Metadata *metadata, const NetProgress *progress)
     add_real(metadata, "loss_sum", progress->loss_sum);
     add_history(metadata, progress);
     add_judgement(metadata, progress);
+    add_plateau(metadata, &progress->plateau);
 }
 
 bool net_checkpoint_write(const char *path, const NetSession *session,
@@ -149,6 +163,10 @@ bool net_checkpoint_write(const char *path, const NetSession *session,
     if (!metadata.words)
         return false;
     add(&metadata, strdup("optimizer"), strdup(net_optimizer_name(optimizer)));
+    if (strcmp(net_optimizer_name(optimizer), "nadam") == 0)
+        add_real(&metadata, MU_PRODUCT, optimizer->mu_product);
+    if (optimizer->average.weights)
+        add_whole(&metadata, AVERAGED, optimizer->average.updates);
     add_progress(&metadata, progress);
     add_settings(&metadata, settings);
     add(&metadata, strdup(STRUCTURE), strdup(session->model->structure));
@@ -220,6 +238,26 @@ static bool read_best(const NetTensorFile *file, NetProgress *progress, NetError
                && read_figure(file, "best", &progress->best, error));
 }
 
+static bool read_plateau(const NetTensorFile *file, NetPlateauState *state, NetError *error)
+{
+    const int64_t max = (int64_t)1 << 53;
+    *state = (NetPlateauState){.judged = net_tensors_metadata(file, "plateau_best") != NULL};
+    return !net_tensors_metadata(file, "plateau_bad")
+           || ((!state->judged || read_figure(file, "plateau_best", &state->best, error))
+               && read_whole(file, "plateau_bad", max, &state->bad, error)
+               && read_whole(file, "plateau_cooling", max, &state->cooling, error)
+               && read_whole(file, "plateau_drops", max, &state->drops, error));
+}
+
+bool net_checkpoint_optimizer(const NetTensorFile *file, NetOptimizer *optimizer, NetError *error)
+{
+    const int64_t max = (int64_t)1 << 53;
+    return (!net_tensors_metadata(file, MU_PRODUCT)
+            || read_number(file, MU_PRODUCT, false, 1, &optimizer->mu_product, error))
+           && (!optimizer->average.weights || !net_tensors_metadata(file, AVERAGED)
+               || read_whole(file, AVERAGED, max, &optimizer->average.updates, error));
+}
+
 /* "500,1000": steps up to the checkpoint's own, ascending. */
 static bool read_kept(const NetTensorFile *file, NetProgress *progress, NetError *error)
 {
@@ -251,8 +289,8 @@ static bool read_progress(const NetTensorFile *file, NetProgress *progress, NetE
         || !read_number(file, "loss_sum", false, HUGE_VAL, &progress->loss_sum, error))
         return false;
     progress->shuffle = shuffle;
-    return read_best(file, progress, error) && read_kept(file, progress, error)
-           && read_judgement(file, progress, error);
+    return read_best(file, progress, error) && read_plateau(file, &progress->plateau, error)
+           && read_kept(file, progress, error) && read_judgement(file, progress, error);
 }
 
 /* ------------------------------------------------------------- settings */

@@ -53,6 +53,11 @@ static void take_all(NetSession *session, NetOptimizer *optimizer, Block *block)
     for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
         if (optimizer->state[slot])
             move_in(&optimizer->state[slot], session->model->trained, block);
+    NetLayers *layers = &optimizer->layers;
+    if (layers->direction)
+        move_in(&layers->direction, layers->direction_elements, block);
+    if (layers->room)
+        move_in(&layers->room, layers->room_elements, block);
 }
 
 /* The threads of the ranks before this one, and of all. */
@@ -113,6 +118,7 @@ void net_leave(NetSession *session, NetOptimizer *optimizer)
     session->weights = session->gradients = NULL;
     for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
         optimizer->state[slot] = NULL;
+    optimizer->layers.direction = optimizer->layers.room = NULL;
     net_ranks_unshare(session->shared, session->shared_bytes);
     session->shared = NULL;
 }

@@ -149,30 +149,82 @@ static NetBatch batch_at(const Loop *loop, int64_t position)
     };
 }
 
-static bool step(Loop *loop, NetError *error)
+/* Images that a step has in all its passes. */
+static int64_t step_images(const Loop *loop)
 {
-    NetProgress *progress = loop->progress;
-    NetBatch images = batch_at(loop, progress->position),
-             next = batch_at(loop, progress->position + images.count);
+    const NetProgress *progress = loop->progress;
+    int64_t left = progress->train_images - progress->position,
+            most = loop->session->batch * loop->session->passes;
+    return left < most ? left : most;
+}
+
+/* One of a step's passes, behind those that have `sum`, to which it is added. */
+static bool run_pass(Loop *loop, int number, int64_t count, NetResult *sum, NetError *error)
+{
+    int64_t position = loop->progress->position + sum->images;
+    NetBatch images = batch_at(loop, position), next = batch_at(loop, position + images.count);
+    images.pass = number;
+    images.more = sum->images + images.count < count;
+    images.portion = (double)images.count / (double)count;
     net_fetch_take(&loop->fetch, &images);
     net_fetch_ask(&loop->fetch, &next);
-    net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
-    loop->session->keep_gradients = loop->keep_gradients || is_measured(loop, progress->step + 1);
     NetResult result = net_train_batch(loop->session, &images, loop->optimizer);
     if (!isfinite(result.loss))
         return fail_step(loop, &images, result.loss, error);
+    sum->loss += result.loss * (double)images.count;
+    sum->correct += result.correct;
+    sum->images += images.count;
+    return true;
+}
+
+static bool step(Loop *loop, NetError *error)
+{
+    NetProgress *progress = loop->progress;
+    NetResult sum = {0};
+    int64_t count = step_images(loop);
+    net_optimizer_schedule(loop->optimizer, &loop->schedule, progress->step, progress->epoch);
+    loop->session->keep_gradients = loop->keep_gradients || is_measured(loop, progress->step + 1);
+    for (int number = 0; sum.images < count; number++)
+        if (!run_pass(loop, number, count, &sum, error))
+            return false;
     progress->step++;
-    progress->position += images.count;
-    progress->loss_sum += result.loss * (double)images.count;
-    progress->correct += result.correct;
-    log_step(loop, progress->epoch + 1, progress->step, result.loss);
+    progress->position += count;
+    progress->loss_sum += sum.loss;
+    progress->correct += sum.correct;
+    net_average_step(&loop->optimizer->average, loop->session, progress->step, progress->epoch);
+    log_step(loop, progress->epoch + 1, progress->step, sum.loss / (double)count);
     log_statistics(loop);
     NetFigures figures = train_figures(loop);
-    net_meter_step(&loop->meter, progress->epoch, progress->position, result.loss, &figures);
+    net_meter_step(&loop->meter, progress->epoch, progress->position, sum.loss / (double)count,
+                   &figures);
     return true;
 }
 
 /* -------------------------------------------------------------- an epoch */
+
+/* Those of the average, where there is one. */
+static bool save_weights(Loop *loop, const char *path, NetError *error)
+{
+    NetAverage *average = &loop->optimizer->average;
+    net_average_exchange(average, loop->session);
+    bool good = net_save(loop->session, path, error);
+    net_average_exchange(average, loop->session);
+    return good;
+}
+
+static NetResult test(Loop *loop, const NetJudged *judged)
+{
+    NetSession *session = loop->session;
+    NetAverage *average = &loop->optimizer->average;
+    /* running statistics are written with a batch's first grain, which is rank 0's */
+    net_ranks_copy(session->buffers, session->model->buffers);
+    if (average->buffers)
+        net_ranks_copy(average->buffers, session->model->buffers);
+    net_average_exchange(average, session);
+    NetResult result = net_test_judged(session, judged, NULL);
+    net_average_exchange(average, session);
+    return result;
+}
 
 /* The newest matters most: it is written even where the one before cannot be kept. */
 static bool write_checkpoint(Loop *loop, NetError *error)
@@ -228,7 +280,7 @@ static void save_best(Loop *loop, const NetEpoch *epoch)
     NetError error;
     if (!epoch->best)
         return;
-    bool good = net_save(loop->session, loop->run->best, &error);
+    bool good = save_weights(loop, loop->run->best, &error);
     note(loop, &loop->best_failed, good, &error);
     if (!good) {
         loop->best_failure = error;
@@ -270,10 +322,8 @@ static void show_epoch(Loop *loop, const NetEpoch *epoch)
 static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *error)
 {
     NetProgress *progress = loop->progress;
-    /* running statistics are written with a batch's first grain, which is rank 0's */
-    net_ranks_copy(loop->session->buffers, loop->session->model->buffers);
     const NetJudged judged = net_judged(loop->data);
-    NetResult result = net_test_judged(loop->session, &judged, NULL);
+    NetResult result = test(loop, &judged);
     if (result.images < judged.to - judged.from)
         return true;
     NetEpoch epoch = {
@@ -291,6 +341,9 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
     show_epoch(loop, &epoch);
     if (!finite)
         return false;
+    net_schedule_judge(&loop->schedule, progress->epoch, result.loss,
+                       net_figure_judged(&epoch.judged)->value);
+    progress->plateau = loop->schedule.state;
     progress->epoch++;
     progress->position = progress->correct = 0;
     progress->loss_sum = 0;
@@ -392,11 +445,29 @@ static bool prepare_order(Loop *loop, NetError *error)
     return loop->order != NULL;
 }
 
+/* plateau needs figures to go by. */
+static bool prepare_schedule(Loop *loop, int64_t steps_per_epoch, NetError *error)
+{
+    NetSchedule *schedule = &loop->schedule;
+    if (!net_schedule_open(schedule, loop->settings, steps_per_epoch, error))
+        return false;
+    schedule->state = loop->progress->plateau;
+    if (net_schedule_judges(schedule) && !has_judged(loop, "the schedule plateau", error))
+        return false;
+    if (net_schedule_judges(schedule) && schedule->plateau.rises
+        && !net_has_classes(loop->session->model))
+        return net_fail(error,
+                        "the schedule plateau has mode=max, of an accuracy, and this network "
+                        "has one output and no classes: mode=min is of the loss");
+    return true;
+}
+
 static bool prepare(Loop *loop, NetError *error)
 {
     const NetRun *run = loop->run;
     NetProgress *progress = loop->progress;
-    int64_t images = net_trained_images(loop->data), batch = loop->session->batch;
+    int64_t images = net_trained_images(loop->data), batch = loop->session->batch,
+            each = batch * loop->session->passes;
     if (images < 1)
         return net_fail(error, "%s has no images to train on", loop->data->what);
     if (run->resumed && progress->train_images != images)
@@ -412,8 +483,7 @@ static bool prepare(Loop *loop, NetError *error)
     return net_augment_open(&loop->augment, loop->settings, session->image, session->model->lanes,
                             net_pool_threads(session->pool), session->seed, error)
            && net_fetch_open(&loop->fetch, &loop->data->train, batch, session->model->lanes, error)
-           && net_schedule_open(&loop->schedule, loop->settings, (images + batch - 1) / batch,
-                                error)
+           && prepare_schedule(loop, (images + each - 1) / each, error)
            && can_write(run->save, error) && can_write(run->checkpoint, error)
            && can_write(run->gradients, error) && prepare_best(loop, error)
            && prepare_stop(loop, error)
@@ -433,7 +503,7 @@ static void save(Loop *loop)
     }
     if (!write_checkpoint(loop, &error))
         add_failure(loop, &error);
-    if (run->save && !net_save(loop->session, run->save, &error))
+    if (run->save && !save_weights(loop, run->save, &error))
         add_failure(loop, &error);
     if (run->gradients && !net_gradients_write(loop->session, run->gradients, &error))
         add_failure(loop, &error);
@@ -498,6 +568,8 @@ NetEnd net_train(NetSession *session, NetOptimizer *optimizer, const NetSettings
         net_fail(error, "another rank cannot begin");
     if (ready)
         net_join(session, optimizer);
+    if (ready)
+        net_average_begin(&optimizer->average, session);
     if (ready ? !run_epochs(&loop, error) : !net_signal_asked())
         add_failure(&loop, error);
     close_loop(&loop);

@@ -1,4 +1,4 @@
-/* optimizers.c: how a gradient moves the weights.
+/* optimizers.c: how gradients move the weights.
  *
  * Each optimizer is one pass over a stretch of the weights, their gradient and
  * its own state, in the order of operations of PyTorch's single-tensor code, so
@@ -7,9 +7,10 @@
  * it, unless the network has groups or frozen parameters.  The threads split
  * the arena by range, whatever the stretches are.
  *
- * A new optimizer is one function and one entry of the table.
+ * A new optimizer is one function and one entry of a table: elementwise.c has those that look at
+ * one weight at a time, layerwise.c those that need a layer's norm.
  */
-#include "runtime.h"
+#include "train/optimizer.h"
 
 /* gcc does not fuse under -std=c11, and does not know the pragma. */
 #ifdef __clang__
@@ -20,28 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Some of a stretch.  state[slot] NULL: not used with these rates. */
-typedef struct Part {
-    real *weight;
-    const real *gradient;
-    real *state[NET_MAX_SLOTS];
-    int64_t count;
-} Part;
-
-typedef struct NetOptimizerKind {
-    const char *name;
-    const char *slots[NET_MAX_SLOTS]; /* their names in PyTorch */
-    bool (*uses)(const NetRates *rates, int slot);
-    void (*update)(const NetRates *rates, const Part *part);
-    double *(*momentum)(NetRates *rates); /* what a schedule's momentum sets */
-} NetOptimizerKind;
-
-static double *momentum_of(NetRates *rates)
+double *net_momentum_of(NetRates *rates)
 {
     return &rates->momentum;
 }
 
-static double *beta1_of(NetRates *rates)
+double *net_beta1_of(NetRates *rates)
 {
     return &rates->beta1;
 }
@@ -115,107 +100,48 @@ static void sgd_update(const NetRates *rates, const Part *part)
         sgd_plain(f, part);
 }
 
-/* ---------------------------------------------------- adam and adamw */
+static const NetOptimizerKind sgd = {.name = "sgd",
+                                     .slots = {"momentum_buffer"},
+                                     .uses = sgd_uses,
+                                     .update = sgd_update,
+                                     .momentum = net_momentum_of};
 
-static bool adam_uses(const NetRates *rates, int slot)
+/* --------------------------------------------------------------- rates */
+
+static bool flag(const NetSettings *settings, const char *path)
 {
-    return slot < 2 || rates->amsgrad;
+    return net_setting(settings, path, 0) != 0;
 }
-
-static real root(real x)
-{
-    return sizeof(real) == sizeof(float) ? (real)sqrtf((float)x) : (real)sqrt((double)x);
-}
-
-/* torch.optim.Adam (Kingma and Ba 2015, algorithm 1; the two corrections are
- * folded into the step size and the denominator) with the largest second moment
- * so far where amsgrad asks for it (Reddi et al. 2018). */
-static NET_EACH_WIDTH void adam_moments(const NetRates *rates, const Part *part, real decay,
-                                        real shrink)
-{
-    const double correction1 = 1 - pow(rates->beta1, (double)rates->updates);
-    const double correction2 = 1 - pow(rates->beta2, (double)rates->updates);
-    const real step = (real)(rates->lr / correction1), scale = (real)sqrt(correction2);
-    const real beta2 = (real)rates->beta2, eps = (real)rates->eps;
-    const real rest1 = (real)(1 - rates->beta1), rest2 = (real)(1 - rates->beta2);
-    real *restrict weight = part->weight, *restrict mean = part->state[0],
-                   *restrict square = part->state[1];
-    real *restrict max = part->state[2];
-    for (int64_t i = 0; i < part->count; i++) {
-        real g = part->gradient[i] + decay * weight[i];
-        mean[i] += rest1 * (g - mean[i]);
-        square[i] = beta2 * square[i] + rest2 * g * g;
-        if (max)
-            max[i] = square[i] > max[i] ? square[i] : max[i];
-        weight[i] =
-            weight[i] * shrink - step * mean[i] / (root(max ? max[i] : square[i]) / scale + eps);
-    }
-}
-
-/* Weight decay as L2: part of the gradient. */
-static void adam_update(const NetRates *rates, const Part *part)
-{
-    adam_moments(rates, part, (real)rates->weight_decay, 1);
-}
-
-/* Weight decay apart from the gradient (Loshchilov and Hutter 2019, algorithm 2). */
-static void adamw_update(const NetRates *rates, const Part *part)
-{
-    adam_moments(rates, part, 0, (real)(1 - rates->lr * rates->weight_decay));
-}
-
-/* ------------------------------------------------------------- rmsprop */
-
-static bool rmsprop_uses(const NetRates *rates, int slot)
-{
-    return slot == 0 || (slot == 1 ? rates->momentum > 0 : rates->centered);
-}
-
-/* torch.optim.RMSprop (Hinton 2012, lecture 6e; centered: Graves 2013, eq. 38). */
-static void rmsprop_update(const NetRates *rates, const Part *part)
-{
-    const real lr = (real)rates->lr, decay = (real)rates->weight_decay, eps = (real)rates->eps;
-    const real alpha = (real)rates->alpha, rest = (real)(1 - rates->alpha),
-               momentum = (real)rates->momentum;
-    real *restrict weight = part->weight, *restrict square = part->state[0];
-    real *restrict velocity = part->state[1], *restrict mean = part->state[2];
-    for (int64_t i = 0; i < part->count; i++) {
-        real g = part->gradient[i] + decay * weight[i];
-        square[i] = alpha * square[i] + rest * g * g;
-        if (mean)
-            mean[i] += rest * (g - mean[i]);
-        real move = g / (root(mean ? square[i] - mean[i] * mean[i] : square[i]) + eps);
-        if (velocity)
-            move = velocity[i] = momentum * velocity[i] + move;
-        weight[i] -= lr * move;
-    }
-}
-
-/* --------------------------------------------------------------- table */
-
-static const NetOptimizerKind kinds[] = {
-    {"sgd", {"momentum_buffer"}, sgd_uses, sgd_update, momentum_of},
-    {"adam", {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, adam_uses, adam_update, beta1_of},
-    {"adamw", {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, adam_uses, adamw_update, beta1_of},
-    {"rmsprop",
-     {"square_avg", "momentum_buffer", "grad_avg"},
-     rmsprop_uses,
-     rmsprop_update,
-     momentum_of},
-};
 
 static NetRates read_rates(const NetSettings *settings)
 {
+    double beta1 = net_setting(settings, "optimizer.beta1", 0.9);
     return (NetRates){
         .momentum = net_setting(settings, "optimizer.momentum", 0),
         .dampening = net_setting(settings, "optimizer.dampening", 0),
-        .nesterov = net_setting(settings, "optimizer.nesterov", 0) != 0,
-        .beta1 = net_setting(settings, "optimizer.beta1", 0.9),
+        .nesterov = flag(settings, "optimizer.nesterov"),
+        .beta1 = beta1,
         .beta2 = net_setting(settings, "optimizer.beta2", 0.999),
         .eps = net_setting(settings, "optimizer.eps", 1e-8),
         .alpha = net_setting(settings, "optimizer.alpha", 0.99),
-        .amsgrad = net_setting(settings, "optimizer.amsgrad", 0) != 0,
-        .centered = net_setting(settings, "optimizer.centered", 0) != 0,
+        .amsgrad = flag(settings, "optimizer.amsgrad"),
+        .centered = flag(settings, "optimizer.centered"),
+        .rho = net_setting(settings, "optimizer.rho", 0.9),
+        .lr_decay = net_setting(settings, "optimizer.lr_decay", 0),
+        .initial = net_setting(settings, "optimizer.initial_accumulator_value", 0),
+        .momentum_decay = net_setting(settings, "optimizer.momentum_decay", 4e-3),
+        .trust = net_setting(settings, "optimizer.trust_coefficient", 1e-3),
+        .ns_steps = (int)net_setting(settings, "optimizer.ns_steps", 5),
+        .adam_eps = net_setting(settings, "optimizer.adam_eps", 1e-8),
+        .decoupled = flag(settings, "optimizer.decoupled_weight_decay"),
+        .eps_inside = flag(settings, "optimizer.eps_inside"),
+        .lr_in_momentum = flag(settings, "optimizer.lr_in_momentum"),
+        .match_rms = strcmp(net_setting_word(settings, "optimizer.adjust_lr_fn", "original"),
+                            "match_rms_adamw")
+                     == 0,
+        .mu = beta1,
+        .mu_next = beta1,
+        .mu_product = beta1,
     };
 }
 
@@ -224,15 +150,21 @@ static NetRates read_rates(const NetSettings *settings)
 /* What a group does not say is the optimizer's; group 0 says nothing. */
 static NetGroup read_group(const NetSettings *settings, int number)
 {
-    char lr[32], decay[32];
+    char lr[32], decay[32], adapt[32];
     snprintf(lr, sizeof lr, "group.%d.lr", number);
     snprintf(decay, sizeof decay, "group.%d.weight_decay", number);
+    snprintf(adapt, sizeof adapt, "group.%d.adapt", number);
+    double own = net_setting(settings, "optimizer.lr", 0.01),
+           adam = net_setting(settings, "optimizer.adam_lr", own);
     NetGroup group = {
-        .base_lr = net_setting(settings, lr, net_setting(settings, "optimizer.lr", 0.01)),
+        .base_lr = net_setting(settings, lr, own),
         .weight_decay =
             net_setting(settings, decay, net_setting(settings, "optimizer.weight_decay", 0)),
+        .plain_base = net_setting(settings, lr, adam),
+        .adapts = net_setting(settings, adapt, 1) != 0,
     };
     group.lr = group.base_lr;
+    group.plain_lr = group.plain_base;
     return group;
 }
 
@@ -282,22 +214,40 @@ static bool allocate_state(NetOptimizer *optimizer, int64_t trained, NetError *e
             net_allocate((size_t)trained + NET_RANGE_UNIT, sizeof(real), error);
         if (!optimizer->state[slot])
             return false;
+        double first =
+            optimizer->kind->begins ? optimizer->kind->begins(&optimizer->rates, slot) : 0;
+        for (int64_t i = 0; first != 0 && i < trained; i++)
+            optimizer->state[slot][i] = (real)first;
     }
     return true;
+}
+
+static const NetOptimizerKind *kind_named(const char *name)
+{
+    const NetOptimizerKind *kind;
+    if (strcmp(name, sgd.name) == 0)
+        return &sgd;
+    for (int i = 0; (kind = net_elementwise(i)); i++)
+        if (strcmp(kind->name, name) == 0)
+            return kind;
+    for (int i = 0; (kind = net_layerwise(i)); i++)
+        if (strcmp(kind->name, name) == 0)
+            return kind;
+    return NULL;
 }
 
 static bool find_kind(NetOptimizer *optimizer, const NetSettings *settings, NetError *error)
 {
     const char *name = net_setting_word(settings, "optimizer", "sgd");
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            optimizer->kind = &kinds[i];
+    optimizer->kind = kind_named(name);
     if (!optimizer->kind)
         return net_fail(error, "this library has no optimizer named %s", name);
-    if (optimizer->rates.nesterov
+    if (optimizer->kind == &sgd && optimizer->rates.nesterov
         && (optimizer->rates.momentum <= 0 || optimizer->rates.dampening != 0))
         return net_fail(error, "optimizer.nesterov needs a momentum above 0 and a dampening of 0");
     double momentum = net_schedule_max_momentum(settings);
+    if (momentum >= 0 && !optimizer->kind->momentum)
+        return net_fail(error, "schedule.cycle_momentum: %s has no momentum", name);
     if (momentum >= 0)
         *optimizer->kind->momentum(&optimizer->rates) = momentum;
     return true;
@@ -306,10 +256,12 @@ static bool find_kind(NetOptimizer *optimizer, const NetSettings *settings, NetE
 bool net_optimizer_open(NetOptimizer *optimizer, const NetModel *model, const NetSettings *settings,
                         NetError *error)
 {
-    *optimizer = (NetOptimizer){.rates = read_rates(settings)};
+    *optimizer = (NetOptimizer){.rates = read_rates(settings), .mu_product = 1};
     if (find_kind(optimizer, settings, error) && read_groups(optimizer, model, settings, error)
         && read_stretches(optimizer, model, error)
         && allocate_state(optimizer, model->trained, error)
+        && net_layers_open(optimizer, model, error)
+        && net_average_open(&optimizer->average, model, settings, error)
         && net_clip_open(&optimizer->clip, settings, model->trained, error))
         return true;
     net_optimizer_close(optimizer);
@@ -322,6 +274,8 @@ void net_optimizer_close(NetOptimizer *optimizer)
         free(optimizer->state[slot]);
     free(optimizer->groups);
     free(optimizer->stretches);
+    net_layers_close(optimizer);
+    net_average_close(&optimizer->average);
     net_clip_close(&optimizer->clip);
     *optimizer = (NetOptimizer){0};
 }
@@ -338,34 +292,100 @@ const char *net_optimizer_slot(const NetOptimizer *optimizer, int slot)
 
 /* ------------------------------------------------------------- a step */
 
+/* torch.optim.NAdam's momentum at update t, counted from 1 (Dozat 2016, section 3.2). */
+static double nadam_momentum(const NetRates *rates, int64_t t)
+{
+    return rates->beta1 * (1 - 0.5 * pow(0.96, (double)t * rates->momentum_decay));
+}
+
 void net_optimizer_schedule(NetOptimizer *optimizer, const NetSchedule *schedule, int64_t step,
                             int64_t epoch)
 {
-    for (int i = 0; i < optimizer->group_count; i++)
-        optimizer->groups[i].lr =
-            net_schedule_lr(schedule, optimizer->groups[i].base_lr, step, epoch);
+    NetRates *rates = &optimizer->rates;
+    for (int i = 0; i < optimizer->group_count; i++) {
+        NetGroup *group = &optimizer->groups[i];
+        group->lr = net_schedule_lr(schedule, group->base_lr, step, epoch);
+        group->plain_lr = net_schedule_lr(schedule, group->plain_base, step, epoch);
+    }
     double momentum = net_schedule_momentum(schedule, step, epoch);
     if (momentum >= 0)
-        *optimizer->kind->momentum(&optimizer->rates) = momentum;
-    optimizer->rates.updates = step + 1;
+        *optimizer->kind->momentum(rates) = momentum;
+    rates->updates = step + 1;
+    rates->mu = nadam_momentum(rates, step + 1);
+    rates->mu_next = nadam_momentum(rates, step + 2);
+    rates->mu_product = optimizer->mu_product *= rates->mu;
+}
+
+/* The rates of a group; of a layer that is not adapted, the plain ones. */
+static NetRates rates_of(const NetOptimizer *optimizer, int group, bool adapts)
+{
+    NetRates rates = optimizer->rates;
+    rates.lr = adapts ? optimizer->groups[group].lr : optimizer->groups[group].plain_lr;
+    rates.weight_decay = optimizer->groups[group].weight_decay;
+    return rates;
+}
+
+typedef void Work(const NetRates *rates, const Part *part);
+
+/* What lies in [from, to) of a stretch or a layer, [first, end). */
+static void work_on(const NetOptimizer *optimizer, Work *work, const NetRates *rates, Part part,
+                    int64_t first, int64_t end)
+{
+    part.weight += first;
+    part.count = end - first;
+    part.direction = optimizer->layers.direction ? optimizer->layers.direction + first : NULL;
+    for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
+        part.state[slot] = optimizer->state[slot] ? optimizer->state[slot] + first : NULL;
+    work(rates, &part);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void work_on_layers(const NetOptimizer *optimizer, Work *work, real *weights, int64_t from,
+                           int64_t to, const real *gradient)
+{
+    for (int i = 0; i < optimizer->layers.count; i++) {
+        const NetMoved *layer = &optimizer->layers.items[i];
+        int64_t first = larger(layer->from, from), end = smaller(layer->to, to);
+        if (first >= end)
+            continue;
+        NetRates rates = rates_of(optimizer, layer->group, layer->adapts);
+        Part part = {.weight = weights, .gradient = gradient + (first - from), .layer = layer};
+        if (work == optimizer->kind->update)
+            part.scale = net_layer_scale(optimizer, &rates, layer);
+        work_on(optimizer, work, &rates, part, first, end);
+    }
+}
+
+void net_optimizer_direct(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
+                          const real *gradient)
+{
+    if (optimizer->kind->direct)
+        work_on_layers(optimizer, optimizer->kind->direct, weights, from, to, gradient);
 }
 
 void net_optimizer_update(const NetOptimizer *optimizer, real *weights, int64_t from, int64_t to,
                           const real *gradient)
 {
+    if (optimizer->kind->layerwise) {
+        work_on_layers(optimizer, optimizer->kind->update, weights, from, to, gradient);
+        return;
+    }
     for (int i = 0; i < optimizer->stretch_count; i++) {
         const NetStretch *stretch = &optimizer->stretches[i];
-        int64_t first = stretch->from > from ? stretch->from : from,
-                end = stretch->to < to ? stretch->to : to;
+        int64_t first = larger(stretch->from, from), end = smaller(stretch->to, to);
         if (first >= end)
             continue;
-        NetRates rates = optimizer->rates;
-        rates.lr = optimizer->groups[stretch->group].lr;
-        rates.weight_decay = optimizer->groups[stretch->group].weight_decay;
-        Part part = {
-            .weight = weights + first, .gradient = gradient + (first - from), .count = end - first};
-        for (int slot = 0; slot < NET_MAX_SLOTS; slot++)
-            part.state[slot] = optimizer->state[slot] ? optimizer->state[slot] + first : NULL;
-        optimizer->kind->update(&rates, &part);
+        NetRates rates = rates_of(optimizer, stretch->group, true);
+        Part part = {.weight = weights, .gradient = gradient + (first - from)};
+        work_on(optimizer, optimizer->kind->update, &rates, part, first, end);
     }
 }

@@ -404,7 +404,8 @@ static bool moves_at_once(const Pass *pass)
 {
     const NetOptimizer *optimizer = pass->optimizer;
     return optimizer && pass->session->model->update_at_once && optimizer->clip.norm < 0
-           && optimizer->clip.value < 0 && !pass->session->keep_gradients && !sends(pass);
+           && optimizer->clip.value < 0 && !net_is_layerwise(optimizer)
+           && pass->session->passes == 1 && !pass->session->keep_gradients && !sends(pass);
 }
 
 /* The rank's of a sum over all grains; where grains are computed or weights transformed, each does
@@ -742,6 +743,39 @@ static void measure_norm(const Pass *pass, int thread)
     meet(pass, thread);
 }
 
+/* The pass's part of the step's gradient; of the last, all of it, in the gradient's place. */
+static void add_pass(const Pass *pass, NetShare part)
+{
+    const NetSession *session = pass->session;
+    const NetBatch *batch = pass->batch;
+    real *gradient = session->gradients, *sum = session->sum;
+    const real portion = batch->portion > 0 ? (real)batch->portion : 1;
+    for (int64_t i = part.from; i < part.to; i++) {
+        real all = portion * gradient[i] + (batch->pass > 0 ? sum[i] : 0);
+        *(batch->more ? &sum[i] : &gradient[i]) = all;
+    }
+}
+
+/* An optimizer that looks at whole layers: each measures before any weight moves. */
+static void move_layers(const Pass *pass, NetShare all, int thread)
+{
+    NetSession *session = pass->session;
+    const NetOptimizer *optimizer = pass->optimizer;
+    real *gradient = session->gradients + all.from;
+    net_clip_apply(&optimizer->clip, gradient, all.to - all.from);
+    net_optimizer_direct(optimizer, session->weights, all.from, all.to, gradient);
+    meet(pass, thread);
+    NetShare pieces = net_share(optimizer->layers.pieces, thread,
+                                net_pool_threads(session->pool)); /* each rank all */
+    net_layers_measure(optimizer, session->weights, session->gradients, pieces.from, pieces.to);
+    for (int round = 0; round < optimizer->layers.rounds; round++) {
+        meet(pass, thread);
+        net_layers_round(optimizer, round, pass->first_thread + thread, pass->threads);
+    }
+    meet(pass, thread);
+    net_optimizer_update(optimizer, session->weights, all.from, all.to, gradient);
+}
+
 /* Of what weights are made of, when theirs are there. */
 static void derive_gradients(const Pass *pass, int thread)
 {
@@ -772,9 +806,18 @@ static void move_share(const Pass *pass, int thread)
     if (!may_move(pass))
         return;
     meet(pass, thread);
-    measure_norm(pass, thread);
     NetShare all = share_elements(pass, session->gradient_stride, thread);
-    update(pass, all.from, all.to);
+    if (session->passes > 1) {
+        add_pass(pass, all);
+        meet(pass, thread);
+    }
+    if (pass->batch->more)
+        return;
+    measure_norm(pass, thread);
+    if (net_is_layerwise(pass->optimizer))
+        move_layers(pass, all, thread);
+    else
+        update(pass, all.from, all.to);
 }
 
 static void run(void *context, int thread)
@@ -857,7 +900,7 @@ static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptim
                 .norm_to = norms.to,
                 .images = batch->count,
                 .seed = session->seed,
-                .step = session->steps,
+                .step = session->steps * (uint64_t)session->passes + (uint64_t)batch->pass,
                 .hook = session->hook,
             },
     };
@@ -920,7 +963,7 @@ NetResult net_train_batch(NetSession *session, const NetBatch *batch, const NetO
 {
     NetResult result = run_batch(session, batch, optimizer, true);
     if (optimizer && isfinite(result.loss)) {
-        session->steps++;
+        session->steps += !batch->more;
         for (int i = 0; i < session->model->parameter_count; i++)
             if (session->model->parameters[i].kind == NET_COUNTER)
                 session->counters[session->model->parameters[i].offset] +=

@@ -1,8 +1,8 @@
 /* schedules.c: the learning rate of every step.
  *
  * A schedule is a closed form of the position in the run, PyTorch's, never a
- * recurrence, so a resumed run needs no state of it.  A new schedule is one
- * function and one entry of the table.
+ * recurrence, so a resumed run needs no state of it; only plateau has one, which a checkpoint
+ * keeps.  A new schedule is one function and one entry of the table.
  */
 #include "runtime.h"
 
@@ -50,6 +50,114 @@ static double cosine_rate(const NetSchedule *schedule, double lr, double t)
            + (lr - schedule->eta_min) * (1 + cos(acos(-1) * t / schedule->t_max)) / 2;
 }
 
+/* The part of total_iters that is over. */
+static double part_over(const NetSchedule *schedule, double t)
+{
+    return fmin(t, schedule->total_iters) / schedule->total_iters;
+}
+
+/* LinearLR */
+static double linear_rate(const NetSchedule *schedule, double lr, double t)
+{
+    double from = schedule->start_factor, to = schedule->end_factor;
+    return lr * (from + (to - from) * part_over(schedule, t));
+}
+
+/* PolynomialLR */
+static double polynomial_rate(const NetSchedule *schedule, double lr, double t)
+{
+    return lr * pow(1 - part_over(schedule, t), schedule->power);
+}
+
+/* Vaswani et al. 2017, section 5.3: after a warmup of n steps, step s has sqrt(n/s) of the rate. */
+static double inverse_sqrt_rate(const NetSchedule *schedule, double lr, double t)
+{
+    return lr * sqrt(schedule->timescale / (schedule->timescale + t));
+}
+
+/* CosineAnnealingWarmRestarts (Loshchilov and Hutter 2017, "SGDR", eq. 5): each stretch is T_mult
+ * times as long as the one before. */
+static double restarts_rate(const NetSchedule *schedule, double lr, double t)
+{
+    double length = schedule->t_0;
+    if (schedule->t_mult == 1)
+        t = fmod(t, length);
+    while (t >= length) {
+        t -= length;
+        length *= schedule->t_mult;
+    }
+    return schedule->eta_min + (lr - schedule->eta_min) * (1 + cos(acos(-1) * t / length)) / 2;
+}
+
+/* -------------------------------------------------------------- plateau */
+
+/* ReduceLROnPlateau, of so many drops so far. */
+static double plateau_rate(const NetSchedule *schedule, double lr, double t)
+{
+    const NetPlateau *plateau = &schedule->plateau;
+    (void)t;
+    for (int64_t drop = 0; drop < schedule->state.drops; drop++) {
+        double lower = fmax(lr * plateau->factor, plateau->min_lr);
+        if (lr - lower <= plateau->eps)
+            break;
+        lr = lower;
+    }
+    return lr;
+}
+
+static bool is_better(const NetPlateau *plateau, double figure, double best)
+{
+    double part = plateau->relative ? plateau->threshold * best : plateau->threshold;
+    if (plateau->relative && plateau->rises)
+        return figure > best * (plateau->threshold + 1);
+    return plateau->rises ? figure > best + part : figure < best - part;
+}
+
+bool net_schedule_judges(const NetSchedule *schedule)
+{
+    return schedule->kind->rate == plateau_rate;
+}
+
+void net_schedule_judge(NetSchedule *schedule, int64_t epoch, double loss, double accuracy)
+{
+    const NetPlateau *plateau = &schedule->plateau;
+    NetPlateauState *state = &schedule->state;
+    double figure = plateau->rises ? accuracy : loss;
+    if (!net_schedule_judges(schedule) || (double)epoch < schedule->warmup)
+        return;
+    if (state->judged ? is_better(plateau, figure, state->best) : isfinite(figure)) {
+        state->best = figure;
+        state->bad = 0;
+        state->judged = true;
+    } else {
+        state->bad++;
+    }
+    if (state->cooling > 0) {
+        state->cooling--;
+        state->bad = 0;
+    }
+    if (state->bad > plateau->patience) {
+        state->drops++;
+        state->cooling = plateau->cooldown;
+        state->bad = 0;
+    }
+}
+
+static NetPlateau read_plateau(const NetSettings *settings)
+{
+    return (NetPlateau){
+        .factor = net_setting(settings, "schedule.factor", 0.1),
+        .threshold = net_setting(settings, "schedule.threshold", 1e-4),
+        .min_lr = net_setting(settings, "schedule.min_lr", 0),
+        .eps = net_setting(settings, "schedule.eps", 1e-8),
+        .patience = (int64_t)net_setting(settings, "schedule.patience", 10),
+        .cooldown = (int64_t)net_setting(settings, "schedule.cooldown", 0),
+        .rises = strcmp(net_setting_word(settings, "schedule.mode", "min"), "max") == 0,
+        .relative =
+            strcmp(net_setting_word(settings, "schedule.threshold_mode", "rel"), "rel") == 0,
+    };
+}
+
 /* ------------------------------------------------------------ one cycle */
 
 /* Both of OneCycleLR's forms (Smith and Topin 2019, "Super-convergence"): part
@@ -86,8 +194,17 @@ static double one_cycle_rate(const NetSchedule *schedule, double lr, double t)
 /* ---------------------------------------------------------------- table */
 
 static const NetScheduleKind kinds[] = {
-    {"constant", constant_rate},       {"step", step_rate},     {"multi_step", multi_step_rate},
-    {"exponential", exponential_rate}, {"cosine", cosine_rate}, {"one_cycle", one_cycle_rate},
+    {"constant", constant_rate},
+    {"step", step_rate},
+    {"multi_step", multi_step_rate},
+    {"exponential", exponential_rate},
+    {"linear", linear_rate},
+    {"polynomial", polynomial_rate},
+    {"inverse_sqrt", inverse_sqrt_rate},
+    {"cosine", cosine_rate},
+    {"cosine_warm_restarts", restarts_rate},
+    {"plateau", plateau_rate},
+    {"one_cycle", one_cycle_rate},
 };
 
 static bool is_cycle(const NetSettings *settings)
@@ -119,18 +236,28 @@ bool net_schedule_open(NetSchedule *schedule, const NetSettings *settings, int64
     const char *name = net_setting_word(settings, "schedule", "constant");
     bool by_step = strcmp(net_setting_word(settings, "schedule.by", "epoch"), "step") == 0;
     double whole = net_setting(settings, "epochs", 1) * (by_step ? (double)steps_per_epoch : 1);
-    double warmup = net_setting(settings, "schedule.warmup", 0);
+    double warmup = net_setting(settings, "schedule.warmup", 0),
+           left = whole > warmup ? whole - warmup : 1;
     const NetValue *milestones = net_setting_find(settings, "schedule.milestones");
     *schedule = (NetSchedule){
         .eta_min = net_setting(settings, "schedule.eta_min", 0),
         .warmup = warmup,
-        .t_max = net_setting(settings, "schedule.T_max", whole > warmup ? whole - warmup : 1),
+        .t_max = net_setting(settings, "schedule.T_max", left),
         .gamma = net_setting(settings, "schedule.gamma", 0.1),
         .step_size = net_setting(settings, "schedule.step_size", 1),
         .milestones = milestones ? milestones->numbers : NULL,
         .milestone_count = milestones ? milestones->count : 0,
         .cycle = read_cycle(settings, whole),
         .by_step = by_step,
+        .warmup_decay = net_setting(settings, "schedule.warmup_decay", -1),
+        .start_factor = net_setting(settings, "schedule.start_factor", 1.0 / 3),
+        .end_factor = net_setting(settings, "schedule.end_factor", 1),
+        .total_iters = net_setting(settings, "schedule.total_iters", left),
+        .power = net_setting(settings, "schedule.power", 1),
+        .timescale = net_setting(settings, "schedule.timescale", warmup > 0 ? warmup : 1),
+        .t_0 = net_setting(settings, "schedule.T_0", left),
+        .t_mult = net_setting(settings, "schedule.T_mult", 1),
+        .plateau = read_plateau(settings),
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, name) == 0)
@@ -146,6 +273,8 @@ static double position(const NetSchedule *schedule, int64_t step, int64_t epoch)
 double net_schedule_lr(const NetSchedule *schedule, double lr, int64_t step, int64_t epoch)
 {
     double t = position(schedule, step, epoch);
+    if (t < schedule->warmup && schedule->warmup_decay >= 0)
+        return lr * (schedule->warmup_decay + (1 - schedule->warmup_decay) * t / schedule->warmup);
     if (t < schedule->warmup)
         return lr * (t + 1) / schedule->warmup;
     return schedule->kind->rate(schedule, lr, t - schedule->warmup);

@@ -123,6 +123,7 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
         .batch = batch,
         .seed = seed,
         .max_grains = (batch + model->lanes - 1) / model->lanes,
+        .passes = 1,
     };
     session->pool = net_pool_open(threads, error);
     if (!session->pool || !allocate_images(session, error) || !allocate_parameters(session, error)
@@ -130,12 +131,28 @@ NetSession *net_session_open(const NetModel *model, int threads, int64_t batch, 
         net_close(session);
         return NULL;
     }
-    net_initialise(model, session->weights, session->buffers, session->counters, seed);
-    if (!net_session_normalise(session, &(NetSettings){0}, error)) {
+    if (!net_initialise(model, session->weights, session->buffers, session->counters, seed, error)
+        || !net_session_normalise(session, &(NetSettings){0}, error)) {
         net_close(session);
         return NULL;
     }
     return session;
+}
+
+bool net_has_batch_norms(const NetModel *model)
+{
+    for (int i = 0; i < model->layer_count; i++)
+        if (model->layers[i].over_batch)
+            return true;
+    return false;
+}
+
+bool net_session_accumulate(NetSession *session, int passes, NetError *error)
+{
+    session->passes = passes;
+    if (passes > 1)
+        session->sum = allocate_arena(1, session->gradient_stride, error);
+    return passes == 1 || session->sum;
 }
 
 void net_close(NetSession *session)
@@ -149,7 +166,7 @@ void net_close(NetSession *session)
         session->gradients,     session->kept,          session->input,      session->loss,
         session->active,        session->targets,       session->predicted,  session->scale,
         session->shift,         session->normal,        session->own_normal, session->filters,
-        session->further_scale, session->further_shift,
+        session->further_scale, session->further_shift, session->sum,
     };
     for (size_t i = 0; i < sizeof arenas / sizeof *arenas; i++)
         free(arenas[i]);

@@ -12,6 +12,9 @@
 /* Names of the optimizer's tensors begin so: "optimizer.momentum_buffer.conv1.weight". */
 static const char OPTIMIZER[] = "optimizer.";
 
+/* Of a run that averages its weights, beside them: those that it trains. */
+static const char TRAINED[] = "optimizer.trained.";
+
 static const char CLASS_NAMES[] = "class_names"; /* a key of __metadata__ */
 
 static const char *real_dtype(void)
@@ -247,16 +250,85 @@ static bool read_slots(NetOptimizer *optimizer, const NetModel *model, const Net
     return true;
 }
 
+/* ---------------------------------------------------- averaged weights
+ * A file's own weights are then the average, so that whoever takes them has what is best; a run
+ * that goes on trains those beside them. */
+
+static char *trained_name(const char *path)
+{
+    char *name;
+    return asprintf(&name, "%s%s", TRAINED, path) < 0 ? NULL : name;
+}
+
+static bool has_trained(const NetTensorFile *file)
+{
+    for (int i = 0; i < file->count; i++)
+        if (strncmp(file->tensors[i].name, TRAINED, sizeof TRAINED - 1) == 0)
+            return true;
+    return false;
+}
+
+/* Calls `work` for each tensor that has one, with its name in the file. */
+static bool each_trained(NetSession *session, const NetTensorFile *file,
+                         bool (*work)(NetSession *session, const NetParameter *parameter,
+                                      const NetTensorFile *file, const char *name, NetError *error),
+                         NetError *error)
+{
+    bool good = true;
+    for (int i = 0; good && i < session->model->parameter_count; i++) {
+        const NetParameter *parameter = &session->model->parameters[i];
+        char *name = parameter->kind == NET_COUNTER ? NULL : trained_name(parameter->path);
+        if (parameter->kind != NET_COUNTER)
+            good = name ? work(session, parameter, file, name, error)
+                        : net_fail(error, "out of memory");
+        free(name);
+    }
+    return good;
+}
+
+static bool check_trained(NetSession *session, const NetParameter *parameter,
+                          const NetTensorFile *file, const char *name, NetError *error)
+{
+    Differences differences = {0};
+    (void)session;
+    compare(file, name, parameter, &differences);
+    return report(&differences, error);
+}
+
+static bool read_trained(NetSession *session, const NetParameter *parameter,
+                         const NetTensorFile *file, const char *name, NetError *error)
+{
+    return net_tensor_reals(file, net_tensors_find(file, name),
+                            net_parameter_values(session, parameter), error);
+}
+
+/* What was read is the average. */
+static bool take_average(NetSession *session, NetAverage *average, const NetTensorFile *file,
+                         NetError *error)
+{
+    const NetModel *model = session->model;
+    if (average->weights) {
+        memcpy(average->weights, session->weights, (size_t)model->trained * sizeof(real));
+        memcpy(average->buffers, session->buffers, (size_t)model->buffers * sizeof(real));
+    }
+    return each_trained(session, file, read_trained, error);
+}
+
 bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file,
                       NetNotes *notes, NetError *error)
 {
     const NetModel *model = session->model;
+    bool averaged = optimizer && has_trained(file);
+    if (optimizer && optimizer->average.weights && !averaged)
+        net_note(notes, "%s has no averaged weights, which begin as the weights are", file->path);
     double *normal = net_normal_read(session, file, error);
     bool good = normal && compare_network(file, model, error)
+                && (!averaged || each_trained(session, file, check_trained, error))
                 && (!optimizer || read_slots(optimizer, model, file, notes, error))
                 && read_class_names(session, file, error);
     for (int i = 0; good && i < model->parameter_count; i++)
         good = read_parameter(session, i, file, error);
+    good = good && (!averaged || take_average(session, &optimizer->average, file, error));
     if (good)
         net_normal_use(session, normal);
     free(normal);
@@ -332,11 +404,37 @@ static bool write_named(const NetSession *session, const NetNamed *tensors, int 
     return good;
 }
 
+/* The average's, where there is one; NULL: a counter's. */
+static const real *values_to_write(const NetSession *session, const NetOptimizer *optimizer,
+                                   const NetParameter *parameter)
+{
+    const NetAverage *average = optimizer ? &optimizer->average : NULL;
+    if (!average || !average->weights || parameter->kind == NET_COUNTER)
+        return net_parameter_values(session, parameter);
+    return (parameter->kind == NET_TRAINED ? average->weights : average->buffers)
+           + parameter->offset;
+}
+
+static bool add_trained(NetNamed *tensors, int *count, const NetSession *session,
+                        const NetOptimizer *optimizer)
+{
+    for (int i = 0; optimizer->average.weights && i < session->model->parameter_count; i++) {
+        const NetParameter *parameter = &session->model->parameters[i];
+        if (parameter->kind == NET_COUNTER)
+            continue;
+        char *name = trained_name(parameter->path);
+        if (!name)
+            return false;
+        tensors[(*count)++] = named(name, parameter, net_parameter_values(session, parameter));
+    }
+    return true;
+}
+
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
                        const char *const *metadata, NetError *error)
 {
     const NetModel *model = session->model;
-    size_t most = (size_t)model->parameter_count * (1 + NET_MAX_SLOTS) + (size_t)model->alias_count;
+    size_t most = (size_t)model->parameter_count * (2 + NET_MAX_SLOTS) + (size_t)model->alias_count;
     NetNamed *tensors = net_allocate(most, sizeof *tensors, error);
     if (!tensors)
         return false;
@@ -345,16 +443,18 @@ bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer,
         const NetParameter *parameter = &model->parameters[i];
         const void *values = parameter->kind == NET_COUNTER
                                  ? (const void *)&session->counters[parameter->offset]
-                                 : net_parameter_values(session, parameter);
+                                 : values_to_write(session, optimizer, parameter);
         tensors[count++] = named(parameter->path, parameter, values);
     }
     for (int i = 0; i < model->alias_count; i++) {
         const NetParameter *parameter = &model->parameters[model->aliases[i].parameter];
-        tensors[count++] =
-            named(model->aliases[i].path, parameter, net_parameter_values(session, parameter));
+        tensors[count++] = named(model->aliases[i].path, parameter,
+                                 values_to_write(session, optimizer, parameter));
     }
     int own = count;
-    bool good = !optimizer || add_slots(tensors, &count, model, optimizer)
+    bool good = !optimizer
+                || (add_slots(tensors, &count, model, optimizer)
+                    && add_trained(tensors, &count, session, optimizer))
                 || net_fail(error, "out of memory");
     good = good && write_named(session, tensors, count, path, metadata, error);
     for (int i = own; i < count; i++)

@@ -1,6 +1,8 @@
-"""Augmentation: each step against its definition, and the same images for any
-number of threads, in any batch, in any order."""
+"""Augmentation: each step against its definition, or against what torchvision makes of the same
+image with the same numbers (make_augment_fixtures.py says how), and the same images for any number
+of threads, in any batch, in any order."""
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,6 +188,156 @@ def test_choices_differ_by_seed_epoch_and_image():
     assert (first != augment(*steps, seed=2)).any() and (first != augment(*steps, epoch=1)).any()
 
 
+# ------------------------------------------------------------ torchvision
+
+PICTURES = r"""
+#include "data/picture.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { H = 24, W = 20, MOST = 3 * H * W };
+static const double RADIAN = 3.14159265358979323846 / 180;
+static double n[8]; /* the operation's numbers */
+
+static void warp(uint8_t *to, const uint8_t *from, NetShape shape)
+{
+    NetAffine affine = {.angle = RADIAN * n[0], .right = n[1], .down = n[2], .scale = n[3],
+                        .shear_x = RADIAN * n[4], .shear_y = RADIAN * n[5], .bilinear = n[7] != 0,
+                        .centre_x = n[6] != 0 ? -W / 2.0 : 0, .centre_y = n[6] != 0 ? -H / 2.0 : 0};
+    net_warp(to, from, shape, &affine);
+}
+
+static void operate(const char *what, uint8_t *to, const uint8_t *from, NetShape shape)
+{
+    memcpy(to, from, (size_t)shape.c * H * W);
+    if (!strcmp(what, "brightness"))
+        net_adjust_brightness(to, shape, n[0]);
+    else if (!strcmp(what, "contrast"))
+        net_adjust_contrast(to, shape, n[0]);
+    else if (!strcmp(what, "saturation"))
+        net_adjust_saturation(to, shape, n[0]);
+    else if (!strcmp(what, "hue"))
+        net_adjust_hue(to, shape, n[0]);
+    else if (!strcmp(what, "sharpness"))
+        net_adjust_sharpness(to, from, shape, n[0]);
+    else if (!strcmp(what, "posterize"))
+        net_posterize(to, shape, (int)n[0]);
+    else if (!strcmp(what, "solarize"))
+        net_solarize(to, shape, n[0]);
+    else if (!strcmp(what, "autocontrast"))
+        net_autocontrast(to, shape);
+    else if (!strcmp(what, "equalize"))
+        net_equalize(to, shape);
+    else if (!strcmp(what, "warp"))
+        warp(to, from, shape);
+    else if (!strcmp(what, "rotate"))
+        net_warp(to, from, shape, &(NetAffine){.angle = -RADIAN * n[0], .scale = 1});
+    else if (!strcmp(what, "resize"))
+        net_resize_window(to, shape, from, shape,
+                          (NetWindow){(int64_t)n[0], (int64_t)n[1], (int64_t)n[2], (int64_t)n[3]});
+    else
+        exit(3);
+}
+
+/* driver CHANNELS "OPERATION NUMBER …" …: an image on standard input, one for each on output. */
+int main(int argc, char **argv)
+{
+    static uint8_t from[MOST], to[MOST];
+    NetShape shape = {3, atoi(argv[1]), H, W, 1};
+    size_t count = (size_t)shape.c * H * W;
+    if (fread(from, 1, count, stdin) != count)
+        return 2;
+    for (int i = 2; i < argc; i++) {
+        char *rest = argv[i], *what = strsep(&rest, " "), *number;
+        for (int k = 0; (number = strsep(&rest, " ")); k++)
+            n[k] = atof(number);
+        operate(what, to, from, shape);
+        fwrite(to, 1, count, stdout);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["colour", "grey"])
+def test_operations_are_torchvisions(name):
+    """A level apart where a float32 ends otherwise; a nearest pixel's tie may round either way."""
+    fixtures = np.load(Path(__file__).parent / "torchvision.npz")
+    keys = [key for key in fixtures if key.startswith(name + " ")]
+    image = fixtures[name]
+    flags = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+    cases = [key.removeprefix(name + " ") for key in keys]
+    result = subprocess.run(
+        [c_program(PICTURES, *flags), str(len(image)), *cases],
+        input=image.tobytes(),
+        capture_output=True,
+    )
+    assert result.returncode == 0 and len(keys) > 25, result.stderr
+    for key, out in zip(keys, np.frombuffer(result.stdout, "u1").reshape(-1, *image.shape)):
+        apart = np.abs(out.astype(int) - fixtures[key].astype(int))
+        moves = any(word in key for word in ("warp", "rotate"))
+        assert (apart > 1).mean() <= (0.01 if moves else 0), key
+        assert (apart > 0).mean() <= 0.02 or "resize" in key, key
+
+
+def test_vertical_flips():
+    assert (augment(("vertical_flip", {"p": 1})) == IMAGES[..., ::-1, :]).all()
+    assert (augment(("vertical_flip", {"p": 0})) == IMAGES).all()
+
+
+def test_a_rotation_is_an_affine_map_the_other_way():
+    turned = augment(("random_rotation", {"degrees": "25,25"}))
+    affine = augment(("random_affine", {"degrees": "-25,-25"}))
+    assert (turned == affine).mean() > 0.99
+
+
+def test_a_crop_of_all_of_the_image_is_the_image():
+    whole = {"scale": "1,1", "ratio": f"{W / H},{W / H}"}
+    assert (augment(("random_resized_crop", whole)) == IMAGES).all()
+
+
+def test_resized_crops_differ_and_stay_within_what_the_image_has():
+    flat = augment(("random_resized_crop", {"scale": "0.2,0.5"}))
+    assert len({image.tobytes() for image in flat}) == 40 and (flat != IMAGES).any()
+    assert all(
+        out.min() >= image.min() and out.max() <= image.max() for out, image in zip(flat, IMAGES)
+    )
+
+
+def test_erased_rectangles():
+    """Of a quarter of the area, as high as wide: 27 of 108 pixels, 5 x 5 in whole ones."""
+    out = augment(("random_erasing", {"p": 1, "scale": "0.25,0.25", "ratio": "1,1"}))
+    erased = (out == 0).all(1)
+    assert ((out == IMAGES) | (out == 0)).all() and (erased.sum((1, 2)) == 25).all()
+    assert all(np.ptp(np.argwhere(one), axis=0).tolist() == [4, 4] for one in erased)
+    assert len({one.tobytes() for one in erased}) > 10
+    assert (augment(("random_erasing", {"p": 0})) == IMAGES).all()
+
+
+def test_colours_jitter_within_their_ranges():
+    brighter = augment(("color_jitter", {"brightness": "1.5,1.5"}))
+    expected = np.minimum(IMAGES * np.float32(1.5), 255).astype("u1")
+    assert (brighter == expected).all()
+    some = augment(("color_jitter", {"brightness": 0.4, "contrast": 0.4, "hue": 0.1}))
+    assert len({image.tobytes() for image in some}) == 40
+    mean = some.mean((1, 2, 3)) / IMAGES.mean((1, 2, 3))
+    assert 0.5 < mean.min() < 0.9 < 1.1 < mean.max() < 1.5
+    assert (augment(("color_jitter", {})) == IMAGES).all()
+
+
+def test_augmentations_that_draw_operations():
+    none = augment(("rand_augment", {"num_ops": 0}))
+    two, weak = augment(("rand_augment", {})), augment(("rand_augment", {"magnitude": 0}))
+    assert (none == IMAGES).all()
+    changed = [(two[i] != IMAGES[i]).any() for i in range(40)]
+    assert 30 <= sum(changed) and len({image.tobytes() for image in two}) == 40
+    same = [(weak[i] == IMAGES[i]).mean() > 0.95 for i in range(40)]
+    assert sum(same) > 20  # autocontrast has no magnitude
+    one = augment(("trivial_augment", {}))
+    assert 25 <= sum((one[i] != IMAGES[i]).any() for i in range(40)) < 40
+
+
 NET = """network augmented {
     input [1, 28, 28]
     conv2d(4, 5, stride=3) as conv1
@@ -197,7 +349,8 @@ train {
     data      synthetic
     normalize mean=0.13, std=0.3
     augment   random_crop(28, padding=2), random_affine(10, translate=(0.1, 0.1), scale=[0.9, 1.1]),
-              cutout(5), horizontal_flip
+              cutout(5), horizontal_flip, random_resized_crop(28, scale=[0.5, 1]),
+              color_jitter(brightness=0.2), random_erasing, rand_augment(2, 5), trivial_augment
     loss      cross_entropy
     optimizer sgd(lr=0.1)
     batch     50

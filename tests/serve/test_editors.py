@@ -12,7 +12,17 @@ VIM = EDITORS / "vim" / "syntax" / "net.vim"
 VSCODE = EDITORS / "vscode" / "syntaxes" / "net.tmLanguage.json"
 
 
-NO_CHOICES = {"normalize", "clip", "group", "batch", "epochs", "seed", "freeze"}
+NO_CHOICES = {
+    "normalize",
+    "clip",
+    "group",
+    "ema",
+    "batch",
+    "accumulate",
+    "epochs",
+    "seed",
+    "freeze",
+}
 
 
 def completed(client, text):

@@ -1,5 +1,6 @@
 """Optimizers, schedules and clipping in float64 against what PyTorch did to the
 same weights and gradients (make_fixtures.py says how)."""
+import functools
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import ROOT, c_program, netc, read_safetensors, run, trainer
+from harness import c_program, netc, read_safetensors, run, trainer
 
 COUNT, EPOCHS, STEPS = 20, 8, 3  # make_fixtures's
 RTOL = 1e-12
@@ -19,7 +20,24 @@ DRIVER = r"""
 #include <stdlib.h>
 #include <string.h>
 
-enum { COUNT = 20, EPOCHS = 8, STEPS = 3, MAX_VALUES = 20, SPLIT = 7 };
+enum { COUNT = 20, EPOCHS = 8, STEPS = 3, MAX_VALUES = 30, SPLIT = 8 };
+
+/* In two halves, as two threads do. */
+static void update(const NetOptimizer *optimizer, real *weights, real *gradient)
+{
+    const int half = COUNT / 2;
+    if (net_is_layerwise(optimizer)) {
+        net_optimizer_direct(optimizer, weights, 0, half, gradient);
+        net_optimizer_direct(optimizer, weights, half, COUNT, gradient + half);
+        net_layers_measure(optimizer, weights, gradient, 0, 1);
+        net_layers_measure(optimizer, weights, gradient, 1, optimizer->layers.pieces);
+        for (int round = 0; round < optimizer->layers.rounds; round++)
+            for (int thread = 0; thread < 2; thread++)
+                net_layers_round(optimizer, round, thread, 2);
+    }
+    net_optimizer_update(optimizer, weights, 0, half, gradient);
+    net_optimizer_update(optimizer, weights, half, COUNT, gradient + half);
+}
 
 /* "0.1", "2,5,6" or "step". */
 static NetValue read_value(const char *path, char *text, double *numbers)
@@ -43,8 +61,9 @@ int main(int argc, char **argv)
     for (int i = 1; i + 1 < argc && settings.count < MAX_VALUES; i += 2, settings.count++)
         values[settings.count] = read_value(argv[i], argv[i + 1], numbers[settings.count]);
     const NetParameter parameters[] = {
-        {.path = "a", .kind = NET_TRAINED, .elements = SPLIT},
-        {.path = "b", .kind = NET_TRAINED, .offset = SPLIT, .elements = COUNT - SPLIT, .group = 1},
+        {.path = "a", .kind = NET_TRAINED, .elements = SPLIT, .rank = 2, .dim = {4, 2}},
+        {.path = "b", .kind = NET_TRAINED, .offset = SPLIT, .elements = COUNT - SPLIT, .group = 1,
+         .rank = 2, .dim = {3, 4}},
     };
     const NetModel model = {.parameters = parameters, .parameter_count = 2, .trained = COUNT};
     NetOptimizer optimizer = {0};
@@ -56,7 +75,9 @@ int main(int argc, char **argv)
         return 1;
     }
     static real weights[COUNT], gradient[COUNT];
-    if (fread(weights, sizeof *weights, COUNT, stdin) != COUNT)
+    double figures[EPOCHS][2]; /* of each epoch's test */
+    if (fread(weights, sizeof *weights, COUNT, stdin) != COUNT
+        || fread(figures, sizeof figures, 1, stdin) != 1)
         return 2;
     for (int step = 0; step < EPOCHS * STEPS; step++) {
         if (fread(gradient, sizeof *gradient, COUNT, stdin) != COUNT)
@@ -64,13 +85,12 @@ int main(int argc, char **argv)
         net_optimizer_schedule(&optimizer, &schedule, step, step / STEPS);
         net_clip_measure(&optimizer, gradient, 0, optimizer.clip.pieces);
         net_clip_apply(&optimizer.clip, gradient, COUNT);
-        /* In two halves, as two threads do. */
-        net_optimizer_update(&optimizer, weights, 0, COUNT / 2, gradient);
-        net_optimizer_update(&optimizer, weights, COUNT / 2, COUNT, gradient + COUNT / 2);
-        bool adam = net_optimizer_name(&optimizer)[0] == 'a';
-        double momentum = adam ? optimizer.rates.beta1 : optimizer.rates.momentum;
-        double told[] = {optimizer.groups[0].lr, momentum};
-        fwrite(told, sizeof *told, 2, stdout);
+        update(&optimizer, weights, gradient);
+        if (step % STEPS == STEPS - 1)
+            net_schedule_judge(&schedule, step / STEPS, figures[step / STEPS][0],
+                               figures[step / STEPS][1]);
+        double told[] = {optimizer.groups[0].lr, optimizer.rates.momentum, optimizer.rates.beta1};
+        fwrite(told, sizeof *told, 3, stdout);
         fwrite(weights, sizeof *weights, COUNT, stdout);
     }
     net_optimizer_close(&optimizer);
@@ -96,8 +116,23 @@ def text(value):
     )
 
 
+@functools.cache
+def choices(setting):
+    """{name: arguments} of what a setting of the train section may begin with."""
+    settings = json.loads(netc("explain", "--json").stdout)["settings"]
+    (found,) = [row for row in settings if row["name"] == setting]
+    return {choice["name"]: choice["arguments"] for choice in found["choices"]}
+
+
 def words(case):
-    """The settings as the compiler resolves them."""
+    """The settings as the compiler resolves them, its defaults with them."""
+    for part in "optimizer", "schedule":
+        given = case.get(part, {})
+        for argument in choices(part).get(given.get("name"), []):
+            default = argument["default"]
+            if argument["name"] not in given and default is not None:
+                value = {"false": "0", "true": "1"}.get(default, default)
+                yield from (f"{part}.{argument['name']}", value)
     for part, path in (
         ("optimizer", "optimizer"),
         ("schedule", "schedule"),
@@ -106,24 +141,22 @@ def words(case):
     ):
         for key, value in case.get(part, {}).items():
             yield from (path if key == "name" else f"{path}.{key}", text(value))
-    if case.get("schedule", {}).get("name") == "one_cycle" and "by" not in case["schedule"]:
-        yield from ("schedule.by", "step")
     yield from ("epochs", str(EPOCHS))
-    if case["optimizer"]["name"] == "adamw" and "weight_decay" not in case["optimizer"]:
-        yield from ("optimizer.weight_decay", "0.01")
 
 
 def drive(settings, expect=0):
     random = np.random.RandomState(1)
     data = (
-        random.normal(size=COUNT).tobytes() + random.normal(size=(EPOCHS * STEPS, COUNT)).tobytes()
+        random.normal(size=COUNT).tobytes()
+        + np.array(FIXTURES["figures"]).tobytes()
+        + random.normal(size=(EPOCHS * STEPS, COUNT)).tobytes()
     )
     result = subprocess.run(
         [c_program(DRIVER, real="f64"), *settings], input=data, capture_output=True
     )
     assert result.returncode == expect, result.stderr
     return (
-        np.frombuffer(result.stdout).reshape(-1, 2 + COUNT)
+        np.frombuffer(result.stdout).reshape(-1, 3 + COUNT)
         if expect == 0
         else result.stderr.decode()
     )
@@ -133,8 +166,10 @@ def drive(settings, expect=0):
 def test_pytorch(case):
     out = drive(words(case))
     np.testing.assert_allclose(out[:, 0], case["lr"], rtol=RTOL)
-    np.testing.assert_allclose(out[:, 1], case["momentum"], rtol=RTOL)
-    np.testing.assert_allclose(out[-1, 2:], case["weights"], rtol=RTOL, atol=RTOL)
+    names = {argument["name"] for argument in choices("optimizer")[case["optimizer"]["name"]]}
+    beta1 = "beta1" in names and "momentum" not in names
+    np.testing.assert_allclose(out[:, 2 if beta1 else 1], case["momentum"], rtol=RTOL)
+    np.testing.assert_allclose(out[-1, 3:], case["weights"], rtol=RTOL, atol=RTOL)
 
 
 def test_a_group_has_its_own_rate_and_decay():
@@ -144,7 +179,7 @@ def test_a_group_has_its_own_rate_and_decay():
         "optimizer sgd optimizer.lr 0.1 optimizer.weight_decay 0.5 "
         "group.1.lr 0.02 group.1.weight_decay 0".split()
     )
-    assert (both[:, 2:9] == plain[:, 2:9]).all() and (both[:, 9:] == other[:, 9:]).all()
+    assert (both[:, 3:11] == plain[:, 3:11]).all() and (both[:, 11:] == other[:, 11:]).all()
 
 
 def test_nesterov_needs_momentum():
@@ -153,42 +188,30 @@ def test_nesterov_needs_momentum():
     )
 
 
-def arguments_in_the_compiler(name):
-    """The names in a table of training.c: "sgd_args"."""
-    text = (ROOT / "compiler" / "graph" / "training.c").read_text()
-    table = re.search(rf"ArgSpec {name}_args\[\] = \{{(.*?)\n?(?:\}};|\{{0\}}\}};)", text, re.S)[1]
-    return (
-        set(re.findall(r'\{"(\w+)"', table))
-        | ({"warmup"} if "WARMUP" in table else set())
-        | ({"by"} if "BY" in table else set())
+@pytest.mark.parametrize("part", ["optimizer", "schedule"])
+def test_every_argument_is_compared(part):
+    for name, arguments in choices(part).items():
+        seen = [set(case[part]) for case in CASES if case.get(part, {}).get("name") == name]
+        assert set().union(*seen) - {"name"} >= {
+            argument["name"] for argument in arguments
+        } - EVERYWHERE.get(part, set())
+    assert {"adapt", "lr", "weight_decay"} == set().union(
+        *(case["group"] for case in CASES if "group" in case)
     )
 
 
-@pytest.mark.parametrize(
-    "part, names",
-    [
-        ("optimizer", "sgd adam adamw rmsprop"),
-        ("schedule", "constant step multi_step exponential cosine one_cycle"),
-    ],
-)
-def test_every_argument_is_compared(part, names):
-    for name in names.split():
-        seen = [set(case[part]) for case in CASES if case.get(part, {}).get("name") == name]
-        assert set().union(*seen) - {"name"} == arguments_in_the_compiler(name)
+# Arguments that are the same code for all of a part; some case has each.
+EVERYWHERE = {"schedule": {"warmup_decay"}}
 
 
-@pytest.mark.parametrize(
-    "name", ["constant", "step", "multi_step", "exponential", "cosine", "one_cycle"]
-)
-def test_every_schedule_is_compared_by_epoch_and_by_step(name):
-    default = "step" if name == "one_cycle" else "epoch"
-    used = [case["schedule"] for case in CASES if case.get("schedule", {}).get("name") == name]
-    assert {schedule.get("by", default) for schedule in used} == {"epoch", "step"}
-    if name != "one_cycle":
-        assert {schedule.get("by", default) for schedule in used if "warmup" in schedule} == {
-            "epoch",
-            "step",
-        }
+def test_every_schedule_is_compared_by_epoch_and_by_step():
+    for name, arguments in choices("schedule").items():
+        default = {argument["name"]: argument["default"] for argument in arguments}
+        used = [case["schedule"] for case in CASES if case.get("schedule", {}).get("name") == name]
+        if "by" in default:
+            assert {schedule.get("by", default["by"]) for schedule in used} == {"epoch", "step"}
+        if {"by", "warmup"} <= set(default) and name != "cosine_warm_restarts":
+            assert any("warmup" in schedule for schedule in used)
 
 
 # ---------------------------------------------------------------- first weights
@@ -253,3 +276,50 @@ train {
         assert abs(drawn.std() / deviation - 1) < 5 / drawn.size**0.5
         assert len(np.unique(drawn)) > 0.99 * drawn.size
     assert (weights["same.weight"] == 0.125).all() and (weights["same.bias"] == 0.125).all()
+
+
+WHOLE = """network n {
+    input [6, 5, 7]
+    conv2d(9, [3, 5]) as tall
+    conv2d(6, 1, groups=3) as groups
+    flatten
+    linear(6) as wide
+    linear(9) as eye
+    linear(7, bias=false) as sparse
+}
+train {
+    data synthetic;  loss cross_entropy;  optimizer sgd(lr=0.1);  batch 8;  epochs 1
+    init "tall.weight", %s
+    init "wide.weight", %s
+    init "groups.weight", dirac(3)
+    init "eye.weight", eye
+    init "sparse.weight", sparse(0.4, std=0.5)
+}
+"""
+
+
+def first_weights(text, tmp_path):
+    run(trainer(text), "train", "--quiet", "--epochs", 0, "--save", tmp_path / "w")
+    return read_safetensors(tmp_path / "w")
+
+
+def test_first_matrices_are_what_pytorchs_are(tmp_path):
+    """orthogonal: of the same normal matrix the Q whose R has a positive diagonal."""
+    drawn = first_weights(WHOLE % ("normal", "normal"), tmp_path)
+    made = first_weights(WHOLE % ("orthogonal", "orthogonal(gain=0.5)"), tmp_path)
+    for name, gain in ("tall", 1), ("wide", 0.5):
+        matrix = drawn[f"{name}.weight"].astype("f8")
+        matrix = matrix.reshape(len(matrix), -1)
+        turned = matrix.shape[0] < matrix.shape[1]
+        q, r = np.linalg.qr(matrix.T if turned else matrix)
+        q *= np.sign(np.diag(r))
+        expected = gain * (q.T if turned else q)
+        actual = made[f"{name}.weight"].reshape(matrix.shape)
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+    dirac = made["groups.weight"]
+    assert dirac.shape == (6, 3, 1, 1)
+    np.testing.assert_array_equal(dirac[..., 0, 0], np.tile(np.eye(2, 3), (3, 1)))
+    np.testing.assert_array_equal(made["eye.weight"], np.eye(9, 6))
+    zeros = made["sparse.weight"] == 0
+    assert (zeros.sum(0) == 3).all() and len(set(map(tuple, zeros.T))) > 3
+    assert 0.3 < made["sparse.weight"][~zeros].std() < 0.7

@@ -1,0 +1,39 @@
+/* picture.h: what an augmentation does to the bytes of one image, [c][h][w], once all that is
+ * random was drawn.  colour.c has the colours, warp.c what moves pixels.
+ */
+#ifndef PICTURE_H
+#define PICTURE_H
+
+#include "runtime.h"
+
+/* colour.c: in place; c is 1 or 3. */
+void net_adjust_brightness(uint8_t *pixels, NetShape shape, double factor);
+void net_adjust_contrast(uint8_t *pixels, NetShape shape, double factor);
+void net_adjust_saturation(uint8_t *pixels, NetShape shape, double factor);
+void net_adjust_hue(uint8_t *pixels, NetShape shape, double turn);
+/* `from` is a copy of pixels. */
+void net_adjust_sharpness(uint8_t *pixels, const uint8_t *from, NetShape shape, double factor);
+void net_posterize(uint8_t *pixels, NetShape shape, int bits);
+void net_solarize(uint8_t *pixels, NetShape shape, double threshold);
+void net_autocontrast(uint8_t *pixels, NetShape shape);
+void net_equalize(uint8_t *pixels, NetShape shape);
+
+/* warp.c: an affine map of torchvision: a shear about a centre, then a rotation and a scale, then a
+ * move.  Angles in radians, places from the image's middle, in pixels. */
+typedef struct NetAffine {
+    double angle, scale, shear_x, shear_y, right, down, centre_x, centre_y;
+    bool bilinear; /* else the nearest pixel */
+} NetAffine;
+/* What comes from outside is black. */
+void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine *affine);
+
+/* A part of an image, in pixels. */
+typedef struct NetWindow {
+    int64_t top, left, height, width;
+} NetWindow;
+/* The part of from, [shape], made `to`, of another height and width, by torchvision's resize:
+ * bilinear, and of what becomes smaller an average (antialias). */
+void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetShape shape,
+                       NetWindow window);
+
+#endif

@@ -1,0 +1,116 @@
+/* warp.c: images turned, sheared and moved, and parts of them made larger or smaller. */
+#include "data/picture.h"
+
+#include <math.h>
+
+/* From where an output pixel's value comes, both from the image's middle:
+ * x' = xx x + xy y + x0, y' = yx x + yy y + y0. */
+typedef struct Map {
+    double xx, xy, x0, yx, yy, y0;
+} Map;
+
+/* The inverse of torchvision's map. */
+static Map invert(const NetAffine *affine)
+{
+    double angle = affine->angle, shear_x = affine->shear_x, shear_y = affine->shear_y,
+           scale = affine->scale;
+    double a = cos(angle - shear_y) / cos(shear_y), b = -a * tan(shear_x) - sin(angle);
+    double c = sin(angle - shear_y) / cos(shear_y), d = -c * tan(shear_x) + cos(angle);
+    double x = affine->centre_x + affine->right, y = affine->centre_y + affine->down;
+    Map map = {.xx = d / scale, .xy = -b / scale, .yx = -c / scale, .yy = a / scale};
+    map.x0 = affine->centre_x - map.xx * x - map.xy * y;
+    map.y0 = affine->centre_y - map.yx * x - map.yy * y;
+    return map;
+}
+
+/* A pixel of a plane; black outside it. */
+static double pixel(const uint8_t *plane, NetShape shape, double y, double x)
+{
+    bool inside = y >= 0 && x >= 0 && y < (double)shape.h && x < (double)shape.w;
+    return inside ? plane[(int64_t)y * shape.w + (int64_t)x] : 0;
+}
+
+static double between(const uint8_t *plane, NetShape shape, double y, double x)
+{
+    double top = floor(y), left = floor(x), v = y - top, u = x - left;
+    return (1 - v)
+               * ((1 - u) * pixel(plane, shape, top, left) + u * pixel(plane, shape, top, left + 1))
+           + v
+                 * ((1 - u) * pixel(plane, shape, top + 1, left)
+                    + u * pixel(plane, shape, top + 1, left + 1));
+}
+
+void net_warp(uint8_t *to, const uint8_t *from, NetShape shape, const NetAffine *affine)
+{
+    Map map = invert(affine);
+    double middle_y = (double)(shape.h - 1) / 2, middle_x = (double)(shape.w - 1) / 2;
+    for (int64_t y = 0; y < shape.h; y++)
+        for (int64_t x = 0; x < shape.w; x++) {
+            double down = (double)y - middle_y, right = (double)x - middle_x;
+            double from_y = map.yx * right + map.yy * down + map.y0 + middle_y;
+            double from_x = map.xx * right + map.xy * down + map.x0 + middle_x;
+            for (int64_t c = 0; c < shape.c; c++) {
+                const uint8_t *plane = from + c * shape.h * shape.w;
+                double value = affine->bilinear
+                                   ? between(plane, shape, from_y, from_x)
+                                   : pixel(plane, shape, nearbyint(from_y), nearbyint(from_x));
+                to[(c * shape.h + y) * shape.w + x] = (uint8_t)(value + 0.5);
+            }
+        }
+}
+
+/* ------------------------------------------------------------- resizing */
+
+/* Which of `count` source pixels an output pixel is made of, and how wide its triangle is. */
+typedef struct Support {
+    int64_t from, to;
+    double centre, reach, sum; /* of all weights */
+} Support;
+
+/* A triangle about the output pixel's middle, as wide as it, or as a source pixel. */
+static double weight(const Support *support, int64_t at)
+{
+    double away = fabs(((double)at + 0.5 - support->centre) / support->reach);
+    return away < 1 ? 1 - away : 0;
+}
+
+static Support support_of(int64_t output, int64_t outputs, int64_t count)
+{
+    double scale = (double)count / (double)outputs;
+    Support support = {.centre = scale * ((double)output + 0.5), .reach = scale > 1 ? scale : 1};
+    int64_t from = (int64_t)(support.centre - support.reach + 0.5),
+            to = (int64_t)(support.centre + support.reach + 0.5);
+    support.from = from < 0 ? 0 : from;
+    support.to = to > count ? count : to;
+    for (int64_t at = support.from; at < support.to; at++)
+        support.sum += weight(&support, at);
+    return support;
+}
+
+static uint8_t weighted(const uint8_t *first, int64_t width, const Support *rows,
+                        const Support *columns)
+{
+    double sum = 0;
+    for (int64_t y = rows->from; y < rows->to; y++) {
+        double row = 0;
+        for (int64_t x = columns->from; x < columns->to; x++)
+            row += weight(columns, x) * first[y * width + x];
+        sum += weight(rows, y) * row;
+    }
+    return (uint8_t)nearbyint(sum / (rows->sum * columns->sum));
+}
+
+void net_resize_window(uint8_t *to, NetShape to_shape, const uint8_t *from, NetShape shape,
+                       NetWindow window)
+{
+    const uint8_t *first = from + window.top * shape.w + window.left;
+    for (int64_t y = 0; y < to_shape.h; y++) {
+        Support rows = support_of(y, to_shape.h, window.height);
+        for (int64_t x = 0; x < to_shape.w; x++) {
+            Support columns = support_of(x, to_shape.w, window.width);
+            for (int64_t c = 0; c < to_shape.c; c++)
+                to[(c * to_shape.h + y) * to_shape.w + x] =
+                    weighted(first + c * shape.h * shape.w, shape.w, &rows, &columns);
+        }
+    }
+}

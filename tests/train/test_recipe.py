@@ -1,0 +1,116 @@
+"""What a recipe adds to a step: gradients of several batches, averages of the weights, optimizers
+that look at whole layers, a schedule that goes by the tests."""
+import numpy as np
+import pytest
+
+from harness import read_log, read_safetensors, run, trainer
+from runs import few_images
+
+IMAGES = 70  # of batches of 8: the ninth has 6
+
+NETWORK = """network recipe {
+    input [1, 12, 12]
+    conv2d(6, 3) as conv1
+    %s
+    relu
+    max_pool2d(2)
+    dropout(0.2)
+    flatten
+    linear(120) as fc1
+    relu
+    linear(10) as fc
+}
+train {
+    data       synthetic
+    loss       cross_entropy
+    optimizer  muon(lr=0.02, adam_lr=0.002)
+    schedule   plateau(patience=0, factor=0.5, threshold=0.2)
+    clip       norm=0.5
+    ema        0.8, every=2, warmup=1
+    accumulate 4
+    group      "fc.*", adapt=false
+    batch      8
+    epochs     3
+}
+"""
+PLAIN = NETWORK % ""
+NORMS = (NETWORK % "batch_norm2d as bn1").replace("dropout(0.2)", "").replace("clip ", "# ")
+
+
+def train(text, folder, *options):
+    """The file of weights that it writes."""
+    path = folder / "w"
+    data = few_images(text, IMAGES)
+    run(trainer(text), "train", "--quiet", "--data", data, *options, "--save", path)
+    return path.read_bytes()
+
+
+def test_without_batch_norms_it_is_the_larger_batch(tmp_path):
+    whole = ["--batch", 32, "--set", "accumulate=1"]
+    assert train(PLAIN, tmp_path) == train(PLAIN, tmp_path, *whole)
+
+
+def gradients(folder, *options):
+    """Of the last step, where no weight moves."""
+    still = ["--set", "optimizer.lr=0", "--set", "optimizer.adam_lr=0", "--no-shuffle"]
+    train(NORMS, folder, *still, *options, "--save-gradients", folder / "g")
+    return read_safetensors(folder / "g")
+
+
+def test_with_batch_norms_it_is_the_mean_of_the_batches(tmp_path):
+    """Of the first step four batches of 8; of the third 8 images, 6 of a batch of their own."""
+    plain = ["--set", "accumulate=1", "--max-steps"]
+    each = {step: gradients(tmp_path, *plain, step + 1) for step in (0, 1, 2, 3, 8)}
+    images = [8] * 8 + [6]
+    for step, batches in (1, [0, 1, 2, 3]), (3, [8]):
+        both = gradients(tmp_path, "--max-steps", step)
+        total = sum(images[i] for i in batches)
+        for name, ours in both.items():
+            expected = sum(each[i][name] * images[i] / total for i in batches)
+            np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
+    counted = read_safetensors(tmp_path / "w")["bn1.num_batches_tracked"]
+    assert counted == 9
+
+
+@pytest.mark.parametrize("text", [PLAIN, NORMS], ids=["plain", "norms"])
+def test_threads_and_resumption_change_nothing(text, tmp_path):
+    whole = train(text, tmp_path, "--threads", 1)
+    assert train(text, tmp_path, "--threads", 3) == whole
+    for steps in 2, 5:
+        checkpoint = tmp_path / "c"
+        train(text, tmp_path, "--max-steps", steps, "--checkpoint", checkpoint)
+        assert train(text, tmp_path, "--resume", checkpoint) == whole
+
+
+def test_an_average_is_what_torchvisions_is(tmp_path):
+    """A copy while the first epoch lasts, then a mix after every second step."""
+    kept = ["--checkpoint", tmp_path / "c", "--checkpoint-every", 1, "--keep", 20]
+    saved = train(NORMS, tmp_path, *kept, "--log", tmp_path / "log")
+    steps = [event["step"] for event in read_log(tmp_path / "log") if event["event"] == "step"]
+    first, last = read_safetensors(tmp_path / "c.1"), steps[-1]
+    names = [name for name in first if f"optimizer.trained.{name}" in first]
+    assert {"fc.weight", "bn1.running_mean"} <= set(names)
+    average = {name: first[name].astype("f8") for name in names}
+    for step in steps[1:]:
+        file = read_safetensors(tmp_path / ("c" if step == last else f"c.{step}"))
+        for name in names:
+            trained = file[f"optimizer.trained.{name}"].astype("f8")
+            copies = step <= 3 or step == 4  # three steps in an epoch; the first change after it
+            if step % 2 == 0:
+                average[name] = trained if copies else 0.8 * average[name] + 0.2 * trained
+            np.testing.assert_allclose(file[name], average[name], rtol=1e-4, atol=1e-6)
+    assert saved == (tmp_path / "w").read_bytes()
+    weights = read_safetensors(tmp_path / "w")
+    assert all((weights[name] == file[name]).all() for name in names)
+    assert (weights["fc.weight"] != file["optimizer.trained.fc.weight"]).any()
+
+
+def test_a_plateau_lowers_the_rate(tmp_path):
+    train(NORMS, tmp_path, "--log", tmp_path / "log")
+    events = read_log(tmp_path / "log")
+    losses = [event["test_loss"] for event in events if event["event"] == "epoch"]
+    rates = [event["lr"] for event in events if event["event"] == "step"]
+    best, rate, expected = losses[0], 0.02, [0.02] * 6
+    if losses[1] >= best * (1 - 0.2):
+        rate *= 0.5
+    assert rates == pytest.approx(expected + [rate] * 3)
