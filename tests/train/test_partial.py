@@ -1,5 +1,5 @@
-"""Weights to start from that are another network's in part, or that another program wrote: what fits is
-taken, what does not is told."""
+"""Weights to start from that are another network's in part, or that another program wrote: what
+fits is taken, what does not is told."""
 import re
 
 import numpy as np
