@@ -45,7 +45,7 @@ typedef struct Request {
     double worst;
     char **operands;
     int operand_count;
-    bool trains;
+    bool trains, partial;
 } Request;
 
 typedef struct Command {
@@ -177,6 +177,8 @@ static const Option options[] = {
     {"max-steps", "N", "stop when this many steps are done", TRAIN, NUMBER, AT(max_steps), 0, 1e15},
     {"no-shuffle", NULL, "take the training images in file order", TRAIN, FLAG, AT(no_shuffle)},
     {"init", "F", "start from these weights", TRAIN, WORD, AT(init)},
+    {"partial", NULL, "of --init's weights take those that fit by name and shape", TRAIN, FLAG,
+     AT(partial)},
     {"validation", "X|DIR",
      "judge the run by a part of the training images, as 0.1, or by others; not by the test images",
      TRAIN | REPORT, .kind = VALIDATION},
@@ -727,6 +729,9 @@ static void announce(const Request *request, const NetData *data, const NetProgr
 static bool load_first(NetSession *session, const Request *request, const NetTensorFile *weights,
                        NetError *error)
 {
+    if (request->partial)
+        return net_weights_read_partial(session, weights, request->run.quiet ? NULL : stdout,
+                                        error);
     if (!net_weights_read(session, NULL, weights, NULL, error))
         return false;
     net_forget_classes(session);
@@ -820,7 +825,9 @@ static bool open_from(const Request *request, NetTensorFile *from, NetError *err
                         "rank %d has another --init or --resume than rank 0: start all with the "
                         "same words",
                         unlike);
-    return !path || net_tensors_open_handed(from, path, &speaker, error);
+    return !path
+           || (net_tensors_open_handed(from, path, &speaker, error)
+               && net_ranks_ready(net_tensors_unwrap(from, request->model, error), &speaker));
 }
 
 /* What one option says and another makes senseless; NULL: nothing. */
@@ -829,6 +836,8 @@ static const char *find_contradiction(const Request *request)
     const NetRun *run = &request->run;
     if (request->init && request->resume)
         return "--init and --resume both say where to start: give one";
+    if (request->partial && !request->init)
+        return "--partial needs --init F: what to take weights from";
     if ((run->every_seconds > 0 || run->every_steps > 0) && !run->checkpoint)
         return "--checkpoint-every needs --checkpoint F: what to write";
     if (run->statistics > 0 && !run->log)

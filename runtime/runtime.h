@@ -763,7 +763,8 @@ struct NetTensorFile {
     struct cJSON *header;
     NetStored *tensors; /* in the order of their bytes */
     int count;
-    bool summed; /* it says what its parts' checksums are, and those of the metadata are right */
+    bool summed;    /* it says what its parts' checksums are, and those of the metadata are right */
+    char **renamed; /* [count]: names that net_tensors_unwrap() gave, or NULL; NULL: it did not */
 };
 bool net_tensors_open(NetTensorFile *file, const char *path, NetError *error);
 /* Likewise of a file that is open, at its start, and becomes its own; NULL: *error says why. */
@@ -796,6 +797,19 @@ const char *net_shape_text(char *text, int rank, const int64_t *dim); /* "[10, 1
 real *net_parameter_values(const NetSession *session, const NetParameter *parameter);
 bool net_weights_read(NetSession *session, NetOptimizer *optimizer, const NetTensorFile *file,
                       NetNotes *notes, NetError *error);
+/* The tensor that has a parameter's values, under any of its names; NULL: none. */
+const NetStored *net_stored_of(const NetTensorFile *file, const NetModel *model, int number);
+bool net_stored_fits(const NetStored *tensor, const NetParameter *parameter); /* by its shape */
+/* Whether a tensor of a file is none that the network, its optimizer or a profiler has. */
+bool net_is_extra(const NetModel *model, const char *name);
+/* train/foreign.c: tensors by the network's names, without the words of PyTorch's wrappers. */
+bool net_tensors_unwrap(NetTensorFile *file, const NetModel *model, NetError *error);
+bool net_has_name(const NetModel *model, const char *name);
+bool net_is_profilers(const char *name); /* total_ops and the like */
+/* train/partial.c: what fits, and a table of what does not, on `out` unless it is NULL.  The
+ * normalisation and the classes' names stay the session's. */
+bool net_weights_read_partial(NetSession *session, const NetTensorFile *file, FILE *out,
+                              NetError *error);
 bool net_weights_write(const NetSession *session, const NetOptimizer *optimizer, const char *path,
                        const char *const *metadata, NetError *error);
 bool net_gradients_write(const NetSession *session, const char *path, NetError *error);

@@ -476,6 +476,9 @@ void net_tensors_close(NetTensorFile *file)
     if (file->file)
         fclose(file->file);
     cJSON_Delete(file->header);
+    for (int i = 0; file->renamed && i < file->count; i++)
+        free(file->renamed[i]);
+    free(file->renamed);
     free(file->tensors);
     *file = (NetTensorFile){0};
 }
@@ -542,12 +545,20 @@ static bool take_reals(void *context, int64_t at, const uint8_t *from, int64_t c
     return true;
 }
 
+/* A count that a file has as a real number. */
+static int64_t whole_of(double value)
+{
+    const double most = 9007199254740992.0; /* 2^53 */
+    return (int64_t)fmin(fmax(value, 0), most);
+}
+
 static bool take_wholes(void *context, int64_t at, const uint8_t *from, int64_t count,
                         const NetDtype *dtype)
 {
     int64_t *to = (int64_t *)context + at;
     for (int64_t i = 0; i < count; i++)
-        to[i] = (int64_t)little_endian(from + i * dtype->bytes, dtype->bytes);
+        to[i] = dtype->read ? whole_of(dtype->read(from + i * dtype->bytes))
+                            : (int64_t)little_endian(from + i * dtype->bytes, dtype->bytes);
     return true;
 }
 
@@ -593,12 +604,14 @@ bool net_tensor_audit(const NetTensorFile *file, const NetStored *tensor, NetErr
 bool net_tensor_check(const NetTensorFile *file, const NetStored *tensor, bool whole,
                       NetError *error)
 {
-    bool counts = strcmp(tensor->dtype->name, "I64") == 0;
+    /* who makes all of a state half as long makes its counts so, too */
+    bool counts = strcmp(tensor->dtype->name, "I64") == 0 || strcmp(tensor->dtype->name, "I32") == 0
+                  || tensor->dtype->read != NULL;
     if (whole ? counts : tensor->dtype->read != NULL)
         return true;
-    return net_fail(error, "%s: %.100s is %s, and %s", file->path, tensor->name,
-                    tensor->dtype->name,
-                    whole ? "counts are I64" : "weights are F32, F64, F16 or BF16");
+    return net_fail(
+        error, "%s: %.100s is %s, and %s", file->path, tensor->name, tensor->dtype->name,
+        whole ? "counts are I64, I32 or a type of weights" : "weights are F32, F64, F16 or BF16");
 }
 
 bool net_tensor_reals(const NetTensorFile *file, const NetStored *tensor, real *to, NetError *error)

@@ -208,7 +208,8 @@ bool net_load(NetSession *session, const char *path, NetError *error)
     NetTensorFile file;
     if (!net_tensors_open(&file, path, error))
         return false;
-    bool good = net_weights_read(session, NULL, &file, NULL, error);
+    bool good = net_tensors_unwrap(&file, session->model, error)
+                && net_weights_read(session, NULL, &file, NULL, error);
     net_tensors_close(&file);
     return good;
 }

@@ -43,7 +43,7 @@ static void note(Differences *differences, const NetError *found)
         differences->first = *found;
 }
 
-static bool same_shape(const NetStored *tensor, const NetParameter *parameter)
+bool net_stored_fits(const NetStored *tensor, const NetParameter *parameter)
 {
     if (parameter->kind == NET_COUNTER)
         return tensor->elements == 1;
@@ -64,7 +64,7 @@ static void compare(const NetTensorFile *file, const char *name, const NetParame
         return;
     if (!tensor)
         net_fail(&error, "%s has no %.100s, which is %s in this network", file->path, name, here);
-    else if (!same_shape(tensor, parameter))
+    else if (!net_stored_fits(tensor, parameter))
         net_fail(&error, "%s: %.100s is %s, and %s in this network", file->path, name,
                  net_shape_text(there, tensor->rank, tensor->dim), here);
     else if (net_tensor_check(file, tensor, parameter->kind == NET_COUNTER, &error)
@@ -75,7 +75,7 @@ static void compare(const NetTensorFile *file, const char *name, const NetParame
 
 /* The tensor that has a parameter's values: under its name, or under one that a tied layer gives
  * it, as files have it that keep what is shared once.  NULL: none. */
-static const NetStored *find_stored(const NetTensorFile *file, const NetModel *model, int number)
+const NetStored *net_stored_of(const NetTensorFile *file, const NetModel *model, int number)
 {
     const NetStored *found = net_tensors_find(file, model->parameters[number].path);
     for (int i = 0; !found && i < model->alias_count; i++)
@@ -101,7 +101,7 @@ static bool compare_aliases(const NetTensorFile *file, const NetModel *model, Ne
     for (int i = 0; i < model->alias_count; i++) {
         const NetAlias *alias = &model->aliases[i];
         const NetParameter *parameter = &model->parameters[alias->parameter];
-        const NetStored *own = find_stored(file, model, alias->parameter),
+        const NetStored *own = net_stored_of(file, model, alias->parameter),
                         *other = net_tensors_find(file, alias->path);
         bool same;
         if (!other || other == own)
@@ -122,15 +122,10 @@ static bool compare_aliases(const NetTensorFile *file, const NetModel *model, Ne
     return true;
 }
 
-static bool in_network(const NetModel *model, const char *name)
+bool net_is_extra(const NetModel *model, const char *name)
 {
-    for (int i = 0; i < model->alias_count; i++)
-        if (strcmp(model->aliases[i].path, name) == 0)
-            return true;
-    for (int i = 0; i < model->parameter_count; i++)
-        if (strcmp(model->parameters[i].path, name) == 0)
-            return true;
-    return false;
+    return strncmp(name, OPTIMIZER, sizeof OPTIMIZER - 1) != 0 && !net_is_profilers(name)
+           && !net_has_name(model, name);
 }
 
 static void compare_extra(const NetTensorFile *file, const NetModel *model,
@@ -140,8 +135,7 @@ static void compare_extra(const NetTensorFile *file, const NetModel *model,
         const NetStored *tensor = &file->tensors[i];
         char shape[NET_SHAPE_TEXT];
         NetError error;
-        if (strncmp(tensor->name, OPTIMIZER, sizeof OPTIMIZER - 1) == 0
-            || in_network(model, tensor->name))
+        if (!net_is_extra(model, tensor->name))
             continue;
         net_fail(&error, "%s has %.100s, %s, which this network has not", file->path, tensor->name,
                  net_shape_text(shape, tensor->rank, tensor->dim));
@@ -165,7 +159,7 @@ static bool compare_network(const NetTensorFile *file, const NetModel *model, Ne
 {
     Differences differences = {0};
     for (int i = 0; i < model->parameter_count; i++) {
-        const NetStored *stored = find_stored(file, model, i);
+        const NetStored *stored = net_stored_of(file, model, i);
         compare(file, stored ? stored->name : model->parameters[i].path, &model->parameters[i],
                 &differences);
     }
@@ -201,7 +195,7 @@ static bool read_parameter(NetSession *session, int number, const NetTensorFile 
                            NetError *error)
 {
     const NetParameter *parameter = &session->model->parameters[number];
-    const NetStored *tensor = find_stored(file, session->model, number);
+    const NetStored *tensor = net_stored_of(file, session->model, number);
     if (parameter->kind != NET_COUNTER)
         return net_tensor_reals(file, tensor, net_parameter_values(session, parameter), error);
     return !tensor || net_tensor_wholes(file, tensor, &session->counters[parameter->offset], error);
