@@ -374,6 +374,7 @@ struct NetSession {
     /* [grains][NetModel.targets][lanes]: the class with the largest logit; and the one that it is
      * held against, -1: none */
     int32_t *predicted, *truth;
+    double *image_weights;       /* [batch]: what an image's targets count; see NetTarget.weights */
     real *scale, *shift;         /* [channels]: of the normalisation */
     double *normal, *own_normal; /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
     real **scratch;              /* [threads] */

@@ -270,6 +270,15 @@ static void add_pair(Training *t, const char *path, const ArgValue *value)
     push(&t->graph->settings, setting);
 }
 
+/* loss.weights are the classes', loss.weight is the loss's own. */
+static void add_values(Training *t, const char *path, const ArgValue *value)
+{
+    Setting setting = {.path = path, .kind = SETTING_LIST, .span = value->span};
+    for (int i = 0; i < value->count; i++)
+        push(&setting.list, value->reals[i]);
+    push(&t->graph->settings, setting);
+}
+
 /* Every argument under "prefix.name"; one that is absent by default, not at all. */
 static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
                           const ArgValue *values, const Arguments *args)
@@ -286,6 +295,8 @@ static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
             good &= add_list(t, choice->name, path, &specs[i], rule, written_argument(args, value));
         else if (specs[i].kind == ARG_PAIR)
             add_pair(t, path, value);
+        else if (specs[i].kind == ARG_VALUES)
+            add_values(t, format("%ss", path), value);
         else if (value->word != NULL && specs[i].kind != ARG_BOOL)
             add_word(t, path, value->word, value->span);
         else
@@ -486,11 +497,18 @@ static bool fits_classes(Training *t, const Node *loss, const Output *of, const 
     return true;
 }
 
+static bool same_weights(const Wanted *a, const Wanted *b)
+{
+    if (a->weights == NULL || b->weights == NULL)
+        return a->weights == b->weights;
+    return memcmp(a->weights, b->weights, (size_t)a->layout.classes * sizeof *a->weights) == 0;
+}
+
 static bool same_target(const Wanted *a, const Wanted *b)
 {
     return same_name(a->name, b->name) && a->kind == b->kind && shape_equal(a->shape, b->shape)
            && a->ignored == b->ignored && a->low == b->low && a->high == b->high
-           && a->ends == b->ends;
+           && a->ends == b->ends && same_weights(a, b);
 }
 
 /* The number of what the loss wants among all that is wanted; -1: reported. */
@@ -556,7 +574,8 @@ static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use
     }
     int ignore = operator_arg(op, "ignore_index");
     bool any = op->target_low >= op->target_high;
-    const Wanted target = {
+    int weight = op->target == TARGET_CLASSES && op->ranks == 0 ? operator_arg(op, "weight") : -1;
+    Wanted target = {
         .name = use.name,
         .loss = op->name,
         .kind = op->target,
@@ -567,7 +586,10 @@ static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use
         .low = any ? 0 : op->target_low,
         .high = any ? -1 : op->target_high,
         .ends = op->target_ends,
+        .weights = weight >= 0 && node->args[weight].given ? node->args[weight].reals : NULL,
     };
+    if (op->wants != NULL)
+        op->wants(node, &target);
     node->target = want_target(t, node, of, &target);
     return node->target >= 0;
 }
@@ -602,24 +624,31 @@ static const char *loss_path(const Training *t, const Output *of)
     return path;
 }
 
-/* `of`: NULL: the network's last tensor. */
-static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Output *of,
+/* The outputs that a loss reads; none: the network's last tensor. */
+typedef LIST(Output *) OutputList;
+
+static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const OutputList *read,
                           TargetUse target, double weight, Span span)
 {
+    Output *of = read->count > 0 ? read->items[0] : NULL;
     const char *path = loss_path(t, of);
     Node *node = new_node(t->graph, STAGE_FORWARD, op);
     node->path = path;
     node->span = span;
     node->args = args;
     node->loss_weight = weight;
-    push(&node->inputs, of != NULL ? of->tensor : t->graph->output);
+    for (int i = 0; i < read->count; i++)
+        push(&node->inputs, read->items[i]->tensor);
+    if (read->count == 0)
+        push(&node->inputs, t->graph->output);
     if (!infer_node(node) || !find_wanted(t, node, of, target))
         return;
     add_aux(t->graph, node);
-    if (of != NULL)
-        of->has_loss = true;
-    if (node->inputs.items[0] == t->graph->output && t->graph->loss == NULL)
-        t->graph->loss = node;
+    for (int i = 0; i < read->count; i++)
+        read->items[i]->has_loss = true;
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] == t->graph->output && t->graph->loss == NULL)
+            t->graph->loss = node;
     t->losses++;
 }
 
@@ -656,6 +685,46 @@ typedef struct LossUse {
     ArgList rest;
     ArgList own;
 } LossUse;
+
+/* How many outputs a loss takes by name. */
+static int named_outputs(const Operator *op)
+{
+    return op->joined;
+}
+
+/* The names of outputs that a loss's brackets begin with, `triplet(a, b, c)`; what follows them are
+ * its arguments.  False: reported. */
+static bool read_named(Training *t, const Operator *op, const Expr *word, OutputList *read,
+                       ArgList *rest)
+{
+    bool good = true;
+    for (int i = 0; i < word->arguments.count; i++) {
+        const Arg *arg = &word->arguments.items[i];
+        bool name = arg->name == NULL && i == read->count && i < named_outputs(op)
+                    && (arg->value->kind == EXPR_PATH || arg->value->kind == EXPR_TEXT);
+        Output *output = name ? find_output(t, arg->value) : NULL;
+        good &= !name || output != NULL;
+        if (name && output != NULL)
+            push(read, output);
+        else if (!name)
+            push(rest, *arg);
+    }
+    return good;
+}
+
+/* Whether there are as many as the loss takes; one alone may do where it has a target. */
+static bool has_outputs(Training *t, const Operator *op, int count, Span at)
+{
+    int takes = named_outputs(op);
+    bool alone = count <= 1 && takes == 2 && strcmp(op->name, "cosine") == 0;
+    if (takes == 0 || count == takes || alone)
+        return true;
+    Diagnostic *d = build_error(t->b, count < takes ? "missing-argument" : "too-many-arguments", at,
+                                "%s takes %d named outputs, not %d", op->name, takes, count);
+    diag_help(d, "`output NAME` in the network names a tensor, and `loss %s(%s)` reads them",
+              op->name, takes == 3 ? "anchor, positive, negative" : "a, b");
+    return false;
+}
 
 static LossUse read_loss_use(const SettingDef *def)
 {
@@ -695,15 +764,21 @@ static void resolve_loss(Training *t, const SettingDef *def)
     if (op == NULL)
         return;
     LossUse use = read_loss_use(def);
-    const Arguments *args = joined_arguments(evaluate_arguments(t->b, &word->arguments),
-                                             evaluate_arguments(t->b, &use.rest));
+    OutputList read = {0};
+    ArgList inside = {0};
+    bool named = read_named(t, op, word, &read, &inside);
+    const Arguments *args =
+        joined_arguments(evaluate_arguments(t->b, &inside), evaluate_arguments(t->b, &use.rest));
     ArgValue *values = resolve_arguments(t->b, op->name, op->args, args, word->span);
     const ArgValue *own =
         resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
     Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
     TargetUse target = {0};
-    bool broken = !read_target(t, use.target, &target) || values == NULL || own == NULL
-                  || (use.output != NULL && of == NULL);
+    if (of != NULL)
+        push(&read, of);
+    bool broken = !named || !read_target(t, use.target, &target) || values == NULL || own == NULL
+                  || (use.output != NULL && of == NULL)
+                  || !has_outputs(t, op, read.count, word->span);
     t->broken_losses += broken;
     if (broken)
         return;
@@ -718,7 +793,7 @@ static void resolve_loss(Training *t, const SettingDef *def)
     if (target.name != NULL)
         add_word(t, format("%s.target", path), target.name, use.target->span);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
-        add_loss_node(t, op, values, of, target, own[0].real, word->span);
+        add_loss_node(t, op, values, &read, target, own[0].real, word->span);
 }
 
 /* Of several losses each is added to the others. */

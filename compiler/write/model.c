@@ -195,14 +195,27 @@ static void emit_outputs(Emitter *emitter)
     text_add(emitter->module.out, "};\n\n");
 }
 
-static void emit_target(Text *out, const Wanted *target)
+/* What each class counts, as a table; "0": all the same. */
+static const char *emit_weights(Text *out, const Wanted *target, int number)
 {
-    text_add(out, "    { %s, %s, %s, %s, %lld, %lld, %lld, %lld, %lldL, %s, %s, %s },\n",
+    if (!target->weights)
+        return "0";
+    text_add(out, "static const double wanted_%d_weights[] = {", number);
+    for (Int i = 0; i < target->layout.classes; i++)
+        text_add(out, "%s %s", i ? "," : "", number_text(target->weights[i]));
+    text_add(out, " };\n");
+    return format("wanted_%d_weights", number);
+}
+
+static void emit_target(Text *out, const Wanted *target, const char *weights)
+{
+    text_add(out, "    { %s, %s, %s, %s, %lld, %lld, %lld, %lld, %lldL, %s, %s, %s, %s },\n",
              target->name ? quoted(target->name) : "0", target->loss ? quoted(target->loss) : "0",
              target->kind == TARGET_CLASSES ? "NET_CLASSES" : "NET_NUMBERS",
              shape_in_c(target->shape), target->layout.classes, target->layout.targets,
              target->layout.class_step, target->layout.target_step, target->ignored,
-             number_text(target->low), number_text(target->high), target->ends ? "true" : "false");
+             number_text(target->low), number_text(target->high), target->ends ? "true" : "false",
+             weights);
 }
 
 /* What the losses want of the data; without any the output is taken for logits. */
@@ -219,10 +232,12 @@ static int emit_wanted(Emitter *emitter)
     int count = graph->loss ? graph->wanted.count : 1;
     if (count == 0)
         return 0;
-    text_add(out, "static const NetTarget wanted[] = {\n");
-    for (int i = 0; i < count; i++)
-        emit_target(out, graph->loss ? &graph->wanted.items[i] : &logits);
-    text_add(out, "};\n\n");
+    Text rows = {0};
+    for (int i = 0; i < count; i++) {
+        const Wanted *target = graph->loss ? &graph->wanted.items[i] : &logits;
+        emit_target(&rows, target, emit_weights(out, target, i));
+    }
+    text_add(out, "static const NetTarget wanted[] = {\n%s};\n\n", text_chars(&rows));
     return count;
 }
 

@@ -930,12 +930,61 @@ static Pass begin_pass(NetSession *session, const NetBatch *batch, const NetOpti
     };
 }
 
+/* A target whose classes count differently, as the threads look at it. */
+typedef struct Weighing {
+    const Pass *pass;
+    int number;
+} Weighing;
+
+/* What an image's targets count together. */
+static double image_weight(const Weighing *weighing, int64_t image)
+{
+    const NetBatch *batch = weighing->pass->batch;
+    const NetTarget *target = &weighing->pass->session->model->wanted[weighing->number];
+    const NetArray *array = &batch->images->arrays[batch->images->targets[weighing->number]];
+    const void *values = net_array_at(array, image_index(batch, image), batch->offset);
+    double sum = 0;
+    for (int64_t i = 0; i < target->positions; i++) {
+        int32_t class = net_target_class(target, array, values, i);
+        if (class != target->ignored)
+            sum += target->weights ? target->weights[class] : 1;
+    }
+    return sum;
+}
+
+static void weigh_images(void *context, int thread)
+{
+    const Weighing *weighing = context;
+    NetSession *session = weighing->pass->session;
+    NetShare share =
+        net_share(weighing->pass->batch->count, thread, net_pool_threads(session->pool));
+    for (int64_t image = share.from; image < share.to; image++)
+        session->image_weights[image] = image_weight(weighing, image);
+}
+
+/* Of the whole batch, before any of it is computed, in the order of the images; where all count
+ * the same nobody asks. */
+static double weigh_target(const Pass *pass, int number)
+{
+    const NetTarget *target = &pass->session->model->wanted[number];
+    Weighing weighing = {pass, number};
+    double sum = 0;
+    if ((!target->weights && target->ignored == NET_NOT_IGNORED) || !has_targets(pass->batch))
+        return 0;
+    net_pool_run(pass->session->pool, weigh_images, &weighing);
+    for (int64_t image = 0; image < pass->batch->count; image++)
+        sum += pass->session->image_weights[image];
+    return sum;
+}
+
 static Pass make_pass(NetSession *session, const NetBatch *batch, const NetOptimizer *optimizer,
                       bool training)
 {
     Pass pass = begin_pass(session, batch, optimizer, training);
-    for (int i = 0; i < session->model->wanted_count; i++)
+    for (int i = 0; i < session->model->wanted_count; i++) {
         pass.step.targets[i] = session->targets[i];
+        pass.step.target_weights[i] = weigh_target(&pass, i);
+    }
     return pass;
 }
 

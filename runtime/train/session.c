@@ -64,6 +64,7 @@ static bool allocate_images(NetSession *session, NetError *error)
         net_allocate((size_t)(grains * lanes * model->targets), sizeof(int32_t), error);
     session->truth =
         net_allocate((size_t)(grains * lanes * model->targets), sizeof(int32_t), error);
+    session->image_weights = net_allocate((size_t)(grains * lanes), sizeof(double), error);
     session->scale = allocate_arena(1, session->image.c, error);
     session->shift = allocate_arena(1, session->image.c, error);
     session->normal =
@@ -161,10 +162,11 @@ void net_close(NetSession *session)
     for (int thread = 0; session->scratch && session->scratch[thread]; thread++)
         free(session->scratch[thread]);
     void *arenas[] = {
-        session->scratch,   session->weights,    session->buffers, session->counters,
-        session->gradients, session->kept,       session->input,   session->loss,
-        session->active,    session->predicted,  session->scale,   session->shift,
-        session->normal,    session->own_normal, session->filters, session->truth,
+        session->scratch,       session->weights,    session->buffers, session->counters,
+        session->gradients,     session->kept,       session->input,   session->loss,
+        session->active,        session->predicted,  session->scale,   session->shift,
+        session->normal,        session->own_normal, session->filters, session->truth,
+        session->image_weights,
     };
     for (int i = 0; i < NET_MAX_TARGETS; i++)
         free(session->targets[i]);
