@@ -137,14 +137,14 @@ block: "block" NAME parameters body
         }
     ;
 
-/* ---- function = "function" NAME "(" param {"," param} [","] ")" "=" value */
+/* ---- function = ("function" | "loss") NAME "(" param {"," param} [","] ")" "=" value */
 
 function: "function" NAME parameters "=" value
-        { define_function(parser, new_function($2, &$3, $5, @$)); }
+        { define_function(parser, $1, new_function($2, &$3, $5, @$)); }
     | "function" NAME error
         {
             parser->program->broken = true;
-            define_function(parser, broken_function($2, @$));
+            define_function(parser, $1, broken_function($2, @$));
         }
     ;
 

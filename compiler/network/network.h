@@ -525,6 +525,7 @@ struct Graph {
     LIST(Output) auxiliary; /* which are here */
     Node *loss;             /* of the last output; NULL without a train section */
     LIST(Wanted) wanted;    /* what the losses want of the data */
+    Map functions;          /* the program's, as graph/functions.c has them */
     const char *structure;  /* of the network as it is written; set before it is reordered */
     LIST(Setting) settings; /* empty without a train section */
     Span train_span;
