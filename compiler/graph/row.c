@@ -104,9 +104,9 @@ static bool is_of_steps(const Graph *graph)
     Shape in = graph->input->shape, out = graph->output->shape;
     const Node *loss = graph->loss;
     if (graph->inputs.count > 1 || !graph->input->choices || in.rank != 1 || in.dim[0] == 1
-        || out.rank != 2 || out.dim[0] != in.dim[0] || !loss || !loss->op->class_layout)
+        || out.rank != 2 || out.dim[0] != in.dim[0] || !loss || loss->op->target != TARGET_CLASSES)
         return false;
-    ClassLayout layout = loss->op->class_layout(loss);
+    ClassLayout layout = class_layout_of(input_shape(loss));
     return layout.targets == in.dim[0] && layout.class_step == 1;
 }
 

@@ -13,24 +13,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES = 256 }; /* labels are bytes */
+enum { CLASSES = 65536 }; /* those beyond count as one */
+
+/* The classes of whole images; NULL: there are none. */
+static const NetArray *class_array(const NetImages *images)
+{
+    const NetArray *array = images->has_targets ? &images->arrays[images->targets[0]] : NULL;
+    bool whole = array && (array->kind == NET_BYTES || array->kind == NET_WHOLE);
+    return whole && net_shape_elements(array->shape) == 1 ? array : NULL;
+}
+
+static int64_t class_of(const NetArray *labels, int64_t image)
+{
+    int64_t label = net_array_whole(labels, net_array_at(labels, image, 0), 0);
+    return label < 0 || label >= CLASSES ? CLASSES - 1 : label;
+}
 
 /* Stable, so that those of one class stay as they were shuffled. */
 static bool sort_by_class(int32_t *order, const NetImages *images, NetError *error)
 {
+    const NetArray *labels = class_array(images);
     size_t count = (size_t)images->count;
-    int64_t begin[CLASSES + 1] = {0};
-    int32_t *sorted = net_allocate(count, sizeof *sorted, error);
-    if (!sorted)
+    int64_t *begin = net_allocate(CLASSES + 1, sizeof *begin, error);
+    int32_t *sorted = begin ? net_allocate(count, sizeof *sorted, error) : NULL;
+    if (!sorted) {
+        free(begin);
         return false;
+    }
     for (size_t i = 0; i < count; i++)
-        begin[images->labels[i] + 1]++;
+        begin[class_of(labels, (int64_t)i) + 1]++;
     for (int label = 0; label < CLASSES; label++)
         begin[label + 1] += begin[label];
     for (size_t i = 0; i < count; i++)
-        sorted[begin[images->labels[order[i]]]++] = order[i];
+        sorted[begin[class_of(labels, order[i])]++] = order[i];
     memcpy(order, sorted, count * sizeof *order);
     free(sorted);
+    free(begin);
     return true;
 }
 
@@ -72,7 +90,7 @@ static void cut_off(NetData *data, int64_t taken)
 bool net_split_training(NetData *data, double part, bool by_class, uint64_t seed, NetError *error)
 {
     int64_t count = data->train.count, taken = llround(part * (double)count);
-    bool text = data->train.step > 0;
+    bool text = data->train.arrays[0].slides;
     if (taken < 1 || count - taken - text < 1)
         return net_fail(error,
                         "validation %.10g of %" PRId64 " training images leaves none to %s: give "
@@ -82,7 +100,7 @@ bool net_split_training(NetData *data, double part, bool by_class, uint64_t seed
     if (!data->order)
         return false;
     if (!text)
-        return draw(data, taken, by_class && data->train.labels, seed, error);
+        return draw(data, taken, by_class && class_array(&data->train), seed, error);
     cut_off(data, taken);
     return true;
 }
@@ -124,16 +142,17 @@ static bool take_images(NetData *data, NetData *other, NetError *error)
     return true;
 }
 
-bool net_validation_open(NetData *data, const char *source, NetShape want, int64_t classes,
-                         uint64_t seed, NetError *error)
+bool net_validation_open(NetData *data, const char *source, const NetModel *model, uint64_t seed,
+                         NetError *error)
 {
     NetData other;
     bool by_class = false;
     if (!net_is_class_folder(data, source, &by_class, error))
         return false;
     if (by_class)
-        return net_read_class_folder(data, source, net_image_shape(want), error);
-    if (!net_data_open(&other, source, want, classes, seed, error))
+        return net_read_class_folder(data, source, net_image_shape(model->input), error)
+               && net_bind_images(&data->validation, model, source, "validation", error);
+    if (!net_data_open(&other, source, model, seed, error))
         return false;
     bool good = take_images(data, &other, error);
     net_data_close(&other);

@@ -48,11 +48,12 @@ static void note(NetAnswers *answers, const NetSession *session, const Shares *s
     NetAnswer answer = {.image = index, .loss = (double)session->loss[image], .wrong = true};
     for (int64_t target = 0; answers->confusion && target < model->targets; target++) {
         int64_t place = place_of(model, image, target);
-        answer.right = session->targets[place];
+        answer.right = session->truth[place];
         answer.taken = session->predicted[place];
-        answers->confusion[answer.right * model->classes + answer.taken]++;
+        if (answer.right >= 0) /* it counts */
+            answers->confusion[answer.right * model->classes + answer.taken]++;
     }
-    if (answers->confusion && model->targets == 1) {
+    if (answers->confusion && model->targets == 1 && answer.right >= 0) {
         const float *row = shares->probabilities + image * model->classes;
         answer.right_share = (double)row[answer.right];
         answer.taken_share = (double)row[answer.taken];

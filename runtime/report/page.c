@@ -403,8 +403,7 @@ static void put_picture(Page *page, int64_t index)
     const NetSession *session = page->report->session;
     NetShape shape = session->image;
     int channels;
-    const uint8_t *planes =
-        net_image_at(page->answers.judged.images, shape.c * shape.h * shape.w, index, 0);
+    const uint8_t *planes = net_image_at(page->answers.judged.images, index, 0);
     uint8_t *pixels = net_interleave(planes, shape, &channels, page->error);
     put_png(page, pixels, shape.h, shape.w, channels, "picture");
     free(pixels);
@@ -416,7 +415,7 @@ static void put_worst(Page *page)
     const NetImages *images = answers->judged.images;
     FILE *out = page->out;
     char one[NAME], other[NAME];
-    if (answers->worst_count == 0 || images->step || page->report->session->model->numbers)
+    if (answers->worst_count == 0 || images->arrays[images->inputs[0]].kind != NET_PIXELS)
         return;
     fprintf(out, "<h2>Where it is most wrong <small>by the loss</small></h2>\n"
                  "<div class=\"pictures\">\n");

@@ -60,6 +60,42 @@ void net_load_pixels(const NetModel *model, real *to, const uint8_t *const *imag
     }
 }
 
+bool net_is_bytes(const NetArray *array, int64_t numbers)
+{
+    return array->kind == NET_PIXELS || (array->kind == NET_BYTES && numbers);
+}
+
+void net_load_array(real *to, const NetArray *array, const NetBatch *batch, const int64_t *indices,
+                    int lanes)
+{
+    int64_t elements = net_shape_elements(array->shape);
+    for (int lane = 0; lane < lanes; lane++) {
+        bool there = indices[lane] >= 0;
+        const void *values = there ? net_array_at(array, indices[lane], batch->offset) : NULL;
+        for (int64_t i = 0; i < elements; i++)
+            to[i * lanes + lane] = there ? (real)net_array_number(array, values, i) : 0;
+    }
+}
+
+static void load_bytes(const NetModel *model, real *to, const NetInput *input,
+                       const NetArray *array, const NetBatch *batch, const int64_t *indices,
+                       const real *scale, const real *shift)
+{
+    const uint8_t *images[NET_MAX_LANES];
+    for (int lane = 0; lane < model->lanes; lane++)
+        images[lane] = indices[lane] < 0 ? NULL : net_array_at(array, indices[lane], batch->offset);
+    net_load_pixels(model, to, images, net_image_shape(input->shape), scale, shift);
+}
+
+static void load_floats(const NetModel *model, real *to, int64_t elements, const float *floats,
+                        const int64_t *indices)
+{
+    const float *rows[NET_MAX_LANES];
+    for (int lane = 0; lane < model->lanes; lane++)
+        rows[lane] = indices[lane] < 0 || !floats ? NULL : floats + indices[lane] * elements;
+    net_transpose_grain(to, rows, model->lanes, elements);
+}
+
 void net_load_further(const NetSession *session, const NetBatch *batch, real *grain,
                       const int64_t *indices)
 {
@@ -67,22 +103,16 @@ void net_load_further(const NetSession *session, const NetBatch *batch, real *gr
     const real *scale = session->further_scale, *shift = session->further_shift;
     for (int i = 1; i < model->input_count; i++) {
         const NetInput *input = &model->inputs[i];
-        int64_t elements = net_shape_elements(input->shape);
         real *to = grain + input->offset * model->lanes;
-        const float *floats = batch->further ? batch->further[i - 1] : NULL;
-        const uint8_t *bytes =
-            batch->images && batch->images->further ? batch->images->further[i - 1] : NULL;
-        const float *rows[NET_MAX_LANES];
-        const uint8_t *images[NET_MAX_LANES];
-        for (int lane = 0; lane < model->lanes; lane++) {
-            bool there = indices[lane] >= 0;
-            rows[lane] = there && floats ? floats + indices[lane] * elements : NULL;
-            images[lane] = there && bytes ? bytes + indices[lane] * elements : NULL;
-        }
-        if (bytes)
-            net_load_pixels(model, to, images, net_image_shape(input->shape), scale, shift);
+        const NetArray *array =
+            batch->images ? &batch->images->arrays[batch->images->inputs[i]] : NULL;
+        if (!array)
+            load_floats(model, to, net_shape_elements(input->shape),
+                        batch->further ? batch->further[i - 1] : NULL, indices);
+        else if (net_is_bytes(array, input->numbers))
+            load_bytes(model, to, input, array, batch, indices, scale, shift);
         else
-            net_transpose_grain(to, rows, model->lanes, elements);
+            net_load_array(to, array, batch, indices, model->lanes);
         scale += channels_of(input);
         shift += channels_of(input);
     }
@@ -97,30 +127,47 @@ static real *input_at(const NetInput *input, real *to, int64_t i)
     return &to[input->offset + i % outer * inner + i / outer];
 }
 
+static void place_bytes(const NetInput *input, const uint8_t *from, const real *scale,
+                        const real *shift, real *to)
+{
+    int64_t channels = channels_of(input), area = net_shape_elements(input->shape) / channels;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = c * area; i < (c + 1) * area; i++)
+            *input_at(input, to, i) = (real)from[i] * scale[c] + shift[c];
+}
+
+static void place_array(const NetInput *input, const NetArray *array, int64_t index,
+                        const real *scale, const real *shift, real *to)
+{
+    const void *values = net_array_at(array, index, 0);
+    if (net_is_bytes(array, input->numbers))
+        place_bytes(input, values, scale, shift, to);
+    else
+        for (int64_t i = 0; i < net_shape_elements(input->shape); i++)
+            *input_at(input, to, i) = (real)net_array_number(array, values, i);
+}
+
+void net_place_image(const NetSession *session, const NetImages *images, int64_t index, real *to)
+{
+    const NetModel *model = session->model;
+    const real *scale = session->further_scale, *shift = session->further_shift;
+    place_array(&model->inputs[0], &images->arrays[images->inputs[0]], index, session->scale,
+                session->shift, to);
+    for (int i = 1; i < model->input_count; i++) {
+        const NetInput *input = &model->inputs[i];
+        if (images->array_count > 1) /* the other inputs of a picture that stands alone are 0 */
+            place_array(input, &images->arrays[images->inputs[i]], index, scale, shift, to);
+        scale += channels_of(input);
+        shift += channels_of(input);
+    }
+}
+
 void net_place_further_floats(const NetModel *model, const float *const *further, real *to)
 {
     for (int i = 1; i < model->input_count; i++) {
         const float *from = further ? further[i - 1] : NULL;
         for (int64_t k = 0; k < net_shape_elements(model->inputs[i].shape); k++)
             *input_at(&model->inputs[i], to, k) = from ? (real)from[k] : 0;
-    }
-}
-
-void net_place_further_bytes(const NetSession *session, const NetImages *images, int64_t index,
-                             real *to)
-{
-    const NetModel *model = session->model;
-    const real *scale = session->further_scale, *shift = session->further_shift;
-    for (int i = 1; i < model->input_count; i++) {
-        const NetInput *input = &model->inputs[i];
-        int64_t elements = net_shape_elements(input->shape), channels = channels_of(input);
-        const uint8_t *from = images->further ? images->further[i - 1] + index * elements : NULL;
-        for (int64_t k = 0; k < elements; k++) {
-            int64_t c = k / (elements / channels);
-            *input_at(input, to, k) = from ? (real)from[k] * scale[c] + shift[c] : 0;
-        }
-        scale += channels;
-        shift += channels;
     }
 }
 

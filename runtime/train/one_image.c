@@ -284,23 +284,12 @@ const real *net_one_image_floats(NetSession *session, const float *pixels,
     return run_program(session, one);
 }
 
-/* The image may be the values of a network that takes a plain row of them. */
 const real *net_one_image_bytes(NetSession *session, const NetImages *images, int64_t index)
 {
-    int64_t channels = session->image.c, area = session->image.h * session->image.w,
-            inner = session->model->input.c;
-    int64_t elements = net_shape_elements(session->model->input), outer = elements / inner;
-    const uint8_t *pixels = images->pixels + index * elements;
     NetOneImage *one = prepare(session, false);
     if (!one)
         return NULL;
-    for (int64_t c = 0; c < channels; c++)
-        for (int64_t at = 0; at < area; at++) {
-            int64_t i = c * area + at;
-            one->input[i % outer * inner + i / outer] =
-                (real)pixels[i] * session->scale[c] + session->shift[c];
-        }
-    net_place_further_bytes(session, images, index, one->input);
+    net_place_image(session, images, index, one->input);
     return run_program(session, one);
 }
 
