@@ -493,6 +493,8 @@ struct NetSession {
     /* [grains][NetModel.targets][lanes]: the class with the largest logit; and the one that it is
      * held against, -1: none */
     int32_t *predicted, *truth;
+    double *figure_sums;          /* [images][NET_SUMS]; NULL: there is no target */
+    int64_t *counts, count_count; /* figures.c's own */
     double *image_weights;       /* [batch]: what an image's targets count; see NetTarget.weights */
     real *scale, *shift;         /* [channels]: of the normalisation */
     double *normal, *own_normal; /* [NET_NORMAL_PARTS][channels]: in use, and the settings' */
@@ -650,21 +652,16 @@ void net_load_array(real *to, const NetArray *array, const NetBatch *batch, cons
                     int lanes);
 
 /* The mean loss over the batch and how many were right. */
-/* A network of one output gives a number: there is no class to be right about. */
+/* A network of one output gives a number, and one whose output is an image an image: there is no
+ * class to be right about.  Other numbers may be held against classes. */
 bool net_has_classes(const NetModel *model);
 int64_t net_outputs(const NetModel *model); /* values of the output */
 /* The target, of NetModel.wanted, that the output's figures are of; below 0: it has none. */
 int net_main_target(const NetModel *model);
-typedef struct NetResult {
-    double loss;
-    int64_t correct; /* of all targets: an image has NetModel.targets */
-    int64_t images;
-} NetResult;
-
 /* train/figures.c: what is told of a result: the loss and then what it is usually read as.  All
  * that prints, logs or compares results goes through this list. */
 typedef struct NetFigure {
-    const char *name; /* "loss", "accuracy" */
+    const char *name, *key; /* "R²", "r2": as it is printed, and in a log */
     double value;
     bool percent; /* shown times 100, with % */
     bool larger_is_better;
@@ -674,13 +671,47 @@ typedef struct NetFigures {
     NetFigure items[NET_MAX_FIGURES];
     int count; /* 0: of no images */
 } NetFigures;
-NetFigures net_figures(const NetModel *model, const NetResult *result);
+/* train/measures.c: what a test measures besides the loss and the accuracy of classes. */
+enum {
+    NET_SUM_ANSWERS, /* of classes */
+    NET_SUM_LABELS,  /* of yes and no */
+    NET_SUM_CORRECT,
+    NET_SUM_TOP5,
+    NET_SUM_VALUES, /* of numbers */
+    NET_SUM_ABSOLUTE,
+    NET_SUM_SQUARED,
+    NET_SUM_TARGETS,
+    NET_SUM_TARGET_SQUARES,
+    NET_SUMS
+};
+bool net_figures_open(NetSession *session, NetError *error);
+void net_figures_begin(NetSession *session);
+/* Of an image of a batch, whose output begins at `first`, its values NetModel.lanes apart; on any
+ * thread. */
+void net_figures_note(NetSession *session, int64_t image, const real *first);
+/* A batch's, to what there was before. */
+void net_figures_add(const NetSession *session, int64_t images, double sums[NET_SUMS]);
+NetFigures net_figures_made(const NetSession *session, double loss, const double sums[NET_SUMS]);
+/* All that may be measured of such a network, with any values. */
+NetFigures net_figures_possible(const NetModel *model);
+double net_class_iou(const NetSession *session, int64_t class); /* NAN: it was not met */
+
+typedef struct NetResult {
+    double loss;
+    int64_t correct; /* of all targets: an image has NetModel.targets */
+    int64_t images;
+    int64_t answers;     /* targets that are classes, and count */
+    NetFigures measured; /* of a whole split */
+} NetResult;
+
+NetFigures net_figures(const NetResult *result);
+void net_figures_add_one(NetFigures *figures, NetFigure figure);
 /* By which epochs are compared: the accuracy, or where there are no classes the loss. */
 const NetFigure *net_figure_judged(const NetFigures *figures);
 /* Whether it is better than another value of it, by more than `least`. */
 bool net_figure_better(const NetFigure *figure, double than, double least);
-/* "  test loss 0.1234  test accuracy 97.50 %"; empty of no figures. */
-const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *split,
+/* "  test loss 0.1234  test accuracy 97.50 %", each behind `before`; empty of no figures. */
+const char *net_figures_text(char text[NET_FIGURES_TEXT], const char *before,
                              const NetFigures *figures);
 /* One training step: `optimizer`, unless NULL, moves the weights; a loss that is
  * not finite moves nothing, and the step does not count.  The mean gradient is

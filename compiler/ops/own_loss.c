@@ -1,6 +1,6 @@
-/* own_loss.c: a `loss` of the program as an operator.  Its parameters are outputs of the network, in
- * their order, and what is left over is its target: numbers of the first output's shape, or where
- * the loss reads it outside of all sums one number.
+/* own_loss.c: a `loss` of the program as an operator.  Its parameters are outputs of the network,
+ * in their order, and what is left over is its target: numbers of the first output's shape, or
+ * where the loss reads it outside of all sums one number.
  */
 #include "kernels/loss.h"
 #include "ops/operator.h"

@@ -60,7 +60,7 @@ static void add_figures(NetLogField *fields, int *count, const char *split,
                         const NetFigures *figures)
 {
     for (int i = 0; i < figures->count; i++)
-        add_field(fields, count, split, figures->items[i].name, figures->items[i].value);
+        add_field(fields, count, split, figures->items[i].key, figures->items[i].value);
 }
 
 enum { MAX_PLAIN = 2 * NET_MAX_FIGURES + 8 };
@@ -92,9 +92,11 @@ static int epoch_fields(NetLogField *fields, const NetEpoch *epoch)
 static bool plan_columns(NetLog *log, const NetLogPlan *plan, NetError *error)
 {
     const NetModel *model = plan->model;
-    const NetResult one = {.images = 1};
-    const NetEpoch epoch = {.trained = net_figures(model, &one),
-                            .judged = net_figures(model, &one),
+    const NetResult trained = {.images = 1, .answers = net_has_classes(model)};
+    NetResult judged = trained;
+    judged.measured = net_figures_possible(model);
+    const NetEpoch epoch = {.trained = net_figures(&trained),
+                            .judged = net_figures(&judged),
                             .split = plan->split,
                             .compared = plan->compared};
     size_t most = MAX_PLAIN + NET_STATISTICS * (size_t)model->parameter_count;

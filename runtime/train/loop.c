@@ -30,6 +30,7 @@ typedef struct Loop {
     NetMeter meter;
     int32_t *order; /* of this epoch; NULL: as in the file */
     int64_t epochs;
+    bool by_class; /* the output is held against classes, all of which count */
     NetKeep keep;
     bool keep_gradients; /* of every step */
     int64_t patience;    /* epochs; 0: the run does not stop by itself */
@@ -118,10 +119,13 @@ static bool fail_step(Loop *loop, const NetBatch *images, double loss, NetError 
 static NetFigures train_figures(const Loop *loop)
 {
     const NetProgress *progress = loop->progress;
-    const NetResult result = {.loss = progress->loss_sum / (double)progress->position,
-                              .correct = progress->correct,
-                              .images = progress->position};
-    return net_figures(loop->session->model, &result);
+    const NetModel *model = loop->session->model;
+    NetResult result = {.loss = progress->loss_sum / (double)progress->position,
+                        .correct = progress->correct,
+                        .images = progress->position};
+    if (loop->by_class)
+        result.answers = progress->position * model->targets;
+    return net_figures(&result);
 }
 
 /* A text is cut anew in each epoch, so that each character is met at each place. */
@@ -330,7 +334,7 @@ static bool finish_epoch(Loop *loop, double seconds, int64_t images, NetError *e
         .epoch = progress->epoch + 1,
         .step = progress->step,
         .trained = train_figures(loop),
-        .judged = net_figures(loop->session->model, &result),
+        .judged = net_figures(&result),
         .split = judged.name,
         .seconds = seconds,
         .images_per_second = seconds > 0 ? (double)images / seconds : 0,
@@ -462,6 +466,15 @@ static bool prepare_schedule(Loop *loop, int64_t steps_per_epoch, NetError *erro
     return true;
 }
 
+static bool is_by_class(const Loop *loop)
+{
+    const NetModel *model = loop->session->model;
+    const NetImages *images = &loop->data->train;
+    int number = net_main_target(model);
+    return number >= 0 && images->has_targets && model->wanted[number].ignored == NET_NOT_IGNORED
+           && net_is_by_class(&model->wanted[number], &images->arrays[images->targets[number]]);
+}
+
 static bool prepare(Loop *loop, NetError *error)
 {
     const NetRun *run = loop->run;
@@ -474,6 +487,7 @@ static bool prepare(Loop *loop, NetError *error)
         return net_fail(error, "the run was on %" PRId64 " training images, and %s has %" PRId64,
                         progress->train_images, loop->data->what, images);
     progress->train_images = images;
+    loop->by_class = is_by_class(loop);
     loop->epochs = (int64_t)net_setting(loop->settings, "epochs", 1);
     if (!prepare_order(loop, error))
         return false;

@@ -97,7 +97,7 @@ static void write_figures(char *to, size_t size, const NetFigures *figures, bool
     int skipped = first || some.count == 0 ? 0 : 1;
     some.count = first && some.count > 1 ? 1 : some.count - skipped;
     memmove(some.items, some.items + skipped, (size_t)some.count * sizeof *some.items);
-    snprintf(to, size, "%s", net_figures_text(text, "", &some));
+    snprintf(to, size, "%s", net_figures_text(text, "  ", &some));
 }
 
 static NetLive describe(const NetMeter *meter, int64_t epoch, int64_t done,
@@ -153,7 +153,8 @@ void net_meter_clear(NetMeter *meter)
  * line is no line. */
 void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
 {
-    char rate[32], head[64], speed[64], trained[NET_FIGURES_TEXT], judged[NET_FIGURES_TEXT];
+    char rate[32], head[64], speed[64], before[32], trained[NET_FIGURES_TEXT],
+        judged[NET_FIGURES_TEXT];
     if (meter->quiet)
         return;
     net_meter_clear(meter);
@@ -162,11 +163,12 @@ void net_meter_summary(NetMeter *meter, const NetEpoch *epoch)
     snprintf(head, sizeof head, "epoch %" PRId64 "/%" PRId64, epoch->epoch, meter->epochs);
     snprintf(speed, sizeof speed, "  %.1f s  %s images/s", epoch->seconds,
              thousands(rate, epoch->images_per_second));
-    net_figures_text(judged, epoch->split, &epoch->judged);
+    snprintf(before, sizeof before, "  %s ", epoch->split);
+    net_figures_text(judged, before, &epoch->judged);
     const char *best = epoch->best ? ", the best" : "";
     size_t fixed = strlen(head) + strlen(judged) + strlen(best), used;
     do
-        used = fixed + strlen(net_figures_text(trained, "train", &shown));
+        used = fixed + strlen(net_figures_text(trained, "  train ", &shown));
     while (used >= width && shown.count-- > 0);
     const char *plain = net_colour(stdout, NET_PLAIN);
     printf("%s%s%s%s%s%s%s%s%s%s%s\n", head, trained, net_colour(stdout, NET_STRONG), judged, plain,
@@ -184,7 +186,7 @@ void net_meter_stopped(NetMeter *meter, int64_t epoch, int64_t step, int64_t don
     char figures[NET_FIGURES_TEXT];
     printf("stopped after step %" PRId64 ", %.1f %% of epoch %" PRId64 "/%" PRId64 "%s\n", step,
            100 * (double)done / (double)meter->images, epoch + 1, meter->epochs,
-           net_figures_text(figures, "train", trained));
+           net_figures_text(figures, "  train ", trained));
     fflush(stdout);
 }
 
