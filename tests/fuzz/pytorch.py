@@ -291,7 +291,7 @@ def max_unpool2d(walk, layer, x, pooled):
 
 
 def pad(walk, layer, x):
-    """Along one axis after the other: PyTorch has the other modes for some numbers of axes alone."""
+    """Along one axis after the other: PyTorch has the other modes for some ranks alone."""
     a = attributes(layer)
     if a["mode"] == "constant":
         return torch.nn.functional.pad(x, a["pad"], value=a["value"])
