@@ -55,16 +55,8 @@ def dimensions(text):
     return tuple(int(number) for number in re.findall(r"\d+", text))
 
 
-LISTS = {
-    "pair": 2,
-    "quad": 4,
-    "single": 1,
-    "triple": 3,
-    "ints": 1,
-    "axes": 1,
-    "values": 1,
-    "shape": 1,
-}
+# How many numbers one stands for.
+LISTS = dict(single=1, pair=2, triple=3, quad=4, ints=1, axes=1, values=1, shape=1)
 
 
 def number(text):

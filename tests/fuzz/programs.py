@@ -1,5 +1,5 @@
-"""Random networks as programs: each build of a network is an object, and those of several are linked
-with driver.c, which compares them, or numbers.c, which writes what they compute."""
+"""Random networks as programs: each build of a network is an object, and those of several are
+linked with driver.c, which compares them, or numbers.c, which writes what they compute."""
 from pathlib import Path
 
 from fuzz.networks import table
