@@ -76,7 +76,7 @@ def value(text, kind):
 
 
 def arguments(text, specifications):
-    """{name: value}, all of them; of a function of an element, which has no table, those written."""
+    """{name: value}, all of them; of a function of an element, which has no table, the written."""
     written = dict(re.findall(r"(\w+)=(\[[^\]]*\]|[^,]+)", text or ""))
     if specifications is None:
         return {

@@ -5,9 +5,9 @@ what is answered in inference.  Needs a Python with PyTorch 2.13 and numpy:
     PYTHONPATH=tests python-with-torch -m fuzz.pytorch [N [FROM]]
 
 `make fuzz-pytorch N=500 FROM=1 TORCH_PYTHON=…` runs it.  What PyTorch computes is derived from
-netc's graph, which `netc --dump=graph` prints, and from tests/ops/cases.py's words for each operator.  So
-wrong arithmetic shows, and wrong gradients do, and what is left out or joined in the wrong order;
-what the graph itself gets wrong of the text shows in tests/graph and tests/parity.
+netc's graph, which `netc --dump=graph` prints, and from tests/ops/cases.py's words for each
+operator.  So wrong arithmetic shows, and wrong gradients do, and what is left out or joined in the
+wrong order; what the graph itself gets wrong of the text shows in tests/graph and tests/parity.
 
 PyTorch draws other numbers at random: nothing is dropped here, and noise is a constant.
 """
