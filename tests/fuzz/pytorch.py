@@ -87,7 +87,7 @@ BUILTIN = {
     },
     "max": extreme("maximum"),
     "min": extreme("minimum"),
-    "clamp": lambda x, min=None, max=None: torch.clamp(x, min, max),
+    "clamp": lambda x, min=None, max=None: torch.clamp(torch.as_tensor(x), min, max),
     "pow": lambda x, n: x**n,
     "choose": choose,
     "both": lambda a, b: truth(a) & truth(b),
