@@ -87,7 +87,9 @@ BUILTIN = {
     },
     "max": extreme("maximum"),
     "min": extreme("minimum"),
-    "clamp": lambda x, min=None, max=None: torch.clamp(torch.as_tensor(x), min, max),
+    "clamp": lambda x, min=None, max=None: torch.clamp(
+        torch.as_tensor(x, dtype=torch.float64), min, max
+    ),
     "pow": lambda x, n: x**n,
     "choose": choose,
     "both": lambda a, b: truth(a) & truth(b),
