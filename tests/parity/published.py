@@ -22,11 +22,12 @@ SEED, STEPS, CLASSES, RATE, MOMENTUM = 1, 4, 10, 0.01, 0.9
 
 
 class Published(NamedTuple):
-    side: int = 0  # of the images; 0: it is not trained here
+    side: int = 0  # of the images, or a text's length; 0: it is not trained here
     batch: int = 4
     # What of the file's text is replaced besides, for the smaller images.
     replaced: tuple = ()
     auxiliary: str = ""  # a loss of the auxiliary head
+    letters: int = 0  # different ones of a text
     quick: bool = False  # in seconds: `make test` trains it
 
 
@@ -54,6 +55,20 @@ NETWORKS = {
     "045_mobilenet_v3_large": Published(64),
     "046_mnasnet1_0": Published(64),
     "049_efficientnet_v2_s": Published(64, 2),
+    "075_maxvit_t": Published(224, 2),
+    "078_deeplabv3_resnet50": Published(),
+    "079_lraspp_mobilenet_v3": Published(),
+    "vgg11_cifar": Published(32),
+    "011_preact_resnet18": Published(32),
+    "013_resnext29_2x64d": Published(32),
+    "015_senet18": Published(32),
+    "016_dpn26": Published(32),
+    "017_simple_dla": Published(32),
+    "018_pnasnet_a": Published(32, quick=True),
+    "019_regnetx_200mf": Published(32),
+    "020_efficientnet_b0_cifar": Published(32),
+    "021_shufflenet_g2": Published(32),
+    "gpt": Published(32, replaced=(("[256]", "[32]"), ("[256, 384]", "[32, 384]")), letters=65),
 }
 
 
@@ -97,18 +112,25 @@ def small_text(name):
         assert old in text, (name, old)
         text = text.replace(old, new)
     text = re.sub(r"\b(linear|conv2d)\(1000\b", rf"\1({CLASSES}", without_chance(text))
+    data = 'text("text.txt")' if published.letters else '"images"'
     losses = ["loss cross_entropy"]
     if published.auxiliary:
         losses.append(f"loss cross_entropy, output={published.auxiliary}, weight=0.4")
     return f"""{text}
 train {{
-    data "images"
+    data {data}
     {chr(10).join(losses)}
     optimizer sgd(lr={RATE}, momentum={MOMENTUM})
     batch {published.batch}
     epochs 1
 }}
 """
+
+
+def drawn_text(published):
+    """The whole numbers of its characters.  Four steps read its beginning; a tenth is for tests."""
+    random, count = np.random.RandomState(SEED), 2 * STEPS * published.batch * published.side
+    return np.append(np.arange(published.letters), random.randint(0, published.letters, count))
 
 
 def drawn_images(published):
