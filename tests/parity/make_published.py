@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes published.safetensors, which test_published.py compares with: of each network of published.py
-a digest of the names and shapes of PyTorch's state_dict, and where four steps of training lead, in
-float64.  Needs PyTorch 2.13 and torchvision 0.28 (CPU), and numpy:
+"""Makes published.safetensors, which test_published.py compares with: of each network of
+published.py a digest of the names and shapes of PyTorch's state_dict, and where four steps of
+training lead, in float64.  Needs PyTorch 2.13 and torchvision 0.28 (CPU), and numpy:
 
     python3 tests/parity/make_published.py [NETWORK ...]
 

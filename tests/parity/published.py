@@ -1,10 +1,10 @@
 """What make_published.py and test_published.py share: networks as published, how they are made
 small, the images, and what is kept of what PyTorch computes.
 
-A network's state must be PyTorch's, name by name and shape by shape.  Then four steps in float64, of
-ten classes and on small images where the network allows it, must end where PyTorch's do.  Nothing is
-dropped at random.  First weights come from harness.drawn_state.  Of a tensor its norm and its
-projection on a vector of signs are kept, which see every element.
+A network's state must be PyTorch's, name by name and shape by shape.  Then four steps in float64,
+of ten classes and on small images where the network allows it, must end where PyTorch's do.
+Nothing is dropped at random.  First weights come from harness.drawn_state.  Of a tensor its norm
+and its projection on a vector of signs are kept, which see every element.
 """
 import hashlib
 import re

@@ -1,5 +1,6 @@
-"""Published networks against PyTorch: their states' names and shapes, and for some where four steps of
-training lead.  make_published.py says how the fixture was made; `make test-slow` trains them all."""
+"""Published networks against PyTorch: their states' names and shapes, and for some where four steps
+of training lead.  make_published.py says how the fixture was made; `make test-slow` trains them
+all."""
 import json
 
 import numpy as np

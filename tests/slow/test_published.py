@@ -1,5 +1,5 @@
-"""Published networks against PyTorch, four steps in float64 each: parity/test_published.py trains the
-quickest of them."""
+"""Published networks against PyTorch, four steps in float64 each: parity/test_published.py trains
+the quickest of them."""
 import pytest
 
 from harness import COMPUTING
