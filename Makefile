@@ -7,6 +7,7 @@
 # make fuzz N=1000000 TARGET=all   mutated inputs to everything that reads any, under sanitizers
 # make sanitize      networks trained, tested and asked under three sanitizers, 1 to 16 threads
 # make fuzz-networks N=2000 FROM=1   compiles N random networks both ways and compares
+# make fuzz-pytorch N=500 FROM=1    random networks against the PyTorch of TORCH_PYTHON
 # make test-quick    within a minute, for the inner loop; make lint: layout and suspicious code
 # make bench    a table of speed, memory and size beside the peers of BENCH_PYTHON
 # make plot RUN=run.json SVG=speed.svg PAGE=README.md   what make bench measured, as a picture and a table
@@ -143,6 +144,11 @@ FROM = 1
 fuzz-networks: all
 	FUZZ_NETWORKS=$(N) FUZZ_FROM=$(FROM) $(PYTHON) -m pytest -q -n $$(nproc) tests/fuzz/test_networks.py
 
+TORCH_PYTHON = python3
+fuzz-pytorch: all
+	@PYTHONPATH=tests $(TORCH_PYTHON) -W ignore -m fuzz.pytorch $(N) $(FROM)
+fuzz-pytorch: N = 500
+
 sanitize: all
 	@PYTHONPATH=tests $(PYTHON) -m sanitize.sanitize $(SANITIZE_ARGS)
 
@@ -222,7 +228,7 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all deps mnist demo test test-quick lint format test-slow fuzz fuzz-programs fuzz-networks sanitize faults kills costs bench plot golden install clean
+.PHONY: all deps mnist demo test test-quick lint format test-slow fuzz fuzz-programs fuzz-networks fuzz-pytorch sanitize faults kills costs bench plot golden install clean
 .DELETE_ON_ERROR:
 -include $(FUZZ_COMPILER:.o=.d) $(FUZZ_RUNTIME:.o=.d)
 -include $(COMPILER_OBJECTS:.o=.d) $(RUNTIME_F32:.o=.d) $(RUNTIME_F64:.o=.d)

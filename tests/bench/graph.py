@@ -9,9 +9,12 @@ import re
 import subprocess
 from typing import NamedTuple
 
-NODE = re.compile(r" *\d+  forward (\w+)(?:\((.*)\))? of (.+?) -> (\S+) \[([\d, ]*)\]")
+NODE = re.compile(r" *\d+  forward (\w+)(?:\((.*)\))?(?: of (.+?))? -> (\S+) \[([\d, ]*)\]")
+LOSS = re.compile(r" *\d+  forward (\w+)(?: times (\S+))? loss[^( ]*(?:\((.*)\))? of ([^;\s]+)")
 PARAMETER = re.compile(r" {8}(\S+) \[([\d, ]*)\] (\w+) ([^,]+(?:, -?[\d.e-]+)?)")
+MADE = re.compile(r" {8}(\S+) \[([\d, ]*)\] made of (.+)")
 HEADER = re.compile(r"graph (\S+): (\S+) \[([\d, ]*)\] -> (\S+)")
+OUTPUT = re.compile(r"output (\S+) = (\S+) \[")
 
 
 class Parameter(NamedTuple):
@@ -19,6 +22,7 @@ class Parameter(NamedTuple):
     shape: tuple  # PyTorch's
     kind: str  # trained, buffer or counter
     initial: tuple  # ("uniform", low, high), ("normal", mean, deviation) or ("constant", value)
+    made_of: tuple = ()  # paths of the parameters that it is computed of
 
 
 class Layer(NamedTuple):
@@ -30,33 +34,55 @@ class Layer(NamedTuple):
     parameters: list
 
 
+class Loss(NamedTuple):
+    op: str
+    arguments: dict
+    of: str  # a tensor's name
+    weight: float
+
+
 class Graph(NamedTuple):
     name: str
     input: str
     shape: tuple  # of one image: c, h, w
     output: str
     layers: list  # in the order of their computation
+    losses: list
+    outputs: list  # tensors' names, of those that the network names as outputs
 
 
 def dimensions(text):
     return tuple(int(number) for number in re.findall(r"\d+", text))
 
 
+# How many numbers one stands for.
+LISTS = dict(single=1, pair=2, triple=3, quad=4, ints=1, axes=1, values=1, shape=1)
+
+
+def number(text):
+    return float(text) if re.search(r"[.en]", text) else None if text == "_" else int(text)
+
+
 def value(text, kind):
-    """An argument's value; of two numbers that are equal, one is written."""
+    """An argument's value; of several numbers that are equal, one is written.  `_` is None."""
     if kind == "bool":
         return text == "true"
-    if kind in ("pair", "quad") and re.match(r"[\[\d]", text):
-        numbers = [int(number) for number in re.findall(r"\d+", text)]
-        return numbers * 2 if kind == "pair" and len(numbers) == 1 else numbers
+    if kind in LISTS and re.match(r"[\[\d.-]", text):
+        numbers = [number(word) for word in text.strip("[]").split(", ") if word != "…"]
+        return numbers * LISTS[kind] if len(numbers) == 1 and text[0] != "[" else numbers
     if kind in ("int", "real"):
         return int(text) if kind == "int" else float(text)
     return text
 
 
 def arguments(text, specifications):
-    """{name: value}, all of them."""
+    """{name: value}, all of them; of a function of an element, which has no table, the written."""
     written = dict(re.findall(r"(\w+)=(\[[^\]]*\]|[^,]+)", text or ""))
+    if specifications is None:
+        return {
+            name: word == "true" if word in ("true", "false") else float(word)
+            for name, word in written.items()
+        }
     found = {}
     for spec in specifications:
         word = written.get(spec["name"], spec["default"])
@@ -77,13 +103,26 @@ def initial(text):
 def parse(text, operators):
     """The Graph of what `netc --dump=graph` prints; `operators`: {name: its arguments}."""
     header = HEADER.match(text)
-    graph = Graph(header[1], header[2], dimensions(header[3]), header[4], [])
+    graph = Graph(header[1], header[2], dimensions(header[3]), header[4], [], [], [])
     for line in text.splitlines():
         if node := NODE.match(line):
             op, written, inputs, output, shape = node.groups()
-            called = arguments(written, operators[op])
+            called = arguments(written, operators.get(op))
             graph.layers.append(
-                Layer(op, called, inputs.split(", "), output, dimensions(shape), [])
+                Layer(
+                    op, called, inputs.split(", ") if inputs else [], output, dimensions(shape), []
+                )
+            )
+        elif loss := LOSS.match(line):
+            op, weight, written, of = loss.groups()
+            called = arguments(written, operators[op])
+            graph.losses.append(Loss(op, called, of, float(weight or 1)))
+        elif output := OUTPUT.match(line):
+            graph.outputs.append(output[2])
+        elif made := MADE.match(line):
+            path, shape, of = made.groups()
+            graph.layers[-1].parameters.append(
+                Parameter(path, dimensions(shape), "made", (), tuple(of.split(", ")))
             )
         elif found := PARAMETER.match(line):
             path, shape, kind, start = found.groups()

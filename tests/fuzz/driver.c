@@ -12,21 +12,14 @@
  * are no differences to check gradients against.  Prints one line per network:
  * its name and "ok", or what is wrong.
  */
-#include "runtime.h"
+#include "fuzz/drawn.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SINGLE_IMAGES = 3,
-    STEPS = 3,
-    STEPS_PER_EPOCH = 2,
-    MAX_BUILDS = 6,
-    SAMPLES = 2,
-    SINGLE_ATTEMPTS = 3
-};
+enum { SINGLE_IMAGES = 3, STEPS = 3, STEPS_PER_EPOCH = 2, SAMPLES = 2, SINGLE_ATTEMPTS = 3 };
 
 /* Sums of a few thousand products in another order, through a few layers; a norm
  * of a channel that hardly varies multiplies what rounding left by up to 300. */
@@ -35,17 +28,6 @@ static const double TOLERANCE = 1e-9, NORMED_TOLERANCE = 1e-7;
 static const double UPDATED_TOLERANCE = 1e-6;
 static const double SINGLE_TOLERANCE = 1e-3, SINGLE_NORMED_TOLERANCE = 1e-2,
                     SINGLE_UPDATED_TOLERANCE = 2e-2;
-
-/* Added to every first parameter: a norm's bias of zero would put the next relu
- * on its kink wherever a channel is constant. */
-static const double NOISE = 0.2;
-
-typedef struct Entry {
-    const char *name;
-    int builds;
-    const NetModel *models[MAX_BUILDS];
-} Entry;
-extern const Entry networks[];
 
 typedef struct Build {
     const NetModel *model;
@@ -246,41 +228,6 @@ static bool evaluates_as_it_trains(const NetModel *model)
            && !has_layer(model, "noise");
 }
 
-/* What a build answered to a batch: of each image the logits, then its named outputs. */
-typedef struct Answers {
-    const NetModel *model;
-    int64_t each; /* values of an image */
-    real *values;
-} Answers;
-
-static int64_t answer_size(const NetModel *model)
-{
-    int64_t size = net_outputs(model);
-    for (int k = 0; k < model->output_count; k++)
-        size += net_shape_elements(model->outputs[k].shape);
-    return size;
-}
-
-static void take_logits(void *to, int64_t image, const real *logits, int64_t stride,
-                        const NetModel *model)
-{
-    const Answers *answers = to;
-    for (int64_t i = 0; i < net_outputs(model); i++)
-        answers->values[image * answers->each + i] = logits[i * stride];
-}
-
-static void take_outputs(void *to, int64_t image, const real *const *outputs, int64_t stride)
-{
-    const Answers *answers = to;
-    real *values = answers->values + image * answers->each + net_outputs(answers->model);
-    for (int k = 0; k < answers->model->output_count; k++) {
-        const int64_t elements = net_shape_elements(answers->model->outputs[k].shape);
-        for (int64_t i = 0; i < elements; i++)
-            values[i] = outputs[k][i * stride];
-        values += elements;
-    }
-}
-
 /* Images of the batch that was just tested with these logits, each alone.  What
  * the threads agree on is compared once. */
 static bool test_alone(const Entry *entry, const Build *build, const NetBatch *batch,
@@ -301,23 +248,13 @@ static bool test_alone(const Entry *entry, const Build *build, const NetBatch *b
     return true;
 }
 
-/* Tests a batch: the loss, and what the build answered. */
-static real test_build(const Build *build, const NetBatch *batch, const Answers *answers)
-{
-    NetBatch taken = *batch;
-    taken.take = take_logits;
-    taken.take_outputs = build->model->output_count > 0 ? take_outputs : NULL;
-    taken.to = (void *)answers;
-    return (real)net_test_batch(build->session, &taken).loss;
-}
-
 static bool compare_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch,
                           const Answers answers[2])
 {
     real losses[2];
     for (int i = 0; i < count; i++) {
         const Answers *own = &answers[i > 0];
-        losses[i > 0] = test_build(&builds[i], batch, own);
+        losses[i > 0] = drawn_test(builds[i].session, batch, own);
         if (i > 0
             && (!same(entry, &builds[0], &builds[i], i == 1, "the test loss", STEPS, losses,
                       losses + 1, 1)
@@ -336,15 +273,12 @@ static bool compare_tests(const Entry *entry, Build *builds, int count, const Ne
 
 static bool take_tests(const Entry *entry, Build *builds, int count, const NetBatch *batch)
 {
-    const NetModel *model = builds[0].model;
     NetError error;
-    Answers answers[2] = {{model, answer_size(model), NULL}, {model, answer_size(model), NULL}};
-    bool good = true;
-    for (int i = 0; i < 2 && good; i++)
-        good = (answers[i].values =
-                    net_allocate((size_t)(batch->count * answers[i].each), sizeof(real), &error))
-               || told(entry, "%s", error.text);
-    good = good && compare_tests(entry, builds, count, batch, answers);
+    Answers answers[2] = {0};
+    bool good = drawn_answers(&answers[0], builds[0].model, batch->count, &error)
+                && drawn_answers(&answers[1], builds[0].model, batch->count, &error);
+    good =
+        good ? compare_tests(entry, builds, count, batch, answers) : told(entry, "%s", error.text);
     free(answers[0].values);
     free(answers[1].values);
     return good;
@@ -352,17 +286,10 @@ static bool take_tests(const Entry *entry, Build *builds, int count, const NetBa
 
 static void add_noise(Build *builds, int count, uint64_t seed)
 {
-    const NetModel *model = builds[0].model;
-    for (int p = 0; p < model->parameter_count; p++) {
-        const NetParameter *parameter = &model->parameters[p];
-        for (int64_t e = 0; parameter->kind == NET_TRAINED && e < parameter->elements; e++) {
-            int64_t at = parameter->offset + e;
-            builds[0].session->weights[at] +=
-                (real)(NOISE * net_random_normal(seed, 3, 0, (uint64_t)at));
-            for (int i = 1; i < count; i++)
-                builds[i].session->weights[at] = builds[0].session->weights[at];
-        }
-    }
+    drawn_noise(builds[0].session, builds[0].model, seed);
+    for (int i = 1; i < count; i++)
+        memcpy(builds[i].session->weights, builds[0].session->weights,
+               (size_t)builds[0].model->trained * sizeof(real));
 }
 
 static bool take_steps(const Entry *entry, Build *builds, int count, const NetImages *images,

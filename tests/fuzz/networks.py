@@ -132,6 +132,7 @@ class Writer:
             name for name, op in table().items() if name in operators and not is_structural(op)
         )
         self.favourite = drawn[seed % len(drawn)] if drawn else None  # not drawn yet
+        self.turn = seed // max(len(drawn), 1)  # it was so often the favourite before
         self.eager = False  # its arguments are being drawn
         self.losses = []  # further lines of the train section
 
@@ -179,13 +180,13 @@ class Writer:
     def convolution(self, shape):
         c, name = shape[0], f"conv{len(shape) - 1}d"
         axes = self.window(shape, lambda kernel: kernel + 1)
-        mode = self.pick(*["zeros"] * 6, "reflect", "replicate", "circular")
+        modes = ["zeros", "reflect", "replicate", "circular"]
+        mode = modes[self.turn % 4] if self.eager else self.pick(*["zeros"] * 5, *modes)
         groups = self.pick(1, 1, 1, c, *[g for g in range(1, c + 1) if c % g == 0])
         out = groups * self.random.randint(1, max(1, MAX_CHANNELS // groups))
-        if mode == "reflect" and any(p >= size for (_, _, p, _), size in zip(axes, shape[1:])):
-            mode = "zeros"
-        if mode == "circular" and any(p > size for (_, _, p, _), size in zip(axes, shape[1:])):
-            mode = "zeros"
+        if mode in ("reflect", "circular"):  # no more than there is
+            most = [size - (mode == "reflect") for size in shape[1:]]
+            axes = [(k, s, min(p, n), d) for (k, s, p, d), n in zip(axes, most)]
         kernel, stride, padding, dilation = self.pairs(axes)
         named = {}
         if self.chance(0.15):
@@ -213,7 +214,7 @@ class Writer:
             named["dilation"] = dilation
         if groups != 1:
             named["groups"] = groups
-        if mode != "zeros" and padding != 0 or self.chance(0.02):
+        if mode != "zeros" and padding != 0 or self.eager or self.chance(0.01):
             named["padding_mode"] = mode
         if padding == 0 and self.chance(0.1):
             named["padding"] = "valid"
@@ -590,7 +591,8 @@ class Writer:
         if argument["kind"] == "bool":
             return self.chance(0.5)
         if argument["kind"] == "word":
-            return self.pick(*argument["words"])
+            words = argument["words"]
+            return words[self.turn % len(words)] if self.eager else self.pick(*words)
         if argument["kind"] == "real":
             return self.pick(*[real for real in (0.2, 0.5, 0, 1, -0.5) if low <= real <= high])
         return None

@@ -9,39 +9,22 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from fuzz import plans
 from fuzz.networks import NOT_DRAWN, network, table
-from harness import BUILD, LIBRARIES, QUICK, ROOT, made_once, netc, run
+from fuzz.programs import OPERATORS, emit, link
+from harness import BUILD, ROOT, netc
 
 COUNT = int(os.environ.get("FUZZ_NETWORKS", 36))
 FIRST = int(os.environ.get("FUZZ_FROM", 1))
 AT_ONCE = 12  # networks linked into one program
-HERE = Path(__file__).parent
 
 # Of every so many networks one is also compiled for narrower vectors, and one in float32.
 SHARE = 12
 TARGETS = {3: ("x86-64-v3", "-march=x86-64-v3"), 7: ("portable", "")}
 SINGLE = 5
-
-C_FLAGS = [
-    "-std=c11",
-    "-D_GNU_SOURCE",
-    "-DNET_NO_MAIN",
-    "-ffp-contract=fast",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-I",
-    str(ROOT / "runtime"),
-]
-REALS = {"f64": "double", "f32": "float"}
-
-
-OPERATORS = frozenset(table())
-
 
 TRAINING = set(
     """
@@ -107,25 +90,6 @@ def test_every_argument_is_used(texts):
 # ------------------------------------------------------------------ building
 
 
-def compile_c(compiler, source, made, *flags):
-    run(*compiler, *C_FLAGS, *flags, "-c", source, "-o", made)
-
-
-def emit(folder, seed, kind, *options, real="f64", march="-march=native"):
-    """One build of a network as an object that exports <kind>_<seed>."""
-    source = folder / f"{seed}.{kind}.c"
-    netc("emit", folder / f"{seed}.net", "-o", source, f"--dtype={real}", *options)
-    compile_c(
-        QUICK,
-        source,
-        source.with_suffix(".o"),
-        f"-DNET_REAL={REALS[real]}",
-        f"-Dn{seed}_model={kind}_{seed}",
-        *march.split(),
-    )
-    return kind
-
-
 def split(seed):
     """Of networks as small as these no kernel is shared by several threads, unless it is asked."""
     return "--split=all" if seed % 2 else "--split=auto"
@@ -158,66 +122,14 @@ def build_single(folder, seed):
     ]
 
 
-def write_table(path, kinds):
-    externs = "".join(
-        f"extern const NetModel {kind}_{seed};\n" for seed in kinds for kind in kinds[seed]
-    )
-    models = {seed: ", ".join(f"&{kind}_{seed}" for kind in kinds[seed]) for seed in kinds}
-    rows = "".join(
-        f'    {{ "n{seed}", {len(kinds[seed])}, {{ {models[seed]} }} }},\n' for seed in kinds
-    )
-    path.write_text(
-        '#include "net_runtime.h"\n'
-        "typedef struct Entry { const char *name; int builds; const NetModel *models[6]; } Entry;\n"
-        f"{externs}const Entry networks[] = {{\n{rows}    {{ 0 }},\n}};\n"
-    )
-
-
-@pytest.fixture(scope="session")
-def drivers():
-    """driver.c as an object for each element type, compiled once for all workers of a run."""
-    made = {}
-    for real in REALS:
-        with made_once(f"fuzz-driver.{real}.o") as path:
-            made[real] = path
-            if not path.exists():
-                compile_c(
-                    ("gcc", "-O2"),
-                    HERE / "driver.c",
-                    path,
-                    f"-DNET_REAL={REALS[real]}",
-                    *"-Wall -Wextra -Werror".split(),
-                )
-    return made
-
-
-def link(folder, drivers, real, kinds):
-    table, program = folder / f"table.{real}.c", folder / f"compare.{real}"
-    write_table(table, kinds)
-    objects = [folder / f"{seed}.{kind}.o" for seed in kinds for kind in kinds[seed]]
-    run(
-        "gcc",
-        *C_FLAGS,
-        f"-DNET_REAL={REALS[real]}",
-        drivers[real],
-        table,
-        *objects,
-        "-o",
-        program,
-        BUILD / f"libnet_{real}.a",
-        *LIBRARIES,
-    )
-    return program
-
-
 # ------------------------------------------------------------------- testing
 
 
-def compare(folder, drivers, real, kinds):
+def compare(folder, real, kinds):
     if not kinds:
         return
     result = subprocess.run(
-        [link(folder, drivers, real, kinds)], capture_output=True, text=True, timeout=600
+        [link(folder, "driver", real, kinds)], capture_output=True, text=True, timeout=600
     )
     good = {line.split()[0] for line in result.stdout.splitlines() if line.endswith(" ok")}
     assert result.returncode == 0 and len(good) == len(
@@ -237,17 +149,16 @@ def write(folder, seed):
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + COUNT, AT_ONCE))
-def test_networks(drivers, first):
+def test_networks(first):
     folder = BUILD / "tests" / f"fuzz-{first}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     seeds = range(first, min(first + AT_ONCE, FIRST + COUNT))
     for seed in seeds:
         write(folder, seed)
-    compare(folder, drivers, "f64", {seed: build(folder, seed) for seed in seeds})
+    compare(folder, "f64", {seed: build(folder, seed) for seed in seeds})
     compare(
         folder,
-        drivers,
         "f32",
         {seed: build_single(folder, seed) for seed in seeds if seed % SHARE == SINGLE},
     )

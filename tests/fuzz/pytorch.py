@@ -1,0 +1,518 @@
+#!/usr/bin/env python3
+"""Random networks against PyTorch, in float64: a step's loss, every gradient, running averages, and
+what is answered in inference.  Needs a Python with PyTorch 2.13 and numpy:
+
+    PYTHONPATH=tests python-with-torch -m fuzz.pytorch [N [FROM]]
+
+`make fuzz-pytorch N=500 FROM=1 TORCH_PYTHON=…` runs it.  What PyTorch computes is derived from
+netc's graph, which `netc --dump=graph` prints, and from tests/ops/cases.py's words for each
+operator.  So wrong arithmetic shows, and wrong gradients do, and what is left out or joined in the
+wrong order; what the graph itself gets wrong of the text shows in tests/graph and tests/parity.
+
+PyTorch draws other numbers at random: nothing is dropped here, and noise is a constant.
+"""
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from functools import reduce
+
+import numpy as np
+import torch
+
+from bench.graph import parse
+from fuzz.networks import network, table
+from fuzz.programs import OPERATORS, emit, link
+from harness import BUILD, netc
+from ops.cases import BY_NAME
+
+AT_ONCE = 12
+# Of the largest value of what is compared, or of a share of the largest gradient: see driver.c.
+TOLERANCE, NORMED_TOLERANCE, SMALL = 1e-9, 1e-7, 1e-3
+DROPS = re.compile(
+    r"\b(dropout[123]d|dropout|alpha_dropout|feature_alpha_dropout|drop_path)(\([^)]*\))?(?!\w|=)"
+)
+
+
+class Refused(Exception):
+    """PyTorch does not compute it."""
+
+
+def without_chance(text):
+    """The network with no dropping and no noise."""
+    text = DROPS.sub(r"\1(0)", text)
+    text = re.sub(r"\bdropout=[\d.]+", "dropout=0", text)
+    return re.sub(r"noise\((\[[^\]]*\]), [^)]*\)\)", r"constant(\1, 0.3)", text)
+
+
+# ------------------------------------------------------------ functions of an element
+
+
+def truth(value):
+    return value if torch.is_tensor(value) else bool(value)
+
+
+def tensor_like(value, *others):
+    like = next((other for other in others if torch.is_tensor(other)), None)
+    return value if torch.is_tensor(value) or like is None else torch.full_like(like, value)
+
+
+def extreme(name):
+    def joined(a, b):
+        if not torch.is_tensor(a) and not torch.is_tensor(b):
+            return (max if name == "maximum" else min)(a, b)
+        return getattr(torch, name)(tensor_like(a, b), tensor_like(b, a))
+
+    return lambda *values: reduce(joined, values)
+
+
+def elementwise(name):
+    return lambda x: getattr(torch, name)(torch.as_tensor(x, dtype=torch.float64))
+
+
+def choose(condition, yes, no):
+    """… of which both sides are computed, so that neither may overflow."""
+    if not torch.is_tensor(condition):
+        return yes if condition else no
+    return torch.where(
+        condition, tensor_like(yes, condition.double()), tensor_like(no, condition.double())
+    )
+
+
+BUILTIN = {
+    **{
+        name: elementwise(name)
+        for name in "exp expm1 log log1p sqrt tanh sigmoid erf sin cos relu abs".split()
+    },
+    "max": extreme("maximum"),
+    "min": extreme("minimum"),
+    "clamp": lambda x, min=None, max=None: torch.clamp(
+        torch.as_tensor(x, dtype=torch.float64), min, max
+    ),
+    "pow": lambda x, n: x**n,
+    "choose": choose,
+    "both": lambda a, b: truth(a) & truth(b),
+    "either": lambda a, b: truth(a) | truth(b),
+    "opposite": lambda a: torch.logical_not(a) if torch.is_tensor(a) else not a,
+    "true": True,
+    "false": False,
+}
+
+
+class OnTensors(ast.NodeTransformer):
+    """Python's `if`, `and` and `not` of one value, as calls that take each element's."""
+
+    @staticmethod
+    def call(name, *arguments):
+        return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+    def visit_IfExp(self, node):
+        self.generic_visit(node)
+        return self.call("choose", node.test, node.body, node.orelse)
+
+    def visit_BoolOp(self, node):
+        self.generic_visit(node)
+        name = "both" if isinstance(node.op, ast.And) else "either"
+        return reduce(lambda a, b: self.call(name, a, b), node.values)
+
+    def visit_UnaryOp(self, node):
+        self.generic_visit(node)
+        return self.call("opposite", node.operand) if isinstance(node.op, ast.Not) else node
+
+
+def functions_of(text):
+    """{name: a function of the tensors and of its numbers by name}"""
+    found = {}
+    for name, parameters, value in re.findall(r"^function (\w+)\((.*?)\) += (.*)$", text, re.M):
+        lines = f"lambda {parameters}: {value}"
+        tree = ast.fix_missing_locations(OnTensors().visit(ast.parse(lines, mode="eval")))
+        found[name] = eval(compile(tree, name, "eval"), {**BUILTIN, **found})
+    return found
+
+
+# ------------------------------------------------------------------ operators
+
+
+class Walk:
+    """One pass through a network of `count` images."""
+
+    def __init__(self, graph, functions, parameters, buffers, constants, count, training):
+        self.graph, self.functions, self.constants = graph, functions, constants
+        self.parameters, self.buffers = parameters, buffers  # the buffers are changed in place
+        self.count, self.training = count, training
+        self.tensors = {}
+
+    def parameter(self, layer, found):
+        """Its tensor: trained, or made of others."""
+        if not found.made_of:
+            return self.parameters[found.path].reshape(found.shape)
+        rows = [self.parameters[path].reshape(found.shape[0], -1) for path in found.made_of]
+        if len(rows) == 2:
+            made = rows[0] * rows[1] / rows[1].norm(dim=1, keepdim=True)
+        else:
+            variance, mean = torch.var_mean(rows[0], 1, correction=0, keepdim=True)
+            made = (rows[0] - mean) / torch.sqrt(
+                variance + layer.arguments["weight_standardization"]
+            )
+        return made.reshape(found.shape)
+
+    def named(self, layer):
+        """{its last word: tensor} of a layer's parameters: what is made, not what it is made of."""
+        makers = {path for parameter in layer.parameters for path in parameter.made_of}
+        return {
+            parameter.path.rpartition(".")[2]: self.parameter(layer, parameter)
+            for parameter in layer.parameters
+            if parameter.kind == "made"
+            or (parameter.kind == "trained" and parameter.path not in makers)
+        }
+
+    def running(self, layer):
+        return [
+            self.buffers[p.path] for p in layer.parameters if p.kind == "buffer"
+        ]  # mean, variance
+
+    def value(self, layer, xs):
+        if layer.op in self.functions:
+            return self.functions[layer.op](*xs, **layer.arguments)
+        if layer.op in SPECIAL:
+            return SPECIAL[layer.op](self, layer, *xs)
+        if layer.op not in BY_NAME or BY_NAME[layer.op].pytorch is None:
+            raise Refused(layer.op)
+        parameters = self.named(layer).values()
+        return BY_NAME[layer.op].pytorch(torch, attributes(layer), *xs, *parameters)
+
+    def compute(self, layer):
+        xs = [self.tensors[name] for name in layer.inputs]
+        try:
+            y = self.value(layer, xs)
+        except RuntimeError as error:
+            raise Refused(f"{layer.op}: {str(error).splitlines()[0]}") from error
+        self.tensors[layer.output] = y.reshape(self.count, *layer.shape)
+
+    def run(self, images):
+        self.tensors[self.graph.input] = images
+        for layer in self.graph.layers:
+            self.compute(layer)
+
+    def loss(self, labels):
+        """Of one class for an image, or for each of its positions; labels: of each loss."""
+        total = 0
+        for loss, classes in zip(self.graph.losses, labels, strict=True):
+            x = self.tensors[loss.of]
+            if (
+                x.dim() > 2
+            ):  # [t, classes], [classes, h, w]: in both the labels' order is that of steps
+                x = x.flatten(0, 1) if x.dim() == 3 else x.flatten(2).transpose(1, 2).flatten(0, 1)
+            total = total + loss.weight * BY_NAME[loss.op].pytorch(torch, loss.arguments, x, classes)
+        return total
+
+
+def attributes(layer):
+    """As tests/ops/cases.py's words take them."""
+    a = dict(layer.arguments)
+    if layer.op == "upsample":
+        axes = len(layer.shape) - 1
+        a = {**a, **{name: a[name] or [] for name in ("size", "scale_factor")}}
+        a |= {
+            name: a[name] * (axes if len(a[name]) == 1 else 1) for name in ("size", "scale_factor")
+        }
+    if layer.op in ("layer_norm", "rms_norm"):
+        rank, sizes = len(layer.shape), a["normalized_shape"]
+        a["axes"] = rank - len(sizes) if sizes else min(axis % rank for axis in a["axes"])
+        a["eps"] = -1 if a["eps"] is None else a["eps"]
+    if layer.op == "roll":
+        a["dims"] = a["dims"] or []
+    if layer.op == "pad" and a["value"] is None:
+        a["value"] = 0.0
+    return a
+
+
+def batch_norm(walk, layer, x):
+    a, named = layer.arguments, walk.named(layer)
+    mean, variance = walk.running(layer)
+    if walk.training and x.shape[0] * int(np.prod(x.shape[2:])) == 1:
+        raise Refused("a batch norm of one value")
+    return torch.nn.functional.batch_norm(
+        x,
+        mean,
+        variance,
+        named.get("weight"),
+        named.get("bias"),
+        walk.training,
+        a["momentum"],
+        a["eps"],
+    )
+
+
+def instance_norm(walk, layer, x):
+    a, named = layer.arguments, walk.named(layer)
+    mean, variance = walk.running(layer) or (None, None)
+    return torch.nn.functional.instance_norm(
+        x,
+        mean,
+        variance,
+        named.get("weight"),
+        named.get("bias"),
+        walk.training or mean is None,
+        a["momentum"],
+        a["eps"],
+    )
+
+
+def recurrent(walk, layer, x):
+    """PyTorch's module with the layer's parameters."""
+    a = dict(layer.arguments)
+    last = a.pop("last")
+    for name in ("input_size", "dropout"):
+        a.pop(name, None)
+    a = {name: value for name, value in a.items() if value is not None}
+    module = getattr(torch.nn, layer.op.upper())(x.shape[2], batch_first=True, **a).double()
+    y, final = torch.func.functional_call(module, walk.named(layer), (x,))
+    if not last:
+        return y
+    hidden = final[0] if isinstance(final, tuple) else final
+    return torch.cat(list(hidden[-(1 + module.bidirectional) :]), 1)
+
+
+def embedding(walk, layer, x):
+    (weight,) = walk.named(layer).values()
+    return torch.nn.functional.embedding(x.long(), weight, layer.arguments["padding_idx"])
+
+
+def max_unpool2d(walk, layer, x, pooled):
+    (pool,) = {
+        str(other.arguments): other
+        for other in walk.graph.layers
+        if other.op == "max_pool2d"
+        and other.inputs == layer.inputs[1:]
+        and walk.tensors[other.output].shape == x.shape
+    }.values()
+    a = {**pool.arguments, "output_size": list(layer.shape[1:])}
+    return BY_NAME["max_unpool2d"].pytorch(torch, a, x, pooled)
+
+
+def pad(walk, layer, x):
+    """Along one axis after the other: PyTorch has the other modes for some ranks alone."""
+    a = attributes(layer)
+    if a["mode"] == "constant":
+        return torch.nn.functional.pad(x, a["pad"], value=a["value"])
+    for at in range(0, len(a["pad"]), 2):
+        axis, (before, after) = x.dim() - 1 - at // 2, a["pad"][at : at + 2]
+        moved = x.movedim(axis, -1)
+        flat = moved.reshape(1, -1, moved.shape[-1])
+        cut = flat[..., max(-before, 0) : flat.shape[-1] - max(-after, 0)]
+        ends = [max(before, 0), max(after, 0)]
+        flat = torch.nn.functional.pad(cut, ends, mode=a["mode"]) if any(ends) else cut
+        x = flat.reshape(*moved.shape[:-1], -1).movedim(-1, axis)
+    return x
+
+
+def whole(walk, layer, x):
+    return x.reshape(len(x), *layer.shape)
+
+
+def source(walk, layer):
+    (value,) = walk.named(layer).values()
+    return value.expand(walk.count, *layer.shape)
+
+
+def constant(walk, layer):
+    values = walk.constants.get(layer.output)
+    if values is None:
+        values = layer.arguments["value"]
+    return torch.tensor(values, dtype=torch.float64).expand(walk.count, -1) * torch.ones(
+        walk.count, int(np.prod(layer.shape))
+    )
+
+
+def concat(walk, layer, *xs):
+    axis = layer.arguments["axis"]
+    return torch.cat(xs, axis + (axis >= 0))
+
+
+def attention(walk, layer, x):
+    a = dict(layer.arguments)
+    a["kv_heads"] = a["kv_heads"] or a["heads"]
+    return BY_NAME["attention"].pytorch(torch, a, x)
+
+
+SPECIAL = {
+    **{name: whole for name in ("identity", "flatten", "reshape")},
+    **{name: whole for name, op in table().items() if "training_only" in op["traits"]},
+    **{f"batch_norm{axes}d": batch_norm for axes in (1, 2, 3)},
+    **{f"instance_norm{axes}d": instance_norm for axes in (1, 2, 3)},
+    **{name: recurrent for name in ("rnn", "gru", "lstm")},
+    "add": lambda walk, layer, *xs: reduce(torch.add, xs),
+    "attention": attention,
+    "concat": concat,
+    "constant": constant,
+    "embedding": embedding,
+    "max_unpool2d": max_unpool2d,
+    "pad": pad,
+    "parameter": source,
+}
+
+
+# ------------------------------------------------------------------ comparing
+
+
+def read_numbers(path):
+    """{what: array}, in the file's order."""
+    head, _, body = path.read_bytes().partition(b"\n\n")
+    found, at = {}, 0
+    for line in head.decode().splitlines():
+        name, _, count = line.rpartition(" ")
+        found[name] = np.frombuffer(body, np.float64, int(count), 8 * at)
+        at += int(count)
+    return found
+
+
+def of_kind(numbers, kind):
+    return {
+        name.partition(" ")[2]: torch.tensor(array)
+        for name, array in numbers.items()
+        if name.startswith(kind + " ")
+    }
+
+
+def constants_of(c_text):
+    """{layer: values} of those whose values are no single number: tables of the emitted C."""
+    tables = {
+        name: [float(word) for word in values.split(",")]
+        for name, values in re.findall(
+            r"^static const real (values\w*)\[\] = \{(.*?)\};", c_text, re.M
+        )
+    }
+    uses = re.findall(r"\b(values\w*) /\* weight: (\S+)\.weight \*/", c_text)
+    return {layer: tables[name] for name, layer in uses}
+
+
+def told_apart(what, ours, theirs, size, tolerance):
+    """What is said of two arrays that differ; nothing where they are alike."""
+    theirs = theirs.detach().numpy().reshape(-1)
+    if not np.isfinite(theirs).all():
+        return []  # both left every range
+    apart = np.abs(ours - theirs).max(initial=0) / max(size, np.abs(theirs).max(initial=0), 1e-300)
+    return [] if apart <= tolerance else [f"{what} differs by {apart:.3g}"]
+
+
+class Case:
+    """A network, what netc's program computed, and PyTorch's way to it."""
+
+    def __init__(self, folder, seed):
+        text = (folder / f"{seed}.net").read_text()
+        specifications = {name: op["arguments"] for name, op in table().items()}
+        self.dump = netc("--dump=graph", folder / f"{seed}.net").stdout
+        self.graph = parse(self.dump, specifications)
+        self.functions = functions_of(text)
+        self.numbers = read_numbers(folder / f"n{seed}.numbers")
+        self.constants = constants_of((folder / f"{seed}.reference.c").read_text())
+        whole_numbers = re.search(r"^    input .* of \d+", text, re.M)
+        elements = int(np.prod(self.graph.shape))
+        images = torch.tensor(self.numbers["images 0"]).reshape(-1, elements)
+        self.images = (images if whole_numbers else images / 255).reshape(-1, *self.graph.shape)
+        self.labels = [
+            torch.tensor(self.numbers[f"labels {i}"]).long()
+            for i in range(len(self.graph.losses))
+        ]
+
+    def walk(self, parameters, buffers, training):
+        return Walk(
+            self.graph,
+            self.functions,
+            parameters,
+            buffers,
+            self.constants,
+            len(self.images),
+            training,
+        )
+
+    def compare(self):
+        parameters = {
+            path: value.requires_grad_()
+            for path, value in of_kind(self.numbers, "parameter").items()
+        }
+        buffers = of_kind(self.numbers, "buffer")
+        training = self.walk(parameters, buffers, True)
+        training.run(self.images)
+        loss = training.loss(self.labels)
+        loss.backward()
+        with torch.no_grad():
+            inference = self.walk(parameters, dict(of_kind(self.numbers, "after")), False)
+            inference.run(self.images)
+        return self.faults(loss, parameters, buffers, inference)
+
+    def faults(self, loss, parameters, buffers, inference):
+        normed = re.search(r"forward \w+_norm", self.dump)
+        tolerance = NORMED_TOLERANCE if normed else TOLERANCE
+        gradients = {
+            path: torch.zeros_like(value) if value.grad is None else value.grad
+            for path, value in parameters.items()
+        }
+        size = SMALL * max([1, *(float(g.abs().max()) for g in gradients.values() if g.numel())])
+        told = told_apart("the loss", self.numbers["loss"], loss[None], 1e-3, tolerance)
+        frozen = set(re.findall(r"^ {8}(\S+) .*, frozen$", self.dump, re.M))
+        for path, gradient in gradients.items():
+            if path not in frozen:
+                told += told_apart(
+                    f"the gradient of {path}",
+                    self.numbers[f"gradient {path}"],
+                    gradient,
+                    size,
+                    tolerance,
+                )
+        for path, value in buffers.items():
+            told += told_apart(path, self.numbers[f"after {path}"], value, 1e-3, tolerance)
+        names = [self.graph.output, *self.graph.outputs]
+        answers = torch.cat([inference.tensors[name].flatten(1) for name in names], 1)
+        return told + told_apart("an answer", self.numbers["answers"], answers, 1e-3, tolerance)
+
+
+def write(folder, seeds):
+    """What netc's programs compute of these networks."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for seed in seeds:
+        (folder / f"{seed}.net").write_text(without_chance(network(seed, OPERATORS)))
+        netc(
+            "emit",
+            "--kernels=reference",
+            folder / f"{seed}.net",
+            "-o",
+            folder / f"{seed}.reference.c",
+        )
+    program = link(
+        folder, "numbers", "f64", {seed: [emit(folder, seed, "specialised")] for seed in seeds}
+    )
+    told = subprocess.run([program, folder], capture_output=True, text=True, timeout=600)
+    return {line.split()[0] for line in told.stdout.splitlines() if line.endswith(" ok")}
+
+
+def main(count=100, first=1):
+    torch.set_num_threads(1)
+    alike, refused, wrong = 0, 0, 0
+    for start in range(first, first + count, AT_ONCE):
+        seeds = range(start, min(start + AT_ONCE, first + count))
+        folder, kept = BUILD / "tests" / f"pytorch-{start}", False
+        computed = write(folder, seeds)
+        for seed in seeds:
+            try:
+                told = (
+                    Case(folder, seed).compare() if f"n{seed}" in computed else ["it does not run"]
+                )
+            except Refused as reason:
+                told, refused = None, refused + 1
+                print(f"{seed}: PyTorch refuses {reason}")
+            if told:
+                wrong, kept = wrong + 1, True
+                print(f"{folder / str(seed)}.net: {'; '.join(told[:3])}", flush=True)
+            alike += told == []
+        if not kept:
+            shutil.rmtree(folder)
+    print(f"{alike} alike, {refused} that PyTorch refuses, {wrong} that differ")
+    return wrong > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
