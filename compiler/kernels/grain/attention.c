@@ -247,10 +247,10 @@ static void open_queries(const Writer *writer)
                     a->reach, a->keys, a->reach, less, a->keys, less);
     else
         kernel_line(kernel, "const int end = keys;");
-    if (a->dropout > 0)
+    if (a->dropout > 0 && kernel->training)
         kernel_line(
             kernel,
-            "const uint64_t draw = drawn + ((uint64_t)(head%s) * %lldu + (uint64_t)(first + "
+            "const uint64_t draw = first_draw + ((uint64_t)(head%s) * %lldu + (uint64_t)(first + "
             "i)) * %lldu%s;",
             a->windows > 1 ? format(" + window * %lld", a->heads) : "", a->queries, a->keys,
             a->reach ? " + (uint64_t)from" : "");
@@ -267,7 +267,7 @@ static void declare_draws(const Writer *writer)
     kernel_line(writer->kernel, "const uint64_t random = net_random_key(s->seed, %d);",
                 node_salt(writer->kernel->node));
     kernel_line(writer->kernel,
-                "const uint64_t apart = %lluu, drawn = (uint64_t)(g * LANES) * "
+                "const uint64_t apart = %lluu, first_draw = (uint64_t)(g * LANES) * "
                 "apart;",
                 count);
 }
