@@ -391,6 +391,7 @@ typedef struct NetDerived {
     int64_t magnitude; /* … this, [rows], is -1 */
     double eps;
     bool whole_batch; /* as NetParameter's */
+    bool part;        /* it is those rows of `direction`'s parameter as they are */
 } NetDerived;
 
 typedef struct NetLayer {

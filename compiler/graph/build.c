@@ -293,6 +293,18 @@ static int count_unnamed(const Arguments *args)
     return count;
 }
 
+/* Whether what has no name is neither a tensor's nor unknown. */
+static bool has_stray_value(const Arguments *args)
+{
+    bool stray = false;
+    for (int i = 0; i < args->count; i++) {
+        ValueKind kind = args->items[i].value.kind;
+        bool named = kind == VALUE_TENSOR || kind == VALUE_WORD || kind == VALUE_TEXT;
+        stray |= args->items[i].name == NULL && kind != VALUE_UNKNOWN && !named;
+    }
+    return stray;
+}
+
 static void report_count(Builder *b, const Stmt *stmt, const Operator *op, int count)
 {
     const char *name = op->name;
@@ -333,6 +345,8 @@ static Tensor *walk_join(Builder *b, const Stmt *stmt, const Operator *op, const
         add_input(&inputs, joined_tensor(b, op, &args->items[i]));
     }
     *name = take_name(b, stmt->as, op->name, stmt->call->span);
+    if (has_stray_value(args)) /* told: it may be what is missing among the others */
+        return NULL;
     ArgValue *values = resolve_arguments(b, op->name, op->args, &rest, stmt->call->span);
     if (inputs.tensors.count > MAX_JOINED) {
         Diagnostic *d = build_error(b, "too-large", stmt->call->span, "%s joins at most %d tensors",

@@ -184,7 +184,7 @@ Int trained_elements(const Node *node)
     for (int i = 0; i < node->parameters.count; i++)
         if (node->parameters.items[i]->kind == PARAMETER_TRAINED
             && owns_parameter(node, node->parameters.items[i])
-            && !node->parameters.items[i]->sources[0])
+            && (!node->parameters.items[i]->sources[0] || node->parameters.items[i]->is_part))
             elements += node->parameters.items[i]->elements;
     return elements;
 }

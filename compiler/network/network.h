@@ -349,7 +349,8 @@ typedef enum ParameterKind {
     PARAMETER_CONSTANT /* `values`: never changes, and is not in the state */
 } ParameterKind;
 
-enum { MAX_DIMS = 5 }; /* of a parameter: conv3d's weight */
+enum { MAX_DIMS = 5 };  /* of a parameter: conv3d's weight */
+enum { MAX_PARTS = 3 }; /* queries, keys and values */
 struct Parameter {
     const char *name; /* "weight" */
     const char *path; /* "incep1.branch1x1.weight": PyTorch's state_dict key */
@@ -373,6 +374,11 @@ struct Parameter {
     const Parameter *makes; /* the derived one that it is a source of: no kernel knows of it */
     Parameter *sources[2];  /* the second is NULL where there is one */
     double epsilon;
+    /* Or it is a part of its one source, rows of it from first_row on; by number, of which each
+     * part is made once.  lowering.h */
+    bool is_part;
+    Int first_row;
+    Parameter *parts[MAX_PARTS];
 };
 
 /* What a loss wants of the data, as NetTarget. */

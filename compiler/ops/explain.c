@@ -26,15 +26,9 @@ static const char *signature_entry(const ArgSpec *arg)
     return format("%s=%s", arg->name, otherwise);
 }
 
-/* conv2d(out_channels, kernel_size, stride=1, …), wrapped under the bracket. */
-static void print_signature(const char *name, const ArgSpec *args, FILE *out)
+/* The arguments and what closes them, from a column on, wrapped at a margin. */
+static void print_entries(const ArgSpec *args, int column, int margin, FILE *out)
 {
-    int margin = fprintf(out, "%s", name);
-    if (args == NULL || args[0].name == NULL) {
-        fprintf(out, "\n");
-        return;
-    }
-    int column = margin += fprintf(out, "(");
     for (int i = 0; args[i].name != NULL; i++) {
         const char *entry = signature_entry(&args[i]);
         const char *after = args[i + 1].name != NULL ? "," : ")";
@@ -47,6 +41,18 @@ static void print_signature(const char *name, const ArgSpec *args, FILE *out)
     fprintf(out, "\n");
 }
 
+/* conv2d(out_channels, kernel_size, stride=1, …), wrapped under the bracket. */
+static void print_signature(const char *name, const ArgSpec *args, FILE *out)
+{
+    int margin = fprintf(out, "%s", name);
+    if (args == NULL || args[0].name == NULL) {
+        fprintf(out, "\n");
+        return;
+    }
+    margin += fprintf(out, "(");
+    print_entries(args, margin, margin, out);
+}
+
 /* ", axis=0": those of an operator that joins, behind the names of tensors. */
 static const char *further_arguments(const ArgSpec *args)
 {
@@ -56,12 +62,23 @@ static const char *further_arguments(const ArgSpec *args)
     return text.length ? text_chars(&text) : "";
 }
 
+/* op { branch { ... } branch { ... } ... }   or   op(name, ..., axis=0) */
+static void print_joined(const Operator *op, FILE *out)
+{
+    int further = (int)strlen(further_arguments(op->args));
+    fprintf(out, "%s { branch { ... } branch { ... } ... }%s", op->name,
+            further > 40 ? "\n" : "   ");
+    int margin = fprintf(out, "or   %s(", op->name), column = margin + fprintf(out, "name, ...");
+    if (further == 0)
+        fprintf(out, ")\n");
+    else
+        print_entries(op->args, column + fprintf(out, ", "), margin, out);
+}
+
 static void print_joins(const Operator *op, FILE *out)
 {
     if (op->traits & OP_JOINS)
-        fprintf(out, "%s { branch { ... } branch { ... } ... }%sor   %s(name, ...%s)\n", op->name,
-                strlen(further_arguments(op->args)) > 40 ? "\n" : "   ", op->name,
-                further_arguments(op->args));
+        print_joined(op, out);
     else
         print_signature(op->name, op->args, out);
     if (op->traits & OP_ALSO_JOINS) {

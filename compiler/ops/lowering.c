@@ -37,3 +37,32 @@ void lend_parameter(Node *node, const Node *from, int place, const char *name)
         parameter->node = node;
     push(&node->parameters, parameter);
 }
+
+static Parameter *part_of(Graph *graph, Node *node, Parameter *whole, int part, Int rows)
+{
+    Parameter *made = NEW(Parameter);
+    *made = *whole;
+    made->path = format("%s[%lld:%lld]", whole->path, part * rows, (part + 1) * rows);
+    made->dim[0] = rows;
+    made->elements = whole->elements / whole->dim[0] * rows;
+    made->node = node;
+    made->uses = 0;
+    made->makes = NULL;
+    made->sources[0] = whole;
+    made->is_part = true;
+    made->first_row = part * rows;
+    whole->makes = whole->parts[part] = made;
+    push(&graph->derived, made);
+    return made;
+}
+
+void lend_rows(Graph *graph, Node *node, const Node *from, int place, int part, Int rows,
+               const char *name)
+{
+    Parameter *whole = from->parameters.items[place];
+    Parameter *made =
+        whole->parts[part] ? whole->parts[part] : part_of(graph, node, whole, part, rows);
+    made->name = intern(name);
+    made->uses++;
+    push(&node->parameters, made);
+}

@@ -15,5 +15,8 @@ Tensor *lowered_output(Graph *graph, Node *node, Shape shape, Tensor *out);
 /* Parameter number `place` of `from` becomes node's next, and is called there what kernels call it.
  * A layer that is used again has lent it before, so it is not asked for by its name. */
 void lend_parameter(Node *node, const Node *from, int place, const char *name);
+/* The same of its rows from part * rows on, which are a parameter of their own, made of it. */
+void lend_rows(Graph *graph, Node *node, const Node *from, int place, int part, Int rows,
+               const char *name);
 
 #endif

@@ -374,7 +374,8 @@ static void complete_call(Analysis *a, const Context *c, Position position, cJSO
         complete_value(a, position, items);
     else if (!c->section || c->section->kind != TRAIN)
         add_names(a, position, false, items);
-    if (callee.block || (callee.function && c->section)
+    const ArgSpec *spec = c->named ? spec_named(callee.args, c->named->word) : NULL;
+    if (callee.block || (callee.function && c->section) || (spec && spec->kind == ARG_TENSORS)
         || (callee.op && callee.op->traits & (OP_JOINS | OP_ALSO_JOINS)))
         add_names(a, position, true, items);
 }

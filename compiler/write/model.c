@@ -93,10 +93,11 @@ static void emit_derived(Emitter *emitter)
     for (int i = 0; i < graph->derived.count; i++) {
         const Parameter *p = graph->derived.items[i];
         const Parameter *direction = p->sources[p->sources[1] ? 1 : 0];
-        text_add(emitter->module.out, "    { %lld, %lld, %lld, %lld, %lld, %s, %s },\n", p->offset,
-                 p->dim[0], p->elements / p->dim[0], direction->offset,
+        Int length = p->elements / p->dim[0];
+        text_add(emitter->module.out, "    { %lld, %lld, %lld, %lld, %lld, %s, %s, %s },\n",
+                 p->offset, p->dim[0], length, direction->offset + p->first_row * length,
                  p->sources[1] ? p->sources[0]->offset : -1, number_text(p->epsilon),
-                 p->whole_batch ? "true" : "false");
+                 p->whole_batch ? "true" : "false", p->is_part ? "true" : "false");
     }
     text_add(emitter->module.out, "};\n\n");
 }

@@ -2,6 +2,7 @@
  *
  *   weight norm       w = magnitude * v / |v|                 Salimans and Kingma 2016
  *   standardisation   w = (v - mean) / sqrt(variance + eps)   Qiao et al. 2019
+ *   a part            w = v, some rows of a parameter of which several layers have one each
  *
  * of each row, the values of one index of the first axis.  Rows are summed in their order by one
  * thread, in double: a step's filters are read as often as it has images.
@@ -9,6 +10,7 @@
 #include "runtime.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct Row {
     double mean, inverse; /* of the norm, or of the deviation */
@@ -29,6 +31,10 @@ static void derive_row(const NetDerived *derived, real *weights, int64_t row)
 {
     const real *v = weights + derived->direction + row * derived->length;
     real *w = weights + derived->offset + row * derived->length;
+    if (derived->part) {
+        memcpy(w, v, (size_t)derived->length * sizeof *w);
+        return;
+    }
     Row of = measure(derived, v);
     double scale = of.inverse * (derived->magnitude < 0 ? 1 : weights[derived->magnitude + row]);
     for (int64_t i = 0; i < derived->length; i++)
@@ -64,6 +70,10 @@ static void row_gradient(const NetDerived *derived, const real *weights, real *g
     int64_t at = row * derived->length;
     const real *v = weights + derived->direction + at, *dw = gradients + derived->offset + at;
     real *dv = gradients + derived->direction + at;
+    if (derived->part) {
+        memcpy(dv, dw, (size_t)derived->length * sizeof *dv);
+        return;
+    }
     Row of = measure(derived, v);
     double mean = 0, product = 0, scale = of.inverse;
     for (int64_t i = 0; i < derived->length; i++) {

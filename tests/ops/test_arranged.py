@@ -2,10 +2,11 @@
 the reference, to the bit however many threads share them; finite differences; one image."""
 import pytest
 
-from harness import run, trainer
+from harness import netc, run, trainer
 from ops import arranged
 from ops.one_image import difference
 from ops.test_emission import same_both_ways
+from write.test_emit import SYNTAX_CHECK
 
 GROUPS = [name for name in dir(arranged) if name.isupper() and name != "TRAIN"]
 AT_ONCE = 12  # uses in a network
@@ -35,3 +36,10 @@ def test_gradients_are_finite_differences(uses):
 def test_one_image_has_the_same_logits(uses, tmp_path):
     for dtype, close in ("f64", 1e-6), ("f32", 3e-5):
         assert difference(tmp_path, arranged.network(uses), dtype, "--split=all") < close
+
+
+def test_attention_is_c_without_a_warning(tmp_path):
+    """In training and in inference, which draws no dropout."""
+    (tmp_path / "a.net").write_text(arranged.network(arranged.ATTENTIONS))
+    netc("emit", tmp_path / "a.net", "-o", tmp_path / "a.c")
+    run("gcc", *SYNTAX_CHECK, "-march=native", tmp_path / "a.c")

@@ -52,8 +52,15 @@ def test_as_pytorch(key):
 # numbers.
 RECURRENT = {"rnn", "gru", "lstm"}
 # What begins a chain and what takes tokens is compared as a part of networks: tests/reuse,
-# tests/ops/test_tokens.py.
-IN_NETWORKS = {"parameter", "constant", "noise", "embedding", "self_attention"}
+# tests/ops/test_tokens.py, test_multihead.py.
+IN_NETWORKS = {
+    "parameter",
+    "constant",
+    "noise",
+    "embedding",
+    "self_attention",
+    "multihead_attention",
+}
 NOT_COMPARED = (
     {"add", "concat", "flatten", "reshape", "identity", "dropout"}
     | IN_NETWORKS

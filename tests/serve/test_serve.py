@@ -270,6 +270,8 @@ def test_inlay_hints_are_what_annotate_writes(client):
         (network("conv2d(8, 3) |"), ["as"], ["conv2d"]),
         (network("conv2d(8, 3) as one", "from |"), ["one"], ["conv2d"]),
         (network("conv2d(8, 3) as one", "concat(|)"), ["one"], []),
+        (network("conv2d(8, 3) as one", "attention(2, mask=|)"), ["one"], ["causal="]),
+        (network("conv2d(8, 3) as one", "attention(|)"), ["one", "heads=", "mask="], []),
         (network("let k = 3", "conv2d(|)"), ["k", "out_channels="], []),
         (
             "block A(width, deep=2) [c, h, w] { relu }\n" + network("A(|)"),

@@ -4,17 +4,92 @@
  * weights, and the product of these and the values is y.  On the way back they are made again: with
  * P the weights, G the gradients of them and D what dropout multiplies each by, the gradient of a
  * score is P * (G * D - the sum of y * dy), which needs no second pass over a query's keys.
+ *
+ * Every lane has matrices of its own, so that a value is a whole row of lanes and a head of keys
+ * leaves the caches.  What is multiplied is copied to panels first (lane_product.h), keys and
+ * values once for all blocks of a head.
  */
 #include "kernels/attention.h"
 #include "kernels/grain/lane_product.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { QUERIES = 16 }; /* of a block: its scores stay in the second cache */
+enum { QUERIES = 12 };             /* of a block: whole tiles of panel_product */
+enum { QUERY_STEP = QUERIES | 1 }; /* panel_step(QUERIES) */
+
+/* Panels in the workspace, of panel_product's `a` or `b`: [terms][columns].  _K: the terms are
+ * features; _N: they are keys or queries. */
+typedef enum PanelKind {
+    KEYS_K,    /* [width][keys] */
+    QUERIES_K, /* [width][QUERIES], scaled */
+    VALUES_N,  /* forward: [keys][value_width] */
+    WEIGHTS,   /* forward: [keys][QUERIES], first the scores */
+    /* backward */
+    VALUES_K,   /* [value_width][keys] */
+    KEYS_N,     /* [keys][width], scaled */
+    QUERIES_N,  /* [QUERIES][width], scaled */
+    GRADIENT_K, /* of y: [value_width][QUERIES] */
+    GRADIENT_N, /* [QUERIES][value_width] */
+    SCORES,     /* [QUERIES][keys], then what values are weighted by */
+    CHANGES,    /* [QUERIES][keys]: the gradients of that, then of the scores */
+    TURNED,     /* [keys][QUERIES]: the same */
+    PANELS
+} PanelKind;
+
+typedef struct Panel {
+    const char *name;
+    bool forward, backward;
+    bool tiled; /* it is a `b` */
+    Int terms, columns;
+} Panel;
+
+static Panel panel_of(const Attention *a, PanelKind kind)
+{
+    Int keys = a->keys, width = a->q.width, values = a->v.width;
+    const Panel panels[PANELS] = {
+        [KEYS_K] = {"keys_k", true, true, true, width, keys},
+        [QUERIES_K] = {"queries_k", true, true, false, width, QUERIES},
+        [VALUES_N] = {"values_n", true, false, true, keys, values},
+        [WEIGHTS] = {"weights", true, false, false, keys, QUERIES},
+        [VALUES_K] = {"values_k", false, true, true, values, keys},
+        [KEYS_N] = {"keys_n", false, true, true, keys, width},
+        [QUERIES_N] = {"queries_n", false, true, true, QUERIES, width},
+        [GRADIENT_K] = {"gradient_k", false, true, false, values, QUERIES},
+        [GRADIENT_N] = {"gradient_n", false, true, true, QUERIES, values},
+        [SCORES] = {"scores", false, true, false, QUERIES, keys},
+        [CHANGES] = {"changes", false, true, false, QUERIES, keys},
+        [TURNED] = {"turned", false, true, false, keys, QUERIES},
+    };
+    return panels[kind];
+}
+
+/* From one term of an `a` to the next, and from one tile of a `b`: panel_product's arguments. */
+static Int step_of(const Attention *a, PanelKind kind)
+{
+    const Panel panel = panel_of(a, kind);
+    return panel.tiled ? panel.terms * PANEL_COLUMNS : panel_step(panel.columns);
+}
+
+static Int panel_vectors(const Attention *a, PanelKind kind)
+{
+    const Panel panel = panel_of(a, kind);
+    Int tiles = (panel.columns + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
+    return (panel.tiled ? tiles : panel.terms) * step_of(a, kind);
+}
+
+static bool has_panel(const Attention *a, PanelKind kind, Stage stage)
+{
+    const Panel panel = panel_of(a, kind);
+    return stage == STAGE_BACKWARD_INPUT ? panel.backward : panel.forward;
+}
 
 Int attention_workspace(const Attention *attention, Stage stage)
 {
-    return (stage == STAGE_BACKWARD_INPUT ? 2 : 1) * QUERIES * attention->keys;
+    Int vectors = 0;
+    for (int kind = 0; kind < PANELS; kind++)
+        vectors += has_panel(attention, kind, stage) ? panel_vectors(attention, kind) : 0;
+    return vectors;
 }
 
 /* A kernel being written, of a node whose attention this is. */
@@ -23,6 +98,44 @@ typedef struct Writer {
     const Attention *attention;
     const char *product; /* lane_product.h's */
 } Writer;
+
+static void declare_panels(const Writer *writer)
+{
+    const Attention *a = writer->attention;
+    Int at = 0;
+    for (int kind = 0; kind < PANELS; kind++) {
+        if (!has_panel(a, kind, writer->kernel->stage))
+            continue;
+        kernel_line(writer->kernel, "vec *const %s = workspace + %lldL;", panel_of(a, kind).name,
+                    at);
+        at += panel_vectors(a, kind);
+    }
+}
+
+/* Copies `count` rows of `width` features, `row` apart from `from` on.  The rows are the panel's
+ * terms, or its columns. */
+static void fill_panel(const Writer *writer, PanelKind kind, const char *from, Int row,
+                       const char *count, Int width, double scale)
+{
+    Kernel *kernel = writer->kernel;
+    const Panel panel = panel_of(writer->attention, kind);
+    Int step = step_of(writer->attention, kind);
+    bool columns = panel.terms == width && kind != KEYS_N && kind != VALUES_N && kind != QUERIES_N
+                   && kind != GRADIENT_N;
+    const char *term = columns ? "c" : "j", *column = columns ? "j" : "c";
+    kernel_line(kernel, "for (int j = 0; j < %s; j++)", count);
+    kernel_line(kernel, "for (int c = 0; c < %lld; c++) {", width);
+    kernel_line(kernel, "const vec *const value = %s + j * %lldL + c;", from, row);
+    kernel_line(kernel, "__builtin_prefetch(value + %lldL);", row);
+    if (panel.tiled)
+        kernel_line(kernel, "%s[%s / %d * %lldL + %s * %d + %s %% %d] = *value%s;", panel.name,
+                    column, PANEL_COLUMNS, step, term, PANEL_COLUMNS, column, PANEL_COLUMNS,
+                    scale != 1 ? format(" * (real)%.17g", scale) : "");
+    else
+        kernel_line(kernel, "%s[%s * %lldL + %s] = *value%s;", panel.name, term, step, column,
+                    scale != 1 ? format(" * (real)%.17g", scale) : "");
+    kernel_line(kernel, "}");
+}
 
 /* Where `side` of a window and of head `head` begins, behind the operand. */
 static const char *side_text(const Writer *writer, const AttentionSide *side, Int steps,
@@ -64,7 +177,7 @@ static const char *masks_text(const Writer *writer)
 /* ---------------------------------------------------------------- blocks */
 
 /* Declares a block of queries, from `first` on: `rows` of them, and the `keys` that any of them
- * sees, of which the first is `from`; q, k and v, where those of head `head` begin. */
+ * sees, from `from` on, the first of a tile. */
 static void declare_block(const Writer *writer)
 {
     Kernel *kernel = writer->kernel;
@@ -72,47 +185,52 @@ static void declare_block(const Writer *writer)
     const char *last = a->causal  ? "first + rows"
                        : a->reach ? format("first + rows + %lld", a->reach - 1)
                                   : NULL;
-    const char *kv_head =
-        a->heads == a->kv_heads ? "head" : format("(head / %lld)", a->heads / a->kv_heads);
     kernel_line(kernel, "const int rows = %lld - first < %d ? (int)(%lld - first) : %d;",
                 a->queries, QUERIES, a->queries, QUERIES);
     if (a->reach)
-        kernel_line(kernel, "const int from = first < %lld ? 0 : (int)first - %lld;", a->reach,
-                    a->reach - 1);
+        kernel_line(kernel, "const int from = first < %lld ? 0 : ((int)first - %lld) / %d * %d;",
+                    a->reach, a->reach - 1, PANEL_COLUMNS, PANEL_COLUMNS);
     if (last)
         kernel_line(kernel, "const int to = %s < %lld ? (int)(%s) : %lld;", last, a->keys, last,
                     a->keys);
     kernel_line(kernel, "const int keys = %s%s;", last ? "to" : format("%lld", a->keys),
                 a->reach ? " - from" : "");
-    kernel_line(kernel, "const vec *const q = %s%s + first * %lldL;",
-                attention_input(kernel->node, a->q.input),
-                side_text(writer, &a->q, a->queries, "head"), a->q.row);
-    for (int i = 0; i < 2; i++) {
-        const AttentionSide *side = i ? &a->v : &a->k;
-        kernel_line(kernel, "const vec *const %s = %s%s%s;", i ? "v" : "k",
-                    attention_input(kernel->node, side->input),
-                    side_text(writer, side, a->keys, kv_head),
-                    a->reach ? format(" + from * %lldL", side->row) : "");
-    }
+    fill_panel(writer, QUERIES_K,
+               format("%s%s + first * %lldL", attention_input(kernel->node, a->q.input),
+                      side_text(writer, &a->q, a->queries, "head"), a->q.row),
+               a->q.row, "rows", a->q.width, a->scale);
 }
 
-/* score[i * all + j] of the block's query i and of key j, neither scaled nor masked. */
-static void emit_scores(const Writer *writer)
+/* The panel from the first key that the block sees: a column, or a term. */
+static const char *from_key(const Writer *writer, PanelKind kind)
+{
+    const Panel panel = panel_of(writer->attention, kind);
+    bool column = kind == KEYS_K || kind == VALUES_K;
+    if (!writer->attention->reach)
+        return panel.name;
+    return column ? format("%s + from / %d * %lldL", panel.name, PANEL_COLUMNS,
+                           step_of(writer->attention, kind))
+                  : format("%s + from * %d", panel.name, PANEL_COLUMNS);
+}
+
+/* Keys or values of the head `head`, or of their own, to a panel. */
+static void fill_side(const Writer *writer, PanelKind kind, const AttentionSide *side,
+                      const char *head, double scale)
 {
     const Attention *a = writer->attention;
-    kernel_line(writer->kernel, "%s(score, %lld, q, %lld, 1, k, %lld, 1, rows, keys, %lld, false);",
-                writer->product, a->keys, a->q.row, a->k.row, a->q.width);
+    fill_panel(writer, kind,
+               format("%s%s", attention_input(writer->kernel->node, side->input),
+                      side_text(writer, side, a->keys, head)),
+               side->row, format("%lld", a->keys), side->width, scale);
 }
 
-/* Opens the loop over the block's queries: `own` is one's scores, of which it sees those from
- * `begin` to `end`. */
+/* Opens the loop over the block's queries i, of which one sees keys from `begin` to `end`. */
 static void open_queries(const Writer *writer)
 {
     Kernel *kernel = writer->kernel;
     const Attention *a = writer->attention;
     const char *less = a->reach ? " - from" : "";
     kernel_line(kernel, "for (int i = 0; i < rows; i++) {");
-    kernel_line(kernel, "vec *const own = score + i * %lldL;", a->keys);
     if (a->reach)
         kernel_line(kernel,
                     "const int begin = first + i < %lld ? 0 : (int)first + i - %lld - from;",
@@ -129,10 +247,10 @@ static void open_queries(const Writer *writer)
                     a->reach, a->keys, a->reach, less, a->keys, less);
     else
         kernel_line(kernel, "const int end = keys;");
-    if (a->dropout > 0)
+    if (a->dropout > 0 && kernel->training)
         kernel_line(
             kernel,
-            "const uint64_t draw = drawn + ((uint64_t)(head%s) * %lldu + (uint64_t)(first + "
+            "const uint64_t draw = first_draw + ((uint64_t)(head%s) * %lldu + (uint64_t)(first + "
             "i)) * %lldu%s;",
             a->windows > 1 ? format(" + window * %lld", a->heads) : "", a->queries, a->keys,
             a->reach ? " + (uint64_t)from" : "");
@@ -149,7 +267,7 @@ static void declare_draws(const Writer *writer)
     kernel_line(writer->kernel, "const uint64_t random = net_random_key(s->seed, %d);",
                 node_salt(writer->kernel->node));
     kernel_line(writer->kernel,
-                "const uint64_t apart = %lluu, drawn = (uint64_t)(g * LANES) * "
+                "const uint64_t apart = %lluu, first_draw = (uint64_t)(g * LANES) * "
                 "apart;",
                 count);
 }
@@ -163,48 +281,53 @@ static const char *kept_text(const Attention *attention)
                   (unsigned long long)ceil(p * 0x1p53), p < 1 ? 1 / (1 - p) : 0);
 }
 
-/* What a query does not see has no weight. */
-static void hide_rest(const Writer *writer, const char *row)
+/* What a query does not see has no weight: `value` of key j. */
+static void hide_rest(const Writer *writer, const char *value)
 {
     const Attention *a = writer->attention;
     if (a->reach) {
         kernel_line(writer->kernel, "for (int j = 0; j < begin; j++)");
-        kernel_line(writer->kernel, "    %s[j] = splat(0);", row);
+        kernel_line(writer->kernel, "    %s = splat(0);", value);
     }
     if (a->reach || a->causal) {
         kernel_line(writer->kernel, "for (int j = end; j < keys; j++)");
-        kernel_line(writer->kernel, "    %s[j] = splat(0);", row);
+        kernel_line(writer->kernel, "    %s = splat(0);", value);
     }
+}
+
+/* Where the aux of query i of the block lies. */
+static const char *aux_text(const Attention *a)
+{
+    return format("aux[(%shead) * %lldL + first + i]",
+                  a->windows > 1 ? format("window * %lld + ", a->heads) : "", a->queries);
 }
 
 /* --------------------------------------------------------------- forward */
 
-/* Scores become weights: the softmax of what a query sees.  Without a mask they are scaled within
- * the exponential. */
+/* Scores become exponentials, whose sum divides what the query gives. */
 static void emit_weights(const Writer *writer)
 {
     Kernel *kernel = writer->kernel;
     const Attention *a = writer->attention;
     bool drops = a->dropout > 0 && kernel->training;
-    const char *scale = format("(real)%.17g", a->masks ? 1.0 : a->scale);
+    const char *own = format("own[j * %d]", QUERY_STEP);
     open_queries(writer);
-    if (a->masks) {
-        kernel_line(kernel, "for (int j = begin; j < end; j++)");
-        kernel_line(kernel, "    own[j] = own[j] * (real)%.17g%s;", a->scale, masks_text(writer));
-    }
-    kernel_line(kernel, "vec largest = own[begin], total = splat(0);");
-    kernel_line(kernel, "for (int j = begin + 1; j < end; j++)");
-    kernel_line(kernel, "    largest = vec_select(own[j] > largest, own[j], largest);");
-    kernel_line(kernel, "for (int j = begin; j < end; j++)");
-    kernel_line(kernel, "    total += own[j] = vec_exp((own[j] - largest) * %s);", scale);
+    kernel_line(kernel, "vec *const own = weights + i;");
+    kernel_line(kernel, "vec largest = splat(-__builtin_inf()), total = splat(0);");
+    kernel_line(kernel, "for (int j = begin; j < end; j++) {");
+    if (a->masks)
+        kernel_line(kernel, "%s += %s;", own, masks_text(writer) + strlen(" + "));
+    kernel_line(kernel, "largest = vec_select(%s > largest, %s, largest);", own, own);
+    kernel_line(kernel, "}");
+    kernel_line(kernel, "for (int j = begin; j < end; j++) {");
+    kernel_line(kernel, "const vec weight = vec_exp(%s - largest);", own);
+    kernel_line(kernel, "total += weight;");
+    kernel_line(kernel, "%s = weight%s;", own, drops ? format(" * %s", kept_text(a)) : "");
+    kernel_line(kernel, "}");
     if (kernel->training)
-        kernel_line(kernel, "aux[(%shead) * %lldL + first + i] = largest * %s + vec_log(total);",
-                    a->windows > 1 ? format("window * %lld + ", a->heads) : "", a->queries, scale);
-    kernel_line(kernel, "total = (real)1 / total;");
-    kernel_line(kernel, "for (int j = begin; j < end; j++)");
-    kernel_line(kernel, drops ? "    own[j] *= total * %s;" : "    own[j] *= total;",
-                drops ? kept_text(a) : "");
-    hide_rest(writer, "own");
+        kernel_line(kernel, "%s = largest + vec_log(total);", aux_text(a));
+    kernel_line(kernel, "share[i] = (real)1 / total;");
+    hide_rest(writer, own);
     kernel_line(kernel, "}");
 }
 
@@ -217,25 +340,50 @@ static const char *result_text(const Attention *a, const char *name)
                   a->v.width);
 }
 
+/* Declares `pair`, a head of keys and values; what a block finds of another is copied. */
+static void fill_forward_sides(const Writer *writer)
+{
+    Kernel *kernel = writer->kernel;
+    const Attention *a = writer->attention;
+    Int group = a->heads / a->kv_heads;
+    kernel_line(kernel, "const int64_t pair = head%s;", group > 1 ? format(" / %lld", group) : "");
+    kernel_line(kernel, "if (filled != %spair) {",
+                a->windows > 1 ? format("window * %lld + ", a->kv_heads) : "");
+    fill_side(writer, KEYS_K, &a->k, "pair", 1);
+    fill_side(writer, VALUES_N, &a->v, "pair", 1);
+    kernel_line(kernel, "filled = %spair;",
+                a->windows > 1 ? format("window * %lld + ", a->kv_heads) : "");
+    kernel_line(kernel, "}");
+}
+
 static void emit_forward(const Writer *writer)
 {
     Kernel *kernel = writer->kernel;
     const Attention *a = writer->attention;
-    Int blocks = (a->queries + QUERIES - 1) / QUERIES;
+    Int blocks = (a->queries + QUERIES - 1) / QUERIES, row = a->heads * a->v.width;
     kernel->algorithm = "Attention, block by block of queries; scores are not stored.";
-    kernel_line(kernel, "vec *const score = workspace;");
+    declare_panels(writer);
     declare_draws(writer);
+    kernel_line(kernel, "int64_t filled = -1; /* whose keys and values the panels have */");
     open_pieces(kernel, "piece", a->windows * a->heads * blocks);
     if (a->windows > 1)
         kernel_line(kernel, "const int64_t window = piece / %lld;", a->heads * blocks);
     kernel_line(kernel, "const int64_t head = piece / %lld%s, first = piece %% %lld * %d;", blocks,
                 a->windows > 1 ? format(" %% %lld", a->heads) : "", blocks, QUERIES);
+    fill_forward_sides(writer);
     declare_block(writer);
-    emit_scores(writer);
+    kernel_line(kernel, "vec share[%d];", QUERIES);
+    kernel_line(kernel, "%s(weights, 1, %d, queries_k, %d, %s, %lld, rows, keys, %lld, false);",
+                writer->product, QUERY_STEP, QUERY_STEP, from_key(writer, KEYS_K),
+                step_of(a, KEYS_K), a->q.width);
     emit_weights(writer);
-    kernel_line(kernel, "%s(%s, %lld, score, %lld, 1, v, 1, %lld, rows, %lld, keys, false);",
-                writer->product, result_text(a, "y"), a->heads * a->v.width, a->keys, a->v.row,
+    kernel_line(kernel, "vec *const result = %s;", result_text(a, "y"));
+    kernel_line(kernel, "%s(result, %lld, 1, weights, %d, %s, %lld, rows, %lld, keys, false);",
+                writer->product, row, QUERY_STEP, from_key(writer, VALUES_N), step_of(a, VALUES_N),
                 a->v.width);
+    kernel_line(kernel, "for (int i = 0; i < rows; i++)");
+    kernel_line(kernel, "    for (int c = 0; c < %lld; c++)", a->v.width);
+    kernel_line(kernel, "        result[i * %lldL + c] *= share[i];", row);
     kernel_line(kernel, "}");
 }
 
@@ -266,34 +414,30 @@ static const char *gradient_text(const Writer *writer, int input)
     return at ? format("dx + %lldL", at) : "dx";
 }
 
-/* A loop over the piece's own windows or heads, or over all. */
-static void open_axis(Kernel *kernel, bool all, const char *name, Int size, const char *own)
+/* The piece's own window or head, or a loop over all; gives how many braces it opens. */
+static int open_axis(Kernel *kernel, bool all, const char *name, Int size, const char *own)
 {
     if (all)
         kernel_line(kernel, "for (int64_t %s = 0; %s < %lld; %s++) {", name, name, size, name);
     else
-        kernel_line(kernel, "{ const int64_t %s = %s;", name, own);
+        kernel_line(kernel, "const int64_t %s = %s;", name, own);
+    return all;
 }
 
-/* A piece is what shares keys and values, or a mask's gradient. */
-static void open_shared(const Writer *writer)
+/* A piece is what shares keys and values, or a mask's gradient.  Gives how many braces it opens. */
+static int open_shared(const Writer *writer)
 {
     const Attention *a = writer->attention;
     bool windows = sums_over(writer, MASK_WINDOW, a->windows),
          heads = sums_over(writer, MASK_HEAD, a->heads);
     Int pairs = heads ? 1 : a->kv_heads;
+    int braces = 1;
     open_pieces(writer->kernel, "piece", (windows ? 1 : a->windows) * pairs);
     if (a->windows > 1)
-        open_axis(writer->kernel, windows, "window", a->windows, format("piece / %lld", pairs));
-    else
-        kernel_line(writer->kernel, "{");
-    open_axis(writer->kernel, heads, "pair", a->kv_heads, format("piece %% %lld", pairs));
-}
-
-static void close_shared(const Writer *writer)
-{
-    for (int i = 0; i < 3; i++)
-        kernel_line(writer->kernel, "}");
+        braces +=
+            open_axis(writer->kernel, windows, "window", a->windows, format("piece / %lld", pairs));
+    return braces
+           + open_axis(writer->kernel, heads, "pair", a->kv_heads, format("piece %% %lld", pairs));
 }
 
 /* A mask's gradient begins with zeros, in the first turn that adds to it. */
@@ -333,24 +477,22 @@ static void zero_side(const Writer *writer, const AttentionSide *side)
                 side_text(writer, side, writer->attention->keys, "pair"), side->row);
 }
 
-/* `change` becomes the gradients of the scores, scaled, and `score` what values are weighted by. */
+/* Changes become the gradients of the scores, and scores what values are weighted by. */
 static void emit_score_gradients(const Writer *writer)
 {
     Kernel *kernel = writer->kernel;
     const Attention *a = writer->attention;
     Int row = a->heads * a->v.width;
-    kernel_line(kernel, "%s(change, %lld, d, %lld, 1, v, %lld, 1, rows, keys, %lld, false);",
-                writer->product, a->keys, row, a->v.row, a->v.width);
+    const char *turned = format("turned[j * %d + i]", QUERY_STEP);
     open_queries(writer);
-    kernel_line(kernel, "vec *const other = change + i * %lldL;", a->keys);
-    kernel_line(kernel, "const vec total = aux[(%shead) * %lldL + first + i];",
-                a->windows > 1 ? format("window * %lld + ", a->heads) : "", a->queries);
+    kernel_line(kernel, "vec *const own = scores + i * %lldL, *const other = changes + i * %lldL;",
+                step_of(a, SCORES), step_of(a, CHANGES));
+    kernel_line(kernel, "const vec total = %s;", aux_text(a));
     kernel_line(kernel, "vec mean = splat(0);");
     kernel_line(kernel, "for (int c = 0; c < %lld; c++)", a->v.width);
     kernel_line(kernel, "    mean += d[i * %lldL + c] * result[i * %lldL + c];", row, row);
     kernel_line(kernel, "for (int j = begin; j < end; j++) {");
-    kernel_line(kernel, "const vec weight = vec_exp(own[j] * (real)%.17g%s - total);", a->scale,
-                masks_text(writer));
+    kernel_line(kernel, "const vec weight = vec_exp(own[j]%s - total);", masks_text(writer));
     if (a->dropout > 0) {
         kernel_line(kernel, "const vec kept = %s;", kept_text(a));
         kernel_line(kernel, "const vec gradient = weight * (other[j] * kept - mean);");
@@ -363,11 +505,23 @@ static void emit_score_gradients(const Writer *writer)
         if (gradient_at(writer, a->mask[i].input) >= 0)
             kernel_line(kernel, "(%s)[%s] += gradient;", gradient_text(writer, a->mask[i].input),
                         mask_text(a, &a->mask[i]));
-    kernel_line(kernel, "other[j] = gradient * (real)%.17g;", a->scale);
+    kernel_line(kernel, "other[j] = %s = gradient;", turned);
     kernel_line(kernel, "}");
-    hide_rest(writer, "own");
-    hide_rest(writer, "other");
+    hide_rest(writer, format("own[j] = other[j] = %s", turned));
     kernel_line(kernel, "}");
+}
+
+/* "dx + 96 + pair * 8L + from * 24L": where the gradient of what the block sees of a side begins,
+ * or that of its own queries. */
+static const char *side_gradient(const Writer *writer, const AttentionSide *side, bool queries)
+{
+    const Attention *a = writer->attention;
+    const char *offset = queries    ? format(" + first * %lldL", side->row)
+                         : a->reach ? format(" + from * %lldL", side->row)
+                                    : "";
+    return format(
+        "%s%s%s", gradient_text(writer, side->input),
+        side_text(writer, side, queries ? a->queries : a->keys, queries ? "head" : "pair"), offset);
 }
 
 /* The block's part of the gradients of queries, keys and values. */
@@ -375,27 +529,48 @@ static void emit_side_gradients(const Writer *writer)
 {
     Kernel *kernel = writer->kernel;
     const Attention *a = writer->attention;
-    const char *offset = a->reach ? format(" + from * ") : NULL;
     if (gradient_at(writer, a->q.input) >= 0)
-        kernel_line(kernel,
-                    "%s(%s%s + first * %lldL, %lld, change, %lld, 1, k, 1, %lld, rows, %lld, keys, "
-                    "%s);",
-                    writer->product, gradient_text(writer, a->q.input),
-                    side_text(writer, &a->q, a->queries, "head"), a->q.row, a->q.row, a->keys,
-                    a->k.row, a->q.width, kernel->node->accumulate ? "true" : "false");
+        kernel_line(kernel, "%s(%s, %lld, 1, turned, %d, %s, %lld, rows, %lld, keys, %s);",
+                    writer->product, side_gradient(writer, &a->q, true), a->q.row, QUERY_STEP,
+                    from_key(writer, KEYS_N), step_of(a, KEYS_N), a->q.width,
+                    kernel->node->accumulate ? "true" : "false");
     if (gradient_at(writer, a->k.input) >= 0)
         kernel_line(kernel,
-                    "%s(%s%s%s, %lld, change, 1, %lld, q, 1, %lld, keys, %lld, rows, true);",
-                    writer->product, gradient_text(writer, a->k.input),
-                    side_text(writer, &a->k, a->keys, "pair"),
-                    offset ? format("%s%lldL", offset, a->k.row) : "", a->k.row, a->keys, a->q.row,
-                    a->q.width);
+                    "%s(%s, %lld, 1, changes, %lld, queries_n, %lld, keys, %lld, rows, true);",
+                    writer->product, side_gradient(writer, &a->k, false), a->k.row,
+                    step_of(a, CHANGES), step_of(a, QUERIES_N), a->q.width);
     if (gradient_at(writer, a->v.input) >= 0)
-        kernel_line(kernel, "%s(%s%s%s, %lld, score, 1, %lld, d, 1, %lld, keys, %lld, rows, true);",
-                    writer->product, gradient_text(writer, a->v.input),
-                    side_text(writer, &a->v, a->keys, "pair"),
-                    offset ? format("%s%lldL", offset, a->v.row) : "", a->v.row, a->keys,
-                    a->heads * a->v.width, a->v.width);
+        kernel_line(kernel,
+                    "%s(%s, %lld, 1, scores, %lld, gradient_n, %lld, keys, %lld, rows, true);",
+                    writer->product, side_gradient(writer, &a->v, false), a->v.row,
+                    step_of(a, SCORES), step_of(a, GRADIENT_N), a->v.width);
+}
+
+/* One block's, of a head of queries. */
+static void emit_backward_block(const Writer *writer)
+{
+    Kernel *kernel = writer->kernel;
+    const Attention *a = writer->attention;
+    Int row = a->heads * a->v.width;
+    declare_block(writer);
+    kernel_line(kernel, "const vec *const d = %s, *const result = %s;", result_text(a, "dy"),
+                result_text(a, "y"));
+    fill_panel(writer, GRADIENT_K, "d", row, "rows", a->v.width, 1);
+    if (gradient_at(writer, a->v.input) >= 0)
+        fill_panel(writer, GRADIENT_N, "d", row, "rows", a->v.width, 1);
+    if (gradient_at(writer, a->k.input) >= 0)
+        fill_panel(writer, QUERIES_N,
+                   format("%s%s + first * %lldL", attention_input(kernel->node, a->q.input),
+                          side_text(writer, &a->q, a->queries, "head"), a->q.row),
+                   a->q.row, "rows", a->q.width, a->scale);
+    kernel_line(kernel, "%s(scores, %lld, 1, queries_k, %d, %s, %lld, rows, keys, %lld, false);",
+                writer->product, step_of(a, SCORES), QUERY_STEP, from_key(writer, KEYS_K),
+                step_of(a, KEYS_K), a->q.width);
+    kernel_line(kernel, "%s(changes, %lld, 1, gradient_k, %d, %s, %lld, rows, keys, %lld, false);",
+                writer->product, step_of(a, CHANGES), QUERY_STEP, from_key(writer, VALUES_K),
+                step_of(a, VALUES_K), a->v.width);
+    emit_score_gradients(writer);
+    emit_side_gradients(writer);
 }
 
 static void emit_backward(const Writer *writer)
@@ -404,10 +579,13 @@ static void emit_backward(const Writer *writer)
     const Attention *a = writer->attention;
     Int group = a->heads / a->kv_heads;
     kernel->algorithm = "Attention's gradients, block by block of queries; scores are made again.";
-    kernel_line(kernel, "vec *const score = workspace, *const change = workspace + %lldL;",
-                QUERIES * a->keys);
+    declare_panels(writer);
     declare_draws(writer);
-    open_shared(writer);
+    int braces = open_shared(writer);
+    fill_side(writer, KEYS_K, &a->k, "pair", 1);
+    fill_side(writer, VALUES_K, &a->v, "pair", 1);
+    if (gradient_at(writer, a->q.input) >= 0)
+        fill_side(writer, KEYS_N, &a->k, "pair", a->scale);
     zero_side(writer, &a->k);
     zero_side(writer, &a->v);
     for (int i = 0; i < a->masks; i++)
@@ -416,20 +594,16 @@ static void emit_backward(const Writer *writer)
                 group, group);
     kernel_line(kernel, "for (int64_t first = 0; first < %lld; first += %d) {", a->queries,
                 QUERIES);
-    declare_block(writer);
-    kernel_line(kernel, "const vec *const d = %s, *const result = %s;", result_text(a, "dy"),
-                result_text(a, "y"));
-    emit_scores(writer);
-    emit_score_gradients(writer);
-    emit_side_gradients(writer);
+    emit_backward_block(writer);
     kernel_line(kernel, "}");
     kernel_line(kernel, "}");
-    close_shared(writer);
+    while (braces-- > 0)
+        kernel_line(kernel, "}");
 }
 
 void emit_attention(Kernel *kernel, const Attention *attention)
 {
-    const Writer writer = {kernel, attention, lane_product_function(kernel)};
+    const Writer writer = {kernel, attention, panel_product_function(kernel)};
     if (kernel->stage == STAGE_FORWARD)
         emit_forward(&writer);
     else
