@@ -9,7 +9,7 @@ import re
 import subprocess
 from typing import NamedTuple
 
-NODE = re.compile(r" *\d+  forward (\w+)(?:\((.*)\))? of (.+?) -> (\S+) \[([\d, ]*)\]")
+NODE = re.compile(r" *\d+  forward (\w+)(?:\((.*?)\))?(?: of (.+?))? -> (\S+) \[([\d, ]*)\]")
 PARAMETER = re.compile(r" {8}(\S+) \[([\d, ]*)\] (\w+) ([^,]+(?:, -?[\d.e-]+)?)")
 HEADER = re.compile(r"graph (\S+): (\S+) \[([\d, ]*)\] -> (\S+)")
 
@@ -24,7 +24,7 @@ class Parameter(NamedTuple):
 class Layer(NamedTuple):
     op: str
     arguments: dict  # {name: int, float, bool, str, a list of ints, or None}
-    inputs: list  # tensors' names
+    inputs: list  # tensors' names; none: it is the same for all images
     output: str
     shape: tuple  # of one image's output
     parameters: list
@@ -33,7 +33,7 @@ class Layer(NamedTuple):
 class Graph(NamedTuple):
     name: str
     input: str
-    shape: tuple  # of one image: c, h, w
+    shape: tuple  # of one image: c, h, w; of a text: t
     output: str
     layers: list  # in the order of their computation
 
@@ -49,6 +49,10 @@ def value(text, kind):
     if kind in ("pair", "quad") and re.match(r"[\[\d]", text):
         numbers = [int(number) for number in re.findall(r"\d+", text)]
         return numbers * 2 if kind == "pair" and len(numbers) == 1 else numbers
+    if kind in ("shape", "axes", "ints") and re.match(r"[\[\d-]", text):
+        return [int(number) for number in re.findall(r"-?\d+", text)]
+    if kind == "values":
+        return [float(number) for number in re.findall(r"-?[\d.]+(?:e-?\d+)?", text)]
     if kind in ("int", "real"):
         return int(text) if kind == "int" else float(text)
     return text
@@ -83,7 +87,9 @@ def parse(text, operators):
             op, written, inputs, output, shape = node.groups()
             called = arguments(written, operators[op])
             graph.layers.append(
-                Layer(op, called, inputs.split(", "), output, dimensions(shape), [])
+                Layer(
+                    op, called, inputs.split(", ") if inputs else [], output, dimensions(shape), []
+                )
             )
         elif found := PARAMETER.match(line):
             path, shape, kind, start = found.groups()
