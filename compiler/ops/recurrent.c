@@ -224,8 +224,8 @@ static int place_of(const Layout *layout, int which)
     return which < BIAS_IH || layout->bias ? which : -1;
 }
 
-/* The parameter, if there is one, is the node's, and is called there what kernels call it.  A layer
- * that is used again has lent it before, so it is not asked for by its name. */
+/* The parameter, if there is one, is the node's, and is called there what kernels call it.  It may
+ * be another layer's, under a name of that. */
 static void take_parameter(Node *node, const Node *from, const Layout *layout, Int layer,
                            Int direction, int which, const char *name)
 {
@@ -235,10 +235,10 @@ static void take_parameter(Node *node, const Node *from, const Layout *layout, I
         return;
     Int set = layer * layout->directions + direction;
     Parameter *parameter = from->parameters.items[set * each + place];
-    parameter->name = intern(name);
     if (parameter->node == from)
         parameter->node = node;
     push(&node->parameters, parameter);
+    call_parameter(node, node->parameters.count - 1, name);
 }
 
 static Tensor *lower_inputs(Graph *graph, const Node *like, const Layout *layout, Tensor *x,
