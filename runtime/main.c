@@ -208,10 +208,10 @@ static const Option options[] = {
     {"steps", "N", "steps in a repeat; without it, as many as take a fifth of a second", BENCH,
      NUMBER, AT(steps), 1, 1e9},
     {"only", "WHAT",
-     "measure only training, inference of one image or of many, or the layers: training, one, "
-     "many, layers",
+     "measure only training, inference of one image or of many, a text that is gone on with, or "
+     "the layers: training, one, many, generate, layers",
      BENCH, ONE_OF, AT(bench.only),
-     .words = (const char *const[]){"training", "one", "many", "layers", NULL}},
+     .words = (const char *const[]){"training", "one", "many", "generate", "layers", NULL}},
     {"many", "N",
      "images in a large call of inference; without it, as many as fit, at most a thousand", BENCH,
      NUMBER, AT(many), 2, 1e6},

@@ -32,8 +32,7 @@ static void add_shared(Text *text, const Node *node)
 {
     for (int i = 0; i < node->parameters.count; i++)
         if (!owns_parameter(node, node->parameters.items[i]))
-            text_add(text, ", %s %s", node->parameters.items[i]->name,
-                     node->parameters.items[i]->path);
+            text_add(text, ", %s %s", parameter_name(node, i), node->parameters.items[i]->path);
 }
 
 const char *structure_text(const Graph *graph)

@@ -235,7 +235,7 @@ static bool report_no_parameter(const Node *node, const Tie *tie)
     Text names = {0};
     for (int i = 0; i < node->parameters.count; i++)
         if (node->parameters.items[i]->kind == PARAMETER_TRAINED)
-            text_add(&names, "%s%s", names.length > 0 ? ", " : "", node->parameters.items[i]->name);
+            text_add(&names, "%s%s", names.length > 0 ? ", " : "", parameter_name(node, i));
     Diagnostic *d =
         node_error(node, "unknown-argument", tie->name_span,
                    "%s has neither an argument nor a parameter `%s`", node->op->name, tie->name);
@@ -266,10 +266,11 @@ static bool tie_parameter(Builder *b, Node *node, const Tie *tie, bool named)
 {
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *own = node->parameters.items[i];
-        if (own->name != intern(tie->name))
+        if (strcmp(parameter_name(node, i), tie->name) != 0)
             continue;
         if (!same_dims(own, tie->parameter) || own->kind != PARAMETER_TRAINED)
             return report_untied(node, tie, own);
+        call_parameter(node, i, parameter_name(node, i));
         node->parameters.items[i] = tie->parameter;
         tie->parameter->uses++;
         if (named)

@@ -142,20 +142,37 @@ Parameter *node_parameter(Node *node, const char *name, ParameterKind kind, Init
     return parameter;
 }
 
-Parameter *find_parameter(const Node *node, const char *name)
+const char *parameter_name(const Node *node, int i)
+{
+    const char *name = i < node->names.count ? node->names.items[i] : NULL;
+    return name ? name : node->parameters.items[i]->name;
+}
+
+void call_parameter(Node *node, int i, const char *name)
+{
+    while (node->names.count <= i)
+        push(&node->names, NULL);
+    node->names.items[i] = name;
+}
+
+static int find_name(const Node *node, const char *name)
 {
     for (int i = 0; i < node->parameters.count; i++)
-        if (strcmp(node->parameters.items[i]->name, name) == 0)
-            return node->parameters.items[i];
-    return NULL;
+        if (strcmp(parameter_name(node, i), name) == 0)
+            return i;
+    return -1;
+}
+
+Parameter *find_parameter(const Node *node, const char *name)
+{
+    int i = find_name(node, name);
+    return i < 0 ? NULL : node->parameters.items[i];
 }
 
 unsigned parameter_bit(const Node *node, const char *name)
 {
-    for (int i = 0; i < node->parameters.count; i++)
-        if (strcmp(node->parameters.items[i]->name, name) == 0)
-            return 1u << i;
-    return 0;
+    int i = find_name(node, name);
+    return i < 0 ? 0 : 1u << i;
 }
 
 int node_salt(const Node *node)

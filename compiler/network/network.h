@@ -491,6 +491,8 @@ struct Node {
     Tensor *aux;              /* NULL: none */
     Tensor *statistics;       /* NULL: none */
     LIST(Parameter *) parameters;
+    /* what its kernels call them, where these are not their own names: NULL, or by parameter */
+    LIST(const char *) names;
     Shape out_shape; /* set by infer() */
     Shape aux_shape; /* rank 0: none; set by infer() */
     /* of a layer that was moved: as it stands in the file; 0: as its shapes say */
@@ -597,8 +599,10 @@ int joined_axis(const Node *node);
  * node without an operator: none. */
 unsigned node_traits(const Node *node);
 
-Parameter *find_parameter(const Node *node, const char *name);     /* NULL: none */
-unsigned parameter_bit(const Node *node, const char *name);        /* in adds and awaits */
+Parameter *find_parameter(const Node *node, const char *name); /* NULL: none */
+unsigned parameter_bit(const Node *node, const char *name);    /* in adds and awaits */
+const char *parameter_name(const Node *node, int i); /* what the node's kernels call it: "weight" */
+void call_parameter(Node *node, int i, const char *name);
 bool owns_parameter(const Node *node, const Parameter *parameter); /* as its first user */
 int node_salt(const Node *node); /* of the numbers that the layer draws: the same on the way back */
 /* per image, forward, as the file defines the layer; 0: none */

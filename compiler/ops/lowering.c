@@ -32,10 +32,10 @@ Tensor *lowered_output(Graph *graph, Node *node, Shape shape, Tensor *out)
 void lend_parameter(Node *node, const Node *from, int place, const char *name)
 {
     Parameter *parameter = from->parameters.items[place];
-    parameter->name = intern(name);
     if (parameter->node == from)
         parameter->node = node;
     push(&node->parameters, parameter);
+    call_parameter(node, node->parameters.count - 1, name);
 }
 
 static Parameter *part_of(Graph *graph, Node *node, Parameter *whole, int part, Int rows)

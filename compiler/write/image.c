@@ -322,12 +322,12 @@ static void add_operands(Writer *writer, const Node *node, OperandList *operands
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
         if (parameter->kind == PARAMETER_CONSTANT)
-            push(operands, ((Operand){"const real *", parameter->name,
+            push(operands, ((Operand){"const real *", parameter_name(node, i),
                                       constant_table(&writer->emitter->module, parameter, true),
                                       parameter->path}));
         else if (parameter->kind != PARAMETER_COUNTER)
             push(operands,
-                 ((Operand){"const real *", parameter->name,
+                 ((Operand){"const real *", parameter_name(node, i),
                             format("s->%s + %lld",
                                    parameter->kind == PARAMETER_TRAINED ? "weights" : "buffers",
                                    parameter->offset),

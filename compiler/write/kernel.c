@@ -83,7 +83,7 @@ static void add_parameters(const Emitter *emitter, OperandList *operands, const 
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
         if (parameter->kind == PARAMETER_CONSTANT) {
-            add_operand(operands, "const real *", parameter->name,
+            add_operand(operands, "const real *", parameter_name(node, i),
                         constant_table((Module *)&emitter->module, parameter, false),
                         parameter->path);
             continue;
@@ -92,7 +92,7 @@ static void add_parameters(const Emitter *emitter, OperandList *operands, const 
         if (parameter->kind == PARAMETER_COUNTER)
             continue;
         const char *trained_space = node->whole_batch ? "s->weights" : "weights";
-        add_operand(operands, trained ? "const real *" : "real *", parameter->name,
+        add_operand(operands, trained ? "const real *" : "real *", parameter_name(node, i),
                     format("%s + %lld", trained ? trained_space : "s->buffers", parameter->offset),
                     parameter->path);
     }
@@ -117,7 +117,7 @@ static void add_parameter_gradients(const Emitter *emitter, OperandList *operand
     for (int i = 0; i < node->parameters.count; i++) {
         const Parameter *parameter = node->parameters.items[i];
         if (parameter->kind == PARAMETER_TRAINED)
-            add_operand(operands, "real *", format("d%s", parameter->name),
+            add_operand(operands, "real *", format("d%s", parameter_name(node, i)),
                         gradient_address(emitter->plan, node, i), format("d %s", parameter->path));
     }
 }
@@ -560,7 +560,7 @@ static void reference_parameters(Kernel *kernel, const OperandList *operands)
     const Node *node = kernel->node;
     kernel_line(kernel, "call.parameters = %d;", node->parameters.count);
     for (int i = 0; i < node->parameters.count; i++) {
-        const char *name = node->parameters.items[i]->name;
+        const char *name = parameter_name(node, i);
         if (has_operand(operands, name))
             kernel_line(kernel, "call.parameter[%d] = (real *)%s;", i, name);
         if (has_operand(operands, format("d%s", name)))

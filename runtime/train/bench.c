@@ -4,8 +4,8 @@
  * Images lie in memory as bytes, so what is measured of training is a step as a
  * run makes it: shuffled, loaded, normalised, forward, backward, updated.
  * Inference is measured as a C program calls it, from normalised numbers to
- * logits, one image at a time and a thousand.  The peak is measured between the
- * repeats, on the same threads.
+ * logits, one image at a time and a thousand; and a text that goes on step by step,
+ * a window full of it.  The peak is measured between the repeats, on the same threads.
  */
 #include "runtime.h"
 
@@ -27,6 +27,7 @@ typedef struct Bench {
     NetOptimizer optimizer;
     double multiply_adds;                        /* of training one image */
     NetSpread peak, training, share, one, large; /* multiply-adds a second; seconds per step */
+    NetSpread token; /* of a text that is gone on with: seconds for each */
     NetProfile profile;
 } Bench;
 
@@ -135,6 +136,48 @@ static bool infer(const Bench *bench, int threads, int64_t batch, NetSpread *spr
     return good;
 }
 
+static void fill_window(NetSession *session)
+{
+    const NetModel *model = session->model;
+    net_rows_begin(session);
+    for (int64_t i = 0; i < net_shape_elements(model->input); i++)
+        net_rows_next(session, (int64_t)draw_value(model->numbers, i));
+}
+
+static const double WINDOWS_SECONDS = 0.2; /* of a repeat */
+
+/* A network that does not compute step by step has nothing to measure. */
+static bool generate(Bench *bench, int threads, NetError *error)
+{
+    const NetModel *model = bench->model;
+    double seconds[NET_REPEATS];
+    if (model->row.phase_count == 0)
+        return !bench->options->only
+               || net_fail(error, "%s does not go on with a text by one step for each character",
+                           model->name);
+    NetSession *session = net_open(model, threads, 1, 1, error);
+    if (session && !net_rows_begin(session)) {
+        net_close(session);
+        return net_fail(error, "out of memory");
+    }
+    for (int i = -1; session && i < NET_REPEATS; i++) { /* once to warm up */
+        int64_t windows = 0, limit = bench->options->steps;
+        double start = net_seconds(), taken;
+        do {
+            fill_window(session);
+            windows++;
+            taken = net_seconds() - start;
+        } while (limit ? windows < limit : taken < WINDOWS_SECONDS);
+        if (i >= 0)
+            seconds[i] = taken / (double)windows / (double)net_shape_elements(model->input);
+    }
+    if (!session)
+        return false;
+    bench->token = net_spread(seconds);
+    net_close(session);
+    return true;
+}
+
 static bool scale(const Bench *bench, FILE *out, NetError *error)
 {
     const NetBench *options = bench->options;
@@ -168,6 +211,7 @@ static bool measure_all(Bench *bench, NetError *error)
            && (!is_wanted(bench, "one") || infer(bench, threads, 1, &bench->one, error))
            && (!is_wanted(bench, "many")
                || infer(bench, threads, bench->many, &bench->large, error))
+           && (!is_wanted(bench, "generate") || generate(bench, threads, error))
            && (!is_wanted(bench, "layers") || train(bench, 1, true, error));
 }
 
@@ -235,6 +279,11 @@ static void print_rate(FILE *out, const char *what, int64_t batch, NetSpread sec
             spread_percent(seconds));
 }
 
+static bool has_token(const Bench *bench)
+{
+    return is_wanted(bench, "generate") && bench->model->row.phase_count > 0;
+}
+
 static void print_text(const Bench *bench, FILE *out)
 {
     const NetModel *model = bench->model;
@@ -248,6 +297,9 @@ static void print_text(const Bench *bench, FILE *out)
         print_rate(out, "inference", 1, bench->one);
     if (is_wanted(bench, "many") && bench->many > 1)
         print_rate(out, "inference", bench->many, bench->large);
+    if (has_token(bench))
+        fprintf(out, "generate               %10.0f tokens/s  %10.1f µs a token spread %.0f %%\n",
+                1 / bench->token.median, bench->token.median * 1e6, spread_percent(bench->token));
     if (is_wanted(bench, "training"))
         fprintf(out, "%.1f GFLOP/s in %s, %.1f %% of the %.1f GFLOP/s of multiply-adds alone\n",
                 2e-9 * bench->multiply_adds * (double)bench->batch / bench->training.median,
@@ -307,6 +359,7 @@ static bool add_all(cJSON *root, const Bench *bench)
            && (!is_wanted(bench, "one") || add_spread(root, "inference_1_seconds", bench->one, 1))
            && (!is_wanted(bench, "many")
                || add_spread(root, "inference_many_seconds", bench->large, 1))
+           && (!has_token(bench) || add_spread(root, "generate_seconds", bench->token, 1))
            && (!is_wanted(bench, "layers") || add_parts(root, &bench->profile));
 }
 

@@ -85,10 +85,14 @@ static const float *look(Writer *writer, int64_t filler)
         writer->input[i] = (float)filler;
     for (int64_t i = 0; i < seen; i++)
         writer->input[first + i] = (float)writer->text[writer->written - seen + i];
-    net_test_batch(writer->session, &(NetBatch){.pixels = writer->input,
-                                                .count = 1,
-                                                .take = take_outputs,
-                                                .to = writer->outputs});
+    const real *alone = net_one_image_floats(writer->session, writer->input);
+    if (alone)
+        take_outputs(writer->outputs, 0, alone, 1, model);
+    else
+        net_test_batch(writer->session, &(NetBatch){.pixels = writer->input,
+                                                    .count = 1,
+                                                    .take = take_outputs,
+                                                    .to = writer->outputs});
     return writer->outputs + (each ? (seen - 1) * model->target_step : 0);
 }
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from bench import footprint, record, report
 from bench.contestants import Clock, LeftOut, Netc, Peer, TimeIsUp, TooSlow, version
-from bench.networks import CIFAR, LARGE, MNIST, NETWORKS, ROOT, figures
+from bench.networks import CIFAR, LARGE, MNIST, NETWORKS, ROOT, TEXTS, figures
 
 WORK = ROOT / "build" / "bench"
 PEERS = {  # the packages of each; the first one's version is told
@@ -38,6 +38,7 @@ PEERS = {  # the packages of each; the first one's version is told
 INFERENCE_ONLY = {"onnxruntime", "openvino"}
 FORMATS = {"torch-eager": ["contiguous", "channels_last"]}  # what PyTorch's users choose from
 FORMATS["torch-compile"] = FORMATS["torch-eager"]
+GENERATE = {"torch-eager", "torch-compile"}  # who keeps what was seen of a text
 CORES = len(os.sched_getaffinity(0))
 SETTLE = 0.3  # seconds: threads of the last one measured stop spinning
 
@@ -58,6 +59,8 @@ class Run:
     def names(self, figure):
         """Who takes part in a figure."""
         ours = ["netc", "before"] if self.options.before else ["netc"]
+        if figure.kind == "generate":
+            return ours + [peer for peer in self.peers if peer in GENERATE]
         trains = figure.kind == "training"
         return ours + [peer for peer in self.peers if not (trains and peer in INFERENCE_ONLY)]
 
@@ -67,7 +70,8 @@ class Run:
         threads = sorted(set(threads))
         if name in record.OURS:
             return [f"{count} thread{'s' if count > 1 else ''}" for count in threads]
-        return [f"{count} {form}".strip() for form in FORMATS.get(name, [""]) for count in threads]
+        forms = FORMATS.get(name, [""])[: 1 if figure.network in TEXTS else None]
+        return [f"{count} {form}".strip() for form in forms for count in threads]
 
     def start(self, name, figure, setting):
         if name == "netc":
@@ -240,9 +244,9 @@ def at_least_one(text):
 
 def parse(words):
     parser = argparse.ArgumentParser(prog="bench", description="netc beside its peers")
-    networks = names_of(NETWORKS, {"small": MNIST + CIFAR, "large": LARGE})
+    networks = names_of(NETWORKS, {"small": MNIST + CIFAR, "large": LARGE, "texts": TEXTS})
     add = parser.add_argument
-    add("--networks", type=networks, default="small", help='names, "small" or "large"')
+    add("--networks", type=networks, default="small", help='names, "small", "large" or "texts"')
     add("--peers", type=names_of(PEERS), default=",".join(PEERS), help='names; "": none')
     add("--batches", type=numbers, help="as 1,16,64: for training and inference alike")
     add("--threads", type=numbers, help="as 1,2; by default 1 and all, for large networks all")

@@ -113,6 +113,9 @@ class Netc:
         if figure.kind == "training":
             self.command += ["training", "--batch", figure.batch]
             self.key = "training_seconds"
+        elif figure.kind == "generate":
+            self.command += ["generate"]
+            self.key = "generate_seconds"
         elif figure.batch == 1:
             self.command += ["one"]
             self.key = "inference_1_seconds"
@@ -121,8 +124,8 @@ class Netc:
             self.key = "inference_many_seconds"
 
     def take(self, steps):
-        """Seconds of a step: the trainer's median of five times so many."""
-        command = [*self.command, "--steps", steps]
+        """Seconds of a step: the trainer's median of five times so many, None: as it likes."""
+        command = [*self.command, *(["--steps", steps] if steps else [])]
         told = json.loads(output_of(command, self.clock, "a turn"))
         self.step = told[self.key]["median"]
         if self.figure.kind == "training":
@@ -131,6 +134,8 @@ class Netc:
 
     def measure(self, seconds):
         """As long as a peer's turn; the first time, a step's length is found out before."""
+        if self.figure.kind == "generate":
+            return self.take(None)  # its own turns: a step is a window full of tokens
         if self.step is None and self.take(1) * TIMES >= seconds:
             return self.step
         return self.take(max(1, round(seconds / TIMES / self.step)))

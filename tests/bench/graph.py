@@ -28,7 +28,7 @@ class Parameter(NamedTuple):
 class Layer(NamedTuple):
     op: str
     arguments: dict  # {name: int, float, bool, str, a list of ints, or None}
-    inputs: list  # tensors' names
+    inputs: list  # tensors' names; none: it is the same for all images
     output: str
     shape: tuple  # of one image's output
     parameters: list
@@ -44,7 +44,7 @@ class Loss(NamedTuple):
 class Graph(NamedTuple):
     name: str
     input: str
-    shape: tuple  # of one image: c, h, w
+    shape: tuple  # of one image: c, h, w; of a text: t
     output: str
     layers: list  # in the order of their computation
     losses: list

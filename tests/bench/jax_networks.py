@@ -1,6 +1,7 @@
 """Any network of models/ for JAX: a function that goes through netc's graph layer by layer.
 
-Channels are last, which XLA's convolutions on a CPU like best.  Parameters have PyTorch's
+An image's channels are last, which XLA's convolutions on a CPU like best; sequences [t, d] lie as
+they are.  Parameters have PyTorch's
 names; `converted` takes PyTorch's layout to the one used here.  An operator, or an argument
 of one, that no network of the bench has is refused.
 """
@@ -21,19 +22,20 @@ class Pass:
 
     def __init__(self, parameters, averages, training=False, key=None):
         self.parameters, self.averages, self.training = parameters, averages, training
-        self.key = key
+        self.key, self.graph, self.count = key, None, 0
         self.new_averages = dict(averages)
 
     def of(self, layer, name):
         """A layer's parameter, None where it has none of that name."""
         for parameter in layer.parameters:
-            if parameter.path.rpartition(".")[2] == name:
+            if parameter.path.rpartition(".")[2].removeprefix("in_proj_") == name:
                 return self.parameters[parameter.path]
         return None
 
     def affine(self, layer, x):
         weight, bias = self.of(layer, "weight"), self.of(layer, "bias")
-        return x if weight is None else x * weight + bias
+        x = x if weight is None else x * weight
+        return x if bias is None else x + bias
 
     def next_key(self):
         self.key, key = jax.random.split(self.key)
@@ -47,6 +49,33 @@ def require(layer, **wanted):
             raise Unsupported(
                 f"{layer.output}: {layer.op}({name}={layer.arguments[name]}) is not written for JAX"
             )
+
+
+# --------------------------------------------------------------------- layout
+
+
+def in_order(x):
+    """Of images [n, c, h, w] as netc and PyTorch count their values; of all else itself."""
+    return x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
+
+
+def stored(x):
+    """The other way round."""
+    return x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+def stored_axis(x, axis):
+    """Where an axis of one image lies in x."""
+    axis %= x.ndim - 1
+    return {0: 3}.get(axis, axis) if x.ndim == 4 else axis + 1
+
+
+def is_tied(graph, layer):
+    """Whether its weight is that of a layer of another kind before it, and lies as there."""
+    for other in graph.layers:
+        if any(p.path == layer.parameters[0].path for p in other.parameters):
+            return other.op != layer.op
+    return False
 
 
 # ------------------------------------------------------------------ operators
@@ -71,7 +100,8 @@ def conv2d(walk, layer, x):
 
 def linear(walk, layer, x):
     bias = walk.of(layer, "bias")
-    y = x @ walk.of(layer, "weight")
+    weight = walk.of(layer, "weight")
+    y = x @ (weight.T if is_tied(walk.graph, layer) else weight)
     return y if bias is None else y + bias
 
 
@@ -92,6 +122,61 @@ def layer_norm2d(walk, layer, x):
     """Over the channels of each position."""
     mean, variance = x.mean(3, keepdims=True), x.var(3, keepdims=True)
     return walk.affine(layer, (x - mean) * lax.rsqrt(variance + layer.arguments["eps"]))
+
+
+def layer_norm(walk, layer, x):
+    require(layer, axes=[-1], normalized_shape=None)
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    return walk.affine(layer, (x - mean) * lax.rsqrt(variance + layer.arguments["eps"]))
+
+
+def embedding(walk, layer, x):
+    return walk.of(layer, "weight")[x]
+
+
+def parameter(walk, layer):
+    value = walk.parameters[layer.parameters[0].path]
+    return jnp.broadcast_to(stored(value[None]), (walk.count, *stored(value[None]).shape[1:]))
+
+
+def attention(walk, layer, x):
+    require(layer, scale=None)
+    a = layer.arguments
+    require(layer, kv_heads=a["heads"])
+    parts = x.reshape(*x.shape[:2], 3, a["heads"], -1)
+    y = jax.nn.dot_product_attention(*(parts[:, :, i] for i in range(3)), is_causal=a["causal"])
+    return y.reshape(*x.shape[:2], -1)
+
+
+def lstm(walk, layer, x):
+    require(layer, bias=True, dropout=0.0, bidirectional=False, last=False, proj_size=0)
+    for number in range(layer.arguments["num_layers"]):
+        w_ih, w_hh, b_ih, b_hh = (
+            walk.of(layer, f"{name}_l{number}")
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+
+        def step(state, sums):
+            h, c = state
+            i, f, g, o = jnp.split(sums + h @ w_hh.T + b_hh, 4, -1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        zero = jnp.zeros((x.shape[0], w_hh.shape[1]), x.dtype)
+        x = lax.scan(step, (zero, zero), (x @ w_ih.T + b_ih).swapaxes(0, 1))[1].swapaxes(0, 1)
+    return x
+
+
+def slice_(walk, layer, x):
+    a = layer.arguments
+    taken = slice(a["from"], a["to"], a["step"])
+    return x[(slice(None),) * stored_axis(x, a["axis"]) + (taken,)]
+
+
+def transpose(walk, layer, x):
+    require(layer, dim0=-2, dim1=-1)
+    return stored(in_order(x).swapaxes(-2, -1))
 
 
 def windows(layer, x, start, reduce, dilation=(1, 1)):
@@ -136,7 +221,7 @@ def adaptive_avg_pool2d(walk, layer, x):
 
 def upsample(walk, layer, x):
     require(layer, mode="nearest", size=None)
-    rows, columns = layer.arguments["scale_factor"]
+    rows, columns = map(int, (2 * layer.arguments["scale_factor"])[:2])  # one is both's
     return x.repeat(rows, 1).repeat(columns, 2)
 
 
@@ -148,8 +233,13 @@ def dropout(walk, layer, x):
 
 
 def flatten(walk, layer, x):
-    require(layer, start=0, end=-1)
-    return x.reshape(x.shape[0], -1)
+    if len(layer.shape) == 1:  # the linear layer behind it has its rows in this order
+        return x.reshape(x.shape[0], -1)
+    return reshape(walk, layer, x)
+
+
+def reshape(walk, layer, x):
+    return stored(in_order(x).reshape(x.shape[0], *layer.shape))
 
 
 def gelu(walk, layer, x):
@@ -177,12 +267,24 @@ OPERATORS = {
     "flatten": flatten,
     "add": lambda walk, layer, *xs: reduce(jnp.add, xs),
     "mul": lambda walk, layer, *xs: reduce(jnp.multiply, xs),
-    "concat": lambda walk, layer, *xs: jnp.concatenate(xs, -1),
+    "concat": lambda walk, layer, *xs: jnp.concatenate(
+        xs, stored_axis(xs[0], layer.arguments["axis"])
+    ),
+    "layer_norm": layer_norm,
+    "embedding": embedding,
+    "parameter": parameter,
+    "attention": attention,
+    "lstm": lstm,
+    "slice": slice_,
+    "transpose": transpose,
+    "reshape": reshape,
 }
 
 
 def apply(graph, walk, x):
-    """What the network makes of x [n, h, w, c]; walk.new_averages are then the new ones."""
+    """What the network makes of x [n, h, w, c], or [n, t]; walk.new_averages are then the new
+    ones."""
+    walk.graph, walk.count = graph, x.shape[0]
     tensors = {graph.input: x}
     for layer in graph.layers:
         if layer.op not in OPERATORS:
@@ -200,9 +302,9 @@ def flattened(graph, layer):
     it was none."""
     shapes = {graph.input: graph.shape, **{made.output: made.shape for made in graph.layers}}
     makers = {made.output: made for made in graph.layers}
-    while maker := makers.get(layer.inputs[0]):
+    while layer.inputs and (maker := makers.get(layer.inputs[0])):
         if maker.op == "flatten":
-            return shapes[maker.inputs[0]]
+            return shapes[maker.inputs[0]] if len(maker.shape) == 1 else None
         if maker.op == "linear":
             return None
         layer = maker
@@ -218,6 +320,8 @@ def converted(graph, layer, array):
         if shape and len(shape) == 3:  # the order of rows is that of [h, w, c]
             array = array.reshape(-1, *shape).transpose(0, 2, 3, 1).reshape(len(array), -1)
         return array.T
+    if layer.op in ("embedding", "parameter", "lstm"):
+        return array
     return array.reshape(-1) if array.ndim else array
 
 
@@ -233,7 +337,8 @@ def load(graph, state):
     parameters, averages = {}, {}
     for layer in graph.layers:
         for parameter in layer.parameters:
-            if parameter.kind != "counter":
+            known = parameter.path in parameters or parameter.path in averages
+            if parameter.kind != "counter" and not known:
                 array = jnp.asarray(converted(graph, layer, np.asarray(state(parameter))))
                 (parameters if parameter.kind == "trained" else averages)[parameter.path] = array
     return parameters, averages

@@ -7,10 +7,10 @@
     python -m bench.peers PEER NETWORK training BATCH "THREADS [FORMAT]" FOLDER STEPS MNIST
         reads the data, trains STEPS steps and ends
 
-KIND is training or inference; every answer is in seconds of BATCH images.  All
-images lie in memory as bytes; a training step picks its shuffled batch,
-normalises it, goes forward and backward and updates, without a data loader in
-the way.
+KIND is training, inference or generate; every answer is in seconds of BATCH images,
+or of one more token of a text.  All images lie in memory as bytes; a training step
+picks its shuffled batch, normalises it, goes forward and backward and updates,
+without a data loader in the way.
 """
 import os
 import sys
@@ -31,16 +31,21 @@ os.dup2(2, 1)
 import numpy as np  # noqa: E402
 
 from bench import graph  # noqa: E402
-from bench.networks import CIFAR, MNIST, ROOT, SGD  # noqa: E402
+from bench.networks import CIFAR, MNIST, ROOT, SGD, TEXTS  # noqa: E402
 
 GRAPH = graph.read(ROOT / "build" / "netc", ROOT / "models" / f"{NETWORK}.net")
 SHAPE, RATES = GRAPH.shape, SGD[NETWORK]
-IMAGES = max(BATCH, 8192 if SHAPE[1] <= 32 else 128)
+TOKENS = NETWORK in TEXTS and GRAPH.layers[0].parameters[0].shape[0]  # how many different ones
+IMAGES = max(BATCH, 128 if TOKENS or SHAPE[1] > 32 else 8192)
 CLASSES, MEAN, STD = 10, 0.1307, 0.3081
 RNG = np.random.default_rng(1)
 
 
 def drawn_images():
+    """And their classes; of texts, what follows each token."""
+    if TOKENS:
+        texts = RNG.integers(0, TOKENS, (IMAGES, SHAPE[0] + 1))
+        return texts[:, :-1].copy(), texts[:, 1:].copy()
     images = RNG.integers(0, 256, (IMAGES, *SHAPE), np.uint8)
     return images, RNG.integers(0, CLASSES, IMAGES).astype(np.int64)
 
@@ -74,6 +79,10 @@ def torch_network():
         from bench.torch_unet import UNet
 
         return UNet()
+    if NETWORK in TEXTS:
+        from bench import torch_texts
+
+        return torch_texts.NETWORKS[NETWORK]()
     if NETWORK in MNIST:
         from make_fixtures import NETWORKS
 
@@ -97,6 +106,9 @@ class Torch:
         return self.torch.compile(function) if PEER == "torch-compile" else function
 
     def network_loss(self, pixels, labels):
+        if TOKENS:
+            logits = self.model(pixels).flatten(0, 1)
+            return self.torch.nn.functional.cross_entropy(logits, labels.flatten())
         x = ((pixels.float() / 255 - MEAN) / STD).to(memory_format=self.form)
         return self.torch.nn.functional.cross_entropy(self.model(x), labels)
 
@@ -112,6 +124,19 @@ class Torch:
             optimizer.step()
 
         return step
+
+    def generate(self):
+        """A token at a time, and a new text when the window is full; the likeliest is taken."""
+        step = self.compiled(self.model.eval().step)
+        token, position = self.torch.zeros(1, 1, dtype=self.torch.long), 0
+
+        def call():
+            nonlocal token, position
+            with self.torch.inference_mode():
+                token = step(token, position)[:, -1].argmax(1, keepdim=True)
+            position = (position + 1) % SHAPE[0]
+
+        return call
 
     def inference(self):
         forward = self.compiled(self.model.eval())
@@ -199,9 +224,12 @@ class Jax:
 
         def loss(parameters):
             walk = self.networks.Pass(parameters, averages, training=True, key=used)
-            x = (pixels.astype(jnp.float32).transpose(0, 2, 3, 1) / 255 - MEAN) / STD
+            x = pixels
+            if not TOKENS:
+                x = (pixels.astype(jnp.float32).transpose(0, 2, 3, 1) / 255 - MEAN) / STD
             logits = jax.nn.log_softmax(self.networks.apply(GRAPH, walk, x))
-            return -logits[jnp.arange(len(labels)), labels].mean(), walk.new_averages
+            right = jnp.take_along_axis(logits, labels[..., None], -1)
+            return -right.mean(), walk.new_averages
 
         gradients, averages = jax.grad(loss, has_aux=True)(parameters)
         decay = RATES.get("weight_decay", 0)
@@ -275,7 +303,7 @@ def main():
         for _ in range(int(sys.argv[7])):
             step()
         return
-    call = peer.training(*drawn_images()) if KIND == "training" else peer.inference()
+    call = peer.training(*drawn_images()) if KIND == "training" else getattr(peer, KIND)()
     for _ in range(2):  # compiled in the first, or by what the first found out
         call()
     print("ready", file=ANSWERS, flush=True)

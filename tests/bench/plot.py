@@ -45,14 +45,14 @@ FASTER, SLOWER = "#0969da", "#bc4c00"
 
 
 def kind_of(figure):
-    if figure["kind"] == "training":
-        return "training"
+    if figure["kind"] in ("training", "generate"):
+        return figure["kind"]
     return "one image" if figure["batch"] == 1 else "many images"
 
 
 def panels(run):
     """{title: {network: figure}}; a panel for each batch size where a network has several."""
-    kinds = {kind: [] for kind in ("training", "one image", "many images")}
+    kinds = {kind: [] for kind in ("training", "one image", "many images", "generate")}
     for figure in run["figures"]:
         kinds[kind_of(figure)].append(figure)
     found = {}

@@ -29,6 +29,8 @@ def shown(figure, seconds):
 
 
 def unit(figure):
+    if figure["kind"] == "generate":
+        return "tokens/s"
     return "µs (less is better)" if is_time(figure) else "images/s"
 
 

@@ -130,6 +130,53 @@ def test_an_embedding_is_tied_and_attention_is_used_again(kernels):
     assert [entry["name"] for entry in state] == names + ["lm_head.weight"]
 
 
+# Layers that are computed for all grains at once, whose gradients of one parameter are one sum: of
+# a weight that is made of others, of states, of an embedding, of one under another's name.
+WHOLE = """network whole {
+    input [12] of 23 as tokens
+    embedding(24) as wte
+    linear(24, weight_norm=true) as mix;  tanh
+    reuse mix;  tanh
+    skip { gru(24) as states }
+    skip { reuse states }
+    skip { linear(24, bias=false) as square }
+    skip { rnn(24, weight_hh_l0=square.weight) as plain }
+    lstm(30, proj_size=24) as projected
+    linear(23, weight=wte.weight) as head
+}
+train {
+    data synthetic;  loss cross_entropy;  optimizer sgd(lr=0.1, momentum=0.9)
+    batch 37;  epochs 1
+}
+"""
+
+
+def test_sums_over_all_grains_are_those_of_the_plain_loops(tmp_path):
+    program = trainer(WHOLE, "--dtype=f64", compiler=COMPUTING)
+    plain = trainer(WHOLE, "--dtype=f64", "--kernels=reference", compiler=COMPUTING)
+    states = []
+    for trained, words in (program, []), (plain, []), (program, ["--threads", 3]):
+        words = ["--max-steps", 4, "--quiet", "--save", tmp_path / "w", *words]
+        run(trained, "train", *words)
+        states.append(read_safetensors(tmp_path / "w"))
+    for name, array in states[0].items():
+        np.testing.assert_allclose(array, states[1][name], 0, 1e-12, err_msg=name)
+        np.testing.assert_array_equal(array, states[2][name], err_msg=name)
+    told = run(program, *"gradcheck --random-init --samples 3".split()).stdout
+    assert " 0 wrong" in told
+
+
+def test_the_last_use_moves_the_weights():
+    at_once = WHOLE.replace(", weight_norm=true", "")  # which is moved after all others
+    told = netc("--dump=plan", "/dev/stdin", stdin=at_once).stdout
+    lines = [line.strip() for line in told.splitlines()]
+    for name in ("wte.weight", "states.weight_hh_l0", "square.weight"):
+        added = lines.index(f"added to d {name}")
+        moved = lines.index(f"then update {name}: d {name} cache")
+        assert added < moved and lines.count(lines[moved]) == 1
+    assert "add_gradients" not in told
+
+
 # --------------------------------------------------------------- tied files
 
 

@@ -133,7 +133,7 @@ def test_one_thing_alone():
     lines = run(program, "bench", *QUICK, "--only", "one").stdout.splitlines()
     assert len(lines) == 2 and lines[1].split()[:3] == ["inference", "batch", "1"]
     assert (
-        "training, one, many or layers, not 'two'"
+        "training, one, many, generate or layers, not 'two'"
         in run(program, "bench", "--only", "two", expect=2).stderr
     )
 

@@ -1,4 +1,6 @@
 """A text goes on the same whether the network keeps what it saw or looks at all of it again."""
+import json
+
 import pytest
 
 from harness import run, trainer
@@ -70,6 +72,14 @@ def trained(tmp_path_factory):
     program = trainer(NET, "--split=all")
     run(program, *"train --max-steps=4 --quiet --save=w".split(), cwd=folder)
     return program, folder
+
+
+def test_its_speed_is_measured(trained):
+    program, _ = trained
+    words = "bench --only generate --steps 1 --json".split()
+    told = json.loads(run(program, *words).stdout)["generate_seconds"]
+    assert 0 < told["least"] <= told["median"] <= told["most"]
+    assert "tokens/s" in run(program, *words[:-1]).stdout
 
 
 @pytest.mark.parametrize("prompt, count", [("a", 40), ("abc fgh", 40), (TEXT[:50], 5)])
