@@ -196,6 +196,8 @@ static void list_all(void)
 {
     printf("operators:\n");
     list_operators(stdout);
+    printf("\nwords:\n");
+    list_words(stdout);
     printf("\n");
     diag_list_codes(stdout);
 }
@@ -210,9 +212,13 @@ static void explain(const Options *options)
         list_all();
     else if (op)
         explain_operator(op, stdout);
+    else if (!options->json && find_language_word(word))
+        explain_word(find_language_word(word), stdout);
     else if (options->json || !diag_explain(word, stdout))
         misuse(options,
-               "'%s' is neither an operator nor an error's code; `netc explain` lists them", word);
+               "'%s' is neither an operator nor a word of the language nor an error's code; `netc "
+               "explain` lists them",
+               word);
 }
 
 /* One stage as text: what the golden tests compare. */

@@ -319,7 +319,8 @@ static Tensor *joined_tensor(Builder *b, const Operator *op, const Argument *arg
 {
     const TensorName *named =
         arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
-    if (arg->value.kind == VALUE_TENSOR || arg->value.kind == VALUE_UNKNOWN)
+    if (arg->value.kind == VALUE_TENSOR || arg->value.kind == VALUE_UNKNOWN
+        || arg->value.tensor != NULL)
         return arg->value.tensor;
     if (named != NULL)
         return named->tensor;

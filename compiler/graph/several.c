@@ -51,10 +51,11 @@ static int input_number(const BlockDef *def, const char *name)
 /* Whether the argument is a tensor: *tensor, NULL where unknown. */
 static bool is_tensor(Builder *b, const Argument *arg, Tensor **tensor)
 {
-    const TensorName *named =
-        arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
+    const TensorName *named = arg->value.kind == VALUE_TEXT && arg->value.tensor == NULL
+                                  ? find_tensor(b, arg->value.word)
+                                  : NULL;
     *tensor = named != NULL ? named->tensor : arg->value.tensor;
-    return named != NULL || arg->value.kind == VALUE_TENSOR;
+    return named != NULL || arg->value.kind == VALUE_TENSOR || arg->value.tensor != NULL;
 }
 
 /* A word that names nothing, where the block's parameters are all given. */
