@@ -516,32 +516,6 @@ static void watch_data(const NetData *data)
     sigaction(SIGBUS, &action, NULL);
 }
 
-/* Of several inputs: only what is drawn has them all. */
-static bool open_inputs(const Request *request, NetData *data, const char *source, NetError *error)
-{
-    const NetModel *model = request->model;
-    if (strcmp(source, "synthetic") != 0)
-        return net_fail(error,
-                        "%s has one array, and the network takes %d inputs: %s, %s%s; --data "
-                        "synthetic draws them, and a C program gives its own by net_predict_inputs",
-                        source, model->input_count, model->inputs[0].name, model->inputs[1].name,
-                        model->input_count > 2 ? ", …" : "");
-    return net_draw_all_inputs(data, model, seed_of(request), error);
-}
-
-/* Whole numbers: a text's, or drawn ones. */
-static bool open_numbers(const Request *request, NetData *data, const char *source, NetError *error)
-{
-    enum { TRAIN = 4096, TEST = 512 }; /* stretches that are drawn */
-    const NetModel *model = request->model;
-    int64_t length = net_shape_elements(model->input), numbers = model->numbers;
-    if (strcmp(source, "synthetic") != 0)
-        return net_read_text(data, source, length, numbers, error);
-    snprintf(data->what, sizeof data->what, "synthetic numbers");
-    return net_draw_numbers(&data->train, TRAIN, length, numbers, seed_of(request), error)
-           && net_draw_numbers(&data->test, TEST, length, numbers, seed_of(request) + 1, error);
-}
-
 static int64_t batch_of(const Request *request)
 {
     return (int64_t)net_setting(&request->settings, "batch", 64);
@@ -549,20 +523,9 @@ static int64_t batch_of(const Request *request)
 
 static bool open_data(const Request *request, NetData *data, NetError *error)
 {
-    const NetModel *model = request->model;
-    const char *source = data_source(request);
-    bool opened = model->input_count > 1 ? open_inputs(request, data, source, error)
-                  : model->numbers
-                      ? open_numbers(request, data, source, error)
-                      : net_data_open_share(data, source, model->input, model->classes,
-                                            seed_of(request), batch_of(request), error);
-    if (!opened)
+    if (!net_data_open_share(data, data_source(request), request->model, seed_of(request),
+                             batch_of(request), error))
         return false;
-    if (model->targets > 1 && !data->train.step && model->input_count == 1)
-        return net_fail(error,
-                        "the network gives a class for each of %" PRId64
-                        " positions, and %s has one for each image",
-                        model->targets, data->what);
     watch_data(data);
     return true;
 }
@@ -986,16 +949,13 @@ static bool all_finite(const float *values, int64_t count)
 static bool explain_image(NetSession *session, const NetImages *images, int64_t index,
                           const char *title, NetError *error)
 {
-    const NetModel *model = session->model;
     NetError why;
-    uint8_t *further[NET_MAX_INPUTS] = {0};
     NetImages one = *images;
     one.count = 1;
-    one.pixels += index * net_shape_elements(model->inputs[0].shape);
-    for (int i = 1; images->further && i < model->input_count; i++)
-        further[i - 1] =
-            images->further[i - 1] + index * net_shape_elements(model->inputs[i].shape);
-    one.further = images->further ? further : NULL;
+    one.held = (NetHeld){0};
+    one.arrays[0].values = (void *)net_image_at(images, index, 0);
+    for (int i = 1; i < one.array_count; i++)
+        one.arrays[i].values = (void *)net_array_at(&images->arrays[i], index, 0);
     net_explain_test(session, &one, &why);
     return net_fail(error, "%.100s: %.350s", title, why.text);
 }
@@ -1005,20 +965,29 @@ static bool predict_one(NetSession *session, const NetImages *images, int64_t in
                         const char *title, int label, float *room, NetError *error)
 {
     int64_t classes = session->model->classes;
-    const NetInput *first = &session->model->inputs[0];
     float *logits = room, *probabilities = room + classes;
     net_answer(session, images, index, logits, probabilities);
     if (!all_finite(logits, classes))
         return explain_image(session, images, index, title, error);
-    if (first->numbers == 0)
-        net_draw_image(stdout, images->pixels + index * net_shape_elements(first->shape),
-                       session->image);
+    if (images->arrays[0].kind == NET_PIXELS)
+        net_draw_image(stdout, net_image_at(images, index, 0), session->image);
     if (!net_has_classes(session->model)) {
         printf("%s: %.6g\n", title, (double)logits[0]);
         return true;
     }
     print_prediction(session, probabilities, title, label);
     return true;
+}
+
+/* Its class, where the data say it; -1: not known. */
+static int label_of(const NetSession *session, const NetImages *images, int64_t index)
+{
+    const NetModel *model = session->model;
+    if (!images->has_targets || model->wanted_count < 1 || model->wanted[0].positions > 1
+        || model->wanted[0].kind != NET_CLASSES)
+        return -1;
+    const NetArray *array = &images->arrays[images->targets[0]];
+    return (int)net_array_whole(array, net_array_at(array, index, 0), 0);
 }
 
 /* names: of the image files; NULL: labelled test images. */
@@ -1030,7 +999,7 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
         char title[64];
         snprintf(title, sizeof title, "test image %" PRId64, i);
         good = predict_one(session, images, i, names ? names[i] : title,
-                           names ? -1 : images->labels[i], room, error);
+                           label_of(session, images, i), room, error);
     }
     free(room);
     return good;
@@ -1039,20 +1008,18 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
 static bool predict_files(Request *request, NetSession *session, NetError *error)
 {
     int64_t pixels = session->image.c * session->image.h * session->image.w;
-    NetImages images = {.count = request->operand_count,
-                        .shape = session->image,
-                        .classes = (int)request->model->classes};
     if (session->model->input_count > 1)
         return net_fail(error,
                         "a picture is one of the network's %d inputs: `predict --data synthetic` "
                         "shows drawn examples",
                         session->model->input_count);
-    images.pixels = net_allocate((size_t)images.count, (size_t)pixels, error);
-    bool good = images.pixels != NULL;
+    uint8_t *all = net_allocate((size_t)request->operand_count, (size_t)pixels, error);
+    bool good = all != NULL;
     for (int i = 0; good && i < request->operand_count; i++)
-        good = net_read_picture(session, request->operands[i], images.pixels + i * pixels, error);
+        good = net_read_picture(session, request->operands[i], all + i * pixels, error);
+    const NetImages images = net_pictures(request->operand_count, session->image, all);
     good = good && predict(session, &images, request->operands, error);
-    free(images.pixels);
+    free(all);
     return good;
 }
 

@@ -23,6 +23,15 @@ Expr *number_expr(const Token *token, ExprKind kind)
     return expr;
 }
 
+/* `target=input`: the word, where a name may stand. */
+Expr *input_expr(Span span)
+{
+    Expr *expr = new_expr(EXPR_PATH, span);
+    expr->word = intern("input");
+    expr->word_span = span;
+    return expr;
+}
+
 Expr *word_expr(const Token *token, ExprKind kind)
 {
     Expr *expr = new_expr(kind, token->span);

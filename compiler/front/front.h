@@ -126,6 +126,7 @@ void report_syntax_error(Parser *parser, const Expected *expected);
 Expr *new_expr(ExprKind kind, Span span);
 Expr *number_expr(const Token *token, ExprKind kind);
 Expr *word_expr(const Token *token, ExprKind kind);
+Expr *input_expr(Span span);
 Expr *bool_expr(const Token *token, bool value);
 Expr *unary_expr(ExprOperator operator, Expr * left, Span span);
 Expr *binary_expr(ExprOperator operator, Expr * left, Expr *right, Span span);

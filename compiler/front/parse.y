@@ -308,6 +308,7 @@ arguments: arg                          { $$ = (ArgList){0}; push(&$$, $1); }
     ;
 arg: value                              { $$ = (Arg){NULL, {0}, $1}; }
     | NAME "=" value                    { $$ = (Arg){$1->word, @1, $3}; }
+    | NAME "=" "input"                  { $$ = (Arg){$1->word, @1, input_expr(@3)}; }
     ;
 
 /* ---- name = NAME | PATH | text;  text = '"' { CHARS | "{" value "}" } '"' */

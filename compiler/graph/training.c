@@ -270,6 +270,15 @@ static void add_pair(Training *t, const char *path, const ArgValue *value)
     push(&t->graph->settings, setting);
 }
 
+/* loss.weights are the classes', loss.weight is the loss's own. */
+static void add_values(Training *t, const char *path, const ArgValue *value)
+{
+    Setting setting = {.path = path, .kind = SETTING_LIST, .span = value->span};
+    for (int i = 0; i < value->count; i++)
+        push(&setting.list, value->reals[i]);
+    push(&t->graph->settings, setting);
+}
+
 /* Every argument under "prefix.name"; one that is absent by default, not at all. */
 static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
                           const ArgValue *values, const Arguments *args)
@@ -286,6 +295,8 @@ static bool add_arguments(Training *t, const char *prefix, const Choice *choice,
             good &= add_list(t, choice->name, path, &specs[i], rule, written_argument(args, value));
         else if (specs[i].kind == ARG_PAIR)
             add_pair(t, path, value);
+        else if (specs[i].kind == ARG_VALUES)
+            add_values(t, format("%ss", path), value);
         else if (value->word != NULL && specs[i].kind != ARG_BOOL)
             add_word(t, path, value->word, value->span);
         else
@@ -445,19 +456,142 @@ static const ArgSpec loss_args[] = {{"weight", ARG_REAL, .otherwise = "1", .mini
                                      .maximum = 1e6, .doc = "What this loss is multiplied by."},
                                     {0}};
 
-/* All losses are of the data's one class. */
-static bool fits_classes(Training *t, const Node *loss, const Output *of)
+/* What a loss says of its target: `target=NAME`. */
+typedef struct TargetUse {
+    const char *name; /* NULL: the data's only one */
+    Span span;        /* of its value; none: it is not said */
+} TargetUse;
+
+static bool same_name(const char *a, const char *b)
 {
-    const Tensor *output = t->graph->output;
-    Int classes = shape_elements(output->shape), own = shape_elements(loss->inputs.items[0]->shape);
-    if (of == NULL || own == classes)
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Whether one array can be both: classes, as many, at as many positions; or numbers of one shape.
+ * What has one value at a position takes a class as the number that it is. */
+static bool agree(const Wanted *a, const Wanted *b)
+{
+    bool one = a->layout.classes == 1 || b->layout.classes == 1;
+    return a->layout.targets == b->layout.targets
+           && (one || a->layout.classes == b->layout.classes);
+}
+
+/* Losses that are held against one array. */
+static bool fits_classes(Training *t, const Node *loss, const Output *of, const Wanted *target)
+{
+    for (int i = 0; i < t->graph->wanted.count; i++) {
+        const Wanted *other = &t->graph->wanted.items[i];
+        if (!same_name(other->name, target->name) || agree(other, target))
+            continue;
+        Diagnostic *d =
+            build_error(t->b, "classes-mismatch", loss->span,
+                        "the output %s has %lld values, and another one %lld: they are held "
+                        "against one target",
+                        of != NULL ? of->name : "of the network", shape_elements(target->shape),
+                        shape_elements(other->shape));
+        if (of != NULL)
+            diag_label(d, of->span, "%s", shape_text(of->tensor->shape));
+        diag_help(d, "`target=NAME` says which array of the data each is held against");
+        return false;
+    }
+    return true;
+}
+
+static bool same_weights(const Wanted *a, const Wanted *b)
+{
+    if (a->weights == NULL || b->weights == NULL)
+        return a->weights == b->weights;
+    return memcmp(a->weights, b->weights, (size_t)a->layout.classes * sizeof *a->weights) == 0;
+}
+
+static bool same_target(const Wanted *a, const Wanted *b)
+{
+    return same_name(a->name, b->name) && a->kind == b->kind && shape_equal(a->shape, b->shape)
+           && a->ignored == b->ignored && a->low == b->low && a->high == b->high
+           && a->ends == b->ends && same_weights(a, b);
+}
+
+/* The number of what the loss wants among all that is wanted; -1: reported. */
+static int want_target(Training *t, const Node *loss, const Output *of, const Wanted *target)
+{
+    Graph *graph = t->graph;
+    for (int i = 0; i < graph->wanted.count; i++)
+        if (same_target(&graph->wanted.items[i], target))
+            return i;
+    if (!fits_classes(t, loss, of, target))
+        return -1;
+    if (graph->wanted.count == MAX_TARGETS) {
+        build_error(t->b, "argument-range", loss->span,
+                    "the losses are held against more than %d different targets", MAX_TARGETS);
+        return -1;
+    }
+    push(&graph->wanted, *target);
+    return graph->wanted.count - 1;
+}
+
+/* The network's input, as what a loss is held against. */
+static bool fits_input(Training *t, const Node *loss, Span at)
+{
+    const Tensor *input = t->graph->input;
+    bool classes = loss->op->target == TARGET_CLASSES, whole = input->choices > 0;
+    Shape shape = loss->inputs.items[0]->shape;
+    ClassLayout layout = class_layout_of(shape);
+    if (classes == whole
+        && (classes ? layout.targets == shape_elements(input->shape)
+                    : shape_equal(shape, input->shape)))
         return true;
-    Diagnostic *d = build_error(t->b, "classes-mismatch", loss->span,
-                                "the output %s has %lld values, and the network's last one %lld: "
-                                "they are held against one target",
-                                of->name, own, classes);
-    diag_label(d, of->span, "%s", shape_text(of->tensor->shape));
+    Diagnostic *d;
+    if (classes != whole)
+        d = build_error(t->b, "whole-numbers", at, "%s takes %s, and the input holds %s",
+                        loss->op->name, classes ? "classes" : "real numbers",
+                        whole ? "whole numbers" : "real ones");
+    else
+        d = build_error(t->b, "shape-mismatch", at,
+                        "the input is no target of this output: it is %s, and the output %s",
+                        shape_text(input->shape), shape_text(shape));
+    diag_label(d, t->graph->input_span, "%s", shape_text(input->shape));
     return false;
+}
+
+/* Sets node->target; false: reported. */
+static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use)
+{
+    const Operator *op = node->op;
+    bool input = same_name(use.name, "input");
+    Shape shape = node->inputs.items[0]->shape;
+    node->target = NO_TARGET;
+    if (op->target == TARGET_NONE) {
+        if (use.span.source != NULL)
+            build_error(t->b, "unknown-argument", use.span, "%s is held against no target",
+                        op->name);
+        return use.span.source == NULL;
+    }
+    if (input && !fits_input(t, node, use.span))
+        return false;
+    if (input && op->target == TARGET_NUMBERS) {
+        node->target = INPUT_TARGET;
+        return true;
+    }
+    int ignore = operator_arg(op, "ignore_index");
+    bool any = op->target_low >= op->target_high;
+    int weight = op->target == TARGET_CLASSES && op->ranks == 0 ? operator_arg(op, "weight") : -1;
+    Wanted target = {
+        .name = use.name,
+        .loss = op->name,
+        .kind = op->target,
+        .shape = shape,
+        .layout = class_layout_of(shape),
+        .ignored =
+            ignore >= 0 && node->args[ignore].given ? node->args[ignore].integer[0] : NOT_IGNORED,
+        .low = any ? 0 : op->target_low,
+        .high = any ? -1 : op->target_high,
+        .ends = op->target_ends,
+        .weights = weight >= 0 && node->args[weight].given ? node->args[weight].reals : NULL,
+    };
+    if (op->wants != NULL)
+        op->wants(node, &target);
+    node->target = want_target(t, node, of, &target);
+    return node->target >= 0;
 }
 
 static const Operator *find_loss(Training *t, const Expr *word)
@@ -490,24 +624,31 @@ static const char *loss_path(const Training *t, const Output *of)
     return path;
 }
 
-/* `of`: NULL: the network's last tensor. */
-static void add_loss_node(Training *t, const Operator *op, ArgValue *args, Output *of,
-                          double weight, Span span)
+/* The outputs that a loss reads; none: the network's last tensor. */
+typedef LIST(Output *) OutputList;
+
+static void add_loss_node(Training *t, const Operator *op, ArgValue *args, const OutputList *read,
+                          TargetUse target, double weight, Span span)
 {
+    Output *of = read->count > 0 ? read->items[0] : NULL;
     const char *path = loss_path(t, of);
     Node *node = new_node(t->graph, STAGE_FORWARD, op);
     node->path = path;
     node->span = span;
     node->args = args;
     node->loss_weight = weight;
-    push(&node->inputs, of != NULL ? of->tensor : t->graph->output);
-    if (!infer_node(node) || !fits_classes(t, node, of))
+    for (int i = 0; i < read->count; i++)
+        push(&node->inputs, read->items[i]->tensor);
+    if (read->count == 0)
+        push(&node->inputs, t->graph->output);
+    if (!infer_node(node) || !find_wanted(t, node, of, target))
         return;
     add_aux(t->graph, node);
-    if (of != NULL)
-        of->has_loss = true;
-    if (node->inputs.items[0] == t->graph->output && t->graph->loss == NULL)
-        t->graph->loss = node;
+    for (int i = 0; i < read->count; i++)
+        read->items[i]->has_loss = true;
+    for (int i = 0; i < node->inputs.count; i++)
+        if (node->inputs.items[i] == t->graph->output && t->graph->loss == NULL)
+            t->graph->loss = node;
     t->losses++;
 }
 
@@ -540,9 +681,50 @@ static Output *find_output(Training *t, const Expr *name)
 /* What follows the loss itself: `output=aux1, weight=0.3`; the other arguments are the loss's. */
 typedef struct LossUse {
     const Expr *output; /* NULL: the last one */
+    const Expr *target; /* NULL: the data's only one */
     ArgList rest;
     ArgList own;
 } LossUse;
+
+/* How many outputs a loss takes by name. */
+static int named_outputs(const Operator *op)
+{
+    return op->joined;
+}
+
+/* The names of outputs that a loss's brackets begin with, `triplet(a, b, c)`; what follows them are
+ * its arguments.  False: reported. */
+static bool read_named(Training *t, const Operator *op, const Expr *word, OutputList *read,
+                       ArgList *rest)
+{
+    bool good = true;
+    for (int i = 0; i < word->arguments.count; i++) {
+        const Arg *arg = &word->arguments.items[i];
+        bool name = arg->name == NULL && i == read->count && i < named_outputs(op)
+                    && (arg->value->kind == EXPR_PATH || arg->value->kind == EXPR_TEXT);
+        Output *output = name ? find_output(t, arg->value) : NULL;
+        good &= !name || output != NULL;
+        if (name && output != NULL)
+            push(read, output);
+        else if (!name)
+            push(rest, *arg);
+    }
+    return good;
+}
+
+/* Whether there are as many as the loss takes; one alone may do where it has a target. */
+static bool has_outputs(Training *t, const Operator *op, int count, Span at)
+{
+    int takes = named_outputs(op);
+    bool alone = count <= 1 && takes == 2 && strcmp(op->name, "cosine") == 0;
+    if (takes == 0 || count == takes || alone)
+        return true;
+    Diagnostic *d = build_error(t->b, count < takes ? "missing-argument" : "too-many-arguments", at,
+                                "%s takes %d named outputs, not %d", op->name, takes, count);
+    diag_help(d, "`output NAME` in the network names a tensor, and `loss %s(%s)` reads them",
+              op->name, takes == 3 ? "anchor, positive, negative" : "a, b");
+    return false;
+}
 
 static LossUse read_loss_use(const SettingDef *def)
 {
@@ -551,12 +733,28 @@ static LossUse read_loss_use(const SettingDef *def)
         const Arg *arg = &def->arguments.items[i];
         if (arg->name == intern("output"))
             use.output = arg->value;
+        else if (arg->name == intern("target"))
+            use.target = arg->value;
         else if (arg->name == intern("weight"))
             push(&use.own, *arg);
         else
             push(&use.rest, *arg);
     }
     return use;
+}
+
+/* `target=quality`, `target="quality"`.  False: reported. */
+static bool read_target(Training *t, const Expr *name, TargetUse *use)
+{
+    if (name == NULL)
+        return true;
+    Value text = name->kind == EXPR_TEXT ? evaluate(t->b, name) : (Value){0};
+    use->span = name->span;
+    use->name = name->kind == EXPR_PATH ? name->word : text.kind == VALUE_TEXT ? text.word : NULL;
+    if (use->name == NULL && name->kind != EXPR_ERROR)
+        build_error(t->b, "value-type", name->span,
+                    "target= takes the name of an array of the data, or input");
+    return use->name != NULL;
 }
 
 static void resolve_loss(Training *t, const SettingDef *def)
@@ -566,13 +764,21 @@ static void resolve_loss(Training *t, const SettingDef *def)
     if (op == NULL)
         return;
     LossUse use = read_loss_use(def);
-    const Arguments *args = joined_arguments(evaluate_arguments(t->b, &word->arguments),
-                                             evaluate_arguments(t->b, &use.rest));
+    OutputList read = {0};
+    ArgList inside = {0};
+    bool named = read_named(t, op, word, &read, &inside);
+    const Arguments *args =
+        joined_arguments(evaluate_arguments(t->b, &inside), evaluate_arguments(t->b, &use.rest));
     ArgValue *values = resolve_arguments(t->b, op->name, op->args, args, word->span);
     const ArgValue *own =
         resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
     Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
-    bool broken = values == NULL || own == NULL || (use.output != NULL && of == NULL);
+    TargetUse target = {0};
+    if (of != NULL)
+        push(&read, of);
+    bool broken = !named || !read_target(t, use.target, &target) || values == NULL || own == NULL
+                  || (use.output != NULL && of == NULL)
+                  || !has_outputs(t, op, read.count, word->span);
     t->broken_losses += broken;
     if (broken)
         return;
@@ -584,8 +790,10 @@ static void resolve_loss(Training *t, const SettingDef *def)
         add_word(t, format("%s.output", path), of->name, use.output->span);
     if (own[0].real != 1)
         add_number(t, format("%s.weight", path), own[0].real, own[0].span);
+    if (target.name != NULL)
+        add_word(t, format("%s.target", path), target.name, use.target->span);
     if (t->graph->output != NULL && t->graph->output->producer != NULL)
-        add_loss_node(t, op, values, of, own[0].real, word->span);
+        add_loss_node(t, op, values, &read, target, own[0].real, word->span);
 }
 
 /* Of several losses each is added to the others. */

@@ -31,8 +31,8 @@ bool net_open_further(NetSession *session, NetError *error)
     return session->further_scale && session->further_shift;
 }
 
-/* What has as many channels as the first input is normalised as that is; other values of a data
- * set's bytes are from 0 to 1. */
+/* What has as many channels as the first input is normalised as that is; other pixels are
+ * from 0 to 1. */
 void net_normalise_further(NetSession *session)
 {
     const NetModel *model = session->model;
@@ -60,6 +60,33 @@ void net_load_pixels(const NetModel *model, real *to, const uint8_t *const *imag
     }
 }
 
+/* NULL: the images have no array for it. */
+static const NetArray *array_of(const NetImages *images, int input)
+{
+    return images && images->inputs[input] > 0 ? &images->arrays[images->inputs[input]] : NULL;
+}
+
+/* Values of any kind but pixels, as they are; zeros without an array. */
+static void load_numbers(real *to, const NetArray *array, const int64_t *indices, int lanes,
+                         int64_t elements)
+{
+    for (int lane = 0; lane < lanes; lane++) {
+        bool there = array && indices[lane] >= 0;
+        const void *values = there ? net_array_at(array, indices[lane], 0) : NULL;
+        for (int64_t i = 0; i < elements; i++)
+            to[i * lanes + lane] = there ? (real)net_array_number(array, values, i) : 0;
+    }
+}
+
+static void load_floats(real *to, const float *floats, const int64_t *indices, int lanes,
+                        int64_t elements)
+{
+    const float *rows[NET_MAX_LANES];
+    for (int lane = 0; lane < lanes; lane++)
+        rows[lane] = floats && indices[lane] >= 0 ? floats + indices[lane] * elements : NULL;
+    net_transpose_grain(to, rows, lanes, elements);
+}
+
 void net_load_further(const NetSession *session, const NetBatch *batch, real *grain,
                       const int64_t *indices)
 {
@@ -69,20 +96,17 @@ void net_load_further(const NetSession *session, const NetBatch *batch, real *gr
         const NetInput *input = &model->inputs[i];
         int64_t elements = net_shape_elements(input->shape);
         real *to = grain + input->offset * model->lanes;
-        const float *floats = batch->further ? batch->further[i - 1] : NULL;
-        const uint8_t *bytes =
-            batch->images && batch->images->further ? batch->images->further[i - 1] : NULL;
-        const float *rows[NET_MAX_LANES];
-        const uint8_t *images[NET_MAX_LANES];
-        for (int lane = 0; lane < model->lanes; lane++) {
-            bool there = indices[lane] >= 0;
-            rows[lane] = there && floats ? floats + indices[lane] * elements : NULL;
-            images[lane] = there && bytes ? bytes + indices[lane] * elements : NULL;
-        }
-        if (bytes)
-            net_load_pixels(model, to, images, net_image_shape(input->shape), scale, shift);
+        const NetArray *array = array_of(batch->images, i);
+        const uint8_t *pixels[NET_MAX_LANES];
+        for (int lane = 0; array && lane < model->lanes; lane++)
+            pixels[lane] = indices[lane] >= 0 ? net_array_at(array, indices[lane], 0) : NULL;
+        if (!batch->images)
+            load_floats(to, batch->further ? batch->further[i - 1] : NULL, indices, model->lanes,
+                        elements);
+        else if (array && array->kind == NET_PIXELS)
+            net_load_pixels(model, to, pixels, net_image_shape(input->shape), scale, shift);
         else
-            net_transpose_grain(to, rows, model->lanes, elements);
+            load_numbers(to, array, indices, model->lanes, elements);
         scale += channels_of(input);
         shift += channels_of(input);
     }
@@ -106,18 +130,21 @@ void net_place_further_floats(const NetModel *model, const float *const *further
     }
 }
 
-void net_place_further_bytes(const NetSession *session, const NetImages *images, int64_t index,
-                             real *to)
+void net_place_further(const NetSession *session, const NetImages *images, int64_t index, real *to)
 {
     const NetModel *model = session->model;
     const real *scale = session->further_scale, *shift = session->further_shift;
     for (int i = 1; i < model->input_count; i++) {
         const NetInput *input = &model->inputs[i];
         int64_t elements = net_shape_elements(input->shape), channels = channels_of(input);
-        const uint8_t *from = images->further ? images->further[i - 1] + index * elements : NULL;
+        const NetArray *array = array_of(images, i);
+        const void *values = array ? net_array_at(array, index, 0) : NULL;
         for (int64_t k = 0; k < elements; k++) {
             int64_t c = k / (elements / channels);
-            *input_at(input, to, k) = from ? (real)from[k] * scale[c] + shift[c] : 0;
+            *input_at(input, to, k) = !array ? 0
+                                      : array->kind == NET_PIXELS
+                                          ? (real)((const uint8_t *)values)[k] * scale[c] + shift[c]
+                                          : (real)net_array_number(array, values, k);
         }
         scale += channels;
         shift += channels;

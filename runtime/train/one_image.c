@@ -258,8 +258,9 @@ const real *net_one_image_bytes(NetSession *session, const NetImages *images, in
     int64_t channels = session->image.c, area = session->image.h * session->image.w,
             inner = session->model->input.c;
     int64_t elements = net_shape_elements(session->model->input), outer = elements / inner;
-    const uint8_t *pixels = images->pixels + index * elements;
-    if (!prepare(session))
+    const uint8_t *pixels = net_image_at(images, index, 0);
+    NetKind kind = images->arrays[0].kind;
+    if ((kind != NET_PIXELS && kind != NET_BYTES) || !prepare(session))
         return NULL;
     real *input = session->one_image->input;
     for (int64_t c = 0; c < channels; c++)
@@ -268,6 +269,6 @@ const real *net_one_image_bytes(NetSession *session, const NetImages *images, in
             input[i % outer * inner + i / outer] =
                 (real)pixels[i] * session->scale[c] + session->shift[c];
         }
-    net_place_further_bytes(session, images, index, input);
+    net_place_further(session, images, index, input);
     return run_program(session);
 }

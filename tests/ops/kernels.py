@@ -26,6 +26,7 @@ class Attribute(c.Structure):
         ("value", c.c_double * 8),
         ("word", c.c_char_p),
         ("count", c.c_int),
+        ("values", c.POINTER(c.c_double)),
     ]
 
 
@@ -36,7 +37,7 @@ class Step(c.Structure):
         ("gradients", c.c_void_p),
         ("gradient_stride", c.c_int64),
         ("input", c.c_void_p),
-        ("targets", c.c_void_p),
+        ("targets", c.c_void_p * 8),
         ("active", c.c_void_p),
         ("kept", c.c_void_p),
         ("filters", c.c_void_p),
@@ -80,6 +81,8 @@ class NetCall(c.Structure):
         ("numbers", c.c_int64),
         ("loss_weight", c.c_double),
         ("loss_adds", c.c_bool),
+        ("target", c.c_void_p),
+        ("target_weight", c.c_double),
     ]
 
 
@@ -110,7 +113,15 @@ def attribute(name, value):
     word = value.encode() if isinstance(value, str) else None
     numbers = [0] if word else list(value) if isinstance(value, (list, tuple)) else [value] * 8
     count = len(value) if isinstance(value, (list, tuple)) else 0
-    return Attribute(name.encode(), (c.c_double * 8)(*numbers), word, count)
+    whole = (c.c_double * len(numbers))(*numbers)
+    return Attribute(name.encode(), (c.c_double * 8)(*numbers[:8]), word, count, whole)
+
+
+def target_weight(targets, attributes):
+    """What a batch's classes count together, as the trainer says it to the kernels."""
+    weights, ignored = attributes.get("weight"), attributes.get("ignore_index", [])
+    counted = targets[~np.isin(targets, ignored)]
+    return float(np.take(weights, counted).sum() if weights else counted.size)
 
 
 def net_shape(shape):
@@ -124,7 +135,8 @@ class Call:
     """`op` on `images` images: inputs of `in_shapes`, of any rank, to `out_shape` (None: a loss).
 
     parameters: arrays in state order, None for a counter; trained: how many of
-    them, from the first, have gradients; targets: classes, for a loss.
+    them, from the first, have gradients; targets: an image's class or classes, or
+    numbers, for a loss.
     """
 
     def __init__(
@@ -157,16 +169,18 @@ class Call:
         self.statistics = np.zeros((self.grains, max(statistics, 1)), self.real)
         self.active = (np.arange(self.grains * lanes) < images).astype(self.real)
         self.loss = np.full(self.grains * lanes, np.nan, self.real)
-        self.targets = np.zeros(self.grains * lanes, np.int32)
+        self.targets = None if targets is None else np.asarray(targets)
         if targets is not None:
-            self.targets[:images] = targets
+            whole = np.issubdtype(self.targets.dtype, np.integer)
+            rows = self.targets.astype(np.int32 if whole else self.real)
+            self.target_grains = self.grain_layout(rows, 0, rows.dtype)
+            self.target_weight = target_weight(self.targets, attributes) if whole else 0
         self.has_aux = aux
         self.aux = np.zeros((self.grains, *(self.out_shape or (1,)), lanes), self.real)
         self.gradients = np.full(
             (self.grains, sum(p.size for p in self.parameters[:trained]) + 1), np.nan, self.real
         )
         self.step = Step(
-            targets=self.targets.ctypes.data,
             active=self.active.ctypes.data,
             loss=self.loss.ctypes.data,
             grains=self.grains,
@@ -177,9 +191,9 @@ class Call:
             step=3,
         )
 
-    def grain_layout(self, array, fill):
+    def grain_layout(self, array, fill, dtype=None):
         """[images, ...] to [grains, ..., lanes]."""
-        whole = np.full((self.grains * self.lanes, *array.shape[1:]), fill, self.real)
+        whole = np.full((self.grains * self.lanes, *array.shape[1:]), fill, dtype or self.real)
         whole[: self.images] = array
         whole = whole.reshape(self.grains, self.lanes, *array.shape[1:])
         return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
@@ -217,6 +231,9 @@ class Call:
             call.x_shape = (Shape * len(xs))(*[net_shape(shape) for shape in self.in_shapes])
             if self.out_shape:
                 call.y_shape = net_shape(self.out_shape)
+            if self.targets is not None:
+                call.target = self.target_grains[grain].ctypes.data
+                call.target_weight = self.target_weight
             call.aux = self.aux[grain].ctypes.data if self.has_aux else None
             call.y, call.dy, call.dx = (
                 None if a is None else a[grain].ctypes.data for a in (y, dy, dx)
