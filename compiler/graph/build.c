@@ -751,8 +751,9 @@ static void check_input_names(Builder *b)
     const Graph *graph = b->graph;
     const Input *first = &graph->inputs.items[0],
                 *last = &graph->inputs.items[graph->inputs.count - 1];
-    bool named = last->span.source != NULL && last->name != NULL;
-    if (graph->inputs.count < 2 || (named && (first->name != NULL || graph->inputs.count > 2)))
+    bool named = last->name != NULL, known = first->tensor != NULL && last->tensor != NULL;
+    if (!known || graph->inputs.count < 2
+        || (named && (first->name != NULL || graph->inputs.count > 2)))
         return;
     Diagnostic *d = build_error(b, "missing-argument", named ? first->span : last->span,
                                 "a network with several inputs names each of them");
@@ -760,6 +761,12 @@ static void check_input_names(Builder *b)
                named || first->name != NULL ? "another input" : "nor has this one a name");
     diag_help(d, "`%s as NAME`: `from NAME` goes on from it",
               span_text(named ? first->span : last->span));
+}
+
+static void name_input(const Input *input)
+{
+    input->tensor->name = input->name;
+    input->tensor->several = true;
 }
 
 /* "input" shape ["of" value] ["as" name]: a chain of its own begins. */
@@ -790,7 +797,7 @@ static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     }
     for (int i = 0; graph->inputs.count > 1 && i < graph->inputs.count; i++)
         if (graph->inputs.items[i].tensor != NULL && graph->inputs.items[i].name != NULL)
-            graph->inputs.items[i].tensor->name = graph->inputs.items[i].name;
+            name_input(&graph->inputs.items[i]);
     check_input_names(b);
     return input;
 }

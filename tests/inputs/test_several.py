@@ -153,3 +153,11 @@ def test_an_editor_knows_them():
         edit = client.at("rename", uri, *position_of(text, "right"), newName="second")
         (edits,) = edit["changes"].values()
         assert len(edits) == 2
+
+        pair = NET.with_name("pair.net")
+        text, uri = pair.read_text(), pair.as_uri()
+        client.open(uri, text)
+        assert client.wait_diagnostics(uri) == []
+        once = [hover("pair {"), hover("conv2d")]
+        assert once == [hover("pair {"), hover("conv2d")]
+        assert "left [2, 5, 6], right [2, 5, 6], words [7], numbers [3] → [5]" in once[0]
