@@ -856,16 +856,36 @@ static void print_confusions(const NetSession *session, int64_t *confusion)
     }
 }
 
+/* Of classes of positions, each one's intersection over union. */
+static void print_ious(const NetSession *session, const NetResult *result)
+{
+    enum { SHOWN_CLASSES = 32 };
+    const NetModel *model = session->model;
+    bool shown = false;
+    for (int i = 0; i < result->figures.count; i++)
+        shown |= strcmp(result->figures.items[i].key, "mean_iou") == 0;
+    for (int64_t class = 0; shown && class < model->classes && class < SHOWN_CLASSES; class ++) {
+        char name[CLASS_TEXT];
+        double iou = net_class_iou(session, class);
+        if (!isnan(iou))
+            printf("  IoU of %s %.2f %%\n", class_name(name, session, class), 100 * iou);
+    }
+}
+
 static void print_test(const NetSession *session, const NetResult *result, int64_t *confusion)
 {
-    if (!net_has_classes(session->model)) {
-        printf("test loss %.6f (%" PRId64 " images)\n", result->loss, result->images);
+    char figures[256];
+    net_figures_text(figures, sizeof figures, &result->figures, ", ");
+    if (result->answers == 0) {
+        printf("test loss %.6f%s (%" PRId64 " images)\n", result->loss, figures, result->images);
         return;
     }
-    int64_t answers = result->images * session->model->targets;
-    printf("test loss %.6f, accuracy %.2f %% (%" PRId64 " of %" PRId64 ")\n", result->loss,
-           100.0 * (double)result->correct / (double)answers, result->correct, answers);
-    print_confusions(session, confusion);
+    int64_t answers = result->answers;
+    printf("test loss %.6f, accuracy %.2f %% (%" PRId64 " of %" PRId64 ")%s\n", result->loss,
+           100.0 * (double)result->correct / (double)answers, result->correct, answers, figures);
+    print_ious(session, result);
+    if (confusion)
+        print_confusions(session, confusion);
     if (result->correct < answers)
         printf("\n");
 }
@@ -873,8 +893,11 @@ static void print_test(const NetSession *session, const NetResult *result, int64
 static bool test(Request *request, NetSession *session, const NetData *data, NetError *error)
 {
     int64_t classes = request->model->classes;
-    int64_t *confusion = net_allocate((size_t)(classes * classes), sizeof *confusion, error);
-    if (!confusion)
+    enum { MOST = 65536 }; /* of more there is no table of mistakes */
+    bool few = net_has_classes(request->model) && classes <= MOST;
+    int64_t *confusion =
+        few ? net_allocate((size_t)(classes * classes), sizeof *confusion, error) : NULL;
+    if (few && !confusion)
         return false;
     NetResult result = net_test_split(session, &data->test, confusion);
     bool good = isfinite(result.loss) || net_explain_test(session, &data->test, error);

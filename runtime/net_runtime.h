@@ -58,7 +58,7 @@ static inline int64_t net_shape_elements(NetShape shape)
 
 /* ------------------------------------------------ one step of a program */
 
-enum { NET_MAX_INPUTS = 8, NET_MAX_TARGETS = 8 }; /* of a model */
+enum { NET_MAX_INPUTS = 8, NET_MAX_TARGETS = 16 }; /* of a model */
 
 typedef struct NetStep {
     const real *weights;     /* every trained parameter, PyTorch's layouts, one arena */
@@ -358,6 +358,14 @@ typedef struct NetLoss {
     double weight;
     int target; /* of NetModel.wanted; NET_NO_TARGET, NET_INPUT_TARGET */
 } NetLoss;
+/* What a network's output says: logits of classes, for each position; their logarithms, or scores;
+ * for each value a logit of yes or no; or numbers, as an image is. */
+typedef enum NetMeaning {
+    NET_OUTPUT_LOGITS,
+    NET_OUTPUT_SCORES,
+    NET_OUTPUT_LABELS,
+    NET_OUTPUT_NUMBERS
+} NetMeaning;
 enum { NET_NO_TARGET = -1, NET_INPUT_TARGET = -2 }; /* it has none; the network's input */
 
 /* A tensor that the network names as an output. */
@@ -445,6 +453,8 @@ struct NetModel {
                             * figures of it are printed by */
     int loss_count;
     int main_loss;
+    NetMeaning output_kind; /* what the output, of this shape, says */
+    NetShape output;
     const NetInput *inputs; /* in the order of the file */
     int input_count;
 };

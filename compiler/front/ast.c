@@ -470,8 +470,8 @@ static void dump_signature(const Outline *dump, const char *word, const char *na
 static void dump_function(const Outline *dump, const FunctionDef *function)
 {
     Outline inner = deeper(dump);
-    dump_signature(dump, "function", function->name, function->span, function->library,
-                   function->params.items, function->params.count);
+    dump_signature(dump, function->loss ? "loss" : "function", function->name, function->span,
+                   function->library, function->params.items, function->params.count);
     dump_expr(&inner, function->value);
 }
 

@@ -111,7 +111,8 @@ const Source *new_source(const char *path, const char *chars, size_t length);
 /* source.c: a block, function, network or train section is defined once. */
 void define_use(Parser *parser, const Expr *path, Span span);
 void define_block(Parser *parser, BlockDef *block);
-void define_function(Parser *parser, FunctionDef *function);
+/* `word`: "function", or "loss" */
+void define_function(Parser *parser, const Token *word, FunctionDef *function);
 void define_network(Parser *parser, const Token *name, Body *body);
 void define_train(Parser *parser, TrainDef *train);
 

@@ -151,14 +151,14 @@ shapes: shape
     | shape "," shapes                  { $$ = with_shape($1, $3); }
     ;
 
-/* ---- function = "function" NAME "(" param {"," param} [","] ")" "=" value */
+/* ---- function = ("function" | "loss") NAME "(" param {"," param} [","] ")" "=" value */
 
 function: "function" NAME parameters "=" value
-        { define_function(parser, new_function($2, &$3, $5, @$)); }
+        { define_function(parser, $1, new_function($2, &$3, $5, @$)); }
     | "function" NAME error
         {
             parser->program->broken = true;
-            define_function(parser, broken_function($2, @$));
+            define_function(parser, $1, broken_function($2, @$));
         }
     ;
 

@@ -594,15 +594,33 @@ static bool find_wanted(Training *t, Node *node, const Output *of, TargetUse use
     return node->target >= 0;
 }
 
-static const Operator *find_loss(Training *t, const Expr *word)
+/* What a loss's line begins with: one of ours, or the program's own. */
+typedef struct LossKind {
+    const char *name;
+    const Operator *op;       /* NULL: the program's own, … */
+    const FunctionForm *form; /* … which this is */
+    const ArgSpec *args;
+    int named; /* how many outputs may stand in its brackets */
+} LossKind;
+
+/* name NULL: reported. */
+static LossKind find_loss(Training *t, const Expr *word)
 {
     LIST(Choice) losses = {0};
+    const FunctionForm *form;
+    if (word->word != NULL && find_own_loss(t->b, word->word, &form))
+        return form != NULL ? (LossKind){form->name, NULL, form, form->args, form->tensors}
+                            : (LossKind){0};
     for (int i = 0; operators[i] != NULL; i++)
         if (operators[i]->traits & OP_LOSS)
             push(&losses, ((Choice){operators[i]->name, operators[i]->args, NULL}));
+    for (int i = 0; i < t->graph->program->functions.count; i++)
+        if (t->graph->program->functions.items[i]->loss)
+            push(&losses, ((Choice){t->graph->program->functions.items[i]->name, NULL, NULL}));
     push(&losses, (Choice){0});
     const Choice *choice = find_choice(t, "loss", losses.items, word);
-    return choice != NULL ? find_operator(choice->name) : NULL;
+    const Operator *op = choice != NULL ? find_operator(choice->name) : NULL;
+    return op != NULL ? (LossKind){op->name, op, NULL, op->args, op->joined} : (LossKind){0};
 }
 
 static bool has_path(const Graph *graph, const char *path)
@@ -686,21 +704,15 @@ typedef struct LossUse {
     ArgList own;
 } LossUse;
 
-/* How many outputs a loss takes by name. */
-static int named_outputs(const Operator *op)
-{
-    return op->joined;
-}
-
 /* The names of outputs that a loss's brackets begin with, `triplet(a, b, c)`; what follows them are
  * its arguments.  False: reported. */
-static bool read_named(Training *t, const Operator *op, const Expr *word, OutputList *read,
+static bool read_named(Training *t, const LossKind *kind, const Expr *word, OutputList *read,
                        ArgList *rest)
 {
     bool good = true;
     for (int i = 0; i < word->arguments.count; i++) {
         const Arg *arg = &word->arguments.items[i];
-        bool name = arg->name == NULL && i == read->count && i < named_outputs(op)
+        bool name = arg->name == NULL && rest->count == 0 && i < kind->named
                     && (arg->value->kind == EXPR_PATH || arg->value->kind == EXPR_TEXT);
         Output *output = name ? find_output(t, arg->value) : NULL;
         good &= !name || output != NULL;
@@ -713,16 +725,21 @@ static bool read_named(Training *t, const Operator *op, const Expr *word, Output
 }
 
 /* Whether there are as many as the loss takes; one alone may do where it has a target. */
-static bool has_outputs(Training *t, const Operator *op, int count, Span at)
+static bool has_outputs(Training *t, const LossKind *kind, int count, Span at)
 {
-    int takes = named_outputs(op);
-    bool alone = count <= 1 && takes == 2 && strcmp(op->name, "cosine") == 0;
-    if (takes == 0 || count == takes || alone)
+    int takes = kind->named, read = count > 0 ? count : 1;
+    bool alone = count <= 1 && takes == 2 && strcmp(kind->name, "cosine") == 0;
+    if (kind->form != NULL ? read == takes || read == takes - 1
+                           : takes == 0 || count == takes || alone)
         return true;
     Diagnostic *d = build_error(t->b, count < takes ? "missing-argument" : "too-many-arguments", at,
-                                "%s takes %d named outputs, not %d", op->name, takes, count);
+                                "%s takes %d named outputs%s, not %d", kind->name,
+                                kind->form != NULL ? takes - 1 : takes,
+                                kind->form != NULL ? " and a target, or one more" : "", count);
     diag_help(d, "`output NAME` in the network names a tensor, and `loss %s(%s)` reads them",
-              op->name, takes == 3 ? "anchor, positive, negative" : "a, b");
+              kind->name, takes == 3 ? "anchor, positive, negative" : "a, b");
+    if (kind->form != NULL)
+        diag_label(d, kind->form->span, "defined here");
     return false;
 }
 
@@ -760,16 +777,18 @@ static bool read_target(Training *t, const Expr *name, TargetUse *use)
 static void resolve_loss(Training *t, const SettingDef *def)
 {
     const Expr *word = first_word(t, def, "a loss: cross_entropy");
-    const Operator *op = word != NULL ? find_loss(t, word) : NULL;
-    if (op == NULL)
+    const LossKind kind = word != NULL ? find_loss(t, word) : (LossKind){0};
+    if (kind.name == NULL) {
+        t->broken_losses++;
         return;
+    }
     LossUse use = read_loss_use(def);
     OutputList read = {0};
     ArgList inside = {0};
-    bool named = read_named(t, op, word, &read, &inside);
+    bool named = read_named(t, &kind, word, &read, &inside);
     const Arguments *args =
         joined_arguments(evaluate_arguments(t->b, &inside), evaluate_arguments(t->b, &use.rest));
-    ArgValue *values = resolve_arguments(t->b, op->name, op->args, args, word->span);
+    ArgValue *values = resolve_arguments(t->b, kind.name, kind.args, args, word->span);
     const ArgValue *own =
         resolve_arguments(t->b, "loss", loss_args, evaluate_arguments(t->b, &use.own), def->span);
     Output *of = use.output != NULL ? find_output(t, use.output) : NULL;
@@ -778,7 +797,11 @@ static void resolve_loss(Training *t, const SettingDef *def)
         push(&read, of);
     bool broken = !named || !read_target(t, use.target, &target) || values == NULL || own == NULL
                   || (use.output != NULL && of == NULL)
-                  || !has_outputs(t, op, read.count, word->span);
+                  || !has_outputs(t, &kind, read.count, word->span);
+    const Operator *op = kind.op;
+    if (!broken && op == NULL)
+        op = own_loss(t->b, kind.name, values, read.count > 0 ? read.count : 1, word->span);
+    broken |= op == NULL;
     t->broken_losses += broken;
     if (broken)
         return;
@@ -1058,6 +1081,7 @@ void resolve_training(Graph *graph)
     graph->train_span = train->span;
     Builder b = new_builder(graph->program, graph, NULL);
     b.frame = new_frame("", NULL);
+    b.functions = graph->functions;
     Training t = {.b = &b, .graph = graph, .train = train, .unfrozen = -1};
     resolve_section(&t);
 }

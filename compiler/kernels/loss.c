@@ -139,6 +139,16 @@ static bool varies(const LossForm *form, int sum, int number)
     return !is_number_of(derive_term(form->terms, term_of(form, sum), number), 0);
 }
 
+void derive_loss(const LossForm *form, int tensors)
+{
+    for (int sum = -1; sum < form->sums.count; sum++) {
+        for (int i = 0; i < tensors; i++)
+            derive_term(form->terms, term_of(form, sum), i);
+        for (int k = 0; k < form->sums.count; k++)
+            derive_term(form->terms, term_of(form, sum), LOSS_SUM + k);
+    }
+}
+
 /* Lines that define `value`, or `slope`, the derivative in what has this number. */
 static void write_term(Writer *w, int sum, int number)
 {
@@ -236,7 +246,7 @@ static void write_value(Writer *w)
 /* ------------------------------------------------------------- the way back */
 
 /* Which sums' results the gradient of the input is made of, or any factor that it needs. */
-static bool needs_sums(const LossForm *form)
+static bool needs_sums(const LossForm *form, int tensors)
 {
     for (int k = 0; k < form->sums.count; k++)
         for (int m = -1; m < form->sums.count; m++) {
@@ -249,7 +259,7 @@ static bool needs_sums(const LossForm *form)
         for (int n = 0; n < form->sums.count; n++)
             if (term_reads(form->terms, form->sums.items[k].body, LOSS_SUM + n))
                 return true;
-    for (int i = 0; i < MAX_LOSS_TENSORS; i++) {
+    for (int i = 0; i < tensors; i++) {
         const Term *slope = derive_term(form->terms, form->value, i);
         for (int n = 0; n < form->sums.count; n++)
             if (term_reads(form->terms, slope, LOSS_SUM + n))
@@ -425,7 +435,7 @@ void emit_loss_use(Kernel *kernel, const LossUse *use, bool plain)
     declare_tables(&w);
     if (plain)
         kernel_line(kernel, "for (int lane = 0; lane < %s; lane++) {", lanes_count(&w));
-    if (forward || needs_sums(use->form))
+    if (forward || needs_sums(use->form, use->count))
         write_sums(&w);
     if (forward)
         write_value(&w);
@@ -435,15 +445,4 @@ void emit_loss_use(Kernel *kernel, const LossUse *use, bool plain)
         write_gradient(&w, node->which, node->accumulate);
     if (plain)
         kernel_line(kernel, "}");
-}
-
-bool loss_gradient_reads(const LossForm *form, int input)
-{
-    for (int k = -1; k < form->sums.count; k++) {
-        const Term *slope = derive_term(form->terms, term_of(form, k), input);
-        for (int i = 0; i < MAX_LOSS_TENSORS; i++)
-            if (term_reads(form->terms, slope, i))
-                return true;
-    }
-    return needs_sums(form);
 }

@@ -25,11 +25,12 @@ typedef struct LossSum {
     bool mean;
 } LossSum;
 
-typedef struct LossForm {
+typedef struct LossForm LossForm;
+struct LossForm {
     Terms *terms;
     LIST(LossSum) sums;
     const Term *value; /* of sums, and of tensors of one value */
-} LossForm;
+};
 
 /* How a tensor's elements are reached. */
 typedef struct LossTensor {
@@ -46,13 +47,14 @@ typedef struct LossUse {
     bool whole; /* its sum over the batch is taken, not its mean */
 } LossUse;
 
-/* The shape over which a sum runs: that of the tensors it reads, of which an axis of 1 repeats.
- * *bad is the first that does not fit, -1: all do. */
+/* Makes all derivatives that a kernel may ask for, in the memory that the form is in: a kernel's
+ * own is dropped. */
+void derive_loss(const LossForm *form, int tensors);
+/* The shape over which a sum runs: that of the tensors it reads, whose axes of 1 repeat.  *bad
+ * is the first that does not fit, -1: all do. */
 Shape loss_domain(const LossUse *use, int sum, int *bad);
 /* The kernel of its stage: a loss's that `use` says. */
 void emit_loss_use(Kernel *kernel, const LossUse *use, bool plain);
-/* Whether the gradient of an input reads any tensor's elements. */
-bool loss_gradient_reads(const LossForm *form, int input);
 /* A sum's result, as a term of the form. */
 const Term *add_loss_sum(LossForm *form, const Term *body, bool mean);
 

@@ -384,7 +384,7 @@ struct Wanted {
 };
 /* Wanted.ignored: no class is. */
 #define NOT_IGNORED (-9223372036854775807LL)
-enum { MAX_TARGETS = 8 }; /* NET_MAX_TARGETS of net_runtime.h */
+enum { MAX_TARGETS = 16 }; /* NET_MAX_TARGETS of net_runtime.h */
 /* Node.target: it has none; the network's input. */
 enum { NO_TARGET = -1, INPUT_TARGET = -2 };
 /* A position's classes, where the shape is an output's: of a sequence, [t, c], a step's lie side by
@@ -538,6 +538,7 @@ struct Graph {
     LIST(Output) auxiliary; /* which are here */
     Node *loss;             /* of the last output; NULL without a train section */
     LIST(Wanted) wanted;    /* what the losses want of the data */
+    Map functions;          /* the program's, as graph/functions.c has them */
     const char *structure;  /* of the network as it is written; set before it is reordered */
     LIST(Setting) settings; /* empty without a train section */
     Span train_span;

@@ -266,6 +266,20 @@ static const char *loss_output(const Graph *graph, const Node *loss)
     return "0";
 }
 
+/* By the loss that reads it; without one what has one axis is taken for logits. */
+static const char *output_kind(const Graph *graph)
+{
+    const Node *loss = graph->loss;
+    const char *name = loss ? loss->op->name : "";
+    if (!loss)
+        return graph->output->shape.rank == 1 && graph->output->shape.dim[0] > 1
+                   ? "NET_OUTPUT_LOGITS"
+                   : "NET_OUTPUT_NUMBERS";
+    if (loss->op->target == TARGET_CLASSES)
+        return strcmp(name, "cross_entropy") == 0 ? "NET_OUTPUT_LOGITS" : "NET_OUTPUT_SCORES";
+    return strcmp(name, "bce_with_logits") == 0 ? "NET_OUTPUT_LABELS" : "NET_OUTPUT_NUMBERS";
+}
+
 /* Gives how many, and in *main which is of the output. */
 static int emit_losses(Emitter *emitter, int *main)
 {
@@ -361,11 +375,13 @@ void emit_model(Emitter *emitter, const Plan *training, const Plan *inference)
     text_add(emitter->module.out,
              "    .peak = peak,\n    .features = NET_COMPILED_FOR,\n"
              "    .wanted = %s,\n    .wanted_count = %d,\n    .losses = %s,\n    .loss_count = "
-             "%d,\n    .main_loss = %d,\n    .inputs = inputs,\n    .input_count = %d,\n};\n\n"
+             "%d,\n    .main_loss = %d,\n    .output_kind = %s,\n    .output = %s,\n"
+             "    .inputs = inputs,\n    .input_count = %d,\n};\n\n"
              "#ifdef __cplusplus\n}\n#endif\n\n"
              "#ifndef NET_NO_MAIN           /* a program of your own that includes this file */\n"
              "int main(int argc, char **argv)\n{\n    return net_main(&%s_model, argc, "
              "argv);\n}\n#endif\n",
              wanted ? "wanted" : "0", wanted, losses ? "losses" : "0", losses, main_loss,
-             graph->inputs.count, graph->name);
+             output_kind(graph), shape_in_c(graph->output->shape), graph->inputs.count,
+             graph->name);
 }

@@ -37,7 +37,7 @@ class Step(c.Structure):
         ("gradients", c.c_void_p),
         ("gradient_stride", c.c_int64),
         ("input", c.c_void_p),
-        ("targets", c.c_void_p * 8),
+        ("targets", c.c_void_p * 16),
         ("active", c.c_void_p),
         ("kept", c.c_void_p),
         ("filters", c.c_void_p),
