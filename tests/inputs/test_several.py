@@ -104,6 +104,25 @@ network n {
     assert "add of again.a, again.b -> add_1 [8]" in told
 
 
+def test_where_the_chain_gives_all_tensors_are_arguments(tmp_path):
+    text = """block Two(other) [n] as left, [n] as right -> [n], [n] {
+    from left;  add(other) as a
+    from right;  mul(other) as b
+    from (a, b)
+}
+network n {
+    input [8] as x
+    linear(8) as y
+    from (x, y)
+    Two(USE) as two
+    add
+}
+"""
+    told = [dumped(text.replace("USE", use), tmp_path) for use in ("x", "other=x")]
+    assert told[0] == told[1] and "mul of y, input -> two.b" in told[0]
+    assert dumped(text.replace("USE", "x, y, other=x"), tmp_path) == told[0]
+
+
 def test_layout(tmp_path):
     path = tmp_path / "rir.net"
     path.write_text(NET.read_text())
