@@ -198,6 +198,8 @@ static void list_all(void)
 {
     printf("operators:\n");
     list_operators(stdout);
+    printf("\nwords:\n");
+    list_words(stdout);
     printf("\nsettings of the train section:\n");
     list_settings(stdout);
     printf("\n");
@@ -214,10 +216,12 @@ static void explain(const Options *options)
         list_all();
     else if (op)
         explain_operator(op, stdout);
+    else if (!options->json && find_language_word(word))
+        explain_word(find_language_word(word), stdout);
     else if (options->json || (!explain_setting(word, stdout) && !diag_explain(word, stdout)))
         misuse(options,
-               "'%s' is neither an operator nor a setting nor an error's code; `netc explain` "
-               "lists them",
+               "'%s' is neither an operator nor a word of the language nor a setting nor an error's "
+               "code; `netc explain` lists them",
                word);
 }
 

@@ -31,8 +31,10 @@ static const CommandSpec commands[] = {
     [COMMAND_LSP] = {"lsp", "",
                      "serves an editor: the Language Server Protocol on standard input and output",
                      0, 0},
-    [COMMAND_EXPLAIN] = {"explain", "[OPERATOR|CODE]",
-                         "explains an operator or an error's code; alone, lists them", 0, 1},
+    [COMMAND_EXPLAIN] = {"explain", "[OPERATOR|WORD|CODE]",
+                         "explains an operator, a word of the language or an error's code; alone, "
+                         "lists them",
+                         0, 1},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -161,7 +163,8 @@ static void print_help(void)
            "usage: netc COMMAND [OPTION...] [FILE...]\n\n");
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-8s %-16s %s\n", commands[i].name,
-               strcmp(commands[i].operands, "[OPERATOR|CODE]") ? commands[i].operands : "[WORD]",
+               strcmp(commands[i].operands, "[OPERATOR|WORD|CODE]") ? commands[i].operands
+                                                                    : "[WORD]",
                commands[i].summary);
     printf("\n  netc COMMAND --help      lists that command's options\n"
            "  netc --dump=STAGE FILE   prints one stage: ast, graph, gradient or plan\n"

@@ -1110,7 +1110,9 @@ static bool explain_image(NetSession *session, const NetImages *images, int64_t 
     NetError why;
     NetImages one = *images;
     one.count = 1;
-    for (int i = 0; i < one.array_count; i++)
+    one.held = (NetHeld){0};
+    one.arrays[0].values = (void *)net_image_at(images, index, 0);
+    for (int i = 1; i < one.array_count; i++)
         one.arrays[i].values = (void *)net_array_at(&images->arrays[i], index, 0);
     net_explain_test(session, &one, &why);
     return net_fail(error, "%.100s: %.350s", title, why.text);
@@ -1121,13 +1123,12 @@ static bool predict_one(NetSession *session, const NetImages *images, int64_t in
                         const char *title, int label, float *room, NetError *error)
 {
     int64_t classes = session->model->classes;
-    const NetArray *first = &images->arrays[images->inputs[0]];
     float *logits = room, *probabilities = room + classes;
     net_answer(session, images, index, logits, probabilities);
     if (!all_finite(logits, classes))
         return explain_image(session, images, index, title, error);
-    if (first->kind == NET_PIXELS)
-        net_draw_image(stdout, net_array_at(first, index, 0), session->image);
+    if (images->arrays[0].kind == NET_PIXELS)
+        net_draw_image(stdout, net_image_at(images, index, 0), session->image);
     if (!net_has_classes(session->model)) {
         printf("%s: %.6g\n", title, (double)logits[0]);
         return true;
@@ -1156,7 +1157,7 @@ static bool predict(NetSession *session, const NetImages *images, char **names, 
         char title[64];
         snprintf(title, sizeof title, "test image %" PRId64, i);
         good = predict_one(session, images, i, names ? names[i] : title,
-                           names ? -1 : label_of(session, images, i), room, error);
+                           label_of(session, images, i), room, error);
     }
     free(room);
     return good;

@@ -343,6 +343,7 @@ typedef struct NetInput {
     int64_t numbers; /* it holds whole numbers below it; 0: real ones */
     int64_t offset;  /* among a step's inputs, in elements of an image */
 } NetInput;
+
 /* What a loss is held against: an array of the data (data/arrays.h says which fit). */
 typedef enum NetTargetKind { NET_CLASSES, NET_NUMBERS } NetTargetKind;
 typedef struct NetTarget {

@@ -219,19 +219,7 @@ bool net_read_class_folder(NetData *data, const char *root, NetShape shape, NetE
  * is; of numbers some that follow from the digit, 0 and 1. */
 bool net_draw_synthetic(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
                         int split, NetError *error);
-/* data/further.c: examples of all inputs and targets of a network that has several inputs. */
-bool net_draw_inputs(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
-                     int split, NetError *error);
-bool net_draw_all_inputs(NetData *data, const NetModel *model, uint64_t seed, NetError *error);
-/* data/synthetic.c, for that: pictures of one shape that show given classes, [count]; and targets
- * that follow from them. */
-bool net_draw_of_classes(uint8_t *pixels, NetShape shape, const uint8_t *given, int64_t count,
-                         int64_t classes, uint64_t seed, int split, NetError *error);
-bool net_draw_targets_of(NetImages *images, const NetModel *model, const uint8_t *given,
-                         uint64_t seed, int split, NetError *error);
-/* As many as a target of the model has, at most what a byte holds. */
-int net_drawn_classes(const NetModel *model);
-/* Noise for the inputs and, of what is allowed, for each target: every value matters. */
+/* Noise for each input and, of what is allowed, for each target: every value matters. */
 bool net_draw_noise(NetImages *images, int64_t count, const NetModel *model, uint64_t seed,
                     NetError *error);
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
@@ -548,6 +536,7 @@ const real *net_one_image_floats(NetSession *session, const float *pixels,
                                  const float *const *further);
 /* After one of these: a named output, as long as its logits are good. */
 const real *net_one_image_output(const NetSession *session, int output);
+/* Of an image whose first input is bytes. */
 const real *net_one_image_bytes(NetSession *session, const NetImages *images, int64_t index);
 /* The same of a sequence, step by step: begins one; false: there is no program for it, or no
  * memory … */

@@ -40,7 +40,7 @@ bool diag_warn(const char *word)
     return true;
 }
 
-static void print_indented(const char *heading, const char *program, FILE *out)
+void diag_print_indented(const char *heading, const char *program, FILE *out)
 {
     if (!program)
         return;
@@ -52,12 +52,13 @@ static void print_indented(const char *heading, const char *program, FILE *out)
     }
 }
 
-static void print_wrapped(const char *text, int width, FILE *out)
+void diag_print_wrapped(const char *text, FILE *out)
 {
+    enum { WIDTH = 78 };
     int column = 0;
     while (*text) {
         int length = (int)strcspn(text, " ");
-        if (column && column + 1 + length > width) {
+        if (column && column + 1 + length > WIDTH) {
             fputc('\n', out);
             column = 0;
         }
@@ -75,9 +76,9 @@ bool diag_explain(const char *code, FILE *out)
         return false;
     const CodeEntry *entry = &codes[found];
     fprintf(out, "%s: %s\n\n", entry->code, entry->summary);
-    print_wrapped(entry->explanation, 78, out);
-    print_indented("Wrong:", entry->wrong, out);
-    print_indented("Right:", entry->right, out);
+    diag_print_wrapped(entry->explanation, out);
+    diag_print_indented("Wrong:", entry->wrong, out);
+    diag_print_indented("Right:", entry->right, out);
     return true;
 }
 

@@ -97,6 +97,9 @@ int diag_error_count(void); /* of the log in use */
 void diag_flush(void);
 /* The page of `netc explain CODE`; false when there is no such code. */
 bool diag_explain(const char *code, FILE *out);
+/* As pages are written: a paragraph, and a program under its heading. */
+void diag_print_wrapped(const char *text, FILE *out);
+void diag_print_indented(const char *heading, const char *program, FILE *out);
 void diag_list_codes(FILE *out);
 /* `--warn=CODE`, `no-CODE` or `error`; false when it is none. */
 bool diag_warn(const char *word);

@@ -192,6 +192,16 @@ extern const char *(*unsaved_text)(const char *path, size_t *length);
 /* Set by who must not read all that this user may: whether a file that the program
  * in the file `first` uses may be read.  `path` is resolved: absolute, without links. */
 extern bool (*may_read)(const char *first, const char *path);
+/* words.c: a word of the language, or what is written like one: `weight=`. */
+typedef struct LanguageWord {
+    const char *name, *form; /* "reuse", "reuse NAME [as OTHER]" */
+    bool begins;             /* a statement, or goes on with one */
+    const char *text, *example;
+} LanguageWord;
+const LanguageWord *language_word(int i);                             /* NULL: there are no more */
+const LanguageWord *find_language_word(const char *name);             /* NULL: it is none */
+void explain_word(const LanguageWord *word, FILE *out);               /* its page */
+void list_words(FILE *out);                                           /* a line for each */
 const BlockDef *find_block(const Program *program, const char *name); /* NULL: none */
 const FunctionDef *find_element_function(const Program *program, const char *name);
 void dump_ast(const Program *program, FILE *out);

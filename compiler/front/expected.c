@@ -149,6 +149,14 @@ static void part_statements(Diagnostic *d, const Token *comma)
                 "a statement ends with its line, or `;` parts it from the next: no comma does");
 }
 
+/* `as left, right`, `from left, right` */
+static bool is_after_name(const Layout *layout)
+{
+    const Token *comma = layout->last;
+    return comma - layout->tokens->items >= 2 && !layout->parentheses.count
+           && (comma[-2].kind == AS || comma[-2].kind == FROM);
+}
+
 static void explain(Diagnostic *d, const Layout *layout, const Expected *expected)
 {
     const Token *token = layout->last;
@@ -164,6 +172,14 @@ static void explain(Diagnostic *d, const Layout *layout, const Expected *expecte
         diag_note(d, "`%s` is a word of the language and cannot be a name here", token->word);
     else if ((token->kind == INT || token->kind == FLOAT) && expected->name && expected->text)
         diag_help(d, "a name that begins with a digit is quoted: \"%s\"", token_text(token));
+    else if (token->kind == COMMA && expected->separator && is_after_name(layout))
+        diag_help(d, "several names stand in brackets: `%s (left, right)`",
+                  token[-2].kind == AS ? "as" : "from");
+    else if (token->kind == LPAREN && layout->before && layout->before->kind == ARROW)
+        diag_help(d, "a shape stands in square brackets; several tensors have one each: "
+                     "`-> [8], [4]`");
+    else if (token->kind == NAME && layout->before && layout->before->kind == INPUT)
+        diag_help(d, "an input's name follows its shape: `input [1, 28, 28] as %s`", token->word);
     else if (token->kind == COMMA && expected->separator && !layout->parentheses.count)
         part_statements(d, token);
     else if (token->kind == TIMES && layout->before->kind == TIMES && expected->value)

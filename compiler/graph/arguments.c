@@ -924,6 +924,17 @@ Value default_value(Builder *b, const Param *param)
 }
 
 /* The arguments' faults are the caller's; a default's are the block's. */
+/* A quoted argument, "a{i}", that names a tensor where the use stands is that tensor in the block,
+ * too. */
+static void find_quoted_tensor(Builder *b, Value *value)
+{
+    const TensorName *named = value->kind == VALUE_TEXT ? find_tensor(b, value->word) : NULL;
+    if (named != NULL && named->tensor == NULL)
+        *value = (Value){.kind = VALUE_UNKNOWN};
+    else if (named != NULL)
+        value->tensor = named->tensor;
+}
+
 bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Span call,
                      Frame *caller)
 {
@@ -933,6 +944,8 @@ bool bind_parameters(Builder *b, const BlockDef *def, const Arguments *args, Spa
     b->instance = instance->outer;
     b->frame = caller;
     bool good = place_params(b, def, args, given) && report_missing_param(b, def, given, call);
+    for (int i = 0; good && i < def->params.count; i++)
+        find_quoted_tensor(b, &given[i].value);
     b->instance = instance;
     b->frame = frame;
     for (int i = 0; good && i < def->params.count; i++) {

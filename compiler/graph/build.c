@@ -269,7 +269,8 @@ static Tensor *joined_tensor(Builder *b, const Operator *op, const Argument *arg
 {
     const TensorName *named =
         arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
-    if (arg->value.kind == VALUE_TENSOR || arg->value.kind == VALUE_UNKNOWN)
+    if (arg->value.kind == VALUE_TENSOR || arg->value.kind == VALUE_UNKNOWN
+        || arg->value.tensor != NULL)
         return arg->value.tensor;
     if (named != NULL)
         return named->tensor;
@@ -729,8 +730,9 @@ static void check_input_names(Builder *b)
     const Graph *graph = b->graph;
     const Input *first = &graph->inputs.items[0],
                 *last = &graph->inputs.items[graph->inputs.count - 1];
-    bool named = last->span.source != NULL && last->name != NULL;
-    if (graph->inputs.count < 2 || (named && (first->name != NULL || graph->inputs.count > 2)))
+    bool named = last->name != NULL, known = first->tensor != NULL && last->tensor != NULL;
+    if (!known || graph->inputs.count < 2
+        || (named && (first->name != NULL || graph->inputs.count > 2)))
         return;
     Diagnostic *d = build_error(b, "missing-argument", named ? first->span : last->span,
                                 "a network with several inputs names each of them");
@@ -738,6 +740,12 @@ static void check_input_names(Builder *b)
                named || first->name != NULL ? "another input" : "nor has this one a name");
     diag_help(d, "`%s as NAME`: `from NAME` goes on from it",
               span_text(named ? first->span : last->span));
+}
+
+static void name_input(const Input *input)
+{
+    input->tensor->name = input->name;
+    input->tensor->several = true;
 }
 
 /* "input" shape ["of" value] ["as" name]: a chain of its own begins. */
@@ -768,7 +776,7 @@ static Tensor *walk_input(Builder *b, const Stmt *stmt, Tensor *x, Name *name)
     }
     for (int i = 0; graph->inputs.count > 1 && i < graph->inputs.count; i++)
         if (graph->inputs.items[i].tensor != NULL && graph->inputs.items[i].name != NULL)
-            graph->inputs.items[i].tensor->name = graph->inputs.items[i].name;
+            name_input(&graph->inputs.items[i]);
     check_input_names(b);
     return input;
 }

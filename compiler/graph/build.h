@@ -72,7 +72,7 @@ struct Value {
     const BlockDef *block;
     const Arguments *bound;
     const struct ValueList *list;
-    Tensor *tensor; /* VALUE_TENSOR; NULL: unknown */
+    Tensor *tensor; /* VALUE_TENSOR; NULL: unknown.  VALUE_TEXT: that it names, given to a block */
 };
 
 typedef LIST(double) RealList;

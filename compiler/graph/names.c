@@ -145,13 +145,14 @@ static const char *unnamed_path(Builder *b, const char *kind, Span span)
     return path;
 }
 
-/* Quoted text may be any dotted path; unquoted it is one by the grammar. */
+/* Quoted text may be any dotted path, of parts with hyphens in them, as PyTorch's may have;
+ * unquoted it is one by the grammar. */
 static bool is_path(const char *text)
 {
     for (const char *at = text;; at++) {
         if (!isalnum((unsigned char)*at) && *at != '_')
             return false;
-        while (isalnum((unsigned char)*at) || *at == '_')
+        while (isalnum((unsigned char)*at) || *at == '_' || *at == '-')
             at++;
         if (*at != '.')
             return *at == '\0';
@@ -169,7 +170,8 @@ static const char *spelled(Builder *b, const Expr *name)
     if (is_path(text.word))
         return text.word;
     Diagnostic *d = build_error(b, "value-type", name->span, "\"%s\" is no name", text.word);
-    diag_help(d, "a name is letters, digits and underscores, in parts joined by single dots");
+    diag_help(d, "a name is letters, digits, underscores and, in quotes, hyphens, in parts joined "
+                 "by single dots");
     return NULL;
 }
 
@@ -428,7 +430,7 @@ Tensor *named_tensor(Builder *b, const Expr *name)
     if (word == NULL)
         return NULL;
     const Value *value = name->kind == EXPR_PATH ? find_value(b, word) : NULL;
-    if (value != NULL && value->kind == VALUE_TENSOR)
+    if (value != NULL && (value->kind == VALUE_TENSOR || value->tensor != NULL))
         return value->tensor;
     if (value != NULL && value->kind == VALUE_UNKNOWN)
         return NULL;

@@ -51,10 +51,11 @@ static int input_number(const BlockDef *def, const char *name)
 /* Whether the argument is a tensor: *tensor, NULL where unknown. */
 static bool is_tensor(Builder *b, const Argument *arg, Tensor **tensor)
 {
-    const TensorName *named =
-        arg->value.kind == VALUE_TEXT ? find_tensor(b, arg->value.word) : NULL;
+    const TensorName *named = arg->value.kind == VALUE_TEXT && arg->value.tensor == NULL
+                                  ? find_tensor(b, arg->value.word)
+                                  : NULL;
     *tensor = named != NULL ? named->tensor : arg->value.tensor;
-    return named != NULL || arg->value.kind == VALUE_TENSOR;
+    return named != NULL || arg->value.kind == VALUE_TENSOR || arg->value.tensor != NULL;
 }
 
 /* A word that names nothing, where the block's parameters are all given. */
@@ -74,9 +75,20 @@ static void give_slot(Builder *b, Given *given, int slot, const Argument *arg, T
     given->slots[slot] = tensor;
 }
 
-/* Takes the tensors out of the arguments. */
+/* Whether tensors without names are arguments as others are: braces or the chain give all that the
+ * block takes, and its parameters are as many. */
+static bool are_parameters(const Stmt *stmt, const BlockDef *def, const Arguments *args, Tensor *x)
+{
+    int positional = 0;
+    bool whole = stmt->body != NULL || (x != NULL && count_carried(x) == count_shapes(def->in));
+    for (int i = 0; i < args->count; i++)
+        positional += args->items[i].name == NULL;
+    return whole && positional <= def->params.count;
+}
+
+/* Takes the tensors out of the arguments; `unnamed`: those without names, too. */
 static const Arguments *take_tensors(Builder *b, const BlockDef *def, const Arguments *args,
-                                     Given *given)
+                                     bool unnamed, Given *given)
 {
     Arguments *rest = NEW(Arguments);
     int positional = 0;
@@ -87,7 +99,7 @@ static const Arguments *take_tensors(Builder *b, const BlockDef *def, const Argu
         bool is = is_tensor(b, arg, &tensor);
         if (slot >= 0 && (is || arg->value.kind == VALUE_UNKNOWN)) {
             give_slot(b, given, slot, arg, tensor);
-        } else if (is && arg->name == NULL) {
+        } else if (is && arg->name == NULL && unnamed) {
             add_input(&given->named, tensor);
         } else if (is_unknown_tensor(def, arg, positional)) {
             report_unknown_tensor(b, arg->value.word, arg->span);
@@ -113,14 +125,15 @@ static void fill_slots(const BlockDef *def, const Given *given, const Inputs *ot
         add_input(all, others->tensors.items[next++]);
 }
 
-/* Without braces the chain comes first, unless the names are as many as the block takes. */
+/* Without braces the chain comes first, unless the names are as many as the block takes.  Where the
+ * chain carries all of them, tensors are arguments for its parameters. */
 Tensor *gather_inputs(Builder *b, const Stmt *stmt, const BlockDef *def, const Arguments **args,
                       Tensor *x)
 {
     Given *given = NEW(Given);
     Inputs others = {.known = true}, all = {.known = true};
     given->named.known = true;
-    *args = take_tensors(b, def, *args, given);
+    *args = take_tensors(b, def, *args, !are_parameters(stmt, def, *args, x), given);
     int tensors = given->named.tensors.count + given->by_name;
     if (stmt->body != NULL)
         walk_branches(b, stmt, def->name, x, &others);

@@ -269,6 +269,18 @@ static void suggest_rank(Diagnostic *d, const Node *node, unsigned ranks)
         diag_help(d, "`reshape([channels, depth, height, width])` says which axis is which");
 }
 
+/* Of several inputs the one that the chain begins with: perhaps another was meant. */
+static void label_beginning(Diagnostic *d, const Tensor *tensor)
+{
+    for (int steps = 0; tensor->producer != NULL && steps < MAX_DISTANCE; steps++) {
+        if (first_input(tensor->producer) == NULL)
+            return;
+        tensor = first_input(tensor->producer);
+    }
+    if (tensor->role == TENSOR_INPUT && tensor->several && !is_marked(d, tensor->span))
+        diag_label(d, tensor->span, "this chain begins with the input %s", tensor->name);
+}
+
 Diagnostic *find_rank_fault(const Node *node, unsigned ranks)
 {
     const Tensor *input = node->inputs.items[0];
@@ -289,6 +301,7 @@ Diagnostic *find_rank_fault(const Node *node, unsigned ranks)
                    shape_text(changer->out_shape));
     if (most < rank)
         label_step(d, node, input, format("gives %s", shape_text(input->shape)));
+    label_beginning(d, input);
     suggest_rank(d, node, ranks);
     diag_sizes(d, input->shape, (Shape){most, {-1, -1, -1, -1}});
     return d;

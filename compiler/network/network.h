@@ -463,6 +463,7 @@ struct Tensor {
     LIST(Tensor *) parts; /* TENSOR_SEVERAL */
     Node *producer;       /* the forward node; NULL for an input of the network */
     Span span;            /* of an input: its shape in the file */
+    bool several;         /* of an input: there are others */
     Tensor *of;           /* TENSOR_GRADIENT: the activation */
     Int choices;          /* it holds whole numbers from 0, below it; 0: real ones */
 

@@ -233,12 +233,12 @@ void write_summary_json(const Graph *graph, const Plan *plan, const CompileOptio
     for (int i = 0; i < graph->nodes.count; i++)
         if (is_layer(graph->nodes.items[i]))
             cJSON_AddItemToArray(layers, json_layer(graph->nodes.items[i]));
-    cJSON *inputs = cJSON_AddArrayToObject(root, "inputs");
-    for (int i = 0; i < graph->inputs.count; i++)
-        cJSON_AddItemToArray(inputs, json_input(&graph->inputs.items[i]));
     cJSON *outputs = cJSON_AddArrayToObject(root, "outputs");
     for (int i = 0; i < graph->outputs.count; i++)
         cJSON_AddItemToArray(outputs, json_output(&graph->outputs.items[i]));
+    cJSON *inputs = cJSON_AddArrayToObject(root, "inputs");
+    for (int i = 0; i < graph->inputs.count; i++)
+        cJSON_AddItemToArray(inputs, json_input(&graph->inputs.items[i]));
     char *text = cJSON_Print(root);
     fprintf(out, "%s\n", text);
     cJSON_free(text);

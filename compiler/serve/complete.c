@@ -401,12 +401,13 @@ static void complete_setting(const Context *c, cJSON *items)
 
 static void complete_statement(Analysis *a, Position position, cJSON *items)
 {
-    static const char *const keywords[] = {"branch", "dense",  "else",     "from", "if", "input",
-                                           "let",    "repeat", "shortcut", "skip", NULL};
     add_operators(items, OP_LOSS);
     add_blocks(a, items);
     add_functions(a, items);
-    add_words(items, keywords, ITEM_KEYWORD);
+    for (int i = 0; language_word(i); i++)
+        if (language_word(i)->begins)
+            add_item(items, language_word(i)->name, ITEM_KEYWORD, language_word(i)->form,
+                     language_word(i)->text);
     add_names(a, position, false, items);
 }
 
@@ -427,7 +428,7 @@ cJSON *answer_completion(Request *request)
         complete_setting(&c, items);
     else if (c.begins)
         complete_statement(a, request->position, items);
-    else if (c.before && c.before->kind == FROM)
+    else if (c.before && (c.before->kind == FROM || c.before->kind == REUSE))
         add_names(a, request->position, true, items);
     else if (c.before && c.before->kind != AS && !goes_on(c.before->kind))
         add_words(items, after, ITEM_KEYWORD);

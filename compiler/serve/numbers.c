@@ -176,7 +176,7 @@ Cost cost_of(Analysis *a, const StmtUse *use)
     const Live *live = live_of(a);
     for (int i = use->first; i < use->end; i++) {
         const Node *node = a->trace.graph->nodes.items[i];
-        if (!node->out)
+        if (node->stage != STAGE_FORWARD || !node->out) /* live_of() has added gradients */
             continue;
         add(&cost.parameters, trained_elements(node));
         add(&cost.multiply_adds, node_multiply_adds(node));

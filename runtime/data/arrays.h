@@ -1,8 +1,9 @@
 /* arrays.h: a data set is arrays with names.
  *
  * A split, of training or of testing, has `count` examples and some arrays, each with a value or
- * a whole tensor for each example.  The first arrays are the network's inputs, in the order of
- * the network's; the others are what it may learn from, its targets.
+ * a whole tensor for each example.  The first array is the network's input; of several inputs each
+ * is the array of its name, the first one else the first array.  The others are what it may learn
+ * from, its targets.
  *
  * A reader fills a split like this, and the caller does the rest:
  *

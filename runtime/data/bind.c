@@ -16,8 +16,8 @@ typedef struct Look {
     const NetImages *images;
     const char *what, *split; /* "mnist in data/mnist", "training" */
     const NetModel *model;
-    int64_t numbers; /* of the input that is looked at */
     NetError *error;
+    const NetInput *input; /* that an array is held against */
 } Look;
 
 /* "[10, 24, 24]"; of one value "one value". */
@@ -62,9 +62,9 @@ static bool picture_fits(NetShape is, NetShape want)
     return is.c == image.c && is.h == image.h && is.w == image.w;
 }
 
-static bool check_input_shape(const Look *look, const NetArray *array, NetShape want)
+static bool check_input_shape(const Look *look, const NetArray *array, const NetInput *input)
 {
-    NetShape is = array->shape;
+    NetShape is = array->shape, want = input->shape;
     char takes[NET_SHAPE_TEXT], has[NET_SHAPE_TEXT];
     if (array->kind != NET_PIXELS)
         return same_axes(is, want)
@@ -103,12 +103,12 @@ static bool check_token(const Look *look, const NetArray *array, const NetTarget
 {
     int64_t value = net_array_whole(array, values, element);
     (void)target;
-    return (value >= 0 && value < look->numbers)
+    return (value >= 0 && value < look->input->numbers)
            || net_fail(look->error,
                        "%s: %s example %" PRId64 " of %s has %" PRId64 " at %" PRId64
                        ", and the network takes whole numbers from 0, below %" PRId64,
                        look->what, look->split, example, array->name, value, element,
-                       look->numbers);
+                       look->input->numbers);
 }
 
 static bool check_finite(const Look *look, const NetArray *array, const NetTarget *target,
@@ -121,11 +121,10 @@ static bool check_finite(const Look *look, const NetArray *array, const NetTarge
                        net_strange_text(net_array_number(array, values, element)), element);
 }
 
-static bool check_input(Look *look, const NetArray *array, const NetInput *input)
+static bool check_input(const Look *look, const NetArray *array)
 {
-    bool numbers = input->numbers > 0;
-    look->numbers = input->numbers;
-    if (!check_input_shape(look, array, input->shape))
+    bool numbers = look->input->numbers > 0;
+    if (!check_input_shape(look, array, look->input))
         return false;
     if (numbers && !is_whole(array))
         return net_fail(look->error,
@@ -133,38 +132,17 @@ static bool check_input(Look *look, const NetArray *array, const NetInput *input
                         "of integers",
                         look->what, array->name,
                         array->kind == NET_PIXELS ? "pictures" : "real numbers");
-    if (numbers && (!array->classes || array->classes > input->numbers))
+    if (numbers && (!array->classes || array->classes > look->input->numbers))
         return check_values(look, array, NULL, check_token);
     return array->kind != NET_FLOAT || check_values(look, array, NULL, check_finite);
 }
 
-/* Of one input it is the first, unless there is one of its name; -1: there is none, or several are
- * one, and *error says so. */
-static int find_input(const Look *look, int input)
-{
-    const NetModel *model = look->model;
-    const NetImages *images = look->images;
-    const char *name = model->inputs[input].name;
-    for (int i = 0; name && i < images->array_count; i++)
-        if (strcmp(images->arrays[i].name, name) == 0)
-            return i;
-    if (model->input_count == 1)
-        return 0;
-    net_fail(look->error,
-             "%s has no array %s, and the network takes %d inputs: %s, %s%s; --data synthetic "
-             "draws them, and a C program gives its own by net_predict_inputs",
-             look->what, name, model->input_count, model->inputs[0].name, model->inputs[1].name,
-             model->input_count > 2 ? ", …" : "");
-    return -1;
-}
-
 /* --------------------------------------------------------------- targets */
 
-/* Whether one of the network's inputs is that array. */
 static bool is_input(const Look *look, int array)
 {
-    bool is = false;
-    for (int i = 0; i < look->model->input_count; i++)
+    bool is = array == 0;
+    for (int i = 1; i < look->model->input_count; i++)
         is |= look->images->inputs[i] == array;
     return is;
 }
@@ -173,12 +151,11 @@ static bool is_input(const Look *look, int array)
 static const char *list_targets(const Look *look, char text[NET_SHAPE_TEXT])
 {
     text[0] = 0;
-    for (int i = 0; i < look->images->array_count; i++) {
+    for (int i = 1; i < look->images->array_count; i++) {
         size_t used = strlen(text);
-        if (is_input(look, i))
-            continue;
-        snprintf(text + used, NET_SHAPE_TEXT - used, "%s%.60s", used ? ", " : "",
-                 look->images->arrays[i].name);
+        if (!is_input(look, i))
+            snprintf(text + used, NET_SHAPE_TEXT - used, "%s%.60s", used ? ", " : "",
+                     look->images->arrays[i].name);
     }
     return text;
 }
@@ -187,18 +164,16 @@ static const char *list_targets(const Look *look, char text[NET_SHAPE_TEXT])
 static int find_target(const Look *look, const NetTarget *target)
 {
     char names[NET_SHAPE_TEXT];
-    int count = 0, last = 0;
+    int count = 0, only = 0;
     const char *loss = target->loss ? target->loss : "the network";
-    for (int i = 0; i < look->images->array_count; i++) {
+    for (int i = 1; i < look->images->array_count; i++) {
         if (target->name && strcmp(look->images->arrays[i].name, target->name) == 0)
             return i;
-        if (is_input(look, i))
-            continue;
-        count++;
-        last = i;
+        only = is_input(look, i) ? only : i;
+        count += !is_input(look, i);
     }
     if (!target->name && count == 1)
-        return last;
+        return only;
     if (count < 1)
         net_fail(look->error, "%s has no targets, and %s needs one for each example", look->what,
                  loss);
@@ -319,18 +294,53 @@ static bool check_target(const Look *look, const NetArray *array, const NetTarge
 
 /* ----------------------------------------------------------- all of them */
 
+/* The first is the network's first input, or has the name of another; of several each has its
+ * name.  -1: there is none, and *error says so. */
+static int find_input(const Look *look, int input)
+{
+    char names[NET_SHAPE_TEXT] = "";
+    const NetImages *images = look->images;
+    for (int i = 0; look->model->input_count > 1 && i < images->array_count; i++)
+        if (strcmp(images->arrays[i].name, look->input->name) == 0)
+            return i;
+    if (input == 0)
+        return 0;
+    for (int i = 0; i < images->array_count; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%.40s", used ? ", " : "",
+                 images->arrays[i].name);
+    }
+    net_fail(look->error,
+             "%s has no array %s, which the network takes as an input; it has %s; --data synthetic "
+             "draws all of them",
+             look->what, look->input->name, names);
+    return -1;
+}
+
+/* What is loaded as pictures are: see net_image_at. */
+static int put_first(NetImages *images, int found)
+{
+    NetArray first = images->arrays[found];
+    images->arrays[found] = images->arrays[0];
+    images->arrays[0] = first;
+    return 0;
+}
+
 bool net_bind_images(NetImages *images, const NetModel *model, const char *what, const char *split,
                      NetError *error)
 {
-    Look look = {images, what, split, model, 0, error};
+    Look look = {images, what, split, model, error, NULL};
     if (images->array_count < 1)
         return net_fail(error, "%s has no arrays", what);
     for (int i = 0; i < model->input_count; i++) {
+        look.input = &model->inputs[i];
         int found = find_input(&look, i);
-        if (found < 0 || !check_input(&look, &images->arrays[found], &model->inputs[i]))
+        if (found < 0 || !check_input(&look, &images->arrays[found]))
             return false;
+        if (i == 0)
+            found = put_first(images, found);
         images->inputs[i] = found;
-        images->arrays[found].shape = model->inputs[i].shape;
+        images->arrays[found].shape = look.input->shape;
     }
     for (int i = 0; i < model->wanted_count; i++) {
         int found = find_target(&look, &model->wanted[i]);

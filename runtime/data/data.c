@@ -274,6 +274,7 @@ static bool read_directory(NetData *data, const char *source, NetShape want, Net
 static bool draw(NetData *data, const NetModel *model, uint64_t seed, NetError *error)
 {
     NetShape shape = net_image_shape(model->input);
+    bool several = model->input_count > 1;
     static const int64_t train_bytes = 170000000, test_bytes = 30000000;
     int64_t bytes = 0;
     if (__builtin_mul_overflow(shape.c, shape.h, &bytes)
@@ -281,12 +282,13 @@ static bool draw(NetData *data, const NetModel *model, uint64_t seed, NetError *
         return net_fail(error,
                         "an image of %" PRId64 "x%" PRId64 "x%" PRId64 " is too large to draw",
                         shape.c, shape.h, shape.w);
+    bytes = several ? net_input_elements(model) : bytes;
     int64_t train = train_bytes / bytes + 1, test = test_bytes / bytes + 1;
     if (train > 60000)
         train = 60000;
     if (test > 10000)
         test = 10000;
-    snprintf(data->what, sizeof data->what, "synthetic digits");
+    snprintf(data->what, sizeof data->what, "synthetic %s", several ? "examples" : "digits");
     return net_draw_synthetic(&data->train, train, model, seed, 0, error)
            && net_draw_synthetic(&data->test, test, model, seed, 1, error);
 }
@@ -356,10 +358,10 @@ static bool open_pictures(NetData *data, const char *source, const NetModel *mod
 static bool open_data(NetData *data, const char *source, const NetModel *model, uint64_t seed,
                       NetError *error)
 {
-    bool drawn = strcmp(source, "synthetic") == 0;
-    bool opened = drawn && model->input_count > 1 ? net_draw_all_inputs(data, model, seed, error)
-                  : model->numbers                ? open_numbers(data, source, model, seed, error)
-                                                  : open_pictures(data, source, model, seed, error);
+    bool several = model->input_count > 1 && strcmp(source, "synthetic") == 0;
+    bool opened = several          ? draw(data, model, seed, error)
+                  : model->numbers ? open_numbers(data, source, model, seed, error)
+                                   : open_pictures(data, source, model, seed, error);
     opened = opened && net_bind_data(data, model, error);
     if (!opened)
         net_data_close(data);

@@ -326,7 +326,7 @@ typedef struct Drawing {
     int classes;
     uint64_t seed;
     int split;
-    const uint8_t *given; /* the classes that are to be shown; NULL: each image draws its own */
+    uint64_t hand; /* of a further input: the same label, drawn otherwise */
 } Drawing;
 
 /* The first of the numbers that an image is drawn by. */
@@ -342,8 +342,7 @@ static int draw_ink(Drawing *drawing, int64_t image, uint64_t *state)
     int digits = count_digits(drawing->classes);
     *state = image_state(drawing->seed, drawing->split, image);
     int label = draw_label(drawing, state);
-    if (drawing->given)
-        label = drawing->given[image];
+    *state += drawing->hand;
     memset(paper->ink, 0, (size_t)(paper->h * paper->w) * sizeof *paper->ink);
     if (paper->h >= min_cell && paper->w / digits >= min_cell)
         write_number(paper, label, digits, state);
@@ -380,8 +379,7 @@ static bool label_images(NetImages *images, const char *name, int64_t classes,
     labels->classes = classes < drawing->classes ? classes : drawing->classes;
     for (int64_t i = 0; i < images->count; i++) {
         uint64_t state = image_state(drawing->seed, drawing->split, i);
-        int label = drawing->given ? drawing->given[i] : draw_label(drawing, &state);
-        ((uint8_t *)labels->values)[i] = (uint8_t)(label % labels->classes);
+        ((uint8_t *)labels->values)[i] = (uint8_t)(draw_label(drawing, &state) % labels->classes);
     }
     return true;
 }
@@ -393,12 +391,12 @@ static bool bit_of(int label, int64_t element)
     return draw_bits(&state) >> 63;
 }
 
-/* Where the ink is, where the target is a picture of the image's size; else, and where there is no
- * image, the label's pattern.  0 … 1. */
+/* Where the ink is, where the target is a picture of the image's size; else the label's pattern.
+ * 0 … 1. */
 static float part_of(const Drawing *drawing, int64_t plane, int label, int64_t element)
 {
     const Paper *paper = &drawing->paper;
-    if (plane == paper->h * paper->w && drawing->channels > 0)
+    if (plane == paper->h * paper->w)
         return paper->ink[element % plane];
     return bit_of(label, element) ? 1 : 0;
 }
@@ -472,45 +470,65 @@ static int64_t count_labels(const NetModel *model)
     return 10;
 }
 
-int net_drawn_classes(const NetModel *model)
+/* ------------------------------------------------------ further inputs
+ * A network of several inputs gets an array for each, under its name, and any of them tells of the
+ * label: a picture is drawn by another hand, of whole numbers three in four are the label. */
+
+static const double TELLS = 0.75;
+
+static void draw_values(NetArray *array, int64_t count, int64_t numbers, const Drawing *drawing)
 {
-    int64_t labels = count_labels(model);
-    return labels < 256 ? (int)labels : 256;
+    int64_t elements = net_shape_elements(array->shape), most = numbers < 256 ? numbers : 256;
+    uint64_t salt = net_hash(array->name) + (uint64_t)drawing->split;
+    array->classes = numbers;
+    for (int64_t i = 0; i < count * elements; i++) {
+        uint64_t state = image_state(drawing->seed, drawing->split, i / elements);
+        double drawn = net_random(drawing->seed, 1, salt, (uint64_t)i);
+        int64_t value = drawn < TELLS ? draw_label(drawing, &state)
+                                      : (int64_t)((drawn - TELLS) / (1 - TELLS) * (double)most);
+        ((uint8_t *)array->values)[i] = (uint8_t)(value % most);
+    }
 }
 
-static bool open_paper(Drawing *drawing, NetShape shape, NetError *error)
+static bool draw_pictures(NetArray *array, int64_t count, const Drawing *like, NetError *error)
 {
-    drawing->paper = (Paper){.h = shape.h, .w = shape.w};
-    drawing->paper.ink =
-        net_allocate((size_t)shape.h * (size_t)shape.w, sizeof *drawing->paper.ink, error);
-    return drawing->paper.ink != NULL;
-}
-
-bool net_draw_of_classes(uint8_t *pixels, NetShape shape, const uint8_t *given, int64_t count,
-                         int64_t classes, uint64_t seed, int split, NetError *error)
-{
-    Drawing drawing = {
-        .channels = shape.c, .classes = (int)classes, .seed = seed, .split = split, .given = given};
-    if (!open_paper(&drawing, shape, error))
-        return false;
-    for (int64_t i = 0; i < count; i++)
-        draw_image(&drawing, i, pixels + i * net_shape_elements(shape), error);
+    NetShape shape = array->shape;
+    int64_t elements = net_shape_elements(shape);
+    Drawing drawing = *like;
+    drawing.paper = (Paper){.h = shape.h, .w = shape.w};
+    drawing.channels = shape.c;
+    drawing.hand = net_hash(array->name);
+    drawing.paper.ink =
+        net_allocate((size_t)shape.h, (size_t)shape.w * sizeof *drawing.paper.ink, error);
+    bool good = drawing.paper.ink != NULL;
+    for (int64_t i = 0; good && i < count; i++)
+        draw_image(&drawing, i, (uint8_t *)array->values + i * elements, error);
     free(drawing.paper.ink);
-    return true;
+    return good;
 }
 
-bool net_draw_targets_of(NetImages *images, const NetModel *model, const uint8_t *given,
-                         uint64_t seed, int split, NetError *error)
+static bool draw_input(NetImages *images, const NetInput *input, const Drawing *drawing,
+                       NetError *error)
 {
-    bool numbers = model->inputs[0].numbers > 0;
-    NetShape shape = net_image_shape(model->input);
-    Drawing drawing = {.channels = numbers ? 0 : shape.c,
-                       .classes = net_drawn_classes(model),
-                       .seed = seed,
-                       .split = split,
-                       .given = given};
-    bool good = open_paper(&drawing, shape, error) && draw_targets(images, model, &drawing, error);
-    free(drawing.paper.ink);
+    bool numbers = input->numbers > 0;
+    NetArray *array = net_add_array(images, input->name, numbers ? NET_BYTES : NET_PIXELS,
+                                    numbers ? input->shape : net_image_shape(input->shape), error);
+    if (array && numbers)
+        draw_values(array, images->count, input->numbers, drawing);
+    return array && (numbers || draw_pictures(array, images->count, drawing, error));
+}
+
+static bool draw_inputs(NetImages *images, const NetModel *model, Drawing *drawing, NetError *error)
+{
+    bool pictures = model->numbers == 0, good = true;
+    if (pictures) {
+        NetShape shape = net_image_shape(model->input);
+        good = net_read_held(images, shape, draw_image, drawing, error);
+        if (good && model->input_count > 1)
+            snprintf(images->arrays[0].name, NET_ARRAY_NAME, "%s", model->inputs[0].name);
+    }
+    for (int i = pictures; good && i < model->input_count; i++)
+        good = draw_input(images, &model->inputs[i], drawing, error);
     return good;
 }
 
@@ -531,7 +549,7 @@ bool net_draw_synthetic(NetImages *images, int64_t count, const NetModel *model,
                        .split = split};
     drawing.paper.ink =
         net_allocate((size_t)shape.h * (size_t)shape.w, sizeof *drawing.paper.ink, error);
-    bool good = drawing.paper.ink && net_read_held(images, shape, draw_image, &drawing, error)
+    bool good = drawing.paper.ink && draw_inputs(images, model, &drawing, error)
                 && draw_targets(images, model, &drawing, error);
     free(drawing.paper.ink);
     if (!good)
@@ -572,15 +590,16 @@ static bool draw_noise_target(NetImages *images, const NetTarget *target, int nu
     return array != NULL;
 }
 
-static bool draw_noise_input(NetImages *images, const NetInput *of, uint64_t seed, NetError *error)
+static bool draw_further_noise(NetImages *images, const NetInput *input, uint64_t seed,
+                               NetError *error)
 {
-    int64_t elements = images->count * net_shape_elements(of->shape);
-    double values = of->numbers && of->numbers < 256 ? (double)of->numbers : 256;
-    NetArray *array =
-        net_add_array(images, of->name, of->numbers ? NET_BYTES : NET_PIXELS, of->shape, error);
-    for (int64_t k = 0; array && k < elements; k++)
-        ((uint8_t *)array->values)[k] =
-            (uint8_t)(values * net_random(seed, 0, net_hash(of->name), (uint64_t)k));
+    int64_t elements = images->count * net_shape_elements(input->shape);
+    double values = input->numbers && input->numbers < 256 ? (double)input->numbers : 256;
+    NetArray *array = net_add_array(images, input->name, input->numbers ? NET_BYTES : NET_PIXELS,
+                                    input->shape, error);
+    for (int64_t i = 0; array && i < elements; i++)
+        ((uint8_t *)array->values)[i] =
+            (uint8_t)(values * net_random(seed, 0, net_hash(input->name), (uint64_t)i));
     return array != NULL;
 }
 
@@ -598,13 +617,13 @@ bool net_draw_noise(NetImages *images, int64_t count, const NetModel *model, uin
         ((uint8_t *)input->values)[i] =
             (uint8_t)(values * net_random(seed, 0, net_hash("pixels"), (uint64_t)i));
     bool good = input != NULL;
-    for (int i = 1; good && i < model->input_count; i++) {
-        good = draw_noise_input(images, &model->inputs[i], seed, error);
-        images->inputs[i] = i;
-    }
     for (int i = 0; good && i < model->wanted_count; i++) {
         good = draw_noise_target(images, &model->wanted[i], i, seed, error);
-        images->targets[i] = model->input_count + i;
+        images->targets[i] = i + 1;
+    }
+    for (int i = 1; good && i < model->input_count; i++) {
+        images->inputs[i] = images->array_count;
+        good = draw_further_noise(images, &model->inputs[i], seed, error);
     }
     return good;
 }

@@ -225,10 +225,7 @@ static bool open_images(Bench *bench, NetError *error)
     int64_t count = bench->batch > DRAWN ? bench->batch : DRAWN;
     if (data)
         bench->images = data->train;
-    else if (model->input_count > 1) {
-        if (!net_draw_inputs(&bench->images, count, model, seed, 0, error))
-            return false;
-    } else if (model->numbers) {
+    else if (model->numbers && model->input_count == 1) {
         if (!net_draw_numbers(&bench->images, count, model, seed, error))
             return false;
     } else if (!net_draw_synthetic(&bench->images, count, model, seed, 0, error))

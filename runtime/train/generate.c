@@ -85,7 +85,7 @@ static const float *look(Writer *writer, int64_t filler)
         writer->input[i] = (float)filler;
     for (int64_t i = 0; i < seen; i++)
         writer->input[first + i] = (float)writer->text[writer->written - seen + i];
-    const real *alone = net_one_image_floats(writer->session, writer->input);
+    const real *alone = net_one_image_floats(writer->session, writer->input, NULL);
     if (alone)
         take_outputs(writer->outputs, 0, alone, 1, model);
     else

@@ -31,8 +31,8 @@ bool net_open_further(NetSession *session, NetError *error)
     return session->further_scale && session->further_shift;
 }
 
-/* What has as many channels as the first input is normalised as that is; other values of a data
- * set's bytes are from 0 to 1. */
+/* What has as many channels as the first input is normalised as that is; other pixels are
+ * from 0 to 1. */
 void net_normalise_further(NetSession *session)
 {
     const NetModel *model = session->model;
@@ -58,6 +58,12 @@ void net_load_pixels(const NetModel *model, real *to, const uint8_t *const *imag
         net_transpose_pixels(to, images, model->lanes, shape);
         net_normalise_grain(to, images, model->lanes, shape, scale, shift);
     }
+}
+
+/* NULL: the images have no array for it, as of a picture that stands alone; it is zeros. */
+static const NetArray *array_of(const NetImages *images, int input)
+{
+    return images && images->inputs[input] > 0 ? &images->arrays[images->inputs[input]] : NULL;
 }
 
 bool net_is_bytes(const NetArray *array, int64_t numbers)
@@ -104,8 +110,7 @@ void net_load_further(const NetSession *session, const NetBatch *batch, real *gr
     for (int i = 1; i < model->input_count; i++) {
         const NetInput *input = &model->inputs[i];
         real *to = grain + input->offset * model->lanes;
-        const NetArray *array =
-            batch->images ? &batch->images->arrays[batch->images->inputs[i]] : NULL;
+        const NetArray *array = array_of(batch->images, i);
         if (!array)
             load_floats(model, to, net_shape_elements(input->shape),
                         batch->further ? batch->further[i - 1] : NULL, indices);
@@ -136,10 +141,9 @@ static void place_bytes(const NetInput *input, const uint8_t *from, const real *
             *input_at(input, to, i) = (real)from[i] * scale[c] + shift[c];
 }
 
-static void place_array(const NetInput *input, const NetArray *array, int64_t index,
+static void place_array(const NetInput *input, const NetArray *array, const void *values,
                         const real *scale, const real *shift, real *to)
 {
-    const void *values = net_array_at(array, index, 0);
     if (net_is_bytes(array, input->numbers))
         place_bytes(input, values, scale, shift, to);
     else
@@ -151,12 +155,17 @@ void net_place_image(const NetSession *session, const NetImages *images, int64_t
 {
     const NetModel *model = session->model;
     const real *scale = session->further_scale, *shift = session->further_shift;
-    place_array(&model->inputs[0], &images->arrays[images->inputs[0]], index, session->scale,
-                session->shift, to);
+    const NetArray *first = &images->arrays[0];
+    const void *values = net_is_bytes(first, model->numbers) ? net_image_at(images, index, 0)
+                                                             : net_array_at(first, index, 0);
+    place_array(&model->inputs[0], first, values, session->scale, session->shift, to);
     for (int i = 1; i < model->input_count; i++) {
         const NetInput *input = &model->inputs[i];
-        if (images->array_count > 1) /* the other inputs of a picture that stands alone are 0 */
-            place_array(input, &images->arrays[images->inputs[i]], index, scale, shift, to);
+        const NetArray *array = array_of(images, i);
+        if (array)
+            place_array(input, array, net_array_at(array, index, 0), scale, shift, to);
+        else
+            memset(to + input->offset, 0, (size_t)net_shape_elements(input->shape) * sizeof *to);
         scale += channels_of(input);
         shift += channels_of(input);
     }

@@ -108,10 +108,11 @@ def test_summary_json_has_the_keys_of_its_contract():
     told = json.loads(netc("summary", "--json", CNN).stdout)
     assert list(told) == (
         "network parameters multiply_adds arena_bytes arena_lower_bound state layers "
-        "outputs".split()
+        "outputs inputs".split()
     )
     assert list(told["state"][0]) == ["name", "shape", "dtype"]
     assert list(told["layers"][0]) == "name operator in out parameters multiply_adds line".split()
+    assert told["inputs"] == [{"name": "input", "shape": [1, 28, 28], "choices": 0}]
     assert told["layers"][0] == {
         "name": "conv1",
         "operator": "conv2d",

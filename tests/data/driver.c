@@ -31,9 +31,9 @@ static NetModel model_of(NetShape shape, int64_t classes, NetTarget *target)
                           .class_step = 1,
                           .position_step = 1};
     static NetInput input;
-    input = (NetInput){.shape = shape};
+    input = (NetInput){.name = "input", .shape = shape};
     return (NetModel){
-        .input = shape, .inputs = &input, .input_count = 1, .wanted = target, .wanted_count = 1};
+        .input = shape, .wanted = target, .wanted_count = 1, .inputs = &input, .input_count = 1};
 }
 
 static bool open_data(char **words, NetShape shape, NetError *error)

@@ -4,19 +4,20 @@ import re
 
 import pytest
 
-from harness import netc
+from harness import ROOT, netc
 
 LISTED = netc("explain").stdout
 PARTS = dict(re.findall(r"^(\w+):\n((?:.+\n)+)", LISTED, re.M))
-OPERATORS, ERRORS, WARNINGS = (
-    re.findall(r"^ *([\w-]+)  ", PARTS[part], re.M) for part in ("operators", "errors", "warnings")
+OPERATORS, WORDS, ERRORS, WARNINGS = (
+    re.findall(r"^ *([\w-]+)  ", PARTS[part], re.M)
+    for part in ("operators", "words", "errors", "warnings")
 )
 
 
 def programs(code):
     """{"Wrong": text, "Right": text} of the page, without its indentation."""
     page = netc("explain", code).stdout
-    found = re.findall(r"^(Wrong|Right):\n\n((?:    .*\n|\n)+)", page, re.M)
+    found = re.findall(r"^(Wrong|Right|Example):\n\n((?:    .*\n|\n)+)", page, re.M)
     return {which: re.sub(r"^    ", "", text, flags=re.M) for which, text in found}
 
 
@@ -41,6 +42,21 @@ def test_examples(code, tmp_path):
             assert set(re.findall(r"(error|warning)\[([\w-]+)\]", told)) == {(severity, code)}
         else:
             assert told == ""
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_words_page(word, tmp_path):
+    (tmp_path / "n.net").write_text(text := programs(word)["Example"])
+    assert netc("check", tmp_path / "n.net").stderr == ""
+    assert re.search(rf"\b{word}\b", text)
+    assert word not in OPERATORS
+
+
+def test_every_word_of_the_grammar_has_a_page():
+    lexer = (ROOT / "compiler" / "front" / "lex.l").read_text()
+    spelled = set(re.findall(r'^    \{"(\w+)", [A-Z]+\},$', lexer, re.M))
+    plain = {"true", "false", "and", "or", "not", "_"}
+    assert spelled and spelled - plain == set(WORDS) - {"weight"}
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -20,6 +20,8 @@ from harness import (
     write_safetensors,
 )
 
+from reuse.common import DATA
+
 NET = Path(__file__).resolve().parent / "pair.net"
 COUNT = 5  # images of the C program
 SHAPES = {"left": (2, 5, 6), "right": (2, 5, 6), "words": (7,), "numbers": (3,)}
@@ -68,10 +70,13 @@ def test_it_learns_the_same_for_any_number_of_threads(tmp_path):
     assert told.stdout.count("(right: ") >= 2
 
 
-def test_one_array_is_too_few(tmp_path):
-    for words in ["train", "--data", tmp_path], ["train", "--data", "mnist"]:
-        told = run(program(), *words, expect=1).stderr
-        assert "has one array, and the network takes 4 inputs: left, right, …" in told
+def test_one_array_is_too_few():
+    told = run(program(), "train", "--data", DATA, expect=1).stderr
+    assert "images, the network takes 2x5x6" in told
+    text = NET.read_text().replace("input [2, 5, 6]", "input [1, 28, 28]")
+    text = re.sub(r"normalize .*\n", "", text.replace("[2, 5, 6]", "[1, 28, 28]"))
+    told = run(trainer(text, compiler=QUICK), "train", "--data", DATA, expect=1).stderr
+    assert "no array right, which the network takes as an input; it has image, class" in told
 
 
 # ------------------------------------------------------------------ from C

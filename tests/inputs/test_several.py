@@ -104,6 +104,25 @@ network n {
     assert "add of again.a, again.b -> add_1 [8]" in told
 
 
+def test_where_the_chain_gives_all_tensors_are_arguments(tmp_path):
+    text = """block Two(other) [n] as left, [n] as right -> [n], [n] {
+    from left;  add(other) as a
+    from right;  mul(other) as b
+    from (a, b)
+}
+network n {
+    input [8] as x
+    linear(8) as y
+    from (x, y)
+    Two(USE) as two
+    add
+}
+"""
+    told = [dumped(text.replace("USE", use), tmp_path) for use in ("x", "other=x")]
+    assert told[0] == told[1] and "mul of y, input -> two.b" in told[0]
+    assert dumped(text.replace("USE", "x, y, other=x"), tmp_path) == told[0]
+
+
 def test_layout(tmp_path):
     path = tmp_path / "rir.net"
     path.write_text(NET.read_text())
@@ -153,3 +172,11 @@ def test_an_editor_knows_them():
         edit = client.at("rename", uri, *position_of(text, "right"), newName="second")
         (edits,) = edit["changes"].values()
         assert len(edits) == 2
+
+        pair = NET.with_name("pair.net")
+        text, uri = pair.read_text(), pair.as_uri()
+        client.open(uri, text)
+        assert client.wait_diagnostics(uri) == []
+        once = [hover("pair {"), hover("conv2d")]
+        assert once == [hover("pair {"), hover("conv2d")]
+        assert "left [2, 5, 6], right [2, 5, 6], words [7], numbers [3] → [5]" in once[0]

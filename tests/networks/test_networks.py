@@ -46,7 +46,7 @@ ROWS_LEFT_OUT = {
     "093_fast_style_transfer": 1,
     "118_pilotnet": 3,
 }
-REACHED = 122
+REACHED = 124
 
 FILES = sorted(HERE.glob("*.net"))
 # The end of a title: the count, and perhaps the same by hand; or as rounded in a paper.
