@@ -106,12 +106,6 @@ ATTENTIONS = [
         "attention(NAMEq, NAMEk, NAMEv, heads=2, kv_heads=1, mask=NAMEs)",
     ),
     ([40, 3], "linear(9) as NAMEx;  attention(1, window=6, causal=true)"),
-    ([1, 12], "attention(2)"),
-    (
-        [2, 3, 4],
-        "identity as NAMEx;  parameter([1, 3], normal(std=0.5)) as NAMEm;  from NAMEx;  "
-        "self_attention(2, mask=NAMEm, dropout=0.3) as NAME",
-    ),
     ([5, 12], "rotary(3)"),
     ([2, 4, 9], "rotary(2, pairs=interleaved, head_width=4, rotated=2, base=100)"),
 ]

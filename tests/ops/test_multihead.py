@@ -42,6 +42,9 @@ network n {
     flatten(1)
     transpose
     linear(6) as into
+    parameter([1, 49], normal(std=0.5)) as bias
+    from into
+    self_attention(3, mask=bias, dropout=0.3) as own
     skip { Cross as cross }
     skip { reuse cross }
     flatten
