@@ -1313,6 +1313,37 @@ class Writer:
         lines += made
         return out
 
+    def viewed(self, scope, lines, shape, depth):
+        """A view between two layers, with other channels and rows behind it than before."""
+        wide = (shape[0] * self.pick(1, 2, 3), *shape[1:])
+        out = self.pick(
+            (wide[0], elements(wide[1:])),
+            (wide[0] * wide[1], *wide[2:]) if len(wide) > 2 else wide,
+            *[(n, elements(wide) // n) for n in (2, 3, 4) if elements(wide) % n == 0],
+            *[
+                (n, elements(wide) // n // m, m)
+                for n in (2, 4)
+                for m in (2, 3, 5)
+                if elements(wide) % (n * m) == 0
+            ],
+        )
+        if len(shape) == 1 or not self.fits(wide):
+            return self.named(scope, lines, shape, depth)
+        axes = len(out) - 1
+        norms = [f"batch_norm{axes}d"] if axes in (1, 2, 3) else []
+        pools = [f"max_pool{axes}d(2)"] if axes in (1, 2) and min(out[1:]) > 1 else []
+        before = [f"batch_norm{len(wide) - 1}d", self.activation()]
+        after = self.pick(*[[norm] for norm in norms], *[[pool] for pool in pools])
+        lines += [self.mixing(wide, wide[0], self.pick(1, 3), padding="same")]
+        lines += before if self.chance(0.4) else []
+        lines += [call("reshape", list(out))] + after
+        if pools and after == pools:
+            out = (out[0], *(size // 2 for size in out[1:]))
+        lines += [self.activation()] if self.chance(0.5) else []
+        if self.chance(0.5):
+            lines.append(self.mixing(out, out[0], self.pick(1, 3), padding="same"))
+        return out
+
     def pooled_trap(self, scope, lines, shape, depth):
         """What a pool looks at is overwritten, or overwrites."""
         left = self.name()
@@ -1446,6 +1477,7 @@ class Writer:
                 (self.tied, 1),
                 (self.spread, 1),
                 (self.product, 1),
+                (self.viewed, 1),
                 (self.bilinear, 0.5),
                 (self.joined_along, 1),
                 (self.sampled, 0.5),

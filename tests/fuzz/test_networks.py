@@ -165,6 +165,25 @@ def test_networks(first):
     shutil.rmtree(folder)
 
 
+# Layers between which a view lies: the second has no channel or row of the first's.
+VIEWS_BETWEEN = [
+    "conv2d(12, [5, 3]);  flatten;  batch_norm1d",
+    "conv2d(4, 3, padding=1);  reshape([4, 3, 9]);  max_pool2d(3)",
+    "conv2d(4, 3, padding=1);  batch_norm2d;  relu;  reshape([2, 6, 9]);  "
+    "conv2d(5, 3, padding=1);  batch_norm2d;  relu",
+]
+
+
+def test_a_view_between_two_layers(tmp_path):
+    for seed, layers in enumerate(VIEWS_BETWEEN):
+        (tmp_path / f"{seed}.net").write_text(
+            f"network n{seed} {{\n input [4, 9, 3]\n {layers}\n flatten\n linear(5)\n}}\n"
+            'train { data "images"; loss cross_entropy; optimizer sgd(lr=0.01); batch 19; '
+            "epochs 1 }\n"
+        )
+    compare(tmp_path, "f64", {seed: build(tmp_path, seed) for seed in range(len(VIEWS_BETWEEN))})
+
+
 # ------------------------------------------------- the checker's own checks
 
 

@@ -94,7 +94,7 @@ def build(name, **keywords):
 
 
 def state_of(model):
-    """… as netc names it: a name of regnet's has a hyphen, block1-0, which netc writes block1_0."""
+    """… as netc names it: regnet has a hyphen, block1-0, which netc writes block1_0."""
     return {
         re.sub(r"(block\d)-", r"\1_", key): value
         for key, value in model.state_dict().items()
@@ -141,10 +141,10 @@ def train(name, published):
     model = make_certain(build(name, **keywords)).double().train()
     state = state_of(model)
     shapes = {key: tuple(value.shape) for key, value in state.items()}
-    for key, value in harness.drawn_state(shapes, shared.SEED).items():
+    for key, value in shared.first_state(name, shapes).items():
         state[key].copy_(torch.from_numpy(np.array(value)))
     inputs, targets = examples(published)
-    optimizer = torch.optim.SGD(model.parameters(), lr=shared.RATE, momentum=shared.MOMENTUM)
+    optimizer = torch.optim.SGD(model.parameters(), lr=published.rate, momentum=shared.MOMENTUM)
     losses = []
     for step in range(shared.STEPS):
         taken = slice(step * published.batch, (step + 1) * published.batch)

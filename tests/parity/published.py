@@ -14,19 +14,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness import MODELS, ROOT
+from harness import MODELS, ROOT, drawn_state
 
 HERE = Path(__file__).resolve().parent
 FIXTURE = HERE / "published.safetensors"
-SEED, STEPS, CLASSES, RATE, MOMENTUM = 1, 4, 10, 0.01, 0.9
+SEED, STEPS, CLASSES, MOMENTUM = 1, 4, 10, 0.9
 
 
 class Published(NamedTuple):
     side: int = 0  # of the images, or a text's length; 0: it is not trained here
     batch: int = 4
+    rate: float = 0.01  # less where a step would enlarge what rounding leaves a hundredfold
     # What of the file's text is replaced besides, for the smaller images.
     replaced: tuple = ()
     auxiliary: str = ""  # a loss of the auxiliary head
+    tied: tuple = ()  # two names of one parameter
     letters: int = 0  # different ones of a text
     quick: bool = False  # in seconds: `make test` trains it
 
@@ -34,7 +36,7 @@ class Published(NamedTuple):
 # By file; a number is one of tests/networks.  What says no side has its state compared alone.
 NETWORKS = {
     "resnet18": Published(64),
-    "resnet50": Published(64),
+    "resnet50": Published(64, rate=0.001),
     "vgg16": Published(32),
     "googlenet": Published(64),
     "inception_v3": Published(299, 2, auxiliary="AuxLogits"),
@@ -43,15 +45,15 @@ NETWORKS = {
     "mobilenet_v3_small": Published(64),
     "shufflenet_v2_x1_0": Published(64),
     "efficientnet_b0": Published(64),
-    "resnext50_32x4d": Published(64),
-    "regnet_y_400mf": Published(64),
+    "resnext50_32x4d": Published(64, rate=0.001),
+    "regnet_y_400mf": Published(64, rate=0.001),
     "vit_b_16": Published(
-        32, replaced=(("[1, 197, 768]", "[1, 5, 768]"), ("[197, 768]", "[5, 768]"))
+        32, rate=0.001, replaced=(("[1, 197, 768]", "[1, 5, 768]"), ("[197, 768]", "[5, 768]"))
     ),
-    "swin_t": Published(224, 2),
+    "swin_t": Published(224, 2, rate=0.001),
     "030_alexnet": Published(64),
     "033_squeezenet1_1": Published(64, quick=True),
-    "041_wide_resnet50_2": Published(64, 2),
+    "041_wide_resnet50_2": Published(64, 2, rate=0.001),
     "045_mobilenet_v3_large": Published(64),
     "046_mnasnet1_0": Published(64),
     "049_efficientnet_v2_s": Published(64, 2),
@@ -60,15 +62,20 @@ NETWORKS = {
     "079_lraspp_mobilenet_v3": Published(),
     "vgg11_cifar": Published(32),
     "011_preact_resnet18": Published(32),
-    "013_resnext29_2x64d": Published(32),
+    "013_resnext29_2x64d": Published(32, rate=0.001),
     "015_senet18": Published(32),
     "016_dpn26": Published(32),
     "017_simple_dla": Published(32),
     "018_pnasnet_a": Published(32, quick=True),
     "019_regnetx_200mf": Published(32),
     "020_efficientnet_b0_cifar": Published(32),
-    "021_shufflenet_g2": Published(32),
-    "gpt": Published(32, replaced=(("[256]", "[32]"), ("[256, 384]", "[32, 384]")), letters=65),
+    "021_shufflenet_g2": Published(32, rate=0.001),
+    "gpt": Published(
+        32,
+        replaced=(("[256]", "[32]"), ("[256, 384]", "[32, 384]")),
+        letters=65,
+        tied=("transformer.wte.weight", "lm_head.weight"),
+    ),
 }
 
 
@@ -120,7 +127,7 @@ def small_text(name):
 train {{
     data {data}
     {chr(10).join(losses)}
-    optimizer sgd(lr={RATE}, momentum={MOMENTUM})
+    optimizer sgd(lr={published.rate}, momentum={MOMENTUM})
     batch {published.batch}
     epochs 1
 }}
@@ -141,6 +148,15 @@ def drawn_images(published):
     large = coarse.repeat(wide, 2).repeat(wide, 3)[:, :, : published.side, : published.side]
     images = (large + random.randint(0, 64, large.shape)).astype("u1")
     return images, np.sort(np.arange(count) % CLASSES)
+
+
+def first_state(name, shapes):
+    """What a network begins with, of {name: shape}."""
+    state = drawn_state(shapes, SEED)
+    if NETWORKS[name].tied:
+        one, other = NETWORKS[name].tied
+        state[one] = state[other]
+    return state
 
 
 def digest_of(state):

@@ -9,7 +9,6 @@ import pytest
 from data.test_data import png
 from harness import (
     QUICK,
-    drawn_state,
     netc,
     read_log,
     read_safetensors,
@@ -21,11 +20,11 @@ from parity.published import (
     CLASSES,
     FIXTURE,
     NETWORKS,
-    SEED,
     STEPS,
     digest_of,
     drawn_images,
     drawn_text,
+    first_state,
     network_path,
     probes,
     small_text,
@@ -70,7 +69,7 @@ def check_training(name, tmp_path, compiler):
     wanted, source = read_safetensors(FIXTURE), small_text(name)
     (tmp_path / "small.net").write_text(source)
     shapes = {entry["name"]: entry["shape"] for entry in summary(tmp_path / "small.net")["state"]}
-    write_safetensors(tmp_path / "first", drawn_state(shapes, SEED))
+    write_safetensors(tmp_path / "first", first_state(name, shapes))
     words = f"train --no-shuffle --epochs 1 --max-steps {STEPS} --quiet --data".split()
     files = ["--init", tmp_path / "first", "--save", tmp_path / "w", "--log", tmp_path / "log"]
     program = trainer(source, "--dtype=f64", "--warn=no-rows-left-out", compiler=compiler)

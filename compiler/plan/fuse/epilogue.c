@@ -55,11 +55,13 @@ static bool flows_once(const Node *node, int which)
     return true;
 }
 
-/* A maximum over windows comes first of what is done, and only where the maker gives whole rows. */
+/* A maximum over windows comes first of what is done, and only where the maker gives whole rows:
+ * those of the pool's input, which may be a view of another shape. */
 static bool hands_rows(const Step *maker, const Node *pool)
 {
     const Node *node = step_node(maker);
-    return node->stage == STAGE_FORWARD && !step_epilogue(maker).count && node->op->can_fuse_pool
+    return shape_equal(step_result(maker)->shape, pool->inputs.items[0]->shape)
+           && node->stage == STAGE_FORWARD && !step_epilogue(maker).count && node->op->can_fuse_pool
            && node->op->can_fuse_pool(node, pool);
 }
 
@@ -70,11 +72,13 @@ bool is_affine_norm(const Fusion *fusion, int position)
            && (node->op->traits & OP_AFFINE);
 }
 
-/* A norm comes first of all, and only where every value is a sum of its channel's. */
-static bool hands_sums(const Plan *plan, const Step *maker)
+/* A norm comes first of all, and only where every value is a sum of its channel's: the norm's
+ * channels are the maker's, though a view may lie between them. */
+static bool hands_sums(const Plan *plan, const Step *maker, const Node *norm)
 {
     const Node *node = step_node(maker);
-    return node->stage == STAGE_FORWARD && (node->op->traits & OP_FOLDABLE)
+    return step_result(maker)->shape.dim[0] == norm->inputs.items[0]->shape.dim[0]
+           && node->stage == STAGE_FORWARD && (node->op->traits & OP_FOLDABLE)
            && maker->parts.count == 1 && (plan->lanes > 1 || can_do_image(node->forward));
 }
 
@@ -91,7 +95,7 @@ static int find_maker(const Fusion *fusion, int position, int which, PartRole ro
         return -1;
     if (role == PART_POOL && !hands_rows(plan->steps.items[maker], node))
         return -1;
-    if (role == PART_AFFINE && !hands_sums(plan, plan->steps.items[maker]))
+    if (role == PART_AFFINE && !hands_sums(plan, plan->steps.items[maker], node))
         return -1;
     int end = plan->steps.count + 1;
     if (is_used(fusion, flows, maker + 1, position, false)

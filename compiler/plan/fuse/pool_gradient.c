@@ -2,7 +2,8 @@
  * windows; where nobody else wants the pool's own gradient, that is not made. */
 #include "plan/fuse/fuse.h"
 
-/* Whether the node at `position` can read what the pool at `maker` reads, instead of its dy. */
+/* Whether the node at `position` can read what the pool at `maker` reads, instead of its dy: the
+ * pool's windows lie in it, though a view may lie between them. */
 static bool can_read_pooled(const Fusion *fusion, int maker, int position)
 {
     const Plan *plan = fusion->plan;
@@ -10,6 +11,7 @@ static bool can_read_pooled(const Fusion *fusion, int maker, int position)
     return pool && pool->stage == STAGE_BACKWARD_INPUT && !pool->accumulate
            && !step_epilogue(plan->steps.items[maker]).count && pool->op->is_max_pool
            && pool->op->is_max_pool(pool) && node->op->can_fuse_pool_gradient(node, pool)
+           && shape_equal(pool->dx->shape, node->dy->shape)
            && same_region(region_of(plan, pool->dx), region_of(plan, node->dy))
            && !is_used(fusion, region_of(plan, pool->dy), maker, position, true)
            && !is_used(fusion, region_of(plan, pool->aux), maker, position, true);

@@ -40,7 +40,8 @@ static void reuse_sums(Fusion *fusion, Step *step)
         fusion->summed[node->inputs.items[0]->id] = node;
 }
 
-/* Whether the step at `maker`, which stores its dy, can make the sums of the one at `position`. */
+/* Whether the step at `maker`, which stores its dy, can make the sums of the one at `position`:
+ * both have the same channels, though a view may lie between them. */
 static bool can_sum(const Fusion *fusion, int maker, int position)
 {
     const Plan *plan = fusion->plan;
@@ -49,6 +50,7 @@ static bool can_sum(const Fusion *fusion, int maker, int position)
     return stores && stores->stage == STAGE_BACKWARD_INPUT && stores->op->can_fuse_sums
            && stores->op->can_fuse_sums(stores, node)
            && !part_node(plan->steps.items[maker], PART_SUMS)
+           && shape_equal(node_result(stores)->shape, node->dy->shape)
            && same_region(region_of(plan, step_result(plan->steps.items[maker])),
                           region_of(plan, node->dy))
            && !is_used(fusion, region_of(plan, node->inputs.items[0]), maker, position, true);
