@@ -224,8 +224,16 @@ bool net_read_image_folder(NetData *data, const char *root, NetShape shape, NetE
 bool net_draw_synthetic(NetImages *images, int64_t count, NetShape shape, int64_t classes,
                         uint64_t seed, int split, NetError *error);
 /* data/image.c: a PNG or JPEG file as [c][h][w] in the network's shape: grey or
- * RGB as it has channels, stretched to its size by area averaging. */
+ * RGB as it has channels, turned as its Exif says, stretched to its size by area averaging. */
 bool net_read_image(uint8_t *pixels, NetShape shape, const char *path, NetError *error);
+/* A picture that is read. */
+typedef struct NetPicture {
+    int channels;  /* 1 or 3: asked for */
+    int64_t least; /* a decoder that can give half a picture does while each side has so many */
+    int64_t height, width;
+    uint8_t *pixels; /* [height][width][channels]; free() it */
+    int orientation; /* Exif's, 1 to 8 */
+} NetPicture;
 /* A decoder's failure, false: of the file's content for the library's `reason`, or
  * of reading it or of memory, which errno tells. */
 bool net_picture_failed(FILE *file, const char *kind, const char *path, const char *reason,
@@ -235,11 +243,20 @@ bool net_check_image_size(int64_t width, int64_t height, const char *path, NetEr
  * gives them as the network has channels, 1 or 3, for the caller to free(): on white where
  * transparent, grey by ITU-R BT.601.  NULL: no memory. */
 uint8_t *net_take_pixels(uint8_t *pixels, int stored, int channels, int64_t count, NetError *error);
-/* data/png.c, data/jpeg.c: [height][width][channels]; free() it.  NULL: *error says why. */
-uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path,
-                        NetError *error);
-uint8_t *net_decode_jpeg(FILE *file, int channels, int64_t *height, int64_t *width,
-                         const char *path, NetError *error);
+/* data/png.c, data/jpeg.c: fill in a picture.  False: *error says why, and it has no pixels. */
+typedef bool NetDecode(NetPicture *picture, FILE *file, const char *path, NetError *error);
+NetDecode net_decode_png, net_decode_jpeg;
+/* data/resize.c: to [c][h][w], c being the picture's channels. */
+bool net_resize(uint8_t *to, NetShape shape, const NetPicture *picture, NetError *error);
+/* data/exif.c: how a picture was stored, of an Exif block from its TIFF header on. */
+enum { NET_UPRIGHT = 1 };
+int net_exif_orientation(const uint8_t *exif, size_t count);
+static inline bool net_is_turned(int orientation) /* height is width */
+{
+    return orientation >= 5;
+}
+/* [c][h][w] of `shape` from the same picture as it was stored. */
+void net_turn(uint8_t *to, NetShape shape, const uint8_t *from, int orientation);
 
 /* -------------------------------------------------------------- train/ */
 

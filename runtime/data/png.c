@@ -82,22 +82,33 @@ static bool decode(Decoder *decoder, FILE *file, const char *path, NetError *err
     return read_rows(decoder, error);
 }
 
-uint8_t *net_decode_png(FILE *file, int channels, int64_t *height, int64_t *width, const char *path,
-                        NetError *error)
+static void look_for_orientation(const Decoder *decoder, NetPicture *picture)
+{
+#ifdef PNG_eXIf_SUPPORTED
+    png_uint_32 count = 0;
+    png_byte *exif = NULL;
+    if (png_get_eXIf_1(decoder->png, decoder->info, &count, &exif) != 0)
+        picture->orientation = net_exif_orientation(exif, count);
+#else
+    (void)decoder, (void)picture;
+#endif
+}
+
+bool net_decode_png(NetPicture *picture, FILE *file, const char *path, NetError *error)
 {
     Decoder *decoder = net_allocate(1, sizeof *decoder, error);
-    uint8_t *pixels = NULL;
     if (!decoder)
-        return NULL;
+        return false;
     if (decode(decoder, file, path, error)) {
-        *height = png_get_image_height(decoder->png, decoder->info);
-        *width = png_get_image_width(decoder->png, decoder->info);
-        pixels =
-            net_take_pixels(decoder->pixels, decoder->stored, channels, *height * *width, error);
+        picture->height = png_get_image_height(decoder->png, decoder->info);
+        picture->width = png_get_image_width(decoder->png, decoder->info);
+        look_for_orientation(decoder, picture);
+        picture->pixels = net_take_pixels(decoder->pixels, decoder->stored, picture->channels,
+                                          picture->height * picture->width, error);
     } else {
         free(decoder->pixels);
     }
     png_destroy_read_struct(&decoder->png, &decoder->info, NULL);
     free(decoder);
-    return pixels;
+    return picture->pixels != NULL;
 }
